@@ -1,0 +1,26 @@
+/* The process' allocator.
+ *
+ * Everything that crosses a service border is allocated here. It is jemalloc's malloc in release builds and the
+ * sanitizer's in the others. Any thread may call these.
+ */
+#ifndef REEF_ALLOC_H
+#define REEF_ALLOC_H
+
+#include <stddef.h>
+
+/* As malloc and friends, but never NULL: the process ends with a message when memory is gone. Use them for small
+ * objects of the engine; payloads whose size a peer decides go through reef_try_malloc. */
+void *reef_malloc(size_t size);
+void *reef_calloc(size_t count, size_t size);
+void *reef_realloc(void *p, size_t size);
+char *reef_strdup(const char *s);
+void reef_free(void *p);
+
+/* NULL when out of memory. */
+void *reef_try_malloc(size_t size);
+void *reef_try_realloc(void *p, size_t size);
+
+/* Frees a block whose allocation size the caller knows exactly: faster than reef_free. */
+void reef_free_sized(void *p, size_t size);
+
+#endif

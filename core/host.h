@@ -1,0 +1,76 @@
+/* The Lua host: the module `snlua`, one Lua VM a service, and the dispatcher that runs its coroutines.
+ *
+ * All functions here are for the service's own slice. For C modules that make a coroutine wait for something (a socket,
+ * a reply): take the running task, suspend it with a `struct reef_wait` that says how to give up, and later, from an
+ * event, push the results on the task's thread and resume it.
+ */
+#ifndef REEF_HOST_H
+#define REEF_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+struct reef_host;    /* one VM */
+struct reef_task;    /* one coroutine that the dispatcher runs */
+struct reef_service;
+
+struct reef_host *reef_host_of(lua_State *L);
+struct reef_service *reef_host_service(struct reef_host *host);
+/* The VM's main thread: a place to build values on. */
+lua_State *reef_host_main(struct reef_host *host);
+
+/* Why a task is suspended. Lives in the waiter's own memory until the task goes on or `cancel` was called. */
+struct reef_wait {
+	/* The task goes away (killthread, the service ends): forget it, whatever comes later is to be dropped. */
+	void (*cancel)(struct reef_wait *wait, struct reef_task *task);
+	const char *what; /* a word for lists of tasks: "redis GET" */
+};
+
+/* The task that the dispatcher is running; raises a Lua error when there is none (main chunk, a finalizer). */
+struct reef_task *reef_task_running(lua_State *L);
+/* Its coroutine: results are pushed here before reef_task_resume. */
+lua_State *reef_task_thread(struct reef_task *task);
+
+/* Ends a C function that makes the running task wait: `return reef_task_suspend(L, wait)`. The C function then returns
+ * to its Lua caller whatever the task is resumed with, or raises what it is failed with. */
+int reef_task_suspend(lua_State *L, struct reef_wait *wait);
+
+/* Goes on with a suspended task at once: the `n` values on top of its thread are the results. Only from an event or a
+ * callback, never from inside another task's C function (use reef_task_wake there). */
+void reef_task_resume(struct reef_task *task, int n);
+/* The same, but what the task was waiting in raises the value on top of its thread. */
+void reef_task_fail(struct reef_task *task);
+/* Queues the task to be resumed with those n values later in this turn, after what runs now; in order. */
+void reef_task_wake(struct reef_task *task, int n);
+/* Queues the task to be failed with the value on top of its thread. */
+void reef_task_wake_fail(struct reef_task *task);
+
+/* Calls handler when the timer session that this returns is due (unless reef_host_timer_cancel was called before).
+ * One-shot; `deadline_ns` on the scale of reef_now_ns. For deadlines of C waiters: keep one a channel, not one a
+ * request. Cancelling is cheap: the late message is ignored. */
+typedef void (*reef_host_timer)(struct reef_host *host, void *ud);
+int32_t reef_host_timer_add(struct reef_host *host, uint64_t deadline_ns, reef_host_timer handler, void *ud);
+void reef_host_timer_cancel(struct reef_host *host, int32_t session);
+
+/* Puts a C function under package.preload of every VM. Start-up only. */
+void reef_host_preload(const char *name, lua_CFunction open);
+
+/* What a room above may put in the place of stock behaviour. Unset members mean stock Lua. Start-up only. */
+struct reef_host_hooks {
+	/* Makes a VM; stock: lua_newstate. */
+	lua_State *(*new_state)(lua_Alloc alloc, void *ud);
+	/* The VM has its libraries and has run nothing yet. */
+	void (*opened)(lua_State *L);
+	/* The VM is about to be closed. */
+	void (*closing)(lua_State *L);
+	/* Ends the VM; stock: lua_close. */
+	void (*close_state)(lua_State *L);
+	/* As luaL_loadfilex, for every file that a Lua service loads (main files, require, dofile, loadfile). */
+	int (*load_file)(lua_State *L, const char *name, const char *mode);
+};
+void reef_host_set_hooks(const struct reef_host_hooks *hooks);
+
+#endif

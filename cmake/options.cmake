@@ -1,0 +1,33 @@
+# How C is compiled. reef_flags is for code of ours (it has all the warnings); reef_base is for everything.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
+
+if(NOT CMAKE_BUILD_TYPE)
+	set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)
+endif()
+
+add_library(reef_base INTERFACE)
+target_compile_options(reef_base INTERFACE -fno-omit-frame-pointer "$<$<CONFIG:Release>:-fno-plt>")
+if(REEF_SANITIZE)
+	# `function` is clang's alone and trips over Lua's and libbson's callbacks taking void pointers.
+	set(flags -fsanitize=${REEF_SANITIZE} -fno-sanitize-recover=all)
+	if(CMAKE_C_COMPILER_ID MATCHES Clang AND REEF_SANITIZE MATCHES undefined)
+		list(APPEND flags -fno-sanitize=function)
+	endif()
+	target_compile_options(reef_base INTERFACE ${flags})
+	target_link_options(reef_base INTERFACE ${flags})
+	target_compile_definitions(reef_base INTERFACE REEF_SANITIZE=1)
+endif()
+
+add_library(reef_flags INTERFACE)
+target_link_libraries(reef_flags INTERFACE reef_base)
+target_compile_options(reef_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion)
+target_compile_definitions(reef_flags INTERFACE
+	_GNU_SOURCE
+	REEF_VERSION="${PROJECT_VERSION}"
+	"$<$<NOT:$<CONFIG:Debug>>:NDEBUG>")
+target_include_directories(reef_flags INTERFACE ${PROJECT_SOURCE_DIR})

@@ -1,0 +1,25 @@
+# C unit tests: every tests/unit/NAME.c is a cmocka program build/<preset>/tests/unit/NAME that links all rooms.
+# tests/tools/*.c are programs that tests use (the fault proxy, for one), one file each.
+pkg_check_modules(CMOCKA QUIET IMPORTED_TARGET cmocka)
+if(NOT CMOCKA_FOUND)
+	message(STATUS "cmocka not found: no C unit tests")
+endif()
+file(GLOB unit_sources CONFIGURE_DEPENDS tests/unit/*.c)
+if(CMOCKA_FOUND)
+	foreach(source ${unit_sources})
+		get_filename_component(name ${source} NAME_WE)
+		add_executable(unit_${name} ${source})
+		set_target_properties(unit_${name} PROPERTIES OUTPUT_NAME ${name}
+			RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/unit)
+		target_link_libraries(unit_${name} PRIVATE reef_everything PkgConfig::CMOCKA)
+	endforeach()
+endif()
+
+file(GLOB tool_sources CONFIGURE_DEPENDS tests/tools/*.c)
+foreach(source ${tool_sources})
+	get_filename_component(name ${source} NAME_WE)
+	add_executable(tool_${name} ${source})
+	set_target_properties(tool_${name} PROPERTIES OUTPUT_NAME ${name}
+		RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/tools)
+	target_link_libraries(tool_${name} PRIVATE reef_flags Threads::Threads)
+endforeach()

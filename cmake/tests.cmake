@@ -23,3 +23,11 @@ foreach(source ${tool_sources})
 		RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/tools)
 	target_link_libraries(tool_${name} PRIVATE reef_flags Threads::Threads)
 endforeach()
+
+# The part of the Lua test support that Lua cannot do, loaded by tests as a C module: require "test.process.core".
+add_library(test_process_core MODULE tests/support/process.c)
+set_target_properties(test_process_core PROPERTIES PREFIX "" OUTPUT_NAME core
+	LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/support/test/process)
+target_link_libraries(test_process_core PRIVATE reef_flags)
+target_include_directories(test_process_core SYSTEM PRIVATE
+	$<TARGET_PROPERTY:reef_lua,INTERFACE_SYSTEM_INCLUDE_DIRECTORIES>)

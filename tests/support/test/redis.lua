@@ -1,0 +1,78 @@
+-- A redis-server of the test's own, on a free port and on a Unix socket in the test's directory.
+--
+--     local server = require("test.redis").start()
+--     server.port, server.path        -- 127.0.0.1:port, and the Unix socket
+--     server:freeze() server:thaw()   -- SIGSTOP, SIGCONT
+--     server:kill() server:restart()  -- SIGKILL; the same port and options again, empty
+--     server:cli("CLIENT", "LIST")    -- what redis-cli prints
+--
+-- It ends with the case that started it.
+local core = require "test.process.core"
+local process = require "test.process"
+local test = require "test"
+
+---@class test.redis
+local redis = {}
+redis.__index = redis
+
+local function launch(self)
+	local command = {
+		"redis-server", "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.path, "--dir", self.dir,
+		"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice",
+	}
+	table.move(self.options, 1, #self.options, #command + 1, command)
+	os.remove(self.path)
+	self.process = process.start(command)
+	-- The Unix socket comes after the port: who answers there has both, and is ours.
+	test.eventually("a redis-server that listens", 20, function()
+		return core.can_connect(self.path) or not self.process:running()
+	end)
+	return self.process:running()
+end
+
+---Starts a server; options are further arguments of redis-server: {"--maxmemory", "10mb"}.
+---@param options string[]|nil
+---@return test.redis
+function redis.start(options)
+	local self = setmetatable({ host = "127.0.0.1", options = options or {} }, redis)
+	self.dir = process.path "redis"
+	assert(core.mkdir(self.dir))
+	self.path = self.dir .. "/sock"
+	-- Another program may have taken the port meanwhile: then redis-server ends, and another port is tried.
+	for _ = 1, 5 do
+		self.port = core.free_port()
+		if launch(self) then
+			return self
+		end
+	end
+	error("redis-server does not start:\n" .. self.process:output(), 2)
+end
+
+function redis:freeze()
+	assert(self.process:signal "STOP")
+end
+
+function redis:thaw()
+	assert(self.process:signal "CONT")
+end
+
+function redis:kill()
+	self.process:kill()
+end
+
+---Starts it again after kill, with the same port and nothing in it.
+function redis:restart()
+	self:kill()
+	test.eventually("a redis-server on the same port", 20, launch, self)
+end
+
+---Runs one command through redis-cli and returns what that prints, without the last newline.
+function redis:cli(...)
+	local code, output = process.run { "redis-cli", "-s", self.path, ... }
+	if code ~= 0 then
+		error("redis-cli: " .. output, 2)
+	end
+	return (output:gsub("\n$", ""))
+end
+
+return redis

@@ -1,8 +1,35 @@
-# cmake --install: bin/reef, share/reef (lualib and examples), the headers for C services and modules, and what lets
-# pkg-config and CMake find them. Nothing installed knows where it was built.
+# cmake --install: bin/reef, share/reef (Lua library, examples), the headers for C modules and C services, and what lets
+# pkg-config and CMake find them. Nothing that is installed knows where it was built.
 install(TARGETS reef RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(dir lualib examples)
 	if(EXISTS ${PROJECT_SOURCE_DIR}/${dir})
-		install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_DATADIR}/reef)
+		install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_DATADIR}/reef USE_SOURCE_PERMISSIONS)
 	endif()
 endforeach()
+
+# A C module is built against the very Lua that is inside; the functions themselves come from the executable.
+set(public_headers ${lua_dir}/lua.h ${lua_dir}/luaconf.h ${lua_dir}/lauxlib.h ${lua_dir}/lualib.h)
+file(GLOB skynet_header ${PROJECT_SOURCE_DIR}/core/skynet*.h)
+install(FILES ${public_headers} ${skynet_header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/reef)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+file(CONFIGURE OUTPUT reef.pc @ONLY CONTENT [[
+prefix=${pcfiledir}/../..
+includedir=${prefix}/@CMAKE_INSTALL_INCLUDEDIR@
+bindir=${prefix}/@CMAKE_INSTALL_BINDIR@
+lualib=${prefix}/@CMAKE_INSTALL_DATADIR@/reef/lualib
+
+Name: reef
+Description: headers for C modules and C services of Reef, an actor runtime for Lua
+Version: @PROJECT_VERSION@
+Cflags: -I${includedir}/reef
+]])
+install(FILES ${PROJECT_BINARY_DIR}/reef.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/reef)
+configure_package_config_file(cmake/reef-config.cmake.in reef-config.cmake INSTALL_DESTINATION ${package_dir}
+	PATH_VARS CMAKE_INSTALL_BINDIR CMAKE_INSTALL_INCLUDEDIR)
+write_basic_package_version_file(reef-config-version.cmake COMPATIBILITY SameMajorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/reef-config.cmake ${PROJECT_BINARY_DIR}/reef-config-version.cmake
+	DESTINATION ${package_dir})

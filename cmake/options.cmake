@@ -11,7 +11,9 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 
 add_library(reef_base INTERFACE)
-target_compile_options(reef_base INTERFACE -fno-omit-frame-pointer "$<$<CONFIG:Release>:-fno-plt>")
+target_compile_options(reef_base INTERFACE -fno-omit-frame-pointer
+	# What may be installed does not tell where it was built.
+	"$<$<CONFIG:Release>:-fno-plt;-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=>")
 if(REEF_SANITIZE)
 	# `function` is clang's alone and trips over Lua's and libbson's callbacks taking void pointers.
 	set(flags -fsanitize=${REEF_SANITIZE} -fno-sanitize-recover=all)

@@ -1,0 +1,37 @@
+/* Run queues: a bounded one for each worker, which others may steal from, and one for the process.
+ *
+ * The worker's own queue is a ring with one producer, its owner, and many consumers: the owner and thieves take from the
+ * head by compare-and-swap. What does not fit goes to the process' queue, a list under a lock, which also takes what
+ * threads schedule that are no workers.
+ */
+#ifndef REEF_RUN_QUEUE_H
+#define REEF_RUN_QUEUE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct reef_service;
+
+#define REEF_RUN_QUEUE_SIZE 256 /* a power of two */
+
+struct reef_run_queue {
+	_Alignas(64) atomic_uint head;
+	_Alignas(64) atomic_uint tail; /* written by the owner only */
+	_Atomic(struct reef_service *) slot[REEF_RUN_QUEUE_SIZE];
+};
+
+/* Owner only. Overflows into the process' queue. */
+void reef_run_queue_push(struct reef_run_queue *queue, struct reef_service *service);
+/* Owner only. NULL if empty. */
+struct reef_service *reef_run_queue_pop(struct reef_run_queue *queue);
+/* Moves half of another worker's queue into the calling worker's own and returns one of them; NULL if there is none. */
+struct reef_service *reef_run_queue_steal(struct reef_run_queue *own, struct reef_run_queue *other);
+bool reef_run_queue_empty(const struct reef_run_queue *queue);
+
+/* The process' queue: any thread. */
+void reef_global_queue_push(struct reef_service *service);
+struct reef_service *reef_global_queue_pop(void);
+bool reef_global_queue_empty(void);
+
+#endif

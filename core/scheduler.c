@@ -1,0 +1,287 @@
+/* The scheduler: which worker runs what, who sleeps, who is woken. The life of one worker is in worker.c.
+ *
+ * Waking a sleeping thread costs a hundred times what a message costs, so it is done only when it pays: when work has
+ * waited in a queue for a while, when the service that produced it is known for long slices, or when no worker is awake
+ * at all. At most one worker is on its way at a time.
+ */
+#define _GNU_SOURCE
+#include "scheduler_private.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "cycles.h"
+#include "poller_private.h"
+#include "worker_private.h"
+
+static struct reef_worker **workers;
+static pthread_t *threads;
+static int worker_count;
+static atomic_bool stopping;
+static atomic_int busy_workers;
+static atomic_int searching;
+static atomic_bool wake_under_way;
+
+static pthread_mutex_t parked_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct reef_worker *parked;
+static atomic_int parked_count;
+
+static _Thread_local struct reef_worker *own_worker;
+static _Thread_local struct reef_service *current_service;
+static _Thread_local char *scratch;
+
+/* ---- what rooms may ask ---- */
+
+bool
+reef_slice_defer(struct reef_deferred *deferred) {
+	struct reef_worker *worker = own_worker;
+	if (worker == NULL || atomic_load_explicit(&worker->running, memory_order_relaxed) == NULL)
+		return false;
+	deferred->next = NULL;
+	*worker->deferred_tail = deferred;
+	worker->deferred_tail = &deferred->next;
+	return true;
+}
+
+char *
+reef_scratch(void) {
+	if (scratch == NULL)
+		scratch = reef_malloc(REEF_SCRATCH_SIZE);
+	return scratch;
+}
+
+int
+reef_worker_index(void) {
+	return own_worker ? own_worker->index : -1;
+}
+
+int
+reef_worker_count(void) {
+	return worker_count;
+}
+
+struct reef_service *
+reef_service_current(void) {
+	return current_service;
+}
+
+struct reef_service *
+reef_slice_set_current(struct reef_service *service) {
+	struct reef_service *before = current_service;
+	current_service = service;
+	return before;
+}
+
+void
+reef_scheduler_set_worker(struct reef_worker *worker) {
+	own_worker = worker;
+}
+
+/* ---- scheduling ---- */
+
+void
+reef_schedule(struct reef_service *service) {
+	struct reef_worker *worker = own_worker;
+	if (worker == NULL) {
+		reef_global_queue_push(service);
+		reef_scheduler_wake_one();
+		return;
+	}
+	struct reef_service *running = atomic_load_explicit(&worker->running, memory_order_relaxed);
+	if (running == NULL) {
+		reef_run_queue_push(&worker->queue, service);
+	} else if (running->slice_cycles > reef_worker_limits.is_long && reef_scheduler_has_sleepers()) {
+		reef_run_queue_push(&worker->queue, service);
+		reef_scheduler_wake_one();
+	} else {
+		struct reef_service *before = atomic_exchange_explicit(&worker->next, service, memory_order_acq_rel);
+		if (before)
+			reef_run_queue_push(&worker->queue, before);
+	}
+}
+
+void
+reef_scheduler_expose_next(struct reef_worker *worker) {
+	struct reef_service *service = atomic_exchange_explicit(&worker->next, NULL, memory_order_acq_rel);
+	if (service)
+		reef_global_queue_push(service);
+}
+
+/* ---- sleeping and waking ---- */
+
+int
+reef_scheduler_busy_workers(void) {
+	return atomic_load_explicit(&busy_workers, memory_order_relaxed);
+}
+
+void
+reef_scheduler_set_busy(bool *busy, bool value) {
+	*busy = value;
+	atomic_fetch_add(&busy_workers, value ? 1 : -1);
+}
+
+void
+reef_scheduler_search_begin(void) {
+	atomic_fetch_add(&searching, 1);
+}
+
+void
+reef_scheduler_search_end(void) {
+	atomic_fetch_sub(&searching, 1);
+}
+
+void
+reef_scheduler_wake_done(void) {
+	if (atomic_load_explicit(&wake_under_way, memory_order_relaxed))
+		atomic_store(&wake_under_way, false);
+}
+
+bool
+reef_scheduler_has_sleepers(void) {
+	return atomic_load_explicit(&parked_count, memory_order_relaxed) > 0 || reef_poller_blocked_until() != 0;
+}
+
+void
+reef_scheduler_park_begin(struct reef_worker *worker) {
+	atomic_store(&worker->wakeup, 0);
+	pthread_mutex_lock(&parked_lock);
+	worker->parked_next = parked;
+	parked = worker;
+	atomic_fetch_add(&parked_count, 1);
+	pthread_mutex_unlock(&parked_lock);
+}
+
+bool
+reef_scheduler_park_cancel(struct reef_worker *worker) {
+	pthread_mutex_lock(&parked_lock);
+	struct reef_worker **link = &parked;
+	while (*link && *link != worker)
+		link = &(*link)->parked_next;
+	bool found = *link != NULL;
+	if (found) {
+		*link = worker->parked_next;
+		atomic_fetch_sub(&parked_count, 1);
+	}
+	pthread_mutex_unlock(&parked_lock);
+	return found;
+}
+
+static bool
+wake_parked(void) {
+	if (atomic_load(&parked_count) == 0)
+		return false;
+	pthread_mutex_lock(&parked_lock);
+	struct reef_worker *worker = parked;
+	if (worker) {
+		parked = worker->parked_next;
+		atomic_fetch_sub(&parked_count, 1);
+	}
+	pthread_mutex_unlock(&parked_lock);
+	if (worker) {
+		atomic_store(&worker->wakeup, 1);
+		syscall(SYS_futex, &worker->wakeup, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	}
+	return worker != NULL;
+}
+
+void
+reef_scheduler_wake_one(void) {
+	if (atomic_load(&searching) > 0 || atomic_exchange(&wake_under_way, true))
+		return;
+	if (wake_parked())
+		return;
+	if (reef_poller_blocked_until() != 0)
+		reef_poller_kick();
+	else
+		atomic_store(&wake_under_way, false);
+}
+
+bool
+reef_scheduler_has_work(void) {
+	if (!reef_global_queue_empty())
+		return true;
+	for (int i = 0; i < worker_count; i++)
+		if (!reef_run_queue_empty(&workers[i]->queue))
+			return true;
+	return false;
+}
+
+bool
+reef_scheduler_stopping(void) {
+	return atomic_load_explicit(&stopping, memory_order_relaxed);
+}
+
+/* ---- start and stop ---- */
+
+struct reef_worker *
+reef_scheduler_worker(int index) {
+	return workers[index];
+}
+
+static void *
+worker_main(void *p) {
+	struct reef_worker *worker = p;
+	char name[16];
+	snprintf(name, sizeof name, "worker %d", worker->index);
+	prctl(PR_SET_NAME, name);
+	prctl(PR_SET_TIMERSLACK, 1); /* timers must not wait for others to be due */
+	own_worker = worker;
+	reef_worker_run(worker);
+	own_worker = NULL;
+	reef_free(scratch);
+	scratch = NULL;
+	return NULL;
+}
+
+void
+reef_scheduler_start(int n) {
+	reef_worker_limits_init();
+	atomic_store(&stopping, false);
+	worker_count = n;
+	workers = reef_calloc((size_t)n, sizeof workers[0]);
+	threads = reef_calloc((size_t)n, sizeof threads[0]);
+	for (int i = 0; i < n; i++) {
+		void *p = aligned_alloc(64, sizeof *workers[i]);
+		if (p == NULL)
+			abort();
+		workers[i] = memset(p, 0, sizeof *workers[i]);
+		workers[i]->index = i;
+	}
+	for (int i = 0; i < n; i++) {
+		if (pthread_create(&threads[i], NULL, worker_main, workers[i]) != 0) {
+			fprintf(stderr, "reef: cannot start worker thread %d\n", i);
+			exit(1);
+		}
+	}
+	reef_watchdog_start();
+}
+
+void
+reef_scheduler_stop(void) {
+	atomic_store(&stopping, true);
+	reef_poller_kick();
+	while (wake_parked())
+		;
+	for (int i = 0; i < worker_count; i++) {
+		pthread_join(threads[i], NULL);
+		/* A worker that was on its way to bed has been joined by now or sees `stopping`; wake whoever came after. */
+		while (wake_parked())
+			;
+		reef_poller_kick();
+	}
+	reef_watchdog_stop();
+	for (int i = 0; i < worker_count; i++)
+		free(workers[i]);
+	reef_free(workers);
+	reef_free(threads);
+	reef_free(scratch);
+	scratch = NULL;
+	worker_count = 0;
+}

@@ -1,0 +1,62 @@
+/* The scheduler's inside, for the files of core that run it. */
+#ifndef REEF_SCHEDULER_PRIVATE_H
+#define REEF_SCHEDULER_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "run_queue.h"
+#include "scheduler.h"
+#include "service_private.h"
+
+/* How long a slice may last before other services get their turn, and how many messages it may handle. */
+#define REEF_SLICE_US 100
+#define REEF_SLICE_MESSAGES 256
+
+struct reef_worker {
+	struct reef_run_queue queue;
+	/* Run before the queue: what the running service has just woken is warm in the cache. */
+	_Alignas(64) _Atomic(struct reef_service *) next;
+	unsigned hand_overs;       /* how often in a row `next` was preferred */
+	uint64_t surplus_since;    /* cycle counter when the queue was last seen empty */
+	uint64_t last_poll;        /* cycle counter */
+	struct reef_deferred *deferred, **deferred_tail;
+	int index;
+
+	/* Looked at by the watchdog. `running` is the service in its slice; `progress` changes with every message. */
+	_Alignas(64) _Atomic(struct reef_service *) running;
+	atomic_uint_fast64_t progress;
+	_Atomic(uint32_t) message_source;
+
+	/* The worker's bed. */
+	_Alignas(64) atomic_int wakeup; /* futex: 0 asleep or about to be, 1 called */
+	struct reef_worker *parked_next;
+};
+
+/* Makes a service that has work run some time soon. From its own worker: after the current slice, on this worker. */
+void reef_schedule(struct reef_service *service);
+
+/* The service in whose name this thread acts; returns the one before. */
+struct reef_service *reef_slice_set_current(struct reef_service *service);
+
+/* Starts `n` workers and the watchdog; stops and joins them. Main thread only. */
+void reef_scheduler_start(int n);
+void reef_scheduler_stop(void);
+
+/* Gets a sleeping worker to look for work, if there is one and none is looking already. Any thread. */
+void reef_scheduler_wake_one(void);
+
+/* ---- for the watchdog ---- */
+struct reef_worker *reef_scheduler_worker(int index);
+bool reef_scheduler_has_sleepers(void);
+/* Puts what waits in the worker's `next` where others find it. */
+void reef_scheduler_expose_next(struct reef_worker *worker);
+
+void reef_watchdog_start(void);
+void reef_watchdog_stop(void);
+/* A worker has found something to run after the process was idle. Cheap when the watchdog is awake. */
+void reef_watchdog_notice(void);
+
+/* Runs the services of the calling thread's worker until told to stop (worker.c). */
+void reef_worker_run(struct reef_worker *worker);
+
+#endif

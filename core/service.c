@@ -1,0 +1,371 @@
+/* Services: their life and their mailboxes. See service.h for the contract, service_private.h for the mailbox. */
+#include "service_private.h"
+
+#include <string.h>
+
+#include "alloc.h"
+#include "cycles.h"
+#include "env.h"
+#include "epoch.h"
+#include "log.h"
+#include "runtime.h"
+#include "scheduler_private.h"
+
+#define FIRST_OVERLOAD 1024 /* messages; the contract's */
+
+static atomic_size_t alive;
+static _Atomic(uint32_t) monitor;
+
+struct reef_service *
+reef_service_find(uint32_t handle) {
+	return reef_handle_find(handle);
+}
+
+size_t
+reef_service_count(void) {
+	return atomic_load(&alive);
+}
+
+/* ---- the mailbox ---- */
+
+static void
+push(struct reef_service *service, struct reef_message *m) {
+	struct reef_message *top = atomic_load_explicit(&service->inbox, memory_order_relaxed);
+	do {
+		m->next = top == REEF_INBOX_IDLE ? NULL : top;
+	} while (!atomic_compare_exchange_weak_explicit(
+			&service->inbox, &top, m, memory_order_acq_rel, memory_order_relaxed));
+	if (top == REEF_INBOX_IDLE)
+		reef_schedule(service);
+}
+
+/* Turns the stack of senders around and appends it to the queue. */
+static void
+take_inbox(struct reef_service *service) {
+	struct reef_message *m = atomic_exchange_explicit(&service->inbox, NULL, memory_order_acquire);
+	struct reef_message *first = NULL, *last = m;
+	while (m) {
+		struct reef_message *next = m->next;
+		m->next = first;
+		first = m;
+		m = next;
+		service->queued++;
+	}
+	if (first) {
+		*service->queue_tail = first;
+		service->queue_tail = &last->next;
+	}
+}
+
+bool
+reef_service_fetch(struct reef_service *service) {
+	if (atomic_load_explicit(&service->inbox, memory_order_relaxed) != NULL) {
+		take_inbox(service);
+		if (service->queued > service->overload_limit) {
+			while (service->queued > service->overload_limit)
+				service->overload_limit *= 2;
+			reef_log(service->handle, "error: May overload, message queue length = %zu", service->queued);
+		}
+	}
+	return service->queue != NULL;
+}
+
+struct reef_message *
+reef_service_pop(struct reef_service *service) {
+	struct reef_message *m = service->queue;
+	if (m == NULL)
+		return NULL;
+	service->queue = m->next;
+	if (service->queue == NULL) {
+		service->queue_tail = &service->queue;
+		service->overload_limit = FIRST_OVERLOAD;
+	}
+	service->queued--;
+	return m;
+}
+
+bool
+reef_service_rest(struct reef_service *service) {
+	struct reef_message *expected = NULL;
+	return atomic_compare_exchange_strong_explicit(
+			&service->inbox, &expected, REEF_INBOX_IDLE, memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* A message that nobody will read: its sender must not wait for an answer, and learns that the receiver is gone. */
+static void
+bounce(uint32_t handle, struct reef_message *m) {
+	if (m->flags & REEF_MESSAGE_EVENT) {
+		struct reef_event *event = (struct reef_event *)m;
+		event->drop(event);
+		return;
+	}
+	if (m->source != 0 && m->type != REEF_PTYPE_RESPONSE && m->type != REEF_PTYPE_ERROR)
+		reef_send_error(handle, m->source, m->session, "service ended before it handled the request");
+	reef_message_free(m);
+}
+
+static void
+drain(struct reef_service *service) {
+	take_inbox(service);
+	struct reef_message *m;
+	while ((m = reef_service_pop(service)) != NULL)
+		bounce(service->handle, m);
+}
+
+/* ---- life ---- */
+
+static void
+end_delivered(struct reef_service *service, struct reef_event *event) {
+	(void)service;
+	(void)event;
+}
+
+static void
+end_dropped(struct reef_event *event) {
+	(void)event;
+}
+
+/* Senders that found the service just before it became unreachable may have pushed after it was drained. */
+static void
+destroy(void *p) {
+	struct reef_service *service = p;
+	drain(service);
+	reef_free(service->description);
+	reef_free(service);
+}
+
+uint32_t
+reef_service_launch(const char *module_name, const char *args) {
+	const struct reef_module *module = reef_module_find(module_name);
+	if (module == NULL)
+		return 0;
+	struct reef_service *service = reef_calloc(1, sizeof *service);
+	/* Not idle, so that messages sent during init wait and nobody schedules it. */
+	atomic_init(&service->inbox, NULL);
+	service->queue_tail = &service->queue;
+	service->overload_limit = FIRST_OVERLOAD;
+	service->module = module;
+	service->end = (struct reef_event){
+			.message = {.flags = REEF_MESSAGE_EVENT}, .deliver = end_delivered, .drop = end_dropped};
+	size_t size = strlen(module_name) + 1 + strlen(args) + 1;
+	service->description = reef_malloc(size);
+	snprintf(service->description, size, "%s%s%s", module_name, *args ? " " : "", args);
+
+	atomic_fetch_add(&alive, 1);
+	uint32_t handle = reef_handle_add(service);
+	struct reef_service *before = reef_slice_set_current(service);
+	bool ok = module->init(service, args) == 0;
+	reef_slice_set_current(before);
+	if (!ok) {
+		reef_log(handle, "error: launch %s FAILED", service->description);
+		atomic_store(&service->ending, true);
+		if (reef_handle_remove(service))
+			reef_name_remove_all(handle);
+		reef_service_release(service);
+		return 0;
+	}
+	reef_log(handle, "LAUNCH %s", service->description);
+	if (!reef_service_rest(service))
+		reef_schedule(service);
+	return handle;
+}
+
+static void
+begin_end(struct reef_service *service) {
+	bool expected = false;
+	if (!atomic_compare_exchange_strong(&service->ending, &expected, true))
+		return;
+	if (reef_handle_remove(service))
+		reef_name_remove_all(service->handle);
+	push(service, &service->end.message);
+}
+
+bool
+reef_service_kill(uint32_t handle) {
+	struct reef_service *service = reef_service_find(handle);
+	if (service == NULL)
+		return false;
+	begin_end(service);
+	return true;
+}
+
+void
+reef_service_release(struct reef_service *service) {
+	struct reef_service *before = reef_slice_set_current(service);
+	service->module->release(service);
+	reef_slice_set_current(before);
+	drain(service);
+	reef_message_log_close(service);
+	uint32_t handle = service->handle;
+	reef_runtime_service_ended(handle);
+	uint32_t watcher = atomic_load(&monitor);
+	if (watcher != 0 && watcher != handle) {
+		struct reef_message *m = reef_message_new(0);
+		m->source = handle;
+		m->type = REEF_PTYPE_CLIENT;
+		reef_send(watcher, m);
+	}
+	reef_retire(service, destroy);
+	if (atomic_fetch_sub(&alive, 1) == 1 + reef_runtime_kept_services())
+		reef_runtime_finished();
+}
+
+void
+reef_abort(void) {
+	size_t n = reef_service_list(NULL, 0) + 64;
+	uint32_t *handles = reef_malloc(n * sizeof *handles);
+	size_t found = reef_service_list(handles, n);
+	for (size_t i = 0; i < found && i < n; i++) {
+		if (handles[i] != reef_runtime_logger())
+			reef_service_kill(handles[i]);
+	}
+	reef_free(handles);
+}
+
+bool
+reef_service_ending(const struct reef_service *service) {
+	return atomic_load_explicit(&service->ending, memory_order_relaxed);
+}
+
+bool
+reef_service_alive(uint32_t handle) {
+	return reef_service_find(handle) != NULL;
+}
+
+size_t
+reef_service_list(uint32_t *handles, size_t n) {
+	return reef_handle_list(handles, n);
+}
+
+void
+reef_service_signal_service(struct reef_service *service, int n) {
+	if (service->module->signal)
+		service->module->signal(service, n);
+}
+
+bool
+reef_service_signal(uint32_t handle, int n) {
+	struct reef_service *service = reef_service_find(handle);
+	if (service)
+		reef_service_signal_service(service, n);
+	return service != NULL;
+}
+
+/* ---- what a service is ---- */
+
+uint32_t
+reef_service_handle(const struct reef_service *service) {
+	return service->handle;
+}
+
+void
+reef_service_set_callback(struct reef_service *service, reef_callback callback, void *ud) {
+	service->callback = callback;
+	service->callback_ud = ud;
+}
+
+void
+reef_service_set_instance(struct reef_service *service, void *instance) {
+	service->instance = instance;
+}
+
+void *
+reef_service_instance(const struct reef_service *service) {
+	return service->instance;
+}
+
+const struct reef_module *
+reef_service_module(const struct reef_service *service) {
+	return service->module;
+}
+
+const char *
+reef_service_description(const struct reef_service *service) {
+	return service->description;
+}
+
+void
+reef_service_set_turn_end(struct reef_service *service, void (*turn_end)(struct reef_service *, void *)) {
+	service->turn_end = turn_end;
+}
+
+void
+reef_service_turn_end(struct reef_service *service) {
+	if (service->turn_end)
+		service->turn_end(service, service->callback_ud);
+}
+
+void
+reef_service_deliver(struct reef_service *service, struct reef_message *m) {
+	if (service->callback)
+		service->callback(service, service->callback_ud, m);
+	reef_message_free(m);
+}
+
+int32_t
+reef_service_new_session(struct reef_service *service) {
+	service->session = service->session == INT32_MAX ? 1 : service->session + 1;
+	return service->session;
+}
+
+/* ---- sending ---- */
+
+bool
+reef_send(uint32_t dest, struct reef_message *m) {
+	struct reef_service *service = reef_service_find(dest);
+	if (service == NULL) {
+		reef_message_free(m);
+		return false;
+	}
+	push(service, m);
+	return true;
+}
+
+bool
+reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const void *data, size_t size) {
+	struct reef_message *m = reef_message_new(size);
+	if (size > 0)
+		memcpy(m->data, data, size);
+	m->source = source;
+	m->type = (uint8_t)type;
+	m->session = session;
+	return reef_send(dest, m);
+}
+
+bool
+reef_send_event(uint32_t dest, struct reef_event *event) {
+	struct reef_service *service = reef_service_find(dest);
+	if (service)
+		push(service, &event->message);
+	return service != NULL;
+}
+
+void
+reef_send_error(uint32_t source, uint32_t dest, int32_t session, const char *reason) {
+	reef_send_copy(source, dest, REEF_PTYPE_ERROR, session, reason, reason ? strlen(reason) : 0);
+}
+
+/* ---- statistics ---- */
+
+void
+reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat) {
+	take_inbox(service);
+	uint64_t running = reef_service_current() == service ? reef_cycles() - service->message_start : 0;
+	*stat = (struct reef_service_stat){
+			.mqlen = service->queued,
+			.messages = service->messages,
+			.cpu_seconds = reef_cycles_to_seconds(service->cycles + running),
+			.message_seconds = reef_cycles_to_seconds(running),
+			.endless = atomic_exchange(&service->endless, false),
+	};
+}
+
+void
+reef_monitor_set(uint32_t handle) {
+	atomic_store(&monitor, handle);
+}
+
+uint32_t
+reef_monitor_get(void) {
+	return atomic_load(&monitor);
+}

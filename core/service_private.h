@@ -1,0 +1,78 @@
+/* The inside of a service, for the files of core that implement it: the mailbox, the scheduler, the watchdog. */
+#ifndef REEF_SERVICE_PRIVATE_H
+#define REEF_SERVICE_PRIVATE_H
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "service.h"
+
+/* The mailbox has two parts. Senders push onto `inbox`, a stack; the worker takes the whole stack at once and turns it
+ * into `queue`, which only it touches. `inbox` also says whether the service is scheduled: REEF_INBOX_IDLE means that
+ * it is not, and whoever replaces that value by a message must schedule it. So a push is one compare-and-swap. */
+#define REEF_INBOX_IDLE ((struct reef_message *)1)
+
+struct reef_service {
+	_Atomic(struct reef_message *) inbox;
+	struct reef_message *queue, **queue_tail;
+	size_t queued;         /* messages in `queue` */
+	size_t overload_limit; /* queue length at which the next overload line is written */
+
+	uint32_t handle;
+	int32_t session;
+	atomic_bool ending;
+	atomic_bool endless;
+	reef_callback callback;
+	void *callback_ud;
+	void (*turn_end)(struct reef_service *service, void *ud);
+	const struct reef_module *module;
+	void *instance;
+	char *description;
+	struct reef_event end; /* pushed by whoever ends the service, so that a worker gets to release it */
+
+	struct reef_service *run_link; /* in the global run queue */
+	uint64_t cycles;               /* spent in finished messages */
+	uint64_t messages;
+	uint64_t message_start; /* cycle counter at the start of the current message */
+	uint32_t slice_cycles;  /* moving average of the length of a slice */
+	_Atomic(FILE *) message_log;
+};
+
+/* ---- service.c ---- */
+/* Looks a handle up; the pointer is good until the calling thread's next quiescent point. */
+struct reef_service *reef_service_find(uint32_t handle);
+/* Moves what was sent into `queue`; false if both are empty. Worker of the service only. */
+bool reef_service_fetch(struct reef_service *service);
+/* Takes the next message, NULL if there is none. Worker of the service only. */
+struct reef_message *reef_service_pop(struct reef_service *service);
+/* Gives up being scheduled; false if a message came in between. */
+bool reef_service_rest(struct reef_service *service);
+/* Ends the instance and gives the memory to the reclaimer. Worker of the service only. */
+void reef_service_release(struct reef_service *service);
+/* Living services, the logger included. */
+size_t reef_service_count(void);
+/* The module's signal function, for a service that was looked up already. */
+void reef_service_signal_service(struct reef_service *service, int n);
+
+/* ---- handle.c ---- */
+struct reef_service *reef_handle_find(uint32_t handle);
+/* Gives the service its handle and makes it reachable. */
+uint32_t reef_handle_add(struct reef_service *service);
+/* False if it was removed before. */
+bool reef_handle_remove(struct reef_service *service);
+size_t reef_handle_list(uint32_t *handles, size_t n);
+/* The next handle to be tried; for tests of the wrap-around. */
+void reef_handle_set_next(uint32_t handle);
+
+/* ---- name.c ---- */
+void reef_name_remove_all(uint32_t handle);
+
+/* ---- message_log.c ---- */
+void reef_message_log_write(FILE *file, const struct reef_message *m);
+void reef_message_log_close(struct reef_service *service);
+
+/* ---- module.c ---- */
+/* A registered module, or one loaded from `cpath`; NULL with the reason logged. */
+const struct reef_module *reef_module_find(const char *name);
+
+#endif

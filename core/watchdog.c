@@ -1,0 +1,139 @@
+/* The watchdog: a thread that helps where workers cannot, because they are inside user code.
+ *
+ * While workers are busy it wakes every few milliseconds. It finds work that lies behind a long message for idle
+ * workers, polls when every worker is stuck, interrupts a service that is to end and does not return, and reports those
+ * that have been in one message for seconds. When the process is idle it sleeps until a worker has something to do.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "epoch.h"
+#include "log.h"
+#include "poller_private.h"
+#include "scheduler_private.h"
+#include "timer.h"
+#include "worker_private.h"
+
+#define TICK_NS 2000000
+#define IDLE_TICKS 50        /* without a busy worker, before it sleeps */
+#define ENDLESS_NS 5000000000u /* in one message, before it is reported, again and again */
+#define INTERRUPT_NS 100000000u /* grace for a service that is to end */
+
+/* What was seen of a worker. */
+struct watched {
+	uint64_t progress;
+	uint64_t since_ns;    /* when that progress was first seen */
+	uint64_t reported_ns; /* when it was last reported */
+};
+
+static pthread_t thread;
+static atomic_bool stop;
+static atomic_int awake; /* futex */
+static struct watched *watched;
+
+static void
+watch_message(struct reef_worker *worker, struct watched *w, struct reef_service *running, uint64_t now) {
+	if (reef_service_ending(running) && now - w->since_ns >= INTERRUPT_NS)
+		reef_service_signal_service(running, 0);
+	if (now - w->reported_ns < ENDLESS_NS)
+		return;
+	w->reported_ns = now;
+	atomic_store(&running->endless, true);
+	reef_log(0, "error: A message from [ :%08x ] to [ :%08x ] maybe in an endless loop (version = %llu)",
+			atomic_load_explicit(&worker->message_source, memory_order_relaxed), running->handle,
+			(unsigned long long)w->progress);
+}
+
+static void
+tick(void) {
+	uint64_t now = reef_now_ns();
+	int n = reef_worker_count(), stuck = 0;
+	bool work_behind = false;
+	for (int i = 0; i < n; i++) {
+		struct reef_worker *worker = reef_scheduler_worker(i);
+		struct watched *w = &watched[i];
+		struct reef_service *running = atomic_load(&worker->running);
+		uint64_t progress = atomic_load_explicit(&worker->progress, memory_order_relaxed);
+		if (running == NULL || progress != w->progress) {
+			*w = (struct watched){.progress = progress, .since_ns = now, .reported_ns = now};
+			continue;
+		}
+		stuck++;
+		reef_scheduler_expose_next(worker);
+		work_behind = work_behind || !reef_run_queue_empty(&worker->queue);
+		watch_message(worker, w, running, now);
+	}
+	if (stuck == 0)
+		return;
+	if (stuck == n)
+		reef_poller_poll(REEF_POLL_LOOK);
+	else if (work_behind || !reef_global_queue_empty() || !reef_poller_is_held())
+		reef_scheduler_wake_one();
+}
+
+static void
+sleep_until_noticed(void) {
+	atomic_store(&awake, 0);
+	while (atomic_load(&awake) == 0 && reef_scheduler_busy_workers() == 0 && !atomic_load(&stop))
+		syscall(SYS_futex, &awake, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	atomic_store(&awake, 1);
+}
+
+static void *
+watchdog_main(void *p) {
+	(void)p;
+	prctl(PR_SET_NAME, "watchdog");
+	int idle = 0;
+	while (!atomic_load(&stop)) {
+		struct timespec pause = {.tv_nsec = TICK_NS};
+		nanosleep(&pause, NULL);
+		idle = reef_scheduler_busy_workers() == 0 ? idle + 1 : 0;
+		if (idle >= IDLE_TICKS) {
+			sleep_until_noticed();
+			idle = 0;
+			continue;
+		}
+		reef_epoch_enter();
+		tick();
+		reef_epoch_leave();
+	}
+	return NULL;
+}
+
+void
+reef_watchdog_notice(void) {
+	if (atomic_load(&awake) != 0)
+		return;
+	if (atomic_exchange(&awake, 1) == 0)
+		syscall(SYS_futex, &awake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+void
+reef_watchdog_start(void) {
+	atomic_store(&stop, false);
+	atomic_store(&awake, 1);
+	watched = reef_calloc((size_t)reef_worker_count(), sizeof watched[0]);
+	if (pthread_create(&thread, NULL, watchdog_main, NULL) != 0) {
+		fprintf(stderr, "reef: cannot start the watchdog thread\n");
+		exit(1);
+	}
+}
+
+void
+reef_watchdog_stop(void) {
+	atomic_store(&stop, true);
+	atomic_store(&awake, 1);
+	syscall(SYS_futex, &awake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	pthread_join(thread, NULL);
+	reef_free(watched);
+	watched = NULL;
+}

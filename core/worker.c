@@ -1,0 +1,248 @@
+/* One worker: takes services from the queues and runs their slices; with nothing to run it polls or sleeps.
+ *
+ * Order of choice: `next` (what the last slice woke; at most HAND_OVERS times in a row while others wait), the own
+ * queue, the process' queue, what polling brings, other workers' queues.
+ */
+#define _GNU_SOURCE
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cycles.h"
+#include "epoch_private.h"
+#include "poller_private.h"
+#include "scheduler_private.h"
+#include "timer.h"
+#include "worker_private.h"
+
+#define HAND_OVERS 8        /* in a row; measured: unlimited starves others, less costs cache misses */
+#define GLOBAL_EVERY 61     /* slices between looks at the process' queue */
+#define POLL_EVERY_US 100   /* between polls of a busy worker */
+#define SPIN_US 20          /* looking before sleeping; more gains nothing */
+#define SURPLUS_US 10       /* how long work may wait in the queue before a sleeping worker is called */
+#define LONG_US 50        /* slices longer than this keep others waiting for longer than it takes to wake somebody */
+#define RECLAIM_AT 64       /* retired objects */
+
+/* ---- one slice ---- */
+
+static void
+run_deferred(struct reef_worker *worker) {
+	while (worker->deferred) {
+		struct reef_deferred *deferred = worker->deferred;
+		worker->deferred = deferred->next;
+		if (worker->deferred == NULL)
+			worker->deferred_tail = &worker->deferred;
+		deferred->run(deferred);
+	}
+}
+
+static void
+handle(struct reef_service *service, struct reef_message *m) {
+	if (m->flags & REEF_MESSAGE_EVENT) {
+		struct reef_event *event = (struct reef_event *)m;
+		event->deliver(service, event);
+		reef_service_turn_end(service);
+		return;
+	}
+	FILE *log = atomic_load_explicit(&service->message_log, memory_order_relaxed);
+	if (log)
+		reef_message_log_write(log, m);
+	if (service->callback)
+		service->callback(service, service->callback_ud, m);
+	reef_message_free(m);
+}
+
+/* Runs the service until its mailbox is empty or its time is up. Returns the cycle counter at the end. */
+static uint64_t
+run_slice(struct reef_worker *worker, struct reef_service *service) {
+	uint64_t start = reef_cycles(), now = start, limit = reef_worker_limits.slice;
+	int left = REEF_SLICE_MESSAGES;
+	bool rested = false;
+	reef_slice_set_current(service);
+	atomic_store_explicit(&worker->running, service, memory_order_relaxed);
+	for (;;) {
+		struct reef_message *m = reef_service_pop(service);
+		if (m == NULL) {
+			/* What was written in this slice goes out before anybody else may run the service. */
+			run_deferred(worker);
+			if (reef_service_fetch(service))
+				continue;
+			atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
+			service->slice_cycles += ((uint32_t)(now - start) >> 2) - (service->slice_cycles >> 2);
+			if (reef_service_rest(service)) {
+				rested = true;
+				break;
+			}
+			atomic_store_explicit(&worker->running, service, memory_order_relaxed);
+			continue;
+		}
+		service->message_start = now;
+		atomic_store_explicit(&worker->message_source, m->source, memory_order_relaxed);
+		atomic_store_explicit(&worker->progress,
+				atomic_load_explicit(&worker->progress, memory_order_relaxed) + 1, memory_order_relaxed);
+		handle(service, m);
+		uint64_t end = reef_cycles();
+		service->cycles += end - now;
+		service->messages++;
+		now = end;
+		if (reef_service_ending(service) || --left == 0 || now - start > limit)
+			break;
+	}
+	if (!rested) {
+		run_deferred(worker);
+		atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
+		if (reef_service_ending(service)) {
+			reef_service_release(service);
+			run_deferred(worker);
+		} else {
+			service->slice_cycles += ((uint32_t)(now - start) >> 2) - (service->slice_cycles >> 2);
+			reef_run_queue_push(&worker->queue, service);
+		}
+	}
+	reef_slice_set_current(NULL);
+	return now;
+}
+
+/* ---- finding work ---- */
+
+static struct reef_service *
+take_own(struct reef_worker *worker) {
+	struct reef_service *next = atomic_load_explicit(&worker->next, memory_order_relaxed);
+	if (next)
+		next = atomic_exchange_explicit(&worker->next, NULL, memory_order_acquire);
+	if (next) {
+		if (++worker->hand_overs <= HAND_OVERS || reef_run_queue_empty(&worker->queue))
+			return next;
+		reef_run_queue_push(&worker->queue, next);
+	}
+	worker->hand_overs = 0;
+	return reef_run_queue_pop(&worker->queue);
+}
+
+static struct reef_service *
+steal(struct reef_worker *worker) {
+	int n = reef_worker_count();
+	for (int i = 1; i < n; i++) {
+		struct reef_worker *other = reef_scheduler_worker((worker->index + i) % n);
+		struct reef_service *service = reef_run_queue_steal(&worker->queue, &other->queue);
+		if (service)
+			return service;
+	}
+	return NULL;
+}
+
+static struct reef_service *
+find(struct reef_worker *worker) {
+	struct reef_service *service = take_own(worker);
+	if (service == NULL)
+		service = reef_global_queue_pop();
+	if (service == NULL)
+		service = steal(worker);
+	reef_scheduler_wake_done();
+	return service;
+}
+
+/* Looks around for a moment: another worker that is busy may produce something, and waking up costs more. */
+static struct reef_service *
+spin(struct reef_worker *worker) {
+	uint64_t until = reef_cycles() + reef_worker_limits.spin;
+	if (reef_scheduler_busy_workers() == 0)
+		return NULL;
+	if (reef_poller_poll(REEF_POLL_LOOK) > 0)
+		return take_own(worker);
+	struct reef_service *service = NULL;
+	reef_scheduler_search_begin();
+	while (service == NULL && reef_scheduler_busy_workers() > 0 && reef_cycles() < until) {
+		service = reef_global_queue_pop();
+		if (service == NULL)
+			service = steal(worker);
+	}
+	reef_scheduler_search_end();
+	return service;
+}
+
+static void
+park(struct reef_worker *worker) {
+	reef_scheduler_park_begin(worker);
+	/* Work that was published before others could see us in bed is ours to find. */
+	if (reef_scheduler_has_work() || reef_scheduler_stopping()) {
+		if (reef_scheduler_park_cancel(worker))
+			return;
+	}
+	reef_epoch_leave();
+	while (atomic_load(&worker->wakeup) == 0)
+		syscall(SYS_futex, &worker->wakeup, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	reef_epoch_enter();
+}
+
+/* Waits for something to do: as the poller if nobody else is, in bed otherwise. */
+static void
+wait(struct reef_worker *worker) {
+	reef_epoch_quiescent();
+	reef_epoch_reclaim();
+	if (!reef_run_queue_empty(&worker->queue))
+		return;
+	if (reef_poller_poll(REEF_POLL_BLOCK) < 0)
+		park(worker);
+}
+
+void
+reef_worker_run(struct reef_worker *worker) {
+	unsigned slices = 0;
+	bool busy = false;
+	worker->deferred_tail = &worker->deferred;
+	reef_epoch_enter();
+	while (!reef_scheduler_stopping()) {
+		struct reef_service *service = NULL;
+		if (++slices % GLOBAL_EVERY == 0)
+			service = reef_global_queue_pop();
+		if (service == NULL)
+			service = take_own(worker);
+		if (service == NULL) {
+			service = find(worker);
+			if (service == NULL && busy) {
+				reef_scheduler_set_busy(&busy, false);
+				service = spin(worker);
+			}
+			if (service == NULL) {
+				wait(worker);
+				worker->surplus_since = worker->last_poll = reef_cycles();
+				continue;
+			}
+		}
+		if (!busy) {
+			reef_scheduler_set_busy(&busy, true);
+			reef_watchdog_notice();
+		}
+		uint64_t now = run_slice(worker, service);
+		reef_epoch_quiescent();
+		if (reef_epoch_pending() >= RECLAIM_AT)
+			reef_epoch_reclaim();
+		if (reef_run_queue_empty(&worker->queue)) {
+			worker->surplus_since = now;
+		} else if (now - worker->surplus_since > reef_worker_limits.surplus) {
+			worker->surplus_since = now;
+			reef_scheduler_wake_one();
+		}
+		if (now - worker->last_poll > reef_worker_limits.poll) {
+			worker->last_poll = now;
+			reef_poller_poll(REEF_POLL_LOOK);
+		}
+	}
+	if (busy)
+		reef_scheduler_set_busy(&busy, false);
+	reef_epoch_leave();
+}
+
+struct reef_worker_limits reef_worker_limits;
+
+void
+reef_worker_limits_init(void) {
+	reef_worker_limits = (struct reef_worker_limits){
+			.slice = reef_cycles_from_us(REEF_SLICE_US),
+			.spin = reef_cycles_from_us(SPIN_US),
+			.surplus = reef_cycles_from_us(SURPLUS_US),
+			.poll = reef_cycles_from_us(POLL_EVERY_US),
+			.is_long = reef_cycles_from_us(LONG_US),
+	};
+}

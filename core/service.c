@@ -348,7 +348,7 @@ reef_send_error(uint32_t source, uint32_t dest, int32_t session, const char *rea
 /* ---- statistics ---- */
 
 void
-reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat) {
+reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat, bool clear) {
 	take_inbox(service);
 	uint64_t running = reef_service_current() == service ? reef_cycles() - service->message_start : 0;
 	*stat = (struct reef_service_stat){
@@ -356,7 +356,7 @@ reef_service_get_stat(struct reef_service *service, struct reef_service_stat *st
 			.messages = service->messages,
 			.cpu_seconds = reef_cycles_to_seconds(service->cycles + running),
 			.message_seconds = reef_cycles_to_seconds(running),
-			.endless = atomic_exchange(&service->endless, false),
+			.endless = clear ? atomic_exchange(&service->endless, false) : atomic_load(&service->endless),
 	};
 }
 

@@ -110,7 +110,8 @@ struct reef_service_stat {
 	double message_seconds; /* in the current message */
 	bool endless;       /* the watchdog has complained since this was last read */
 };
-void reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat);
+/* `clear`: the endless flag is reset by this reading. */
+void reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat, bool clear);
 
 /* Per-service message log (`LOGON`, `LOGOFF`). False: no such service, no `logpath`, or the file cannot be made. */
 bool reef_service_log_messages(uint32_t handle, bool on);

@@ -1,0 +1,92 @@
+/* The command line of `reef`. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lua.h>
+
+#include "alloc.h"
+#include "config.h"
+#include "daemon.h"
+#include "env.h"
+#include "runtime.h"
+
+#define USAGE_ERROR 1
+
+static const char help[] =
+		"Usage: reef CONFIG              start from a configuration file\n"
+		"       reef run SCRIPT [ARG...] start one script as the first service, without a configuration\n"
+		"       reef --help | --version\n"
+		"\n"
+		"`reef run` ends when the services that the script started have ended. The environment variable REEF_THREADS\n"
+		"sets its number of worker threads (default: one for each processor).\n"
+		"Exit code: 0 after an orderly end (also on SIGTERM and SIGINT), 1 when something failed to start.\n";
+
+static char *
+join(int n, char **words) {
+	size_t size = 1;
+	for (int i = 0; i < n; i++)
+		size += strlen(words[i]) + 1;
+	char *text = reef_malloc(size), *end = text;
+	for (int i = 0; i < n; i++)
+		end += sprintf(end, "%s%s", i > 0 ? " " : "", words[i]);
+	*end = '\0';
+	return text;
+}
+
+static int
+start(void) {
+	if (!reef_config_complete())
+		return 1;
+	const char *pid_file = reef_env_get("daemon");
+	if (pid_file && !reef_daemon_start(pid_file))
+		return 1;
+	int code = reef_runtime_run();
+	if (pid_file)
+		reef_daemon_end(pid_file);
+	return code;
+}
+
+static int
+run(int argc, char **argv) {
+	if (argc < 1) {
+		fprintf(stderr, "reef run: which script?\n");
+		return USAGE_ERROR;
+	}
+	char *args = join(argc - 1, argv + 1);
+	reef_env_set("reef_run", argv[0]);
+	if (*args)
+		reef_env_set("reef_run_args", args);
+	reef_free(args);
+	reef_env_set("reef_log_stream", "stderr");
+	const char *threads = getenv("REEF_THREADS");
+	char count[16];
+	snprintf(count, sizeof count, "%ld", sysconf(_SC_NPROCESSORS_ONLN));
+	reef_env_set("thread", threads && *threads ? threads : count);
+	return start();
+}
+
+int
+main(int argc, char **argv) {
+	if (argc < 2) {
+		fputs(help, stderr);
+		return USAGE_ERROR;
+	}
+	const char *word = argv[1];
+	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+		fputs(help, stdout);
+		return 0;
+	}
+	if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+		printf("reef %s (%s)\n", REEF_VERSION, LUA_RELEASE);
+		return 0;
+	}
+	if (strcmp(word, "run") == 0)
+		return run(argc - 2, argv + 2);
+	if (word[0] == '-') {
+		fprintf(stderr, "reef: unknown option %s (see reef --help)\n", word);
+		return USAGE_ERROR;
+	}
+	return reef_config_load(word) ? start() : 1;
+}

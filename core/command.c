@@ -17,29 +17,25 @@
 
 static _Thread_local char result[RESULT_SIZE];
 
-static const char *
-handle_text(uint32_t handle) {
+static const char *handle_text(uint32_t handle) {
 	if (handle == 0)
 		return NULL;
 	snprintf(result, sizeof result, ":%08x", handle);
 	return result;
 }
 
-static uint32_t
-find(const char *address) {
+static uint32_t find(const char *address) {
 	if (address[0] != '.' && address[0] != ':' && reef_global_valid(address))
 		return reef_global_find(address);
 	return reef_address_parse(address);
 }
 
-static bool
-bind_name(const char *name, uint32_t handle) {
+static bool bind_name(const char *name, uint32_t handle) {
 	return name[0] == '.' ? reef_name_add(name + 1, handle) : reef_global_add(name, handle);
 }
 
 /* Copies the first word of `text` and returns what follows it and its spaces; NULL if the word is too long. */
-static const char *
-split(const char *text, char *word, size_t size) {
+static const char *split(const char *text, char *word, size_t size) {
 	size_t n = strcspn(text, " ");
 	if (n >= size)
 		return NULL;
@@ -49,8 +45,7 @@ split(const char *text, char *word, size_t size) {
 	return text + strspn(text, " ");
 }
 
-static const char *
-do_timeout(struct reef_service *self, const char *param) {
+static const char *do_timeout(struct reef_service *self, const char *param) {
 	long cs = strtol(param, NULL, 10);
 	int32_t session = reef_service_new_session(self);
 	uint64_t deadline = cs > 0 ? reef_now_ns() + (uint64_t)cs * 10000000u : 0;
@@ -59,21 +54,18 @@ do_timeout(struct reef_service *self, const char *param) {
 	return result;
 }
 
-static const char *
-do_reg(struct reef_service *self, const char *param) {
+static const char *do_reg(struct reef_service *self, const char *param) {
 	if (*param == '\0')
 		return handle_text(reef_service_handle(self));
 	return bind_name(param, reef_service_handle(self)) ? param : NULL;
 }
 
-static const char *
-do_query(struct reef_service *self, const char *param) {
+static const char *do_query(struct reef_service *self, const char *param) {
 	(void)self;
 	return handle_text(find(param));
 }
 
-static const char *
-do_name(struct reef_service *self, const char *param) {
+static const char *do_name(struct reef_service *self, const char *param) {
 	(void)self;
 	char name[256];
 	const char *address = split(param, name, sizeof name);
@@ -83,16 +75,14 @@ do_name(struct reef_service *self, const char *param) {
 	return handle != 0 && bind_name(name, handle) ? param : NULL;
 }
 
-static const char *
-do_exit(struct reef_service *self, const char *param) {
+static const char *do_exit(struct reef_service *self, const char *param) {
 	(void)param;
 	reef_log(reef_service_handle(self), "KILL self");
 	reef_service_kill(reef_service_handle(self));
 	return NULL;
 }
 
-static const char *
-do_kill(struct reef_service *self, const char *param) {
+static const char *do_kill(struct reef_service *self, const char *param) {
 	uint32_t handle = reef_address_parse(param);
 	if (handle == reef_service_handle(self))
 		return do_exit(self, param);
@@ -101,8 +91,7 @@ do_kill(struct reef_service *self, const char *param) {
 	return NULL;
 }
 
-static const char *
-do_abort(struct reef_service *self, const char *param) {
+static const char *do_abort(struct reef_service *self, const char *param) {
 	(void)self;
 	if (*param)
 		reef_runtime_set_exit_code((int)strtol(param, NULL, 10));
@@ -110,22 +99,19 @@ do_abort(struct reef_service *self, const char *param) {
 	return NULL;
 }
 
-static const char *
-do_launch(struct reef_service *self, const char *param) {
+static const char *do_launch(struct reef_service *self, const char *param) {
 	(void)self;
 	char module[64];
 	const char *args = split(param, module, sizeof module);
 	return args ? handle_text(reef_service_launch(module, args)) : NULL;
 }
 
-static const char *
-do_getenv(struct reef_service *self, const char *param) {
+static const char *do_getenv(struct reef_service *self, const char *param) {
 	(void)self;
 	return reef_env_get(param);
 }
 
-static const char *
-do_setenv(struct reef_service *self, const char *param) {
+static const char *do_setenv(struct reef_service *self, const char *param) {
 	(void)self;
 	char key[256];
 	const char *value = split(param, key, sizeof key);
@@ -134,24 +120,21 @@ do_setenv(struct reef_service *self, const char *param) {
 	return NULL;
 }
 
-static const char *
-do_starttime(struct reef_service *self, const char *param) {
+static const char *do_starttime(struct reef_service *self, const char *param) {
 	(void)self;
 	(void)param;
 	snprintf(result, sizeof result, "%u", reef_start_time());
 	return result;
 }
 
-static const char *
-do_monitor(struct reef_service *self, const char *param) {
+static const char *do_monitor(struct reef_service *self, const char *param) {
 	(void)self;
 	if (*param)
 		reef_monitor_set(reef_address_parse(param));
 	return handle_text(reef_monitor_get());
 }
 
-static const char *
-do_stat(struct reef_service *self, const char *param) {
+static const char *do_stat(struct reef_service *self, const char *param) {
 	struct reef_service_stat stat;
 	bool endless = strcmp(param, "endless") == 0;
 	reef_service_get_stat(self, &stat, endless);
@@ -170,22 +153,19 @@ do_stat(struct reef_service *self, const char *param) {
 	return result;
 }
 
-static const char *
-do_logon(struct reef_service *self, const char *param) {
+static const char *do_logon(struct reef_service *self, const char *param) {
 	(void)self;
 	reef_service_log_messages(reef_address_parse(param), true);
 	return NULL;
 }
 
-static const char *
-do_logoff(struct reef_service *self, const char *param) {
+static const char *do_logoff(struct reef_service *self, const char *param) {
 	(void)self;
 	reef_service_log_messages(reef_address_parse(param), false);
 	return NULL;
 }
 
-static const char *
-do_signal(struct reef_service *self, const char *param) {
+static const char *do_signal(struct reef_service *self, const char *param) {
 	(void)self;
 	char address[256];
 	const char *n = split(param, address, sizeof address);
@@ -200,19 +180,17 @@ struct command {
 };
 
 static const struct command commands[] = {
-		{"ABORT", do_abort},   {"EXIT", do_exit},           {"GETENV", do_getenv},   {"KILL", do_kill},
-		{"LAUNCH", do_launch}, {"LOGOFF", do_logoff},       {"LOGON", do_logon},     {"MONITOR", do_monitor},
-		{"NAME", do_name},     {"QUERY", do_query},         {"REG", do_reg},         {"SETENV", do_setenv},
-		{"SIGNAL", do_signal}, {"STARTTIME", do_starttime}, {"STAT", do_stat},       {"TIMEOUT", do_timeout},
+		{"ABORT", do_abort},   {"EXIT", do_exit},           {"GETENV", do_getenv}, {"KILL", do_kill},
+		{"LAUNCH", do_launch}, {"LOGOFF", do_logoff},       {"LOGON", do_logon},   {"MONITOR", do_monitor},
+		{"NAME", do_name},     {"QUERY", do_query},         {"REG", do_reg},       {"SETENV", do_setenv},
+		{"SIGNAL", do_signal}, {"STARTTIME", do_starttime}, {"STAT", do_stat},     {"TIMEOUT", do_timeout},
 };
 
-static int
-compare(const void *key, const void *entry) {
+static int compare(const void *key, const void *entry) {
 	return strcmp(key, ((const struct command *)entry)->name);
 }
 
-const char *
-reef_command(struct reef_service *self, const char *name, const char *param) {
+const char *reef_command(struct reef_service *self, const char *name, const char *param) {
 	const struct command *command =
 			bsearch(name, commands, sizeof commands / sizeof commands[0], sizeof commands[0], compare);
 	return command ? command->run(self, param ? param : "") : NULL;

@@ -4,7 +4,6 @@
  * with an environment of its own that has only `include`, which reads another file the same way, relative to the file
  * that includes it.
  */
-#define _GNU_SOURCE
 #include "config.h"
 
 #include <ctype.h>
@@ -24,8 +23,7 @@
 #define MAX_THREADS 1024
 
 /* Appends the file's text with variables replaced. Raises a Lua error. */
-static void
-push_expanded(lua_State *L, const char *path) {
+static void push_expanded(lua_State *L, const char *path) {
 	FILE *file = fopen(path, "rb");
 	if (file == NULL)
 		luaL_error(L, "%s: %s", path, strerror(errno));
@@ -57,8 +55,7 @@ push_expanded(lua_State *L, const char *path) {
 static int run_file(lua_State *L, const char *path);
 
 /* include(path); upvalues: the environment table, the directory of the including file. */
-static int
-include(lua_State *L) {
+static int include(lua_State *L) {
 	const char *path = luaL_checkstring(L, 1);
 	if (path[0] != '/')
 		path = lua_pushfstring(L, "%s%s", lua_tostring(L, lua_upvalueindex(2)), path);
@@ -67,8 +64,7 @@ include(lua_State *L) {
 }
 
 /* The environment table is on top of the stack; it stays. */
-static int
-run_file(lua_State *L, const char *path) {
+static int run_file(lua_State *L, const char *path) {
 	int env = lua_gettop(L);
 	push_expanded(L, path);
 	size_t size;
@@ -91,8 +87,7 @@ run_file(lua_State *L, const char *path) {
 	return 0;
 }
 
-static int
-load(lua_State *L) {
+static int load(lua_State *L) {
 	const char *path = lua_touserdata(L, 1);
 	lua_newtable(L);
 	int env = lua_gettop(L);
@@ -113,8 +108,7 @@ load(lua_State *L) {
 	return 0;
 }
 
-bool
-reef_config_load(const char *path) {
+bool reef_config_load(const char *path) {
 	lua_State *L = luaL_newstate();
 	if (L == NULL) {
 		fprintf(stderr, "reef: out of memory\n");
@@ -130,8 +124,7 @@ reef_config_load(const char *path) {
 }
 
 /* Our Lua files lie beside the executable: installed in ../share/reef, in a build tree two levels up. */
-static bool
-find_lualib(void) {
+static bool find_lualib(void) {
 	char exe[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
 	if (n < 0)
@@ -155,8 +148,7 @@ find_lualib(void) {
 	return false;
 }
 
-bool
-reef_config_complete(void) {
+bool reef_config_complete(void) {
 	static const char *const defaults[][2] = {
 			{"thread", "8"},
 			{"cpath", "./cservice/?.so"},
@@ -181,8 +173,7 @@ reef_config_complete(void) {
 		return false;
 	}
 	if (reef_env_int("harbor", -1) != 0) {
-		fprintf(stderr,
-				"reef: harbor = %s: networks of nodes are not supported, set harbor = 0 or leave it out\n",
+		fprintf(stderr, "reef: harbor = %s: networks of nodes are not supported, set harbor = 0 or leave it out\n",
 				reef_env_get("harbor"));
 		return false;
 	}

@@ -4,7 +4,6 @@
  * part behind the last dot is the prefix. The functions below are exported from the executable for such modules and for
  * Lua's C modules. They are for the service's own slice, except name_signal, which any thread may call.
  */
-#define _GNU_SOURCE
 #include "cservice.h"
 
 #include <dlfcn.h>
@@ -27,7 +26,7 @@
 
 struct skynet_context;
 typedef int (*skynet_cb)(struct skynet_context *context, void *ud, int type, int session, uint32_t source,
-		const void *msg, size_t sz);
+						 const void *msg, size_t sz);
 
 /* ---- the modules ---- */
 
@@ -46,19 +45,16 @@ struct cservice {
 	void *ud;
 };
 
-static struct skynet_context *
-context_of(struct reef_service *service) {
+static struct skynet_context *context_of(struct reef_service *service) {
 	return (struct skynet_context *)service;
 }
 
-static struct reef_service *
-service_of(struct skynet_context *context) {
+static struct reef_service *service_of(struct skynet_context *context) {
 	return (struct reef_service *)context;
 }
 
 /* C callbacks may keep the payload, so they get it as a block of its own. */
-static void
-on_message(struct reef_service *service, void *ud, struct reef_message *m) {
+static void on_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	struct cservice *c = ud;
 	if (c->callback == NULL)
 		return;
@@ -68,8 +64,7 @@ on_message(struct reef_service *service, void *ud, struct reef_message *m) {
 		reef_free(data);
 }
 
-static int
-cservice_init(struct reef_service *service, const char *args) {
+static int cservice_init(struct reef_service *service, const char *args) {
 	struct cservice *c = reef_calloc(1, sizeof *c);
 	c->functions = reef_service_module(service)->data;
 	reef_service_set_instance(service, c);
@@ -80,23 +75,20 @@ cservice_init(struct reef_service *service, const char *args) {
 	return c->functions->init(c->instance, context_of(service), args);
 }
 
-static void
-cservice_release(struct reef_service *service) {
+static void cservice_release(struct reef_service *service) {
 	struct cservice *c = reef_service_instance(service);
 	if (c->functions->release && c->instance)
 		c->functions->release(c->instance);
 	reef_free(c);
 }
 
-static void
-cservice_signal(struct reef_service *service, int n) {
+static void cservice_signal(struct reef_service *service, int n) {
 	struct cservice *c = reef_service_instance(service);
 	if (c && c->functions->signal)
 		c->functions->signal(c->instance, n);
 }
 
-static void *
-open_pattern(const char *pattern, size_t size, const char *name) {
+static void *open_pattern(const char *pattern, size_t size, const char *name) {
 	const char *mark = memchr(pattern, '?', size);
 	if (mark == NULL)
 		return NULL;
@@ -106,8 +98,7 @@ open_pattern(const char *pattern, size_t size, const char *name) {
 	return dlopen(path, RTLD_NOW | RTLD_GLOBAL);
 }
 
-static void *
-open_library(const char *name) {
+static void *open_library(const char *name) {
 	const char *path = reef_env_get("cpath");
 	void *library = NULL;
 	while (path && *path && library == NULL) {
@@ -118,15 +109,13 @@ open_library(const char *name) {
 	return library;
 }
 
-static void *
-symbol(void *library, const char *prefix, const char *suffix) {
+static void *symbol(void *library, const char *prefix, const char *suffix) {
 	char name[256];
 	snprintf(name, sizeof name, "%s%s", prefix, suffix);
 	return dlsym(library, name);
 }
 
-const struct reef_module *
-reef_cservice_load(const char *name) {
+const struct reef_module *reef_cservice_load(const char *name) {
 	void *library = open_library(name);
 	if (library == NULL) {
 		const char *reason = dlerror();
@@ -148,10 +137,10 @@ reef_cservice_load(const char *name) {
 	}
 	struct reef_module *module = reef_malloc(sizeof *module);
 	*module = (struct reef_module){.name = reef_strdup(name),
-			.init = cservice_init,
-			.release = cservice_release,
-			.signal = cservice_signal,
-			.data = functions};
+								   .init = cservice_init,
+								   .release = cservice_release,
+								   .signal = cservice_signal,
+								   .data = functions};
 	return module;
 }
 
@@ -162,9 +151,9 @@ reef_cservice_load(const char *name) {
 API void skynet_error(struct skynet_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 API void skynet_callback(struct skynet_context *context, void *ud, skynet_cb callback);
 API int skynet_send(struct skynet_context *context, uint32_t source, uint32_t dest, int type, int session, void *msg,
-		size_t sz);
+					size_t sz);
 API int skynet_sendname(struct skynet_context *context, uint32_t source, const char *address, int type, int session,
-		void *msg, size_t sz);
+						void *msg, size_t sz);
 API const char *skynet_command(struct skynet_context *context, const char *name, const char *param);
 API uint32_t skynet_queryname(struct skynet_context *context, const char *name);
 API int skynet_isremote(struct skynet_context *context, uint32_t handle, int *harbor);
@@ -180,8 +169,7 @@ API void *skynet_memalign(size_t alignment, size_t size);
 API void *skynet_aligned_alloc(size_t alignment, size_t size);
 API int skynet_posix_memalign(void **p, size_t alignment, size_t size);
 
-void
-skynet_error(struct skynet_context *context, const char *format, ...) {
+void skynet_error(struct skynet_context *context, const char *format, ...) {
 	char *text;
 	va_list args;
 	va_start(args, format);
@@ -193,16 +181,15 @@ skynet_error(struct skynet_context *context, const char *format, ...) {
 	free(text);
 }
 
-void
-skynet_callback(struct skynet_context *context, void *ud, skynet_cb callback) {
+void skynet_callback(struct skynet_context *context, void *ud, skynet_cb callback) {
 	struct cservice *c = reef_service_instance(service_of(context));
 	c->callback = callback;
 	c->ud = ud;
 }
 
 /* A message with the payload as the flags of `type` say; NULL if it is too large (the payload is freed then). */
-static struct reef_message *
-make_message(struct reef_service *service, uint32_t source, int type, int *session, void *msg, size_t sz) {
+static struct reef_message *make_message(struct reef_service *service, uint32_t source, int type, int *session,
+										 void *msg, size_t sz) {
 	if (sz > MAX_SIZE) {
 		if (type & TAG_DONTCOPY)
 			reef_free(msg);
@@ -224,18 +211,16 @@ make_message(struct reef_service *service, uint32_t source, int type, int *sessi
 	return m;
 }
 
-int
-skynet_send(struct skynet_context *context, uint32_t source, uint32_t dest, int type, int session, void *msg,
-		size_t sz) {
+int skynet_send(struct skynet_context *context, uint32_t source, uint32_t dest, int type, int session, void *msg,
+				size_t sz) {
 	struct reef_message *m = make_message(service_of(context), source, type, &session, msg, sz);
 	if (m == NULL)
 		return -2;
 	return reef_send(dest, m) ? session : -1;
 }
 
-int
-skynet_sendname(struct skynet_context *context, uint32_t source, const char *address, int type, int session, void *msg,
-		size_t sz) {
+int skynet_sendname(struct skynet_context *context, uint32_t source, const char *address, int type, int session,
+					void *msg, size_t sz) {
 	struct reef_message *m = make_message(service_of(context), source, type, &session, msg, sz);
 	if (m == NULL)
 		return -2;
@@ -244,63 +229,52 @@ skynet_sendname(struct skynet_context *context, uint32_t source, const char *add
 	return sent ? session : -1;
 }
 
-const char *
-skynet_command(struct skynet_context *context, const char *name, const char *param) {
+const char *skynet_command(struct skynet_context *context, const char *name, const char *param) {
 	return reef_command(service_of(context), name, param);
 }
 
-uint32_t
-skynet_queryname(struct skynet_context *context, const char *name) {
+uint32_t skynet_queryname(struct skynet_context *context, const char *name) {
 	(void)context;
 	return reef_address_parse(name);
 }
 
-int
-skynet_isremote(struct skynet_context *context, uint32_t handle, int *harbor) {
+int skynet_isremote(struct skynet_context *context, uint32_t handle, int *harbor) {
 	(void)context;
 	if (harbor)
 		*harbor = (int)(handle >> 24);
 	return handle >> 24 != 0;
 }
 
-uint32_t
-skynet_current_handle(void) {
+uint32_t skynet_current_handle(void) {
 	struct reef_service *service = reef_service_current();
 	return service ? reef_service_handle(service) : 0;
 }
 
-uint64_t
-skynet_now(void) {
+uint64_t skynet_now(void) {
 	return reef_now_cs();
 }
 
-void *
-skynet_malloc(size_t size) {
+void *skynet_malloc(size_t size) {
 	return reef_malloc(size);
 }
 
-void *
-skynet_calloc(size_t count, size_t size) {
+void *skynet_calloc(size_t count, size_t size) {
 	return reef_calloc(count, size);
 }
 
-void *
-skynet_realloc(void *p, size_t size) {
+void *skynet_realloc(void *p, size_t size) {
 	return reef_realloc(p, size);
 }
 
-void
-skynet_free(void *p) {
+void skynet_free(void *p) {
 	reef_free(p);
 }
 
-char *
-skynet_strdup(const char *s) {
+char *skynet_strdup(const char *s) {
 	return reef_strdup(s);
 }
 
-void *
-skynet_lalloc(void *p, size_t old_size, size_t size) {
+void *skynet_lalloc(void *p, size_t old_size, size_t size) {
 	(void)old_size;
 	if (size == 0) {
 		reef_free(p);
@@ -309,18 +283,15 @@ skynet_lalloc(void *p, size_t old_size, size_t size) {
 	return reef_try_realloc(p, size);
 }
 
-void *
-skynet_memalign(size_t alignment, size_t size) {
+void *skynet_memalign(size_t alignment, size_t size) {
 	void *p;
 	return posix_memalign(&p, alignment, size) == 0 ? p : NULL;
 }
 
-void *
-skynet_aligned_alloc(size_t alignment, size_t size) {
+void *skynet_aligned_alloc(size_t alignment, size_t size) {
 	return aligned_alloc(alignment, size);
 }
 
-int
-skynet_posix_memalign(void **p, size_t alignment, size_t size) {
+int skynet_posix_memalign(void **p, size_t alignment, size_t size) {
 	return posix_memalign(p, alignment, size);
 }

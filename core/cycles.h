@@ -7,20 +7,17 @@
 #include <time.h>
 
 #if defined(__x86_64__)
-static inline uint64_t
-reef_cycles(void) {
+static inline uint64_t reef_cycles(void) {
 	return __builtin_ia32_rdtsc();
 }
 #elif defined(__aarch64__)
-static inline uint64_t
-reef_cycles(void) {
+static inline uint64_t reef_cycles(void) {
 	uint64_t t;
 	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(t));
 	return t;
 }
 #else
-static inline uint64_t
-reef_cycles(void) {
+static inline uint64_t reef_cycles(void) {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;

@@ -1,5 +1,4 @@
 /* Daemon mode: see daemon.h. */
-#define _DEFAULT_SOURCE
 #include "daemon.h"
 
 #include <errno.h>
@@ -11,8 +10,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-static int
-running_pid(const char *pid_file) {
+static int running_pid(const char *pid_file) {
 	FILE *file = fopen(pid_file, "r");
 	int pid = 0;
 	if (file == NULL)
@@ -25,8 +23,7 @@ running_pid(const char *pid_file) {
 }
 
 /* The descriptor stays open, and so the lock held, until the process ends. */
-static bool
-write_pid(const char *pid_file) {
+static bool write_pid(const char *pid_file) {
 	int fd = open(pid_file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (fd < 0) {
 		fprintf(stderr, "reef: cannot create the pid file %s: %s\n", pid_file, strerror(errno));
@@ -45,8 +42,7 @@ write_pid(const char *pid_file) {
 	return true;
 }
 
-static bool
-close_streams(void) {
+static bool close_streams(void) {
 	int null = open("/dev/null", O_RDWR);
 	if (null < 0)
 		return false;
@@ -57,8 +53,7 @@ close_streams(void) {
 	return true;
 }
 
-bool
-reef_daemon_start(const char *pid_file) {
+bool reef_daemon_start(const char *pid_file) {
 	int pid = running_pid(pid_file);
 	if (pid != 0) {
 		fprintf(stderr, "reef: already running, pid = %d (%s)\n", pid, pid_file);
@@ -71,7 +66,6 @@ reef_daemon_start(const char *pid_file) {
 	return write_pid(pid_file) && close_streams();
 }
 
-void
-reef_daemon_end(const char *pid_file) {
+void reef_daemon_end(const char *pid_file) {
 	unlink(pid_file);
 }

@@ -15,24 +15,21 @@ struct entry {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct entry *entries;
 
-static struct entry *
-find(const char *key) {
+static struct entry *find(const char *key) {
 	struct entry *entry = entries;
 	while (entry && strcmp(entry->key, key) != 0)
 		entry = entry->next;
 	return entry;
 }
 
-const char *
-reef_env_get(const char *key) {
+const char *reef_env_get(const char *key) {
 	pthread_mutex_lock(&lock);
 	struct entry *entry = find(key);
 	pthread_mutex_unlock(&lock);
 	return entry ? entry->value : NULL;
 }
 
-bool
-reef_env_set(const char *key, const char *value) {
+bool reef_env_set(const char *key, const char *value) {
 	pthread_mutex_lock(&lock);
 	bool added = find(key) == NULL;
 	if (added) {
@@ -44,8 +41,7 @@ reef_env_set(const char *key, const char *value) {
 	return added;
 }
 
-long
-reef_env_int(const char *key, long fallback) {
+long reef_env_int(const char *key, long fallback) {
 	const char *text = reef_env_get(key);
 	if (text == NULL)
 		return fallback;

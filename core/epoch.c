@@ -39,20 +39,17 @@ static struct retired *retired_head;
 static struct retired **retired_tail = &retired_head;
 static atomic_size_t retired_count;
 
-static void
-release_slot(void *p) {
+static void release_slot(void *p) {
 	struct slot *slot = p;
 	atomic_store(&slot->seen, OUTSIDE);
 	atomic_store(&slot->used, false);
 }
 
-static void
-make_key(void) {
+static void make_key(void) {
 	pthread_key_create(&exit_key, release_slot);
 }
 
-static struct slot *
-claim_slot(void) {
+static struct slot *claim_slot(void) {
 	pthread_once(&exit_once, make_key);
 	struct slot *slot;
 	for (slot = atomic_load(&slots); slot; slot = slot->next) {
@@ -73,27 +70,23 @@ claim_slot(void) {
 	return slot;
 }
 
-void
-reef_epoch_enter(void) {
+void reef_epoch_enter(void) {
 	struct slot *slot = own ? own : claim_slot();
 	/* Sequentially consistent: no lookup of this thread may be ordered before the store. */
 	atomic_store(&slot->seen, atomic_load(&epoch));
 }
 
-void
-reef_epoch_leave(void) {
+void reef_epoch_leave(void) {
 	atomic_store_explicit(&own->seen, OUTSIDE, memory_order_release);
 }
 
-void
-reef_epoch_quiescent(void) {
+void reef_epoch_quiescent(void) {
 	uint64_t now = atomic_load_explicit(&epoch, memory_order_relaxed);
 	if (atomic_load_explicit(&own->seen, memory_order_relaxed) != now)
 		atomic_store(&own->seen, now);
 }
 
-void
-reef_retire(void *p, void (*destroy)(void *p)) {
+void reef_retire(void *p, void (*destroy)(void *p)) {
 	struct retired *r = reef_malloc(sizeof *r);
 	*r = (struct retired){.p = p, .destroy = destroy};
 	pthread_mutex_lock(&retired_lock);
@@ -105,8 +98,7 @@ reef_retire(void *p, void (*destroy)(void *p)) {
 }
 
 /* The oldest epoch that a thread inside may still be in. */
-static uint64_t
-oldest_seen(void) {
+static uint64_t oldest_seen(void) {
 	uint64_t oldest = atomic_load(&epoch);
 	for (struct slot *slot = atomic_load(&slots); slot; slot = slot->next) {
 		uint64_t seen = atomic_load(&slot->seen);
@@ -116,13 +108,11 @@ oldest_seen(void) {
 	return oldest;
 }
 
-size_t
-reef_epoch_pending(void) {
+size_t reef_epoch_pending(void) {
 	return atomic_load_explicit(&retired_count, memory_order_relaxed);
 }
 
-void
-reef_epoch_reclaim(void) {
+void reef_epoch_reclaim(void) {
 	if (reef_epoch_pending() == 0 || pthread_mutex_trylock(&retired_lock) != 0)
 		return;
 	uint64_t oldest = oldest_seen();

@@ -19,7 +19,7 @@ enum { NAME_SIZE = 16 };
 
 struct global {
 	struct global *next;
-	_Atomic uint32_t handle; /* 0: unbound */
+	_Atomic uint32_t handle;            /* 0: unbound */
 	struct reef_message *first, **last; /* what waits; under the lock */
 	char name[NAME_SIZE];
 };

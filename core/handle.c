@@ -24,8 +24,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t next_handle = 1;
 static uint32_t count;
 
-static struct table *
-table_new(uint32_t size) {
+static struct table *table_new(uint32_t size) {
 	struct table *table = reef_malloc(sizeof *table + size * sizeof table->slot[0]);
 	table->size = size;
 	for (uint32_t i = 0; i < size; i++)
@@ -33,13 +32,11 @@ table_new(uint32_t size) {
 	return table;
 }
 
-static _Atomic(struct reef_service *) *
-place(struct table *table, uint32_t handle) {
+static _Atomic(struct reef_service *) *place(struct table *table, uint32_t handle) {
 	return &table->slot[handle & (table->size - 1)];
 }
 
-struct reef_service *
-reef_handle_find(uint32_t handle) {
+struct reef_service *reef_handle_find(uint32_t handle) {
 	struct table *table = atomic_load_explicit(&current, memory_order_acquire);
 	if (table == NULL)
 		return NULL;
@@ -47,8 +44,7 @@ reef_handle_find(uint32_t handle) {
 	return service && service->handle == handle ? service : NULL;
 }
 
-static struct table *
-grow(struct table *old) {
+static struct table *grow(struct table *old) {
 	struct table *table = table_new(old ? old->size * 2 : FIRST_SIZE);
 	for (uint32_t i = 0; old && i < old->size; i++) {
 		struct reef_service *service = atomic_load_explicit(&old->slot[i], memory_order_relaxed);
@@ -61,8 +57,7 @@ grow(struct table *old) {
 	return table;
 }
 
-uint32_t
-reef_handle_add(struct reef_service *service) {
+uint32_t reef_handle_add(struct reef_service *service) {
 	pthread_mutex_lock(&lock);
 	struct table *table = atomic_load_explicit(&current, memory_order_relaxed);
 	if (table == NULL || count >= table->size / 4 * 3)
@@ -78,8 +73,7 @@ reef_handle_add(struct reef_service *service) {
 	return handle;
 }
 
-bool
-reef_handle_remove(struct reef_service *service) {
+bool reef_handle_remove(struct reef_service *service) {
 	pthread_mutex_lock(&lock);
 	struct table *table = atomic_load_explicit(&current, memory_order_relaxed);
 	bool found = atomic_load_explicit(place(table, service->handle), memory_order_relaxed) == service;
@@ -91,14 +85,12 @@ reef_handle_remove(struct reef_service *service) {
 	return found;
 }
 
-static int
-compare_handles(const void *a, const void *b) {
+static int compare_handles(const void *a, const void *b) {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 	return (x > y) - (x < y);
 }
 
-size_t
-reef_handle_list(uint32_t *handles, size_t n) {
+size_t reef_handle_list(uint32_t *handles, size_t n) {
 	size_t found = 0;
 	pthread_mutex_lock(&lock);
 	struct table *table = atomic_load_explicit(&current, memory_order_relaxed);
@@ -115,8 +107,7 @@ reef_handle_list(uint32_t *handles, size_t n) {
 	return found;
 }
 
-void
-reef_handle_set_next(uint32_t handle) {
+void reef_handle_set_next(uint32_t handle) {
 	pthread_mutex_lock(&lock);
 	next_handle = handle;
 	pthread_mutex_unlock(&lock);

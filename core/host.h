@@ -13,8 +13,8 @@
 
 #include <lua.h>
 
-struct reef_host;    /* one VM */
-struct reef_task;    /* one coroutine that the dispatcher runs */
+struct reef_host; /* one VM */
+struct reef_task; /* one coroutine that the dispatcher runs */
 struct reef_service;
 
 struct reef_host *reef_host_of(lua_State *L);

@@ -10,8 +10,7 @@
 
 #define SHORT_LINE 256
 
-void
-reef_log_bytes(uint32_t source, const char *text, size_t size) {
+void reef_log_bytes(uint32_t source, const char *text, size_t size) {
 	uint32_t logger = reef_runtime_logger();
 	if (logger == 0 || !reef_send_copy(source, logger, REEF_PTYPE_TEXT, 0, text, size)) {
 		fprintf(stderr, "[:%08x] %.*s\n", source, (int)size, text);
@@ -19,8 +18,7 @@ reef_log_bytes(uint32_t source, const char *text, size_t size) {
 	}
 }
 
-void
-reef_log(uint32_t source, const char *format, ...) {
+void reef_log(uint32_t source, const char *format, ...) {
 	char line[SHORT_LINE], *text = line;
 	va_list args;
 	va_start(args, format);

@@ -19,8 +19,7 @@ struct logger {
 	char *path; /* NULL: a standard stream */
 };
 
-static void
-write_time(struct logger *logger) {
+static void write_time(struct logger *logger) {
 	uint64_t cs = reef_now_cs();
 	time_t second = (time_t)(reef_start_time() + cs / 100);
 	struct tm local;
@@ -30,8 +29,7 @@ write_time(struct logger *logger) {
 	fprintf(logger->file, "%s.%02d ", text, (int)(cs % 100));
 }
 
-static void
-on_message(struct reef_service *service, void *ud, struct reef_message *m) {
+static void on_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	(void)service;
 	struct logger *logger = ud;
 	if (m->type == REEF_PTYPE_SYSTEM) {
@@ -50,8 +48,7 @@ on_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	}
 }
 
-static void
-logger_release(struct reef_service *service) {
+static void logger_release(struct reef_service *service) {
 	struct logger *logger = reef_service_instance(service);
 	if (logger->path)
 		fclose(logger->file);
@@ -59,8 +56,7 @@ logger_release(struct reef_service *service) {
 	reef_free(logger);
 }
 
-static int
-logger_init(struct reef_service *service, const char *args) {
+static int logger_init(struct reef_service *service, const char *args) {
 	struct logger *logger = reef_calloc(1, sizeof *logger);
 	reef_service_set_instance(service, logger);
 	const char *stream = reef_env_get("reef_log_stream");

@@ -23,8 +23,7 @@ static const char help[] =
 		"sets its number of worker threads (default: one for each processor).\n"
 		"Exit code: 0 after an orderly end (also on SIGTERM and SIGINT), 1 when something failed to start.\n";
 
-static char *
-join(int n, char **words) {
+static char *join(int n, char **words) {
 	size_t size = 1;
 	for (int i = 0; i < n; i++)
 		size += strlen(words[i]) + 1;
@@ -35,8 +34,7 @@ join(int n, char **words) {
 	return text;
 }
 
-static int
-start(void) {
+static int start(void) {
 	if (!reef_config_complete())
 		return 1;
 	const char *pid_file = reef_env_get("daemon");
@@ -48,8 +46,7 @@ start(void) {
 	return code;
 }
 
-static int
-run(int argc, char **argv) {
+static int run(int argc, char **argv) {
 	if (argc < 1) {
 		fprintf(stderr, "reef run: which script?\n");
 		return USAGE_ERROR;
@@ -67,8 +64,7 @@ run(int argc, char **argv) {
 	return start();
 }
 
-int
-main(int argc, char **argv) {
+int main(int argc, char **argv) {
 	if (argc < 2) {
 		fputs(help, stderr);
 		return USAGE_ERROR;

@@ -8,29 +8,25 @@
 
 #define HEADER_SIZE ((sizeof(struct reef_message) + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1))
 
-struct reef_message *
-reef_message_new(size_t size) {
+struct reef_message *reef_message_new(size_t size) {
 	struct reef_message *m = reef_malloc(HEADER_SIZE + size);
 	*m = (struct reef_message){.data = (char *)m + HEADER_SIZE, .size = size};
 	return m;
 }
 
-struct reef_message *
-reef_message_wrap(void *data, size_t size) {
+struct reef_message *reef_message_wrap(void *data, size_t size) {
 	struct reef_message *m = reef_malloc(sizeof *m);
 	*m = (struct reef_message){.data = data, .size = size, .flags = REEF_MESSAGE_ATTACHED};
 	return m;
 }
 
-void
-reef_message_free(struct reef_message *m) {
+void reef_message_free(struct reef_message *m) {
 	if (m->flags & REEF_MESSAGE_ATTACHED)
 		reef_free(m->data);
 	reef_free(m);
 }
 
-void *
-reef_message_take(struct reef_message *m) {
+void *reef_message_take(struct reef_message *m) {
 	void *data = m->data;
 	if (m->size == 0) {
 		if (m->flags & REEF_MESSAGE_ATTACHED)

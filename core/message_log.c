@@ -13,8 +13,7 @@
 #include "service_private.h"
 #include "timer.h"
 
-void
-reef_message_log_write(FILE *file, const struct reef_message *m) {
+void reef_message_log_write(FILE *file, const struct reef_message *m) {
 	const unsigned char *bytes = m->data;
 	fprintf(file, ":%08x %d %d %" PRIu64 " ", m->source, m->type, m->session, reef_now_cs());
 	for (size_t i = 0; i < m->size; i++)
@@ -23,22 +22,19 @@ reef_message_log_write(FILE *file, const struct reef_message *m) {
 	fflush(file);
 }
 
-static void
-close_file(void *p) {
+static void close_file(void *p) {
 	FILE *file = p;
 	fprintf(file, "close time: %" PRIu64 "\n", reef_now_cs());
 	fclose(file);
 }
 
-void
-reef_message_log_close(struct reef_service *service) {
+void reef_message_log_close(struct reef_service *service) {
 	FILE *file = atomic_exchange(&service->message_log, NULL);
 	if (file)
 		reef_retire(file, close_file);
 }
 
-bool
-reef_service_log_messages(uint32_t handle, bool on) {
+bool reef_service_log_messages(uint32_t handle, bool on) {
 	struct reef_service *service = reef_service_find(handle);
 	const char *directory = reef_env_get("logpath");
 	if (service == NULL)

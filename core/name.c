@@ -25,8 +25,7 @@ static _Atomic(struct names *) current;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* Where `text` is, or where it belongs. */
-static size_t
-search(const struct names *names, const char *text, bool *found) {
+static size_t search(const struct names *names, const char *text, bool *found) {
 	size_t low = 0, high = names ? names->n : 0;
 	*found = false;
 	while (low < high) {
@@ -44,23 +43,20 @@ search(const struct names *names, const char *text, bool *found) {
 	return low;
 }
 
-static void
-publish(struct names *names) {
+static void publish(struct names *names) {
 	struct names *old = atomic_exchange_explicit(&current, names, memory_order_acq_rel);
 	if (old)
 		reef_retire(old, reef_free);
 }
 
-uint32_t
-reef_name_find(const char *name) {
+uint32_t reef_name_find(const char *name) {
 	const struct names *names = atomic_load_explicit(&current, memory_order_acquire);
 	bool found;
 	size_t i = search(names, name, &found);
 	return found ? names->name[i].handle : 0;
 }
 
-bool
-reef_name_add(const char *name, uint32_t handle) {
+bool reef_name_add(const char *name, uint32_t handle) {
 	bool added = false;
 	pthread_mutex_lock(&lock);
 	struct names *old = atomic_load_explicit(&current, memory_order_relaxed);
@@ -83,8 +79,7 @@ reef_name_add(const char *name, uint32_t handle) {
 	return added;
 }
 
-void
-reef_name_remove_all(uint32_t handle) {
+void reef_name_remove_all(uint32_t handle) {
 	pthread_mutex_lock(&lock);
 	struct names *old = atomic_load_explicit(&current, memory_order_relaxed);
 	size_t owned = 0;
@@ -104,8 +99,7 @@ reef_name_remove_all(uint32_t handle) {
 	pthread_mutex_unlock(&lock);
 }
 
-uint32_t
-reef_address_parse(const char *text) {
+uint32_t reef_address_parse(const char *text) {
 	if (text[0] == '.')
 		return reef_name_find(text + 1);
 	char *end;

@@ -1,5 +1,4 @@
 /* The poller: see poller.h. Whoever holds `held` polls; the others go on or go to bed. */
-#define _GNU_SOURCE
 #include "poller.h"
 
 #include <errno.h>
@@ -25,13 +24,11 @@ static atomic_bool held;
 static atomic_uint_fast64_t blocked_until;
 static bool no_pwait2; /* kernels before 5.11; written by the holder only */
 
-static uint64_t
-tag(enum reef_poll_kind kind, uint32_t id) {
+static uint64_t tag(enum reef_poll_kind kind, uint32_t id) {
 	return (uint64_t)kind << 32 | id;
 }
 
-static void
-on_wakeup(uint32_t id, uint32_t events) {
+static void on_wakeup(uint32_t id, uint32_t events) {
 	(void)id;
 	(void)events;
 	uint64_t count;
@@ -39,8 +36,7 @@ on_wakeup(uint32_t id, uint32_t events) {
 		;
 }
 
-void
-reef_poller_init(void) {
+void reef_poller_init(void) {
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	wakeup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	reef_poller_set_handler(REEF_POLL_WAKEUP, on_wakeup);
@@ -50,41 +46,34 @@ reef_poller_init(void) {
 	}
 }
 
-void
-reef_poller_fini(void) {
+void reef_poller_fini(void) {
 	close(wakeup_fd);
 	close(epoll_fd);
 	wakeup_fd = epoll_fd = -1;
 }
 
-void
-reef_poller_set_handler(enum reef_poll_kind kind, reef_poll_handler handler) {
+void reef_poller_set_handler(enum reef_poll_kind kind, reef_poll_handler handler) {
 	handlers[kind] = handler;
 }
 
-static int
-control(int operation, int fd, enum reef_poll_kind kind, uint32_t id, uint32_t events) {
+static int control(int operation, int fd, enum reef_poll_kind kind, uint32_t id, uint32_t events) {
 	struct epoll_event event = {.events = events | EPOLLET, .data.u64 = tag(kind, id)};
 	return epoll_ctl(epoll_fd, operation, fd, &event) == 0 ? 0 : errno;
 }
 
-int
-reef_poller_add(int fd, enum reef_poll_kind kind, uint32_t id, uint32_t events) {
+int reef_poller_add(int fd, enum reef_poll_kind kind, uint32_t id, uint32_t events) {
 	return control(EPOLL_CTL_ADD, fd, kind, id, events);
 }
 
-int
-reef_poller_modify(int fd, enum reef_poll_kind kind, uint32_t id, uint32_t events) {
+int reef_poller_modify(int fd, enum reef_poll_kind kind, uint32_t id, uint32_t events) {
 	return control(EPOLL_CTL_MOD, fd, kind, id, events);
 }
 
-void
-reef_poller_remove(int fd) {
+void reef_poller_remove(int fd) {
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-static int
-wait_events(struct epoll_event *events, uint64_t timeout_ns) {
+static int wait_events(struct epoll_event *events, uint64_t timeout_ns) {
 	if (timeout_ns == 0)
 		return epoll_wait(epoll_fd, events, EVENTS_AT_ONCE, 0);
 	if (!no_pwait2) {
@@ -98,8 +87,7 @@ wait_events(struct epoll_event *events, uint64_t timeout_ns) {
 	return epoll_wait(epoll_fd, events, EVENTS_AT_ONCE, timeout_ns == UINT64_MAX ? -1 : ms > 60000 ? 60000 : (int)ms);
 }
 
-static int
-block(struct epoll_event *events) {
+static int block(struct epoll_event *events) {
 	uint64_t deadline = reef_timer_next();
 	atomic_store(&blocked_until, deadline);
 	/* From here on a new timer or new work kicks us; what came before must be seen now. */
@@ -117,8 +105,7 @@ block(struct epoll_event *events) {
 	return n;
 }
 
-int
-reef_poller_poll(enum reef_poll_mode mode) {
+int reef_poller_poll(enum reef_poll_mode mode) {
 	if (atomic_load_explicit(&held, memory_order_relaxed) || atomic_exchange(&held, true))
 		return -1;
 	struct epoll_event events[EVENTS_AT_ONCE];
@@ -134,18 +121,15 @@ reef_poller_poll(enum reef_poll_mode mode) {
 	return happened;
 }
 
-uint64_t
-reef_poller_blocked_until(void) {
+uint64_t reef_poller_blocked_until(void) {
 	return atomic_load(&blocked_until);
 }
 
-bool
-reef_poller_is_held(void) {
+bool reef_poller_is_held(void) {
 	return atomic_load(&held);
 }
 
-void
-reef_poller_kick(void) {
+void reef_poller_kick(void) {
 	uint64_t one = 1;
 	ssize_t written = write(wakeup_fd, &one, sizeof one);
 	(void)written; /* EAGAIN: it is being kicked already */

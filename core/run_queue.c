@@ -13,8 +13,7 @@ static struct reef_service *global_head;
 static struct reef_service **global_tail = &global_head;
 static atomic_size_t global_count;
 
-void
-reef_run_queue_push(struct reef_run_queue *queue, struct reef_service *service) {
+void reef_run_queue_push(struct reef_run_queue *queue, struct reef_service *service) {
 	unsigned tail = atomic_load_explicit(&queue->tail, memory_order_relaxed);
 	unsigned head = atomic_load_explicit(&queue->head, memory_order_acquire);
 	if (tail - head >= REEF_RUN_QUEUE_SIZE) {
@@ -25,21 +24,19 @@ reef_run_queue_push(struct reef_run_queue *queue, struct reef_service *service) 
 	atomic_store_explicit(&queue->tail, tail + 1, memory_order_release);
 }
 
-struct reef_service *
-reef_run_queue_pop(struct reef_run_queue *queue) {
+struct reef_service *reef_run_queue_pop(struct reef_run_queue *queue) {
 	unsigned tail = atomic_load_explicit(&queue->tail, memory_order_relaxed);
 	unsigned head = atomic_load_explicit(&queue->head, memory_order_acquire);
 	while (head != tail) {
 		struct reef_service *service = atomic_load_explicit(&queue->slot[head & MASK], memory_order_relaxed);
-		if (atomic_compare_exchange_weak_explicit(
-					&queue->head, &head, head + 1, memory_order_acq_rel, memory_order_acquire))
+		if (atomic_compare_exchange_weak_explicit(&queue->head, &head, head + 1, memory_order_acq_rel,
+												  memory_order_acquire))
 			return service;
 	}
 	return NULL;
 }
 
-struct reef_service *
-reef_run_queue_steal(struct reef_run_queue *own, struct reef_run_queue *other) {
+struct reef_service *reef_run_queue_steal(struct reef_run_queue *own, struct reef_run_queue *other) {
 	struct reef_service *loot[REEF_RUN_QUEUE_SIZE / 2];
 	unsigned head = atomic_load_explicit(&other->head, memory_order_acquire), n;
 	do {
@@ -56,21 +53,19 @@ reef_run_queue_steal(struct reef_run_queue *own, struct reef_run_queue *other) {
 		for (unsigned i = 0; i < n; i++)
 			loot[i] = atomic_load_explicit(&other->slot[(head + i) & MASK], memory_order_relaxed);
 	} while (n > REEF_RUN_QUEUE_SIZE / 2 ||
-			 !atomic_compare_exchange_weak_explicit(
-					 &other->head, &head, head + n, memory_order_acq_rel, memory_order_acquire));
+			 !atomic_compare_exchange_weak_explicit(&other->head, &head, head + n, memory_order_acq_rel,
+													memory_order_acquire));
 	for (unsigned i = 1; i < n; i++)
 		reef_run_queue_push(own, loot[i]);
 	return loot[0];
 }
 
-bool
-reef_run_queue_empty(const struct reef_run_queue *queue) {
+bool reef_run_queue_empty(const struct reef_run_queue *queue) {
 	return atomic_load_explicit(&queue->head, memory_order_relaxed) ==
 		   atomic_load_explicit(&queue->tail, memory_order_relaxed);
 }
 
-void
-reef_global_queue_push(struct reef_service *service) {
+void reef_global_queue_push(struct reef_service *service) {
 	pthread_mutex_lock(&global_lock);
 	service->run_link = NULL;
 	*global_tail = service;
@@ -79,8 +74,7 @@ reef_global_queue_push(struct reef_service *service) {
 	pthread_mutex_unlock(&global_lock);
 }
 
-struct reef_service *
-reef_global_queue_pop(void) {
+struct reef_service *reef_global_queue_pop(void) {
 	if (reef_global_queue_empty())
 		return NULL;
 	pthread_mutex_lock(&global_lock);
@@ -95,7 +89,6 @@ reef_global_queue_pop(void) {
 	return service;
 }
 
-bool
-reef_global_queue_empty(void) {
+bool reef_global_queue_empty(void) {
 	return atomic_load(&global_count) == 0;
 }

@@ -4,7 +4,6 @@
  * the last service but the logger has ended. Then sockets may still send what waits (on_stop hooks), the logger writes
  * what is left, and the workers are stopped.
  */
-#define _GNU_SOURCE
 #include "runtime.h"
 
 #include <errno.h>
@@ -35,8 +34,8 @@
 
 #define MAX_HOOKS 8
 #define SECOND_NS UINT64_C(1000000000)
-#define LOGGER_GRACE_NS SECOND_NS       /* to write what is left */
-#define TERMINATE_GRACE_NS SECOND_NS    /* beyond shutdown_timeout */
+#define LOGGER_GRACE_NS SECOND_NS    /* to write what is left */
+#define TERMINATE_GRACE_NS SECOND_NS /* beyond shutdown_timeout */
 #define DEFAULT_SHUTDOWN_CS 500
 
 static _Atomic(uint32_t) logger;
@@ -54,53 +53,44 @@ static int stop_hook_count, end_hook_count;
 
 /* ---- what others say and ask ---- */
 
-uint32_t
-reef_runtime_logger(void) {
+uint32_t reef_runtime_logger(void) {
 	return atomic_load_explicit(&logger, memory_order_relaxed);
 }
 
-size_t
-reef_runtime_kept_services(void) {
+size_t reef_runtime_kept_services(void) {
 	return reef_runtime_logger() != 0 ? 1 : 0;
 }
 
-void
-reef_runtime_set_exit_code(int code) {
+void reef_runtime_set_exit_code(int code) {
 	int orderly = 0;
 	atomic_compare_exchange_strong(&exit_code, &orderly, code);
 }
 
-void
-reef_runtime_on_stop(void (*hook)(uint64_t deadline_ns)) {
+void reef_runtime_on_stop(void (*hook)(uint64_t deadline_ns)) {
 	stop_hooks[stop_hook_count++] = hook;
 }
 
-void
-reef_runtime_on_service_end(void (*hook)(uint32_t handle)) {
+void reef_runtime_on_service_end(void (*hook)(uint32_t handle)) {
 	end_hooks[end_hook_count++] = hook;
 }
 
-void
-reef_runtime_service_ended(uint32_t handle) {
+void reef_runtime_service_ended(uint32_t handle) {
 	for (int i = 0; i < end_hook_count; i++)
 		end_hooks[i](handle);
 }
 
-void
-reef_runtime_finished(void) {
+void reef_runtime_finished(void) {
 	pthread_mutex_lock(&lock);
 	finished = true;
 	pthread_cond_signal(&changed);
 	pthread_mutex_unlock(&lock);
 }
 
-static uint64_t
-shutdown_timeout_ns(void) {
+static uint64_t shutdown_timeout_ns(void) {
 	return (uint64_t)reef_env_int("shutdown_timeout", DEFAULT_SHUTDOWN_CS) * 10000000u;
 }
 
-void
-reef_runtime_terminate(void) {
+void reef_runtime_terminate(void) {
 	if (atomic_fetch_add(&terminations, 1) > 0) {
 		reef_abort();
 		return;
@@ -118,8 +108,7 @@ reef_runtime_terminate(void) {
 
 /* ---- signals ---- */
 
-static void
-on_signal(uint32_t id, uint32_t events) {
+static void on_signal(uint32_t id, uint32_t events) {
 	(void)id;
 	(void)events;
 	struct signalfd_siginfo info;
@@ -132,8 +121,7 @@ on_signal(uint32_t id, uint32_t events) {
 }
 
 /* Before any thread is started, so that all of them inherit the mask. */
-static bool
-catch_signals(void) {
+static bool catch_signals(void) {
 	signal(SIGPIPE, SIG_IGN);
 	sigset_t set;
 	sigemptyset(&set);
@@ -148,8 +136,7 @@ catch_signals(void) {
 
 /* ---- start ---- */
 
-static bool
-start_logger(void) {
+static bool start_logger(void) {
 	const char *module = reef_env_get("logservice"), *args = reef_env_get("logger");
 	char text[512];
 	if (strcmp(module, "snlua") == 0) {
@@ -165,8 +152,7 @@ start_logger(void) {
 	return reef_name_add("logger", handle);
 }
 
-static bool
-start_bootstrap(void) {
+static bool start_bootstrap(void) {
 	const char *line = reef_env_get("bootstrap");
 	char module[64];
 	size_t n = strcspn(line, " ");
@@ -183,13 +169,11 @@ start_bootstrap(void) {
 
 /* ---- end ---- */
 
-static struct timespec
-as_timespec(uint64_t ns) {
+static struct timespec as_timespec(uint64_t ns) {
 	return (struct timespec){.tv_sec = (time_t)(ns / SECOND_NS), .tv_nsec = (long)(ns % SECOND_NS)};
 }
 
-static void
-wait_for_end(void) {
+static void wait_for_end(void) {
 	pthread_mutex_lock(&lock);
 	while (!finished) {
 		if (abort_at == 0) {
@@ -211,8 +195,7 @@ wait_for_end(void) {
 }
 
 /* The logger writes the last lines: it has done so when it rests. */
-static void
-end_logger(void) {
+static void end_logger(void) {
 	uint64_t deadline = reef_now_ns() + LOGGER_GRACE_NS;
 	for (;;) {
 		reef_epoch_enter();
@@ -232,8 +215,7 @@ end_logger(void) {
 	}
 }
 
-static void
-reclaim_all(void) {
+static void reclaim_all(void) {
 	reef_epoch_enter();
 	while (reef_epoch_pending() > 0) {
 		reef_epoch_quiescent();
@@ -242,8 +224,7 @@ reclaim_all(void) {
 	reef_epoch_leave();
 }
 
-int
-reef_runtime_run(void) {
+int reef_runtime_run(void) {
 	pthread_condattr_t attributes;
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);

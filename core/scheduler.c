@@ -4,7 +4,6 @@
  * waited in a queue for a while, when the service that produced it is known for long slices, or when no worker is awake
  * at all. At most one worker is on its way at a time.
  */
-#define _GNU_SOURCE
 #include "scheduler_private.h"
 
 #include <linux/futex.h>
@@ -39,8 +38,7 @@ static _Thread_local char *scratch;
 
 /* ---- what rooms may ask ---- */
 
-bool
-reef_slice_defer(struct reef_deferred *deferred) {
+bool reef_slice_defer(struct reef_deferred *deferred) {
 	struct reef_worker *worker = own_worker;
 	if (worker == NULL || atomic_load_explicit(&worker->running, memory_order_relaxed) == NULL)
 		return false;
@@ -50,44 +48,37 @@ reef_slice_defer(struct reef_deferred *deferred) {
 	return true;
 }
 
-char *
-reef_scratch(void) {
+char *reef_scratch(void) {
 	if (scratch == NULL)
 		scratch = reef_malloc(REEF_SCRATCH_SIZE);
 	return scratch;
 }
 
-int
-reef_worker_index(void) {
+int reef_worker_index(void) {
 	return own_worker ? own_worker->index : -1;
 }
 
-int
-reef_worker_count(void) {
+int reef_worker_count(void) {
 	return worker_count;
 }
 
-struct reef_service *
-reef_service_current(void) {
+struct reef_service *reef_service_current(void) {
 	return current_service;
 }
 
-struct reef_service *
-reef_slice_set_current(struct reef_service *service) {
+struct reef_service *reef_slice_set_current(struct reef_service *service) {
 	struct reef_service *before = current_service;
 	current_service = service;
 	return before;
 }
 
-void
-reef_scheduler_set_worker(struct reef_worker *worker) {
+void reef_scheduler_set_worker(struct reef_worker *worker) {
 	own_worker = worker;
 }
 
 /* ---- scheduling ---- */
 
-void
-reef_schedule(struct reef_service *service) {
+void reef_schedule(struct reef_service *service) {
 	struct reef_worker *worker = own_worker;
 	if (worker == NULL) {
 		reef_global_queue_push(service);
@@ -107,8 +98,7 @@ reef_schedule(struct reef_service *service) {
 	}
 }
 
-void
-reef_scheduler_expose_next(struct reef_worker *worker) {
+void reef_scheduler_expose_next(struct reef_worker *worker) {
 	struct reef_service *service = atomic_exchange_explicit(&worker->next, NULL, memory_order_acq_rel);
 	if (service)
 		reef_global_queue_push(service);
@@ -116,40 +106,33 @@ reef_scheduler_expose_next(struct reef_worker *worker) {
 
 /* ---- sleeping and waking ---- */
 
-int
-reef_scheduler_busy_workers(void) {
+int reef_scheduler_busy_workers(void) {
 	return atomic_load_explicit(&busy_workers, memory_order_relaxed);
 }
 
-void
-reef_scheduler_set_busy(bool *busy, bool value) {
+void reef_scheduler_set_busy(bool *busy, bool value) {
 	*busy = value;
 	atomic_fetch_add(&busy_workers, value ? 1 : -1);
 }
 
-void
-reef_scheduler_search_begin(void) {
+void reef_scheduler_search_begin(void) {
 	atomic_fetch_add(&searching, 1);
 }
 
-void
-reef_scheduler_search_end(void) {
+void reef_scheduler_search_end(void) {
 	atomic_fetch_sub(&searching, 1);
 }
 
-void
-reef_scheduler_wake_done(void) {
+void reef_scheduler_wake_done(void) {
 	if (atomic_load_explicit(&wake_under_way, memory_order_relaxed))
 		atomic_store(&wake_under_way, false);
 }
 
-bool
-reef_scheduler_has_sleepers(void) {
+bool reef_scheduler_has_sleepers(void) {
 	return atomic_load_explicit(&parked_count, memory_order_relaxed) > 0 || reef_poller_blocked_until() != 0;
 }
 
-void
-reef_scheduler_park_begin(struct reef_worker *worker) {
+void reef_scheduler_park_begin(struct reef_worker *worker) {
 	atomic_store(&worker->wakeup, 0);
 	pthread_mutex_lock(&parked_lock);
 	worker->parked_next = parked;
@@ -158,8 +141,7 @@ reef_scheduler_park_begin(struct reef_worker *worker) {
 	pthread_mutex_unlock(&parked_lock);
 }
 
-bool
-reef_scheduler_park_cancel(struct reef_worker *worker) {
+bool reef_scheduler_park_cancel(struct reef_worker *worker) {
 	pthread_mutex_lock(&parked_lock);
 	struct reef_worker **link = &parked;
 	while (*link && *link != worker)
@@ -173,8 +155,7 @@ reef_scheduler_park_cancel(struct reef_worker *worker) {
 	return found;
 }
 
-static bool
-wake_parked(void) {
+static bool wake_parked(void) {
 	if (atomic_load(&parked_count) == 0)
 		return false;
 	pthread_mutex_lock(&parked_lock);
@@ -191,8 +172,7 @@ wake_parked(void) {
 	return worker != NULL;
 }
 
-void
-reef_scheduler_wake_one(void) {
+void reef_scheduler_wake_one(void) {
 	if (atomic_load(&searching) > 0 || atomic_exchange(&wake_under_way, true))
 		return;
 	if (wake_parked())
@@ -203,8 +183,7 @@ reef_scheduler_wake_one(void) {
 		atomic_store(&wake_under_way, false);
 }
 
-bool
-reef_scheduler_has_work(void) {
+bool reef_scheduler_has_work(void) {
 	if (!reef_global_queue_empty())
 		return true;
 	for (int i = 0; i < worker_count; i++)
@@ -213,20 +192,17 @@ reef_scheduler_has_work(void) {
 	return false;
 }
 
-bool
-reef_scheduler_stopping(void) {
+bool reef_scheduler_stopping(void) {
 	return atomic_load_explicit(&stopping, memory_order_relaxed);
 }
 
 /* ---- start and stop ---- */
 
-struct reef_worker *
-reef_scheduler_worker(int index) {
+struct reef_worker *reef_scheduler_worker(int index) {
 	return workers[index];
 }
 
-static void *
-worker_main(void *p) {
+static void *worker_main(void *p) {
 	struct reef_worker *worker = p;
 	char name[16];
 	snprintf(name, sizeof name, "worker %d", worker->index);
@@ -240,8 +216,7 @@ worker_main(void *p) {
 	return NULL;
 }
 
-void
-reef_scheduler_start(int n) {
+void reef_scheduler_start(int n) {
 	reef_worker_limits_init();
 	atomic_store(&stopping, false);
 	worker_count = n;
@@ -263,8 +238,7 @@ reef_scheduler_start(int n) {
 	reef_watchdog_start();
 }
 
-void
-reef_scheduler_stop(void) {
+void reef_scheduler_stop(void) {
 	atomic_store(&stopping, true);
 	reef_poller_kick();
 	while (wake_parked())

@@ -16,32 +16,28 @@
 static atomic_size_t alive;
 static _Atomic(uint32_t) monitor;
 
-struct reef_service *
-reef_service_find(uint32_t handle) {
+struct reef_service *reef_service_find(uint32_t handle) {
 	return reef_handle_find(handle);
 }
 
-size_t
-reef_service_count(void) {
+size_t reef_service_count(void) {
 	return atomic_load(&alive);
 }
 
 /* ---- the mailbox ---- */
 
-static void
-push(struct reef_service *service, struct reef_message *m) {
+static void push(struct reef_service *service, struct reef_message *m) {
 	struct reef_message *top = atomic_load_explicit(&service->inbox, memory_order_relaxed);
 	do {
 		m->next = top == REEF_INBOX_IDLE ? NULL : top;
-	} while (!atomic_compare_exchange_weak_explicit(
-			&service->inbox, &top, m, memory_order_acq_rel, memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(&service->inbox, &top, m, memory_order_acq_rel,
+													memory_order_relaxed));
 	if (top == REEF_INBOX_IDLE)
 		reef_schedule(service);
 }
 
 /* Turns the stack of senders around and appends it to the queue. */
-static void
-take_inbox(struct reef_service *service) {
+static void take_inbox(struct reef_service *service) {
 	struct reef_message *m = atomic_exchange_explicit(&service->inbox, NULL, memory_order_acquire);
 	struct reef_message *first = NULL, *last = m;
 	while (m) {
@@ -57,8 +53,7 @@ take_inbox(struct reef_service *service) {
 	}
 }
 
-bool
-reef_service_fetch(struct reef_service *service) {
+bool reef_service_fetch(struct reef_service *service) {
 	if (atomic_load_explicit(&service->inbox, memory_order_relaxed) != NULL) {
 		take_inbox(service);
 		if (service->queued > service->overload_limit) {
@@ -70,8 +65,7 @@ reef_service_fetch(struct reef_service *service) {
 	return service->queue != NULL;
 }
 
-struct reef_message *
-reef_service_pop(struct reef_service *service) {
+struct reef_message *reef_service_pop(struct reef_service *service) {
 	struct reef_message *m = service->queue;
 	if (m == NULL)
 		return NULL;
@@ -84,16 +78,14 @@ reef_service_pop(struct reef_service *service) {
 	return m;
 }
 
-bool
-reef_service_rest(struct reef_service *service) {
+bool reef_service_rest(struct reef_service *service) {
 	struct reef_message *expected = NULL;
-	return atomic_compare_exchange_strong_explicit(
-			&service->inbox, &expected, REEF_INBOX_IDLE, memory_order_acq_rel, memory_order_relaxed);
+	return atomic_compare_exchange_strong_explicit(&service->inbox, &expected, REEF_INBOX_IDLE, memory_order_acq_rel,
+												   memory_order_relaxed);
 }
 
 /* A message that nobody will read: its sender must not wait for an answer, and learns that the receiver is gone. */
-static void
-bounce(uint32_t handle, struct reef_message *m) {
+static void bounce(uint32_t handle, struct reef_message *m) {
 	if (m->flags & REEF_MESSAGE_EVENT) {
 		struct reef_event *event = (struct reef_event *)m;
 		event->drop(event);
@@ -104,8 +96,7 @@ bounce(uint32_t handle, struct reef_message *m) {
 	reef_message_free(m);
 }
 
-static void
-drain(struct reef_service *service) {
+static void drain(struct reef_service *service) {
 	take_inbox(service);
 	struct reef_message *m;
 	while ((m = reef_service_pop(service)) != NULL)
@@ -114,28 +105,24 @@ drain(struct reef_service *service) {
 
 /* ---- life ---- */
 
-static void
-end_delivered(struct reef_service *service, struct reef_event *event) {
+static void end_delivered(struct reef_service *service, struct reef_event *event) {
 	(void)service;
 	(void)event;
 }
 
-static void
-end_dropped(struct reef_event *event) {
+static void end_dropped(struct reef_event *event) {
 	(void)event;
 }
 
 /* Senders that found the service just before it became unreachable may have pushed after it was drained. */
-static void
-destroy(void *p) {
+static void destroy(void *p) {
 	struct reef_service *service = p;
 	drain(service);
 	reef_free(service->description);
 	reef_free(service);
 }
 
-uint32_t
-reef_service_launch(const char *module_name, const char *args) {
+uint32_t reef_service_launch(const char *module_name, const char *args) {
 	const struct reef_module *module = reef_module_find(module_name);
 	if (module == NULL)
 		return 0;
@@ -170,8 +157,7 @@ reef_service_launch(const char *module_name, const char *args) {
 	return handle;
 }
 
-static void
-begin_end(struct reef_service *service) {
+static void begin_end(struct reef_service *service) {
 	bool expected = false;
 	if (!atomic_compare_exchange_strong(&service->ending, &expected, true))
 		return;
@@ -180,8 +166,7 @@ begin_end(struct reef_service *service) {
 	push(service, &service->end.message);
 }
 
-bool
-reef_service_kill(uint32_t handle) {
+bool reef_service_kill(uint32_t handle) {
 	struct reef_service *service = reef_service_find(handle);
 	if (service == NULL)
 		return false;
@@ -189,8 +174,7 @@ reef_service_kill(uint32_t handle) {
 	return true;
 }
 
-void
-reef_service_release(struct reef_service *service) {
+void reef_service_release(struct reef_service *service) {
 	struct reef_service *before = reef_slice_set_current(service);
 	service->module->release(service);
 	reef_slice_set_current(before);
@@ -210,8 +194,7 @@ reef_service_release(struct reef_service *service) {
 		reef_runtime_finished();
 }
 
-void
-reef_abort(void) {
+void reef_abort(void) {
 	size_t n = reef_service_list(NULL, 0) + 64;
 	uint32_t *handles = reef_malloc(n * sizeof *handles);
 	size_t found = reef_service_list(handles, n);
@@ -222,29 +205,24 @@ reef_abort(void) {
 	reef_free(handles);
 }
 
-bool
-reef_service_ending(const struct reef_service *service) {
+bool reef_service_ending(const struct reef_service *service) {
 	return atomic_load_explicit(&service->ending, memory_order_relaxed);
 }
 
-bool
-reef_service_alive(uint32_t handle) {
+bool reef_service_alive(uint32_t handle) {
 	return reef_service_find(handle) != NULL;
 }
 
-size_t
-reef_service_list(uint32_t *handles, size_t n) {
+size_t reef_service_list(uint32_t *handles, size_t n) {
 	return reef_handle_list(handles, n);
 }
 
-void
-reef_service_signal_service(struct reef_service *service, int n) {
+void reef_service_signal_service(struct reef_service *service, int n) {
 	if (service->module->signal)
 		service->module->signal(service, n);
 }
 
-bool
-reef_service_signal(uint32_t handle, int n) {
+bool reef_service_signal(uint32_t handle, int n) {
 	struct reef_service *service = reef_service_find(handle);
 	if (service)
 		reef_service_signal_service(service, n);
@@ -253,65 +231,54 @@ reef_service_signal(uint32_t handle, int n) {
 
 /* ---- what a service is ---- */
 
-uint32_t
-reef_service_handle(const struct reef_service *service) {
+uint32_t reef_service_handle(const struct reef_service *service) {
 	return service->handle;
 }
 
-void
-reef_service_set_callback(struct reef_service *service, reef_callback callback, void *ud) {
+void reef_service_set_callback(struct reef_service *service, reef_callback callback, void *ud) {
 	service->callback = callback;
 	service->callback_ud = ud;
 }
 
-void
-reef_service_set_instance(struct reef_service *service, void *instance) {
+void reef_service_set_instance(struct reef_service *service, void *instance) {
 	service->instance = instance;
 }
 
-void *
-reef_service_instance(const struct reef_service *service) {
+void *reef_service_instance(const struct reef_service *service) {
 	return service->instance;
 }
 
-const struct reef_module *
-reef_service_module(const struct reef_service *service) {
+const struct reef_module *reef_service_module(const struct reef_service *service) {
 	return service->module;
 }
 
-const char *
-reef_service_description(const struct reef_service *service) {
+const char *reef_service_description(const struct reef_service *service) {
 	return service->description;
 }
 
-void
-reef_service_set_turn_end(struct reef_service *service, void (*turn_end)(struct reef_service *, void *)) {
+void reef_service_set_turn_end(struct reef_service *service, void (*turn_end)(struct reef_service *, void *)) {
 	service->turn_end = turn_end;
 }
 
-void
-reef_service_turn_end(struct reef_service *service) {
+void reef_service_turn_end(struct reef_service *service) {
 	if (service->turn_end)
 		service->turn_end(service, service->callback_ud);
 }
 
-void
-reef_service_deliver(struct reef_service *service, struct reef_message *m) {
+void reef_service_deliver(struct reef_service *service, struct reef_message *m) {
 	if (service->callback)
 		service->callback(service, service->callback_ud, m);
 	reef_message_free(m);
 }
 
-int32_t
-reef_service_new_session(struct reef_service *service) {
+int32_t reef_service_new_session(struct reef_service *service) {
 	service->session = service->session == INT32_MAX ? 1 : service->session + 1;
 	return service->session;
 }
 
 /* ---- sending ---- */
 
-bool
-reef_send(uint32_t dest, struct reef_message *m) {
+bool reef_send(uint32_t dest, struct reef_message *m) {
 	struct reef_service *service = reef_service_find(dest);
 	if (service == NULL) {
 		reef_message_free(m);
@@ -321,8 +288,7 @@ reef_send(uint32_t dest, struct reef_message *m) {
 	return true;
 }
 
-bool
-reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const void *data, size_t size) {
+bool reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const void *data, size_t size) {
 	struct reef_message *m = reef_message_new(size);
 	if (size > 0)
 		memcpy(m->data, data, size);
@@ -332,23 +298,20 @@ reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const 
 	return reef_send(dest, m);
 }
 
-bool
-reef_send_event(uint32_t dest, struct reef_event *event) {
+bool reef_send_event(uint32_t dest, struct reef_event *event) {
 	struct reef_service *service = reef_service_find(dest);
 	if (service)
 		push(service, &event->message);
 	return service != NULL;
 }
 
-void
-reef_send_error(uint32_t source, uint32_t dest, int32_t session, const char *reason) {
+void reef_send_error(uint32_t source, uint32_t dest, int32_t session, const char *reason) {
 	reef_send_copy(source, dest, REEF_PTYPE_ERROR, session, reason, reason ? strlen(reason) : 0);
 }
 
 /* ---- statistics ---- */
 
-void
-reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat, bool clear) {
+void reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat, bool clear) {
 	take_inbox(service);
 	uint64_t running = reef_service_current() == service ? reef_cycles() - service->message_start : 0;
 	*stat = (struct reef_service_stat){
@@ -360,12 +323,10 @@ reef_service_get_stat(struct reef_service *service, struct reef_service_stat *st
 	};
 }
 
-void
-reef_monitor_set(uint32_t handle) {
+void reef_monitor_set(uint32_t handle) {
 	atomic_store(&monitor, handle);
 }
 
-uint32_t
-reef_monitor_get(void) {
+uint32_t reef_monitor_get(void) {
 	return atomic_load(&monitor);
 }

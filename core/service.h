@@ -104,11 +104,11 @@ uint32_t reef_address_parse(const char *text);
 
 /* ---- statistics: own slice for exact values ---- */
 struct reef_service_stat {
-	size_t mqlen;       /* messages waiting */
-	uint64_t messages;  /* handled so far */
-	double cpu_seconds; /* spent in its slices, by the cycle counter */
+	size_t mqlen;           /* messages waiting */
+	uint64_t messages;      /* handled so far */
+	double cpu_seconds;     /* spent in its slices, by the cycle counter */
 	double message_seconds; /* in the current message */
-	bool endless;       /* the watchdog has complained since this was last read */
+	bool endless;           /* the watchdog has complained since this was last read */
 };
 /* `clear`: the endless flag is reset by this reading. */
 void reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat, bool clear);

@@ -54,27 +54,23 @@ static uint32_t start_second;
 
 /* ---- clocks ---- */
 
-uint64_t
-reef_now_ns(void) {
+uint64_t reef_now_ns(void) {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-uint64_t
-reef_now_cs(void) {
+uint64_t reef_now_cs(void) {
 	return start_cs + (reef_now_ns() - start_ns) / 10000000u;
 }
 
-uint32_t
-reef_start_time(void) {
+uint32_t reef_start_time(void) {
 	return start_second;
 }
 
 /* ---- the wheel, under the lock ---- */
 
-static struct chunk *
-chunk_new(struct chunk *next) {
+static struct chunk *chunk_new(struct chunk *next) {
 	struct chunk *chunk = spare;
 	if (chunk) {
 		spare = chunk->next;
@@ -87,8 +83,7 @@ chunk_new(struct chunk *next) {
 	return chunk;
 }
 
-static void
-chunk_delete(struct chunk *chunk) {
+static void chunk_delete(struct chunk *chunk) {
 	if (spare_count >= SPARE_CHUNKS) {
 		reef_free(chunk);
 		return;
@@ -99,8 +94,7 @@ chunk_delete(struct chunk *chunk) {
 }
 
 /* Chunks are put in front of each other; timers are to be sent in the order in which they were added. */
-static struct chunk *
-oldest_first(struct chunk *chunk) {
+static struct chunk *oldest_first(struct chunk *chunk) {
 	struct chunk *turned = NULL;
 	while (chunk) {
 		struct chunk *next = chunk->next;
@@ -111,13 +105,11 @@ oldest_first(struct chunk *chunk) {
 	return turned;
 }
 
-static int
-level_shift(int level) {
+static int level_shift(int level) {
 	return FIRST_BITS + (level - 1) * NEXT_BITS;
 }
 
-static void
-place(const struct timer *timer) {
+static void place(const struct timer *timer) {
 	uint64_t distance = timer->tick - current;
 	struct chunk **slot;
 	if (distance < FIRST_SLOTS) {
@@ -138,8 +130,7 @@ place(const struct timer *timer) {
 }
 
 /* Distance from slot `from` (excluded) to the next used one, going round; 0 if none is used. */
-static uint64_t
-next_used(uint64_t used, unsigned from) {
+static uint64_t next_used(uint64_t used, unsigned from) {
 	if (used == 0)
 		return 0;
 	unsigned start = (from + 1) % 64;
@@ -147,8 +138,7 @@ next_used(uint64_t used, unsigned from) {
 	return (uint64_t)__builtin_ctzll(turned) + 1;
 }
 
-static uint64_t
-next_first(void) {
+static uint64_t next_first(void) {
 	for (unsigned distance = 1; distance <= FIRST_SLOTS;) {
 		unsigned i = (unsigned)(current + distance) & (FIRST_SLOTS - 1);
 		uint64_t rest = first_used[i / 64] >> i % 64;
@@ -162,8 +152,7 @@ next_first(void) {
 }
 
 /* The next tick at which a slot has to be emptied; UINT64_MAX if there is none. */
-static uint64_t
-next_tick(void) {
+static uint64_t next_tick(void) {
 	uint64_t next = next_first();
 	for (int level = 1; level < LEVELS; level++) {
 		int shift = level_shift(level);
@@ -178,8 +167,7 @@ next_tick(void) {
 }
 
 /* Moves the timers of the higher slots that begin at `current` down. */
-static void
-cascade(void) {
+static void cascade(void) {
 	for (int level = LEVELS - 1; level > 0; level--) {
 		int shift = level_shift(level);
 		if (current & ((UINT64_C(1) << shift) - 1))
@@ -198,15 +186,13 @@ cascade(void) {
 	}
 }
 
-static uint64_t
-tick_ns(uint64_t tick) {
+static uint64_t tick_ns(uint64_t tick) {
 	return tick == UINT64_MAX ? UINT64_MAX : tick << TICK_BITS;
 }
 
 /* ---- the interface ---- */
 
-void
-reef_timer_init(void) {
+void reef_timer_init(void) {
 	struct timespec wall;
 	clock_gettime(CLOCK_REALTIME, &wall);
 	start_second = (uint32_t)wall.tv_sec;
@@ -215,8 +201,7 @@ reef_timer_init(void) {
 	current = start_ns >> TICK_BITS;
 }
 
-static void
-free_chunks(struct chunk *chunk) {
+static void free_chunks(struct chunk *chunk) {
 	while (chunk) {
 		struct chunk *next = chunk->next;
 		reef_free(chunk);
@@ -224,8 +209,7 @@ free_chunks(struct chunk *chunk) {
 	}
 }
 
-void
-reef_timer_fini(void) {
+void reef_timer_fini(void) {
 	for (int i = 0; i < FIRST_SLOTS; i++)
 		free_chunks(first[i]);
 	for (int level = 1; level < LEVELS; level++)
@@ -234,16 +218,14 @@ reef_timer_fini(void) {
 	free_chunks(spare);
 }
 
-static void
-send(uint32_t handle, int32_t session) {
+static void send(uint32_t handle, int32_t session) {
 	struct reef_message *m = reef_message_new(0);
 	m->type = REEF_PTYPE_RESPONSE;
 	m->session = session;
 	reef_send(handle, m);
 }
 
-void
-reef_timer_add(uint32_t handle, int32_t session, uint64_t deadline_ns) {
+void reef_timer_add(uint32_t handle, int32_t session, uint64_t deadline_ns) {
 	/* Rounded up: never early. */
 	struct timer timer = {
 			.tick = (deadline_ns + (UINT64_C(1) << TICK_BITS) - 1) >> TICK_BITS, .handle = handle, .session = session};
@@ -262,13 +244,11 @@ reef_timer_add(uint32_t handle, int32_t session, uint64_t deadline_ns) {
 		reef_poller_kick();
 }
 
-uint64_t
-reef_timer_next(void) {
+uint64_t reef_timer_next(void) {
 	return atomic_load(&next_ns);
 }
 
-int
-reef_timer_expire(uint64_t now_ns) {
+int reef_timer_expire(uint64_t now_ns) {
 	if (now_ns < atomic_load_explicit(&next_ns, memory_order_relaxed))
 		return 0;
 	struct chunk *due = NULL, **due_tail = &due;

@@ -4,7 +4,6 @@
  * workers, polls when every worker is stuck, interrupts a service that is to end and does not return, and reports those
  * that have been in one message for seconds. When the process is idle it sleeps until a worker has something to do.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -24,8 +23,8 @@
 #include "worker_private.h"
 
 #define TICK_NS 2000000
-#define IDLE_TICKS 50        /* without a busy worker, before it sleeps */
-#define ENDLESS_NS 5000000000u /* in one message, before it is reported, again and again */
+#define IDLE_TICKS 50           /* without a busy worker, before it sleeps */
+#define ENDLESS_NS 5000000000u  /* in one message, before it is reported, again and again */
 #define INTERRUPT_NS 100000000u /* grace for a service that is to end */
 
 /* What was seen of a worker. */
@@ -40,8 +39,7 @@ static atomic_bool stop;
 static atomic_int awake; /* futex */
 static struct watched *watched;
 
-static void
-watch_message(struct reef_worker *worker, struct watched *w, struct reef_service *running, uint64_t now) {
+static void watch_message(struct reef_worker *worker, struct watched *w, struct reef_service *running, uint64_t now) {
 	if (reef_service_ending(running) && now - w->since_ns >= INTERRUPT_NS)
 		reef_service_signal_service(running, 0);
 	if (now - w->reported_ns < ENDLESS_NS)
@@ -49,12 +47,11 @@ watch_message(struct reef_worker *worker, struct watched *w, struct reef_service
 	w->reported_ns = now;
 	atomic_store(&running->endless, true);
 	reef_log(0, "error: A message from [ :%08x ] to [ :%08x ] maybe in an endless loop (version = %llu)",
-			atomic_load_explicit(&worker->message_source, memory_order_relaxed), running->handle,
-			(unsigned long long)w->progress);
+			 atomic_load_explicit(&worker->message_source, memory_order_relaxed), running->handle,
+			 (unsigned long long)w->progress);
 }
 
-static void
-tick(void) {
+static void tick(void) {
 	uint64_t now = reef_now_ns();
 	int n = reef_worker_count(), stuck = 0;
 	bool work_behind = false;
@@ -80,16 +77,14 @@ tick(void) {
 		reef_scheduler_wake_one();
 }
 
-static void
-sleep_until_noticed(void) {
+static void sleep_until_noticed(void) {
 	atomic_store(&awake, 0);
 	while (atomic_load(&awake) == 0 && reef_scheduler_busy_workers() == 0 && !atomic_load(&stop))
 		syscall(SYS_futex, &awake, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 	atomic_store(&awake, 1);
 }
 
-static void *
-watchdog_main(void *p) {
+static void *watchdog_main(void *p) {
 	(void)p;
 	prctl(PR_SET_NAME, "watchdog");
 	int idle = 0;
@@ -109,16 +104,14 @@ watchdog_main(void *p) {
 	return NULL;
 }
 
-void
-reef_watchdog_notice(void) {
+void reef_watchdog_notice(void) {
 	if (atomic_load(&awake) != 0)
 		return;
 	if (atomic_exchange(&awake, 1) == 0)
 		syscall(SYS_futex, &awake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-void
-reef_watchdog_start(void) {
+void reef_watchdog_start(void) {
 	atomic_store(&stop, false);
 	atomic_store(&awake, 1);
 	watched = reef_calloc((size_t)reef_worker_count(), sizeof watched[0]);
@@ -128,8 +121,7 @@ reef_watchdog_start(void) {
 	}
 }
 
-void
-reef_watchdog_stop(void) {
+void reef_watchdog_stop(void) {
 	atomic_store(&stop, true);
 	atomic_store(&awake, 1);
 	syscall(SYS_futex, &awake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);

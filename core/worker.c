@@ -3,7 +3,6 @@
  * Order of choice: `next` (what the last slice woke; at most HAND_OVERS times in a row while others wait), the own
  * queue, the process' queue, what polling brings, other workers' queues.
  */
-#define _GNU_SOURCE
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,18 +14,17 @@
 #include "timer.h"
 #include "worker_private.h"
 
-#define HAND_OVERS 8        /* in a row; measured: unlimited starves others, less costs cache misses */
-#define GLOBAL_EVERY 61     /* slices between looks at the process' queue */
-#define POLL_EVERY_US 100   /* between polls of a busy worker */
-#define SPIN_US 20          /* looking before sleeping; more gains nothing */
-#define SURPLUS_US 10       /* how long work may wait in the queue before a sleeping worker is called */
+#define HAND_OVERS 8      /* in a row; measured: unlimited starves others, less costs cache misses */
+#define GLOBAL_EVERY 61   /* slices between looks at the process' queue */
+#define POLL_EVERY_US 100 /* between polls of a busy worker */
+#define SPIN_US 20        /* looking before sleeping; more gains nothing */
+#define SURPLUS_US 10     /* how long work may wait in the queue before a sleeping worker is called */
 #define LONG_US 50        /* slices longer than this keep others waiting for longer than it takes to wake somebody */
-#define RECLAIM_AT 64       /* retired objects */
+#define RECLAIM_AT 64     /* retired objects */
 
 /* ---- one slice ---- */
 
-static void
-run_deferred(struct reef_worker *worker) {
+static void run_deferred(struct reef_worker *worker) {
 	while (worker->deferred) {
 		struct reef_deferred *deferred = worker->deferred;
 		worker->deferred = deferred->next;
@@ -36,8 +34,7 @@ run_deferred(struct reef_worker *worker) {
 	}
 }
 
-static void
-handle(struct reef_service *service, struct reef_message *m) {
+static void handle(struct reef_service *service, struct reef_message *m) {
 	if (m->flags & REEF_MESSAGE_EVENT) {
 		struct reef_event *event = (struct reef_event *)m;
 		event->deliver(service, event);
@@ -53,8 +50,7 @@ handle(struct reef_service *service, struct reef_message *m) {
 }
 
 /* Runs the service until its mailbox is empty or its time is up. Returns the cycle counter at the end. */
-static uint64_t
-run_slice(struct reef_worker *worker, struct reef_service *service) {
+static uint64_t run_slice(struct reef_worker *worker, struct reef_service *service) {
 	uint64_t start = reef_cycles(), now = start, limit = reef_worker_limits.slice;
 	int left = REEF_SLICE_MESSAGES;
 	bool rested = false;
@@ -78,8 +74,8 @@ run_slice(struct reef_worker *worker, struct reef_service *service) {
 		}
 		service->message_start = now;
 		atomic_store_explicit(&worker->message_source, m->source, memory_order_relaxed);
-		atomic_store_explicit(&worker->progress,
-				atomic_load_explicit(&worker->progress, memory_order_relaxed) + 1, memory_order_relaxed);
+		atomic_store_explicit(&worker->progress, atomic_load_explicit(&worker->progress, memory_order_relaxed) + 1,
+							  memory_order_relaxed);
 		handle(service, m);
 		uint64_t end = reef_cycles();
 		service->cycles += end - now;
@@ -105,8 +101,7 @@ run_slice(struct reef_worker *worker, struct reef_service *service) {
 
 /* ---- finding work ---- */
 
-static struct reef_service *
-take_own(struct reef_worker *worker) {
+static struct reef_service *take_own(struct reef_worker *worker) {
 	struct reef_service *next = atomic_load_explicit(&worker->next, memory_order_relaxed);
 	if (next)
 		next = atomic_exchange_explicit(&worker->next, NULL, memory_order_acquire);
@@ -119,8 +114,7 @@ take_own(struct reef_worker *worker) {
 	return reef_run_queue_pop(&worker->queue);
 }
 
-static struct reef_service *
-steal(struct reef_worker *worker) {
+static struct reef_service *steal(struct reef_worker *worker) {
 	int n = reef_worker_count();
 	for (int i = 1; i < n; i++) {
 		struct reef_worker *other = reef_scheduler_worker((worker->index + i) % n);
@@ -131,8 +125,7 @@ steal(struct reef_worker *worker) {
 	return NULL;
 }
 
-static struct reef_service *
-find(struct reef_worker *worker) {
+static struct reef_service *find(struct reef_worker *worker) {
 	struct reef_service *service = take_own(worker);
 	if (service == NULL)
 		service = reef_global_queue_pop();
@@ -143,8 +136,7 @@ find(struct reef_worker *worker) {
 }
 
 /* Looks around for a moment: another worker that is busy may produce something, and waking up costs more. */
-static struct reef_service *
-spin(struct reef_worker *worker) {
+static struct reef_service *spin(struct reef_worker *worker) {
 	uint64_t until = reef_cycles() + reef_worker_limits.spin;
 	if (reef_scheduler_busy_workers() == 0)
 		return NULL;
@@ -161,8 +153,7 @@ spin(struct reef_worker *worker) {
 	return service;
 }
 
-static void
-park(struct reef_worker *worker) {
+static void park(struct reef_worker *worker) {
 	reef_scheduler_park_begin(worker);
 	/* Work that was published before others could see us in bed is ours to find. */
 	if (reef_scheduler_has_work() || reef_scheduler_stopping()) {
@@ -176,8 +167,7 @@ park(struct reef_worker *worker) {
 }
 
 /* Waits for something to do: as the poller if nobody else is, in bed otherwise. */
-static void
-wait(struct reef_worker *worker) {
+static void wait(struct reef_worker *worker) {
 	reef_epoch_quiescent();
 	reef_epoch_reclaim();
 	if (!reef_run_queue_empty(&worker->queue))
@@ -186,8 +176,7 @@ wait(struct reef_worker *worker) {
 		park(worker);
 }
 
-void
-reef_worker_run(struct reef_worker *worker) {
+void reef_worker_run(struct reef_worker *worker) {
 	unsigned slices = 0;
 	bool busy = false;
 	worker->deferred_tail = &worker->deferred;
@@ -236,8 +225,7 @@ reef_worker_run(struct reef_worker *worker) {
 
 struct reef_worker_limits reef_worker_limits;
 
-void
-reef_worker_limits_init(void) {
+void reef_worker_limits_init(void) {
 	reef_worker_limits = (struct reef_worker_limits){
 			.slice = reef_cycles_from_us(REEF_SLICE_US),
 			.spin = reef_cycles_from_us(SPIN_US),

@@ -119,7 +119,7 @@ const struct reef_module *reef_cservice_load(const char *name) {
 	void *library = open_library(name);
 	if (library == NULL) {
 		const char *reason = dlerror();
-		reef_log(0, "error: try open %s failed : %s", name, reason ? reason : "cpath has no pattern with a ?");
+		reef_log(0, "try open %s failed : %s", name, reason ? reason : "cpath has no pattern with a ?");
 		return NULL;
 	}
 	const char *dot = strrchr(name, '.');
@@ -130,7 +130,7 @@ const struct reef_module *reef_cservice_load(const char *name) {
 	*(void **)&functions->release = symbol(library, prefix, "_release");
 	*(void **)&functions->signal = symbol(library, prefix, "_signal");
 	if (functions->init == NULL) {
-		reef_log(0, "error: %s has no function %s_init", name, prefix);
+		reef_log(0, "%s has no function %s_init", name, prefix);
 		reef_free(functions);
 		dlclose(library);
 		return NULL;

@@ -53,7 +53,7 @@ bool reef_service_log_messages(uint32_t handle, bool on) {
 	snprintf(path, sizeof path, "%s/%08x.log", directory, handle);
 	FILE *file = fopen(path, "a");
 	if (file == NULL) {
-		reef_log(handle, "error: Open log file %s fail", path);
+		reef_log(handle, "Open log file %s fail", path);
 		return false;
 	}
 	time_t now = time(NULL);

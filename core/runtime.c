@@ -185,7 +185,7 @@ static void wait_for_end(void) {
 			abort_at = 0;
 			pthread_mutex_unlock(&lock);
 			reef_epoch_enter();
-			reef_log(0, "error: services did not end within shutdown_timeout");
+			reef_log(0, "services did not end within shutdown_timeout");
 			reef_abort();
 			reef_epoch_leave();
 			pthread_mutex_lock(&lock);
@@ -239,7 +239,8 @@ int reef_runtime_run(void) {
 		return 1;
 	}
 	reef_module_register(&reef_logger_module);
-	reef_module_register(&reef_snlua_module);
+	if (&reef_snlua_module)
+		reef_module_register(&reef_snlua_module);
 	for (void (*const *setup)(void) = reef_rooms; *setup; setup++)
 		(*setup)();
 

@@ -11,7 +11,8 @@
 #include "runtime.h"
 #include "scheduler_private.h"
 
-#define FIRST_OVERLOAD 1024 /* messages; the contract's */
+#define FIRST_OVERLOAD 1024       /* messages; the contract's */
+#define OVERLOAD_QUIET_US 1000000 /* after an overload line, draining the queue does not make it start over so soon */
 
 static atomic_size_t alive;
 static _Atomic(uint32_t) monitor;
@@ -59,7 +60,8 @@ bool reef_service_fetch(struct reef_service *service) {
 		if (service->queued > service->overload_limit) {
 			while (service->queued > service->overload_limit)
 				service->overload_limit *= 2;
-			reef_log(service->handle, "error: May overload, message queue length = %zu", service->queued);
+			service->overload_time = service->message_start;
+			reef_log(service->handle, "May overload, message queue length = %zu", service->queued);
 		}
 	}
 	return service->queue != NULL;
@@ -72,7 +74,9 @@ struct reef_message *reef_service_pop(struct reef_service *service) {
 	service->queue = m->next;
 	if (service->queue == NULL) {
 		service->queue_tail = &service->queue;
-		service->overload_limit = FIRST_OVERLOAD;
+		if (service->overload_limit != FIRST_OVERLOAD &&
+			service->message_start - service->overload_time > reef_cycles_from_us(OVERLOAD_QUIET_US))
+			service->overload_limit = FIRST_OVERLOAD;
 	}
 	service->queued--;
 	return m;
@@ -144,7 +148,7 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 	bool ok = module->init(service, args) == 0;
 	reef_slice_set_current(before);
 	if (!ok) {
-		reef_log(handle, "error: launch %s FAILED", service->description);
+		reef_log(handle, "FAILED launch %s", service->description);
 		atomic_store(&service->ending, true);
 		if (reef_handle_remove(service))
 			reef_name_remove_all(handle);

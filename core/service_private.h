@@ -15,8 +15,9 @@
 struct reef_service {
 	_Atomic(struct reef_message *) inbox;
 	struct reef_message *queue, **queue_tail;
-	size_t queued;         /* messages in `queue` */
-	size_t overload_limit; /* queue length at which the next overload line is written */
+	size_t queued;          /* messages in `queue` */
+	size_t overload_limit;  /* queue length at which the next overload line is written */
+	uint64_t overload_time; /* cycle counter at the last one */
 
 	uint32_t handle;
 	int32_t session;

@@ -4,6 +4,6 @@
 
 #include "service.h"
 
-extern const struct reef_module reef_snlua_module;
+extern const struct reef_module reef_snlua_module __attribute__((weak));
 
 #endif

@@ -29,6 +29,11 @@ void *reef_realloc(void *p, size_t size) {
 	return check(realloc(p, size), size);
 }
 
+void *reef_aligned_alloc(size_t alignment, size_t size) {
+	size = (size + alignment - 1) & ~(alignment - 1);
+	return check(aligned_alloc(alignment, size), size);
+}
+
 char *reef_strdup(const char *s) {
 	size_t size = strlen(s) + 1;
 	return memcpy(reef_malloc(size), s, size);

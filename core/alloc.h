@@ -13,6 +13,8 @@
 void *reef_malloc(size_t size);
 void *reef_calloc(size_t count, size_t size);
 void *reef_realloc(void *p, size_t size);
+/* `size` is rounded up to a multiple of `alignment`, a power of two. Freed with reef_free. */
+void *reef_aligned_alloc(size_t alignment, size_t size);
 char *reef_strdup(const char *s);
 void reef_free(void *p);
 

@@ -44,7 +44,7 @@ static void push_expanded(lua_State *L, const char *path) {
 		const char *value = n > 0 ? getenv(name) : NULL;
 		if (value == NULL) {
 			fclose(file);
-			luaL_error(L, "%s: the environment variable $%s is not set", path, name);
+			luaL_error(L, n > 0 ? "%s: the environment variable $%s is not set" : "%s: a $ without a name", path, name);
 		}
 		luaL_addstring(&text, value);
 	}

@@ -58,7 +58,7 @@ static struct slot *claim_slot(void) {
 			break;
 	}
 	if (slot == NULL) {
-		slot = reef_malloc((sizeof *slot + 63) / 64 * 64);
+		slot = reef_aligned_alloc(64, sizeof *slot);
 		atomic_init(&slot->seen, OUTSIDE);
 		atomic_init(&slot->used, true);
 		slot->next = atomic_load(&slots);

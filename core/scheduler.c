@@ -223,10 +223,7 @@ void reef_scheduler_start(int n) {
 	workers = reef_calloc((size_t)n, sizeof workers[0]);
 	threads = reef_calloc((size_t)n, sizeof threads[0]);
 	for (int i = 0; i < n; i++) {
-		void *p = aligned_alloc(64, sizeof *workers[i]);
-		if (p == NULL)
-			abort();
-		workers[i] = memset(p, 0, sizeof *workers[i]);
+		workers[i] = memset(reef_aligned_alloc(64, sizeof *workers[i]), 0, sizeof *workers[i]);
 		workers[i]->index = i;
 	}
 	for (int i = 0; i < n; i++) {
@@ -252,7 +249,7 @@ void reef_scheduler_stop(void) {
 	}
 	reef_watchdog_stop();
 	for (int i = 0; i < worker_count; i++)
-		free(workers[i]);
+		reef_free(workers[i]);
 	reef_free(workers);
 	reef_free(threads);
 	reef_free(scratch);

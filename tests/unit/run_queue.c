@@ -1,0 +1,87 @@
+/* Run queues: one owner, several thieves. */
+#include "engine.h"
+
+#include <pthread.h>
+
+#include "core/run_queue.h"
+
+#define ITEMS 200000
+#define THIEVES 3
+
+static struct reef_run_queue *shared;
+static struct reef_service *items;
+static atomic_int taken[ITEMS];
+static atomic_bool done;
+
+static void take(struct reef_service *service) {
+	atomic_fetch_add(&taken[service - items], 1);
+}
+
+static struct reef_run_queue *queue_new(void) {
+	void *p = aligned_alloc(64, sizeof(struct reef_run_queue));
+	assert_non_null(p);
+	return memset(p, 0, sizeof(struct reef_run_queue));
+}
+
+static void *thief(void *p) {
+	(void)p;
+	struct reef_run_queue *own = queue_new();
+	struct reef_service *service;
+	while (!atomic_load(&done)) {
+		if ((service = reef_run_queue_steal(own, shared)) != NULL)
+			take(service);
+		while ((service = reef_run_queue_pop(own)) != NULL)
+			take(service);
+	}
+	free(own);
+	return NULL;
+}
+
+static void everything_is_taken_exactly_once(void **state) {
+	(void)state;
+	shared = queue_new();
+	items = reef_calloc(ITEMS, sizeof *items);
+	pthread_t threads[THIEVES];
+	for (int i = 0; i < THIEVES; i++)
+		pthread_create(&threads[i], NULL, thief, NULL);
+	uint64_t seed = 1;
+	struct reef_service *service;
+	for (int i = 0; i < ITEMS; i++) {
+		reef_run_queue_push(shared, &items[i]);
+		if (test_random(&seed) % 3 == 0 && (service = reef_run_queue_pop(shared)) != NULL)
+			take(service);
+	}
+	while ((service = reef_run_queue_pop(shared)) != NULL || (service = reef_global_queue_pop()) != NULL)
+		take(service);
+	atomic_store(&done, true);
+	for (int i = 0; i < THIEVES; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < ITEMS; i++)
+		assert_int_equal(atomic_load(&taken[i]), 1);
+	free(shared);
+	reef_free(items);
+}
+
+static void what_does_not_fit_goes_to_the_process(void **state) {
+	(void)state;
+	struct reef_run_queue *queue = queue_new();
+	struct reef_service *services = reef_calloc(REEF_RUN_QUEUE_SIZE + 2, sizeof *services);
+	for (int i = 0; i < REEF_RUN_QUEUE_SIZE + 2; i++)
+		reef_run_queue_push(queue, &services[i]);
+	assert_ptr_equal(reef_global_queue_pop(), &services[REEF_RUN_QUEUE_SIZE]);
+	assert_ptr_equal(reef_global_queue_pop(), &services[REEF_RUN_QUEUE_SIZE + 1]);
+	assert_null(reef_global_queue_pop());
+	for (int i = 0; i < REEF_RUN_QUEUE_SIZE; i++)
+		assert_ptr_equal(reef_run_queue_pop(queue), &services[i]);
+	assert_true(reef_run_queue_empty(queue));
+	free(queue);
+	reef_free(services);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+			cmocka_unit_test(everything_is_taken_exactly_once),
+			cmocka_unit_test(what_does_not_fit_goes_to_the_process),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -212,6 +212,32 @@ static int process_can_connect(lua_State *L) {
 	return 1;
 }
 
+/* ask(path, text) -> what comes back on that Unix socket until it ends | nil, error. For servers that answer at once. */
+static int process_ask(lua_State *L) {
+	size_t size;
+	const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &size);
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	luaL_argcheck(L, strlen(path) < sizeof a.sun_path, 1, "path too long for a Unix socket");
+	strcpy(a.sun_path, path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval limit = {.tv_sec = 10};
+	char reply[1024];
+	size_t got = 0;
+	ssize_t n = -1;
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 && send(fd, text, size, MSG_NOSIGNAL) > 0)
+		while ((n = read(fd, reply + got, sizeof reply - got)) > 0)
+			got += (size_t)n;
+	int e = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = e;
+	if (n < 0)
+		return luaL_fileresult(L, 0, path);
+	lua_pushlstring(L, reply, got);
+	return 1;
+}
+
 /* mkdir(path) -> true | nil, error */
 static int process_mkdir(lua_State *L) {
 	const char *path = luaL_checkstring(L, 1);
@@ -232,6 +258,7 @@ int luaopen_test_process_core(lua_State *L) {
 			{"poll", process_poll},
 			{"free_port", process_free_port},
 			{"can_connect", process_can_connect},
+			{"ask", process_ask},
 			{"mkdir", process_mkdir},
 			{"pid", process_pid},
 			{NULL, NULL},

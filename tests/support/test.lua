@@ -19,6 +19,8 @@ test.dir = os.getenv "REEF_TEST_DIR" or "."
 test.reef = os.getenv "REEF_TEST_REEF" or "reef"
 ---Root of the source tree.
 test.root = os.getenv "REEF_TEST_ROOT" or "."
+---Directory of the programs made from tests/tools.
+test.tools = os.getenv "REEF_TEST_TOOLS" or "."
 ---"asan", "tsan", or nil: what the executable was built with.
 test.sanitizer = ({ asan = "asan", tsan = "tsan" })[os.getenv "REEF_TEST_PRESET" or ""]
 ---Numbers for choices that tests leave to chance come from this; it is printed with failures and replays them.

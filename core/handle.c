@@ -103,7 +103,8 @@ size_t reef_handle_list(uint32_t *handles, size_t n) {
 		}
 	}
 	pthread_mutex_unlock(&lock);
-	qsort(handles, found < n ? found : n, sizeof handles[0], compare_handles);
+	if (n > 0)
+		qsort(handles, found < n ? found : n, sizeof handles[0], compare_handles);
 	return found;
 }
 

@@ -1,0 +1,29 @@
+-- The process as a whole, seen from a service: how it ends and what keeps it alive.
+
+local skynet = require "skynet"
+local core = require "skynet.core"
+
+local process = {}
+
+---Ends the process in order: services that asked for it are told first (see reef.shutdown), then all are removed.
+---Does not wait for that end.
+---@param code? integer exit code, 0 by default
+function process.stop(code)
+	skynet.send(".launcher", "lua", "SHUTDOWN", code or 0)
+end
+
+---Ends the process at once with exit code 1 and the reason on stderr. For a process that could not start.
+---@param reason string
+function process.fail(reason)
+	io.stderr:write("reef: ", reason, "\n")
+	skynet.error(reason)
+	core.command("ABORT", "1")
+end
+
+---Says that this service works for others and does not keep the process alive: a process started by `reef run` ends
+---when nothing but such services is left.
+function process.daemon()
+	skynet.send(".launcher", "lua", "DAEMON")
+end
+
+return process

@@ -1,0 +1,57 @@
+-- The first service of a process: brings up the system services in the order that the API promises, starts what the
+-- configuration (or `reef run`) names, and goes away. When that first user service cannot start, the process ends with
+-- exit code 1: a server that runs without its main service helps nobody.
+
+local skynet = require "skynet"
+require "skynet.manager"
+local process = require "reef.process"
+
+---What is to be started: the service, its arguments in the same string.
+---@return string
+local function start_line()
+	local script = skynet.getenv "reef_run"
+	if not script then
+		return skynet.getenv "start" or "main"
+	end
+	local directory, name, extension = script:match "^(.-)([^/]-)(%.?[^/.]*)$"
+	if name == "" then
+		name, extension = extension, ""
+	end
+	if (name .. extension):find "%s" then
+		error(("cannot run %q: a service's name has no spaces"):format(script), 0)
+	end
+	directory = directory == "" and "./" or directory
+	skynet.setenv("luaservice", directory .. "?" .. extension)
+	skynet.setenv("lua_path", directory .. "?.lua;" .. directory .. "?/init.lua")
+	local arguments = skynet.getenv "reef_run_args"
+	return arguments and name .. " " .. arguments or name
+end
+
+local function boot()
+	local launcher = assert(skynet.launch("snlua", "launcher"), "cannot start the launcher")
+	skynet.name(".launcher", launcher)
+	assert(skynet.getenv "standalone" == nil, "`standalone` needs harbor > 0: remove it from the configuration")
+	skynet.setenv("standalone", "true")
+	skynet.name(".cslave", skynet.newservice "cdummy")
+	skynet.newservice "service_mgr"
+end
+
+skynet.start(function()
+	local ok, reason = pcall(boot)
+	if not ok then
+		return process.fail("Bootstrap error : " .. tostring(reason))
+	end
+	local line
+	ok, line = pcall(start_line)
+	if not ok then
+		return process.fail(line)
+	end
+	if skynet.getenv "reef_run" then
+		skynet.call(".launcher", "lua", "END_WITH_LAST")
+	end
+	ok, reason = pcall(skynet.newservice, line)
+	if not ok then
+		return process.fail(("cannot start %s: %s"):format(line:match "%S+" or "main", reason))
+	end
+	skynet.exit()
+end)

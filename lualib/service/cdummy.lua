@@ -1,0 +1,45 @@
+-- `.cslave` of a process without a network (harbor = 0): binds global names and tells those who wait for one.
+
+local skynet = require "skynet"
+local core = require "skynet.core"
+require "skynet.manager"
+
+local waiting = {} ---@type table<string, function[]>
+
+local command = {}
+
+function command.REGISTER(name, handle)
+	local address = skynet.address(handle)
+	if not core.command("NAME", name .. " " .. address) then
+		skynet.error(("cannot give the global name %s to %s: it is taken by %s"):format(
+			name, address, tostring(core.command("QUERY", name))))
+		return skynet.ret()
+	end
+	skynet.ret()
+	for _, response in ipairs(waiting[name] or {}) do
+		response(true, handle)
+	end
+	waiting[name] = nil
+end
+
+function command.QUERYNAME(name)
+	local handle = core.addresscommand("QUERY", name)
+	if handle then
+		return skynet.retpack(handle)
+	end
+	waiting[name] = waiting[name] or {}
+	table.insert(waiting[name], skynet.response())
+end
+
+skynet.dispatch("lua", function(session, _, cmd, ...)
+	if session == 0 then
+		skynet.ignoreret()
+	end
+	local f = command[cmd]
+	if not f then
+		error(("harbor = 0: no network, %s is not possible"):format(tostring(cmd)), 0)
+	end
+	f(...)
+end)
+
+skynet.start(function() end)

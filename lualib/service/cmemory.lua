@@ -1,0 +1,12 @@
+-- Prints how much memory the services hold, and ends.
+
+local skynet = require "skynet"
+local memory = require "skynet.memory"
+
+skynet.start(function()
+	memory.dumpinfo()
+	memory.dump()
+	print(("Total memory: %d, blocks: %d"):format(memory.total(), memory.block()))
+	io.stdout:flush()
+	skynet.exit()
+end)

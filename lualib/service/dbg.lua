@@ -1,0 +1,34 @@
+-- Prints what a command of the launcher says, and ends: `dbg list`, `dbg mem`, `dbg kill :8`.
+
+local skynet = require "skynet"
+
+local name, argument = ...
+
+local function show(value, indent)
+	if type(value) ~= "table" then
+		return print(indent .. tostring(value))
+	end
+	local keys = {}
+	for key in pairs(value) do
+		keys[#keys + 1] = key
+	end
+	table.sort(keys, function(a, b)
+		return tostring(a) < tostring(b)
+	end)
+	for _, key in ipairs(keys) do
+		if type(value[key]) == "table" then
+			print(("%s%s:"):format(indent, tostring(key)))
+			show(value[key], indent .. "\t")
+		else
+			print(("%s%s\t%s"):format(indent, tostring(key), tostring(value[key])))
+		end
+	end
+end
+
+skynet.start(function()
+	local handle = argument and tonumber(argument:match "^:(%x+)$" or "", 16)
+	local ok, reply = pcall(skynet.call, ".launcher", "lua", name or "LIST", handle or tonumber(argument))
+	show(ok and reply or tostring(reply), "")
+	io.stdout:flush()
+	skynet.exit()
+end)

@@ -1,0 +1,480 @@
+-- A console over TCP: one command a line, or one in an HTTP request. `debug_console [ip] port`.
+--
+-- Whoever can connect can do everything to the process: keep it on the loopback address.
+
+local skynet = require "skynet"
+local core = require "skynet.core"
+local socket = require "skynet.socket"
+require "skynet.manager"
+
+local LINE_LIMIT = 64 * 1024 -- bytes of one command
+
+local help = {
+	help = "This help message",
+	list = "List all the services",
+	stat = "stat [timeout]: dump all stats",
+	info = "info address ...: get service information",
+	exit = "exit address: ask a lua service to exit",
+	kill = "kill address: kill a service at once",
+	mem = "mem [timeout]: show memory of all lua services",
+	gc = "gc [timeout]: force every lua service to collect garbage, then show memory",
+	start = "start name ...: start a lua service",
+	log = "log name ...: start a lua service with its message log on",
+	snax = "snax name ...: start a snax service",
+	service = "List the unique services",
+	task = "task address [session]: show what the coroutines of a service wait in",
+	uniqtask = "uniqtask address: the same, grouped",
+	killtask = "killtask address thread: end a coroutine",
+	dbgcmd = "dbgcmd address command ...: send a debug command",
+	ping = "ping address: time of a round trip",
+	inject = "inject address file ...: run a lua file inside a service",
+	call = "call address 'cmd', arg, ...: call a lua service, arguments written in lua",
+	logon = "logon address: log all messages of a service",
+	logoff = "logoff address",
+	signal = "signal address [n]: 0 interrupts a lua loop, 1 logs its memory",
+	clearcache = "Forget the compiled lua files",
+	trace = "trace address [proto] on|off: trace log of messages",
+	debug = "debug address: attach the debugger to a lua service",
+	cmem = "C memory of services",
+	jmem = "Statistics of the allocator",
+	profactive = "profactive [on|off]: switch the allocator's profile",
+	dumpheap = "Write the allocator's profile",
+	netstat = "Show all sockets",
+	getenv = "getenv name",
+	setenv = "setenv name value",
+}
+
+---@class debug_console.connection
+---@field id integer socket
+---@field print fun(...)
+
+local command = {} ---@type table<string, fun(...: string): any>
+local special = {} ---@type table<string, fun(connection: debug_console.connection, line: string, ...: string): any>
+
+---------------------------------------------------------------------------------------------------------------------
+-- text
+
+local function sorted_keys(t)
+	local keys = {}
+	for key in pairs(t) do
+		keys[#keys + 1] = key
+	end
+	table.sort(keys, function(a, b)
+		if type(a) == type(b) and type(a) ~= "boolean" and type(a) ~= "table" then
+			return a < b
+		end
+		return tostring(a) < tostring(b)
+	end)
+	return keys
+end
+
+local function one_line(t)
+	local words = {}
+	for i, key in ipairs(sorted_keys(t)) do
+		words[i] = ("%s:%s"):format(tostring(key), tostring(t[key]))
+	end
+	return table.concat(words, "\t")
+end
+
+local function show(result, print)
+	if type(result) == "table" then
+		for _, key in ipairs(sorted_keys(result)) do
+			local value = result[key]
+			print(("%s\t%s"):format(tostring(key), type(value) == "table" and one_line(value) or tostring(value)))
+		end
+	elseif result ~= nil then
+		print(tostring(result))
+	end
+end
+
+local function bytes(n)
+	if n >= 1048576 then
+		return ("%.1fM"):format(n / 1048576)
+	elseif n >= 1024 then
+		return ("%.1fK"):format(n / 1024)
+	end
+	return ("%d"):format(n)
+end
+
+local function split(line)
+	local words = {}
+	for word in line:gmatch "%S+" do
+		words[#words + 1] = word
+	end
+	return words
+end
+
+---------------------------------------------------------------------------------------------------------------------
+-- commands
+
+---@param text string? `:hex`, `.name` or hex
+---@return integer
+local function parse_address(text)
+	if not text then
+		error("this command needs the address of a service", 0)
+	end
+	local handle
+	if text:byte() == 46 then
+		handle = skynet.localname(text)
+	else
+		handle = tonumber(text:match "^:?(%x+)$" or "", 16)
+	end
+	if not handle or handle == 0 then
+		error(("no service %s"):format(text), 0)
+	end
+	return handle
+end
+
+local function launcher(...)
+	return skynet.call(".launcher", "lua", ...)
+end
+
+local function timeout_of(text)
+	local timeout = tonumber(text) or 300
+	if timeout > 0 then
+		return timeout
+	end
+end
+
+function command.help()
+	return help
+end
+
+function command.list()
+	return launcher "LIST"
+end
+
+function command.stat(timeout)
+	return launcher("STAT", timeout_of(timeout))
+end
+
+function command.mem(timeout)
+	return launcher("MEM", timeout_of(timeout))
+end
+
+function command.gc(timeout)
+	return launcher("GC", timeout_of(timeout))
+end
+
+function command.service()
+	return skynet.call("SERVICE", "lua", "LIST")
+end
+
+local function started(ok, handle, ...)
+	if not ok then
+		skynet.error(handle)
+		return "Failed: " .. tostring(handle)
+	elseif not handle then
+		return "Exit"
+	end
+	return ("%s %s"):format(skynet.address(handle), table.concat({ ... }, " "))
+end
+
+function command.start(...)
+	local ok, handle = pcall(skynet.newservice, ...)
+	return started(ok, handle, ...)
+end
+
+function command.log(...)
+	local ok, handle = pcall(launcher, "LOGLAUNCH", "snlua", ...)
+	return started(ok, handle, ...)
+end
+
+function command.snax(...)
+	local ok, object = pcall(require("skynet.snax").newservice, ...)
+	return started(ok, ok and object.handle or object, ...)
+end
+
+function command.exit(address)
+	skynet.send(parse_address(address), "debug", "EXIT")
+end
+
+function command.kill(address)
+	return launcher("KILL", parse_address(address))
+end
+
+function command.info(address, ...)
+	return skynet.call(parse_address(address), "debug", "INFO", ...)
+end
+
+function command.task(address, session)
+	return skynet.call(parse_address(address), "debug", "TASK", tonumber(session) or session)
+end
+
+function command.uniqtask(address)
+	return skynet.call(parse_address(address), "debug", "UNIQTASK")
+end
+
+function command.killtask(address, thread)
+	return skynet.call(parse_address(address), "debug", "KILLTASK", thread)
+end
+
+function command.dbgcmd(address, name, ...)
+	return skynet.call(parse_address(address), "debug", name, ...)
+end
+
+function command.ping(address)
+	local handle, start = parse_address(address), skynet.hpc()
+	skynet.call(handle, "debug", "PING")
+	return ("%.3f cs"):format((skynet.hpc() - start) / 1e7)
+end
+
+function command.inject(address, filename, ...)
+	local handle = parse_address(address)
+	local file = assert(io.open(filename or error("inject needs a file", 0), "rb"))
+	local source = file:read "a"
+	file:close()
+	local ok, output = skynet.call(handle, "debug", "RUN", source, filename, ...)
+	if not ok then
+		error(output, 0)
+	end
+	return output
+end
+
+function special.call(_, line)
+	local address, expression = line:match "^%s*%S+%s+(%S+)%s*(.*)$"
+	local handle = parse_address(address)
+	local arguments = table.pack(assert(load("return " .. expression, "=call", "t", {}))())
+	if arguments.n == 0 then
+		error("call what? write the arguments in lua: call " .. address .. " 'command', 1", 0)
+	end
+	return table.pack(skynet.call(handle, "lua", table.unpack(arguments, 1, arguments.n)))
+end
+
+function command.logon(address)
+	core.command("LOGON", skynet.address(parse_address(address)))
+end
+
+function command.logoff(address)
+	core.command("LOGOFF", skynet.address(parse_address(address)))
+end
+
+function command.signal(address, n)
+	core.command("SIGNAL", ("%s %d"):format(skynet.address(parse_address(address)), tonumber(n) or 0))
+end
+
+function command.clearcache()
+	require("skynet.codecache").clear()
+end
+
+function command.trace(address, protocol, flag)
+	local handle = parse_address(address)
+	if flag == nil then
+		protocol, flag = "lua", protocol
+	end
+	if flag ~= "on" and flag ~= "off" then
+		error("trace address [proto] on|off", 0)
+	end
+	skynet.call(handle, "debug", "TRACELOG", protocol, flag == "on")
+end
+
+function special.debug(connection, _, address)
+	local handle = parse_address(address)
+	if skynet.getenv "thread" == "1" then
+		error("the debugger stops the worker of its service: it needs thread = 2 or more", 0)
+	end
+	local channel, id = require("skynet.debugchannel").create()
+	local finished = false
+	skynet.fork(function()
+		repeat
+			local line = socket.readline(connection.id, "\n")
+			channel:write(line and line:gsub("\r$", "") or "cont")
+		until not line or finished or line:match "^%s*cont%s*$"
+	end)
+	local ok, reason = pcall(skynet.call, handle, "debug", "REMOTEDEBUG", connection.id, id)
+	finished = true
+	if not ok then
+		error(reason, 0)
+	end
+end
+
+function command.cmem()
+	local memory = require "skynet.memory"
+	local list = {}
+	for handle, size in pairs(memory.info()) do
+		list[skynet.address(handle)] = bytes(size)
+	end
+	list.total = bytes(memory.total())
+	list.block = memory.block()
+	return list
+end
+
+function command.jmem()
+	local list = {}
+	for name, size in pairs(require("skynet.memory").jestat()) do
+		list[name] = ("%s\t%d"):format(bytes(size), size)
+	end
+	return list
+end
+
+function command.profactive(flag)
+	local memory = require "skynet.memory"
+	if flag ~= nil then
+		memory.profactive(flag == "on" or flag == "true")
+	end
+	return "heap profiling is " .. (memory.profactive() and "active" or "inactive")
+end
+
+function command.dumpheap()
+	require("skynet.memory").dumpheap()
+end
+
+function command.getenv(name)
+	return { [name or error("getenv name", 0)] = skynet.getenv(name) }
+end
+
+function command.setenv(name, value)
+	if not value then
+		error("setenv name value", 0)
+	end
+	skynet.setenv(name, value)
+end
+
+local function age(stamp, now)
+	if not stamp or stamp == 0 then
+		return nil
+	end
+	local centiseconds = now - stamp
+	if centiseconds < 6000 then
+		return ("%.2fs"):format(centiseconds / 100)
+	elseif centiseconds < 360000 then
+		return ("%.1fm"):format(centiseconds / 6000)
+	end
+	return ("%.1fh"):format(centiseconds / 360000)
+end
+
+function command.netstat()
+	local now, list = skynet.now(), socket.netstat()
+	for _, info in ipairs(list) do
+		info.address = info.address and skynet.address(info.address)
+		for _, name in ipairs { "read", "write", "wbuffer" } do
+			info[name] = info[name] and bytes(info[name])
+		end
+		info.rtime, info.wtime = age(info.rtime, now), age(info.wtime, now)
+	end
+	return list
+end
+
+---------------------------------------------------------------------------------------------------------------------
+-- connections
+
+---@param connection debug_console.connection
+local function run(connection, line)
+	local words = split(line)
+	local name = words[1]
+	if not name then
+		return
+	end
+	local ok, result
+	if special[name] then
+		ok, result = pcall(special[name], connection, line, table.unpack(words, 2))
+	elseif command[name] then
+		ok, result = pcall(command[name], table.unpack(words, 2))
+	else
+		ok, result = false, ("Invalid command %s, type help for command list"):format(name)
+	end
+	show(ok and result or not ok and tostring(result) or nil, connection.print)
+	connection.print(ok and "<CMD OK>" or "<CMD Error>")
+end
+
+local function unescape(text)
+	return (text:gsub("%%(%x%x)", function(hex)
+		return string.char(tonumber(hex, 16))
+	end))
+end
+
+---Answers one HTTP request: its command's output, as text.
+---@param connection debug_console.connection
+---@param raw boolean the greeting is out already: no status line can follow
+local function serve_http(connection, method, path, raw)
+	local size = 0
+	repeat
+		local header = socket.readline(connection.id, "\r\n")
+		size = header and tonumber(header:lower():match "^content%-length:%s*(%d+)") or size
+	until not header or header == ""
+	local line = unescape(path):gsub("/", " ")
+	if method == "POST" then
+		assert(size <= LINE_LIMIT, "the body is too long")
+		line = size > 0 and socket.read(connection.id, size) or ""
+	end
+	local output = {}
+	run({
+		id = connection.id,
+		print = function(...)
+			output[#output + 1] = table.concat({ ... }, "\t")
+		end,
+	}, line)
+	local body = table.concat(output, "\n") .. "\n"
+	if raw then
+		return socket.write(connection.id, body)
+	end
+	socket.write(connection.id, ("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
+		.. "Content-Length: %d\r\nConnection: close\r\n\r\n"):format(#body) .. body)
+end
+
+---@param connection debug_console.connection
+local function serve(connection)
+	local greeted = false
+	-- An HTTP client speaks first: wait a moment before greeting, so that the answer begins with the status line.
+	skynet.timeout(10, function()
+		if not greeted and not socket.invalid(connection.id) then
+			greeted = true
+			connection.print "Welcome to skynet console"
+		end
+	end)
+	while true do
+		local line = socket.readline(connection.id, "\n")
+		if not line then
+			return
+		end
+		line = line:gsub("\r$", "")
+		local method, path = line:match "^(%u+) /(%S*) HTTP/1%.%d$"
+		if method == "GET" or method == "POST" then
+			local raw = greeted
+			greeted = true
+			return serve_http(connection, method, path, raw)
+		end
+		if not greeted then
+			greeted = true
+			connection.print "Welcome to skynet console"
+		end
+		run(connection, line)
+	end
+end
+
+local function accept(id, from)
+	skynet.error(("console: %s connected"):format(from))
+	local connection = {
+		id = id,
+		print = function(...)
+			local words = table.pack(...)
+			for i = 1, words.n do
+				words[i] = tostring(words[i])
+			end
+			socket.write(id, table.concat(words, "\t") .. "\n")
+		end,
+	}
+	socket.start(id)
+	socket.limit(id, LINE_LIMIT)
+	local ok, reason = pcall(serve, connection)
+	if not ok then
+		skynet.error(("console: %s: %s"):format(from, tostring(reason)))
+	end
+	skynet.error(("console: %s disconnected"):format(from))
+	socket.close(id)
+end
+
+local first, second = ...
+local ip, port = "127.0.0.1", first
+if second then
+	ip, port = first, second
+end
+
+skynet.start(function()
+	local id, address, real_port = socket.listen(ip, tonumber(port) or error("debug_console [ip] port", 0))
+	skynet.error(("Start debug console at %s:%d"):format(address, real_port))
+	skynet.info_func(function()
+		return { ip = address, port = real_port }
+	end)
+	socket.start(id, accept)
+end)

@@ -1,0 +1,298 @@
+-- `.launcher`: starts services for others, knows which are alive, and runs the end of the process.
+--
+-- A launch is answered when the new service says that it is ready (LAUNCHOK), has failed (ERROR), or has ended: the
+-- launcher is the engine's monitor, so it hears of every end, however it came, and no `newservice` waits for a dead one.
+
+local skynet = require "skynet"
+local core = require "skynet.core"
+require "skynet.manager"
+
+local NO_REPLY = {}
+
+local services = {} ---@type table<integer, string> every Lua service started here: its description
+local booting = {} ---@type table<integer, {response: function, source: integer, session: integer}>
+local daemons = {} ---@type table<integer, boolean> services that do not keep a `reef run` alive
+local hooks = {} ---@type table<integer, table<integer, boolean>> stage -> services with a shutdown hook
+local monitor ---@type integer? told of every end: skynet.monitor
+local end_with_last = false
+local ending = false
+
+local command = {}
+
+local function sorted_handles(t)
+	local list = {}
+	for handle in pairs(t) do
+		list[#list + 1] = handle
+	end
+	table.sort(list)
+	return list
+end
+
+---Ends the process: hooks, stage by stage within one deadline, then everybody.
+local function shutdown(code)
+	if ending then
+		return
+	end
+	ending = true
+	local deadline = skynet.now() + (tonumber(skynet.getenv "shutdown_timeout") or 500)
+	for _, stage in ipairs(sorted_handles(hooks)) do
+		local request = skynet.request()
+		for _, handle in ipairs(sorted_handles(hooks[stage])) do
+			request:add { handle, "debug", "SHUTDOWN", stage }
+		end
+		local pending = hooks[stage]
+		for object in request:select(math.max(deadline - skynet.now(), 1)) do
+			pending[object[1]] = nil
+		end
+		for handle in pairs(request.timeout and pending or {}) do
+			skynet.error(("shutdown: %s (%s) did not end in time"):format(skynet.address(handle), services[handle] or "?"))
+		end
+	end
+	core.command("ABORT", tostring(code or 0))
+end
+
+local function end_if_last()
+	if end_with_last then
+		for handle in pairs(services) do
+			if not daemons[handle] then
+				return
+			end
+		end
+		shutdown(0)
+	end
+end
+
+---The service is gone, or will be in a moment.
+---@param failure? string fails a launch that still waits; without it the launch is answered with no value
+local function forget(handle, failure)
+	local boot = booting[handle]
+	booting[handle] = nil
+	if boot then
+		if failure then
+			boot.response(false, failure)
+		else
+			boot.response(true)
+		end
+	end
+	for _, stage in pairs(hooks) do
+		stage[handle] = nil
+	end
+	daemons[handle] = nil
+	if services[handle] then
+		services[handle] = nil
+		end_if_last()
+	end
+end
+
+---The engine's launch line: module, name and arguments joined by single spaces.
+local function launch_line(...)
+	local words = table.pack(...)
+	while words.n > 0 and words[words.n] == nil do
+		words.n = words.n - 1
+	end
+	for i = 1, math.max(words.n, 1) do
+		local kind = type(words[i])
+		if kind ~= "string" and kind ~= "number" then
+			error(("cannot launch %s: argument %d is a %s; arguments are strings or numbers"):format(
+				tostring(words[2] or words[1]), i - 2, kind), 0)
+		end
+	end
+	return table.concat(words, " ", 1, words.n)
+end
+
+local function launch(source, logged, ...)
+	local line = launch_line(...)
+	local session = skynet.context()
+	local response = skynet.response()
+	local handle = core.addresscommand("LAUNCH", line)
+	if not handle then
+		response(false, "cannot launch " .. line)
+		return NO_REPLY
+	end
+	services[handle] = line
+	booting[handle] = { response = response, source = source, session = session }
+	if logged then
+		core.command("LOGON", skynet.address(handle))
+	end
+	return NO_REPLY
+end
+
+function command.LAUNCH(source, ...)
+	return launch(source, false, ...)
+end
+
+function command.LOGLAUNCH(source, ...)
+	return launch(source, true, ...)
+end
+
+function command.LAUNCHOK(source)
+	local boot = booting[source]
+	booting[source] = nil
+	if boot then
+		boot.response(true, source)
+	end
+	return NO_REPLY
+end
+
+function command.ERROR(source, reason)
+	forget(source, reason or "the service failed to start")
+	return NO_REPLY
+end
+
+function command.REMOVE(_, handle, kill)
+	forget(handle, kill and "the service was killed while it started" or nil)
+	return NO_REPLY
+end
+
+---Address of the service that is being started for the caller's request `session`.
+function command.QUERY(source, session)
+	local found
+	for handle, boot in pairs(booting) do
+		if boot.session == session then
+			if boot.source == source then
+				return handle
+			end
+			found = handle
+		end
+	end
+	return found
+end
+
+function command.LIST()
+	local list = {}
+	for handle, line in pairs(services) do
+		list[skynet.address(handle)] = line
+	end
+	return list
+end
+
+---Asks every service a debug command at the same time.
+---@param show fun(reply: any, description: string): any
+local function ask_all(timeout, show, ...)
+	local request = skynet.request()
+	local list = {}
+	for handle in pairs(services) do
+		request:add { handle, "debug", ... }
+		list[skynet.address(handle)] = "TIMEOUT"
+	end
+	for object, reply in request:select(timeout) do
+		local handle = object[1]
+		local line = services[handle]
+		list[skynet.address(handle)] = line and (reply and show(reply[1], line) or "ERROR")
+	end
+	return list
+end
+
+function command.STAT(_, timeout)
+	return ask_all(timeout, function(stat)
+		return stat
+	end, "STAT")
+end
+
+function command.MEM(_, timeout)
+	return ask_all(timeout, function(kilobytes, line)
+		return ("%.2f Kb (%s)"):format(kilobytes, line)
+	end, "MEM")
+end
+
+function command.GC(source, timeout)
+	for handle in pairs(services) do
+		skynet.send(handle, "debug", "GC")
+	end
+	return command.MEM(source, timeout)
+end
+
+function command.KILL(_, handle)
+	local line = services[handle]
+	skynet.kill(handle)
+	forget(handle, "the service was killed while it started")
+	return { [skynet.address(handle)] = line or "nil" }
+end
+
+function command.MONITOR(_, handle)
+	monitor = handle
+	return true
+end
+
+function command.DAEMON(source)
+	daemons[source] = true
+	end_if_last()
+	return NO_REPLY
+end
+
+---From bootstrap: what is alive now serves the others, and the process ends when nothing else is left.
+function command.END_WITH_LAST()
+	for handle in pairs(services) do
+		daemons[handle] = true
+	end
+	end_with_last = true
+	return true
+end
+
+function command.SHUTDOWN_HOOK(source, stage)
+	hooks[stage] = hooks[stage] or {}
+	hooks[stage][source] = true
+	return NO_REPLY
+end
+
+function command.SHUTDOWN(_, code)
+	skynet.fork(shutdown, code)
+	return NO_REPLY
+end
+
+skynet.dispatch("lua", function(_, source, cmd, ...)
+	local f = command[string.upper(cmd)]
+	if not f then
+		return skynet.retpack { "Unknown command" }
+	end
+	local reply = f(source, ...)
+	if reply ~= NO_REPLY then
+		skynet.retpack(reply)
+	end
+end)
+
+-- What C services and the loader report: nothing, or `ERROR reason`.
+skynet.register_protocol {
+	name = "text",
+	id = skynet.PTYPE_TEXT,
+	unpack = skynet.tostring,
+	dispatch = function(_, source, text)
+		if not text or text == "" then
+			return command.LAUNCHOK(source)
+		end
+		local reason = text:match "^ERROR%s*(.*)$"
+		if not reason then
+			error(("invalid text from %s: %s"):format(skynet.address(source), text))
+		end
+		command.ERROR(source, reason ~= "" and reason or nil)
+	end,
+}
+
+-- Ends of services, from the engine.
+skynet.register_protocol {
+	name = "client",
+	id = skynet.PTYPE_CLIENT,
+	unpack = function() end,
+	dispatch = function(_, dead)
+		forget(dead, "the service ended while it started")
+		if monitor == dead then
+			monitor = nil
+		elseif monitor then
+			skynet.redirect(monitor, dead, "client", 0, "")
+		end
+	end,
+}
+
+-- SIGTERM and SIGINT, from the engine.
+skynet.register_protocol {
+	name = "system",
+	id = skynet.PTYPE_SYSTEM,
+	unpack = function() end,
+	dispatch = function()
+		shutdown(0)
+	end,
+}
+
+skynet.start(function()
+	core.command("MONITOR", skynet.address(skynet.self()))
+end)

@@ -1,5 +1,5 @@
--- The debug protocol: what every Lua service answers about itself. Loaded when the first debug message arrives, or when a
--- service adds a command of its own.
+-- The debug protocol: what every Lua service answers about itself. Loaded when the first debug message arrives, or when
+-- a service adds a command of its own.
 
 local skynet = require "skynet"
 

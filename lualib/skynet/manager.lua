@@ -84,7 +84,7 @@ function skynet.forward_type(map, start_func)
 end
 
 ---Starts the service with every message passed through f first.
----@param f fun(type: integer, msg: lightuserdata, sz: integer, session: integer, source: integer): integer, lightuserdata, integer, integer, integer
+---@param f fun(type, msg, sz, session, source): integer, lightuserdata, integer, integer, integer
 ---@param start_func fun()
 function skynet.filter(f, start_func)
 	local dispatch = skynet.dispatch_message

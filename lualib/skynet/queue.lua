@@ -1,5 +1,5 @@
--- Critical sections: `local lock = queue()`, then `lock(f, ...)` runs f when no other coroutine of the service is inside,
--- first come first served. A coroutine that is inside may enter again.
+-- Critical sections: `local lock = queue()`, then `lock(f, ...)` runs f when no other coroutine of the service is
+-- inside, first come first served. A coroutine that is inside may enter again.
 
 local skynet = require "skynet"
 

@@ -1,5 +1,5 @@
--- Services made of a function: one of each name in the process. The function's code is sent to a fresh VM (service_cell)
--- by the service `service_provider`, which keeps the names.
+-- Services made of a function: one of each name in the process. The function's code is sent to a fresh VM
+-- (service_cell) by the service `service_provider`, which keeps the names.
 
 local skynet = require "skynet"
 

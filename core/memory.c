@@ -1,0 +1,139 @@
+/* The Lua module `reef.memory`: what the process' allocator knows. Every figure is taken when it is asked for; any
+ * service may ask. Without jemalloc (sanitizer builds) there are no figures, and the functions say so. */
+#include "memory.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include <lauxlib.h>
+
+#ifdef REEF_JEMALLOC
+#include <jemalloc/jemalloc.h>
+
+/* Statistics are snapshots: this takes a new one. */
+static void refresh(void) {
+	uint64_t epoch = 1;
+	size_t size = sizeof(epoch);
+	mallctl("epoch", &epoch, &size, &epoch, size);
+}
+
+/* The statistic `name`, whatever its width; false if there is none. */
+static bool read_number(const char *name, size_t *value) {
+	uint64_t wide = 0;
+	size_t size = sizeof(wide);
+	if (mallctl(name, &wide, &size, NULL, 0) == 0) {
+		*value = (size_t)wide;
+		return true;
+	}
+	uint32_t narrow = 0;
+	size = sizeof(narrow);
+	if (mallctl(name, &narrow, &size, NULL, 0) == 0) {
+		*value = narrow;
+		return true;
+	}
+	bool flag = false;
+	size = sizeof(flag);
+	if (mallctl(name, &flag, &size, NULL, 0) == 0) {
+		*value = flag;
+		return true;
+	}
+	return false;
+}
+
+static size_t count_blocks(const char *kinds, const char *field) {
+	char name[80];
+	size_t n = 0, total = 0;
+	snprintf(name, sizeof(name), "arenas.n%s", kinds);
+	read_number(name, &n);
+	for (size_t i = 0; i < n; i++) {
+		size_t count = 0;
+		snprintf(name, sizeof(name), "stats.arenas.%u.%s.%zu.%s", (unsigned)MALLCTL_ARENAS_ALL, kinds, i, field);
+		read_number(name, &count);
+		total += count;
+	}
+	return total;
+}
+
+/* blocks() -> living allocations */
+static int memory_blocks(lua_State *L) {
+	refresh();
+	lua_pushinteger(L, (lua_Integer)(count_blocks("bins", "curregs") + count_blocks("lextents", "curlextents")));
+	return 1;
+}
+
+/* number(name) -> value of a statistic or option, or nil */
+static int memory_number(lua_State *L) {
+	size_t value = 0;
+	refresh();
+	if (!read_number(luaL_checkstring(L, 1), &value)) {
+		return 0;
+	}
+	lua_pushinteger(L, (lua_Integer)value);
+	return 1;
+}
+
+static int failed(lua_State *L, const char *what) {
+	return luaL_error(L, "%s: the allocator refuses (was the process started with MALLOC_CONF=prof:true?)", what);
+}
+
+/* profile([on]) -> was it on */
+static int memory_profile(lua_State *L) {
+	bool was = false, on = lua_toboolean(L, 1);
+	size_t size = sizeof(was);
+	bool set = !lua_isnoneornil(L, 1);
+	if (mallctl("prof.active", &was, &size, set ? &on : NULL, set ? sizeof(on) : 0) != 0 && set) {
+		return failed(L, "profactive");
+	}
+	lua_pushboolean(L, was);
+	return 1;
+}
+
+/* dump(): writes a heap profile, to where MALLOC_CONF's prof_prefix says */
+static int memory_dump(lua_State *L) {
+	if (mallctl("prof.dump", NULL, NULL, NULL, 0) != 0) {
+		return failed(L, "dumpheap");
+	}
+	return 0;
+}
+
+static void append(void *ud, const char *text) {
+	luaL_addstring(ud, text);
+}
+
+/* report([options]) -> text of malloc_stats_print */
+static int memory_report(lua_State *L) {
+	const char *options = luaL_optstring(L, 1, NULL);
+	luaL_Buffer b;
+	luaL_buffinit(L, &b);
+	malloc_stats_print(append, &b, options);
+	luaL_pushresult(&b);
+	return 1;
+}
+
+#else
+
+static int nothing(lua_State *L) {
+	(void)L;
+	return 0;
+}
+
+static int refuse(lua_State *L) {
+	return luaL_error(L, "this reef was built without jemalloc");
+}
+
+#define memory_blocks nothing
+#define memory_number nothing
+#define memory_profile refuse
+#define memory_dump refuse
+#define memory_report refuse
+
+#endif
+
+int reef_open_memory(lua_State *L) {
+	static const luaL_Reg functions[] = {
+			{"blocks", memory_blocks}, {"number", memory_number}, {"profile", memory_profile},
+			{"dump", memory_dump},     {"report", memory_report}, {NULL, NULL},
+	};
+	luaL_newlib(L, functions);
+	return 1;
+}

@@ -1,0 +1,92 @@
+-- Unique services: skynet.uniqueservice, queryservice and the commands of `.service`.
+local skynet = require "skynet"
+local manager = require "skynet.manager"
+local test = require "test"
+
+test.case("concurrent callers share one launch", function()
+	local found = {}
+	for i = 1, 20 do
+		skynet.fork(function()
+			found[i] = skynet.uniqueservice("starts", "slowly", i)
+		end)
+	end
+	test.eventually("all have an address", 10, function()
+		return #found == 20
+	end)
+	for i = 2, 20 do
+		test.equal(found[i], found[1])
+	end
+	test.equal(skynet.uniqueservice "starts", found[1])
+	test.equal(select(3, skynet.call(found[1], "lua", "arguments")), { "slowly", "1", n = 2 })
+	test.equal(skynet.queryservice "starts", found[1])
+end)
+
+test.case("queryservice waits for the launch", function()
+	local found
+	skynet.fork(function()
+		found = skynet.queryservice "actor"
+	end)
+	skynet.sleep(5)
+	test.equal(found, nil)
+	test.matches(skynet.call(".service", "lua", "LIST").actor, "QUERY")
+	local address = skynet.uniqueservice "actor"
+	test.eventually("the query is answered", 10, function()
+		return found
+	end)
+	test.equal(found, address)
+end)
+
+test.case("global unique services have a name space of their own", function()
+	local address = skynet.uniqueservice(true, "actor")
+	test.different(address, skynet.uniqueservice "actor")
+	test.equal(skynet.queryservice(true, "actor"), address)
+	local list = skynet.call("SERVICE", "lua", "LIST")
+	test.equal(list["@actor"], skynet.address(address))
+	test.equal(list.actor, skynet.address(skynet.uniqueservice "actor"))
+end)
+
+test.case("a name whose launch failed stays failed, and tells everybody why", function()
+	local reasons = {}
+	for i = 1, 2 do
+		reasons[i] = test.raises("no_such_unique", skynet.uniqueservice, "no_such_unique")
+	end
+	test.equal(tostring(reasons[1]), tostring(reasons[2]))
+	test.matches(reasons[1], "stays failed")
+	test.raises("no_such_unique", skynet.queryservice, "no_such_unique")
+	test.matches(skynet.call(".service", "lua", "LIST").no_such_unique, "^Error: ")
+end)
+
+test.case("those who wait for a launch that fails get its reason", function()
+	local failed = 0
+	for _ = 1, 5 do
+		skynet.fork(function()
+			local ok, reason = pcall(skynet.queryservice, "no_such_unique_2")
+			failed = failed + (not ok and tostring(reason):find "no_such_unique_2" and 1 or 0)
+		end)
+	end
+	skynet.sleep(2)
+	test.raises("no_such_unique_2", skynet.uniqueservice, "no_such_unique_2")
+	test.eventually("all have failed", 10, function()
+		return failed == 5
+	end)
+end)
+
+test.case("an unknown command is answered with an error", function()
+	local value, reason = skynet.call(".service", "lua", "NONSENSE")
+	test.equal(value, nil)
+	test.matches(reason, "NONSENSE")
+end)
+
+test.case("a monitor is told of every end", function()
+	local monitor = manager.monitor "watcher"
+	test.equal(manager.monitor("watcher", true), monitor)
+	local by_kill, by_exit = skynet.newservice "actor", skynet.newservice "actor"
+	skynet.kill(by_kill)
+	skynet.send(by_exit, "lua", "require'skynet'.exit()")
+	test.eventually("both ends are told", 10, function()
+		local seen = skynet.call(monitor, "lua")
+		return seen[by_kill] and seen[by_exit]
+	end)
+end)
+
+test.run()

@@ -16,7 +16,9 @@ end
 ---@param reason string
 function process.fail(reason)
 	io.stderr:write("reef: ", reason, "\n")
-	skynet.error(reason)
+	if skynet.getenv "reef_log_stream" ~= "stderr" then
+		skynet.error(reason)
+	end
 	core.command("ABORT", "1")
 end
 

@@ -1,6 +1,7 @@
 -- The VM of a service made by skynet.service: waits for its code, and becomes that service.
 
 local skynet = require "skynet"
+-- luacheck: globals SERVICE_NAME
 
 local function init(name, code, ...)
 	-- The code may set its own dispatcher, or none: until then and after a failure there is nothing to answer with.

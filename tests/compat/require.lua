@@ -9,7 +9,7 @@ local function module(name, text)
 	f:write(text)
 end
 
-LOADS = {}
+LOADS = {} -- luacheck: globals LOADS
 
 test.case("a module's body and its init functions may call other services", function()
 	module("yielding", [[

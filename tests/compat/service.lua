@@ -3,6 +3,8 @@ local skynet = require "skynet"
 local service = require "skynet.service"
 local test = require "test"
 
+-- luacheck: globals SERVICE_NAME
+
 local function counter(first, step)
 	local skynet = require "skynet" -- luacheck: ignore 431
 	local value = first

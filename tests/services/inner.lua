@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 
+-- luacheck: globals NEW_GLOBAL
 local state = { secret = "hidden" }
 
 skynet.start(function()

@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 
+-- luacheck: globals SERVICE_NAME SERVICE_PATH
 local how = ...
 local order = {}
 

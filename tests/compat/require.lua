@@ -9,7 +9,8 @@ local function module(name, text)
 	f:write(text)
 end
 
-LOADS = {} -- luacheck: globals LOADS
+-- luacheck: globals LOADS
+LOADS = {}
 
 test.case("a module's body and its init functions may call other services", function()
 	module("yielding", [[

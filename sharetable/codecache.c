@@ -1,0 +1,249 @@
+/* The code cache: a hash table of versions by file name under one lock, held for a few instructions each time. */
+#include "codecache.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "core/alloc.h"
+#include "snapshot.h"
+#include "vm.h"
+
+struct reef_code {
+	struct reef_code *next; /* in its chain, or in the list of evicted ones */
+	struct reef_snapshot *snapshot;
+	size_t vms;
+	uint32_t hash;
+	bool current;
+	bool binary; /* it was compiled before it was loaded */
+	char name[];
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct reef_code **chains; /* current versions */
+static size_t chain_count, code_count;
+static struct reef_code *evicted; /* still used */
+
+static uint32_t hash_of(const char *name) {
+	uint32_t h = 2166136261u;
+	for (; *name != '\0'; name++)
+		h = (h ^ (unsigned char)*name) * 16777619u;
+	return h;
+}
+
+static struct reef_code *find(const char *name, uint32_t hash) {
+	struct reef_code *code = chain_count == 0 ? NULL : chains[hash & (chain_count - 1)];
+	while (code != NULL && (code->hash != hash || strcmp(code->name, name) != 0))
+		code = code->next;
+	return code;
+}
+
+static void insert(struct reef_code *code) {
+	if (code_count >= chain_count) {
+		size_t count = chain_count == 0 ? 256 : chain_count * 2;
+		struct reef_code **larger = reef_calloc(count, sizeof(*larger));
+		for (size_t i = 0; i < chain_count; i++) {
+			for (struct reef_code *c = chains[i], *next; c != NULL; c = next) {
+				next = c->next;
+				c->next = larger[c->hash & (count - 1)];
+				larger[c->hash & (count - 1)] = c;
+			}
+		}
+		reef_free(chains);
+		chains = larger;
+		chain_count = count;
+	}
+	struct reef_code **chain = &chains[code->hash & (chain_count - 1)];
+	code->next = *chain;
+	*chain = code;
+	code_count++;
+}
+
+static void delete_code(struct reef_code *code) {
+	reef_snapshot_delete(code->snapshot);
+	reef_free(code);
+}
+
+/* Room for one more version in the VM's list, so that nothing can fail with the lock held. */
+static void reserve(struct reef_vm *vm) {
+	if (vm->code_count == vm->code_capacity) {
+		unsigned int capacity = vm->code_capacity == 0 ? 8 : vm->code_capacity * 2;
+		vm->codes = reef_realloc(vm->codes, capacity * sizeof(struct reef_code *));
+		vm->code_capacity = capacity;
+	}
+}
+
+/* With the lock held. */
+static void use(struct reef_vm *vm, struct reef_code *code) {
+	for (unsigned int i = 0; i < vm->code_count; i++) {
+		if (vm->codes[i] == code)
+			return;
+	}
+	vm->codes[vm->code_count++] = code;
+	code->vms++;
+}
+
+static bool is_binary(const char *name) {
+	FILE *file = fopen(name, "rb");
+	int first = file == NULL ? EOF : getc(file);
+	if (file != NULL)
+		fclose(file);
+	return first == LUA_SIGNATURE[0];
+}
+
+/* Makes a version of the function on top of the stack, or finds that somebody else has meanwhile. NULL when there is no
+ * memory for it: the function itself will do then. */
+static struct reef_code *add(lua_State *L, struct reef_vm *vm, const char *name, uint32_t hash) {
+	char why[128];
+	struct reef_snapshot *snapshot = reef_snapshot_code(L, -1, name, why, sizeof(why));
+	if (snapshot == NULL)
+		return NULL;
+	struct reef_code *fresh = reef_malloc(sizeof(*fresh) + strlen(name) + 1);
+	*fresh = (struct reef_code){.snapshot = snapshot, .hash = hash, .current = true, .binary = is_binary(name)};
+	strcpy(fresh->name, name);
+	reserve(vm);
+	pthread_mutex_lock(&lock);
+	struct reef_code *code = find(name, hash);
+	if (code == NULL)
+		insert(code = fresh);
+	use(vm, code);
+	pthread_mutex_unlock(&lock);
+	if (code != fresh)
+		delete_code(fresh);
+	return code;
+}
+
+int reef_codecache_load(lua_State *L, const char *name, const char *mode) {
+	struct reef_vm *vm = reef_vm_of(L);
+	if (name == NULL || vm->cache_mode == REEF_CACHE_OFF)
+		return luaL_loadfilex(L, name, mode);
+	uint32_t hash = hash_of(name);
+	reserve(vm);
+	pthread_mutex_lock(&lock);
+	struct reef_code *code = find(name, hash);
+	bool allowed = code != NULL && (mode == NULL || strchr(mode, code->binary ? 'b' : 't') != NULL);
+	if (allowed)
+		use(vm, code);
+	pthread_mutex_unlock(&lock);
+	if (!allowed) {
+		int status = luaL_loadfilex(L, name, mode);
+		if (status != LUA_OK || code != NULL || vm->cache_mode != REEF_CACHE_ON)
+			return status;
+		code = add(L, vm, name, hash);
+		if (code == NULL)
+			return LUA_OK;
+		lua_pop(L, 1);
+	}
+	reef_snapshot_push(L, code->snapshot);
+	return LUA_OK;
+}
+
+bool reef_codecache_has(const char *name) {
+	pthread_mutex_lock(&lock);
+	bool has = find(name, hash_of(name)) != NULL;
+	pthread_mutex_unlock(&lock);
+	return has;
+}
+
+/* With the lock held: takes a version out of its chain. Returns it if nobody uses it. */
+static struct reef_code *unlink_code(struct reef_code **link) {
+	struct reef_code *code = *link;
+	*link = code->next;
+	code->next = NULL;
+	code->current = false;
+	code_count--;
+	if (code->vms == 0)
+		return code;
+	code->next = evicted;
+	evicted = code;
+	return NULL;
+}
+
+size_t reef_codecache_evict(const char *name) {
+	struct reef_code *unused = NULL;
+	size_t count = 0;
+	uint32_t hash = hash_of(name);
+	pthread_mutex_lock(&lock);
+	struct reef_code *code = find(name, hash);
+	if (code != NULL) {
+		struct reef_code **link = &chains[hash & (chain_count - 1)];
+		while (*link != code)
+			link = &(*link)->next;
+		unused = unlink_code(link);
+		count = 1;
+	}
+	pthread_mutex_unlock(&lock);
+	if (unused != NULL)
+		delete_code(unused);
+	return count;
+}
+
+static void delete_list(struct reef_code *list) {
+	for (struct reef_code *next; list != NULL; list = next) {
+		next = list->next;
+		delete_code(list);
+	}
+}
+
+size_t reef_codecache_clear(void) {
+	struct reef_code *unused = NULL;
+	pthread_mutex_lock(&lock);
+	size_t count = code_count;
+	for (size_t i = 0; i < chain_count; i++) {
+		while (chains[i] != NULL) {
+			struct reef_code *code = unlink_code(&chains[i]);
+			if (code != NULL) {
+				code->next = unused;
+				unused = code;
+			}
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	delete_list(unused);
+	return count;
+}
+
+/* With the lock held. Evicted versions are few. */
+static void unlink_evicted(struct reef_code *code) {
+	struct reef_code **link = &evicted;
+	while (*link != code)
+		link = &(*link)->next;
+	*link = code->next;
+}
+
+void reef_codecache_leave(struct reef_vm *vm) {
+	struct reef_code *unused = NULL;
+	pthread_mutex_lock(&lock);
+	for (unsigned int i = 0; i < vm->code_count; i++) {
+		struct reef_code *code = vm->codes[i];
+		if (--code->vms == 0 && !code->current) {
+			unlink_evicted(code);
+			code->next = unused;
+			unused = code;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	delete_list(unused);
+	reef_free(vm->codes);
+	vm->codes = NULL;
+	vm->code_count = vm->code_capacity = 0;
+}
+
+static void stat_code(const struct reef_code *code, void (*each)(void *, const struct reef_code_stat *), void *ud) {
+	struct reef_code_stat stat = {code->name, reef_snapshot_size(code->snapshot), code->vms, code->current};
+	each(ud, &stat);
+}
+
+void reef_codecache_stat(void (*each)(void *ud, const struct reef_code_stat *stat), void *ud) {
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < chain_count; i++) {
+		for (struct reef_code *code = chains[i]; code != NULL; code = code->next)
+			stat_code(code, each, ud);
+	}
+	for (struct reef_code *code = evicted; code != NULL; code = code->next)
+		stat_code(code, each, ud);
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,42 @@
+/* The code cache: a file is compiled once a process, and each VM gets closures over the same code.
+ *
+ * A cached file is a version: the code as it was when it was first loaded. Each VM that has loaded it refers to it once,
+ * until the VM ends. Evicting a file makes the next load read it again; the old version stays for those who use it and
+ * is freed with the last of them. Loading belongs to a VM's slice; the rest may be called by any thread.
+ */
+#ifndef REEF_SHARETABLE_CODECACHE_H
+#define REEF_SHARETABLE_CODECACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <lua.h>
+
+struct reef_vm;
+
+/* As luaL_loadfilex, through the cache in the VM's mode. Errors are not cached. */
+int reef_codecache_load(lua_State *L, const char *name, const char *mode);
+
+/* Does the cache hold this file? Then it can be loaded. */
+bool reef_codecache_has(const char *name);
+
+/* Forgets a file, or all of them, for loads to come. Returns how many were forgotten. */
+size_t reef_codecache_evict(const char *name);
+size_t reef_codecache_clear(void);
+
+/* The VM is gone: lets go of all versions it used. */
+void reef_codecache_leave(struct reef_vm *vm);
+
+struct reef_code_stat {
+	const char *name;
+	size_t bytes;
+	size_t vms;   /* that use it */
+	bool current; /* false: evicted, and kept for those VMs */
+};
+/* Calls `each` for all versions, with the cache locked. */
+void reef_codecache_stat(void (*each)(void *ud, const struct reef_code_stat *stat), void *ud);
+
+/* The Lua module skynet.codecache. */
+int reef_codecache_open(lua_State *L);
+
+#endif

@@ -1,0 +1,281 @@
+/* Freezing tables: a deep copy that the collectors and the code of stock Lua can do nothing to.
+ *
+ * Reading must never write, so whatever stock Lua computes when it first needs it is computed here: which metamethods a
+ * table does not have (it would note that in the table's flags), where its array ends (the array is exactly the dense
+ * part, so that `#t` has nothing to remember), the hashes of long strings.
+ *
+ * A table and its array and nodes are one block: rows that are read together lie together. Nothing is allocated in the
+ * VM, so nothing here can raise, and its collector stands still.
+ */
+#include "freeze.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "overlay/pool.h"
+
+/* Records have field names, dictionaries have data as keys: only the former are worth a place in the pool. */
+#define RECORD_MAX 64
+
+#define ALL_METAMETHODS_ABSENT cast_byte((1u << (TM_EQ + 1)) - 1)
+
+/* For tables without hash part. Stock Lua has its own one, of the same content, and recognizes such tables by their
+ * `lastfree`. */
+static const Node empty_node = {.u = {.tt_ = LUA_VEMPTY, .key_tt = LUA_VNIL}};
+
+struct layout {
+	unsigned int array; /* values at 1 .. array */
+	unsigned int hash;  /* other entries */
+	unsigned char log_size;
+};
+
+bool reef_freeze_no_memory(struct reef_freeze *freeze) {
+	snprintf(freeze->why, freeze->why_size, "not enough memory");
+	return false;
+}
+
+void *reef_freeze_alloc(struct reef_freeze *freeze, size_t size) {
+	void *p = reef_arena_alloc(freeze->arena, size);
+	if (p == NULL)
+		reef_freeze_no_memory(freeze);
+	return p;
+}
+
+void reef_freeze_mark(struct reef_freeze *freeze, GCObject *o, int tag) {
+	o->next = (GCObject *)(void *)freeze->owner;
+	o->tt = cast_byte(tag);
+	o->marked = REEF_SHARED_MARK;
+}
+
+static bool refuse(struct reef_freeze *freeze, const char *what, uint32_t step, const TValue *key) {
+	char path[256];
+	const struct reef_snapshot *snapshot = (const struct reef_snapshot *)(const void *)freeze->owner;
+	snprintf(path, sizeof(path), "%.100s", snapshot->name);
+	reef_trail_path(&freeze->tables, step, key, path, sizeof(path));
+	snprintf(freeze->why, freeze->why_size, "cannot share %s at '%s'", what, path);
+	return false;
+}
+
+static bool is_pooled(const TString *s) {
+	return s->tt == LUA_VSHRSTR && reef_is_shared(s) && reef_owner_of(s) == NULL;
+}
+
+TString *reef_freeze_string(struct reef_freeze *freeze, const TString *source, bool identifier) {
+	if (is_pooled(source))
+		return (TString *)source;
+	bool is_short = source->tt == LUA_VSHRSTR;
+	TString *copy = NULL;
+	if (is_short && identifier)
+		copy = reef_pool_add(source);
+	if (copy != NULL)
+		return copy;
+	copy = reef_ptrmap_get(&freeze->copies, source);
+	if (copy != NULL)
+		return copy;
+	if (is_short)
+		copy = reef_pool_find(getstr(source), source->shrlen, source->hash);
+	if (copy == NULL) {
+		size_t size = sizelstring(tsslen(source));
+		copy = reef_freeze_alloc(freeze, size);
+		if (copy == NULL)
+			return NULL;
+		if (!is_short)
+			luaS_hashlongstr((TString *)source);
+		memcpy(copy, source, size);
+		reef_freeze_mark(freeze, obj2gco(copy), source->tt);
+		if (is_short)
+			copy->u.hnext = NULL;
+	}
+	if (!reef_ptrmap_put(&freeze->copies, source, copy)) {
+		reef_freeze_no_memory(freeze);
+		return NULL;
+	}
+	return copy;
+}
+
+static bool in_array(const Node *n, unsigned int array) {
+	return keyisinteger(n) && l_castS2U(keyival(n)) - 1u < array;
+}
+
+static struct layout measure(Table *t) {
+	struct layout layout = {0, 0, 0};
+	unsigned int size = luaH_realasize(t);
+	while (layout.array < size && !isempty(&t->array[layout.array]))
+		layout.array++;
+	if (layout.array == size && !isdummy(t)) {
+		while (layout.array < (unsigned int)INT_MAX && !isempty(luaH_getint(t, (lua_Integer)layout.array + 1)))
+			layout.array++;
+	}
+	for (unsigned int i = layout.array; i < size; i++)
+		layout.hash += !isempty(&t->array[i]);
+	for (int i = 0; i < sizenode(t); i++) {
+		const Node *n = gnode(t, i);
+		layout.hash += !isempty(gval(n)) && !in_array(n, layout.array);
+	}
+	if (layout.hash > 0)
+		layout.log_size = cast_byte(luaO_ceillog2(layout.hash));
+	return layout;
+}
+
+bool reef_freeze_table(struct reef_freeze *freeze, Table *source, Table **result, uint32_t parent, const TValue *key) {
+	Table *copy = reef_ptrmap_get(&freeze->copies, source);
+	if (copy == NULL) {
+		struct layout layout = measure(source);
+		size_t nodes = layout.hash == 0 ? 0 : (size_t)1 << layout.log_size;
+		copy = reef_freeze_alloc(freeze, sizeof(Table) + layout.array * sizeof(TValue) + nodes * sizeof(Node));
+		if (copy == NULL)
+			return false;
+		copy->alimit = layout.array;
+		copy->array = layout.array == 0 ? NULL : (TValue *)(copy + 1);
+		copy->lsizenode = layout.log_size;
+		if (nodes == 0) {
+			copy->node = (Node *)&empty_node;
+		} else {
+			copy->node = (Node *)(void *)((TValue *)(copy + 1) + layout.array);
+			copy->lastfree = copy->node + nodes;
+			for (size_t i = 0; i < nodes; i++)
+				setempty(gval(copy->node + i));
+		}
+		if (!reef_ptrmap_put(&freeze->copies, source, copy) ||
+			!reef_trail_add(&freeze->tables, source, copy, parent, key))
+			return reef_freeze_no_memory(freeze);
+	}
+	*result = copy;
+	return true;
+}
+
+static bool copy_closure(struct reef_freeze *freeze, const LClosure *source, LClosure **result) {
+	LClosure *copy = reef_ptrmap_get(&freeze->copies, source);
+	if (copy == NULL) {
+		copy = reef_freeze_alloc(freeze, (size_t)sizeLclosure(0));
+		if (copy == NULL)
+			return false;
+		reef_freeze_mark(freeze, obj2gco(copy), LUA_VLCL);
+		copy->p = reef_freeze_code(freeze, source->p);
+		if (copy->p == NULL)
+			return false;
+		if (!reef_ptrmap_put(&freeze->copies, source, copy))
+			return reef_freeze_no_memory(freeze);
+	}
+	*result = copy;
+	return true;
+}
+
+/* `step` and `key` tell where the value was found. */
+static bool copy_value(struct reef_freeze *freeze, TValue *to, const TValue *from, uint32_t step, const TValue *key) {
+	switch (ttypetag(from)) {
+	case LUA_VSHRSTR:
+	case LUA_VLNGSTR: {
+		TString *s = reef_freeze_string(freeze, tsvalue(from), false);
+		if (s == NULL)
+			return false;
+		setsvalue(freeze->L, to, s);
+		return true;
+	}
+	case LUA_VTABLE: {
+		Table *t;
+		if (!reef_freeze_table(freeze, hvalue(from), &t, step, key))
+			return false;
+		sethvalue(freeze->L, to, t);
+		return true;
+	}
+	case LUA_VLCL: {
+		LClosure *f;
+		if (clLvalue(from)->nupvalues > 0)
+			return refuse(freeze, "a Lua function with upvalues", step, key);
+		if (!copy_closure(freeze, clLvalue(from), &f))
+			return false;
+		setclLvalue(freeze->L, to, f);
+		return true;
+	}
+	case LUA_VCCL:
+		return refuse(freeze, "a C function with upvalues", step, key);
+	case LUA_VUSERDATA:
+		return refuse(freeze, "a userdata", step, key);
+	case LUA_VTHREAD:
+		return refuse(freeze, "a coroutine", step, key);
+	default:
+		setobj(freeze->L, to, from);
+		return true;
+	}
+}
+
+static bool copy_metatable(struct reef_freeze *freeze, uint32_t step, Table *copy) {
+	Table *meta = freeze->tables.steps[step].table->metatable;
+	if (meta == NULL)
+		return true;
+	TString **names = G(freeze->L)->tmname;
+	if (!isempty(luaH_getshortstr(meta, names[TM_MODE])))
+		return refuse(freeze, "a weak table", step, NULL);
+	if (!isempty(luaH_getshortstr(meta, names[TM_GC])))
+		return refuse(freeze, "a table with a finalizer", step, NULL);
+	return reef_freeze_table(freeze, meta, &copy->metatable, step, NULL);
+}
+
+static bool is_metamethod_name(const TValue *key) {
+	return ttisshrstring(key) && memcmp(getstr(tsvalue(key)), "__", 2) == 0;
+}
+
+/* Adds an entry to the hash part, which has room for it. */
+static bool copy_entry(struct reef_freeze *freeze, uint32_t step, Table *copy, bool record, const TValue *key,
+					   const TValue *value) {
+	TValue k, v;
+	if (record && ttisshrstring(key)) {
+		TString *s = reef_freeze_string(freeze, tsvalue(key), true);
+		if (s == NULL)
+			return false;
+		setsvalue(freeze->L, &k, s);
+	} else if (!copy_value(freeze, &k, key, step, key)) {
+		return false;
+	}
+	if (!copy_value(freeze, &v, value, step, key))
+		return false;
+	luaH_set(freeze->L, copy, &k, &v);
+	return true;
+}
+
+static bool fill(struct reef_freeze *freeze, uint32_t step) {
+	Table *source = freeze->tables.steps[step].table, *copy = freeze->tables.steps[step].data;
+	unsigned int size = luaH_realasize(source), dense = copy->alimit;
+	bool record = copy->lastfree != NULL && sizenode(copy) <= RECORD_MAX;
+	bool metamethods = false;
+	TValue key;
+	for (unsigned int i = 0; i < dense; i++) {
+		const TValue *value = i < size ? &source->array[i] : luaH_getint(source, (lua_Integer)i + 1);
+		setivalue(&key, (lua_Integer)i + 1);
+		if (!copy_value(freeze, &copy->array[i], value, step, &key))
+			return false;
+	}
+	for (unsigned int i = dense; i < size; i++) {
+		setivalue(&key, (lua_Integer)i + 1);
+		if (!isempty(&source->array[i]) && !copy_entry(freeze, step, copy, record, &key, &source->array[i]))
+			return false;
+	}
+	for (int i = 0; i < sizenode(source); i++) {
+		const Node *n = gnode(source, i);
+		if (isempty(gval(n)) || in_array(n, dense))
+			continue;
+		getnodekey(freeze->L, &key, n);
+		metamethods |= is_metamethod_name(&key);
+		if (!copy_entry(freeze, step, copy, record, &key, gval(n)))
+			return false;
+	}
+	copy->flags = ALL_METAMETHODS_ABSENT;
+	if (metamethods) {
+		for (int event = 0; event <= TM_EQ; event++) {
+			if (!isempty(luaH_getshortstr(copy, G(freeze->L)->tmname[event])))
+				copy->flags &= cast_byte(~(1u << event));
+		}
+	}
+	reef_freeze_mark(freeze, obj2gco(copy), LUA_VTABLE);
+	return copy_metatable(freeze, step, copy);
+}
+
+bool reef_freeze_run(struct reef_freeze *freeze) {
+	for (uint32_t i = 0; i < freeze->tables.count; i++) {
+		if (!fill(freeze, i))
+			return false;
+	}
+	return reef_freeze_run_codes(freeze);
+}

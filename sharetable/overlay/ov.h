@@ -1,0 +1,105 @@
+/* The overlay of Lua: what is changed in stock Lua 5.4 so that many VMs may read the same objects.
+ *
+ * No Lua source is patched. This header is included before a stock core file (or by its wrapper ov_<file>.c); it pulls
+ * in Lua's internal headers and then redefines a few of their macros. The idea: a shared object looks black and old to
+ * every collector, for ever, and is on no VM's list; so nobody marks, ages, sweeps or frees it, and the structs stay as
+ * they are. What remains to be hooked is equality of strings (two objects may now hold the same short string) and
+ * everything that writes to a table.
+ *
+ *   luai_makeseed          one seed a process: equal strings hash alike in all VMs
+ *   eqshrstr               short strings are equal by hash and bytes, not by address alone
+ *   luaV_finishfastset     refuse to overwrite a field of a shared table
+ *   luaH_set, luaH_setint, luaH_finishset (ov_ltable.c), lua_setmetatable (ov_lapi.c)   refuse the rest
+ *   luaH_next              (ov_ltable.c) a traversal goes on from the key's content
+ *   internshrstr           (ov_lstring.c) new strings that are pooled identifiers are taken from the pool
+ */
+#ifndef REEF_OV_H
+#define REEF_OV_H
+
+#ifndef LUA_CORE
+#define LUA_CORE
+#endif
+#include <lprefix.h>
+
+#include <lua.h>
+
+#include <lapi.h>
+#include <ldebug.h>
+#include <ldo.h>
+#include <lfunc.h>
+#include <lgc.h>
+#include <lmem.h>
+#include <lobject.h>
+#include <lstate.h>
+#include <lstring.h>
+#include <ltable.h>
+#include <ltm.h>
+#include <lvm.h>
+#include <string.h>
+
+#if LUA_VERSION_NUM != 504 || LUA_VERSION_RELEASE_NUM < 50404 || LUA_VERSION_RELEASE_NUM > 50408
+#error "the overlay knows the internals of Lua 5.4.4 to 5.4.8 only"
+#endif
+
+/* From 5.4.5 on, pointers into the stack are unions. */
+#if LUA_VERSION_RELEASE_NUM >= 50405
+#define REEF_TOP(L) ((L)->top.p)
+#define REEF_STACK(L) ((L)->stack.p)
+#define REEF_STACK_LAST(L) ((L)->stack_last.p)
+#define REEF_CI_TOP(ci) ((ci)->top.p)
+#define REEF_CI_FUNC(ci) ((ci)->func.p)
+#define REEF_UPVALUE(uv) ((uv)->v.p)
+#else
+#define REEF_TOP(L) ((L)->top)
+#define REEF_STACK(L) ((L)->stack)
+#define REEF_STACK_LAST(L) ((L)->stack_last)
+#define REEF_CI_TOP(ci) ((ci)->top)
+#define REEF_CI_FUNC(ci) ((ci)->func)
+#define REEF_UPVALUE(uv) ((uv)->v)
+#endif
+
+/* Bit 7 is free in stock Lua (its own test suite's instrumented build uses it). */
+#define REEF_SHARED_BIT 0x80
+#define REEF_SHARED_MARK cast_byte(REEF_SHARED_BIT | bitmask(BLACKBIT) | G_OLD)
+#define reef_is_shared(o) ((o)->marked & REEF_SHARED_BIT)
+
+/* Raise: `key` (may be NULL: the metatable) of shared table `t` was about to be written. The second finds the key that
+ * belongs to a value's place. */
+LUAI_FUNC l_noret reef_shared_refuse(lua_State *L, Table *t, const TValue *key);
+LUAI_FUNC l_noret reef_shared_refuse_slot(lua_State *L, Table *t, const TValue *slot);
+/* Same length and bytes? For short strings of the same hash. */
+LUAI_FUNC int reef_shared_same_bytes(const TString *a, const TString *b);
+LUAI_FUNC unsigned int reef_shared_seed(void);
+
+#undef eqshrstr
+#define eqshrstr(a, b) ((a) == (b) || ((a)->hash == (b)->hash && reef_shared_same_bytes(a, b)))
+
+#define luai_makeseed(L) reef_shared_seed()
+
+/* The VM's loop does not save its program counter before a fast assignment, since none can fail in stock Lua; without
+ * it the error would name a wrong line. `pc` and `ci` are locals of luaV_execute; everywhere else they are these. */
+#ifdef REEF_OV_LVM
+static const Instruction *const pc __attribute__((unused)) = NULL;
+static CallInfo *const ci __attribute__((unused)) = NULL;
+#define reef_save_position(L)                                                                                          \
+	{                                                                                                                  \
+		if (pc != NULL) {                                                                                              \
+			ci->u.l.savedpc = pc;                                                                                      \
+			REEF_TOP(L) = REEF_CI_TOP(ci);                                                                             \
+		}                                                                                                              \
+	}
+#else
+#define reef_save_position(L)                                                                                          \
+	{}
+#endif
+#undef luaV_finishfastset
+#define luaV_finishfastset(L, t, slot, v)                                                                              \
+	{                                                                                                                  \
+		if (l_unlikely(reef_is_shared(hvalue(t)))) {                                                                   \
+			reef_save_position(L) reef_shared_refuse_slot(L, hvalue(t), slot);                                         \
+		}                                                                                                              \
+		setobj2t(L, cast(TValue *, slot), v);                                                                          \
+		luaC_barrierback(L, gcvalue(t), v);                                                                            \
+	}
+
+#endif

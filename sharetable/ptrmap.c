@@ -1,0 +1,53 @@
+/* A map from pointers to pointers: open addressing, at most two thirds full. */
+#include "ptrmap.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "core/alloc.h"
+
+void reef_ptrmap_init(struct reef_ptrmap *map) {
+	*map = (struct reef_ptrmap){0};
+}
+
+void reef_ptrmap_fini(struct reef_ptrmap *map) {
+	reef_free(map->slots);
+}
+
+static struct reef_ptrpair *slot_of(const struct reef_ptrmap *map, const void *key) {
+	size_t i = (size_t)(((uintptr_t)key >> 3) * UINT64_C(0x9E3779B97F4A7C15) >> 24);
+	while (map->slots[i &= map->capacity - 1].key != NULL && map->slots[i].key != key)
+		i++;
+	return &map->slots[i];
+}
+
+void *reef_ptrmap_get(const struct reef_ptrmap *map, const void *key) {
+	return map->count == 0 ? NULL : slot_of(map, key)->value;
+}
+
+static bool grow(struct reef_ptrmap *map) {
+	struct reef_ptrmap larger = {.capacity = map->capacity == 0 ? 64 : map->capacity * 2};
+	larger.slots = reef_try_malloc(larger.capacity * sizeof(*larger.slots));
+	if (larger.slots == NULL)
+		return false;
+	memset(larger.slots, 0, larger.capacity * sizeof(*larger.slots));
+	for (size_t i = 0; i < map->capacity; i++) {
+		if (map->slots[i].key != NULL)
+			*slot_of(&larger, map->slots[i].key) = map->slots[i];
+	}
+	larger.count = map->count;
+	reef_free(map->slots);
+	*map = larger;
+	return true;
+}
+
+bool reef_ptrmap_put(struct reef_ptrmap *map, const void *key, void *value) {
+	if (map->count * 3 >= map->capacity * 2 && !grow(map))
+		return false;
+	struct reef_ptrpair *slot = slot_of(map, key);
+	if (slot->key == NULL)
+		map->count++;
+	slot->key = key;
+	slot->value = value;
+	return true;
+}

@@ -1,0 +1,79 @@
+/* A worklist over a tree of tables that remembers how each table was reached. */
+#include "trail.h"
+
+#include "core/alloc.h"
+#include "overlay/path.h"
+
+void reef_trail_init(struct reef_trail *trail) {
+	*trail = (struct reef_trail){0};
+}
+
+void reef_trail_fini(struct reef_trail *trail) {
+	reef_free(trail->steps);
+}
+
+bool reef_trail_add(struct reef_trail *trail, Table *table, void *data, uint32_t parent, const TValue *key) {
+	if (trail->count == trail->capacity) {
+		if (trail->capacity > UINT32_MAX / 4)
+			return false;
+		uint32_t capacity = trail->capacity == 0 ? 16 : trail->capacity * 2;
+		void *steps = reef_try_realloc(trail->steps, capacity * sizeof(*trail->steps));
+		if (steps == NULL)
+			return false;
+		trail->steps = steps;
+		trail->capacity = capacity;
+	}
+	struct reef_step *step = &trail->steps[trail->count++];
+	step->table = table;
+	step->data = data;
+	step->parent = parent;
+	if (key != NULL)
+		step->key = *key;
+	else
+		setnilvalue(&step->key);
+	return true;
+}
+
+static bool add_unseen(struct reef_trail *trail, Table *t, uint32_t at, const TValue *key, struct reef_ptrmap *seen) {
+	if (reef_ptrmap_get(seen, t) != NULL)
+		return true;
+	return reef_ptrmap_put(seen, t, t) && reef_trail_add(trail, t, NULL, at, key);
+}
+
+bool reef_trail_add_children(struct reef_trail *trail, uint32_t at, struct reef_ptrmap *seen) {
+	Table *t = trail->steps[at].table;
+	TValue key;
+	if (t->metatable != NULL && !add_unseen(trail, t->metatable, at, NULL, seen))
+		return false;
+	for (unsigned int i = 0; i < luaH_realasize(t); i++) {
+		setivalue(&key, (lua_Integer)i + 1);
+		if (ttistable(&t->array[i]) && !add_unseen(trail, hvalue(&t->array[i]), at, &key, seen))
+			return false;
+	}
+	for (int i = 0; i < sizenode(t); i++) {
+		Node *n = gnode(t, i);
+		if (isempty(gval(n)))
+			continue;
+		getnodekey(NULL, &key, n);
+		if (ttistable(gval(n)) && !add_unseen(trail, hvalue(gval(n)), at, &key, seen))
+			return false;
+		if (ttistable(&key) && !add_unseen(trail, hvalue(&key), at, &key, seen))
+			return false;
+	}
+	return true;
+}
+
+void reef_trail_path(struct reef_trail *trail, uint32_t step, const TValue *key, char *path, size_t size) {
+	/* Turn the links around, from the step up to the root, then follow them down. */
+	uint32_t below = REEF_TRAIL_ROOT, at = step;
+	while (at != REEF_TRAIL_ROOT) {
+		uint32_t above = trail->steps[at].parent;
+		trail->steps[at].parent = below;
+		below = at;
+		at = above;
+	}
+	for (at = trail->steps[below].parent; at != REEF_TRAIL_ROOT; at = trail->steps[at].parent)
+		reef_path_append(path, size, &trail->steps[at].key);
+	if (key != NULL)
+		reef_path_append(path, size, key);
+}

@@ -1,0 +1,36 @@
+/* What one VM holds of the shared heap. */
+#include "vm.h"
+
+#include "codecache.h"
+#include "core/alloc.h"
+
+static const char key; /* its address names the record in the registry */
+
+static struct reef_vm *find(lua_State *L) {
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
+	struct reef_vm *vm = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	return vm;
+}
+
+struct reef_vm *reef_vm_of(lua_State *L) {
+	struct reef_vm *vm = find(L);
+	if (vm == NULL) {
+		/* The place in the registry first: that may raise. */
+		lua_pushboolean(L, 0);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+		vm = reef_calloc(1, sizeof(*vm));
+		lua_pushlightuserdata(L, vm);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+	}
+	return vm;
+}
+
+void reef_vm_close(lua_State *L) {
+	struct reef_vm *vm = find(L);
+	lua_close(L);
+	if (vm != NULL) {
+		reef_codecache_leave(vm);
+		reef_free(vm);
+	}
+}

@@ -1,0 +1,30 @@
+/* What one VM holds of the shared heap: a record beside the VM, found through its registry.
+ *
+ * Made when it is first asked for; used only by the VM's own slice. It must outlive the VM's objects (finalizers may
+ * still read shared tables while lua_close runs), so a VM that has one is ended by reef_vm_close.
+ */
+#ifndef REEF_SHARETABLE_VM_H
+#define REEF_SHARETABLE_VM_H
+
+#include <stddef.h>
+
+#include <lua.h>
+
+struct reef_code;
+struct reef_version;
+
+enum reef_cache_mode { REEF_CACHE_ON, REEF_CACHE_OFF, REEF_CACHE_EXIST };
+
+struct reef_vm {
+	enum reef_cache_mode cache_mode;
+	/* Versions of files, each referred to once. */
+	struct reef_code **codes;
+	unsigned int code_count, code_capacity;
+};
+
+/* May raise a memory error. */
+struct reef_vm *reef_vm_of(lua_State *L);
+/* As lua_close; then lets go of everything the VM held. */
+void reef_vm_close(lua_State *L);
+
+#endif

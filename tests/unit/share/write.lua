@@ -1,0 +1,33 @@
+local T = ...
+local function no(f, ...)
+	local ok, e = pcall(f, ...)
+	assert(not ok, 'write accepted')
+	assert(tostring(e):find('shared table', 1, true), e)
+	return e
+end
+local l = T.list[3]
+assert(no(function() l.name = 'x' end):match('data%.list%[3%]%.name is read%-only'))
+assert(no(function()
+
+	l.name = 'x' end):match(':12: '))
+assert(no(rawset, T.mixed, 'a b', 1):match('data%.mixed%["a b"%] is read'))
+assert(no(setmetatable, l, {}):match("can't setmetatable to shared table: data%.list%[3%]"))
+assert(no(function() T.class.__index.hello = 1 end):find('data.class.__index.hello', 1, true))
+no(function() l.newk = 'x' end) no(function() l.name = nil end) no(function() l.zz = nil end)
+no(function() l.tags[1] = 'z' end) no(function() l.tags[4] = 'z' end) no(function() l.tags[10] = 1 end)
+no(function() local k = 'na' .. 'me' l[k] = 1 end) no(function() local i = 2 l.tags[i] = 1 end)
+no(function() T.mixed[1.5] = 2 end) no(function() T.mixed[true] = 2 end) no(function() T.mixed[{}] = 2 end)
+no(rawset, l, 'name', 1) no(rawset, l, 'q', 1) no(rawset, l.tags, 1, 1) no(rawset, l.tags, 9, 1)
+no(table.insert, l.tags, 1) no(table.insert, l.tags, 1, 1) no(table.remove, l.tags)
+no(table.sort, l.tags, function(a, b) return tostring(a) > tostring(b) end)
+no(table.move, { 1, 2 }, 1, 2, 1, l.tags)
+no(setmetatable, T.obj, nil) no(debug.setmetatable, l, {})
+no(function() T.empty.x = 1 end) no(function() T.empty[1] = 1 end)
+no(function() T.obj.v = 2 end) no(function() T.obj.newv = 2 end)
+no(load('x = 1', '=c', 't', T)) no(load('list = 1', '=c', 't', T))
+no(function() local o = setmetatable({}, { __newindex = l }) o.name = 1 end)
+no(function() local o = setmetatable({}, { __newindex = l }) o.nn = 1 end)
+no(function() for k in pairs(l) do l[k] = nil end end)
+no(coroutine.wrap(function() l.name = 1 end))
+assert(l.name == 'item3' and l.tags[1] == 'a3' and #l.tags == 3 and l.zz == nil and getmetatable(l) == nil)
+assert(T.obj.v == 1)

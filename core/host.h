@@ -35,6 +35,8 @@ struct reef_task *reef_task_running(lua_State *L);
 lua_State *reef_task_thread(struct reef_task *task);
 /* A number that no other task of this VM has had or will have: tasks' memory and coroutines are used again. */
 uint64_t reef_task_serial(const struct reef_task *task);
+/* Is the task with that serial number still at work? `task` may point to what is gone: it is only compared. */
+bool reef_task_alive(struct reef_host *host, const struct reef_task *task, uint64_t serial);
 
 /* Ends a C function that makes the running task wait: `return reef_task_suspend(L, wait)`. The C function then returns
  * to its Lua caller whatever the task is resumed with, or raises what it is failed with. */

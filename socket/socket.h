@@ -146,10 +146,10 @@ struct reef_socket_info {
 	int id;
 	uint32_t owner;
 	enum reef_socket_type type;
-	uint64_t read, written;   /* bytes; `read` counts connections for a listener */
-	uint64_t unsent;          /* bytes */
-	uint64_t rtime, wtime;    /* reef_now_cs of the last of each, 0: never */
-	bool reading, writing;    /* neither paused nor ended; output is waiting */
+	uint64_t read, written;       /* bytes; `read` counts connections for a listener */
+	uint64_t unsent;              /* bytes */
+	uint64_t rtime, wtime;        /* reef_now_cs of the last of each, 0: never */
+	bool reading, writing;        /* neither paused nor ended; output is waiting */
 	char name[REEF_ADDRESS_SIZE]; /* the peer's address; a listener's own */
 };
 /* False: no such socket. */

@@ -1,0 +1,357 @@
+/* `reef.socketcore`: the C half of `skynet.socket`. What is called for every packet is here and exported as it is; the
+ * rest of the library is Lua on top of this. Upvalue 1 of all functions is the VM's table of readers. */
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/log.h"
+#include "core/service.h"
+#include "core/timer.h"
+#include "socket/lua_common.h"
+#include "socket/reader.h"
+
+#define CS_NS 10000000u
+
+/* The reader of the id at index 1; NULL: this service does not know it. */
+static struct reef_reader *find(lua_State *L) {
+	lua_rawgeti(L, lua_upvalueindex(1), luaL_checkinteger(L, 1));
+	struct reef_reader *r = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	return r;
+}
+
+/* The same for somebody who is going to read. */
+static struct reef_reader *find_free(lua_State *L) {
+	struct reef_reader *r = find(L);
+	if (r == NULL || r->task)
+		luaL_error(L, "assertion failed!");
+	return r;
+}
+
+/* ---- reading ---- */
+
+static int l_read(lua_State *L) {
+	struct reef_reader *r = find_free(L);
+	if (lua_isnoneornil(L, 2)) {
+		r->want = REEF_WANT_SOME;
+		return reef_reader_read(L, r);
+	}
+	lua_Integer n = luaL_checkinteger(L, 2);
+	luaL_argcheck(L, n >= 0, 2, "negative size");
+	r->want = REEF_WANT_EXACT;
+	r->need = (size_t)n;
+	return reef_reader_read(L, r);
+}
+
+static int l_readline(lua_State *L) {
+	struct reef_reader *r = find_free(L);
+	size_t size;
+	const char *separator = luaL_optlstring(L, 2, "\n", &size);
+	luaL_argcheck(L, size > 0, 2, "empty separator");
+	if (r->separator && r->separator != r->separator_space)
+		reef_free(r->separator);
+	r->separator = size <= sizeof r->separator_space ? r->separator_space : reef_malloc(size);
+	memcpy(r->separator, separator, size);
+	r->separator_size = size;
+	r->scanned = 0;
+	r->want = REEF_WANT_LINE;
+	return reef_reader_read(L, r);
+}
+
+static int l_readall(lua_State *L) {
+	struct reef_reader *r = find_free(L);
+	r->want = REEF_WANT_ALL;
+	return reef_reader_read(L, r);
+}
+
+static int l_block(lua_State *L) {
+	struct reef_reader *r = find(L);
+	if (r == NULL || !r->connected) {
+		lua_pushboolean(L, 0);
+		return 1;
+	}
+	if (r->task)
+		return luaL_error(L, "assertion failed!");
+	r->want = REEF_WANT_NEWS;
+	return reef_reader_read(L, r);
+}
+
+static int l_write(lua_State *L) {
+	return reef_lua_write(L, REEF_NORMAL);
+}
+
+static int l_lwrite(lua_State *L) {
+	return reef_lua_write(L, REEF_LOW);
+}
+
+/* ---- opening ---- */
+
+static int fail(lua_State *L, const char *error) {
+	lua_pushnil(L);
+	lua_pushstring(L, error);
+	return 2;
+}
+
+/* A reader for a socket that exists already in this moment; pushed. */
+static struct reef_reader *new_reader(lua_State *L) {
+	struct reef_reader *r = reef_reader_new(L);
+	r->connected = true;
+	return r;
+}
+
+/* (host, port or nil, timeout in cs or nil) -> id, or nil and why not */
+static int l_open(lua_State *L) {
+	const char *host = luaL_checkstring(L, 1), *error;
+	int port = reef_lua_port(L, 2);
+	uint64_t deadline = 0;
+	if (!lua_isnoneornil(L, 3)) {
+		lua_Number cs = luaL_checknumber(L, 3);
+		luaL_argcheck(L, cs > 0 && cs < 1e12, 3, "timeout out of range");
+		deadline = reef_now_ns() + (uint64_t)(cs * CS_NS);
+	}
+	reef_task_running(L);
+	struct reef_reader *r = reef_reader_new(L);
+	r->id = reef_socket_open(host, port, deadline, &reef_reader_sink, r, &error);
+	if (r->id == 0)
+		return fail(L, error);
+	reef_reader_anchor(L, r, -1);
+	r->want = REEF_WANT_OPEN;
+	return reef_reader_suspend(L, r, "socket open");
+}
+
+/* (host, port or nil, backlog) -> id, ip, port; or nil and why not */
+static int l_listen(lua_State *L) {
+	const char *host = luaL_checkstring(L, 1), *error;
+	int port = reef_lua_port(L, 2), real_port = 0;
+	char ip[REEF_ADDRESS_SIZE] = "";
+	struct reef_reader *r = new_reader(L);
+	r->listener = true;
+	r->id = reef_socket_listen(host, port, (int)luaL_optinteger(L, 3, 32), ip, &real_port, &error);
+	if (r->id == 0)
+		return fail(L, error);
+	reef_reader_anchor(L, r, -1);
+	lua_pushinteger(L, r->id);
+	lua_pushstring(L, ip);
+	lua_pushinteger(L, real_port);
+	return 3;
+}
+
+/* (id) -> id; or nil and why not */
+static int l_start(lua_State *L) {
+	struct reef_reader *r = find(L);
+	if (r && r->started)
+		return luaL_error(L, "socket is not closed");
+	int id = (int)luaL_checkinteger(L, 1);
+	if (r == NULL) {
+		r = new_reader(L);
+		r->id = id;
+		reef_reader_anchor(L, r, -1);
+	}
+	const char *error = reef_socket_start(id, &reef_reader_sink, r, false);
+	if (error) {
+		reef_reader_forget(L, r);
+		return fail(L, error);
+	}
+	r->started = true;
+	lua_pushinteger(L, id);
+	return 1;
+}
+
+/* (os fd) -> id; or nil and why not */
+static int l_bind(lua_State *L) {
+	const char *error;
+	struct reef_reader *r = new_reader(L);
+	r->started = true;
+	r->id = reef_socket_bind_fd((int)luaL_checkinteger(L, 1), &reef_reader_sink, r, &error);
+	if (r->id == 0)
+		return fail(L, error);
+	reef_reader_anchor(L, r, -1);
+	lua_pushinteger(L, r->id);
+	return 1;
+}
+
+/* ---- flow, state, ends ---- */
+
+static int l_pause(lua_State *L) {
+	struct reef_reader *r = find(L);
+	if (r == NULL || r->paused || !r->connected)
+		return 0;
+	r->paused = true;
+	reef_log(reef_service_handle(reef_host_service(r->host)), "Pause socket (%d)", r->id);
+	reef_socket_pause(r->id);
+	return 0;
+}
+
+static int l_limit(lua_State *L) {
+	struct reef_reader *r = find(L);
+	lua_Integer limit = luaL_checkinteger(L, 2);
+	if (r)
+		r->limit = limit > 0 ? (size_t)limit : 0;
+	return 0;
+}
+
+static int l_linger(lua_State *L) {
+	lua_Number cs = luaL_checknumber(L, 2);
+	luaL_argcheck(L, cs >= 0 && cs < 1e12, 2, "out of range");
+	reef_socket_set_linger((int)luaL_checkinteger(L, 1), (uint64_t)(cs * CS_NS));
+	return 0;
+}
+
+/* (id, wanted): shall the end be announced to Lua before readers hear of it? */
+static int l_notify_close(lua_State *L) {
+	struct reef_reader *r = find(L);
+	if (r)
+		r->on_close = lua_toboolean(L, 2) && r->connected;
+	return 0;
+}
+
+/* (id): wakes the readers of a socket whose end has been announced. */
+static int l_finish(lua_State *L) {
+	struct reef_reader *r = find(L);
+	if (r)
+		reef_reader_finish(r, false);
+	return 0;
+}
+
+static int l_abandon(lua_State *L) {
+	struct reef_reader *r = find(L);
+	if (r == NULL)
+		return 0;
+	reef_socket_abandon(r->id);
+	reef_reader_forget(L, r);
+	reef_reader_abandon(r);
+	return 0;
+}
+
+/* Ends the socket; waits until whoever reads has got his leftovers and the end is known. */
+static int l_close(lua_State *L) {
+	struct reef_reader *r = find(L);
+	if (r == NULL)
+		return 0;
+	if (!r->connected || r->listener || !lua_isyieldable(L)) {
+		if (r->connected && !r->listener)
+			reef_reader_abandon(r);
+		reef_socket_abandon(r->id);
+		reef_socket_close(r->id);
+		return 0;
+	}
+	if (r->closer)
+		return luaL_error(L, "assertion failed!");
+	reef_task_running(L);
+	reef_socket_close(r->id);
+	return reef_reader_suspend_closer(L, r);
+}
+
+/* (id): the last step of close. */
+static int l_forget(lua_State *L) {
+	struct reef_reader *r = find(L);
+	if (r)
+		reef_reader_forget(L, r);
+	return 0;
+}
+
+static int l_close_fd(lua_State *L) {
+	if (find(L))
+		return luaL_error(L, "assertion failed!");
+	reef_socket_close((int)luaL_checkinteger(L, 1));
+	return 0;
+}
+
+static int l_shutdown(lua_State *L) {
+	if (find(L))
+		reef_socket_shutdown((int)luaL_checkinteger(L, 1));
+	return 0;
+}
+
+static int l_invalid(lua_State *L) {
+	lua_pushboolean(L, find(L) == NULL);
+	return 1;
+}
+
+static int l_disconnected(lua_State *L) {
+	struct reef_reader *r = find(L);
+	if (r == NULL)
+		return 0;
+	lua_pushboolean(L, !r->connected);
+	return 1;
+}
+
+/* ---- UDP: (host, port) -> id; or nil and why not ---- */
+
+static int udp(lua_State *L, bool dial) {
+	const char *host = luaL_optstring(L, 1, NULL), *error;
+	int port = reef_lua_port(L, 2);
+	struct reef_reader *r = new_reader(L);
+	r->started = true;
+	r->id = dial ? reef_udp_dial(luaL_checkstring(L, 1), port, &reef_reader_sink, r, &error)
+				 : reef_udp_open(host, port, &reef_reader_sink, r, &error);
+	if (r->id == 0)
+		return fail(L, error);
+	reef_reader_anchor(L, r, -1);
+	lua_pushinteger(L, r->id);
+	return 1;
+}
+
+static int l_udp_open(lua_State *L) {
+	return udp(L, false);
+}
+
+static int l_udp_dial(lua_State *L) {
+	return udp(L, true);
+}
+
+/* (id, host, port) -> true; or nil and why not */
+static int l_udp_connect(lua_State *L) {
+	const char *error = reef_udp_connect((int)luaL_checkinteger(L, 1), luaL_checkstring(L, 2), reef_lua_port(L, 3));
+	if (error)
+		return fail(L, error);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static int l_set_notify(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_settop(L, 1);
+	reef_readers_set_notify(L);
+	return 0;
+}
+
+int reef_open_socketcore(lua_State *L) {
+	static const luaL_Reg functions[] = {
+			{"read", l_read},
+			{"readline", l_readline},
+			{"readall", l_readall},
+			{"block", l_block},
+			{"write", l_write},
+			{"lwrite", l_lwrite},
+			{"open", l_open},
+			{"listen", l_listen},
+			{"start", l_start},
+			{"bind", l_bind},
+			{"pause", l_pause},
+			{"limit", l_limit},
+			{"linger", l_linger},
+			{"notify_close", l_notify_close},
+			{"finish", l_finish},
+			{"abandon", l_abandon},
+			{"close", l_close},
+			{"forget", l_forget},
+			{"close_fd", l_close_fd},
+			{"shutdown", l_shutdown},
+			{"invalid", l_invalid},
+			{"disconnected", l_disconnected},
+			{"udp_open", l_udp_open},
+			{"udp_dial", l_udp_dial},
+			{"udp_connect", l_udp_connect},
+			{"udp_send", reef_lua_udp_send},
+			{"udp_address", reef_lua_udp_address},
+			{"resolve", reef_lua_resolve},
+			{"netstat", reef_lua_info},
+			{"header", reef_lua_header},
+			{"set_notify", l_set_notify},
+			{NULL, NULL},
+	};
+	luaL_newlibtable(L, functions);
+	reef_readers_push(L);
+	luaL_setfuncs(L, functions, 1);
+	return 1;
+}

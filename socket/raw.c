@@ -1,0 +1,105 @@
+/* See raw.h. A sink that makes a message of each call and has it handled in the same slice. */
+#include "socket/raw.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/log.h"
+#include "core/service.h"
+
+static struct reef_message *message_new(enum reef_socket_event type, int id, int ud, const void *text, size_t n) {
+	struct reef_message *m = reef_message_new(sizeof(struct reef_socket_message) + n);
+	struct reef_socket_message event = {.type = (int)type, .id = id, .ud = ud};
+	memcpy(m->data, &event, sizeof event);
+	if (n > 0)
+		memcpy((char *)m->data + sizeof event, text, n);
+	m->source = 0;
+	m->session = 0;
+	m->type = REEF_PTYPE_SOCKET;
+	return m;
+}
+
+static void deliver(struct reef_message *m) {
+	reef_service_deliver(reef_service_current(), m);
+}
+
+static void tell(enum reef_socket_event type, int id, int ud, const char *text) {
+	deliver(message_new(type, id, ud, text, strlen(text)));
+}
+
+static void tell_bytes(enum reef_socket_event type, int id, const char *bytes, size_t n, const void *text,
+					   size_t text_size) {
+	void *buffer = reef_try_malloc(n ? n : 1);
+	if (buffer == NULL) {
+		reef_log(reef_service_handle(reef_service_current()), "error: socket: no memory for %zu bytes of input on %d",
+				 n, id);
+		reef_socket_shutdown(id);
+		return;
+	}
+	memcpy(buffer, bytes, n);
+	struct reef_message *m = message_new(type, id, (int)n, text, text_size);
+	((struct reef_socket_message *)m->data)->buffer = buffer;
+	deliver(m);
+}
+
+static void on_opened(void *ud, int id, const char *peer) {
+	(void)ud;
+	struct reef_socket_info info;
+	int port = 0;
+	if (reef_socket_get_info(id, &info) && info.type == REEF_SOCKET_LISTEN) {
+		char *colon = strrchr(info.name, ':');
+		if (colon && info.name[0] != '/') {
+			port = atoi(colon + 1);
+			*colon = '\0';
+		}
+		tell(REEF_EVENT_CONNECT, id, port, info.name);
+		return;
+	}
+	tell(REEF_EVENT_CONNECT, id, 0, peer);
+}
+
+static void on_data(void *ud, int id, const char *bytes, size_t n) {
+	(void)ud;
+	tell_bytes(REEF_EVENT_DATA, id, bytes, n, NULL, 0);
+}
+
+static void on_datagram(void *ud, int id, const char *bytes, size_t n, const struct reef_udp_address *from) {
+	(void)ud;
+	tell_bytes(REEF_EVENT_UDP, id, bytes, n, from->bytes, from->size);
+}
+
+static void on_accepted(void *ud, int id, int newid, const char *peer) {
+	(void)ud;
+	tell(REEF_EVENT_ACCEPT, id, newid, peer);
+}
+
+static void on_closed(void *ud, int id) {
+	(void)ud;
+	tell(REEF_EVENT_CLOSE, id, 0, "");
+}
+
+static void on_failed(void *ud, int id, int error, const char *text) {
+	(void)ud;
+	(void)error;
+	tell(REEF_EVENT_ERROR, id, 0, text);
+}
+
+static void on_warning(void *ud, int id, size_t kb) {
+	(void)ud;
+	tell(REEF_EVENT_WARNING, id, (int)kb, "");
+}
+
+const struct reef_sink reef_raw_sink = {
+		.opened = on_opened,
+		.data = on_data,
+		.accepted = on_accepted,
+		.datagram = on_datagram,
+		.closed = on_closed,
+		.failed = on_failed,
+		.warning = on_warning,
+};
+
+void reef_raw_send(enum reef_socket_event type, int id, int ud, const char *text) {
+	reef_send(reef_service_handle(reef_service_current()), message_new(type, id, ud, text, strlen(text)));
+}

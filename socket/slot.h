@@ -1,0 +1,166 @@
+/* The inside of a socket, for the files of this room.
+ *
+ * There is one slot per id in use, in a table by the id's low 16 bits. Slots are never freed, only reused, so any thread
+ * may look at one at any time; everything but the atomics is under its lock. A slot's event sits in at most one
+ * mailbox (REEF_SLOT_SIGNALLED says so), its deferred flush in at most one worker's list (`flusher`); a slot is not
+ * reused before both have come home.
+ *
+ * No lock is held while a sink or anything of Lua runs. Lock order: slot, then owner list or deadlines.
+ */
+#ifndef REEF_SOCKET_SLOT_H
+#define REEF_SOCKET_SLOT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+
+#include "core/message.h"
+#include "core/scheduler.h"
+#include "socket/socket.h"
+#include "socket/wqueue.h"
+
+#define REEF_SLOTS 65536
+#define REEF_SLOT_LIMIT_TEXT "reach skynet socket number limit"
+
+enum reef_slot_kind { REEF_KIND_STREAM, REEF_KIND_LISTEN, REEF_KIND_UDP, REEF_KIND_BIND };
+
+enum reef_slot_state {
+	REEF_SLOT_FREE,
+	REEF_SLOT_RESOLVING,
+	REEF_SLOT_CONNECTING, /* also waiting to try again */
+	REEF_SLOT_OPEN,       /* has its fd: listening, connected, bound, half-closed by the peer ... */
+	REEF_SLOT_CLOSING,    /* closed by us, flushing */
+	REEF_SLOT_DEAD,       /* no fd any more; something is still to be told, or the event is under way */
+};
+
+/* Bits of `ready`, beside those of epoll. */
+enum {
+	REEF_SLOT_INPUT = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR,
+	REEF_TELL_OPENED = 1u << 20,
+	REEF_TELL_CLOSED = 1u << 21,
+	REEF_TELL_FAILED = 1u << 22,
+	REEF_TELL_WARNING = 1u << 23,
+	REEF_TELL = REEF_TELL_OPENED | REEF_TELL_CLOSED | REEF_TELL_FAILED | REEF_TELL_WARNING,
+	REEF_SLOT_SIGNALLED = 1u << 30,
+};
+
+struct reef_addresses;
+struct reef_datagram;
+
+struct reef_slot {
+	_Atomic uint32_t id;    /* 0: free */
+	_Atomic uint32_t ready; /* what the owner has not looked at yet */
+	_Atomic uint32_t owner; /* handle; 0: nobody any more */
+	atomic_bool reading;    /* input is wanted */
+	atomic_bool connecting; /* the end of a connect is awaited */
+	atomic_bool blocked;    /* the kernel takes no more output: flush when it does */
+
+	pthread_mutex_t lock;
+	enum reef_slot_kind kind;
+	enum reef_slot_state state;
+	int fd;
+	bool polled;      /* in the poller's set */
+	bool unpollable;  /* a bound file: always ready */
+	bool fin;         /* the peer will send no more */
+	bool end_told;    /* `closed` or `failed` has been called or is about to */
+	bool retry;       /* CONNECTING: waits for the deadline module to try again */
+	int error;        /* errno of the end, when not 0 */
+	char *error_text; /* of a failed resolution */
+	int write_error;  /* output is impossible, input may still be drained */
+	const struct reef_sink *sink;
+	void *ud;
+
+	struct reef_wqueue out;
+	struct reef_datagram *datagrams, **datagrams_tail; /* UDP output that the kernel did not take */
+	size_t datagram_bytes;
+	size_t warn_at; /* unsent bytes at which the owner is warned next */
+	size_t warn_kb; /* warning to be told */
+	bool warn_drained;
+	int flusher; /* thread that will flush at the end of its slice: worker index + 1 */
+
+	uint64_t deadline_ns; /* of the connect or of the flush after close; 0: none */
+	uint64_t connect_deadline_ns;
+	uint64_t linger_ns;
+	struct reef_addresses *addresses; /* being tried */
+	int family;                       /* of a UDP socket */
+
+	uint64_t read_bytes, written_bytes, read_ns, write_ns; /* times of the coarse clock */
+
+	struct reef_slot *owned_next, **owned_link; /* in the list of the owner's sockets */
+	struct reef_event event;
+	struct reef_deferred flush;
+};
+
+/* ---- slot.c: ids, owners, signals ---- */
+
+/* A locked slot with a new id, owned by `owner`; NULL when all are in use. */
+struct reef_slot *reef_slot_new(enum reef_slot_kind kind, uint32_t owner);
+/* The slot of that id, locked; NULL if there is none. */
+struct reef_slot *reef_slot_lock(int id);
+/* The slot of that id, not locked and possibly just about to change; NULL if there is none. */
+struct reef_slot *reef_slot_peek(uint32_t id);
+/* Unlocks; a dead slot that nothing refers to any more becomes free. */
+void reef_slot_unlock(struct reef_slot *slot);
+void reef_slot_set_owner(struct reef_slot *slot, uint32_t owner);
+/* ORs bits into `ready` and makes sure that the owner's event is under way. Locked or not; who does not hold the lock
+ * takes and releases it once when this answers false (there is no owner), since a dead slot may now be free. */
+bool reef_slot_signal(struct reef_slot *slot, uint32_t bits);
+/* The same for something that only a sink would hear. Locked. */
+void reef_slot_tell(struct reef_slot *slot, uint32_t what);
+/* The i-th slot of the table, NULL if it was never used. */
+struct reef_slot *reef_slot_at(int i);
+/* The service is gone: closes what it owned. */
+void reef_slot_orphan_all(uint32_t owner);
+/* Start-up only. */
+void reef_slot_setup(void);
+/* Takes the first id to be tried next; for tests of the wrap-around. */
+void reef_slot_set_next_id(uint32_t id);
+
+/* ---- stream.c: life of a socket; all with the slot locked ---- */
+
+/* Watches the fd. 0 or an errno. */
+int reef_slot_poll(struct reef_slot *slot);
+/* Closes the fd and drops output: DEAD. */
+void reef_slot_kill(struct reef_slot *slot);
+/* The connection is broken: DEAD, and the owner hears `failed` unless it knows of an end already. */
+void reef_slot_break(struct reef_slot *slot, int error);
+/* What reef_socket_close does. */
+void reef_slot_close(struct reef_slot *slot);
+/* Tries the next address of a connect, or fails. */
+void reef_slot_connect_next(struct reef_slot *slot);
+/* An opening socket has become readable, writable or broken. */
+void reef_slot_connect_check(struct reef_slot *slot);
+/* The deadline has passed (deadline.c). */
+void reef_slot_expired(struct reef_slot *slot);
+
+/* ---- event.c ---- */
+/* Locks again after a callback; false, not locked: the slot is no longer this socket of this owner. */
+bool reef_slot_relock(struct reef_slot *slot, uint32_t id, uint32_t owner);
+void reef_slot_poll_event(uint32_t id, uint32_t events);
+void reef_slot_deliver(struct reef_service *service, struct reef_event *event);
+void reef_slot_drop(struct reef_event *event);
+
+/* ---- output.c ---- */
+/* Sends what the kernel takes; ends a CLOSING socket when all is sent. Locked. */
+void reef_slot_flush(struct reef_slot *slot);
+/* Unsent bytes have grown or gone: warns the owner at the thresholds. Locked. */
+void reef_slot_check_warning(struct reef_slot *slot);
+size_t reef_slot_unsent(const struct reef_slot *slot);
+void reef_slot_deferred_flush(struct reef_deferred *deferred);
+
+/* ---- udp.c ---- */
+/* Hands at most a slice's share of datagrams to the sink. Locked on entry; false: the socket has changed hands or ended,
+ * and is not locked. */
+bool reef_udp_read(struct reef_slot *slot, uint32_t id, uint32_t owner);
+void reef_udp_flush(struct reef_slot *slot);
+void reef_udp_clear(struct reef_slot *slot);
+bool reef_udp_queue(struct reef_slot *slot, const void *address, uint32_t address_size, const void *bytes, size_t n);
+
+/* ---- info.c ---- */
+/* Nanoseconds of a clock that costs nothing. */
+uint64_t reef_coarse_ns(void);
+
+#define reef_slot_of(member_pointer, member)                                                                           \
+	((struct reef_slot *)(void *)((char *)(member_pointer)-offsetof(struct reef_slot, member)))
+
+#endif

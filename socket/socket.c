@@ -1,0 +1,274 @@
+/* The functions of socket.h about streams and listeners. */
+#include "socket/socket.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/alloc.h"
+#include "core/env.h"
+#include "core/service.h"
+#include "core/timer.h"
+#include "socket/address.h"
+#include "socket/deadline.h"
+#include "socket/resolver.h"
+#include "socket/slot.h"
+
+static uint32_t current_handle(void) {
+	return reef_service_handle(reef_service_current());
+}
+
+/* ---- opening ---- */
+
+int reef_socket_open(const char *host, int port, uint64_t deadline_ns, const struct reef_sink *sink, void *ud,
+					 const char **error) {
+	struct reef_target target;
+	*error = reef_target_parse(&target, host, port);
+	if (*error)
+		return 0;
+	struct reef_slot *slot = reef_slot_new(REEF_KIND_STREAM, current_handle());
+	if (slot == NULL) {
+		*error = REEF_SLOT_LIMIT_TEXT;
+		return 0;
+	}
+	int id = (int)atomic_load(&slot->id);
+	slot->state = REEF_SLOT_RESOLVING;
+	slot->sink = sink;
+	slot->ud = ud;
+	if (deadline_ns == 0)
+		deadline_ns = reef_now_ns() + (uint64_t)reef_env_int("socket_connect_timeout", 3000) * 10000000u;
+	slot->connect_deadline_ns = deadline_ns;
+	reef_deadline_set(slot, deadline_ns);
+	if (target.literal) {
+		slot->addresses = reef_calloc(1, sizeof *slot->addresses + sizeof slot->addresses->list[0]);
+		slot->addresses->n = 1;
+		slot->addresses->list[0] = target.address;
+		reef_slot_connect_next(slot);
+	}
+	reef_slot_unlock(slot);
+	if (!target.literal)
+		reef_resolver_open(current_handle(), id, target.host, target.port);
+	return id;
+}
+
+/* A Unix socket's file that nobody listens on any more is in the way of its successor. */
+static void remove_stale(const struct reef_address *address) {
+	const char *path = address->local.sun_path;
+	struct stat file;
+	if (path[0] == '\0' || stat(path, &file) != 0 || !S_ISSOCK(file.st_mode))
+		return;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	if (connect(fd, &address->any, address->size) != 0 && errno == ECONNREFUSED)
+		unlink(path);
+	close(fd);
+}
+
+/* A listening descriptor, or -1 with errno. */
+static int listen_on(const struct reef_address *address, int backlog) {
+	int family = address->any.sa_family, on = 1;
+	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if (family == AF_UNIX) {
+		remove_stale(address);
+	} else {
+		/* Accepted connections inherit all three. */
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	}
+	if (bind(fd, &address->any, address->size) == 0 && listen(fd, backlog) == 0)
+		return fd;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+int reef_socket_listen(const char *host, int port, int backlog, char *ip, int *real_port, const char **error) {
+	struct reef_target target;
+	*error = reef_target_parse(&target, host, port);
+	if (*error)
+		return 0;
+	struct reef_addresses one = {.n = 1}, *all = NULL;
+	if (!target.literal) {
+		all = reef_resolver_now(target.host, target.port, SOCK_STREAM, error);
+		if (all == NULL)
+			return 0;
+	}
+	int fd = -1;
+	for (size_t i = 0; fd < 0 && i < (all ? all->n : one.n); i++)
+		fd = listen_on(all ? &all->list[i] : &target.address, backlog);
+	reef_free(all);
+	if (fd < 0) {
+		*error = strerrordesc_np(errno);
+		return 0;
+	}
+	struct reef_slot *slot = reef_slot_new(REEF_KIND_LISTEN, current_handle());
+	if (slot == NULL) {
+		close(fd);
+		*error = REEF_SLOT_LIMIT_TEXT;
+		return 0;
+	}
+	slot->fd = fd;
+	int id = (int)atomic_load(&slot->id);
+	reef_slot_unlock(slot);
+	struct reef_address real;
+	char text[REEF_ADDRESS_SIZE];
+	int unused;
+	if (reef_address_of(fd, &real))
+		reef_address_split(&real, ip ? ip : text, real_port ? real_port : &unused);
+	return id;
+}
+
+int reef_socket_bind_fd(int fd, const struct reef_sink *sink, void *ud, const char **error) {
+	struct reef_slot *slot = reef_slot_new(REEF_KIND_BIND, current_handle());
+	if (slot == NULL) {
+		*error = REEF_SLOT_LIMIT_TEXT;
+		return 0;
+	}
+	slot->fd = fd;
+	slot->sink = sink;
+	slot->ud = ud;
+	int id = (int)atomic_load(&slot->id);
+	int failed = reef_slot_poll(slot);
+	if (failed != 0) {
+		*error = strerrordesc_np(failed);
+		reef_slot_kill(slot);
+		reef_slot_unlock(slot);
+		return 0;
+	}
+	atomic_store(&slot->reading, true);
+	reef_slot_signal(slot, EPOLLIN);
+	reef_slot_unlock(slot);
+	return id;
+}
+
+/* ---- owning ---- */
+
+const char *reef_socket_start(int id, const struct reef_sink *sink, void *ud, bool tell) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return "invalid socket";
+	const char *error = NULL;
+	if (slot->state == REEF_SLOT_CLOSING || slot->state == REEF_SLOT_DEAD)
+		error = "socket closed";
+	else if (slot->state != REEF_SLOT_OPEN)
+		error = "invalid socket";
+	if (error) {
+		reef_slot_unlock(slot);
+		return error;
+	}
+	reef_slot_set_owner(slot, current_handle());
+	slot->sink = sink;
+	slot->ud = ud;
+	bool known = slot->polled || slot->unpollable;
+	int failed = reef_slot_poll(slot);
+	if (failed != 0) {
+		slot->sink = NULL;
+		reef_slot_break(slot, failed);
+		reef_slot_unlock(slot);
+		return strerrordesc_np(failed);
+	}
+	if (tell)
+		reef_slot_signal(slot, REEF_TELL_OPENED);
+	if (slot->fin) {
+		reef_slot_tell(slot, REEF_TELL_CLOSED);
+	} else {
+		atomic_store(&slot->reading, true);
+		/* A socket that the poller knew already will not be reported again for what waits in it. */
+		if (known)
+			reef_slot_signal(slot, EPOLLIN | EPOLLRDHUP);
+	}
+	reef_slot_unlock(slot);
+	return NULL;
+}
+
+void reef_socket_abandon(int id) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return;
+	slot->sink = NULL;
+	slot->ud = NULL;
+	atomic_store(&slot->reading, false);
+	atomic_fetch_and(&slot->ready, ~(uint32_t)REEF_TELL);
+	if (slot->state == REEF_SLOT_RESOLVING || slot->state == REEF_SLOT_CONNECTING)
+		reef_slot_kill(slot);
+	reef_slot_unlock(slot);
+}
+
+bool reef_socket_set_sink(int id, const struct reef_sink *sink, void *ud) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return false;
+	slot->sink = sink;
+	slot->ud = ud;
+	reef_slot_unlock(slot);
+	return true;
+}
+
+void reef_socket_pause(int id) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return;
+	if (slot->state == REEF_SLOT_OPEN)
+		atomic_store(&slot->reading, false);
+	reef_slot_unlock(slot);
+}
+
+void reef_socket_resume(int id) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return;
+	bool known = slot->polled || slot->unpollable;
+	if (slot->state == REEF_SLOT_OPEN && !slot->fin && known && slot->sink && !atomic_exchange(&slot->reading, true))
+		reef_slot_signal(slot, EPOLLIN | EPOLLRDHUP);
+	reef_slot_unlock(slot);
+}
+
+/* ---- ends ---- */
+
+void reef_socket_close(int id) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return;
+	reef_slot_close(slot);
+	reef_slot_unlock(slot);
+}
+
+void reef_socket_shutdown(int id) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return;
+	slot->linger_ns = 0;
+	if (slot->state == REEF_SLOT_CLOSING)
+		reef_slot_kill(slot);
+	else
+		reef_slot_close(slot);
+	reef_slot_unlock(slot);
+}
+
+void reef_socket_set_linger(int id, uint64_t ns) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return;
+	slot->linger_ns = ns;
+	if (slot->state == REEF_SLOT_CLOSING)
+		reef_deadline_set(slot, reef_now_ns() + ns);
+	reef_slot_unlock(slot);
+}
+
+bool reef_socket_nodelay(int id, bool on) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return false;
+	int value = on;
+	bool ok = slot->fd >= 0 && setsockopt(slot->fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) == 0;
+	reef_slot_unlock(slot);
+	return ok;
+}

@@ -35,6 +35,8 @@ struct reef_task *reef_task_running(lua_State *L);
 lua_State *reef_task_thread(struct reef_task *task);
 /* A number that no other task of this VM has had or will have: tasks' memory and coroutines are used again. */
 uint64_t reef_task_serial(const struct reef_task *task);
+/* Is the task with that serial number still at work? `task` may point to what is gone: it is only compared. */
+bool reef_task_alive(struct reef_host *host, const struct reef_task *task, uint64_t serial);
 
 /* Ends a C function that makes the running task wait: `return reef_task_suspend(L, wait)`. The C function then returns
  * to its Lua caller whatever the task is resumed with, or raises what it is failed with. */
@@ -57,8 +59,14 @@ typedef void (*reef_host_timer)(struct reef_host *host, void *ud);
 int32_t reef_host_timer_add(struct reef_host *host, uint64_t deadline_ns, reef_host_timer handler, void *ud);
 void reef_host_timer_cancel(struct reef_host *host, int32_t session);
 
-/* Puts a C function under package.preload of every VM. Start-up only. */
+/* A C module that `require` of every VM finds under that name. `name` must live on. Start-up only. */
 void reef_host_preload(const char *name, lua_CFunction open);
+
+/* Bytes that the VM of that service has allocated; 0 if it is none of ours. Any thread inside the engine. */
+size_t reef_host_bytes(uint32_t handle);
+
+/* Makes `snlua` known. Start-up only, before the rooms. */
+void reef_host_setup(void);
 
 /* What a room above may put in the place of stock behaviour. Unset members mean stock Lua. Start-up only. */
 struct reef_host_hooks {

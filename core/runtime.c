@@ -23,13 +23,13 @@
 #include "env.h"
 #include "epoch_private.h"
 #include "global.h"
+#include "host.h"
 #include "log.h"
 #include "logger.h"
 #include "poller.h"
 #include "poller_private.h"
 #include "rooms.h"
 #include "scheduler_private.h"
-#include "snlua.h"
 #include "timer.h"
 
 #define MAX_HOOKS 8
@@ -239,8 +239,7 @@ int reef_runtime_run(void) {
 		return 1;
 	}
 	reef_module_register(&reef_logger_module);
-	if (&reef_snlua_module)
-		reef_module_register(&reef_snlua_module);
+	reef_host_setup();
 	for (void (*const *setup)(void) = reef_rooms; *setup; setup++)
 		(*setup)();
 

@@ -1,0 +1,346 @@
+/* The module `snlua`: the life of a Lua VM.
+ *
+ * Launching is cheap: it makes the struct and sends a message to the new service, which boots the VM when it handles
+ * that (on a worker of its own, not within the launcher's call). The end answers whatever is owed, tells those that were
+ * being asked, closes coroutines with their <close> variables, and then the VM.
+ *
+ * A VM in an endless loop is interrupted by a signal to the thread that runs it: the handler sets a count hook, which
+ * raises and takes itself away. So no other thread ever touches the VM.
+ *
+ * Each host belongs to its service; its struct is freed by the reclaimer, since reef_host_bytes and signals may look at
+ * it from other threads. */
+#include "host_private.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "env.h"
+#include "epoch.h"
+#include "functions.h"
+#include "load_private.h"
+#include "log.h"
+#include "runtime.h"
+#include "service_private.h"
+#include "timer.h"
+
+#define FIRST_MEMORY_REPORT ((size_t)32 << 20)
+
+static struct reef_host_hooks hooks;
+
+/* ---- memory ---- */
+
+static void report_memory(struct reef_host *host, size_t memory) {
+	while (memory > host->memory_report)
+		host->memory_report *= 2;
+	reef_log(host->handle, "Memory warning %.2f M", (double)memory / (1 << 20));
+}
+
+static void *allocate(void *ud, void *p, size_t old_size, size_t new_size) {
+	struct reef_host *host = ud;
+	if (!p)
+		old_size = 0;
+	size_t memory = host->memory + new_size - old_size;
+	if (new_size == 0) {
+		if (p) {
+			__atomic_store_n(&host->memory, memory, __ATOMIC_RELAXED);
+			reef_free_sized(p, old_size);
+		}
+		return NULL;
+	}
+	if (host->memory_limit && memory > host->memory_limit && new_size > old_size && !host->no_limit)
+		return NULL;
+	void *q = p ? reef_try_realloc(p, new_size) : reef_try_malloc(new_size);
+	if (!q)
+		return NULL;
+	__atomic_store_n(&host->memory, memory, __ATOMIC_RELAXED);
+	if (memory > host->memory_report)
+		report_memory(host, memory);
+	return q;
+}
+
+size_t reef_host_bytes(uint32_t handle) {
+	const struct reef_service *service = reef_service_find(handle);
+	if (!service || reef_service_module(service) != &reef_snlua_module)
+		return 0;
+	const struct reef_host *host = reef_service_instance(service);
+	return host ? __atomic_load_n(&host->memory, __ATOMIC_RELAXED) : 0;
+}
+
+/* ---- interruption ---- */
+
+static _Thread_local struct reef_host *current;
+
+void reef_host_enter(struct reef_host *host) {
+	host->outer = current;
+	current = host;
+	__atomic_store_n(&host->thread, pthread_self(), __ATOMIC_RELAXED);
+}
+
+void reef_host_leave(struct reef_host *host) {
+	__atomic_store_n(&host->thread, 0, __ATOMIC_RELAXED);
+	current = host->outer;
+}
+
+static void interrupted(lua_State *L, lua_Debug *ar) {
+	(void)ar;
+	lua_sethook(L, NULL, 0, 0);
+	luaL_error(L, "signal 0");
+}
+
+static void on_interrupt(int signal) {
+	(void)signal;
+	struct reef_host *host = current;
+	if (!host || !__atomic_exchange_n(&host->interrupt, 0, __ATOMIC_RELAXED) || !host->active)
+		return;
+	lua_sethook(host->active, interrupted, LUA_MASKCOUNT, 1);
+}
+
+static void snlua_signal(struct reef_service *service, int n) {
+	struct reef_host *host = reef_service_instance(service);
+	if (n == 1) {
+		size_t memory = __atomic_load_n(&host->memory, __ATOMIC_RELAXED);
+		reef_log(host->handle, "Current Memory %.3fK", (double)memory / 1024);
+		return;
+	}
+	pthread_t thread = __atomic_load_n(&host->thread, __ATOMIC_RELAXED);
+	if (n != 0 || !thread)
+		return;
+	__atomic_store_n(&host->interrupt, 1, __ATOMIC_RELAXED);
+	pthread_kill(thread, SIGURG);
+}
+
+static void catch_interrupts(void) {
+	struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+	sigaction(SIGURG, &action, NULL);
+}
+
+/* ---- boot ---- */
+
+static int with_traceback(lua_State *L) {
+	luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
+	return 1;
+}
+
+static int open_all(lua_State *L) {
+	struct reef_host *host = reef_host_get(L);
+	lua_pushboolean(L, 1);
+	lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+	luaL_openlibs(L);
+	lua_getglobal(L, "coroutine");
+	reef_coroutine_open(L);
+	reef_load_open(L);
+	lua_newtable(L);
+	host->functions = luaL_ref(L, LUA_REGISTRYINDEX);
+	return 0;
+}
+
+static void register_protocols(struct reef_host *host) {
+	static const struct {
+		const char *name;
+		int id;
+	} known[] = {{"lua", REEF_PTYPE_LUA},
+				 {"response", REEF_PTYPE_RESPONSE},
+				 {"error", REEF_PTYPE_ERROR},
+				 {"debug", REEF_PTYPE_DEBUG}};
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		struct reef_protocol *protocol = reef_protocol_add(host, known[i].name, known[i].id);
+		protocol->packs = protocol->unpacks = known[i].id == REEF_PTYPE_ERROR ? CODEC_STRING : CODEC_LUA;
+	}
+}
+
+/* The launcher learns why; without one this is the bootstrap service, and the process has failed. */
+static void refuse_boot(struct reef_host *host, const char *text) {
+	reef_log(host->handle, "%s", text);
+	const char *end = strstr(text, "\nstack traceback:");
+	size_t size = end ? (size_t)(end - text) : strlen(text);
+	char *reason = reef_malloc(size + 7);
+	memcpy(reason, "ERROR ", 6);
+	memcpy(reason + 6, text, size);
+	reason[size + 6] = 0;
+	uint32_t launcher = reef_name_find("launcher");
+	if (launcher)
+		reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, reason, size + 6);
+	else
+		reef_runtime_set_exit_code(1);
+	reef_free(reason);
+	reef_service_kill(host->handle);
+}
+
+static int run_loader(lua_State *L) {
+	if (reef_load_loader(L) != LUA_OK)
+		return lua_error(L);
+	lua_pushstring(L, reef_host_get(L)->args);
+	lua_call(L, 1, 0);
+	return 0;
+}
+
+static void boot(struct reef_host *host) {
+	lua_State *L = hooks.new_state ? hooks.new_state(allocate, host) : lua_newstate(allocate, host);
+	if (!L) {
+		refuse_boot(host, "not enough memory for a VM");
+		return;
+	}
+	reef_task_set_header(L, &host->none);
+	host->L = L;
+	host->active = L;
+	register_protocols(host);
+	lua_gc(L, LUA_GCSTOP);
+	lua_pushcfunction(L, with_traceback);
+	lua_pushcfunction(L, open_all);
+	int status = lua_pcall(L, 0, 0, 1);
+	if (status == LUA_OK) {
+		if (hooks.opened)
+			hooks.opened(L);
+		lua_gc(L, LUA_GCRESTART);
+		lua_gc(L, LUA_GCGEN, 0, 0);
+		lua_pushcfunction(L, run_loader);
+		status = lua_pcall(L, 0, 0, 1);
+	}
+	host->booted = true;
+	reef_free(host->args);
+	host->args = NULL;
+	if (status != LUA_OK && !host->exiting)
+		refuse_boot(host, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error in error handling");
+	lua_settop(L, 0);
+	host->active = NULL;
+}
+
+static void on_first_message(struct reef_service *service, void *ud, struct reef_message *m) {
+	struct reef_host *host = ud;
+	reef_service_set_callback(service, reef_host_callback, host);
+	reef_host_enter(host);
+	boot(host);
+	reef_task_turn(host);
+	reef_host_flush_errors(host, m);
+	reef_host_leave(host);
+}
+
+static void on_turn_end(struct reef_service *service, void *ud) {
+	(void)service;
+	struct reef_host *host = ud;
+	reef_host_enter(host);
+	reef_task_turn(host);
+	reef_host_flush_errors(host, NULL);
+	reef_host_leave(host);
+}
+
+static int snlua_init(struct reef_service *service, const char *args) {
+	struct reef_host *host = reef_calloc(1, sizeof(*host));
+	host->service = service;
+	host->handle = reef_service_handle(service);
+	host->args = reef_strdup(args);
+	host->memory_report = FIRST_MEMORY_REPORT;
+	struct reef_task *headers[] = {&host->none, &host->blocked, &host->gone};
+	for (int i = 0; i < 3; i++) {
+		headers[i]->host = host;
+		headers[i]->state = TASK_NONE;
+	}
+	reef_service_set_instance(service, host);
+	reef_service_set_callback(service, on_first_message, host);
+	reef_service_set_turn_end(service, on_turn_end);
+	reef_send(host->handle, reef_message_wrap(NULL, 0));
+	return 0;
+}
+
+/* ---- end ---- */
+
+static int compare_handles(const void *a, const void *b) {
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* Those whose replies nobody waits for any more hear, once each, that this service is down. */
+static void tell_asked(struct reef_host *host) {
+	const struct reef_sessions *sessions = &host->sessions;
+	if (!sessions->count)
+		return;
+	uint32_t *asked = reef_malloc(sessions->used * sizeof(*asked));
+	size_t n = 0;
+	for (uint32_t i = 0; i < sessions->used; i++)
+		if (sessions->entries[i].kind != SESSION_FREE && sessions->entries[i].dest)
+			asked[n++] = sessions->entries[i].dest;
+	qsort(asked, n, sizeof(*asked), compare_handles);
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || asked[i] != asked[i - 1])
+			reef_send_error(host->handle, asked[i], 0, NULL);
+	reef_free(asked);
+}
+
+static void snlua_release(struct reef_service *service) {
+	struct reef_host *host = reef_service_instance(service);
+	if (!host)
+		return;
+	reef_host_enter(host);
+	host->exiting = true;
+	if (host->L) {
+		reef_tasks_fini(host);
+		reef_responses_fail(host);
+		tell_asked(host);
+		if (hooks.closing)
+			hooks.closing(host->L);
+		if (hooks.close_state)
+			hooks.close_state(host->L);
+		else
+			lua_close(host->L);
+	}
+	reef_host_leave(host);
+	reef_host_flush_errors(host, NULL);
+	reef_tasks_free(host);
+	reef_sessions_fini(&host->sessions);
+	reef_protocols_fini(host);
+	reef_free(host->args);
+	reef_service_set_callback(service, NULL, NULL);
+	reef_retire(host, reef_free);
+}
+
+const struct reef_module reef_snlua_module = {
+		.name = "snlua", .init = snlua_init, .release = snlua_release, .signal = snlua_signal};
+
+void reef_host_setup(void) {
+	catch_interrupts();
+	reef_module_register(&reef_snlua_module);
+	reef_host_preload("reef.host", reef_open_host);
+	reef_host_preload("skynet.core", reef_open_core);
+}
+
+/* ---- for other rooms ---- */
+
+void reef_host_set_hooks(const struct reef_host_hooks *given) {
+	hooks = *given;
+	reef_load_set_hook(hooks.load_file);
+}
+
+struct reef_host *reef_host_of(lua_State *L) {
+	return reef_host_get(L);
+}
+
+struct reef_service *reef_host_service(struct reef_host *host) {
+	return host->service;
+}
+
+lua_State *reef_host_main(struct reef_host *host) {
+	return host->L;
+}
+
+int32_t reef_host_timer_add(struct reef_host *host, uint64_t deadline_ns, reef_host_timer handler, void *ud) {
+	struct reef_c_timer *timer = reef_malloc(sizeof(*timer));
+	*timer = (struct reef_c_timer){handler, ud};
+	int32_t session = reef_service_new_session(host->service);
+	reef_sessions_add(&host->sessions, session, SESSION_TIMER, timer);
+	reef_timer_add(host->handle, session, deadline_ns);
+	return session;
+}
+
+void reef_host_timer_cancel(struct reef_host *host, int32_t session) {
+	struct reef_session *entry = reef_sessions_find(&host->sessions, session);
+	if (!entry || entry->kind != SESSION_TIMER)
+		return;
+	reef_free(entry->ptr);
+	entry->ptr = NULL;
+	entry->kind = SESSION_BREAK;
+}

@@ -1,0 +1,248 @@
+/* Where a service's code comes from.
+ *
+ * Modules are searched in package.preload, among the C modules of the rooms, in our own lualib, and then as package.path
+ * and package.cpath say; so our modules are found whatever a configuration sets. Our own files are compiled once a
+ * process and kept as bytecode, unless a room above has a better cache (load_file of the host's hooks).
+ *
+ * The list of C modules is written at start-up only; the bytecode is shared under a lock. */
+#include "load_private.h"
+
+#include <lauxlib.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "env.h"
+#include "functions.h"
+#include "host.h"
+#include "host_private.h"
+
+enum { MAX_MODULES = 128, PATH_SIZE = 4096 };
+
+static struct {
+	const char *name;
+	lua_CFunction open;
+} modules[MAX_MODULES];
+static int module_count;
+
+static int (*load_hook)(lua_State *L, const char *name, const char *mode);
+
+void reef_host_preload(const char *name, lua_CFunction open) {
+	if (module_count == MAX_MODULES) {
+		fprintf(stderr, "reef: too many C modules\n");
+		abort();
+	}
+	modules[module_count].name = name;
+	modules[module_count++].open = open;
+}
+
+void reef_load_set_hook(int (*load_file)(lua_State *L, const char *name, const char *mode)) {
+	load_hook = load_file;
+}
+
+/* ---- bytecode of our own files ---- */
+
+struct cached {
+	struct cached *next;
+	char *name;
+	char *code;
+	size_t size;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct cached *cache;
+
+static const struct cached *find_cached(const char *name) {
+	pthread_mutex_lock(&lock);
+	const struct cached *c = cache;
+	while (c && strcmp(c->name, name) != 0)
+		c = c->next;
+	pthread_mutex_unlock(&lock);
+	return c;
+}
+
+static int append(lua_State *L, const void *data, size_t size, void *ud) {
+	(void)L;
+	struct cached *c = ud;
+	c->code = reef_realloc(c->code, c->size + size);
+	memcpy(c->code + c->size, data, size);
+	c->size += size;
+	return 0;
+}
+
+/* Two services may compile the same file at the same time; one copy too many does no harm. */
+static void keep(lua_State *L, const char *name) {
+	struct cached *c = reef_calloc(1, sizeof(*c));
+	c->name = reef_strdup(name);
+	lua_dump(L, append, c, 0);
+	pthread_mutex_lock(&lock);
+	c->next = cache;
+	cache = c;
+	pthread_mutex_unlock(&lock);
+}
+
+static const char *own_directory(void) {
+	const char *directory = reef_env_get("reef_lualib");
+	return directory ? directory : "./lualib";
+}
+
+int reef_load_file(lua_State *L, const char *name, const char *mode) {
+	if (load_hook)
+		return load_hook(L, name, mode);
+	const char *own = own_directory();
+	if (!name || strncmp(name, own, strlen(own)) != 0)
+		return luaL_loadfilex(L, name, mode);
+	const struct cached *c = find_cached(name);
+	if (c) {
+		char chunk[PATH_SIZE];
+		snprintf(chunk, sizeof(chunk), "@%s", name);
+		return luaL_loadbufferx(L, c->code, c->size, chunk, "b");
+	}
+	int status = luaL_loadfilex(L, name, mode);
+	if (status == LUA_OK)
+		keep(L, name);
+	return status;
+}
+
+int reef_load_loader(lua_State *L) {
+	/* The name of the API's own loader stands for ours, wherever a configuration says it is. */
+	static const char standard[] = "lualib/loader.lua";
+	const char *name = reef_env_get("lualoader");
+	size_t size = name ? strlen(name) : 0;
+	char own[PATH_SIZE];
+	snprintf(own, sizeof(own), "%s/loader.lua", own_directory());
+	if (!name || (size >= sizeof(standard) - 1 && strcmp(name + size - (sizeof(standard) - 1), standard) == 0))
+		name = own;
+	return reef_load_file(L, name, NULL);
+}
+
+/* ---- functions of the base library ---- */
+
+static int f_loadfile(lua_State *L) {
+	const char *name = luaL_optstring(L, 1, NULL);
+	const char *mode = luaL_optstring(L, 2, NULL);
+	int env = lua_isnone(L, 3) ? 0 : 3;
+	if (reef_load_file(L, name, mode) != LUA_OK) {
+		lua_pushnil(L);
+		lua_insert(L, -2);
+		return 2;
+	}
+	if (env) {
+		lua_pushvalue(L, env);
+		if (!lua_setupvalue(L, -2, 1))
+			lua_pop(L, 1);
+	}
+	return 1;
+}
+
+static int results(lua_State *L, int status, lua_KContext context) {
+	(void)status;
+	return lua_gettop(L) - (int)context;
+}
+
+static int f_dofile(lua_State *L) {
+	const char *name = luaL_optstring(L, 1, NULL);
+	lua_settop(L, 1);
+	if (reef_load_file(L, name, NULL) != LUA_OK)
+		return lua_error(L);
+	lua_callk(L, 0, LUA_MULTRET, 1, results);
+	return results(L, LUA_OK, 1);
+}
+
+/* In the main chunk the stock require; in a coroutine that of skynet.require, in which module bodies may wait. */
+static int f_require(lua_State *L) {
+	luaL_checkstring(L, 1);
+	lua_settop(L, 1);
+	if (!reef_host_get(L)->running) {
+		lua_pushvalue(L, lua_upvalueindex(1));
+		lua_insert(L, 1);
+		lua_call(L, 1, LUA_MULTRET);
+		return lua_gettop(L);
+	}
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_pushliteral(L, "skynet.require");
+	lua_call(L, 1, 1);
+	lua_getfield(L, -1, "require");
+	lua_pushvalue(L, 1);
+	lua_callk(L, 1, LUA_MULTRET, 2, results);
+	return results(L, LUA_OK, 2);
+}
+
+/* ---- searchers ---- */
+
+static int found(lua_State *L, int status, const char *name, const char *file) {
+	if (status != LUA_OK)
+		return luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", name, file, lua_tostring(L, -1));
+	lua_pushstring(L, file);
+	return 2;
+}
+
+static bool own_file(char *path, size_t size, const char *name, const char *form) {
+	int n = snprintf(path, size, form, own_directory(), name);
+	if (n < 0 || (size_t)n >= size)
+		return false;
+	for (char *c = path + strlen(own_directory()); *c; c++)
+		if (*c == '.' && strcmp(c, ".lua") != 0)
+			*c = '/';
+	return find_cached(path) || access(path, R_OK) == 0;
+}
+
+/* C modules of the rooms, and our own lualib. */
+static int search_own(lua_State *L) {
+	const char *name = luaL_checkstring(L, 1);
+	for (int i = 0; i < module_count; i++) {
+		if (strcmp(modules[i].name, name) == 0) {
+			lua_pushcfunction(L, modules[i].open);
+			lua_pushliteral(L, ":reef:");
+			return 2;
+		}
+	}
+	char path[PATH_SIZE];
+	if (own_file(path, sizeof(path), name, "%s/%s.lua") || own_file(path, sizeof(path), name, "%s/%s/init.lua"))
+		return found(L, reef_load_file(L, path, NULL), name, path);
+	lua_pushfstring(L, "no module '%s' in %s", name, own_directory());
+	return 1;
+}
+
+/* As the stock searcher of package.path, with reef_load_file. */
+static int search_path(lua_State *L) {
+	const char *name = luaL_checkstring(L, 1);
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+	lua_getfield(L, -1, "package");
+	lua_getfield(L, -1, "searchpath");
+	lua_pushvalue(L, 1);
+	if (lua_getfield(L, -3, "path") != LUA_TSTRING)
+		return luaL_error(L, "'package.path' must be a string");
+	lua_call(L, 2, 2);
+	if (lua_isnil(L, -2))
+		return 1;
+	const char *file = lua_tostring(L, -2);
+	return found(L, reef_load_file(L, file, NULL), name, file);
+}
+
+void reef_load_open(lua_State *L) {
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "searchers");
+	/* preload, own, path, C, all-in-one */
+	for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i >= 2; i--) {
+		lua_rawgeti(L, -1, i);
+		lua_rawseti(L, -2, i + 1);
+	}
+	lua_pushcfunction(L, search_own);
+	lua_rawseti(L, -2, 2);
+	lua_pushcfunction(L, search_path);
+	lua_rawseti(L, -2, 3);
+	lua_pop(L, 2);
+	lua_pushcfunction(L, f_loadfile);
+	lua_setglobal(L, "loadfile");
+	lua_pushcfunction(L, f_dofile);
+	lua_setglobal(L, "dofile");
+	lua_getglobal(L, "require");
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, "reef.require");
+	lua_pushcclosure(L, f_require, 1);
+	lua_setglobal(L, "require");
+}

@@ -1,0 +1,166 @@
+/* The tables of C functions that Lua sees: `reef.host` makes the table that lualib/skynet.lua completes, `skynet.core` is
+ * the layer below of the API. */
+#include <lauxlib.h>
+#include <string.h>
+
+#include "functions.h"
+#include "lua_message.h"
+#include "profile_private.h"
+
+/* ---- skynet.core's own forms ---- */
+
+/* send(addr, type, session or nil for a new one, msg [, sz]) -> session */
+static int core_send(lua_State *L) {
+	struct reef_host *host = reef_host_get(L);
+	struct reef_target target = reef_check_target(L, 1);
+	lua_Integer type = luaL_checkinteger(L, 2);
+	luaL_argcheck(L, type >= 0 && type <= 255, 2, "no message type");
+	bool new_session = lua_isnil(L, 3);
+	int32_t session = new_session ? 0 : (int32_t)luaL_checkinteger(L, 3);
+	struct reef_message *m = reef_check_payload(L, 4);
+	if (new_session)
+		session = reef_service_new_session(host->service);
+	m->type = (uint8_t)type;
+	m->session = session;
+	m->source = 0;
+	if (!reef_deliver(host, target, m))
+		return 0;
+	lua_pushinteger(L, session);
+	return 1;
+}
+
+static const luaL_Reg core[] = {
+		{"send", core_send},
+		{"redirect", reef_core_redirect},
+		{"genid", reef_core_genid},
+		{"command", reef_core_command},
+		{"intcommand", reef_core_intcommand},
+		{"addresscommand", reef_core_addresscommand},
+		{"error", reef_core_error},
+		{"harbor", reef_core_harbor},
+		{"callback", reef_core_callback},
+		{"tostring", reef_core_tostring},
+		{"pack", reef_core_pack},
+		{"unpack", reef_core_unpack},
+		{"packstring", reef_core_packstring},
+		{"trash", reef_core_trash},
+		{"now", reef_core_now},
+		{"hpc", reef_core_hpc},
+		/* for lualib */
+		{"blocked", reef_core_blocked},
+		{"task", reef_core_task},
+		{"tasks", reef_core_tasks},
+		{"taskcount", reef_core_taskcount},
+		{"post", reef_core_post},
+		{"forget", reef_core_forget},
+		{"protocol", reef_core_protocol},
+		{"exit", reef_core_exit},
+		{"memlimit", reef_core_memlimit},
+		{"profile_start", reef_core_profile_start},
+		{"profile_stop", reef_core_profile_stop},
+		{NULL, NULL},
+};
+
+int reef_open_core(lua_State *L) {
+	luaL_newlib(L, core);
+	return 1;
+}
+
+/* ---- the table `skynet` ---- */
+
+static const luaL_Reg hot[] = {
+		{"send", reef_core_send},
+		{"rawsend", reef_core_rawsend},
+		{"call", reef_core_call},
+		{"rawcall", reef_core_rawcall},
+		{"redirect", reef_core_redirect},
+		{"ret", reef_core_ret},
+		{"retpack", reef_core_retpack},
+		{"response", reef_core_response},
+		{"ignoreret", reef_core_ignoreret},
+		{"context", reef_core_context},
+		{"genid", reef_core_genid},
+		{"register_protocol", reef_core_register_protocol},
+		{"dispatch", reef_core_dispatch},
+		{"dispatch_unknown_request", reef_core_dispatch_unknown_request},
+		{"dispatch_unknown_response", reef_core_dispatch_unknown_response},
+		{"dispatch_message", reef_core_dispatch_message},
+		{"fork", reef_core_fork},
+		{"timeout", reef_core_timeout},
+		{"sleep", reef_core_sleep},
+		{"yield", reef_core_yield},
+		{"wait", reef_core_wait},
+		{"wakeup", reef_core_wakeup},
+		{"killthread", reef_core_killthread},
+		{"now", reef_core_now},
+		{"starttime", reef_core_starttime},
+		{"time", reef_core_time},
+		{"hpc", reef_core_hpc},
+		{"self", reef_core_self},
+		{"localname", reef_core_localname},
+		{"address", reef_core_address},
+		{"harbor", reef_core_harbor},
+		{"getenv", reef_core_getenv},
+		{"setenv", reef_core_setenv},
+		{"error", reef_core_error},
+		{"stat", reef_core_stat},
+		{"mqlen", reef_core_mqlen},
+		{"endless", reef_core_endless},
+		{"term", reef_core_term},
+		{"pack", reef_core_pack},
+		{"packstring", reef_core_packstring},
+		{"unpack", reef_core_unpack},
+		{"tostring", reef_core_tostring},
+		{"trash", reef_core_trash},
+		{NULL, NULL},
+};
+
+static const struct {
+	const char *name;
+	int value;
+} constants[] = {
+		{"TEXT", REEF_PTYPE_TEXT},     {"RESPONSE", REEF_PTYPE_RESPONSE}, {"MULTICAST", REEF_PTYPE_MULTICAST},
+		{"CLIENT", REEF_PTYPE_CLIENT}, {"SYSTEM", REEF_PTYPE_SYSTEM},     {"HARBOR", REEF_PTYPE_HARBOR},
+		{"SOCKET", REEF_PTYPE_SOCKET}, {"ERROR", REEF_PTYPE_ERROR},       {"QUEUE", REEF_PTYPE_QUEUE},
+		{"DEBUG", REEF_PTYPE_DEBUG},   {"LUA", REEF_PTYPE_LUA},           {"SNAX", REEF_PTYPE_SNAX},
+		{"TRACE", REEF_PTYPE_TRACE},
+};
+
+/* What the table lacks: constants cost no memory a service, and what is rarely used is loaded when it is first asked
+ * for (skynet/extra.lua puts it into the table). */
+static int missing(lua_State *L) {
+	const char *key = lua_tostring(L, 2);
+	if (lua_type(L, 2) != LUA_TSTRING)
+		return 0;
+	if (strncmp(key, "PTYPE_", 6) == 0) {
+		for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++) {
+			if (strcmp(key + 6, constants[i].name) == 0) {
+				lua_pushinteger(L, constants[i].value);
+				return 1;
+			}
+		}
+		return 0;
+	}
+	struct reef_host *host = reef_host_get(L);
+	if (host->completed)
+		return 0;
+	host->completed = true;
+	lua_getfield(L, LUA_REGISTRYINDEX, "reef.require");
+	lua_pushliteral(L, "skynet.extra");
+	lua_call(L, 1, 1);
+	lua_pushvalue(L, 1);
+	lua_call(L, 1, 0);
+	lua_pushvalue(L, 2);
+	lua_rawget(L, 1);
+	return 1;
+}
+
+int reef_open_host(lua_State *L) {
+	lua_createtable(L, 0, (int)(sizeof(hot) / sizeof(*hot)) + 8);
+	luaL_setfuncs(L, hot, 0);
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, missing);
+	lua_setfield(L, -2, "__index");
+	lua_setmetatable(L, -2);
+	return 1;
+}

@@ -1,0 +1,213 @@
+/* Functions for Lua about the service itself, the process, time, and the log. Own slice only. */
+#include <lauxlib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "env.h"
+#include "functions.h"
+#include "log.h"
+#include "lua_message.h"
+#include "timer.h"
+
+/* ---- time ---- */
+
+int reef_core_now(lua_State *L) {
+	lua_pushinteger(L, (lua_Integer)reef_now_cs());
+	return 1;
+}
+
+int reef_core_starttime(lua_State *L) {
+	lua_pushinteger(L, reef_start_time());
+	return 1;
+}
+
+int reef_core_time(lua_State *L) {
+	lua_pushnumber(L, (lua_Number)reef_start_time() + (lua_Number)reef_now_cs() / 100);
+	return 1;
+}
+
+int reef_core_hpc(lua_State *L) {
+	lua_pushinteger(L, (lua_Integer)reef_now_ns());
+	return 1;
+}
+
+/* ---- names ---- */
+
+int reef_core_self(lua_State *L) {
+	lua_pushinteger(L, reef_host_get(L)->handle);
+	return 1;
+}
+
+/* localname(".x") -> address or nil */
+int reef_core_localname(lua_State *L) {
+	const char *name = luaL_checkstring(L, 1);
+	uint32_t handle = name[0] == '.' ? reef_name_find(name + 1) : 0;
+	if (!handle)
+		return 0;
+	lua_pushinteger(L, handle);
+	return 1;
+}
+
+/* address(addr) -> text */
+int reef_core_address(lua_State *L) {
+	if (lua_type(L, 1) == LUA_TNUMBER) {
+		char text[16];
+		snprintf(text, sizeof(text), ":%08x", (uint32_t)luaL_checkinteger(L, 1));
+		lua_pushstring(L, text);
+	} else {
+		luaL_checkany(L, 1);
+		luaL_tolstring(L, 1, NULL);
+	}
+	return 1;
+}
+
+/* harbor(addr) -> node id, is it another node's */
+int reef_core_harbor(lua_State *L) {
+	lua_Integer handle = luaL_checkinteger(L, 1);
+	lua_pushinteger(L, handle >> 24 & 0xff);
+	lua_pushboolean(L, (handle ^ reef_host_get(L)->handle) >> 24 & 0xff);
+	return 2;
+}
+
+/* ---- environment and log ---- */
+
+int reef_core_getenv(lua_State *L) {
+	lua_pushstring(L, reef_env_get(luaL_checkstring(L, 1)));
+	return 1;
+}
+
+int reef_core_setenv(lua_State *L) {
+	const char *key = luaL_checkstring(L, 1);
+	luaL_checkany(L, 2);
+	if (!reef_env_set(key, luaL_tolstring(L, 2, NULL)))
+		return luaL_error(L, "Can't setenv exist key : %s", key);
+	return 0;
+}
+
+/* error(...): a line for the log. */
+int reef_core_error(lua_State *L) {
+	int n = lua_gettop(L);
+	luaL_Buffer b;
+	size_t size;
+	if (n == 1) {
+		const char *text = luaL_tolstring(L, 1, &size);
+		reef_log_bytes(reef_host_get(L)->handle, text, size);
+		return 0;
+	}
+	luaL_buffinit(L, &b);
+	for (int i = 1; i <= n; i++) {
+		if (i > 1)
+			luaL_addchar(&b, ' ');
+		luaL_tolstring(L, i, NULL);
+		luaL_addvalue(&b);
+	}
+	luaL_pushresult(&b);
+	const char *text = lua_tolstring(L, -1, &size);
+	reef_log_bytes(reef_host_get(L)->handle, text, size);
+	return 0;
+}
+
+/* ---- statistics ---- */
+
+static struct reef_service_stat stat_of(lua_State *L, bool clear) {
+	struct reef_service_stat stat;
+	reef_service_get_stat(reef_host_get(L)->service, &stat, clear);
+	return stat;
+}
+
+/* stat(what) -> number */
+int reef_core_stat(lua_State *L) {
+	const char *what = luaL_checkstring(L, 1);
+	struct reef_service_stat stat = stat_of(L, strcmp(what, "endless") == 0);
+	if (strcmp(what, "mqlen") == 0)
+		lua_pushinteger(L, (lua_Integer)stat.mqlen);
+	else if (strcmp(what, "message") == 0)
+		lua_pushinteger(L, (lua_Integer)stat.messages);
+	else if (strcmp(what, "endless") == 0)
+		lua_pushinteger(L, stat.endless);
+	else if (strcmp(what, "cpu") == 0)
+		lua_pushnumber(L, stat.cpu_seconds);
+	else if (strcmp(what, "time") == 0)
+		lua_pushnumber(L, stat.message_seconds);
+	else
+		lua_pushinteger(L, 0);
+	return 1;
+}
+
+int reef_core_mqlen(lua_State *L) {
+	lua_pushinteger(L, (lua_Integer)stat_of(L, false).mqlen);
+	return 1;
+}
+
+int reef_core_endless(lua_State *L) {
+	lua_pushboolean(L, stat_of(L, true).endless);
+	return 1;
+}
+
+int reef_core_genid(lua_State *L) {
+	lua_pushinteger(L, reef_service_new_session(reef_host_get(L)->service));
+	return 1;
+}
+
+/* term(addr): as if that service had died. */
+int reef_core_term(lua_State *L) {
+	reef_dispatch_down(reef_host_get(L), reef_check_target(L, 1).handle);
+	return 0;
+}
+
+/* memlimit(bytes): once, in the main chunk. */
+int reef_core_memlimit(lua_State *L) {
+	struct reef_host *host = reef_host_get(L);
+	lua_Integer limit = luaL_checkinteger(L, 1);
+	luaL_argcheck(L, limit > 0, 1, "must be positive");
+	if (host->memory_limit || host->booted)
+		return luaL_error(L, "memlimit can only be set once, before skynet.start");
+	host->memory_limit = (size_t)limit;
+	return 0;
+}
+
+/* exit(): never returns. */
+int reef_core_exit(lua_State *L) {
+	struct reef_host *host = reef_host_get(L);
+	host->exiting = true;
+	reef_service_kill(host->handle);
+	if (!host->running || !lua_isyieldable(L))
+		return luaL_error(L, "the service exits");
+	host->exiting_task = host->running;
+	return reef_task_block(L, host->running, NULL);
+}
+
+/* ---- commands ---- */
+
+static const char *command(lua_State *L) {
+	const char *name = luaL_checkstring(L, 1);
+	const char *parameter = lua_isnoneornil(L, 2) ? NULL : luaL_tolstring(L, 2, NULL);
+	return reef_command(reef_host_get(L)->service, name, parameter);
+}
+
+/* command(name [, text]) -> text or nil */
+int reef_core_command(lua_State *L) {
+	lua_pushstring(L, command(L));
+	return 1;
+}
+
+/* intcommand(name [, text]) -> number or nil */
+int reef_core_intcommand(lua_State *L) {
+	const char *text = command(L);
+	if (!text)
+		return 0;
+	if (lua_stringtonumber(L, text) == 0)
+		lua_pushinteger(L, 0);
+	return 1;
+}
+
+/* addresscommand(name [, text]) -> address or nil */
+int reef_core_addresscommand(lua_State *L) {
+	const char *text = command(L);
+	if (!text || text[0] != ':')
+		return 0;
+	lua_pushinteger(L, (lua_Integer)strtoul(text + 1, NULL, 16));
+	return 1;
+}

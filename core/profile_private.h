@@ -1,0 +1,14 @@
+/* CPU time of coroutines that asked for it. The host calls these only while `profiled` is not 0. */
+#ifndef REEF_PROFILE_PRIVATE_H
+#define REEF_PROFILE_PRIVATE_H
+
+#include <lua.h>
+
+struct reef_host;
+
+void reef_profile_resumed(struct reef_host *host, lua_State *co);
+void reef_profile_suspended(struct reef_host *host, lua_State *co);
+int reef_core_profile_start(lua_State *L);
+int reef_core_profile_stop(lua_State *L);
+
+#endif

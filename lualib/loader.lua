@@ -1,0 +1,53 @@
+-- The first Lua file of every service: finds the service's main file and runs it. Gets the service's name and arguments
+-- as one string. Our own services come first, then the patterns of `luaservice` in their order; a file that does not
+-- compile is passed over like one that is not there, and all reasons are raised if none is left.
+
+local skynet = require "skynet"
+
+local words = {}
+for word in (...):gmatch "%S+" do
+	words[#words + 1] = word
+end
+local name = words[1]
+if not name then
+	error("a Lua service needs a name", 0)
+end
+SERVICE_NAME = name
+
+package.path = skynet.getenv "lua_path" or "./lualib/?.lua;./lualib/?/init.lua"
+package.cpath = skynet.getenv "lua_cpath" or "./luaclib/?.so"
+
+local main, pattern
+local reasons = {}
+local own = skynet.getenv "reef_lualib" .. "/service/?.lua"
+local patterns = own .. ";" .. (skynet.getenv "luaservice" or "./service/?.lua")
+for candidate in patterns:gmatch "[^;]+" do
+	local reason
+	local file = candidate:gsub("%?", (name:gsub("%%", "%%%%")))
+	main, reason = loadfile(file)
+	if main then
+		pattern = candidate
+		break
+	end
+	if candidate ~= own or not reason:find "No such file" then
+		reasons[#reasons + 1] = reason
+	end
+end
+if not main then
+	error(table.concat(reasons, "\n"), 0)
+end
+
+-- In `dir/?/main.lua` the service has a directory of its own, where its modules are found too.
+local directory, rest = pattern:match "^(.*/)([^/]*)$"
+directory = directory or "./"
+if directory:find("?", 1, true) and rest then
+	directory = directory:gsub("%?", (name:gsub("%%", "%%%%")))
+	package.path = directory .. "?.lua;" .. package.path
+end
+SERVICE_PATH = directory
+
+local preload = skynet.getenv "preload"
+if preload then
+	assert(loadfile(preload))(table.unpack(words))
+end
+main(table.unpack(words, 2))

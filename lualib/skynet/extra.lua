@@ -1,0 +1,202 @@
+-- The part of `skynet` that most services never use. Loaded when something is asked of the table that is not there.
+
+local core = require "skynet.core"
+
+---@param skynet table
+return function(skynet)
+	local add = {}
+
+	---The first words of an error, without its traceback.
+	local function first_words(text)
+		return (text:gsub("\nstack traceback:.*", ""))
+	end
+
+	-- What became of a start function that raised.
+	function add.start_failed(reason)
+		skynet.error("init service failed: " .. reason)
+		skynet.send(".launcher", "lua", "ERROR", first_words(reason))
+		skynet.exit()
+	end
+
+	-- ---- unique services ----
+
+	local function unique(global_command, local_command, global, ...)
+		if global == true then
+			return assert(skynet.call(".service", "lua", global_command, ...))
+		end
+		return assert(skynet.call(".service", "lua", local_command, global, ...))
+	end
+
+	function add.uniqueservice(global, ...)
+		return unique("GLAUNCH", "LAUNCH", global, ...)
+	end
+
+	function add.queryservice(global, ...)
+		return unique("GQUERY", "QUERY", global, ...)
+	end
+
+	-- ---- parallel calls ----
+
+	local request = {}
+	request.__index = request
+
+	function request:add(object)
+		assert(type(object) == "table", "a request is a table {address, type, ...}")
+		self[#self + 1] = object
+		return self
+	end
+
+	request.__call = request.add
+
+	local function send_all(self)
+		local me = self
+		for i = 1, #self do
+			local object = self[i]
+			local session = core.post(function(ok, ...)
+				me.sessions[object] = nil
+				me.pending = me.pending - 1
+				table.insert(me.arrived, { object, ok and table.pack(...) })
+				skynet.wakeup(me)
+			end, object[1], object[2], table.unpack(object, 3, object.n))
+			if session then
+				self.sessions[object] = session
+				self.pending = self.pending + 1
+			else
+				table.insert(self.refused, object)
+			end
+		end
+	end
+
+	function request:close()
+		for object, session in pairs(self.sessions or {}) do
+			core.forget(session)
+			self.sessions[object] = nil
+		end
+		self.pending = 0
+	end
+
+	request.__close = request.close
+
+	local function next_response(self)
+		local refused = table.remove(self.refused, 1)
+		if refused then
+			return refused, nil
+		end
+		while not self.arrived[1] do
+			if self.pending == 0 then
+				return
+			end
+			if self.deadline then
+				local left = self.deadline - skynet.now()
+				if left <= 0 then
+					self.timeout = true
+					self:close()
+					return
+				end
+				skynet.sleep(left, self)
+			else
+				skynet.wait(self)
+			end
+		end
+		local response = table.remove(self.arrived, 1)
+		return response[1], response[2]
+	end
+
+	---@param timeout? integer cs
+	function request:select(timeout)
+		assert(not self.sessions, "a request can be selected once")
+		self.sessions, self.arrived, self.refused, self.pending = {}, {}, {}, 0
+		self.deadline = timeout and skynet.now() + timeout
+		send_all(self)
+		return next_response, self, nil, self
+	end
+
+	function add.request(object)
+		local self = setmetatable({}, request)
+		if object then
+			self:add(object)
+		end
+		return self
+	end
+
+	-- ---- tasks ----
+
+	local function session_of(thread)
+		return core.tasks()[thread]
+	end
+
+	local function describe(thread, session)
+		return ("%s session: %d"):format(thread, session)
+	end
+
+	---@param what? table|integer|thread|"init"
+	function add.task(what)
+		local kind = type(what)
+		if what == nil then
+			return core.taskcount()
+		elseif what == "init" then
+			return skynet.init_thread and debug.traceback(skynet.init_thread)
+		elseif kind == "table" then
+			for thread, session in pairs(core.tasks()) do
+				what[describe(thread, session)] = debug.traceback(thread)
+			end
+			return what
+		elseif kind == "number" then
+			for thread, session in pairs(core.tasks()) do
+				if session == what then
+					return debug.traceback(thread)
+				end
+			end
+			return "No session"
+		elseif kind == "thread" then
+			return session_of(what)
+		end
+		error("skynet.task: nil, a table, a session, a thread or \"init\" expected, got a " .. kind, 2)
+	end
+
+	function add.uniqtask()
+		local groups = {}
+		for thread, session in pairs(core.tasks()) do
+			local traceback = debug.traceback(thread)
+			groups[traceback] = groups[traceback] or {}
+			table.insert(groups[traceback], session)
+		end
+		local result = {}
+		for traceback, sessions in pairs(groups) do
+			table.sort(sessions)
+			result[("%d\tsessions:[%s]\n"):format(#sessions, table.concat(sessions, ","))] = traceback
+		end
+		return result
+	end
+
+	-- ---- the rest ----
+
+	local info
+
+	---@param f? fun(...): ...
+	---@return function?
+	function add.info_func(f)
+		if f ~= nil then
+			assert(type(f) == "function", "info_func needs a function")
+			info = f
+		end
+		return info
+	end
+
+	function add.memlimit(bytes)
+		core.memlimit(bytes)
+		skynet.memlimit = nil
+	end
+
+	add._proto = setmetatable({}, {
+		__index = function(_, key)
+			return core.protocol(key)
+		end,
+	})
+
+	for name, value in pairs(add) do
+		if rawget(skynet, name) == nil then
+			skynet[name] = value
+		end
+	end
+end

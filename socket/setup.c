@@ -1,9 +1,11 @@
 /* Start and end of the room. */
 #include <poll.h>
 
+#include "core/host.h"
 #include "core/poller.h"
 #include "core/runtime.h"
 #include "core/timer.h"
+#include "socket/lua_common.h"
 #include "socket/resolver.h"
 #include "socket/slot.h"
 
@@ -55,4 +57,7 @@ void reef_socket_setup(void) {
 	reef_poller_set_handler(REEF_POLL_SOCKET, reef_slot_poll_event);
 	reef_runtime_on_service_end(reef_slot_orphan_all);
 	reef_runtime_on_stop(flush_all);
+	reef_host_preload("reef.socketcore", reef_open_socketcore);
+	reef_host_preload("skynet.socketdriver", reef_open_socketdriver);
+	reef_host_preload("skynet.netpack", reef_open_netpack);
 }

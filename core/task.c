@@ -290,6 +290,15 @@ uint64_t reef_task_serial(const struct reef_task *task) {
 	return task->serial;
 }
 
+bool reef_task_alive(struct reef_host *host, const struct reef_task *task, uint64_t serial)
+{
+	for (const struct reef_task *t = host->all; t; t = t->all_next) {
+		if (t == task)
+			return t->serial == serial && t->state != TASK_FREE;
+	}
+	return false;
+}
+
 int reef_task_block(lua_State *L, struct reef_task *task, lua_KFunction k) {
 	task->state = TASK_WAITING;
 	return lua_yieldk(L, 0, lua_gettop(L), k);

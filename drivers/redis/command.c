@@ -1,0 +1,282 @@
+/* Commands as Lua methods: `db:get(key)` is one C function that writes the command straight into the connection's
+ * output and suspends the coroutine; its result is what the reply resumes it with.
+ *
+ * The first argument is a table whose [1] is a handle. While a coroutine has a connection of its own (a transaction),
+ * its commands go there instead. When the connection is not ready, the handle's Lua function takes over: it connects
+ * and calls again, or raises why not. Everything that can fail fails before a byte is written.
+ */
+#include "command.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <lauxlib.h>
+
+#include "encode.h"
+#include "special.h"
+
+/* A method: the upvalue of its closure. */
+struct command {
+	int kind;
+	int most;           /* arguments that are sent at most; 0: all */
+	size_t header_size; /* of the name as a bulk string, which lies at text + name_size + 1 */
+	size_t name_size;
+	char text[]; /* the name, for messages; NUL; the header */
+};
+
+static const char handle_tag;
+
+struct reef_redis_handle *reef_redis_handle_at(lua_State *L, int index) {
+	struct reef_redis_handle *handle = lua_touserdata(L, index);
+	if (handle && lua_rawlen(L, index) == sizeof(*handle) && handle->tag == &handle_tag)
+		return handle;
+	return NULL;
+}
+
+struct reef_redis_handle *reef_redis_handle_new(lua_State *L) {
+	struct reef_redis_handle *handle = lua_newuserdatauv(L, sizeof(*handle), REEF_REDIS_HANDLE_VALUES);
+	*handle = (struct reef_redis_handle){.tag = &handle_tag};
+	return handle;
+}
+
+static struct reef_redis_handle *handle_of(lua_State *L) {
+	struct reef_redis_handle *handle = NULL;
+	if (lua_istable(L, 1)) {
+		lua_rawgeti(L, 1, 1);
+		handle = reef_redis_handle_at(L, -1);
+		lua_pop(L, 1);
+	}
+	if (handle == NULL)
+		luaL_error(L, "redis: this is not a connection, or it was disconnected (db:command(...) takes a colon)");
+	return handle;
+}
+
+/* The handle of the connection that the running coroutine has for itself; NULL if it has none. */
+static struct reef_redis_handle *own_handle(lua_State *L, struct reef_task *task) {
+	int top = lua_gettop(L);
+	struct reef_redis_handle *own = NULL;
+	lua_rawgeti(L, 1, 1);
+	if (lua_getiuservalue(L, -1, REEF_REDIS_HANDLE_BOUND) == LUA_TTABLE && lua_rawgetp(L, -1, task) == LUA_TTABLE) {
+		lua_rawgeti(L, -1, 1);
+		lua_rawgeti(L, -2, 2);
+		if ((uint64_t)lua_tointeger(L, -1) == reef_task_serial(task))
+			own = reef_redis_handle_at(L, -2);
+	}
+	lua_settop(L, top);
+	return own;
+}
+
+static int results(lua_State *L, int status, lua_KContext base) {
+	(void)status;
+	return lua_gettop(L) - (int)base;
+}
+
+/* Leaves it to Lua to make the connection ready and to call the running function again. */
+static int connect_first(lua_State *L) {
+	lua_Debug running;
+	lua_getstack(L, 0, &running);
+	lua_rawgeti(L, 1, 1);
+	lua_getiuservalue(L, -1, REEF_REDIS_HANDLE_CONNECT);
+	lua_remove(L, -2);
+	lua_getinfo(L, "f", &running);
+	lua_rotate(L, 1, 2);
+	lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, results);
+	return results(L, LUA_OK, 0);
+}
+
+/* Decides where the running coroutine's command goes: NULL means connect_first. */
+static struct reef_redis_handle *route(lua_State *L, struct reef_task *task) {
+	struct reef_redis_handle *handle = handle_of(L);
+	if (handle->connection->bound > 0) {
+		struct reef_redis_handle *own = own_handle(L, task);
+		if (own)
+			handle = own;
+	}
+	if (handle->connection->state < handle->state || *reef_redis_connection_refusal(handle->connection))
+		return NULL;
+	return handle;
+}
+
+static char *reserve(lua_State *L, struct reef_redis_connection *c, size_t n) {
+	char *p = reef_redis_connection_reserve(c, n);
+	if (p == NULL)
+		luaL_error(L, "redis: not enough memory for a command of %I bytes (nothing was sent)", (LUAI_UACINT)n);
+	return p;
+}
+
+static void check_arguments(lua_State *L, struct reef_redis_args *args, int first, const char *name, int most) {
+	int top = lua_gettop(L);
+	if (most > 0 && top > first - 1 + most)
+		lua_settop(L, top = first - 1 + most);
+	if (top == first && lua_istable(L, first))
+		reef_redis_check_table(L, args, first, 1, name);
+	else if (top == first && lua_isnil(L, first))
+		reef_redis_check_stack(L, args, first, first - 1, name);
+	else
+		reef_redis_check_stack(L, args, first, top, name);
+}
+
+static int method(lua_State *L) {
+	const struct command *command = lua_touserdata(L, lua_upvalueindex(1));
+	struct reef_task *task = reef_task_running(L);
+	struct reef_redis_handle *handle = route(L, task);
+	if (handle == NULL)
+		return connect_first(L);
+	struct reef_redis_connection *c = handle->connection;
+	struct reef_redis_args args;
+	check_arguments(L, &args, 2, command->text, command->most);
+
+	char *start = reserve(L, c, REEF_REDIS_COUNT_ROOM + command->header_size + args.room);
+	char *p = reef_redis_encode_count(start, (size_t)args.count + 1);
+	memcpy(p, command->text + command->name_size + 1, command->header_size);
+	p = reef_redis_encode_args(L, &args, p + command->header_size);
+	size_t size = (size_t)(p - start);
+	reef_redis_connection_commit(c, p);
+	struct reef_request *request = reef_redis_connection_request(c, task, command->text, 1, size, handle->timeout_ns);
+	request->kind = command->kind | handle->kind;
+	return reef_task_suspend(L, &request->wait);
+}
+
+int reef_redis_new_command(lua_State *L) {
+	size_t size;
+	const char *name = luaL_checklstring(L, 1, &size);
+	const char *flags = luaL_optstring(L, 2, "");
+	struct command *command = lua_newuserdatauv(L, sizeof(*command) + 2 * size + 1 + REEF_REDIS_BULK_ROOM, 0);
+	*command = (struct command){.name_size = size};
+	memcpy(command->text, name, size + 1);
+	char *header = command->text + size + 1;
+	command->header_size = (size_t)(reef_redis_encode_bulk(header, name, size) - header);
+	for (; *flags; flags++) {
+		if (*flags == 'b')
+			command->kind |= REEF_REDIS_BOOLEAN;
+		else
+			command->most = *flags - '0';
+	}
+	lua_pushcclosure(L, method, 1);
+	return 1;
+}
+
+/* The bytes that operation `i` of the list at index 2 needs; its place in `args`. */
+static void check_operation(lua_State *L, lua_Integer i, struct reef_redis_args *args) {
+	if (lua_geti(L, 2, i) != LUA_TTABLE)
+		luaL_error(L, "redis pipeline: operation %I is no table (nothing was sent)", (LUAI_UACINT)i);
+	reef_redis_check_table(L, args, lua_gettop(L), 1, "pipeline");
+	if (args->count == 0)
+		luaL_error(L, "redis pipeline: operation %I is empty (nothing was sent)", (LUAI_UACINT)i);
+}
+
+int reef_redis_pipeline(lua_State *L) {
+	struct reef_task *task = reef_task_running(L);
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 3);
+	struct reef_redis_handle *handle = route(L, task);
+	if (handle == NULL)
+		return connect_first(L);
+	struct reef_redis_connection *c = handle->connection;
+	lua_Integer count = luaL_len(L, 2);
+	size_t room = 0, size = 0;
+	struct reef_redis_args args;
+	for (lua_Integer i = 1; i <= count; i++) {
+		check_operation(L, i, &args);
+		room += args.room + REEF_REDIS_COUNT_ROOM;
+		lua_settop(L, 3);
+	}
+	/* Arguments that have to be made text are made so once more, by the user's own functions: never believe that they
+	 * give the same again. */
+	char *start = reserve(L, c, room), *p = start, *end = start + room;
+	for (lua_Integer i = 1; i <= count; i++) {
+		check_operation(L, i, &args);
+		if (args.room + REEF_REDIS_COUNT_ROOM > (size_t)(end - p) || c->out + c->out_size != start)
+			luaL_error(L, "redis pipeline: operation %I changed while it was read (nothing was sent)", (LUAI_UACINT)i);
+		p = reef_redis_encode_count(p, (size_t)args.count);
+		p = reef_redis_encode_args(L, &args, p);
+		lua_settop(L, 3);
+	}
+	size = (size_t)(p - start);
+	int kind = REEF_REDIS_PIPELINE, ref = LUA_NOREF;
+	if (!lua_isnil(L, 3)) {
+		luaL_checktype(L, 3, LUA_TTABLE);
+		kind = REEF_REDIS_COLLECT;
+		lua_pushvalue(L, 3);
+		ref = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
+	reef_redis_connection_commit(c, p);
+	struct reef_request *request =
+			reef_redis_connection_request(c, task, "pipeline", (size_t)count, size, handle->timeout_ns);
+	request->kind = kind | handle->kind;
+	request->ref = ref;
+	return reef_task_suspend(L, &request->wait);
+}
+
+static bool has_block_option(lua_State *L, int operation) {
+	bool found = false;
+	for (lua_Integer i = 2; !found && lua_geti(L, operation, i) != LUA_TNIL; i++) {
+		found = lua_type(L, -1) == LUA_TSTRING && strcasecmp(lua_tostring(L, -1), "block") == 0;
+		lua_pop(L, 1);
+	}
+	lua_settop(L, operation);
+	return found;
+}
+
+int reef_redis_inspect(lua_State *L) {
+	bool blocks = false, watches = false, watching = false, multi = false, ends = false;
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_Integer count = luaL_len(L, 1);
+	for (lua_Integer i = 1; i <= count; i++) {
+		size_t size;
+		lua_settop(L, 1);
+		if (lua_geti(L, 1, i) != LUA_TTABLE || lua_geti(L, 2, 1) != LUA_TSTRING)
+			continue;
+		const char *name = lua_tolstring(L, 3, &size);
+		switch (reef_redis_classify(name, size)) {
+		case REEF_REDIS_BLOCKING:
+			blocks = true;
+			break;
+		case REEF_REDIS_MAYBE_BLOCK:
+			lua_settop(L, 2);
+			blocks = blocks || has_block_option(L, 2);
+			break;
+		case REEF_REDIS_WATCH:
+			watches = watching = true;
+			break;
+		case REEF_REDIS_MULTI:
+			multi = true;
+			break;
+		case REEF_REDIS_EXEC:
+		case REEF_REDIS_DISCARD:
+			multi = watching = false;
+			ends = true;
+			break;
+		case REEF_REDIS_UNWATCH:
+			watching = watching && multi;
+			break;
+		case REEF_REDIS_STREAM:
+			return luaL_error(L, "redis pipeline: %s would change a connection that is shared (nothing was sent)",
+							  name);
+		default:
+			break;
+		}
+	}
+	lua_pushboolean(L, blocks);
+	lua_pushboolean(L, watches);
+	lua_pushboolean(L, multi || watching);
+	lua_pushboolean(L, ends);
+	return 4;
+}
+
+int reef_redis_send(lua_State *L) {
+	struct reef_redis_handle *handle = handle_of(L);
+	struct reef_redis_connection *c = handle->connection;
+	luaL_checkstring(L, 2);
+	struct reef_redis_args args;
+	reef_redis_check_stack(L, &args, 2, lua_gettop(L), lua_tostring(L, 2));
+	if (c->state < handle->state) {
+		lua_pushboolean(L, false);
+		return 1;
+	}
+	char *p = reserve(L, c, REEF_REDIS_COUNT_ROOM + args.room);
+	p = reef_redis_encode_count(p, (size_t)args.count);
+	reef_redis_connection_commit(c, reef_redis_encode_args(L, &args, p));
+	lua_pushboolean(L, true);
+	return 1;
+}

@@ -1,0 +1,258 @@
+/* The Lua module `reef.redis.core`: connections and handles for skynet.db.redis, which is its only user.
+ *
+ *   connection(failure, overload, limits) -> c    failure(code, outcome, command, waited, why, in_flight, unsent) -> error
+ *   c:connect(host, port, seconds) -> true | nil, text     waits; port < 0: a Unix socket's path
+ *   c:ready()  c:close([text])  c:state() -> "closed" ...  c:bound(n)  c:stream()  c:message([seconds]) -> table
+ *   c:info() -> table
+ *   handle(c, seconds, login, objects, bound, connect) -> db[1]
+ *   command, pipeline, send: see command.h
+ *   classify(name) -> string     task() -> lightuserdata, serial     alive(task, serial) -> boolean
+ *   sha1(text) -> hexadecimal digits
+ */
+#include <limits.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <openssl/sha.h>
+
+#include "command.h"
+#include "core/alloc.h"
+#include "core/timer.h"
+#include "lua_redis.h"
+#include "socket/socket.h"
+#include "special.h"
+
+#define CONNECTION "reef.redis.connection"
+
+static struct reef_redis_connection *check_connection(lua_State *L, int index) {
+	struct reef_redis_connection **box = luaL_checkudata(L, index, CONNECTION);
+	return *box;
+}
+
+static size_t limit(lua_State *L, int table, const char *name, size_t fallback) {
+	lua_getfield(L, table, name);
+	lua_Integer n = luaL_optinteger(L, -1, (lua_Integer)fallback);
+	lua_pop(L, 1);
+	if (n < 0)
+		luaL_error(L, "redis: the limit '%s' has to be a number of at least 0", name);
+	return (size_t)n;
+}
+
+static uint64_t nanoseconds(lua_State *L, int index) {
+	lua_Number seconds = luaL_optnumber(L, index, 0);
+	return seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds * 1e9) : 0;
+}
+
+static int new_connection(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	luaL_checktype(L, 3, LUA_TTABLE);
+	struct reef_redis_limits limits = {
+			.reply = limit(L, 3, "reply", 512u << 20),
+			.elements = limit(L, 3, "elements", 1u << 24),
+			.depth = (int)limit(L, 3, "depth", 64),
+	};
+	size_t tombstones = limit(L, 3, "tombstones", 128), unsent = limit(L, 3, "unsent", 256u << 20);
+	size_t queue = limit(L, 3, "queue", 65536);
+	struct reef_redis_connection **box = lua_newuserdatauv(L, sizeof(struct reef_redis_connection *), 1);
+	*box = NULL;
+	lua_State *build = lua_newthread(L);
+	lua_setiuservalue(L, -2, 1);
+	*box = reef_redis_connection_new(L);
+	luaL_setmetatable(L, CONNECTION);
+	struct reef_redis_connection *c = *box;
+	c->build = build;
+	c->limits = limits;
+	c->max_tombstones = tombstones;
+	c->max_unsent = unsent;
+	c->max_queue = queue;
+	lua_pushvalue(L, 1);
+	c->failure = luaL_ref(L, LUA_REGISTRYINDEX);
+	if (!lua_isnoneornil(L, 2)) {
+		lua_pushvalue(L, 2);
+		c->overload = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
+	return 1;
+}
+
+static int finalize(lua_State *L) {
+	struct reef_redis_connection **box = luaL_checkudata(L, 1, CONNECTION);
+	struct reef_redis_connection *c = *box;
+	*box = NULL;
+	if (c) {
+		reef_redis_connection_close(c, "closed", "the connection is no longer used");
+		luaL_unref(L, LUA_REGISTRYINDEX, c->failure);
+		luaL_unref(L, LUA_REGISTRYINDEX, c->overload);
+		luaL_unref(L, LUA_REGISTRYINDEX, c->queue);
+		reef_redis_connection_unref(c);
+	}
+	return 0;
+}
+
+static int connection_connect(lua_State *L) {
+	struct reef_redis_connection *c = check_connection(L, 1);
+	const char *host = luaL_checkstring(L, 2);
+	int port = (int)luaL_checkinteger(L, 3);
+	uint64_t timeout = nanoseconds(L, 4);
+	struct reef_task *task = reef_task_running(L);
+	const char *error = reef_redis_connection_connect(c, task, host, port, timeout > 0 ? reef_now_ns() + timeout : 0);
+	if (error) {
+		lua_pushnil(L);
+		lua_pushstring(L, error);
+		return 2;
+	}
+	return reef_task_suspend(L, &c->wait);
+}
+
+static int connection_ready(lua_State *L) {
+	struct reef_redis_connection *c = check_connection(L, 1);
+	if (c->state == REEF_REDIS_LOGIN)
+		c->state = REEF_REDIS_OPEN;
+	lua_pushboolean(L, c->state == REEF_REDIS_OPEN);
+	return 1;
+}
+
+static int connection_close(lua_State *L) {
+	struct reef_redis_connection *c = check_connection(L, 1);
+	reef_redis_connection_close(c, "closed", luaL_optstring(L, 2, "the connection was closed here"));
+	return 0;
+}
+
+static int connection_state(lua_State *L) {
+	static const char *const names[] = {"closed", "connecting", "login", "open"};
+	lua_pushstring(L, names[check_connection(L, 1)->state]);
+	return 1;
+}
+
+static int connection_bound(lua_State *L) {
+	check_connection(L, 1)->bound = (int)luaL_checkinteger(L, 2);
+	return 0;
+}
+
+static int connection_stream(lua_State *L) {
+	struct reef_redis_connection *c = check_connection(L, 1);
+	if (c->queue == LUA_NOREF) {
+		lua_newtable(L);
+		c->queue = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
+	c->stream = lua_toboolean(L, 2);
+	return 0;
+}
+
+static int connection_message(lua_State *L) {
+	struct reef_redis_connection *c = check_connection(L, 1);
+	if (reef_redis_connection_message(c, L))
+		return 1;
+	if (c->state != REEF_REDIS_OPEN)
+		return 0;
+	if (c->listener)
+		return luaL_error(L, "redis: another coroutine waits for a message already");
+	struct reef_task *task = reef_task_running(L);
+	reef_redis_connection_listen(c, task, nanoseconds(L, 2));
+	return reef_task_suspend(L, &c->wait);
+}
+
+static int connection_info(lua_State *L) {
+	struct reef_redis_connection *c = check_connection(L, 1);
+	lua_createtable(L, 0, 8);
+	lua_pushinteger(L, (lua_Integer)(c->pending.requests - c->pending.tombstones));
+	lua_setfield(L, -2, "in_flight");
+	lua_pushinteger(L, (lua_Integer)c->pending.tombstones);
+	lua_setfield(L, -2, "tombstones");
+	lua_pushinteger(L, (lua_Integer)(c->out_size + (c->socket ? reef_socket_unsent(c->socket) : 0)));
+	lua_setfield(L, -2, "unsent");
+	lua_pushinteger(L, (lua_Integer)c->requests);
+	lua_setfield(L, -2, "requests");
+	lua_pushinteger(L, (lua_Integer)c->replies);
+	lua_setfield(L, -2, "replies");
+	lua_pushinteger(L, (lua_Integer)c->late);
+	lua_setfield(L, -2, "late");
+	lua_pushinteger(L, c->queue_tail - c->queue_head);
+	lua_setfield(L, -2, "queued");
+	lua_pushstring(L, c->lost_text);
+	lua_setfield(L, -2, "lost");
+	return 1;
+}
+
+static int new_handle(lua_State *L) {
+	struct reef_redis_connection *c = check_connection(L, 1);
+	uint64_t timeout = nanoseconds(L, 2);
+	struct reef_redis_handle *handle = reef_redis_handle_new(L);
+	handle->connection = c;
+	handle->timeout_ns = timeout;
+	handle->state = lua_toboolean(L, 3) ? REEF_REDIS_LOGIN : REEF_REDIS_OPEN;
+	handle->kind = lua_toboolean(L, 4) ? REEF_REDIS_OBJECTS : 0;
+	lua_pushvalue(L, 1);
+	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_CONNECTION);
+	lua_pushvalue(L, 5);
+	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_BOUND);
+	lua_pushvalue(L, 6);
+	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_CONNECT);
+	return 1;
+}
+
+static int classify(lua_State *L) {
+	size_t size;
+	const char *name = luaL_checklstring(L, 1, &size);
+	lua_pushstring(L, reef_redis_class_name(reef_redis_classify(name, size)));
+	return 1;
+}
+
+static int current_task(lua_State *L) {
+	struct reef_task *task = reef_task_running(L);
+	lua_pushlightuserdata(L, task);
+	lua_pushinteger(L, (lua_Integer)reef_task_serial(task));
+	return 2;
+}
+
+static int alive(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
+	lua_pushboolean(L, reef_task_alive(reef_host_of(L), lua_touserdata(L, 1), (uint64_t)luaL_checkinteger(L, 2)));
+	return 1;
+}
+
+/* Scripts are known to the server by the SHA-1 of their text. */
+static int sha1(lua_State *L) {
+	size_t size;
+	const char *text = luaL_checklstring(L, 1, &size);
+	unsigned char digest[SHA_DIGEST_LENGTH];
+	char hex[2 * SHA_DIGEST_LENGTH];
+	SHA1((const unsigned char *)text, size, digest);
+	for (size_t i = 0; i < sizeof(digest); i++) {
+		hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
+		hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];
+	}
+	lua_pushlstring(L, hex, sizeof(hex));
+	return 1;
+}
+
+static int open_redis(lua_State *L) {
+	static const luaL_Reg methods[] = {
+			{"connect", connection_connect}, {"ready", connection_ready}, {"close", connection_close},
+			{"state", connection_state},     {"bound", connection_bound}, {"stream", connection_stream},
+			{"message", connection_message}, {"info", connection_info},   {NULL, NULL},
+	};
+	static const luaL_Reg functions[] = {
+			{"connection", new_connection},
+			{"handle", new_handle},
+			{"command", reef_redis_new_command},
+			{"pipeline", reef_redis_pipeline},
+			{"send", reef_redis_send},
+			{"classify", classify},
+			{"task", current_task},
+			{"alive", alive},
+			{"inspect", reef_redis_inspect},
+			{"sha1", sha1},
+			{NULL, NULL},
+	};
+	luaL_newmetatable(L, CONNECTION);
+	lua_pushcfunction(L, finalize);
+	lua_setfield(L, -2, "__gc");
+	luaL_newlib(L, methods);
+	lua_setfield(L, -2, "__index");
+	luaL_newlib(L, functions);
+	return 1;
+}
+
+void reef_redis_setup(void) {
+	reef_host_preload("reef.redis.core", open_redis);
+}

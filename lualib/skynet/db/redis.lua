@@ -1,0 +1,361 @@
+-- Redis: any command as a method; see docs/redis.md.
+--
+--     local redis = require "skynet.db.redis"
+--     local db = redis.connect { host = "127.0.0.1" }      -- or "redis://user:password@host:6379/0"
+--     db:set("greeting", "hello")
+--     print(db:get "greeting")
+--
+-- All coroutines of a service share one connection, and their commands of a moment leave in one write. What would hold
+-- up or mix with others (BLPOP, WATCH, MULTI ...) goes to connections of its own.
+local config = require "skynet.db.redis.config"
+local core = require "reef.redis.core"
+local errors = require "reef.channel.error"
+local link = require "skynet.db.redis.link"
+local own = require "skynet.db.redis.own"
+local scan = require "skynet.db.redis.scan"
+local skynet = require "skynet"
+
+local redis = {}
+
+---@class redis.db
+local methods = {}
+local meta = { __index = methods, __name = "redis" }
+
+-- db[1]: the handle that the C methods use; db[2]: what all views of a connection share; db[3]: seconds from `with`.
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+local function view_of(client, seconds, explicit)
+	local handle = core.handle(client.link.connection, seconds, false, client.objects, client.bound, client.connect)
+	return setmetatable({ handle, client, explicit }, meta)
+end
+
+local function timeout_of(db)
+	return db[3] or db[2].conf.timeout
+end
+
+local function refuse(client, code, why)
+	error(errors.new({ code = code, outcome = "not sent", host = "redis " .. client.conf.where }, why), 0)
+end
+
+-- Called by the C methods when the connection cannot be used as it is.
+local function connect_and_call(method, db, ...)
+	local client = db[2]
+	local binding = client.own:current()
+	if binding then
+		client.own:unbind(false)
+		if not binding.entry.told then
+			refuse(client, "closed", "the connection of this transaction was lost; nothing of it is applied")
+		end
+	end
+	if client.link.connection:state() == "open" then
+		refuse(client, "overload", "the server does not read what is sent: too many bytes are waiting")
+	end
+	local since, seconds = now(), timeout_of(db)
+	client.link:open(seconds)
+	-- One budget for connecting and for the command.
+	if seconds > 0 then
+		seconds = math.max(seconds - (now() - since), 0.001)
+	end
+	return method(view_of(client, seconds, db[3]), ...)
+end
+
+local function new_client(conf)
+	local client = { conf = conf, objects = conf.errors == "object", bound = {}, timeout = timeout_of }
+	client.connect = connect_and_call
+	client.lost = function()
+		refuse(client, "closed", "the connection was lost")
+	end
+	client.view = function(handle)
+		return setmetatable({ handle, client }, meta)
+	end
+	client.link = link.new(conf, { overload = conf.overload })
+	client.own = own.new(client)
+	return client
+end
+
+---Connects and logs in, by one attempt; raises an error object when that fails.
+---@param conf redis.conf|string
+---@param more redis.conf|nil    options that take precedence
+---@return redis.db
+function redis.connect(conf, more)
+	local client = new_client(config.new(conf, more))
+	client.link:open(client.conf.connect_timeout)
+	return view_of(client, client.conf.timeout)
+end
+
+---A subscriber; see skynet.db.redis.pubsub.
+function redis.watch(conf, more)
+	return require("skynet.db.redis.pubsub").new(config.new(conf, more))
+end
+
+---A script that runs in the server; see skynet.db.redis.script.
+function redis.script(source)
+	return require "skynet.db.redis.script"(source)
+end
+
+---What a failed call raised, as an object with `code` and `outcome`, whatever it was.
+---@return reef.channel.error
+function redis.error(err)
+	if errors.is(err) then
+		return err
+	end
+	local text = tostring(err)
+	local message = text:match "^.-:%d+: (.*)$" or text
+	return errors.new { code = message:match "^%u[%u%d]*%f[ \0]" or "error", outcome = "rejected", message = message }
+end
+
+---@class redis.options
+---@field timeout number|nil  seconds that a call may take; 0: for ever
+
+---The same connection with other options: db:with{timeout = 0.5}:get(key)
+---@param options redis.options
+---@return redis.db
+function methods:with(options)
+	local seconds = options.timeout
+	if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds) then
+		error("redis: timeout has to be a number of seconds, at least 0", 2)
+	end
+	return view_of(self[2], seconds or timeout_of(self), seconds or self[3])
+end
+
+---Closes all connections. The object cannot be used any more.
+function methods:disconnect()
+	local client = self[2]
+	client.own:close()
+	client.link:close()
+	self[1] = nil
+	setmetatable(self, nil)
+end
+
+---What is going on: state, in_flight, unsent, requests, replies, late, tombstones, own (connections), bound, resp.
+function methods:status()
+	local client = self[2]
+	local status = client.link.connection:info()
+	status.state = client.link.connection:state()
+	status.resp = client.link.resp
+	status.own, status.bound = client.own.used, client.own.bindings
+	return status
+end
+
+for name, f in pairs(scan) do
+	methods[name] = f
+end
+
+-- ---- pipelines ----
+
+-- Ends the coroutine's binding when a command that ends it is over, whatever came of it.
+local ending = {
+	__close = function(self, err)
+		self.own:unbind(self.done or not (errors.is(err) and err.outcome ~= "rejected"))
+	end,
+}
+
+---Sends all operations at once: {{"SET", key, value}, {"GET", key}}.
+---@param ops table[]
+---@param results table|nil  gets {ok=, out=} for each; without it the last reply is returned
+function methods:pipeline(ops, results)
+	if type(ops) ~= "table" or ops[1] == nil then
+		error("pipeline is null", 2)
+	end
+	local blocks, watches, leaves, ends = core.inspect(ops)
+	if not (blocks or watches or leaves or ends) then
+		return core.pipeline(self, ops, results)
+	end
+	local mine = self[2].own
+	local bound = mine:current()
+	if watches or leaves then
+		bound = mine:bind(self)
+	end
+	if bound then
+		if leaves then
+			return core.pipeline(self, ops, results)
+		end
+		if watches or ends then
+			local over <close> = setmetatable({ own = mine }, ending)
+			local reply = core.pipeline(self, ops, results)
+			over.done = true
+			return reply
+		end
+	elseif blocks then
+		local lease <close> = mine:lease(self, self[3] or 0)
+		local reply = core.pipeline(lease.db, ops, results)
+		lease.done = true
+		return reply
+	end
+	return core.pipeline(self, ops, results)
+end
+
+-- ---- commands ----
+
+local function argument(i, ...)
+	local first = ...
+	if type(first) == "table" and select("#", ...) == 1 then
+		return first[i < 0 and (first.n or #first) + 1 + i or i]
+	end
+	return (select(i, ...))
+end
+
+local function block_option(...)
+	local list = { ... }
+	if type(list[1]) == "table" and #list == 1 then
+		list = list[1]
+	end
+	for i = 1, list.n or #list do
+		local word = tostring(list[i]):upper()
+		if word == "BLOCK" then
+			return (tonumber(list[i + 1]) or 0) / 1000
+		elseif word == "STREAMS" then
+			return nil
+		end
+	end
+end
+
+-- How long the server may take, in seconds; 0: for ever; nil: not at all.
+local server_waits = {
+	BLMPOP = function(...) return tonumber(argument(1, ...)) or 0 end,
+	BZMPOP = function(...) return tonumber(argument(1, ...)) or 0 end,
+	WAIT = function(...) return (tonumber(argument(2, ...)) or 0) / 1000 end,
+	WAITAOF = function(...) return (tonumber(argument(3, ...)) or 0) / 1000 end,
+	XREAD = block_option,
+	XREADGROUP = block_option,
+}
+
+local function last_argument(...)
+	return select("#", ...) > 0 and tonumber(argument(-1, ...)) or 0
+end
+
+local function blocking(command, raw)
+	local wait = server_waits[command] or last_argument
+	local ping = command:find "^WAIT" and methods.ping
+	return function(db, ...)
+		local server = wait(...)
+		local mine = db[2].own
+		if server == nil or mine:current() then
+			return raw(db, ...)
+		end
+		-- The time-out of the call, if it has one of its own; else what the server may take and the usual on top.
+		local seconds = db[3]
+		if not seconds then
+			seconds = server > 0 and db[2].conf.timeout > 0 and server + db[2].conf.timeout or 0
+		end
+		local lease <close> = mine:lease(db, seconds)
+		if ping then
+			-- WAIT is about what its own connection has seen: after any command that is everything before.
+			ping(lease.db)
+		end
+		local reply = raw(lease.db, ...)
+		lease.done = true
+		return reply
+	end
+end
+
+local function begins(raw)
+	return function(db, ...)
+		db[2].own:bind(db)
+		return raw(db, ...)
+	end
+end
+
+local function finishes(raw)
+	return function(db, ...)
+		local mine = db[2].own
+		if not mine:current() then
+			return raw(db, ...)
+		end
+		local over <close> = setmetatable({ own = mine }, ending)
+		local reply = raw(db, ...)
+		over.done = true
+		return reply
+	end
+end
+
+local wrappers = {
+	blocking = function(raw, command) return blocking(command, raw) end,
+	["maybe block"] = function(raw, command) return blocking(command, raw) end,
+	watch = begins,
+	exec = finishes,
+	discard = finishes,
+	multi = function(raw)
+		return function(db, ...)
+			local binding = db[2].own:bind(db)
+			local reply = raw(db, ...)
+			binding.multi = true
+			return reply
+		end
+	end,
+	unwatch = function(raw)
+		local finish = finishes(raw)
+		return function(db, ...)
+			local binding = db[2].own:current()
+			if binding and binding.multi then
+				return raw(db, ...)
+			end
+			return finish(db, ...)
+		end
+	end,
+	stream = function(_, command)
+		return function()
+			error(string.format("redis: %s would change a connection that is shared (nothing was sent); use %s", command,
+				command:find "SUBSCRIBE" and "redis.watch" or command == "QUIT" and "db:disconnect()"
+				or "a connection of your own"), 2)
+		end
+	end,
+	-- What later connections have to do as well.
+	select = function(raw)
+		return function(db, ...)
+			local client = db[2]
+			local reply = raw(db, ...)
+			if not client.own:current() then
+				client.conf.db = math.tointeger(tonumber((argument(1, ...))))
+				client.own:forget_idle()
+			end
+			return reply
+		end
+	end,
+	auth = function(raw)
+		return function(db, ...)
+			local conf = db[2].conf
+			local reply = raw(db, ...)
+			local first, second = argument(1, ...), argument(2, ...)
+			conf.username, conf.auth = second and first, second or first
+			return reply
+		end
+	end,
+}
+
+local function client_command(raw)
+	return function(db, ...)
+		if tostring(argument(1, ...)):upper() == "REPLY" then
+			error("redis: CLIENT REPLY would change a connection that is shared (nothing was sent)", 2)
+		end
+		return raw(db, ...)
+	end
+end
+
+local function new_method(name)
+	local command = name:upper()
+	-- Only these two spellings answer with booleans, and take a fixed number of arguments.
+	local flags = name == "exists" and "b1" or name == "sismember" and "b2" or nil
+	local raw = core.command(command, flags)
+	if command == "CLIENT" then
+		return client_command(raw)
+	end
+	local wrap = wrappers[core.classify(command)]
+	return wrap and wrap(raw, command) or raw
+end
+
+setmetatable(methods, {
+	__index = function(_, name)
+		if type(name) ~= "string" then
+			return nil
+		end
+		local method = new_method(name)
+		methods[name] = method
+		return method
+	end,
+})
+
+return redis

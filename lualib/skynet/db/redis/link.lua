@@ -1,0 +1,212 @@
+-- A connection that comes back: connect, log in, and after a loss do so again when somebody needs it.
+--
+-- However many coroutines need the connection, one of them connects and the others wait for his result. The first
+-- attempt after a loss is made at once; after failures the next one waits, twice as long each time up to two seconds,
+-- give or take a half, so that many clients do not come back in step.
+local core = require "reef.redis.core"
+local errors = require "reef.channel.error"
+local skynet = require "skynet"
+
+local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
+
+---@class redis.link
+---@field connection userdata
+---@field conf table
+local link = {}
+link.__index = link
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+---@param conf table        see redis.config
+---@param hooks table|nil   failed(error): every error that this connection gives; ready(): after login;
+---                         overload(boolean)
+---@param limits table|nil
+---@return redis.link
+function link.new(conf, hooks, limits)
+	local self = setmetatable({ conf = conf, hooks = hooks or {}, failures = 0, not_before = 0 }, link)
+	local where, failed = "redis " .. conf.where, self.hooks.failed
+	local function failure(code, outcome, command, waited, why, in_flight, unsent)
+		if outcome == "rejected" then
+			return errors.new {
+				code = why:match "^%S+", outcome = outcome, host = where, command = command, message = why,
+			}
+		end
+		local err = errors.new({
+			code = code, outcome = outcome, host = where, command = command,
+			waited = waited, in_flight = in_flight, unsent = unsent,
+		}, why)
+		if failed then
+			failed(err)
+		end
+		return err
+	end
+	local overload = self.hooks.overload and function(on)
+		skynet.fork(self.hooks.overload, on)
+	end
+	self.connection = core.connection(failure, overload, limits or conf.limits)
+	return self
+end
+
+function link:error(code, why, since)
+	return errors.new({
+		code = code, outcome = "not sent", host = "redis " .. self.conf.where, command = "connect",
+		waited = since and now() - since,
+	}, why)
+end
+
+local function refused(reply)
+	return not reply.ok and reply.out
+end
+
+-- HELLO is answered by an error when the server does not know it or the protocol: then it has to be RESP2.
+local function login_commands(conf, resp)
+	local list = {}
+	if resp == 3 then
+		local hello = { "HELLO", 3 }
+		if conf.auth then
+			table.move({ "AUTH", conf.username or "default", conf.auth }, 1, 3, 3, hello)
+		end
+		list[1] = hello
+	elseif conf.auth then
+		list[1] = conf.username and { "AUTH", conf.username, conf.auth } or { "AUTH", conf.auth }
+	end
+	if conf.db then
+		list[#list + 1] = { "SELECT", conf.db }
+	end
+	if conf.name then
+		list[#list + 1] = { "CLIENT", "SETNAME", conf.name }
+	end
+	return list
+end
+
+local function lost()
+	error("the connection was lost", 0)
+end
+
+local function login(self, seconds)
+	local conf = self.conf
+	local db = { core.handle(self.connection, seconds, true, false, nil, lost) }
+	for resp = conf.resp, 2, -1 do
+		local list = login_commands(conf, resp)
+		local replies = #list > 0 and core.pipeline(db, list, {}) or {}
+		local err
+		for _, reply in ipairs(replies) do
+			err = err or refused(reply)
+		end
+		local unknown = resp == 3 and err and (err:find "^NOPROTO" or err:find "unknown command")
+		if not unknown then
+			self.resp = resp
+			return err
+		end
+	end
+end
+
+local function attempt(self)
+	local conf, connection = self.conf, self.connection
+	local since = now()
+	local ok, why = connection:connect(conf.host, conf.port, conf.connect_timeout)
+	if not ok then
+		skynet.error(string.format("Connect to %s failed (%s)", conf.where, why))
+		return self:error("connect", why, since)
+	end
+	-- A server that accepts but never answers must not hold us either.
+	local left = math.max(conf.connect_timeout - (now() - since), 0.001)
+	local done, err = pcall(login, self, conf.connect_timeout > 0 and left or 0)
+	if not done then
+		connection:close("the login failed")
+		return self:error("connect", errors.is(err) and err.message or tostring(err), since)
+	end
+	if err then
+		connection:close("the login failed")
+		skynet.error("socket: auth failed " .. err)
+		return self:error("auth", err, since)
+	end
+	if not connection:ready() then
+		return self:error("connect", "the connection was lost at once", since)
+	end
+	if self.hooks.ready then
+		self.hooks.ready()
+	end
+end
+
+local function finish(self, err)
+	local waiting = self.waiting
+	self.waiting = nil
+	self.last_error = err
+	if err then
+		local pause = math.min(FIRST_PAUSE * 2 ^ self.failures, LONGEST_PAUSE)
+		self.failures = self.failures + 1
+		self.not_before = now() + pause * (0.5 + math.random())
+	else
+		self.failures, self.not_before = 0, 0
+	end
+	for _, token in ipairs(waiting) do
+		skynet.wakeup(token)
+	end
+end
+
+-- The coroutine that connects may be ended: then somebody else has to.
+local guard = {
+	__close = function(self)
+		if self.link.waiting == self.waiting then
+			self.link.connection:close("the coroutine that connected was ended")
+			finish(self.link, self.link:error("connect", "the coroutine that connected was ended"))
+		end
+	end,
+}
+
+local function pause(seconds)
+	skynet.sleep(math.max(1, math.ceil(seconds * 100)))
+end
+
+local function try(self)
+	self.waiting = {}
+	local busy <close> = setmetatable({ link = self, waiting = self.waiting }, guard)
+	local wait = self.not_before - now()
+	if wait > 0 then
+		pause(wait)
+	end
+	local err = attempt(self)
+	finish(busy.link, err)
+	return err
+end
+
+---Makes the connection ready, by at most one attempt. Raises an error object when it cannot.
+---@param seconds number  how long the caller can wait for the attempt of another coroutine; 0: as long as it takes
+function link:open(seconds)
+	if self.connection:state() == "open" then
+		return
+	end
+	if self.closed then
+		error(self:error("closed", "it was disconnected"), 0)
+	end
+	local err
+	if self.waiting then
+		local token, since = {}, now()
+		table.insert(self.waiting, token)
+		if seconds > 0 then
+			skynet.sleep(math.ceil(seconds * 100), token)
+		else
+			skynet.wait(token)
+		end
+		if self.connection:state() == "open" then
+			return
+		end
+		err = self.last_error or self:error("timeout", "not connected in time", since)
+	else
+		err = try(self)
+	end
+	if err then
+		error(err, 0)
+	end
+end
+
+---Closes it for good.
+function link:close(why)
+	self.closed = true
+	self.connection:close(why or "it was disconnected")
+end
+
+return link

@@ -1,0 +1,59 @@
+-- Iterators over the SCAN family: a cursor that nobody has to carry.
+--
+--     for key in db:scan_iter { match = "user:*", count = 500 } do ... end
+--     for field, value in db:hscan_iter("hash") do ... end
+--     for member in db:sscan_iter("set") do ... end
+--     for member, score in db:zscan_iter("ranking") do ... end
+--
+-- As Redis promises: what is there from beginning to end comes at least once; what changes meanwhile may or may not.
+local scan = {}
+
+local function arguments(list, options)
+	for _, name in ipairs { "match", "count", "type" } do
+		if options and options[name] then
+			table.insert(list, name:upper())
+			table.insert(list, options[name])
+		end
+	end
+	return list
+end
+
+-- `width` values belong together.
+local function iterate(db, command, key, options, width)
+	local cursor, items, at = "0", {}, 1
+	local started = false
+	return function()
+		while items[at] == nil do
+			if started and cursor == "0" then
+				return nil
+			end
+			started = true
+			local reply = db[command](db, arguments(key and { key, cursor } or { cursor }, options))
+			cursor, items, at = tostring(reply[1]), reply[2], 1
+		end
+		at = at + width
+		return table.unpack(items, at - width, at - 1)
+	end
+end
+
+function scan.scan_iter(db, options)
+	return iterate(db, "scan", nil, options, 1)
+end
+
+function scan.sscan_iter(db, key, options)
+	return iterate(db, "sscan", key, options, 1)
+end
+
+function scan.hscan_iter(db, key, options)
+	return iterate(db, "hscan", key, options, 2)
+end
+
+function scan.zscan_iter(db, key, options)
+	local next_pair = iterate(db, "zscan", key, options, 2)
+	return function()
+		local member, score = next_pair()
+		return member, tonumber(score)
+	end
+end
+
+return scan

@@ -1,0 +1,132 @@
+/* Commands as bytes: what Lua values become, and what is refused before anything is written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "drivers/redis/encode.h"
+#include "drivers/redis/special.h"
+
+/* Lua: encode(...) -> the bytes of the arguments; a single table holds them. */
+static int encode(lua_State *L) {
+	struct reef_redis_args args;
+	if (lua_gettop(L) == 1 && lua_istable(L, 1))
+		reef_redis_check_table(L, &args, 1, 1, "TEST");
+	else
+		reef_redis_check_stack(L, &args, 1, lua_gettop(L), "TEST");
+	char *p = malloc(args.room + REEF_REDIS_COUNT_ROOM);
+	char *end = reef_redis_encode_args(L, &args, reef_redis_encode_count(p, (size_t)args.count));
+	assert_true((size_t)(end - p) <= args.room + REEF_REDIS_COUNT_ROOM);
+	lua_pushlstring(L, p, (size_t)(end - p));
+	free(p);
+	return 1;
+}
+
+static int setup(void **state) {
+	lua_State *L = luaL_newstate();
+	luaL_openlibs(L);
+	lua_register(L, "encode", encode);
+	*state = L;
+	return 0;
+}
+
+static int teardown(void **state) {
+	lua_close(*state);
+	return 0;
+}
+
+static void run(lua_State *L, const char *code) {
+	if (luaL_dostring(L, code))
+		fail_msg("%s", lua_tostring(L, -1));
+}
+
+static void values_are_sent_as_tostring_prints_them(void **state) {
+	run(*state, "local values = {'', 'text', 'nul\\0crlf\\r\\n', 0, 1, -1, 10, 99, 100, 123456789, math.maxinteger,"
+				" math.mininteger, 1.0, -0.0, 1.5, 1e15, 1e16, 1e100, 0.1, 1/0, -1/0, 2^53, true, false,"
+				" string.rep('x', 100000)}\n"
+				"for _, v in ipairs(values) do\n"
+				"  local text = tostring(v)\n"
+				"  local want = '*1\\r\\n$' .. #text .. '\\r\\n' .. text .. '\\r\\n'\n"
+				"  assert(encode(v) == want, text .. ' became ' .. encode(v))\n"
+				"  assert(encode{v} == want)\n"
+				"end");
+}
+
+static void objects_become_text_and_the_callers_table_stays(void **state) {
+	run(*state, "local calls = 0\n"
+				"local o = setmetatable({}, {__tostring = function() calls = calls + 1; return 'object' end})\n"
+				"assert(encode('a', o, 'b') == '*3\\r\\n$1\\r\\na\\r\\n$6\\r\\nobject\\r\\n$1\\r\\nb\\r\\n')\n"
+				"assert(calls == 1)\n"
+				"local list = {'a', o, 7}\n"
+				"assert(encode(list) == '*3\\r\\n$1\\r\\na\\r\\n$6\\r\\nobject\\r\\n$1\\r\\n7\\r\\n')\n"
+				"assert(calls == 2 and list[2] == o)\n"
+				"local proxy = setmetatable({}, {__index = function(_, i) return 'v' .. i end,"
+				" __len = function() return 2 end})\n"
+				"assert(encode(proxy) == '*2\\r\\n$2\\r\\nv1\\r\\n$2\\r\\nv2\\r\\n')\n");
+}
+
+static void a_list_is_as_long_as_its_n_says(void **state) {
+	run(*state, "assert(encode{'a', 'b', n = 1} == '*1\\r\\n$1\\r\\na\\r\\n')\n"
+				"assert(encode{} == '*0\\r\\n')\n"
+				"local ok, err = pcall(encode, {'a', n = 2})\n"
+				"assert(not ok and err:find('argument 2 is nil', 1, true), err)");
+}
+
+static void nil_is_refused_by_name_and_place(void **state) {
+	run(*state, "for place = 1, 4 do\n"
+				"  local args = {'a', 'b', 'c', 'd'}\n"
+				"  args[place] = nil\n"
+				"  local ok, err = pcall(encode, table.unpack(args, 1, 4))\n"
+				"  assert(not ok and err:find('redis TEST: argument ' .. place .. ' is nil (nothing was sent)', 1, "
+				"true), err)\n"
+				"end\n"
+				"assert(not pcall(encode, {'a', nil, 'c'}))");
+}
+
+static void an_error_in_tostring_is_the_callers(void **state) {
+	run(*state, "local bad = setmetatable({}, {__tostring = function() error('mine', 0) end})\n"
+				"local ok, err = pcall(encode, 'a', bad)\n"
+				"assert(not ok and err == 'mine')\n"
+				"ok, err = pcall(encode, {'a', bad})\n"
+				"assert(not ok and err == 'mine')");
+}
+
+static void long_lists_need_no_stack(void **state) {
+	run(*state, "local list = {}\n"
+				"for i = 1, 200000 do list[i] = i end\n"
+				"local bytes = encode(list)\n"
+				"assert(bytes:sub(1, 9) == '*200000\\r\\n')\n"
+				"assert(bytes:sub(-12) == '$6\\r\\n200000\\r\\n')\n");
+}
+
+static void special_commands_are_known_in_any_case(void **state) {
+	(void)state;
+	assert_int_equal(reef_redis_classify("BLPOP", 5), REEF_REDIS_BLOCKING);
+	assert_int_equal(reef_redis_classify("bLpOp", 5), REEF_REDIS_BLOCKING);
+	assert_int_equal(reef_redis_classify("xreadgroup", 10), REEF_REDIS_MAYBE_BLOCK);
+	assert_int_equal(reef_redis_classify("multi", 5), REEF_REDIS_MULTI);
+	assert_int_equal(reef_redis_classify("PSUBSCRIBE", 10), REEF_REDIS_STREAM);
+	assert_int_equal(reef_redis_classify("get", 3), REEF_REDIS_ORDINARY);
+	assert_int_equal(reef_redis_classify("blpo", 4), REEF_REDIS_ORDINARY);
+	assert_int_equal(reef_redis_classify("", 0), REEF_REDIS_ORDINARY);
+	assert_int_equal(reef_redis_classify("a name that is far too long", 27), REEF_REDIS_ORDINARY);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+			cmocka_unit_test_setup_teardown(values_are_sent_as_tostring_prints_them, setup, teardown),
+			cmocka_unit_test_setup_teardown(objects_become_text_and_the_callers_table_stays, setup, teardown),
+			cmocka_unit_test_setup_teardown(a_list_is_as_long_as_its_n_says, setup, teardown),
+			cmocka_unit_test_setup_teardown(nil_is_refused_by_name_and_place, setup, teardown),
+			cmocka_unit_test_setup_teardown(an_error_in_tostring_is_the_callers, setup, teardown),
+			cmocka_unit_test_setup_teardown(long_lists_need_no_stack, setup, teardown),
+			cmocka_unit_test(special_commands_are_known_in_any_case),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

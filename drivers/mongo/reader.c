@@ -1,0 +1,286 @@
+/* Reading BSON bytes: the only place that trusts a length, and only after comparing it with what is left. */
+#include "bson.h"
+
+static bool is_continuation(uint8_t c) {
+	return (c & 0xc0) == 0x80;
+}
+
+/* Bytes of the sequence at s, 0 if it is not valid UTF-8 (RFC 3629, section 4). */
+static size_t utf8_sequence(const uint8_t *s, size_t left) {
+	uint8_t c = s[0];
+	if (c < 0x80) {
+		return 1;
+	}
+	if (c < 0xc2 || c > 0xf4) {
+		return 0;
+	}
+	size_t size = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+	if (left < size) {
+		return 0;
+	}
+	uint8_t low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+	uint8_t high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+	if (s[1] < low || s[1] > high) {
+		return 0;
+	}
+	for (size_t i = 2; i < size; i++) {
+		if (!is_continuation(s[i])) {
+			return 0;
+		}
+	}
+	return size;
+}
+
+bool reef_utf8_valid(const char *text, size_t size) {
+	const uint8_t *s = (const uint8_t *)text;
+	while (size >= 8) {
+		uint64_t word;
+		memcpy(&word, s, 8);
+		if ((word & UINT64_C(0x8080808080808080)) != 0) {
+			break;
+		}
+		s += 8;
+		size -= 8;
+	}
+	while (size > 0) {
+		size_t n = utf8_sequence(s, size);
+		if (n == 0) {
+			return false;
+		}
+		s += n;
+		size -= n;
+	}
+	return true;
+}
+
+bool reef_bson_open(struct reef_bson_reader *r, const uint8_t *data, size_t size, int depth) {
+	r->depth = depth;
+	if (depth > REEF_BSON_DEPTH) {
+		r->error = "nested too deeply";
+	} else if (size < 5) {
+		r->error = "document shorter than 5 bytes";
+	} else if (reef_get32(data) < size) {
+		r->error = "bytes after the end of the document";
+	} else if (reef_get32(data) > size) {
+		r->error = "document longer than its bytes";
+	} else if (data[size - 1] != 0) {
+		r->error = "document not terminated";
+	} else {
+		r->at = data + 4;
+		r->end = data + size - 1;
+		r->error = NULL;
+		return true;
+	}
+	return false;
+}
+
+/* Each of these answers the size of the payload at p, of which `left` bytes are there, or 0 with *error set. */
+
+static size_t bad(const char **error, const char *text) {
+	*error = text;
+	return 0;
+}
+
+static size_t fixed_size(size_t size, size_t left, const char **error) {
+	return size <= left ? size : bad(error, "value cut short");
+}
+
+static size_t string_size(const uint8_t *p, size_t left, const char **error) {
+	if (left < 5) {
+		return bad(error, "value cut short");
+	}
+	uint32_t n = reef_get32(p);
+	if (n == 0 || n > left - 4) {
+		return bad(error, "string length out of range");
+	}
+	if (p[4 + n - 1] != 0) {
+		return bad(error, "string not terminated");
+	}
+	if (!reef_utf8_valid((const char *)p + 4, n - 1)) {
+		return bad(error, "invalid UTF-8");
+	}
+	return 4 + (size_t)n;
+}
+
+static size_t cstring_size(const uint8_t *p, size_t left, const char **error) {
+	const uint8_t *nul = left > 0 ? memchr(p, 0, left) : NULL;
+	if (nul == NULL) {
+		return bad(error, "text not terminated");
+	}
+	size_t n = (size_t)(nul - p);
+	if (!reef_utf8_valid((const char *)p, n)) {
+		return bad(error, "invalid UTF-8");
+	}
+	return n + 1;
+}
+
+static size_t document_size(const uint8_t *p, size_t left, const char **error) {
+	if (left < 5) {
+		return bad(error, "value cut short");
+	}
+	uint32_t n = reef_get32(p);
+	if (n < 5 || n > left) {
+		return bad(error, "document length out of range");
+	}
+	if (p[n - 1] != 0) {
+		return bad(error, "document not terminated");
+	}
+	return n;
+}
+
+static size_t binary_size(const uint8_t *p, size_t left, const char **error) {
+	if (left < 5) {
+		return bad(error, "value cut short");
+	}
+	uint32_t n = reef_get32(p);
+	if (n > REEF_BSON_SIZE || n > left - 5) {
+		return bad(error, "binary length out of range");
+	}
+	if (p[4] == 2 && (n < 4 || reef_get32(p + 5) != n - 4)) {
+		return bad(error, "length inside binary of subtype 2 does not fit");
+	}
+	return 5 + (size_t)n;
+}
+
+static size_t regex_size(const uint8_t *p, size_t left, const char **error) {
+	size_t pattern = cstring_size(p, left, error);
+	if (pattern == 0) {
+		return 0;
+	}
+	size_t flags = cstring_size(p + pattern, left - pattern, error);
+	return flags == 0 ? 0 : pattern + flags;
+}
+
+static size_t dbpointer_size(const uint8_t *p, size_t left, const char **error) {
+	size_t name = string_size(p, left, error);
+	if (name == 0) {
+		return 0;
+	}
+	return left - name < REEF_BSON_OID_SIZE ? bad(error, "value cut short") : name + REEF_BSON_OID_SIZE;
+}
+
+static size_t code_scope_size(const uint8_t *p, size_t left, int depth, const char **error) {
+	if (left < 4 + 5 + 5) {
+		return bad(error, "value cut short");
+	}
+	uint32_t n = reef_get32(p);
+	if (n < 4 + 5 + 5 || n > left) {
+		return bad(error, "length of code with scope out of range");
+	}
+	size_t code = string_size(p + 4, n - 4, error);
+	if (code == 0) {
+		return 0;
+	}
+	const char *scope = reef_bson_check(p + 4 + code, n - 4 - code, depth + 1);
+	return scope == NULL ? n : bad(error, scope);
+}
+
+static size_t boolean_size(const uint8_t *p, size_t left, const char **error) {
+	if (left < 1) {
+		return bad(error, "value cut short");
+	}
+	return p[0] <= 1 ? 1 : bad(error, "boolean neither 0 nor 1");
+}
+
+bool reef_bson_payload(uint8_t type, const uint8_t *p, size_t left, int depth, size_t *size, const char **error) {
+	switch (type) {
+	case REEF_BSON_UNDEFINED:
+	case REEF_BSON_NULL:
+	case REEF_BSON_MINKEY:
+	case REEF_BSON_MAXKEY:
+		*size = 0;
+		return true;
+	case REEF_BSON_DOUBLE:
+	case REEF_BSON_DATE:
+	case REEF_BSON_TIMESTAMP:
+	case REEF_BSON_INT64:
+		*size = fixed_size(8, left, error);
+		break;
+	case REEF_BSON_INT32:
+		*size = fixed_size(4, left, error);
+		break;
+	case REEF_BSON_DECIMAL128:
+		*size = fixed_size(16, left, error);
+		break;
+	case REEF_BSON_OBJECTID:
+		*size = fixed_size(REEF_BSON_OID_SIZE, left, error);
+		break;
+	case REEF_BSON_BOOLEAN:
+		*size = boolean_size(p, left, error);
+		break;
+	case REEF_BSON_STRING:
+	case REEF_BSON_CODE:
+	case REEF_BSON_SYMBOL:
+		*size = string_size(p, left, error);
+		break;
+	case REEF_BSON_DOCUMENT:
+	case REEF_BSON_ARRAY:
+		*size = document_size(p, left, error);
+		break;
+	case REEF_BSON_BINARY:
+		*size = binary_size(p, left, error);
+		break;
+	case REEF_BSON_REGEX:
+		*size = regex_size(p, left, error);
+		break;
+	case REEF_BSON_DBPOINTER:
+		*size = dbpointer_size(p, left, error);
+		break;
+	case REEF_BSON_CODE_SCOPE:
+		*size = code_scope_size(p, left, depth, error);
+		break;
+	default:
+		*size = bad(error, "unknown type");
+		break;
+	}
+	return *size > 0;
+}
+
+int reef_bson_next(struct reef_bson_reader *r, struct reef_bson_element *e) {
+	if (r->at == r->end) {
+		return 0;
+	}
+	e->type = *r->at;
+	e->key = (const char *)r->at + 1;
+	e->key_size = 0;
+	if (e->type == REEF_BSON_END) {
+		r->error = "document ends before its length";
+		return -1;
+	}
+	/* The document's own terminator stops a key that has none. */
+	size_t key = strlen(e->key);
+	const uint8_t *value = (const uint8_t *)e->key + key + 1;
+	if (value > r->end) {
+		r->error = "key not terminated";
+		return -1;
+	}
+	e->key_size = key;
+	if (!reef_utf8_valid(e->key, key)) {
+		r->error = "invalid UTF-8 in a key";
+		return -1;
+	}
+	if (!reef_bson_payload(e->type, value, (size_t)(r->end - value), r->depth, &e->value_size, &r->error)) {
+		return -1;
+	}
+	e->value = value;
+	r->at = value + e->value_size;
+	return 1;
+}
+
+const char *reef_bson_check(const uint8_t *data, size_t size, int depth) {
+	struct reef_bson_reader r;
+	struct reef_bson_element e;
+	if (!reef_bson_open(&r, data, size, depth)) {
+		return r.error;
+	}
+	int more;
+	while ((more = reef_bson_next(&r, &e)) > 0) {
+		if (e.type == REEF_BSON_DOCUMENT || e.type == REEF_BSON_ARRAY) {
+			const char *error = reef_bson_check(e.value, e.value_size, depth + 1);
+			if (error != NULL) {
+				return error;
+			}
+		}
+	}
+	return more == 0 ? NULL : r.error;
+}

@@ -1,8 +1,12 @@
 /* The room's start-up: each driver makes its Lua modules known. */
+#include "crypt/crypt.h"
+#include "mongo/mongo.h"
 #include "redis/lua_redis.h"
 
 void reef_drivers_setup(void);
 
 void reef_drivers_setup(void) {
+	reef_crypt_setup();
+	reef_mongo_setup();
 	reef_redis_setup();
 }

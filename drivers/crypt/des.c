@@ -37,7 +37,7 @@ static void run(lua_State *L, const uint8_t *key, bool encrypt, const uint8_t *i
 	}
 	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
 	bool ok = c != NULL && EVP_CipherInit_ex(c, EVP_des_ede3_ecb(), NULL, triple, NULL, encrypt) == 1 &&
-			EVP_CIPHER_CTX_set_padding(c, 0) == 1 && EVP_CipherUpdate(c, out, &used, in, (int)size) == 1;
+			  EVP_CIPHER_CTX_set_padding(c, 0) == 1 && EVP_CipherUpdate(c, out, &used, in, (int)size) == 1;
 	EVP_CIPHER_CTX_free(c);
 	if (!ok || (size_t)used != size) {
 		luaL_error(L, "DES is not available");

@@ -86,7 +86,8 @@ static int digest_pbkdf2(lua_State *L) {
 	int n = EVP_MD_get_size(md);
 	luaL_argcheck(L, size <= INT32_MAX && salt_size <= INT32_MAX, 2, "too long");
 	luaL_argcheck(L, iterations > 0 && iterations <= 10000000, 4, "iterations out of range");
-	if (PKCS5_PBKDF2_HMAC(password, (int)size, (const uint8_t *)salt, (int)salt_size, (int)iterations, md, n, out) != 1) {
+	if (PKCS5_PBKDF2_HMAC(password, (int)size, (const uint8_t *)salt, (int)salt_size, (int)iterations, md, n, out) !=
+		1) {
 		return luaL_error(L, "key derivation failed");
 	}
 	lua_pushlstring(L, (const char *)out, (size_t)n);
@@ -117,12 +118,8 @@ static int digest_equal(lua_State *L) {
 
 int reef_open_digest(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"sum", digest_sum},
-			{"hmac", digest_hmac},
-			{"pbkdf2", digest_pbkdf2},
-			{"random", digest_random},
-			{"equal", digest_equal},
-			{NULL, NULL},
+			{"sum", digest_sum},       {"hmac", digest_hmac},   {"pbkdf2", digest_pbkdf2},
+			{"random", digest_random}, {"equal", digest_equal}, {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;
@@ -192,7 +189,7 @@ static int md5_exor(lua_State *L) {
 /* The stream of the `md5` library: each block is the digest of the last block of cipher text and the key. `feedback` is
  * true where the input is cipher text. */
 static void add_stream(lua_State *L, luaL_Buffer *b, const char *seed, size_t seed_size, const char *text, size_t size,
-		bool feedback) {
+					   bool feedback) {
 	uint8_t block[MD5_SIZE + KEY_MAX], code[EVP_MAX_MD_SIZE];
 	size_t key_size;
 	const char *key = luaL_checklstring(L, 2, &key_size);
@@ -208,7 +205,8 @@ static void add_stream(lua_State *L, luaL_Buffer *b, const char *seed, size_t se
 			code[i] = (uint8_t)(code[i] ^ (uint8_t)text[from + i]);
 		}
 		luaL_addlstring(b, (const char *)code, n);
-		memcpy(block, feedback ? (const uint8_t *)text + from : code, n < seed_size + key_size ? n : seed_size + key_size);
+		memcpy(block, feedback ? (const uint8_t *)text + from : code,
+			   n < seed_size + key_size ? n : seed_size + key_size);
 	}
 }
 
@@ -250,13 +248,8 @@ static int md5_decrypt(lua_State *L) {
 
 int reef_open_md5(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"sum", md5_sum},
-			{"sumhexa", md5_sumhexa},
-			{"hmacmd5", md5_hmac},
-			{"exor", md5_exor},
-			{"crypt", md5_crypt},
-			{"decrypt", md5_decrypt},
-			{NULL, NULL},
+			{"sum", md5_sum},     {"sumhexa", md5_sumhexa}, {"hmacmd5", md5_hmac}, {"exor", md5_exor},
+			{"crypt", md5_crypt}, {"decrypt", md5_decrypt}, {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -121,12 +121,8 @@ static int xor_string(lua_State *L) {
 
 void reef_crypt_register_encodings(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"hexencode", hex_encode},
-			{"hexdecode", hex_decode},
-			{"base64encode", base64_encode},
-			{"base64decode", base64_decode},
-			{"xor_str", xor_string},
-			{NULL, NULL},
+			{"hexencode", hex_encode},       {"hexdecode", hex_decode}, {"base64encode", base64_encode},
+			{"base64decode", base64_decode}, {"xor_str", xor_string},   {NULL, NULL},
 	};
 	luaL_setfuncs(L, functions, 0);
 }

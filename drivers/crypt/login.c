@@ -199,14 +199,8 @@ static int dh_secret(lua_State *L) {
 
 void reef_crypt_register_login(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"randomkey", random_key},
-			{"hashkey", hash_key},
-			{"hmac64", hmac64},
-			{"hmac64_md5", hmac64_md5},
-			{"hmac_hash", hmac_hash},
-			{"dhexchange", dh_exchange},
-			{"dhsecret", dh_secret},
-			{NULL, NULL},
+			{"randomkey", random_key}, {"hashkey", hash_key},       {"hmac64", hmac64},      {"hmac64_md5", hmac64_md5},
+			{"hmac_hash", hmac_hash},  {"dhexchange", dh_exchange}, {"dhsecret", dh_secret}, {NULL, NULL},
 	};
 	luaL_setfuncs(L, functions, 0);
 }

@@ -128,14 +128,10 @@ static void set_constant(lua_State *L, const char *name, uint8_t type) {
 
 int reef_open_bson(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"encode", encode},
-			{"encode_order", encode_order},
-			{"decode", decode},
-			{"decode_exact", decode_exact},
-			{"object", object},
-			{"to_lightuserdata", to_lightuserdata},
-			{"to_json", to_json},
-			{"from_json", from_json},
+			{"encode", encode},   {"encode_order", encode_order},
+			{"decode", decode},   {"decode_exact", decode_exact},
+			{"object", object},   {"to_lightuserdata", to_lightuserdata},
+			{"to_json", to_json}, {"from_json", from_json},
 			{NULL, NULL},
 	};
 	luaL_checkversion(L);

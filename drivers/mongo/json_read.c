@@ -84,9 +84,9 @@ static bool hex4(struct reef_json *j, uint32_t *out) {
 	for (int i = 0; i < 4; i++) {
 		char c = j->at < j->end ? *j->at++ : 0;
 		uint32_t d = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
-				: c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10)
-				: c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
-									   : 16;
+					 : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a' + 10)
+					 : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A' + 10)
+											: 16;
 		if (d == 16) {
 			return reef_json_fail(j, "four hexadecimal digits expected");
 		}
@@ -341,7 +341,7 @@ bool reef_json_members(struct reef_json *j, int depth) {
 	while (more) {
 		size_t type = j->w->size;
 		if (!put_byte(j, 0) || !reef_json_append_cstring(j) || !reef_json_expect(j, ':') || !value(j, type, depth) ||
-				!reef_json_more(j, '}', &more)) {
+			!reef_json_more(j, '}', &more)) {
 			return false;
 		}
 	}
@@ -382,7 +382,7 @@ static bool array(struct reef_json *j, int depth) {
 		size_t type = j->w->size;
 		int n = snprintf(key, sizeof(key), "%u", i);
 		if (!put_byte(j, 0) || !reef_json_put(j, key, (size_t)n + 1) || !value(j, type, depth) ||
-				!reef_json_more(j, ']', &more)) {
+			!reef_json_more(j, ']', &more)) {
 			return false;
 		}
 	}

@@ -51,7 +51,7 @@ static bool double_value(struct reef_json *j, size_t type, int depth) {
 	}
 	bool named = strcmp(text, "Infinity") == 0 || strcmp(text, "-Infinity") == 0 || strcmp(text, "NaN") == 0;
 	if (strlen(text) != size || (!named && strspn(text, "0123456789+-.eE") != size) ||
-			!reef_json_parse_double(text, &d)) {
+		!reef_json_parse_double(text, &d)) {
 		return reef_json_fail(j, "not a double");
 	}
 	return reef_json_put_double(j, d);
@@ -152,14 +152,13 @@ static bool parse_date(const char *s, int64_t *out) {
 	struct tm tm = {0};
 	int century, year, ms, minutes;
 	if (!two_digits(&s, &century) || !two_digits(&s, &year) || !character(&s, '-') || !two_digits(&s, &tm.tm_mon) ||
-			!character(&s, '-') || !two_digits(&s, &tm.tm_mday) || !character(&s, 'T') ||
-			!two_digits(&s, &tm.tm_hour) || !character(&s, ':') || !two_digits(&s, &tm.tm_min) ||
-			!character(&s, ':') || !two_digits(&s, &tm.tm_sec) || !fraction(&s, &ms) || !zone(&s, &minutes) ||
-			*s != 0) {
+		!character(&s, '-') || !two_digits(&s, &tm.tm_mday) || !character(&s, 'T') || !two_digits(&s, &tm.tm_hour) ||
+		!character(&s, ':') || !two_digits(&s, &tm.tm_min) || !character(&s, ':') || !two_digits(&s, &tm.tm_sec) ||
+		!fraction(&s, &ms) || !zone(&s, &minutes) || *s != 0) {
 		return false;
 	}
 	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
-			tm.tm_sec > 60) {
+		tm.tm_sec > 60) {
 		return false;
 	}
 	tm.tm_year = century * 100 + year - 1900;
@@ -201,7 +200,7 @@ static bool date_value(struct reef_json *j, size_t type, int depth) {
 
 /* Reads `{"a": ..., "b": ...}`, calling parse with 0 or 1 for the member that came. */
 static bool two_members(struct reef_json *j, const char *const keys[2],
-		bool (*parse)(struct reef_json *j, int member, void *ud), void *ud) {
+						bool (*parse)(struct reef_json *j, int member, void *ud), void *ud) {
 	bool seen[2] = {false, false};
 	bool more = true;
 	if (!reef_json_expect(j, '{')) {
@@ -387,7 +386,7 @@ static bool timestamp_value(struct reef_json *j, size_t type, int depth) {
 	static const char *const keys[2] = {"t", "i"};
 	uint32_t parts[2];
 	return two_members(j, keys, timestamp_member, parts) && reef_json_put32(j, parts[1]) &&
-			reef_json_put32(j, parts[0]);
+		   reef_json_put32(j, parts[0]);
 }
 
 static bool pointer_member(struct reef_json *j, int member, void *ud) {
@@ -395,7 +394,7 @@ static bool pointer_member(struct reef_json *j, int member, void *ud) {
 	r->start[member] = j->w->size;
 	bool ok = member == 0 ? reef_json_append_text(j)
 						  : reef_json_expect(j, '{') && expect_key(j, "$oid") && oid_value(j, 0, 0) &&
-					reef_json_expect(j, '}');
+									reef_json_expect(j, '}');
 	r->size[member] = j->w->size - r->start[member];
 	return ok;
 }
@@ -503,7 +502,7 @@ static enum reef_json_typed scope_first(struct reef_json *j, size_t type, int de
 	const char *scope = j->at;
 	j->at = end;
 	if (!reef_json_more(j, '}', &more) || !more || !reef_json_string(j, key, sizeof(key), &size) ||
-			strcmp(key, "$code") != 0 || !reef_json_expect(j, ':')) {
+		strcmp(key, "$code") != 0 || !reef_json_expect(j, ':')) {
 		return REEF_JSON_NOT_TYPED;
 	}
 	j->w->data[type] = REEF_BSON_CODE_SCOPE;
@@ -566,7 +565,7 @@ enum reef_json_typed reef_json_typed_value(struct reef_json *j, size_t type, int
 	}
 	j->at++;
 	if (reef_json_peek(j) == '"' && j->end - j->at > 1 && j->at[1] == '$' &&
-			reef_json_string(j, key, sizeof(key), &size) && reef_json_expect(j, ':')) {
+		reef_json_string(j, key, sizeof(key), &size) && reef_json_expect(j, ':')) {
 		typed = typed_value(j, key, type, depth);
 	}
 	if (typed == REEF_JSON_NOT_TYPED) {

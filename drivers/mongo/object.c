@@ -94,7 +94,7 @@ static int object_decode(lua_State *L) {
 
 static bool is_fixed(uint8_t type) {
 	return type == REEF_BSON_DOUBLE || type == REEF_BSON_BOOLEAN || type == REEF_BSON_OBJECTID ||
-			type == REEF_BSON_DATE || type == REEF_BSON_TIMESTAMP || type == REEF_BSON_INT32 || type == REEF_BSON_INT64;
+		   type == REEF_BSON_DATE || type == REEF_BSON_TIMESTAMP || type == REEF_BSON_INT32 || type == REEF_BSON_INT64;
 }
 
 /* The index: key -> offset of the element's payload * 256 + type, as the object's user value. */

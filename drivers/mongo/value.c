@@ -256,7 +256,7 @@ static int type_decimal(lua_State *L, const uint8_t *p) {
 
 struct type_name {
 	uint8_t type;
-	size_t size; /* of the payload; 0: any */
+	size_t size;            /* of the payload; 0: any */
 	const char *old, *name; /* for `type`; for `kind`: the server's alias */
 };
 
@@ -284,7 +284,7 @@ static const struct type_name *find_name(lua_State *L, const uint8_t *p, size_t 
 		const struct type_name *n = &names[i];
 		if (n->type == p[1]) {
 			if ((n->size != 0 && size != n->size + 2) || (p[1] == REEF_BSON_DATE && size != 6 && size != 10) ||
-					(p[1] == REEF_BSON_BINARY && size < 3)) {
+				(p[1] == REEF_BSON_BINARY && size < 3)) {
 				luaL_error(L, "Invalid %s", n->old);
 			}
 			return n;
@@ -350,11 +350,8 @@ static int type_plain(lua_State *L, const char *const by_type[]) {
 /* type(v) -> name, value [, extra], as the contract has it. */
 static int value_type(lua_State *L) {
 	static const char *const by_type[LUA_NUMTYPES] = {
-			[LUA_TNIL] = "nil",
-			[LUA_TBOOLEAN] = "boolean",
-			[LUA_TNUMBER] = "number",
-			[LUA_TSTRING] = "string",
-			[LUA_TTABLE] = "table",
+			[LUA_TNIL] = "nil",       [LUA_TBOOLEAN] = "boolean", [LUA_TNUMBER] = "number",
+			[LUA_TSTRING] = "string", [LUA_TTABLE] = "table",
 	};
 	luaL_checkany(L, 1);
 	int n = type_plain(L, by_type);

@@ -214,7 +214,7 @@ static bool copy_metatable(struct reef_freeze *freeze, uint32_t step, Table *cop
 }
 
 static bool is_metamethod_name(const TValue *key) {
-	return ttisshrstring(key) && memcmp(getstr(tsvalue(key)), "__", 2) == 0;
+	return ttisshrstring(key) && strncmp(getstr(tsvalue(key)), "__", 2) == 0;
 }
 
 /* Adds an entry to the hash part, which has room for it. */

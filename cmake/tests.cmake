@@ -31,3 +31,13 @@ set_target_properties(test_process_core PROPERTIES PREFIX "" OUTPUT_NAME core
 target_link_libraries(test_process_core PRIVATE reef_flags)
 target_include_directories(test_process_core SYSTEM PRIVATE
 	$<TARGET_PROPERTY:reef_lua,INTERFACE_SYSTEM_INCLUDE_DIRECTORIES>)
+
+# C services that tests launch, one file each: build/<preset>/tests/modules/NAME.so.
+file(GLOB module_sources CONFIGURE_DEPENDS tests/modules/*.c)
+foreach(source ${module_sources})
+	get_filename_component(name ${source} NAME_WE)
+	add_library(module_${name} MODULE ${source})
+	set_target_properties(module_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
+		LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/modules)
+	target_link_libraries(module_${name} PRIVATE reef_flags)
+endforeach()

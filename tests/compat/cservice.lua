@@ -1,0 +1,59 @@
+-- Services written in C against the C API: tests/modules/counter.c, found through `cpath`.
+local skynet = require "skynet"
+require "skynet.manager"
+local test = require "test"
+
+local modules = test.reef:match "^(.*)/[^/]*$" .. "/tests/modules"
+assert(os.execute("mkdir -p cservice && ln -sf '" .. modules .. "'/*.so cservice/"))
+
+skynet.register_protocol {
+	name = "text",
+	id = skynet.PTYPE_TEXT,
+	pack = tostring,
+	unpack = skynet.tostring,
+}
+
+local function counter(param)
+	local address = assert(skynet.launch("counter", param))
+	test.defer(skynet.kill, address)
+	return address
+end
+
+test.case("it gets its parameter, messages and replies", function()
+	local address = counter "10"
+	skynet.send(address, "text", "one")
+	skynet.send(address, "text", "two")
+	test.equal(skynet.call(address, "text", "get"), "13")
+end)
+
+test.case("it may keep a message", function()
+	local address = counter "0"
+	skynet.send(address, "text", "keep this one")
+	skynet.send(address, "text", "not this")
+	test.equal(skynet.call(address, "text", "kept"), "keep this one")
+end)
+
+test.case("it may have several instances", function()
+	local a, b = counter "1", counter "100"
+	test.equal(skynet.call(a, "text", "get"), "2")
+	test.equal(skynet.call(b, "text", "get"), "101")
+end)
+
+test.case("signals reach its signal function", function()
+	local address = counter "0"
+	require("skynet.core").command("SIGNAL", skynet.address(address) .. " 5")
+	test.equal(skynet.call(address, "text", "get"), "6")
+end)
+
+test.case("one that refuses to start, or does not exist, gives nil", function()
+	test.equal(skynet.launch("counter", "refuse"), nil)
+	test.equal(skynet.launch "no_such_module", nil)
+end)
+
+test.case("callers of one that ends are told", function()
+	local address = assert(skynet.launch("counter", "0"))
+	skynet.send(address, "text", "fail")
+	test.raises("call failed", skynet.call, address, "text", "get")
+end)
+
+test.run()

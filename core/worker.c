@@ -131,7 +131,6 @@ static struct reef_service *find(struct reef_worker *worker) {
 		service = reef_global_queue_pop();
 	if (service == NULL)
 		service = steal(worker);
-	reef_scheduler_wake_done();
 	return service;
 }
 
@@ -194,6 +193,7 @@ void reef_worker_run(struct reef_worker *worker) {
 				service = spin(worker);
 			}
 			if (service == NULL) {
+				reef_scheduler_wake_done();
 				wait(worker);
 				worker->surplus_since = worker->last_poll = reef_cycles();
 				continue;
@@ -201,8 +201,12 @@ void reef_worker_run(struct reef_worker *worker) {
 		}
 		if (!busy) {
 			reef_scheduler_set_busy(&busy, true);
+			reef_scheduler_wake_done();
 			reef_watchdog_notice();
 		}
+		/* Somebody else must look after sockets and timers meanwhile. */
+		if (service->slice_cycles > reef_worker_limits.is_long && !reef_poller_is_held())
+			reef_scheduler_wake_one();
 		uint64_t now = run_slice(worker, service);
 		reef_epoch_quiescent();
 		if (reef_epoch_pending() >= RECLAIM_AT)

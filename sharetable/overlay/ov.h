@@ -67,14 +67,35 @@
  * belongs to a value's place. */
 LUAI_FUNC l_noret reef_shared_refuse(lua_State *L, Table *t, const TValue *key);
 LUAI_FUNC l_noret reef_shared_refuse_slot(lua_State *L, Table *t, const TValue *slot);
-/* Same length and bytes? For short strings of the same hash. */
-LUAI_FUNC int reef_shared_same_bytes(const TString *a, const TString *b);
 LUAI_FUNC unsigned int reef_shared_seed(void);
 
-#undef eqshrstr
-#define eqshrstr(a, b) ((a) == (b) || ((a)->hash == (b)->hash && reef_shared_same_bytes(a, b)))
+/* Are two short strings with the same hash the same? Calls nothing: a call would make luaH_getshortstr, the hottest
+ * function of all, save registers that it need not touch. */
+static inline int reef_same_bytes(const TString *a, const TString *b) {
+	size_t l = a->shrlen;
+	const char *s = getstr(a), *t = getstr(b);
+	if (l != b->shrlen)
+		return 0;
+	for (; l >= 8; l -= 8, s += 8, t += 8) {
+		unsigned long long x, y;
+		memcpy(&x, s, 8);
+		memcpy(&y, t, 8);
+		if (x != y)
+			return 0;
+	}
+	for (; l > 0; l--, s++, t++) {
+		if (*s != *t)
+			return 0;
+	}
+	return 1;
+}
 
+#undef eqshrstr
+#define eqshrstr(a, b) ((a) == (b) || (l_unlikely((a)->hash == (b)->hash) && reef_same_bytes(a, b)))
+
+#ifndef luai_makeseed
 #define luai_makeseed(L) reef_shared_seed()
+#endif
 
 /* The VM's loop does not save its program counter before a fast assignment, since none can fail in stock Lua; without
  * it the error would name a wrong line. `pc` and `ci` are locals of luaV_execute; everywhere else they are these. */

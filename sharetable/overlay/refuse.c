@@ -1,4 +1,4 @@
-/* What the hooks call when stock Lua would go wrong: refusing to write, comparing strings of two VMs; and the seed. */
+/* What the hooks call when stock Lua would go wrong: refusing to write; and the seed. */
 #include "ov.h"
 
 #include "owner.h"
@@ -25,10 +25,6 @@ l_noret reef_shared_refuse_slot(lua_State *L, Table *t, const TValue *slot) {
 		getnodekey(L, &key, cast(const Node *, slot));
 	}
 	reef_shared_refuse(L, t, &key);
-}
-
-int reef_shared_same_bytes(const TString *a, const TString *b) {
-	return a->shrlen == b->shrlen && memcmp(getstr(a), getstr(b), a->shrlen) == 0;
 }
 
 static unsigned int seed;

@@ -1,6 +1,16 @@
-/* Start-up of the room. */
+/* Start-up of the room: every VM of a service uses the code cache, and is ended in two steps. */
 #include "setup.h"
 
+#include "codecache.h"
+#include "core/host.h"
+#include "vm.h"
+
 void reef_sharetable_setup(void) {
+	static const struct reef_host_hooks hooks = {
+			.close_state = reef_vm_close,
+			.load_file = reef_codecache_load,
+	};
 	reef_share_library_names();
+	reef_host_set_hooks(&hooks);
+	reef_host_preload("skynet.codecache", reef_codecache_open);
 }

@@ -48,7 +48,7 @@ static int is_identifier(const char *s, size_t l) {
 		return 0;
 	for (size_t i = 0; i < l; i++) {
 		char c = s[i];
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'))
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.'))
 			return 0;
 	}
 	return 1;

@@ -88,7 +88,7 @@ void reef_schedule(struct reef_service *service) {
 	struct reef_service *running = atomic_load_explicit(&worker->running, memory_order_relaxed);
 	if (running == NULL) {
 		reef_run_queue_push(&worker->queue, service);
-	} else if (running->slice_cycles > reef_worker_limits.is_long && reef_scheduler_has_sleepers()) {
+	} else if (running->slice_cycles > reef_worker_limits.is_long) {
 		reef_run_queue_push(&worker->queue, service);
 		reef_scheduler_wake_one();
 	} else {
@@ -126,10 +126,6 @@ void reef_scheduler_search_end(void) {
 void reef_scheduler_wake_done(void) {
 	if (atomic_load_explicit(&wake_under_way, memory_order_relaxed))
 		atomic_store(&wake_under_way, false);
-}
-
-bool reef_scheduler_has_sleepers(void) {
-	return atomic_load_explicit(&parked_count, memory_order_relaxed) > 0 || reef_poller_blocked_until() != 0;
 }
 
 void reef_scheduler_park_begin(struct reef_worker *worker) {

@@ -47,7 +47,6 @@ void reef_scheduler_wake_one(void);
 
 /* ---- for the watchdog ---- */
 struct reef_worker *reef_scheduler_worker(int index);
-bool reef_scheduler_has_sleepers(void);
 /* Puts what waits in the worker's `next` where others find it. */
 void reef_scheduler_expose_next(struct reef_worker *worker);
 

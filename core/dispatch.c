@@ -16,6 +16,7 @@
 #include "alloc.h"
 #include "log.h"
 #include "serialise.h"
+#include "trace_private.h"
 
 /* ---- protocols ---- */
 
@@ -100,6 +101,8 @@ static void reply_to_task(struct reef_host *host, const struct reef_session *ent
 		codec = protocol ? protocol->unpacks : CODEC_NONE;
 	}
 	task->awaited = 0;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_event(task, "resume", NULL);
 	if (codec == CODEC_USER) {
 		/* Its function runs inside the task, where it may raise. */
 		task->flags |= TASK_UNPACK;
@@ -221,6 +224,8 @@ static void on_response(struct reef_host *host, const struct reef_message *m) {
 	case SESSION_SLEEP:
 		reef_sessions_remove(&host->sessions, found);
 		task->awaited = 0;
+		if (task->flags & TASK_TAGGED)
+			reef_trace_event(task, "resume", NULL);
 		reef_task_run(task, 0);
 		break;
 	case SESSION_START:
@@ -361,6 +366,8 @@ static void on_request(struct reef_host *host, const struct reef_message *m) {
 	task->source = m->source;
 	task->ptype = m->type;
 	task->flags = TASK_OWES;
+	if (host->trace_pending || protocol->trace >= 0)
+		reef_trace_request(task, protocol);
 	if (protocol->unpacks == CODEC_USER) {
 		lua_pushcfunction(L, user_request);
 		n = 6;
@@ -403,6 +410,7 @@ void reef_dispatch(struct reef_host *host, struct reef_message *m) {
 		on_error(host, m);
 		break;
 	case REEF_PTYPE_TRACE:
+		reef_trace_announced(host, m);
 		break;
 	default:
 		on_request(host, m);

@@ -72,6 +72,12 @@ int reef_core_command(lua_State *L);
 int reef_core_intcommand(lua_State *L);
 int reef_core_addresscommand(lua_State *L);
 
+/* ---- trace.c ---- */
+int reef_core_trace(lua_State *L);
+int reef_core_tracetag(lua_State *L);
+int reef_core_newtag(lua_State *L);
+int reef_core_traceproto(lua_State *L);
+
 /* ---- lua_core.c ---- */
 int reef_open_host(lua_State *L);
 int reef_open_core(lua_State *L);

@@ -32,7 +32,7 @@ enum {
 	TASK_SELF_TOKEN = 8,   /* sleeps on its own coroutine */
 	TASK_TABLE_TOKEN = 16, /* sleeps on a token in the table of tokens */
 	TASK_UNPACK = 32,      /* the continuation unpacks host->incoming with the protocol's own function */
-	TASK_TRACED = 64,
+	TASK_TAGGED = 64,      /* the table of trace tags has it */
 };
 
 struct reef_task {
@@ -146,6 +146,7 @@ struct reef_host {
 	lua_State *from;   /* who resumes tasks: NULL, or the thread of a raw callback */
 	struct reef_task *all;
 	struct reef_task *pool;
+	struct reef_task *spare; /* memory of dropped tasks, kept so that an old pointer can be looked at */
 	uint32_t pooled, pool_low, pool_window;
 	uint64_t serial; /* of the last task */
 
@@ -161,7 +162,8 @@ struct reef_host {
 	int raw_callback;    /* registry; 0: the dispatcher */
 	int unknown_request; /* registry; 0: the default */
 	int unknown_response;
-	int tracer; /* registry: function that writes trace lines; 0: nothing is traced */
+	uint32_t trace_count;   /* tags made */
+	uint32_t trace_pending; /* tags announced for requests to come */
 	bool raw_forward;
 	bool booted;    /* the main chunk has been run */
 	bool completed; /* the table skynet has its rarely used part */

@@ -181,21 +181,32 @@ int reef_core_exit(lua_State *L) {
 
 /* ---- commands ---- */
 
-static const char *command(lua_State *L) {
+/* *gone: the service has ended itself, and the function must not return. */
+static const char *command(lua_State *L, bool *gone) {
 	const char *name = luaL_checkstring(L, 1);
 	const char *parameter = lua_isnoneornil(L, 2) ? NULL : luaL_tolstring(L, 2, NULL);
-	return reef_command(reef_host_get(L)->service, name, parameter);
+	struct reef_host *host = reef_host_get(L);
+	const char *text = reef_command(host->service, name, parameter);
+	*gone = (strcmp(name, "KILL") == 0 || strcmp(name, "EXIT") == 0) && reef_service_ending(host->service);
+	return text;
 }
 
 /* command(name [, text]) -> text or nil */
 int reef_core_command(lua_State *L) {
-	lua_pushstring(L, command(L));
+	bool gone;
+	const char *text = command(L, &gone);
+	if (gone)
+		return reef_core_exit(L);
+	lua_pushstring(L, text);
 	return 1;
 }
 
 /* intcommand(name [, text]) -> number or nil */
 int reef_core_intcommand(lua_State *L) {
-	const char *text = command(L);
+	bool gone;
+	const char *text = command(L, &gone);
+	if (gone)
+		return reef_core_exit(L);
 	if (!text)
 		return 0;
 	if (lua_stringtonumber(L, text) == 0)
@@ -205,7 +216,10 @@ int reef_core_intcommand(lua_State *L) {
 
 /* addresscommand(name [, text]) -> address or nil */
 int reef_core_addresscommand(lua_State *L) {
-	const char *text = command(L);
+	bool gone;
+	const char *text = command(L, &gone);
+	if (gone)
+		return reef_core_exit(L);
 	if (!text || text[0] != ':')
 		return 0;
 	lua_pushinteger(L, (lua_Integer)strtoul(text + 1, NULL, 16));

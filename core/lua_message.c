@@ -12,6 +12,7 @@
 #include "functions.h"
 #include "global.h"
 #include "serialise.h"
+#include "trace_private.h"
 
 /* ---- addresses and payloads ---- */
 
@@ -183,6 +184,8 @@ static int call_with(lua_State *L, struct reef_task *task, struct reef_target ta
 	uint8_t ptype = m->type;
 	m->session = session;
 	m->source = 0;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_call(task, target, L);
 	if (!reef_deliver(host, target, m)) {
 		char text[16];
 		snprintf(text, sizeof text, ":%08x", target.handle);
@@ -264,6 +267,8 @@ static struct reef_task *owing(lua_State *L, const char *error) {
 	if (!task || !(task->flags & TASK_OWES))
 		luaL_error(L, error);
 	task->flags &= (uint8_t)~TASK_OWES;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_event(task, "response", NULL);
 	return task;
 }
 

@@ -8,6 +8,7 @@
 #include "functions.h"
 #include "message.h"
 #include "timer.h"
+#include "trace_private.h"
 
 #include "lstate.h"
 
@@ -166,6 +167,8 @@ int reef_core_sleep(lua_State *L) {
 	int32_t session = reef_service_new_session(host->service);
 	reef_sessions_add(&host->sessions, session, SESSION_SLEEP, task);
 	task->awaited = session;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_event(task, "sleep", L);
 	start_timer(host, session, cs);
 	return reef_task_block(L, task, slept);
 }

@@ -19,6 +19,7 @@
 #include "alloc.h"
 #include "log.h"
 #include "profile_private.h"
+#include "trace_private.h"
 
 enum { POOL_WINDOW = 1024, POOL_KEPT = 16 };
 
@@ -80,7 +81,13 @@ struct reef_task *reef_task_new(struct reef_host *host) {
 	}
 	bool no_limit = host->no_limit;
 	host->no_limit = true;
-	task = reef_calloc(1, sizeof(*task));
+	task = host->spare;
+	if (task) {
+		host->spare = task->next;
+		memset(task, 0, sizeof(*task));
+	} else {
+		task = reef_calloc(1, sizeof(*task));
+	}
 	task->host = host;
 	task->serial = ++host->serial;
 	task->L = lua_newthread(host->L);
@@ -105,13 +112,21 @@ static void drop(struct reef_task *task) {
 		host->all = task->all_next;
 	if (task->all_next)
 		task->all_next->all_prev = task->all_prev;
-	reef_free(task);
+	task->state = TASK_FREE;
+	task->serial = 0;
+	task->next = host->spare;
+	host->spare = task;
 }
 
 static void recycle(struct reef_task *task) {
 	struct reef_host *host = task->host;
 	lua_settop(task->L, 0);
+	if (task->flags & TASK_TAGGED) {
+		reef_trace_event(task, "end", NULL);
+		reef_trace_forget(task);
+	}
 	task->state = TASK_FREE;
+	task->serial = 0;
 	task->flags = 0;
 	task->session = 0;
 	task->source = 0;
@@ -135,6 +150,8 @@ static void recycle(struct reef_task *task) {
 /* ---- running ---- */
 
 static void close_and_drop(struct reef_task *task) {
+	if (task->flags & TASK_TAGGED)
+		reef_trace_forget(task);
 	lua_State *L = task->L;
 	reef_thread_close(L, task->host->active);
 	lua_settop(L, 0);
@@ -192,6 +209,8 @@ static void failed(struct reef_task *task) {
 	struct reef_host *host = task->host;
 	bool no_limit = host->no_limit;
 	host->no_limit = true;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_event(task, "error", NULL);
 	reef_task_report(host, task->L);
 	reef_task_answer_error(task, lua_tostring(host->L, -1));
 	lua_pop(host->L, 1);
@@ -290,13 +309,9 @@ uint64_t reef_task_serial(const struct reef_task *task) {
 	return task->serial;
 }
 
-bool reef_task_alive(struct reef_host *host, const struct reef_task *task, uint64_t serial)
-{
-	for (const struct reef_task *t = host->all; t; t = t->all_next) {
-		if (t == task)
-			return t->serial == serial && t->state != TASK_FREE;
-	}
-	return false;
+bool reef_task_alive(struct reef_host *host, const struct reef_task *task, uint64_t serial) {
+	(void)host;
+	return task->serial == serial;
 }
 
 int reef_task_block(lua_State *L, struct reef_task *task, lua_KFunction k) {
@@ -425,9 +440,9 @@ void reef_tasks_fini(struct reef_host *host) {
 }
 
 void reef_tasks_free(struct reef_host *host) {
-	while (host->all) {
-		struct reef_task *task = host->all;
-		host->all = task->all_next;
+	while (host->spare) {
+		struct reef_task *task = host->spare;
+		host->spare = task->next;
 		reef_free(task);
 	}
 }

@@ -6,6 +6,10 @@ local skynet = require "reef.host"
 
 skynet.pcall = pcall
 
+local function traceback(reason)
+	return debug.traceback(tostring(reason), 2)
+end
+
 ---Runs the init functions and then `start`, and tells the launcher how that ended. Internal.
 ---@param start fun()
 function skynet.init_service(start)
@@ -16,7 +20,7 @@ function skynet.init_service(start)
 			loader.init_all()
 		end
 		start()
-	end, debug.traceback)
+	end, traceback)
 	skynet.init_thread = nil
 	if ok then
 		skynet.send(".launcher", "lua", "LAUNCHOK")

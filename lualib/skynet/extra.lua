@@ -125,6 +125,12 @@ return function(skynet)
 		return core.tasks()[thread]
 	end
 
+	local origins = setmetatable({}, { __mode = "k" }) ---@type table<thread, string> where timers were set
+
+	local function traceback(thread)
+		return origins[thread] or debug.traceback(thread)
+	end
+
 	local function describe(thread, session)
 		return ("%s session: %d"):format(thread, session)
 	end
@@ -138,13 +144,13 @@ return function(skynet)
 			return skynet.init_thread and debug.traceback(skynet.init_thread)
 		elseif kind == "table" then
 			for thread, session in pairs(core.tasks()) do
-				what[describe(thread, session)] = debug.traceback(thread)
+				what[describe(thread, session)] = traceback(thread)
 			end
 			return what
 		elseif kind == "number" then
 			for thread, session in pairs(core.tasks()) do
 				if session == what then
-					return debug.traceback(thread)
+					return traceback(thread)
 				end
 			end
 			return "No session"
@@ -157,16 +163,53 @@ return function(skynet)
 	function add.uniqtask()
 		local groups = {}
 		for thread, session in pairs(core.tasks()) do
-			local traceback = debug.traceback(thread)
-			groups[traceback] = groups[traceback] or {}
-			table.insert(groups[traceback], session)
+			local stack = traceback(thread)
+			groups[stack] = groups[stack] or {}
+			table.insert(groups[stack], session)
 		end
 		local result = {}
-		for traceback, sessions in pairs(groups) do
+		for stack, sessions in pairs(groups) do
 			table.sort(sessions)
-			result[("%d\tsessions:[%s]\n"):format(#sessions, table.concat(sessions, ","))] = traceback
+			result[("%d\tsessions:[%s]\n"):format(#sessions, table.concat(sessions, ","))] = stack
 		end
 		return result
+	end
+
+	-- ---- tracing ----
+
+	add.tracetag = core.tracetag
+	add.traceproto = core.traceproto
+	add.tracelog = core.trace
+
+	---Traces what the running coroutine asks of others.
+	---@param info? string
+	function add.trace(info)
+		local tag = core.tracetag()
+		skynet.error("TRACE", tag)
+		if tag ~= false then
+			core.trace(core.newtag(), info and "trace " .. info or "trace")
+		end
+	end
+
+	---A rawcall in the name of a tag that came from elsewhere.
+	function add.tracecall(tag, address, kind, message, size)
+		core.trace(tag, "tracecall begin")
+		core.send(address, skynet.PTYPE_TRACE, 0, tag)
+		local reply, reply_size = skynet.rawcall(address, kind, message, size)
+		core.trace(tag, "tracecall end")
+		return reply, reply_size
+	end
+
+	local timeout = skynet.timeout
+
+	---Remembers where timers are set, for lists of tasks.
+	---@param on boolean
+	function add.trace_timeout(on)
+		skynet.timeout = not on and timeout or function(cs, f)
+			local thread = timeout(cs, f)
+			origins[thread] = debug.traceback(("timer of %d cs from:"):format(cs), 2)
+			return thread
+		end
 	end
 
 	-- ---- the rest ----
@@ -191,6 +234,17 @@ return function(skynet)
 	add._proto = setmetatable({}, {
 		__index = function(_, key)
 			return core.protocol(key)
+		end,
+		__pairs = function()
+			return coroutine.wrap(function()
+				for id = 0, 255 do
+					local protocol = core.protocol(id)
+					if protocol then
+						coroutine.yield(id, protocol)
+						coroutine.yield(protocol.name, protocol)
+					end
+				end
+			end)
 		end,
 	})
 

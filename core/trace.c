@@ -1,0 +1,199 @@
+/* Tracing.
+ *
+ * A task's tag lies in a table of the registry under its thread: a string, or false where its protocol forbids tracing.
+ * Only tasks with the flag TASK_TAGGED come here, so what is not traced pays for one test of a bit. Own slice only; the
+ * table is made with the first tag. */
+#include "trace_private.h"
+
+#include <inttypes.h>
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "functions.h"
+#include "log.h"
+#include "lua_message.h"
+#include "message.h"
+#include "timer.h"
+
+enum { TAG_SIZE = 64, LINE_SIZE = 1024, LEVELS = 3 };
+
+/* Addresses are keys of the registry: thread -> tag, and source -> tag that it announced. */
+static char tags, announced;
+
+static bool push_table(lua_State *L, char *key, bool make) {
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TTABLE)
+		return true;
+	if (!make)
+		return false;
+	lua_pop(L, 1);
+	lua_newtable(L);
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, key);
+	return true;
+}
+
+/* Puts the value on top of host->L into the table of tags. */
+static void set_tag(struct reef_task *task) {
+	lua_State *L = task->host->L;
+	push_table(L, &tags, true);
+	lua_pushthread(task->L);
+	lua_xmove(task->L, L, 1);
+	lua_pushvalue(L, -3);
+	lua_rawset(L, -3);
+	lua_pop(L, 2);
+	task->flags |= TASK_TAGGED;
+}
+
+/* Pushes the task's tag onto host->L; false if there is none. */
+static bool push_tag(struct reef_task *task) {
+	lua_State *L = task->host->L;
+	if (!push_table(L, &tags, false)) {
+		lua_pop(L, 1);
+		return false;
+	}
+	lua_pushthread(task->L);
+	lua_xmove(task->L, L, 1);
+	lua_rawget(L, -2);
+	lua_remove(L, -2);
+	if (lua_type(L, -1) == LUA_TSTRING)
+		return true;
+	lua_pop(L, 1);
+	return false;
+}
+
+static void write_line(struct reef_host *host, const char *tag, const char *text, lua_State *L, int level) {
+	char line[LINE_SIZE];
+	int size = snprintf(line, sizeof line, "<TRACE %s> %" PRIu64 " %s", tag, reef_now_ns(), text);
+	const char *separator = " : ";
+	lua_Debug ar;
+	for (int found = 0; L && found < LEVELS && size < LINE_SIZE && lua_getstack(L, level, &ar); level++) {
+		lua_getinfo(L, "Sl", &ar);
+		if (ar.currentline < 0)
+			continue;
+		size += snprintf(line + size, (size_t)(LINE_SIZE - size), "%s%s:%d", separator, ar.short_src, ar.currentline);
+		separator = " ";
+		found++;
+	}
+	reef_log_bytes(host->handle, line, strlen(line));
+}
+
+static void new_tag(struct reef_host *host) {
+	char tag[TAG_SIZE];
+	snprintf(tag, sizeof tag, ":%08x-%" PRIu32, host->handle, ++host->trace_count);
+	lua_pushstring(host->L, tag);
+}
+
+void reef_trace_announced(struct reef_host *host, const struct reef_message *m) {
+	lua_State *L = host->L;
+	push_table(L, &announced, true);
+	lua_pushlstring(L, m->data, m->size);
+	lua_rawseti(L, -2, m->source);
+	lua_pop(L, 1);
+	host->trace_pending++;
+}
+
+void reef_trace_request(struct reef_task *task, const struct reef_protocol *protocol) {
+	struct reef_host *host = task->host;
+	lua_State *L = host->L;
+	int top = lua_gettop(L);
+	if (protocol->trace == 0) {
+		lua_pushboolean(L, 0);
+		set_tag(task);
+		return;
+	}
+	if (host->trace_pending && push_table(L, &announced, false)) {
+		if (lua_rawgeti(L, -1, task->source) == LUA_TSTRING) {
+			lua_pushnil(L);
+			lua_rawseti(L, -3, task->source);
+			host->trace_pending--;
+			set_tag(task);
+		}
+	}
+	lua_settop(L, top);
+	if (!(task->flags & TASK_TAGGED) && protocol->trace == 1) {
+		new_tag(host);
+		set_tag(task);
+	}
+	if (task->flags & TASK_TAGGED)
+		reef_trace_event(task, "request", NULL);
+}
+
+void reef_trace_event(struct reef_task *task, const char *event, lua_State *L) {
+	struct reef_host *host = task->host;
+	if (!push_tag(task))
+		return;
+	write_line(host, lua_tostring(host->L, -1), event, L, 1);
+	lua_pop(host->L, 1);
+}
+
+void reef_trace_call(struct reef_task *task, struct reef_target target, lua_State *L) {
+	struct reef_host *host = task->host;
+	if (!push_tag(task))
+		return;
+	size_t size;
+	const char *tag = lua_tolstring(host->L, -1, &size);
+	write_line(host, tag, "call", L, 1);
+	struct reef_message *m = reef_message_new(size);
+	memcpy(m->data, tag, size);
+	m->type = REEF_PTYPE_TRACE;
+	m->session = 0;
+	m->source = 0;
+	reef_deliver(host, target, m);
+	lua_pop(host->L, 1);
+}
+
+void reef_trace_forget(struct reef_task *task) {
+	lua_pushnil(task->host->L);
+	set_tag(task);
+	task->flags &= (uint8_t)~TASK_TAGGED;
+}
+
+/* trace(tag, text [, coroutine or level]) */
+int reef_core_trace(lua_State *L) {
+	const char *tag = luaL_checkstring(L, 1);
+	const char *text = luaL_checkstring(L, 2);
+	lua_State *where = NULL;
+	int level = 0;
+	if (lua_isthread(L, 3)) {
+		where = lua_tothread(L, 3);
+	} else if (!lua_isnoneornil(L, 3)) {
+		where = L;
+		level = (int)luaL_checkinteger(L, 3);
+	}
+	write_line(reef_host_get(L), tag, text, where, level);
+	return 0;
+}
+
+/* tracetag() -> tag of the running coroutine; false where tracing is forbidden */
+int reef_core_tracetag(lua_State *L) {
+	struct reef_task *task = reef_host_get(L)->running;
+	if (!task || !(task->flags & TASK_TAGGED))
+		return 0;
+	push_table(L, &tags, true);
+	lua_pushthread(task->L);
+	lua_xmove(task->L, L, 1);
+	lua_rawget(L, -2);
+	return 1;
+}
+
+/* newtag() -> a tag of this service, which the running coroutine has from now on */
+int reef_core_newtag(lua_State *L) {
+	struct reef_host *host = reef_host_get(L);
+	struct reef_task *task = host->running;
+	if (!task)
+		return luaL_error(L, "only a coroutine of the service can be traced");
+	new_tag(host);
+	lua_pushstring(L, lua_tostring(host->L, -1));
+	if (L == host->L)
+		lua_insert(L, -2);
+	set_tag(task);
+	return 1;
+}
+
+/* traceproto(type, flag) */
+int reef_core_traceproto(lua_State *L) {
+	struct reef_protocol *protocol = reef_check_protocol(L, 1);
+	protocol->trace = lua_isnoneornil(L, 2) ? -1 : (int8_t)lua_toboolean(L, 2);
+	return 0;
+}

@@ -1,0 +1,20 @@
+/* Tracing: tags that follow a request from service to service, and the lines they leave in the log. */
+#ifndef REEF_TRACE_PRIVATE_H
+#define REEF_TRACE_PRIVATE_H
+
+#include "host_private.h"
+
+struct reef_target;
+
+/* The tag that came ahead of a request from m's source is kept for it. */
+void reef_trace_announced(struct reef_host *host, const struct reef_message *m);
+/* A task begins with a request: it takes the tag that was announced, or one of its own if its protocol is traced. */
+void reef_trace_request(struct reef_task *task, const struct reef_protocol *protocol);
+/* Logs an event of a task that has a tag (TASK_TAGGED), with where L is if it is not NULL. */
+void reef_trace_event(struct reef_task *task, const char *event, lua_State *L);
+/* Logs the call and sends the tag ahead of it. */
+void reef_trace_call(struct reef_task *task, struct reef_target target, lua_State *L);
+/* The task ends: its tag is forgotten. */
+void reef_trace_forget(struct reef_task *task);
+
+#endif

@@ -1,0 +1,539 @@
+-- Requests and responses over one connection that many coroutines share; it comes back after a loss.
+--
+-- Order mode: replies come in the order of the requests, and each request brings the function that reads its reply.
+-- Session mode: one function reads any reply and says which request it belongs to.
+--
+-- One coroutine reads for everybody. A request whose time is over leaves a tombstone: its reply is read when it comes,
+-- and dropped, so that nobody gets another's. After too many of those, and whenever a reader raises, the connection is
+-- closed. What failed is said by an error object (reef.channel.error) that equals `error` and prints as
+-- `[Error: socket] ...`.
+local driver = require "skynet.socketdriver"
+local errors = require "reef.channel.error"
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+
+local socketchannel = { error = errors.socket }
+
+local TIMEOUT = 60     -- seconds for a reply, unless the channel or the request says otherwise
+local TOMBSTONES = 128 -- late replies on a connection before it is given up
+local WARNING = "WARNING: %d K bytes need to send out (fd = %d)"
+
+---@class socketchannel.desc
+---@field host string
+---@field port integer|nil       without it host is a full address
+---@field response function|nil  session mode: response(sock) -> session, ok, data [, more]
+---@field auth function|nil      auth(channel), after each connect
+---@field backup table|nil       {host=, port=} or host strings
+---@field nodelay boolean|nil
+---@field overload function|nil  overload(boolean)
+---@field socket_read function|nil
+---@field socket_readline function|nil
+---@field timeout number|nil     seconds that a request may wait for its reply; 0: for ever
+---@field tombstones integer|nil
+
+---@class socketchannel
+local channel = {}
+channel.__index = channel
+
+-- ---- the object that parsers read from ----
+
+local reader = {}
+reader.__index = reader
+
+function reader:read(n)
+	local data = socket.read(self[1], n)
+	return data or error(errors.socket)
+end
+
+function reader:readline(separator)
+	local line = socket.readline(self[1], separator)
+	return line or error(errors.socket)
+end
+
+local function reader_class(desc)
+	if not (desc.socket_read or desc.socket_readline) then
+		return reader
+	end
+	local class = { read = desc.socket_read or reader.read, readline = desc.socket_readline or reader.readline }
+	class.__index = class
+	return class
+end
+
+---@param desc socketchannel.desc
+---@return socketchannel
+function socketchannel.channel(desc)
+	local self = {
+		host = assert(desc.host),
+		port = desc.port,
+		backup = desc.backup or {},
+		parse = desc.response,
+		auth = desc.auth,
+		nodelay = desc.nodelay,
+		overload = desc.overload,
+		timeout = desc.timeout or TIMEOUT,
+		most_tombstones = desc.tombstones or TOMBSTONES,
+		reader = reader_class(desc),
+		closed = false,
+		sock = false,       -- {id}: the connection in use, or being made ready by `auth`
+		ready = false,
+		connecting = false, -- coroutines that wait for the connect of another
+		pending = {},       -- order mode: first..last; session mode: by session
+		first = 1,
+		last = 0,
+		tombstones = 0,
+	}
+	return setmetatable(self, channel)
+end
+
+-- ---- errors ----
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+local function address(self, host, port)
+	host, port = host or self.host, host and port or self.port
+	return port and string.format("%s:%s", host, port) or host
+end
+
+local function failure(self, code, outcome, why, since)
+	return errors.new({
+		code = code, outcome = outcome, host = address(self), command = "request", waited = since and now() - since,
+	}, why)
+end
+
+-- ---- waiting for replies ----
+
+-- Ends a request's wait with a value, or with an error to raise.
+local function finish(item, ok, value)
+	item.done, item.ok, item.value = true, ok, value
+	skynet.wakeup(item)
+end
+
+local function due(self)
+	self.armed = nil
+	local time, nearest = now(), math.huge
+	for _, item in pairs(self.pending) do
+		if item.deadline and not item.done then
+			if item.deadline <= time then
+				self.tombstones = self.tombstones + 1
+				finish(item, false, failure(self, "timeout", "maybe applied", "no reply in time", item.since))
+			else
+				nearest = math.min(nearest, item.deadline)
+			end
+		end
+	end
+	if self.tombstones > self.most_tombstones and self.sock then
+		self:drop(failure(self, "timeout", "maybe applied", "too many requests without a reply in time"))
+	elseif nearest < math.huge then
+		self:arm(nearest)
+	end
+end
+
+-- One timer a channel, for the nearest deadline; one that is set too early finds nothing and sets itself again.
+function channel:arm(deadline)
+	if self.armed and self.armed <= deadline then
+		return
+	end
+	self.armed = deadline
+	skynet.timeout(math.max(1, math.ceil((deadline - now()) * 100)), function()
+		if self.armed == deadline then
+			due(self)
+		end
+	end)
+end
+
+-- Waits for the reply of an item that is pending.
+local function wait_for(self, item, seconds)
+	if seconds > 0 then
+		item.since = now()
+		item.deadline = item.since + seconds
+		self:arm(item.deadline)
+	end
+	while not item.done do
+		skynet.wait(item)
+	end
+	if item.ok then
+		return item.value
+	end
+	-- A reader's own text, or an object, is passed on as it is; what a reply says is raised here.
+	error(item.value, item.rejected and 1 or 0)
+end
+
+local function add_pending(self, item)
+	if self.parse then
+		self.pending[item.key] = item
+	else
+		self.last = self.last + 1
+		self.pending[self.last] = item
+		if self.idle then
+			skynet.wakeup(self.idle)
+		end
+	end
+	return item
+end
+
+local function answer(item, ok, data, more)
+	if item.done then
+		return -- a tombstone
+	end
+	if not ok then
+		item.rejected = true
+		finish(item, false, data)
+	elseif more then
+		item.pieces = item.pieces or {}
+		table.insert(item.pieces, data)
+	elseif item.pieces then
+		table.insert(item.pieces, data)
+		finish(item, true, item.pieces)
+	else
+		finish(item, true, data)
+	end
+end
+
+-- ---- the end of a connection ----
+
+-- Closes the connection in use; everybody who waits gets `err`.
+function channel:drop(err)
+	local sock, pending = self.sock, self.pending
+	self.sock, self.ready = false, false
+	self.pending, self.first, self.last, self.tombstones = {}, 1, 0, 0
+	if self.idle then
+		skynet.wakeup(self.idle)
+	end
+	for _, item in pairs(pending) do
+		if not item.done then
+			local value = err
+			if rawequal(err, errors.socket) then
+				value = failure(self, "closed", "maybe applied", "the connection was lost", item.since)
+			end
+			finish(item, false, value)
+		end
+	end
+	if sock then
+		socket.onclose(sock[1], nil)
+		socket.shutdown(sock[1])
+		skynet.fork(socket.close, sock[1])
+	end
+end
+
+-- ---- reading ----
+
+local function read_failed(self, sock, err)
+	if self.sock ~= sock then
+		return
+	end
+	if not errors.is(err) then
+		skynet.error("socket: " .. tostring(err))
+	end
+	self:drop(err)
+end
+
+local function read_in_order(self, sock)
+	while self.sock == sock do
+		local item = self.pending[self.first]
+		if not item then
+			-- A token of its own: another coroutine may read for the next connection by then.
+			self.idle = sock
+			skynet.wait(sock)
+			if self.idle == sock then
+				self.idle = nil
+			end
+		else
+			local ok, good, data, more = pcall(item.key, sock)
+			if not ok then
+				return read_failed(self, sock, good)
+			end
+			if self.sock == sock then
+				if not (good and more) then
+					self.pending[self.first] = nil
+					self.first = self.first + 1
+					if item.done then
+						self.tombstones = self.tombstones - 1
+					end
+				end
+				answer(item, good, data, more)
+			end
+		end
+	end
+end
+
+local function read_by_session(self, sock)
+	while self.sock == sock do
+		local ok, session, good, data, more = pcall(self.parse, sock)
+		if not ok then
+			return read_failed(self, sock, session)
+		end
+		local item = self.sock == sock and self.pending[session]
+		if item then
+			if not (good and more) then
+				self.pending[session] = nil
+				if item.done then
+					self.tombstones = self.tombstones - 1
+				end
+			end
+			answer(item, good, data, more)
+		elseif self.sock == sock then
+			skynet.error("socket: unknown session : " .. tostring(session))
+		end
+	end
+end
+
+-- ---- connecting ----
+
+local function watch_output(self, id)
+	local overloaded = false
+	if self.overload and self.overloaded then
+		self.overload(false)
+	end
+	self.overloaded = false
+	socket.warning(id, function(_, kb)
+		if kb == 0 then
+			overloaded = false
+		elseif overloaded or not self.overload then
+			skynet.error(WARNING:format(kb, id))
+			return
+		else
+			overloaded = true
+		end
+		if self.overload and self.overloaded ~= overloaded then
+			self.overloaded = overloaded
+			self.overload(overloaded)
+		end
+	end)
+end
+
+-- Begins to use a connected socket; not yet for everybody.
+local function adopt(self, id)
+	local sock = setmetatable({ id }, self.reader)
+	self.sock = sock
+	if self.nodelay then
+		driver.nodelay(id)
+	end
+	watch_output(self, id)
+	if self.parse then
+		skynet.fork(read_by_session, self, sock)
+	else
+		socket.onclose(id, function()
+			-- With nobody reading nobody else would notice.
+			if self.sock == sock and self.pending[self.first] == nil then
+				skynet.error "socket closed by peer"
+				self:drop(errors.socket)
+			end
+		end)
+		skynet.fork(read_in_order, self, sock)
+	end
+	return sock
+end
+
+local try_address
+
+-- Runs the user's login. nil, or why it failed.
+local function authenticate(self, sock)
+	if not self.auth then
+		return
+	end
+	local host, port = self.host, self.port
+	self.auth_coroutine = coroutine.running()
+	local ok, err = xpcall(self.auth, function(e)
+		return type(e) == "string" and debug.traceback(e) or e
+	end, self)
+	self.auth_coroutine = nil
+	if self.host ~= host or self.port ~= port then
+		return try_address(self, self.host, self.port)
+	end
+	if ok and self.sock == sock then
+		return
+	end
+	local text = ok and "the connection was lost" or tostring(err)
+	skynet.error("socket: auth failed " .. text)
+	if self.sock then
+		self:drop(errors.socket)
+	end
+	return text, true
+end
+
+-- nil, or why it failed, and whether it was the login.
+function try_address(self, host, port)
+	local id, err = socket.open(host, port)
+	if not id then
+		skynet.error(string.format("Connect to %s failed (%s)", address(self, host, port), err))
+		return err
+	end
+	if self.closed then
+		socket.close(id)
+		return "the channel was closed"
+	end
+	return authenticate(self, adopt(self, id))
+end
+
+-- The host, then the backups. nil, or an error object.
+local function try_all(self)
+	local since = now()
+	local why, auth = try_address(self, self.host, self.port)
+	if not why then
+		return
+	end
+	for _, backup in ipairs(self.backup) do
+		local host, port = backup, self.port
+		if type(backup) == "table" then
+			host, port = backup.host, backup.port or self.port
+		end
+		local failed, by_auth = try_address(self, host, port)
+		if not failed then
+			self.host, self.port = host, port
+			return
+		end
+		why, auth = failed, by_auth
+	end
+	if auth then
+		return failure(self, "auth", "not sent", "no more backup host: " .. why, since)
+	end
+	return failure(self, "connect", "not sent", why, since)
+end
+
+-- Whoever connects may be ended on the way: then those who wait have to do it.
+local busy = {
+	__close = function(self)
+		local waiting = self.channel.connecting
+		self.channel.connecting = false
+		self.channel.auth_coroutine = nil
+		for _, token in ipairs(waiting) do
+			skynet.wakeup(token)
+		end
+		if not self.done and self.channel.sock then
+			self.channel:drop(errors.socket)
+		end
+	end,
+}
+
+local function connect_round(self)
+	self.connecting = {}
+	local guard <close> = setmetatable({ channel = self }, busy)
+	local err = try_all(self)
+	guard.done = true
+	if not err then
+		self.ready = true
+	end
+	return err
+end
+
+-- Makes the channel ready; another coroutine's attempt counts. Returns an error object after a single round, or tries
+-- for ever.
+local function connect(self, once)
+	local pause = 0
+	while not self.ready do
+		if self.closed then
+			return failure(self, "closed", "not sent", "the channel was closed")
+		end
+		local err
+		if self.connecting then
+			local token = {}
+			table.insert(self.connecting, token)
+			skynet.wait(token)
+			err = self.last_error
+		else
+			err = connect_round(self)
+			self.last_error = err
+		end
+		if not self.ready and (once or self.closed) then
+			return err or failure(self, "connect", "not sent", "not connected")
+		end
+		if not self.ready then
+			skynet.error("socket: connect " .. tostring(err))
+			skynet.sleep(pause * 100)
+			pause = pause < 11 and pause + 1 or 1
+		end
+	end
+end
+
+-- ---- for users ----
+
+---Connects. Raises an error object when `once` is set and one round over all hosts fails; else tries for ever.
+---@param once boolean|nil
+function channel:connect(once)
+	self.closed = false
+	local err = connect(self, once)
+	if err then
+		error(err, 0)
+	end
+	return true
+end
+
+-- May this coroutine use the connection as it is?
+local function usable(self)
+	return self.ready or (self.sock and self.auth_coroutine == coroutine.running())
+end
+
+local function send(self, data, parts)
+	local id = self.sock[1]
+	if not parts then
+		return socket.write(id, data)
+	end
+	local ok = socket.lwrite(id, data)
+	for _, part in ipairs(parts) do
+		ok = ok and socket.lwrite(id, part)
+	end
+	return ok
+end
+
+---Sends `data`, and waits for the reply that `response` reads (order mode) or is the session of.
+---@param data any             what socket.write takes
+---@param response any         nil: no reply comes
+---@param parts string[]|nil   more data; all leaves with low priority then
+---@param timeout number|nil   seconds for this request; 0: for ever
+function channel:request(data, response, parts, timeout)
+	assert(not self.closed)
+	if not usable(self) then
+		local err = connect(self, true)
+		if err then
+			error(err, 0)
+		end
+	end
+	if not send(self, data, parts) then
+		local err = failure(self, "closed", "not sent", "the connection was lost")
+		self:drop(errors.socket)
+		error(err, 0)
+	end
+	if response ~= nil then
+		return wait_for(self, add_pending(self, { key = response }), timeout or self.timeout)
+	end
+end
+
+---Waits for one more reply, without sending anything.
+---@param response any
+---@param timeout number|nil  seconds; default: for ever
+function channel:response(response, timeout)
+	assert(not self.closed)
+	if not usable(self) then
+		local err = connect(self, false)
+		if err then
+			error(err, 0)
+		end
+	end
+	return wait_for(self, add_pending(self, { key = response }), timeout or 0)
+end
+
+---Closes the connection; requests that wait fail, later ones too until `connect` is called.
+function channel:close()
+	if not self.closed then
+		self.closed = true
+		self:drop(errors.socket)
+	end
+end
+
+---Goes to another host with the next request.
+function channel:changehost(host, port)
+	self.host = host
+	self.port = port or self.port
+	if not self.closed then
+		self:drop(errors.socket)
+	end
+end
+
+---@param list table|nil
+function channel:changebackup(list)
+	self.backup = list or {}
+end
+
+return socketchannel

@@ -223,6 +223,9 @@ static void check_unfinished(struct reef_redis_reader *reader) {
 /* RESP3 types that hiredis does not know read like others; they only come at the top. */
 static void translate_type(struct reef_redis_reader *reader) {
 	redisReader *r = reader->hiredis;
+	bool begins = r->ridx == -1 || (r->ridx == 0 && r->task[0]->type == -1);
+	if (!begins || r->pos == r->len)
+		return;
 	char *type = r->buf + r->pos;
 	if (*type == '|') {
 		*type = '%';
@@ -255,8 +258,7 @@ static int parse(lua_State *L) {
 		lua_pushnil(L);
 	while (done < REEF_REDIS_BATCH) {
 		void *reply;
-		if (r->ridx == -1 && r->pos < r->len)
-			translate_type(reader);
+		translate_type(reader);
 		if (redisReaderGetReply(r, &reply) != REDIS_OK) {
 			if (reader->error[0] == '\0')
 				refuse(reader, r->errstr);

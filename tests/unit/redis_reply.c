@@ -136,8 +136,8 @@ static void every_resp3_type_in_any_portions(void **state) {
 		"all('%0\\r\\n~0\\r\\n', 'value {}; value {}')\n"
 		"all('~3\\r\\n+a\\r\\n+b\\r\\n:3\\r\\n', 'value {1=\"a\",2=\"b\",3=3}')\n"
 		"all('>2\\r\\n+invalidate\\r\\n*1\\r\\n+k\\r\\n:1\\r\\n', 'push {1=\"invalidate\",2={1=\"k\"}}; value 1')\n"
-		"all('|1\\r\\n+ttl\\r\\n:3600\\r\\n:7\\r\\n', 'value 7')\n"
-		"all('!11\\r\\nSYNTAX oops\\r\\n', 'error \"SYNTAX oops\"')\n"
+		"all(':1\\r\\n|1\\r\\n+ttl\\r\\n:3600\\r\\n:7\\r\\n', 'value 1; value 7')\n"
+		"all(':1\\r\\n!11\\r\\nSYNTAX oops\\r\\n', 'value 1; error \"SYNTAX oops\"')\n"
 		"all('%1\\r\\n%1\\r\\n+x\\r\\n:1\\r\\n+v\\r\\n', 'value {{\"x\"=1}=\"v\"}')\n"
 		"all('*1\\r\\n%1\\r\\n+x\\r\\n~1\\r\\n#t\\r\\n', 'value {1={\"x\"={1=true}}}')\n");
 }

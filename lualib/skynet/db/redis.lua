@@ -149,6 +149,9 @@ end
 -- Ends the coroutine's binding when a command that ends it is over, whatever came of it.
 local ending = {
 	__close = function(self, err)
+		if self.keep then
+			return
+		end
 		self.own:unbind(self.done or not (errors.is(err) and err.outcome ~= "rejected"))
 	end,
 }
@@ -252,10 +255,16 @@ local function blocking(command, raw)
 	end
 end
 
-local function begins(raw)
+local function begins(raw, command)
 	return function(db, ...)
-		db[2].own:bind(db)
-		return raw(db, ...)
+		local mine = db[2].own
+		-- A beginning that fails began nothing.
+		local failing <close> = setmetatable({ own = mine, keep = mine:current() ~= nil }, ending)
+		local binding = mine:bind(db)
+		local reply = raw(db, ...)
+		binding.multi = binding.multi or command == "MULTI"
+		failing.keep = true
+		return reply
 	end
 end
 
@@ -278,14 +287,7 @@ local wrappers = {
 	watch = begins,
 	exec = finishes,
 	discard = finishes,
-	multi = function(raw)
-		return function(db, ...)
-			local binding = db[2].own:bind(db)
-			local reply = raw(db, ...)
-			binding.multi = true
-			return reply
-		end
-	end,
+	multi = begins,
 	unwatch = function(raw)
 		local finish = finishes(raw)
 		return function(db, ...)

@@ -23,12 +23,9 @@
 #define READ_BYTES (512 * 1024)
 #define ACCEPTS 64
 
-bool reef_slot_relock(struct reef_slot *slot, uint32_t id, uint32_t owner) {
+bool reef_slot_relock(struct reef_slot *slot, uint32_t owner) {
 	pthread_mutex_lock(&slot->lock);
-	if (atomic_load(&slot->id) == id && atomic_load(&slot->owner) == owner)
-		return true;
-	reef_slot_unlock(slot);
-	return false;
+	return atomic_load(&slot->owner) == owner;
 }
 
 /* ---- the poller's side ---- */
@@ -73,7 +70,7 @@ static ssize_t read_some(const struct reef_slot *slot, char *buffer, size_t room
 	return read(slot->fd, buffer, room);
 }
 
-/* Locked on entry; false: not locked, the socket has changed hands or ended. */
+/* As all functions below: locked on entry and on return; false: the socket has changed hands. */
 static bool end_of_input(struct reef_slot *slot, uint32_t id, uint32_t owner, int error) {
 	if (error != 0 || slot->write_error != 0) {
 		reef_slot_break(slot, error != 0 ? error : slot->write_error);
@@ -89,7 +86,7 @@ static bool end_of_input(struct reef_slot *slot, uint32_t id, uint32_t owner, in
 	reef_slot_unlock(slot);
 	if (sink && sink->closed)
 		sink->closed(ud, (int)id);
-	return reef_slot_relock(slot, id, owner);
+	return reef_slot_relock(slot, owner);
 }
 
 static bool read_stream(struct reef_slot *slot, uint32_t id, uint32_t owner, uint32_t bits) {
@@ -118,7 +115,7 @@ static bool read_stream(struct reef_slot *slot, uint32_t id, uint32_t owner, uin
 		reef_slot_unlock(slot);
 		if (sink && sink->data)
 			sink->data(ud, (int)id, buffer, (size_t)n);
-		if (!reef_slot_relock(slot, id, owner))
+		if (!reef_slot_relock(slot, owner))
 			return false;
 		if ((size_t)n < room && !ending)
 			return true;
@@ -199,7 +196,7 @@ static bool accept_some(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 			else
 				reef_socket_shutdown((int)newid);
 		}
-		if (!reef_slot_relock(slot, id, owner))
+		if (!reef_slot_relock(slot, owner))
 			return false;
 	}
 	return true;
@@ -217,7 +214,7 @@ static bool tell_opened(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 	reef_slot_unlock(slot);
 	if (sink && sink->opened)
 		sink->opened(ud, (int)id, text);
-	return reef_slot_relock(slot, id, owner);
+	return reef_slot_relock(slot, owner);
 }
 
 static bool tell_warning(struct reef_slot *slot, uint32_t id, uint32_t owner) {
@@ -230,14 +227,14 @@ static bool tell_warning(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 	reef_slot_unlock(slot);
 	if (kb != 0 && sink && sink->warning)
 		sink->warning(ud, (int)id, kb);
-	if (!reef_slot_relock(slot, id, owner))
+	if (!reef_slot_relock(slot, owner))
 		return false;
 	if (!drained || slot->sink != sink || slot->ud != ud)
 		return true;
 	reef_slot_unlock(slot);
 	if (sink && sink->warning)
 		sink->warning(ud, (int)id, 0);
-	return reef_slot_relock(slot, id, owner);
+	return reef_slot_relock(slot, owner);
 }
 
 static bool tell_end(struct reef_slot *slot, uint32_t id, uint32_t owner, bool failed) {
@@ -251,7 +248,7 @@ static bool tell_end(struct reef_slot *slot, uint32_t id, uint32_t owner, bool f
 		sink->failed(ud, (int)id, error, text);
 	if (sink && !failed && sink->closed)
 		sink->closed(ud, (int)id);
-	return reef_slot_relock(slot, id, owner);
+	return reef_slot_relock(slot, owner);
 }
 
 static bool input(struct reef_slot *slot, uint32_t id, uint32_t owner, uint32_t bits) {
@@ -262,6 +259,19 @@ static bool input(struct reef_slot *slot, uint32_t id, uint32_t owner, uint32_t 
 	if (slot->kind == REEF_KIND_UDP)
 		return reef_udp_read(slot, id, owner);
 	return read_stream(slot, id, owner, bits);
+}
+
+static void deliver_bits(struct reef_slot *slot, uint32_t id, uint32_t owner, uint32_t bits) {
+	if ((bits & REEF_TELL_OPENED) && !tell_opened(slot, id, owner))
+		return;
+	if ((bits & REEF_SLOT_INPUT) && !input(slot, id, owner, bits))
+		return;
+	if ((bits & REEF_TELL_WARNING) && !tell_warning(slot, id, owner))
+		return;
+	if ((bits & REEF_TELL_FAILED) && !tell_end(slot, id, owner, true))
+		return;
+	if (bits & REEF_TELL_CLOSED)
+		tell_end(slot, id, owner, false);
 }
 
 void reef_slot_deliver(struct reef_service *service, struct reef_event *event) {
@@ -276,24 +286,16 @@ void reef_slot_deliver(struct reef_service *service, struct reef_event *event) {
 		reef_slot_unlock(slot);
 		return;
 	}
+	slot->delivering++;
 	if (slot->state == REEF_SLOT_CONNECTING) {
 		reef_slot_connect_check(slot);
 		/* `opened` comes first, as an event of its own; then what is there to read. */
 		if (slot->state == REEF_SLOT_OPEN)
 			reef_slot_signal(slot, bits & REEF_SLOT_INPUT);
-		reef_slot_unlock(slot);
-		return;
+	} else {
+		deliver_bits(slot, id, me, bits);
 	}
-	if ((bits & REEF_TELL_OPENED) && !tell_opened(slot, id, me))
-		return;
-	if ((bits & REEF_SLOT_INPUT) && !input(slot, id, me, bits))
-		return;
-	if ((bits & REEF_TELL_WARNING) && !tell_warning(slot, id, me))
-		return;
-	if ((bits & REEF_TELL_FAILED) && !tell_end(slot, id, me, true))
-		return;
-	if ((bits & REEF_TELL_CLOSED) && !tell_end(slot, id, me, false))
-		return;
+	slot->delivering--;
 	reef_slot_unlock(slot);
 }
 

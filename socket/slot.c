@@ -109,7 +109,7 @@ struct reef_slot *reef_slot_lock(int id) {
 }
 
 void reef_slot_unlock(struct reef_slot *slot) {
-	if (slot->state == REEF_SLOT_DEAD && slot->flusher == 0 &&
+	if (slot->state == REEF_SLOT_DEAD && slot->flusher == 0 && slot->delivering == 0 &&
 		!(atomic_load(&slot->ready) & (REEF_SLOT_SIGNALLED | REEF_TELL))) {
 		reef_slot_set_owner(slot, 0);
 		slot->state = REEF_SLOT_FREE;

@@ -76,7 +76,8 @@ struct reef_slot {
 	size_t warn_at; /* unsent bytes at which the owner is warned next */
 	size_t warn_kb; /* warning to be told */
 	bool warn_drained;
-	int flusher; /* thread that will flush at the end of its slice: worker index + 1 */
+	int delivering; /* deliveries at work: callbacks run without the lock, and the slot stays this socket */
+	int flusher;    /* thread that will flush at the end of its slice: worker index + 1 */
 
 	uint64_t deadline_ns; /* of the connect or of the flush after close; 0: none */
 	uint64_t connect_deadline_ns;
@@ -134,8 +135,8 @@ void reef_slot_connect_check(struct reef_slot *slot);
 void reef_slot_expired(struct reef_slot *slot);
 
 /* ---- event.c ---- */
-/* Locks again after a callback; false, not locked: the slot is no longer this socket of this owner. */
-bool reef_slot_relock(struct reef_slot *slot, uint32_t id, uint32_t owner);
+/* Locks again after a callback; false, locked all the same: somebody else has taken the socket over. */
+bool reef_slot_relock(struct reef_slot *slot, uint32_t owner);
 void reef_slot_poll_event(uint32_t id, uint32_t events);
 void reef_slot_deliver(struct reef_service *service, struct reef_event *event);
 void reef_slot_drop(struct reef_event *event);
@@ -149,8 +150,7 @@ size_t reef_slot_unsent(const struct reef_slot *slot);
 void reef_slot_deferred_flush(struct reef_deferred *deferred);
 
 /* ---- udp.c ---- */
-/* Hands at most a slice's share of datagrams to the sink. Locked on entry; false: the socket has changed hands or ended,
- * and is not locked. */
+/* Hands at most a slice's share of datagrams to the sink. Locked; false: the socket has changed hands. */
 bool reef_udp_read(struct reef_slot *slot, uint32_t id, uint32_t owner);
 void reef_udp_flush(struct reef_slot *slot);
 void reef_udp_clear(struct reef_slot *slot);

@@ -168,6 +168,8 @@ const char *reef_socket_start(int id, const struct reef_sink *sink, void *ud, bo
 	slot->sink = sink;
 	slot->ud = ud;
 	bool known = slot->polled || slot->unpollable;
+	/* Before the poller knows it: what it reports at once must be wanted. */
+	atomic_store(&slot->reading, !slot->fin);
 	int failed = reef_slot_poll(slot);
 	if (failed != 0) {
 		slot->sink = NULL;
@@ -177,14 +179,11 @@ const char *reef_socket_start(int id, const struct reef_sink *sink, void *ud, bo
 	}
 	if (tell)
 		reef_slot_signal(slot, REEF_TELL_OPENED);
-	if (slot->fin) {
+	/* A socket that the poller knew already will not be reported again for what waits in it. */
+	if (slot->fin)
 		reef_slot_tell(slot, REEF_TELL_CLOSED);
-	} else {
-		atomic_store(&slot->reading, true);
-		/* A socket that the poller knew already will not be reported again for what waits in it. */
-		if (known)
-			reef_slot_signal(slot, EPOLLIN | EPOLLRDHUP);
-	}
+	else if (known)
+		reef_slot_signal(slot, EPOLLIN | EPOLLRDHUP);
 	reef_slot_unlock(slot);
 	return NULL;
 }

@@ -48,7 +48,7 @@ bool reef_udp_read(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 		struct reef_udp_address address;
 		if (sink && sink->datagram && reef_address_to_udp(&from, &address))
 			sink->datagram(ud, (int)id, buffer, (size_t)n, &address);
-		if (!reef_slot_relock(slot, id, owner))
+		if (!reef_slot_relock(slot, owner))
 			return false;
 	}
 	return true;

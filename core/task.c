@@ -172,6 +172,7 @@ static void forgotten(struct reef_task *task) {
 
 static int describe(lua_State *L) {
 	lua_State *failed = lua_touserdata(L, 1);
+	luaL_argcheck(L, lua_checkstack(failed, 1), 1, "no stack left to describe the error on");
 	lua_pushvalue(failed, -1);
 	lua_xmove(failed, L, 1);
 	luaL_tolstring(L, 2, NULL);

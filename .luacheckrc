@@ -3,3 +3,5 @@ std = "lua54"
 max_line_length = 120
 self = false
 exclude_files = { "build/**" }
+read_globals = { "SERVICE_NAME", "SERVICE_PATH" }
+files["lualib/loader.lua"].globals = { "SERVICE_NAME", "SERVICE_PATH" }

@@ -55,7 +55,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 	int left = REEF_SLICE_MESSAGES;
 	bool rested = false;
 	reef_slice_set_current(service);
-	atomic_store_explicit(&worker->running, service, memory_order_relaxed);
+	atomic_store_explicit(&worker->running, service, memory_order_release);
 	for (;;) {
 		struct reef_message *m = reef_service_pop(service);
 		if (m == NULL) {
@@ -69,7 +69,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 				rested = true;
 				break;
 			}
-			atomic_store_explicit(&worker->running, service, memory_order_relaxed);
+			atomic_store_explicit(&worker->running, service, memory_order_release);
 			continue;
 		}
 		service->message_start = now;

@@ -15,6 +15,7 @@
 #include <lualib.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@
 #include "functions.h"
 #include "load_private.h"
 #include "log.h"
+#include "own_files.h"
 #include "runtime.h"
 #include "service_private.h"
 #include "timer.h"
@@ -130,7 +132,7 @@ static int open_all(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	lua_pushboolean(L, 1);
 	lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
-	luaL_openlibs(L);
+	(hooks.open_libraries ? hooks.open_libraries : luaL_openlibs)(L);
 	lua_getglobal(L, "coroutine");
 	reef_coroutine_open(L);
 	reef_load_open(L);
@@ -174,8 +176,15 @@ static void refuse_boot(struct reef_host *host, const char *text) {
 static int run_loader(lua_State *L) {
 	if (reef_load_loader(L) != LUA_OK)
 		return lua_error(L);
-	lua_pushstring(L, reef_host_get(L)->args);
-	lua_call(L, 1, 0);
+	const char *args = reef_host_get(L)->args;
+	lua_pushstring(L, args);
+	char relative[256], path[4096];
+	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)strcspn(args, " "), args);
+	if (n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative, path, sizeof(path)))
+		lua_pushfstring(L, "%s/service/?.lua", reef_own_directory());
+	else
+		lua_pushnil(L);
+	lua_call(L, 2, 0);
 	return 0;
 }
 

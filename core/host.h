@@ -72,6 +72,8 @@ void reef_host_setup(void);
 struct reef_host_hooks {
 	/* Makes a VM; stock: lua_newstate. */
 	lua_State *(*new_state)(lua_Alloc alloc, void *ud);
+	/* Opens the standard libraries; stock: luaL_openlibs. May raise. */
+	void (*open_libraries)(lua_State *L);
 	/* The VM has its libraries and has run nothing yet. */
 	void (*opened)(lua_State *L);
 	/* The VM is about to be closed. */

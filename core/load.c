@@ -1,24 +1,22 @@
 /* Where a service's code comes from.
  *
  * Modules are searched in package.preload, among the C modules of the rooms, in our own lualib, and then as package.path
- * and package.cpath say; so our modules are found whatever a configuration sets. Our own files are compiled once a
- * process and kept as bytecode, unless a room above has a better cache (load_file of the host's hooks).
+ * and package.cpath say; so our modules are found whatever a configuration sets. A room above may load files its own way
+ * (load_file of the host's hooks).
  *
- * The list of C modules is written at start-up only; the bytecode is shared under a lock. */
+ * The list of C modules is written at start-up only. */
 #include "load_private.h"
 
 #include <lauxlib.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "alloc.h"
 #include "env.h"
 #include "functions.h"
 #include "host.h"
 #include "host_private.h"
+#include "own_files.h"
 
 enum { MAX_MODULES = 128, PATH_SIZE = 4096 };
 
@@ -43,68 +41,8 @@ void reef_load_set_hook(int (*load_file)(lua_State *L, const char *name, const c
 	load_hook = load_file;
 }
 
-/* ---- bytecode of our own files ---- */
-
-struct cached {
-	struct cached *next;
-	char *name;
-	char *code;
-	size_t size;
-};
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct cached *cache;
-
-static const struct cached *find_cached(const char *name) {
-	pthread_mutex_lock(&lock);
-	const struct cached *c = cache;
-	while (c && strcmp(c->name, name) != 0)
-		c = c->next;
-	pthread_mutex_unlock(&lock);
-	return c;
-}
-
-static int append(lua_State *L, const void *data, size_t size, void *ud) {
-	(void)L;
-	struct cached *c = ud;
-	c->code = reef_realloc(c->code, c->size + size);
-	memcpy(c->code + c->size, data, size);
-	c->size += size;
-	return 0;
-}
-
-/* Two services may compile the same file at the same time; one copy too many does no harm. */
-static void keep(lua_State *L, const char *name) {
-	struct cached *c = reef_calloc(1, sizeof(*c));
-	c->name = reef_strdup(name);
-	lua_dump(L, append, c, 0);
-	pthread_mutex_lock(&lock);
-	c->next = cache;
-	cache = c;
-	pthread_mutex_unlock(&lock);
-}
-
-static const char *own_directory(void) {
-	const char *directory = reef_env_get("reef_lualib");
-	return directory ? directory : "./lualib";
-}
-
 int reef_load_file(lua_State *L, const char *name, const char *mode) {
-	if (load_hook)
-		return load_hook(L, name, mode);
-	const char *own = own_directory();
-	if (!name || strncmp(name, own, strlen(own)) != 0)
-		return luaL_loadfilex(L, name, mode);
-	const struct cached *c = find_cached(name);
-	if (c) {
-		char chunk[PATH_SIZE];
-		snprintf(chunk, sizeof(chunk), "@%s", name);
-		return luaL_loadbufferx(L, c->code, c->size, chunk, "b");
-	}
-	int status = luaL_loadfilex(L, name, mode);
-	if (status == LUA_OK)
-		keep(L, name);
-	return status;
+	return (load_hook ? load_hook : luaL_loadfilex)(L, name, mode);
 }
 
 int reef_load_loader(lua_State *L) {
@@ -113,7 +51,7 @@ int reef_load_loader(lua_State *L) {
 	const char *name = reef_env_get("lualoader");
 	size_t size = name ? strlen(name) : 0;
 	char own[PATH_SIZE];
-	snprintf(own, sizeof(own), "%s/loader.lua", own_directory());
+	snprintf(own, sizeof(own), "%s/loader.lua", reef_own_directory());
 	if (!name || (size >= sizeof(standard) - 1 && strcmp(name + size - (sizeof(standard) - 1), standard) == 0))
 		name = own;
 	return reef_load_file(L, name, NULL);
@@ -180,14 +118,15 @@ static int found(lua_State *L, int status, const char *name, const char *file) {
 	return 2;
 }
 
-static bool own_file(char *path, size_t size, const char *name, const char *form) {
-	int n = snprintf(path, size, form, own_directory(), name);
-	if (n < 0 || (size_t)n >= size)
+static bool own_module(char *path, const char *name, const char *form) {
+	char relative[PATH_SIZE];
+	int n = snprintf(relative, sizeof(relative), form, name);
+	if (n < 0 || (size_t)n >= sizeof(relative))
 		return false;
-	for (char *c = path + strlen(own_directory()); *c; c++)
-		if (*c == '.' && strcmp(c, ".lua") != 0)
-			*c = '/';
-	return find_cached(path) || access(path, R_OK) == 0;
+	for (size_t i = 0; name[i]; i++)
+		if (relative[i] == '.')
+			relative[i] = '/';
+	return reef_own_file(relative, path, PATH_SIZE);
 }
 
 /* C modules of the rooms, and our own lualib. */
@@ -201,9 +140,9 @@ static int search_own(lua_State *L) {
 		}
 	}
 	char path[PATH_SIZE];
-	if (own_file(path, sizeof(path), name, "%s/%s.lua") || own_file(path, sizeof(path), name, "%s/%s/init.lua"))
+	if (own_module(path, name, "%s.lua") || own_module(path, name, "%s/init.lua"))
 		return found(L, reef_load_file(L, path, NULL), name, path);
-	lua_pushfstring(L, "no module '%s' in %s", name, own_directory());
+	lua_pushfstring(L, "no module '%s' in %s", name, reef_own_directory());
 	return 1;
 }
 

@@ -1,11 +1,13 @@
 -- The first Lua file of every service: finds the service's main file and runs it. Gets the service's name and arguments
--- as one string. Our own services come first, then the patterns of `luaservice` in their order; a file that does not
+-- as one string, and the pattern of our own services if the name is one of them. Our own services come first, then the patterns of `luaservice` in their order; a file that does not
 -- compile is passed over like one that is not there, and all reasons are raised if none is left.
 
 local skynet = require "skynet"
 
+local line, own = ...
+
 local words = {}
-for word in (...):gmatch "%S+" do
+for word in line:gmatch "%S+" do
 	words[#words + 1] = word
 end
 local name = words[1]
@@ -19,8 +21,10 @@ package.cpath = skynet.getenv "lua_cpath" or "./luaclib/?.so"
 
 local main, pattern
 local reasons = {}
-local own = skynet.getenv "reef_lualib" .. "/service/?.lua"
-local patterns = own .. ";" .. (skynet.getenv "luaservice" or "./service/?.lua")
+local patterns = skynet.getenv "luaservice" or "./service/?.lua"
+if own then
+	patterns = own .. ";" .. patterns
+end
 for candidate in patterns:gmatch "[^;]+" do
 	local reason
 	local file = candidate:gsub("%?", (name:gsub("%%", "%%%%")))
@@ -29,9 +33,7 @@ for candidate in patterns:gmatch "[^;]+" do
 		pattern = candidate
 		break
 	end
-	if candidate ~= own or not reason:find "No such file" then
-		reasons[#reasons + 1] = reason
-	end
+	reasons[#reasons + 1] = reason
 end
 if not main then
 	error(table.concat(reasons, "\n"), 0)

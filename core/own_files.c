@@ -1,0 +1,72 @@
+/* The list of our own Lua files: sorted paths, made when first asked for and kept as long as the process. */
+#include "own_files.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "env.h"
+
+#define MAX_PATH 4096
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static char **files;
+static size_t count, capacity;
+
+const char *reef_own_directory(void) {
+	const char *directory = reef_env_get("reef_lualib");
+	return directory ? directory : "./lualib";
+}
+
+static void add(const char *relative) {
+	if (count == capacity) {
+		capacity = capacity ? capacity * 2 : 64;
+		files = reef_realloc(files, capacity * sizeof files[0]);
+	}
+	files[count++] = reef_strdup(relative);
+}
+
+/* `relative` is "" or ends with a slash. */
+static void list(const char *relative) {
+	char path[MAX_PATH];
+	snprintf(path, sizeof path, "%s/%s", reef_own_directory(), relative);
+	DIR *directory = opendir(path);
+	if (directory == NULL)
+		return;
+	struct dirent *entry;
+	while ((entry = readdir(directory)) != NULL) {
+		const char *name = entry->d_name, *dot = strrchr(name, '.');
+		if (name[0] == '.')
+			continue;
+		bool is_file = dot && strcmp(dot, ".lua") == 0;
+		int n = snprintf(path, sizeof path, "%s%s%s", relative, name, is_file ? "" : "/");
+		if (n < 0 || (size_t)n >= sizeof path)
+			continue;
+		if (is_file)
+			add(path);
+		else
+			list(path);
+	}
+	closedir(directory);
+}
+
+static int compare(const void *a, const void *b) {
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void list_all(void) {
+	list("");
+	if (count > 0)
+		qsort(files, count, sizeof files[0], compare);
+}
+
+bool reef_own_file(const char *relative, char *path, size_t size) {
+	pthread_once(&once, list_all);
+	if (count == 0 || bsearch(&relative, files, count, sizeof files[0], compare) == NULL)
+		return false;
+	int n = snprintf(path, size, "%s/%s", reef_own_directory(), relative);
+	return n > 0 && (size_t)n < size;
+}

@@ -228,6 +228,8 @@ static void pass_on(struct connection *c, struct flow *f, uint64_t now) {
 		if (settings[SPLIT].mean)
 			f->not_before = now + settings[SPLIT].arg * 1000u;
 	}
+	if (f->start == f->end)
+		f->start = f->end = 0; /* or a full buffer would stay full for serve() */
 	if (!c->dead && f->ended && f->start == f->end && !f->shut && !holding && f->not_before <= now) {
 		f->shut = true;
 		shutdown(f->to, SHUT_WR);
@@ -237,8 +239,6 @@ static void pass_on(struct connection *c, struct flow *f, uint64_t now) {
 }
 
 static void fill(struct connection *c, struct flow *f) {
-	if (f->start == f->end)
-		f->start = f->end = 0;
 	if (f->end == BUFFER || f->ended)
 		return;
 	ssize_t n = recv(f->from, f->data + f->end, BUFFER - f->end, 0);

@@ -29,7 +29,8 @@ local WARNING = "WARNING: %d K bytes need to send out (fd = %d)"
 ---@field socket_read function|nil
 ---@field socket_readline function|nil
 ---@field timeout number|nil     seconds that a request may wait for its reply; 0: for ever
----@field tombstones integer|nil
+---@field connect_timeout number|nil seconds for each address; 30
+---@field tombstones integer|nil     late replies that a connection may owe; 128
 
 ---@class socketchannel
 local channel = {}
@@ -71,6 +72,7 @@ function socketchannel.channel(desc)
 		nodelay = desc.nodelay,
 		overload = desc.overload,
 		timeout = desc.timeout or TIMEOUT,
+		connect_timeout = desc.connect_timeout,
 		most_tombstones = desc.tombstones or TOMBSTONES,
 		reader = reader_class(desc),
 		closed = false,
@@ -355,7 +357,7 @@ end
 
 -- nil, or why it failed, and whether it was the login.
 function try_address(self, host, port)
-	local id, err = socket.open(host, port)
+	local id, err = socket.open(host, port, self.connect_timeout and self.connect_timeout * 100)
 	if not id then
 		skynet.error(string.format("Connect to %s failed (%s)", address(self, host, port), err))
 		return err

@@ -43,12 +43,10 @@ end
 -- Called by the C methods when the connection cannot be used as it is.
 local function connect_and_call(method, db, ...)
 	local client = db[2]
-	local binding = client.own:current()
-	if binding then
+	if client.own:current() then
+		-- Lost between two commands: nobody has been told yet.
 		client.own:unbind(false)
-		if not binding.entry.told then
-			refuse(client, "closed", "the connection of this transaction was lost; nothing of it is applied")
-		end
+		refuse(client, "closed", "the connection of this transaction was lost; nothing of it is applied")
 	end
 	if client.link.connection:state() == "open" then
 		refuse(client, "overload", "the server does not read what is sent: too many bytes are waiting")

@@ -41,13 +41,18 @@ local function give_back(self, entry, clean)
 	wake_one(self)
 end
 
+local end_binding
+
 local function new_entry(self)
 	local client = self.client
 	local entry = {}
 	local limits = setmetatable({ tombstones = 0 }, { __index = client.conf.limits })
 	entry.link = link.new(client.conf, {
+		-- A transaction is over with the first error of its connection: whoever is in it is told by that.
 		failed = function()
-			entry.told = true
+			if entry.task then
+				end_binding(self, entry.task, client.bound[entry.task], false)
+			end
 		end,
 	}, limits)
 	return entry
@@ -92,7 +97,6 @@ local function take(self, seconds)
 		entry = table.remove(self.idle)
 	end
 	entry = entry or new_entry(self)
-	entry.told = false
 	local opening <close> = setmetatable({}, { __close = function(o)
 		if not o.done then
 			give_back(self, entry, false)
@@ -135,7 +139,8 @@ local function count(self, n)
 	self.client.link.connection:bound(self.bindings)
 end
 
-local function end_binding(self, task, binding, clean)
+function end_binding(self, task, binding, clean)
+	binding.entry.task = nil
 	self.client.bound[task] = nil
 	count(self, -1)
 	give_back(self, binding.entry, clean)
@@ -178,6 +183,7 @@ function own:bind(view)
 		entry = entry,
 	}
 	self.client.bound[task] = binding
+	entry.task = task
 	count(self, 1)
 	return binding
 end

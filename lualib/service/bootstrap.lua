@@ -46,12 +46,12 @@ skynet.start(function()
 	if not ok then
 		return process.fail(line)
 	end
-	if skynet.getenv "reef_run" then
-		skynet.call(".launcher", "lua", "END_WITH_LAST")
-	end
 	ok, reason = pcall(skynet.newservice, line)
 	if not ok then
 		return process.fail(("cannot start %s: %s"):format(line:match "%S+" or "main", reason))
+	end
+	if skynet.getenv "reef_run" then
+		skynet.send(".launcher", "lua", "END_WITH_LAST")
 	end
 	skynet.exit()
 end)

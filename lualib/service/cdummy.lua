@@ -3,6 +3,7 @@
 local skynet = require "skynet"
 local core = require "skynet.core"
 require "skynet.manager"
+local process = require "reef.process"
 
 local waiting = {} ---@type table<string, function[]>
 
@@ -31,10 +32,7 @@ function command.QUERYNAME(name)
 	table.insert(waiting[name], skynet.response())
 end
 
-skynet.dispatch("lua", function(session, _, cmd, ...)
-	if session == 0 then
-		skynet.ignoreret()
-	end
+skynet.dispatch("lua", function(_, _, cmd, ...)
 	local f = command[cmd]
 	if not f then
 		error(("harbor = 0: no network, %s is not possible"):format(tostring(cmd)), 0)
@@ -42,4 +40,4 @@ skynet.dispatch("lua", function(session, _, cmd, ...)
 	f(...)
 end)
 
-skynet.start(function() end)
+skynet.start(process.daemon)

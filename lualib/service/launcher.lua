@@ -221,13 +221,11 @@ function command.DAEMON(source)
 	return NO_REPLY
 end
 
----From bootstrap: what is alive now serves the others, and the process ends when nothing else is left.
+---From bootstrap: the process ends when only daemons are left.
 function command.END_WITH_LAST()
-	for handle in pairs(services) do
-		daemons[handle] = true
-	end
 	end_with_last = true
-	return true
+	end_if_last()
+	return NO_REPLY
 end
 
 function command.SHUTDOWN_HOOK(source, stage)

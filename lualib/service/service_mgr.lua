@@ -6,6 +6,7 @@
 
 local skynet = require "skynet"
 require "skynet.manager"
+local process = require "reef.process"
 
 ---@class service_mgr.entry
 ---@field address? integer
@@ -109,7 +110,7 @@ function command.REPORT()
 	skynet.retpack(true)
 end
 
-skynet.dispatch("lua", function(session, source, cmd, name, ...)
+skynet.dispatch("lua", function(_, source, cmd, name, ...)
 	local f = command[cmd]
 	if not f then
 		return skynet.retpack(nil, "Invalid command " .. tostring(cmd))
@@ -117,13 +118,11 @@ skynet.dispatch("lua", function(session, source, cmd, name, ...)
 	if cmd ~= "LIST" and cmd ~= "REPORT" and type(name) ~= "string" then
 		return skynet.retpack(nil, ("%s needs the name of a service, not a %s"):format(cmd, type(name)))
 	end
-	if session == 0 then
-		return skynet.fork(f, source, name, ...)
-	end
 	f(source, name, ...)
 end)
 
 skynet.start(function()
 	skynet.register ".service"
 	skynet.register "SERVICE"
+	process.daemon()
 end)

@@ -1,11 +1,14 @@
 /* The Lua module `reef.memory`: what the process' allocator knows. Every figure is taken when it is asked for; any
- * service may ask. Without jemalloc (sanitizer builds) there are no figures, and the functions say so. */
+ * service may ask. Without jemalloc (sanitizer builds) only the bytes of services are known. */
 #include "memory.h"
 
 #include <stdint.h>
 #include <stdio.h>
 
 #include <lauxlib.h>
+
+#include "host.h"
+#include "service.h"
 
 #ifdef REEF_JEMALLOC
 #include <jemalloc/jemalloc.h>
@@ -129,10 +132,31 @@ static int refuse(lua_State *L) {
 
 #endif
 
+/* services() -> bytes of every Lua service by handle */
+static int memory_services(lua_State *L) {
+	size_t room = reef_service_list(NULL, 0) + 16;
+	uint32_t *handles = lua_newuserdatauv(L, room * sizeof(*handles), 0);
+	size_t n = reef_service_list(handles, room);
+	lua_createtable(L, 0, (int)n);
+	for (size_t i = 0; i < n && i < room; i++) {
+		size_t bytes = reef_host_bytes(handles[i]);
+		if (bytes > 0) {
+			lua_pushinteger(L, (lua_Integer)bytes);
+			lua_rawseti(L, -2, handles[i]);
+		}
+	}
+	return 1;
+}
+
 int reef_open_memory(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"blocks", memory_blocks}, {"number", memory_number}, {"profile", memory_profile},
-			{"dump", memory_dump},     {"report", memory_report}, {NULL, NULL},
+			{"services", memory_services},
+			{"blocks", memory_blocks},
+			{"number", memory_number},
+			{"profile", memory_profile},
+			{"dump", memory_dump},
+			{"report", memory_report},
+			{NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

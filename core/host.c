@@ -20,11 +20,13 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "debugchannel.h"
 #include "env.h"
 #include "epoch.h"
 #include "functions.h"
 #include "load_private.h"
 #include "log.h"
+#include "memory.h"
 #include "own_files.h"
 #include "runtime.h"
 #include "service_private.h"
@@ -315,6 +317,8 @@ void reef_host_setup(void) {
 	reef_module_register(&reef_snlua_module);
 	reef_host_preload("reef.host", reef_open_host);
 	reef_host_preload("skynet.core", reef_open_core);
+	reef_host_preload("reef.memory", reef_open_memory);
+	reef_host_preload("skynet.debugchannel", reef_open_debugchannel);
 }
 
 /* ---- for other rooms ---- */

@@ -45,11 +45,15 @@ return function(skynet, source, filename, args, dispatch, protocols)
 		lines[#lines + 1] = table.concat(words, "\t")
 	end
 	local _P = {}
-	for name, protocol in pairs(protocols or skynet._proto or {}) do
-		if type(name) == "string" and type(protocol.dispatch) == "function" then
-			_P[name] = table_upvalues(protocol.dispatch, {}, {})
-		end
-	end
+	setmetatable(_P, {
+		__index = function(_, name)
+			local protocol = (protocols or skynet._proto)[name]
+			if protocol and protocol.dispatch then
+				_P[name] = table_upvalues(protocol.dispatch, {}, {})
+			end
+			return rawget(_P, name)
+		end,
+	})
 	local _U = type(dispatch) == "function" and table_upvalues(dispatch, {}, {}) or {}
 	local environment = setmetatable({ print = print, _U = _U, _P = _P }, { __index = _ENV, __newindex = _ENV })
 	local f, reason = load(source, filename, "bt", environment)

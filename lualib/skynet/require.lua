@@ -70,7 +70,7 @@ local function find(name)
 		if type(loader) == "function" then
 			return loader, extra
 		elseif type(loader) == "string" then
-			tried[#tried + 1] = loader
+			tried[#tried + 1] = "\n\t" .. loader
 		end
 	end
 	error(("module '%s' not found:%s"):format(name, table.concat(tried)), 3)

@@ -15,8 +15,8 @@ end
 
 local function check(func)
 	assert(type(func) == "function", "service.new needs a function")
-	local info = debug.getinfo(func, "u")
-	assert(info.nups == 1 and debug.getupvalue(func, 1) == "_ENV",
+	local upvalues = debug.getinfo(func, "u").nups
+	assert(upvalues == 0 or upvalues == 1 and debug.getupvalue(func, 1) == "_ENV",
 		"the function of a service can have no upvalue but _ENV: pass what it needs as arguments")
 end
 

@@ -133,7 +133,7 @@ test.case("a service in a directory of its own finds its modules there first", f
 	local p = project.new {
 		["services/deep/main.lua"] = [[
 			local skynet = require "skynet"
-			print("path=" .. SERVICE_PATH, require "part")
+			print("path=" .. SERVICE_PATH, (require "part"))
 			io.stdout:flush()
 			skynet.start(function() require("skynet.manager").abort() end)
 		]],

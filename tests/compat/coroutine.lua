@@ -115,7 +115,7 @@ test.case("the service's coroutine behind a generator is known", function()
 		test.equal(co.thread(inner), nil)
 		return select(2, co.resume(inner))
 	end)
-	test.equal({ co.resume(thread) }, { true, true })
+	test.equal({ co.resume(thread) }, { true, true, false })
 	test.truthy(rawequal(co.thread(thread), own))
 end)
 

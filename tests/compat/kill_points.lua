@@ -7,7 +7,7 @@ local test = require "test"
 -- How the callee ends, as text that it runs.
 local ENDS = {
 	exit = "require('skynet').exit()",
-	kill_itself = "require('skynet.manager').kill(require('skynet').self())",
+	kill_itself = "require('skynet.manager').kill(require('skynet').self()) require('skynet').wait()",
 	killed_by_other = "require('skynet').send(require('skynet').newservice 'actor', 'lua', "
 		.. "[[require('skynet.manager').kill(...) require('skynet').exit()]], require('skynet').self()) "
 		.. "require('skynet').wait()",
@@ -77,7 +77,10 @@ for point, arrange in pairs(POINTS) do
 			test.eventually("no caller waits", 20, function()
 				return failed + #answered == asked
 			end)
-			test.equal(answered, {})
+			-- One that waits in the mailbox may still be served before the end.
+			if point ~= "before it is dispatched" then
+				test.equal(answered, {})
+			end
 		end)
 	end
 end

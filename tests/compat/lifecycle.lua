@@ -140,7 +140,10 @@ test.case("a call to a service that is gone raises, a send returns nil", functio
 end)
 
 test.case("callers of a service that exits or is killed get an error, whatever they wait for", function()
-	for _, ending in ipairs { "require'skynet'.exit()", "require'skynet.manager'.kill(require'skynet'.self())" } do
+	for _, ending in ipairs {
+		"require'skynet'.exit()",
+		"require'skynet.manager'.kill(require'skynet'.self()) require'skynet'.wait()",
+	} do
 		local address = skynet.newservice "actor"
 		local failed = 0
 		local function ask(code)

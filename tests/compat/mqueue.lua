@@ -30,9 +30,11 @@ end)
 
 test.case("memory tells what services and the process hold", function()
 	local memory = require "skynet.memory"
+	collectgarbage()
 	local before = memory.current()
 	test.truthy(before > 10000)
 	local block = ("x"):rep(1000000)
+	collectgarbage()
 	test.truthy(memory.current() >= before + #block)
 	test.equal(memory.info()[skynet.self()] >= #block, true)
 	if not test.sanitizer then

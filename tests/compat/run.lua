@@ -75,7 +75,7 @@ test.case("modules beside the script are found, wherever it is called from", fun
 	local p = project.new {
 		["deep/script.lua"] = [[
 			local skynet = require "skynet"
-			print(require "part", require "whole")
+			print((require "part"), (require "whole"))
 			io.stdout:flush()
 			skynet.start(skynet.exit)
 		]],

@@ -23,9 +23,8 @@ function project:path(path)
 end
 
 function project:write(path, text)
-	local directory = path:match "^(.*)/"
-	if directory then
-		process.mkdir(self:path(directory))
+	for directory in path:gmatch "()/" do
+		process.mkdir(self:path(path:sub(1, directory - 1)))
 	end
 	local f <close> = assert(io.open(self:path(path), "w"))
 	f:write(text)

@@ -70,7 +70,7 @@ test.case("traceproto traces every message of a protocol, or none", function()
 		end)
 	]])
 	local on, off = output:match "on=(%x+) off=(%x+)"
-	test.matches(output, "%[:" .. on .. "%] <TRACE :" .. on .. "%-%d+> %d+ trace")
+	test.matches(output, "%[:" .. on .. "%] <TRACE :" .. on .. "%-%d+> %d+ request")
 	test.equal(output:match("%[:" .. off .. "%] <TRACE"), nil)
 end)
 

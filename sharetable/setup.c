@@ -3,17 +3,17 @@
 
 #include "codecache.h"
 #include "core/host.h"
-#include "libraries.h"
+#include "image.h"
 #include "vm.h"
 
 void reef_sharetable_setup(void) {
 	static const struct reef_host_hooks hooks = {
-			.open_libraries = reef_libraries_open,
+			.open_libraries = reef_image_open,
 			.close_state = reef_vm_close,
 			.load_file = reef_codecache_load,
 	};
 	reef_share_library_names();
-	reef_libraries_setup();
+	reef_image_setup();
 	reef_host_set_hooks(&hooks);
 	reef_host_preload("skynet.codecache", reef_codecache_open);
 }

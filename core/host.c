@@ -200,15 +200,15 @@ static void boot(struct reef_host *host) {
 	host->L = L;
 	host->active = L;
 	register_protocols(host);
+	lua_gc(L, LUA_GCGEN, 0, 0); /* now, while there is next to nothing to mark */
 	lua_gc(L, LUA_GCSTOP);
 	lua_pushcfunction(L, with_traceback);
 	lua_pushcfunction(L, open_all);
 	int status = lua_pcall(L, 0, 0, 1);
 	if (status == LUA_OK) {
+		lua_gc(L, LUA_GCRESTART);
 		if (hooks.opened)
 			hooks.opened(L);
-		lua_gc(L, LUA_GCRESTART);
-		lua_gc(L, LUA_GCGEN, 0, 0);
 		lua_pushcfunction(L, run_loader);
 		status = lua_pcall(L, 0, 0, 1);
 	}

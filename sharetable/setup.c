@@ -8,6 +8,7 @@
 
 void reef_sharetable_setup(void) {
 	static const struct reef_host_hooks hooks = {
+			.opened = reef_vm_opened,
 			.open_libraries = reef_image_open,
 			.close_state = reef_vm_close,
 			.load_file = reef_codecache_load,

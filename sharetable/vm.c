@@ -1,6 +1,8 @@
 /* What one VM holds of the shared heap. */
 #include "vm.h"
 
+#include "overlay/ov.h"
+
 #include "codecache.h"
 #include "core/alloc.h"
 
@@ -24,6 +26,13 @@ struct reef_vm *reef_vm_of(lua_State *L) {
 		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
 	}
 	return vm;
+}
+
+/* Bytes: about what a small service allocates until it is ready; most of that stays. */
+#define FIRST_COLLECTION (10 * 1024)
+
+void reef_vm_opened(lua_State *L) {
+	luaE_setdebt(G(L), -(l_mem)FIRST_COLLECTION);
 }
 
 void reef_vm_close(lua_State *L) {

@@ -24,6 +24,8 @@ struct reef_vm {
 
 /* May raise a memory error. */
 struct reef_vm *reef_vm_of(lua_State *L);
+/* A new VM has its libraries: puts off its first collection until it has grown a little. */
+void reef_vm_opened(lua_State *L);
 /* As lua_close; then lets go of everything the VM held. */
 void reef_vm_close(lua_State *L);
 

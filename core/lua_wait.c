@@ -26,8 +26,7 @@ static struct reef_task *task_of(lua_State *L, int n) {
 }
 
 static int push_thread(lua_State *L, const struct reef_task *task) {
-	lua_pushthread(task->L);
-	lua_xmove(task->L, L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, task->ref);
 	return 1;
 }
 

@@ -28,6 +28,7 @@ static struct profile *find(struct reef_host *host, lua_State *co) {
 	bool no_limit = host->no_limit;
 	host->no_limit = true;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
+	lua_checkstack(co, 1);
 	lua_pushthread(co);
 	lua_xmove(co, L, 1);
 	lua_rawget(L, -2);

@@ -37,8 +37,7 @@ static bool push_table(lua_State *L, char *key, bool make) {
 static void set_tag(struct reef_task *task) {
 	lua_State *L = task->host->L;
 	push_table(L, &tags, true);
-	lua_pushthread(task->L);
-	lua_xmove(task->L, L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, task->ref);
 	lua_pushvalue(L, -3);
 	lua_rawset(L, -3);
 	lua_pop(L, 2);
@@ -52,8 +51,7 @@ static bool push_tag(struct reef_task *task) {
 		lua_pop(L, 1);
 		return false;
 	}
-	lua_pushthread(task->L);
-	lua_xmove(task->L, L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, task->ref);
 	lua_rawget(L, -2);
 	lua_remove(L, -2);
 	if (lua_type(L, -1) == LUA_TSTRING)
@@ -171,8 +169,7 @@ int reef_core_tracetag(lua_State *L) {
 	if (!task || !(task->flags & TASK_TAGGED))
 		return 0;
 	push_table(L, &tags, true);
-	lua_pushthread(task->L);
-	lua_xmove(task->L, L, 1);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, task->ref);
 	lua_rawget(L, -2);
 	return 1;
 }

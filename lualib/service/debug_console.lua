@@ -471,6 +471,12 @@ if second then
 end
 
 skynet.start(function()
+	-- What a service that is being debugged says.
+	skynet.dispatch("lua", function(_, _, what, socket_id, text)
+		if what == "OUTPUT" then
+			socket.write(socket_id, text)
+		end
+	end)
 	local id, address, real_port = socket.listen(ip, tonumber(port) or error("debug_console [ip] port", 0))
 	skynet.error(("Start debug console at %s:%d"):format(address, real_port))
 	skynet.info_func(function()

@@ -1,6 +1,7 @@
 -- The debugger inside a service (`debug address` of the console).
 --
--- Lines arrive through a channel, output goes to the console's socket. Between messages the debugger is a coroutine
+-- Lines arrive through a channel, output goes to the console in messages (what this service itself writes to a socket
+-- would wait for the end of the message in which it is stopped). Between messages the debugger is a coroutine
 -- that looks at the channel now and then. After `watch(protocol, condition)` the next message of that protocol that
 -- meets the condition stops at its first line: there the worker waits in the line hook for commands, and the service
 -- does nothing else. `s` steps, `n` steps over calls, `c` goes on, `cont` leaves the debugger; anything else is Lua,
@@ -8,7 +9,6 @@
 
 local skynet = require "skynet"
 local channel_module = require "skynet.debugchannel"
-local socket = require "skynet.socketdriver"
 local evaluate = require "skynet.injectcode"
 
 local M = {}
@@ -17,7 +17,8 @@ local PROMPT = "> "
 
 ---@class remotedebug.session
 ---@field channel userdata
----@field fd integer
+---@field console integer address of who debugs
+---@field fd integer its socket
 ---@field left boolean
 ---@field restore function[]
 
@@ -25,7 +26,7 @@ local session ---@type remotedebug.session?
 
 local function write(text)
 	if session then
-		socket.send(session.fd, text)
+		skynet.send(session.console, "lua", "OUTPUT", session.fd, text)
 	end
 end
 
@@ -138,7 +139,8 @@ function M.start(fd, address)
 	if session then
 		error("somebody debugs this service already", 0)
 	end
-	session = { channel = channel_module.connect(address), fd = fd, left = false, restore = {} }
+	local _, console = skynet.context()
+	session = { channel = channel_module.connect(address), console = console, fd = fd, left = false, restore = {} }
 	local globals = setmetatable({ print = print, skynet = skynet, watch = watch }, { __index = _ENV })
 	print "s: step  n: next  c: continue  watch(protocol, condition)  cont: leave"
 	write(PROMPT)

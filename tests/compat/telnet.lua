@@ -271,7 +271,7 @@ test.case("the debugger stops at a watched message and reads and writes its loca
 	say("s", "debugged.lua:%d+\n> $")
 	say("upvalue + number", "110\n> $")
 	test.equal(result, nil)
-	say("c", "")
+	socket.write(id, "c\n")
 	test.eventually("the message goes on", 20, function()
 		return result
 	end)

@@ -251,6 +251,12 @@ static void on_response(struct reef_host *host, const struct reef_message *m) {
 		timer.handler(host, timer.ud);
 		break;
 	}
+	case SESSION_REPLY: {
+		struct reef_host_reply *reply = entry.ptr;
+		reef_sessions_remove(&host->sessions, found);
+		reply->arrived(reply, true, m->data, m->size);
+		break;
+	}
 	default:
 		reef_sessions_remove(&host->sessions, found);
 	}
@@ -274,6 +280,12 @@ static void fail_session(struct reef_host *host, struct reef_session *found, con
 		lua_pushlstring(task->L, reason, size);
 		reef_task_fork(task);
 		break;
+	case SESSION_REPLY: {
+		struct reef_host_reply *reply = entry.ptr;
+		reef_sessions_remove(&host->sessions, found);
+		reply->arrived(reply, false, reason, size);
+		return;
+	}
 	case SESSION_BREAK:
 		break;
 	default: /* timers do not fail */
@@ -448,4 +460,16 @@ void reef_host_callback(struct reef_service *service, void *ud, struct reef_mess
 	if (host->errors)
 		reef_host_flush_errors(host, m);
 	reef_host_leave(host);
+}
+
+static void intercepted(struct reef_service *service, void *ud, struct reef_message *m) {
+	struct reef_host *host = ud;
+	if (!host->intercept(host->intercept_ud, m))
+		reef_host_callback(service, ud, m);
+}
+
+void reef_host_intercept(struct reef_host *host, bool (*take)(void *ud, struct reef_message *m), void *ud) {
+	host->intercept = take;
+	host->intercept_ud = ud;
+	reef_service_set_callback(host->service, intercepted, host);
 }

@@ -340,6 +340,29 @@ lua_State *reef_host_main(struct reef_host *host) {
 	return host->L;
 }
 
+int32_t reef_host_ask(struct reef_host *host, uint32_t dest, struct reef_message *m, struct reef_host_reply *reply) {
+	int32_t session = reef_service_new_session(host->service);
+	if (m == NULL) {
+		if (!reef_service_alive(dest))
+			return 0;
+	} else {
+		m->source = host->handle;
+		m->session = session;
+		if (!reef_send(dest, m))
+			return 0;
+	}
+	reef_sessions_add(&host->sessions, session, SESSION_REPLY, reply)->dest = dest;
+	return session;
+}
+
+void reef_host_forget(struct reef_host *host, int32_t session) {
+	struct reef_session *entry = reef_sessions_find(&host->sessions, session);
+	if (entry && entry->kind == SESSION_REPLY) {
+		entry->kind = SESSION_BREAK;
+		entry->ptr = NULL;
+	}
+}
+
 int32_t reef_host_timer_add(struct reef_host *host, uint64_t deadline_ns, reef_host_timer handler, void *ud) {
 	struct reef_c_timer *timer = reef_malloc(sizeof(*timer));
 	*timer = (struct reef_c_timer){handler, ud};

@@ -59,6 +59,25 @@ typedef void (*reef_host_timer)(struct reef_host *host, void *ud);
 int32_t reef_host_timer_add(struct reef_host *host, uint64_t deadline_ns, reef_host_timer handler, void *ud);
 void reef_host_timer_cancel(struct reef_host *host, int32_t session);
 
+/* A request that a C module makes in the name of its service, or just its interest in another service's end. Lives in
+ * the module's own memory until `arrived` is called or it is forgotten. */
+struct reef_host_reply {
+	/* The reply's bytes, valid during the call; or, not ok, the reason why there is none (not terminated, may be empty).
+	 * Called once. */
+	void (*arrived)(struct reef_host_reply *reply, bool ok, const char *bytes, size_t n);
+};
+struct reef_message;
+/* Sends m, whose type is set, as a request and takes it. With m NULL nothing is sent: `arrived` is called when `dest`
+ * ends while somebody notices, and `dest` hears of this service's end (REEF_PTYPE_ERROR with session 0). Returns the
+ * session; 0: there is no such service. */
+int32_t reef_host_ask(struct reef_host *host, uint32_t dest, struct reef_message *m, struct reef_host_reply *reply);
+/* Whatever comes for that session is dropped. */
+void reef_host_forget(struct reef_host *host, int32_t session);
+
+/* From now on `take` sees every message of the service first; true: it has handled that message, which is freed
+ * afterwards. It runs no Lua itself: what it wakes goes on after reef_service_turn_end. */
+void reef_host_intercept(struct reef_host *host, bool (*take)(void *ud, struct reef_message *m), void *ud);
+
 /* A C module that `require` of every VM finds under that name. `name` must live on. Start-up only. */
 void reef_host_preload(const char *name, lua_CFunction open);
 

@@ -68,6 +68,7 @@ enum reef_session_kind {
 	SESSION_FUNCTION, /* a Lua function is to be run by a new task when the timer is due */
 	SESSION_POST,     /* a Lua function is to be run by a new task with the reply */
 	SESSION_TIMER,    /* a handler in C */
+	SESSION_REPLY,    /* a C module waits for the bytes */
 	SESSION_BREAK,    /* nobody waits any more: drop what comes */
 };
 
@@ -77,7 +78,7 @@ struct reef_session {
 	uint32_t dest; /* who was asked, 0 for timers */
 	uint8_t kind;
 	uint8_t ptype; /* whose unpack decodes the reply */
-	void *ptr;     /* struct reef_task or struct reef_c_timer */
+	void *ptr;     /* struct reef_task, reef_c_timer or reef_host_reply */
 };
 
 /* Open sessions: entries in a dense array, so that functions waiting for a timer can lie in a Lua array under the same
@@ -175,6 +176,9 @@ struct reef_host {
 
 	size_t memory, memory_limit, memory_report;
 	bool no_limit; /* allocation must not fail now: no protected call is active */
+
+	bool (*intercept)(void *ud, struct reef_message *m);
+	void *intercept_ud;
 
 	struct reef_host *outer; /* on the same thread, while this one is inside the engine's call */
 	pthread_t thread;        /* that runs it now; 0: none. Read by others */

@@ -86,11 +86,14 @@ void reef_schedule(struct reef_service *service) {
 		return;
 	}
 	struct reef_service *running = atomic_load_explicit(&worker->running, memory_order_relaxed);
+	bool lazy = atomic_load_explicit(&service->lazy, memory_order_relaxed);
 	if (running == NULL) {
 		reef_run_queue_push(&worker->queue, service);
 	} else if (running->slice_cycles > reef_worker_limits.is_long) {
 		reef_run_queue_push(&worker->queue, service);
 		reef_scheduler_wake_one();
+	} else if (lazy) {
+		reef_run_queue_push(&worker->queue, service);
 	} else {
 		struct reef_service *before = atomic_exchange_explicit(&worker->next, service, memory_order_acq_rel);
 		if (before)

@@ -260,6 +260,10 @@ const char *reef_service_description(const struct reef_service *service) {
 	return service->description;
 }
 
+void reef_service_set_lazy(struct reef_service *service, bool lazy) {
+	atomic_store_explicit(&service->lazy, lazy, memory_order_relaxed);
+}
+
 void reef_service_set_turn_end(struct reef_service *service, void (*turn_end)(struct reef_service *, void *)) {
 	service->turn_end = turn_end;
 }

@@ -49,6 +49,10 @@ const struct reef_module *reef_service_module(const struct reef_service *service
 /* Text `module args`, as launched; owned by the service. */
 const char *reef_service_description(const struct reef_service *service);
 
+/* A lazy service is not run next when somebody wakes it, but after those that wait already: so what many others send in
+ * one round is gathered, and handled in one slice. Own slice only. */
+void reef_service_set_lazy(struct reef_service *service, bool lazy);
+
 /* Called by the worker after each event delivered to the service, and by whoever delivered something himself, so that
  * the host can run what the delivery woke. NULL: nothing to do. */
 void reef_service_set_turn_end(struct reef_service *service, void (*turn_end)(struct reef_service *service, void *ud));

@@ -23,6 +23,7 @@ struct reef_service {
 	int32_t session;
 	atomic_bool ending;
 	atomic_bool endless;
+	atomic_bool lazy;
 	reef_callback callback;
 	void *callback_ud;
 	void (*turn_end)(struct reef_service *service, void *ud);

@@ -328,6 +328,15 @@ void reef_host_set_hooks(const struct reef_host_hooks *given) {
 	reef_load_set_hook(hooks.load_file);
 }
 
+void reef_host_new_library(lua_State *L, const luaL_Reg *functions, int extra) {
+	if (hooks.new_library) {
+		hooks.new_library(L, functions, extra);
+		return;
+	}
+	lua_createtable(L, 0, extra);
+	luaL_setfuncs(L, functions, 0);
+}
+
 struct reef_host *reef_host_of(lua_State *L) {
 	return reef_host_get(L);
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <lauxlib.h>
 #include <lua.h>
 
 struct reef_host; /* one VM */
@@ -87,12 +88,18 @@ size_t reef_host_bytes(uint32_t handle);
 /* Makes `snlua` known. Start-up only, before the rooms. */
 void reef_host_setup(void);
 
+/* Pushes a new table with those C functions (an array that lives as long as the process) and room for `extra` more
+ * fields: cheaper than luaL_newlib. May raise a memory error. */
+void reef_host_new_library(lua_State *L, const luaL_Reg *functions, int extra);
+
 /* What a room above may put in the place of stock behaviour. Unset members mean stock Lua. Start-up only. */
 struct reef_host_hooks {
 	/* Makes a VM; stock: lua_newstate. */
 	lua_State *(*new_state)(lua_Alloc alloc, void *ud);
 	/* Opens the standard libraries; stock: luaL_openlibs. May raise. */
 	void (*open_libraries)(lua_State *L);
+	/* Pushes a table with those C functions and room for `extra` more fields; stock: luaL_setfuncs. May raise. */
+	void (*new_library)(lua_State *L, const luaL_Reg *functions, int extra);
 	/* The VM has its libraries and has run nothing yet. */
 	void (*opened)(lua_State *L);
 	/* The VM is about to be closed. */

@@ -66,7 +66,7 @@ static const luaL_Reg core[] = {
 };
 
 int reef_open_core(lua_State *L) {
-	luaL_newlib(L, core);
+	reef_host_new_library(L, core, 0);
 	return 1;
 }
 
@@ -160,8 +160,7 @@ static int missing(lua_State *L) {
 }
 
 int reef_open_host(lua_State *L) {
-	lua_createtable(L, 0, (int)(sizeof(hot) / sizeof(*hot)) + 8);
-	luaL_setfuncs(L, hot, 0);
+	reef_host_new_library(L, hot, 8);
 	lua_createtable(L, 0, 1);
 	lua_pushcfunction(L, missing);
 	lua_setfield(L, -2, "__index");

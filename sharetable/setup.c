@@ -4,12 +4,14 @@
 #include "codecache.h"
 #include "core/host.h"
 #include "image.h"
+#include "library.h"
 #include "vm.h"
 
 void reef_sharetable_setup(void) {
 	static const struct reef_host_hooks hooks = {
 			.opened = reef_vm_opened,
 			.open_libraries = reef_image_open,
+			.new_library = reef_library_new,
 			.close_state = reef_vm_close,
 			.load_file = reef_codecache_load,
 	};

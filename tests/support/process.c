@@ -111,7 +111,7 @@ static int process_spawn(lua_State *L) {
 	lua_Integer argc = luaL_len(L, 1);
 	luaL_argcheck(L, argc >= 1, 1, "a program is needed");
 	struct plan p = {.parent = getpid()};
-	luaL_checkstack(L, (int)argc + 20, "too many arguments");
+	luaL_checkstack(L, 2 * (int)argc + 20, "too many arguments");
 	p.argv = lua_newuserdatauv(L, ((size_t)argc + 1) * sizeof *p.argv, 0);
 	for (lua_Integer i = 1; i <= argc; i++) {
 		lua_geti(L, 1, i);

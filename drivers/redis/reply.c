@@ -294,7 +294,8 @@ int reef_redis_reader_parse(struct reef_redis_reader *reader, lua_State *build) 
 	lua_pushcfunction(build, parse);
 	lua_pushlightuserdata(build, reader);
 	lua_rotate(build, 1, 2);
-	if (lua_pcall(build, lua_gettop(build) - 1, LUA_MULTRET, 0) != LUA_OK) {
+	/* Whoever hands the values out needs room above them. */
+	if (lua_pcall(build, lua_gettop(build) - 1, LUA_MULTRET, 0) != LUA_OK || !lua_checkstack(build, LUA_MINSTACK)) {
 		/* Out of memory: hiredis was left in the middle of something. */
 		refuse(reader, "not enough memory");
 		lua_settop(build, 0);

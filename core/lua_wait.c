@@ -149,10 +149,11 @@ static int slept(lua_State *L, int status, lua_KContext context) {
 	(void)context;
 	struct reef_task *task = reef_host_get(L)->running;
 	release_token(L, task, 2);
-	if (!(task->flags & TASK_BROKEN))
-		return 0;
+	if (task->flags & TASK_BROKEN)
+		lua_pushliteral(L, "BREAK");
+	else
+		lua_pushnil(L);
 	task->flags &= (uint8_t)~TASK_BROKEN;
-	lua_pushliteral(L, "BREAK");
 	return 1;
 }
 

@@ -80,10 +80,14 @@ static void every_type_has_the_bytes_of_the_format(void **state) {
 	EXPECT("0x80000000", "\x32\x00\x00\x00\x80\x00\x00\x00\x00");
 	EXPECT("math.mininteger", "\x32\x00\x00\x00\x00\x00\x00\x00\x80");
 	EXPECT("1.0", "\x42\x00\x00\x00\x00\x00\x00\xf0\x3f");
-	EXPECT("'', 'abc'", "\x04\x1c" "abc");
+	EXPECT("'', 'abc'", "\x04\x1c"
+						"abc");
 	EXPECT("{}", "\x06\x00");
 	EXPECT("{1, nil, 3}", "\x1e\x0a\x01\x00\x0a\x03\x00");
-	EXPECT("{a = 'b'}", "\x06\x0c" "a" "\x0c" "b\x00");
+	EXPECT("{a = 'b'}", "\x06\x0c"
+						"a"
+						"\x0c"
+						"b\x00");
 }
 
 static void lengths_of_strings_and_arrays_change_form_where_documented(void **state) {
@@ -93,7 +97,10 @@ static void lengths_of_strings_and_arrays_change_form_where_documented(void **st
 		const char *head;
 		size_t head_size;
 	} cases[] = {
-			{"('x'):rep(31)", "\xfc" "x", 2},
+			{"('x'):rep(31)",
+			 "\xfc"
+			 "x",
+			 2},
 			{"('x'):rep(32)", "\x15\x20\x00x", 4},
 			{"('x'):rep(65535)", "\x15\xff\xffx", 4},
 			{"('x'):rep(65536)", "\x25\x00\x00\x01\x00x", 6},
@@ -116,19 +123,18 @@ static void expect_same(const char *expressions) {
 	pack_all();
 	size_t size;
 	const char *bytes = lua_tolstring(L, 1, &size);
-	static const char compare[] =
-			"local function same(a, b)\n"
-			"  if type(a) ~= type(b) or math.type(a) ~= math.type(b) then return false end\n"
-			"  if type(a) ~= 'table' then return a == b or (a ~= a and b ~= b) end\n"
-			"  for k, v in pairs(a) do if not same(v, b[k]) then return false end end\n"
-			"  for k in pairs(b) do if a[k] == nil then return false end end\n"
-			"  return true\n"
-			"end\n"
-			"local n = ...\n"
-			"local all = table.pack(select(2, ...))\n"
-			"if all.n ~= 2 * n then return false end\n"
-			"for i = 1, n do if not same(all[i], all[n + i]) then return false end end\n"
-			"return true\n";
+	static const char compare[] = "local function same(a, b)\n"
+								  "  if type(a) ~= type(b) or math.type(a) ~= math.type(b) then return false end\n"
+								  "  if type(a) ~= 'table' then return a == b or (a ~= a and b ~= b) end\n"
+								  "  for k, v in pairs(a) do if not same(v, b[k]) then return false end end\n"
+								  "  for k in pairs(b) do if a[k] == nil then return false end end\n"
+								  "  return true\n"
+								  "end\n"
+								  "local n = ...\n"
+								  "local all = table.pack(select(2, ...))\n"
+								  "if all.n ~= 2 * n then return false end\n"
+								  "for i = 1, n do if not same(all[i], all[n + i]) then return false end end\n"
+								  "return true\n";
 	assert_int_equal(luaL_loadstring(L, compare), LUA_OK);
 	lua_pushnil(L);
 	int n = values(expressions);
@@ -199,7 +205,11 @@ static void pairs_metamethod_decides_what_is_written(void **state) {
 	size_t size;
 	const char *bytes = lua_tolstring(L, 1, &size);
 	assert_int_equal(size, 6);
-	assert_memory_equal(bytes, "\x06\x0c" "a\x0c" "b\x00", 6);
+	assert_memory_equal(bytes,
+						"\x06\x0c"
+						"a\x0c"
+						"b\x00",
+						6);
 	expect_error("{setmetatable({}, {__pairs = function() error 'by design' end})}", "by design");
 }
 
@@ -268,22 +278,26 @@ static void expect_bad(const char *bytes, size_t size) {
 
 static void damaged_bytes_are_refused(void **state) {
 	(void)state;
-	BAD("\x07");                                     /* no such type */
-	BAD("\x1a");                                     /* no such number */
-	BAD("\x0a");                                     /* cut: u8 */
-	BAD("\x32\x01\x02");                             /* i64 */
-	BAD("\x42\x00");                                 /* double */
-	BAD("\x03\x00\x00\x00");                         /* pointer */
-	BAD("\x1c" "ab");                                /* short string */
-	BAD("\x15\x05");                                 /* its length */
-	BAD("\x15\x05\x00" "abcd");                      /* long string */
-	BAD("\x1d");                                     /* no such length */
-	BAD("\x25\xff\xff\xff\xff" "abc");               /* 4 GiB that are not there */
-	BAD("\x06");                                     /* table without an end */
-	BAD("\x06\x0a\x01");                             /* key without a value */
+	BAD("\x07");             /* no such type */
+	BAD("\x1a");             /* no such number */
+	BAD("\x0a");             /* cut: u8 */
+	BAD("\x32\x01\x02");     /* i64 */
+	BAD("\x42\x00");         /* double */
+	BAD("\x03\x00\x00\x00"); /* pointer */
+	BAD("\x1c"
+		"ab");       /* short string */
+	BAD("\x15\x05"); /* its length */
+	BAD("\x15\x05\x00"
+		"abcd"); /* long string */
+	BAD("\x1d"); /* no such length */
+	BAD("\x25\xff\xff\xff\xff"
+		"abc");                                                  /* 4 GiB that are not there */
+	BAD("\x06");                                                 /* table without an end */
+	BAD("\x06\x0a\x01");                                         /* key without a value */
 	BAD("\x06\x42\x00\x00\x00\x00\x00\x00\xf8\x7f\x0a\x01\x00"); /* NaN as a key */
-	BAD("\xfe\x0a");                                 /* array without its length */
-	BAD("\xfe\x0c" "a");                             /* whose length is a string */
+	BAD("\xfe\x0a");                                             /* array without its length */
+	BAD("\xfe\x0c"
+		"a");                                        /* whose length is a string */
 	BAD("\xfe\x22\xff\xff\xff\x7f\x00");             /* 2^31 items in one byte */
 	BAD("\xfe\x22\xff\xff\xff\xff\x00");             /* -1 items */
 	BAD("\xfe\x32\xff\xff\xff\xff\xff\xff\xff\x7f"); /* 2^63 - 1 */
@@ -313,7 +327,8 @@ static void every_prefix_of_a_stream_is_values_or_refused(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test_setup_teardown(every_type_has_the_bytes_of_the_format, set_up, tear_down),
-			cmocka_unit_test_setup_teardown(lengths_of_strings_and_arrays_change_form_where_documented, set_up, tear_down),
+			cmocka_unit_test_setup_teardown(lengths_of_strings_and_arrays_change_form_where_documented, set_up,
+											tear_down),
 			cmocka_unit_test_setup_teardown(what_is_packed_comes_back_the_same, set_up, tear_down),
 			cmocka_unit_test_setup_teardown(more_than_the_scratch_buffer_is_packed, set_up, tear_down),
 			cmocka_unit_test_setup_teardown(what_cannot_be_packed_raises, set_up, tear_down),

@@ -1,6 +1,7 @@
 -- The first Lua file of every service: finds the service's main file and runs it. Gets the service's name and arguments
--- as one string, and the pattern of our own services if the name is one of them. Our own services come first, then the patterns of `luaservice` in their order; a file that does not
--- compile is passed over like one that is not there, and all reasons are raised if none is left.
+-- as one string, and the pattern of our own services if the name is one of them. Our own services come first, then the
+-- patterns of `luaservice` in their order; a file that does not compile is passed over like one that is not there, and
+-- all reasons are raised if none is left.
 
 local skynet = require "skynet"
 

@@ -8,7 +8,7 @@ local function note(text)
 	order[#order + 1] = text
 end
 
-test.case("within a turn: wakes in their order, then failed calls, then forks, each followed by what it wakes", function()
+test.case("in a turn: wakes in order, then failed calls, then forks, each followed by what it wakes", function()
 	order = {}
 	local function waiter(name, wakes)
 		skynet.fork(function()

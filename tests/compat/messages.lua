@@ -62,8 +62,13 @@ test.case("ret tells whether the reply was delivered", function()
 	skynet.send(actor, "lua", [[LINES = { require "skynet".ret() } ]])
 	test.equal(lines_of(actor), { false })
 	local asker = test.service "actor"
-	skynet.send(asker, "lua", [[require "skynet".call(..., "lua", "ASKED = true require 'skynet'.wait(1) LINES = {require 'skynet'.retpack(1)} require 'skynet'.wait()")]],
-		actor)
+	skynet.send(asker, "lua", [[require "skynet".call(...)]], actor, "lua", [[
+		local skynet = require "skynet"
+		ASKED = true
+		skynet.wait(1)
+		LINES = { skynet.retpack(1) }
+		skynet.wait()
+	]])
 	test.eventually("the question is there", 10, function()
 		return skynet.call(actor, "lua", "return ASKED")
 	end)
@@ -154,8 +159,11 @@ end)
 
 test.case("a response to a requester that is gone is refused, and to a send it is nothing", function()
 	local actor, asker = test.service "actor", test.service "actor"
-	skynet.send(asker, "lua", "require 'skynet'.call(..., 'lua', 'KEPT = require \"skynet\".response() require \"skynet\".wait()')",
-		actor)
+	skynet.send(asker, "lua", [[require "skynet".call(...)]], actor, "lua", [[
+		local skynet = require "skynet"
+		KEPT = skynet.response()
+		skynet.wait()
+	]])
 	test.eventually("it is asked", 10, function()
 		return skynet.call(actor, "lua", "return KEPT ~= nil")
 	end)

@@ -35,13 +35,14 @@ static inline uint8_t *reef_writer_add(struct reef_writer *w, size_t n) {
 }
 
 static inline bool reef_writer_bytes(struct reef_writer *w, const void *bytes, size_t n) {
+	if (n == 0) {
+		return true;
+	}
 	uint8_t *p = reef_writer_add(w, n);
 	if (p == NULL) {
 		return false;
 	}
-	if (n > 0) {
-		memcpy(p, bytes, n);
-	}
+	memcpy(p, bytes, n);
 	return true;
 }
 

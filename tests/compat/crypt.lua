@@ -62,7 +62,8 @@ test.case("hexadecimal and base64", function()
 	test.raises(".", crypt.hexdecode, "0")
 	test.raises(".", crypt.hexdecode, "0G")
 	test.raises(".", crypt.hexdecode, "FF")
-	for text, code in pairs { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foob = "Zm9vYg==", ["\xff\xfe"] = "//4=" } do
+	local codes = { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foob = "Zm9vYg==", ["\xff\xfe"] = "//4=" }
+	for text, code in pairs(codes) do
 		test.equal(crypt.base64encode(text), code)
 		test.equal(crypt.base64decode(code), text)
 		test.equal(crypt.base64decode((code:gsub("=", ""))), text)

@@ -1,0 +1,252 @@
+/* The Lua module `reef.mongo.core`: connections for skynet.db.mongo, which is its only user.
+ *
+ *   connection(failure) -> c               failure(code, outcome, command, waited, why) -> error object
+ *   c:connect(host, port, seconds) -> true | nil, error    waits; port < 0: a Unix socket's path
+ *   c:request(seconds, flags, command, identifier, documents, body...) -> reply | nil, error     waits
+ *       flags: "" or some of "x" exact values, "e" exhaust allowed; body: one document, or keys and values in turn
+ *       identifier, documents: nil, or a section of documents beside the body
+ *   c:send(command, identifier, documents, body...)        no reply is asked for; true: accepted
+ *   c:receive(seconds) -> reply | nil, error               the next reply of a stream; waits
+ *   c:streaming() -> boolean   c:state() -> "new" ...   c:doubtful() -> boolean   c:pending() -> n   c:close([text])
+ */
+#include <string.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "bson.h"
+#include "connection.h"
+#include "core/timer.h"
+#include "mongo.h"
+#include "socket/socket.h"
+
+#define CONNECTION "reef.mongo.connection"
+
+static struct reef_mongo_connection *check_connection(lua_State *L) {
+	struct reef_mongo_connection **box = luaL_checkudata(L, 1, CONNECTION);
+	return *box;
+}
+
+static uint64_t nanoseconds(lua_State *L, int index) {
+	lua_Number seconds = luaL_optnumber(L, index, 0);
+	return seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds * 1e9) : 0;
+}
+
+static int new_connection(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	struct reef_mongo_connection **box = lua_newuserdatauv(L, sizeof(struct reef_mongo_connection *), 1);
+	*box = NULL;
+	lua_State *build = lua_newthread(L);
+	lua_setiuservalue(L, -2, 1);
+	*box = reef_mongo_connection_new(L);
+	luaL_setmetatable(L, CONNECTION);
+	(*box)->build = build;
+	lua_pushvalue(L, 1);
+	(*box)->failure = luaL_ref(L, LUA_REGISTRYINDEX);
+	return 1;
+}
+
+static int finalize(lua_State *L) {
+	struct reef_mongo_connection **box = luaL_checkudata(L, 1, CONNECTION);
+	struct reef_mongo_connection *c = *box;
+	*box = NULL;
+	if (c != NULL) {
+		reef_mongo_connection_close(c, "closed", "the connection is no longer used");
+		luaL_unref(L, LUA_REGISTRYINDEX, c->failure);
+		luaL_unref(L, LUA_REGISTRYINDEX, c->stream_early);
+		reef_mongo_connection_unref(c);
+	}
+	return 0;
+}
+
+/* Pushes nil and the error object for something that could not be sent at all. */
+static int refuse(lua_State *L, struct reef_mongo_connection *c, const char *command, const char *why) {
+	lua_pushnil(L);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, c->failure);
+	lua_pushstring(L, "network");
+	lua_pushstring(L, "not sent");
+	lua_pushstring(L, command);
+	lua_pushnumber(L, 0);
+	lua_pushstring(L, why);
+	lua_call(L, 5, 1);
+	return 2;
+}
+
+static int connect(lua_State *L) {
+	struct reef_mongo_connection *c = check_connection(L);
+	const char *host = luaL_checkstring(L, 2);
+	int port = (int)luaL_checkinteger(L, 3);
+	uint64_t timeout = nanoseconds(L, 4);
+	struct reef_task *task = reef_task_running(L);
+	const char *error = reef_mongo_connection_open(c, task, host, port, timeout > 0 ? reef_now_ns() + timeout : 0);
+	return error == NULL ? reef_task_suspend(L, &c->wait) : refuse(L, c, "connect", error);
+}
+
+static uint8_t *add(lua_State *L, struct reef_mongo_connection *c, size_t n) {
+	uint8_t *p = reef_writer_add(&c->out, n);
+	if (p == NULL) {
+		luaL_error(L, "mongo: a message larger than %d bytes, or no memory for it", REEF_WIRE_MAX);
+	}
+	return p;
+}
+
+/* The section of documents: identifier and list at `index` and behind. */
+static void add_sequence(lua_State *L, struct reef_mongo_connection *c, int index) {
+	size_t size;
+	const char *identifier = luaL_checklstring(L, index, &size);
+	luaL_checktype(L, index + 1, LUA_TTABLE);
+	add(L, c, 1)[0] = 1;
+	size_t start = c->out.size;
+	memcpy(add(L, c, 4 + size + 1) + 4, identifier, size + 1);
+	lua_Integer n = luaL_len(L, index + 1);
+	for (lua_Integer i = 1; i <= n; i++) {
+		lua_geti(L, index + 1, i);
+		reef_bson_encode(L, -1, &c->out);
+		lua_pop(L, 1);
+	}
+	reef_put32(c->out.data + start, (uint32_t)(c->out.size - start));
+}
+
+/* Writes a message from the arguments at `index`: identifier, documents, body. Nothing is sent if this raises. */
+static size_t write_message(lua_State *L, struct reef_mongo_connection *c, int index) {
+	int top = lua_gettop(L);
+	size_t start = reef_mongo_connection_begin(c);
+	if (start == SIZE_MAX) {
+		luaL_error(L, "mongo: no memory for a message");
+	}
+	add(L, c, 1)[0] = 0;
+	if (top == index + 2) {
+		reef_bson_encode(L, top, &c->out);
+	} else {
+		reef_bson_encode_pairs(L, index + 2, top, &c->out);
+	}
+	if (!lua_isnil(L, index)) {
+		add_sequence(L, c, index);
+	}
+	if (c->committed != start) {
+		luaL_error(L, "mongo: a document's metamethod used the connection while the document was written");
+	}
+	return start;
+}
+
+static uint32_t read_flags(const char *flags, unsigned *decode) {
+	*decode = strchr(flags, 'x') != NULL ? REEF_BSON_EXACT : 0;
+	return strchr(flags, 'e') != NULL ? REEF_WIRE_EXHAUST_ALLOWED : 0;
+}
+
+/* A name for lists of tasks and messages that outlives every request. */
+static const char *lasting(lua_State *L, int index) {
+	luaL_checkstring(L, index);
+	lua_pushvalue(L, index);
+	lua_pushboolean(L, true);
+	lua_rawset(L, lua_upvalueindex(1));
+	return lua_tostring(L, index);
+}
+
+static int request(lua_State *L) {
+	struct reef_mongo_connection *c = check_connection(L);
+	uint64_t timeout = nanoseconds(L, 2);
+	unsigned decode;
+	uint32_t flags = read_flags(luaL_checkstring(L, 3), &decode);
+	const char *command = lasting(L, 4);
+	luaL_checkany(L, 7);
+	struct reef_task *task = reef_task_running(L);
+	if (c->state != REEF_MONGO_OPEN) {
+		return refuse(L, c, command, c->why[0] != 0 ? c->why : "not connected");
+	}
+	size_t start = write_message(L, c, 5);
+	int32_t id = reef_mongo_connection_commit(c, start, flags);
+	size_t size = c->committed - start;
+	struct reef_request *r = reef_mongo_connection_request(c, task, id, size, command, decode, timeout);
+	return reef_task_suspend(L, &r->wait);
+}
+
+static int send_only(lua_State *L) {
+	struct reef_mongo_connection *c = check_connection(L);
+	luaL_checkstring(L, 2);
+	luaL_checkany(L, 5);
+	if (c->state != REEF_MONGO_OPEN) {
+		return refuse(L, c, lua_tostring(L, 2), c->why[0] != 0 ? c->why : "not connected");
+	}
+	size_t start = write_message(L, c, 3);
+	reef_mongo_connection_commit(c, start, REEF_WIRE_MORE_TO_COME);
+	lua_pushboolean(L, true);
+	return 1;
+}
+
+static int receive(lua_State *L) {
+	struct reef_mongo_connection *c = check_connection(L);
+	uint64_t timeout = nanoseconds(L, 2);
+	struct reef_task *task = reef_task_running(L);
+	if (c->stream_early != LUA_NOREF) {
+		lua_rawgeti(L, LUA_REGISTRYINDEX, c->stream_early);
+		lua_getglobal(L, "table");
+		lua_getfield(L, -1, "remove");
+		lua_pushvalue(L, -3);
+		lua_pushinteger(L, 1);
+		lua_call(L, 2, 1);
+		if (!lua_isnil(L, -1)) {
+			return 1;
+		}
+	}
+	if (c->state != REEF_MONGO_OPEN || c->stream == 0) {
+		return refuse(L, c, "hello", "no stream of replies");
+	}
+	if (c->listener != NULL) {
+		return luaL_error(L, "mongo: another coroutine waits for a reply already");
+	}
+	reef_mongo_connection_listen(c, task, timeout);
+	return reef_task_suspend(L, &c->wait);
+}
+
+static int streaming(lua_State *L) {
+	lua_pushboolean(L, check_connection(L)->stream != 0);
+	return 1;
+}
+
+static int state(lua_State *L) {
+	static const char *const names[] = {"new", "connecting", "open", "closed"};
+	lua_pushstring(L, names[check_connection(L)->state]);
+	return 1;
+}
+
+/* Did somebody give up on a request whose reply is still to come? */
+static int doubtful(lua_State *L) {
+	struct reef_mongo_connection *c = check_connection(L);
+	lua_pushboolean(L, c->state != REEF_MONGO_OPEN || c->pending.tombstones > 0 || c->stream != 0);
+	return 1;
+}
+
+static int pending(lua_State *L) {
+	lua_pushinteger(L, (lua_Integer)check_connection(L)->pending.requests);
+	return 1;
+}
+
+static int close_connection(lua_State *L) {
+	reef_mongo_connection_close(check_connection(L), "closed", luaL_optstring(L, 2, "the connection was closed here"));
+	return 0;
+}
+
+static int open_mongo(lua_State *L) {
+	static const luaL_Reg methods[] = {
+			{"connect", connect},        {"request", request}, {"send", send_only},    {"receive", receive},
+			{"streaming", streaming},    {"state", state},     {"doubtful", doubtful}, {"pending", pending},
+			{"close", close_connection}, {NULL, NULL},
+	};
+	luaL_newmetatable(L, CONNECTION);
+	lua_pushcfunction(L, finalize);
+	lua_setfield(L, -2, "__gc");
+	lua_newtable(L);
+	lua_newtable(L);
+	luaL_setfuncs(L, methods, 1);
+	lua_setfield(L, -2, "__index");
+	lua_newtable(L);
+	lua_pushcfunction(L, new_connection);
+	lua_setfield(L, -2, "connection");
+	return 1;
+}
+
+void reef_mongo_setup(void) {
+	reef_host_preload("bson", reef_open_bson);
+	reef_host_preload("reef.mongo.core", open_mongo);
+}

@@ -74,9 +74,9 @@ local function by_address(description)
 end
 
 local names = {
-	topology_opening_event = "topology opening", topology_description_changed_event = "topology changed",
-	topology_closed_event = "topology closed", server_opening_event = "server opening",
-	server_closed_event = "server closed", server_description_changed_event = "server changed",
+	topology_opening_event = "TopologyOpening", topology_description_changed_event = "TopologyDescriptionChanged",
+	topology_closed_event = "TopologyClosed", server_opening_event = "ServerOpening",
+	server_closed_event = "ServerClosed", server_description_changed_event = "ServerDescriptionChanged",
 }
 
 local function check_events(events, want)
@@ -102,9 +102,7 @@ end
 local function run(case)
 	local events = {}
 	local t = topology.new(uri.parse(case.uri), function(event)
-		if event.name ~= "pool cleared" then
-			events[#events + 1] = event
-		end
+		events[#events + 1] = event
 	end)
 	t:open()
 	for _, phase in ipairs(case.phases) do
@@ -135,6 +133,9 @@ end
 
 spec.files("mongodb/server-discovery-and-monitoring/tests", function(name, data, text)
 	if name:find "^unified/" then
+		test.case(name, function()
+			test.skip "needs servers that can be told to fail"
+		end)
 		return
 	end
 	test.case(name .. ": " .. (data.description or ""), function()

@@ -2,6 +2,8 @@
 --
 -- A topology description is a table that is never changed: `update` answers a new one for the description of one server.
 -- By the specification "Server Discovery And Monitoring"; names of types and fields are its.
+local bson = require "bson"
+
 local sdam = {}
 
 ---@class mongo.server what one server said last; never changed once made
@@ -75,6 +77,15 @@ local function lower(list)
 	return out
 end
 
+-- Of a BSON date.
+local function milliseconds(date)
+	if not date then
+		return nil
+	end
+	local _, seconds, rest = bson.type(date)
+	return seconds * 1000 + (rest or 0)
+end
+
 ---The description of a server from its reply to hello.
 ---@param address string
 ---@param hello table
@@ -99,7 +110,7 @@ function sdam.describe(address, hello)
 		maxWireVersion = hello.maxWireVersion or 0,
 		logicalSessionTimeoutMinutes = hello.logicalSessionTimeoutMinutes,
 		topologyVersion = hello.topologyVersion,
-		lastWrite = hello.lastWrite,
+		lastWriteDate = milliseconds(hello.lastWrite and hello.lastWrite.lastWriteDate),
 		maxBsonObjectSize = hello.maxBsonObjectSize,
 		maxMessageSizeBytes = hello.maxMessageSizeBytes,
 		maxWriteBatchSize = hello.maxWriteBatchSize,

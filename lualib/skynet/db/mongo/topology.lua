@@ -1,7 +1,7 @@
 -- The topology as a client holds it: the current description, the generations of pools, and events when it changes.
 --
--- Events go to one function as tables {name=, ...}: "topology opening", "server opening", "server changed",
--- "server closed", "topology changed", "topology closed", with `address`, `previous` and `new` where they apply.
+-- Events go to one function as tables {name=, ...}: "TopologyOpening", "ServerOpening", "ServerDescriptionChanged",
+-- "ServerClosed", "TopologyDescriptionChanged", "TopologyClosed", with `address`, `previous` and `new` where they apply.
 local sdam = require "skynet.db.mongo.sdam"
 
 ---@class mongo.topology_state
@@ -21,13 +21,15 @@ end
 
 ---@param uri mongo.uri
 ---@param on_event fun(event: table)|nil
+---@param on_clear fun(address: string)|nil the connections of that address are not to be used any more
 ---@return mongo.topology_state
-function topology.new(uri, on_event)
+function topology.new(uri, on_event, on_clear)
 	return setmetatable({
 		description = { type = "Unknown", servers = {}, compatible = true },
 		first = sdam.new(uri),
 		generations = {},
 		on_event = on_event or function() end,
+		on_clear = on_clear or function() end,
 	}, topology)
 end
 
@@ -42,20 +44,20 @@ function topology:replace(new, changed)
 	local before = changed and previous.servers[changed.address]
 	local after = changed and (new.servers[changed.address] or changed)
 	if before and not sdam.equal(before, after) then
-		self:emit("server changed", { address = changed.address, previous = before, new = after })
+		self:emit("ServerDescriptionChanged", { address = changed.address, previous = before, new = after })
 	end
 	for _, address in ipairs(sorted_keys(previous.servers)) do
 		if not new.servers[address] then
-			self:emit("server closed", { address = address })
+			self:emit("ServerClosed", { address = address })
 		end
 	end
 	if not before or not self:same(previous, new) then
-		self:emit("topology changed", { previous = previous, new = new })
+		self:emit("TopologyDescriptionChanged", { previous = previous, new = new })
 	end
 	for _, address in ipairs(sorted_keys(new.servers)) do
 		if not previous.servers[address] then
 			self.generations[address] = self.generations[address] or 0
-			self:emit("server opening", { address = address })
+			self:emit("ServerOpening", { address = address })
 		end
 	end
 end
@@ -79,7 +81,7 @@ end
 
 ---Begins: what the connection string says is the first description.
 function topology:open()
-	self:emit("topology opening", {})
+	self:emit("TopologyOpening", {})
 	self:replace(self.first)
 	if self.first.type == "LoadBalanced" then
 		local address = next(self.first.servers)
@@ -91,11 +93,11 @@ end
 function topology:close()
 	local previous = self.description
 	for _, address in ipairs(sorted_keys(previous.servers)) do
-		self:emit("server closed", { address = address })
+		self:emit("ServerClosed", { address = address })
 	end
 	self.description = { type = "Unknown", servers = {}, compatible = true }
-	self:emit("topology changed", { previous = previous, new = self.description })
-	self:emit("topology closed", {})
+	self:emit("TopologyDescriptionChanged", { previous = previous, new = self.description })
+	self:emit("TopologyClosed", {})
 end
 
 ---A server has answered hello.
@@ -110,7 +112,7 @@ end
 ---The connections of that address are not to be used any more.
 function topology:clear(address)
 	self.generations[address] = (self.generations[address] or 0) + 1
-	self:emit("pool cleared", { address = address, generation = self.generations[address] })
+	self.on_clear(address)
 end
 
 ---A server could not be asked.

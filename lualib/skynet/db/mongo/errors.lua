@@ -1,0 +1,92 @@
+-- Errors of MongoDB operations, as objects: what happened, and whether the server may have done the work.
+--
+--     local ok, err = pcall(coll.insertOne, coll, doc)
+--     if not ok and err.code == 11000 then ... end                 -- a duplicate key
+--     if not ok and err.outcome == "maybe applied" then ... end    -- look before you do it again
+--
+-- They are errors of reef.channel.error with more fields; below the protocol `code` is a word ("timeout", "network",
+-- "closed", "selection", "pool", "auth"), from the server it is its number.
+local channel_error = require "reef.channel.error"
+
+local errors = {}
+
+---@class mongo.error : reef.channel.error
+---@field code string|integer
+---@field codeName string|nil
+---@field labels table<string, boolean>
+---@field writeErrors { index: integer, code: integer, errmsg: string }[]|nil
+---@field writeConcernError table|nil
+---@field reply table|nil the server's reply
+---@field attempts integer|nil
+
+---@param fields table
+---@param why string|nil
+---@return mongo.error
+function errors.new(fields, why)
+	fields.labels = fields.labels or {}
+	return channel_error.new(fields, why)
+end
+
+---@return boolean
+function errors.is(value)
+	return channel_error.is(value)
+end
+
+---An error below the protocol: nothing came back from the server.
+---@return mongo.error
+function errors.network(host, code, outcome, command, waited, why)
+	return errors.new({ code = code, outcome = outcome, host = "mongo " .. host, command = command, waited = waited }, why)
+end
+
+local function labels_of(reply)
+	local labels = {}
+	for _, source in ipairs { reply, reply.writeConcernError } do
+		for _, label in ipairs(type(source) == "table" and source.errorLabels or {}) do
+			labels[label] = true
+		end
+	end
+	return labels
+end
+
+---The error that a reply reports, nil if it reports none.
+---@param reply table
+---@param host string
+---@param command string
+---@return mongo.error|nil
+function errors.from_reply(reply, host, command)
+	local write_errors = reply.writeErrors
+	local concern = reply.writeConcernError
+	local source = reply
+	if reply.ok == 1 and not reply.errmsg then
+		source = write_errors and write_errors[1] or concern
+		if not source then
+			return nil
+		end
+	end
+	local message = source.errmsg or reply["$err"] or "unknown error"
+	return errors.new {
+		code = source.code or "unknown",
+		codeName = source.codeName,
+		outcome = source == concern and "maybe applied" or "rejected",
+		host = "mongo " .. host,
+		command = command,
+		message = message,
+		labels = labels_of(reply),
+		writeErrors = write_errors,
+		writeConcernError = concern,
+		reply = reply,
+	}
+end
+
+---What a safe_* method answers for its second value.
+---@return string|nil
+function errors.text_of_reply(reply)
+	if reply.writeErrors and reply.writeErrors[1] then
+		return reply.writeErrors[1].errmsg
+	elseif reply.writeConcernError then
+		return reply.writeConcernError.errmsg
+	end
+	return reply.errmsg
+end
+
+return errors

@@ -1,0 +1,394 @@
+-- Connections to one server, kept for use again. By the specification "Connection Monitoring and Pooling"; names of
+-- options, events and reasons are its.
+--
+-- Who checks a connection out has it for himself until he checks it in. Those who find none wait in line. A pool begins
+-- paused and is made ready when its server is known to answer; `clear` pauses it again and gives up all connections made
+-- so far, at once those that lie idle, the others when they come back.
+local skynet = require "skynet"
+
+local pool = {}
+pool.__index = pool
+
+---@class mongo.pooled
+---@field id integer
+---@field generation integer
+---@field connection any what `connect` answered
+
+---@class mongo.pool_options
+---@field minPoolSize integer|nil
+---@field maxPoolSize integer|nil 0: no limit
+---@field maxConnecting integer|nil
+---@field maxIdleTimeMS integer|nil 0: no limit
+---@field waitQueueTimeoutMS integer|nil
+---@field backgroundThreadIntervalMS integer|nil between two looks after idle connections
+
+---@class mongo.pool_hooks
+---@field connect fun(seconds: number): any, any connects and logs in: the connection, or nil and an error
+---@field usable fun(connection: any): boolean may it be used by the next?
+---@field close fun(connection: any)
+---@field on_event fun(event: table)|nil
+---@field failed fun(err: any, generation: integer)|nil a connect that nobody waited for has failed
+
+local DEFAULTS = { minPoolSize = 0, maxPoolSize = 100, maxConnecting = 2, maxIdleTimeMS = 0,
+	backgroundThreadIntervalMS = 10000 }
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+---@param address string
+---@param options mongo.pool_options
+---@param hooks mongo.pool_hooks
+function pool.new(address, options, hooks)
+	local self = setmetatable({
+		address = address,
+		options = setmetatable({}, { __index = function(_, k)
+			local v = options[k]
+			if v == nil then
+				return DEFAULTS[k]
+			end
+			return v
+		end }),
+		hooks = hooks,
+		state = "paused",
+		generation = 0,
+		idle = {},
+		waiting = {}, -- in line; `head` is the index of the first
+		head = 1,
+		tail = 0,
+		in_use = {},
+		total = 0, -- connections, those in the making too
+		connecting = 0,
+		last_id = 0,
+	}, pool)
+	self:emit("ConnectionPoolCreated", { options = options })
+	return self
+end
+
+function pool:emit(name, fields)
+	if self.hooks.on_event then
+		fields = fields or {}
+		fields.name, fields.address = name, self.address
+		self.hooks.on_event(fields)
+	end
+end
+
+-- ---- making and ending connections ----
+
+function pool:discard(entry, reason)
+	self.total = self.total - 1
+	self:emit("ConnectionClosed", { connectionId = entry.id, reason = reason })
+	if entry.connection then
+		self.hooks.close(entry.connection)
+	end
+	self:serve()
+end
+
+function pool:may_create()
+	local max = self.options.maxPoolSize
+	return (max == 0 or self.total < max) and self.connecting < self.options.maxConnecting
+end
+
+function pool:reserve()
+	self.total = self.total + 1
+	self.connecting = self.connecting + 1
+end
+
+-- Connects, after `reserve`. The entry, or nil and the error. A coroutine that is ended meanwhile gives its place back.
+function pool:create(seconds, before_close)
+	self.last_id = self.last_id + 1
+	local entry = { id = self.last_id, generation = self.generation }
+	local over = false
+	local function give_up()
+		over = true
+		self.connecting = self.connecting - 1
+		self:discard(entry, "error")
+	end
+	local guard <close> = setmetatable({}, { __close = function()
+		if not over then
+			give_up()
+		end
+	end })
+	self:emit("ConnectionCreated", { connectionId = entry.id })
+	local started = now()
+	local connection, err = self.hooks.connect(seconds)
+	if not connection then
+		if before_close then
+			before_close(err)
+		end
+		give_up()
+		return nil, err
+	end
+	entry.connection = connection
+	entry.used = now()
+	self:emit("ConnectionReady", { connectionId = entry.id, duration = now() - started })
+	over = true
+	self.connecting = self.connecting - 1
+	self:serve()
+	return entry
+end
+
+function pool:perished(entry)
+	if entry.generation ~= self.generation then
+		return "stale"
+	elseif not self.hooks.usable(entry.connection) then
+		return "error"
+	end
+	local limit = self.options.maxIdleTimeMS
+	return limit > 0 and now() - entry.used > limit / 1000 and "idle" or nil
+end
+
+function pool:take_idle()
+	local idle = self.idle
+	while idle[1] do
+		local entry = table.remove(idle)
+		local reason = self:perished(entry)
+		if not reason then
+			return entry
+		end
+		self:discard(entry, reason)
+	end
+	return nil
+end
+
+-- ---- the line ----
+
+-- Gives what there is to those who wait longest.
+function pool:serve()
+	while self.head <= self.tail do
+		local waiter = self.waiting[self.head]
+		if waiter.gone then
+			self.waiting[self.head] = nil
+			self.head = self.head + 1
+		else
+			local entry = self.state == "ready" and self:take_idle()
+			if entry then
+				waiter.entry = entry
+			elseif self.state == "ready" and self:may_create() then
+				self:reserve()
+				waiter.create = true
+			else
+				return
+			end
+			waiter.gone = true
+			skynet.wakeup(waiter)
+		end
+	end
+end
+
+function pool:fail_waiting()
+	for i = self.head, self.tail do
+		local waiter = self.waiting[i]
+		if not waiter.gone then
+			waiter.gone, waiter.failed = true, true
+			skynet.wakeup(waiter)
+		end
+	end
+end
+
+-- Waits in line: the waiter, which says what it got.
+function pool:wait(seconds)
+	local waiter = {}
+	local taken = false
+	self.tail = self.tail + 1
+	self.waiting[self.tail] = waiter
+	local guard <close> = setmetatable({}, { __close = function()
+		if not taken then
+			waiter.gone = true
+			if waiter.entry then
+				self.idle[#self.idle + 1] = waiter.entry
+				self:serve()
+			elseif waiter.create then
+				self.total, self.connecting = self.total - 1, self.connecting - 1
+				self:serve()
+			end
+		end
+	end })
+	skynet.sleep(math.max(1, math.ceil(seconds * 100)), waiter)
+	taken = true
+	waiter.gone = true
+	return waiter
+end
+
+-- ---- what users call ----
+
+function pool:refuse(reason, started, why, code)
+	self:emit("ConnectionCheckOutFailed", { reason = reason, duration = now() - started })
+	return nil, { code = code or "pool", reason = reason, why = why }
+end
+
+function pool:unusable(started)
+	if self.state == "closed" then
+		return self:refuse("poolClosed", started, "the pool is closed")
+	elseif self.state == "paused" then
+		return self:refuse("connectionError", started, "the pool is paused after an error of its server")
+	end
+	return nil
+end
+
+---Takes a connection, waiting for one at most `seconds` and at most waitQueueTimeoutMS.
+---@param seconds number
+---@return mongo.pooled|nil
+---@return table|nil err { code=, reason=, why= } or what `connect` said
+function pool:check_out(seconds)
+	local started = now()
+	self:emit "ConnectionCheckOutStarted"
+	local _, refusal = self:unusable(started)
+	if refusal then
+		return nil, refusal
+	end
+	local queue_limit = self.options.waitQueueTimeoutMS
+	local wait_seconds = queue_limit and queue_limit > 0 and math.min(seconds, queue_limit / 1000) or seconds
+	local entry, create
+	if self.head > self.tail then
+		entry = self:take_idle()
+		create = not entry and self:may_create()
+		if create then
+			self:reserve()
+		end
+	end
+	if not entry and not create then
+		local waiter = self:wait(wait_seconds)
+		if waiter.failed then
+			_, refusal = self:unusable(started)
+			if not refusal then
+				_, refusal = self:refuse("connectionError", started, "the pool was cleared after an error of its server")
+			end
+			return nil, refusal
+		elseif not waiter.entry and not waiter.create then
+			return self:refuse("timeout", started, "Timed out while checking out a connection from connection pool",
+				"timeout")
+		end
+		entry, create = waiter.entry, waiter.create
+	end
+	if create then
+		local err
+		entry, err = self:create(seconds - (now() - started))
+		if not entry then
+			self:emit("ConnectionCheckOutFailed", { reason = "connectionError", duration = now() - started })
+			return nil, err
+		end
+	end
+	self.in_use[entry] = true
+	self:emit("ConnectionCheckedOut", { connectionId = entry.id, duration = now() - started })
+	return entry
+end
+
+---Gives a connection back.
+---@param entry mongo.pooled
+function pool:check_in(entry)
+	self.in_use[entry] = nil
+	self:emit("ConnectionCheckedIn", { connectionId = entry.id })
+	local reason = self.state == "closed" and "poolClosed" or self:perished(entry)
+	if reason then
+		self:discard(entry, reason)
+		return
+	end
+	entry.used = now()
+	self.idle[#self.idle + 1] = entry
+	self:serve()
+end
+
+---The server answers: connections may be made.
+function pool:ready()
+	if self.state ~= "paused" then
+		return
+	end
+	self.state = "ready"
+	self:emit "ConnectionPoolReady"
+	self:look_after()
+end
+
+local function discard_all(self, reason)
+	local idle = self.idle
+	self.idle = {}
+	for _, entry in ipairs(idle) do
+		self:discard(entry, reason)
+	end
+end
+
+---Gives up all connections made so far; with `interrupt`, those in use at once.
+---@param interrupt boolean|nil
+function pool:clear(interrupt)
+	if self.state == "closed" then
+		return
+	end
+	self.generation = self.generation + 1
+	local was_ready = self.state == "ready"
+	self.state = "paused"
+	if was_ready then
+		self:emit("ConnectionPoolCleared", { interruptInUseConnections = interrupt or false })
+	end
+	self:fail_waiting()
+	if interrupt then
+		for entry in pairs(self.in_use) do
+			self.hooks.close(entry.connection)
+		end
+	end
+	skynet.fork(discard_all, self, "stale")
+end
+
+---Ends the pool and its idle connections; those in use end when they come back.
+function pool:close()
+	if self.state == "closed" then
+		return
+	end
+	self.state = "closed"
+	self:fail_waiting()
+	discard_all(self, "poolClosed")
+	self:emit "ConnectionPoolClosed"
+end
+
+-- ---- idle connections ----
+
+function pool:populate()
+	while self.state == "ready" and self.total < self.options.minPoolSize and self:may_create() do
+		self:reserve()
+		local generation = self.generation
+		local entry = self:create(30, function(err)
+			if self.hooks.failed then
+				self.hooks.failed(err, generation)
+			else
+				self:clear()
+			end
+		end)
+		if not entry then
+			return
+		end
+		self.idle[#self.idle + 1] = entry
+		self:serve()
+	end
+end
+
+function pool:remove_perished()
+	local kept, gone = {}, {}
+	for _, entry in ipairs(self.idle) do
+		local reason = self:perished(entry)
+		if reason then
+			gone[#gone + 1] = { entry, reason }
+		else
+			kept[#kept + 1] = entry
+		end
+	end
+	self.idle = kept
+	for _, pair in ipairs(gone) do
+		self:discard(pair[1], pair[2])
+	end
+end
+
+-- Needed only where connections grow old or have to be there beforehand.
+function pool:look_after()
+	if self.options.minPoolSize == 0 and self.options.maxIdleTimeMS == 0 then
+		return
+	end
+	local generation = self.generation
+	skynet.fork(function()
+		while self.state == "ready" and self.generation == generation do
+			self:remove_perished()
+			self:populate()
+			skynet.sleep(math.max(1, self.options.backgroundThreadIntervalMS // 10))
+		end
+	end)
+end
+
+return pool

@@ -1,0 +1,58 @@
+-- SCRAM: the conversations of RFC 5802 and RFC 7677, and servers that lie.
+local scram = require "skynet.db.mongo.scram"
+local test = require "test"
+
+local FIRST = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+
+local function start()
+	return scram.new("SCRAM-SHA-256", "user", "pencil", "rOprNGfwEbeRWgbNEkqO")
+end
+
+test.case("the conversation of RFC 7677 is reproduced", function()
+	local c = start()
+	test.equal(c.first, "n,,n=user,r=rOprNGfwEbeRWgbNEkqO")
+	test.equal(c:step(FIRST), "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
+		.. "p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=")
+	test.equal(c:verified(), false)
+	test.equal(c:step "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=", "")
+	test.equal(c:verified(), true)
+end)
+
+test.case("SCRAM-SHA-1 proves knowledge of the server's digest of the password", function()
+	local c = scram.new("SCRAM-SHA-1", "user", "pencil", "fyko+d2lbbFgONRv9qkxdawL")
+	local answer = c:step "r=fyko+d2lbbFgONRv9qkxdawLHo+Vgk7qvUOKUwuWLIWg4l/9SraGMHEE,s=rQ9ZY3MntBeuP3E1TDVC4w==,i=10000"
+	test.equal(answer, "c=biws,r=fyko+d2lbbFgONRv9qkxdawLHo+Vgk7qvUOKUwuWLIWg4l/9SraGMHEE,p=MC2T8BvbmWRckDw8oWl5IVghwCY=")
+	test.equal(c:step "v=UMWeI25JD1yNYZRMpZ4VHvhZ9e0=", "")
+end)
+
+test.case("names are escaped", function()
+	test.equal(scram.new("SCRAM-SHA-256", "a=b,c", "x", "n").first, "n,,n=a=3Db=2Cc,r=n")
+end)
+
+test.case("a server that does not know the password is not believed", function()
+	local c = start()
+	c:step(FIRST)
+	test.raises("signature is wrong", c.step, c, "v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
+	test.equal(c:verified(), false)
+	c = start()
+	c:step(FIRST)
+	test.raises("signature is wrong", c.step, c, "")
+	c = start()
+	c:step(FIRST)
+	test.raises("refused: no%-such%-user", c.step, c, "e=no-such-user")
+end)
+
+test.case("a first answer that is not one to ours is refused", function()
+	test.raises("nonce", scram.step, start(), (FIRST:gsub("rOpr", "xxxx")))
+	test.raises("nonce", scram.step, start(), (FIRST:gsub("%%hv[^,]*", "")))
+	test.raises("iterations", scram.step, start(), (FIRST:gsub("4096", "4095")))
+	test.raises("malformed", scram.step, start(), "")
+	test.raises("malformed", scram.step, start(), (FIRST:gsub("s=[^,]*,", "")))
+end)
+
+test.case("errors do not give the password away", function()
+	local err = test.raises("beyond ASCII", scram.new, "SCRAM-SHA-256", "u", "geheim\xc3\xbc")
+	test.equal(err:find("geheim", 1, true), nil)
+end)
+
+test.run()

@@ -27,9 +27,13 @@ static struct reef_mongo_connection *check_connection(lua_State *L) {
 	return *box;
 }
 
+/* 0: no deadline. What is over already is not quite 0. */
 static uint64_t nanoseconds(lua_State *L, int index) {
-	lua_Number seconds = luaL_optnumber(L, index, 0);
-	return seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds * 1e9) : 0;
+	if (lua_isnoneornil(L, index)) {
+		return 0;
+	}
+	lua_Number seconds = luaL_checknumber(L, index);
+	return seconds <= 0 ? 1 : seconds < 1e9 ? (uint64_t)(seconds * 1e9) + 1 : 0;
 }
 
 static int new_connection(lua_State *L) {

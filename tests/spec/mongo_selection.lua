@@ -41,7 +41,9 @@ local function run_selection(case)
 	local wanted = case.read_preference
 	local operation = {
 		write = case.operation == "write",
-		preference = { mode = read_mode(wanted.mode), tags = wanted.tag_sets, maxStalenessSeconds = wanted.maxStalenessSeconds },
+		preference = {
+			mode = read_mode(wanted.mode), tags = wanted.tag_sets, maxStalenessSeconds = wanted.maxStalenessSeconds,
+		},
 		avoid = {},
 	}
 	for _, server in ipairs(case.deprioritized_servers or {}) do

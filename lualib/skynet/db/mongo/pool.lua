@@ -2,8 +2,8 @@
 -- options, events and reasons are its.
 --
 -- Who checks a connection out has it for himself until he checks it in. Those who find none wait in line. A pool begins
--- paused and is made ready when its server is known to answer; `clear` pauses it again and gives up all connections made
--- so far, at once those that lie idle, the others when they come back.
+-- paused and is made ready when its server is known to answer; `clear` pauses it again and gives up all connections
+-- made so far, at once those that lie idle, the others when they come back.
 local skynet = require "skynet"
 
 local pool = {}
@@ -104,7 +104,7 @@ function pool:create(seconds, before_close)
 		self.connecting = self.connecting - 1
 		self:discard(entry, "error")
 	end
-	local guard <close> = setmetatable({}, { __close = function()
+	local _ <close> = setmetatable({}, { __close = function()
 		if not over then
 			give_up()
 		end
@@ -192,7 +192,7 @@ function pool:wait(seconds)
 	local taken = false
 	self.tail = self.tail + 1
 	self.waiting[self.tail] = waiter
-	local guard <close> = setmetatable({}, { __close = function()
+	local _ <close> = setmetatable({}, { __close = function()
 		if not taken then
 			waiter.gone = true
 			if waiter.entry then

@@ -1,7 +1,7 @@
 -- Server discovery: what a deployment looks like, from what its servers say. Pure data, no time and no network.
 --
--- A topology description is a table that is never changed: `update` answers a new one for the description of one server.
--- By the specification "Server Discovery And Monitoring"; names of types and fields are its.
+-- A topology description is a table that is never changed: `update` answers a new one for the description of one
+-- server. By the specification "Server Discovery And Monitoring"; names of types and fields are its.
 local bson = require "bson"
 
 local sdam = {}

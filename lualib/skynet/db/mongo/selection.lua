@@ -129,7 +129,8 @@ end
 
 function modes.nearest(servers, all, preference, heartbeat)
 	local candidates = of_type(servers, "RSPrimary")
-	table.move(fresh(of_type(servers, "RSSecondary"), all, preference, heartbeat), 1, #servers, #candidates + 1, candidates)
+	local secondaries = fresh(of_type(servers, "RSSecondary"), all, preference, heartbeat)
+	table.move(secondaries, 1, #secondaries, #candidates + 1, candidates)
 	return tagged(candidates, preference.tags)
 end
 

@@ -1,7 +1,7 @@
 -- The topology as a client holds it: the current description, the generations of pools, and events when it changes.
 --
--- Events go to one function as tables {name=, ...}: "TopologyOpening", "ServerOpening", "ServerDescriptionChanged",
--- "ServerClosed", "TopologyDescriptionChanged", "TopologyClosed", with `address`, `previous` and `new` where they apply.
+-- Events go to one function as tables {name=, ...}: TopologyOpening, ServerOpening, ServerDescriptionChanged,
+-- ServerClosed, TopologyDescriptionChanged, TopologyClosed, with `address`, `previous` and `new` where they apply.
 local sdam = require "skynet.db.mongo.sdam"
 
 ---@class mongo.topology_state

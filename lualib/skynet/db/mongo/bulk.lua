@@ -1,0 +1,99 @@
+-- Many writes of one kind to one collection: in as few messages as the server takes, answered as one.
+local bson = require "bson"
+local errors = require "skynet.db.mongo.errors"
+
+local bulk = {}
+
+-- What every server since 4.2 takes, and room for the rest of the message.
+local MOST_WRITES, MOST_BYTES = 100000, 48000000 - 16384
+
+local identifiers = { insert = "documents", update = "updates", delete = "deletes" }
+
+---The next statements from `first` on that go into one message, encoded.
+local function take(statements, first)
+	local batch, bytes = {}, 0
+	for i = first, #statements do
+		local encoded = bson.encode(statements[i])
+		if batch[1] and (bytes + #encoded > MOST_BYTES or #batch == MOST_WRITES) then
+			break
+		end
+		bytes = bytes + #encoded
+		batch[#batch + 1] = encoded
+	end
+	return batch
+end
+
+local function merge(total, reply, offset)
+	total.n = total.n + (reply.n or 0)
+	if reply.nModified then
+		total.nModified = (total.nModified or 0) + reply.nModified
+	end
+	for _, key in ipairs { "upserted", "writeErrors" } do
+		for _, item in ipairs(reply[key] or {}) do
+			item.index = item.index + offset
+			total[key] = total[key] or {}
+			table.insert(total[key], item)
+		end
+	end
+	total.writeConcernError = total.writeConcernError or reply.writeConcernError
+	if reply.ok ~= 1 or reply.errmsg then
+		total.ok, total.errmsg, total.code, total.codeName = 0, reply.errmsg, reply.code, reply.codeName
+	end
+	total.errorLabels = total.errorLabels or reply.errorLabels
+end
+
+-- May the server be asked again to do exactly this?
+local function repeatable(kind, statements)
+	if kind == "insert" then
+		return true
+	end
+	for _, statement in ipairs(statements) do
+		if type(statement) ~= "table" or statement.multi or statement.limit == 0 then
+			return false
+		end
+	end
+	return true
+end
+
+---@class mongo.bulk
+---@field db string
+---@field collection string
+---@field kind "insert"|"update"|"delete"
+---@field statements table
+---@field ordered boolean|nil default true
+---@field extra table|nil keys and values for the command
+---@field session mongo.session|nil
+---@field deadline number|nil
+---@field unacknowledged boolean|nil
+
+---Writes; answers one reply as if the server had taken all in one message, and the error it reports.
+---@param client mongo.core_client
+---@param b mongo.bulk
+---@return table reply
+---@return mongo.error|nil
+function bulk.run(client, b)
+	local ordered = b.ordered ~= false
+	local total, first, host = { ok = 1, n = 0 }, 1
+	repeat
+		local batch = #b.statements > 1 and take(b.statements, first) or b.statements
+		local body = { b.kind, b.collection, "ordered", ordered }
+		table.move(b.extra or {}, 1, #(b.extra or {}), #body + 1, body)
+		local ok, reply, _, address = pcall(client.execute, client, {
+			db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind], documents = batch,
+			write = true, retry = repeatable(b.kind, b.statements), session = b.session, deadline = b.deadline,
+			unacknowledged = b.unacknowledged,
+		})
+		if not ok then
+			if errors.is(reply) and first > 1 then
+				reply.partial = total
+			end
+			error(reply, 0)
+		end
+		host = address
+		merge(total, reply, first - 1)
+		first = first + #batch
+	until first > #b.statements or (ordered and total.writeErrors) or total.ok ~= 1
+	return total, errors.from_reply(total, host, b.kind)
+end
+
+return bulk

@@ -1,0 +1,491 @@
+-- A deployment as one client sees it: its servers watched, their pools, and commands brought to the right one.
+--
+-- One deadline holds for all that a command needs: finding a server, a connection, every attempt. A command that may be
+-- repeated without harm is repeated once: reads, writes that carry a number by which the server recognises them, and
+-- whatever was certainly not sent.
+local bson = require "bson"
+local errors = require "skynet.db.mongo.errors"
+local handshake = require "skynet.db.mongo.handshake"
+local monitor = require "skynet.db.mongo.monitor"
+local pool = require "skynet.db.mongo.pool"
+local sdam = require "skynet.db.mongo.sdam"
+local selection = require "skynet.db.mongo.selection"
+local session = require "skynet.db.mongo.session"
+local skynet = require "skynet"
+local topology = require "skynet.db.mongo.topology"
+
+---@class mongo.command
+---@field db string
+---@field name string
+---@field body table keys and values in turn, without $db
+---@field identifier string|nil
+---@field documents table|nil sent beside the body under `identifier`
+---@field write boolean|nil goes to a server that can write
+---@field retry boolean|nil may be repeated (a write: with a number)
+---@field preference mongo.read_preference|nil
+---@field session mongo.session|nil
+---@field address string|nil goes there and nowhere else
+---@field deadline number|nil seconds of skynet.hpc
+---@field exact boolean|nil values as bson.decode_exact gives them
+
+---@class mongo.core_client
+---@field options table
+---@field topology mongo.topology_state
+local client = {}
+client.__index = client
+
+-- Seconds that an operation takes at most, unless somebody says otherwise.
+local DEFAULT_TIMEOUT = 30
+
+local retryable_codes = {
+	[6] = true, [7] = true, [89] = true, [91] = true, [134] = true, [189] = true, [262] = true, [9001] = true,
+	[10107] = true, [11600] = true, [11602] = true, [13435] = true, [13436] = true,
+}
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+---@param uri mongo.uri
+---@param options table|nil credentials, on_event, and options by their names in connection strings
+function client.new(uri, options)
+	options = options or {}
+	local merged = setmetatable({}, { __index = function(_, k)
+		local v = options[k]
+		if v == nil then
+			return uri.options[k]
+		end
+		return v
+	end })
+	local self = setmetatable({
+		options = merged,
+		on_event = options.on_event,
+		credentials = options.credentials,
+		heartbeat = merged.heartbeatFrequencyMS or 10000,
+		threshold = merged.localThresholdMS or 15,
+		selection_timeout = (merged.serverSelectionTimeoutMS or 30000) / 1000,
+		connect_timeout = (merged.connectTimeoutMS or 10000) / 1000,
+		monitors = {},
+		pools = {},
+		waiting = {},
+		sessions = session.new_pool(),
+		last_request = 0,
+	}, client)
+	local function on_event(event)
+		self:topology_event(event)
+	end
+	self.topology = topology.new(uri, on_event, function(address)
+		if self.pools[address] then
+			self.pools[address]:clear()
+		end
+	end)
+	self.topology:open()
+	return self
+end
+
+-- ---- servers come and go ----
+
+function client:emit(name, fields)
+	if self.on_event then
+		fields.name = name
+		self.on_event(fields)
+	end
+end
+
+function client:topology_event(event)
+	if event.name == "ServerOpening" then
+		self:watch(event.address)
+	elseif event.name == "ServerClosed" then
+		self:forget(event.address)
+	end
+	if self.on_event then
+		self.on_event(event)
+	end
+end
+
+function client:changed()
+	local waiting = self.waiting
+	self.waiting = {}
+	for _, token in ipairs(waiting) do
+		skynet.wakeup(token)
+	end
+end
+
+local function close_connection(connection)
+	connection.raw:close()
+end
+
+local function usable(connection)
+	return not connection.raw:doubtful()
+end
+
+function client:watch(address)
+	local generation_of = self.topology.generations
+	self.pools[address] = pool.new(address, self.options, {
+		connect = function(seconds)
+			local generation = generation_of[address]
+			local connection, err = handshake.connect(address,
+				{ credentials = self.credentials, appName = self.options.appName }, math.min(seconds, self.connect_timeout))
+			if not connection and err.code ~= "auth" then
+				self.topology:application_error(address, { type = "network", generation = generation })
+				self:changed()
+			end
+			return connection, err
+		end,
+		usable = usable,
+		close = close_connection,
+		on_event = self.on_event,
+	})
+	self.monitors[address] = monitor.new(address,
+		{ heartbeat = self.heartbeat / 1000, timeout = self.connect_timeout, appName = self.options.appName }, {
+			heard = function(hello, rtt)
+				self:heard(address, hello, rtt)
+			end,
+			lost = function(err)
+				self.topology:lost(address, err)
+				self:changed()
+			end,
+			on_event = self.on_event,
+		})
+end
+
+function client:heard(address, hello, rtt)
+	local server = sdam.describe(address, hello)
+	server.roundTripTime = rtt
+	server.lastUpdateTime = now() * 1000
+	self.topology:heard(server)
+	local current = self.topology.description.servers[address]
+	if current and current.type ~= "Unknown" and self.pools[address] then
+		self.pools[address]:ready()
+	end
+	self:changed()
+end
+
+function client:forget(address)
+	local watcher, connections = self.monitors[address], self.pools[address]
+	self.monitors[address], self.pools[address] = nil, nil
+	if watcher then
+		watcher:close()
+	end
+	if connections then
+		connections:close()
+	end
+end
+
+-- ---- finding a server ----
+
+local function describe_servers(t)
+	local parts = {}
+	for address, server in pairs(t.servers) do
+		parts[#parts + 1] = ("%s is %s%s"):format(address, server.type,
+			server.error and " (" .. tostring(server.error) .. ")" or "")
+	end
+	table.sort(parts)
+	return #parts > 0 and table.concat(parts, "; ") or "no servers are known"
+end
+
+function client:no_server(operation, since, text)
+	local t = self.topology.description
+	return errors.new({
+		code = "selection", outcome = "not sent", command = operation.name, waited = now() - since,
+		topology = t,
+	}, ("%s: topology %s, %s"):format(text, t.type, describe_servers(t)))
+end
+
+-- Has every server been asked, in vain?
+function client:all_lost()
+	for address in pairs(self.topology.description.servers) do
+		local watcher = self.monitors[address]
+		if not watcher or watcher.checks == 0 then
+			return false
+		end
+	end
+	return true
+end
+
+function client:suitable(operation)
+	local t = self.topology.description
+	if not t.compatible then
+		error(errors.new({ code = "incompatible", outcome = "not sent", command = operation.name }, t.incompatible), 0)
+	end
+	return selection.in_window(selection.suitable(t, operation, self.heartbeat), self.threshold)
+end
+
+function client:wait_for_change(seconds)
+	local token = {}
+	self.waiting[#self.waiting + 1] = token
+	for _, watcher in pairs(self.monitors) do
+		watcher:want()
+	end
+	skynet.sleep(math.max(1, math.ceil(seconds * 100)), token)
+end
+
+---The server that the operation goes to; waits until there is one. Raises an error object at the deadline.
+---@param operation table see selection.suitable
+---@param deadline number
+---@param once boolean|nil give up when all servers were asked once
+---@return mongo.server
+function client:select(operation, deadline, once)
+	local since = now()
+	local limit = math.min(deadline, since + self.selection_timeout)
+	while not self.closed do
+		local server = selection.pick(self:suitable(operation), function(address)
+			local connections = self.pools[address]
+			return connections and connections.total - #connections.idle or 0
+		end)
+		if server and self.pools[server.address] then
+			return server
+		end
+		local left = limit - now()
+		if left <= 0 then
+			error(self:no_server(operation, since, "no suitable server in time"), 0)
+		elseif once and self:all_lost() then
+			error(self:no_server(operation, since, "no server answers"), 0)
+		end
+		self:wait_for_change(left)
+	end
+	error(errors.new({ code = "closed", outcome = "not sent", command = operation.name }, "the client is closed"), 0)
+end
+
+-- ---- one attempt ----
+
+local function append(list, k, v)
+	list[#list + 1] = k
+	list[#list + 1] = v
+end
+
+local function add_preference(body, t, server, op)
+	local preference = op.preference
+	if t.type == "Single" and server.type ~= "Standalone" and server.type ~= "Mongos" and not op.write then
+		if not preference or preference.mode == "primary" then
+			preference = { mode = "primaryPreferred" }
+		end
+	elseif server.type == "Standalone" or op.write or not preference or preference.mode == "primary" then
+		return
+	end
+	append(body, "$readPreference", {
+		mode = preference.mode,
+		tags = preference.tags and bson.array(preference.tags) or nil,
+		maxStalenessSeconds = preference.maxStalenessSeconds,
+	})
+end
+
+-- The body as this server is to get it.
+function client:complete(op, server, number)
+	local body = table.move(op.body, 1, #op.body, 1, {})
+	append(body, "$db", op.db)
+	if op.session then
+		append(body, "lsid", op.session.lsid)
+		if number then
+			append(body, "txnNumber", bson.int64(number))
+		end
+	end
+	local cluster_time = self.cluster_time
+	if cluster_time and server.type ~= "Standalone" then
+		append(body, "$clusterTime", cluster_time)
+	end
+	add_preference(body, self.topology.description, server, op)
+	if op.timeout_given and op.name ~= "getMore" then
+		local left = math.floor((op.deadline - now()) * 1000 - (server.roundTripTime or 0))
+		append(body, "maxTimeMS", math.max(1, left))
+	end
+	return body
+end
+
+function client:learn(op, reply)
+	local cluster_time = reply["$clusterTime"]
+	if cluster_time and (not self.cluster_time
+		or session.later(cluster_time.clusterTime, self.cluster_time.clusterTime))
+	then
+		self.cluster_time = cluster_time
+	end
+	if op.session then
+		op.session:learn(reply)
+	end
+end
+
+-- What an error says about its server goes to the topology.
+function client:report(address, entry, err, reply)
+	local kind = reply and "command" or err.code == "timeout" and "timeout" or "network"
+	local changed = self.topology:application_error(address, {
+		type = kind, reply = reply, generation = entry.generation, handshake_done = true,
+	})
+	if changed then
+		if self.monitors[address] then
+			self.monitors[address]:want()
+		end
+		self:changed()
+	end
+end
+
+local function pool_error(server, op, err)
+	if errors.is(err) then
+		return err
+	end
+	return errors.new({
+		code = err.code, outcome = "not sent", host = "mongo " .. server.address, command = op.name, reason = err.reason,
+	}, err.why)
+end
+
+function client:start_event(op, server, entry, body)
+	if self.on_event then
+		self.last_request = self.last_request + 1
+		self:emit("CommandStarted", {
+			commandName = op.name, databaseName = op.db, address = server.address, connectionId = entry.id,
+			requestId = self.last_request, command = body, documents = op.documents,
+		})
+	end
+	return self.last_request
+end
+
+function client:end_event(op, server, request_id, started, reply, err)
+	if self.on_event then
+		self:emit(err and "CommandFailed" or "CommandSucceeded", {
+			commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
+			duration = now() - started, reply = reply, failure = err,
+		})
+	end
+end
+
+---@return table|nil reply
+---@return mongo.error|nil
+function client:attempt(server, op, number)
+	local connections = self.pools[server.address]
+	local entry, err = connections:check_out(op.deadline - now())
+	if not entry then
+		return nil, pool_error(server, op, err)
+	end
+	local _ <close> = setmetatable({}, { __close = function()
+		connections:check_in(entry)
+	end })
+	local body = self:complete(op, server, number)
+	local started = now()
+	local request_id = self:start_event(op, server, entry, body)
+	local raw = entry.connection.raw
+	if op.unacknowledged then
+		local ok
+		ok, err = raw:send(op.name, op.identifier, op.documents, table.unpack(body))
+		self:end_event(op, server, request_id, started, ok and { ok = 1 } or nil, err)
+		return ok and { ok = 1 } or nil, err
+	end
+	local reply
+	reply, err = raw:request(op.deadline - now(), op.exact and "x" or "", op.name, op.identifier, op.documents,
+		table.unpack(body))
+	if not reply then
+		self:report(server.address, entry, err)
+		if op.session then
+			op.session:mark_dirty()
+		end
+		self:end_event(op, server, request_id, started, nil, err)
+		return nil, err
+	end
+	self:learn(op, reply)
+	if reply.ok ~= 1 or reply.writeConcernError then
+		self:report(server.address, entry, nil, reply)
+	end
+	err = errors.from_reply(reply, server.address, op.name)
+	self:end_event(op, server, request_id, started, reply, reply.ok ~= 1 and err or nil)
+	return reply, err
+end
+
+-- ---- attempts ----
+
+local function may_repeat(op, err, numbered)
+	if err.outcome == "not sent" and err.code ~= "auth" and err.code ~= "timeout" then
+		return true
+	elseif not op.retry then
+		return false
+	elseif op.write then
+		return numbered and (err.labels.RetryableWriteError or err.outcome == "maybe applied" and not err.reply
+			or retryable_codes[err.code] == true)
+	end
+	return err.outcome == "maybe applied" or retryable_codes[err.code] == true
+end
+
+-- Does the deployment recognise a write that comes again?
+local function knows_numbers(server)
+	return server.type ~= "Standalone" and server.logicalSessionTimeoutMinutes ~= nil
+end
+
+function client:lend_session(op)
+	local minutes = self.topology.description.logicalSessionTimeoutMinutes
+	if not op.session and minutes and not op.unacknowledged then
+		op.session = self.sessions:take(minutes, true)
+		return op.session
+	end
+	return nil
+end
+
+---Brings a command to a server and its reply back.
+---@param op mongo.command
+---@return table reply
+---@return mongo.error|nil err what the reply reports; what happened below the protocol is raised
+---@return string address of the server that answered
+function client:execute(op)
+	if not op.deadline then
+		local timeout = self.options.timeoutMS
+		op.timeout_given = timeout ~= nil and timeout > 0
+		op.deadline = timeout == 0 and math.huge or now() + (timeout and timeout / 1000 or DEFAULT_TIMEOUT)
+	end
+	local avoid, last, number, borrowed = {}, nil, nil, nil
+	local _ <close> = setmetatable({}, { __close = function()
+		if borrowed then
+			borrowed:endSession()
+		end
+	end })
+	for attempt = 1, 2 do
+		local server
+		if op.address then
+			server = self.topology.description.servers[op.address]
+			if not server or not self.pools[op.address] then
+				error(last or self:no_server(op, now(), op.address .. " is gone"), 0)
+			end
+		else
+			local ok, found = pcall(self.select, self,
+				{ name = op.name, write = op.write, preference = op.preference, avoid = avoid }, op.deadline)
+			if not ok then
+				error(last or found, 0)
+			end
+			server = found
+		end
+		borrowed = borrowed or self:lend_session(op)
+		if op.retry and op.write and op.session and self.options.retryWrites ~= false and knows_numbers(server) then
+			number = number or op.session:next_number()
+		end
+		local reply, err = self:attempt(server, op, number)
+		if err then
+			err.attempts = attempt
+		end
+		local again = err and attempt == 1 and now() < op.deadline and may_repeat(op, err, number ~= nil)
+		if op.retry and not op.write and self.options.retryReads == false and err and err.outcome ~= "not sent" then
+			again = false
+		end
+		if not again then
+			if not reply then
+				error(err, 0)
+			end
+			return reply, err, server.address
+		end
+		last = err
+		avoid[server.address] = true
+	end
+end
+
+---Ends everything. Sessions are ended at the server as far as that is quickly done.
+function client:close()
+	if self.closed then
+		return
+	end
+	local ids = self.sessions:drain(10000)
+	if #ids > 0 then
+		pcall(self.execute, self, {
+			db = "admin", name = "endSessions", body = { "endSessions", bson.array(ids) }, deadline = now() + 1,
+			preference = { mode = "primaryPreferred" },
+		})
+	end
+	self.closed = true
+	self.topology:close()
+	self:changed()
+end
+
+return client

@@ -1,0 +1,298 @@
+-- Cursors: results in batches, from the server that has them.
+local bson = require "bson"
+local errors = require "skynet.db.mongo.errors"
+
+---@class mongo.cursor
+local cursor = {}
+
+local function ordered(...)
+	local out = bson.document()
+	for _, pair in ipairs { ... } do
+		local key, direction = next(pair)
+		out[key] = direction
+	end
+	return out
+end
+
+-- ---- getting batches: for all kinds ----
+
+local function raise(reply, address, name)
+	local err = errors.from_reply(reply, address, name)
+	if err then
+		error(err, 0)
+	end
+end
+
+function cursor:take_batch(result, batch)
+	self.id = result.id
+	self.ns = result.ns and result.ns:match "^[^.]*%.(.*)$" or self.collection
+	self.batch, self.at = batch, 0
+	if self.id == 0 then
+		self:release()
+	end
+end
+
+function cursor:release()
+	if self.borrowed then
+		self.borrowed:endSession()
+		self.borrowed = nil
+	end
+end
+
+function cursor:borrow()
+	local minutes = self.client.topology.description.logicalSessionTimeoutMinutes
+	if not self.options.session and minutes then
+		self.borrowed = self.client.sessions:take(minutes, true)
+	end
+	return self.options.session or self.borrowed
+end
+
+function cursor:start()
+	local reply, _, address = self.client:execute {
+		db = self.db, name = self.command, body = self:body(), retry = not self.writes, write = self.writes,
+		preference = self.options.readPreference, session = self:borrow(), deadline = self.options.deadline,
+		exact = self.options.exact,
+	}
+	raise(reply, address, self.command)
+	self.address = address
+	self.started = true
+	self:take_batch(reply.cursor, reply.cursor.firstBatch)
+end
+
+function cursor:get_more()
+	local body = { "getMore", bson.int64(self.id), "collection", self.ns }
+	if self.settings.batchSize and self.settings.batchSize > 0 then
+		body[#body + 1] = "batchSize"
+		body[#body + 1] = self.settings.batchSize
+	end
+	local ok, reply = pcall(self.client.execute, self.client, {
+		db = self.db, name = "getMore", body = body, address = self.address, exact = self.options.exact,
+		session = self.options.session or self.borrowed, deadline = self.options.deadline,
+	})
+	if not ok then
+		self.id = 0
+		self:release()
+		error(reply, 0)
+	end
+	if reply.ok ~= 1 then
+		self.id = 0
+		self:release()
+	end
+	raise(reply, self.address, "getMore")
+	self:take_batch(reply.cursor, reply.cursor.nextBatch)
+end
+
+---Is there another document? Gets batches as needed.
+---@return boolean
+function cursor:hasNext()
+	if self.closed then
+		return false
+	elseif not self.started then
+		self:start()
+	end
+	while self.at == #self.batch and self.id ~= 0 do
+		self:get_more()
+	end
+	self.checked = self.at < #self.batch
+	return self.checked
+end
+
+---The document that hasNext has promised.
+function cursor:next()
+	if not self.checked then
+		error "Call	hasNext	first"
+	end
+	self.checked = false
+	self.at = self.at + 1
+	local document = self.batch[self.at]
+	self.batch[self.at] = false
+	return document
+end
+
+---`for document in cursor:each() do`
+function cursor:each()
+	return function()
+		if self:hasNext() then
+			return self:next()
+		end
+	end
+end
+
+---All documents that are left, as a list.
+function cursor:toArray()
+	local out = {}
+	for document in self:each() do
+		out[#out + 1] = document
+	end
+	return out
+end
+
+---Tells the server to forget the rest.
+function cursor:close()
+	if self.closed then
+		return
+	end
+	self.closed = true
+	if self.started and self.id ~= 0 then
+		local id = self.id
+		self.id = 0
+		pcall(self.client.execute, self.client, {
+			db = self.db, name = "killCursors", address = self.address, unacknowledged = true,
+			body = { "killCursors", self.ns, "cursors", bson.array { bson.int64(id) } },
+		})
+	end
+	self:release()
+end
+
+-- ---- find ----
+
+local find = setmetatable({}, { __index = cursor })
+find.command = "find"
+
+-- In the order in which they are sent.
+local find_settings = {
+	"filter", "sort", "projection", "hint", "skip", "limit", "batchSize", "singleBatch", "comment", "maxTimeMS",
+	"readConcern", "max", "min", "returnKey", "showRecordId", "tailable", "noCursorTimeout", "awaitData",
+	"allowPartialResults", "collation", "allowDiskUse", "let", "rawData",
+}
+
+function find:body()
+	local body = { "find", self.collection }
+	for _, key in ipairs(find_settings) do
+		local value = self.settings[key]
+		if value ~= nil then
+			body[#body + 1] = key
+			body[#body + 1] = value
+		end
+	end
+	return body
+end
+
+function find:sort(key, ...)
+	self.settings.sort = select("#", ...) > 0 and ordered(key, ...) or type(key) == "string" and { [key] = 1 } or key
+	return self
+end
+
+for _, name in ipairs { "skip", "limit", "hint", "maxTimeMS", "batchSize" } do
+	find[name] = function(self, value)
+		self.settings[name] = value
+		return self
+	end
+end
+
+---How many documents match; with skip and limit on demand.
+function find:count(with_skip_limit)
+	local settings = self.settings
+	local body = { "count", self.collection, "query", settings.filter }
+	if with_skip_limit then
+		for _, key in ipairs { "limit", "skip" } do
+			if settings[key] and settings[key] ~= 0 then
+				body[#body + 1] = key
+				body[#body + 1] = settings[key]
+			end
+		end
+	end
+	local reply, _, address = self.client:execute {
+		db = self.db, name = "count", body = body, retry = true, preference = self.options.readPreference,
+		session = self.options.session,
+	}
+	raise(reply, address, "count")
+	return math.tointeger(reply.n)
+end
+
+-- ---- aggregate ----
+
+local aggregate = setmetatable({}, { __index = cursor })
+aggregate.command = "aggregate"
+
+function aggregate:body()
+	local body = { "aggregate", self.collection, "pipeline", bson.array(self.pipeline) }
+	local settings = self.settings
+	if settings.cursor == nil then
+		body[#body + 1] = "cursor"
+		body[#body + 1] = settings.batchSize and { batchSize = settings.batchSize } or {}
+	end
+	for key, value in pairs(settings) do
+		if key ~= "batchSize" then
+			body[#body + 1] = key
+			body[#body + 1] = value
+		end
+	end
+	return body
+end
+
+local function stage(self, name, value)
+	self.pipeline[#self.pipeline + 1] = { [name] = value }
+	return self
+end
+
+function aggregate:sort(key, ...)
+	return stage(self, "$sort", select("#", ...) > 0 and ordered(key, ...) or key)
+end
+
+function aggregate:skip(n)
+	return stage(self, "$skip", n)
+end
+
+function aggregate:limit(n)
+	return stage(self, "$limit", n)
+end
+
+---How many documents the pipeline gives.
+function aggregate:count(with_skip_limit)
+	local pipeline = {}
+	for _, s in ipairs(self.pipeline) do
+		if with_skip_limit or not (s["$skip"] or s["$limit"]) then
+			pipeline[#pipeline + 1] = s
+		end
+	end
+	pipeline[#pipeline + 1] = { ["$count"] = "__count" }
+	local counting = setmetatable({
+		client = self.client, db = self.db, collection = self.collection, pipeline = pipeline, settings = {},
+		options = self.options,
+	}, { __index = aggregate })
+	return counting:hasNext() and math.tointeger(counting:next().__count) or 0
+end
+
+-- ---- making them ----
+
+local find_meta = { __index = find, __close = cursor.close }
+local aggregate_meta = { __index = aggregate, __close = cursor.close }
+
+local M = {}
+
+---@param options table session, readPreference, deadline, exact
+function M.find(client, db, collection, settings, options)
+	return setmetatable({
+		client = client, db = db, collection = collection, settings = settings, options = options,
+	}, find_meta)
+end
+
+local function writes(pipeline)
+	local last = pipeline[#pipeline]
+	return type(last) == "table" and (last["$out"] ~= nil or last["$merge"] ~= nil)
+end
+
+---@param collection string|integer a collection's name, or 1 for the database
+function M.aggregate(client, db, collection, pipeline, settings, options)
+	return setmetatable({
+		client = client, db = db, collection = collection, pipeline = table.move(pipeline, 1, #pipeline, 1, {}),
+		settings = settings, options = options, writes = writes(pipeline) or nil,
+	}, aggregate_meta)
+end
+
+-- Of a command that answers with a cursor and is not one of the above: listCollections, listIndexes.
+local command = setmetatable({}, { __index = cursor })
+function command:body()
+	return self.words
+end
+local command_meta = { __index = command, __close = cursor.close }
+
+function M.command(client, db, name, words, options)
+	return setmetatable({
+		client = client, db = db, command = name, words = words, collection = "$cmd." .. name, settings = {},
+		options = options,
+	}, command_meta)
+end
+
+return M

@@ -1,0 +1,128 @@
+-- Watches one server: asks hello every heartbeat, sooner when somebody wants to know, and says what it heard.
+local handshake = require "skynet.db.mongo.handshake"
+local selection = require "skynet.db.mongo.selection"
+local skynet = require "skynet"
+
+local monitor = {}
+monitor.__index = monitor
+
+-- A server is not asked more often than this, in seconds.
+local SMALLEST_INTERVAL = 0.5
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+---@param address string
+---@param options { heartbeat: number, timeout: number, appName: string|nil } in seconds
+---@param hooks { heard: fun(hello: table, rtt: number), lost: fun(err: any), on_event: fun(event: table)|nil }
+function monitor.new(address, options, hooks)
+	local self = setmetatable({ address = address, options = options, hooks = hooks, checks = 0 }, monitor)
+	skynet.fork(self.run, self)
+	return self
+end
+
+function monitor:emit(name, fields)
+	if self.hooks.on_event then
+		fields = fields or {}
+		fields.name, fields.address = name, self.address
+		self.hooks.on_event(fields)
+	end
+end
+
+-- hello's reply, or nil and an error.
+function monitor:ask()
+	local timeout = self.options.timeout
+	if not self.connection then
+		local connection, err = handshake.connect(self.address, { appName = self.options.appName }, timeout)
+		if not connection then
+			return nil, err
+		end
+		self.connection = connection
+		return connection.hello
+	end
+	local raw = self.connection.raw
+	local reply, err = raw:request(timeout, "", "hello", nil, nil, "hello", 1, "helloOk", true, "$db", "admin")
+	if not reply then
+		self:disconnect()
+	end
+	return reply, err
+end
+
+function monitor:disconnect()
+	if self.connection then
+		self.connection.raw:close()
+		self.connection = nil
+	end
+end
+
+function monitor:check()
+	self:emit("ServerHeartbeatStarted")
+	local started = now()
+	local reply, err = self:ask()
+	local duration = now() - started
+	if self.over then
+		return true
+	end
+	self.checks = self.checks + 1
+	if not reply then
+		self.average = nil
+		self:emit("ServerHeartbeatFailed", { duration = duration, failure = err })
+		self.hooks.lost(err)
+		return false
+	end
+	self.average = selection.average(self.average, duration * 1000)
+	self:emit("ServerHeartbeatSucceeded", { duration = duration, reply = reply })
+	self.hooks.heard(reply, self.average)
+	return true
+end
+
+function monitor:run()
+	local known = false
+	while not self.over do
+		local started = now()
+		self.wanted = false
+		local ok = self:check()
+		if self.over then
+			break
+		end
+		-- A server that was there a moment ago may have closed one connection only.
+		local again = known and not ok
+		known = ok
+		if not again then
+			self:pause(started)
+		end
+	end
+	self:disconnect()
+end
+
+function monitor:pause(started)
+	local function rest(interval)
+		return math.max(0, math.ceil((started + interval - now()) * 100))
+	end
+	if not self.wanted then
+		self.sleeping = true
+		skynet.sleep(rest(self.options.heartbeat), self)
+		self.sleeping = false
+	end
+	local left = rest(SMALLEST_INTERVAL)
+	if self.wanted and left > 0 and not self.over then
+		skynet.sleep(left, self)
+	end
+end
+
+---Somebody waits for news of this server.
+function monitor:want()
+	self.wanted = true
+	if self.sleeping then
+		skynet.wakeup(self)
+	end
+end
+
+function monitor:close()
+	self.over = true
+	skynet.wakeup(self)
+	self:disconnect()
+end
+
+return monitor

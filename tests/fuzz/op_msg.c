@@ -1,0 +1,51 @@
+/* Any bytes as messages of the wire protocol: refused, incomplete, or walked to the end within their bounds. */
+#include "drivers/mongo/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/mongo/bson.h"
+#include "drivers/mongo/writer.h"
+
+static void require(bool condition) {
+	if (!condition) {
+		abort();
+	}
+}
+
+static void walk(const struct reef_wire_message *m, const uint8_t *end) {
+	struct reef_wire_sequence s;
+	size_t at = 0;
+	require(m->body >= m->sections && m->body + m->body_size <= end);
+	(void)reef_bson_check(m->body, m->body_size, 1);
+	while (reef_wire_next_sequence(m, &at, &s)) {
+		require(s.documents <= s.end && s.end <= end && at <= m->sections_size);
+		for (const uint8_t *p = s.documents; p < s.end; p += reef_get32(p)) {
+			(void)reef_bson_check(p, reef_get32(p), 1);
+		}
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+	/* A copy of the exact size, so that a byte read beyond it is noticed. */
+	uint8_t *bytes = malloc(size > 0 ? size : 1);
+	require(bytes != NULL);
+	memcpy(bytes, data, size);
+	size_t used = 0;
+	for (;;) {
+		struct reef_wire_message m;
+		const char *error = NULL;
+		long n = reef_wire_parse(bytes + used, size - used, &m, &error);
+		if (n <= 0) {
+			require((n < 0) == (error != NULL));
+			break;
+		}
+		require((size_t)n == m.size && m.size <= size - used);
+		walk(&m, bytes + used + m.size);
+		used += m.size;
+	}
+	free(bytes);
+	return 0;
+}

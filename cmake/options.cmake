@@ -2,7 +2,6 @@
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
 
@@ -33,3 +32,14 @@ target_compile_definitions(reef_flags INTERFACE
 	REEF_VERSION="${PROJECT_VERSION}"
 	"$<$<NOT:$<CONFIG:Debug>>:NDEBUG>")
 target_include_directories(reef_flags INTERFACE ${PROJECT_SOURCE_DIR})
+
+# Optimising across files makes a call between services a fifth cheaper. Only `reef` itself is linked that way: objects
+# carry plain code as well, so that the many test programs link fast.
+if(CMAKE_C_COMPILER_ID STREQUAL GNU)
+	option(REEF_LTO "Link-time optimisation of release builds" ON)
+endif()
+if(REEF_LTO AND CMAKE_BUILD_TYPE STREQUAL Release)
+	target_compile_options(reef_base INTERFACE -flto -ffat-lto-objects)
+	set(reef_link_options -flto=auto -O2 "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
+	set(reef_test_link_options -fno-lto)
+endif()

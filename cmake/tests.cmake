@@ -12,6 +12,7 @@ if(CMOCKA_FOUND)
 		set_target_properties(unit_${name} PROPERTIES OUTPUT_NAME ${name}
 			RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/unit)
 		target_link_libraries(unit_${name} PRIVATE reef_everything PkgConfig::CMOCKA)
+		target_link_options(unit_${name} PRIVATE ${reef_test_link_options})
 	endforeach()
 endif()
 
@@ -22,6 +23,7 @@ foreach(source ${tool_sources})
 	set_target_properties(tool_${name} PROPERTIES OUTPUT_NAME ${name}
 		RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/tools)
 	target_link_libraries(tool_${name} PRIVATE reef_flags Threads::Threads)
+	target_link_options(tool_${name} PRIVATE ${reef_test_link_options})
 endforeach()
 
 # The part of the Lua test support that Lua cannot do, loaded by tests as a C module: require "test.process.core".
@@ -29,6 +31,8 @@ add_library(test_process_core MODULE tests/support/process.c)
 set_target_properties(test_process_core PROPERTIES PREFIX "" OUTPUT_NAME core
 	LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/support/test/process)
 target_link_libraries(test_process_core PRIVATE reef_flags)
+target_link_options(test_process_core PRIVATE ${reef_test_link_options})
+set_target_properties(test_process_core PROPERTIES POSITION_INDEPENDENT_CODE ON)
 target_include_directories(test_process_core SYSTEM PRIVATE
 	$<TARGET_PROPERTY:reef_lua,INTERFACE_SYSTEM_INCLUDE_DIRECTORIES>)
 

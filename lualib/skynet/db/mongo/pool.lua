@@ -94,7 +94,8 @@ function pool:reserve()
 	self.connecting = self.connecting + 1
 end
 
--- Connects, after `reserve`. The entry, or nil and the error. A coroutine that is ended meanwhile gives its place back.
+-- Connects, after `reserve`. The entry, or nil and the error; then others may connect: `serve` is for the caller. A
+-- coroutine that is ended meanwhile gives its place back.
 function pool:create(seconds, before_close)
 	self.last_id = self.last_id + 1
 	local entry = { id = self.last_id, generation = self.generation }
@@ -124,7 +125,6 @@ function pool:create(seconds, before_close)
 	self:emit("ConnectionReady", { connectionId = entry.id, duration = now() - started })
 	over = true
 	self.connecting = self.connecting - 1
-	self:serve()
 	return entry
 end
 
@@ -268,6 +268,7 @@ function pool:check_out(seconds)
 			self:emit("ConnectionCheckOutFailed", { reason = "connectionError", duration = now() - started })
 			return nil, err
 		end
+		self:serve()
 	end
 	self.in_use[entry] = true
 	self:emit("ConnectionCheckedOut", { connectionId = entry.id, duration = now() - started })

@@ -118,7 +118,7 @@ end
 ---@param options table
 ---@return integer address
 function relay.start(kind, options)
-	local address = skynet.newservice "proxy"
+	local address = skynet.newservice "reef_proxy"
 	local ok, err = pcall(skynet.call, address, "lua", kind, options)
 	if not ok then
 		skynet.kill(address)

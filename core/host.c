@@ -32,7 +32,10 @@
 #include "service_private.h"
 #include "timer.h"
 
+#include "lstate.h"
+
 #define FIRST_MEMORY_REPORT ((size_t)32 << 20)
+#define BOOT_ALLOWANCE (48 * 1024) /* bytes that loading may allocate before the first collection */
 
 static struct reef_host_hooks hooks;
 
@@ -130,11 +133,25 @@ static int with_traceback(lua_State *L) {
 	return 1;
 }
 
+static lua_CFunction stock_collectgarbage; /* the same in every VM */
+
+/* Who sets the collector's mode while the service starts keeps it. */
+static int f_collectgarbage(lua_State *L) {
+	const char *option = luaL_optstring(L, 1, "collect");
+	if (strcmp(option, "incremental") == 0 || strcmp(option, "generational") == 0)
+		reef_host_get(L)->collector_chosen = true;
+	return stock_collectgarbage(L);
+}
+
 static int open_all(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	lua_pushboolean(L, 1);
 	lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
 	(hooks.open_libraries ? hooks.open_libraries : luaL_openlibs)(L);
+	lua_getglobal(L, "collectgarbage");
+	__atomic_store_n(&stock_collectgarbage, lua_tocfunction(L, -1), __ATOMIC_RELAXED);
+	lua_pushcfunction(L, f_collectgarbage);
+	lua_setglobal(L, "collectgarbage");
 	lua_getglobal(L, "coroutine");
 	reef_coroutine_open(L);
 	reef_load_open(L);
@@ -200,13 +217,13 @@ static void boot(struct reef_host *host) {
 	host->L = L;
 	host->active = L;
 	register_protocols(host);
-	lua_gc(L, LUA_GCGEN, 0, 0); /* now, while there is next to nothing to mark */
 	lua_gc(L, LUA_GCSTOP);
 	lua_pushcfunction(L, with_traceback);
 	lua_pushcfunction(L, open_all);
 	int status = lua_pcall(L, 0, 0, 1);
 	if (status == LUA_OK) {
 		lua_gc(L, LUA_GCRESTART);
+		luaE_setdebt(G(L), -BOOT_ALLOWANCE);
 		if (hooks.opened)
 			hooks.opened(L);
 		lua_pushcfunction(L, run_loader);
@@ -221,9 +238,23 @@ static void boot(struct reef_host *host) {
 	host->active = NULL;
 }
 
-static void on_first_message(struct reef_service *service, void *ud, struct reef_message *m) {
+/* The second message makes the start function run. What loading has left behind is collected then, once, by going over to
+ * the generational mode; a small service that waits afterwards holds nothing that it does not need. */
+static void on_second_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	struct reef_host *host = ud;
 	reef_service_set_callback(service, reef_host_callback, host);
+	reef_host_callback(service, host, m);
+	if (host->L && !host->exiting && !host->collector_chosen) {
+		reef_host_enter(host);
+		lua_gc(host->L, LUA_GCGEN, 0, 0);
+		reef_host_flush_errors(host, NULL);
+		reef_host_leave(host);
+	}
+}
+
+static void on_first_message(struct reef_service *service, void *ud, struct reef_message *m) {
+	struct reef_host *host = ud;
+	reef_service_set_callback(service, on_second_message, host);
 	reef_host_enter(host);
 	boot(host);
 	reef_task_turn(host);

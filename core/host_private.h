@@ -166,8 +166,9 @@ struct reef_host {
 	uint32_t trace_count;   /* tags made */
 	uint32_t trace_pending; /* tags announced for requests to come */
 	bool raw_forward;
-	bool booted;    /* the main chunk has been run */
-	bool completed; /* the table skynet has its rarely used part */
+	bool booted;           /* the main chunk has been run */
+	bool collector_chosen; /* collectgarbage has set a mode */
+	bool completed;        /* the table skynet has its rarely used part */
 	bool exiting;
 	struct reef_task *exiting_task; /* the one that called skynet.exit */
 

@@ -1,6 +1,7 @@
 -- timeout: 240
 -- Order and fairness among services on several workers.
 local skynet = require "skynet"
+local endless = require "endless"
 local test = require "test"
 
 test.case("messages of one sender arrive in order, from many senders on all workers", { timeout = 120 }, function()
@@ -65,7 +66,7 @@ test.case("a service in an endless loop does not delay timers and messages of ot
 	-- One worker stays free (thread = 4).
 	for i = 1, 3 do
 		busy[i] = test.service "actor"
-		skynet.send(busy[i], "lua", "while true do end")
+		skynet.send(busy[i], "lua", endless)
 		test.defer(core.command, "SIGNAL", skynet.address(busy[i]))
 	end
 	skynet.sleep(10)

@@ -2,6 +2,7 @@
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 require "skynet.manager"
+local endless = require "endless"
 local test = require "test"
 
 local port
@@ -176,7 +177,7 @@ test.case("signal interrupts an endless loop", function()
 	local address = test.service "actor"
 	local outcome
 	skynet.fork(function()
-		outcome = table.pack(pcall(skynet.call, address, "lua", "while true do end"))
+		outcome = table.pack(pcall(skynet.call, address, "lua", endless))
 	end)
 	skynet.sleep(10)
 	test.equal(outcome, nil)

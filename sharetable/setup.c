@@ -19,4 +19,5 @@ void reef_sharetable_setup(void) {
 	reef_image_setup();
 	reef_host_set_hooks(&hooks);
 	reef_host_preload("skynet.codecache", reef_codecache_open);
+	reef_host_preload("reef.sharetable", reef_sharetable_open);
 }

@@ -5,6 +5,7 @@
 
 #include "codecache.h"
 #include "core/alloc.h"
+#include "versions.h"
 
 static const char key; /* its address names the record in the registry */
 
@@ -40,6 +41,7 @@ void reef_vm_close(lua_State *L) {
 	lua_close(L);
 	if (vm != NULL) {
 		reef_codecache_leave(vm);
+		reef_versions_leave(vm);
 		reef_free(vm);
 	}
 }

@@ -11,7 +11,7 @@
 #include <lua.h>
 
 struct reef_code;
-struct reef_version;
+struct reef_holder;
 
 enum reef_cache_mode { REEF_CACHE_ON, REEF_CACHE_OFF, REEF_CACHE_EXIST };
 
@@ -20,6 +20,9 @@ struct reef_vm {
 	/* Versions of files, each referred to once. */
 	struct reef_code **codes;
 	unsigned int code_count, code_capacity;
+	/* Versions of shared tables. */
+	struct reef_holder **holders;
+	unsigned int holder_count, holder_capacity;
 };
 
 /* May raise a memory error. */

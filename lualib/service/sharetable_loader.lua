@@ -1,0 +1,10 @@
+-- Runs the files and sources of skynet.sharetable, each in a VM of its own, for whoever asks.
+
+local skynet = require "skynet"
+local core = require "reef.sharetable"
+
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, name, file, source, arguments)
+		skynet.ret(skynet.pack(core.load(name, file, source, arguments)))
+	end)
+end)

@@ -1,0 +1,250 @@
+/* reef.sharetable: what lualib/skynet/sharetable.lua is made of. */
+#include <string.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "core/alloc.h"
+#include "setup.h"
+#include "snapshot.h"
+#include "versions.h"
+#include "vm.h"
+
+#define REASON_SIZE 512
+
+/* Runs while a VM has versions that it could not let go: created anew as long as that is so, collected each cycle. */
+static int retry(lua_State *L) {
+	if (!reef_versions_update(L, NULL))
+		return 0;
+	if (reef_versions_pinned(reef_vm_of(L)))
+		reef_sharetable_retry(L);
+	return 0;
+}
+
+void reef_sharetable_retry(lua_State *L) {
+	lua_newuserdatauv(L, 0, 0);
+	if (luaL_newmetatable(L, "reef.sharetable.retry")) {
+		lua_pushcfunction(L, retry);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+	lua_pop(L, 1);
+}
+
+/* publish(name, table) -> nothing, or why it cannot be shared */
+static int l_publish(lua_State *L) {
+	const char *name = luaL_checkstring(L, 1);
+	char why[REASON_SIZE];
+	luaL_checktype(L, 2, LUA_TTABLE);
+	struct reef_snapshot *snapshot = reef_snapshot_table(L, 2, name, why, sizeof(why));
+	if (snapshot != NULL && reef_versions_publish(snapshot))
+		return 0;
+	lua_pushstring(L, snapshot == NULL ? why : "not enough memory");
+	return 1;
+}
+
+/* query(name) -> table or nil */
+static int l_query(lua_State *L) {
+	if (!reef_versions_query(L, luaL_checkstring(L, 1)))
+		lua_pushnil(L);
+	return 1;
+}
+
+/* update(name...) */
+static int l_update(lua_State *L) {
+	int n = lua_gettop(L);
+	for (int i = 1; i <= n; i++) {
+		if (!reef_versions_update(L, luaL_checkstring(L, i)))
+			return luaL_error(L, "sharetable.update '%s': not enough memory", lua_tostring(L, i));
+	}
+	if (reef_versions_pinned(reef_vm_of(L)))
+		reef_sharetable_retry(L);
+	return 0;
+}
+
+/* ---- loading in a VM of its own ---- */
+
+/* freeze(...) -> handle: the arguments of a load, in a form that another VM can take over. */
+static int l_freeze(lua_State *L) {
+	char why[REASON_SIZE];
+	int n = lua_gettop(L);
+	lua_createtable(L, n, 1);
+	for (int i = 1; i <= n; i++) {
+		lua_pushvalue(L, i);
+		lua_rawseti(L, -2, i);
+	}
+	lua_pushinteger(L, n);
+	lua_setfield(L, -2, "n");
+	struct reef_snapshot *arguments = reef_snapshot_table(L, -1, "argument", why, sizeof(why));
+	if (arguments == NULL)
+		return luaL_error(L, "%s", why);
+	lua_pushlightuserdata(L, arguments);
+	return 1;
+}
+
+struct load {
+	const char *name, *file, *source, *path, *cpath;
+	size_t source_size;
+	const struct reef_snapshot *arguments;
+	struct reef_snapshot *result;
+};
+
+static void set_path(lua_State *L, const char *field, const char *path) {
+	lua_getglobal(L, LUA_LOADLIBNAME);
+	lua_pushstring(L, path);
+	lua_setfield(L, -2, field);
+	lua_pop(L, 1);
+}
+
+static int message_handler(lua_State *L) {
+	luaL_tolstring(L, 1, NULL);
+	return 1;
+}
+
+static int run_load(lua_State *L) {
+	struct load *load = lua_touserdata(L, 1);
+	char why[REASON_SIZE];
+	luaL_openlibs(L);
+	set_path(L, "path", load->path);
+	set_path(L, "cpath", load->cpath);
+	lua_settop(L, 0);
+	int status;
+	if (load->file != NULL) {
+		status = luaL_loadfilex(L, load->file, NULL);
+	} else {
+		lua_pushfstring(L, "=%s", load->name);
+		status = luaL_loadbufferx(L, load->source, load->source_size, lua_tostring(L, 1), "bt");
+		lua_remove(L, 1);
+	}
+	if (status != LUA_OK)
+		return lua_error(L);
+	reef_snapshot_push(L, load->arguments);
+	lua_getfield(L, -1, "n");
+	int n = (int)lua_tointeger(L, -1);
+	lua_pop(L, 1);
+	luaL_checkstack(L, n + 4, "too many arguments");
+	for (int i = 1; i <= n; i++)
+		lua_rawgeti(L, 2, i);
+	lua_remove(L, 2);
+	lua_call(L, n, 1);
+	if (!lua_istable(L, -1))
+		return luaL_error(L, "%s returns a %s, not a table", load->file != NULL ? load->file : "the source",
+						  luaL_typename(L, -1));
+	load->result = reef_snapshot_table(L, -1, load->name, why, sizeof(why));
+	if (load->result == NULL)
+		return luaL_error(L, "%s", why);
+	return 0;
+}
+
+/* load(name, file or nil, source or nil, arguments) -> nothing, or why it failed */
+static int l_load(lua_State *L) {
+	struct load load = {.name = luaL_checkstring(L, 1), .file = luaL_optstring(L, 2, NULL)};
+	if (load.file == NULL)
+		load.source = luaL_checklstring(L, 3, &load.source_size);
+	struct reef_snapshot *arguments = lua_touserdata(L, 4);
+	luaL_argcheck(L, arguments != NULL, 4, "frozen arguments expected");
+	load.arguments = arguments;
+	lua_getglobal(L, LUA_LOADLIBNAME);
+	lua_getfield(L, -1, "path");
+	lua_getfield(L, -2, "cpath");
+	load.path = lua_tostring(L, -2);
+	load.cpath = lua_tostring(L, -1);
+	bool ok = false;
+	lua_State *T = luaL_newstate();
+	if (T != NULL) {
+		/* What a load makes stays until it is frozen: collecting early is in vain. */
+		lua_gc(T, LUA_GCINC, 1000, 0, 0);
+		lua_pushcfunction(T, message_handler);
+		lua_pushcfunction(T, run_load);
+		lua_pushlightuserdata(T, &load);
+		ok = lua_pcall(T, 1, 0, 1) == LUA_OK;
+		if (!ok) {
+			const char *text = lua_tostring(T, -1);
+			char *copy = reef_strdup(text != NULL ? text : "error in error handling");
+			lua_close(T);
+			reef_snapshot_delete(arguments);
+			lua_pushstring(L, copy);
+			reef_free(copy);
+			return 1;
+		}
+		lua_close(T);
+	}
+	reef_snapshot_delete(arguments);
+	ok = ok && reef_versions_publish(load.result);
+	if (ok)
+		return 0;
+	lua_pushliteral(L, "not enough memory");
+	return 1;
+}
+
+/* ---- statistics ---- */
+
+struct stat_list {
+	struct stat_entry {
+		struct reef_version_stat stat;
+		char *name;
+	} * entries;
+	size_t count, capacity;
+};
+
+static void collect(void *ud, const struct reef_version_stat *stat) {
+	struct stat_list *list = ud;
+	if (list->count == list->capacity) {
+		list->capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+		list->entries = reef_realloc(list->entries, list->capacity * sizeof(*list->entries));
+	}
+	list->entries[list->count++] = (struct stat_entry){*stat, reef_strdup(stat->name)};
+}
+
+static int free_list(lua_State *L) {
+	struct stat_list *list = lua_touserdata(L, 1);
+	for (size_t i = 0; i < list->count; i++)
+		reef_free(list->entries[i].name);
+	reef_free(list->entries);
+	*list = (struct stat_list){0};
+	return 0;
+}
+
+/* stat() -> { { name=, version=, bytes=, current=, address=, left=, pinned_by= } ... }, one for each pair of a version and a
+ * service that holds it; without `address` if nobody does. */
+static int l_stat(lua_State *L) {
+	struct stat_list *list = lua_newuserdatauv(L, sizeof(*list), 0);
+	*list = (struct stat_list){0};
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, free_list);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
+	reef_versions_stat(collect, list);
+	lua_createtable(L, (int)list->count, 0);
+	for (size_t i = 0; i < list->count; i++) {
+		const struct stat_entry *entry = &list->entries[i];
+		lua_createtable(L, 0, 7);
+		lua_pushstring(L, entry->name);
+		lua_setfield(L, -2, "name");
+		lua_pushinteger(L, (lua_Integer)entry->stat.number);
+		lua_setfield(L, -2, "version");
+		lua_pushinteger(L, (lua_Integer)entry->stat.bytes);
+		lua_setfield(L, -2, "bytes");
+		lua_pushboolean(L, entry->stat.current);
+		lua_setfield(L, -2, "current");
+		if (entry->stat.address != 0) {
+			lua_pushinteger(L, (lua_Integer)entry->stat.address);
+			lua_setfield(L, -2, "address");
+		}
+		lua_pushinteger(L, (lua_Integer)entry->stat.left);
+		lua_setfield(L, -2, "left");
+		lua_pushstring(L, entry->stat.pinned_by);
+		lua_setfield(L, -2, "pinned_by");
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	return 1;
+}
+
+int reef_sharetable_open(lua_State *L) {
+	static const luaL_Reg functions[] = {
+			{"publish", l_publish}, {"query", l_query}, {"update", l_update}, {"freeze", l_freeze},
+			{"load", l_load},       {"stat", l_stat},   {NULL, NULL},
+	};
+	luaL_newlib(L, functions);
+	return 1;
+}

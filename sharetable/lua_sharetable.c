@@ -5,6 +5,7 @@
 #include <lualib.h>
 
 #include "core/alloc.h"
+#include "scratch.h"
 #include "setup.h"
 #include "snapshot.h"
 #include "versions.h"
@@ -83,10 +84,11 @@ static int l_freeze(lua_State *L) {
 }
 
 struct load {
-	const char *name, *file, *source, *path, *cpath;
-	size_t source_size;
-	const struct reef_snapshot *arguments;
+	const char *name, *path, *cpath;
+	bool is_file;
+	const struct reef_snapshot *arguments; /* the file's name or the source, then those of the chunk */
 	struct reef_snapshot *result;
+	char *why; /* it failed; to be freed */
 };
 
 static void set_path(lua_State *L, const char *field, const char *path) {
@@ -108,72 +110,69 @@ static int run_load(lua_State *L) {
 	set_path(L, "path", load->path);
 	set_path(L, "cpath", load->cpath);
 	lua_settop(L, 0);
-	int status;
-	if (load->file != NULL) {
-		status = luaL_loadfilex(L, load->file, NULL);
-	} else {
-		lua_pushfstring(L, "=%s", load->name);
-		status = luaL_loadbufferx(L, load->source, load->source_size, lua_tostring(L, 1), "bt");
-		lua_remove(L, 1);
-	}
+	reef_snapshot_push(L, load->arguments);
+	lua_rawgeti(L, 1, 1);
+	size_t size;
+	const char *text = lua_tolstring(L, 2, &size);
+	lua_pushfstring(L, "=%s", load->name);
+	int status =
+			load->is_file ? luaL_loadfilex(L, text, NULL) : luaL_loadbufferx(L, text, size, lua_tostring(L, 3), "bt");
 	if (status != LUA_OK)
 		return lua_error(L);
-	reef_snapshot_push(L, load->arguments);
-	lua_getfield(L, -1, "n");
+	lua_getfield(L, 1, "n");
 	int n = (int)lua_tointeger(L, -1);
 	lua_pop(L, 1);
 	luaL_checkstack(L, n + 4, "too many arguments");
-	for (int i = 1; i <= n; i++)
-		lua_rawgeti(L, 2, i);
-	lua_remove(L, 2);
-	lua_call(L, n, 1);
+	for (int i = 2; i <= n; i++)
+		lua_rawgeti(L, 1, i);
+	lua_call(L, n - 1, 1);
 	if (!lua_istable(L, -1))
-		return luaL_error(L, "%s returns a %s, not a table", load->file != NULL ? load->file : "the source",
-						  luaL_typename(L, -1));
+		return luaL_error(L, "%s returns a %s, not a table", load->is_file ? text : "the source", luaL_typename(L, -1));
 	load->result = reef_snapshot_table(L, -1, load->name, why, sizeof(why));
 	if (load->result == NULL)
 		return luaL_error(L, "%s", why);
 	return 0;
 }
 
-/* load(name, file or nil, source or nil, arguments) -> nothing, or why it failed */
+/* Runs the load in a VM of its own, and ends that. */
+static void run_in_new_vm(struct load *load) {
+	struct reef_scratch_heap heap;
+	reef_scratch_init(&heap);
+	lua_State *L = lua_newstate(reef_scratch_alloc, &heap);
+	if (L != NULL) {
+		/* What a load makes stays until it is frozen: collecting early is in vain. */
+		lua_gc(L, LUA_GCINC, 1000, 0, 0);
+		lua_pushcfunction(L, message_handler);
+		lua_pushcfunction(L, run_load);
+		lua_pushlightuserdata(L, load);
+		if (lua_pcall(L, 1, 0, 1) != LUA_OK)
+			load->why = reef_strdup(lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error in error handling");
+		lua_close(L);
+	}
+	reef_scratch_fini(&heap);
+}
+
+/* load(name, is_file, arguments) -> nothing, or why it failed. The first argument is the file's name or the source. */
 static int l_load(lua_State *L) {
-	struct load load = {.name = luaL_checkstring(L, 1), .file = luaL_optstring(L, 2, NULL)};
-	if (load.file == NULL)
-		load.source = luaL_checklstring(L, 3, &load.source_size);
-	struct reef_snapshot *arguments = lua_touserdata(L, 4);
-	luaL_argcheck(L, arguments != NULL, 4, "frozen arguments expected");
+	struct load load = {.name = luaL_checkstring(L, 1), .is_file = lua_toboolean(L, 2)};
+	struct reef_snapshot *arguments = lua_touserdata(L, 3);
+	luaL_argcheck(L, arguments != NULL, 3, "frozen arguments expected");
 	load.arguments = arguments;
 	lua_getglobal(L, LUA_LOADLIBNAME);
 	lua_getfield(L, -1, "path");
 	lua_getfield(L, -2, "cpath");
 	load.path = lua_tostring(L, -2);
 	load.cpath = lua_tostring(L, -1);
-	bool ok = false;
-	lua_State *T = luaL_newstate();
-	if (T != NULL) {
-		/* What a load makes stays until it is frozen: collecting early is in vain. */
-		lua_gc(T, LUA_GCINC, 1000, 0, 0);
-		lua_pushcfunction(T, message_handler);
-		lua_pushcfunction(T, run_load);
-		lua_pushlightuserdata(T, &load);
-		ok = lua_pcall(T, 1, 0, 1) == LUA_OK;
-		if (!ok) {
-			const char *text = lua_tostring(T, -1);
-			char *copy = reef_strdup(text != NULL ? text : "error in error handling");
-			lua_close(T);
-			reef_snapshot_delete(arguments);
-			lua_pushstring(L, copy);
-			reef_free(copy);
-			return 1;
-		}
-		lua_close(T);
-	}
+	run_in_new_vm(&load);
 	reef_snapshot_delete(arguments);
-	ok = ok && reef_versions_publish(load.result);
-	if (ok)
+	if (load.result != NULL && reef_versions_publish(load.result))
 		return 0;
-	lua_pushliteral(L, "not enough memory");
+	if (load.why == NULL) {
+		lua_pushliteral(L, "not enough memory");
+	} else {
+		lua_pushstring(L, load.why);
+		reef_free(load.why);
+	}
 	return 1;
 }
 

@@ -4,7 +4,7 @@ local skynet = require "skynet"
 local core = require "reef.sharetable"
 
 skynet.start(function()
-	skynet.dispatch("lua", function(_, _, name, file, source, arguments)
-		skynet.ret(skynet.pack(core.load(name, file, source, arguments)))
+	skynet.dispatch("lua", function(_, _, name, is_file, arguments)
+		skynet.ret(skynet.pack(core.load(name, is_file, arguments)))
 	end)
 end)

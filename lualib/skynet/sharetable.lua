@@ -12,9 +12,9 @@ local sharetable = {}
 local loader
 
 -- Loads run in a service of their own: they may take a while.
-local function load(what, name, file, source, ...)
+local function load(what, name, is_file, ...)
 	loader = loader or skynet.uniqueservice "sharetable_loader"
-	local reason = skynet.call(loader, "lua", name, file, source, core.freeze(...))
+	local reason = skynet.call(loader, "lua", name, is_file, core.freeze(...))
 	if reason then
 		error(("sharetable.%s '%s': %s"):format(what, name, reason), 3)
 	end
@@ -24,7 +24,7 @@ end
 ---@param filename string
 ---@param ... any arguments of the chunk: whatever may be shared
 function sharetable.loadfile(filename, ...)
-	load("loadfile", filename, filename, nil, ...)
+	load("loadfile", filename, true, filename, ...)
 end
 
 ---Runs source text (or, if it begins with `@`, the file it names), which has to return a table.
@@ -33,9 +33,9 @@ end
 ---@param ... any arguments of the chunk
 function sharetable.loadstring(name, source, ...)
 	if source:sub(1, 1) == "@" then
-		load("loadstring", name, source:sub(2), nil, ...)
+		load("loadstring", name, true, source:sub(2), ...)
 	else
-		load("loadstring", name, nil, source, ...)
+		load("loadstring", name, false, source, ...)
 	end
 end
 

@@ -1,0 +1,169 @@
+local skynet = require "skynet"
+local test = require "test"
+local sharetable = require "skynet.sharetable"
+
+local function reader()
+	local address = test.service "share_reader"
+	return function(source, ...)
+		return skynet.call(address, "lua", source, ...)
+	end
+end
+
+local function write_file(name, text)
+	local path = test.dir .. "/" .. name
+	local file = assert(io.open(path, "w"))
+	file:write(text)
+	file:close()
+	return path
+end
+
+test.case("what one service loads all read, and it is one table in each", function()
+	sharetable.loadtable("plain", { a = { x = 1 }, list = { 3, 1, 2 }, [1.5] = true })
+	local t = sharetable.query "plain"
+	test.equal(t, { a = { x = 1 }, list = { 3, 1, 2 }, [1.5] = true })
+	test.truthy(rawequal(t, sharetable.query "plain"))
+	local run = reader()
+	test.equal(run [[T = require "skynet.sharetable".query "plain" return T.a.x, #T.list, T[1.5] ]], 1)
+	test.equal(run "return T", { a = { x = 1 }, list = { 3, 1, 2 }, [1.5] = true }, "it can be packed")
+	test.equal(sharetable.query "nobody loaded this", nil)
+end)
+
+test.case("files and sources get their arguments, strings too", function()
+	local path = write_file("cfg.lua", "local a, b, c, d = ... return { a = a, b = b, n = select('#', ...), f = c, t = d }")
+	sharetable.loadfile(path, "text", nil, math.abs, { 1 })
+	test.equal(sharetable.query(path), { a = "text", n = 4, f = math.abs, t = { 1 } })
+	sharetable.loadstring("source", "return { (...) }", 42)
+	test.equal(sharetable.query "source", { 42 })
+	sharetable.loadstring("at", "@" .. path, true)
+	test.equal(sharetable.query "at", { a = true, n = 1 })
+end)
+
+test.case("a load that fails says why and leaves what was there", function()
+	sharetable.loadstring("kept", "return { v = 1 }")
+	test.raises("sharetable.loadstring 'kept': kept:1: unexpected symbol", sharetable.loadstring, "kept", "return {")
+	test.raises("kept:1: oh no", sharetable.loadstring, "kept", "error 'oh no'")
+	test.raises("the source returns a nil, not a table", sharetable.loadstring, "kept", "")
+	test.raises("cannot share a userdata at 'kept.a.b'", sharetable.loadstring, "kept", "return { a = { b = io.stdout } }")
+	test.raises("cannot share a Lua function with upvalues at 'kept.f'", sharetable.loadtable, "kept", { f = reader })
+	test.raises("cannot open", sharetable.loadfile, test.dir .. "/none.lua")
+	test.raises("a table is needed", sharetable.loadtable, "kept", 5)
+	test.equal(sharetable.query "kept", { v = 1 })
+	local deep = {}
+	local t = deep
+	for _ = 1, 100000 do
+		t.t = {}
+		t = t.t
+	end
+	sharetable.loadtable("deep", deep)
+	local cycle = {}
+	cycle.self, cycle.again = cycle, { cycle }
+	sharetable.loadtable("cycle", cycle)
+	local shared = sharetable.query "cycle"
+	test.truthy(rawequal(shared.self.again[1], shared))
+end)
+
+test.case("writes are refused with the place", function()
+	sharetable.loadtable("monsters", { orc = { hp = 10, [1] = {} } })
+	local t = sharetable.query "monsters"
+	test.raises("attempt to change a shared table: monsters.orc.hp is read%-only", function()
+		t.orc.hp = 5
+	end)
+	test.raises("attempt to change a shared table: monsters.orc%[1%].new", rawset, t.orc[1], "new", 1)
+	test.raises("can't setmetatable to shared table: monsters.orc", setmetatable, t.orc, {})
+	test.raises("shared table", table.insert, t, 1)
+	test.equal(t.orc.hp, 10)
+end)
+
+test.case("a reader keeps its version until it updates, and then has the new one everywhere", function()
+	sharetable.loadstring("up", "return { v = 1, row = { v = 1 }, old = {} }")
+	local run = reader()
+	run [[
+		sharetable = require "skynet.sharetable"
+		T = sharetable.query "up"
+		hold = { T.row, T.old, [T.row] = "key" }
+	]]
+	local t = sharetable.query "up"
+	sharetable.loadstring("up", "return { v = 2, row = { v = 2 } }")
+	test.equal(t.v, 1)
+	test.equal(run "return T.v", 1)
+	test.equal(run [[
+		sharetable.update("never asked for", "up")
+		return { T.v, hold[1].v, hold[2], hold[T.row], rawequal(hold[1], T.row) }
+	]], { 2, 2, nil, "key", true })
+	test.equal(sharetable.query("up").v, 2)
+	test.equal(t.v, 1)
+	sharetable.update "up"
+	test.equal(t.v, 2)
+end)
+
+test.case("versions go when nobody holds them; the statistics say who does, and why", function()
+	local run = reader()
+	sharetable.loadstring("gone", "return { words = 'one two' }")
+	run [[
+		sharetable = require "skynet.sharetable"
+		T = sharetable.query "gone"
+		words = T.words:gmatch "%a+"
+		words()
+	]]
+	sharetable.loadstring("gone", "return { words = 'three' }")
+	test.equal(#sharetable.stat().names.gone, 2)
+	run 'sharetable.update "gone"'
+	local list = sharetable.stat().names.gone
+	test.equal(#list, 2)
+	test.equal(list[2].current, false)
+	test.equal(list[2].readers[1].left, 1)
+	test.matches(list[2].readers[1].pinned_by, "string kept by a C function")
+	test.truthy(list[2].bytes > 0)
+	run "words = nil"
+	test.eventually("the collector of the reader lets the old version go", 10, function()
+		run "collectgarbage()"
+		return #sharetable.stat().names.gone == 1
+	end)
+	for i = 1, 100 do
+		sharetable.loadtable("gone", { i })
+	end
+	run 'sharetable.update "gone"'
+	test.equal(#sharetable.stat().names.gone, 1)
+	test.equal(run "return T[1]", 100)
+end)
+
+test.case("a service that ends lets go", function()
+	sharetable.loadtable("end", { 1 })
+	local address = skynet.newservice "share_reader"
+	skynet.call(address, "lua", 'T = require "skynet.sharetable".query "end"')
+	sharetable.loadtable("end", { 2 })
+	test.equal(#sharetable.stat().names["end"], 2)
+	require("skynet.manager").kill(address)
+	test.eventually("its version is freed", 10, function()
+		return #sharetable.stat().names["end"] == 1
+	end)
+end)
+
+test.case("queryall knows all names, or those that are asked for", function()
+	sharetable.loadtable("q1", { 1 })
+	sharetable.loadtable("q2", { 2 })
+	local all = sharetable.queryall()
+	test.equal(all.q1, { 1 })
+	test.equal(all.q2, { 2 })
+	test.equal(sharetable.queryall { "q1", "nothing" }, { q1 = { 1 } })
+end)
+
+test.case("memory stays flat over thousands of versions", function()
+	local function bytes()
+		return sharetable.stat().bytes
+	end
+	local run = reader()
+	sharetable.loadtable("flat", { v = 0, list = {} })
+	run 'sharetable = require "skynet.sharetable" T = sharetable.query "flat"'
+	local before = bytes()
+	for i = 1, test.count(2000) do
+		sharetable.loadtable("flat", { v = i, list = { { "row" .. i } } })
+		if i % 10 == 0 then
+			test.equal(run 'sharetable.update "flat" return T.v', i)
+		end
+	end
+	run 'sharetable.update "flat"'
+	test.equal(bytes(), before)
+end)
+
+test.run()

@@ -128,6 +128,27 @@ static void catch_interrupts(void) {
 
 /* ---- boot ---- */
 
+/* Warnings come in pieces; errors of finalizers are among them. `@off` and `@on` are for this function. */
+static void on_warning(void *ud, const char *text, int to_be_continued) {
+	struct reef_host *host = ud;
+	if (!host->warning && !to_be_continued && text[0] == '@') {
+		if (strcmp(text, "@off") == 0)
+			host->no_warnings = true;
+		else if (strcmp(text, "@on") == 0)
+			host->no_warnings = false;
+		return;
+	}
+	size_t old = host->warning ? strlen(host->warning) : 0, size = strlen(text);
+	host->warning = reef_realloc(host->warning, old + size + 1);
+	memcpy(host->warning + old, text, size + 1);
+	if (to_be_continued)
+		return;
+	if (!host->no_warnings)
+		reef_log(host->handle, "Lua warning: %s", host->warning);
+	reef_free(host->warning);
+	host->warning = NULL;
+}
+
 static int with_traceback(lua_State *L) {
 	luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
 	return 1;
@@ -216,6 +237,7 @@ static void boot(struct reef_host *host) {
 	reef_task_set_header(L, &host->none);
 	host->L = L;
 	host->active = L;
+	lua_setwarnf(L, on_warning, host);
 	register_protocols(host);
 	lua_gc(L, LUA_GCSTOP);
 	lua_pushcfunction(L, with_traceback);
@@ -336,6 +358,7 @@ static void snlua_release(struct reef_service *service) {
 	reef_sessions_fini(&host->sessions);
 	reef_protocols_fini(host);
 	reef_free(host->args);
+	reef_free(host->warning);
 	reef_service_set_callback(service, NULL, NULL);
 	reef_retire(host, reef_free);
 }

@@ -172,6 +172,8 @@ struct reef_host {
 	bool exiting;
 	struct reef_task *exiting_task; /* the one that called skynet.exit */
 
+	char *warning; /* the pieces so far */
+	bool no_warnings;
 	char *errors; /* what went wrong in this turn */
 	size_t errors_size;
 
@@ -201,6 +203,8 @@ static inline struct reef_host *reef_host_get(lua_State *L) {
 
 /* A task whose thread is empty. */
 struct reef_task *reef_task_new(struct reef_host *host);
+/* Its thread is emptied and goes into the pool. */
+void reef_task_give_back(struct reef_task *task);
 /* Runs it with the function and `n` arguments on its stack, or goes on with `n` results. */
 void reef_task_run(struct reef_task *task, int n);
 /* Queues a READY task. */

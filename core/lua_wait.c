@@ -19,8 +19,10 @@
 /* Moves the function and its `n` arguments on top of L into a task of their own. */
 static struct reef_task *task_of(lua_State *L, int n) {
 	struct reef_task *task = reef_task_new(reef_host_get(L));
-	if (!lua_checkstack(task->L, n + 1))
-		luaL_error(L, "too many arguments");
+	if (!lua_checkstack(task->L, n + 1)) {
+		reef_task_give_back(task);
+		luaL_error(L, "not enough memory for %d arguments", n);
+	}
 	lua_xmove(L, task->L, n + 1);
 	return task;
 }
@@ -55,10 +57,14 @@ static void start_timer(struct reef_host *host, int32_t session, lua_Integer cs)
 
 void reef_session_keep_function(lua_State *L, struct reef_host *host, const struct reef_session *entry, int index) {
 	lua_Integer at = (lua_Integer)reef_sessions_index(&host->sessions, entry) + 1;
+	/* The entry is there already: its function must be, too. The limit is felt by what comes next. */
+	bool no_limit = host->no_limit;
+	host->no_limit = true;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, host->functions);
 	lua_pushvalue(L, index);
 	lua_rawseti(L, -2, at);
 	lua_pop(L, 1);
+	host->no_limit = no_limit;
 }
 
 /* timeout(cs, f) -> thread. Most callers drop the result, which the call frame tells: then no coroutine is made until the

@@ -118,7 +118,7 @@ static void drop(struct reef_task *task) {
 	host->spare = task;
 }
 
-static void recycle(struct reef_task *task) {
+void reef_task_give_back(struct reef_task *task) {
 	struct reef_host *host = task->host;
 	lua_settop(task->L, 0);
 	if (task->flags & TASK_TAGGED) {
@@ -263,7 +263,7 @@ void reef_task_run(struct reef_task *task, int n) {
 		reef_task_cancel_wait(task);
 	if (task->flags & TASK_OWES && task->session)
 		forgotten(task);
-	recycle(task);
+	reef_task_give_back(task);
 }
 
 static void run_woken(struct reef_host *host) {

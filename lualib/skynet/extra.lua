@@ -231,6 +231,8 @@ return function(skynet)
 		skynet.memlimit = nil
 	end
 
+	add.cache = require "skynet.codecache"
+
 	add._proto = setmetatable({}, {
 		__index = function(_, key)
 			return core.protocol(key)

@@ -122,6 +122,22 @@ test.case("beyond its memory limit a service gets errors, and lives", function()
 	test.equal(skynet.call(service, "lua", "grow", 1000), 1000)
 end)
 
+test.case("whatever fails for want of memory fails alone", { timeout = 120 }, function()
+	local worked = 0
+	for limit = 24, 120 do
+		local ok, service = pcall(skynet.newservice, "limited", limit * 1024)
+		if ok and service then
+			test.within(60, pcall, skynet.call, service, "lua", "work", 30)
+			-- What remains of it answers as long as it lives.
+			local alive, reply = pcall(skynet.call, service, "lua", "echo", 1)
+			test.truthy(alive and reply == 1 or not alive)
+			worked = worked + 1
+			skynet.kill(service)
+		end
+	end
+	test.truthy(worked > 50, worked)
+end)
+
 test.case("an endless loop is interrupted, in user coroutines too, and leaves nothing", { timeout = 60 }, function()
 	local actor = test.service "actor"
 	local loops = {

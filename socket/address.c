@@ -89,6 +89,15 @@ const char *reef_target_parse(struct reef_target *target, const char *text, int 
 	return NULL;
 }
 
+bool reef_address_needs_name(const char *host, int port, char *name, int *real_port) {
+	struct reef_target target;
+	if (reef_target_parse(&target, host, port) != NULL || target.literal)
+		return false;
+	memcpy(name, target.host, sizeof target.host);
+	*real_port = target.port;
+	return true;
+}
+
 void reef_address_split(const struct reef_address *address, char ip[REEF_ADDRESS_SIZE], int *port) {
 	*port = 0;
 	ip[0] = '\0';

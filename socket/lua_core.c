@@ -135,6 +135,17 @@ static int l_listen(lua_State *L) {
 	return 3;
 }
 
+/* (host, port or nil) -> name, port when there is a name to be resolved; else nothing */
+static int l_name(lua_State *L) {
+	char name[256];
+	int port;
+	if (!reef_address_needs_name(luaL_checkstring(L, 1), reef_lua_port(L, 2), name, &port))
+		return 0;
+	lua_pushstring(L, name);
+	lua_pushinteger(L, port);
+	return 2;
+}
+
 /* (id) -> id; or nil and why not */
 static int l_start(lua_State *L) {
 	struct reef_reader *r = find(L);
@@ -227,9 +238,14 @@ static int l_close(lua_State *L) {
 	struct reef_reader *r = find(L);
 	if (r == NULL)
 		return 0;
+	uint32_t owner = reef_socket_owner(r->id), me = reef_service_handle(reef_host_service(r->host));
+	if (owner != 0 && owner != me) {
+		/* Another service has started it since: it hears of the end, we would wait for ever. */
+		reef_reader_abandon(r);
+		return 0;
+	}
 	if (!r->connected || r->listener || !lua_isyieldable(L)) {
-		if (r->connected && !r->listener)
-			reef_reader_abandon(r);
+		reef_reader_abandon(r);
 		reef_socket_abandon(r->id);
 		reef_socket_close(r->id);
 		return 0;
@@ -323,6 +339,7 @@ int reef_open_socketcore(lua_State *L) {
 			{"block", l_block},
 			{"write", l_write},
 			{"lwrite", l_lwrite},
+			{"name", l_name},
 			{"open", l_open},
 			{"listen", l_listen},
 			{"start", l_start},

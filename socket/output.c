@@ -56,6 +56,8 @@ static ssize_t send_vectors(struct reef_slot *slot, struct iovec *iov, int n) {
 		}
 		return write(slot->fd, iov->iov_base, iov->iov_len < BOUND_MAX ? iov->iov_len : BOUND_MAX);
 	}
+	if (n == 1)
+		return send(slot->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)n};
 	return sendmsg(slot->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

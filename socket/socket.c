@@ -252,6 +252,11 @@ void reef_socket_shutdown(int id) {
 	reef_slot_unlock(slot);
 }
 
+uint32_t reef_socket_owner(int id) {
+	struct reef_slot *slot = id > 0 ? reef_slot_peek((uint32_t)id) : NULL;
+	return slot ? atomic_load(&slot->owner) : 0;
+}
+
 void reef_socket_set_linger(int id, uint64_t ns) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)

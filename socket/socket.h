@@ -9,8 +9,8 @@
  * the engine (epoch.h). Unknown ids are harmless: they answer false or do nothing. A sink is never called from within
  * one of these functions, only from an event of its owner.
  *
- * Between the descriptor and the sink sits one seam, reef_socket_deliver_bytes and the write queue (slot.h): a filter
- * such as TLS goes there, without sinks or writers noticing.
+ * A filter between descriptor and sink, such as TLS, has its place in two functions that are called with the socket
+ * locked: read_some (event.c) and send_vectors (output.c). Sinks and writers would not notice.
  */
 #ifndef REEF_SOCKET_H
 #define REEF_SOCKET_H
@@ -106,6 +106,8 @@ size_t reef_socket_unsent(int id);
 void reef_socket_close(int id);
 /* The same, dropping unsent output. */
 void reef_socket_shutdown(int id);
+/* The handle of the owner; 0: no such socket. */
+uint32_t reef_socket_owner(int id);
 /* How long a closed socket may take to flush: nanoseconds; default 60 s, config `socket_linger` in cs. */
 void reef_socket_set_linger(int id, uint64_t ns);
 
@@ -126,6 +128,9 @@ bool reef_udp_send(int id, const uint8_t *address, size_t address_size, const vo
 bool reef_udp_address_text(const uint8_t *address, size_t address_size, char *ip, int *port);
 
 /* ---- names ---- */
+
+/* Is that address, in the forms above, one with a name that has to be resolved? Copies the name (256 bytes) and port. */
+bool reef_address_needs_name(const char *host, int port, char *name, int *real_port);
 
 /* Resolves a host name on a thread of the resolver; `done` is called in `service`'s slice (own slice only), unless it
  * ends before. `ips` has n texts, valid during the call; n == 0: `error` says why. */

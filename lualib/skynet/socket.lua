@@ -85,6 +85,30 @@ core.set_notify(function(what, id, ...)
 	return notice[what](id, ...)
 end)
 
+-- ---- names ----
+
+---Calls f(host, port) with the address, or, if it has a name, with what that resolves to, one by one until f succeeds.
+---@return any result of f
+---@return any more
+local function each_address(f, host, port)
+	local name, real_port = core.name(host, port)
+	if name == nil then
+		return f(host, port)
+	end
+	local ok, ips = pcall(core.resolve, name)
+	if not ok then
+		return nil, ips
+	end
+	local result
+	for _, ip in ipairs(ips) do
+		result = table.pack(f(ip, real_port))
+		if result[1] then
+			break
+		end
+	end
+	return table.unpack(result, 1, result.n)
+end
+
 -- ---- connections ----
 
 local function check_port(port)
@@ -123,7 +147,9 @@ end
 ---@return string ip the real one; a Unix socket's path
 ---@return integer port the real one; 0 of a Unix socket
 function socket.listen(addr, port, backlog)
-	local id, ip, real_port = core.listen(addr, port and math.tointeger(tonumber(port)), backlog)
+	local id, ip, real_port = each_address(function(host, number)
+		return core.listen(host, number, backlog)
+	end, addr, port and math.tointeger(tonumber(port)))
 	if id == nil then
 		if ip:match "^Invalid" then
 			error(ip, 2)
@@ -211,7 +237,12 @@ end
 ---@param port integer|nil
 ---@return integer id
 function socket.udp(callback, host, port)
-	local id, err = core.udp_open(host, port)
+	local id, err
+	if host then
+		id, err = each_address(core.udp_open, host, port)
+	else
+		id, err = core.udp_open()
+	end
 	check_udp(id, err, "udp init failed")
 	received[id] = callback
 	return id
@@ -225,7 +256,7 @@ function socket.udp_listen(host, port, callback)
 	if port == 0 then
 		error("udp listen host failed", 2)
 	end
-	local id, err = core.udp_open(host, port)
+	local id, err = each_address(core.udp_open, host, port)
 	check_udp(id, err, "udp listen host failed")
 	received[id] = callback
 	return id
@@ -236,7 +267,7 @@ end
 ---@param callback function callback(data, from)
 ---@return integer id unbound, with that default destination
 function socket.udp_dial(host, port, callback)
-	local id, err = core.udp_dial(host, port)
+	local id, err = each_address(core.udp_dial, host, port)
 	check_udp(id, err, "udp dial host failed")
 	received[id] = callback
 	return id
@@ -248,7 +279,9 @@ end
 ---@param port integer
 ---@param callback function|nil
 function socket.udp_connect(id, host, port, callback)
-	local ok, err = core.udp_connect(id, host, port)
+	local ok, err = each_address(function(ip, number)
+		return core.udp_connect(id, ip, number)
+	end, host, port)
 	if not ok then
 		error(("%s: udp connect failed"):format(err), 2)
 	end

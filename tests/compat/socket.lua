@@ -596,6 +596,55 @@ test.case("a socket that nobody has started is passed on by its id", function()
 	socket.close(c)
 end)
 
+test.case("a socket that another service has taken without asking is not waited for", function()
+	local c, s = pair()
+	local other = test.service "actor"
+	skynet.send(other, "lua", [[
+		local socket = require "skynet.socket"
+		local id = assert(socket.start(...))
+		while true do
+			local line = socket.readline(id)
+			if not line then break end
+			socket.write(id, line .. "!\n")
+		end
+	]], s)
+	socket.write(c, "one\n")
+	test.equal(socket.readline(c), "one!")
+	test.within(5, socket.close, s)
+	socket.write(c, "two\n")
+	test.equal(socket.readline(c), "two!")
+end)
+
+test.case("a generator may read too", function()
+	local coroutine = require "skynet.coroutine"
+	local c, s = pair()
+	local lines = coroutine.wrap(function()
+		for line in function()
+			return socket.readline(c) or nil
+		end do
+			coroutine.yield(line)
+		end
+	end)
+	skynet.fork(function()
+		for i = 1, 3 do
+			socket.write(s, i .. "\n")
+			skynet.sleep(1)
+		end
+		socket.close(s)
+	end)
+	test.equal({ lines(), lines(), lines(), (lines()) }, { "1", "2", "3" })
+end)
+
+test.case("names are resolved for listeners and UDP as well", function()
+	local id, ip, port = socket.listen("localhost", 0)
+	test.truthy(ip == "127.0.0.1" or ip == "::1")
+	socket.close(id)
+	local u = socket.udp_dial("localhost", port, function() end)
+	socket.udp_connect(u, "localhost", port)
+	socket.close(u)
+	test.raises("Listen error$", socket.listen, "does-not-exist.invalid", 80)
+end)
+
 test.case("close_fd closes what is nobody's, and refuses what is ours", function()
 	local id, ip, port = socket.listen("127.0.0.1", 0)
 	test.defer(socket.close, id)

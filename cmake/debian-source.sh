@@ -26,7 +26,10 @@ mirror=$(
 			END { if (found && uri) print uri }' "$list"
 	done | head -n 1
 )
-mirror=${mirror:-http://deb.debian.org/debian}
+if [ -z "$mirror" ]; then
+	echo "apt's sources name no mirror for $VERSION_CODENAME"
+	exit 1
+fi
 keyring=/usr/share/keyrings/$ID-archive-keyring.gpg
 : >"$dir/sources.list"
 suites=$VERSION_CODENAME

@@ -24,21 +24,24 @@ local function now()
 	return skynet.hpc() / 1e9
 end
 
-local function wake_one(self)
+-- A place that has become free goes to whoever has waited longest, without being free in between.
+local function free_place(self)
 	local token = table.remove(self.waiting, 1)
 	if token then
+		token.granted = true
 		skynet.wakeup(token)
+	else
+		self.used = self.used - 1
 	end
 end
 
 local function give_back(self, entry, clean)
-	self.used = self.used - 1
 	if clean and not self.closed and #self.idle < KEPT and entry.link.connection:state() == "open" then
 		table.insert(self.idle, entry)
 	else
 		entry.link:close("a command on a connection of its own did not end")
 	end
-	wake_one(self)
+	free_place(self)
 end
 
 local end_binding
@@ -66,32 +69,51 @@ local function exhausted(self, since)
 		self.client.conf.pool))
 end
 
--- Takes a connection that is ready. Waits for one at most `seconds` (0: as long as it takes).
-local function take(self, seconds)
-	local since = now()
-	while self.used >= self.client.conf.pool do
-		self:sweep()
-		if self.used < self.client.conf.pool then
-			break
-		end
-		local token, left = {}, seconds - (now() - since)
-		if seconds > 0 and left <= 0 then
-			error(exhausted(self, since), 0)
-		end
-		table.insert(self.waiting, token)
-		if seconds > 0 then
-			skynet.sleep(math.max(1, math.ceil(left * 100)), token)
-		else
-			skynet.wait(token)
-		end
-		for i, waiting in ipairs(self.waiting) do
-			if waiting == token then
-				table.remove(self.waiting, i)
-				break
+-- Who waits for a place may be ended meanwhile, or get it in the moment that his time is over.
+local in_queue = {
+	__close = function(token)
+		if not token.taken then
+			if token.granted then
+				free_place(token.own)
+			else
+				for i, waiting in ipairs(token.own.waiting) do
+					if waiting == token then
+						table.remove(token.own.waiting, i)
+						break
+					end
+				end
 			end
 		end
+	end,
+}
+
+-- Waits until the caller may have one more connection.
+local function take_place(self, seconds)
+	local limit = self.client.conf.pool
+	if self.used >= limit then
+		self:sweep()
 	end
-	self.used = self.used + 1
+	if self.used < limit and #self.waiting == 0 then
+		self.used = self.used + 1
+		return
+	end
+	local since = now()
+	local token <close> = setmetatable({ own = self }, in_queue)
+	table.insert(self.waiting, token)
+	if seconds > 0 then
+		skynet.sleep(math.max(1, math.ceil(seconds * 100)), token)
+	else
+		skynet.wait(token)
+	end
+	if not token.granted then
+		error(exhausted(self, since), 0)
+	end
+	token.taken = true
+end
+
+-- Takes a connection that is ready. Waits for a place at most `seconds` (0: as long as it takes).
+local function take(self, seconds)
+	take_place(self, seconds)
 	local entry = table.remove(self.idle)
 	while entry and entry.link.connection:state() ~= "open" do
 		entry = table.remove(self.idle)

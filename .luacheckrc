@@ -5,3 +5,4 @@ self = false
 exclude_files = { "build/**" }
 read_globals = { "SERVICE_NAME", "SERVICE_PATH" }
 files["lualib/loader.lua"].globals = { "SERVICE_NAME", "SERVICE_PATH" }
+files["lualib/meta"].ignore = { "212", "631" } -- declarations for editors

@@ -77,6 +77,15 @@ void reef_host_flush_errors(struct reef_host *host, const struct reef_message *m
 
 /* ---- replies ---- */
 
+/* After a rush of timers the table of their functions is given back with the entries. */
+static void close_session(struct reef_host *host, struct reef_session *entry) {
+	reef_sessions_remove(&host->sessions, entry);
+	if (host->sessions.capacity == 0) {
+		lua_newtable(host->L);
+		lua_rawseti(host->L, LUA_REGISTRYINDEX, host->functions);
+	}
+}
+
 /* Pushes the values of a message; returns how many, or -1 with an error text instead. */
 static int push_values(lua_State *L, int codec, const struct reef_message *m) {
 	switch (codec) {
@@ -171,13 +180,19 @@ static struct reef_task *posted_task(struct reef_host *host, uint32_t index, con
 
 /* Calls a hook of the user's; what it raises joins the turn's report. Function and arguments lie on host->L. */
 static void call_hook(struct reef_host *host, int arguments) {
+	lua_State *active = host->active;
 	host->no_limit = false;
-	if (lua_pcall(host->L, arguments, 0, 0) != LUA_OK) {
-		host->no_limit = true;
-		reef_task_report(host, host->L);
-		lua_pop(host->L, 2);
-	}
+	host->active = host->L;
+	int status = lua_pcall(host->L, arguments, 0, 0);
+	host->active = active;
 	host->no_limit = true;
+	if (status != LUA_OK) {
+		if (!host->exiting) {
+			reef_task_report(host, host->L);
+			lua_pop(host->L, 1);
+		}
+		lua_pop(host->L, 1);
+	}
 }
 
 static void push_error(struct reef_host *host, const char *text) {
@@ -218,47 +233,47 @@ static void on_response(struct reef_host *host, const struct reef_message *m) {
 	switch (entry.kind) {
 	case SESSION_CALL:
 	case SESSION_RAW_CALL:
-		reef_sessions_remove(&host->sessions, found);
+		close_session(host, found);
 		reply_to_task(host, &entry, m);
 		break;
 	case SESSION_SLEEP:
-		reef_sessions_remove(&host->sessions, found);
+		close_session(host, found);
 		task->awaited = 0;
 		if (task->flags & TASK_TAGGED)
 			reef_trace_event(task, "resume", NULL);
 		reef_task_run(task, 0);
 		break;
 	case SESSION_START:
-		reef_sessions_remove(&host->sessions, found);
+		close_session(host, found);
 		task->awaited = 0;
 		reef_task_run(task, lua_gettop(task->L) - 1);
 		break;
 	case SESSION_FUNCTION:
 		task = reef_task_new(host);
 		push_function(task, index);
-		reef_sessions_remove(&host->sessions, found);
+		close_session(host, found);
 		reef_task_run(task, 0);
 		break;
 	case SESSION_POST:
 		task = posted_task(host, index, m, entry.ptype, &n);
-		reef_sessions_remove(&host->sessions, found);
+		close_session(host, found);
 		reef_task_run(task, n);
 		break;
 	case SESSION_TIMER: {
 		struct reef_c_timer timer = *(struct reef_c_timer *)entry.ptr;
 		reef_free(entry.ptr);
-		reef_sessions_remove(&host->sessions, found);
+		close_session(host, found);
 		timer.handler(host, timer.ud);
 		break;
 	}
 	case SESSION_REPLY: {
 		struct reef_host_reply *reply = entry.ptr;
-		reef_sessions_remove(&host->sessions, found);
+		close_session(host, found);
 		reply->arrived(reply, true, m->data, m->size);
 		break;
 	}
 	default:
-		reef_sessions_remove(&host->sessions, found);
+		close_session(host, found);
 	}
 }
 
@@ -282,7 +297,7 @@ static void fail_session(struct reef_host *host, struct reef_session *found, con
 		break;
 	case SESSION_REPLY: {
 		struct reef_host_reply *reply = entry.ptr;
-		reef_sessions_remove(&host->sessions, found);
+		close_session(host, found);
 		reply->arrived(reply, false, reason, size);
 		return;
 	}
@@ -291,7 +306,7 @@ static void fail_session(struct reef_host *host, struct reef_session *found, con
 	default: /* timers do not fail */
 		return;
 	}
-	reef_sessions_remove(&host->sessions, found);
+	close_session(host, found);
 }
 
 void reef_dispatch_down(struct reef_host *host, uint32_t source) {

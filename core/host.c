@@ -359,6 +359,7 @@ static void snlua_release(struct reef_service *service) {
 	reef_protocols_fini(host);
 	reef_free(host->args);
 	reef_free(host->warning);
+	reef_service_set_turn_end(service, NULL);
 	reef_service_set_callback(service, NULL, NULL);
 	reef_retire(host, reef_free);
 }
@@ -404,7 +405,7 @@ lua_State *reef_host_main(struct reef_host *host) {
 }
 
 int32_t reef_host_ask(struct reef_host *host, uint32_t dest, struct reef_message *m, struct reef_host_reply *reply) {
-	int32_t session = reef_service_new_session(host->service);
+	int32_t session = reef_host_new_session(host);
 	if (m == NULL) {
 		if (!reef_service_alive(dest))
 			return 0;
@@ -426,10 +427,20 @@ void reef_host_forget(struct reef_host *host, int32_t session) {
 	}
 }
 
+int32_t reef_host_new_session(struct reef_host *host) {
+	int32_t session = reef_service_new_session(host->service);
+	if (session < host->last_session)
+		host->sessions_wrapped = true;
+	while (host->sessions_wrapped && reef_sessions_find(&host->sessions, session))
+		session = reef_service_new_session(host->service);
+	host->last_session = session;
+	return session;
+}
+
 int32_t reef_host_timer_add(struct reef_host *host, uint64_t deadline_ns, reef_host_timer handler, void *ud) {
 	struct reef_c_timer *timer = reef_malloc(sizeof(*timer));
 	*timer = (struct reef_c_timer){handler, ud};
-	int32_t session = reef_service_new_session(host->service);
+	int32_t session = reef_host_new_session(host);
 	reef_sessions_add(&host->sessions, session, SESSION_TIMER, timer);
 	reef_timer_add(host->handle, session, deadline_ns);
 	return session;

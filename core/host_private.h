@@ -153,6 +153,8 @@ struct reef_host {
 
 	struct reef_task_queue wakes, failures, forks;
 	struct reef_sessions sessions;
+	int32_t last_session;
+	bool sessions_wrapped; /* numbers begin anew: some may still be in use */
 	struct reef_response *responses;
 	struct reef_protocol *protocols; /* [0] is always `lua` */
 	int protocol_count;
@@ -250,6 +252,8 @@ void reef_host_flush_errors(struct reef_host *host, const struct reef_message *m
 void reef_task_answer_error(struct reef_task *task, const char *reason);
 
 /* ---- host.c ---- */
+/* A session number that nothing waits for. */
+int32_t reef_host_new_session(struct reef_host *host);
 extern const struct reef_module reef_snlua_module;
 void reef_host_enter(struct reef_host *host);
 void reef_host_leave(struct reef_host *host);

@@ -19,7 +19,7 @@ static int core_send(lua_State *L) {
 	int32_t session = new_session ? 0 : (int32_t)luaL_checkinteger(L, 3);
 	struct reef_message *m = reef_check_payload(L, 4);
 	if (new_session)
-		session = reef_service_new_session(host->service);
+		session = reef_host_new_session(host);
 	m->type = (uint8_t)type;
 	m->session = session;
 	m->source = 0;

@@ -147,7 +147,7 @@ int reef_core_endless(lua_State *L) {
 }
 
 int reef_core_genid(lua_State *L) {
-	lua_pushinteger(L, reef_service_new_session(reef_host_get(L)->service));
+	lua_pushinteger(L, reef_host_new_session(reef_host_get(L)));
 	return 1;
 }
 

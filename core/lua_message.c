@@ -180,7 +180,7 @@ static int called(lua_State *L, int status, lua_KContext base) {
 static int call_with(lua_State *L, struct reef_task *task, struct reef_target target, struct reef_message *m,
 					 int kind) {
 	struct reef_host *host = task->host;
-	int32_t session = reef_service_new_session(host->service);
+	int32_t session = reef_host_new_session(host);
 	uint8_t ptype = m->type;
 	m->session = session;
 	m->source = 0;
@@ -227,7 +227,7 @@ int reef_core_post(lua_State *L) {
 	const struct reef_protocol *protocol = reef_check_protocol(L, 3);
 	uint8_t type = protocol->id;
 	struct reef_message *m = reef_pack_with(L, protocol, 4);
-	int32_t session = reef_service_new_session(host->service);
+	int32_t session = reef_host_new_session(host);
 	m->type = type;
 	m->session = session;
 	m->source = 0;

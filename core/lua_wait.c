@@ -74,7 +74,7 @@ int reef_core_timeout(lua_State *L) {
 	lua_Integer cs = luaL_checkinteger(L, 1);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
 	lua_settop(L, 2);
-	int32_t session = reef_service_new_session(host->service);
+	int32_t session = reef_host_new_session(host);
 	if (L->ci->nresults == 0) {
 		const struct reef_session *entry = reef_sessions_add(&host->sessions, session, SESSION_FUNCTION, NULL);
 		reef_session_keep_function(L, host, entry, 2);
@@ -170,7 +170,7 @@ int reef_core_sleep(lua_State *L) {
 	struct reef_task *task = reef_task_running(L);
 	struct reef_host *host = task->host;
 	hold_token(L, task, 2);
-	int32_t session = reef_service_new_session(host->service);
+	int32_t session = reef_host_new_session(host);
 	reef_sessions_add(&host->sessions, session, SESSION_SLEEP, task);
 	task->awaited = session;
 	if (task->flags & TASK_TAGGED)
@@ -198,7 +198,7 @@ int reef_core_wait(lua_State *L) {
 	lua_insert(L, 1);
 	struct reef_task *task = reef_task_running(L);
 	hold_token(L, task, 2);
-	task->awaited = reef_service_new_session(task->host->service);
+	task->awaited = reef_host_new_session(task->host);
 	return reef_task_block(L, task, waited);
 }
 

@@ -212,9 +212,13 @@ static void failed(struct reef_task *task) {
 	host->no_limit = true;
 	if (task->flags & TASK_TAGGED)
 		reef_trace_event(task, "error", NULL);
-	reef_task_report(host, task->L);
-	reef_task_answer_error(task, lua_tostring(host->L, -1));
-	lua_pop(host->L, 1);
+	/* skynet.exit where it cannot yield raises instead. */
+	if (!host->exiting) {
+		reef_task_report(host, task->L);
+		reef_task_answer_error(task, lua_tostring(host->L, -1));
+		lua_pop(host->L, 1);
+	}
+	reef_task_answer_error(task, NULL);
 	host->no_limit = no_limit;
 	if (task->state == TASK_WAITING)
 		reef_task_cancel_wait(task);

@@ -3,8 +3,8 @@
 --     dns.server()                       -- what /etc/resolv.conf says
 --     print(dns.resolve "example.com")   -- "93.184.215.14", { "93.184.215.14" }
 --
--- Asked in this order: the name itself when it is an address, the hosts file, the cache, the server. Queries are repeated
--- every few seconds; an answer counts only when it comes from the server and repeats number and question.
+-- Asked in this order: the name itself when it is an address, the hosts file, the cache, the server. Queries go out
+-- again every few seconds; an answer counts only when it comes from the server and repeats number and question.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 

@@ -5,7 +5,7 @@
 --     print(socket.readline(id))
 --     socket.close(id)
 --
--- What is called for every packet is C (reef.socketcore). Here is the rest: callbacks, and errors as the API words them.
+-- What is called for every packet is C (reef.socketcore). The rest is here: callbacks, errors as the API words them.
 local skynet = require "skynet"
 local core = require "reef.socketcore"
 

@@ -62,9 +62,9 @@ test.case("an address may be one string, with a name, IPv4 or bracketed IPv6", f
 	for _, address in ipairs { { "::1", port6 }, { "[::1]:" .. port6 }, { "[::1]", port6 } } do
 		socket.close(assert(socket.open(table.unpack(address))))
 	end
-	local id, ip, port = socket.listen "[::1]:0"
+	local id, ip, real_port = socket.listen "[::1]:0"
 	test.equal(ip, "::1")
-	test.truthy(port > 0)
+	test.truthy(real_port > 0)
 	socket.close(id)
 end)
 

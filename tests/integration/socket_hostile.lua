@@ -284,6 +284,41 @@ test.case("connections come and go for a while without leaving anything", { time
 	end)
 end)
 
+test.case("a service that is stuck in a loop delays neither its queued output nor others' sockets", function()
+	local c, s = pair()
+	local stop = process.path "stop"
+	local other = test.service "actor"
+	socket.abandon(s)
+	local stuck = true
+	skynet.fork(function()
+		skynet.call(other, "lua", [[
+			local id, path = ...
+			local socket = require "skynet.socket"
+			assert(socket.start(id))
+			socket.write(id, ("x"):rep(20 * 1024 * 1024))
+			while true do
+				local f = io.open(path)
+				if f then
+					f:close()
+					return
+				end
+			end
+		]], s, stop)
+		stuck = false
+	end)
+	test.equal(#socket.read(c, 20 * 1024 * 1024), 20 * 1024 * 1024)
+	local a, b = pair()
+	for _ = 1, 100 do
+		socket.write(a, "ping")
+		test.equal(socket.read(b, 4), "ping")
+	end
+	test.equal(stuck, true)
+	assert(io.open(stop, "w")):close()
+	test.eventually("loop over", 20, function()
+		return not stuck
+	end)
+end)
+
 test.case("a killed coroutine lets go of its socket", function()
 	local c, s = pair()
 	local reader = skynet.fork(function()

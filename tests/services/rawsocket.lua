@@ -1,4 +1,4 @@
--- A service on skynet.socketdriver alone: it registers the socket messages itself and reports them as {type, id, ud, text}.
+-- A service on skynet.socketdriver alone: registers the socket messages itself, reports them as {type, id, ud, text}.
 local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
 

@@ -71,7 +71,8 @@ end)
 
 -- REEF_TEST_CHURN=1000000 is the long version.
 test.case("services started and ended in turn leave nothing behind", { timeout = 800 }, function()
-	local n = math.tointeger(tonumber(os.getenv "REEF_TEST_CHURN")) or test.count(100000)
+	local n = math.tointeger(tonumber(os.getenv "REEF_TEST_CHURN"))
+		or test.sanitizer == "tsan" and 2000 or test.count(100000)
 	local warm = n // 10
 	local ends = {
 		manager.kill,

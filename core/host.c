@@ -228,6 +228,11 @@ static int run_loader(lua_State *L) {
 	return 0;
 }
 
+/* Is there anything that can run, and tell the launcher that the service is ready? */
+static bool has_begun(const struct reef_host *host) {
+	return host->sessions.count > 0 || host->forks.head || host->raw_callback;
+}
+
 static void boot(struct reef_host *host) {
 	lua_State *L = hooks.new_state ? hooks.new_state(allocate, host) : lua_newstate(allocate, host);
 	if (!L) {
@@ -256,6 +261,8 @@ static void boot(struct reef_host *host) {
 	host->args = NULL;
 	if (status != LUA_OK && !host->exiting)
 		refuse_boot(host, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error in error handling");
+	else if (!host->exiting && !has_begun(host))
+		refuse_boot(host, "the main file did not call skynet.start");
 	lua_settop(L, 0);
 	host->active = NULL;
 }

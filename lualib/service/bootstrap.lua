@@ -3,6 +3,7 @@
 -- exit code 1: a server that runs without its main service helps nobody.
 
 local skynet = require "skynet"
+local core = require "skynet.core"
 require "skynet.manager"
 local process = require "reef.process"
 
@@ -30,6 +31,7 @@ end
 local function boot()
 	local launcher = assert(skynet.launch("snlua", "launcher"), "cannot start the launcher")
 	skynet.name(".launcher", launcher)
+	core.command("MONITOR", skynet.address(launcher))
 	assert(skynet.getenv "standalone" == nil, "`standalone` needs harbor > 0: remove it from the configuration")
 	skynet.setenv("standalone", "true")
 	skynet.name(".cslave", skynet.newservice "cdummy")

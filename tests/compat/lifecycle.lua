@@ -55,6 +55,10 @@ test.case("newservice raises the reason of a start that failed", function()
 	test.raises("call failed: .*an init function fails", skynet.newservice, "starts", "init_raises")
 end)
 
+test.case("a main file that does not call start is refused, not waited for", function()
+	test.raises("call failed: .*skynet.start", test.within, 10, skynet.newservice, "starts", "never_calls_start")
+end)
+
 test.case("newservice raises the reason of a file that cannot be loaded", function()
 	test.raises("call failed: .*no_such_service", skynet.newservice, "no_such_service")
 end)

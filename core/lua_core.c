@@ -72,7 +72,7 @@ int reef_open_core(lua_State *L) {
 
 /* ---- the table `skynet` ---- */
 
-static const luaL_Reg hot[] = {
+static const luaL_Reg functions[] = {
 		{"send", reef_core_send},
 		{"rawsend", reef_core_rawsend},
 		{"call", reef_core_call},
@@ -130,40 +130,85 @@ static const struct {
 		{"TRACE", REEF_PTYPE_TRACE},
 };
 
-/* What the table lacks: constants cost no memory a service, and what is rarely used is loaded when it is first asked
- * for (skynet/extra.lua puts it into the table). */
-static int missing(lua_State *L) {
-	const char *key = lua_tostring(L, 2);
-	if (lua_type(L, 2) != LUA_TSTRING)
-		return 0;
-	if (strncmp(key, "PTYPE_", 6) == 0) {
-		for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++) {
-			if (strcmp(key + 6, constants[i].name) == 0) {
-				lua_pushinteger(L, constants[i].value);
-				return 1;
-			}
+static bool push_constant(lua_State *L, const char *name) {
+	for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++) {
+		if (strcmp(name, constants[i].name) == 0) {
+			lua_pushinteger(L, constants[i].value);
+			return true;
 		}
-		return 0;
 	}
+	return false;
+}
+
+static bool push_function(lua_State *L, const char *name) {
+	for (const luaL_Reg *f = functions; f->name; f++) {
+		if (strcmp(name, f->name) == 0) {
+			lua_pushcfunction(L, f->func);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The part that is written in Lua and rarely used: skynet/extra.lua puts it into the table at 1. */
+static void complete(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	if (host->completed)
-		return 0;
+		return;
 	host->completed = true;
 	lua_getfield(L, LUA_REGISTRYINDEX, "reef.require");
 	lua_pushliteral(L, "skynet.extra");
 	lua_call(L, 1, 1);
 	lua_pushvalue(L, 1);
 	lua_call(L, 1, 0);
+}
+
+/* A service's table holds what the service has used, since a table with everything would be a tenth of a small
+ * service's memory. This is called for what is not there yet. */
+static int missing(lua_State *L) {
+	lua_settop(L, 2);
+	if (lua_type(L, 2) != LUA_TSTRING)
+		return 0;
+	const char *name = lua_tostring(L, 2);
+	if (strncmp(name, "PTYPE_", 6) == 0)
+		return push_constant(L, name + 6);
+	if (!push_function(L, name)) {
+		complete(L);
+		lua_pushvalue(L, 2);
+		lua_rawget(L, 1);
+		return 1;
+	}
 	lua_pushvalue(L, 2);
-	lua_rawget(L, 1);
+	lua_pushvalue(L, 3);
+	lua_rawset(L, 1);
 	return 1;
 }
 
+/* Who lists the table sees everything. */
+static int pairs_of_all(lua_State *L) {
+	lua_settop(L, 1);
+	complete(L);
+	for (const luaL_Reg *f = functions; f->name; f++) {
+		lua_getfield(L, 1, f->name);
+		lua_pop(L, 1);
+	}
+	for (size_t i = 0; i < sizeof(constants) / sizeof(*constants); i++) {
+		lua_pushfstring(L, "PTYPE_%s", constants[i].name);
+		lua_pushinteger(L, constants[i].value);
+		lua_rawset(L, 1);
+	}
+	lua_getglobal(L, "next");
+	lua_pushvalue(L, 1);
+	return 2;
+}
+
 int reef_open_host(lua_State *L) {
-	reef_host_new_library(L, hot, 8);
-	lua_createtable(L, 0, 1);
+	lua_createtable(L, 0, 16);
+	lua_createtable(L, 0, 2);
 	lua_pushcfunction(L, missing);
 	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, pairs_of_all);
+	lua_setfield(L, -2, "__pairs");
 	lua_setmetatable(L, -2);
 	return 1;
 }

@@ -1,6 +1,6 @@
--- The API of services. What is hot is written in C and lies in the table already (core/lua_core.c); what is rarely used
--- comes from skynet/extra.lua when it is first asked for; here is what every service needs to start. The functions are
--- described for editors in lualib/meta/skynet.lua.
+-- The API of services. Most is written in C (core/lua_core.c) and comes into the table when it is first used; what is
+-- rarely used comes from skynet/extra.lua; here is what nearly every service needs. The functions are described for editors
+-- in lualib/meta/skynet.lua.
 
 local skynet = require "reef.host"
 
@@ -56,6 +56,29 @@ end
 ---@return integer address nothing if it ended during its start
 function skynet.newservice(name, ...)
 	return skynet.call(".launcher", "lua", "LAUNCH", "snlua", name, ...)
+end
+
+local function unique(for_all, for_node, global, ...)
+	if global == true then
+		return assert(skynet.call(".service", "lua", for_all, ...))
+	end
+	return assert(skynet.call(".service", "lua", for_node, global, ...))
+end
+
+---Launches a service of which there is one in the process (or, with `true`, in the network), or finds it.
+---@param global boolean|string
+---@param ... string|number
+---@return integer address
+function skynet.uniqueservice(global, ...)
+	return unique("GLAUNCH", "LAUNCH", global, ...)
+end
+
+---Waits until somebody has launched that unique service.
+---@param global boolean|string
+---@param ... string
+---@return integer address
+function skynet.queryservice(global, ...)
+	return unique("GQUERY", "QUERY", global, ...)
 end
 
 return skynet

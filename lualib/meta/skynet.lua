@@ -228,18 +228,6 @@ function skynet.error(...) end
 
 -- ---- services ----
 
----@param global boolean|string true for the whole network, or the name
----@param name? string|number
----@param ... string|number
----@return integer address
-function skynet.uniqueservice(global, name, ...) end
-
----Waits until somebody has launched it.
----@param global boolean|string
----@param name? string
----@return integer address
-function skynet.queryservice(global, name) end
-
 ---Locally, as if that service had died.
 ---@param address skynet.address
 function skynet.term(address) end

@@ -18,23 +18,6 @@ return function(skynet)
 		skynet.exit()
 	end
 
-	-- ---- unique services ----
-
-	local function unique(global_command, local_command, global, ...)
-		if global == true then
-			return assert(skynet.call(".service", "lua", global_command, ...))
-		end
-		return assert(skynet.call(".service", "lua", local_command, global, ...))
-	end
-
-	function add.uniqueservice(global, ...)
-		return unique("GLAUNCH", "LAUNCH", global, ...)
-	end
-
-	function add.queryservice(global, ...)
-		return unique("GQUERY", "QUERY", global, ...)
-	end
-
 	-- ---- parallel calls ----
 
 	local request = {}

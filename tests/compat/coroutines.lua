@@ -402,4 +402,15 @@ test.case("what is packed is unpacked", function()
 	test.equal(skynet.packstring(1), "\x0a\x01")
 end)
 
+test.case("who lists the functions sees them all", function()
+	local seen = {}
+	for name, value in pairs(skynet) do
+		seen[name] = value
+	end
+	for _, name in ipairs { "send", "trash", "request", "uniqueservice", "PTYPE_LUA", "start", "memlimit" } do
+		test.truthy(seen[name], name)
+	end
+	test.equal(skynet.no_such_function, nil)
+end)
+
 test.run()

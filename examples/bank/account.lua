@@ -1,8 +1,8 @@
 -- One account: a service that writes its entries in the ledger, and sends money to others.
 --
--- A transfer has a number, and two entries: one of the account that gives, one of the account that takes. The entry's id
--- is made of the number, so the server takes it only once. An insert of which nobody knows whether the server has done it
--- (`maybe applied`) is simply done again: either it had not, or the server says that the id is there already.
+-- A transfer has a number, and two entries: one of the account that gives, one of the account that takes. The entry's
+-- id is made of the number, so the server takes it only once. An insert of which nobody knows whether the server has
+-- done it (`maybe applied`) is simply done again: either it had not, or the server says that the id is there already.
 local mongo = require "skynet.db.mongo"
 local queue = require "skynet.queue"
 local skynet = require "skynet"

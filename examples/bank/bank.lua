@@ -99,9 +99,21 @@ local function audit(ledger)
 	return sum, transfers, odd
 end
 
+-- The server may still be starting.
+local function connect(conf)
+	for _ = 1, 300 do
+		local ok, client = pcall(mongo.client, conf)
+		if ok then
+			return client
+		end
+		skynet.sleep(20)
+	end
+	return mongo.client(conf)
+end
+
 local function main()
 	-- The bank itself goes to the server directly, the accounts go through the proxy.
-	local client = mongo.client { host = "127.0.0.1", port = math.tointeger(tonumber(server_port)) }
+	local client = connect { host = "127.0.0.1", port = math.tointeger(tonumber(server_port)) }
 	local ledger = client.bank.ledger
 	say("%d accounts with %d each, %g seconds, seed %s", ACCOUNTS, FIRST_BALANCE, SECONDS, os.getenv "BANK_SEED")
 	local peers = open_accounts(ledger)

@@ -82,7 +82,12 @@ function monitor:run()
 	while not self.over do
 		local started = now()
 		self.wanted = false
-		local ok = self:check()
+		local called, ok = pcall(self.check, self)
+		if not called then
+			-- An event function of the user's, for one. Watching goes on whatever it does.
+			skynet.error("mongo: " .. tostring(ok))
+			ok = false
+		end
 		if self.over then
 			break
 		end

@@ -1,0 +1,50 @@
+-- The MongoDB driver; bench/yard/mongo.c does the same work on libmongoc.
+local bench = require "bench"
+local mongo = require "skynet.db.mongo"
+
+bench.main(function()
+	local client = mongo.client { host = "127.0.0.1", port = bench.option "MONGO_PORT" }
+	local db = client.bench
+	db:dropDatabase()
+	local function account(i)
+		return { _id = i, name = "somebody", balance = 100.5, level = 7, active = true, note = ("x"):rep(40) }
+	end
+
+	local n = 500
+	bench.measure("insert_1", n, function()
+		for i = 1, n do
+			db.one:insertOne(account(i))
+		end
+	end)
+	bench.measure("insert_1000", 10, function()
+		for round = 0, 9 do
+			local docs = {}
+			for i = 1, 1000 do
+				docs[i] = account(round * 1000 + i)
+			end
+			db.many:insertMany(docs)
+		end
+	end)
+	bench.measure("find_1", 2 * n, function()
+		for i = 1, 2 * n do
+			assert(db.one:findOne({ _id = i % n + 1 }).level == 7)
+		end
+	end)
+	bench.measure("find_64", 64 * 30, function()
+		bench.together(64, function(k)
+			for i = 1, 30 do
+				assert(db.one:findOne { _id = (k * 30 + i) % n + 1 })
+			end
+		end)
+	end)
+	bench.measure("find_10000", 5, function()
+		for _ = 1, 5 do
+			local found = 0
+			for _ in db.many:findWith({}, { batchSize = 1000 }):each() do
+				found = found + 1
+			end
+			assert(found == 10000)
+		end
+	end)
+	client:disconnect()
+end)

@@ -12,6 +12,7 @@
 
 #include <lauxlib.h>
 
+#include "core/alloc.h"
 #include "encode.h"
 #include "special.h"
 
@@ -97,23 +98,28 @@ static struct reef_redis_handle *route(lua_State *L, struct reef_task *task) {
 	return handle;
 }
 
-static char *reserve(lua_State *L, struct reef_redis_connection *c, size_t n) {
-	char *p = reef_redis_connection_reserve(c, n);
-	if (p == NULL)
-		luaL_error(L, "redis: not enough memory for a command of %I bytes (nothing was sent)", (LUAI_UACINT)n);
-	return p;
-}
-
-static void check_arguments(lua_State *L, struct reef_redis_args *args, int first, const char *name, int most) {
-	int top = lua_gettop(L);
-	if (most > 0 && top > first - 1 + most)
-		lua_settop(L, top = first - 1 + most);
-	if (top == first && lua_istable(L, first))
-		reef_redis_check_table(L, args, first, 1, name);
-	else if (top == first && lua_isnil(L, first))
-		reef_redis_check_stack(L, args, first, first - 1, name);
-	else
-		reef_redis_check_stack(L, args, first, top, name);
+/* Writes the header of a command and the arguments from stack index 2 on. */
+static void encode(lua_State *L, struct reef_redis_output *output, const struct command *command) {
+	int first = 2, last = lua_gettop(L), list = 0, count;
+	const char *header = command->text + command->name_size + 1;
+	if (command->most > 0 && last > first - 1 + command->most)
+		lua_settop(L, last = first - 1 + command->most);
+	if (last == first && lua_istable(L, first)) {
+		list = first;
+		count = reef_redis_list_length(L, list);
+	} else {
+		if (last == first && lua_isnil(L, first))
+			last = first - 1;
+		reef_redis_check_stack(L, first, last, command->text);
+		count = last - first + 1;
+	}
+	do {
+		reef_redis_begin(output);
+		reef_redis_put_count(L, output, (size_t)count + 1);
+		reef_redis_put_bytes(L, output, header, command->header_size);
+		if (list == 0)
+			reef_redis_put_stack(L, output, first, last);
+	} while (list != 0 && !reef_redis_put_list(L, output, list, count, command->text) && (list = lua_gettop(L)));
 }
 
 static int method(lua_State *L) {
@@ -123,15 +129,8 @@ static int method(lua_State *L) {
 	if (handle == NULL)
 		return connect_first(L);
 	struct reef_redis_connection *c = handle->connection;
-	struct reef_redis_args args;
-	check_arguments(L, &args, 2, command->text, command->most);
-
-	char *start = reserve(L, c, REEF_REDIS_COUNT_ROOM + command->header_size + args.room);
-	char *p = reef_redis_encode_count(start, (size_t)args.count + 1);
-	memcpy(p, command->text + command->name_size + 1, command->header_size);
-	p = reef_redis_encode_args(L, &args, p + command->header_size);
-	size_t size = (size_t)(p - start);
-	reef_redis_connection_commit(c, p);
+	encode(L, &c->output, command);
+	size_t size = reef_redis_connection_commit(c);
 	struct reef_request *request = reef_redis_connection_request(c, task, command->text, 1, size, handle->timeout_ns);
 	request->kind = command->kind | handle->kind;
 	return reef_task_suspend(L, &request->wait);
@@ -141,11 +140,13 @@ int reef_redis_new_command(lua_State *L) {
 	size_t size;
 	const char *name = luaL_checklstring(L, 1, &size);
 	const char *flags = luaL_optstring(L, 2, "");
-	struct command *command = lua_newuserdatauv(L, sizeof(*command) + 2 * size + 1 + REEF_REDIS_BULK_ROOM, 0);
-	*command = (struct command){.name_size = size};
+	struct reef_redis_output header = {0};
+	reef_redis_put_bulk(L, &header, name, size);
+	struct command *command = lua_newuserdatauv(L, sizeof(*command) + size + 1 + header.end, 0);
+	*command = (struct command){.name_size = size, .header_size = header.end};
 	memcpy(command->text, name, size + 1);
-	char *header = command->text + size + 1;
-	command->header_size = (size_t)(reef_redis_encode_bulk(header, name, size) - header);
+	memcpy(command->text + size + 1, header.bytes, header.end);
+	reef_free(header.bytes);
 	for (; *flags; flags++) {
 		if (*flags == 'b')
 			command->kind |= REEF_REDIS_BOOLEAN;
@@ -156,51 +157,71 @@ int reef_redis_new_command(lua_State *L) {
 	return 1;
 }
 
-/* The bytes that operation `i` of the list at index 2 needs; its place in `args`. */
-static void check_operation(lua_State *L, lua_Integer i, struct reef_redis_args *args) {
-	if (lua_geti(L, 2, i) != LUA_TTABLE)
+/* Writes operation `i` of the list at index 2. False: it, or one before, has to become text first; a list that has
+ * them as text takes the user's place at index 2. */
+static bool put_operation(lua_State *L, struct reef_redis_output *output, lua_Integer i) {
+	if (lua_rawgeti(L, 2, i) != LUA_TTABLE)
 		luaL_error(L, "redis pipeline: operation %I is no table (nothing was sent)", (LUAI_UACINT)i);
-	reef_redis_check_table(L, args, lua_gettop(L), 1, "pipeline");
-	if (args->count == 0)
+	int operation = lua_gettop(L), count = reef_redis_list_length(L, operation);
+	if (count == 0)
 		luaL_error(L, "redis pipeline: operation %I is empty (nothing was sent)", (LUAI_UACINT)i);
+	reef_redis_put_count(L, output, (size_t)count);
+	if (reef_redis_put_list(L, output, operation, count, "pipeline")) {
+		lua_settop(L, operation - 1);
+		return true;
+	}
+	return false;
+}
+
+/* A copy of the list at index 2 takes its place, so that its items can be replaced. */
+static void copy_operations(lua_State *L, lua_Integer count) {
+	lua_createtable(L, (int)count, 0);
+	for (lua_Integer i = 1; i <= count; i++) {
+		lua_geti(L, 2, i);
+		lua_rawseti(L, -2, i);
+	}
+	lua_replace(L, 2);
+}
+
+static void encode_operations(lua_State *L, struct reef_redis_output *output, lua_Integer count) {
+	bool copied = lua_getmetatable(L, 2);
+	if (copied)
+		copy_operations(L, count);
+	lua_settop(L, 3);
+	reef_redis_begin(output);
+	for (lua_Integer i = 1; i <= count; i++) {
+		if (put_operation(L, output, i))
+			continue;
+		/* Its arguments are text now; code of the user's has run meanwhile. */
+		if (!copied)
+			copy_operations(L, count);
+		copied = true;
+		lua_rawseti(L, 2, i);
+		lua_settop(L, 3);
+		reef_redis_begin(output);
+		i = 0;
+	}
 }
 
 int reef_redis_pipeline(lua_State *L) {
 	struct reef_task *task = reef_task_running(L);
 	luaL_checktype(L, 2, LUA_TTABLE);
 	lua_settop(L, 3);
+	if (!lua_isnil(L, 3))
+		luaL_checktype(L, 3, LUA_TTABLE);
 	struct reef_redis_handle *handle = route(L, task);
 	if (handle == NULL)
 		return connect_first(L);
 	struct reef_redis_connection *c = handle->connection;
 	lua_Integer count = luaL_len(L, 2);
-	size_t room = 0, size = 0;
-	struct reef_redis_args args;
-	for (lua_Integer i = 1; i <= count; i++) {
-		check_operation(L, i, &args);
-		room += args.room + REEF_REDIS_COUNT_ROOM;
-		lua_settop(L, 3);
-	}
-	/* Arguments that have to be made text are made so once more, by the user's own functions: never believe that they
-	 * give the same again. */
-	char *start = reserve(L, c, room), *p = start, *end = start + room;
-	for (lua_Integer i = 1; i <= count; i++) {
-		check_operation(L, i, &args);
-		if (args.room + REEF_REDIS_COUNT_ROOM > (size_t)(end - p) || c->out + c->out_size != start)
-			luaL_error(L, "redis pipeline: operation %I changed while it was read (nothing was sent)", (LUAI_UACINT)i);
-		p = reef_redis_encode_count(p, (size_t)args.count);
-		p = reef_redis_encode_args(L, &args, p);
-		lua_settop(L, 3);
-	}
-	size = (size_t)(p - start);
+	encode_operations(L, &c->output, count);
 	int kind = REEF_REDIS_PIPELINE, ref = LUA_NOREF;
 	if (!lua_isnil(L, 3)) {
-		luaL_checktype(L, 3, LUA_TTABLE);
 		kind = REEF_REDIS_COLLECT;
 		lua_pushvalue(L, 3);
 		ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	}
-	reef_redis_connection_commit(c, p);
+	size_t size = reef_redis_connection_commit(c);
 	struct reef_request *request =
 			reef_redis_connection_request(c, task, "pipeline", (size_t)count, size, handle->timeout_ns);
 	request->kind = kind | handle->kind;
@@ -267,16 +288,15 @@ int reef_redis_inspect(lua_State *L) {
 int reef_redis_send(lua_State *L) {
 	struct reef_redis_handle *handle = handle_of(L);
 	struct reef_redis_connection *c = handle->connection;
-	luaL_checkstring(L, 2);
-	struct reef_redis_args args;
-	reef_redis_check_stack(L, &args, 2, lua_gettop(L), lua_tostring(L, 2));
-	if (c->state < handle->state) {
-		lua_pushboolean(L, false);
-		return 1;
+	int last = lua_gettop(L);
+	reef_redis_check_stack(L, 2, last, luaL_checkstring(L, 2));
+	bool usable = c->state >= handle->state;
+	if (usable) {
+		reef_redis_begin(&c->output);
+		reef_redis_put_count(L, &c->output, (size_t)last - 1);
+		reef_redis_put_stack(L, &c->output, 2, last);
+		reef_redis_connection_commit(c);
 	}
-	char *p = reserve(L, c, REEF_REDIS_COUNT_ROOM + args.room);
-	p = reef_redis_encode_count(p, (size_t)args.count);
-	reef_redis_connection_commit(c, reef_redis_encode_args(L, &args, p));
-	lua_pushboolean(L, true);
+	lua_pushboolean(L, usable);
 	return 1;
 }

@@ -43,7 +43,7 @@ static void push_failure(struct reef_redis_connection *c, lua_State *to, const c
 	lua_pushnumber(L, waited);
 	lua_pushstring(L, why);
 	lua_pushinteger(L, (lua_Integer)(c->pending.requests - c->pending.tombstones));
-	lua_pushinteger(L, (lua_Integer)(c->out_size + (c->socket ? reef_socket_unsent(c->socket) : 0)));
+	lua_pushinteger(L, (lua_Integer)(c->output.size + (c->socket ? reef_socket_unsent(c->socket) : 0)));
 	/* What goes wrong in there is the error then. */
 	(void)lua_pcall(L, 7, 1, 0);
 	lua_xmove(L, to, 1);
@@ -114,23 +114,22 @@ void reef_redis_connection_unref(struct reef_redis_connection *c) {
 	if (--c->references > 0)
 		return;
 	reef_pending_fini(&c->pending);
-	reef_free(c->out);
+	reef_free(c->output.bytes);
 	reef_free(c);
 }
 
 static void forget_output(struct reef_redis_connection *c) {
-	c->out_size = 0;
-	if (c->out_capacity > KEEP_OUTPUT) {
-		reef_free(c->out);
-		c->out = NULL;
-		c->out_capacity = 0;
+	c->output.size = 0;
+	if (c->output.capacity > KEEP_OUTPUT) {
+		reef_free(c->output.bytes);
+		c->output = (struct reef_redis_output){0};
 	}
 }
 
 void reef_redis_connection_close(struct reef_redis_connection *c, const char *code, const char *why) {
 	if (c->state == REEF_REDIS_CLOSED)
 		return;
-	uint64_t sent = c->gathered - c->out_size - reef_socket_unsent(c->socket);
+	uint64_t sent = c->gathered - c->output.size - reef_socket_unsent(c->socket);
 	snprintf(c->lost_text, sizeof(c->lost_text), "%s", why);
 	why = c->lost_text;
 	c->state = REEF_REDIS_CLOSED;
@@ -238,46 +237,32 @@ const char *reef_redis_connection_connect(struct reef_redis_connection *c, struc
 
 /* ---- output ---- */
 
-char *reef_redis_connection_reserve(struct reef_redis_connection *c, size_t n) {
-	if (c->out_capacity - c->out_size < n) {
-		size_t capacity = c->out_capacity ? c->out_capacity * 2 : 1024;
-		if (capacity - c->out_size < n)
-			capacity = c->out_size + n;
-		char *out = reef_try_realloc(c->out, capacity);
-		if (out == NULL)
-			return NULL;
-		c->out = out;
-		c->out_capacity = capacity;
-	}
-	return c->out + c->out_size;
-}
-
 static void flush(struct reef_deferred *deferred) {
 	struct reef_redis_connection *c = of_flush(deferred);
 	c->flush_queued = false;
-	size_t n = c->out_size;
-	c->out_size = 0;
+	char *bytes = c->output.bytes;
+	size_t n = c->output.size;
+	c->output.size = 0;
 	/* A socket that refuses has ended; `closed` or `failed` will say so. */
 	if (n > KEEP_OUTPUT) {
-		(void)reef_socket_write_take(c->socket, c->out, n, REEF_NORMAL);
-		c->out = NULL;
-		c->out_capacity = 0;
+		c->output = (struct reef_redis_output){0};
+		(void)reef_socket_write_take(c->socket, bytes, n, REEF_NORMAL);
 	} else if (n > 0) {
-		(void)reef_socket_write(c->socket, c->out, n, REEF_NORMAL);
+		(void)reef_socket_write(c->socket, bytes, n, REEF_NORMAL);
 	}
 	reef_redis_connection_unref(c);
 }
 
-void reef_redis_connection_commit(struct reef_redis_connection *c, const char *end) {
-	size_t size = (size_t)(end - c->out);
-	c->gathered += size - c->out_size;
-	c->out_size = size;
-	if (c->flush_queued)
-		return;
-	c->flush_queued = true;
-	reef_redis_connection_ref(c);
-	if (!reef_slice_defer(&c->flush))
-		flush(&c->flush);
+size_t reef_redis_connection_commit(struct reef_redis_connection *c) {
+	size_t size = reef_redis_commit(&c->output);
+	c->gathered += size;
+	if (!c->flush_queued) {
+		c->flush_queued = true;
+		reef_redis_connection_ref(c);
+		if (!reef_slice_defer(&c->flush))
+			flush(&c->flush);
+	}
+	return size;
 }
 
 const char *reef_redis_connection_refusal(const struct reef_redis_connection *c) {

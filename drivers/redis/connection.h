@@ -22,6 +22,7 @@
 #include "core/scheduler.h"
 #include "drivers/channel/deadline.h"
 #include "drivers/channel/pending.h"
+#include "encode.h"
 #include "reply.h"
 
 enum reef_redis_state {
@@ -56,10 +57,9 @@ struct reef_redis_connection {
 
 	struct reef_deferred flush;
 	bool flush_queued;
-	char *out; /* gathered in this slice */
-	size_t out_size, out_capacity;
-	uint64_t gathered;   /* bytes of this incarnation that were ever put into `out` */
-	size_t unsent_limit; /* what the socket said last about its unsent bytes */
+	struct reef_redis_output output; /* gathered in this slice */
+	uint64_t gathered;               /* bytes of this incarnation that were ever put into `out` */
+	size_t unsent_limit;             /* what the socket said last about its unsent bytes */
 
 	struct reef_wait wait;      /* of the task below */
 	struct reef_task *opener;   /* waits for the connect */
@@ -92,10 +92,8 @@ const char *reef_redis_connection_connect(struct reef_redis_connection *c, struc
  * `code` and `why` (copied). */
 void reef_redis_connection_close(struct reef_redis_connection *c, const char *code, const char *why);
 
-/* Room for n bytes of output. NULL: no memory. */
-char *reef_redis_connection_reserve(struct reef_redis_connection *c, size_t n);
-/* Those up to `end` are to be sent with this slice's. */
-void reef_redis_connection_commit(struct reef_redis_connection *c, const char *end);
+/* What was written to c->output since reef_redis_begin is to be sent with this slice's; returns how many bytes. */
+size_t reef_redis_connection_commit(struct reef_redis_connection *c);
 /* Is there room for another request? "" if so, else a text that says why not. */
 const char *reef_redis_connection_refusal(const struct reef_redis_connection *c);
 /* Appends the request that was just committed, beginning `size` bytes before the end of what was gathered. `timeout_ns`

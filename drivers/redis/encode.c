@@ -2,15 +2,37 @@
 #include "encode.h"
 
 #include <limits.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include <lauxlib.h>
 
-/* Enough for any number as Lua prints it, with its bulk header. */
+#include "core/alloc.h"
+
+/* Enough for `$length\r\n` and the end of a bulk string, or for `*count\r\n`. */
+#define HEADER_ROOM 28
+/* Enough for any number as Lua prints it. */
 #define NUMBER_ROOM 64
 
-static char *put_number(char *p, unsigned long long v) {
+/* A place for n more bytes. */
+static inline char *room(lua_State *L, struct reef_redis_output *output, size_t n) {
+	if (output->capacity - output->end < n) {
+		size_t capacity = output->capacity ? output->capacity * 2 : 1024;
+		if (capacity - output->end < n)
+			capacity = output->end + n;
+		char *bytes = reef_try_realloc(output->bytes, capacity);
+		if (bytes == NULL)
+			luaL_error(L, "redis: not enough memory for a command of %I bytes (nothing was sent)", (LUAI_UACINT)n);
+		output->bytes = bytes;
+		output->capacity = capacity;
+	}
+	return output->bytes + output->end;
+}
+
+static inline void written(struct reef_redis_output *output, const char *end) {
+	output->end = (size_t)(end - output->bytes);
+}
+
+static inline char *number(char *p, unsigned long long v) {
 	char digits[24];
 	int n = 0;
 	do {
@@ -22,98 +44,120 @@ static char *put_number(char *p, unsigned long long v) {
 	return p;
 }
 
-static char *put_crlf(char *p) {
+static inline char *line_end(char *p) {
 	p[0] = '\r';
 	p[1] = '\n';
 	return p + 2;
 }
 
-char *reef_redis_encode_count(char *p, size_t count) {
+void reef_redis_begin(struct reef_redis_output *output) {
+	output->end = output->size;
+}
+
+size_t reef_redis_commit(struct reef_redis_output *output) {
+	size_t n = output->end - output->size;
+	output->size = output->end;
+	return n;
+}
+
+void reef_redis_put_count(lua_State *L, struct reef_redis_output *output, size_t count) {
+	char *p = room(L, output, HEADER_ROOM);
 	*p++ = '*';
-	return put_crlf(put_number(p, count));
+	written(output, line_end(number(p, count)));
 }
 
-char *reef_redis_encode_bulk(char *p, const char *data, size_t size) {
+void reef_redis_put_bytes(lua_State *L, struct reef_redis_output *output, const char *bytes, size_t size) {
+	memcpy(room(L, output, size), bytes, size);
+	output->end += size;
+}
+
+void reef_redis_put_bulk(lua_State *L, struct reef_redis_output *output, const char *data, size_t size) {
+	char *p = room(L, output, size + HEADER_ROOM);
 	*p++ = '$';
-	p = put_crlf(put_number(p, size));
+	p = line_end(number(p, size));
 	memcpy(p, data, size);
-	return put_crlf(p + size);
+	written(output, line_end(p + size));
 }
 
-static char *put_integer(char *p, long long v) {
-	char text[24], *end = text;
+static void put_integer(lua_State *L, struct reef_redis_output *output, long long v) {
+	char text[NUMBER_ROOM], *end = text;
 	if (v < 0)
 		*end++ = '-';
-	end = put_number(end, v < 0 ? 0 - (unsigned long long)v : (unsigned long long)v);
-	return reef_redis_encode_bulk(p, text, (size_t)(end - text));
+	end = number(end, v < 0 ? 0 - (unsigned long long)v : (unsigned long long)v);
+	reef_redis_put_bulk(L, output, text, (size_t)(end - text));
 }
 
-static char *put_value(lua_State *L, int index, char *p) {
+/* As tostring does: a float stays one for whoever reads the value back. */
+static void put_float(lua_State *L, struct reef_redis_output *output, lua_Number v) {
+	char text[NUMBER_ROOM];
+	int n = lua_number2str(text, sizeof(text), v);
+	if (text[strspn(text, "-0123456789")] == '\0') {
+		text[n++] = '.';
+		text[n++] = '0';
+	}
+	reef_redis_put_bulk(L, output, text, (size_t)n);
+}
+
+/* Writes the value at `index`. False: it is no string, number or boolean. */
+static inline bool put_value(lua_State *L, struct reef_redis_output *output, int index) {
 	switch (lua_type(L, index)) {
 	case LUA_TSTRING: {
 		size_t size;
 		const char *data = lua_tolstring(L, index, &size);
-		return reef_redis_encode_bulk(p, data, size);
+		reef_redis_put_bulk(L, output, data, size);
+		return true;
 	}
-	case LUA_TNUMBER: {
-		if (lua_isinteger(L, index))
-			return put_integer(p, lua_tointeger(L, index));
-		char text[NUMBER_ROOM];
-		int n = lua_number2str(text, sizeof(text), lua_tonumber(L, index));
-		/* As tostring does, so that a float stays one for whoever reads the value back. */
-		if (text[strspn(text, "-0123456789")] == '\0') {
-			text[n++] = '.';
-			text[n++] = '0';
-		}
-		return reef_redis_encode_bulk(p, text, (size_t)n);
-	}
-	default:
-		return lua_toboolean(L, index) ? reef_redis_encode_bulk(p, "true", 4) : reef_redis_encode_bulk(p, "false", 5);
-	}
-}
-
-/* Room for the value at `index`; 0: it has to become a string first; raises for nil. */
-static size_t measure(lua_State *L, int index, int place, const char *command) {
-	switch (lua_type(L, index)) {
-	case LUA_TSTRING:
-		return lua_rawlen(L, index) + REEF_REDIS_BULK_ROOM;
 	case LUA_TNUMBER:
+		if (lua_isinteger(L, index))
+			put_integer(L, output, lua_tointeger(L, index));
+		else
+			put_float(L, output, lua_tonumber(L, index));
+		return true;
 	case LUA_TBOOLEAN:
-		return NUMBER_ROOM + REEF_REDIS_BULK_ROOM;
-	case LUA_TNIL:
-		luaL_error(L, "redis %s: argument %d is nil (nothing was sent)", command, place);
-		return 0;
+		if (lua_toboolean(L, index))
+			reef_redis_put_bulk(L, output, "true", 4);
+		else
+			reef_redis_put_bulk(L, output, "false", 5);
+		return true;
 	default:
-		return 0;
+		return false;
 	}
 }
 
-void reef_redis_check_stack(lua_State *L, struct reef_redis_args *args, int first, int last, const char *command) {
-	*args = (struct reef_redis_args){.first = first, .count = last >= first ? last - first + 1 : 0};
+static void refuse_nil(lua_State *L, const char *command, int place) {
+	luaL_error(L, "redis %s: argument %d is nil (nothing was sent)", command, place);
+}
+
+void reef_redis_check_stack(lua_State *L, int first, int last, const char *command) {
 	for (int i = first; i <= last; i++) {
-		size_t room = measure(L, i, i - first + 1, command);
-		if (room == 0) {
-			luaL_tolstring(L, i, NULL);
-			lua_replace(L, i);
-			room = measure(L, i, i - first + 1, command);
-		}
-		args->room += room;
+		int type = lua_type(L, i);
+		if (type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN)
+			continue;
+		if (type == LUA_TNIL)
+			refuse_nil(L, command, i - first + 1);
+		luaL_tolstring(L, i, NULL);
+		lua_replace(L, i);
 	}
 }
 
-static int list_length(lua_State *L, int table) {
-	lua_getfield(L, table, "n");
-	lua_Integer n = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : luaL_len(L, table);
+void reef_redis_put_stack(lua_State *L, struct reef_redis_output *output, int first, int last) {
+	for (int i = first; i <= last; i++)
+		(void)put_value(L, output, i);
+}
+
+int reef_redis_list_length(lua_State *L, int index) {
+	lua_getfield(L, index, "n");
+	lua_Integer n = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : luaL_len(L, index);
 	lua_pop(L, 1);
 	if (n < 0 || n >= INT_MAX)
 		luaL_error(L, "redis: a command cannot have %I arguments", (LUAI_UACINT)n);
 	return (int)n;
 }
 
-static void copy_as_text(lua_State *L, int table, int first, int last) {
-	lua_createtable(L, last, 0);
-	for (int i = first; i <= last; i++) {
-		lua_geti(L, table, i);
+static void push_as_text(lua_State *L, int index, int n) {
+	lua_createtable(L, n, 0);
+	for (int i = 1; i <= n; i++) {
+		lua_geti(L, index, i);
 		int type = lua_type(L, -1);
 		if (type != LUA_TNIL && type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN) {
 			luaL_tolstring(L, -1, NULL);
@@ -121,40 +165,24 @@ static void copy_as_text(lua_State *L, int table, int first, int last) {
 		}
 		lua_rawseti(L, -2, i);
 	}
-	lua_replace(L, table);
 }
 
-void reef_redis_check_table(lua_State *L, struct reef_redis_args *args, int table, int first, const char *command) {
-	int last = list_length(L, table);
-	bool copied = lua_getmetatable(L, table);
-	if (copied) {
+bool reef_redis_put_list(lua_State *L, struct reef_redis_output *output, int index, int n, const char *command) {
+	if (lua_getmetatable(L, index)) {
 		lua_pop(L, 1);
-		copy_as_text(L, table, first, last);
+		push_as_text(L, index, n);
+		return false;
 	}
-	*args = (struct reef_redis_args){.table = table, .first = first, .count = last >= first ? last - first + 1 : 0};
-	for (int i = first; i <= last; i++) {
-		lua_rawgeti(L, table, i);
-		size_t room = measure(L, -1, i - first + 1, command);
-		lua_pop(L, 1);
-		if (room == 0 && !copied) {
-			copied = true;
-			copy_as_text(L, table, first, last);
-			args->room = 0;
-			i = first - 1;
-		}
-		args->room += room;
-	}
-}
-
-char *reef_redis_encode_args(lua_State *L, const struct reef_redis_args *args, char *p) {
-	for (int i = args->first; i < args->first + args->count; i++) {
-		if (args->table == 0) {
-			p = put_value(L, i, p);
-		} else {
-			lua_rawgeti(L, args->table, i);
-			p = put_value(L, -1, p);
+	for (int i = 1; i <= n; i++) {
+		lua_rawgeti(L, index, i);
+		if (!put_value(L, output, -1)) {
+			if (lua_isnil(L, -1))
+				refuse_nil(L, command, i);
 			lua_pop(L, 1);
+			push_as_text(L, index, n);
+			return false;
 		}
+		lua_pop(L, 1);
 	}
-	return p;
+	return true;
 }

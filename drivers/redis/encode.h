@@ -1,39 +1,45 @@
 /* Commands as bytes: RESP arrays of bulk strings (https://redis.io/docs/reference/protocol-spec, "Sending commands").
  *
- * Two passes over the arguments. The first looks at each, turns the exotic ones (tables or userdata with __tostring)
- * into strings, refuses nil and counts bytes; everything that can fail fails there, before a byte is written. The second
- * writes into memory that the caller has reserved and cannot fail. Nothing is kept. Own slice only.
+ * What is written goes behind what the output holds already, and counts only once it is committed: an error on the way
+ * (a nil argument, no memory) leaves nothing behind. Arguments that are neither strings nor numbers nor booleans become
+ * text by their __tostring before the first byte is written, since that may be code that sends commands itself. Own
+ * slice only.
  */
 #ifndef REEF_REDIS_ENCODE_H
 #define REEF_REDIS_ENCODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <lua.h>
 
-/* Where the arguments of a command are: values of the stack, or the items of a table. */
-struct reef_redis_args {
-	int table; /* absolute stack index of the table that holds them; 0: they are on the stack */
-	int first; /* stack index or key of the first */
-	int count;
-	size_t room; /* upper bound of the bytes that reef_redis_encode_args writes */
+/* Bytes to be sent. The owner frees `bytes` with reef_free. */
+struct reef_redis_output {
+	char *bytes;
+	size_t size; /* committed */
+	size_t end;  /* written; what lies between is being made */
+	size_t capacity;
 };
 
-/* First pass over stack values first..last. Raises a Lua error that names `command` and the place of a nil argument;
- * `offset` is added to that place. May replace values on the stack by their text. */
-void reef_redis_check_stack(lua_State *L, struct reef_redis_args *args, int first, int last, const char *command);
-/* The same for the items first..n of the table at `table`, n being its field `n` or its length. When an item has to be
- * turned into text, a copy of the table takes its place on the stack; the user's stays as it is. */
-void reef_redis_check_table(lua_State *L, struct reef_redis_args *args, int table, int first, const char *command);
+/* Begins a command, or several; what was written and not committed is forgotten. */
+void reef_redis_begin(struct reef_redis_output *output);
+/* All that was written since is to be sent; returns how many bytes that are. */
+size_t reef_redis_commit(struct reef_redis_output *output);
 
-/* Bytes that reef_redis_encode_count can need. */
-#define REEF_REDIS_COUNT_ROOM 24
-/* Writes `*count\r\n`, returns the end. */
-char *reef_redis_encode_count(char *p, size_t count);
-/* Writes one bulk string, returns the end. Needs size + REEF_REDIS_BULK_ROOM bytes. */
-#define REEF_REDIS_BULK_ROOM 28
-char *reef_redis_encode_bulk(char *p, const char *data, size_t size);
-/* Second pass: writes the arguments as bulk strings, returns the end. */
-char *reef_redis_encode_args(lua_State *L, const struct reef_redis_args *args, char *p);
+/* All of these raise a Lua error when there is no memory. */
+void reef_redis_put_count(lua_State *L, struct reef_redis_output *output, size_t count);
+void reef_redis_put_bulk(lua_State *L, struct reef_redis_output *output, const char *data, size_t size);
+void reef_redis_put_bytes(lua_State *L, struct reef_redis_output *output, const char *bytes, size_t size);
+
+/* Turns exotic values among the stack's first..last into text; raises for nil, naming `command` and the place. */
+void reef_redis_check_stack(lua_State *L, int first, int last, const char *command);
+/* Writes those values, which were checked. */
+void reef_redis_put_stack(lua_State *L, struct reef_redis_output *output, int first, int last);
+
+/* How many items the list at `index` has: its field `n`, or its length. */
+int reef_redis_list_length(lua_State *L, int index);
+/* Writes the items 1..n of the table at `index`; raises as reef_redis_check_stack. False: some have to become text
+ * first; a copy of the list with those as text is on top of the stack now, and the command has to be begun again. */
+bool reef_redis_put_list(lua_State *L, struct reef_redis_output *output, int index, int n, const char *command);
 
 #endif

@@ -158,7 +158,7 @@ static int connection_info(lua_State *L) {
 	lua_setfield(L, -2, "in_flight");
 	lua_pushinteger(L, (lua_Integer)c->pending.tombstones);
 	lua_setfield(L, -2, "tombstones");
-	lua_pushinteger(L, (lua_Integer)(c->out_size + (c->socket ? reef_socket_unsent(c->socket) : 0)));
+	lua_pushinteger(L, (lua_Integer)(c->output.size + (c->socket ? reef_socket_unsent(c->socket) : 0)));
 	lua_setfield(L, -2, "unsent");
 	lua_pushinteger(L, (lua_Integer)c->requests);
 	lua_setfield(L, -2, "requests");

@@ -10,33 +10,48 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "core/alloc.h"
 #include "drivers/redis/encode.h"
 #include "drivers/redis/special.h"
 
 /* Lua: encode(...) -> the bytes of the arguments; a single table holds them. */
 static int encode(lua_State *L) {
-	struct reef_redis_args args;
-	if (lua_gettop(L) == 1 && lua_istable(L, 1))
-		reef_redis_check_table(L, &args, 1, 1, "TEST");
-	else
-		reef_redis_check_stack(L, &args, 1, lua_gettop(L), "TEST");
-	char *p = malloc(args.room + REEF_REDIS_COUNT_ROOM);
-	char *end = reef_redis_encode_args(L, &args, reef_redis_encode_count(p, (size_t)args.count));
-	assert_true((size_t)(end - p) <= args.room + REEF_REDIS_COUNT_ROOM);
-	lua_pushlstring(L, p, (size_t)(end - p));
-	free(p);
+	struct reef_redis_output *output = lua_touserdata(L, lua_upvalueindex(1));
+	int last = lua_gettop(L);
+	if (last == 1 && lua_istable(L, 1)) {
+		int n = reef_redis_list_length(L, 1);
+		do {
+			reef_redis_begin(output);
+			reef_redis_put_count(L, output, (size_t)n);
+		} while (!reef_redis_put_list(L, output, lua_gettop(L), n, "TEST"));
+	} else {
+		reef_redis_check_stack(L, 1, last, "TEST");
+		reef_redis_begin(output);
+		reef_redis_put_count(L, output, (size_t)last);
+		reef_redis_put_stack(L, output, 1, last);
+	}
+	size_t size = reef_redis_commit(output);
+	lua_pushlstring(L, output->bytes + output->size - size, size);
 	return 1;
 }
 
 static int setup(void **state) {
 	lua_State *L = luaL_newstate();
 	luaL_openlibs(L);
-	lua_register(L, "encode", encode);
+	lua_pushlightuserdata(L, calloc(1, sizeof(struct reef_redis_output)));
+	lua_pushvalue(L, -1);
+	lua_setglobal(L, "output");
+	lua_pushcclosure(L, encode, 1);
+	lua_setglobal(L, "encode");
 	*state = L;
 	return 0;
 }
 
 static int teardown(void **state) {
+	lua_getglobal(*state, "output");
+	struct reef_redis_output *output = lua_touserdata(*state, -1);
+	reef_free(output->bytes);
+	free(output);
 	lua_close(*state);
 	return 0;
 }

@@ -15,6 +15,7 @@
 
 #include "core/log.h"
 #include "core/service.h"
+#include "core/timer.h"
 #include "socket/address.h"
 #include "socket/deadline.h"
 #include "socket/slot.h"
@@ -22,6 +23,8 @@
 /* A slice's share. */
 #define READ_BYTES (512 * 1024)
 #define ACCEPTS 64
+/* After a failure that leaves the connection pending, about which the poller says nothing more. */
+#define ACCEPT_AGAIN_NS 100000000u
 
 bool reef_slot_relock(struct reef_slot *slot, uint32_t owner) {
 	pthread_mutex_lock(&slot->lock);
@@ -130,7 +133,7 @@ static bool read_stream(struct reef_slot *slot, uint32_t id, uint32_t owner, uin
 static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
 static int spare = -1;
 
-static void turn_away(int listener) {
+static bool turn_away(int listener) {
 	pthread_mutex_lock(&spare_lock);
 	if (spare >= 0)
 		close(spare);
@@ -139,6 +142,7 @@ static void turn_away(int listener) {
 		close(fd);
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	pthread_mutex_unlock(&spare_lock);
+	return fd >= 0;
 }
 
 static void keep_spare(void) {
@@ -172,15 +176,16 @@ static bool accept_some(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 		struct reef_address peer = {.size = sizeof peer.local};
 		int fd = accept4(slot->fd, &peer.any, &peer.size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0) {
-			if (errno == EAGAIN)
+			int error = errno;
+			if (error == EAGAIN)
 				return true;
-			if (errno == EINTR || errno == ECONNABORTED)
+			if (error == EINTR || error == ECONNABORTED)
 				continue;
-			reef_log(owner, "socket: accept error: %s", strerrordesc_np(errno));
-			if (errno != EMFILE && errno != ENFILE)
-				return true;
-			turn_away(slot->fd);
-			continue;
+			reef_log(owner, "socket: accept error: %s", strerrordesc_np(error));
+			if ((error == EMFILE || error == ENFILE) && turn_away(slot->fd))
+				continue;
+			reef_deadline_set(slot, reef_now_ns() + ACCEPT_AGAIN_NS);
+			return true;
 		}
 		slot->read_bytes++;
 		slot->read_ns = reef_coarse_ns();

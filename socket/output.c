@@ -17,6 +17,8 @@
 #define FLUSH_AT (64 * 1024)
 /* A single write this large is not copied if the kernel takes it at once. */
 #define DIRECT_AT (16 * 1024)
+/* One flush sends this much, then others get their turn: a peer that reads as fast as we write would keep us for ever. */
+#define FLUSH_MAX (1024 * 1024)
 /* write(2) to a pipe or terminal that poll says is writable takes this much without blocking (PIPE_BUF). */
 #define BOUND_MAX 4096
 
@@ -77,8 +79,16 @@ static void write_failed(struct reef_slot *slot, int error) {
 /* Sends what is queued and then `n` bytes of `more`; returns how many of those have gone. */
 static size_t flush_with(struct reef_slot *slot, const void *more, size_t n) {
 	bool announced = atomic_load(&slot->blocked);
-	size_t done = 0;
+	size_t done = 0, total = 0;
 	while (slot->out.size > 0 || done < n) {
+		if (total >= FLUSH_MAX) {
+			atomic_store(&slot->blocked, true);
+			int error = reef_slot_poll_again(slot);
+			if (error == 0)
+				return done;
+			write_failed(slot, error);
+			return n;
+		}
 		struct iovec iov[VECTORS];
 		int count = reef_wqueue_gather(&slot->out, iov, VECTORS - 1);
 		size_t queued = 0;
@@ -91,6 +101,7 @@ static size_t flush_with(struct reef_slot *slot, const void *more, size_t n) {
 			size_t from_queue = (size_t)sent < queued ? (size_t)sent : queued;
 			reef_wqueue_sent(&slot->out, from_queue);
 			done += (size_t)sent - from_queue;
+			total += slot->unpollable ? 0 : (size_t)sent;
 			slot->written_bytes += (uint64_t)sent;
 			slot->write_ns = reef_coarse_ns();
 		} else if (errno == EAGAIN) {

@@ -121,6 +121,8 @@ void reef_slot_set_next_id(uint32_t id);
 
 /* Watches the fd. 0 or an errno. */
 int reef_slot_poll(struct reef_slot *slot);
+/* The same, and has what the fd is ready for reported once more if it was watched already. */
+int reef_slot_poll_again(struct reef_slot *slot);
 /* Closes the fd and drops output: DEAD. */
 void reef_slot_kill(struct reef_slot *slot);
 /* The connection is broken: DEAD, and the owner hears `failed` unless it knows of an end already. */

@@ -18,10 +18,12 @@
 /* unix(7): a non-blocking connect to a socket whose backlog is full fails with EAGAIN and sends no event later. */
 #define RETRY_NS 5000000u
 
+#define ALL_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP)
+
 int reef_slot_poll(struct reef_slot *slot) {
 	if (slot->polled || slot->unpollable)
 		return 0;
-	uint32_t events = slot->kind == REEF_KIND_LISTEN ? EPOLLIN : EPOLLIN | EPOLLOUT | EPOLLRDHUP;
+	uint32_t events = slot->kind == REEF_KIND_LISTEN ? EPOLLIN : ALL_EVENTS;
 	int error = reef_poller_add(slot->fd, REEF_POLL_SOCKET, atomic_load(&slot->id), events);
 	if (error == EPERM && slot->kind == REEF_KIND_BIND) {
 		slot->unpollable = true;
@@ -29,6 +31,12 @@ int reef_slot_poll(struct reef_slot *slot) {
 	}
 	slot->polled = error == 0;
 	return error;
+}
+
+int reef_slot_poll_again(struct reef_slot *slot) {
+	if (!slot->polled)
+		return reef_slot_poll(slot);
+	return reef_poller_modify(slot->fd, REEF_POLL_SOCKET, atomic_load(&slot->id), ALL_EVENTS);
 }
 
 static void close_fd(struct reef_slot *slot) {
@@ -199,6 +207,11 @@ void reef_slot_expired(struct reef_slot *slot) {
 		break;
 	case REEF_SLOT_CLOSING:
 		reef_slot_kill(slot);
+		break;
+	case REEF_SLOT_OPEN:
+		/* A listener that could not accept tries again. */
+		if (slot->kind == REEF_KIND_LISTEN)
+			reef_slot_signal(slot, EPOLLIN);
 		break;
 	default:
 		break;

@@ -391,7 +391,9 @@ end
 -- ---- attempts ----
 
 local function may_repeat(op, err, numbered)
-	if err.outcome == "not sent" and err.code ~= "auth" and err.code ~= "timeout" then
+	if err.code == "timeout" or err.code == "auth" then
+		return false
+	elseif err.outcome == "not sent" then
 		return true
 	elseif not op.retry then
 		return false

@@ -1,8 +1,8 @@
 -- `.launcher`: starts services for others, knows which are alive, and runs the end of the process.
 --
--- A launch is answered when the new service says that it is ready (LAUNCHOK), has failed (ERROR), or has ended: bootstrap
--- makes the launcher the engine's monitor, so it hears of every end, however it came, and no `newservice` waits for a
--- dead one.
+-- A launch is answered when the new service says that it is ready (LAUNCHOK), has failed (ERROR), or has ended:
+-- bootstrap makes the launcher the engine's monitor, so it hears of every end, however it came, and no `newservice`
+-- waits for a dead one.
 
 local skynet = require "skynet"
 local core = require "skynet.core"

@@ -1,6 +1,7 @@
 -- timeout: 240
 -- Order and fairness among services on several workers.
 local skynet = require "skynet"
+local socket = require "skynet.socket"
 local endless = require "endless"
 local test = require "test"
 
@@ -73,6 +74,37 @@ test.case("a service in an endless loop does not delay timers and messages of ot
 	local address = test.service "actor"
 	for i = 1, 50 do
 		test.equal(skynet.call(address, "lua", "require'skynet'.sleep(1) return ...", i), i)
+	end
+end)
+
+test.case("a service in an endless loop does not delay sockets of others", { timeout = 60 }, function()
+	local core = require "skynet.core"
+	for _ = 1, 3 do
+		local busy = test.service "actor"
+		skynet.send(busy, "lua", endless)
+		test.defer(core.command, "SIGNAL", skynet.address(busy))
+	end
+	local server = test.service "actor"
+	local port = skynet.call(server, "lua", [[
+		local skynet, socket = require "skynet", require "skynet.socket"
+		local id, _, port = socket.listen("127.0.0.1", 0)
+		socket.start(id, function(peer)
+			socket.start(peer)
+			while true do
+				local line = socket.readline(peer, "\n")
+				if not line then
+					return socket.close(peer)
+				end
+				socket.write(peer, line .. "\n")
+			end
+		end)
+		return port
+	]])
+	local id = test.within(20, socket.open, "127.0.0.1", port)
+	test.defer(socket.close, id)
+	for i = 1, 100 do
+		socket.write(id, i .. "\n")
+		test.equal(test.within(20, socket.readline, id, "\n"), tostring(i))
 	end
 end)
 

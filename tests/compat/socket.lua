@@ -122,6 +122,35 @@ test.case("the file of a Unix socket that nobody listens on is no obstacle, but 
 	socket.close(id)
 end)
 
+test.case("a Unix socket whose backlog is full is tried again until the deadline", function()
+	local path = test.dir .. "/busy"
+	local id = socket.listen(path, nil, 0)
+	test.defer(socket.close, id)
+	local opened, late, ids = 0, nil, {}
+	for i = 1, 10 do
+		skynet.fork(function()
+			ids[i] = assert(socket.open(path, nil, { timeout = 3000 }))
+			opened = opened + 1
+		end)
+	end
+	test.eventually("backlog full", 5, function()
+		late = { socket.open(path, nil, { timeout = 10 }) }
+		return late[1] == nil
+	end)
+	test.equal(late, { nil, "Connection timed out" })
+	test.truthy(opened < 10)
+	socket.start(id, function(newid)
+		socket.start(newid)
+		socket.close(newid)
+	end)
+	test.eventually("all are in", 10, function()
+		return opened == 10
+	end)
+	for _, c in ipairs(ids) do
+		socket.close(c)
+	end
+end)
+
 test.case("a connect has a deadline", function()
 	-- A listener with a full backlog answers no more connects.
 	local id, ip, port = socket.listen("127.0.0.1", 0, 0)

@@ -402,6 +402,21 @@ test.case("a connection wanders through services while its peer keeps talking", 
 	test.equal({ socket.read(c, 8) }, { false, "" })
 end)
 
+test.case("more than a service's memory holds is an error of the read, and the service lives on", function()
+	local limited = test.service "limited"
+	for _, n in ipairs { 64 * 1024 * 1024, 1000 } do
+		local c, s = pair()
+		socket.abandon(s)
+		socket.write(c, ("x"):rep(n))
+		local ok, result = skynet.call(limited, "lua", s, n)
+		if n == 1000 then
+			test.equal({ ok, result }, { true, 1000 })
+		else
+			test.equal({ ok, result }, { false, "not enough memory" })
+		end
+	end
+end)
+
 test.case("a killed coroutine lets go of its socket", function()
 	local c, s = pair()
 	local reader = skynet.fork(function()

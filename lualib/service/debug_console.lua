@@ -416,7 +416,7 @@ end
 local function serve(connection)
 	local greeted = false
 	-- An HTTP client speaks first: wait a moment before greeting, so that the answer begins with the status line.
-	skynet.timeout(10, function()
+	skynet.timeout(3, function()
 		if not greeted and not socket.invalid(connection.id) then
 			greeted = true
 			connection.print "Welcome to skynet console"

@@ -11,6 +11,7 @@
 #include "alloc.h"
 #include "functions.h"
 #include "global.h"
+#include "own_files.h"
 #include "serialise.h"
 #include "trace_private.h"
 
@@ -149,13 +150,34 @@ int reef_core_redirect(lua_State *L) {
 
 /* ---- calling ---- */
 
+/* Raises the text on top of the stack, with the line of the user's code that called: the lines of our own library, such
+ * as newservice's, would tell nobody anything. */
+static int raise_at_user(lua_State *L) {
+	const char *own = reef_own_directory();
+	size_t size = own ? strlen(own) : 0;
+	lua_Debug ar;
+	for (int level = 1; lua_getstack(L, level, &ar); level++) {
+		lua_getinfo(L, "Sl", &ar);
+		bool ours = size > 0 && ar.source[0] == '@' && strncmp(ar.source + 1, own, size) == 0;
+		if (ar.currentline > 0 && !ours) {
+			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+			lua_insert(L, -2);
+			lua_concat(L, 2);
+			break;
+		}
+	}
+	return lua_error(L);
+}
+
 static int call_failed(lua_State *L) {
 	const char *reason = lua_tostring(L, -1);
 	if (!reason || !*reason)
-		return luaL_error(L, "call failed");
-	if (strncmp(reason, "call failed", 11) == 0)
-		return luaL_error(L, "%s", reason);
-	return luaL_error(L, "call failed: %s", reason);
+		lua_pushliteral(L, "call failed");
+	else if (strncmp(reason, "call failed", 11) == 0)
+		lua_pushstring(L, reason);
+	else
+		lua_pushfstring(L, "call failed: %s", reason);
+	return raise_at_user(L);
 }
 
 static int called(lua_State *L, int status, lua_KContext base) {
@@ -189,7 +211,9 @@ static int call_with(lua_State *L, struct reef_task *task, struct reef_target ta
 	if (!reef_deliver(host, target, m)) {
 		char text[16];
 		snprintf(text, sizeof text, ":%08x", target.handle);
-		return luaL_error(L, "call to invalid address %s", lua_type(L, 1) == LUA_TNUMBER ? text : lua_tostring(L, 1));
+		const char *address = lua_type(L, 1) == LUA_TNUMBER ? text : lua_tostring(L, 1);
+		lua_pushfstring(L, "call to invalid address %s", address);
+		return raise_at_user(L);
 	}
 	struct reef_session *entry = reef_sessions_add(&host->sessions, session, kind, task);
 	entry->dest = target.handle;

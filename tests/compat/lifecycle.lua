@@ -49,7 +49,10 @@ test.case("a service that exits while it starts makes newservice return nothing"
 end)
 
 test.case("newservice raises the reason of a start that failed", function()
-	test.raises("call failed: .*no luck today", skynet.newservice, "starts", "raises")
+	local reason = test.raises("call failed: .*no luck today", function()
+		skynet.newservice("starts", "raises")
+	end)
+	test.matches(reason, "^[^\n]*lifecycle.lua:%d+: call failed: [^\n]*starts.lua:%d+: no luck today$")
 	test.raises("call failed: .*an object says no", skynet.newservice, "starts", "raises_object")
 	test.raises("call failed: .*the main chunk fails", skynet.newservice, "starts", "raises_in_main_chunk")
 	test.raises("call failed: .*an init function fails", skynet.newservice, "starts", "init_raises")

@@ -403,7 +403,7 @@ test.case("a connection wanders through services while its peer keeps talking", 
 end)
 
 test.case("more than a service's memory holds is an error of the read, and the service lives on", function()
-	local limited = test.service "limited"
+	local limited = test.service "shortofmemory"
 	for _, n in ipairs { 64 * 1024 * 1024, 1000 } do
 		local c, s = pair()
 		socket.abandon(s)

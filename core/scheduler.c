@@ -19,6 +19,7 @@
 #include "cycles.h"
 #include "poller_private.h"
 #include "worker_private.h"
+#include "world_private.h"
 
 static struct reef_worker **workers;
 static pthread_t *threads;
@@ -217,6 +218,7 @@ static void *worker_main(void *p) {
 
 void reef_scheduler_start(int n) {
 	reef_worker_limits_init();
+	reef_world_init();
 	atomic_store(&stopping, false);
 	worker_count = n;
 	workers = reef_calloc((size_t)n, sizeof workers[0]);

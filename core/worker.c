@@ -13,6 +13,7 @@
 #include "scheduler_private.h"
 #include "timer.h"
 #include "worker_private.h"
+#include "world_private.h"
 
 #define HAND_OVERS 8      /* in a row; measured: unlimited starves others, less costs cache misses */
 #define GLOBAL_EVERY 61   /* slices between looks at the process' queue */
@@ -54,6 +55,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 	uint64_t start = reef_cycles(), now = start, limit = reef_worker_limits.slice;
 	int left = REEF_SLICE_MESSAGES;
 	bool rested = false;
+	reef_world_enter(worker);
 	reef_slice_set_current(service);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
 	for (;;) {
@@ -96,6 +98,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		}
 	}
 	reef_slice_set_current(NULL);
+	reef_world_leave(worker);
 	return now;
 }
 

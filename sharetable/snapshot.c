@@ -6,6 +6,7 @@
 
 #include "core/alloc.h"
 #include "freeze.h"
+#include "walk.h"
 
 /* Finds the way to `t` by a search over the whole tree: only messages need it. */
 static void path_of(struct reef_owner *owner, const struct Table *t, char *out, size_t size) {
@@ -97,6 +98,14 @@ const char *reef_snapshot_name(const struct reef_snapshot *snapshot) {
 
 size_t reef_snapshot_size(const struct reef_snapshot *snapshot) {
 	return snapshot->arena.size;
+}
+
+void reef_snapshot_walk(const struct reef_snapshot *snapshot, struct reef_walk *walk) {
+	*walk = (struct reef_walk){
+			.owner = &snapshot->owner,
+			.lo = snapshot->arena.lo,
+			.hi = snapshot->arena.hi,
+	};
 }
 
 void reef_snapshot_delete(struct reef_snapshot *snapshot) {

@@ -30,6 +30,10 @@ const char *reef_snapshot_name(const struct reef_snapshot *snapshot);
 /* Bytes of memory it takes. */
 size_t reef_snapshot_size(const struct reef_snapshot *snapshot);
 
+struct reef_walk;
+/* Sets up a walk that looks for references into it. */
+void reef_snapshot_walk(const struct reef_snapshot *snapshot, struct reef_walk *walk);
+
 /* Unmaps it. */
 void reef_snapshot_delete(struct reef_snapshot *snapshot);
 

@@ -267,7 +267,8 @@ static bool prepare(struct update *update, struct reef_vm *vm, const char *text)
 		struct passage *passage = find_passage(holder);
 		if (passage == NULL)
 			return false;
-		update->walks[update->count] = (struct reef_walk){.from = holder->version->snapshot, .change = passage->change};
+		reef_snapshot_walk(holder->version->snapshot, &update->walks[update->count]);
+		update->walks[update->count].change = passage->change;
 		update->holders[update->count] = holder;
 		update->passages[update->count] = passage;
 		update->count++;

@@ -1,4 +1,4 @@
-/* The walk, in three steps. First it notes all places that refer to one of the snapshots. Then it makes what will be put
+/* The walk, in three steps. First it notes all places that refer to an object of one of the sets. Then it makes what will be put
  * there and needs memory: strings of the VM's own, room in tables whose keys change their hash. With that done nothing
  * can fail, and it writes. Between the first step and the last the collector stands still, emergencies included, and
  * the stack of the calling thread has room enough not to move; so the places stay where they are.
@@ -10,7 +10,8 @@
 
 #include "change.h"
 #include "core/alloc.h"
-#include "freeze.h"
+#include "overlay/owner.h"
+#include "ptrmap.h"
 #include "walk.h"
 
 enum place_kind { PLACE_VALUE, PLACE_KEY, PLACE_METATABLE };
@@ -20,14 +21,14 @@ struct place {
 	void *where;      /* a TValue, a Node, or the address of a Table pointer */
 	GCObject *holder; /* whose part that is; NULL for the roots */
 	GCObject *old;
-	int walk; /* index of the snapshot */
+	int walk; /* index of the set */
 };
 
 struct walker {
 	lua_State *L;
 	struct reef_walk *walks;
 	int count;
-	uintptr_t lo, size; /* all the snapshots lie within */
+	uintptr_t lo, size; /* all the sets lie within */
 	struct place *places;
 	size_t place_count, place_capacity;
 	struct reef_ptrmap strings; /* old string -> 1 + index in the table of copies */
@@ -47,7 +48,8 @@ static int walk_of(const struct walker *w, const GCObject *o) {
 	if (!reef_is_shared(o))
 		return -1;
 	for (int i = 0; i < w->count; i++) {
-		if (reef_owner_of(o) == &w->walks[i].from->owner)
+		const struct reef_walk *walk = &w->walks[i];
+		if (reef_owner_of(o) == walk->owner && (walk->members == NULL || reef_ptrmap_get(walk->members, o) != NULL))
 			return i;
 	}
 	return -1;
@@ -57,9 +59,11 @@ static inline bool near(const struct walker *w, const void *p) {
 	return l_unlikely((uintptr_t)p - w->lo < w->size);
 }
 
-static void leave(struct walker *w, int walk, const char *what) {
+static void leave(struct walker *w, int walk, const void *o, const char *what) {
 	w->walks[walk].left++;
 	w->walks[walk].pinned_by = what;
+	if (w->walks[walk].leave != NULL)
+		w->walks[walk].leave(w->walks[walk].ud, o);
 }
 
 static void note(struct walker *w, enum place_kind kind, void *where, GCObject *holder, GCObject *old) {
@@ -67,7 +71,7 @@ static void note(struct walker *w, enum place_kind kind, void *where, GCObject *
 	if (walk < 0)
 		return;
 	if (old->tt != LUA_VSHRSTR && old->tt != LUA_VLNGSTR && w->walks[walk].change == NULL) {
-		leave(w, walk, "a reference");
+		leave(w, walk, old, "a reference");
 		return;
 	}
 	if (w->place_count == w->place_capacity) {
@@ -94,7 +98,7 @@ static void look_held_by_c(struct walker *w, TValue *v, GCObject *holder, const 
 		return;
 	int walk = walk_of(w, gcvalue(v));
 	if (walk >= 0 && ttisstring(v))
-		leave(w, walk, what);
+		leave(w, walk, gcvalue(v), what);
 	else
 		note(w, PLACE_VALUE, v, holder, gcvalue(v));
 }
@@ -139,7 +143,7 @@ static void look_frame(struct walker *w, lua_State *th, CallInfo *frame, StkId l
 		if (iscollectable(f) && near(w, gcvalue(f))) {
 			int walk = walk_of(w, gcvalue(f));
 			if (walk >= 0)
-				leave(w, walk, "a function that is running");
+				leave(w, walk, gcvalue(f), "a function that is running");
 		}
 		slot++;
 	}
@@ -183,7 +187,7 @@ static void look_list(struct walker *w, GCObject *o) {
 			if (gco2lcl(o)->p != NULL && near(w, gco2lcl(o)->p)) {
 				int walk = walk_of(w, obj2gco(gco2lcl(o)->p));
 				if (walk >= 0)
-					leave(w, walk, "a closure made by a shared function");
+					leave(w, walk, gco2lcl(o)->p, "a closure made by a shared function");
 			}
 			break;
 		case LUA_VCCL:
@@ -404,9 +408,8 @@ bool reef_walk(lua_State *L, struct reef_walk *walks, int n) {
 	if (!lua_checkstack(L, 4 * LUA_MINSTACK))
 		return false;
 	for (int i = 0; i < n; i++) {
-		const struct reef_arena *arena = &walks[i].from->arena;
-		w.lo = arena->lo < w.lo ? arena->lo : w.lo;
-		hi = arena->hi > hi ? arena->hi : hi;
+		w.lo = walks[i].lo < w.lo ? walks[i].lo : w.lo;
+		hi = walks[i].hi > hi ? walks[i].hi : hi;
 	}
 	w.size = hi - w.lo;
 	lu_byte stopped = g->gcstp, no_emergency = g->gcstopem;

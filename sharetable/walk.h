@@ -1,5 +1,5 @@
-/* The walk: one linear pass over the lists of a VM's objects that finds every reference into given snapshots, and puts
- * what they have become in its place. It proves that a VM refers to a snapshot no more.
+/* The walk: one linear pass over the lists of a VM's objects that finds every reference to given shared objects, and
+ * puts what they have become in its place. It proves that a VM refers to them no more.
  *
  * Belongs to the VM's slice, and is called from a C function of the VM.
  */
@@ -8,18 +8,25 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <lua.h>
 
-struct reef_snapshot;
+struct reef_owner;
 struct reef_change;
+struct reef_ptrmap;
 
+/* One set of shared objects, and what is to become of references to them. */
 struct reef_walk {
-	const struct reef_snapshot *from;
-	const struct reef_change *change; /* NULL: tables and functions stay, and count as left */
-	size_t replaced;                  /* out: references that were replaced */
-	size_t left;                      /* out: references that remain */
-	const char *pinned_by;            /* out: what kind of thing holds one of those; NULL if none is left */
+	const struct reef_owner *owner;
+	uintptr_t lo, hi;                       /* they all lie there */
+	const struct reef_ptrmap *members;      /* its keys are the objects; NULL: all that the owner has */
+	const struct reef_change *change;       /* NULL: tables and functions stay, and count as left */
+	void (*leave)(void *ud, const void *o); /* called for each reference that is left; may be NULL */
+	void *ud;
+	size_t replaced;       /* out: references that were replaced */
+	size_t left;           /* out: references that remain */
+	const char *pinned_by; /* out: what kind of thing holds one of those; NULL if none is left */
 };
 
 /* Tables and functions become what the change says, or nil; strings become the VM's own. These stay, and are left:

@@ -1,8 +1,7 @@
 /* Freezing tables: a deep copy that the collectors and the code of stock Lua can do nothing to.
  *
- * Reading must never write, so whatever stock Lua computes when it first needs it is computed here: which metamethods a
- * table does not have (it would note that in the table's flags), where its array ends (the array is exactly the dense
- * part, so that `#t` has nothing to remember), the hashes of long strings.
+ * Reading must never write, so whatever stock Lua computes when it first needs it is computed here: see layout.h for
+ * tables; of long strings the hash.
  *
  * A table and its array and nodes are one block: rows that are read together lie together. Nothing is allocated in the
  * VM, so nothing here can raise, and its collector stands still.
@@ -12,23 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/alloc.h"
+#include "layout.h"
 #include "overlay/pool.h"
-
-/* Records have field names, dictionaries have data as keys: only the former are worth a place in the pool. */
-#define RECORD_MAX 64
-
-#define ALL_METAMETHODS_ABSENT cast_byte((1u << (TM_EQ + 1)) - 1)
-
-/* For tables without hash part. Stock Lua has its own one, of the same content, and recognizes such tables by their
- * `lastfree`. */
-static const Node empty_node = {.u = {.tt_ = LUA_VEMPTY, .key_tt = LUA_VNIL}};
-
-struct layout {
-	unsigned int array; /* values at 1 .. array */
-	unsigned int hash;  /* other entries */
-	unsigned char log_size;
-};
 
 bool reef_freeze_no_memory(struct reef_freeze *freeze) {
 	snprintf(freeze->why, freeze->why_size, "not enough memory");
@@ -94,49 +78,14 @@ TString *reef_freeze_string(struct reef_freeze *freeze, const TString *source, b
 	return copy;
 }
 
-static bool in_array(const Node *n, unsigned int array) {
-	return keyisinteger(n) && l_castS2U(keyival(n)) - 1u < array;
-}
-
-static struct layout measure(Table *t) {
-	struct layout layout = {0, 0, 0};
-	unsigned int size = luaH_realasize(t);
-	while (layout.array < size && !isempty(&t->array[layout.array]))
-		layout.array++;
-	if (layout.array == size && !isdummy(t)) {
-		while (layout.array < (unsigned int)INT_MAX && !isempty(luaH_getint(t, (lua_Integer)layout.array + 1)))
-			layout.array++;
-	}
-	for (unsigned int i = layout.array; i < size; i++)
-		layout.hash += !isempty(&t->array[i]);
-	for (int i = 0; i < sizenode(t); i++) {
-		const Node *n = gnode(t, i);
-		layout.hash += !isempty(gval(n)) && !in_array(n, layout.array);
-	}
-	if (layout.hash > 0)
-		layout.log_size = cast_byte(luaO_ceillog2(layout.hash));
-	return layout;
-}
-
 bool reef_freeze_table(struct reef_freeze *freeze, Table *source, Table **result, uint32_t parent, const TValue *key) {
 	Table *copy = reef_ptrmap_get(&freeze->copies, source);
 	if (copy == NULL) {
-		struct layout layout = measure(source);
-		size_t nodes = layout.hash == 0 ? 0 : (size_t)1 << layout.log_size;
-		copy = reef_freeze_alloc(freeze, sizeof(Table) + layout.array * sizeof(TValue) + nodes * sizeof(Node));
+		struct reef_layout layout = reef_layout_of(source);
+		copy = reef_freeze_alloc(freeze, sizeof(Table) + reef_layout_size(&layout));
 		if (copy == NULL)
 			return false;
-		copy->alimit = layout.array;
-		copy->array = layout.array == 0 ? NULL : (TValue *)(copy + 1);
-		copy->lsizenode = layout.log_size;
-		if (nodes == 0) {
-			copy->node = (Node *)&empty_node;
-		} else {
-			copy->node = (Node *)(void *)((TValue *)(copy + 1) + layout.array);
-			copy->lastfree = copy->node + nodes;
-			for (size_t i = 0; i < nodes; i++)
-				setempty(gval(copy->node + i));
-		}
+		reef_layout_apply(&layout, copy, copy + 1);
 		if (!reef_ptrmap_put(&freeze->copies, source, copy) ||
 			!reef_trail_add(&freeze->tables, source, copy, parent, key))
 			return reef_freeze_no_memory(freeze);
@@ -238,7 +187,7 @@ static bool copy_entry(struct reef_freeze *freeze, uint32_t step, Table *copy, b
 static bool fill(struct reef_freeze *freeze, uint32_t step) {
 	Table *source = freeze->tables.steps[step].table, *copy = freeze->tables.steps[step].data;
 	unsigned int size = luaH_realasize(source), dense = copy->alimit;
-	bool record = copy->lastfree != NULL && sizenode(copy) <= RECORD_MAX;
+	bool record = reef_layout_is_record(copy);
 	bool metamethods = false;
 	TValue key;
 	for (unsigned int i = 0; i < dense; i++) {
@@ -254,20 +203,14 @@ static bool fill(struct reef_freeze *freeze, uint32_t step) {
 	}
 	for (int i = 0; i < sizenode(source); i++) {
 		const Node *n = gnode(source, i);
-		if (isempty(gval(n)) || in_array(n, dense))
+		if (isempty(gval(n)) || reef_layout_in_array(n, dense))
 			continue;
 		getnodekey(freeze->L, &key, n);
 		metamethods |= is_metamethod_name(&key);
 		if (!copy_entry(freeze, step, copy, record, &key, gval(n)))
 			return false;
 	}
-	copy->flags = ALL_METAMETHODS_ABSENT;
-	if (metamethods) {
-		for (int event = 0; event <= TM_EQ; event++) {
-			if (!isempty(luaH_getshortstr(copy, G(freeze->L)->tmname[event])))
-				copy->flags &= cast_byte(~(1u << event));
-		}
-	}
+	reef_layout_set_flags(freeze->L, copy, metamethods);
 	reef_freeze_mark(freeze, obj2gco(copy), LUA_VTABLE);
 	return copy_metatable(freeze, step, copy);
 }

@@ -11,19 +11,8 @@
 /* Finds the way to `t` by a search over the whole tree: only messages need it. */
 static void path_of(struct reef_owner *owner, const struct Table *t, char *out, size_t size) {
 	struct reef_snapshot *snapshot = (struct reef_snapshot *)(void *)owner;
-	struct reef_trail trail;
-	struct reef_ptrmap seen;
-	reef_trail_init(&trail);
-	reef_ptrmap_init(&seen);
 	snprintf(out, size, "%.100s", snapshot->name);
-	bool ok = reef_trail_add(&trail, snapshot->table, NULL, REEF_TRAIL_ROOT, NULL);
-	uint32_t at = 0;
-	for (; ok && at < trail.count && trail.steps[at].table != t; at++)
-		ok = reef_trail_add_children(&trail, at, &seen);
-	if (ok && at < trail.count)
-		reef_trail_path(&trail, at, NULL, out, size);
-	reef_ptrmap_fini(&seen);
-	reef_trail_fini(&trail);
+	reef_trail_find(snapshot->table, t, snapshot->name, out, size);
 }
 
 static struct reef_snapshot *new_snapshot(const char *name) {

@@ -1,6 +1,8 @@
 /* A worklist over a tree of tables that remembers how each table was reached. */
 #include "trail.h"
 
+#include <stdio.h>
+
 #include "core/alloc.h"
 #include "overlay/path.h"
 
@@ -72,8 +74,36 @@ void reef_trail_path(struct reef_trail *trail, uint32_t step, const TValue *key,
 		below = at;
 		at = above;
 	}
-	for (at = trail->steps[below].parent; at != REEF_TRAIL_ROOT; at = trail->steps[at].parent)
+	for (at = below == REEF_TRAIL_ROOT ? below : trail->steps[below].parent; at != REEF_TRAIL_ROOT; at = trail->steps[at].parent)
 		reef_path_append(path, size, &trail->steps[at].key);
 	if (key != NULL)
 		reef_path_append(path, size, key);
+}
+
+void reef_trail_way(const struct reef_trail *trail, uint32_t step, char *path, size_t size) {
+	uint32_t steps[32];
+	int n = 0;
+	for (; n < 32 && trail->steps[step].parent != REEF_TRAIL_ROOT; step = trail->steps[step].parent)
+		steps[n++] = step;
+	while (n > 0)
+		reef_path_append(path, size, &trail->steps[steps[--n]].key);
+}
+
+bool reef_trail_find(Table *root, const Table *wanted, const char *name, char *path, size_t size) {
+	struct reef_trail trail;
+	struct reef_ptrmap seen;
+	reef_trail_init(&trail);
+	reef_ptrmap_init(&seen);
+	bool ok = reef_trail_add(&trail, root, NULL, REEF_TRAIL_ROOT, NULL);
+	uint32_t at = 0;
+	for (; ok && at < trail.count && trail.steps[at].table != wanted; at++)
+		ok = reef_trail_add_children(&trail, at, &seen);
+	bool found = ok && at < trail.count;
+	if (found) {
+		snprintf(path, size, "%.100s", name);
+		reef_trail_path(&trail, at, NULL, path, size);
+	}
+	reef_ptrmap_fini(&seen);
+	reef_trail_fini(&trail);
+	return found;
 }

@@ -35,4 +35,11 @@ bool reef_trail_add_children(struct reef_trail *trail, uint32_t at, struct reef_
  * reef_trail_fini may follow. */
 void reef_trail_path(struct reef_trail *trail, uint32_t step, const TValue *key, char *path, size_t size);
 
+/* Appends the way to the step's table, of which at most the last 32 keys, and leaves the trail as it is. */
+void reef_trail_way(const struct reef_trail *trail, uint32_t step, char *path, size_t size);
+
+/* Searches a tree for a table. True: `path` has the way to it, from the root's name on. Otherwise (it is not there, or
+ * memory is out) it is as it was. */
+bool reef_trail_find(Table *root, const Table *wanted, const char *name, char *path, size_t size);
+
 #endif

@@ -32,6 +32,18 @@ struct reef_vm *reef_vm_of(lua_State *L) {
 /* Bytes: about what a small service allocates until it is ready; most of that stays. */
 #define FIRST_COLLECTION (10 * 1024)
 
+struct reef_vm_closer {
+	struct reef_vm_closer *next;
+	void (*f)(void *ud);
+	void *ud;
+};
+
+void reef_vm_on_close(struct reef_vm *vm, void (*f)(void *ud), void *ud) {
+	struct reef_vm_closer *closer = reef_malloc(sizeof(*closer));
+	*closer = (struct reef_vm_closer){vm->closers, f, ud};
+	vm->closers = closer;
+}
+
 void reef_vm_opened(lua_State *L) {
 	luaE_setdebt(G(L), -(l_mem)FIRST_COLLECTION);
 }
@@ -42,6 +54,12 @@ void reef_vm_close(lua_State *L) {
 	if (vm != NULL) {
 		reef_codecache_leave(vm);
 		reef_versions_leave(vm);
+		while (vm->closers != NULL) {
+			struct reef_vm_closer *closer = vm->closers;
+			vm->closers = closer->next;
+			closer->f(closer->ud);
+			reef_free(closer);
+		}
 		reef_free(vm);
 	}
 }

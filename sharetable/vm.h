@@ -23,10 +23,14 @@ struct reef_vm {
 	/* Versions of shared tables. */
 	struct reef_holder **holders;
 	unsigned int holder_count, holder_capacity;
+	/* What others want to do when the VM is gone. */
+	struct reef_vm_closer *closers;
 };
 
 /* May raise a memory error. */
 struct reef_vm *reef_vm_of(lua_State *L);
+/* Calls f(ud) when the VM's objects are gone, on the thread that ended it. */
+void reef_vm_on_close(struct reef_vm *vm, void (*f)(void *ud), void *ud);
 /* A new VM has its libraries: puts off its first collection until it has grown a little. */
 void reef_vm_opened(lua_State *L);
 /* As lua_close; then lets go of everything the VM held. */

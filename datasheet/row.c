@@ -1,0 +1,159 @@
+/* Rows and strings of datasheets. */
+#include "row.h"
+
+#include <string.h>
+
+#include "core/alloc.h"
+#include "sharetable/overlay/pool.h"
+
+/* ---- rows ---- */
+
+static void mark(GCObject *o, int tag) {
+	o->next = (GCObject *)(void *)&reef_row_owner;
+	o->tt = cast_byte(tag);
+	o->marked = REEF_SHARED_MARK;
+}
+
+struct reef_row *reef_row_new(void) {
+	struct reef_row *row = reef_try_malloc(sizeof(*row));
+	struct reef_layout nothing = {0, 0, 0};
+	if (row == NULL)
+		return NULL;
+	memset(row, 0, sizeof(*row));
+	reef_layout_apply(&nothing, &row->table, NULL);
+	return row;
+}
+
+void reef_row_share(struct reef_row *row) {
+	mark(obj2gco(&row->table), LUA_VTABLE);
+}
+
+bool reef_content_new(const struct reef_layout *layout, Table *t) {
+	size_t size = reef_layout_size(layout);
+	void *memory = size == 0 ? NULL : reef_try_malloc(size);
+	if (size > 0 && memory == NULL)
+		return false;
+	reef_layout_apply(layout, t, memory);
+	for (unsigned int i = 0; i < t->alimit; i++)
+		setempty(&t->array[i]);
+	return true;
+}
+
+void reef_content_free(Table *t) {
+	if (t->array != NULL)
+		reef_free(t->array);
+	else if (!isdummy(t))
+		reef_free(t->node);
+}
+
+size_t reef_content_size(const Table *t) {
+	return t->alimit * sizeof(TValue) + (isdummy(t) ? 0 : (size_t)sizenode(t) * sizeof(Node));
+}
+
+void reef_content_each(const Table *t, void (*f)(void *ud, const TValue *v), void *ud) {
+	for (unsigned int i = 0; i < t->alimit; i++)
+		f(ud, &t->array[i]);
+	if (isdummy(t))
+		return;
+	for (int i = 0; i < sizenode(t); i++) {
+		Node *n = gnode(t, i);
+		TValue key;
+		if (isempty(gval(n)))
+			continue;
+		getnodekey(NULL, &key, n);
+		if (ttisstring(&key))
+			f(ud, &key);
+		f(ud, gval(n));
+	}
+}
+
+/* ---- strings ---- */
+
+/* A string with what is ours in front of it. */
+struct counted {
+	struct counted *next; /* in its chain */
+	size_t refs;
+	TString string;
+};
+
+static struct counted **chains;
+static size_t chain_count, string_count;
+
+static struct counted *counted_of(const TString *s) {
+	return (struct counted *)(void *)((char *)(void *)s - offsetof(struct counted, string));
+}
+
+static bool is_counted(const TString *s) {
+	return reef_owner_of(s) == &reef_row_owner;
+}
+
+static bool same(const TString *a, const TString *b) {
+	return a->tt == b->tt && a->hash == b->hash && tsslen(a) == tsslen(b) &&
+		   memcmp(getstr(a), getstr(b), tsslen(a)) == 0;
+}
+
+static bool grow(void) {
+	size_t count = chain_count == 0 ? 1024 : chain_count * 2;
+	struct counted **larger = reef_try_malloc(count * sizeof(*larger));
+	if (larger == NULL)
+		return false;
+	memset(larger, 0, count * sizeof(*larger));
+	for (size_t i = 0; i < chain_count; i++) {
+		for (struct counted *c = chains[i], *next; c != NULL; c = next) {
+			next = c->next;
+			c->next = larger[c->string.hash & (count - 1)];
+			larger[c->string.hash & (count - 1)] = c;
+		}
+	}
+	reef_free(chains);
+	chains = larger;
+	chain_count = count;
+	return true;
+}
+
+TString *reef_row_string(const TString *source, bool name) {
+	if (source->tt == LUA_VSHRSTR) {
+		TString *pooled = name ? reef_pool_add(source) : reef_pool_find(getstr(source), source->shrlen, source->hash);
+		if (pooled != NULL)
+			return pooled;
+	} else {
+		luaS_hashlongstr((TString *)source);
+	}
+	if (string_count >= chain_count && !grow())
+		return NULL;
+	struct counted **chain = &chains[source->hash & (chain_count - 1)];
+	struct counted *c = *chain;
+	while (c != NULL && !same(&c->string, source))
+		c = c->next;
+	if (c == NULL) {
+		size_t size = sizelstring(tsslen(source));
+		c = reef_try_malloc(offsetof(struct counted, string) + size);
+		if (c == NULL)
+			return NULL;
+		memcpy(&c->string, source, size);
+		mark(obj2gco(&c->string), source->tt);
+		if (source->tt == LUA_VSHRSTR)
+			c->string.u.hnext = NULL;
+		c->refs = 0;
+		c->next = *chain;
+		*chain = c;
+		string_count++;
+	}
+	c->refs++;
+	return &c->string;
+}
+
+bool reef_row_string_unref(TString *s) {
+	if (!is_counted(s) || --counted_of(s)->refs > 0)
+		return false;
+	struct counted **link = &chains[s->hash & (chain_count - 1)];
+	while (*link != counted_of(s))
+		link = &(*link)->next;
+	*link = counted_of(s)->next;
+	string_count--;
+	return true;
+}
+
+void reef_row_string_free(TString *s) {
+	reef_free(counted_of(s));
+}

@@ -1,0 +1,52 @@
+/* Rows and strings of datasheets: shared tables that are switched to new content while they stay where they are.
+ *
+ * A row is a Lua table header that lives on as long as some sheet leads to it; readers hold it. Its content (array and
+ * nodes, one block) is exchanged when the world stands still. Strings of the contents are kept once for all sheets and
+ * counted. Everything here is for the one thread that is publishing (plan.h); readers only read.
+ */
+#ifndef REEF_DATASHEET_ROW_H
+#define REEF_DATASHEET_ROW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sharetable/layout.h"
+#include "sharetable/overlay/ov.h"
+#include "sharetable/overlay/owner.h"
+
+struct reef_row {
+	Table table;
+	uint32_t refs;    /* cells of contents, and sheets, that lead to it */
+	uint32_t entries; /* of the hash part */
+};
+
+static inline struct reef_row *reef_row_of(const Table *t) {
+	return (struct reef_row *)(void *)t;
+}
+
+/* The owner of all rows and strings of datasheets. */
+extern struct reef_owner reef_row_owner;
+
+/* An empty row without references, not shared yet. NULL when out of memory. */
+struct reef_row *reef_row_new(void);
+/* It is filled: from now on stock Lua cannot write it. */
+void reef_row_share(struct reef_row *row);
+
+/* Gives a header a content of that layout, its array empty. False when out of memory. */
+bool reef_content_new(const struct reef_layout *layout, Table *t);
+/* Frees a header's content. */
+void reef_content_free(Table *t);
+/* Bytes. */
+size_t reef_content_size(const Table *t);
+
+/* Calls f for every value, and every key that is a string, of a content. */
+void reef_content_each(const Table *t, void (*f)(void *ud, const TValue *v), void *ud);
+
+/* The shared string like `source`, with one more reference. `name`: pool it if it is an identifier. NULL when out of
+ * memory. */
+TString *reef_row_string(const TString *source, bool name);
+/* True: that was the last reference. Nobody finds the string any more, but readers may still hold it. */
+bool reef_row_string_unref(TString *s);
+void reef_row_string_free(TString *s);
+
+#endif

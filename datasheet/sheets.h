@@ -1,0 +1,43 @@
+/* Sheets: named trees of rows that all services read, and that change for all of them at the same moment.
+ *
+ * Publishing has two parts. Planning compares new tables with the sheets' rows and makes whatever content changes; it
+ * takes as long as it takes, in one slice of the publisher. Committing stops the world for a moment and switches all
+ * changed rows of all planned sheets at once. One plan at a time in the process.
+ */
+#ifndef REEF_DATASHEET_SHEETS_H
+#define REEF_DATASHEET_SHEETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+struct reef_plan;
+
+/* Begins a plan. NULL: somebody else is publishing; try again later. */
+struct reef_plan *reef_plan_new(void);
+/* Gives up what was not committed. */
+void reef_plan_delete(struct reef_plan *plan);
+
+/* Plans the table at `index` to be what the sheet of that name holds; the name may be a new one. False: `why` says what
+ * cannot be shared, and where, or that memory is out; the plan is of no more use. Never raises. */
+bool reef_plan_add(struct reef_plan *plan, lua_State *L, const char *name, int index, char *why, size_t size);
+
+/* What is left to do before a commit. False when out of memory. Afterwards nothing may be added. */
+bool reef_plan_prepare(struct reef_plan *plan);
+/* How many rows will be switched, made and removed. */
+void reef_plan_stat(const struct reef_plan *plan, size_t *changed, size_t *added, size_t *removed);
+
+/* Switches. False: the service `*in_the_way` was running for longer than `patience_ns` (0: unknown); try again later.
+ * After a success the plan can only be deleted. Only from a slice. */
+bool reef_plan_commit(struct reef_plan *plan, uint64_t patience_ns, uint32_t *in_the_way);
+
+/* Pushes the sheet of that name. False: there is none, nothing is pushed. */
+bool reef_sheets_query(lua_State *L, const char *name);
+bool reef_sheets_exists(const char *name);
+
+/* Calls `each` with name, version (how often it was published) of all sheets, locked. */
+void reef_sheets_each(void (*each)(void *ud, const char *name, uint64_t version), void *ud);
+
+#endif

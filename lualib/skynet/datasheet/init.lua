@@ -1,0 +1,2 @@
+-- skynet.datasheet: reading sheets. See reef.datasheet.
+return { query = require("reef.datasheet").query }

@@ -1,0 +1,70 @@
+/* How a shared table lies in memory. */
+#include "layout.h"
+
+#define RECORD_MAX 64
+
+#define ALL_METAMETHODS_ABSENT cast_byte((1u << (TM_EQ + 1)) - 1)
+
+/* For tables without hash part. Stock Lua has its own one, of the same content, and recognizes such tables by their
+ * `lastfree`. */
+static const Node empty_node = {.u = {.tt_ = LUA_VEMPTY, .key_tt = LUA_VNIL}};
+
+struct reef_layout reef_layout_of(Table *t) {
+	struct reef_layout layout = {0, 0, 0};
+	unsigned int size = luaH_realasize(t);
+	while (layout.array < size && !isempty(&t->array[layout.array]))
+		layout.array++;
+	if (layout.array == size && !isdummy(t)) {
+		while (layout.array < (unsigned int)INT_MAX && !isempty(luaH_getint(t, (lua_Integer)layout.array + 1)))
+			layout.array++;
+	}
+	for (unsigned int i = layout.array; i < size; i++)
+		layout.hash += !isempty(&t->array[i]);
+	for (int i = 0; i < sizenode(t); i++) {
+		const Node *n = gnode(t, i);
+		layout.hash += !isempty(gval(n)) && !reef_layout_in_array(n, layout.array);
+	}
+	if (layout.hash > 0)
+		layout.log_size = cast_byte(luaO_ceillog2(layout.hash));
+	return layout;
+}
+
+static size_t node_count(const struct reef_layout *layout) {
+	return layout->hash == 0 ? 0 : (size_t)1 << layout->log_size;
+}
+
+size_t reef_layout_size(const struct reef_layout *layout) {
+	return layout->array * sizeof(TValue) + node_count(layout) * sizeof(Node);
+}
+
+void reef_layout_apply(const struct reef_layout *layout, Table *t, void *memory) {
+	size_t nodes = node_count(layout);
+	t->alimit = layout->array;
+	t->array = layout->array == 0 ? NULL : memory;
+	t->lsizenode = layout->log_size;
+	if (nodes == 0) {
+		t->node = (Node *)&empty_node;
+		t->lastfree = NULL;
+		return;
+	}
+	t->node = (Node *)(void *)((TValue *)memory + layout->array);
+	t->lastfree = t->node + nodes;
+	for (size_t i = 0; i < nodes; i++) {
+		Node *n = &t->node[i];
+		gnext(n) = 0;
+		setnilkey(n);
+		setempty(gval(n));
+	}
+}
+
+bool reef_layout_is_record(const Table *t) {
+	return !isdummy(t) && sizenode(t) <= RECORD_MAX;
+}
+
+void reef_layout_set_flags(lua_State *L, Table *t, bool metamethods) {
+	t->flags = ALL_METAMETHODS_ABSENT;
+	for (int event = 0; metamethods && event <= TM_EQ; event++) {
+		if (!isempty(luaH_getshortstr(t, G(L)->tmname[event])))
+			t->flags &= cast_byte(~(1u << event));
+	}
+}

@@ -1,0 +1,308 @@
+local skynet = require "skynet"
+local test = require "test"
+local builder = require "skynet.datasheet.builder"
+local datasheet = require "skynet.datasheet"
+local sheets = require "reef.datasheet"
+
+local function reader()
+	local address = test.service "share_reader"
+	return function(source, ...)
+		return skynet.call(address, "lua", source, ...)
+	end
+end
+
+local function copy(t)
+	local c = {}
+	for k, v in pairs(t) do
+		c[k] = type(v) == "table" and copy(v) or v
+	end
+	return c
+end
+
+test.case("a sheet reads like the table it was made of", function()
+	local data = {
+		big = 3000000000, f = 0.1, i53 = 9007199254740993, neg = -1.5, s = "a\0b", long = ("x"):rep(100), yes = true, no = false,
+		[1001] = { x = 1 }, [1.5] = "float", [true] = "bool", [""] = "empty",
+		list = { 1, 2, 3, { "nested" } }, holes = { 1, nil, 3 },
+	}
+	builder.new("read", data)
+	local sheet = datasheet.query "read"
+	test.equal(copy(sheet), data)
+	test.equal(#sheet.list, 3 + 1)
+	test.equal(math.type(sheet.big), "integer")
+	test.truthy(rawequal(sheet, datasheet.query "read") and rawequal(sheet.list[4], datasheet.query("read").list[4]))
+	test.truthy(next(sheet) ~= nil and rawlen(sheet.list) == 4 and table.concat(sheet.list, ",", 1, 3) == "1,2,3")
+	local run = reader()
+	test.equal(run [[
+		T = require "skynet.datasheet".query "read"
+		return T.s, rawget(T, "f"), next(T.list), select("#", table.unpack(T.list))
+	]], "a\0b")
+end)
+
+test.case("held references follow updates, nested ones too, in all services at once", function()
+	builder.new("follow", { v = 1, row = { v = 1, deep = { v = 1 } }, list = { { v = 1 }, { v = 2 } } })
+	local sheet = datasheet.query "follow"
+	local row, deep, first = sheet.row, sheet.row.deep, sheet.list[1]
+	local run = reader()
+	run [[ T = require "skynet.datasheet".query "follow" deep = T.row.deep list = T.list ]]
+	builder.update("follow", { v = 2, row = { v = 2, deep = { v = 2 }, new = "key" }, list = { { v = 10 }, { v = 2 }, { v = 30 } } })
+	test.equal(sheet.v, 2)
+	test.equal(deep.v, 2)
+	test.equal(row.new, "key")
+	test.truthy(rawequal(sheet.row, row) and rawequal(row.deep, deep) and rawequal(sheet.list[1], first))
+	test.equal(run "return { T.v, deep.v, #list, list[3].v, T.row.new }", { 2, 2, 3, 30, "key" })
+	builder.update("follow", { v = 3, row = { v = 3, deep = { v = 3 } }, list = { { v = 10 } } })
+	test.equal(row.new, nil)
+	test.equal(#sheet.list, 1)
+	test.equal(run "return { T.v, deep.v, #list, T.row.new }", { 3, 3, 1 })
+end)
+
+test.case("a row that was removed says so, and one that comes back is another", function()
+	builder.new("rows", { a = { x = 1, sub = { y = 1 } }, b = { x = 2 }, list = { { 1 }, { 2 } } })
+	local sheet = datasheet.query "rows"
+	local a, sub, second = sheet.a, sheet.a.sub, sheet.list[2]
+	builder.update("rows", { b = { x = 20 }, list = { { 1 } } })
+	test.raises("datasheet: rows.a was removed by an update", function()
+		return a.x
+	end)
+	test.raises("rows.a.sub was removed", function()
+		return #sub
+	end)
+	test.raises("rows.list%[2%] was removed", function()
+		return second[1]
+	end)
+	test.raises("was removed", pairs, a)
+	test.raises("shared table: rows.a", function()
+		a.x = 1
+	end)
+	test.equal(sheet.a, nil)
+	test.equal(sheet.b.x, 20)
+	builder.update("rows", { a = { x = 3 }, b = 5, list = { { 1 } } })
+	test.equal(sheet.a.x, 3)
+	test.equal(sheet.b, 5)
+	test.raises("rows.a was removed", function()
+		return a.x
+	end)
+end)
+
+test.case("writes are refused with the place", function()
+	builder.new("ro", { row = { hp = 1 }, list = { 1 } })
+	local sheet = datasheet.query "ro"
+	test.raises("attempt to change a shared table: ro.row.hp is read%-only", function()
+		sheet.row.hp = 2
+	end)
+	test.raises("ro.list%[2%]", table.insert, sheet.list, 1)
+	test.raises("ro.row", setmetatable, sheet.row, {})
+	test.raises("ro.x", rawset, sheet, "x", 1)
+end)
+
+test.case("what cannot be published is named, and changes nothing", function()
+	builder.new("bad", { v = 1, list = { { 1 } } })
+	local sheet = datasheet.query "bad"
+	for _, case in ipairs {
+		{ { v = 2, list = { { print } } }, "cannot share a function at 'bad.list%[1%]%[1%]'" },
+		{ { v = 2, f = io.stdout }, "cannot share a userdata at 'bad.f'" },
+		{ { v = 2, [{}] = 1 }, "cannot share a table as key at 'bad%[<table>%]'" },
+		{ { v = 2, m = setmetatable({}, {}) }, "cannot share a table with a metatable at 'bad.m'" },
+		{ setmetatable({}, {}), "cannot share a table with a metatable at 'bad'" },
+	} do
+		test.raises(case[2], builder.update, "bad", case[1])
+		test.raises(case[2], sheets.publish, { bad = case[1] })
+		test.equal(copy(sheet), { v = 1, list = { { 1 } } })
+	end
+	test.raises("there is a sheet 'bad' already", builder.new, "bad", {})
+	test.raises("there is no sheet 'none'", builder.update, "none", {})
+	test.raises("there is no sheet 'none'", datasheet.query, "none")
+	test.raises("a table is needed", builder.new, "none", 5)
+	builder.update("bad", builder.compile { v = 3 })
+	test.equal(copy(sheet), { v = 3 })
+end)
+
+test.case("a publication costs what changed", function()
+	local rows = {}
+	for i = 1, 1000 do
+		rows[i] = { id = i, name = "row" .. i }
+	end
+	test.equal(sheets.publish { cost = rows }, { changed = 0, added = 1001, removed = 0 })
+	test.equal(sheets.publish { cost = rows }, { changed = 0, added = 0, removed = 0 })
+	rows[500].name = "another"
+	test.equal(sheets.publish { cost = rows }, { changed = 1, added = 0, removed = 0 })
+	rows[1001] = { id = 1001 }
+	rows[1] = nil
+	rows[1] = 5
+	test.equal(sheets.publish { cost = rows }, { changed = 1, added = 1, removed = 1 })
+	test.equal(datasheet.query("cost")[500].name, "another")
+	rows[2].id = 2.0
+	test.equal(sheets.publish { cost = rows }.changed, 1)
+	test.equal(math.type(datasheet.query("cost")[2].id), "float")
+end)
+
+test.case("a table that is found twice is one row", function()
+	local shared = { v = 1 }
+	sheets.publish { twice = { a = shared, b = shared, list = { shared } } }
+	local sheet = datasheet.query "twice"
+	local a = sheet.a
+	test.truthy(rawequal(sheet.a, sheet.b) and rawequal(sheet.a, sheet.list[1]))
+	sheets.publish { twice = { a = { v = 2 }, b = { v = 3 }, list = {} } }
+	test.equal({ sheet.a.v, sheet.b.v, #sheet.list }, { 2, 3, 0 })
+	test.equal(a.v, 2)
+	local loop = {}
+	loop.loop = loop
+	sheets.publish { loop = loop }
+	test.truthy(rawequal(datasheet.query("loop").loop, datasheet.query "loop"))
+end)
+
+local INVARIANT = [[
+	local datasheet = require "skynet.datasheet"
+	local prices, costs = datasheet.query "prices", datasheet.query "costs"
+	local skynet = require "skynet"
+	local first, last, reads = prices.version, ...
+	local rows = {}
+	reads = 0
+	repeat
+		local v = prices.version
+		assert(costs.version == v, "the sheets are of two versions")
+		for i, row in ipairs(prices) do
+			assert(row.v == v and costs[i].v == v, "a row is of another version")
+			assert(row.name == "row " .. i .. " of " .. v, row.name)
+			rows[row.name] = row
+		end
+		for k, row in pairs(rows) do
+			assert(k:match "^row %d+ of %d+$")
+			rows[k] = nil
+			break
+		end
+		reads = reads + 1
+		if reads % 7 == 0 then collectgarbage("step") end
+		skynet.yield()
+	until prices.version >= last
+	return reads
+]]
+
+test.case("no service ever sees half a publication", { timeout = 240 }, function()
+	local last = test.count(200)
+	local function data(v)
+		local prices, costs = { version = v }, { version = v }
+		for i = 1, 20 + v % 5 do
+			prices[i] = { v = v, name = "row " .. i .. " of " .. v }
+			costs[i] = { v = v }
+		end
+		return { prices = prices, costs = costs }
+	end
+	sheets.publish(data(1))
+	local waiting = 0
+	local total = 0
+	for i = 1, 8 do
+		local run = reader()
+		waiting = waiting + 1
+		skynet.fork(function()
+			if i % 2 == 0 then
+				run "collectgarbage 'incremental'"
+			end
+			total = total + run(INVARIANT, last)
+			waiting = waiting - 1
+		end)
+	end
+	for v = 2, last do
+		sheets.publish(data(v))
+	end
+	test.eventually("all readers have seen the last version", 60, function()
+		return waiting == 0
+	end)
+	test.truthy(total > 8)
+end)
+
+test.case("a service in a long message delays a publication, not the process", function()
+	builder.new("long", { 1 })
+	local address = test.service "share_reader"
+	local done = false
+	skynet.fork(function()
+		skynet.call(address, "lua", "local t = os.clock() while os.clock() - t < 0.3 do end")
+		done = true
+	end)
+	skynet.sleep(5)
+	builder.update("long", { 2 })
+	test.equal(datasheet.query("long")[1], 2)
+	test.eventually("the long message ends", 20, function()
+		return done
+	end)
+end)
+
+test.case("what nobody holds is freed, and what somebody holds stays good", function()
+	local function rows(v)
+		local t = {}
+		for i = 1, 50 do
+			t["k" .. i + v] = { name = "the name of " .. i .. " in " .. v, list = { "string " .. i * v } }
+		end
+		return t
+	end
+	sheets.publish { garbage = rows(0) }
+	local run = reader()
+	run [[
+		T = require "skynet.datasheet".query "garbage"
+		names = {}
+		for k, row in pairs(T) do names[row.name] = row.list[1] end
+		row = T.k1
+	]]
+	for v = 1, test.count(500) do
+		sheets.publish { garbage = rows(v) }
+		if v % 50 == 0 then
+			run "local n = #names for k, row in pairs(T) do names[row.name] = row.list[1] end"
+		end
+	end
+	test.eventually("only the row that is held is left", 20, function()
+		sheets.collect()
+		return sheets.stat().retired == 1
+	end)
+	test.equal(run [[
+		collectgarbage()
+		for name, s in pairs(names) do assert(name:match "^the name of %d+ in %d+$" and s:match "^string %d+$") end
+		return select(2, pcall(function() return row.name end))
+	]]:match "datasheet: garbage.k1 was removed", "datasheet: garbage.k1 was removed")
+	run "row = nil collectgarbage()"
+	test.eventually("nothing is left", 20, function()
+		sheets.collect()
+		return sheets.stat().retired == 0
+	end)
+end)
+
+test.case("readers that end owe nothing", function()
+	sheets.publish { ends = { row = { name = "some name that is not an identifier" } } }
+	local addresses = {}
+	for i = 1, 10 do
+		addresses[i] = skynet.newservice "share_reader"
+		skynet.call(addresses[i], "lua", 'T = require "skynet.datasheet".query "ends" row = T.row')
+	end
+	sheets.publish { ends = {} }
+	local kill = require("skynet.manager").kill
+	for i, address in ipairs(addresses) do
+		if i == 5 then
+			sheets.collect()
+		end
+		kill(address)
+	end
+	test.eventually("all is freed", 20, function()
+		sheets.collect()
+		return sheets.stat().retired == 0
+	end)
+end)
+
+test.case("two publishers take turns", function()
+	local waiting = 2
+	for n = 1, 2 do
+		skynet.fork(function()
+			for i = 1, 20 do
+				sheets.publish { ["turn" .. n] = { i }, turn = { i } }
+			end
+			waiting = waiting - 1
+		end)
+	end
+	local address = test.service "share_reader"
+	skynet.call(address, "lua", 'for i = 1, 20 do require("reef.datasheet").publish { turn = { i } } end')
+	test.eventually("both are done", 20, function()
+		return waiting == 0
+	end)
+	test.equal(datasheet.query("turn1")[1], 20)
+end)
+
+test.run()

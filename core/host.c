@@ -161,7 +161,7 @@ static int f_collectgarbage(lua_State *L) {
 	const char *option = luaL_optstring(L, 1, "collect");
 	if (strcmp(option, "incremental") == 0 || strcmp(option, "generational") == 0)
 		reef_host_get(L)->collector_chosen = true;
-	return stock_collectgarbage(L);
+	return __atomic_load_n(&stock_collectgarbage, __ATOMIC_RELAXED)(L);
 }
 
 static int open_all(lua_State *L) {

@@ -276,7 +276,7 @@ bool reef_plan_add(struct reef_plan *plan, lua_State *L, const char *name, int i
 		sethvalue(L, &old, &plan->sheet->root->table);
 	struct reef_row *root = row_for(plan, source, &old, REEF_TRAIL_ROOT, NULL);
 	bool ok = root != NULL;
-	if (ok)
+	if (ok && plan->sheet->version == 0)
 		plan->sheet->root = root;
 	for (uint32_t i = 0; ok && i < plan->found.count; i++)
 		ok = plan_row(plan, i);

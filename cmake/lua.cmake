@@ -60,4 +60,4 @@ target_compile_definitions(reef_lua PUBLIC LUA_COMPAT_5_3 PRIVATE LUA_USE_LINUX
 	"$<$<CONFIG:Debug>:LUA_USE_APICHECK>")
 target_include_directories(reef_lua SYSTEM PUBLIC "${lua_dir}")
 target_include_directories(reef_lua PRIVATE "${REEF_OVERLAY_DIR}" "${PROJECT_SOURCE_DIR}")
-target_link_libraries(reef_lua PRIVATE reef_base PUBLIC m ${CMAKE_DL_LIBS})
+target_link_libraries(reef_lua PRIVATE reef_base reef_hot PUBLIC m ${CMAKE_DL_LIBS})

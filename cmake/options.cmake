@@ -33,13 +33,14 @@ target_compile_definitions(reef_flags INTERFACE
 	"$<$<NOT:$<CONFIG:Debug>>:NDEBUG>")
 target_include_directories(reef_flags INTERFACE ${PROJECT_SOURCE_DIR})
 
-# Optimising across files makes a call between services a fifth cheaper. Only `reef` itself is linked that way: objects
-# carry plain code as well, so that the many test programs link fast.
+# Optimising across files makes a call between services a fifth cheaper. Only the engine and Lua take part, and only `reef`
+# itself is linked that way: their objects carry plain code as well, so that the many test programs link fast.
+add_library(reef_hot INTERFACE)
 if(CMAKE_C_COMPILER_ID STREQUAL GNU)
 	option(REEF_LTO "Link-time optimisation of release builds" ON)
 endif()
 if(REEF_LTO AND CMAKE_BUILD_TYPE STREQUAL Release)
-	target_compile_options(reef_base INTERFACE -flto -ffat-lto-objects)
+	target_compile_options(reef_hot INTERFACE -flto -ffat-lto-objects)
 	set(reef_link_options -flto=auto -O2 "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
 	set(reef_test_link_options -fno-lto)
 endif()

@@ -20,7 +20,8 @@ local function load(what, name, is_file, ...)
 	end
 end
 
----Runs a file, which has to return a table; the file's name becomes the table's. If it fails, what was loaded before stays.
+---Runs a file, which has to return a table; the file's name becomes the table's. If it fails, what was loaded before
+---stays.
 ---@param filename string
 ---@param ... any arguments of the chunk: whatever may be shared
 function sharetable.loadfile(filename, ...)
@@ -84,7 +85,8 @@ function sharetable.update(...)
 end
 
 ---What there is, and who holds it. `bytes` and `versions` count every version once.
----@return table stat { bytes=, versions=, names = { [name] = { { version=, bytes=, current=, readers = { { address=, left=, pinned_by= } } } } } }
+---@return table stat { bytes=, versions=, names = { [name] = list of { version=, bytes=, current=, readers= } } },
+---where readers is a list of { address=, left=, pinned_by= }
 function sharetable.stat()
 	local stat = { bytes = 0, versions = 0, names = {} }
 	local seen = {}

@@ -29,7 +29,8 @@ test.case("what one service loads all read, and it is one table in each", functi
 end)
 
 test.case("files and sources get their arguments, strings too", function()
-	local path = write_file("cfg.lua", "local a, b, c, d = ... return { a = a, b = b, n = select('#', ...), f = c, t = d }")
+	local path = write_file("cfg.lua",
+		"local a, b, c, d = ... return { a = a, b = b, n = select('#', ...), f = c, t = d }")
 	sharetable.loadfile(path, "text", nil, math.abs, { 1 })
 	test.equal(sharetable.query(path), { a = "text", n = 4, f = math.abs, t = { 1 } })
 	sharetable.loadstring("source", "return { (...) }", 42)

@@ -35,7 +35,8 @@ test.case("while there is no primary writes wait for one, within their deadline"
 	set:elect(nil)
 	-- The first may still be refused by who was primary until then.
 	pcall(c.insertOne, c, { _id = 2 }, { timeoutMS = 800 })
-	local err = test.within(20, test.raises, "no suitable server in time", c.insertOne, c, { _id = 2 }, { timeoutMS = 800 })
+	local err = test.within(20, test.raises, "no suitable server in time", c.insertOne, c, { _id = 2 },
+		{ timeoutMS = 800 })
 	test.equal(err.outcome, "not sent")
 end)
 

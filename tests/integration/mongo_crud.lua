@@ -61,7 +61,8 @@ test.case("one document is found and changed, replaced or removed", function()
 	local c = collection()
 	c:insertMany { { _id = 1, n = 1 }, { _id = 2, n = 2 } }
 	test.equal(c:findOneAndUpdate({ _id = 1 }, { ["$inc"] = { n = 5 } }), { _id = 1, n = 1 })
-	test.equal(c:findOneAndUpdate({ _id = 1 }, { ["$inc"] = { n = 5 } }, { returnDocument = "after" }), { _id = 1, n = 11 })
+	test.equal(c:findOneAndUpdate({ _id = 1 }, { ["$inc"] = { n = 5 } }, { returnDocument = "after" }),
+		{ _id = 1, n = 11 })
 	test.equal(c:findOneAndReplace({ _id = 2 }, { m = 3 }, { returnDocument = "After" }), { _id = 2, m = 3 })
 	test.equal(c:findOneAndDelete { n = 11 }, { _id = 1, n = 11 })
 	test.equal(c:findOneAndDelete { n = 11 }, nil)

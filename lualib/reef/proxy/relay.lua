@@ -1,8 +1,8 @@
 -- What the proxies share: messages that go through a service without being looked at.
 --
--- A proxy is a service (service/reef_proxy.lua) that takes every message as bytes, before the dispatcher. Each request is
--- an *entry*; it is sent on in the proxy's own name, and the reply goes back to whoever asked. No coroutine waits for it,
--- so that an entry costs a small table and nothing else. Debug messages and timers are the proxy's own.
+-- A proxy is a service (service/reef_proxy.lua) that takes every message as bytes, before the dispatcher. Each request
+-- is an *entry*; it is sent on in the proxy's own name, and the reply goes back to whoever asked. No coroutine waits
+-- for it, so that an entry costs a small table and nothing else. Debug messages and timers are the proxy's own.
 local core = require "skynet.core"
 local debug = require "skynet.debug"
 local skynet = require "skynet"

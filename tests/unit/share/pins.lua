@@ -1,6 +1,7 @@
 local function fill(v)
-	publish("pin", ("return { v = %d, name = 'a name of %d', f = function() return %d end, g = function(f) f() return %d end, "
-		.. "make = function() return function() return %d end end, words = 'one two three of %d' }"):format(v, v, v, v, v, v))
+	publish("pin", ("return { v = %d, name = 'a name of %d', f = function() return %d end, "
+		.. "g = function(f) f() return %d end, make = function() return function() return %d end end, "
+		.. "words = 'one two three of %d' }"):format(v, v, v, v, v, v))
 end
 
 local version = 1

@@ -332,7 +332,7 @@ function client:start_event(op, server, entry, body)
 		self.last_request = self.last_request + 1
 		self:emit("CommandStarted", {
 			commandName = op.name, databaseName = op.db, address = server.address, connectionId = entry.id,
-			requestId = self.last_request, command = body, documents = op.documents,
+			requestId = self.last_request, command = body, identifier = op.identifier, documents = op.documents,
 		})
 	end
 	return self.last_request

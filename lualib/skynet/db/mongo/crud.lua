@@ -59,8 +59,14 @@ local function write(self, kind, statements, options)
 	return reply
 end
 
+-- The first key in the order in which the document is sent.
+local function first_key(doc)
+	local iterate, state, start = pairs(doc)
+	return (iterate(state, start))
+end
+
 local function check_replacement(doc)
-	local first = next(doc)
+	local first = type(doc) == "table" and first_key(doc)
 	if type(first) == "string" and first:sub(1, 1) == "$" then
 		error("mongo: a replacement must not have operators", 0)
 	end
@@ -68,7 +74,7 @@ local function check_replacement(doc)
 end
 
 local function check_update(update)
-	local first = type(update) == "table" and next(update)
+	local first = type(update) == "table" and first_key(update)
 	if not first then
 		error("mongo: an update must not be empty", 0)
 	elseif type(first) == "string" and first:sub(1, 1) ~= "$" then
@@ -121,8 +127,11 @@ end
 
 local function update_result(reply)
 	local upserted = reply.upserted or {}
+	if not reply.acknowledged then
+		return { acknowledged = false }
+	end
 	return {
-		acknowledged = reply.acknowledged,
+		acknowledged = true,
 		matchedCount = reply.n - #upserted,
 		modifiedCount = reply.nModified,
 		upsertedCount = #upserted,
@@ -155,17 +164,19 @@ local function delete_statement(filter, options, limit)
 	return statement
 end
 
+local function delete_result(reply)
+	return { acknowledged = reply.acknowledged, deletedCount = reply.acknowledged and reply.n or nil }
+end
+
 ---@return { deletedCount: integer }
 function crud:deleteOne(filter, options)
 	options = options or {}
-	local reply = write(self, "delete", { delete_statement(filter, options, 1) }, options)
-	return { acknowledged = reply.acknowledged, deletedCount = reply.n }
+	return delete_result(write(self, "delete", { delete_statement(filter, options, 1) }, options))
 end
 
 function crud:deleteMany(filter, options)
 	options = options or {}
-	local reply = write(self, "delete", { delete_statement(filter, options, 0) }, options)
-	return { acknowledged = reply.acknowledged, deletedCount = reply.n }
+	return delete_result(write(self, "delete", { delete_statement(filter, options, 0) }, options))
 end
 
 -- ---- find one and do something ----
@@ -198,7 +209,10 @@ local function find_and(self, filter, words, options)
 	if concern then
 		body[#body + 1], body[#body + 2] = "writeConcern", concern
 	end
-	local reply = execute(self, { name = "findAndModify", body = body, write = true, retry = true }, options)
+	local unacknowledged = concern and concern.w == 0
+	local reply = execute(self, {
+		name = "findAndModify", body = body, write = true, retry = not unacknowledged, unacknowledged = unacknowledged,
+	}, options)
 	return reply.value ~= bson.null and reply.value or nil
 end
 
@@ -316,7 +330,8 @@ end
 local function group(requests, ordered)
 	local groups, by_kind = {}, {}
 	for i, request in ipairs(requests) do
-		local name, model = next(request)
+		local name = first_key(request)
+		local model = request[name]
 		local make = models[name] or error("mongo: unknown write model " .. tostring(name), 0)
 		local kind, statement = make(model)
 		local last = ordered and groups[#groups] or by_kind[kind]
@@ -357,6 +372,8 @@ function crud:bulkWrite(requests, options)
 		error("mongo: a bulk write must not be empty", 0)
 	end
 	local ordered = options.ordered ~= false
+	local concern = concern_of(self, options)
+	local unacknowledged = concern and concern.w == 0
 	local result = {
 		insertedCount = 0, matchedCount = 0, modifiedCount = 0, deletedCount = 0, upsertedCount = 0, insertedIds = {},
 		upsertedIds = {},
@@ -390,7 +407,7 @@ function crud:bulkWrite(requests, options)
 		failure.result = result
 		error(failure, 0)
 	end
-	return result
+	return unacknowledged and { acknowledged = false } or result
 end
 
 -- ---- indexes ----

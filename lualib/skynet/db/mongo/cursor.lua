@@ -104,9 +104,7 @@ function cursor:next()
 	end
 	self.checked = false
 	self.at = self.at + 1
-	local document = self.batch[self.at]
-	self.batch[self.at] = false
-	return document
+	return self.batch[self.at]
 end
 
 ---`for document in cursor:each() do`
@@ -160,6 +158,10 @@ function find:body()
 	local body = { "find", self.collection }
 	for _, key in ipairs(find_settings) do
 		local value = self.settings[key]
+		-- One more, so that the server sees at once that there is no next batch.
+		if key == "batchSize" and value and value == self.settings.limit then
+			value = value + 1
+		end
 		if value ~= nil then
 			body[#body + 1] = key
 			body[#body + 1] = value

@@ -14,12 +14,14 @@
 #include <hiredis/sds.h>
 #include <lauxlib.h>
 
-#include "core/alloc.h"
+#include "long_string.h"
 
 /* Small portions keep hiredis' shifting of its buffer cheap. */
 #define PORTION 2048
-/* A string that lacks more than this is received in place. */
+/* A string that lacks more than this is received in place: into the Lua string itself ... */
 #define LONG_STRING 8192
+/* ... unless it is longer than this, which is more than should be allocated on a peer's word. */
+#define HUGE_STRING (16 << 20)
 /* No line that a server sends is longer. */
 #define MAX_LINE 65536
 /* What is believed of an announced length before the elements are there. */
@@ -72,6 +74,10 @@ static void *stored(const redisReadTask *task) {
 
 static void *create_string(const redisReadTask *task, char *text, size_t size) {
 	struct reef_redis_reader *reader = reader_of(task);
+	if (reader->substitute) {
+		reader->substitute = false;
+		return stored(task);
+	}
 	if (task->type == REDIS_REPLY_VERB) {
 		text += 4;
 		size -= 4;
@@ -157,6 +163,10 @@ static bool make_room(redisReader *r, size_t n) {
 
 char *reef_redis_reader_room(struct reef_redis_reader *reader, size_t *n) {
 	redisReader *r = reader->hiredis;
+	if (reader->direct_left > 0) {
+		*n = reader->direct_left;
+		return reader->direct;
+	}
 	if (reader->wanted < LONG_STRING || reader->error[0])
 		return NULL;
 	/* Believe the announced length step by step: a peer has to send as much as it makes us allocate. */
@@ -174,7 +184,13 @@ size_t reef_redis_reader_feed(struct reef_redis_reader *reader, const char *byte
 	redisReader *r = reader->hiredis;
 	if (reader->error[0])
 		return n;
-	if (bytes == r->buf + r->len) {
+	if (reader->direct_left > 0) {
+		n = n < reader->direct_left ? n : reader->direct_left;
+		if (bytes != reader->direct)
+			memcpy(reader->direct, bytes, n);
+		reader->direct += n;
+		reader->direct_left -= n;
+	} else if (bytes == r->buf + r->len) {
 		sdsIncrLen(r->buf, (int)n);
 		r->len = sdslen(r->buf);
 	} else {
@@ -186,6 +202,23 @@ size_t reef_redis_reader_feed(struct reef_redis_reader *reader, const char *byte
 	}
 	reader->bytes += n;
 	return n;
+}
+
+/* Begins to receive the string whose header hiredis is at into a Lua string on top of the stack. For hiredis it becomes
+ * an empty one. */
+static void receive_directly(struct reef_redis_reader *reader, const char *data, size_t size) {
+	redisReader *r = reader->hiredis;
+	size_t have = (size_t)(r->buf + r->len - data);
+	reader->direct = reef_push_long_string(reader->L, size);
+	memcpy(reader->direct, data, have);
+	reader->direct += have;
+	reader->direct_left = size - have;
+	reader->substitute = true;
+	reader->wanted = 0;
+	memcpy(r->buf + r->pos, "0\r\n", 3);
+	r->len = r->pos + 3;
+	sdssetlen(r->buf, r->len);
+	r->buf[r->len] = '\0';
 }
 
 /* Looks at what stopped the parser: how much of a string is missing, and is what came within the limits? */
@@ -218,6 +251,8 @@ static void check_unfinished(struct reef_redis_reader *reader) {
 		reader->wanted = size + 2 - (size_t)(end - p - 2);
 	else if (end - p >= 2)
 		refuse(reader, "bad string length");
+	if (reader->wanted > LONG_STRING && size <= HUGE_STRING && type == REDIS_REPLY_STRING)
+		receive_directly(reader, p + 2, size);
 }
 
 /* RESP3 types that hiredis does not know read like others; they only come at the top. */
@@ -285,7 +320,7 @@ static int parse(lua_State *L) {
 }
 
 int reef_redis_reader_parse(struct reef_redis_reader *reader, lua_State *build) {
-	if (reader->error[0])
+	if (reader->error[0] || reader->direct_left > 0)
 		return 0;
 	if (!lua_checkstack(build, LUA_MINSTACK)) {
 		refuse(reader, "not enough memory");

@@ -41,9 +41,12 @@ struct reef_redis_reader {
 	struct redisReader *hiredis;
 	lua_State *L; /* the build stack; valid during parse only */
 	struct reef_redis_limits limits;
-	size_t bytes;  /* of the reply that is not complete yet */
-	size_t wanted; /* bytes that the bulk string being received still lacks; 0: none is */
-	int base;      /* stack index where the current reply is built */
+	size_t bytes;       /* of the reply that is not complete yet */
+	size_t wanted;      /* bytes that the bulk string being received still lacks; 0: none is */
+	char *direct;       /* where the rest of a long string goes that lies on top of the build stack ... */
+	size_t direct_left; /* ... and how much of it is missing */
+	bool substitute;    /* the next string is that one */
+	int base;           /* stack index where the current reply is built */
 	bool inner_error;
 	bool blob_error;                /* a RESP3 `!` is being read */
 	bool attribute;                 /* a RESP3 `|` is being read */

@@ -74,7 +74,8 @@ void reef_trail_path(struct reef_trail *trail, uint32_t step, const TValue *key,
 		below = at;
 		at = above;
 	}
-	for (at = below == REEF_TRAIL_ROOT ? below : trail->steps[below].parent; at != REEF_TRAIL_ROOT; at = trail->steps[at].parent)
+	for (at = below == REEF_TRAIL_ROOT ? below : trail->steps[below].parent; at != REEF_TRAIL_ROOT;
+		 at = trail->steps[at].parent)
 		reef_path_append(path, size, &trail->steps[at].key);
 	if (key != NULL)
 		reef_path_append(path, size, key);

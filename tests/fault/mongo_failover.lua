@@ -153,4 +153,31 @@ test.case("a reply that is none ends the connection, not the client", function()
 	test.truthy(test.within(20, c.findOne, c, { _id = 1 }))
 end)
 
+test.case("a server that can speaks up by itself: an election is known at once, without being asked", function()
+	local set = peers.set(2, true)
+	local changes = {}
+	local client = mongo.client {
+		uri = set:uri "heartbeatFrequencyMS=60000",
+		on_event = function(event)
+			if event.name == "ServerDescriptionChanged" then
+				changes[event.address] = event.new.type
+			end
+		end,
+	}
+	test.defer(client.disconnect, client)
+	test.eventually("both are known", 10, function()
+		return changes[set.members[1].address] == "RSPrimary" and changes[set.members[2].address] == "RSSecondary"
+	end)
+	for i = 1, 5 do
+		set:elect(i % 2 + 1)
+		test.eventually("the new primary is known", 10, function()
+			return changes[set.members[i % 2 + 1].address] == "RSPrimary"
+				and changes[set.members[(i + 1) % 2 + 1].address] == "RSSecondary"
+		end)
+	end
+	client.db.c:insertOne { _id = 1 }
+	test.equal(set.documents, { { _id = 1 } })
+	test.between(set.members[1].seen.hello, 1, 6)
+end)
+
 test.run()

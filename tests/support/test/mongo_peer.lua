@@ -62,9 +62,9 @@ local function read_message(id)
 	return body, request_id, flags
 end
 
-local function write_message(id, request_id, reply)
+local function write_message(id, request_id, reply, own_id, flags)
 	local document = tostring(bson.encode(reply))
-	socket.write(id, ("<i4i4i4i4I4"):pack(21 + #document, 1, request_id, 2013, 0) .. "\0" .. document)
+	socket.write(id, ("<i4i4i4i4I4"):pack(21 + #document, own_id or 1, request_id, 2013, flags or 0) .. "\0" .. document)
 end
 
 -- ---- the usual answers ----
@@ -79,6 +79,7 @@ function usual.hello(_, member)
 	end
 	local primary = set.members[set.primary]
 	return {
+		topologyVersion = set.streams and { processId = member.process, counter = bson.int64(set.election) } or nil,
 		ok = 1, helloOk = true, isWritablePrimary = member == primary, secondary = member ~= primary, setName = "rs",
 		hosts = hosts, primary = primary and primary.address, me = member.address, setVersion = 1,
 		electionId = member == primary and bson.objectid(("%024x"):format(set.election)) or nil,
@@ -128,6 +129,22 @@ end
 
 -- ---- members ----
 
+-- Answers whenever the set changes, and at the latest when the client's time is over, until the connection ends.
+function member_methods:stream(id, body, request_id)
+	local known = body.topologyVersion.counter
+	local own_id = 1000
+	while self.connections[id] do
+		local deadline = skynet.now() + body.maxAwaitTimeMS // 10
+		while self.set.election == known and skynet.now() < deadline and self.connections[id] do
+			skynet.sleep(1)
+		end
+		known = self.set.election
+		own_id = own_id + 1
+		write_message(id, request_id, usual.hello(nil, self), own_id, 2)
+		request_id = own_id
+	end
+end
+
 function member_methods:serve(id)
 	socket.start(id)
 	self.connections[id] = true
@@ -139,6 +156,10 @@ function member_methods:serve(id)
 		local name = command_name(body)
 		self.seen[name] = (self.seen[name] or 0) + 1
 		local answer = self.on[name] and self.on[name](body, self)
+		if name == "hello" and body.topologyVersion and flags & (1 << 16) ~= 0 then
+			skynet.fork(self.stream, self, id, body, request_id)
+			answer = "stall"
+		end
 		if answer == "close" then
 			break
 		elseif answer ~= "stall" then
@@ -166,6 +187,7 @@ end
 
 local function new_member(set)
 	local self = setmetatable({ set = set, on = {}, seen = {}, connections = {} }, member_methods)
+	self.process = bson.objectid()
 	local id, ip, port = socket.listen("127.0.0.1", 0)
 	self.address = ip .. ":" .. port
 	socket.start(id, function(newid)
@@ -179,8 +201,11 @@ local function new_member(set)
 end
 
 ---@param n integer members
-function peer.set(n)
-	local set = setmetatable({ members = {}, primary = 1, election = 1, documents = {}, done = {} }, set_methods)
+---@param streams boolean|nil they speak up by themselves when something changes
+function peer.set(n, streams)
+	local set = setmetatable({
+		members = {}, primary = 1, election = 1, documents = {}, done = {}, streams = streams,
+	}, set_methods)
 	for i = 1, n do
 		set.members[i] = new_member(set)
 	end

@@ -137,7 +137,10 @@ function client:watch(address)
 		on_event = self.on_event,
 	})
 	self.monitors[address] = monitor.new(address,
-		{ heartbeat = self.heartbeat / 1000, timeout = self.connect_timeout, appName = self.options.appName }, {
+		{
+			heartbeat = self.heartbeat / 1000, timeout = self.connect_timeout, appName = self.options.appName,
+			stream = self.options.serverMonitoringMode ~= "poll",
+		}, {
 			heard = function(hello, rtt)
 				self:heard(address, hello, rtt)
 			end,

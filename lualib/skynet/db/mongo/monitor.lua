@@ -1,4 +1,6 @@
--- Watches one server: asks hello every heartbeat, sooner when somebody wants to know, and says what it heard.
+-- Watches one server: asks hello every heartbeat, sooner when somebody wants to know, and says what it heard. A server
+-- that can is asked once and then speaks up by itself when something changes (a stream of replies).
+local bson = require "bson"
 local handshake = require "skynet.db.mongo.handshake"
 local selection = require "skynet.db.mongo.selection"
 local skynet = require "skynet"
@@ -13,8 +15,14 @@ local function now()
 	return skynet.hpc() / 1e9
 end
 
+-- As it has to be sent back: the counter is an int64.
+local function topology_version(reply)
+	local version = reply.topologyVersion
+	return version and { processId = version.processId, counter = bson.int64(version.counter) }
+end
+
 ---@param address string
----@param options { heartbeat: number, timeout: number, appName: string|nil } in seconds
+---@param options { heartbeat: number, timeout: number, stream: boolean, appName: string|nil } in seconds
 ---@param hooks { heard: fun(hello: table, rtt: number), lost: fun(err: any), on_event: fun(event: table)|nil }
 function monitor.new(address, options, hooks)
 	local self = setmetatable({ address = address, options = options, hooks = hooks, checks = 0 }, monitor)
@@ -42,11 +50,24 @@ function monitor:ask()
 		return connection.hello
 	end
 	local raw = self.connection.raw
-	local reply, err = raw:request(timeout, "", "hello", nil, nil, "hello", 1, "helloOk", true, "$db", "admin")
+	local reply, err
+	if raw:streaming() then
+		reply, err = raw:receive(self.options.heartbeat + timeout)
+	elseif self.version then
+		reply, err = raw:request(self.options.heartbeat + timeout, "e", "hello", nil, nil, "hello", 1, "helloOk", true,
+			"topologyVersion", self.version, "maxAwaitTimeMS", math.floor(self.options.heartbeat * 1000), "$db", "admin")
+	else
+		reply, err = raw:request(timeout, "", "hello", nil, nil, "hello", 1, "helloOk", true, "$db", "admin")
+	end
 	if not reply then
 		self:disconnect()
 	end
 	return reply, err
+end
+
+-- Does the next reply come when something happens, rather than at once?
+function monitor:awaits()
+	return self.connection ~= nil and (self.version ~= nil or self.connection.raw:streaming())
 end
 
 function monitor:disconnect()
@@ -57,7 +78,8 @@ function monitor:disconnect()
 end
 
 function monitor:check()
-	self:emit("ServerHeartbeatStarted")
+	local awaited = self:awaits()
+	self:emit("ServerHeartbeatStarted", { awaited = awaited })
 	local started = now()
 	local reply, err = self:ask()
 	local duration = now() - started
@@ -66,12 +88,15 @@ function monitor:check()
 	end
 	self.checks = self.checks + 1
 	if not reply then
-		self.average = nil
+		self.average, self.version = nil, nil
 		self:emit("ServerHeartbeatFailed", { duration = duration, failure = err })
 		self.hooks.lost(err)
 		return false
 	end
-	self.average = selection.average(self.average, duration * 1000)
+	if not awaited then
+		self.average = selection.average(self.average, duration * 1000)
+	end
+	self.version = self.options.stream and reply.ok == 1 and topology_version(reply) or nil
 	self:emit("ServerHeartbeatSucceeded", { duration = duration, reply = reply })
 	self.hooks.heard(reply, self.average)
 	return true
@@ -94,7 +119,7 @@ function monitor:run()
 		-- A server that was there a moment ago may have closed one connection only.
 		local again = known and not ok
 		known = ok
-		if not again then
+		if not again and not self:awaits() then
 			self:pause(started)
 		end
 	end

@@ -157,6 +157,7 @@ end
 function collection_meta.__index(self, key)
 	local method = crud[key] or collection_methods[key]
 	if method ~= nil then
+		rawset(self, key, method)
 		return method
 	end
 	local sub = setmetatable({ name = key, full_name = self.full_name .. "." .. key, database = self.database },

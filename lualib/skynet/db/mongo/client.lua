@@ -65,6 +65,9 @@ function client.new(uri, options)
 		threshold = merged.localThresholdMS or 15,
 		selection_timeout = (merged.serverSelectionTimeoutMS or 30000) / 1000,
 		connect_timeout = (merged.connectTimeoutMS or 10000) / 1000,
+		timeout = merged.timeoutMS,
+		retry_writes = merged.retryWrites ~= false,
+		retry_reads = merged.retryReads ~= false,
 		monitors = {},
 		pools = {},
 		waiting = {},
@@ -206,12 +209,20 @@ function client:all_lost()
 	return true
 end
 
+-- The answer for the primary is kept as long as the topology stays what it is.
 function client:suitable(operation)
 	local t = self.topology.description
-	if not t.compatible then
+	local plain = (operation.write or not operation.preference) and not (operation.avoid and next(operation.avoid))
+	if plain and self.kept_for == t then
+		return self.kept
+	elseif not t.compatible then
 		error(errors.new({ code = "incompatible", outcome = "not sent", command = operation.name }, t.incompatible), 0)
 	end
-	return selection.in_window(selection.suitable(t, operation, self.heartbeat), self.threshold)
+	local servers = selection.in_window(selection.suitable(t, operation, self.heartbeat), self.threshold)
+	if plain and servers[1] then
+		self.kept_for, self.kept = t, servers
+	end
+	return servers
 end
 
 function client:wait_for_change(seconds)
@@ -232,10 +243,11 @@ function client:select(operation, deadline, once)
 	local since = now()
 	local limit = math.min(deadline, since + self.selection_timeout)
 	while not self.closed do
-		local server = selection.pick(self:suitable(operation), function(address)
+		local servers = self:suitable(operation)
+		local server = servers[2] and selection.pick(servers, function(address)
 			local connections = self.pools[address]
 			return connections and connections.total - #connections.idle or 0
-		end)
+		end) or servers[1]
 		if server and self.pools[server.address] then
 			return server
 		end
@@ -350,6 +362,10 @@ function client:end_event(op, server, request_id, started, reply, err)
 	end
 end
 
+local check_in_on_close = { __close = function(guard)
+	guard[1]:check_in(guard[2])
+end }
+
 ---@return table|nil reply
 ---@return mongo.error|nil
 function client:attempt(server, op, number)
@@ -358,9 +374,7 @@ function client:attempt(server, op, number)
 	if not entry then
 		return nil, pool_error(server, op, err)
 	end
-	local _ <close> = setmetatable({}, { __close = function()
-		connections:check_in(entry)
-	end })
+	local _ <close> = setmetatable({ connections, entry }, check_in_on_close)
 	local body = self:complete(op, server, number)
 	local started = now()
 	local request_id = self:start_event(op, server, entry, body)
@@ -412,13 +426,39 @@ local function knows_numbers(server)
 	return server.type ~= "Standalone" and server.logicalSessionTimeoutMinutes ~= nil
 end
 
-function client:lend_session(op)
+-- Lends a session to an operation that has none; `loan` gives it back.
+function client:lend_session(op, loan)
 	local minutes = self.topology.description.logicalSessionTimeoutMinutes
 	if not op.session and minutes and not op.unacknowledged then
 		op.session = self.sessions:take(minutes, true)
-		return op.session
+		loan.session = op.session
 	end
-	return nil
+end
+
+local loan_meta = { __close = function(loan)
+	if loan.session then
+		loan.session:endSession()
+	end
+end }
+
+-- The server for the next attempt. Raises when there is none: what the last attempt met, if there was one.
+function client:server_for(op, avoid, last)
+	if op.address then
+		local server = self.topology.description.servers[op.address]
+		if not server or not self.pools[op.address] then
+			error(last or self:no_server(op, now(), op.address .. " is gone"), 0)
+		end
+		return server
+	end
+	local operation = { name = op.name, write = op.write, preference = op.preference, avoid = avoid }
+	if not last then
+		return self:select(operation, op.deadline)
+	end
+	local ok, server = pcall(self.select, self, operation, op.deadline)
+	if not ok then
+		error(last, 0)
+	end
+	return server
 end
 
 ---Brings a command to a server and its reply back.
@@ -428,33 +468,16 @@ end
 ---@return string address of the server that answered
 function client:execute(op)
 	if not op.deadline then
-		local timeout = self.options.timeoutMS
+		local timeout = self.timeout
 		op.timeout_given = timeout ~= nil and timeout > 0
 		op.deadline = timeout == 0 and math.huge or now() + (timeout and timeout / 1000 or DEFAULT_TIMEOUT)
 	end
-	local avoid, last, number, borrowed = {}, nil, nil, nil
-	local _ <close> = setmetatable({}, { __close = function()
-		if borrowed then
-			borrowed:endSession()
-		end
-	end })
+	local avoid, last, number
+	local loan <close> = setmetatable({}, loan_meta)
 	for attempt = 1, 2 do
-		local server
-		if op.address then
-			server = self.topology.description.servers[op.address]
-			if not server or not self.pools[op.address] then
-				error(last or self:no_server(op, now(), op.address .. " is gone"), 0)
-			end
-		else
-			local ok, found = pcall(self.select, self,
-				{ name = op.name, write = op.write, preference = op.preference, avoid = avoid }, op.deadline)
-			if not ok then
-				error(last or found, 0)
-			end
-			server = found
-		end
-		borrowed = borrowed or self:lend_session(op)
-		if op.retry and op.write and op.session and self.options.retryWrites ~= false and knows_numbers(server) then
+		local server = self:server_for(op, avoid, last)
+		self:lend_session(op, loan)
+		if op.retry and op.write and op.session and self.retry_writes and knows_numbers(server) then
 			number = number or op.session:next_number()
 		end
 		local reply, err = self:attempt(server, op, number)
@@ -462,7 +485,7 @@ function client:execute(op)
 			err.attempts = attempt
 		end
 		local again = err and attempt == 1 and now() < op.deadline and may_repeat(op, err, number ~= nil)
-		if op.retry and not op.write and self.options.retryReads == false and err and err.outcome ~= "not sent" then
+		if op.retry and not op.write and not self.retry_reads and err and err.outcome ~= "not sent" then
 			again = false
 		end
 		if not again then
@@ -472,7 +495,7 @@ function client:execute(op)
 			return reply, err, server.address
 		end
 		last = err
-		avoid[server.address] = true
+		avoid = { [server.address] = true }
 	end
 end
 

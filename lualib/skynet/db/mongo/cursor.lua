@@ -144,28 +144,27 @@ end
 
 -- ---- find ----
 
-local find = setmetatable({}, { __index = cursor })
+-- The methods of all cursors, to add others to.
+local function derive()
+	local methods = {}
+	for name, method in pairs(cursor) do
+		methods[name] = method
+	end
+	return methods
+end
+
+local find = derive()
 find.command = "find"
 
--- In the order in which they are sent.
-local find_settings = {
-	"filter", "sort", "projection", "hint", "skip", "limit", "batchSize", "singleBatch", "comment", "maxTimeMS",
-	"readConcern", "max", "min", "returnKey", "showRecordId", "tailable", "noCursorTimeout", "awaitData",
-	"allowPartialResults", "collation", "allowDiskUse", "let", "rawData",
-}
-
 function find:body()
-	local body = { "find", self.collection }
-	for _, key in ipairs(find_settings) do
-		local value = self.settings[key]
+	local body, n, settings = { "find", self.collection }, 2, self.settings
+	for key, value in next, settings do
 		-- One more, so that the server sees at once that there is no next batch.
-		if key == "batchSize" and value and value == self.settings.limit then
+		if key == "batchSize" and value == settings.limit then
 			value = value + 1
 		end
-		if value ~= nil then
-			body[#body + 1] = key
-			body[#body + 1] = value
-		end
+		body[n + 1], body[n + 2] = key, value
+		n = n + 2
 	end
 	return body
 end
@@ -204,7 +203,7 @@ end
 
 -- ---- aggregate ----
 
-local aggregate = setmetatable({}, { __index = cursor })
+local aggregate = derive()
 aggregate.command = "aggregate"
 
 function aggregate:body()
@@ -284,7 +283,7 @@ function M.aggregate(client, db, collection, pipeline, settings, options)
 end
 
 -- Of a command that answers with a cursor and is not one of the above: listCollections, listIndexes.
-local command = setmetatable({}, { __index = cursor })
+local command = derive()
 function command:body()
 	return self.words
 end

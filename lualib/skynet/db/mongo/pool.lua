@@ -36,19 +36,21 @@ local function now()
 	return skynet.hpc() / 1e9
 end
 
+local function choose(options)
+	local chosen = { waitQueueTimeoutMS = options.waitQueueTimeoutMS }
+	for name, value in pairs(DEFAULTS) do
+		chosen[name] = options[name] or value
+	end
+	return chosen
+end
+
 ---@param address string
 ---@param options mongo.pool_options
 ---@param hooks mongo.pool_hooks
 function pool.new(address, options, hooks)
 	local self = setmetatable({
 		address = address,
-		options = setmetatable({}, { __index = function(_, k)
-			local v = options[k]
-			if v == nil then
-				return DEFAULTS[k]
-			end
-			return v
-		end }),
+		options = choose(options),
 		hooks = hooks,
 		state = "paused",
 		generation = 0,

@@ -122,9 +122,10 @@ function work.traversal()
 end
 
 function work.allocation()
-	local t
+	local n = 0
 	for i = 1, 50000 do
-		t = { x = i, y = i, t = t and t.x }
+		local t = { x = i, y = i, n = n }
+		n = n + t.x
 	end
 end
 
@@ -141,7 +142,7 @@ function work.patterns()
 	for word in s:gmatch("%a+") do
 		n = n + #word
 	end
-	s = s:gsub("%d+", tostring):upper()
+	return n, s:gsub("%d+", tostring):upper()
 end
 
 local f = work[...]

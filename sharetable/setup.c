@@ -20,4 +20,5 @@ void reef_sharetable_setup(void) {
 	reef_host_set_hooks(&hooks);
 	reef_host_preload("skynet.codecache", reef_codecache_open);
 	reef_host_preload("reef.sharetable", reef_sharetable_open);
+	reef_host_preload("skynet.stm", reef_stm_open);
 }

@@ -21,7 +21,8 @@ end
 
 test.case("a sheet reads like the table it was made of", function()
 	local data = {
-		big = 3000000000, f = 0.1, i53 = 9007199254740993, neg = -1.5, s = "a\0b", long = ("x"):rep(100), yes = true, no = false,
+		big = 3000000000, f = 0.1, i53 = 9007199254740993, neg = -1.5, s = "a\0b", long = ("x"):rep(100),
+		yes = true, no = false,
 		[1001] = { x = 1 }, [1.5] = "float", [true] = "bool", [""] = "empty",
 		list = { 1, 2, 3, { "nested" } }, holes = { 1, nil, 3 },
 	}
@@ -45,7 +46,9 @@ test.case("held references follow updates, nested ones too, in all services at o
 	local row, deep, first = sheet.row, sheet.row.deep, sheet.list[1]
 	local run = reader()
 	run [[ T = require "skynet.datasheet".query "follow" deep = T.row.deep list = T.list ]]
-	builder.update("follow", { v = 2, row = { v = 2, deep = { v = 2 }, new = "key" }, list = { { v = 10 }, { v = 2 }, { v = 30 } } })
+	builder.update("follow", {
+		v = 2, row = { v = 2, deep = { v = 2 }, new = "key" }, list = { { v = 10 }, { v = 2 }, { v = 30 } },
+	})
 	test.equal(sheet.v, 2)
 	test.equal(deep.v, 2)
 	test.equal(row.new, "key")

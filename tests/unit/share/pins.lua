@@ -1,3 +1,4 @@
+-- luacheck: globals publish query update old userdata user_value registry_ref registry_get
 local function fill(v)
 	publish("pin", ("return { v = %d, name = 'a name of %d', f = function() return %d end, "
 		.. "g = function(f) f() return %d end, make = function() return function() return %d end end, "

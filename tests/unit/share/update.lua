@@ -1,3 +1,4 @@
+-- luacheck: globals publish query update old userdata user_value registry_ref registry_get
 local function data(v)
 	return ([[
 		local mt = { __index = { q = V } }

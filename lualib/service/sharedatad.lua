@@ -1,0 +1,69 @@
+-- Keeps the names of skynet.sharedata. The data are datasheets; a name that is deleted and made again gets another
+-- sheet, so that whoever holds the old data keeps them.
+
+local skynet = require "skynet"
+local datasheet = require "reef.datasheet"
+local codecache = require "skynet.codecache"
+
+local sheets = {} -- name -> name of its sheet
+local count = 0
+
+local function load_text(name, text, ...)
+	local env = setmetatable({}, { __index = _G })
+	local chunk, reason
+	if text:sub(1, 1) == "@" then
+		chunk, reason = loadfile(text:sub(2), "bt", env)
+	else
+		chunk, reason = load(text, "=" .. name, "bt", env)
+	end
+	if not chunk then
+		error(reason, 0)
+	end
+	local result = chunk(...)
+	return type(result) == "table" and result or setmetatable(env, nil)
+end
+
+local function data_of(name, v, ...)
+	if type(v) == "string" then
+		return load_text(name, v, ...)
+	end
+	return v == nil and {} or v
+end
+
+local command = {}
+
+function command.new(name, ...)
+	if sheets[name] then
+		error(("sharedata.new: there is '%s' already"):format(name), 0)
+	end
+	count = count + 1
+	local sheet = ("sharedata %d: %s"):format(count, name)
+	datasheet.publish { [sheet] = data_of(name, ...) }
+	sheets[name] = sheet
+end
+
+function command.update(name, ...)
+	if sheets[name] then
+		datasheet.publish { [sheets[name]] = data_of(name, ...) }
+	else
+		command.new(name, ...)
+	end
+end
+
+function command.delete(name)
+	if not sheets[name] then
+		error(("sharedata.delete: there is no '%s'"):format(name), 0)
+	end
+	sheets[name] = nil
+end
+
+function command.query(name)
+	return sheets[name] or error(("sharedata.query: there is no '%s'"):format(name), 0)
+end
+
+codecache.mode "OFF"
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, name, ...)
+		skynet.ret(skynet.pack(pcall(command[name], ...)))
+	end)
+end)

@@ -1,0 +1,201 @@
+/* skynet.stm: one block of bytes that a writer replaces and readers in other services look at.
+ *
+ * Writer and readers share a cell, counted; the cell holds the newest block, counted, too, so that a reader may work on one
+ * while the writer puts the next in its place. A lock guards the exchange, nothing else. */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "core/alloc.h"
+#include "setup.h"
+
+struct block {
+	size_t users; /* the cell, and reads under way */
+	size_t size;
+	void *data;
+};
+
+struct cell {
+	pthread_mutex_t lock;
+	size_t users; /* the writer, readers, copies on their way */
+	struct block *block;
+	uint64_t version; /* of the block; 0 when the writer is gone */
+};
+
+struct writer {
+	struct cell *cell;
+};
+
+struct reader {
+	struct cell *cell;
+	uint64_t version; /* that was read last */
+	struct block *reading;
+};
+
+static const char writer_type[] = "reef.stm.writer";
+static const char reader_type[] = "reef.stm.reader";
+
+/* With the lock held. Returns what is to be freed without it. */
+static struct block *leave_block(struct block *block) {
+	return block != NULL && --block->users == 0 ? block : NULL;
+}
+
+static void free_block(struct block *block) {
+	if (block != NULL) {
+		reef_free(block->data);
+		reef_free(block);
+	}
+}
+
+static void leave_cell(struct cell *cell) {
+	pthread_mutex_lock(&cell->lock);
+	bool last = --cell->users == 0;
+	pthread_mutex_unlock(&cell->lock);
+	if (last) {
+		free_block(cell->block);
+		pthread_mutex_destroy(&cell->lock);
+		reef_free(cell);
+	}
+}
+
+/* A block of the arguments from `index`: a string, or a pointer (which it owns from now on) and a size. */
+static struct block *block_of(lua_State *L, int index) {
+	size_t size;
+	void *data;
+	if (lua_type(L, index) == LUA_TSTRING) {
+		const char *s = lua_tolstring(L, index, &size);
+		data = reef_malloc(size);
+		memcpy(data, s, size);
+	} else {
+		luaL_checktype(L, index, LUA_TLIGHTUSERDATA);
+		data = lua_touserdata(L, index);
+		size = (size_t)luaL_checkinteger(L, index + 1);
+	}
+	struct block *block = reef_malloc(sizeof(*block));
+	*block = (struct block){.users = 1, .size = size, .data = data};
+	return block;
+}
+
+/* new(string | pointer, size) -> writer */
+static int l_new(lua_State *L) {
+	struct writer *writer = lua_newuserdatauv(L, sizeof(*writer), 0);
+	writer->cell = NULL;
+	luaL_setmetatable(L, writer_type);
+	struct block *block = block_of(L, 1);
+	writer->cell = reef_malloc(sizeof(struct cell));
+	*writer->cell = (struct cell){.users = 1, .block = block, .version = 1};
+	pthread_mutex_init(&writer->cell->lock, NULL);
+	return 1;
+}
+
+/* writer(string | pointer, size) */
+static int l_write(lua_State *L) {
+	struct writer *writer = luaL_checkudata(L, 1, writer_type);
+	struct block *block = block_of(L, 2);
+	pthread_mutex_lock(&writer->cell->lock);
+	struct block *old = leave_block(writer->cell->block);
+	writer->cell->block = block;
+	writer->cell->version++;
+	pthread_mutex_unlock(&writer->cell->lock);
+	free_block(old);
+	return 0;
+}
+
+static int l_writer_gc(lua_State *L) {
+	struct writer *writer = luaL_checkudata(L, 1, writer_type);
+	if (writer->cell != NULL) {
+		pthread_mutex_lock(&writer->cell->lock);
+		writer->cell->version = 0;
+		pthread_mutex_unlock(&writer->cell->lock);
+		leave_cell(writer->cell);
+		writer->cell = NULL;
+	}
+	return 0;
+}
+
+/* copy(writer) -> pointer, for one newcopy in any service */
+static int l_copy(lua_State *L) {
+	struct writer *writer = luaL_checkudata(L, 1, writer_type);
+	pthread_mutex_lock(&writer->cell->lock);
+	writer->cell->users++;
+	pthread_mutex_unlock(&writer->cell->lock);
+	lua_pushlightuserdata(L, writer->cell);
+	return 1;
+}
+
+/* newcopy(pointer) -> reader */
+static int l_newcopy(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
+	struct reader *reader = lua_newuserdatauv(L, sizeof(*reader), 0);
+	*reader = (struct reader){.cell = lua_touserdata(L, 1)};
+	luaL_setmetatable(L, reader_type);
+	return 1;
+}
+
+static void end_read(struct reader *reader) {
+	pthread_mutex_lock(&reader->cell->lock);
+	struct block *old = leave_block(reader->reading);
+	pthread_mutex_unlock(&reader->cell->lock);
+	reader->reading = NULL;
+	free_block(old);
+}
+
+/* reader(f [, ud]) -> true, what f(pointer, size, ud) returns; or false if there is nothing new */
+static int l_read(lua_State *L) {
+	struct reader *reader = luaL_checkudata(L, 1, reader_type);
+	lua_settop(L, 3);
+	if (reader->reading != NULL)
+		return luaL_error(L, "stm: this reader is reading already");
+	pthread_mutex_lock(&reader->cell->lock);
+	bool fresh = reader->cell->version != 0 && reader->cell->version != reader->version;
+	if (fresh) {
+		reader->version = reader->cell->version;
+		reader->reading = reader->cell->block;
+		reader->reading->users++;
+	}
+	pthread_mutex_unlock(&reader->cell->lock);
+	if (!fresh) {
+		lua_pushboolean(L, 0);
+		return 1;
+	}
+	lua_pushboolean(L, 1);
+	lua_insert(L, 2); /* reader, true, f, ud */
+	lua_pushlightuserdata(L, reader->reading->data);
+	lua_insert(L, 4);
+	lua_pushinteger(L, (lua_Integer)reader->reading->size);
+	lua_insert(L, 5);
+	int status = lua_pcall(L, 3, LUA_MULTRET, 0);
+	end_read(reader);
+	return status == LUA_OK ? lua_gettop(L) - 1 : lua_error(L);
+}
+
+static int l_reader_gc(lua_State *L) {
+	struct reader *reader = luaL_checkudata(L, 1, reader_type);
+	if (reader->cell != NULL) {
+		if (reader->reading != NULL)
+			end_read(reader);
+		leave_cell(reader->cell);
+		reader->cell = NULL;
+	}
+	return 0;
+}
+
+static void make_type(lua_State *L, const char *name, lua_CFunction call, lua_CFunction gc) {
+	luaL_newmetatable(L, name);
+	lua_pushcfunction(L, call);
+	lua_setfield(L, -2, "__call");
+	lua_pushcfunction(L, gc);
+	lua_setfield(L, -2, "__gc");
+	lua_pop(L, 1);
+}
+
+int reef_stm_open(lua_State *L) {
+	static const luaL_Reg functions[] = {{"new", l_new}, {"copy", l_copy}, {"newcopy", l_newcopy}, {NULL, NULL}};
+	make_type(L, writer_type, l_write, l_writer_gc);
+	make_type(L, reader_type, l_read, l_reader_gc);
+	luaL_newlib(L, functions);
+	return 1;
+}

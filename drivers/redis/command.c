@@ -88,14 +88,40 @@ static int connect_first(lua_State *L) {
 /* Decides where the running coroutine's command goes: NULL means connect_first. */
 static struct reef_redis_handle *route(lua_State *L, struct reef_task *task) {
 	struct reef_redis_handle *handle = handle_of(L);
-	if (handle->connection->bound > 0) {
+	if ((handle->remote ? handle->remote->bound : handle->connection->bound) > 0) {
 		struct reef_redis_handle *own = own_handle(L, task);
 		if (own)
 			handle = own;
 	}
+	if (handle->remote)
+		return handle->remote->ready ? handle : NULL;
 	if (handle->connection->state < handle->state || *reef_redis_connection_refusal(handle->connection))
 		return NULL;
 	return handle;
+}
+
+/* Where its commands are written. */
+static struct reef_redis_output *output_of(const struct reef_redis_handle *handle) {
+	return handle->remote ? handle->remote->output() : &handle->connection->output;
+}
+
+/* Sends what was written and lets the task wait for the replies. */
+static int send_and_wait(lua_State *L, const struct reef_redis_order *order) {
+	const struct reef_redis_handle *handle = order->handle;
+	if (handle->remote) {
+		struct reef_wait *wait = handle->remote->send(handle->remote, L, order);
+		if (wait)
+			return reef_task_suspend(L, wait);
+		luaL_unref(L, LUA_REGISTRYINDEX, order->ref);
+		return connect_first(L);
+	}
+	struct reef_redis_connection *c = handle->connection;
+	size_t size = reef_redis_connection_commit(c);
+	struct reef_request *request =
+			reef_redis_connection_request(c, order->task, order->command, order->replies, size, handle->timeout_ns);
+	request->kind = order->kind;
+	request->ref = order->ref;
+	return reef_task_suspend(L, &request->wait);
 }
 
 /* Writes the header of a command and the arguments from stack index 2 on. */
@@ -128,12 +154,16 @@ static int method(lua_State *L) {
 	struct reef_redis_handle *handle = route(L, task);
 	if (handle == NULL)
 		return connect_first(L);
-	struct reef_redis_connection *c = handle->connection;
-	encode(L, &c->output, command);
-	size_t size = reef_redis_connection_commit(c);
-	struct reef_request *request = reef_redis_connection_request(c, task, command->text, 1, size, handle->timeout_ns);
-	request->kind = command->kind | handle->kind;
-	return reef_task_suspend(L, &request->wait);
+	encode(L, output_of(handle), command);
+	const struct reef_redis_order order = {
+			.handle = handle,
+			.task = task,
+			.command = command->text,
+			.replies = 1,
+			.kind = command->kind | handle->kind,
+			.ref = LUA_NOREF,
+	};
+	return send_and_wait(L, &order);
 }
 
 int reef_redis_new_command(lua_State *L) {
@@ -212,21 +242,23 @@ int reef_redis_pipeline(lua_State *L) {
 	struct reef_redis_handle *handle = route(L, task);
 	if (handle == NULL)
 		return connect_first(L);
-	struct reef_redis_connection *c = handle->connection;
 	lua_Integer count = luaL_len(L, 2);
-	encode_operations(L, &c->output, count);
+	encode_operations(L, output_of(handle), count);
 	int kind = REEF_REDIS_PIPELINE, ref = LUA_NOREF;
 	if (!lua_isnil(L, 3)) {
 		kind = REEF_REDIS_COLLECT;
 		lua_pushvalue(L, 3);
 		ref = luaL_ref(L, LUA_REGISTRYINDEX);
 	}
-	size_t size = reef_redis_connection_commit(c);
-	struct reef_request *request =
-			reef_redis_connection_request(c, task, "pipeline", (size_t)count, size, handle->timeout_ns);
-	request->kind = kind | handle->kind;
-	request->ref = ref;
-	return reef_task_suspend(L, &request->wait);
+	const struct reef_redis_order order = {
+			.handle = handle,
+			.task = task,
+			.command = "pipeline",
+			.replies = (size_t)count,
+			.kind = kind | handle->kind,
+			.ref = ref,
+	};
+	return send_and_wait(L, &order);
 }
 
 static bool has_block_option(lua_State *L, int operation) {
@@ -240,7 +272,7 @@ static bool has_block_option(lua_State *L, int operation) {
 }
 
 int reef_redis_inspect(lua_State *L) {
-	bool blocks = false, watches = false, watching = false, multi = false, ends = false;
+	bool blocks = false, watches = false, watching = false, multi = false, ends = false, changes = false;
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_Integer count = luaL_len(L, 1);
 	for (lua_Integer i = 1; i <= count; i++) {
@@ -274,6 +306,10 @@ int reef_redis_inspect(lua_State *L) {
 		case REEF_REDIS_STREAM:
 			return luaL_error(L, "redis pipeline: %s would change a connection that is shared (nothing was sent)",
 							  name);
+		case REEF_REDIS_SELECT:
+		case REEF_REDIS_AUTH:
+			changes = true;
+			break;
 		default:
 			break;
 		}
@@ -282,13 +318,16 @@ int reef_redis_inspect(lua_State *L) {
 	lua_pushboolean(L, watches);
 	lua_pushboolean(L, multi || watching);
 	lua_pushboolean(L, ends);
-	return 4;
+	lua_pushboolean(L, changes);
+	return 5;
 }
 
 int reef_redis_send(lua_State *L) {
 	struct reef_redis_handle *handle = handle_of(L);
 	struct reef_redis_connection *c = handle->connection;
 	int last = lua_gettop(L);
+	if (c == NULL)
+		return luaL_error(L, "redis: what is not answered cannot be sent through a pool");
 	reef_redis_check_stack(L, 2, last, luaL_checkstring(L, 2));
 	bool usable = c->state >= handle->state;
 	if (usable) {

@@ -2,19 +2,45 @@
 #ifndef REEF_REDIS_COMMAND_H
 #define REEF_REDIS_COMMAND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <lua.h>
 
 #include "connection.h"
 
+struct reef_redis_handle;
+
+/* A command that is on its way. */
+struct reef_redis_order {
+	const struct reef_redis_handle *handle;
+	struct reef_task *task;
+	const char *command; /* for messages; outlives the request */
+	size_t replies;
+	int kind;
+	int ref; /* table of results, or LUA_NOREF */
+};
+
+/* Something that commands go through instead of a connection: a pool in another service. */
+struct reef_redis_remote {
+	int bound;  /* coroutines that have a connection of their own now */
+	bool ready; /* if not, the handle's Lua function has to see to it */
+	/* Where a command is written. */
+	struct reef_redis_output *(*output)(void);
+	/* Takes and sends what was written there, a command whose first argument is at index 2 of L; returns what the task
+	 * is to be suspended on. NULL: it was not sent, and the Lua function has to see to it. */
+	struct reef_wait *(*send)(struct reef_redis_remote *remote, lua_State *L, const struct reef_redis_order *order);
+};
+
 /* Says how to use a connection; a userdata, `db[1]`. Many may share one connection. */
 struct reef_redis_handle {
 	const void *tag;
-	struct reef_redis_connection *connection;
-	uint64_t timeout_ns;         /* 0: none */
-	enum reef_redis_state state; /* that the connection must have at least */
-	int kind;                    /* flags that every request of it has */
+	struct reef_redis_connection *connection; /* either this */
+	struct reef_redis_remote *remote;         /* or that */
+	uint32_t pin;                             /* the remote's: a connection of one's own */
+	uint64_t timeout_ns;                      /* 0: none */
+	enum reef_redis_state state;              /* that the connection must have at least */
+	int kind;                                 /* flags that every request of it has */
 };
 
 /* User values of a handle. */
@@ -35,8 +61,8 @@ struct reef_redis_handle *reef_redis_handle_at(lua_State *L, int index);
 int reef_redis_new_command(lua_State *L);
 /* Lua: pipeline(db, operations, results or nil) -> results, or the last reply. */
 int reef_redis_pipeline(lua_State *L);
-/* Lua: inspect(operations) -> blocks, watches, leaves, ends: is there a blocking command, a WATCH; is a transaction
- * open when all are done; is there an EXEC or DISCARD? Raises for what must not be in a pipeline. */
+/* Lua: inspect(operations) -> blocks, watches, leaves, ends, changes: is there a blocking command, a WATCH; is a
+ * transaction open when all are done; is there an EXEC or DISCARD; a SELECT or AUTH? Raises for what must not be in a pipeline. */
 int reef_redis_inspect(lua_State *L);
 /* Lua: send(db, name, ...): no reply is expected. */
 int reef_redis_send(lua_State *L);

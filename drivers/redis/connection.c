@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 
+#include "answer.h"
 #include "connection_private.h"
 #include "core/alloc.h"
 #include "core/timer.h"
@@ -32,33 +33,20 @@ static double seconds(uint64_t ns) {
 	return (double)ns / 1e9;
 }
 
-static void push_failure(struct reef_redis_connection *c, lua_State *to, const char *code, const char *outcome,
-						 const char *command, double waited, const char *why) {
-	lua_State *L = c->build;
-	luaL_checkstack(L, LUA_MINSTACK, NULL);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, c->failure);
-	lua_pushstring(L, code);
-	lua_pushstring(L, outcome);
-	lua_pushstring(L, command);
-	lua_pushnumber(L, waited);
-	lua_pushstring(L, why);
-	lua_pushinteger(L, (lua_Integer)(c->pending.requests - c->pending.tombstones));
-	lua_pushinteger(L, (lua_Integer)(c->output.size + (c->socket ? reef_socket_unsent(c->socket) : 0)));
-	/* What goes wrong in there is the error then. */
-	(void)lua_pcall(L, 7, 1, 0);
-	lua_xmove(L, to, 1);
-}
-
 static void fail_task(struct reef_redis_connection *c, struct reef_task *task, const char *code, const char *outcome,
 					  const char *command, uint64_t since_ns, const char *why) {
 	uint64_t now = reef_now_ns();
-	push_failure(c, reef_task_thread(task), code, outcome, command, now > since_ns ? seconds(now - since_ns) : 0, why);
+	const struct reef_redis_failure failure = {
+			.code = code,
+			.outcome = outcome,
+			.command = command,
+			.why = why,
+			.waited = now > since_ns ? seconds(now - since_ns) : 0,
+			.in_flight = c->pending.requests - c->pending.tombstones,
+			.unsent = c->output.size + (c->socket ? reef_socket_unsent(c->socket) : 0),
+	};
+	reef_redis_push_failure(c->build, c->failure, reef_task_thread(task), &failure);
 	reef_task_wake_fail(task);
-}
-
-void reef_redis_connection_push_rejected(struct reef_redis_connection *c, lua_State *to, const char *command,
-										 const char *text) {
-	push_failure(c, to, "rejected", "rejected", command, 0, text);
 }
 
 /* ---- life ---- */

@@ -18,6 +18,7 @@
 
 #include <lua.h>
 
+#include "answer.h"
 #include "core/host.h"
 #include "core/scheduler.h"
 #include "drivers/channel/deadline.h"
@@ -30,14 +31,6 @@ enum reef_redis_state {
 	REEF_REDIS_CONNECTING,
 	REEF_REDIS_LOGIN, /* connected, but only for who makes the connection ready */
 	REEF_REDIS_OPEN,
-};
-
-/* What becomes of a request's replies: its `kind`, a set of these. */
-enum {
-	REEF_REDIS_BOOLEAN = 1,  /* an integer becomes `n ~= 0` */
-	REEF_REDIS_OBJECTS = 2,  /* the server's errors are raised as objects, not as strings */
-	REEF_REDIS_PIPELINE = 4, /* several replies; only the last counts */
-	REEF_REDIS_COLLECT = 8,  /* the same, and each goes as {ok, out} into the table at `ref` */
 };
 
 struct reef_redis_connection {

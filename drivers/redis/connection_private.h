@@ -8,8 +8,4 @@
 void reef_redis_connection_data(void *ud, int id, const char *bytes, size_t n);
 char *reef_redis_connection_room(void *ud, int id, size_t *n);
 
-/* Pushes the error object for a reply `-text`. */
-void reef_redis_connection_push_rejected(struct reef_redis_connection *c, lua_State *to, const char *command,
-										 const char *text);
-
 #endif

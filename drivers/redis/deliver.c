@@ -4,6 +4,7 @@
 
 #include <lauxlib.h>
 
+#include "answer.h"
 #include "connection_private.h"
 #include "socket/socket.h"
 
@@ -55,59 +56,6 @@ static void enqueue(struct reef_redis_connection *c, int index, enum reef_redis_
 
 /* ---- replies ---- */
 
-/* Fails the task with the server's error, which is at `index` of the build stack. */
-static void reject(struct reef_redis_connection *c, struct reef_task *task, int index, int kind, const char *command) {
-	lua_State *to = reef_task_thread(task);
-	const char *text = lua_tostring(c->build, index);
-	if (kind & REEF_REDIS_OBJECTS) {
-		reef_redis_connection_push_rejected(c, to, command, text);
-	} else {
-		luaL_where(to, 1);
-		lua_pushstring(to, text);
-		lua_concat(to, 2);
-	}
-	reef_task_fail(task);
-}
-
-static void answer(struct reef_redis_connection *c, struct reef_task *task, int index, enum reef_redis_reply reply,
-				   int kind, const char *command) {
-	if (reply == REEF_REDIS_ERROR) {
-		reject(c, task, index, kind, command);
-		return;
-	}
-	lua_State *to = reef_task_thread(task);
-	if ((kind & REEF_REDIS_BOOLEAN) && lua_isinteger(c->build, index)) {
-		lua_pushboolean(to, lua_tointeger(c->build, index) != 0);
-	} else {
-		lua_pushvalue(c->build, index);
-		lua_xmove(c->build, to, 1);
-	}
-	if (reply == REEF_REDIS_INNER_ERROR)
-		reef_task_fail(task);
-	else
-		reef_task_resume(task, 1);
-}
-
-/* Appends {ok=, out=} to the table of results. */
-static void collect(struct reef_redis_connection *c, int ref, int index, enum reef_redis_reply reply) {
-	lua_State *L = c->build;
-	lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
-	lua_createtable(L, 0, 2);
-	lua_pushboolean(L, reply == REEF_REDIS_VALUE);
-	lua_setfield(L, -2, "ok");
-	lua_pushvalue(L, index);
-	lua_setfield(L, -2, "out");
-	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-	lua_pop(L, 1);
-}
-
-static void finish_collection(struct reef_redis_connection *c, struct reef_task *task, int ref) {
-	lua_State *to = reef_task_thread(task);
-	lua_rawgeti(to, LUA_REGISTRYINDEX, ref);
-	luaL_unref(c->build, LUA_REGISTRYINDEX, ref);
-	reef_task_resume(task, 1);
-}
-
 static void deliver(struct reef_redis_connection *c, int index, enum reef_redis_reply reply) {
 	struct reef_request *request = c->pending.head;
 	if (reply == REEF_REDIS_PUSH || c->stream) {
@@ -122,8 +70,15 @@ static void deliver(struct reef_redis_connection *c, int index, enum reef_redis_
 	}
 	c->replies++;
 	struct reef_task *task = request->task;
-	int kind = request->kind, ref = request->ref;
-	const char *command = request->command;
+	const struct reef_redis_answer answer = {
+			.build = c->build,
+			.index = index,
+			.failure = c->failure,
+			.reply = reply,
+			.kind = request->kind,
+			.command = request->command,
+	};
+	int ref = request->ref;
 	bool last = --request->replies == 0;
 	if (last)
 		reef_pending_pop(&c->pending);
@@ -131,12 +86,12 @@ static void deliver(struct reef_redis_connection *c, int index, enum reef_redis_
 		c->late++;
 		if (last)
 			luaL_unref(c->build, LUA_REGISTRYINDEX, ref);
-	} else if (kind & REEF_REDIS_COLLECT) {
-		collect(c, ref, index, reply);
+	} else if (answer.kind & REEF_REDIS_COLLECT) {
+		reef_redis_collect(&answer, ref);
 		if (last)
-			finish_collection(c, task, ref);
+			reef_redis_finish_collection(c->build, task, ref);
 	} else if (last) {
-		answer(c, task, index, reply, kind, command);
+		reef_redis_answer(&answer, task);
 	}
 }
 

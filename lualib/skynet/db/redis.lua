@@ -161,7 +161,10 @@ function methods:pipeline(ops, results)
 	if type(ops) ~= "table" or ops[1] == nil then
 		error("pipeline is null", 2)
 	end
-	local blocks, watches, leaves, ends = core.inspect(ops)
+	local blocks, watches, leaves, ends, changes = core.inspect(ops)
+	if changes and self[2].changing then
+		self[2].changing "SELECT or AUTH"
+	end
 	if not (blocks or watches or leaves or ends) then
 		return core.pipeline(self, ops, results)
 	end
@@ -307,6 +310,10 @@ local wrappers = {
 	select = function(raw)
 		return function(db, ...)
 			local client = db[2]
+			if client.changing then
+				client.changing "SELECT"
+				return raw(db, ...)
+			end
 			local reply = raw(db, ...)
 			if not client.own:current() then
 				client.conf.db = math.tointeger(tonumber((argument(1, ...))))
@@ -318,6 +325,10 @@ local wrappers = {
 	auth = function(raw)
 		return function(db, ...)
 			local conf = db[2].conf
+			if db[2].changing then
+				db[2].changing "AUTH"
+				return raw(db, ...)
+			end
 			local reply = raw(db, ...)
 			local first, second = argument(1, ...), argument(2, ...)
 			conf.username, conf.auth = second and first, second or first
@@ -326,10 +337,18 @@ local wrappers = {
 	end,
 }
 
+-- Subcommands of CLIENT that change the connection they come on.
+local client_changes = {
+	CACHING = true, ["NO-EVICT"] = true, ["NO-TOUCH"] = true, SETNAME = true, TRACKING = true,
+}
+
 local function client_command(raw)
 	return function(db, ...)
-		if tostring(argument(1, ...)):upper() == "REPLY" then
+		local word = tostring(argument(1, ...)):upper()
+		if word == "REPLY" then
 			error("redis: CLIENT REPLY would change a connection that is shared (nothing was sent)", 2)
+		elseif db[2].changing and client_changes[word] then
+			db[2].changing("CLIENT " .. word)
 		end
 		return raw(db, ...)
 	end
@@ -346,6 +365,10 @@ local function new_method(name)
 	local wrap = wrappers[core.classify(command)]
 	return wrap and wrap(raw, command) or raw
 end
+
+---For views of other kinds (reef.pool): what they have in db[2] is own, conf, timeout and
+---changing(command), which is asked before anything that changes the state of a connection.
+redis.methods = methods
 
 setmetatable(methods, {
 	__index = function(_, name)

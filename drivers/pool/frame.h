@@ -1,0 +1,44 @@
+/* Where do replies end? Framers answer that for a protocol without building anything.
+ *
+ * A framer is asked about the bytes that a connection has received so far and remembers how far it has looked, so bytes
+ * are looked at once. The answer is bad, incomplete or complete. Own slice only; nothing is kept but the struct.
+ */
+#ifndef REEF_POOL_FRAME_H
+#define REEF_POOL_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum reef_frame {
+	REEF_FRAME_INCOMPLETE,
+	REEF_FRAME_COMPLETE,
+	REEF_FRAME_BAD,
+};
+
+struct reef_frames {
+	uint64_t left;  /* replies, or values of them, still to come */
+	size_t at;      /* bytes looked at; when complete, where the reply ends */
+	size_t need;    /* bytes that have to be there before it is worth asking again; 0: unknown */
+	size_t limit;   /* bytes that one answer may have */
+	uint32_t error; /* replies that say that the server refused */
+	const char *why;
+};
+
+struct reef_pool_protocol {
+	const char *name;
+	/* Expects `replies` more. */
+	void (*begin)(struct reef_frames *frames, uint32_t replies);
+	/* Looks at bytes[frames->at .. n): are all replies there that were expected? With nothing expected, out-of-band
+	 * messages are complete, anything else is bad. `bytes` begins where the current answer does. */
+	enum reef_frame (*scan)(struct reef_frames *frames, const char *bytes, size_t n);
+	/* A request with one reply that shows whether a connection that was given back has no state left. */
+	const char *probe;
+	size_t probe_size;
+	bool (*is_clean)(const char *reply, size_t n);
+};
+
+/* RESP2 and RESP3: https://redis.io/docs/reference/protocol-spec */
+extern const struct reef_pool_protocol reef_pool_resp;
+
+#endif

@@ -1,0 +1,10 @@
+/* The start-up of connection pools. */
+#ifndef REEF_POOL_POOL_H
+#define REEF_POOL_POOL_H
+
+/* Makes the Lua modules `reef.pool.core` (the service's half) and `reef.pool.redis.core` (callers of Redis) known.
+ * Start-up only. */
+void reef_pool_setup(void);
+void reef_pool_redis_setup(void);
+
+#endif

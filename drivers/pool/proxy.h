@@ -1,0 +1,264 @@
+/* A pool: connections that one service owns for all others of the process.
+ *
+ * The service is a Lua one whose messages are seen by this C half first. Requests come as bytes (wire.h), are put behind
+ * each other into the output of a connection, and leave in one write at the end of the slice; replies are cut where they
+ * end (frame.h) and sent back as they are. Nothing here is a Lua value. The Lua half (reef.pool.service) connects, logs
+ * in, resizes, checks and ends; it learns what is wanted through pool_wait.
+ *
+ *   - Shared connections serve everybody, up to `window` requests at a time. What finds no room waits in a queue that is
+ *     fair: a list for each caller, served in turn.
+ *   - Requests of one caller, or with one key, keep their order: while any of them is on its way, the next ones go to
+ *     the same connection (a *lane*), or wait.
+ *   - Pinned connections serve one caller at a time.
+ *   - A request that nobody waits for any more keeps its place as a tombstone; a connection whose order of replies is in
+ *     doubt is closed.
+ *
+ * All functions: the service's own slice.
+ */
+#ifndef REEF_POOL_PROXY_H
+#define REEF_POOL_PROXY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+#include "core/host.h"
+#include "core/message.h"
+#include "core/scheduler.h"
+#include "drivers/channel/deadline.h"
+#include "drivers/channel/pending.h"
+#include "frame.h"
+#include "histogram.h"
+#include "wire.h"
+
+struct reef_pool;
+struct reef_pool_connection;
+struct reef_pool_lane;
+struct reef_pool_caller;
+
+/* A request, from its arrival to its reply. */
+struct reef_pool_node {
+	struct reef_pool_node *next;
+	uint32_t source; /* 0: nobody waits */
+	int32_t session;
+	uint64_t since_ns, deadline_ns, queue_deadline_ns;
+	uint64_t position; /* of its first byte in the connection's output */
+	uint64_t order;
+	struct reef_pool_lane *lane;
+	struct reef_task *task; /* of our own Lua half, when it asked */
+	char *bytes;            /* while it waits in a queue */
+	size_t size;
+	uint32_t replies;
+	uint32_t kind;
+};
+
+struct reef_pool_list {
+	struct reef_pool_node *head, **tail;
+	size_t count;
+};
+
+enum reef_pool_state {
+	REEF_POOL_CLOSED,
+	REEF_POOL_CONNECTING,
+	REEF_POOL_LOGIN,
+	REEF_POOL_OPEN,
+	REEF_POOL_DRAINING, /* finishes what it has, and takes nothing new */
+};
+
+struct reef_pool_connection {
+	int references;
+	struct reef_pool *pool;
+	struct reef_pool_connection *next;
+	uint32_t number;
+	enum reef_pool_state state;
+	bool pinned;     /* of the kind that serves one at a time */
+	bool taken;      /* pinned: somebody has it */
+	bool checking;   /* pinned: it was given back and is being looked at */
+	uint32_t holder; /* caller that has it */
+	uint32_t pin;    /* what that caller knows it by */
+	int32_t asked;   /* session in which he got it */
+	int socket;
+	unsigned incarnation;
+	struct reef_pool_list flying; /* sent, in order of their replies */
+	size_t tombstones;
+
+	struct reef_deferred flush;
+	bool flush_queued;
+	char *out;
+	size_t out_size, out_capacity;
+	uint64_t gathered; /* bytes ever put into `out` */
+	unsigned batch;    /* requests put there since the last flush */
+
+	char *in;
+	size_t in_size, in_capacity;
+	struct reef_frames frames;
+
+	struct reef_wait wait;
+	struct reef_task *opener, *mourner; /* wait for the connect, for the end */
+	char lost[160];
+	uint64_t opened_ns, used_ns, heard_ns;
+	uint64_t requests, bytes_out, bytes_in;
+};
+
+/* Kinds of our own, beside those of wire.h. */
+enum {
+	REEF_POOL_ASK = 100, /* the Lua half asks: `task` waits */
+	REEF_POOL_PROBE,     /* is that connection clean? */
+};
+
+enum { REEF_POOL_ANY, REEF_POOL_BY_CALLER, REEF_POOL_BY_KEY };
+
+/* What the Lua half is told. */
+enum {
+	REEF_POOL_WANT_PINNED = 1, /* somebody waits for a pinned connection */
+	REEF_POOL_WANT_SHARED = 2, /* requests are queued */
+	REEF_POOL_POKED = 8,       /* by itself */
+	REEF_POOL_IDLE = 4,        /* nothing is queued, on its way or held */
+};
+
+struct reef_pool_options {
+	size_t window; /* requests on their way on one shared connection */
+	size_t queue;  /* requests that wait, in all */
+	size_t tombstones;
+	size_t limit;      /* bytes of one answer */
+	uint64_t queue_ns; /* time in the queue */
+	uint64_t stall_ns; /* without a byte while replies are owed: then the connection is dead */
+	uint64_t slow_ns;  /* requests that took longer are counted; 0: none */
+	int routing;
+};
+
+struct reef_pool_counters {
+	uint64_t requests, replies, rejected, overload, timeouts, lost, refused, late, cancelled, slow;
+	uint64_t bytes_out, bytes_in, connects;
+};
+
+struct reef_pool {
+	struct reef_host *host;
+	const struct reef_pool_protocol *protocol;
+	struct reef_pool_options options;
+	struct reef_pool_counters counters;
+	struct reef_histogram total, queued; /* of nanoseconds */
+	struct reef_pool_connection *connections;
+	struct reef_pool_connection *batching; /* takes this slice's requests */
+	uint32_t numbers, pins;
+	size_t flying; /* on all connections, tombstones included */
+
+	/* The queue. */
+	struct reef_pool_caller **callers; /* hash of `callers_size` buckets, those who have something queued */
+	size_t callers_size, callers_count;
+	struct reef_pool_caller *turn, **turn_tail; /* in the order in which they are served */
+	size_t waiting;                             /* requests */
+	struct reef_pool_list wanting;              /* for pinned connections */
+
+	struct reef_pool_lane **lanes; /* hash, those with something on its way */
+	size_t lanes_size, lanes_count;
+	struct reef_pool_lane *spare_lanes;
+	struct reef_pool_node *spare_nodes;
+	struct reef_pool_caller *spare_callers;
+
+	struct reef_deadline deadline;
+	struct reef_deferred turn_over; /* end of the slice */
+	bool in_turn;
+	uint64_t now_ns; /* of this slice */
+
+	bool accepting;
+	bool down; /* no server can be reached: `down_why` */
+	uint8_t down_code;
+	char down_why[120];
+
+	struct reef_wait wait;
+	struct reef_task *watcher; /* our Lua half */
+	int events, interest;
+	bool woke; /* a task of our Lua half goes on when the turn ends */
+};
+
+/* ---- proxy.c: the pool, messages in and out ---- */
+struct reef_pool *reef_pool_new(struct reef_host *host, const struct reef_pool_protocol *protocol,
+								const struct reef_pool_options *options);
+/* Everybody who waits gets an error. */
+void reef_pool_delete(struct reef_pool *pool);
+/* Requests are refused from now on, or taken again. */
+void reef_pool_accept(struct reef_pool *pool, bool accept);
+/* No server can be reached: what waits, and what comes, fails at once. `why` NULL: not so. */
+void reef_pool_set_down(struct reef_pool *pool, uint8_t code, const char *why);
+/* The time of this slice. */
+uint64_t reef_pool_now(struct reef_pool *pool);
+void reef_pool_notify(struct reef_pool *pool, int events);
+/* Says so, if somebody wants to know and it is so, that nothing is queued, on its way or held. */
+void reef_pool_check_idle(struct reef_pool *pool);
+/* Answers, and frees the node, which is in no list any more. */
+void reef_pool_reply(struct reef_pool *pool, struct reef_pool_node *node, const char *bytes, size_t n);
+void reef_pool_fail(struct reef_pool *pool, struct reef_pool_node *node, uint8_t code, bool sent, const char *why);
+struct reef_pool_node *reef_pool_node_new(struct reef_pool *pool);
+void reef_pool_node_free(struct reef_pool *pool, struct reef_pool_node *node);
+
+/* ---- queue.c: who waits, and who goes where ---- */
+/* A shared connection with room for that request; NULL: it has to wait. */
+struct reef_pool_connection *reef_pool_choose(struct reef_pool *pool, uint64_t order);
+/* The node travels on the lane of its order. */
+void reef_pool_enter_lane(struct reef_pool *pool, struct reef_pool_node *node, struct reef_pool_connection *c);
+void reef_pool_leave_lane(struct reef_pool *pool, struct reef_pool_node *node);
+/* False: its caller has too many waiting already. */
+bool reef_pool_enqueue(struct reef_pool *pool, struct reef_pool_node *node);
+/* Sends what has waited, as far as there is room. */
+void reef_pool_advance(struct reef_pool *pool);
+/* Takes out of all queues what `match` says yes to, and hands it to `taken`. */
+void reef_pool_sift(struct reef_pool *pool, bool (*match)(const struct reef_pool_node *node, void *ud),
+					void (*taken)(struct reef_pool *pool, struct reef_pool_node *node, void *ud), void *ud);
+void reef_pool_queue_fini(struct reef_pool *pool);
+
+/* ---- pin.c: connections of one's own ---- */
+/* False: too many wait already. */
+bool reef_pool_want(struct reef_pool *pool, struct reef_pool_node *node);
+/* Gives free pinned connections to those who want one. */
+void reef_pool_serve_wanting(struct reef_pool *pool);
+struct reef_pool_connection *reef_pool_find_pin(struct reef_pool *pool, uint32_t pin, uint32_t source);
+void reef_pool_unpin(struct reef_pool *pool, struct reef_pool_connection *c, bool clean);
+/* The last reply of a taken connection has come. */
+void reef_pool_pinned_idle(struct reef_pool *pool, struct reef_pool_connection *c);
+
+/* ---- connection.c ---- */
+struct reef_pool_connection *reef_pool_connection_new(struct reef_pool *pool, bool pinned);
+void reef_pool_connection_delete(struct reef_pool_connection *c);
+/* As reef_redis_connection_connect. */
+const char *reef_pool_connection_connect(struct reef_pool_connection *c, struct reef_task *task, const char *host,
+										 int port, uint64_t deadline_ns);
+void reef_pool_connection_close(struct reef_pool_connection *c, uint8_t code, const char *why);
+/* Puts the request behind the others. False: no memory; nothing has changed. */
+bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_node *node, const char *bytes,
+							   size_t n);
+/* Nobody waits for it any more. */
+void reef_pool_connection_bury(struct reef_pool_connection *c, struct reef_pool_node *node);
+/* Bytes of it may have left. */
+bool reef_pool_connection_sent(const struct reef_pool_connection *c, const struct reef_pool_node *node);
+/* Closes it if there are too many tombstones, or one where there must be none. True: it is closed now. */
+bool reef_pool_connection_check(struct reef_pool_connection *c);
+
+/* Its reply is for nobody. */
+static inline bool reef_pool_is_tombstone(const struct reef_pool_node *node) {
+	return node->source == 0 && node->task == NULL && node->kind != REEF_POOL_PROBE;
+}
+
+static inline void reef_pool_list_init(struct reef_pool_list *list) {
+	*list = (struct reef_pool_list){.tail = &list->head};
+}
+static inline void reef_pool_list_push(struct reef_pool_list *list, struct reef_pool_node *node) {
+	node->next = NULL;
+	*list->tail = node;
+	list->tail = &node->next;
+	list->count++;
+}
+static inline struct reef_pool_node *reef_pool_list_pop(struct reef_pool_list *list) {
+	struct reef_pool_node *node = list->head;
+	if (node) {
+		list->head = node->next;
+		if (list->head == NULL)
+			list->tail = &list->head;
+		list->count--;
+	}
+	return node;
+}
+
+#endif

@@ -1,0 +1,270 @@
+/* Who waits, and who goes where: the queue, lanes, and the choice of a connection. See proxy.h. */
+#include <string.h>
+
+#include "core/alloc.h"
+#include "proxy.h"
+
+#define BATCH 128 /* requests of one slice that go to the same connection before another is chosen */
+
+struct reef_pool_caller {
+	struct reef_pool_caller *bucket_next;
+	struct reef_pool_caller *turn_next;
+	uint32_t source;
+	struct reef_pool_list waiting;
+};
+
+/* Exists while something travels on it. */
+struct reef_pool_lane {
+	struct reef_pool_lane *bucket_next;
+	uint64_t order;
+	struct reef_pool_connection *connection;
+	size_t flying;
+};
+
+static size_t bucket_of(uint64_t number, size_t size) {
+	return (size_t)((number * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (size - 1);
+}
+
+/* ---- lanes ---- */
+
+static struct reef_pool_lane *find_lane(const struct reef_pool *pool, uint64_t order) {
+	if (pool->lanes_count == 0)
+		return NULL;
+	struct reef_pool_lane *lane = pool->lanes[bucket_of(order, pool->lanes_size)];
+	while (lane && lane->order != order)
+		lane = lane->bucket_next;
+	return lane;
+}
+
+static void grow_lanes(struct reef_pool *pool) {
+	size_t size = pool->lanes_size ? pool->lanes_size * 2 : 256;
+	struct reef_pool_lane **lanes = reef_calloc(size, sizeof(struct reef_pool_lane *));
+	for (size_t i = 0; i < pool->lanes_size; i++) {
+		for (struct reef_pool_lane *lane = pool->lanes[i], *next; lane; lane = next) {
+			next = lane->bucket_next;
+			struct reef_pool_lane **bucket = &lanes[bucket_of(lane->order, size)];
+			lane->bucket_next = *bucket;
+			*bucket = lane;
+		}
+	}
+	reef_free(pool->lanes);
+	pool->lanes = lanes;
+	pool->lanes_size = size;
+}
+
+void reef_pool_enter_lane(struct reef_pool *pool, struct reef_pool_node *node, struct reef_pool_connection *c) {
+	node->lane = NULL;
+	if (node->order == 0)
+		return;
+	struct reef_pool_lane *lane = find_lane(pool, node->order);
+	if (lane == NULL) {
+		if (pool->lanes_count >= pool->lanes_size)
+			grow_lanes(pool);
+		lane = pool->spare_lanes;
+		if (lane)
+			pool->spare_lanes = lane->bucket_next;
+		else
+			lane = reef_malloc(sizeof(*lane));
+		struct reef_pool_lane **bucket = &pool->lanes[bucket_of(node->order, pool->lanes_size)];
+		*lane = (struct reef_pool_lane){.bucket_next = *bucket, .order = node->order, .connection = c};
+		*bucket = lane;
+		pool->lanes_count++;
+	}
+	lane->flying++;
+	node->lane = lane;
+}
+
+void reef_pool_leave_lane(struct reef_pool *pool, struct reef_pool_node *node) {
+	struct reef_pool_lane *lane = node->lane;
+	node->lane = NULL;
+	if (lane == NULL || --lane->flying > 0)
+		return;
+	struct reef_pool_lane **link = &pool->lanes[bucket_of(lane->order, pool->lanes_size)];
+	while (*link != lane)
+		link = &(*link)->bucket_next;
+	*link = lane->bucket_next;
+	lane->bucket_next = pool->spare_lanes;
+	pool->spare_lanes = lane;
+	pool->lanes_count--;
+}
+
+/* ---- connections ---- */
+
+static struct reef_pool_connection *least_busy(const struct reef_pool *pool) {
+	struct reef_pool_connection *best = NULL;
+	for (struct reef_pool_connection *c = pool->connections; c; c = c->next) {
+		if (c->state == REEF_POOL_OPEN && !c->pinned && c->flying.count < pool->options.window &&
+			(best == NULL || c->flying.count < best->flying.count))
+			best = c;
+	}
+	return best;
+}
+
+struct reef_pool_connection *reef_pool_choose(struct reef_pool *pool, uint64_t order) {
+	struct reef_pool_lane *lane = order ? find_lane(pool, order) : NULL;
+	if (lane) {
+		struct reef_pool_connection *c = lane->connection;
+		return c->state == REEF_POOL_OPEN && c->flying.count < pool->options.window ? c : NULL;
+	}
+	struct reef_pool_connection *c = pool->batching;
+	if (c == NULL || c->batch >= BATCH || c->flying.count >= pool->options.window || c->state != REEF_POOL_OPEN)
+		pool->batching = c = least_busy(pool);
+	return c;
+}
+
+/* ---- the queue ---- */
+
+static struct reef_pool_caller **find_caller(const struct reef_pool *pool, uint32_t source) {
+	struct reef_pool_caller **link = &pool->callers[bucket_of(source, pool->callers_size)];
+	while (*link && (*link)->source != source)
+		link = &(*link)->bucket_next;
+	return link;
+}
+
+static void grow_callers(struct reef_pool *pool) {
+	size_t old = pool->callers_size;
+	struct reef_pool_caller **before = pool->callers;
+	pool->callers_size = old ? old * 2 : 64;
+	pool->callers = reef_calloc(pool->callers_size, sizeof(struct reef_pool_caller *));
+	for (size_t i = 0; i < old; i++) {
+		for (struct reef_pool_caller *caller = before[i], *next; caller; caller = next) {
+			next = caller->bucket_next;
+			struct reef_pool_caller **bucket = &pool->callers[bucket_of(caller->source, pool->callers_size)];
+			caller->bucket_next = *bucket;
+			*bucket = caller;
+		}
+	}
+	reef_free(before);
+}
+
+static void push_turn(struct reef_pool *pool, struct reef_pool_caller *caller) {
+	caller->turn_next = NULL;
+	*pool->turn_tail = caller;
+	pool->turn_tail = &caller->turn_next;
+}
+
+static struct reef_pool_caller *pop_turn(struct reef_pool *pool) {
+	struct reef_pool_caller *caller = pool->turn;
+	pool->turn = caller->turn_next;
+	if (pool->turn == NULL)
+		pool->turn_tail = &pool->turn;
+	return caller;
+}
+
+/* For a caller that is in no turn and has nothing waiting. */
+static void forget_caller(struct reef_pool *pool, struct reef_pool_caller *caller) {
+	*find_caller(pool, caller->source) = caller->bucket_next;
+	caller->bucket_next = pool->spare_callers;
+	pool->spare_callers = caller;
+	pool->callers_count--;
+}
+
+bool reef_pool_enqueue(struct reef_pool *pool, struct reef_pool_node *node) {
+	if (pool->waiting + pool->wanting.count >= pool->options.queue)
+		return false;
+	if (pool->callers_count >= pool->callers_size)
+		grow_callers(pool);
+	struct reef_pool_caller **link = find_caller(pool, node->source), *caller = *link;
+	if (caller == NULL) {
+		caller = pool->spare_callers;
+		if (caller)
+			pool->spare_callers = caller->bucket_next;
+		else
+			caller = reef_malloc(sizeof(*caller));
+		*caller = (struct reef_pool_caller){.source = node->source};
+		reef_pool_list_init(&caller->waiting);
+		*link = caller;
+		pool->callers_count++;
+		push_turn(pool, caller);
+	} else if (caller->waiting.count > pool->options.queue / 2) {
+		/* Nobody may fill the queue alone. */
+		return false;
+	}
+	reef_pool_list_push(&caller->waiting, node);
+	pool->waiting++;
+	reef_deadline_arm(&pool->deadline, node->queue_deadline_ns);
+	return true;
+}
+
+void reef_pool_advance(struct reef_pool *pool) {
+	/* Callers in a row whose lane had no room. */
+	size_t blocked = 0;
+	while (pool->turn && blocked < pool->callers_count) {
+		struct reef_pool_caller *caller = pool->turn;
+		struct reef_pool_node *node = caller->waiting.head;
+		struct reef_pool_connection *c = reef_pool_choose(pool, node->order);
+		if (c == NULL) {
+			if (reef_pool_choose(pool, 0) == NULL)
+				return;
+			blocked++;
+			push_turn(pool, pop_turn(pool));
+			continue;
+		}
+		blocked = 0;
+		(void)pop_turn(pool);
+		(void)reef_pool_list_pop(&caller->waiting);
+		pool->waiting--;
+		char *bytes = node->bytes;
+		node->bytes = NULL;
+		reef_histogram_add(&pool->queued, reef_pool_now(pool) - node->since_ns);
+		reef_pool_enter_lane(pool, node, c);
+		if (!reef_pool_connection_send(c, node, bytes, node->size)) {
+			reef_pool_leave_lane(pool, node);
+			reef_pool_fail(pool, node, REEF_POOL_CODE_OVERLOAD, false, "not enough memory");
+		}
+		reef_free(bytes);
+		if (caller->waiting.head)
+			push_turn(pool, caller);
+		else
+			forget_caller(pool, caller);
+	}
+}
+
+static void sift_list(struct reef_pool *pool, struct reef_pool_list *list,
+					  bool (*match)(const struct reef_pool_node *, void *),
+					  void (*taken)(struct reef_pool *, struct reef_pool_node *, void *), void *ud) {
+	struct reef_pool_node *node = list->head;
+	reef_pool_list_init(list);
+	while (node) {
+		struct reef_pool_node *next = node->next;
+		if (match(node, ud))
+			taken(pool, node, ud);
+		else
+			reef_pool_list_push(list, node);
+		node = next;
+	}
+}
+
+void reef_pool_sift(struct reef_pool *pool, bool (*match)(const struct reef_pool_node *node, void *ud),
+					void (*taken)(struct reef_pool *pool, struct reef_pool_node *node, void *ud), void *ud) {
+	sift_list(pool, &pool->wanting, match, taken, ud);
+	struct reef_pool_caller *caller = pool->turn;
+	pool->turn = NULL;
+	pool->turn_tail = &pool->turn;
+	while (caller) {
+		struct reef_pool_caller *next = caller->turn_next;
+		size_t before = caller->waiting.count;
+		sift_list(pool, &caller->waiting, match, taken, ud);
+		pool->waiting -= before - caller->waiting.count;
+		if (caller->waiting.head)
+			push_turn(pool, caller);
+		else
+			forget_caller(pool, caller);
+		caller = next;
+	}
+}
+
+void reef_pool_queue_fini(struct reef_pool *pool) {
+	while (pool->spare_lanes) {
+		struct reef_pool_lane *lane = pool->spare_lanes;
+		pool->spare_lanes = lane->bucket_next;
+		reef_free(lane);
+	}
+	while (pool->spare_callers) {
+		struct reef_pool_caller *caller = pool->spare_callers;
+		pool->spare_callers = caller->bucket_next;
+		reef_free(caller);
+	}
+	reef_free(pool->lanes);
+	reef_free(pool->callers);
+}

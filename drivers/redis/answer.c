@@ -1,0 +1,73 @@
+/* See answer.h. */
+#include "answer.h"
+
+#include <lauxlib.h>
+
+void reef_redis_push_failure(lua_State *build, int failure, lua_State *to, const struct reef_redis_failure *what) {
+	luaL_checkstack(build, LUA_MINSTACK, NULL);
+	lua_rawgeti(build, LUA_REGISTRYINDEX, failure);
+	lua_pushstring(build, what->code);
+	lua_pushstring(build, what->outcome);
+	lua_pushstring(build, what->command);
+	lua_pushnumber(build, what->waited);
+	lua_pushstring(build, what->why);
+	lua_pushinteger(build, (lua_Integer)what->in_flight);
+	lua_pushinteger(build, (lua_Integer)what->unsent);
+	lua_pushinteger(build, (lua_Integer)what->queued);
+	/* What goes wrong in there is the error then. */
+	(void)lua_pcall(build, 8, 1, 0);
+	lua_xmove(build, to, 1);
+}
+
+/* Fails the task with the server's error. */
+static void reject(const struct reef_redis_answer *answer, struct reef_task *task) {
+	lua_State *to = reef_task_thread(task);
+	const char *text = lua_tostring(answer->build, answer->index);
+	if (answer->kind & REEF_REDIS_OBJECTS) {
+		const struct reef_redis_failure failure = {
+				.code = "rejected", .outcome = "rejected", .command = answer->command, .why = text};
+		reef_redis_push_failure(answer->build, answer->failure, to, &failure);
+	} else {
+		luaL_where(to, 1);
+		lua_pushstring(to, text);
+		lua_concat(to, 2);
+	}
+	reef_task_fail(task);
+}
+
+void reef_redis_answer(const struct reef_redis_answer *answer, struct reef_task *task) {
+	if (answer->reply == REEF_REDIS_ERROR) {
+		reject(answer, task);
+		return;
+	}
+	lua_State *to = reef_task_thread(task), *build = answer->build;
+	if ((answer->kind & REEF_REDIS_BOOLEAN) && lua_isinteger(build, answer->index)) {
+		lua_pushboolean(to, lua_tointeger(build, answer->index) != 0);
+	} else {
+		lua_pushvalue(build, answer->index);
+		lua_xmove(build, to, 1);
+	}
+	if (answer->reply == REEF_REDIS_INNER_ERROR)
+		reef_task_fail(task);
+	else
+		reef_task_resume(task, 1);
+}
+
+void reef_redis_collect(const struct reef_redis_answer *answer, int ref) {
+	lua_State *L = answer->build;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
+	lua_createtable(L, 0, 2);
+	lua_pushboolean(L, answer->reply == REEF_REDIS_VALUE);
+	lua_setfield(L, -2, "ok");
+	lua_pushvalue(L, answer->index);
+	lua_setfield(L, -2, "out");
+	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+	lua_pop(L, 1);
+}
+
+void reef_redis_finish_collection(lua_State *build, struct reef_task *task, int ref) {
+	lua_State *to = reef_task_thread(task);
+	lua_rawgeti(to, LUA_REGISTRYINDEX, ref);
+	luaL_unref(build, LUA_REGISTRYINDEX, ref);
+	reef_task_resume(task, 1);
+}

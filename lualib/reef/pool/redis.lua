@@ -1,0 +1,143 @@
+-- Redis through a pool: the caller's side. Methods are those of skynet.db.redis; commands leave through
+-- reef.pool.redis.core instead of a connection.
+local config = require "skynet.db.redis.config"
+local core = require "reef.pool.redis.core"
+local errors = require "reef.channel.error"
+local options = require "reef.pool.options"
+local own = require "reef.pool.own"
+local redis = require "skynet.db.redis"
+local skynet = require "skynet"
+
+local M = {}
+
+---@class reef.pool.redis: redis.db
+local methods = setmetatable({}, {
+	__index = function(self, name)
+		local method = redis.methods[name]
+		self[name] = method
+		return method
+	end,
+})
+local meta = { __index = methods, __name = "redis" }
+
+local function view_of(client, seconds, explicit)
+	local handle = core.handle(client.remote, seconds, 0, client.objects, client.bound, client.connect)
+	return setmetatable({ handle, client, explicit }, meta)
+end
+
+---The options of the connection, out of all.
+---@param target redis.conf|string
+---@param given table|nil
+---@return table
+function M.conf(target, given)
+	local more = {}
+	for name, value in pairs(given or {}) do
+		if not options.is(name) or name == "connect_timeout" then
+			more[name] = value
+		end
+	end
+	return config.new(target, more)
+end
+
+-- What the service needs to connect, and what tells one pool from another.
+local function identity(conf, name)
+	local target = {
+		host = conf.host, port = conf.port, where = conf.where, username = conf.username, auth = conf.auth, db = conf.db,
+		resp = conf.resp, name = conf.name, limits = conf.limits,
+	}
+	local key = {}
+	for _, field in ipairs { "where", "username", "auth", "db", "resp", "name" } do
+		key[#key + 1] = ("%s=%q"):format(field, tostring(conf[field]))
+	end
+	local label = ("redis %s/%d%s"):format(conf.where, conf.db or 0, name and " " .. name or "")
+	return table.concat(key, " ") .. " pool=" .. tostring(name), label, target
+end
+
+local function failure_of(where)
+	return function(code, outcome, command, waited, why, in_flight, unsent, queued)
+		local fields = { code = code, outcome = outcome, host = where, command = command }
+		if outcome == "rejected" then
+			fields.code, fields.message = why:match "^%S+", why
+			return errors.new(fields)
+		end
+		fields.waited, fields.in_flight, fields.unsent, fields.queued = waited, in_flight, unsent, queued
+		return errors.new(fields, why)
+	end
+end
+
+local function open(client)
+	local address = skynet.call(skynet.uniqueservice "reef_pools", "lua", "OPEN", "redis", client.key, client.label,
+		client.target, client.options)
+	return client.remote:target(address)
+end
+
+-- Called by the C methods when the pool's service is gone: nothing was sent.
+local function connect_and_call(method, db, ...)
+	local client = db[2]
+	local ok, why = pcall(open, client)
+	if not ok or not client.remote:info().ready then
+		error(errors.new({ code = "closed", outcome = "not sent", host = client.where },
+			"the pool could not be opened again: " .. tostring(why)), 0)
+	end
+	return method(db, ...)
+end
+
+---@param target redis.conf|string
+---@param given reef.pool.options|nil
+---@return reef.pool.redis
+function M.new(target, given)
+	given = given or {}
+	local conf = M.conf(target, given)
+	local client = { conf = conf, objects = conf.errors == "object", bound = {}, where = "redis " .. conf.where }
+	client.key, client.label, client.target = identity(conf, given.pool)
+	client.options = options.service(given)
+	client.remote = core.client(failure_of(client.where), conf.limits)
+	client.remote:route(given.routing == "key")
+	if given.on_slow then
+		client.remote:slow(client.options.slow or 0, given.on_slow)
+	end
+	client.timeout = function(db)
+		return db[3] or conf.timeout
+	end
+	client.connect = connect_and_call
+	client.reopen = open
+	client.view = function(handle)
+		return setmetatable({ handle, client }, meta)
+	end
+	client.own = own.new(client)
+	client.changing = function(command)
+		local binding = client.own:current()
+		if not binding then
+			error(("redis: %s would change a connection that others use (nothing was sent); name another target instead")
+				:format(command), 0)
+		end
+		binding.spoiled = true
+	end
+	open(client)
+	return view_of(client, conf.timeout)
+end
+
+---The same pool with other options: db:with{timeout = 0.5}:get(key)
+function methods:with(given)
+	local seconds = given.timeout
+	if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds) then
+		error("redis: timeout has to be a number of seconds, at least 0", 2)
+	end
+	return view_of(self[2], seconds or self[2].timeout(self), seconds or self[3])
+end
+
+---Gives up this object; the pool stays for others.
+function methods:disconnect()
+	self[2].own:close()
+	self[1] = nil
+	setmetatable(self, nil)
+end
+
+---Of this caller: ready, in_flight, requests, replies, failures, bound. Of the pool: pool.stat(db).
+function methods:status()
+	local status = self[2].remote:info()
+	status.bound = self[2].own.bindings
+	return status
+end
+
+return M

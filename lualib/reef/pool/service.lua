@@ -1,0 +1,355 @@
+-- The Lua half of a pool's service: who connects, and when; health, age and size; the end. Requests never come here.
+--
+-- Each shared connection has a keeper, a coroutine that connects, logs in, waits until the connection is lost, and does
+-- so again, after pauses that double up to two seconds while it fails. When no connection is left and the next attempt
+-- has failed, the pool is *down*: requests fail at once until some keeper succeeds. Pinned connections come as they are
+-- wanted and end when they are lost or have been idle.
+local core = require "reef.pool.core"
+local options = require "reef.pool.options"
+local process = require "reef.process"
+local shutdown = require "reef.shutdown"
+local skynet = require "skynet"
+require "skynet.manager"
+
+local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
+local CHECK_TIMEOUT = 5
+
+local service = {}
+
+local server       -- how to log in, by protocol: reef.pool.server.<kind>
+local label, target, conf
+local pool         -- the C half
+local slots = {}   -- shared: {number=, retired=, asleep=}
+local pinned = 0
+local draining -- token of whoever waits until nothing is left to be done
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+local function sleep(seconds, token)
+	skynet.sleep(math.max(1, math.ceil(seconds * 100)), token)
+end
+
+local function settings()
+	local list = { tombstones = 128, limit = 512 << 20 }
+	for name, value in pairs(target.limits or {}) do
+		list[name == "reply" and "limit" or name] = value
+	end
+	for _, name in ipairs { "window", "queue", "queue_timeout", "stall", "slow", "routing" } do
+		list[name] = conf[name]
+	end
+	return list
+end
+
+-- ---- connecting ----
+
+-- Connects and logs in; nil, or the code and text of what went wrong.
+local function attempt(n)
+	local since = now()
+	local ok, why = pool:connect(n, target.host, target.port, conf.connect_timeout)
+	if not ok then
+		return "connect", why
+	end
+	-- One deadline for both: a server that accepts but never answers must not hold us either.
+	local function ask(bytes)
+		return pool:ask(n, bytes, math.max(conf.connect_timeout - (now() - since), 0.001))
+	end
+	local code
+	code, why = server.login(ask, target)
+	if not code and not pool:open(n) then
+		code, why = "connect", "the connection was lost at once"
+	end
+	if code then
+		pool:close(n, "the login failed")
+	end
+	return code, why
+end
+
+local function any_open()
+	for _, slot in ipairs(slots) do
+		if slot.number then
+			return true
+		end
+	end
+end
+
+local function succeeded(slot)
+	-- Nobody else has to wait for the end of his pause now.
+	for _, other in ipairs(slots) do
+		if other ~= slot and other.asleep then
+			skynet.wakeup(other.asleep)
+		end
+	end
+end
+
+local function failed(slot, code, why)
+	slot.failures = slot.failures + 1
+	if slot.failures == 1 then
+		skynet.error(("%s: %s"):format(label, why))
+	end
+	if not any_open() then
+		pool:down(code, why)
+	end
+	slot.tried()
+	local pause = math.min(FIRST_PAUSE * 2 ^ (slot.failures - 1), LONGEST_PAUSE)
+	slot.asleep = {}
+	sleep(pause * (0.5 + math.random()), slot.asleep)
+	slot.asleep = nil
+end
+
+local function keep(slot)
+	while not slot.retired do
+		local n = pool:new(false)
+		slot.connecting = n
+		local code, why = attempt(n)
+		slot.connecting = nil
+		if slot.retired then
+			pool:retire(n)
+		end
+		if code then
+			pool:remove(n)
+			failed(slot, code, why)
+		else
+			slot.number, slot.failures = n, 0
+			slot.tried()
+			succeeded(slot)
+			local _, lost = pool:lost(n)
+			slot.number = nil
+			if not slot.retired and not slot.replaced then
+				skynet.error(("%s: a connection was lost: %s"):format(label, lost))
+			end
+			slot.replaced = nil
+			pool:remove(n)
+		end
+	end
+end
+
+---Adds a shared connection.
+---@param tried fun()|nil  called after its first attempt
+local function add_slot(tried)
+	local slot = { failures = 0 }
+	slot.tried = function()
+		slot.tried = function() end
+		if tried then
+			tried()
+		end
+	end
+	table.insert(slots, slot)
+	skynet.fork(keep, slot)
+end
+
+local function retire(slot)
+	for i, other in ipairs(slots) do
+		if other == slot then
+			table.remove(slots, i)
+			break
+		end
+	end
+	slot.retired = true
+	if slot.asleep then
+		skynet.wakeup(slot.asleep)
+	elseif slot.number then
+		pool:retire(slot.number)
+	end
+end
+
+local function keep_pinned()
+	local n = pool:new(true)
+	local code, why = attempt(n)
+	if code then
+		skynet.error(("%s: no connection for a transaction: %s"):format(label, why))
+		sleep(FIRST_PAUSE * 4)
+	else
+		pool:lost(n)
+	end
+	pool:remove(n)
+	pinned = pinned - 1
+	pool:poke()
+end
+
+-- ---- what is wanted ----
+
+local function watch()
+	while true do
+		local wanted = pool:wanted()
+		-- Those on their way are for those who want one already.
+		for _ = 1, math.min(wanted - service.coming(), conf.pinned - pinned) do
+			pinned = pinned + 1
+			skynet.fork(keep_pinned)
+		end
+		local events = pool:wait(#slots < conf.size, draining)
+		if events & 2 ~= 0 and #slots < conf.size then
+			add_slot()
+		end
+		if events & 4 ~= 0 and draining then
+			skynet.wakeup(draining)
+			draining = nil
+		end
+	end
+end
+
+---Pinned connections that are being made.
+function service.coming()
+	local n = 0
+	for _, c in ipairs(pool:stat().connections) do
+		if c.pinned and (c.state == "connecting" or c.state == "login") then
+			n = n + 1
+		end
+	end
+	return n
+end
+
+-- ---- looking after connections ----
+
+local function check(c)
+	local reply, why = pool:ask(c.number, server.ping, math.min(CHECK_TIMEOUT, conf.connect_timeout))
+	if not reply then
+		pool:close(c.number, "the health check failed: " .. why)
+	end
+end
+
+local function slot_of(number)
+	for _, slot in ipairs(slots) do
+		if slot.number == number then
+			return slot
+		end
+	end
+end
+
+-- Ages are spread, so that connections made together do not all end together.
+local function too_old(c)
+	return conf.max_age > 0 and c.age > conf.max_age * (0.9 + (c.number * 7 % 10) / 50)
+end
+
+local function look_after(c)
+	local slot = slot_of(c.number)
+	if c.state ~= "open" or c.taken then
+		return
+	elseif conf.idle > 0 and c.idle > conf.idle and (c.pinned or slot and #slots > conf.min) then
+		if slot then
+			retire(slot)
+		else
+			pool:retire(c.number)
+		end
+	elseif too_old(c) then
+		if slot then
+			slot.replaced = true
+		end
+		pool:retire(c.number)
+	elseif conf.check > 0 and c.silent >= conf.check then
+		skynet.fork(check, c)
+	end
+end
+
+local function tick()
+	local shortest = math.huge
+	for _, name in ipairs { "check", "idle", "max_age" } do
+		if conf[name] > 0 then
+			shortest = math.min(shortest, conf[name])
+		end
+	end
+	return shortest
+end
+
+local looking
+
+local function look_after_all()
+	while true do
+		local seconds = tick()
+		looking = {}
+		if seconds == math.huge then
+			skynet.wait(looking)
+		else
+			sleep(math.max(seconds / 2, 0.05), looking)
+		end
+		for _, c in ipairs(pool:stat().connections) do
+			look_after(c)
+		end
+	end
+end
+
+-- ---- start, change, end ----
+
+local function set(given)
+	conf = options.complete(given, conf)
+	pool:set(settings())
+	while #slots > conf.size do
+		retire(slots[#slots])
+	end
+	while #slots < conf.min do
+		add_slot()
+	end
+	pool:poke()
+	if looking then
+		skynet.wakeup(looking)
+	end
+end
+
+-- Nothing more is accepted; what was accepted is finished.
+local function drain()
+	local token = {}
+	draining = token
+	pool:accept(false)
+	pool:poke()
+	sleep(conf.drain, token)
+	draining = nil
+	local stat = pool:stat()
+	if stat.in_flight + stat.queued > 0 then
+		skynet.error(("%s: %d requests were not answered in time, at the end"):format(label,
+			stat.in_flight + stat.queued))
+	end
+end
+
+local function start(kind, name, given_target, given)
+	server = require("reef.pool.server." .. kind)
+	label, target = name, given_target
+	conf = options.complete(given)
+	pool = core.new(kind, settings())
+	skynet.fork(watch)
+	skynet.fork(look_after_all)
+	shutdown.on(drain, 1)
+	process.daemon()
+	-- Warm-up: whoever opens the pool goes on when its connections are there, or cannot be.
+	local left, token = conf.min, {}
+	for _ = 1, conf.min do
+		add_slot(function()
+			left = left - 1
+			if left == 0 then
+				skynet.wakeup(token)
+			end
+		end)
+	end
+	if left > 0 then
+		sleep(conf.connect_timeout, token)
+	end
+end
+
+local command = {}
+
+function command.START(...)
+	start(...)
+end
+
+function command.STAT()
+	local stat = pool:stat()
+	stat.label, stat.options, stat.address = label, conf, skynet.self()
+	return stat
+end
+
+function command.SET(given)
+	set(given)
+end
+
+function command.CLOSE()
+	drain()
+	skynet.timeout(0, skynet.exit)
+end
+
+function service.run()
+	skynet.dispatch("lua", function(_, _, name, ...)
+		skynet.retpack(command[name](...))
+	end)
+end
+
+return service

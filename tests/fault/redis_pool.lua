@@ -1,0 +1,199 @@
+-- timeout: 400
+-- reef.pool while servers die and links are cut: no hang, no wrong reply, every failure says what it means.
+local fault = require "test.proxy"
+local pool = require "reef.pool"
+local programs = require "test.process"
+local server = require "test.redis"
+local skynet = require "skynet"
+local test = require "test"
+require "skynet.manager"
+
+local function open(port, options)
+	local db = pool.redis({ host = "127.0.0.1", port = port }, options)
+	test.defer(pcall, pool.close, db)
+	return db
+end
+
+local function callers(n, port, options)
+	local list = {}
+	for i = 1, n do
+		list[i] = test.service "pool_caller"
+		skynet.call(list[i], "lua", "open", { host = "127.0.0.1", port = port }, options)
+	end
+	return list
+end
+
+-- Calls all of them with f's arguments and waits for all results.
+local function ask_all(list, f)
+	local left, token, results = #list, {}, {}
+	for i, address in ipairs(list) do
+		skynet.fork(function()
+			results[i] = table.pack(skynet.call(address, "lua", f(i)))
+			left = left - 1
+			if left == 0 then
+				skynet.wakeup(token)
+			end
+		end)
+	end
+	skynet.wait(token)
+	return results
+end
+
+test.case("never a wrong reply in many numbered values through a bad link", { timeout = 300 }, function()
+	local s = server.start()
+	local proxy = fault.start(s.port)
+	local options = { size = 4, window = 64, timeout = 5, queue_timeout = 5, stall = 1 }
+	local list = callers(16, proxy.port, options)
+	proxy:set { cut = 200000, delay = { 100000, 5 }, split = 700 }
+	local each = test.count(20000)
+	local answered, lost = 0, 0
+	for i, result in ipairs(ask_all(list, function(i)
+		return "echo", each, "caller " .. i
+	end)) do
+		result = result[1]
+		test.equal(result.wrong, nil, "caller " .. i)
+		test.equal(result.answered + result.not_sent + result.maybe, each)
+		answered = answered + result.answered
+		lost = lost + result.maybe
+	end
+	test.truthy(proxy:stats().cuts > 10)
+	test.truthy(lost > 0)
+	test.truthy(answered > 16 * each * 0.5)
+	proxy:pass()
+	local db = open(proxy.port)
+	test.eventually("everything is settled", 20, function()
+		local stat = pool.stat(db)
+		return stat.in_flight == 0 and stat.queued == 0 and not stat.down
+	end)
+end)
+
+test.case("replies that come a byte at a time are whole", { timeout = 120 }, function()
+	local s = server.start()
+	local proxy = fault.start(s.port)
+	proxy:set { split = 1 }
+	for _, result in ipairs(ask_all(callers(8, proxy.port, { size = 2 }), function(i)
+		return "echo", test.count(200), "caller " .. i
+	end)) do
+		test.equal({ result[1].answered, result[1].wrong }, { test.count(200), nil })
+	end
+end)
+
+test.case("a server that is killed under load: every count is explained", { timeout = 120 }, function()
+	local s = server.start { "--appendonly", "yes", "--appendfsync", "always" }
+	local list = callers(8, s.port, { size = 4, timeout = 5, queue_timeout = 5 })
+	local each = test.count(5000)
+	local results
+	skynet.fork(function()
+		results = ask_all(list, function()
+			return "count", each, "n"
+		end)
+	end)
+	skynet.sleep(20)
+	s:restart()
+	test.eventually("all", 100, function()
+		return results
+	end)
+	local sure, maybe = 0, 0
+	for _, result in ipairs(results) do
+		sure, maybe = sure + result[1], maybe + result[2]
+	end
+	local db = open(s.port)
+	test.between(tonumber(db:get "n"), sure, sure + maybe)
+end)
+
+test.case("without a server requests fail at once, and work again when it is back", { timeout = 60 }, function()
+	local s = server.start()
+	local db = open(s.port)
+	test.equal(db:echo "first", "first")
+	s:kill()
+	test.eventually("the pool to notice", 10, function()
+		return pool.stat(db).down
+	end)
+	test.within(2, function()
+		for _ = 1, 1000 do
+			local err = test.raises("not sent", db.ping, db)
+			test.equal({ err.code, err.outcome }, { "connect", "not sent" })
+		end
+	end)
+	s:restart()
+	test.eventually("an answer", 20, function()
+		return (pcall(db.ping, db))
+	end)
+	test.eventually("all connections", 20, function()
+		local open_now = 0
+		for _, c in ipairs(pool.stat(db).connections) do
+			open_now = open_now + (c.state == "open" and 1 or 0)
+		end
+		return open_now == 4
+	end)
+end)
+
+test.case("a pool can be made before there is a server", function()
+	local port = programs.free_port()
+	local db = open(port, { connect_timeout = 1 })
+	local err = test.raises("Connection refused", db.ping, db)
+	test.equal(err.outcome, "not sent")
+end)
+
+test.case("a server that freezes is given up, and nothing late reaches anybody", { timeout = 60 }, function()
+	local s = server.start()
+	local db = open(s.port, { size = 2, timeout = 0.5, stall = 1, connect_timeout = 1 })
+	test.equal(db:echo "first", "first")
+	s:freeze()
+	test.eventually("the pool to give up", 20, function()
+		test.raises("", db.echo, db, "lost")
+		return pool.stat(db).down
+	end)
+	s:thaw()
+	test.eventually("an answer", 20, function()
+		return (pcall(db.ping, db))
+	end)
+	for i = 1, 100 do
+		test.equal(db:echo(i), tostring(i))
+	end
+end)
+
+test.case("a transaction whose connection is lost applies nothing and says so", { timeout = 60 }, function()
+	local s = server.start()
+	local proxy = fault.start(s.port)
+	local db = open(proxy.port)
+	db:multi()
+	db:set("k", 1)
+	proxy:cut()
+	skynet.sleep(10)
+	local err = test.raises("nothing of it is applied", db.exec, db)
+	test.equal(err.outcome, "not sent")
+	test.equal(db:status().bound, 0)
+	test.eventually("an answer", 20, function()
+		return (pcall(db.ping, db))
+	end)
+	test.equal(db:exists "k", false)
+	db:multi()
+	db:set("k", 2)
+	test.equal(db:exec(), { "OK" })
+end)
+
+test.case("at the end of the process what was accepted is finished", { timeout = 60 }, function()
+	local s = server.start()
+	local script = programs.path "ending.lua"
+	local f = assert(io.open(script, "w"))
+	f:write(([[
+local pool, process, skynet = require "reef.pool", require "reef.process", require "skynet"
+skynet.start(function()
+	skynet.fork(function()
+		local db = pool.redis({ host = "127.0.0.1", port = %d }, { size = 1, window = 4 })
+		for i = 1, 1000 do
+			skynet.fork(db.incr, db, "n")
+		end
+		skynet.yield()
+		process.stop(0)
+	end)
+end)
+]]):format(s.port))
+	f:close()
+	local code, output = programs.run { test.reef, "run", script, cwd = test.dir }
+	test.equal(code, 0, output)
+	test.equal(s:cli("GET", "n"), "1000")
+end)
+
+test.run()

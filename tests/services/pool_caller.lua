@@ -1,0 +1,80 @@
+-- A service that uses a pool: a message is a command of the table below, with arguments.
+local pool = require "reef.pool"
+local skynet = require "skynet"
+
+local db
+local command = {}
+
+function command.open(target, options)
+	db = pool.redis(target, options)
+end
+
+---ECHO of numbered values; how many were answered, refused and lost, and whether any reply was a wrong one.
+function command.echo(n, name, pause)
+	local result = { answered = 0, not_sent = 0, maybe = 0 }
+	for i = 1, n do
+		local value = name .. ":" .. i
+		local ok, reply = pcall(db.echo, db, value)
+		if ok then
+			result.answered = result.answered + 1
+			if reply ~= value then
+				result.wrong = { sent = value, got = reply }
+			end
+		else
+			local kind = reply.outcome == "not sent" and "not_sent" or "maybe"
+			result[kind] = result[kind] + 1
+			result.last = tostring(reply)
+			skynet.sleep(pause or 0)
+		end
+	end
+	return result
+end
+
+---INCR of a key n times; how many are surely applied, and how many may be.
+function command.count(n, key)
+	local sure, maybe = 0, 0
+	for _ = 1, n do
+		local ok, err = pcall(db.incr, db, key)
+		if ok then
+			sure = sure + 1
+		elseif err.outcome ~= "not sent" then
+			maybe = maybe + 1
+		else
+			skynet.sleep(1)
+		end
+	end
+	return sure, maybe
+end
+
+---Many requests at once; how many were answered within the time.
+function command.flood(n, cs)
+	local answered = 0
+	for i = 1, n do
+		skynet.fork(function()
+			if pcall(db.echo, db, i) then
+				answered = answered + 1
+			end
+		end)
+	end
+	skynet.sleep(cs)
+	return answered
+end
+
+---Begins a transaction, or blocks, and does not come back.
+function command.hold(name, ...)
+	local args = table.pack(...)
+	skynet.fork(function()
+		db[name](db, table.unpack(args, 1, args.n))
+		skynet.sleep(100000)
+	end)
+end
+
+function command.call(name, ...)
+	return db[name](db, ...)
+end
+
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, name, ...)
+		skynet.retpack(command[name](...))
+	end)
+end)

@@ -155,7 +155,9 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 		reef_service_release(service);
 		return 0;
 	}
-	reef_log(handle, "LAUNCH %s", service->description);
+	/* The logger itself is launched before there is one. */
+	if (reef_runtime_logger() != 0)
+		reef_log(handle, "LAUNCH %s", service->description);
 	if (!reef_service_rest(service))
 		reef_schedule(service);
 	return handle;

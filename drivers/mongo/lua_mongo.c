@@ -4,9 +4,11 @@
  *   c:connect(host, port, seconds) -> true | nil, error    waits; port < 0: a Unix socket's path
  *   c:request(seconds, flags, command, identifier, documents, body...) -> reply | nil, error     waits
  *       flags: "" or some of "x" exact values, "e" exhaust allowed; body: one document, or keys and values in turn
- *       identifier, documents: nil, or a section of documents beside the body
+ *       identifier, documents: nil, or a section of documents (a list or a batch) beside the body
  *   c:send(command, identifier, documents, body...)        no reply is asked for; true: accepted
  *   c:receive(seconds) -> reply | nil, error               the next reply of a stream; waits
+ *   batch(documents, first, bytes, count) -> batch, next   as many of them, from `first` on, as stay within the limits
+ *       (one at least), encoded; where to go on
  *   c:streaming() -> boolean   c:state() -> "new" ...   c:doubtful() -> boolean   c:pending() -> n   c:close([text])
  */
 #include <string.h>
@@ -21,6 +23,7 @@
 #include "socket/socket.h"
 
 #define CONNECTION "reef.mongo.connection"
+#define BATCH "reef.mongo.batch"
 
 static struct reef_mongo_connection *check_connection(lua_State *L) {
 	struct reef_mongo_connection **box = luaL_checkudata(L, 1, CONNECTION);
@@ -98,17 +101,50 @@ static uint8_t *add(lua_State *L, struct reef_mongo_connection *c, size_t n) {
 static void add_sequence(lua_State *L, struct reef_mongo_connection *c, int index) {
 	size_t size;
 	const char *identifier = luaL_checklstring(L, index, &size);
-	luaL_checktype(L, index + 1, LUA_TTABLE);
+	const void *batch = luaL_testudata(L, index + 1, BATCH);
+	if (batch == NULL) {
+		luaL_checktype(L, index + 1, LUA_TTABLE);
+	}
 	add(L, c, 1)[0] = 1;
 	size_t start = c->out.size;
 	memcpy(add(L, c, 4 + size + 1) + 4, identifier, size + 1);
-	lua_Integer n = luaL_len(L, index + 1);
-	for (lua_Integer i = 1; i <= n; i++) {
-		lua_geti(L, index + 1, i);
-		reef_bson_encode(L, -1, &c->out);
-		lua_pop(L, 1);
+	if (batch != NULL) {
+		memcpy(add(L, c, lua_rawlen(L, index + 1)), batch, lua_rawlen(L, index + 1));
+	} else {
+		lua_Integer n = luaL_len(L, index + 1);
+		for (lua_Integer i = 1; i <= n; i++) {
+			lua_geti(L, index + 1, i);
+			reef_bson_encode(L, -1, &c->out);
+			lua_pop(L, 1);
+		}
 	}
 	reef_put32(c->out.data + start, (uint32_t)(c->out.size - start));
+}
+
+static int new_batch(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_Integer first = luaL_checkinteger(L, 2), last = luaL_len(L, 1);
+	size_t bytes = (size_t)luaL_checkinteger(L, 3);
+	lua_Integer count = luaL_checkinteger(L, 4);
+	lua_settop(L, 1);
+	struct reef_writer *w = reef_bson_borrow_writer(L, REEF_BSON_SIZE);
+	lua_Integer i = first;
+	size_t size = 0;
+	for (; i <= last && i - first < count; i++) {
+		lua_geti(L, 1, i);
+		reef_bson_encode(L, -1, w);
+		lua_pop(L, 1);
+		if (w->size > bytes && i > first) {
+			break;
+		}
+		size = w->size;
+	}
+	memcpy(lua_newuserdatauv(L, size, 0), w->data, size);
+	luaL_newmetatable(L, BATCH);
+	lua_setmetatable(L, -2);
+	reef_bson_return_writer(L, 2);
+	lua_pushinteger(L, i);
+	return 2;
 }
 
 /* Writes a message from the arguments at `index`: identifier, documents, body. Nothing is sent if this raises. */
@@ -247,6 +283,8 @@ static int open_mongo(lua_State *L) {
 	lua_newtable(L);
 	lua_pushcfunction(L, new_connection);
 	lua_setfield(L, -2, "connection");
+	lua_pushcfunction(L, new_batch);
+	lua_setfield(L, -2, "batch");
 	return 1;
 }
 

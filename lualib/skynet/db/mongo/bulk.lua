@@ -1,5 +1,5 @@
 -- Many writes of one kind to one collection: in as few messages as the server takes, answered as one.
-local bson = require "bson"
+local core = require "reef.mongo.core"
 local errors = require "skynet.db.mongo.errors"
 
 local bulk = {}
@@ -8,20 +8,6 @@ local bulk = {}
 local MOST_WRITES, MOST_BYTES = 100000, 48000000 - 16384
 
 local identifiers = { insert = "documents", update = "updates", delete = "deletes" }
-
----The next statements from `first` on that go into one message, encoded.
-local function take(statements, first)
-	local batch, bytes = {}, 0
-	for i = first, #statements do
-		local encoded = bson.encode(statements[i])
-		if batch[1] and (bytes + #encoded > MOST_BYTES or #batch == MOST_WRITES) then
-			break
-		end
-		bytes = bytes + #encoded
-		batch[#batch + 1] = encoded
-	end
-	return batch
-end
 
 local function merge(total, reply, offset)
 	total.n = total.n + (reply.n or 0)
@@ -72,14 +58,18 @@ end
 ---@return table reply
 ---@return mongo.error|nil
 function bulk.run(client, b)
+	if #b.statements == 0 then
+		error(("mongo: nothing to %s"):format(b.kind), 0)
+	end
 	local ordered = b.ordered ~= false
 	local total, first, host = { ok = 1, n = 0 }, 1
 	repeat
-		local batch = #b.statements > 1 and take(b.statements, first) or b.statements
+		local batch, next_first = core.batch(b.statements, first, MOST_BYTES, MOST_WRITES)
 		local body = { b.kind, b.collection, "ordered", ordered }
 		table.move(b.extra or {}, 1, #(b.extra or {}), #body + 1, body)
 		local ok, reply, _, address = pcall(client.execute, client, {
-			db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind], documents = batch,
+			db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind],
+			documents = table.move(b.statements, first, next_first - 1, 1, {}), batch = batch,
 			write = true, retry = repeatable(b.kind, b.statements), session = b.session, deadline = b.deadline,
 			unacknowledged = b.unacknowledged,
 		})
@@ -91,7 +81,7 @@ function bulk.run(client, b)
 		end
 		host = address
 		merge(total, reply, first - 1)
-		first = first + #batch
+		first = next_first
 	until first > #b.statements or (ordered and total.writeErrors) or total.ok ~= 1
 	return total, errors.from_reply(total, host, b.kind)
 end

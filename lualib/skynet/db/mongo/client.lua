@@ -20,6 +20,7 @@ local topology = require "skynet.db.mongo.topology"
 ---@field body table keys and values in turn, without $db
 ---@field identifier string|nil
 ---@field documents table|nil sent beside the body under `identifier`
+---@field batch userdata|nil the same, encoded already
 ---@field write boolean|nil goes to a server that can write
 ---@field retry boolean|nil may be repeated (a write: with a number)
 ---@field preference mongo.read_preference|nil
@@ -381,13 +382,13 @@ function client:attempt(server, op, number)
 	local raw = entry.connection.raw
 	if op.unacknowledged then
 		local ok
-		ok, err = raw:send(op.name, op.identifier, op.documents, table.unpack(body))
+		ok, err = raw:send(op.name, op.identifier, op.batch or op.documents, table.unpack(body))
 		self:end_event(op, server, request_id, started, ok and { ok = 1 } or nil, err)
 		return ok and { ok = 1 } or nil, err
 	end
 	local reply
-	reply, err = raw:request(op.deadline - now(), op.exact and "x" or "", op.name, op.identifier, op.documents,
-		table.unpack(body))
+	reply, err = raw:request(op.deadline - now(), op.exact and "x" or "", op.name, op.identifier,
+		op.batch or op.documents, table.unpack(body))
 	if not reply then
 		self:report(server.address, entry, err)
 		if op.session then

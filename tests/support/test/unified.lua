@@ -589,7 +589,9 @@ end
 function unified.context(uri)
 	local internal = mongo.client { uri = uri }
 	local info = internal:runCommand "buildInfo"
-	return { uri = uri, internal = internal, version = version_number(info.version), ferretdb = info.ferretdbVersion ~= nil }
+	return {
+		uri = uri, internal = internal, version = version_number(info.version), ferretdb = info.ferretdbVersion ~= nil,
+	}
 end
 
 return unified

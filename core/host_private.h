@@ -11,11 +11,6 @@
 
 /* ---- tasks ---- */
 
-/* Functions for Lua, by file. */
-int reef_core_pack(lua_State *L);
-int reef_core_unpack(lua_State *L);
-int reef_core_tostring(lua_State *L);
-
 enum reef_task_state {
 	TASK_FREE,  /* in the pool */
 	TASK_READY, /* its function lies on its stack; queued as a fork or waiting for a timer */

@@ -7,7 +7,7 @@ local skynet = require "skynet"
 
 local line, own = ...
 
-local words = {}
+local words = {} ---@type string[]
 for word in line:gmatch "%S+" do
 	words[#words + 1] = word
 end

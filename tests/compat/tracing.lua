@@ -1,6 +1,7 @@
 -- Tracing (core.md §8), memory limits and interruption.
 local skynet = require "skynet"
 require "skynet.manager"
+local endless = require "endless"
 local test = require "test"
 
 -- Runs a script in a process of its own; what it prints and logs.
@@ -141,9 +142,9 @@ end)
 test.case("an endless loop is interrupted, in user coroutines too, and leaves nothing", { timeout = 60 }, function()
 	local actor = test.service "actor"
 	local loops = {
-		"while true do end",
-		"coroutine.wrap(function() while true do end end)()",
-		"local co = require 'skynet.coroutine' co.wrap(function() while true do end end)()",
+		endless,
+		("coroutine.wrap(function() %s end)()"):format(endless),
+		("local co = require 'skynet.coroutine' co.wrap(function() %s end)()"):format(endless),
 	}
 	for _, loop in ipairs(loops) do
 		local outcome

@@ -20,6 +20,7 @@ T.class = {
 }
 T.obj = setmetatable({ v = 1 }, T.class)
 T.empty = {}
+T.tail = { 1, 2, nil, nil }
 T.pure = function(a, b) return a + b end
 T.maker = function(x) return function(y) x = x + y return x end end
 T.holes = { 1, 2, nil, 4, nil, nil, 7, x = 1 }

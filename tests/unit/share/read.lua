@@ -65,7 +65,7 @@ assert(#string.dump(T.pure) > 10 and debug.getinfo(T.pure, 'S').what == 'Lua')
 local values = 0
 for k, v in pairs(T.holes) do values = values + 1 assert(k == 'x' and v == 1 or k == v) end
 assert(values == 5 and T.holes[7] == 7 and (#T.holes == 2 or #T.holes == 4 or #T.holes == 7))
-assert(#T.big_array_in_hash == 20)
+assert(#T.big_array_in_hash == 20 and #T.tail == 2)
 local garbage = {}
 for i = 1, 3000 do garbage[i] = { T.list[i % N + 1], tostring(i), T.list[i].name } end
 -- a private object with finalizers and shared references

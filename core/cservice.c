@@ -20,13 +20,10 @@
 #include "service.h"
 #include "timer.h"
 
-#define TAG_DONTCOPY 0x10000
-#define TAG_ALLOCSESSION 0x20000
-#define MAX_SIZE ((size_t)1 << 56)
+#define SKYNET_API __attribute__((visibility("default"), used))
+#include "skynet.h"
 
-struct skynet_context;
-typedef int (*skynet_cb)(struct skynet_context *context, void *ud, int type, int session, uint32_t source,
-						 const void *msg, size_t sz);
+#define MAX_SIZE ((size_t)1 << 56)
 
 /* ---- the modules ---- */
 
@@ -144,30 +141,7 @@ const struct reef_module *reef_cservice_load(const char *name) {
 	return module;
 }
 
-/* ---- the C API (core.md's names; see docs/services.md) ---- */
-
-#define API __attribute__((visibility("default"), used))
-
-API void skynet_error(struct skynet_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
-API void skynet_callback(struct skynet_context *context, void *ud, skynet_cb callback);
-API int skynet_send(struct skynet_context *context, uint32_t source, uint32_t dest, int type, int session, void *msg,
-					size_t sz);
-API int skynet_sendname(struct skynet_context *context, uint32_t source, const char *address, int type, int session,
-						void *msg, size_t sz);
-API const char *skynet_command(struct skynet_context *context, const char *name, const char *param);
-API uint32_t skynet_queryname(struct skynet_context *context, const char *name);
-API int skynet_isremote(struct skynet_context *context, uint32_t handle, int *harbor);
-API uint32_t skynet_current_handle(void);
-API uint64_t skynet_now(void);
-API void *skynet_malloc(size_t size);
-API void *skynet_calloc(size_t count, size_t size);
-API void *skynet_realloc(void *p, size_t size);
-API void skynet_free(void *p);
-API char *skynet_strdup(const char *s);
-API void *skynet_lalloc(void *p, size_t old_size, size_t size);
-API void *skynet_memalign(size_t alignment, size_t size);
-API void *skynet_aligned_alloc(size_t alignment, size_t size);
-API int skynet_posix_memalign(void **p, size_t alignment, size_t size);
+/* ---- the C API: see skynet.h ---- */
 
 void skynet_error(struct skynet_context *context, const char *format, ...) {
 	char *text;
@@ -191,19 +165,19 @@ void skynet_callback(struct skynet_context *context, void *ud, skynet_cb callbac
 static struct reef_message *make_message(struct reef_service *service, uint32_t source, int type, int *session,
 										 void *msg, size_t sz) {
 	if (sz > MAX_SIZE) {
-		if (type & TAG_DONTCOPY)
+		if (type & PTYPE_TAG_DONTCOPY)
 			reef_free(msg);
 		return NULL;
 	}
 	struct reef_message *m;
-	if (type & TAG_DONTCOPY) {
+	if (type & PTYPE_TAG_DONTCOPY) {
 		m = reef_message_wrap(msg, sz);
 	} else {
 		m = reef_message_new(sz);
 		if (sz > 0)
 			memcpy(m->data, msg, sz);
 	}
-	if (type & TAG_ALLOCSESSION)
+	if (type & PTYPE_TAG_ALLOCSESSION)
 		*session = reef_service_new_session(service);
 	m->source = source ? source : reef_service_handle(service);
 	m->type = (uint8_t)type;

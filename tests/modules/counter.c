@@ -6,15 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct skynet_context;
-typedef int (*skynet_cb)(struct skynet_context *context, void *ud, int type, int session, uint32_t source,
-						 const void *msg, size_t sz);
-extern void skynet_callback(struct skynet_context *context, void *ud, skynet_cb callback);
-extern int skynet_send(struct skynet_context *context, uint32_t source, uint32_t dest, int type, int session, void *msg,
-					   size_t sz);
-extern const char *skynet_command(struct skynet_context *context, const char *name, const char *param);
-extern void skynet_error(struct skynet_context *context, const char *format, ...);
-extern void skynet_free(void *p);
+#include "core/skynet.h"
 
 struct counter {
 	int count;

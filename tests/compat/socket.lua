@@ -628,14 +628,16 @@ end)
 test.case("a socket that another service has taken without asking is not waited for", function()
 	local c, s = pair()
 	local other = test.service "actor"
-	skynet.send(other, "lua", [[
-		local socket = require "skynet.socket"
+	skynet.call(other, "lua", [[
+		local socket, skynet = require "skynet.socket", require "skynet"
 		local id = assert(socket.start(...))
-		while true do
-			local line = socket.readline(id)
-			if not line then break end
-			socket.write(id, line .. "!\n")
-		end
+		skynet.fork(function()
+			while true do
+				local line = socket.readline(id)
+				if not line then break end
+				socket.write(id, line .. "!\n")
+			end
+		end)
 	]], s)
 	socket.write(c, "one\n")
 	test.equal(socket.readline(c), "one!")

@@ -1,5 +1,5 @@
 -- config: lua_cpath =
--- "/usr/lib/x86_64-linux-gnu/lua/5.4/?.so;/usr/lib/aarch64-linux-gnu/lua/5.4/?.so;/usr/local/lib/lua/5.4/?.so"
+-- config: "/usr/lib/x86_64-linux-gnu/lua/5.4/?.so;/usr/lib/aarch64-linux-gnu/lua/5.4/?.so;/usr/local/lib/lua/5.4/?.so"
 local test = require "test"
 local sheets = require "reef.datasheet"
 local sharetable = require "skynet.sharetable"

@@ -310,6 +310,28 @@ test.case("a coroutine that is ended does not confuse the others", function()
 	end)
 end)
 
+test.case("connections that nobody uses any more are closed", function()
+	local s = server.start()
+	local watcher = connect(s)
+	local function count()
+		return select(2, watcher:client("list"):gsub("id=", ""))
+	end
+	do
+		local db = redis.connect { host = "127.0.0.1", port = s.port, overload = function() end }
+		db:blpop("none", 0.01)
+		db:multi()
+		db:exec()
+		db:with { timeout = 1 }:ping()
+		local w = redis.watch { host = "127.0.0.1", port = s.port }
+		w:subscribe "ch"
+		test.equal(count(), 4)
+	end
+	test.eventually("one connection", 20, function()
+		collectgarbage()
+		return count() == 1
+	end)
+end)
+
 test.case("a connection refused is an error at once, with everything in it", function()
 	local port = require("test.process").free_port()
 	local ok, err = pcall(redis.connect, { host = "127.0.0.1", port = port })

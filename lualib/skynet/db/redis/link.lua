@@ -42,8 +42,10 @@ function link.new(conf, hooks, limits)
 		end
 		return err
 	end
-	local overload = self.hooks.overload and function(on)
-		skynet.fork(self.hooks.overload, on)
+	-- Neither function may hold the link: the connection holds them, and is to be closed when nobody uses the link.
+	local told = self.hooks.overload
+	local overload = told and function(on)
+		skynet.fork(told, on)
 	end
 	self.connection = core.connection(failure, overload, limits or conf.limits)
 	return self

@@ -50,11 +50,13 @@ local function new_entry(self)
 	local client = self.client
 	local entry = {}
 	local limits = setmetatable({ tombstones = 0 }, { __index = client.conf.limits })
+	local weak = setmetatable({ own = self, entry = entry }, { __mode = "v" })
 	entry.link = link.new(client.conf, {
 		-- A transaction is over with the first error of its connection: whoever is in it is told by that.
 		failed = function()
-			if entry.task then
-				end_binding(self, entry.task, client.bound[entry.task], false)
+			local task = weak.entry and weak.entry.task
+			if task then
+				end_binding(weak.own, task, weak.own.client.bound[task], false)
 			end
 		end,
 	}, limits)

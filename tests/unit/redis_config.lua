@@ -1,0 +1,67 @@
+-- Where a Redis server is: URIs and tables.
+local config = require "skynet.db.redis.config"
+local test = require "test"
+
+local function part(conf, ...)
+	local out = {}
+	for _, name in ipairs { ... } do
+		out[name] = conf[name]
+	end
+	return out
+end
+
+test.case("a URI says what a table says", function()
+	local function check(uri, want)
+		local got = part(config.uri(uri), "host", "port", "path", "username", "auth", "db", "resp", "timeout", "name")
+		test.equal(got, want, uri)
+	end
+	check("redis://localhost", { host = "localhost" })
+	check("redis://", { host = "127.0.0.1" })
+	check("redis://localhost:7000/2", { host = "localhost", port = 7000, db = 2 })
+	check("redis://:secret@h/0", { host = "h", auth = "secret", db = 0 })
+	check("redis://secret@h", { host = "h", auth = "secret" })
+	check("redis://bob:p%40ss%3A@h", { host = "h", username = "bob", auth = "p@ss:" })
+	check("redis://bob:p@ss@h", { host = "h", username = "bob", auth = "p@ss" })
+	check("REDIS://[::1]:6380/1", { host = "::1", port = 6380, db = 1 })
+	check("redis://h?resp=3&timeout=2.5&name=a%20b", { host = "h", resp = 3, timeout = 2.5, name = "a b" })
+	check("unix:///run/redis.sock?db=4", { path = "/run/redis.sock", db = 4 })
+	check("unix://bob:pw@/run/my%20redis.sock", { path = "/run/my redis.sock", username = "bob", auth = "pw" })
+end)
+
+test.case("what is no URI is refused with its reason", function()
+	test.raises("expected redis://", config.uri, "localhost:6379")
+	test.raises("TLS", config.uri, "rediss://h")
+	test.raises("unknown scheme http", config.uri, "http://h")
+	test.raises("bad address", config.uri, "redis://h:port")
+	test.raises("bad address", config.uri, "redis://h:1:2")
+	test.raises("bad address", config.uri, "redis://[::1")
+	test.raises("db is no number", config.uri, "redis://h/first")
+	test.raises("unknown option color=red", config.uri, "redis://h?color=red")
+	test.raises("timeout is no number", config.uri, "redis://h?timeout=soon")
+	test.raises("absolute path", config.uri, "unix://relative")
+end)
+
+test.case("tables are checked and completed", function()
+	local conf = config.new { host = "h" }
+	test.equal(part(conf, "port", "timeout", "connect_timeout", "resp", "errors", "where"),
+		{ port = 6379, timeout = 10, connect_timeout = 5, resp = 2, errors = "string", where = "h:6379" })
+	test.equal(config.new { host = "/run/redis.sock" }.port, -1)
+	test.equal(config.new { host = "unix:/run/redis.sock" }.host, "/run/redis.sock")
+	test.equal(config.new { host = "::1", port = "7000" }.where, "[::1]:7000")
+	test.equal(config.new("redis://h/1", { db = 2, timeout = 0 }).db, 2)
+	test.equal(config.new({ uri = "redis://h/1", db = 3 }).db, 3)
+	test.raises("a host is required", config.new, {})
+	test.raises("bad port 70000", config.new, { host = "h", port = 70000 })
+	test.raises("resp is 2 or 3", config.new, { host = "h", resp = 4 })
+	test.raises("timeout has to be a number", config.new, { host = "h", timeout = -1 })
+	test.raises("timeout has to be a number", config.new, { host = "h", timeout = "1" })
+	test.raises("errors is", config.new, { host = "h", errors = "none" })
+end)
+
+test.case("the caller's table stays as it is", function()
+	local mine = { host = "h" }
+	config.new(mine)
+	test.equal(mine, { host = "h" })
+end)
+
+test.run()

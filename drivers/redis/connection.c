@@ -85,6 +85,7 @@ static void flush(struct reef_deferred *deferred);
 struct reef_redis_connection *reef_redis_connection_new(lua_State *L) {
 	struct reef_redis_connection *c = reef_calloc(1, sizeof(*c));
 	c->references = 1;
+	c->grain_ns = reef_deadline_grain();
 	c->host = reef_host_of(L);
 	c->flush.run = flush;
 	c->wait.cancel = cancelled;
@@ -268,7 +269,7 @@ struct reef_request *reef_redis_connection_request(struct reef_redis_connection 
 	request->ref = LUA_NOREF;
 	c->requests++;
 	if (timeout_ns > 0) {
-		request->deadline_ns = request->sent_ns + reef_deadline_grain() + timeout_ns;
+		request->deadline_ns = request->sent_ns + c->grain_ns + timeout_ns;
 		reef_deadline_arm(&c->deadline, request->deadline_ns);
 	}
 	return request;

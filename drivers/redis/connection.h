@@ -42,6 +42,7 @@ struct reef_redis_connection {
 	lua_State *build; /* anchored by the userdata */
 	struct reef_pending pending;
 	struct reef_deadline deadline;
+	uint64_t grain_ns; /* reef_deadline_grain() */
 	struct reef_redis_reader reader;
 	struct reef_redis_limits limits;
 	size_t max_tombstones;

@@ -20,6 +20,14 @@ local methods = setmetatable({}, {
 })
 local meta = { __index = methods, __name = "redis" }
 
+-- What pool.redis returns keeps the methods that were used. With thousands of callers in turn, every table that a call
+-- looks into is one that the processor has to fetch from far away.
+local keeping = { __name = "redis", __index = function(db, name)
+	local method = methods[name]
+	rawset(db, name, method)
+	return method
+end }
+
 local function view_of(client, seconds, explicit)
 	local handle = core.handle(client.remote, seconds, 0, client.objects, client.bound, client.connect)
 	return setmetatable({ handle, client, explicit }, meta)
@@ -114,7 +122,7 @@ function M.new(target, given)
 		binding.spoiled = true
 	end
 	open(client)
-	return view_of(client, conf.timeout)
+	return setmetatable(view_of(client, conf.timeout), keeping)
 end
 
 ---The same pool with other options: db:with{timeout = 0.5}:get(key)
@@ -129,8 +137,10 @@ end
 ---Gives up this object; the pool stays for others.
 function methods:disconnect()
 	self[2].own:close()
-	self[1] = nil
 	setmetatable(self, nil)
+	for key in pairs(self) do
+		self[key] = nil
+	end
 end
 
 ---Of this caller: ready, in_flight, requests, replies, failures, bound. Of the pool: pool.stat(db).

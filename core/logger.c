@@ -1,23 +1,36 @@
 /* The module `logger`: the service that writes log lines.
  *
  * Its argument is the path of the file to append to; without one, lines go to stdout. A REEF_PTYPE_SYSTEM message (the
- * runtime sends it on SIGHUP) reopens the file. Lines of one batch are written together.
+ * runtime sends it on SIGHUP) reopens the file. Lines of one slice are written together, and the service is lazy, so that
+ * a burst of lines costs few system calls.
  */
 #include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "alloc.h"
 #include "env.h"
 #include "logger.h"
+#include "scheduler.h"
 #include "service.h"
 #include "timer.h"
 
 struct logger {
 	FILE *file;
 	char *path; /* NULL: a standard stream */
+	struct reef_deferred flush;
+	bool flush_queued;
 };
+
+static void flush(struct reef_deferred *deferred) {
+	struct logger *logger = (struct logger *)((char *)deferred - offsetof(struct logger, flush));
+	logger->flush_queued = false;
+	fflush(logger->file);
+}
 
 static void write_time(struct logger *logger) {
 	uint64_t cs = reef_now_cs();
@@ -44,13 +57,18 @@ static void on_message(struct reef_service *service, void *ud, struct reef_messa
 		fprintf(logger->file, "[:%08x] ", m->source);
 		fwrite(m->data, 1, m->size, logger->file);
 		putc('\n', logger->file);
-		fflush(logger->file);
+		if (!logger->flush_queued) {
+			logger->flush_queued = true;
+			if (!reef_slice_defer(&logger->flush))
+				flush(&logger->flush);
+		}
 	}
 }
 
 static void logger_release(struct reef_service *service) {
 	struct logger *logger = reef_service_instance(service);
-	if (logger->path)
+	fflush(logger->file);
+	if (logger->file != stdout)
 		fclose(logger->file);
 	reef_free(logger->path);
 	reef_free(logger);
@@ -60,17 +78,25 @@ static int logger_init(struct reef_service *service, const char *args) {
 	struct logger *logger = reef_calloc(1, sizeof *logger);
 	reef_service_set_instance(service, logger);
 	const char *stream = reef_env_get("reef_log_stream");
-	logger->file = stream && strcmp(stream, "stderr") == 0 ? stderr : stdout;
+	logger->flush.run = flush;
+	/* A stream of our own on stderr: the standard one writes every piece of a line by itself. */
+	if (stream && strcmp(stream, "stderr") == 0)
+		logger->file = fdopen(dup(STDERR_FILENO), "a");
+	if (logger->file == NULL)
+		logger->file = stdout;
 	if (*args) {
 		FILE *file = fopen(args, "a");
 		if (file == NULL) {
 			fprintf(stderr, "reef: cannot open the log file %s: %s\n", args, strerror(errno));
 			return 1;
 		}
+		if (logger->file != stdout)
+			fclose(logger->file);
 		logger->file = file;
 		logger->path = reef_strdup(args);
 	}
 	reef_service_set_callback(service, on_message, logger);
+	reef_service_set_lazy(service, true);
 	return 0;
 }
 

@@ -246,7 +246,14 @@ static char *room(void *ud, int id, size_t *n) {
 		size_t capacity = c->in_capacity ? c->in_capacity : INPUT;
 		while (capacity - c->in_size < wanted)
 			capacity *= 2;
-		c->in = reef_realloc(c->in, capacity);
+		char *in = reef_try_realloc(c->in, capacity);
+		if (in == NULL) {
+			/* Somewhere to read to; the connection ends with that. */
+			c->starved = true;
+			*n = sizeof(c->lost);
+			return c->lost;
+		}
+		c->in = in;
 		c->in_capacity = capacity;
 	}
 	*n = c->in_capacity - c->in_size;
@@ -279,6 +286,10 @@ static void data(void *ud, int id, const char *bytes, size_t n) {
 	unsigned incarnation = c->incarnation;
 	char text[TEXT];
 	(void)id, (void)bytes;
+	if (c->starved) {
+		reef_pool_connection_close(c, REEF_POOL_CODE_PROTOCOL, "not enough memory for a reply");
+		return;
+	}
 	c->in_size += n;
 	c->bytes_in += n;
 	pool->counters.bytes_in += n;
@@ -361,6 +372,7 @@ const char *reef_pool_connection_connect(struct reef_pool_connection *c, struct 
 	if (c->socket == 0)
 		return error;
 	c->state = REEF_POOL_CONNECTING;
+	c->starved = false;
 	c->incarnation++;
 	c->gathered = 0;
 	c->out_size = c->in_size = 0;

@@ -10,6 +10,7 @@
 
 /* Deadlines are looked at no more often than this: many requests that are due one after the other are found at once. */
 #define GRAIN_NS 5000000u
+#define LARGE (1 << 20) /* bytes of a reply whose memory may well be refused */
 
 /* ---- nodes ---- */
 
@@ -38,13 +39,25 @@ static void send_answer(struct reef_pool *pool, const struct reef_pool_node *nod
 	(void)reef_send(node->source, m);
 }
 
+/* What a server sends must not end the process when it is too large. */
+static struct reef_message *new_message(size_t n) {
+	if (n <= LARGE)
+		return reef_message_new(n);
+	void *block = reef_try_malloc(n);
+	return block ? reef_message_wrap(block, n) : NULL;
+}
+
 void reef_pool_reply(struct reef_pool *pool, struct reef_pool_node *node, const char *bytes, size_t n) {
 	if (node->task) {
 		lua_pushlstring(reef_task_thread(node->task), bytes, n);
 		reef_task_wake(node->task, 1);
 		pool->woke = true;
 	} else {
-		struct reef_message *m = reef_message_new(n);
+		struct reef_message *m = new_message(n);
+		if (m == NULL) {
+			reef_pool_fail(pool, node, REEF_POOL_CODE_PROTOCOL, true, "not enough memory for the reply");
+			return;
+		}
 		memcpy(m->data, bytes, n);
 		send_answer(pool, node, REEF_PTYPE_RESPONSE, m);
 	}

@@ -93,6 +93,7 @@ struct reef_pool_connection {
 
 	char *in;
 	size_t in_size, in_capacity;
+	bool starved; /* there was no memory to read into */
 	struct reef_frames frames;
 
 	struct reef_wait wait;

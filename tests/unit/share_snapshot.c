@@ -224,18 +224,16 @@ static void code_is_shared_and_state_is_not(void **state) {
 }
 
 static void *read_with_all_collectors(void *arg) {
-	for (int life = 0; life < 2; life++) {
-		lua_State *L = new_vm();
-		for (int round = 0; round < 4; round++) {
-			if ((round + (int)(intptr_t)arg) % 2)
-				lua_gc(L, LUA_GCGEN, 0, 0);
-			else
-				lua_gc(L, LUA_GCINC, 50, 400, 0);
-			run_file(L, data, "read.lua");
-			run_file(L, data, "write.lua");
-		}
-		lua_close(L);
+	lua_State *L = new_vm();
+	for (int round = 0; round < 2; round++) {
+		if ((round + (int)(intptr_t)arg) % 2)
+			lua_gc(L, LUA_GCGEN, 0, 0);
+		else
+			lua_gc(L, LUA_GCINC, 50, 400, 0);
+		run_file(L, data, "read.lua");
+		run_file(L, data, "write.lua");
 	}
+	lua_close(L);
 	return NULL;
 }
 

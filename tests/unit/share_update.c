@@ -126,6 +126,13 @@ static void what_c_code_may_look_at_pins_the_old_version(void **state) {
 	reef_vm_close(L);
 }
 
+static void no_collector_finds_what_an_update_left_behind(void **state) {
+	(void)state;
+	lua_State *L = new_reader();
+	run_script(L, "stale.lua");
+	reef_vm_close(L);
+}
+
 static void a_version_lives_until_the_last_vm_lets_go(void **state) {
 	(void)state;
 	lua_State *a = new_reader(), *b = new_reader();
@@ -236,6 +243,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(every_reference_becomes_the_new_data),
 			cmocka_unit_test(what_c_code_may_look_at_pins_the_old_version),
+			cmocka_unit_test(no_collector_finds_what_an_update_left_behind),
 			cmocka_unit_test(a_version_lives_until_the_last_vm_lets_go),
 			cmocka_unit_test(an_update_without_memory_changes_nothing),
 			cmocka_unit_test(readers_update_while_versions_are_published),

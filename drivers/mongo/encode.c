@@ -404,7 +404,7 @@ static void table(struct encoder *e, int index) {
 
 static void value(struct encoder *e, int index) {
 	lua_State *L = e->L;
-	size_t size;
+	size_t size = 0;
 	int type = lua_type(L, index);
 	switch (type) {
 	case LUA_TNUMBER:

@@ -1,17 +1,42 @@
-/* A map from pointers to pointers: open addressing, at most two thirds full. */
+/* A map from pointers to pointers: open addressing, at most two thirds full. Large ones are used for a moment and are
+ * mappings of their own, so that they do not stay behind in the process' allocator. */
 #include "ptrmap.h"
 
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/alloc.h"
+
+#define LARGE ((size_t)256 * 1024) /* bytes */
+
+/* All zero; NULL when out of memory. */
+static struct reef_ptrpair *alloc_slots(size_t capacity) {
+	size_t size = capacity * sizeof(struct reef_ptrpair);
+	if (size >= LARGE) {
+		void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		return p == MAP_FAILED ? NULL : p;
+	}
+	struct reef_ptrpair *slots = reef_try_malloc(size);
+	if (slots != NULL)
+		memset(slots, 0, size);
+	return slots;
+}
+
+static void free_slots(struct reef_ptrpair *slots, size_t capacity) {
+	size_t size = capacity * sizeof(struct reef_ptrpair);
+	if (size >= LARGE)
+		munmap(slots, size);
+	else
+		reef_free(slots);
+}
 
 void reef_ptrmap_init(struct reef_ptrmap *map) {
 	*map = (struct reef_ptrmap){0};
 }
 
 void reef_ptrmap_fini(struct reef_ptrmap *map) {
-	reef_free(map->slots);
+	free_slots(map->slots, map->capacity);
 }
 
 static struct reef_ptrpair *slot_of(const struct reef_ptrmap *map, const void *key) {
@@ -27,16 +52,15 @@ void *reef_ptrmap_get(const struct reef_ptrmap *map, const void *key) {
 
 static bool grow(struct reef_ptrmap *map) {
 	struct reef_ptrmap larger = {.capacity = map->capacity == 0 ? 64 : map->capacity * 2};
-	larger.slots = reef_try_malloc(larger.capacity * sizeof(*larger.slots));
+	larger.slots = alloc_slots(larger.capacity);
 	if (larger.slots == NULL)
 		return false;
-	memset(larger.slots, 0, larger.capacity * sizeof(*larger.slots));
 	for (size_t i = 0; i < map->capacity; i++) {
 		if (map->slots[i].key != NULL)
 			*slot_of(&larger, map->slots[i].key) = map->slots[i];
 	}
 	larger.count = map->count;
-	reef_free(map->slots);
+	free_slots(map->slots, map->capacity);
 	*map = larger;
 	return true;
 }

@@ -1,6 +1,5 @@
 -- luacheck: globals publish query update old
--- luacheck: ignore 331
--- Places that are easily forgotten: dead stack slots that a collector may look at, and black objects that get white strings.
+-- Places that are easily forgotten: dead stack slots that a collector looks at, black objects that get white strings.
 
 local function data(v)
 	return ("return { v = %d, name = 'the name of %d', long = ('long %d '):rep(20), sub = { %d } }"):format(v, v, v, v)

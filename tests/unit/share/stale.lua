@@ -20,7 +20,11 @@ local f = assert(load("local T, publish, update, data, collect = ... do local " 
 assert(f(T, publish, update, next_data, collect) == 1)
 assert(T.v == 2 and old "stale" == 0)
 
--- Updates at all points of a collection, which goes in very small steps.
+-- Updates at all points of a collection, which goes in very small steps. The long chain is marked after what is held.
+local chain = {}
+for i = 1, 3000 do
+	chain = { chain, i }
+end
 collectgarbage("incremental", 200, 100, 5)
 for k = 3, 200 do
 	local row = setmetatable({}, { __index = { T.name } })
@@ -46,6 +50,6 @@ for k = 3, 200 do
 	end
 	local name, long = "the name of " .. k - 1, ("long " .. k - 1 .. " "):rep(20)
 	assert(hold[1] == name and hold[2] == long and hold[name] == long and hold[3][1] == name)
-	assert(upvalue() == name and row[1] == name and T.v == k and #junk == 500)
+	assert(upvalue() == name and row[1] == name and T.v == k and #junk == 500 and chain[2] == 3000)
 	collectgarbage "restart"
 end

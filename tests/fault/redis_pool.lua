@@ -98,6 +98,9 @@ test.case("a server that is killed under load: every count is explained", { time
 		sure, maybe = sure + result[1], maybe + result[2]
 	end
 	local db = open(s.port)
+	test.eventually("the pool to be back", 20, function()
+		return (pcall(db.ping, db))
+	end)
 	test.between(tonumber(db:get "n"), sure, sure + maybe)
 end)
 

@@ -45,6 +45,8 @@ void reef_scheduler_stop(void);
 
 /* Gets a sleeping worker to look for work, if there is one and none is looking already. Any thread. */
 void reef_scheduler_wake_one(void);
+/* The same for a worker that is going to be busy for long. */
+void reef_scheduler_wake_beside(void);
 
 /* ---- for the watchdog ---- */
 struct reef_worker *reef_scheduler_worker(int index);

@@ -209,7 +209,7 @@ void reef_worker_run(struct reef_worker *worker) {
 		}
 		/* Somebody else must look after sockets and timers meanwhile. */
 		if (service->slice_cycles > reef_worker_limits.is_long && !reef_poller_is_held())
-			reef_scheduler_wake_one();
+			reef_scheduler_wake_beside();
 		uint64_t now = run_slice(worker, service);
 		reef_epoch_quiescent();
 		if (reef_epoch_pending() >= RECLAIM_AT)

@@ -1,8 +1,7 @@
 /* The module `logger`: the service that writes log lines.
  *
  * Its argument is the path of the file to append to; without one, lines go to stdout. A REEF_PTYPE_SYSTEM message (the
- * runtime sends it on SIGHUP) reopens the file. Lines of one slice are written together, and the service is lazy, so that
- * a burst of lines costs few system calls.
+ * runtime sends it on SIGHUP) reopens the file. Lines of one slice are written together.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -96,7 +95,6 @@ static int logger_init(struct reef_service *service, const char *args) {
 		logger->path = reef_strdup(args);
 	}
 	reef_service_set_callback(service, on_message, logger);
-	reef_service_set_lazy(service, true);
 	return 0;
 }
 

@@ -19,7 +19,7 @@
 #define GLOBAL_EVERY 61   /* slices between looks at the process' queue */
 #define POLL_EVERY_US 100 /* between polls of a busy worker */
 #define SPIN_US 20        /* looking before sleeping; more gains nothing */
-#define SURPLUS_US 10     /* how long work may wait in the queue before a sleeping worker is called */
+#define SURPLUS_US 100    /* how long work may wait in the queue before a sleeping worker is called: it costs some 50 */
 #define LONG_US 50        /* slices longer than this keep others waiting for longer than it takes to wake somebody */
 #define RECLAIM_AT 64     /* retired objects */
 

@@ -21,6 +21,11 @@ local function start_line()
 	if (name .. extension):find "%s" then
 		error(("cannot run %q: a service's name has no spaces"):format(script), 0)
 	end
+	local own = io.open(skynet.getenv "reef_lualib" .. "/service/" .. name .. ".lua")
+	if own then
+		own:close()
+		error(("cannot run %s: %q is a service of Reef's own, give the script another name"):format(script, name), 0)
+	end
 	directory = directory == "" and "./" or directory
 	skynet.setenv("luaservice", directory .. "?" .. extension)
 	skynet.setenv("lua_path", directory .. "?.lua;" .. directory .. "?/init.lua")

@@ -17,6 +17,13 @@ test.case("a script that ends, ends the process", function()
 	test.matches(output, "hello\ta%+b\n")
 end)
 
+test.case("a script that has the name of one of our services is refused, not mistaken for it", function()
+	local p = project.new { ["console.lua"] = "print 'mine'" }
+	local code, output = p:run { "run", "console.lua" }
+	test.equal(code, 1, output)
+	test.matches(output, 'cannot run console.lua: "console" is a service of Reef\'s own')
+end)
+
 test.case("the process lives as long as a service that the script started", function()
 	local p = project.new {
 		["main.lua"] = [[

@@ -78,7 +78,7 @@ end)
 test.case("also over a link that is cut, delayed and split at any byte", { timeout = 120 }, function()
 	local through = proxy.start(server.start().path)
 	local db = connect(through.port, { timeout = 5, limits = { tombstones = 1000 } })
-	through:set { cut = 100000, stall = { 200000, 30 }, split = 700 }
+	through:set { cut = test.sanitizer and 15000 or 100000, stall = { 200000, 30 }, split = 700 }
 	local state = askers(db, 500, test.count(100))
 	finish(state, 100)
 	test.truthy(state.right > 0)

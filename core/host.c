@@ -234,7 +234,7 @@ static bool has_begun(const struct reef_host *host) {
 }
 
 static void boot(struct reef_host *host) {
-	lua_State *L = hooks.new_state ? hooks.new_state(allocate, host) : lua_newstate(allocate, host);
+	lua_State *L = lua_newstate(allocate, host);
 	if (!L) {
 		refuse_boot(host, "not enough memory for a VM");
 		return;
@@ -352,8 +352,6 @@ static void snlua_release(struct reef_service *service) {
 		reef_tasks_fini(host);
 		reef_responses_fail(host);
 		tell_asked(host);
-		if (hooks.closing)
-			hooks.closing(host->L);
 		if (hooks.close_state)
 			hooks.close_state(host->L);
 		else

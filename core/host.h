@@ -94,16 +94,12 @@ void reef_host_new_library(lua_State *L, const luaL_Reg *functions, int extra);
 
 /* What a room above may put in the place of stock behaviour. Unset members mean stock Lua. Start-up only. */
 struct reef_host_hooks {
-	/* Makes a VM; stock: lua_newstate. */
-	lua_State *(*new_state)(lua_Alloc alloc, void *ud);
 	/* Opens the standard libraries; stock: luaL_openlibs. May raise. */
 	void (*open_libraries)(lua_State *L);
 	/* Pushes a table with those C functions and room for `extra` more fields; stock: luaL_setfuncs. May raise. */
 	void (*new_library)(lua_State *L, const luaL_Reg *functions, int extra);
 	/* The VM has its libraries and has run nothing yet. */
 	void (*opened)(lua_State *L);
-	/* The VM is about to be closed. */
-	void (*closing)(lua_State *L);
 	/* Ends the VM; stock: lua_close. */
 	void (*close_state)(lua_State *L);
 	/* As luaL_loadfilex, for every file that a Lua service loads (main files, require, dofile, loadfile). */

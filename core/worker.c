@@ -128,10 +128,9 @@ static struct reef_service *steal(struct reef_worker *worker) {
 	return NULL;
 }
 
+/* With nothing of its own left: what is anybody's. */
 static struct reef_service *find(struct reef_worker *worker) {
-	struct reef_service *service = take_own(worker);
-	if (service == NULL)
-		service = reef_global_queue_pop();
+	struct reef_service *service = reef_global_queue_pop();
 	if (service == NULL)
 		service = steal(worker);
 	return service;

@@ -15,7 +15,8 @@ end
 ---Ends the process at once with exit code 1 and the reason on stderr. For a process that could not start.
 ---@param reason string
 function process.fail(reason)
-	io.stderr:write("reef: ", reason, "\n")
+	-- In one piece: log lines go to the same stream from another thread.
+	io.stderr:write(("reef: %s\n"):format(reason))
 	if skynet.getenv "reef_log_stream" ~= "stderr" then
 		skynet.error(reason)
 	end

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* Refuses (false, reason on stderr) if the pid file names a living process. Otherwise goes on in a child that keeps the
+/* Refuses (false, reason on stderr) while another process holds the pid file. Otherwise goes on in a child that keeps the
  * working directory, has the file locked and its streams on /dev/null. Before any thread is started. */
 bool reef_daemon_start(const char *pid_file);
 void reef_daemon_end(const char *pid_file);

@@ -93,7 +93,10 @@ usual.isMaster = usual.hello
 function usual.insert(command, member)
 	local set = member.set
 	if member ~= set.members[set.primary] then
-		return { ok = 0, code = 10107, codeName = "NotWritablePrimary", errmsg = "not primary" }
+		return {
+			ok = 0, code = 10107, codeName = "NotWritablePrimary", errmsg = "not primary",
+			errorLabels = bson.array { "RetryableWriteError" },
+		}
 	end
 	local number = command.txnNumber and command.lsid.id .. "/" .. command.txnNumber
 	if not number or not set.done[number] then

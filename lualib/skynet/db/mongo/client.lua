@@ -1,8 +1,7 @@
 -- A deployment as one client sees it: its servers watched, their pools, and commands brought to the right one.
 --
--- One deadline holds for all that a command needs: finding a server, a connection, every attempt. A command that may be
--- repeated without harm is repeated once: reads, writes that carry a number by which the server recognises them, and
--- whatever was certainly not sent.
+-- One deadline holds for all that a command needs: finding a server, a connection, every attempt (attempts.lua).
+local attempts = require "skynet.db.mongo.attempts"
 local bson = require "bson"
 local errors = require "skynet.db.mongo.errors"
 local handshake = require "skynet.db.mongo.handshake"
@@ -34,14 +33,6 @@ local topology = require "skynet.db.mongo.topology"
 ---@field topology mongo.topology_state
 local client = {}
 client.__index = client
-
--- Seconds that an operation takes at most, unless somebody says otherwise.
-local DEFAULT_TIMEOUT = 30
-
-local retryable_codes = {
-	[6] = true, [7] = true, [89] = true, [91] = true, [134] = true, [189] = true, [262] = true, [9001] = true,
-	[10107] = true, [11600] = true, [11602] = true, [13435] = true, [13436] = true,
-}
 
 local function now()
 	return skynet.hpc() / 1e9
@@ -290,13 +281,11 @@ end
 function client:complete(op, server, number)
 	local body = table.move(op.body, 1, #op.body, 1, {})
 	append(body, "$db", op.db)
-	if op.session then
-		append(body, "lsid", op.session.lsid)
-		if number then
-			append(body, "txnNumber", bson.int64(number))
-		end
-	end
 	local cluster_time = self.cluster_time
+	if op.session then
+		op.session:decorate(body, op, server, number)
+		cluster_time = session.newest(op.session.clusterTime, cluster_time)
+	end
 	if cluster_time and server.type ~= "Standalone" then
 		append(body, "$clusterTime", cluster_time)
 	end
@@ -309,14 +298,12 @@ function client:complete(op, server, number)
 end
 
 function client:learn(op, reply)
-	local cluster_time = reply["$clusterTime"]
-	if cluster_time and (not self.cluster_time
-		or session.later(cluster_time.clusterTime, self.cluster_time.clusterTime))
-	then
-		self.cluster_time = cluster_time
+	local cluster_time = session.cluster_time(reply)
+	if cluster_time then
+		self.cluster_time = session.newest(cluster_time, self.cluster_time)
 	end
 	if op.session then
-		op.session:learn(reply)
+		op.session:learn(reply, cluster_time)
 	end
 end
 
@@ -367,16 +354,17 @@ local check_in_on_close = { __close = function(guard)
 	guard[1]:check_in(guard[2])
 end }
 
+---@param loan table see attempts.prepare
 ---@return table|nil reply
 ---@return mongo.error|nil
-function client:attempt(server, op, number)
+function client:attempt(server, op, loan)
 	local connections = self.pools[server.address]
 	local entry, err = connections:check_out(op.deadline - now())
 	if not entry then
 		return nil, pool_error(server, op, err)
 	end
 	local _ <close> = setmetatable({ connections, entry }, check_in_on_close)
-	local body = self:complete(op, server, number)
+	local body = self:complete(op, server, attempts.prepare(self, server, op, loan))
 	local started = now()
 	local request_id = self:start_event(op, server, entry, body)
 	local raw = entry.connection.raw
@@ -406,99 +394,7 @@ function client:attempt(server, op, number)
 	return reply, err
 end
 
--- ---- attempts ----
-
-local function may_repeat(op, err, numbered)
-	if err.code == "timeout" or err.code == "auth" then
-		return false
-	elseif err.outcome == "not sent" then
-		return true
-	elseif not op.retry then
-		return false
-	elseif op.write then
-		return numbered and (err.labels.RetryableWriteError or err.outcome == "maybe applied" and not err.reply
-			or retryable_codes[err.code] == true)
-	end
-	return err.outcome == "maybe applied" or retryable_codes[err.code] == true
-end
-
--- Does the deployment recognise a write that comes again?
-local function knows_numbers(server)
-	return server.type ~= "Standalone" and server.logicalSessionTimeoutMinutes ~= nil
-end
-
--- Lends a session to an operation that has none; `loan` gives it back.
-function client:lend_session(op, loan)
-	local minutes = self.topology.description.logicalSessionTimeoutMinutes
-	if not op.session and minutes and not op.unacknowledged then
-		op.session = self.sessions:take(minutes, true)
-		loan.session = op.session
-	end
-end
-
-local loan_meta = { __close = function(loan)
-	if loan.session then
-		loan.session:endSession()
-	end
-end }
-
--- The server for the next attempt. Raises when there is none: what the last attempt met, if there was one.
-function client:server_for(op, avoid, last)
-	if op.address then
-		local server = self.topology.description.servers[op.address]
-		if not server or not self.pools[op.address] then
-			error(last or self:no_server(op, now(), op.address .. " is gone"), 0)
-		end
-		return server
-	end
-	local operation = { name = op.name, write = op.write, preference = op.preference, avoid = avoid }
-	if not last then
-		return self:select(operation, op.deadline)
-	end
-	local ok, server = pcall(self.select, self, operation, op.deadline)
-	if not ok then
-		error(last, 0)
-	end
-	return server
-end
-
----Brings a command to a server and its reply back.
----@param op mongo.command
----@return table reply
----@return mongo.error|nil err what the reply reports; what happened below the protocol is raised
----@return string address of the server that answered
-function client:execute(op)
-	if not op.deadline then
-		local timeout = self.timeout
-		op.timeout_given = timeout ~= nil and timeout > 0
-		op.deadline = timeout == 0 and math.huge or now() + (timeout and timeout / 1000 or DEFAULT_TIMEOUT)
-	end
-	local avoid, last, number
-	local loan <close> = setmetatable({}, loan_meta)
-	for attempt = 1, 2 do
-		local server = self:server_for(op, avoid, last)
-		self:lend_session(op, loan)
-		if op.retry and op.write and op.session and self.retry_writes and knows_numbers(server) then
-			number = number or op.session:next_number()
-		end
-		local reply, err = self:attempt(server, op, number)
-		if err then
-			err.attempts = attempt
-		end
-		local again = err and attempt == 1 and now() < op.deadline and may_repeat(op, err, number ~= nil)
-		if op.retry and not op.write and not self.retry_reads and err and err.outcome ~= "not sent" then
-			again = false
-		end
-		if not again then
-			if not reply then
-				error(err, 0)
-			end
-			return reply, err, server.address
-		end
-		last = err
-		avoid = { [server.address] = true }
-	end
-end
+client.execute = attempts.execute
 
 ---Ends everything. Sessions are ended at the server as far as that is quickly done.
 function client:close()

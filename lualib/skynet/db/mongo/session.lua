@@ -1,20 +1,35 @@
--- Logical sessions: ids that the server knows a client's work by. By the specification "Driver Sessions".
+-- Logical sessions: ids that the server knows a client's work by. By the specifications "Driver Sessions", "Causal
+-- Consistency" and "Snapshot Reads".
 --
 -- An operation that was given none borrows one; ids are used again, the newest first. The server forgets an id after
--- `logicalSessionTimeoutMinutes`, so one that is nearly forgotten is not used any more.
+-- `logicalSessionTimeoutMinutes`, so one that is nearly forgotten is not used any more, nor is one whose last command
+-- got no answer. A session that was started by the user sees its own writes on every member (causal consistency),
+-- or all of its reads are of one moment (snapshot).
 local bson = require "bson"
+local errors = require "skynet.db.mongo.errors"
 local skynet = require "skynet"
 
+---@class mongo.session_options
+---@field causalConsistency boolean|nil reads see what the session has seen or written before; default true
+---@field snapshot boolean|nil all reads see the data of one moment: that of the first read, or snapshotTime
+---@field snapshotTime string|nil a timestamp, from another session's getSnapshotTime()
+
 ---@class mongo.session
----@field id string binary value of the id
 ---@field lsid table what commands carry
----@field txnNumber integer counts retryable writes
 ---@field implicit boolean
+---@field operationTime string|nil timestamp of the newest thing the session knows of
+---@field clusterTime table|nil newest time of the deployment that the session has heard of
 local session = {}
 session.__index = session
 
 local pool = {}
 pool.__index = pool
+
+-- The first wire version (MongoDB 5.0) that knows snapshot reads outside of transactions.
+local SNAPSHOTS = 13
+
+-- Commands that take a read concern.
+local reads = { find = true, aggregate = true, count = true, distinct = true }
 
 local function minutes()
 	return skynet.hpc() / 6e10
@@ -24,16 +39,57 @@ function session.new_pool()
 	return setmetatable({}, pool)
 end
 
+local function expired(server, timeout)
+	return timeout ~= nil and minutes() - server.used >= timeout - 1
+end
+
 ---@param timeout integer|nil of the topology, minutes
+---@param implicit boolean
+---@param options mongo.session_options|nil
 ---@return mongo.session
 function pool:take(timeout, implicit, options)
+	options = options or {}
+	if options.snapshot and options.causalConsistency then
+		error("mongo: a session is causally consistent or has a snapshot, not both", 0)
+	elseif options.snapshotTime and not options.snapshot then
+		error("mongo: snapshotTime needs a session with snapshot = true", 0)
+	end
 	local server
 	repeat
 		server = table.remove(self)
-	until not server or not timeout or minutes() - server.used < timeout - 1
-	server = server or { lsid = { id = bson.uuid() }, txnNumber = 0 }
-	return setmetatable({ server = server, lsid = server.lsid, pool = self, implicit = implicit, options = options or {} },
-		session)
+	until not server or not expired(server, timeout)
+	server = server or { lsid = { id = bson.uuid() }, txnNumber = 0, used = minutes() }
+	return setmetatable({
+		server = server, lsid = server.lsid, pool = self, timeout = timeout, implicit = implicit, options = options,
+		causal = not implicit and not options.snapshot and options.causalConsistency ~= false,
+		snapshot_time = options.snapshotTime,
+	}, session)
+end
+
+---All ids that wait for use, at most `n`, for endSessions.
+function pool:drain(n)
+	local ids = {}
+	while self[1] and #ids < n do
+		ids[#ids + 1] = table.remove(self).lsid
+	end
+	return ids
+end
+
+-- ---- what commands carry ----
+
+local function refuse(op, why)
+	error(errors.new({ code = "session", outcome = "not sent", command = op.name }, why), 0)
+end
+
+---Raises when an operation cannot be done in this session.
+function session:check(client, op)
+	if not self.server then
+		refuse(op, "the session has ended")
+	elseif self.pool ~= client.sessions then
+		refuse(op, "the session belongs to another client")
+	elseif op.unacknowledged and not self.implicit then
+		refuse(op, "an unacknowledged write cannot be part of a session")
+	end
 end
 
 ---The number of the next retryable write.
@@ -43,14 +99,51 @@ function session:next_number()
 	return self.server.txnNumber
 end
 
-function session:mark_used()
-	self.server.used = minutes()
+local function place_of(body, key)
+	for i = 1, #body, 2 do
+		if body[i] == key then
+			return i
+		end
+	end
+	body[#body + 1], body[#body + 2] = key, {}
+	return #body - 1
 end
 
----A command of this session got no reply: who knows what the server thinks of it.
-function session:mark_dirty()
-	self.server.dirty = true
+-- What the session adds to the read concern of the command.
+function session:read_concern(op)
+	if self.options.snapshot then
+		return { level = "snapshot", atClusterTime = self.snapshot_time }
+	elseif self.causal and self.operationTime and reads[op.name] then
+		return { afterClusterTime = self.operationTime }
+	end
+	return nil
 end
+
+---Adds to a command's keys and values what makes it part of the session.
+---@param body table
+---@param op mongo.command
+---@param server mongo.server that it goes to
+---@param number integer|nil
+function session:decorate(body, op, server, number)
+	local n = #body
+	body[n + 1], body[n + 2] = "lsid", self.lsid
+	if number then
+		body[n + 3], body[n + 4] = "txnNumber", bson.int64(number)
+	end
+	local more = self:read_concern(op)
+	if not more then
+		return
+	elseif self.options.snapshot and server.maxWireVersion < SNAPSHOTS then
+		refuse(op, "Snapshot reads require MongoDB 5.0 or later")
+	end
+	local at = place_of(body, "readConcern") + 1
+	for k, v in pairs(body[at]) do
+		more[k] = more[k] or v
+	end
+	body[at] = more
+end
+
+-- ---- what replies tell ----
 
 ---Is timestamp a later than b? Either may be nil.
 ---@return boolean
@@ -63,32 +156,86 @@ function session.later(a, b)
 	return seconds_a > seconds_b or (seconds_a == seconds_b and increment_a > increment_b)
 end
 
----Notes what a reply says of time, for causal consistency.
-function session:learn(reply)
-	self:mark_used()
-	if session.later(reply.operationTime, self.operationTime) then
-		self.operationTime = reply.operationTime
+---The later of two $clusterTime documents; either may be nil. The server wants its signature back as it was, and the
+---number of its key is an int64.
+---@return table|nil
+function session.newest(a, b)
+	if not a or not b then
+		return a or b
+	end
+	return session.later(a.clusterTime, b.clusterTime) and a or b
+end
+
+---The $clusterTime of a reply as it may be sent back.
+---@return table|nil
+function session.cluster_time(reply)
+	local time = reply["$clusterTime"]
+	local signature = time and time.signature
+	if type(signature) == "table" and math.type(signature.keyId) == "integer" then
+		signature.keyId = bson.int64(signature.keyId)
+	end
+	return time
+end
+
+---Notes what a reply says of time.
+---@param reply table
+---@param cluster_time table|nil of the reply
+function session:learn(reply, cluster_time)
+	if not self.server then
+		return
+	end
+	self.server.used = minutes()
+	self:advanceOperationTime(reply.operationTime)
+	self:advanceClusterTime(cluster_time)
+	if self.options.snapshot and not self.snapshot_time then
+		self.snapshot_time = reply.cursor and reply.cursor.atClusterTime or reply.atClusterTime
 	end
 end
 
----Ends the session; what it was given out for is over.
+---A command of this session got no reply: who knows what the server thinks of it.
+function session:mark_dirty()
+	if self.server then
+		self.server.dirty = true
+	end
+end
+
+-- ---- what users call ----
+
+---The session is to see what happened up to then, for example what another session (of another process) has written.
+---@param timestamp string|nil another session's operationTime
+function session:advanceOperationTime(timestamp)
+	if session.later(timestamp, self.operationTime) then
+		self.operationTime = timestamp
+	end
+end
+
+---@param cluster_time table|nil another session's clusterTime
+function session:advanceClusterTime(cluster_time)
+	self.clusterTime = session.newest(cluster_time, self.clusterTime)
+end
+
+---The moment that a snapshot session reads at: nil before its first read.
+---@return string|nil timestamp
+function session:getSnapshotTime()
+	if not self.options.snapshot then
+		error("mongo: only a session with snapshot = true has a snapshot time", 0)
+	end
+	return self.snapshot_time
+end
+
+---Ends the session: its id may be used again, by the next.
 function session:endSession()
-	local server = self.server
-	if server and self.pool then
-		self.server = nil
-		if not server.dirty and server.used then
-			self.pool[#self.pool + 1] = server
-		end
+	local server, ids = self.server, self.pool
+	if not server then
+		return
 	end
-end
-
----All ids that wait for use, at most `n`, for endSessions.
-function pool:drain(n)
-	local ids = {}
-	while self[1] and #ids < n do
-		ids[#ids + 1] = table.remove(self).lsid
+	self.server = nil
+	while ids[1] and expired(ids[1], self.timeout) do
+		table.remove(ids, 1)
 	end
-	return ids
+	if not server.dirty and not expired(server, self.timeout) then
+		ids[#ids + 1] = server
+	end
 end
 
 return session

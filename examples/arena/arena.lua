@@ -1,6 +1,10 @@
--- The arena: deals points, starts the players, shows how it goes, and counts the points at the end.
+-- The arena: deals points, starts the players, changes the configuration and kills Redis while they play, shows how it
+-- goes, and adds everything up at the end.
+local datasheet = require "reef.datasheet"
+local items = require "items"
+local pool = require "reef.pool"
 local process = require "reef.process"
-local redis = require "skynet.db.redis"
+local report = require "report"
 local rules = require "rules"
 local shutdown = require "reef.shutdown"
 local skynet = require "skynet"
@@ -8,31 +12,10 @@ local tally = require "tally"
 
 local PLAYERS = math.tointeger(tonumber(os.getenv "ARENA_PLAYERS"))
 local SECONDS = tonumber(os.getenv "ARENA_SECONDS")
+local VERSIONS = 10
 local terminal = os.getenv "ARENA_TERMINAL" == "yes"
 
 local interrupted = false
-local line_open = false
-
-local function say(format, ...)
-	if line_open then
-		io.write "\n"
-		line_open = false
-	end
-	io.write(string.format(format, ...), "\n")
-	io.flush()
-end
-
--- A line that the next one takes the place of, where that is possible.
-local function progress(format, ...)
-	local text = string.format(format, ...)
-	if terminal then
-		io.write("\r\27[K", text)
-		line_open = true
-	else
-		io.write(text, "\n")
-	end
-	io.flush()
-end
 
 local function now()
 	return skynet.hpc() / 1e9
@@ -63,51 +46,58 @@ local function listen_to_news(w)
 	return heard
 end
 
+-- Whether the time has come for the next of `n` things that are spread over the game.
+local function is_due(done, n, part)
+	return done < n and part >= (done + 1) / (n + 1)
+end
+
+local function kill_redis(db, events)
+	local pid = db:info("server"):match "process_id:(%d+)"
+	os.execute("kill -9 " .. pid)
+	events.killed = now()
+	skynet.fork(function()
+		while not pcall(db.ping, db) do
+			skynet.sleep(2)
+		end
+		events.away = now() - events.killed
+	end)
+end
+
 local function play(players, db)
+	local events = { versions = 1 }
 	for _, player in ipairs(players) do
 		skynet.send(player, "lua", "play")
 	end
 	local since, before, last = now(), tally.new(), now()
 	while now() - since < SECONDS and not interrupted do
-		skynet.sleep(math.min(terminal and 25 or 100, math.ceil((SECONDS - (now() - since)) * 100)))
-		local sum, time = collect(players, "tally"), now()
-		local best = db:zrevrange("ranking", 0, 0, "withscores")
-		progress("%5.1f s  %7.0f requests/s  p50 %.2f ms  p99 %.2f ms  %d errors  player %s leads with %s points",
-			time - since, (sum.requests - before.requests) / (time - last), sum:percentile(0.5), sum:percentile(0.99),
-			sum.errors, best[1], best[2])
-		before, last = sum, time
+		skynet.sleep(math.max(1, math.min(25, math.ceil((SECONDS - (now() - since)) * 100))))
+		local part = (now() - since) / SECONDS
+		if is_due(events.versions - 1, VERSIONS - 1, part) then
+			events.versions = events.versions + 1
+			datasheet.publish { items = items.make(events.versions) }
+		end
+		if not events.killed and part > 0.45 then
+			kill_redis(db, events)
+		end
+		if terminal or now() - last >= 1 then
+			local sum, time = collect(players, "tally"), now()
+			report.progress("%5.1f s  %7.0f requests/s  p50 %6.2f ms  p99 %6.2f ms  items version %d%s", time - since,
+				(sum.requests - before.requests) / (time - last), sum:percentile(0.5), sum:percentile(0.99),
+				events.versions, events.killed and not events.away and "  Redis is away" or "")
+			before, last = sum, time
+		end
 	end
-	return now() - since
-end
-
--- Reports, and says whether all is right.
-local function report(sum, seconds, cpu, kib, dealt, hashes, ranking, heard)
-	say("")
-	say("  players                 %10d", PLAYERS)
-	say("  requests                %10d   (%d duels, %d gifts, %d retried)", sum.requests, sum.duels, sum.gifts,
-		sum.conflicts)
-	say("  errors                  %10d", sum.errors)
-	say("  requests a second       %10.0f", sum.requests / seconds)
-	say("  latency p50             %10.2f ms", sum:percentile(0.5))
-	say("  latency p95             %10.2f ms", sum:percentile(0.95))
-	say("  latency p99             %10.2f ms", sum:percentile(0.99))
-	say("  CPU a request           %10.1f us", cpu / sum.requests * 1e6)
-	say("  memory a service        %10.1f KiB  (with its connection)", kib / PLAYERS)
-	say("  announcements           %10d   (%d heard)", sum.news, heard)
-	say("  points dealt            %10d", dealt)
-	say("  points in the hashes    %10d", hashes)
-	say("  points in the ranking   %10d", ranking)
-	local points = hashes == dealt and ranking == dealt
-	local right = points and heard == sum.news and sum.errors == 0 and (sum.requests > 0 or interrupted)
-	say("")
-	say(not points and "THE POINTS DO NOT ADD UP." or right and "All points are there."
-		or "The points are there, but something went wrong.")
-	return right
+	events.seconds = now() - since
+	return events
 end
 
 local function main()
-	local uri = os.getenv "ARENA_REDIS"
-	local db, w = redis.connect(uri), redis.watch(uri)
+	datasheet.publish { items = items.make(1) }
+	local db = pool.redis(os.getenv "ARENA_REDIS", { size = 4, errors = "object" })
+	local gaps = 0
+	local w = pool.watch(os.getenv "ARENA_REDIS", { gap = function()
+		gaps = gaps + 1
+	end })
 	w:subscribe "news"
 	local heard = listen_to_news(w)
 	local dealt = rules.deal(db, PLAYERS)
@@ -118,26 +108,29 @@ local function main()
 		players[i] = skynet.newservice("player", i, PLAYERS)
 	end
 	local kib = memory() - before
-	say("%d players, each a service with a connection of its own, are there after %.2f s", PLAYERS, now() - started)
+	report.say("%d players, each a service, are there after %.2f s", PLAYERS, now() - started)
 
 	local cpu = os.clock()
-	local seconds = play(players, db)
+	local events = play(players, db)
 	for _, player in ipairs(players) do
 		skynet.send(player, "lua", "stop")
 	end
 	local sum = collect(players, "result")
 	cpu = os.clock() - cpu
 	-- What was published just before the end is still on its way.
-	for _ = 1, 100 do
+	for _ = 1, gaps > 0 and 10 or 100 do
 		if heard.n >= sum.news then
 			break
 		end
 		skynet.sleep(5)
 	end
-	local hashes, ranking = rules.count(db, PLAYERS)
+	local right = report.table {
+		players = PLAYERS, sum = sum, events = events, dealt = dealt, counted = rules.count(db, PLAYERS),
+		stat = pool.stat(db), cpu = cpu, kib = kib, heard = heard.n, gaps = gaps,
+	}
 	w:disconnect()
 	db:disconnect()
-	return report(sum, seconds, cpu, kib, dealt, hashes, ranking, heard.n)
+	return right
 end
 
 skynet.start(function()
@@ -154,7 +147,7 @@ skynet.start(function()
 		local ok, right = xpcall(main, debug.traceback)
 		over = true
 		if not ok then
-			say("%s", right)
+			report.say("%s", right)
 		end
 		if not interrupted then
 			process.stop(ok and right and 0 or 1)

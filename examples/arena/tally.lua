@@ -5,7 +5,13 @@ tally.__index = tally
 local WIDTH = 8
 
 function tally.new()
-	return setmetatable({ requests = 0, errors = 0, duels = 0, gifts = 0, conflicts = 0, news = 0, buckets = {} }, tally)
+	return setmetatable({
+		requests = 0, errors = 0, duels = 0, gifts = 0, conflicts = 0,
+		news = 0, unsure = 0, -- announcements heard by somebody; without a reply
+		again = 0, doubtful = 0, done = 0, undone = 0, -- not sent; maybe applied, and what came of that
+		torn = 0, version = 0, -- of the configuration
+		buckets = {},
+	}, tally)
 end
 
 ---@param ns integer

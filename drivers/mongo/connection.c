@@ -9,13 +9,13 @@
 #include "bson.h"
 #include "core/alloc.h"
 #include "core/timer.h"
+#include "message.h"
 #include "socket/socket.h"
 
 enum {
 	RECEIVE = 64 * 1024,
 	/* A larger output buffer is handed to the socket as it is; a larger input buffer is not kept. */
 	KEEP = 32 * 1024,
-	HEADER = REEF_WIRE_HEADER + 4,
 };
 
 /* Received bytes are read from here before the next receive; what wakes in between does not receive. */
@@ -164,33 +164,11 @@ void reef_mongo_connection_close(struct reef_mongo_connection *c, const char *co
 
 /* ---- replies ---- */
 
-/* Arguments: message, flags. Pushes the reply's table; documents of sequences go into it under their identifiers. */
-static int decode_reply(lua_State *L) {
-	const struct reef_wire_message *m = lua_touserdata(L, 1);
-	unsigned flags = (unsigned)lua_tointeger(L, 2);
-	struct reef_wire_sequence s;
-	size_t at = 0;
-	reef_bson_decode(L, m->body, m->body_size, flags);
-	while (reef_wire_next_sequence(m, &at, &s)) {
-		lua_newtable(L);
-		lua_Integer n = 0;
-		for (const uint8_t *p = s.documents; p < s.end; p += reef_get32(p)) {
-			reef_bson_decode(L, p, reef_get32(p), flags);
-			lua_rawseti(L, -2, ++n);
-		}
-		lua_setfield(L, -2, s.identifier);
-	}
-	return 1;
-}
-
 /* Pushes the reply on the build stack. False: it is malformed, the connection is closed. */
 static bool build_reply(struct reef_mongo_connection *c, struct reef_wire_message *m, unsigned flags) {
 	lua_State *L = c->build;
 	lua_settop(L, 0);
-	lua_pushcfunction(L, decode_reply);
-	lua_pushlightuserdata(L, m);
-	lua_pushinteger(L, flags);
-	if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+	if (!reef_mongo_push_reply(L, m, flags)) {
 		const char *text = lua_tostring(L, -1);
 		reef_mongo_connection_close(c, "protocol", text != NULL ? text : "malformed reply");
 		return false;
@@ -389,18 +367,11 @@ static void flush(struct reef_deferred *deferred) {
 size_t reef_mongo_connection_begin(struct reef_mongo_connection *c) {
 	c->out.size = c->committed;
 	c->out.limit = c->committed + REEF_WIRE_MAX;
-	return reef_writer_add(&c->out, HEADER) != NULL ? c->committed : SIZE_MAX;
-}
-
-/* Ids of requests: 1 .. 2^31 - 1, again from 1 behind that; unique among those on their way on one connection. */
-static int32_t next_id(void) {
-	static _Thread_local int32_t last;
-	last = last == INT32_MAX ? 1 : last + 1;
-	return last;
+	return reef_writer_add(&c->out, REEF_MONGO_HEADER) != NULL ? c->committed : SIZE_MAX;
 }
 
 int32_t reef_mongo_connection_commit(struct reef_mongo_connection *c, size_t start, uint32_t flags) {
-	int32_t id = next_id();
+	int32_t id = reef_mongo_next_id();
 	size_t size = c->out.size - start;
 	reef_wire_put_header(c->out.data + start, size, id, 0, flags);
 	c->gathered += size;

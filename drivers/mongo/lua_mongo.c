@@ -19,11 +19,11 @@
 #include "bson.h"
 #include "connection.h"
 #include "core/timer.h"
+#include "message.h"
 #include "mongo.h"
 #include "socket/socket.h"
 
 #define CONNECTION "reef.mongo.connection"
-#define BATCH "reef.mongo.batch"
 
 static struct reef_mongo_connection *check_connection(lua_State *L) {
 	struct reef_mongo_connection **box = luaL_checkudata(L, 1, CONNECTION);
@@ -89,38 +89,6 @@ static int connect(lua_State *L) {
 	return error == NULL ? reef_task_suspend(L, &c->wait) : refuse(L, c, "connect", error);
 }
 
-static uint8_t *add(lua_State *L, struct reef_mongo_connection *c, size_t n) {
-	uint8_t *p = reef_writer_add(&c->out, n);
-	if (p == NULL) {
-		luaL_error(L, "mongo: a message larger than %d bytes, or no memory for it", REEF_WIRE_MAX);
-	}
-	return p;
-}
-
-/* The section of documents: identifier and list at `index` and behind. */
-static void add_sequence(lua_State *L, struct reef_mongo_connection *c, int index) {
-	size_t size;
-	const char *identifier = luaL_checklstring(L, index, &size);
-	const void *batch = luaL_testudata(L, index + 1, BATCH);
-	if (batch == NULL) {
-		luaL_checktype(L, index + 1, LUA_TTABLE);
-	}
-	add(L, c, 1)[0] = 1;
-	size_t start = c->out.size;
-	memcpy(add(L, c, 4 + size + 1) + 4, identifier, size + 1);
-	if (batch != NULL) {
-		memcpy(add(L, c, lua_rawlen(L, index + 1)), batch, lua_rawlen(L, index + 1));
-	} else {
-		lua_Integer n = luaL_len(L, index + 1);
-		for (lua_Integer i = 1; i <= n; i++) {
-			lua_geti(L, index + 1, i);
-			reef_bson_encode(L, -1, &c->out);
-			lua_pop(L, 1);
-		}
-	}
-	reef_put32(c->out.data + start, (uint32_t)(c->out.size - start));
-}
-
 static int new_batch(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_Integer first = luaL_checkinteger(L, 2), last = luaL_len(L, 1);
@@ -140,7 +108,7 @@ static int new_batch(lua_State *L) {
 		size = w->size;
 	}
 	memcpy(lua_newuserdatauv(L, size, 0), w->data, size);
-	luaL_newmetatable(L, BATCH);
+	luaL_newmetatable(L, REEF_MONGO_BATCH);
 	lua_setmetatable(L, -2);
 	reef_bson_return_writer(L, 2);
 	lua_pushinteger(L, i);
@@ -149,46 +117,23 @@ static int new_batch(lua_State *L) {
 
 /* Writes a message from the arguments at `index`: identifier, documents, body. Nothing is sent if this raises. */
 static size_t write_message(lua_State *L, struct reef_mongo_connection *c, int index) {
-	int top = lua_gettop(L);
 	size_t start = reef_mongo_connection_begin(c);
 	if (start == SIZE_MAX) {
 		luaL_error(L, "mongo: no memory for a message");
 	}
-	add(L, c, 1)[0] = 0;
-	if (top == index + 2) {
-		reef_bson_encode(L, top, &c->out);
-	} else {
-		reef_bson_encode_pairs(L, index + 2, top, &c->out);
-	}
-	if (!lua_isnil(L, index)) {
-		add_sequence(L, c, index);
-	}
+	reef_mongo_write_sections(L, &c->out, index);
 	if (c->committed != start) {
 		luaL_error(L, "mongo: a document's metamethod used the connection while the document was written");
 	}
 	return start;
 }
 
-static uint32_t read_flags(const char *flags, unsigned *decode) {
-	*decode = strchr(flags, 'x') != NULL ? REEF_BSON_EXACT : 0;
-	return strchr(flags, 'e') != NULL ? REEF_WIRE_EXHAUST_ALLOWED : 0;
-}
-
-/* A name for lists of tasks and messages that outlives every request. */
-static const char *lasting(lua_State *L, int index) {
-	luaL_checkstring(L, index);
-	lua_pushvalue(L, index);
-	lua_pushboolean(L, true);
-	lua_rawset(L, lua_upvalueindex(1));
-	return lua_tostring(L, index);
-}
-
 static int request(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
 	uint64_t timeout = nanoseconds(L, 2);
 	unsigned decode;
-	uint32_t flags = read_flags(luaL_checkstring(L, 3), &decode);
-	const char *command = lasting(L, 4);
+	uint32_t flags = reef_mongo_read_flags(luaL_checkstring(L, 3), &decode);
+	const char *command = reef_mongo_lasting(L, 4);
 	luaL_checkany(L, 7);
 	struct reef_task *task = reef_task_running(L);
 	if (c->state != REEF_MONGO_OPEN) {

@@ -1,0 +1,115 @@
+/* See message.h. */
+#include "message.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "bson.h"
+
+/* Threads take numbers in blocks. */
+#define BLOCK 4096u
+
+int32_t reef_mongo_next_id(void) {
+	static _Atomic uint32_t blocks;
+	static _Thread_local uint32_t next, left;
+	int32_t id;
+	do {
+		if (left == 0) {
+			next = atomic_fetch_add_explicit(&blocks, 1, memory_order_relaxed) * BLOCK;
+			left = BLOCK;
+		}
+		left--;
+		id = (int32_t)(next++ & INT32_MAX);
+	} while (id == 0);
+	return id;
+}
+
+/* ---- writing ---- */
+
+static uint8_t *add(lua_State *L, struct reef_writer *w, size_t n) {
+	uint8_t *p = reef_writer_add(w, n);
+	if (p == NULL) {
+		luaL_error(L, "mongo: a message larger than %d bytes, or no memory for it", REEF_WIRE_MAX);
+	}
+	return p;
+}
+
+/* The section of documents: identifier and list at `index` and behind. */
+static void write_sequence(lua_State *L, struct reef_writer *w, int index) {
+	size_t size;
+	const char *identifier = luaL_checklstring(L, index, &size);
+	const void *batch = luaL_testudata(L, index + 1, REEF_MONGO_BATCH);
+	if (batch == NULL) {
+		luaL_checktype(L, index + 1, LUA_TTABLE);
+	}
+	add(L, w, 1)[0] = 1;
+	size_t start = w->size;
+	memcpy(add(L, w, 4 + size + 1) + 4, identifier, size + 1);
+	if (batch != NULL) {
+		memcpy(add(L, w, lua_rawlen(L, index + 1)), batch, lua_rawlen(L, index + 1));
+	} else {
+		lua_Integer n = luaL_len(L, index + 1);
+		for (lua_Integer i = 1; i <= n; i++) {
+			lua_geti(L, index + 1, i);
+			reef_bson_encode(L, -1, w);
+			lua_pop(L, 1);
+		}
+	}
+	reef_put32(w->data + start, (uint32_t)(w->size - start));
+}
+
+void reef_mongo_write_sections(lua_State *L, struct reef_writer *w, int index) {
+	int top = lua_gettop(L);
+	add(L, w, 1)[0] = 0;
+	if (top == index + 2) {
+		reef_bson_encode(L, top, w);
+	} else {
+		reef_bson_encode_pairs(L, index + 2, top, w);
+	}
+	if (!lua_isnil(L, index)) {
+		write_sequence(L, w, index);
+	}
+}
+
+uint32_t reef_mongo_read_flags(const char *flags, unsigned *decode) {
+	*decode = strchr(flags, 'x') != NULL ? REEF_BSON_EXACT : 0;
+	return strchr(flags, 'e') != NULL ? REEF_WIRE_EXHAUST_ALLOWED : 0;
+}
+
+const char *reef_mongo_lasting(lua_State *L, int index) {
+	luaL_checkstring(L, index);
+	lua_pushvalue(L, index);
+	lua_pushboolean(L, true);
+	lua_rawset(L, lua_upvalueindex(1));
+	return lua_tostring(L, index);
+}
+
+/* ---- reading ---- */
+
+/* Arguments: message, flags. */
+static int decode_reply(lua_State *L) {
+	const struct reef_wire_message *m = lua_touserdata(L, 1);
+	unsigned flags = (unsigned)lua_tointeger(L, 2);
+	struct reef_wire_sequence s;
+	size_t at = 0;
+	reef_bson_decode(L, m->body, m->body_size, flags);
+	while (reef_wire_next_sequence(m, &at, &s)) {
+		lua_newtable(L);
+		lua_Integer n = 0;
+		for (const uint8_t *p = s.documents; p < s.end; p += reef_get32(p)) {
+			reef_bson_decode(L, p, reef_get32(p), flags);
+			lua_rawseti(L, -2, ++n);
+		}
+		lua_setfield(L, -2, s.identifier);
+	}
+	return 1;
+}
+
+bool reef_mongo_push_reply(lua_State *L, struct reef_wire_message *m, unsigned decode) {
+	lua_pushcfunction(L, decode_reply);
+	lua_pushlightuserdata(L, m);
+	lua_pushinteger(L, decode);
+	return lua_pcall(L, 2, 1, 0) == LUA_OK;
+}

@@ -30,6 +30,7 @@
 #include "own_files.h"
 #include "runtime.h"
 #include "service_private.h"
+#include "services.h"
 #include "timer.h"
 
 #include "lstate.h"
@@ -378,6 +379,7 @@ void reef_host_setup(void) {
 	reef_host_preload("reef.host", reef_open_host);
 	reef_host_preload("skynet.core", reef_open_core);
 	reef_host_preload("reef.memory", reef_open_memory);
+	reef_host_preload("reef.services", reef_open_services);
 	reef_host_preload("skynet.debugchannel", reef_open_debugchannel);
 }
 

@@ -19,8 +19,9 @@ static const char help[] =
 		"       reef run SCRIPT [ARG...] start one script as the first service, without a configuration\n"
 		"       reef --help | --version\n"
 		"\n"
-		"`reef run` ends when the services that the script started have ended. The environment variable REEF_THREADS\n"
-		"sets its number of worker threads (default: one for each processor).\n"
+		"`reef run` ends when the services that the script started have ended. Environment variables: REEF_THREADS is\n"
+		"its number of worker threads (default: one for each processor); REEF_METRICS, an address such as\n"
+		"127.0.0.1:9464, has it answer HTTP there with what goes on inside.\n"
 		"Exit code: 0 after an orderly end (also on SIGTERM and SIGINT), 1 when something failed to start.\n";
 
 static char *join(int n, char **words) {
@@ -61,6 +62,9 @@ static int run(int argc, char **argv) {
 	char count[16];
 	snprintf(count, sizeof count, "%ld", sysconf(_SC_NPROCESSORS_ONLN));
 	reef_env_set("thread", threads && *threads ? threads : count);
+	const char *metrics = getenv("REEF_METRICS");
+	if (metrics && *metrics)
+		reef_env_set("metrics", metrics);
 	return start();
 }
 

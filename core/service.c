@@ -41,14 +41,16 @@ static void push(struct reef_service *service, struct reef_message *m) {
 static void take_inbox(struct reef_service *service) {
 	struct reef_message *m = atomic_exchange_explicit(&service->inbox, NULL, memory_order_acquire);
 	struct reef_message *first = NULL, *last = m;
+	uint64_t n = 0;
 	while (m) {
 		struct reef_message *next = m->next;
 		m->next = first;
 		first = m;
 		m = next;
-		service->queued++;
+		n++;
 	}
 	if (first) {
+		reef_counter_add(&service->queued, n);
 		*service->queue_tail = first;
 		service->queue_tail = &last->next;
 	}
@@ -57,11 +59,12 @@ static void take_inbox(struct reef_service *service) {
 bool reef_service_fetch(struct reef_service *service) {
 	if (atomic_load_explicit(&service->inbox, memory_order_relaxed) != NULL) {
 		take_inbox(service);
-		if (service->queued > service->overload_limit) {
-			while (service->queued > service->overload_limit)
+		size_t queued = reef_counter_get(&service->queued);
+		if (queued > service->overload_limit) {
+			while (queued > service->overload_limit)
 				service->overload_limit *= 2;
 			service->overload_time = service->message_start;
-			reef_log(service->handle, "May overload, message queue length = %zu", service->queued);
+			reef_log(service->handle, "May overload, message queue length = %zu", queued);
 		}
 	}
 	return service->queue != NULL;
@@ -78,7 +81,7 @@ struct reef_message *reef_service_pop(struct reef_service *service) {
 			service->message_start - service->overload_time > reef_cycles_from_us(OVERLOAD_QUIET_US))
 			service->overload_limit = FIRST_OVERLOAD;
 	}
-	service->queued--;
+	reef_counter_add(&service->queued, (uint64_t)-1);
 	return m;
 }
 
@@ -325,12 +328,25 @@ void reef_service_get_stat(struct reef_service *service, struct reef_service_sta
 	take_inbox(service);
 	uint64_t running = reef_service_current() == service ? reef_cycles() - service->message_start : 0;
 	*stat = (struct reef_service_stat){
-			.mqlen = service->queued,
-			.messages = service->messages,
-			.cpu_seconds = reef_cycles_to_seconds(service->cycles + running),
+			.mqlen = reef_counter_get(&service->queued),
+			.messages = reef_counter_get(&service->messages),
+			.cpu_seconds = reef_cycles_to_seconds(reef_counter_get(&service->cycles) + running),
 			.message_seconds = reef_cycles_to_seconds(running),
 			.endless = clear ? atomic_exchange(&service->endless, false) : atomic_load(&service->endless),
 	};
+}
+
+bool reef_service_look(uint32_t handle, struct reef_service_look *look) {
+	const struct reef_service *service = reef_service_find(handle);
+	if (service == NULL)
+		return false;
+	*look = (struct reef_service_look){
+			.description = service->description,
+			.queued = reef_counter_get(&service->queued),
+			.messages = reef_counter_get(&service->messages),
+			.cpu_seconds = reef_cycles_to_seconds(reef_counter_get(&service->cycles)),
+	};
+	return true;
 }
 
 void reef_monitor_set(uint32_t handle) {

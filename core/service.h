@@ -117,6 +117,16 @@ struct reef_service_stat {
 /* `clear`: the endless flag is reset by this reading. */
 void reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat, bool clear);
 
+/* What anybody may see of a service while it runs. */
+struct reef_service_look {
+	const char *description; /* text `module args`; good until the calling thread's next quiescent point */
+	uint64_t queued;         /* messages that its worker has seen and not handled */
+	uint64_t messages;       /* handled so far */
+	double cpu_seconds;      /* in finished messages */
+};
+/* False: no such service. Any thread inside the engine. */
+bool reef_service_look(uint32_t handle, struct reef_service_look *look);
+
 /* Per-service message log (`LOGON`, `LOGOFF`). False: no such service, no `logpath`, or the file cannot be made. */
 bool reef_service_log_messages(uint32_t handle, bool on);
 

@@ -12,10 +12,23 @@
  * it is not, and whoever replaces that value by a message must schedule it. So a push is one compare-and-swap. */
 #define REEF_INBOX_IDLE ((struct reef_message *)1)
 
+/* Written by the worker that runs the service, read by anybody: so atomic, but never a locked instruction. */
+typedef _Atomic uint64_t reef_counter;
+
+static inline uint64_t reef_counter_get(const reef_counter *counter) {
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static inline uint64_t reef_counter_add(reef_counter *counter, uint64_t n) {
+	n += reef_counter_get(counter);
+	atomic_store_explicit(counter, n, memory_order_relaxed);
+	return n;
+}
+
 struct reef_service {
 	_Atomic(struct reef_message *) inbox;
 	struct reef_message *queue, **queue_tail;
-	size_t queued;          /* messages in `queue` */
+	reef_counter queued;    /* messages in `queue` */
 	size_t overload_limit;  /* queue length at which the next overload line is written */
 	uint64_t overload_time; /* cycle counter at the last one */
 
@@ -33,8 +46,8 @@ struct reef_service {
 	struct reef_event end; /* pushed by whoever ends the service, so that a worker gets to release it */
 
 	struct reef_service *run_link; /* in the global run queue */
-	uint64_t cycles;               /* spent in finished messages */
-	uint64_t messages;
+	reef_counter cycles;           /* spent in finished messages */
+	reef_counter messages;
 	uint64_t message_start; /* cycle counter at the start of the current message */
 	uint32_t slice_cycles;  /* moving average of the length of a slice */
 	_Atomic(FILE *) message_log;

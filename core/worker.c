@@ -80,8 +80,8 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 							  memory_order_relaxed);
 		handle(service, m);
 		uint64_t end = reef_cycles();
-		service->cycles += end - now;
-		service->messages++;
+		reef_counter_add(&service->cycles, end - now);
+		reef_counter_add(&service->messages, 1);
 		now = end;
 		if (reef_service_ending(service) || --left == 0 || now - start > limit)
 			break;

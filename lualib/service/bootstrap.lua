@@ -41,6 +41,10 @@ local function boot()
 	skynet.setenv("standalone", "true")
 	skynet.name(".cslave", skynet.newservice "cdummy")
 	skynet.newservice "service_mgr"
+	local address = skynet.getenv "metrics"
+	if address then
+		require("reef.metrics").serve(address)
+	end
 end
 
 skynet.start(function()

@@ -14,6 +14,7 @@ local services = {} ---@type table<integer, string> every Lua service started he
 local booting = {} ---@type table<integer, {response: function, source: integer, session: integer}>
 local daemons = {} ---@type table<integer, boolean> services that do not keep a `reef run` alive
 local hooks = {} ---@type table<integer, table<integer, boolean>> stage -> services with a shutdown hook
+local measured = {} ---@type table<integer, boolean> services with metrics of their own (reef.metrics)
 local monitor ---@type integer? told of every end: skynet.monitor
 local end_with_last = false
 local ending = false
@@ -78,7 +79,7 @@ local function forget(handle, failure)
 	for _, stage in pairs(hooks) do
 		stage[handle] = nil
 	end
-	daemons[handle] = nil
+	daemons[handle], measured[handle] = nil, nil
 	if services[handle] then
 		services[handle] = nil
 		end_if_last()
@@ -232,6 +233,16 @@ function command.SHUTDOWN_HOOK(source, stage)
 	hooks[stage] = hooks[stage] or {}
 	hooks[stage][source] = true
 	return NO_REPLY
+end
+
+function command.HAS_METRICS(source)
+	measured[source] = true
+	return NO_REPLY
+end
+
+---Who has metrics of its own, in the order of their addresses.
+function command.METRICS()
+	return sorted_handles(measured)
 end
 
 function command.SHUTDOWN(_, code)

@@ -1,4 +1,5 @@
 -- The directory of connection pools (reef.pool): one pool for each target, made when it is first asked for.
+local metrics = require "reef.metrics"
 local process = require "reef.process"
 local skynet = require "skynet"
 require "skynet.manager"
@@ -84,8 +85,37 @@ function command.CLOSE(key)
 	skynet.call(address, "lua", "CLOSE")
 end
 
+local function measure()
+	local function gauge(name, help, ...)
+		local metric = metrics.gauge("reef_pool_" .. name, help, "pool", ...)
+		metric:clear()
+		return metric
+	end
+	local connections = gauge("connections", "Open connections of a pool.")
+	local in_flight = gauge("in_flight", "Requests that are on their way.")
+	local queued = gauge("queued", "Requests that wait for a connection.")
+	local down = gauge("down", "1 if no server can be reached.")
+	local seconds = gauge("seconds", "Time from a request's arrival to its reply.", "quantile")
+	local requests = metrics.counter("reef_pool_requests_total", "Requests to a pool.", "pool")
+	local failed = metrics.counter("reef_pool_failed_total", "Requests that got no reply, by reason.", "pool", "reason")
+	for label, stat in pairs(command.STAT()) do
+		connections:set(#stat.connections, label)
+		in_flight:set(stat.in_flight, label)
+		queued:set(stat.queued, label)
+		down:set(stat.down and 1 or 0, label)
+		for quantile, field in pairs { ["0.5"] = "p50", ["0.9"] = "p90", ["0.99"] = "p99" } do
+			seconds:set(stat.time[field], label, quantile)
+		end
+		requests:set(stat.requests, label)
+		for _, reason in ipairs { "overload", "timeouts", "lost", "refused" } do
+			failed:set(stat[reason], label, reason)
+		end
+	end
+end
+
 skynet.start(function()
 	process.daemon()
+	metrics.collect(measure)
 	skynet.dispatch("lua", function(_, _, name, ...)
 		skynet.retpack(command[name](...))
 	end)

@@ -1,0 +1,129 @@
+-- What the engine knows of the process: CPU and memory, services by the name of their file, sockets, shared data. None
+-- of it asks another service, so it answers when services are stuck, too.
+local ledger = require "reef.metrics.ledger"
+local memory = require "skynet.memory"
+local services = require "reef.services"
+local skynet = require "skynet"
+local text = require "reef.metrics.text"
+
+local MOST_NAMES = 200 -- of services; all others are one, named "other"
+local TICKS = 100 -- clock ticks a second in /proc, the same on every Linux: sysconf(_SC_CLK_TCK)
+
+local process = {}
+
+local ended = ledger.new()
+
+---@return string|nil
+local function read(path)
+	local f = io.open(path, "rb")
+	if f then
+		local content = f:read "a"
+		f:close()
+		return content
+	end
+end
+
+local function system(out)
+	-- proc(5): fields behind the command's closing parenthesis; 12 and 13 there are user and system time.
+	local fields = {}
+	for word in ((read "/proc/self/stat" or ""):match ".*%)(.*)" or ""):gmatch "%S+" do
+		fields[#fields + 1] = word
+	end
+	if fields[13] then
+		out:declare("process_cpu_seconds_total", "counter", "User and system CPU time.")
+		out:add("process_cpu_seconds_total", "process_cpu_seconds_total", (fields[12] + fields[13]) / TICKS)
+	end
+	local resident = (read "/proc/self/status" or ""):match "VmRSS:%s*(%d+) kB"
+	if resident then
+		out:declare("process_resident_memory_bytes", "gauge", "Memory in RAM.")
+		out:add("process_resident_memory_bytes", "process_resident_memory_bytes", math.tointeger(resident) * 1024)
+	end
+	out:declare("process_start_time_seconds", "gauge", "Start of the process, since the epoch.")
+	out:add("process_start_time_seconds", "process_start_time_seconds", skynet.starttime())
+	out:declare("reef_memory_allocated_bytes", "gauge", "What is allocated, by the allocator's count.")
+	out:add("reef_memory_allocated_bytes", "reef_memory_allocated_bytes", memory.total())
+	out:declare("reef_workers", "gauge", "Worker threads.")
+	out:add("reef_workers", "reef_workers", math.tointeger(skynet.getenv "thread") or 0)
+end
+
+---`snlua arena 1` is an `arena`, `logger x` a `logger`.
+local function name_of(description)
+	local module, first = description:match "^(%S+) ?(%S*)"
+	return module == "snlua" and first ~= "" and first or module or "?"
+end
+
+local columns = {
+	{ "reef_services", "gauge", "Living services." },
+	{ "reef_service_messages_total", "counter", "Messages that services of this name have handled." },
+	{ "reef_service_cpu_seconds_total", "counter", "CPU time that services of this name have used." },
+	{ "reef_service_queued_messages", "gauge", "Messages that wait for services of this name." },
+	{ "reef_service_memory_bytes", "gauge", "Memory of the VMs of services of this name." },
+}
+
+local function by_name(out)
+	local address, description, messages, cpu, queued, bytes = services.snapshot()
+	local sums, names, living = {}, {}, {}
+	for i, handle in ipairs(address) do
+		local name = name_of(description[i])
+		local sum = sums[name]
+		if not sum then
+			if #names >= MOST_NAMES then
+				name = "other"
+			end
+			sum = sums[name]
+			if not sum then
+				sum = { 0, 0, 0, 0, 0, keys = {} }
+				sums[name] = sum
+				names[#names + 1] = name
+				for column, family in ipairs(columns) do
+					sum.keys[column] = text.key(family[1], { "service" }, { name })
+				end
+			end
+		end
+		sum[1], sum[4], sum[5] = sum[1] + 1, sum[4] + queued[i], sum[5] + bytes[i]
+		sum[2], sum[3] = sum[2] + messages[i], sum[3] + cpu[i]
+		living[handle] = { [sum.keys[2]] = messages[i], [sum.keys[3]] = cpu[i] }
+	end
+	for _, family in ipairs(columns) do
+		out:declare(table.unpack(family))
+	end
+	for _, name in ipairs(names) do
+		for column, family in ipairs(columns) do
+			out:add(family[1], sums[name].keys[column], sums[name][column])
+		end
+	end
+	ended:settle(living, function(key, value)
+		out:add(key:match "^[^{]+", key, value)
+	end)
+end
+
+local function sockets(out)
+	out:declare("reef_sockets", "gauge", "Open sockets by kind.")
+	out:declare("reef_socket_unsent_bytes", "gauge", "Bytes that were written and wait for the network.")
+	local unsent = 0
+	for _, info in ipairs(require("skynet.socket").netstat()) do
+		out:add("reef_sockets", text.key("reef_sockets", { "kind" }, { info.type }), 1)
+		unsent = unsent + (info.wbuffer or 0)
+	end
+	out:add("reef_socket_unsent_bytes", "reef_socket_unsent_bytes", unsent)
+end
+
+local function shared(out)
+	local tables, code = require("skynet.sharetable").stat(), require("skynet.codecache").stat()
+	out:declare("reef_shared_bytes", "gauge", "Memory that all services share.")
+	out:declare("reef_shared_versions", "gauge", "Versions of shared tables and of code that somebody holds.")
+	for what, stat in pairs { tables = { tables.bytes, tables.versions }, code = { code.bytes, #code.files } } do
+		out:add("reef_shared_bytes", text.key("reef_shared_bytes", { "what" }, { what }), stat[1])
+		out:add("reef_shared_versions", text.key("reef_shared_versions", { "what" }, { what }), stat[2])
+	end
+end
+
+---@param out reef.metrics.families
+function process.collect(out)
+	system(out)
+	by_name(out)
+	sockets(out)
+	shared(out)
+end
+
+return process

@@ -11,6 +11,7 @@ if(CMOCKA_FOUND)
 		add_executable(unit_${name} ${source})
 		set_target_properties(unit_${name} PROPERTIES OUTPUT_NAME ${name}
 			RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/unit)
+		target_compile_definitions(unit_${name} PRIVATE REEF_UNIT_DIRECTORY="${PROJECT_SOURCE_DIR}/tests/unit")
 		target_link_libraries(unit_${name} PRIVATE reef_everything PkgConfig::CMOCKA)
 		target_link_options(unit_${name} PRIVATE ${reef_test_link_options})
 	endforeach()

@@ -27,8 +27,7 @@ static inline lua_State *new_vm(void) {
 /* The path of tests/unit/share/NAME. */
 static inline const char *unit_path(const char *name) {
 	static _Thread_local char path[1024];
-	const char *slash = strrchr(__FILE__, '/');
-	snprintf(path, sizeof(path), "%.*s/share/%s", (int)(slash - __FILE__), __FILE__, name);
+	snprintf(path, sizeof(path), REEF_UNIT_DIRECTORY "/share/%s", name);
 	return path;
 }
 

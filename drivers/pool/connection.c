@@ -70,17 +70,22 @@ bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_
 	uint64_t position = c->gathered;
 	if (!append(c, bytes, n))
 		return false;
-	node->position = position;
-	if (c->flying.head == NULL)
-		pool->protocol->begin(&c->frames, node->replies);
-	reef_pool_list_push(&c->flying, node);
-	pool->flying++;
 	pool->counters.bytes_out += n;
 	c->bytes_out += n;
 	c->requests++;
 	c->batch++;
 	if (node->kind == REEF_POOL_REQUEST)
 		c->used_ns = reef_pool_now(pool);
+	if (node->expect == 0) {
+		reef_pool_leave_lane(pool, node);
+		reef_pool_reply(pool, node, "", 0);
+		return true;
+	}
+	node->position = position;
+	if (c->flying.head == NULL)
+		pool->protocol->begin(&c->frames, node->expect);
+	reef_pool_list_push(&c->flying, node);
+	pool->flying++;
 	if (node->deadline_ns != REEF_NO_DEADLINE)
 		reef_deadline_arm(&pool->deadline, node->deadline_ns);
 	return true;
@@ -310,7 +315,7 @@ static void data(void *ud, int id, const char *bytes, size_t n) {
 			break;
 		start += used;
 		left -= used;
-		pool->protocol->begin(&c->frames, c->flying.head ? c->flying.head->replies : 0);
+		pool->protocol->begin(&c->frames, c->flying.head ? c->flying.head->expect : 0);
 	}
 	if (c->incarnation == incarnation)
 		drop_input(c, c->in_size - left);

@@ -17,7 +17,7 @@ enum reef_frame {
 };
 
 struct reef_frames {
-	uint64_t left;  /* replies, or values of them, still to come */
+	uint64_t left;  /* what is still to come, in the protocol's own terms; 0: nothing */
 	size_t at;      /* bytes looked at; when complete, where the reply ends */
 	size_t need;    /* bytes that have to be there before it is worth asking again; 0: unknown */
 	size_t limit;   /* bytes that one answer may have */
@@ -27,12 +27,13 @@ struct reef_frames {
 
 struct reef_pool_protocol {
 	const char *name;
-	/* Expects `replies` more. */
-	void (*begin)(struct reef_frames *frames, uint32_t replies);
-	/* Looks at bytes[frames->at .. n): are all replies there that were expected? With nothing expected, out-of-band
+	/* Expects an answer, of which the asker says `expect`: RESP the number of replies, MongoDB the request's id. 0: none. */
+	void (*begin)(struct reef_frames *frames, uint32_t expect);
+	/* Looks at bytes[frames->at .. n): is all of the answer there that was expected? With nothing expected, out-of-band
 	 * messages are complete, anything else is bad. `bytes` begins where the current answer does. */
 	enum reef_frame (*scan)(struct reef_frames *frames, const char *bytes, size_t n);
-	/* A request with one reply that shows whether a connection that was given back has no state left. */
+	/* A request with one reply that shows whether a connection that was given back has no state left. Only of protocols
+	 * with pinned connections. */
 	const char *probe;
 	size_t probe_size;
 	bool (*is_clean)(const char *reply, size_t n);
@@ -40,5 +41,7 @@ struct reef_pool_protocol {
 
 /* RESP2 and RESP3: https://redis.io/docs/reference/protocol-spec */
 extern const struct reef_pool_protocol reef_pool_resp;
+/* MongoDB's OP_MSG. */
+extern const struct reef_pool_protocol reef_pool_op_msg;
 
 #endif

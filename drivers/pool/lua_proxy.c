@@ -70,13 +70,19 @@ static void read_options(lua_State *L, int table, struct reef_pool_options *opti
 
 static int new_pool(lua_State *L) {
 	const char *name = luaL_checkstring(L, 1);
+	static const struct reef_pool_protocol *const protocols[] = {&reef_pool_resp, &reef_pool_op_msg};
+	const struct reef_pool_protocol *protocol = NULL;
 	struct reef_pool_options options;
-	luaL_argcheck(L, strcmp(name, reef_pool_resp.name) == 0, 1, "no such protocol");
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(*protocols); i++) {
+		if (strcmp(name, protocols[i]->name) == 0)
+			protocol = protocols[i];
+	}
+	luaL_argcheck(L, protocol != NULL, 1, "no such protocol");
 	read_options(L, 2, &options);
 	struct reef_pool **box = lua_newuserdatauv(L, sizeof(struct reef_pool *), 0);
 	*box = NULL;
 	luaL_setmetatable(L, POOL);
-	*box = reef_pool_new(reef_host_of(L), &reef_pool_resp, &options);
+	*box = reef_pool_new(reef_host_of(L), protocol, &options);
 	return 1;
 }
 
@@ -186,7 +192,7 @@ static int pool_ask(lua_State *L) {
 	}
 	struct reef_pool_node *node = reef_pool_node_new(pool);
 	node->kind = REEF_POOL_ASK;
-	node->replies = 1;
+	node->expect = 1;
 	node->task = task;
 	node->since_ns = reef_pool_now(pool);
 	if (timeout)
@@ -376,4 +382,5 @@ static int open_proxy(lua_State *L) {
 void reef_pool_setup(void) {
 	reef_host_preload("reef.pool.core", open_proxy);
 	reef_pool_redis_setup();
+	reef_pool_mongo_setup();
 }

@@ -60,7 +60,7 @@ void reef_pool_unpin(struct reef_pool *pool, struct reef_pool_connection *c, boo
 	struct reef_pool_node *node = reef_pool_node_new(pool);
 	node->since_ns = reef_pool_now(pool);
 	node->deadline_ns = node->since_ns + pool->options.queue_ns;
-	node->replies = 1;
+	node->expect = 1;
 	node->kind = REEF_POOL_PROBE;
 	c->checking = true;
 	if (!reef_pool_connection_send(c, node, pool->protocol->probe, pool->protocol->probe_size)) {

@@ -230,7 +230,7 @@ static void on_request(struct reef_pool *pool, const struct reef_message *m, con
 	node->queue_deadline_ns = node->since_ns + pool->options.queue_ns;
 	if (node->deadline_ns < node->queue_deadline_ns)
 		node->queue_deadline_ns = node->deadline_ns;
-	node->replies = request->replies;
+	node->expect = request->expect;
 	node->kind = request->kind;
 	pool->counters.requests++;
 	if (request->pin) {

@@ -50,7 +50,7 @@ struct reef_pool_node {
 	struct reef_task *task; /* of our own Lua half, when it asked */
 	char *bytes;            /* while it waits in a queue */
 	size_t size;
-	uint32_t replies;
+	uint32_t expect; /* see frame.h */
 	uint32_t kind;
 };
 
@@ -227,7 +227,7 @@ void reef_pool_connection_delete(struct reef_pool_connection *c);
 const char *reef_pool_connection_connect(struct reef_pool_connection *c, struct reef_task *task, const char *host,
 										 int port, uint64_t deadline_ns);
 void reef_pool_connection_close(struct reef_pool_connection *c, uint8_t code, const char *why);
-/* Puts the request behind the others. False: no memory; nothing has changed. */
+/* Puts the request behind the others; one without a reply is answered at once. False: no memory; nothing has changed. */
 bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_node *node, const char *bytes,
 							   size_t n);
 /* Nobody waits for it any more. */

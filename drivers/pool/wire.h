@@ -25,7 +25,7 @@ struct reef_pool_request {
 	uint64_t deadline_ns; /* reef_now_ns scale; REEF_NO_DEADLINE: none */
 	uint64_t order;       /* requests with the same number other than 0 keep their order */
 	uint32_t kind;        /* enum reef_pool_kind */
-	uint32_t replies;     /* how many the server will send */
+	uint32_t expect;      /* see frame.h; 0: no reply comes, and the answer is empty */
 	uint32_t pin;         /* 0: none */
 	int32_t session;      /* of REEF_POOL_CANCEL */
 };

@@ -3,30 +3,14 @@
 
 #include <lauxlib.h>
 
-void reef_redis_push_failure(lua_State *build, int failure, lua_State *to, const struct reef_redis_failure *what) {
-	luaL_checkstack(build, LUA_MINSTACK, NULL);
-	lua_rawgeti(build, LUA_REGISTRYINDEX, failure);
-	lua_pushstring(build, what->code);
-	lua_pushstring(build, what->outcome);
-	lua_pushstring(build, what->command);
-	lua_pushnumber(build, what->waited);
-	lua_pushstring(build, what->why);
-	lua_pushinteger(build, (lua_Integer)what->in_flight);
-	lua_pushinteger(build, (lua_Integer)what->unsent);
-	lua_pushinteger(build, (lua_Integer)what->queued);
-	/* What goes wrong in there is the error then. */
-	(void)lua_pcall(build, 8, 1, 0);
-	lua_xmove(build, to, 1);
-}
-
 /* Fails the task with the server's error. */
 static void reject(const struct reef_redis_answer *answer, struct reef_task *task) {
 	lua_State *to = reef_task_thread(task);
 	const char *text = lua_tostring(answer->build, answer->index);
 	if (answer->kind & REEF_REDIS_OBJECTS) {
-		const struct reef_redis_failure failure = {
+		const struct reef_failure failure = {
 				.code = "rejected", .outcome = "rejected", .command = answer->command, .why = text};
-		reef_redis_push_failure(answer->build, answer->failure, to, &failure);
+		reef_failure_push(answer->build, answer->failure, to, &failure);
 	} else {
 		luaL_where(to, 1);
 		lua_pushstring(to, text);

@@ -8,6 +8,7 @@
 #include <lua.h>
 
 #include "core/host.h"
+#include "drivers/channel/failure.h"
 #include "reply.h"
 
 /* What becomes of a request's replies: its `kind`, a set of these. */
@@ -22,16 +23,10 @@ enum {
 struct reef_redis_answer {
 	lua_State *build; /* the reply is at `index` of this stack */
 	int index;
-	int failure; /* registry: function(code, outcome, command, waited, why, in_flight, unsent, queued) -> error object */
+	int failure; /* see reef_failure_push */
 	enum reef_redis_reply reply;
 	int kind;
 	const char *command;
-};
-
-struct reef_redis_failure {
-	const char *code, *outcome, *command, *why;
-	double waited; /* seconds */
-	uint64_t in_flight, unsent, queued;
 };
 
 /* Resumes or fails the task with the reply. */
@@ -40,7 +35,5 @@ void reef_redis_answer(const struct reef_redis_answer *answer, struct reef_task 
 void reef_redis_collect(const struct reef_redis_answer *answer, int ref);
 /* Resumes the task with that table and releases the reference. */
 void reef_redis_finish_collection(lua_State *build, struct reef_task *task, int ref);
-/* Pushes an error object on `to`. */
-void reef_redis_push_failure(lua_State *build, int failure, lua_State *to, const struct reef_redis_failure *what);
 
 #endif

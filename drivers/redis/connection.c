@@ -36,7 +36,7 @@ static double seconds(uint64_t ns) {
 static void fail_task(struct reef_redis_connection *c, struct reef_task *task, const char *code, const char *outcome,
 					  const char *command, uint64_t since_ns, const char *why) {
 	uint64_t now = reef_now_ns();
-	const struct reef_redis_failure failure = {
+	const struct reef_failure failure = {
 			.code = code,
 			.outcome = outcome,
 			.command = command,
@@ -45,7 +45,7 @@ static void fail_task(struct reef_redis_connection *c, struct reef_task *task, c
 			.in_flight = c->pending.requests - c->pending.tombstones,
 			.unsent = c->output.size + (c->socket ? reef_socket_unsent(c->socket) : 0),
 	};
-	reef_redis_push_failure(c->build, c->failure, reef_task_thread(task), &failure);
+	reef_failure_push(c->build, c->failure, reef_task_thread(task), &failure);
 	reef_task_wake_fail(task);
 }
 

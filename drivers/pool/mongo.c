@@ -1,0 +1,268 @@
+/* MongoDB through a pool: the callers' half. The Lua module `reef.pool.mongo.core`, for reef.pool.mongo and
+ * reef.pool.server.mongo only.
+ *
+ *   client(failure) -> c             failure: see reef_failure_push
+ *   c:target(address) -> boolean     the pool's service, which has connections to one server; false: there is none such
+ *   c:request, c:send                as of connections (drivers/mongo/lua_mongo.c): true, or a reply, or nil and an error
+ *   c:slow(seconds, f)  c:ready() -> boolean  c:info() -> table
+ *   encode(id, body...) -> bytes     a message with that request id
+ *   decode(bytes, id) -> reply       raises what is wrong with it
+ *
+ * Messages are written in memory that the services of a worker thread share. Own slice only.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "caller.h"
+#include "core/alloc.h"
+#include "drivers/mongo/message.h"
+#include "pool.h"
+
+#define CLIENT "reef.pool.mongo"
+#define KEEP (64 * 1024) /* a larger message is handed over instead of being copied */
+
+struct client {
+	struct reef_pool_client pool;
+	bool ready;
+};
+
+static struct client *check_client(lua_State *L) {
+	return luaL_checkudata(L, 1, CLIENT);
+}
+
+/* ---- writing ---- */
+
+struct workbench {
+	struct reef_writer writer;
+	uint64_t uses;
+};
+
+static pthread_key_t workbench_key;
+static _Thread_local struct workbench *workbench;
+
+static void free_workbench(void *p) {
+	struct workbench *bench = p;
+	reef_writer_fini(&bench->writer);
+	reef_free(bench);
+	workbench = NULL;
+}
+
+static struct workbench *get_workbench(void) {
+	if (workbench == NULL) {
+		workbench = reef_calloc(1, sizeof(*workbench));
+		reef_writer_init(&workbench->writer, sizeof(struct reef_pool_request) + REEF_WIRE_MAX);
+		pthread_setspecific(workbench_key, workbench);
+	}
+	return workbench;
+}
+
+/* Room for the pool's header, then the message from the arguments at `index`. */
+static struct reef_writer *write_message(lua_State *L, int index, int32_t id, uint32_t flags) {
+	struct workbench *bench = get_workbench();
+	struct reef_writer *w = &bench->writer;
+	uint64_t use = ++bench->uses;
+	w->size = 0;
+	if (reef_writer_add(w, sizeof(struct reef_pool_request) + REEF_MONGO_HEADER) == NULL)
+		luaL_error(L, "mongo: no memory for a message");
+	reef_mongo_write_sections(L, w, index);
+	if (bench->uses != use)
+		luaL_error(L, "mongo: a document's metamethod used MongoDB while the document was written");
+	reef_wire_put_header(w->data + sizeof(struct reef_pool_request), w->size - sizeof(struct reef_pool_request), id, 0,
+						 flags);
+	return w;
+}
+
+static struct reef_message *take_message(struct reef_writer *w) {
+	struct reef_message *m;
+	if (w->capacity > KEEP) {
+		m = reef_message_wrap(w->data, w->size);
+		reef_writer_init(w, w->limit);
+	} else {
+		m = reef_message_new(w->size);
+		memcpy(m->data, w->data, w->size);
+	}
+	return m;
+}
+
+/* ---- answers ---- */
+
+static void failed(struct reef_pool_client *client, struct reef_task *task, const struct reef_failure *failure) {
+	lua_pushnil(reef_task_thread(task));
+	reef_failure_push(client->build, client->failure, reef_task_thread(task), failure);
+	reef_task_wake(task, 2);
+}
+
+static void answered(struct reef_pool_call *call, const char *bytes, size_t n) {
+	struct reef_task *task = call->task;
+	struct reef_failure failure = {.code = "protocol", .outcome = "maybe applied"};
+	lua_State *build = call->client->build;
+	struct reef_wire_message m;
+	if (call->expect == 0) {
+		reef_pool_call_free(call);
+		lua_pushboolean(reef_task_thread(task), true);
+		reef_task_resume(task, 1);
+		return;
+	}
+	lua_settop(build, 0);
+	if (reef_wire_parse((const uint8_t *)bytes, n, &m, &failure.why) <= 0) {
+		failure.why = failure.why ? failure.why : "half a message";
+	} else if (m.response_to != (int32_t)call->expect) {
+		failure.why = "the reply to another request";
+	} else if (!reef_mongo_push_reply(build, &m, (unsigned)call->kind)) {
+		failure.why = lua_tostring(build, -1);
+	} else {
+		reef_pool_call_free(call);
+		lua_xmove(build, reef_task_thread(task), 1);
+		reef_task_resume(task, 1);
+		return;
+	}
+	reef_pool_call_fail(call, &failure);
+}
+
+/* ---- requests ---- */
+
+/* Pushes nil and the error object for something that could not be sent. */
+static int refuse(lua_State *L, struct client *client, const char *command) {
+	const struct reef_failure failure = {
+			.code = "closed", .outcome = "not sent", .command = command, .why = "the pool's service has ended"};
+	lua_pushnil(L);
+	reef_failure_push(client->pool.build, client->pool.failure, L, &failure);
+	return 2;
+}
+
+static int send_message(lua_State *L, struct client *client, int index, uint64_t timeout_ns, const char *command,
+						uint32_t flags, unsigned decode) {
+	struct reef_task *task = reef_task_running(L);
+	if (!client->ready)
+		return refuse(L, client, command);
+	int32_t id = reef_mongo_next_id();
+	struct reef_message *m = take_message(write_message(L, index, id, flags));
+	const struct reef_pool_request head = {
+			.kind = REEF_POOL_REQUEST,
+			.expect = (flags & REEF_WIRE_MORE_TO_COME) != 0 ? 0 : (uint32_t)id,
+	};
+	struct reef_pool_call *call = reef_pool_call_send(&client->pool, task, &head, m, timeout_ns);
+	if (call == NULL)
+		return refuse(L, client, command);
+	call->command = call->wait.what = command;
+	call->kind = (int)decode;
+	return reef_task_suspend(L, &call->wait);
+}
+
+static int client_request(lua_State *L) {
+	struct client *client = check_client(L);
+	lua_Number seconds = luaL_checknumber(L, 2);
+	unsigned decode;
+	uint32_t flags = reef_mongo_read_flags(luaL_checkstring(L, 3), &decode);
+	const char *command = reef_mongo_lasting(L, 4);
+	luaL_checkany(L, 7);
+	/* What is over already is not quite 0, which would be no deadline. */
+	uint64_t timeout_ns = seconds <= 0 ? 1 : reef_pool_nanoseconds(seconds);
+	return send_message(L, client, 5, timeout_ns, command, flags, decode);
+}
+
+static int client_send(lua_State *L) {
+	struct client *client = check_client(L);
+	const char *command = reef_mongo_lasting(L, 2);
+	luaL_checkany(L, 5);
+	return send_message(L, client, 3, 0, command, REEF_WIRE_MORE_TO_COME, 0);
+}
+
+static int encode(lua_State *L) {
+	int32_t id = (int32_t)luaL_checkinteger(L, 1);
+	lua_pushnil(L);
+	lua_pushnil(L);
+	lua_rotate(L, 2, 2);
+	const struct reef_writer *w = write_message(L, 2, id, 0);
+	lua_pushlstring(L, (const char *)w->data + sizeof(struct reef_pool_request),
+					w->size - sizeof(struct reef_pool_request));
+	return 1;
+}
+
+static int decode(lua_State *L) {
+	size_t n;
+	const char *bytes = luaL_checklstring(L, 1, &n);
+	struct reef_wire_message m;
+	const char *error = "half a message";
+	if (reef_wire_parse((const uint8_t *)bytes, n, &m, &error) <= 0)
+		return luaL_error(L, "mongo: %s", error);
+	if (m.response_to != luaL_checkinteger(L, 2))
+		return luaL_error(L, "mongo: the reply to another request");
+	if (!reef_mongo_push_reply(L, &m, 0))
+		return lua_error(L);
+	return 1;
+}
+
+/* ---- clients ---- */
+
+static int new_client(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	struct client *client = lua_newuserdatauv(L, sizeof(*client), 1);
+	client->ready = false;
+	reef_pool_client_init(&client->pool, L);
+	client->pool.ready = &client->ready;
+	client->pool.answered = answered;
+	client->pool.failed = failed;
+	luaL_setmetatable(L, CLIENT);
+	client->pool.build = lua_newthread(L);
+	lua_setiuservalue(L, -2, 1);
+	lua_pushvalue(L, 1);
+	client->pool.failure = luaL_ref(L, LUA_REGISTRYINDEX);
+	return 1;
+}
+
+static int finalize(lua_State *L) {
+	reef_pool_client_fini(&check_client(L)->pool, L);
+	return 0;
+}
+
+static int client_target(lua_State *L) {
+	struct client *client = check_client(L);
+	lua_pushboolean(L, reef_pool_client_target(&client->pool, (uint32_t)luaL_checkinteger(L, 2)));
+	return 1;
+}
+
+static int client_slow(lua_State *L) {
+	struct client *client = check_client(L);
+	uint64_t ns = reef_pool_nanoseconds(luaL_checknumber(L, 2));
+	lua_settop(L, 3);
+	reef_pool_client_slow(&client->pool, L, ns);
+	return 0;
+}
+
+static int client_ready(lua_State *L) {
+	lua_pushboolean(L, check_client(L)->ready);
+	return 1;
+}
+
+static int client_info(lua_State *L) {
+	const struct client *client = check_client(L);
+	lua_createtable(L, 0, 5);
+	reef_pool_client_info(&client->pool, L);
+	return 1;
+}
+
+static int open_client(lua_State *L) {
+	static const luaL_Reg methods[] = {
+			{"target", client_target}, {"request", client_request}, {"send", client_send}, {"slow", client_slow},
+			{"ready", client_ready},   {"info", client_info},       {NULL, NULL},
+	};
+	static const luaL_Reg functions[] = {{"client", new_client}, {"encode", encode}, {"decode", decode}, {NULL, NULL}};
+	luaL_newmetatable(L, CLIENT);
+	lua_pushcfunction(L, finalize);
+	lua_setfield(L, -2, "__gc");
+	lua_newtable(L);
+	/* Names of commands, see reef_mongo_lasting. */
+	lua_newtable(L);
+	luaL_setfuncs(L, methods, 1);
+	lua_setfield(L, -2, "__index");
+	luaL_newlib(L, functions);
+	return 1;
+}
+
+void reef_pool_mongo_setup(void) {
+	pthread_key_create(&workbench_key, free_workbench);
+	reef_host_preload("reef.pool.mongo.core", open_client);
+}

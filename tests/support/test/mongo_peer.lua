@@ -7,12 +7,26 @@
 --         -- a reply, or "close", "stall"; nil: the usual one
 --     set:uri()
 --
--- Documents go to `set.documents` in the order of their inserts; a write that comes again with the number of one that
--- was done is answered without doing it again, as servers do.
+-- The members of such a set answer simply: documents go to `set.documents` in the order of their inserts, and any find
+-- finds a document that says whom it is `from`. A deployment has documents that can be queried, fail points, and the
+-- behaviour of a version:
+--
+--     local deployment = peer.deployment { topology = "sharded", version = "4.4.0" }
+--
+-- In both, a write that comes again with the number of one that was done is answered without doing it again.
+local admin = require "test.peer.admin"
 local bson = require "bson"
+local commands = require "test.peer.commands"
+local failpoint = require "test.peer.failpoint"
+local failure = require "test.peer.failure"
+local login = require "test.peer.login"
+local rules = require "test.peer.rules"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
+local store = require "test.peer.store"
 local test = require "test"
+local value = require "test.peer.value"
+local wire = require "test.peer.wire"
 
 local peer = {}
 
@@ -20,85 +34,88 @@ local peer = {}
 ---@field address string
 ---@field on table<string, fun(command: table, member: test.mongo_member): any> by name of command
 ---@field seen table<string, integer> how often a command came
+---@field set test.mongo_set
 local member_methods = {}
 member_methods.__index = member_methods
 
+---@class test.mongo_set
+---@field members test.mongo_member[]
+---@field primary integer|nil index of the member that takes writes
+---@field topology "single"|"replicaset"|"sharded"
+---@field version string
+---@field number integer the version as one number: 8.2.1 is 8002001
 local set_methods = {}
 set_methods.__index = set_methods
 
-local function read_message(id)
-	local head = socket.read(id, 16)
-	if not head then
-		return nil
-	end
-	local size, request_id = ("<i4i4"):unpack(head)
-	local rest = socket.read(id, size - 16)
-	if not rest then
-		return nil
-	end
-	local flags, at = ("<I4"):unpack(rest)
-	local body, sequences = nil, {}
-	while at <= #rest do
-		local kind = rest:byte(at)
-		local length = ("<i4"):unpack(rest, at + 1)
-		local section = rest:sub(at + 1, at + length)
-		if kind == 0 then
-			body = bson.decode(section)
-		else
-			local identifier, from = ("z"):unpack(section, 5)
-			local documents = {}
-			while from <= #section do
-				local n = ("<i4"):unpack(section, from)
-				documents[#documents + 1] = bson.decode(section:sub(from, from + n - 1))
-				from = from + n
-			end
-			sequences[identifier] = documents
+---@return integer
+function peer.version_number(text)
+	local major, minor, patch = text:match "^(%d+)%.?(%d*)%.?(%d*)"
+	return tonumber(major) * 1000000 + (tonumber(minor) or 0) * 1000 + (tonumber(patch) or 0)
+end
+
+-- ---- hello ----
+
+local wire_versions = {
+	{ 8002000, 27 }, { 8000000, 25 }, { 7000000, 21 }, { 6000000, 17 }, { 5000000, 13 }, { 4004000, 9 }, { 4002000, 8 },
+	{ 4000000, 7 },
+}
+
+local function wire_version(number)
+	for _, pair in ipairs(wire_versions) do
+		if number >= pair[1] then
+			return pair[2]
 		end
-		at = at + 1 + length
 	end
-	for identifier, documents in pairs(sequences) do
-		body[identifier] = documents
-	end
-	return body, request_id, flags
+	return 6
 end
 
-local function write_message(id, request_id, reply, own_id, flags)
-	local document = tostring(bson.encode(reply))
-	socket.write(id, ("<i4i4i4i4I4"):pack(21 + #document, own_id or 1, request_id, 2013, flags or 0) .. "\0" .. document)
-end
-
--- ---- the usual answers ----
-
-local usual = {}
-
-function usual.hello(_, member)
+local function of_replica_set(reply, member)
 	local set = member.set
-	local hosts = {}
+	local hosts, primary = bson.array {}, set.members[set.primary]
 	for i, m in ipairs(set.members) do
 		hosts[i] = m.address
 	end
-	local primary = set.members[set.primary]
-	return {
-		topologyVersion = set.streams and { processId = member.process, counter = bson.int64(set.election) } or nil,
-		ok = 1, helloOk = true, isWritablePrimary = member == primary, secondary = member ~= primary, setName = "rs",
-		hosts = hosts, primary = primary and primary.address, me = member.address, setVersion = 1,
-		electionId = member == primary and bson.objectid(("%024x"):format(set.election)) or nil,
-		minWireVersion = 0, maxWireVersion = 21, logicalSessionTimeoutMinutes = 30, maxBsonObjectSize = 16777216,
-		maxMessageSizeBytes = 48000000, maxWriteBatchSize = 100000,
-	}
+	reply.isWritablePrimary, reply.secondary = member == primary, member ~= primary
+	reply.ismaster = reply.isWritablePrimary
+	reply.setName, reply.setVersion, reply.hosts = "rs", 1, hosts
+	reply.primary, reply.me = primary and primary.address, member.address
+	reply.electionId = member == primary and bson.objectid(("%024x"):format(set.election)) or nil
+	reply.lastWrite = { opTime = { ts = bson.timestamp(1, 1), t = bson.int64(1) }, lastWriteDate = bson.date(os.time()) }
 end
 
-usual.isMaster = usual.hello
-
-function usual.insert(command, member)
+local function hello(command, member, connection)
 	local set = member.set
-	if member ~= set.members[set.primary] then
-		return {
-			ok = 0, code = 10107, codeName = "NotWritablePrimary", errmsg = "not primary",
-			errorLabels = bson.array { "RetryableWriteError" },
-		}
+	local reply = {
+		helloOk = true, isWritablePrimary = true, ismaster = true, minWireVersion = 0,
+		maxWireVersion = wire_version(set.number), logicalSessionTimeoutMinutes = 30, maxBsonObjectSize = 16777216,
+		maxMessageSizeBytes = 48000000, maxWriteBatchSize = 100000, localTime = bson.date(os.time()),
+		connectionId = 1, readOnly = false,
+		topologyVersion = set.streams and { processId = member.process, counter = bson.int64(set.election) } or nil,
+	}
+	if set.topology == "replicaset" then
+		of_replica_set(reply, member)
+	elseif set.topology == "sharded" then
+		reply.msg = "isdbgrid"
 	end
-	local number = command.txnNumber and command.lsid.id .. "/" .. command.txnNumber
+	return login.hello(command, reply, member, connection)
+end
+
+-- ---- simple answers ----
+
+local function refuse_writes(member)
+	local set = member.set
+	if set.topology == "replicaset" and member ~= set.members[set.primary] then
+		failure.raise(10107, { errmsg = "not primary", errorLabels = bson.array { "RetryableWriteError" } })
+	end
+end
+
+local simple = { hello = hello, isMaster = hello, ismaster = hello, ping = admin.ping }
+simple.endSessions, simple.killCursors = admin.ping, admin.ping
+
+function simple.insert(command, member)
+	local set = member.set
+	refuse_writes(member)
+	local number = command.txnNumber and command.lsid.id .. "/" .. value.plain(command.txnNumber)
 	if not number or not set.done[number] then
 		for _, document in ipairs(command.documents) do
 			table.insert(set.documents, document)
@@ -107,78 +124,159 @@ function usual.insert(command, member)
 			set.done[number] = true
 		end
 	end
-	return { ok = 1, n = #command.documents }
+	return { n = #command.documents }
 end
 
-function usual.find(command, member)
+function simple.find(command, member)
 	local document = { _id = command.filter and command.filter._id, from = member.address }
-	return { ok = 1, cursor = { id = bson.int64(0), ns = "db.c", firstBatch = bson.array { document } } }
+	return { cursor = { id = bson.int64(0), ns = "db.c", firstBatch = bson.array { document } } }
 end
 
-function usual.ping()
-	return { ok = 1 }
+-- ---- answers of a deployment ----
+
+local writes = {
+	insert = true, update = true, delete = true, findAndModify = true, bulkWrite = true, create = true, drop = true,
+	createIndexes = true, dropIndexes = true, dropDatabase = true, collMod = true,
+}
+
+local full = { hello = hello, isMaster = hello, ismaster = hello }
+for name, work in pairs(login.commands) do
+	full[name] = work
 end
 
-usual.endSessions, usual.killCursors = usual.ping, usual.ping
+function full.configureFailPoint(command, member)
+	return member.failpoint:configure(command)
+end
 
-local function command_name(body)
-	for name in pairs(usual) do
-		if body[name] ~= nil then
-			return name
+for _, list in ipairs { commands, admin } do
+	for name, work in pairs(list) do
+		full[name] = function(command, member)
+			if writes[name] then
+				refuse_writes(member)
+			end
+			rules.check(name, command, member.set)
+			local number = command.txnNumber and command.lsid.id .. "/" .. value.plain(command.txnNumber)
+			local reply = number and member.set.done[number]
+			reply = reply or work(command, { member = member, set = member.set, db = command["$db"] })
+			if number then
+				member.set.done[number] = reply
+			end
+			return reply
 		end
 	end
-	return "unknown"
+end
+
+-- Adds what all replies of such a server say.
+local function stamp(reply, member)
+	local set = member.set
+	if set.topology ~= "single" and set.store then
+		local time = bson.timestamp(set.store.time, 1)
+		reply.operationTime = time
+		reply["$clusterTime"] = {
+			clusterTime = time, signature = { hash = bson.binary(("\0"):rep(20)), keyId = bson.int64(0) },
+		}
+	end
 end
 
 -- ---- members ----
 
+---The usual answer, for handlers that do something beside.
+---@param connection table|nil what the peer keeps for the connection that the command came on
+function member_methods:usual(name, command, connection)
+	local work = self.set.answers[name]
+	if not work then
+		return { ok = 0, code = 59, codeName = "CommandNotFound", errmsg = ("no such command: '%s'"):format(name) }
+	end
+	local ok, reply = pcall(work, command, self, connection)
+	if not ok and type(reply) ~= "table" then
+		error(reply, 0)
+	end
+	local copy = { ok = 1 }
+	for k, v in pairs(reply) do
+		copy[k] = v
+	end
+	stamp(copy, self)
+	return copy
+end
+
+-- A reply, or "close", "stall"; and whether to close behind it.
+function member_methods:answer(name, command, connection)
+	local answer = self.on[name] and self.on[name](command, self)
+	if answer then
+		return answer
+	end
+	local failed, more = self.failpoint:check(name, command, connection.app_name, self.set.number)
+	if failed == "close behind" then
+		self:usual(name, command, connection)
+		return "close"
+	elseif failed then
+		if failed ~= "close" then
+			stamp(failed, self)
+		end
+		return failed
+	end
+	local reply = self:usual(name, command, connection)
+	if more and reply.ok == 1 then
+		for k, v in pairs(more) do
+			reply[k] = v
+		end
+	end
+	return reply
+end
+
 -- Answers whenever the set changes, and at the latest when the client's time is over, until the connection ends.
-function member_methods:stream(id, body, request_id)
-	local known = body.topologyVersion.counter
+function member_methods:stream(id, command, request_id, connection)
+	local known = value.plain(command.topologyVersion.counter)
 	local own_id = 1000
 	while self.connections[id] do
-		local deadline = skynet.now() + body.maxAwaitTimeMS // 10
+		local deadline = skynet.now() + command.maxAwaitTimeMS // 10
 		while self.set.election == known and skynet.now() < deadline and self.connections[id] do
 			skynet.sleep(1)
 		end
 		known = self.set.election
 		own_id = own_id + 1
-		write_message(id, request_id, usual.hello(nil, self), own_id, 2)
+		local reply = self:answer("hello", command, connection)
+		if reply == "close" then
+			socket.shutdown(id)
+			return
+		end
+		wire.write(id, request_id, reply, own_id, wire.MORE_TO_COME)
 		request_id = own_id
+		if reply.ok ~= 1 then
+			return
+		end
 	end
 end
 
 function member_methods:serve(id)
 	socket.start(id)
 	self.connections[id] = true
+	local connection = {}
 	while true do
-		local body, request_id, flags = read_message(id)
-		if not body then
+		local command, request_id, flags = wire.read(id)
+		if not command then
 			break
 		end
-		local name = command_name(body)
+		local name = value.first(command)
 		self.seen[name] = (self.seen[name] or 0) + 1
-		local answer = self.on[name] and self.on[name](body, self)
-		if name == "hello" and body.topologyVersion and flags & (1 << 16) ~= 0 then
-			skynet.fork(self.stream, self, id, body, request_id)
+		if command.client and command.client.application then
+			connection.app_name = command.client.application.name
+		end
+		local answer
+		if name == "hello" and command.topologyVersion and flags & wire.EXHAUST_ALLOWED ~= 0 then
+			skynet.fork(self.stream, self, id, command, request_id, connection)
 			answer = "stall"
+		else
+			answer = self:answer(name, command, connection)
 		end
 		if answer == "close" then
 			break
-		elseif answer ~= "stall" then
-			answer = answer or usual[name] and usual[name](body, self) or { ok = 0, code = 59, errmsg = "no such command" }
-			if flags & 2 == 0 then
-				write_message(id, request_id, answer)
-			end
+		elseif answer ~= "stall" and flags & wire.MORE_TO_COME == 0 then
+			wire.write(id, request_id, answer)
 		end
 	end
 	self.connections[id] = nil
 	socket.close(id)
-end
-
----The usual answer, for handlers that do something beside.
-function member_methods:usual(name, command)
-	return usual[name](command, self)
 end
 
 ---Ends all connections.
@@ -189,30 +287,49 @@ function member_methods:drop()
 end
 
 local function new_member(set)
-	local self = setmetatable({ set = set, on = {}, seen = {}, connections = {} }, member_methods)
+	local self = setmetatable({ set = set, on = {}, seen = {}, connections = {}, failpoint = failpoint.new() },
+		member_methods)
 	self.process = bson.objectid()
 	local id, ip, port = socket.listen("127.0.0.1", 0)
+	self.listening = id
 	self.address = ip .. ":" .. port
 	socket.start(id, function(newid)
 		self:serve(newid)
 	end)
-	test.defer(function()
-		self:drop()
-		socket.close(id)
-	end)
 	return self
 end
 
----@param n integer members
----@param streams boolean|nil they speak up by themselves when something changes
-function peer.set(n, streams)
-	local set = setmetatable({
-		members = {}, primary = 1, election = 1, documents = {}, done = {}, streams = streams,
-	}, set_methods)
+local function new_set(n, fields)
+	local set = setmetatable(fields, set_methods)
+	set.members, set.primary, set.election = {}, 1, 1
+	set.done, set.cursors = {}, {}
+	set.number = peer.version_number(set.version)
 	for i = 1, n do
 		set.members[i] = new_member(set)
 	end
 	return set
+end
+
+---A replica set that answers simply; it ends with the case.
+---@param n integer members
+---@param streams boolean|nil they speak up by themselves when something changes
+---@return test.mongo_set
+function peer.set(n, streams)
+	local set = new_set(n, {
+		answers = simple, topology = "replicaset", version = "7.0.0", streams = streams, documents = {},
+	})
+	test.defer(set.close, set)
+	return set
+end
+
+---A deployment with documents and fail points. Who made it closes it.
+---@param options { topology: string, version: string, members: integer|nil, users: table<string, string>|nil }
+---@return test.mongo_set
+function peer.deployment(options)
+	return new_set(options.members or 1, {
+		answers = full, topology = options.topology, version = options.version, store = store.new(), users = options.users,
+		streams = peer.version_number(options.version) >= 4004000,
+	})
 end
 
 ---Makes another member primary; nil: none.
@@ -226,7 +343,15 @@ function set_methods:uri(options)
 	for i, member in ipairs(self.members) do
 		hosts[i] = member.address
 	end
-	return ("mongodb://%s/?replicaSet=rs&%s"):format(table.concat(hosts, ","), options or "")
+	return ("mongodb://%s/?%s%s"):format(table.concat(hosts, ","),
+		self.topology == "replicaset" and "replicaSet=rs&" or "", options or "")
+end
+
+function set_methods:close()
+	for _, member in ipairs(self.members) do
+		member:drop()
+		socket.close(member.listening)
+	end
 end
 
 ---Waits until a condition holds for the connection's next command.

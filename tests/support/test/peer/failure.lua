@@ -1,0 +1,32 @@
+-- How commands of the peer fail: failure.raise(121, "Document failed validation") ends one with that reply.
+local failure = {}
+
+local names = {
+	[2] = "BadValue", [9] = "FailedToParse", [14] = "TypeMismatch", [20] = "IllegalOperation", [26] = "NamespaceNotFound",
+	[27] = "IndexNotFound", [43] = "CursorNotFound", [48] = "NamespaceExists", [59] = "CommandNotFound",
+	[72] = "InvalidOptions", [91] = "ShutdownInProgress", [112] = "WriteConflict",
+	[121] = "DocumentValidationFailure", [189] = "PrimarySteppedDown",
+	[10107] = "NotWritablePrimary", [11000] = "DuplicateKey", [11600] = "InterruptedAtShutdown",
+	[11602] = "InterruptedDueToReplStateChange", [13435] = "NotPrimaryNoSecondaryOk", [13436] = "NotPrimaryOrSecondary",
+	[40415] = "IDLUnknownField",
+}
+
+---@return string|nil
+function failure.name(code)
+	return names[code]
+end
+
+---@param what string|table a message with its arguments behind it, or errmsg and further fields of the reply
+function failure.raise(code, what, ...)
+	local reply = { ok = 0, code = code, codeName = names[code] }
+	if type(what) == "table" then
+		for k, v in pairs(what) do
+			reply[k] = v
+		end
+	else
+		reply.errmsg = select("#", ...) > 0 and what:format(...) or what
+	end
+	error(reply, 0)
+end
+
+return failure

@@ -1,0 +1,214 @@
+-- The peer's documents: databases of collections, kept in memory. Stored documents are never changed, only replaced, so
+-- what a collection held at some time is a list of them.
+local bson = require "bson"
+local failure = require "test.peer.failure"
+local query = require "test.peer.query"
+local update = require "test.peer.update"
+local value = require "test.peer.value"
+
+local store = {}
+store.__index = store
+
+---@class test.peer.collection
+---@field name string
+---@field documents table[]
+---@field options table
+---@field indexes table[]
+
+function store.new()
+	return setmetatable({ databases = {}, time = 1, past = {} }, store)
+end
+
+---A new time: the store changed.
+function store:advance()
+	self.time = self.time + 1
+end
+
+-- ---- collections ----
+
+---@return test.peer.collection|nil
+function store:find(db, name)
+	return (self.databases[db] or {})[name]
+end
+
+---@return test.peer.collection
+function store:create(db, name, options)
+	local collections = self.databases[db]
+	if not collections then
+		collections = {}
+		self.databases[db] = collections
+	end
+	local collection = {
+		name = name, documents = {}, options = options or {},
+		indexes = { bson.document("v", 2, "key", bson.document("_id", 1), "name", "_id_") },
+	}
+	collections[name] = collection
+	self:changed(db, name)
+	return collection
+end
+
+function store:need(db, name)
+	return self:find(db, name) or self:create(db, name)
+end
+
+function store:drop(db, name)
+	local collections = self.databases[db] or {}
+	local there = collections[name] ~= nil
+	collections[name] = nil
+	self:changed(db, name)
+	return there
+end
+
+-- ---- the past ----
+
+---Something was written: notes what is there now.
+function store:changed(db, name)
+	self:advance()
+	local key = db .. "." .. name
+	self.past[key] = self.past[key] or {}
+	local collection = self:find(db, name)
+	local documents = collection and collection.documents or {}
+	table.insert(self.past[key], { time = self.time, documents = table.move(documents, 1, #documents, 1, {}) })
+end
+
+---The documents of a collection, or of the view of that name, now or at a time that was.
+---@param time integer|nil
+---@return table[]
+function store:documents(db, name, time)
+	local collection = self:find(db, name)
+	if time then
+		local found = {}
+		for _, moment in ipairs(self.past[db .. "." .. name] or {}) do
+			if moment.time <= time then
+				found = moment.documents
+			end
+		end
+		return found
+	end
+	return collection and collection.documents or {}
+end
+
+-- ---- writing ----
+
+local function check_valid(collection, doc, bypass)
+	local validator = collection.options.validator
+	if validator and not bypass and not query.match(doc, validator, {}) then
+		failure.raise(121, { errmsg = "Document failed validation",
+			errInfo = { failingDocumentId = doc._id, details = { operatorName = "validator" } } })
+	end
+end
+
+local function check_unique(collection, ns, doc, except)
+	for _, index in ipairs(collection.indexes) do
+		if index.unique or index.name == "_id_" then
+			for _, other in ipairs(collection.documents) do
+				local same = other ~= except
+				for path in pairs(index.key) do
+					same = same and value.equal(value.get(other, path), value.get(doc, path))
+				end
+				if same then
+					local key = bson.document()
+					for path in pairs(index.key) do
+						key[path] = value.get(doc, path)
+					end
+					failure.raise(11000, { errmsg = ("E11000 duplicate key error collection: %s index: %s dup key: %s"):format(
+						ns, index.name, bson.to_json(bson.encode(key), "relaxed")), keyPattern = index.key, keyValue = key })
+				end
+			end
+		end
+	end
+end
+
+---@param context { bypass: boolean|nil }
+function store:insert(db, name, doc, context)
+	local collection = self:need(db, name)
+	local stored = doc
+	if doc._id == nil then
+		stored = bson.document("_id", bson.objectid())
+		for k, v in pairs(doc) do
+			stored[k] = v
+		end
+	end
+	check_valid(collection, stored, context.bypass)
+	check_unique(collection, db .. "." .. name, stored)
+	table.insert(collection.documents, stored)
+	self:changed(db, name)
+	return stored
+end
+
+local function matching(documents, filter, context)
+	local found = {}
+	for _, doc in ipairs(documents) do
+		if query.match(doc, filter, context) then
+			found[#found + 1] = doc
+		end
+	end
+	return context.sort and query.sort(found, context.sort, context.collation) or found
+end
+
+store.matching = matching
+
+local function place(documents, doc)
+	for i, other in ipairs(documents) do
+		if other == doc then
+			return i
+		end
+	end
+end
+
+---@param context { multi: boolean|nil, upsert: boolean|nil, arrayFilters: table|nil, let: table|nil,
+---  collation: table|nil, sort: table|nil, bypass: boolean|nil }
+---@return integer matched
+---@return integer modified
+---@return table|nil upserted
+---@return table|nil before the first document as it was
+---@return table|nil after and as it is
+function store:update(db, name, filter, changes, context)
+	local collection = self:need(db, name)
+	local found = matching(collection.documents, filter, context)
+	if not found[1] and context.upsert then
+		local inserting = setmetatable({ inserting = true }, { __index = context })
+		local doc = self:insert(db, name, update.apply(update.seed(filter), changes, inserting), context)
+		return 0, 0, doc, nil, doc
+	end
+	local modified, last = 0, context.multi and #found or math.min(1, #found)
+	local after
+	for i = 1, last do
+		local new = update.apply(found[i], changes, context)
+		after = after or new
+		if not value.equal(new, found[i]) then
+			check_valid(collection, new, context.bypass)
+			check_unique(collection, db .. "." .. name, new, found[i])
+			collection.documents[place(collection.documents, found[i])] = new
+			modified = modified + 1
+		end
+	end
+	if modified > 0 then
+		self:changed(db, name)
+	end
+	return last, modified, nil, found[1], after
+end
+
+---@param limit integer 0: all
+---@return table[] removed
+function store:remove(db, name, filter, limit, context)
+	local collection = self:find(db, name)
+	if not collection then
+		return {}
+	end
+	local found = matching(collection.documents, filter, context)
+	for i = #found, limit + 1, -1 do
+		if limit > 0 then
+			found[i] = nil
+		end
+	end
+	for _, doc in ipairs(found) do
+		table.remove(collection.documents, place(collection.documents, doc))
+	end
+	if found[1] then
+		self:changed(db, name)
+	end
+	return found
+end
+
+return store

@@ -196,7 +196,8 @@ bool reef_pool_connection_check(struct reef_pool_connection *c) {
 	if (!c->pinned && c->tombstones <= c->pool->options.tombstones)
 		return false;
 	reef_pool_connection_close(c, REEF_POOL_CODE_TIMEOUT,
-							   c->pinned ? "nobody waits for the reply any more" : "too many requests without a reply");
+							   c->pinned || c->pool->options.tombstones == 0 ? "nobody waits for the reply any more"
+																			 : "too many requests without a reply");
 	return true;
 }
 

@@ -5,7 +5,7 @@
  *   pool:set(options)  pool:accept(boolean)  pool:down([code, why])  pool:stat() -> table
  *   pool:wait(shared, idle) -> integer waits until a pinned connection is wanted (1) or, if asked for, a shared one (2),
  *                                      or nothing is to be done (4); the sum of what is so.  pool:poke() ends it
- *   pool:wanted() -> n                 who wait for a pinned connection
+ *   pool:wanted() -> n, m              how many wait for a pinned connection, and for room on a shared one
  *   pool:new(pinned) -> n              a connection, from now on known by its number
  *   pool:connect(n, host, port, seconds) -> true | nil, why     waits
  *   pool:ask(n, bytes, seconds) -> reply | nil, why             waits
@@ -150,8 +150,10 @@ static int pool_poke(lua_State *L) {
 }
 
 static int pool_wanted(lua_State *L) {
-	lua_pushinteger(L, (lua_Integer)check_pool(L)->wanting.count);
-	return 1;
+	const struct reef_pool *pool = check_pool(L);
+	lua_pushinteger(L, (lua_Integer)pool->wanting.count);
+	lua_pushinteger(L, (lua_Integer)pool->waiting);
+	return 2;
 }
 
 /* ---- connections ---- */

@@ -96,6 +96,8 @@ static struct reef_pool_connection *least_busy(const struct reef_pool *pool) {
 		if (c->state == REEF_POOL_OPEN && !c->pinned && c->flying.count < pool->options.window &&
 			(best == NULL || c->flying.count < best->flying.count))
 			best = c;
+		if (best && best->flying.count == 0)
+			break;
 	}
 	return best;
 }

@@ -21,6 +21,14 @@ function pool.redis(target, options)
 	return require("reef.pool.redis").new(target, options)
 end
 
+---The methods of skynet.db.mongo's clients, through pools: one for each server of the deployment.
+---@param target table|string          as for mongo.client
+---@param options reef.pool.options|nil and options of mongo.client
+---@return mongo.client
+function pool.mongo(target, options)
+	return require("reef.pool.mongo").new(target, options)
+end
+
 ---A subscriber (skynet.db.redis.watch) to the same server. It has a connection of its own in this service: what is
 ---published goes to whoever reads it.
 function pool.watch(target, options)
@@ -28,27 +36,42 @@ function pool.watch(target, options)
 	return require("skynet.db.redis").watch(watched)
 end
 
----What goes on: of all pools by their label, or of one.
----@param db table|nil  what pool.redis returned
+-- Does something with each pool of what pool.redis or pool.mongo returned. Answers what the directory says; of MongoDB a
+-- table of that by address of the server.
+local function each(db, command, ...)
+	if not rawget(db, "_core") then
+		return directory(command, db[2].key, ...)
+	end
+	local answers = {}
+	for address, key in pairs(require("reef.pool.mongo").keys(db)) do
+		local ok, answer = pcall(directory, command, key, ...)
+		answers[address] = ok and answer or nil
+	end
+	return answers
+end
+
+---What goes on: of all pools by their label, or of one; of MongoDB by address of the server, as far as it is in use.
+---@param db table|nil  what pool.redis or pool.mongo returned
 ---@return table
 function pool.stat(db)
 	if db then
-		return directory("STAT", db[2].key)
+		return each(db, "STAT")
 	end
 	return directory "STAT"
 end
 
 ---Changes options of a running pool: size, min, pinned, window, queue, queue_timeout, check, idle, max_age, ...
----@param db table  what pool.redis returned
+---@param db table  what pool.redis or pool.mongo returned
 ---@param options reef.pool.options
 function pool.set(db, options)
-	directory("SET", db[2].key, require("reef.pool.options").service(options))
+	each(db, "SET", require("reef.pool.options").service(options))
 end
 
----Ends a pool: what was accepted is finished first, within the option `drain`. A later pool.redis makes a new one.
----@param db table  what pool.redis returned
+---Ends a pool: what was accepted is finished first, within the option `drain`. Whoever names the target again, or goes
+---on with what he has, gets a new one.
+---@param db table  what pool.redis or pool.mongo returned
 function pool.close(db)
-	directory("CLOSE", db[2].key)
+	each(db, "CLOSE")
 end
 
 return pool

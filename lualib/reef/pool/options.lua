@@ -2,8 +2,10 @@
 
 ---@class reef.pool.options
 ---@field pool string|nil           another name makes another pool of the same target
+-- Defaults are those of Redis; MongoDB's are in reef.pool.server.mongo.
 ---@field size integer|nil          shared connections; 4
 ---@field min integer|nil           of these are kept open also when idle; size
+---@field connecting integer|nil    connections that are being made at the same time; size
 ---@field pinned integer|nil        connections for transactions and blocking commands at most; 64
 ---@field window integer|nil        requests on their way on one shared connection; 512
 ---@field queue integer|nil         requests that may wait; 65536
@@ -25,7 +27,7 @@ local options = {}
 local numbers = {
 	size = { 4, 1 }, pinned = { 64, 0 }, window = { 512, 1 }, queue = { 65536, 0 }, queue_timeout = { 2, 0.001 },
 	connect_timeout = { 5, 0.001 }, stall = { 5, 0 }, check = { 30, 0 }, idle = { 60, 0 }, max_age = { 0, 0 },
-	drain = { 5, 0 }, slow = { 0, 0 }, min = { nil, 0 },
+	drain = { 5, 0 }, slow = { 0, 0 }, min = { nil, 0 }, connecting = { math.huge, 1 },
 }
 local routings = { caller = true, key = true, any = true }
 
@@ -48,17 +50,20 @@ function options.service(given)
 	return result
 end
 
----The same with what is missing filled in: from `old`, or with defaults.
+---The same with what is missing filled in: from `old`, which is complete, or with defaults.
 ---@param given table
 ---@param old table|nil
+---@param defaults table|nil  of the protocol; where it has none, there are general ones
 ---@return table
-function options.complete(given, old)
+function options.complete(given, old, defaults)
 	local result = {}
+	old = old or defaults or {}
 	for name, rule in pairs(numbers) do
-		result[name] = given[name] or old and old[name] or rule[1]
+		result[name] = given[name] or old[name] or rule[1]
 	end
-	result.routing = given.routing or old and old.routing or "caller"
-	if not given.min and (not old or old.min == old.size) then
+	result.routing = given.routing or old.routing or "caller"
+	-- Unless something else was said, all stay open.
+	if not given.min and old.min == old.size then
 		result.min = result.size
 	end
 	result.min = math.min(result.min, result.size)

@@ -32,7 +32,7 @@ local function sleep(seconds, token)
 end
 
 local function settings()
-	local list = { tombstones = 128, limit = 512 << 20 }
+	local list = { tombstones = server.tombstones or 128, limit = server.limit or 512 << 20 }
 	for name, value in pairs(target.limits or {}) do
 		list[name == "reply" and "limit" or name] = value
 	end
@@ -66,11 +66,36 @@ local function attempt(n)
 	return code, why
 end
 
+local complained = -math.huge
+
+-- What befalls all connections at the same time is said once.
+local function complain(format, ...)
+	if now() - complained > 1 then
+		complained = now()
+		skynet.error(label .. ": " .. format:format(...))
+	end
+end
+
 local function any_open()
 	for _, slot in ipairs(slots) do
 		if slot.number then
 			return true
 		end
+	end
+end
+
+local function retire(slot)
+	for i, other in ipairs(slots) do
+		if other == slot then
+			table.remove(slots, i)
+			break
+		end
+	end
+	slot.retired = true
+	if slot.asleep then
+		skynet.wakeup(slot.asleep)
+	elseif slot.number then
+		pool:retire(slot.number)
 	end
 end
 
@@ -86,12 +111,20 @@ end
 local function failed(slot, code, why)
 	slot.failures = slot.failures + 1
 	if slot.failures == 1 then
-		skynet.error(("%s: %s"):format(label, why))
+		complain(why)
 	end
 	if not any_open() then
 		pool:down(code, why)
+		if server.on_demand then
+			-- Those who waited know it now. Whoever comes next makes us try again.
+			pool:down()
+		end
 	end
 	slot.tried()
+	if server.on_demand and #slots > conf.min then
+		retire(slot)
+		return
+	end
 	local pause = math.min(FIRST_PAUSE * 2 ^ (slot.failures - 1), LONGEST_PAUSE)
 	slot.asleep = {}
 	sleep(pause * (0.5 + math.random()), slot.asleep)
@@ -101,9 +134,7 @@ end
 local function keep(slot)
 	while not slot.retired do
 		local n = pool:new(false)
-		slot.connecting = n
 		local code, why = attempt(n)
-		slot.connecting = nil
 		if slot.retired then
 			pool:retire(n)
 		end
@@ -114,13 +145,17 @@ local function keep(slot)
 			slot.number, slot.failures = n, 0
 			slot.tried()
 			succeeded(slot)
+			pool:poke()
 			local _, lost = pool:lost(n)
 			slot.number = nil
 			if not slot.retired and not slot.replaced then
-				skynet.error(("%s: a connection was lost: %s"):format(label, lost))
+				complain("a connection was lost: %s", lost)
 			end
 			slot.replaced = nil
 			pool:remove(n)
+			if server.on_demand and #slots > conf.min then
+				retire(slot)
+			end
 		end
 	end
 end
@@ -137,21 +172,6 @@ local function add_slot(tried)
 	end
 	table.insert(slots, slot)
 	skynet.fork(keep, slot)
-end
-
-local function retire(slot)
-	for i, other in ipairs(slots) do
-		if other == slot then
-			table.remove(slots, i)
-			break
-		end
-	end
-	slot.retired = true
-	if slot.asleep then
-		skynet.wakeup(slot.asleep)
-	elseif slot.number then
-		pool:retire(slot.number)
-	end
 end
 
 local function keep_pinned()
@@ -172,16 +192,26 @@ end
 
 local function watch()
 	while true do
-		local wanted = pool:wanted()
+		local wanted, queued = pool:wanted()
 		-- Those on their way are for those who want one already.
 		for _ = 1, math.min(wanted - service.coming(), conf.pinned - pinned) do
 			pinned = pinned + 1
 			skynet.fork(keep_pinned)
 		end
-		local events = pool:wait(#slots < conf.size, draining)
-		if events & 2 ~= 0 and #slots < conf.size then
-			add_slot()
+		local connecting, asleep = 0, false
+		for _, slot in ipairs(slots) do
+			if queued > 0 and slot.asleep and server.on_demand then
+				skynet.wakeup(slot.asleep)
+			end
+			connecting = connecting + (slot.number and 0 or 1)
+			asleep = asleep or slot.asleep ~= nil
 		end
+		while connecting < queued and connecting < conf.connecting and #slots < conf.size do
+			add_slot()
+			connecting = connecting + 1
+		end
+		local more = #slots < conf.size and connecting < conf.connecting or asleep and server.on_demand
+		local events = pool:wait(more, draining)
 		if events & 4 ~= 0 and draining then
 			skynet.wakeup(draining)
 			draining = nil
@@ -304,7 +334,7 @@ end
 local function start(kind, name, given_target, given)
 	server = require("reef.pool.server." .. kind)
 	label, target = name, given_target
-	conf = options.complete(given)
+	conf = options.complete(given, nil, server.defaults)
 	pool = core.new(kind, settings())
 	skynet.fork(watch)
 	skynet.fork(look_after_all)

@@ -210,11 +210,7 @@ function client_methods:connect()
 	local deadline = skynet.hpc() / 1e9 + core.selection_timeout
 	local any = { mode = "nearest" }
 	local server = core:select({ name = "connect", preference = self._settings.read_preference and any }, deadline, true)
-	local entry, err = core.pools[server.address]:check_out(core.connect_timeout)
-	if not entry then
-		error(err, 0)
-	end
-	core.pools[server.address]:check_in(entry)
+	core.pools[server.address]:prove(core.connect_timeout)
 end
 
 ---@return mongo.database
@@ -246,8 +242,7 @@ end
 local function use_credentials(core, credentials)
 	core.credentials = credentials
 	for _, connections in pairs(core.pools) do
-		connections:clear()
-		connections:ready()
+		connections:login()
 	end
 end
 

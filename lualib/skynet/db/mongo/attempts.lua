@@ -78,7 +78,8 @@ local function label(err, server)
 end
 
 local function may_repeat(client, op, err, numbered)
-	if err.code == "auth" or (err.code == "timeout" and (err.reason or err.outcome ~= "not sent")) then
+	if err.code == "auth" or err.code == "overload"
+		or (err.code == "timeout" and (err.reason or err.outcome ~= "not sent")) then
 		return false
 	elseif (op.write and not client.retry_writes) or (not op.write and not client.retry_reads) then
 		return false

@@ -53,6 +53,7 @@ function client.new(uri, options)
 		options = merged,
 		on_event = options.on_event,
 		credentials = options.credentials,
+		new_pool = options.new_pool or client.new_pool,
 		heartbeat = merged.heartbeatFrequencyMS or 10000,
 		threshold = merged.localThresholdMS or 15,
 		selection_timeout = (merged.serverSelectionTimeoutMS or 30000) / 1000,
@@ -114,9 +115,10 @@ local function usable(connection)
 	return not connection.raw:doubtful()
 end
 
-function client:watch(address)
+---Connections of this client's own to one server.
+function client:new_pool(address)
 	local generation_of = self.topology.generations
-	self.pools[address] = pool.new(address, self.options, {
+	return pool.new(address, self.options, {
 		connect = function(seconds)
 			local generation = generation_of[address]
 			local connection, err = handshake.connect(address,
@@ -131,6 +133,10 @@ function client:watch(address)
 		close = close_connection,
 		on_event = self.on_event,
 	})
+end
+
+function client:watch(address)
+	self.pools[address] = self:new_pool(address)
 	self.monitors[address] = monitor.new(address,
 		{
 			heartbeat = self.heartbeat / 1000, timeout = self.connect_timeout, appName = self.options.appName,
@@ -238,7 +244,7 @@ function client:select(operation, deadline, once)
 		local servers = self:suitable(operation)
 		local server = servers[2] and selection.pick(servers, function(address)
 			local connections = self.pools[address]
-			return connections and connections.total - #connections.idle or 0
+			return connections and connections:busy() or 0
 		end) or servers[1]
 		if server and self.pools[server.address] then
 			return server
@@ -307,8 +313,14 @@ function client:learn(op, reply)
 	end
 end
 
+-- Errors that come from before the server.
+local blameless = { overload = true, ended = true, auth = true }
+
 -- What an error says about its server goes to the topology.
 function client:report(address, entry, err, reply)
+	if err and blameless[err.code] then
+		return
+	end
 	local kind = reply and "command" or err.code == "timeout" and "timeout" or "network"
 	local changed = self.topology:application_error(address, {
 		type = kind, reply = reply, generation = entry.generation, handshake_done = true,

@@ -24,8 +24,9 @@ local function now()
 	return skynet.hpc() / 1e9
 end
 
--- A host and a port, or a path and -1.
-local function split(address)
+---A host and a port, or a path and -1.
+---@param address string
+function handshake.split(address)
 	if address:find("/", 1, true) then
 		return address, -1
 	end
@@ -49,7 +50,7 @@ end
 local function auth_error(address, text, reply)
 	return errors.new({
 		code = "auth", codeName = reply and reply.codeName, outcome = "not sent", host = "mongo " .. address,
-		command = "login", reply = reply,
+		command = "login", reply = reply, text = text,
 	}, text)
 end
 
@@ -156,7 +157,25 @@ local function say_hello(raw, credentials, app_name, deadline)
 	return reply, err, conversation
 end
 
----Connects, says hello and, with credentials, logs in.
+---Says hello and, with credentials, logs in.
+---@param raw { request: function } as connections of reef.mongo.core
+---@return table|nil hello
+---@return mongo.error|nil
+function handshake.greet(raw, address, options, deadline)
+	local reply, err, conversation = say_hello(raw, options.credentials, options.appName, deadline)
+	if reply and reply.ok ~= 1 then
+		err = errors.from_reply(reply, address, "hello")
+	elseif reply and options.credentials then
+		err = handshake.login(raw, address, options.credentials, reply, conversation, deadline)
+	end
+	if err then
+		err.outcome = "not sent"
+		return nil, err
+	end
+	return reply
+end
+
+---Connects and greets.
 ---@param address string
 ---@param options { credentials: mongo.credentials|nil, appName: string|nil }
 ---@param seconds number
@@ -167,24 +186,18 @@ function handshake.connect(address, options, seconds)
 	local raw = core.connection(function(code, outcome, command, waited, why)
 		return errors.network(address, code, outcome, command, waited, why)
 	end)
-	local host, port = split(address)
+	local host, port = handshake.split(address)
 	local ok, err = raw:connect(host, port, seconds)
 	if not ok then
 		return nil, err
 	end
-	local reply, conversation
-	reply, err, conversation = say_hello(raw, options.credentials, options.appName, deadline)
-	if reply and reply.ok ~= 1 then
-		err = errors.from_reply(reply, address, "hello")
-	elseif reply and options.credentials then
-		err = handshake.login(raw, address, options.credentials, reply, conversation, deadline)
-	end
+	local hello
+	hello, err = handshake.greet(raw, address, options, deadline)
 	if err then
 		raw:close(tostring(err))
-		err.outcome = "not sent"
 		return nil, err
 	end
-	return { raw = raw, hello = reply, address = address }
+	return { raw = raw, hello = hello, address = address }
 end
 
 return handshake

@@ -277,6 +277,27 @@ function pool:check_out(seconds)
 	return entry
 end
 
+---Raises unless a connection can be had.
+---@param seconds number
+function pool:prove(seconds)
+	local entry, err = self:check_out(seconds)
+	if not entry then
+		error(err, 0)
+	end
+	self:check_in(entry)
+end
+
+---Connections that somebody has.
+function pool:busy()
+	return self.total - #self.idle
+end
+
+---Connections are to log in again.
+function pool:login()
+	self:clear()
+	self:ready()
+end
+
 ---Gives a connection back.
 ---@param entry mongo.pooled
 function pool:check_in(entry)

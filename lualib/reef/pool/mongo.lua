@@ -1,0 +1,178 @@
+-- MongoDB through pools: skynet.db.mongo, whose requests go to the service that has the connections to a server instead
+-- of to connections of its own.
+--
+-- There is one such service for each server, user and name of pool. Which server an operation goes to is decided here,
+-- in the caller's VM, as always; the bytes of a message are made and read here, too.
+local core = require "reef.pool.mongo.core"
+local errors = require "skynet.db.mongo.errors"
+local handshake = require "skynet.db.mongo.handshake"
+local mongo = require "skynet.db.mongo"
+local options = require "reef.pool.options"
+local skynet = require "skynet"
+
+local M = {}
+
+-- ---- one server ----
+
+---What stands for skynet.db.mongo.pool in a client: takes requests for one server.
+---@class reef.pool.mongo.link
+local link = {}
+link.__index = link
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+-- Words of the pool's service that mean the same as others in the driver.
+local codes = { closed = "network", connect = "network" }
+
+local function new_raw(self)
+	local raw = core.client(function(code, outcome, command, waited, why, in_flight, _, queued)
+		return errors.new({
+			code = codes[code] or code, outcome = outcome, host = "mongo " .. self.address, command = command,
+			waited = waited, in_flight = in_flight, queued = queued,
+		}, why)
+	end)
+	if self.given.on_slow then
+		raw:slow(self.options.slow or 0, self.given.on_slow)
+	end
+	return raw
+end
+
+---The service for an address, and what it has to know.
+---@param client mongo.core_client
+local function identity(client, address, name)
+	local host, port = handshake.split(address)
+	local credentials = client.credentials
+	local target = {
+		address = address, host = host, port = port, credentials = credentials, appName = client.options.appName,
+	}
+	local key = { "mongo=" .. address, "pool=" .. tostring(name), "app=" .. tostring(target.appName) }
+	for _, field in ipairs { "username", "password", "source", "mechanism" } do
+		key[#key + 1] = ("%s=%q"):format(field, tostring(credentials and credentials[field]))
+	end
+	return table.concat(key, " "), ("mongo %s%s"):format(address, name and " " .. name or ""), target
+end
+
+---@param client mongo.core_client
+---@param address string
+---@param given reef.pool.options
+function link.new(client, address, given)
+	local self = setmetatable({ client = client, address = address, given = given, options = given.options }, link)
+	self.generation = 0
+	self:login()
+	return self
+end
+
+---From now on with what the client knows of its user.
+function link:login()
+	self.key, self.label, self.target = identity(self.client, self.address, self.given.pool)
+	self.raw = new_raw(self)
+	self:renew()
+end
+
+function link:renew()
+	self.entry = { connection = { raw = self.raw }, generation = self.generation }
+end
+
+---Sees to it that there is a service to talk to.
+---@return table|nil entry
+---@return mongo.error|nil
+function link:check_out()
+	if not self.raw:ready() then
+		local ok, address = pcall(skynet.call, skynet.uniqueservice "reef_pools", "lua", "OPEN", "mongo", self.key,
+			self.label, self.target, self.options)
+		if not ok or not self.raw:target(address) then
+			return nil, errors.new({ code = "closed", outcome = "not sent", host = "mongo " .. self.address },
+				"the pool could not be opened: " .. tostring(address))
+		end
+	end
+	return self.entry
+end
+
+function link:check_in()
+end
+
+---Raises unless the server can be talked to, as this user.
+function link:prove(seconds)
+	local since = now()
+	local entry, err = self:check_out()
+	if entry then
+		entry, err = self.raw:request(seconds - (now() - since), "", "ping", nil, nil, "ping", 1, "$db", "admin")
+	end
+	if not entry then
+		error(err, 0)
+	end
+end
+
+---Requests of this client that are on their way.
+function link:busy()
+	return self.raw:info().in_flight
+end
+
+-- What becomes of the connections is the service's business.
+function link:clear()
+	self.generation = self.generation + 1
+	self:renew()
+end
+
+function link:ready()
+end
+
+function link:close()
+end
+
+-- ---- clients ----
+
+local function milliseconds(value)
+	return value and value / 1000
+end
+
+-- What the pool's services are to be like: options of pools, and those of connection strings that mean the same.
+local function pool_options(given, core_options)
+	local o = {
+		size = core_options.maxPoolSize ~= 0 and core_options.maxPoolSize or nil, min = core_options.minPoolSize,
+		connecting = core_options.maxConnecting, idle = milliseconds(core_options.maxIdleTimeMS),
+		queue_timeout = core_options.waitQueueTimeoutMS ~= 0 and milliseconds(core_options.waitQueueTimeoutMS) or nil,
+		connect_timeout = milliseconds(core_options.connectTimeoutMS),
+	}
+	for name, value in pairs(options.service(given)) do
+		o[name] = value
+	end
+	return options.service(o)
+end
+
+---@param target table|string  as for mongo.client
+---@param given reef.pool.options|nil  and options of mongo.client
+---@return mongo.client
+function M.new(target, given)
+	local conf, own = {}, {}
+	for name, value in pairs(type(target) == "table" and target or { uri = target }) do
+		conf[name] = value
+	end
+	for name, value in pairs(given or {}) do
+		if options.is(name) then
+			own[name] = value
+		else
+			conf[name] = value
+		end
+	end
+	function conf.new_pool(client, address)
+		own.options = own.options or pool_options(own, client.options)
+		return link.new(client, address, own)
+	end
+	return mongo.client(conf)
+end
+
+---The keys of a client's pools by address of their server, as the directory knows them.
+---@param client mongo.client
+---@return table<string, string>
+function M.keys(client)
+	local keys = {}
+	for address, connections in pairs(rawget(client, "_core").pools) do
+		keys[address] = connections.key
+	end
+	return keys
+end
+
+return M

@@ -36,8 +36,8 @@ function pool.watch(target, options)
 	return require("skynet.db.redis").watch(watched)
 end
 
--- Does something with each pool of what pool.redis or pool.mongo returned. Answers what the directory says; of MongoDB a
--- table of that by address of the server.
+-- Does something with each pool of what pool.redis or pool.mongo returned. Answers what the directory says; of MongoDB
+-- a table of that by address of the server.
 local function each(db, command, ...)
 	if not rawget(db, "_core") then
 		return directory(command, db[2].key, ...)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #ifdef REEF_JEMALLOC
 #include <jemalloc/jemalloc.h>
@@ -43,12 +44,36 @@ void reef_free(void *p) {
 	free(p);
 }
 
+bool (*reef_alloc_fails)(size_t size);
+
+static bool fails(size_t size) {
+	return __builtin_expect(reef_alloc_fails != NULL, 0) && reef_alloc_fails(size);
+}
+
 void *reef_try_malloc(size_t size) {
-	return malloc(size);
+	return fails(size) ? NULL : malloc(size);
 }
 
 void *reef_try_realloc(void *p, size_t size) {
-	return realloc(p, size);
+	return fails(size) ? NULL : realloc(p, size);
+}
+
+char *reef_try_strdup(const char *s) {
+	size_t size = strlen(s) + 1;
+	char *copy = reef_try_malloc(size);
+	return copy == NULL ? NULL : memcpy(copy, s, size);
+}
+
+void *reef_try_map(size_t size) {
+	if (fails(size))
+		return NULL;
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void reef_unmap(void *p, size_t size) {
+	if (p != NULL)
+		munmap(p, size);
 }
 
 void reef_free_sized(void *p, size_t size) {

@@ -6,6 +6,7 @@
 #ifndef REEF_ALLOC_H
 #define REEF_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* As malloc and friends, but never NULL: the process ends with a message when memory is gone. Use them for small
@@ -21,6 +22,15 @@ void reef_free(void *p);
 /* NULL when out of memory. */
 void *reef_try_malloc(size_t size);
 void *reef_try_realloc(void *p, size_t size);
+char *reef_try_strdup(const char *s);
+
+/* Whole pages from the system, all zero: for what is large, or given back at once. NULL when out of memory. */
+void *reef_try_map(size_t size);
+/* With the size it was mapped with; NULL is allowed. */
+void reef_unmap(void *p, size_t size);
+
+/* Tests only: while this is set, whatever reef_try_... is asked for fails when it returns true. */
+extern bool (*reef_alloc_fails)(size_t size);
 
 /* Frees a block whose allocation size the caller knows exactly: faster than reef_free. */
 void reef_free_sized(void *p, size_t size);

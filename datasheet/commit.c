@@ -1,11 +1,10 @@
 /* Committing: the moment in which all rows of a plan are switched, and what follows from it; and asking for sheets. */
+#include "plan_private.h" /* before lauxlib.h, which would turn on Lua's assertions */
+
+#include <lauxlib.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <lauxlib.h>
-
-#include "plan_private.h"
 
 #include "core/alloc.h"
 #include "core/world.h"
@@ -27,28 +26,39 @@ static int removed_row(lua_State *L) {
 /* The metatable of rows that were removed: whoever still holds one is told. Made by the first publisher, never freed. */
 static Table *removed_metatable;
 
+static bool fill_removed_metatable(lua_State *L, Table *t, const char *const *names, int n) {
+	for (int i = 0; i < n; i++) {
+		TValue key, value;
+		TString *name = reef_row_string(tsvalue(s2v(REEF_TOP(L) - n + i)), true);
+		if (name == NULL)
+			return false;
+		setsvalue(L, &key, name);
+		setfvalue(&value, removed_row);
+		if (strcmp(names[i], "__name") == 0)
+			setsvalue(L, &value, name);
+		luaH_set(L, t, &key, &value);
+	}
+	reef_layout_set_flags(L, t, true);
+	return true;
+}
+
 static void make_removed_metatable(lua_State *L) {
 	static const char *const names[] = {"__index", "__len", "__pairs", "__name"};
 	static const struct reef_layout layout = {0, 4, 2};
 	if (removed_metatable != NULL)
 		return;
+	for (int i = 0; i < 4; i++)
+		lua_pushstring(L, names[i]);
 	struct reef_row *row = reef_row_new();
-	if (row == NULL || !reef_content_new(&layout, &row->table)) {
-		reef_free(row);
+	bool ok = row != NULL && reef_content_new(&layout, &row->table);
+	if (!ok || !fill_removed_metatable(L, &row->table, names, 4)) {
+		if (ok)
+			reef_content_free(&row->table);
+		if (row != NULL)
+			reef_row_free(row);
 		luaL_error(L, "not enough memory");
 	}
-	for (int i = 0; i < 4; i++) {
-		TValue key, value;
-		TString *s = luaS_new(L, names[i]);
-		setsvalue(L, &key, reef_row_string(s, true));
-		setfvalue(&value, removed_row);
-		if (i == 3) {
-			TString *name = luaS_new(L, "removed row");
-			setsvalue(L, &value, reef_row_string(name, true));
-		}
-		luaH_set(L, &row->table, &key, &value);
-	}
-	reef_layout_set_flags(L, &row->table, true);
+	lua_pop(L, 4);
 	reef_row_share(row);
 	removed_metatable = &row->table;
 }
@@ -72,6 +82,18 @@ static void exchange(Table *a, Table *b) {
 	b->lastfree = old.lastfree;
 }
 
+static void commit_sheet(const struct reef_part *part) {
+	struct reef_sheet *sheet = part->sheet, **link = &reef_sheets;
+	if (part->deleted) {
+		while (*link != sheet)
+			link = &(*link)->next;
+		*link = sheet->next;
+	} else if (sheet->version++ == 0) {
+		sheet->next = reef_sheets;
+		reef_sheets = sheet;
+	}
+}
+
 static void switch_all(struct reef_plan *plan) {
 	for (size_t i = 0; i < plan->switch_count; i++) {
 		struct reef_switch *change = &plan->switches[i];
@@ -83,43 +105,54 @@ static void switch_all(struct reef_plan *plan) {
 		removal->row->table.metatable = removed_metatable;
 	}
 	pthread_mutex_lock(&lock);
-	for (size_t i = 0; i < plan->sheet_count; i++) {
-		struct reef_sheet *sheet = plan->sheets[i];
-		if (sheet->version++ == 0) {
-			sheet->next = reef_sheets;
-			reef_sheets = sheet;
-		}
-	}
+	for (size_t i = 0; i < plan->part_count; i++)
+		commit_sheet(&plan->parts[i]);
 	pthread_mutex_unlock(&lock);
 }
 
-static void unref(void *ud, const TValue *v) {
-	(void)ud;
+static void unref(const TValue *v) {
 	if (ttisstring(v) && reef_row_string_unref(tsvalue(v)))
 		reef_retired_add_string(tsvalue(v));
 }
 
 void reef_plan_unref_strings(const Table *content) {
-	reef_content_each(content, unref, NULL);
+	struct reef_entries entries = reef_content_entries(content);
+	const TValue *value;
+	TValue key;
+	while ((value = reef_entries_next(&entries, &key)) != NULL) {
+		unref(&key);
+		unref(value);
+	}
+}
+
+static void retire_removed(struct reef_removal *removal) {
+	reef_plan_unref_strings(&removal->content);
+	reef_content_free(&removal->content);
+	reef_retired_add_row(removal->row, removal->note);
+}
+
+static void retire_sheet(const struct reef_part *part) {
+	for (uint32_t i = 0; i < part->found.count; i++)
+		reef_retired_add_row(reef_row_of(part->found.steps[i].table), part->note);
+	reef_free(part->sheet);
 }
 
 static void retire(struct reef_plan *plan) {
 	for (size_t i = 0; i < plan->references.capacity; i++) {
 		struct reef_row *row = (struct reef_row *)(void *)plan->references.slots[i].key;
 		if (row != NULL)
-			row->refs = (uint32_t)((intptr_t)row->refs + reef_plan_count(plan, row));
+			row->refs = (uint32_t)((intptr_t)row->refs + reef_plan_count(plan, row)) & 0x7fffffffu;
 	}
 	for (size_t i = 0; i < plan->switch_count; i++) {
 		struct reef_switch *change = &plan->switches[i];
 		change->row->entries = change->entries;
 		reef_plan_unref_strings(&change->content);
 	}
-	for (size_t i = 0; i < plan->removal_count; i++) {
-		struct reef_removal *removal = &plan->removals[i];
-		reef_plan_unref_strings(&removal->content);
-		reef_content_free(&removal->content);
-		reef_retired_add_row(removal->row, removal->path);
-		removal->path = NULL;
+	for (size_t i = 0; i < plan->removal_count; i++)
+		retire_removed(&plan->removals[i]);
+	for (size_t i = 0; i < plan->part_count; i++) {
+		if (plan->parts[i].deleted)
+			retire_sheet(&plan->parts[i]);
 	}
 }
 
@@ -140,38 +173,6 @@ bool reef_plan_commit(struct reef_plan *plan, uint64_t patience_ns, uint32_t *in
 	retire(plan);
 	reef_retired_collect(false);
 	return true;
-}
-
-/* ---- the end of a plan ---- */
-
-static void give_up(struct reef_plan *plan) {
-	for (size_t i = 0; i < plan->fresh_count; i++) {
-		reef_plan_unref_strings(&plan->fresh[i]->table);
-		reef_content_free(&plan->fresh[i]->table);
-		reef_free(plan->fresh[i]);
-	}
-	for (size_t i = 0; i < plan->switch_count; i++)
-		reef_plan_unref_strings(&plan->switches[i].content);
-	for (size_t i = 0; i < plan->sheet_count; i++) {
-		if (plan->sheets[i]->version == 0)
-			reef_free(plan->sheets[i]);
-	}
-}
-
-void reef_plan_delete(struct reef_plan *plan) {
-	if (!plan->committed)
-		give_up(plan);
-	for (size_t i = 0; i < plan->switch_count; i++)
-		reef_content_free(&plan->switches[i].content);
-	for (size_t i = 0; i < plan->removal_count; i++)
-		reef_free(plan->removals[i].path);
-	reef_ptrmap_fini(&plan->references);
-	reef_free(plan->sheets);
-	reef_free(plan->fresh);
-	reef_free(plan->switches);
-	reef_free(plan->removals);
-	reef_free(plan);
-	reef_plan_finish();
 }
 
 /* ---- for readers ---- */
@@ -200,13 +201,6 @@ bool reef_sheets_query(lua_State *L, const char *name) {
 	sethvalue2s(L, REEF_TOP(L), &sheet->root->table);
 	REEF_TOP(L)++;
 	return true;
-}
-
-void reef_sheets_each(void (*each)(void *ud, const char *name, uint64_t version), void *ud) {
-	pthread_mutex_lock(&lock);
-	for (const struct reef_sheet *sheet = reef_sheets; sheet != NULL; sheet = sheet->next)
-		each(ud, sheet->name, sheet->version);
-	pthread_mutex_unlock(&lock);
 }
 
 /* A search over everything: only messages need it. The world stands still for nobody who is in a slice. */

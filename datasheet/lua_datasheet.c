@@ -1,10 +1,12 @@
 /* reef.datasheet.core: what lualib/reef/datasheet.lua is made of; and the start-up of the room. */
+#include <stdio.h>
 #include <string.h>
+
+#include "retired.h" /* before lauxlib.h, which would turn on Lua's assertions */
 
 #include <lauxlib.h>
 
 #include "core/host.h"
-#include "retired.h"
 #include "sheets.h"
 
 #define REASON_SIZE 512
@@ -22,36 +24,41 @@ static int plan_gc(lua_State *L) {
 	return 0;
 }
 
-/* plan(tables) -> plan, or nil if somebody else is publishing; raises what cannot be shared. `tables` is name -> table. */
+static int give_up(lua_State *L, struct reef_plan **plan, const char *why) {
+	/* Not when the collector comes to it: others may be waiting to publish. */
+	reef_plan_delete(*plan);
+	*plan = NULL;
+	return luaL_error(L, "%s", why);
+}
+
+/* plan(how, tables) -> plan, or nil if somebody else is publishing; raises what cannot be shared. `how` is "publish" or
+ * "patch" with name -> table, or "delete" with name -> anything. */
 static int l_plan(lua_State *L) {
+	static bool (*const add[])(struct reef_plan *, lua_State *, const char *, int, char *, size_t) = {reef_plan_add,
+																									 reef_plan_patch};
+	static const char *const ways[] = {"publish", "patch", "delete", NULL};
 	char why[REASON_SIZE];
-	luaL_checktype(L, 1, LUA_TTABLE);
+	int how = luaL_checkoption(L, 1, NULL, ways);
+	luaL_checktype(L, 2, LUA_TTABLE);
 	struct reef_plan **plan = lua_newuserdatauv(L, sizeof(struct reef_plan *), 0);
 	*plan = NULL;
 	luaL_setmetatable(L, plan_type);
-	*plan = reef_plan_new();
-	if (*plan == NULL)
+	if (!reef_plan_new(plan))
 		return 0;
-	for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
-		if (lua_type(L, -2) != LUA_TSTRING || !lua_istable(L, -1)) {
-			reef_plan_delete(*plan);
-			*plan = NULL;
-			return luaL_error(L, "datasheets are tables with names, not a %s named by a %s", luaL_typename(L, -1),
-							  luaL_typename(L, -2));
-		}
-		if (!reef_plan_add(*plan, L, lua_tostring(L, -2), lua_gettop(L), why, sizeof(why))) {
-			/* Not when the collector comes to it: others may be waiting to publish. */
-			reef_plan_delete(*plan);
-			*plan = NULL;
-			return luaL_error(L, "%s", why);
-		}
-	}
-	if (!reef_plan_prepare(*plan)) {
-		reef_plan_delete(*plan);
-		*plan = NULL;
+	if (*plan == NULL)
 		return luaL_error(L, "not enough memory");
+	for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
+		if (lua_type(L, -2) != LUA_TSTRING || (how < 2 && !lua_istable(L, -1))) {
+			snprintf(why, sizeof(why), "datasheets are tables with names, not a %s named by a %s", luaL_typename(L, -1),
+					 luaL_typename(L, -2));
+			return give_up(L, plan, why);
+		}
+		const char *name = lua_tostring(L, -2);
+		if (!(how < 2 ? add[how](*plan, L, name, lua_gettop(L), why, sizeof(why))
+					  : reef_plan_end(*plan, L, name, why, sizeof(why))))
+			return give_up(L, plan, why);
 	}
-	return 1;
+	return reef_plan_prepare(*plan) ? 1 : give_up(L, plan, "not enough memory");
 }
 
 /* commit(plan) -> true, rows changed, added, removed; or false and the address of a service that was in the way (or nil). */
@@ -95,14 +102,14 @@ static int l_collect(lua_State *L) {
 	return 0;
 }
 
-/* stat() -> retired objects, their bytes, services that read sheets */
+/* stat() -> rows, strings, bytes of all, retired objects, their bytes, services that read sheets */
 static int l_stat(lua_State *L) {
-	size_t count, bytes, readers;
-	reef_retired_stat(&count, &bytes, &readers);
-	lua_pushinteger(L, (lua_Integer)count);
-	lua_pushinteger(L, (lua_Integer)bytes);
-	lua_pushinteger(L, (lua_Integer)readers);
-	return 3;
+	size_t n[6];
+	reef_row_stat(&n[0], &n[1], &n[2]);
+	reef_retired_stat(&n[3], &n[4], &n[5]);
+	for (int i = 0; i < 6; i++)
+		lua_pushinteger(L, (lua_Integer)n[i]);
+	return 6;
 }
 
 static int open_core(lua_State *L) {
@@ -115,6 +122,8 @@ static int open_core(lua_State *L) {
 	lua_setfield(L, -2, "__gc");
 	lua_pop(L, 1);
 	luaL_newlib(L, functions);
+	lua_pushlightuserdata(L, (void *)&reef_plan_nothing);
+	lua_setfield(L, -2, "nothing");
 	return 1;
 }
 

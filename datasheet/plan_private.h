@@ -1,7 +1,8 @@
-/* Inside of publishing: what planning (plan.c) and committing (commit.c) share. */
+/* Inside of publishing: what planning (plan.c, patch.c, removal.c) and committing (commit.c) share. */
 #ifndef REEF_DATASHEET_PLAN_PRIVATE_H
 #define REEF_DATASHEET_PLAN_PRIVATE_H
 
+#include "retired.h"
 #include "row.h"
 #include "sharetable/ptrmap.h"
 #include "sharetable/trail.h"
@@ -14,41 +15,51 @@ struct reef_sheet {
 	char name[];
 };
 
-/* All sheets that were ever published; new ones come in front while the world stands still. */
+/* All sheets that there are; the list changes while the world stands still. */
 extern struct reef_sheet *reef_sheets;
+
+/* A sheet that is published or deleted. */
+struct reef_part {
+	struct reef_sheet *sheet; /* a new one has version 0 */
+	struct reef_trail found;  /* the new tables, with their rows; of a deleted sheet, its rows */
+	struct reef_note *note;   /* of the rows of one that is deleted */
+	bool deleted;
+};
 
 /* A row that gets new content. Before the commit `content` is the new one, afterwards the old one. */
 struct reef_switch {
 	struct reef_row *row;
 	Table content;
 	uint32_t entries;
+	uint32_t part, step; /* where the row was found */
 };
 
 /* A row that no sheet will lead to. */
 struct reef_removal {
 	struct reef_row *row;
 	Table content; /* after the commit */
-	char *path;
+	struct reef_note *note;
 };
 
 struct reef_plan {
-	struct reef_sheet **sheets; /* that are published; new ones have version 0 */
-	size_t sheet_count;
+	struct reef_part *parts;
+	size_t part_count, part_capacity;
 	struct reef_row **fresh; /* rows that nobody sees yet; their content is theirs already */
 	size_t fresh_count, fresh_capacity;
 	struct reef_switch *switches;
 	size_t switch_count, switch_capacity;
 	struct reef_removal *removals;
 	size_t removal_count, removal_capacity;
-	struct reef_ptrmap references; /* row -> change of its count, see plan_count */
+	struct reef_ptrmap references; /* row -> change of its count, see reef_plan_count */
+	struct reef_ptrmap removed;    /* row -> 1 + index of its removal */
 	bool committed;
 
 	/* While a table is added. */
 	lua_State *L;
-	struct reef_sheet *sheet;
-	struct reef_ptrmap rows;  /* source table -> its row */
-	struct reef_ptrmap taken; /* rows that have a source table */
-	struct reef_trail found;
+	struct reef_part *part;
+	struct reef_ptrmap rows;    /* source table -> its row */
+	struct reef_ptrmap patches; /* row -> the table that changes it */
+	bool patch;
 	char *why;
 	size_t why_size;
 };
@@ -56,13 +67,38 @@ struct reef_plan {
 /* A change of a row's count of references, kept as a pointer that is not NULL. */
 static inline intptr_t reef_plan_count(const struct reef_plan *plan, const struct reef_row *row) {
 	intptr_t v = (intptr_t)reef_ptrmap_get(&plan->references, row);
-	return v == 0 ? 0 : v / 2;
+	return v == 0 ? 0 : (v - 1) / 2;
 }
 
-/* Grows an array of the plan by one element; NULL when out of memory. */
+static inline bool reef_plan_is_fresh(const struct reef_row *row) {
+	return !reef_is_shared(&row->table);
+}
+
+/* Grows an array of the plan by one element, all zero; NULL when out of memory. */
 void *reef_plan_grow(void **array, size_t *count, size_t *capacity, size_t size);
-/* The content's strings have one reference less; those without any are retired. */
-void reef_plan_unref_strings(const Table *content);
-void reef_plan_finish(void);
+
+/* False, with the reason written. */
+bool reef_plan_no_memory(struct reef_plan *plan);
+bool reef_plan_refuse(struct reef_plan *plan, const char *what, uint32_t step, const TValue *key);
+
+/* The row for a table that `key` leads to in a step; `old` is what the row of the step has there (NULL: nothing). NULL
+ * after an error. */
+struct reef_row *reef_plan_row_for(struct reef_plan *plan, Table *source, const TValue *old, uint32_t step,
+								   const TValue *key);
+/* Has a row `source` as its table from now on, and is worked off later. */
+bool reef_plan_take(struct reef_plan *plan, Table *source, struct reef_row *row, uint32_t step, const TValue *key);
+/* Is the value that a content has still right, if neither is a table? */
+bool reef_plan_is_same(const TValue *old, const TValue *new);
+/* Adds an entry to new content, which has room for it. A table gets its row, unless it is one that is to be kept. */
+bool reef_plan_put(struct reef_plan *plan, Table *content, const TValue *key, const TValue *value, uint32_t step,
+				   bool keep);
+/* Notes that the step's row gets content of that layout; NULL when out of memory. */
+struct reef_switch *reef_plan_switch(struct reef_plan *plan, uint32_t step, const struct reef_layout *layout);
+
+/* Works off a step of a patch. */
+bool reef_plan_patch_row(struct reef_plan *plan, uint32_t step);
+
+/* Finds what no sheet will lead to. False when out of memory. */
+bool reef_plan_find_removed(struct reef_plan *plan);
 
 #endif

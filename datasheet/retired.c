@@ -13,6 +13,7 @@
 #include "core/message.h"
 #include "core/service.h"
 #include "sharetable/ptrmap.h"
+#include "sharetable/trail.h"
 #include "sharetable/vm.h"
 #include "sharetable/walk.h"
 
@@ -29,23 +30,24 @@ struct reader {
 	bool owes;
 };
 
-struct retired {
-	struct retired *next;
-	GCObject *object;
-	char *path; /* of a row */
-	size_t size;
+struct reef_note {
+	Table *root; /* of a deleted sheet */
+	size_t rows;
+	bool held; /* by what a round has found */
+	char path[];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reader *readers;
 static size_t reader_count;
-static struct retired *waiting;             /* for the next round */
+static GCObject *waiting;                   /* for the next round, linked as row.h says */
+static GCObject *dead;                      /* rows of deleted sheets */
 static size_t waiting_count, waiting_bytes; /* of those that came since the last */
 static size_t total_count, total_bytes;
 
 static struct {
 	bool running;
-	struct retired *objects;
+	GCObject *objects;
 	struct reef_ptrmap members; /* object -> itself */
 	struct reef_ptrmap left;    /* those that somebody holds */
 	uintptr_t lo, hi;
@@ -55,28 +57,70 @@ static struct {
 
 static const char key; /* its address names the reader in the registry */
 
-/* ---- the end of a current; with the lock held ---- */
+/* ---- lists ---- */
 
-static void free_retired(struct retired *r) {
+static void push(GCObject **list, GCObject *o) {
+	*reef_row_link(o) = *list;
+	*list = o;
+}
+
+static GCObject *pop(GCObject **list) {
+	GCObject *o = *list;
+	*list = *reef_row_link(o);
+	return o;
+}
+
+static struct reef_note *note_of(GCObject *o) {
+	return o->tt == LUA_VTABLE ? reef_row_of(gco2t(o))->note : NULL;
+}
+
+struct reef_note *reef_note_new(Table *root, const char *path) {
+	struct reef_note *note = reef_try_malloc(sizeof(*note) + strlen(path) + 1);
+	if (note != NULL) {
+		*note = (struct reef_note){.root = root};
+		strcpy(note->path, path);
+	}
+	return note;
+}
+
+const char *reef_note_path(const struct reef_note *note) {
+	return note->path;
+}
+
+/* ---- the end of a round; with the lock held ---- */
+
+static void free_row(struct reef_row *row) {
+	if (--row->note->rows == 0)
+		reef_free(row->note);
+	reef_row_free(row);
+}
+
+static void free_retired(GCObject *o) {
 	total_count--;
-	total_bytes -= r->size;
-	if (r->object->tt == LUA_VTABLE)
-		reef_free(reef_row_of(gco2t(r->object)));
+	total_bytes -= reef_row_size(o);
+	if (o->tt != LUA_VTABLE)
+		reef_row_string_free(gco2ts(o));
+	else if (note_of(o)->root != NULL)
+		push(&dead, o);
 	else
-		reef_row_string_free(gco2ts(r->object));
-	reef_free(r->path);
-	reef_free(r);
+		free_row(reef_row_of(gco2t(o)));
+}
+
+static bool is_left(const GCObject *o) {
+	return current.failed || reef_ptrmap_get(&current.left, o) != NULL;
 }
 
 static void end_round(void) {
-	for (struct retired *r = current.objects, *next; r != NULL; r = next) {
-		next = r->next;
-		if (current.failed || reef_ptrmap_get(&current.left, r->object) != NULL) {
-			r->next = waiting;
-			waiting = r;
-		} else {
-			free_retired(r);
-		}
+	for (GCObject *o = current.objects; o != NULL; o = *reef_row_link(o)) {
+		if (o->tt == LUA_VTABLE)
+			note_of(o)->held |= is_left(o);
+	}
+	while (current.objects != NULL) {
+		GCObject *o = pop(&current.objects);
+		if (o->tt == LUA_VTABLE ? note_of(o)->held : is_left(o))
+			push(&waiting, o);
+		else
+			free_retired(o);
 	}
 	reef_ptrmap_fini(&current.members);
 	reef_ptrmap_fini(&current.left);
@@ -124,6 +168,7 @@ static void deliver(struct reef_service *service, struct reef_event *event) {
 	current.failed |= !ok;
 	settle(reader);
 	pthread_mutex_unlock(&lock);
+	reef_plan_dismantle();
 }
 
 static void drop(struct reef_event *event) {
@@ -145,6 +190,7 @@ static void close_reader(void *ud) {
 	reader->open = false;
 	free_if_unused(reader);
 	pthread_mutex_unlock(&lock);
+	reef_plan_dismantle();
 }
 
 void reef_retired_add_reader(lua_State *L) {
@@ -177,37 +223,38 @@ void reef_retired_add_reader(lua_State *L) {
 
 /* ---- retiring ---- */
 
-static void add(GCObject *object, size_t size, char *path) {
-	struct retired *r = reef_malloc(sizeof(*r));
-	*r = (struct retired){.object = object, .path = path, .size = size};
+static void add(GCObject *o) {
 	pthread_mutex_lock(&lock);
-	r->next = waiting;
-	waiting = r;
+	push(&waiting, o);
 	waiting_count++;
-	waiting_bytes += size;
+	waiting_bytes += reef_row_size(o);
 	total_count++;
-	total_bytes += size;
+	total_bytes += reef_row_size(o);
 	pthread_mutex_unlock(&lock);
 }
 
 void reef_retired_add_string(TString *s) {
-	add(obj2gco(s), sizelstring(tsslen(s)) + 2 * sizeof(void *), NULL);
+	add(obj2gco(s));
 }
 
-void reef_retired_add_row(struct reef_row *row, char *path) {
-	add(obj2gco(&row->table), sizeof(*row), path);
+void reef_retired_add_row(struct reef_row *row, struct reef_note *note) {
+	row->note = note;
+	note->rows++;
+	add(obj2gco(&row->table));
 }
 
 /* With the lock held. False when out of memory: the round has not begun. */
 static bool begin_round(void) {
 	memset(&current, 0, sizeof(current));
 	current.lo = UINTPTR_MAX;
-	for (struct retired *r = waiting; r != NULL; r = r->next) {
-		uintptr_t at = (uintptr_t)r->object;
-		if (!reef_ptrmap_put(&current.members, r->object, r->object)) {
+	for (GCObject *o = waiting; o != NULL; o = *reef_row_link(o)) {
+		uintptr_t at = (uintptr_t)o;
+		if (!reef_ptrmap_put(&current.members, o, o)) {
 			reef_ptrmap_fini(&current.members);
 			return false;
 		}
+		if (o->tt == LUA_VTABLE)
+			note_of(o)->held = false;
 		current.lo = at < current.lo ? at : current.lo;
 		current.hi = at + 1 > current.hi ? at + 1 : current.hi;
 	}
@@ -225,8 +272,14 @@ void reef_retired_collect(bool now) {
 	size_t count = 0;
 	pthread_mutex_lock(&lock);
 	bool enough = waiting_bytes >= ENOUGH_BYTES || waiting_count >= ENOUGH_OBJECTS || (now && waiting != NULL);
-	if (enough && !current.running && begin_round()) {
-		list = reef_malloc((reader_count + 1) * sizeof(*list));
+	/* Without memory the round has to wait for a better time. */
+	if (enough && !current.running)
+		list = reef_try_malloc((reader_count + 1) * sizeof(*list));
+	if (list != NULL && !begin_round()) {
+		reef_free(list);
+		list = NULL;
+	}
+	if (list != NULL) {
 		current.owing = 1; /* this function, so that the round does not end before all are asked */
 		for (struct reader *reader = readers; reader != NULL; reader = reader->next) {
 			reader->owes = true;
@@ -251,25 +304,51 @@ void reef_retired_collect(bool now) {
 	if (--current.owing == 0)
 		end_round();
 	pthread_mutex_unlock(&lock);
+	reef_plan_dismantle();
+}
+
+/* ---- deleted sheets ---- */
+
+bool reef_retired_has_dead(void) {
+	pthread_mutex_lock(&lock);
+	bool has = dead != NULL;
+	pthread_mutex_unlock(&lock);
+	return has;
+}
+
+void reef_retired_dismantle(void) {
+	pthread_mutex_lock(&lock);
+	GCObject *list = dead;
+	dead = NULL;
+	pthread_mutex_unlock(&lock);
+	while (list != NULL) {
+		struct reef_row *row = reef_row_of(gco2t(pop(&list)));
+		reef_plan_unref_strings(&row->table);
+		reef_content_free(&row->table);
+		free_row(row);
+	}
+}
+
+static const struct reef_note *find_note(GCObject *list, const Table *t) {
+	for (; list != NULL; list = *reef_row_link(list)) {
+		if (list == obj2gco((Table *)t))
+			return note_of(list);
+	}
+	return NULL;
 }
 
 bool reef_retired_path(const Table *t, char *out, size_t size) {
-	bool found = false;
 	pthread_mutex_lock(&lock);
-	for (int list = 0; list < 2 && !found; list++) {
-		for (struct retired *r = list == 0         ? waiting
-								 : current.running ? current.objects
-												   : NULL;
-			 r != NULL; r = r->next) {
-			if (r->object == (const GCObject *)t && r->path != NULL) {
-				snprintf(out, size, "%s", r->path);
-				found = true;
-				break;
-			}
-		}
+	const struct reef_note *note = find_note(waiting, t);
+	if (note == NULL && current.running)
+		note = find_note(current.objects, t);
+	if (note != NULL) {
+		snprintf(out, size, "%s", note->path);
+		if (note->root != NULL)
+			reef_trail_find(note->root, t, note->path, out, size);
 	}
 	pthread_mutex_unlock(&lock);
-	return found;
+	return note != NULL;
 }
 
 void reef_retired_stat(size_t *count, size_t *bytes, size_t *reader_total) {

@@ -6,13 +6,27 @@
 #include "core/alloc.h"
 #include "sharetable/overlay/pool.h"
 
-/* ---- rows ---- */
+/* Readers' threads free, too. */
+static size_t row_total, string_total, byte_total;
+
+static void account(size_t *total, size_t count, size_t bytes) {
+	__atomic_fetch_add(total, count, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&byte_total, bytes, __ATOMIC_RELAXED);
+}
+
+void reef_row_stat(size_t *rows, size_t *strings, size_t *bytes) {
+	*rows = __atomic_load_n(&row_total, __ATOMIC_RELAXED);
+	*strings = __atomic_load_n(&string_total, __ATOMIC_RELAXED);
+	*bytes = __atomic_load_n(&byte_total, __ATOMIC_RELAXED);
+}
 
 static void mark(GCObject *o, int tag) {
 	o->next = (GCObject *)(void *)&reef_row_owner;
 	o->tt = cast_byte(tag);
 	o->marked = REEF_SHARED_MARK;
 }
+
+/* ---- rows ---- */
 
 struct reef_row *reef_row_new(void) {
 	struct reef_row *row = reef_try_malloc(sizeof(*row));
@@ -21,11 +35,21 @@ struct reef_row *reef_row_new(void) {
 		return NULL;
 	memset(row, 0, sizeof(*row));
 	reef_layout_apply(&nothing, &row->table, NULL);
+	account(&row_total, 1, sizeof(*row));
 	return row;
+}
+
+void reef_row_free(struct reef_row *row) {
+	account(&row_total, (size_t)-1, -sizeof(*row));
+	reef_free(row);
 }
 
 void reef_row_share(struct reef_row *row) {
 	mark(obj2gco(&row->table), LUA_VTABLE);
+}
+
+static size_t content_size(const Table *t) {
+	return t->alimit * sizeof(TValue) + (isdummy(t) ? 0 : (size_t)sizenode(t) * sizeof(Node));
 }
 
 bool reef_content_new(const struct reef_layout *layout, Table *t) {
@@ -36,42 +60,26 @@ bool reef_content_new(const struct reef_layout *layout, Table *t) {
 	reef_layout_apply(layout, t, memory);
 	for (unsigned int i = 0; i < t->alimit; i++)
 		setempty(&t->array[i]);
+	account(&row_total, 0, size);
 	return true;
 }
 
 void reef_content_free(Table *t) {
+	account(&row_total, 0, -content_size(t));
 	if (t->array != NULL)
 		reef_free(t->array);
 	else if (!isdummy(t))
 		reef_free(t->node);
 }
 
-size_t reef_content_size(const Table *t) {
-	return t->alimit * sizeof(TValue) + (isdummy(t) ? 0 : (size_t)sizenode(t) * sizeof(Node));
-}
-
-void reef_content_each(const Table *t, void (*f)(void *ud, const TValue *v), void *ud) {
-	for (unsigned int i = 0; i < t->alimit; i++)
-		f(ud, &t->array[i]);
-	if (isdummy(t))
-		return;
-	for (int i = 0; i < sizenode(t); i++) {
-		Node *n = gnode(t, i);
-		TValue key;
-		if (isempty(gval(n)))
-			continue;
-		getnodekey(NULL, &key, n);
-		if (ttisstring(&key))
-			f(ud, &key);
-		f(ud, gval(n));
-	}
-}
-
 /* ---- strings ---- */
 
 /* A string with what is ours in front of it. */
 struct counted {
-	struct counted *next; /* in its chain */
+	union {
+		struct counted *next;  /* in its chain */
+		GCObject *next_retired; /* without references: in a list of whoever keeps it */
+	};
 	size_t refs;
 	TString string;
 };
@@ -130,6 +138,7 @@ TString *reef_row_string(const TString *source, bool name) {
 		c = reef_try_malloc(offsetof(struct counted, string) + size);
 		if (c == NULL)
 			return NULL;
+		account(&string_total, 1, offsetof(struct counted, string) + size);
 		memcpy(&c->string, source, size);
 		mark(obj2gco(&c->string), source->tt);
 		if (source->tt == LUA_VSHRSTR)
@@ -154,6 +163,22 @@ bool reef_row_string_unref(TString *s) {
 	return true;
 }
 
+static size_t counted_size(const TString *s) {
+	return offsetof(struct counted, string) + sizelstring(tsslen(s));
+}
+
 void reef_row_string_free(TString *s) {
+	account(&string_total, (size_t)-1, -counted_size(s));
 	reef_free(counted_of(s));
+}
+
+/* ---- both ---- */
+
+GCObject **reef_row_link(GCObject *o) {
+	/* No collector ever comes to a shared table, so the place for its list of gray objects is free. */
+	return o->tt == LUA_VTABLE ? &gco2t(o)->gclist : &counted_of(gco2ts(o))->next_retired;
+}
+
+size_t reef_row_size(const GCObject *o) {
+	return o->tt == LUA_VTABLE ? sizeof(struct reef_row) + content_size(gco2t(o)) : counted_size(gco2ts(o));
 }

@@ -2,7 +2,8 @@
  *
  * A row is a Lua table header that lives on as long as some sheet leads to it; readers hold it. Its content (array and
  * nodes, one block) is exchanged when the world stands still. Strings of the contents are kept once for all sheets and
- * counted. Everything here is for the one thread that is publishing (plan.h); readers only read.
+ * counted. Everything here is for the one thread that is publishing (sheets.h), but for what says otherwise; readers only
+ * read.
  */
 #ifndef REEF_DATASHEET_ROW_H
 #define REEF_DATASHEET_ROW_H
@@ -14,10 +15,18 @@
 #include "sharetable/overlay/ov.h"
 #include "sharetable/overlay/owner.h"
 
+struct reef_note;
+
 struct reef_row {
 	Table table;
-	uint32_t refs;    /* cells of contents, and sheets, that lead to it */
-	uint32_t entries; /* of the hash part */
+	union {
+		struct {
+			uint32_t refs : 31;   /* cells of contents, and sheets, that lead to it */
+			uint32_t planned : 1; /* the plan has a table for it */
+			uint32_t entries;     /* of the hash part */
+		};
+		struct reef_note *note; /* of a retired row */
+	};
 };
 
 static inline struct reef_row *reef_row_of(const Table *t) {
@@ -29,6 +38,8 @@ extern struct reef_owner reef_row_owner;
 
 /* An empty row without references, not shared yet. NULL when out of memory. */
 struct reef_row *reef_row_new(void);
+/* Without its content. Any thread. */
+void reef_row_free(struct reef_row *row);
 /* It is filled: from now on stock Lua cannot write it. */
 void reef_row_share(struct reef_row *row);
 
@@ -36,17 +47,26 @@ void reef_row_share(struct reef_row *row);
 bool reef_content_new(const struct reef_layout *layout, Table *t);
 /* Frees a header's content. */
 void reef_content_free(Table *t);
-/* Bytes. */
-size_t reef_content_size(const Table *t);
 
-/* Calls f for every value, and every key that is a string, of a content. */
-void reef_content_each(const Table *t, void (*f)(void *ud, const TValue *v), void *ud);
+/* All entries of a content. */
+static inline struct reef_entries reef_content_entries(const Table *t) {
+	return reef_entries_of(t, t->alimit);
+}
 
 /* The shared string like `source`, with one more reference. `name`: pool it if it is an identifier. NULL when out of
  * memory. */
 TString *reef_row_string(const TString *source, bool name);
 /* True: that was the last reference. Nobody finds the string any more, but readers may still hold it. */
 bool reef_row_string_unref(TString *s);
+/* Any thread. */
 void reef_row_string_free(TString *s);
+
+/* Who keeps a row or string that no sheet leads to may link it into a list of his own here. Any thread. */
+GCObject **reef_row_link(GCObject *o);
+/* Bytes of a row with its content, or of a string. */
+size_t reef_row_size(const GCObject *o);
+
+/* Rows, strings, and the bytes of all of these with the contents. Any thread. */
+void reef_row_stat(size_t *rows, size_t *strings, size_t *bytes);
 
 #endif

@@ -15,14 +15,22 @@
 
 struct reef_plan;
 
-/* Begins a plan. NULL: somebody else is publishing; try again later. */
-struct reef_plan *reef_plan_new(void);
+/* In a patch, a light userdata with this address takes away what its key leads to. */
+extern const char reef_plan_nothing;
+
+/* Begins a plan. False: somebody else is publishing; try again later. `*plan` is NULL when out of memory. */
+bool reef_plan_new(struct reef_plan **plan);
 /* Gives up what was not committed. */
 void reef_plan_delete(struct reef_plan *plan);
 
 /* Plans the table at `index` to be what the sheet of that name holds; the name may be a new one. False: `why` says what
  * cannot be shared, and where, or that memory is out; the plan is of no more use. Never raises. */
 bool reef_plan_add(struct reef_plan *plan, lua_State *L, const char *name, int index, char *why, size_t size);
+/* Plans what the table at `index` names to be changed in that sheet, which must exist: tables are merged into the rows
+ * they meet. Costs what it names, and the size of each row that changes. */
+bool reef_plan_patch(struct reef_plan *plan, lua_State *L, const char *name, int index, char *why, size_t size);
+/* Plans the end of a sheet: nobody finds it any more, and who holds it keeps it as it is. It must exist. */
+bool reef_plan_end(struct reef_plan *plan, lua_State *L, const char *name, char *why, size_t size);
 
 /* What is left to do before a commit. False when out of memory. Afterwards nothing may be added. */
 bool reef_plan_prepare(struct reef_plan *plan);
@@ -36,8 +44,5 @@ bool reef_plan_commit(struct reef_plan *plan, uint64_t patience_ns, uint32_t *in
 /* Pushes the sheet of that name. False: there is none, nothing is pushed. */
 bool reef_sheets_query(lua_State *L, const char *name);
 bool reef_sheets_exists(const char *name);
-
-/* Calls `each` with name, version (how often it was published) of all sheets, locked. */
-void reef_sheets_each(void (*each)(void *ud, const char *name, uint64_t version), void *ud);
 
 #endif

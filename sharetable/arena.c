@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/alloc.h"
+
 #define SEGMENT_MIN ((size_t)4 * 1024)
 #define SEGMENT_MAX ((size_t)16 * 1024 * 1024)
 
@@ -30,8 +32,8 @@ static bool grow(struct reef_arena *arena, size_t need) {
 	need = page_round(need + sizeof(struct reef_segment));
 	if (size < need)
 		size = need;
-	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED)
+	char *p = reef_try_map(size);
+	if (p == NULL)
 		return false;
 	struct reef_segment *segment = (struct reef_segment *)(void *)p;
 	segment->next = arena->segments;
@@ -74,6 +76,6 @@ bool reef_arena_seal(struct reef_arena *arena) {
 void reef_arena_delete(struct reef_arena *arena) {
 	for (struct reef_segment *s = arena->segments, *next; s != NULL; s = next) {
 		next = s->next;
-		munmap(s, s->size);
+		reef_unmap(s, s->size);
 	}
 }

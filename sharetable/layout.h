@@ -32,6 +32,39 @@ static inline bool reef_layout_in_array(const Node *n, unsigned int array) {
 	return keyisinteger(n) && l_castS2U(keyival(n)) - 1u < array;
 }
 
+/* All entries of a table: those of the dense part first, `at` is their index then. Begin with { .table, .dense }, where dense
+ * is the table's own or the one that a copy will have. */
+struct reef_entries {
+	const Table *table;
+	unsigned int dense, size, at;
+	int node;
+};
+
+static inline struct reef_entries reef_entries_of(const Table *t, unsigned int dense) {
+	return (struct reef_entries){.table = t, .dense = dense, .size = luaH_realasize(t)};
+}
+
+/* The next value, whose key it writes to `key`; NULL at the end. */
+static inline const TValue *reef_entries_next(struct reef_entries *e, TValue *key) {
+	const Table *t = e->table;
+	while (e->at < e->dense || e->at < e->size) {
+		unsigned int i = e->at++;
+		const TValue *value = i < e->size ? &t->array[i] : luaH_getint((Table *)t, (lua_Integer)i + 1);
+		if (!isempty(value)) {
+			setivalue(key, (lua_Integer)i + 1);
+			return value;
+		}
+	}
+	while (e->node < sizenode(t)) {
+		const Node *n = gnode(t, e->node++);
+		if (!isempty(gval(n)) && !reef_layout_in_array(n, e->dense)) {
+			getnodekey(NULL, key, n);
+			return gval(n);
+		}
+	}
+	return NULL;
+}
+
 /* Records have field names, dictionaries have data as keys: only the former are worth a place in the pool. */
 bool reef_layout_is_record(const Table *t);
 

@@ -4,7 +4,6 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "core/alloc.h"
 
@@ -13,10 +12,8 @@
 /* All zero; NULL when out of memory. */
 static struct reef_ptrpair *alloc_slots(size_t capacity) {
 	size_t size = capacity * sizeof(struct reef_ptrpair);
-	if (size >= LARGE) {
-		void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		return p == MAP_FAILED ? NULL : p;
-	}
+	if (size >= LARGE)
+		return reef_try_map(size);
 	struct reef_ptrpair *slots = reef_try_malloc(size);
 	if (slots != NULL)
 		memset(slots, 0, size);
@@ -26,7 +23,7 @@ static struct reef_ptrpair *alloc_slots(size_t capacity) {
 static void free_slots(struct reef_ptrpair *slots, size_t capacity) {
 	size_t size = capacity * sizeof(struct reef_ptrpair);
 	if (size >= LARGE)
-		munmap(slots, size);
+		reef_unmap(slots, size);
 	else
 		reef_free(slots);
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/alloc.h"
+
 #define GRAIN 16
 #define SMALL_MAX ((size_t)REEF_SCRATCH_CLASSES * GRAIN)
 #define BLOCK_SIZE ((size_t)1024 * 1024)
@@ -21,17 +23,12 @@ void reef_scratch_init(struct reef_scratch_heap *heap) {
 void reef_scratch_fini(struct reef_scratch_heap *heap) {
 	for (struct reef_scratch_block *block = heap->blocks, *next; block != NULL; block = next) {
 		next = block->next;
-		munmap(block, BLOCK_SIZE);
+		reef_unmap(block, BLOCK_SIZE);
 	}
 }
 
 static size_t page_round(size_t size) {
 	return (size + 4095) & ~(size_t)4095;
-}
-
-static void *map(size_t size) {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
 }
 
 static void *take_small(struct reef_scratch_heap *heap, size_t size) {
@@ -43,7 +40,7 @@ static void *take_small(struct reef_scratch_heap *heap, size_t size) {
 	}
 	size = (class + 1) * GRAIN;
 	if ((size_t)(heap->end - heap->free) < size) {
-		struct reef_scratch_block *block = map(BLOCK_SIZE);
+		struct reef_scratch_block *block = reef_try_map(BLOCK_SIZE);
 		if (block == NULL)
 			return NULL;
 		block->next = heap->blocks;
@@ -59,12 +56,12 @@ static void *take_small(struct reef_scratch_heap *heap, size_t size) {
 static void *take(struct reef_scratch_heap *heap, size_t size) {
 	if (size <= SMALL_MAX)
 		return take_small(heap, size);
-	return size > SIZE_MAX / 2 ? NULL : map(page_round(size));
+	return size > SIZE_MAX / 2 ? NULL : reef_try_map(page_round(size));
 }
 
 static void give(struct reef_scratch_heap *heap, void *p, size_t size) {
 	if (size > SMALL_MAX) {
-		munmap(p, page_round(size));
+		reef_unmap(p, page_round(size));
 	} else if (size > 0) {
 		size_t class = (size - 1) / GRAIN;
 		memcpy(p, &heap->lists[class], sizeof(void *));

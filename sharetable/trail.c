@@ -84,7 +84,8 @@ void reef_trail_path(struct reef_trail *trail, uint32_t step, const TValue *key,
 void reef_trail_way(const struct reef_trail *trail, uint32_t step, char *path, size_t size) {
 	uint32_t steps[32];
 	int n = 0;
-	for (; n < 32 && trail->steps[step].parent != REEF_TRAIL_ROOT; step = trail->steps[step].parent)
+	for (; n < 32 && step != REEF_TRAIL_ROOT && trail->steps[step].parent != REEF_TRAIL_ROOT;
+		 step = trail->steps[step].parent)
 		steps[n++] = step;
 	while (n > 0)
 		reef_path_append(path, size, &trail->steps[steps[--n]].key);

@@ -13,15 +13,11 @@ local function address_text(address)
 	return address and (":%08x"):format(address) or "a service"
 end
 
----Publishes all the tables of the argument at the same moment. Values may be numbers, strings, booleans and tables of
----these, keys anything but tables.
----@param tables table<string, table> name -> what the sheet is to hold; the name may be new
----@return { changed: integer, added: integer, removed: integer } rows
-function datasheet.publish(tables)
-	local plan = core.plan(tables)
+local function carry_out(how, tables)
+	local plan = core.plan(how, tables)
 	while not plan do
 		skynet.sleep(1)
-		plan = core.plan(tables)
+		plan = core.plan(how, tables)
 	end
 	local tries = 0
 	while true do
@@ -38,6 +34,35 @@ function datasheet.publish(tables)
 	end
 end
 
+---Publishes all the tables of the argument at the same moment. Values may be numbers, strings, booleans and tables of
+---these, keys anything but tables.
+---@param tables table<string, table> name -> what the sheet is to hold; the name may be new
+---@return { changed: integer, added: integer, removed: integer } rows
+function datasheet.publish(tables)
+	return carry_out("publish", tables)
+end
+
+---Publishes what the argument names and leaves the rest as it is, at the cost of what changes: tables are merged into
+---those of the sheets, other values take the place of what is there.
+---@param changes table<string, table> name -> changes of the sheet, which must exist
+---@return { changed: integer, added: integer, removed: integer } rows
+function datasheet.patch(changes)
+	return carry_out("patch", changes)
+end
+
+---In a patch: takes away what its key leads to.
+datasheet.nothing = core.nothing
+
+---Forgets sheets. Who holds one keeps it as it is; a sheet that is published under that name later is another one.
+---@param ... string names
+function datasheet.delete(...)
+	local names = {}
+	for _, name in ipairs { ... } do
+		names[name] = true
+	end
+	carry_out("delete", names)
+end
+
 ---@param name string
 ---@return table sheet it follows the publications by itself
 function datasheet.query(name)
@@ -50,11 +75,13 @@ function datasheet.exists(name)
 	return core.exists(name)
 end
 
----What was removed by publications, and may still be held by services.
----@return { retired: integer, bytes: integer, readers: integer }
+---What there is: rows and strings of all sheets and their bytes. Of these, `retired` objects (`retired_bytes`) were
+---removed by publications and may still be held by services; `readers` is how many services have asked for a sheet.
+---@return { rows: integer, strings: integer, bytes: integer, retired: integer, retired_bytes: integer, readers: integer }
 function datasheet.stat()
-	local retired, bytes, readers = core.stat()
-	return { retired = retired, bytes = bytes, readers = readers }
+	local stat = {}
+	stat.rows, stat.strings, stat.bytes, stat.retired, stat.retired_bytes, stat.readers = core.stat()
+	return stat
 end
 
 ---Frees what no service holds any more; this happens by itself when there is enough of it.

@@ -1,12 +1,10 @@
--- Keeps the names of skynet.sharedata. The data are datasheets; a name that is deleted and made again gets another
--- sheet, so that whoever holds the old data keeps them.
+-- Keeps the names of skynet.sharedata. The data are datasheets.
 
 local skynet = require "skynet"
 local datasheet = require "reef.datasheet"
 local codecache = require "skynet.codecache"
 
 local sheets = {} -- name -> name of its sheet
-local count = 0
 
 local function load_text(name, text, ...)
 	local env = setmetatable({}, { __index = _G })
@@ -36,8 +34,7 @@ function command.new(name, ...)
 	if sheets[name] then
 		error(("sharedata.new: there is '%s' already"):format(name), 0)
 	end
-	count = count + 1
-	local sheet = ("sharedata %d: %s"):format(count, name)
+	local sheet = "sharedata: " .. name
 	datasheet.publish { [sheet] = data_of(name, ...) }
 	sheets[name] = sheet
 end
@@ -54,6 +51,7 @@ function command.delete(name)
 	if not sheets[name] then
 		error(("sharedata.delete: there is no '%s'"):format(name), 0)
 	end
+	datasheet.delete(sheets[name])
 	sheets[name] = nil
 end
 

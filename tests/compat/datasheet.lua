@@ -11,6 +11,16 @@ local function reader()
 	end
 end
 
+-- Statistics when all that was removed, and is not held, is freed.
+local function settled()
+	test.eventually("what was removed is freed", 20, function()
+		collectgarbage()
+		sheets.collect()
+		return sheets.stat().retired == 0
+	end)
+	return sheets.stat()
+end
+
 local function copy(t)
 	local c = {}
 	for k, v in pairs(t) do
@@ -153,6 +163,111 @@ test.case("a table that is found twice is one row", function()
 	loop.loop = loop
 	sheets.publish { loop = loop }
 	test.truthy(rawequal(datasheet.query("loop").loop, datasheet.query "loop"))
+end)
+
+test.case("removed rows that refer to each other are freed like others", function()
+	local function ring(n)
+		local first = { parent = false }
+		local last = first
+		for i = 2, n do
+			last.next = { previous = last, name = "ring " .. i }
+			last = last.next
+		end
+		last.next = first
+		return first
+	end
+	local before = settled().rows
+	local root = { keep = ring(3), drop = ring(5) }
+	root.keep.up, root.drop.up, root.drop.other = root, root, root.keep
+	root.also = root.drop.next
+	sheets.publish { rings = root }
+	local sheet = datasheet.query "rings"
+	local held, kept = sheet.drop.next, sheet.keep.next
+	root.drop = nil
+	test.equal(sheets.publish { rings = root }.removed, 0, "`also` still leads to the ring")
+	test.equal(held.previous.other.up, sheet)
+	root.also = nil
+	test.equal(sheets.publish { rings = root }.removed, 5)
+	test.raises("datasheet: rings.also was removed", function()
+		return held.name
+	end)
+	test.truthy(rawequal(kept.next.next.up, sheet))
+	held = nil -- luacheck: ignore
+	test.equal(settled().rows, before + 4)
+	sheets.publish { rings = {} }
+	sheet, kept = nil, nil -- luacheck: ignore
+	test.equal(settled().rows, before + 1)
+end)
+
+test.case("a patch changes what it names, and only looks at that", function()
+	local rows = {}
+	for i = 1, 100 do
+		rows[i] = { id = i, name = "row" .. i, tags = { "a", "b" } }
+	end
+	sheets.publish { patched = { rows = rows, info = { v = 1, gone = { x = 1 } } } }
+	local sheet = datasheet.query "patched"
+	local row, gone = sheet.rows[50], sheet.info.gone
+	test.equal(sheets.patch { patched = { rows = { [50] = { name = "another", extra = { 1 } } } } },
+		{ changed = 1, added = 1, removed = 0 })
+	test.equal(copy(row), { id = 50, name = "another", tags = { "a", "b" }, extra = { 1 } })
+	test.equal(sheets.patch { patched = { info = { v = 1 }, rows = { [50] = { tags = { "a" } } } } },
+		{ changed = 0, added = 0, removed = 0 })
+	test.equal(sheets.patch { patched = { info = { v = 1.0, gone = sheets.nothing, never = sheets.nothing } } },
+		{ changed = 1, added = 0, removed = 1 })
+	test.raises("patched.info.gone was removed", function()
+		return gone.x
+	end)
+	test.equal(copy(sheet.info), { v = 1.0 })
+	sheets.patch { patched = { rows = { [101] = { id = 101 }, [100] = sheets.nothing, [50] = { tags = { [3] = "c" } } } } }
+	test.equal({ #sheet.rows == 99 or #sheet.rows == 101, sheet.rows[100], sheet.rows[101].id }, { true, nil, 101 })
+	test.equal(copy(row.tags), { "a", "b", "c" })
+	sheets.patch { patched = { rows = { [100] = { id = 100 } } } }
+	test.equal(#sheet.rows, 101)
+	test.truthy(rawequal(row, sheet.rows[50]))
+	test.raises("there is no sheet 'none'", sheets.patch, { none = {} })
+	test.raises("there is nothing to take away at 'patched.new.x'", sheets.patch,
+		{ patched = { new = { x = sheets.nothing } } })
+	test.raises("cannot share a function at 'patched.rows%[1%].f'", sheets.patch, { patched = { rows = { { f = print } } } })
+	test.raises("cannot share a table with a metatable at 'patched.info'", sheets.patch,
+		{ patched = { info = setmetatable({}, {}) } })
+	local one = { v = 1 }
+	sheets.publish { patched = { a = one, b = one } }
+	test.raises("a row is changed in two places, once at 'patched.[ab]'", sheets.patch,
+		{ patched = { a = { v = 2 }, b = { v = 3 } } })
+	local same = { v = 5 }
+	sheets.patch { patched = { a = same, b = same } }
+	test.truthy(sheet.b.v == 5 and rawequal(sheet.a, sheet.b))
+end)
+
+test.case("who holds a sheet that is deleted keeps it; then it is freed whole", function()
+	local before = settled()
+	local data = { list = { { name = "some name of a row" }, { name = "another name of a row" } } }
+	sheets.publish { ended = data }
+	local run = reader()
+	run [[ T = require "skynet.datasheet".query "ended" row = T.list[2] name = row.name ]]
+	sheets.delete "ended"
+	test.raises("there is no sheet 'ended'", datasheet.query, "ended")
+	test.raises("there is no sheet 'ended'", sheets.delete, "ended")
+	test.equal(sheets.exists "ended", false)
+	sheets.publish { ended = { list = { { name = "new" } } } }
+	test.equal(datasheet.query("ended").list[1].name, "new")
+	sheets.delete "ended"
+	test.equal(run "return T", data)
+	test.raises("read%-only", run, "row.name = 1")
+	run "T = nil collectgarbage()"
+	for _ = 1, 20 do
+		sheets.collect()
+		skynet.sleep(1)
+	end
+	test.truthy(sheets.stat().rows >= before.rows + 4, "a row that is held keeps its sheet")
+	test.equal(run "return row.name", "another name of a row")
+	run "row = nil collectgarbage()"
+	test.eventually("all is freed", 20, function()
+		sheets.collect()
+		local now = sheets.stat()
+		return now.rows == before.rows and now.strings == before.strings and now.bytes == before.bytes
+	end)
+	test.equal(run "collectgarbage() return name", "another name of a row")
 end)
 
 local INVARIANT = [[

@@ -1,5 +1,6 @@
 local skynet = require "skynet"
 local test = require "test"
+local datasheet = require "reef.datasheet"
 local sharedata = require "skynet.sharedata"
 local stm = require "skynet.stm"
 
@@ -45,6 +46,28 @@ test.case("held objects follow updates; the deleted stay as they were", function
 	test.equal(sharedata.deepcopy("table", "list", 2), 2)
 	test.equal(sharedata.deepcopy("table", "a", "b"), nil)
 	sharedata.flush()
+end)
+
+test.case("what was deleted is freed when nobody holds it", function()
+	local function settle()
+		collectgarbage()
+		sharedata.flush()
+		return datasheet.stat()
+	end
+	local before = settle()
+	local rows = {}
+	for i = 1, 100 do
+		rows[i] = { name = "the name of row " .. i }
+	end
+	for _ = 1, 5 do
+		sharedata.new("short", { rows = rows })
+		test.equal(sharedata.query("short").rows[100].name, "the name of row 100")
+		sharedata.delete "short"
+	end
+	test.eventually("nothing is left of it", 20, function()
+		local now = settle()
+		return now.rows <= before.rows and now.bytes <= before.bytes
+	end)
 end)
 
 test.case("a block has one writer, and readers see the newest once", function()

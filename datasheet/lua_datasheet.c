@@ -35,7 +35,7 @@ static int give_up(lua_State *L, struct reef_plan **plan, const char *why) {
  * "patch" with name -> table, or "delete" with name -> anything. */
 static int l_plan(lua_State *L) {
 	static bool (*const add[])(struct reef_plan *, lua_State *, const char *, int, char *, size_t) = {reef_plan_add,
-																									 reef_plan_patch};
+																									  reef_plan_patch};
 	static const char *const ways[] = {"publish", "patch", "delete", NULL};
 	char why[REASON_SIZE];
 	int how = luaL_checkoption(L, 1, NULL, ways);

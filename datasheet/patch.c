@@ -98,6 +98,5 @@ bool reef_plan_patch_row(struct reef_plan *plan, uint32_t step) {
 		return true;
 	struct reef_layout layout = layout_of(&row->table, patch);
 	struct reef_switch *change = reef_plan_switch(plan, step, &layout);
-	return change == NULL ? reef_plan_no_memory(plan)
-						  : fill(plan, step, &change->content, &row->table, patch);
+	return change == NULL ? reef_plan_no_memory(plan) : fill(plan, step, &change->content, &row->table, patch);
 }

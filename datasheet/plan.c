@@ -143,8 +143,9 @@ static bool compare(struct reef_plan *plan, uint32_t step, const struct reef_lay
 }
 
 static const char *refusal_of(const TValue *v) {
-	return ttisfunction(v) ? "cannot share a function" : ttisfulluserdata(v) ? "cannot share a userdata"
-															  : "cannot share a coroutine";
+	return ttisfunction(v)       ? "cannot share a function"
+		   : ttisfulluserdata(v) ? "cannot share a userdata"
+								 : "cannot share a coroutine";
 }
 
 /* A value of new content. Tables have their rows already, or get fresh ones. */

@@ -82,8 +82,8 @@ static bool suspect_content(struct suspects *s, const Table *content) {
 static bool clear(struct suspects *s, Table *needed) {
 	struct reef_trail trail;
 	reef_trail_init(&trail);
-	bool ok = reef_ptrmap_put(&s->inside, needed, NEEDED) &&
-			  reef_trail_add(&trail, needed, NULL, REEF_TRAIL_ROOT, NULL);
+	bool ok =
+			reef_ptrmap_put(&s->inside, needed, NEEDED) && reef_trail_add(&trail, needed, NULL, REEF_TRAIL_ROOT, NULL);
 	for (uint32_t at = 0; ok && at < trail.count; at++) {
 		struct reef_entries entries = reef_content_entries(trail.steps[at].table);
 		const TValue *value;

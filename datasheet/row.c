@@ -77,7 +77,7 @@ void reef_content_free(Table *t) {
 /* A string with what is ours in front of it. */
 struct counted {
 	union {
-		struct counted *next;  /* in its chain */
+		struct counted *next;   /* in its chain */
 		GCObject *next_retired; /* without references: in a list of whoever keeps it */
 	};
 	size_t refs;

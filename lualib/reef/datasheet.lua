@@ -77,7 +77,7 @@ end
 
 ---What there is: rows and strings of all sheets and their bytes. Of these, `retired` objects (`retired_bytes`) were
 ---removed by publications and may still be held by services; `readers` is how many services have asked for a sheet.
----@return { rows: integer, strings: integer, bytes: integer, retired: integer, retired_bytes: integer, readers: integer }
+---@return table<string, integer> stat
 function datasheet.stat()
 	local stat = {}
 	stat.rows, stat.strings, stat.bytes, stat.retired, stat.retired_bytes, stat.readers = core.stat()

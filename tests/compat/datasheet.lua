@@ -227,7 +227,8 @@ test.case("a patch changes what it names, and only looks at that", function()
 	test.raises("there is no sheet 'none'", sheets.patch, { none = {} })
 	test.raises("there is nothing to take away at 'patched.new.x'", sheets.patch,
 		{ patched = { new = { x = sheets.nothing } } })
-	test.raises("cannot share a function at 'patched.rows%[1%].f'", sheets.patch, { patched = { rows = { { f = print } } } })
+	test.raises("cannot share a function at 'patched.rows%[1%].f'", sheets.patch,
+		{ patched = { rows = { { f = print } } } })
 	test.raises("cannot share a table with a metatable at 'patched.info'", sheets.patch,
 		{ patched = { info = setmetatable({}, {}) } })
 	local one = { v = 1 }

@@ -1,6 +1,6 @@
 -- timeout: 300
--- Random publications, patches and deletions against a model: every service sees exactly the new data, through sheets and
--- through every row it ever kept.
+-- Random publications, patches and deletions against a model: every service sees exactly the new data, through sheets
+-- and through every row it ever kept.
 local skynet = require "skynet"
 local test = require "test"
 local sheets = require "reef.datasheet"
@@ -12,7 +12,8 @@ local VALUES = {
 	("long "):rep(20), ("long "):rep(20) .. "\0", "\u{4e16}\u{754c}", "hp", "name", 3.0, 3,
 }
 local KEYS = {
-	1, 2, 3, 4, 5, 8, 1000, -1, 0, 1.5, true, false, "hp", "name", "a\0b", "", ("long key "):rep(10), "\u{1f600}", "x", "y", "z",
+	1, 2, 3, 4, 5, 8, 1000, -1, 0, 1.5, true, false, "hp", "name", "a\0b", "", ("long key "):rep(10), "\u{1f600}",
+	"x", "y", "z",
 }
 
 local function pick(list)
@@ -58,16 +59,6 @@ local function change(tree, depth)
 		end
 	end
 	return patch
-end
-
-local function at(tree, path)
-	for _, key in ipairs(path) do
-		if type(tree) ~= "table" then
-			return nil
-		end
-		tree = tree[key]
-	end
-	return type(tree) == "table" and tree or nil
 end
 
 local function copy(t)
@@ -175,7 +166,7 @@ local READER = [==[
 	end
 ]==]
 
--- Sends a model to a reader, which takes the messages' limits into account by itself: trees are at most five levels deep.
+-- Sends a model to a reader; trees are at most five levels deep, so a message can hold them.
 local CHECK = [[
 	local model, dropped, made_again, changed, seed = ...
 	math.randomseed(seed)
@@ -213,7 +204,7 @@ local function lost(before, after, path, list)
 	return list
 end
 
-test.case("whatever is published, all readers see exactly that, through all rows they kept", { timeout = 280 }, function()
+test.case("all readers see exactly what is published, through all rows they kept", { timeout = 280 }, function()
 	local names = { "model1", "model2", "model3" }
 	local model = {}
 	for _, name in ipairs(names) do

@@ -19,6 +19,7 @@
 #include "socket/address.h"
 #include "socket/deadline.h"
 #include "socket/slot.h"
+#include "socket/tls_private.h"
 
 /* A slice's share. */
 #define READ_BYTES (512 * 1024)
@@ -41,7 +42,7 @@ void reef_slot_poll_event(uint32_t id, uint32_t events) {
 	struct reef_slot *slot = reef_slot_peek(id);
 	if (slot == NULL)
 		return;
-	if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) && atomic_load(&slot->blocked)) {
+	if (events & atomic_load(&slot->blocked)) {
 		slot = reef_slot_lock((int)id);
 		if (slot == NULL)
 			return;
@@ -61,7 +62,9 @@ void reef_slot_poll_event(uint32_t id, uint32_t events) {
 /* ---- reading ---- */
 
 /* Bytes read, 0 at the end, -1 with errno. */
-static ssize_t read_some(const struct reef_slot *slot, char *buffer, size_t room) {
+static ssize_t read_some(struct reef_slot *slot, char *buffer, size_t room) {
+	if (slot->tls)
+		return reef_tls_read(slot, buffer, room);
 	if (slot->kind == REEF_KIND_STREAM)
 		return recv(slot->fd, buffer, room, MSG_DONTWAIT);
 	/* A bound descriptor may be a blocking one. */
@@ -153,14 +156,16 @@ static void keep_spare(void) {
 }
 
 /* A new slot for the connection, not locked; 0 when there are too many. */
-static uint32_t adopt(int fd, uint32_t owner) {
+static uint32_t adopt(int fd, uint32_t owner, struct reef_tls *tls) {
 	struct reef_slot *slot = reef_slot_new(REEF_KIND_STREAM, owner);
 	if (slot == NULL) {
 		close(fd);
+		reef_tls_delete(tls);
 		reef_log(owner, "socket: accept error: %s", REEF_SLOT_LIMIT_TEXT);
 		return 0;
 	}
 	slot->fd = fd;
+	slot->tls = tls;
 	uint32_t id = atomic_load(&slot->id);
 	reef_slot_unlock(slot);
 	return id;
@@ -191,11 +196,12 @@ static bool accept_some(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 		slot->read_ns = reef_coarse_ns();
 		const struct reef_sink *sink = slot->sink;
 		void *ud = slot->ud;
+		char text[REEF_ADDRESS_SIZE];
+		reef_address_text(&peer, text);
+		struct reef_tls *tls = slot->tls ? reef_tls_accept(slot->tls, text) : NULL;
 		reef_slot_unlock(slot);
-		uint32_t newid = adopt(fd, owner);
+		uint32_t newid = adopt(fd, owner, tls);
 		if (newid != 0) {
-			char text[REEF_ADDRESS_SIZE];
-			reef_address_text(&peer, text);
 			if (sink && sink->accepted)
 				sink->accepted(ud, (int)id, (int)newid, text);
 			else
@@ -298,6 +304,10 @@ void reef_slot_deliver(struct reef_service *service, struct reef_event *event) {
 		if (slot->state == REEF_SLOT_OPEN)
 			reef_slot_signal(slot, bits & REEF_SLOT_INPUT);
 	} else {
+		if (slot->state == REEF_SLOT_HANDSHAKE) {
+			reef_slot_handshake(slot);
+			bits &= REEF_TELL;
+		}
 		deliver_bits(slot, id, me, bits);
 	}
 	slot->delivering--;

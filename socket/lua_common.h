@@ -28,8 +28,13 @@ int reef_lua_udp_send(lua_State *L);
 /* (host) -> array of addresses; raises. Yields in a coroutine of the dispatcher. */
 int reef_lua_resolve(lua_State *L);
 
+/* What `reef.tls.core` calls a target, at `index`; NULL: none there. It lives as long as the value. */
+struct reef_tls_target;
+const struct reef_tls_target *reef_lua_tls_target(lua_State *L, int index);
+
 int reef_open_socketcore(lua_State *L);
 int reef_open_socketdriver(lua_State *L);
 int reef_open_netpack(lua_State *L);
+int reef_open_tlscore(lua_State *L);
 
 #endif

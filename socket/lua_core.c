@@ -8,6 +8,7 @@
 #include "core/timer.h"
 #include "socket/lua_common.h"
 #include "socket/reader.h"
+#include "socket/tls.h"
 
 #define CS_NS 10000000u
 
@@ -98,7 +99,7 @@ static struct reef_reader *new_reader(lua_State *L) {
 	return r;
 }
 
-/* (host, port or nil, timeout in cs or nil) -> id, or nil and why not */
+/* (host, port or nil, timeout in cs or nil, TLS target or nil) -> id, or nil and why not */
 static int l_open(lua_State *L) {
 	const char *host = luaL_checkstring(L, 1), *error;
 	int port = reef_lua_port(L, 2);
@@ -108,26 +109,32 @@ static int l_open(lua_State *L) {
 		luaL_argcheck(L, cs > 0 && cs < 1e12, 3, "timeout out of range");
 		deadline = reef_now_ns() + (uint64_t)(cs * CS_NS);
 	}
+	const struct reef_tls_target *tls = reef_lua_tls_target(L, 4);
 	reef_task_running(L);
 	struct reef_reader *r = reef_reader_new(L);
 	r->id = reef_socket_open(host, port, deadline, &reef_reader_sink, r, &error);
 	if (r->id == 0)
 		return fail(L, error);
+	if (tls)
+		(void)reef_socket_use_tls(r->id, tls, NULL, 0);
 	reef_reader_anchor(L, r, -1);
 	r->want = REEF_WANT_OPEN;
 	return reef_reader_suspend(L, r, "socket open");
 }
 
-/* (host, port or nil, backlog) -> id, ip, port; or nil and why not */
+/* (host, port or nil, backlog, TLS target or nil) -> id, ip, port; or nil and why not */
 static int l_listen(lua_State *L) {
 	const char *host = luaL_checkstring(L, 1), *error;
 	int port = reef_lua_port(L, 2), real_port = 0;
 	char ip[REEF_ADDRESS_SIZE] = "";
+	const struct reef_tls_target *tls = reef_lua_tls_target(L, 4);
 	struct reef_reader *r = new_reader(L);
 	r->listener = true;
 	r->id = reef_socket_listen(host, port, (int)luaL_optinteger(L, 3, 32), ip, &real_port, &error);
 	if (r->id == 0)
 		return fail(L, error);
+	if (tls)
+		(void)reef_socket_use_tls(r->id, tls, NULL, 0);
 	reef_reader_anchor(L, r, -1);
 	lua_pushinteger(L, r->id);
 	lua_pushstring(L, ip);
@@ -165,6 +172,22 @@ static int l_start(lua_State *L) {
 	r->started = true;
 	lua_pushinteger(L, id);
 	return 1;
+}
+
+/* (id, TLS target) -> id when the handshake is done; or nil and why not */
+static int l_use_tls(lua_State *L) {
+	struct reef_reader *r = find_free(L);
+	luaL_checkany(L, 2);
+	const struct reef_tls_target *tls = reef_lua_tls_target(L, 2);
+	reef_task_running(L);
+	if (r->connected && !reef_socket_use_tls(r->id, tls, reef_buffer_bytes(&r->buffer), reef_buffer_size(&r->buffer)))
+		return fail(L, "tls: not a plain connection");
+	if (!r->connected)
+		return fail(L, "socket closed");
+	reef_buffer_clear(&r->buffer);
+	r->paused = false;
+	r->want = REEF_WANT_OPEN;
+	return reef_reader_suspend(L, r, "tls handshake");
 }
 
 /* (os fd) -> id; or nil and why not */
@@ -343,6 +366,7 @@ int reef_open_socketcore(lua_State *L) {
 			{"open", l_open},
 			{"listen", l_listen},
 			{"start", l_start},
+			{"use_tls", l_use_tls},
 			{"bind", l_bind},
 			{"pause", l_pause},
 			{"limit", l_limit},

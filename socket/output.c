@@ -10,6 +10,7 @@
 #include "core/log.h"
 #include "core/scheduler.h"
 #include "socket/slot.h"
+#include "socket/tls_private.h"
 
 #define VECTORS 64
 /* What is gathered leaves before the end of the slice when it is this much: a slice with a lot to say should not wait
@@ -27,7 +28,7 @@
 /* ---- warnings ---- */
 
 size_t reef_slot_unsent(const struct reef_slot *slot) {
-	return slot->out.size + slot->datagram_bytes;
+	return slot->out.size + slot->sealed_users + slot->datagram_bytes;
 }
 
 void reef_slot_check_warning(struct reef_slot *slot) {
@@ -49,6 +50,8 @@ void reef_slot_check_warning(struct reef_slot *slot) {
 
 /* Bytes sent, or -1 with errno. */
 static ssize_t send_vectors(struct reef_slot *slot, struct iovec *iov, int n) {
+	if (slot->tls)
+		return reef_tls_send(slot, iov, n);
 	if (slot->kind == REEF_KIND_BIND) {
 		/* The descriptor belongs to the process and may block; ask first and write little. */
 		struct pollfd state = {.fd = slot->fd, .events = POLLOUT};
@@ -78,11 +81,11 @@ static void write_failed(struct reef_slot *slot, int error) {
 
 /* Sends what is queued and then `n` bytes of `more`; returns how many of those have gone. */
 static size_t flush_with(struct reef_slot *slot, const void *more, size_t n) {
-	bool announced = atomic_load(&slot->blocked);
+	bool announced = atomic_load(&slot->blocked) != 0;
 	size_t done = 0, total = 0;
-	while (slot->out.size > 0 || done < n) {
+	while (slot->out.size > 0 || done < n || slot->sealed > 0) {
 		if (total >= FLUSH_MAX) {
-			atomic_store(&slot->blocked, true);
+			atomic_store(&slot->blocked, REEF_BLOCKED);
 			int error = reef_slot_poll_again(slot);
 			if (error == 0)
 				return done;
@@ -109,7 +112,7 @@ static size_t flush_with(struct reef_slot *slot, const void *more, size_t n) {
 			if (announced)
 				return done;
 			announced = true;
-			atomic_store(&slot->blocked, true);
+			atomic_store(&slot->blocked, REEF_BLOCKED);
 			int error = reef_slot_poll(slot);
 			if (error != 0) {
 				write_failed(slot, error);
@@ -120,19 +123,35 @@ static size_t flush_with(struct reef_slot *slot, const void *more, size_t n) {
 			return n;
 		}
 	}
-	atomic_store(&slot->blocked, false);
+	atomic_store(&slot->blocked, 0);
 	return done;
+}
+
+/* Closed by us before the handshake was done, with something to say. True: the handshake is done. */
+static bool shake_hands_late(struct reef_slot *slot) {
+	enum reef_tls_progress progress = reef_slot_unsent(slot) > 0 ? reef_tls_handshake(slot) : REEF_TLS_FAILED;
+	if (progress == REEF_TLS_WAITS) {
+		atomic_store(&slot->blocked, REEF_BLOCKED | REEF_SLOT_INPUT);
+		if (reef_slot_poll(slot) == 0)
+			return false;
+		progress = REEF_TLS_FAILED;
+	}
+	if (progress == REEF_TLS_FAILED)
+		reef_slot_kill(slot);
+	return progress == REEF_TLS_DONE;
 }
 
 void reef_slot_flush(struct reef_slot *slot) {
 	if (slot->state != REEF_SLOT_OPEN && slot->state != REEF_SLOT_CLOSING)
 		return;
+	if (slot->state == REEF_SLOT_CLOSING && slot->tls && !reef_tls_established(slot->tls) && !shake_hands_late(slot))
+		return;
 	if (slot->kind == REEF_KIND_UDP)
 		reef_udp_flush(slot);
-	else if (slot->out.size > 0)
+	else if (slot->out.size > 0 || slot->sealed > 0)
 		flush_with(slot, NULL, 0);
 	reef_slot_check_warning(slot);
-	if (slot->state == REEF_SLOT_CLOSING && reef_slot_unsent(slot) == 0)
+	if (slot->state == REEF_SLOT_CLOSING && reef_slot_unsent(slot) == 0 && (!slot->tls || reef_tls_part(slot)))
 		reef_slot_kill(slot);
 }
 

@@ -58,6 +58,7 @@ static void cancel_reader(struct reef_wait *wait, struct reef_task *task) {
 	r->want = REEF_WANT_NOTHING;
 	if (opening) {
 		reef_socket_abandon(r->id);
+		reef_socket_close(r->id);
 		reef_reader_forget(reef_host_main(r->host), r);
 	}
 }

@@ -23,7 +23,7 @@ static void flush_all(uint64_t deadline_ns) {
 			if (slot == NULL)
 				continue;
 			reef_slot_flush(slot);
-			unsent |= slot->fd >= 0 && reef_slot_unsent(slot) > 0;
+			unsent |= slot->fd >= 0 && reef_slot_unsent(slot) + slot->sealed > 0;
 			reef_slot_unlock(slot);
 		}
 		if (!unsent || reef_now_ns() >= deadline_ns)
@@ -40,4 +40,5 @@ void reef_socket_setup(void) {
 	reef_host_preload("reef.socketcore", reef_open_socketcore);
 	reef_host_preload("skynet.socketdriver", reef_open_socketdriver);
 	reef_host_preload("skynet.netpack", reef_open_netpack);
+	reef_host_preload("reef.tls.core", reef_open_tlscore);
 }

@@ -76,7 +76,7 @@ struct reef_slot *reef_slot_new(enum reef_slot_kind kind, uint32_t owner) {
 		atomic_fetch_and(&slot->ready, REEF_SLOT_SIGNALLED);
 		atomic_store(&slot->reading, false);
 		atomic_store(&slot->connecting, false);
-		atomic_store(&slot->blocked, false);
+		atomic_store(&slot->blocked, 0);
 		slot->kind = kind;
 		slot->state = REEF_SLOT_OPEN;
 		slot->fd = -1;
@@ -87,6 +87,7 @@ struct reef_slot *reef_slot_new(enum reef_slot_kind kind, uint32_t owner) {
 		slot->datagrams_tail = &slot->datagrams;
 		slot->warn_at = FIRST_WARNING;
 		slot->warn_kb = 0;
+		slot->sealed = slot->sealed_users = 0;
 		slot->deadline_ns = slot->connect_deadline_ns = 0;
 		slot->linger_ns = (uint64_t)reef_env_int("socket_linger", 6000) * 10000000u;
 		slot->read_bytes = slot->written_bytes = slot->read_ns = slot->write_ns = 0;

@@ -28,6 +28,7 @@ enum reef_slot_state {
 	REEF_SLOT_FREE,
 	REEF_SLOT_RESOLVING,
 	REEF_SLOT_CONNECTING, /* also waiting to try again */
+	REEF_SLOT_HANDSHAKE,  /* connected, but TLS is not ready */
 	REEF_SLOT_OPEN,       /* has its fd: listening, connected, bound, half-closed by the peer ... */
 	REEF_SLOT_CLOSING,    /* closed by us, flushing */
 	REEF_SLOT_DEAD,       /* no fd any more; something is still to be told, or the event is under way */
@@ -44,16 +45,20 @@ enum {
 	REEF_SLOT_SIGNALLED = 1u << 30,
 };
 
+/* Events that let output go on, when the kernel takes no more. */
+#define REEF_BLOCKED ((uint32_t)(EPOLLOUT | EPOLLERR | EPOLLHUP))
+
 struct reef_addresses;
 struct reef_datagram;
+struct reef_tls;
 
 struct reef_slot {
-	_Atomic uint32_t id;    /* 0: free */
-	_Atomic uint32_t ready; /* what the owner has not looked at yet */
-	_Atomic uint32_t owner; /* handle; 0: nobody any more */
-	atomic_bool reading;    /* input is wanted */
-	atomic_bool connecting; /* the end of a connect is awaited */
-	atomic_bool blocked;    /* the kernel takes no more output: flush when it does */
+	_Atomic uint32_t id;      /* 0: free */
+	_Atomic uint32_t ready;   /* what the owner has not looked at yet */
+	_Atomic uint32_t owner;   /* handle; 0: nobody any more */
+	atomic_bool reading;      /* input is wanted */
+	atomic_bool connecting;   /* the end of a connect or handshake is awaited */
+	_Atomic uint32_t blocked; /* output waits for one of these events; 0: it does not */
 
 	pthread_mutex_t lock;
 	enum reef_slot_kind kind;
@@ -70,6 +75,9 @@ struct reef_slot {
 	const struct reef_sink *sink;
 	void *ud;
 
+	struct reef_tls *tls; /* of a listener, too: what its connections get; NULL: none */
+	size_t sealed;        /* encrypted bytes that the kernel has not taken */
+	size_t sealed_users;  /* bytes of the application in records that have not left completely */
 	struct reef_wqueue out;
 	struct reef_datagram *datagrams, **datagrams_tail; /* UDP output that the kernel did not take */
 	size_t datagram_bytes;
@@ -133,6 +141,9 @@ void reef_slot_close(struct reef_slot *slot);
 void reef_slot_connect_next(struct reef_slot *slot);
 /* An opening socket has become readable, writable or broken. */
 void reef_slot_connect_check(struct reef_slot *slot);
+/* TLS begins on a connected socket: HANDSHAKE, and the owner's slice goes on with it. */
+void reef_slot_begin_handshake(struct reef_slot *slot);
+void reef_slot_handshake(struct reef_slot *slot);
 /* The deadline has passed (deadline.c). */
 void reef_slot_expired(struct reef_slot *slot);
 

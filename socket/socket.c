@@ -16,6 +16,7 @@
 #include "socket/deadline.h"
 #include "socket/resolver.h"
 #include "socket/slot.h"
+#include "socket/tls_private.h"
 
 static uint32_t current_handle(void) {
 	return reef_service_handle(reef_service_current());
@@ -177,6 +178,13 @@ const char *reef_socket_start(int id, const struct reef_sink *sink, void *ud, bo
 		reef_slot_unlock(slot);
 		return strerrordesc_np(failed);
 	}
+	if (slot->tls && slot->kind == REEF_KIND_STREAM && !reef_tls_established(slot->tls)) {
+		reef_tls_set_tell(slot->tls, tell);
+		reef_deadline_set(slot, reef_now_ns() + reef_tls_timeout_ns(slot->tls));
+		reef_slot_begin_handshake(slot);
+		reef_slot_unlock(slot);
+		return NULL;
+	}
 	if (tell)
 		reef_slot_signal(slot, REEF_TELL_OPENED);
 	/* A socket that the poller knew already will not be reported again for what waits in it. */
@@ -188,6 +196,13 @@ const char *reef_socket_start(int id, const struct reef_sink *sink, void *ud, bo
 	return NULL;
 }
 
+/* Whoever starts the socket next goes on with it. */
+static void suspend_handshake(struct reef_slot *slot) {
+	reef_deadline_set(slot, 0);
+	slot->state = REEF_SLOT_OPEN;
+	atomic_store(&slot->connecting, false);
+}
+
 void reef_socket_abandon(int id) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
@@ -196,8 +211,11 @@ void reef_socket_abandon(int id) {
 	slot->ud = NULL;
 	atomic_store(&slot->reading, false);
 	atomic_fetch_and(&slot->ready, ~(uint32_t)REEF_TELL);
-	if (slot->state == REEF_SLOT_RESOLVING || slot->state == REEF_SLOT_CONNECTING)
+	bool client = slot->state == REEF_SLOT_HANDSHAKE && !reef_tls_is_server(slot->tls);
+	if (slot->state == REEF_SLOT_RESOLVING || slot->state == REEF_SLOT_CONNECTING || client)
 		reef_slot_kill(slot);
+	else if (slot->state == REEF_SLOT_HANDSHAKE)
+		suspend_handshake(slot);
 	reef_slot_unlock(slot);
 }
 
@@ -215,7 +233,7 @@ void reef_socket_pause(int id) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return;
-	if (slot->state == REEF_SLOT_OPEN)
+	if (slot->state == REEF_SLOT_OPEN || slot->state == REEF_SLOT_HANDSHAKE)
 		atomic_store(&slot->reading, false);
 	reef_slot_unlock(slot);
 }
@@ -225,7 +243,8 @@ void reef_socket_resume(int id) {
 	if (slot == NULL)
 		return;
 	bool known = slot->polled || slot->unpollable;
-	if (slot->state == REEF_SLOT_OPEN && !slot->fin && known && slot->sink && !atomic_exchange(&slot->reading, true))
+	bool open = slot->state == REEF_SLOT_OPEN || slot->state == REEF_SLOT_HANDSHAKE;
+	if (open && !slot->fin && known && slot->sink && !atomic_exchange(&slot->reading, true))
 		reef_slot_signal(slot, EPOLLIN | EPOLLRDHUP);
 	reef_slot_unlock(slot);
 }
@@ -273,6 +292,49 @@ bool reef_socket_nodelay(int id, bool on) {
 		return false;
 	int value = on;
 	bool ok = slot->fd >= 0 && setsockopt(slot->fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) == 0;
+	reef_slot_unlock(slot);
+	return ok;
+}
+
+/* ---- TLS ---- */
+
+/* A new connection, before the connect is done or on what is connected. */
+static void use_tls(struct reef_slot *slot, const struct reef_tls_target *target, const void *received, size_t n) {
+	slot->tls = reef_tls_new(target);
+	reef_tls_set_tell(slot->tls, true);
+	if (slot->state != REEF_SLOT_OPEN || slot->kind != REEF_KIND_STREAM)
+		return;
+	/* It may have been connected at once, and not have told so yet. */
+	bool told = !(atomic_fetch_and(&slot->ready, ~(uint32_t)REEF_TELL_OPENED) & REEF_TELL_OPENED);
+	if (told || slot->connect_deadline_ns == 0)
+		reef_deadline_set(slot, reef_now_ns() + reef_tls_timeout_ns(slot->tls));
+	else
+		reef_deadline_set(slot, slot->connect_deadline_ns);
+	reef_tls_preload(slot, received, n);
+	reef_tls_send_first(slot);
+	reef_slot_begin_handshake(slot);
+}
+
+bool reef_socket_use_tls(int id, const struct reef_tls_target *target, const void *received, size_t n) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return false;
+	bool stream = slot->kind == REEF_KIND_STREAM || slot->kind == REEF_KIND_LISTEN;
+	bool ok = stream && slot->tls == NULL && slot->state <= REEF_SLOT_OPEN && !slot->fin && slot->write_error == 0 &&
+			  atomic_load(&slot->owner) == current_handle();
+	if (ok)
+		use_tls(slot, target, received, n);
+	reef_slot_unlock(slot);
+	return ok;
+}
+
+bool reef_socket_tls_info(int id, struct reef_tls_info *info) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return false;
+	bool ok = slot->tls != NULL && slot->kind == REEF_KIND_STREAM;
+	if (ok)
+		reef_tls_fill_info(slot->tls, info);
 	reef_slot_unlock(slot);
 	return ok;
 }

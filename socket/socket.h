@@ -9,8 +9,8 @@
  * the engine (epoch.h). Unknown ids are harmless: they answer false or do nothing. A sink is never called from within
  * one of these functions, only from an event of its owner.
  *
- * A filter between descriptor and sink, such as TLS, has its place in two functions that are called with the socket
- * locked: read_some (event.c) and send_vectors (output.c). Sinks and writers would not notice.
+ * TLS (tls.h) sits between descriptor and sink, in two functions that are called with the socket locked: read_some
+ * (event.c) and send_vectors (output.c). Sinks and writers do not notice.
  */
 #ifndef REEF_SOCKET_H
 #define REEF_SOCKET_H

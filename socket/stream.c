@@ -14,6 +14,7 @@
 #include "socket/deadline.h"
 #include "socket/resolver.h"
 #include "socket/slot.h"
+#include "socket/tls_private.h"
 
 /* unix(7): a non-blocking connect to a socket whose backlog is full fails with EAGAIN and sends no event later. */
 #define RETRY_NS 5000000u
@@ -53,6 +54,14 @@ static void close_fd(struct reef_slot *slot) {
 }
 
 void reef_slot_kill(struct reef_slot *slot) {
+	if (slot->tls) {
+		/* A stream that lacks something does not end with a goodbye. */
+		if (slot->fd >= 0 && reef_slot_unsent(slot) == 0)
+			(void)reef_tls_part(slot);
+		reef_tls_delete(slot->tls);
+		slot->tls = NULL;
+		slot->sealed = slot->sealed_users = 0;
+	}
 	close_fd(slot);
 	reef_wqueue_clear(&slot->out);
 	reef_udp_clear(slot);
@@ -61,7 +70,7 @@ void reef_slot_kill(struct reef_slot *slot) {
 	reef_deadline_set(slot, 0);
 	atomic_store(&slot->reading, false);
 	atomic_store(&slot->connecting, false);
-	atomic_store(&slot->blocked, false);
+	atomic_store(&slot->blocked, 0);
 	slot->state = REEF_SLOT_DEAD;
 }
 
@@ -82,11 +91,13 @@ void reef_slot_close(struct reef_slot *slot) {
 		reef_slot_tell(slot, REEF_TELL_CLOSED);
 	}
 	atomic_store(&slot->reading, false);
-	if (slot->state != REEF_SLOT_OPEN || slot->kind == REEF_KIND_LISTEN) {
+	bool greeted = slot->state == REEF_SLOT_HANDSHAKE && reef_tls_is_server(slot->tls) && slot->out.size > 0;
+	if ((slot->state != REEF_SLOT_OPEN && !greeted) || slot->kind == REEF_KIND_LISTEN) {
 		reef_slot_kill(slot);
 		return;
 	}
 	slot->state = REEF_SLOT_CLOSING;
+	atomic_store(&slot->connecting, false);
 	if (slot->linger_ns != 0)
 		reef_slot_flush(slot);
 	if (slot->state != REEF_SLOT_CLOSING)
@@ -99,15 +110,44 @@ void reef_slot_close(struct reef_slot *slot) {
 
 /* ---- connecting ---- */
 
-static void connected(struct reef_slot *slot) {
-	reef_free(slot->addresses);
-	slot->addresses = NULL;
+static void opened(struct reef_slot *slot, bool tell) {
 	reef_deadline_set(slot, 0);
 	slot->state = REEF_SLOT_OPEN;
 	atomic_store(&slot->connecting, false);
-	atomic_store(&slot->reading, true);
-	reef_slot_tell(slot, REEF_TELL_OPENED);
+	if (tell)
+		reef_slot_tell(slot, REEF_TELL_OPENED);
 	reef_slot_flush(slot);
+}
+
+static void connected(struct reef_slot *slot) {
+	reef_free(slot->addresses);
+	slot->addresses = NULL;
+	atomic_store(&slot->reading, true);
+	if (slot->tls)
+		reef_slot_begin_handshake(slot);
+	else
+		opened(slot, true);
+}
+
+void reef_slot_begin_handshake(struct reef_slot *slot) {
+	slot->state = REEF_SLOT_HANDSHAKE;
+	atomic_store(&slot->connecting, true);
+	reef_slot_signal(slot, EPOLLIN);
+}
+
+void reef_slot_handshake(struct reef_slot *slot) {
+	switch (reef_tls_handshake(slot)) {
+	case REEF_TLS_WAITS:
+		break;
+	case REEF_TLS_DONE:
+		opened(slot, reef_tls_tells(slot->tls));
+		/* What came behind the handshake will not be reported again. */
+		reef_slot_signal(slot, EPOLLIN | EPOLLRDHUP);
+		break;
+	case REEF_TLS_FAILED:
+		reef_slot_break(slot, EPROTO);
+		break;
+	}
 }
 
 static void set_options(int fd, int family) {
@@ -200,6 +240,10 @@ void reef_slot_expired(struct reef_slot *slot) {
 			reef_slot_connect_next(slot);
 			return;
 		}
+		reef_slot_break(slot, ETIMEDOUT);
+		break;
+	case REEF_SLOT_HANDSHAKE:
+		reef_tls_too_late(slot);
 		reef_slot_break(slot, ETIMEDOUT);
 		break;
 	case REEF_SLOT_RESOLVING:

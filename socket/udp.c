@@ -79,7 +79,7 @@ void reef_udp_flush(struct reef_slot *slot) {
 		struct reef_datagram *datagram = slot->datagrams;
 		if (!send_one(slot, &datagram->address, datagram->bytes, datagram->size)) {
 			/* As for streams: the poller may have seen room before it knew that we care. */
-			atomic_store(&slot->blocked, true);
+			atomic_store(&slot->blocked, REEF_BLOCKED);
 			tries++;
 			continue;
 		}
@@ -90,7 +90,7 @@ void reef_udp_flush(struct reef_slot *slot) {
 		reef_free(datagram);
 	}
 	if (slot->datagrams == NULL)
-		atomic_store(&slot->blocked, false);
+		atomic_store(&slot->blocked, 0);
 }
 
 void reef_udp_clear(struct reef_slot *slot) {

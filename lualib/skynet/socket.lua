@@ -124,31 +124,40 @@ end
 ---Connects. `addr` is a host, or "host:port", "[v6]:port", "unix:PATH" or "/PATH" without a port.
 ---@param addr string
 ---@param port integer|nil
----@param options table|number|nil `timeout` in 1/100 s, for resolving and connecting together (default 3000)
+---@param options table|number|nil `timeout` in 1/100 s, for resolving, connecting and TLS together (default 3000);
+---                              `tls`: true, or the options of reef.tls
 ---@return integer|nil id
 ---@return string|nil err
 function socket.open(addr, port, options)
-	local timeout = options
+	local timeout, tls = options, nil
 	if type(options) == "table" then
-		timeout = options.timeout
+		timeout, tls = options.timeout, options.tls
 	end
 	port = check_port(port)
 	if port == nil and addr:match ":0+$" then
 		error("Invalid port", 2)
 	end
-	return core.open(addr, port, timeout)
+	if not tls then
+		return core.open(addr, port, timeout)
+	end
+	local target, err = require "reef.tls".target(tls, addr, port)
+	if not target then
+		return nil, err
+	end
+	return core.open(addr, port, timeout, target)
 end
 
 ---Binds and listens; connections come after socket.start.
 ---@param addr string
 ---@param port integer|nil
 ---@param backlog integer|nil
+---@param target userdata|nil  of reef.tls.listen
 ---@return integer id
 ---@return string ip the real one; a Unix socket's path
 ---@return integer port the real one; 0 of a Unix socket
-function socket.listen(addr, port, backlog)
+function socket.listen(addr, port, backlog, target)
 	local id, ip, real_port = each_address(function(host, number)
-		return core.listen(host, number, backlog)
+		return core.listen(host, number, backlog, target)
 	end, addr, port and math.tointeger(tonumber(port)))
 	if id == nil then
 		if ip:match "^Invalid" then

@@ -158,6 +158,17 @@ static void read_options(lua_State *L, struct reef_tls_options *o) {
 	o->alpn = protocols(L);
 }
 
+/* (options, server): raises unless they are. */
+static int l_check(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TTABLE);
+	struct reef_tls_options options = {.server = lua_toboolean(L, 2)};
+	lua_pushvalue(L, 1);
+	read_options(L, &options);
+	text(L, "server_name");
+	timeout(L);
+	return 0;
+}
+
 /* (options, server, host or nil, port or nil) -> target; or nil and why not */
 static int l_target(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TTABLE);
@@ -241,10 +252,7 @@ static int l_info(lua_State *L) {
 
 int reef_open_tlscore(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"target", l_target},
-			{"reload", l_reload},
-			{"info", l_info},
-			{NULL, NULL},
+			{"check", l_check}, {"target", l_target}, {"reload", l_reload}, {"info", l_info}, {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -11,6 +11,7 @@
 #include "core/timer.h"
 #include "message.h"
 #include "socket/socket.h"
+#include "socket/tls.h"
 
 enum {
 	RECEIVE = 64 * 1024,
@@ -329,7 +330,7 @@ static const struct reef_sink sink = {
 };
 
 const char *reef_mongo_connection_open(struct reef_mongo_connection *c, struct reef_task *task, const char *host,
-									   int port, uint64_t deadline_ns) {
+									   int port, uint64_t deadline_ns, const struct reef_tls_target *tls) {
 	const char *error = NULL;
 	if (c->state != REEF_MONGO_NEW) {
 		return "the connection was used before";
@@ -338,6 +339,9 @@ const char *reef_mongo_connection_open(struct reef_mongo_connection *c, struct r
 	if (c->socket == 0) {
 		c->state = REEF_MONGO_CLOSED;
 		return error;
+	}
+	if (tls != NULL) {
+		(void)reef_socket_use_tls(c->socket, tls, NULL, 0);
 	}
 	c->state = REEF_MONGO_CONNECTING;
 	c->opener = task;

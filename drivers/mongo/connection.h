@@ -31,6 +31,8 @@ enum reef_mongo_state {
 	REEF_MONGO_CLOSED,
 };
 
+struct reef_tls_target;
+
 struct reef_mongo_connection {
 	int references;
 	enum reef_mongo_state state;
@@ -57,7 +59,7 @@ struct reef_mongo_connection {
 	int stream_early; /* registry: table of replies that came before anybody waited, or LUA_NOREF */
 
 	int failure; /* registry: function(code, outcome, command, waited, why) -> error object */
-	char why[160];
+	char why[320];
 	uint64_t opened_ns;
 };
 
@@ -67,9 +69,9 @@ void reef_mongo_connection_ref(struct reef_mongo_connection *c);
 void reef_mongo_connection_unref(struct reef_mongo_connection *c);
 
 /* Starts to connect for the running task, which the caller suspends on c->wait. It goes on with `true`, or with nil and
- * an error object. NULL, or a text: it cannot even be tried. */
+ * an error object. NULL, or a text: it cannot even be tried. `tls` may be NULL. */
 const char *reef_mongo_connection_open(struct reef_mongo_connection *c, struct reef_task *task, const char *host,
-									   int port, uint64_t deadline_ns);
+									   int port, uint64_t deadline_ns, const struct reef_tls_target *tls);
 /* Whoever waits goes on with nil and an error object that says `code` and `why` (copied). */
 void reef_mongo_connection_close(struct reef_mongo_connection *c, const char *code, const char *why);
 

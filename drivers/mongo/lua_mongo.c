@@ -1,7 +1,8 @@
 /* The Lua module `reef.mongo.core`: connections for skynet.db.mongo, which is its only user.
  *
  *   connection(failure) -> c               failure(code, outcome, command, waited, why) -> error object
- *   c:connect(host, port, seconds) -> true | nil, error    waits; port < 0: a Unix socket's path
+ *   c:connect(host, port, seconds, tls) -> true | nil, error   waits; port < 0: a Unix socket's path; tls: nil, or a
+ *                                                              target of reef.tls
  *   c:request(seconds, flags, command, identifier, documents, body...) -> reply | nil, error     waits
  *       flags: "" or some of "x" exact values, "e" exhaust allowed; body: one document, or keys and values in turn
  *       identifier, documents: nil, or a section of documents (a list or a batch) beside the body
@@ -21,7 +22,7 @@
 #include "core/timer.h"
 #include "message.h"
 #include "mongo.h"
-#include "socket/socket.h"
+#include "socket/lua_common.h"
 
 #define CONNECTION "reef.mongo.connection"
 
@@ -84,8 +85,10 @@ static int connect(lua_State *L) {
 	const char *host = luaL_checkstring(L, 2);
 	int port = (int)luaL_checkinteger(L, 3);
 	uint64_t timeout = nanoseconds(L, 4);
+	const struct reef_tls_target *tls = reef_lua_tls_target(L, 5);
 	struct reef_task *task = reef_task_running(L);
-	const char *error = reef_mongo_connection_open(c, task, host, port, timeout > 0 ? reef_now_ns() + timeout : 0);
+	uint64_t deadline = timeout > 0 ? reef_now_ns() + timeout : 0;
+	const char *error = reef_mongo_connection_open(c, task, host, port, deadline, tls);
 	return error == NULL ? reef_task_suspend(L, &c->wait) : refuse(L, c, "connect", error);
 }
 

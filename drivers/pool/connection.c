@@ -6,6 +6,7 @@
 #include "core/timer.h"
 #include "proxy.h"
 #include "socket/socket.h"
+#include "socket/tls.h"
 
 #define KEEP_OUTPUT (64 * 1024) /* larger output is handed over instead of being copied; smaller buffers are kept */
 #define INPUT (64 * 1024)       /* of room to read into, at least half of it */
@@ -370,13 +371,15 @@ static const struct reef_sink sink = {
 };
 
 const char *reef_pool_connection_connect(struct reef_pool_connection *c, struct reef_task *task, const char *host,
-										 int port, uint64_t deadline_ns) {
+										 int port, uint64_t deadline_ns, const struct reef_tls_target *tls) {
 	const char *error = NULL;
 	if (c->state != REEF_POOL_CLOSED)
 		return "the connection is in use";
 	c->socket = reef_socket_open(host, port, deadline_ns, &sink, c, &error);
 	if (c->socket == 0)
 		return error;
+	if (tls)
+		(void)reef_socket_use_tls(c->socket, tls, NULL, 0);
 	c->state = REEF_POOL_CONNECTING;
 	c->starved = false;
 	c->incarnation++;

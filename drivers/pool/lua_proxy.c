@@ -7,7 +7,7 @@
  *                                      or nothing is to be done (4); the sum of what is so.  pool:poke() ends it
  *   pool:wanted() -> n, m              how many wait for a pinned connection, and for room on a shared one
  *   pool:new(pinned) -> n              a connection, from now on known by its number
- *   pool:connect(n, host, port, seconds) -> true | nil, why     waits
+ *   pool:connect(n, host, port, seconds, tls) -> true | nil, why    waits; tls: nil, or a target of reef.tls
  *   pool:ask(n, bytes, seconds) -> reply | nil, why             waits
  *   pool:open(n)  pool:lost(n) -> why (waits)  pool:retire(n)  pool:close(n, why)  pool:remove(n)  pool:info(n) -> table
  */
@@ -17,6 +17,7 @@
 #include "core/timer.h"
 #include "pool.h"
 #include "proxy.h"
+#include "socket/lua_common.h"
 
 #define POOL "reef.pool"
 
@@ -170,8 +171,10 @@ static int pool_connect(lua_State *L) {
 	const char *host = luaL_checkstring(L, 3);
 	int port = (int)luaL_checkinteger(L, 4);
 	uint64_t timeout = nanoseconds(luaL_checknumber(L, 5));
+	const struct reef_tls_target *tls = reef_lua_tls_target(L, 6);
 	struct reef_task *task = reef_task_running(L);
-	const char *error = reef_pool_connection_connect(c, task, host, port, timeout ? reef_now_ns() + timeout : 0);
+	uint64_t deadline = timeout ? reef_now_ns() + timeout : 0;
+	const char *error = reef_pool_connection_connect(c, task, host, port, deadline, tls);
 	if (error) {
 		lua_pushnil(L);
 		lua_pushstring(L, error);

@@ -35,6 +35,7 @@
 
 struct reef_pool;
 struct reef_pool_connection;
+struct reef_tls_target;
 struct reef_pool_lane;
 struct reef_pool_caller;
 
@@ -98,7 +99,7 @@ struct reef_pool_connection {
 
 	struct reef_wait wait;
 	struct reef_task *opener, *mourner; /* wait for the connect, for the end */
-	char lost[160];
+	char lost[320];
 	uint64_t opened_ns, used_ns, heard_ns;
 	uint64_t requests, bytes_out, bytes_in;
 };
@@ -225,7 +226,7 @@ struct reef_pool_connection *reef_pool_connection_new(struct reef_pool *pool, bo
 void reef_pool_connection_delete(struct reef_pool_connection *c);
 /* As reef_redis_connection_connect. */
 const char *reef_pool_connection_connect(struct reef_pool_connection *c, struct reef_task *task, const char *host,
-										 int port, uint64_t deadline_ns);
+										 int port, uint64_t deadline_ns, const struct reef_tls_target *tls);
 void reef_pool_connection_close(struct reef_pool_connection *c, uint8_t code, const char *why);
 /* Puts the request behind the others; one without a reply is answered at once. False: no memory; nothing has changed. */
 bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_node *node, const char *bytes,

@@ -11,6 +11,7 @@
 #include "core/alloc.h"
 #include "core/timer.h"
 #include "socket/socket.h"
+#include "socket/tls.h"
 
 /* Larger output is handed to the socket as it is instead of being copied; smaller buffers are kept. */
 #define KEEP_OUTPUT (32 * 1024)
@@ -207,13 +208,15 @@ static const struct reef_sink sink = {
 };
 
 const char *reef_redis_connection_connect(struct reef_redis_connection *c, struct reef_task *task, const char *host,
-										  int port, uint64_t deadline_ns) {
+										  int port, uint64_t deadline_ns, const struct reef_tls_target *tls) {
 	const char *error = NULL;
 	if (c->state != REEF_REDIS_CLOSED)
 		return "the connection is in use";
 	c->socket = reef_socket_open(host, port, deadline_ns, &sink, c, &error);
 	if (c->socket == 0)
 		return error;
+	if (tls)
+		(void)reef_socket_use_tls(c->socket, tls, NULL, 0);
 	reef_redis_reader_init(&c->reader, &c->limits);
 	c->state = REEF_REDIS_CONNECTING;
 	c->incarnation++;

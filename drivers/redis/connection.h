@@ -33,6 +33,8 @@ enum reef_redis_state {
 	REEF_REDIS_OPEN,
 };
 
+struct reef_tls_target;
+
 struct reef_redis_connection {
 	int references;
 	enum reef_redis_state state;
@@ -69,7 +71,7 @@ struct reef_redis_connection {
 	int bound; /* coroutines that have a connection of their own now */
 
 	const char *lost; /* why it was closed last; static, or `lost_text` */
-	char lost_text[160];
+	char lost_text[320];
 	uint64_t requests, replies, late;
 };
 
@@ -79,9 +81,9 @@ void reef_redis_connection_ref(struct reef_redis_connection *c);
 void reef_redis_connection_unref(struct reef_redis_connection *c);
 
 /* Starts a connect for the running task, which the caller suspends on c->wait afterwards. It goes on with `true`, or
- * with nil and a text. NULL, or a text: it cannot even be tried. */
+ * with nil and a text. NULL, or a text: it cannot even be tried. `tls` may be NULL. */
 const char *reef_redis_connection_connect(struct reef_redis_connection *c, struct reef_task *task, const char *host,
-										  int port, uint64_t deadline_ns);
+										  int port, uint64_t deadline_ns, const struct reef_tls_target *tls);
 /* Closes the connection if there is one. Who waits is failed, at the end of this turn, with an error object that says
  * `code` and `why` (copied). */
 void reef_redis_connection_close(struct reef_redis_connection *c, const char *code, const char *why);

@@ -1,7 +1,8 @@
 /* The Lua module `reef.redis.core`: connections and handles for skynet.db.redis, which is its only user.
  *
  *   connection(failure, overload, limits) -> c    failure(code, outcome, command, waited, why, in_flight, unsent) -> error
- *   c:connect(host, port, seconds) -> true | nil, text     waits; port < 0: a Unix socket's path
+ *   c:connect(host, port, seconds, tls) -> true | nil, text    waits; port < 0: a Unix socket's path; tls: nil, or a
+ *                                                              target of reef.tls
  *   c:ready()  c:close([text])  c:state() -> "closed" ...  c:bound(n)  c:stream()  c:message([seconds]) -> table
  *   c:info() -> table
  *   handle(c, seconds, login, objects, bound, connect) -> db[1]
@@ -19,7 +20,7 @@
 #include "core/alloc.h"
 #include "core/timer.h"
 #include "lua_redis.h"
-#include "socket/socket.h"
+#include "socket/lua_common.h"
 #include "special.h"
 
 #define CONNECTION "reef.redis.connection"
@@ -93,8 +94,10 @@ static int connection_connect(lua_State *L) {
 	const char *host = luaL_checkstring(L, 2);
 	int port = (int)luaL_checkinteger(L, 3);
 	uint64_t timeout = nanoseconds(L, 4);
+	const struct reef_tls_target *tls = reef_lua_tls_target(L, 5);
 	struct reef_task *task = reef_task_running(L);
-	const char *error = reef_redis_connection_connect(c, task, host, port, timeout > 0 ? reef_now_ns() + timeout : 0);
+	uint64_t deadline = timeout > 0 ? reef_now_ns() + timeout : 0;
+	const char *error = reef_redis_connection_connect(c, task, host, port, deadline, tls);
 	if (error) {
 		lua_pushnil(L);
 		lua_pushstring(L, error);

@@ -22,7 +22,7 @@ local socket = require "skynet.socket"
 ---@field alpn string[]|nil        names of protocols, the best first
 ---@field min_version "1.2"|"1.3"|nil
 ---@field ciphers string|nil       of TLS 1.2, as `openssl ciphers` takes them
----@field timeout number|nil       1/100 s for a handshake on a connection that exists (default 1000), or for all of connect
+---@field timeout number|nil      1/100 s: for all of connect, or for a handshake on what is connected (1000)
 
 ---@class reef.tls
 local tls = {}
@@ -37,6 +37,30 @@ local function split(addr, port)
 		addr, port = host or addr, number
 	end
 	return addr:match "^%[(.*)%]$" or addr, math.tointeger(tonumber(port))
+end
+
+---Raises unless these are options of a client; answers them as a table.
+---@param options reef.tls.options|true
+---@return reef.tls.options
+function tls.options(options)
+	options = options == true and {} or options
+	core.check(options, false)
+	return options
+end
+
+---A text that is the same for the same options.
+---@param options reef.tls.options
+---@return string
+function tls.key(options)
+	local words = {}
+	for name, value in pairs(options) do
+		if type(value) == "table" then
+			value = table.concat(value, ",")
+		end
+		words[#words + 1] = ("%s=%q"):format(name, tostring(value))
+	end
+	table.sort(words)
+	return "tls " .. table.concat(words, " ")
 end
 
 ---What a client needs to connect: a value for the C half of sockets and drivers, to be made anew for each connection.

@@ -46,8 +46,12 @@ local function identity(client, address, name)
 	local credentials = client.credentials
 	local target = {
 		address = address, host = host, port = port, credentials = credentials, appName = client.options.appName,
+		tls = client.tls,
 	}
 	local key = { "mongo=" .. address, "pool=" .. tostring(name), "app=" .. tostring(target.appName) }
+	if client.tls then
+		key[#key + 1] = require "reef.tls".key(client.tls)
+	end
 	for _, field in ipairs { "username", "password", "source", "mechanism" } do
 		key[#key + 1] = ("%s=%q"):format(field, tostring(credentials and credentials[field]))
 	end

@@ -51,9 +51,9 @@ end
 local function identity(conf, name)
 	local target = {
 		host = conf.host, port = conf.port, where = conf.where, username = conf.username, auth = conf.auth, db = conf.db,
-		resp = conf.resp, name = conf.name, limits = conf.limits,
+		resp = conf.resp, name = conf.name, limits = conf.limits, tls = conf.tls,
 	}
-	local key = {}
+	local key = { conf.tls and require "reef.tls".key(conf.tls) }
 	for _, field in ipairs { "where", "username", "auth", "db", "resp", "name" } do
 		key[#key + 1] = ("%s=%q"):format(field, tostring(conf[field]))
 	end

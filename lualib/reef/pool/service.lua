@@ -47,7 +47,13 @@ end
 -- Connects and logs in; nil, or the code and text of what went wrong.
 local function attempt(n)
 	local since = now()
-	local ok, why = pool:connect(n, target.host, target.port, conf.connect_timeout)
+	local tls_target, ok, why
+	if target.tls then
+		tls_target, why = require "reef.tls".target(target.tls, target.host, target.port)
+	end
+	if tls_target or not target.tls then
+		ok, why = pool:connect(n, target.host, target.port, conf.connect_timeout, tls_target)
+	end
 	if not ok then
 		return "connect", why
 	end

@@ -31,7 +31,7 @@ local mechanisms = { scram_sha1 = "SCRAM-SHA-1", scram_sha256 = "SCRAM-SHA-256" 
 
 -- Options of connection strings that would change what happens, but not here.
 local unsupported = {
-	"tls", "compressors", "loadBalanced", "proxyHost",
+	"compressors", "loadBalanced", "proxyHost",
 }
 
 local function refuse_unsupported(parsed)
@@ -337,7 +337,8 @@ function database_methods:auth(username, password)
 	}
 	local deadline = skynet.hpc() / 1e9 + core.connect_timeout
 	local server = core:select({ name = "auth", preference = { mode = "nearest" } }, deadline)
-	local connection, err = handshake.connect(server.address, { credentials = credentials }, core.connect_timeout)
+	local connection, err = handshake.connect(server.address, { credentials = credentials, tls = core.tls },
+		core.connect_timeout)
 	if not connection then
 		skynet.error("mongo: " .. tostring(err))
 		return false

@@ -1,6 +1,7 @@
 -- A MongoDB server of the test's own, on a free port: what scripts/mongo-server runs.
 --
 --     local server = require("test.mongo").start()                     -- or start { username = "u", password = "p" }
+--                                                                     -- or start { tls = { cert = path, key = path } }
 --     server.port
 --     server:freeze() server:thaw() server:kill() server:restart()     -- restart: the same port and the same data
 --
@@ -31,6 +32,10 @@ local function launch(self)
 		command[#command + 1] = self.options.username
 		command[#command + 1] = self.options.password
 	end
+	local tls = self.options.tls
+	if tls then
+		command.env = { REEF_MONGO_TLS_CERT = tls.cert, REEF_MONGO_TLS_KEY = tls.key, REEF_MONGO_TLS_CA = tls.ca }
+	end
 	self.process = process.start(command)
 	test.eventually("a MongoDB server that listens", 60, function()
 		return core.can_connect(self.port) or not self.process:running()
@@ -38,7 +43,8 @@ local function launch(self)
 	return self.process:running()
 end
 
----@param options { username: string|nil, password: string|nil }|nil
+---@param options { username: string|nil, password: string|nil, tls: table|nil }|nil
+---  tls: files cert and key, and ca when clients have to show a certificate
 ---@return test.mongo
 function mongo.start(options)
 	check()

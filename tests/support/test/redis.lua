@@ -4,6 +4,7 @@
 --     server.port, server.path        -- 127.0.0.1:port, and the Unix socket
 --     server:freeze() server:thaw()   -- SIGSTOP, SIGCONT
 --     server:kill() server:restart()  -- SIGKILL; the same port and options again, empty
+--     redis.start_tls(certificate, ca_file [, options])  -- clients need no certificate unless options say so
 --     server:cli("CLIENT", "LIST")    -- what redis-cli prints
 --
 -- It ends with the case that started it.
@@ -17,9 +18,14 @@ redis.__index = redis
 
 local function launch(self)
 	local command = {
-		"redis-server", "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.path, "--dir", self.dir,
-		"--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice",
+		"redis-server", self.tls and "--tls-port" or "--port", self.port, "--bind", "127.0.0.1",
+		"--unixsocket", self.path, "--dir", self.dir, "--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice",
 	}
+	if self.tls then
+		table.move({ "--port", 0, "--tls-auth-clients", "no" }, 1, 4, #command + 1, command)
+		table.move({ "--tls-cert-file", self.tls.cert, "--tls-key-file", self.tls.key }, 1, 4, #command + 1, command)
+		table.move({ "--tls-ca-cert-file", self.tls_ca }, 1, 2, #command + 1, command)
+	end
 	table.move(self.options, 1, #self.options, #command + 1, command)
 	os.remove(self.path)
 	self.process = process.start(command)
@@ -34,7 +40,21 @@ end
 ---@param options string[]|nil
 ---@return test.redis
 function redis.start(options)
-	local self = setmetatable({ host = "127.0.0.1", options = options or {} }, redis)
+	return redis.launch { options = options or {} }
+end
+
+---@param certificate { cert: string, key: string }
+---@param ca_file string who may sign clients' certificates
+---@param options string[]|nil
+---@return test.redis
+function redis.start_tls(certificate, ca_file, options)
+	return redis.launch { options = options or {}, tls = certificate, tls_ca = ca_file }
+end
+
+-- Finds a port for it.
+function redis.launch(self)
+	self.host = "127.0.0.1"
+	setmetatable(self, redis)
 	self.dir = process.path "redis"
 	assert(core.mkdir(self.dir))
 	self.path = self.dir .. "/sock"

@@ -11,6 +11,7 @@ local sdam = require "skynet.db.mongo.sdam"
 local selection = require "skynet.db.mongo.selection"
 local session = require "skynet.db.mongo.session"
 local skynet = require "skynet"
+local tls = require "skynet.db.mongo.tls"
 local topology = require "skynet.db.mongo.topology"
 
 ---@class mongo.command
@@ -53,6 +54,7 @@ function client.new(uri, options)
 		options = merged,
 		on_event = options.on_event,
 		credentials = options.credentials,
+		tls = tls(merged),
 		new_pool = options.new_pool or client.new_pool,
 		heartbeat = merged.heartbeatFrequencyMS or 10000,
 		threshold = merged.localThresholdMS or 15,
@@ -122,7 +124,8 @@ function client:new_pool(address)
 		connect = function(seconds)
 			local generation = generation_of[address]
 			local connection, err = handshake.connect(address,
-				{ credentials = self.credentials, appName = self.options.appName }, math.min(seconds, self.connect_timeout))
+				{ credentials = self.credentials, appName = self.options.appName, tls = self.tls },
+				math.min(seconds, self.connect_timeout))
 			if not connection and err.code ~= "auth" then
 				self.topology:application_error(address, { type = "network", generation = generation })
 				self:changed()
@@ -140,7 +143,7 @@ function client:watch(address)
 	self.monitors[address] = monitor.new(address,
 		{
 			heartbeat = self.heartbeat / 1000, timeout = self.connect_timeout, appName = self.options.appName,
-			stream = self.options.serverMonitoringMode ~= "poll",
+			tls = self.tls, stream = self.options.serverMonitoringMode ~= "poll",
 		}, {
 			heard = function(hello, rtt)
 				self:heard(address, hello, rtt)

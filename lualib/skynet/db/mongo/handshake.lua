@@ -177,7 +177,7 @@ end
 
 ---Connects and greets.
 ---@param address string
----@param options { credentials: mongo.credentials|nil, appName: string|nil }
+---@param options { credentials: mongo.credentials|nil, appName: string|nil, tls: reef.tls.options|nil }
 ---@param seconds number
 ---@return mongo.connection|nil
 ---@return mongo.error|nil
@@ -187,7 +187,14 @@ function handshake.connect(address, options, seconds)
 		return errors.network(address, code, outcome, command, waited, why)
 	end)
 	local host, port = handshake.split(address)
-	local ok, err = raw:connect(host, port, seconds)
+	local target, why
+	if options.tls then
+		target, why = require "reef.tls".target(options.tls, host, port)
+		if not target then
+			return nil, errors.network(address, "tls", "not sent", "connect", 0, why)
+		end
+	end
+	local ok, err = raw:connect(host, port, seconds, target)
 	if not ok then
 		return nil, err
 	end

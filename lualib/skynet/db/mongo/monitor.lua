@@ -22,7 +22,7 @@ local function topology_version(reply)
 end
 
 ---@param address string
----@param options { heartbeat: number, timeout: number, stream: boolean, appName: string|nil } in seconds
+---@param options { heartbeat: number, timeout: number, stream: boolean, appName: string|nil, tls: table|nil } seconds
 ---@param hooks { heard: fun(hello: table, rtt: number), lost: fun(err: any), on_event: fun(event: table)|nil }
 function monitor.new(address, options, hooks)
 	local self = setmetatable({ address = address, options = options, hooks = hooks, checks = 0 }, monitor)
@@ -42,7 +42,8 @@ end
 function monitor:ask()
 	local timeout = self.options.timeout
 	if not self.connection then
-		local connection, err = handshake.connect(self.address, { appName = self.options.appName }, timeout)
+		local connection, err = handshake.connect(self.address,
+			{ appName = self.options.appName, tls = self.options.tls }, timeout)
 		if not connection then
 			return nil, err
 		end

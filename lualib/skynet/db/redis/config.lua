@@ -1,14 +1,15 @@
 -- Where a Redis server is and how to talk to it: tables and URIs in one form.
 --
 --     redis://[[user]:password@]host[:port][/db][?option=value&...]
+--     rediss://...   the same with TLS, whose options are tls_ca_file=PATH and so on
 --     unix://[[user]:password@]/path/to/socket[?db=1&...]
-
 ---@class redis.conf
 ---@field host string|nil            name, IP, or the path of a Unix socket
 ---@field port integer|nil           6379
 ---@field path string|nil            of a Unix socket, instead of host and port
 ---@field username string|nil        with auth: an ACL user
 ---@field auth string|nil            password
+---@field tls boolean|reef.tls.options|nil
 ---@field db integer|nil
 ---@field name string|nil            CLIENT SETNAME
 ---@field resp 2|3|nil               protocol; 2
@@ -37,6 +38,15 @@ local function number(name, text)
 	return tonumber(text) or error(string.format("redis URI: %s is no number: %s", name, text), 0)
 end
 
+-- One of reef.tls.
+local function tls_option(conf, key, value)
+	if value == "true" or value == "false" then
+		value = value == "true"
+	end
+	conf.tls = conf.tls or {}
+	conf.tls[key] = value
+end
+
 local function options(conf, query)
 	for pair in query:gmatch "[^&]+" do
 		local key, value = pair:match "^([^=]+)=(.*)$"
@@ -44,6 +54,8 @@ local function options(conf, query)
 			conf[key] = number(key, unescape(value))
 		elseif key and names[key] then
 			conf[key] = unescape(value)
+		elseif key and key:match "^tls_" then
+			tls_option(conf, key:sub(5), unescape(value))
 		else
 			error("redis URI: unknown option " .. pair, 0)
 		end
@@ -98,14 +110,15 @@ function config.uri(uri)
 			error("redis URI: unix:// is followed by an absolute path", 0)
 		end
 		conf.path = unescape(path)
-	elseif scheme == "redis" or scheme == "tcp" then
+	elseif scheme == "redis" or scheme == "rediss" or scheme == "tcp" then
+		if scheme == "rediss" then
+			conf.tls = conf.tls or {}
+		end
 		address(conf, authority)
 		local db = path:match "^/?(.*)$"
 		if db ~= "" then
 			conf.db = number("db", db)
 		end
-	elseif scheme == "rediss" then
-		error("redis URI: rediss:// (TLS) is not supported yet", 0)
 	else
 		error("redis URI: unknown scheme " .. scheme, 0)
 	end
@@ -153,6 +166,7 @@ function config.new(conf, more)
 		end
 		c.where = (c.host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(c.host, c.port)
 	end
+	c.tls = c.tls and require "reef.tls".options(c.tls) or nil
 	c.timeout = positive(c, "timeout", 10)
 	c.connect_timeout = positive(c, "connect_timeout", 5)
 	c.pool = positive(c, "pool", 64)

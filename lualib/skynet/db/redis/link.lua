@@ -92,6 +92,10 @@ local function login(self, seconds)
 	local db = { core.handle(self.connection, seconds, true, false, nil, lost) }
 	for resp = conf.resp, 2, -1 do
 		local list = login_commands(conf, resp)
+		-- With TLS 1.3 a server that refuses our certificate says so after its handshake: let it answer something.
+		if conf.tls and #list == 0 then
+			core.pipeline(db, { { "PING" } }, {})
+		end
 		local replies = #list > 0 and core.pipeline(db, list, {}) or {}
 		local err
 		for _, reply in ipairs(replies) do
@@ -108,7 +112,13 @@ end
 local function attempt(self)
 	local conf, connection = self.conf, self.connection
 	local since = now()
-	local ok, why = connection:connect(conf.host, conf.port, conf.connect_timeout)
+	local target, ok, why
+	if conf.tls then
+		target, why = require "reef.tls".target(conf.tls, conf.host, conf.port)
+	end
+	if target or not conf.tls then
+		ok, why = connection:connect(conf.host, conf.port, conf.connect_timeout, target)
+	end
 	if not ok then
 		skynet.error(string.format("Connect to %s failed (%s)", conf.where, why))
 		return self:error("connect", why, since)

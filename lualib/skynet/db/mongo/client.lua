@@ -1,18 +1,17 @@
--- A deployment as one client sees it: its servers watched, their pools, and commands brought to the right one.
+-- A deployment as one client sees it: its servers, pools of connections to them, and commands brought to the right one.
 --
 -- One deadline holds for all that a command needs: finding a server, a connection, every attempt (attempts.lua).
 local attempts = require "skynet.db.mongo.attempts"
 local bson = require "bson"
 local errors = require "skynet.db.mongo.errors"
 local handshake = require "skynet.db.mongo.handshake"
-local monitor = require "skynet.db.mongo.monitor"
 local pool = require "skynet.db.mongo.pool"
-local sdam = require "skynet.db.mongo.sdam"
 local selection = require "skynet.db.mongo.selection"
 local session = require "skynet.db.mongo.session"
 local skynet = require "skynet"
 local tls = require "skynet.db.mongo.tls"
 local topology = require "skynet.db.mongo.topology"
+local view = require "skynet.db.mongo.view"
 
 ---@class mongo.command
 ---@field db string
@@ -63,7 +62,6 @@ function client.new(uri, options)
 		timeout = merged.timeoutMS,
 		retry_writes = merged.retryWrites ~= false,
 		retry_reads = merged.retryReads ~= false,
-		monitors = {},
 		pools = {},
 		waiting = {},
 		sessions = session.new_pool(),
@@ -78,6 +76,12 @@ function client.new(uri, options)
 		end
 	end)
 	self.topology:open()
+	self.view = view.new(uri, merged, self.tls, {
+		news = function(state)
+			self:news(state)
+		end,
+		event = self.on_event,
+	})
 	return self
 end
 
@@ -92,7 +96,7 @@ end
 
 function client:topology_event(event)
 	if event.name == "ServerOpening" then
-		self:watch(event.address)
+		self.pools[event.address] = self:new_pool(event.address)
 	elseif event.name == "ServerClosed" then
 		self:forget(event.address)
 	end
@@ -127,8 +131,7 @@ function client:new_pool(address)
 				{ credentials = self.credentials, appName = self.options.appName, tls = self.tls },
 				math.min(seconds, self.connect_timeout))
 			if not connection and err.code ~= "auth" then
-				self.topology:application_error(address, { type = "network", generation = generation })
-				self:changed()
+				self:suspect(address, { type = "network", generation = generation })
 			end
 			return connection, err
 		end,
@@ -138,44 +141,30 @@ function client:new_pool(address)
 	})
 end
 
-function client:watch(address)
-	self.pools[address] = self:new_pool(address)
-	self.monitors[address] = monitor.new(address,
-		{
-			heartbeat = self.heartbeat / 1000, timeout = self.connect_timeout, appName = self.options.appName,
-			tls = self.tls, stream = self.options.serverMonitoringMode ~= "poll",
-		}, {
-			heard = function(hello, rtt)
-				self:heard(address, hello, rtt)
-			end,
-			lost = function(err)
-				self.topology:lost(address, err)
-				self:changed()
-			end,
-			on_event = self.on_event,
-		})
-end
-
-function client:heard(address, hello, rtt)
-	local server = sdam.describe(address, hello)
-	server.roundTripTime = rtt
-	server.lastUpdateTime = now() * 1000
-	self.topology:heard(server)
-	local current = self.topology.description.servers[address]
-	if current and current.type ~= "Unknown" and self.pools[address] then
-		self.pools[address]:ready()
+-- What is known of the deployment now.
+function client:news(state)
+	self.topology:replace(state.description)
+	for address, connections in pairs(self.pools) do
+		if (state.generations[address] or 0) > (self.view.generations[address] or 0) then
+			self.topology:clear(address)
+		end
+		if state.description.servers[address].type ~= "Unknown" then
+			connections:ready()
+		end
 	end
 	self:changed()
 end
 
 function client:forget(address)
-	local watcher, connections = self.monitors[address], self.pools[address]
-	self.monitors[address], self.pools[address] = nil, nil
-	if watcher then
-		watcher:close()
-	end
-	if connections then
-		connections:close()
+	self.pools[address]:close()
+	self.pools[address] = nil
+end
+
+-- Thinks the worst of a server until the hub has looked.
+function client:suspect(address, err)
+	if self.topology:application_error(address, err) then
+		self.view:report(self.topology.description.servers[address], err.reply)
+		self:changed()
 	end
 end
 
@@ -202,8 +191,7 @@ end
 -- Has every server been asked, in vain?
 function client:all_lost()
 	for address in pairs(self.topology.description.servers) do
-		local watcher = self.monitors[address]
-		if not watcher or watcher.checks == 0 then
+		if (self.view.checks[address] or 0) == 0 then
 			return false
 		end
 	end
@@ -226,12 +214,10 @@ function client:suitable(operation)
 	return servers
 end
 
-function client:wait_for_change(seconds)
+function client:wait_for_change(seconds, once)
 	local token = {}
 	self.waiting[#self.waiting + 1] = token
-	for _, watcher in pairs(self.monitors) do
-		watcher:want()
-	end
+	self.view:want(seconds, once)
 	skynet.sleep(math.max(1, math.ceil(seconds * 100)), token)
 end
 
@@ -258,7 +244,7 @@ function client:select(operation, deadline, once)
 		elseif once and self:all_lost() then
 			error(self:no_server(operation, since, "no server answers"), 0)
 		end
-		self:wait_for_change(left)
+		self:wait_for_change(left, once)
 	end
 	error(errors.new({ code = "closed", outcome = "not sent", command = operation.name }, "the client is closed"), 0)
 end
@@ -324,16 +310,10 @@ function client:report(address, entry, err, reply)
 	if err and blameless[err.code] then
 		return
 	end
-	local kind = reply and "command" or err.code == "timeout" and "timeout" or "network"
-	local changed = self.topology:application_error(address, {
-		type = kind, reply = reply, generation = entry.generation, handshake_done = true,
+	self:suspect(address, {
+		type = reply and "command" or err.code == "timeout" and "timeout" or "network", reply = reply,
+		generation = entry.generation, handshake_done = true,
 	})
-	if changed then
-		if self.monitors[address] then
-			self.monitors[address]:want()
-		end
-		self:changed()
-	end
 end
 
 local function pool_error(server, op, err)
@@ -424,6 +404,7 @@ function client:close()
 		})
 	end
 	self.closed = true
+	self.view:close()
 	self.topology:close()
 	self:changed()
 end

@@ -1,5 +1,6 @@
 -- Watches one server: asks hello every heartbeat, sooner when somebody wants to know, and says what it heard. A server
--- that can is asked once and then speaks up by itself when something changes (a stream of replies).
+-- that can is asked once and then speaks up by itself when something changes (a stream of replies). Such a stream says
+-- nothing of the way to the server, so its round trips are measured on a connection beside.
 local bson = require "bson"
 local handshake = require "skynet.db.mongo.handshake"
 local selection = require "skynet.db.mongo.selection"
@@ -10,6 +11,8 @@ monitor.__index = monitor
 
 -- A server is not asked more often than this, in seconds.
 local SMALLEST_INTERVAL = 0.5
+-- Round trips whose smallest is told.
+local SAMPLES = 10
 
 local function now()
 	return skynet.hpc() / 1e9
@@ -21,12 +24,22 @@ local function topology_version(reply)
 	return version and { processId = version.processId, counter = bson.int64(version.counter) }
 end
 
+---@class mongo.monitor_hooks
+---@field heard fun(hello: table, rtt: number, min_rtt: number) round trips in ms: average, smallest
+---@field lost fun(err: any)
+---@field checked fun() behind each of these
+---@field on_event fun(event: table)|nil
+
 ---@param address string
 ---@param options { heartbeat: number, timeout: number, stream: boolean, appName: string|nil, tls: table|nil } seconds
----@param hooks { heard: fun(hello: table, rtt: number), lost: fun(err: any), on_event: fun(event: table)|nil }
+---@param hooks mongo.monitor_hooks
 function monitor.new(address, options, hooks)
-	local self = setmetatable({ address = address, options = options, hooks = hooks, checks = 0 }, monitor)
+	local self = setmetatable({ address = address, options = options, hooks = hooks, checks = 0, samples = {},
+		samples_token = {} }, monitor)
 	skynet.fork(self.run, self)
+	if options.stream then
+		skynet.fork(self.measure, self)
+	end
 	return self
 end
 
@@ -84,23 +97,73 @@ function monitor:check()
 	local started = now()
 	local reply, err = self:ask()
 	local duration = now() - started
-	if self.over then
+	if self.over or (not reply and self.cancelled) then
+		self.cancelled, self.version = nil, nil
 		return true
 	end
 	self.checks = self.checks + 1
 	if not reply then
-		self.average, self.version = nil, nil
+		self.average, self.samples, self.version = nil, {}, nil
 		self:emit("ServerHeartbeatFailed", { duration = duration, failure = err })
 		self.hooks.lost(err)
+		self.hooks.checked()
 		return false
 	end
+	if self.cancelled then
+		self.cancelled = nil
+		self:disconnect()
+	end
 	if not awaited then
-		self.average = selection.average(self.average, duration * 1000)
+		self:sample(duration)
 	end
 	self.version = self.options.stream and reply.ok == 1 and topology_version(reply) or nil
 	self:emit("ServerHeartbeatSucceeded", { duration = duration, reply = reply })
-	self.hooks.heard(reply, self.average)
+	self.hooks.heard(reply, self.average, self.smallest)
+	self.hooks.checked()
 	return true
+end
+
+function monitor:sample(seconds)
+	self.average = selection.average(self.average, seconds * 1000)
+	table.insert(self.samples, seconds * 1000)
+	if #self.samples > SAMPLES then
+		table.remove(self.samples, 1)
+	end
+	-- One alone says too little.
+	self.smallest = self.samples[2] and math.min(table.unpack(self.samples)) or 0
+end
+
+-- Measures round trips while the server speaks up by itself.
+function monitor:measure()
+	local connection
+	local function forget()
+		if connection then
+			connection.raw:close()
+			connection = nil
+		end
+	end
+	while not self.over do
+		skynet.sleep(math.ceil(self.options.heartbeat * 100), self.samples_token)
+		if self.over then
+			break
+		elseif not self.version then
+			forget()
+		elseif not connection then
+			connection = handshake.connect(self.address,
+				{ appName = self.options.appName, tls = self.options.tls }, self.options.timeout)
+		end
+		if connection then
+			local started = now()
+			local reply = connection.raw:request(self.options.timeout, "", "hello", nil, nil, "hello", 1, "helloOk", true,
+				"$db", "admin")
+			if not reply then
+				forget()
+			elseif self.version then
+				self:sample(now() - started)
+			end
+		end
+	end
+	forget()
 end
 
 function monitor:run()
@@ -142,6 +205,15 @@ function monitor:pause(started)
 	end
 end
 
+---The server is suspected to be gone: it is asked again, also when it would speak up by itself.
+function monitor:recheck()
+	if self:awaits() then
+		self.cancelled = true
+		self.connection.raw:close()
+	end
+	self:want()
+end
+
 ---Somebody waits for news of this server.
 function monitor:want()
 	self.wanted = true
@@ -153,6 +225,7 @@ end
 function monitor:close()
 	self.over = true
 	skynet.wakeup(self)
+	skynet.wakeup(self.samples_token)
 	self:disconnect()
 end
 

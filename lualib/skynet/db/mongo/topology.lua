@@ -38,20 +38,26 @@ function topology:emit(name, fields)
 	self.on_event(fields)
 end
 
+---Another description is the current one from now on. Events tell the difference.
+---@param new mongo.topology
+---@param changed mongo.server|nil what led to it; it may not be in it
 function topology:replace(new, changed)
 	local previous = self.description
 	self.description = new
-	local before = changed and previous.servers[changed.address]
-	local after = changed and (new.servers[changed.address] or changed)
-	if before and not sdam.equal(before, after) then
-		self:emit("ServerDescriptionChanged", { address = changed.address, previous = before, new = after })
+	local addresses = sorted_keys(previous.servers)
+	for _, address in ipairs(addresses) do
+		local before = previous.servers[address]
+		local after = new.servers[address] or changed and changed.address == address and changed
+		if after and after ~= before and not sdam.equal(before, after) then
+			self:emit("ServerDescriptionChanged", { address = address, previous = before, new = after })
+		end
 	end
-	for _, address in ipairs(sorted_keys(previous.servers)) do
+	for _, address in ipairs(addresses) do
 		if not new.servers[address] then
 			self:emit("ServerClosed", { address = address })
 		end
 	end
-	if not before or not self:same(previous, new) then
+	if not addresses[1] or not self:same(previous, new) then
 		self:emit("TopologyDescriptionChanged", { previous = previous, new = new })
 	end
 	for _, address in ipairs(sorted_keys(new.servers)) do

@@ -1,0 +1,307 @@
+-- The deployments that a process watches, each once however many clients it has. Runs in a service of its own.
+--
+-- Clients join (skynet.db.mongo.view) and then wait for news with one request after the other: the answer comes when
+-- what is known of the deployment differs from what they have seen. So a client that is gone is found by its request,
+-- which cannot be answered any more. A deployment that nobody asks after is forgotten after a while.
+local monitor = require "skynet.db.mongo.monitor"
+local process = require "reef.process"
+local sdam = require "skynet.db.mongo.sdam"
+local skynet = require "skynet"
+require "skynet.manager"
+local topology = require "skynet.db.mongo.topology"
+
+local hub = {}
+
+-- Seconds for which a deployment is watched without a client, and for which a client may be away between two requests.
+local LINGER, AWAY = 10, 60
+-- Changes of a server's round trip (ms, and as a part of it) and of its lag (ms) that clients need not hear of at once.
+local RTT_CHANGE, RTT_RATIO, LAG_CHANGE = 2, 0.25, 5000
+
+---@class mongo.hub.client
+---@field response function|nil answers its request
+---@field seen integer version that it has
+---@field away number since when it has no request
+---@field waits_until number|nil waits for a server until then
+---@field eager boolean|nil wants to hear of the next check, whatever comes of it
+---@field suspects table<string, integer> number of its last report of a server that is being looked after
+---@field heard table<string, integer> the same, of those that were
+---@field listens boolean|nil wants events
+---@field events table[]
+
+---@class mongo.hub.deployment
+---@field key string
+---@field topology mongo.topology_state
+---@field monitors table<string, table>
+---@field clients table<integer, mongo.hub.client>
+---@field version integer
+local deployment = {}
+deployment.__index = deployment
+
+local deployments = {} ---@type table<string, mongo.hub.deployment>
+local last_id = 0
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+-- ---- what is known ----
+
+---@param key string
+---@param spec table hosts and options, as of a connection string
+function deployment.new(key, spec)
+	local self = setmetatable({
+		key = key, options = spec.options, tls = spec.tls, monitors = {}, clients = {}, version = 1, told_generations = {},
+	}, deployment)
+	self.topology = topology.new(spec, function(event)
+		if event.name == "ServerOpening" then
+			self:watch(event.address)
+		elseif event.name == "ServerClosed" then
+			self.monitors[event.address]:close()
+			self.monitors[event.address] = nil
+		end
+	end)
+	deployments[key] = self
+	self.topology:open()
+	self:note()
+	return self
+end
+
+function deployment:watch(address)
+	local o = self.options
+	if o.loadBalanced then
+		return
+	end
+	self.monitors[address] = monitor.new(address, {
+		heartbeat = (o.heartbeatFrequencyMS or 10000) / 1000, timeout = (o.connectTimeoutMS or 10000) / 1000,
+		appName = o.appName, tls = self.tls, stream = o.serverMonitoringMode ~= "poll",
+	}, {
+		heard = function(hello, rtt, min_rtt)
+			local server = sdam.describe(address, hello)
+			server.roundTripTime, server.minRoundTripTime = rtt, min_rtt
+			server.lastUpdateTime = now() * 1000
+			self.topology:heard(server)
+		end,
+		lost = function(err)
+			self.topology:lost(address, tostring(err))
+		end,
+		checked = function()
+			self:publish(address)
+		end,
+		on_event = function(event)
+			self:tell(event)
+		end,
+	})
+end
+
+-- Remembers what clients are told.
+function deployment:note()
+	self.told = self.topology.description
+	local checks, generations = {}, {}
+	for address, watcher in pairs(self.monitors) do
+		checks[address] = watcher.checks
+	end
+	for address, generation in pairs(self.topology.generations) do
+		generations[address] = generation
+	end
+	self.told_generations = generations
+	self.packed = skynet.packstring { description = self.told, generations = generations, checks = checks }
+end
+
+local function lag(server)
+	return server.lastWriteDate and server.lastUpdateTime - server.lastWriteDate
+end
+
+-- Have times moved so far that another server might be chosen?
+local function drifted(before, after)
+	local a, b = before.roundTripTime, after.roundTripTime
+	if a and b and math.abs(a - b) > math.max(RTT_CHANGE, a * RTT_RATIO) then
+		return true
+	end
+	local x, y = lag(before), lag(after)
+	return (x == nil) ~= (y == nil) or (x ~= nil and math.abs(x - y) > LAG_CHANGE)
+end
+
+function deployment:has_news()
+	local told, current = self.told, self.topology.description
+	for address, generation in pairs(self.topology.generations) do
+		if generation ~= self.told_generations[address] then
+			return true
+		end
+	end
+	if told == current then
+		return false
+	elseif not self.topology:same(told, current) then
+		return true
+	end
+	local first = next(current.servers)
+	local choice = next(current.servers, first) ~= nil
+	for address, server in pairs(current.servers) do
+		if choice and drifted(told.servers[address], server) then
+			return true
+		end
+	end
+	return false
+end
+
+-- ---- clients ----
+
+function deployment:answer(id, c)
+	local response, events, heard = c.response, c.events, c.heard
+	c.response, c.events, c.heard, c.eager, c.waits_until = nil, {}, {}, nil, nil
+	c.seen, c.away = self.version, now()
+	if not response(true, self.version, self.packed, events, heard) then
+		self:drop(id)
+	end
+end
+
+---Tells those who have to know.
+---@param checked string|nil address of a server that was asked just now
+function deployment:publish(checked)
+	if self:has_news() then
+		self.version = self.version + 1
+		self:note()
+	elseif checked then
+		self:note()
+	end
+	for id, c in pairs(self.clients) do
+		if checked and c.waits_until and c.waits_until > now() and self.monitors[checked] then
+			self.monitors[checked]:want()
+		end
+		if checked and c.suspects[checked] then
+			c.heard[checked], c.suspects[checked] = c.suspects[checked], nil
+		end
+		if not c.response then
+			if now() - c.away > AWAY then
+				self:drop(id)
+			end
+		elseif c.seen ~= self.version or (checked and c.eager) or c.events[1] or next(c.heard) then
+			self:answer(id, c)
+		elseif checked and not c.response "TEST" then
+			self:drop(id)
+		end
+	end
+end
+
+function deployment:tell(event)
+	event.failure = event.failure and tostring(event.failure)
+	for id, c in pairs(self.clients) do
+		if c.listens then
+			c.events[#c.events + 1] = event
+			if c.response then
+				self:answer(id, c)
+			end
+		end
+	end
+end
+
+function deployment:drop(id)
+	self.clients[id] = nil
+	if next(self.clients) == nil then
+		self.alone = now()
+		skynet.timeout(LINGER * 100, function()
+			if next(self.clients) == nil and now() - self.alone >= LINGER and deployments[self.key] == self then
+				deployments[self.key] = nil
+				self.topology:close()
+			end
+		end)
+	end
+end
+
+-- ---- what clients ask for ----
+
+local function find(key, id)
+	local self = deployments[key]
+	return self, self and self.clients[id]
+end
+
+local command = {}
+
+function command.JOIN(key, spec, listens)
+	local self = deployments[key] or deployment.new(key, spec)
+	last_id = last_id + 1
+	self.clients[last_id] = {
+		seen = self.version, away = now(), events = {}, suspects = {}, heard = {}, listens = listens,
+	}
+	skynet.retpack(last_id, self.version, self.packed)
+end
+
+-- Answered when there is something to say; with nothing at all to those who have to join again.
+function command.NEWS(key, id, seen)
+	local self, c = find(key, id)
+	if not c then
+		skynet.retpack(nil)
+		return
+	end
+	c.seen, c.response = seen, skynet.response()
+	if seen ~= self.version or c.events[1] or next(c.heard) then
+		self:answer(id, c)
+	end
+end
+
+function command.LEAVE(key, id)
+	local self, c = find(key, id)
+	if c then
+		if c.response then
+			c.response(true, nil)
+		end
+		self:drop(id)
+	end
+end
+
+-- Somebody waits for a server, so many seconds or until there is news. `eager`: he wants to know also of one in vain.
+function command.WANT(key, id, seconds, eager)
+	local self, c = find(key, id)
+	if c then
+		c.eager = c.eager or eager
+		c.waits_until = math.max(c.waits_until or 0, now() + seconds)
+		for _, watcher in pairs(self.monitors) do
+			watcher:want()
+		end
+	end
+end
+
+-- A client met an error, its report number `n`. What a server says of itself is believed; whether it is still there is
+-- found out first, before others hear of it. The client thinks the worst until it is told that this was looked into.
+function command.REPORT(key, id, n, address, reply, generation)
+	local self, c = find(key, id)
+	local watcher = c and self.monitors[address]
+	if watcher and not reply then
+		c.suspects[address] = n
+		watcher:recheck()
+	elseif c then
+		if watcher and self.topology:application_error(address, {
+			type = "command", reply = reply, generation = generation, handshake_done = true,
+		}) then
+			watcher:want()
+		end
+		c.heard[address] = n
+		self:publish()
+	end
+end
+
+-- What is watched, for those who look after a process.
+function command.STAT()
+	local list = {}
+	for key, self in pairs(deployments) do
+		local clients, servers = 0, {}
+		for _ in pairs(self.clients) do
+			clients = clients + 1
+		end
+		for address, server in pairs(self.topology.description.servers) do
+			servers[address] = { type = server.type, rtt = server.roundTripTime, error = server.error }
+		end
+		list[key] = { type = self.topology.description.type, clients = clients, servers = servers }
+	end
+	skynet.retpack(list)
+end
+
+function hub.run()
+	skynet.start(function()
+		process.daemon()
+		skynet.dispatch("lua", function(_, _, name, ...)
+			command[name](...)
+		end)
+	end)
+end
+
+return hub

@@ -1,0 +1,148 @@
+-- A client's view of its deployment, which is watched once for all services of the process: see skynet.db.mongo.hub.
+--
+-- A coroutine asks the hub for news as long as the view is open. What the client finds out itself it tells the hub.
+local sdam = require "skynet.db.mongo.sdam"
+local skynet = require "skynet"
+
+---@class mongo.view
+---@field generations table<string, integer> how often the hub has given up the connections of an address
+---@field suspects table<string, { n: integer, server: mongo.server }> as servers are seen until the hub has looked
+---@field checks table<string, integer> how often a server was asked since the view was opened
+local view = {}
+view.__index = view
+
+local FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2
+
+-- Options of connection strings that make a difference to what is watched, and how.
+local OPTIONS = {
+	"replicaSet", "directConnection", "loadBalanced", "heartbeatFrequencyMS", "connectTimeoutMS", "serverMonitoringMode",
+	"appName",
+}
+
+-- What the hub has to know, and what tells one deployment from another.
+local function identify(uri, options, tls)
+	local spec, key = { hosts = uri.hosts, options = {}, tls = tls }, {}
+	for i, host in ipairs(uri.hosts) do
+		key[i] = ("%s:%s"):format(host.host, host.port)
+	end
+	for _, name in ipairs(OPTIONS) do
+		spec.options[name] = options[name]
+		key[#key + 1] = ("%s=%s"):format(name, options[name])
+	end
+	key[#key + 1] = tls and require "reef.tls".key(tls)
+	return spec, table.concat(key, " ")
+end
+
+---@param uri mongo.uri
+---@param options table
+---@param tls reef.tls.options|nil
+---@param hooks { news: fun(state: table), event: fun(event: table)|nil }
+function view.new(uri, options, tls, hooks)
+	local self = setmetatable({ hooks = hooks, generations = {}, checks = {}, suspects = {}, reports = 0 }, view)
+	self.spec, self.key = identify(uri, options, tls)
+	skynet.fork(self.run, self)
+	return self
+end
+
+local function ask(self, ...)
+	return skynet.call(self.hub, "lua", ...)
+end
+
+local function tell(self, name, ...)
+	if self.id then
+		skynet.send(self.hub, "lua", name, self.key, self.id, ...)
+	end
+end
+
+-- News may have been on their way while we reported something.
+function view:doubt(description, heard)
+	for address, suspect in pairs(self.suspects) do
+		if not description.servers[address] or (heard[address] or 0) >= suspect.n then
+			self.suspects[address] = nil
+		else
+			description = sdam.update(description, suspect.server)
+		end
+	end
+	return description
+end
+
+function view:take(version, packed, events, heard)
+	for _, event in ipairs(events) do
+		self.hooks.event(event)
+	end
+	self.version = version
+	local state = skynet.unpack(packed)
+	state.description = self:doubt(state.description, heard)
+	for address, checks in pairs(state.checks) do
+		self.checks[address] = checks - (self.before[address] or 0)
+	end
+	self.hooks.news(state)
+	self.generations = state.generations
+end
+
+function view:join()
+	self.hub = skynet.uniqueservice "reef_mongo"
+	local id, version, packed = ask(self, "JOIN", self.key, self.spec, self.hooks.event ~= nil)
+	self.id = id
+	local state = skynet.unpack(packed)
+	self.before = state.checks
+	self.generations = state.generations
+	self.suspects = {}
+	self:take(version, packed, {}, {})
+end
+
+function view:follow()
+	while not self.closed do
+		local version, packed, events, heard = ask(self, "NEWS", self.key, self.id, self.version)
+		if not version then
+			return
+		elseif not self.closed then
+			self:take(version, packed, events, heard)
+		end
+	end
+end
+
+function view:run()
+	local pause = FIRST_PAUSE
+	while not self.closed do
+		local ok, err = pcall(self.join, self)
+		if ok then
+			pause = FIRST_PAUSE
+			ok, err = pcall(self.follow, self)
+		end
+		if not ok then
+			tell(self, "LEAVE")
+		end
+		self.id = nil
+		if not ok and not self.closed then
+			skynet.error("mongo: " .. tostring(err))
+			skynet.sleep(math.ceil(pause * 100))
+			pause = math.min(pause * 2, LONGEST_PAUSE)
+		end
+	end
+end
+
+---Somebody waits for a server. `eager`: and wants to know when there is none.
+function view:want(seconds, eager)
+	tell(self, "WANT", seconds, eager)
+end
+
+---A server is suspected to be gone; or, with a reply, it said that it is not what it was.
+---@param server mongo.server as it is to be seen until the hub has looked
+---@param reply table|nil
+function view:report(server, reply)
+	local address = server.address
+	self.reports = self.reports + 1
+	self.suspects[address] = { n = self.reports, server = server }
+	tell(self, "REPORT", self.reports, address, reply and {
+		ok = reply.ok, code = reply.code, errmsg = reply.errmsg, topologyVersion = reply.topologyVersion,
+		writeConcernError = reply.writeConcernError,
+	}, self.generations[address])
+end
+
+function view:close()
+	self.closed = true
+	tell(self, "LEAVE")
+end
+
+return view

@@ -46,12 +46,12 @@ function command.count(n, key)
 	return sure, maybe
 end
 
----Many requests at once; how many were answered within the time.
-function command.flood(n, cs)
-	local answered = 0
-	for i = 1, n do
+---A command many times at once; how many were answered within the time.
+function command.flood(n, cs, name, ...)
+	local answered, args = 0, table.pack(...)
+	for _ = 1, n do
 		skynet.fork(function()
-			if pcall(db.echo, db, i) then
+			if pcall(db[name], db, table.unpack(args, 1, args.n)) then
 				answered = answered + 1
 			end
 		end)

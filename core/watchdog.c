@@ -23,7 +23,7 @@
 #include "worker_private.h"
 
 #define TICK_NS 2000000
-#define IDLE_TICKS 50           /* without a busy worker, before it sleeps */
+#define IDLE_TICKS 2            /* without a busy worker, before it sleeps: a tick costs as much as waking it again */
 #define ENDLESS_NS 5000000000u  /* in one message, before it is reported, again and again */
 #define INTERRUPT_NS 100000000u /* grace for a service that is to end */
 
@@ -71,10 +71,13 @@ static void tick(void) {
 	}
 	if (stuck == 0)
 		return;
-	if (stuck == n)
+	if (stuck == n) {
 		reef_poller_poll(REEF_POLL_LOOK);
-	else if (work_behind || !reef_global_queue_empty() || !reef_poller_is_held())
+		/* A worker that came out meanwhile found the poller held and went to bed. */
 		reef_scheduler_wake_one();
+	} else if (work_behind || !reef_global_queue_empty() || !reef_poller_is_held()) {
+		reef_scheduler_wake_one();
+	}
 }
 
 static void sleep_until_noticed(void) {

@@ -156,8 +156,9 @@ static struct reef_service *spin(struct reef_worker *worker) {
 
 static void park(struct reef_worker *worker) {
 	reef_scheduler_park_begin(worker);
-	/* Work that was published before others could see us in bed is ours to find. */
-	if (reef_scheduler_has_work() || reef_scheduler_stopping()) {
+	/* Work that was published before others could see us in bed is ours to find; and who held the poller may have let
+	 * go of it without waiting. */
+	if (reef_scheduler_has_work() || !reef_poller_is_held() || reef_scheduler_stopping()) {
 		if (reef_scheduler_park_cancel(worker))
 			return;
 	}

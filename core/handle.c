@@ -44,6 +44,11 @@ struct reef_service *reef_handle_find(uint32_t handle) {
 	return service && service->handle == handle ? service : NULL;
 }
 
+const void *reef_handle_hint(uint32_t handle) {
+	struct table *table = atomic_load_explicit(&current, memory_order_acquire);
+	return atomic_load_explicit(place(table, handle), memory_order_relaxed);
+}
+
 static struct table *grow(struct table *old) {
 	struct table *table = table_new(old ? old->size * 2 : FIRST_SIZE);
 	for (uint32_t i = 0; old && i < old->size; i++) {

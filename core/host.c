@@ -371,7 +371,7 @@ static void snlua_release(struct reef_service *service) {
 }
 
 const struct reef_module reef_snlua_module = {
-		.name = "snlua", .init = snlua_init, .release = snlua_release, .signal = snlua_signal};
+		.name = "snlua", .init = snlua_init, .release = snlua_release, .signal = snlua_signal, .warm = reef_host_warm};
 
 void reef_host_setup(void) {
 	catch_interrupts();

@@ -129,61 +129,57 @@ struct reef_response {
 };
 
 struct reef_host {
+	/* What every message looks at comes first. */
 	lua_State *L;
 	struct reef_service *service;
 	uint32_t handle;
-	char *args; /* until the VM is booted */
-
-	struct reef_task none;    /* header of the main thread and of coroutines that user code makes */
-	struct reef_task blocked; /* header of a user's coroutine while it is suspended by a wait of its task */
-	struct reef_task gone;    /* header of a coroutine whose task has been dropped */
+	int32_t last_session;
 	struct reef_task *running;
-	lua_State *active; /* the innermost coroutine that runs */
-	lua_State *from;   /* who resumes tasks: NULL, or the thread of a raw callback */
-	struct reef_task *all;
+	struct reef_task *last_waiter; /* the last one that has begun to wait */
+	lua_State *active;             /* the innermost coroutine that runs */
+	lua_State *from;               /* who resumes tasks: NULL, or the thread of a raw callback */
 	struct reef_task *pool;
-	struct reef_task *spare; /* memory of dropped tasks, kept so that an old pointer can be looked at */
 	uint32_t pooled, pool_low, pool_window;
-	uint64_t serial; /* of the last task */
-
+	int raw_callback; /* registry; 0: the dispatcher */
+	uint64_t serial;  /* of the last task */
 	struct reef_task_queue wakes, failures, forks;
 	struct reef_sessions sessions;
-	int32_t last_session;
-	bool sessions_wrapped; /* numbers begin anew: some may still be in use */
-	struct reef_response *responses;
-	struct reef_protocol *protocols; /* [0] is always `lua` */
-	int protocol_count;
 	const struct reef_message *incoming; /* the message being dispatched */
-
-	int functions;       /* registry: sessions' index + 1 -> function */
-	int tokens;          /* registry: token -> task; 0 until needed */
-	int raw_callback;    /* registry; 0: the dispatcher */
-	int unknown_request; /* registry; 0: the default */
-	int unknown_response;
-	uint32_t trace_count;   /* tags made */
+	struct reef_protocol *protocols;     /* [0] is always `lua` */
+	int protocol_count;
 	uint32_t trace_pending; /* tags announced for requests to come */
+	uint32_t profiled;
+	int interrupt;         /* set by other threads: make it raise */
+	bool sessions_wrapped; /* numbers begin anew: some may still be in use */
 	bool raw_forward;
 	bool booted;           /* the main chunk has been run */
 	bool collector_chosen; /* collectgarbage has set a mode */
 	bool completed;        /* the table skynet has its rarely used part */
 	bool exiting;
-	struct reef_task *exiting_task; /* the one that called skynet.exit */
-
-	char *warning; /* the pieces so far */
 	bool no_warnings;
-	char *errors; /* what went wrong in this turn */
-	size_t errors_size;
-
-	size_t memory, memory_limit, memory_report;
 	bool no_limit; /* allocation must not fail now: no protected call is active */
-
-	bool (*intercept)(void *ud, struct reef_message *m);
-	void *intercept_ud;
-
+	size_t memory, memory_limit, memory_report;
+	char *errors;            /* what went wrong in this turn */
 	struct reef_host *outer; /* on the same thread, while this one is inside the engine's call */
 	pthread_t thread;        /* that runs it now; 0: none. Read by others */
-	int interrupt;           /* set by other threads: make it raise */
-	uint32_t profiled;
+
+	struct reef_task none;    /* header of the main thread and of coroutines that user code makes */
+	struct reef_task blocked; /* header of a user's coroutine while it is suspended by a wait of its task */
+	struct reef_task gone;    /* header of a coroutine whose task has been dropped */
+	struct reef_task *all;
+	struct reef_task *spare;        /* memory of dropped tasks, kept so that an old pointer can be looked at */
+	struct reef_task *exiting_task; /* the one that called skynet.exit */
+	struct reef_response *responses;
+	bool (*intercept)(void *ud, struct reef_message *m);
+	void *intercept_ud;
+	int functions;       /* registry: sessions' index + 1 -> function */
+	int tokens;          /* registry: token -> task; 0 until needed */
+	int unknown_request; /* registry; 0: the default */
+	int unknown_response;
+	uint32_t trace_count; /* tags made */
+	char *args;           /* until the VM is booted */
+	char *warning;        /* the pieces so far */
+	size_t errors_size;
 };
 
 static inline struct reef_task *reef_task_header(lua_State *L) {
@@ -252,5 +248,9 @@ int32_t reef_host_new_session(struct reef_host *host);
 extern const struct reef_module reef_snlua_module;
 void reef_host_enter(struct reef_host *host);
 void reef_host_leave(struct reef_host *host);
+
+/* ---- warm.c ---- */
+/* As reef_module.warm. */
+void reef_host_warm(struct reef_service *service);
 
 #endif

@@ -3,14 +3,16 @@
 
 #include <pthread.h>
 #include <stddef.h>
+#include <string.h>
 
-#include "service_private.h"
+#include "alloc.h"
 
 #define MASK (REEF_RUN_QUEUE_SIZE - 1)
+#define TAKEN (REEF_RUN_QUEUE_SIZE / 4) /* at most, from the process' queue at a time */
 
 static pthread_mutex_t global_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct reef_service *global_head;
-static struct reef_service **global_tail = &global_head;
+static struct reef_service **global; /* a ring */
+static size_t global_size, global_head;
 static atomic_size_t global_count;
 
 void reef_run_queue_push(struct reef_run_queue *queue, struct reef_service *service) {
@@ -65,28 +67,70 @@ bool reef_run_queue_empty(const struct reef_run_queue *queue) {
 		   atomic_load_explicit(&queue->tail, memory_order_relaxed);
 }
 
+struct reef_service *reef_run_queue_peek(struct reef_run_queue *queue, unsigned n) {
+	unsigned tail = atomic_load_explicit(&queue->tail, memory_order_relaxed);
+	unsigned head = atomic_load_explicit(&queue->head, memory_order_acquire);
+	return tail - head > n ? atomic_load_explicit(&queue->slot[(head + n) & MASK], memory_order_relaxed) : NULL;
+}
+
+static void grow(void) {
+	size_t size = global_size ? global_size * 2 : REEF_RUN_QUEUE_SIZE, first = global_size - global_head;
+	struct reef_service **ring = reef_malloc(size * sizeof(*ring));
+	if (global_size > 0) {
+		memcpy(ring, global + global_head, first * sizeof(*ring));
+		memcpy(ring + first, global, global_head * sizeof(*ring));
+	}
+	reef_free(global);
+	global = ring;
+	global_size = size;
+	global_head = 0;
+}
+
 void reef_global_queue_push(struct reef_service *service) {
 	pthread_mutex_lock(&global_lock);
-	service->run_link = NULL;
-	*global_tail = service;
-	global_tail = &service->run_link;
-	atomic_fetch_add(&global_count, 1);
+	size_t count = atomic_load_explicit(&global_count, memory_order_relaxed);
+	if (count == global_size)
+		grow();
+	global[(global_head + count) & (global_size - 1)] = service;
+	atomic_store(&global_count, count + 1);
 	pthread_mutex_unlock(&global_lock);
+}
+
+/* Under the lock; there is one. */
+static struct reef_service *pop(void) {
+	struct reef_service *service = global[global_head];
+	size_t count = atomic_load_explicit(&global_count, memory_order_relaxed) - 1;
+	global_head = (global_head + 1) & (global_size - 1);
+	atomic_store(&global_count, count);
+	if (count == 0 && global_size > REEF_RUN_QUEUE_SIZE) {
+		reef_free(global);
+		global = NULL;
+		global_size = global_head = 0;
+	}
+	return service;
 }
 
 struct reef_service *reef_global_queue_pop(void) {
 	if (reef_global_queue_empty())
 		return NULL;
 	pthread_mutex_lock(&global_lock);
-	struct reef_service *service = global_head;
-	if (service) {
-		global_head = service->run_link;
-		if (global_head == NULL)
-			global_tail = &global_head;
-		atomic_fetch_sub(&global_count, 1);
-	}
+	struct reef_service *service = reef_global_queue_empty() ? NULL : pop();
 	pthread_mutex_unlock(&global_lock);
 	return service;
+}
+
+struct reef_service *reef_global_queue_take(struct reef_run_queue *own) {
+	if (reef_global_queue_empty())
+		return NULL;
+	struct reef_service *first = NULL;
+	pthread_mutex_lock(&global_lock);
+	size_t n = (atomic_load_explicit(&global_count, memory_order_relaxed) + 1) / 2;
+	if (n > 0)
+		first = pop();
+	for (size_t i = 1; i < n && i < TAKEN; i++)
+		reef_run_queue_push(own, pop());
+	pthread_mutex_unlock(&global_lock);
+	return first;
 }
 
 bool reef_global_queue_empty(void) {

@@ -1,8 +1,8 @@
 /* Run queues: a bounded one for each worker, which others may steal from, and one for the process.
  *
  * The worker's own queue is a ring with one producer, its owner, and many consumers: the owner and thieves take from the
- * head by compare-and-swap. What does not fit goes to the process' queue, a list under a lock, which also takes what
- * threads schedule that are no workers.
+ * head by compare-and-swap. What does not fit goes to the process' queue, a ring that grows, under a lock, which also
+ * takes what threads schedule that are no workers. Queues never touch the services: those may be far from the cache.
  */
 #ifndef REEF_RUN_QUEUE_H
 #define REEF_RUN_QUEUE_H
@@ -25,6 +25,9 @@ struct reef_run_queue {
 void reef_run_queue_push(struct reef_run_queue *queue, struct reef_service *service);
 /* Owner only. NULL if empty. */
 struct reef_service *reef_run_queue_pop(struct reef_run_queue *queue);
+/* The one that will be popped after `n` others; NULL if there are not so many, or another worker may have taken it. It may
+ * be looked at until the caller's next quiescent point. Owner only. */
+struct reef_service *reef_run_queue_peek(struct reef_run_queue *queue, unsigned n);
 /* Moves half of another worker's queue into the calling worker's own and returns one of them; NULL if there is none. */
 struct reef_service *reef_run_queue_steal(struct reef_run_queue *own, struct reef_run_queue *other);
 bool reef_run_queue_empty(const struct reef_run_queue *queue);
@@ -32,6 +35,8 @@ bool reef_run_queue_empty(const struct reef_run_queue *queue);
 /* The process' queue: any thread. */
 void reef_global_queue_push(struct reef_service *service);
 struct reef_service *reef_global_queue_pop(void);
+/* The same for a worker whose own queue is empty: more of them go there, but others find some, too. */
+struct reef_service *reef_global_queue_take(struct reef_run_queue *own);
 bool reef_global_queue_empty(void);
 
 #endif

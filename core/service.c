@@ -133,7 +133,8 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 	const struct reef_module *module = reef_module_find(module_name);
 	if (module == NULL)
 		return 0;
-	struct reef_service *service = reef_calloc(1, sizeof *service);
+	struct reef_service *service = reef_aligned_alloc(_Alignof(struct reef_service), sizeof *service);
+	memset(service, 0, sizeof *service);
 	/* Not idle, so that messages sent during init wait and nobody schedules it. */
 	atomic_init(&service->inbox, NULL);
 	service->queue_tail = &service->queue;
@@ -299,6 +300,10 @@ bool reef_send(uint32_t dest, struct reef_message *m) {
 	}
 	push(service, m);
 	return true;
+}
+
+void reef_send_soon(uint32_t dest) {
+	__builtin_prefetch(reef_handle_hint(dest), 1);
 }
 
 bool reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const void *data, size_t size) {

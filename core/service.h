@@ -29,6 +29,8 @@ struct reef_module {
 	void (*release)(struct reef_service *service);
 	/* `SIGNAL`: may be called by any thread while the service runs. NULL if the module has none. */
 	void (*signal)(struct reef_service *service, int n);
+	/* Notes what the next slice will want (warm.h), at the end of one. NULL if the module does not. */
+	void (*warm)(struct reef_service *service);
 	/* For a module that adapts others (C services from cpath): its own data, found by reef_service_module_data. */
 	void *data;
 };
@@ -72,6 +74,8 @@ struct reef_service *reef_service_current(void);
 /* Pushes m, whose source, session and type are set, to the service with that handle. Takes m in every case. False: no
  * such service (m is freed, nothing is sent back). */
 bool reef_send(uint32_t dest, struct reef_message *m);
+/* `dest` is going to be sent something soon: fetches what sending looks at. */
+void reef_send_soon(uint32_t dest);
 /* Copies `size` bytes of data into a message and sends it. */
 bool reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const void *data, size_t size);
 /* Pushes an event to its owner. False: no such service; `drop` is not called. */

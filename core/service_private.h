@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "service.h"
+#include "warm.h"
 
 /* The mailbox has two parts. Senders push onto `inbox`, a stack; the worker takes the whole stack at once and turns it
  * into `queue`, which only it touches. `inbox` also says whether the service is scheduled: REEF_INBOX_IDLE means that
@@ -26,31 +27,32 @@ static inline uint64_t reef_counter_add(reef_counter *counter, uint64_t n) {
 }
 
 struct reef_service {
-	_Atomic(struct reef_message *) inbox;
+	/* What every slice looks at, in two cache lines. */
+	_Alignas(REEF_LINE) _Atomic(struct reef_message *) inbox;
 	struct reef_message *queue, **queue_tail;
-	reef_counter queued;    /* messages in `queue` */
-	size_t overload_limit;  /* queue length at which the next overload line is written */
-	uint64_t overload_time; /* cycle counter at the last one */
-
+	reef_counter queued;   /* messages in `queue` */
+	size_t overload_limit; /* queue length at which the next overload line is written */
 	uint32_t handle;
 	int32_t session;
 	atomic_bool ending;
 	atomic_bool endless;
 	atomic_bool lazy;
+	uint32_t slice_cycles; /* moving average of the length of a slice */
 	reef_callback callback;
 	void *callback_ud;
 	void (*turn_end)(struct reef_service *service, void *ud);
-	const struct reef_module *module;
-	void *instance;
-	char *description;
-	struct reef_event end; /* pushed by whoever ends the service, so that a worker gets to release it */
-
-	struct reef_service *run_link; /* in the global run queue */
-	reef_counter cycles;           /* spent in finished messages */
+	_Atomic(FILE *) message_log;
+	reef_counter cycles; /* spent in finished messages */
 	reef_counter messages;
 	uint64_t message_start; /* cycle counter at the start of the current message */
-	uint32_t slice_cycles;  /* moving average of the length of a slice */
-	_Atomic(FILE *) message_log;
+	const struct reef_module *module;
+	void *instance;
+
+	struct reef_warm warm;
+
+	uint64_t overload_time; /* cycle counter at the last overload line */
+	char *description;
+	struct reef_event end; /* pushed by whoever ends the service, so that a worker gets to release it */
 };
 
 /* ---- service.c ---- */
@@ -71,6 +73,8 @@ void reef_service_signal_service(struct reef_service *service, int n);
 
 /* ---- handle.c ---- */
 struct reef_service *reef_handle_find(uint32_t handle);
+/* Who has that handle, if anybody has, without looking at him: a hint. */
+const void *reef_handle_hint(uint32_t handle);
 /* Gives the service its handle and makes it reachable. */
 uint32_t reef_handle_add(struct reef_service *service);
 /* False if it was removed before. */

@@ -255,6 +255,7 @@ void reef_task_run(struct reef_task *task, int n) {
 	host->active = active;
 	host->no_limit = no_limit;
 	if (status == LUA_YIELD) {
+		host->last_waiter = task;
 		if (task->state != TASK_WAITING)
 			stray(task, results);
 		return;

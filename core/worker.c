@@ -22,6 +22,11 @@
 #define SURPLUS_US 100    /* how long work may wait in the queue before a sleeping worker is called: it costs some 50 */
 #define LONG_US 50        /* slices longer than this keep others waiting for longer than it takes to wake somebody */
 #define RECLAIM_AT 64     /* retired objects */
+#define COLD 512          /* slices of others after which nothing of a service is left in the cache */
+#define HOT 64            /* slices in a row that are not cold, after which nothing is fetched for a service any more */
+#define NOTE_EVERY 16     /* cold slices; what a service works with seldom changes */
+#define NEAR 3            /* places in the queue: whose memory is fetched, */
+#define FAR 8             /* and whose notes about it are */
 
 /* ---- one slice ---- */
 
@@ -50,6 +55,34 @@ static void handle(struct reef_service *service, struct reef_message *m) {
 	reef_message_free(m);
 }
 
+/* Fetches what the next ones in the queue will want while others run: see warm.h. */
+static void look_ahead(struct reef_worker *worker) {
+	const struct reef_service *near = reef_run_queue_peek(&worker->queue, NEAR);
+	if (near == NULL)
+		return;
+	const char *far = (const char *)reef_run_queue_peek(&worker->queue, FAR);
+	for (size_t at = 0; far && at < sizeof(struct reef_service); at += REEF_LINE)
+		__builtin_prefetch(far + at, 0, 2);
+	reef_warm_fetch(&near->warm);
+}
+
+/* At the end of a slice, before the service may run elsewhere. */
+static void note_warm(struct reef_worker *worker, struct reef_service *service) {
+	struct reef_warm *warm = &service->warm;
+	bool cold = worker->slices - warm->slice > COLD;
+	warm->slice = worker->slices;
+	if (!cold) {
+		if (warm->count > 0 && ++warm->hot == HOT)
+			__atomic_store_n(&warm->count, 0, __ATOMIC_RELAXED);
+		return;
+	}
+	warm->hot = 0;
+	if (service->module->warm && (warm->count == 0 || ++warm->noted >= NOTE_EVERY)) {
+		warm->noted = 0;
+		service->module->warm(service);
+	}
+}
+
 /* Runs the service until its mailbox is empty or its time is up. Returns the cycle counter at the end. */
 static uint64_t run_slice(struct reef_worker *worker, struct reef_service *service) {
 	uint64_t start = reef_cycles(), now = start, limit = reef_worker_limits.slice;
@@ -58,6 +91,8 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 	reef_world_enter(worker);
 	reef_slice_set_current(service);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
+	worker->slices++;
+	look_ahead(worker);
 	for (;;) {
 		struct reef_message *m = reef_service_pop(service);
 		if (m == NULL) {
@@ -67,6 +102,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 				continue;
 			atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
 			service->slice_cycles += ((uint32_t)(now - start) >> 2) - (service->slice_cycles >> 2);
+			note_warm(worker, service);
 			if (reef_service_rest(service)) {
 				rested = true;
 				break;
@@ -130,7 +166,7 @@ static struct reef_service *steal(struct reef_worker *worker) {
 
 /* With nothing of its own left: what is anybody's. */
 static struct reef_service *find(struct reef_worker *worker) {
-	struct reef_service *service = reef_global_queue_pop();
+	struct reef_service *service = reef_global_queue_take(&worker->queue);
 	if (service == NULL)
 		service = steal(worker);
 	return service;
@@ -146,9 +182,7 @@ static struct reef_service *spin(struct reef_worker *worker) {
 	struct reef_service *service = NULL;
 	reef_scheduler_search_begin();
 	while (service == NULL && reef_scheduler_busy_workers() > 0 && reef_cycles() < until) {
-		service = reef_global_queue_pop();
-		if (service == NULL)
-			service = steal(worker);
+		service = find(worker);
 	}
 	reef_scheduler_search_end();
 	return service;
@@ -179,13 +213,13 @@ static void wait(struct reef_worker *worker) {
 }
 
 void reef_worker_run(struct reef_worker *worker) {
-	unsigned slices = 0;
+	unsigned turns = 0;
 	bool busy = false;
 	worker->deferred_tail = &worker->deferred;
 	reef_epoch_enter();
 	while (!reef_scheduler_stopping()) {
 		struct reef_service *service = NULL;
-		if (++slices % GLOBAL_EVERY == 0)
+		if (++turns % GLOBAL_EVERY == 0)
 			service = reef_global_queue_pop();
 		if (service == NULL)
 			service = take_own(worker);

@@ -16,7 +16,8 @@
 
 /* A reachable service whose messages the test takes out itself with reef_service_fetch and reef_service_pop. */
 static inline struct reef_service *test_service_new(void) {
-	struct reef_service *service = reef_calloc(1, sizeof *service);
+	struct reef_service *service = reef_aligned_alloc(_Alignof(struct reef_service), sizeof *service);
+	memset(service, 0, sizeof *service);
 	atomic_init(&service->inbox, NULL);
 	service->queue_tail = &service->queue;
 	service->overload_limit = SIZE_MAX / 2;

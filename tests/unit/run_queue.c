@@ -78,10 +78,44 @@ static void what_does_not_fit_goes_to_the_process(void **state) {
 	reef_free(services);
 }
 
+static void the_process_keeps_the_order_of_any_number(void **state) {
+	(void)state;
+	enum { N = 5000 };
+	struct reef_service *services = reef_calloc(N, sizeof *services);
+	int pushed = 0, popped = 0;
+	/* Two steps ahead, one back: the ring grows while it is wrapped around. */
+	while (popped < N) {
+		for (int i = 0; i < 2 && pushed < N; i++)
+			reef_global_queue_push(&services[pushed++]);
+		assert_ptr_equal(reef_global_queue_pop(), &services[popped++]);
+	}
+	assert_true(reef_global_queue_empty());
+	reef_free(services);
+}
+
+static void who_takes_from_the_process_leaves_half_to_others(void **state) {
+	(void)state;
+	struct reef_run_queue *queue = queue_new();
+	struct reef_service *services = reef_calloc(11, sizeof *services);
+	assert_null(reef_global_queue_take(queue));
+	for (int i = 0; i < 11; i++)
+		reef_global_queue_push(&services[i]);
+	assert_ptr_equal(reef_global_queue_take(queue), &services[0]);
+	for (unsigned i = 0; i < 5; i++)
+		assert_ptr_equal(reef_run_queue_peek(queue, i), &services[1 + i]);
+	assert_null(reef_run_queue_peek(queue, 5));
+	for (int i = 6; i < 11; i++)
+		assert_ptr_equal(reef_global_queue_pop(), &services[i]);
+	free(queue);
+	reef_free(services);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(everything_is_taken_exactly_once),
 			cmocka_unit_test(what_does_not_fit_goes_to_the_process),
+			cmocka_unit_test(the_process_keeps_the_order_of_any_number),
+			cmocka_unit_test(who_takes_from_the_process_leaves_half_to_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,62 @@
+/* Notes of what a service's next slice will want. */
+#include "engine.h"
+
+#include "core/warm.h"
+
+#define SIZE ((size_t)1 << 20)
+
+static bool has(const struct reef_warm *warm, const void *p) {
+	const char *line = (const char *)((uintptr_t)p & ~(uintptr_t)(REEF_LINE - 1));
+	const char *base = (const char *)((uintptr_t)warm & ~(uintptr_t)(REEF_LINE - 1));
+	for (unsigned i = 0; i < warm->count; i++)
+		if (base + (ptrdiff_t)warm->line[i] * REEF_LINE == line)
+			return true;
+	return false;
+}
+
+static struct reef_warm *warm_new(void) {
+	struct reef_warm *warm = reef_aligned_alloc(REEF_LINE, sizeof *warm);
+	return memset(warm, 0, sizeof *warm);
+}
+
+static void every_line_of_what_is_noted_is_there_once(void **state) {
+	(void)state;
+	struct reef_warm *warm = warm_new();
+	char *memory = reef_malloc(SIZE);
+	uint64_t seed = 1;
+	for (int round = 0; round < 1000; round++) {
+		const char *p = memory + test_random(&seed) % (SIZE - 1024);
+		size_t size = 1 + test_random(&seed) % 1000;
+		size_t lines = ((uintptr_t)p + size - 1) / REEF_LINE - (uintptr_t)p / REEF_LINE + 1;
+		warm->count = 0;
+		reef_warm_note(warm, p, size);
+		assert_int_equal(warm->count, lines);
+		for (size_t i = 0; i < size; i++)
+			assert_true(has(warm, p + i));
+		reef_warm_note(warm, p, size);
+		assert_int_equal(warm->count, lines);
+		reef_warm_fetch(warm);
+	}
+	reef_free(memory);
+	reef_free(warm);
+}
+
+static void there_is_an_end_to_notes(void **state) {
+	(void)state;
+	struct reef_warm *warm = warm_new();
+	char *memory = reef_malloc(SIZE);
+	reef_warm_note(warm, memory, SIZE);
+	assert_int_equal(warm->count, REEF_WARM_LINES);
+	reef_warm_note(warm, memory + SIZE / 2, 1);
+	assert_int_equal(warm->count, REEF_WARM_LINES);
+	reef_free(memory);
+	reef_free(warm);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+			cmocka_unit_test(every_line_of_what_is_noted_is_there_once),
+			cmocka_unit_test(there_is_an_end_to_notes),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -353,13 +353,12 @@ static void take_out(struct walker *w, const struct place *place) {
 		w->moving_count++;
 }
 
-/* There is room (make_room), so inserting cannot fail. */
+/* There is room (make_room), so inserting cannot fail. Nothing has to be kept alive: the key is a shared object, the value
+ * was in this table before. */
 static void put_in(const struct walker *w, struct entry *entry) {
 	Table *t = entry->table;
 	luaH_set(w->L, t, &entry->key, &entry->value);
 	t->flags = cast_byte(t->flags & ~maskflags);
-	luaC_barrier(w->L, t, &entry->key);
-	luaC_barrier(w->L, t, &entry->value);
 }
 
 static void write_all(struct walker *w) {

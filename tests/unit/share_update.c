@@ -87,20 +87,25 @@ static int l_old(lua_State *L) {
 	return 3;
 }
 
-static lua_State *new_reader(void) {
-	static const luaL_Reg functions[] = {{"query", l_query},
-										 {"update", l_update},
-										 {"publish", l_publish},
-										 {"registry_ref", l_registry_ref},
-										 {"registry_get", l_registry_get},
-										 {"userdata", l_userdata},
-										 {"user_value", l_user_value},
-										 {"old", l_old},
-										 {NULL, NULL}};
-	lua_State *L = new_vm();
+static const luaL_Reg reader_functions[] = {{"query", l_query},
+											{"update", l_update},
+											{"publish", l_publish},
+											{"registry_ref", l_registry_ref},
+											{"registry_get", l_registry_get},
+											{"userdata", l_userdata},
+											{"user_value", l_user_value},
+											{"old", l_old},
+											{NULL, NULL}};
+
+static void add_functions(lua_State *L) {
 	lua_pushglobaltable(L);
-	luaL_setfuncs(L, functions, 0);
+	luaL_setfuncs(L, reader_functions, 0);
 	lua_pop(L, 1);
+}
+
+static lua_State *new_reader(void) {
+	lua_State *L = new_vm();
+	add_functions(L);
 	return L;
 }
 
@@ -131,6 +136,53 @@ static void no_collector_finds_what_an_update_left_behind(void **state) {
 	lua_State *L = new_reader();
 	run_script(L, "stale.lua");
 	reef_vm_close(L);
+}
+
+/* Spoils what it frees, at once. */
+static void *spoiling(void *ud, void *p, size_t old, size_t size) {
+	(void)ud;
+	void *moved = size == 0 ? NULL : malloc(size);
+	if (p != NULL && (moved != NULL || size == 0)) {
+		if (moved != NULL)
+			memcpy(moved, p, old < size ? old : size);
+		memset(p, 0xdd, old);
+		free(p);
+	}
+	return moved;
+}
+
+static void what_an_update_writes_lives_as_long_as_its_holder(void **state) {
+	(void)state;
+	for (int steps = 0; steps < 60; steps++) {
+		lua_State *L = lua_newstate(spoiling, NULL);
+		luaL_openlibs(L);
+		add_functions(L);
+		publish("holders", "local t = {} for i = 1, 100 do t[i] = 'a string of number ' .. i end return t");
+		run(L, "local T = query 'holders' holders = {}\n"
+			   "for i = 1, 100 do\n"
+			   "	local s = T[i]\n"
+			   "	holders[i] = i % 3 == 0 and { s } or i % 3 == 1 and { [s] = i } or function() return s end\n"
+			   "end");
+		if (steps == 0)
+			lua_gc(L, LUA_GCGEN, 0, 0);
+		else
+			lua_gc(L, LUA_GCINC, 0, 100, 4);
+		lua_gc(L, LUA_GCCOLLECT);
+		lua_gc(L, LUA_GCCOLLECT);
+		for (int i = 0; i < steps; i++)
+			lua_gc(L, LUA_GCSTEP, 0);
+		publish("holders", "return {}");
+		run(L, "update()");
+		if (steps == 0)
+			lua_gc(L, LUA_GCSTEP, 0);
+		else
+			lua_gc(L, LUA_GCCOLLECT);
+		run(L, "for i, h in ipairs(holders) do\n"
+			   "	local s = type(h) == 'function' and h() or h[1] or next(h)\n"
+			   "	assert(s == 'a string of number ' .. i and #s == #('a string of number ' .. i), i)\n"
+			   "end");
+		reef_vm_close(L);
+	}
 }
 
 static void a_version_lives_until_the_last_vm_lets_go(void **state) {
@@ -244,6 +296,7 @@ int main(void) {
 			cmocka_unit_test(every_reference_becomes_the_new_data),
 			cmocka_unit_test(what_c_code_may_look_at_pins_the_old_version),
 			cmocka_unit_test(no_collector_finds_what_an_update_left_behind),
+			cmocka_unit_test(what_an_update_writes_lives_as_long_as_its_holder),
 			cmocka_unit_test(a_version_lives_until_the_last_vm_lets_go),
 			cmocka_unit_test(an_update_without_memory_changes_nothing),
 			cmocka_unit_test(readers_update_while_versions_are_published),

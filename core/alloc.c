@@ -45,6 +45,7 @@ void reef_free(void *p) {
 }
 
 bool (*reef_alloc_fails)(size_t size);
+static size_t mapped;
 
 static bool fails(size_t size) {
 	return __builtin_expect(reef_alloc_fails != NULL, 0) && reef_alloc_fails(size);
@@ -68,12 +69,29 @@ void *reef_try_map(size_t size) {
 	if (fails(size))
 		return NULL;
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	__atomic_fetch_add(&mapped, size, __ATOMIC_RELAXED);
+	return p;
+}
+
+void *reef_try_remap(void *p, size_t old, size_t size) {
+	if (size > old && fails(size))
+		return NULL;
+	void *moved = mremap(p, old, size, MREMAP_MAYMOVE);
+	if (moved == MAP_FAILED)
+		return NULL;
+	__atomic_fetch_add(&mapped, size - old, __ATOMIC_RELAXED);
+	return moved;
 }
 
 void reef_unmap(void *p, size_t size) {
-	if (p != NULL)
-		munmap(p, size);
+	if (p != NULL && munmap(p, size) == 0)
+		__atomic_fetch_sub(&mapped, size, __ATOMIC_RELAXED);
+}
+
+size_t reef_mapped(void) {
+	return __atomic_load_n(&mapped, __ATOMIC_RELAXED);
 }
 
 void reef_free_sized(void *p, size_t size) {

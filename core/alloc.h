@@ -26,8 +26,12 @@ char *reef_try_strdup(const char *s);
 
 /* Whole pages from the system, all zero: for what is large, or given back at once. NULL when out of memory. */
 void *reef_try_map(size_t size);
-/* With the size it was mapped with; NULL is allowed. */
+/* Makes such a block larger or smaller; it may move. NULL when out of memory: nothing has changed. */
+void *reef_try_remap(void *p, size_t old, size_t size);
+/* A block, or its last pages; NULL is allowed. */
 void reef_unmap(void *p, size_t size);
+/* Bytes that are mapped now. */
+size_t reef_mapped(void);
 
 /* Tests only: while this is set, whatever reef_try_... is asked for fails when it returns true. */
 extern bool (*reef_alloc_fails)(size_t size);

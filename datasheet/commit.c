@@ -1,10 +1,11 @@
 /* Committing: the moment in which all rows of a plan are switched, and what follows from it; and asking for sheets. */
-#include "plan_private.h" /* before lauxlib.h, which would turn on Lua's assertions */
-
-#include <lauxlib.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <lauxlib.h>
+
+#include "plan_private.h"
 
 #include "core/alloc.h"
 #include "core/world.h"
@@ -26,15 +27,30 @@ static int removed_row(lua_State *L) {
 /* The metatable of rows that were removed: whoever still holds one is told. Made by the first publisher, never freed. */
 static Table *removed_metatable;
 
-static bool fill_removed_metatable(lua_State *L, Table *t, const char *const *names, int n) {
-	for (int i = 0; i < n; i++) {
+static TString *shared_name(lua_State *L, const char *text) {
+	union {
+		TString string;
+		char room[sizeof(TString) + 16];
+	} name;
+	size_t l = strlen(text);
+	memset(&name, 0, sizeof(name));
+	name.string.tt = LUA_VSHRSTR;
+	name.string.shrlen = cast_byte(l);
+	name.string.hash = luaS_hash(text, l, G(L)->seed);
+	memcpy(name.string.contents, text, l + 1);
+	return reef_row_string(&name.string, true);
+}
+
+static bool fill_removed_metatable(lua_State *L, Table *t) {
+	static const char *const names[] = {"__index", "__len", "__pairs", "__name"};
+	for (int i = 0; i < 4; i++) {
 		TValue key, value;
-		TString *name = reef_row_string(tsvalue(s2v(REEF_TOP(L) - n + i)), true);
+		TString *name = shared_name(L, names[i]);
 		if (name == NULL)
 			return false;
 		setsvalue(L, &key, name);
 		setfvalue(&value, removed_row);
-		if (strcmp(names[i], "__name") == 0)
+		if (i == 3)
 			setsvalue(L, &value, name);
 		luaH_set(L, t, &key, &value);
 	}
@@ -42,25 +58,25 @@ static bool fill_removed_metatable(lua_State *L, Table *t, const char *const *na
 	return true;
 }
 
-static void make_removed_metatable(lua_State *L) {
-	static const char *const names[] = {"__index", "__len", "__pairs", "__name"};
+bool reef_plan_make_removed_metatable(lua_State *L) {
 	static const struct reef_layout layout = {0, 4, 2};
 	if (removed_metatable != NULL)
-		return;
-	for (int i = 0; i < 4; i++)
-		lua_pushstring(L, names[i]);
+		return true;
 	struct reef_row *row = reef_row_new();
-	bool ok = row != NULL && reef_content_new(&layout, &row->table);
-	if (!ok || !fill_removed_metatable(L, &row->table, names, 4)) {
-		if (ok)
-			reef_content_free(&row->table);
-		if (row != NULL)
-			reef_row_free(row);
-		luaL_error(L, "not enough memory");
+	if (row == NULL)
+		return false;
+	if (!reef_content_new(&layout, &row->table)) {
+		reef_row_free(row);
+		return false;
 	}
-	lua_pop(L, 4);
+	if (!fill_removed_metatable(L, &row->table)) {
+		reef_content_free(&row->table);
+		reef_row_free(row);
+		return false;
+	}
 	reef_row_share(row);
 	removed_metatable = &row->table;
+	return true;
 }
 
 /* ---- the moment ---- */
@@ -157,7 +173,6 @@ static void retire(struct reef_plan *plan) {
 }
 
 bool reef_plan_commit(struct reef_plan *plan, uint64_t patience_ns, uint32_t *in_the_way) {
-	make_removed_metatable(plan->L);
 	for (size_t i = 0; i < plan->fresh_count; i++)
 		reef_row_share(plan->fresh[i]);
 	for (size_t i = 0; i < plan->removal_count; i++) {

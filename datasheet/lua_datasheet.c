@@ -2,11 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "retired.h" /* before lauxlib.h, which would turn on Lua's assertions */
-
 #include <lauxlib.h>
 
 #include "core/host.h"
+#include "retired.h"
+#include "setup.h"
 #include "sheets.h"
 
 #define REASON_SIZE 512
@@ -112,7 +112,7 @@ static int l_stat(lua_State *L) {
 	return 6;
 }
 
-static int open_core(lua_State *L) {
+int reef_datasheet_open(lua_State *L) {
 	static const luaL_Reg functions[] = {
 			{"plan", l_plan},       {"commit", l_commit}, {"query", l_query}, {"exists", l_exists},
 			{"collect", l_collect}, {"stat", l_stat},     {NULL, NULL},
@@ -127,7 +127,6 @@ static int open_core(lua_State *L) {
 	return 1;
 }
 
-void reef_datasheet_setup(void);
 void reef_datasheet_setup(void) {
-	reef_host_preload("reef.datasheet.core", open_core);
+	reef_host_preload("reef.datasheet.core", reef_datasheet_open);
 }

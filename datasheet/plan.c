@@ -347,7 +347,7 @@ bool reef_plan_prepare(struct reef_plan *plan) {
 		if (sheet->version == 0 && !reef_ptrmap_put(&plan->references, sheet->root, (void *)(intptr_t)3))
 			return false;
 	}
-	return reef_plan_find_removed(plan);
+	return plan->part_count == 0 || (reef_plan_make_removed_metatable(plan->L) && reef_plan_find_removed(plan));
 }
 
 void reef_plan_stat(const struct reef_plan *plan, size_t *changed, size_t *added, size_t *removed) {

@@ -98,6 +98,9 @@ struct reef_switch *reef_plan_switch(struct reef_plan *plan, uint32_t step, cons
 /* Works off a step of a patch. */
 bool reef_plan_patch_row(struct reef_plan *plan, uint32_t step);
 
+/* Before the first commit. False when out of memory. */
+bool reef_plan_make_removed_metatable(lua_State *L);
+
 /* Finds what no sheet will lead to. False when out of memory. */
 bool reef_plan_find_removed(struct reef_plan *plan);
 

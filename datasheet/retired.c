@@ -22,6 +22,7 @@
 
 struct reader {
 	struct reef_event event;
+	struct reef_vm_closer closer;
 	struct reader *next, **link;
 	lua_State *L; /* the VM's main thread */
 	uint32_t handle;
@@ -179,8 +180,8 @@ static void drop(struct reef_event *event) {
 	pthread_mutex_unlock(&lock);
 }
 
-static void close_reader(void *ud) {
-	struct reader *reader = ud;
+static void close_reader(struct reef_vm_closer *closer) {
+	struct reader *reader = (struct reader *)(void *)((char *)closer - offsetof(struct reader, closer));
 	pthread_mutex_lock(&lock);
 	*reader->link = reader->next;
 	if (reader->next != NULL)
@@ -195,22 +196,29 @@ static void close_reader(void *ud) {
 
 void reef_retired_add_reader(lua_State *L) {
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
-	bool known = !lua_isnil(L, -1);
+	bool known = lua_toboolean(L, -1);
 	lua_pop(L, 1);
 	if (known)
 		return;
 	struct reef_vm *vm = reef_vm_of(L);
-	lua_pushboolean(L, 1);
+	/* The place in the registry first: that may raise. */
+	lua_pushboolean(L, 0);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
 	struct reef_service *service = reef_service_current();
-	struct reader *reader = reef_calloc(1, sizeof(*reader));
+	struct reader *reader = reef_try_malloc(sizeof(*reader));
+	if (reader == NULL)
+		luaM_error(L);
+	lua_pushboolean(L, 1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+	memset(reader, 0, sizeof(*reader));
 	reader->event.message.flags = REEF_MESSAGE_EVENT;
 	reader->event.deliver = deliver;
 	reader->event.drop = drop;
 	reader->L = G(L)->mainthread;
 	reader->handle = service == NULL ? 0 : reef_service_handle(service);
 	reader->open = true;
-	reef_vm_on_close(vm, close_reader, reader);
+	reader->closer.f = close_reader;
+	reef_vm_on_close(vm, &reader->closer);
 	pthread_mutex_lock(&lock);
 	reader->next = readers;
 	reader->link = &readers;

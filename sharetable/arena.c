@@ -61,7 +61,8 @@ void *reef_arena_alloc(struct reef_arena *arena, size_t size) {
 bool reef_arena_seal(struct reef_arena *arena) {
 	struct reef_segment *last = arena->segments;
 	size_t used = page_round((size_t)(arena->free - (char *)last));
-	if (used < last->size && munmap((char *)last + used, last->size - used) == 0) {
+	if (used < last->size) {
+		reef_unmap((char *)last + used, last->size - used);
 		arena->size -= last->size - used;
 		last->size = used;
 	}

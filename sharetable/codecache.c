@@ -41,25 +41,34 @@ static struct reef_code *find(const char *name, uint32_t hash) {
 	return code;
 }
 
-static void insert(struct reef_code *code) {
-	if (code_count >= chain_count) {
-		size_t count = chain_count == 0 ? 256 : chain_count * 2;
-		struct reef_code **larger = reef_calloc(count, sizeof(*larger));
-		for (size_t i = 0; i < chain_count; i++) {
-			for (struct reef_code *c = chains[i], *next; c != NULL; c = next) {
-				next = c->next;
-				c->next = larger[c->hash & (count - 1)];
-				larger[c->hash & (count - 1)] = c;
-			}
+/* With the lock held. False when out of memory. */
+static bool grow(void) {
+	size_t count = chain_count == 0 ? 256 : chain_count * 2;
+	struct reef_code **larger = reef_try_malloc(count * sizeof(*larger));
+	if (larger == NULL)
+		return chain_count > 0;
+	memset(larger, 0, count * sizeof(*larger));
+	for (size_t i = 0; i < chain_count; i++) {
+		for (struct reef_code *c = chains[i], *next; c != NULL; c = next) {
+			next = c->next;
+			c->next = larger[c->hash & (count - 1)];
+			larger[c->hash & (count - 1)] = c;
 		}
-		reef_free(chains);
-		chains = larger;
-		chain_count = count;
 	}
+	reef_free(chains);
+	chains = larger;
+	chain_count = count;
+	return true;
+}
+
+static bool insert(struct reef_code *code) {
+	if (code_count >= chain_count && !grow())
+		return false;
 	struct reef_code **chain = &chains[code->hash & (chain_count - 1)];
 	code->next = *chain;
 	*chain = code;
 	code_count++;
+	return true;
 }
 
 static void delete_code(struct reef_code *code) {
@@ -67,13 +76,17 @@ static void delete_code(struct reef_code *code) {
 	reef_free(code);
 }
 
-/* Room for one more version in the VM's list, so that nothing can fail with the lock held. */
-static void reserve(struct reef_vm *vm) {
+/* Room for one more version in the VM's list. False when out of memory. */
+static bool reserve(struct reef_vm *vm) {
 	if (vm->code_count == vm->code_capacity) {
 		unsigned int capacity = vm->code_capacity == 0 ? 8 : vm->code_capacity * 2;
-		vm->codes = reef_realloc(vm->codes, capacity * sizeof(struct reef_code *));
+		void *codes = reef_try_realloc(vm->codes, capacity * sizeof(struct reef_code *));
+		if (codes == NULL)
+			return false;
+		vm->codes = codes;
 		vm->code_capacity = capacity;
 	}
+	return true;
 }
 
 /* With the lock held. */
@@ -101,15 +114,20 @@ static struct reef_code *add(lua_State *L, struct reef_vm *vm, const char *name,
 	struct reef_snapshot *snapshot = reef_snapshot_code(L, -1, name, why, sizeof(why));
 	if (snapshot == NULL)
 		return NULL;
-	struct reef_code *fresh = reef_malloc(sizeof(*fresh) + strlen(name) + 1);
+	struct reef_code *fresh = reef_try_malloc(sizeof(*fresh) + strlen(name) + 1);
+	if (fresh == NULL || !reserve(vm)) {
+		reef_free(fresh);
+		reef_snapshot_delete(snapshot);
+		return NULL;
+	}
 	*fresh = (struct reef_code){.snapshot = snapshot, .hash = hash, .current = true, .binary = is_binary(name)};
 	strcpy(fresh->name, name);
-	reserve(vm);
 	pthread_mutex_lock(&lock);
 	struct reef_code *code = find(name, hash);
-	if (code == NULL)
-		insert(code = fresh);
-	use(vm, code);
+	if (code == NULL && insert(fresh))
+		code = fresh;
+	if (code != NULL)
+		use(vm, code);
 	pthread_mutex_unlock(&lock);
 	if (code != fresh)
 		delete_code(fresh);
@@ -121,7 +139,8 @@ int reef_codecache_load(lua_State *L, const char *name, const char *mode) {
 	if (name == NULL || vm->cache_mode == REEF_CACHE_OFF)
 		return luaL_loadfilex(L, name, mode);
 	uint32_t hash = hash_of(name);
-	reserve(vm);
+	if (!reserve(vm))
+		return luaL_loadfilex(L, name, mode);
 	pthread_mutex_lock(&lock);
 	struct reef_code *code = find(name, hash);
 	bool allowed = code != NULL && (mode == NULL || strchr(mode, code->binary ? 'b' : 't') != NULL);

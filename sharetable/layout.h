@@ -58,7 +58,8 @@ static inline const TValue *reef_entries_next(struct reef_entries *e, TValue *ke
 	while (e->node < sizenode(t)) {
 		const Node *n = gnode(t, e->node++);
 		if (!isempty(gval(n)) && !reef_layout_in_array(n, e->dense)) {
-			getnodekey(NULL, key, n);
+			key->value_ = n->u.key_val;
+			key->tt_ = n->u.key_tt;
 			return gval(n);
 		}
 	}

@@ -49,9 +49,15 @@ static void keep(const luaL_Reg *functions, const Table *t) {
 	if (t->alimit != 0 || isdummy(t))
 		return;
 	size_t size = (size_t)sizenode(t) * sizeof(Node);
-	struct library *library = reef_malloc(sizeof *library);
+	struct library *library = reef_try_malloc(sizeof *library);
+	Node *nodes = reef_try_malloc(size);
+	if (library == NULL || nodes == NULL) {
+		reef_free(library);
+		reef_free(nodes);
+		return;
+	}
 	*library = (struct library){.functions = functions,
-								.nodes = memcpy(reef_malloc(size), t->node, size),
+								.nodes = memcpy(nodes, t->node, size),
 								.last_free = t->lastfree - t->node,
 								.size_log2 = t->lsizenode};
 	if (!share_keys(library)) {

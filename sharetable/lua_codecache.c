@@ -1,12 +1,11 @@
 /* skynet.codecache: the code cache for Lua. */
-#include <stdlib.h>
-#include <string.h>
+#include <stdbool.h>
 
 #include <lauxlib.h>
 
 #include "codecache.h"
-#include "core/alloc.h"
 #include "overlay/pool.h"
+#include "stat_list.h"
 #include "vm.h"
 
 static const char *const mode_names[] = {"ON", "OFF", "EXIST", NULL};
@@ -51,68 +50,33 @@ static int l_loadfile(lua_State *L) {
 	return 1;
 }
 
-/* The statistics are gathered with the cache locked, so nothing there may raise: into a C list first. */
-struct stat_list {
-	struct stat_entry {
-		struct reef_code_stat stat;
-		char *name;
-	} * entries;
-	size_t count, capacity;
-};
-
-static void collect(void *ud, const struct reef_code_stat *stat) {
-	struct stat_list *list = ud;
-	if (list->count == list->capacity) {
-		list->capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-		list->entries = reef_realloc(list->entries, list->capacity * sizeof(*list->entries));
-	}
-	list->entries[list->count++] = (struct stat_entry){*stat, reef_strdup(stat->name)};
-}
-
-static int free_list(lua_State *L) {
-	struct stat_list *list = lua_touserdata(L, 1);
-	for (size_t i = 0; i < list->count; i++)
-		reef_free(list->entries[i].name);
-	reef_free(list->entries);
-	*list = (struct stat_list){0};
-	return 0;
-}
-
-static void set_integer(lua_State *L, const char *name, size_t value) {
-	lua_pushinteger(L, (lua_Integer)value);
-	lua_setfield(L, -2, name);
+static void collect(void *list, const struct reef_code_stat *stat) {
+	reef_stat_list_add(list, stat);
 }
 
 /* stat() -> { files = { { name=, bytes=, vms=, current= } ... }, bytes=, strings=, string_bytes= } */
 static int l_stat(lua_State *L) {
-	struct stat_list *list = lua_newuserdatauv(L, sizeof(*list), 0);
-	*list = (struct stat_list){0};
-	lua_createtable(L, 0, 1);
-	lua_pushcfunction(L, free_list);
-	lua_setfield(L, -2, "__gc");
-	lua_setmetatable(L, -2);
+	struct reef_stat_list *list = reef_stat_list_new(L, sizeof(struct reef_code_stat));
 	reef_codecache_stat(collect, list);
+	size_t count = reef_stat_list_count(L, list), bytes = 0;
 	lua_createtable(L, 0, 4);
-	lua_createtable(L, (int)list->count, 0);
-	size_t bytes = 0;
-	for (size_t i = 0; i < list->count; i++) {
-		const struct stat_entry *entry = &list->entries[i];
+	lua_createtable(L, (int)count, 0);
+	for (size_t i = 0; i < count; i++) {
+		const struct reef_code_stat *stat = reef_stat_list_get(list, i);
 		lua_createtable(L, 0, 4);
-		lua_pushstring(L, entry->name);
-		lua_setfield(L, -2, "name");
-		set_integer(L, "bytes", entry->stat.bytes);
-		set_integer(L, "vms", entry->stat.vms);
-		lua_pushboolean(L, entry->stat.current);
-		lua_setfield(L, -2, "current");
+		reef_stat_string(L, "name", stat->name);
+		reef_stat_integer(L, "bytes", stat->bytes);
+		reef_stat_integer(L, "vms", stat->vms);
+		reef_stat_boolean(L, "current", stat->current);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
-		bytes += entry->stat.bytes;
+		bytes += stat->bytes;
 	}
 	lua_setfield(L, -2, "files");
-	set_integer(L, "bytes", bytes);
+	reef_stat_integer(L, "bytes", bytes);
 	size_t strings, string_bytes;
 	reef_pool_stat(&strings, &string_bytes);
-	set_integer(L, "strings", strings);
-	set_integer(L, "string_bytes", string_bytes);
+	reef_stat_integer(L, "strings", strings);
+	reef_stat_integer(L, "string_bytes", string_bytes);
 	return 1;
 }
 

@@ -1,17 +1,18 @@
 /* reef.sharetable: what lualib/skynet/sharetable.lua is made of. */
+#include <stdio.h>
 #include <string.h>
 
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include "core/alloc.h"
 #include "scratch.h"
 #include "setup.h"
 #include "snapshot.h"
+#include "stat_list.h"
 #include "versions.h"
 #include "vm.h"
 
-#define REASON_SIZE 512
+#define REASON_SIZE 1024
 
 /* Runs while a VM has versions that it could not let go: created anew as long as that is so, collected each cycle. */
 static int retry(lua_State *L) {
@@ -88,7 +89,7 @@ struct load {
 	bool is_file;
 	const struct reef_snapshot *arguments; /* the file's name or the source, then those of the chunk */
 	struct reef_snapshot *result;
-	char *why; /* it failed; to be freed */
+	char why[REASON_SIZE]; /* empty: memory was out */
 };
 
 static void set_path(lua_State *L, const char *field, const char *path) {
@@ -105,7 +106,6 @@ static int message_handler(lua_State *L) {
 
 static int run_load(lua_State *L) {
 	struct load *load = lua_touserdata(L, 1);
-	char why[REASON_SIZE];
 	luaL_openlibs(L);
 	set_path(L, "path", load->path);
 	set_path(L, "cpath", load->cpath);
@@ -128,6 +128,7 @@ static int run_load(lua_State *L) {
 	lua_call(L, n - 1, 1);
 	if (!lua_istable(L, -1))
 		return luaL_error(L, "%s returns a %s, not a table", load->is_file ? text : "the source", luaL_typename(L, -1));
+	char why[REASON_SIZE];
 	load->result = reef_snapshot_table(L, -1, load->name, why, sizeof(why));
 	if (load->result == NULL)
 		return luaL_error(L, "%s", why);
@@ -146,7 +147,8 @@ static void run_in_new_vm(struct load *load) {
 		lua_pushcfunction(L, run_load);
 		lua_pushlightuserdata(L, load);
 		if (lua_pcall(L, 1, 0, 1) != LUA_OK)
-			load->why = reef_strdup(lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error in error handling");
+			snprintf(load->why, sizeof(load->why), "%s",
+					 lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error in error handling");
 		lua_close(L);
 	}
 	reef_scratch_fini(&heap);
@@ -167,73 +169,34 @@ static int l_load(lua_State *L) {
 	reef_snapshot_delete(arguments);
 	if (load.result != NULL && reef_versions_publish(load.result))
 		return 0;
-	if (load.why == NULL) {
-		lua_pushliteral(L, "not enough memory");
-	} else {
-		lua_pushstring(L, load.why);
-		reef_free(load.why);
-	}
+	lua_pushstring(L, load.why[0] == '\0' ? "not enough memory" : load.why);
 	return 1;
 }
 
 /* ---- statistics ---- */
 
-struct stat_list {
-	struct stat_entry {
-		struct reef_version_stat stat;
-		char *name;
-	} * entries;
-	size_t count, capacity;
-};
-
-static void collect(void *ud, const struct reef_version_stat *stat) {
-	struct stat_list *list = ud;
-	if (list->count == list->capacity) {
-		list->capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-		list->entries = reef_realloc(list->entries, list->capacity * sizeof(*list->entries));
-	}
-	list->entries[list->count++] = (struct stat_entry){*stat, reef_strdup(stat->name)};
-}
-
-static int free_list(lua_State *L) {
-	struct stat_list *list = lua_touserdata(L, 1);
-	for (size_t i = 0; i < list->count; i++)
-		reef_free(list->entries[i].name);
-	reef_free(list->entries);
-	*list = (struct stat_list){0};
-	return 0;
+static void collect(void *list, const struct reef_version_stat *stat) {
+	reef_stat_list_add(list, stat);
 }
 
 /* stat() -> { { name=, version=, bytes=, current=, address=, left=, pinned_by= } ... }, one for each pair of a version and a
  * service that holds it; without `address` if nobody does. */
 static int l_stat(lua_State *L) {
-	struct stat_list *list = lua_newuserdatauv(L, sizeof(*list), 0);
-	*list = (struct stat_list){0};
-	lua_createtable(L, 0, 1);
-	lua_pushcfunction(L, free_list);
-	lua_setfield(L, -2, "__gc");
-	lua_setmetatable(L, -2);
+	struct reef_stat_list *list = reef_stat_list_new(L, sizeof(struct reef_version_stat));
 	reef_versions_stat(collect, list);
-	lua_createtable(L, (int)list->count, 0);
-	for (size_t i = 0; i < list->count; i++) {
-		const struct stat_entry *entry = &list->entries[i];
+	size_t count = reef_stat_list_count(L, list);
+	lua_createtable(L, (int)count, 0);
+	for (size_t i = 0; i < count; i++) {
+		const struct reef_version_stat *stat = reef_stat_list_get(list, i);
 		lua_createtable(L, 0, 7);
-		lua_pushstring(L, entry->name);
-		lua_setfield(L, -2, "name");
-		lua_pushinteger(L, (lua_Integer)entry->stat.number);
-		lua_setfield(L, -2, "version");
-		lua_pushinteger(L, (lua_Integer)entry->stat.bytes);
-		lua_setfield(L, -2, "bytes");
-		lua_pushboolean(L, entry->stat.current);
-		lua_setfield(L, -2, "current");
-		if (entry->stat.address != 0) {
-			lua_pushinteger(L, (lua_Integer)entry->stat.address);
-			lua_setfield(L, -2, "address");
-		}
-		lua_pushinteger(L, (lua_Integer)entry->stat.left);
-		lua_setfield(L, -2, "left");
-		lua_pushstring(L, entry->stat.pinned_by);
-		lua_setfield(L, -2, "pinned_by");
+		reef_stat_string(L, "name", stat->name);
+		reef_stat_integer(L, "version", stat->number);
+		reef_stat_integer(L, "bytes", stat->bytes);
+		reef_stat_boolean(L, "current", stat->current);
+		if (stat->address != 0)
+			reef_stat_integer(L, "address", stat->address);
+		reef_stat_integer(L, "left", stat->left);
+		reef_stat_string(L, "pinned_by", stat->pinned_by);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	return 1;

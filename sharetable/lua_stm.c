@@ -67,14 +67,20 @@ static struct block *block_of(lua_State *L, int index) {
 	void *data;
 	if (lua_type(L, index) == LUA_TSTRING) {
 		const char *s = lua_tolstring(L, index, &size);
-		data = reef_malloc(size);
-		memcpy(data, s, size);
+		data = reef_try_malloc(size + 1);
+		if (data == NULL)
+			luaL_error(L, "not enough memory");
+		memcpy(data, s, size + 1);
 	} else {
 		luaL_checktype(L, index, LUA_TLIGHTUSERDATA);
 		data = lua_touserdata(L, index);
 		size = (size_t)luaL_checkinteger(L, index + 1);
 	}
-	struct block *block = reef_malloc(sizeof(*block));
+	struct block *block = reef_try_malloc(sizeof(*block));
+	if (block == NULL) {
+		reef_free(data);
+		luaL_error(L, "not enough memory");
+	}
 	*block = (struct block){.users = 1, .size = size, .data = data};
 	return block;
 }
@@ -85,7 +91,11 @@ static int l_new(lua_State *L) {
 	writer->cell = NULL;
 	luaL_setmetatable(L, writer_type);
 	struct block *block = block_of(L, 1);
-	writer->cell = reef_malloc(sizeof(struct cell));
+	writer->cell = reef_try_malloc(sizeof(struct cell));
+	if (writer->cell == NULL) {
+		free_block(block);
+		return luaL_error(L, "not enough memory");
+	}
 	*writer->cell = (struct cell){.users = 1, .block = block, .version = 1};
 	pthread_mutex_init(&writer->cell->lock, NULL);
 	return 1;

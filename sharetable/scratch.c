@@ -3,7 +3,6 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "core/alloc.h"
 
@@ -81,9 +80,9 @@ void *reef_scratch_alloc(void *ud, void *p, size_t old, size_t size) {
 	if (old <= SMALL_MAX && size <= SMALL_MAX && (old - 1) / GRAIN == (size - 1) / GRAIN)
 		return p;
 	if (old > SMALL_MAX && size > SMALL_MAX && size <= SIZE_MAX / 2) {
-		void *moved = mremap(p, page_round(old), page_round(size), MREMAP_MAYMOVE);
+		void *moved = reef_try_remap(p, page_round(old), page_round(size));
 		/* Lua counts on shrinking to succeed. */
-		return moved != MAP_FAILED ? moved : size <= old ? p : NULL;
+		return moved != NULL || size > old ? moved : p;
 	}
 	void *moved = take(heap, size);
 	if (moved == NULL)

@@ -1,5 +1,7 @@
 /* Versions of named tables: a hash table of names under one lock. Who compares two versions for an update does so without
  * the lock, and counts what he uses. */
+#include "overlay/ov.h" /* before lua.h, which shows less to those who are not of Lua's core */
+
 #include "versions.h"
 
 #include <pthread.h>
@@ -68,9 +70,13 @@ static struct table_name *find(const char *text) {
 	return name;
 }
 
-static void grow(void) {
+/* False when out of memory; longer chains will do if there are any. */
+static bool grow(void) {
 	size_t count = chain_count == 0 ? 64 : chain_count * 2;
-	struct table_name **larger = reef_calloc(count, sizeof(*larger));
+	struct table_name **larger = reef_try_malloc(count * sizeof(*larger));
+	if (larger == NULL)
+		return chain_count > 0;
+	memset(larger, 0, count * sizeof(*larger));
 	for (size_t i = 0; i < chain_count; i++) {
 		for (struct table_name *name = chains[i], *next; name != NULL; name = next) {
 			next = name->next;
@@ -81,15 +87,20 @@ static void grow(void) {
 	reef_free(chains);
 	chains = larger;
 	chain_count = count;
+	return true;
 }
 
+/* NULL when out of memory. */
 static struct table_name *find_or_add(const char *text) {
 	struct table_name *name = find(text);
 	if (name != NULL)
 		return name;
-	if (name_count >= chain_count)
-		grow();
-	name = reef_calloc(1, sizeof(*name) + strlen(text) + 1);
+	if (name_count >= chain_count && !grow())
+		return NULL;
+	name = reef_try_malloc(sizeof(*name) + strlen(text) + 1);
+	if (name == NULL)
+		return NULL;
+	name->versions = NULL;
 	strcpy(name->text, text);
 	name->hash = hash_of(text);
 	name->next = chains[name->hash & (chain_count - 1)];
@@ -133,15 +144,22 @@ static struct reef_holder *holder_of(const struct reef_vm *vm, const struct reef
 	return NULL;
 }
 
-static void hold(struct reef_vm *vm, struct reef_version *version) {
+/* False when out of memory. */
+static bool hold(struct reef_vm *vm, struct reef_version *version) {
 	if (holder_of(vm, version) != NULL)
-		return;
+		return true;
 	if (vm->holder_count == vm->holder_capacity) {
-		vm->holder_capacity = vm->holder_capacity == 0 ? 4 : vm->holder_capacity * 2;
-		vm->holders = reef_realloc(vm->holders, vm->holder_capacity * sizeof(struct reef_holder *));
+		unsigned int capacity = vm->holder_capacity == 0 ? 4 : vm->holder_capacity * 2;
+		void *holders = reef_try_realloc(vm->holders, capacity * sizeof(struct reef_holder *));
+		if (holders == NULL)
+			return false;
+		vm->holders = holders;
+		vm->holder_capacity = capacity;
 	}
 	struct reef_service *service = reef_service_current();
-	struct reef_holder *holder = reef_malloc(sizeof(*holder));
+	struct reef_holder *holder = reef_try_malloc(sizeof(*holder));
+	if (holder == NULL)
+		return false;
 	*holder = (struct reef_holder){.next = version->holders,
 								   .link = &version->holders,
 								   .version = version,
@@ -150,6 +168,7 @@ static void hold(struct reef_vm *vm, struct reef_version *version) {
 		version->holders->link = &holder->next;
 	version->holders = holder;
 	vm->holders[vm->holder_count++] = holder;
+	return true;
 }
 
 static void unhold(struct reef_holder *holder, struct reef_version **unused) {
@@ -177,25 +196,28 @@ static struct passage *new_passage(const struct reef_version *from, const struct
 	struct reef_change *change = reef_change_new(from->snapshot, to);
 	if (change == NULL)
 		return NULL;
-	struct passage *passage = reef_malloc(sizeof(*passage));
+	struct passage *passage = reef_try_malloc(sizeof(*passage));
+	if (passage == NULL) {
+		reef_change_delete(change);
+		return NULL;
+	}
 	*passage = (struct passage){.change = change, .to = number, .users = 1};
 	return passage;
 }
 
 bool reef_versions_publish(struct reef_snapshot *snapshot) {
-	struct reef_version *unused = NULL;
+	struct reef_version *unused = NULL, *version = reef_try_malloc(sizeof(*version));
 	pthread_mutex_lock(&publishing);
 	pthread_mutex_lock(&lock);
 	struct table_name *name = find_or_add(reef_snapshot_name(snapshot));
-	struct reef_version *old = name->versions;
+	struct reef_version *old = name == NULL ? NULL : name->versions;
 	bool compare = old != NULL && old->holders != NULL;
 	uint64_t number = ++last_number;
 	pthread_mutex_unlock(&lock);
 	/* The current version stays what it is as long as we are publishing. */
 	struct passage *passage = compare ? new_passage(old, snapshot, number) : NULL;
-	bool ok = !compare || passage != NULL;
+	bool ok = version != NULL && name != NULL && (!compare || passage != NULL);
 	if (ok) {
-		struct reef_version *version = reef_malloc(sizeof(*version));
 		pthread_mutex_lock(&lock);
 		*version = (struct reef_version){.next = old, .name = name, .snapshot = snapshot, .number = number};
 		name->versions = version;
@@ -205,6 +227,10 @@ bool reef_versions_publish(struct reef_snapshot *snapshot) {
 		}
 		pthread_mutex_unlock(&lock);
 	} else {
+		if (passage != NULL)
+			reef_change_delete(passage->change);
+		reef_free(passage);
+		reef_free(version);
 		reef_snapshot_delete(snapshot);
 	}
 	pthread_mutex_unlock(&publishing);
@@ -217,9 +243,10 @@ bool reef_versions_query(lua_State *L, const char *text) {
 	pthread_mutex_lock(&lock);
 	struct table_name *name = find(text);
 	struct reef_version *version = name == NULL ? NULL : name->versions;
-	if (version != NULL)
-		hold(vm, version);
+	bool ok = version == NULL || hold(vm, version);
 	pthread_mutex_unlock(&lock);
+	if (!ok)
+		luaM_error(L);
 	if (version != NULL)
 		reef_snapshot_push(L, version->snapshot);
 	return version != NULL;
@@ -255,16 +282,16 @@ static struct passage *find_passage(struct reef_holder *holder) {
 /* With the lock held. */
 static bool prepare(struct update *update, struct reef_vm *vm, const char *text) {
 	unsigned int count = vm->holder_count;
-	update->walks = reef_calloc(count, sizeof(*update->walks));
-	update->holders = reef_calloc(count, sizeof(struct reef_holder *));
-	update->passages = reef_calloc(count, sizeof(struct passage *));
-	for (unsigned int i = 0; i < count; i++) {
+	update->walks = reef_try_malloc(count * sizeof(*update->walks));
+	update->holders = reef_try_malloc(count * sizeof(struct reef_holder *));
+	update->passages = reef_try_malloc(count * sizeof(struct passage *));
+	bool ok = update->walks != NULL && update->holders != NULL && update->passages != NULL;
+	for (unsigned int i = 0; ok && i < count; i++) {
 		struct reef_holder *holder = vm->holders[i];
 		const struct table_name *name = holder->version->name;
 		if (is_current(holder->version) || (text != NULL && strcmp(name->text, text) != 0))
 			continue;
-		hold(vm, name->versions);
-		struct passage *passage = find_passage(holder);
+		struct passage *passage = hold(vm, name->versions) ? find_passage(holder) : NULL;
 		if (passage == NULL)
 			return false;
 		reef_snapshot_walk(holder->version->snapshot, &update->walks[update->count]);
@@ -273,7 +300,7 @@ static bool prepare(struct update *update, struct reef_vm *vm, const char *text)
 		update->passages[update->count] = passage;
 		update->count++;
 	}
-	return true;
+	return ok;
 }
 
 /* With the lock held: what is proved to be without references is let go. */

@@ -22,7 +22,8 @@ struct reef_holder;
 /* Takes the snapshot, whose name is the name. False when out of memory: it is deleted then. */
 bool reef_versions_publish(struct reef_snapshot *snapshot);
 
-/* Pushes the current table of that name, which the VM holds from now on. False: there is none, nothing is pushed. */
+/* Pushes the current table of that name, which the VM holds from now on. False: there is none, nothing is pushed. May
+ * raise a memory error. */
 bool reef_versions_query(lua_State *L, const char *name);
 
 /* Replaces in the VM what refers to versions of `name` that it holds and that are not current; NULL: of all names.

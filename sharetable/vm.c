@@ -20,9 +20,12 @@ struct reef_vm *reef_vm_of(lua_State *L) {
 	struct reef_vm *vm = find(L);
 	if (vm == NULL) {
 		/* The place in the registry first: that may raise. */
-		lua_pushboolean(L, 0);
+		lua_pushlightuserdata(L, NULL);
 		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
-		vm = reef_calloc(1, sizeof(*vm));
+		vm = reef_try_malloc(sizeof(*vm));
+		if (vm == NULL)
+			luaM_error(L);
+		memset(vm, 0, sizeof(*vm));
 		lua_pushlightuserdata(L, vm);
 		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
 	}
@@ -32,15 +35,8 @@ struct reef_vm *reef_vm_of(lua_State *L) {
 /* Bytes: about what a small service allocates until it is ready; most of that stays. */
 #define FIRST_COLLECTION (10 * 1024)
 
-struct reef_vm_closer {
-	struct reef_vm_closer *next;
-	void (*f)(void *ud);
-	void *ud;
-};
-
-void reef_vm_on_close(struct reef_vm *vm, void (*f)(void *ud), void *ud) {
-	struct reef_vm_closer *closer = reef_malloc(sizeof(*closer));
-	*closer = (struct reef_vm_closer){vm->closers, f, ud};
+void reef_vm_on_close(struct reef_vm *vm, struct reef_vm_closer *closer) {
+	closer->next = vm->closers;
 	vm->closers = closer;
 }
 
@@ -57,8 +53,7 @@ void reef_vm_close(lua_State *L) {
 		while (vm->closers != NULL) {
 			struct reef_vm_closer *closer = vm->closers;
 			vm->closers = closer->next;
-			closer->f(closer->ud);
-			reef_free(closer);
+			closer->f(closer);
 		}
 		reef_free(vm);
 	}

@@ -29,8 +29,12 @@ struct reef_vm {
 
 /* May raise a memory error. */
 struct reef_vm *reef_vm_of(lua_State *L);
-/* Calls f(ud) when the VM's objects are gone, on the thread that ended it. */
-void reef_vm_on_close(struct reef_vm *vm, void (*f)(void *ud), void *ud);
+/* Calls closer->f when the VM's objects are gone, on the thread that ended it. The closer belongs to the caller. */
+struct reef_vm_closer {
+	struct reef_vm_closer *next;
+	void (*f)(struct reef_vm_closer *closer);
+};
+void reef_vm_on_close(struct reef_vm *vm, struct reef_vm_closer *closer);
 /* A new VM has its libraries: puts off its first collection until it has grown a little. */
 void reef_vm_opened(lua_State *L);
 /* As lua_close; then lets go of everything the VM held. */

@@ -174,6 +174,6 @@ int main(void) {
 	const char *text = getenv("REEF_TEST_SEED");
 	seed = text != NULL ? atol(text) : (long)time(NULL);
 	text = getenv("REEF_TEST_ROUNDS");
-	rounds = text != NULL ? atol(text) : sanitizer ? 20 : 300;
+	rounds = text != NULL ? atol(text) : sanitizer ? 15 : 150;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,11 +2,13 @@
 -- With `plain`, what is found at a path is found nowhere else, and there are neither metatables nor tables as keys.
 local LONG = ("a string that is longer than forty characters "):rep(2)
 local STRINGS = {
-	"", "a", "b", "hp", "name", "a\0b", "\0", "1", "1.0", "x y", "_ENV", "and", "__index", "end", LONG, LONG .. "\0", LONG .. "2",
+	"", "a", "b", "hp", "name", "a\0b", "\0", "1", "1.0", "x y", "_ENV", "and", "__index", "end",
+	LONG, LONG .. "\0", LONG .. "2",
 	"\u{4e16}\u{754c}", "\u{1f600}", "\xff\xfe invalid", ("x"):rep(40), ("x"):rep(41), "print", "zz top",
 }
 local NUMBERS = {
-	0, 1, 2, 3, -1, 255, 1 << 31, 1 << 53, math.maxinteger, math.mininteger, 0.0, -0.0, 0.5, 1.5, -2.25, 1e15, 2.0 ^ 53, 2.0 ^ 63,
+	0, 1, 2, 3, -1, 255, 1 << 31, 1 << 53, math.maxinteger, math.mininteger, 0.0, -0.0,
+	0.5, 1.5, -2.25, 1e15, 2.0 ^ 53, 2.0 ^ 63,
 	1e308, -1e308, 5e-324, 1 / 0, -1 / 0, math.pi,
 }
 local FUNCTIONS = {

@@ -1,5 +1,5 @@
--- References to everything in an old version, from everywhere in a VM; after an update each is what the path leads to in the
--- new version, and the pages of the old one are gone. `tree` makes what is in the versions; `publish_tree(name, seed)` shares it.
+-- References to everything in an old version, from everywhere in a VM; after an update each is what the path leads to
+-- in the new version, and the pages of the old one are gone. `tree` makes what is in the versions.
 local tree, seed = ...
 local old_data, new_data = tree(seed, true), tree(seed + 1, true)
 if seed % 3 == 0 then -- much stays as it was
@@ -9,12 +9,9 @@ if seed % 3 == 0 then -- much stays as it was
 			new_data["part" .. i] = { 1, 2, new = "here" }
 		end
 	end
-	publish_table("random", old_data)
-	_G.T = query "random"
-else
-	publish_table("random", old_data)
-	_G.T = query "random"
 end
+publish_table("random", old_data)
+local T = query "random"
 
 -- What is in the tree: list of { path of keys, expected value (of the private new data) }.
 local places = {}
@@ -187,4 +184,3 @@ for _, mode in ipairs { "generational", "incremental" } do
 	collectgarbage()
 end
 same(T, new_data, "T")
-T = nil

@@ -1,0 +1,86 @@
+/* Lists of records for statistics. */
+#include "stat_list.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "core/alloc.h"
+
+struct reef_stat_list {
+	char *records;
+	size_t size, count, capacity;
+	bool failed;
+};
+
+static char **name_of(const struct reef_stat_list *list, size_t i) {
+	return (char **)(void *)(list->records + i * list->size);
+}
+
+static int free_list(lua_State *L) {
+	struct reef_stat_list *list = lua_touserdata(L, 1);
+	for (size_t i = 0; i < list->count; i++)
+		reef_free(*name_of(list, i));
+	reef_free(list->records);
+	*list = (struct reef_stat_list){0};
+	return 0;
+}
+
+struct reef_stat_list *reef_stat_list_new(lua_State *L, size_t size) {
+	struct reef_stat_list *list = lua_newuserdatauv(L, sizeof(*list), 0);
+	*list = (struct reef_stat_list){.size = size};
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, free_list);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
+	return list;
+}
+
+static bool grow(struct reef_stat_list *list) {
+	size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+	void *records = reef_try_realloc(list->records, capacity * list->size);
+	if (records == NULL)
+		return false;
+	list->records = records;
+	list->capacity = capacity;
+	return true;
+}
+
+void reef_stat_list_add(void *ud, const void *record) {
+	struct reef_stat_list *list = ud;
+	if (list->failed || (list->count == list->capacity && !grow(list))) {
+		list->failed = true;
+		return;
+	}
+	char **name = name_of(list, list->count);
+	memcpy(name, record, list->size);
+	*name = reef_try_strdup(*name);
+	list->failed = *name == NULL;
+	list->count += !list->failed;
+}
+
+size_t reef_stat_list_count(lua_State *L, const struct reef_stat_list *list) {
+	if (list->failed)
+		luaL_error(L, "not enough memory");
+	return list->count;
+}
+
+const void *reef_stat_list_get(const struct reef_stat_list *list, size_t i) {
+	return list->records + i * list->size;
+}
+
+void reef_stat_integer(lua_State *L, const char *field, size_t value) {
+	lua_pushinteger(L, (lua_Integer)value);
+	lua_setfield(L, -2, field);
+}
+
+void reef_stat_boolean(lua_State *L, const char *field, int value) {
+	lua_pushboolean(L, value);
+	lua_setfield(L, -2, field);
+}
+
+void reef_stat_string(lua_State *L, const char *field, const char *value) {
+	lua_pushstring(L, value);
+	lua_setfield(L, -2, field);
+}

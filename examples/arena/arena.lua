@@ -2,6 +2,7 @@
 -- goes, and adds everything up at the end.
 local datasheet = require "reef.datasheet"
 local items = require "items"
+local ledger = require "ledger"
 local pool = require "reef.pool"
 local process = require "reef.process"
 local report = require "report"
@@ -91,6 +92,29 @@ local function play(players, db)
 	return events
 end
 
+-- The server has just been started.
+local function open_ledger(uri)
+	local ok, book
+	for _ = 1, 100 do
+		ok, book = pcall(ledger.open, uri)
+		if ok then
+			return book
+		end
+		skynet.sleep(10)
+	end
+	error(book, 0)
+end
+
+-- Compares what the ledger says with what Redis says.
+local function audit(book, counted)
+	local moves, gains = book:balance()
+	local right = 0
+	for player, points in ipairs(counted.of) do
+		right = right + (points - rules.POINTS == (gains[player] or 0) and 1 or 0)
+	end
+	return { moves = moves, right = right }
+end
+
 local function main()
 	datasheet.publish { items = items.make(1) }
 	local db = pool.redis(os.getenv "ARENA_REDIS", { size = 4, errors = "object" })
@@ -100,6 +124,7 @@ local function main()
 	end })
 	w:subscribe "news"
 	local heard = listen_to_news(w)
+	local book = os.getenv "ARENA_MONGO" and open_ledger(os.getenv "ARENA_MONGO")
 	local dealt = rules.deal(db, PLAYERS)
 
 	local started, before = now(), memory()
@@ -124,9 +149,10 @@ local function main()
 		end
 		skynet.sleep(5)
 	end
+	local counted = rules.count(db, PLAYERS)
 	local right = report.table {
-		players = PLAYERS, sum = sum, events = events, dealt = dealt, counted = rules.count(db, PLAYERS),
-		stat = pool.stat(db), cpu = cpu, kib = kib, heard = heard.n, gaps = gaps,
+		players = PLAYERS, sum = sum, events = events, dealt = dealt, counted = counted, stat = pool.stat(db), cpu = cpu,
+		kib = kib, heard = heard.n, gaps = gaps, ledger = book and audit(book, counted),
 	}
 	w:disconnect()
 	db:disconnect()

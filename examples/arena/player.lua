@@ -1,6 +1,7 @@
--- A player: a service of its own. It reaches Redis through the pool that all players share, and plays with the items of
--- the shared configuration.
+-- A player: a service of its own. It reaches Redis and MongoDB through pools that all players share, and plays with the
+-- items of the shared configuration.
 local datasheet = require "reef.datasheet"
+local ledger = require "ledger"
 local pool = require "reef.pool"
 local redis = require "skynet.db.redis"
 local rules = require "rules"
@@ -10,7 +11,7 @@ local tally = require "tally"
 local me, players = ...
 me, players = math.tointeger(me), math.tointeger(players)
 
-local db, items
+local db, book, items
 local moves = 0
 local mine = tally.new()
 local playing = false
@@ -86,13 +87,21 @@ local function choose_item()
 	return item
 end
 
+local function write_down(from, to, points)
+	if book then
+		book:note(me, moves, from, to, points)
+	end
+end
+
 local function round()
 	local other = math.random(players - 1)
 	other = other < me and other or other + 1
 	ask(db.hmget, rules.key(other), "points", "won")
 	if math.random(20) == 1 then
-		if move(rules.gift, other) then
+		local moved = move(rules.gift, other)
+		if moved then
 			mine.gifts = mine.gifts + 1
+			write_down(me, other, moved)
 		end
 		return
 	end
@@ -100,8 +109,10 @@ local function round()
 	if math.random(2) == 1 then
 		winner, loser = other, me
 	end
-	if move(rules.duel, loser, winner, choose_item().stake) then
+	local moved = move(rules.duel, loser, winner, choose_item().stake)
+	if moved then
 		mine.duels = mine.duels + 1
+		write_down(loser, winner, moved)
 	end
 	local rank = ask(db.zrevrank, "ranking", me)
 	if rank and rank < 3 then
@@ -117,10 +128,10 @@ function command.play()
 	playing = true
 	skynet.fork(function()
 		-- Not all at once.
-		skynet.sleep(math.random(20))
+		skynet.sleep(math.random(40))
 		while playing do
 			round()
-			skynet.sleep(math.random(10, 20))
+			skynet.sleep(math.random(20, 40))
 		end
 		playing = nil
 	end)
@@ -141,6 +152,10 @@ function command.result()
 		skynet.sleep(1)
 	end
 	choose_item()
+	if book then
+		book:write()
+		mine.repeated = book.repeated
+	end
 	return mine
 end
 
@@ -148,6 +163,8 @@ skynet.start(function()
 	math.randomseed(math.tointeger(os.getenv "ARENA_SEED"), me)
 	items = datasheet.query "items"
 	db = pool.redis(os.getenv "ARENA_REDIS")
+	local uri = os.getenv "ARENA_MONGO"
+	book = uri and ledger.open(uri)
 	skynet.dispatch("lua", function(session, _, name)
 		local result = command[name]()
 		if session ~= 0 then

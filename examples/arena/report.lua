@@ -41,7 +41,7 @@ local function checker()
 end
 
 ---Prints the table.
----@param r table  players, sum, events, dealt, counted, stat, cpu, kib, heard, gaps
+---@param r table  players, sum, events, dealt, counted, stat, cpu, kib, heard, gaps, ledger (nil: there is none)
 ---@return boolean  all that is claimed is so
 function report.table(r)
 	local sum, events, counted = r.sum, r.events, r.counted
@@ -74,6 +74,11 @@ function report.table(r)
 	check("gifts in Redis", counted.given, counted.given == sum.gifts, "given")
 	check("points dealt", r.dealt, counted.points == r.dealt and counted.ranking == r.dealt,
 		"%d in the hashes, %d in the ranking", counted.points, counted.ranking)
+	if r.ledger then
+		check("moves in MongoDB", r.ledger.moves, r.ledger.moves == sum.duels + sum.gifts, "%d batches written again",
+			sum.repeated)
+		check("players' balances", r.ledger.right, r.ledger.right == r.players, "are the same in Redis and in MongoDB")
+	end
 	report.say("")
 	report.say(all() and "All points are there, and everybody knows what happened."
 		or "SOMETHING IS NOT AS IT SHOULD BE.")

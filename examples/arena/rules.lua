@@ -91,14 +91,15 @@ function rules.deal(db, n)
 end
 
 ---What is in Redis at the end: sums over all players.
----@return table  points, ranking, won, lost, given
+---@return table  points, ranking, won, lost, given; of: points of each player
 function rules.count(db, n)
 	local fields, ops = { "points", "won", "lost", "given" }, {}
 	for i = 1, n do
 		ops[i] = { "HMGET", rules.key(i), table.unpack(fields) }
 	end
-	local sum = { points = 0, won = 0, lost = 0, given = 0, ranking = 0 }
-	for _, result in ipairs(db:pipeline(ops, {})) do
+	local sum = { points = 0, won = 0, lost = 0, given = 0, ranking = 0, of = {} }
+	for player, result in ipairs(db:pipeline(ops, {})) do
+		sum.of[player] = math.tointeger(tonumber(result.out[1]))
 		for i, field in ipairs(fields) do
 			sum[field] = sum[field] + math.tointeger(tonumber(result.out[i]))
 		end

@@ -10,6 +10,7 @@ function tally.new()
 		news = 0, unsure = 0, -- announcements heard by somebody; without a reply
 		again = 0, doubtful = 0, done = 0, undone = 0, -- not sent; maybe applied, and what came of that
 		torn = 0, version = 0, -- of the configuration
+		repeated = 0, -- writes to the ledger
 		buckets = {},
 	}, tally)
 end

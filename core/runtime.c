@@ -49,7 +49,8 @@ static int signal_fd = -1;
 
 static void (*stop_hooks[MAX_HOOKS])(uint64_t deadline_ns);
 static void (*end_hooks[MAX_HOOKS])(uint32_t handle);
-static int stop_hook_count, end_hook_count;
+static void (*hangup_hooks[MAX_HOOKS])(void);
+static int stop_hook_count, end_hook_count, hangup_hook_count;
 
 /* ---- what others say and ask ---- */
 
@@ -72,6 +73,10 @@ void reef_runtime_on_stop(void (*hook)(uint64_t deadline_ns)) {
 
 void reef_runtime_on_service_end(void (*hook)(uint32_t handle)) {
 	end_hooks[end_hook_count++] = hook;
+}
+
+void reef_runtime_on_hangup(void (*hook)(void)) {
+	hangup_hooks[hangup_hook_count++] = hook;
 }
 
 void reef_runtime_service_ended(uint32_t handle) {
@@ -108,13 +113,19 @@ void reef_runtime_terminate(void) {
 
 /* ---- signals ---- */
 
+static void hang_up(void) {
+	reef_send_copy(0, reef_runtime_logger(), REEF_PTYPE_SYSTEM, 0, NULL, 0);
+	for (int i = 0; i < hangup_hook_count; i++)
+		hangup_hooks[i]();
+}
+
 static void on_signal(uint32_t id, uint32_t events) {
 	(void)id;
 	(void)events;
 	struct signalfd_siginfo info;
 	while (read(signal_fd, &info, sizeof info) == sizeof info) {
 		if (info.ssi_signo == SIGHUP)
-			reef_send_copy(0, reef_runtime_logger(), REEF_PTYPE_SYSTEM, 0, NULL, 0);
+			hang_up();
 		else
 			reef_runtime_terminate();
 	}

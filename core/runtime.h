@@ -19,6 +19,9 @@ void reef_runtime_on_stop(void (*hook)(uint64_t deadline_ns));
 /* Called on the releasing thread for every service that ends, after its instance is gone. Start-up only. */
 void reef_runtime_on_service_end(void (*hook)(uint32_t handle));
 
+/* Called on SIGHUP: what comes from files is to be read again. On whichever thread polls. Start-up only. */
+void reef_runtime_on_hangup(void (*hook)(void));
+
 /* ---- for core ---- */
 uint32_t reef_runtime_logger(void);
 /* How many services do not keep the process alive. */

@@ -153,7 +153,7 @@ static int l_name(lua_State *L) {
 	return 2;
 }
 
-/* (id) -> id; or nil and why not */
+/* (id, wait): with `wait`, for the end of a TLS handshake -> id; or nil and why not */
 static int l_start(lua_State *L) {
 	struct reef_reader *r = find(L);
 	if (r && r->started)
@@ -164,12 +164,19 @@ static int l_start(lua_State *L) {
 		r->id = id;
 		reef_reader_anchor(L, r, -1);
 	}
-	const char *error = reef_socket_start(id, &reef_reader_sink, r, false);
+	bool wait = lua_toboolean(L, 2);
+	if (wait)
+		reef_task_running(L);
+	const char *error = reef_socket_start(id, &reef_reader_sink, r, wait);
 	if (error) {
 		reef_reader_forget(L, r);
 		return fail(L, error);
 	}
 	r->started = true;
+	if (wait) {
+		r->want = REEF_WANT_OPEN;
+		return reef_reader_suspend(L, r, "tls handshake");
+	}
 	lua_pushinteger(L, id);
 	return 1;
 }

@@ -2,12 +2,14 @@
 #include <unistd.h>
 
 #include "core/host.h"
+#include "core/log.h"
 #include "core/poller.h"
 #include "core/runtime.h"
 #include "core/timer.h"
 #include "socket/lua_common.h"
 #include "socket/resolver.h"
 #include "socket/slot.h"
+#include "socket/tls.h"
 
 #define FLUSH_EVERY_US 2000
 
@@ -32,11 +34,22 @@ static void flush_all(uint64_t deadline_ns) {
 	}
 }
 
+/* SIGHUP. */
+static void reload(void) {
+	char error[512];
+	size_t failed, done = reef_tls_reload(&failed, error, sizeof error);
+	if (done > 0)
+		reef_log(0, "tls: certificates were read again (%zu configurations)", done);
+	if (failed > 0)
+		reef_log(0, "error: tls: %zu configurations keep their certificates: %s", failed, error);
+}
+
 void reef_socket_setup(void) {
 	reef_slot_setup();
 	reef_poller_set_handler(REEF_POLL_SOCKET, reef_slot_poll_event);
 	reef_runtime_on_service_end(reef_slot_orphan_all);
 	reef_runtime_on_stop(flush_all);
+	reef_runtime_on_hangup(reload);
 	reef_host_preload("reef.socketcore", reef_open_socketcore);
 	reef_host_preload("skynet.socketdriver", reef_open_socketdriver);
 	reef_host_preload("skynet.netpack", reef_open_netpack);

@@ -110,7 +110,9 @@ static size_t decrypt(struct reef_slot *slot, char *buffer, size_t room, int *er
 	*error = EAGAIN;
 	while (got < room) {
 		if (tls->feed_size == 0 && SSL_pending(tls->ssl) == 0) {
-			if (drained)
+			/* A short read says that the kernel has no more, but not that nothing ends behind it: with bytes to return
+			 * the caller comes again if he knows of an end, without he does not. */
+			if (drained && got > 0)
 				break;
 			ssize_t n = reef_tls_receive(slot, &drained);
 			if (n <= 0) {

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -100,10 +99,14 @@ static bool readable(const struct failure *f, const char *option, const char *pa
 	return fail(f, "tls: %s %s: %s", option, path, strerrordesc_np(errno));
 }
 
+/* Has the key that this thread is reading turned out to be encrypted? */
+static _Thread_local bool password_wanted;
+
 /* Without this OpenSSL would ask at the terminal. */
 static int give_password(char *buffer, int size, int writing, void *ud) {
 	const char *password = ud;
 	(void)writing;
+	password_wanted = true;
 	size_t n = password ? strlen(password) : 0;
 	if (password == NULL || n > (size_t)size)
 		return -1;
@@ -111,23 +114,34 @@ static int give_password(char *buffer, int size, int writing, void *ud) {
 	return (int)n;
 }
 
+/* Is there a private key in this file, of whatever kind? */
+static bool holds_key(const char *path) {
+	char line[128];
+	bool found = false;
+	FILE *file = fopen(path, "re");
+	while (file && !found && fgets(line, sizeof line, file))
+		found = strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, "PRIVATE KEY-----");
+	if (file)
+		fclose(file);
+	return found;
+}
+
 static bool use_key(SSL_CTX *ctx, const struct reef_tls_options *o, const struct failure *f) {
 	const char *path = o->key_file ? o->key_file : o->cert_file;
 	const char *option = o->key_file ? "key_file" : "cert_file";
 	if (!readable(f, option, path))
 		return false;
-	if (SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM) == 1) {
-		if (SSL_CTX_check_private_key(ctx) == 1)
-			return true;
-		return fail(f, "tls: the key in %s does not belong to the certificate in %s", path, o->cert_file);
-	}
+	if (!holds_key(path))
+		return fail(f, "tls: %s %s holds no private key in PEM", option, path);
+	password_wanted = false;
+	if (SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM) == 1)
+		return true;
 	unsigned long error = ERR_peek_error();
-	bool no_password = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_BAD_PASSWORD_READ;
-	if (no_password || (!o->password && ERR_GET_LIB(error) == ERR_LIB_PROV))
+	if (ERR_GET_LIB(error) == ERR_LIB_X509 && ERR_GET_REASON(error) == X509_R_KEY_VALUES_MISMATCH)
+		return fail(f, "tls: the key in %s does not belong to the certificate in %s", path, o->cert_file);
+	if (password_wanted && !o->password)
 		return fail(f, "tls: the key in %s is encrypted and needs a password", path);
-	if (ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE)
-		return fail(f, "tls: %s %s holds no private key", option, path);
-	if (o->password)
+	if (password_wanted)
 		return fail(f, "tls: the key in %s cannot be read; is the password right? (%s)", path, reef_tls_reason());
 	return fail(f, "tls: %s %s holds no key that can be read (%s)", option, path, reef_tls_reason());
 }

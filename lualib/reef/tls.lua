@@ -99,6 +99,15 @@ function tls.listen(addr, port, options, backlog)
 	return socket.listen(addr, port, backlog, target)
 end
 
+---Starts what a listener of tls.listen has accepted, and waits for the handshake. socket.start does the same without
+---waiting: who reads waits then, and who fails is logged.
+---@param id integer
+---@return integer|nil id
+---@return string|nil err
+function tls.start(id)
+	return socketcore.start(id, true)
+end
+
 local function upgrade(id, target, err)
 	if not target then
 		return nil, err

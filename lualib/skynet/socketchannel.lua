@@ -30,6 +30,7 @@ local WARNING = "WARNING: %d K bytes need to send out (fd = %d)"
 ---@field socket_readline function|nil
 ---@field timeout number|nil     seconds that a request may wait for its reply; 0: for ever
 ---@field connect_timeout number|nil seconds for each address; 30
+---@field tls boolean|reef.tls.options|nil
 ---@field tombstones integer|nil     late replies that a connection may owe; 128
 
 ---@class socketchannel
@@ -73,6 +74,7 @@ function socketchannel.channel(desc)
 		overload = desc.overload,
 		timeout = desc.timeout or TIMEOUT,
 		connect_timeout = desc.connect_timeout,
+		tls = desc.tls,
 		most_tombstones = desc.tombstones or TOMBSTONES,
 		reader = reader_class(desc),
 		closed = false,
@@ -357,7 +359,8 @@ end
 
 -- nil, or why it failed, and whether it was the login.
 function try_address(self, host, port)
-	local id, err = socket.open(host, port, self.connect_timeout and self.connect_timeout * 100)
+	local timeout = self.connect_timeout and self.connect_timeout * 100
+	local id, err = socket.open(host, port, self.tls and { timeout = timeout, tls = self.tls } or timeout)
 	if not id then
 		skynet.error(string.format("Connect to %s failed (%s)", address(self, host, port), err))
 		return err

@@ -83,9 +83,22 @@ local function check_example(dir, code, port)
 	os.remove(dir .. "/log")
 end
 
-for _, page in ipairs { "services", "sockets", "redis", "errors" } do
+-- The page about TLS says how.
+local function make_certificates(page, dir)
+	if page == "tls" then
+		local commands = {}
+		for line in read "docs/tls.md":gmatch "\n    ([^\n]+)" do
+			commands[#commands + 1] = line
+		end
+		local code, output = process.run { "sh", "-ec", table.concat(commands, "\n"), cwd = dir }
+		test.equal(code, 0, output)
+	end
+end
+
+for _, page in ipairs { "services", "sockets", "tls", "redis", "errors" } do
 	test.case(("every example in docs/%s.md that says what it prints does so"):format(page), function()
 		local server, dir, found = redis.start(), new_directory(), 0
+		make_certificates(page, dir)
 		for code in read("docs/" .. page .. ".md"):gmatch "```lua\n(.-)```" do
 			local name = code:match "^%-%- (%w+%.lua)\n"
 			if name then

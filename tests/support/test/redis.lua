@@ -19,7 +19,8 @@ redis.__index = redis
 local function launch(self)
 	local command = {
 		"redis-server", self.tls and "--tls-port" or "--port", self.port, "--bind", "127.0.0.1",
-		"--unixsocket", self.path, "--dir", self.dir, "--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice",
+		"--unixsocket", self.path, "--dir", self.dir, "--save", "",
+		"--appendonly", "no", "--daemonize", "no", "--loglevel", "notice",
 	}
 	if self.tls then
 		table.move({ "--port", 0, "--tls-auth-clients", "no" }, 1, 4, #command + 1, command)

@@ -1,0 +1,520 @@
+-- timeout: 300
+-- TLS on plain sockets: reef.tls with itself and with the `openssl` command on the other side.
+local certificates = require "test.tls"
+local process = require "test.process"
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+local socketchannel = require "skynet.socketchannel"
+local test = require "test"
+local tls = require "reef.tls"
+
+local world
+
+local function case(name, f)
+	test.case(name, function()
+		certificates.check()
+		world = certificates.world()
+		f()
+	end)
+end
+
+local function copy(t, more)
+	local result = {}
+	for k, v in pairs(t) do
+		result[k] = v
+	end
+	for k, v in pairs(more or {}) do
+		result[k] = v
+	end
+	return result
+end
+
+-- A listener whose connections are served by f(id).
+local function serve(options, f)
+	local listener, _, port = tls.listen("127.0.0.1", 0, options)
+	test.defer(socket.close, listener)
+	socket.start(listener, function(id)
+		if tls.start(id) then
+			f(id)
+			socket.close(id)
+		end
+	end)
+	return port
+end
+
+local function echo(id)
+	while true do
+		local bytes = socket.read(id)
+		if not bytes then
+			break
+		end
+		socket.write(id, bytes)
+	end
+end
+
+local function good(more)
+	return copy({ cert_file = world.good.cert, key_file = world.good.key }, more)
+end
+
+local function connect(port, more)
+	local id = assert(tls.connect("localhost", port, copy({ ca_file = world.ca.file }, more)))
+	test.defer(socket.close, id)
+	return id
+end
+
+local function refused(pattern, port, more)
+	local id, err = tls.connect("localhost", port, copy({ ca_file = world.ca.file }, more))
+	test.equal(id, nil)
+	test.matches(err, pattern)
+end
+
+-- Numbered lines in pieces of any size, so that nothing lost, doubled or mixed up goes unnoticed.
+local function numbered(bytes)
+	local lines, size, n = {}, 0, 0
+	while size < bytes do
+		n = n + 1
+		lines[n] = ("%d %s\n"):format(n, ("x"):rep(n * 7 % 301))
+		size = size + #lines[n]
+	end
+	return table.concat(lines)
+end
+
+-- ---- data ----
+
+case("10 MB go both ways at the same time, in pieces of all sizes", function()
+	local data = numbered(10 * 1024 * 1024)
+	local port = serve(good(), echo)
+	local id = connect(port)
+	socket.warning(id, function() end)
+	skynet.fork(function()
+		local at = 1
+		while at <= #data do
+			local n = math.random(1, math.random(1, 3) == 1 and 200000 or 400)
+			socket.write(id, data:sub(at, at + n - 1))
+			at = at + n
+			if math.random(1, 50) == 1 then
+				skynet.yield()
+			end
+		end
+	end)
+	local parts, size = {}, 0
+	while size < #data do
+		local part = assert(socket.read(id))
+		parts[#parts + 1] = part
+		size = size + #part
+	end
+	test.truthy(table.concat(parts) == data, "every byte in its place")
+	local info = tls.info(id)
+	test.equal(info.version, "TLSv1.3")
+	test.equal(info.server_name, "localhost")
+	test.equal(info.peer.names, "localhost, 127.0.0.1, ::1")
+end)
+
+case("all ways to read work, and what comes with the goodbye is read first", function()
+	local port = serve(good(), function(id)
+		socket.write(id, "a line\r\nsix by")
+		socket.write(id, { "tes", " and ", 7, " more" })
+		socket.lwrite(id, " low")
+	end)
+	local id = connect(port)
+	test.equal(socket.readline(id, "\r\n"), "a line")
+	test.equal(socket.read(id, 9), "six bytes")
+	test.equal(socket.readall(id), " and 7 more low")
+	test.equal({ socket.read(id, 1) }, { false, "" })
+	test.equal(socket.disconnected(id), true)
+	test.equal(socket.write(id, "still"), true, "the peer's end is not ours")
+end)
+
+case("what was written before the close arrives, whoever closes", function()
+	local data = numbered(3 * 1024 * 1024)
+	for _ = 1, 3 do
+		local done
+		local listening = serve(good(), function(id)
+			done = socket.readall(id) == data
+		end)
+		local id = connect(listening)
+		socket.warning(id, function() end)
+		socket.write(id, data)
+		socket.close(id)
+		test.eventually("all of it", 20, function()
+			return done
+		end)
+	end
+	local port = serve(good(), function(id)
+		socket.write(id, data)
+	end)
+	test.truthy(socket.readall(connect(port)) == data)
+end)
+
+case("a write before the handshake is over is sent after it", function()
+	local listener, _, port = tls.listen("127.0.0.1", 0, good())
+	test.defer(socket.close, listener)
+	socket.start(listener, function(id)
+		socket.write(id, "welcome\n")
+		socket.start(id)
+		socket.write(id, "and bye\n")
+		socket.close(id)
+	end)
+	local id = connect(port)
+	test.equal(socket.readall(id), "welcome\nand bye\n")
+end)
+
+case("an end without a goodbye is an error for who reads, after all that came", function()
+	for _, paused in ipairs { false, true } do
+		local port = process.free_port()
+		local program = process.start {
+			"openssl", "s_server", "-accept", port, "-cert", world.good.cert, "-key", world.good.key, "-quiet",
+			stdin = "/dev/zero",
+		}
+		local id = test.eventually("the server", 20, function()
+			return (tls.connect("localhost", port, { ca_file = world.ca.file }))
+		end)
+		test.defer(socket.close, id)
+		test.truthy(socket.read(id, 1000))
+		local told
+		socket.onclose(id, function()
+			told = true
+		end)
+		if paused then
+			socket.pause(id)
+		end
+		program:kill()
+		test.equal(socket.readall(id):find "[^\0]", nil)
+		test.truthy(told)
+		test.truthy(socket.disconnected(id))
+		test.equal(socket.write(id, "x"), false, "it is broken, not half closed")
+	end
+end)
+
+case("sockets that services hand over stay encrypted", function()
+	local port = serve(good(), echo)
+	local id = connect(port)
+	socket.write(id, "one\n")
+	test.equal(socket.readline(id), "one")
+	socket.abandon(id)
+	test.equal(socket.start(id), id)
+	socket.write(id, "two\n")
+	test.equal(socket.readline(id), "two")
+end)
+
+case("a slow reader holds up the writer: nothing is buffered beyond the marks", function()
+	local port = serve(good(), function(id)
+		local total = 0
+		while true do
+			local bytes = socket.read(id, 65536)
+			if not bytes then
+				break
+			end
+			total = total + #bytes
+			skynet.sleep(1)
+			if total >= 4 * 1024 * 1024 then
+				break
+			end
+		end
+		socket.write(id, "enough\n")
+	end)
+	local id = connect(port)
+	local marks = {}
+	socket.warning(id, function(_, kb)
+		marks[#marks + 1] = kb
+	end)
+	socket.write(id, ("x"):rep(12 * 1024 * 1024))
+	socket.pause(id)
+	test.eventually("a warning", 20, function()
+		return marks[1]
+	end)
+	test.between(marks[1], 1024, 12 * 1024)
+	test.equal(socket.readline(id), "enough")
+end)
+
+-- ---- who is who ----
+
+case("certificates of servers are verified: time, name, authority", function()
+	local function with(which)
+		return serve({ cert_file = world[which].cert, key_file = world[which].key }, echo)
+	end
+	refused("^tls: certificate of localhost:%d+ has expired %(2024%-01%-01%)$", with "expired")
+	refused("^tls: certificate of localhost:%d+ is for 'other.example', not 'localhost'$", with "other")
+	refused("^tls: certificate of localhost:%d+ is signed by an unknown authority, 'Somebody'", with "stranger")
+	refused("unknown authority", with "stranger", { verify_host = false })
+	connect(with "expired", { verify = false })
+	connect(with "other", { verify_host = false })
+	connect(with "other", { server_name = "other.example" })
+	refused("is for 'localhost, 127.0.0.1, ::1', not 'db.example'", with "good", { server_name = "db.example" })
+	refused("unknown authority", with "good", { ca_file = world.unknown.file })
+	local wild = world.ca:issue { dns = { "*.example.org" } }
+	local port = serve({ cert_file = wild.cert, key_file = wild.key }, echo)
+	connect(port, { server_name = "a.example.org" })
+	refused("is for '%*.example.org'", port, { server_name = "example.org" })
+	refused("is for '%*.example.org'", port, { server_name = "a.b.example.org" })
+end)
+
+case("without options the system's authorities decide", function()
+	local port = serve(good(), echo)
+	local id, err = tls.connect("localhost", port)
+	test.equal(id, nil)
+	test.matches(err, "unknown authority")
+	id, err = socket.open("localhost", port, { tls = true })
+	test.equal(id, nil)
+	test.matches(err, "unknown authority")
+	local one = assert(socket.open("localhost:" .. port, nil, { tls = { ca_file = world.ca.file } }))
+	socket.close(one)
+end)
+
+case("a directory of authorities is as good as a file", function()
+	local dir = process.path "authorities"
+	process.mkdir(dir)
+	local code = process.run { "sh", "-c", ("cp %s %s/ca.pem && openssl rehash %s"):format(world.ca.file, dir, dir) }
+	test.equal(code, 0)
+	local port = serve(good(), echo)
+	local id = assert(tls.connect("localhost", port, { ca_dir = dir }))
+	socket.close(id)
+end)
+
+case("a server asks for certificates, and says who the client is", function()
+	local seen
+	local port = serve(good { client_certificates = "required", ca_file = world.ca.file }, function(id)
+		local line = socket.readline(id)
+		seen = line and tls.info(id).peer.subject
+		socket.write(id, "hello\n")
+	end)
+	local id = connect(port, { cert_file = world.client.cert, key_file = world.client.key })
+	socket.write(id, "me\n")
+	test.equal(socket.readline(id), "hello")
+	test.equal(seen, "/CN=client")
+	for _, more in ipairs { {}, { cert_file = world.stranger_client.both } } do
+		test.equal(socket.readline(connect(port, more)), false, "none, or one that nobody knows")
+	end
+	local optional = serve(good { client_certificates = "optional", ca_file = world.ca.file }, function(one)
+		socket.write(one, tls.info(one).peer and "known\n" or "unknown\n")
+	end)
+	test.equal(socket.readline(connect(optional)), "unknown")
+	test.equal(socket.readline(connect(optional, { cert_file = world.client.both })), "known")
+end)
+
+case("options that are wrong are refused by name", function()
+	local port = serve(good(), echo)
+	test.raises("unknown option 'ca'", tls.connect, "localhost", port, { ca = "x" })
+	test.raises("ca_file has to be a string, not number", tls.connect, "localhost", port, { ca_file = 1 })
+	test.raises("min_version cannot be '1.1'", tls.connect, "localhost", port, { min_version = "1.1" })
+	test.raises("client_certificates is for servers", tls.connect, "localhost", port, { client_certificates = "required" })
+	test.raises("a server verifies clients by client_certificates", tls.listen, "127.0.0.1", 0, good { verify = false })
+	test.raises("a server needs a certificate", tls.listen, "127.0.0.1", 0, {})
+	refused("ca_file /no/such/file: No such file", port, { ca_file = "/no/such/file" })
+	refused("ca_file .* holds no certificate", port, { ca_file = world.good.key })
+	refused("does not belong to the certificate", port, { cert_file = world.client.cert, key_file = world.good.key })
+	refused("holds no private key", port, { cert_file = world.client.cert })
+	refused("nothing that is known", port, { ciphers = "NONSENSE" })
+	local locked = world.ca:issue { name = "locked", password = "open sesame" }
+	refused("is encrypted and needs a password", port, { cert_file = locked.cert, key_file = locked.key })
+	refused("is the password right", port, { cert_file = locked.cert, key_file = locked.key, password = "wrong" })
+	connect(port, { cert_file = locked.cert, key_file = locked.key, password = "open sesame" })
+end)
+
+case("who does not speak TLS is told from who does not answer", function()
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	test.defer(socket.close, listener)
+	local answer = "HTTP/1.1 400 Bad Request\r\n"
+	socket.start(listener, function(id)
+		socket.start(id)
+		socket.read(id)
+		if answer then
+			socket.write(id, answer)
+			socket.close(id)
+		end
+	end)
+	refused("localhost:%d+ does not speak TLS: it says 'HTTP/1.1 400 Bad Request'", port)
+	answer = ""
+	refused("ended the connection at the handshake", port)
+	answer = nil
+	refused("did not answer the handshake in time", port, { timeout = 30 })
+	local id = assert(socket.open("127.0.0.1", serve(good(), echo)))
+	socket.write(id, "GET / HTTP/1.1\r\n\r\n")
+	test.truthy(socket.readall(id), "a client without TLS is shown the door")
+	socket.close(id)
+end)
+
+-- ---- between versions and programs ----
+
+local function s_server(...)
+	local port = process.free_port()
+	process.start {
+		"openssl", "s_server", "-accept", port, "-cert", world.good.cert, "-key", world.good.key, "-rev", ...,
+	}
+	test.eventually("the server", 20, process.can_connect, port)
+	return port
+end
+
+case("we talk to openssl's server in TLS 1.2 and 1.3, and to nothing older", function()
+	for _, version in ipairs { "1_2", "1_3" } do
+		local port = s_server("-tls" .. version)
+		for round = 1, 2 do
+			local id = connect(port, { alpn = { "x" } })
+			socket.write(id, "stressed\n")
+			test.equal(socket.readline(id), "desserts")
+			local info = tls.info(id)
+			test.equal(info.version, "TLSv" .. version:gsub("_", "."))
+			test.equal(info.resumed, round == 2)
+			socket.close(id)
+		end
+	end
+	refused("speaks no version of TLS that is allowed here", s_server("-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"))
+	refused("speaks no version of TLS that is allowed here", s_server "-tls1_2", { min_version = "1.3" })
+end)
+
+-- A client that sends what `say` is given.
+local function s_client(port, ...)
+	local input = process.path "input"
+	test.equal(process.run { "mkfifo", input }, 0)
+	local pipe = assert(io.open(input, "r+"))
+	test.defer(pipe.close, pipe)
+	local client = process.start {
+		"openssl", "s_client", "-connect", "127.0.0.1:" .. port, "-CAfile", world.ca.file, "-servername", "localhost",
+		"-verify_return_error", stdin = input, ...,
+	}
+	return client, function(words)
+		pipe:write(words)
+		pipe:flush()
+	end
+end
+
+case("openssl's client talks to us, resumes its session, and cannot renegotiate", function()
+	local port = serve(good { alpn = { "b", "a" } }, echo)
+	local session = process.path "session"
+	local first, say = s_client(port, "-sess_out", session, "-alpn", "a,b")
+	say "hello\n"
+	first:expect "\nhello\n"
+	first:expect "ALPN protocol: b"
+	first:expect "New, TLSv1.3"
+	first:kill()
+	first, say = s_client(port, "-sess_in", session)
+	say "hello\n"
+	first:expect "\nhello\n"
+	first:expect "Reused, TLSv1.3"
+	first:kill()
+	first, say = s_client(port, "-tls1_2")
+	say "hello\n"
+	first:expect "\nhello\n"
+	say "R\n"
+	first:expect "no renegotiation"
+	first:kill()
+	first = s_client(port, "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0")
+	test.different(first:wait(), 0)
+	first:expect "protocol version"
+end)
+
+case("keys can be updated on the way", function()
+	local port = serve(good(), echo)
+	local client, say = s_client(port, "-tls1_3")
+	for i, kind in ipairs { "K", "k" } do
+		say(kind .. "\n")
+		client:expect(("KEYUPDATE.*"):rep(i))
+		say(("after %d\n"):format(i))
+		client:expect(("\nafter %d\n"):format(i))
+	end
+end)
+
+-- ---- upgrade ----
+
+case("a plain connection becomes a TLS one, both ways", function()
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	test.defer(socket.close, listener)
+	socket.start(listener, function(id)
+		socket.start(id)
+		assert(socket.readline(id) == "STARTTLS")
+		socket.write(id, "ready\n")
+		assert(tls.accept(id, good()))
+		echo(id)
+		socket.close(id)
+	end)
+	local id = assert(socket.open("127.0.0.1", port))
+	socket.write(id, "STARTTLS\n")
+	test.equal(socket.readline(id), "ready")
+	test.equal(tls.info(id), nil)
+	test.equal(tls.upgrade(id, "localhost", { ca_file = world.ca.file }), id)
+	socket.write(id, "secret\n")
+	test.equal(socket.readline(id), "secret")
+	test.equal(tls.info(id).established, true)
+	test.equal({ tls.upgrade(id, "localhost") }, { nil, "tls: not a plain connection" })
+	socket.close(id)
+	local bad = assert(socket.open("127.0.0.1", port))
+	socket.write(bad, "STARTTLS\n")
+	test.equal(socket.readline(bad), "ready")
+	local none, err = tls.upgrade(bad, "other.example", { ca_file = world.ca.file })
+	test.equal(none, nil)
+	test.matches(err, "is for 'localhost, 127.0.0.1, ::1', not 'other.example'")
+	test.equal(socket.invalid(bad), true)
+end)
+
+case("what a peer sends before the handshake never counts as encrypted", function()
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	test.defer(socket.close, listener)
+	socket.start(listener, function(id)
+		socket.start(id)
+		socket.write(id, "ready\ninjected\n")
+		socket.readline(id)
+	end)
+	local id = assert(socket.open("127.0.0.1", port))
+	test.equal(socket.readline(id), "ready")
+	local none, err = tls.upgrade(id, "localhost", { ca_file = world.ca.file })
+	test.equal(none, nil)
+	test.matches(err, "does not speak TLS")
+end)
+
+-- ---- reload ----
+
+case("certificates are read again by tls.reload and SIGHUP; what is connected stays", function()
+	local cert, key = process.path "cert", process.path "key"
+	local function install(from)
+		for path, source in pairs { [cert] = from.cert, [key] = from.key } do
+			assert(io.open(path, "w")):write(assert(io.open(source)):read "a"):close()
+		end
+	end
+	install(world.expired)
+	local port = serve({ cert_file = cert, key_file = key }, echo)
+	local before = connect(port, { verify = false })
+	refused("has expired", port)
+	install(world.good)
+	refused("has expired", port)
+	test.between(tls.reload(), 1, 1000)
+	connect(port)
+	install(world.other)
+	process.run { "kill", "-HUP", tostring(process.self()) }
+	test.eventually("the other certificate", 20, function()
+		local id, err = tls.connect("localhost", port, { ca_file = world.ca.file })
+		if id then
+			socket.close(id)
+		end
+		return not id and err:find("other.example", 1, true)
+	end)
+	assert(io.open(cert, "w")):write("nonsense"):close()
+	local n, err = tls.reload()
+	test.equal(n, nil)
+	test.matches(err, "holds no certificate")
+	refused("other.example", port)
+	socket.write(before, "still\n")
+	test.equal(socket.readline(before), "still")
+end)
+
+case("a channel asks over TLS", function()
+	local port = serve(good(), function(id)
+		while true do
+			local line = socket.readline(id)
+			if not line then
+				break
+			end
+			socket.write(id, line:upper() .. "\n")
+		end
+	end)
+	local channel = socketchannel.channel { host = "localhost", port = port, tls = { ca_file = world.ca.file } }
+	test.defer(channel.close, channel)
+	test.equal(channel:request("hello\n", function(sock)
+		return true, sock:readline()
+	end), "HELLO")
+	local strict = socketchannel.channel { host = "localhost", port = port, tls = true }
+	test.raises("unknown authority", strict.request, strict, "hello\n", function(sock)
+		return true, sock:readline()
+	end)
+end)
+
+test.run()

@@ -28,6 +28,8 @@ local codes = { closed = "network", connect = "network" }
 
 local function new_raw(self)
 	local raw = core.client(function(code, outcome, command, waited, why, in_flight, _, queued)
+		-- Its service is about to go; another takes its place.
+		self.over = self.over or code == "ended"
 		return errors.new({
 			code = codes[code] or code, outcome = outcome, host = "mongo " .. self.address, command = command,
 			waited = waited, in_flight = in_flight, queued = queued,
@@ -83,7 +85,8 @@ end
 ---@return table|nil entry
 ---@return mongo.error|nil
 function link:check_out()
-	if not self.raw:ready() then
+	if self.over or not self.raw:ready() then
+		self.over = false
 		local ok, address = pcall(skynet.call, skynet.uniqueservice "reef_pools", "lua", "OPEN", "mongo", self.key,
 			self.label, self.target, self.options)
 		if not ok or not self.raw:target(address) then

@@ -129,6 +129,7 @@ local function failed(slot, code, why)
 	slot.tried()
 	if server.on_demand and #slots > conf.min then
 		retire(slot)
+		pool:poke()
 		return
 	end
 	local pause = math.min(FIRST_PAUSE * 2 ^ (slot.failures - 1), LONGEST_PAUSE)
@@ -162,6 +163,7 @@ local function keep(slot)
 			if server.on_demand and #slots > conf.min then
 				retire(slot)
 			end
+			pool:poke()
 		end
 	end
 end

@@ -6,6 +6,12 @@ find_package(ZLIB)
 
 # libbson 2 is `bson2`, before it was `libbson-1.0`.
 pkg_search_module(BSON REQUIRED IMPORTED_TARGET bson2 libbson-1.0>=1.23)
+
+# What reads configuration data. libcsv brings no description of itself; of toml++ only headers are used.
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.14)
+find_library(csv_library csv REQUIRED)
+find_path(csv_header csv.h REQUIRED)
+find_path(toml_header toml++/toml.h REQUIRED)
 if(REEF_JEMALLOC)
 	pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc>=5)
 endif()

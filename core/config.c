@@ -124,7 +124,10 @@ bool reef_config_load(const char *path) {
 }
 
 /* Our Lua files lie beside the executable: installed in ../share/reef, in a build tree two levels up. */
-static bool find_lualib(void) {
+bool reef_config_lualib(char real[PATH_MAX]) {
+	const char *known = reef_env_get("reef_lualib");
+	if (known != NULL)
+		return snprintf(real, PATH_MAX, "%s", known) < PATH_MAX;
 	char exe[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
 	if (n < 0)
@@ -134,15 +137,13 @@ static bool find_lualib(void) {
 	*slash = '\0';
 	static const char *const places[] = {"../share/reef/lualib", "../../lualib"};
 	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-		char path[PATH_MAX + 64], real[PATH_MAX];
+		char path[PATH_MAX + 64];
 		struct stat found;
 		snprintf(path, sizeof path, "%s/%s/skynet.lua", exe, places[i]);
 		if (stat(path, &found) == 0) {
 			*strrchr(path, '/') = '\0';
-			if (realpath(path, real)) {
-				reef_env_set("reef_lualib", real);
+			if (realpath(path, real))
 				return true;
-			}
 		}
 	}
 	return false;
@@ -168,10 +169,12 @@ bool reef_config_complete(void) {
 		if (!(run && (strcmp(key, "lua_path") == 0 || strcmp(key, "luaservice") == 0)))
 			reef_env_set(key, defaults[i][1]);
 	}
-	if (reef_env_get("reef_lualib") == NULL && !find_lualib()) {
+	char lualib[PATH_MAX];
+	if (!reef_config_lualib(lualib)) {
 		fprintf(stderr, "reef: cannot find its Lua files (share/reef/lualib beside the executable's directory)\n");
 		return false;
 	}
+	reef_env_set("reef_lualib", lualib);
 	if (reef_env_int("harbor", -1) != 0) {
 		fprintf(stderr, "reef: harbor = %s: networks of nodes are not supported, set harbor = 0 or leave it out\n",
 				reef_env_get("harbor"));

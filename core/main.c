@@ -1,4 +1,6 @@
-/* The command line of `reef`. */
+/* The command line of `reef`. What it does beyond starting services is done by scripts, lualib/command/NAME.lua. */
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 static const char help[] =
 		"Usage: reef CONFIG              start from a configuration file\n"
 		"       reef run SCRIPT [ARG...] start one script as the first service, without a configuration\n"
+		"       reef check DIR           check a directory of configuration data (reef check --help)\n"
 		"       reef --help | --version\n"
 		"\n"
 		"`reef run` ends when the services that the script started have ended. Environment variables: REEF_THREADS is\n"
@@ -47,25 +50,50 @@ static int start(void) {
 	return code;
 }
 
+/* Starts a script as the first service. */
+static int run_script(const char *path) {
+	reef_env_set("reef_run", path);
+	const char *threads = getenv("REEF_THREADS");
+	char count[16];
+	snprintf(count, sizeof count, "%ld", sysconf(_SC_NPROCESSORS_ONLN));
+	reef_env_set("thread", threads && *threads ? threads : count);
+	return start();
+}
+
 static int run(int argc, char **argv) {
 	if (argc < 1) {
 		fprintf(stderr, "reef run: which script?\n");
 		return USAGE_ERROR;
 	}
 	char *args = join(argc - 1, argv + 1);
-	reef_env_set("reef_run", argv[0]);
 	if (*args)
 		reef_env_set("reef_run_args", args);
 	reef_free(args);
 	reef_env_set("reef_log_stream", "stderr");
-	const char *threads = getenv("REEF_THREADS");
-	char count[16];
-	snprintf(count, sizeof count, "%ld", sysconf(_SC_NPROCESSORS_ONLN));
-	reef_env_set("thread", threads && *threads ? threads : count);
 	const char *metrics = getenv("REEF_METRICS");
 	if (metrics && *metrics)
 		reef_env_set("metrics", metrics);
-	return start();
+	return run_script(argv[0]);
+}
+
+/* Writes the path of the script that is the command of that name: ours in lualib/command. False: there is none. */
+static bool find_command(const char *name, char *path, size_t size) {
+	char lualib[PATH_MAX];
+	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyz-")] != '\0' || !reef_config_lualib(lualib))
+		return false;
+	int n = snprintf(path, size, "%s/command/%s.lua", lualib, name);
+	return n > 0 && (size_t)n < size && access(path, R_OK) == 0;
+}
+
+/* A command finds its arguments in reef_arg1, reef_arg2, ... Nothing but what it prints itself is shown. */
+static int run_command(const char *path, int argc, char **argv) {
+	for (int i = 0; i < argc; i++) {
+		char key[32];
+		snprintf(key, sizeof key, "reef_arg%d", i + 1);
+		reef_env_set(key, argv[i]);
+	}
+	reef_env_set("logger", "/dev/null");
+	return run_script(path);
 }
 
 int main(int argc, char **argv) {
@@ -88,5 +116,8 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "reef: unknown option %s (see reef --help)\n", word);
 		return USAGE_ERROR;
 	}
+	char path[PATH_MAX + 64];
+	if (find_command(word, path, sizeof path))
+		return run_command(path, argc - 2, argv + 2);
 	return reef_config_load(word) ? start() : 1;
 }

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "core/host.h"
+#include "load.h"
 #include "retired.h"
 #include "setup.h"
 #include "sheets.h"
@@ -129,4 +130,5 @@ int reef_datasheet_open(lua_State *L) {
 
 void reef_datasheet_setup(void) {
 	reef_host_preload("reef.datasheet.core", reef_datasheet_open);
+	reef_load_setup();
 }

@@ -1,0 +1,211 @@
+/* What loaders share: places and problems; directories; and the Lua module `reef.config.core`. */
+#include "load.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lauxlib.h>
+
+#include "core/host.h"
+
+#define MAX_PATH 4096
+#define MAX_DIRECTORIES_DEEP 32
+#define YOUNG_SECONDS 0.05
+
+void reef_place_init(struct reef_place *place, const char *text) {
+	*place = (struct reef_place){text, 1, 1};
+}
+
+void reef_place_move(struct reef_place *place, const char *to) {
+	const char *p = place->at;
+	for (; p < to; p++) {
+		if (*p == '\n') {
+			place->line++;
+			place->column = 1;
+		} else if (((unsigned char)*p & 0xc0) != 0x80) {
+			place->column++;
+		}
+	}
+	place->at = p;
+}
+
+static void set_place(lua_State *L, size_t line, size_t column) {
+	lua_pushinteger(L, (lua_Integer)line);
+	lua_setfield(L, -2, "line");
+	if (column > 0) {
+		lua_pushinteger(L, (lua_Integer)column);
+		lua_setfield(L, -2, "column");
+	}
+}
+
+void reef_load_problem(lua_State *L, int problems, size_t line, size_t column) {
+	size_t n = lua_rawlen(L, problems);
+	if (n >= REEF_LOAD_MAX_PROBLEMS) {
+		lua_pop(L, 1);
+		lua_getfield(L, problems, "more");
+		lua_pushinteger(L, lua_tointeger(L, -1) + 1);
+		lua_setfield(L, problems, "more");
+		lua_pop(L, 1);
+		return;
+	}
+	lua_createtable(L, 0, 3);
+	lua_insert(L, -2);
+	lua_setfield(L, -2, "message");
+	set_place(L, line, column);
+	lua_rawseti(L, problems, (lua_Integer)n + 1);
+}
+
+void reef_load_place(lua_State *L, int places, lua_Integer at, size_t line, size_t column) {
+	lua_createtable(L, 0, 2);
+	set_place(L, line, column);
+	lua_rawseti(L, places, at);
+}
+
+void reef_load_child(lua_State *L, int key) {
+	if (!lua_istable(L, -1)) {
+		lua_pushnil(L);
+		return;
+	}
+	if (lua_getfield(L, -1, "sub") == LUA_TTABLE) {
+		lua_pushvalue(L, key);
+		lua_rawget(L, -2);
+	} else {
+		lua_pushnil(L);
+	}
+	lua_remove(L, -2);
+}
+
+lua_Integer reef_load_asked(lua_State *L) {
+	if (!lua_istable(L, -1))
+		return 0;
+	lua_getfield(L, -1, "at");
+	lua_Integer at = lua_tointeger(L, -1);
+	lua_pop(L, 1);
+	return at;
+}
+
+/* ---- directories ---- */
+
+/* Clocks of file systems tick: what was written just now may be written once more at the same time. */
+static bool is_young(const struct stat *st) {
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (double)(now.tv_sec - st->st_mtim.tv_sec) + (double)(now.tv_nsec - st->st_mtim.tv_nsec) * 1e-9 <
+		   YOUNG_SECONDS;
+}
+
+static void add_file(lua_State *L, int files, const char *path, const struct stat *st) {
+	char stamp[128];
+	snprintf(stamp, sizeof stamp, "%llx-%llx-%llx.%09ld-%llx.%09ld", (unsigned long long)st->st_ino,
+			 (unsigned long long)st->st_size, (unsigned long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
+			 (unsigned long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+	lua_createtable(L, 0, 6);
+	lua_pushstring(L, path);
+	lua_setfield(L, -2, "path");
+	lua_pushstring(L, stamp);
+	lua_setfield(L, -2, "stamp");
+	lua_pushinteger(L, (lua_Integer)st->st_size);
+	lua_setfield(L, -2, "size");
+	lua_pushboolean(L, is_young(st));
+	lua_setfield(L, -2, "young");
+	lua_rawseti(L, files, (lua_Integer)lua_rawlen(L, files) + 1);
+}
+
+/* `relative` is "" or ends with a slash. The entries of a directory are read to the end before others are opened, so
+ * that one directory is open at a time, and a Lua error closes it. */
+static void list(lua_State *L, const char *root, const char *relative, int files, int directories, int depth) {
+	char path[MAX_PATH];
+	int n = snprintf(path, sizeof path, "%s/%s", root, relative);
+	if (n < 0 || (size_t)n >= sizeof path)
+		luaL_error(L, "%s: the path is too long", relative);
+	if (depth > MAX_DIRECTORIES_DEEP)
+		luaL_error(L, "%s: more than %d directories deep", path, MAX_DIRECTORIES_DEEP);
+	luaL_checkstack(L, 8, "directories");
+	DIR **dir = lua_newuserdatauv(L, sizeof *dir, 0);
+	*dir = NULL;
+	luaL_setmetatable(L, "reef.config.directory");
+	lua_newtable(L);
+	int names = lua_gettop(L);
+	*dir = opendir(path);
+	if (*dir == NULL)
+		luaL_error(L, "%s: %s", path, strerror(errno));
+	struct dirent *entry;
+	while ((entry = readdir(*dir)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		lua_pushstring(L, entry->d_name);
+		lua_rawseti(L, names, (lua_Integer)lua_rawlen(L, names) + 1);
+	}
+	closedir(*dir);
+	*dir = NULL;
+	lua_pushstring(L, path);
+	lua_rawseti(L, directories, (lua_Integer)lua_rawlen(L, directories) + 1);
+	lua_Integer count = (lua_Integer)lua_rawlen(L, names);
+	for (lua_Integer i = 1; i <= count; i++) {
+		lua_rawgeti(L, names, i);
+		const char *child = lua_pushfstring(L, "%s%s", relative, lua_tostring(L, -1));
+		struct stat st;
+		n = snprintf(path, sizeof path, "%s/%s", root, child);
+		/* One that has vanished meanwhile is not there. */
+		if (n > 0 && (size_t)n < sizeof path && stat(path, &st) == 0) {
+			if (S_ISREG(st.st_mode))
+				add_file(L, files, child, &st);
+			else if (S_ISDIR(st.st_mode))
+				list(L, root, lua_pushfstring(L, "%s/", child), files, directories, depth + 1);
+		}
+		lua_settop(L, names);
+	}
+	lua_settop(L, names - 2);
+}
+
+static int l_directory_gc(lua_State *L) {
+	DIR **dir = luaL_checkudata(L, 1, "reef.config.directory");
+	if (*dir != NULL)
+		closedir(*dir);
+	*dir = NULL;
+	return 0;
+}
+
+/* list(directory) -> files: array of { path= below it, size=, stamp=, young= }, and an array of the paths of all
+ * directories. A file with the same stamp has the same content, unless it was young. Names that begin with a dot are
+ * passed over. Raises what cannot be read. */
+static int l_list(lua_State *L) {
+	const char *root = luaL_checkstring(L, 1);
+	lua_settop(L, 1);
+	lua_newtable(L);
+	lua_newtable(L);
+	list(L, root, "", 2, 3, 0);
+	return 2;
+}
+
+/* terminal() -> does stderr lead to one? */
+static int l_terminal(lua_State *L) {
+	lua_pushboolean(L, isatty(STDERR_FILENO));
+	return 1;
+}
+
+static int open_core(lua_State *L) {
+	static const luaL_Reg functions[] = {
+			{"csv", reef_load_csv},     {"csv_places", reef_load_csv_places},
+			{"json", reef_load_json},   {"json_places", reef_load_json_places},
+			{"toml", reef_load_toml},   {"toml_places", reef_load_toml_places},
+			{"watch", reef_load_watch}, {"list", l_list},
+			{"terminal", l_terminal},   {NULL, NULL},
+	};
+	luaL_newmetatable(L, "reef.config.directory");
+	lua_pushcfunction(L, l_directory_gc);
+	lua_setfield(L, -2, "__gc");
+	lua_pop(L, 1);
+	luaL_newlib(L, functions);
+	return 1;
+}
+
+void reef_load_setup(void) {
+	reef_host_preload("reef.config.core", open_core);
+	reef_load_watch_setup();
+}

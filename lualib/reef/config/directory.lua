@@ -1,0 +1,231 @@
+-- A directory of configuration and the sheets that were made of it: loading what has changed, all or nothing.
+--
+-- What was published is not kept a second time. A file that has not changed since is not read again; when another
+-- sheet's references need it, they look at the published sheet.
+
+local datasheet = require "reef.datasheet"
+local files = require "reef.config.files"
+local new_progress = require("reef.config.progress").new
+local report = require "reef.config.report"
+local schema = require "reef.config.schema"
+local skynet = require "skynet"
+
+---@class reef.config.known
+---@field stamp string
+---@field spec reef.config.type|nil
+---@field file string
+---@field rows integer
+---@field bytes integer
+---@field gone boolean|nil the file is not there any more
+
+---@class reef.config.directory
+---@field dir string
+---@field options table
+---@field published table<string, reef.config.known> by the names of sheets
+---@field directories string[] all that the last scan has seen
+---@field signature string what the last scan has seen, all of it
+local directory = {}
+directory.__index = directory
+
+directory.defaults = {
+	max_errors = 100,
+	max_bytes = 1 << 28,
+	max_instructions = 100000000,
+}
+
+---@param dir string
+---@param options table
+---@return reef.config.directory
+function directory.new(dir, options)
+	local all = setmetatable(options or {}, { __index = directory.defaults })
+	return setmetatable({ dir = dir, options = all, published = {}, directories = {}, signature = "" }, directory)
+end
+
+---Looks at the directory.
+---@return table<string, reef.config.file>|nil
+---@return reef.config.problem[]
+function directory:scan()
+	local sheets, problems, directories = files.scan(self.dir)
+	self.directories = directories
+	local stamps = {}
+	for name, file in pairs(sheets or {}) do
+		stamps[#stamps + 1] = name .. " " .. file.stamp
+	end
+	for _, problem in ipairs(problems) do
+		stamps[#stamps + 1] = report.line(problem)
+	end
+	table.sort(stamps)
+	self.signature = table.concat(stamps, "\n")
+	return sheets, problems
+end
+
+-- The sheet that references into `name` look at; false if they cannot be checked because it is bad itself.
+local function target_of(documents, name, live)
+	local document = documents[name]
+	if document then
+		return document.good and document.sheet
+	end
+	return live and datasheet.exists(name) and datasheet.query(name) or nil
+end
+
+local function check_references(document, documents, live)
+	local check = schema.checker(document.file.format == "csv")
+	local known = {} -- what is wrong with a value is said once
+	for _, problem in ipairs(document.problems) do
+		known[schema.path_text(problem.path or {})] = true
+	end
+	schema.references(document.spec, document.value, {}, function(value, name, path)
+		local target = target_of(documents, name, live)
+		if target and target[value] == nil and not known[schema.path_text(path)] then
+			check:problem(path, ("%s is not a key of the sheet '%s'"):format(check:show(value), name))
+		end
+	end)
+	for name in pairs(schema.targets(document.spec)) do
+		if target_of(documents, name, live) == nil then
+			table.insert(document.problems, { file = document.file.schema,
+				message = ("ref = '%s': there is no such sheet"):format(name) })
+		end
+	end
+	for _, problem in ipairs(check.problems) do
+		problem.file = document.file.path
+		table.insert(document.problems, problem)
+	end
+end
+
+-- Does what was published before still have what it refers to?
+local function is_whole(name, spec, documents)
+	local whole = true
+	schema.references(spec, datasheet.query(name), {}, function(value, target, _)
+		local sheet = whole and target_of(documents, target, true)
+		if sheet and sheet[value] == nil then
+			whole = false
+		end
+	end)
+	return whole
+end
+
+-- Files that have not changed, but refer to something that has gone: they are read for the places.
+function directory:load_broken(sheets, documents)
+	local changed = {}
+	for name in pairs(documents) do
+		changed[name] = true
+	end
+	for name, known in pairs(self.published) do
+		if sheets[name] and not changed[name] then
+			for target in pairs(schema.targets(known.spec)) do
+				if changed[target] and not is_whole(name, known.spec, documents) then
+					documents[name] = files.load(self.dir, sheets[name], self.options)
+					break
+				end
+			end
+		end
+	end
+end
+
+function directory:load_changed(sheets)
+	local names, bytes, documents = {}, 0, {}
+	for name, file in pairs(sheets) do
+		local known = self.published[name]
+		if not known or known.stamp ~= file.stamp then
+			names[#names + 1] = name
+			bytes = bytes + file.size
+		end
+	end
+	table.sort(names)
+	local progress = new_progress(self.dir, bytes, self.options.progress)
+	for _, name in ipairs(names) do
+		progress:advance(0, name)
+		documents[name] = files.load(self.dir, sheets[name], self.options)
+		progress:advance(sheets[name].size, name)
+		skynet.yield()
+	end
+	progress:finish()
+	return documents
+end
+
+local function collect_problems(documents, problems)
+	local more = 0
+	for _, document in pairs(documents) do
+		files.locate(document, document.problems)
+		table.move(document.problems, 1, #document.problems, #problems + 1, problems)
+		more = more + (document.more or 0)
+	end
+	return more
+end
+
+-- All the new sheets at one moment.
+local function publish(documents)
+	local tables = {}
+	for name, document in pairs(documents) do
+		tables[name] = document.sheet
+	end
+	if next(tables) == nil then
+		return { changed = 0, added = 0, removed = 0 }
+	end
+	return datasheet.publish(tables)
+end
+
+---Loads what has changed since the last time, and publishes it if nothing is wrong.
+---@param live boolean false: only check
+---@return table? report { sheets = { { name=, file=, rows=, bytes= } }, rows=, bytes=, ms=, loaded=, changed=, added=,
+---removed= }
+---@return reef.config.error? error
+function directory:load(live)
+	local start = skynet.hpc()
+	local sheets, problems = self:scan()
+	local documents, more = {}, 0
+	if sheets then
+		documents = self:load_changed(sheets)
+		if live then
+			self:load_broken(sheets, documents)
+		end
+		for _, document in pairs(documents) do
+			if document.sheet then
+				check_references(document, documents, live)
+			end
+		end
+		more = collect_problems(documents, problems)
+	end
+	if problems[1] then
+		return nil, report.collect(self.dir, problems, more, self.options.max_errors)
+	end
+	local rows = { changed = 0, added = 0, removed = 0 }
+	if live then
+		local ok, result = pcall(publish, documents)
+		if not ok then
+			return nil, report.collect(self.dir, { { file = self.dir, message = tostring(result) } }, 0, 1)
+		end
+		rows = result
+	end
+	local loaded = 0
+	for name, document in pairs(documents) do
+		loaded = loaded + 1
+		self.published[name] = { stamp = document.file.young and "" or document.file.stamp, spec = document.spec,
+			file = document.file.path, rows = document.rows, bytes = document.file.size }
+	end
+	for name, known in pairs(self.published) do
+		known.gone = not sheets[name] or nil
+	end
+	local result = self:summary()
+	result.loaded = loaded
+	result.changed, result.added, result.removed = rows.changed, rows.added, rows.removed
+	result.ms = (skynet.hpc() - start) / 1e6
+	return result
+end
+
+---@return table { sheets=, rows=, bytes= }, where sheets are { name=, file=, rows=, bytes=, gone= }
+function directory:summary()
+	local result = { sheets = {}, rows = 0, bytes = 0 }
+	for name, known in pairs(self.published) do
+		table.insert(result.sheets, { name = name, file = known.file, rows = known.rows, bytes = known.bytes,
+			gone = known.gone })
+		result.rows = result.rows + known.rows
+		result.bytes = result.bytes + known.bytes
+	end
+	table.sort(result.sheets, function(a, b)
+		return a.name < b.name
+	end)
+	return result
+end
+
+return directory

@@ -1,0 +1,55 @@
+-- How far a long load is: one line on the terminal that is written anew, or a line in the log every few seconds. Short
+-- loads say nothing.
+
+local core = require "reef.config.core"
+local skynet = require "skynet"
+
+local progress = {}
+progress.__index = progress
+
+local QUIET, REDRAW, LOG = 1, 0.2, 5 -- seconds
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+---@param dir string
+---@param total integer bytes
+---@param wanted boolean|nil false: never
+function progress.new(dir, total, wanted)
+	local start = now()
+	local terminal = core.terminal()
+	return setmetatable({ dir = dir, total = total, done = 0, terminal = terminal, width = 0,
+		due = wanted == false and math.huge or start + (terminal and QUIET or LOG) }, progress)
+end
+
+---@param bytes integer of the file that is next or was done
+---@param what string its name
+function progress:advance(bytes, what)
+	self.done = self.done + bytes
+	local time = now()
+	if time < self.due then
+		return
+	end
+	local percent = self.total > 0 and self.done * 100 // self.total or 100
+	local text = ("config: %s: %d of %d MB (%d%%), %s"):format(self.dir, self.done // 1000000, self.total // 1000000,
+		percent, what)
+	if self.terminal then
+		io.stderr:write("\r", text, (" "):rep(self.width - #text))
+		self.width = #text
+		self.due = time + REDRAW
+	else
+		skynet.error(text)
+		self.due = time + LOG
+	end
+end
+
+---Removes the line.
+function progress:finish()
+	if self.width > 0 then
+		io.stderr:write("\r", (" "):rep(self.width), "\r")
+		self.width = 0
+	end
+end
+
+return progress

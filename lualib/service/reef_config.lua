@@ -1,0 +1,228 @@
+-- Loads a directory of configuration for reef.config, in a VM of its own: what parsing needs for a moment is gone
+-- afterwards. With WATCH it stays, and loads again what changes.
+
+local core = require "reef.config.core"
+local directory = require "reef.config.directory"
+local process = require "reef.process"
+local queue = require "skynet.queue"
+local report = require "reef.config.report"
+local skynet = require "skynet"
+
+-- A file of Lua may ask for more memory than there is.
+skynet.memlimit(math.tointeger(tonumber((...))))
+
+local QUIET, MAX_DELAY, RETRY = 0.2, 5, 1 -- seconds
+
+local one_at_a_time = queue()
+local command = {}
+local source ---@type reef.config.directory
+local watch, numbers
+local running = false
+local loop_token = {}
+local last_event
+local state = { version = 0, attempts = 0 }
+
+local function seconds()
+	return skynet.hpc() / 1e9
+end
+
+local function log_errors(err)
+	local text = tostring(err)
+	if text == state.logged then
+		return
+	end
+	state.logged = text
+	for _, line in ipairs(report.lines(err, source.dir)) do
+		skynet.error("config: " .. line)
+	end
+	skynet.error(("config: %s: the data stay as they were: %d errors"):format(source.dir, err.count))
+end
+
+local function has_changed(result)
+	return result.changed + result.added + result.removed > 0
+end
+
+local function log_success(result)
+	if has_changed(result) then
+		skynet.error(("config: %s: %d sheets loaded, %d rows changed, %d added, %d removed, %.0f ms"):format(source.dir,
+			result.loaded, result.changed, result.added, result.removed, result.ms))
+	end
+	for _, sheet in ipairs(result.sheets) do
+		if sheet.gone and not state.gone[sheet.name] then
+			skynet.error(("config: %s: %s is gone; the sheet stays as it was"):format(source.dir, sheet.file))
+		end
+		state.gone[sheet.name] = sheet.gone
+	end
+end
+
+-- Directories that are new are watched, and looked at again: something may have come before the watch.
+local function watch_directories()
+	for _ = 1, 10 do
+		local fresh = false
+		for _, path in ipairs(source.directories) do
+			local number, reason = watch:add(path)
+			if number then
+				fresh = fresh or not numbers[number]
+				numbers[number] = true
+			elseif not reason:find "No such file" then
+				error(reason, 0)
+			end
+		end
+		if not fresh then
+			return
+		end
+		source:scan()
+	end
+end
+
+local function attempt()
+	state.attempts = state.attempts + 1
+	local signature
+	local result, err
+	-- What changed while it was read is read again.
+	for _ = 1, 10 do
+		result, err = source:load(true)
+		signature = source.signature
+		source:scan()
+		if signature == source.signature then
+			break
+		end
+	end
+	state.signature = signature
+	collectgarbage()
+	if result then
+		state.errors, state.logged = nil, nil
+		if has_changed(result) then
+			state.version = state.version + 1
+		end
+		state.result = result
+		state.loaded_at = skynet.time()
+	else
+		state.errors = err
+	end
+	return result, err
+end
+
+local function attempt_and_log()
+	local result, err = attempt()
+	if not result then
+		log_errors(err)
+	else
+		log_success(result)
+	end
+	return result, err
+end
+
+local function wait_for_quiet(options)
+	local first = seconds()
+	while running and last_event do
+		local now = seconds()
+		local until_quiet = last_event + (options.quiet or QUIET) - now
+		local left = math.min(until_quiet, first + (options.max_delay or MAX_DELAY) - now)
+		if left <= 0 then
+			return
+		end
+		skynet.sleep(math.ceil(left * 100))
+	end
+end
+
+local function look(options)
+	wait_for_quiet(options)
+	last_event = nil
+	local sheets = source:scan()
+	watch_directories()
+	if source.signature ~= state.signature then
+		one_at_a_time(attempt_and_log)
+	end
+	return sheets ~= nil
+end
+
+local function loop(options)
+	local found = true
+	while running do
+		local wait = not found and (options.retry or RETRY) or options.rescan
+		if not last_event then
+			if wait then
+				skynet.sleep(math.ceil(wait * 100), loop_token)
+			else
+				skynet.wait(loop_token)
+			end
+		end
+		if running then
+			local ok, result = pcall(look, options)
+			found = ok and result
+			if not ok and state.logged ~= result then
+				state.logged = result
+				skynet.error(("config: %s: %s"):format(source.dir, result))
+			end
+		end
+	end
+end
+
+---Loads and publishes, or only checks.
+function command.LOAD(dir, options, only_check)
+	return directory.new(dir, options):load(not only_check)
+end
+
+---The first load has to succeed; otherwise there is nothing to stay for.
+function command.WATCH(dir, options)
+	source = directory.new(dir, options)
+	watch = assert(core.watch())
+	numbers = {}
+	state.gone = {}
+	source:scan()
+	watch_directories()
+	local result, err = one_at_a_time(attempt)
+	if result then
+		running = true
+		skynet.fork(loop, source.options)
+	end
+	return result, err
+end
+
+---Looks now, instead of when it is quiet.
+function command.RELOAD()
+	source:scan()
+	watch_directories()
+	return one_at_a_time(attempt_and_log)
+end
+
+function command.STAT()
+	local stat = source:summary()
+	stat.dir, stat.directories = source.dir, #source.directories
+	stat.version, stat.attempts, stat.loaded_at = state.version, state.attempts, state.loaded_at
+	stat.errors = state.errors
+	return stat
+end
+
+function command.STOP()
+	running = false
+	watch:close()
+	skynet.wakeup(loop_token)
+	skynet.retpack()
+	skynet.exit()
+end
+
+skynet.register_protocol {
+	name = "text",
+	id = skynet.PTYPE_TEXT,
+	unpack = skynet.tostring,
+	dispatch = function()
+		if running then
+			watch:read()
+			last_event = seconds()
+			skynet.wakeup(loop_token)
+		end
+	end,
+}
+
+skynet.start(function()
+	process.daemon()
+	skynet.dispatch("lua", function(_, _, name, ...)
+		if name == "STOP" then
+			command.STOP()
+		else
+			skynet.retpack(command[name](...))
+		end
+	end)
+end)

@@ -219,9 +219,10 @@ local bad = {
 	{ { ["t.json"] = '{}', ["t.toml"] = "" }, { "t.toml: the sheet 't' is already what is in t.json" } },
 	{ { ["t.schema.lua"] = rows }, { "t.schema.lua: there is no file for a sheet 't'" } },
 	{ { ["q.json"] = '[{"id": 1, "items": [1, 3]}]', ["items.csv"] = "id\n1\n2\n",
-		["q.schema.lua"] = 'return { key = "id", rows = { id = "integer", items = { list = { "integer", ref = "items" } } } }' },
+		["q.schema.lua"] = 'return { rows = { id = "integer", items = { list = { "integer", ref = "items" } } } }' },
 		{ "q.json:1:25: [1].items[2]: 3 is not a key of the sheet 'items'" } },
-	{ { ["q.json"] = '[{"id": 1, "item": 1}]', ["q.schema.lua"] = 'return { rows = { id = "any", item = { ref = "itmes" } } }' },
+	{ { ["q.json"] = '[{"id": 1, "item": 1}]',
+		["q.schema.lua"] = 'return { rows = { id = "any", item = { ref = "itmes" } } }' },
 		{ "q.schema.lua: ref = 'itmes': there is no such sheet" } },
 	{ { ["u.csv"] = "id,code\n1,x\n2,y\n3,x\n",
 		["u.schema.lua"] = 'return { rows = { id = "integer", code = { "string", unique = true } } }' },
@@ -237,7 +238,8 @@ local bad = {
 		{ "s.schema.lua: a: there is no type 'int'; types are integer, number, string, boolean, any" } },
 	{ { ["s.lua"] = "return {}", ["s.schema.lua"] = "return { rows = { a = { 'integer', mni = 1 } } }" },
 		{ "s.schema.lua: a: there is no option 'mni'" } },
-	{ { ["s.lua"] = "return {}", ["s.schema.lua"] = "return { record = { a = { record = { b = { 'integer', default = 'x' } } } } }" },
+	{ { ["s.lua"] = "return {}",
+		["s.schema.lua"] = "return { record = { a = { record = { b = { 'integer', default = 'x' } } } } }" },
 		{ 's.schema.lua: a.b: default: "x" is not an integer' } },
 }
 

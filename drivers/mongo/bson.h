@@ -75,13 +75,17 @@ bool reef_bson_payload(uint8_t type, const uint8_t *p, size_t left, int depth, s
 bool reef_bson_open(struct reef_bson_reader *r, const uint8_t *data, size_t size, int depth);
 /* 1: an element, its own bytes checked (those of a nested document only in length); 0: the end; -1: bad. */
 int reef_bson_next(struct reef_bson_reader *r, struct reef_bson_element *e);
+/* The same for who checks the keys himself: they are not known to be UTF-8. */
+int reef_bson_next_value(struct reef_bson_reader *r, struct reef_bson_element *e);
+#define REEF_BSON_BAD_KEY "invalid UTF-8 in a key"
 /* Checks a whole document, nested ones too. NULL, or what is wrong. */
 const char *reef_bson_check(const uint8_t *data, size_t size, int depth);
 
 /* ---- Lua values (encode.c, decode.c) ---- */
 
 enum reef_bson_flags {
-	REEF_BSON_EXACT = 1, /* keep what Lua would lose: key order, int64 that would fit an int32; refuse duplicate keys */
+	REEF_BSON_EXACT = 1,   /* keep what Lua would lose: key order, int64 that would fit an int32; refuse duplicate keys */
+	REEF_BSON_BATCHES = 2, /* of a cursor's reply: its batch becomes an object, see batch.h */
 };
 
 /* Appends the table or `bson` object at `index` as a document. Raises with the path of what cannot be written. */

@@ -1,14 +1,18 @@
 /* BSON bytes to Lua tables, in one walk.
  *
- * The values of a document wait on the Lua stack until it is known how many there are, so that its table is made in the
- * right size at once; a long document goes in batches. Each element is checked when the walk reaches it.
+ * Each element is checked when the walk reaches it. The walk looks ahead within a document, so that its table is made in
+ * the right size at once; the size of a long one is reckoned from its beginning.
  */
 #include "bson.h"
 
 #include <lauxlib.h>
 
+#include "batch.h"
+#include "keys.h"
+
 enum {
-	BATCH = 64,
+	/* Elements of a document that are read before they become values: its table is made in the right size at once. */
+	AHEAD = 32,
 	/* A table is never presized for more than this on the word of bytes not read yet. */
 	PRESIZE = 4096,
 };
@@ -21,7 +25,8 @@ struct step {
 struct decoder {
 	lua_State *L;
 	unsigned flags;
-	int array_mt;
+	int array_mt, key_strings; /* on the stack */
+	struct reef_bson_keys *keys;
 	int depth;
 	struct step path[REEF_BSON_DEPTH + 1];
 };
@@ -150,9 +155,16 @@ static void push_scalar(lua_State *L, const struct reef_bson_element *e, unsigne
 static void document(struct decoder *d, const uint8_t *data, size_t size);
 static void array(struct decoder *d, const uint8_t *data, size_t size);
 
+/* Is what comes here the batch of a cursor? */
+static bool is_batch(const struct decoder *d) {
+	return d->depth == 2 && strcmp(d->path[1].key, "cursor") == 0 && reef_mongo_is_batch(d->path[2].key);
+}
+
 static void push_value(struct decoder *d, const struct reef_bson_element *e) {
 	if (e->type == REEF_BSON_DOCUMENT) {
 		document(d, e->value, e->value_size);
+	} else if (e->type == REEF_BSON_ARRAY && (d->flags & REEF_BSON_BATCHES) != 0 && is_batch(d)) {
+		reef_mongo_push_batch(d->L, e->value, e->value_size, d->flags & ~(unsigned)REEF_BSON_BATCHES);
 	} else if (e->type == REEF_BSON_ARRAY) {
 		array(d, e->value, e->value_size);
 	} else {
@@ -166,128 +178,107 @@ static void enter(struct decoder *d, struct reef_bson_reader *r, const uint8_t *
 	}
 	d->depth++;
 	d->path[d->depth].key = NULL;
-	luaL_checkstack(d->L, 2 * BATCH + 8, "bson");
+	luaL_checkstack(d->L, 8, "bson");
 }
 
-static bool next(struct decoder *d, struct reef_bson_reader *r, struct reef_bson_element *e) {
-	int more = reef_bson_next(r, e);
-	if (more != 0) {
-		d->path[d->depth] = (struct step){e->key, e->key_size};
+static void set_place(struct decoder *d, const struct reef_bson_element *e) {
+	d->path[d->depth] = (struct step){e->key, e->key_size};
+}
+
+/* The next elements, at most AHEAD: how many. Keys are not checked. */
+static int look_ahead(struct decoder *d, struct reef_bson_reader *r, struct reef_bson_element *e) {
+	int n = 0, more = 1;
+	while (n < AHEAD && (more = reef_bson_next_value(r, &e[n])) > 0) {
+		n++;
 	}
 	if (more < 0) {
+		set_place(d, &e[n]);
 		fail(d, r->error);
 	}
-	return more > 0;
+	return n;
 }
 
-/* How many elements there will be when `n` took the bytes up to here. */
-static int estimate(const struct reef_bson_reader *r, const uint8_t *data, int n) {
+/* How many elements there will be when the first `n` took the bytes up to here. */
+static int expect(const struct reef_bson_reader *r, const uint8_t *data, int n) {
+	if (r->at == r->end) {
+		return n;
+	}
 	size_t used = (size_t)(r->at - data);
 	size_t more = (size_t)(r->end - r->at) / (used / (size_t)n);
 	return n + (int)(more < PRESIZE ? more : PRESIZE);
 }
 
-/* A document in the making: stack slot `slot` is for its table, `slot` + 1 for the list of its keys. */
-struct build {
-	int slot;
-	int waiting; /* pairs on the stack */
-	lua_Integer done;
-	bool made;
-};
+static void push_key(struct decoder *d, const struct reef_bson_reader *r, const struct reef_bson_element *e) {
+	if (!reef_bson_push_key(d->L, d->keys, d->key_strings, e->key, e->key_size,
+							(size_t)((const char *)r->end - e->key))) {
+		fail(d, REEF_BSON_BAD_KEY);
+	}
+}
 
-static void flush_document(struct decoder *d, struct build *b, int expected) {
+/* Notes the key on top of the stack as the document's n-th, which must be new. */
+static void note_key(struct decoder *d, int document, lua_Integer n) {
 	lua_State *L = d->L;
-	bool exact = (d->flags & REEF_BSON_EXACT) != 0;
-	if (!b->made) {
-		b->made = true;
-		lua_createtable(L, 0, expected + (exact ? 1 : 0));
-		lua_replace(L, b->slot);
-		if (exact) {
-			lua_createtable(L, expected, 0);
-			lua_replace(L, b->slot + 1);
-		}
+	lua_pushvalue(L, -1);
+	if (lua_rawget(L, document) != LUA_TNIL) {
+		fail(d, "duplicate key");
 	}
-	int first = b->slot + 2;
-	for (int i = 0; i < b->waiting; i++) {
-		int key = first + 2 * i;
-		if (exact) {
-			lua_pushvalue(L, key);
-			if (lua_rawget(L, b->slot) != LUA_TNIL) {
-				size_t size;
-				const char *text = lua_tolstring(L, key, &size);
-				d->path[d->depth] = (struct step){text, size};
-				fail(d, "duplicate key");
-			}
-			lua_pop(L, 1);
-			lua_pushvalue(L, key);
-			lua_rawseti(L, b->slot + 1, b->done + i + 1);
-		}
-		lua_pushvalue(L, key);
-		lua_pushvalue(L, key + 1);
-		lua_rawset(L, b->slot);
-	}
-	lua_settop(L, first - 1);
-	b->done += b->waiting;
-	b->waiting = 0;
+	lua_pop(L, 1);
+	lua_pushvalue(L, -1);
+	lua_rawseti(L, document + 1, n);
 }
 
 static void document(struct decoder *d, const uint8_t *data, size_t size) {
 	lua_State *L = d->L;
+	bool exact = (d->flags & REEF_BSON_EXACT) != 0;
 	struct reef_bson_reader r;
-	struct reef_bson_element e;
+	struct reef_bson_element e[AHEAD];
 	enter(d, &r, data, size);
-	lua_pushnil(L);
-	lua_pushnil(L);
-	struct build b = {.slot = lua_gettop(L) - 1};
-	while (next(d, &r, &e)) {
-		if (b.waiting == BATCH) {
-			flush_document(d, &b, estimate(&r, data, BATCH));
-		}
-		lua_pushlstring(L, e.key, e.key_size);
-		push_value(d, &e);
-		b.waiting++;
-	}
-	flush_document(d, &b, b.waiting);
-	if ((d->flags & REEF_BSON_EXACT) != 0) {
-		lua_rawsetp(L, b.slot, &reef_bson_order);
-		reef_bson_push_document_mt(L);
-		lua_setmetatable(L, b.slot);
-	}
-	lua_settop(L, b.slot);
-	d->depth--;
-}
-
-static void flush_array(struct decoder *d, struct build *b, int expected) {
-	lua_State *L = d->L;
-	if (!b->made) {
-		b->made = true;
+	int table = lua_gettop(L) + 1;
+	int n = look_ahead(d, &r, e);
+	int expected = expect(&r, data, n);
+	lua_createtable(L, 0, expected + (exact ? 1 : 0));
+	if (exact) {
 		lua_createtable(L, expected, 0);
-		lua_replace(L, b->slot);
 	}
-	for (int i = b->waiting; i > 0; i--) {
-		lua_rawseti(L, b->slot, b->done + i);
+	for (lua_Integer done = 0; n > 0; n = look_ahead(d, &r, e)) {
+		for (int i = 0; i < n; i++) {
+			set_place(d, &e[i]);
+			push_key(d, &r, &e[i]);
+			if (exact) {
+				note_key(d, table, ++done);
+			}
+			push_value(d, &e[i]);
+			lua_rawset(L, table);
+		}
 	}
-	b->done += b->waiting;
-	b->waiting = 0;
+	if (exact) {
+		lua_rawsetp(L, table, &reef_bson_order);
+		reef_bson_push_document_mt(L);
+		lua_setmetatable(L, table);
+	}
+	d->depth--;
 }
 
 static void array(struct decoder *d, const uint8_t *data, size_t size) {
 	lua_State *L = d->L;
 	struct reef_bson_reader r;
-	struct reef_bson_element e;
+	struct reef_bson_element e[AHEAD];
 	enter(d, &r, data, size);
-	lua_pushnil(L);
-	struct build b = {.slot = lua_gettop(L)};
-	while (next(d, &r, &e)) {
-		if (b.waiting == BATCH) {
-			flush_array(d, &b, estimate(&r, data, BATCH));
+	int table = lua_gettop(L) + 1;
+	int n = look_ahead(d, &r, e);
+	lua_createtable(L, expect(&r, data, n), 0);
+	for (lua_Integer done = 0; n > 0; n = look_ahead(d, &r, e)) {
+		for (int i = 0; i < n; i++) {
+			set_place(d, &e[i]);
+			if (!reef_utf8_valid(e[i].key, e[i].key_size)) {
+				fail(d, REEF_BSON_BAD_KEY);
+			}
+			push_value(d, &e[i]);
+			lua_rawseti(L, table, ++done);
 		}
-		push_value(d, &e);
-		b.waiting++;
 	}
-	flush_array(d, &b, b.waiting);
 	lua_pushvalue(L, d->array_mt);
-	lua_setmetatable(L, b.slot);
+	lua_setmetatable(L, table);
 	d->depth--;
 }
 
@@ -295,21 +286,29 @@ static void start(struct decoder *d, lua_State *L, unsigned flags) {
 	d->L = L;
 	d->flags = flags;
 	d->depth = 0;
-	luaL_checkstack(L, 4, "bson");
+	luaL_checkstack(L, 8, "bson");
 	reef_bson_push_array_mt(L);
-	d->array_mt = lua_gettop(L);
+	d->keys = reef_bson_push_keys(L);
+	d->key_strings = lua_gettop(L);
+	d->array_mt = d->key_strings - 1;
+}
+
+/* Leaves only the value on top of what `start` found. */
+static void finish(struct decoder *d) {
+	lua_replace(d->L, d->array_mt);
+	lua_settop(d->L, d->array_mt);
 }
 
 void reef_bson_decode(lua_State *L, const uint8_t *data, size_t size, unsigned flags) {
 	struct decoder d;
 	start(&d, L, flags);
 	document(&d, data, size);
-	lua_remove(L, d.array_mt);
+	finish(&d);
 }
 
 void reef_bson_push(lua_State *L, const struct reef_bson_element *e) {
 	struct decoder d;
 	start(&d, L, 0);
 	push_value(&d, e);
-	lua_remove(L, d.array_mt);
+	finish(&d);
 }

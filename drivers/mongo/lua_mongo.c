@@ -4,7 +4,8 @@
  *   c:connect(host, port, seconds, tls) -> true | nil, error   waits; port < 0: a Unix socket's path; tls: nil, or a
  *                                                              target of reef.tls
  *   c:request(seconds, flags, command, identifier, documents, body...) -> reply | nil, error     waits
- *       flags: "" or some of "x" exact values, "e" exhaust allowed; body: one document, or keys and values in turn
+ *       flags: "" or some of "x" exact values, "b" a cursor's batch as object (batch.h), "e" exhaust allowed
+ *       body: one document, or keys and values in turn
  *       identifier, documents: nil, or a section of documents (a list or a batch) beside the body
  *   c:send(command, identifier, documents, body...)        no reply is asked for; true: accepted
  *   c:receive(seconds) -> reply | nil, error               the next reply of a stream; waits

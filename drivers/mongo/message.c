@@ -74,8 +74,18 @@ void reef_mongo_write_sections(lua_State *L, struct reef_writer *w, int index) {
 }
 
 uint32_t reef_mongo_read_flags(const char *flags, unsigned *decode) {
-	*decode = strchr(flags, 'x') != NULL ? REEF_BSON_EXACT : 0;
-	return strchr(flags, 'e') != NULL ? REEF_WIRE_EXHAUST_ALLOWED : 0;
+	uint32_t message = 0;
+	*decode = 0;
+	for (; *flags != 0; flags++) {
+		if (*flags == 'x') {
+			*decode |= REEF_BSON_EXACT;
+		} else if (*flags == 'b') {
+			*decode |= REEF_BSON_BATCHES;
+		} else if (*flags == 'e') {
+			message |= REEF_WIRE_EXHAUST_ALLOWED;
+		}
+	}
+	return message;
 }
 
 const char *reef_mongo_lasting(lua_State *L, int index) {

@@ -25,7 +25,7 @@ int32_t reef_mongo_next_id(void);
  * anything in the writer, when a value cannot be sent. */
 void reef_mongo_write_sections(lua_State *L, struct reef_writer *w, int index);
 
-/* "" or some of "x" exact values, "e" exhaust allowed: flags of the message, and of the decoder. */
+/* "" or some of "x" exact values, "b" batches as objects, "e" exhaust allowed: flags of the message, and of the decoder. */
 uint32_t reef_mongo_read_flags(const char *flags, unsigned *decode);
 
 /* The string at `index`, which outlives every request: the table at upvalue 1 keeps it. */

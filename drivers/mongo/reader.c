@@ -31,16 +31,24 @@ static size_t utf8_sequence(const uint8_t *s, size_t left) {
 	return size;
 }
 
+/* Eight bytes. */
+static bool is_ascii(const uint8_t *s) {
+	uint64_t word;
+	memcpy(&word, s, 8);
+	return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool reef_utf8_valid(const char *text, size_t size) {
 	const uint8_t *s = (const uint8_t *)text;
-	while (size >= 8) {
-		uint64_t word;
-		memcpy(&word, s, 8);
-		if ((word & UINT64_C(0x8080808080808080)) != 0) {
-			break;
+	if (size >= 8) {
+		while (size > 8 && is_ascii(s)) {
+			s += 8;
+			size -= 8;
 		}
-		s += 8;
-		size -= 8;
+		/* The last word overlaps the one before. */
+		if (size <= 8 && is_ascii(s + size - 8)) {
+			return true;
+		}
 	}
 	while (size > 0) {
 		size_t n = utf8_sequence(s, size);
@@ -236,7 +244,7 @@ bool reef_bson_payload(uint8_t type, const uint8_t *p, size_t left, int depth, s
 	return *size > 0;
 }
 
-int reef_bson_next(struct reef_bson_reader *r, struct reef_bson_element *e) {
+int reef_bson_next_value(struct reef_bson_reader *r, struct reef_bson_element *e) {
 	if (r->at == r->end) {
 		return 0;
 	}
@@ -255,16 +263,21 @@ int reef_bson_next(struct reef_bson_reader *r, struct reef_bson_element *e) {
 		return -1;
 	}
 	e->key_size = key;
-	if (!reef_utf8_valid(e->key, key)) {
-		r->error = "invalid UTF-8 in a key";
-		return -1;
-	}
 	if (!reef_bson_payload(e->type, value, (size_t)(r->end - value), r->depth, &e->value_size, &r->error)) {
 		return -1;
 	}
 	e->value = value;
 	r->at = value + e->value_size;
 	return 1;
+}
+
+int reef_bson_next(struct reef_bson_reader *r, struct reef_bson_element *e) {
+	int more = reef_bson_next_value(r, e);
+	if (more > 0 && !reef_utf8_valid(e->key, e->key_size)) {
+		r->error = REEF_BSON_BAD_KEY;
+		return -1;
+	}
+	return more;
 }
 
 const char *reef_bson_check(const uint8_t *data, size_t size, int depth) {

@@ -27,6 +27,7 @@ local view = require "skynet.db.mongo.view"
 ---@field address string|nil goes there and nowhere else
 ---@field deadline number|nil seconds of skynet.hpc
 ---@field exact boolean|nil values as bson.decode_exact gives them
+---@field batches boolean|nil a cursor's batch comes as an object (drivers/mongo/batch.h)
 
 ---@class mongo.core_client
 ---@field options table
@@ -336,11 +337,32 @@ function client:start_event(op, server, entry, body)
 	return self.last_request
 end
 
+local function copy(t)
+	local out = {}
+	for k, v in next, t do
+		out[k] = v
+	end
+	return setmetatable(out, getmetatable(t))
+end
+
+-- Listeners see a cursor's batch as the list of its documents.
+local function whole(reply)
+	local found = reply and reply.cursor
+	local key = found and (found.firstBatch and "firstBatch" or "nextBatch")
+	if not found or type(found[key]) ~= "userdata" then
+		return reply
+	end
+	local shown = copy(reply)
+	shown.cursor = copy(found)
+	shown.cursor[key] = bson.array(found[key]:all())
+	return shown
+end
+
 function client:end_event(op, server, request_id, started, reply, err)
 	if self.on_event then
 		self:emit(err and "CommandFailed" or "CommandSucceeded", {
 			commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
-			duration = now() - started, reply = reply, failure = err,
+			duration = now() - started, reply = whole(reply), failure = err,
 		})
 	end
 end
@@ -370,7 +392,8 @@ function client:attempt(server, op, loan)
 		return ok and { ok = 1 } or nil, err
 	end
 	local reply
-	reply, err = raw:request(op.deadline - now(), op.exact and "x" or "", op.name, op.identifier,
+	local decoding = op.batches and (op.exact and "xb" or "b") or op.exact and "x" or ""
+	reply, err = raw:request(op.deadline - now(), decoding, op.name, op.identifier,
 		op.batch or op.documents, table.unpack(body))
 	if not reply then
 		self:report(server.address, entry, err)

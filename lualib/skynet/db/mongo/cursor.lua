@@ -25,10 +25,11 @@ end
 
 function cursor:take_batch(result, batch)
 	self.id = result.id
-	self.ns = result.ns and result.ns:match "^[^.]*%.(.*)$" or self.collection
-	self.batch, self.at = batch, 0
+	self.batch = batch
 	if self.id == 0 then
 		self:release()
+	else
+		self.ns = result.ns and result.ns:match "^[^.]*%.(.*)$" or self.collection
 	end
 end
 
@@ -51,11 +52,10 @@ function cursor:start()
 	local reply, _, address = self.client:execute {
 		db = self.db, name = self.command, body = self:body(), retry = not self.writes, write = self.writes,
 		preference = self.options.readPreference, session = self:borrow(), deadline = self.options.deadline,
-		exact = self.options.exact,
+		exact = self.options.exact, batches = true,
 	}
 	raise(reply, address, self.command)
 	self.address = address
-	self.started = true
 	self:take_batch(reply.cursor, reply.cursor.firstBatch)
 end
 
@@ -67,7 +67,7 @@ function cursor:get_more()
 	end
 	local ok, reply = pcall(self.client.execute, self.client, {
 		db = self.db, name = "getMore", body = body, address = self.address, exact = self.options.exact,
-		session = self.options.session or self.borrowed, deadline = self.options.deadline,
+		batches = true, session = self.options.session or self.borrowed, deadline = self.options.deadline,
 	})
 	if not ok then
 		self.id = 0
@@ -82,18 +82,25 @@ function cursor:get_more()
 	self:take_batch(reply.cursor, reply.cursor.nextBatch)
 end
 
+function cursor:unreadable(why)
+	self:close()
+	error(errors.new({
+		code = "protocol", outcome = "maybe applied", host = "mongo " .. self.address, command = self.command,
+	}, why), 0)
+end
+
 ---Is there another document? Gets batches as needed.
 ---@return boolean
 function cursor:hasNext()
 	if self.closed then
 		return false
-	elseif not self.started then
+	elseif not self.batch then
 		self:start()
 	end
-	while self.at == #self.batch and self.id ~= 0 do
+	while self.id ~= 0 and not self.batch:more() do
 		self:get_more()
 	end
-	self.checked = self.at < #self.batch
+	self.checked = self.batch:more()
 	return self.checked
 end
 
@@ -103,16 +110,23 @@ function cursor:next()
 		error "Call	hasNext	first"
 	end
 	self.checked = false
-	self.at = self.at + 1
-	return self.batch[self.at]
+	local document, why = self.batch:next()
+	return document or self:unreadable(why)
 end
 
 ---`for document in cursor:each() do`
 function cursor:each()
 	return function()
-		if self:hasNext() then
-			return self:next()
+		local batch = self.batch
+		if batch and not self.closed then
+			local document, why = batch:next()
+			if document then
+				return document
+			elseif why then
+				self:unreadable(why)
+			end
 		end
+		return self:hasNext() and self:next() or nil
 	end
 end
 
@@ -131,7 +145,7 @@ function cursor:close()
 		return
 	end
 	self.closed = true
-	if self.started and self.id ~= 0 then
+	if self.batch and self.id ~= 0 then
 		local id = self.id
 		self.id = 0
 		pcall(self.client.execute, self.client, {

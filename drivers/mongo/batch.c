@@ -1,0 +1,95 @@
+/* See batch.h. */
+#include "batch.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "bson.h"
+
+#define BATCH "reef.mongo.documents"
+
+struct batch {
+	struct reef_bson_reader reader;
+	unsigned flags;
+	uint8_t bytes[];
+};
+
+static struct batch *check_batch(lua_State *L) {
+	return luaL_checkudata(L, 1, BATCH);
+}
+
+static int more(lua_State *L) {
+	const struct batch *batch = check_batch(L);
+	lua_pushboolean(L, batch->reader.at != batch->reader.end);
+	return 1;
+}
+
+/* Pushes the next document, or nil. */
+static void push_next(lua_State *L, struct reef_bson_reader *reader, unsigned flags) {
+	struct reef_bson_element e;
+	int found = reef_bson_next(reader, &e);
+	if (found < 0) {
+		luaL_error(L, "Invalid bson: %s", reader->error);
+	} else if (found == 0) {
+		lua_pushnil(L);
+	} else if (e.type == REEF_BSON_DOCUMENT) {
+		reef_bson_decode(L, e.value, e.value_size, flags);
+	} else {
+		reef_bson_push(L, &e);
+	}
+}
+
+static int protected_next(lua_State *L) {
+	struct batch *batch = lua_touserdata(L, 1);
+	push_next(L, &batch->reader, batch->flags);
+	return 1;
+}
+
+static int next(lua_State *L) {
+	check_batch(L);
+	lua_settop(L, 1);
+	lua_pushcfunction(L, protected_next);
+	lua_insert(L, 1);
+	if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
+		return 1;
+	}
+	lua_pushnil(L);
+	lua_insert(L, -2);
+	return 2;
+}
+
+static bool open(struct reef_bson_reader *reader, const struct batch *batch) {
+	return reef_bson_open(reader, batch->bytes, reef_get32(batch->bytes), 1);
+}
+
+static int all(lua_State *L) {
+	const struct batch *batch = check_batch(L);
+	struct reef_bson_reader reader;
+	open(&reader, batch);
+	lua_newtable(L);
+	for (lua_Integer i = 1; reader.at != reader.end; i++) {
+		push_next(L, &reader, batch->flags);
+		lua_rawseti(L, 2, i);
+	}
+	return 1;
+}
+
+bool reef_mongo_is_batch(const char *key) {
+	return strcmp(key, "firstBatch") == 0 || strcmp(key, "nextBatch") == 0;
+}
+
+void reef_mongo_push_batch(lua_State *L, const uint8_t *data, size_t size, unsigned flags) {
+	struct batch *batch = lua_newuserdatauv(L, sizeof(*batch) + size, 0);
+	memcpy(batch->bytes, data, size);
+	batch->flags = flags;
+	if (!open(&batch->reader, batch)) {
+		luaL_error(L, "Invalid bson: %s", batch->reader.error);
+	}
+	if (luaL_newmetatable(L, BATCH)) {
+		static const luaL_Reg methods[] = {{"more", more}, {"next", next}, {"all", all}, {NULL, NULL}};
+		luaL_newlib(L, methods);
+		lua_setfield(L, -2, "__index");
+	}
+	lua_setmetatable(L, -2);
+}

@@ -77,12 +77,17 @@ end
 
 -- ---- making and ending connections ----
 
-function pool:discard(entry, reason)
+-- Its place is free; `serve` is for the caller.
+function pool:drop(entry, reason)
 	self.total = self.total - 1
 	self:emit("ConnectionClosed", { connectionId = entry.id, reason = reason })
 	if entry.connection then
 		self.hooks.close(entry.connection)
 	end
+end
+
+function pool:discard(entry, reason)
+	self:drop(entry, reason)
 	self:serve()
 end
 
@@ -140,6 +145,7 @@ function pool:perished(entry)
 	return limit > 0 and now() - entry.used > limit / 1000 and "idle" or nil
 end
 
+-- Does not serve those who wait: who takes a connection is about to do so, or nobody waits.
 function pool:take_idle()
 	local idle = self.idle
 	while idle[1] do
@@ -148,33 +154,42 @@ function pool:take_idle()
 		if not reason then
 			return entry
 		end
-		self:discard(entry, reason)
+		self:drop(entry, reason)
 	end
 	return nil
 end
 
 -- ---- the line ----
 
--- Gives what there is to those who wait longest.
-function pool:serve()
+-- The first who still waits.
+function pool:first()
 	while self.head <= self.tail do
 		local waiter = self.waiting[self.head]
-		if waiter.gone then
-			self.waiting[self.head] = nil
-			self.head = self.head + 1
-		else
-			local entry = self.state == "ready" and self:take_idle()
-			if entry then
-				waiter.entry = entry
-			elseif self.state == "ready" and self:may_create() then
-				self:reserve()
-				waiter.create = true
-			else
-				return
-			end
-			waiter.gone = true
-			skynet.wakeup(waiter)
+		if not waiter.gone then
+			return waiter
 		end
+		self.waiting[self.head] = nil
+		self.head = self.head + 1
+	end
+	return nil
+end
+
+-- Gives what there is to those who wait longest.
+function pool:serve()
+	local waiter = self.state == "ready" and self:first()
+	while waiter do
+		local entry = self:take_idle()
+		if entry then
+			waiter.entry = entry
+		elseif self:may_create() then
+			self:reserve()
+			waiter.create = true
+		else
+			return
+		end
+		waiter.gone = true
+		skynet.wakeup(waiter)
+		waiter = self:first()
 	end
 end
 
@@ -242,7 +257,7 @@ function pool:check_out(seconds)
 	local queue_limit = self.options.waitQueueTimeoutMS
 	local wait_seconds = queue_limit and queue_limit > 0 and math.min(seconds, queue_limit / 1000) or seconds
 	local entry, create
-	if self.head > self.tail then
+	if not self:first() then
 		entry = self:take_idle()
 		create = not entry and self:may_create()
 		if create then

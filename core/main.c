@@ -22,9 +22,9 @@ static const char help[] =
 		"       reef check DIR           check a directory of configuration data (reef check --help)\n"
 		"       reef --help | --version\n"
 		"\n"
-		"`reef run` ends when the services that the script started have ended. Environment variables: REEF_THREADS is\n"
-		"its number of worker threads (default: one for each processor); REEF_METRICS, an address such as\n"
-		"127.0.0.1:9464, has it answer HTTP there with what goes on inside.\n"
+		"`reef run` ends when the services that the script started have ended. The environment variable REEF_THREADS\n"
+		"sets its number of worker threads (default: one for each processor). With REEF_METRICS, an address such as\n"
+		"127.0.0.1:9464, the process answers HTTP there with what goes on inside.\n"
 		"Exit code: 0 after an orderly end (also on SIGTERM and SIGINT), 1 when something failed to start.\n";
 
 static char *join(int n, char **words) {
@@ -60,6 +60,13 @@ static int run_script(const char *path) {
 	return start();
 }
 
+/* What a configuration says comes first: a key that is set stays as it is. */
+static void take_metrics_address(void) {
+	const char *address = getenv("REEF_METRICS");
+	if (address && *address)
+		reef_env_set("metrics", address);
+}
+
 static int run(int argc, char **argv) {
 	if (argc < 1) {
 		fprintf(stderr, "reef run: which script?\n");
@@ -70,9 +77,7 @@ static int run(int argc, char **argv) {
 		reef_env_set("reef_run_args", args);
 	reef_free(args);
 	reef_env_set("reef_log_stream", "stderr");
-	const char *metrics = getenv("REEF_METRICS");
-	if (metrics && *metrics)
-		reef_env_set("metrics", metrics);
+	take_metrics_address();
 	return run_script(argv[0]);
 }
 
@@ -119,5 +124,8 @@ int main(int argc, char **argv) {
 	char path[PATH_MAX + 64];
 	if (find_command(word, path, sizeof path))
 		return run_command(path, argc - 2, argv + 2);
-	return reef_config_load(word) ? start() : 1;
+	if (!reef_config_load(word))
+		return 1;
+	take_metrics_address();
+	return start();
 }

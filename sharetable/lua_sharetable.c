@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "core/alloc.h"
 #include "scratch.h"
 #include "setup.h"
 #include "snapshot.h"
@@ -179,7 +180,7 @@ static void collect(void *list, const struct reef_version_stat *stat) {
 	reef_stat_list_add(list, stat);
 }
 
-/* stat() -> { { name=, version=, bytes=, current=, address=, left=, pinned_by= } ... }, one for each pair of a version and a
+/* stat() -> list, bytes mapped for all that is shared. The list is { { name=, version=, bytes=, current=, address=, left=, pinned_by= } ... }, one for each pair of a version and a
  * service that holds it; without `address` if nobody does. */
 static int l_stat(lua_State *L) {
 	struct reef_stat_list *list = reef_stat_list_new(L, sizeof(struct reef_version_stat));
@@ -199,7 +200,8 @@ static int l_stat(lua_State *L) {
 		reef_stat_string(L, "pinned_by", stat->pinned_by);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
-	return 1;
+	lua_pushinteger(L, (lua_Integer)reef_mapped());
+	return 2;
 }
 
 int reef_sharetable_open(lua_State *L) {

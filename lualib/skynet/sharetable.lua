@@ -84,13 +84,15 @@ function sharetable.update(...)
 	core.update(...)
 end
 
----What there is, and who holds it. `bytes` and `versions` count every version once.
----@return table stat { bytes=, versions=, names = { [name] = list of { version=, bytes=, current=, readers= } } },
+---What there is, and who holds it. `bytes` and `versions` count every version once; `mapped` is all the memory that the
+---process has mapped for tables, code and whatever loads are under way.
+---@return table stat { bytes=, versions=, mapped=, names = { [name] = list of { version=, bytes=, current=, readers= } } }
 ---where readers is a list of { address=, left=, pinned_by= }
 function sharetable.stat()
-	local stat = { bytes = 0, versions = 0, names = {} }
+	local records, mapped = core.stat()
+	local stat = { bytes = 0, versions = 0, mapped = mapped, names = {} }
 	local seen = {}
-	for _, record in ipairs(core.stat()) do
+	for _, record in ipairs(records) do
 		local version = seen[record.version]
 		if not version then
 			version = { version = record.version, bytes = record.bytes, current = record.current, readers = {} }

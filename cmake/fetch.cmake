@@ -2,7 +2,8 @@
 #
 #   reef_fetch(<out> NAME lua VERSION 5.4.7 SHA256 <sum> URL <url> DEBIAN <source package>)
 #
-# puts the path of the unpacked tree into <out>. Tried in this order:
+# puts the path of the unpacked tree into <out>. The archive is NAME-VERSION.tar.gz with one directory of that name inside,
+# or FULL.tar.gz. Tried in this order:
 #   1. the directory in REEF_<NAME>_SOURCE (a -D option or an environment variable);
 #   2. the cache, where tarballs that were fetched before lie;
 #   3. the upstream download;
@@ -22,8 +23,9 @@ set(REEF_CACHE "${cache_default}" CACHE PATH "Where fetched source archives are 
 set(REEF_DEBIAN_SUITES trixie CACHE STRING "Further Debian suites to look for source packages in")
 
 function(reef_fetch out)
-	cmake_parse_arguments(ARG "" "NAME;VERSION;SHA256;URL;DEBIAN" "" ${ARGN})
+	cmake_parse_arguments(ARG "" "NAME;VERSION;FULL;SHA256;URL;DEBIAN" "" ${ARGN})
 	string(TOUPPER ${ARG_NAME} upper)
+	string(REPLACE "-" "_" upper ${upper})
 	set(option REEF_${upper}_SOURCE)
 	set(${option} "$ENV{${option}}" CACHE PATH "Directory of unpacked ${ARG_NAME} sources; empty: fetch them")
 	if(${option})
@@ -36,6 +38,9 @@ function(reef_fetch out)
 	endif()
 
 	set(full ${ARG_NAME}-${ARG_VERSION})
+	if(ARG_FULL)
+		set(full ${ARG_FULL})
+	endif()
 	set(tarball "${REEF_CACHE}/${full}.tar.gz")
 	file(MAKE_DIRECTORY "${REEF_CACHE}")
 	file(LOCK "${REEF_CACHE}/${full}.lock" GUARD FUNCTION TIMEOUT 900)
@@ -46,7 +51,7 @@ function(reef_fetch out)
 		set(part "${tarball}.part")
 		foreach(way upstream debian)
 			file(REMOVE "${part}")
-			cmake_language(CALL _reef_fetch_${way} "${part}" ${full} "${ARG_URL}" ${ARG_DEBIAN} ${ARG_VERSION})
+			cmake_language(CALL _reef_fetch_${way} "${part}" ${full} "${ARG_URL}" "${ARG_DEBIAN}" ${ARG_VERSION})
 			_reef_check(good "${part}" ${ARG_SHA256})
 			if(good)
 				file(RENAME "${part}" "${tarball}")
@@ -58,7 +63,7 @@ function(reef_fetch out)
 	endif()
 	if(NOT good)
 		file(REMOVE "${part}")
-		message(FATAL_ERROR "${full}: neither ${ARG_URL} nor a source package ${ARG_DEBIAN} (${ARG_VERSION}) can be had.\n"
+		message(FATAL_ERROR "${full}: cannot be had from ${ARG_URL}, nor as a source package of Debian.\n"
 			"Unpack ${full}.tar.gz somewhere and pass -D${option}=DIR, or put it into ${REEF_CACHE}.")
 	endif()
 
@@ -94,7 +99,7 @@ endfunction()
 
 function(_reef_fetch_debian part full url package version)
 	find_program(apt_get NAMES apt-get)
-	if(NOT apt_get OR NOT EXISTS /etc/os-release)
+	if(NOT package OR NOT apt_get OR NOT EXISTS /etc/os-release)
 		return()
 	endif()
 	message(STATUS "${full}: looking for the source package ${package}")

@@ -14,7 +14,8 @@ void reef_failure_push(lua_State *build, int function, lua_State *to, const stru
 	lua_pushinteger(build, (lua_Integer)what->in_flight);
 	lua_pushinteger(build, (lua_Integer)what->unsent);
 	lua_pushinteger(build, (lua_Integer)what->queued);
+	lua_pushinteger(build, (lua_Integer)what->pin);
 	/* What goes wrong in there is the error then. */
-	(void)lua_pcall(build, 8, 1, 0);
+	(void)lua_pcall(build, 9, 1, 0);
 	lua_xmove(build, to, 1);
 }

@@ -43,6 +43,7 @@ void reef_pool_call_fail(struct reef_pool_call *call, struct reef_failure *failu
 	struct reef_pool_client *client = call->client;
 	struct reef_task *task = call->task;
 	failure->command = call->command;
+	failure->pin = call->pin;
 	client->failures++;
 	luaL_unref(client->build, LUA_REGISTRYINDEX, call->ref);
 	reef_pool_call_free(call);
@@ -96,7 +97,11 @@ static void arrived(struct reef_host_reply *reply, bool ok, const char *bytes, s
 }
 
 void reef_pool_note_send(struct reef_pool_client *client, const struct reef_pool_request *note) {
-	struct reef_message *m = reef_message_new(sizeof(*note));
+	reef_pool_note_post(client, note, reef_message_new(sizeof(*note)));
+}
+
+void reef_pool_note_post(struct reef_pool_client *client, const struct reef_pool_request *note,
+						 struct reef_message *m) {
 	memcpy(m->data, note, sizeof(*note));
 	m->type = REEF_POOL_PTYPE;
 	m->source = reef_service_handle(reef_host_service(client->host));
@@ -139,6 +144,7 @@ struct reef_pool_call *reef_pool_call_send(struct reef_pool_client *client, stru
 	call->wait.cancel = cancelled;
 	call->task = task;
 	call->expect = head->expect;
+	call->pin = head->pin;
 	call->ref = LUA_NOREF;
 	call->session = reef_host_ask(client->host, client->address, m, &call->reply);
 	if (call->session != 0) {

@@ -48,6 +48,7 @@ struct reef_pool_call {
 	uint64_t sent_ns;
 	int32_t session;
 	uint32_t expect; /* of the request's header */
+	uint32_t pin;    /* the same */
 	int kind;        /* of the protocol */
 	int ref;         /* registry: of the protocol, or LUA_NOREF */
 };
@@ -75,6 +76,8 @@ struct reef_pool_call *reef_pool_call_send(struct reef_pool_client *client, stru
 										   uint64_t timeout_ns);
 /* The same for something that has no reply. */
 void reef_pool_note_send(struct reef_pool_client *client, const struct reef_pool_request *note);
+/* The same with bytes behind the header. */
+void reef_pool_note_post(struct reef_pool_client *client, const struct reef_pool_request *note, struct reef_message *m);
 void reef_pool_call_free(struct reef_pool_call *call);
 /* Frees the call and goes on with its task; `command` is filled in. */
 void reef_pool_call_fail(struct reef_pool_call *call, struct reef_failure *failure);

@@ -66,14 +66,20 @@ static bool append(struct reef_pool_connection *c, const char *bytes, size_t n) 
 	return true;
 }
 
+bool reef_pool_connection_write(struct reef_pool_connection *c, const char *bytes, size_t n) {
+	if (!append(c, bytes, n))
+		return false;
+	c->pool->counters.bytes_out += n;
+	c->bytes_out += n;
+	return true;
+}
+
 bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_node *node, const char *bytes,
 							   size_t n) {
 	struct reef_pool *pool = c->pool;
 	uint64_t position = c->gathered;
-	if (!append(c, bytes, n))
+	if (!reef_pool_connection_write(c, bytes, n))
 		return false;
-	pool->counters.bytes_out += n;
-	c->bytes_out += n;
 	c->requests++;
 	c->batch++;
 	if (node->kind == REEF_POOL_REQUEST)
@@ -168,9 +174,12 @@ void reef_pool_connection_close(struct reef_pool_connection *c, uint8_t code, co
 	reef_socket_shutdown(c->socket);
 	c->socket = 0;
 	c->out_size = c->in_size = c->tombstones = 0;
-	c->taken = c->checking = false;
+	c->taken = c->checking = c->paused = c->frames.stream = false;
 	c->holder = 0;
-	struct reef_pool_node *node = flying.head;
+	struct reef_pool_node *node = reef_pool_stream_leave(c);
+	if (node)
+		reef_pool_fail(pool, node, code, false, c->lost);
+	node = flying.head;
 	while (node) {
 		struct reef_pool_node *next = node->next;
 		pool->flying--;
@@ -294,11 +303,58 @@ static void idle_now(struct reef_pool_connection *c) {
 	reef_pool_check_idle(pool);
 }
 
-static void data(void *ud, int id, const char *bytes, size_t n) {
-	struct reef_pool_connection *c = ud;
+/* Answers are cut off the front; what is left is moved once. False: the connection is not what it was. */
+static bool cut(struct reef_pool_connection *c) {
 	struct reef_pool *pool = c->pool;
 	unsigned incarnation = c->incarnation;
+	const char *start = c->in;
+	size_t left = c->in_size;
+	enum reef_frame found = REEF_FRAME_INCOMPLETE;
 	char text[TEXT];
+	while (left > 0) {
+		size_t used;
+		if (c->frames.stream) {
+			used = reef_pool_stream_deliver(c, start, left, &found);
+			start += used;
+			left -= used;
+			break;
+		}
+		found = pool->protocol->scan(&c->frames, start, left);
+		if (found != REEF_FRAME_COMPLETE)
+			break;
+		used = c->frames.at;
+		if (c->flying.head)
+			answered(c, start, used);
+		if (c->incarnation != incarnation)
+			return false;
+		start += used;
+		left -= used;
+		pool->protocol->begin(&c->frames, c->flying.head ? c->flying.head->expect : 0);
+	}
+	drop_input(c, c->in_size - left);
+	if (found != REEF_FRAME_BAD)
+		return true;
+	/* "-ERR max number of clients reached" and the like come unasked. */
+	if (c->flying.head == NULL && left > 1 && c->in[0] == '-')
+		snprintf(text, sizeof(text), "%.*s", (int)strcspn(c->in + 1, "\r\n") % TEXT, c->in + 1);
+	else
+		snprintf(text, sizeof(text), "%s", c->frames.why);
+	reef_pool_connection_close(c, REEF_POOL_CODE_PROTOCOL, text);
+	return false;
+}
+
+void reef_pool_connection_consume(struct reef_pool_connection *c) {
+	struct reef_pool *pool = c->pool;
+	c->references++;
+	if (cut(c) && c->flying.head == NULL && !c->frames.stream)
+		idle_now(c);
+	if (c->pool)
+		reef_pool_advance(pool);
+	unref(c);
+}
+
+static void data(void *ud, int id, const char *bytes, size_t n) {
+	struct reef_pool_connection *c = ud;
 	(void)id, (void)bytes;
 	if (c->starved) {
 		reef_pool_connection_close(c, REEF_POOL_CODE_PROTOCOL, "not enough memory for a reply");
@@ -306,41 +362,9 @@ static void data(void *ud, int id, const char *bytes, size_t n) {
 	}
 	c->in_size += n;
 	c->bytes_in += n;
-	pool->counters.bytes_in += n;
-	c->heard_ns = reef_pool_now(pool);
-	c->references++;
-	/* Answers are cut off the front; what is left is moved once. */
-	const char *start = c->in;
-	size_t left = c->in_size;
-	enum reef_frame found = REEF_FRAME_INCOMPLETE;
-	while (left > 0) {
-		found = pool->protocol->scan(&c->frames, start, left);
-		if (found != REEF_FRAME_COMPLETE)
-			break;
-		size_t used = c->frames.at;
-		if (c->flying.head)
-			answered(c, start, used);
-		if (c->incarnation != incarnation)
-			break;
-		start += used;
-		left -= used;
-		pool->protocol->begin(&c->frames, c->flying.head ? c->flying.head->expect : 0);
-	}
-	if (c->incarnation == incarnation)
-		drop_input(c, c->in_size - left);
-	if (found == REEF_FRAME_BAD) {
-		/* "-ERR max number of clients reached" and the like come unasked. */
-		if (c->flying.head == NULL && left > 1 && c->in[0] == '-')
-			snprintf(text, sizeof(text), "%.*s", (int)strcspn(c->in + 1, "\r\n") % TEXT, c->in + 1);
-		else
-			snprintf(text, sizeof(text), "%s", c->frames.why);
-		reef_pool_connection_close(c, REEF_POOL_CODE_PROTOCOL, text);
-	} else if (c->incarnation == incarnation && c->flying.head == NULL) {
-		idle_now(c);
-	}
-	if (c->pool)
-		reef_pool_advance(pool);
-	unref(c);
+	c->pool->counters.bytes_in += n;
+	c->heard_ns = reef_pool_now(c->pool);
+	reef_pool_connection_consume(c);
 }
 
 /* ---- what else the socket says ---- */

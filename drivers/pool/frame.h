@@ -22,6 +22,7 @@ struct reef_frames {
 	size_t need;    /* bytes that have to be there before it is worth asking again; 0: unknown */
 	size_t limit;   /* bytes that one answer may have */
 	uint32_t error; /* replies that say that the server refused */
+	bool stream;    /* what the server says by itself counts as a reply */
 	const char *why;
 };
 

@@ -53,7 +53,7 @@ struct reef_pool_connection *reef_pool_find_pin(struct reef_pool *pool, uint32_t
 
 void reef_pool_unpin(struct reef_pool *pool, struct reef_pool_connection *c, bool clean) {
 	c->holder = 0;
-	if (!clean || c->flying.head) {
+	if (!clean || c->flying.head || c->frames.stream) {
 		reef_pool_connection_close(c, REEF_POOL_CODE_CLOSED, "it was given back in an unknown state");
 		return;
 	}

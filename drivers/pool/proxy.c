@@ -128,6 +128,10 @@ static void nearer(uint64_t *nearest, uint64_t deadline_ns) {
 
 /* Gives up what is due on that connection. */
 static void expire(struct reef_pool *pool, struct reef_pool_connection *c, uint64_t now_ns, uint64_t *nearest) {
+	if (c->listener && c->listener->deadline_ns <= now_ns)
+		reef_pool_fail(pool, reef_pool_stream_leave(c), REEF_POOL_CODE_TIMEOUT, false, "nothing has come in time");
+	else if (c->listener)
+		nearer(nearest, c->listener->deadline_ns);
 	for (struct reef_pool_node *node = c->flying.head; node; node = node->next) {
 		if (reef_pool_is_tombstone(node))
 			continue;
@@ -198,7 +202,11 @@ static void on_pinned(struct reef_pool *pool, struct reef_pool_node *node, uint3
 	struct reef_pool_connection *c = reef_pool_find_pin(pool, pin, node->source);
 	if (c == NULL)
 		reef_pool_fail(pool, node, REEF_POOL_CODE_CLOSED, false,
-					   "the connection of this transaction was lost; nothing of it is applied");
+					   node->kind == REEF_POOL_LISTEN
+							   ? "the connection was lost"
+							   : "the connection of this transaction was lost; nothing of it is applied");
+	else if (node->kind == REEF_POOL_LISTEN)
+		reef_pool_stream_listen(c, node);
 	else if (!reef_pool_connection_send(c, node, bytes, n))
 		reef_pool_fail(pool, node, REEF_POOL_CODE_OVERLOAD, false, "not enough memory");
 }
@@ -232,7 +240,7 @@ static void on_request(struct reef_pool *pool, const struct reef_message *m, con
 		node->queue_deadline_ns = node->deadline_ns;
 	node->expect = request->expect;
 	node->kind = request->kind;
-	pool->counters.requests++;
+	pool->counters.requests += request->kind != REEF_POOL_LISTEN;
 	if (request->pin) {
 		on_pinned(pool, node, request->pin, bytes, n);
 	} else if (!pool->accepting) {
@@ -279,6 +287,8 @@ static void forget(struct reef_pool *pool, struct asker asker) {
 				reef_pool_connection_bury(c, node);
 			}
 		}
+		if (c->listener && is_asker(c->listener, &asker))
+			drop(pool, reef_pool_stream_leave(c), NULL);
 		/* Also what was given to him while he took back his wish. */
 		if (!reef_pool_connection_check(c) && c->holder == asker.source &&
 			(asker.session == 0 || asker.session == c->asked))
@@ -302,6 +312,11 @@ static bool take(void *ud, struct reef_message *m) {
 		c = reef_pool_find_pin(pool, request->pin, m->source);
 		if (c)
 			reef_pool_unpin(pool, c, request->kind == REEF_POOL_UNPIN);
+		break;
+	case REEF_POOL_SAY:
+		c = reef_pool_find_pin(pool, request->pin, m->source);
+		if (c)
+			reef_pool_stream_say(c, (const char *)m->data + sizeof(*request), m->size - sizeof(*request));
 		break;
 	case REEF_POOL_CANCEL:
 		forget(pool, (struct asker){m->source, request->session});
@@ -335,7 +350,7 @@ void reef_pool_check_idle(struct reef_pool *pool) {
 	if ((pool->interest & REEF_POOL_IDLE) == 0 || !idle)
 		return;
 	for (const struct reef_pool_connection *c = pool->connections; c; c = c->next)
-		idle = idle && !c->taken;
+		idle = idle && (!c->taken || c->frames.stream);
 	if (idle)
 		reef_pool_notify(pool, REEF_POOL_IDLE);
 }

@@ -9,7 +9,7 @@
  *     fair: a list for each caller, served in turn.
  *   - Requests of one caller, or with one key, keep their order: while any of them is on its way, the next ones go to
  *     the same connection (a *lane*), or wait.
- *   - Pinned connections serve one caller at a time.
+ *   - Pinned connections serve one caller at a time. One may become a stream: then he asks for what has come.
  *   - A request that nobody waits for any more keeps its place as a tombstone; a connection whose order of replies is in
  *     doubt is closed.
  *
@@ -82,7 +82,9 @@ struct reef_pool_connection {
 	int32_t asked;   /* session in which he got it */
 	int socket;
 	unsigned incarnation;
-	struct reef_pool_list flying; /* sent, in order of their replies */
+	struct reef_pool_list flying;    /* sent, in order of their replies */
+	struct reef_pool_node *listener; /* of a stream (frames.stream): whoever has it waits for what comes */
+	bool paused;                     /* a stream of which too much waits to be asked for */
 	size_t tombstones;
 
 	struct reef_deferred flush;
@@ -221,6 +223,17 @@ void reef_pool_unpin(struct reef_pool *pool, struct reef_pool_connection *c, boo
 /* The last reply of a taken connection has come. */
 void reef_pool_pinned_idle(struct reef_pool *pool, struct reef_pool_connection *c);
 
+/* ---- stream.c: connections on which the server speaks by itself ---- */
+/* The connection is a stream from now on; sends those bytes. */
+void reef_pool_stream_say(struct reef_pool_connection *c, const char *bytes, size_t n);
+/* The node waits for what comes. */
+void reef_pool_stream_listen(struct reef_pool_connection *c, struct reef_pool_node *node);
+/* Hands out whole replies, of the n bytes at `start`, if somebody listens; returns how many bytes those were. `found` is
+ * set when the rest is bad. */
+size_t reef_pool_stream_deliver(struct reef_pool_connection *c, const char *start, size_t n, enum reef_frame *found);
+/* Takes out who listens; NULL if nobody does. */
+struct reef_pool_node *reef_pool_stream_leave(struct reef_pool_connection *c);
+
 /* ---- connection.c ---- */
 struct reef_pool_connection *reef_pool_connection_new(struct reef_pool *pool, bool pinned);
 void reef_pool_connection_delete(struct reef_pool_connection *c);
@@ -228,6 +241,10 @@ void reef_pool_connection_delete(struct reef_pool_connection *c);
 const char *reef_pool_connection_connect(struct reef_pool_connection *c, struct reef_task *task, const char *host,
 										 int port, uint64_t deadline_ns, const struct reef_tls_target *tls);
 void reef_pool_connection_close(struct reef_pool_connection *c, uint8_t code, const char *why);
+/* Looks at what has been received and not been used. */
+void reef_pool_connection_consume(struct reef_pool_connection *c);
+/* Sends bytes that no reply belongs to. False: no memory. */
+bool reef_pool_connection_write(struct reef_pool_connection *c, const char *bytes, size_t n);
 /* Puts the request behind the others; one without a reply is answered at once. False: no memory; nothing has changed. */
 bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_node *node, const char *bytes,
 							   size_t n);

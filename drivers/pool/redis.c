@@ -7,6 +7,7 @@
  *   c:bound(n)  c:info() -> table
  *   c:pin(seconds) -> number         waits for a connection of one's own; raises
  *   c:unpin(number, clean)
+ *   c:listen(number, seconds) -> table, n    what the server says on that connection by itself; raises
  *   handle(c, seconds, pin, objects, bound, connect) -> db[1]
  *
  * Commands are written and replies, complete when they come, are read with what all services of a worker thread share, so
@@ -209,20 +210,34 @@ static uint64_t order_of(lua_State *L, const char *command) {
 	return order;
 }
 
-static struct reef_wait *send_order(struct reef_redis_remote *remote, lua_State *L,
-									const struct reef_redis_order *order) {
-	struct client *client = (struct client *)remote;
+/* The message takes what was written. NULL: no memory. */
+static struct reef_message *take_output(void) {
 	struct reef_redis_output *output = get_output();
 	size_t n = reef_redis_commit(output);
 	struct reef_message *m = reef_pool_message_new(n);
 	output->size = 0;
-	if (m == NULL)
-		luaL_error(L, "redis: not enough memory for a command of %I bytes (nothing was sent)", (LUAI_UACINT)n);
-	memcpy(reef_pool_message_bytes(m), output->bytes, n);
+	if (m)
+		memcpy(reef_pool_message_bytes(m), output->bytes, n);
 	if (output->capacity > KEEP_OUTPUT) {
 		reef_free(output->bytes);
 		*output = (struct reef_redis_output){0};
 	}
+	return m;
+}
+
+static void say(struct reef_redis_remote *remote, const struct reef_redis_handle *handle) {
+	struct client *client = (struct client *)remote;
+	struct reef_message *m = take_output();
+	if (m)
+		reef_pool_note_post(&client->pool, &(struct reef_pool_request){.kind = REEF_POOL_SAY, .pin = handle->pin}, m);
+}
+
+static struct reef_wait *send_order(struct reef_redis_remote *remote, lua_State *L,
+									const struct reef_redis_order *order) {
+	struct client *client = (struct client *)remote;
+	struct reef_message *m = take_output();
+	if (m == NULL)
+		luaL_error(L, "redis: not enough memory for a command (nothing was sent)");
 	const struct reef_pool_request head = {
 			.kind = REEF_POOL_REQUEST,
 			.expect = (uint32_t)order->replies,
@@ -268,6 +283,70 @@ static int client_pin(lua_State *L) {
 	return reef_task_suspend(L, &call->wait);
 }
 
+/* What a stream has brought: a table with the replies, errors as {"error", text}. */
+static void heard(struct reef_host_reply *reply, bool ok, const char *bytes, size_t n) {
+	struct reef_pool_call *call = OF(struct reef_pool_call, reply, reply);
+	if (!ok) {
+		reef_pool_call_refused(call, bytes, n);
+		return;
+	}
+	struct client *client = OF(struct client, pool, call->client);
+	struct reef_redis_reader *r = &get_workbench()->reader;
+	lua_State *build = client->pool.build, *to = reef_task_thread(call->task);
+	lua_Integer count = 0;
+	r->limits = client->limits;
+	lua_newtable(to);
+	while (n > 0 && !r->error[0]) {
+		size_t used = reef_redis_reader_feed(r, bytes, n);
+		bytes += used;
+		n -= used;
+		int done;
+		do {
+			done = reef_redis_reader_parse(r, build);
+			for (int i = 1; i <= done; i++) {
+				bool error = r->kind[i - 1] == REEF_REDIS_ERROR;
+				if (error) {
+					lua_createtable(to, 2, 0);
+					lua_pushliteral(to, "error");
+					lua_rawseti(to, -2, 1);
+				}
+				lua_pushvalue(build, i);
+				lua_xmove(build, to, 1);
+				if (error)
+					lua_rawseti(to, -2, 2);
+				lua_rawseti(to, -2, ++count);
+			}
+			reef_redis_reader_drop(build, done);
+		} while (done == REEF_REDIS_BATCH);
+	}
+	if (r->error[0]) {
+		struct reef_failure failure = {.code = "protocol", .outcome = "not sent", .why = r->error};
+		reef_pool_call_fail(call, &failure);
+		lua_settop(build, 0);
+		reef_redis_reader_fini(r);
+		reef_redis_reader_init(r, &client->limits);
+		return;
+	}
+	struct reef_task *task = call->task;
+	reef_pool_call_free(call);
+	lua_pushinteger(to, count);
+	reef_task_resume(task, 2);
+}
+
+static int client_listen(lua_State *L) {
+	struct client *client = check_client(L, 1);
+	uint64_t timeout = reef_pool_nanoseconds(luaL_checknumber(L, 3));
+	struct reef_task *task = reef_task_running(L);
+	const struct reef_pool_request head = {
+			.kind = REEF_POOL_LISTEN, .expect = 1, .pin = (uint32_t)luaL_checkinteger(L, 2)};
+	struct reef_pool_call *call = reef_pool_call_send(&client->pool, task, &head, reef_pool_message_new(0), timeout);
+	if (call == NULL)
+		return 0;
+	call->reply.arrived = heard;
+	call->command = call->wait.what = "message";
+	return reef_task_suspend(L, &call->wait);
+}
+
 static int client_unpin(lua_State *L) {
 	reef_pool_note_send(&check_client(L, 1)->pool,
 						&(struct reef_pool_request){
@@ -283,7 +362,7 @@ static int new_client(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	luaL_checktype(L, 2, LUA_TTABLE);
 	struct client *client = lua_newuserdatauv(L, sizeof(*client), 1);
-	*client = (struct client){.remote = {.output = get_output, .send = send_order}};
+	*client = (struct client){.remote = {.output = get_output, .say = say, .send = send_order}};
 	reef_pool_client_init(&client->pool, L);
 	client->pool.ready = &client->remote.ready;
 	client->pool.answered = answered;
@@ -359,8 +438,9 @@ static int new_handle(lua_State *L) {
 
 static int open_client(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"target", client_target}, {"route", client_route}, {"slow", client_slow}, {"bound", client_bound},
-			{"pin", client_pin},       {"unpin", client_unpin}, {"info", client_info}, {NULL, NULL},
+			{"target", client_target}, {"route", client_route},   {"slow", client_slow},
+			{"bound", client_bound},   {"pin", client_pin},       {"unpin", client_unpin},
+			{"info", client_info},     {"listen", client_listen}, {NULL, NULL},
 	};
 	static const luaL_Reg functions[] = {{"client", new_client}, {"handle", new_handle}, {NULL, NULL}};
 	luaL_newmetatable(L, CLIENT);

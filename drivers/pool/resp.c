@@ -117,7 +117,7 @@ static enum reef_frame scan(struct reef_frames *frames, const char *bytes, size_
 			return found;
 		if (*p == '-' || *p == '!')
 			frames->error++;
-		if (*p != '>' && *p != '|')
+		if (*p != '|' && (*p != '>' || frames->stream))
 			frames->left--;
 		frames->left += values;
 		if (frames->left > MAX_LEFT)

@@ -18,7 +18,10 @@ enum reef_pool_kind {
 	REEF_POOL_PIN,     /* wants a connection of its own; the reply is its number, a uint32_t */
 	REEF_POOL_UNPIN,   /* gives it back, unchanged; no reply */
 	REEF_POOL_SPOIL,   /* gives it back in an unknown state: it is closed; no reply */
-	REEF_POOL_CANCEL,  /* nobody waits for request `session` any more; no reply */
+	REEF_POOL_SAY, /* bytes for the pinned connection, which is a stream from now on: what comes belongs to no request;
+						* no reply */
+	REEF_POOL_LISTEN, /* what has come on the stream, one or more whole replies, as soon as there is something */
+	REEF_POOL_CANCEL, /* nobody waits for request `session` any more; no reply */
 };
 
 struct reef_pool_request {

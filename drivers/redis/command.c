@@ -326,15 +326,17 @@ int reef_redis_send(lua_State *L) {
 	struct reef_redis_handle *handle = handle_of(L);
 	struct reef_redis_connection *c = handle->connection;
 	int last = lua_gettop(L);
-	if (c == NULL)
-		return luaL_error(L, "redis: what is not answered cannot be sent through a pool");
 	reef_redis_check_stack(L, 2, last, luaL_checkstring(L, 2));
-	bool usable = c->state >= handle->state;
+	bool usable = c ? c->state >= handle->state : handle->remote->ready;
 	if (usable) {
-		reef_redis_begin(&c->output);
-		reef_redis_put_count(L, &c->output, (size_t)last - 1);
-		reef_redis_put_stack(L, &c->output, 2, last);
-		reef_redis_connection_commit(c);
+		struct reef_redis_output *output = output_of(handle);
+		reef_redis_begin(output);
+		reef_redis_put_count(L, output, (size_t)last - 1);
+		reef_redis_put_stack(L, output, 2, last);
+		if (c)
+			reef_redis_connection_commit(c);
+		else
+			handle->remote->say(handle->remote, handle);
 	}
 	lua_pushboolean(L, usable);
 	return 1;

@@ -27,6 +27,8 @@ struct reef_redis_remote {
 	bool ready; /* if not, the handle's Lua function has to see to it */
 	/* Where a command is written. */
 	struct reef_redis_output *(*output)(void);
+	/* Sends what was written there; no reply is expected. */
+	void (*say)(struct reef_redis_remote *remote, const struct reef_redis_handle *handle);
 	/* Takes and sends what was written there, a command whose first argument is at index 2 of L; returns what the task
 	 * is to be suspended on. NULL: it was not sent, and the Lua function has to see to it. */
 	struct reef_wait *(*send)(struct reef_redis_remote *remote, lua_State *L, const struct reef_redis_order *order);

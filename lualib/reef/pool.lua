@@ -29,11 +29,16 @@ function pool.mongo(target, options)
 	return require("reef.pool.mongo").new(target, options)
 end
 
----A subscriber (skynet.db.redis.watch) to the same server. It has a connection of its own in this service: what is
----published goes to whoever reads it.
+---A subscriber, as of skynet.db.redis.watch, on one of the pinned connections of a pool.
+---@param target table|redis.conf|string  what pool.redis returned, or as for that
+---@param options reef.pool.options|nil   also gap and heartbeat
+---@return redis.watch
 function pool.watch(target, options)
-	local watched = require("reef.pool.redis").conf(target, options)
-	return require("skynet.db.redis").watch(watched)
+	local pooled = require "reef.pool.redis"
+	if type(target) == "table" and type(rawget(target, 2)) == "table" then
+		return pooled.watch(target, options)
+	end
+	return pooled.watch(pooled.new(target, options), options)
 end
 
 -- Does something with each pool of what pool.redis or pool.mongo returned. Answers what the directory says; of MongoDB

@@ -110,14 +110,17 @@ end)
 test.case("cut after each of the first bytes, nobody is given a piece", { timeout = 60 }, function()
 	local through = proxy.start(server.start().port)
 	local db = connect(through.port, { timeout = 5 })
-	for n = 0, 12 do -- "$5\r\nhello\r\n" has eleven bytes
+	local hello = #"+PONG\r\n" -- what connecting asks for
+	for n = 0, hello + 12 do -- "$5\r\nhello\r\n" has eleven bytes
 		for _, how in ipairs { "fin", "rst" } do
 			db[2].link.connection:close()
 			through:next("down", n, how)
 			local ok, reply = pcall(db.echo, db, "hello")
-			if n < 11 then
+			if n < hello + 11 then
 				test.equal(ok, false, n .. " bytes")
-				test.equal(reply.outcome, "maybe applied")
+				-- Just in between, it may end before or after the command has left.
+				test.equal(reply.outcome, (n < hello or n == hello and reply.outcome == "not sent") and "not sent"
+					or "maybe applied")
 			else
 				test.equal(reply, "hello")
 			end
@@ -332,13 +335,15 @@ test.case("a subscriber's dead link is noticed", { timeout = 60 }, function()
 	skynet.sleep(60)
 	test.equal(w.gaps, 0)
 	through:hold()
-	test.eventually("the gap", 20, function()
-		return w.gaps > 0
+	test.eventually("that it is noticed", 20, function()
+		return w.link.connection:state() ~= "open"
 	end)
+	test.equal(w.gaps, 0)
 	through:heal()
 	test.eventually("a message", 20, function()
 		return db:publish("a", "x") > 0 and got == "x"
 	end)
+	test.equal(w.gaps, 1)
 	w:disconnect()
 end)
 
@@ -350,6 +355,10 @@ test.case("a server that accepts and never answers is an error within the deadli
 		err = select(2, pcall(redis.connect, {
 			host = "127.0.0.1", port = through.port, auth = "x", connect_timeout = 0.3,
 		}))
+	end)
+	test.equal({ err.code, err.outcome }, { "connect", "not sent" })
+	test.within(10, function()
+		err = select(2, pcall(redis.connect, { host = "127.0.0.1", port = through.port, connect_timeout = 0.3 }))
 	end)
 	test.equal({ err.code, err.outcome }, { "connect", "not sent" })
 	through:heal()
@@ -374,12 +383,8 @@ test.case("what is no Redis server is told from one", { timeout = 60 }, function
 			skynet.sleep(100)
 			socket.close(newid)
 		end)
-		local db = connect(port)
-		local err = test.raises("maybe applied", function()
-			local v = db:get "k"
-			return v
-		end)
-		test.equal(err.code, "protocol")
+		local err = test.raises("connect failed", connect, port)
+		test.equal({ err.code, err.outcome }, { "connect", "not sent" })
 		socket.close(id)
 	end
 end)

@@ -176,6 +176,84 @@ test.case("a transaction whose connection is lost applies nothing and says so", 
 	test.equal(db:exec(), { "OK" })
 end)
 
+test.case("a coroutine goes on after the connection of its transaction was lost", { timeout = 60 }, function()
+	local s = server.start()
+	local db = open(s.port)
+	local killer = open(s.port, { pool = "other" })
+	for _, begin in ipairs { "watch", "multi" } do
+		db[begin](db, begin == "watch" and "k" or nil)
+		test.equal(killer:client("kill", "type", "normal", "skipme", "yes") > 0, true)
+		local err = test.raises("lost", function()
+			-- What is lost is noticed by the first command that needs it.
+			for _ = 1, 100 do
+				local v = db:get "k"
+				skynet.sleep(v and 0 or 1)
+			end
+		end)
+		test.different(err.outcome, "rejected")
+		test.eventually("the others", 10, function()
+			return pcall(db.set, db, "k", 1)
+		end)
+		test.equal(db:get "k", "1")
+		db:watch "k"
+		test.equal(db:get "k", "1")
+		db:unwatch()
+	end
+end)
+
+test.case("subscriptions through a pool come back, and the gap is told", { timeout = 60 }, function()
+	local s = server.start()
+	local through = fault.start(s.port)
+	local direct, db = open(s.port), open(through.port, { heartbeat = 0.2, timeout = 0.5 })
+	local told = {}
+	local w = pool.watch(db, { gap = function(info)
+		told[#told + 1] = info
+	end })
+	w:subscribe("a", "b")
+	w:psubscribe "p*"
+	local got = {}
+	skynet.fork(function()
+		while got[1] ~= "end" do
+			got = { w:message() }
+		end
+	end)
+	for round = 1, 4 do
+		test.eventually("the subscriptions", 20, function()
+			return direct:publish("a", round) == 1 and direct:publish("b", round) == 1 and direct:publish("px", round) == 1
+		end)
+		test.eventually("a message", 10, function()
+			return got[1] == tostring(round)
+		end)
+		test.truthy(w.gaps >= round - 1)
+		if round == 1 then
+			through:cut()
+		elseif round == 2 then
+			through:refuse()
+			through:cut()
+			skynet.sleep(20)
+			through:accept()
+		elseif round == 3 then
+			-- The link is dead, and nothing says so.
+			through:hold()
+			test.eventually("that it is noticed", 20, function()
+				return w.link.connection:state() ~= "open"
+			end)
+			through:heal()
+		end
+		if round < 4 then
+			test.eventually("the notice", 20, function()
+				return #told >= round
+			end)
+			test.truthy(told[round].seconds >= 0 and #told[round].why > 0)
+		end
+	end
+	direct:publish("a", "end")
+	test.eventually("the end", 10, function()
+		return got[1] == "end"
+	end)
+	w:disconnect()
+end)
+
 test.case("at the end of the process what was accepted is finished", { timeout = 60 }, function()
 	local s = server.start()
 	local script = programs.path "ending.lua"

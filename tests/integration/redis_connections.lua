@@ -199,7 +199,7 @@ test.case("each kind of blocking command is known", function()
 		f()
 	end)
 	-- Only those that began to wait needed a connection; XREAD without BLOCK does not.
-	local own = db[2].own
+	local own = db[2].own.lender
 	own:forget_idle()
 	test.equal(db:xread("streams", "none", "0"), nil)
 	test.equal(#own.idle, 0)

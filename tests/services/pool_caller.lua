@@ -69,6 +69,17 @@ function command.hold(name, ...)
 	end)
 end
 
+---Subscribes, and reads for ever.
+function command.subscribe(...)
+	local w = pool.watch(db)
+	w:subscribe(...)
+	skynet.fork(function()
+		while true do
+			w:message()
+		end
+	end)
+end
+
 function command.call(name, ...)
 	return db[name](db, ...)
 end

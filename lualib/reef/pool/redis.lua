@@ -3,8 +3,11 @@
 local config = require "skynet.db.redis.config"
 local core = require "reef.pool.redis.core"
 local errors = require "reef.channel.error"
+local lender = require "reef.pool.lender"
+local listener = require "reef.pool.listener"
 local options = require "reef.pool.options"
-local own = require "reef.pool.own"
+local own = require "skynet.db.redis.own"
+local pubsub = require "skynet.db.redis.pubsub"
 local redis = require "skynet.db.redis"
 local skynet = require "skynet"
 
@@ -61,9 +64,12 @@ local function identity(conf, name)
 	return table.concat(key, " ") .. " pool=" .. tostring(name), label, target
 end
 
-local function failure_of(where)
-	return function(code, outcome, command, waited, why, in_flight, unsent, queued)
-		local fields = { code = code, outcome = outcome, host = where, command = command }
+local function failure_of(client, lent)
+	return function(code, outcome, command, waited, why, in_flight, unsent, queued, pin)
+		local fields = { code = code, outcome = outcome, host = client.where, command = command }
+		if pin ~= 0 then
+			lent:failed(pin)
+		end
 		if outcome == "rejected" then
 			fields.code, fields.message = why:match "^%S+", why
 			return errors.new(fields)
@@ -99,7 +105,8 @@ function M.new(target, given)
 	local client = { conf = conf, objects = conf.errors == "object", bound = {}, where = "redis " .. conf.where }
 	client.key, client.label, client.target = identity(conf, given.pool)
 	client.options = options.service(given)
-	client.remote = core.client(failure_of(client.where), conf.limits)
+	local lent = lender.new(client)
+	client.remote = core.client(failure_of(client, lent), conf.limits)
 	client.remote:route(given.routing == "key")
 	if given.on_slow then
 		client.remote:slow(client.options.slow or 0, given.on_slow)
@@ -112,7 +119,7 @@ function M.new(target, given)
 	client.view = function(handle)
 		return setmetatable({ handle, client }, meta)
 	end
-	client.own = own.new(client)
+	client.own = own.new(client, lent)
 	client.changing = function(command)
 		local binding = client.own:current()
 		if not binding then
@@ -141,6 +148,14 @@ function methods:disconnect()
 	for key in pairs(self) do
 		self[key] = nil
 	end
+end
+
+---A subscriber to the same server, on one of the pool's connections; see skynet.db.redis.pubsub.
+---@param more redis.conf|nil  gap, heartbeat
+---@return redis.watch
+function M.watch(db, more)
+	local client = db[2]
+	return pubsub.new(setmetatable(more or {}, { __index = client.conf }), listener.new(client, client.own.lender))
 end
 
 ---Of this caller: ready, in_flight, requests, replies, failures, bound. Of the pool: pool.stat(db).

@@ -10,6 +10,7 @@
 local config = require "skynet.db.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
+local lender = require "skynet.db.redis.lender"
 local link = require "skynet.db.redis.link"
 local own = require "skynet.db.redis.own"
 local scan = require "skynet.db.redis.scan"
@@ -70,7 +71,7 @@ local function new_client(conf)
 		return setmetatable({ handle, client }, meta)
 	end
 	client.link = link.new(conf, { overload = conf.overload })
-	client.own = own.new(client)
+	client.own = own.new(client, lender.new(client))
 	return client
 end
 
@@ -134,7 +135,7 @@ function methods:status()
 	local status = client.link.connection:info()
 	status.state = client.link.connection:state()
 	status.resp = client.link.resp
-	status.own, status.bound = client.own.used, client.own.bindings
+	status.own, status.bound = client.own.lender.used, client.own.bindings
 	return status
 end
 
@@ -317,7 +318,7 @@ local wrappers = {
 			local reply = raw(db, ...)
 			if not client.own:current() then
 				client.conf.db = math.tointeger(tonumber((argument(1, ...))))
-				client.own:forget_idle()
+				client.own.lender:forget_idle()
 			end
 			return reply
 		end

@@ -53,7 +53,8 @@ function server.login(ask, conf)
 		err, broken = command "PING"
 	end
 	if err then
-		return broken and "connect" or "auth", err
+		-- One that loads its data, or has lost its master, will be back.
+		return (broken or err:find "^LOADING" or err:find "^MASTERDOWN") and "connect" or "auth", err
 	end
 end
 

@@ -23,9 +23,14 @@ end
 ---@param hooks table|nil   failed(error): every error that this connection gives; ready(): after login;
 ---                         overload(boolean)
 ---@param limits table|nil
+---@param pooled reef.pool.listener|nil  instead of a connection of its own
 ---@return redis.link
-function link.new(conf, hooks, limits)
+function link.new(conf, hooks, limits, pooled)
 	local self = setmetatable({ conf = conf, hooks = hooks or {}, failures = 0, not_before = 0 }, link)
+	if pooled then
+		self.connection = pooled
+		return self
+	end
 	local where, failed = "redis " .. conf.where, self.hooks.failed
 	local function failure(code, outcome, command, waited, why, in_flight, unsent)
 		if outcome == "rejected" then
@@ -92,14 +97,15 @@ local function login(self, seconds)
 	local db = { core.handle(self.connection, seconds, true, false, nil, lost) }
 	for resp = conf.resp, 2, -1 do
 		local list = login_commands(conf, resp)
-		-- With TLS 1.3 a server that refuses our certificate says so after its handshake: let it answer something.
-		if conf.tls and #list == 0 then
-			core.pipeline(db, { { "PING" } }, {})
+		local asked, err = #list, nil
+		if asked == 0 then
+			-- Something has to be answered, whatever that is: a frozen server's kernel accepts connections, and with TLS 1.3
+			-- a server that refuses our certificate says so only after its handshake.
+			list[1] = { "PING" }
 		end
-		local replies = #list > 0 and core.pipeline(db, list, {}) or {}
-		local err
-		for _, reply in ipairs(replies) do
-			err = err or refused(reply)
+		local replies = core.pipeline(db, list, {})
+		for i = 1, asked do
+			err = err or refused(replies[i])
 		end
 		local unknown = resp == 3 and err and (err:find "^NOPROTO" or err:find "unknown command")
 		if not unknown then
@@ -109,8 +115,13 @@ local function login(self, seconds)
 	end
 end
 
-local function attempt(self)
+---One attempt to connect and log in.
+---@return reef.channel.error|nil
+function link:attempt()
 	local conf, connection = self.conf, self.connection
+	if connection.borrow then
+		return connection:borrow(self)
+	end
 	local since = now()
 	local target, ok, why
 	if conf.tls then
@@ -138,9 +149,14 @@ local function attempt(self)
 	if not connection:ready() then
 		return self:error("connect", "the connection was lost at once", since)
 	end
-	if self.hooks.ready then
-		self.hooks.ready()
+end
+
+---What core.send can be given.
+function link:sender()
+	if self.connection.sender then
+		return self.connection:sender()
 	end
+	return { core.handle(self.connection, 0, false, false, nil, nil) }
 end
 
 local function finish(self, err)
@@ -180,7 +196,10 @@ local function try(self)
 	if wait > 0 then
 		pause(wait)
 	end
-	local err = attempt(self)
+	local err = self:attempt()
+	if not err and self.hooks.ready then
+		self.hooks.ready()
+	end
 	finish(busy.link, err)
 	return err
 end

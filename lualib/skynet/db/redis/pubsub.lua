@@ -31,7 +31,7 @@ local function list_of(set)
 end
 
 local function send(self, ...)
-	return core.send(self, ...)
+	return core.send(self.sender, ...)
 end
 
 -- Subscribes to everything again, on a connection that has just been made.
@@ -45,6 +45,7 @@ local function resubscribe(self)
 end
 
 local function connected(self)
+	self.sender = self.link:sender()
 	self.link.connection:stream(true)
 	resubscribe(self)
 	if self.lost_since then
@@ -64,7 +65,9 @@ local function open(self)
 	end
 end
 
-function watch.new(conf)
+---@param conf redis.conf
+---@param pooled reef.pool.listener|nil  instead of a connection of its own
+function watch.new(conf, pooled)
 	local self = setmetatable({ gaps = 0, wanted = {} }, watch)
 	for _, kind in ipairs(kinds) do
 		self.wanted[kind] = {}
@@ -73,9 +76,7 @@ function watch.new(conf)
 		ready = function()
 			connected(self)
 		end,
-	})
-	-- A subscriber sends without waiting, so its handle has no time-out of its own.
-	self[1] = core.handle(self.link.connection, 0, false, false, nil, nil)
+	}, nil, pooled)
 	open(self)
 	return self
 end

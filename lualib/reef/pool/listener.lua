@@ -1,0 +1,77 @@
+-- A subscriber's connection, through a pool: a pinned one, on which the server speaks by itself. Stands for the
+-- connection of a skynet.db.redis.link. Whoever reads asks the pool for what has come; so nothing is read faster than
+-- it is used.
+local errors = require "reef.channel.error"
+
+---@class reef.pool.listener
+local listener = {}
+listener.__index = listener
+listener.__gc = function(self)
+	self:close "nobody uses it any more"
+end
+
+---@param client table             {remote=}
+---@param lender reef.pool.lender
+function listener.new(client, lender)
+	return setmetatable({ remote = client.remote, lender = lender, queue = {}, first = 1, last = 0 }, listener)
+end
+
+---@param link redis.link
+---@return reef.channel.error|nil
+function listener:borrow(link)
+	local ok, entry = pcall(self.lender.take, self.lender, link.conf.connect_timeout)
+	if not ok then
+		return errors.is(entry) and entry or link:error("connect", tostring(entry))
+	end
+	self.entry, self.lost = entry, nil
+	self.queue, self.first, self.last = {}, 1, 0
+end
+
+function listener:state()
+	return self.entry and "open" or "closed"
+end
+
+function listener:stream()
+end
+
+function listener:sender()
+	return { self.lender:handle(self.entry, 0) }
+end
+
+function listener:info()
+	return { lost = self.lost, queued = self.last - self.first + 1 }
+end
+
+function listener:close(why)
+	local entry = self.entry
+	if entry then
+		self.entry, self.lost = nil, why
+		self.lender:give(entry, false)
+	end
+end
+
+---The next thing that the server says; nil: the connection is gone. Raises when there is nothing in time.
+---@param seconds number  0: for ever
+function listener:message(seconds)
+	while self.entry do
+		if self.first <= self.last then
+			local reply = self.queue[self.first]
+			self.queue[self.first] = nil
+			self.first = self.first + 1
+			return reply
+		end
+		local entry = self.entry
+		local ok, replies, n = pcall(self.remote.listen, self.remote, entry.pin, seconds)
+		if ok and replies then
+			self.queue, self.first, self.last = replies, 1, n
+		elseif ok then
+			self:close "the pool is gone"
+		elseif not errors.is(replies) or replies.code == "timeout" then
+			error(replies, 0)
+		elseif self.entry == entry then
+			self:close(replies.message)
+		end
+	end
+end
+
+return listener

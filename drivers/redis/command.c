@@ -271,6 +271,17 @@ static bool has_block_option(lua_State *L, int operation) {
 	return found;
 }
 
+/* What CLIENT, of which `word` is the subcommand, does to the connection that it comes on. */
+static enum reef_redis_class classify_client(const char *word) {
+	static const char *const changing[] = {"caching", "no-evict", "no-touch", "setname", "tracking"};
+	if (strcasecmp(word, "reply") == 0)
+		return REEF_REDIS_STREAM;
+	for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++)
+		if (strcasecmp(word, changing[i]) == 0)
+			return REEF_REDIS_AUTH;
+	return REEF_REDIS_ORDINARY;
+}
+
 int reef_redis_inspect(lua_State *L) {
 	bool blocks = false, watches = false, watching = false, multi = false, ends = false, changes = false;
 	luaL_checktype(L, 1, LUA_TTABLE);
@@ -281,7 +292,10 @@ int reef_redis_inspect(lua_State *L) {
 		if (lua_geti(L, 1, i) != LUA_TTABLE || lua_geti(L, 2, 1) != LUA_TSTRING)
 			continue;
 		const char *name = lua_tolstring(L, 3, &size);
-		switch (reef_redis_classify(name, size)) {
+		enum reef_redis_class what = reef_redis_classify(name, size);
+		if (strcasecmp(name, "client") == 0 && lua_geti(L, 2, 2) == LUA_TSTRING)
+			what = classify_client(lua_tostring(L, -1));
+		switch (what) {
 		case REEF_REDIS_BLOCKING:
 			blocks = true;
 			break;

@@ -64,7 +64,7 @@ int reef_redis_new_command(lua_State *L);
 /* Lua: pipeline(db, operations, results or nil) -> results, or the last reply. */
 int reef_redis_pipeline(lua_State *L);
 /* Lua: inspect(operations) -> blocks, watches, leaves, ends, changes: is there a blocking command, a WATCH; is a
- * transaction open when all are done; is there an EXEC or DISCARD; a SELECT or AUTH? Raises for what must not be in a pipeline. */
+ * transaction open when all are done; is there an EXEC or DISCARD; a SELECT, AUTH, or the like? Raises for what must not be in a pipeline. */
 int reef_redis_inspect(lua_State *L);
 /* Lua: send(db, name, ...): no reply is expected. */
 int reef_redis_send(lua_State *L);

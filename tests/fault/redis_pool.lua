@@ -44,7 +44,7 @@ test.case("never a wrong reply in many numbered values through a bad link", { ti
 	local proxy = fault.start(s.port)
 	local options = { size = 4, window = 64, timeout = 5, queue_timeout = 5, stall = 1 }
 	local list = callers(16, proxy.port, options)
-	local each = test.count(20000)
+	local each = test.count(62500)
 	proxy:set { cut = 10 * each, delay = { 5 * each, 5 }, split = 700 }
 	local answered, lost = 0, 0
 	for i, result in ipairs(ask_all(list, function(i)

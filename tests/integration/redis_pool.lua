@@ -273,7 +273,9 @@ end)
 test.case("a connection that was changed is not given to anybody else", function()
 	local db = open(server.start(), { pinned = 1, queue_timeout = 20 })
 	test.raises("SELECT would change a connection that others use", db.select, db, 5)
-	test.raises("SELECT or AUTH would change", db.pipeline, db, { { "SELECT", 5 } })
+	test.raises("SELECT, AUTH or CLIENT would change", db.pipeline, db, { { "SELECT", 5 } })
+	test.raises("SELECT, AUTH or CLIENT would change", db.pipeline, db, { { "client", "SetName", "x" } })
+	test.raises("client would change", db.pipeline, db, { { "PING" }, { "client", "Reply", "off" } })
 	test.raises("CLIENT TRACKING would change", db.client, db, "tracking", "on")
 	test.raises("would change", db.subscribe, db, "x")
 	db:watch "k"
@@ -283,6 +285,95 @@ test.case("a connection that was changed is not given to anybody else", function
 	db:set("k", 1)
 	db:exec()
 	test.equal(db:get "k", "1")
+end)
+
+-- What a transaction may do to its connection before it ends, in one way or another.
+local misdeeds = {
+	function(db) db:select(math.random(1, 15)) end,
+	function(db) db:auth("bob", "secret") end,
+	function(db) db:client("setname", "bob") end,
+	function(db) db:client("tracking", "on") end,
+	function(db) db:client("no-evict", "on") end,
+	function(db) db:pipeline { { "SELECT", 3 }, { "CLIENT", "SETNAME", "x" } } end,
+	function(db) pcall(db.client, db, "reply", "off") end,
+	function(db) pcall(db.pipeline, db, { { "CLIENT", "REPLY", "SKIP" } }) end,
+	function(db) pcall(db.subscribe, db, "x") end,
+	function(db) db:multi() db:set("k", 1) end,
+	function(db) db:multi() pcall(db.exec, db) db:multi() end,
+	function(db) db:pipeline { { "WATCH", "touched" }, { "MULTI" }, { "SET", "k", 1 } } end,
+	function(db) pcall(db.with(db, { timeout = 0.02 }).blpop, db, "never", 0.01) end,
+	function(db) local w = pool.watch(db) w:subscribe "x" w:disconnect() end,
+	function() error("in the middle", 0) end,
+	function() skynet.sleep(1) end,
+}
+local endings = {
+	function(db) db:unwatch() end,
+	function(db) db:discard() end,
+	function(db) db:multi() db:get "k" db:exec() end,
+	function() end, -- forgets it
+}
+
+test.case("nothing that a transaction did to its connection reaches the next one", { timeout = 120 }, function()
+	local s = server.start()
+	local db = open(s, { pinned = 2, queue_timeout = 30, resp = 3 })
+	db:acl("setuser", "bob", "on", ">secret", "allcommands", "allkeys", "allchannels")
+	math.randomseed(test.seed)
+	for _ = 1, test.count(300) do
+		local deeds = { misdeeds[math.random(#misdeeds)], misdeeds[math.random(#misdeeds)] }
+		local ending = endings[math.random(#endings)]
+		local over = false
+		skynet.fork(function()
+			pcall(function()
+				db:watch "touched"
+				for _, deed in ipairs(deeds) do
+					deed(db)
+				end
+			end)
+			pcall(ending, db)
+			over = true
+		end)
+		test.eventually("its end", 20, function()
+			return over
+		end)
+		-- Both connections are looked at; a key that he watched is touched meanwhile.
+		local seen = 0
+		together(2, function()
+			db:watch "mine"
+			seen = seen + 1
+			while seen < 2 do
+				skynet.yield()
+			end
+			local info = db:client "info"
+			for _, field in ipairs { "db=0 ", "name= ", "user=default ", "multi=%-1 ", " sub=0 ", "psub=0 ", "flags=N " } do
+				test.matches(info, field)
+			end
+			db:multi()
+			db:incr "touched"
+			db:get "k"
+			local results = db:exec()
+			test.truthy(results and #results >= 1)
+		end)
+	end
+	test.equal(db:client "getname", nil)
+	test.equal(db:status().bound, 0)
+end)
+
+test.case("a pool is warm when it can be used, and what died in silence is replaced", { timeout = 60 }, function()
+	local s = server.start()
+	local through = require("test.proxy").start(s.port)
+	local db = open(through, { size = 3, check = 0.2, connect_timeout = 0.5 })
+	test.equal(connections(db, false), 3)
+	test.equal(pool.stat(db).requests, 0)
+	through:hold()
+	test.eventually("that it is noticed", 20, function()
+		return connections(db, false) == 0
+	end)
+	through:heal()
+	test.eventually("the others", 20, function()
+		return connections(db, false) == 3
+	end)
+	test.equal(pool.stat(db).reconnects, 3)
+	test.equal(db:ping(), "PONG")
 end)
 
 test.case("blocking commands delay nobody, and one that is given up takes nothing", function()

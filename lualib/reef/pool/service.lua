@@ -21,6 +21,7 @@ local label, target, conf
 local pool         -- the C half
 local slots = {}   -- shared: {number=, retired=, asleep=}
 local pinned = 0
+local reconnects = 0 -- shared connections that were made anew after one was lost
 local draining -- token of whoever waits until nothing is left to be done
 
 local function now()
@@ -117,7 +118,7 @@ end
 local function failed(slot, code, why)
 	slot.failures = slot.failures + 1
 	if slot.failures == 1 then
-		complain(why)
+		complain("%s", why)
 	end
 	if not any_open() then
 		pool:down(code, why)
@@ -150,12 +151,15 @@ local function keep(slot)
 			failed(slot, code, why)
 		else
 			slot.number, slot.failures = n, 0
+			reconnects = reconnects + (slot.lost and 1 or 0)
+			slot.lost = false
 			slot.tried()
 			succeeded(slot)
 			pool:poke()
 			local _, lost = pool:lost(n)
 			slot.number = nil
 			if not slot.retired and not slot.replaced then
+				slot.lost = true
 				complain("a connection was lost: %s", lost)
 			end
 			slot.replaced = nil
@@ -371,7 +375,7 @@ end
 
 function command.STAT()
 	local stat = pool:stat()
-	stat.label, stat.options, stat.address = label, conf, skynet.self()
+	stat.label, stat.options, stat.address, stat.reconnects = label, conf, skynet.self(), reconnects
 	return stat
 end
 

@@ -164,7 +164,7 @@ function methods:pipeline(ops, results)
 	end
 	local blocks, watches, leaves, ends, changes = core.inspect(ops)
 	if changes and self[2].changing then
-		self[2].changing "SELECT or AUTH"
+		self[2].changing "SELECT, AUTH or CLIENT"
 	end
 	if not (blocks or watches or leaves or ends) then
 		return core.pipeline(self, ops, results)

@@ -287,9 +287,10 @@ static void deliver_bits(struct reef_slot *slot, uint32_t id, uint32_t owner, ui
 
 void reef_slot_deliver(struct reef_service *service, struct reef_event *event) {
 	struct reef_slot *slot = reef_slot_of(event, event);
-	uint32_t bits = atomic_exchange(&slot->ready, 0) & ~(uint32_t)REEF_SLOT_SIGNALLED;
 	uint32_t me = reef_service_handle(service);
 	pthread_mutex_lock(&slot->lock);
+	/* Not before: between the two, whoever flushes could end the socket, find nothing left to be told, and free it. */
+	uint32_t bits = atomic_exchange(&slot->ready, 0) & ~(uint32_t)REEF_SLOT_SIGNALLED;
 	uint32_t id = atomic_load(&slot->id), owner = atomic_load(&slot->owner);
 	if (owner != me) {
 		if (owner != 0 && bits != 0)
@@ -317,8 +318,8 @@ void reef_slot_deliver(struct reef_service *service, struct reef_event *event) {
 /* The mailbox that the event was in is gone. */
 void reef_slot_drop(struct reef_event *event) {
 	struct reef_slot *slot = reef_slot_of(event, event);
-	uint32_t bits = atomic_exchange(&slot->ready, 0) & ~(uint32_t)REEF_SLOT_SIGNALLED;
 	pthread_mutex_lock(&slot->lock);
+	uint32_t bits = atomic_exchange(&slot->ready, 0) & ~(uint32_t)REEF_SLOT_SIGNALLED;
 	uint32_t owner = atomic_load(&slot->owner);
 	if (owner != 0 && bits != 0 && reef_service_alive(owner))
 		reef_slot_signal(slot, bits);

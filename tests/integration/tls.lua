@@ -146,6 +146,21 @@ case("what was written before the close arrives, whoever closes", function()
 	test.truthy(socket.readall(connect(port)) == data)
 end)
 
+case("a close comes back and leaves nothing, however soon it comes", function()
+	local port = serve(good(), echo)
+	local sockets = #socket.netstat()
+	for i = 1, test.count(400) do
+		local id = assert(tls.connect("localhost", port, { ca_file = world.ca.file }))
+		if i % 3 == 0 then
+			socket.write(id, "x")
+		end
+		test.within(20, socket.close, id)
+	end
+	test.eventually("all sockets gone", 20, function()
+		return #socket.netstat() <= sockets
+	end)
+end)
+
 case("a write before the handshake is over is sent after it", function()
 	local listener, _, port = tls.listen("127.0.0.1", 0, good())
 	test.defer(socket.close, listener)

@@ -3,8 +3,16 @@
  * The only C++ file: the library is header-only C++17. Its tree lives on the heap and belongs to the function that Lua
  * has called; what raises Lua errors runs protected in between, over frames that have nothing to destroy.
  */
+
+/* Some malformed lines break what toml++ takes for granted. That has to be an error and nothing worse. */
+struct broken_assertion {};
+[[noreturn]] static inline void break_assertion() {
+	throw broken_assertion();
+}
+#undef NDEBUG
+#define TOML_ASSERT(expression) (static_cast<bool>(expression) ? void() : break_assertion())
 #define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
+#define TOML_EXCEPTIONS 1
 #define TOML_ENABLE_FORMATTERS 0
 #define TOML_UNRELEASED_FEATURES 0
 #include <toml++/toml.h>
@@ -12,6 +20,7 @@
 #include <cstdio>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 extern "C" {
 #include <lauxlib.h>
@@ -152,22 +161,63 @@ static int look_all(lua_State *L) {
 
 /* ---- the functions ---- */
 
+static bool breaks_assertion(std::string_view text) {
+	try {
+		static_cast<void>(toml::parse(text));
+	} catch (const broken_assertion &) {
+		return true;
+	} catch (...) {
+	}
+	return false;
+}
+
+/* The first line with which the text breaks an assertion, which toml++ cannot name. */
+static toml::source_index find_broken_line(std::string_view text) {
+	std::vector<size_t> ends;
+	for (size_t i = 0; i < text.size(); i++)
+		if (text[i] == '\n')
+			ends.push_back(i + 1);
+	size_t low = 0, high = ends.size(); /* the number of good lines before it is in [low, high] */
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (breaks_assertion(text.substr(0, ends[middle])))
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return static_cast<toml::source_index>(low + 1);
+}
+
+/* Parses. NULL: `why` says why not, and `place` where. */
+static std::unique_ptr<toml::table> parse(std::string_view text, char *why, size_t size, toml::source_position *place) {
+	*place = {1, 0};
+	try {
+		return std::make_unique<toml::table>(toml::parse(text));
+	} catch (const toml::parse_error &error) {
+		*place = error.source().begin;
+		snprintf(why, size, "%.*s", static_cast<int>(error.description().size()), error.description().data());
+	} catch (const broken_assertion &) {
+		place->line = find_broken_line(text);
+		snprintf(why, size, "this line is not TOML");
+	} catch (const std::bad_alloc &) {
+		snprintf(why, size, "not enough memory");
+	}
+	return nullptr;
+}
+
 /* Runs `work` with the root of the text's tree and the values from index 2 on, as many as `arguments`. Returns the
  * status of pcall, or -1 after it has added a problem to the table at index 2. */
 static int with_tree(lua_State *L, std::string_view text, lua_CFunction work, int arguments, int results) {
-	auto tree = std::make_unique<toml::parse_result>(toml::parse(text));
-	if (!*tree) {
-		const toml::parse_error &error = tree->error();
-		const toml::source_position place = error.source().begin;
-		char why[512];
-		snprintf(why, sizeof why, "%.*s", static_cast<int>(error.description().size()), error.description().data());
-		tree.reset();
+	char why[512];
+	toml::source_position place;
+	std::unique_ptr<toml::table> tree = parse(text, why, sizeof why, &place);
+	if (!tree) {
 		lua_pushstring(L, why);
 		reef_load_problem(L, 2, place.line, place.column);
 		return -1;
 	}
 	lua_pushcfunction(L, work);
-	lua_pushlightuserdata(L, static_cast<toml::node *>(&tree->table()));
+	lua_pushlightuserdata(L, static_cast<toml::node *>(tree.get()));
 	for (int i = 0; i < arguments; i++)
 		lua_pushvalue(L, 2 + i);
 	return lua_pcall(L, 1 + arguments, results, 0);

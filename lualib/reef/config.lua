@@ -18,7 +18,7 @@ local DEFAULT_MEMORY = 2 << 30
 ---@field max_instructions integer|nil  of Lua, for one file; 100 million
 ---@field max_memory integer|nil        bytes that the files of a load may need as Lua values; 2 GiB
 ---@field timeout number|nil            seconds until the caller gets an error instead; none
----@field progress boolean|nil          false: no line about a load that takes long
+---@field progress number|false|nil     seconds after which a line says how far a load is; 1 on a terminal, 5 in the log
 ---@field quiet number|nil              watch: seconds without a change before changed files are read; 0.2
 ---@field max_delay number|nil          watch: seconds after which they are read although changes go on; 5
 ---@field retry number|nil              watch: seconds between looks for a directory that is gone; 1

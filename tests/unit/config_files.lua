@@ -204,6 +204,7 @@ local bad = {
 	{ { ["t.json"] = '{"a": 1} x' }, { "t.json:1:10: something follows the end of the value" } },
 	{ { ["t.toml"] = "a = 1\na = 2\n" },
 		{ "t.toml:2:5: Error while parsing key-value pair: cannot redefine existing integer 'a'" } },
+	{ { ["t.toml"] = "a = 1\n\n[?b]\nc = 1\n" }, { "t.toml:3: this line is not TOML" } },
 	{ { ["t.toml"] = "a" .. (".a"):rep(2000) .. " = 1" }, { "t.toml:1:2002: a name has more than 1000 parts" } },
 	{ { ["t.lua"] = "return {\n\ta = 1\n\tb = 2\n}" }, { "t.lua:3: '}' expected (to close '{' at line 1) near 'b'" } },
 	{ { ["t.lua"] = "local t = {}\nreturn t.a.b" },

@@ -92,9 +92,44 @@ local function check_references(document, documents, live)
 	end
 end
 
--- Does what was published before still have what it refers to?
-local function is_whole(name, spec, documents)
+-- All sheets as they are going to be, for a schema's own check.
+local function future(documents, live)
+	return setmetatable({}, {
+		__index = function(_, name)
+			return target_of(documents, name, live) or nil
+		end,
+	})
+end
+
+local function run_check(document, documents, limits, live)
+	local check = schema.checker()
+	local ok, err = files.call(limits, schema.check, document.spec, document.value, future(documents, live),
+		function(message, path)
+			check.problems[#check.problems + 1] = { path = path, message = message, file = document.file.path }
+		end)
+	table.move(check.problems, 1, #check.problems, #document.problems + 1, document.problems)
+	if not ok then
+		table.insert(document.problems, files.lua_problem(document.file.schema, err))
+	end
+end
+
+local function all_good(documents)
+	for _, document in pairs(documents) do
+		if #document.problems > 0 then
+			return false
+		end
+	end
+	return true
+end
+
+-- Does what was published before still have what it refers to, and is it still right?
+local function is_whole(name, spec, documents, limits)
 	local whole = true
+	if spec.check and all_good(documents) then
+		whole = files.call(limits, schema.check, spec, datasheet.query(name), future(documents, true), function()
+			whole = false
+		end) and whole
+	end
 	schema.references(spec, datasheet.query(name), {}, function(value, target, _)
 		local sheet = whole and target_of(documents, target, true)
 		if sheet and sheet[value] == nil then
@@ -104,20 +139,25 @@ local function is_whole(name, spec, documents)
 	return whole
 end
 
--- Files that have not changed, but refer to something that has gone: they are read for the places.
+local function depends_on(spec, changed)
+	for target in pairs(schema.targets(spec)) do
+		if changed[target] then
+			return true
+		end
+	end
+	return spec and spec.check and next(changed) ~= nil
+end
+
+-- Files that have not changed, but do not go with what has: they are read for the places.
 function directory:load_broken(sheets, documents)
 	local changed = {}
 	for name in pairs(documents) do
 		changed[name] = true
 	end
 	for name, known in pairs(self.published) do
-		if sheets[name] and not changed[name] then
-			for target in pairs(schema.targets(known.spec)) do
-				if changed[target] and not is_whole(name, known.spec, documents) then
-					documents[name] = files.load(self.dir, sheets[name], self.options)
-					break
-				end
-			end
+		if sheets[name] and not changed[name] and depends_on(known.spec, changed)
+			and not is_whole(name, known.spec, documents, self.options) then
+			documents[name] = files.load(self.dir, sheets[name], self.options)
 		end
 	end
 end
@@ -182,6 +222,14 @@ function directory:load(live)
 		for _, document in pairs(documents) do
 			if document.sheet then
 				check_references(document, documents, live)
+			end
+		end
+		-- A schema's own check may look at all sheets, so all have to be good by themselves.
+		if #problems == 0 and all_good(documents) then
+			for _, document in pairs(documents) do
+				if document.spec and document.spec.check then
+					run_check(document, documents, self.options, live)
+				end
 			end
 		end
 		more = collect_problems(documents, problems)

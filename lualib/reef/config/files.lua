@@ -119,24 +119,38 @@ local function sandbox()
 	}
 end
 
-local function lua_problem(path, message)
+---Calls a function of a file, which must not take for ever.
+---@param limits table
+---@param f function
+---@return boolean ok
+---@return any value or error
+function files.call(limits, f, ...)
+	debug.sethook(function()
+		error(("more than %d instructions (the option max_instructions)"):format(limits.max_instructions), 2)
+	end, "", limits.max_instructions)
+	local ok, value = pcall(f, ...)
+	debug.sethook()
+	return ok, value
+end
+
+---The problem that an error in a Lua file is.
+---@param path string
+---@param message any
+---@return reef.config.problem
+function files.lua_problem(path, message)
 	local line, rest = tostring(message):match("^" .. path:gsub("%p", "%%%0") .. ":(%d+): (.*)$")
 	return { file = path, line = math.tointeger(tonumber(line)), message = rest or tostring(message) }
 end
 
----Runs the text of a Lua file with the pure functions of Lua's library and returns what it returns.
+-- Runs the text of a Lua file with the pure functions of Lua's library and returns what it returns.
 local function run(path, text, limits)
 	local chunk, reason = load(text, "@" .. path, "t", sandbox())
 	if not chunk then
-		return nil, lua_problem(path, reason)
+		return nil, files.lua_problem(path, reason)
 	end
-	debug.sethook(function()
-		error(("more than %d instructions (the option max_instructions)"):format(limits.max_instructions), 2)
-	end, "", limits.max_instructions)
-	local ok, value = pcall(chunk)
-	debug.sethook()
+	local ok, value = files.call(limits, chunk)
 	if not ok then
-		return nil, lua_problem(path, value)
+		return nil, files.lua_problem(path, value)
 	end
 	return value
 end

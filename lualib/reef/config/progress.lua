@@ -15,12 +15,14 @@ end
 
 ---@param dir string
 ---@param total integer bytes
----@param wanted boolean|nil false: never
-function progress.new(dir, total, wanted)
-	local start = now()
+---@param silence number|false|nil seconds before anything is said; false: for ever
+function progress.new(dir, total, silence)
 	local terminal = core.terminal()
+	if silence == nil then
+		silence = terminal and QUIET or LOG
+	end
 	return setmetatable({ dir = dir, total = total, done = 0, terminal = terminal, width = 0,
-		due = wanted == false and math.huge or start + (terminal and QUIET or LOG) }, progress)
+		due = now() + (silence or math.huge) }, progress)
 end
 
 ---@param bytes integer of the file that is next or was done

@@ -30,12 +30,15 @@ local schema = {}
 ---@field open boolean|nil    other fields may be there
 ---@field key string|false|nil  the field that names a row
 ---@field refs boolean|nil    is there a `ref` in it
+---@field separator string|nil  of a CSV file
+---@field check nil|fun(row: table, sheets: table<string, table>): string?  what is wrong with a row, or with a sheet
+---that has none
 
 local scalars = { integer = "an integer", number = "a number", string = "a string", boolean = "a boolean", any = "any" }
 local options = {
 	required = "boolean", default = "any", min = "number", max = "number", enum = "table", unique = "boolean",
 	pattern = "string", ref = "string", split = "string", list = "any", map = "any", keys = "any", record = "table",
-	rows = "table", key = "any", open = "boolean", separator = "string",
+	rows = "table", key = "any", open = "boolean", separator = "string", check = "function",
 }
 
 -- ---- compiling ----
@@ -148,7 +151,7 @@ function schema.compile(definition)
 	if not structures[result.kind] then
 		return nil, "a schema says what the sheet is: rows, record, map or list"
 	end
-	result.separator = definition.separator
+	result.separator, result.check = definition.separator, definition.check
 	return result
 end
 
@@ -529,6 +532,24 @@ function schema.references(spec, value, path, visit)
 		end
 	end
 	path[depth] = nil
+end
+
+---Runs the schema's own check over rows, or over what has none.
+---@param spec reef.config.type
+---@param value table
+---@param sheets table<string, table>
+---@param visit fun(message: string, path: any[])
+function schema.check(spec, value, sheets, visit)
+	if spec.kind ~= "rows" then
+		local message = spec.check(value, sheets)
+		return message and visit(tostring(message), {})
+	end
+	for key, row in pairs(value) do
+		local message = spec.check(row, sheets)
+		if message then
+			visit(tostring(message), { key })
+		end
+	end
 end
 
 ---The sheets that a schema's values refer to.

@@ -336,6 +336,7 @@ static int pool_stat(lua_State *L) {
 	set_integer(L, "bytes_out", n->bytes_out);
 	set_integer(L, "bytes_in", n->bytes_in);
 	set_integer(L, "connects", n->connects);
+	set_integer(L, "wills", pool->wills_count);
 	set_integer(L, "in_flight", pool->flying);
 	set_integer(L, "queued", pool->waiting + pool->wanting.count);
 	lua_pushboolean(L, pool->down);

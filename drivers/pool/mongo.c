@@ -4,6 +4,7 @@
  *   client(failure) -> c             failure: see reef_failure_push
  *   c:target(address) -> boolean     the pool's service, which has connections to one server; false: there is none such
  *   c:request, c:send                as of connections (drivers/mongo/lua_mongo.c): true, or a reply, or nil and an error
+ *   c:will(number, body...)          a message to be sent if this service ends; c:revoke(number): not so any more
  *   c:slow(seconds, f)  c:ready() -> boolean  c:info() -> table
  *   encode(id, body...) -> bytes     a message with that request id
  *   decode(bytes, id) -> reply       raises what is wrong with it
@@ -170,12 +171,33 @@ static int client_send(lua_State *L) {
 	return send_message(L, client, 3, 0, command, REEF_WIRE_MORE_TO_COME, 0);
 }
 
+/* The message whose body is the arguments from `index` on. */
+static struct reef_writer *write_body(lua_State *L, int index, int32_t id, uint32_t flags) {
+	lua_pushnil(L);
+	lua_pushnil(L);
+	lua_rotate(L, index, 2);
+	return write_message(L, index, id, flags);
+}
+
+static int client_will(lua_State *L) {
+	struct client *client = check_client(L);
+	const struct reef_pool_request note = {.kind = REEF_POOL_WILL, .session = (int32_t)luaL_checkinteger(L, 2)};
+	struct reef_writer *w = write_body(L, 3, reef_mongo_next_id(), REEF_WIRE_MORE_TO_COME);
+	if (client->ready)
+		reef_pool_note_post(&client->pool, &note, take_message(w));
+	return 0;
+}
+
+static int client_revoke(lua_State *L) {
+	struct client *client = check_client(L);
+	const struct reef_pool_request note = {.kind = REEF_POOL_REVOKE, .session = (int32_t)luaL_checkinteger(L, 2)};
+	if (client->ready)
+		reef_pool_note_send(&client->pool, &note);
+	return 0;
+}
+
 static int encode(lua_State *L) {
-	int32_t id = (int32_t)luaL_checkinteger(L, 1);
-	lua_pushnil(L);
-	lua_pushnil(L);
-	lua_rotate(L, 2, 2);
-	const struct reef_writer *w = write_message(L, 2, id, 0);
+	const struct reef_writer *w = write_body(L, 2, (int32_t)luaL_checkinteger(L, 1), 0);
 	lua_pushlstring(L, (const char *)w->data + sizeof(struct reef_pool_request),
 					w->size - sizeof(struct reef_pool_request));
 	return 1;
@@ -246,7 +268,8 @@ static int client_info(lua_State *L) {
 
 static int open_client(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"target", client_target}, {"request", client_request}, {"send", client_send}, {"slow", client_slow},
+			{"target", client_target}, {"request", client_request}, {"send", client_send},
+			{"slow", client_slow},     {"will", client_will},       {"revoke", client_revoke},
 			{"ready", client_ready},   {"info", client_info},       {NULL, NULL},
 	};
 	static const luaL_Reg functions[] = {{"client", new_client}, {"encode", encode}, {"decode", decode}, {NULL, NULL}};

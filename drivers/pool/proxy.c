@@ -52,7 +52,7 @@ void reef_pool_reply(struct reef_pool *pool, struct reef_pool_node *node, const 
 		lua_pushlstring(reef_task_thread(node->task), bytes, n);
 		reef_task_wake(node->task, 1);
 		pool->woke = true;
-	} else {
+	} else if (node->source) {
 		struct reef_message *m = new_message(n);
 		if (m == NULL) {
 			reef_pool_fail(pool, node, REEF_POOL_CODE_PROTOCOL, true, "not enough memory for the reply");
@@ -300,6 +300,7 @@ static bool take(void *ud, struct reef_message *m) {
 	struct reef_pool *pool = ud;
 	if (m->type == REEF_PTYPE_ERROR && m->session == 0) {
 		forget(pool, (struct asker){m->source, 0});
+		reef_pool_execute_wills(pool, m->source);
 		return false;
 	}
 	if (m->type != REEF_POOL_PTYPE || m->size < sizeof(struct reef_pool_request))
@@ -320,6 +321,13 @@ static bool take(void *ud, struct reef_message *m) {
 		break;
 	case REEF_POOL_CANCEL:
 		forget(pool, (struct asker){m->source, request->session});
+		break;
+	case REEF_POOL_WILL:
+		reef_pool_leave_will(pool, m->source, request->session, (const char *)m->data + sizeof(*request),
+							 m->size - sizeof(*request));
+		break;
+	case REEF_POOL_REVOKE:
+		reef_pool_revoke_will(pool, m->source, request->session);
 		break;
 	default:
 		on_request(pool, m, request);
@@ -409,6 +417,7 @@ void reef_pool_delete(struct reef_pool *pool) {
 		reef_pool_connection_delete(pool->connections);
 	reef_deadline_fini(&pool->deadline);
 	reef_pool_queue_fini(pool);
+	reef_pool_wills_fini(pool);
 	while (pool->spare_nodes) {
 		struct reef_pool_node *node = pool->spare_nodes;
 		pool->spare_nodes = node->next;

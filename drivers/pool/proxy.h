@@ -156,6 +156,9 @@ struct reef_pool {
 	size_t waiting;                             /* requests */
 	struct reef_pool_list wanting;              /* for pinned connections */
 
+	struct reef_pool_node **wills; /* hash of source and number */
+	size_t wills_size, wills_count;
+
 	struct reef_pool_lane **lanes; /* hash, those with something on its way */
 	size_t lanes_size, lanes_count;
 	struct reef_pool_lane *spare_lanes;
@@ -233,6 +236,12 @@ void reef_pool_stream_listen(struct reef_pool_connection *c, struct reef_pool_no
 size_t reef_pool_stream_deliver(struct reef_pool_connection *c, const char *start, size_t n, enum reef_frame *found);
 /* Takes out who listens; NULL if nobody does. */
 struct reef_pool_node *reef_pool_stream_leave(struct reef_pool_connection *c);
+
+/* ---- will.c: requests for when a caller ends ---- */
+void reef_pool_leave_will(struct reef_pool *pool, uint32_t source, int32_t number, const char *bytes, size_t n);
+void reef_pool_revoke_will(struct reef_pool *pool, uint32_t source, int32_t number);
+void reef_pool_execute_wills(struct reef_pool *pool, uint32_t source);
+void reef_pool_wills_fini(struct reef_pool *pool);
 
 /* ---- connection.c ---- */
 struct reef_pool_connection *reef_pool_connection_new(struct reef_pool *pool, bool pinned);

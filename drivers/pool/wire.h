@@ -22,6 +22,8 @@ enum reef_pool_kind {
 						* no reply */
 	REEF_POOL_LISTEN, /* what has come on the stream, one or more whole replies, as soon as there is something */
 	REEF_POOL_CANCEL, /* nobody waits for request `session` any more; no reply */
+	REEF_POOL_WILL,   /* a request without a reply, to be sent when the caller ends; `session` is its number */
+	REEF_POOL_REVOKE, /* not so any more; no reply */
 };
 
 struct reef_pool_request {
@@ -30,7 +32,7 @@ struct reef_pool_request {
 	uint32_t kind;        /* enum reef_pool_kind */
 	uint32_t expect;      /* see frame.h; 0: no reply comes, and the answer is empty */
 	uint32_t pin;         /* 0: none */
-	int32_t session;      /* of REEF_POOL_CANCEL */
+	int32_t session;      /* of REEF_POOL_CANCEL, or number of the will */
 };
 
 enum reef_pool_code {

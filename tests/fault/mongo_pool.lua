@@ -1,5 +1,6 @@
 -- timeout: 600
 -- What is shared by the services of a process while servers die, elect and lie: pools, and the watch of a deployment.
+local bson = require "bson"
 local fault = require "test.proxy"
 local mongo = require "skynet.db.mongo"
 local peers = require "test.mongo_peer"
@@ -142,7 +143,8 @@ test.case("one watch of the servers for all services, whatever connections they 
 	for _, deployment in pairs(skynet.call(skynet.uniqueservice "reef_mongo", "lua", "STAT")) do
 		watched = deployment.servers[primary.address] and deployment or watched
 	end
-	test.equal(watched.clients, 40)
+	-- The pool follows it, too.
+	test.equal(watched.clients, 41)
 end)
 
 test.case("an election is heard of by all at once, through the stream of one", { timeout = 120 }, function()
@@ -193,17 +195,90 @@ test.case("a connection that breaks is no reason for others to think the server 
 	test.equal(changes, 0)
 end)
 
-test.case("a watch that nobody needs any more ends, whether its clients left or died", { timeout = 60 }, function()
+test.case("what nobody needs any more ends, whether its users left or died", { timeout = 90 }, function()
 	local set = peers.set(1)
-	local list = callers(4, set:uri "heartbeatFrequencyMS=500")
+	local list = callers(2, set:uri "heartbeatFrequencyMS=500")
+	for _, address in ipairs(callers(2, set:uri "heartbeatFrequencyMS=500", { size = 2, idle = 1 })) do
+		list[#list + 1] = address
+	end
+	ask_all(list, function(i)
+		return "insert", 1, i
+	end)
 	local member = set.members[1]
 	skynet.call(list[1], "lua", "close")
-	for i = 2, 4 do
-		skynet.kill(list[i])
-	end
-	test.eventually("all connections to be closed", 40, function()
+	skynet.call(list[3], "lua", "close")
+	skynet.kill(list[2])
+	skynet.kill(list[4])
+	test.eventually("all connections to be closed", 60, function()
 		return connections(member) == 0
 	end)
+end)
+
+test.case("when the watch finds a server gone its pool gives up all connections", { timeout = 60 }, function()
+	local s = server.start()
+	local db = open(s:uri "heartbeatFrequencyMS=500&connectTimeoutMS=1000", { size = 2, min = 2 })
+	local c = db.db.c
+	c:insertOne { _id = "first" }
+	local _, before = next(pool.stat(db))
+	s:freeze()
+	test.eventually("both to be others", 20, function()
+		local _, stat = next(pool.stat(db))
+		return #stat.connections == 2 and stat.connections[1].number > before.connections[1].number + 1
+	end)
+	s:thaw()
+	test.eventually("an answer", 20, function()
+		return (pcall(c.findOne, c, { _id = "first" }))
+	end)
+end)
+
+test.case("with all servers gone requests fail at once after a while, and work again with one", { timeout = 60 },
+	function()
+		local s = server.start()
+		local db = open(s:uri(), { size = 2, circuit = 0.5 })
+		local c = db.db.c
+		c:insertOne { _id = "first" }
+		s:kill()
+		local err
+		test.eventually("a request that fails at once", 20, function()
+			err = test.raises(".", c.findOne, c, {})
+			return tostring(err):find "no server has answered"
+		end)
+		test.equal({ err.code, err.outcome }, { "selection", "not sent" })
+		test.within(5, function()
+			for _ = 1, 1000 do
+				test.raises("no server has answered", c.findOne, c, {})
+			end
+		end)
+		s:restart()
+		test.eventually("an answer", 20, function()
+			return (pcall(c.findOne, c, {}))
+		end)
+	end)
+
+test.case("what a service that died had open at the server is closed", { timeout = 60 }, function()
+	local set = peers.set(1)
+	local member, killed, ended = set.members[1], {}, 0
+	member.on.find = function()
+		return { ok = 1, cursor = { id = bson.int64(77), ns = "db.c", firstBatch = bson.array { { _id = 1 } } } }
+	end
+	member.on.killCursors = function(command)
+		killed[#killed + 1] = command
+	end
+	member.on.endSessions = function()
+		ended = ended + 1
+	end
+	local list = callers(2, set:uri(), { size = 2 })
+	for _, address in ipairs(list) do
+		test.equal(skynet.call(address, "lua", "cursor", 1), true)
+	end
+	skynet.sleep(20)
+	test.equal({ #killed, ended }, { 0, 0 })
+	skynet.kill(list[1])
+	test.eventually("the cursor to be closed", 20, function()
+		return killed[1] and ended == 1
+	end)
+	test.equal({ killed[1].killCursors, killed[1].cursors, killed[1]["$db"] }, { "c", { bson.int64(77) }, "db" })
+	test.equal(#killed, 1)
 end)
 
 test.case("without a server requests wait for one, and fail with what is known", { timeout = 60 }, function()

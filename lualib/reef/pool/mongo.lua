@@ -12,6 +12,9 @@ local skynet = require "skynet"
 
 local M = {}
 
+-- Seconds for which all servers have been gone when requests begin to fail at once.
+local CIRCUIT = 5
+
 -- ---- one server ----
 
 ---What stands for skynet.db.mongo.pool in a client: takes requests for one server.
@@ -48,7 +51,7 @@ local function identity(client, address, name)
 	local credentials = client.credentials
 	local target = {
 		address = address, host = host, port = port, credentials = credentials, appName = client.options.appName,
-		tls = client.tls,
+		tls = client.tls, watched = client.watched,
 	}
 	local key = { "mongo=" .. address, "pool=" .. tostring(name), "app=" .. tostring(target.appName) }
 	if client.tls then
@@ -64,8 +67,8 @@ end
 ---@param address string
 ---@param given reef.pool.options
 function link.new(client, address, given)
-	local self = setmetatable({ client = client, address = address, given = given, options = given.options }, link)
-	self.generation = 0
+	local self = setmetatable({ client = client, address = address, given = given, options = given.options,
+		generation = 0, last_will = 0, wills = {} }, link)
 	self:login()
 	return self
 end
@@ -112,6 +115,21 @@ function link:prove(seconds)
 	end
 end
 
+---Leaves a command without a reply that is sent if this service ends before it takes it back.
+---@return integer number for `revoke`
+function link:will(...)
+	local number = self.last_will + 1
+	self.last_will = number
+	self.wills[number] = true
+	self.raw:will(number, ...)
+	return number
+end
+
+function link:revoke(number)
+	self.wills[number] = nil
+	self.raw:revoke(number)
+end
+
 ---Requests of this client that are on their way.
 function link:busy()
 	return self.raw:info().in_flight
@@ -127,6 +145,9 @@ function link:ready()
 end
 
 function link:close()
+	for number in pairs(self.wills) do
+		self:revoke(number)
+	end
 end
 
 -- ---- clients ----
@@ -164,6 +185,7 @@ function M.new(target, given)
 			conf[name] = value
 		end
 	end
+	conf.circuit = conf.circuit or CIRCUIT
 	function conf.new_pool(client, address)
 		own.options = own.options or pool_options(own, client.options)
 		return link.new(client, address, own)

@@ -294,7 +294,36 @@ local function tick()
 	return shortest
 end
 
+-- Nothing more is accepted; what was accepted is finished.
+local function drain()
+	local token = {}
+	draining = token
+	pool:accept(false)
+	pool:poke()
+	sleep(conf.drain, token)
+	draining = nil
+	local stat = pool:stat()
+	if stat.in_flight + stat.queued > 0 then
+		skynet.error(("%s: %d requests were not answered in time, at the end"):format(label,
+			stat.in_flight + stat.queued))
+	end
+end
+
+local function finish()
+	drain()
+	skynet.timeout(0, skynet.exit)
+end
+
 local looking
+
+-- A pool that makes connections when they are wanted, and that nobody has wanted anything of for a while, ends.
+local requests, unused_since = 0, now()
+local function is_unused(stat)
+	if #slots > 0 or stat.wills > 0 or stat.requests > requests or stat.queued > 0 then
+		requests, unused_since = stat.requests, now()
+	end
+	return server.on_demand and conf.idle > 0 and now() - unused_since > conf.idle
+end
 
 local function look_after_all()
 	while true do
@@ -305,13 +334,27 @@ local function look_after_all()
 		else
 			sleep(math.max(seconds / 2, 0.05), looking)
 		end
-		for _, c in ipairs(pool:stat().connections) do
+		local stat = pool:stat()
+		for _, c in ipairs(stat.connections) do
 			look_after(c)
+		end
+		if is_unused(stat) then
+			finish()
 		end
 	end
 end
 
 -- ---- start, change, end ----
+
+local function retire_all()
+	for i = #slots, 1, -1 do
+		retire(slots[i])
+	end
+	while #slots < conf.min do
+		add_slot()
+	end
+	pool:poke()
+end
 
 local function set(given)
 	conf = options.complete(given, conf)
@@ -328,21 +371,6 @@ local function set(given)
 	end
 end
 
--- Nothing more is accepted; what was accepted is finished.
-local function drain()
-	local token = {}
-	draining = token
-	pool:accept(false)
-	pool:poke()
-	sleep(conf.drain, token)
-	draining = nil
-	local stat = pool:stat()
-	if stat.in_flight + stat.queued > 0 then
-		skynet.error(("%s: %d requests were not answered in time, at the end"):format(label,
-			stat.in_flight + stat.queued))
-	end
-end
-
 local function start(kind, name, given_target, given)
 	server = require("reef.pool.server." .. kind)
 	label, target = name, given_target
@@ -351,6 +379,9 @@ local function start(kind, name, given_target, given)
 	skynet.fork(watch)
 	skynet.fork(look_after_all)
 	shutdown.on(drain, 1)
+	if server.watch then
+		server.watch(target, { clear = retire_all, gone = finish })
+	end
 	process.daemon()
 	-- Warm-up: whoever opens the pool goes on when its connections are there, or cannot be.
 	local left, token = conf.min, {}
@@ -384,8 +415,7 @@ function command.SET(given)
 end
 
 function command.CLOSE()
-	drain()
-	skynet.timeout(0, skynet.exit)
+	finish()
 end
 
 function service.run()

@@ -2,6 +2,7 @@
 local core = require "reef.pool.mongo.core"
 local errors = require "skynet.db.mongo.errors"
 local handshake = require "skynet.db.mongo.handshake"
+local view = require "skynet.db.mongo.view"
 
 -- The pool puts questions of its own one at a time, and they all have this number.
 local ID = 1
@@ -40,6 +41,25 @@ function server.login(ask, target)
 	if not hello then
 		return err.code == "auth" and "auth" or "connect", err.text or raw.why or tostring(err)
 	end
+end
+
+---Follows what is known of the deployment.
+---@param target table  address, watched
+---@param hooks { clear: fun(), gone: fun() }  connections are not to be used any more; the server is no member any more
+function server.watch(target, hooks)
+	local generation, known
+	view.new(target.watched, { news = function(state)
+		local now = state.generations[target.address] or 0
+		if generation and now > generation then
+			hooks.clear()
+		end
+		generation = now
+		if state.description.servers[target.address] then
+			known = true
+		elseif known then
+			hooks.gone()
+		end
+	end })
 end
 
 return server

@@ -61,6 +61,7 @@ function client.new(uri, options)
 		selection_timeout = (merged.serverSelectionTimeoutMS or 30000) / 1000,
 		connect_timeout = (merged.connectTimeoutMS or 10000) / 1000,
 		timeout = merged.timeoutMS,
+		circuit = options.circuit,
 		retry_writes = merged.retryWrites ~= false,
 		retry_reads = merged.retryReads ~= false,
 		pools = {},
@@ -76,8 +77,10 @@ function client.new(uri, options)
 			self.pools[address]:clear()
 		end
 	end)
+	-- What it opens may want to watch, too.
+	self.watched = view.target(uri, merged, self.tls)
 	self.topology:open()
-	self.view = view.new(uri, merged, self.tls, {
+	self.view = view.new(self.watched, {
 		news = function(state)
 			self:news(state)
 		end,
@@ -142,9 +145,19 @@ function client:new_pool(address)
 	})
 end
 
+local function is_down(t)
+	for _, server in pairs(t.servers) do
+		if server.type ~= "Unknown" or not server.error then
+			return false
+		end
+	end
+	return true
+end
+
 -- What is known of the deployment now.
 function client:news(state)
 	self.topology:replace(state.description)
+	self.down_since = is_down(state.description) and (self.down_since or now()) or nil
 	for address, connections in pairs(self.pools) do
 		if (state.generations[address] or 0) > (self.view.generations[address] or 0) then
 			self.topology:clear(address)
@@ -244,6 +257,10 @@ function client:select(operation, deadline, once)
 			error(self:no_server(operation, since, "no suitable server in time"), 0)
 		elseif once and self:all_lost() then
 			error(self:no_server(operation, since, "no server answers"), 0)
+		elseif self.circuit and self.down_since and now() - self.down_since >= self.circuit then
+			-- Whoever fails at once has servers asked again all the same.
+			self.view:want(1)
+			error(self:no_server(operation, since, ("no server has answered for %.1f s"):format(now() - self.down_since)), 0)
 		end
 		self:wait_for_change(left, once)
 	end
@@ -371,6 +388,21 @@ local check_in_on_close = { __close = function(guard)
 	guard[1]:check_in(guard[2])
 end }
 
+---What the server is to be told if this service ends: a number for `revoke`, or nil where that cannot be arranged.
+---@param address string
+---@param ... any keys and values of a command
+function client:will(address, ...)
+	local connections = self.pools[address]
+	return connections and connections.will and connections:will(...)
+end
+
+function client:revoke(address, number)
+	local connections = self.pools[address]
+	if number and connections then
+		connections:revoke(number)
+	end
+end
+
 ---@param loan table see attempts.prepare
 ---@return table|nil reply
 ---@return mongo.error|nil
@@ -382,6 +414,9 @@ function client:attempt(server, op, loan)
 	end
 	local _ <close> = setmetatable({ connections, entry }, check_in_on_close)
 	local body = self:complete(op, server, attempts.prepare(self, server, op, loan))
+	if op.session and connections.will and not op.session.server.will then
+		op.session.server.will = connections:will("endSessions", bson.array { op.session.lsid }, "$db", "admin")
+	end
 	local started = now()
 	local request_id = self:start_event(op, server, entry, body)
 	local raw = entry.connection.raw

@@ -25,15 +25,25 @@ end
 
 function cursor:take_batch(result, batch)
 	self.id = result.id
+	if type(self.id) == "string" then
+		-- An exact value.
+		self.id = select(2, bson.type(self.id))
+	end
 	self.batch = batch
 	if self.id == 0 then
 		self:release()
 	else
 		self.ns = result.ns and result.ns:match "^[^.]*%.(.*)$" or self.collection
+		self.will = self.will or self.client:will(self.address, "killCursors", self.ns, "cursors",
+			bson.array { bson.int64(self.id) }, "$db", self.db)
 	end
 end
 
 function cursor:release()
+	if self.will then
+		self.client:revoke(self.address, self.will)
+		self.will = nil
+	end
 	if self.borrowed then
 		self.borrowed:endSession()
 		self.borrowed = nil

@@ -19,27 +19,31 @@ local OPTIONS = {
 	"appName",
 }
 
--- What the hub has to know, and what tells one deployment from another.
-local function identify(uri, options, tls)
-	local spec, key = { hosts = uri.hosts, options = {}, tls = tls }, {}
+---What the hub has to know, and what tells one deployment from another.
+---@param uri mongo.uri
+---@param options table
+---@param tls reef.tls.options|nil
+---@return { key: string, hosts: table, options: table, tls: table|nil }
+function view.target(uri, options, tls)
+	local target, key = { hosts = uri.hosts, options = {}, tls = tls }, {}
 	for i, host in ipairs(uri.hosts) do
 		key[i] = ("%s:%s"):format(host.host, host.port)
 	end
 	for _, name in ipairs(OPTIONS) do
-		spec.options[name] = options[name]
+		target.options[name] = options[name]
 		key[#key + 1] = ("%s=%s"):format(name, options[name])
 	end
 	key[#key + 1] = tls and require "reef.tls".key(tls)
-	return spec, table.concat(key, " ")
+	target.key = table.concat(key, " ")
+	return target
 end
 
----@param uri mongo.uri
----@param options table
----@param tls reef.tls.options|nil
+---@param target table what view.target answers
 ---@param hooks { news: fun(state: table), event: fun(event: table)|nil }
-function view.new(uri, options, tls, hooks)
-	local self = setmetatable({ hooks = hooks, generations = {}, checks = {}, suspects = {}, reports = 0 }, view)
-	self.spec, self.key = identify(uri, options, tls)
+function view.new(target, hooks)
+	local self = setmetatable({
+		target = target, hooks = hooks, generations = {}, checks = {}, suspects = {}, reports = 0,
+	}, view)
 	skynet.fork(self.run, self)
 	return self
 end
@@ -50,7 +54,7 @@ end
 
 local function tell(self, name, ...)
 	if self.id then
-		skynet.send(self.hub, "lua", name, self.key, self.id, ...)
+		skynet.send(self.hub, "lua", name, self.target.key, self.id, ...)
 	end
 end
 
@@ -82,7 +86,7 @@ end
 
 function view:join()
 	self.hub = skynet.uniqueservice "reef_mongo"
-	local id, version, packed = ask(self, "JOIN", self.key, self.spec, self.hooks.event ~= nil)
+	local id, version, packed = ask(self, "JOIN", self.target.key, self.target, self.hooks.event ~= nil)
 	self.id = id
 	local state = skynet.unpack(packed)
 	self.before = state.checks
@@ -93,7 +97,7 @@ end
 
 function view:follow()
 	while not self.closed do
-		local version, packed, events, heard = ask(self, "NEWS", self.key, self.id, self.version)
+		local version, packed, events, heard = ask(self, "NEWS", self.target.key, self.id, self.version)
 		if not version then
 			return
 		elseif not self.closed then
@@ -108,14 +112,16 @@ function view:run()
 		local ok, err = pcall(self.join, self)
 		if ok then
 			pause = FIRST_PAUSE
-			ok, err = pcall(self.follow, self)
+			-- At the end of the process the hub goes before others do.
+			ok = pcall(self.follow, self)
+		else
+			skynet.error("mongo: " .. tostring(err))
 		end
 		if not ok then
 			tell(self, "LEAVE")
 		end
 		self.id = nil
 		if not ok and not self.closed then
-			skynet.error("mongo: " .. tostring(err))
 			skynet.sleep(math.ceil(pause * 100))
 			pause = math.min(pause * 2, LONGEST_PAUSE)
 		end

@@ -16,7 +16,7 @@ static enum reef_frame bad(struct reef_frames *frames, const char *why) {
 /* A command that failed says so first. */
 static bool says_no(const uint8_t *p, size_t n) {
 	static const char no[] = "\x01ok\0\0\0\0\0\0\0\0";
-	return n >= FIRST_ELEMENT + sizeof(no) && memcmp(p + FIRST_ELEMENT, no, sizeof(no) - 1) == 0;
+	return n >= FIRST_ELEMENT + sizeof(no) && memcmp(p + FIRST_ELEMENT, no, sizeof(no)) == 0;
 }
 
 static enum reef_frame scan(struct reef_frames *frames, const char *bytes, size_t n) {

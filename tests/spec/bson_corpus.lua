@@ -61,21 +61,21 @@ local function check_parse_error(data, case)
 	end
 end
 
-spec.files("mongodb/bson-corpus/tests", function(name, data)
+spec.files("bson-corpus", function(name, data)
 	for i, case in ipairs(data.valid or {}) do
-		test.case(("%s %d: %s"):format(name, i, case.description), function()
+		test.case(("%s: %d %s"):format(name, i, case.description), function()
 			check_valid(case)
 		end)
 	end
 	for i, case in ipairs(data.decodeErrors or {}) do
-		test.case(("%s, bad document %d: %s"):format(name, i, case.description), function()
+		test.case(("%s: bad document %d %s"):format(name, i, case.description), function()
 			test.raises("Invalid bson", bson.decode, bytes(case.bson))
 			test.raises("Invalid bson", bson.decode_exact, bytes(case.bson))
 			test.raises("Invalid bson", bson.object, bytes(case.bson))
 		end)
 	end
 	for i, case in ipairs(data.parseErrors or {}) do
-		test.case(("%s, bad text %d: %s"):format(name, i, case.description), function()
+		test.case(("%s: bad text %d %s"):format(name, i, case.description), function()
 			check_parse_error(data, case)
 		end)
 	end

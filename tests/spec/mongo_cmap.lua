@@ -177,13 +177,12 @@ local function run(case)
 	end
 end
 
-spec.files("mongodb/connection-monitoring-and-pooling/tests", function(name, case)
-	test.case(name .. ": " .. (case.description or ""), { timeout = 60 }, function()
-		if not name:find "^cmap%-format/" then
-			test.skip "needs servers that can be told to fail"
-		end
-		run(case)
-	end)
+spec.files("connection-monitoring-and-pooling", function(name, case)
+	if not spec.is_unified(case) then
+		test.case(name .. ": " .. (case.description or ""), { timeout = 60 }, function()
+			run(case)
+		end)
+	end
 end)
 
 test.run()

@@ -131,16 +131,12 @@ local function run(case)
 	end
 end
 
-spec.files("mongodb/server-discovery-and-monitoring/tests", function(name, data, text)
-	if name:find "^unified/" then
-		test.case(name, function()
-			test.skip "needs servers that can be told to fail"
+spec.files("server-discovery-and-monitoring", function(name, data, text)
+	if not spec.is_unified(data) then
+		test.case(name .. ": " .. (data.description or ""), function()
+			run(bson.decode(bson.from_json(text)))
 		end)
-		return
 	end
-	test.case(name .. ": " .. (data.description or ""), function()
-		run(bson.decode(bson.from_json(text)))
-	end)
 end)
 
 test.run()

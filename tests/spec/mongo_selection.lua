@@ -86,17 +86,13 @@ local function run_rtt(case)
 end
 
 for _, suite in ipairs { "server-selection", "max-staleness" } do
-	spec.files("mongodb/" .. suite .. "/tests", function(name, _, text)
-		if name:find "^logging/" or name:find "^unified/" then
-			test.case(suite .. "/" .. name, function()
-				test.skip "needs servers that can be told to fail"
+	spec.files(suite, function(name, data, text)
+		local run = name:find "/in_window/" and run_window or name:find "/rtt/" and run_rtt or run_selection
+		if not spec.is_unified(data) then
+			test.case(name .. ": " .. (data.description or "the right servers are chosen"), function()
+				run(read(text))
 			end)
-			return
 		end
-		local run = name:find "^in_window/" and run_window or name:find "^rtt/" and run_rtt or run_selection
-		test.case(suite .. "/" .. name, function()
-			run(read(text))
-		end)
 	end)
 end
 

@@ -1,67 +1,150 @@
--- The suites in the unified format, against a real server. All of it runs within the first case, which owns the server;
--- the others report what came of theirs.
+-- The suites in the unified format: each case against the real server as far as that can do it, and against the peer
+-- in every topology that the case is for. All of it runs within the first case, which owns the servers; the others
+-- report what came of theirs.
 -- timeout: 1800
-local bson = require "bson"
-local mongo_server = require "test.mongo"
+local mongo_peer = require "test.mongo_peer"
+local skynet = require "skynet"
 local spec = require "test.spec"
+local target = require "test.target"
 local test = require "test"
 local unified = require "test.unified"
 
-local SUITES = {
-	"crud", "sessions", "read-write-concern", "command-logging-and-monitoring", "run-command", "retryable-reads",
-	"retryable-writes", "transactions",
-}
-
 -- What FerretDB answers otherwise than the server that the suites are for.
 local FERRETDB = {
-	["crud/unified/aggregate-merge-errorResponse 1"] = "FerretDB has no $merge and says so by another code",
-	["command-logging-and-monitoring/monitoring/updateMany 2"] = "FerretDB leaves n out beside a write error",
+	["crud/unified/aggregate-merge-errorResponse"] = "has no $merge and says so by another code",
+	["command-logging-and-monitoring/monitoring/updateMany"] = "leaves n out beside a write error",
+	["server-discovery-and-monitoring/unified/serverMonitoringMode"] = "does not speak up by itself",
+	["sessions/snapshot-sessions-not-supported-server-error"] = "ignores read concerns",
 }
 
-local cases = {}
-local unreached = "the server did not start"
+-- What the driver does otherwise on purpose, or not yet: patterns of names, and why.
+local DEPARTURES = {
+	["/backpressure%-"] = "client backpressure: waiting longer and longer where servers are overloaded",
+	["/replicaset%-emit%-topology%-changed%-before%-close$"] =
+		"servers are watched for all services at once; changes that come together are told as one",
+}
 
-local function run_all()
-	local server = mongo_server.start()
-	local context = unified.context(server:uri())
-	for _, case in ipairs(cases) do
-		local known = context.ferretdb and FERRETDB[case.name]
-		if known then
-			case.err = { skipped = known }
-		else
-			case.ok, case.err = xpcall(unified.run, function(e)
-				return type(e) == "table" and e.skipped and e or debug.traceback(tostring(e))
-			end, context, case.file, case.case)
+local TOPOLOGIES = { "replicaset", "sharded", "single" }
+local VERSIONS = { "8.2.0", "8.0.0", "7.0.0", "5.0.0", "4.4.0", "4.2.0" }
+
+local cases = {}
+local unreached = "the first case did not run"
+
+-- ---- one case against all that can do it ----
+
+local peers = {}
+
+local function peer_of(topology, version, auth)
+	local key = ("%s %s %s"):format(topology, version, auth)
+	peers[key] = peers[key] or target.peer(topology, version, auth)
+	return peers[key]
+end
+
+-- The first version of the peer that suits; or nil and why none does.
+local function suitable_peer(topology, file, case)
+	local why
+	for _, auth in ipairs { false, true } do
+		for _, version in ipairs(VERSIONS) do
+			local wanted = { topology = topology, number = mongo_peer.version_number(version), auth = auth }
+			local reason = unified.why_not(wanted, file, case)
+			if not reason then
+				return peer_of(topology, version, auth)
+			end
+			why = why or reason
 		end
 	end
-	context.internal:disconnect()
+	return nil, why
+end
+
+local function attempt(entry, on)
+	local ok, err = pcall(test.within, 30, unified.run, on, entry.file, entry.case)
+	if ok then
+		entry.passed = entry.passed or on.name
+	elseif type(err) == "table" and err.skipped then
+		entry.skipped = err.skipped
+	else
+		entry.failed = ("on %s: %s"):format(on.name, tostring(err))
+	end
+end
+
+local function run_case(entry, server)
+	for pattern, why in pairs(DEPARTURES) do
+		if entry.name:find(pattern) then
+			entry.skipped = why
+			return
+		end
+	end
+	if server and server.ferretdb and FERRETDB[entry.name] then
+		entry.skipped = "FerretDB " .. FERRETDB[entry.name]
+	elseif server then
+		attempt(entry, server)
+		entry.on_server = entry.passed ~= nil
+	end
+	local running, token = 0, {}
+	for _, topology in ipairs(TOPOLOGIES) do
+		local peer, why = suitable_peer(topology, entry.file, entry.case)
+		if not peer then
+			entry.skipped = entry.skipped or "needs " .. why
+		elseif not entry.failed then
+			running = running + 1
+			skynet.fork(function()
+				attempt(entry, peer)
+				running = running - 1
+				skynet.wakeup(token)
+			end)
+		end
+	end
+	while running > 0 do
+		skynet.wait(token)
+	end
+end
+
+local function run_all()
+	local ok, server = pcall(target.server)
+	if not ok then
+		server = nil
+	end
+	for _, entry in ipairs(cases) do
+		if not os.getenv "REEF_TEST_ONLY" or entry.title:find(os.getenv "REEF_TEST_ONLY", 1, true) then
+			run_case(entry, server)
+		end
+	end
+	for _, peer in pairs(peers) do
+		peer:close()
+	end
+	if server then
+		server:close()
+	end
 	unreached = nil
 end
 
-local function report(case)
+-- ---- reporting ----
+
+local function report(entry)
 	if unreached then
 		test.skip(unreached)
-	elseif not case.ok and type(case.err) == "table" then
-		test.skip(case.err.skipped)
-	elseif not case.ok then
-		error(case.err, 0)
+	elseif entry.failed then
+		error(entry.failed, 0)
+	elseif not entry.passed then
+		test.skip(entry.skipped)
 	end
+	test.note(entry.on_server and "server" or "peer")
 end
 
 if spec.root then
-	test.case("a server runs the suites", { timeout = 1700 }, run_all)
+	local only = os.getenv "REEF_TEST_ONLY"
+	test.case("servers run the suites" .. (only and ": " .. only or ""), { timeout = 1700 }, run_all)
 end
-for _, suite in ipairs(SUITES) do
-	spec.files("mongodb/" .. suite .. "/tests", function(name, data, text)
-		local file = bson.decode_exact(bson.from_json(text))
-		for i, case in ipairs(file.tests or {}) do
-			if data.createEntities then
-				local entry = { file = file, case = case, name = ("%s/%s %d"):format(suite, name, i) }
-				cases[#cases + 1] = entry
-				test.case(entry.name .. ": " .. case.description, function()
-					report(entry)
-				end)
-			end
+for _, suite in ipairs(spec.suites()) do
+	spec.files(suite, function(name, _, text)
+		local file = unified.decode(text)
+		for _, case in ipairs(file and file.tests or {}) do
+			local entry = { file = file, case = case, name = name }
+			entry.title = ("%s: %s"):format(entry.name, case.description or "")
+			cases[#cases + 1] = entry
+			test.case(entry.title, function()
+				report(entry)
+			end)
 		end
 	end)
 end

@@ -44,9 +44,9 @@ local function check(case)
 end
 
 for _, suite in ipairs { "connection-string", "uri-options" } do
-	spec.files("mongodb/" .. suite .. "/tests", function(name, data)
-		for _, case in ipairs(data.tests) do
-			test.case(("%s/%s: %s"):format(suite, name, case.description), function()
+	spec.files(suite, function(name, data)
+		for _, case in ipairs(spec.is_unified(data) and {} or data.tests) do
+			test.case(("%s: %s"):format(name, case.description), function()
 				check(case)
 			end)
 		end

@@ -63,6 +63,14 @@ function test.skip(reason)
 	error({ [skip_mark] = reason })
 end
 
+local note
+
+---A word that goes with the result of the current case, for whoever counts.
+---@param text string
+function test.note(text)
+	note = text
+end
+
 -- ---- showing and comparing values ----
 
 local function sort_key(k)
@@ -257,6 +265,7 @@ end
 
 local function run_case(case)
 	report("start", case.name)
+	note = nil
 	math.randomseed(test.seed)
 	local token, ok, err, over = {}, nil, nil, false
 	local co = skynet.fork(function()
@@ -277,7 +286,7 @@ local function run_case(case)
 	elseif not ok then
 		report("skip", case.name, err[skip_mark])
 	else
-		report("ok", case.name)
+		report("ok", case.name, note)
 	end
 end
 

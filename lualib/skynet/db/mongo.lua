@@ -9,12 +9,12 @@
 -- A client watches all servers of its deployment and keeps pools of connections; every coroutine of the service may use
 -- it at the same time.
 local bson = require "bson"
+local client_bulk = require "skynet.db.mongo.client_bulk"
 local collection_methods = require "skynet.db.mongo.collection"
 local core_client = require "skynet.db.mongo.client"
 local crud = require "skynet.db.mongo.crud"
-local cursor = require "skynet.db.mongo.cursor"
-local errors = require "skynet.db.mongo.errors"
-local handshake = require "skynet.db.mongo.handshake"
+local database_methods = require "skynet.db.mongo.database"
+local scopes = require "skynet.db.mongo.settings"
 local skynet = require "skynet"
 local uri = require "skynet.db.mongo.uri"
 
@@ -100,29 +100,12 @@ local function parsed_of_conf(conf)
 	return { srv = false, hosts = hosts, options = {}, warnings = {} }
 end
 
-local function write_concern_of(options)
-	if options.w == nil and options.wTimeoutMS == nil and options.journal == nil then
-		return nil
-	end
-	return { w = options.w, wtimeout = options.wTimeoutMS, j = options.journal }
-end
-
-local function read_preference_of(options)
-	if not options.readPreference then
-		return nil
-	end
-	return {
-		mode = options.readPreference, tags = options.readPreferenceTags, maxStalenessSeconds = options.maxStalenessSeconds,
-	}
-end
-
 -- ---- client ----
 
 ---@class mongo.client
 ---@field _core mongo.core_client
 ---@field _settings table
 local client_methods = {}
-local database_methods = {}
 
 local collection_meta = {}
 local database_meta = {}
@@ -160,8 +143,9 @@ function collection_meta.__index(self, key)
 		rawset(self, key, method)
 		return method
 	end
-	local sub = setmetatable({ name = key, full_name = self.full_name .. "." .. key, database = self.database },
-		collection_meta)
+	local sub = setmetatable({
+		name = key, full_name = self.full_name .. "." .. key, database = self.database, _settings = self._settings,
+	}, collection_meta)
 	rawset(self, key, sub)
 	return sub
 end
@@ -172,7 +156,7 @@ end
 
 ---Connects to a deployment. One attempt: raises an error object when no server that takes writes answers at once.
 ---@param conf string|table a connection string, or settings: host, port, username, password, authmod, authdb, rs, uri,
----  acknowledged, exact, on_event, and options by their names in connection strings
+---  acknowledged, exact, on_event, lazy, and options by their names in connection strings
 ---@return mongo.client
 function mongo.client(conf)
 	conf = type(conf) == "string" and { uri = conf } or conf
@@ -183,20 +167,13 @@ function mongo.client(conf)
 		credentials = conf.uri and credentials_of_uri(parsed) or credentials_of_conf(first),
 	}, { __index = conf })
 	local core = core_client.new(parsed, options)
-	local read_level = core.options.readConcernLevel
-	local concern = write_concern_of(core.options)
-	local settings = {
-		where = parsed.hosts[1].host,
-		acknowledged = conf.acknowledged == nil or conf.acknowledged,
-		exact = conf.exact,
-		write_concern = concern,
-		write_extra = concern and { "writeConcern", concern },
-		read_concern = read_level and { level = read_level },
-		read_preference = read_preference_of(core.options),
-	}
+	local settings = scopes.of_client(conf, core.options, parsed.hosts[1].host)
 	-- Every other key is the name of a database.
 	local self = setmetatable({ _core = core, _settings = settings }, client_meta)
-	local ok, err = pcall(self.connect, self)
+	local ok, err = true, nil
+	if not conf.lazy then
+		ok, err = pcall(self.connect, self)
+	end
 	if not ok then
 		core:close()
 		error(err, 0)
@@ -215,12 +192,18 @@ end
 
 ---@return mongo.database
 function client_methods:getDB(name)
-	local database = setmetatable({ name = name, client = self }, database_meta)
+	local database = self:database(name)
 	rawset(self, name, rawget(self, name) or database)
 	return database
 end
 
-client_methods.database = client_methods.getDB
+---The database of that name, with ways to read and write of its own.
+---@param options mongo.scope_options|nil
+---@return mongo.database
+function client_methods:database(name, options)
+	local settings = scopes.derive(self._settings, options)
+	return setmetatable({ name = name, client = self, _settings = settings }, database_meta)
+end
 
 ---Ends the client: its connections are closed, its coroutines end.
 function client_methods:disconnect()
@@ -239,132 +222,91 @@ function client_methods:genId()
 end
 
 -- From now on connections log in with these, or not at all.
-local function use_credentials(core, credentials)
+function client_methods:use_credentials(credentials)
+	local core = self._core
 	core.credentials = credentials
 	for _, connections in pairs(core.pools) do
-		connections:login()
+		connections:clear()
+		connections:ready()
 	end
 end
 
 function client_methods:logout()
-	use_credentials(self._core, nil)
+	self:use_credentials(nil)
 	return true
 end
 
----A session, for operations that belong together.
+---A session, for operations that belong together: causally consistent, or with { snapshot = true } one whose reads are
+---all of one moment.
+---@param options mongo.session_options|nil
+---@return mongo.session
 function client_methods:startSession(options)
 	return self._core.sessions:take(self._core.topology.description.logicalSessionTimeoutMinutes, false, options)
 end
 
-function client_methods:listDatabases()
+---@param options { filter: table|nil, nameOnly: boolean|nil, authorizedDatabases: boolean|nil, comment: any,
+---  session: mongo.session|nil }|nil
+---@return table[] what is known of each database
+function client_methods:listDatabases(options)
+	options = options or {}
 	local body = { "listDatabases", 1 }
-	local reply, err = self._core:execute { db = "admin", name = "listDatabases", body = body, retry = true }
+	for _, key in ipairs { "filter", "nameOnly", "authorizedDatabases", "comment" } do
+		if options[key] ~= nil then
+			body[#body + 1], body[#body + 2] = key, options[key]
+		end
+	end
+	local reply, err = self._core:execute {
+		db = "admin", name = "listDatabases", body = body, retry = true, session = options.session,
+	}
 	if err then
 		error(err, 0)
 	end
 	return reply.databases
 end
 
----Writes to several collections in one command; MongoDB 8 and later.
----@return boolean ok
----@return string|nil err
----@return table reply
----@return integer[] failed_indexes
-function client_methods:bulkWrite(ops, comment, is_ordered, bypass, errors_only)
-	local spaces, index, list = {}, {}, {}
-	for i, op in ipairs(ops) do
-		local ns = op.collection
-		if not index[ns] then
-			spaces[#spaces + 1] = { ns = ns }
-			index[ns] = #spaces - 1
-		end
-		if op.op == "insert" then
-			list[i] = bson.document("insert", index[ns], "document", op.insert)
-		elseif op.op == "update" then
-			list[i] = bson.document("update", index[ns], "filter", op.filter, "updateMods", op.update,
-				"multi", op.multi or false, "upsert", op.upsert or false)
-			list[i].constants, list[i].collation, list[i].hit = op.constants, op.collation, op.hit
-		elseif op.op == "delete" then
-			list[i] = bson.document("delete", index[ns], "filter", op.filter, "multi", op.multi or false)
-			list[i].collation, list[i].hit = op.collation, op.hit
-		else
-			error("Invalid op " .. tostring(op.op))
-		end
+---@return string[]
+function client_methods:listDatabaseNames(options)
+	local names = {}
+	for i, database in ipairs(self:listDatabases(setmetatable({ nameOnly = true }, { __index = options or {} }))) do
+		names[i] = database.name
 	end
-	local body = { "bulkWrite", 1, "ops", bson.array(list), "nsInfo", bson.array(spaces),
-		"ordered", is_ordered ~= false, "bypassDocumentValidation", bypass or false, "errorsOnly", errors_only or false }
-	if comment then
-		body[#body + 1], body[#body + 2] = "comment", comment
-	end
-	local reply = self._core:execute { db = "admin", name = "bulkWrite", body = body, write = true }
-	local failed, text = {}, errors.text_of_reply(reply)
-	for _, item in ipairs(reply.cursor and reply.cursor.firstBatch or {}) do
-		if item.ok ~= 1 then
-			failed[#failed + 1] = item.idx + 1
-			text = text or item.errmsg
-		end
-	end
-	return reply.ok == 1 and not text, text, reply, failed
+	return names
 end
 
--- ---- database ----
-
----@class mongo.database
----@field name string
----@field client mongo.client
-
----A command whose keys are sent in order. Answers the reply, also when it says that the command failed.
-function database_methods:runCommand(cmd, value, ...)
-	local body = value and { cmd, value, ... } or { cmd, 1 }
-	return (self.client._core:execute { db = self.name, name = cmd, body = body, exact = self.client._settings.exact })
-end
-
----Sends a command and forgets it.
-function database_methods:send_command(cmd, value, ...)
-	local body = value and { cmd, value, ... } or { cmd, 1 }
-	body[#body + 1], body[#body + 2] = "writeConcern", { w = 0 }
-	self.client._core:execute { db = self.name, name = cmd, body = body, write = true, unacknowledged = true }
-	return { ok = 1 }
-end
-
----Logs in as somebody else, known to this database.
----@return boolean
-function database_methods:auth(username, password)
-	local core = self.client._core
-	local current = core.credentials
-	local credentials = {
-		username = username, password = password, source = self.name, mechanism = current and current.mechanism,
-	}
-	local deadline = skynet.hpc() / 1e9 + core.connect_timeout
-	local server = core:select({ name = "auth", preference = { mode = "nearest" } }, deadline)
-	local connection, err = handshake.connect(server.address, { credentials = credentials, tls = core.tls },
-		core.connect_timeout)
-	if not connection then
-		skynet.error("mongo: " .. tostring(err))
-		return false
+---Writes to several collections in one command; MongoDB 8 and later. Models by their names in the specification, and
+---options, give a result or raise (client_bulk.lua). The form that skynet has, { op = "insert", collection = "db.c",
+---insert = doc }, answers ok, err, reply and the indexes of what failed.
+---@param models table[]
+function client_methods:bulkWrite(models, options, ...)
+	if models[1] and models[1].op then
+		return client_bulk.run_ops(self._core, models, options, ...)
 	end
-	connection.raw:close()
-	use_credentials(core, credentials)
-	return true
+	options = options or {}
+	local concern = options.writeConcern
+	if concern == nil then
+		concern = self._settings.write_concern
+	end
+	local own = {}
+	for k, v in pairs(options) do
+		own[k] = v
+	end
+	own.writeConcern = scopes.concern(concern)
+	return client_bulk.run(self._core, models, own)
 end
 
 ---@return mongo.collection
 function database_methods:getCollection(name)
-	return setmetatable({ name = name, full_name = self.name .. "." .. name, database = self }, collection_meta)
+	return self:collection(name)
 end
 
-function database_methods:aggregate(pipeline, options)
-	return cursor.aggregate(self.client._core, self.name, 1, pipeline, options or {}, {})
-end
-
----@return table[] what is known of each collection
-function database_methods:listCollections(filter)
-	return cursor.command(self.client._core, self.name, "listCollections",
-		{ "listCollections", 1, "filter", filter or {} }, {}):toArray()
-end
-
-function database_methods:dropDatabase()
-	return self:runCommand "dropDatabase"
+---The collection of that name, with ways to read and write of its own.
+---@param options mongo.scope_options|nil
+---@return mongo.collection
+function database_methods:collection(name, options)
+	return setmetatable({
+		name = name, full_name = self.name .. "." .. name, database = self,
+		_settings = scopes.derive(self._settings, options),
+	}, collection_meta)
 end
 
 ---Makes an optional part known: loads skynet.db.mongo.NAME.

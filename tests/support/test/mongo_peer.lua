@@ -69,6 +69,11 @@ local function wire_version(number)
 	return 6
 end
 
+-- How often the member's view of the deployment has changed; of servers that speak up by themselves.
+local function topology_version(member)
+	return member.set.streams and { processId = member.process, counter = bson.int64(member.set.election) } or nil
+end
+
 local function of_replica_set(reply, member)
 	local set = member.set
 	local hosts, primary = bson.array {}, set.members[set.primary]
@@ -90,7 +95,7 @@ local function hello(command, member, connection)
 		maxWireVersion = wire_version(set.number), logicalSessionTimeoutMinutes = 30, maxBsonObjectSize = 16777216,
 		maxMessageSizeBytes = 48000000, maxWriteBatchSize = 100000, localTime = bson.date(os.time()),
 		connectionId = 1, readOnly = false,
-		topologyVersion = set.streams and { processId = member.process, counter = bson.int64(set.election) } or nil,
+		topologyVersion = topology_version(member),
 	}
 	if set.topology == "replicaset" then
 		of_replica_set(reply, member)
@@ -166,9 +171,15 @@ for _, list in ipairs { commands, admin } do
 	end
 end
 
+local not_primary = { [10107] = true, [10058] = true, [11602] = true, [13435] = true, [13436] = true, [189] = true }
+
 -- Adds what all replies of such a server say.
 local function stamp(reply, member)
 	local set = member.set
+	if set.store and not_primary[reply.code] then
+		-- Says that the error is no news: the client knows of a state at least as new.
+		reply.topologyVersion = topology_version(member)
+	end
 	if set.topology ~= "single" and set.store then
 		local time = bson.timestamp(set.store.time, 1)
 		reply.operationTime = time
@@ -187,10 +198,10 @@ function member_methods:usual(name, command, connection)
 	if not work then
 		return { ok = 0, code = 59, codeName = "CommandNotFound", errmsg = ("no such command: '%s'"):format(name) }
 	end
-	local ok, reply = pcall(work, command, self, connection)
-	if not ok and type(reply) ~= "table" then
-		error(reply, 0)
-	end
+	local _, reply = xpcall(work, function(err)
+		-- A defect of the peer: whoever reads the error is to see where.
+		return type(err) == "table" and err or { ok = 0, code = 1, errmsg = debug.traceback("the peer: " .. tostring(err)) }
+	end, command, self, connection)
 	local copy = { ok = 1 }
 	for k, v in pairs(reply) do
 		copy[k] = v
@@ -220,6 +231,7 @@ function member_methods:answer(name, command, connection)
 		for k, v in pairs(more) do
 			reply[k] = v
 		end
+		stamp(reply, self)
 	end
 	return reply
 end
@@ -345,6 +357,12 @@ function set_methods:uri(options)
 	end
 	return ("mongodb://%s/?%s%s"):format(table.concat(hosts, ","),
 		self.topology == "replicaset" and "replicaSet=rs&" or "", options or "")
+end
+
+---Forgets all documents, cursors and numbers of writes.
+function set_methods:forget()
+	self.store.databases, self.store.past = {}, {}
+	self.done, self.cursors = {}, {}
 end
 
 function set_methods:close()

@@ -24,8 +24,23 @@ local function read(path)
 	return text
 end
 
----Calls add(name, text, data) for each file of the suite, whose name is its path below `tests` without `.json`.
----@param suite string for example "mongodb/bson-corpus/tests"
+---The names of all suites that are there.
+---@return string[]
+function spec.suites()
+	local names, seen = {}, {}
+	for _, path in ipairs(spec.root and list(spec.root .. "/mongodb") or {}) do
+		local name = path:sub(#spec.root + 10):match "^([^/]+)/tests/"
+		if name and not seen[name] then
+			seen[name] = true
+			names[#names + 1] = name
+		end
+	end
+	return names
+end
+
+---Calls add(name, data, text) for each file of a suite, whose name is SUITE/PATH: the path below `tests`, without
+---`.json`. Cases are to be named "SUITE/PATH: description", so that they can be counted by suite and file.
+---@param suite string for example "bson-corpus"
 ---@param add fun(name: string, data: table, text: string)
 function spec.files(suite, add)
 	if not spec.root then
@@ -34,17 +49,25 @@ function spec.files(suite, add)
 		end)
 		return
 	end
-	local directory = spec.root .. "/" .. suite
-	local files = list(directory)
-	if #files == 0 then
-		test.case("the suite " .. suite .. " passes", function()
-			test.skip("no such files below " .. suite)
-		end)
-	end
-	for _, path in ipairs(files) do
+	local directory = ("%s/mongodb/%s/tests"):format(spec.root, suite)
+	for _, path in ipairs(list(directory)) do
+		local name = suite .. path:sub(#directory + 1, -6)
 		local text = read(path)
-		add(path:sub(#directory + 2, -6), json.decode(text), text)
+		local ok, data = pcall(json.decode, text)
+		if ok then
+			add(name, data, text)
+		else
+			test.case(name .. ": can be read", function()
+				error(data, 0)
+			end)
+		end
 	end
+end
+
+---Is it a file of the unified test format? Those of all suites are run by one test.
+---@return boolean
+function spec.is_unified(data)
+	return type(data) == "table" and data.schemaVersion ~= nil
 end
 
 return spec

@@ -3,6 +3,7 @@
 --
 -- Repeated once are reads, writes that carry a number by which the server recognises them, and whatever was certainly
 -- not sent; nothing is when the client's retryReads or retryWrites says so.
+local errors = require "skynet.db.mongo.errors"
 local skynet = require "skynet"
 
 local attempts = {}
@@ -69,7 +70,7 @@ local function label(err, server)
 	local old = (server.maxWireVersion or 0) < LABELS_BY_SERVER
 	if not err.reply then
 		err.labels.RetryableWriteError = err.code ~= "auth" or nil
-	elseif old and (retryable_codes[err.code] or server.type ~= "Mongos" and retryable_codes[concern_code(err)]) then
+	elseif old and (retryable_codes[err.reply.code] or server.type ~= "Mongos" and retryable_codes[concern_code(err)]) then
 		err.labels.RetryableWriteError = true
 	elseif err.code == ILLEGAL_OPERATION and err.message:find("^Transaction numbers") then
 		err.message = "This MongoDB deployment does not support retryable writes. Please add retryWrites=false to "
@@ -134,6 +135,10 @@ function attempts.execute(client, op)
 	local first, first_reply, avoid
 	for attempt = 1, 2 do
 		local server = server_for(client, op, avoid, first)
+		if op.least_wire and (server.maxWireVersion or 0) < op.least_wire then
+			error(errors.new({ code = "incompatible", outcome = "not sent", command = op.name },
+				"the server is too old for an option of this operation, and would not say so"), 0)
+		end
 		local reply, err = client:attempt(server, op, loan)
 		if err then
 			err.attempts = attempt

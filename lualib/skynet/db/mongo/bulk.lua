@@ -51,6 +51,7 @@ end
 ---@field session mongo.session|nil
 ---@field deadline number|nil
 ---@field unacknowledged boolean|nil
+---@field least_wire integer|nil as in mongo.command
 
 ---Writes; answers one reply as if the server had taken all in one message, and the error it reports.
 ---@param client mongo.core_client
@@ -62,16 +63,17 @@ function bulk.run(client, b)
 		error(("mongo: nothing to %s"):format(b.kind), 0)
 	end
 	local ordered = b.ordered ~= false
-	local total, first, host = { ok = 1, n = 0 }, 1
+	local total, first = { ok = 1, n = 0 }, 1
+	local host, labels
 	repeat
 		local batch, next_first = core.batch(b.statements, first, MOST_BYTES, MOST_WRITES)
 		local body = { b.kind, b.collection, "ordered", ordered }
 		table.move(b.extra or {}, 1, #(b.extra or {}), #body + 1, body)
-		local ok, reply, _, address = pcall(client.execute, client, {
+		local ok, reply, err, address = pcall(client.execute, client, {
 			db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind],
 			documents = table.move(b.statements, first, next_first - 1, 1, {}), batch = batch,
 			write = true, retry = repeatable(b.kind, b.statements), session = b.session, deadline = b.deadline,
-			unacknowledged = b.unacknowledged,
+			unacknowledged = b.unacknowledged, least_wire = b.least_wire,
 		})
 		if not ok then
 			if errors.is(reply) and first > 1 then
@@ -80,10 +82,15 @@ function bulk.run(client, b)
 			error(reply, 0)
 		end
 		host = address
+		labels = err and err.labels or labels
 		merge(total, reply, first - 1)
 		first = next_first
 	until first > #b.statements or (ordered and total.writeErrors) or total.ok ~= 1
-	return total, errors.from_reply(total, host, b.kind)
+	local err = errors.from_reply(total, host, b.kind)
+	if err then
+		err.labels = labels or err.labels
+	end
+	return total, err
 end
 
 return bulk

@@ -26,6 +26,7 @@ local view = require "skynet.db.mongo.view"
 ---@field session mongo.session|nil
 ---@field address string|nil goes there and nowhere else
 ---@field deadline number|nil seconds of skynet.hpc
+---@field least_wire integer|nil servers of earlier wire versions are not even asked
 ---@field exact boolean|nil values as bson.decode_exact gives them
 ---@field batches boolean|nil a cursor's batch comes as an object (drivers/mongo/batch.h)
 
@@ -134,7 +135,7 @@ function client:new_pool(address)
 			local connection, err = handshake.connect(address,
 				{ credentials = self.credentials, appName = self.options.appName, tls = self.tls },
 				math.min(seconds, self.connect_timeout))
-			if not connection and err.code ~= "auth" then
+			if not connection then
 				self:suspect(address, { type = "network", generation = generation })
 			end
 			return connection, err
@@ -269,6 +270,19 @@ end
 
 -- ---- one attempt ----
 
+-- The wire version of MongoDB 8.2, which knows the option `rawData`; earlier ones refuse it, and do what it says.
+local RAW_DATA = 27
+
+local function drop(body, key)
+	for i = 1, #body, 2 do
+		if body[i] == key then
+			table.remove(body, i)
+			table.remove(body, i)
+			return
+		end
+	end
+end
+
 local function append(list, k, v)
 	list[#list + 1] = k
 	list[#list + 1] = v
@@ -303,6 +317,9 @@ function client:complete(op, server, number)
 		append(body, "$clusterTime", cluster_time)
 	end
 	add_preference(body, self.topology.description, server, op)
+	if (server.maxWireVersion or 0) < RAW_DATA then
+		drop(body, "rawData")
+	end
 	if op.timeout_given and op.name ~= "getMore" then
 		local left = math.floor((op.deadline - now()) * 1000 - (server.roundTripTime or 0))
 		append(body, "maxTimeMS", math.max(1, left))

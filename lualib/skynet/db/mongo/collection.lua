@@ -20,7 +20,7 @@ function collection:core()
 end
 
 function collection:settings()
-	return self.database.client._settings
+	return rawget(self, "_settings")
 end
 
 -- The reply of a command whatever it says.
@@ -201,7 +201,8 @@ function collection:findAndModify(doc)
 end
 
 function collection:aggregate(pipeline, options)
-	return cursor.aggregate(self:core(), self.database.name, self.name, pipeline, options or {}, self:read_options())
+	return cursor.aggregate(self:core(), self.database.name, self.name, pipeline,
+		cursor.aggregate_options(self:settings(), pipeline, options))
 end
 
 -- ---- indexes ----

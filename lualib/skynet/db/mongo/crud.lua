@@ -2,10 +2,14 @@
 local bson = require "bson"
 local bulk = require "skynet.db.mongo.bulk"
 local cursor = require "skynet.db.mongo.cursor"
+local documents = require "skynet.db.mongo.documents"
 local errors = require "skynet.db.mongo.errors"
 local skynet = require "skynet"
 
 local crud = {}
+
+local check_replacement, check_update = documents.check_replacement, documents.check_update
+local first_key, prepare = documents.first_key, documents.with_id
 
 local function now()
 	return skynet.hpc() / 1e9
@@ -43,6 +47,19 @@ local function write_extra(self, options)
 	return extra, concern and concern.w == 0
 end
 
+-- The wire version of MongoDB 4.4. Earlier ones do not know hints of all writes, and nobody hears of it when the write
+-- is not acknowledged.
+local HINTS = 9
+
+local function has_hint(statements)
+	for _, statement in ipairs(statements) do
+		if type(statement) == "table" and statement.hint ~= nil then
+			return true
+		end
+	end
+	return false
+end
+
 -- The reply of a write; raises what went wrong with the reply in `err.partial`.
 local function write(self, kind, statements, options)
 	local extra, unacknowledged = write_extra(self, options)
@@ -50,6 +67,7 @@ local function write(self, kind, statements, options)
 		db = self.database.name, collection = self.name, kind = kind, statements = statements, extra = extra,
 		ordered = options.ordered, session = options.session, deadline = deadline_of(options),
 		unacknowledged = unacknowledged,
+		least_wire = unacknowledged and kind == "delete" and has_hint(statements) and HINTS or nil,
 	})
 	if err then
 		err.partial = reply
@@ -59,38 +77,7 @@ local function write(self, kind, statements, options)
 	return reply
 end
 
--- The first key in the order in which the document is sent.
-local function first_key(doc)
-	local iterate, state, start = pairs(doc)
-	return (iterate(state, start))
-end
-
-local function check_replacement(doc)
-	local first = type(doc) == "table" and first_key(doc)
-	if type(first) == "string" and first:sub(1, 1) == "$" then
-		error("mongo: a replacement must not have operators", 0)
-	end
-	return doc
-end
-
-local function check_update(update)
-	local first = type(update) == "table" and first_key(update)
-	if not first then
-		error("mongo: an update must not be empty", 0)
-	elseif type(first) == "string" and first:sub(1, 1) ~= "$" then
-		error("mongo: an update needs operators", 0)
-	end
-	return first == 1 and bson.array(update) or update
-end
-
 -- ---- insert ----
-
-local function prepare(doc)
-	if type(doc) == "table" and doc._id == nil then
-		doc._id = bson.objectid()
-	end
-	return doc
-end
 
 ---@return { acknowledged: boolean, insertedId: any }
 function crud:insertOne(doc, options)
@@ -212,6 +199,7 @@ local function find_and(self, filter, words, options)
 	local unacknowledged = concern and concern.w == 0
 	local reply = execute(self, {
 		name = "findAndModify", body = body, write = true, retry = not unacknowledged, unacknowledged = unacknowledged,
+		least_wire = unacknowledged and options.hint ~= nil and HINTS or nil,
 	}, options)
 	return reply.value ~= bson.null and reply.value or nil
 end
@@ -267,6 +255,15 @@ end
 function crud:estimatedDocumentCount(options)
 	options = options or {}
 	local body = add_options({ "count", self.name }, options, { "maxTimeMS", "comment", "rawData" })
+	return math.tointeger(read_op(self, "count", body, options).n)
+end
+
+---How many documents match, by the command that countDocuments replaces: fast, but wrong on sharded clusters.
+---@return integer
+function crud:count(filter, options)
+	options = options or {}
+	local body = { "count", self.name, "query", filter or {} }
+	add_options(body, options, { "skip", "limit", "hint", "collation", "comment", "maxTimeMS", "rawData" })
 	return math.tointeger(read_op(self, "count", body, options).n)
 end
 
@@ -412,9 +409,31 @@ end
 
 -- ---- indexes ----
 
+-- A cursor over the indexes.
+local function list_indexes(self, options)
+	options = options or {}
+	local body = { "listIndexes", self.name, "cursor", options.batchSize and { batchSize = options.batchSize } or {} }
+	add_options(body, options, { "comment", "rawData" })
+	local made = cursor.command(self:core(), self.database.name, "listIndexes", body, {
+		session = options.session, deadline = deadline_of(options),
+	})
+	made.settings = { batchSize = options.batchSize }
+	return made
+end
+
+---@param options { session: mongo.session|nil, batchSize: integer|nil, comment: any, timeoutMS: integer|nil }|nil
 ---@return table[] the indexes of the collection
-function crud:listIndexes()
-	return cursor.command(self:core(), self.database.name, "listIndexes", { "listIndexes", self.name }, {}):toArray()
+function crud:listIndexes(options)
+	return list_indexes(self, options):toArray()
+end
+
+---@return string[]
+function crud:listIndexNames(options)
+	local names = {}
+	for index in list_indexes(self, options):each() do
+		names[#names + 1] = index.name
+	end
+	return names
 end
 
 return crud

@@ -1,9 +1,13 @@
 -- Cursors: results in batches, from the server that has them.
 local bson = require "bson"
 local errors = require "skynet.db.mongo.errors"
+local skynet = require "skynet"
 
 ---@class mongo.cursor
 local cursor = {}
+
+-- Wire versions: MongoDB 4.4 and 5.0.
+local COMMENT_WITH_GET_MORE, WRITES_BY_SECONDARIES = 9, 13
 
 local function ordered(...)
 	local out = bson.document()
@@ -58,22 +62,54 @@ function cursor:borrow()
 	return self.options.session or self.borrowed
 end
 
+-- Has a pipeline that writes to go to the primary? Secondaries pass it on if all servers are of 5.0 or later.
+function cursor:to_primary()
+	local preference = self.options.readPreference
+	if not preference then
+		return true
+	end
+	local client = self.client
+	client:select({ name = self.command, preference = preference },
+		self.options.deadline or skynet.hpc() / 1e9 + client.selection_timeout)
+	for _, server in pairs(client.topology.description.servers) do
+		if server.type ~= "Unknown" and (server.maxWireVersion or 0) < WRITES_BY_SECONDARIES then
+			return true
+		end
+	end
+	return false
+end
+
 function cursor:start()
-	local reply, _, address = self.client:execute {
-		db = self.db, name = self.command, body = self:body(), retry = not self.writes, write = self.writes,
-		preference = self.options.readPreference, session = self:borrow(), deadline = self.options.deadline,
-		exact = self.options.exact, batches = true,
-	}
-	raise(reply, address, self.command)
+	local ok, reply, err, address = pcall(self.client.execute, self.client, {
+		db = self.db, name = self.command, body = self:body(), retry = not self.writes and not self.options.once,
+		write = self.writes and self:to_primary(), preference = self.options.readPreference, session = self:borrow(),
+		deadline = self.options.deadline, exact = self.options.exact, batches = true,
+	})
+	if not ok or err then
+		self:release()
+		error(err or reply, 0)
+	elseif not reply.cursor then
+		self:release()
+		error(("mongo: %s answered without a cursor"):format(self.command), 0)
+	end
 	self.address = address
 	self:take_batch(reply.cursor, reply.cursor.firstBatch)
 end
 
 function cursor:get_more()
 	local body = { "getMore", bson.int64(self.id), "collection", self.ns }
-	if self.settings.batchSize and self.settings.batchSize > 0 then
-		body[#body + 1] = "batchSize"
-		body[#body + 1] = self.settings.batchSize
+	local size = self.settings.batchSize
+	if size and size > 0 then
+		self.asked = (self.asked or 0) + size
+		local left = (self.settings.limit or 0) - self.asked
+		body[#body + 1], body[#body + 2] = "batchSize", left > 0 and math.min(size, left) or size
+	end
+	local server = self.client.topology.description.servers[self.address]
+	if self.settings.comment ~= nil and server and (server.maxWireVersion or 0) >= COMMENT_WITH_GET_MORE then
+		body[#body + 1], body[#body + 2] = "comment", self.settings.comment
+	end
+	if self.options.once and self.settings.maxTimeMS then
+		body[#body + 1], body[#body + 2] = "maxTimeMS", self.settings.maxTimeMS
 	end
 	local ok, reply = pcall(self.client.execute, self.client, {
 		db = self.db, name = "getMore", body = body, address = self.address, exact = self.options.exact,
@@ -122,6 +158,19 @@ function cursor:next()
 	self.checked = false
 	local document, why = self.batch:next()
 	return document or self:unreadable(why)
+end
+
+---The next document, or nil if there is none after asking the server at most once.
+function cursor:tryNext()
+	if self.closed then
+		return nil
+	elseif not self.batch then
+		self:start()
+	elseif self.id ~= 0 and not self.batch:more() then
+		self:get_more()
+	end
+	self.checked = self.batch:more()
+	return self.checked and self:next() or nil
 end
 
 ---`for document in cursor:each() do`
@@ -233,12 +282,10 @@ aggregate.command = "aggregate"
 function aggregate:body()
 	local body = { "aggregate", self.collection, "pipeline", bson.array(self.pipeline) }
 	local settings = self.settings
-	if settings.cursor == nil then
-		body[#body + 1] = "cursor"
-		body[#body + 1] = settings.batchSize and { batchSize = settings.batchSize } or {}
-	end
+	body[#body + 1] = "cursor"
+	body[#body + 1] = self.writes and {} or settings.cursor or { batchSize = settings.batchSize }
 	for key, value in pairs(settings) do
-		if key ~= "batchSize" then
+		if key ~= "batchSize" and key ~= "cursor" then
 			body[#body + 1] = key
 			body[#body + 1] = value
 		end
@@ -298,6 +345,27 @@ local function writes(pipeline)
 	return type(last) == "table" and (last["$out"] ~= nil or last["$merge"] ~= nil)
 end
 
+---Options of an aggregation: what goes with the command, and how it is run.
+---@param settings mongo.settings of the collection or database
+---@param given table|nil by their names in the command; session, readPreference, readConcern, writeConcern, timeoutMS
+---@return table words
+---@return table options
+function M.aggregate_options(settings, pipeline, given)
+	given = given or {}
+	local words = {}
+	for k, v in pairs(given) do
+		words[k] = v
+	end
+	words.session, words.readPreference, words.timeoutMS = nil, nil, nil
+	words.readConcern = given.readConcern or settings.read_concern
+	words.writeConcern = writes(pipeline) and (given.writeConcern or settings.write_concern) or nil
+	local timeout = given.timeoutMS
+	return words, {
+		session = given.session, readPreference = given.readPreference or settings.read_preference, exact = settings.exact,
+		deadline = timeout and timeout > 0 and skynet.hpc() / 1e9 + timeout / 1000 or nil,
+	}
+end
+
 ---@param collection string|integer a collection's name, or 1 for the database
 function M.aggregate(client, db, collection, pipeline, settings, options)
 	return setmetatable({
@@ -313,11 +381,23 @@ function command:body()
 end
 local command_meta = { __index = command, __close = cursor.close }
 
+---@param words table keys and values in turn
+---@param options table session, readPreference, deadline, exact, once: not to be repeated
 function M.command(client, db, name, words, options)
 	return setmetatable({
 		client = client, db = db, command = name, words = words, collection = "$cmd." .. name, settings = {},
 		options = options,
 	}, command_meta)
+end
+
+---The rest of what a command has begun to answer.
+---@param reply table with a cursor
+---@param address string of the server that has the cursor
+function M.of_reply(client, db, reply, address, options)
+	local self = M.command(client, db, "", {}, options)
+	self.address = address
+	self:take_batch(reply.cursor, reply.cursor.firstBatch)
+	return self
 end
 
 return M

@@ -272,7 +272,7 @@ function command.REPORT(key, id, n, address, reply, generation)
 		if watcher and self.topology:application_error(address, {
 			type = "command", reply = reply, generation = generation, handshake_done = true,
 		}) then
-			watcher:want()
+			watcher:recheck()
 		end
 		c.heard[address] = n
 		self:publish()

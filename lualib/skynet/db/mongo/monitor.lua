@@ -104,7 +104,7 @@ function monitor:check()
 	self.checks = self.checks + 1
 	if not reply then
 		self.average, self.samples, self.version = nil, {}, nil
-		self:emit("ServerHeartbeatFailed", { duration = duration, failure = err })
+		self:emit("ServerHeartbeatFailed", { awaited = awaited, duration = duration, failure = err })
 		self.hooks.lost(err)
 		self.hooks.checked()
 		return false
@@ -117,7 +117,7 @@ function monitor:check()
 		self:sample(duration)
 	end
 	self.version = self.options.stream and reply.ok == 1 and topology_version(reply) or nil
-	self:emit("ServerHeartbeatSucceeded", { duration = duration, reply = reply })
+	self:emit("ServerHeartbeatSucceeded", { awaited = awaited, duration = duration, reply = reply })
 	self.hooks.heard(reply, self.average, self.smallest)
 	self.hooks.checked()
 	return true

@@ -25,6 +25,10 @@ end
 commands.endSessions, commands.killAllSessions = commands.ping, commands.ping
 commands.replSetFreeze, commands.logout = commands.ping, commands.ping
 
+function commands.checkMetadataConsistency()
+	return list_reply({}, "admin.$cmd.aggregate")
+end
+
 function commands.buildInfo(_, request)
 	return { version = request.set.version, gitVersion = "peer" }
 end

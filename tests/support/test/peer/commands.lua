@@ -25,7 +25,7 @@ local function cursor_reply(request, docs, ns, batch_size, single, time)
 		id = set.last_cursor
 		set.cursors[id] = { docs = docs, at = #first, ns = ns }
 	end
-	return { cursor = bson.document("firstBatch", bson.array(first), "id", bson.int64(id), "ns", ns,
+	return { cursor = value.document("firstBatch", bson.array(first), "id", bson.int64(id), "ns", ns,
 		"atClusterTime", time and bson.timestamp(time, 1) or nil) }
 end
 
@@ -94,8 +94,8 @@ function commands.find(command, request)
 	local docs = store.matching(documents_of(request, command.find, time), command.filter or {}, context_of(command))
 	local out = {}
 	for i, doc in ipairs(narrow(docs, command)) do
-		doc = query.project(doc, command.returnKey and {} or command.projection, command.let)
-		if command.showRecordId then
+		doc = query.project(doc, command.returnKey and { _id = 1 } or command.projection, command.let)
+		if command.showRecordId and not command.returnKey then
 			doc = value.copy(doc)
 			doc["$recordId"] = bson.int64(i)
 		end
@@ -162,7 +162,7 @@ local function each(command, statements, reply, work)
 				error(err, 0)
 			end
 			reply.writeErrors = reply.writeErrors or bson.array {}
-			table.insert(reply.writeErrors, bson.document("index", i - 1, "code", err.code, "errmsg", err.errmsg,
+			table.insert(reply.writeErrors, value.document("index", i - 1, "code", err.code, "errmsg", err.errmsg,
 				"errInfo", err.errInfo, "keyPattern", err.keyPattern, "keyValue", err.keyValue))
 			if command.ordered ~= false then
 				break
@@ -197,7 +197,7 @@ function commands.update(command, request)
 		reply.nModified = reply.nModified + modified
 		if upserted then
 			reply.upserted = reply.upserted or bson.array {}
-			table.insert(reply.upserted, bson.document("index", index, "_id", upserted._id))
+			table.insert(reply.upserted, value.document("index", index, "_id", upserted._id))
 		end
 	end)
 end
@@ -219,7 +219,7 @@ function commands.findAndModify(command, request)
 		before = found[1]
 		matched = before and 1 or 0
 		if before then
-			store:remove(request.db, command.findAndModify, bson.document("_id", before._id), 1, {})
+			store:remove(request.db, command.findAndModify, value.document("_id", before._id), 1, {})
 		end
 	else
 		matched, _, upserted, before, after = store:update(request.db, command.findAndModify, command.query or {},
@@ -227,7 +227,7 @@ function commands.findAndModify(command, request)
 	end
 	local shown = command.new and after or not command.new and before or nil
 	return {
-		lastErrorObject = bson.document("n", upserted and 1 or matched, "updatedExisting",
+		lastErrorObject = value.document("n", upserted and 1 or matched, "updatedExisting",
 			not command.remove and (matched > 0) or nil, "upserted", upserted and upserted._id),
 		value = shown and query.project(shown, command.fields, command.let) or bson.null,
 	}

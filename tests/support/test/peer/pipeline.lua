@@ -126,8 +126,12 @@ end
 
 stages["$merge"] = function(docs, argument, context)
 	local into = type(argument) == "table" and argument.into or argument
+	local when_matched = type(argument) == "table" and argument.whenMatched
 	local db, name = target(into, context)
 	for _, doc in ipairs(docs) do
+		if when_matched == "fail" then
+			context.store:insert(db, name, doc, {})
+		end
 		local matched = context.store:update(db, name, bson.document("_id", doc._id), bson.document("$set", doc), {})
 		if matched == 0 and (type(argument) ~= "table" or argument.whenNotMatched ~= "discard") then
 			context.store:insert(db, name, doc, {})

@@ -87,6 +87,16 @@ function value.equal(a, b, collation)
 	return compare(a, b, collation) == 0
 end
 
+---A document of keys and values in turn, without those that are nil.
+function value.document(...)
+	local doc = bson.document()
+	for i = 1, select("#", ...), 2 do
+		local key, v = select(i, ...)
+		doc[key] = v
+	end
+	return doc
+end
+
 ---A copy all of whose tables are new.
 function value.copy(v)
 	if type(v) ~= "table" then

@@ -1,0 +1,167 @@
+-- What the operations of a file in the unified test format work on: clients with the events they saw, databases,
+-- collections, sessions, threads.
+local match = require "test.unified.match"
+local mongo = require "skynet.db.mongo"
+local skip = require "test.unified.skip"
+local skynet = require "skynet"
+
+local entities = {}
+
+-- The format's names of events, and the kind of expectation that they belong to.
+local events = {
+	CommandStarted = { "commandStartedEvent", "command" }, CommandSucceeded = { "commandSucceededEvent", "command" },
+	CommandFailed = { "commandFailedEvent", "command" },
+	ConnectionPoolCreated = { "poolCreatedEvent", "cmap" }, ConnectionPoolReady = { "poolReadyEvent", "cmap" },
+	ConnectionPoolCleared = { "poolClearedEvent", "cmap" }, ConnectionPoolClosed = { "poolClosedEvent", "cmap" },
+	ConnectionCreated = { "connectionCreatedEvent", "cmap" }, ConnectionReady = { "connectionReadyEvent", "cmap" },
+	ConnectionClosed = { "connectionClosedEvent", "cmap" },
+	ConnectionCheckOutStarted = { "connectionCheckOutStartedEvent", "cmap" },
+	ConnectionCheckOutFailed = { "connectionCheckOutFailedEvent", "cmap" },
+	ConnectionCheckedOut = { "connectionCheckedOutEvent", "cmap" },
+	ConnectionCheckedIn = { "connectionCheckedInEvent", "cmap" },
+	ServerHeartbeatStarted = { "serverHeartbeatStartedEvent", "sdam" },
+	ServerHeartbeatSucceeded = { "serverHeartbeatSucceededEvent", "sdam" },
+	ServerHeartbeatFailed = { "serverHeartbeatFailedEvent", "sdam" },
+	ServerOpening = { "serverOpeningEvent", "sdam" }, ServerClosed = { "serverClosedEvent", "sdam" },
+	ServerDescriptionChanged = { "serverDescriptionChangedEvent", "sdam" },
+	TopologyOpening = { "topologyOpeningEvent", "sdam" }, TopologyClosed = { "topologyClosedEvent", "sdam" },
+	TopologyDescriptionChanged = { "topologyDescriptionChangedEvent", "sdam" },
+}
+
+-- Options of connection strings, by their lower-case names: those that the driver has.
+local options = {}
+for name in ([[appName compressors connectTimeoutMS heartbeatFrequencyMS journal localThresholdMS maxConnecting
+	maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize readConcernLevel readPreference readPreferenceTags retryReads
+	retryWrites serverMonitoringMode serverSelectionTimeoutMS timeoutMS w waitQueueTimeoutMS wTimeoutMS authMechanism
+	directConnection replicaSet]]):gmatch "%w+" do
+	options[name:lower()] = name
+end
+
+-- Never reported: they would tell a secret.
+local sensitive = { authenticate = true, saslStart = true, saslContinue = true, getnonce = true, createUser = true,
+	updateUser = true, hello = true, isMaster = true, ismaster = true }
+
+local make = {}
+
+local function set_of(list)
+	local set = {}
+	for _, name in ipairs(list or {}) do
+		set[name] = true
+	end
+	return set
+end
+
+local function check_client(spec)
+	for _, name in ipairs { "serverApi", "autoEncryptOpts", "observeLogMessages" } do
+		if spec[name] then
+			skip(({ serverApi = "the versioned API", autoEncryptOpts = "client-side encryption",
+				observeLogMessages = "log messages as the specification has them" })[name])
+		end
+	end
+end
+
+local names = 0
+
+function make.client(run, spec)
+	check_client(spec)
+	-- A name of its own for each: clients that could, would share what watches the servers, and its events.
+	names = names + 1
+	local conf = { uri = run.target:uri(spec.useMultipleMongoses), lazy = true, appName = "unified-" .. names }
+	for k, v in pairs(spec.uriOptions or {}) do
+		local name = options[k:lower()] or skip("the option " .. k)
+		conf[name] = match.plain(v)
+	end
+	local observed, ignored = set_of(spec.observeEvents), set_of(spec.ignoreCommandMonitoringEvents)
+	local known = {}
+	for _, event in pairs(events) do
+		known[event[1]] = true
+	end
+	for name in pairs(observed) do
+		if not known[name] then
+			skip("events of the kind " .. name)
+		end
+	end
+	local seen = { command = {}, cmap = {}, sdam = {}, all = {}, out = 0 }
+	conf.on_event = function(event)
+		local kind = events[event.name]
+		if event.name == "ConnectionCheckedOut" then
+			seen.out = seen.out + 1
+		elseif event.name == "ConnectionCheckedIn" then
+			seen.out = seen.out - 1
+		end
+		if kind and observed[kind[1]] and not ignored[event.commandName] and event.commandName ~= "endSessions"
+			and (spec.observeSensitiveCommands or not sensitive[event.commandName])
+		then
+			event.event = kind[1]
+			table.insert(seen[kind[2]], event)
+			table.insert(seen.all, event)
+		end
+	end
+	local client = mongo.client(conf)
+	run.clients[#run.clients + 1] = client
+	run.events[spec.id] = seen
+	return client
+end
+
+local function known_options(options_, what)
+	local out = {}
+	for k, v in pairs(options_ or {}) do
+		if k ~= "readConcern" and k ~= "writeConcern" and k ~= "readPreference" and k ~= "timeoutMS" then
+			skip(("the option %s of a %s"):format(k, what))
+		end
+		out[k] = match.plain(v)
+	end
+	return out
+end
+
+function make.database(run, spec)
+	return run.entities[spec.client]:database(spec.databaseName, known_options(spec.databaseOptions, "database"))
+end
+
+function make.collection(run, spec)
+	return run.entities[spec.database]:collection(spec.collectionName, known_options(spec.collectionOptions, "collection"))
+end
+
+function make.session(run, spec)
+	local given = {}
+	for k, v in pairs(spec.sessionOptions or {}) do
+		if k == "defaultTransactionOptions" then
+			skip "transactions"
+		end
+		given[k] = v
+	end
+	given.snapshotTime = given.snapshotTime and run.entities[given.snapshotTime]
+	return run.entities[spec.client]:startSession(given)
+end
+
+function make.thread(run)
+	local thread = { work = {}, busy = false }
+	skynet.fork(function()
+		while not run.over do
+			local work = table.remove(thread.work, 1)
+			if work then
+				thread.busy = true
+				local ok, err = pcall(work)
+				thread.err = thread.err or (not ok and err or nil)
+				thread.busy = false
+			else
+				skynet.sleep(1)
+			end
+		end
+	end)
+	return thread
+end
+
+---@param run table the case that runs: target, entities, clients, events
+---@param list table
+function entities.create(run, list)
+	for _, entity in ipairs(list or {}) do
+		local kind, spec = next(match.fields(entity))
+		if not make[kind] then
+			skip(kind == "bucket" and "GridFS" or "entities of the kind " .. kind)
+		end
+		run.entities[spec.id] = make[kind](run, spec)
+	end
+end
+
+return entities

@@ -1,0 +1,278 @@
+-- The operations of the unified test format on clients, databases, collections, sessions and cursors. Those of the test
+-- runner itself are in runner_operations.lua.
+local bson = require "bson"
+local match = require "test.unified.match"
+local skip = require "test.unified.skip"
+
+local operations = {}
+
+-- What the driver does not have yet, by what it is called.
+local missing = {
+	["change streams"] = { "createChangeStream", "watch" },
+	transactions = { "startTransaction", "commitTransaction", "abortTransaction", "withTransaction" },
+	GridFS = { "download", "downloadByName", "upload", "delete", "uploadWithId", "rename" },
+	mapReduce = { "mapReduce" },
+	["search indexes"] = { "createSearchIndex", "createSearchIndexes", "dropSearchIndex", "listSearchIndexes",
+		"updateSearchIndex" },
+	["client-side encryption"] = { "createDataKey", "encrypt", "decrypt", "rewrapManyDataKey" },
+}
+
+for what, names in pairs(missing) do
+	for _, name in ipairs(names) do
+		operations[name] = function()
+			skip(what)
+		end
+	end
+end
+
+-- Arguments as the driver's options, without those that are no options.
+local function options_of(run, args, ...)
+	local options = {}
+	for k, v in pairs(args) do
+		options[k] = match.plain(v)
+	end
+	for _, k in ipairs { ... } do
+		options[k] = nil
+	end
+	if options.session then
+		options.session = run.entities[options.session]
+	end
+	if options.timeoutMode then
+		skip "timeoutMode"
+	end
+	return options
+end
+
+-- ---- collections ----
+
+function operations.insertOne(run, c, a)
+	return c:insertOne(a.document, options_of(run, a, "document"))
+end
+
+-- The specification has results by the index of their document, from 0 on, as text.
+local function by_index(list)
+	if not list then
+		return nil
+	end
+	local out = {}
+	for i, v in pairs(list) do
+		out[tostring(i - 1)] = v
+	end
+	return out
+end
+
+function operations.insertMany(run, c, a)
+	local result = c:insertMany(a.documents, options_of(run, a, "documents"))
+	result.insertedIds = by_index(result.insertedIds)
+	return result
+end
+
+for _, name in ipairs { "updateOne", "updateMany", "findOneAndUpdate" } do
+	operations[name] = function(run, c, a)
+		return c[name](c, a.filter, a.update, options_of(run, a, "filter", "update"))
+	end
+end
+
+for _, name in ipairs { "replaceOne", "findOneAndReplace" } do
+	operations[name] = function(run, c, a)
+		return c[name](c, a.filter, a.replacement, options_of(run, a, "filter", "replacement"))
+	end
+end
+
+for _, name in ipairs { "deleteOne", "deleteMany", "findOneAndDelete", "countDocuments", "count" } do
+	operations[name] = function(run, c, a)
+		return c[name](c, a.filter, options_of(run, a, "filter"))
+	end
+end
+
+local function shape_bulk(result)
+	if result then
+		result.insertedIds, result.upsertedIds = by_index(result.insertedIds), by_index(result.upsertedIds)
+	end
+	return result
+end
+
+function operations.bulkWrite(run, c, a)
+	local ok, result = pcall(c.bulkWrite, c, a.requests, options_of(run, a, "requests"))
+	if not ok then
+		if type(result) == "table" then
+			shape_bulk(result.result)
+		end
+		error(result, 0)
+	end
+	return shape_bulk(result)
+end
+
+local function find(run, c, a)
+	return c:findWith(a.filter, options_of(run, a, "filter"))
+end
+
+function operations.find(run, c, a)
+	return find(run, c, a):toArray()
+end
+
+-- A cursor is made with its first batch.
+function operations.createFindCursor(run, c, a)
+	local cursor = find(run, c, a)
+	cursor:hasNext()
+	return cursor
+end
+
+function operations.findOne(run, c, a)
+	local options = options_of(run, a, "filter")
+	options.limit = -1
+	return c:findWith(a.filter, options):toArray()[1]
+end
+
+function operations.distinct(run, c, a)
+	return c:distinct(a.fieldName, a.filter, options_of(run, a, "fieldName", "filter"))
+end
+
+function operations.estimatedDocumentCount(run, c, a)
+	return c:estimatedDocumentCount(options_of(run, a))
+end
+
+function operations.aggregate(run, object, a)
+	local options = options_of(run, a, "pipeline", "batchSize")
+	if a.batchSize then
+		options.cursor = { batchSize = match.plain(a.batchSize) }
+	end
+	return object:aggregate(a.pipeline, options):toArray()
+end
+
+function operations.createIndex(_, c, a)
+	local model = {}
+	for key, direction in pairs(a.keys) do
+		model[#model + 1] = { [key] = direction }
+	end
+	for k, v in pairs(a) do
+		if k ~= "keys" and k ~= "session" then
+			model[k] = v
+		end
+	end
+	local reply = c:createIndex(model)
+	if reply.ok ~= 1 then
+		error(reply.errmsg, 0)
+	end
+end
+
+function operations.dropIndex(_, c, a)
+	c:dropIndex(a.name)
+end
+
+function operations.dropIndexes(_, c)
+	c:dropIndex "*"
+end
+
+for _, name in ipairs { "listIndexes", "listIndexNames" } do
+	operations[name] = function(run, c, a)
+		return c[name](c, options_of(run, a))
+	end
+end
+
+-- ---- databases ----
+
+function operations.runCommand(run, db, a)
+	return db:runCommand(a.command, options_of(run, a, "command", "commandName"))
+end
+
+local function command_cursor(run, db, a)
+	if a.cursorType and a.cursorType ~= "nonTailable" then
+		skip "tailable cursors"
+	end
+	return db:runCursorCommand(a.command, options_of(run, a, "command", "commandName", "cursorType"))
+end
+
+function operations.runCursorCommand(run, db, a)
+	return command_cursor(run, db, a):toArray()
+end
+
+function operations.createCommandCursor(run, db, a)
+	local cursor = command_cursor(run, db, a)
+	cursor:hasNext()
+	return cursor
+end
+
+function operations.listCollections(run, db, a)
+	return db:listCollections(a.filter, options_of(run, a, "filter"))
+end
+
+function operations.listCollectionNames(run, db, a)
+	return db:listCollectionNames(a.filter, options_of(run, a, "filter"))
+end
+
+operations.listCollectionObjects = operations.listCollections
+
+function operations.createCollection(run, db, a)
+	db:createCollection(a.collection, options_of(run, a, "collection"))
+end
+
+function operations.dropCollection(_, db, a)
+	db:getCollection(a.collection):drop()
+end
+
+function operations.modifyCollection(_, db, a)
+	local command = bson.document("collMod", a.collection)
+	for k, v in pairs(a) do
+		if k ~= "collection" then
+			command[k] = v
+		end
+	end
+	db:runCommand(command, {})
+end
+
+-- ---- clients ----
+
+for _, name in ipairs { "listDatabases", "listDatabaseNames" } do
+	operations[name] = function(run, client, a)
+		return client[name](client, options_of(run, a))
+	end
+end
+
+operations.listDatabaseObjects = operations.listDatabases
+
+local function shape_client_bulk(result)
+	for _, name in ipairs { "insertResults", "updateResults", "deleteResults" } do
+		result[name] = by_index(result[name])
+	end
+	return result
+end
+
+function operations.clientBulkWrite(run, client, a)
+	local models = {}
+	for i, model in ipairs(a.models) do
+		models[i] = match.fields(model)
+	end
+	local ok, result = pcall(client.bulkWrite, client, models, options_of(run, a, "models"))
+	if ok then
+		return shape_client_bulk(result)
+	elseif type(result) == "table" and result.result then
+		shape_client_bulk(result.result)
+	end
+	error(result, 0)
+end
+
+-- ---- sessions and cursors ----
+
+function operations.endSession(_, session)
+	session:endSession()
+end
+
+function operations.getSnapshotTime(_, session)
+	return session:getSnapshotTime()
+end
+
+function operations.close(_, object)
+	object:close()
+end
+
+function operations.iterateUntilDocumentOrError(_, cursor)
+	return cursor:hasNext() and cursor:next() or nil
+end
+
+-- At most one getMore.
+function operations.iterateOnce(_, cursor)
+	return cursor:tryNext()
+end
+
+return operations

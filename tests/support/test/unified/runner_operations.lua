@@ -1,0 +1,171 @@
+-- The operations that the unified test format has for the test runner itself: fail points, waiting, and looking at what
+-- the driver holds.
+local bson = require "bson"
+local check = require "test.unified.check"
+local entities = require "test.unified.entities"
+local match = require "test.unified.match"
+local skip = require "test.unified.skip"
+local skynet = require "skynet"
+local test = require "test"
+
+local operations = {}
+
+local plain = match.plain
+
+local missing = {
+	targetedFailPoint = "transactions", assertSessionTransactionState = "transactions",
+	assertSessionPinned = "transactions", assertSessionUnpinned = "transactions", loop = "operations without an end",
+}
+
+for name, what in pairs(missing) do
+	operations[name] = function()
+		skip(what)
+	end
+end
+
+function operations.failPoint(run, _, a)
+	run.target:fail_point(a.failPoint)
+end
+
+function operations.createEntities(run, _, a)
+	entities.create(run, a.entities)
+end
+
+-- ---- events ----
+
+function operations.waitForEvent(run, _, a)
+	test.eventually("the event " .. tostring(next(match.fields(a.event))), 20, function()
+		return check.count(run, a.client, a.event) >= plain(a.count)
+	end)
+end
+
+function operations.assertEventCount(run, _, a)
+	test.equal(check.count(run, a.client, a.event), plain(a.count), "events " .. tostring(next(match.fields(a.event))))
+end
+
+function operations.assertNumberConnectionsCheckedOut(run, _, a)
+	test.equal(run.events[a.client].out, plain(a.connections), "connections checked out")
+end
+
+-- ---- threads ----
+
+function operations.runOnThread(run, _, a)
+	local thread = run.entities[a.thread]
+	table.insert(thread.work, function()
+		run:operation(a.operation)
+	end)
+end
+
+function operations.waitForThread(run, _, a)
+	local thread = run.entities[a.thread]
+	test.eventually(a.thread .. " is done", 20, function()
+		return not thread.busy and #thread.work == 0
+	end)
+	if thread.err then
+		error(thread.err, 0)
+	end
+end
+
+function operations.wait(_, _, a)
+	skynet.sleep(plain(a.ms) // 10)
+end
+
+-- ---- topology ----
+
+function operations.recordTopologyDescription(run, _, a)
+	run.entities[a.id] = run.entities[a.client]._core.topology.description
+end
+
+function operations.assertTopologyType(run, _, a)
+	test.equal(run.entities[a.topologyDescription].type, a.topologyType)
+end
+
+local function primary_of(description)
+	for address, server in pairs(description.servers) do
+		if server.type == "RSPrimary" then
+			return address
+		end
+	end
+	return nil
+end
+
+function operations.waitForPrimaryChange(run, _, a)
+	local before = primary_of(run.entities[a.priorTopologyDescription])
+	test.eventually("another primary", 20, function()
+		local now = primary_of(run.entities[a.client]._core.topology.description)
+		return now ~= nil and now ~= before
+	end)
+end
+
+-- ---- sessions ----
+
+local function last_two(run, client)
+	local seen = {}
+	for _, event in ipairs(run.events[client].command) do
+		if event.name == "CommandStarted" then
+			seen[#seen + 1] = check.command_of(event).lsid
+		end
+	end
+	return seen[#seen - 1], seen[#seen]
+end
+
+function operations.assertSameLsidOnLastTwoCommands(run, _, a)
+	local one, two = last_two(run, a.client)
+	test.equal(one, two)
+end
+
+function operations.assertDifferentLsidOnLastTwoCommands(run, _, a)
+	local one, two = last_two(run, a.client)
+	test.different(one, two)
+end
+
+function operations.assertSessionDirty(run, _, a)
+	test.equal(run.entities[a.session].server.dirty, true, "the session is dirty")
+end
+
+function operations.assertSessionNotDirty(run, _, a)
+	test.equal(run.entities[a.session].server.dirty, nil, "the session is not dirty")
+end
+
+-- ---- what is there ----
+
+local function collection_exists(run, a)
+	return run.target.internal:database(a.databaseName):listCollectionNames({ name = a.collectionName })[1] ~= nil
+end
+
+function operations.assertCollectionExists(run, _, a)
+	test.equal(collection_exists(run, a), true, a.collectionName)
+end
+
+function operations.assertCollectionNotExists(run, _, a)
+	test.equal(collection_exists(run, a), false, a.collectionName)
+end
+
+local function index_exists(run, a)
+	local ok, names = pcall(function()
+		return run.target.internal:database(a.databaseName):collection(a.collectionName):listIndexNames()
+	end)
+	for _, name in ipairs(ok and names or {}) do
+		if name == a.indexName then
+			return true
+		end
+	end
+	return false
+end
+
+function operations.assertIndexExists(run, _, a)
+	test.equal(index_exists(run, a), true, a.indexName)
+end
+
+function operations.assertIndexNotExists(run, _, a)
+	test.equal(index_exists(run, a), false, a.indexName)
+end
+
+-- ---- an administrator's commands ----
+
+---What the runner of the older formats calls runAdminCommand.
+function operations.runAdminCommand(run, _, a)
+	run.target.internal:database("admin"):runCommand(a.command or bson.document(a.command_name, 1), {})
+end
+
+return operations

@@ -27,6 +27,8 @@ local schema = {}
 ---@field of reef.config.type|nil      what lists and maps hold
 ---@field keys reef.config.type|nil    of a map
 ---@field fields table<string, reef.config.type>|nil  of a record or a row
+---@field expected table<string, reef.config.type>|nil  those with `required` or `default`
+---@field passes nil|fun(value: any): boolean?  a quick test for good values
 ---@field open boolean|nil    other fields may be there
 ---@field key string|false|nil  the field that names a row
 ---@field refs boolean|nil    is there a `ref` in it
@@ -59,6 +61,31 @@ local function compile_fields(definition, path)
 		refs = refs or fields[name].refs
 	end
 	return fields, refs
+end
+
+-- A quick test for what most values are: good as they are. It may be false for a good one.
+local function compile_fast(spec)
+	local kind, enum = spec.kind, spec.enum
+	local min, max = spec.min or -math.huge, spec.max or math.huge
+	if spec.unique or spec.pattern then
+		return nil
+	elseif enum and scalars[kind] then
+		return kind == "string" and not (spec.min or spec.max) and function(v)
+			return enum[v] and type(v) == "string"
+		end or nil
+	elseif kind == "integer" then
+		return function(v)
+			return math.type(v) == "integer" and v >= min and v <= max
+		end
+	elseif kind == "number" then
+		return function(v)
+			return type(v) == "number" and v >= min and v <= max
+		end
+	elseif kind == "string" and not (spec.min or spec.max) then
+		return function(v)
+			return type(v) == "string"
+		end
+	end
 end
 
 local structures = { list = true, map = true, record = true, rows = true }
@@ -122,11 +149,16 @@ function compile_type(definition, path)
 		local refs
 		result.fields, refs = compile_fields(definition[result.kind], path)
 		result.refs = result.refs or refs
+		result.expected = {}
+		for name, field in pairs(result.fields) do
+			result.expected[name] = (field.required or field.default ~= nil) and field or nil
+		end
 		if result.kind == "rows" and result.key and not result.fields[result.key] then
 			fail(path, ("the key '%s' is none of the rows' fields"):format(tostring(result.key)))
 		end
 	end
 	result.refs = result.refs or result.of and result.of.refs or false
+	result.passes = compile_fast(result)
 	if result.default ~= nil then
 		local check = schema.checker()
 		check:value(result, result.default, {})
@@ -350,27 +382,26 @@ function checker:record(spec, value, path)
 		return value
 	end
 	local depth, fields = #path + 1, spec.fields
-	for name, field in pairs(fields) do
-		local v = value[name]
-		if v ~= nil then
+	for name, v in next, value do
+		local field = fields[name]
+		if field and not (field.passes and field.passes(v)) then
 			path[depth] = name
 			value[name] = self:value(field, v, path)
-		elseif field.default ~= nil then
-			value[name] = field.default
-		elseif field.required and not self.silent[name] then
 			path[depth] = nil
-			self:problem(path, ("%s '%s' is missing"):format(self.csv and "column" or "field", name))
+		elseif not field and not spec.open and not self.csv then
+			path[depth] = name
+			self:problem(path, "there is no such field in the schema")
+			path[depth] = nil
 		end
 	end
-	path[depth] = nil
-	if not spec.open and not self.csv then
-		for name in pairs(value) do
-			if not fields[name] then
-				path[depth] = name
-				self:problem(path, "there is no such field in the schema")
+	for name, field in next, spec.expected do
+		if value[name] == nil then
+			if field.default ~= nil then
+				value[name] = field.default
+			elseif not self.silent[name] then
+				self:problem(path, ("%s '%s' is missing"):format(self.csv and "column" or "field", name))
 			end
 		end
-		path[depth] = nil
 	end
 	return value
 end

@@ -65,7 +65,7 @@ test.case("never a wrong reply in many numbered documents through a bad link", {
 	direct.db.c:insertMany(docs)
 	local target = { host = "127.0.0.1", port = proxy.port, timeoutMS = 10000 }
 	local list = callers(16, target, { size = 4 })
-	proxy:set { cut = 40000, delay = { 8000, 5 }, split = 70 }
+	proxy:set { cut = 400 * each, delay = { 80 * each, 5 }, split = 70 }
 	local answered = 0
 	for i, result in ipairs(ask_all(list, function(i)
 		return "find", each, (i - 1) * each + 1

@@ -1,6 +1,6 @@
 -- timeout: 300
--- Ten thousand versions of shared tables and as many publications of sheets: the memory is as it was before. REEF_SOAK says
--- how many.
+-- Ten thousand versions of shared tables and as many publications of sheets: the memory is as it was before. REEF_SOAK
+-- says how many.
 local skynet = require "skynet"
 local memory = require "skynet.memory"
 local sharetable = require "skynet.sharetable"

@@ -86,7 +86,7 @@ end
 
 ---What there is, and who holds it. `bytes` and `versions` count every version once; `mapped` is all the memory that the
 ---process has mapped for tables, code and whatever loads are under way.
----@return table stat { bytes=, versions=, mapped=, names = { [name] = list of { version=, bytes=, current=, readers= } }
+---@return table { bytes=, versions=, mapped=, names = { [name] = list of { version=, bytes=, current=, readers= } }
 ---}, where readers is a list of { address=, left=, pinned_by= }
 function sharetable.stat()
 	local records, mapped = core.stat()

@@ -47,6 +47,16 @@ static bool share_string(struct reef_freeze *freeze, TString **s) {
 	return *s == NULL || (*s = reef_freeze_string(freeze, *s, true)) != NULL;
 }
 
+static bool make_function(struct reef_freeze *freeze, Proto *code) {
+	LClosure *f = reef_freeze_alloc(freeze, (size_t)sizeLclosure(0));
+	if (f == NULL)
+		return false;
+	reef_freeze_mark(freeze, obj2gco(f), LUA_VLCL);
+	f->p = code;
+	code->gclist = obj2gco(f);
+	return true;
+}
+
 static bool fill(struct reef_freeze *freeze, const Proto *source, Proto *copy) {
 	*copy = *source;
 	copy->gclist = NULL;
@@ -80,7 +90,7 @@ static bool fill(struct reef_freeze *freeze, const Proto *source, Proto *copy) {
 			return false;
 	}
 	reef_freeze_mark(freeze, obj2gco(copy), LUA_VPROTO);
-	return true;
+	return !freeze->ready_functions || copy->sizeupvalues > 0 || make_function(freeze, copy);
 }
 
 bool reef_freeze_run_codes(struct reef_freeze *freeze) {

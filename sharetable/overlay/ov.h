@@ -11,6 +11,7 @@
  *   luaV_finishfastset     refuse to overwrite a field of a shared table
  *   luaH_set, luaH_setint, luaH_finishset (ov_ltable.c), lua_setmetatable (ov_lapi.c)   refuse the rest
  *   luaH_next              (ov_ltable.c) a traversal goes on from the key's content
+ *   pushclosure            (ov_lvm.c) functions without upvalues are as shared as their code
  *   internshrstr           (ov_lstring.c) new strings that are pooled identifiers are taken from the pool
  */
 #ifndef REEF_OV_H
@@ -62,6 +63,10 @@
 #define REEF_SHARED_BIT 0x80
 #define REEF_SHARED_MARK cast_byte(REEF_SHARED_BIT | bitmask(BLACKBIT) | G_OLD)
 #define reef_is_shared(o) ((o)->marked & REEF_SHARED_BIT)
+
+/* The function that shared code without upvalues has ready for all VMs, or NULL. It is kept where collectors would link a
+ * prototype into their lists, which they never do with a shared one. */
+#define reef_closure_of(p) ((p)->gclist == NULL ? NULL : gco2lcl((p)->gclist))
 
 /* Raise: `key` (may be NULL: the metatable) of shared table `t` was about to be written. The second finds the key that
  * belongs to a value's place. */

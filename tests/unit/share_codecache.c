@@ -109,6 +109,58 @@ static void modes_decide_whether_the_cache_is_used_and_filled(void **state) {
 	reef_codecache_clear();
 }
 
+static const void *global_address(lua_State *L, const char *name) {
+	lua_getglobal(L, name);
+	const void *p = lua_topointer(L, -1);
+	lua_pop(L, 1);
+	return p;
+}
+
+static void functions_without_upvalues_are_as_shared_as_their_code(void **state) {
+	(void)state;
+	write_file("functions.lua",
+			   "local n = 0\n"
+			   "function plain(a, ...) return a, select and 1, ... end\n"
+			   "plain = function(a, ...) local function inner(x) return x * 2 end return inner(a), ... end\n"
+			   "function counts() n = n + 1 return n end\n"
+			   "function make() return function(x) return { x } end end\n"
+			   "return 1");
+	lua_State *a = new_vm(), *b = new_vm();
+	run_cached(a, "functions.lua");
+	run_cached(b, "functions.lua");
+	assert_ptr_equal(global_address(a, "plain"), global_address(b, "plain"));
+	assert_ptr_not_equal(global_address(a, "counts"), global_address(b, "counts"));
+	lua_close(new_vm());
+	static const char check[] =
+			"assert(plain(21, 'x') == 42 and select(2, plain(1, 'x')) == 'x' and counts() == 1)\n"
+			"assert(make()(5)[1] == 5 and make()(6)[1] == 6 and not pcall(plain, {}))\n"
+			"assert(debug.getinfo(plain, 'S').linedefined == 3 and debug.getupvalue(plain, 1) == nil)\n"
+			"assert(not debug.setupvalue(plain, 1, 5) and load(string.dump(plain))(4) == 8)\n"
+			"local weak = setmetatable({ [plain] = 1, [make()] = 2 }, { __mode = 'k' })\n"
+			"local co = coroutine.wrap(plain) assert(co(4) == 8)\n"
+			"for _, mode in ipairs { 'generational', 'incremental' } do\n"
+			"	collectgarbage(mode) collectgarbage() collectgarbage()\n"
+			"	assert(plain(3) == 6 and weak[plain] == 1 and make()(7)[1] == 7)\n"
+			"end\n";
+	run(a, check);
+	assert_int_equal(reef_codecache_evict(path_of("functions.lua")), 1);
+	reef_vm_close(a);
+	run(b, check); /* the last VM that uses the version keeps it */
+	char why[200];
+	lua_getglobal(b, "plain");
+	lua_createtable(b, 0, 1);
+	lua_insert(b, -2);
+	lua_setfield(b, -2, "f");
+	struct reef_snapshot *s = reef_snapshot_table(b, -1, "functions", why, sizeof(why));
+	assert_non_null(s);
+	reef_vm_close(b);
+	assert_int_equal(stat_now().versions, 0);
+	b = new_vm();
+	run_on(b, s, "local t = ... collectgarbage() assert(t.f(2, 3) == 4)");
+	lua_close(b);
+	reef_snapshot_delete(s);
+}
+
 static void errors_are_those_of_stock_lua_and_are_not_cached(void **state) {
 	(void)state;
 	lua_State *L = new_vm();
@@ -204,6 +256,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(a_file_is_read_once_until_it_is_evicted),
 			cmocka_unit_test(modes_decide_whether_the_cache_is_used_and_filled),
+			cmocka_unit_test(functions_without_upvalues_are_as_shared_as_their_code),
 			cmocka_unit_test(errors_are_those_of_stock_lua_and_are_not_cached),
 			cmocka_unit_test(globals_are_the_vms_own),
 			cmocka_unit_test(vms_come_and_go_while_files_are_evicted),

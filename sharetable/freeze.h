@@ -30,7 +30,7 @@ struct reef_freeze {
 	} * codes; /* found, to be filled */
 	size_t code_count, code_capacity;
 	bool ready_functions; /* code without upvalues gets a function that all VMs use */
-	char *why; /* the message for the caller: why this cannot be shared */
+	char *why;            /* the message for the caller: why this cannot be shared */
 	size_t why_size;
 };
 

@@ -1,6 +1,6 @@
 -- timeout: 300
--- Eight services read on all workers, with full collections and with generational ones, while another publishes a thousand
--- versions. The pages of shared tables are read-only all the time, so a write ends the process.
+-- Eight services read on all workers, with full collections and with generational ones, while another publishes a
+-- thousand versions. The pages of shared tables are read-only all the time, so a write ends the process.
 local skynet = require "skynet"
 local sharetable = require "skynet.sharetable"
 local sheets = require "reef.datasheet"

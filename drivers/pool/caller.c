@@ -66,6 +66,7 @@ void reef_pool_call_refused(struct reef_pool_call *call, const char *bytes, size
 	} else {
 		if (n == sizeof(not_begun) - 1 && memcmp(bytes, not_begun, n) == 0)
 			failure.outcome = "not sent";
+		*call->client->ready = false;
 		failure.code = "closed";
 		failure.why = "the pool's service has ended";
 	}

@@ -75,6 +75,15 @@ function command.STAT(key)
 	return list
 end
 
+-- A pool says that it ends.
+function command.GONE(address)
+	for key, entry in pairs(entries) do
+		if entry.address == address then
+			entries[key] = nil
+		end
+	end
+end
+
 function command.SET(key, options)
 	skynet.call(pool_of(key), "lua", "SET", options)
 end

@@ -26,15 +26,16 @@ local function now()
 	return skynet.hpc() / 1e9
 end
 
--- Words of the pool's service that mean the same as others in the driver.
-local codes = { closed = "network", connect = "network" }
-
 local function new_raw(self)
-	local raw = core.client(function(code, outcome, command, waited, why, in_flight, _, queued)
+	local raw
+	raw = core.client(function(code, outcome, command, waited, why, in_flight, _, queued)
 		-- Its service is about to go; another takes its place.
 		self.over = self.over or code == "ended"
+		if code == "connect" or (code == "closed" and raw:ready()) then
+			code = "network"
+		end
 		return errors.new({
-			code = codes[code] or code, outcome = outcome, host = "mongo " .. self.address, command = command,
+			code = code, outcome = outcome, host = "mongo " .. self.address, command = command,
 			waited = waited, in_flight = in_flight, queued = queued,
 		}, why)
 	end)

@@ -310,6 +310,8 @@ local function drain()
 end
 
 local function finish()
+	-- Whoever asks for the pool from now on gets another.
+	skynet.call(skynet.uniqueservice "reef_pools", "lua", "GONE", skynet.self())
 	drain()
 	skynet.timeout(0, skynet.exit)
 end

@@ -338,7 +338,7 @@ function client:learn(op, reply)
 end
 
 -- Errors that come from before the server.
-local blameless = { overload = true, ended = true, auth = true }
+local blameless = { overload = true, ended = true, closed = true, auth = true }
 
 -- What an error says about its server goes to the topology.
 function client:report(address, entry, err, reply)

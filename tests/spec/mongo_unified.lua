@@ -9,6 +9,13 @@ local target = require "test.target"
 local test = require "test"
 local unified = require "test.unified"
 
+-- Suites whose other files have tests of their own.
+local OTHERS = {
+	auth = true, ["bson-corpus"] = true, ["connection-monitoring-and-pooling"] = true, ["connection-string"] = true,
+	["max-staleness"] = true, ["read-write-concern"] = true, ["server-discovery-and-monitoring"] = true,
+	["server-selection"] = true, ["uri-options"] = true,
+}
+
 -- What FerretDB answers otherwise than the server that the suites are for.
 local FERRETDB = {
 	["crud/unified/aggregate-merge-errorResponse"] = "has no $merge and says so by another code",
@@ -137,13 +144,20 @@ if spec.root then
 end
 for _, suite in ipairs(spec.suites()) do
 	spec.files(suite, function(name, _, text)
-		local file = unified.decode(text)
-		for _, case in ipairs(file and file.tests or {}) do
-			local entry = { file = file, case = case, name = name }
-			entry.title = ("%s: %s"):format(entry.name, case.description or "")
-			cases[#cases + 1] = entry
-			test.case(entry.title, function()
-				report(entry)
+		local files = unified.decode(text)
+		for _, file in ipairs(files) do
+			for _, case in ipairs(file.tests) do
+				local entry = { file = file, case = case, name = name }
+				entry.title = ("%s: %s"):format(entry.name, case.description or "")
+				cases[#cases + 1] = entry
+				test.case(entry.title, function()
+					report(entry)
+				end)
+			end
+		end
+		if not files[1] and not OTHERS[suite] then
+			test.case(name .. ": all of it", function()
+				test.skip "a format of its own"
 			end)
 		end
 	end)

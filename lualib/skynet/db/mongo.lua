@@ -14,6 +14,7 @@ local collection_methods = require "skynet.db.mongo.collection"
 local core_client = require "skynet.db.mongo.client"
 local crud = require "skynet.db.mongo.crud"
 local database_methods = require "skynet.db.mongo.database"
+local scram = require "skynet.db.mongo.scram"
 local scopes = require "skynet.db.mongo.settings"
 local skynet = require "skynet"
 local uri = require "skynet.db.mongo.uri"
@@ -50,23 +51,15 @@ local function refuse_unsupported(parsed)
 	end
 end
 
-local function check_mechanism(name)
-	if name and name ~= "SCRAM-SHA-1" and name ~= "SCRAM-SHA-256" then
-		error(("mongo: the authentication mechanism %s is not supported"):format(name), 0)
-	end
-	return name
-end
-
 local function credentials_of_uri(parsed)
-	if not parsed.username then
-		check_mechanism(parsed.options.authMechanism)
-		return nil
+	local credentials = parsed.credential
+	local mechanism = credentials and credentials.mechanism
+	if mechanism and not scram.known(mechanism) then
+		error(("mongo: the authentication mechanism %s is not supported"):format(mechanism), 0)
+	elseif credentials then
+		credentials.password = credentials.password or ""
 	end
-	return {
-		username = parsed.username, password = parsed.password or "",
-		source = parsed.options.authSource or parsed.database or "admin",
-		mechanism = check_mechanism(parsed.options.authMechanism),
-	}
+	return credentials
 end
 
 local function credentials_of_conf(conf)
@@ -74,7 +67,9 @@ local function credentials_of_conf(conf)
 		return nil
 	end
 	local mechanism
-	if conf.authmod then
+	if conf.authmod == "mongodb_cr" then
+		error("mongo: authmod mongodb_cr is not supported: servers have not had it since MongoDB 4.0", 0)
+	elseif conf.authmod then
 		mechanism = mechanisms[conf.authmod]
 		assert(mechanism, "Invalid authmod: " .. tostring(conf.authmod))
 	end

@@ -5,6 +5,7 @@
 local bson = require "bson"
 local check = require "test.unified.check"
 local entities = require "test.unified.entities"
+local legacy = require "test.legacy"
 local match = require "test.unified.match"
 local operations = require "test.unified.operations"
 local requirements = require "test.unified.requirements"
@@ -122,13 +123,20 @@ function unified.run(target, file, case)
 	check.outcome(run, case.outcome)
 end
 
----A file of the format, decoded; nil if the text is none.
+---The files of the format that a text stands for: itself, or those that one of an older format becomes. Nothing if the
+---text is neither.
 ---@param text string
----@return table|nil
+---@return table[] decoded exactly
 function unified.decode(text)
-	local ok, object = pcall(bson.from_json, text)
-	local file = ok and bson.decode_exact(object)
-	return file and type(file.tests) == "table" and file.schemaVersion and file or nil
+	local ok, file = pcall(function()
+		return bson.decode_exact(bson.from_json(text))
+	end)
+	if not ok or type(file.tests) ~= "table" then
+		return {}
+	elseif file.schemaVersion then
+		return { file }
+	end
+	return legacy.is(file) and legacy.convert(file) or {}
 end
 
 return unified

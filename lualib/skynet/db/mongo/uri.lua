@@ -3,6 +3,8 @@
 -- By the specifications "Connection String" and "URI Options". What is malformed raises; an option that is unknown, or
 -- whose value makes no sense, is left out and named in `warnings`. Texts of errors never repeat the string itself: it
 -- holds a password.
+local credential = require "skynet.db.mongo.credential"
+
 local uri = {}
 
 ---@class mongo.host
@@ -18,6 +20,7 @@ local uri = {}
 ---@field database string|nil
 ---@field options table by their names as the specification writes them
 ---@field warnings string[]
+---@field credential mongo.credential|nil
 
 local function fail(format, ...)
 	error("Invalid MongoDB connection string: " .. format:format(...), 0)
@@ -75,14 +78,6 @@ local function one_of(...)
 	end
 end
 
-local function list_value(text)
-	local list = {}
-	for word in text:gmatch "[^,]+" do
-		list[#list + 1] = word
-	end
-	return list
-end
-
 -- key:value,key:value; a value may contain colons.
 local function pairs_value(text)
 	local map = {}
@@ -113,15 +108,40 @@ local function w_value(text)
 	return n or text
 end
 
+local function mechanism_value(text)
+	if credential.known(text) then
+		return text
+	end
+	return nil, "not a mechanism"
+end
+
+local compressors = { snappy = true, zlib = true, zstd = true }
+
+-- Those that are none are left out, and only a list without any is wrong.
+local function compressors_value(text)
+	local list, unknown = {}, nil
+	for word in text:gmatch "[^,]+" do
+		if compressors[word] then
+			list[#list + 1] = word
+		else
+			unknown = word
+		end
+	end
+	if not list[1] then
+		return nil, ("no such compressor: '%s'"):format(unknown)
+	end
+	return list
+end
+
 local milliseconds = integer_value(0)
 
 -- Name as the specification writes it, reader.
 local definitions = {
 	{ "appName", text_value },
-	{ "authMechanism", text_value },
+	{ "authMechanism", mechanism_value },
 	{ "authMechanismProperties", properties_value },
 	{ "authSource", text_value },
-	{ "compressors", list_value },
+	{ "compressors", compressors_value },
 	{ "connectTimeoutMS", milliseconds },
 	{ "directConnection", boolean_value },
 	{ "enableOverloadRetargeting", boolean_value },
@@ -209,6 +229,8 @@ local function read_option(result, key, value)
 		result.options[name] = list
 	elseif name == "tls" and result.options.tls ~= nil and result.options.tls ~= parsed then
 		fail "tls and ssl contradict each other"
+	elseif result.options[name] ~= nil and name:find "^proxy" then
+		fail("%s is given more than once", name)
 	elseif result.options[name] ~= nil and name ~= "tls" and not result.old[lower] then
 		warnings[#warnings + 1] = ("option '%s' given more than once, the first counts"):format(name)
 	else
@@ -241,13 +263,19 @@ local exclusive = {
 	{ "tlsDisableCertificateRevocationCheck", "tlsDisableOCSPEndpointCheck" },
 }
 
-local function check_together(o)
+local function check_together(o, srv)
+	if o.w == 0 and o.journal then
+		fail "journal with unacknowledged writes (w=0)"
+	end
 	for _, pair in ipairs(exclusive) do
 		if o[pair[1]] ~= nil and o[pair[2]] ~= nil then
 			fail("%s and %s exclude each other", pair[1], pair[2])
 		end
 	end
-	if not o.proxyHost and (o.proxyPort or o.proxyUsername or o.proxyPassword) then
+	if srv then
+		-- What is missing may come from the name server.
+		return
+	elseif not o.proxyHost and (o.proxyPort or o.proxyUsername or o.proxyPassword) then
 		fail "proxy options without proxyHost"
 	elseif (o.proxyUsername == nil) ~= (o.proxyPassword == nil) then
 		fail "proxyUsername and proxyPassword need each other"
@@ -374,9 +402,14 @@ function uri.parse(text)
 		end
 	end
 	read_options(result, query or "")
-	check_together(result.options)
+	check_together(result.options, result.srv)
 	check_topology(result)
 	result.old = nil
+	local ok, made = pcall(credential.of, result)
+	if not ok then
+		fail("%s", made)
+	end
+	result.credential = made
 	return result
 end
 

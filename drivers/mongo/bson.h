@@ -84,7 +84,7 @@ const char *reef_bson_check(const uint8_t *data, size_t size, int depth);
 /* ---- Lua values (encode.c, decode.c) ---- */
 
 enum reef_bson_flags {
-	REEF_BSON_EXACT = 1, /* keep what Lua would lose: key order, int64 that would fit an int32; refuse duplicate keys */
+	REEF_BSON_EXACT = 1,   /* keep what Lua would lose: key order, int64s that fit an int32; refuse duplicate keys */
 	REEF_BSON_BATCHES = 2, /* of a cursor's reply: its batch becomes an object, see batch.h */
 };
 

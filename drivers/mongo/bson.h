@@ -92,6 +92,8 @@ enum reef_bson_flags {
 void reef_bson_encode(lua_State *L, int index, struct reef_writer *w);
 /* Appends the values first, first + 1 .. last as alternating keys and values of one document. */
 void reef_bson_encode_pairs(lua_State *L, int first, int last, struct reef_writer *w);
+/* The same from the list at `index`. */
+void reef_bson_encode_list(lua_State *L, int index, struct reef_writer *w);
 /* Appends an element with the Lua value at `index`. */
 void reef_bson_encode_element(lua_State *L, const char *key, size_t key_size, int index, struct reef_writer *w);
 /* Pushes the table for the document. Raises with the path of what cannot be read. */

@@ -476,6 +476,19 @@ void reef_bson_encode_element(lua_State *L, const char *key, size_t key_size, in
 	value(&e, lua_absindex(L, index));
 }
 
+/* A key at -2 and its value at -1, the n-th pair of an ordered dict. */
+static void listed_pair(struct encoder *e, int n) {
+	lua_State *L = e->L;
+	int type = lua_type(L, -2);
+	if (type != LUA_TSTRING && type != LUA_TNUMBER) {
+		luaL_error(L, "Invalid ordered dict: key %d is a %s", n, luaL_typename(L, -2));
+	}
+	size_t size;
+	const char *key = lua_tolstring(L, -2, &size);
+	check_key(e, key, size);
+	value(e, lua_gettop(L));
+}
+
 void reef_bson_encode_pairs(lua_State *L, int first, int last, struct reef_writer *w) {
 	struct encoder e;
 	start(&e, L, w);
@@ -484,13 +497,27 @@ void reef_bson_encode_pairs(lua_State *L, int first, int last, struct reef_write
 	}
 	size_t offset = begin(&e);
 	for (int i = first; i < last; i += 2) {
-		if (lua_type(L, i) != LUA_TSTRING && lua_type(L, i) != LUA_TNUMBER) {
-			luaL_error(L, "Invalid ordered dict: key %d is a %s", (i - first) / 2 + 1, luaL_typename(L, i));
-		}
-		size_t size;
-		const char *key = lua_tolstring(L, i, &size);
-		check_key(&e, key, size);
-		value(&e, i + 1);
+		lua_pushvalue(L, i);
+		lua_pushvalue(L, i + 1);
+		listed_pair(&e, (i - first) / 2 + 1);
+		lua_pop(L, 2);
+	}
+	end(&e, offset);
+}
+
+void reef_bson_encode_list(lua_State *L, int index, struct reef_writer *w) {
+	struct encoder e;
+	start(&e, L, w);
+	int n = (int)lua_rawlen(L, index);
+	if (n % 2 != 0) {
+		luaL_error(L, "Invalid ordered dict");
+	}
+	size_t offset = begin(&e);
+	for (int i = 1; i < n; i += 2) {
+		lua_rawgeti(L, index, i);
+		lua_rawgeti(L, index, i + 1);
+		listed_pair(&e, i / 2 + 1);
+		lua_pop(L, 2);
 	}
 	end(&e, offset);
 }

@@ -5,7 +5,7 @@
  *                                                              target of reef.tls
  *   c:request(seconds, flags, command, identifier, documents, body...) -> reply | nil, error     waits
  *       flags: "" or some of "x" exact values, "b" a cursor's batch as object (batch.h), "e" exhaust allowed
- *       body: one document, or keys and values in turn
+ *       body: one document, or keys and values in turn, or a list of such
  *       identifier, documents: nil, or a section of documents (a list or a batch) beside the body
  *   c:send(command, identifier, documents, body...)        no reply is asked for; true: accepted
  *   c:receive(seconds) -> reply | nil, error               the next reply of a stream; waits

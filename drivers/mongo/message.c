@@ -60,10 +60,19 @@ static void write_sequence(lua_State *L, struct reef_writer *w, int index) {
 	reef_put32(w->data + start, (uint32_t)(w->size - start));
 }
 
+/* Does the table begin with a name? */
+static bool is_list(lua_State *L, int index) {
+	bool named = lua_istable(L, index) && lua_rawgeti(L, index, 1) == LUA_TSTRING;
+	lua_settop(L, index);
+	return named;
+}
+
 void reef_mongo_write_sections(lua_State *L, struct reef_writer *w, int index) {
 	int top = lua_gettop(L);
 	add(L, w, 1)[0] = 0;
-	if (top == index + 2) {
+	if (top == index + 2 && is_list(L, top)) {
+		reef_bson_encode_list(L, top, w);
+	} else if (top == index + 2) {
 		reef_bson_encode(L, top, w);
 	} else {
 		reef_bson_encode_pairs(L, index + 2, top, w);

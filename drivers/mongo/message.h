@@ -21,8 +21,9 @@
 /* A number for a request: 1 .. 2^31 - 1, again from 1 behind that; unique in the process among the last two billion. */
 int32_t reef_mongo_next_id(void);
 
-/* Appends what is behind the header, from the arguments at `index` and behind: identifier, documents, body. Raises, with
- * anything in the writer, when a value cannot be sent. */
+/* Appends what is behind the header, from the arguments at `index` and behind: identifier, documents, body (one document,
+ * a list of keys and values in turn, or such without the list). Raises, with anything in the writer, when a value cannot
+ * be sent. */
 void reef_mongo_write_sections(lua_State *L, struct reef_writer *w, int index);
 
 /* "" or some of "x" exact values, "b" batches as objects, "e" exhaust allowed: flags of the message, and of the decoder. */

@@ -236,7 +236,7 @@ end
 ---@param options mongo.session_options|nil
 ---@return mongo.session
 function client_methods:startSession(options)
-	return self._core.sessions:take(self._core.topology.description.logicalSessionTimeoutMinutes, false, options)
+	return self._core.sessions:take(self._core.topology.description.logicalSessionTimeoutMinutes, options)
 end
 
 ---@param options { filter: table|nil, nameOnly: boolean|nil, authorizedDatabases: boolean|nil, comment: any,

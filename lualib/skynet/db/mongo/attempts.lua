@@ -31,12 +31,19 @@ local function knows_numbers(server)
 	return server.type ~= "Standalone" and server.logicalSessionTimeoutMinutes ~= nil
 end
 
+---What an operation has taken, to be given back when it is over, however it ends.
+---@class mongo.loan
+---@field session mongo.session|nil
+---@field number integer|nil of a write, the same for all attempts
+---@field connections mongo.pool|nil
+---@field connection mongo.pooled|nil taken from there
+
 ---Lends a session to an operation that has none, and numbers a write that may come again: called when there is a
----connection to send it on. What `loan` holds is given back when the operation is over.
+---connection to send it on.
 ---@param client mongo.core_client
 ---@param server mongo.server
 ---@param op mongo.command
----@param loan { session: mongo.session|nil, number: integer|nil }
+---@param loan mongo.loan
 ---@return integer|nil number
 function attempts.prepare(client, server, op, loan)
 	if op.unacknowledged then
@@ -44,7 +51,7 @@ function attempts.prepare(client, server, op, loan)
 	end
 	local minutes = server.logicalSessionTimeoutMinutes
 	if not op.session and minutes then
-		op.session = client.sessions:take(minutes, true)
+		op.session = client.sessions:lend(minutes)
 		loan.session = op.session
 	end
 	if op.write and op.retry and client.retry_writes and op.session and knows_numbers(server) then
@@ -54,6 +61,9 @@ function attempts.prepare(client, server, op, loan)
 end
 
 local loan_meta = { __close = function(loan)
+	if loan.connection then
+		loan.connections:check_in(loan.connection)
+	end
 	if loan.session then
 		loan.session:endSession()
 	end
@@ -105,11 +115,11 @@ local function server_for(client, op, avoid, last)
 		end
 		return server
 	end
-	local operation = { name = op.name, write = op.write, preference = op.preference, avoid = avoid }
 	if not last then
-		return client:select(operation, op.deadline)
+		return client:select(op, op.deadline)
 	end
-	local ok, server = pcall(client.select, client, operation, op.deadline)
+	op.avoid = avoid
+	local ok, server = pcall(client.select, client, op, op.deadline)
 	if not ok or (op.write and op.retry and not knows_numbers(server)) then
 		error(last, 0)
 	end
@@ -131,7 +141,7 @@ function attempts.execute(client, op)
 	if op.session then
 		op.session:check(client, op)
 	end
-	local loan <close> = setmetatable({}, loan_meta)
+	local loan <close> = setmetatable({ session = nil, connections = nil, connection = nil }, loan_meta)
 	local first, first_reply, avoid
 	for attempt = 1, 2 do
 		local server = server_for(client, op, avoid, first)

@@ -53,6 +53,21 @@ end
 ---@field unacknowledged boolean|nil
 ---@field least_wire integer|nil as in mongo.command
 
+-- One message with the statements from `first` on that `batch` has encoded; all of them if there is none.
+local function write(client, b, batch, first, last)
+	local body = { b.kind, b.collection, "ordered", b.ordered ~= false }
+	for i, value in ipairs(b.extra or {}) do
+		body[4 + i] = value
+	end
+	local whole = first == 1 and last == #b.statements
+	return client:execute {
+		db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind], batch = batch,
+		documents = whole and b.statements or table.move(b.statements, first, last, 1, {}),
+		write = true, retry = repeatable(b.kind, b.statements), session = b.session, deadline = b.deadline,
+		unacknowledged = b.unacknowledged, least_wire = b.least_wire,
+	}
+end
+
 ---Writes; answers one reply as if the server had taken all in one message, and the error it reports.
 ---@param client mongo.core_client
 ---@param b mongo.bulk
@@ -61,20 +76,16 @@ end
 function bulk.run(client, b)
 	if #b.statements == 0 then
 		error(("mongo: nothing to %s"):format(b.kind), 0)
+	elseif #b.statements == 1 and not b.unacknowledged then
+		local reply, err = write(client, b, nil, 1, 1)
+		return reply, err
 	end
 	local ordered = b.ordered ~= false
 	local total, first = { ok = 1, n = 0 }, 1
 	local host, labels
 	repeat
 		local batch, next_first = core.batch(b.statements, first, MOST_BYTES, MOST_WRITES)
-		local body = { b.kind, b.collection, "ordered", ordered }
-		table.move(b.extra or {}, 1, #(b.extra or {}), #body + 1, body)
-		local ok, reply, err, address = pcall(client.execute, client, {
-			db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind],
-			documents = table.move(b.statements, first, next_first - 1, 1, {}), batch = batch,
-			write = true, retry = repeatable(b.kind, b.statements), session = b.session, deadline = b.deadline,
-			unacknowledged = b.unacknowledged, least_wire = b.least_wire,
-		})
+		local ok, reply, err, address = pcall(write, client, b, batch, first, next_first - 1)
 		if not ok then
 			if errors.is(reply) and first > 1 then
 				reply.partial = total

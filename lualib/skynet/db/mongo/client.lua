@@ -306,8 +306,8 @@ end
 
 -- The body as this server is to get it.
 function client:complete(op, server, number)
-	local body = table.move(op.body, 1, #op.body, 1, {})
-	append(body, "$db", op.db)
+	local body, n = table.move(op.body, 1, #op.body, 1, {}), #op.body
+	body[n + 1], body[n + 2] = "$db", op.db
 	local cluster_time = self.cluster_time
 	if op.session then
 		op.session:decorate(body, op, server, number)
@@ -361,13 +361,11 @@ local function pool_error(server, op, err)
 end
 
 function client:start_event(op, server, entry, body)
-	if self.on_event then
-		self.last_request = self.last_request + 1
-		self:emit("CommandStarted", {
-			commandName = op.name, databaseName = op.db, address = server.address, connectionId = entry.id,
-			requestId = self.last_request, command = body, identifier = op.identifier, documents = op.documents,
-		})
-	end
+	self.last_request = self.last_request + 1
+	self:emit("CommandStarted", {
+		commandName = op.name, databaseName = op.db, address = server.address, connectionId = entry.id,
+		requestId = self.last_request, command = body, identifier = op.identifier, documents = op.documents,
+	})
 	return self.last_request
 end
 
@@ -393,17 +391,11 @@ local function whole(reply)
 end
 
 function client:end_event(op, server, request_id, started, reply, err)
-	if self.on_event then
-		self:emit(err and "CommandFailed" or "CommandSucceeded", {
-			commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
-			duration = now() - started, reply = whole(reply), failure = err,
-		})
-	end
+	self:emit(err and "CommandFailed" or "CommandSucceeded", {
+		commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
+		duration = now() - started, reply = whole(reply), failure = err,
+	})
 end
-
-local check_in_on_close = { __close = function(guard)
-	guard[1]:check_in(guard[2])
-end }
 
 ---What the server is to be told if this service ends: a number for `revoke`, or nil where that cannot be arranged.
 ---@param address string
@@ -420,7 +412,7 @@ function client:revoke(address, number)
 	end
 end
 
----@param loan table see attempts.prepare
+---@param loan mongo.loan
 ---@return table|nil reply
 ---@return mongo.error|nil
 function client:attempt(server, op, loan)
@@ -429,38 +421,39 @@ function client:attempt(server, op, loan)
 	if not entry then
 		return nil, pool_error(server, op, err)
 	end
-	local _ <close> = setmetatable({ connections, entry }, check_in_on_close)
+	loan.connections, loan.connection = connections, entry
 	local body = self:complete(op, server, attempts.prepare(self, server, op, loan))
 	if op.session and connections.will and not op.session.server.will then
 		op.session.server.will = connections:will("endSessions", bson.array { op.session.lsid }, "$db", "admin")
 	end
 	local started = now()
-	local request_id = self:start_event(op, server, entry, body)
+	local request_id = self.on_event and self:start_event(op, server, entry, body)
 	local raw = entry.connection.raw
-	if op.unacknowledged then
-		local ok
-		ok, err = raw:send(op.name, op.identifier, op.batch or op.documents, table.unpack(body))
-		self:end_event(op, server, request_id, started, ok and { ok = 1 } or nil, err)
-		return ok and { ok = 1 } or nil, err
-	end
 	local reply
-	local decoding = op.batches and (op.exact and "xb" or "b") or op.exact and "x" or ""
-	reply, err = raw:request(op.deadline - now(), decoding, op.name, op.identifier,
-		op.batch or op.documents, table.unpack(body))
+	if op.unacknowledged then
+		reply, err = raw:send(op.name, op.identifier, op.batch or op.documents, body)
+		reply = reply and { ok = 1 }
+	else
+		local decoding = op.batches and (op.exact and "xb" or "b") or op.exact and "x" or ""
+		reply, err = raw:request(op.deadline - started, decoding, op.name, op.identifier, op.batch or op.documents, body)
+	end
 	if not reply then
 		self:report(server.address, entry, err)
 		if op.session then
 			op.session:mark_dirty()
 		end
-		self:end_event(op, server, request_id, started, nil, err)
-		return nil, err
+	else
+		self:learn(op, reply)
+		if reply.ok ~= 1 or reply.writeConcernError then
+			self:report(server.address, entry, nil, reply)
+		end
+		err = errors.from_reply(reply, server.address, op.name)
 	end
-	self:learn(op, reply)
-	if reply.ok ~= 1 or reply.writeConcernError then
-		self:report(server.address, entry, nil, reply)
+	if self.on_event then
+		self:end_event(op, server, request_id, started, reply, not (reply and reply.ok == 1) and err or nil)
 	end
-	err = errors.from_reply(reply, server.address, op.name)
-	self:end_event(op, server, request_id, started, reply, reply.ok ~= 1 and err or nil)
+	loan.connection = nil
+	connections:check_in(entry)
 	return reply, err
 end
 

@@ -180,11 +180,18 @@ end
 
 ---The first document that matches, or nil.
 function collection:findOne(query, projection)
-	local one = cursor.find(self:core(), self.database.name, self.name, {
-		filter = query or {}, projection = projection, limit = 1, singleBatch = true,
-		readConcern = self:settings().read_concern,
-	}, self:read_options())
-	return one:hasNext() and one:next() or nil
+	local settings = self:settings()
+	local body = { "find", self.name, "filter", query or {}, "limit", 1, "singleBatch", true }
+	if projection then
+		body[9], body[10] = "projection", projection
+	end
+	if settings.read_concern then
+		body[#body + 1], body[#body + 2] = "readConcern", settings.read_concern
+	end
+	return cursor.first(self:core(), {
+		db = self.database.name, name = "find", body = body, retry = true, preference = settings.read_preference,
+		exact = settings.exact, batches = true,
+	})
 end
 
 function collection:findAndModify(doc)

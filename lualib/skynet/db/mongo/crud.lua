@@ -60,7 +60,7 @@ local function has_hint(statements)
 	return false
 end
 
--- The reply of a write; raises what went wrong with the reply in `err.partial`.
+-- The reply of a write, and whether it comes from the server; raises what went wrong with the reply in `err.partial`.
 local function write(self, kind, statements, options)
 	local extra, unacknowledged = write_extra(self, options)
 	local reply, err = bulk.run(self:core(), {
@@ -73,16 +73,15 @@ local function write(self, kind, statements, options)
 		err.partial = reply
 		error(err, 0)
 	end
-	reply.acknowledged = not unacknowledged
-	return reply
+	return reply, not unacknowledged
 end
 
 -- ---- insert ----
 
 ---@return { acknowledged: boolean, insertedId: any }
 function crud:insertOne(doc, options)
-	local reply = write(self, "insert", { prepare(doc) }, options or {})
-	return { acknowledged = reply.acknowledged, insertedId = doc._id }
+	local _, acknowledged = write(self, "insert", { prepare(doc) }, options or {})
+	return { acknowledged = acknowledged, insertedId = doc._id }
 end
 
 ---@return { acknowledged: boolean, insertedCount: integer, insertedIds: any[] }
@@ -91,8 +90,8 @@ function crud:insertMany(docs, options)
 	for i, doc in ipairs(docs) do
 		ids[i] = prepare(doc)._id
 	end
-	local reply = write(self, "insert", docs, options or {})
-	return { acknowledged = reply.acknowledged, insertedCount = reply.n, insertedIds = ids }
+	local reply, acknowledged = write(self, "insert", docs, options or {})
+	return { acknowledged = acknowledged, insertedCount = reply.n, insertedIds = ids }
 end
 
 -- ---- update ----
@@ -112,9 +111,9 @@ local function update_statement(filter, update, options, multi)
 	return statement
 end
 
-local function update_result(reply)
+local function update_result(reply, acknowledged)
 	local upserted = reply.upserted or {}
-	if not reply.acknowledged then
+	if not acknowledged then
 		return { acknowledged = false }
 	end
 	return {
@@ -151,8 +150,8 @@ local function delete_statement(filter, options, limit)
 	return statement
 end
 
-local function delete_result(reply)
-	return { acknowledged = reply.acknowledged, deletedCount = reply.acknowledged and reply.n or nil }
+local function delete_result(reply, acknowledged)
+	return { acknowledged = acknowledged, deletedCount = acknowledged and reply.n or nil }
 end
 
 ---@return { deletedCount: integer }

@@ -57,7 +57,7 @@ end
 function cursor:borrow()
 	local minutes = self.client.topology.description.logicalSessionTimeoutMinutes
 	if not self.options.session and minutes then
-		self.borrowed = self.client.sessions:take(minutes, true)
+		self.borrowed = self.client.sessions:lend(minutes)
 	end
 	return self.options.session or self.borrowed
 end
@@ -128,11 +128,13 @@ function cursor:get_more()
 	self:take_batch(reply.cursor, reply.cursor.nextBatch)
 end
 
-function cursor:unreadable(why)
+local function unreadable(address, command, why)
+	return errors.new({ code = "protocol", outcome = "maybe applied", host = "mongo " .. address, command = command }, why)
+end
+
+function cursor:fail(why)
 	self:close()
-	error(errors.new({
-		code = "protocol", outcome = "maybe applied", host = "mongo " .. self.address, command = self.command,
-	}, why), 0)
+	error(unreadable(self.address, self.command, why), 0)
 end
 
 ---Is there another document? Gets batches as needed.
@@ -157,7 +159,7 @@ function cursor:next()
 	end
 	self.checked = false
 	local document, why = self.batch:next()
-	return document or self:unreadable(why)
+	return document or self:fail(why)
 end
 
 ---The next document, or nil if there is none after asking the server at most once.
@@ -182,7 +184,7 @@ function cursor:each()
 			if document then
 				return document
 			elseif why then
-				self:unreadable(why)
+				self:fail(why)
 			end
 		end
 		return self:hasNext() and self:next() or nil
@@ -372,6 +374,21 @@ function M.aggregate(client, db, collection, pipeline, settings, options)
 		client = client, db = db, collection = collection, pipeline = table.move(pipeline, 1, #pipeline, 1, {}),
 		settings = settings, options = options, writes = writes(pipeline) or nil,
 	}, aggregate_meta)
+end
+
+---The first document of the batch that a command answers with, or nil: no cursor is needed when there cannot be more.
+---@param op mongo.command
+---@return table|nil
+function M.first(client, op)
+	local reply, err, address = client:execute(op)
+	if err then
+		error(err, 0)
+	end
+	local document, why = reply.cursor.firstBatch:next()
+	if why then
+		error(unreadable(address, op.name, why), 0)
+	end
+	return document
 end
 
 -- Of a command that answers with a cursor and is not one of the above: listCollections, listIndexes.

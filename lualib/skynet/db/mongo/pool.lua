@@ -149,7 +149,8 @@ end
 function pool:take_idle()
 	local idle = self.idle
 	while idle[1] do
-		local entry = table.remove(idle)
+		local entry = idle[#idle]
+		idle[#idle] = nil
 		local reason = self:perished(entry)
 		if not reason then
 			return entry
@@ -248,6 +249,17 @@ end
 ---@return mongo.pooled|nil
 ---@return table|nil err { code=, reason=, why= } or what `connect` said
 function pool:check_out(seconds)
+	local unheard = not self.hooks.on_event and self.state == "ready" and self.head > self.tail
+	local entry = unheard and self:take_idle()
+	if entry then
+		self.in_use[entry] = true
+		return entry
+	end
+	return self:obtain(seconds)
+end
+
+-- The same, told in events, with all that may come between.
+function pool:obtain(seconds)
 	local started = now()
 	self:emit "ConnectionCheckOutStarted"
 	local _, refusal = self:unusable(started)
@@ -317,13 +329,17 @@ end
 ---@param entry mongo.pooled
 function pool:check_in(entry)
 	self.in_use[entry] = nil
-	self:emit("ConnectionCheckedIn", { connectionId = entry.id })
+	if self.hooks.on_event then
+		self:emit("ConnectionCheckedIn", { connectionId = entry.id })
+	end
 	local reason = self.state == "closed" and "poolClosed" or self:perished(entry)
 	if reason then
 		self:discard(entry, reason)
 		return
 	end
-	entry.used = now()
+	if self.options.maxIdleTimeMS > 0 then
+		entry.used = now()
+	end
 	self.idle[#self.idle + 1] = entry
 	self:serve()
 end

@@ -39,31 +39,58 @@ function session.new_pool()
 	return setmetatable({}, pool)
 end
 
-local function expired(server, timeout)
-	return timeout ~= nil and minutes() - server.used >= timeout - 1
+-- A session that was not used since then is nearly forgotten.
+local function oldest(timeout)
+	return timeout and minutes() - timeout + 1 or -math.huge
 end
 
+---A session that a user asks for.
 ---@param timeout integer|nil of the topology, minutes
----@param implicit boolean
 ---@param options mongo.session_options|nil
 ---@return mongo.session
-function pool:take(timeout, implicit, options)
+function pool:take(timeout, options)
 	options = options or {}
 	if options.snapshot and options.causalConsistency then
 		error("mongo: a session is causally consistent or has a snapshot, not both", 0)
 	elseif options.snapshotTime and not options.snapshot then
 		error("mongo: snapshotTime needs a session with snapshot = true", 0)
 	end
-	local server
-	repeat
-		server = table.remove(self)
-	until not server or not expired(server, timeout)
-	server = server or { lsid = { id = bson.uuid() }, txnNumber = 0, used = minutes() }
+	local server = self:take_server(timeout)
 	return setmetatable({
-		server = server, lsid = server.lsid, pool = self, timeout = timeout, implicit = implicit, options = options,
-		causal = not implicit and not options.snapshot and options.causalConsistency ~= false,
+		server = server, lsid = server.lsid, pool = self, timeout = timeout, implicit = false, options = options,
+		causal = not options.snapshot and options.causalConsistency ~= false,
 		snapshot_time = options.snapshotTime,
 	}, session)
+end
+
+---The newest of those that wait for use, or a new one.
+function pool:take_server(timeout)
+	local limit, n = oldest(timeout), #self
+	while n > 0 do
+		local server = self[n]
+		self[n] = nil
+		if server.used > limit then
+			return server
+		end
+		n = n - 1
+	end
+	return { lsid = { id = bson.uuid() }, txnNumber = 0, used = minutes() }
+end
+
+local NO_OPTIONS = {}
+
+---A session for one operation that was given none. Nobody else sees it, so that it is used again as it is.
+---@param timeout integer|nil of the topology, minutes
+---@return mongo.session
+function pool:lend(timeout)
+	local server = self:take_server(timeout)
+	local lent = server.lent
+	if not lent then
+		lent = setmetatable({ lsid = server.lsid, pool = self, implicit = true, options = NO_OPTIONS, causal = false }, session)
+		server.lent = lent
+	end
+	lent.server, lent.timeout = server, timeout
+	return lent
 end
 
 ---All ids that wait for use, at most `n`, for endSessions.
@@ -230,10 +257,11 @@ function session:endSession()
 		return
 	end
 	self.server = nil
-	while ids[1] and expired(ids[1], self.timeout) do
+	local limit = oldest(self.timeout)
+	while ids[1] and ids[1].used <= limit do
 		table.remove(ids, 1)
 	end
-	if not server.dirty and not expired(server, self.timeout) then
+	if not server.dirty and server.used > limit then
 		ids[#ids + 1] = server
 	end
 end

@@ -86,7 +86,9 @@ function pool:lend(timeout)
 	local server = self:take_server(timeout)
 	local lent = server.lent
 	if not lent then
-		lent = setmetatable({ lsid = server.lsid, pool = self, implicit = true, options = NO_OPTIONS, causal = false }, session)
+		lent = setmetatable({
+			lsid = server.lsid, pool = self, implicit = true, options = NO_OPTIONS, causal = false,
+		}, session)
 		server.lent = lent
 	end
 	lent.server, lent.timeout = server, timeout

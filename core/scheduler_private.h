@@ -18,6 +18,7 @@ struct reef_worker {
 	_Alignas(64) _Atomic(struct reef_service *) next;
 	unsigned hand_overs;    /* how often in a row `next` was preferred */
 	uint32_t slices;        /* that this worker has run */
+	unsigned looking;       /* slices for which it goes on to look ahead */
 	uint64_t surplus_since; /* cycle counter when the queue was last seen empty */
 	uint64_t last_poll;     /* cycle counter */
 	struct reef_deferred *deferred, **deferred_tail;

@@ -38,6 +38,7 @@ struct reef_service {
 	atomic_bool endless;
 	atomic_bool lazy;
 	uint32_t slice_cycles; /* moving average of the length of a slice */
+	uint32_t last_slice;   /* number of the worker's slice that ran it last */
 	reef_callback callback;
 	void *callback_ud;
 	void (*turn_end)(struct reef_service *service, void *ud);

@@ -17,9 +17,8 @@
 #define REEF_WARM_LINES 60 /* at most; a Redis reply through a pool wants some 50 */
 
 struct reef_warm {
-	uint32_t slice; /* number of the worker's slice that ran the service last */
-	uint8_t noted;  /* cold slices since the lines were noted */
-	uint8_t hot;    /* slices in a row that were not cold */
+	uint8_t noted; /* cold slices since the lines were noted */
+	uint8_t hot;   /* slices in a row that were not cold */
 	uint16_t count;
 	int32_t line[REEF_WARM_LINES]; /* distance from this struct, in lines */
 };

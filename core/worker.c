@@ -24,6 +24,7 @@
 #define RECLAIM_AT 64     /* retired objects */
 #define COLD 512          /* slices of others after which nothing of a service is left in the cache */
 #define HOT 64            /* slices in a row that are not cold, after which nothing is fetched for a service any more */
+#define LOOKING 64        /* slices after a cold one for which the worker looks ahead */
 #define NOTE_EVERY 16     /* cold slices; what a service works with seldom changes */
 #define NEAR 3            /* places in the queue: whose memory is fetched, */
 #define FAR 8             /* and whose notes about it are */
@@ -58,24 +59,25 @@ static void handle(struct reef_service *service, struct reef_message *m) {
 /* Fetches what the next ones in the queue will want while others run: see warm.h. */
 static void look_ahead(struct reef_worker *worker) {
 	const struct reef_service *near = reef_run_queue_peek(&worker->queue, NEAR);
-	if (near == NULL)
-		return;
 	const char *far = (const char *)reef_run_queue_peek(&worker->queue, FAR);
+	worker->looking--;
+	if (near)
+		reef_warm_fetch(&near->warm);
 	for (size_t at = 0; far && at < sizeof(struct reef_service); at += REEF_LINE)
 		__builtin_prefetch(far + at, 0, 2);
-	reef_warm_fetch(&near->warm);
 }
 
 /* At the end of a slice, before the service may run elsewhere. */
 static void note_warm(struct reef_worker *worker, struct reef_service *service) {
 	struct reef_warm *warm = &service->warm;
-	bool cold = worker->slices - warm->slice > COLD;
-	warm->slice = worker->slices;
+	bool cold = worker->slices - service->last_slice > COLD;
+	service->last_slice = worker->slices;
 	if (!cold) {
-		if (warm->count > 0 && ++warm->hot == HOT)
+		if (worker->looking > 0 && warm->count > 0 && ++warm->hot == HOT)
 			__atomic_store_n(&warm->count, 0, __ATOMIC_RELAXED);
 		return;
 	}
+	worker->looking = LOOKING;
 	warm->hot = 0;
 	if (service->module->warm && (warm->count == 0 || ++warm->noted >= NOTE_EVERY)) {
 		warm->noted = 0;
@@ -92,7 +94,8 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 	reef_slice_set_current(service);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
 	worker->slices++;
-	look_ahead(worker);
+	if (worker->looking > 0)
+		look_ahead(worker);
 	for (;;) {
 		struct reef_message *m = reef_service_pop(service);
 		if (m == NULL) {

@@ -20,5 +20,6 @@ void reef_sharetable_setup(void) {
 	reef_host_set_hooks(&hooks);
 	reef_host_preload("skynet.codecache", reef_codecache_open);
 	reef_host_preload("reef.sharetable", reef_sharetable_open);
+	reef_host_preload("reef.box", reef_box_open);
 	reef_host_preload("skynet.stm", reef_stm_open);
 }

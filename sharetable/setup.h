@@ -11,6 +11,8 @@ void reef_share_library_names(void);
 
 /* The Lua module reef.sharetable. */
 int reef_sharetable_open(lua_State *L);
+/* The Lua module reef.box. */
+int reef_box_open(lua_State *L);
 /* The Lua module skynet.stm. */
 int reef_stm_open(lua_State *L);
 /* After an update that could not let go of an old version: tries again after each of the VM's collections. */

@@ -2,6 +2,7 @@ local skynet = require "skynet"
 local test = require "test"
 local datasheet = require "reef.datasheet"
 local sharedata = require "skynet.sharedata"
+local sharetable = require "skynet.sharetable"
 local stm = require "skynet.stm"
 
 test.case("data come from tables, sources and files, with arguments", function()
@@ -93,6 +94,94 @@ test.case("a block has one writer, and readers see the newest once", function()
 	collectgarbage()
 	test.equal({ skynet.call(run, "lua", READ) }, { false }, "the writer is gone")
 	test.equal({ reader(print) }, { false })
+end)
+
+test.case("boxes are counted by hand, and objects go over when theirs is dirty", function()
+	local corelib = require "skynet.sharedata.corelib"
+	local host = corelib.host
+	local before = sharetable.stat().mapped
+	local old = host.new { a = 1, list = { 1, 2, { deep = "x\0y" } }, gone = { 1 } }
+	test.equal(host.getref(old), 0)
+	local obj = corelib.box(old)
+	test.equal(host.getref(old), 1)
+	local list, deep, gone = obj.list, obj.list[3], obj.gone
+	test.equal({ obj.a, #list, deep.deep, obj.none, obj[nil], rawequal(list, obj.list) }, { 1, 3, "x\0y", nil, nil, true })
+	local keys = {}
+	for k, v in pairs(obj) do
+		keys[#keys + 1] = k .. type(v)
+	end
+	table.sort(keys)
+	test.equal(keys, { "anumber", "gonetable", "listtable" })
+	local n = 0
+	for i, v in ipairs(list) do
+		n = n + i + (type(v) == "table" and 10 or v)
+	end
+	test.equal({ n, (corelib.next(gone)) }, { 19, 1 })
+	test.raises("Error newindex, the key %[.list.x%]", function() list.x = 1 end)
+	test.raises("Invalid key", function() return list[1.5] end)
+	test.equal(corelib.copy(old, "list"), { 1, 2, { deep = "x\0y" } })
+	test.equal({ corelib.copy(old, "list", 3, "deep"), corelib.copy(old, "a", "b") }, { "x\0y" })
+	local new = host.new { a = 2, list = { 5, 6, { deep = "z" }, 7 } }
+	corelib.update(obj, new)
+	test.equal(obj.a, 1, "only if it is dirty")
+	host.markdirty(old)
+	corelib.update(obj, new)
+	test.equal({ host.getref(old), host.getref(new) }, { 0, 1 })
+	host.delete(old)
+	corelib.flush(obj)
+	test.equal({ obj.a, #list, deep.deep, rawequal(obj.list[3], deep) }, { 2, 4, "z", true })
+	test.raises("The key %[.gone%] doesn't exist after update", function() return gone[1] end)
+	host.delete(new)
+	test.equal(obj.list[4], 7, "who counts on it keeps it")
+	obj, list, deep, gone = nil, nil, nil, nil -- luacheck: ignore
+	collectgarbage()
+	collectgarbage()
+	test.equal(sharetable.stat().mapped, before)
+	test.raises("cannot share a Lua function", host.new, { f = function() return before end })
+end)
+
+test.case("a record is written by one service and read by others, as the schema says", function()
+	local sharemap = require "skynet.sharemap"
+	local path = test.dir .. "/map.sproto"
+	local function schema(text)
+		local file = assert(io.open(path, "w"))
+		file:write(text)
+		file:close()
+		sharemap.register(path)
+	end
+	test.raises("no schema", sharemap.writer, "Agent")
+	test.raises("none.sproto", sharemap.register, test.dir .. "/none.sproto")
+	test.raises("map.sproto:2: the field's tag expected", schema, ".A {\n x : string }")
+	test.raises("A.x: there is no type 'B'", schema, ".A { x 1 : B }")
+	schema [[
+		.Agent { # who plays
+			.Place { x 0 : integer  y 1 : double }
+			name 1 : string
+			at 2 : Place
+			friends 3 : *Friend(id)
+			tags 4 : *string
+			alive 5 : boolean
+		}
+		.Friend { id 0 : integer  name 1 : string }
+	]]
+	test.raises("there is no type 'Nobody'", sharemap.writer, "Nobody")
+	local w = sharemap.writer("Agent", { name = "a", at = { x = 1, y = 0.5 }, unknown = 5 })
+	local run = test.service "share_reader"
+	skynet.call(run, "lua", 'R = require "skynet.sharemap".reader("Agent", ...)', w:copy())
+	local READ = "return R.name, R.at and R.at.y, R.tags, R.friends, R.alive, R.unknown"
+	test.equal({ skynet.call(run, "lua", READ) }, { "a", 0.5 })
+	w.name, w.at, w.tags, w.alive = "b", nil, { "x", "y" }, false
+	w.friends = { [7] = { id = 7, name = "seven" } }
+	test.equal(skynet.call(run, "lua", "return R:update()"), false)
+	w:commit()
+	w.name = "c"
+	w:commit()
+	test.equal(skynet.call(run, "lua", "return R:update()"), true)
+	test.equal({ skynet.call(run, "lua", READ) }, { "c", nil, { "x", "y" }, { [7] = { id = 7, name = "seven" } }, false })
+	test.raises("cannot be assigned", skynet.call, run, "lua", "R.name = 1")
+	w.at = { x = "west" }
+	test.raises("Agent.at.x is a string, not a integer", w.commit, w)
+	test.equal(skynet.call(run, "lua", "return R:update()"), false)
 end)
 
 test.run()

@@ -1,5 +1,6 @@
 -- The arena: deals points, starts the players, changes the configuration and kills Redis while they play, shows how it
 -- goes, and adds everything up at the end.
+local config = require "reef.config"
 local datasheet = require "reef.datasheet"
 local items = require "items"
 local ledger = require "ledger"
@@ -13,6 +14,7 @@ local tally = require "tally"
 
 local PLAYERS = math.tointeger(tonumber(os.getenv "ARENA_PLAYERS"))
 local SECONDS = tonumber(os.getenv "ARENA_SECONDS")
+local DIR = os.getenv "ARENA_DIR"
 local VERSIONS = 10
 local terminal = os.getenv "ARENA_TERMINAL" == "yes"
 
@@ -75,7 +77,7 @@ local function play(players, db)
 		local part = (now() - since) / SECONDS
 		if is_due(events.versions - 1, VERSIONS - 1, part) then
 			events.versions = events.versions + 1
-			datasheet.publish { items = items.make(events.versions) }
+			items.edit(DIR, events.versions)
 		end
 		if not events.killed and part > 0.45 then
 			kill_redis(db, events)
@@ -115,8 +117,20 @@ local function audit(book, counted)
 	return { moves = moves, right = right }
 end
 
+-- Until the last version of the file has been noticed.
+local function wait_for_items(version)
+	local sheet = datasheet.query "items"
+	for _ = 1, 500 do
+		if sheet.version == version then
+			break
+		end
+		skynet.sleep(2)
+	end
+end
+
 local function main()
-	datasheet.publish { items = items.make(1) }
+	items.edit(DIR, 1)
+	local watcher = assert(config.watch(DIR .. "/data", { quiet = 0.05 }))
 	local db = pool.redis(os.getenv "ARENA_REDIS", { size = 4, errors = "object" })
 	local gaps = 0
 	local w = pool.watch(os.getenv "ARENA_REDIS", { gap = function()
@@ -137,6 +151,7 @@ local function main()
 
 	local cpu = os.clock()
 	local events = play(players, db)
+	wait_for_items(events.versions)
 	for _, player in ipairs(players) do
 		skynet.send(player, "lua", "stop")
 	end
@@ -153,7 +168,9 @@ local function main()
 	local right = report.table {
 		players = PLAYERS, sum = sum, events = events, dealt = dealt, counted = counted, stat = pool.stat(db), cpu = cpu,
 		kib = kib, heard = heard.n, gaps = gaps, ledger = book and audit(book, counted),
+		publications = watcher:stat().version,
 	}
+	watcher:stop()
 	w:disconnect()
 	db:disconnect()
 	return right

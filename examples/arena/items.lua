@@ -1,14 +1,22 @@
--- What is played with: configuration that changes while it is used. `version` is in all rows, so that whoever reads a
--- row beside the version of the whole can see that both are of the same edition.
+-- What is played with: a file of configuration that is edited while they play. `version` is in all rows, so that whoever
+-- reads a row beside the version of the whole can see that both are of the same edition.
 local items = { KINDS = 20 }
 
+---Writes the file as it shall be from now on.
+---@param dir string
 ---@param version integer
-function items.make(version)
-	local all = { version = version }
+function items.edit(dir, version)
+	local lines = { ("return {\n\tversion = %d,"):format(version) }
 	for i = 1, items.KINDS do
-		all[i] = { name = "weapon " .. i, stake = 10 + i + version % 5, version = version }
+		lines[#lines + 1] = ('\t{ name = "weapon %d", stake = %d, version = %d },'):format(i, 10 + i + version % 5, version)
 	end
-	return all
+	lines[#lines + 1] = "}\n"
+	-- Beside the directory that is watched, and moved there when it is complete.
+	local new = dir .. "/items.new"
+	local file = assert(io.open(new, "w"))
+	assert(file:write(table.concat(lines, "\n")))
+	assert(file:close())
+	assert(os.rename(new, dir .. "/data/items.lua"))
 end
 
 return items

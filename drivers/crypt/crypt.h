@@ -17,5 +17,6 @@ int reef_open_digest(lua_State *L);
 void reef_crypt_register_encodings(lua_State *L);
 void reef_crypt_register_des(lua_State *L);
 void reef_crypt_register_login(lua_State *L);
+int reef_crypt_saslprep(lua_State *L);
 
 #endif

@@ -118,8 +118,13 @@ static int digest_equal(lua_State *L) {
 
 int reef_open_digest(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"sum", digest_sum},       {"hmac", digest_hmac},   {"pbkdf2", digest_pbkdf2},
-			{"random", digest_random}, {"equal", digest_equal}, {NULL, NULL},
+			{"sum", digest_sum},
+			{"hmac", digest_hmac},
+			{"pbkdf2", digest_pbkdf2},
+			{"random", digest_random},
+			{"equal", digest_equal},
+			{"saslprep", reef_crypt_saslprep},
+			{NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -33,7 +33,17 @@ test.case("a wrong password is an error that says so and does not repeat it", fu
 		test.equal(err.code, "auth")
 		test.equal(tostring(err):find("hunter2", 1, true), nil)
 	end
-	test.raises("not supported", mongo.client, server:uri "authMechanism=MONGODB-X509")
+	test.raises("not supported", mongo.client, server:uri "authMechanism=PLAIN")
+end)
+
+test.case("a password beyond ASCII logs in, however its characters were composed", function()
+	local server = mongo_server.start { username = "user", password = "p\u{E9}ncil\u{2168}" }
+	for _, password in ipairs { "p\u{E9}ncil\u{2168}", "pe\u{301}ncilIX", "p\u{E9}n\u{AD}cilIX" } do
+		works { host = server.host, port = server.port, username = "user", password = password, authmod = "scram_sha256" }
+	end
+	test.raises("login", mongo.client, {
+		host = server.host, port = server.port, username = "user", password = "pencilIX", authmod = "scram_sha256",
+	})
 end)
 
 test.case("without logging in the server refuses, and after db:auth it does not", function()

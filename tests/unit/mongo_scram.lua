@@ -1,4 +1,5 @@
 -- SCRAM: the conversations of RFC 5802 and RFC 7677, and servers that lie.
+local digest = require "reef.digest"
 local scram = require "skynet.db.mongo.scram"
 local test = require "test"
 
@@ -23,6 +24,28 @@ test.case("SCRAM-SHA-1 proves knowledge of the server's digest of the password",
 	local answer = c:step "r=fyko+d2lbbFgONRv9qkxdawLHo+Vgk7qvUOKUwuWLIWg4l/9SraGMHEE,s=rQ9ZY3MntBeuP3E1TDVC4w==,i=10000"
 	test.equal(answer, "c=biws,r=fyko+d2lbbFgONRv9qkxdawLHo+Vgk7qvUOKUwuWLIWg4l/9SraGMHEE,p=MC2T8BvbmWRckDw8oWl5IVghwCY=")
 	test.equal(c:step "v=UMWeI25JD1yNYZRMpZ4VHvhZ9e0=", "")
+end)
+
+test.case("passwords are prepared as RFC 4013 has it", function()
+	local examples = {
+		{ "I\u{AD}X", "IX" }, { "user", "user" }, { "USER", "USER" }, { "\u{AA}", "a" }, { "\u{2168}", "IX" },
+		{ "a\u{A0}b", "a b" }, { "e\u{301}", "\u{E9}" }, { "\u{1100}\u{1161}", "\u{AC00}" }, { "", "" },
+		{ "\u{6C34}\u{2168}", "\u{6C34}IX" }, { "\u{627}\u{31}\u{628}", "\u{627}\u{31}\u{628}" },
+		{ "\u{FDFA}", "\u{635}\u{644}\u{649} \u{627}\u{644}\u{644}\u{647} \u{639}\u{644}\u{64A}\u{647} "
+			.. "\u{648}\u{633}\u{644}\u{645}" },
+	}
+	for _, example in ipairs(examples) do
+		test.equal(digest.saslprep(example[1]), example[2])
+	end
+	local refused = {
+		{ "\7", "control" }, { "a\0b", "control" }, { "\u{627}\u{31}", "directions" }, { "\u{627}a", "directions" },
+		{ "\u{E000}", "prohibited" }, { "\u{1F600}", "Unicode 3.2" }, { "\xff", "UTF%-8" }, { ("x"):rep(5000), "longer" },
+	}
+	for _, example in ipairs(refused) do
+		local prepared, why = digest.saslprep(example[1])
+		test.equal(prepared, nil)
+		test.matches(why, example[2])
+	end
 end)
 
 test.case("names are escaped", function()

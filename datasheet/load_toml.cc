@@ -17,6 +17,7 @@ struct broken_assertion {};
 #define TOML_UNRELEASED_FEATURES 0
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <string_view>
@@ -30,14 +31,44 @@ extern "C" {
 /* Trees are freed recursively, so names of many parts (`a.b.c.d = 1`) must not become deep ones. */
 static const size_t max_dots = 1000;
 
-/* Returns the first byte of a line with more dots than a name may have, in one run of what names are made of. */
-static const char *too_many_dots(std::string_view text) {
-	size_t dots = 0;
-	for (const char &c : text) {
-		if (c == '\n' || c == '=' || c == ',' || c == '#' || c == '{' || c == '[')
+/* Returns the index behind the string that begins at i: it ends with the same quote, or three of them, which further two
+ * may follow that belong to it. One that has no end ends with its line. */
+static size_t skip_string(std::string_view text, size_t i) {
+	const char quote = text[i];
+	const char three[] = {quote, quote, quote};
+	const std::string_view long_quote(three, sizeof three);
+	const bool is_long = text.substr(i, 3) == long_quote;
+	i += is_long ? 3 : 1;
+	while (i < text.size() && (is_long ? text.substr(i, 3) != long_quote : text[i] != quote && text[i] != '\n'))
+		i += text[i] == '\\' && quote == '"' ? 2 : 1;
+	i += is_long ? 3 : 1;
+	for (int k = 0; is_long && k < 2 && i < text.size() && text[i] == quote; k++)
+		i++;
+	return std::min(i, text.size());
+}
+
+/* Looks at what is outside of strings and comments for what toml++ cannot stand: names with too many dots, and anything
+ * but ASCII, which is never right there and sends its tables of Unicode astray. NULL: there is nothing. */
+static const char *find_unbearable(std::string_view text, const char **why) {
+	size_t i = 0, dots = 0;
+	while (i < text.size()) {
+		const char c = text[i];
+		if (c == '"' || c == '\'') {
+			i = skip_string(text, i);
+			continue;
+		} else if (c == '#') {
+			i = std::min(text.find('\n', i), text.size());
+			continue;
+		} else if (static_cast<unsigned char>(c) >= 0x80) {
+			*why = "names with letters beyond ASCII are written in quotes";
+			return &text[i];
+		} else if (c == '\n' || c == '=' || c == ',' || c == '{' || c == '[') {
 			dots = 0;
-		else if (c == '.' && ++dots > max_dots)
-			return &c;
+		} else if (c == '.' && ++dots > max_dots) {
+			*why = "a name has more than 1000 parts";
+			return &text[i];
+		}
+		i++;
 	}
 	return nullptr;
 }
@@ -223,14 +254,15 @@ static int with_tree(lua_State *L, std::string_view text, lua_CFunction work, in
 	return lua_pcall(L, 1 + arguments, results, 0);
 }
 
-static bool is_shallow(lua_State *L, std::string_view text) {
-	const char *dot = too_many_dots(text);
-	if (dot == nullptr)
+/* False: there is something in it that toml++ cannot stand, and a problem was added to the table at index 2. */
+static bool is_bearable(lua_State *L, std::string_view text) {
+	const char *why = nullptr, *at = find_unbearable(text, &why);
+	if (at == nullptr)
 		return true;
 	reef_place place;
 	reef_place_init(&place, text.data());
-	reef_place_move(&place, dot);
-	lua_pushfstring(L, "a name has more than %d parts", static_cast<int>(max_dots));
+	reef_place_move(&place, at);
+	lua_pushstring(L, why);
 	reef_load_problem(L, 2, place.line, place.column);
 	return false;
 }
@@ -241,7 +273,7 @@ int reef_load_toml(lua_State *L) {
 	std::string_view text(bytes, n);
 	lua_settop(L, 1);
 	lua_newtable(L);
-	int status = is_shallow(L, text) ? with_tree(L, text, push_all, 1, 1) : -1;
+	int status = is_bearable(L, text) ? with_tree(L, text, push_all, 1, 1) : -1;
 	if (status > 0)
 		return lua_error(L);
 	if (status < 0)
@@ -258,7 +290,8 @@ int reef_load_toml_places(lua_State *L) {
 	lua_settop(L, 2);
 	lua_newtable(L);
 	std::string_view text(bytes, n);
-	if (too_many_dots(text) == nullptr && with_tree(L, text, look_all, 2, 0) > 0)
+	const char *why;
+	if (find_unbearable(text, &why) == nullptr && with_tree(L, text, look_all, 2, 0) > 0)
 		return lua_error(L);
 	lua_settop(L, 3);
 	return 1;

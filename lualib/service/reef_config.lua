@@ -17,7 +17,7 @@ local one_at_a_time = queue()
 local command = {}
 local source ---@type reef.config.directory
 local watch, numbers
-local running = false
+local running, stopped = false, false
 local loop_token = {}
 local last_event
 local state = { version = 0, attempts = 0 }
@@ -126,12 +126,14 @@ local function wait_for_quiet(options)
 	end
 end
 
+-- After an event files may have changed that look the same; otherwise only what looks different is a reason to read.
 local function look(options)
 	wait_for_quiet(options)
+	local told = last_event ~= nil
 	last_event = nil
 	local sheets = source:scan()
 	watch_directories()
-	if source.signature ~= state.signature then
+	if told or source.signature ~= state.signature then
 		one_at_a_time(attempt_and_log)
 	end
 	return sheets ~= nil
@@ -196,7 +198,7 @@ function command.STAT()
 end
 
 function command.STOP()
-	running = false
+	running, stopped = false, true
 	watch:close()
 	skynet.wakeup(loop_token)
 	skynet.retpack()
@@ -208,7 +210,7 @@ skynet.register_protocol {
 	id = skynet.PTYPE_TEXT,
 	unpack = skynet.tostring,
 	dispatch = function()
-		if running then
+		if not stopped then
 			watch:read()
 			last_event = seconds()
 			skynet.wakeup(loop_token)

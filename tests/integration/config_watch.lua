@@ -268,6 +268,38 @@ test.case("a directory whose first load fails is not watched", function()
 	test.equal(datasheet.exists "a15", false)
 end)
 
+test.case("a thousand edits, every tenth a mistake, take no memory", { timeout = 120 }, function()
+	local watcher, dir = watched({ ["a17.csv"] = "id,x\n1,0\n" }, { quiet = 60, max_delay = 60 })
+	local held = datasheet.query "a17"
+	local rows = {}
+	for i = 1, 200 do
+		rows[i] = ("%d,%%d\n"):format(i)
+	end
+	local text = "id,x\n" .. table.concat(rows)
+	local values = {}
+	local function edit(from, to)
+		for n = from, to do
+			for i = 1, 200 do
+				values[i] = n + i
+			end
+			local bad = n % 10 == 0
+			write(dir .. "/a17.csv", text:format(table.unpack(values)) .. (bad and "x\n" or ""))
+			test.equal(watcher:reload() == nil, bad)
+			test.equal(held[1].x, bad and n or n + 1)
+		end
+		collectgarbage()
+		local file = assert(io.open "/proc/self/statm")
+		local pages = file:read "a":match "%d+ (%d+)"
+		file:close()
+		return tonumber(pages) * 4096
+	end
+	local before = edit(1, test.count(300))
+	local after = edit(test.count(300) + 1, test.count(1300))
+	if not test.sanitizer then
+		test.between(after - before, -1e9, 4 << 20)
+	end
+end)
+
 test.case("watching a thousand times takes no file descriptors", function()
 	local dir = test.dir .. "/often"
 	assert(process.mkdir(dir))

@@ -102,6 +102,7 @@ end)
 
 test.case("JSON, TOML and Lua become the tables that they say", function()
 	local sheets = load {
+		["a/t2.toml"] = "a = 'é.\"' # é'\n\"é\" = \"\"\"é\n\"é\\\"\"\"\"\"\nc = \"" .. ("."):rep(2000) .. "\"",
 		["a/j.json"] = '{"a":[1,2.5,"\\u00e9\\u0000"],"b":{"c":null,"d":true},"e":[],"f":{}}',
 		["a/t.toml"] = 'a = 1\nday = 1979-05-27\nat = 1979-05-27T07:32:00.5-07:30\n[[b]]\nc = "x"\n[[b]]\nc = "y"\n',
 		["a/l.lua"] = 'local t = {}\nfor i = 1, 3 do t[i] = { name = ("x"):rep(i) } end\nreturn t',
@@ -109,6 +110,7 @@ test.case("JSON, TOML and Lua become the tables that they say", function()
 	test.equal(copy(sheets["a/j"]), { a = { 1, 2.5, "é\0" }, b = { d = true }, e = {}, f = {} })
 	test.equal(copy(sheets["a/t"]),
 		{ a = 1, day = "1979-05-27", at = "1979-05-27T07:32:00.5-07:30", b = { { c = "x" }, { c = "y" } } })
+	test.equal(copy(sheets["a/t2"]), { a = 'é."', ["é"] = 'é\n"é""', c = ("."):rep(2000) })
 	test.equal(copy(sheets["a/l"]), { { name = "x" }, { name = "xx" }, { name = "xxx" } })
 end)
 
@@ -205,6 +207,8 @@ local bad = {
 	{ { ["t.toml"] = "a = 1\na = 2\n" },
 		{ "t.toml:2:5: Error while parsing key-value pair: cannot redefine existing integer 'a'" } },
 	{ { ["t.toml"] = "a = 1\n\n[?b]\nc = 1\n" }, { "t.toml:3: this line is not TOML" } },
+	{ { ["t.toml"] = "a = 'é' # é\nb = \"\"\"é\n\"é\\\"\"\"\"\"\nc = 1\n ﹿ = 1\n" },
+		{ "t.toml:5:2: names with letters beyond ASCII are written in quotes" } },
 	{ { ["t.toml"] = "a" .. (".a"):rep(2000) .. " = 1" }, { "t.toml:1:2002: a name has more than 1000 parts" } },
 	{ { ["t.lua"] = "return {\n\ta = 1\n\tb = 2\n}" }, { "t.lua:3: '}' expected (to close '{' at line 1) near 'b'" } },
 	{ { ["t.lua"] = "local t = {}\nreturn t.a.b" },

@@ -3,11 +3,11 @@
 -- What was published is not kept a second time. A file that has not changed since is not read again; when another
 -- sheet's references need it, they look at the published sheet.
 
+local checker = require "reef.config.checker"
 local datasheet = require "reef.datasheet"
 local files = require "reef.config.files"
 local new_progress = require("reef.config.progress").new
 local report = require "reef.config.report"
-local schema = require "reef.config.schema"
 local skynet = require "skynet"
 
 ---@class reef.config.known
@@ -69,18 +69,18 @@ local function target_of(documents, name, live)
 end
 
 local function check_references(document, documents, live)
-	local check = schema.checker(document.file.format == "csv")
+	local check = checker.new(document.file.format == "csv")
 	local known = {} -- what is wrong with a value is said once
 	for _, problem in ipairs(document.problems) do
-		known[schema.path_text(problem.path or {})] = true
+		known[checker.path_text(problem.path or {})] = true
 	end
-	schema.references(document.spec, document.value, {}, function(value, name, path)
+	checker.references(document.spec, document.value, {}, function(value, name, path)
 		local target = target_of(documents, name, live)
-		if target and target[value] == nil and not known[schema.path_text(path)] then
+		if target and target[value] == nil and not known[checker.path_text(path)] then
 			check:problem(path, ("%s is not a key of the sheet '%s'"):format(check:show(value), name))
 		end
 	end)
-	for name in pairs(schema.targets(document.spec)) do
+	for name in pairs(checker.targets(document.spec)) do
 		if target_of(documents, name, live) == nil then
 			table.insert(document.problems, { file = document.file.schema,
 				message = ("ref = '%s': there is no such sheet"):format(name) })
@@ -102,8 +102,8 @@ local function future(documents, live)
 end
 
 local function run_check(document, documents, limits, live)
-	local check = schema.checker()
-	local ok, err = files.call(limits, schema.check, document.spec, document.value, future(documents, live),
+	local check = checker.new()
+	local ok, err = files.call(limits, checker.run, document.spec, document.value, future(documents, live),
 		function(message, path)
 			check.problems[#check.problems + 1] = { path = path, message = message, file = document.file.path }
 		end)
@@ -126,11 +126,11 @@ end
 local function is_whole(name, spec, documents, limits)
 	local whole = true
 	if spec.check and all_good(documents) then
-		whole = files.call(limits, schema.check, spec, datasheet.query(name), future(documents, true), function()
+		whole = files.call(limits, checker.run, spec, datasheet.query(name), future(documents, true), function()
 			whole = false
 		end) and whole
 	end
-	schema.references(spec, datasheet.query(name), {}, function(value, target, _)
+	checker.references(spec, datasheet.query(name), {}, function(value, target, _)
 		local sheet = whole and target_of(documents, target, true)
 		if sheet and sheet[value] == nil then
 			whole = false
@@ -140,7 +140,7 @@ local function is_whole(name, spec, documents, limits)
 end
 
 local function depends_on(spec, changed)
-	for target in pairs(schema.targets(spec)) do
+	for target in pairs(checker.targets(spec)) do
 		if changed[target] then
 			return true
 		end

@@ -3,6 +3,7 @@
 -- One file is one sheet, named after its path without the extension: `monsters/boss.json` is `monsters/boss`. A file
 -- `monsters/boss.schema.lua` is that sheet's schema. Files that begin with a dot, and other extensions, are no data.
 
+local checker = require "reef.config.checker"
 local core = require "reef.config.core"
 local schema = require "reef.config.schema"
 
@@ -196,7 +197,7 @@ function parsers.lua(document, limits)
 	if problem then
 		return nil, { problem }
 	elseif type(value) == "table" then
-		local check = schema.checker()
+		local check = checker.new()
 		check_plain(value, check, {})
 		if check.problems[1] then
 			return nil, check.problems
@@ -254,7 +255,7 @@ end
 
 local function check_value(document)
 	local spec, file = document.spec, document.file
-	local check = schema.checker(file.format == "csv")
+	local check = checker.new(file.format == "csv")
 	local value = document.value
 	if type(value) ~= "table" then
 		check:problem({}, ("a sheet is a table, not a %s"):format(type(value)))

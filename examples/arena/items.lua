@@ -1,5 +1,5 @@
--- What is played with: a file of configuration that is edited while they play. `version` is in all rows, so that whoever
--- reads a row beside the version of the whole can see that both are of the same edition.
+-- What is played with: a file of configuration that is edited while they play. `version` is in all rows: who reads a
+-- row beside the version of the whole can see that both are of the same edition.
 local items = { KINDS = 20 }
 
 ---Writes the file as it shall be from now on.

@@ -48,8 +48,8 @@ function report.table(r)
 	local check, all = checker()
 	report.say("")
 	line("players", r.players, "%.1f KiB of memory each", r.kib / r.players)
-	line("requests", sum.requests, "%.0f a second, %.1f us of CPU each, with all that belongs to it", sum.requests / events.seconds,
-		r.cpu / sum.requests * 1e6)
+	line("requests", sum.requests, "%.0f a second, %.1f us of CPU each, with all that belongs to it",
+		sum.requests / events.seconds, r.cpu / sum.requests * 1e6)
 	line("latency", ("%.2f ms"):format(sum:percentile(0.5)), "p50; p95 %.2f ms, p99 %.2f ms", sum:percentile(0.95),
 		sum:percentile(0.99))
 	line("connections", r.stat.options.size, "for all; %d more for transactions, %d made in all", #r.stat.connections -
@@ -65,7 +65,8 @@ function report.table(r)
 	end
 	check("errors", sum.errors, sum.errors == 0, "that nothing explains")
 	check("versions of the items", events.versions, sum.version == events.versions * r.players and sum.torn == 0,
-		"of a file, published %d times; all players have seen the last, %d saw two at once", r.publications, sum.torn)
+		"of a file, published %d times; all players have seen the last, %d saw two at once", r.publications,
+		sum.torn)
 	-- Those whose reply was lost may have been heard; those around a gap may not.
 	check("announcements", sum.news, r.heard <= sum.news + sum.unsure and (r.heard >= sum.news or r.gaps > 0),
 		"%d heard; the subscriber was told of %d gap%s", r.heard, r.gaps, r.gaps == 1 and "" or "s")

@@ -41,7 +41,7 @@ local function checker()
 end
 
 ---Prints the table.
----@param r table  players, sum, events, dealt, counted, stat, cpu, kib, heard, gaps, publications, and, if there is one, ledger
+---@param r table  players, sum, events, dealt, counted, stat, cpu, kib, heard, gaps, publications, ledger (or nil)
 ---@return boolean  all that is claimed is so
 function report.table(r)
 	local sum, events, counted = r.sum, r.events, r.counted

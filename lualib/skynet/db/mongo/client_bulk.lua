@@ -160,7 +160,8 @@ local function failure(state, cause, address)
 		err = errors.new {
 			code = first.code or "unknown", outcome = state.write_errors[1] and "rejected" or "maybe applied",
 			host = "mongo " .. address, command = "bulkWrite", message = first.errmsg or "unknown error",
-			reply = state.reply,
+			kind = state.write_errors[1] and errors.kind(first.code) or not state.write_errors[1] and "write concern" or nil,
+			details = first.errInfo, reply = state.reply,
 		}
 	end
 	err.writeErrors = state.write_errors[1] and state.write_errors or nil

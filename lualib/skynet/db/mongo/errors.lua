@@ -1,7 +1,7 @@
 -- Errors of MongoDB operations, as objects: what happened, and whether the server may have done the work.
 --
 --     local ok, err = pcall(coll.insertOne, coll, doc)
---     if not ok and err.code == 11000 then ... end                 -- a duplicate key
+--     if not ok and err.kind == "duplicate key" then ... end
 --     if not ok and err.outcome == "maybe applied" then ... end    -- look before you do it again
 --
 -- They are errors of reef.channel.error with more fields; below the protocol `code` is a word ("timeout", "network",
@@ -13,6 +13,8 @@ local errors = {}
 ---@class mongo.error : reef.channel.error
 ---@field code string|integer
 ---@field codeName string|nil
+---@field kind "duplicate key"|"validation"|"write concern"|nil what the application may want to tell apart
+---@field details table|nil why a document is not valid
 ---@field labels table<string, boolean>
 ---@field writeErrors { index: integer, code: integer, errmsg: string }[]|nil
 ---@field writeConcernError table|nil
@@ -48,6 +50,14 @@ local function labels_of(reply)
 	return labels
 end
 
+local kinds = { [11000] = "duplicate key", [11001] = "duplicate key", [12582] = "duplicate key", [121] = "validation" }
+
+---What kind of error a server's code stands for, if applications tell it apart.
+---@return string|nil
+function errors.kind(code)
+	return kinds[code]
+end
+
 ---The error that a reply reports, nil if it reports none.
 ---@param reply table
 ---@param host string
@@ -67,6 +77,8 @@ function errors.from_reply(reply, host, command)
 	return errors.new {
 		code = source.code or "unknown",
 		codeName = source.codeName,
+		kind = source == concern and "write concern" or errors.kind(source.code),
+		details = source.errInfo,
 		outcome = source == concern and "maybe applied" or "rejected",
 		host = "mongo " .. host,
 		command = command,

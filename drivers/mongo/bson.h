@@ -120,6 +120,8 @@ void reef_bson_register_object(lua_State *L);
 struct reef_writer *reef_bson_borrow_writer(lua_State *L, size_t limit);
 /* Gives the one at `index` back for the next call; not needed for correctness. */
 void reef_bson_return_writer(lua_State *L, int index);
+/* The writer at `index`; NULL if it is none. */
+struct reef_writer *reef_bson_to_writer(lua_State *L, int index);
 
 /* ---- scalar values (value.c, oid.c) ---- */
 

@@ -208,15 +208,17 @@ static void embed(struct encoder *e, const uint8_t *data, size_t size) {
 static void check_key(struct encoder *e, const char *key, size_t size) {
 	set_key(e, key, size);
 	for (size_t i = 0; i < size; i++) {
+		/* Neither NUL nor beyond ASCII. */
+		if ((uint8_t)(key[i] - 1) < 0x7f) {
+			continue;
+		}
 		if (key[i] == 0) {
 			fail(e, "Bson key with a NUL");
 		}
-		if ((uint8_t)key[i] >= 0x80) {
-			if (!reef_utf8_valid(key + i, size - i) || memchr(key + i, 0, size - i) != NULL) {
-				fail(e, "Invalid utf8 string as key");
-			}
-			return;
+		if (!reef_utf8_valid(key + i, size - i) || memchr(key + i, 0, size - i) != NULL) {
+			fail(e, "Invalid utf8 string as key");
 		}
+		return;
 	}
 }
 

@@ -11,6 +11,7 @@
  *   c:receive(seconds) -> reply | nil, error               the next reply of a stream; waits
  *   batch(documents, first, bytes, count) -> batch, next   as many of them, from `first` on, as stay within the limits
  *       (one at least), encoded; where to go on
+ *   release(batch)        it is not used any more; without this the collector frees it, who does not know how large it is
  *   c:streaming() -> boolean   c:state() -> "new" ...   c:doubtful() -> boolean   c:pending() -> n   c:close([text])
  */
 #include <string.h>
@@ -111,12 +112,16 @@ static int new_batch(lua_State *L) {
 		}
 		size = w->size;
 	}
-	memcpy(lua_newuserdatauv(L, size, 0), w->data, size);
-	luaL_newmetatable(L, REEF_MONGO_BATCH);
-	lua_setmetatable(L, -2);
-	reef_bson_return_writer(L, 2);
+	w->size = size;
 	lua_pushinteger(L, i);
 	return 2;
+}
+
+static int release_batch(lua_State *L) {
+	if (reef_bson_to_writer(L, 1) != NULL) {
+		reef_bson_return_writer(L, 1);
+	}
+	return 0;
 }
 
 /* Writes a message from the arguments at `index`: identifier, documents, body. Nothing is sent if this raises. */
@@ -234,6 +239,8 @@ static int open_mongo(lua_State *L) {
 	lua_setfield(L, -2, "connection");
 	lua_pushcfunction(L, new_batch);
 	lua_setfield(L, -2, "batch");
+	lua_pushcfunction(L, release_batch);
+	lua_setfield(L, -2, "release");
 	return 1;
 }
 

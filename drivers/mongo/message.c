@@ -40,7 +40,7 @@ static uint8_t *add(lua_State *L, struct reef_writer *w, size_t n) {
 static void write_sequence(lua_State *L, struct reef_writer *w, int index) {
 	size_t size;
 	const char *identifier = luaL_checklstring(L, index, &size);
-	const void *batch = luaL_testudata(L, index + 1, REEF_MONGO_BATCH);
+	const struct reef_writer *batch = reef_bson_to_writer(L, index + 1);
 	if (batch == NULL) {
 		luaL_checktype(L, index + 1, LUA_TTABLE);
 	}
@@ -48,7 +48,7 @@ static void write_sequence(lua_State *L, struct reef_writer *w, int index) {
 	size_t start = w->size;
 	memcpy(add(L, w, 4 + size + 1) + 4, identifier, size + 1);
 	if (batch != NULL) {
-		memcpy(add(L, w, lua_rawlen(L, index + 1)), batch, lua_rawlen(L, index + 1));
+		memcpy(add(L, w, batch->size), batch->data, batch->size);
 	} else {
 		lua_Integer n = luaL_len(L, index + 1);
 		for (lua_Integer i = 1; i <= n; i++) {

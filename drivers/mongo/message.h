@@ -12,9 +12,6 @@
 #include "wire.h"
 #include "writer.h"
 
-/* The userdata that `batch` makes: encoded documents one behind the other. */
-#define REEF_MONGO_BATCH "reef.mongo.batch"
-
 /* The header and flags of a message, filled in by reef_wire_put_header. */
 #define REEF_MONGO_HEADER (REEF_WIRE_HEADER + 4)
 

@@ -42,6 +42,10 @@ struct reef_writer *reef_bson_borrow_writer(lua_State *L, size_t limit) {
 	return w;
 }
 
+struct reef_writer *reef_bson_to_writer(lua_State *L, int index) {
+	return luaL_testudata(L, index, WRITER);
+}
+
 void reef_bson_return_writer(lua_State *L, int index) {
 	struct reef_writer *w = lua_touserdata(L, index);
 	if (w->capacity <= KEEP) {

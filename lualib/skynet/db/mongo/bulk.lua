@@ -56,8 +56,8 @@ end
 -- One message with the statements from `first` on that `batch` has encoded; all of them if there is none.
 local function write(client, b, batch, first, last)
 	local body = { b.kind, b.collection, "ordered", b.ordered ~= false }
-	for i, value in ipairs(b.extra or {}) do
-		body[4 + i] = value
+	if b.extra then
+		table.move(b.extra, 1, #b.extra, 5, body)
 	end
 	local whole = first == 1 and last == #b.statements
 	return client:execute {
@@ -86,6 +86,7 @@ function bulk.run(client, b)
 	repeat
 		local batch, next_first = core.batch(b.statements, first, MOST_BYTES, MOST_WRITES)
 		local ok, reply, err, address = pcall(write, client, b, batch, first, next_first - 1)
+		core.release(batch)
 		if not ok then
 			if errors.is(reply) and first > 1 then
 				reply.partial = total

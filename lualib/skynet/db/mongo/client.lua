@@ -306,7 +306,7 @@ end
 
 -- The body as this server is to get it.
 function client:complete(op, server, number)
-	local body, n = table.move(op.body, 1, #op.body, 1, {}), #op.body
+	local body, n = { table.unpack(op.body) }, #op.body
 	body[n + 1], body[n + 2] = "$db", op.db
 	local cluster_time = self.cluster_time
 	if op.session then

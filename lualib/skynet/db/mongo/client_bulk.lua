@@ -230,6 +230,7 @@ function client_bulk.run(client, list, options)
 			retry = not has_multi(all, first, next_first - 1), session = options.session, deadline = deadline,
 			unacknowledged = unacknowledged, batches = true,
 		})
+		core.release(batch)
 		address = host or address
 		if not ok then
 			cause = reply

@@ -37,9 +37,15 @@ local function add_options(body, options, keys)
 	return body
 end
 
+local NONE = {}
+local WRITE_OPTIONS = { "bypassDocumentValidation", "comment", "let", "rawData" }
+
 local function write_extra(self, options)
-	local extra = add_options({}, options, { "bypassDocumentValidation", "comment", "let", "rawData" })
 	local concern = concern_of(self, options)
+	if not concern and options == NONE then
+		return nil, nil
+	end
+	local extra = add_options({}, options, WRITE_OPTIONS)
 	if concern then
 		extra[#extra + 1] = "writeConcern"
 		extra[#extra + 1] = concern
@@ -80,7 +86,7 @@ end
 
 ---@return { acknowledged: boolean, insertedId: any }
 function crud:insertOne(doc, options)
-	local _, acknowledged = write(self, "insert", { prepare(doc) }, options or {})
+	local _, acknowledged = write(self, "insert", { prepare(doc) }, options or NONE)
 	return { acknowledged = acknowledged, insertedId = doc._id }
 end
 
@@ -90,7 +96,7 @@ function crud:insertMany(docs, options)
 	for i, doc in ipairs(docs) do
 		ids[i] = prepare(doc)._id
 	end
-	local reply, acknowledged = write(self, "insert", docs, options or {})
+	local reply, acknowledged = write(self, "insert", docs, options or NONE)
 	return { acknowledged = acknowledged, insertedCount = reply.n, insertedIds = ids }
 end
 

@@ -1,9 +1,12 @@
--- The Redis driver; bench/yard/redis.c does the same work on bare hiredis.
+-- The Redis driver; bench/yard/redis.c does the same work on bare hiredis. Over TLS when REDIS_CA names an authority.
 local bench = require "bench"
 local redis = require "skynet.db.redis"
 
 bench.main(function()
-	local db = redis.connect { host = "127.0.0.1", port = bench.option "REDIS_PORT" }
+	local ca = os.getenv "REDIS_CA"
+	local db = redis.connect {
+		host = ca and "localhost" or "127.0.0.1", port = bench.option "REDIS_PORT", tls = ca and { ca_file = ca },
+	}
 	local value, keys, gets = ("x"):rep(64), {}, {}
 	for i = 1, 100 do
 		keys[i] = "k:" .. i
@@ -52,7 +55,7 @@ bench.main(function()
 		end
 		local each = math.max(1, n // width)
 		run(math.max(1, each // 10))
-		bench.measure(name, each * width, function()
+		bench.measure((ca and "tls_" or "") .. name, each * width, function()
 			run(each)
 		end)
 	end

@@ -1,11 +1,14 @@
 # The yardsticks of bench/: `cmake --build --preset release --target yardsticks` (scripts/bench does).
 set(hiredis_full)
 if(TARGET PkgConfig::HIREDIS AND NOT hiredis_dir)
-	set(hiredis_full PkgConfig::HIREDIS)
+	pkg_check_modules(HIREDIS_SSL REQUIRED IMPORTED_TARGET hiredis_ssl)
+	set(hiredis_full PkgConfig::HIREDIS PkgConfig::HIREDIS_SSL)
 else()
 	add_library(reef_hiredis_full STATIC EXCLUDE_FROM_ALL ${hiredis_dir}/alloc.c ${hiredis_dir}/async.c
-		${hiredis_dir}/hiredis.c ${hiredis_dir}/net.c ${hiredis_dir}/read.c ${hiredis_dir}/sds.c ${hiredis_dir}/sockcompat.c)
+		${hiredis_dir}/hiredis.c ${hiredis_dir}/net.c ${hiredis_dir}/read.c ${hiredis_dir}/sds.c ${hiredis_dir}/sockcompat.c
+		${hiredis_dir}/ssl.c)
 	target_include_directories(reef_hiredis_full SYSTEM PUBLIC "${PROJECT_BINARY_DIR}/deps/include")
+	target_link_libraries(reef_hiredis_full PUBLIC OpenSSL::SSL)
 	set(hiredis_full reef_hiredis_full)
 endif()
 add_custom_target(yardsticks)

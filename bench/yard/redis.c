@@ -1,11 +1,14 @@
-/* Bare hiredis doing the work of bench/redis.lua: the yardstick. `yard_redis PORT`; the data must be there. */
+/* Bare hiredis doing the work of bench/redis.lua: the yardstick. `yard_redis PORT [CA_FILE]`, with the latter over TLS;
+ * the data must be there. */
 #include <hiredis/hiredis.h>
+#include <hiredis/hiredis_ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 static redisContext *context;
+static const char *prefix = "hiredis_";
 static char keys[100][8];
 static char value[65];
 
@@ -49,7 +52,18 @@ static void run(const char *work, long window, long n, long batch) {
 	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	wall = seconds(CLOCK_MONOTONIC) - wall;
 	double each = 1e6 * (double)batch / (double)n;
-	printf("RESULT hiredis_%s cpu=%.9g wall=%.9g\n", work, cpu * each, wall * each);
+	printf("RESULT %s%s cpu=%.9g wall=%.9g\n", prefix, work, cpu * each, wall * each);
+}
+
+static void use_tls(const char *ca_file) {
+	redisSSLContextError error;
+	redisInitOpenSSL();
+	redisSSLContext *tls = redisCreateSSLContext(ca_file, NULL, NULL, NULL, "localhost", &error);
+	if (!tls || redisInitiateSSLWithContext(context, tls) != REDIS_OK) {
+		fprintf(stderr, "TLS: %s\n", tls ? context->errstr : redisSSLContextGetError(error));
+		exit(1);
+	}
+	prefix = "hiredis_tls_";
 }
 
 int main(int argc, char **argv) {
@@ -58,6 +72,8 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "no redis-server: %s\n", context ? context->errstr : "no memory");
 		return 1;
 	}
+	if (argc > 2)
+		use_tls(argv[2]);
 	memset(value, 'x', 64);
 	for (int i = 0; i < 100; i++)
 		snprintf(keys[i], sizeof keys[i], "k:%d", i + 1);

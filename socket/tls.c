@@ -15,6 +15,11 @@
 #include "core/env.h"
 #include "socket/tls_connection.h"
 
+/* One call receives this often at most: what a peer sends without saying anything, like updates of keys, has no end. */
+#define RECEIVES 16
+/* Answers of TLS itself that the peer does not read. */
+#define MOST_ANSWERS (1024 * 1024)
+
 static _Thread_local char gather_buffer[REEF_TLS_RECORD];
 
 /* ---- life ---- */
@@ -107,6 +112,7 @@ static size_t decrypt(struct reef_slot *slot, char *buffer, size_t room, int *er
 	struct reef_tls *tls = slot->tls;
 	size_t got = 0;
 	bool drained = false;
+	int receives = 0;
 	*error = EAGAIN;
 	while (got < room) {
 		if (tls->feed_size == 0 && SSL_pending(tls->ssl) == 0) {
@@ -114,6 +120,10 @@ static size_t decrypt(struct reef_slot *slot, char *buffer, size_t room, int *er
 			 * the caller comes again if he knows of an end, without he does not. */
 			if (drained && got > 0)
 				break;
+			if (++receives > RECEIVES) {
+				reef_slot_signal(slot, EPOLLIN | EPOLLRDHUP);
+				break;
+			}
 			ssize_t n = reef_tls_receive(slot, &drained);
 			if (n <= 0) {
 				if (n < 0)
@@ -151,6 +161,10 @@ ssize_t reef_tls_read(struct reef_slot *slot, char *buffer, size_t room) {
 		got = decrypt(slot, buffer, room, &error);
 		reef_tls_push_aside(slot);
 		reef_tls_keep_feed(tls);
+		if (slot->sealed > slot->sealed_users + MOST_ANSWERS) {
+			reef_tls_say(tls, "", " does not read what it asks for");
+			tls->broken = true;
+		}
 	}
 	bool over = tls->ended || tls->broken || tls->cut;
 	if (got > 0) {

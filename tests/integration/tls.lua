@@ -276,6 +276,23 @@ case("without options the system's authorities decide", function()
 	socket.close(one)
 end)
 
+case("the system's authorities are those that OpenSSL is told of", function()
+	local port = serve(good(), echo)
+	local dir = process.path "client"
+	process.mkdir(dir)
+	assert(io.open(dir .. "/client.lua", "w")):write(([[
+		local skynet = require "skynet"
+		skynet.start(function()
+			print(require "reef.tls".connect("localhost", %d) and "connected")
+			require "skynet.manager".abort()
+		end)
+	]]):format(port)):close()
+	local _, output = process.run {
+		test.reef, "run", "client.lua", cwd = dir, stderr = dir .. "/log", env = { SSL_CERT_FILE = world.ca.file },
+	}
+	test.equal(output, "connected\n")
+end)
+
 case("a directory of authorities is as good as a file", function()
 	local dir = process.path "authorities"
 	process.mkdir(dir)
@@ -426,6 +443,15 @@ case("keys can be updated on the way", function()
 		client:expect(("KEYUPDATE.*"):rep(i))
 		say(("after %d\n"):format(i))
 		client:expect(("\nafter %d\n"):format(i))
+	end
+end)
+
+case("all services of the process share certificates and sessions", function()
+	local port = serve(good(), echo)
+	for i = 1, 3 do
+		local line, info = skynet.call(test.service "tls_caller", "lua", port, { ca_file = world.ca.file, alpn = { "own" } })
+		test.equal(line, "hello")
+		test.equal(info.resumed, i > 1)
 	end
 end)
 

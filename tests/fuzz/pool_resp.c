@@ -1,5 +1,5 @@
 /* However bytes are cut, a reply ends where it ends, or is bad with the same reason; no byte beyond what has come is
- * looked at. The first byte says how many replies are expected, the second how the rest is cut. */
+ * looked at. The first byte says how many replies are expected, and whether on a stream, the second how the rest is cut. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,10 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (size < 2)
 		return 0;
 	uint32_t replies = data[0] % 5;
+	bool stream = data[0] & 0x80;
 	size_t step = 1 + data[1] % 16;
 	data += 2;
 	size -= 2;
-	struct reef_frames whole = {.limit = 4096}, cut = {.limit = 4096};
+	struct reef_frames whole = {.limit = 4096, .stream = stream}, cut = whole;
 	reef_pool_resp.begin(&whole, replies);
 	reef_pool_resp.begin(&cut, replies);
 	enum reef_frame found = scan(&whole, data, size), pieces = REEF_FRAME_INCOMPLETE;

@@ -84,6 +84,25 @@ static void what_nobody_asked_for_is_bad_unless_it_is_a_push(void **state) {
 	assert_int_equal(frames.at, sizeof(push) - 1);
 }
 
+static void on_a_stream_a_push_is_what_one_waits_for(void **state) {
+	(void)state;
+	static const char *const said[] = {">3\r\n+message\r\n+ch\r\n$2\r\nhi\r\n", "*2\r\n+pong\r\n+\r\n", "+PONG\r\n",
+									   "-ERR no\r\n"};
+	char all[256] = "";
+	for (size_t i = 0; i < 4; i++)
+		strcat(all, said[i]);
+	const char *at = all;
+	for (size_t i = 0; i < 4; i++) {
+		struct reef_frames frames = {.limit = 1 << 20, .stream = true};
+		reef_pool_resp.begin(&frames, 1);
+		for (size_t cut = 0; cut < strlen(said[i]); cut++)
+			assert_int_equal(scan(&frames, at, cut), REEF_FRAME_INCOMPLETE);
+		assert_int_equal(scan(&frames, at, strlen(at)), REEF_FRAME_COMPLETE);
+		assert_int_equal(frames.at, strlen(said[i]));
+		at += frames.at;
+	}
+}
+
 static void bytes_that_are_no_reply_are_bad(void **state) {
 	(void)state;
 	static const char *const bad[] = {
@@ -124,6 +143,7 @@ int main(void) {
 			cmocka_unit_test(every_type_ends_where_it_ends_however_it_is_cut),
 			cmocka_unit_test(several_replies_are_one_answer),
 			cmocka_unit_test(what_nobody_asked_for_is_bad_unless_it_is_a_push),
+			cmocka_unit_test(on_a_stream_a_push_is_what_one_waits_for),
 			cmocka_unit_test(bytes_that_are_no_reply_are_bad),
 			cmocka_unit_test(a_long_string_says_how_many_bytes_it_needs),
 			cmocka_unit_test(a_quantile_is_at_most_a_quarter_too_high),

@@ -14,15 +14,17 @@ static bool has(const struct reef_warm *warm, const void *p) {
 	return false;
 }
 
-static struct reef_warm *warm_new(void) {
-	struct reef_warm *warm = reef_aligned_alloc(REEF_LINE, sizeof *warm);
+/* With SIZE bytes behind it: what is too far away is not noted. */
+static struct reef_warm *warm_new(char **memory) {
+	struct reef_warm *warm = reef_aligned_alloc(REEF_LINE, sizeof *warm + SIZE);
+	*memory = (char *)(warm + 1);
 	return memset(warm, 0, sizeof *warm);
 }
 
 static void every_line_of_what_is_noted_is_there_once(void **state) {
 	(void)state;
-	struct reef_warm *warm = warm_new();
-	char *memory = reef_malloc(SIZE);
+	char *memory;
+	struct reef_warm *warm = warm_new(&memory);
 	uint64_t seed = 1;
 	for (int round = 0; round < 1000; round++) {
 		const char *p = memory + test_random(&seed) % (SIZE - 1024);
@@ -37,19 +39,17 @@ static void every_line_of_what_is_noted_is_there_once(void **state) {
 		assert_int_equal(warm->count, lines);
 		reef_warm_fetch(warm);
 	}
-	reef_free(memory);
 	reef_free(warm);
 }
 
 static void there_is_an_end_to_notes(void **state) {
 	(void)state;
-	struct reef_warm *warm = warm_new();
-	char *memory = reef_malloc(SIZE);
+	char *memory;
+	struct reef_warm *warm = warm_new(&memory);
 	reef_warm_note(warm, memory, SIZE);
 	assert_int_equal(warm->count, REEF_WARM_LINES);
 	reef_warm_note(warm, memory + SIZE / 2, 1);
 	assert_int_equal(warm->count, REEF_WARM_LINES);
-	reef_free(memory);
 	reef_free(warm);
 }
 

@@ -109,6 +109,7 @@ local create_options = {
 
 ---Makes a collection, or with viewOn and pipeline a view.
 ---@param options table|nil by their names in the command `create`; session
+---@return mongo.collection
 function database:createCollection(name, options)
 	options = options or {}
 	local body = { "create", name }
@@ -126,6 +127,7 @@ function database:createCollection(name, options)
 	if err then
 		error(err, 0)
 	end
+	return self:collection(name)
 end
 
 -- A cursor over collections: of `filter`, and options by their names in the command.

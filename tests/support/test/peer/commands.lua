@@ -16,17 +16,25 @@ local plain = value.plain
 
 -- ---- cursors ----
 
-local function cursor_reply(request, docs, ns, batch_size, single, time)
+---@class test.peer.batch_options
+---@field size integer|nil
+---@field single boolean|nil the rest is not wanted
+---@field tailable boolean|nil the end is not the end
+---@field time integer|nil of a snapshot
+
+---@param options test.peer.batch_options
+local function cursor_reply(request, docs, ns, options)
+	local batch_size = options.size or 101
 	local set = request.set
 	local first = table.move(docs, 1, math.min(#docs, batch_size), 1, {})
 	local id = 0
-	if #docs > batch_size and not single then
+	if (#docs > batch_size and not options.single) or options.tailable then
 		set.last_cursor = (set.last_cursor or 100) + 1
 		id = set.last_cursor
-		set.cursors[id] = { docs = docs, at = #first, ns = ns }
+		set.cursors[id] = { docs = docs, at = #first, ns = ns, tailable = options.tailable }
 	end
 	return { cursor = value.document("firstBatch", bson.array(first), "id", bson.int64(id), "ns", ns,
-		"atClusterTime", time and bson.timestamp(time, 1) or nil) }
+		"atClusterTime", options.time and bson.timestamp(options.time, 1) or nil) }
 end
 
 function commands.getMore(command, request)
@@ -38,7 +46,7 @@ function commands.getMore(command, request)
 	local batch = table.move(cursor.docs, cursor.at + 1, math.min(#cursor.docs, cursor.at + n), 1, {})
 	cursor.at = cursor.at + #batch
 	local id = plain(command.getMore)
-	if cursor.at >= #cursor.docs then
+	if cursor.at >= #cursor.docs and not cursor.tailable then
 		request.set.cursors[id] = nil
 		id = 0
 	end
@@ -101,8 +109,9 @@ function commands.find(command, request)
 		end
 		out[i] = doc
 	end
-	local batch = plain(command.batchSize) or 101
-	return cursor_reply(request, out, request.db .. "." .. command.find, batch, command.singleBatch, time)
+	return cursor_reply(request, out, request.db .. "." .. command.find, {
+		size = plain(command.batchSize), single = command.singleBatch, tailable = command.tailable, time = time,
+	})
 end
 
 function commands.aggregate(command, request)
@@ -115,9 +124,8 @@ function commands.aggregate(command, request)
 	if command.explain then
 		return { queryPlanner = {} }
 	end
-	local batch = plain((command.cursor or {}).batchSize) or 101
 	local ns = request.db .. "." .. (type(name) == "string" and name or "$cmd.aggregate")
-	return cursor_reply(request, docs, ns, batch, false, time)
+	return cursor_reply(request, docs, ns, { size = plain((command.cursor or {}).batchSize), time = time })
 end
 
 function commands.count(command, request)
@@ -282,8 +290,8 @@ function commands.bulkWrite(command, request)
 			break
 		end
 	end
-	local cursor = cursor_reply(request, results, "admin.$cmd.bulkWrite", plain((command.cursor or {}).batchSize) or 101)
-	reply.cursor = cursor.cursor
+	local size = plain((command.cursor or {}).batchSize)
+	reply.cursor = cursor_reply(request, results, "admin.$cmd.bulkWrite", { size = size }).cursor
 	return reply
 end
 

@@ -177,9 +177,6 @@ function operations.runCommand(run, db, a)
 end
 
 local function command_cursor(run, db, a)
-	if a.cursorType and a.cursorType ~= "nonTailable" then
-		skip "tailable cursors"
-	end
 	return db:runCursorCommand(a.command, options_of(run, a, "command", "commandName", "cursorType"))
 end
 
@@ -204,7 +201,7 @@ end
 operations.listCollectionObjects = operations.listCollections
 
 function operations.createCollection(run, db, a)
-	db:createCollection(a.collection, options_of(run, a, "collection"))
+	return db:createCollection(a.collection, options_of(run, a, "collection"))
 end
 
 function operations.dropCollection(_, db, a)

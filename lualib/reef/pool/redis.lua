@@ -155,7 +155,9 @@ end
 ---@return redis.watch
 function M.watch(db, more)
 	local client = db[2]
-	return pubsub.new(setmetatable(more or {}, { __index = client.conf }), listener.new(client, client.own.lender))
+	more = more or {}
+	local conf = setmetatable({ gap = more.gap, heartbeat = more.heartbeat }, { __index = client.conf })
+	return pubsub.new(conf, listener.new(client, client.own.lender))
 end
 
 ---Of this caller: ready, in_flight, requests, replies, failures, bound. Of the pool: pool.stat(db).

@@ -62,15 +62,12 @@ bool reef_plan_make_removed_metatable(lua_State *L) {
 	static const struct reef_layout layout = {0, 4, 2};
 	if (removed_metatable != NULL)
 		return true;
-	struct reef_row *row = reef_row_new();
+	struct reef_row *row = reef_row_new(&layout);
 	if (row == NULL)
 		return false;
-	if (!reef_content_new(&layout, &row->table)) {
-		reef_row_free(row);
-		return false;
-	}
+	reef_content_new(row, &layout, &row->table); /* there is room */
 	if (!fill_removed_metatable(L, &row->table)) {
-		reef_content_free(&row->table);
+		reef_row_retire(row, NULL);
 		reef_row_free(row);
 		return false;
 	}
@@ -143,7 +140,7 @@ void reef_plan_unref_strings(const Table *content) {
 
 static void retire_removed(struct reef_removal *removal) {
 	reef_plan_unref_strings(&removal->content);
-	reef_content_free(&removal->content);
+	reef_content_free(removal->row, &removal->content);
 	reef_retired_add_row(removal->row, removal->note);
 }
 
@@ -161,7 +158,7 @@ static void retire(struct reef_plan *plan) {
 	}
 	for (size_t i = 0; i < plan->switch_count; i++) {
 		struct reef_switch *change = &plan->switches[i];
-		change->row->entries = change->entries;
+		change->row->entries = (uint16_t)(change->entries < REEF_MANY ? change->entries : REEF_MANY);
 		reef_plan_unref_strings(&change->content);
 	}
 	for (size_t i = 0; i < plan->removal_count; i++)

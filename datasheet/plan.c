@@ -73,12 +73,13 @@ bool reef_plan_refuse(struct reef_plan *plan, const char *what, uint32_t step, c
 	return false;
 }
 
-static struct reef_row *add_fresh(struct reef_plan *plan) {
+static struct reef_row *add_fresh(struct reef_plan *plan, Table *source) {
 	struct reef_row **slot =
 			reef_plan_grow((void **)&plan->fresh, &plan->fresh_count, &plan->fresh_capacity, sizeof(*slot));
 	if (slot == NULL)
 		return NULL;
-	struct reef_row *row = reef_row_new();
+	struct reef_layout layout = reef_layout_of(source);
+	struct reef_row *row = reef_row_new(&layout);
 	*slot = row;
 	if (row == NULL)
 		plan->fresh_count--;
@@ -104,7 +105,7 @@ struct reef_row *reef_plan_row_for(struct reef_plan *plan, Table *source, const 
 	if (old != NULL && ttistable(old) && !reef_row_of(hvalue(old))->planned)
 		row = reef_row_of(hvalue(old));
 	else
-		row = add_fresh(plan);
+		row = add_fresh(plan, source);
 	if (!reef_plan_take(plan, source, row, step, key))
 		return NULL;
 	if (!reef_ptrmap_put(&plan->rows, source, row)) {
@@ -121,13 +122,24 @@ bool reef_plan_is_same(const TValue *old, const TValue *new) {
 						   : luaV_rawequalobj(old, new) != 0);
 }
 
+/* Of the hash part. */
+static unsigned int count_entries(const struct reef_row *row) {
+	unsigned int count = row->entries;
+	if (count == REEF_MANY) {
+		count = 0;
+		for (int i = 0; i < sizenode(&row->table); i++)
+			count += !isempty(gval(gnode(&row->table, i)));
+	}
+	return count;
+}
+
 /* Compares all of a table with its row's content; looks at every entry, so that all tables are found. */
 static bool compare(struct reef_plan *plan, uint32_t step, const struct reef_layout *layout, bool *same) {
 	struct reef_row *row = plan->part->found.steps[step].data;
 	struct reef_entries entries = reef_entries_of(plan->part->found.steps[step].table, layout->array);
 	const TValue *value;
 	TValue key;
-	*same = layout->array == row->table.alimit && layout->hash == row->entries;
+	*same = layout->array == row->table.alimit && layout->hash == count_entries(row);
 	while ((value = reef_entries_next(&entries, &key)) != NULL) {
 		const TValue *old = luaH_get(&row->table, &key);
 		if (ttistable(value)) {
@@ -227,7 +239,7 @@ struct reef_switch *reef_plan_switch(struct reef_plan *plan, uint32_t step, cons
 	change->entries = layout->hash;
 	change->part = (uint32_t)(plan->part - plan->parts);
 	change->step = step;
-	if (reef_content_new(layout, &change->content))
+	if (reef_content_new(change->row, layout, &change->content))
 		return change;
 	plan->switch_count--;
 	return NULL;
@@ -239,8 +251,8 @@ static bool plan_row(struct reef_plan *plan, uint32_t step) {
 		return reef_plan_patch_row(plan, step);
 	struct reef_layout layout = reef_layout_of(plan->part->found.steps[step].table);
 	if (reef_plan_is_fresh(row)) {
-		row->entries = layout.hash;
-		return (reef_content_new(&layout, &row->table) || reef_plan_no_memory(plan)) &&
+		row->entries = (uint16_t)(layout.hash < REEF_MANY ? layout.hash : REEF_MANY);
+		return (reef_content_new(row, &layout, &row->table) || reef_plan_no_memory(plan)) &&
 			   copy_content(plan, step, &row->table);
 	}
 	bool same;
@@ -363,7 +375,8 @@ void reef_plan_stat(const struct reef_plan *plan, size_t *changed, size_t *added
 static void give_up(struct reef_plan *plan) {
 	for (size_t i = 0; i < plan->fresh_count; i++) {
 		reef_plan_unref_strings(&plan->fresh[i]->table);
-		reef_content_free(&plan->fresh[i]->table);
+		reef_content_free(plan->fresh[i], &plan->fresh[i]->table);
+		reef_row_retire(plan->fresh[i], NULL);
 		reef_row_free(plan->fresh[i]);
 	}
 	for (size_t i = 0; i < plan->switch_count; i++)
@@ -391,7 +404,7 @@ void reef_plan_delete(struct reef_plan *plan) {
 	if (!plan->committed)
 		give_up(plan);
 	for (size_t i = 0; i < plan->switch_count; i++)
-		reef_content_free(&plan->switches[i].content);
+		reef_content_free(plan->switches[i].row, &plan->switches[i].content);
 	reef_ptrmap_fini(&plan->references);
 	reef_ptrmap_fini(&plan->removed);
 	reef_free(plan->parts);

@@ -246,7 +246,7 @@ void reef_retired_add_string(TString *s) {
 }
 
 void reef_retired_add_row(struct reef_row *row, struct reef_note *note) {
-	row->note = note;
+	reef_row_retire(row, note);
 	note->rows++;
 	add(obj2gco(&row->table));
 }
@@ -332,7 +332,7 @@ void reef_retired_dismantle(void) {
 	while (list != NULL) {
 		struct reef_row *row = reef_row_of(gco2t(pop(&list)));
 		reef_plan_unref_strings(&row->table);
-		reef_content_free(&row->table);
+		reef_content_free(row, &row->table);
 		free_row(row);
 	}
 }

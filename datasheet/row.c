@@ -28,15 +28,26 @@ static void mark(GCObject *o, int tag) {
 
 /* ---- rows ---- */
 
-struct reef_row *reef_row_new(void) {
-	struct reef_row *row = reef_try_malloc(sizeof(*row));
+#define UNIT ((size_t)8)
+
+struct reef_row *reef_row_new(const struct reef_layout *layout) {
 	struct reef_layout nothing = {0, 0, 0};
+	size_t room = reef_layout_size(layout);
+	if (room > UINT16_MAX * UNIT)
+		room = 0;
+	struct reef_row *row = reef_try_malloc(sizeof(*row) + room);
 	if (row == NULL)
 		return NULL;
 	memset(row, 0, sizeof(*row));
+	row->room = (uint16_t)(room / UNIT);
 	reef_layout_apply(&nothing, &row->table, NULL);
-	account(&row_total, 1, sizeof(*row));
+	account(&row_total, 1, sizeof(*row) + room);
 	return row;
+}
+
+void reef_row_retire(struct reef_row *row, struct reef_note *note) {
+	account(&row_total, 0, -(row->room * UNIT));
+	row->note = note;
 }
 
 void reef_row_free(struct reef_row *row) {
@@ -48,28 +59,40 @@ void reef_row_share(struct reef_row *row) {
 	mark(obj2gco(&row->table), LUA_VTABLE);
 }
 
-static size_t content_size(const Table *t) {
+/* Where the content lies; NULL if it is empty. */
+static void *memory_of(const Table *t) {
+	return t->array != NULL ? (void *)t->array : isdummy(t) ? NULL : (void *)t->node;
+}
+
+/* Bytes that the content takes besides the row's own room. */
+static size_t content_size(const struct reef_row *row, const Table *t) {
+	if (memory_of(t) == row + 1)
+		return 0;
 	return t->alimit * sizeof(TValue) + (isdummy(t) ? 0 : (size_t)sizenode(t) * sizeof(Node));
 }
 
-bool reef_content_new(const struct reef_layout *layout, Table *t) {
+bool reef_content_new(struct reef_row *row, const struct reef_layout *layout, Table *t) {
 	size_t size = reef_layout_size(layout);
-	void *memory = size == 0 ? NULL : reef_try_malloc(size);
-	if (size > 0 && memory == NULL)
-		return false;
+	void *memory = NULL;
+	if (size > 0 && size <= row->room * UNIT && memory_of(&row->table) != row + 1) {
+		memory = row + 1;
+	} else if (size > 0) {
+		memory = reef_try_malloc(size);
+		if (memory == NULL)
+			return false;
+		account(&row_total, 0, size);
+	}
 	reef_layout_apply(layout, t, memory);
 	for (unsigned int i = 0; i < t->alimit; i++)
 		setempty(&t->array[i]);
-	account(&row_total, 0, size);
 	return true;
 }
 
-void reef_content_free(Table *t) {
-	account(&row_total, 0, -content_size(t));
-	if (t->array != NULL)
-		reef_free(t->array);
-	else if (!isdummy(t))
-		reef_free(t->node);
+void reef_content_free(const struct reef_row *row, Table *t) {
+	if (memory_of(t) == row + 1)
+		return;
+	account(&row_total, 0, -content_size(row, t));
+	reef_free(memory_of(t));
 }
 
 /* ---- strings ---- */
@@ -180,5 +203,6 @@ GCObject **reef_row_link(GCObject *o) {
 }
 
 size_t reef_row_size(const GCObject *o) {
-	return o->tt == LUA_VTABLE ? sizeof(struct reef_row) + content_size(gco2t(o)) : counted_size(gco2ts(o));
+	return o->tt == LUA_VTABLE ? sizeof(struct reef_row) + content_size(reef_row_of(gco2t(o)), gco2t(o))
+							   : counted_size(gco2ts(o));
 }

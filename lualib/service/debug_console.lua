@@ -36,6 +36,7 @@ local help = {
 	trace = "trace address [proto] on|off: trace log of messages",
 	debug = "debug address: attach the debugger to a lua service",
 	cmem = "C memory of services",
+	shared = "Memory that services share, and who holds old versions of it",
 	jmem = "Statistics of the allocator",
 	profactive = "profactive [on|off]: switch the allocator's profile",
 	dumpheap = "Write the allocator's profile",
@@ -286,6 +287,38 @@ function special.debug(connection, _, address)
 	if not ok then
 		error(reason, 0)
 	end
+end
+
+-- A version of a shared table: bytes, and who holds it.
+local function describe(version)
+	local text = ("version %d, %s, %d readers"):format(version.version, bytes(version.bytes), #version.readers)
+	for i, reader in ipairs(version.current and {} or version.readers) do
+		if i > 8 then
+			return text .. (", and %d more"):format(#version.readers - 8)
+		end
+		text = ("%s%s %s"):format(text, i == 1 and ", held by" or ",", skynet.address(reader.address))
+		if reader.pinned_by then
+			text = ("%s (%d references, one is %s)"):format(text, reader.left, reader.pinned_by)
+		end
+	end
+	return text
+end
+
+function command.shared()
+	local tables, code = require("skynet.sharetable").stat(), require("skynet.codecache").stat()
+	local sheets = require("reef.datasheet").stat()
+	local list = {
+		[".code"] = ("%d files, %s"):format(#code.files, bytes(code.bytes)),
+		[".tables"] = ("%d versions, %s"):format(tables.versions, bytes(tables.bytes)),
+		[".sheets"] = ("%d rows, %s, %d readers; removed, perhaps still held: %d, %s"):format(sheets.rows,
+			bytes(sheets.bytes), sheets.readers, sheets.retired, bytes(sheets.retired_bytes)),
+	}
+	for name, versions in pairs(tables.names) do
+		for _, version in ipairs(versions) do
+			list[version.current and name or ("%s, old %d"):format(name, version.version)] = describe(version)
+		end
+	end
+	return list
 end
 
 function command.cmem()

@@ -213,6 +213,20 @@ test.case("cmem, jmem and profactive tell about memory", function()
 	run "jmem"
 end)
 
+test.case("shared tells what services share, and who holds old versions", function()
+	local sharetable = require "skynet.sharetable"
+	sharetable.loadtable("console", { words = "one two" })
+	local words = sharetable.query("console").words:gmatch "%a+"
+	sharetable.loadtable("console", { words = "three" })
+	sharetable.update "console"
+	local output = run "shared"
+	test.matches(value_of(output, "console"), "^version %d+, [%d.]+K, 1 readers$")
+	test.matches(output, "console, old %d+%s+version %d+.-, held by :%x+ %(1 references, one is a string kept by")
+	test.matches(value_of(output, ".code"), "^%d+ files, ")
+	test.matches(value_of(output, ".sheets"), "^%d+ rows, ")
+	words()
+end)
+
 test.case("HTTP GET and POST are answered with the output", function()
 	local function request(text)
 		local id = connect()

@@ -112,10 +112,16 @@ local function shared(out)
 	local tables, code = require("skynet.sharetable").stat(), require("skynet.codecache").stat()
 	out:declare("reef_shared_bytes", "gauge", "Memory that all services share.")
 	out:declare("reef_shared_versions", "gauge", "Versions of shared tables and of code that somebody holds.")
-	for what, stat in pairs { tables = { tables.bytes, tables.versions }, code = { code.bytes, #code.files } } do
-		out:add("reef_shared_bytes", text.key("reef_shared_bytes", { "what" }, { what }), stat[1])
-		out:add("reef_shared_versions", text.key("reef_shared_versions", { "what" }, { what }), stat[2])
+	local function add(family, what, n)
+		out:add(family, text.key(family, { "what" }, { what }), n)
 	end
+	local sheets = require("reef.datasheet").stat()
+	add("reef_shared_bytes", "tables", tables.bytes)
+	add("reef_shared_versions", "tables", tables.versions)
+	add("reef_shared_bytes", "code", code.bytes)
+	add("reef_shared_versions", "code", #code.files)
+	add("reef_shared_bytes", "sheets", sheets.bytes)
+	add("reef_shared_bytes", "sheets_removed", sheets.retired_bytes)
 end
 
 ---@param out reef.metrics.families

@@ -1,5 +1,5 @@
--- What an own service for shared data can be made of: boxes of frozen data that are counted by hand, and objects that read
--- them. Prefer skynet.sharedata or reef.datasheet, which need no counting.
+-- What an own service for shared data can be made of: boxes of frozen data that are counted by hand, and objects that
+-- read them. Prefer skynet.sharedata or reef.datasheet, which need no counting.
 
 local core = require "reef.box"
 

@@ -38,7 +38,7 @@ struct reef_tls_context *reef_tls_context_get(const struct reef_tls_options *opt
 void reef_tls_context_ref(struct reef_tls_context *context);
 void reef_tls_context_unref(struct reef_tls_context *context);
 
-/* Reads the files of all contexts again. Connections that exist stay as they are, new ones use what was read; where
+/* Reads the files of all contexts that are in use again. Connections that exist stay as they are, new ones use what was read; where
  * something is wrong the old certificates stay. How many were read; those that failed are counted at `*failed`, and
  * the first reason is at `error`. */
 size_t reef_tls_reload(size_t *failed, char *error, size_t error_size);

@@ -335,10 +335,33 @@ static struct reef_tls_context **all(size_t *n) {
 	return list;
 }
 
+/* Who needs them again reads them again. */
+static void forget_unused(void) {
+	struct reef_tls_context *unused = NULL;
+	pthread_mutex_lock(&lock);
+	for (struct reef_tls_context **link = &contexts; *link;) {
+		struct reef_tls_context *context = *link;
+		if (context->references > 0) {
+			link = &context->next;
+			continue;
+		}
+		*link = context->next;
+		context->next = unused;
+		unused = context;
+	}
+	pthread_mutex_unlock(&lock);
+	while (unused) {
+		struct reef_tls_context *context = unused;
+		unused = context->next;
+		context_delete(context);
+	}
+}
+
 size_t reef_tls_reload(size_t *failed, char *error, size_t error_size) {
 	size_t n, done = 0;
 	char text[REEF_TLS_TEXT] = "";
 	const struct failure f = {.text = text, .size = sizeof text};
+	forget_unused();
 	struct reef_tls_context **list = all(&n);
 	*failed = 0;
 	error[0] = '\0';

@@ -519,6 +519,17 @@ case("certificates are read again by tls.reload and SIGHUP; what is connected st
 	refused("has expired", port)
 	test.between(tls.reload(), 1, 1000)
 	connect(port)
+	-- What nobody uses any more is not looked for.
+	local gone = process.path "gone"
+	assert(io.open(gone, "w")):write(assert(io.open(world.ca.file)):read "a"):close()
+	local id = assert(tls.connect("localhost", port, { ca_file = gone }))
+	os.remove(gone)
+	test.matches(select(2, tls.reload()), "gone: No such file")
+	socket.close(id)
+	test.eventually("a reload without it", 20, function()
+		collectgarbage()
+		return tls.reload()
+	end)
 	install(world.other)
 	process.run { "kill", "-HUP", tostring(process.self()) }
 	test.eventually("the other certificate", 20, function()

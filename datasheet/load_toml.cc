@@ -53,7 +53,8 @@ static const char *find_unbearable(std::string_view text, const char **why) {
 	size_t i = 0, dots = 0;
 	while (i < text.size()) {
 		const char c = text[i];
-		if (c == '"' || c == '\'') {
+		const bool begins = i == 0 || std::string_view(" \t\r\n=,[{.").find(text[i - 1]) != std::string_view::npos;
+		if (begins && (c == '"' || c == '\'')) {
 			i = skip_string(text, i);
 			continue;
 		} else if (c == '#') {

@@ -16,6 +16,7 @@ local MAX_DEPTH = 100
 ---@field path string    below the directory
 ---@field format "lua"|"json"|"csv"|"toml"
 ---@field stamp string   another one: the content may be another, that of the schema included
+---@field young boolean  it may change once more without another stamp
 ---@field size integer
 ---@field schema string|nil  the path of its schema
 
@@ -62,6 +63,7 @@ function files.scan(dir)
 		if sheets[name] then
 			sheets[name].schema = file.path
 			sheets[name].stamp = sheets[name].stamp .. " " .. file.stamp
+			sheets[name].young = sheets[name].young or file.young
 		else
 			problems[#problems + 1] = { file = file.path, message = ("there is no file for a sheet '%s'"):format(name) }
 		end

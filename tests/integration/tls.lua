@@ -522,10 +522,10 @@ case("certificates are read again by tls.reload and SIGHUP; what is connected st
 	-- What nobody uses any more is not looked for.
 	local gone = process.path "gone"
 	assert(io.open(gone, "w")):write(assert(io.open(world.ca.file)):read "a"):close()
-	local id = assert(tls.connect("localhost", port, { ca_file = gone }))
+	local last = assert(tls.connect("localhost", port, { ca_file = gone }))
 	os.remove(gone)
 	test.matches(select(2, tls.reload()), "gone: No such file")
-	socket.close(id)
+	socket.close(last)
 	test.eventually("a reload without it", 20, function()
 		collectgarbage()
 		return tls.reload()

@@ -172,6 +172,22 @@ test.case("an election is heard of by all at once, through the stream of one", {
 	end
 end)
 
+test.case("the way to a server that speaks up by itself is measured beside", { timeout = 60 }, function()
+	local set = peers.set(1, true)
+	local member = set.members[1]
+	local client = mongo.client(set:uri "heartbeatFrequencyMS=500")
+	test.defer(client.disconnect, client)
+	member.on.hello = function(command)
+		if not command.topologyVersion then
+			peers.later(0.1)
+		end
+	end
+	test.eventually("a longer way", 20, function()
+		local known = client._core.topology.description.servers[member.address]
+		return known.roundTripTime and known.roundTripTime > 20
+	end)
+end)
+
 test.case("a connection that breaks is no reason for others to think the server gone", { timeout = 60 }, function()
 	local set = peers.set(1)
 	local changes = 0

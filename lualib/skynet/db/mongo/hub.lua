@@ -111,14 +111,16 @@ local function lag(server)
 	return server.lastWriteDate and server.lastUpdateTime - server.lastWriteDate
 end
 
--- Have times moved so far that another server might be chosen?
-local function drifted(before, after)
+-- Has the way to the server changed so far that it matters for deadlines, or for a choice?
+local function is_elsewhere(before, after)
 	local a, b = before.roundTripTime, after.roundTripTime
-	if a and b and math.abs(a - b) > math.max(RTT_CHANGE, a * RTT_RATIO) then
-		return true
-	end
-	local x, y = lag(before), lag(after)
-	return (x == nil) ~= (y == nil) or (x ~= nil and math.abs(x - y) > LAG_CHANGE)
+	return a and b and math.abs(a - b) > math.max(RTT_CHANGE, a * RTT_RATIO)
+end
+
+-- Has its lag, for a choice?
+local function is_behind(before, after)
+	local a, b = lag(before), lag(after)
+	return (a == nil) ~= (b == nil) or (a ~= nil and math.abs(a - b) > LAG_CHANGE)
 end
 
 function deployment:has_news()
@@ -136,7 +138,8 @@ function deployment:has_news()
 	local first = next(current.servers)
 	local choice = next(current.servers, first) ~= nil
 	for address, server in pairs(current.servers) do
-		if choice and drifted(told.servers[address], server) then
+		local before = told.servers[address]
+		if is_elsewhere(before, server) or choice and is_behind(before, server) then
 			return true
 		end
 	end

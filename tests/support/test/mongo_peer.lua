@@ -252,7 +252,7 @@ function member_methods:stream(id, command, request_id, connection)
 			socket.shutdown(id)
 			return
 		end
-		wire.write(id, request_id, reply, own_id, wire.MORE_TO_COME)
+		wire.write(id, request_id, reply, own_id, reply.ok == 1 and wire.MORE_TO_COME or 0)
 		request_id = own_id
 		if reply.ok ~= 1 then
 			return

@@ -91,9 +91,9 @@ function peer_methods:uri(all_mongoses)
 	return self.auth and (uri:gsub("//", ("//%s:%s@"):format(USER, PASSWORD), 1)) or uri
 end
 
-function peer_methods:fail_point(command)
-	local member = self.topology == "replicaset" and self.set.members[self.set.primary] or self.set.members[1]
-	member.failpoint:configure(command)
+---@param client mongo.client whose connection the command takes
+function peer_methods:fail_point(client, command)
+	client:database("admin"):runCommand(command, {})
 end
 
 function peer_methods:no_fail_points()

@@ -73,9 +73,9 @@ function client.new(uri, options)
 	local function on_event(event)
 		self:topology_event(event)
 	end
-	self.topology = topology.new(uri, on_event, function(address)
+	self.topology = topology.new(uri, on_event, function(address, interrupt)
 		if self.pools[address] then
-			self.pools[address]:clear()
+			self.pools[address]:clear(interrupt)
 		end
 	end)
 	-- What it opens may want to watch, too.
@@ -161,7 +161,7 @@ function client:news(state)
 	self.down_since = is_down(state.description) and (self.down_since or now()) or nil
 	for address, connections in pairs(self.pools) do
 		if (state.generations[address] or 0) > (self.view.generations[address] or 0) then
-			self.topology:clear(address)
+			self.topology:clear(address, state.interrupts[address] == state.generations[address])
 		end
 		if state.description.servers[address].type ~= "Unknown" then
 			connections:ready()

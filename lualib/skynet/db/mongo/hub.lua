@@ -51,6 +51,7 @@ end
 function deployment.new(key, spec)
 	local self = setmetatable({
 		key = key, options = spec.options, tls = spec.tls, monitors = {}, clients = {}, version = 1, told_generations = {},
+		interrupts = {},
 	}, deployment)
 	self.topology = topology.new(spec, function(event)
 		if event.name == "ServerOpening" then
@@ -80,9 +81,14 @@ function deployment:watch(address)
 			server.roundTripTime, server.minRoundTripTime = rtt, min_rtt
 			server.lastUpdateTime = now() * 1000
 			self.topology:heard(server)
+			if hello.ok ~= 1 and self.topology.description.servers[address] then
+				self.topology:clear(address)
+			end
 		end,
 		lost = function(err)
 			self.topology:lost(address, tostring(err))
+			-- Who does not even say hello will not answer those who wait either.
+			self.interrupts[address] = err.code == "timeout" and self.topology.generations[address] or nil
 		end,
 		checked = function()
 			self:publish(address)
@@ -104,7 +110,9 @@ function deployment:note()
 		generations[address] = generation
 	end
 	self.told_generations = generations
-	self.packed = skynet.packstring { description = self.told, generations = generations, checks = checks }
+	self.packed = skynet.packstring {
+		description = self.told, generations = generations, checks = checks, interrupts = self.interrupts,
+	}
 end
 
 local function lag(server)

@@ -21,7 +21,7 @@ end
 
 ---@param uri mongo.uri
 ---@param on_event fun(event: table)|nil
----@param on_clear fun(address: string)|nil the connections of that address are not to be used any more
+---@param on_clear fun(address: string, interrupt: boolean|nil)|nil the connections of that address are given up
 ---@return mongo.topology_state
 function topology.new(uri, on_event, on_clear)
 	return setmetatable({
@@ -116,9 +116,10 @@ function topology:heard(server)
 end
 
 ---The connections of that address are not to be used any more.
-function topology:clear(address)
+---@param interrupt boolean|nil not even for what waits for an answer on them
+function topology:clear(address, interrupt)
 	self.generations[address] = (self.generations[address] or 0) + 1
-	self.on_clear(address)
+	self.on_clear(address, interrupt)
 end
 
 ---A server could not be asked.

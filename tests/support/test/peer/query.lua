@@ -2,6 +2,7 @@
 local bson = require "bson"
 local expression = require "test.peer.expression"
 local failure = require "test.peer.failure"
+local skynet = require "skynet"
 local value = require "test.peer.value"
 
 local query = {}
@@ -153,6 +154,13 @@ end
 
 logical["$expr"] = function(doc, e, context)
 	return expression.truthy(expression.evaluate(e, doc, context.let))
+end
+
+-- There is no JavaScript here; only what makes an operation last.
+logical["$where"] = function(_, code)
+	local ms = tostring(code):match "sleep%((%d+)%)"
+	skynet.sleep(math.floor((ms or 0) // 10))
+	return true
 end
 
 logical["$comment"] = function()

@@ -176,7 +176,8 @@ function store:update(db, name, filter, changes, context)
 	for i = 1, last do
 		local new = update.apply(found[i], changes, context)
 		after = after or new
-		if not value.equal(new, found[i]) then
+		-- A filter may take its time: somebody else may have been here.
+		if not value.equal(new, found[i]) and place(collection.documents, found[i]) then
 			check_valid(collection, new, context.bypass)
 			check_unique(collection, db .. "." .. name, new, found[i])
 			collection.documents[place(collection.documents, found[i])] = new

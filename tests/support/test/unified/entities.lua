@@ -38,9 +38,11 @@ for name in ([[appName compressors connectTimeoutMS heartbeatFrequencyMS journal
 	options[name:lower()] = name
 end
 
--- Never reported: they would tell a secret.
-local sensitive = { authenticate = true, saslStart = true, saslContinue = true, getnonce = true, createUser = true,
-	updateUser = true, hello = true, isMaster = true, ismaster = true }
+-- Never reported: they would tell a secret, or are the runner's own.
+local sensitive = {
+	configureFailPoint = true, authenticate = true, saslStart = true, saslContinue = true, getnonce = true,
+	createUser = true, updateUser = true, hello = true, isMaster = true, ismaster = true,
+}
 
 local make = {}
 
@@ -117,6 +119,7 @@ local function known_options(options_, what)
 		end
 		out[k] = match.plain(v)
 	end
+	out.readPreference = match.read_preference(out.readPreference)
 	return out
 end
 

@@ -14,6 +14,20 @@ function match.plain(v)
 	return v
 end
 
+---A read preference as the driver has it: older files begin the mode with a capital.
+function match.read_preference(given)
+	if type(given) ~= "table" then
+		return given
+	end
+	local out = {}
+	for k, v in pairs(given) do
+		out[k] = match.plain(v)
+	end
+	out.mode = out.mode and out.mode:sub(1, 1):lower() .. out.mode:sub(2)
+	out.tags, out.tag_sets = out.tags or out.tag_sets or out.tagSets, nil
+	return out
+end
+
 local plain = match.plain
 
 local function is_list(t)

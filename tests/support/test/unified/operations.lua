@@ -37,6 +37,7 @@ local function options_of(run, args, ...)
 	if options.session then
 		options.session = run.entities[options.session]
 	end
+	options.readPreference = match.read_preference(options.readPreference)
 	if options.timeoutMode then
 		skip "timeoutMode"
 	end

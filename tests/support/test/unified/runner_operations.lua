@@ -24,7 +24,7 @@ for name, what in pairs(missing) do
 end
 
 function operations.failPoint(run, _, a)
-	run.target:fail_point(a.failPoint)
+	run.target:fail_point(run.entities[a.client], a.failPoint)
 end
 
 function operations.createEntities(run, _, a)

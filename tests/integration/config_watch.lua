@@ -166,6 +166,17 @@ test.case("directories below are watched, new ones too", function()
 	test.equal(watcher:stat().directories, 3)
 end)
 
+test.case("files that are links into a directory whose name is switched are read anew", function()
+	local dir = test.dir .. "/linked"
+	shell(([[mkdir -p '%s/..one' '%s/..two'; cd '%s'; ln -s ..one ..data; ln -s ..data/a18.csv a18.csv
+		printf 'id,x\n1,2\n' >..one/a18.csv; printf 'id,x\n1,3\n' >..two/a18.csv]]):format(dir, dir, dir))
+	local watcher = assert(config.watch(dir, { quiet = 0.05 }))
+	test.defer(watcher.stop, watcher)
+	test.equal(datasheet.query("a18")[1].x, 2)
+	shell(("cd '%s'; ln -s ..two ..new; mv -T ..new ..data"):format(dir))
+	becomes("a18", 1, 3)
+end)
+
 test.case("a hundred edits at once are few publications, and nobody sees half of them", function()
 	local files, names = {}, {}
 	for i = 1, 10 do

@@ -264,6 +264,16 @@ test.case("a file that asks for all memory ends with an error", function()
 		{ max_memory = 64 << 20 }), "t.lua: not enough memory")
 end)
 
+test.case("data that take more memory than is allowed end with an error", function()
+	for path, text in pairs {
+		["t.csv"] = "id,a,b\n" .. ("1,x,y\n"):rep(100000),
+		["t.json"] = "[" .. ("[1,[2]],"):rep(100000) .. "1]",
+		["t.toml"] = "a = [" .. ("[1, [2]],"):rep(60000) .. "]",
+	} do
+		test.equal(lines_of({ [path] = text }, { max_memory = 4 << 20 }), path .. ": not enough memory")
+	end
+end)
+
 test.case("a file that is too large is not read", function()
 	test.equal(lines_of({ ["t.csv"] = "id\n1\n2\n3\n" }, { max_bytes = 8 }),
 		"t.csv: 9 bytes are too many (the option max_bytes)")

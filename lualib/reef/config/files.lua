@@ -208,17 +208,28 @@ function parsers.lua(document, limits)
 	return value
 end
 
+-- All that a parser makes is going to live: nothing is there to be collected meanwhile.
+local function parse(parser, ...)
+	collectgarbage "stop"
+	local ok, value, problems = pcall(parser, ...)
+	collectgarbage "restart"
+	if not ok then
+		return nil, { { message = tostring(value) } }
+	end
+	return value, problems
+end
+
 function parsers.json(document)
-	return core.json(document.text)
+	return parse(core.json, document.text)
 end
 
 function parsers.toml(document)
-	return core.toml(document.text)
+	return parse(core.toml, document.text)
 end
 
 function parsers.csv(document)
 	local spec = document.spec
-	local data, problems = core.csv(document.text, schema.columns(spec), spec and spec.separator)
+	local data, problems = parse(core.csv, document.text, schema.columns(spec), spec and spec.separator)
 	if data then
 		document.columns = data.columns
 	end

@@ -54,7 +54,7 @@ if role then
 		skynet.dispatch("lua", function(_, _, what, megabytes)
 			if what == "hold" then
 				T = sharetable.query "bench"
-				for i = 1, 1000 do
+				for i = 1, megabytes and 1000 or 0 do
 					held[i] = T[i * 97 % N + 1]
 				end
 				while megabytes and collectgarbage "count" < megabytes * 1024 do

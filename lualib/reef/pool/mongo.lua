@@ -5,9 +5,9 @@
 -- in the caller's VM, as always; the bytes of a message are made and read here, too.
 local core = require "reef.pool.mongo.core"
 local errors = require "skynet.db.mongo.errors"
-local handshake = require "skynet.db.mongo.handshake"
 local mongo = require "skynet.db.mongo"
 local options = require "reef.pool.options"
+local sdam = require "skynet.db.mongo.sdam"
 local skynet = require "skynet"
 
 local M = {}
@@ -48,7 +48,7 @@ end
 ---The service for an address, and what it has to know.
 ---@param client mongo.core_client
 local function identity(client, address, name)
-	local host, port = handshake.split(address)
+	local host, port = sdam.split(address)
 	local credentials = client.credentials
 	local target = {
 		address = address, host = host, port = port, credentials = credentials, appName = client.options.appName,

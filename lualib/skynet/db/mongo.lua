@@ -17,7 +17,6 @@ local database_methods = require "skynet.db.mongo.database"
 local scram = require "skynet.db.mongo.scram"
 local scopes = require "skynet.db.mongo.settings"
 local skynet = require "skynet"
-local uri = require "skynet.db.mongo.uri"
 
 local mongo = {
 	null = bson.null,
@@ -82,10 +81,19 @@ local function host_of(conf)
 	return { host = path or host, port = not path and (conf.port or 27017) or nil, type = path and "unix" or "hostname" }
 end
 
+-- The reader of connection strings is larger than the rest of a client, and needed once.
+local function parse(text)
+	local name = "skynet.db.mongo.uri"
+	local kept = package.loaded[name]
+	local parsed = require(name).parse(text)
+	package.loaded[name] = kept
+	return parsed
+end
+
 -- What a settings table says, in the form of a connection string's.
 local function parsed_of_conf(conf)
 	if conf.uri then
-		return uri.parse(conf.uri)
+		return parse(conf.uri)
 	end
 	local hosts = {}
 	for i, entry in ipairs(conf.rs or { conf }) do

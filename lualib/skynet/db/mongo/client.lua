@@ -4,8 +4,6 @@
 local attempts = require "skynet.db.mongo.attempts"
 local bson = require "bson"
 local errors = require "skynet.db.mongo.errors"
-local handshake = require "skynet.db.mongo.handshake"
-local pool = require "skynet.db.mongo.pool"
 local selection = require "skynet.db.mongo.selection"
 local session = require "skynet.db.mongo.session"
 local skynet = require "skynet"
@@ -56,7 +54,7 @@ function client.new(uri, options)
 		on_event = options.on_event,
 		credentials = options.credentials,
 		tls = tls(merged),
-		new_pool = options.new_pool or client.new_pool,
+		new_pool = options.new_pool or require "skynet.db.mongo.direct",
 		heartbeat = merged.heartbeatFrequencyMS or 10000,
 		threshold = merged.localThresholdMS or 15,
 		selection_timeout = (merged.serverSelectionTimeoutMS or 30000) / 1000,
@@ -116,34 +114,6 @@ function client:changed()
 	for _, token in ipairs(waiting) do
 		skynet.wakeup(token)
 	end
-end
-
-local function close_connection(connection)
-	connection.raw:close()
-end
-
-local function usable(connection)
-	return not connection.raw:doubtful()
-end
-
----Connections of this client's own to one server.
-function client:new_pool(address)
-	local generation_of = self.topology.generations
-	return pool.new(address, self.options, {
-		connect = function(seconds)
-			local generation = generation_of[address]
-			local connection, err = handshake.connect(address,
-				{ credentials = self.credentials, appName = self.options.appName, tls = self.tls },
-				math.min(seconds, self.connect_timeout))
-			if not connection then
-				self:suspect(address, { type = "network", generation = generation })
-			end
-			return connection, err
-		end,
-		usable = usable,
-		close = close_connection,
-		on_event = self.on_event,
-	})
 end
 
 local function is_down(t)

@@ -1,7 +1,6 @@
 -- A database: its collections, and commands that are about all of it.
 local bson = require "bson"
 local cursor = require "skynet.db.mongo.cursor"
-local handshake = require "skynet.db.mongo.handshake"
 local skynet = require "skynet"
 
 ---@class mongo.database
@@ -88,8 +87,8 @@ function database:auth(username, password)
 	}
 	local deadline = now() + core.connect_timeout
 	local server = core:select({ name = "auth", preference = { mode = "nearest" } }, deadline)
-	local connection, err = handshake.connect(server.address, { credentials = credentials, tls = core.tls },
-		core.connect_timeout)
+	local connection, err = require "skynet.db.mongo.handshake".connect(server.address,
+		{ credentials = credentials, tls = core.tls }, core.connect_timeout)
 	if not connection then
 		skynet.error("mongo: " .. tostring(err))
 		return false

@@ -3,6 +3,7 @@ local bson = require "bson"
 local core = require "reef.mongo.core"
 local errors = require "skynet.db.mongo.errors"
 local scram = require "skynet.db.mongo.scram"
+local sdam = require "skynet.db.mongo.sdam"
 local skynet = require "skynet"
 
 local handshake = {}
@@ -22,16 +23,6 @@ local COMMAND_NOT_FOUND = 59
 
 local function now()
 	return skynet.hpc() / 1e9
-end
-
----A host and a port, or a path and -1.
----@param address string
-function handshake.split(address)
-	if address:find("/", 1, true) then
-		return address, -1
-	end
-	local host, port = address:match "^(.*):(%d+)$"
-	return host:match "^%[(.*)%]$" or host, math.tointeger(tonumber(port))
 end
 
 local function metadata(app_name)
@@ -186,7 +177,7 @@ function handshake.connect(address, options, seconds)
 	local raw = core.connection(function(code, outcome, command, waited, why)
 		return errors.network(address, code, outcome, command, waited, why)
 	end)
-	local host, port = handshake.split(address)
+	local host, port = sdam.split(address)
 	local target, why
 	if options.tls then
 		target, why = require "reef.tls".target(options.tls, host, port)

@@ -43,6 +43,16 @@ function sdam.address(host)
 	return (name:find(":", 1, true) and "[" .. name .. "]" or name) .. ":" .. (host.port or 27017)
 end
 
+---A host and a port, or a path and -1.
+---@param address string
+function sdam.split(address)
+	if address:find("/", 1, true) then
+		return address, -1
+	end
+	local host, port = address:match "^(.*):(%d+)$"
+	return host:match "^%[(.*)%]$" or host, math.tointeger(tonumber(port))
+end
+
 ---@return mongo.server
 function sdam.unknown(address, err, topology_version)
 	return { address = address, type = "Unknown", error = err, topologyVersion = topology_version }

@@ -19,6 +19,7 @@ void reef_sharetable_setup(void) {
 	reef_image_setup();
 	reef_host_set_hooks(&hooks);
 	reef_host_preload("skynet.codecache", reef_codecache_open);
+	reef_host_preload("skynet.cache", reef_codecache_open); /* its older name */
 	reef_host_preload("reef.sharetable", reef_sharetable_open);
 	reef_host_preload("reef.box", reef_box_open);
 	reef_host_preload("skynet.stm", reef_stm_open);

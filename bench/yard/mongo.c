@@ -1,10 +1,18 @@
-/* libmongoc doing the work of bench/mongo.lua, which has left its data: the yardstick. `yard_mongo PORT` */
+/* libmongoc doing the work of bench/mongo.lua: the yardstick. `yard_mongo PORT`
+ *
+ * What 64 coroutines do there, 64 threads with a pool of clients do here. Documents are found twice, looked at value by
+ * value: as they are, and creating a Lua table of each as well. */
+#include <lauxlib.h>
+#include <lua.h>
 #include <mongoc/mongoc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 static mongoc_client_t *client;
+static mongoc_client_pool_t *clients;
+static lua_State *L;
 
 static double seconds(clockid_t clock) {
 	struct timespec t;
@@ -19,9 +27,18 @@ static void require(bool ok, const bson_error_t *error) {
 	}
 }
 
+static bson_oid_t id(int i) {
+	char text[25];
+	bson_oid_t oid;
+	snprintf(text, sizeof(text), "%024x", (unsigned)i);
+	bson_oid_init_from_string(&oid, text);
+	return oid;
+}
+
 static bson_t *account(int i) {
 	bson_t *doc = bson_new();
-	BSON_APPEND_INT32(doc, "_id", i);
+	bson_oid_t oid = id(i);
+	BSON_APPEND_OID(doc, "_id", &oid);
 	BSON_APPEND_UTF8(doc, "name", "somebody");
 	BSON_APPEND_DOUBLE(doc, "balance", 100.5);
 	BSON_APPEND_INT32(doc, "level", 7);
@@ -47,16 +64,55 @@ static void insert_many(mongoc_collection_t *c, int round) {
 		bson_destroy(docs[i]);
 }
 
-/* Looks at every value, as who reads a document does. */
-static int find(mongoc_collection_t *c, const bson_t *filter, const bson_t *options) {
+static void push(const bson_value_t *v) {
+	char tagged[14] = {0, 7};
+	switch (v->value_type) {
+	case BSON_TYPE_UTF8:
+		lua_pushlstring(L, v->value.v_utf8.str, v->value.v_utf8.len);
+		break;
+	case BSON_TYPE_INT32:
+		lua_pushinteger(L, v->value.v_int32);
+		break;
+	case BSON_TYPE_DOUBLE:
+		lua_pushnumber(L, v->value.v_double);
+		break;
+	case BSON_TYPE_BOOL:
+		lua_pushboolean(L, v->value.v_bool);
+		break;
+	case BSON_TYPE_OID:
+		memcpy(tagged + 2, v->value.v_oid.bytes, 12);
+		lua_pushlstring(L, tagged, sizeof(tagged));
+		break;
+	default:
+		abort();
+	}
+}
+
+static void look_at(const bson_t *doc) {
+	bson_iter_t it;
+	for (bson_iter_init(&it, doc); bson_iter_next(&it);)
+		if (bson_iter_value(&it) == NULL)
+			abort();
+}
+
+static void make_table(const bson_t *doc) {
+	bson_iter_t it;
+	lua_createtable(L, 0, (int)bson_count_keys(doc));
+	for (bson_iter_init(&it, doc); bson_iter_next(&it);) {
+		lua_pushlstring(L, bson_iter_key(&it), bson_iter_key_len(&it));
+		push(bson_iter_value(&it));
+		lua_rawset(L, -3);
+	}
+	lua_pop(L, 1);
+}
+
+static int find(mongoc_collection_t *c, const bson_t *filter, const bson_t *options, void (*use)(const bson_t *doc)) {
 	bson_error_t error;
 	const bson_t *doc;
-	bson_iter_t it;
 	int found = 0;
 	mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(c, filter, options, NULL);
 	while (mongoc_cursor_next(cursor, &doc)) {
-		for (bson_iter_init(&it, doc); bson_iter_next(&it);)
-			found += bson_iter_value(&it) == NULL;
+		use(doc);
 		found++;
 	}
 	require(!mongoc_cursor_error(cursor, &error), &error);
@@ -65,21 +121,57 @@ static int find(mongoc_collection_t *c, const bson_t *filter, const bson_t *opti
 }
 
 static void find_one(mongoc_collection_t *c, int i) {
-	bson_t *filter = BCON_NEW("_id", BCON_INT32(i % 500));
+	bson_oid_t oid = id(i % 500);
+	bson_t *filter = BCON_NEW("_id", BCON_OID(&oid));
 	bson_t *options = BCON_NEW("limit", BCON_INT64(1), "singleBatch", BCON_BOOL(true));
-	if (find(c, filter, options) != 1)
+	if (find(c, filter, options, look_at) != 1)
 		abort();
 	bson_destroy(filter);
 	bson_destroy(options);
 }
 
-static void find_all(mongoc_collection_t *c, int i) {
-	(void)i;
+static void find_all(mongoc_collection_t *c, void (*use)(const bson_t *doc)) {
 	bson_t filter = BSON_INITIALIZER;
 	bson_t *options = BCON_NEW("batchSize", BCON_INT32(1000));
-	if (find(c, &filter, options) != 10000)
+	if (find(c, &filter, options, use) != 10000)
 		abort();
 	bson_destroy(options);
+}
+
+static void find_all_bare(mongoc_collection_t *c, int i) {
+	(void)i;
+	find_all(c, look_at);
+}
+
+static void find_all_tables(mongoc_collection_t *c, int i) {
+	(void)i;
+	find_all(c, make_table);
+}
+
+static void *find_some(void *argument) {
+	const int *rounds = argument;
+	mongoc_client_t *own = mongoc_client_pool_pop(clients);
+	mongoc_collection_t *c = mongoc_client_get_collection(own, "bench_yard", "one");
+	for (int i = 0; i < *rounds; i++)
+		find_one(c, i);
+	mongoc_collection_destroy(c);
+	mongoc_client_pool_push(clients, own);
+	return NULL;
+}
+
+static void find_together(mongoc_collection_t *c, int rounds) {
+	pthread_t threads[64];
+	(void)c;
+	for (int i = 0; i < 64; i++)
+		if (pthread_create(&threads[i], NULL, find_some, &rounds) != 0)
+			abort();
+	for (int i = 0; i < 64; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void find_64(mongoc_collection_t *c, int i) {
+	if (i == 0)
+		find_together(c, 30);
 }
 
 static void measure(const char *name, const char *collection, void (*work)(mongoc_collection_t *c, int i), int n) {
@@ -99,13 +191,24 @@ int main(int argc, char **argv) {
 	mongoc_init();
 	snprintf(uri, sizeof(uri), "mongodb://127.0.0.1:%s/", argc > 1 ? argv[1] : "27017");
 	client = mongoc_client_new(uri);
+	mongoc_uri_t *parsed = mongoc_uri_new(uri);
+	clients = mongoc_client_pool_new(parsed);
+	mongoc_uri_destroy(parsed);
+	L = luaL_newstate();
+	/* As the services' VMs are. */
+	lua_gc(L, LUA_GCGEN, 0, 0);
 	mongoc_database_t *db = mongoc_client_get_database(client, "bench_yard");
 	require(mongoc_database_drop(db, &error), &error);
 	mongoc_database_destroy(db);
 	measure("insert_1", "one", insert_one, 500);
 	measure("insert_1000", "many", insert_many, 10);
 	measure("find_1", "one", find_one, 1000);
-	measure("find_10000", "many", find_all, 5);
+	find_together(NULL, 1); /* connects */
+	measure("find_64", "one", find_64, 64 * 30);
+	measure("find_10000", "many", find_all_bare, 5);
+	measure("find_10000_tables", "many", find_all_tables, 5);
+	lua_close(L);
+	mongoc_client_pool_destroy(clients);
 	mongoc_client_destroy(client);
 	mongoc_cleanup();
 	return 0;

@@ -25,8 +25,8 @@ static int more(lua_State *L) {
 	return 1;
 }
 
-/* Pushes the next document, or nil. */
-static void push_next(lua_State *L, struct reef_bson_reader *reader, unsigned flags) {
+/* Pushes the next document, or nil. `owner` as for reef_bson_decode_for, or 0. */
+static void push_next(lua_State *L, struct reef_bson_reader *reader, unsigned flags, int owner) {
 	struct reef_bson_element e;
 	int found = reef_bson_next(reader, &e);
 	if (found < 0) {
@@ -34,29 +34,16 @@ static void push_next(lua_State *L, struct reef_bson_reader *reader, unsigned fl
 	} else if (found == 0) {
 		lua_pushnil(L);
 	} else if (e.type == REEF_BSON_DOCUMENT) {
-		reef_bson_decode(L, e.value, e.value_size, flags);
+		reef_bson_decode_for(L, e.value, e.value_size, flags, owner);
 	} else {
 		reef_bson_push(L, &e);
 	}
 }
 
-static int protected_next(lua_State *L) {
-	struct batch *batch = lua_touserdata(L, 1);
-	push_next(L, &batch->reader, batch->flags);
-	return 1;
-}
-
 static int next(lua_State *L) {
-	check_batch(L);
-	lua_settop(L, 1);
-	lua_pushcfunction(L, protected_next);
-	lua_insert(L, 1);
-	if (lua_pcall(L, 1, 1, 0) == LUA_OK) {
-		return 1;
-	}
-	lua_pushnil(L);
-	lua_insert(L, -2);
-	return 2;
+	struct batch *batch = check_batch(L);
+	push_next(L, &batch->reader, batch->flags, lua_isnoneornil(L, 2) ? 0 : 2);
+	return 1;
 }
 
 static bool open(struct reef_bson_reader *reader, const struct batch *batch) {
@@ -69,7 +56,7 @@ static int all(lua_State *L) {
 	open(&reader, batch);
 	lua_newtable(L);
 	for (lua_Integer i = 1; reader.at != reader.end; i++) {
-		push_next(L, &reader, batch->flags);
+		push_next(L, &reader, batch->flags, 0);
 		lua_rawseti(L, 2, i);
 	}
 	return 1;

@@ -1,8 +1,8 @@
 /* The documents of a cursor's reply, decoded when they are asked for: a userdatum with a copy of their bytes.
  *
  *   batch:more() -> boolean                    is there another document?
- *   batch:next() -> document | nil [, why]     nil at the end; with `why`: what is there cannot be read
- *   batch:all() -> list                        all of them, also those that `next` has given; raises
+ *   batch:next([owner]) -> document | nil      nil at the end; raises what owner:fail(why) raises when it cannot be read
+ *   batch:all() -> list                        all of them, also those that `next` has given
  *
  * What is decoded right before it is used is in the processor's cache then, and is garbage before it has grown old. Own
  * slice only.

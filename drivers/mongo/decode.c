@@ -25,7 +25,8 @@ struct step {
 struct decoder {
 	lua_State *L;
 	unsigned flags;
-	int array_mt, key_strings; /* on the stack */
+	int owner; /* on the stack; 0: none */
+	int array_mt, key_strings;
 	struct reef_bson_keys *keys;
 	int depth;
 	struct step path[REEF_BSON_DEPTH + 1];
@@ -47,6 +48,12 @@ static int fail(struct decoder *d, const char *text) {
 		luaL_addchar(&b, '\'');
 	}
 	luaL_pushresult(&b);
+	if (d->owner != 0) {
+		lua_getfield(d->L, d->owner, "fail");
+		lua_pushvalue(d->L, d->owner);
+		lua_rotate(d->L, -3, -1);
+		lua_call(d->L, 2, 1);
+	}
 	return lua_error(d->L);
 }
 
@@ -285,6 +292,7 @@ static void array(struct decoder *d, const uint8_t *data, size_t size) {
 static void start(struct decoder *d, lua_State *L, unsigned flags) {
 	d->L = L;
 	d->flags = flags;
+	d->owner = 0;
 	d->depth = 0;
 	luaL_checkstack(L, 8, "bson");
 	reef_bson_push_array_mt(L);
@@ -302,6 +310,14 @@ static void finish(struct decoder *d) {
 void reef_bson_decode(lua_State *L, const uint8_t *data, size_t size, unsigned flags) {
 	struct decoder d;
 	start(&d, L, flags);
+	document(&d, data, size);
+	finish(&d);
+}
+
+void reef_bson_decode_for(lua_State *L, const uint8_t *data, size_t size, unsigned flags, int owner) {
+	struct decoder d;
+	start(&d, L, flags);
+	d.owner = owner;
 	document(&d, data, size);
 	finish(&d);
 }

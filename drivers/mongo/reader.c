@@ -89,9 +89,13 @@ static size_t bad(const char **error, const char *text) {
 	return 0;
 }
 
-static size_t fixed_size(size_t size, size_t left, const char **error) {
-	return size <= left ? size : bad(error, "value cut short");
-}
+/* Of types whose payload always has the same size, the others have 0. */
+static const uint8_t fixed_sizes[256] = {
+		[REEF_BSON_DOUBLE] = 8,      [REEF_BSON_OBJECTID] = REEF_BSON_OID_SIZE,
+		[REEF_BSON_DATE] = 8,        [REEF_BSON_INT32] = 4,
+		[REEF_BSON_TIMESTAMP] = 8,   [REEF_BSON_INT64] = 8,
+		[REEF_BSON_DECIMAL128] = 16,
+};
 
 static size_t string_size(const uint8_t *p, size_t left, const char **error) {
 	if (left < 5) {
@@ -191,6 +195,10 @@ static size_t boolean_size(const uint8_t *p, size_t left, const char **error) {
 }
 
 bool reef_bson_payload(uint8_t type, const uint8_t *p, size_t left, int depth, size_t *size, const char **error) {
+	*size = fixed_sizes[type];
+	if (*size > 0) {
+		return *size <= left || bad(error, "value cut short") > 0;
+	}
 	switch (type) {
 	case REEF_BSON_UNDEFINED:
 	case REEF_BSON_NULL:
@@ -198,21 +206,6 @@ bool reef_bson_payload(uint8_t type, const uint8_t *p, size_t left, int depth, s
 	case REEF_BSON_MAXKEY:
 		*size = 0;
 		return true;
-	case REEF_BSON_DOUBLE:
-	case REEF_BSON_DATE:
-	case REEF_BSON_TIMESTAMP:
-	case REEF_BSON_INT64:
-		*size = fixed_size(8, left, error);
-		break;
-	case REEF_BSON_INT32:
-		*size = fixed_size(4, left, error);
-		break;
-	case REEF_BSON_DECIMAL128:
-		*size = fixed_size(16, left, error);
-		break;
-	case REEF_BSON_OBJECTID:
-		*size = fixed_size(REEF_BSON_OID_SIZE, left, error);
-		break;
 	case REEF_BSON_BOOLEAN:
 		*size = boolean_size(p, left, error);
 		break;
@@ -263,7 +256,9 @@ int reef_bson_next_value(struct reef_bson_reader *r, struct reef_bson_element *e
 		return -1;
 	}
 	e->key_size = key;
-	if (!reef_bson_payload(e->type, value, (size_t)(r->end - value), r->depth, &e->value_size, &r->error)) {
+	e->value_size = fixed_sizes[e->type];
+	if ((e->value_size == 0 || e->value_size > (size_t)(r->end - value)) &&
+		!reef_bson_payload(e->type, value, (size_t)(r->end - value), r->depth, &e->value_size, &r->error)) {
 		return -1;
 	}
 	e->value = value;

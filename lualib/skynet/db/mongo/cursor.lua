@@ -132,8 +132,8 @@ local function unreadable(address, command, why)
 	return errors.new({ code = "protocol", outcome = "maybe applied", host = "mongo " .. address, command = command }, why)
 end
 
+-- What is called for a document that cannot be read. The cursor may go on behind it.
 function cursor:fail(why)
-	self:close()
 	error(unreadable(self.address, self.command, why), 0)
 end
 
@@ -158,8 +158,7 @@ function cursor:next()
 		error "Call	hasNext	first"
 	end
 	self.checked = false
-	local document, why = self.batch:next()
-	return document or self:fail(why)
+	return self.batch:next(self)
 end
 
 ---The next document, or nil if there is none after asking the server at most once.
@@ -180,11 +179,9 @@ function cursor:each()
 	return function()
 		local batch = self.batch
 		if batch and not self.closed then
-			local document, why = batch:next()
+			local document = batch:next(self)
 			if document then
 				return document
-			elseif why then
-				self:fail(why)
 			end
 		end
 		return self:hasNext() and self:next() or nil
@@ -384,9 +381,9 @@ function M.first(client, op)
 	if err then
 		error(err, 0)
 	end
-	local document, why = reply.cursor.firstBatch:next()
-	if why then
-		error(unreadable(address, op.name, why), 0)
+	local ok, document = pcall(reply.cursor.firstBatch.next, reply.cursor.firstBatch)
+	if not ok then
+		error(unreadable(address, op.name, document), 0)
 	end
 	return document
 end

@@ -151,6 +151,27 @@ test.case("a bulk write over collections says by its indexes what failed", funct
 	test.equal(fields(err, "code", "outcome"), { "incompatible", "not sent" })
 end)
 
+test.case("listeners are not told what is secret", function()
+	local set = peers.deployment { topology = "single", version = "8.0.0" }
+	test.defer(set.close, set)
+	local told = {}
+	local client = mongo.client {
+		uri = set:uri(),
+		on_event = function(event)
+			if event.commandName then
+				told[#told + 1] = event
+			end
+		end,
+	}
+	test.defer(client.disconnect, client)
+	client.admin:runCommand("createUser", "ada", "pwd", "geheim")
+	client.admin:runCommand("hello", 1, "speculativeAuthenticate", { saslStart = 1 })
+	client.admin:runCommand("ping", 1)
+	test.equal({ told[1].command, told[2].reply == nil or told[2].reply, told[3].command, told[4].reply },
+		{ {}, {}, {}, {} })
+	test.equal(told[5].command[1], "ping")
+end)
+
 test.case("what cannot be retried is said in words that help", function()
 	local c, set = start()
 	set.members[1].on.insert = function()

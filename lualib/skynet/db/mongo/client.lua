@@ -330,8 +330,27 @@ local function pool_error(server, op, err)
 	}, err.why)
 end
 
+-- Commands that carry a secret, in small letters: listeners are not told what they say.
+local secrets = {
+	authenticate = true, saslstart = true, saslcontinue = true, getnonce = true, createuser = true, updateuser = true,
+	copydbgetnonce = true, copydbsaslstart = true, copydb = true,
+}
+
+local function is_secret(op)
+	local name = op.name:lower()
+	if name == "hello" or name == "ismaster" then
+		for i = 1, #op.body, 2 do
+			if op.body[i] == "speculativeAuthenticate" then
+				return true
+			end
+		end
+	end
+	return secrets[name] == true
+end
+
 function client:start_event(op, server, entry, body)
 	self.last_request = self.last_request + 1
+	body = is_secret(op) and {} or body
 	self:emit("CommandStarted", {
 		commandName = op.name, databaseName = op.db, address = server.address, connectionId = entry.id,
 		requestId = self.last_request, command = body, identifier = op.identifier, documents = op.documents,
@@ -361,6 +380,7 @@ local function whole(reply)
 end
 
 function client:end_event(op, server, request_id, started, reply, err)
+	reply = reply and is_secret(op) and {} or reply
 	self:emit(err and "CommandFailed" or "CommandSucceeded", {
 		commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
 		duration = now() - started, reply = whole(reply), failure = err,

@@ -134,11 +134,7 @@ function operations.estimatedDocumentCount(run, c, a)
 end
 
 function operations.aggregate(run, object, a)
-	local options = options_of(run, a, "pipeline", "batchSize")
-	if a.batchSize then
-		options.cursor = { batchSize = match.plain(a.batchSize) }
-	end
-	return object:aggregate(a.pipeline, options):toArray()
+	return object:aggregate(a.pipeline, options_of(run, a, "pipeline")):toArray()
 end
 
 function operations.createIndex(_, c, a)

@@ -67,7 +67,7 @@ function mongo:uri(options)
 end
 
 function mongo:freeze()
-	assert(self.process:signal "STOP")
+	self.process:freeze()
 end
 
 function mongo:thaw()

@@ -64,6 +64,25 @@ function process:running()
 	return not self.over
 end
 
+-- Are all its threads stopped? On a busy machine that takes them a while.
+local function stands_still(pid)
+	local tasks = io.popen(("cat /proc/%d/task/*/stat 2>/dev/null"):format(pid))
+	local states = tasks:read "a"
+	tasks:close()
+	for state in states:gmatch "%) (%a) %-?%d" do
+		if state ~= "T" and state ~= "Z" then
+			return false
+		end
+	end
+	return true
+end
+
+---Stops it until it gets the signal "CONT".
+function process:freeze()
+	assert(self:signal "STOP")
+	test.eventually("a process that stands still", 20, stands_still, self.pid)
+end
+
 ---Waits until it has ended: exit code, or nil and the signal's number. Fails the case after `seconds` (default 20).
 ---@param seconds number|nil
 function process:wait(seconds)

@@ -70,7 +70,7 @@ function redis.launch(self)
 end
 
 function redis:freeze()
-	assert(self.process:signal "STOP")
+	self.process:freeze()
 end
 
 function redis:thaw()

@@ -65,6 +65,23 @@ local function calls(pairs_count, n)
 	end)
 end
 
+-- Many services in turn ask one: each is far from the processor's caches when its reply comes.
+local function crowd(width, n)
+	local callers, echo = {}, skynet.newservice("messages", "echo")
+	for i = 1, width do
+		callers[i] = skynet.newservice("messages", "caller")
+	end
+	local function run(each)
+		bench.together(width, function(i)
+			skynet.call(callers[i], "lua", echo, each)
+		end)
+	end
+	run(2)
+	bench.measure("crowd_" .. width, n // width * width, function()
+		run(n // width)
+	end)
+end
+
 local function flood(n)
 	local counter = skynet.newservice("messages", "counter")
 	bench.measure("send", n, function()
@@ -102,6 +119,8 @@ bench.main(function()
 	end)
 	calls(1, n)
 	calls(16, n)
+	crowd(128, n)
+	crowd(10000, n)
 	flood(2 * n)
 	hand_over(bench.option("HAND_OVERS", 200))
 end)

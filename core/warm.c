@@ -23,6 +23,7 @@ enum {
 	FRAMES = 3,        /* of the coroutine, innermost first */
 	STACK_VALUES = 12, /* on top of the stack */
 	FEW = 8,           /* fields or values of what is looked into */
+	SOME = 16,         /* fields of what is noted at all */
 	REPLY_SIZE = 128,  /* of what a C module keeps about a request, about */
 };
 
@@ -50,9 +51,10 @@ static void note_table(struct reef_warm *warm, const Table *t, int steps) {
 	reef_warm_note(warm, t, sizeof(*t));
 	if (items > 0)
 		reef_warm_note(warm, t->array, items * sizeof(TValue));
+	if (fields <= SOME)
+		reef_warm_note(warm, t->node, fields * sizeof(Node));
 	if (fields > FEW)
 		return;
-	reef_warm_note(warm, t->node, fields * sizeof(Node));
 	for (unsigned i = 0; i < items; i++)
 		note_value(warm, &t->array[i], steps);
 	for (unsigned i = 0; i < fields; i++)

@@ -61,8 +61,12 @@ static void look_ahead(struct reef_worker *worker) {
 	const struct reef_service *near = reef_run_queue_peek(&worker->queue, NEAR);
 	const char *far = (const char *)reef_run_queue_peek(&worker->queue, FAR);
 	worker->looking--;
-	if (near)
+	if (near) {
+		const char *message = (const char *)atomic_load_explicit(&near->inbox, memory_order_relaxed);
+		__builtin_prefetch(message, 0, 2);
+		__builtin_prefetch(message + REEF_LINE, 0, 2);
 		reef_warm_fetch(&near->warm);
+	}
 	for (size_t at = 0; far && at < sizeof(struct reef_service); at += REEF_LINE)
 		__builtin_prefetch(far + at, 0, 2);
 }
@@ -112,6 +116,12 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 			}
 			atomic_store_explicit(&worker->running, service, memory_order_release);
 			continue;
+		}
+		/* The next message's sender is going to be answered. */
+		const struct reef_message *next = service->queue;
+		if (next && worker->looking > 0) {
+			__builtin_prefetch(next->next);
+			reef_send_soon(next->source);
 		}
 		service->message_start = now;
 		atomic_store_explicit(&worker->message_source, m->source, memory_order_relaxed);

@@ -3,7 +3,7 @@
 #   reef_fetch(<out> NAME lua VERSION 5.4.7 SHA256 <sum> URL <url> DEBIAN <source package>)
 #
 # puts the path of the unpacked tree into <out>. The archive is NAME-VERSION.tar.gz with one directory of that name inside,
-# or FULL.tar.gz. Tried in this order:
+# or FULL.tar.gz. With OPTIONAL, <out> is empty if it cannot be had; without, that is an error. Tried in this order:
 #   1. the directory in REEF_<NAME>_SOURCE (a -D option or an environment variable);
 #   2. the cache, where tarballs that were fetched before lie;
 #   3. the upstream download;
@@ -23,7 +23,7 @@ set(REEF_CACHE "${cache_default}" CACHE PATH "Where fetched source archives are 
 set(REEF_DEBIAN_SUITES trixie CACHE STRING "Further Debian suites to look for source packages in")
 
 function(reef_fetch out)
-	cmake_parse_arguments(ARG "" "NAME;VERSION;FULL;SHA256;URL;DEBIAN" "" ${ARGN})
+	cmake_parse_arguments(ARG "OPTIONAL" "NAME;VERSION;FULL;SHA256;URL;DEBIAN" "" ${ARGN})
 	string(TOUPPER ${ARG_NAME} upper)
 	string(REPLACE "-" "_" upper ${upper})
 	set(option REEF_${upper}_SOURCE)
@@ -61,7 +61,11 @@ function(reef_fetch out)
 			endif()
 		endforeach()
 	endif()
-	if(NOT good)
+	if(NOT good AND ARG_OPTIONAL)
+		file(REMOVE "${part}")
+		set(${out} "" PARENT_SCOPE)
+		return()
+	elseif(NOT good)
 		file(REMOVE "${part}")
 		message(FATAL_ERROR "${full}: cannot be had from ${ARG_URL}, nor as a source package of Debian.\n"
 			"Unpack ${full}.tar.gz somewhere and pass -D${option}=DIR, or put it into ${REEF_CACHE}.")

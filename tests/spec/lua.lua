@@ -1,11 +1,17 @@
--- timeout: 600
+-- timeout: 900
 local process = require "test.process"
 local test = require "test"
 
-test.case("Lua with the hooks for shared data passes the test suite of its authors", { timeout = 500 }, function()
-	local code, output = process.run { test.root .. "/scripts/test-lua" }
+local code, output
+
+test.case("shared data pass their tests with each version of Lua that is supported", { timeout = 800 }, function()
+	code, output = process.run { test.root .. "/scripts/test-lua" }
+	test.truthy(code == 0 or code == 77, output)
+end)
+
+test.case("Lua with the hooks for shared data passes the test suite of its authors", function()
 	if code == 77 then
-		test.skip(output:match "skipped: ([^\n]*)" or "it cannot be had")
+		test.skip(output:match "skipped: ([^\n]*)")
 	end
 	test.equal(code, 0, output)
 end)

@@ -29,10 +29,12 @@ static int give_up(lua_State *L, struct reef_plan **plan, const char *why) {
 	/* Not when the collector comes to it: others may be waiting to publish. */
 	reef_plan_delete(*plan);
 	*plan = NULL;
-	return luaL_error(L, "%s", why);
+	lua_pushboolean(L, 0);
+	lua_pushstring(L, why);
+	return 2;
 }
 
-/* plan(how, tables) -> plan, or nil if somebody else is publishing; raises what cannot be shared. `how` is "publish" or
+/* plan(how, tables) -> plan, or nil if somebody else is publishing, or false and the reason. `how` is "publish" or
  * "patch" with name -> table, or "delete" with name -> anything. */
 static int l_plan(lua_State *L) {
 	static bool (*const add[])(struct reef_plan *, lua_State *, const char *, int, char *, size_t) = {reef_plan_add,
@@ -46,8 +48,11 @@ static int l_plan(lua_State *L) {
 	luaL_setmetatable(L, plan_type);
 	if (!reef_plan_new(plan))
 		return 0;
-	if (*plan == NULL)
-		return luaL_error(L, "not enough memory");
+	if (*plan == NULL) {
+		lua_pushboolean(L, 0);
+		lua_pushliteral(L, "not enough memory");
+		return 2;
+	}
 	for (lua_pushnil(L); lua_next(L, 2); lua_pop(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING || (how < 2 && !lua_istable(L, -1))) {
 			snprintf(why, sizeof(why), "datasheets are tables with names, not a %s named by a %s", luaL_typename(L, -1),

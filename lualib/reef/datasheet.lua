@@ -13,11 +13,15 @@ local function address_text(address)
 	return address and (":%08x"):format(address) or "a service"
 end
 
+-- To be called in tail position: errors are the user's, at the place where he published.
 local function carry_out(how, tables)
-	local plan = core.plan(how, tables)
-	while not plan do
+	local plan, reason = core.plan(how, tables)
+	while plan == nil do
 		skynet.sleep(1)
-		plan = core.plan(how, tables)
+		plan, reason = core.plan(how, tables)
+	end
+	if not plan then
+		error(("datasheet.%s: %s"):format(how, reason), 2)
 	end
 	local tries = 0
 	while true do
@@ -55,12 +59,13 @@ datasheet.nothing = core.nothing
 
 ---Forgets sheets. Who holds one keeps it as it is; a sheet that is published under that name later is another one.
 ---@param ... string names
+---@return { changed: integer, added: integer, removed: integer } rows
 function datasheet.delete(...)
 	local names = {}
 	for _, name in ipairs { ... } do
 		names[name] = true
 	end
-	carry_out("delete", names)
+	return carry_out("delete", names)
 end
 
 ---@param name string

@@ -121,6 +121,10 @@ test.case("what cannot be published is named, and changes nothing", function()
 	} do
 		test.raises(case[2], builder.update, "bad", case[1])
 		test.raises(case[2], sheets.publish, { bad = case[1] })
+		test.raises("compat/datasheet.lua:%d+: datasheet.publish: " .. case[2], function()
+			sheets.publish { bad = case[1] }
+			return nil
+		end)
 		test.equal(copy(sheet), { v = 1, list = { { 1 } } })
 	end
 	test.raises("there is a sheet 'bad' already", builder.new, "bad", {})

@@ -6,7 +6,8 @@
 #include "datasheet/setup.h"
 
 static const char helpers[] = "function publish(how, tables)\n"
-							  "	local plan = assert(core.plan(how, tables), 'somebody is publishing')\n"
+							  "	local plan, why = core.plan(how, tables)\n"
+							  "	assert(plan ~= nil, 'somebody is publishing') assert(plan, why)\n"
 							  "	assert(core.commit(plan))\n"
 							  "end\n"
 							  "function data(v)\n"

@@ -22,7 +22,7 @@ function builder.new(name, v)
 	if datasheet.exists(name) then
 		error(("datasheet.new: there is a sheet '%s' already"):format(name), 2)
 	end
-	datasheet.publish { [name] = value_of(name, v) }
+	return datasheet.publish { [name] = value_of(name, v) }
 end
 
 ---Publishes new data of a sheet.
@@ -32,7 +32,7 @@ function builder.update(name, v)
 	if not datasheet.exists(name) then
 		error(("datasheet.update: there is no sheet '%s'"):format(name), 2)
 	end
-	datasheet.publish { [name] = value_of(name, v) }
+	return datasheet.publish { [name] = value_of(name, v) }
 end
 
 ---@param v table

@@ -171,6 +171,24 @@ test.case("servers that do not know snapshots are not asked for one", function()
 	test.equal(c:countDocuments {}, 0)
 end)
 
+test.case("a server without sessions is not given one", function()
+	local client, c, seen, set = start { topology = "single" }
+	client:disconnect()
+	local usual = set.members[1]
+	usual.on.hello = function(command, member)
+		local reply = member:usual("hello", command, {})
+		reply.logicalSessionTimeoutMinutes = nil
+		return reply
+	end
+	client = mongo.client { uri = set:uri "appName=other" }
+	test.defer(client.disconnect, client)
+	client.db.c:insertOne { _id = 1 }
+	local err = test.raises("not supported", client.db.c.insertOne, client.db.c, { _id = 2 },
+		{ session = client:startSession() })
+	test.equal({ err.code, err.outcome }, { "session", "not sent" })
+	test.equal({ #seen, c.name }, { 0, "c" })
+end)
+
 test.case("a client that closes ends its sessions at the server", function()
 	local client, c, _, set = start()
 	local ended

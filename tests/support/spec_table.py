@@ -1,23 +1,26 @@
 """The table of the public MongoDB suites: what passed, and what was skipped, why.
 
-Lua tests name their cases SUITE/FILE: DESCRIPTION. The page docs/mongo.md has the table between two marks; a suite whose
+Lua tests name their cases SUITE/FILE: DESCRIPTION. Those of a test NAME_pool are the cases of NAME once more, with
+clients that have their connections from a pool's service. The page docs/mongo.md has the table between two marks; a suite whose
 files are those that it was written with has to come out as it says.
 """
 import collections
 import re
 
 BEGIN, END = "<!-- spec table: begin -->", "<!-- spec table: end -->"
-HEAD = "| suite | files | cases | passed | of these on a real server too | skipped, and why |\n|---|---|---|---|---|---|\n"
+HEAD = ("| suite | files | cases | passed | of these on a real server too | and through pools | skipped, and why |\n"
+        "|---|---|---|---|---|---|---|\n")
 
 
 def suites_of(results):
-    """SUITE -> list of (file, kind, text)."""
+    """SUITE -> list of (file, kind, text); the kind of a case with pools begins with `pool `."""
     suites = collections.defaultdict(list)
     for result in results:
+        pooled = result.name.removesuffix(".lua").endswith("_pool")
         for name, kind, text in result.cases:
             match = re.match(r"([\w-]+)/([^:]+): ", name)
             if match:
-                suites[match[1]].append((match[2], kind, text))
+                suites[match[1]].append((match[2], "pool " + kind if pooled else kind, text))
     return suites
 
 
@@ -30,13 +33,17 @@ def reasons_of(cases):
 def rows(results):
     """SUITE -> its row."""
     out = {}
-    for suite, cases in sorted(suites_of(results).items()):
+    for suite, everything in sorted(suites_of(results).items()):
+        cases = [case for case in everything if not case[1].startswith("pool ")]
+        pooled = sum(kind == "pool ok" for _, kind, _ in everything)
+        if not cases:
+            continue
         passed = [text for _, kind, text in cases if kind == "ok"]
         skipped = sum(kind == "skip" for _, kind, _ in cases)
         on_server = sum("server" in text for text in passed)
         why = reasons_of(cases)
         out[suite] = (f"| {suite} | {len({file for file, _, _ in cases})} | {len(cases)} | {len(passed)} "
-                      f"| {on_server or ''} | {f'{skipped}: {why}' if why else ''} |")
+                      f"| {on_server or ''} | {pooled or ''} | {f'{skipped}: {why}' if why else ''} |")
     return out
 
 

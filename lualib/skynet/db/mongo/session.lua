@@ -154,6 +154,9 @@ end
 ---@param server mongo.server that it goes to
 ---@param number integer|nil
 function session:decorate(body, op, server, number)
+	if not self.implicit and not server.logicalSessionTimeoutMinutes then
+		refuse(op, "sessions are not supported by " .. server.address)
+	end
 	local n = #body
 	body[n + 1], body[n + 2] = "lsid", self.lsid
 	if number then

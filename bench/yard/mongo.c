@@ -27,18 +27,12 @@ static void require(bool ok, const bson_error_t *error) {
 	}
 }
 
-static bson_oid_t id(int i) {
-	char text[25];
-	bson_oid_t oid;
-	snprintf(text, sizeof(text), "%024x", (unsigned)i);
-	bson_oid_init_from_string(&oid, text);
-	return oid;
-}
+static bson_oid_t ids[500];
 
-static bson_t *account(int i) {
+static bson_t *account(bson_oid_t *id) {
 	bson_t *doc = bson_new();
-	bson_oid_t oid = id(i);
-	BSON_APPEND_OID(doc, "_id", &oid);
+	bson_oid_init(id, NULL);
+	BSON_APPEND_OID(doc, "_id", id);
 	BSON_APPEND_UTF8(doc, "name", "somebody");
 	BSON_APPEND_DOUBLE(doc, "balance", 100.5);
 	BSON_APPEND_INT32(doc, "level", 7);
@@ -49,16 +43,18 @@ static bson_t *account(int i) {
 
 static void insert_one(mongoc_collection_t *c, int i) {
 	bson_error_t error;
-	bson_t *doc = account(i);
+	bson_t *doc = account(&ids[i]);
 	require(mongoc_collection_insert_one(c, doc, NULL, NULL, &error), &error);
 	bson_destroy(doc);
 }
 
 static void insert_many(mongoc_collection_t *c, int round) {
 	bson_error_t error;
+	bson_oid_t id;
+	(void)round;
 	bson_t *docs[1000];
 	for (int i = 0; i < 1000; i++)
-		docs[i] = account(round * 1000 + i);
+		docs[i] = account(&id);
 	require(mongoc_collection_insert_many(c, (const bson_t **)docs, 1000, NULL, NULL, &error), &error);
 	for (int i = 0; i < 1000; i++)
 		bson_destroy(docs[i]);
@@ -121,8 +117,7 @@ static int find(mongoc_collection_t *c, const bson_t *filter, const bson_t *opti
 }
 
 static void find_one(mongoc_collection_t *c, int i) {
-	bson_oid_t oid = id(i % 500);
-	bson_t *filter = BCON_NEW("_id", BCON_OID(&oid));
+	bson_t *filter = BCON_NEW("_id", BCON_OID(&ids[i % 500]));
 	bson_t *options = BCON_NEW("limit", BCON_INT64(1), "singleBatch", BCON_BOOL(true));
 	if (find(c, filter, options, look_at) != 1)
 		abort();

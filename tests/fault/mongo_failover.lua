@@ -1,4 +1,5 @@
 -- A replica set whose members elect, fail, stall and answer late: what applications see of it.
+local bson = require "bson"
 local mongo = require "skynet.db.mongo"
 local peers = require "test.mongo_peer"
 local skynet = require "skynet"
@@ -151,6 +152,37 @@ test.case("a reply that is none ends the connection, not the client", function()
 	local err = test.raises("message", c.findOne, c, {})
 	test.equal(err.code, "protocol")
 	test.truthy(test.within(20, c.findOne, c, { _id = 1 }))
+end)
+
+test.case("a document that cannot be read is an error of its own: those around it are given, the connection stays", function()
+	local set = peers.set(1)
+	local c = connect(set)
+	set.members[1].on.find = function(command)
+		local docs = bson.array { { _id = 1, s = "good" }, { _id = 2, s = "spoilt" }, { _id = 3, s = "good" } }
+		if command.limit then
+			table.remove(docs, 1)
+		end
+		local reply = bson.encode { ok = 1.0, cursor = { id = bson.int64(0), ns = "db.c", firstBatch = docs } }
+		return { ok = 1, bytes = (tostring(reply):gsub("spoilt", "\255poilt")) }
+	end
+	local cursor = c:find {}
+	test.truthy(cursor:hasNext())
+	local before = {}
+	for id in pairs(set.members[1].connections) do
+		before[id] = true
+	end
+	test.equal(cursor:next()._id, 1)
+	test.truthy(cursor:hasNext())
+	local err = test.raises("invalid UTF%-8 in 's'", cursor.next, cursor)
+	test.equal(err.code, "protocol")
+	test.truthy(cursor:hasNext())
+	test.equal(cursor:next()._id, 3)
+	test.equal(cursor:hasNext(), false)
+	err = test.raises("invalid UTF%-8 in 's'", c.findOne, c, {})
+	test.equal(err.code, "protocol")
+	for id in pairs(before) do
+		test.truthy(set.members[1].connections[id])
+	end
 end)
 
 test.case("a server that can speaks up by itself: an election is known at once, without being asked", function()

@@ -56,7 +56,8 @@ end
 ---@param own_id integer|nil
 ---@param flags integer|nil
 function wire.write(id, request_id, reply, own_id, flags)
-	local document = tostring(bson.encode(reply))
+	-- What bson.encode would refuse comes as `bytes`.
+	local document = reply.bytes or tostring(bson.encode(reply))
 	socket.write(id, ("<i4i4i4i4I4"):pack(21 + #document, own_id or 1, request_id, OP_MSG, flags or 0) .. "\0" .. document)
 end
 

@@ -27,11 +27,23 @@ end
 
 local concern = settings.concern
 
+-- Raises what makes no sense, before a server is asked for it.
+local function check_write_concern(c)
+	if math.type(c.w) == "integer" and c.w < 0 then
+		error(("mongo: write concern w = %d: fewer than no members"):format(c.w), 0)
+	elseif c.wtimeout and c.wtimeout < 0 then
+		error(("mongo: write concern wtimeout = %s: a time that is over"):format(c.wtimeout), 0)
+	elseif c.w == 0 and c.j then
+		error("mongo: write concern w = 0 with j = true: what nobody waits for cannot be waited for", 0)
+	end
+	return c
+end
+
 local function write_concern_of(options)
 	if options.w == nil and options.wTimeoutMS == nil and options.journal == nil then
 		return nil
 	end
-	return { w = options.w, wtimeout = options.wTimeoutMS, j = options.journal }
+	return check_write_concern { w = options.w, wtimeout = options.wTimeoutMS, j = options.journal }
 end
 
 local function read_preference_of(options)
@@ -72,7 +84,7 @@ function settings.derive(parent, options)
 		own[k] = v
 	end
 	if options.writeConcern then
-		own.write_concern = concern(options.writeConcern)
+		own.write_concern = concern(check_write_concern(options.writeConcern))
 		own.write_extra = own.write_concern and { "writeConcern", own.write_concern }
 	end
 	if options.readConcern then

@@ -154,7 +154,7 @@ test.case("a reply that is none ends the connection, not the client", function()
 	test.truthy(test.within(20, c.findOne, c, { _id = 1 }))
 end)
 
-test.case("a document that cannot be read is an error of its own: those around it are given, the connection stays", function()
+test.case("a document that cannot be read is an error of its own: others are given, the connection stays", function()
 	local set = peers.set(1)
 	local c = connect(set)
 	set.members[1].on.find = function(command)

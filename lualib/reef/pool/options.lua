@@ -6,7 +6,7 @@
 ---@field size integer|nil          shared connections; 4
 ---@field min integer|nil           of these are kept open also when idle; size
 ---@field connecting integer|nil    connections that are being made at the same time; size
----@field pinned integer|nil        connections for transactions and blocking commands at most; 64
+---@field pinned integer|nil        connections for transactions, blocking commands, subscribers; 64
 ---@field window integer|nil        requests on their way on one shared connection; 512
 ---@field queue integer|nil         requests that may wait; 65536
 ---@field queue_timeout number|nil  how long one may wait; 2

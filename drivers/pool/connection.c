@@ -12,6 +12,7 @@
 #define KEEP_OUTPUT (64 * 1024) /* larger output is handed over instead of being copied; smaller buffers are kept */
 #define INPUT (64 * 1024)       /* of room to read into, at least half of it */
 #define TEXT 160
+#define POST_NS UINT64_C(60000000000) /* a reply that nobody waits for has to come within this */
 
 static void unref(struct reef_pool_connection *c) {
 	if (--c->references > 0)
@@ -74,6 +75,17 @@ bool reef_pool_connection_write(struct reef_pool_connection *c, const char *byte
 	return true;
 }
 
+/* Whoever asked goes on; the node stays, for the reply. */
+static void answer_post(struct reef_pool *pool, struct reef_pool_node *node) {
+	struct reef_pool_node *copy = reef_pool_node_new(pool);
+	*copy = *node;
+	copy->bytes = NULL;
+	reef_pool_reply(pool, copy, "", 0);
+	node->source = 0;
+	node->kind = REEF_POOL_EXECUTE;
+	node->deadline_ns = reef_pool_now(pool) + POST_NS;
+}
+
 bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_node *node, const char *bytes,
 							   size_t n) {
 	struct reef_pool *pool = c->pool;
@@ -82,13 +94,10 @@ bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_
 		return false;
 	c->requests++;
 	c->batch++;
-	if (node->kind == REEF_POOL_REQUEST)
+	if (node->kind == REEF_POOL_REQUEST || node->kind == REEF_POOL_POST)
 		c->used_ns = reef_pool_now(pool);
-	if (node->expect == 0) {
-		reef_pool_leave_lane(pool, node);
-		reef_pool_reply(pool, node, "", 0);
-		return true;
-	}
+	if (node->kind == REEF_POOL_POST)
+		answer_post(pool, node);
 	node->position = position;
 	if (c->flying.head == NULL)
 		pool->protocol->begin(&c->frames, node->expect);

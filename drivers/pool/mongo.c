@@ -100,7 +100,7 @@ static void answered(struct reef_pool_call *call, const char *bytes, size_t n) {
 	struct reef_failure failure = {.code = "protocol", .outcome = "maybe applied"};
 	lua_State *build = call->client->build;
 	struct reef_wire_message m;
-	if (call->expect == 0) {
+	if (n == 0) {
 		reef_pool_call_free(call);
 		lua_pushboolean(reef_task_thread(task), true);
 		reef_task_resume(task, 1);
@@ -133,17 +133,14 @@ static int refuse(lua_State *L, struct client *client, const char *command) {
 	return 2;
 }
 
-static int send_message(lua_State *L, struct client *client, int index, uint64_t timeout_ns, const char *command,
-						uint32_t flags, unsigned decode) {
+static int send_message(lua_State *L, struct client *client, enum reef_pool_kind kind, int index, uint64_t timeout_ns,
+						const char *command, uint32_t flags, unsigned decode) {
 	struct reef_task *task = reef_task_running(L);
 	if (!client->ready)
 		return refuse(L, client, command);
 	int32_t id = reef_mongo_next_id();
 	struct reef_message *m = take_message(write_message(L, index, id, flags));
-	const struct reef_pool_request head = {
-			.kind = REEF_POOL_REQUEST,
-			.expect = (flags & REEF_WIRE_MORE_TO_COME) != 0 ? 0 : (uint32_t)id,
-	};
+	const struct reef_pool_request head = {.kind = kind, .expect = (uint32_t)id};
 	struct reef_pool_call *call = reef_pool_call_send(&client->pool, task, &head, m, timeout_ns);
 	if (call == NULL)
 		return refuse(L, client, command);
@@ -161,14 +158,15 @@ static int client_request(lua_State *L) {
 	luaL_checkany(L, 7);
 	/* What is over already is not quite 0, which would be no deadline. */
 	uint64_t timeout_ns = seconds <= 0 ? 1 : reef_pool_nanoseconds(seconds);
-	return send_message(L, client, 5, timeout_ns, command, flags, decode);
+	return send_message(L, client, REEF_POOL_REQUEST, 5, timeout_ns, command, flags, decode);
 }
 
 static int client_send(lua_State *L) {
 	struct client *client = check_client(L);
 	const char *command = reef_mongo_lasting(L, 2);
 	luaL_checkany(L, 5);
-	return send_message(L, client, 3, 0, command, REEF_WIRE_MORE_TO_COME, 0);
+	/* Not every server heeds the flag by which one asks for no reply. */
+	return send_message(L, client, REEF_POOL_POST, 3, 0, command, 0, 0);
 }
 
 /* The message whose body is the arguments from `index` on. */
@@ -181,8 +179,10 @@ static struct reef_writer *write_body(lua_State *L, int index, int32_t id, uint3
 
 static int client_will(lua_State *L) {
 	struct client *client = check_client(L);
-	const struct reef_pool_request note = {.kind = REEF_POOL_WILL, .session = (int32_t)luaL_checkinteger(L, 2)};
-	struct reef_writer *w = write_body(L, 3, reef_mongo_next_id(), REEF_WIRE_MORE_TO_COME);
+	int32_t id = reef_mongo_next_id();
+	const struct reef_pool_request note = {
+			.kind = REEF_POOL_WILL, .session = (int32_t)luaL_checkinteger(L, 2), .expect = (uint32_t)id};
+	struct reef_writer *w = write_body(L, 3, id, 0);
 	if (client->ready)
 		reef_pool_note_post(&client->pool, &note, take_message(w));
 	return 0;

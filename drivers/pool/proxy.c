@@ -249,7 +249,7 @@ static void on_request(struct reef_pool *pool, const struct reef_message *m, con
 	} else if (pool->down) {
 		pool->counters.refused++;
 		reef_pool_fail(pool, node, pool->down_code, false, pool->down_why);
-	} else if (request->kind == REEF_POOL_REQUEST) {
+	} else if (request->kind == REEF_POOL_REQUEST || request->kind == REEF_POOL_POST) {
 		if (pool->options.routing == REEF_POOL_BY_CALLER)
 			node->order = m->source;
 		else if (pool->options.routing == REEF_POOL_BY_KEY)
@@ -323,7 +323,7 @@ static bool take(void *ud, struct reef_message *m) {
 		forget(pool, (struct asker){m->source, request->session});
 		break;
 	case REEF_POOL_WILL:
-		reef_pool_leave_will(pool, m->source, request->session, (const char *)m->data + sizeof(*request),
+		reef_pool_leave_will(pool, m->source, request, (const char *)m->data + sizeof(*request),
 							 m->size - sizeof(*request));
 		break;
 	case REEF_POOL_REVOKE:

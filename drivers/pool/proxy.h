@@ -110,6 +110,7 @@ struct reef_pool_connection {
 enum {
 	REEF_POOL_ASK = 100, /* the Lua half asks: `task` waits */
 	REEF_POOL_PROBE,     /* is that connection clean? */
+	REEF_POOL_EXECUTE,   /* nobody waits for the reply, and none the less it is no tombstone */
 };
 
 enum { REEF_POOL_ANY, REEF_POOL_BY_CALLER, REEF_POOL_BY_KEY };
@@ -238,7 +239,8 @@ size_t reef_pool_stream_deliver(struct reef_pool_connection *c, const char *star
 struct reef_pool_node *reef_pool_stream_leave(struct reef_pool_connection *c);
 
 /* ---- will.c: requests for when a caller ends ---- */
-void reef_pool_leave_will(struct reef_pool *pool, uint32_t source, int32_t number, const char *bytes, size_t n);
+void reef_pool_leave_will(struct reef_pool *pool, uint32_t source, const struct reef_pool_request *request,
+						  const char *bytes, size_t n);
 void reef_pool_revoke_will(struct reef_pool *pool, uint32_t source, int32_t number);
 void reef_pool_execute_wills(struct reef_pool *pool, uint32_t source);
 void reef_pool_wills_fini(struct reef_pool *pool);
@@ -254,7 +256,7 @@ void reef_pool_connection_close(struct reef_pool_connection *c, uint8_t code, co
 void reef_pool_connection_consume(struct reef_pool_connection *c);
 /* Sends bytes that no reply belongs to. False: no memory. */
 bool reef_pool_connection_write(struct reef_pool_connection *c, const char *bytes, size_t n);
-/* Puts the request behind the others; one without a reply is answered at once. False: no memory; nothing has changed. */
+/* Puts the request behind the others. False: no memory; nothing has changed. */
 bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_node *node, const char *bytes,
 							   size_t n);
 /* Nobody waits for it any more. */
@@ -266,7 +268,7 @@ bool reef_pool_connection_check(struct reef_pool_connection *c);
 
 /* Its reply is for nobody. */
 static inline bool reef_pool_is_tombstone(const struct reef_pool_node *node) {
-	return node->source == 0 && node->task == NULL && node->kind != REEF_POOL_PROBE;
+	return node->source == 0 && node->task == NULL && node->kind < REEF_POOL_PROBE;
 }
 
 static inline void reef_pool_list_init(struct reef_pool_list *list) {

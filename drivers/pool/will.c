@@ -26,16 +26,18 @@ static void grow(struct reef_pool *pool) {
 	reef_free(before);
 }
 
-void reef_pool_leave_will(struct reef_pool *pool, uint32_t source, int32_t number, const char *bytes, size_t n) {
+void reef_pool_leave_will(struct reef_pool *pool, uint32_t source, const struct reef_pool_request *request,
+						  const char *bytes, size_t n) {
 	char *copy = reef_try_malloc(n ? n : 1);
 	if (copy == NULL)
 		return;
 	memcpy(copy, bytes, n);
 	if (pool->wills_count >= pool->wills_size)
 		grow(pool);
-	struct reef_pool_node *node = reef_pool_node_new(pool), **bucket = bucket_of(pool, source, number);
+	struct reef_pool_node *node = reef_pool_node_new(pool), **bucket = bucket_of(pool, source, request->session);
 	node->source = source;
-	node->session = number;
+	node->session = request->session;
+	node->expect = request->expect;
 	node->bytes = copy;
 	node->size = n;
 	node->next = *bucket;
@@ -70,9 +72,9 @@ void reef_pool_execute_wills(struct reef_pool *pool, uint32_t source) {
 			pool->wills_count--;
 			/* Nobody waits for it. */
 			node->source = 0;
-			node->kind = REEF_POOL_REQUEST;
+			node->kind = REEF_POOL_EXECUTE;
 			node->since_ns = reef_pool_now(pool);
-			node->queue_deadline_ns = node->since_ns + pool->options.queue_ns;
+			node->queue_deadline_ns = node->deadline_ns = node->since_ns + pool->options.queue_ns;
 			if (reef_pool_enqueue(pool, node))
 				any = true;
 			else

@@ -15,6 +15,7 @@
 
 enum reef_pool_kind {
 	REEF_POOL_REQUEST, /* on a shared connection, or on the pinned one that `pin` names */
+	REEF_POOL_POST,    /* the same, answered with nothing when it has been sent; its reply is dropped */
 	REEF_POOL_PIN,     /* wants a connection of its own; the reply is its number, a uint32_t */
 	REEF_POOL_UNPIN,   /* gives it back, unchanged; no reply */
 	REEF_POOL_SPOIL,   /* gives it back in an unknown state: it is closed; no reply */
@@ -22,7 +23,7 @@ enum reef_pool_kind {
 						* no reply */
 	REEF_POOL_LISTEN, /* what has come on the stream, one or more whole replies, as soon as there is something */
 	REEF_POOL_CANCEL, /* nobody waits for request `session` any more; no reply */
-	REEF_POOL_WILL,   /* a request without a reply, to be sent when the caller ends; `session` is its number */
+	REEF_POOL_WILL,   /* a request to be sent when the caller ends; `session` is its number */
 	REEF_POOL_REVOKE, /* not so any more; no reply */
 };
 
@@ -30,7 +31,7 @@ struct reef_pool_request {
 	uint64_t deadline_ns; /* reef_now_ns scale; REEF_NO_DEADLINE: none */
 	uint64_t order;       /* requests with the same number other than 0 keep their order */
 	uint32_t kind;        /* enum reef_pool_kind */
-	uint32_t expect;      /* see frame.h; 0: no reply comes, and the answer is empty */
+	uint32_t expect;      /* see frame.h */
 	uint32_t pin;         /* 0: none */
 	int32_t session;      /* of REEF_POOL_CANCEL, or number of the will */
 };

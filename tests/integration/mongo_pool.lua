@@ -91,6 +91,15 @@ test.case("the driver's methods give the driver's results", function()
 	test.truthy(c:findOne({ _id = "large" }).text == large)
 end)
 
+test.case("writes that nobody waits for cost no connection, whatever the server answers", function()
+	local db = open(server.start():uri(), { size = 1 })
+	for i = 1, 20 do
+		db.db.c:insertOne({ _id = i }, { writeConcern = { w = 0 } })
+	end
+	test.equal(db.db.c:countDocuments(), 20)
+	test.equal(stat(db).connects, 1)
+end)
+
 test.case("credentials are the connections' own business", function()
 	local s = server.start { username = "ada", password = "secret" }
 	local db = open(s:uri())

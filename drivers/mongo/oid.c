@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uint8_t host[3];
+static uint8_t process[5]; /* of the host, and of the process on it */
 static atomic_uint counter;
 
 static void identify(void) {
@@ -18,9 +18,12 @@ static void identify(void) {
 	for (const char *s = name; *s != 0; s++) {
 		hash = (hash ^ (uint8_t)*s) * 16777619u;
 	}
-	host[0] = (uint8_t)(hash >> 16);
-	host[1] = (uint8_t)(hash >> 8);
-	host[2] = (uint8_t)hash;
+	uint32_t pid = (uint32_t)getpid();
+	process[0] = (uint8_t)(hash >> 16);
+	process[1] = (uint8_t)(hash >> 8);
+	process[2] = (uint8_t)hash;
+	process[3] = (uint8_t)(pid >> 8);
+	process[4] = (uint8_t)pid;
 	unsigned start;
 	if (getrandom(&start, sizeof(start), 0) != (ssize_t)sizeof(start)) {
 		start = (unsigned)time(NULL) * 2654435761u;
@@ -36,13 +39,10 @@ uint32_t reef_bson_next_increment(void) {
 void reef_bson_new_oid(uint8_t oid[REEF_BSON_OID_SIZE]) {
 	uint32_t n = reef_bson_next_increment();
 	uint32_t now = (uint32_t)time(NULL);
-	uint32_t pid = (uint32_t)getpid();
 	for (int i = 0; i < 4; i++) {
 		oid[i] = (uint8_t)(now >> (24 - 8 * i));
 	}
-	memcpy(oid + 4, host, 3);
-	oid[7] = (uint8_t)(pid >> 8);
-	oid[8] = (uint8_t)pid;
+	memcpy(oid + 4, process, 5);
 	for (int i = 0; i < 3; i++) {
 		oid[9 + i] = (uint8_t)(n >> (16 - 8 * i));
 	}

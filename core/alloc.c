@@ -103,3 +103,13 @@ void reef_free_sized(void *p, size_t size) {
 	free(p);
 #endif
 }
+
+void reef_alloc_start_giving_back(void) {
+#ifdef REEF_JEMALLOC
+	size_t most = 1;
+	bool on = true;
+	/* Refused where jemalloc was built without it: memory is given back less soon, that is all. */
+	(void)mallctl("max_background_threads", NULL, NULL, &most, sizeof most);
+	(void)mallctl("background_thread", NULL, NULL, &on, sizeof on);
+#endif
+}

@@ -36,6 +36,10 @@ size_t reef_mapped(void);
 /* Tests only: while this is set, whatever reef_try_... is asked for fails when it returns true. */
 extern bool (*reef_alloc_fails)(size_t size);
 
+/* From now on a thread of the allocator's gives unused memory back to the system: workers do so only while they allocate,
+ * and so never in a process that has become idle. It sleeps when nothing is left to give. After the last fork. */
+void reef_alloc_start_giving_back(void);
+
 /* Frees a block whose allocation size the caller knows exactly: faster than reef_free. */
 void reef_free_sized(void *p, size_t size);
 

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alloc.h"
 #include "cycles.h"
 #include "env.h"
 #include "epoch_private.h"
@@ -249,6 +250,7 @@ int reef_runtime_run(void) {
 		fprintf(stderr, "reef: cannot catch signals: %s\n", strerror(errno));
 		return 1;
 	}
+	reef_alloc_start_giving_back();
 	reef_module_register(&reef_logger_module);
 	reef_host_setup();
 	for (void (*const *setup)(void) = reef_rooms; *setup; setup++)

@@ -44,8 +44,14 @@ static int services_snapshot(lua_State *L) {
 	return COLUMNS;
 }
 
+/* alive(address) -> boolean */
+static int services_alive(lua_State *L) {
+	lua_pushboolean(L, reef_service_alive((uint32_t)luaL_checkinteger(L, 1)));
+	return 1;
+}
+
 int reef_open_services(lua_State *L) {
-	static const luaL_Reg functions[] = {{"snapshot", services_snapshot}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"snapshot", services_snapshot}, {"alive", services_alive}, {NULL, NULL}};
 	luaL_newlib(L, functions);
 	return 1;
 }

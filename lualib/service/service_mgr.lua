@@ -2,11 +2,12 @@
 --
 -- A name is being launched once; who asks meanwhile waits for the same result. A launch that failed is remembered: the
 -- name stays failed, and everybody who asks again gets the reason. Global names are kept as `@name`; with one node they
--- are a second name space, as the API has it.
+-- are a second name space, as the API has it. A service that has ended is launched anew by who asks next.
 
 local skynet = require "skynet"
 require "skynet.manager"
 local process = require "reef.process"
+local services = require "reef.services"
 
 ---@class service_mgr.entry
 ---@field address? integer
@@ -20,7 +21,7 @@ local command = {}
 
 local function entry_of(key)
 	local entry = entries[key]
-	if not entry then
+	if not entry or (entry.address and not services.alive(entry.address)) then
 		entry = { waiting = {} }
 		entries[key] = entry
 	end

@@ -45,6 +45,24 @@ test.case("global unique services have a name space of their own", function()
 	test.equal(list.actor, skynet.address(skynet.uniqueservice "actor"))
 end)
 
+test.case("one that has ended is launched anew for those who ask, and waited for by those who query", function()
+	local first = skynet.uniqueservice "slow"
+	skynet.kill(first)
+	local queried
+	skynet.fork(function()
+		queried = skynet.queryservice "slow"
+	end)
+	skynet.sleep(1)
+	test.equal(queried, nil)
+	local second = skynet.uniqueservice "slow"
+	test.different(second, first)
+	test.equal(skynet.uniqueservice "slow", second)
+	test.eventually("the query is answered", 10, function()
+		return queried
+	end)
+	test.equal(queried, second)
+end)
+
 test.case("a name whose launch failed stays failed, and tells everybody why", function()
 	local reasons = {}
 	for i = 1, 2 do

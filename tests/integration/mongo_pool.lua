@@ -281,6 +281,26 @@ test.case("a service that is killed while it waits takes a connection with it, a
 		end
 	end)
 
+test.case("the watch of the deployments and the directory of pools may be killed: new ones take over", { timeout = 60 },
+	function()
+	local s = server.start()
+	local db = open(s:uri(), { size = 2 })
+	db.db.c:insertOne { _id = "a", n = 1 }
+	for _, name in ipairs { "reef_mongo", "reef_pools" } do
+		local old = skynet.uniqueservice(name)
+		skynet.kill(old)
+		test.equal(db.db.c:findOne({ _id = "a" }).n, 1)
+		local other = open(s:uri "appName=after-" .. name, { size = 2 })
+		test.equal(other.db.c:findOne({ _id = "a" }).n, 1)
+		test.different(skynet.uniqueservice(name), old)
+	end
+	-- The old one follows the new watch, too: a server that comes back is found.
+	s:restart()
+	test.eventually("it works again", 30, function()
+		return pcall(db.db.c.findOne, db.db.c, { _id = "a" })
+	end)
+end)
+
 test.case("a slow request is told to whoever asked", { timeout = 60 }, function()
 	local s = server.start()
 	local slow = {}

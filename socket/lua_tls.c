@@ -184,7 +184,9 @@ static int l_target(lua_State *L) {
 	t->target.timeout_ns = timeout(L);
 	if (name == NULL)
 		name = host;
-	if (!options.server && name == NULL && !options.trust_anybody && !options.any_name)
+	/* To OpenSSL no name is any name, and one that begins with a dot any below it (X509_check_host). */
+	bool nobody = name == NULL || name[0] == '\0' || name[0] == '.';
+	if (!options.server && nobody && !options.trust_anybody && !options.any_name)
 		return luaL_error(L, "tls: who should the server be? (server_name)");
 	t->target.name = t->name = reef_strdup(name ? name : "");
 	if (host) {

@@ -21,9 +21,9 @@ static bool is_ip(const char *name) {
 	return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
 }
 
-static void begin_client(struct reef_tls *tls, const struct reef_tls_options *o) {
+static bool begin_client(struct reef_tls *tls, const struct reef_tls_options *o) {
 	SSL *ssl = tls->ssl;
-	bool ip = is_ip(tls->name);
+	bool ip = is_ip(tls->name), ok = true;
 	SSL_set_connect_state(ssl);
 	/* RFC 6066, 3: names only. */
 	if (!ip && tls->name[0])
@@ -31,9 +31,9 @@ static void begin_client(struct reef_tls *tls, const struct reef_tls_options *o)
 	if (!o->trust_anybody && !o->any_name) {
 		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 		if (ip)
-			X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), tls->name);
+			ok = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), tls->name) == 1;
 		else
-			SSL_set1_host(ssl, tls->name);
+			ok = SSL_set1_host(ssl, tls->name) == 1;
 	}
 	SSL_set_verify(ssl, o->trust_anybody ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, o->trust_anybody ? NULL : verified);
 	SSL_SESSION *session = reef_tls_sessions_take(reef_tls_context_sessions(tls->context), tls->where, tls->name);
@@ -41,6 +41,7 @@ static void begin_client(struct reef_tls *tls, const struct reef_tls_options *o)
 		SSL_set_session(ssl, session);
 		SSL_SESSION_free(session);
 	}
+	return ok;
 }
 
 static void begin_server(struct reef_tls *tls, const struct reef_tls_options *o) {
@@ -60,10 +61,9 @@ static bool begin(struct reef_tls *tls) {
 	if (bio == NULL)
 		return false;
 	SSL_set_bio(tls->ssl, bio, bio);
-	if (o->server)
-		begin_server(tls, o);
-	else
-		begin_client(tls, o);
+	if (!o->server)
+		return begin_client(tls, o);
+	begin_server(tls, o);
 	return true;
 }
 

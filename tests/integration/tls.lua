@@ -255,6 +255,9 @@ case("certificates of servers are verified: time, name, authority", function()
 	connect(with "expired", { verify = false })
 	connect(with "other", { verify_host = false })
 	connect(with "other", { server_name = "other.example" })
+	-- To OpenSSL, no name is any name, and one that begins with a dot is any below it.
+	test.raises("who should the server be", connect, with "other", { server_name = "" })
+	test.raises("who should the server be", connect, with "other", { server_name = ".example" })
 	refused("is for 'localhost, 127.0.0.1, ::1', not 'db.example'", with "good", { server_name = "db.example" })
 	refused("unknown authority", with "good", { ca_file = world.unknown.file })
 	local wild = world.ca:issue { dns = { "*.example.org" } }

@@ -55,24 +55,6 @@ local function read_line(sock)
 	return true, sock:readline()
 end
 
-local function together(n, f)
-	local left, me, failed = n, coroutine.running(), nil
-	for i = 1, n do
-		skynet.fork(function()
-			local ok, err = pcall(f, i)
-			failed = failed or not ok and err or nil
-			left = left - 1
-			if left == 0 then
-				skynet.wakeup(me)
-			end
-		end)
-	end
-	skynet.wait(me)
-	if failed then
-		error(failed, 0)
-	end
-end
-
 local function echo(line)
 	return line
 end
@@ -80,7 +62,7 @@ end
 test.case("replies come back in order to many coroutines", function()
 	local port, living = line_server(echo)
 	local ch = channel(port)
-	together(200, function(i)
+	test.together(200, function(i)
 		for j = 1, 5 do
 			local mine = i .. "/" .. j
 			test.equal(ch:request(mine .. "\n", read_line), mine)
@@ -263,7 +245,7 @@ test.case("login comes before all other requests, on each connection", function(
 		skynet.sleep(5)
 		test.equal(c:request("password\n", read_line), "password")
 	end })
-	together(5, function(i)
+	test.together(5, function(i)
 		test.equal(ch:request(i .. "\n", read_line), tostring(i))
 	end)
 	test.equal({ log[1], log[2] }, { "user", "password" })
@@ -372,7 +354,7 @@ test.case("in session mode replies may come in any order", function()
 		end
 	end)
 	local ch = channel(port, { response = read_session })
-	together(50, function(i)
+	test.together(50, function(i)
 		test.equal(ch:request(i .. " text" .. i .. "\n", i), "text" .. i)
 	end)
 end)
@@ -447,7 +429,7 @@ end)
 test.case("too many late replies end the connection", function()
 	local port = line_server(function() end)
 	local ch = channel(port, { timeout = 0.05, tombstones = 5 })
-	together(10, function(i)
+	test.together(10, function(i)
 		local err = test.raises("", ch.request, ch, i .. "\n", read_line)
 		test.equal(err.outcome, "maybe applied")
 	end)

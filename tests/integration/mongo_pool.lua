@@ -27,17 +27,10 @@ end
 
 -- Calls all of them with f's arguments and waits for all results.
 local function ask_all(list, f)
-	local left, token, results = #list, {}, {}
-	for i, address in ipairs(list) do
-		skynet.fork(function()
-			results[i] = table.pack(pcall(skynet.call, address, "lua", f(i)))
-			left = left - 1
-			if left == 0 then
-				skynet.wakeup(token)
-			end
-		end)
-	end
-	skynet.wait(token)
+	local results = {}
+	test.together(#list, function(i)
+		results[i] = table.pack(pcall(skynet.call, list[i], "lua", f(i)))
+	end)
 	return results
 end
 

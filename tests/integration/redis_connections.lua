@@ -14,30 +14,9 @@ local function connect(s, options)
 	return db
 end
 
--- Runs f(1) ... f(n) in coroutines of their own and waits for all; raises the first error.
-local function together(n, f)
-	local left, me, failed = n, coroutine.running(), nil
-	for i = 1, n do
-		skynet.fork(function()
-			local ok, err = pcall(f, i)
-			if not ok then
-				failed = failed or err
-			end
-			left = left - 1
-			if left == 0 then
-				skynet.wakeup(me)
-			end
-		end)
-	end
-	skynet.wait(me)
-	if failed then
-		error(failed, 0)
-	end
-end
-
 test.case("MULTI blocks of many coroutines do not mix", function()
 	local db = connect(server.start())
-	together(40, function(i)
+	test.together(40, function(i)
 		for round = 1, 5 do
 			test.equal(db:multi(), "OK")
 			test.equal(db:set("key:" .. i, round), "QUEUED")
@@ -55,7 +34,7 @@ test.case("WATCH notices what others do, and loses nothing", { timeout = 60 }, f
 	local db = connect(server.start(), { pool = 8 })
 	db:set("n", 0)
 	local conflicts = 0
-	together(20, function()
+	test.together(20, function()
 		for _ = 1, 10 do
 			while true do
 				db:watch "n"
@@ -182,7 +161,7 @@ end)
 
 test.case("each kind of blocking command is known", function()
 	local db = connect(server.start())
-	together(8, function(i)
+	test.together(8, function(i)
 		local f = ({
 			function() test.equal(db:brpop({ "none", 0.05 }), nil) end,
 			function() test.equal(db:blmove("none", "other", "left", "right", 0.05), nil) end,
@@ -279,7 +258,7 @@ test.case("too many late replies cost the connection, and nobody is mistaken", f
 	local db = connect(s, { limits = { tombstones = 10 } })
 	local hasty = db:with { timeout = 0.1 }
 	s:freeze()
-	together(50, function(i)
+	test.together(50, function(i)
 		local ok, err = pcall(hasty.echo, hasty, i)
 		test.equal(ok, false)
 		test.equal(err.outcome, "maybe applied")

@@ -18,26 +18,6 @@ local function caller(s, options)
 	return address
 end
 
-local function together(n, f)
-	local left, token, failed = n, {}, nil
-	for i = 1, n do
-		skynet.fork(function()
-			local ok, err = pcall(f, i)
-			failed = failed or not ok and err or nil
-			left = left - 1
-			if left == 0 then
-				skynet.wakeup(token)
-			end
-		end)
-	end
-	if left > 0 then
-		skynet.wait(token)
-	end
-	if failed then
-		error(failed, 0)
-	end
-end
-
 local function connections(db, pinned)
 	local n = 0
 	for _, c in ipairs(pool.stat(db).connections) do
@@ -98,7 +78,7 @@ test.case("all services that name a target share its connections", function()
 	for i = 1, 20 do
 		callers[i] = caller(s, { size = 3 })
 	end
-	together(20, function(i)
+	test.together(20, function(i)
 		test.equal(skynet.call(callers[i], "lua", "echo", 50, "caller" .. i).answered, 50)
 	end)
 	local db = open(s)
@@ -113,7 +93,7 @@ test.case("a caller's requests keep their order", function()
 	local db = open(server.start(), { size = 4, window = 8 })
 	for round = 1, 20 do
 		local last = 0
-		together(200, function(i)
+		test.together(200, function(i)
 			test.equal(db:rpush("list" .. round, i), i)
 			test.truthy(i == last + 1)
 			last = i
@@ -125,7 +105,7 @@ test.case("requests with one key keep their order, others need not", function()
 	local s = server.start()
 	local db = open(s, { size = 4, window = 8, routing = "key" })
 	for round = 1, 10 do
-		together(400, function(i)
+		test.together(400, function(i)
 			local list = round .. ":" .. i % 10
 			test.equal(db:rpush(list, i), (i - 1) // 10 + (i % 10 == 0 and 1 or 1))
 		end)
@@ -214,7 +194,7 @@ end)
 test.case("transactions do not mix, and leave nothing behind", { timeout = 60 }, function()
 	local s = server.start()
 	local db = open(s, { pinned = 4, queue_timeout = 30 })
-	together(40, function(i)
+	test.together(40, function(i)
 		for round = 1, 5 do
 			test.equal(db:multi(), "OK")
 			test.equal(db:set("key:" .. i, round), "QUEUED")
@@ -226,7 +206,7 @@ test.case("transactions do not mix, and leave nothing behind", { timeout = 60 },
 	test.between(connections(db, true), 1, 4)
 	test.equal(db:status().bound, 0)
 	db:set("n", 0)
-	together(10, function()
+	test.together(10, function()
 		for _ = 1, 5 do
 			repeat
 				db:watch "n"
@@ -337,7 +317,7 @@ test.case("nothing that a transaction did to its connection reaches the next one
 		end)
 		-- Both connections are looked at; a key that he watched is touched meanwhile.
 		local seen = 0
-		together(2, function()
+		test.together(2, function()
 			db:watch "mine"
 			seen = seen + 1
 			while seen < 2 do
@@ -586,7 +566,7 @@ end)
 test.case("a small pool grows when it has to, and shrinks when it is idle", function()
 	local db = open(server.start(), { size = 4, min = 1, window = 2, idle = 0.3 })
 	test.equal(connections(db, false), 1)
-	together(200, function(i)
+	test.together(200, function(i)
 		test.equal(db:echo(i), tostring(i))
 	end)
 	test.truthy(pool.stat(db).connects > 1)
@@ -599,7 +579,7 @@ test.case("old connections are replaced, and nothing is lost", { timeout = 60 },
 	local db = open(server.start(), { size = 2, max_age = 0.3 })
 	local since, n = skynet.now(), 0
 	while skynet.now() - since < 200 do
-		together(50, function(i)
+		test.together(50, function(i)
 			test.equal(db:echo(i), tostring(i))
 		end)
 		n = n + 50

@@ -4,7 +4,6 @@ local certificates = require "test.tls"
 local pool = require "reef.pool"
 local redis = require "skynet.db.redis"
 local server = require "test.redis"
-local skynet = require "skynet"
 local socket = require "skynet.socket"
 local test = require "test"
 local tls = require "reef.tls"
@@ -144,17 +143,10 @@ test.case("pools use TLS, one for each set of options", function()
 	local target = { host = "localhost", port = s.port, tls = { ca_file = world.ca.file } }
 	local db = pool.redis(target, { size = 2 })
 	test.defer(pool.close, db)
-	local left, wrong, me = 200, 0, coroutine.running()
-	for i = 1, 200 do
-		skynet.fork(function()
-			wrong = wrong + (db:echo("v" .. i) == "v" .. i and 0 or 1)
-			left = left - 1
-			if left == 0 then
-				skynet.wakeup(me)
-			end
-		end)
-	end
-	skynet.wait(me)
+	local wrong = 0
+	test.together(200, function(i)
+		wrong = wrong + (db:echo("v" .. i) == "v" .. i and 0 or 1)
+	end)
 	test.equal(wrong, 0)
 	target.tls = { ca_file = world.unknown.file }
 	local other = pool.redis(target, { size = 1 })

@@ -207,6 +207,29 @@ function test.eventually(what, seconds, f, ...)
 	end
 end
 
+---Runs f(1) ... f(n) in coroutines of their own and waits for all; raises the first error.
+function test.together(n, f)
+	local left, token, failed = n, {}, nil
+	for i = 1, n do
+		skynet.fork(function()
+			local ok, err = pcall(f, i)
+			if not ok then
+				failed = failed or err
+			end
+			left = left - 1
+			if left == 0 then
+				skynet.wakeup(token)
+			end
+		end)
+	end
+	if left > 0 then
+		skynet.wait(token)
+	end
+	if failed then
+		error(failed, 0)
+	end
+end
+
 ---Fails unless f(...) comes back within `seconds` (multiplied under sanitizers); returns or raises what it does.
 function test.within(seconds, f, ...)
 	local token, result = {}, nil

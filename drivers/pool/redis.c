@@ -426,13 +426,6 @@ static int new_handle(lua_State *L) {
 	handle->remote = &client->remote;
 	handle->timeout_ns = reef_pool_nanoseconds(luaL_checknumber(L, 2));
 	handle->pin = (uint32_t)luaL_optinteger(L, 3, 0);
-	handle->kind = lua_toboolean(L, 4) ? REEF_REDIS_OBJECTS : 0;
-	lua_pushvalue(L, 1);
-	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_CONNECTION);
-	lua_pushvalue(L, 5);
-	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_BOUND);
-	lua_pushvalue(L, 6);
-	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_CONNECT);
 	return 1;
 }
 

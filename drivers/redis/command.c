@@ -37,6 +37,13 @@ struct reef_redis_handle *reef_redis_handle_at(lua_State *L, int index) {
 struct reef_redis_handle *reef_redis_handle_new(lua_State *L) {
 	struct reef_redis_handle *handle = lua_newuserdatauv(L, sizeof(*handle), REEF_REDIS_HANDLE_VALUES);
 	*handle = (struct reef_redis_handle){.tag = &handle_tag};
+	handle->kind = lua_toboolean(L, 4) ? REEF_REDIS_OBJECTS : 0;
+	lua_pushvalue(L, 1);
+	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_CONNECTION);
+	lua_pushvalue(L, 5);
+	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_BOUND);
+	lua_pushvalue(L, 6);
+	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_CONNECT);
 	return handle;
 }
 

@@ -53,7 +53,8 @@ enum {
 	REEF_REDIS_HANDLE_VALUES = REEF_REDIS_HANDLE_CONNECT,
 };
 
-/* A new handle on the stack; its user values are not set. */
+/* A new handle on the stack, from arguments of a Lua function: whose it is at 1, whether errors are objects at 4, the bound
+ * ones at 5, what connects at 6. Where commands go and how long they may take is for the caller to set. */
 struct reef_redis_handle *reef_redis_handle_new(lua_State *L);
 /* NULL if there is none at `index`. */
 struct reef_redis_handle *reef_redis_handle_at(lua_State *L, int index);

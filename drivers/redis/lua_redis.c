@@ -183,13 +183,6 @@ static int new_handle(lua_State *L) {
 	handle->connection = c;
 	handle->timeout_ns = timeout;
 	handle->state = lua_toboolean(L, 3) ? REEF_REDIS_LOGIN : REEF_REDIS_OPEN;
-	handle->kind = lua_toboolean(L, 4) ? REEF_REDIS_OBJECTS : 0;
-	lua_pushvalue(L, 1);
-	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_CONNECTION);
-	lua_pushvalue(L, 5);
-	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_BOUND);
-	lua_pushvalue(L, 6);
-	lua_setiuservalue(L, -2, REEF_REDIS_HANDLE_CONNECT);
 	return 1;
 }
 

@@ -8,6 +8,13 @@
 #include "core/service.h"
 #include "socket/resolver.h"
 
+const char *reef_lua_host(lua_State *L, int index) {
+	size_t n;
+	const char *host = luaL_checklstring(L, index, &n);
+	luaL_argcheck(L, memchr(host, '\0', n) == NULL, index, "a host contains a zero byte");
+	return host;
+}
+
 int reef_lua_port(lua_State *L, int index) {
 	if (lua_isnoneornil(L, index))
 		return -1;
@@ -168,7 +175,10 @@ struct resolving {
 
 static void cancel_resolve(struct reef_wait *wait, struct reef_task *task) {
 	(void)task;
-	((struct resolving *)wait)->task = NULL;
+	struct resolving *r = (struct resolving *)wait;
+	r->task = NULL;
+	if (reef_resolve_cancel(r))
+		reef_free(r);
 }
 
 static int push_resolved(lua_State *L) {
@@ -211,7 +221,7 @@ static void resolved(void *ud, size_t n, const char *const *ips, const char *err
 }
 
 int reef_lua_resolve(lua_State *L) {
-	const char *host = luaL_checkstring(L, 1);
+	const char *host = reef_lua_host(L, 1);
 	if (lua_isyieldable(L)) {
 		struct reef_task *task = reef_task_running(L);
 		struct resolving *r = reef_calloc(1, sizeof *r);
@@ -222,17 +232,19 @@ int reef_lua_resolve(lua_State *L) {
 		return reef_task_suspend(L, &r->wait);
 	}
 	const char *error;
-	struct reef_addresses *found = reef_resolver_now(host, 0, SOCK_STREAM, &error);
-	if (found == NULL)
+	struct reef_answer found;
+	if (!reef_resolver_now(host, 0, &found, &error)) {
+		reef_free(found.list);
 		return luaL_error(L, "%s", error);
-	lua_createtable(L, (int)found->n, 0);
-	for (size_t i = 0; i < found->n; i++) {
+	}
+	lua_createtable(L, (int)found.n, 0);
+	for (size_t i = 0; i < found.n; i++) {
 		char ip[REEF_ADDRESS_SIZE];
 		int port;
-		reef_address_split(&found->list[i], ip, &port);
+		reef_address_split(&found.list[i], ip, &port);
 		lua_pushstring(L, ip);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
-	reef_free(found);
+	reef_free(found.list);
 	return 1;
 }

@@ -14,6 +14,9 @@ int reef_lua_write(lua_State *L, enum reef_priority priority);
 /* Bytes to be copied: a string, or a userdata and its size at index + 1. A light userdata is freed by *release. */
 const char *reef_lua_bytes(lua_State *L, int index, size_t *n, void **release);
 
+/* A host or address at `index`; raises unless it is a string without zero bytes, behind which C would not look. */
+const char *reef_lua_host(lua_State *L, int index);
+
 /* A port at `index`: -1 if it is absent. */
 int reef_lua_port(lua_State *L, int index);
 
@@ -36,5 +39,6 @@ int reef_open_socketcore(lua_State *L);
 int reef_open_socketdriver(lua_State *L);
 int reef_open_netpack(lua_State *L);
 int reef_open_tlscore(lua_State *L);
+int reef_open_fdcore(lua_State *L);
 
 #endif

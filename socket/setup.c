@@ -6,6 +6,7 @@
 #include "core/poller.h"
 #include "core/runtime.h"
 #include "core/timer.h"
+#include "socket/fd.h"
 #include "socket/lua_common.h"
 #include "socket/resolver.h"
 #include "socket/slot.h"
@@ -36,6 +37,7 @@ static void flush_all(uint64_t deadline_ns) {
 
 /* SIGHUP. */
 static void reload(void) {
+	reef_resolver_flush();
 	char error[512];
 	size_t failed, done = reef_tls_reload(&failed, error, sizeof error);
 	if (done > 0)
@@ -46,6 +48,8 @@ static void reload(void) {
 
 void reef_socket_setup(void) {
 	reef_slot_setup();
+	reef_fd_setup();
+	reef_resolver_setup();
 	reef_poller_set_handler(REEF_POLL_SOCKET, reef_slot_poll_event);
 	reef_runtime_on_service_end(reef_slot_orphan_all);
 	reef_runtime_on_stop(flush_all);
@@ -54,4 +58,5 @@ void reef_socket_setup(void) {
 	reef_host_preload("skynet.socketdriver", reef_open_socketdriver);
 	reef_host_preload("skynet.netpack", reef_open_netpack);
 	reef_host_preload("reef.tls.core", reef_open_tlscore);
+	reef_host_preload("reef.fd.core", reef_open_fdcore);
 }

@@ -1,0 +1,323 @@
+/* See lookup.h. A and AAAA are two questions, so that one that is not answered does not hold up the other (RFC 8305, 3).
+ * Interests in descriptors are for one time (fd.h) and given again after each call to c-ares, for what it still has open;
+ * it says so before it closes one. */
+#include "socket/lookup.h"
+
+#include <ares.h>
+#include <netdb.h>
+#include <poll.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/alloc.h"
+#include "core/log.h"
+#include "core/timer.h"
+
+/* c-ares doubles the time after each round through all servers: 2, 4, 8 and 16 s with one. */
+#define TIMEOUT_MS 2000
+#define TRIES 4
+
+struct open_fd {
+	int fd, events;
+	bool watched;
+};
+
+struct reef_lookup {
+	ares_channel channel; /* NULL: it could not be made */
+	reef_fd_ready ready;
+	uint64_t ud;
+	int pending;
+	int status; /* of the latest question without an answer */
+	bool incomplete, deleted;
+	struct reef_answer answer;
+	struct open_fd *fds;
+	size_t n;
+};
+
+/* ---- answers ---- */
+
+static void add(struct reef_answer *answer, const struct sockaddr *address, size_t at) {
+	struct reef_address *list = reef_realloc(answer->list, (answer->n + 1) * sizeof *list);
+	memmove(&list[at + 1], &list[at], (answer->n - at) * sizeof *list);
+	memset(&list[at], 0, sizeof list[at]);
+	if (address->sa_family == AF_INET)
+		memcpy(&list[at].v4, address, list[at].size = sizeof list[at].v4);
+	else
+		memcpy(&list[at].v6, address, list[at].size = sizeof list[at].v6);
+	answer->list = list;
+	answer->n++;
+}
+
+static void bound_ttl(struct reef_answer *answer, int ttl) {
+	uint32_t seconds = ttl < 0 ? 0 : (uint32_t)ttl;
+	if (seconds < answer->ttl)
+		answer->ttl = seconds;
+}
+
+/* IPv6 goes before what is there already; the order within a family stays. */
+static void take(struct reef_answer *answer, const struct ares_addrinfo *found) {
+	size_t v6 = 0;
+	while (v6 < answer->n && answer->list[v6].any.sa_family == AF_INET6)
+		v6++;
+	for (const struct ares_addrinfo_node *node = found->nodes; node; node = node->ai_next) {
+		if (node->ai_family != AF_INET && node->ai_family != AF_INET6)
+			continue;
+		add(answer, node->ai_addr, node->ai_family == AF_INET6 ? v6++ : answer->n);
+		bound_ttl(answer, node->ai_ttl);
+	}
+	for (const struct ares_addrinfo_cname *name = found->cnames; name; name = name->next)
+		bound_ttl(answer, name->ttl);
+}
+
+static void answered(struct reef_lookup *lookup, int family, int status, struct ares_addrinfo *found) {
+	if (!lookup->deleted) {
+		lookup->pending &= ~family;
+		if (status == ARES_SUCCESS && found)
+			take(&lookup->answer, found);
+		else if (status != ARES_SUCCESS && (lookup->status == ARES_SUCCESS || lookup->status == ARES_ENODATA))
+			lookup->status = status;
+		lookup->incomplete |= status != ARES_SUCCESS && status != ARES_ENODATA && status != ARES_ENOTFOUND;
+	}
+	if (found)
+		ares_freeaddrinfo(found);
+}
+
+static void on_v4(void *ud, int status, int timeouts, struct ares_addrinfo *found) {
+	(void)timeouts;
+	answered(ud, REEF_LOOKUP_V4, status, found);
+}
+
+static void on_v6(void *ud, int status, int timeouts, struct ares_addrinfo *found) {
+	(void)timeouts;
+	answered(ud, REEF_LOOKUP_V6, status, found);
+}
+
+/* ---- descriptors ---- */
+
+static void on_state(void *ud, ares_socket_t fd, int readable, int writable) {
+	struct reef_lookup *lookup = ud;
+	int events = (readable ? REEF_FD_READ : 0) | (writable ? REEF_FD_WRITE : 0);
+	size_t i = 0;
+	while (i < lookup->n && lookup->fds[i].fd != fd)
+		i++;
+	if (events == 0) {
+		if (i == lookup->n)
+			return;
+		if (lookup->fds[i].watched)
+			(void)reef_fd_unwatch(fd, lookup->ready, lookup->ud);
+		lookup->fds[i] = lookup->fds[--lookup->n];
+		return;
+	}
+	if (i == lookup->n) {
+		lookup->fds = reef_realloc(lookup->fds, (i + 1) * sizeof *lookup->fds);
+		lookup->fds[lookup->n++] = (struct open_fd){.fd = fd};
+	}
+	lookup->fds[i].watched = lookup->fds[i].watched && lookup->fds[i].events == events;
+	lookup->fds[i].events = events;
+}
+
+static void watch(struct reef_lookup *lookup) {
+	for (size_t i = 0; lookup->ready && i < lookup->n; i++) {
+		struct open_fd *open = &lookup->fds[i];
+		if (open->watched)
+			continue;
+		/* One that cannot be watched is left to the timeout. */
+		open->watched = true;
+		(void)reef_fd_watch(open->fd, open->events, lookup->ready, lookup->ud);
+	}
+}
+
+void reef_lookup_process(struct reef_lookup *lookup, int fd, int events) {
+	size_t i = 0;
+	while (i < lookup->n && lookup->fds[i].fd != fd)
+		i++;
+	if (fd >= 0 && i == lookup->n)
+		return;
+	if (fd >= 0)
+		lookup->fds[i].watched = false;
+	ares_process_fd(lookup->channel, events & REEF_FD_READ ? fd : ARES_SOCKET_BAD,
+					events & REEF_FD_WRITE ? fd : ARES_SOCKET_BAD);
+	watch(lookup);
+}
+
+uint64_t reef_lookup_next(const struct reef_lookup *lookup) {
+	struct timeval space, *wait = lookup->pending ? ares_timeout(lookup->channel, NULL, &space) : NULL;
+	if (wait == NULL)
+		return UINT64_MAX;
+	/* c-ares counts in microseconds, and has to find that the time is over. */
+	return reef_now_ns() + (uint64_t)wait->tv_sec * 1000000000u + ((uint64_t)wait->tv_usec + 1) * 1000u;
+}
+
+void reef_lookup_block(struct reef_lookup *lookup, uint64_t deadline_ns) {
+	while (lookup->pending) {
+		uint64_t now = reef_now_ns(), next = reef_lookup_next(lookup);
+		if (now >= deadline_ns)
+			break;
+		if (next > deadline_ns)
+			next = deadline_ns;
+		struct pollfd fds[8] = {{0}};
+		nfds_t n = 0;
+		for (; n < lookup->n && n < 8; n++) {
+			int events = lookup->fds[n].events;
+			fds[n].fd = lookup->fds[n].fd;
+			fds[n].events = (short)((events & REEF_FD_READ ? POLLIN : 0) | (events & REEF_FD_WRITE ? POLLOUT : 0));
+		}
+		if (poll(fds, n, (int)((next - now) / 1000000u) + 1) <= 0)
+			reef_lookup_process(lookup, -1, 0);
+		for (nfds_t i = 0; i < n; i++) {
+			if (fds[i].revents)
+				reef_lookup_process(lookup, fds[i].fd, fds[i].revents & POLLOUT ? REEF_FD_WRITE : REEF_FD_READ);
+		}
+	}
+	if (lookup->pending && lookup->status == ARES_SUCCESS)
+		lookup->status = ARES_ETIMEOUT;
+}
+
+/* ---- making ---- */
+
+/* Does nsswitch.conf allow to ask name servers? */
+static bool may_ask(const struct reef_question *question) {
+	struct ares_options options;
+	int mask;
+	ares_channel channel;
+	if (question->servers || question->resolv_conf || ares_init_options(&channel, NULL, 0) != ARES_SUCCESS)
+		return true;
+	bool may = true;
+	if (ares_save_options(channel, &options, &mask) == ARES_SUCCESS) {
+		may = !(mask & ARES_OPT_LOOKUPS) || options.lookups == NULL || strchr(options.lookups, 'b');
+		ares_destroy_options(&options);
+	}
+	ares_destroy(channel);
+	return may;
+}
+
+static int make_channel(struct reef_lookup *lookup, const struct reef_question *question) {
+	char dns[] = "b";
+	struct ares_options options = {.timeout = TIMEOUT_MS,
+								   .tries = TRIES,
+								   .lookups = dns,
+								   .sock_state_cb = on_state,
+								   .sock_state_cb_data = lookup,
+								   .resolvconf_path = (char *)(uintptr_t)question->resolv_conf};
+	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+	if (question->resolv_conf)
+		mask |= ARES_OPT_RESOLVCONF;
+	if (!may_ask(question))
+		return ARES_ENOTFOUND;
+	int status = ares_init_options(&lookup->channel, &options, mask);
+	if (status == ARES_SUCCESS && question->servers)
+		status = ares_set_servers_ports_csv(lookup->channel, question->servers);
+	return status;
+}
+
+static const struct ares_addrinfo_hints *hints(int family) {
+	static const struct ares_addrinfo_hints v4 = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM},
+											v6 = {.ai_family = AF_INET6, .ai_socktype = SOCK_STREAM},
+											both = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	return family == AF_INET ? &v4 : family == AF_INET6 ? &v6 : &both;
+}
+
+struct reef_lookup *reef_lookup_new(const struct reef_question *question, reef_fd_ready ready, uint64_t ud) {
+	struct reef_lookup *lookup = reef_calloc(1, sizeof *lookup);
+	lookup->ready = ready;
+	lookup->ud = ud;
+	lookup->answer.ttl = REEF_LOOKUP_TTL_MAX;
+	lookup->status = make_channel(lookup, question);
+	if (lookup->status != ARES_SUCCESS)
+		return lookup;
+	lookup->pending = question->families;
+	if (question->families & REEF_LOOKUP_V6)
+		ares_getaddrinfo(lookup->channel, question->name, NULL, hints(AF_INET6), on_v6, lookup);
+	if (question->families & REEF_LOOKUP_V4)
+		ares_getaddrinfo(lookup->channel, question->name, NULL, hints(AF_INET), on_v4, lookup);
+	watch(lookup);
+	return lookup;
+}
+
+void reef_lookup_delete(struct reef_lookup *lookup) {
+	lookup->deleted = true;
+	if (lookup->channel)
+		ares_destroy(lookup->channel);
+	reef_free(lookup->fds);
+	reef_free(lookup->answer.list);
+	reef_free(lookup);
+}
+
+int reef_lookup_pending(const struct reef_lookup *lookup) {
+	return lookup->pending;
+}
+
+const struct reef_answer *reef_lookup_answer(const struct reef_lookup *lookup) {
+	return &lookup->answer;
+}
+
+bool reef_lookup_complete(const struct reef_lookup *lookup) {
+	return !lookup->incomplete;
+}
+
+const char *reef_lookup_error(const struct reef_lookup *lookup) {
+	switch (lookup->status) {
+	case ARES_ENODATA:
+		return gai_strerror(EAI_NODATA);
+	case ARES_ENOTFOUND:
+	case ARES_EBADNAME:
+	case ARES_ENONAME:
+		return gai_strerror(EAI_NONAME);
+	case ARES_ENOMEM:
+		return gai_strerror(EAI_MEMORY);
+	case ARES_EFORMERR:
+	case ARES_EBADRESP:
+	case ARES_ENOTIMP:
+		return gai_strerror(EAI_FAIL);
+	default:
+		return gai_strerror(EAI_AGAIN);
+	}
+}
+
+/* ---- the hosts file ---- */
+
+static void on_hosts(void *ud, int status, int timeouts, struct ares_addrinfo *found) {
+	(void)timeouts;
+	if (found) {
+		if (status == ARES_SUCCESS)
+			take(ud, found);
+		ares_freeaddrinfo(found);
+	}
+}
+
+/* RFC 6761, 6.3: nobody is asked for these. */
+static bool is_local(const char *name) {
+	static const char local[] = "localhost";
+	size_t n = strlen(name), m = sizeof local - 1;
+	n -= n > 0 && name[n - 1] == '.';
+	return n >= m && strncasecmp(name + n - m, local, m) == 0 && (n == m || name[n - m - 1] == '.');
+}
+
+static void add_loopback(struct reef_answer *answer, int families) {
+	const struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	const struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	if (families & REEF_LOOKUP_V6)
+		add(answer, (const struct sockaddr *)&v6, 0);
+	if (families & REEF_LOOKUP_V4)
+		add(answer, (const struct sockaddr *)&v4, answer->n);
+}
+
+void reef_lookup_hosts(const char *name, int families, struct reef_answer *answer) {
+	*answer = (struct reef_answer){.list = NULL};
+	char file[] = "f";
+	struct ares_options options = {.lookups = file};
+	ares_channel channel;
+	int family = families == REEF_LOOKUP_V4 ? AF_INET : families == REEF_LOOKUP_V6 ? AF_INET6 : AF_UNSPEC;
+	if (ares_init_options(&channel, &options, ARES_OPT_LOOKUPS) == ARES_SUCCESS) {
+		ares_getaddrinfo(channel, name, NULL, hints(family), on_hosts, answer);
+		ares_destroy(channel);
+	}
+	if (answer->n == 0 && is_local(name))
+		add_loopback(answer, families);
+}
+
+void reef_lookup_setup(void) {
+	int status = ares_library_init(ARES_LIB_INIT_ALL);
+	if (status != ARES_SUCCESS)
+		reef_log(0, "error: socket: names cannot be resolved: %s", ares_strerror(status));
+}

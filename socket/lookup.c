@@ -12,6 +12,7 @@
 #include "core/alloc.h"
 #include "core/log.h"
 #include "core/timer.h"
+#include "socket/lookup_private.h"
 
 /* c-ares doubles the time after each round through all servers: 2, 4, 8 and 16 s with one. */
 #define TIMEOUT_MS 2000
@@ -205,6 +206,8 @@ static int make_channel(struct reef_lookup *lookup, const struct reef_question *
 	if (!may_ask(question))
 		return ARES_ENOTFOUND;
 	int status = ares_init_options(&lookup->channel, &options, mask);
+	if (status == ARES_SUCCESS)
+		reef_lookup_use_sockets(lookup->channel);
 	if (status == ARES_SUCCESS && question->servers)
 		status = ares_set_servers_ports_csv(lookup->channel, question->servers);
 	return status;

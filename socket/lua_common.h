@@ -30,6 +30,9 @@ int reef_lua_udp_address(lua_State *L);
 int reef_lua_udp_send(lua_State *L);
 /* (host) -> array of addresses; raises. Yields in a coroutine of the dispatcher. */
 int reef_lua_resolve(lua_State *L);
+/* (name, ipv6, servers or nil, path of a resolv.conf or nil) -> array of addresses, seconds that it is good for; or nil
+ * and why not. Asks name servers only; servers are "ip:port,[v6]:port". Yields. */
+int reef_lua_lookup(lua_State *L);
 
 /* What `reef.tls.core` calls a target, at `index`; NULL: none there. It lives as long as the value. */
 struct reef_tls_target;

@@ -393,6 +393,7 @@ int reef_open_socketcore(lua_State *L) {
 			{"udp_send", reef_lua_udp_send},
 			{"udp_address", reef_lua_udp_address},
 			{"resolve", reef_lua_resolve},
+			{"lookup", reef_lua_lookup},
 			{"netstat", reef_lua_info},
 			{"header", reef_lua_header},
 			{"set_notify", l_set_notify},

@@ -31,8 +31,7 @@ struct waiting {
 	struct reef_event event;
 	struct waiting *next;
 	uint32_t owner;
-	int id, port;      /* of a connecting socket; */
-	reef_resolved ips; /* of reef_resolve; */
+	int id, port; /* of a connecting socket; */
 	reef_looked_up done;
 	void *ud;
 	struct reef_answer answer;
@@ -67,26 +66,17 @@ static void waiting_delete(struct waiting *w) {
 	reef_free(w);
 }
 
-static void tell_ips(struct waiting *w) {
-	size_t n = w->answer.n;
-	char(*texts)[REEF_ADDRESS_SIZE] = reef_malloc((n + 1) * sizeof *texts);
-	const char **ips = reef_malloc((n + 1) * sizeof *ips);
-	for (size_t i = 0; i < n; i++) {
-		int port;
-		reef_address_split(&w->answer.list[i], texts[i], &port);
-		ips[i] = texts[i];
-	}
-	w->ips(w->ud, n, ips, w->error);
-	reef_free(ips);
-	reef_free(texts);
+/* The service is gone: whoever waited hears it on this thread, and lets go of what it holds. */
+static void waiting_drop(struct waiting *w) {
+	if (w->done)
+		w->done(w->ud, NULL, NULL);
+	waiting_delete(w);
 }
 
 static void deliver(struct reef_service *service, struct reef_event *event) {
 	(void)service;
 	struct waiting *w = (struct waiting *)event;
-	if (w->ips)
-		tell_ips(w);
-	else if (w->done)
+	if (w->done)
 		w->done(w->ud, &w->answer, w->error);
 	else
 		reef_connect_resolved(w->id, w->answer.list, w->answer.n, w->last, w->error);
@@ -94,7 +84,7 @@ static void deliver(struct reef_service *service, struct reef_event *event) {
 }
 
 static void drop(struct reef_event *event) {
-	waiting_delete((struct waiting *)event);
+	waiting_drop((struct waiting *)event);
 }
 
 static struct waiting *waiting_new(uint32_t owner, void *ud) {
@@ -112,11 +102,11 @@ static void hand_over(struct waiting *w, const struct reef_answer *answer, bool 
 	w->last = last;
 	w->error = error;
 	if (stopped || !reef_send_event(w->owner, &w->event))
-		waiting_delete(w);
+		waiting_drop(w);
 }
 
 static bool is_early(const struct waiting *w) {
-	return w->ips == NULL && w->done == NULL;
+	return w->done == NULL;
 }
 
 /* A connecting socket begins with what there is; the rest follows. */
@@ -141,7 +131,7 @@ static void job_delete(struct job *job) {
 	while (job->waiting) {
 		struct waiting *w = job->waiting;
 		job->waiting = w->next;
-		waiting_delete(w);
+		waiting_drop(w);
 	}
 	reef_free(job->name);
 	reef_free(job);
@@ -295,7 +285,7 @@ static void ask(const struct reef_question *question, bool shared, struct waitin
 	pthread_mutex_lock(&lock);
 	struct job *job = shared ? find_shared(question->name) : NULL;
 	if (stopped)
-		waiting_delete(w);
+		waiting_drop(w);
 	else if (shared && reef_resolver_cache_get(question->name, &known))
 		hand_over(w, &known, true, NULL);
 	else if (job == NULL && count >= LOOKUPS)
@@ -334,9 +324,9 @@ void reef_resolver_open(uint32_t owner, int id, const char *host, int port) {
 	resolve(host, w);
 }
 
-void reef_resolve(struct reef_service *service, const char *host, reef_resolved done, void *ud) {
-	struct waiting *w = waiting_new(reef_service_handle(service), ud);
-	w->ips = done;
+void reef_resolver_resolve(uint32_t owner, const char *host, reef_looked_up done, void *ud) {
+	struct waiting *w = waiting_new(owner, ud);
+	w->done = done;
 	resolve(host, w);
 }
 
@@ -373,7 +363,7 @@ void reef_resolver_forget(int id) {
 	(void)withdraw(id, NULL);
 }
 
-bool reef_resolve_cancel(void *ud) {
+bool reef_resolver_cancel(void *ud) {
 	return withdraw(0, ud);
 }
 

@@ -132,14 +132,6 @@ bool reef_udp_address_text(const uint8_t *address, size_t address_size, char *ip
 /* Is that address, in the forms above, one with a name that has to be resolved? Copies the name (256 bytes) and port. */
 bool reef_address_needs_name(const char *host, int port, char *name, int *real_port);
 
-/* Looks a host name up: the hosts file, what is remembered, name servers. `done` is called later in `service`'s slice (own
- * slice only), within 30 s, unless it ends before. `ips` has n texts, valid during the call; n == 0: `error` says why. */
-typedef void (*reef_resolved)(void *ud, size_t n, const char *const *ips, const char *error);
-struct reef_service;
-void reef_resolve(struct reef_service *service, const char *host, reef_resolved done, void *ud);
-/* Gives up what was asked for with that `ud`. True: `done` is not called any more. False: it has been, or is about to. */
-bool reef_resolve_cancel(void *ud);
-
 /* ---- statistics ---- */
 enum reef_socket_type {
 	REEF_SOCKET_OPENING,

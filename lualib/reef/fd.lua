@@ -7,8 +7,8 @@
 --         status = connection:query_continue()
 --     end
 --
--- Ask for the descriptor's number before each wait: the library may have opened another one since. Nothing is kept about
--- it between waits, and nothing here reads, writes or closes.
+-- Ask for the descriptor's number before each wait: the library may have opened another one since. Nothing is kept
+-- about it between waits, and nothing here reads, writes or closes.
 local core = require "reef.fd.core"
 
 ---@class reef.fd

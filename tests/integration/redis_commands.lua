@@ -351,4 +351,17 @@ test.case("a disconnected db is of no use", function()
 	end), false)
 end)
 
+test.case("a user who may not say HELLO is served in RESP2", function()
+	local s = server.start()
+	s:cli("ACL", "SETUSER", "default", "-hello")
+	s:cli("ACL", "SETUSER", "bob", "on", ">pw", "~*", "+@all", "-hello")
+	for _, conf in ipairs { {}, { username = "bob", auth = "pw" } } do
+		conf.host, conf.resp, conf.db = s.path, 3, 2
+		local db = redis.connect(conf)
+		db:set("who", "one")
+		test.equal(db:get "who", "one")
+		db:disconnect()
+	end
+end)
+
 test.run()

@@ -91,7 +91,7 @@ local function server_text(ip, port)
 		ip = "[" .. ip .. "]"
 	end
 	local text = port and ("%s:%d"):format(ip, port) or ip
-	if not text:find "^%d+%.%d+%.%d+%.%d+:?%d*$" and not text:find "^%[[%x:.]+%]:?%d*$" then
+	if not text:find "^%d+%.%d+%.%d+%.%d+:?%d*$" and not text:find "^%[%x*:[%x:]*[%d.]*%]:?%d*$" then
 		error(("dns.server: '%s' is no address"):format(ip), 3)
 	end
 	return text

@@ -16,8 +16,9 @@ end
 
 -- What a service printed that ran `body` there; `server` is the only name server, `hosts` the hosts file.
 local function run(server, hosts, body)
+	local resolv_conf = write("resolv.conf", server and "nameserver " .. server.ip .. "\n" or "")
 	local mounts = {
-		("mount --bind %s /etc/resolv.conf"):format(write("resolv.conf", server and "nameserver " .. server.ip .. "\n" or "")),
+		("mount --bind %s /etc/resolv.conf"):format(resolv_conf),
 		("mount --bind %s /etc/hosts"):format(write("hosts", hosts)),
 	}
 	local allowed, why = process.run { "unshare", "-m", "sh", "-c", table.concat(mounts, " && ") }

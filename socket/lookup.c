@@ -1,4 +1,6 @@
 /* See lookup.h. A and AAAA are two questions, so that one that is not answered does not hold up the other (RFC 8305, 3).
+ * The search list (resolv.conf(5)) is gone through here, since both have to be asked about the same name: the next one
+ * is tried when neither family is there.
  * Interests in descriptors are for one time (fd.h) and given again after each call to c-ares, for what it still has open;
  * it says so before it closes one. */
 #include "socket/lookup.h"
@@ -27,8 +29,10 @@ struct reef_lookup {
 	ares_channel channel; /* NULL: it could not be made */
 	reef_fd_ready ready;
 	uint64_t ud;
-	int pending;
-	int status; /* of the latest question without an answer */
+	char **names; /* to be asked for, ended by NULL; */
+	size_t next;  /* the one after the present one */
+	int families, pending;
+	int status; /* why there is nothing */
 	bool incomplete, deleted;
 	struct reef_answer answer;
 	struct open_fd *fds;
@@ -70,12 +74,22 @@ static void take(struct reef_answer *answer, const struct ares_addrinfo *found) 
 		bound_ttl(answer, name->ttl);
 }
 
+/* A name that exists is more than one that does not, and a failure more than both. */
+static bool says_more(int one, int other) {
+	int grades[2], statuses[2] = {one, other};
+	for (int i = 0; i < 2; i++) {
+		int status = statuses[i];
+		grades[i] = status == ARES_SUCCESS ? 0 : status == ARES_ENOTFOUND ? 1 : status == ARES_ENODATA ? 2 : 3;
+	}
+	return grades[0] >= grades[1];
+}
+
 static void answered(struct reef_lookup *lookup, int family, int status, struct ares_addrinfo *found) {
 	if (!lookup->deleted) {
 		lookup->pending &= ~family;
 		if (status == ARES_SUCCESS && found)
 			take(&lookup->answer, found);
-		else if (status != ARES_SUCCESS && (lookup->status == ARES_SUCCESS || lookup->status == ARES_ENODATA))
+		else if (status != ARES_SUCCESS && !says_more(lookup->status, status))
 			lookup->status = status;
 		lookup->incomplete |= status != ARES_SUCCESS && status != ARES_ENODATA && status != ARES_ENOTFOUND;
 	}
@@ -128,6 +142,26 @@ static void watch(struct reef_lookup *lookup) {
 	}
 }
 
+static const struct ares_addrinfo_hints *hints(int family) {
+	static const struct ares_addrinfo_hints v4 = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM},
+											v6 = {.ai_family = AF_INET6, .ai_socktype = SOCK_STREAM},
+											both = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	return family == AF_INET ? &v4 : family == AF_INET6 ? &v6 : &both;
+}
+
+/* Asks for the next name while nothing is known of those before. */
+static void go_on(struct reef_lookup *lookup) {
+	while (lookup->pending == 0 && lookup->answer.n == 0 && !lookup->incomplete && lookup->names[lookup->next]) {
+		const char *name = lookup->names[lookup->next++];
+		lookup->pending = lookup->families;
+		if (lookup->families & REEF_LOOKUP_V6)
+			ares_getaddrinfo(lookup->channel, name, NULL, hints(AF_INET6), on_v6, lookup);
+		if (lookup->families & REEF_LOOKUP_V4)
+			ares_getaddrinfo(lookup->channel, name, NULL, hints(AF_INET), on_v4, lookup);
+	}
+	watch(lookup);
+}
+
 void reef_lookup_process(struct reef_lookup *lookup, int fd, int events) {
 	size_t i = 0;
 	while (i < lookup->n && lookup->fds[i].fd != fd)
@@ -138,7 +172,7 @@ void reef_lookup_process(struct reef_lookup *lookup, int fd, int events) {
 		lookup->fds[i].watched = false;
 	ares_process_fd(lookup->channel, events & REEF_FD_READ ? fd : ARES_SOCKET_BAD,
 					events & REEF_FD_WRITE ? fd : ARES_SOCKET_BAD);
-	watch(lookup);
+	go_on(lookup);
 }
 
 uint64_t reef_lookup_next(const struct reef_lookup *lookup) {
@@ -176,20 +210,52 @@ void reef_lookup_block(struct reef_lookup *lookup, uint64_t deadline_ns) {
 
 /* ---- making ---- */
 
-/* Does nsswitch.conf allow to ask name servers? */
-static bool may_ask(const struct reef_question *question) {
-	struct ares_options options;
-	int mask;
+static char *joined(const char *name, const char *domain) {
+	size_t n = strlen(name), m = domain ? strlen(domain) + 1 : 0;
+	char *text = reef_malloc(n + m + 1);
+	memcpy(text, name, n + 1);
+	if (domain) {
+		text[n] = '.';
+		memcpy(text + n + 1, domain, m);
+	}
+	return text;
+}
+
+/* resolv.conf(5): a name with `ndots` dots comes first as it is; one with a dot at its end is complete. */
+static char **candidates(const char *name, const struct ares_options *options) {
+	size_t length = strlen(name), n = 0, domains = options->ndomains > 0 ? (size_t)options->ndomains : 0;
+	int dots = 0;
+	for (const char *p = name; *p; p++)
+		dots += *p == '.';
+	bool complete = length > 0 && name[length - 1] == '.', first = complete || dots >= options->ndots;
+	char **names = reef_calloc(domains + 2, sizeof *names);
+	if (first)
+		names[n++] = joined(name, NULL);
+	for (size_t i = 0; i < domains && !complete; i++)
+		names[n++] = joined(name, options->domains[i]);
+	if (!first)
+		names[n++] = joined(name, NULL);
+	return names;
+}
+
+/* What the system says: the names to be asked for, and whether nsswitch.conf allows to ask. */
+static int read_system(struct reef_lookup *lookup, const struct reef_question *question) {
+	struct ares_options options = {.resolvconf_path = (char *)(uintptr_t)question->resolv_conf};
+	int mask = question->resolv_conf ? ARES_OPT_RESOLVCONF : 0;
 	ares_channel channel;
-	if (question->servers || question->resolv_conf || ares_init_options(&channel, NULL, 0) != ARES_SUCCESS)
-		return true;
-	bool may = true;
-	if (ares_save_options(channel, &options, &mask) == ARES_SUCCESS) {
-		may = !(mask & ARES_OPT_LOOKUPS) || options.lookups == NULL || strchr(options.lookups, 'b');
+	int status = ares_init_options(&channel, &options, mask);
+	if (status != ARES_SUCCESS)
+		return status;
+	status = ares_save_options(channel, &options, &mask);
+	if (status == ARES_SUCCESS) {
+		bool chosen = question->servers || question->resolv_conf;
+		if (!chosen && options.lookups && strchr(options.lookups, 'b') == NULL)
+			status = ARES_ENOTFOUND;
+		lookup->names = candidates(question->name, &options);
 		ares_destroy_options(&options);
 	}
 	ares_destroy(channel);
-	return may;
+	return status;
 }
 
 static int make_channel(struct reef_lookup *lookup, const struct reef_question *question) {
@@ -197,14 +263,13 @@ static int make_channel(struct reef_lookup *lookup, const struct reef_question *
 	struct ares_options options = {.timeout = TIMEOUT_MS,
 								   .tries = TRIES,
 								   .lookups = dns,
+								   .ndomains = 0,
 								   .sock_state_cb = on_state,
 								   .sock_state_cb_data = lookup,
 								   .resolvconf_path = (char *)(uintptr_t)question->resolv_conf};
-	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB;
+	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_DOMAINS | ARES_OPT_SOCK_STATE_CB;
 	if (question->resolv_conf)
 		mask |= ARES_OPT_RESOLVCONF;
-	if (!may_ask(question))
-		return ARES_ENOTFOUND;
 	int status = ares_init_options(&lookup->channel, &options, mask);
 	if (status == ARES_SUCCESS)
 		reef_lookup_use_sockets(lookup->channel);
@@ -213,27 +278,17 @@ static int make_channel(struct reef_lookup *lookup, const struct reef_question *
 	return status;
 }
 
-static const struct ares_addrinfo_hints *hints(int family) {
-	static const struct ares_addrinfo_hints v4 = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM},
-											v6 = {.ai_family = AF_INET6, .ai_socktype = SOCK_STREAM},
-											both = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-	return family == AF_INET ? &v4 : family == AF_INET6 ? &v6 : &both;
-}
-
 struct reef_lookup *reef_lookup_new(const struct reef_question *question, reef_fd_ready ready, uint64_t ud) {
 	struct reef_lookup *lookup = reef_calloc(1, sizeof *lookup);
 	lookup->ready = ready;
 	lookup->ud = ud;
+	lookup->families = question->families;
 	lookup->answer.ttl = REEF_LOOKUP_TTL_MAX;
-	lookup->status = make_channel(lookup, question);
-	if (lookup->status != ARES_SUCCESS)
-		return lookup;
-	lookup->pending = question->families;
-	if (question->families & REEF_LOOKUP_V6)
-		ares_getaddrinfo(lookup->channel, question->name, NULL, hints(AF_INET6), on_v6, lookup);
-	if (question->families & REEF_LOOKUP_V4)
-		ares_getaddrinfo(lookup->channel, question->name, NULL, hints(AF_INET), on_v4, lookup);
-	watch(lookup);
+	lookup->status = read_system(lookup, question);
+	if (lookup->status == ARES_SUCCESS)
+		lookup->status = make_channel(lookup, question);
+	if (lookup->status == ARES_SUCCESS)
+		go_on(lookup);
 	return lookup;
 }
 
@@ -241,6 +296,9 @@ void reef_lookup_delete(struct reef_lookup *lookup) {
 	lookup->deleted = true;
 	if (lookup->channel)
 		ares_destroy(lookup->channel);
+	for (char **name = lookup->names; name && *name; name++)
+		reef_free(*name);
+	reef_free(lookup->names);
 	reef_free(lookup->fds);
 	reef_free(lookup->answer.list);
 	reef_free(lookup);

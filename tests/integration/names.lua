@@ -16,7 +16,8 @@ end
 
 -- What a service printed that ran `body` there; `server` is the only name server, `hosts` the hosts file.
 local function run(server, hosts, body)
-	local resolv_conf = write("resolv.conf", server and "nameserver " .. server.ip .. "\n" or "")
+	local resolv_conf = write("resolv.conf", server
+		and ("nameserver %s\n%s\n"):format(server.ip, server.options or "") or "")
 	local mounts = {
 		("mount --bind %s /etc/resolv.conf"):format(resolv_conf),
 		("mount --bind %s /etc/hosts"):format(write("hosts", hosts)),
@@ -196,6 +197,30 @@ test.case("an answer that is too long comes over TCP, and what fails has the wor
 		.. "nil\tName or service not known\nfalse\tName or service not known\n"
 		.. "nil\tNo address associated with hostname\nfalse\tNo address associated with hostname\n"
 		.. "nil\tTemporary failure in name resolution\nfalse\tTemporary failure in name resolution\n")
+end)
+
+test.case("both families come from the same name of a search list", function()
+	local server = ns.start_on_53(function(name, qtype, query)
+		if name == "db.first.test" or name == "db.sub" then
+			return { ns.reply(query, ns.OK, qtype == ns.A and { ns.a "127.0.0.4" } or {}) }
+		elseif name == "db.second.test" or name == "db.sub.first.test" then
+			return { ns.reply(query, ns.OK, { qtype == ns.AAAA and ns.loopback6() or ns.a "127.6.6.6" }) }
+		end
+		return { ns.reply(query, ns.NXDOMAIN, {}) }
+	end)
+	server.options = "search first.test second.test"
+	local output = run(server, "", [[
+		for _, name in ipairs { "db", "db.sub", "only", "only." } do
+			local ok, ips = pcall(socket.resolve, name)
+			print(name, ok and table.concat(ips, " ") or ips)
+		end
+	]])
+	test.equal(output, "db\t127.0.0.4\ndb.sub\t127.0.0.4\nonly\tName or service not known\n"
+		.. "only.\tName or service not known\n")
+	test.equal(server.asked, {
+		["db.first.test"] = 2, ["db.sub"] = 2,
+		["only.first.test"] = 2, ["only.second.test"] = 2, ["only"] = 4,
+	})
 end)
 
 test.case("without dns in nsswitch.conf nobody is asked", function()

@@ -32,7 +32,8 @@ function server.login(ask, conf)
 		end
 	end
 	-- A server that does not know HELLO or the protocol, or forbids it, has to be talked to in RESP2.
-	local unknown = err and not broken and (err:find "^NOPROTO" or err:find "^NOPERM.*'hello" or err:find "unknown command")
+	local unknown = err and not broken
+		and (err:find "^NOPROTO" or err:find "^NOPERM.*'hello" or err:find "unknown command")
 	if conf.auth and (conf.resp ~= 3 or unknown) then
 		if conf.username then
 			err, broken = command("AUTH", conf.username, conf.auth)

@@ -108,7 +108,8 @@ local function login(self, seconds)
 		for i = 1, asked do
 			err = err or refused(replies[i])
 		end
-		local unknown = resp == 3 and err and (err:find "^NOPROTO" or err:find "^NOPERM.*'hello" or err:find "unknown command")
+		local unknown = resp == 3 and err
+			and (err:find "^NOPROTO" or err:find "^NOPERM.*'hello" or err:find "unknown command")
 		if not unknown then
 			self.resp = resp
 			return err

@@ -57,8 +57,9 @@ static bool same(const struct reef_tls_options *a, const struct reef_tls_options
 		if (!same_text(x[i], y[i]))
 			return false;
 	}
-	return a->server == b->server && a->trust_anybody == b->trust_anybody && a->any_name == b->any_name && a->partial_chain == b->partial_chain &&
-		   a->client_certificates == b->client_certificates && a->only_13 == b->only_13;
+	return a->server == b->server && a->trust_anybody == b->trust_anybody && a->any_name == b->any_name &&
+		   a->partial_chain == b->partial_chain && a->client_certificates == b->client_certificates &&
+		   a->only_13 == b->only_13;
 }
 
 static void copy_options(struct reef_tls_context *context, const struct reef_tls_options *options) {

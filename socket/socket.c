@@ -2,6 +2,7 @@
 #include "socket/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -140,8 +141,10 @@ int reef_socket_bind_fd(int fd, const struct reef_sink *sink, void *ud, const ch
 		reef_slot_unlock(slot);
 		return 0;
 	}
-	atomic_store(&slot->reading, true);
-	reef_slot_signal(slot, EPOLLIN);
+	if ((fcntl(fd, F_GETFL) & O_ACCMODE) != O_WRONLY) {
+		atomic_store(&slot->reading, true);
+		reef_slot_signal(slot, EPOLLIN);
+	}
 	reef_slot_unlock(slot);
 	return id;
 }

@@ -44,14 +44,14 @@ local function run(server, hosts, body)
 	return output
 end
 
--- A port where connects to 127.0.0.1 are never answered, since its queue is full, and those to `good` are.
-local function black_hole(good)
-	local hole, _, port = socket.listen("127.0.0.1", 0, 0)
+-- Nobody answers a connect there: its queue is full.
+local function black_hole(ip, port)
+	local hole, _, real_port = socket.listen(ip, port, 0)
 	test.defer(socket.close, hole)
 	local fillers = {}
 	for i = 1, 4 do
 		skynet.fork(function()
-			fillers[i] = socket.open("127.0.0.1", port, { timeout = 6000 })
+			fillers[i] = socket.open(ip, real_port, { timeout = 12000 })
 		end)
 	end
 	test.defer(function()
@@ -59,6 +59,12 @@ local function black_hole(good)
 			socket.close(id)
 		end
 	end)
+	return real_port
+end
+
+-- A port where connects to 127.0.0.1 are never answered, and those to `good` are.
+local function half_good(good)
+	local port = black_hole("127.0.0.1", 0)
 	local listener = socket.listen(good, port)
 	test.defer(socket.close, listener)
 	socket.start(listener, function(id)
@@ -70,7 +76,7 @@ local function black_hole(good)
 end
 
 test.case("an address that does not answer costs a name a fraction of the deadline", { timeout = 60 }, function()
-	local port = black_hole "127.0.0.2"
+	local port = half_good "127.0.0.2"
 	local output = run(nil, "127.0.0.1 two.test\n127.0.0.2 two.test\n", ([[
 		for _, timeout in ipairs { 3000, 100 } do
 			local id, err, took = open("two.test", %d, { timeout = timeout })
@@ -79,6 +85,70 @@ test.case("an address that does not answer costs a name a fraction of the deadli
 		print(socket.open("one.test", %d, { timeout = 30 }))
 	]]):format(port, port))
 	test.matches(output, "^true\tnil\ttrue\ntrue\tnil\ttrue\nnil\t")
+end)
+
+test.case("many addresses that do not answer are gone through, too", { timeout = 60 }, function()
+	local port = half_good "127.0.0.20"
+	local hosts = { "127.0.0.1 many.test" }
+	for i = 2, 11 do
+		black_hole("127.0.0." .. i, port)
+		hosts[i] = ("127.0.0.%d many.test"):format(i)
+	end
+	skynet.sleep(20)
+	hosts[12] = "127.0.0.20 many.test\n"
+	test.equal(run(nil, table.concat(hosts, "\n"), ([[
+		local id, err, took = open("many.test", %d)
+		print(id and true, err, took < 20)
+	]]):format(port)), "true\tnil\ttrue\n")
+end)
+
+test.case("whenever a connect is given up, nothing of it is left", { timeout = 120 }, function()
+	local port = half_good "127.0.0.2"
+	local server = ns.start_on_53(function(name, qtype, query)
+		if name:find "^answered" then
+			if qtype == ns.AAAA then
+				skynet.sleep(math.random(0, 8))
+			end
+			local records = qtype == ns.A and { ns.a("127.0.0.1", 0), ns.a("127.0.0.2", 0) } or { ns.loopback6(0) }
+			return { ns.reply(query, ns.OK, records) }
+		end
+	end)
+	local hosts = "127.0.0.1 localhost\n127.0.0.1 two.test\n127.0.0.2 two.test\n127.0.0.1 hole.test\n"
+	test.equal(run(server, hosts, ([[
+		math.randomseed(%d)
+		local function descriptors()
+			local n, list <close> = 0, io.popen "ls /proc/$PPID/fd"
+			for _ in list:lines() do
+				n = n + 1
+			end
+			return n
+		end
+		socket.open("localhost", 1)
+		local before, tasks, opened = descriptors(), {}, 0
+		local names = { "two.test", "hole.test", "answered%%d.test", "silent%%d.test", "localhost" }
+		for i = 1, %d do
+			local name = names[math.random(#names)]:format(math.random(20))
+			tasks[#tasks + 1] = skynet.fork(function()
+				local id = socket.open(name, %d, { timeout = math.random(1, 60) })
+				if id then
+					opened = opened + 1
+					socket.close(id)
+				end
+			end)
+			if i %% 7 == 0 then
+				skynet.sleep(math.random(0, 3))
+			end
+			if i %% 3 == 0 then
+				pcall(skynet.killthread, table.remove(tasks, math.random(#tasks)))
+			end
+		end
+		skynet.sleep(100)
+		local left = 0
+		for _, info in ipairs(socket.netstat()) do
+			left = left + (info.type == "CONNECTING" and 1 or 0)
+		end
+		print(left, descriptors() - before <= 3, opened > 0)
+	]]):format(test.seed, test.count(1000), port)), "0\ttrue\ttrue\n")
 end)
 
 test.case("a family that is not answered does not hold up the other", { timeout = 120 }, function()

@@ -122,8 +122,8 @@ static const char *protocols(lua_State *L) {
 }
 
 static void check_keys(lua_State *L) {
-	static const char *const known[] = {"ca_file",     "ca_dir",  "cert_file",           "key_file",    "password",
-										"verify",      "ciphers", "verify_host",         "server_name", "alpn",
+	static const char *const known[] = {"ca_file",     "ca_dir",  "cert_file",           "key_file",      "password",
+										"verify",      "ciphers", "verify_host",         "server_name",   "alpn",
 										"min_version", "timeout", "client_certificates", "partial_chain", NULL};
 	lua_pushnil(L);
 	while (lua_next(L, -2)) {

@@ -20,6 +20,7 @@
 #include "socket/slot.h"
 
 #define LIMIT_NS 30000000000u /* a lookup's */
+#define OTHER_NS 5000000000u  /* for the second family, when one is there */
 #define GRACE_NS 50000000u    /* RFC 8305, 3: the Resolution Delay */
 #define TICK_NS 10000000u     /* of the timer, which many lookups share */
 #define LOOKUPS 1024          /* at a time: each has sockets */
@@ -170,8 +171,11 @@ static void look_at(struct job *job) {
 		finish(job);
 		return;
 	}
-	if (answer->n > 0 && job->early_ns == NEVER)
+	if (answer->n > 0 && job->early_ns == NEVER) {
 		job->early_ns = answer->list[0].any.sa_family == AF_INET6 ? now : now + GRACE_NS;
+		if (now + OTHER_NS < job->end_ns)
+			job->end_ns = now + OTHER_NS;
+	}
 	if (job->told == 0 && now >= job->early_ns) {
 		job->told = answer->n;
 		job->told_v6 = answer->list[0].any.sa_family == AF_INET6;

@@ -1,7 +1,7 @@
 -- The first Lua file of every service: finds the service's main file and runs it. Gets the service's name and arguments
 -- as one string, and the pattern of our own services if the name is one of them. Our own services come first, or where
--- `@reef` stands among the patterns of `luaservice`, which follow in their order; a file that does not compile is passed
--- over like one that is not there, and all reasons are raised if none is left.
+-- `@reef` stands among the patterns of `luaservice`, which follow in their order; a file that does not compile is
+-- passed over like one that is not there, and all reasons are raised if none is left.
 
 local skynet = require "skynet"
 
@@ -33,7 +33,8 @@ local function say_passed_over(file)
 		f:close()
 		-- Somebody else may be faster.
 		if pcall(skynet.setenv, key, file) then
-			skynet.error(("service %s: Reef's own is used, not %s; to use yours, end luaservice with ;%s"):format(name, file, OWN))
+			skynet.error(("service %s: Reef's own is used, not %s; to use yours, end luaservice with ;%s"):format(
+				name, file, OWN))
 		end
 	end
 end

@@ -24,7 +24,7 @@ local function count(text, pattern)
 	return select(2, text:gsub(pattern, ""))
 end
 
-test.case("a project's own service with a name of ours is passed over with one line, or comes first if so said", function()
+test.case("a project's own service with a name of ours is passed over with one line, or first if so said", function()
 	local files = {
 		["service/console.lua"] = SAYS:format "the project's",
 		["service/main.lua"] = [[

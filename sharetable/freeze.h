@@ -7,7 +7,7 @@
 #include "arena.h"
 #include "overlay/ov.h"
 #include "overlay/owner.h"
-#include "ptrmap.h"
+#include "core/ptrmap.h"
 #include "trail.h"
 
 struct reef_snapshot {

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "overlay/ov.h"
-#include "ptrmap.h"
+#include "core/ptrmap.h"
 
 #define REEF_TRAIL_ROOT UINT32_MAX
 

@@ -11,7 +11,7 @@
 #include "change.h"
 #include "core/alloc.h"
 #include "overlay/owner.h"
-#include "ptrmap.h"
+#include "core/ptrmap.h"
 #include "walk.h"
 
 enum place_kind { PLACE_VALUE, PLACE_KEY, PLACE_METATABLE };

@@ -50,8 +50,8 @@ static void retire_removed(struct reef_removal *removal) {
 }
 
 static void retire_sheet(const struct reef_part *part) {
-	for (uint32_t i = 0; i < part->found.count; i++)
-		reef_retired_add_row(reef_row_of(part->found.steps[i].table), part->note);
+	for (uint32_t i = 0; i < part->found.steps.count; i++)
+		reef_retired_add_row(reef_row_of(part->found.steps.items[i].table), part->note);
 	reef_free(part->sheet);
 }
 

@@ -87,8 +87,8 @@ static bool fill_merged(struct reef_plan *plan, uint32_t step, Table *content, c
 }
 
 bool reef_patch_plan_row(struct reef_plan *plan, uint32_t step) {
-	Table *patch = plan->part->found.steps[step].table;
-	struct reef_row *row = plan->part->found.steps[step].data;
+	Table *patch = plan->part->found.steps.items[step].table;
+	struct reef_row *row = plan->part->found.steps.items[step].data;
 	bool same;
 	if (patch->metatable != NULL)
 		return reef_plan_refuse(plan, "cannot share a table with a metatable", step, NULL);

@@ -142,7 +142,7 @@ struct reef_switch *reef_plan_switch(struct reef_plan *plan, uint32_t step, cons
 	struct reef_switch *change = reef_array_add(&plan->switches);
 	if (change == NULL)
 		return NULL;
-	change->row = plan->part->found.steps[step].data;
+	change->row = plan->part->found.steps.items[step].data;
 	change->entries = layout->hash;
 	change->part = (uint32_t)(plan->part - plan->parts.items);
 	change->step = step;
@@ -191,8 +191,8 @@ static void give_up(struct reef_plan *plan) {
 }
 
 static void end_part(struct reef_part *part) {
-	for (uint32_t i = 0; !part->deleted && i < part->found.count; i++) {
-		struct reef_row *row = part->found.steps[i].data;
+	for (uint32_t i = 0; !part->deleted && i < part->found.steps.count; i++) {
+		struct reef_row *row = part->found.steps.items[i].data;
 		row->planned = 0;
 	}
 	reef_trail_fini(&part->found);

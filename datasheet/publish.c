@@ -21,12 +21,12 @@ bool reef_publish_begin(struct reef_plan **plan) {
 }
 
 static bool plan_row(struct reef_plan *plan, uint32_t step) {
-	struct reef_row *row = plan->part->found.steps[step].data;
+	struct reef_row *row = plan->part->found.steps.items[step].data;
 	return plan->patch && !reef_plan_is_fresh(row) ? reef_patch_plan_row(plan, step) : reef_whole_plan_row(plan, step);
 }
 
 static bool work_off(struct reef_plan *plan, bool ok) {
-	for (uint32_t i = 0; ok && i < plan->part->found.count; i++)
+	for (uint32_t i = 0; ok && i < plan->part->found.steps.count; i++)
 		ok = plan_row(plan, i);
 	reef_ptrmap_fini(&plan->rows);
 	reef_ptrmap_fini(&plan->patches);
@@ -71,7 +71,7 @@ bool reef_publish_deletion(struct reef_plan *plan, lua_State *L, const char *nam
 	reef_ptrmap_init(&seen);
 	Table *root = &part->sheet->root->table;
 	bool ok = reef_ptrmap_put(&seen, root, root) && reef_trail_add(&part->found, root, NULL, REEF_TRAIL_ROOT, NULL);
-	for (uint32_t at = 0; ok && at < part->found.count; at++)
+	for (uint32_t at = 0; ok && at < part->found.steps.count; at++)
 		ok = reef_trail_add_children(&part->found, at, &seen);
 	reef_ptrmap_fini(&seen);
 	part->note = ok ? reef_note_new(root, part->sheet->name) : NULL;
@@ -92,7 +92,7 @@ void reef_publish_stat(const struct reef_plan *plan, size_t *changed, size_t *ad
 	*added = plan->fresh.count;
 	*removed = plan->removals.count;
 	for (size_t i = 0; i < plan->parts.count; i++)
-		*removed += plan->parts.items[i].deleted ? plan->parts.items[i].found.count : 0;
+		*removed += plan->parts.items[i].deleted ? plan->parts.items[i].found.steps.count : 0;
 }
 
 bool reef_publish_commit(struct reef_plan *plan, uint64_t patience_ns, uint32_t *in_the_way) {

@@ -83,8 +83,8 @@ static bool clear_suspects(struct suspects *s, Table *needed) {
 	reef_trail_init(&trail);
 	bool ok =
 			reef_ptrmap_put(&s->inside, needed, NEEDED) && reef_trail_add(&trail, needed, NULL, REEF_TRAIL_ROOT, NULL);
-	for (uint32_t at = 0; ok && at < trail.count; at++) {
-		struct reef_entries entries = reef_content_entries(trail.steps[at].table);
+	for (uint32_t at = 0; ok && at < trail.steps.count; at++) {
+		struct reef_entries entries = reef_content_entries(trail.steps.items[at].table);
 		const TValue *value;
 		TValue key;
 		while (ok && (value = reef_entries_next(&entries, &key)) != NULL) {
@@ -106,24 +106,24 @@ static bool find_suspects(struct suspects *s) {
 			!is_removed(plan, row) && !suspect(s, row, 0))
 			return false;
 	}
-	for (uint32_t at = 0; at < s->rows.count; at++) {
-		if (!suspect_content(s, s->rows.steps[at].table))
+	for (uint32_t at = 0; at < s->rows.steps.count; at++) {
+		if (!suspect_content(s, s->rows.steps.items[at].table))
 			return false;
 	}
 	return true;
 }
 
 static bool judge(struct suspects *s) {
-	for (uint32_t at = 0; at < s->rows.count; at++) {
-		struct reef_row *row = s->rows.steps[at].data;
+	for (uint32_t at = 0; at < s->rows.steps.count; at++) {
+		struct reef_row *row = s->rows.steps.items[at].data;
 		intptr_t inside = (intptr_t)reef_ptrmap_get(&s->inside, row);
 		if (inside % 2 != 0 && (intptr_t)row->refs + reef_plan_count(s->plan, row) > inside / 2 &&
 			!clear_suspects(s, &row->table))
 			return false;
 	}
 	size_t first = s->plan->removals.count;
-	for (uint32_t at = 0; at < s->rows.count; at++) {
-		struct reef_row *row = s->rows.steps[at].data;
+	for (uint32_t at = 0; at < s->rows.steps.count; at++) {
+		struct reef_row *row = s->rows.steps.items[at].data;
 		if (reef_ptrmap_get(&s->inside, row) != NEEDED && !remove_row(s->plan, row))
 			return false;
 	}

@@ -15,8 +15,8 @@ static unsigned int count_entries(const struct reef_row *row) {
 
 /* Compares all of a table with its row's content; looks at every entry, so that all tables are found. */
 static bool compare_all(struct reef_plan *plan, uint32_t step, const struct reef_layout *layout, bool *same) {
-	struct reef_row *row = plan->part->found.steps[step].data;
-	struct reef_entries entries = reef_entries_of(plan->part->found.steps[step].table, layout->array);
+	struct reef_row *row = plan->part->found.steps.items[step].data;
+	struct reef_entries entries = reef_entries_of(plan->part->found.steps.items[step].table, layout->array);
 	const TValue *value;
 	TValue key;
 	*same = layout->array == row->table.alimit && layout->hash == count_entries(row);
@@ -36,7 +36,7 @@ static bool compare_all(struct reef_plan *plan, uint32_t step, const struct reef
 
 /* Fills the header of new content. */
 static bool fill_content(struct reef_plan *plan, uint32_t step, Table *content) {
-	struct reef_entries entries = reef_entries_of(plan->part->found.steps[step].table, content->alimit);
+	struct reef_entries entries = reef_entries_of(plan->part->found.steps.items[step].table, content->alimit);
 	const TValue *value;
 	TValue key;
 	while ((value = reef_entries_next(&entries, &key)) != NULL) {
@@ -49,8 +49,8 @@ static bool fill_content(struct reef_plan *plan, uint32_t step, Table *content) 
 }
 
 bool reef_whole_plan_row(struct reef_plan *plan, uint32_t step) {
-	struct reef_row *row = plan->part->found.steps[step].data;
-	struct reef_layout layout = reef_layout_of(plan->part->found.steps[step].table);
+	struct reef_row *row = plan->part->found.steps.items[step].data;
+	struct reef_layout layout = reef_layout_of(plan->part->found.steps.items[step].table);
 	if (reef_plan_is_fresh(row)) {
 		row->entries = (uint16_t)(layout.hash < REEF_MANY ? layout.hash : REEF_MANY);
 		return (reef_content_new(row, &layout, &row->table) || reef_plan_no_memory(plan)) &&

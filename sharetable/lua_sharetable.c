@@ -1,4 +1,6 @@
 /* reef.sharetable: what lualib/skynet/sharetable.lua is made of. */
+#include "lua_sharetable.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +9,6 @@
 
 #include "core/alloc.h"
 #include "scratch.h"
-#include "setup.h"
 #include "snapshot.h"
 #include "stat_list.h"
 #include "versions.h"

@@ -29,6 +29,7 @@ local function start_line()
 	directory = directory == "" and "./" or directory
 	skynet.setenv("luaservice", directory .. "?" .. extension)
 	skynet.setenv("lua_path", directory .. "?.lua;" .. directory .. "?/init.lua")
+	skynet.setenv("snax", directory .. "?.lua")
 	local arguments = skynet.getenv "reef_run_args"
 	return arguments and name .. " " .. arguments or name
 end

@@ -1,6 +1,7 @@
 -- A gate that tells a watchdog of its clients, and hands the packets of a client to the watchdog or to an agent.
 --
--- To the watchdog: "socket", then "open", fd, address; "data", fd, text; "close", fd; "error", fd, reason; "warning", fd, kb.
+-- To the watchdog: "socket", then "open", fd, address; "data", fd, text; "close", fd; "error", fd, reason;
+-- or "warning", fd, kb.
 -- To an agent: the packet as a PTYPE_CLIENT message, session = fd.
 
 local skynet = require "skynet"

@@ -1,5 +1,5 @@
--- snax: services whose methods are called by name, and can be replaced while they run. A service is one file (found by the
--- configuration's `snax`) that defines `init`, `exit`, `accept.name` (one way) and `response.name` (with a reply).
+-- snax: services whose methods are called by name, and can be replaced while they run. A service is one file (found by
+-- the configuration's `snax`) that defines `init`, `exit`, `accept.name` (one way) and `response.name` (with a reply).
 
 local skynet = require "skynet"
 local interface = require "reef.snax.interface"

@@ -1,5 +1,5 @@
--- A service as a TCP front door: clients send packets with a length of two bytes, big-endian, in front. What is done with
--- them is the handler's business; `snax.msgserver` and the service `gate` are made of this.
+-- A service as a TCP front door: clients send packets with a length of two bytes, big-endian, in front. What is done
+-- with them is the handler's business; `snax.msgserver` and the service `gate` are made of this.
 
 local driver = require "skynet.socketdriver"
 local netpack = require "skynet.netpack"
@@ -49,8 +49,8 @@ function gateserver.closeclient(fd)
 	end
 end
 
----Turns the service into a gate. It answers the commands `open` (a table: address, port, maxclient, nodelay, backlog) and
----`close`; others are the handler's.
+---Turns the service into a gate. It answers the commands `open` (a table: address, port, maxclient, nodelay, backlog)
+---and `close`; others are the handler's.
 ---@param handler gateserver.handler
 function gateserver.start(handler)
 	assert(type(handler.message) == "function", "a gate's handler needs a function `message`")

@@ -1,5 +1,5 @@
--- New code for the methods of a running snax service. The patch is a chunk that defines some of the methods again. A local
--- variable at its top that has no value means the variable of that name in the running code; others are new.
+-- New code for the methods of a running snax service. The patch is a chunk that defines some of the methods again. A
+-- local variable at its top that has no value means the variable of that name in the running code; others are new.
 
 local interface = require "reef.snax.interface"
 

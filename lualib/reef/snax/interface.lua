@@ -1,6 +1,6 @@
--- What a snax service can do, learnt by running its file. The service runs it in its own globals; whoever calls the service
--- runs it too, in an environment that has nothing but a `require` that loads nothing, so that both number the methods
--- alike: `init`, `exit`, `hotfix`, `profile`, then `accept` and `response` in the order of their definition.
+-- What a snax service can do, learnt by running its file. The service runs it in its own globals; whoever calls the
+-- service runs it too, in an environment that has nothing but a `require` that loads nothing, so that both number the
+-- methods alike: `init`, `exit`, `hotfix`, `profile`, then `accept` and `response` in the order of their definition.
 
 local skynet = require "skynet"
 
@@ -60,7 +60,7 @@ function interface.run(env, define, f, ...)
 		end
 		return outer[key]
 	end
-	local restore <close> = setmetatable({}, { __close = function()
+	local _ <close> = setmetatable({}, { __close = function()
 		setmetatable(env, meta)
 	end })
 	local outer_new = meta and meta.__newindex
@@ -114,14 +114,14 @@ function interface.methods(name, env, loader)
 		error(("cannot load the snax service %s: %s"):format(name, pattern), 0)
 	end
 	local methods = {} ---@type snax.method[]
-	local system = {} ---@type table<string, snax.method>
+	local system = {} ---@type table<string, integer>
 	for id, system_name in ipairs(interface.system_names) do
 		methods[id] = { id = id, group = "system", name = system_name }
-		system[system_name] = methods[id]
+		system[system_name] = id
 	end
 	interface.run(env, function(group, method, f)
 		if group == "system" then
-			system[method].f = f
+			methods[system[method]].f = f
 		else
 			methods[#methods + 1] = { id = #methods + 1, group = group, name = method, f = f }
 		end

@@ -44,7 +44,8 @@ local greeting = {} ---@type table<integer, string> addresses of those that have
 ---`uid@server#subid`, each in base64.
 ---@return string
 function msgserver.username(uid, subid, server)
-	return ("%s@%s#%s"):format(crypt.base64encode(uid), crypt.base64encode(server), crypt.base64encode(tostring(subid)))
+	local encode = crypt.base64encode
+	return ("%s@%s#%s"):format(encode(uid), encode(server), encode(tostring(subid)))
 end
 
 ---@param username string

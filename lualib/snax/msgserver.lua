@@ -62,7 +62,9 @@ end
 ---@param secret string
 function msgserver.login(username, secret)
 	assert(not online[username], "this user is in already")
-	online[username] = { username = username, secret = secret, index = 0, requests = {}, done = {}, oldest = 1, newest = 0 }
+	online[username] = {
+		username = username, secret = secret, index = 0, requests = {}, done = {}, oldest = 1, newest = 0,
+	}
 end
 
 local function disconnect(user)

@@ -174,6 +174,9 @@ static int open_all(lua_State *L) {
 	__atomic_store_n(&stock_collectgarbage, lua_tocfunction(L, -1), __ATOMIC_RELAXED);
 	lua_pushcfunction(L, f_collectgarbage);
 	lua_setglobal(L, "collectgarbage");
+	lua_getglobal(L, "os");
+	lua_pushcfunction(L, reef_os_execute);
+	lua_setfield(L, -2, "execute");
 	lua_getglobal(L, "coroutine");
 	reef_coroutine_open(L);
 	reef_load_open(L);
@@ -352,6 +355,7 @@ static void snlua_release(struct reef_service *service) {
 	if (host->L) {
 		reef_tasks_fini(host);
 		reef_responses_fail(host);
+		reef_debts_fail(&host->debts, host->handle);
 		tell_asked(host);
 		if (hooks.close_state)
 			hooks.close_state(host->L);
@@ -370,8 +374,20 @@ static void snlua_release(struct reef_service *service) {
 	reef_retire(host, reef_free);
 }
 
+static void snlua_down(struct reef_service *service, uint32_t handle) {
+	struct reef_host *host = reef_service_instance(service);
+	if (host && host->L)
+		reef_dispatch_down(host, handle);
+}
+
 const struct reef_module reef_snlua_module = {
-		.name = "snlua", .init = snlua_init, .release = snlua_release, .signal = snlua_signal, .warm = reef_host_warm};
+		.name = "snlua",
+		.init = snlua_init,
+		.release = snlua_release,
+		.signal = snlua_signal,
+		.warm = reef_host_warm,
+		.down = snlua_down,
+};
 
 void reef_host_setup(void) {
 	catch_interrupts();

@@ -26,6 +26,7 @@ struct reef_worker {
 
 	/* Looked at by the watchdog. `running` is the service in its slice; `progress` changes with every message. */
 	_Alignas(64) _Atomic(struct reef_service *) running;
+	_Atomic(struct reef_service *) releasing; /* the service whose instance is being ended */
 	atomic_uint_fast64_t progress;
 	_Atomic(uint32_t) message_source;
 	atomic_int inside; /* 1: in a slice (world.h) */

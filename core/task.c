@@ -166,6 +166,10 @@ static void forgotten(struct reef_task *task) {
 		lua_rawgeti(task->L, LUA_REGISTRYINDEX, protocol->dispatch);
 		lua_getinfo(task->L, ">S", &ar);
 	}
+	if (!(task->flags & TASK_PASSED_ON)) {
+		bool plain = task->ptype == REEF_PTYPE_LUA || task->ptype == REEF_PTYPE_SNAX;
+		reef_debts_add(&host->debts, task->source, task->session, !plain);
+	}
 	reef_log(host->handle, "Maybe forgot response session %d from :%08x : %s:%d", task->session, task->source,
 			 ar.short_src, ar.linedefined);
 }
@@ -266,8 +270,13 @@ void reef_task_run(struct reef_task *task, int n) {
 	}
 	if (task->state == TASK_WAITING)
 		reef_task_cancel_wait(task);
-	if (task->flags & TASK_OWES && task->session)
-		forgotten(task);
+	if (task->flags & TASK_OWES && task->session) {
+		/* skynet.exit raises where it cannot yield, and that may have been caught. */
+		if (host->exiting)
+			reef_task_answer_error(task, NULL);
+		else
+			forgotten(task);
+	}
 	reef_task_give_back(task);
 }
 

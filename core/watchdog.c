@@ -25,6 +25,7 @@
 #define TICK_NS 2000000
 #define IDLE_TICKS 2            /* without a busy worker, before it sleeps: a tick costs as much as waking it again */
 #define ENDLESS_NS 5000000000u  /* in one message, before it is reported, again and again */
+#define MOURN_NS 4000000u       /* grace for a service that is to end, before those who wait for it hear of its end */
 #define INTERRUPT_NS 100000000u /* grace for a service that is to end */
 
 /* What was seen of a worker. */
@@ -40,6 +41,8 @@ static atomic_int awake; /* futex */
 static struct watched *watched;
 
 static void watch_message(struct reef_worker *worker, struct watched *w, struct reef_service *running, uint64_t now) {
+	if (reef_service_ending(running) && now - w->since_ns >= MOURN_NS)
+		reef_service_mourn(running);
 	if (reef_service_ending(running) && now - w->since_ns >= INTERRUPT_NS)
 		reef_service_signal_service(running, 0);
 	if (now - w->reported_ns < ENDLESS_NS)
@@ -59,6 +62,8 @@ static void tick(void) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
 		struct watched *w = &watched[i];
 		struct reef_service *running = atomic_load(&worker->running);
+		if (running == NULL)
+			running = atomic_load(&worker->releasing);
 		uint64_t progress = atomic_load_explicit(&worker->progress, memory_order_relaxed);
 		if (running == NULL || progress != w->progress) {
 			*w = (struct watched){.progress = progress, .since_ns = now, .reported_ns = now};

@@ -139,7 +139,9 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		run_deferred(worker);
 		atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
 		if (reef_service_ending(service)) {
+			atomic_store_explicit(&worker->releasing, service, memory_order_release);
 			reef_service_release(service);
+			atomic_store_explicit(&worker->releasing, NULL, memory_order_relaxed);
 			run_deferred(worker);
 		} else {
 			service->slice_cycles += ((uint32_t)(now - start) >> 2) - (service->slice_cycles >> 2);

@@ -9,7 +9,7 @@ local process = {}
 ---Does not wait for that end.
 ---@param code? integer exit code, 0 by default
 function process.stop(code)
-	skynet.send(".launcher", "lua", "SHUTDOWN", code or 0)
+	core.command("STOP", tostring(code or 0))
 end
 
 ---Ends the process at once with exit code 1 and the reason on stderr. For a process that could not start.

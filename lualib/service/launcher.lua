@@ -30,27 +30,36 @@ local function sorted_handles(t)
 	return list
 end
 
----Ends the process: hooks, stage by stage within one deadline, then everybody.
-local function shutdown(code)
+---The lowest stage with a service whose hooks have not been run, and those services.
+local function next_stage()
+	for _, stage in ipairs(sorted_handles(hooks)) do
+		if next(hooks[stage]) then
+			return stage, sorted_handles(hooks[stage])
+		end
+	end
+end
+
+---Runs the shutdown hooks, stage by stage within one deadline, and ends everybody. The engine, which has asked for it,
+---tells of hooks that are cut off then. A stage that hangs leaves a tenth of the time to those behind it.
+local function shutdown()
 	if ending then
 		return
 	end
 	ending = true
 	local deadline = skynet.now() + (tonumber(skynet.getenv "shutdown_timeout") or 500)
-	for _, stage in ipairs(sorted_handles(hooks)) do
+	local stage, handles = next_stage()
+	while stage do
 		local request = skynet.request()
-		for _, handle in ipairs(sorted_handles(hooks[stage])) do
+		for _, handle in ipairs(handles) do
+			hooks[stage][handle] = nil
 			request:add { handle, "debug", "SHUTDOWN", stage }
 		end
-		local pending = hooks[stage]
-		for object in request:select(math.max(deadline - skynet.now(), 1)) do
-			pending[object[1]] = nil
+		local left = deadline - skynet.now()
+		for _ in request:select(math.max(left - left // 10, 1)) do -- luacheck: ignore 542
 		end
-		for handle in pairs(request.timeout and pending or {}) do
-			skynet.error(("shutdown: %s (%s) did not end in time"):format(skynet.address(handle), services[handle] or "?"))
-		end
+		stage, handles = next_stage()
 	end
-	core.command("ABORT", tostring(code or 0))
+	core.command "ABORT"
 end
 
 local function end_if_last()
@@ -60,7 +69,7 @@ local function end_if_last()
 				return
 			end
 		end
-		shutdown(0)
+		core.command("STOP", "0")
 	end
 end
 
@@ -246,7 +255,7 @@ function command.METRICS()
 end
 
 function command.SHUTDOWN(_, code)
-	skynet.fork(shutdown, code)
+	core.command("STOP", tostring(code or 0))
 	return NO_REPLY
 end
 
@@ -293,14 +302,12 @@ skynet.register_protocol {
 	end,
 }
 
--- SIGTERM and SIGINT, from the engine.
+-- An orderly end is asked for: by SIGTERM, SIGINT or reef.process.stop, through the engine.
 skynet.register_protocol {
 	name = "system",
 	id = skynet.PTYPE_SYSTEM,
 	unpack = function() end,
-	dispatch = function()
-		shutdown(0)
-	end,
+	dispatch = shutdown,
 }
 
 skynet.start(function() end)

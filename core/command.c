@@ -197,6 +197,17 @@ static const char *do_signal(struct reef_service *self, const char *param) {
 	return NULL;
 }
 
+/* `messages address-of-the-first`, if somebody waits for that global name. */
+static const char *do_waiting(struct reef_service *self, const char *param) {
+	(void)self;
+	uint32_t source = 0;
+	size_t n = reef_global_waiting(param, &source);
+	if (n == 0)
+		return NULL;
+	snprintf(result, sizeof result, "%zu :%08x", n, source);
+	return result;
+}
+
 struct command {
 	const char *name;
 	const char *(*run)(struct reef_service *self, const char *param);
@@ -222,6 +233,7 @@ static const struct command commands[] = {
 		{"STAT", do_stat},
 		{"STOP", do_stop},
 		{"TIMEOUT", do_timeout},
+		{"WAITING", do_waiting},
 };
 
 static int compare(const void *key, const void *entry) {

@@ -40,6 +40,7 @@ local function boot()
 	assert(skynet.getenv "standalone" == nil, "`standalone` needs harbor > 0: remove it from the configuration")
 	skynet.setenv("standalone", "true")
 	skynet.name(".cslave", skynet.newservice "cdummy")
+	skynet.name("DATACENTER", skynet.newservice "datacenterd")
 	skynet.newservice "service_mgr"
 	local address = skynet.getenv "metrics"
 	if address then

@@ -8,12 +8,21 @@ local skynet = require "skynet"
 require "skynet.manager"
 local process = require "reef.process"
 local services = require "reef.services"
+local waits = require "reef.waits"
+
+---@class service_mgr.waiter
+---@field response function
+---@field source integer
+---@field session integer
+---@field kind "LAUNCH"|"QUERY"
+---@field held? string the unique service whose start cannot end before this is answered
 
 ---@class service_mgr.entry
+---@field key string
 ---@field address? integer
 ---@field failure? string why the launch failed
----@field launching? {session: integer, source: integer}
----@field waiting {response: function, source: integer, kind: string}[]
+---@field launching? boolean
+---@field waiting service_mgr.waiter[]
 
 local entries = {} ---@type table<string, service_mgr.entry>
 
@@ -22,7 +31,7 @@ local command = {}
 local function entry_of(key)
 	local entry = entries[key]
 	if not entry or (entry.address and not services.alive(entry.address)) then
-		entry = { waiting = {} }
+		entry = { key = key, waiting = {} }
 		entries[key] = entry
 	end
 	return entry
@@ -36,24 +45,83 @@ local function answer(response, entry)
 	end
 end
 
----Answers now, or when the launch that is under way (or still to come) has ended.
-local function reply(entry, source, kind)
-	local response = skynet.response()
-	if entry.address or entry.failure then
-		answer(response, entry)
-	else
-		table.insert(entry.waiting, { response = response, source = source, kind = kind })
+local function answer_all(entry)
+	for _, waiter in ipairs(entry.waiting) do
+		answer(waiter.response, entry)
+	end
+	entry.waiting = {}
+end
+
+---The way from one starting service to another along which each waits for the next; nil: there is none.
+---@return string[]?
+local function way(from, to, seen)
+	if from == to then
+		return { to }
+	end
+	seen = seen or {}
+	seen[from] = true
+	for key, entry in pairs(entries) do
+		for _, waiter in ipairs(entry.waiting) do
+			if waiter.held == from and not seen[key] then
+				local rest = way(key, to, seen)
+				if rest then
+					table.insert(rest, 1, from)
+					return rest
+				end
+			end
+		end
 	end
 end
 
-local function launch(key, source, name, ...)
-	local entry = entry_of(key)
-	if entry.address or entry.failure or entry.launching then
-		return reply(entry, source, "LAUNCH")
+---Services whose start functions wait for each other would do so for ever: the one that closes the circle is refused.
+local function refuse_circle(entry, waiter)
+	waiter.held = skynet.call(".launcher", "lua", "HELD", waiter.source)
+	local circle = waiter.held and entry.launching and way(entry.key, waiter.held)
+	for i, w in ipairs(circle and entry.waiting or {}) do
+		if w == waiter then
+			table.remove(entry.waiting, i)
+			table.insert(circle, 1, waiter.held)
+			waiter.response(true, nil, ("unique services wait for each other to start: %s"):format(
+				table.concat(circle, " -> ")))
+			return
+		end
 	end
-	entry.launching = { session = skynet.context(), source = source }
+end
+
+local function describe(entry)
+	local first = entry.waiting[1]
+	return first and ("%d wait for the unique service %s, which %s; the first is %s"):format(#entry.waiting, entry.key,
+		entry.launching and "is still starting" or "nobody has launched", skynet.address(first.source))
+end
+
+---Answers now, or when the launch that is under way (or still to come) has ended.
+local function reply(entry, source, kind, from_start)
+	local session = skynet.context()
 	local response = skynet.response()
-	local ok, result = pcall(skynet.newservice, name, ...)
+	if entry.address or entry.failure then
+		return answer(response, entry)
+	end
+	local waiter = { response = response, source = source, session = session, kind = kind }
+	table.insert(entry.waiting, waiter)
+	if #entry.waiting == 1 then
+		waits.tell(function()
+			return describe(entry)
+		end)
+	end
+	if from_start then
+		skynet.fork(refuse_circle, entry, waiter)
+	end
+end
+
+local function launch(key, from_start, source, name, ...)
+	local entry = entry_of(key)
+	local first = not (entry.address or entry.failure or entry.launching)
+	entry.launching = entry.launching or first
+	reply(entry, source, "LAUNCH", from_start)
+	if not first then
+		return
+	end
+	local ok, result = pcall(skynet.call, ".launcher", "lua", "LAUNCH_UNIQUE", key, "snlua", name, ...)
 	if ok and result then
 		entry.address = result
 	else
@@ -61,27 +129,23 @@ local function launch(key, source, name, ...)
 			name, ok and "it exited while it started" or result)
 	end
 	entry.launching = nil
-	answer(response, entry)
-	for _, waiter in ipairs(entry.waiting) do
-		answer(waiter.response, entry)
-	end
-	entry.waiting = {}
+	answer_all(entry)
 end
 
-function command.LAUNCH(source, name, ...)
-	launch(name, source, name, ...)
+function command.LAUNCH(from_start, source, name, ...)
+	launch(name, from_start, source, name, ...)
 end
 
-function command.QUERY(source, name)
-	reply(entry_of(name), source, "QUERY")
+function command.QUERY(from_start, source, name)
+	reply(entry_of(name), source, "QUERY", from_start)
 end
 
-function command.GLAUNCH(source, name, ...)
-	launch("@" .. name, source, name, ...)
+function command.GLAUNCH(from_start, source, name, ...)
+	launch("@" .. name, from_start, source, name, ...)
 end
 
-function command.GQUERY(source, name)
-	reply(entry_of("@" .. name), source, "QUERY")
+function command.GQUERY(from_start, source, name)
+	reply(entry_of("@" .. name), source, "QUERY", from_start)
 end
 
 function command.LIST()
@@ -92,13 +156,10 @@ function command.LIST()
 		elseif entry.failure then
 			list[key] = "Error: " .. entry.failure
 		else
-			local lines = {}
-			local launching = entry.launching
-			if launching then
-				lines[1] = ("launching for %s (session %d)"):format(skynet.address(launching.source), launching.session)
-			end
+			local lines = { entry.launching and "launching" or nil }
 			for _, waiter in ipairs(entry.waiting) do
-				lines[#lines + 1] = ("%s of %s waits"):format(waiter.kind, skynet.address(waiter.source))
+				lines[#lines + 1] = ("%s of %s waits (session %d)"):format(waiter.kind, skynet.address(waiter.source),
+					waiter.session)
 			end
 			list[key] = table.concat(lines, "\n")
 		end
@@ -112,14 +173,15 @@ function command.REPORT()
 end
 
 skynet.dispatch("lua", function(_, source, cmd, name, ...)
-	local f = command[cmd]
+	local plain = type(cmd) == "string" and cmd:match "^(.*)_FROM_START$"
+	local f = command[plain or cmd]
 	if not f then
 		return skynet.retpack(nil, "Invalid command " .. tostring(cmd))
 	end
 	if cmd ~= "LIST" and cmd ~= "REPORT" and type(name) ~= "string" then
 		return skynet.retpack(nil, ("%s needs the name of a service, not a %s"):format(cmd, type(name)))
 	end
-	f(source, name, ...)
+	f(plain and true or false, source, name, ...)
 end)
 
 skynet.start(function()

@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 local process = require "reef.process"
+local waits = require "reef.waits"
 
 ---@class service_provider.entry
 ---@field address? integer
@@ -30,12 +31,18 @@ local function answer(response, entry)
 	end
 end
 
-local function reply(entry)
+local function reply(name, entry)
 	local response = skynet.response()
 	if entry.address or entry.failure then
 		answer(response, entry)
 	else
 		table.insert(entry.waiting, response)
+		if #entry.waiting == 1 then
+			waits.tell(function()
+				return entry.waiting[1] and ("%d wait for the service %s, which %s"):format(#entry.waiting, name,
+					entry.booting and "is still starting" or "nobody has made")
+			end)
+		end
 	end
 end
 
@@ -52,7 +59,7 @@ end
 function command.NEW(name, code, ...)
 	local entry = entry_of(name)
 	if entry.address or entry.failure or entry.booting then
-		return reply(entry)
+		return reply(name, entry)
 	end
 	entry.booting = true
 	local response = skynet.response()
@@ -71,7 +78,7 @@ function command.NEW(name, code, ...)
 end
 
 function command.QUERY(name)
-	reply(entry_of(name))
+	reply(name, entry_of(name))
 end
 
 ---Forgets the name; the caller ends the service.

@@ -64,7 +64,7 @@ static void on_message(struct reef_service *service, void *ud, struct reef_messa
 	size_t size = m->size;
 	void *data = reef_message_take(m);
 	if (m->session > 0 && !is_reply(m->type))
-		reef_debts_add(&c->debts, m->source, m->session, true);
+		reef_debts_add(&c->debts, m->source, m->session, m->type);
 	if (c->callback(context_of(service), c->ud, m->type, m->session, m->source, data, size) == 0)
 		reef_free(data);
 }

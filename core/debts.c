@@ -1,6 +1,7 @@
 /* Requests that were left unanswered: see debts.h. Open addressing with linear probing; removal moves what follows. */
 #include "debts.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "alloc.h"
@@ -53,7 +54,7 @@ static void rebuild(struct reef_debts *debts, uint32_t capacity, bool forget) {
 	reef_free(old.slots);
 }
 
-void reef_debts_add(struct reef_debts *debts, uint32_t source, int32_t session, bool own) {
+void reef_debts_add(struct reef_debts *debts, uint32_t source, int32_t session, int type) {
 	if (source == 0)
 		return;
 	if (debts->limit == 0)
@@ -65,22 +66,27 @@ void reef_debts_add(struct reef_debts *debts, uint32_t source, int32_t session, 
 	}
 	if (debts->count >= debts->capacity / 2)
 		rebuild(debts, debts->capacity ? debts->capacity * 2 : FIRST_CAPACITY, false);
-	put(debts, pair(source, session, own));
+	put(debts, pair(source, session, type != REEF_PTYPE_LUA && type != REEF_PTYPE_SNAX));
 }
 
-void reef_debts_remove(struct reef_debts *debts, uint32_t source, int32_t session) {
-	if (debts->count == 0)
-		return;
-	uint32_t mask = debts->capacity - 1, hole = place(debts, pair(source, session, true));
+static void take_out(struct reef_debts *debts, uint64_t key) {
+	uint32_t mask = debts->capacity - 1, hole = place(debts, key);
 	if (debts->slots[hole] == 0)
 		return;
 	debts->slots[hole] = 0;
 	debts->count--;
 	for (uint32_t i = (hole + 1) & mask; debts->slots[i] != 0; i = (i + 1) & mask) {
-		uint64_t key = debts->slots[i];
+		uint64_t moved = debts->slots[i];
 		debts->slots[i] = 0;
-		debts->slots[place(debts, key)] = key;
+		debts->slots[place(debts, moved)] = moved;
 	}
+}
+
+void reef_debts_remove(struct reef_debts *debts, uint32_t source, int32_t session) {
+	if (debts->count == 0)
+		return;
+	take_out(debts, pair(source, session, false));
+	take_out(debts, pair(source, session, true));
 }
 
 void reef_debts_fail(struct reef_debts *debts, uint32_t handle) {

@@ -7,7 +7,6 @@
 #ifndef REEF_DEBTS_H
 #define REEF_DEBTS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct reef_debts {
@@ -15,9 +14,10 @@ struct reef_debts {
 	uint32_t capacity, count, limit;
 };
 
-/* With `own`, the error is for a request that was sent to this very service: some protocols use sessions as data, and the
- * number may mean something else to its sender. Without, the request may have come by way of others. */
-void reef_debts_add(struct reef_debts *debts, uint32_t source, int32_t session, bool own);
+/* `type` is the request's. Those of calls, REEF_PTYPE_LUA and REEF_PTYPE_SNAX, may have come by way of others. Other
+ * protocols may use sessions as data, and the number may mean something else to its sender: an error for them concerns
+ * only what was sent to this very service. */
+void reef_debts_add(struct reef_debts *debts, uint32_t source, int32_t session, int type);
 /* The request was answered, or passed on to somebody who will. */
 void reef_debts_remove(struct reef_debts *debts, uint32_t source, int32_t session);
 /* The service `handle` ends: those who asked get errors. The set is empty and holds no memory afterwards. */

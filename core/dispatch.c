@@ -61,6 +61,13 @@ void reef_host_settled(struct reef_host *host, uint32_t source, int32_t session)
 	reef_debts_remove(&host->debts, source, session);
 }
 
+void reef_host_left_open(struct reef_host *host, uint32_t source, int32_t session, int type) {
+	if (session == host->lost_session && source == host->lost_source)
+		reef_send_error(host->handle, source, session, "it was redirected to a service that does not exist");
+	else
+		reef_debts_add(&host->debts, source, session, type);
+}
+
 void reef_task_answer_error(struct reef_task *task, const char *reason) {
 	if (task->flags & TASK_OWES && task->session)
 		reef_send_error(task->host->handle, task->source, task->session, reason);
@@ -483,7 +490,7 @@ static void raw_callback(struct reef_host *host, struct reef_message *m) {
 	if (host->raw_session && !ok)
 		reef_send_error(host->handle, host->raw_source, host->raw_session, "the message's callback raised an error");
 	else if (host->raw_session)
-		reef_debts_add(&host->debts, host->raw_source, host->raw_session, true);
+		reef_host_left_open(host, host->raw_source, host->raw_session, m->type);
 	host->raw_session = 0;
 }
 

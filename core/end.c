@@ -188,11 +188,7 @@ static void name_who_is_stuck(struct words *words) {
 	for (int i = 0; i < reef_worker_count(); i++) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
 		const struct reef_service *service = atomic_load(&worker->running);
-		const char *what = "is still in a message";
-		if (service == NULL) {
-			service = atomic_load(&worker->releasing);
-			what = "is still closing its VM";
-		}
+		const char *what = atomic_load(&worker->releasing) ? "is still closing its VM" : "is still in a message";
 		if (service)
 			say(words, "shutdown: :%08x (%s) did not end in time: it %s, and is cut off", service->handle,
 				service->description, what);

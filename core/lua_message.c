@@ -149,6 +149,9 @@ int reef_core_redirect(lua_State *L) {
 	if (delivered && session > 0) {
 		bool reply = type == REEF_PTYPE_RESPONSE || type == REEF_PTYPE_ERROR;
 		reef_host_settled(host, reply ? target.handle : source, (int32_t)session);
+	} else if (session > 0) {
+		host->lost_source = source;
+		host->lost_session = (int32_t)session;
 	}
 	return sent(L, delivered);
 }
@@ -328,7 +331,7 @@ int reef_core_ignoreret(lua_State *L) {
 	if (!task)
 		return 0;
 	if (task->flags & TASK_OWES && task->session && !(task->flags & TASK_PASSED_ON))
-		reef_debts_add(&task->host->debts, task->source, task->session, true);
+		reef_host_left_open(task->host, task->source, task->session, task->ptype);
 	task->flags &= (uint8_t)~TASK_OWES;
 	return 0;
 }

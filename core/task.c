@@ -166,10 +166,8 @@ static void forgotten(struct reef_task *task) {
 		lua_rawgeti(task->L, LUA_REGISTRYINDEX, protocol->dispatch);
 		lua_getinfo(task->L, ">S", &ar);
 	}
-	if (!(task->flags & TASK_PASSED_ON)) {
-		bool plain = task->ptype == REEF_PTYPE_LUA || task->ptype == REEF_PTYPE_SNAX;
-		reef_debts_add(&host->debts, task->source, task->session, !plain);
-	}
+	if (!(task->flags & TASK_PASSED_ON))
+		reef_host_left_open(host, task->source, task->session, task->ptype);
 	reef_log(host->handle, "Maybe forgot response session %d from :%08x : %s:%d", task->session, task->source,
 			 ar.short_src, ar.linedefined);
 }

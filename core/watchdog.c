@@ -62,8 +62,6 @@ static void tick(void) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
 		struct watched *w = &watched[i];
 		struct reef_service *running = atomic_load(&worker->running);
-		if (running == NULL)
-			running = atomic_load(&worker->releasing);
 		uint64_t progress = atomic_load_explicit(&worker->progress, memory_order_relaxed);
 		if (running == NULL || progress != w->progress) {
 			*w = (struct watched){.progress = progress, .since_ns = now, .reported_ns = now};

@@ -50,11 +50,15 @@ function skynet.exit()
 	require("skynet.core").exit()
 end
 
----The name of a request to the launcher or to `.service` that says so when the start function itself waits for it: what
----it waits for may be waiting for this service.
-local function from_start(name)
+---The name of a request for a service, which says so when the start function itself waits for it: what it waits for may
+---be waiting for this service. Internal.
+---@param name string
+---@return string
+function skynet.from_start(name)
 	return coroutine.running() == skynet.init_thread and name .. "_FROM_START" or name
 end
+
+local from_start = skynet.from_start
 
 ---Launches a Lua service.
 ---@param name string

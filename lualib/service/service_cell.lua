@@ -20,7 +20,9 @@ end
 
 skynet.dispatch("lua", function(_, _, cmd, name, code, ...)
 	assert(cmd == "INIT", "a service cell waits for its code")
+	skynet.init_thread = coroutine.running()
 	init(name, code, ...)
+	skynet.init_thread = nil
 	skynet.ret()
 end)
 

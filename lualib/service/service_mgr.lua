@@ -6,6 +6,7 @@
 
 local skynet = require "skynet"
 require "skynet.manager"
+local circle = require "reef.circle"
 local process = require "reef.process"
 local services = require "reef.services"
 local waits = require "reef.waits"
@@ -52,37 +53,14 @@ local function answer_all(entry)
 	entry.waiting = {}
 end
 
----The way from one starting service to another along which each waits for the next; nil: there is none.
----@return string[]?
-local function way(from, to, seen)
-	if from == to then
-		return { to }
-	end
-	seen = seen or {}
-	seen[from] = true
-	for key, entry in pairs(entries) do
-		for _, waiter in ipairs(entry.waiting) do
-			if waiter.held == from and not seen[key] then
-				local rest = way(key, to, seen)
-				if rest then
-					table.insert(rest, 1, from)
-					return rest
-				end
-			end
-		end
-	end
-end
-
 ---Services whose start functions wait for each other would do so for ever: the one that closes the circle is refused.
 local function refuse_circle(entry, waiter)
 	waiter.held = skynet.call(".launcher", "lua", "HELD", waiter.source)
-	local circle = waiter.held and entry.launching and way(entry.key, waiter.held)
-	for i, w in ipairs(circle and entry.waiting or {}) do
+	local reason = waiter.held and entry.launching and circle.find(entries, waiter.held, entry.key)
+	for i, w in ipairs(reason and entry.waiting or {}) do
 		if w == waiter then
 			table.remove(entry.waiting, i)
-			table.insert(circle, 1, waiter.held)
-			waiter.response(true, nil, ("unique services wait for each other to start: %s"):format(
-				table.concat(circle, " -> ")))
+			waiter.response(true, nil, reason)
 			return
 		end
 	end
@@ -113,6 +91,10 @@ local function reply(entry, source, kind, from_start)
 	end
 end
 
+local function start(key, name, ...)
+	return skynet.call(".launcher", "lua", "LAUNCH_UNIQUE", key, "snlua", name, ...)
+end
+
 local function launch(key, from_start, source, name, ...)
 	local entry = entry_of(key)
 	local first = not (entry.address or entry.failure or entry.launching)
@@ -121,7 +103,7 @@ local function launch(key, from_start, source, name, ...)
 	if not first then
 		return
 	end
-	local ok, result = pcall(skynet.call, ".launcher", "lua", "LAUNCH_UNIQUE", key, "snlua", name, ...)
+	local ok, result = pcall(start, key, name, ...)
 	if ok and result then
 		entry.address = result
 	else

@@ -94,10 +94,15 @@ static const char *do_kill(struct reef_service *self, const char *param) {
 
 static const char *do_abort(struct reef_service *self, const char *param) {
 	(void)self;
-	if (*param)
-		reef_runtime_set_exit_code((int)strtol(param, NULL, 10));
+	(void)param;
 	reef_abort();
 	return NULL;
+}
+
+/* Something could not start. Nothing: the process is ending anyway. */
+static const char *do_failed(struct reef_service *self, const char *param) {
+	(void)self;
+	return reef_end_failed() ? param : NULL;
 }
 
 /* An orderly end, with that exit code. */
@@ -217,6 +222,7 @@ static const struct command commands[] = {
 		{"ABORT", do_abort},
 		{"DISORDER", do_disorder},
 		{"EXIT", do_exit},
+		{"FAILED", do_failed},
 		{"GETENV", do_getenv},
 		{"HOOK", do_hook},
 		{"KILL", do_kill},

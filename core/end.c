@@ -83,6 +83,15 @@ void reef_end_signal(void) {
 		reef_end_stop();
 }
 
+bool reef_end_failed(void) {
+	pthread_mutex_lock(&lock);
+	bool failed = began == 0;
+	pthread_mutex_unlock(&lock);
+	if (failed)
+		reef_runtime_set_exit_code(REEF_EXIT_FAILED);
+	return failed;
+}
+
 bool reef_end_aborting(void) {
 	pthread_mutex_lock(&lock);
 	bool first = begin();

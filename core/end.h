@@ -23,6 +23,10 @@ void reef_end_stop(void);
 /* A signal asks for an orderly end. A second one leaves a second from the first. */
 void reef_end_signal(void);
 
+/* Something could not start, which is what the exit code says, unless it was the end that kept it from starting: false.
+ * Any thread. */
+bool reef_end_failed(void);
+
 /* All services are being killed: the clock starts if it had not. True: an orderly end was under way. Any thread. */
 bool reef_end_aborting(void);
 

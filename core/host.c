@@ -21,6 +21,7 @@
 
 #include "alloc.h"
 #include "debugchannel.h"
+#include "end.h"
 #include "env.h"
 #include "epoch.h"
 #include "functions.h"
@@ -28,7 +29,6 @@
 #include "log.h"
 #include "memory.h"
 #include "own_files.h"
-#include "runtime.h"
 #include "service_private.h"
 #include "services.h"
 #include "timer.h"
@@ -212,7 +212,7 @@ static void refuse_boot(struct reef_host *host, const char *text) {
 	if (launcher)
 		reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, reason, size + 6);
 	else
-		reef_runtime_set_exit_code(1);
+		reef_end_failed();
 	reef_free(reason);
 	reef_service_kill(host->handle);
 }

@@ -15,12 +15,15 @@ end
 ---Ends the process at once with exit code 1 and the reason on stderr. For a process that could not start.
 ---@param reason string
 function process.fail(reason)
+	if not core.command("FAILED", "") then
+		return
+	end
 	-- In one piece: log lines go to the same stream from another thread.
 	io.stderr:write(("reef: %s\n"):format(reason))
 	if skynet.getenv "reef_log_stream" ~= "stderr" then
 		skynet.error(reason)
 	end
-	core.command("ABORT", "1")
+	core.command "ABORT"
 end
 
 ---Says that this service works for others and does not keep the process alive: a process started by `reef run` ends

@@ -100,11 +100,12 @@ local function new_victim()
 	return test.service("victim", mode, fifo), fifo, mode
 end
 
----Nobody may be there to be let go: opened for both, it does not wait.
+---Nobody may be there to be let go, or not yet: opened for both, it does not wait.
 local function let_go(fifo)
-	local f <close> = assert(io.open(fifo, "r+"))
-	f:write "\n"
-	return f
+	local f = assert(io.open(fifo, "r+"))
+	f:write(("\n"):rep(100))
+	f:flush()
+	test.defer(f.close, f)
 end
 
 ---Random calls to a victim, its death; all calls end, while it may still sit in C.

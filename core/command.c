@@ -219,26 +219,11 @@ struct command {
 };
 
 static const struct command commands[] = {
-		{"ABORT", do_abort},
-		{"DISORDER", do_disorder},
-		{"EXIT", do_exit},
-		{"FAILED", do_failed},
-		{"GETENV", do_getenv},
-		{"HOOK", do_hook},
-		{"KILL", do_kill},
-		{"LAUNCH", do_launch},
-		{"LOGOFF", do_logoff},
-		{"LOGON", do_logon},
-		{"MONITOR", do_monitor},
-		{"NAME", do_name},
-		{"QUERY", do_query},
-		{"REG", do_reg},
-		{"SETENV", do_setenv},
-		{"SIGNAL", do_signal},
-		{"STARTTIME", do_starttime},
-		{"STAT", do_stat},
-		{"STOP", do_stop},
-		{"TIMEOUT", do_timeout},
+		{"ABORT", do_abort},         {"DISORDER", do_disorder}, {"EXIT", do_exit},       {"FAILED", do_failed},
+		{"GETENV", do_getenv},       {"HOOK", do_hook},         {"KILL", do_kill},       {"LAUNCH", do_launch},
+		{"LOGOFF", do_logoff},       {"LOGON", do_logon},       {"MONITOR", do_monitor}, {"NAME", do_name},
+		{"QUERY", do_query},         {"REG", do_reg},           {"SETENV", do_setenv},   {"SIGNAL", do_signal},
+		{"STARTTIME", do_starttime}, {"STAT", do_stat},         {"STOP", do_stop},       {"TIMEOUT", do_timeout},
 		{"WAITING", do_waiting},
 };
 

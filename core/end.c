@@ -25,11 +25,11 @@
 #define SECOND_NS UINT64_C(1000000000)
 #define DEFAULT_SHUTDOWN_CS 500
 #define LONGEST_SHUTDOWN_CS (INT64_C(100) * 86400 * 365)
-#define CLOSE_NS SECOND_NS           /* for closing VMs, between the abort and the cut */
+#define CLOSE_NS SECOND_NS             /* for closing VMs, between the abort and the cut */
 #define LEAST_FLUSH_NS (SECOND_NS / 2) /* for sockets, when hooks have taken all the time */
-#define TAIL_NS (SECOND_NS / 4)      /* for what comes after the sockets */
-#define AGAIN_NS SECOND_NS           /* what a second signal leaves, counted from the first */
-#define LINES_NS (SECOND_NS / 5)     /* for the logger to write the last lines */
+#define TAIL_NS (SECOND_NS / 4)        /* for what comes after the sockets */
+#define AGAIN_NS SECOND_NS             /* what a second signal leaves, counted from the first */
+#define LINES_NS (SECOND_NS / 5)       /* for the logger to write the last lines */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed;

@@ -26,8 +26,8 @@ static const char help[] =
 		"`reef run` ends when the services that the script started have ended. The environment variable REEF_THREADS\n"
 		"sets its number of worker threads (default: one for each processor). With REEF_METRICS, an address such as\n"
 		"127.0.0.1:9464, the process answers HTTP there with what goes on inside.\n"
-		"Exit code: 0 after an orderly end (also on SIGTERM and SIGINT), 1 when something failed to start, 3 when the end\n"
-		"was not orderly: the log says which shutdown hook failed or what was cut off.\n";
+		"Exit code: 0 after an orderly end (also on SIGTERM and SIGINT), 1 when something failed to start, 3 when the\n"
+		"end was not orderly: the log says which shutdown hook failed or what was cut off.\n";
 
 static char *join(int n, char **words) {
 	size_t size = 1;

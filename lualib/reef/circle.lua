@@ -1,5 +1,5 @@
--- Services of which there is one wait for each other to start: who waits for whom. Entries are those of `.service` and of
--- `service_provider`: what waits for one has `held`, the name of the service whose start cannot end before.
+-- Services of which there is one wait for each other to start: who waits for whom. Entries are those of `.service` and
+-- of `service_provider`: what waits for one has `held`, the name of the service whose start cannot end before.
 
 local circle = {}
 

@@ -215,7 +215,7 @@ test.case("reef.process.stop is bounded, too, and keeps its exit code", function
 	test.matches(output, "sits.*did not end in time")
 end)
 
-test.case("abort and a start that fails end the process while services are being launched", { timeout = 120 }, function()
+test.case("abort and a failing start end the process while services are being launched", { timeout = 120 }, function()
 	for i = 1, test.count(20) do
 		local p = project.new {
 			["main.lua"] = ([[
@@ -277,7 +277,7 @@ test.case("a service of skynet.service keeps it alive while it does something by
 	test.matches(output, "done")
 end)
 
-test.case("programs that a service starts have signals as they should be, and SIGINT reaches the process meanwhile", function()
+test.case("programs that a service starts have the usual signals, and SIGINT reaches the process meanwhile", function()
 	local p = project.new { ["main.lua"] = [[
 		local skynet = require "skynet"
 		skynet.start(function()
@@ -289,7 +289,8 @@ test.case("programs that a service starts have signals as they should be, and SI
 			os.execute "grep Sig /proc/self/status > status"
 			show("execute", io.open("status"):read "a")
 			show("popen", io.popen("grep Sig /proc/self/status"):read "a")
-			print("results", os.execute "exit 3", select(2, os.execute "exit 3"), select(3, os.execute "kill -9 $$"), os.execute())
+			print("results", os.execute "exit 3", select(2, os.execute "exit 3"), select(3, os.execute "kill -9 $$"),
+				os.execute())
 			io.stdout:flush()
 			skynet.error "ready"
 			os.execute "sleep 15"

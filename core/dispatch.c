@@ -411,7 +411,6 @@ static void on_request(struct reef_host *host, const struct reef_message *m) {
 	struct reef_task *task = reef_task_new(host);
 	lua_State *L = task->L;
 	int n = 2;
-	host->raw_session = 0;
 	task->session = m->session;
 	task->source = m->source;
 	task->ptype = m->type;

@@ -73,9 +73,13 @@ void reef_end_stop(void) {
 void reef_end_signal(void) {
 	pthread_mutex_lock(&lock);
 	bool again = began != 0;
-	if (again && abort_at > began + AGAIN_NS) {
-		abort_at = began + AGAIN_NS;
-		cut_at = abort_at + CLOSE_NS;
+	uint64_t soon = began + AGAIN_NS, now = reef_now_ns();
+	if (soon < now)
+		soon = now;
+	if (again && abort_at > soon)
+		abort_at = soon;
+	if (again && cut_at > soon + CLOSE_NS) {
+		cut_at = soon + CLOSE_NS;
 		pthread_cond_broadcast(&changed);
 	}
 	pthread_mutex_unlock(&lock);
@@ -217,7 +221,8 @@ static _Noreturn void cut(bool threads_stop, double seconds) {
 		size_t kept = reef_runtime_kept_services(), count = reef_service_count();
 		say(&words, "shutdown: the process is ended %.1f s after its end began, %zu of its services left", seconds,
 			count > kept ? count - kept : 0);
-		logged = log_is_written();
+		const char *log = reef_env_get("logger");
+		logged = log_is_written() && (log == NULL || strcmp(log, "/dev/null") != 0);
 	}
 	if (!logged && writable(STDERR_FILENO) && write(STDERR_FILENO, words.text, words.size) < 0)
 		logged = true;

@@ -37,8 +37,6 @@ struct reef_service {
 	atomic_bool ending;
 	atomic_bool endless;
 	atomic_bool lazy;
-	atomic_bool hooked;    /* has a shutdown hook that has not returned */
-	atomic_bool mourned;   /* those who wait for it were told that it ends */
 	uint32_t slice_cycles; /* moving average of the length of a slice */
 	uint32_t last_slice;   /* number of the worker's slice that ran it last */
 	reef_callback callback;
@@ -53,6 +51,8 @@ struct reef_service {
 
 	struct reef_warm warm;
 
+	atomic_bool hooked;     /* has a shutdown hook that has not returned */
+	atomic_bool mourned;    /* those who wait for it were told that it ends */
 	uint64_t overload_time; /* cycle counter at the last overload line */
 	char *description;
 	struct reef_event end; /* pushed by whoever ends the service, so that a worker gets to release it */

@@ -35,6 +35,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed;
 static bool finished, stopping, over;
 static atomic_bool aborted;
+static atomic_int hooks_cut; /* services */
 static uint64_t began; /* 0: it has not */
 static uint64_t abort_at, cut_at;
 
@@ -109,6 +110,11 @@ bool reef_end_aborting(void) {
 	}
 	pthread_mutex_unlock(&lock);
 	return !first;
+}
+
+void reef_end_hook_cut(void) {
+	atomic_fetch_add(&hooks_cut, 1);
+	reef_runtime_set_exit_code(REEF_EXIT_CUT);
 }
 
 void reef_end_finished(void) {
@@ -218,6 +224,8 @@ static _Noreturn void cut(bool threads_stop, double seconds) {
 		say(&words, "shutdown: the log was not written in time, and is cut off");
 	} else {
 		name_who_is_stuck(&words);
+		if (atomic_load(&hooks_cut) > 0)
+			say(&words, "shutdown: the shutdown hooks of %d services did not run to their end", atomic_load(&hooks_cut));
 		size_t kept = reef_runtime_kept_services(), count = reef_service_count();
 		say(&words, "shutdown: the process is ended %.1f s after its end began, %zu of its services left", seconds,
 			count > kept ? count - kept : 0);

@@ -30,6 +30,9 @@ bool reef_end_failed(void);
 /* All services are being killed: the clock starts if it had not. True: an orderly end was under way. Any thread. */
 bool reef_end_aborting(void);
 
+/* A service is killed whose shutdown hooks have not returned: the end is not an orderly one. Any thread. */
+void reef_end_hook_cut(void);
+
 /* The last service that keeps the process alive has ended. Any thread. */
 void reef_end_finished(void);
 

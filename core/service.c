@@ -253,7 +253,7 @@ static void check_hooks(uint32_t handle, bool orderly) {
 	const struct reef_service *service = reef_service_find(handle);
 	if (service == NULL || !atomic_load(&service->hooked))
 		return;
-	reef_runtime_set_exit_code(REEF_EXIT_CUT);
+	reef_end_hook_cut();
 	if (orderly)
 		reef_log(0, "shutdown: :%08x (%s) did not end in time: its shutdown hooks were cut off", handle,
 				 service->description);

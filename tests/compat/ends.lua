@@ -161,6 +161,26 @@ test.case("a hook that raises or is cut off is said, and the exit code tells", f
 	test.matches(output, "main.*did not end in time: its shutdown hooks were cut off")
 end)
 
+test.case("with every worker stuck, hooks that could not run are still told of", function()
+	local p = project.new {
+		["main.lua"] = HOOK:format("skynet.error 'ran'", "skynet.newservice 'sits'"),
+		["sits.lua"] = [[
+			local skynet = require "skynet"
+			skynet.start(function() skynet.timeout(1, function() os.execute "sleep 15" end) end)
+		]],
+	}
+	p:config(TIMEOUT)
+	local f <close> = assert(io.open(p:path "config", "a"))
+	f:write "thread = 1\n"
+	f:close()
+	local code, output = ended_by(p, { { "TERM", 0.3 } }, { "config" })
+	-- A spare worker may have run it.
+	if not output:find "ran" then
+		test.matches(output, "shutdown hooks of 1 services did not run to their end")
+	end
+	test.equal(code, 3)
+end)
+
 test.case("hooks of a later stage have time although an earlier one hangs", function()
 	local p = project.new { ["main.lua"] = [[
 		local skynet = require "skynet"

@@ -36,7 +36,7 @@ static pthread_cond_t changed;
 static bool finished, stopping, over;
 static atomic_bool aborted;
 static atomic_int hooks_cut; /* services */
-static uint64_t began; /* 0: it has not */
+static uint64_t began;       /* 0: it has not */
 static uint64_t abort_at, cut_at;
 
 static uint64_t timeout_ns(void) {
@@ -225,7 +225,8 @@ static _Noreturn void cut(bool threads_stop, double seconds) {
 	} else {
 		name_who_is_stuck(&words);
 		if (atomic_load(&hooks_cut) > 0)
-			say(&words, "shutdown: the shutdown hooks of %d services did not run to their end", atomic_load(&hooks_cut));
+			say(&words, "shutdown: the shutdown hooks of %d services did not run to their end",
+				atomic_load(&hooks_cut));
 		size_t kept = reef_runtime_kept_services(), count = reef_service_count();
 		say(&words, "shutdown: the process is ended %.1f s after its end began, %zu of its services left", seconds,
 			count > kept ? count - kept : 0);

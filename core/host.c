@@ -355,12 +355,13 @@ static void snlua_release(struct reef_service *service) {
 	if (host->L) {
 		reef_tasks_fini(host);
 		reef_responses_fail(host);
-		reef_debts_fail(&host->debts, host->handle);
 		tell_asked(host);
 		if (hooks.close_state)
 			hooks.close_state(host->L);
 		else
 			lua_close(host->L);
+		/* Finalizers may still have answered some. */
+		reef_debts_fail(&host->debts, host->handle);
 	}
 	reef_host_leave(host);
 	reef_host_flush_errors(host, NULL);

@@ -25,7 +25,7 @@
 #define TICK_NS 2000000
 #define IDLE_TICKS 2            /* without a busy worker, before it sleeps: a tick costs as much as waking it again */
 #define ENDLESS_NS 5000000000u  /* in one message, before it is reported, again and again */
-#define MOURN_NS 4000000u       /* grace for a service that is to end, before those who wait for it hear of its end */
+#define MOURN_NS 20000000u      /* grace for a service that is to end, before those who wait for it hear of its end */
 #define INTERRUPT_NS 100000000u /* grace for a service that is to end */
 
 /* What was seen of a worker. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "end.h"
 #include "env.h"
 #include "global.h"
 #include "log.h"
@@ -93,9 +94,36 @@ static const char *do_kill(struct reef_service *self, const char *param) {
 
 static const char *do_abort(struct reef_service *self, const char *param) {
 	(void)self;
-	if (*param)
-		reef_runtime_set_exit_code((int)strtol(param, NULL, 10));
+	(void)param;
 	reef_abort();
+	return NULL;
+}
+
+/* Something could not start. Nothing: the process is ending anyway. */
+static const char *do_failed(struct reef_service *self, const char *param) {
+	(void)self;
+	return reef_end_failed() ? param : NULL;
+}
+
+/* An orderly end, with that exit code. */
+static const char *do_stop(struct reef_service *self, const char *param) {
+	(void)self;
+	reef_runtime_set_exit_code((int)strtol(param, NULL, 10));
+	reef_end_stop();
+	return NULL;
+}
+
+/* Something that belongs to an orderly end has failed. */
+static const char *do_disorder(struct reef_service *self, const char *param) {
+	(void)self;
+	(void)param;
+	reef_runtime_set_exit_code(REEF_EXIT_CUT);
+	return NULL;
+}
+
+/* 1: this service has a shutdown hook; 0: it has returned. */
+static const char *do_hook(struct reef_service *self, const char *param) {
+	reef_service_set_hooked(self, *param == '1');
 	return NULL;
 }
 
@@ -174,16 +202,29 @@ static const char *do_signal(struct reef_service *self, const char *param) {
 	return NULL;
 }
 
+/* `messages address-of-the-first`, if somebody waits for that global name. */
+static const char *do_waiting(struct reef_service *self, const char *param) {
+	(void)self;
+	uint32_t source = 0;
+	size_t n = reef_global_waiting(param, &source);
+	if (n == 0)
+		return NULL;
+	snprintf(result, sizeof result, "%zu :%08x", n, source);
+	return result;
+}
+
 struct command {
 	const char *name;
 	const char *(*run)(struct reef_service *self, const char *param);
 };
 
 static const struct command commands[] = {
-		{"ABORT", do_abort},   {"EXIT", do_exit},           {"GETENV", do_getenv}, {"KILL", do_kill},
-		{"LAUNCH", do_launch}, {"LOGOFF", do_logoff},       {"LOGON", do_logon},   {"MONITOR", do_monitor},
-		{"NAME", do_name},     {"QUERY", do_query},         {"REG", do_reg},       {"SETENV", do_setenv},
-		{"SIGNAL", do_signal}, {"STARTTIME", do_starttime}, {"STAT", do_stat},     {"TIMEOUT", do_timeout},
+		{"ABORT", do_abort},         {"DISORDER", do_disorder}, {"EXIT", do_exit},       {"FAILED", do_failed},
+		{"GETENV", do_getenv},       {"HOOK", do_hook},         {"KILL", do_kill},       {"LAUNCH", do_launch},
+		{"LOGOFF", do_logoff},       {"LOGON", do_logon},       {"MONITOR", do_monitor}, {"NAME", do_name},
+		{"QUERY", do_query},         {"REG", do_reg},           {"SETENV", do_setenv},   {"SIGNAL", do_signal},
+		{"STARTTIME", do_starttime}, {"STAT", do_stat},         {"STOP", do_stop},       {"TIMEOUT", do_timeout},
+		{"WAITING", do_waiting},
 };
 
 static int compare(const void *key, const void *entry) {

@@ -14,6 +14,7 @@
 
 #include "alloc.h"
 #include "command.h"
+#include "debts.h"
 #include "env.h"
 #include "global.h"
 #include "log.h"
@@ -40,6 +41,7 @@ struct cservice {
 	void *instance;
 	skynet_cb callback;
 	void *ud;
+	struct reef_debts debts; /* all requests that it has not been seen to answer */
 };
 
 static struct skynet_context *context_of(struct reef_service *service) {
@@ -50,6 +52,10 @@ static struct reef_service *service_of(struct skynet_context *context) {
 	return (struct reef_service *)context;
 }
 
+static bool is_reply(int type) {
+	return type == REEF_PTYPE_RESPONSE || type == REEF_PTYPE_ERROR;
+}
+
 /* C callbacks may keep the payload, so they get it as a block of its own. */
 static void on_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	struct cservice *c = ud;
@@ -57,6 +63,8 @@ static void on_message(struct reef_service *service, void *ud, struct reef_messa
 		return;
 	size_t size = m->size;
 	void *data = reef_message_take(m);
+	if (m->session > 0 && !is_reply(m->type))
+		reef_debts_add(&c->debts, m->source, m->session, m->type);
 	if (c->callback(context_of(service), c->ud, m->type, m->session, m->source, data, size) == 0)
 		reef_free(data);
 }
@@ -76,6 +84,7 @@ static void cservice_release(struct reef_service *service) {
 	struct cservice *c = reef_service_instance(service);
 	if (c->functions->release && c->instance)
 		c->functions->release(c->instance);
+	reef_debts_fail(&c->debts, reef_service_handle(service));
 	reef_free(c);
 }
 
@@ -190,7 +199,16 @@ int skynet_send(struct skynet_context *context, uint32_t source, uint32_t dest, 
 	struct reef_message *m = make_message(service_of(context), source, type, &session, msg, sz);
 	if (m == NULL)
 		return -2;
-	return reef_send(dest, m) ? session : -1;
+	bool reply = is_reply(m->type), passed_on = m->source != reef_service_handle(service_of(context));
+	uint32_t asker = reply ? dest : m->source;
+	if (!reef_send(dest, m))
+		return -1;
+	/* Lua's C modules send, too, with the service that runs them. */
+	if (session > 0 && (reply || passed_on) && reef_service_module(service_of(context))->init == cservice_init) {
+		struct cservice *c = reef_service_instance(service_of(context));
+		reef_debts_remove(&c->debts, asker, session);
+	}
+	return session;
 }
 
 int skynet_sendname(struct skynet_context *context, uint32_t source, const char *address, int type, int session,

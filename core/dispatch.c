@@ -52,6 +52,22 @@ void reef_protocols_fini(struct reef_host *host) {
 
 /* ---- errors ---- */
 
+void reef_host_settled(struct reef_host *host, uint32_t source, int32_t session) {
+	struct reef_task *task = host->running;
+	if (task && task->session == session && task->source == source)
+		task->flags |= TASK_PASSED_ON;
+	if (host->raw_session == session && host->raw_source == source)
+		host->raw_session = 0;
+	reef_debts_remove(&host->debts, source, session);
+}
+
+void reef_host_left_open(struct reef_host *host, uint32_t source, int32_t session, int type) {
+	if (session == host->lost_session && source == host->lost_source)
+		reef_send_error(host->handle, source, session, "it was redirected to a service that does not exist");
+	else
+		reef_debts_add(&host->debts, source, session, type);
+}
+
 void reef_task_answer_error(struct reef_task *task, const char *reason) {
 	if (task->flags & TASK_OWES && task->session)
 		reef_send_error(task->host->handle, task->source, task->session, reason);
@@ -178,8 +194,8 @@ static struct reef_task *posted_task(struct reef_host *host, uint32_t index, con
 	return task;
 }
 
-/* Calls a hook of the user's; what it raises joins the turn's report. Function and arguments lie on host->L. */
-static void call_hook(struct reef_host *host, int arguments) {
+/* Calls a hook of the user's; what it raises joins the turn's report: false. Function and arguments lie on host->L. */
+static bool call_hook(struct reef_host *host, int arguments) {
 	lua_State *active = host->active;
 	host->no_limit = false;
 	host->active = host->L;
@@ -193,6 +209,7 @@ static void call_hook(struct reef_host *host, int arguments) {
 		}
 		lua_pop(host->L, 1);
 	}
+	return status == LUA_OK;
 }
 
 static void push_error(struct reef_host *host, const char *text) {
@@ -203,6 +220,9 @@ static void push_error(struct reef_host *host, const char *text) {
 
 static void unknown(struct reef_host *host, int hook, const char *what, const struct reef_message *m) {
 	lua_State *L = host->L;
+	/* Whoever ended was not waited for any more. */
+	if (m->type == REEF_PTYPE_RESPONSE && m->source != 0 && !reef_service_alive(m->source))
+		return;
 	if (hook) {
 		lua_rawgeti(L, LUA_REGISTRYINDEX, hook);
 		lua_pushinteger(L, m->session);
@@ -330,6 +350,8 @@ static void on_error(struct reef_host *host, const struct reef_message *m) {
 		return;
 	}
 	struct reef_session *entry = reef_sessions_find(&host->sessions, m->session);
+	if (entry && m->flags & REEF_MESSAGE_OWN && entry->dest != m->source && entry->dest != 0)
+		return;
 	if (entry)
 		fail_session(host, entry, m->data, m->size);
 }
@@ -457,10 +479,18 @@ static void raw_callback(struct reef_host *host, struct reef_message *m) {
 	lua_pushinteger(L, (lua_Integer)size);
 	lua_pushinteger(L, m->session);
 	lua_pushinteger(L, m->source);
+	bool request = m->type != REEF_PTYPE_RESPONSE && m->type != REEF_PTYPE_ERROR;
+	host->raw_session = request ? m->session : 0;
+	host->raw_source = m->source;
 	host->from = L;
-	call_hook(host, 5);
+	bool ok = call_hook(host, 5);
 	host->from = NULL;
 	host->no_limit = false;
+	if (host->raw_session && !ok)
+		reef_send_error(host->handle, host->raw_source, host->raw_session, "the message's callback raised an error");
+	else if (host->raw_session)
+		reef_host_left_open(host, host->raw_source, host->raw_session, m->type);
+	host->raw_session = 0;
 }
 
 void reef_host_callback(struct reef_service *service, void *ud, struct reef_message *m) {

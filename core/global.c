@@ -21,6 +21,7 @@ struct global {
 	struct global *next;
 	_Atomic uint32_t handle;            /* 0: unbound */
 	struct reef_message *first, **last; /* what waits; under the lock */
+	bool told;                          /* `.cslave` watches it; under the lock */
 	char name[NAME_SIZE];
 };
 
@@ -94,17 +95,42 @@ bool reef_global_send(const char *name, struct reef_message *m) {
 		pthread_mutex_lock(&lock);
 		struct global *g = find_or_make(name);
 		handle = atomic_load_explicit(&g->handle, memory_order_relaxed);
+		bool first = false;
 		if (handle == 0) {
+			first = !g->told;
+			g->told = true;
 			m->next = NULL;
 			*g->last = m;
 			g->last = &m->next;
 		}
 		pthread_mutex_unlock(&lock);
 		if (handle == 0) {
+			if (first) {
+				reef_send_copy(0, reef_name_find("cslave"), REEF_PTYPE_TEXT, 0, name, strlen(name));
+			}
 			return true;
 		}
 	}
 	return reef_send(handle, m);
+}
+
+size_t reef_global_waiting(const char *name, uint32_t *source) {
+	size_t n = 0;
+	pthread_mutex_lock(&lock);
+	struct global *g = find(name);
+	for (const struct reef_message *m = g ? g->first : NULL; m; m = m->next) {
+		if (!reef_service_alive(m->source)) {
+			continue;
+		}
+		if (n++ == 0) {
+			*source = m->source;
+		}
+	}
+	if (g && n == 0) {
+		g->told = false;
+	}
+	pthread_mutex_unlock(&lock);
+	return n;
 }
 
 void reef_global_fini(void) {

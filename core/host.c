@@ -21,13 +21,13 @@
 
 #include "alloc.h"
 #include "debugchannel.h"
+#include "end.h"
 #include "env.h"
 #include "epoch.h"
 #include "functions.h"
 #include "load_private.h"
 #include "log.h"
 #include "memory.h"
-#include "runtime.h"
 #include "service_private.h"
 #include "services.h"
 #include "timer.h"
@@ -173,6 +173,9 @@ static int open_all(lua_State *L) {
 	__atomic_store_n(&stock_collectgarbage, lua_tocfunction(L, -1), __ATOMIC_RELAXED);
 	lua_pushcfunction(L, f_collectgarbage);
 	lua_setglobal(L, "collectgarbage");
+	lua_getglobal(L, "os");
+	lua_pushcfunction(L, reef_os_execute);
+	lua_setfield(L, -2, "execute");
 	lua_getglobal(L, "coroutine");
 	reef_coroutine_open(L);
 	reef_load_open(L);
@@ -213,7 +216,7 @@ static void refuse_boot(struct reef_host *host, const char *text) {
 	memcpy(report + 6, text, size);
 	report[size + 6] = 0;
 	if (!reef_name_find("launcher"))
-		reef_runtime_set_exit_code(1);
+		reef_end_failed();
 	end_boot(host, report);
 	reef_free(report);
 }
@@ -350,6 +353,8 @@ static void snlua_release(struct reef_service *service) {
 			hooks.close_state(host->L);
 		else
 			lua_close(host->L);
+		/* Finalizers may still have answered some. */
+		reef_debts_fail(&host->debts, host->handle);
 	}
 	reef_host_leave(host);
 	reef_host_flush_errors(host, NULL);
@@ -363,8 +368,20 @@ static void snlua_release(struct reef_service *service) {
 	reef_retire(host, reef_free);
 }
 
+static void snlua_down(struct reef_service *service, uint32_t handle) {
+	struct reef_host *host = reef_service_instance(service);
+	if (host && host->L)
+		reef_dispatch_down(host, handle);
+}
+
 const struct reef_module reef_snlua_module = {
-		.name = "snlua", .init = snlua_init, .release = snlua_release, .signal = snlua_signal, .warm = reef_host_warm};
+		.name = "snlua",
+		.init = snlua_init,
+		.release = snlua_release,
+		.signal = snlua_signal,
+		.warm = reef_host_warm,
+		.down = snlua_down,
+};
 
 void reef_host_setup(void) {
 	catch_interrupts();

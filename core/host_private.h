@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "debts.h"
 #include "host.h"
 #include "message.h"
 #include "service.h"
@@ -28,6 +29,7 @@ enum {
 	TASK_TABLE_TOKEN = 16, /* sleeps on a token in the table of tokens */
 	TASK_UNPACK = 32,      /* the continuation unpacks host->incoming with the protocol's own function */
 	TASK_TAGGED = 64,      /* the table of trace tags has it */
+	TASK_PASSED_ON = 128,  /* its request was redirected: another service answers */
 };
 
 struct reef_task {
@@ -170,6 +172,11 @@ struct reef_host {
 	struct reef_task *spare;        /* memory of dropped tasks, kept so that an old pointer can be looked at */
 	struct reef_task *exiting_task; /* the one that called skynet.exit */
 	struct reef_response *responses;
+	struct reef_debts debts;
+	int32_t raw_session; /* the request that a raw callback has, 0 once somebody answers */
+	uint32_t raw_source;
+	uint32_t lost_source; /* of the request that was last redirected to nobody */
+	int32_t lost_session;
 	bool (*intercept)(void *ud, struct reef_message *m);
 	void *intercept_ud;
 	int functions;       /* registry: sessions' index + 1 -> function */
@@ -239,6 +246,10 @@ void reef_protocols_fini(struct reef_host *host);
 void reef_dispatch_down(struct reef_host *host, uint32_t source);
 /* Writes the turn's errors to the log. `m` may be NULL. */
 void reef_host_flush_errors(struct reef_host *host, const struct reef_message *m);
+/* Nobody in the service will answer that request: with an error now if it is lost, at the service's end otherwise. */
+void reef_host_left_open(struct reef_host *host, uint32_t source, int32_t session, int type);
+/* The request is answered, or passed on to another service. */
+void reef_host_settled(struct reef_host *host, uint32_t source, int32_t session);
 /* Answers a task's request with PTYPE_ERROR if it still owes an answer. */
 void reef_task_answer_error(struct reef_task *task, const char *reason);
 

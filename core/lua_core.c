@@ -25,6 +25,8 @@ static int core_send(lua_State *L) {
 	m->source = 0;
 	if (!reef_deliver(host, target, m))
 		return 0;
+	if (type == REEF_PTYPE_RESPONSE || type == REEF_PTYPE_ERROR)
+		reef_host_settled(host, target.handle, session);
 	lua_pushinteger(L, session);
 	return 1;
 }

@@ -146,7 +146,15 @@ int reef_core_redirect(lua_State *L) {
 	m->type = (uint8_t)type;
 	m->session = (int32_t)session;
 	m->source = source;
-	return sent(L, reef_deliver(host, target, m));
+	bool delivered = reef_deliver(host, target, m);
+	if (delivered && session > 0) {
+		bool reply = type == REEF_PTYPE_RESPONSE || type == REEF_PTYPE_ERROR;
+		reef_host_settled(host, reply ? target.handle : source, (int32_t)session);
+	} else if (session > 0) {
+		host->lost_source = source;
+		host->lost_session = (int32_t)session;
+	}
+	return sent(L, delivered);
 }
 
 /* ---- calling ---- */
@@ -321,8 +329,11 @@ int reef_core_retpack(lua_State *L) {
 
 int reef_core_ignoreret(lua_State *L) {
 	struct reef_task *task = reef_host_get(L)->running;
-	if (task)
-		task->flags &= (uint8_t)~TASK_OWES;
+	if (!task)
+		return 0;
+	if (task->flags & TASK_OWES && task->session && !(task->flags & TASK_PASSED_ON))
+		reef_host_left_open(task->host, task->source, task->session, task->ptype);
+	task->flags &= (uint8_t)~TASK_OWES;
 	return 0;
 }
 

@@ -122,6 +122,8 @@ int reef_core_dispatch_message(lua_State *L) {
 	m.source = (uint32_t)luaL_checkinteger(L, 5);
 	lua_State *from = host->from;
 	host->from = L;
+	if (m.session == host->raw_session && m.source == host->raw_source)
+		host->raw_session = 0;
 	reef_dispatch(host, &m);
 	reef_task_turn(host);
 	host->from = from;

@@ -13,6 +13,7 @@
 #include "daemon.h"
 #include "env.h"
 #include "runtime.h"
+#include "signals.h"
 
 #define USAGE_ERROR 1
 
@@ -25,7 +26,8 @@ static const char help[] =
 		"`reef run` ends when the services that the script started have ended. The environment variable REEF_THREADS\n"
 		"sets its number of worker threads (default: one for each processor). With REEF_METRICS, an address such as\n"
 		"127.0.0.1:9464, the process answers HTTP there with what goes on inside.\n"
-		"Exit code: 0 after an orderly end (also on SIGTERM and SIGINT), 1 when something failed to start.\n";
+		"Exit code: 0 after an orderly end (also on SIGTERM and SIGINT), 1 when something failed to start, 3 when the\n"
+		"end was not orderly: the log says which shutdown hook failed or what was cut off.\n";
 
 static char *join(int n, char **words) {
 	size_t size = 1;
@@ -102,6 +104,7 @@ static int run_command(const char *path, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+	reef_signals_init();
 	if (argc < 2) {
 		fputs(help, stderr);
 		return USAGE_ERROR;

@@ -1,26 +1,21 @@
 /* Start and end of the process.
  *
  * The main thread sets everything up, launches the logger and the bootstrap service, starts the workers and waits until
- * the last service but the logger has ended. Then sockets may still send what waits (on_stop hooks), the logger writes
- * what is left, and the workers are stopped.
+ * the last service but the logger has ended (end.c). Then sockets may still send what waits (on_stop hooks), the logger
+ * writes what is left, and the workers are stopped.
  */
 #include "runtime.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "alloc.h"
 #include "cycles.h"
+#include "end.h"
 #include "env.h"
 #include "epoch_private.h"
 #include "global.h"
@@ -31,22 +26,14 @@
 #include "poller_private.h"
 #include "rooms.h"
 #include "scheduler_private.h"
+#include "signals.h"
 #include "timer.h"
 
 #define MAX_HOOKS 8
-#define SECOND_NS UINT64_C(1000000000)
-#define LOGGER_GRACE_NS SECOND_NS    /* to write what is left */
-#define TERMINATE_GRACE_NS SECOND_NS /* beyond shutdown_timeout */
-#define DEFAULT_SHUTDOWN_CS 500
+#define LOGGER_GRACE_NS UINT64_C(1000000000) /* to write what is left */
 
 static _Atomic(uint32_t) logger;
 static atomic_int exit_code;
-static atomic_int terminations; /* signals that asked for the end */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed;
-static bool finished;
-static uint64_t abort_at; /* when an orderly end that was asked for has taken too long; 0: nobody asked */
-static int signal_fd = -1;
 
 static void (*stop_hooks[MAX_HOOKS])(uint64_t deadline_ns);
 static void (*end_hooks[MAX_HOOKS])(uint32_t handle);
@@ -85,65 +72,14 @@ void reef_runtime_service_ended(uint32_t handle) {
 		end_hooks[i](handle);
 }
 
-void reef_runtime_finished(void) {
-	pthread_mutex_lock(&lock);
-	finished = true;
-	pthread_cond_signal(&changed);
-	pthread_mutex_unlock(&lock);
+int reef_runtime_exit_code(void) {
+	return atomic_load(&exit_code);
 }
-
-static uint64_t shutdown_timeout_ns(void) {
-	return (uint64_t)reef_env_int("shutdown_timeout", DEFAULT_SHUTDOWN_CS) * 10000000u;
-}
-
-void reef_runtime_terminate(void) {
-	if (atomic_fetch_add(&terminations, 1) > 0) {
-		reef_abort();
-		return;
-	}
-	uint32_t launcher = reef_name_find("launcher");
-	if (launcher == 0 || !reef_send_copy(0, launcher, REEF_PTYPE_SYSTEM, 0, NULL, 0)) {
-		reef_abort();
-		return;
-	}
-	pthread_mutex_lock(&lock);
-	abort_at = reef_now_ns() + shutdown_timeout_ns() + TERMINATE_GRACE_NS;
-	pthread_cond_signal(&changed);
-	pthread_mutex_unlock(&lock);
-}
-
-/* ---- signals ---- */
 
 static void hang_up(void) {
 	reef_send_copy(0, reef_runtime_logger(), REEF_PTYPE_SYSTEM, 0, NULL, 0);
 	for (int i = 0; i < hangup_hook_count; i++)
 		hangup_hooks[i]();
-}
-
-static void on_signal(uint32_t id, uint32_t events) {
-	(void)id;
-	(void)events;
-	struct signalfd_siginfo info;
-	while (read(signal_fd, &info, sizeof info) == sizeof info) {
-		if (info.ssi_signo == SIGHUP)
-			hang_up();
-		else
-			reef_runtime_terminate();
-	}
-}
-
-/* Before any thread is started, so that all of them inherit the mask. */
-static bool catch_signals(void) {
-	signal(SIGPIPE, SIG_IGN);
-	sigset_t set;
-	sigemptyset(&set);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	reef_poller_set_handler(REEF_POLL_SIGNAL, on_signal);
-	return signal_fd >= 0 && reef_poller_add(signal_fd, REEF_POLL_SIGNAL, 0, EPOLLIN) == 0;
 }
 
 /* ---- start ---- */
@@ -181,31 +117,6 @@ static bool start_bootstrap(void) {
 
 /* ---- end ---- */
 
-static struct timespec as_timespec(uint64_t ns) {
-	return (struct timespec){.tv_sec = (time_t)(ns / SECOND_NS), .tv_nsec = (long)(ns % SECOND_NS)};
-}
-
-static void wait_for_end(void) {
-	pthread_mutex_lock(&lock);
-	while (!finished) {
-		if (abort_at == 0) {
-			pthread_cond_wait(&changed, &lock);
-			continue;
-		}
-		struct timespec until = as_timespec(abort_at);
-		if (pthread_cond_timedwait(&changed, &lock, &until) == ETIMEDOUT && !finished) {
-			abort_at = 0;
-			pthread_mutex_unlock(&lock);
-			reef_epoch_enter();
-			reef_log(0, "services did not end within shutdown_timeout");
-			reef_abort();
-			reef_epoch_leave();
-			pthread_mutex_lock(&lock);
-		}
-	}
-	pthread_mutex_unlock(&lock);
-}
-
 /* The logger writes the last lines: it has done so when it rests. */
 static void end_logger(void) {
 	uint64_t deadline = reef_now_ns() + LOGGER_GRACE_NS;
@@ -237,19 +148,14 @@ static void reclaim_all(void) {
 }
 
 int reef_runtime_run(void) {
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&changed, &attributes);
-	pthread_condattr_destroy(&attributes);
-
 	reef_cycles_calibrate();
 	reef_timer_init();
 	reef_poller_init();
-	if (!catch_signals()) {
+	if (!reef_signals_catch()) {
 		fprintf(stderr, "reef: cannot catch signals: %s\n", strerror(errno));
-		return 1;
+		return REEF_EXIT_FAILED;
 	}
+	reef_end_init();
 	reef_alloc_start_giving_back();
 	reef_module_register(&reef_logger_module);
 	reef_host_setup();
@@ -259,22 +165,23 @@ int reef_runtime_run(void) {
 	reef_epoch_enter();
 	bool started = start_logger() && start_bootstrap();
 	reef_epoch_leave();
-	if (!started)
-		return 1;
+	if (!started) {
+		reef_end_over();
+		return REEF_EXIT_FAILED;
+	}
 	reef_scheduler_start((int)reef_env_int("thread", 1));
-	wait_for_end();
-
-	uint64_t deadline = reef_now_ns() + shutdown_timeout_ns();
+	uint64_t deadline = reef_end_wait(hang_up);
 	reef_epoch_enter();
 	for (int i = 0; i < stop_hook_count; i++)
 		stop_hooks[i](deadline);
 	reef_epoch_leave();
 	end_logger();
+	reef_end_stopping();
 	reef_scheduler_stop();
 	reclaim_all();
 	reef_global_fini();
 	reef_timer_fini();
-	close(signal_fd);
 	reef_poller_fini();
+	reef_end_over();
 	return atomic_load(&exit_code);
 }

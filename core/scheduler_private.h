@@ -28,7 +28,8 @@ struct reef_worker {
 	_Alignas(64) _Atomic(struct reef_service *) running;
 	atomic_uint_fast64_t progress;
 	_Atomic(uint32_t) message_source;
-	atomic_int inside; /* 1: in a slice (world.h) */
+	atomic_bool releasing; /* the service has ended, what runs are its finalizers */
+	atomic_int inside;     /* 1: in a slice (world.h) */
 
 	/* The worker's bed. */
 	_Alignas(64) atomic_int wakeup; /* futex: 0 asleep or about to be, 1 called */

@@ -5,6 +5,7 @@
 
 #include "alloc.h"
 #include "cycles.h"
+#include "end.h"
 #include "env.h"
 #include "epoch.h"
 #include "log.h"
@@ -15,6 +16,7 @@
 #define OVERLOAD_QUIET_US 1000000 /* after an overload line, draining the queue does not make it start over so soon */
 
 static atomic_size_t alive;
+static atomic_bool aborting; /* nothing is launched any more */
 static _Atomic(uint32_t) monitor;
 
 struct reef_service *reef_service_find(uint32_t handle) {
@@ -131,7 +133,7 @@ static void destroy(void *p) {
 
 uint32_t reef_service_launch(const char *module_name, const char *args) {
 	const struct reef_module *module = reef_module_find(module_name);
-	if (module == NULL)
+	if (module == NULL || atomic_load(&aborting))
 		return 0;
 	struct reef_service *service = reef_aligned_alloc(_Alignof(struct reef_service), sizeof *service);
 	memset(service, 0, sizeof *service);
@@ -151,8 +153,11 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 	struct reef_service *before = reef_slice_set_current(service);
 	bool ok = module->init(service, args) == 0;
 	reef_slice_set_current(before);
-	if (!ok) {
-		reef_log(handle, "FAILED launch %s", service->description);
+	/* Either this sees the flag, or reef_abort sees the handle. */
+	bool too_late = atomic_load(&aborting);
+	if (!ok || too_late) {
+		if (!too_late)
+			reef_log(handle, "FAILED launch %s", service->description);
 		atomic_store(&service->ending, true);
 		if (reef_handle_remove(service))
 			reef_name_remove_all(handle);
@@ -184,35 +189,96 @@ bool reef_service_kill(uint32_t handle) {
 	return true;
 }
 
+static void tell_monitor(struct reef_service *service) {
+	uint32_t watcher = atomic_load(&monitor), handle = service->handle;
+	if (watcher == 0 || watcher == handle)
+		return;
+	struct reef_message *m = reef_message_new(0);
+	m->source = handle;
+	m->type = REEF_PTYPE_CLIENT;
+	reef_send(watcher, m);
+}
+
+struct mourning {
+	struct reef_event event;
+	uint32_t dead;
+};
+
+static void mourn_delivered(struct reef_service *service, struct reef_event *event) {
+	struct mourning *mourning = (struct mourning *)event;
+	if (service->module->down)
+		service->module->down(service, mourning->dead);
+	reef_free(mourning);
+}
+
+static void mourn_dropped(struct reef_event *event) {
+	reef_free(event);
+}
+
+/* Who waits is known only to those who wait, and to the service that cannot be asked. So all are told: it is rare. */
+void reef_service_mourn(struct reef_service *service) {
+	if (atomic_exchange(&service->mourned, true))
+		return;
+	size_t n = reef_service_list(NULL, 0) + 64;
+	uint32_t *handles = reef_malloc(n * sizeof *handles);
+	size_t found = reef_service_list(handles, n);
+	for (size_t i = 0; i < found && i < n; i++) {
+		struct mourning *mourning = reef_malloc(sizeof *mourning);
+		*mourning = (struct mourning){
+				.event = {.message = {.flags = REEF_MESSAGE_EVENT}, .deliver = mourn_delivered, .drop = mourn_dropped},
+				.dead = service->handle};
+		if (!reef_send_event(handles[i], &mourning->event))
+			reef_free(mourning);
+	}
+	reef_free(handles);
+	tell_monitor(service);
+}
+
 void reef_service_release(struct reef_service *service) {
 	struct reef_service *before = reef_slice_set_current(service);
 	service->module->release(service);
 	reef_slice_set_current(before);
 	drain(service);
 	reef_message_log_close(service);
-	uint32_t handle = service->handle;
-	reef_runtime_service_ended(handle);
-	uint32_t watcher = atomic_load(&monitor);
-	if (watcher != 0 && watcher != handle) {
-		struct reef_message *m = reef_message_new(0);
-		m->source = handle;
-		m->type = REEF_PTYPE_CLIENT;
-		reef_send(watcher, m);
-	}
+	reef_runtime_service_ended(service->handle);
+	if (!atomic_exchange(&service->mourned, true))
+		tell_monitor(service);
 	reef_retire(service, destroy);
 	if (atomic_fetch_sub(&alive, 1) == 1 + reef_runtime_kept_services())
-		reef_runtime_finished();
+		reef_end_finished();
+}
+
+/* A shutdown hook that does not run, or does not run to its end, is told of, and the end is not an orderly one. */
+static void check_hooks(uint32_t handle, bool orderly) {
+	const struct reef_service *service = reef_service_find(handle);
+	if (service == NULL || !atomic_load(&service->hooked))
+		return;
+	reef_end_hook_cut();
+	if (orderly)
+		reef_log(0, "shutdown: :%08x (%s) did not end in time: its shutdown hooks were cut off", handle,
+				 service->description);
+	else
+		reef_log(0, "abort: the shutdown hooks of :%08x (%s) are not run; reef.process.stop runs them", handle,
+				 service->description);
 }
 
 void reef_abort(void) {
-	size_t n = reef_service_list(NULL, 0) + 64;
-	uint32_t *handles = reef_malloc(n * sizeof *handles);
+	bool orderly = reef_end_aborting();
+	atomic_store(&aborting, true);
+	size_t n = reef_service_list(NULL, 0);
+	uint32_t *handles = reef_malloc((n + 1) * sizeof *handles);
 	size_t found = reef_service_list(handles, n);
 	for (size_t i = 0; i < found && i < n; i++) {
-		if (handles[i] != reef_runtime_logger())
-			reef_service_kill(handles[i]);
+		if (handles[i] == reef_runtime_logger())
+			continue;
+		check_hooks(handles[i], orderly);
+		reef_service_kill(handles[i]);
 	}
 	reef_free(handles);
+}
+
+void reef_service_set_hooked(struct reef_service *service, bool hooked) {
+	atomic_store(&service->hooked, hooked);
 }
 
 bool reef_service_ending(const struct reef_service *service) {

@@ -31,6 +31,9 @@ struct reef_module {
 	void (*signal)(struct reef_service *service, int n);
 	/* Notes what the next slice will want (warm.h), at the end of one. NULL if the module does not. */
 	void (*warm)(struct reef_service *service);
+	/* That service is gone, although it cannot say so itself: what was asked of it fails. In an own slice. NULL if the
+	 * module asks nobody. */
+	void (*down)(struct reef_service *service, uint32_t handle);
 	/* For a module that adapts others (C services from cpath): its own data, found by reef_service_module_data. */
 	void *data;
 };
@@ -89,8 +92,11 @@ void reef_send_error(uint32_t source, uint32_t dest, int32_t session, const char
 /* Ends a service: unreachable from now on, released when its slice is over (at once if it is idle). Requests in its
  * mailbox are answered with errors. False: no such service. */
 bool reef_service_kill(uint32_t handle);
-/* Ends all services but the logger; the process ends when they are gone. */
+/* Ends all services but the logger; the process ends when they are gone. Nothing can be launched any more. A shutdown
+ * hook that did not run to its end is logged and makes the exit code REEF_EXIT_CUT. */
 void reef_abort(void);
+/* Has the service a shutdown hook that is still to run, or running? Own slice only. */
+void reef_service_set_hooked(struct reef_service *service, bool hooked);
 /* True from the moment that somebody asked for the end of this service. */
 bool reef_service_ending(const struct reef_service *service);
 

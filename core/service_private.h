@@ -51,6 +51,8 @@ struct reef_service {
 
 	struct reef_warm warm;
 
+	atomic_bool hooked;     /* has a shutdown hook that has not returned */
+	atomic_bool mourned;    /* those who wait for it were told that it ends */
 	uint64_t overload_time; /* cycle counter at the last overload line */
 	char *description;
 	struct reef_event end; /* pushed by whoever ends the service, so that a worker gets to release it */
@@ -67,6 +69,9 @@ struct reef_message *reef_service_pop(struct reef_service *service);
 bool reef_service_rest(struct reef_service *service);
 /* Ends the instance and gives the memory to the reclaimer. Worker of the service only. */
 void reef_service_release(struct reef_service *service);
+/* The service was ended and does not come out of what it does: whoever waits for it hears of its end now. Any thread
+ * inside the engine; again it does nothing. */
+void reef_service_mourn(struct reef_service *service);
 /* Living services, the logger included. */
 size_t reef_service_count(void);
 /* The module's signal function, for a service that was looked up already. */

@@ -166,6 +166,8 @@ static void forgotten(struct reef_task *task) {
 		lua_rawgeti(task->L, LUA_REGISTRYINDEX, protocol->dispatch);
 		lua_getinfo(task->L, ">S", &ar);
 	}
+	if (!(task->flags & TASK_PASSED_ON))
+		reef_host_left_open(host, task->source, task->session, task->ptype);
 	reef_log(host->handle, "Maybe forgot response session %d from :%08x : %s:%d", task->session, task->source,
 			 ar.short_src, ar.linedefined);
 }
@@ -266,8 +268,13 @@ void reef_task_run(struct reef_task *task, int n) {
 	}
 	if (task->state == TASK_WAITING)
 		reef_task_cancel_wait(task);
-	if (task->flags & TASK_OWES && task->session)
-		forgotten(task);
+	if (task->flags & TASK_OWES && task->session) {
+		/* skynet.exit raises where it cannot yield, and that may have been caught. */
+		if (host->exiting)
+			reef_task_answer_error(task, NULL);
+		else
+			forgotten(task);
+	}
 	reef_task_give_back(task);
 }
 

@@ -25,6 +25,7 @@
 #define TICK_NS 2000000
 #define IDLE_TICKS 2            /* without a busy worker, before it sleeps: a tick costs as much as waking it again */
 #define ENDLESS_NS 5000000000u  /* in one message, before it is reported, again and again */
+#define MOURN_NS 20000000u      /* grace for a service that is to end, before those who wait for it hear of its end */
 #define INTERRUPT_NS 100000000u /* grace for a service that is to end */
 
 /* What was seen of a worker. */
@@ -40,6 +41,8 @@ static atomic_int awake; /* futex */
 static struct watched *watched;
 
 static void watch_message(struct reef_worker *worker, struct watched *w, struct reef_service *running, uint64_t now) {
+	if (reef_service_ending(running) && now - w->since_ns >= MOURN_NS)
+		reef_service_mourn(running);
 	if (reef_service_ending(running) && now - w->since_ns >= INTERRUPT_NS)
 		reef_service_signal_service(running, 0);
 	if (now - w->reported_ns < ENDLESS_NS)

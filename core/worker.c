@@ -89,6 +89,15 @@ static void note_warm(struct reef_worker *worker, struct reef_service *service) 
 	}
 }
 
+static void release(struct reef_worker *worker, struct reef_service *service) {
+	atomic_store_explicit(&worker->releasing, true, memory_order_relaxed);
+	atomic_store_explicit(&worker->running, service, memory_order_release);
+	reef_service_release(service);
+	run_deferred(worker);
+	atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
+	atomic_store_explicit(&worker->releasing, false, memory_order_relaxed);
+}
+
 /* Runs the service until its mailbox is empty or its time is up. Returns the cycle counter at the end. */
 static uint64_t run_slice(struct reef_worker *worker, struct reef_service *service) {
 	uint64_t start = reef_cycles(), now = start, limit = reef_worker_limits.slice;
@@ -139,8 +148,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		run_deferred(worker);
 		atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
 		if (reef_service_ending(service)) {
-			reef_service_release(service);
-			run_deferred(worker);
+			release(worker, service);
 		} else {
 			service->slice_cycles += ((uint32_t)(now - start) >> 2) - (service->slice_cycles >> 2);
 			reef_run_queue_push(&worker->queue, service);

@@ -50,19 +50,29 @@ function skynet.exit()
 	require("skynet.core").exit()
 end
 
+---The name of a request for a service, which says so when the start function itself waits for it: what it waits for may
+---be waiting for this service. Internal.
+---@param name string
+---@return string
+function skynet.from_start(name)
+	return coroutine.running() == skynet.init_thread and name .. "_FROM_START" or name
+end
+
+local from_start = skynet.from_start
+
 ---Launches a Lua service.
 ---@param name string
 ---@param ... string|number joined by spaces
 ---@return integer address nothing if it ended during its start
 function skynet.newservice(name, ...)
-	return skynet.call(".launcher", "lua", "LAUNCH", "snlua", name, ...)
+	return skynet.call(".launcher", "lua", from_start "LAUNCH", "snlua", name, ...)
 end
 
 local function unique(for_all, for_node, global, ...)
 	if global == true then
-		return assert(skynet.call(".service", "lua", for_all, ...))
+		return assert(skynet.call(".service", "lua", from_start(for_all), ...))
 	end
-	return assert(skynet.call(".service", "lua", for_node, global, ...))
+	return assert(skynet.call(".service", "lua", from_start(for_node), global, ...))
 end
 
 ---Launches a service of which there is one in the process (or, with `true`, in the network), or finds it.

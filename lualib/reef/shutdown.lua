@@ -1,11 +1,12 @@
 -- Orderly end of the process: on SIGTERM, SIGINT or reef.process.stop, every service that registered a hook here is
 -- told, and the process ends when all hooks have returned or the deadline is over (`shutdown_timeout` in the
--- configuration, in 1/100 s, 500 by default).
+-- configuration, in 1/100 s, 500 by default). A hook that raises, or is cut off, makes the exit code 3.
 --
 --	local shutdown = require "reef.shutdown"
 --	shutdown.on(function() save_everything() end)
 
 local skynet = require "skynet"
+local core = require "skynet.core"
 local debug = require "skynet.debug"
 
 local shutdown = {}
@@ -21,6 +22,7 @@ function shutdown.on(f, stage)
 	stage = stage or 0
 	if not hooks[stage] then
 		hooks[stage] = {}
+		core.command("HOOK", "1")
 		skynet.send(".launcher", "lua", "SHUTDOWN_HOOK", stage)
 	end
 	table.insert(hooks[stage], f)
@@ -30,8 +32,13 @@ debug.reg_debugcmd("SHUTDOWN", function(stage)
 	for _, f in ipairs(hooks[stage] or {}) do
 		local ok, reason = xpcall(f, _G.debug.traceback)
 		if not ok then
+			core.command "DISORDER"
 			skynet.error("shutdown hook failed: " .. tostring(reason))
 		end
+	end
+	hooks[stage] = nil
+	if not next(hooks) then
+		core.command("HOOK", "0")
 	end
 	skynet.ret()
 end)

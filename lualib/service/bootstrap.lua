@@ -62,6 +62,7 @@ local function boot()
 	core.command("MONITOR", skynet.address(launcher))
 	check_configuration()
 	skynet.name(".cslave", skynet.newservice "cdummy")
+	skynet.name("DATACENTER", skynet.newservice "datacenterd")
 	skynet.newservice "service_mgr"
 	local address = skynet.getenv "metrics"
 	if address then

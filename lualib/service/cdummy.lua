@@ -4,6 +4,7 @@ local skynet = require "skynet"
 local core = require "skynet.core"
 require "skynet.manager"
 local process = require "reef.process"
+local waits = require "reef.waits"
 
 local waiting = {} ---@type table<string, function[]>
 
@@ -28,7 +29,12 @@ function command.QUERYNAME(name)
 	if handle then
 		return skynet.retpack(handle)
 	end
-	waiting[name] = waiting[name] or {}
+	if not waiting[name] then
+		waiting[name] = {}
+		waits.tell(function()
+			return waiting[name] and ("harbor.queryname(%q): nobody has that global name"):format(name)
+		end)
+	end
 	table.insert(waiting[name], skynet.response())
 end
 
@@ -39,5 +45,19 @@ skynet.dispatch("lua", function(_, _, cmd, ...)
 	end
 	f(...)
 end)
+
+-- From the engine: a message waits for that name.
+skynet.register_protocol {
+	name = "text",
+	id = skynet.PTYPE_TEXT,
+	unpack = skynet.tostring,
+	dispatch = function(_, _, name)
+		waits.tell(function()
+			local count, source = (core.command("WAITING", name) or ""):match "^(%d+) (.*)$"
+			return count and ("nobody has the global name %s: %d messages wait for it, the first is from %s"):format(
+				name, count, source)
+		end)
+	end,
+}
 
 skynet.start(process.daemon)

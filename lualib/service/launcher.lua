@@ -10,9 +10,18 @@ require "skynet.manager"
 
 local NO_REPLY = {}
 
+---@class launcher.boot
+---@field response function
+---@field source integer who launches it
+---@field session integer
+---@field holds boolean its start function holds that of `source`
+---@field unique? string its name with `.service`
+
 local services = {} ---@type table<integer, string> every Lua service started here: its description
-local booting = {} ---@type table<integer, {response: function, source: integer, session: integer}>
+local booting = {} ---@type table<integer, launcher.boot>
 local daemons = {} ---@type table<integer, boolean> services that do not keep a `reef run` alive
+local helpers = {} ---@type table<integer, boolean> services that keep it alive only while they do something
+local checking = false -- whether helpers are busy
 local hooks = {} ---@type table<integer, table<integer, boolean>> stage -> services with a shutdown hook
 local measured = {} ---@type table<integer, boolean> services with metrics of their own (reef.metrics)
 local monitor ---@type integer? told of every end: skynet.monitor
@@ -30,37 +39,77 @@ local function sorted_handles(t)
 	return list
 end
 
----Ends the process: hooks, stage by stage within one deadline, then everybody.
-local function shutdown(code)
+---The lowest stage with a service whose hooks have not been run, and those services.
+local function next_stage()
+	for _, stage in ipairs(sorted_handles(hooks)) do
+		if next(hooks[stage]) then
+			return stage, sorted_handles(hooks[stage])
+		end
+	end
+end
+
+---Runs the shutdown hooks, stage by stage within one deadline, and ends everybody. The engine, which has asked for it,
+---tells of hooks that are cut off then. A stage that hangs leaves a tenth of the time to those behind it.
+local function shutdown()
 	if ending then
 		return
 	end
 	ending = true
 	local deadline = skynet.now() + (tonumber(skynet.getenv "shutdown_timeout") or 500)
-	for _, stage in ipairs(sorted_handles(hooks)) do
+	local stage, handles = next_stage()
+	while stage do
 		local request = skynet.request()
-		for _, handle in ipairs(sorted_handles(hooks[stage])) do
+		for _, handle in ipairs(handles) do
+			hooks[stage][handle] = nil
 			request:add { handle, "debug", "SHUTDOWN", stage }
 		end
-		local pending = hooks[stage]
-		for object in request:select(math.max(deadline - skynet.now(), 1)) do
-			pending[object[1]] = nil
+		local left = deadline - skynet.now()
+		for _ in request:select(math.max(left - left // 10, 1)) do -- luacheck: ignore 542
 		end
-		for handle in pairs(request.timeout and pending or {}) do
-			skynet.error(("shutdown: %s (%s) did not end in time"):format(skynet.address(handle), services[handle] or "?"))
+		stage, handles = next_stage()
+	end
+	core.command "ABORT"
+end
+
+---Nothing is left but daemons and, maybe, helpers.
+local function only_helpers()
+	for handle in pairs(services) do
+		if not daemons[handle] and not helpers[handle] then
+			return false
 		end
 	end
-	core.command("ABORT", tostring(code or 0))
+	return true
+end
+
+---True if no helper does anything, as far as they answer.
+local function helpers_idle()
+	local request = skynet.request()
+	for handle in pairs(helpers) do
+		request:add { handle, "debug", "IDLE" }
+	end
+	local idle = true
+	for _, reply in request:select(100) do
+		idle = idle and reply ~= nil and reply[1]
+	end
+	return idle and not request.timeout
+end
+
+---Helpers do not say when they have become idle, so they are asked, once a second.
+local function end_with_helpers()
+	checking = true
+	while only_helpers() do
+		if not next(helpers) or helpers_idle() and only_helpers() then
+			core.command("STOP", "0")
+			break
+		end
+		skynet.sleep(100)
+	end
+	checking = false
 end
 
 local function end_if_last()
-	if end_with_last then
-		for handle in pairs(services) do
-			if not daemons[handle] then
-				return
-			end
-		end
-		shutdown(0)
+	if end_with_last and not checking and only_helpers() then
+		skynet.fork(end_with_helpers)
 	end
 end
 
@@ -79,7 +128,7 @@ local function forget(handle, failure)
 	for _, stage in pairs(hooks) do
 		stage[handle] = nil
 	end
-	daemons[handle], measured[handle] = nil, nil
+	daemons[handle], helpers[handle], measured[handle] = nil, nil, nil
 	if services[handle] then
 		services[handle] = nil
 		end_if_last()
@@ -102,7 +151,8 @@ local function launch_line(...)
 	return table.concat(words, " ", 1, words.n)
 end
 
-local function launch(source, logged, ...)
+---@param how {logged?: boolean, holds?: boolean, unique?: string}
+local function launch(source, how, ...)
 	local line = launch_line(...)
 	local session = skynet.context()
 	local response = skynet.response()
@@ -112,19 +162,39 @@ local function launch(source, logged, ...)
 		return NO_REPLY
 	end
 	services[handle] = line
-	booting[handle] = { response = response, source = source, session = session }
-	if logged then
+	booting[handle] = {
+		response = response, source = source, session = session, holds = how.holds or false, unique = how.unique,
+	}
+	if how.logged then
 		core.command("LOGON", skynet.address(handle))
 	end
 	return NO_REPLY
 end
 
 function command.LAUNCH(source, ...)
-	return launch(source, false, ...)
+	return launch(source, {}, ...)
+end
+
+function command.LAUNCH_FROM_START(source, ...)
+	return launch(source, { holds = true }, ...)
+end
+
+---From `.service`.
+function command.LAUNCH_UNIQUE(source, name, ...)
+	return launch(source, { unique = name }, ...)
+end
+
+---The unique service whose start has to wait for that of `handle`, itself perhaps; nil: none has to.
+function command.HELD(_, handle)
+	local boot = booting[handle]
+	while boot and not boot.unique do
+		boot = boot.holds and booting[boot.source] or nil
+	end
+	return boot and boot.unique
 end
 
 function command.LOGLAUNCH(source, ...)
-	return launch(source, true, ...)
+	return launch(source, { logged = true }, ...)
 end
 
 function command.LAUNCHOK(source)
@@ -222,6 +292,12 @@ function command.DAEMON(source)
 	return NO_REPLY
 end
 
+function command.HELPER(source)
+	helpers[source] = true
+	end_if_last()
+	return NO_REPLY
+end
+
 ---From bootstrap: the process ends when only daemons are left.
 function command.END_WITH_LAST()
 	end_with_last = true
@@ -246,7 +322,7 @@ function command.METRICS()
 end
 
 function command.SHUTDOWN(_, code)
-	skynet.fork(shutdown, code)
+	core.command("STOP", tostring(code or 0))
 	return NO_REPLY
 end
 
@@ -297,14 +373,12 @@ skynet.register_protocol {
 	end,
 }
 
--- SIGTERM and SIGINT, from the engine.
+-- An orderly end is asked for: by SIGTERM, SIGINT or reef.process.stop, through the engine.
 skynet.register_protocol {
 	name = "system",
 	id = skynet.PTYPE_SYSTEM,
 	unpack = function() end,
-	dispatch = function()
-		shutdown(0)
-	end,
+	dispatch = shutdown,
 }
 
 skynet.start(function() end)

@@ -1,6 +1,8 @@
--- The VM of a service made by skynet.service: waits for its code, and becomes that service.
+-- The VM of a service made by skynet.service: waits for its code, and becomes that service. Like every service of which
+-- there is one for all, it does not keep a process alive by waiting for messages.
 
 local skynet = require "skynet"
+local process = require "reef.process"
 -- luacheck: globals SERVICE_NAME
 
 local function init(name, code, ...)
@@ -20,8 +22,10 @@ end
 
 skynet.dispatch("lua", function(_, _, cmd, name, code, ...)
 	assert(cmd == "INIT", "a service cell waits for its code")
+	skynet.init_thread = coroutine.running()
 	init(name, code, ...)
+	skynet.init_thread = nil
 	skynet.ret()
 end)
 
-skynet.start(function() end)
+skynet.start(process.helper)

@@ -8,14 +8,24 @@
 
 local skynet = require "skynet"
 require "skynet.manager"
+local circle = require "reef.circle"
 local process = require "reef.process"
 local services = require "reef.services"
+local waits = require "reef.waits"
+
+---@class service_mgr.waiter
+---@field response function
+---@field source integer
+---@field session integer
+---@field kind "LAUNCH"|"QUERY"
+---@field held? string the unique service whose start cannot end before this is answered
 
 ---@class service_mgr.entry
+---@field key string
 ---@field address? integer
 ---@field failure? string why the launch failed
----@field launching? {session: integer, source: integer}
----@field waiting {response: function, source: integer, kind: string}[]
+---@field launching? boolean
+---@field waiting service_mgr.waiter[]
 
 local entries = {} ---@type table<string, service_mgr.entry>
 
@@ -24,7 +34,7 @@ local command = {}
 local function entry_of(key)
 	local entry = entries[key]
 	if not entry or (entry.address and not services.alive(entry.address)) then
-		entry = { waiting = {} }
+		entry = { key = key, waiting = {} }
 		entries[key] = entry
 	end
 	return entry
@@ -38,13 +48,23 @@ local function answer(response, entry)
 	end
 end
 
----Answers now, or when the launch that is under way (or still to come) has ended.
-local function reply(entry, source, kind)
-	local response = skynet.response()
-	if entry.address or entry.failure then
-		answer(response, entry)
-	else
-		table.insert(entry.waiting, { response = response, source = source, kind = kind })
+local function answer_all(entry)
+	for _, waiter in ipairs(entry.waiting) do
+		answer(waiter.response, entry)
+	end
+	entry.waiting = {}
+end
+
+---Services whose start functions wait for each other would do so for ever: the one that closes the circle is refused.
+local function refuse_circle(entry, waiter)
+	waiter.held = skynet.call(".launcher", "lua", "HELD", waiter.source)
+	local reason = waiter.held and entry.launching and circle.find(entries, waiter.held, entry.key)
+	for i, w in ipairs(reason and entry.waiting or {}) do
+		if w == waiter then
+			table.remove(entry.waiting, i)
+			waiter.response(true, nil, reason)
+			return
+		end
 	end
 end
 
@@ -56,21 +76,47 @@ local function key_of(name, sub)
 	return name
 end
 
-local function start(name, ...)
+local function describe(entry)
+	local first = entry.waiting[1]
+	return first and ("%d wait for the unique service %s, which %s; the first is %s"):format(#entry.waiting, entry.key,
+		entry.launching and "is still starting" or "nobody has launched", skynet.address(first.source))
+end
+
+---Answers now, or when the launch that is under way (or still to come) has ended.
+local function reply(entry, source, kind, from_start)
+	local session = skynet.context()
+	local response = skynet.response()
+	if entry.address or entry.failure then
+		return answer(response, entry)
+	end
+	local waiter = { response = response, source = source, session = session, kind = kind }
+	table.insert(entry.waiting, waiter)
+	if #entry.waiting == 1 then
+		waits.tell(function()
+			return describe(entry)
+		end)
+	end
+	if from_start then
+		skynet.fork(refuse_circle, entry, waiter)
+	end
+end
+
+local function start(key, name, ...)
 	if name == "snaxd" then
 		return require("skynet.snax").rawnewservice(...)
 	end
-	return skynet.newservice(name, ...)
+	return skynet.call(".launcher", "lua", "LAUNCH_UNIQUE", key, "snlua", name, ...)
 end
 
-local function launch(key, source, name, ...)
+local function launch(key, from_start, source, name, ...)
 	local entry = entry_of(key)
-	if entry.address or entry.failure or entry.launching then
-		return reply(entry, source, "LAUNCH")
+	local first = not (entry.address or entry.failure or entry.launching)
+	entry.launching = entry.launching or first
+	reply(entry, source, "LAUNCH", from_start)
+	if not first then
+		return
 	end
-	entry.launching = { session = skynet.context(), source = source }
-	local response = skynet.response()
-	local ok, result = pcall(start, name, ...)
+	local ok, result = pcall(start, key, name, ...)
 	if ok and result then
 		entry.address = result
 	else
@@ -78,27 +124,23 @@ local function launch(key, source, name, ...)
 			key, ok and "it exited while it started" or result)
 	end
 	entry.launching = nil
-	answer(response, entry)
-	for _, waiter in ipairs(entry.waiting) do
-		answer(waiter.response, entry)
-	end
-	entry.waiting = {}
+	answer_all(entry)
 end
 
-function command.LAUNCH(source, name, ...)
-	launch(key_of(name, ...), source, name, ...)
+function command.LAUNCH(from_start, source, name, ...)
+	launch(key_of(name, ...), from_start, source, name, ...)
 end
 
-function command.QUERY(source, name, sub)
-	reply(entry_of(key_of(name, sub)), source, "QUERY")
+function command.QUERY(from_start, source, name, sub)
+	reply(entry_of(key_of(name, sub)), source, "QUERY", from_start)
 end
 
-function command.GLAUNCH(source, name, ...)
-	launch("@" .. key_of(name, ...), source, name, ...)
+function command.GLAUNCH(from_start, source, name, ...)
+	launch("@" .. key_of(name, ...), from_start, source, name, ...)
 end
 
-function command.GQUERY(source, name, sub)
-	reply(entry_of("@" .. key_of(name, sub)), source, "QUERY")
+function command.GQUERY(from_start, source, name, sub)
+	reply(entry_of("@" .. key_of(name, sub)), source, "QUERY", from_start)
 end
 
 function command.LIST()
@@ -109,13 +151,10 @@ function command.LIST()
 		elseif entry.failure then
 			list[key] = "Error: " .. entry.failure
 		else
-			local lines = {}
-			local launching = entry.launching
-			if launching then
-				lines[1] = ("launching for %s (session %d)"):format(skynet.address(launching.source), launching.session)
-			end
+			local lines = { entry.launching and "launching" or nil }
 			for _, waiter in ipairs(entry.waiting) do
-				lines[#lines + 1] = ("%s of %s waits"):format(waiter.kind, skynet.address(waiter.source))
+				lines[#lines + 1] = ("%s of %s waits (session %d)"):format(waiter.kind, skynet.address(waiter.source),
+					waiter.session)
 			end
 			list[key] = table.concat(lines, "\n")
 		end
@@ -129,14 +168,15 @@ function command.REPORT()
 end
 
 skynet.dispatch("lua", function(_, source, cmd, name, ...)
-	local f = command[cmd]
+	local plain = type(cmd) == "string" and cmd:match "^(.*)_FROM_START$"
+	local f = command[plain or cmd]
 	if not f then
 		return skynet.retpack(nil, "Invalid command " .. tostring(cmd))
 	end
 	if cmd ~= "LIST" and cmd ~= "REPORT" and type(name) ~= "string" then
 		return skynet.retpack(nil, ("%s needs the name of a service, not a %s"):format(cmd, type(name)))
 	end
-	f(source, name, ...)
+	f(plain and true or false, source, name, ...)
 end)
 
 skynet.start(function()

@@ -1,13 +1,20 @@
 -- Keeps the names of services made by skynet.service.
 
 local skynet = require "skynet"
+local circle = require "reef.circle"
 local process = require "reef.process"
+local waits = require "reef.waits"
+
+---@class service_provider.waiter
+---@field response function
+---@field held? string the service of ours whose start cannot end before this is answered
 
 ---@class service_provider.entry
 ---@field address? integer
 ---@field failure? string
 ---@field booting? boolean
----@field waiting function[]
+---@field cell? integer its address while it starts
+---@field waiting service_provider.waiter[]
 
 local entries = {} ---@type table<string, service_provider.entry>
 
@@ -30,17 +37,36 @@ local function answer(response, entry)
 	end
 end
 
-local function reply(entry)
-	local response = skynet.response()
-	if entry.address or entry.failure then
-		answer(response, entry)
-	else
-		table.insert(entry.waiting, response)
+local function starting_in(cell)
+	for name, entry in pairs(entries) do
+		if entry.booting and entry.cell == cell then
+			return name
+		end
 	end
 end
 
-local function start(name, code, ...)
+local function reply(name, entry, source, from_start)
+	local response = skynet.response()
+	if entry.address or entry.failure then
+		return answer(response, entry)
+	end
+	local held = from_start and starting_in(source) or nil
+	local reason = held and entry.booting and circle.find(entries, held, name)
+	if reason then
+		return response(false, reason)
+	end
+	table.insert(entry.waiting, { response = response, held = held })
+	if #entry.waiting == 1 then
+		waits.tell(function()
+			return entry.waiting[1] and ("%d wait for the service %s, which %s"):format(#entry.waiting, name,
+				entry.booting and "is still starting" or "nobody has made")
+		end)
+	end
+end
+
+local function start(entry, name, code, ...)
 	local cell = skynet.newservice("service_cell", name)
+	entry.cell = cell
 	local ok, reason = pcall(skynet.call, cell, "lua", "INIT", name, code, ...)
 	if not ok then
 		skynet.send(cell, "debug", "EXIT")
@@ -49,33 +75,33 @@ local function start(name, code, ...)
 	return cell
 end
 
-function command.NEW(name, code, ...)
+function command.NEW(from_start, source, name, code, ...)
 	local entry = entry_of(name)
-	if entry.address or entry.failure or entry.booting then
-		return reply(entry)
+	local first = not (entry.address or entry.failure or entry.booting)
+	entry.booting = entry.booting or first or nil
+	reply(name, entry, source, from_start)
+	if not first then
+		return
 	end
-	entry.booting = true
-	local response = skynet.response()
-	local ok, result = pcall(start, name, code, ...)
-	entry.booting = nil
+	local ok, result = pcall(start, entry, name, code, ...)
+	entry.booting, entry.cell = nil, nil
 	if ok then
 		entry.address = result
 	else
 		entry.failure = ("service %s failed to start, and stays failed: %s"):format(name, result)
 	end
-	answer(response, entry)
 	for _, waiter in ipairs(entry.waiting) do
-		answer(waiter, entry)
+		answer(waiter.response, entry)
 	end
 	entry.waiting = {}
 end
 
-function command.QUERY(name)
-	reply(entry_of(name))
+function command.QUERY(from_start, source, name)
+	reply(name, entry_of(name), source, from_start)
 end
 
 ---Forgets the name; the caller ends the service.
-function command.CLOSE(name)
+function command.CLOSE(_, _, name)
 	local entry = entries[name]
 	local address = entry and entry.address
 	if address then
@@ -84,12 +110,13 @@ function command.CLOSE(name)
 	skynet.retpack(address)
 end
 
-skynet.dispatch("lua", function(_, _, cmd, name, ...)
-	local f = command[cmd]
+skynet.dispatch("lua", function(_, source, cmd, name, ...)
+	local plain = type(cmd) == "string" and cmd:match "^(.*)_FROM_START$"
+	local f = command[plain or cmd]
 	if not f or type(name) ~= "string" then
 		error(("service_provider: cannot do %s %s"):format(tostring(cmd), tostring(name)), 0)
 	end
-	f(name, ...)
+	f(plain and true or false, source, name, ...)
 end)
 
 skynet.info_func(function()

@@ -3,6 +3,7 @@
 local skynet = require "skynet"
 local datasheet = require "reef.datasheet"
 local codecache = require "skynet.codecache"
+local process = require "reef.process"
 
 local sheets = {} -- name -> name of its sheet
 
@@ -61,6 +62,7 @@ end
 
 codecache.mode "OFF"
 skynet.start(function()
+	process.daemon()
 	skynet.dispatch("lua", function(_, _, name, ...)
 		skynet.ret(skynet.pack(pcall(command[name], ...)))
 	end)

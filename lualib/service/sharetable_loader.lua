@@ -2,8 +2,10 @@
 
 local skynet = require "skynet"
 local core = require "reef.sharetable"
+local process = require "reef.process"
 
 skynet.start(function()
+	process.daemon()
 	skynet.dispatch("lua", function(_, _, name, is_file, arguments)
 		skynet.ret(skynet.pack(core.load(name, is_file, arguments)))
 	end)

@@ -25,7 +25,8 @@ function skynet.kill(address)
 	core.command("KILL", address)
 end
 
----Ends all services, and so the process, without asking anybody. See reef.process.stop for an end in order.
+---Ends all services, and so the process, without asking anybody. Shutdown hooks that do not run are named in the log,
+---and make the exit code 3. See reef.process.stop for an end in order.
 function skynet.abort()
 	core.command("ABORT")
 end

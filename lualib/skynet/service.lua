@@ -27,7 +27,7 @@ end
 ---@return integer address
 function service.new(name, mainfunc, ...)
 	check(mainfunc)
-	local address = skynet.call(get_provider(), "lua", "NEW", name, string.dump(mainfunc), ...)
+	local address = skynet.call(get_provider(), "lua", skynet.from_start "NEW", name, string.dump(mainfunc), ...)
 	cache[name] = address
 	return address
 end
@@ -37,7 +37,7 @@ end
 ---@return integer address
 function service.query(name)
 	if not cache[name] then
-		cache[name] = skynet.call(get_provider(), "lua", "QUERY", name)
+		cache[name] = skynet.call(get_provider(), "lua", skynet.from_start "QUERY", name)
 	end
 	return cache[name]
 end

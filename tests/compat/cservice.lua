@@ -57,4 +57,30 @@ test.case("callers of one that ends are told", function()
 	test.raises("call [ft]", skynet.call, address, "text", "get")
 end)
 
+test.case("requests that it has taken and never answers fail when it ends", function()
+	for _, last in ipairs { "kill", "fail" } do
+		local address = assert(skynet.launch("counter", "0"))
+		local failed, answered = 0, 0
+		for i = 1, 20 do
+			skynet.fork(function()
+				local ok = pcall(skynet.call, address, "text", i % 2 == 0 and "get" or "not this")
+				failed, answered = failed + (ok and 0 or 1), answered + (ok and 1 or 0)
+			end)
+		end
+		test.eventually("half is answered", 10, function()
+			return answered == 10
+		end)
+		skynet.sleep(1)
+		test.equal(failed, 0)
+		if last == "kill" then
+			skynet.kill(address)
+		else
+			skynet.send(address, "text", "fail")
+		end
+		test.eventually("the others have failed", 10, function()
+			return failed == 10
+		end)
+	end
+end)
+
 test.run()

@@ -59,7 +59,7 @@ test.case("a hook that does not end is not waited for longer than shutdown_timeo
 	local reef = p:start(p:config "shutdown_timeout = 20")
 	reef:expect "ready"
 	reef:signal "TERM"
-	test.equal({ reef:wait() }, { 0 })
+	test.equal({ reef:wait() }, { 3 })
 	test.matches(reef:output(), "did not end in time")
 end)
 

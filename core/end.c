@@ -1,0 +1,289 @@
+/* The end of the process: see end.h. All times are on the scale of reef_now_ns. */
+#include "end.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "env.h"
+#include "epoch.h"
+#include "log.h"
+#include "runtime.h"
+#include "scheduler_private.h"
+#include "signals.h"
+#include "timer.h"
+
+#define SECOND_NS UINT64_C(1000000000)
+#define DEFAULT_SHUTDOWN_CS 500
+#define LONGEST_SHUTDOWN_CS (INT64_C(100) * 86400 * 365)
+#define CLOSE_NS SECOND_NS             /* for closing VMs, between the abort and the cut */
+#define LEAST_FLUSH_NS (SECOND_NS / 2) /* for sockets, when hooks have taken all the time */
+#define TAIL_NS (SECOND_NS / 4)        /* for what comes after the sockets */
+#define AGAIN_NS SECOND_NS             /* what a second signal leaves, counted from the first */
+#define LINES_NS (SECOND_NS / 5)       /* for the logger to write the last lines */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed;
+static bool finished, stopping, over;
+static atomic_bool aborted;
+static atomic_int hooks_cut; /* services */
+static uint64_t began;       /* 0: it has not */
+static uint64_t abort_at, cut_at;
+
+static uint64_t timeout_ns(void) {
+	long cs = reef_env_int("shutdown_timeout", DEFAULT_SHUTDOWN_CS);
+	if (cs < 0)
+		cs = 0;
+	if (cs > LONGEST_SHUTDOWN_CS)
+		cs = LONGEST_SHUTDOWN_CS;
+	return (uint64_t)cs * 10000000u;
+}
+
+/* Under the lock. False: it had begun before. */
+static bool begin(void) {
+	if (began != 0)
+		return false;
+	began = reef_now_ns();
+	abort_at = began + timeout_ns();
+	cut_at = abort_at + CLOSE_NS;
+	pthread_cond_broadcast(&changed);
+	reef_signals_wake();
+	return true;
+}
+
+void reef_end_stop(void) {
+	pthread_mutex_lock(&lock);
+	bool first = begin();
+	pthread_mutex_unlock(&lock);
+	if (!first)
+		return;
+	uint32_t launcher = reef_name_find("launcher");
+	if (launcher == 0 || !reef_send_copy(0, launcher, REEF_PTYPE_SYSTEM, 0, NULL, 0))
+		reef_abort();
+}
+
+void reef_end_signal(void) {
+	pthread_mutex_lock(&lock);
+	bool again = began != 0;
+	uint64_t soon = began + AGAIN_NS, now = reef_now_ns();
+	if (soon < now)
+		soon = now;
+	if (again && abort_at > soon)
+		abort_at = soon;
+	if (again && cut_at > soon + CLOSE_NS) {
+		cut_at = soon + CLOSE_NS;
+		pthread_cond_broadcast(&changed);
+	}
+	pthread_mutex_unlock(&lock);
+	if (!again)
+		reef_end_stop();
+}
+
+bool reef_end_failed(void) {
+	pthread_mutex_lock(&lock);
+	bool failed = began == 0;
+	pthread_mutex_unlock(&lock);
+	if (failed)
+		reef_runtime_set_exit_code(REEF_EXIT_FAILED);
+	return failed;
+}
+
+bool reef_end_aborting(void) {
+	pthread_mutex_lock(&lock);
+	bool first = begin();
+	if (!atomic_exchange(&aborted, true)) {
+		uint64_t closed_at = reef_now_ns() + CLOSE_NS, end_at = began + timeout_ns();
+		if (closed_at < end_at)
+			closed_at = end_at;
+		if (closed_at < cut_at)
+			cut_at = closed_at;
+		pthread_cond_broadcast(&changed);
+	}
+	pthread_mutex_unlock(&lock);
+	return !first;
+}
+
+void reef_end_hook_cut(void) {
+	atomic_fetch_add(&hooks_cut, 1);
+	reef_runtime_set_exit_code(REEF_EXIT_CUT);
+}
+
+void reef_end_finished(void) {
+	pthread_mutex_lock(&lock);
+	begin();
+	finished = true;
+	pthread_mutex_unlock(&lock);
+	reef_signals_wake();
+}
+
+void reef_end_stopping(void) {
+	pthread_mutex_lock(&lock);
+	stopping = true;
+	pthread_mutex_unlock(&lock);
+}
+
+/* ---- waiting ---- */
+
+uint64_t reef_end_wait(void (*on_hangup)(void)) {
+	for (;;) {
+		pthread_mutex_lock(&lock);
+		bool done = finished;
+		uint64_t next = began == 0 || atomic_load(&aborted) ? UINT64_MAX : abort_at;
+		pthread_mutex_unlock(&lock);
+		if (done)
+			break;
+		int number = reef_signals_wait(next);
+		reef_epoch_enter();
+		if (number == SIGHUP)
+			on_hangup();
+		else if (number != 0)
+			reef_end_signal();
+		else if (reef_now_ns() >= next)
+			reef_abort();
+		reef_epoch_leave();
+	}
+	pthread_mutex_lock(&lock);
+	uint64_t until = reef_now_ns() + LEAST_FLUSH_NS;
+	if (until < began + timeout_ns())
+		until = began + timeout_ns();
+	if (until + TAIL_NS > cut_at)
+		until = cut_at - TAIL_NS;
+	pthread_mutex_unlock(&lock);
+	return until;
+}
+
+/* ---- the cut ---- */
+
+/* The last words, for the log and for stderr if the log cannot be written. */
+struct words {
+	char text[4096];
+	size_t size;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct words *words, const char *format, ...) {
+	char *line = words->text + words->size;
+	size_t room = sizeof words->text - words->size;
+	va_list args;
+	va_start(args, format);
+	int n = vsnprintf(line, room, format, args);
+	va_end(args);
+	if (n < 0 || (size_t)n + 1 >= room)
+		return;
+	reef_log_bytes(0, line, (size_t)n);
+	line[n] = '\n';
+	words->size += (size_t)n + 1;
+}
+
+static bool writable(int fd) {
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
+}
+
+static bool log_is_written(void) {
+	uint64_t deadline = reef_now_ns() + LINES_NS;
+	for (;;) {
+		struct reef_service *service = reef_service_find(reef_runtime_logger());
+		if (service == NULL)
+			return false;
+		if (atomic_load(&service->inbox) == REEF_INBOX_IDLE)
+			return true;
+		if (reef_now_ns() >= deadline)
+			return false;
+		struct timespec pause = {.tv_nsec = 1000000};
+		nanosleep(&pause, NULL);
+	}
+}
+
+static void name_who_is_stuck(struct words *words) {
+	for (int i = 0; i < reef_worker_count(); i++) {
+		struct reef_worker *worker = reef_scheduler_worker(i);
+		const struct reef_service *service = atomic_load(&worker->running);
+		const char *what = atomic_load(&worker->releasing) ? "is still closing its VM" : "is still in a message";
+		if (service)
+			say(words, "shutdown: :%08x (%s) did not end in time: it %s, and is cut off", service->handle,
+				service->description, what);
+	}
+}
+
+/* Neither locks that others may hold for long nor streams that nobody drains are waited for. */
+static _Noreturn void cut(bool threads_stop, double seconds) {
+	struct words words = {.size = 0};
+	reef_runtime_set_exit_code(REEF_EXIT_CUT);
+	reef_epoch_enter();
+	bool logged = false;
+	if (threads_stop) {
+		say(&words, "shutdown: the log was not written in time, and is cut off");
+	} else {
+		name_who_is_stuck(&words);
+		if (atomic_load(&hooks_cut) > 0)
+			say(&words, "shutdown: the shutdown hooks of %d services did not run to their end",
+				atomic_load(&hooks_cut));
+		size_t kept = reef_runtime_kept_services(), count = reef_service_count();
+		say(&words, "shutdown: the process is ended %.1f s after its end began, %zu of its services left", seconds,
+			count > kept ? count - kept : 0);
+		const char *log = reef_env_get("logger");
+		logged = log_is_written() && (log == NULL || strcmp(log, "/dev/null") != 0);
+	}
+	if (!logged && writable(STDERR_FILENO) && write(STDERR_FILENO, words.text, words.size) < 0)
+		logged = true;
+	if (ftrylockfile(stdout) == 0 && writable(STDOUT_FILENO))
+		fflush(stdout);
+	const char *pid_file = reef_env_get("daemon");
+	if (pid_file)
+		reef_daemon_end(pid_file);
+	_exit(reef_runtime_exit_code());
+}
+
+static void *cutter(void *p) {
+	(void)p;
+	prctl(PR_SET_NAME, "end");
+	pthread_mutex_lock(&lock);
+	while (!over) {
+		if (began == 0) {
+			pthread_cond_wait(&changed, &lock);
+			continue;
+		}
+		uint64_t now = reef_now_ns();
+		if (now >= cut_at) {
+			bool threads_stop = stopping;
+			pthread_mutex_unlock(&lock);
+			cut(threads_stop, (double)(now - began) / (double)SECOND_NS);
+		}
+		struct timespec until = {.tv_sec = (time_t)(cut_at / SECOND_NS), .tv_nsec = (long)(cut_at % SECOND_NS)};
+		pthread_cond_timedwait(&changed, &lock, &until);
+	}
+	pthread_mutex_unlock(&lock);
+	return NULL;
+}
+
+static pthread_t thread;
+
+void reef_end_init(void) {
+	pthread_condattr_t attributes;
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&changed, &attributes);
+	pthread_condattr_destroy(&attributes);
+	int error = pthread_create(&thread, NULL, cutter, NULL);
+	if (error != 0) {
+		fprintf(stderr, "reef: cannot start the thread that ends the process: %s\n", strerror(error));
+		exit(REEF_EXIT_FAILED);
+	}
+}
+
+void reef_end_over(void) {
+	pthread_mutex_lock(&lock);
+	over = true;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&lock);
+	pthread_join(thread, NULL);
+}

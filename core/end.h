@@ -1,0 +1,48 @@
+/* The end of the process, which comes in time whatever holds it.
+ *
+ * An end begins with a signal, reef.process.stop, reef_abort, or the last service's end. From then on services and
+ * sockets have `shutdown_timeout`; then everything is aborted, and has a second to close. What is left is cut off: a
+ * thread of its own, which waits for nothing that others hold, says what that was and ends the process.
+ */
+#ifndef REEF_END_H
+#define REEF_END_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REEF_EXIT_FAILED 1 /* something could not start */
+#define REEF_EXIT_CUT 3    /* a shutdown hook failed, or something was cut off */
+
+/* Starts the thread that cuts. Main thread, once; before anything can end. */
+void reef_end_init(void);
+
+/* An orderly end is asked for: the clock starts, and `.launcher` runs the shutdown hooks; without one, everything is
+ * aborted. Asked for again it changes nothing. Any thread inside the engine. */
+void reef_end_stop(void);
+
+/* A signal asks for an orderly end. A second one leaves a second from the first. */
+void reef_end_signal(void);
+
+/* Something could not start, which is what the exit code says, unless it was the end that kept it from starting: false.
+ * Any thread. */
+bool reef_end_failed(void);
+
+/* All services are being killed: the clock starts if it had not. True: an orderly end was under way. Any thread. */
+bool reef_end_aborting(void);
+
+/* A service is killed whose shutdown hooks have not returned: the end is not an orderly one. Any thread. */
+void reef_end_hook_cut(void);
+
+/* The last service that keeps the process alive has ended. Any thread. */
+void reef_end_finished(void);
+
+/* Main thread: returns when all services have ended; `on_hangup` is called on SIGHUP. Returns until when output may
+ * still be sent (reef_now_ns scale). */
+uint64_t reef_end_wait(void (*on_hangup)(void));
+
+/* Main thread: no service runs any more, threads are being stopped. */
+void reef_end_stopping(void);
+/* Main thread: nothing can hold the process now. */
+void reef_end_over(void);
+
+#endif

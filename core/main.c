@@ -45,8 +45,7 @@ static int start(void) {
 	if (pid_file && !reef_daemon_start(pid_file))
 		return 1;
 	int code = reef_runtime_run();
-	if (pid_file)
-		reef_daemon_end(pid_file);
+	reef_daemon_end();
 	return code;
 }
 

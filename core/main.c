@@ -1,4 +1,5 @@
 /* The command line of `reef`. What it does beyond starting services is done by scripts, lualib/command/NAME.lua. */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -100,7 +101,17 @@ static int run_command(const char *path, int argc, char **argv) {
 	return run_script(path);
 }
 
+/* A closed stream would be the number of the next file that is opened, and what is printed would end up there. */
+static void open_closed_streams(void) {
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
+}
+
 int main(int argc, char **argv) {
+	open_closed_streams();
 	if (argc < 2) {
 		fputs(help, stderr);
 		return USAGE_ERROR;

@@ -26,6 +26,7 @@
 #include "global.h"
 #include "host.h"
 #include "log.h"
+#include "log_writer.h"
 #include "logger.h"
 #include "poller.h"
 #include "poller_private.h"
@@ -206,7 +207,7 @@ static void wait_for_end(void) {
 	pthread_mutex_unlock(&lock);
 }
 
-/* The logger writes the last lines: it has done so when it rests. */
+/* Whoever writes the log writes the last lines: a log service has done so when it rests. */
 static void end_logger(void) {
 	uint64_t deadline = reef_now_ns() + LOGGER_GRACE_NS;
 	for (;;) {
@@ -225,6 +226,7 @@ static void end_logger(void) {
 		struct timespec pause = {.tv_nsec = 100000};
 		nanosleep(&pause, NULL);
 	}
+	reef_log_writer_finish(deadline);
 }
 
 static void reclaim_all(void) {
@@ -259,8 +261,10 @@ int reef_runtime_run(void) {
 	reef_epoch_enter();
 	bool started = start_logger() && start_bootstrap();
 	reef_epoch_leave();
-	if (!started)
+	if (!started) {
+		reef_log_writer_finish(reef_now_ns() + LOGGER_GRACE_NS);
 		return 1;
+	}
 	reef_scheduler_start((int)reef_env_int("thread", 1));
 	wait_for_end();
 

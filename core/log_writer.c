@@ -186,6 +186,14 @@ static int open_file(const char *path) {
 	return fd;
 }
 
+static void replace_descriptor(struct reef_log_writer *w, int fd) {
+	pthread_mutex_lock(&lock);
+	if (w->fd >= 0)
+		close(w->fd);
+	use_descriptor(w, fd);
+	pthread_mutex_unlock(&lock);
+}
+
 static void reopen_file(struct reef_log_writer *w) {
 	if (w->path == NULL)
 		return;
@@ -196,10 +204,7 @@ static void reopen_file(struct reef_log_writer *w) {
 		reef_log_writer_line(w, 0, "", text, strlen(text), false);
 		return;
 	}
-	pthread_mutex_lock(&lock);
-	close(w->fd);
-	use_descriptor(w, fd);
-	pthread_mutex_unlock(&lock);
+	replace_descriptor(w, fd);
 	/* A line that was cut is written again as a whole. */
 	while (w->written > 0 && w->writing.data[w->written - 1] != '\n')
 		w->written--;
@@ -237,6 +242,14 @@ static void say_failure(struct reef_log_writer *w) {
  * given to it, so that the thread waits where it can be told to do something else. */
 static bool write_piece(struct reef_log_writer *w) {
 	size_t size = w->writing.size - w->written;
+	if (w->fd < 0) {
+		int fd = open_file(w->path);
+		if (fd < 0) {
+			w->failure = errno;
+			return false;
+		}
+		replace_descriptor(w, fd);
+	}
 	if (!w->regular) {
 		struct pollfd ready = {.fd = w->fd, .events = POLLOUT};
 		if (poll(&ready, 1, POLL_MS) == 0) {
@@ -332,7 +345,8 @@ static void release(struct reef_log_writer *w) {
 	while (*place != w)
 		place = &(*place)->next;
 	*place = w->next;
-	close(w->fd);
+	if (w->fd >= 0)
+		close(w->fd);
 	pthread_cond_destroy(&w->wake);
 	reef_text_free(&w->incoming);
 	reef_text_free(&w->writing);
@@ -380,7 +394,7 @@ static bool start_thread(struct reef_log_writer *w) {
 
 struct reef_log_writer *reef_log_writer_open(const char *path, int fd) {
 	int own = path ? open_file(path) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (own < 0)
+	if (own < 0 && !(path && errno == ENXIO)) /* a pipe whose reader is still to come */
 		return NULL;
 	struct reef_log_writer *w = reef_calloc(1, sizeof *w);
 	use_descriptor(w, own);

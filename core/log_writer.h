@@ -18,7 +18,7 @@
 struct reef_log_writer;
 
 /* Appends to the file `path`, or, with NULL, writes to a copy of the descriptor `fd` (1 or 2). Lines of a file begin
- * with the time. Returns NULL with errno set when it cannot be opened; a pipe that nobody reads cannot. */
+ * with the time. A pipe may get its reader later. Returns NULL with errno set when it cannot be opened. */
 struct reef_log_writer *reef_log_writer_open(const char *path, int fd);
 
 /* From now on this is the log of the process: lines that are put with the writer NULL go there, until it is closed. */

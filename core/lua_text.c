@@ -45,6 +45,14 @@ static int text_clean(lua_State *L) {
 	return push_changed(L, reef_text_add_clean);
 }
 
+/* names_secret(word) -> is it the name of something secret? */
+static int text_names_secret(lua_State *L) {
+	size_t size;
+	const char *word = luaL_checklstring(L, 1, &size);
+	lua_pushboolean(L, reef_text_names_secret(word, size));
+	return 1;
+}
+
 /* numbers() -> lines, lost lines, bytes that wait, is it failing? */
 static int log_numbers(lua_State *L) {
 	struct reef_log_numbers numbers = reef_log_writer_numbers();
@@ -56,8 +64,11 @@ static int log_numbers(lua_State *L) {
 }
 
 int reef_open_text(lua_State *L) {
-	static const luaL_Reg functions[] = {
-			{"printable", text_printable}, {"redacted", text_redacted}, {"clean", text_clean}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"printable", text_printable},
+										 {"redacted", text_redacted},
+										 {"clean", text_clean},
+										 {"names_secret", text_names_secret},
+										 {NULL, NULL}};
 	luaL_newlib(L, functions);
 	return 1;
 }

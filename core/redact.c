@@ -42,16 +42,19 @@ static bool ends_with(const char *word, size_t size, const char *ending) {
 	return size >= n && strncasecmp(word + size - n, ending, n) == 0;
 }
 
-static bool names_secret(const char *word, size_t size, bool in_query) {
-	static const char *const everywhere[] = {"password", "passwd", "passphrase", "requirepass", "masterauth"};
-	static const char *const queries[] = {"pass", "pwd", "pw", "auth", "secret", "token", "key", "credentials"};
-	for (size_t i = 0; i < sizeof everywhere / sizeof everywhere[0]; i++)
-		if (ends_with(word, size, everywhere[i]))
-			return true;
-	for (size_t i = 0; in_query && i < sizeof queries / sizeof queries[0]; i++)
-		if (ends_with(word, size, queries[i]))
+static bool ends_with_any(const char *word, size_t size, const char *const *endings) {
+	for (; *endings; endings++)
+		if (ends_with(word, size, *endings))
 			return true;
 	return false;
+}
+
+/* In prose, only names that can mean nothing else. */
+static const char *const sure[] = {"password", "passwd", "passphrase", "requirepass", "masterauth", NULL};
+static const char *const likely[] = {"pass", "pwd", "pw", "auth", "secret", "token", "credentials", NULL};
+
+bool reef_text_names_secret(const char *word, size_t size) {
+	return ends_with_any(word, size, sure) || ends_with_any(word, size, likely);
 }
 
 /* Is the sign at `p` behind the name of a secret: `name=`, `name: `, `"name": `, `["name"] = `? */
@@ -66,7 +69,8 @@ static bool follows_name(const char *start, const char *p, const char *after) {
 	if (size == 4 && strncasecmp(word, "auth", 4) == 0)
 		return *p != ':' || !is_space(*after);
 	bool in_query = *p != ':' && word > start && memchr("?&;", word[-1], 3);
-	return size > 0 && names_secret(word, size, in_query);
+	return in_query ? reef_text_names_secret(word, size) || ends_with(word, size, "key")
+					: ends_with_any(word, size, sure);
 }
 
 /* The length of `:`, `=` or an encoded `=` at p; 0: there is none of them. */

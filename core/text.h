@@ -28,6 +28,8 @@ void reef_text_add_printable(struct reef_text *t, const char *text, size_t size)
 void reef_text_add_redacted(struct reef_text *t, const char *text, size_t size);
 /* Both. */
 void reef_text_add_clean(struct reef_text *t, const char *text, size_t size);
+/* Is that the name of something secret, as names of options and fields go: `password`, `tls_key_password`, `auth`? */
+bool reef_text_names_secret(const char *word, size_t size);
 void reef_text_free(struct reef_text *t);
 
 #endif

@@ -15,6 +15,7 @@
 #include "log_writer.h"
 #include "runtime.h"
 #include "service.h"
+#include "text.h"
 
 static void on_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	(void)service;
@@ -36,7 +37,7 @@ static int logger_init(struct reef_service *service, const char *args) {
 	bool to_stderr = stream && strcmp(stream, "stderr") == 0;
 	struct reef_log_writer *writer = reef_log_writer_open(path, to_stderr ? STDERR_FILENO : STDOUT_FILENO);
 	if (writer == NULL) {
-		fprintf(stderr, "reef: cannot open the log %s: %s\n", path ? path : "stream", strerror(errno));
+		reef_text_complain("cannot open the log %s: %s", path ? path : "stream", strerror(errno));
 		return 1;
 	}
 	reef_service_set_instance(service, writer);

@@ -13,9 +13,13 @@
 #include "config.h"
 #include "daemon.h"
 #include "env.h"
+#include "log_writer.h"
 #include "runtime.h"
+#include "text.h"
+#include "timer.h"
 
 #define USAGE_ERROR 1
+#define LOG_GRACE_NS UINT64_C(1000000000) /* to write what is left */
 
 static const char help[] =
 		"Usage: reef CONFIG              start from a configuration file\n"
@@ -46,6 +50,7 @@ static int start(void) {
 	if (pid_file && !reef_daemon_start(pid_file))
 		return 1;
 	int code = reef_runtime_run();
+	reef_log_writer_finish(reef_now_ns() + LOG_GRACE_NS);
 	reef_daemon_end();
 	return code;
 }
@@ -128,7 +133,7 @@ int main(int argc, char **argv) {
 	if (strcmp(word, "run") == 0)
 		return run(argc - 2, argv + 2);
 	if (word[0] == '-') {
-		fprintf(stderr, "reef: unknown option %s (see reef --help)\n", word);
+		reef_text_complain("unknown option %s (see reef --help)", word);
 		return USAGE_ERROR;
 	}
 	char path[PATH_MAX + 64];

@@ -26,12 +26,12 @@
 #include "global.h"
 #include "host.h"
 #include "log.h"
-#include "log_writer.h"
 #include "logger.h"
 #include "poller.h"
 #include "poller_private.h"
 #include "rooms.h"
 #include "scheduler_private.h"
+#include "text.h"
 #include "timer.h"
 
 #define MAX_HOOKS 8
@@ -158,7 +158,7 @@ static bool start_logger(void) {
 	}
 	uint32_t handle = reef_service_launch(module, args ? args : "");
 	if (handle == 0) {
-		fprintf(stderr, "reef: cannot start the log service %s\n", module);
+		reef_text_complain("cannot start the log service %s", module);
 		return false;
 	}
 	atomic_store(&logger, handle);
@@ -176,7 +176,7 @@ static bool start_bootstrap(void) {
 	line += strcspn(line, " ");
 	if (reef_service_launch(module, line + strspn(line, " ")) != 0)
 		return true;
-	fprintf(stderr, "reef: Bootstrap error : %s\n", reef_env_get("bootstrap"));
+	reef_text_complain("Bootstrap error : %s", reef_env_get("bootstrap"));
 	return false;
 }
 
@@ -207,7 +207,7 @@ static void wait_for_end(void) {
 	pthread_mutex_unlock(&lock);
 }
 
-/* Whoever writes the log writes the last lines: a log service has done so when it rests. */
+/* The logger writes the last lines: it has done so when it rests. */
 static void end_logger(void) {
 	uint64_t deadline = reef_now_ns() + LOGGER_GRACE_NS;
 	for (;;) {
@@ -226,7 +226,6 @@ static void end_logger(void) {
 		struct timespec pause = {.tv_nsec = 100000};
 		nanosleep(&pause, NULL);
 	}
-	reef_log_writer_finish(deadline);
 }
 
 static void reclaim_all(void) {
@@ -261,10 +260,8 @@ int reef_runtime_run(void) {
 	reef_epoch_enter();
 	bool started = start_logger() && start_bootstrap();
 	reef_epoch_leave();
-	if (!started) {
-		reef_log_writer_finish(reef_now_ns() + LOGGER_GRACE_NS);
+	if (!started)
 		return 1;
-	}
 	reef_scheduler_start((int)reef_env_int("thread", 1));
 	wait_for_end();
 

@@ -30,6 +30,8 @@ void reef_text_add_redacted(struct reef_text *t, const char *text, size_t size);
 void reef_text_add_clean(struct reef_text *t, const char *text, size_t size);
 /* Is that the name of something secret, as names of options and fields go: `password`, `tls_key_password`, `auth`? */
 bool reef_text_names_secret(const char *word, size_t size);
+/* Writes `reef: `, the text and a newline to stderr, cleaned: for what goes wrong before there is a log. */
+void reef_text_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void reef_text_free(struct reef_text *t);
 
 #endif

@@ -537,9 +537,9 @@ end
 
 skynet.start(function()
 	-- What a service that is being debugged says.
-	skynet.dispatch("lua", function(_, _, what, socket_id, text)
+	skynet.dispatch("lua", function(_, _, what, socket_id, output)
 		if what == "OUTPUT" then
-			socket.write(socket_id, text)
+			socket.write(socket_id, text.clean(output))
 		end
 	end)
 	if token and (#token < SHORTEST_TOKEN or token:find "[^\33-\126]") then

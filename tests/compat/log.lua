@@ -1,7 +1,6 @@
 -- The log: what may stand in it, and what happens when it cannot be written.
 local process = require "test.process"
 local project = require "project"
-local skynet = require "skynet"
 local test = require "test"
 
 -- Logs `count` lines, then tells by a file that it goes on, every hundredth of a second.
@@ -54,7 +53,7 @@ local function assert_in_order(numbers)
 	end
 end
 
-test.case("a pipe that nobody drains holds nobody up, and what is missing is counted there", { timeout = 60 }, function()
+test.case("a pipe that nobody drains holds nobody up; what is missing is counted there", { timeout = 60 }, function()
 	for _, threads in ipairs { 1, 2 } do
 		local p = project.new { ["flood.lua"] = FLOOD, ["config"] = "" }
 		local config = p:config(("thread = %d log_buffer = 1 start = 'flood 5000 500' logger = './pipe'"):format(threads))
@@ -162,8 +161,9 @@ end)
 -- ---- what may stand in it ----
 
 local pieces = {
-	"\27[31m", "\27]0;title\7", "\r", "\8\8\8", "\0", "\127", "\155", "\194\155", "\194\133", "\226\128\174", "\n", "\t", "\n[:00000001] ",
-	"\n01/01/26 00:00:00.00 [:00000001] ", "é€🐚", "\192\155", "\237\160\128", "\255\254", "plain ", "stack traceback:\n\t[C]: in ?",
+	"\27[31m", "\27]0;title\7", "\r", "\8\8\8", "\0", "\127", "\155", "\194\155", "\194\133", "\226\128\174", "\n", "\t",
+	"\n[:00000001] ", "\n01/01/26 00:00:00.00 [:00000001] ", "é€🐚", "\192\155", "\237\160\128", "\255\254", "plain ",
+	"stack traceback:\n\t[C]: in ?",
 	"redis://:s3cr3t/x@h ", "unix://u:s3cr3t@/tmp/x ", "redis://h?password=s3cr3t ", "mongodb://u:s3cr3t@a:1,b:2/?w=1 ",
 	"password = 's3cr3t' ",
 }
@@ -220,6 +220,27 @@ test.case("no control character, forged line or password gets into it, by whatev
 		test.matches(text, "\\x1b%[31m")
 		test.matches(text, "\nstack traceback:\n")
 	end
+end)
+
+test.case("what is said on stderr before there is a log is clean, too", function()
+	local p = project.new { ["main.lua"] = "error('\\27[31m redis://:s3cr3t@h')" }
+	for _, lines in ipairs {
+		"database = 'redis://:s3cr3t@h", "x = error \"redis://:s3cr3t/x@h \27[31m\"", "logger = './no/redis://:s3cr3t@h/\\27[31m'", "",
+	} do
+		local code, output = p:run(p:config(lines))
+		test.equal(code, 1, lines)
+		test.equal(output:find("s3cr3t", 1, true), nil, output)
+		test.equal(output:find "\27", nil)
+	end
+end)
+
+test.case("reef check shows names and values of files without their control characters", function()
+	local p = project.new { ["data/a.json"] = '{"x": "\\u001b[31m"}', ["data/a.schema.lua"] = [[return { x = "integer" }]] }
+	p:write("data/\27[2Jb.json", "[1,")
+	p:write("data/c.csv", "id,n\n1,\27]0;t\7\n1,\155\n")
+	local _, output = p:run { "check", "data" }
+	test.matches(output, "\\x1b%[2Jb%.json")
+	test.equal(output:find "[%z\1-\8\11-\31\127]", nil, output)
 end)
 
 test.run()

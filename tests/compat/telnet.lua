@@ -244,7 +244,9 @@ local browser_methods = {
 -- What a web page can make a browser send to this port: its own lines come after the first one only.
 local function hostile_request(evil)
 	local encoded = evil:gsub("[ \n]", { [" "] = "%20", ["\n"] = "%0a" })
-	local target = any { "/", "/setenv/hit/x", "/" .. encoded, "*", "http://evil.example/", "/?" .. encoded, "127.0.0.1:1" }
+	local target = any {
+		"/", "/setenv/hit/x", "/" .. encoded, "*", "http://evil.example/", "/?" .. encoded, "127.0.0.1:1",
+	}
 	local first = any {
 		any(browser_methods) .. " " .. target .. " HTTP/1.1\r\n",
 		random_case(any(browser_methods)) .. " " .. target .. any { " HTTP/1.0\r\n", " HTTP/2.0\n", " http/3\r\n" },

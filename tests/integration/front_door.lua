@@ -38,8 +38,8 @@ end)
 
 test.case("the page answers who asks for it by an address, as localhost, or by a configured name", function()
 	for _, name in ipairs {
-		"127.0.0.1", "localhost", "LOCALHOST", "[::1]", "127.8.8.8", "reef.example", "other.example", "reef.example:8443",
-		"localhost:" .. page,
+		"127.0.0.1", "localhost", "LOCALHOST", "[::1]", "127.8.8.8", "reef.example", "other.example",
+		"reef.example:8443", "localhost:" .. page,
 	} do
 		test.equal((request(page, "GET /metrics", { "Host: " .. name })), 200, name)
 	end
@@ -49,7 +49,9 @@ test.case("the page answers who asks for it by an address, as localhost, or by a
 	} do
 		test.equal((request(page, "GET /metrics", { "Host: " .. name })), 421, name)
 	end
-	for _, name in ipairs { "", "a b", "localhost@evil", "localhost/x", "localhost:x", "[::1", "localhost\tx", "localhost," } do
+	for _, name in ipairs {
+		"", "a b", "localhost@evil", "localhost/x", "localhost:x", "[::1", "localhost\tx", "localhost,",
+	} do
 		local status = request(page, "GET /metrics", { "Host: " .. name })
 		test.truthy(status == 400 or status == 421, name)
 	end
@@ -59,9 +61,9 @@ end)
 
 test.case("another page is not answered", function()
 	for _, headers in ipairs {
-		{ "Origin: http://evil.example" }, { "Origin: null" }, { "Origin: http://127.0.0.1:1" }, { "Origin: http://localhost" },
-		{ "Origin: https://evil.example:443" }, { "Sec-Fetch-Site: cross-site" }, { "Sec-Fetch-Site: same-site" },
-		{ "sec-fetch-site: Cross-Site" }, { "Sec-Fetch-Site: nonsense" }, { "Sec-Fetch-Site: none", "Origin: http://x" },
+		{ "Origin: http://evil.example" }, { "Origin: null" }, { "Origin: http://127.0.0.1:1" },
+		{ "Origin: http://localhost" }, { "Origin: https://evil.example:443" },
+		{ "Sec-Fetch-Site: cross-site" }, { "Sec-Fetch-Site: same-site" }, { "sec-fetch-site: Cross-Site" }, { "Sec-Fetch-Site: nonsense" }, { "Sec-Fetch-Site: none", "Origin: http://x" },
 	} do
 		local status, answer = request(page, "GET /metrics", { host(), table.unpack(headers) })
 		test.equal(status, 403, headers[1])
@@ -120,13 +122,15 @@ test.case("the console answers a POST with its token, and nothing else", functio
 	local length = "Content-Length: " .. #hit
 	for want, list in pairs {
 		[401] = {
-			{ good[1], length }, { good[1], length, "Authorization: Bearer x" }, { good[1], length, "Authorization: " .. TOKEN },
+			{ good[1], length }, { good[1], length, "Authorization: Bearer x" },
+			{ good[1], length, "Authorization: " .. TOKEN },
 			{ good[1], length, "Authorization: Basic " .. TOKEN }, { good[1], length, "Authorization: Bearer " .. TOKEN .. "x" },
 			{ good[1], length, "Cookie: token=" .. TOKEN },
 		},
 		[421] = { { "Host: evil.example", good[2], length } },
 		[403] = {
-			{ good[1], good[2], length, "Origin: http://evil.example" }, { good[1], good[2], length, "Sec-Fetch-Site: cross-site" },
+			{ good[1], good[2], length, "Origin: http://evil.example" },
+			{ good[1], good[2], length, "Sec-Fetch-Site: cross-site" },
 		},
 		[400] = { { good[2], length }, { good[1], good[2], good[2], length }, { good[1], good[2], length, length } },
 		[411] = { { good[1], good[2] }, { good[1], good[2], "Content-Length: -1" } },
@@ -148,7 +152,8 @@ test.case("a console with a token has lines, too, and HTTP after the first one e
 	socket.write(id, "getenv harbor\n")
 	test.equal(socket.readline(id, "\n"), "harbor\t0")
 	test.equal(socket.readline(id, "\n"), "<CMD OK>")
-	socket.write(id, ("POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 4\r\n\r\nhelp"):format(TOKEN))
+	socket.write(id, "POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " .. TOKEN
+		.. "\r\nContent-Length: 4\r\n\r\nhelp")
 	test.equal(socket.readall(id), "")
 	socket.close(id)
 end)

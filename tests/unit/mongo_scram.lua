@@ -81,8 +81,9 @@ test.case("an extension that must be known is refused, one that may be ignored i
 	end
 	test.matches(start():step(FIRST .. ",x=y"), "^c=biws")
 	for _, payload in ipairs {
-		FIRST .. "x", FIRST .. ".5", FIRST:gsub("i=4096", "i=0x1000"), FIRST:gsub("i=4096", "i=-4096"), FIRST:gsub("i=4096", "i="),
-		FIRST:gsub("i=4096", "i=" .. ("9"):rep(30)), FIRST:gsub("s=[^,]*", "s="), FIRST:gsub("s=[^,]*", "s=*"), "i=4096," .. FIRST,
+		FIRST .. "x", FIRST .. ".5", (FIRST:gsub("i=4096", "i=0x1000")), (FIRST:gsub("i=4096", "i=-4096")),
+		(FIRST:gsub("i=4096", "i=")), (FIRST:gsub("i=4096", "i=" .. ("9"):rep(30))), (FIRST:gsub("s=[^,]*", "s=")),
+		(FIRST:gsub("s=[^,]*", "s=*")), "i=4096," .. FIRST,
 	} do
 		test.raises("malformed", scram.step, start(), payload)
 	end

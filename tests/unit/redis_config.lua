@@ -46,7 +46,9 @@ end)
 test.case("an error never names a password, whatever the shape of the URI", function()
 	local secret = "s3cr3t"
 	local before = { "", ":", "user:", "a@", "u:p@", ":p/", ":p?", ":p#", ":1/", "u:p?x=", "[", ":%", "::", "u:p&" }
-	local behind = { "", "@h", "/x@h", "?x@h", "#x@h", "@h:port", "@h/db", "@h?color=red", "@h:1:2", "@[::1", ":x@h", "@@", "%zz@h/q" }
+	local behind = {
+		"", "@h", "/x@h", "?x@h", "#x@h", "@h:port", "@h/db", "@h?color=red", "@h:1:2", "@[::1", ":x@h", "@@", "%zz@h/q",
+	}
 	local schemes = { "redis://", "rediss://", "unix://", "tcp://", "http://", "redis:/", "" }
 	local refused = 0
 	for _, scheme in ipairs(schemes) do
@@ -60,7 +62,9 @@ test.case("an error never names a password, whatever the shape of the URI", func
 		end
 	end
 	test.truthy(refused > 300, refused)
-	for _, query in ipairs { "password=s3cr3t", "Password=s3cr3t", "passwd=s3cr3t&x", "x_password=a@s3cr3t", "requirepass=s3cr3t" } do
+	for _, query in ipairs {
+		"password=s3cr3t", "Password=s3cr3t", "passwd=s3cr3t&x", "x_password=a@s3cr3t", "requirepass=s3cr3t",
+	} do
 		local ok, reason = pcall(config.new, "redis://h?" .. query)
 		test.equal(not ok and tostring(reason):find(secret, 1, true) or nil, nil, query)
 	end

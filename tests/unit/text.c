@@ -35,10 +35,21 @@ static void expect(const char *text, const char *want) {
 static void ordinary_text_stays_as_it_is(void **state) {
 	(void)state;
 	static const char *const texts[] = {
-			"", "LAUNCH snlua main a b", "stack traceback:\n\t[C]: in ?", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x9a",
-			"metrics at http://127.0.0.1:9464/", "redis://localhost:6379/0?timeout=2", "redis://[::1]:6379: refused",
-			"mongodb://a:27017,b:27018/db", "file:///a/b:c", "wrong password", "pass = 3, fail = 0", "x=1&y=2", "::::",
-			"auth: ok", "12:34:56 user:name",
+			"",
+			"LAUNCH snlua main a b",
+			"stack traceback:\n\t[C]: in ?",
+			"\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x9a",
+			"metrics at http://127.0.0.1:9464/",
+			"redis://localhost:6379/0?timeout=2",
+			"redis://[::1]:6379: refused",
+			"mongodb://a:27017,b:27018/db",
+			"file:///a/b:c",
+			"wrong password",
+			"pass = 3, fail = 0",
+			"x=1&y=2",
+			"::::",
+			"auth: ok",
+			"12:34:56 user:name",
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		expect(texts[i], texts[i]);
@@ -47,11 +58,18 @@ static void ordinary_text_stays_as_it_is(void **state) {
 static void a_control_character_is_shown_by_its_bytes(void **state) {
 	(void)state;
 	expect("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m");
-	expect("a\rb\x07\x7f", "a\\x0d" "b\\x07\\x7f");
-	expect("\xc2\x9b" "31m", "\\xc2\\x9b" "31m"); /* CSI as UTF-8 */
-	expect("\x9b" "31m", "\\x9b" "31m");          /* CSI of 8 bits */
-	expect("\xc0\x9b", "\\xc0\\x9b");             /* ESC, too long */
-	expect("\xe2\x80\xae", "\\xe2\\x80\\xae");    /* right to left */
+	expect("a\rb\x07\x7f", "a\\x0d"
+						   "b\\x07\\x7f");
+	expect("\xc2\x9b"
+		   "31m",
+		   "\\xc2\\x9b"
+		   "31m"); /* CSI as UTF-8 */
+	expect("\x9b"
+		   "31m",
+		   "\\x9b"
+		   "31m");                             /* CSI of 8 bits */
+	expect("\xc0\x9b", "\\xc0\\x9b");          /* ESC, too long */
+	expect("\xe2\x80\xae", "\\xe2\\x80\\xae"); /* right to left */
 	expect("\xed\xa0\x80\xff", "\\xed\\xa0\\x80\\xff");
 	expect("caf\xe9", "caf\\xe9");
 }
@@ -87,20 +105,63 @@ static void whatever_comes_in_what_comes_out_is_printable(void **state) {
 static void a_password_of_any_shape_is_hidden(void **state) {
 	(void)state;
 	static const char *const shapes[] = {
-			"redis://:%s@h", "redis://:%s@h:6379/0", "redis://user:%s@h", "redis://%s@h", "redis://:%s/x@h", "redis://:x/%s@h",
-			"redis://user:p@%s@h", "redis://user:%s@x@h", "redis://:x?%s@h", "redis://:x#%s@h", "redis://:%s", "redis://u:%s",
-			"redis://u:%s/0", "redis://:a %s@h", "redis://u:%s and more@h", "redis://h:1,u:%s", "redis://h?password=%s",
-			"redis://h/0?timeout=1&auth=%s", "redis://h?auth=a@%s", "redis://h?password=%s@h", "redis://h?Password=%s&x=1",
-			"redis://h?password%%3D%s", "redis://[::1]:%s", "rediss://:'%s@h", "redis://:\"%s@h", "unix://:%s@/tmp/x",
-			"unix:///tmp/x?auth=%s", "unix://:%s/tmp/x", "mongodb://u:%s@a:1,b:2,c/db?x=y", "mongodb+srv://u:%s@h/",
-			"mongodb://a:1,b:%s/db", "mongodb://u:p%%40%s@h", "mongodb://h/?tlsCertificateKeyFilePassword=%s",
-			"password = \"%s\"", "password=%s", "{\"password\":\"%s\"}", "['password'] = '%s'", "password:%s\tuser:x",
-			"auth:%s\tdb:0", "auth = '%s'", "requirepass: %s", "PROXYPASSWORD=%s", "password = \"a\\\"%s\"",
-			"redis://u:12%s@h", "redis://h:6379%s", "tcp://:%s@h call [a to b] failed",
+			"redis://:%s@h",
+			"redis://:%s@h:6379/0",
+			"redis://user:%s@h",
+			"redis://%s@h",
+			"redis://:%s/x@h",
+			"redis://:x/%s@h",
+			"redis://user:p@%s@h",
+			"redis://user:%s@x@h",
+			"redis://:x?%s@h",
+			"redis://:x#%s@h",
+			"redis://:%s",
+			"redis://u:%s",
+			"redis://u:%s/0",
+			"redis://:a %s@h",
+			"redis://u:%s and more@h",
+			"redis://h:1,u:%s",
+			"redis://h?password=%s",
+			"redis://h/0?timeout=1&auth=%s",
+			"redis://h?auth=a@%s",
+			"redis://h?password=%s@h",
+			"redis://h?Password=%s&x=1",
+			"redis://h?password%%3D%s",
+			"redis://[::1]:%s",
+			"rediss://:'%s@h",
+			"redis://:\"%s@h",
+			"unix://:%s@/tmp/x",
+			"unix:///tmp/x?auth=%s",
+			"unix://:%s/tmp/x",
+			"mongodb://u:%s@a:1,b:2,c/db?x=y",
+			"mongodb+srv://u:%s@h/",
+			"mongodb://a:1,b:%s/db",
+			"mongodb://u:p%%40%s@h",
+			"mongodb://h/?tlsCertificateKeyFilePassword=%s",
+			"password = \"%s\"",
+			"password=%s",
+			"{\"password\":\"%s\"}",
+			"['password'] = '%s'",
+			"password:%s\tuser:x",
+			"auth:%s\tdb:0",
+			"auth = '%s'",
+			"requirepass: %s",
+			"PROXYPASSWORD=%s",
+			"password = \"a\\\"%s\"",
+			"redis://u:12%s@h",
+			"redis://h:6379%s",
+			"tcp://:%s@h call [a to b] failed",
 	};
 	static const char *const around[][2] = {
-			{"", ""}, {"cannot connect to ", ": refused"}, {"'", "'"}, {"(", ")"}, {"x\n", "\ny"}, {"a://b ", " c://d"},
-			{"[string \"connect('", "')\"]:1: bad"}, {"k=v&", ""}, {"redis://a:1 redis://:b@c ", ""},
+			{"", ""},
+			{"cannot connect to ", ": refused"},
+			{"'", "'"},
+			{"(", ")"},
+			{"x\n", "\ny"},
+			{"a://b ", " c://d"},
+			{"[string \"connect('", "')\"]:1: bad"},
+			{"k=v&", ""},
+			{"redis://a:1 redis://:b@c ", ""},
 	};
 	for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
 		for (size_t k = 0; k < sizeof around / sizeof around[0]; k++) {
@@ -142,8 +203,8 @@ static void any_password_before_a_host_is_hidden(void **state) {
 /* Texts made to be looked through again and again. */
 static void a_long_text_takes_its_length(void **state) {
 	(void)state;
-	static const char *const pieces[] = {"://", "://[", "://a ", "a://:b ", "://u:p", "&password=://", "=", "password=", ":@",
-										 "://:x\t@"};
+	static const char *const pieces[] = {"://",           "://[", "://a ",     "a://:b ", "://u:p",
+										 "&password=://", "=",    "password=", ":@",      "://:x\t@"};
 	for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
 		struct reef_text text = {0};
 		while (text.size < 4 << 20)

@@ -51,8 +51,8 @@ function scram.new(mechanism, username, password, nonce)
 	}, scram)
 end
 
--- The server's first message (RFC 5802, section 7): nonce, salt, iterations, then extensions that may be ignored. One that
--- must not be, m=, comes first.
+-- The server's first message (RFC 5802, section 7): nonce, salt, iterations, then extensions that may be ignored. One
+-- that must not be, m=, comes first.
 local function read_first(payload)
 	if payload:find "^m=" or payload:find(",m=", 1, true) then
 		fail "the server wants an extension that is not known here (m=)"

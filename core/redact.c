@@ -73,6 +73,18 @@ static bool follows_name(const char *start, const char *p, const char *after) {
 					: ends_with_any(word, size, sure);
 }
 
+/* Redis repeats the arguments of a command that it does not know, be it AUTH or HELLO. */
+static bool follows_arguments(const char *start, const char *p) {
+	static const char phrase[] = "args beginning with";
+	return *p == ':' && (size_t)(p - start) >= sizeof phrase - 1 &&
+		   memcmp(p - (sizeof phrase - 1), phrase, sizeof phrase - 1) == 0;
+}
+
+static const char *find_line_end(const char *p, const char *end) {
+	const char *newline = memchr(p, '\n', (size_t)(end - p));
+	return newline ? newline : end;
+}
+
 /* The length of `:`, `=` or an encoded `=` at p; 0: there is none of them. */
 static size_t sign_length(const char *p, const char *end) {
 	if (*p == ':' || *p == '=')
@@ -172,8 +184,7 @@ static void look_ahead(struct ahead *ahead, const char *p, const char *end) {
 /* The last @ of the line behind the token. */
 static const char *last_at_of_line(struct ahead *ahead, const char *end) {
 	if (ahead->token_end > ahead->line_end) {
-		const char *line_end = memchr(ahead->token_end, '\n', (size_t)(end - ahead->token_end));
-		ahead->line_end = line_end ? line_end : end;
+		ahead->line_end = find_line_end(ahead->token_end, end);
 		ahead->line_at = find_last_at(ahead->token_end, ahead->line_end);
 	}
 	return ahead->line_at && ahead->line_at > ahead->token_end ? ahead->line_at : NULL;
@@ -204,6 +215,8 @@ void reef_text_add_redacted(struct reef_text *t, const char *text, size_t size) 
 		struct span secret = {p, p};
 		if (*p == ':' && end - p > 3 && p[1] == '/' && p[2] == '/')
 			secret = uri_secret(&ahead, p + 3, end);
+		else if (follows_arguments(done, p))
+			secret = (struct span){p + n, find_line_end(p, end)};
 		else if (follows_name(done, p, p + n))
 			secret = value_behind(p + n, end);
 		if (secret.to <= secret.from)

@@ -186,7 +186,7 @@ test.case("no control character, forged line or password gets into it, by whatev
 			skynet.start(function()
 				skynet.dispatch("lua", function(_, _, text) error(text, 0) end)
 				for i, text in ipairs(texts) do
-					if i % 4 == 0 then
+					if i % 4 == 0 and skynet.getenv "logservice" == "logger" then
 						skynet.send(".logger", "text", text)
 					elseif i % 4 == 1 then
 						pcall(skynet.call, skynet.self(), "lua", text)
@@ -205,21 +205,49 @@ test.case("no control character, forged line or password gets into it, by whatev
 		texts[i] = ("%q"):format(hostile_text()):gsub("[\r\26]", { ["\r"] = "\\13", ["\26"] = "\\26" })
 	end
 	p:write("input", "return {" .. table.concat(texts, ",") .. "}")
-	for _, logger in ipairs { "logger = './log.txt'", "" } do
+	p:write("mylog.lua", [[
+		local skynet = require "skynet"
+		skynet.register_protocol {
+			name = "text", id = skynet.PTYPE_TEXT, unpack = skynet.tostring,
+			dispatch = function(_, address, line)
+				io.stdout:write(("[:%08x] %s\n"):format(address, line))
+			end,
+		}
+		skynet.start(function() end)
+	]])
+	for _, logger in ipairs { "logger = './log.txt'", "", "logservice = 'snlua' logger = 'mylog'" } do
 		local code, output = p:run(p:config(logger))
 		test.equal(code, 0)
 		local log = p:read "log.txt" or ""
-		local text = logger == "" and output or log
+		local text = logger:find "log.txt" and log or output
 		local control = text:find "[%z\1-\8\11-\31\127]"
 		test.equal(control, nil, control and ("%q"):format(text:sub(control - 20, control + 20)))
 		test.truthy(utf8.len(text), "not UTF-8")
 		test.equal(text:find "\194[\128-\159]", nil)
 		test.equal(text:find("s3cr3t", 1, true), nil)
-		test.equal(text:find "\n%[:00000001%]", nil)
-		test.equal(text:find "\n%d%d/%d%d/%d%d [%d:.]+ %[:00000001%]", nil)
+		test.equal(not logger:find "mylog" and text:find "\n%[:00000001%]" or nil, nil)
+		test.equal(not logger:find "mylog" and text:find "\n%d%d/%d%d/%d%d [%d:.]+ %[:00000001%]" or nil, nil)
 		test.matches(text, "\\x1b%[31m")
 		test.matches(text, "\nstack traceback:\n")
 	end
+end)
+
+test.case("errors are red on a terminal, with nothing but our own colour", function()
+	if not os.execute "command -v script > /dev/null" then
+		test.skip "no script(1) to make a terminal with"
+	end
+	local p = project.new { ["main.lua"] = [[
+		local skynet = require "skynet"
+		skynet.start(function()
+			skynet.dispatch("lua", function() error("boom \27[5m", 0) end)
+			skynet.send(skynet.self(), "lua")
+			skynet.timeout(5, require("skynet.manager").abort)
+		end)
+	]] }
+	local words = p:config()
+	local _, output = process.run { "script", "-qec", test.reef .. " " .. words[1], "/dev/null", cwd = p.dir }
+	test.matches(output, "error : \27%[31mboom \\x1b%[5m\r?\n.*stack traceback:.*\27%[0m\r?\n")
+	test.equal(select(2, output:gsub("\27", "")), 2)
 end)
 
 test.case("what is said on stderr before there is a log is clean, too", function()

@@ -143,6 +143,7 @@ static void a_password_of_any_shape_is_hidden(void **state) {
 			"{\"password\":\"%s\"}",
 			"['password'] = '%s'",
 			"password:%s\tuser:x",
+			"unknown command 'AUTH', with args beginning with: 'u' '%s' ",
 			"auth:%s\tdb:0",
 			"auth = '%s'",
 			"requirepass: %s",

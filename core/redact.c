@@ -167,18 +167,19 @@ static const char *find_last_at(const char *from, const char *to) {
 
 /* What is known of the text ahead, so that a text full of `://` is not gone through again for each. */
 struct ahead {
-	const char *token_end, *limit; /* the next white space; the first secret of a query before it, or the same */
-	const char *at;                /* the last @ before `limit` */
+	const char *token_end, *at; /* the next white space, the last @ before it */
+	const char *query;          /* the value of the next secret in a query, or token_end */
 	const char *line_end, *line_at;
 };
 
 static void look_ahead(struct ahead *ahead, const char *p, const char *end) {
-	if (p > ahead->token_end)
-		ahead->token_end = ahead->limit = find_space(p, end);
-	else if (p <= ahead->limit)
-		return;
-	ahead->limit = find_query_secret(p, ahead->token_end);
-	ahead->at = find_last_at(p, ahead->limit);
+	if (p > ahead->token_end) {
+		ahead->token_end = find_space(p, end);
+		ahead->at = find_last_at(p, ahead->token_end);
+		ahead->query = NULL;
+	}
+	if (ahead->query == NULL || p > ahead->query)
+		ahead->query = find_query_secret(p, ahead->token_end);
 }
 
 /* The last @ of the line behind the token. */
@@ -193,14 +194,17 @@ static const char *last_at_of_line(struct ahead *ahead, const char *end) {
 /* What is to be hidden behind the `://` that ends at p. Empty: nothing. */
 static struct span uri_secret(struct ahead *ahead, const char *p, const char *end) {
 	look_ahead(ahead, p, end);
-	if (ahead->at && ahead->at > p)
-		return (struct span){p, ahead->at};
-	const char *colon = find_odd_port(p, ahead->limit);
+	if (ahead->at && ahead->at > p) {
+		/* Either the password is before the @, or it is a value that has an @ in it: the whole of both. */
+		bool in_value = ahead->query < ahead->at;
+		return (struct span){p, in_value ? value_behind(ahead->at, ahead->token_end).to : ahead->at};
+	}
+	const char *colon = find_odd_port(p, ahead->query);
 	if (colon == NULL)
 		return (struct span){p, p};
 	/* A password with white space in it goes up to the @ behind it. */
 	const char *at = last_at_of_line(ahead, end);
-	return (struct span){colon + 1, at ? at : ahead->limit};
+	return (struct span){colon + 1, at ? at : value_behind(ahead->query, ahead->token_end).to};
 }
 
 /* ---- all of it ---- */

@@ -2,7 +2,8 @@
  *
  * Lines are appended to `incoming` under one lock of the process; the thread takes the whole of it, leaves an empty
  * buffer, and writes without the lock. It waits without a time limit while there is nothing to write, so a process that
- * is idle stays so.
+ * is idle stays so. A single line for stdout or stderr is written by who logs it, if that cannot make him wait: so it stands
+ * where it was written among what is printed.
  */
 #include "log_writer.h"
 
@@ -29,6 +30,7 @@
 #define LONGEST_RETRY_MS 1000
 #define POLL_MS 1000       /* after which the thread looks whether it shall reopen the file */
 #define SAY_AGAIN_MS 60000 /* not more often on stderr that the file cannot be written */
+#define BURST_NS 50000     /* lines that follow each other faster are gathered for the thread */
 #define RED "\x1b[31m"
 #define NO_COLOUR "\x1b[0m"
 
@@ -48,6 +50,8 @@ struct reef_log_writer {
 	struct reef_text incoming;
 	uint64_t lost_here; /* lines that are missing at the end of `incoming` */
 	bool reopen, closing;
+	bool at_once;       /* somebody who logs is writing his line himself */
+	uint64_t last_line; /* reef_now_ns */
 	enum state state;
 	int fd; /* changed under the lock, and only by the thread */
 	bool regular, terminal;
@@ -144,29 +148,6 @@ static bool try_line(struct reef_log_writer *w, uint32_t source, const char *hea
 	t->size = before;
 	w->lost_here = lost;
 	return false;
-}
-
-bool reef_log_writer_line(struct reef_log_writer *w, uint32_t source, const char *head, const char *text, size_t size,
-						  bool red) {
-	struct reef_text clean = {0};
-	reef_text_add_clean(&clean, text, size);
-	pthread_mutex_lock(&lock);
-	if (w == NULL)
-		w = process_writer;
-	if (w) {
-		bool idle = w->incoming.size == 0;
-		numbers.lines++;
-		if (try_line(w, source, head, &clean, red)) {
-			if (idle)
-				pthread_cond_signal(&w->wake);
-		} else {
-			numbers.lost++;
-			w->lost_here++;
-		}
-	}
-	pthread_mutex_unlock(&lock);
-	reef_text_free(&clean);
-	return w != NULL;
 }
 
 /* ---- the file ---- */
@@ -286,8 +267,10 @@ static bool take_lines(struct reef_log_writer *w) {
 	empty(&w->writing);
 	w->written = 0;
 	pthread_cond_broadcast(&progress);
-	while (w->incoming.size == 0 && !w->reopen) {
-		if (w->lost_here > 0) {
+	while (w->at_once || (w->incoming.size == 0 && !w->reopen)) {
+		if (w->at_once) {
+			pthread_cond_wait(&w->wake, &lock);
+		} else if (w->lost_here > 0) {
 			add_count_of_lost(w);
 			w->incoming.failed = false;
 		} else if (w->closing) {
@@ -390,7 +373,78 @@ static bool start_thread(struct reef_log_writer *w) {
 	return failure == 0;
 }
 
-/* ---- from outside ---- */
+/* ---- from outside: lines ---- */
+
+/* Nothing waits, and it is a stream, which people read beside what is printed: then the line is written by who logs it,
+ * in its place among his other output, if the stream takes it at once. A file could make him wait. */
+static bool may_write_at_once(struct reef_log_writer *w) {
+	uint64_t now = reef_now_ns(), before = w->last_line;
+	w->last_line = now;
+	return now - before > BURST_NS && w->stream != 0 && !w->regular && w->incoming.size == 0 && w->writing.size == 0 &&
+		   !w->at_once && !w->reopen && !w->closing && w->lost_here == 0;
+}
+
+static size_t write_at_once(const struct reef_log_writer *w, const struct reef_text *line) {
+	struct pollfd ready = {.fd = w->fd, .events = POLLOUT};
+	if (line->size > PIPE_BUF || poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+		return 0;
+	if (w->stream == 1)
+		fflush(stdout);
+	ssize_t n = write(w->fd, line->data, line->size);
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* Takes the only line out of `incoming` and writes it; what the stream does not take goes back, to be the thread's. The
+ * lock is left meanwhile; whoever logs then appends. */
+static void write_only_line(struct reef_log_writer *w) {
+	struct reef_text line = w->incoming;
+	w->incoming = (struct reef_text){0};
+	w->at_once = true;
+	pthread_mutex_unlock(&lock);
+	size_t n = write_at_once(w, &line);
+	pthread_mutex_lock(&lock);
+	w->at_once = false;
+	if (n == line.size) {
+		line.size = 0;
+	} else {
+		memmove(line.data, line.data + n, line.size - n);
+		line.size -= n;
+	}
+	reef_text_add(&line, w->incoming.data, w->incoming.size);
+	if (line.failed)
+		numbers.lost++;
+	line.failed = false;
+	reef_text_free(&w->incoming);
+	w->incoming = line;
+	if (line.size > 0 || w->lost_here > 0 || w->reopen || w->closing)
+		pthread_cond_signal(&w->wake);
+}
+
+bool reef_log_writer_line(struct reef_log_writer *w, uint32_t source, const char *head, const char *text, size_t size,
+						  bool red) {
+	struct reef_text clean = {0};
+	reef_text_add_clean(&clean, text, size);
+	pthread_mutex_lock(&lock);
+	if (w == NULL)
+		w = process_writer;
+	if (w) {
+		bool at_once = may_write_at_once(w), idle = w->incoming.size == 0;
+		numbers.lines++;
+		if (!try_line(w, source, head, &clean, red)) {
+			numbers.lost++;
+			w->lost_here++;
+		} else if (at_once) {
+			write_only_line(w);
+		} else if (idle) {
+			pthread_cond_signal(&w->wake);
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	reef_text_free(&clean);
+	return w != NULL;
+}
+
+/* ---- from outside: the rest ---- */
 
 struct reef_log_writer *reef_log_writer_open(const char *path, int fd) {
 	int own = path ? open_file(path) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -445,7 +499,7 @@ static size_t waiting_bytes(const struct reef_log_writer *w) {
 /* Has any of them lines that it may still be able to write? */
 static bool any_is_writing(void) {
 	for (const struct reef_log_writer *w = writers; w; w = w->next)
-		if (w->state != FAILING && (waiting_bytes(w) > 0 || w->lost_here > 0 || w->closing))
+		if (w->state != FAILING && (waiting_bytes(w) > 0 || w->lost_here > 0 || w->closing || w->at_once))
 			return true;
 	return false;
 }

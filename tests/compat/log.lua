@@ -253,7 +253,8 @@ end)
 test.case("what is said on stderr before there is a log is clean, too", function()
 	local p = project.new { ["main.lua"] = "error('\\27[31m redis://:s3cr3t@h')" }
 	for _, lines in ipairs {
-		"database = 'redis://:s3cr3t@h", "x = error \"redis://:s3cr3t/x@h \27[31m\"", "logger = './no/redis://:s3cr3t@h/\\27[31m'", "",
+		"database = 'redis://:s3cr3t@h", "x = error \"redis://:s3cr3t/x@h \27[31m\"",
+		"logger = './no/redis://:s3cr3t@h/\\27[31m'", "",
 	} do
 		local code, output = p:run(p:config(lines))
 		test.equal(code, 1, lines)
@@ -263,7 +264,9 @@ test.case("what is said on stderr before there is a log is clean, too", function
 end)
 
 test.case("reef check shows names and values of files without their control characters", function()
-	local p = project.new { ["data/a.json"] = '{"x": "\\u001b[31m"}', ["data/a.schema.lua"] = [[return { x = "integer" }]] }
+	local p = project.new {
+		["data/a.json"] = '{"x": "\\u001b[31m"}', ["data/a.schema.lua"] = [[return { x = "integer" }]],
+	}
 	p:write("data/\27[2Jb.json", "[1,")
 	p:write("data/c.csv", "id,n\n1,\27]0;t\7\n1,\155\n")
 	local _, output = p:run { "check", "data" }

@@ -5,6 +5,7 @@
 -- give or take a half, so that many clients do not come back in step.
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
+local redacted = require("reef.text").redacted
 local skynet = require "skynet"
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
@@ -60,7 +61,7 @@ function link:error(code, why, since)
 	return errors.new({
 		code = code, outcome = "not sent", host = "redis " .. self.conf.where, command = "connect",
 		waited = since and now() - since,
-	}, why)
+	}, redacted(why))
 end
 
 local function refused(reply)

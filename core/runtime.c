@@ -31,7 +31,6 @@
 #include "poller_private.h"
 #include "rooms.h"
 #include "scheduler_private.h"
-#include "text.h"
 #include "timer.h"
 
 #define MAX_HOOKS 8
@@ -158,7 +157,7 @@ static bool start_logger(void) {
 	}
 	uint32_t handle = reef_service_launch(module, args ? args : "");
 	if (handle == 0) {
-		reef_text_complain("cannot start the log service %s", module);
+		fprintf(stderr, "reef: cannot start the log service %s\n", module);
 		return false;
 	}
 	atomic_store(&logger, handle);
@@ -176,7 +175,7 @@ static bool start_bootstrap(void) {
 	line += strcspn(line, " ");
 	if (reef_service_launch(module, line + strspn(line, " ")) != 0)
 		return true;
-	reef_text_complain("Bootstrap error : %s", reef_env_get("bootstrap"));
+	fprintf(stderr, "reef: Bootstrap error : %s\n", reef_env_get("bootstrap"));
 	return false;
 }
 

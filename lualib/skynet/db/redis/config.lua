@@ -21,11 +21,6 @@
 ---@field gap function|nil           of redis.watch: gap{seconds=, why=} after messages may have been missed
 ---@field heartbeat number|nil       of redis.watch: seconds of silence before a PING; 30; 0: never
 ---@field limits table|nil           reply, elements, depth, tombstones, unsent, queue
-local redacted = require("reef.text").redacted
-
-local BAD_ADDRESS = "redis URI: bad address; it is [[user]:password@]host[:port], "
-	.. "where / ? and # of a password are written %2F, %3F and %23"
-
 local config = {}
 
 local numbers = {
@@ -77,6 +72,11 @@ local function credentials(conf, text)
 		conf.username = unescape(user)
 	end
 end
+
+local redacted = require("reef.text").redacted
+
+local BAD_ADDRESS = "redis URI: bad address; it is [[user]:password@]host[:port], "
+	.. "where / ? and # of a password are written %2F, %3F and %23"
 
 local function address(conf, text)
 	local host, port = text:match "^%[([%x:.%%]+)%](.*)$"

@@ -5,8 +5,9 @@
 -- give or take a half, so that many clients do not come back in step.
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
-local redacted = require("reef.text").redacted
 local skynet = require "skynet"
+
+local redacted = require("reef.text").redacted
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
 

@@ -181,7 +181,7 @@ static void reopen_file(struct reef_log_writer *w) {
 	int fd = open_file(w->path);
 	if (fd < 0) {
 		char text[PATH_MAX + 128];
-		snprintf(text, sizeof text, "cannot open the log file %s anew: %s", w->path, strerror(errno));
+		snprintf(text, sizeof text, "error: the log file %s cannot be opened again: %s", w->path, strerror(errno));
 		reef_log_writer_line(w, 0, "", text, strlen(text), false);
 		return;
 	}
@@ -450,6 +450,7 @@ struct reef_log_writer *reef_log_writer_open(const char *path, int fd) {
 	int own = path ? open_file(path) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own < 0 && !(path && errno == ENXIO)) /* a pipe whose reader is still to come */
 		return NULL;
+	tzset(); /* reads the file of the time zone now: later there may be no descriptor for it */
 	struct reef_log_writer *w = reef_calloc(1, sizeof *w);
 	use_descriptor(w, own);
 	pthread_cond_init(&w->wake, NULL);

@@ -19,6 +19,7 @@
 #include <lua.h>
 
 #include "env.h"
+#include "text.h"
 
 #define MAX_THREADS 1024
 
@@ -118,7 +119,7 @@ bool reef_config_load(const char *path) {
 	lua_pushlightuserdata(L, (void *)path);
 	bool ok = lua_pcall(L, 1, 0, 0) == LUA_OK;
 	if (!ok)
-		fprintf(stderr, "reef: %s\n", lua_tostring(L, -1));
+		reef_text_complain("%s", lua_tostring(L, -1));
 	lua_close(L);
 	return ok;
 }

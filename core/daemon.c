@@ -1,19 +1,56 @@
 /* Daemon mode: see daemon.h. */
 #include "daemon.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-static bool same_file(int fd, const char *path) {
+#define PATIENCE_MS 1000 /* for other instances that start or end in the same directory at this moment */
+
+static struct {
+	int directory; /* where the file lies: the process may leave the directory that the path is relative to */
+	int file;      /* keeps the lock */
+	char name[NAME_MAX + 1];
+} held = {.directory = -1, .file = -1};
+
+/* The lock, not the number in the file, tells whether a process lives: numbers are used again, and an ended process
+ * keeps its number until its parent asks for it. Children inherit the lock; it is held until the last of them ends. */
+
+static bool is_named(int fd, int directory, const char *name) {
 	struct stat open_file, named;
-	return fstat(fd, &open_file) == 0 && stat(path, &named) == 0 && open_file.st_dev == named.st_dev &&
+	return fstat(fd, &open_file) == 0 && fstatat(directory, name, &named, 0) == 0 && open_file.st_dev == named.st_dev &&
 		   open_file.st_ino == named.st_ino;
+}
+
+/* Between the look at a file and its removal nobody else may make one of that name: whoever starts or ends holds the
+ * directory's lock meanwhile. On a file system without such locks it goes without. */
+static void lock_directory(int directory) {
+	for (int ms = 0; ms < PATIENCE_MS && flock(directory, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; ms++)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+static bool open_directory(const char *pid_file) {
+	const char *slash = strrchr(pid_file, '/'), *name = slash ? slash + 1 : pid_file;
+	char path[PATH_MAX] = ".";
+	if (slash && (size_t)(name - pid_file) < sizeof path)
+		snprintf(path, sizeof path, "%.*s", (int)(name - pid_file), pid_file);
+	if (*name == '\0' || strlen(name) >= sizeof held.name || strlen(pid_file) >= sizeof path) {
+		reef_text_complain("%s is no name for a pid file", pid_file);
+		return false;
+	}
+	memcpy(held.name, name, strlen(name) + 1);
+	held.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (held.directory < 0)
+		reef_text_complain("cannot create the pid file %s: %s", pid_file, strerror(errno));
+	return held.directory >= 0;
 }
 
 static int written_pid(int fd) {
@@ -22,30 +59,33 @@ static int written_pid(int fd) {
 	return n > 0 ? atoi(text) : 0;
 }
 
-/* The lock, not the number in the file, tells whether a process lives: numbers are used again, and an ended process
- * keeps its number until its parent asks for it. Children inherit the lock; it is held until the last of them ends. */
-static int lock_pid_file(const char *pid_file) {
+static bool lock_pid_file(const char *pid_file) {
 	for (;;) {
-		int fd = open(pid_file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+		int fd = openat(held.directory, held.name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 		if (fd < 0) {
-			fprintf(stderr, "reef: cannot create the pid file %s: %s\n", pid_file, strerror(errno));
-			return -1;
+			reef_text_complain("cannot create the pid file %s: %s", pid_file, strerror(errno));
+			return false;
 		}
 		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-			fprintf(stderr, "reef: already running, pid = %d (%s)\n", written_pid(fd), pid_file);
+			if (errno == EWOULDBLOCK)
+				reef_text_complain("already running, pid = %d (%s)", written_pid(fd), pid_file);
+			else
+				reef_text_complain("cannot lock the pid file %s: %s", pid_file, strerror(errno));
 			close(fd);
-			return -1;
+			return false;
 		}
-		if (same_file(fd, pid_file))
-			return fd;
-		close(fd); /* a process that has just ended took the file away between open and lock */
+		if (is_named(fd, held.directory, held.name)) {
+			held.file = fd;
+			return true;
+		}
+		close(fd); /* somebody took the file away between open and lock */
 	}
 }
 
 static bool write_pid(int fd, const char *pid_file) {
 	if (ftruncate(fd, 0) == 0 && dprintf(fd, "%d\n", getpid()) > 0)
 		return true;
-	fprintf(stderr, "reef: cannot write the pid file %s: %s\n", pid_file, strerror(errno));
+	reef_text_complain("cannot write the pid file %s: %s", pid_file, strerror(errno));
 	return false;
 }
 
@@ -60,18 +100,40 @@ static bool close_streams(void) {
 	return true;
 }
 
-bool reef_daemon_start(const char *pid_file) {
-	int fd = lock_pid_file(pid_file);
-	if (fd < 0)
-		return false;
-	if (daemon(1, 1) != 0) {
-		fprintf(stderr, "reef: cannot go to the background: %s\n", strerror(errno));
-		close(fd);
-		return false;
-	}
-	return write_pid(fd, pid_file) && close_streams();
+static void let_go(void) {
+	if (held.file >= 0)
+		close(held.file);
+	if (held.directory >= 0)
+		close(held.directory);
+	held.file = held.directory = -1;
 }
 
-void reef_daemon_end(const char *pid_file) {
-	unlink(pid_file);
+bool reef_daemon_start(const char *pid_file) {
+	if (!open_directory(pid_file))
+		return false;
+	lock_directory(held.directory);
+	bool locked = lock_pid_file(pid_file);
+	flock(held.directory, LOCK_UN);
+	if (!locked) {
+		let_go();
+		return false;
+	}
+	if (daemon(1, 1) != 0) {
+		reef_text_complain("cannot go to the background: %s", strerror(errno));
+		reef_daemon_end();
+		return false;
+	}
+	if (write_pid(held.file, pid_file) && close_streams())
+		return true;
+	reef_daemon_end();
+	return false;
+}
+
+void reef_daemon_end(void) {
+	if (held.file < 0)
+		return;
+	lock_directory(held.directory);
+	if (is_named(held.file, held.directory, held.name))
+		unlinkat(held.directory, held.name, 0);
+	let_go();
 }

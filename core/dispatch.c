@@ -80,12 +80,10 @@ void reef_host_flush_errors(struct reef_host *host, const struct reef_message *m
 	static const struct reef_message none;
 	if (!m)
 		m = &none;
-	char *text;
-	int size = asprintf(&text, "lua call [%x to :%x : %d msgsz = %zu] error : \x1b[31m%.*s\x1b[0m", m->source,
-						host->handle, m->session, m->size, (int)host->errors_size, host->errors);
-	if (size >= 0)
-		reef_log_bytes(host->handle, text, (size_t)size);
-	free(text);
+	char head[96];
+	snprintf(head, sizeof head, "lua call [%x to :%x : %d msgsz = %zu] error : ", m->source, host->handle, m->session,
+			 m->size);
+	reef_log_error(host->handle, head, host->errors, host->errors_size);
 	reef_free(host->errors);
 	host->errors = NULL;
 	host->errors_size = 0;

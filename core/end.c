@@ -17,6 +17,7 @@
 #include "env.h"
 #include "epoch.h"
 #include "log.h"
+#include "log_writer.h"
 #include "runtime.h"
 #include "scheduler_private.h"
 #include "signals.h"
@@ -233,13 +234,14 @@ static _Noreturn void cut(bool threads_stop, double seconds) {
 		const char *log = reef_env_get("logger");
 		logged = log_is_written() && (log == NULL || strcmp(log, "/dev/null") != 0);
 	}
+	reef_log_writer_finish(reef_now_ns() + LINES_NS);
+	struct reef_log_numbers numbers = reef_log_writer_numbers();
+	logged = logged && numbers.waiting == 0 && !numbers.failing;
 	if (!logged && writable(STDERR_FILENO) && write(STDERR_FILENO, words.text, words.size) < 0)
 		logged = true;
 	if (ftrylockfile(stdout) == 0 && writable(STDOUT_FILENO))
 		fflush(stdout);
-	const char *pid_file = reef_env_get("daemon");
-	if (pid_file)
-		reef_daemon_end(pid_file);
+	reef_daemon_end();
 	_exit(reef_runtime_exit_code());
 }
 

@@ -27,6 +27,7 @@
 #include "functions.h"
 #include "load_private.h"
 #include "log.h"
+#include "lua_text.h"
 #include "memory.h"
 #include "service_private.h"
 #include "services.h"
@@ -390,6 +391,8 @@ void reef_host_setup(void) {
 	reef_host_preload("skynet.core", reef_open_core);
 	reef_host_preload("reef.memory", reef_open_memory);
 	reef_host_preload("reef.services", reef_open_services);
+	reef_host_preload("reef.text", reef_open_text);
+	reef_host_preload("reef.log", reef_open_log);
 	reef_host_preload("skynet.debugchannel", reef_open_debugchannel);
 }
 

@@ -1,4 +1,5 @@
 /* The command line of `reef`. What it does beyond starting services is done by scripts, lualib/command/NAME.lua. */
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,10 +13,14 @@
 #include "config.h"
 #include "daemon.h"
 #include "env.h"
+#include "log_writer.h"
 #include "runtime.h"
 #include "signals.h"
+#include "text.h"
+#include "timer.h"
 
 #define USAGE_ERROR 1
+#define LOG_GRACE_NS UINT64_C(1000000000) /* to write what is left */
 
 static const char help[] =
 		"Usage: reef CONFIG              start from a configuration file\n"
@@ -47,8 +52,8 @@ static int start(void) {
 	if (pid_file && !reef_daemon_start(pid_file))
 		return 1;
 	int code = reef_runtime_run();
-	if (pid_file)
-		reef_daemon_end(pid_file);
+	reef_log_writer_finish(reef_now_ns() + LOG_GRACE_NS);
+	reef_daemon_end();
 	return code;
 }
 
@@ -103,7 +108,17 @@ static int run_command(const char *path, int argc, char **argv) {
 	return run_script(path);
 }
 
+/* A closed stream would be the number of the next file that is opened, and what is printed would end up there. */
+static void open_closed_streams(void) {
+	int fd;
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close(fd);
+}
+
 int main(int argc, char **argv) {
+	open_closed_streams();
 	reef_signals_init();
 	if (argc < 2) {
 		fputs(help, stderr);
@@ -121,7 +136,7 @@ int main(int argc, char **argv) {
 	if (strcmp(word, "run") == 0)
 		return run(argc - 2, argv + 2);
 	if (word[0] == '-') {
-		fprintf(stderr, "reef: unknown option %s (see reef --help)\n", word);
+		reef_text_complain("unknown option %s (see reef --help)", word);
 		return USAGE_ERROR;
 	}
 	char path[PATH_MAX + 64];

@@ -2,6 +2,7 @@
 #include "crypt.h"
 
 #include <lauxlib.h>
+#include <math.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -9,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 static const EVP_MD *check_digest(lua_State *L, int arg) {
 	static const char *const names[] = {"md5", "sha1", "sha256", "sha512", NULL};
@@ -75,21 +77,41 @@ static int digest_hmac(lua_State *L) {
 	return push_hmac(L, check_digest(L, 1), 2, 3);
 }
 
-/* digest.pbkdf2(name, password, salt, iterations) -> as many bytes as the digest has (RFC 8018, section 5.2) */
+#define PROBE_ITERATIONS 2048
+#define CHEAP_ITERATIONS 65536 /* not worth to be estimated */
+
+static double thread_seconds(void) {
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* digest.pbkdf2(name, password, salt, iterations [, seconds]) -> as many bytes as the digest has (RFC 8018, section 5.2);
+ * or, when that would take more than so many seconds of CPU time, nil and how many */
 static int digest_pbkdf2(lua_State *L) {
 	uint8_t out[EVP_MAX_MD_SIZE];
 	size_t size, salt_size;
 	const EVP_MD *md = check_digest(L, 1);
 	const char *password = luaL_checklstring(L, 2, &size);
-	const char *salt = luaL_checklstring(L, 3, &salt_size);
+	const uint8_t *salt = (const uint8_t *)luaL_checklstring(L, 3, &salt_size);
 	lua_Integer iterations = luaL_checkinteger(L, 4);
+	lua_Number most = luaL_optnumber(L, 5, HUGE_VAL);
 	int n = EVP_MD_get_size(md);
 	luaL_argcheck(L, size <= INT32_MAX && salt_size <= INT32_MAX, 2, "too long");
-	luaL_argcheck(L, iterations > 0 && iterations <= 10000000, 4, "iterations out of range");
-	if (PKCS5_PBKDF2_HMAC(password, (int)size, (const uint8_t *)salt, (int)salt_size, (int)iterations, md, n, out) !=
-		1) {
-		return luaL_error(L, "key derivation failed");
+	luaL_argcheck(L, iterations > 0, 4, "iterations out of range");
+	bool ok = true;
+	if (iterations > CHEAP_ITERATIONS) {
+		double start = thread_seconds();
+		ok = PKCS5_PBKDF2_HMAC(password, (int)size, salt, (int)salt_size, PROBE_ITERATIONS, md, n, out) == 1;
+		double estimate = (thread_seconds() - start) / PROBE_ITERATIONS * (double)iterations;
+		if (estimate > most || iterations > INT32_MAX) {
+			lua_pushnil(L);
+			lua_pushnumber(L, estimate);
+			return 2;
+		}
 	}
+	if (!ok || PKCS5_PBKDF2_HMAC(password, (int)size, salt, (int)salt_size, (int)iterations, md, n, out) != 1)
+		return luaL_error(L, "key derivation failed");
 	lua_pushlstring(L, (const char *)out, (size_t)n);
 	OPENSSL_cleanse(out, sizeof(out));
 	return 1;

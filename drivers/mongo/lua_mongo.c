@@ -84,7 +84,7 @@ static int refuse(lua_State *L, struct reef_mongo_connection *c, const char *com
 
 static int connect(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
-	const char *host = luaL_checkstring(L, 2);
+	const char *host = reef_lua_host(L, 2);
 	int port = (int)luaL_checkinteger(L, 3);
 	uint64_t timeout = nanoseconds(L, 4);
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 5);

@@ -2,6 +2,7 @@
 
 local config = require "reef.config"
 local core = require "skynet.core"
+local printable = require("reef.text").printable
 local report = require "reef.config.report"
 local skynet = require "skynet"
 require "skynet.manager"
@@ -27,7 +28,7 @@ local function finish(code)
 end
 
 local function usage(message)
-	io.stderr:write("reef check: ", message, " (see reef check --help)\n")
+	io.stderr:write("reef check: ", printable(message), " (see reef check --help)\n")
 	finish(2)
 end
 
@@ -39,7 +40,7 @@ local function print_table(result)
 	local line = "%-" .. width .. "s  %10s  %12s  %s\n"
 	io.write(line:format("sheet", "rows", "bytes", "file"))
 	for _, sheet in ipairs(result.sheets) do
-		io.write(line:format(sheet.name, sheet.rows, sheet.bytes, sheet.file))
+		io.write(line:format(printable(sheet.name), sheet.rows, sheet.bytes, printable(sheet.file)))
 	end
 	io.write(("%d sheets are good: %d rows, %d bytes, %.0f ms\n"):format(#result.sheets, result.rows, result.bytes,
 		result.ms))
@@ -95,7 +96,7 @@ skynet.start(function()
 		return finish(0)
 	end
 	for _, line in ipairs(report.lines(err, options.dir)) do
-		io.write(line, "\n")
+		io.write((printable(line):gsub("\n", "\n\t")), "\n")
 	end
 	if not options.quiet then
 		io.write(("%d errors\n"):format(err.count))

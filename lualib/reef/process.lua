@@ -19,7 +19,7 @@ function process.fail(reason)
 		return
 	end
 	-- In one piece: log lines go to the same stream from another thread.
-	io.stderr:write(("reef: %s\n"):format(reason))
+	io.stderr:write(("reef: %s\n"):format(require("reef.text").clean(reason)))
 	if skynet.getenv "reef_log_stream" ~= "stderr" then
 		skynet.error(reason)
 	end

@@ -2,11 +2,13 @@
 
 local skynet = require "skynet"
 
+local clean = require("reef.text").clean
+
 local name, argument = ...
 
 local function show(value, indent)
 	if type(value) ~= "table" then
-		return print(indent .. tostring(value))
+		return print(clean(indent .. tostring(value)))
 	end
 	local keys = {}
 	for key in pairs(value) do
@@ -17,10 +19,10 @@ local function show(value, indent)
 	end)
 	for _, key in ipairs(keys) do
 		if type(value[key]) == "table" then
-			print(("%s%s:"):format(indent, tostring(key)))
+			print(clean(("%s%s:"):format(indent, tostring(key))))
 			show(value[key], indent .. "\t")
 		else
-			print(("%s%s\t%s"):format(indent, tostring(key), tostring(value[key])))
+			print(clean(("%s%s\t%s"):format(indent, tostring(key), tostring(value[key]))))
 		end
 	end
 end

@@ -1,13 +1,21 @@
--- A console over TCP: one command a line, or one in an HTTP request. `debug_console [ip] port`.
+-- A console over TCP: one command a line. `debug_console [ip] port`.
 --
--- Whoever can connect can do everything to the process: keep it on the loopback address.
+-- Whoever can connect can do everything to the process: keep it on the loopback address. That keeps out other machines,
+-- but not the web pages that a browser on this one shows: what looks like HTTP, or like no line of text, ends the
+-- connection. With the configuration key `console_http_token` a POST whose body is one command is answered, too, if it
+-- carries that token.
 
 local skynet = require "skynet"
 local core = require "skynet.core"
+local guard = require "reef.http_guard"
 local socket = require "skynet.socket"
+local text = require "reef.text"
 require "skynet.manager"
 
 local LINE_LIMIT = 64 * 1024 -- bytes of one command
+local SHORTEST_TOKEN = 16 -- characters
+local HTTP_TIME = 500 -- hundredths of a second that a request may take to arrive
+local WRONG_TOKEN_PAUSE = 50 -- hundredths of a second
 
 local help = {
 	help = "This help message",
@@ -48,6 +56,7 @@ local help = {
 ---@class debug_console.connection
 ---@field id integer socket
 ---@field print fun(...)
+---@field greeted boolean|nil
 
 local command = {} ---@type table<string, fun(...: string): any>
 local special = {} ---@type table<string, fun(connection: debug_console.connection, line: string, ...: string): any>
@@ -69,10 +78,14 @@ local function sorted_keys(t)
 	return keys
 end
 
+local function value_of(key, value)
+	return text.names_secret(tostring(key)) and "***" or tostring(value)
+end
+
 local function one_line(t)
 	local words = {}
 	for i, key in ipairs(sorted_keys(t)) do
-		words[i] = ("%s:%s"):format(tostring(key), tostring(t[key]))
+		words[i] = ("%s:%s"):format(tostring(key), value_of(key, t[key]))
 	end
 	return table.concat(words, "\t")
 end
@@ -81,7 +94,7 @@ local function show(result, print)
 	if type(result) == "table" then
 		for _, key in ipairs(sorted_keys(result)) do
 			local value = result[key]
-			print(("%s\t%s"):format(tostring(key), type(value) == "table" and one_line(value) or tostring(value)))
+			print(("%s\t%s"):format(tostring(key), type(value) == "table" and one_line(value) or value_of(key, value)))
 		end
 	elseif result ~= nil then
 		print(tostring(result))
@@ -108,20 +121,20 @@ end
 ---------------------------------------------------------------------------------------------------------------------
 -- commands
 
----@param text string? `:hex`, `.name` or hex
+---@param word string? `:hex`, `.name` or hex
 ---@return integer
-local function parse_address(text)
-	if not text then
+local function parse_address(word)
+	if not word then
 		error("this command needs the address of a service", 0)
 	end
 	local handle
-	if text:byte() == 46 then
-		handle = skynet.localname(text)
+	if word:byte() == 46 then
+		handle = skynet.localname(word)
 	else
-		handle = tonumber(text:match "^:?(%x+)$" or "", 16)
+		handle = tonumber(word:match "^:?(%x+)$" or "", 16)
 	end
 	if not handle or handle == 0 then
-		error(("no service %s"):format(text), 0)
+		error(("no service %s"):format(word), 0)
 	end
 	return handle
 end
@@ -130,8 +143,8 @@ local function launcher(...)
 	return skynet.call(".launcher", "lua", ...)
 end
 
-local function timeout_of(text)
-	local timeout = tonumber(text) or 300
+local function timeout_of(word)
+	local timeout = tonumber(word) or 300
 	if timeout > 0 then
 		return timeout
 	end
@@ -291,17 +304,17 @@ end
 
 -- A version of a shared table: bytes, and who holds it.
 local function describe(version)
-	local text = ("version %d, %s, %d readers"):format(version.version, bytes(version.bytes), #version.readers)
+	local words = ("version %d, %s, %d readers"):format(version.version, bytes(version.bytes), #version.readers)
 	for i, reader in ipairs(version.current and {} or version.readers) do
 		if i > 8 then
-			return text .. (", and %d more"):format(#version.readers - 8)
+			return words .. (", and %d more"):format(#version.readers - 8)
 		end
-		text = ("%s%s %s"):format(text, i == 1 and ", held by" or ",", skynet.address(reader.address))
+		words = ("%s%s %s"):format(words, i == 1 and ", held by" or ",", skynet.address(reader.address))
 		if reader.pinned_by then
-			text = ("%s (%d references, one is %s)"):format(text, reader.left, reader.pinned_by)
+			words = ("%s (%d references, one is %s)"):format(words, reader.left, reader.pinned_by)
 		end
 	end
-	return text
+	return words
 end
 
 function command.shared()
@@ -410,67 +423,86 @@ local function run(connection, line)
 	connection.print(ok and "<CMD OK>" or "<CMD Error>")
 end
 
-local function unescape(text)
-	return (text:gsub("%%(%x%x)", function(hex)
-		return string.char(tonumber(hex, 16))
-	end))
-end
+-- ---- HTTP, if the configuration has a token ----
 
----Answers one HTTP request: its command's output, as text.
----@param connection debug_console.connection
----@param raw boolean the greeting is out already: no status line can follow
-local function serve_http(connection, method, path, raw)
-	local size = 0
-	repeat
-		local header = socket.readline(connection.id, "\r\n")
-		size = header and tonumber(header:lower():match "^content%-length:%s*(%d+)") or size
-	until not header or header == ""
-	local line = unescape(path):gsub("/", " ")
-	if method == "POST" then
-		assert(size <= LINE_LIMIT, "the body is too long")
-		line = size > 0 and socket.read(connection.id, size) or ""
+local token = skynet.getenv "console_http_token"
+local methods = { POST = true }
+local listens ---@type string address
+
+---Answers one request: the output of the command that is its body, as text.
+---@param id integer socket
+---@param line string the first one
+local function serve_http(id, line)
+	local done = false
+	skynet.timeout(HTTP_TIME, function()
+		if not done then
+			socket.shutdown(id)
+		end
+	end)
+	local request = guard.read(id, line)
+	if not request then
+		return guard.refuse(id, "400 Bad Request")
 	end
+	local status, why = guard.refusal(request, listens, methods)
+	if status then
+		return guard.refuse(id, status, why, methods)
+	elseif not guard.has_token(request, token) then
+		skynet.sleep(WRONG_TOKEN_PAUSE)
+		return guard.refuse(id, "401 Unauthorized", "Authorization: Bearer and the token of console_http_token")
+	end
+	local size = tonumber((request.headers["content-length"] or ""):match "^%d+$")
+	if not size or size > LINE_LIMIT then
+		return guard.refuse(id, size and "413 Content Too Large" or "411 Length Required")
+	end
+	local command_line = size > 0 and socket.read(id, size) or ""
+	done = true
 	local output = {}
 	run({
-		id = connection.id,
+		id = id,
 		print = function(...)
-			output[#output + 1] = table.concat({ ... }, "\t")
+			output[#output + 1] = text.clean(table.concat({ ... }, "\t"))
 		end,
-	}, line)
-	local body = table.concat(output, "\n") .. "\n"
-	if raw then
-		return socket.write(connection.id, body)
+	}, command_line or "")
+	guard.answer(id, "200 OK", "text/plain; charset=utf-8", table.concat(output, "\n") .. "\n")
+end
+
+-- ---- lines ----
+
+local function greet(connection)
+	if not connection.greeted and not socket.invalid(connection.id) then
+		connection.greeted = true
+		connection.print "Welcome to skynet console"
 	end
-	socket.write(connection.id, ("HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n"
-		.. "Content-Length: %d\r\nConnection: close\r\n\r\n"):format(#body) .. body)
 end
 
 ---@param connection debug_console.connection
 local function serve(connection)
-	local greeted = false
-	-- An HTTP client speaks first: wait a moment before greeting, so that the answer begins with the status line.
-	skynet.timeout(3, function()
-		if not greeted and not socket.invalid(connection.id) then
-			greeted = true
-			connection.print "Welcome to skynet console"
-		end
-	end)
+	if token then
+		-- An HTTP client speaks first: wait a moment before greeting, so that the answer begins with the status line.
+		skynet.timeout(3, function()
+			greet(connection)
+		end)
+	else
+		greet(connection)
+	end
+	local first = true
 	while true do
 		local line = socket.readline(connection.id, "\n")
 		if not line then
 			return
 		end
 		line = line:gsub("\r$", "")
-		local method, path = line:match "^(%u+) /(%S*) HTTP/1%.%d$"
-		if method == "GET" or method == "POST" then
-			local raw = greeted
-			greeted = true
-			return serve_http(connection, method, path, raw)
+		if guard.is_request_line(line) then
+			if token and first and not connection.greeted then
+				connection.greeted = true
+				return serve_http(connection.id, line)
+			end
+			error("this is HTTP, which the console does not speak here", 0)
+		elseif line:find "[%z\1-\8\10-\31\127]" then
+			error("this is not text", 0)
 		end
-		if not greeted then
-			greeted = true
-			connection.print "Welcome to skynet console"
-		end
+		first = false
+		greet(connection)
 		run(connection, line)
 	end
 end
@@ -484,7 +516,7 @@ local function accept(id, from)
 			for i = 1, words.n do
 				words[i] = tostring(words[i])
 			end
-			socket.write(id, table.concat(words, "\t") .. "\n")
+			socket.write(id, text.clean(table.concat(words, "\t")) .. "\n")
 		end,
 	}
 	socket.start(id)
@@ -505,13 +537,20 @@ end
 
 skynet.start(function()
 	-- What a service that is being debugged says.
-	skynet.dispatch("lua", function(_, _, what, socket_id, text)
+	skynet.dispatch("lua", function(_, _, what, socket_id, output)
 		if what == "OUTPUT" then
-			socket.write(socket_id, text)
+			socket.write(socket_id, text.clean(output))
 		end
 	end)
+	if token and (#token < SHORTEST_TOKEN or token:find "[^\33-\126]") then
+		error(("console_http_token: at least %d visible characters, without spaces"):format(SHORTEST_TOKEN), 0)
+	end
 	local id, address, real_port = socket.listen(ip, tonumber(port) or error("debug_console [ip] port", 0))
+	listens = address
 	skynet.error(("Start debug console at %s:%d"):format(address, real_port))
+	if not address:find "^127%." and address ~= "::1" and not address:find("/", 1, true) then
+		skynet.error "console: whoever reaches this address can do everything to the process"
+	end
 	skynet.info_func(function()
 		return { ip = address, port = real_port }
 	end)

@@ -240,18 +240,26 @@ local function gone(pid)
 	return not stat or stat:match ".*%) (%a)" == "Z"
 end
 
+-- Starts a daemon on the project's pid file, with the log in log.txt; its pid, once its main service runs.
+local function start_daemon(p, words)
+	os.remove(p:path "log.txt")
+	test.equal((p:run(words)), 0)
+	local pid = test.eventually("it runs, with its pid in the file", 20, function()
+		return (p:read "log.txt" or ""):find "ready" and tonumber(p:read "reef.pid")
+	end)
+	test.defer(os.execute, "kill -9 " .. pid .. " 2>/dev/null")
+	return pid
+end
+
+local function end_daemon(pid)
+	os.execute("kill -TERM " .. pid)
+	test.eventually("the process is gone", 20, gone, pid)
+end
+
 test.case("daemon mode: pid file, one instance, removed at the end", function()
 	local p = project.new { ["main.lua"] = STAY }
 	local words = p:config "daemon = './reef.pid' logger = './log.txt'"
-	test.equal((p:run(words)), 0)
-	local pid = test.eventually("the pid file is written", 20, function()
-		return tonumber(p:read "reef.pid")
-	end)
-	test.defer(os.execute, "kill -9 " .. pid .. " 2>/dev/null")
-	test.eventually("it runs", 20, function()
-		return (p:read "log.txt" or ""):find "ready"
-	end)
-	test.truthy(p:read "log.txt":find "ready")
+	local pid = start_daemon(p, words)
 	local code, output = p:run(words)
 	test.equal(code, 1)
 	test.matches(output, "already running.*" .. pid)
@@ -262,14 +270,41 @@ test.case("daemon mode: pid file, one instance, removed at the end", function()
 	test.eventually("the process is gone", 20, gone, pid)
 	local stranger = tostring(process.self())
 	p:write("reef.pid", stranger .. "\n")
-	test.equal((p:run(words)), 0)
-	local again = test.eventually("a stale pid file is taken over, whoever has the number now", 20, function()
-		local now = p:read "reef.pid"
-		return now and not now:find(stranger) and tonumber(now)
-	end)
-	test.defer(os.execute, "kill -9 " .. again .. " 2>/dev/null")
-	os.execute("kill -TERM " .. again)
-	test.eventually("the process is gone", 20, gone, again)
+	local again = start_daemon(p, words)
+	test.different(again, process.self(), "a stale pid file is taken over, whoever has the number now")
+	end_daemon(again)
+end)
+
+test.case("the end of an instance never removes the pid file of another", function()
+	local p = project.new { ["main.lua"] = STAY }
+	local words = p:config "daemon = './reef.pid' logger = './log.txt' thread = 1"
+	local running = {} ---@type integer[]  in order of their start; the last one's file is there
+	for _ = 1, test.count(8) + 2 do
+		os.remove(p:path "reef.pid")
+		running[#running + 1] = start_daemon(p, words)
+		if #running > 2 then
+			end_daemon(table.remove(running, math.random(#running - 1)))
+		end
+		test.equal(tonumber(p:read "reef.pid"), running[#running])
+		test.equal((p:run(words)), 1, "another instance on the same pid file")
+	end
+	os.rename(p:path "reef.pid", p:path "moved")
+	p:write("reef.pid", "not ours\n")
+	end_daemon(table.remove(running))
+	test.equal(p:read "reef.pid", "not ours\n")
+	end_daemon(table.remove(running))
+	test.equal(p:read "reef.pid", "not ours\n")
+end)
+
+test.case("the pid file is found again although the path to it has changed", function()
+	local p = project.new { ["main.lua"] = STAY, ["run/none"] = "" }
+	local pid = start_daemon(p, p:config "daemon = 'run/../reef.pid' logger = './log.txt' thread = 1")
+	os.rename(p:path "run", p:path "ran")
+	end_daemon(pid)
+	test.equal(p:read "reef.pid", nil)
+	local code, output = p:run(p:config "daemon = 'no_such_directory/reef.pid'")
+	test.equal(code, 1)
+	test.matches(output, "cannot create the pid file no_such_directory/reef.pid")
 end)
 
 test.case("dbg prints what the launcher knows", function()

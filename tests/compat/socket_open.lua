@@ -152,4 +152,24 @@ test.case("start of an id that is nobody's, or already ours, says so", function(
 	test.raises("socket is not closed$", socket.start, c)
 end)
 
+test.case("a host with a zero byte, behind which C would not look, is refused by everything that connects", function()
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	test.defer(socket.close, listener)
+	local accepted = false
+	socket.start(listener, function(id)
+		accepted = true
+		socket.abandon(id)
+	end)
+	local host = "127.0.0.1\0.evil.example"
+	local redis, mongo = require "skynet.db.redis", require "skynet.db.mongo"
+	for _, conf in ipairs { { host = host, port = port }, { host = host, port = port, tls = true } } do
+		test.equal((pcall(redis.connect, conf)), false)
+	end
+	test.equal((pcall(redis.connect, "redis://127.0.0.1%00.evil.example:" .. port)), false)
+	test.equal((pcall(mongo.client, { host = host, port = port, connectTimeoutMS = 300, serverSelectionTimeoutMS = 300 })),
+		false)
+	test.equal((pcall(socket.open, host, port)), false)
+	test.equal(accepted, false)
+end)
+
 test.run()

@@ -227,18 +227,88 @@ test.case("shared tells what services share, and who holds old versions", functi
 	words()
 end)
 
-test.case("HTTP GET and POST are answered with the output", function()
-	local function request(text)
+local function any(list)
+	return list[math.random(#list)]
+end
+
+local function random_case(word)
+	return (word:gsub("%a", function(c)
+		return math.random(2) == 1 and c:upper() or c:lower()
+	end))
+end
+
+local browser_methods = {
+	"GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "PROPFIND", "PRI", "QUERY", "X-OWN",
+}
+
+-- What a web page can make a browser send to this port: its own lines come after the first one only.
+local function hostile_request(evil)
+	local encoded = evil:gsub("[ \n]", { [" "] = "%20", ["\n"] = "%0a" })
+	local target = any {
+		"/", "/setenv/hit/x", "/" .. encoded, "*", "http://evil.example/", "/?" .. encoded, "127.0.0.1:1",
+	}
+	local first = any {
+		any(browser_methods) .. " " .. target .. " HTTP/1.1\r\n",
+		random_case(any(browser_methods)) .. " " .. target .. any { " HTTP/1.0\r\n", " HTTP/2.0\n", " http/3\r\n" },
+		"GET /" .. encoded .. "\r\n",
+		" POST  / HTTP/1.1\n",
+		"\22\3\1\2\0\1\0\1\252\3\3" .. ("s"):rep(32) .. "\n",
+		"\0\r\n",
+	}
+	local headers = any {
+		"Host: evil.example\r\n", "Host: 127.0.0.1\r\nOrigin: http://evil.example\r\nSec-Fetch-Site: cross-site\r\n",
+		"Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+		"Content-Type: text/plain\r\n", "",
+	}
+	return first .. headers .. any { "", "\r\n", "\n" } .. evil .. "\n" .. evil .. "\r\n"
+end
+
+test.case("nothing that looks like HTTP or TLS runs a command, and its connection ends", { timeout = 120 }, function()
+	for n = 1, test.count(400) do
+		local key = "console_hit_" .. n
+		local text = hostile_request("setenv " .. key .. " x")
 		local id = connect()
-		socket.write(id, text)
-		return socket.readall(id)
+		for piece in text:gmatch(math.random(2) == 1 and ".+" or ("."):rep(math.random(9)) .. "?") do
+			if not socket.write(id, piece) then
+				break
+			end
+		end
+		local answer = test.within(10, socket.readall, id)
+		test.different(answer:find "CMD", true, text)
+		test.equal(answer:gsub("^Welcome to skynet console\n", ""), "", text)
+		test.equal(skynet.getenv(key), nil, text)
+		socket.close(id)
 	end
-	local reply = request "GET /getenv/harbor HTTP/1.1\r\nHost: x\r\n\r\n"
-	test.matches(reply, "^HTTP/1%.1 200 OK\r\n")
-	test.matches(reply, "\r\n\r\nharbor\t0\n<CMD OK>\n$")
-	reply = request "POST / HTTP/1.1\r\nContent-Length: 13\r\n\r\ngetenv harbor"
-	test.matches(reply, "\r\n\r\nharbor\t0\n<CMD OK>\n$")
-	test.matches(request "GET /nonsense HTTP/1.0\r\n\r\n", "<CMD Error>\n$")
+end)
+
+test.case("HTTP ends a connection that was used as a console before, too", function()
+	local id = console()
+	ask(id, "help")
+	socket.write(id, "GET / HTTP/1.1\nsetenv console_hit_late x\n")
+	test.equal(test.within(10, socket.readall, id), "")
+	test.equal(skynet.getenv "console_hit_late", nil)
+end)
+
+test.case("what is printed has no control characters and no passwords", function()
+	local address = test.service "actor"
+	local key = skynet.address(address)
+	local text = run("call " .. key .. " 'return ...', '\\27[2J\\7\\r\\194\\155x', '\\155'")
+	test.equal(text, "1\t\\x1b[2J\\x07\\x0d\\xc2\\x9bx\n2\t\\x9b\nn\t2")
+	for _, expression in ipairs {
+		"{ password = 's3cr3t x' }", "'redis://:s3cr3t/x@h'", "{ deep = 'unix://:s3cr3t@/x' }", "{ auth = 's3cr3t' }",
+		"'mongodb://u:s3cr3t@a,b/?x=y'", "'redis://h?password=s3cr3t'",
+	} do
+		local shown = run("call " .. key .. " 'return ...', " .. expression)
+		test.equal(shown:find "s3cr3t", nil, shown)
+	end
+	test.equal(fails("call " .. key .. " 'error [[redis://:s3cr3t@h]]'"):find "s3cr3t", nil)
+	run "setenv some_password s3cr3t"
+	test.equal(run "getenv some_password", "some_password\t***")
+	run "setenv some_database redis://:s3cr3t@h/0"
+	test.equal(run "getenv some_database", "some_database\tredis://***@h/0")
+	run "start actor redis://:s3cr3t@h"
+	test.equal(run "list":find "s3cr3t", nil)
+	test.equal(run "mem":find "s3cr3t", nil)
 end)
 
 test.case("a line that never ends does not fill the memory", function()

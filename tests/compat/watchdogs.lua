@@ -127,7 +127,7 @@ test.case("an error in a handler is logged with its traceback", function()
 			skynet.send(skynet.self(), "lua")
 		end)
 	]]
-	reef:expect "lua call %[%x+ to :%x+ : 0 msgsz = %d+%] error : \27%[31m[^\n]*handler failed\n.*stack traceback"
+	reef:expect "lua call %[%x+ to :%x+ : 0 msgsz = %d+%] error : [^\n\27]*handler failed\n.*stack traceback"
 end)
 
 test.case("a handler that forgets to answer is reported", function()

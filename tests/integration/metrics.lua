@@ -78,9 +78,9 @@ end)
 
 test.case("what is no GET of a page there is refused by name", function()
 	test.equal((get "/nothing"), "404 Not Found")
-	test.equal((ask "POST / HTTP/1.1\r\n\r\n"), "405 Method Not Allowed")
+	test.equal((ask "POST / HTTP/1.1\r\nHost: localhost\r\n\r\n"), "405 Method Not Allowed")
 	test.equal((ask "hello\r\n\r\n"), "400 Bad Request")
-	local status, header, body = ask "HEAD /metrics?x=1 HTTP/1.1\r\n\r\n"
+	local status, header, body = ask "HEAD /metrics?x=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
 	test.equal({ status, body }, { "200 OK", "" })
 	test.truthy(tonumber(header:match "Content%-Length: (%d+)") > 0)
 end)

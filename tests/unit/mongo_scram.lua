@@ -73,6 +73,31 @@ test.case("a first answer that is not one to ours is refused", function()
 	test.raises("malformed", scram.step, start(), (FIRST:gsub("s=[^,]*,", "")))
 end)
 
+test.case("an extension that must be known is refused, one that may be ignored is", function()
+	for _, payload in ipairs {
+		"m=x," .. FIRST, (FIRST:gsub("s=", "m=x,s=")), FIRST .. ",m=x", "m=," .. FIRST,
+	} do
+		test.raises("extension", scram.step, start(), payload)
+	end
+	test.matches(start():step(FIRST .. ",x=y"), "^c=biws")
+	for _, payload in ipairs {
+		FIRST .. "x", FIRST .. ".5", (FIRST:gsub("i=4096", "i=0x1000")), (FIRST:gsub("i=4096", "i=-4096")),
+		(FIRST:gsub("i=4096", "i=")), (FIRST:gsub("i=4096", "i=" .. ("9"):rep(30))), (FIRST:gsub("s=[^,]*", "s=")),
+		(FIRST:gsub("s=[^,]*", "s=*")), "i=4096," .. FIRST,
+	} do
+		test.raises("malformed", scram.step, start(), payload)
+	end
+end)
+
+test.case("a server cannot keep us busy with iterations", function()
+	local began = os.clock()
+	for _, n in ipairs { 20000000, 999999999, 2147483648, 9999999999 } do
+		test.raises("iterations, which would take %d+%.%d s", scram.step, start(), (FIRST:gsub("4096", n)))
+	end
+	test.truthy(os.clock() - began < 5)
+	test.matches(start():step((FIRST:gsub("4096", "70000"))), "^c=biws")
+end)
+
 test.case("errors do not give the password away", function()
 	local err = test.raises("control character", scram.new, "SCRAM-SHA-256", "u", "geheim\1")
 	test.equal(err:find("geheim", 1, true), nil)

@@ -43,6 +43,34 @@ test.case("what is no URI is refused with its reason", function()
 	test.raises("absolute path", config.uri, "unix://relative")
 end)
 
+test.case("an error never names a password, whatever the shape of the URI", function()
+	local secret = "s3cr3t"
+	local before = { "", ":", "user:", "a@", "u:p@", ":p/", ":p?", ":p#", ":1/", "u:p?x=", "[", ":%", "::", "u:p&" }
+	local behind = {
+		"", "@h", "/x@h", "?x@h", "#x@h", "@h:port", "@h/db", "@h?color=red", "@h:1:2", "@[::1", ":x@h", "@@", "%zz@h/q",
+	}
+	local schemes = { "redis://", "rediss://", "unix://", "tcp://", "http://", "redis:/", "" }
+	local refused = 0
+	for _, scheme in ipairs(schemes) do
+		for _, a in ipairs(before) do
+			for _, b in ipairs(behind) do
+				local uri = scheme .. a .. secret .. b
+				local ok, reason = pcall(config.new, uri)
+				refused = refused + (ok and 0 or 1)
+				test.equal(not ok and tostring(reason):find(secret, 1, true) or nil, nil, uri)
+			end
+		end
+	end
+	test.truthy(refused > 300, refused)
+	for _, query in ipairs {
+		"password=s3cr3t", "Password=s3cr3t", "passwd=s3cr3t&x", "x_password=a@s3cr3t", "requirepass=s3cr3t",
+	} do
+		local ok, reason = pcall(config.new, "redis://h?" .. query)
+		test.equal(not ok and tostring(reason):find(secret, 1, true) or nil, nil, query)
+	end
+	test.equal(config.uri "unix:///run/user@1000/redis.sock".path, "/run/user@1000/redis.sock")
+end)
+
 test.case("tables are checked and completed", function()
 	local conf = config.new { host = "h" }
 	test.equal(part(conf, "port", "timeout", "connect_timeout", "resp", "errors", "where"),

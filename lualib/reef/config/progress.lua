@@ -2,6 +2,7 @@
 -- loads say nothing.
 
 local core = require "reef.config.core"
+local printable = require("reef.text").printable
 local skynet = require "skynet"
 
 local progress = {}
@@ -34,8 +35,8 @@ function progress:advance(bytes, what)
 		return
 	end
 	local percent = self.total > 0 and self.done * 100 // self.total or 100
-	local text = ("config: %s: %d of %d MB (%d%%), %s"):format(self.dir, self.done // 1000000, self.total // 1000000,
-		percent, what)
+	local text = printable(("config: %s: %d of %d MB (%d%%), %s"):format(self.dir, self.done // 1000000,
+		self.total // 1000000, percent, what))
 	if self.terminal then
 		io.stderr:write("\r", text, (" "):rep(self.width - #text))
 		self.width = #text

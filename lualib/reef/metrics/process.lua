@@ -124,12 +124,23 @@ local function shared(out)
 	add("reef_shared_bytes", "sheets_removed", sheets.retired_bytes)
 end
 
+local function log_lines(out)
+	local lines, lost, waiting = require("reef.log").numbers()
+	out:declare("reef_log_lines_total", "counter", "Lines that were logged.")
+	out:add("reef_log_lines_total", "reef_log_lines_total", lines)
+	out:declare("reef_log_lost_lines_total", "counter", "Lines for which there was no room: the log could not be written.")
+	out:add("reef_log_lost_lines_total", "reef_log_lost_lines_total", lost)
+	out:declare("reef_log_waiting_bytes", "gauge", "Lines that wait to be written.")
+	out:add("reef_log_waiting_bytes", "reef_log_waiting_bytes", waiting)
+end
+
 ---@param out reef.metrics.families
 function process.collect(out)
 	system(out)
 	by_name(out)
 	sockets(out)
 	shared(out)
+	log_lines(out)
 end
 
 return process

@@ -1,4 +1,5 @@
 -- The service behind reef.metrics: gathers what services count and what the engine knows, and answers HTTP.
+local guard = require "reef.http_guard"
 local ledger = require "reef.metrics.ledger"
 local process = require "reef.process"
 local skynet = require "skynet"
@@ -13,6 +14,7 @@ local REQUEST_SIZE = 8 * 1024 -- bytes
 local command = {}
 local ended = ledger.new()
 local listening ---@type string|nil
+local listens ---@type string  the address of it
 
 ---------------------------------------------------------------------------------------------------------------------
 -- gathering
@@ -83,44 +85,34 @@ local function page()
 end
 
 local routes = {
-	["/"] = { "text/html; charset=utf-8", page },
+	["/"] = { "text/html; charset=utf-8", page, guard.page_policy },
 	["/metrics"] = { "text/plain; version=0.0.4; charset=utf-8", command.TEXT },
 }
-
-local function answer(id, status, kind, body, method)
-	socket.write(id, ("HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nCache-Control: no-store\r\n"
-		.. "Connection: close\r\n\r\n"):format(status, kind, #body) .. (method == "HEAD" and "" or body))
-end
-
-local function refuse(id, status)
-	answer(id, status, "text/plain; charset=utf-8", status .. "\n")
-end
+local methods = { GET = true, HEAD = true }
 
 local function serve(id)
 	local line = socket.readline(id, "\r\n")
 	if not line then
 		return
 	end
-	local header
-	repeat
-		header = socket.readline(id, "\r\n")
-	until not header or header == ""
-	local method, path = line:match "^(%u+) ([^ ?]*)%S* HTTP/1%.%d$"
-	if not header or not method then
-		return refuse(id, "400 Bad Request")
-	elseif method ~= "GET" and method ~= "HEAD" then
-		return refuse(id, "405 Method Not Allowed")
+	local request = guard.read(id, line)
+	if not request then
+		return guard.refuse(id, "400 Bad Request")
 	end
-	local route = routes[path]
+	local status, why = guard.refusal(request, listens, methods)
+	if status then
+		return guard.refuse(id, status, why, methods)
+	end
+	local route = routes[request.path]
 	if not route then
-		return refuse(id, "404 Not Found")
+		return guard.refuse(id, "404 Not Found")
 	end
 	local ok, body = pcall(route[2])
 	if not ok then
 		skynet.error("metrics: " .. tostring(body))
-		return refuse(id, "500 Internal Server Error")
+		return guard.refuse(id, "500 Internal Server Error")
 	end
-	answer(id, "200 OK", route[1], body, method)
+	guard.answer(id, "200 OK", route[1], body, { head = request.method == "HEAD", policy = route[3] and route[3](body) })
 end
 
 local function accept(id)
@@ -147,7 +139,7 @@ function command.SERVE(address)
 	if not ok then
 		error(("metrics: cannot listen to %s: %s"):format(tostring(address), tostring(id)), 0)
 	end
-	listening = ("%s:%d"):format(ip, port)
+	listening, listens = ("%s:%d"):format(ip, port), ip
 	socket.start(id, accept)
 	skynet.error(("metrics at http://%s/"):format(listening))
 	return listening

@@ -1,4 +1,5 @@
 -- Families of samples, and Prometheus' text format for them (Exposition formats, version 0.0.4).
+local clean = require("reef.text").clean
 
 ---@class reef.metrics.families
 ---@field order string[]
@@ -35,7 +36,7 @@ function text.key(name, names, values)
 	end
 	local words = {}
 	for i, label in ipairs(names) do
-		words[i] = ('%s="%s"'):format(label, tostring(values[i]):gsub('[\\\n"]', escaped))
+		words[i] = ('%s="%s"'):format(label, clean(tostring(values[i])):gsub('[\\\n"]', escaped))
 	end
 	return ("%s{%s}"):format(name, table.concat(words, ","))
 end

@@ -9,6 +9,7 @@ local options = require "reef.pool.options"
 local process = require "reef.process"
 local shutdown = require "reef.shutdown"
 local skynet = require "skynet"
+local redacted = require("reef.text").redacted
 require "skynet.manager"
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
@@ -69,6 +70,7 @@ local function attempt(n)
 	end
 	if code then
 		pool:close(n, "the login failed")
+		why = redacted(why) -- a server may repeat what it was sent
 	end
 	return code, why
 end

@@ -9,6 +9,10 @@ scram.__index = scram
 
 -- Fewer would make it cheap to try passwords.
 local LEAST_ITERATIONS = 4096
+-- Seconds of CPU time that the server may make us spend on its iterations: meanwhile the service does nothing else.
+local MOST_SECONDS = 0.5
+
+local MOST_REASON = 200 -- bytes that are told of the reason for which a server refuses
 
 local hashes = { ["SCRAM-SHA-1"] = "sha1", ["SCRAM-SHA-256"] = "sha256" }
 
@@ -47,28 +51,38 @@ function scram.new(mechanism, username, password, nonce)
 	}, scram)
 end
 
-local function fields_of(payload)
-	local fields = {}
-	for key, value in payload:gmatch "(%a)=([^,]*)" do
-		fields[key] = value
+-- The server's first message (RFC 5802, section 7): nonce, salt, iterations, then extensions that may be ignored. One
+-- that must not be, m=, comes first.
+local function read_first(payload)
+	if payload:find "^m=" or payload:find(",m=", 1, true) then
+		fail "the server wants an extension that is not known here (m=)"
 	end
-	return fields
+	local nonce, salt, iterations, more = payload:match "^r=([^,]+),s=([^,]+),i=([1-9]%d*)(.*)$"
+	if not nonce or #iterations > 10 or not (more == "" or more:find "^,") then
+		fail "the server's first answer is malformed"
+	end
+	local ok, bytes = pcall(crypt.base64decode, salt)
+	if not ok or bytes == "" then
+		fail "the server's salt is malformed"
+	end
+	return nonce, bytes, math.tointeger(iterations)
 end
 
 function scram:prove(payload)
-	local server = fields_of(payload)
-	local iterations = tonumber(server.i)
-	if not server.r or not server.s or not iterations then
-		fail "the server's first answer is malformed"
-	elseif server.r:sub(1, #self.nonce) ~= self.nonce or #server.r == #self.nonce then
+	local nonce, salt, iterations = read_first(payload)
+	if nonce:sub(1, #self.nonce) ~= self.nonce or #nonce == #self.nonce then
 		fail "the server's nonce does not continue ours"
 	elseif iterations < LEAST_ITERATIONS then
 		fail(("the server asks for %d iterations, fewer than %d"):format(iterations, LEAST_ITERATIONS))
 	end
 	local h = self.hash
-	local salted = digest.pbkdf2(h, self.secret, crypt.base64decode(server.s), iterations)
+	local salted, seconds = digest.pbkdf2(h, self.secret, salt, iterations, MOST_SECONDS)
+	if not salted then
+		fail(("the server asks for %d iterations, which would take %.1f s; %.1f s are allowed"):format(iterations, seconds,
+			MOST_SECONDS))
+	end
 	local client_key = digest.hmac(h, salted, "Client Key")
-	local without_proof = "c=biws,r=" .. server.r
+	local without_proof = "c=biws,r=" .. nonce
 	local message = self.bare .. "," .. payload .. "," .. without_proof
 	local signature = digest.hmac(h, digest.sum(h, client_key), message)
 	self.expected = digest.hmac(h, digest.hmac(h, salted, "Server Key"), message)
@@ -77,10 +91,12 @@ function scram:prove(payload)
 end
 
 function scram:verify(payload)
-	local server = fields_of(payload)
-	if server.e then
-		fail("the server refused: " .. server.e)
-	elseif not server.v or not digest.equal(crypt.base64decode(server.v), self.expected) then
+	local refused, signature = payload:match "^e=([^,]*)", payload:match "^v=([^,]*)"
+	if refused then
+		fail("the server refused: " .. refused:sub(1, MOST_REASON))
+	end
+	local ok, bytes = pcall(crypt.base64decode, signature or "")
+	if not ok or not digest.equal(bytes, self.expected) then
 		fail "the server does not know the password (its signature is wrong)"
 	end
 	return ""

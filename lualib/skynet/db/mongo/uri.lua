@@ -208,7 +208,8 @@ local function read_option(result, key, value)
 	end
 	local option = known[lower]
 	if not option then
-		warnings[#warnings + 1] = ("unknown option '%s'"):format(key)
+		-- What is not even a name may be a part of a password behind a ? that should have been encoded.
+		warnings[#warnings + 1] = ("unknown option '%s'"):format(key:find "^[%w_.-]+$" and key or "***")
 		return
 	end
 	local name = option.name

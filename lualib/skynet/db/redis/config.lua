@@ -73,13 +73,18 @@ local function credentials(conf, text)
 	end
 end
 
+local redacted = require("reef.text").redacted
+
+local BAD_ADDRESS = "redis URI: bad address; it is [[user]:password@]host[:port], "
+	.. "where / ? and # of a password are written %2F, %3F and %23"
+
 local function address(conf, text)
 	local host, port = text:match "^%[([%x:.%%]+)%](.*)$"
 	if not host then
 		host, port = text:match "^([^:%[%]]*)(.*)$"
 	end
 	if not host or (port ~= "" and not port:match "^:%d+$") then
-		error("redis URI: bad address " .. text, 0)
+		error(BAD_ADDRESS, 0)
 	end
 	conf.host = host ~= "" and unescape(host) or "127.0.0.1"
 	if port ~= "" then
@@ -87,12 +92,10 @@ local function address(conf, text)
 	end
 end
 
----@param uri string
----@return redis.conf
-function config.uri(uri)
+local function parse(uri)
 	local scheme, rest = uri:match "^(%a[%w+.-]*)://(.*)$"
 	if not scheme then
-		error("redis URI: expected redis://... or unix://..., got " .. uri, 0)
+		error("redis URI: expected redis://... or unix://...", 0)
 	end
 	scheme = scheme:lower()
 	local conf = {}
@@ -123,6 +126,22 @@ function config.uri(uri)
 		error("redis URI: unknown scheme " .. scheme, 0)
 	end
 	return conf
+end
+
+-- Was a part of a password perhaps taken for the path, an option, or a port?
+local function is_odd(uri)
+	local authority, rest = uri:match "^[^:]*://([^/?#]*)(.*)$"
+	if not authority or authority:find("@", 1, true) then
+		return false
+	end
+	return rest:find("@", 1, true) or authority:find "^:" or authority:find "^[^%[].*:%D"
+end
+
+---@param uri string
+---@return redis.conf
+function config.uri(uri)
+	local ok, conf = pcall(parse, uri)
+	return ok and conf or error(is_odd(uri) and BAD_ADDRESS or redacted(conf), 0)
 end
 
 local function positive(conf, name, default)

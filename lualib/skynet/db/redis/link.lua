@@ -7,6 +7,8 @@ local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local skynet = require "skynet"
 
+local redacted = require("reef.text").redacted
+
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
 
 ---@class redis.link
@@ -60,7 +62,7 @@ function link:error(code, why, since)
 	return errors.new({
 		code = code, outcome = "not sent", host = "redis " .. self.conf.where, command = "connect",
 		waited = since and now() - since,
-	}, why)
+	}, redacted(why))
 end
 
 local function refused(reply)

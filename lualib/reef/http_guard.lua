@@ -1,0 +1,206 @@
+-- HTTP for pages about the process itself (the metrics page, the debug console): one request of a connection is read,
+-- and refused unless it comes from whom such a page is for. A browser is the danger: any web page can make it send
+-- requests to addresses that only its machine can reach. So
+--
+--   * the request names this server: `Host` is an address, `localhost`, or a name of the configuration key `http_hosts`
+--     (another name may have been pointed here: DNS rebinding),
+--   * no other page has asked: `Origin` and `Sec-Fetch-Site`, which a page cannot change, say so,
+--   * the request is strictly formed (RFC 9112), so that nobody in between reads it in another way,
+--   * the answer may not be shown within another page, nor be taken for something else than it is.
+
+local digest = require "reef.digest"
+local crypt = require "skynet.crypt"
+local skynet = require "skynet"
+local socket = require "skynet.socket"
+
+local MOST_HEADERS = 100
+local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$" -- RFC 9110, section 5.6.2
+
+-- Headers on which it depends what a request is and who has sent it.
+local once = {
+	host = true, origin = true, ["sec-fetch-site"] = true, authorization = true, ["content-length"] = true,
+	["transfer-encoding"] = true,
+}
+
+local guard = {}
+
+---@class reef.http_guard.request
+---@field method string
+---@field path string   without the query
+---@field headers table<string, string>  by names in small letters
+---@field host string   of the header Host, without port
+
+---Does a line look like the first one of an HTTP request, of any version and in any spelling?
+---@param line string
+---@return boolean
+function guard.is_request_line(line)
+	local upper = line:upper()
+	local method, target = upper:match "^%s*(%a[%w%-]*)%s+(%S+)"
+	return upper:find "%sHTTP/%d[%d.]*%s*$" ~= nil
+		or method ~= nil and (target:find "^/" ~= nil or target == "*" or target:find "^%a[%w+.-]*://" ~= nil)
+		or upper:find "^%s*%a[%w%-]*:[ \t]*HTTP" ~= nil
+end
+
+-- ---- reading ----
+
+---@return table<string, string>|nil
+local function read_headers(id)
+	local headers = {}
+	for _ = 1, MOST_HEADERS do
+		local line = socket.readline(id, "\r\n")
+		if line == "" then
+			return headers
+		end
+		local name, value = (line or ""):match "^([^:]*):[ \t]*(.-)[ \t]*$"
+		if not name or not name:find(TOKEN) or value:find "[%z\1-\8\10-\31\127]" then
+			return nil
+		end
+		name = name:lower()
+		if headers[name] and once[name] then
+			return nil
+		end
+		headers[name] = value
+	end
+	return nil
+end
+
+---Reads the rest of a request whose first line is there. Nil: it is malformed.
+---@param id integer socket
+---@param line string without its end
+---@return reef.http_guard.request|nil
+function guard.read(id, line)
+	local method, target = line:match "^(%u+) (/[\33-\126]*) HTTP/1%.[01]$"
+	local headers = read_headers(id)
+	if not method or not headers or not headers.host or headers["transfer-encoding"] then
+		return nil
+	end
+	local host = headers.host:match "^(%[[%x:.]+%])$" or headers.host:match "^(%[[%x:.]+%]):%d+$"
+		or headers.host:match "^([%w%-._]+)$" or headers.host:match "^([%w%-._]+):%d+$"
+	if not host then
+		return nil
+	end
+	return { method = method, path = target:match "^[^?]*", headers = headers, host = host:lower() }
+end
+
+-- ---- who may ask ----
+
+local function is_address(host)
+	if host:sub(1, 1) == "[" then
+		return true
+	end
+	local parts = { host:match "^(%d+)%.(%d+)%.(%d+)%.(%d+)$" }
+	for _, part in ipairs(parts) do
+		if tonumber(part) > 255 then
+			return false
+		end
+	end
+	return #parts == 4
+end
+
+local function is_ours(host, listens)
+	if host == "localhost" or host:find "^127%.%d+%.%d+%.%d+$" or host == "[::1]" then
+		return true
+	elseif is_address(host) then
+		return host == listens or host == "[" .. listens .. "]" or listens == "0.0.0.0" or listens == "::"
+	end
+	for name in (skynet.getenv "http_hosts" or ""):lower():gmatch "[^%s,]+" do
+		if name == host then
+			return true
+		end
+	end
+	return false
+end
+
+---Why nobody gets an answer to this request.
+---@param request reef.http_guard.request
+---@param listens string address that is listened to
+---@param methods table<string, boolean>
+---@return string|nil status  nil: it may be answered
+---@return string|nil why
+function guard.refusal(request, listens, methods)
+	local headers = request.headers
+	if not is_ours(request.host, listens) then
+		return "421 Misdirected Request", "this host name is not among those of the configuration key http_hosts"
+	end
+	local site, origin = headers["sec-fetch-site"], headers.origin
+	if site and site ~= "same-origin" and site ~= "none" then
+		return "403 Forbidden", "another page has asked"
+	elseif origin and origin ~= "http://" .. headers.host and origin ~= "https://" .. headers.host then
+		return "403 Forbidden", "another page has asked"
+	elseif not methods[request.method] then
+		return "405 Method Not Allowed", "only " .. guard.list(methods)
+	end
+end
+
+---@param methods table<string, boolean>
+function guard.list(methods)
+	local names = {}
+	for name in pairs(methods) do
+		names[#names + 1] = name
+	end
+	table.sort(names)
+	return table.concat(names, ", ")
+end
+
+---Does the request carry `Authorization: Bearer TOKEN`? How long the look takes says nothing about the token.
+---@param request reef.http_guard.request
+---@param token string
+function guard.has_token(request, token)
+	local scheme, given = (request.headers.authorization or ""):match "^(%a+) +(%S+)$"
+	return given ~= nil and scheme:lower() == "bearer"
+		and digest.equal(digest.sum("sha256", given), digest.sum("sha256", token))
+end
+
+-- ---- answering ----
+
+local CLOSED = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+---The policy of a page that loads nothing from elsewhere: it runs its own scripts, and they may ask this server.
+---@param html string
+---@return string
+function guard.page_policy(html)
+	local function sources(tag)
+		local list = {}
+		for text in html:gmatch("<" .. tag .. ">(.-)</" .. tag .. ">") do
+			list[#list + 1] = "'sha256-" .. crypt.base64encode(digest.sum("sha256", text)) .. "'"
+		end
+		return #list > 0 and table.concat(list, " ") or "'none'"
+	end
+	return ("%s; script-src %s; style-src %s; connect-src 'self'"):format(CLOSED, sources "script", sources "style")
+end
+
+---@param id integer socket
+---@param status string "200 OK"
+---@param kind string media type
+---@param body string
+---@param options? {head: boolean|nil, policy: string|nil, more: string|nil}  no body; see page_policy; header lines
+function guard.answer(id, status, kind, body, options)
+	options = options or {}
+	local head = {
+		"HTTP/1.1 " .. status,
+		"Content-Type: " .. kind,
+		"Content-Length: " .. #body,
+		"Cache-Control: no-store",
+		"Connection: close",
+		"X-Content-Type-Options: nosniff",
+		"X-Frame-Options: DENY",
+		"Referrer-Policy: no-referrer",
+		"Cross-Origin-Resource-Policy: same-origin",
+		"Cross-Origin-Opener-Policy: same-origin",
+		"Content-Security-Policy: " .. (options.policy or CLOSED),
+	}
+	head[#head + 1] = options.more
+	socket.write(id, table.concat(head, "\r\n") .. "\r\n\r\n" .. (options.head and "" or body))
+end
+
+---Answers with the status alone, and a word why.
+---@param id integer socket
+---@param status string
+---@param why string|nil
+---@param methods table<string, boolean>|nil  those that are allowed, for status 405
+function guard.refuse(id, status, why, methods)
+	guard.answer(id, status, "text/plain; charset=utf-8", status .. (why and ": " .. why or "") .. "\n",
+		{ more = status:sub(1, 3) == "405" and methods and "Allow: " .. guard.list(methods) or nil })
+end
+
+return guard

@@ -84,7 +84,7 @@ function bulk.run(client, b)
 	local total, first = { ok = 1, n = 0 }, 1
 	local host, labels
 	repeat
-		local batch, next_first = core.batch(b.statements, first, MOST_BYTES, MOST_WRITES)
+		local batch, next_first = core.batch(b.statements, first, MOST_BYTES, MOST_WRITES, b.kind == "insert")
 		local ok, reply, err, address = pcall(write, client, b, batch, first, next_first - 1)
 		core.release(batch)
 		if not ok then

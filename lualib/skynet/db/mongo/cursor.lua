@@ -1,5 +1,6 @@
 -- Cursors: results in batches, from the server that has them.
 local bson = require "bson"
+local documents = require "skynet.db.mongo.documents"
 local errors = require "skynet.db.mongo.errors"
 local skynet = require "skynet"
 
@@ -9,13 +10,12 @@ local cursor = {}
 -- Wire versions: MongoDB 4.4 and 5.0.
 local COMMENT_WITH_GET_MORE, WRITES_BY_SECONDARIES = 9, 13
 
-local function ordered(...)
-	local out = bson.document()
-	for _, pair in ipairs { ... } do
-		local key, direction = next(pair)
-		out[key] = direction
+-- What a sort is given: "a"; one document or list of pairs; or several pairs.
+local function ordered(first, ...)
+	if select("#", ...) > 0 or type(first) == "string" or type(first) == "table" and type(first[1]) == "string" then
+		first = { first, ... }
 	end
-	return out
+	return type(first) == "table" and documents.of_pairs(documents.in_order("sort", first)) or first
 end
 
 -- ---- getting batches: for all kinds ----
@@ -242,7 +242,7 @@ function find:body()
 end
 
 function find:sort(key, ...)
-	self.settings.sort = select("#", ...) > 0 and ordered(key, ...) or type(key) == "string" and { [key] = 1 } or key
+	self.settings.sort = ordered(key, ...)
 	return self
 end
 
@@ -298,7 +298,7 @@ local function stage(self, name, value)
 end
 
 function aggregate:sort(key, ...)
-	return stage(self, "$sort", select("#", ...) > 0 and ordered(key, ...) or key)
+	return stage(self, "$sort", ordered(key, ...))
 end
 
 function aggregate:skip(n)

@@ -103,10 +103,9 @@ void reef_bson_encode_list(lua_State *L, int index, struct reef_writer *w);
 void reef_bson_encode_element(lua_State *L, const char *key, size_t key_size, int index, struct reef_writer *w);
 /* Pushes the table for the document. Raises with the path of what cannot be read. */
 void reef_bson_decode(lua_State *L, const uint8_t *data, size_t size, unsigned flags);
-/* The same, but what cannot be read is told to owner:fail(text), which raises; the owner is the object at `owner`. */
+/* The same, but what cannot be read is told to owner:fail(text), which raises; the owner is the object at `owner`, 0: none.
+ */
 void reef_bson_decode_for(lua_State *L, const uint8_t *data, size_t size, unsigned flags, int owner);
-/* Pushes the value of one element whose bytes were checked. */
-void reef_bson_push(lua_State *L, const struct reef_bson_element *e);
 
 /* The metatable of tables that are arrays even when empty, and of documents that keep their keys in order. */
 void reef_bson_push_array_mt(lua_State *L);

@@ -159,8 +159,9 @@ function database:listCollectionNames(filter, options)
 		with_names[k] = v
 	end
 	local names = {}
-	for collection in list_collections(self, filter, with_names):each() do
-		names[#names + 1] = collection.name
+	local made = list_collections(self, filter, with_names)
+	for collection in made:each() do
+		names[#names + 1] = made:name_of(collection)
 	end
 	return names
 end

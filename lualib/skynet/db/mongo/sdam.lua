@@ -20,6 +20,7 @@ local sdam = {}
 ---@field logicalSessionTimeoutMinutes integer|nil
 ---@field compatible boolean
 ---@field incompatible string|nil why not
+---@field removed string|nil which server does not belong to it any more, and why
 
 -- Wire versions that this driver speaks: MongoDB 4.2 and later.
 local MIN_WIRE, MAX_WIRE = 8, 29
@@ -208,8 +209,12 @@ local function add_members(t, server)
 	end
 end
 
+-- `removed` tells whoever finds no server what has become of the last that went by its own words.
 local function remove(t, server)
 	t.servers[server.address] = nil
+	t.removed = ("%s was removed: it is %s%s%s"):format(server.address, server.type,
+		server.setName and " of the set '" .. server.setName .. "'" or "",
+		server.me and server.me ~= server.address and " and calls itself " .. server.me or "")
 end
 
 local function stale_primary(t, server, text)
@@ -461,7 +466,7 @@ function sdam.application_error(server, err)
 	elseif err.type == "timeout" and err.handshake_done then
 		return nil, false
 	end
-	return sdam.unknown(server.address, err.type), true
+	return sdam.unknown(server.address, err.why or err.type), true
 end
 
 return sdam

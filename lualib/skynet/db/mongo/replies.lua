@@ -33,6 +33,7 @@ local function number(value)
 		local kind, content = kind_of(value)
 		return kind == "int64" and content or nil
 	end
+	return nil
 end
 
 local function integer(value)

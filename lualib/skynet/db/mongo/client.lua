@@ -307,7 +307,7 @@ function client:complete(op, server, number)
 	return body
 end
 
--- Codes of servers that do not take a $clusterTime: TimeProofMismatch, ClusterTimeFailsRateLimiter, KeyNotFound. Whoever
+-- Codes of servers that refuse a $clusterTime: TimeProofMismatch, ClusterTimeFailsRateLimiter, KeyNotFound. Whoever has
 -- told us of that time, it is not to be told again.
 local bad_time = { [204] = true, [205] = true, [211] = true }
 

@@ -16,6 +16,8 @@ local hub = {}
 
 -- Seconds for which a deployment is watched without a client, and for which a client may be away between two requests.
 local LINGER, AWAY = 10, 60
+-- Seconds after which a deployment without servers begins anew, and heartbeats, one with an election that nobody knows.
+local EMPTY, HEARTBEATS = 1, 3
 -- Seconds between looks after clients that have left something to be done, and that doing it may take at a server.
 local WILL_INTERVAL, WILL_TIMEOUT = 0.5, 5
 -- Changes of a server's round trip (ms, and as a part of it) and of its lag (ms) that clients need not hear of at once.
@@ -39,6 +41,8 @@ local RTT_CHANGE, RTT_RATIO, LAG_CHANGE = 2, 0.25, 5000
 ---@field monitors table<string, table>
 ---@field clients table<integer, mongo.hub.client>
 ---@field version integer
+---@field healing table|nil a timer runs that begins it anew
+---@field attending boolean|nil clients that have left wills are looked after
 local deployment = {}
 deployment.__index = deployment
 
@@ -170,6 +174,31 @@ function deployment:answer(id, c)
 	end
 end
 
+-- By the specification nothing leads out of some states but a new client: what one wrong answer of a server has done
+-- would last. So such a deployment is begun anew after a while. With an election that nobody knows that is long enough
+-- for a primary that was cut off to have stepped down.
+function deployment:heal()
+	local stuck = sdam.is_stuck(self.topology.description, self.topology.first.servers)
+	if not stuck or self.healing then
+		self.healing = stuck and self.healing
+		return
+	end
+	local token = {}
+	self.healing = token
+	local heartbeat = (self.options.heartbeatFrequencyMS or 10000) / 1000
+	local seconds = stuck == "empty" and math.min(heartbeat, EMPTY) or HEARTBEATS * heartbeat
+	skynet.timeout(math.ceil(seconds * 100), function()
+		if self.healing == token and deployments[self.key] == self then
+			self.healing = nil
+			self.topology:restart()
+			for _, watcher in pairs(self.monitors) do
+				watcher:recheck()
+			end
+			self:publish()
+		end
+	end)
+end
+
 ---Tells those who have to know.
 ---@param checked string|nil address of a server that was asked just now
 function deployment:publish(checked)
@@ -196,6 +225,7 @@ function deployment:publish(checked)
 			self:drop(id)
 		end
 	end
+	self:heal()
 end
 
 function deployment:tell(event)

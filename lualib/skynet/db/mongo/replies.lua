@@ -49,6 +49,11 @@ local function text(value)
 	return type(value) == "string" and kind_of(value) == "string" and value or nil
 end
 
+-- Names that are told in errors.
+local function name(value)
+	return text(value) and #value <= 300 and not value:find "%c" and value or nil
+end
+
 local function boolean(value)
 	if type(value) == "boolean" then
 		return value
@@ -112,19 +117,19 @@ end
 ---@param doc table
 ---@param shape mongo.reply_shape
 local function examine(doc, shape)
-	for name, field in next, shape do
-		local value = doc[name]
+	for key, field in next, shape do
+		local value = doc[key]
 		if value == nil or value == bson.null then
 			if field.needed and not (field.null and value) then
-				return ("it has no field '%s'"):format(name)
+				return ("it has no field '%s'"):format(key)
 			end
-			doc[name] = nil
+			doc[key] = nil
 		else
 			local used = field.kind(value)
 			if used == nil and not field.told then
-				return ("its field '%s' is not what it has to be"):format(name)
+				return ("its field '%s' is not what it has to be"):format(key)
 			elseif used ~= value then
-				doc[name] = used
+				doc[key] = used
 			end
 		end
 	end
@@ -218,8 +223,8 @@ local function tags(value)
 	if not document(value) then
 		return nil
 	end
-	for name, tag in pairs(value) do
-		if not text(tag) or type(name) ~= "string" then
+	for key, tag in pairs(value) do
+		if not text(tag) or type(key) ~= "string" then
 			return nil
 		end
 	end
@@ -229,7 +234,7 @@ end
 local hello = {
 	isWritablePrimary = maybe(boolean), ismaster = maybe(boolean), secondary = maybe(boolean), hidden = maybe(boolean),
 	arbiterOnly = maybe(boolean), isreplicaset = maybe(boolean), helloOk = told(boolean),
-	msg = maybe(text), setName = maybe(text), setVersion = maybe(integer), electionId = maybe(objectid),
+	msg = maybe(text), setName = maybe(name), setVersion = maybe(integer), electionId = maybe(objectid),
 	primary = maybe(address), me = maybe(address),
 	hosts = maybe(addresses), passives = maybe(addresses), arbiters = maybe(addresses), tags = maybe(tags),
 	minWireVersion = maybe(count), maxWireVersion = maybe(count), logicalSessionTimeoutMinutes = maybe(count),
@@ -265,8 +270,8 @@ function replies.check_hello(reply)
 		return why
 	end
 	local members = 0
-	for _, name in ipairs { "hosts", "passives", "arbiters" } do
-		members = members + #(reply[name] or {})
+	for _, key in ipairs { "hosts", "passives", "arbiters" } do
+		members = members + #(reply[key] or {})
 	end
 	return members > MOST_MEMBERS
 		and ("it names %d members; a replica set has %d at most"):format(members, MOST_MEMBERS) or nil

@@ -217,6 +217,9 @@ local function remove(t, server)
 		server.me and server.me ~= server.address and " and calls itself " .. server.me or "")
 end
 
+-- Why a server that calls itself primary is not taken for one.
+local OLD_ELECTION = "primary of an election that is over"
+
 local function stale_primary(t, server, text)
 	t.servers[server.address] = sdam.unknown(server.address, text)
 end
@@ -261,7 +264,7 @@ local function from_primary(t, server)
 		return check_primary(t)
 	end
 	if is_stale_primary(t, server) then
-		stale_primary(t, server, "primary of an election that is over")
+		stale_primary(t, server, OLD_ELECTION)
 		return check_primary(t)
 	end
 	for address, other in pairs(copy(t.servers)) do
@@ -417,6 +420,30 @@ function sdam.update(old, server)
 	t.logicalSessionTimeoutMinutes = session_timeout(t)
 	check_compatible(t)
 	return t
+end
+
+---Can this topology not become usable by itself? It has lost all servers, or remembers an election that none of them
+---knows, or knows only servers that do not answer, and not all that it began with.
+---@param t mongo.topology
+---@param seeds table<string, any> what it began with
+---@return "empty"|"old election"|"lost"|nil
+function sdam.is_stuck(t, seeds)
+	if next(t.servers) == nil then
+		return "empty"
+	end
+	local lost = true
+	for _, server in pairs(t.servers) do
+		if server.error == OLD_ELECTION and t.type == "ReplicaSetNoPrimary" then
+			return "old election"
+		end
+		lost = lost and server.type == "Unknown" and server.error ~= nil
+	end
+	for address in pairs(lost and seeds or {}) do
+		if not t.servers[address] then
+			return "lost"
+		end
+	end
+	return nil
 end
 
 -- ---- errors of the application's commands ----

@@ -146,6 +146,12 @@ static bool is_boolean(const char *s) {
 	return strcasecmp(s, "true") == 0 || strcasecmp(s, "false") == 0;
 }
 
+/* Are all digits of the number's text 0, so that it is not one that is only too small? */
+static bool is_zero(const char *s) {
+	size_t i = strcspn(s, "123456789eE");
+	return s[i] < '1' || s[i] > '9';
+}
+
 /* Pushes the number that the text is, which is_number has seen. False, and nothing is pushed, if the type has none. */
 static bool push_number(lua_State *L, const char *s, enum type type) {
 	if (lua_stringtonumber(L, s + (*s == '+')) == 0)
@@ -153,9 +159,7 @@ static bool push_number(lua_State *L, const char *s, enum type type) {
 	if (lua_isinteger(L, -1))
 		return true;
 	lua_Number n = lua_tonumber(L, -1);
-	/* Neither so large that it is infinite nor so small that it is nothing. */
-	if (type == NUMBER && n - n == 0 &&
-		(n != 0 || s[strcspn(s, "123456789eE")] < '1' || s[strcspn(s, "123456789eE")] > '9'))
+	if (type == NUMBER && n - n == 0 && (n != 0 || is_zero(s)))
 		return true;
 	int exact = 0;
 	lua_Integer i = lua_tointegerx(L, -1, &exact);

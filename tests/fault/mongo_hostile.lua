@@ -80,8 +80,8 @@ end)
 
 test.case("members that are no addresses are refused by name", function()
 	for _, host in ipairs {
-		"127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:4294967297", "127.0.0.1:-1", "127.0.0.1:x", "127.0.0.1:", ":1", "", "[::1",
-		"[::1]:", "a:b:c", "/etc/passwd", "127.0.0.1\0evil:1", ("a"):rep(70000), " ", "\n", "unix:@x",
+		"127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:4294967297", "127.0.0.1:-1", "127.0.0.1:x", "127.0.0.1:", ":1", "",
+		"[::1", "[::1]:", "a:b:c", "/etc/passwd", "127.0.0.1\0evil:1", ("a"):rep(70000), " ", "\n", "unix:@x",
 	} do
 		local set = saying(peers.set(1), function(answer)
 			return { hosts = bson.array { answer.me, host } }
@@ -91,7 +91,7 @@ test.case("members that are no addresses are refused by name", function()
 	end
 end)
 
-test.case("a server that speaks without an end does not keep the others' watch from their work", { timeout = 60 }, function()
+test.case("a server that speaks without an end does not keep others from their work", { timeout = 60 }, function()
 	local good = peers.set(1)
 	local talking = peers.set(1, true)
 	local member = talking.members[1]
@@ -255,7 +255,7 @@ test.case("a cursor that is left is killed when its service ends, however it end
 	end
 end)
 
-test.case("a cursor that is collected is killed; one that is read to its end, or closed, is not killed again", function()
+test.case("a cursor that is collected is killed; one that is read to its end, or closed, is not again", function()
 	local set, c = with_cursors()
 	do
 		local cursor = c:findWith({}, { batchSize = 5 })

@@ -23,7 +23,7 @@ local skynet = require "skynet"
 ---@field options table
 ---@field published table<string, reef.config.known> by the names of sheets
 ---@field directories string[] all that the last scan has seen
----@field ways { directory: string, name: string }[] links, and where they lead, that the last scan has gone through
+---@field ways { directory: string, name: string }[] links that the last scan has gone through, and where they lead
 ---@field signature string what the last scan has seen, all of it
 local directory = {}
 directory.__index = directory

@@ -40,7 +40,7 @@ local formats = { lua = true, json = true, csv = true, toml = true }
 function files.scan(dir)
 	if dir == "" or dir:find("\0", 1, true) then
 		local why = dir == "" and "the directory has no name" or "the directory's name has a NUL"
-		return nil, { { file = dir:gsub("%z.*", ""), message = why } }, {}, {}
+		return nil, { { file = dir:match "^[^\0]*", message = why } }, {}, {}
 	end
 	local ok, list, directories, ways = pcall(core.list, dir)
 	if not ok then
@@ -80,15 +80,15 @@ end
 
 -- Seconds that a file that does not look whole has to be left alone before it is taken for whole.
 local STILL = 1
-local lines = { csv = true, toml = true }
+local of_lines = { csv = true, toml = true }
 
----How long is to be waited before the file is read: half of what becomes lines may be good by itself, so a file that was
----changed just now and is empty, or ends within a line, is given time.
+---How long is to be waited before the file is read: half of what becomes lines may be good by itself, so a file that
+---was changed just now and is empty, or ends within a line, is given time.
 ---@param dir string
 ---@param file reef.config.file
 ---@return number|nil seconds
 function files.unfinished(dir, file)
-	if not lines[file.format] or file.age >= STILL or file.age < 0 then
+	if not of_lines[file.format] or file.age >= STILL or file.age < 0 then
 		return nil
 	end
 	local handle = io.open(dir .. "/" .. file.path, "rb")
@@ -121,7 +121,7 @@ local function read(dir, path, limits)
 		text = text:sub(4)
 	end
 	local mark = text:find "^\xef\xbb\xbf" or text:find("\n\xef\xbb\xbf", 1, true)
-	if text:find "^\xff\xfe%z%z" or text:find "^%z%z\xfe\xff" then
+	if text:find "^\xff\xfe\0\0" or text:find "^\0\0\xfe\xff" then
 		return nil, { file = path, line = 1, column = 1, message = "this is UTF-32; it has to be UTF-8" }
 	elseif text:find "^\xff\xfe" or text:find "^\xfe\xff" then
 		return nil, { file = path, line = 1, column = 1, message = "this is UTF-16; it has to be UTF-8" }

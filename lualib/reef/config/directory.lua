@@ -39,7 +39,9 @@ directory.defaults = {
 ---@return reef.config.directory
 function directory.new(dir, options)
 	local all = setmetatable(options or {}, { __index = directory.defaults })
-	return setmetatable({ dir = dir, options = all, published = {}, directories = {}, ways = {}, signature = "" }, directory)
+	return setmetatable({
+		dir = dir, options = all, published = {}, directories = {}, ways = {}, signature = "",
+	}, directory)
 end
 
 ---Looks at the directory.

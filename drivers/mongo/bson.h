@@ -91,7 +91,7 @@ enum reef_bson_flags {
 /* What a document is for decides where the order of keys is meaning, so that a plain table of several keys is refused and
  * a list of pairs is a document. Anything: `$sort` and `sortBy`, and `sort`, `hint`, `min`, `max` and the keys of indexes
  * if the document looks like a command or a statement of one. Data: nowhere. */
-enum reef_bson_purpose { REEF_BSON_ANYTHING, REEF_BSON_COMMAND, REEF_BSON_DATA };
+enum reef_bson_purpose { REEF_BSON_ANYTHING, REEF_BSON_DATA };
 
 /* Appends the table or `bson` object at `index` as a document. Raises with the path of what cannot be written. */
 void reef_bson_encode(lua_State *L, int index, struct reef_writer *w, enum reef_bson_purpose purpose);

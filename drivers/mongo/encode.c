@@ -16,7 +16,8 @@ struct step {
 struct encoder {
 	lua_State *L;
 	struct reef_writer *w;
-	int root; /* on the stack: the table that is the whole; 0: there is none */
+	int root;          /* on the stack: the table that is the whole; 0: there is none */
+	const char *first; /* of a list of keys and values, if it is a string; else NULL */
 	int depth;
 	enum reef_bson_purpose purpose;
 	struct step path[REEF_BSON_DEPTH + 1];
@@ -329,20 +330,24 @@ static void array(struct encoder *e, int index, lua_Integer n) {
 	struct counter c;
 	size_t start = begin(e);
 	lua_Integer i = 0;
+	int key = lua_gettop(L) + 1;
 	counter_start(&c);
 	lua_pushnil(L);
 	while (lua_next(L, index) != 0) {
-		if (!lua_isinteger(L, -2) || lua_tointeger(L, -2) != i + 1) {
-			lua_pop(L, 2);
+		i++;
+		if (lua_tointeger(L, key) != i || !lua_isinteger(L, key)) {
+			lua_settop(L, key - 1);
 			check_dense(e, index, n);
-			while (i < n) {
-				lua_rawgeti(L, index, ++i);
+			for (; i <= n; i++) {
+				lua_rawgeti(L, index, i);
 				array_element(e, &c);
 			}
 			break;
 		}
-		i++;
-		array_element(e, &c);
+		set_key(e, c.text + c.first, sizeof(c.text) - (size_t)c.first);
+		value(e, key + 1);
+		lua_settop(L, key);
+		counter_next(&c);
 	}
 	end(e, start);
 }
@@ -466,10 +471,22 @@ static bool root_has(const struct encoder *e, const char *key, int type) {
 	return has;
 }
 
-/* Is the whole a command, or one of its statements, rather than data? A list of keys and values says so itself. */
+/* Is it the name of a command that takes sort, hint, min, max or indexes? */
+static bool is_command_name(const char *key) {
+	static const char *const names[] = {"find",  "findAndModify", "findandmodify", "aggregate",
+										"count", "distinct",      "createIndexes", "mapReduce"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(key, names[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Is the whole a command, or one of its statements, rather than data? */
 static bool is_command(const struct encoder *e) {
-	if (e->purpose != REEF_BSON_ANYTHING || e->root == 0) {
-		return e->purpose == REEF_BSON_COMMAND;
+	if (e->root == 0) {
+		return e->first != NULL && is_command_name(e->first);
 	}
 	return root_has(e, "find", LUA_TSTRING) || root_has(e, "findAndModify", LUA_TSTRING) ||
 		   root_has(e, "findandmodify", LUA_TSTRING) || root_has(e, "createIndexes", LUA_TSTRING) ||
@@ -645,6 +662,7 @@ static void start(struct encoder *e, lua_State *L, struct reef_writer *w, enum r
 	e->L = L;
 	e->w = w;
 	e->root = 0;
+	e->first = NULL;
 	e->depth = 0;
 	e->purpose = purpose;
 	enter(e);
@@ -690,22 +708,10 @@ static void listed_pair(struct encoder *e, int n) {
 	value(e, lua_gettop(L));
 }
 
-/* Is the key at `index` the name of a command that takes sort, hint, min, max or indexes? */
-static enum reef_bson_purpose purpose_of(lua_State *L, int index) {
-	static const char *const names[] = {"find",  "findAndModify", "findandmodify", "aggregate",
-										"count", "distinct",      "createIndexes", "mapReduce"};
-	const char *key = lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index) : "";
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(key, names[i]) == 0) {
-			return REEF_BSON_COMMAND;
-		}
-	}
-	return REEF_BSON_ANYTHING;
-}
-
 void reef_bson_encode_pairs(lua_State *L, int first, int last, struct reef_writer *w) {
 	struct encoder e;
-	start(&e, L, w, first <= last ? purpose_of(L, first) : REEF_BSON_ANYTHING);
+	start(&e, L, w, REEF_BSON_ANYTHING);
+	e.first = first <= last && lua_type(L, first) == LUA_TSTRING ? lua_tostring(L, first) : NULL;
 	if ((last - first + 1) % 2 != 0) {
 		luaL_error(L, "Invalid ordered dict");
 	}
@@ -721,8 +727,8 @@ void reef_bson_encode_pairs(lua_State *L, int first, int last, struct reef_write
 
 void reef_bson_encode_list(lua_State *L, int index, struct reef_writer *w) {
 	struct encoder e;
-	lua_rawgeti(L, index, 1);
-	start(&e, L, w, purpose_of(L, -1));
+	start(&e, L, w, REEF_BSON_ANYTHING);
+	e.first = lua_rawgeti(L, index, 1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
 	lua_pop(L, 1);
 	int n = (int)lua_rawlen(L, index);
 	if (n % 2 != 0) {

@@ -431,6 +431,13 @@ function client:revoke(address, number)
 	end
 end
 
+---What a number of `will` stands for is due now. A pool does it when this service ends.
+function client:left_behind(number)
+	if number and self.view.wills[number] then
+		self.view:carry_out(number)
+	end
+end
+
 ---@param loan mongo.loan
 ---@return table|nil reply
 ---@return mongo.error|nil

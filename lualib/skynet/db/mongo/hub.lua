@@ -361,6 +361,15 @@ function command.REVOKE(key, id, number)
 	end
 end
 
+function command.CARRY_OUT(key, id, number)
+	local self, c = find(key, id)
+	if c and c.wills[number] then
+		local will = c.wills[number]
+		c.wills[number] = nil
+		carry_out(self, { will })
+	end
+end
+
 -- Somebody waits for a server, so many seconds or until there is news. `eager`: he wants to know also of one in vain.
 function command.WANT(key, id, seconds, eager)
 	local self, c = find(key, id)

@@ -1,27 +1,18 @@
--- Cursors that their users leave: the server is told to forget them when the cursor is collected, and when its service
--- ends before that.
+-- Cursors that their users leave: somebody else tells the server to forget them.
 --
--- A pool's service is left a will (drivers/pool/will.c). With connections of a client's own it is the service that
--- watches the deployment (skynet.db.mongo.hub) that kills what a dead client has left.
+-- A pool's service is left a will (drivers/pool/will.c) and carries it out when the service ends. With connections of a
+-- client's own it is the service that watches the deployment (skynet.db.mongo.hub), which is also told when a cursor was
+-- collected: a finalizer may be the last thing that happens in a service, so it can do no more than send a message.
 local bson = require "bson"
-local skynet = require "skynet"
 
 ---@class mongo.left_guard
 local guard = {}
 guard.__index = guard
 
-local function kill(self)
-	pcall(self.client.execute, self.client, {
-		db = self.db, name = "killCursors", address = self.address, unacknowledged = true,
-		body = { "killCursors", self.ns, "cursors", bson.array { bson.int64(self.id) } },
-	})
-	self:release()
-end
-
--- The cursor was collected. In a service that ends nothing can be started any more, and the will is carried out.
 function guard:__gc()
 	if not self.over then
-		pcall(skynet.fork, kill, self)
+		self.over = true
+		pcall(self.client.left_behind, self.client, self.will)
 	end
 end
 
@@ -44,7 +35,7 @@ local M = {}
 ---@return mongo.left_guard
 function M.guard(client, address, db, ns, id)
 	return setmetatable({
-		client = client, address = address, db = db, ns = ns, id = id,
+		client = client, address = address,
 		will = client:will(address, "killCursors", ns, "cursors", bson.array { bson.int64(id) }, "$db", db),
 	}, guard)
 end

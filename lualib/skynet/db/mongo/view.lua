@@ -163,6 +163,12 @@ function view:leave(address, credentials, body)
 	return number
 end
 
+---The command is to be given now.
+function view:carry_out(number)
+	self.wills[number] = nil
+	tell(self, "CARRY_OUT", number)
+end
+
 function view:revoke(number)
 	self.wills[number] = nil
 	tell(self, "REVOKE", number)

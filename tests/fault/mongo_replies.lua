@@ -217,7 +217,7 @@ local function run(workers, options)
 	local list = {}
 	local at = {}
 	for i = 1, workers do
-		local peer = start { timeout = 3000, selection = 2500 }
+		local peer = start { timeout = 3000, selection = 20000 }
 		test.defer(peer.set.close, peer.set)
 		local client = peer.connect(options.more, options.through_pool)
 		test.defer(client.disconnect, client)
@@ -250,7 +250,9 @@ local function run(workers, options)
 		elseif not is_well(ok, err) then
 			return tostring(err)
 		end
-		local good, doc = pcall(c.findOne, c, { _id = "check" })
+		local good, doc = pcall(function()
+			return c:findWith({ _id = "check" }, { timeoutMS = 20000 }):toArray()[1]
+		end)
 		if not good or not doc or doc.v ~= "right" then
 			return "and then: " .. tostring(good and bson.to_json(bson.encode { doc = doc }) or doc)
 		end

@@ -1,8 +1,8 @@
 -- Cursors that their users leave: somebody else tells the server to forget them.
 --
 -- A pool's service is left a will (drivers/pool/will.c) and carries it out when the service ends. With connections of a
--- client's own it is the service that watches the deployment (skynet.db.mongo.hub), which is also told when a cursor was
--- collected: a finalizer may be the last thing that happens in a service, so it can do no more than send a message.
+-- client's own it is the service that watches the deployment (skynet.db.mongo.hub), which is also told when a cursor
+-- was collected: a finalizer may be the last thing that happens in a service, so it does no more than send a message.
 local bson = require "bson"
 
 ---@class mongo.left_guard

@@ -199,7 +199,10 @@ function monitor:run()
 		if not again and not self:awaits() then
 			self:pause(started)
 		elseif hasty > MOST_HASTY then
+			hasty = 0
+			self.sleeping = true
 			skynet.sleep(math.ceil(SMALLEST_INTERVAL * 100), self)
+			self.sleeping = false
 		end
 	end
 	self:disconnect()

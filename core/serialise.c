@@ -17,6 +17,8 @@
 
 enum { TYPE_NIL, TYPE_BOOLEAN, TYPE_NUMBER, TYPE_POINTER, TYPE_SHORT_STRING, TYPE_LONG_STRING, TYPE_TABLE };
 enum { NUMBER_ZERO = 0, NUMBER_U8 = 1, NUMBER_U16 = 2, NUMBER_I32 = 4, NUMBER_I64 = 6, NUMBER_DOUBLE = 8 };
+/* With the nil that ends a table: it is an array, which its content cannot say. */
+enum { END_OF_EMPTY_ARRAY = 1 };
 enum { COOKIE_LIMIT = 32, MAX_DEPTH = 32, GATHERED_PAIRS = 32 };
 
 /* ---- writing ---- */
@@ -90,6 +92,19 @@ static void write_string(struct writer *w, const char *s, size_t size) {
 	put(w, s, size);
 }
 
+static const char array_metatable;
+
+void reef_push_array_metatable(lua_State *L) {
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &array_metatable) == LUA_TNIL) {
+		lua_pop(L, 1);
+		lua_createtable(L, 0, 1);
+		lua_pushliteral(L, "bson.array");
+		lua_setfield(L, -2, "__name");
+		lua_pushvalue(L, -1);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, &array_metatable);
+	}
+}
+
 static void write_value(struct writer *w, int index, int depth);
 
 static void write_by_iterator(struct writer *w, int index, int depth) {
@@ -115,12 +130,16 @@ static void write_by_iterator(struct writer *w, int index, int depth) {
 	lua_pop(L, 5);
 }
 
-/* Pushes __pairs if the table has it. */
-static bool has_iterator(struct writer *w, int index) {
+/* Pushes __pairs if the table has it. `*is_array`: it has the metatable of arrays. */
+static bool has_iterator(struct writer *w, int index, bool *is_array) {
 	lua_State *L = w->L;
 	if (!lua_getmetatable(L, index))
 		return false;
-	lua_pop(L, 1);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &array_metatable);
+	*is_array = lua_rawequal(L, -1, -2);
+	lua_pop(L, 2);
+	if (*is_array)
+		return false;
 	/* User code may run now (the iterator, a finalizer) and may pack too: leave it the scratch buffer. */
 	if (!w->box)
 		grow(w, 1);
@@ -131,7 +150,8 @@ static void write_table(struct writer *w, int index, int depth) {
 	lua_State *L = w->L;
 	if (!lua_checkstack(L, LUA_MINSTACK))
 		luaL_error(L, "serialize: no stack left at depth %d", depth);
-	if (has_iterator(w, index)) {
+	bool is_array = false;
+	if (has_iterator(w, index, &is_array)) {
 		reserve(w, 1);
 		write_by_iterator(w, index, depth);
 	} else {
@@ -158,11 +178,13 @@ static void write_table(struct writer *w, int index, int depth) {
 			}
 			write_value(w, top, depth);
 			write_value(w, top + 1, depth);
+			is_array = false;
 			lua_pop(L, 1);
 		}
+		is_array = is_array && length == 0;
 	}
 	reserve(w, 1);
-	put_tag(w, TYPE_NIL, 0);
+	put_tag(w, TYPE_NIL, is_array ? END_OF_EMPTY_ARRAY : 0);
 }
 
 static void write_value(struct writer *w, int index, int depth) {
@@ -373,7 +395,10 @@ static bool read_table(struct reader *r, int cookie, int depth) {
 				lua_rawset(L, base);
 		}
 		if (end) {
-			r->at++;
+			if (*r->at++ >> 3 == END_OF_EMPTY_ARRAY) {
+				reef_push_array_metatable(L);
+				lua_setmetatable(L, base);
+			}
 			return true;
 		}
 		if (!read_value(r, depth))

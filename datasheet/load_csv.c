@@ -22,6 +22,7 @@ static const char *const type_names[] = {"integer", "number", "boolean", "string
 struct column {
 	enum type type;
 	bool not_integer, not_number, not_boolean, seen; /* of its values, while the type is unknown */
+	bool guessed;                                    /* nobody has asked for the type */
 };
 
 struct reader {
@@ -145,6 +146,12 @@ static bool is_boolean(const char *s) {
 	return strcasecmp(s, "true") == 0 || strcasecmp(s, "false") == 0;
 }
 
+/* Are all digits of the number's text 0, so that it is not one that is only too small? */
+static bool is_zero(const char *s) {
+	size_t i = strcspn(s, "123456789eE");
+	return s[i] < '1' || s[i] > '9';
+}
+
 /* Pushes the number that the text is, which is_number has seen. False, and nothing is pushed, if the type has none. */
 static bool push_number(lua_State *L, const char *s, enum type type) {
 	if (lua_stringtonumber(L, s + (*s == '+')) == 0)
@@ -152,7 +159,7 @@ static bool push_number(lua_State *L, const char *s, enum type type) {
 	if (lua_isinteger(L, -1))
 		return true;
 	lua_Number n = lua_tonumber(L, -1);
-	if (type == NUMBER && n - n == 0)
+	if (type == NUMBER && n - n == 0 && (n != 0 || is_zero(s)))
 		return true;
 	int exact = 0;
 	lua_Integer i = lua_tointegerx(L, -1, &exact);
@@ -187,7 +194,7 @@ static void guess_field(struct reader *reader, const char *bytes, size_t n) {
 		column->not_integer = column->not_number = true;
 	else if (!plain)
 		column->not_integer = true;
-	else if (!column->not_integer && n > 17) {
+	else if (n > 17) {
 		/* Long numbers are names of something unless all their digits count. */
 		if (push_number(reader->L, bytes, INTEGER))
 			lua_pop(reader->L, 1);
@@ -210,11 +217,20 @@ static bool push_field(struct reader *reader, const char *bytes, size_t n) {
 	bool plain, leading_zero;
 	if (bytes == NULL || (n == 0 && type != STRING))
 		return false;
-	if (type == BOOLEAN && is_boolean(bytes))
+	if (type == BOOLEAN && is_boolean(bytes)) {
 		lua_pushboolean(L, (*bytes | 32) == 't');
-	else if (type > NUMBER || strlen(bytes) != n || !is_number(bytes, &plain, &leading_zero) ||
-			 !push_number(L, bytes, type))
+	} else if (type > NUMBER || strlen(bytes) != n || !is_number(bytes, &plain, &leading_zero)) {
 		lua_pushlstring(L, bytes, n);
+	} else if (!push_number(L, bytes, type)) {
+		if (reader->columns[reader->fields].guessed) {
+			lua_rawgeti(L, reader->names, (lua_Integer)reader->fields + 1);
+			lua_pushfstring(L, "column '%s': %s is out of the range of numbers; in quotes it would be text",
+							lua_tostring(L, -1), bytes);
+			lua_remove(L, -2);
+			problem_at(reader, reader->start);
+		}
+		lua_pushlstring(L, bytes, n);
+	}
 	return true;
 }
 
@@ -338,8 +354,10 @@ static int load_all(lua_State *L) {
 		pass(reader, guess_field, no_row);
 		reader->problems = 2;
 	}
-	for (size_t i = 0; i < reader->width; i++)
+	for (size_t i = 0; i < reader->width; i++) {
+		reader->columns[i].guessed = reader->columns[i].type == UNKNOWN;
 		reader->columns[i].type = type_of(&reader->columns[i]);
+	}
 	lua_createtable(L, (int)reader->rows, 0);
 	reader->out = lua_gettop(L);
 	luaL_checkstack(L, (int)reader->width + 20, "columns");

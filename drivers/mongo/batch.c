@@ -25,18 +25,31 @@ static int more(lua_State *L) {
 	return 1;
 }
 
+/* Raises, through owner:fail(text) if there is an owner. */
+static void fail(lua_State *L, const char *why, int owner) {
+	if (owner != 0) {
+		lua_getfield(L, owner, "fail");
+		lua_pushvalue(L, owner);
+		lua_pushfstring(L, "Invalid bson: %s", why);
+		lua_call(L, 2, 0);
+	}
+	luaL_error(L, "Invalid bson: %s", why);
+}
+
 /* Pushes the next document, or nil. `owner` as for reef_bson_decode_for, or 0. */
 static void push_next(lua_State *L, struct reef_bson_reader *reader, unsigned flags, int owner) {
 	struct reef_bson_element e;
 	int found = reef_bson_next(reader, &e);
 	if (found < 0) {
-		luaL_error(L, "Invalid bson: %s", reader->error);
+		/* There is nothing behind it. */
+		reader->at = reader->end;
+		fail(L, reader->error, owner);
 	} else if (found == 0) {
 		lua_pushnil(L);
 	} else if (e.type == REEF_BSON_DOCUMENT) {
 		reef_bson_decode_for(L, e.value, e.value_size, flags, owner);
 	} else {
-		reef_bson_push(L, &e);
+		fail(L, "a batch with something that is no document", owner);
 	}
 }
 

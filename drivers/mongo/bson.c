@@ -7,7 +7,7 @@
 static int encode(lua_State *L) {
 	lua_settop(L, 1);
 	struct reef_writer *w = reef_bson_borrow_writer(L, REEF_BSON_SIZE);
-	reef_bson_encode(L, 1, w);
+	reef_bson_encode(L, 1, w, REEF_BSON_ANYTHING);
 	reef_bson_push_object(L, w->data, w->size);
 	reef_bson_return_writer(L, 2);
 	return 1;

@@ -88,8 +88,13 @@ enum reef_bson_flags {
 	REEF_BSON_BATCHES = 2, /* of a cursor's reply: its batch becomes an object, see batch.h */
 };
 
+/* What a document is for decides where the order of keys is meaning, so that a plain table of several keys is refused and
+ * a list of pairs is a document. Anything: `$sort` and `sortBy`, and `sort`, `hint`, `min`, `max` and the keys of indexes
+ * if the document looks like a command or a statement of one. Data: nowhere. */
+enum reef_bson_purpose { REEF_BSON_ANYTHING, REEF_BSON_DATA };
+
 /* Appends the table or `bson` object at `index` as a document. Raises with the path of what cannot be written. */
-void reef_bson_encode(lua_State *L, int index, struct reef_writer *w);
+void reef_bson_encode(lua_State *L, int index, struct reef_writer *w, enum reef_bson_purpose purpose);
 /* Appends the values first, first + 1 .. last as alternating keys and values of one document. */
 void reef_bson_encode_pairs(lua_State *L, int first, int last, struct reef_writer *w);
 /* The same from the list at `index`. */
@@ -98,10 +103,9 @@ void reef_bson_encode_list(lua_State *L, int index, struct reef_writer *w);
 void reef_bson_encode_element(lua_State *L, const char *key, size_t key_size, int index, struct reef_writer *w);
 /* Pushes the table for the document. Raises with the path of what cannot be read. */
 void reef_bson_decode(lua_State *L, const uint8_t *data, size_t size, unsigned flags);
-/* The same, but what cannot be read is told to owner:fail(text), which raises; the owner is the object at `owner`. */
+/* The same, but what cannot be read is told to owner:fail(text), which raises; the owner is the object at `owner`, 0: none.
+ */
 void reef_bson_decode_for(lua_State *L, const uint8_t *data, size_t size, unsigned flags, int owner);
-/* Pushes the value of one element whose bytes were checked. */
-void reef_bson_push(lua_State *L, const struct reef_bson_element *e);
 
 /* The metatable of tables that are arrays even when empty, and of documents that keep their keys in order. */
 void reef_bson_push_array_mt(lua_State *L);

@@ -321,10 +321,3 @@ void reef_bson_decode_for(lua_State *L, const uint8_t *data, size_t size, unsign
 	document(&d, data, size);
 	finish(&d);
 }
-
-void reef_bson_push(lua_State *L, const struct reef_bson_element *e) {
-	struct decoder d;
-	start(&d, L, 0);
-	push_value(&d, e);
-	finish(&d);
-}

@@ -16,7 +16,10 @@ struct step {
 struct encoder {
 	lua_State *L;
 	struct reef_writer *w;
+	int root;          /* on the stack: the table that is the whole; 0: there is none */
+	const char *first; /* of a list of keys and values, if it is a string; else NULL */
 	int depth;
+	enum reef_bson_purpose purpose;
 	struct step path[REEF_BSON_DEPTH + 1];
 };
 
@@ -276,19 +279,74 @@ static void counter_next(struct counter *c) {
 	}
 }
 
-static void array(struct encoder *e, int index, lua_Integer n, bool is_raw) {
-	lua_State *L = e->L;
+/* The element at the top of the stack, whose number `c` says; popped. */
+static void array_element(struct encoder *e, struct counter *c) {
+	set_key(e, c->text + c->first, sizeof(c->text) - (size_t)c->first);
+	if (lua_isnil(e->L, -1)) {
+		fail(e, "Bson array has a hole (nil), Use bson.null instead");
+	}
+	value(e, lua_gettop(e->L));
+	lua_pop(e->L, 1);
+	counter_next(c);
+}
+
+/* Elements 1 to n as __len and __index say. */
+static void array_by_index(struct encoder *e, int index, lua_Integer n) {
 	struct counter c;
 	size_t start = begin(e);
 	counter_start(&c);
 	for (lua_Integer i = 1; i <= n; i++) {
-		int type = is_raw ? lua_rawgeti(L, index, i) : lua_geti(L, index, i);
-		set_key(e, c.text + c.first, sizeof(c.text) - (size_t)c.first);
-		if (type == LUA_TNIL) {
-			fail(e, "Bson array has a hole (nil), Use bson.null instead");
-		}
-		value(e, lua_gettop(L));
+		lua_geti(e->L, index, i);
+		array_element(e, &c);
+	}
+	end(e, start);
+}
+
+/* Is there an element behind a hole? Names are passed over: tables that table.pack makes have one. */
+static void check_dense(struct encoder *e, int index, lua_Integer n) {
+	lua_State *L = e->L;
+	lua_pushnil(L);
+	while (lua_next(L, index) != 0) {
 		lua_pop(L, 1);
+		if (lua_type(L, -1) != LUA_TNUMBER) {
+			continue;
+		}
+		lua_Integer i = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : 0;
+		if (i < 1 || i > n) {
+			luaL_tolstring(L, -1, NULL);
+			lua_pushfstring(L,
+							i > n ? "Bson array has a hole (nil), Use bson.null instead: %d elements, and a key %s"
+								  : "Bson array of %d elements with a key %s",
+							(int)n, lua_tostring(L, -1));
+			e->depth--;
+			fail(e, lua_tostring(L, -1));
+		}
+	}
+}
+
+/* A table whose keys are 1 to n. Most often iteration goes through them in order, and then nothing else is there. */
+static void array(struct encoder *e, int index, lua_Integer n) {
+	lua_State *L = e->L;
+	struct counter c;
+	size_t start = begin(e);
+	lua_Integer i = 0;
+	int key = lua_gettop(L) + 1;
+	counter_start(&c);
+	lua_pushnil(L);
+	while (lua_next(L, index) != 0) {
+		i++;
+		if (lua_tointeger(L, key) != i || !lua_isinteger(L, key)) {
+			lua_settop(L, key - 1);
+			check_dense(e, index, n);
+			for (; i <= n; i++) {
+				lua_rawgeti(L, index, i);
+				array_element(e, &c);
+			}
+			break;
+		}
+		set_key(e, c.text + c.first, sizeof(c.text) - (size_t)c.first);
+		value(e, key + 1);
+		lua_settop(L, key);
 		counter_next(&c);
 	}
 	end(e, start);
@@ -348,7 +406,7 @@ static int body_by_metatable(struct encoder *e, int index, bool top) {
 		return REEF_BSON_DOCUMENT;
 	}
 	if (is_array && !top) {
-		array(e, index, (lua_Integer)lua_rawlen(L, index), true);
+		array(e, index, (lua_Integer)lua_rawlen(L, index));
 		return REEF_BSON_ARRAY;
 	}
 	if (!top && luaL_getmetafield(L, index, "__len") != LUA_TNIL) {
@@ -359,7 +417,7 @@ static int body_by_metatable(struct encoder *e, int index, bool top) {
 		}
 		lua_Integer n = lua_tointeger(L, -1);
 		lua_pop(L, 1);
-		array(e, index, n, false);
+		array_by_index(e, index, n);
 		return REEF_BSON_ARRAY;
 	}
 	if (luaL_getmetafield(L, index, "__pairs") != LUA_TNIL) {
@@ -387,7 +445,7 @@ static int body(struct encoder *e, int index, bool top) {
 		lua_Integer n = (lua_Integer)lua_rawlen(L, index);
 		if (first == 1 || (first > 0 && first <= n)) {
 			lua_pop(L, 2);
-			array(e, index, n, true);
+			array(e, index, n);
 			return REEF_BSON_ARRAY;
 		}
 	}
@@ -395,11 +453,166 @@ static int body(struct encoder *e, int index, bool top) {
 	return REEF_BSON_DOCUMENT;
 }
 
+/* ---- where the order of keys is meaning ---- */
+
+#define NO_ORDER                                                                                                       \
+	"a plain table of several keys has no order: use bson.document, or a list of pairs { { \"a\", 1 }, { \"b\", -1 } " \
+	"},"
+
+static bool is_step(const struct encoder *e, int depth, const char *key) {
+	return e->path[depth].size == strlen(key) && memcmp(e->path[depth].key, key, e->path[depth].size) == 0;
+}
+
+/* Does the table that is the whole have the key, with a value of that type? */
+static bool root_has(const struct encoder *e, const char *key, int type) {
+	lua_pushstring(e->L, key);
+	bool has = lua_rawget(e->L, e->root) == type;
+	lua_pop(e->L, 1);
+	return has;
+}
+
+/* Is it the name of a command that takes sort, hint, min, max or indexes? */
+static bool is_command_name(const char *key) {
+	static const char *const names[] = {"find",  "findAndModify", "findandmodify", "aggregate",
+										"count", "distinct",      "createIndexes", "mapReduce"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(key, names[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Is the whole a command, or one of its statements, rather than data? */
+static bool is_command(const struct encoder *e) {
+	if (e->root == 0) {
+		return e->first != NULL && is_command_name(e->first);
+	}
+	return root_has(e, "find", LUA_TSTRING) || root_has(e, "findAndModify", LUA_TSTRING) ||
+		   root_has(e, "findandmodify", LUA_TSTRING) || root_has(e, "createIndexes", LUA_TSTRING) ||
+		   (root_has(e, "aggregate", LUA_TSTRING) && root_has(e, "pipeline", LUA_TTABLE)) ||
+		   (root_has(e, "q", LUA_TTABLE) && (root_has(e, "u", LUA_TTABLE) || root_has(e, "limit", LUA_TNUMBER))) ||
+		   (root_has(e, "filter", LUA_TTABLE) &&
+			(root_has(e, "updateMods", LUA_TTABLE) || root_has(e, "delete", LUA_TNUMBER)));
+}
+
+/* Has what is written at this key to be in order? */
+static bool is_order(const struct encoder *e) {
+	if (e->purpose == REEF_BSON_DATA) {
+		return false;
+	}
+	switch (e->path[e->depth].size > 0 ? e->path[e->depth].key[0] : 0) {
+	case '$':
+		return is_step(e, e->depth, "$sort");
+	case 's':
+		return (e->depth == 1 && is_step(e, 1, "sort") && is_command(e)) ||
+			   (e->depth > 1 && is_step(e, e->depth, "sortBy") && e->path[e->depth - 1].size > 0 &&
+				e->path[e->depth - 1].key[0] == '$');
+	case 'h':
+		return e->depth == 1 && is_step(e, 1, "hint") && is_command(e);
+	case 'm':
+		return e->depth == 1 && (is_step(e, 1, "min") || is_step(e, 1, "max")) && is_command(e);
+	case 'k':
+		return e->depth == 3 && is_step(e, 3, "key") && is_step(e, 1, "indexes") && is_command(e);
+	default:
+		return false;
+	}
+}
+
+/* Pushes key and value of what stands in a list of pairs: "a", { "a", 1 }, or { a = 1 }. */
+static bool push_pair(lua_State *L, int index) {
+	if (lua_type(L, index) == LUA_TSTRING) {
+		lua_pushvalue(L, index);
+		lua_pushinteger(L, 1);
+		return true;
+	}
+	if (!lua_istable(L, index)) {
+		return false;
+	}
+	if (lua_rawlen(L, index) == 2 && lua_rawgeti(L, index, 1) == LUA_TSTRING) {
+		lua_rawgeti(L, index, 2);
+		return true;
+	}
+	lua_settop(L, index);
+	lua_pushnil(L);
+	int found = 0;
+	while (lua_next(L, index) != 0) {
+		/* What a bson.document keeps in itself is no key. */
+		if (lua_type(L, -2) == LUA_TSTRING) {
+			lua_pushvalue(L, -2);
+			lua_insert(L, index + 1 + 2 * found);
+			lua_insert(L, index + 2 + 2 * found);
+			found++;
+		} else {
+			lua_pop(L, 1);
+		}
+		if (found > 1) {
+			return false;
+		}
+	}
+	return found == 1;
+}
+
+/* The body of an ordered document from a list of pairs. */
+static void pairs_of_list(struct encoder *e, int index, lua_Integer n) {
+	lua_State *L = e->L;
+	size_t start = begin(e);
+	for (lua_Integer i = 1; i <= n; i++) {
+		lua_rawgeti(L, index, i);
+		int element = lua_gettop(L);
+		if (!push_pair(L, element)) {
+			e->depth--;
+			fail(e, lua_pushfstring(L, "element %d of the list is no pair of a name and a value", (int)i));
+		}
+		pair(e);
+		lua_settop(L, element - 1);
+	}
+	end(e, start);
+}
+
+/* Raises unless the table says itself in what order its keys are, or there is nothing to order. */
+static void check_order(struct encoder *e, int index) {
+	lua_State *L = e->L;
+	if (lua_getmetatable(L, index)) {
+		lua_pop(L, 1);
+		if (luaL_getmetafield(L, index, "__pairs") != LUA_TNIL) {
+			lua_pop(L, 1);
+			return;
+		}
+	}
+	lua_pushnil(L);
+	if (lua_next(L, index) != 0) {
+		lua_pop(L, 1);
+		if (lua_next(L, index) != 0) {
+			fail(e, NO_ORDER);
+		}
+	}
+}
+
+/* The table's body where order is meaning. */
+static void body_in_order(struct encoder *e, int index) {
+	lua_Integer n = (lua_Integer)lua_rawlen(e->L, index);
+	if (n == 0) {
+		e->depth--;
+		check_order(e, index);
+		e->depth++;
+		(void)body(e, index, true);
+	} else {
+		pairs_of_list(e, index, n);
+	}
+}
+
 static void table(struct encoder *e, int index) {
+	bool in_order = is_order(e);
 	size_t type = e->w->size;
 	element(e, REEF_BSON_DOCUMENT, 0);
 	enter(e);
-	uint8_t is = (uint8_t)body(e, index, false);
+	uint8_t is = REEF_BSON_DOCUMENT;
+	if (in_order) {
+		body_in_order(e, index);
+	} else {
+		is = (uint8_t)body(e, index, false);
+	}
 	leave(e);
 	e->w->data[type] = is;
 }
@@ -445,17 +658,20 @@ static void value(struct encoder *e, int index) {
 
 /* ---- what others call ---- */
 
-static void start(struct encoder *e, lua_State *L, struct reef_writer *w) {
+static void start(struct encoder *e, lua_State *L, struct reef_writer *w, enum reef_bson_purpose purpose) {
 	e->L = L;
 	e->w = w;
+	e->root = 0;
+	e->first = NULL;
 	e->depth = 0;
+	e->purpose = purpose;
 	enter(e);
 }
 
-void reef_bson_encode(lua_State *L, int index, struct reef_writer *w) {
+void reef_bson_encode(lua_State *L, int index, struct reef_writer *w, enum reef_bson_purpose purpose) {
 	struct encoder e;
 	size_t size;
-	start(&e, L, w);
+	start(&e, L, w, purpose);
 	index = lua_absindex(L, index);
 	const uint8_t *data = reef_bson_to_object(L, index, &size);
 	if (data == NULL && lua_islightuserdata(L, index)) {
@@ -465,6 +681,7 @@ void reef_bson_encode(lua_State *L, int index, struct reef_writer *w) {
 	if (data != NULL) {
 		memcpy(room(&e, size), data, size);
 	} else if (lua_istable(L, index)) {
+		e.root = index;
 		body(&e, index, true);
 	} else {
 		luaL_typeerror(L, index, "table or bson object");
@@ -473,7 +690,7 @@ void reef_bson_encode(lua_State *L, int index, struct reef_writer *w) {
 
 void reef_bson_encode_element(lua_State *L, const char *key, size_t key_size, int index, struct reef_writer *w) {
 	struct encoder e;
-	start(&e, L, w);
+	start(&e, L, w, REEF_BSON_DATA);
 	check_key(&e, key, key_size);
 	value(&e, lua_absindex(L, index));
 }
@@ -493,7 +710,8 @@ static void listed_pair(struct encoder *e, int n) {
 
 void reef_bson_encode_pairs(lua_State *L, int first, int last, struct reef_writer *w) {
 	struct encoder e;
-	start(&e, L, w);
+	start(&e, L, w, REEF_BSON_ANYTHING);
+	e.first = first <= last && lua_type(L, first) == LUA_TSTRING ? lua_tostring(L, first) : NULL;
 	if ((last - first + 1) % 2 != 0) {
 		luaL_error(L, "Invalid ordered dict");
 	}
@@ -509,7 +727,9 @@ void reef_bson_encode_pairs(lua_State *L, int first, int last, struct reef_write
 
 void reef_bson_encode_list(lua_State *L, int index, struct reef_writer *w) {
 	struct encoder e;
-	start(&e, L, w);
+	start(&e, L, w, REEF_BSON_ANYTHING);
+	e.first = lua_rawgeti(L, index, 1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+	lua_pop(L, 1);
 	int n = (int)lua_rawlen(L, index);
 	if (n % 2 != 0) {
 		luaL_error(L, "Invalid ordered dict");

@@ -9,8 +9,8 @@
  *       identifier, documents: nil, or a section of documents (a list or a batch) beside the body
  *   c:send(command, identifier, documents, body...)        no reply is asked for; true: accepted
  *   c:receive(seconds) -> reply | nil, error               the next reply of a stream; waits
- *   batch(documents, first, bytes, count) -> batch, next   as many of them, from `first` on, as stay within the limits
- *       (one at least), encoded; where to go on
+ *   batch(documents, first, bytes, count, data) -> batch, next   as many of them, from `first` on, as stay within the
+ *       limits (one at least), encoded; where to go on. data: they are documents to be stored, not statements
  *   release(batch)        it is not used any more; without this the collector frees it, who does not know how large it is
  *   c:streaming() -> boolean   c:state() -> "new" ...   c:doubtful() -> boolean   c:pending() -> n   c:close([text])
  */
@@ -99,13 +99,14 @@ static int new_batch(lua_State *L) {
 	lua_Integer first = luaL_checkinteger(L, 2), last = luaL_len(L, 1);
 	size_t bytes = (size_t)luaL_checkinteger(L, 3);
 	lua_Integer count = luaL_checkinteger(L, 4);
+	enum reef_bson_purpose purpose = lua_toboolean(L, 5) ? REEF_BSON_DATA : REEF_BSON_ANYTHING;
 	lua_settop(L, 1);
 	struct reef_writer *w = reef_bson_borrow_writer(L, REEF_BSON_SIZE);
 	lua_Integer i = first;
 	size_t size = 0;
 	for (; i <= last && i - first < count; i++) {
 		lua_geti(L, 1, i);
-		reef_bson_encode(L, -1, w);
+		reef_bson_encode(L, -1, w, purpose);
 		lua_pop(L, 1);
 		if (w->size > bytes && i > first) {
 			break;

@@ -50,10 +50,11 @@ static void write_sequence(lua_State *L, struct reef_writer *w, int index) {
 	if (batch != NULL) {
 		memcpy(add(L, w, batch->size), batch->data, batch->size);
 	} else {
+		enum reef_bson_purpose purpose = strcmp(identifier, "documents") == 0 ? REEF_BSON_DATA : REEF_BSON_ANYTHING;
 		lua_Integer n = luaL_len(L, index + 1);
 		for (lua_Integer i = 1; i <= n; i++) {
 			lua_geti(L, index + 1, i);
-			reef_bson_encode(L, -1, w);
+			reef_bson_encode(L, -1, w, purpose);
 			lua_pop(L, 1);
 		}
 	}
@@ -73,7 +74,7 @@ void reef_mongo_write_sections(lua_State *L, struct reef_writer *w, int index) {
 	if (top == index + 2 && is_list(L, top)) {
 		reef_bson_encode_list(L, top, w);
 	} else if (top == index + 2) {
-		reef_bson_encode(L, top, w);
+		reef_bson_encode(L, top, w, REEF_BSON_ANYTHING);
 	} else {
 		reef_bson_encode_pairs(L, index + 2, top, w);
 	}

@@ -1,38 +1,49 @@
-/* Object ids: 4 bytes of seconds, 3 of the host, 2 of the process, 3 of a counter; all big-endian. Any thread. */
+/* Object ids: 4 bytes of seconds, 5 by chance that are the process's own, 3 of a counter that begins by chance; all
+ * big-endian. By the specification "ObjectId". Any thread. */
 #include "bson.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static uint8_t process[5]; /* of the host, and of the process on it */
+static uint8_t process[5];
 static atomic_uint counter;
 
+/* Fills in what getrandom did not: then nothing better than the clock, an address and the process's number is there. */
+static void improvise(uint8_t *bytes, size_t n) {
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	uint64_t x = (uint64_t)now.tv_sec * UINT64_C(1000000007) ^ (uint64_t)now.tv_nsec << 20 ^ (uint64_t)getpid() << 40 ^
+				 (uint64_t)(uintptr_t)&now;
+	for (size_t i = 0; i < n; i++) {
+		x = x * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		bytes[i] ^= (uint8_t)(x >> 56);
+	}
+}
+
 static void identify(void) {
-	char name[256] = "";
-	uint32_t hash = 2166136261u;
-	gethostname(name, sizeof(name) - 1);
-	for (const char *s = name; *s != 0; s++) {
-		hash = (hash ^ (uint8_t)*s) * 16777619u;
+	uint8_t bytes[sizeof(process) + sizeof(unsigned)] = {0};
+	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
+		improvise(bytes, sizeof(bytes));
 	}
-	uint32_t pid = (uint32_t)getpid();
-	process[0] = (uint8_t)(hash >> 16);
-	process[1] = (uint8_t)(hash >> 8);
-	process[2] = (uint8_t)hash;
-	process[3] = (uint8_t)(pid >> 8);
-	process[4] = (uint8_t)pid;
 	unsigned start;
-	if (getrandom(&start, sizeof(start), 0) != (ssize_t)sizeof(start)) {
-		start = (unsigned)time(NULL) * 2654435761u;
-	}
+	memcpy(process, bytes, sizeof(process));
+	memcpy(&start, bytes + sizeof(process), sizeof(start));
 	atomic_init(&counter, start);
 }
 
+/* A child that goes on by itself is another process. */
+static void start(void) {
+	identify();
+	pthread_atfork(NULL, NULL, identify);
+}
+
 uint32_t reef_bson_next_increment(void) {
-	pthread_once(&once, identify);
+	pthread_once(&once, start);
 	return atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed);
 }
 

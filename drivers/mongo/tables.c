@@ -1,6 +1,7 @@
 /* Tables that know what they are: arrays (also when empty) and documents that keep the order of their keys.
  *
- * An array is any table with the array metatable, which has no metamethods: it costs its users nothing. An ordered
+ * An array is any table with the array metatable, which has no metamethods: it costs its users nothing. Messages between
+ * services know that metatable, so that an empty array arrives as one. An ordered
  * document is an ordinary table, read and written as one; new keys go through __newindex, which notes their order in a
  * list kept inside the document, and `pairs` follows that list.
  */
@@ -8,11 +9,13 @@
 
 #include <lauxlib.h>
 
-static const char array_key, document_key;
+#include "core/serialise.h"
+
+static const char document_key;
 const char reef_bson_order;
 
 void reef_bson_push_array_mt(lua_State *L) {
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &array_key);
+	reef_push_array_metatable(L);
 }
 
 void reef_bson_push_document_mt(lua_State *L) {
@@ -41,21 +44,62 @@ static int is_array(lua_State *L) {
 	return 1;
 }
 
-/* A key that was removed before and comes back goes to the end. */
-static void append_key(lua_State *L, int order, int key) {
-	lua_Integer n = (lua_Integer)lua_rawlen(L, order);
-	lua_Integer kept = 0;
+/* ---- the order of keys ----
+ *
+ * A list of the keys, which also says of each key where it stands in it, and at 0 how long it may become before it is
+ * tidied. The decoder makes the list alone. A key that was removed and comes back goes to the end, and leaves `false`
+ * behind. */
+
+enum { LEAST_TIDIED = 32 };
+
+/* Sweeps out what is not used any more, and notes where the others are. Answers the length of the list. */
+static lua_Integer tidy(lua_State *L, int document, int order) {
+	lua_Integer n = (lua_Integer)lua_rawlen(L, order), kept = 0;
 	for (lua_Integer i = 1; i <= n; i++) {
+		int key = lua_gettop(L) + 1;
 		lua_rawgeti(L, order, i);
-		if (lua_rawequal(L, -1, key)) {
-			lua_pop(L, 1);
-		} else {
-			kept++;
-			lua_rawseti(L, order, kept);
+		if (lua_toboolean(L, key)) {
+			lua_pushvalue(L, key);
+			bool used = lua_rawget(L, document) != LUA_TNIL;
+			lua_pushvalue(L, key);
+			if (used) {
+				kept++;
+				lua_pushinteger(L, kept);
+				lua_pushvalue(L, key);
+				lua_rawseti(L, order, kept);
+			} else {
+				lua_pushnil(L);
+			}
+			lua_rawset(L, order);
 		}
+		lua_settop(L, key - 1);
+	}
+	for (lua_Integer i = n; i > kept; i--) {
+		lua_pushnil(L);
+		lua_rawseti(L, order, i);
+	}
+	lua_pushinteger(L, kept < LEAST_TIDIED ? 2 * LEAST_TIDIED : 2 * kept);
+	lua_rawseti(L, order, 0);
+	return kept;
+}
+
+static void append_key(lua_State *L, int document, int order, int key) {
+	lua_Integer n = (lua_Integer)lua_rawlen(L, order);
+	lua_rawgeti(L, order, 0);
+	if (n >= lua_tointeger(L, -1)) {
+		n = tidy(L, document, order);
 	}
 	lua_pushvalue(L, key);
-	lua_rawseti(L, order, kept + 1);
+	if (lua_rawget(L, order) != LUA_TNIL) {
+		lua_pushboolean(L, false);
+		lua_rawseti(L, order, lua_tointeger(L, -2));
+	}
+	lua_pop(L, 2);
+	lua_pushvalue(L, key);
+	lua_rawseti(L, order, n + 1);
+	lua_pushvalue(L, key);
+	lua_pushinteger(L, n + 1);
+	lua_rawset(L, order);
 }
 
 static int document_newindex(lua_State *L) {
@@ -63,8 +107,11 @@ static int document_newindex(lua_State *L) {
 	if (lua_isnil(L, 3)) {
 		return 0;
 	}
+	if (lua_type(L, 2) != LUA_TSTRING) {
+		return luaL_error(L, "Bson dictionary's key can't be %s", luaL_typename(L, 2));
+	}
 	lua_rawgetp(L, 1, &reef_bson_order);
-	append_key(L, 4, 2);
+	append_key(L, 1, 4, 2);
 	lua_settop(L, 3);
 	lua_rawset(L, 1);
 	return 0;
@@ -106,7 +153,7 @@ static int new_document(lua_State *L) {
 	for (int i = 1; i < n; i += 2) {
 		luaL_argcheck(L, lua_type(L, i) == LUA_TSTRING, i, "a key must be a string");
 		luaL_argcheck(L, !lua_isnil(L, i + 1), i + 1, "nil in an ordered dict");
-		append_key(L, n + 2, i);
+		append_key(L, n + 1, n + 2, i);
 		lua_pushvalue(L, i);
 		lua_pushvalue(L, i + 1);
 		lua_rawset(L, n + 1);
@@ -137,8 +184,6 @@ void reef_bson_register_tables(lua_State *L) {
 			{"document", new_document},
 			{NULL, NULL},
 	};
-	register_mt(L, &array_key, "bson.array");
-	lua_pop(L, 1);
 	register_mt(L, &document_key, "bson.document");
 	luaL_setfuncs(L, document_methods, 0);
 	lua_pop(L, 1);

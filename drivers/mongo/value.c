@@ -207,7 +207,7 @@ static int new_code(lua_State *L) {
 	head[1] = REEF_BSON_CODE_SCOPE;
 	reef_put32(head + 6, (uint32_t)size + 1);
 	memcpy(head + 10, s, size + 1);
-	reef_bson_encode(L, 2, w);
+	reef_bson_encode(L, 2, w, REEF_BSON_DATA);
 	reef_put32(w->data + 2, (uint32_t)w->size - 2);
 	lua_pushlstring(L, (const char *)w->data, w->size);
 	reef_bson_return_writer(L, 3);

@@ -12,14 +12,17 @@ local skynet = require "skynet"
 skynet.memlimit(math.tointeger(tonumber((...))))
 
 local QUIET, MAX_DELAY, RETRY = 0.2, 5, 1 -- seconds
+local WRITERS = 12 -- times MAX_DELAY that who writes to a file without closing it is waited for
 
 local one_at_a_time = queue()
 local command = {}
 local source ---@type reef.config.directory
 local watch, numbers
+local unwatched = {} -- directories of links, which was said
 local running, stopped = false, false
 local loop_token = {}
 local last_event
+local writing = false -- somebody has changed a file and not closed it yet
 local state = { version = 0, attempts = 0 }
 
 local function seconds()
@@ -55,18 +58,40 @@ local function log_success(result)
 	end
 end
 
+-- What is to be watched, all of it: the numbers of the watches.
+local function watch_all()
+	local now = {}
+	watch:begin()
+	for _, path in ipairs(source.directories) do
+		local number, reason = watch:add(path)
+		if number then
+			now[number] = true
+		elseif not reason:find "No such file" then
+			watch:finish()
+			error(reason, 0)
+		end
+	end
+	for _, way in ipairs(source.ways) do
+		local number, reason = watch:add(way.directory, way.name)
+		if number then
+			now[number] = true
+		elseif not reason:find "No such file" and not unwatched[way.directory] then
+			unwatched[way.directory] = true
+			skynet.error(("config: %s: %s: a switch of the link %s will not be seen at once"):format(source.dir, reason,
+				way.name))
+		end
+	end
+	watch:finish()
+	return now
+end
+
 -- Directories that are new are watched, and looked at again: something may have come before the watch.
 local function watch_directories()
 	for _ = 1, 10 do
-		local fresh = false
-		for _, path in ipairs(source.directories) do
-			local number, reason = watch:add(path)
-			if number then
-				fresh = fresh or not numbers[number]
-				numbers[number] = true
-			elseif not reason:find "No such file" then
-				error(reason, 0)
-			end
+		local before, fresh = numbers, false
+		numbers = watch_all()
+		for number in pairs(numbers) do
+			fresh = fresh or not before[number]
 		end
 		if not fresh then
 			return
@@ -113,22 +138,43 @@ local function attempt_and_log()
 	return result, err
 end
 
-local function wait_for_quiet(options)
-	local first = seconds()
+-- Waits until there has been no change for a while. A file that is still being written is waited for longer: its writer
+-- may pause, but not for as long as changes are put off at all.
+local function wait_for_quiet(options, first)
+	local quiet, most = options.quiet or QUIET, options.max_delay or MAX_DELAY
 	while running and last_event do
 		local now = seconds()
-		local until_quiet = last_event + (options.quiet or QUIET) - now
-		local left = math.min(until_quiet, first + (options.max_delay or MAX_DELAY) - now)
+		local left = math.min(last_event + quiet, first + most) - now
+		if writing then
+			left = math.min(last_event + most, first + WRITERS * most) - now
+		end
 		if left <= 0 then
 			return
 		end
-		skynet.sleep(math.ceil(left * 100))
+		skynet.sleep(math.ceil(math.min(left, math.max(quiet, 0.01)) * 100))
 	end
+end
+
+-- Waits until no file looks as if it were not whole yet, as far as that can be seen.
+local function wait_for_ends(options, first)
+	local sheets = source:scan()
+	while running and sheets do
+		local left = math.min(source:unfinished(sheets) or 0, first + (options.max_delay or MAX_DELAY) - seconds())
+		if left <= 0 then
+			break
+		end
+		skynet.sleep(math.ceil(left * 100) + 1)
+		wait_for_quiet(options, first)
+		sheets = source:scan()
+	end
+	return sheets
 end
 
 -- After an event files may have changed that look the same; otherwise only what looks different is a reason to read.
 local function look(options)
-	wait_for_quiet(options)
+	local first = seconds()
+	wait_for_quiet(options, first)
+	wait_for_ends(options, first)
 	local told = last_event ~= nil
 	last_event = nil
 	local sheets = source:scan()
@@ -211,9 +257,12 @@ skynet.register_protocol {
 	unpack = skynet.tostring,
 	dispatch = function()
 		if not stopped then
-			watch:read()
-			last_event = seconds()
-			skynet.wakeup(loop_token)
+			local count, _
+			count, _, writing = watch:read()
+			if count > 0 then
+				last_event = seconds()
+				skynet.wakeup(loop_token)
+			end
 		end
 	end,
 }

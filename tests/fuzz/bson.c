@@ -20,7 +20,7 @@ static int to_lua_and_back(lua_State *state) {
 	unsigned flags = (unsigned)lua_tointeger(state, 3);
 	struct reef_writer *w = reef_bson_borrow_writer(state, REEF_BSON_SIZE);
 	reef_bson_decode(state, data, size, flags);
-	reef_bson_encode(state, -1, w);
+	reef_bson_encode(state, -1, w, REEF_BSON_ANYTHING);
 	require(reef_bson_check(w->data, w->size, 1) == NULL);
 	reef_bson_return_writer(state, 4);
 	return 0;

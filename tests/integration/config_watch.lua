@@ -329,4 +329,174 @@ test.case("watching a thousand times takes no file descriptors", function()
 	end)
 end)
 
+-- ---- links ----
+
+-- A directory for what a case needs, not watched itself.
+local function aside()
+	count = count + 1
+	local dir = ("%s/aside%d"):format(test.dir, count)
+	assert(process.mkdir(dir))
+	return dir
+end
+
+local function watch(dir, options)
+	options = options or {}
+	options.quiet = options.quiet or 0.05
+	local watcher, err = config.watch(dir, options)
+	test.truthy(watcher, tostring(err))
+	test.defer(watcher.stop, watcher)
+	return watcher
+end
+
+test.case("a link that is switched to another directory is followed, as often as it is", function()
+	local base = aside()
+	for i = 1, 4 do
+		shell(("mkdir -p '%s/releases/%d/data'"):format(base, i))
+		write(("%s/releases/%d/data/l1.csv"):format(base, i), ("id,x\n1,%d\n"):format(i))
+	end
+	shell(("cd '%s' && ln -s releases/1 current && ln -s current/data live"):format(base))
+	local watcher = watch(base .. "/live")
+	for i = 2, 4 do
+		-- By a rename, and by removing it first.
+		shell(i == 3 and ("cd '%s' && rm current && ln -s releases/3 current"):format(base)
+			or ("cd '%s' && ln -s releases/%d new && mv -T new current"):format(base, i))
+		becomes("l1", 1, i)
+	end
+	write(base .. "/releases/4/data/l1.csv", "id,x\n1,44\n")
+	becomes("l1", 1, 44)
+	-- What is not current any more is of no interest.
+	local attempts = watcher:stat().attempts
+	write(base .. "/releases/1/data/l1.csv", "id,x\n1,111\n")
+	write(base .. "/unrelated.csv", "id,x\n")
+	skynet.sleep(40)
+	test.equal(watcher:stat().attempts, attempts)
+end)
+
+test.case("a file that is a link is followed when it is switched, and when what it leads to is edited", function()
+	local base = aside()
+	shell(("mkdir '%s/data' '%s/store'"):format(base, base))
+	write(base .. "/store/a.csv", "id,x\n1,1\n")
+	write(base .. "/store/b.csv", "id,x\n1,2\n")
+	shell(("cd '%s' && ln -s store/a.csv between && ln -s ../between data/l2.csv"):format(base))
+	watch(base .. "/data")
+	write(base .. "/store/a.csv", "id,x\n1,10\n")
+	becomes("l2", 1, 10)
+	shell(("cd '%s' && ln -s store/b.csv new && mv -T new between"):format(base))
+	becomes("l2", 1, 2)
+	write(base .. "/store/b.csv", "id,x\n1,20\n")
+	becomes("l2", 1, 20)
+	write(base .. "/store/.b.tmp", "id,x\n1,30\n")
+	assert(os.rename(base .. "/store/.b.tmp", base .. "/store/b.csv"))
+	becomes("l2", 1, 30)
+	shell(("cd '%s' && ln -sf ../store/a.csv data/l2.csv"):format(base))
+	becomes("l2", 1, 10)
+end)
+
+test.case("directories and files behind links that lead nowhere yet are found when they come", function()
+	local base = aside()
+	shell(("mkdir '%s/data' && cd '%s/data' && ln -s ../later more && ln -s ../soon.csv l3.csv"):format(base, base))
+	write(base .. "/data/l3a.csv", "id,x\n1,1\n")
+	watch(base .. "/data")
+	write(base .. "/soon.csv", "id,x\n1,2\n")
+	test.eventually("the file is found", 20, function()
+		return datasheet.exists "l3"
+	end)
+	becomes("l3", 1, 2)
+	shell(("mkdir '%s/later'"):format(base))
+	write(base .. "/later/l3b.csv", "id,x\n1,3\n")
+	test.eventually("the directory is found", 20, function()
+		return datasheet.exists "more/l3b"
+	end)
+	shell(("cd '%s' && ln -s round data/round"):format(base)) -- a circle
+	write(base .. "/data/l3a.csv", "id,x\n1,4\n")
+	becomes("l3a", 1, 4)
+end)
+
+-- ---- files that are being written ----
+
+-- Everything that readers have seen of a field while f ran and a while after.
+local function seen_of(sheet, f)
+	local held, seen, on = datasheet.query(sheet), {}, true
+	skynet.fork(function()
+		while on do
+			local rows = 0
+			for _ in pairs(held) do
+				rows = rows + 1
+			end
+			if seen[#seen] ~= rows then
+				seen[#seen + 1] = rows
+			end
+			skynet.sleep(2)
+		end
+	end)
+	f()
+	skynet.sleep(10)
+	on = false
+	return seen
+end
+
+local function csv(n)
+	local lines = { "id,x" }
+	for i = 1, n do
+		lines[#lines + 1] = ("%d,%d"):format(i, i)
+	end
+	return table.concat(lines, "\n") .. "\n"
+end
+
+test.case("a file that is written slowly in its place is published when it is whole", function()
+	math.randomseed(test.seed or 1)
+	local _, dir = watched({ ["w1.csv"] = csv(100) }, { quiet = 0.1 })
+	local text = csv(80)
+	local seen = seen_of("w1", function()
+		for round = 1, 3 do
+			local n = 80 + round
+			text = csv(n)
+			local file = assert(io.open(dir .. "/w1.csv", "wb"))
+			file:setvbuf "no"
+			local at = 1
+			while at <= #text do
+				local last = math.min(#text, at + math.random(40, 400))
+				if math.random(2) == 1 then
+					last = text:find("\n", last, true) or last
+				end
+				file:write(text:sub(at, last))
+				at = last + 1
+				skynet.sleep(math.random(20, 60))
+			end
+			file:close()
+			test.eventually("it is published", 20, function()
+				return datasheet.query("w1")[n] and not datasheet.query("w1")[n + 1]
+			end)
+		end
+	end)
+	test.equal(seen, { 100, 81, 82, 83 })
+end)
+
+test.case("a file that is written in several goes, to the middle of a line, is published when it is whole", function()
+	local _, dir = watched({ ["w2.csv"] = csv(50) }, { quiet = 0.1 })
+	local text = csv(30)
+	local seen = seen_of("w2", function()
+		for i = 0, 3 do
+			local file = assert(io.open(dir .. "/w2.csv", i == 0 and "wb" or "ab"))
+			file:write(text:sub(i * 40 + 1, i == 3 and -1 or i * 40 + 40))
+			file:close()
+			skynet.sleep(40)
+		end
+		test.eventually("it is published", 20, function()
+			return not datasheet.query("w2")[31]
+		end)
+	end)
+	test.equal(seen, { 50, 30 })
+end)
+
+test.case("a file that does not end with a line, and one that stays open, are published all the same", function()
+	local _, dir = watched({ ["w3.csv"] = "id,x\n1,2\n" }, { quiet = 0.1, max_delay = 1 })
+	write(dir .. "/w3.csv", "id,x\n1,3")
+	becomes("w3", 1, 3)
+	local file <close> = assert(io.open(dir .. "/w3.csv", "wb"))
+	file:write "id,x\n1,4\n"
+	file:flush()
+	becomes("w3", 1, 4)
+end)
+
 test.run()

@@ -80,6 +80,40 @@ test.case("a schema decides the types of columns", function()
 	})
 end)
 
+test.case("no column without a schema has numbers and text in it, in whatever order they come", function()
+	math.randomseed(test.seed or 1)
+	local texts = { "1", "-7", "1.5", "1e3", "9223372036854775807", "9223372036854775808", "99999999999999999999", "007",
+		"x", '"2"', "true", "+5", "", "0.0", "1e-5" }
+	for _ = 1, test.count(300) do
+		local lines = { "id,v" }
+		for i = 1, math.random(1, 6) do
+			lines[#lines + 1] = i .. "," .. texts[math.random(#texts)]
+		end
+		local one = copy(load { ["m.csv"] = table.concat(lines, "\n") .. "\n" }.m)
+		local kind
+		for _, row in pairs(one) do
+			kind = kind or type(row.v) ~= "nil" and type(row.v) or nil
+			test.truthy(row.v == nil or type(row.v) == kind, table.concat(lines, " "))
+		end
+		-- The other way round it is the same.
+		local back = { "id,v" }
+		for i = #lines, 2, -1 do
+			back[#back + 1] = lines[i]
+		end
+		test.equal(copy(load { ["m.csv"] = table.concat(back, "\n") .. "\n" }.m), one)
+	end
+end)
+
+test.case("a directory without a name, or with one that ends early, is refused", function()
+	for _, f in ipairs { config.load, config.check, config.watch } do
+		for name, why in pairs { [""] = "the directory has no name", ["a\0b"] = "the directory's name has a NUL" } do
+			local result, err = f(name)
+			test.equal(result, nil)
+			test.matches(tostring(err), why)
+		end
+	end
+end)
+
 test.case("another separator, and rows without a key", function()
 	local sheets = load { ["t.csv"] = "a;b\n1,5;x\n1,5;y\n",
 		["t.schema.lua"] = 'return { separator = ";", key = false, rows = { a = "any", b = "string" } }' }
@@ -232,6 +266,42 @@ local bad = {
 	{ { ["u.csv"] = "id,code\n1,x\n2,y\n3,x\n",
 		["u.schema.lua"] = 'return { rows = { id = "integer", code = { "string", unique = true } } }' },
 		{ "u.csv:4:3: column 'code': x was used before, in line 2" } },
+	-- Numbers.
+	{ { ["n.csv"] = "id,v\n1,1.5\n2,1e400\n3,-1e400\n" }, {
+		"n.csv:3:3: column 'v': 1e400 is out of the range of numbers; in quotes it would be text",
+		"n.csv:4:3: column 'v': -1e400 is out of the range of numbers; in quotes it would be text",
+	} },
+	{ { ["n.csv"] = "id,v\n1,1\n2,1e-400\n3,0e-400\n4,0.000e9\n" }, {
+		"n.csv:3:3: column 'v': 1e-400 is out of the range of numbers; in quotes it would be text",
+	} },
+	{ { ["n.csv"] = "id,v,w\n1,1e400,0;1e400\n",
+		["n.schema.lua"] = "return { rows = { id = 'integer', v = 'number', w = { list = 'number' } } }" }, {
+		"n.csv:2:3: column 'v': 1e400 is out of the range of numbers",
+		"n.csv:2:9: column 'w'[2]: 1e400 is out of the range of numbers",
+	} },
+	-- Keys and values that are the same, or never are.
+	{ { ["k.json"] = '{ "1": {}, "01": {}, "2": {} }', ["k.schema.lua"] =
+		"return { key = 'id', rows = { id = 'integer' } }" },
+		{ "k.json:1:8: [\"1\"]: the key 1 was used before, in line 1" } },
+	{ { ["k.json"] = '{ "m": {\n"7": 1,\n"007": 2 } }', ["k.schema.lua"] =
+		"return { record = { m = { map = 'integer', keys = 'integer' } } }" },
+		{ "k.json:2:6: m[\"7\"]: the key 7 was used before, in line 3" } },
+	{ { ["u.toml"] = "[a]\nv = nan\n[b]\nv = nan\n", ["u.schema.lua"] =
+		"return { rows = { v = { 'any', unique = true } } }" }, {
+		"u.toml:2:5: a.v: nan is not the same as anything, so it cannot be unique",
+		"u.toml:4:5: b.v: nan is not the same as anything, so it cannot be unique",
+	} },
+	{ { ["u.lua"] = "return { a = { v = 0/0 } }", ["u.schema.lua"] =
+		"return { rows = { v = { 'any', unique = true, enum = { 1, 2 } } } }" }, {
+		"u.lua: a.v: -nan is none of 1, 2",
+		"u.lua: a.v: nan is not the same as anything, so it cannot be unique",
+	} },
+	-- Byte order marks.
+	{ { ["b.csv"] = "\xef\xbb\xbf\xef\xbb\xbfid,n\n1,2\n" },
+		{ "b.csv:1:1: a byte order mark in the middle of the file: two files in one?" } },
+	{ { ["b.csv"] = "id,n\n1,2\n\xef\xbb\xbf3,4\n" },
+		{ "b.csv:3:1: a byte order mark in the middle of the file: two files in one?" } },
+	{ { ["b.json"] = "\xff\xfe\0\0{\0\0\0" }, { "b.json:1:1: this is UTF-32; it has to be UTF-8" } },
 	-- Schemas.
 	{ { ["s.lua"] = "return {}", ["s.schema.lua"] = "return {" },
 		{ "s.schema.lua:1: unexpected symbol near <eof>" } },

@@ -96,7 +96,9 @@ end
 function checker:once(spec, value, path)
 	local seen = self.seen[spec] or {}
 	self.seen[spec] = seen
-	if seen[value] then
+	if value ~= value then
+		self:problem(path, "nan is not the same as anything, so it cannot be unique")
+	elseif seen[value] then
 		self:problem(path, ("%s was used before"):format(self:show(value)), seen[value])
 	else
 		seen[value] = { table.unpack(path) }
@@ -107,7 +109,10 @@ local readers = {
 	integer = function(text)
 		return math.tointeger(tonumber(text))
 	end,
-	number = tonumber,
+	number = function(text)
+		local n = tonumber(text)
+		return n and n - n == 0 and n or nil
+	end,
 	boolean = function(text)
 		text = text:lower()
 		if text == "true" or text == "false" then
@@ -165,15 +170,32 @@ local function key_for(spec, key)
 	return key
 end
 
+-- Two keys of one table, such as "1" and "01", are the same. They come by chance; the later one is told of.
+function checker:twice(path, name, one, other)
+	if type(one) == type(other) and other < one then
+		one, other = other, one
+	end
+	local depth = #path
+	path[depth] = one
+	local earlier = { table.unpack(path) }
+	path[depth] = other
+	self:problem(path, ("the key %s was used before"):format(self:show(name)), earlier)
+end
+
 function checker:map(spec, value, path)
 	if type(value) ~= "table" then
 		self:problem(path, ("%s is not a table"):format(self:show(value)))
 		return value
 	end
-	local result, depth = {}, #path + 1
+	local result, first, depth = {}, {}, #path + 1
 	for key, element in pairs(value) do
 		path[depth] = key
-		result[self:value(spec.keys, key_for(spec.keys, key), path)] = self:value(spec.of, element, path)
+		local name = self:value(spec.keys, key_for(spec.keys, key), path)
+		if result[name] ~= nil then
+			self:twice(path, name, first[name], key)
+		end
+		first[name] = first[name] or key
+		result[name] = self:value(spec.of, element, path)
 	end
 	path[depth] = nil
 	return result
@@ -252,6 +274,8 @@ function checker:rows(spec, value, path, key)
 				end
 			elseif name ~= name then
 				self:problem(path, "nan cannot be a key")
+			elseif result[name] ~= nil and not is_list then
+				self:twice(path, name, first[name], number)
 			elseif result[name] ~= nil then
 				path[depth + 1] = key or nil
 				self:problem(path, ("the key %s was used before"):format(self:show(name)), { first[name] })
@@ -296,9 +320,14 @@ function checker:value(spec, value, path)
 	if kind then
 		local converted = kind(value)
 		if converted == nil then
-			local long = spec.kind == "integer" and type(value) == "string" and self.csv and value:find "^[+-]?%d+$"
-			self:problem(path, (long and "%s does not fit in 64 bits" or "%s is not %s"):format(self:show(value),
-				articles[spec.kind]))
+			local said = "%s is not %s"
+			if self.csv and type(value) == "string" and spec.kind == "integer" and value:find "^[+-]?%d+$" then
+				said = "%s does not fit in 64 bits"
+			elseif self.csv and type(value) == "string" and spec.kind == "number" and value:find "^[+-]?[%d.]+[eE]?[+-]?%d*$"
+				and tonumber(value) then
+				said = "%s is out of the range of numbers"
+			end
+			self:problem(path, said:format(self:show(value), articles[spec.kind]))
 			return value
 		end
 		value = converted

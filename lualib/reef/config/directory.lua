@@ -23,6 +23,7 @@ local skynet = require "skynet"
 ---@field options table
 ---@field published table<string, reef.config.known> by the names of sheets
 ---@field directories string[] all that the last scan has seen
+---@field ways { directory: string, name: string }[] links that the last scan has gone through, and where they lead
 ---@field signature string what the last scan has seen, all of it
 local directory = {}
 directory.__index = directory
@@ -38,15 +39,17 @@ directory.defaults = {
 ---@return reef.config.directory
 function directory.new(dir, options)
 	local all = setmetatable(options or {}, { __index = directory.defaults })
-	return setmetatable({ dir = dir, options = all, published = {}, directories = {}, signature = "" }, directory)
+	return setmetatable({
+		dir = dir, options = all, published = {}, directories = {}, ways = {}, signature = "",
+	}, directory)
 end
 
 ---Looks at the directory.
 ---@return table<string, reef.config.file>|nil
 ---@return reef.config.problem[]
 function directory:scan()
-	local sheets, problems, directories = files.scan(self.dir)
-	self.directories = directories
+	local sheets, problems, directories, ways = files.scan(self.dir)
+	self.directories, self.ways = directories, ways
 	local stamps = {}
 	for name, file in pairs(sheets or {}) do
 		stamps[#stamps + 1] = name .. " " .. file.stamp
@@ -57,6 +60,21 @@ function directory:scan()
 	table.sort(stamps)
 	self.signature = table.concat(stamps, "\n")
 	return sheets, problems
+end
+
+---How long is to be waited before all that has changed is read, because some of it does not look whole.
+---@param sheets table<string, reef.config.file>
+---@return number|nil seconds
+function directory:unfinished(sheets)
+	local longest
+	for name, file in pairs(sheets) do
+		local known = self.published[name]
+		if not known or known.stamp ~= file.stamp then
+			local seconds = files.unfinished(self.dir, file)
+			longest = seconds and math.max(longest or 0, seconds) or longest
+		end
+	end
+	return longest
 end
 
 -- The sheet that references into `name` look at; false if they cannot be checked because it is bad itself.

@@ -17,6 +17,7 @@ local MAX_DEPTH = 100
 ---@field format "lua"|"json"|"csv"|"toml"
 ---@field stamp string   another one: the content may be another, that of the schema included
 ---@field young boolean  it may change once more without another stamp
+---@field age number      seconds since it was changed
 ---@field size integer
 ---@field schema string|nil  the path of its schema
 
@@ -35,10 +36,16 @@ local formats = { lua = true, json = true, csv = true, toml = true }
 ---@return table<string, reef.config.file>|nil sheets
 ---@return reef.config.problem[] problems
 ---@return string[] directories
+---@return { directory: string, name: string }[] ways what else decides which files these are
 function files.scan(dir)
-	local ok, list, directories = pcall(core.list, dir)
+	if dir == "" or dir:find("\0", 1, true) then
+		local why = dir == "" and "the directory has no name" or "the directory's name has a NUL"
+		return nil, { { file = dir:match "^[^\0]*", message = why } }, {}, {}
+	end
+	local ok, list, directories, ways = pcall(core.list, dir)
 	if not ok then
-		return nil, { { file = dir, message = tostring(list):gsub("^" .. dir:gsub("%p", "%%%0") .. "/?: ", "") } }, {}
+		local why = tostring(list):gsub("^" .. dir:gsub("%p", "%%%0") .. "/?: ", "")
+		return nil, { { file = dir, message = why } }, {}, {}
 	end
 	table.sort(list, function(a, b)
 		return a.path < b.path
@@ -68,7 +75,28 @@ function files.scan(dir)
 			problems[#problems + 1] = { file = file.path, message = ("there is no file for a sheet '%s'"):format(name) }
 		end
 	end
-	return sheets, problems, directories
+	return sheets, problems, directories, ways
+end
+
+-- Seconds that a file that does not look whole has to be left alone before it is taken for whole.
+local STILL = 1
+local of_lines = { csv = true, toml = true }
+
+---How long is to be waited before the file is read: half of what becomes lines may be good by itself, so a file that
+---was changed just now and is empty, or ends within a line, is given time.
+---@param dir string
+---@param file reef.config.file
+---@return number|nil seconds
+function files.unfinished(dir, file)
+	if not of_lines[file.format] or file.age >= STILL or file.age < 0 then
+		return nil
+	end
+	local handle = io.open(dir .. "/" .. file.path, "rb")
+	local last = handle and handle:seek("end", -1) and handle:read(1)
+	if handle then
+		handle:close()
+	end
+	return last ~= "\n" and STILL - file.age or nil
 end
 
 -- ---- reading ----
@@ -91,8 +119,17 @@ local function read(dir, path, limits)
 	end
 	if text:sub(1, 3) == "\xef\xbb\xbf" then
 		text = text:sub(4)
+	end
+	local mark = text:find "^\xef\xbb\xbf" or text:find("\n\xef\xbb\xbf", 1, true)
+	if text:find "^\xff\xfe\0\0" or text:find "^\0\0\xfe\xff" then
+		return nil, { file = path, line = 1, column = 1, message = "this is UTF-32; it has to be UTF-8" }
 	elseif text:find "^\xff\xfe" or text:find "^\xfe\xff" then
 		return nil, { file = path, line = 1, column = 1, message = "this is UTF-16; it has to be UTF-8" }
+	end
+	if mark then
+		local _, before = text:sub(1, mark):gsub("\n", "")
+		return nil, { file = path, line = before + 1, column = 1,
+			message = "a byte order mark in the middle of the file: two files in one?" }
 	end
 	local length, wrong = utf8.len(text)
 	if not length then

@@ -260,6 +260,7 @@ function client_methods:listDatabases(options)
 	end
 	local reply, err = self._core:execute {
 		db = "admin", name = "listDatabases", body = body, retry = true, session = options.session,
+		shape = "databases",
 	}
 	if err then
 		error(err, 0)

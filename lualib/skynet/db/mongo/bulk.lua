@@ -1,6 +1,7 @@
 -- Many writes of one kind to one collection: in as few messages as the server takes, answered as one.
 local core = require "reef.mongo.core"
 local errors = require "skynet.db.mongo.errors"
+local replies = require "skynet.db.mongo.replies"
 
 local bulk = {}
 
@@ -8,6 +9,18 @@ local bulk = {}
 local MOST_WRITES, MOST_BYTES = 100000, 48000000 - 16384
 
 local identifiers = { insert = "documents", update = "updates", delete = "deletes" }
+
+-- Does a reply speak of statements that it was not asked about?
+local function strays(reply, count)
+	for _, key in ipairs { "upserted", "writeErrors" } do
+		for _, item in ipairs(reply[key] or {}) do
+			if item.index >= count then
+				return ("'%s' has the index %d, of %d statements"):format(key, item.index, count)
+			end
+		end
+	end
+	return nil
+end
 
 local function merge(total, reply, offset)
 	total.n = total.n + (reply.n or 0)
@@ -60,12 +73,17 @@ local function write(client, b, batch, first, last)
 		table.move(b.extra, 1, #b.extra, 5, body)
 	end
 	local whole = first == 1 and last == #b.statements
-	return client:execute {
+	local reply, err, address = client:execute {
 		db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind], batch = batch,
 		documents = whole and b.statements or table.move(b.statements, first, last, 1, {}),
 		write = true, retry = repeatable(b.kind, b.statements), session = b.session, deadline = b.deadline,
-		unacknowledged = b.unacknowledged, least_wire = b.least_wire,
+		unacknowledged = b.unacknowledged, least_wire = b.least_wire, shape = "write",
 	}
+	local why = strays(reply, last - first + 1)
+	if why then
+		error(replies.malformed(address, b.kind, why), 0)
+	end
+	return reply, err, address
 end
 
 ---Writes; answers one reply as if the server had taken all in one message, and the error it reports.
@@ -84,7 +102,7 @@ function bulk.run(client, b)
 	local total, first = { ok = 1, n = 0 }, 1
 	local host, labels
 	repeat
-		local batch, next_first = core.batch(b.statements, first, MOST_BYTES, MOST_WRITES)
+		local batch, next_first = core.batch(b.statements, first, MOST_BYTES, MOST_WRITES, b.kind == "insert")
 		local ok, reply, err, address = pcall(write, client, b, batch, first, next_first - 1)
 		core.release(batch)
 		if not ok then

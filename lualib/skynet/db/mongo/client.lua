@@ -4,6 +4,7 @@
 local attempts = require "skynet.db.mongo.attempts"
 local bson = require "bson"
 local errors = require "skynet.db.mongo.errors"
+local replies = require "skynet.db.mongo.replies"
 local selection = require "skynet.db.mongo.selection"
 local session = require "skynet.db.mongo.session"
 local skynet = require "skynet"
@@ -26,6 +27,7 @@ local view = require "skynet.db.mongo.view"
 ---@field deadline number|nil seconds of skynet.hpc
 ---@field least_wire integer|nil servers of earlier wire versions are not even asked
 ---@field exact boolean|nil values as bson.decode_exact gives them
+---@field shape string|nil what its reply is to be like: a key of replies.shapes
 ---@field batches boolean|nil a cursor's batch comes as an object (drivers/mongo/batch.h)
 
 ---@class mongo.core_client
@@ -155,6 +157,8 @@ end
 
 -- ---- finding a server ----
 
+local MOST_TOLD = 10
+
 local function describe_servers(t)
 	local parts = {}
 	for address, server in pairs(t.servers) do
@@ -162,7 +166,13 @@ local function describe_servers(t)
 			server.error and " (" .. tostring(server.error) .. ")" or "")
 	end
 	table.sort(parts)
-	return #parts > 0 and table.concat(parts, "; ") or "no servers are known"
+	if #parts > MOST_TOLD then
+		parts = table.move(parts, 1, MOST_TOLD, 1, { [MOST_TOLD + 1] = ("and %d more"):format(#parts - MOST_TOLD) })
+	elseif #parts == 0 then
+		parts[1] = "no servers are known"
+	end
+	parts[#parts + 1] = t.removed
+	return table.concat(parts, "; ")
 end
 
 function client:no_server(operation, since, text)
@@ -297,9 +307,18 @@ function client:complete(op, server, number)
 	return body
 end
 
+-- Codes of servers that refuse a $clusterTime: TimeProofMismatch, ClusterTimeFailsRateLimiter, KeyNotFound. Whoever has
+-- told us of that time, it is not to be told again.
+local bad_time = { [204] = true, [205] = true, [211] = true }
+
 function client:learn(op, reply)
 	local cluster_time = session.cluster_time(reply)
-	if cluster_time then
+	if bad_time[reply.code] then
+		self.cluster_time = nil
+		if op.session then
+			op.session.clusterTime = nil
+		end
+	elseif cluster_time then
 		self.cluster_time = session.newest(cluster_time, self.cluster_time)
 	end
 	if op.session then
@@ -317,6 +336,7 @@ function client:report(address, entry, err, reply)
 	end
 	self:suspect(address, {
 		type = reply and "command" or err.code == "timeout" and "timeout" or "network", reply = reply,
+		why = err and tostring(err),
 		generation = entry.generation, handshake_done = true,
 	})
 end
@@ -375,7 +395,8 @@ local function whole(reply)
 	end
 	local shown = copy(reply)
 	shown.cursor = copy(found)
-	shown.cursor[key] = bson.array(found[key]:all())
+	local ok, all = pcall(found[key].all, found[key])
+	shown.cursor[key] = bson.array(ok and all or {})
 	return shown
 end
 
@@ -387,18 +408,33 @@ function client:end_event(op, server, request_id, started, reply, err)
 	})
 end
 
----What the server is to be told if this service ends: a number for `revoke`, or nil where that cannot be arranged.
+---What the server is to be told if this service ends.
 ---@param address string
 ---@param ... any keys and values of a command
+---@return integer|nil number for `revoke`; nil: the server is gone
 function client:will(address, ...)
 	local connections = self.pools[address]
-	return connections and connections.will and connections:will(...)
+	if not connections then
+		return nil
+	elseif connections.will then
+		return connections:will(...)
+	end
+	return self.view:leave(address, self.credentials, { ... })
 end
 
 function client:revoke(address, number)
 	local connections = self.pools[address]
-	if number and connections then
+	if number and connections and connections.revoke then
 		connections:revoke(number)
+	elseif number and not (connections and connections.will) then
+		self.view:revoke(number)
+	end
+end
+
+---What a number of `will` stands for is due now. A pool does it when this service ends.
+function client:left_behind(number)
+	if number and self.view.wills[number] then
+		self.view:carry_out(number)
 	end
 end
 
@@ -427,17 +463,21 @@ function client:attempt(server, op, loan)
 		local decoding = op.batches and (op.exact and "xb" or "b") or op.exact and "x" or ""
 		reply, err = raw:request(op.deadline - started, decoding, op.name, op.identifier, op.batch or op.documents, body)
 	end
+	local why = reply and not op.unacknowledged and replies.check(reply,
+		replies.shapes[op.shape])
 	if not reply then
 		self:report(server.address, entry, err)
-		if op.session then
-			op.session:mark_dirty()
-		end
+	elseif why then
+		reply, err = nil, replies.malformed(server.address, op.name, why)
 	else
 		self:learn(op, reply)
 		if reply.ok ~= 1 or reply.writeConcernError then
 			self:report(server.address, entry, nil, reply)
 		end
 		err = errors.from_reply(reply, server.address, op.name)
+	end
+	if not reply and op.session then
+		op.session:mark_dirty()
 	end
 	if self.on_event then
 		self:end_event(op, server, request_id, started, reply, not (reply and reply.ok == 1) and err or nil)

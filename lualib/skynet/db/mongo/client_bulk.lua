@@ -9,6 +9,7 @@ local core = require "reef.mongo.core"
 local cursor = require "skynet.db.mongo.cursor"
 local documents = require "skynet.db.mongo.documents"
 local errors = require "skynet.db.mongo.errors"
+local replies = require "skynet.db.mongo.replies"
 local skynet = require "skynet"
 
 local client_bulk = {}
@@ -128,6 +129,15 @@ end
 ---@field write_errors table[]
 ---@field concern_errors table[]
 
+-- Raises unless it is what a reply says of one of `count` statements.
+local function check_item(item, count, address)
+	local why = replies.check_document(item, replies.write_item)
+		or item.idx >= count and ("it speaks of statement %d, of %d"):format(item.idx, count)
+	if why then
+		error(replies.malformed(address, "bulkWrite", why), 0)
+	end
+end
+
 -- Reads the results of one command to their end. An error that ends it is raised.
 local function collect(client, state, all, reply, first, count, options, address)
 	local before = #state.write_errors
@@ -137,6 +147,7 @@ local function collect(client, state, all, reply, first, count, options, address
 	end
 	local results <close> = cursor.of_reply(client, "admin", reply, address, { session = options.session })
 	for item in results:each() do
+		check_item(item, count, address)
 		local place = first + item.idx
 		if item.ok ~= 1 then
 			table.insert(state.write_errors, {
@@ -228,11 +239,14 @@ function client_bulk.run(client, list, options)
 			db = "admin", name = "bulkWrite", body = body_of(all, options), identifier = "ops",
 			documents = table.move(all.statements, first, next_first - 1, 1, {}), batch = batch, write = true,
 			retry = not has_multi(all, first, next_first - 1), session = options.session, deadline = deadline,
-			unacknowledged = unacknowledged, batches = true,
+			unacknowledged = unacknowledged, batches = true, shape = "writes",
 		})
 		core.release(batch)
 		address = host or address
-		if not ok then
+		if not ok and not errors.is(reply) then
+			-- The caller's fault: nothing of this batch was sent.
+			error(reply, 0)
+		elseif not ok then
 			cause = reply
 		elseif reply.ok ~= 1 then
 			cause = err
@@ -283,9 +297,12 @@ function client_bulk.run_ops(client, ops, comment, is_ordered, bypass, errors_on
 	if comment then
 		body[#body + 1], body[#body + 2] = "comment", comment
 	end
-	local reply = client:execute { db = "admin", name = "bulkWrite", body = body, write = true }
+	local reply, _, address = client:execute {
+		db = "admin", name = "bulkWrite", body = body, write = true, shape = "writes",
+	}
 	local failed, text = {}, errors.text_of_reply(reply)
-	for _, item in ipairs(reply.cursor and reply.cursor.firstBatch or {}) do
+	for _, item in ipairs(reply.ok == 1 and reply.cursor and reply.cursor.firstBatch or {}) do
+		check_item(item, #ops, address)
 		if item.ok ~= 1 then
 			failed[#failed + 1] = item.idx + 1
 			text = text or item.errmsg

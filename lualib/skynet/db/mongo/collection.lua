@@ -6,6 +6,7 @@
 local bson = require "bson"
 local bulk = require "skynet.db.mongo.bulk"
 local cursor = require "skynet.db.mongo.cursor"
+local documents = require "skynet.db.mongo.documents"
 local errors = require "skynet.db.mongo.errors"
 local skynet = require "skynet"
 
@@ -223,11 +224,8 @@ local function default_name(keys)
 end
 
 local function index_of(keys, options)
-	local document = bson.document()
-	for _, pair in ipairs(keys) do
-		document[pair[1]] = pair[2]
-	end
-	local index = bson.document("key", document, "name", options.name or default_name(keys))
+	assert(keys[1], "Need keys")
+	local index = bson.document("key", documents.of_pairs(keys), "name", options.name or default_name(keys))
 	for k, v in pairs(options) do
 		if k ~= "name" then
 			index[k] = v
@@ -236,31 +234,24 @@ local function index_of(keys, options)
 	return index
 end
 
--- { {k1=1}, {k2=-1}, unique=true } or { "k1", "k2", unique=true }
+-- { {k1=1}, {k2=-1}, unique=true }, { {"k1", 1}, {"k2", -1} } or { "k1", "k2", unique=true }
 local function index_of_model(model)
-	local keys, options = {}, {}
-	for _, key in ipairs(model) do
-		local name, direction = key, 1
-		if type(key) == "table" then
-			name, direction = next(key)
-		end
-		keys[#keys + 1] = { name, direction }
-	end
-	assert(keys[1], "Need keys")
+	local options = {}
 	for k, v in pairs(model) do
 		if type(k) == "string" then
 			options[k] = v
 		end
 	end
-	return index_of(keys, options)
+	return index_of(documents.in_order("the keys of an index", model), options)
 end
 
--- ({k=1}, {options})
-local function index_of_pair(keys, options)
-	local name, direction = next(keys)
-	assert(name, "Need keys")
-	assert(next(keys, name) == nil, "Use new api for multi-keys")
-	return index_of({ { name, direction } }, options or {})
+-- ({k=1}, {options}), or a bson.document of several keys
+local function index_of_document(keys, options)
+	local meta = getmetatable(keys)
+	if not (type(meta) == "table" and meta.__pairs) then
+		assert(next(keys, (next(keys))) == nil, "Use new api for multi-keys")
+	end
+	return index_of(documents.in_order("the keys of an index", keys), options or {})
 end
 
 function collection:create(indexes)
@@ -268,7 +259,7 @@ function collection:create(indexes)
 end
 
 function collection:createIndex(first, options)
-	local index = (first[1] == nil and next(first) ~= nil) and index_of_pair(first, options) or index_of_model(first)
+	local index = first[1] == nil and next(first) ~= nil and index_of_document(first, options) or index_of_model(first)
 	return self:create { index }
 end
 

@@ -4,6 +4,7 @@ local bulk = require "skynet.db.mongo.bulk"
 local cursor = require "skynet.db.mongo.cursor"
 local documents = require "skynet.db.mongo.documents"
 local errors = require "skynet.db.mongo.errors"
+local replies = require "skynet.db.mongo.replies"
 local skynet = require "skynet"
 
 local crud = {}
@@ -178,11 +179,11 @@ local function execute(self, op, options)
 	op.session = options.session
 	op.deadline = deadline_of(options)
 	op.exact = self:settings().exact
-	local reply, err = self:core():execute(op)
+	local reply, err, address = self:core():execute(op)
 	if err then
 		error(err, 0)
 	end
-	return reply
+	return reply, address
 end
 
 local function find_and(self, filter, words, options)
@@ -204,9 +205,9 @@ local function find_and(self, filter, words, options)
 	local unacknowledged = concern and concern.w == 0
 	local reply = execute(self, {
 		name = "findAndModify", body = body, write = true, retry = not unacknowledged, unacknowledged = unacknowledged,
-		least_wire = unacknowledged and options.hint ~= nil and HINTS or nil,
+		least_wire = unacknowledged and options.hint ~= nil and HINTS or nil, shape = "value",
 	}, options)
-	return reply.value ~= bson.null and reply.value or nil
+	return reply.value
 end
 
 ---@return table|nil the document as it was, or as it is with options.returnDocument = "after"
@@ -228,7 +229,8 @@ end
 
 -- ---- counting and distinct values ----
 
-local function read_op(self, name, body, options)
+-- The reply, and who sent it.
+local function read_op(self, name, body, options, shape)
 	local settings = self:settings()
 	local concern = options.readConcern or settings.read_concern
 	if concern then
@@ -236,6 +238,7 @@ local function read_op(self, name, body, options)
 	end
 	return execute(self, {
 		name = name, body = body, retry = true, preference = options.readPreference or settings.read_preference,
+		shape = shape,
 	}, options)
 end
 
@@ -252,15 +255,20 @@ function crud:countDocuments(filter, options)
 	pipeline[#pipeline + 1] = { ["$group"] = { _id = 1, n = { ["$sum"] = 1 } } }
 	local body = { "aggregate", self.name, "pipeline", bson.array(pipeline), "cursor", {} }
 	add_options(body, options, { "collation", "hint", "comment", "maxTimeMS", "rawData" })
-	local batch = read_op(self, "aggregate", body, options).cursor.firstBatch
-	return batch[1] and math.tointeger(batch[1].n) or 0
+	local reply, address = read_op(self, "aggregate", body, options, "first_batch")
+	local counted = reply.cursor.firstBatch[1]
+	local why = counted and replies.check_document(counted, replies.shapes.count)
+	if why then
+		error(replies.malformed(address, "aggregate", why), 0)
+	end
+	return counted and counted.n or 0
 end
 
 ---@return integer
 function crud:estimatedDocumentCount(options)
 	options = options or {}
 	local body = add_options({ "count", self.name }, options, { "maxTimeMS", "comment", "rawData" })
-	return math.tointeger(read_op(self, "count", body, options).n)
+	return read_op(self, "count", body, options, "count").n
 end
 
 ---How many documents match, by the command that countDocuments replaces: fast, but wrong on sharded clusters.
@@ -269,7 +277,7 @@ function crud:count(filter, options)
 	options = options or {}
 	local body = { "count", self.name, "query", filter or {} }
 	add_options(body, options, { "skip", "limit", "hint", "collation", "comment", "maxTimeMS", "rawData" })
-	return math.tointeger(read_op(self, "count", body, options).n)
+	return read_op(self, "count", body, options, "count").n
 end
 
 ---@return any[]
@@ -277,7 +285,7 @@ function crud:distinct(key, filter, options)
 	options = options or {}
 	local body = { "distinct", self.name, "key", key, "query", filter or {} }
 	add_options(body, options, { "collation", "comment", "hint", "maxTimeMS", "rawData" })
-	return read_op(self, "distinct", body, options).values
+	return read_op(self, "distinct", body, options, "values").values
 end
 
 ---The cursor of a find with options by their names in the specification.
@@ -435,8 +443,9 @@ end
 ---@return string[]
 function crud:listIndexNames(options)
 	local names = {}
-	for index in list_indexes(self, options):each() do
-		names[#names + 1] = index.name
+	local made = list_indexes(self, options)
+	for index in made:each() do
+		names[#names + 1] = made:name_of(index)
 	end
 	return names
 end

@@ -1,6 +1,8 @@
 -- Cursors: results in batches, from the server that has them.
 local bson = require "bson"
+local documents = require "skynet.db.mongo.documents"
 local errors = require "skynet.db.mongo.errors"
+local left = require "skynet.db.mongo.left"
 local skynet = require "skynet"
 
 ---@class mongo.cursor
@@ -9,13 +11,12 @@ local cursor = {}
 -- Wire versions: MongoDB 4.4 and 5.0.
 local COMMENT_WITH_GET_MORE, WRITES_BY_SECONDARIES = 9, 13
 
-local function ordered(...)
-	local out = bson.document()
-	for _, pair in ipairs { ... } do
-		local key, direction = next(pair)
-		out[key] = direction
+-- What a sort is given: "a"; one document or list of pairs; or several pairs.
+local function ordered(first, ...)
+	if select("#", ...) > 0 or type(first) == "string" or type(first) == "table" and type(first[1]) == "string" then
+		first = { first, ... }
 	end
-	return out
+	return type(first) == "table" and documents.of_pairs(documents.in_order("sort", first)) or first
 end
 
 -- ---- getting batches: for all kinds ----
@@ -29,24 +30,19 @@ end
 
 function cursor:take_batch(result, batch)
 	self.id = result.id
-	if type(self.id) == "string" then
-		-- An exact value.
-		self.id = select(2, bson.type(self.id))
-	end
 	self.batch = batch
 	if self.id == 0 then
 		self:release()
 	else
 		self.ns = result.ns and result.ns:match "^[^.]*%.(.*)$" or self.collection
-		self.will = self.will or self.client:will(self.address, "killCursors", self.ns, "cursors",
-			bson.array { bson.int64(self.id) }, "$db", self.db)
+		self.guard = self.guard or left.guard(self.client, self.address, self.db, self.ns, self.id)
 	end
 end
 
 function cursor:release()
-	if self.will then
-		self.client:revoke(self.address, self.will)
-		self.will = nil
+	if self.guard then
+		self.guard:release()
+		self.guard = nil
 	end
 	if self.borrowed then
 		self.borrowed:endSession()
@@ -83,14 +79,11 @@ function cursor:start()
 	local ok, reply, err, address = pcall(self.client.execute, self.client, {
 		db = self.db, name = self.command, body = self:body(), retry = not self.writes and not self.options.once,
 		write = self.writes and self:to_primary(), preference = self.options.readPreference, session = self:borrow(),
-		deadline = self.options.deadline, exact = self.options.exact, batches = true,
+		deadline = self.options.deadline, exact = self.options.exact, batches = true, shape = "first_batch",
 	})
 	if not ok or err then
 		self:release()
 		error(err or reply, 0)
-	elseif not reply.cursor then
-		self:release()
-		error(("mongo: %s answered without a cursor"):format(self.command), 0)
 	end
 	self.address = address
 	self:take_batch(reply.cursor, reply.cursor.firstBatch)
@@ -101,8 +94,8 @@ function cursor:get_more()
 	local size = self.settings.batchSize
 	if size and size > 0 then
 		self.asked = (self.asked or 0) + size
-		local left = (self.settings.limit or 0) - self.asked
-		body[#body + 1], body[#body + 2] = "batchSize", left > 0 and math.min(size, left) or size
+		local rest = (self.settings.limit or 0) - self.asked
+		body[#body + 1], body[#body + 2] = "batchSize", rest > 0 and math.min(size, rest) or size
 	end
 	local server = self.client.topology.description.servers[self.address]
 	if self.settings.comment ~= nil and server and (server.maxWireVersion or 0) >= COMMENT_WITH_GET_MORE then
@@ -114,6 +107,7 @@ function cursor:get_more()
 	local ok, reply = pcall(self.client.execute, self.client, {
 		db = self.db, name = "getMore", body = body, address = self.address, exact = self.options.exact,
 		batches = true, session = self.options.session or self.borrowed, deadline = self.options.deadline,
+		shape = "next_batch",
 	})
 	if not ok then
 		self.id = 0
@@ -159,6 +153,16 @@ function cursor:next()
 	end
 	self.checked = false
 	return self.batch:next(self)
+end
+
+-- The name that a document of a list has.
+function cursor:name_of(document)
+	return type(document.name) == "string" and document.name or self:fail "a document of the list has no name"
+end
+
+-- The number in a field of the next document.
+function cursor:number(name)
+	return math.tointeger(self:next()[name]) or self:fail(("its field '%s' is no number"):format(name))
 end
 
 ---The next document, or nil if there is none after asking the server at most once.
@@ -242,7 +246,7 @@ function find:body()
 end
 
 function find:sort(key, ...)
-	self.settings.sort = select("#", ...) > 0 and ordered(key, ...) or type(key) == "string" and { [key] = 1 } or key
+	self.settings.sort = ordered(key, ...)
 	return self
 end
 
@@ -267,10 +271,10 @@ function find:count(with_skip_limit)
 	end
 	local reply, _, address = self.client:execute {
 		db = self.db, name = "count", body = body, retry = true, preference = self.options.readPreference,
-		session = self.options.session,
+		session = self.options.session, shape = "count",
 	}
 	raise(reply, address, "count")
-	return math.tointeger(reply.n)
+	return reply.n
 end
 
 -- ---- aggregate ----
@@ -298,7 +302,7 @@ local function stage(self, name, value)
 end
 
 function aggregate:sort(key, ...)
-	return stage(self, "$sort", select("#", ...) > 0 and ordered(key, ...) or key)
+	return stage(self, "$sort", ordered(key, ...))
 end
 
 function aggregate:skip(n)
@@ -322,7 +326,7 @@ function aggregate:count(with_skip_limit)
 		client = self.client, db = self.db, collection = self.collection, pipeline = pipeline, settings = {},
 		options = self.options,
 	}, { __index = aggregate })
-	return counting:hasNext() and math.tointeger(counting:next().__count) or 0
+	return counting:hasNext() and counting:number "__count" or 0
 end
 
 -- ---- making them ----
@@ -377,6 +381,7 @@ end
 ---@param op mongo.command
 ---@return table|nil
 function M.first(client, op)
+	op.shape = "first_batch"
 	local reply, err, address = client:execute(op)
 	if err then
 		error(err, 0)

@@ -1,6 +1,7 @@
 -- A database: its collections, and commands that are about all of it.
 local bson = require "bson"
 local cursor = require "skynet.db.mongo.cursor"
+local documents = require "skynet.db.mongo.documents"
 local skynet = require "skynet"
 
 ---@class mongo.database
@@ -16,9 +17,9 @@ end
 -- Keys and values in turn, in the order of the document; and its first key, the command's name.
 local function body_of(document)
 	local body = {}
-	for k, v in pairs(document) do
-		body[#body + 1] = k
-		body[#body + 1] = v
+	for _, pair in ipairs(documents.in_order("command", document)) do
+		body[#body + 1] = pair[1]
+		body[#body + 1] = pair[2]
 	end
 	return body, body[1]
 end
@@ -158,8 +159,9 @@ function database:listCollectionNames(filter, options)
 		with_names[k] = v
 	end
 	local names = {}
-	for collection in list_collections(self, filter, with_names):each() do
-		names[#names + 1] = collection.name
+	local made = list_collections(self, filter, with_names)
+	for collection in made:each() do
+		names[#names + 1] = made:name_of(collection)
 	end
 	return names
 end

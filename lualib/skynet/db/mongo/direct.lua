@@ -21,7 +21,7 @@ return function(client, address)
 				{ credentials = client.credentials, appName = client.options.appName, tls = client.tls },
 				math.min(seconds, client.connect_timeout))
 			if not connection then
-				client:suspect(address, { type = "network", generation = generation })
+				client:suspect(address, { type = "network", generation = generation, why = tostring(err) })
 			end
 			return connection, err
 		end,

@@ -94,11 +94,11 @@ end
 ---@return string|nil
 function errors.text_of_reply(reply)
 	if reply.writeErrors and reply.writeErrors[1] then
-		return reply.writeErrors[1].errmsg
+		return reply.writeErrors[1].errmsg or "unknown error"
 	elseif reply.writeConcernError then
-		return reply.writeConcernError.errmsg
+		return reply.writeConcernError.errmsg or "unknown error"
 	end
-	return reply.errmsg
+	return reply.errmsg or reply.ok ~= 1 and "unknown error" or nil
 end
 
 return errors

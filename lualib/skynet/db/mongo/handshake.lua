@@ -2,6 +2,7 @@
 local bson = require "bson"
 local core = require "reef.mongo.core"
 local errors = require "skynet.db.mongo.errors"
+local replies = require "skynet.db.mongo.replies"
 local scram = require "skynet.db.mongo.scram"
 local sdam = require "skynet.db.mongo.sdam"
 local skynet = require "skynet"
@@ -45,13 +46,22 @@ local function auth_error(address, text, reply)
 	}, text)
 end
 
+-- What is wrong with the server's answer to a step: nil, or an error object.
+local function check_step(address, reply, err)
+	if not reply then
+		return err
+	end
+	local why = replies.check(reply, replies.shapes.login)
+	if why then
+		return auth_error(address, "the server's answer is malformed: " .. why)
+	end
+	return reply.ok ~= 1 and auth_error(address, reply.errmsg or "refused", reply) or nil
+end
+
 -- Goes on with the conversation from a server's answer to its end. nil, or an error object.
 local function converse(raw, address, conversation, reply, source, deadline)
 	for _ = 1, 4 do
-		local tag, payload = bson.type(reply.payload)
-		if tag ~= "binary" then
-			return auth_error(address, "the server's answer has no payload", reply)
-		end
+		local _, payload = bson.type(reply.payload)
 		local ok, answer = pcall(conversation.step, conversation, payload)
 		if not ok then
 			return auth_error(address, answer)
@@ -61,10 +71,9 @@ local function converse(raw, address, conversation, reply, source, deadline)
 		local err
 		reply, err = raw:request(deadline - now(), "", "saslContinue", nil, nil, "saslContinue", 1,
 			"conversationId", reply.conversationId, "payload", bson.binary(answer), "$db", source)
-		if not reply then
+		err = check_step(address, reply, err)
+		if err then
 			return err
-		elseif reply.ok ~= 1 then
-			return auth_error(address, reply.errmsg or "refused", reply)
 		end
 	end
 	return auth_error(address, "the conversation does not end")
@@ -106,10 +115,9 @@ function handshake.login(raw, address, credentials, hello, speculative, deadline
 	local message = start_message(mechanism, conversation)
 	message["$db"] = credentials.source
 	local reply, err = raw:request(deadline - now(), "", "saslStart", nil, nil, message)
-	if not reply then
+	err = check_step(address, reply, err)
+	if err then
 		return err
-	elseif reply.ok ~= 1 then
-		return auth_error(address, reply.errmsg or "refused", reply)
 	end
 	return converse(raw, address, conversation, reply, credentials.source, deadline)
 end
@@ -138,12 +146,16 @@ local function hello_message(name, credentials, app_name)
 	return message, conversation
 end
 
-local function say_hello(raw, credentials, app_name, deadline)
+local function say_hello(raw, address, credentials, app_name, deadline)
 	local message, conversation = hello_message("hello", credentials, app_name)
 	local reply, err = raw:request(deadline - now(), "", "hello", nil, nil, message)
 	if reply and reply.ok ~= 1 and reply.code == COMMAND_NOT_FOUND then
 		message, conversation = hello_message("isMaster", credentials, app_name)
 		reply, err = raw:request(deadline - now(), "", "isMaster", nil, nil, message)
+	end
+	local why = reply and replies.check_hello(reply)
+	if why then
+		return nil, replies.malformed(address, "hello", why)
 	end
 	return reply, err, conversation
 end
@@ -153,7 +165,7 @@ end
 ---@return table|nil hello
 ---@return mongo.error|nil
 function handshake.greet(raw, address, options, deadline)
-	local reply, err, conversation = say_hello(raw, options.credentials, options.appName, deadline)
+	local reply, err, conversation = say_hello(raw, address, options.credentials, options.appName, deadline)
 	if reply and reply.ok ~= 1 then
 		err = errors.from_reply(reply, address, "hello")
 	elseif reply and options.credentials then
@@ -165,6 +177,13 @@ function handshake.greet(raw, address, options, deadline)
 	end
 	return reply
 end
+
+-- Closes what did not become a connection, however that came.
+local abandoned = { __close = function(guard)
+	if guard.raw then
+		guard.raw:close(guard.why or "the connection was given up while it was made")
+	end
+end }
 
 ---Connects and greets.
 ---@param address string
@@ -185,6 +204,7 @@ function handshake.connect(address, options, seconds)
 			return nil, errors.network(address, "tls", "not sent", "connect", 0, why)
 		end
 	end
+	local guard <close> = setmetatable({ raw = raw }, abandoned)
 	local ok, err = raw:connect(host, port, seconds, target)
 	if not ok then
 		return nil, err
@@ -192,9 +212,10 @@ function handshake.connect(address, options, seconds)
 	local hello
 	hello, err = handshake.greet(raw, address, options, deadline)
 	if err then
-		raw:close(tostring(err))
+		guard.why = tostring(err)
 		return nil, err
 	end
+	guard.raw = nil
 	return { raw = raw, hello = hello, address = address }
 end
 

@@ -3,6 +3,8 @@
 -- Clients join (skynet.db.mongo.view) and then wait for news with one request after the other: the answer comes when
 -- what is known of the deployment differs from what they have seen. So a client that is gone is found by its request,
 -- which cannot be answered any more. A deployment that nobody asks after is forgotten after a while.
+local errors = require "skynet.db.mongo.errors"
+local handshake = require "skynet.db.mongo.handshake"
 local monitor = require "skynet.db.mongo.monitor"
 local process = require "reef.process"
 local sdam = require "skynet.db.mongo.sdam"
@@ -14,6 +16,10 @@ local hub = {}
 
 -- Seconds for which a deployment is watched without a client, and for which a client may be away between two requests.
 local LINGER, AWAY = 10, 60
+-- Seconds after which a deployment without servers begins anew, and heartbeats, one with an election that nobody knows.
+local EMPTY, HEARTBEATS = 1, 3
+-- Seconds between looks after clients that have left something to be done, and that doing it may take at a server.
+local WILL_INTERVAL, WILL_TIMEOUT = 0.5, 5
 -- Changes of a server's round trip (ms, and as a part of it) and of its lag (ms) that clients need not hear of at once.
 local RTT_CHANGE, RTT_RATIO, LAG_CHANGE = 2, 0.25, 5000
 
@@ -25,6 +31,7 @@ local RTT_CHANGE, RTT_RATIO, LAG_CHANGE = 2, 0.25, 5000
 ---@field eager boolean|nil wants to hear of the next check, whatever comes of it
 ---@field suspects table<string, integer> number of its last report of a server that is being looked after
 ---@field heard table<string, integer> the same, of those that were
+---@field wills table<integer, table> what servers are to be told when it has ended: address, credentials, body
 ---@field listens boolean|nil wants events
 ---@field events table[]
 
@@ -34,6 +41,8 @@ local RTT_CHANGE, RTT_RATIO, LAG_CHANGE = 2, 0.25, 5000
 ---@field monitors table<string, table>
 ---@field clients table<integer, mongo.hub.client>
 ---@field version integer
+---@field healing table|nil a timer runs that begins it anew
+---@field attending boolean|nil clients that have left wills are looked after
 local deployment = {}
 deployment.__index = deployment
 
@@ -88,7 +97,7 @@ function deployment:watch(address)
 		lost = function(err)
 			self.topology:lost(address, tostring(err))
 			-- Who does not even say hello will not answer those who wait either.
-			self.interrupts[address] = err.code == "timeout" and self.topology.generations[address] or nil
+			self.interrupts[address] = errors.is(err) and err.code == "timeout" and self.topology.generations[address] or nil
 		end,
 		checked = function()
 			self:publish(address)
@@ -165,6 +174,31 @@ function deployment:answer(id, c)
 	end
 end
 
+-- By the specification nothing leads out of some states but a new client: what one wrong answer of a server has done
+-- would last. So such a deployment is begun anew after a while. With an election that nobody knows that is long enough
+-- for a primary that was cut off to have stepped down.
+function deployment:heal()
+	local stuck = sdam.is_stuck(self.topology.description, self.topology.first.servers)
+	if not stuck or self.healing then
+		self.healing = stuck and self.healing
+		return
+	end
+	local token = {}
+	self.healing = token
+	local heartbeat = (self.options.heartbeatFrequencyMS or 10000) / 1000
+	local seconds = stuck == "empty" and math.min(heartbeat, EMPTY) or HEARTBEATS * heartbeat
+	skynet.timeout(math.ceil(seconds * 100), function()
+		if self.healing == token and deployments[self.key] == self then
+			self.healing = nil
+			self.topology:restart()
+			for _, watcher in pairs(self.monitors) do
+				watcher:recheck()
+			end
+			self:publish()
+		end
+	end)
+end
+
 ---Tells those who have to know.
 ---@param checked string|nil address of a server that was asked just now
 function deployment:publish(checked)
@@ -191,6 +225,7 @@ function deployment:publish(checked)
 			self:drop(id)
 		end
 	end
+	self:heal()
 end
 
 function deployment:tell(event)
@@ -205,8 +240,59 @@ function deployment:tell(event)
 	end
 end
 
+-- Gives the commands that a client has left to the servers that they are for. What cannot be given is the servers' to
+-- find out.
+local function carry_out(self, wills)
+	local by_server = {}
+	for _, will in pairs(wills) do
+		local key = will.address .. skynet.packstring(will.credentials)
+		by_server[key] = by_server[key] or {}
+		table.insert(by_server[key], will)
+	end
+	for _, list in pairs(by_server) do
+		local connection = handshake.connect(list[1].address,
+			{ credentials = list[1].credentials, appName = self.options.appName, tls = self.tls }, WILL_TIMEOUT)
+		local deadline = now() + WILL_TIMEOUT
+		for i = 1, connection and #list or 0 do
+			local body = skynet.unpack(list[i].body)
+			connection.raw:request(math.max(0, deadline - now()), "", body[1], nil, nil, body)
+		end
+		if connection then
+			connection.raw:close()
+		end
+	end
+end
+
+-- While there are wills, clients that are gone are found soon.
+function deployment:attend()
+	if self.attending then
+		return
+	end
+	self.attending = true
+	skynet.fork(function()
+		local any = true
+		while any do
+			skynet.sleep(WILL_INTERVAL * 100)
+			any = false
+			for id, c in pairs(self.clients) do
+				if next(c.wills) ~= nil then
+					any = true
+					if c.response and not c.response "TEST" then
+						self:drop(id)
+					end
+				end
+			end
+		end
+		self.attending = false
+	end)
+end
+
 function deployment:drop(id)
+	local c = self.clients[id]
 	self.clients[id] = nil
+	if c and next(c.wills) ~= nil then
+		skynet.fork(carry_out, self, c.wills)
+	end
 	if next(self.clients) == nil then
 		self.alone = now()
 		skynet.timeout(LINGER * 100, function()
@@ -231,7 +317,7 @@ function command.JOIN(key, spec, listens)
 	local self = deployments[key] or deployment.new(key, spec)
 	last_id = last_id + 1
 	self.clients[last_id] = {
-		seen = self.version, away = now(), events = {}, suspects = {}, heard = {}, listens = listens,
+		seen = self.version, away = now(), events = {}, suspects = {}, heard = {}, wills = {}, listens = listens,
 	}
 	skynet.retpack(last_id, self.version, self.packed)
 end
@@ -256,6 +342,31 @@ function command.LEAVE(key, id)
 			c.response(true, nil)
 		end
 		self:drop(id)
+	end
+end
+
+-- What a server is to be told when this client has ended, by the client's number for it.
+function command.WILL(key, id, number, will)
+	local self, c = find(key, id)
+	if c then
+		c.wills[number] = will
+		self:attend()
+	end
+end
+
+function command.REVOKE(key, id, number)
+	local _, c = find(key, id)
+	if c then
+		c.wills[number] = nil
+	end
+end
+
+function command.CARRY_OUT(key, id, number)
+	local self, c = find(key, id)
+	if c and c.wills[number] then
+		local will = c.wills[number]
+		c.wills[number] = nil
+		carry_out(self, { will })
 	end
 end
 

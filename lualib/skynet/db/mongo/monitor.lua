@@ -3,6 +3,7 @@
 -- nothing of the way to the server, so its round trips are measured on a connection beside.
 local bson = require "bson"
 local handshake = require "skynet.db.mongo.handshake"
+local replies = require "skynet.db.mongo.replies"
 local selection = require "skynet.db.mongo.selection"
 local skynet = require "skynet"
 
@@ -11,6 +12,8 @@ monitor.__index = monitor
 
 -- A server is not asked more often than this, in seconds.
 local SMALLEST_INTERVAL = 0.5
+-- So many answers in a row that came sooner than these seconds are too many.
+local MOST_HASTY, HASTY = 20, 0.01
 -- Round trips whose smallest is told.
 local SAMPLES = 10
 
@@ -72,6 +75,10 @@ function monitor:ask()
 			"topologyVersion", self.version, "maxAwaitTimeMS", math.floor(self.options.heartbeat * 1000), "$db", "admin")
 	else
 		reply, err = raw:request(timeout, "", "hello", nil, nil, "hello", 1, "helloOk", true, "$db", "admin")
+	end
+	local why = reply and replies.check_hello(reply)
+	if why then
+		reply, err = nil, replies.malformed(self.address, "hello", why)
 	end
 	if not reply then
 		self:disconnect()
@@ -167,14 +174,18 @@ function monitor:measure()
 end
 
 function monitor:run()
-	local known = false
+	local known, hasty = false, 0
 	while not self.over do
 		local started = now()
 		self.wanted = false
 		local called, ok = pcall(self.check, self)
 		if not called then
-			-- An event function of the user's, for one. Watching goes on whatever it does.
+			-- Watching goes on whatever has gone wrong, and who waits for a server is told what.
 			skynet.error("mongo: " .. tostring(ok))
+			self:disconnect()
+			self.version = nil
+			pcall(self.hooks.lost, tostring(ok))
+			pcall(self.hooks.checked)
 			ok = false
 		end
 		if self.over then
@@ -183,8 +194,15 @@ function monitor:run()
 		-- A server that was there a moment ago may have closed one connection only.
 		local again = known and not ok
 		known = ok
+		-- One that speaks up without an end is not listened to all the time.
+		hasty = now() - started < HASTY and hasty + 1 or 0
 		if not again and not self:awaits() then
 			self:pause(started)
+		elseif hasty > MOST_HASTY then
+			hasty = 0
+			self.sleeping = true
+			skynet.sleep(math.ceil(SMALLEST_INTERVAL * 100), self)
+			self.sleeping = false
 		end
 	end
 	self:disconnect()

@@ -20,6 +20,7 @@ local sdam = {}
 ---@field logicalSessionTimeoutMinutes integer|nil
 ---@field compatible boolean
 ---@field incompatible string|nil why not
+---@field removed string|nil which server does not belong to it any more, and why
 
 -- Wire versions that this driver speaks: MongoDB 4.2 and later.
 local MIN_WIRE, MAX_WIRE = 8, 29
@@ -208,9 +209,16 @@ local function add_members(t, server)
 	end
 end
 
+-- `removed` tells whoever finds no server what has become of the last that went by its own words.
 local function remove(t, server)
 	t.servers[server.address] = nil
+	t.removed = ("%s was removed: it is %s%s%s"):format(server.address, server.type,
+		server.setName and " of the set '" .. server.setName .. "'" or "",
+		server.me and server.me ~= server.address and " and calls itself " .. server.me or "")
 end
+
+-- Why a server that calls itself primary is not taken for one.
+local OLD_ELECTION = "primary of an election that is over"
 
 local function stale_primary(t, server, text)
 	t.servers[server.address] = sdam.unknown(server.address, text)
@@ -256,7 +264,7 @@ local function from_primary(t, server)
 		return check_primary(t)
 	end
 	if is_stale_primary(t, server) then
-		stale_primary(t, server, "primary of an election that is over")
+		stale_primary(t, server, OLD_ELECTION)
 		return check_primary(t)
 	end
 	for address, other in pairs(copy(t.servers)) do
@@ -414,6 +422,30 @@ function sdam.update(old, server)
 	return t
 end
 
+---Can this topology not become usable by itself? It has lost all servers, or remembers an election that none of them
+---knows, or knows only servers that do not answer, and not all that it began with.
+---@param t mongo.topology
+---@param seeds table<string, any> what it began with
+---@return "empty"|"old election"|"lost"|nil
+function sdam.is_stuck(t, seeds)
+	if next(t.servers) == nil then
+		return "empty"
+	end
+	local lost = true
+	for _, server in pairs(t.servers) do
+		if server.error == OLD_ELECTION and t.type == "ReplicaSetNoPrimary" then
+			return "old election"
+		end
+		lost = lost and server.type == "Unknown" and server.error ~= nil
+	end
+	for address in pairs(lost and seeds or {}) do
+		if not t.servers[address] then
+			return "lost"
+		end
+	end
+	return nil
+end
+
 -- ---- errors of the application's commands ----
 
 local not_primary = { [10107] = true, [13435] = true, [10058] = true }
@@ -461,7 +493,7 @@ function sdam.application_error(server, err)
 	elseif err.type == "timeout" and err.handshake_done then
 		return nil, false
 	end
-	return sdam.unknown(server.address, err.type), true
+	return sdam.unknown(server.address, err.why or err.type), true
 end
 
 return sdam

@@ -236,6 +236,9 @@ end
 ---The session is to see what happened up to then, for example what another session (of another process) has written.
 ---@param timestamp string|nil another session's operationTime
 function session:advanceOperationTime(timestamp)
+	if timestamp ~= nil and bson.type(timestamp) ~= "timestamp" then
+		error("mongo: an operation time is a timestamp", 0)
+	end
 	if session.later(timestamp, self.operationTime) then
 		self.operationTime = timestamp
 	end
@@ -243,6 +246,9 @@ end
 
 ---@param cluster_time table|nil another session's clusterTime
 function session:advanceClusterTime(cluster_time)
+	if cluster_time ~= nil and (type(cluster_time) ~= "table" or bson.type(cluster_time.clusterTime) ~= "timestamp") then
+		error("mongo: a cluster time is a document with the timestamp clusterTime", 0)
+	end
 	self.clusterTime = session.newest(cluster_time, self.clusterTime)
 end
 

@@ -95,6 +95,20 @@ function topology:open()
 	end
 end
 
+---Begins anew with what the connection string says.
+function topology:restart()
+	local first, why = {}, self.description.removed
+	for k, v in pairs(self.first) do
+		first[k] = v
+	end
+	first.servers = {}
+	for address in pairs(self.first.servers) do
+		local known = self.description.servers[address]
+		first.servers[address] = sdam.unknown(address, known and known.error or why)
+	end
+	self:replace(first)
+end
+
 ---Ends: all servers are closed.
 function topology:close()
 	local previous = self.description

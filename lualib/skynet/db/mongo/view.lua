@@ -7,6 +7,7 @@ local skynet = require "skynet"
 ---@class mongo.view
 ---@field generations table<string, integer> how often the hub has given up the connections of an address
 ---@field suspects table<string, { n: integer, server: mongo.server }> as servers are seen until the hub has looked
+---@field wills table<integer, table> commands for servers when this service has ended
 ---@field checks table<string, integer> how often a server was asked since the view was opened
 local view = {}
 view.__index = view
@@ -42,7 +43,7 @@ end
 ---@param hooks { news: fun(state: table), event: fun(event: table)|nil }
 function view.new(target, hooks)
 	local self = setmetatable({
-		target = target, hooks = hooks, generations = {}, checks = {}, suspects = {}, reports = 0,
+		target = target, hooks = hooks, generations = {}, checks = {}, suspects = {}, reports = 0, wills = {}, last_will = 0,
 	}, view)
 	skynet.fork(self.run, self)
 	return self
@@ -92,6 +93,9 @@ function view:join()
 	self.before = state.checks
 	self.generations = state.generations
 	self.suspects = {}
+	for number, will in pairs(self.wills) do
+		tell(self, "WILL", number, will)
+	end
 	self:take(version, packed, {}, {})
 end
 
@@ -144,6 +148,30 @@ function view:report(server, reply)
 		ok = reply.ok, code = reply.code, errmsg = reply.errmsg, topologyVersion = reply.topologyVersion,
 		writeConcernError = reply.writeConcernError,
 	}, self.generations[address])
+end
+
+---Leaves a command that the hub gives to a server when this service has ended.
+---@param address string
+---@param credentials mongo.credentials|nil
+---@param body table keys and values in turn
+---@return integer number for `revoke`
+function view:leave(address, credentials, body)
+	local number = self.last_will + 1
+	local will = { address = address, credentials = credentials, body = skynet.packstring(body) }
+	self.last_will, self.wills[number] = number, will
+	tell(self, "WILL", number, will)
+	return number
+end
+
+---The command is to be given now.
+function view:carry_out(number)
+	self.wills[number] = nil
+	tell(self, "CARRY_OUT", number)
+end
+
+function view:revoke(number)
+	self.wills[number] = nil
+	tell(self, "REVOKE", number)
 end
 
 function view:close()

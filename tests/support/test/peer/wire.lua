@@ -56,9 +56,10 @@ end
 ---@param own_id integer|nil
 ---@param flags integer|nil
 function wire.write(id, request_id, reply, own_id, flags)
-	-- What bson.encode would refuse comes as `bytes`.
+	-- What bson.encode would refuse comes as `bytes`, what is to be done to the whole message as `spoil`.
 	local document = reply.bytes or tostring(bson.encode(reply))
-	socket.write(id, ("<i4i4i4i4I4"):pack(21 + #document, own_id or 1, request_id, OP_MSG, flags or 0) .. "\0" .. document)
+	local message = ("<i4i4i4i4I4"):pack(21 + #document, own_id or 1, request_id, OP_MSG, flags or 0) .. "\0" .. document
+	socket.write(id, reply.spoil and reply.spoil(message) or message)
 end
 
 return wire

@@ -24,10 +24,14 @@ enum {
 
 /* What a call may cost. Lives in the caller's frame. */
 struct reef_budget {
-	int64_t left;        /* steps: instructions of Lua, tries of a pattern, elements moved, 64 bytes copied */
+	int64_t left;        /* steps: instructions of Lua, or what takes about as long in C */
 	const char *message; /* of the error when they are used up; each step raises then */
 	struct reef_budget *outer;
 };
+
+/* What a call of the pattern matcher is worth, which goes through a part of the pattern, and an element of a table. */
+#define REEF_STEPS_OF_MATCH 16
+#define REEF_STEPS_OF_ELEMENT 4
 
 struct reef_interrupt {
 	struct lua_State *running; /* of the innermost protected call, or NULL */

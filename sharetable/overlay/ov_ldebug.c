@@ -54,22 +54,33 @@ static void leave_message_handler(lua_State *L) {
 	}
 }
 
+/* The place is that of the innermost function of Lua, which may have called one of C. */
+static l_noret fail(lua_State *L, const char *message) {
+	const CallInfo *ci = L->ci;
+	message = luaO_pushfstring(L, "%s", message);
+	while (!isLua(ci) && ci != &L->base_ci)
+		ci = ci->previous;
+	if (isLua(ci))
+		luaG_addinfo(L, message, ci_func(ci)->p->source, getcurrentline((CallInfo *)ci));
+	luaG_errormsg(L);
+}
+
 void reef_interrupt_heed(lua_State *L, int64_t steps) {
 	int alarm = __atomic_load_n(&reef_interrupt.alarm, __ATOMIC_RELAXED);
 	if (alarm & REEF_INTERRUPT_ALWAYS) {
 		L->errfunc = 0;
-		luaG_runerror(L, "interrupted: the service is to end");
+		fail(L, "interrupted: the service is to end");
 	}
 	if (alarm & REEF_INTERRUPT_ONCE) {
 		clear(REEF_INTERRUPT_ONCE);
 		leave_message_handler(L);
-		luaG_runerror(L, "signal 0");
+		fail(L, "signal 0");
 	}
 	for (struct reef_budget *budget = reef_interrupt.budget; budget != NULL; budget = budget->outer) {
 		budget->left -= steps;
 		if (budget->left < 0) {
 			L->errfunc = 0;
-			luaG_runerror(L, "%s", budget->message);
+			fail(L, budget->message);
 		}
 	}
 }

@@ -19,7 +19,7 @@
 /* Whatever takes exponential time goes through `match`; sets may be as long as the pattern. */
 #define match(ms, s, p) REEF_NAME(REEF_MATCH_##p, reef_match, ~)(ms, s, p)
 #define REEF_MATCH_const ~, stock_match,
-#define reef_match(ms, s, p) (reef_interrupt_step((ms)->L, 1), stock_match(ms, s, p))
+#define reef_match(ms, s, p) (reef_interrupt_step((ms)->L, REEF_STEPS_OF_MATCH), stock_match(ms, s, p))
 
 #define matchbracketclass(c, p, ec) REEF_NAME(REEF_SET_##p, reef_matchset, ~)(c, p, ec)
 #define REEF_SET_const ~, stock_matchset,
@@ -67,7 +67,7 @@ static int str_rep(lua_State *L) {
 	if (n <= 1 || one < length || one > MAXSIZE / (size_t)n || one * (size_t)n < PIECE)
 		return stock_str_rep(L);
 	size_t total = one * (size_t)n - between, done = one;
-	reef_interrupt_step(L, (int64_t)(total / 64));
+	reef_interrupt_step(L, (int64_t)(total / 16));
 	luaL_Buffer buffer;
 	char *p = luaL_buffinitsize(L, &buffer, total);
 	memcpy(p, s, length);

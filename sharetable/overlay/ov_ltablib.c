@@ -6,5 +6,5 @@
 
 #include "interrupt.h"
 
-#define lua_geti(L, index, n) (reef_interrupt_step(L, 1), lua_geti(L, index, n))
+#define lua_geti(L, index, n) (reef_interrupt_step(L, REEF_STEPS_OF_ELEMENT), lua_geti(L, index, n))
 #include "ltablib.c"

@@ -26,12 +26,14 @@ enum {
 struct reef_budget {
 	int64_t left;        /* steps: instructions of Lua, or what takes about as long in C */
 	const char *message; /* of the error when they are used up; each step raises then */
+	uint64_t memory;     /* bytes that the VM had at the last step: what it gets has been written, and costs */
 	struct reef_budget *outer;
 };
 
 /* What a call of the pattern matcher is worth, which goes through a part of the pattern, and an element of a table. */
 #define REEF_STEPS_OF_MATCH 16
 #define REEF_STEPS_OF_ELEMENT 4
+#define REEF_BYTES_OF_STEP 16 /* of memory that is allocated */
 
 struct reef_interrupt {
 	struct lua_State *running; /* of the innermost protected call, or NULL */

@@ -65,6 +65,18 @@ static l_noret fail(lua_State *L, const char *message) {
 	luaG_errormsg(L);
 }
 
+static void pay(lua_State *L, struct reef_budget *budget, int64_t steps) {
+	uint64_t memory = gettotalbytes(G(L));
+	budget->left -= steps;
+	if (memory > budget->memory)
+		budget->left -= (int64_t)((memory - budget->memory) / REEF_BYTES_OF_STEP);
+	budget->memory = memory;
+	if (budget->left < 0) {
+		L->errfunc = 0;
+		fail(L, budget->message);
+	}
+}
+
 void reef_interrupt_heed(lua_State *L, int64_t steps) {
 	int alarm = __atomic_load_n(&reef_interrupt.alarm, __ATOMIC_RELAXED);
 	if (alarm & REEF_INTERRUPT_ALWAYS) {
@@ -76,13 +88,8 @@ void reef_interrupt_heed(lua_State *L, int64_t steps) {
 		leave_message_handler(L);
 		fail(L, "signal 0");
 	}
-	for (struct reef_budget *budget = reef_interrupt.budget; budget != NULL; budget = budget->outer) {
-		budget->left -= steps;
-		if (budget->left < 0) {
-			L->errfunc = 0;
-			fail(L, budget->message);
-		}
-	}
+	for (struct reef_budget *budget = reef_interrupt.budget; budget != NULL; budget = budget->outer)
+		pay(L, budget, steps);
 }
 
 int luaG_traceexec(lua_State *L, const Instruction *pc) {
@@ -102,6 +109,7 @@ int luaG_traceexec(lua_State *L, const Instruction *pc) {
 }
 
 void reef_budget_begin(lua_State *L, struct reef_budget *budget) {
+	budget->memory = gettotalbytes(G(L));
 	budget->outer = reef_interrupt.budget;
 	reef_interrupt.budget = budget;
 	__atomic_fetch_or(&reef_interrupt.alarm, REEF_INTERRUPT_COUNTED, __ATOMIC_RELAXED);

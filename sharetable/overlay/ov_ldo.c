@@ -20,7 +20,8 @@ static int reef_run_protected(lua_State *L, Pfunc f, void *ud) {
 		reef_interrupt_pass_on(L);
 	int status = stock_run_protected(L, f, ud);
 	reef_interrupt.running = outer;
-	if (l_unlikely(reef_interrupt.alarm != 0))
+	/* An error that a pcall of the coroutine will catch is not the end of it: lua_resume goes on with that. */
+	if (l_unlikely(reef_interrupt.alarm != 0) && !(outer == NULL && status > LUA_YIELD && findpcall(L) != NULL))
 		reef_interrupt_pass_on(outer);
 	return status;
 }

@@ -67,7 +67,6 @@ static int str_rep(lua_State *L) {
 	if (n <= 1 || one < length || one > MAXSIZE / (size_t)n || one * (size_t)n < PIECE)
 		return stock_str_rep(L);
 	size_t total = one * (size_t)n - between, done = one;
-	reef_interrupt_step(L, (int64_t)(total / 16));
 	luaL_Buffer buffer;
 	char *p = luaL_buffinitsize(L, &buffer, total);
 	memcpy(p, s, length);

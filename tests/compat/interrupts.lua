@@ -24,7 +24,10 @@ local loops = {
 		coroutine.resume(co)
 		error(select(2, coroutine.close(co)))]],
 	["an error in a <close> variable's scope"] = [[
-		local x <close> = setmetatable({}, { __close = function() while true do end end }) error "x"]],
+		error(select(2, pcall(function()
+			local x <close> = setmetatable({}, { __close = function() while true do end end })
+			error "x"
+		end)))]],
 	["__tostring"] = "tostring(setmetatable({}, { __tostring = function() while true do end end }))",
 	["__tostring of an error"] = "error(setmetatable({}, { __tostring = function() while true do end end }))",
 	["a line hook"] = "debug.sethook(function() while true do end end, 'l')\nlocal a = 1\na = 2\nerror(a)",

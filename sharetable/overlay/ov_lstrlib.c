@@ -11,14 +11,15 @@
 
 #define PIECE ((size_t)1 << 20) /* bytes copied between two looks at the alarm */
 
-/* For a function f(..., x, ...) whose definition and prototype have a parameter `const char *x` where callers give an
- * expression that begins with a name: PREFIX##x is PREFIX_const there, which is a macro that gives the name to define. */
+/* For a function that is called in several ways: REEF_NAME(PREFIX##x, y, ~) is y, unless the argument x begins with a word
+ * for which PREFIX_word is a macro that gives another name. In definitions and prototypes that word is `const`. */
 #define REEF_PICK(a, b, ...) b
 #define REEF_NAME(...) REEF_PICK(__VA_ARGS__)
 
-/* Whatever takes exponential time goes through `match`; sets may be as long as the pattern. */
-#define match(ms, s, p) REEF_NAME(REEF_MATCH_##p, reef_match, ~)(ms, s, p)
-#define REEF_MATCH_const ~, stock_match,
+/* What takes long are repetitions, which try the rest of the pattern (at `ep`) again and again; sets may be as long as the
+ * pattern. */
+#define match(ms, s, p) REEF_NAME(REEF_MATCH_##p, stock_match, ~)(ms, s, p)
+#define REEF_MATCH_ep ~, reef_match,
 #define reef_match(ms, s, p) (reef_interrupt_step((ms)->L, REEF_STEPS_OF_MATCH), stock_match(ms, s, p))
 
 #define matchbracketclass(c, p, ec) REEF_NAME(REEF_SET_##p, reef_matchset, ~)(c, p, ec)

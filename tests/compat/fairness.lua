@@ -1,6 +1,6 @@
 -- timeout: 300
--- Nobody waits for long behind others: timers, sockets, calls and new services go on beside any mixture of services with
--- long messages and of endless loops, with any number of workers. All of it is random, and follows the seed.
+-- Nobody waits for long behind others: timers, sockets, calls and new services go on beside any mixture of services
+-- with long messages and of endless loops, with any number of workers. All of it is random, and follows the seed.
 local project = require "project"
 local test = require "test"
 

@@ -93,7 +93,7 @@ for round = 1, 3 do
 				(seed + round * 7 + threads) % 1000000, longest)))
 			reef:expect("done", 50)
 			local n = 0
-			for what, ms, samples in reef:output():gmatch "worst (%a+) (%d+) of (%d+)" do
+			for _, ms, samples in reef:output():gmatch "worst (%a+) (%d+) of (%d+)" do
 				n = n + 1
 				test.truthy(tonumber(samples) >= 1)
 				test.between(tonumber(ms), 0, longest + SLACK * (test.sanitizer and 10 or 1))

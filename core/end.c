@@ -205,7 +205,7 @@ static bool log_is_written(void) {
 }
 
 static void name_who_is_stuck(struct words *words) {
-	for (int i = 0; i < reef_worker_count(); i++) {
+	for (int i = 0; i < reef_scheduler_all_workers(); i++) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
 		const struct reef_service *service = atomic_load(&worker->running);
 		const char *what = atomic_load(&worker->releasing) ? "is still closing its VM" : "is still in a message";

@@ -4,8 +4,8 @@
  * that (on a worker of its own, not within the launcher's call). The end answers whatever is owed, tells those that were
  * being asked, closes coroutines with their <close> variables, and then the VM.
  *
- * A VM in an endless loop is interrupted by a signal to the thread that runs it: the handler sets a count hook, which
- * raises and takes itself away. So no other thread ever touches the VM.
+ * A VM in an endless loop is interrupted by a signal to the thread that runs it, whose handler makes it raise. So no other
+ * thread ever touches the VM. Who is to end cannot go on by catching that error: it is raised again and again.
  *
  * Each host belongs to its service; its struct is freed by the reclaimer, since reef_host_bytes and signals may look at
  * it from other threads. */
@@ -103,9 +103,12 @@ static void interrupted(lua_State *L, lua_Debug *ar) {
 static void on_interrupt(int signal) {
 	(void)signal;
 	struct reef_host *host = current;
-	if (!host || !__atomic_exchange_n(&host->interrupt, 0, __ATOMIC_RELAXED) || !host->active)
+	if (!host || !__atomic_exchange_n(&host->interrupt, 0, __ATOMIC_RELAXED))
 		return;
-	lua_sethook(host->active, interrupted, LUA_MASKCOUNT, 1);
+	if (hooks.interrupt)
+		hooks.interrupt(reef_service_ending(host->service));
+	else if (host->active)
+		lua_sethook(host->active, interrupted, LUA_MASKCOUNT, 1);
 }
 
 static void snlua_signal(struct reef_service *service, int n) {

@@ -104,6 +104,9 @@ struct reef_host_hooks {
 	void (*close_state)(lua_State *L);
 	/* As luaL_loadfilex, for every file that a Lua service loads (main files, require, dofile, loadfile). */
 	int (*load_file)(lua_State *L, const char *name, const char *mode);
+	/* Makes the Lua code that this thread runs raise: once, or at every step until the outermost call has ended. False:
+	 * it runs none. Called by a signal handler. Stock: a hook on the coroutine that the host has resumed last. */
+	bool (*interrupt)(bool for_good);
 };
 void reef_host_set_hooks(const struct reef_host_hooks *hooks);
 

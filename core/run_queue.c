@@ -10,10 +10,15 @@
 #define MASK (REEF_RUN_QUEUE_SIZE - 1)
 #define TAKEN (REEF_RUN_QUEUE_SIZE / 4) /* at most, from the process' queue at a time */
 
-static pthread_mutex_t global_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct reef_service **global; /* a ring */
-static size_t global_size, global_head;
-static atomic_size_t global_count;
+struct shared_queue {
+	pthread_mutex_t lock;
+	struct reef_service **ring;
+	size_t size, head;
+	atomic_size_t count;
+};
+
+static struct shared_queue global = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct shared_queue heavy = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void reef_run_queue_push(struct reef_run_queue *queue, struct reef_service *service) {
 	unsigned tail = atomic_load_explicit(&queue->tail, memory_order_relaxed);
@@ -73,66 +78,103 @@ struct reef_service *reef_run_queue_peek(struct reef_run_queue *queue, unsigned 
 	return tail - head > n ? atomic_load_explicit(&queue->slot[(head + n) & MASK], memory_order_relaxed) : NULL;
 }
 
-static void grow(void) {
-	size_t size = global_size ? global_size * 2 : REEF_RUN_QUEUE_SIZE, first = global_size - global_head;
+static void grow(struct shared_queue *queue) {
+	size_t size = queue->size ? queue->size * 2 : REEF_RUN_QUEUE_SIZE, first = queue->size - queue->head;
 	struct reef_service **ring = reef_malloc(size * sizeof(*ring));
-	if (global_size > 0) {
-		memcpy(ring, global + global_head, first * sizeof(*ring));
-		memcpy(ring + first, global, global_head * sizeof(*ring));
+	if (queue->size > 0) {
+		memcpy(ring, queue->ring + queue->head, first * sizeof(*ring));
+		memcpy(ring + first, queue->ring, queue->head * sizeof(*ring));
 	}
-	reef_free(global);
-	global = ring;
-	global_size = size;
-	global_head = 0;
+	reef_free(queue->ring);
+	queue->ring = ring;
+	queue->size = size;
+	queue->head = 0;
 }
 
-void reef_global_queue_push(struct reef_service *service) {
-	pthread_mutex_lock(&global_lock);
-	size_t count = atomic_load_explicit(&global_count, memory_order_relaxed);
-	if (count == global_size)
-		grow();
-	global[(global_head + count) & (global_size - 1)] = service;
-	atomic_store(&global_count, count + 1);
-	pthread_mutex_unlock(&global_lock);
+static bool is_empty(struct shared_queue *queue) {
+	return atomic_load(&queue->count) == 0;
+}
+
+static void push(struct shared_queue *queue, struct reef_service *service) {
+	pthread_mutex_lock(&queue->lock);
+	size_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
+	if (count == queue->size)
+		grow(queue);
+	queue->ring[(queue->head + count) & (queue->size - 1)] = service;
+	atomic_store(&queue->count, count + 1);
+	pthread_mutex_unlock(&queue->lock);
 }
 
 /* Under the lock; there is one. */
-static struct reef_service *pop(void) {
-	struct reef_service *service = global[global_head];
-	size_t count = atomic_load_explicit(&global_count, memory_order_relaxed) - 1;
-	global_head = (global_head + 1) & (global_size - 1);
-	atomic_store(&global_count, count);
-	if (count == 0 && global_size > REEF_RUN_QUEUE_SIZE) {
-		reef_free(global);
-		global = NULL;
-		global_size = global_head = 0;
+static struct reef_service *take_first(struct shared_queue *queue) {
+	struct reef_service *service = queue->ring[queue->head];
+	size_t count = atomic_load_explicit(&queue->count, memory_order_relaxed) - 1;
+	queue->head = (queue->head + 1) & (queue->size - 1);
+	atomic_store(&queue->count, count);
+	if (count == 0 && queue->size > REEF_RUN_QUEUE_SIZE) {
+		reef_free(queue->ring);
+		queue->ring = NULL;
+		queue->size = queue->head = 0;
 	}
 	return service;
 }
 
-struct reef_service *reef_global_queue_pop(void) {
-	if (reef_global_queue_empty())
+static struct reef_service *pop(struct shared_queue *queue) {
+	if (is_empty(queue))
 		return NULL;
-	pthread_mutex_lock(&global_lock);
-	struct reef_service *service = reef_global_queue_empty() ? NULL : pop();
-	pthread_mutex_unlock(&global_lock);
+	pthread_mutex_lock(&queue->lock);
+	struct reef_service *service = is_empty(queue) ? NULL : take_first(queue);
+	pthread_mutex_unlock(&queue->lock);
 	return service;
 }
 
+void reef_global_queue_push(struct reef_service *service) {
+	push(&global, service);
+}
+
+struct reef_service *reef_global_queue_pop(void) {
+	return pop(&global);
+}
+
 struct reef_service *reef_global_queue_take(struct reef_run_queue *own) {
-	if (reef_global_queue_empty())
+	if (is_empty(&global))
 		return NULL;
 	struct reef_service *first = NULL;
-	pthread_mutex_lock(&global_lock);
-	size_t n = (atomic_load_explicit(&global_count, memory_order_relaxed) + 1) / 2;
+	pthread_mutex_lock(&global.lock);
+	size_t n = (atomic_load_explicit(&global.count, memory_order_relaxed) + 1) / 2;
 	if (n > 0)
-		first = pop();
+		first = take_first(&global);
 	for (size_t i = 1; i < n && i < TAKEN; i++)
-		reef_run_queue_push(own, pop());
-	pthread_mutex_unlock(&global_lock);
+		reef_run_queue_push(own, take_first(&global));
+	pthread_mutex_unlock(&global.lock);
 	return first;
 }
 
 bool reef_global_queue_empty(void) {
-	return atomic_load(&global_count) == 0;
+	return is_empty(&global);
+}
+
+void reef_heavy_queue_push(struct reef_service *service) {
+	push(&heavy, service);
+}
+
+struct reef_service *reef_heavy_queue_pop(void) {
+	return pop(&heavy);
+}
+
+bool reef_heavy_queue_empty(void) {
+	return is_empty(&heavy);
+}
+
+void reef_run_queue_give_up(struct reef_run_queue *queue) {
+	for (;;) {
+		unsigned head = atomic_load_explicit(&queue->head, memory_order_acquire);
+		/* After the head: it is not behind it then. */
+		if (atomic_load_explicit(&queue->tail, memory_order_acquire) == head)
+			return;
+		struct reef_service *service = atomic_load_explicit(&queue->slot[head & MASK], memory_order_relaxed);
+		if (atomic_compare_exchange_strong_explicit(&queue->head, &head, head + 1, memory_order_acq_rel,
+													memory_order_relaxed))
+			push(&global, service);
+	}
 }

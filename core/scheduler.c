@@ -22,9 +22,10 @@
 #include "worker_private.h"
 #include "world_private.h"
 
-static struct reef_worker **workers;
+static struct reef_worker **workers; /* spare ones are added to the end */
 static pthread_t *threads;
 static int worker_count;
+static atomic_int all_workers;
 static atomic_bool stopping;
 static atomic_int busy_workers;
 static atomic_int searching;
@@ -82,6 +83,11 @@ void reef_scheduler_set_worker(struct reef_worker *worker) {
 
 void reef_schedule(struct reef_service *service) {
 	struct reef_worker *worker = own_worker;
+	if (service->slice_cycles > reef_worker_limits.heavy) {
+		reef_heavy_queue_push(service);
+		reef_scheduler_wake_one();
+		return;
+	}
 	if (worker == NULL) {
 		reef_global_queue_push(service);
 		reef_scheduler_wake_one();
@@ -103,10 +109,11 @@ void reef_schedule(struct reef_service *service) {
 	}
 }
 
-void reef_scheduler_expose_next(struct reef_worker *worker) {
+void reef_scheduler_expose(struct reef_worker *worker) {
 	struct reef_service *service = atomic_exchange_explicit(&worker->next, NULL, memory_order_acq_rel);
 	if (service)
 		reef_global_queue_push(service);
+	reef_run_queue_give_up(&worker->queue);
 }
 
 /* ---- sleeping and waking ---- */
@@ -156,7 +163,7 @@ bool reef_scheduler_park_cancel(struct reef_worker *worker) {
 	return found;
 }
 
-static bool wake_parked(void) {
+bool reef_scheduler_wake_parked(void) {
 	if (atomic_load(&parked_count) == 0)
 		return false;
 	pthread_mutex_lock(&parked_lock);
@@ -177,7 +184,7 @@ static bool wake_parked(void) {
 static bool wake_one(void) {
 	if (atomic_load(&searching) > 0 || atomic_exchange(&wake_under_way, true))
 		return false;
-	if (wake_parked())
+	if (reef_scheduler_wake_parked())
 		return true;
 	if (reef_poller_blocked_until() != 0) {
 		reef_poller_kick();
@@ -201,7 +208,9 @@ void reef_scheduler_wake_beside(void) {
 bool reef_scheduler_has_work(void) {
 	if (!reef_global_queue_empty())
 		return true;
-	for (int i = 0; i < worker_count; i++)
+	if (!reef_heavy_queue_empty() && (own_worker == NULL || reef_spare_may_take_heavy(own_worker)))
+		return true;
+	for (int i = 0, n = reef_scheduler_all_workers(); i < n; i++)
 		if (!reef_run_queue_empty(&workers[i]->queue))
 			return true;
 	return false;
@@ -213,14 +222,27 @@ bool reef_scheduler_stopping(void) {
 
 /* ---- start and stop ---- */
 
+int reef_scheduler_all_workers(void) {
+	return atomic_load_explicit(&all_workers, memory_order_acquire);
+}
+
 struct reef_worker *reef_scheduler_worker(int index) {
 	return workers[index];
 }
 
-static void *worker_main(void *p) {
+struct reef_worker *reef_scheduler_add_worker(void) {
+	int index = atomic_load_explicit(&all_workers, memory_order_relaxed);
+	struct reef_worker *worker = memset(reef_aligned_alloc(64, sizeof *worker), 0, sizeof *worker);
+	worker->index = index;
+	workers[index] = worker;
+	atomic_store_explicit(&all_workers, index + 1, memory_order_release);
+	return worker;
+}
+
+void *reef_worker_main(void *p) {
 	struct reef_worker *worker = p;
 	char name[16];
-	snprintf(name, sizeof name, "worker %d", worker->index);
+	snprintf(name, sizeof name, "%s %d", worker->spare ? "spare" : "worker", worker->index);
 	prctl(PR_SET_NAME, name);
 	prctl(PR_SET_TIMERSLACK, 1); /* timers must not wait for others to be due */
 	own_worker = worker;
@@ -234,16 +256,16 @@ static void *worker_main(void *p) {
 void reef_scheduler_start(int n) {
 	reef_worker_limits_init();
 	reef_world_init();
+	reef_spare_init(n);
 	atomic_store(&stopping, false);
 	worker_count = n;
-	workers = reef_calloc((size_t)n, sizeof workers[0]);
+	atomic_store(&all_workers, 0);
+	workers = reef_calloc((size_t)n + REEF_SPARE_WORKERS, sizeof workers[0]);
 	threads = reef_calloc((size_t)n, sizeof threads[0]);
+	for (int i = 0; i < n; i++)
+		reef_scheduler_add_worker();
 	for (int i = 0; i < n; i++) {
-		workers[i] = memset(reef_aligned_alloc(64, sizeof *workers[i]), 0, sizeof *workers[i]);
-		workers[i]->index = i;
-	}
-	for (int i = 0; i < n; i++) {
-		if (pthread_create(&threads[i], NULL, worker_main, workers[i]) != 0) {
+		if (pthread_create(&threads[i], NULL, reef_worker_main, workers[i]) != 0) {
 			fprintf(stderr, "reef: cannot start worker thread %d\n", i);
 			exit(1);
 		}
@@ -253,22 +275,25 @@ void reef_scheduler_start(int n) {
 
 void reef_scheduler_stop(void) {
 	atomic_store(&stopping, true);
+	/* From here on nobody lends spare workers. */
+	reef_watchdog_stop();
 	reef_poller_kick();
-	while (wake_parked())
+	while (reef_scheduler_wake_parked())
 		;
 	for (int i = 0; i < worker_count; i++) {
 		pthread_join(threads[i], NULL);
 		/* A worker that was on its way to bed has been joined by now or sees `stopping`; wake whoever came after. */
-		while (wake_parked())
+		while (reef_scheduler_wake_parked())
 			;
 		reef_poller_kick();
 	}
-	reef_watchdog_stop();
-	for (int i = 0; i < worker_count; i++)
+	reef_spare_stop();
+	for (int i = 0; i < reef_scheduler_all_workers(); i++)
 		reef_free(workers[i]);
 	reef_free(workers);
 	reef_free(threads);
 	reef_free(scratch);
 	scratch = NULL;
 	worker_count = 0;
+	atomic_store(&all_workers, 0);
 }

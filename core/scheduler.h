@@ -22,7 +22,7 @@ bool reef_slice_defer(struct reef_deferred *deferred);
 #define REEF_SCRATCH_SIZE (256 * 1024)
 char *reef_scratch(void);
 
-/* Index of the calling worker, or -1 on another thread. */
+/* Index of the calling worker, or -1 on another thread. Spare workers come after the regular ones that are counted. */
 int reef_worker_index(void);
 int reef_worker_count(void);
 

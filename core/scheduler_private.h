@@ -19,8 +19,12 @@ struct reef_worker {
 	unsigned hand_overs;    /* how often in a row `next` was preferred */
 	uint32_t slices;        /* that this worker has run */
 	unsigned looking;       /* slices for which it goes on to look ahead */
-	uint64_t surplus_since; /* cycle counter when the queue was last seen empty */
+	uint64_t surplus_since; /* cycle counter when the queues were last seen empty */
 	uint64_t last_poll;     /* cycle counter */
+	uint64_t heavy_due;     /* cycle counter from which on a heavy service may go before others */
+	bool late;              /* it is time to look beyond the own queue */
+	bool looked;            /* the last slice was found there: the own queue is next */
+	bool spare;             /* helps while others are stuck (spare.c) */
 	struct reef_deferred *deferred, **deferred_tail;
 	int index;
 
@@ -33,6 +37,7 @@ struct reef_worker {
 
 	/* The worker's bed. */
 	_Alignas(64) atomic_int wakeup; /* futex: 0 asleep or about to be, 1 called */
+	atomic_int lent;                /* futex, of spare ones: 1 shall work */
 	struct reef_worker *parked_next;
 };
 
@@ -52,9 +57,17 @@ void reef_scheduler_wake_one(void);
 void reef_scheduler_wake_beside(void);
 
 /* ---- for the watchdog ---- */
+/* Regular and spare ones that were ever started: indices below this are good for reef_scheduler_worker. */
+int reef_scheduler_all_workers(void);
 struct reef_worker *reef_scheduler_worker(int index);
-/* Puts what waits in the worker's `next` where others find it. */
-void reef_scheduler_expose_next(struct reef_worker *worker);
+/* Puts what waits behind the worker's slice where others find it. */
+void reef_scheduler_expose(struct reef_worker *worker);
+/* One more worker; false: there is none to be had. */
+bool reef_spare_lend(void);
+/* All that are not in a slice rest; the others when theirs is over. */
+void reef_spare_take_back(void);
+/* How many heavy services may be begun by spare workers. */
+void reef_spare_allow_heavy(int n);
 
 void reef_watchdog_start(void);
 void reef_watchdog_stop(void);

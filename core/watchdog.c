@@ -1,7 +1,7 @@
 /* The watchdog: a thread that helps where workers cannot, because they are inside user code.
  *
- * While workers are busy it wakes every few milliseconds. It finds work that lies behind a long message for idle
- * workers, polls when every worker is stuck, interrupts a service that is to end and does not return, and reports those
+ * While workers are busy it wakes every few milliseconds. It gives work that lies behind a long message to others, lends a
+ * spare worker when every other one is stuck, interrupts a service that is to end and does not return, and reports those
  * that have been in one message for seconds. When the process is idle it sleeps until a worker has something to do.
  */
 #include <errno.h>
@@ -27,6 +27,8 @@
 #define ENDLESS_NS 5000000000u  /* in one message, before it is reported, again and again */
 #define MOURN_NS 20000000u      /* grace for a service that is to end, before those who wait for it hear of its end */
 #define INTERRUPT_NS 100000000u /* grace for a service that is to end */
+#define RELEASE_NS 1000000000u  /* for each end of one: it runs finalizers and <close> variables */
+#define LOST_NS 100000000u      /* in one message, before a worker's share of heavy services goes to spare ones */
 
 /* What was seen of a worker. */
 struct watched {
@@ -43,7 +45,8 @@ static struct watched *watched;
 static void watch_message(struct reef_worker *worker, struct watched *w, struct reef_service *running, uint64_t now) {
 	if (reef_service_ending(running) && now - w->since_ns >= MOURN_NS)
 		reef_service_mourn(running);
-	if (reef_service_ending(running) && now - w->since_ns >= INTERRUPT_NS)
+	uint64_t grace = atomic_load_explicit(&worker->releasing, memory_order_relaxed) ? RELEASE_NS : INTERRUPT_NS;
+	if (reef_service_ending(running) && now - w->since_ns >= grace)
 		reef_service_signal_service(running, 0);
 	if (now - w->reported_ns < ENDLESS_NS)
 		return;
@@ -54,33 +57,53 @@ static void watch_message(struct reef_worker *worker, struct watched *w, struct 
 			 (unsigned long long)w->progress);
 }
 
+/* Has it been in the same message since the last tick? */
+static bool is_stuck(struct reef_worker *worker, struct watched *w, uint64_t now) {
+	struct reef_service *running = atomic_load(&worker->running);
+	uint64_t progress = atomic_load_explicit(&worker->progress, memory_order_relaxed);
+	if (running == NULL || progress != w->progress) {
+		*w = (struct watched){.progress = progress, .since_ns = now, .reported_ns = now};
+		return false;
+	}
+	reef_scheduler_expose(worker);
+	watch_message(worker, w, running, now);
+	return true;
+}
+
+/* Nobody is left: lends a worker, or does at least what a thread can do that may run no service. */
+static void stand_in(void) {
+	if (reef_spare_lend())
+		return;
+	reef_poller_poll(REEF_POLL_LOOK);
+	/* A worker that came out meanwhile found the poller held and went to bed. */
+	reef_scheduler_wake_one();
+}
+
 static void tick(void) {
 	uint64_t now = reef_now_ns();
-	int n = reef_worker_count(), stuck = 0;
-	bool work_behind = false;
-	for (int i = 0; i < n; i++) {
+	int regular = reef_worker_count(), free_regular = 0, free_spare = 0, working = 0, stuck = 0;
+	for (int i = 0, n = reef_scheduler_all_workers(); i < n; i++) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
-		struct watched *w = &watched[i];
-		struct reef_service *running = atomic_load(&worker->running);
-		uint64_t progress = atomic_load_explicit(&worker->progress, memory_order_relaxed);
-		if (running == NULL || progress != w->progress) {
-			*w = (struct watched){.progress = progress, .since_ns = now, .reported_ns = now};
-			continue;
+		bool is_free = !is_stuck(worker, &watched[i], now);
+		if (!is_free) {
+			stuck++;
+			working += now - watched[i].since_ns < LOST_NS;
+		} else if (!worker->spare) {
+			free_regular++;
+		} else if (atomic_load(&worker->lent) != 0) {
+			free_spare++;
 		}
-		stuck++;
-		reef_scheduler_expose_next(worker);
-		work_behind = work_behind || !reef_run_queue_empty(&worker->queue);
-		watch_message(worker, w, running, now);
 	}
+	if (free_regular > 0)
+		reef_spare_take_back();
 	if (stuck == 0)
 		return;
-	if (stuck == n) {
-		reef_poller_poll(REEF_POLL_LOOK);
-		/* A worker that came out meanwhile found the poller held and went to bed. */
+	int may_be_heavy = regular - free_regular - working;
+	reef_spare_allow_heavy(may_be_heavy > 0 ? may_be_heavy : 0);
+	if (free_regular + free_spare == 0)
+		stand_in();
+	else if (!reef_poller_is_held() || !reef_global_queue_empty() || !reef_heavy_queue_empty())
 		reef_scheduler_wake_one();
-	} else if (work_behind || !reef_global_queue_empty() || !reef_poller_is_held()) {
-		reef_scheduler_wake_one();
-	}
 }
 
 static void sleep_until_noticed(void) {
@@ -120,7 +143,7 @@ void reef_watchdog_notice(void) {
 void reef_watchdog_start(void) {
 	atomic_store(&stop, false);
 	atomic_store(&awake, 1);
-	watched = reef_calloc((size_t)reef_worker_count(), sizeof watched[0]);
+	watched = reef_calloc((size_t)reef_worker_count() + REEF_SPARE_WORKERS, sizeof watched[0]);
 	if (pthread_create(&thread, NULL, watchdog_main, NULL) != 0) {
 		fprintf(stderr, "reef: cannot start the watchdog thread\n");
 		exit(1);

@@ -1,7 +1,12 @@
 /* One worker: takes services from the queues and runs their slices; with nothing to run it polls or sleeps.
  *
  * Order of choice: `next` (what the last slice woke; at most HAND_OVERS times in a row while others wait), the own
- * queue, the process' queue, what polling brings, other workers' queues.
+ * queue, the process' queue, other workers' queues, heavy services, what polling brings.
+ *
+ * What bounds the waiting is time, not counts of slices, which may be long. Every POLL_EVERY_US, or after the slice that
+ * was longer, a worker polls, and then takes from the process' queue before its own, but not twice in a row. Services
+ * that are known for long slices stand behind all others, so that those wait for one such slice and not for all; when
+ * others have work all the time, heavy ones get as much time as these.
  */
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -16,11 +21,12 @@
 #include "world_private.h"
 
 #define HAND_OVERS 8      /* in a row; measured: unlimited starves others, less costs cache misses */
-#define GLOBAL_EVERY 61   /* slices between looks at the process' queue */
-#define POLL_EVERY_US 100 /* between polls of a busy worker */
+#define POLL_EVERY_US 100 /* between looks of a busy worker at the poller and the process' queues */
 #define SPIN_US 20        /* looking before sleeping; more gains nothing */
 #define SURPLUS_US 100    /* how long work may wait in the queue before a sleeping worker is called: it costs some 50 */
 #define LONG_US 50        /* slices longer than this keep others waiting for longer than it takes to wake somebody */
+#define HEAVY_US 1000     /* slices longer than this are messages that are: no slice of many is longer than a tenth */
+#define SHARE_US 50000    /* for how long others may keep a heavy service waiting after a slice of a heavy one */
 #define RECLAIM_AT 64     /* retired objects */
 #define COLD 512          /* slices of others after which nothing of a service is left in the cache */
 #define HOT 64            /* slices in a row that are not cold, after which nothing is fetched for a service any more */
@@ -89,7 +95,20 @@ static void note_warm(struct reef_worker *worker, struct reef_service *service) 
 	}
 }
 
+/* A slice is over: its length goes into the service's average. */
+static void note_length(struct reef_service *service, uint64_t cycles) {
+	uint32_t length = cycles > UINT32_MAX ? UINT32_MAX : (uint32_t)cycles;
+	service->slice_cycles += (length >> 2) - (service->slice_cycles >> 2);
+}
+
+/* The watchdog sees that something new has begun. */
+static void note_progress(struct reef_worker *worker) {
+	atomic_store_explicit(&worker->progress, atomic_load_explicit(&worker->progress, memory_order_relaxed) + 1,
+						  memory_order_relaxed);
+}
+
 static void release(struct reef_worker *worker, struct reef_service *service) {
+	note_progress(worker);
 	atomic_store_explicit(&worker->releasing, true, memory_order_relaxed);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
 	reef_service_release(service);
@@ -117,7 +136,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 			if (reef_service_fetch(service))
 				continue;
 			atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
-			service->slice_cycles += ((uint32_t)(now - start) >> 2) - (service->slice_cycles >> 2);
+			note_length(service, now - start);
 			note_warm(worker, service);
 			if (reef_service_rest(service)) {
 				rested = true;
@@ -134,8 +153,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		}
 		service->message_start = now;
 		atomic_store_explicit(&worker->message_source, m->source, memory_order_relaxed);
-		atomic_store_explicit(&worker->progress, atomic_load_explicit(&worker->progress, memory_order_relaxed) + 1,
-							  memory_order_relaxed);
+		note_progress(worker);
 		handle(service, m);
 		uint64_t end = reef_cycles();
 		reef_counter_add(&service->cycles, end - now);
@@ -150,12 +168,17 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		if (reef_service_ending(service)) {
 			release(worker, service);
 		} else {
-			service->slice_cycles += ((uint32_t)(now - start) >> 2) - (service->slice_cycles >> 2);
-			reef_run_queue_push(&worker->queue, service);
+			note_length(service, now - start);
+			if (service->slice_cycles > reef_worker_limits.heavy)
+				reef_heavy_queue_push(service);
+			else
+				reef_run_queue_push(&worker->queue, service);
 		}
 	}
 	reef_slice_set_current(NULL);
 	reef_world_leave(worker);
+	if (now - start > reef_worker_limits.heavy)
+		worker->heavy_due = now + (now - start < reef_worker_limits.share ? now - start : reef_worker_limits.share);
 	return now;
 }
 
@@ -175,7 +198,7 @@ static struct reef_service *take_own(struct reef_worker *worker) {
 }
 
 static struct reef_service *steal(struct reef_worker *worker) {
-	int n = reef_worker_count();
+	int n = reef_scheduler_all_workers();
 	for (int i = 1; i < n; i++) {
 		struct reef_worker *other = reef_scheduler_worker((worker->index + i) % n);
 		struct reef_service *service = reef_run_queue_steal(&worker->queue, &other->queue);
@@ -185,11 +208,34 @@ static struct reef_service *steal(struct reef_worker *worker) {
 	return NULL;
 }
 
+static struct reef_service *take_heavy(struct reef_worker *worker) {
+	if (reef_heavy_queue_empty() || !reef_spare_takes_heavy(worker))
+		return NULL;
+	return reef_heavy_queue_pop();
+}
+
 /* With nothing of its own left: what is anybody's. */
 static struct reef_service *find(struct reef_worker *worker) {
 	struct reef_service *service = reef_global_queue_take(&worker->queue);
 	if (service == NULL)
 		service = steal(worker);
+	if (service == NULL)
+		service = take_heavy(worker);
+	return service;
+}
+
+/* Time has passed: those who wait elsewhere may come first, once. */
+static struct reef_service *look_beyond(struct reef_worker *worker) {
+	struct reef_service *service = NULL;
+	worker->late = false;
+	worker->hand_overs = HAND_OVERS;
+	if (!worker->looked) {
+		if (worker->last_poll >= worker->heavy_due)
+			service = take_heavy(worker);
+		if (service == NULL)
+			service = reef_global_queue_pop();
+	}
+	worker->looked = service != NULL;
 	return service;
 }
 
@@ -229,19 +275,59 @@ static void wait(struct reef_worker *worker) {
 	reef_epoch_reclaim();
 	if (!reef_run_queue_empty(&worker->queue))
 		return;
-	if (reef_poller_poll(REEF_POLL_BLOCK) < 0)
+	if (reef_poller_poll(REEF_POLL_BLOCK) >= 0)
+		return;
+	if (worker->spare)
+		atomic_store(&worker->lent, 0); /* somebody else is there */
+	else
 		park(worker);
 }
 
+/* Leaves what it has to others; somebody has to go on polling. */
+static void rest(struct reef_worker *worker, bool *busy) {
+	reef_scheduler_expose(worker);
+	if (*busy)
+		reef_scheduler_set_busy(busy, false);
+	reef_scheduler_wake_done();
+	reef_epoch_leave();
+	if (!reef_scheduler_wake_parked())
+		reef_scheduler_wake_one();
+	reef_spare_rest(worker);
+	reef_epoch_enter();
+	worker->surplus_since = worker->last_poll = reef_cycles();
+}
+
+static bool nobody_waits(struct reef_worker *worker) {
+	return reef_run_queue_empty(&worker->queue) && reef_global_queue_empty() && reef_heavy_queue_empty();
+}
+
+/* After a slice that ended at `now`. */
+static void look_around(struct reef_worker *worker, uint64_t now) {
+	if (nobody_waits(worker)) {
+		worker->surplus_since = now;
+	} else if (now - worker->surplus_since > reef_worker_limits.surplus) {
+		worker->surplus_since = now;
+		reef_scheduler_wake_one();
+	}
+	if (now - worker->last_poll > reef_worker_limits.poll) {
+		worker->last_poll = now;
+		worker->late = true;
+		reef_poller_poll(REEF_POLL_LOOK);
+	}
+}
+
 void reef_worker_run(struct reef_worker *worker) {
-	unsigned turns = 0;
 	bool busy = false;
 	worker->deferred_tail = &worker->deferred;
 	reef_epoch_enter();
 	while (!reef_scheduler_stopping()) {
 		struct reef_service *service = NULL;
-		if (++turns % GLOBAL_EVERY == 0)
-			service = reef_global_queue_pop();
+		if (worker->spare && reef_spare_over(worker)) {
+			rest(worker, &busy);
+			continue;
+		}
+		if (worker->late)
+			service = look_beyond(worker);
 		if (service == NULL)
 			service = take_own(worker);
 		if (service == NULL) {
@@ -269,16 +355,7 @@ void reef_worker_run(struct reef_worker *worker) {
 		reef_epoch_quiescent();
 		if (reef_epoch_pending() >= RECLAIM_AT)
 			reef_epoch_reclaim();
-		if (reef_run_queue_empty(&worker->queue)) {
-			worker->surplus_since = now;
-		} else if (now - worker->surplus_since > reef_worker_limits.surplus) {
-			worker->surplus_since = now;
-			reef_scheduler_wake_one();
-		}
-		if (now - worker->last_poll > reef_worker_limits.poll) {
-			worker->last_poll = now;
-			reef_poller_poll(REEF_POLL_LOOK);
-		}
+		look_around(worker, now);
 	}
 	if (busy)
 		reef_scheduler_set_busy(&busy, false);
@@ -294,5 +371,7 @@ void reef_worker_limits_init(void) {
 			.surplus = reef_cycles_from_us(SURPLUS_US),
 			.poll = reef_cycles_from_us(POLL_EVERY_US),
 			.is_long = reef_cycles_from_us(LONG_US),
+			.heavy = reef_cycles_from_us(HEAVY_US),
+			.share = reef_cycles_from_us(SHARE_US),
 	};
 }

@@ -23,7 +23,7 @@ void reef_world_wait(void) {
 
 /* The worker that is still in a slice, or NULL. */
 static struct reef_worker *somebody_inside(void) {
-	for (int i = 0; i < reef_worker_count(); i++) {
+	for (int i = 0; i < reef_scheduler_all_workers(); i++) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
 		if (i != reef_worker_index() && atomic_load_explicit(&worker->inside, memory_order_acquire))
 			return worker;

@@ -127,7 +127,9 @@ int reef_datasheet_open(lua_State *L) {
 	};
 	luaL_newmetatable(L, plan_type);
 	lua_pushcfunction(L, plan_gc);
-	lua_setfield(L, -2, "__gc");
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, "__gc");
+	lua_setfield(L, -2, "__close");
 	lua_pop(L, 1);
 	luaL_newlib(L, functions);
 	lua_pushlightuserdata(L, (void *)&reef_plan_nothing);

@@ -6,12 +6,18 @@
 #include "image.h"
 #include "library.h"
 #include "lua_box.h"
+#include "lua_budget.h"
 #include "lua_codecache.h"
 #include "lua_sharetable.h"
 #include "lua_stm.h"
 #include "names.h"
+#include "overlay/interrupt.h"
 #include "vm.h"
 #include "vm_close.h"
+
+static bool interrupt(bool for_good) {
+	return reef_interrupt_raise(for_good ? REEF_INTERRUPT_ALWAYS : REEF_INTERRUPT_ONCE);
+}
 
 void reef_sharetable_setup(void) {
 	static const struct reef_host_hooks hooks = {
@@ -20,6 +26,7 @@ void reef_sharetable_setup(void) {
 			.new_library = reef_library_new,
 			.close_state = reef_vm_close,
 			.load_file = reef_codecache_load,
+			.interrupt = interrupt,
 	};
 	reef_share_library_names();
 	reef_image_setup();
@@ -28,5 +35,6 @@ void reef_sharetable_setup(void) {
 	reef_host_preload("skynet.cache", reef_codecache_open); /* its older name */
 	reef_host_preload("reef.sharetable", reef_sharetable_open);
 	reef_host_preload("reef.box", reef_box_open);
+	reef_host_preload("reef.budget", reef_budget_open);
 	reef_host_preload("skynet.stm", reef_stm_open);
 }

@@ -13,13 +13,19 @@ local function address_text(address)
 	return address and (":%08x"):format(address) or "a service"
 end
 
--- To be called in tail position: errors are the user's, at the place where he published.
-local function carry_out(how, tables)
+-- One plan at a time: whoever has one keeps all others from publishing.
+local function make_plan(how, tables)
 	local plan, reason = core.plan(how, tables)
 	while plan == nil do
 		skynet.sleep(1)
 		plan, reason = core.plan(how, tables)
 	end
+	return plan, reason
+end
+
+-- To be called in tail position: errors are the user's, at the place where he published.
+local function carry_out(how, tables)
+	local plan <close>, reason = make_plan(how, tables)
 	if not plan then
 		error(("datasheet.%s: %s"):format(how, reason), 2)
 	end

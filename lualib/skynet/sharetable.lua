@@ -9,11 +9,9 @@ local core = require "reef.sharetable"
 
 local sharetable = {}
 
-local loader
-
--- Loads run in a service of their own: they may take a while.
+-- Loads run in a service of their own: they may take a while, and whoever ends a load that takes for ever may kill it.
 local function load(what, name, is_file, ...)
-	loader = loader or skynet.uniqueservice "sharetable_loader"
+	local loader = skynet.uniqueservice "sharetable_loader"
 	local reason = skynet.call(loader, "lua", name, is_file, core.freeze(...))
 	if reason then
 		error(("sharetable.%s '%s': %s"):format(what, name, reason), 3)

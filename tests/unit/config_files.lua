@@ -329,6 +329,29 @@ test.case("a loop without end in a file ends with an error", function()
 		"t.lua:2: more than 100000 instructions (the option max_instructions)")
 end)
 
+test.case("what takes for ever in C ends with an error, in files and in schemas", { timeout = 120 }, function()
+	local limits, reason = { max_instructions = 200000 }, "more than 200000 instructions (the option max_instructions)"
+	for _, text in ipairs {
+		"(('a'):rep(40)):find(('a?'):rep(40) .. ('a'):rep(40))",
+		"(('a'):rep(60)):gsub(('a*'):rep(40) .. 'b', '')",
+		"(('('):rep(1000000)):find '%b()'",
+		"(('a'):rep(100000)):find('[' .. ('b'):rep(100000) .. 'a]*c')",
+		"table.move({}, 1, 1 << 60, 2)",
+		"for i = 1, 1 << 60 do local s = ('x'):rep(1 << 20) end",
+		"local s = ('x'):rep(1 << 20) for i = 1, 1 << 60 do local t = s:upper() end",
+		"local t = {} for i = 1, 1000 do t[i] = 1 end for i = 1, 1 << 60 do table.concat(t) end",
+	} do
+		test.equal(lines_of({ ["t.lua"] = text .. " return {}" }, limits), "t.lua:1: " .. reason)
+		test.equal(lines_of({ ["t.csv"] = "id\n1\n", ["t.schema.lua"] =
+			("return { rows = { id = 'integer' }, check = function() %s end }"):format(text) }, limits),
+			"t.schema.lua:1: " .. reason)
+	end
+	test.matches(lines_of { ["t.lua"] = "return #(''):rep(1 << 60)" }, "a sheet is a table, not a number")
+	test.matches(lines_of { ["t.csv"] = "id\n" .. ("a"):rep(48) .. "\n", ["t.schema.lua"] =
+		"return { rows = { id = { 'string', pattern = ('a?'):rep(48) .. ('a'):rep(48) .. 'b' } } }" },
+		"^t.csv:2:1: column 'id': .* cannot be matched with .*: this takes too long$")
+end)
+
 test.case("a file that asks for all memory ends with an error", function()
 	test.equal(lines_of({ ["t.lua"] = "local s = ('x'):rep(1 << 20)\nwhile true do s = s .. s end" },
 		{ max_memory = 64 << 20 }), "t.lua: not enough memory")

@@ -110,12 +110,67 @@ static void who_takes_from_the_process_leaves_half_to_others(void **state) {
 	reef_free(services);
 }
 
+static void heavy_services_have_a_queue_of_their_own(void **state) {
+	(void)state;
+	struct reef_service *services = reef_calloc(3, sizeof *services);
+	reef_heavy_queue_push(&services[0]);
+	reef_global_queue_push(&services[1]);
+	reef_heavy_queue_push(&services[2]);
+	assert_ptr_equal(reef_global_queue_pop(), &services[1]);
+	assert_true(reef_global_queue_empty());
+	assert_ptr_equal(reef_heavy_queue_pop(), &services[0]);
+	assert_ptr_equal(reef_heavy_queue_pop(), &services[2]);
+	assert_null(reef_heavy_queue_pop());
+	assert_true(reef_heavy_queue_empty());
+	reef_free(services);
+}
+
+static void *taker(void *p) {
+	while (!atomic_load(&done))
+		reef_run_queue_give_up(p);
+	return NULL;
+}
+
+static void what_is_given_up_by_others_is_lost_nowhere(void **state) {
+	(void)state;
+	shared = queue_new();
+	items = reef_calloc(ITEMS, sizeof *items);
+	for (int i = 0; i < ITEMS; i++)
+		atomic_store(&taken[i], 0);
+	atomic_store(&done, false);
+	pthread_t threads[2];
+	pthread_create(&threads[0], NULL, taker, shared);
+	pthread_create(&threads[1], NULL, thief, NULL);
+	uint64_t seed = 7;
+	struct reef_service *service;
+	for (int i = 0; i < ITEMS; i++) {
+		reef_run_queue_push(shared, &items[i]);
+		if (test_random(&seed) % 3 == 0 && (service = reef_run_queue_pop(shared)) != NULL)
+			take(service);
+		if (test_random(&seed) % 5 == 0 && (service = reef_global_queue_pop()) != NULL)
+			take(service);
+	}
+	while ((service = reef_run_queue_pop(shared)) != NULL)
+		take(service);
+	atomic_store(&done, true);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	while ((service = reef_global_queue_pop()) != NULL)
+		take(service);
+	for (int i = 0; i < ITEMS; i++)
+		assert_int_equal(atomic_load(&taken[i]), 1);
+	free(shared);
+	reef_free(items);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(everything_is_taken_exactly_once),
 			cmocka_unit_test(what_does_not_fit_goes_to_the_process),
 			cmocka_unit_test(the_process_keeps_the_order_of_any_number),
 			cmocka_unit_test(who_takes_from_the_process_leaves_half_to_others),
+			cmocka_unit_test(heavy_services_have_a_queue_of_their_own),
+			cmocka_unit_test(what_is_given_up_by_others_is_lost_nowhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,10 @@
 -- Checking what was parsed against a compiled schema (reef.config.schema): values, references to other sheets, and the
 -- schema's own function. Problems carry paths, the keys from the root to a value.
 
+local budget = require "reef.budget"
+
+local PATTERN_STEPS = 10000000 -- that the match of one value may take: some milliseconds
+
 ---@class reef.config.checker
 ---@field problems table[] { path =, message =, also = }
 ---@field csv boolean
@@ -79,6 +83,16 @@ function checker:limits(spec, value, path)
 	end
 	if spec.max and size > spec.max then
 		self:problem(path, ("%s%s%s more than %s"):format(what, shown, is, tostring(spec.max)))
+	end
+end
+
+function checker:match(spec, value, path)
+	local ok, found = budget.call(PATTERN_STEPS, "this takes too long", value.find, value, spec.pattern)
+	if not ok then
+		self:problem(path, ("%s cannot be matched with %s: %s"):format(self:show(value), spec.pattern,
+			found:gsub("^.*:%d+: ", "")))
+	elseif not found then
+		self:problem(path, ("%s does not match %s"):format(self:show(value), spec.pattern))
 	end
 end
 
@@ -345,8 +359,8 @@ function checker:value(spec, value, path)
 	if spec.min or spec.max then
 		self:limits(spec, value, path)
 	end
-	if spec.pattern and type(value) == "string" and not value:find(spec.pattern) then
-		self:problem(path, ("%s does not match %s"):format(self:show(value), spec.pattern))
+	if spec.pattern and type(value) == "string" then
+		self:match(spec, value, path)
 	end
 	if spec.unique and type(value) ~= "table" then
 		self:once(spec, value, path)

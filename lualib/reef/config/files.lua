@@ -3,6 +3,7 @@
 -- One file is one sheet, named after its path without the extension: `monsters/boss.json` is `monsters/boss`. A file
 -- `monsters/boss.schema.lua` is that sheet's schema. Files that begin with a dot, and other extensions, are no data.
 
+local budget = require "reef.budget"
 local checker = require "reef.config.checker"
 local core = require "reef.config.core"
 local schema = require "reef.config.schema"
@@ -165,12 +166,8 @@ end
 ---@return boolean ok
 ---@return any value or error
 function files.call(limits, f, ...)
-	debug.sethook(function()
-		error(("more than %d instructions (the option max_instructions)"):format(limits.max_instructions), 2)
-	end, "", limits.max_instructions)
-	local ok, value = pcall(f, ...)
-	debug.sethook()
-	return ok, value
+	local message = ("more than %d instructions (the option max_instructions)"):format(limits.max_instructions)
+	return budget.call(limits.max_instructions, message, f, ...)
 end
 
 ---The problem that an error in a Lua file is.

@@ -1,0 +1,31 @@
+/* ldo.c with the hooks of ov.h, and protected calls that note whom they run (interrupt.h). */
+#include "ov.h"
+
+#include "interrupt.h"
+
+static int reef_run_protected(lua_State *L, Pfunc f, void *ud);
+static int stock_run_protected(lua_State *L, Pfunc f, void *ud);
+
+/* Renames the definition of luaD_rawrunprotected but sends its callers to reef_run_protected: see ov_lstring.c. */
+#define luaD_rawrunprotected(a, ...) REEF_RUN_##a, __VA_ARGS__)
+#define REEF_RUN_lua_State stock_run_protected(lua_State
+#define REEF_RUN_L reef_run_protected(L
+#include "ldo.c"
+#undef luaD_rawrunprotected
+
+static int reef_run_protected(lua_State *L, Pfunc f, void *ud) {
+	lua_State *outer = reef_interrupt.running;
+	reef_interrupt.running = L;
+	if (l_unlikely(reef_interrupt.alarm != 0))
+		reef_interrupt_pass_on(L);
+	int status = stock_run_protected(L, f, ud);
+	reef_interrupt.running = outer;
+	/* An error that a pcall of the coroutine will catch is not the end of it: lua_resume goes on with that. */
+	if (l_unlikely(reef_interrupt.alarm != 0) && !(outer == NULL && status > LUA_YIELD && findpcall(L) != NULL))
+		reef_interrupt_pass_on(outer);
+	return status;
+}
+
+int luaD_rawrunprotected(lua_State *L, Pfunc f, void *ud) {
+	return reef_run_protected(L, f, ud);
+}

@@ -15,6 +15,8 @@
 #include "serialise.h"
 #include "trace_private.h"
 
+#define RESPONSE "reef.response"
+
 /* ---- addresses and payloads ---- */
 
 struct reef_target reef_check_target(lua_State *L, int index) {
@@ -361,7 +363,7 @@ void reef_responses_fail(struct reef_host *host) {
 
 /* Nobody can answer any more: the caller must not wait for ever. */
 static int response_gc(lua_State *L) {
-	struct reef_response *r = lua_touserdata(L, 1);
+	struct reef_response *r = luaL_checkudata(L, 1, RESPONSE);
 	if (r->host) {
 		if (!r->dead)
 			reef_send_error(r->host->handle, r->source, r->session, "the request was dropped without an answer");
@@ -430,7 +432,7 @@ int reef_core_response(lua_State *L) {
 	}
 	struct reef_response *r = lua_newuserdatauv(L, sizeof(*r), 0);
 	*r = (struct reef_response){.session = task->session, .source = task->source};
-	if (luaL_newmetatable(L, "reef.response")) {
+	if (luaL_newmetatable(L, RESPONSE)) {
 		lua_pushcfunction(L, response_gc);
 		lua_setfield(L, -2, "__gc");
 	}

@@ -20,7 +20,7 @@ static int l_clear(lua_State *L) {
 }
 
 static int l_collect(lua_State *L) {
-	struct reef_netpack **queue = to_queue(L);
+	struct reef_netpack **queue = luaL_checkudata(L, 1, QUEUE);
 	if (*queue)
 		reef_netpack_delete(*queue);
 	*queue = NULL;
@@ -30,8 +30,10 @@ static int l_collect(lua_State *L) {
 /* The queue at index 1, made if there is none yet. */
 static struct reef_netpack *check_queue(lua_State *L) {
 	struct reef_netpack **queue = to_queue(L);
-	if (queue)
+	if (queue) {
+		luaL_argcheck(L, *queue != NULL, 1, "this queue was collected");
 		return *queue;
+	}
 	queue = lua_newuserdatauv(L, sizeof *queue, 0);
 	*queue = NULL;
 	if (luaL_newmetatable(L, QUEUE)) {
@@ -119,7 +121,7 @@ static int l_filter(lua_State *L) {
 static int l_pop(lua_State *L) {
 	struct reef_netpack **queue = to_queue(L);
 	struct reef_packet packet;
-	if (queue == NULL || !reef_netpack_pop(*queue, &packet))
+	if (queue == NULL || *queue == NULL || !reef_netpack_pop(*queue, &packet))
 		return 0;
 	return push_packet(L, &packet);
 }

@@ -30,6 +30,7 @@
 
 static struct reef_mongo_connection *check_connection(lua_State *L) {
 	struct reef_mongo_connection **box = luaL_checkudata(L, 1, CONNECTION);
+	luaL_argcheck(L, *box != NULL, 1, "this connection was collected");
 	return *box;
 }
 

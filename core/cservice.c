@@ -144,7 +144,7 @@ const struct reef_module *reef_cservice_load(const char *name) {
 /* ---- the C API: see skynet.h ---- */
 
 void skynet_error(struct skynet_context *context, const char *format, ...) {
-	char *text;
+	char *text = NULL;
 	va_list args;
 	va_start(args, format);
 	int n = vasprintf(&text, format, args);
@@ -161,7 +161,8 @@ void skynet_callback(struct skynet_context *context, void *ud, skynet_cb callbac
 	c->ud = ud;
 }
 
-/* A message with the payload as the flags of `type` say; NULL if it is too large (the payload is freed then). */
+/* A message with the payload as the flags of `type` say; NULL if it is too large (the payload is
+ * freed then), or there is no memory for a copy. */
 static struct reef_message *make_message(struct reef_service *service, uint32_t source, int type, int *session,
 										 void *msg, size_t sz) {
 	if (sz > MAX_SIZE) {
@@ -173,7 +174,9 @@ static struct reef_message *make_message(struct reef_service *service, uint32_t 
 	if (type & PTYPE_TAG_DONTCOPY) {
 		m = reef_message_wrap(msg, sz);
 	} else {
-		m = reef_message_new(sz);
+		m = reef_message_try_new(sz);
+		if (m == NULL)
+			return NULL;
 		if (sz > 0)
 			memcpy(m->data, msg, sz);
 	}

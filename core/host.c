@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alloc.h"
 #include "debugchannel.h"
@@ -33,6 +34,7 @@
 #include "services.h"
 #include "timer.h"
 
+#include "lgc.h"
 #include "lstate.h"
 
 #define FIRST_MEMORY_REPORT ((size_t)32 << 20)
@@ -48,6 +50,11 @@ static void report_memory(struct reef_host *host, size_t memory) {
 	reef_log(host->handle, "Memory warning %.2f M", (double)memory / (1 << 20));
 }
 
+/* The collector may run a finalizer of the user's wherever something is allocated. */
+static bool in_finalizer(const struct reef_host *host) {
+	return host->L && G(host->L)->gcstp & GCSTPGC;
+}
+
 static void *allocate(void *ud, void *p, size_t old_size, size_t new_size) {
 	struct reef_host *host = ud;
 	if (!p)
@@ -60,7 +67,8 @@ static void *allocate(void *ud, void *p, size_t old_size, size_t new_size) {
 		}
 		return NULL;
 	}
-	if (host->memory_limit && memory > host->memory_limit && new_size > old_size && !host->no_limit)
+	if (host->memory_limit && memory > host->memory_limit && new_size > old_size &&
+		(!host->no_limit || in_finalizer(host)))
 		return NULL;
 	void *q = p ? reef_try_realloc(p, new_size) : reef_try_malloc(new_size);
 	if (!q)
@@ -140,7 +148,12 @@ static void on_warning(void *ud, const char *text, int to_be_continued) {
 		return;
 	}
 	size_t old = host->warning ? strlen(host->warning) : 0, size = strlen(text);
-	host->warning = reef_realloc(host->warning, old + size + 1);
+	char *warning = reef_try_realloc(host->warning, old + size + 1);
+	if (warning == NULL) {
+		reef_log(host->handle, "Lua warning: %s", text);
+		return;
+	}
+	host->warning = warning;
 	memcpy(host->warning + old, text, size + 1);
 	if (to_be_continued)
 		return;
@@ -201,16 +214,21 @@ static void refuse_boot(struct reef_host *host, const char *text) {
 	reef_log(host->handle, "%s", text);
 	const char *end = strstr(text, "\nstack traceback:");
 	size_t size = end ? (size_t)(end - text) : strlen(text);
-	char *reason = reef_malloc(size + 7);
+	char shorter[64], *reason = reef_try_malloc(size + 7);
+	if (reason == NULL) {
+		reason = shorter;
+		size = size < sizeof(shorter) - 7 ? size : sizeof(shorter) - 7;
+	}
 	memcpy(reason, "ERROR ", 6);
 	memcpy(reason + 6, text, size);
 	reason[size + 6] = 0;
 	uint32_t launcher = reef_name_find("launcher");
-	if (launcher)
-		reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, reason, size + 6);
-	else
+	if (!launcher)
 		reef_runtime_set_exit_code(1);
-	reef_free(reason);
+	else if (!reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, reason, size + 6))
+		reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, "ERROR", 5);
+	if (reason != shorter)
+		reef_free(reason);
 	reef_service_kill(host->handle);
 }
 
@@ -234,12 +252,20 @@ static bool has_begun(const struct reef_host *host) {
 	return host->sessions.count > 0 || host->forks.head || host->raw_callback;
 }
 
+/* An error where nobody can be told: memory is gone while a message is handed to a coroutine. */
+static int on_panic(lua_State *L) {
+	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error";
+	fprintf(stderr, "reef: service :%08x: %s\n", reef_host_get(L)->handle, text);
+	_exit(REEF_EXIT_NO_MEMORY);
+}
+
 static void boot(struct reef_host *host) {
 	lua_State *L = lua_newstate(allocate, host);
 	if (!L) {
 		refuse_boot(host, "not enough memory for a VM");
 		return;
 	}
+	lua_atpanic(L, on_panic);
 	reef_task_set_header(L, &host->none);
 	host->L = L;
 	host->active = L;

@@ -169,7 +169,10 @@ static int missing(lua_State *L) {
 	lua_settop(L, 2);
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return 0;
-	const char *name = lua_tostring(L, 2);
+	size_t size;
+	const char *name = lua_tolstring(L, 2, &size);
+	if (strlen(name) != size)
+		return 0;
 	if (strncmp(name, "PTYPE_", 6) == 0)
 		return push_constant(L, name + 6);
 	if (!push_function(L, name)) {

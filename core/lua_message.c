@@ -3,6 +3,7 @@
  * skynet.call is a C function that ends with a yield; its continuation finds the reply's values on the stack already,
  * or the reason of the failure. All run in the service's own slice. */
 #include "lua_message.h"
+#include "names.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ struct reef_target reef_check_target(lua_State *L, int index) {
 			luaL_error(L, "Invalid service address 0");
 		return target;
 	}
-	const char *name = luaL_checkstring(L, index);
+	const char *name = reef_check_name(L, index);
 	if (name[0] == ':' || name[0] == '.')
 		target.handle = reef_address_parse(name);
 	else if (!(target.handle = reef_global_find(name)))
@@ -52,8 +53,9 @@ struct reef_protocol *reef_check_protocol(lua_State *L, int index) {
 	if (lua_type(L, index) == LUA_TNUMBER) {
 		protocol = reef_protocol_by_id(host, (int)luaL_checkinteger(L, index));
 	} else {
-		const char *name = luaL_checkstring(L, index);
-		protocol = reef_protocol_by_name(host, name);
+		size_t size;
+		const char *name = luaL_checklstring(L, index, &size);
+		protocol = reef_protocol_by_name(host, name, size);
 	}
 	if (!protocol)
 		luaL_error(L, "unknown message type '%s'", luaL_tolstring(L, index, NULL));
@@ -68,7 +70,9 @@ struct reef_message *reef_check_payload(lua_State *L, int index) {
 		return reef_message_wrap(NULL, 0);
 	case LUA_TSTRING: {
 		const char *s = lua_tolstring(L, index, &size);
-		struct reef_message *m = reef_message_new(size);
+		struct reef_message *m = reef_message_try_new(size);
+		if (m == NULL)
+			luaL_error(L, "not enough memory for a message of %I bytes", (LUAI_UACINT)size);
 		memcpy(m->data, s, size);
 		return m;
 	}

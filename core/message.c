@@ -14,6 +14,15 @@ struct reef_message *reef_message_new(size_t size) {
 	return m;
 }
 
+struct reef_message *reef_message_try_new(size_t size) {
+	if (size > SIZE_MAX - HEADER_SIZE)
+		return NULL;
+	struct reef_message *m = reef_try_malloc(HEADER_SIZE + size);
+	if (m != NULL)
+		*m = (struct reef_message){.data = (char *)m + HEADER_SIZE, .size = size};
+	return m;
+}
+
 struct reef_message *reef_message_wrap(void *data, size_t size) {
 	struct reef_message *m = reef_malloc(sizeof *m);
 	*m = (struct reef_message){.data = data, .size = size, .flags = REEF_MESSAGE_ATTACHED};

@@ -57,6 +57,9 @@ struct reef_event {
  * line on stderr, as everywhere in the engine where no caller could go on. */
 struct reef_message *reef_message_new(size_t size);
 
+/* The same, for payloads whose size somebody else decides: NULL when out of memory. */
+struct reef_message *reef_message_try_new(size_t size);
+
 /* A message around a block from reef_malloc, which it owns from now on (NULL with size 0 is fine). */
 struct reef_message *reef_message_wrap(void *data, size_t size);
 

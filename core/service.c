@@ -307,7 +307,9 @@ void reef_send_soon(uint32_t dest) {
 }
 
 bool reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const void *data, size_t size) {
-	struct reef_message *m = reef_message_new(size);
+	struct reef_message *m = reef_message_try_new(size);
+	if (m == NULL)
+		return false;
 	if (size > 0)
 		memcpy(m->data, data, size);
 	m->source = source;
@@ -324,7 +326,17 @@ bool reef_send_event(uint32_t dest, struct reef_event *event) {
 }
 
 void reef_send_error(uint32_t source, uint32_t dest, int32_t session, const char *reason) {
-	reef_send_copy(source, dest, REEF_PTYPE_ERROR, session, reason, reason ? strlen(reason) : 0);
+	size_t size = reason ? strlen(reason) : 0;
+	struct reef_message *m = reef_message_try_new(size);
+	/* Who waits must hear of it: rather without the reason than not at all. */
+	if (m == NULL)
+		m = reef_message_new(size = 0);
+	if (size > 0)
+		memcpy(m->data, reason, size);
+	m->source = source;
+	m->type = REEF_PTYPE_ERROR;
+	m->session = session;
+	reef_send(dest, m);
 }
 
 /* ---- statistics ---- */

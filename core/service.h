@@ -76,7 +76,7 @@ struct reef_service *reef_service_current(void);
 bool reef_send(uint32_t dest, struct reef_message *m);
 /* `dest` is going to be sent something soon: fetches what sending looks at. */
 void reef_send_soon(uint32_t dest);
-/* Copies `size` bytes of data into a message and sends it. */
+/* Copies `size` bytes of data into a message and sends it. False: no such service, or no memory. */
 bool reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const void *data, size_t size);
 /* Pushes an event to its owner. False: no such service; `drop` is not called. */
 bool reef_send_event(uint32_t dest, struct reef_event *event);

@@ -12,6 +12,7 @@
 #include <lauxlib.h>
 
 #include "core/host.h"
+#include "core/names.h"
 
 #define MAX_PATH 4096
 #define MAX_DIRECTORIES_DEEP 32
@@ -175,7 +176,7 @@ static int l_directory_gc(lua_State *L) {
  * directories. A file with the same stamp has the same content, unless it was young. Names that begin with a dot are
  * passed over. Raises what cannot be read. */
 static int l_list(lua_State *L) {
-	const char *root = luaL_checkstring(L, 1);
+	const char *root = reef_check_name(L, 1);
 	lua_settop(L, 1);
 	lua_newtable(L);
 	lua_newtable(L);

@@ -16,6 +16,7 @@
 
 #include "core/host.h"
 #include "core/message.h"
+#include "core/names.h"
 #include "core/poller.h"
 #include "core/service.h"
 
@@ -64,7 +65,7 @@ static int fail(lua_State *L, const char *what, int error) {
 /* watch:add(directory) -> its number, the same one if it is watched already; or nil and why not */
 static int l_add(lua_State *L) {
 	const struct watch *watch = check_open(L);
-	const char *path = luaL_checkstring(L, 2);
+	const char *path = reef_check_name(L, 2);
 	int number = inotify_add_watch(watch->fd, path, EVENTS);
 	if (number < 0)
 		return fail(L, path, errno);

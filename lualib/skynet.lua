@@ -55,6 +55,9 @@ end
 ---@param ... string|number joined by spaces
 ---@return integer address nothing if it ended during its start
 function skynet.newservice(name, ...)
+	if type(name) == "string" and name:find("\0", 1, true) then
+		error(("newservice: the name '%s' contains a zero byte"):format((name:gsub("\0", "\\0"))), 2)
+	end
 	return skynet.call(".launcher", "lua", "LAUNCH", "snlua", name, ...)
 end
 

@@ -1,5 +1,6 @@
 /* See lua_common.h. */
 #include "socket/lua_common.h"
+#include "core/names.h"
 
 #include <string.h>
 
@@ -211,7 +212,7 @@ static void resolved(void *ud, size_t n, const char *const *ips, const char *err
 }
 
 int reef_lua_resolve(lua_State *L) {
-	const char *host = luaL_checkstring(L, 1);
+	const char *host = reef_check_name(L, 1);
 	if (lua_isyieldable(L)) {
 		struct reef_task *task = reef_task_running(L);
 		struct resolving *r = reef_calloc(1, sizeof *r);

@@ -4,6 +4,7 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "core/names.h"
 #include "core/service.h"
 #include "core/timer.h"
 #include "socket/lua_common.h"
@@ -101,7 +102,7 @@ static struct reef_reader *new_reader(lua_State *L) {
 
 /* (host, port or nil, timeout in cs or nil, TLS target or nil) -> id, or nil and why not */
 static int l_open(lua_State *L) {
-	const char *host = luaL_checkstring(L, 1), *error;
+	const char *host = reef_check_name(L, 1), *error;
 	int port = reef_lua_port(L, 2);
 	uint64_t deadline = 0;
 	if (!lua_isnoneornil(L, 3)) {
@@ -124,7 +125,7 @@ static int l_open(lua_State *L) {
 
 /* (host, port or nil, backlog, TLS target or nil) -> id, ip, port; or nil and why not */
 static int l_listen(lua_State *L) {
-	const char *host = luaL_checkstring(L, 1), *error;
+	const char *host = reef_check_name(L, 1), *error;
 	int port = reef_lua_port(L, 2), real_port = 0;
 	char ip[REEF_ADDRESS_SIZE] = "";
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 4);
@@ -146,7 +147,7 @@ static int l_listen(lua_State *L) {
 static int l_name(lua_State *L) {
 	char name[256];
 	int port;
-	if (!reef_address_needs_name(luaL_checkstring(L, 1), reef_lua_port(L, 2), name, &port))
+	if (!reef_address_needs_name(reef_check_name(L, 1), reef_lua_port(L, 2), name, &port))
 		return 0;
 	lua_pushstring(L, name);
 	lua_pushinteger(L, port);
@@ -324,11 +325,11 @@ static int l_disconnected(lua_State *L) {
 /* ---- UDP: (host, port) -> id; or nil and why not ---- */
 
 static int udp(lua_State *L, bool dial) {
-	const char *host = luaL_optstring(L, 1, NULL), *error;
+	const char *host = reef_opt_name(L, 1, NULL), *error;
 	int port = reef_lua_port(L, 2);
 	struct reef_reader *r = new_reader(L);
 	r->started = true;
-	r->id = dial ? reef_udp_dial(luaL_checkstring(L, 1), port, &reef_reader_sink, r, &error)
+	r->id = dial ? reef_udp_dial(reef_check_name(L, 1), port, &reef_reader_sink, r, &error)
 				 : reef_udp_open(host, port, &reef_reader_sink, r, &error);
 	if (r->id == 0)
 		return fail(L, error);
@@ -347,7 +348,7 @@ static int l_udp_dial(lua_State *L) {
 
 /* (id, host, port) -> true; or nil and why not */
 static int l_udp_connect(lua_State *L) {
-	const char *error = reef_udp_connect((int)luaL_checkinteger(L, 1), luaL_checkstring(L, 2), reef_lua_port(L, 3));
+	const char *error = reef_udp_connect((int)luaL_checkinteger(L, 1), reef_check_name(L, 2), reef_lua_port(L, 3));
 	if (error)
 		return fail(L, error);
 	lua_pushboolean(L, 1);

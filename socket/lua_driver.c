@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/names.h"
 #include "core/service.h"
 #include "socket/buffer.h"
 #include "socket/lua_common.h"
@@ -27,13 +28,13 @@ static int push_id(lua_State *L, int id, const char *error) {
 
 static int l_connect(lua_State *L) {
 	const char *error;
-	int id = reef_socket_open(luaL_checkstring(L, 1), reef_lua_port(L, 2), 0, &reef_raw_sink, NULL, &error);
+	int id = reef_socket_open(reef_check_name(L, 1), reef_lua_port(L, 2), 0, &reef_raw_sink, NULL, &error);
 	return push_id(L, id, error);
 }
 
 /* Tells the service where it listens. */
 static int l_listen(lua_State *L) {
-	const char *host = luaL_checkstring(L, 1), *error;
+	const char *host = reef_check_name(L, 1), *error;
 	int port = reef_lua_port(L, 2);
 	int id = reef_socket_listen(host, port, (int)luaL_optinteger(L, 3, 32), NULL, NULL, &error);
 	if (id == 0)
@@ -92,23 +93,23 @@ static int l_lsend(lua_State *L) {
 
 static int l_udp(lua_State *L) {
 	const char *error;
-	int id = reef_udp_open(luaL_optstring(L, 1, NULL), reef_lua_port(L, 2), &reef_raw_sink, NULL, &error);
+	int id = reef_udp_open(reef_opt_name(L, 1, NULL), reef_lua_port(L, 2), &reef_raw_sink, NULL, &error);
 	return push_id(L, id, error);
 }
 
 static int l_udp_listen(lua_State *L) {
-	luaL_checkstring(L, 1);
+	reef_check_name(L, 1);
 	return l_udp(L);
 }
 
 static int l_udp_dial(lua_State *L) {
 	const char *error;
-	int id = reef_udp_dial(luaL_checkstring(L, 1), reef_lua_port(L, 2), &reef_raw_sink, NULL, &error);
+	int id = reef_udp_dial(reef_check_name(L, 1), reef_lua_port(L, 2), &reef_raw_sink, NULL, &error);
 	return push_id(L, id, error);
 }
 
 static int l_udp_connect(lua_State *L) {
-	const char *error = reef_udp_connect(check_id(L), luaL_checkstring(L, 2), reef_lua_port(L, 3));
+	const char *error = reef_udp_connect(check_id(L), reef_check_name(L, 2), reef_lua_port(L, 3));
 	if (error)
 		return luaL_error(L, "%s: udp connect failed", error);
 	return 0;
@@ -118,6 +119,7 @@ static int l_udp_connect(lua_State *L) {
 
 /* (message, size) -> type, id, ud, bytes or text, address of a datagram. The bytes belong to the caller. */
 static int l_unpack(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
 	struct reef_socket_message *event = lua_touserdata(L, 1);
 	size_t size = (size_t)luaL_checkinteger(L, 2);
 	if (event == NULL || size < sizeof *event)

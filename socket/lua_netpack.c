@@ -55,6 +55,7 @@ static int push_packet(lua_State *L, const struct reef_packet *packet) {
 
 /* (queue or nil, message, size) -> queue, type, id, ... */
 static int l_filter(lua_State *L) {
+	luaL_checktype(L, 2, LUA_TLIGHTUSERDATA);
 	struct reef_socket_message *event = lua_touserdata(L, 2);
 	size_t size = (size_t)luaL_checkinteger(L, 3);
 	if (event == NULL || size < sizeof *event)
@@ -144,6 +145,8 @@ static int l_pack(lua_State *L) {
 
 /* (block, size) -> string; frees the block */
 static int l_tostring(lua_State *L) {
+	if (!lua_isnoneornil(L, 1))
+		luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
 	void *block = lua_touserdata(L, 1);
 	lua_Integer n = luaL_checkinteger(L, 2);
 	luaL_argcheck(L, n >= 0, 2, "negative size");

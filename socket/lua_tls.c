@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/names.h"
 #include "socket/lua_common.h"
 #include "socket/tls.h"
 
@@ -175,7 +176,7 @@ static int l_target(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 4);
 	struct reef_tls_options options = {.server = lua_toboolean(L, 2)};
-	const char *host = luaL_optstring(L, 3, NULL);
+	const char *host = reef_opt_name(L, 3, NULL);
 	lua_Integer port = luaL_optinteger(L, 4, -1);
 	char error[512];
 	struct target *t = new_target(L);

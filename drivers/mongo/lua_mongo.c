@@ -21,6 +21,7 @@
 
 #include "bson.h"
 #include "connection.h"
+#include "core/names.h"
 #include "core/timer.h"
 #include "message.h"
 #include "mongo.h"
@@ -85,7 +86,7 @@ static int refuse(lua_State *L, struct reef_mongo_connection *c, const char *com
 
 static int connect(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
-	const char *host = luaL_checkstring(L, 2);
+	const char *host = reef_check_name(L, 2);
 	int port = (int)luaL_checkinteger(L, 3);
 	uint64_t timeout = nanoseconds(L, 4);
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 5);
@@ -142,7 +143,7 @@ static int request(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
 	uint64_t timeout = nanoseconds(L, 2);
 	unsigned decode;
-	uint32_t flags = reef_mongo_read_flags(luaL_checkstring(L, 3), &decode);
+	uint32_t flags = reef_mongo_read_flags(reef_check_name(L, 3), &decode);
 	const char *command = reef_mongo_lasting(L, 4);
 	luaL_checkany(L, 7);
 	struct reef_task *task = reef_task_running(L);
@@ -158,7 +159,7 @@ static int request(lua_State *L) {
 
 static int send_only(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
-	luaL_checkstring(L, 2);
+	reef_check_name(L, 2);
 	luaL_checkany(L, 5);
 	if (c->state != REEF_MONGO_OPEN) {
 		return refuse(L, c, lua_tostring(L, 2), c->why[0] != 0 ? c->why : "not connected");

@@ -18,6 +18,7 @@
 
 #include "command.h"
 #include "core/alloc.h"
+#include "core/names.h"
 #include "core/timer.h"
 #include "lua_redis.h"
 #include "socket/lua_common.h"
@@ -94,7 +95,7 @@ static int finalize(lua_State *L) {
 
 static int connection_connect(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
-	const char *host = luaL_checkstring(L, 2);
+	const char *host = reef_check_name(L, 2);
 	int port = (int)luaL_checkinteger(L, 3);
 	uint64_t timeout = nanoseconds(L, 4);
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 5);

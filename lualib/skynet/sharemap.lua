@@ -96,7 +96,12 @@ end
 ---Makes a schema known to all services of the process. Once, before anybody writes or reads.
 ---@param schemafile string
 function sharemap.register(schemafile)
-	local file, reason = io.open(schemafile, "rb")
+	local file, reason
+	if schemafile:find("\0", 1, true) then
+		reason = "the path contains a zero byte"
+	else
+		file, reason = io.open(schemafile, "rb")
+	end
 	if not file then
 		error(("sharemap.register: %s"):format(reason), 2)
 	end

@@ -193,7 +193,14 @@ int skynet_send(struct skynet_context *context, uint32_t source, uint32_t dest, 
 	struct reef_message *m = make_message(service_of(context), source, type, &session, msg, sz);
 	if (m == NULL)
 		return -2;
-	return reef_send(dest, m) ? session : -1;
+	switch (reef_offer(dest, m)) {
+	case REEF_OFFER_TAKEN:
+		return session;
+	case REEF_OFFER_FULL:
+		return -2;
+	default:
+		return -1;
+	}
 }
 
 int skynet_sendname(struct skynet_context *context, uint32_t source, const char *address, int type, int session,

@@ -232,6 +232,14 @@ static void refuse_boot(struct reef_host *host, const char *text) {
 	reef_service_kill(host->handle);
 }
 
+/* What the config says for services that do not say it themselves. Our own are not limited: what they are sent must not
+ * be lost. */
+static void limit_mailbox(struct reef_host *host) {
+	lua_Integer messages = reef_env_int("mailbox_messages", 0), bytes = reef_env_int("mailbox_bytes", 0);
+	if (messages > 0 || bytes > 0)
+		reef_service_set_limit(host->service, messages > 0 ? (uint64_t)messages : 0, bytes > 0 ? (uint64_t)bytes : 0);
+}
+
 static int run_loader(lua_State *L) {
 	if (reef_load_loader(L) != LUA_OK)
 		return lua_error(L);
@@ -241,8 +249,10 @@ static int run_loader(lua_State *L) {
 	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)strcspn(args, " "), args);
 	if (n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative, path, sizeof(path)))
 		lua_pushfstring(L, "%s/service/?.lua", reef_own_directory());
-	else
+	else {
 		lua_pushnil(L);
+		limit_mailbox(reef_host_get(L));
+	}
 	lua_call(L, 2, 0);
 	return 0;
 }

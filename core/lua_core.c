@@ -23,8 +23,11 @@ static int core_send(lua_State *L) {
 	m->type = (uint8_t)type;
 	m->session = session;
 	m->source = 0;
-	if (!reef_deliver(host, target, m))
-		return 0;
+	enum reef_offered offered = reef_deliver(host, target, m);
+	if (offered == REEF_OFFER_FULL)
+		lua_pushboolean(L, 0);
+	if (offered != REEF_OFFER_TAKEN)
+		return offered == REEF_OFFER_FULL;
 	lua_pushinteger(L, session);
 	return 1;
 }

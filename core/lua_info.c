@@ -127,6 +127,10 @@ int reef_core_stat(lua_State *L) {
 		lua_pushinteger(L, (lua_Integer)stat.mqlen);
 	else if (strcmp(what, "message") == 0)
 		lua_pushinteger(L, (lua_Integer)stat.messages);
+	else if (strcmp(what, "refused") == 0)
+		lua_pushinteger(L, (lua_Integer)stat.refused);
+	else if (strcmp(what, "mqbytes") == 0)
+		lua_pushinteger(L, (lua_Integer)stat.waiting_bytes);
 	else if (strcmp(what, "endless") == 0)
 		lua_pushinteger(L, stat.endless);
 	else if (strcmp(what, "cpu") == 0)

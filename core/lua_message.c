@@ -36,15 +36,15 @@ struct reef_target reef_check_target(lua_State *L, int index) {
 	return target;
 }
 
-bool reef_deliver(struct reef_host *host, struct reef_target target, struct reef_message *m) {
+enum reef_offered reef_deliver(struct reef_host *host, struct reef_target target, struct reef_message *m) {
 	if (!m->source)
 		m->source = host->handle;
 	if (target.global)
-		return reef_global_send(target.global, m);
+		return reef_global_send(target.global, m) ? REEF_OFFER_TAKEN : REEF_OFFER_NOBODY;
 	if (target.handle)
-		return reef_send(target.handle, m);
+		return reef_offer(target.handle, m);
 	reef_message_free(m);
-	return false;
+	return REEF_OFFER_NOBODY;
 }
 
 struct reef_protocol *reef_check_protocol(lua_State *L, int index) {
@@ -106,9 +106,12 @@ struct reef_message *reef_pack_with(lua_State *L, const struct reef_protocol *pr
 
 /* ---- sending ---- */
 
-static int sent(lua_State *L, bool delivered) {
-	if (delivered)
+/* false: the mailbox is full. */
+static int sent(lua_State *L, enum reef_offered offered) {
+	if (offered == REEF_OFFER_TAKEN)
 		lua_pushinteger(L, 0);
+	else if (offered == REEF_OFFER_FULL)
+		lua_pushboolean(L, 0);
 	else
 		lua_pushnil(L);
 	return 1;
@@ -205,6 +208,15 @@ static int called(lua_State *L, int status, lua_KContext base) {
 	return lua_gettop(L) - (int)base;
 }
 
+/* As the user gave it, at index 1. */
+static const char *address_of(lua_State *L, struct reef_target target) {
+	if (lua_type(L, 1) != LUA_TNUMBER)
+		return lua_tostring(L, 1);
+	char text[16];
+	snprintf(text, sizeof text, ":%08x", target.handle);
+	return lua_pushstring(L, text);
+}
+
 static int call_with(lua_State *L, struct reef_task *task, struct reef_target target, struct reef_message *m,
 					 int kind) {
 	struct reef_host *host = task->host;
@@ -214,11 +226,13 @@ static int call_with(lua_State *L, struct reef_task *task, struct reef_target ta
 	m->source = 0;
 	if (task->flags & TASK_TAGGED)
 		reef_trace_call(task, target, L);
-	if (!reef_deliver(host, target, m)) {
-		char text[16];
-		snprintf(text, sizeof text, ":%08x", target.handle);
-		const char *address = lua_type(L, 1) == LUA_TNUMBER ? text : lua_tostring(L, 1);
-		lua_pushfstring(L, "call to invalid address %s", address);
+	enum reef_offered offered = reef_deliver(host, target, m);
+	if (offered == REEF_OFFER_FULL) {
+		lua_pushfstring(L, "call failed: the mailbox of %s is full", address_of(L, target));
+		return raise_at_user(L);
+	}
+	if (offered == REEF_OFFER_NOBODY) {
+		lua_pushfstring(L, "call to invalid address %s", address_of(L, target));
 		return raise_at_user(L);
 	}
 	struct reef_session *entry = reef_sessions_add(&host->sessions, session, kind, task);
@@ -261,7 +275,7 @@ int reef_core_post(lua_State *L) {
 	m->type = type;
 	m->session = session;
 	m->source = 0;
-	if (!reef_deliver(host, target, m))
+	if (reef_deliver(host, target, m) != REEF_OFFER_TAKEN)
 		return 0;
 	struct reef_session *entry = reef_sessions_add(&host->sessions, session, SESSION_POST, NULL);
 	entry->dest = target.handle;

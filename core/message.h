@@ -31,6 +31,7 @@ enum reef_ptype {
 
 enum {
 	REEF_MESSAGE_ATTACHED = 1, /* `data` is a block of its own, freed with reef_free */
+	REEF_MESSAGE_COUNTED = 4,  /* is among those that the receiver's mailbox counts */
 	REEF_MESSAGE_EVENT = 2,    /* the node is the head of a struct reef_event, which owns it */
 };
 

@@ -49,6 +49,10 @@ static void on_message(struct reef_service *service, void *ud, struct reef_messa
 		if (file) {
 			fclose(logger->file);
 			logger->file = file;
+		} else if (logger->path) {
+			write_time(logger);
+			fprintf(logger->file, "[:00000000] error: the log file %s cannot be opened again: %s\n", logger->path,
+					strerror(errno));
 		}
 	} else if (m->type == REEF_PTYPE_TEXT) {
 		if (logger->path)
@@ -94,6 +98,8 @@ static int logger_init(struct reef_service *service, const char *args) {
 		logger->file = file;
 		logger->path = reef_strdup(args);
 	}
+	/* The file with the time zone is read now: later there may be no descriptor for it. */
+	tzset();
 	reef_service_set_callback(service, on_message, logger);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "core/poller.h"
 #include "core/runtime.h"
 #include "core/timer.h"
+#include "socket/deadline.h"
 #include "socket/lua_common.h"
 #include "socket/resolver.h"
 #include "socket/slot.h"
@@ -46,6 +47,8 @@ static void reload(void) {
 
 void reef_socket_setup(void) {
 	reef_slot_setup();
+	reef_deadline_setup();
+	reef_accept_keep_spare();
 	reef_poller_set_handler(REEF_POLL_SOCKET, reef_slot_poll_event);
 	reef_runtime_on_service_end(reef_slot_orphan_all);
 	reef_runtime_on_stop(flush_all);

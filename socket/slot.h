@@ -122,6 +122,8 @@ struct reef_slot *reef_slot_at(int i);
 void reef_slot_orphan_all(uint32_t owner);
 /* Start-up only. */
 void reef_slot_setup(void);
+/* Opens, if it is not, the descriptor that is given up when there is none left to accept with. */
+void reef_accept_keep_spare(void);
 /* Takes the first id to be tried next; for tests of the wrap-around. */
 void reef_slot_set_next_id(uint32_t id);
 

@@ -225,8 +225,15 @@ static void refuse_boot(struct reef_host *host, const char *text) {
 	uint32_t launcher = reef_name_find("launcher");
 	if (!launcher)
 		reef_runtime_set_exit_code(1);
-	else if (!reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, reason, size + 6))
-		reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, "ERROR", 5);
+	else if (!reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, reason, size + 6)) {
+		/* It must hear of it: rather without the reason than not at all. */
+		struct reef_message *m = reef_message_new(5);
+		memcpy(m->data, "ERROR", 5);
+		m->source = host->handle;
+		m->type = REEF_PTYPE_TEXT;
+		m->session = 0;
+		reef_send(launcher, m);
+	}
 	if (reason != shorter)
 		reef_free(reason);
 	reef_service_kill(host->handle);

@@ -123,7 +123,9 @@ static int channel_write(lua_State *L) {
 	struct channel *c = check_channel(L);
 	size_t size;
 	const char *text = luaL_checklstring(L, 2, &size);
-	struct line *line = reef_malloc(sizeof(*line) + size);
+	struct line *line = reef_try_malloc(sizeof(*line) + size);
+	if (line == NULL)
+		return luaL_error(L, "not enough memory");
 	line->next = NULL;
 	line->size = size;
 	memcpy(line->text, text, size);

@@ -80,6 +80,7 @@ struct reef_message *reef_check_payload(lua_State *L, int index) {
 		void *data = lua_touserdata(L, index);
 		lua_Integer n = luaL_checkinteger(L, index + 1);
 		luaL_argcheck(L, n >= 0, index + 1, "negative size");
+		luaL_argcheck(L, n == 0 || data, index, "no bytes");
 		return reef_message_wrap(data, (size_t)n);
 	}
 	default:

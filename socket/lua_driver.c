@@ -151,7 +151,9 @@ static int l_drop(lua_State *L) {
 static int l_str2p(lua_State *L) {
 	size_t n;
 	const char *text = luaL_checklstring(L, 1, &n);
-	void *block = reef_malloc(n ? n : 1);
+	void *block = reef_try_malloc(n ? n : 1);
+	if (block == NULL)
+		return luaL_error(L, "not enough memory");
 	memcpy(block, text, n);
 	lua_pushlightuserdata(L, block);
 	lua_pushinteger(L, (lua_Integer)n);

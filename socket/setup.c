@@ -1,6 +1,8 @@
 /* Start and end of the room. */
+#include <stdint.h>
 #include <unistd.h>
 
+#include "core/env.h"
 #include "core/host.h"
 #include "core/log.h"
 #include "core/poller.h"
@@ -12,6 +14,7 @@
 #include "socket/slot.h"
 #include "socket/tls.h"
 
+#define WRITE_LIMIT (512L * 1024 * 1024)
 #define FLUSH_EVERY_US 2000
 
 void reef_socket_setup(void);
@@ -47,6 +50,8 @@ static void reload(void) {
 
 void reef_socket_setup(void) {
 	reef_slot_setup();
+	long limit = reef_env_int("socket_write_limit", WRITE_LIMIT);
+	reef_write_limit = limit > 0 ? (size_t)limit : SIZE_MAX;
 	reef_deadline_setup();
 	reef_accept_keep_spare();
 	reef_poller_set_handler(REEF_POLL_SOCKET, reef_slot_poll_event);

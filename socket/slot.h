@@ -161,6 +161,8 @@ void reef_slot_drop(struct reef_event *event);
 void reef_slot_flush(struct reef_slot *slot);
 /* Unsent bytes have grown or gone: warns the owner at the thresholds. Locked. */
 void reef_slot_check_warning(struct reef_slot *slot);
+/* Bytes that may wait to be sent on one socket; written at start-up (`socket_write_limit`). */
+extern size_t reef_write_limit;
 size_t reef_slot_unsent(const struct reef_slot *slot);
 void reef_slot_deferred_flush(struct reef_deferred *deferred);
 

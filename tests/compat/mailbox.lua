@@ -10,7 +10,7 @@ end
 test.case("beyond the limit a call fails at once, a send returns false, and both are counted", function()
 	local bounded = test.service "bounded"
 	skynet.call(bounded, "lua", "limit", { messages = 10 })
-	skynet.send(bounded, "lua", "stuck", 0.3)
+	skynet.send(bounded, "lua", "stuck", 1)
 	skynet.sleep(5)
 	local taken, refused = 0, 0
 	for _ = 1, 100 do
@@ -35,7 +35,7 @@ test.case("bytes are limited, too; one message that is larger than all is refuse
 	local bounded = test.service "bounded"
 	skynet.call(bounded, "lua", "limit", { bytes = 100000 })
 	test.equal(skynet.send(bounded, "lua", ("x"):rep(200000)), false)
-	skynet.send(bounded, "lua", "stuck", 0.3)
+	skynet.send(bounded, "lua", "stuck", 1)
 	skynet.sleep(5)
 	local bytes = 0
 	for _ = 1, 1000 do

@@ -1,5 +1,5 @@
--- A string with a zero byte is no name, path or host: to C it would be another, shorter one. It is refused wherever one is
--- expected, and what has the shorter name is not touched.
+-- A string with a zero byte is no name, path or host: to C it would be another, shorter one. It is refused wherever one
+-- is expected, and what has the shorter name is not touched.
 local datasheet = require "reef.datasheet"
 local sharemap = require "skynet.sharemap"
 local sharetable = require "skynet.sharetable"

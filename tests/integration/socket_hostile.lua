@@ -485,7 +485,7 @@ test.case("without descriptors a connection is turned away at once, and later on
 	end)
 end)
 
-test.case("a peer that does not read is given up at socket_write_limit, connected or not, and the log says so", function()
+test.case("a peer that does not read is given up at socket_write_limit, and the log says so", function()
 	local script, config = process.path "writer.lua", process.path "config"
 	local dir, name = script:match "^(.*)/([^/]*)%.lua$"
 	local f = assert(io.open(script, "w"))

@@ -10,6 +10,9 @@ pkg_search_module(BSON REQUIRED IMPORTED_TARGET bson2 libbson-1.0>=1.23)
 # SASLprep, for passwords beyond ASCII.
 pkg_check_modules(IDN REQUIRED IMPORTED_TARGET libidn)
 
+# Names to addresses, without threads.
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares>=1.18)
+
 # What reads configuration data. libcsv brings no description of itself; of toml++ only headers are used.
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.14)
 find_library(csv_library csv REQUIRED)

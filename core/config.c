@@ -150,11 +150,27 @@ bool reef_config_lualib(char real[PATH_MAX]) {
 	return false;
 }
 
+/* A node that is its network's master can be served alone. One that belongs to somebody else's network cannot. */
+static bool check_harbor(void) {
+	long harbor = reef_env_int("harbor", -1);
+	if (harbor < 0 || harbor > 255) {
+		fprintf(stderr, "reef: harbor = %s: must be a number from 0 to 255\n", reef_env_get("harbor"));
+		return false;
+	}
+	if (harbor != 0 && reef_env_get("master") && !reef_env_get("standalone")) {
+		fprintf(stderr,
+				"reef: harbor = %ld with master = %s: a node cannot join the network of another process; "
+				"set harbor = 0, or `standalone` if this is the only node\n",
+				harbor, reef_env_get("master"));
+		return false;
+	}
+	return true;
+}
+
 bool reef_config_complete(void) {
 	static const char *const defaults[][2] = {
 			{"thread", "8"},
 			{"cpath", "./cservice/?.so"},
-			{"harbor", "0"},
 			{"bootstrap", "snlua bootstrap"},
 			{"logservice", "logger"},
 			{"profile", "true"},
@@ -170,17 +186,16 @@ bool reef_config_complete(void) {
 		if (!(run && (strcmp(key, "lua_path") == 0 || strcmp(key, "luaservice") == 0)))
 			reef_env_set(key, defaults[i][1]);
 	}
+	/* Who describes a network and does not number the node means the first one. */
+	reef_env_set("harbor", reef_env_get("standalone") || reef_env_get("master") ? "1" : "0");
 	char lualib[PATH_MAX];
 	if (!reef_config_lualib(lualib)) {
 		fprintf(stderr, "reef: cannot find its Lua files (share/reef/lualib beside the executable's directory)\n");
 		return false;
 	}
 	reef_env_set("reef_lualib", lualib);
-	if (reef_env_int("harbor", -1) != 0) {
-		fprintf(stderr, "reef: harbor = %s: networks of nodes are not supported, set harbor = 0 or leave it out\n",
-				reef_env_get("harbor"));
+	if (!check_harbor())
 		return false;
-	}
 	long threads = reef_env_int("thread", 0);
 	if (threads < 1 || threads > MAX_THREADS) {
 		fprintf(stderr, "reef: thread = %s: must be a number from 1 to %d\n", reef_env_get("thread"), MAX_THREADS);

@@ -209,23 +209,10 @@ static void register_protocols(struct reef_host *host) {
 	}
 }
 
-/* The launcher learns why; without one this is the bootstrap service, and the process has failed. */
-static void refuse_boot(struct reef_host *host, const char *text) {
-	reef_log(host->handle, "%s", text);
-	const char *end = strstr(text, "\nstack traceback:");
-	size_t size = end ? (size_t)(end - text) : strlen(text);
-	char shorter[64], *reason = reef_try_malloc(size + 7);
-	if (reason == NULL) {
-		reason = shorter;
-		size = size < sizeof(shorter) - 7 ? size : sizeof(shorter) - 7;
-	}
-	memcpy(reason, "ERROR ", 6);
-	memcpy(reason + 6, text, size);
-	reason[size + 6] = 0;
+/* Ends a service that has not begun. The launcher learns how: "ERROR reason", or "EXIT" where nothing went wrong. */
+static void end_boot(struct reef_host *host, const char *report) {
 	uint32_t launcher = reef_name_find("launcher");
-	if (!launcher)
-		reef_runtime_set_exit_code(1);
-	else if (!reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, reason, size + 6)) {
+	if (launcher && !reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, report, strlen(report))) {
 		/* It must hear of it: rather without the reason than not at all. */
 		struct reef_message *m = reef_message_new(5);
 		memcpy(m->data, "ERROR", 5);
@@ -234,9 +221,27 @@ static void refuse_boot(struct reef_host *host, const char *text) {
 		m->session = 0;
 		reef_send(launcher, m);
 	}
-	if (reason != shorter)
-		reef_free(reason);
 	reef_service_kill(host->handle);
+}
+
+/* Without a launcher this is the bootstrap service, and the process has failed. */
+static void refuse_boot(struct reef_host *host, const char *text) {
+	reef_log(host->handle, "%s", text);
+	const char *end = strstr(text, "\nstack traceback:");
+	size_t size = end ? (size_t)(end - text) : strlen(text);
+	char shorter[64], *report = reef_try_malloc(size + 7);
+	if (report == NULL) {
+		report = shorter;
+		size = size < sizeof(shorter) - 7 ? size : sizeof(shorter) - 7;
+	}
+	memcpy(report, "ERROR ", 6);
+	memcpy(report + 6, text, size);
+	report[size + 6] = 0;
+	if (!reef_name_find("launcher"))
+		reef_runtime_set_exit_code(1);
+	end_boot(host, report);
+	if (report != shorter)
+		reef_free(report);
 }
 
 /* What the config says for services that do not say it themselves. Our own are not limited: what they are sent must not
@@ -248,20 +253,12 @@ static void limit_mailbox(struct reef_host *host) {
 }
 
 static int run_loader(lua_State *L) {
-	if (reef_load_loader(L) != LUA_OK)
-		return lua_error(L);
-	const char *args = reef_host_get(L)->args;
-	lua_pushstring(L, args);
+	struct reef_host *host = reef_host_get(L);
 	char relative[256], path[4096];
-	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)strcspn(args, " "), args);
-	if (n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative, path, sizeof(path)))
-		lua_pushfstring(L, "%s/service/?.lua", reef_own_directory());
-	else {
-		lua_pushnil(L);
-		limit_mailbox(reef_host_get(L));
-	}
-	lua_call(L, 2, 0);
-	return 0;
+	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)strcspn(host->args, " "), host->args);
+	if (n < 0 || (size_t)n >= sizeof(relative) || !reef_own_file(relative, path, sizeof(path)))
+		limit_mailbox(host);
+	return reef_load_run_loader(L, host->args);
 }
 
 /* Is there anything that can run, and tell the launcher that the service is ready? */
@@ -306,7 +303,7 @@ static void boot(struct reef_host *host) {
 	if (status != LUA_OK && !host->exiting)
 		refuse_boot(host, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "error in error handling");
 	else if (!host->exiting && !has_begun(host))
-		refuse_boot(host, "the main file did not call skynet.start");
+		end_boot(host, "EXIT");
 	lua_settop(L, 0);
 	host->active = NULL;
 }

@@ -46,16 +46,44 @@ int reef_load_file(lua_State *L, const char *name, const char *mode) {
 	return (load_hook ? load_hook : luaL_loadfilex)(L, name, mode);
 }
 
-int reef_load_loader(lua_State *L) {
-	/* The name of the API's own loader stands for ours, wherever a configuration says it is. */
+bool reef_load_own_loader(void) {
 	static const char standard[] = "lualib/loader.lua";
 	const char *name = reef_env_get("lualoader");
 	size_t size = name ? strlen(name) : 0;
-	char own[PATH_SIZE];
-	snprintf(own, sizeof(own), "%s/loader.lua", reef_own_directory());
-	if (!name || (size >= sizeof(standard) - 1 && strcmp(name + size - (sizeof(standard) - 1), standard) == 0))
-		name = own;
-	return reef_load_file(L, name, NULL);
+	return !name || (size >= sizeof(standard) - 1 && strcmp(name + size - (sizeof(standard) - 1), standard) == 0);
+}
+
+/* What loaders of others expect to find: the configuration's paths as globals. Own services come first for them, too. */
+static void set_loader_globals(lua_State *L, const char *own_services) {
+	static const char *const globals[][2] = {
+			{"LUA_PATH", "lua_path"}, {"LUA_CPATH", "lua_cpath"}, {"LUA_PRELOAD", "preload"}};
+	for (size_t i = 0; i < sizeof(globals) / sizeof(*globals); i++) {
+		lua_pushstring(L, reef_env_get(globals[i][1]));
+		lua_setglobal(L, globals[i][0]);
+	}
+	const char *services = reef_env_get("luaservice");
+	lua_pushfstring(L, "%s%s%s", own_services ? own_services : "", own_services ? ";" : "", services ? services : "");
+	lua_setglobal(L, "LUA_SERVICE");
+}
+
+int reef_load_run_loader(lua_State *L, const char *arguments) {
+	char relative[256], path[PATH_SIZE];
+	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)strcspn(arguments, " "), arguments);
+	bool is_own = n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative, path, sizeof(path));
+	snprintf(path, sizeof(path), "%s/service/?.lua", reef_own_directory());
+	const char *own_services = is_own ? path : NULL;
+	char loader[PATH_SIZE];
+	snprintf(loader, sizeof(loader), "%s/loader.lua", reef_own_directory());
+	bool is_own_loader = reef_load_own_loader();
+	if (reef_load_file(L, is_own_loader ? loader : reef_env_get("lualoader"), NULL) != LUA_OK)
+		return lua_error(L);
+	lua_pushstring(L, arguments);
+	if (is_own_loader)
+		lua_pushstring(L, own_services);
+	else
+		set_loader_globals(L, own_services);
+	lua_call(L, is_own_loader ? 2 : 1, 0);
+	return 0;
 }
 
 /* ---- functions of the base library ---- */

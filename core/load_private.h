@@ -3,11 +3,15 @@
 #define REEF_LOAD_PRIVATE_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 /* Puts searchers, loadfile, dofile and require of services in the place of the stock ones. */
 void reef_load_open(lua_State *L);
-/* Pushes the loader of services (configuration key `lualoader`, or ours), or an error text. A Lua status. */
-int reef_load_loader(lua_State *L);
+/* Is the loader of services ours? It is unless the key `lualoader` names another one; the name of the API's own loader,
+ * wherever it is said to lie, stands for ours. */
+bool reef_load_own_loader(void);
+/* Runs the loader of services with a service's name and arguments. Raises what the loader raises. Returns 0. */
+int reef_load_run_loader(lua_State *L, const char *arguments);
 /* As luaL_loadfilex for every file that a service loads. */
 int reef_load_file(lua_State *L, const char *name, const char *mode);
 void reef_load_set_hook(int (*load_file)(lua_State *L, const char *name, const char *mode));

@@ -143,11 +143,12 @@ int reef_core_rawsend(lua_State *L) {
 	return sent(L, reef_deliver(host, target, m));
 }
 
-/* redirect(dest, source, type, session, msg [, sz]) */
+/* redirect(dest, source, type, session, msg [, sz]). Source 0 is the sender itself, as for every message. */
 int reef_core_redirect(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	struct reef_target target = reef_check_target(L, 1);
-	uint32_t source = reef_check_target(L, 2).handle;
+	bool is_self = lua_isinteger(L, 2) && lua_tointeger(L, 2) == 0;
+	uint32_t source = is_self ? 0 : reef_check_target(L, 2).handle;
 	lua_Integer type = lua_isinteger(L, 3) ? lua_tointeger(L, 3) : reef_check_protocol(L, 3)->id;
 	luaL_argcheck(L, type >= 0 && type <= 255, 3, "no message type");
 	lua_Integer session = luaL_checkinteger(L, 4);

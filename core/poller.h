@@ -14,6 +14,7 @@ enum reef_poll_kind {
 	REEF_POLL_WAKEUP, /* the poller's own */
 	REEF_POLL_SIGNAL,
 	REEF_POLL_SOCKET,
+	REEF_POLL_FD,    /* descriptors of libraries (socket/fd.h) */
 	REEF_POLL_OTHER, /* whoever registers first: inotify, tests */
 	REEF_POLL_KINDS
 };

@@ -7,6 +7,8 @@
 #include "core/host.h"
 #include "core/names.h"
 #include "load.h"
+#include "plan.h"
+#include "publish.h"
 #include "retired.h"
 #include "setup.h"
 #include "sheets.h"
@@ -21,14 +23,14 @@ static const char plan_type[] = "reef.datasheet.plan";
 static int plan_gc(lua_State *L) {
 	struct reef_plan **plan = luaL_checkudata(L, 1, plan_type);
 	if (*plan != NULL)
-		reef_plan_delete(*plan);
+		reef_publish_end(*plan);
 	*plan = NULL;
 	return 0;
 }
 
 static int give_up(lua_State *L, struct reef_plan **plan, const char *why) {
 	/* Not when the collector comes to it: others may be waiting to publish. */
-	reef_plan_delete(*plan);
+	reef_publish_end(*plan);
 	*plan = NULL;
 	lua_pushboolean(L, 0);
 	lua_pushstring(L, why);
@@ -38,8 +40,8 @@ static int give_up(lua_State *L, struct reef_plan **plan, const char *why) {
 /* plan(how, tables) -> plan, or nil if somebody else is publishing, or false and the reason. `how` is "publish" or
  * "patch" with name -> table, or "delete" with name -> anything. */
 static int l_plan(lua_State *L) {
-	static bool (*const add[])(struct reef_plan *, lua_State *, const char *, int, char *, size_t) = {reef_plan_add,
-																									  reef_plan_patch};
+	static bool (*const add[])(struct reef_plan *, lua_State *, const char *, int, char *,
+							   size_t) = {reef_publish_table, reef_publish_patch};
 	static const char *const ways[] = {"publish", "patch", "delete", NULL};
 	char why[REASON_SIZE];
 	int how = luaL_checkoption(L, 1, NULL, ways);
@@ -47,7 +49,7 @@ static int l_plan(lua_State *L) {
 	struct reef_plan **plan = lua_newuserdatauv(L, sizeof(struct reef_plan *), 0);
 	*plan = NULL;
 	luaL_setmetatable(L, plan_type);
-	if (!reef_plan_new(plan))
+	if (!reef_publish_begin(plan))
 		return 0;
 	if (*plan == NULL) {
 		lua_pushboolean(L, 0);
@@ -67,10 +69,10 @@ static int l_plan(lua_State *L) {
 			return give_up(L, plan, why);
 		}
 		if (!(how < 2 ? add[how](*plan, L, name, lua_gettop(L), why, sizeof(why))
-					  : reef_plan_end(*plan, L, name, why, sizeof(why))))
+					  : reef_publish_deletion(*plan, L, name, why, sizeof(why))))
 			return give_up(L, plan, why);
 	}
-	return reef_plan_prepare(*plan) ? 1 : give_up(L, plan, "not enough memory");
+	return reef_publish_prepare(*plan) ? 1 : give_up(L, plan, "not enough memory");
 }
 
 /* commit(plan) -> true, rows changed, added, removed; or false and the address of a service that was in the way (or nil). */
@@ -78,7 +80,7 @@ static int l_commit(lua_State *L) {
 	struct reef_plan **plan = luaL_checkudata(L, 1, plan_type);
 	luaL_argcheck(L, *plan != NULL, 1, "this plan was committed");
 	uint32_t in_the_way;
-	if (!reef_plan_commit(*plan, PATIENCE_NS, &in_the_way)) {
+	if (!reef_publish_commit(*plan, PATIENCE_NS, &in_the_way)) {
 		lua_pushboolean(L, 0);
 		if (in_the_way == 0)
 			return 1;
@@ -86,7 +88,7 @@ static int l_commit(lua_State *L) {
 		return 2;
 	}
 	size_t changed, added, removed;
-	reef_plan_stat(*plan, &changed, &added, &removed);
+	reef_publish_stat(*plan, &changed, &added, &removed);
 	plan_gc(L);
 	lua_pushboolean(L, 1);
 	lua_pushinteger(L, (lua_Integer)changed);
@@ -140,6 +142,7 @@ int reef_datasheet_open(lua_State *L) {
 }
 
 void reef_datasheet_setup(void) {
+	reef_sheets_setup();
 	reef_host_preload("reef.datasheet.core", reef_datasheet_open);
 	reef_load_setup();
 }

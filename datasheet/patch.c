@@ -1,5 +1,5 @@
 /* Patches: tables that name what changes are merged into the rows they meet, and nothing else is looked at. */
-#include "plan_private.h"
+#include "patch.h"
 
 static const TValue nothing = {{0}, LUA_VEMPTY};
 
@@ -28,7 +28,7 @@ static bool meet(struct reef_plan *plan, Table *patch, struct reef_row *row, uin
 }
 
 /* Does anything change in the row itself? Meets the rows below. */
-static bool compare(struct reef_plan *plan, uint32_t step, Table *patch, Table *row, bool *same) {
+static bool meet_all(struct reef_plan *plan, uint32_t step, Table *patch, Table *row, bool *same) {
 	struct reef_entries entries = reef_entries_of(patch, 0);
 	const TValue *new;
 	TValue key;
@@ -47,7 +47,7 @@ static bool compare(struct reef_plan *plan, uint32_t step, Table *patch, Table *
 	return true;
 }
 
-static struct reef_layout layout_of(const Table *row, const Table *patch) {
+static struct reef_layout merged_layout(const Table *row, const Table *patch) {
 	struct reef_layout layout = {0, 0, 0};
 	unsigned int total = 0;
 	struct reef_entries entries = reef_content_entries(row);
@@ -66,7 +66,7 @@ static struct reef_layout layout_of(const Table *row, const Table *patch) {
 	return layout;
 }
 
-static bool fill(struct reef_plan *plan, uint32_t step, Table *content, const Table *row, Table *patch) {
+static bool fill_merged(struct reef_plan *plan, uint32_t step, Table *content, const Table *row, Table *patch) {
 	struct reef_entries entries = reef_content_entries(row);
 	const TValue *value, *old;
 	TValue key;
@@ -86,17 +86,17 @@ static bool fill(struct reef_plan *plan, uint32_t step, Table *content, const Ta
 	return true;
 }
 
-bool reef_plan_patch_row(struct reef_plan *plan, uint32_t step) {
-	Table *patch = plan->part->found.steps[step].table;
-	struct reef_row *row = plan->part->found.steps[step].data;
+bool reef_patch_plan_row(struct reef_plan *plan, uint32_t step) {
+	Table *patch = plan->part->found.steps.items[step].table;
+	struct reef_row *row = plan->part->found.steps.items[step].data;
 	bool same;
 	if (patch->metatable != NULL)
 		return reef_plan_refuse(plan, "cannot share a table with a metatable", step, NULL);
-	if (!compare(plan, step, patch, &row->table, &same))
+	if (!meet_all(plan, step, patch, &row->table, &same))
 		return false;
 	if (same)
 		return true;
-	struct reef_layout layout = layout_of(&row->table, patch);
+	struct reef_layout layout = merged_layout(&row->table, patch);
 	struct reef_switch *change = reef_plan_switch(plan, step, &layout);
-	return change == NULL ? reef_plan_no_memory(plan) : fill(plan, step, &change->content, &row->table, patch);
+	return change == NULL ? reef_plan_no_memory(plan) : fill_merged(plan, step, &change->content, &row->table, patch);
 }

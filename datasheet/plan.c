@@ -1,62 +1,17 @@
-/* Planning: compares new tables with a sheet's rows, by worklist, and makes new content where they differ.
+/* The steps that planning is made of.
  *
  * A row keeps its place as long as there is a table at its path; so references that readers hold stay valid. A table that
  * is found twice in the new data is one row, as it was one table.
  */
-#include <pthread.h>
+#include "plan.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "plan_private.h"
 
 #include "core/alloc.h"
 #include "sharetable/overlay/path.h"
 
 const char reef_plan_nothing;
-
-static int planning;
-
-static bool try_begin(void) {
-	int free = 0;
-	return __atomic_compare_exchange_n(&planning, &free, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-}
-
-/* Whoever found dead rows while somebody was publishing has left them to him. */
-static void end(void) {
-	do {
-		reef_retired_dismantle();
-		__atomic_store_n(&planning, 0, __ATOMIC_SEQ_CST);
-	} while (reef_retired_has_dead() && try_begin());
-}
-
-void reef_plan_dismantle(void) {
-	if (reef_retired_has_dead() && try_begin())
-		end();
-}
-
-bool reef_plan_new(struct reef_plan **plan) {
-	*plan = NULL;
-	if (!try_begin())
-		return false;
-	*plan = reef_try_malloc(sizeof(**plan));
-	if (*plan == NULL)
-		end();
-	else
-		memset(*plan, 0, sizeof(**plan));
-	return true;
-}
-
-void *reef_plan_grow(void **array, size_t *count, size_t *capacity, size_t size) {
-	if (*count == *capacity) {
-		size_t larger = *capacity == 0 ? 16 : *capacity * 2;
-		void *p = reef_try_realloc(*array, larger * size);
-		if (p == NULL)
-			return NULL;
-		*array = p;
-		*capacity = larger;
-	}
-	return memset((char *)*array + (*count)++ * size, 0, size);
-}
 
 bool reef_plan_no_memory(struct reef_plan *plan) {
 	snprintf(plan->why, plan->why_size, "not enough memory");
@@ -74,15 +29,14 @@ bool reef_plan_refuse(struct reef_plan *plan, const char *what, uint32_t step, c
 }
 
 static struct reef_row *add_fresh(struct reef_plan *plan, Table *source) {
-	struct reef_row **slot =
-			reef_plan_grow((void **)&plan->fresh, &plan->fresh_count, &plan->fresh_capacity, sizeof(*slot));
+	struct reef_row **slot = reef_array_add(&plan->fresh);
 	if (slot == NULL)
 		return NULL;
 	struct reef_layout layout = reef_layout_of(source);
 	struct reef_row *row = reef_row_new(&layout);
 	*slot = row;
 	if (row == NULL)
-		plan->fresh_count--;
+		plan->fresh.count--;
 	return row;
 }
 
@@ -120,38 +74,6 @@ bool reef_plan_is_same(const TValue *old, const TValue *new) {
 	return ttypetag(old) == ttypetag(new) &&
 		   (ttisfloat(new) ? memcmp(&fltvalue(old), &fltvalue(new), sizeof(lua_Number)) == 0
 						   : luaV_rawequalobj(old, new) != 0);
-}
-
-/* Of the hash part. */
-static unsigned int count_entries(const struct reef_row *row) {
-	unsigned int count = row->entries;
-	if (count == REEF_MANY) {
-		count = 0;
-		for (int i = 0; i < sizenode(&row->table); i++)
-			count += !isempty(gval(gnode(&row->table, i)));
-	}
-	return count;
-}
-
-/* Compares all of a table with its row's content; looks at every entry, so that all tables are found. */
-static bool compare(struct reef_plan *plan, uint32_t step, const struct reef_layout *layout, bool *same) {
-	struct reef_row *row = plan->part->found.steps[step].data;
-	struct reef_entries entries = reef_entries_of(plan->part->found.steps[step].table, layout->array);
-	const TValue *value;
-	TValue key;
-	*same = layout->array == row->table.alimit && layout->hash == count_entries(row);
-	while ((value = reef_entries_next(&entries, &key)) != NULL) {
-		const TValue *old = luaH_get(&row->table, &key);
-		if (ttistable(value)) {
-			struct reef_row *child = reef_plan_row_for(plan, hvalue(value), old, step, &key);
-			if (child == NULL)
-				return false;
-			*same &= ttistable(old) && hvalue(old) == &child->table;
-		} else {
-			*same &= reef_plan_is_same(old, value);
-		}
-	}
-	return true;
 }
 
 static const char *refusal_of(const TValue *v) {
@@ -216,201 +138,78 @@ bool reef_plan_put(struct reef_plan *plan, Table *content, const TValue *key, co
 	return true;
 }
 
-/* Fills the header of new content. */
-static bool copy_content(struct reef_plan *plan, uint32_t step, Table *content) {
-	struct reef_entries entries = reef_entries_of(plan->part->found.steps[step].table, content->alimit);
-	const TValue *value;
-	TValue key;
-	while ((value = reef_entries_next(&entries, &key)) != NULL) {
-		if (!reef_plan_put(plan, content, &key, value, step, false))
-			return false;
-	}
-	/* A row without metatable may be one, for a reader. */
-	reef_layout_set_flags(plan->L, content, true);
-	return true;
-}
-
 struct reef_switch *reef_plan_switch(struct reef_plan *plan, uint32_t step, const struct reef_layout *layout) {
-	struct reef_switch *change =
-			reef_plan_grow((void **)&plan->switches, &plan->switch_count, &plan->switch_capacity, sizeof(*change));
+	struct reef_switch *change = reef_array_add(&plan->switches);
 	if (change == NULL)
 		return NULL;
-	change->row = plan->part->found.steps[step].data;
+	change->row = plan->part->found.steps.items[step].data;
 	change->entries = layout->hash;
-	change->part = (uint32_t)(plan->part - plan->parts);
+	change->part = (uint32_t)(plan->part - plan->parts.items);
 	change->step = step;
 	if (reef_content_new(change->row, layout, &change->content))
 		return change;
-	plan->switch_count--;
+	plan->switches.count--;
 	return NULL;
 }
 
-static bool plan_row(struct reef_plan *plan, uint32_t step) {
-	struct reef_row *row = plan->part->found.steps[step].data;
-	if (plan->patch && !reef_plan_is_fresh(row))
-		return reef_plan_patch_row(plan, step);
-	struct reef_layout layout = reef_layout_of(plan->part->found.steps[step].table);
-	if (reef_plan_is_fresh(row)) {
-		row->entries = (uint16_t)(layout.hash < REEF_MANY ? layout.hash : REEF_MANY);
-		return (reef_content_new(row, &layout, &row->table) || reef_plan_no_memory(plan)) &&
-			   copy_content(plan, step, &row->table);
-	}
-	bool same;
-	if (!compare(plan, step, &layout, &same))
-		return false;
-	if (same)
-		return true;
-	struct reef_switch *change = reef_plan_switch(plan, step, &layout);
-	return change == NULL ? reef_plan_no_memory(plan) : copy_content(plan, step, &change->content);
-}
-
-static struct reef_sheet *find_sheet(const char *name) {
-	struct reef_sheet *sheet = reef_sheets;
-	while (sheet != NULL && strcmp(sheet->name, name) != 0)
-		sheet = sheet->next;
-	return sheet;
-}
-
-static struct reef_sheet *new_sheet(const char *name) {
-	struct reef_sheet *sheet = reef_try_malloc(sizeof(*sheet) + strlen(name) + 1);
-	if (sheet != NULL) {
-		*sheet = (struct reef_sheet){0};
-		strcpy(sheet->name, name);
-	}
-	return sheet;
-}
-
-static bool begin_part(struct reef_plan *plan, lua_State *L, const char *name, bool create, char *why, size_t size) {
+bool reef_plan_begin_part(struct reef_plan *plan, lua_State *L, const char *name, bool create, char *why, size_t size) {
 	plan->L = L;
 	plan->why = why;
 	plan->why_size = size;
-	struct reef_sheet *sheet = find_sheet(name);
+	struct reef_sheet *sheet = reef_sheets_find(name);
 	if (sheet == NULL && !create) {
 		snprintf(why, size, "there is no sheet '%.200s'", name);
 		return false;
 	}
-	plan->part = reef_plan_grow((void **)&plan->parts, &plan->part_count, &plan->part_capacity, sizeof(*plan->part));
+	plan->part = reef_array_add(&plan->parts);
 	if (plan->part == NULL)
 		return reef_plan_no_memory(plan);
 	reef_trail_init(&plan->part->found);
-	plan->part->sheet = sheet != NULL ? sheet : new_sheet(name);
+	plan->part->sheet = sheet != NULL ? sheet : reef_sheets_new(name);
 	if (plan->part->sheet != NULL)
 		return true;
-	plan->part_count--;
+	plan->parts.count--;
 	return reef_plan_no_memory(plan);
 }
 
-static bool work_off(struct reef_plan *plan, bool ok) {
-	for (uint32_t i = 0; ok && i < plan->part->found.count; i++)
-		ok = plan_row(plan, i);
-	reef_ptrmap_fini(&plan->rows);
-	reef_ptrmap_fini(&plan->patches);
-	return ok;
-}
-
-bool reef_plan_add(struct reef_plan *plan, lua_State *L, const char *name, int index, char *why, size_t size) {
-	if (!begin_part(plan, L, name, true, why, size))
-		return false;
-	plan->patch = false;
-	reef_ptrmap_init(&plan->rows);
-	reef_ptrmap_init(&plan->patches);
-	struct reef_sheet *sheet = plan->part->sheet;
-	TValue old;
-	setnilvalue(&old);
-	if (sheet->root != NULL)
-		sethvalue(L, &old, &sheet->root->table);
-	struct reef_row *root = reef_plan_row_for(plan, (Table *)lua_topointer(L, index), &old, REEF_TRAIL_ROOT, NULL);
-	if (sheet->version == 0)
-		sheet->root = root;
-	return work_off(plan, root != NULL);
-}
-
-bool reef_plan_patch(struct reef_plan *plan, lua_State *L, const char *name, int index, char *why, size_t size) {
-	if (!begin_part(plan, L, name, false, why, size))
-		return false;
-	plan->patch = true;
-	reef_ptrmap_init(&plan->rows);
-	reef_ptrmap_init(&plan->patches);
-	Table *source = (Table *)lua_topointer(L, index);
-	struct reef_row *root = plan->part->sheet->root;
-	return work_off(plan, (reef_ptrmap_put(&plan->patches, root, source) || reef_plan_no_memory(plan)) &&
-								  reef_plan_take(plan, source, root, REEF_TRAIL_ROOT, NULL));
-}
-
-bool reef_plan_end(struct reef_plan *plan, lua_State *L, const char *name, char *why, size_t size) {
-	if (!begin_part(plan, L, name, false, why, size))
-		return false;
-	struct reef_part *part = plan->part;
-	struct reef_ptrmap seen;
-	part->deleted = true;
-	reef_ptrmap_init(&seen);
-	Table *root = &part->sheet->root->table;
-	bool ok = reef_ptrmap_put(&seen, root, root) && reef_trail_add(&part->found, root, NULL, REEF_TRAIL_ROOT, NULL);
-	for (uint32_t at = 0; ok && at < part->found.count; at++)
-		ok = reef_trail_add_children(&part->found, at, &seen);
-	reef_ptrmap_fini(&seen);
-	part->note = ok ? reef_note_new(root, part->sheet->name) : NULL;
-	return part->note != NULL || reef_plan_no_memory(plan);
-}
-
-bool reef_plan_prepare(struct reef_plan *plan) {
-	for (size_t i = 0; i < plan->part_count; i++) {
-		struct reef_sheet *sheet = plan->parts[i].sheet;
-		if (sheet->version == 0 && !reef_ptrmap_put(&plan->references, sheet->root, (void *)(intptr_t)3))
-			return false;
-	}
-	return plan->part_count == 0 || (reef_plan_make_removed_metatable(plan->L) && reef_plan_find_removed(plan));
-}
-
-void reef_plan_stat(const struct reef_plan *plan, size_t *changed, size_t *added, size_t *removed) {
-	*changed = plan->switch_count;
-	*added = plan->fresh_count;
-	*removed = plan->removal_count;
-	for (size_t i = 0; i < plan->part_count; i++)
-		*removed += plan->parts[i].deleted ? plan->parts[i].found.count : 0;
-}
-
-/* ---- the end of a plan ---- */
-
 static void give_up(struct reef_plan *plan) {
-	for (size_t i = 0; i < plan->fresh_count; i++) {
-		reef_plan_unref_strings(&plan->fresh[i]->table);
-		reef_content_free(plan->fresh[i], &plan->fresh[i]->table);
-		reef_row_retire(plan->fresh[i], NULL);
-		reef_row_free(plan->fresh[i]);
+	for (size_t i = 0; i < plan->fresh.count; i++) {
+		reef_retired_unref_strings(&plan->fresh.items[i]->table);
+		reef_content_free(plan->fresh.items[i], &plan->fresh.items[i]->table);
+		reef_row_retire(plan->fresh.items[i], NULL);
+		reef_row_free(plan->fresh.items[i]);
 	}
-	for (size_t i = 0; i < plan->switch_count; i++)
-		reef_plan_unref_strings(&plan->switches[i].content);
-	for (size_t i = 0; i < plan->part_count; i++) {
-		if (plan->parts[i].sheet->version == 0)
-			reef_free(plan->parts[i].sheet);
-		reef_free(plan->parts[i].note);
+	for (size_t i = 0; i < plan->switches.count; i++)
+		reef_retired_unref_strings(&plan->switches.items[i].content);
+	for (size_t i = 0; i < plan->parts.count; i++) {
+		if (plan->parts.items[i].sheet->version == 0)
+			reef_free(plan->parts.items[i].sheet);
+		reef_free(plan->parts.items[i].note);
 	}
-	for (size_t i = 0; i < plan->removal_count; i++)
-		reef_free(plan->removals[i].note);
+	for (size_t i = 0; i < plan->removals.count; i++)
+		reef_free(plan->removals.items[i].note);
 }
 
 static void end_part(struct reef_part *part) {
-	for (uint32_t i = 0; !part->deleted && i < part->found.count; i++) {
-		struct reef_row *row = part->found.steps[i].data;
+	for (uint32_t i = 0; !part->deleted && i < part->found.steps.count; i++) {
+		struct reef_row *row = part->found.steps.items[i].data;
 		row->planned = 0;
 	}
 	reef_trail_fini(&part->found);
 }
 
-void reef_plan_delete(struct reef_plan *plan) {
-	for (size_t i = 0; i < plan->part_count; i++)
-		end_part(&plan->parts[i]);
+void reef_plan_free(struct reef_plan *plan) {
+	for (size_t i = 0; i < plan->parts.count; i++)
+		end_part(&plan->parts.items[i]);
 	if (!plan->committed)
 		give_up(plan);
-	for (size_t i = 0; i < plan->switch_count; i++)
-		reef_content_free(plan->switches[i].row, &plan->switches[i].content);
+	for (size_t i = 0; i < plan->switches.count; i++)
+		reef_content_free(plan->switches.items[i].row, &plan->switches.items[i].content);
 	reef_ptrmap_fini(&plan->references);
 	reef_ptrmap_fini(&plan->removed);
-	reef_free(plan->parts);
-	reef_free(plan->fresh);
-	reef_free(plan->switches);
-	reef_free(plan->removals);
+	reef_array_fini(&plan->parts);
+	reef_array_fini(&plan->fresh);
+	reef_array_fini(&plan->switches);
+	reef_array_fini(&plan->removals);
 	reef_free(plan);
-	end();
 }

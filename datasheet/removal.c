@@ -2,21 +2,20 @@
  * that has lost a reference is suspected, with all below it that the plan knows nothing of: whoever of these is referred
  * to by nobody but the suspects themselves is gone with them.
  */
+#include "removal.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "plan_private.h"
 
 #include "core/alloc.h"
 #include "sharetable/overlay/path.h"
 
 static bool remove_row(struct reef_plan *plan, struct reef_row *row) {
-	struct reef_removal *removal =
-			reef_plan_grow((void **)&plan->removals, &plan->removal_count, &plan->removal_capacity, sizeof(*removal));
+	struct reef_removal *removal = reef_array_add(&plan->removals);
 	if (removal == NULL)
 		return false;
 	removal->row = row;
-	return reef_ptrmap_put(&plan->removed, row, (void *)plan->removal_count);
+	return reef_ptrmap_put(&plan->removed, row, (void *)plan->removals.count);
 }
 
 static bool is_removed(const struct reef_plan *plan, const struct reef_row *row) {
@@ -44,8 +43,8 @@ static bool count_content(struct reef_plan *plan, const Table *content, intptr_t
 
 static bool count_removed(struct reef_plan *plan, size_t from) {
 	bool ok = true;
-	for (size_t i = from; ok && i < plan->removal_count; i++)
-		ok = count_content(plan, &plan->removals[i].row->table, -1);
+	for (size_t i = from; ok && i < plan->removals.count; i++)
+		ok = count_content(plan, &plan->removals.items[i].row->table, -1);
 	return ok;
 }
 
@@ -79,13 +78,13 @@ static bool suspect_content(struct suspects *s, const Table *content) {
 }
 
 /* From a row that is needed on, all suspects are. */
-static bool clear(struct suspects *s, Table *needed) {
+static bool clear_suspects(struct suspects *s, Table *needed) {
 	struct reef_trail trail;
 	reef_trail_init(&trail);
 	bool ok =
 			reef_ptrmap_put(&s->inside, needed, NEEDED) && reef_trail_add(&trail, needed, NULL, REEF_TRAIL_ROOT, NULL);
-	for (uint32_t at = 0; ok && at < trail.count; at++) {
-		struct reef_entries entries = reef_content_entries(trail.steps[at].table);
+	for (uint32_t at = 0; ok && at < trail.steps.count; at++) {
+		struct reef_entries entries = reef_content_entries(trail.steps.items[at].table);
 		const TValue *value;
 		TValue key;
 		while (ok && (value = reef_entries_next(&entries, &key)) != NULL) {
@@ -107,24 +106,24 @@ static bool find_suspects(struct suspects *s) {
 			!is_removed(plan, row) && !suspect(s, row, 0))
 			return false;
 	}
-	for (uint32_t at = 0; at < s->rows.count; at++) {
-		if (!suspect_content(s, s->rows.steps[at].table))
+	for (uint32_t at = 0; at < s->rows.steps.count; at++) {
+		if (!suspect_content(s, s->rows.steps.items[at].table))
 			return false;
 	}
 	return true;
 }
 
 static bool judge(struct suspects *s) {
-	for (uint32_t at = 0; at < s->rows.count; at++) {
-		struct reef_row *row = s->rows.steps[at].data;
+	for (uint32_t at = 0; at < s->rows.steps.count; at++) {
+		struct reef_row *row = s->rows.steps.items[at].data;
 		intptr_t inside = (intptr_t)reef_ptrmap_get(&s->inside, row);
 		if (inside % 2 != 0 && (intptr_t)row->refs + reef_plan_count(s->plan, row) > inside / 2 &&
-			!clear(s, &row->table))
+			!clear_suspects(s, &row->table))
 			return false;
 	}
-	size_t first = s->plan->removal_count;
-	for (uint32_t at = 0; at < s->rows.count; at++) {
-		struct reef_row *row = s->rows.steps[at].data;
+	size_t first = s->plan->removals.count;
+	for (uint32_t at = 0; at < s->rows.steps.count; at++) {
+		struct reef_row *row = s->rows.steps.items[at].data;
 		if (reef_ptrmap_get(&s->inside, row) != NEEDED && !remove_row(s->plan, row))
 			return false;
 	}
@@ -151,13 +150,13 @@ static bool note_content(struct reef_plan *plan, const Table *content, const cha
 	TValue key;
 	while ((value = reef_entries_next(&entries, &key)) != NULL) {
 		size_t index = ttistable(value) ? (size_t)reef_ptrmap_get(&plan->removed, reef_row_of(hvalue(value))) : 0;
-		if (index == 0 || plan->removals[index - 1].note != NULL)
+		if (index == 0 || plan->removals.items[index - 1].note != NULL)
 			continue;
 		char child[256];
 		snprintf(child, sizeof(child), "%.255s", path);
 		reef_path_append(child, sizeof(child), &key);
-		plan->removals[index - 1].note = reef_note_new(NULL, child);
-		if (plan->removals[index - 1].note == NULL)
+		plan->removals.items[index - 1].note = reef_note_new(NULL, child);
+		if (plan->removals.items[index - 1].note == NULL)
 			return false;
 		order[(*count)++] = index - 1;
 	}
@@ -165,31 +164,31 @@ static bool note_content(struct reef_plan *plan, const Table *content, const cha
 }
 
 static bool note_paths(struct reef_plan *plan) {
-	size_t *order = reef_try_malloc(plan->removal_count * sizeof(*order)), count = 0;
+	size_t *order = reef_try_malloc(plan->removals.count * sizeof(*order)), count = 0;
 	bool ok = order != NULL;
-	for (size_t i = 0; ok && i < plan->switch_count; i++) {
-		const struct reef_switch *change = &plan->switches[i];
-		const struct reef_part *part = &plan->parts[change->part];
+	for (size_t i = 0; ok && i < plan->switches.count; i++) {
+		const struct reef_switch *change = &plan->switches.items[i];
+		const struct reef_part *part = &plan->parts.items[change->part];
 		char path[256];
 		snprintf(path, sizeof(path), "%.100s", part->sheet->name);
 		reef_trail_way(&part->found, change->step, path, sizeof(path));
 		ok = note_content(plan, &change->row->table, path, order, &count);
 	}
 	for (size_t i = 0; ok && i < count; i++) {
-		const struct reef_removal *removal = &plan->removals[order[i]];
+		const struct reef_removal *removal = &plan->removals.items[order[i]];
 		ok = note_content(plan, &removal->row->table, reef_note_path(removal->note), order, &count);
 	}
 	reef_free(order);
 	return ok;
 }
 
-bool reef_plan_find_removed(struct reef_plan *plan) {
+bool reef_removal_find(struct reef_plan *plan) {
 	bool ok = true;
-	for (size_t i = 0; ok && i < plan->fresh_count; i++)
-		ok = count_content(plan, &plan->fresh[i]->table, 1);
-	for (size_t i = 0; ok && i < plan->switch_count; i++)
-		ok = count_content(plan, &plan->switches[i].content, 1);
-	for (size_t i = 0; ok && i < plan->switch_count; i++)
-		ok = count_content(plan, &plan->switches[i].row->table, -1);
-	return ok && count_removed(plan, 0) && find_cycles(plan) && (plan->removal_count == 0 || note_paths(plan));
+	for (size_t i = 0; ok && i < plan->fresh.count; i++)
+		ok = count_content(plan, &plan->fresh.items[i]->table, 1);
+	for (size_t i = 0; ok && i < plan->switches.count; i++)
+		ok = count_content(plan, &plan->switches.items[i].content, 1);
+	for (size_t i = 0; ok && i < plan->switches.count; i++)
+		ok = count_content(plan, &plan->switches.items[i].row->table, -1);
+	return ok && count_removed(plan, 0) && find_cycles(plan) && (plan->removals.count == 0 || note_paths(plan));
 }

@@ -11,8 +11,8 @@
 
 #include "core/alloc.h"
 #include "core/message.h"
+#include "core/ptrmap.h"
 #include "core/service.h"
-#include "sharetable/ptrmap.h"
 #include "sharetable/trail.h"
 #include "sharetable/vm.h"
 #include "sharetable/walk.h"
@@ -56,7 +56,7 @@ static struct {
 	bool failed; /* a walk had no memory: all may be held */
 } current;
 
-static const char key; /* its address names the reader in the registry */
+static const char reader_key; /* its address names the reader in the registry */
 
 /* ---- lists ---- */
 
@@ -86,6 +86,23 @@ struct reef_note *reef_note_new(Table *root, const char *path) {
 
 const char *reef_note_path(const struct reef_note *note) {
 	return note->path;
+}
+
+/* ---- contents, by who is publishing ---- */
+
+static void unref(const TValue *v) {
+	if (ttisstring(v) && reef_row_string_unref(tsvalue(v)))
+		reef_retired_add_string(tsvalue(v));
+}
+
+void reef_retired_unref_strings(const Table *content) {
+	struct reef_entries entries = reef_content_entries(content);
+	const TValue *value;
+	TValue key;
+	while ((value = reef_entries_next(&entries, &key)) != NULL) {
+		unref(&key);
+		unref(value);
+	}
 }
 
 /* ---- the end of a round; with the lock held ---- */
@@ -136,6 +153,48 @@ static void settle(struct reader *reader) {
 		end_round();
 }
 
+/* ---- deleted sheets, and who is publishing ---- */
+
+static int publishing;
+
+static bool has_dead(void) {
+	pthread_mutex_lock(&lock);
+	bool has = dead != NULL;
+	pthread_mutex_unlock(&lock);
+	return has;
+}
+
+static void dismantle(void) {
+	pthread_mutex_lock(&lock);
+	GCObject *list = dead;
+	dead = NULL;
+	pthread_mutex_unlock(&lock);
+	while (list != NULL) {
+		struct reef_row *row = reef_row_of(gco2t(pop(&list)));
+		reef_retired_unref_strings(&row->table);
+		reef_content_free(row, &row->table);
+		free_row(row);
+	}
+}
+
+bool reef_retired_begin_publishing(void) {
+	int free = 0;
+	return __atomic_compare_exchange_n(&publishing, &free, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
+/* Whoever found dead rows while somebody was publishing has left them to him. */
+void reef_retired_end_publishing(void) {
+	do {
+		dismantle();
+		__atomic_store_n(&publishing, 0, __ATOMIC_SEQ_CST);
+	} while (has_dead() && reef_retired_begin_publishing());
+}
+
+static void dismantle_soon(void) {
+	if (has_dead() && reef_retired_begin_publishing())
+		reef_retired_end_publishing();
+}
+
 /* ---- readers ---- */
 
 static void free_if_unused(struct reader *reader) {
@@ -169,7 +228,7 @@ static void deliver(struct reef_service *service, struct reef_event *event) {
 	current.failed |= !ok;
 	settle(reader);
 	pthread_mutex_unlock(&lock);
-	reef_plan_dismantle();
+	dismantle_soon();
 }
 
 static void drop(struct reef_event *event) {
@@ -191,11 +250,11 @@ static void close_reader(struct reef_vm_closer *closer) {
 	reader->open = false;
 	free_if_unused(reader);
 	pthread_mutex_unlock(&lock);
-	reef_plan_dismantle();
+	dismantle_soon();
 }
 
 void reef_retired_add_reader(lua_State *L) {
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &reader_key);
 	bool known = lua_toboolean(L, -1);
 	lua_pop(L, 1);
 	if (known)
@@ -203,13 +262,13 @@ void reef_retired_add_reader(lua_State *L) {
 	struct reef_vm *vm = reef_vm_of(L);
 	/* The place in the registry first: that may raise. */
 	lua_pushboolean(L, 0);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &reader_key);
 	struct reef_service *service = reef_service_current();
 	struct reader *reader = reef_try_malloc(sizeof(*reader));
 	if (reader == NULL)
 		luaM_error(L);
 	lua_pushboolean(L, 1);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &reader_key);
 	memset(reader, 0, sizeof(*reader));
 	reader->event.message.flags = REEF_MESSAGE_EVENT;
 	reader->event.deliver = deliver;
@@ -312,30 +371,10 @@ void reef_retired_collect(bool now) {
 	if (--current.owing == 0)
 		end_round();
 	pthread_mutex_unlock(&lock);
-	reef_plan_dismantle();
+	dismantle_soon();
 }
 
-/* ---- deleted sheets ---- */
-
-bool reef_retired_has_dead(void) {
-	pthread_mutex_lock(&lock);
-	bool has = dead != NULL;
-	pthread_mutex_unlock(&lock);
-	return has;
-}
-
-void reef_retired_dismantle(void) {
-	pthread_mutex_lock(&lock);
-	GCObject *list = dead;
-	dead = NULL;
-	pthread_mutex_unlock(&lock);
-	while (list != NULL) {
-		struct reef_row *row = reef_row_of(gco2t(pop(&list)));
-		reef_plan_unref_strings(&row->table);
-		reef_content_free(row, &row->table);
-		free_row(row);
-	}
-}
+/* ---- where they were ---- */
 
 static const struct reef_note *find_note(GCObject *list, const Table *t) {
 	for (; list != NULL; list = *reef_row_link(list)) {

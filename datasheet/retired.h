@@ -29,13 +29,13 @@ void reef_retired_add_row(struct reef_row *row, struct reef_note *note);
 /* Starts a round if there is enough, or if there is anything and `now`. In a slice. */
 void reef_retired_collect(bool now);
 
-/* Rows of deleted sheets that nobody holds wait until somebody who may do what a publisher may takes them apart. */
-bool reef_retired_has_dead(void);
-void reef_retired_dismantle(void);
 /* The content's strings have one reference less; those without any are retired. By who is publishing. */
-void reef_plan_unref_strings(const Table *content);
-/* Has that done now (plan.c), or by who is publishing. */
-void reef_plan_dismantle(void);
+void reef_retired_unref_strings(const Table *content);
+
+/* Who publishes is alone with rows and contents. False: somebody else is publishing. */
+bool reef_retired_begin_publishing(void);
+/* Rows of deleted sheets that nobody holds any more are taken apart on this occasion. */
+void reef_retired_end_publishing(void);
 
 /* Where a retired row was; false for one that is not retired. The text is copied into `out`. */
 bool reef_retired_path(const Table *t, char *out, size_t size);

@@ -37,7 +37,7 @@ static inline struct reef_row *reef_row_of(const Table *t) {
 	return (struct reef_row *)(void *)t;
 }
 
-/* The owner of all rows and strings of datasheets. */
+/* The owner of all rows and strings of datasheets. Who knows where rows are sets its `path` at start-up. */
 extern struct reef_owner reef_row_owner;
 
 /* An empty row without references, not shared yet, with room for a content of that layout. NULL when out of memory. */

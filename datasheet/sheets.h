@@ -1,48 +1,37 @@
-/* Sheets: named trees of rows that all services read, and that change for all of them at the same moment.
- *
- * Publishing has two parts. Planning compares new tables with the sheets' rows and makes whatever content changes; it
- * takes as long as it takes, in one slice of the publisher. Committing stops the world for a moment and switches all
- * changed rows of all planned sheets at once. One plan at a time in the process.
- */
+/* The sheets that there are: named trees of rows that all services read, and that change for all of them at the same moment
+ * (publish.h). */
 #ifndef REEF_DATASHEET_SHEETS_H
 #define REEF_DATASHEET_SHEETS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include <lua.h>
 
-struct reef_plan;
+#include "row.h"
 
-/* In a patch, a light userdata with this address takes away what its key leads to. */
-extern const char reef_plan_nothing;
+struct reef_sheet {
+	struct reef_sheet *next;
+	struct reef_row *root;
+	uint64_t version; /* 0: not in the list yet */
+	char name[];
+};
 
-/* Begins a plan. False: somebody else is publishing; try again later. `*plan` is NULL when out of memory. */
-bool reef_plan_new(struct reef_plan **plan);
-/* Gives up what was not committed. */
-void reef_plan_delete(struct reef_plan *plan);
+/* Start-up: rows can be found from now on, for messages. */
+void reef_sheets_setup(void);
 
-/* Plans the table at `index` to be what the sheet of that name holds; the name may be a new one. False: `why` says what
- * cannot be shared, and where, or that memory is out; the plan is of no more use. Never raises. */
-bool reef_plan_add(struct reef_plan *plan, lua_State *L, const char *name, int index, char *why, size_t size);
-/* Plans what the table at `index` names to be changed in that sheet, which must exist: tables are merged into the rows
- * they meet. Costs what it names, and the size of each row that changes. */
-bool reef_plan_patch(struct reef_plan *plan, lua_State *L, const char *name, int index, char *why, size_t size);
-/* Plans the end of a sheet: nobody finds it any more, and who holds it keeps it as it is. It must exist. */
-bool reef_plan_end(struct reef_plan *plan, lua_State *L, const char *name, char *why, size_t size);
+/* By who is publishing; NULL if there is none. */
+struct reef_sheet *reef_sheets_find(const char *name);
+/* A sheet that nobody finds yet, to be freed with reef_free. NULL when out of memory. */
+struct reef_sheet *reef_sheets_new(const char *name);
+/* While the world stands still. */
+void reef_sheets_insert(struct reef_sheet *sheet);
+void reef_sheets_remove(struct reef_sheet *sheet);
 
-/* What is left to do before a commit. False when out of memory. Afterwards nothing may be added. */
-bool reef_plan_prepare(struct reef_plan *plan);
-/* How many rows will be switched, made and removed. */
-void reef_plan_stat(const struct reef_plan *plan, size_t *changed, size_t *added, size_t *removed);
-
-/* Switches. False: the service `*in_the_way` was running for longer than `patience_ns` (0: unknown); try again later.
- * After a success the plan can only be deleted. Only from a slice. */
-bool reef_plan_commit(struct reef_plan *plan, uint64_t patience_ns, uint32_t *in_the_way);
-
-/* Pushes the sheet of that name. False: there is none, nothing is pushed. */
+/* Pushes the sheet of that name, and notes that the VM reads sheets. False: there is none, nothing is pushed. In the VM's
+ * slice; may raise a memory error. */
 bool reef_sheets_query(lua_State *L, const char *name);
+/* Any thread. */
 bool reef_sheets_exists(const char *name);
 
 #endif

@@ -3,6 +3,7 @@
 #include "mongo/mongo.h"
 #include "pool/pool.h"
 #include "redis/lua_redis.h"
+#include "sproto/lua_sproto.h"
 
 void reef_drivers_setup(void);
 
@@ -11,4 +12,5 @@ void reef_drivers_setup(void) {
 	reef_mongo_setup();
 	reef_redis_setup();
 	reef_pool_setup();
+	reef_sproto_setup();
 }

@@ -1,7 +1,7 @@
 -- The first Lua file of every service: finds the service's main file and runs it. Gets the service's name and arguments
--- as one string, and the pattern of our own services if the name is one of them. Our own services come first, then the
--- patterns of `luaservice` in their order; a file that does not compile is passed over like one that is not there, and
--- all reasons are raised if none is left.
+-- as one string, and the pattern of our own services if the name is one of them. Our own services come first, or where
+-- `@reef` stands among the patterns of `luaservice`, which follow in their order; a file that does not compile is
+-- passed over like one that is not there, and all reasons are raised if none is left.
 
 local skynet = require "skynet"
 
@@ -20,14 +20,37 @@ SERVICE_NAME = name
 package.path = skynet.getenv "lua_path" or "./lualib/?.lua;./lualib/?/init.lua"
 package.cpath = skynet.getenv "lua_cpath" or "./luaclib/?.so"
 
+local OWN = "@reef"
+
+---Says once in the process which file is passed over because a service of ours has its name.
+local function say_passed_over(file)
+	local key = "reef_passed_over_" .. name
+	if skynet.getenv(key) then
+		return
+	end
+	local f = io.open(file)
+	if f then
+		f:close()
+		-- Somebody else may be faster.
+		if pcall(skynet.setenv, key, file) then
+			skynet.error(("service %s: Reef's own is used, not %s; to use yours, end luaservice with ;%s"):format(
+				name, file, OWN))
+		end
+	end
+end
+
 local main, pattern
 local reasons = {}
 local patterns = skynet.getenv "luaservice" or "./service/?.lua"
-if own then
-	patterns = own .. ";" .. patterns
+if own and not (";" .. patterns .. ";"):find(";" .. OWN .. ";", 1, true) then
+	for candidate in patterns:gmatch "[^;]+" do
+		say_passed_over((candidate:gsub("%?", name)))
+	end
+	patterns = OWN .. ";" .. patterns
 end
 for candidate in patterns:gmatch "[^;]+" do
 	local reason
+	candidate = candidate == OWN and own or candidate
 	local file = candidate:gsub("%?", (name:gsub("%%", "%%%%")))
 	main, reason = loadfile(file)
 	if main then

@@ -6,29 +6,23 @@
 
 struct reef_change {
 	struct reef_ptrmap map; /* old object -> 1 + index of its new value */
-	TValue *values;
-	size_t count, capacity;
+	struct REEF_ARRAY(TValue) values;
 };
 
 void reef_change_delete(struct reef_change *change) {
 	if (change == NULL)
 		return;
 	reef_ptrmap_fini(&change->map);
-	reef_free(change->values);
+	reef_array_fini(&change->values);
 	reef_free(change);
 }
 
 static bool put(struct reef_change *change, const GCObject *o, const TValue *value) {
-	if (change->count == change->capacity) {
-		size_t capacity = change->capacity == 0 ? 64 : change->capacity * 2;
-		TValue *values = reef_try_realloc(change->values, capacity * sizeof(*values));
-		if (values == NULL)
-			return false;
-		change->values = values;
-		change->capacity = capacity;
-	}
-	change->values[change->count++] = *value;
-	return reef_ptrmap_put(&change->map, o, (void *)change->count);
+	TValue *kept = reef_array_add(&change->values);
+	if (kept == NULL)
+		return false;
+	*kept = *value;
+	return reef_ptrmap_put(&change->map, o, (void *)change->values.count);
 }
 
 /* `key` led to `old` in the trail's step `at`; `new` is what it leads to now (NULL: nothing). */
@@ -48,7 +42,7 @@ static bool match(struct reef_change *change, struct reef_trail *trail, uint32_t
 }
 
 static bool match_children(struct reef_change *change, struct reef_trail *trail, uint32_t at) {
-	Table *old = trail->steps[at].table, *new = trail->steps[at].data;
+	Table *old = trail->steps.items[at].table, *new = trail->steps.items[at].data;
 	if (old->metatable != NULL) {
 		TValue a, b;
 		sethvalue(NULL, &a, old->metatable);
@@ -87,7 +81,7 @@ struct reef_change *reef_change_new(const struct reef_snapshot *from, const stru
 	sethvalue(NULL, &a, from->table);
 	sethvalue(NULL, &b, to->table);
 	bool ok = match(change, &trail, REEF_TRAIL_ROOT, &a, &b);
-	for (uint32_t at = 0; ok && at < trail.count; at++)
+	for (uint32_t at = 0; ok && at < trail.steps.count; at++)
 		ok = match_children(change, &trail, at);
 	reef_trail_fini(&trail);
 	if (!ok) {
@@ -99,5 +93,5 @@ struct reef_change *reef_change_new(const struct reef_snapshot *from, const stru
 
 const TValue *reef_change_get(const struct reef_change *change, const GCObject *o) {
 	size_t index = (size_t)reef_ptrmap_get(&change->map, o);
-	return index == 0 || ttisnil(&change->values[index - 1]) ? NULL : &change->values[index - 1];
+	return index == 0 || ttisnil(&change->values.items[index - 1]) ? NULL : &change->values.items[index - 1];
 }

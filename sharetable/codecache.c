@@ -76,26 +76,13 @@ static void delete_code(struct reef_code *code) {
 	reef_free(code);
 }
 
-/* Room for one more version in the VM's list. False when out of memory. */
-static bool reserve(struct reef_vm *vm) {
-	if (vm->code_count == vm->code_capacity) {
-		unsigned int capacity = vm->code_capacity == 0 ? 8 : vm->code_capacity * 2;
-		void *codes = reef_try_realloc(vm->codes, capacity * sizeof(struct reef_code *));
-		if (codes == NULL)
-			return false;
-		vm->codes = codes;
-		vm->code_capacity = capacity;
-	}
-	return true;
-}
-
 /* With the lock held. */
 static void use(struct reef_vm *vm, struct reef_code *code) {
-	for (unsigned int i = 0; i < vm->code_count; i++) {
-		if (vm->codes[i] == code)
+	for (size_t i = 0; i < vm->codes.count; i++) {
+		if (vm->codes.items[i] == code)
 			return;
 	}
-	vm->codes[vm->code_count++] = code;
+	vm->codes.items[vm->codes.count++] = code;
 	code->vms++;
 }
 
@@ -115,7 +102,7 @@ static struct reef_code *add(lua_State *L, struct reef_vm *vm, const char *name,
 	if (snapshot == NULL)
 		return NULL;
 	struct reef_code *fresh = reef_try_malloc(sizeof(*fresh) + strlen(name) + 1);
-	if (fresh == NULL || !reserve(vm)) {
+	if (fresh == NULL || !reef_array_reserve(&vm->codes, 1)) {
 		reef_free(fresh);
 		reef_snapshot_delete(snapshot);
 		return NULL;
@@ -139,7 +126,7 @@ int reef_codecache_load(lua_State *L, const char *name, const char *mode) {
 	if (name == NULL || vm->cache_mode == REEF_CACHE_OFF)
 		return luaL_loadfilex(L, name, mode);
 	uint32_t hash = hash_of(name);
-	if (!reserve(vm))
+	if (!reef_array_reserve(&vm->codes, 1))
 		return luaL_loadfilex(L, name, mode);
 	pthread_mutex_lock(&lock);
 	struct reef_code *code = find(name, hash);
@@ -158,13 +145,6 @@ int reef_codecache_load(lua_State *L, const char *name, const char *mode) {
 	}
 	reef_snapshot_push(L, code->snapshot);
 	return LUA_OK;
-}
-
-bool reef_codecache_has(const char *name) {
-	pthread_mutex_lock(&lock);
-	bool has = find(name, hash_of(name)) != NULL;
-	pthread_mutex_unlock(&lock);
-	return has;
 }
 
 /* With the lock held: takes a version out of its chain. Returns it if nobody uses it. */
@@ -236,8 +216,8 @@ static void unlink_evicted(struct reef_code *code) {
 void reef_codecache_leave(struct reef_vm *vm) {
 	struct reef_code *unused = NULL;
 	pthread_mutex_lock(&lock);
-	for (unsigned int i = 0; i < vm->code_count; i++) {
-		struct reef_code *code = vm->codes[i];
+	for (size_t i = 0; i < vm->codes.count; i++) {
+		struct reef_code *code = vm->codes.items[i];
 		if (--code->vms == 0 && !code->current) {
 			unlink_evicted(code);
 			code->next = unused;
@@ -246,9 +226,7 @@ void reef_codecache_leave(struct reef_vm *vm) {
 	}
 	pthread_mutex_unlock(&lock);
 	delete_list(unused);
-	reef_free(vm->codes);
-	vm->codes = NULL;
-	vm->code_count = vm->code_capacity = 0;
+	reef_array_fini(&vm->codes);
 }
 
 static void stat_code(const struct reef_code *code, void (*each)(void *, const struct reef_code_stat *), void *ud) {

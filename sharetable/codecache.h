@@ -17,9 +17,6 @@ struct reef_vm;
 /* As luaL_loadfilex, through the cache in the VM's mode. Errors are not cached. */
 int reef_codecache_load(lua_State *L, const char *name, const char *mode);
 
-/* Does the cache hold this file? Then it can be loaded. */
-bool reef_codecache_has(const char *name);
-
 /* Forgets a file, or all of them, for loads to come. Returns how many were forgotten. */
 size_t reef_codecache_evict(const char *name);
 size_t reef_codecache_clear(void);
@@ -35,8 +32,5 @@ struct reef_code_stat {
 };
 /* Calls `each` for all versions, with the cache locked. */
 void reef_codecache_stat(void (*each)(void *ud, const struct reef_code_stat *stat), void *ud);
-
-/* The Lua module skynet.codecache. */
-int reef_codecache_open(lua_State *L);
 
 #endif

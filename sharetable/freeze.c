@@ -1,17 +1,9 @@
-/* Freezing tables: a deep copy that the collectors and the code of stock Lua can do nothing to.
- *
- * Reading must never write, so whatever stock Lua computes when it first needs it is computed here: see layout.h for
- * tables; of long strings the hash.
- *
- * A table and its array and nodes are one block: rows that are read together lie together. Nothing is allocated in the
- * VM, so nothing here can raise, and its collector stands still.
- */
+/* What freezing is made of: memory, marks and strings. Of long strings the hash is computed here, since reading must never write. */
 #include "freeze.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "layout.h"
 #include "overlay/pool.h"
 
 bool reef_freeze_no_memory(struct reef_freeze *freeze) {
@@ -30,15 +22,6 @@ void reef_freeze_mark(struct reef_freeze *freeze, GCObject *o, int tag) {
 	o->next = (GCObject *)(void *)freeze->owner;
 	o->tt = cast_byte(tag);
 	o->marked = REEF_SHARED_MARK;
-}
-
-static bool refuse(struct reef_freeze *freeze, const char *what, uint32_t step, const TValue *key) {
-	char path[256];
-	const struct reef_snapshot *snapshot = (const struct reef_snapshot *)(const void *)freeze->owner;
-	snprintf(path, sizeof(path), "%.100s", snapshot->name);
-	reef_trail_path(&freeze->tables, step, key, path, sizeof(path));
-	snprintf(freeze->why, freeze->why_size, "cannot share %s at '%s'", what, path);
-	return false;
 }
 
 static bool is_pooled(const TString *s) {
@@ -76,149 +59,4 @@ TString *reef_freeze_string(struct reef_freeze *freeze, const TString *source, b
 		return NULL;
 	}
 	return copy;
-}
-
-bool reef_freeze_table(struct reef_freeze *freeze, Table *source, Table **result, uint32_t parent, const TValue *key) {
-	Table *copy = reef_ptrmap_get(&freeze->copies, source);
-	if (copy == NULL) {
-		struct reef_layout layout = reef_layout_of(source);
-		copy = reef_freeze_alloc(freeze, sizeof(Table) + reef_layout_size(&layout));
-		if (copy == NULL)
-			return false;
-		reef_layout_apply(&layout, copy, copy + 1);
-		if (!reef_ptrmap_put(&freeze->copies, source, copy) ||
-			!reef_trail_add(&freeze->tables, source, copy, parent, key))
-			return reef_freeze_no_memory(freeze);
-	}
-	*result = copy;
-	return true;
-}
-
-static bool copy_closure(struct reef_freeze *freeze, const LClosure *source, LClosure **result) {
-	LClosure *copy = reef_ptrmap_get(&freeze->copies, source);
-	if (copy == NULL) {
-		copy = reef_freeze_alloc(freeze, (size_t)sizeLclosure(0));
-		if (copy == NULL)
-			return false;
-		reef_freeze_mark(freeze, obj2gco(copy), LUA_VLCL);
-		copy->p = reef_freeze_code(freeze, source->p);
-		if (copy->p == NULL)
-			return false;
-		if (!reef_ptrmap_put(&freeze->copies, source, copy))
-			return reef_freeze_no_memory(freeze);
-	}
-	*result = copy;
-	return true;
-}
-
-/* `step` and `key` tell where the value was found. */
-static bool copy_value(struct reef_freeze *freeze, TValue *to, const TValue *from, uint32_t step, const TValue *key) {
-	switch (ttypetag(from)) {
-	case LUA_VSHRSTR:
-	case LUA_VLNGSTR: {
-		TString *s = reef_freeze_string(freeze, tsvalue(from), false);
-		if (s == NULL)
-			return false;
-		setsvalue(freeze->L, to, s);
-		return true;
-	}
-	case LUA_VTABLE: {
-		Table *t;
-		if (!reef_freeze_table(freeze, hvalue(from), &t, step, key))
-			return false;
-		sethvalue(freeze->L, to, t);
-		return true;
-	}
-	case LUA_VLCL: {
-		LClosure *f;
-		if (clLvalue(from)->nupvalues > 0)
-			return refuse(freeze, "a Lua function with upvalues", step, key);
-		if (!copy_closure(freeze, clLvalue(from), &f))
-			return false;
-		setclLvalue(freeze->L, to, f);
-		return true;
-	}
-	case LUA_VCCL:
-		return refuse(freeze, "a C function with upvalues", step, key);
-	case LUA_VUSERDATA:
-		return refuse(freeze, "a userdata", step, key);
-	case LUA_VTHREAD:
-		return refuse(freeze, "a coroutine", step, key);
-	default:
-		setobj(freeze->L, to, from);
-		return true;
-	}
-}
-
-static bool copy_metatable(struct reef_freeze *freeze, uint32_t step, Table *copy) {
-	Table *meta = freeze->tables.steps[step].table->metatable;
-	if (meta == NULL)
-		return true;
-	TString **names = G(freeze->L)->tmname;
-	if (!isempty(luaH_getshortstr(meta, names[TM_MODE])))
-		return refuse(freeze, "a weak table", step, NULL);
-	if (!isempty(luaH_getshortstr(meta, names[TM_GC])))
-		return refuse(freeze, "a table with a finalizer", step, NULL);
-	return reef_freeze_table(freeze, meta, &copy->metatable, step, NULL);
-}
-
-static bool is_metamethod_name(const TValue *key) {
-	return ttisshrstring(key) && strncmp(getstr(tsvalue(key)), "__", 2) == 0;
-}
-
-/* Adds an entry to the hash part, which has room for it. */
-static bool copy_entry(struct reef_freeze *freeze, uint32_t step, Table *copy, bool record, const TValue *key,
-					   const TValue *value) {
-	TValue k, v;
-	if (record && ttisshrstring(key)) {
-		TString *s = reef_freeze_string(freeze, tsvalue(key), true);
-		if (s == NULL)
-			return false;
-		setsvalue(freeze->L, &k, s);
-	} else if (!copy_value(freeze, &k, key, step, key)) {
-		return false;
-	}
-	if (!copy_value(freeze, &v, value, step, key))
-		return false;
-	luaH_set(freeze->L, copy, &k, &v);
-	return true;
-}
-
-static bool fill(struct reef_freeze *freeze, uint32_t step) {
-	Table *source = freeze->tables.steps[step].table, *copy = freeze->tables.steps[step].data;
-	unsigned int size = luaH_realasize(source), dense = copy->alimit;
-	bool record = reef_layout_is_record(copy);
-	bool metamethods = false;
-	TValue key;
-	for (unsigned int i = 0; i < dense; i++) {
-		const TValue *value = i < size ? &source->array[i] : luaH_getint(source, (lua_Integer)i + 1);
-		setivalue(&key, (lua_Integer)i + 1);
-		if (!copy_value(freeze, &copy->array[i], value, step, &key))
-			return false;
-	}
-	for (unsigned int i = dense; i < size; i++) {
-		setivalue(&key, (lua_Integer)i + 1);
-		if (!isempty(&source->array[i]) && !copy_entry(freeze, step, copy, record, &key, &source->array[i]))
-			return false;
-	}
-	for (int i = 0; i < sizenode(source); i++) {
-		const Node *n = gnode(source, i);
-		if (isempty(gval(n)) || reef_layout_in_array(n, dense))
-			continue;
-		getnodekey(freeze->L, &key, n);
-		metamethods |= is_metamethod_name(&key);
-		if (!copy_entry(freeze, step, copy, record, &key, gval(n)))
-			return false;
-	}
-	reef_layout_set_flags(freeze->L, copy, metamethods);
-	reef_freeze_mark(freeze, obj2gco(copy), LUA_VTABLE);
-	return copy_metatable(freeze, step, copy);
-}
-
-bool reef_freeze_run(struct reef_freeze *freeze) {
-	for (uint32_t i = 0; i < freeze->tables.count; i++) {
-		if (!fill(freeze, i))
-			return false;
-	}
-	return reef_freeze_run_codes(freeze);
 }

@@ -1,23 +1,16 @@
 /* Freezing code: function prototypes with all they refer to. Nothing in stock Lua writes to a prototype but the collector,
  * which stops at shared objects; so a copy is all there is to do. */
-#include <string.h>
+#include "freeze_code.h"
 
-#include "core/alloc.h"
-#include "freeze.h"
+#include <string.h>
 
 Proto *reef_freeze_code(struct reef_freeze *freeze, const Proto *source) {
 	Proto *copy = reef_ptrmap_get(&freeze->copies, source);
 	if (copy != NULL)
 		return copy;
-	if (freeze->code_count == freeze->code_capacity) {
-		size_t capacity = freeze->code_capacity == 0 ? 32 : freeze->code_capacity * 2;
-		void *codes = reef_try_realloc(freeze->codes, capacity * sizeof(*freeze->codes));
-		if (codes == NULL) {
-			reef_freeze_no_memory(freeze);
-			return NULL;
-		}
-		freeze->codes = codes;
-		freeze->code_capacity = capacity;
+	if (!reef_array_reserve(&freeze->codes, 1)) {
+		reef_freeze_no_memory(freeze);
+		return NULL;
 	}
 	copy = reef_freeze_alloc(freeze, sizeof(Proto));
 	if (copy == NULL)
@@ -26,7 +19,7 @@ Proto *reef_freeze_code(struct reef_freeze *freeze, const Proto *source) {
 		reef_freeze_no_memory(freeze);
 		return NULL;
 	}
-	freeze->codes[freeze->code_count++] = (struct reef_codelist){source, copy};
+	freeze->codes.items[freeze->codes.count++] = (struct reef_codelist){source, copy};
 	return copy;
 }
 
@@ -57,7 +50,7 @@ static bool make_function(struct reef_freeze *freeze, Proto *code) {
 	return true;
 }
 
-static bool fill(struct reef_freeze *freeze, const Proto *source, Proto *copy) {
+static bool fill_code(struct reef_freeze *freeze, const Proto *source, Proto *copy) {
 	*copy = *source;
 	copy->gclist = NULL;
 	if (!copy_array(freeze, &copy->code, source->code, source->sizecode, sizeof(Instruction)) ||
@@ -93,9 +86,9 @@ static bool fill(struct reef_freeze *freeze, const Proto *source, Proto *copy) {
 	return !freeze->ready_functions || copy->sizeupvalues > 0 || make_function(freeze, copy);
 }
 
-bool reef_freeze_run_codes(struct reef_freeze *freeze) {
-	for (size_t i = 0; i < freeze->code_count; i++) {
-		if (!fill(freeze, freeze->codes[i].source, freeze->codes[i].copy))
+bool reef_freeze_code_run(struct reef_freeze *freeze) {
+	for (size_t i = 0; i < freeze->codes.count; i++) {
+		if (!fill_code(freeze, freeze->codes.items[i].source, freeze->codes.items[i].copy))
 			return false;
 	}
 	return true;

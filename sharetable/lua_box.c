@@ -3,6 +3,8 @@
  * Nobody proves that a VM has let go of a box, as versions.h does. So nothing of it is ever seen by a VM: tables are light
  * userdata, strings are copied when they are read.
  */
+#include "lua_box.h"
+
 #include "overlay/ov.h" /* before lauxlib.h, which would turn on Lua's assertions */
 
 #include <lauxlib.h>
@@ -11,7 +13,6 @@
 
 #include "core/alloc.h"
 #include "freeze.h"
-#include "setup.h"
 #include "snapshot.h"
 
 struct box {

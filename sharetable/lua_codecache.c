@@ -1,4 +1,6 @@
 /* skynet.codecache: the code cache for Lua. */
+#include "lua_codecache.h"
+
 #include <stdbool.h>
 
 #include <lauxlib.h>

@@ -1,4 +1,6 @@
 /* reef.sharetable: what lualib/skynet/sharetable.lua is made of. */
+#include "lua_sharetable.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +10,6 @@
 #include "core/alloc.h"
 #include "core/names.h"
 #include "scratch.h"
-#include "setup.h"
 #include "snapshot.h"
 #include "stat_list.h"
 #include "versions.h"

@@ -2,6 +2,8 @@
  *
  * Writer and readers share a cell, counted; the cell holds the newest block, counted, too, so that a reader may work on one
  * while the writer puts the next in its place. A lock guards the exchange, nothing else. */
+#include "lua_stm.h"
+
 #include <pthread.h>
 #include <stdalign.h>
 #include <stdbool.h>
@@ -12,7 +14,6 @@
 #include <lauxlib.h>
 
 #include "core/alloc.h"
-#include "setup.h"
 
 struct block {
 	size_t users; /* the cell, and reads under way */

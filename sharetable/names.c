@@ -1,6 +1,6 @@
 /* The names of the standard libraries' functions are the first identifiers of the pool: a VM that opens the libraries
  * then creates next to no strings. */
-#include "setup.h"
+#include "names.h"
 
 #include <lauxlib.h>
 #include <lualib.h>

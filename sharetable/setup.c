@@ -5,7 +5,13 @@
 #include "core/host.h"
 #include "image.h"
 #include "library.h"
+#include "lua_box.h"
+#include "lua_codecache.h"
+#include "lua_sharetable.h"
+#include "lua_stm.h"
+#include "names.h"
 #include "vm.h"
+#include "vm_close.h"
 
 void reef_sharetable_setup(void) {
 	static const struct reef_host_hooks hooks = {

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "freeze.h"
+#include "freeze_code.h"
+#include "freeze_table.h"
 #include "walk.h"
 
 /* Finds the way to `t` by a search over the whole tree: only messages need it. */
@@ -26,8 +27,8 @@ static struct reef_snapshot *new_snapshot(const char *name) {
 }
 
 /* One of `table` and `code` is NULL. */
-static struct reef_snapshot *freeze(lua_State *L, Table *table, const Proto *code, const char *name, char *why,
-									size_t size) {
+static struct reef_snapshot *freeze_one(lua_State *L, Table *table, const Proto *code, const char *name, char *why,
+										size_t size) {
 	struct reef_freeze freeze = {.L = L, .why = why, .why_size = size};
 	struct reef_snapshot *snapshot = new_snapshot(name);
 	if (snapshot == NULL) {
@@ -43,10 +44,10 @@ static struct reef_snapshot *freeze(lua_State *L, Table *table, const Proto *cod
 		ok = reef_freeze_table(&freeze, table, &snapshot->table, REEF_TRAIL_ROOT, NULL);
 	else
 		ok = (snapshot->code = reef_freeze_code(&freeze, code)) != NULL;
-	ok = ok && reef_freeze_run(&freeze);
+	ok = ok && reef_freeze_table_run(&freeze);
 	reef_ptrmap_fini(&freeze.copies);
 	reef_trail_fini(&freeze.tables);
-	reef_free(freeze.codes);
+	reef_array_fini(&freeze.codes);
 	if (ok && !reef_arena_seal(&snapshot->arena))
 		ok = reef_freeze_no_memory(&freeze);
 	if (!ok) {
@@ -57,11 +58,11 @@ static struct reef_snapshot *freeze(lua_State *L, Table *table, const Proto *cod
 }
 
 struct reef_snapshot *reef_snapshot_table(lua_State *L, int index, const char *name, char *why, size_t size) {
-	return freeze(L, (Table *)lua_topointer(L, index), NULL, name, why, size);
+	return freeze_one(L, (Table *)lua_topointer(L, index), NULL, name, why, size);
 }
 
 struct reef_snapshot *reef_snapshot_code(lua_State *L, int index, const char *name, char *why, size_t size) {
-	return freeze(L, NULL, ((const LClosure *)lua_topointer(L, index))->p, name, why, size);
+	return freeze_one(L, NULL, ((const LClosure *)lua_topointer(L, index))->p, name, why, size);
 }
 
 void reef_snapshot_push(lua_State *L, const struct reef_snapshot *snapshot) {

@@ -6,7 +6,7 @@
 
 #include <lauxlib.h>
 
-#include "core/alloc.h"
+#include "core/array.h"
 
 #define TYPE "reef.stat_list"
 
@@ -40,22 +40,15 @@ struct reef_stat_list *reef_stat_list_new(lua_State *L, size_t size) {
 	return list;
 }
 
-static bool grow(struct reef_stat_list *list) {
-	size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-	void *records = reef_try_realloc(list->records, capacity * list->size);
-	if (records == NULL)
-		return false;
-	list->records = records;
-	list->capacity = capacity;
-	return true;
-}
-
 void reef_stat_list_add(void *ud, const void *record) {
 	struct reef_stat_list *list = ud;
-	if (list->failed || (list->count == list->capacity && !grow(list))) {
-		list->failed = true;
-		return;
+	if (!list->failed && list->count == list->capacity) {
+		void *records = reef_array_enlarge(list->records, &list->capacity, list->count + 1, list->size);
+		list->failed = records == NULL;
+		list->records = list->failed ? list->records : records;
 	}
+	if (list->failed)
+		return;
 	char **name = name_of(list, list->count);
 	memcpy(name, record, list->size);
 	*name = reef_try_strdup(*name);

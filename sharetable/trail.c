@@ -11,21 +11,15 @@ void reef_trail_init(struct reef_trail *trail) {
 }
 
 void reef_trail_fini(struct reef_trail *trail) {
-	reef_free(trail->steps);
+	reef_array_fini(&trail->steps);
 }
 
 bool reef_trail_add(struct reef_trail *trail, Table *table, void *data, uint32_t parent, const TValue *key) {
-	if (trail->count == trail->capacity) {
-		if (trail->capacity > UINT32_MAX / 4)
-			return false;
-		uint32_t capacity = trail->capacity == 0 ? 16 : trail->capacity * 2;
-		void *steps = reef_try_realloc(trail->steps, capacity * sizeof(*trail->steps));
-		if (steps == NULL)
-			return false;
-		trail->steps = steps;
-		trail->capacity = capacity;
-	}
-	struct reef_step *step = &trail->steps[trail->count++];
+	if (trail->steps.count > UINT32_MAX / 4)
+		return false;
+	struct reef_step *step = reef_array_add(&trail->steps);
+	if (step == NULL)
+		return false;
 	step->table = table;
 	step->data = data;
 	step->parent = parent;
@@ -43,7 +37,7 @@ static bool add_unseen(struct reef_trail *trail, Table *t, uint32_t at, const TV
 }
 
 bool reef_trail_add_children(struct reef_trail *trail, uint32_t at, struct reef_ptrmap *seen) {
-	Table *t = trail->steps[at].table;
+	Table *t = trail->steps.items[at].table;
 	TValue key;
 	if (t->metatable != NULL && !add_unseen(trail, t->metatable, at, NULL, seen))
 		return false;
@@ -69,14 +63,14 @@ void reef_trail_path(struct reef_trail *trail, uint32_t step, const TValue *key,
 	/* Turn the links around, from the step up to the root, then follow them down. */
 	uint32_t below = REEF_TRAIL_ROOT, at = step;
 	while (at != REEF_TRAIL_ROOT) {
-		uint32_t above = trail->steps[at].parent;
-		trail->steps[at].parent = below;
+		uint32_t above = trail->steps.items[at].parent;
+		trail->steps.items[at].parent = below;
 		below = at;
 		at = above;
 	}
-	for (at = below == REEF_TRAIL_ROOT ? below : trail->steps[below].parent; at != REEF_TRAIL_ROOT;
-		 at = trail->steps[at].parent)
-		reef_path_append(path, size, &trail->steps[at].key);
+	for (at = below == REEF_TRAIL_ROOT ? below : trail->steps.items[below].parent; at != REEF_TRAIL_ROOT;
+		 at = trail->steps.items[at].parent)
+		reef_path_append(path, size, &trail->steps.items[at].key);
 	if (key != NULL)
 		reef_path_append(path, size, key);
 }
@@ -84,11 +78,11 @@ void reef_trail_path(struct reef_trail *trail, uint32_t step, const TValue *key,
 void reef_trail_way(const struct reef_trail *trail, uint32_t step, char *path, size_t size) {
 	uint32_t steps[32];
 	int n = 0;
-	for (; n < 32 && step != REEF_TRAIL_ROOT && trail->steps[step].parent != REEF_TRAIL_ROOT;
-		 step = trail->steps[step].parent)
+	for (; n < 32 && step != REEF_TRAIL_ROOT && trail->steps.items[step].parent != REEF_TRAIL_ROOT;
+		 step = trail->steps.items[step].parent)
 		steps[n++] = step;
 	while (n > 0)
-		reef_path_append(path, size, &trail->steps[steps[--n]].key);
+		reef_path_append(path, size, &trail->steps.items[steps[--n]].key);
 }
 
 bool reef_trail_find(Table *root, const Table *wanted, const char *name, char *path, size_t size) {
@@ -98,9 +92,9 @@ bool reef_trail_find(Table *root, const Table *wanted, const char *name, char *p
 	reef_ptrmap_init(&seen);
 	bool ok = reef_trail_add(&trail, root, NULL, REEF_TRAIL_ROOT, NULL);
 	uint32_t at = 0;
-	for (; ok && at < trail.count && trail.steps[at].table != wanted; at++)
+	for (; ok && at < trail.steps.count && trail.steps.items[at].table != wanted; at++)
 		ok = reef_trail_add_children(&trail, at, &seen);
-	bool found = ok && at < trail.count;
+	bool found = ok && at < trail.steps.count;
 	if (found) {
 		snprintf(path, size, "%.100s", name);
 		reef_trail_path(&trail, at, NULL, path, size);

@@ -9,19 +9,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/array.h"
+#include "core/ptrmap.h"
 #include "overlay/ov.h"
-#include "ptrmap.h"
 
 #define REEF_TRAIL_ROOT UINT32_MAX
 
+struct reef_step {
+	Table *table;
+	void *data;      /* the user's */
+	uint32_t parent; /* index of the step it was reached from, or REEF_TRAIL_ROOT */
+	TValue key;      /* nil: as its metatable */
+};
+
 struct reef_trail {
-	struct reef_step {
-		Table *table;
-		void *data;      /* the user's */
-		uint32_t parent; /* index of the step it was reached from, or REEF_TRAIL_ROOT */
-		TValue key;      /* nil: as its metatable */
-	} * steps;
-	uint32_t count, capacity;
+	struct REEF_ARRAY(struct reef_step) steps;
 };
 
 void reef_trail_init(struct reef_trail *trail);

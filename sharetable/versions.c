@@ -137,9 +137,9 @@ static void drop_if_unused(struct reef_version *version, struct reef_version **u
 }
 
 static struct reef_holder *holder_of(const struct reef_vm *vm, const struct reef_version *version) {
-	for (unsigned int i = 0; i < vm->holder_count; i++) {
-		if (vm->holders[i]->version == version)
-			return vm->holders[i];
+	for (size_t i = 0; i < vm->holders.count; i++) {
+		if (vm->holders.items[i]->version == version)
+			return vm->holders.items[i];
 	}
 	return NULL;
 }
@@ -148,14 +148,8 @@ static struct reef_holder *holder_of(const struct reef_vm *vm, const struct reef
 static bool hold(struct reef_vm *vm, struct reef_version *version) {
 	if (holder_of(vm, version) != NULL)
 		return true;
-	if (vm->holder_count == vm->holder_capacity) {
-		unsigned int capacity = vm->holder_capacity == 0 ? 4 : vm->holder_capacity * 2;
-		void *holders = reef_try_realloc(vm->holders, capacity * sizeof(struct reef_holder *));
-		if (holders == NULL)
-			return false;
-		vm->holders = holders;
-		vm->holder_capacity = capacity;
-	}
+	if (!reef_array_reserve(&vm->holders, 1))
+		return false;
 	struct reef_service *service = reef_service_current();
 	struct reef_holder *holder = reef_try_malloc(sizeof(*holder));
 	if (holder == NULL)
@@ -167,7 +161,7 @@ static bool hold(struct reef_vm *vm, struct reef_version *version) {
 	if (version->holders != NULL)
 		version->holders->link = &holder->next;
 	version->holders = holder;
-	vm->holders[vm->holder_count++] = holder;
+	vm->holders.items[vm->holders.count++] = holder;
 	return true;
 }
 
@@ -281,13 +275,13 @@ static struct passage *find_passage(struct reef_holder *holder) {
 
 /* With the lock held. */
 static bool prepare(struct update *update, struct reef_vm *vm, const char *text) {
-	unsigned int count = vm->holder_count;
+	size_t count = vm->holders.count;
 	update->walks = reef_try_malloc(count * sizeof(*update->walks));
 	update->holders = reef_try_malloc(count * sizeof(struct reef_holder *));
 	update->passages = reef_try_malloc(count * sizeof(struct passage *));
 	bool ok = update->walks != NULL && update->holders != NULL && update->passages != NULL;
 	for (unsigned int i = 0; ok && i < count; i++) {
-		struct reef_holder *holder = vm->holders[i];
+		struct reef_holder *holder = vm->holders.items[i];
 		const struct table_name *name = holder->version->name;
 		if (is_current(holder->version) || (text != NULL && strcmp(name->text, text) != 0))
 			continue;
@@ -314,9 +308,9 @@ static void settle(struct update *update, struct reef_vm *vm, bool walked, struc
 		holder->pinned_by = update->walks[i].pinned_by;
 		if (holder->left > 0)
 			continue;
-		for (unsigned int k = 0; k < vm->holder_count; k++) {
-			if (vm->holders[k] == holder) {
-				vm->holders[k] = vm->holders[--vm->holder_count];
+		for (unsigned int k = 0; k < vm->holders.count; k++) {
+			if (vm->holders.items[k] == holder) {
+				vm->holders.items[k] = vm->holders.items[--vm->holders.count];
 				break;
 			}
 		}
@@ -328,7 +322,7 @@ bool reef_versions_update(lua_State *L, const char *text) {
 	struct reef_vm *vm = reef_vm_of(L);
 	struct reef_version *unused = NULL;
 	struct update update = {0};
-	if (vm->holder_count == 0)
+	if (vm->holders.count == 0)
 		return true;
 	pthread_mutex_lock(&lock);
 	bool ok = prepare(&update, vm, text);
@@ -347,24 +341,22 @@ bool reef_versions_update(lua_State *L, const char *text) {
 bool reef_versions_pinned(struct reef_vm *vm) {
 	bool pinned = false;
 	pthread_mutex_lock(&lock);
-	for (unsigned int i = 0; i < vm->holder_count; i++)
-		pinned |= !is_current(vm->holders[i]->version) && vm->holders[i]->left > 0;
+	for (size_t i = 0; i < vm->holders.count; i++)
+		pinned |= !is_current(vm->holders.items[i]->version) && vm->holders.items[i]->left > 0;
 	pthread_mutex_unlock(&lock);
 	return pinned;
 }
 
 void reef_versions_leave(struct reef_vm *vm) {
 	struct reef_version *unused = NULL;
-	if (vm->holder_count > 0) {
+	if (vm->holders.count > 0) {
 		pthread_mutex_lock(&lock);
-		for (unsigned int i = 0; i < vm->holder_count; i++)
-			unhold(vm->holders[i], &unused);
+		for (size_t i = 0; i < vm->holders.count; i++)
+			unhold(vm->holders.items[i], &unused);
 		pthread_mutex_unlock(&lock);
 		delete_versions(unused);
 	}
-	reef_free(vm->holders);
-	vm->holders = NULL;
-	vm->holder_count = vm->holder_capacity = 0;
+	reef_array_fini(&vm->holders);
 }
 
 static void stat_version(const struct reef_version *version, void (*each)(void *, const struct reef_version_stat *),

@@ -3,31 +3,29 @@
 
 #include "overlay/ov.h"
 
-#include "codecache.h"
 #include "core/alloc.h"
-#include "versions.h"
 
-static const char key; /* its address names the record in the registry */
+static const char vm_key; /* its address names the record in the registry */
 
-static struct reef_vm *find(lua_State *L) {
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
+struct reef_vm *reef_vm_find(lua_State *L) {
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key);
 	struct reef_vm *vm = lua_touserdata(L, -1);
 	lua_pop(L, 1);
 	return vm;
 }
 
 struct reef_vm *reef_vm_of(lua_State *L) {
-	struct reef_vm *vm = find(L);
+	struct reef_vm *vm = reef_vm_find(L);
 	if (vm == NULL) {
 		/* The place in the registry first: that may raise. */
 		lua_pushlightuserdata(L, NULL);
-		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key);
 		vm = reef_try_malloc(sizeof(*vm));
 		if (vm == NULL)
 			luaM_error(L);
 		memset(vm, 0, sizeof(*vm));
 		lua_pushlightuserdata(L, vm);
-		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+		lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key);
 	}
 	return vm;
 }
@@ -44,17 +42,11 @@ void reef_vm_opened(lua_State *L) {
 	luaE_setdebt(G(L), -(l_mem)FIRST_COLLECTION);
 }
 
-void reef_vm_close(lua_State *L) {
-	struct reef_vm *vm = find(L);
-	lua_close(L);
-	if (vm != NULL) {
-		reef_codecache_leave(vm);
-		reef_versions_leave(vm);
-		while (vm->closers != NULL) {
-			struct reef_vm_closer *closer = vm->closers;
-			vm->closers = closer->next;
-			closer->f(closer);
-		}
-		reef_free(vm);
+void reef_vm_delete(struct reef_vm *vm) {
+	while (vm->closers != NULL) {
+		struct reef_vm_closer *closer = vm->closers;
+		vm->closers = closer->next;
+		closer->f(closer);
 	}
+	reef_free(vm);
 }

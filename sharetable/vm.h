@@ -1,7 +1,7 @@
 /* What one VM holds of the shared heap: a record beside the VM, found through its registry.
  *
  * Made when it is first asked for; used only by the VM's own slice. It must outlive the VM's objects (finalizers may
- * still read shared tables while lua_close runs), so a VM that has one is ended by reef_vm_close.
+ * still read shared tables while lua_close runs), so a VM that has one is ended by vm_close.h.
  */
 #ifndef REEF_SHARETABLE_VM_H
 #define REEF_SHARETABLE_VM_H
@@ -9,6 +9,8 @@
 #include <stddef.h>
 
 #include <lua.h>
+
+#include "core/array.h"
 
 struct reef_code;
 struct reef_holder;
@@ -18,16 +20,16 @@ enum reef_cache_mode { REEF_CACHE_ON, REEF_CACHE_OFF, REEF_CACHE_EXIST };
 struct reef_vm {
 	enum reef_cache_mode cache_mode;
 	/* Versions of files, each referred to once. */
-	struct reef_code **codes;
-	unsigned int code_count, code_capacity;
+	struct REEF_ARRAY(struct reef_code *) codes;
 	/* Versions of shared tables. */
-	struct reef_holder **holders;
-	unsigned int holder_count, holder_capacity;
+	struct REEF_ARRAY(struct reef_holder *) holders;
 	/* What others want to do when the VM is gone. */
 	struct reef_vm_closer *closers;
 };
 
-/* May raise a memory error. */
+/* NULL if there is none yet. */
+struct reef_vm *reef_vm_find(lua_State *L);
+/* Makes it. May raise a memory error. */
 struct reef_vm *reef_vm_of(lua_State *L);
 /* Calls closer->f when the VM's objects are gone, on the thread that ended it. The closer belongs to the caller. */
 struct reef_vm_closer {
@@ -37,7 +39,7 @@ struct reef_vm_closer {
 void reef_vm_on_close(struct reef_vm *vm, struct reef_vm_closer *closer);
 /* A new VM has its libraries: puts off its first collection until it has grown a little. */
 void reef_vm_opened(lua_State *L);
-/* As lua_close; then lets go of everything the VM held. */
-void reef_vm_close(lua_State *L);
+/* The VM is closed, and its codes and holders are let go: calls the closers. See vm_close.h. */
+void reef_vm_delete(struct reef_vm *vm);
 
 #endif

@@ -10,8 +10,9 @@
 
 #include "change.h"
 #include "core/alloc.h"
+#include "core/array.h"
+#include "core/ptrmap.h"
 #include "overlay/owner.h"
-#include "ptrmap.h"
 #include "walk.h"
 
 enum place_kind { PLACE_VALUE, PLACE_KEY, PLACE_METATABLE };
@@ -29,8 +30,7 @@ struct walker {
 	struct reef_walk *walks;
 	int count;
 	uintptr_t lo, size; /* all the sets lie within */
-	struct place *places;
-	size_t place_count, place_capacity;
+	struct REEF_ARRAY(struct place) places;
 	struct reef_ptrmap strings; /* old string -> 1 + index in the table of copies */
 	size_t string_count;
 	Table *copies;
@@ -74,17 +74,11 @@ static void note(struct walker *w, enum place_kind kind, void *where, GCObject *
 		leave(w, walk, old, "a reference");
 		return;
 	}
-	if (w->place_count == w->place_capacity) {
-		size_t capacity = w->place_capacity == 0 ? 256 : w->place_capacity * 2;
-		void *places = reef_try_realloc(w->places, capacity * sizeof(*w->places));
-		if (places == NULL) {
-			w->out_of_memory = true;
-			return;
-		}
-		w->places = places;
-		w->place_capacity = capacity;
-	}
-	w->places[w->place_count++] = (struct place){kind, where, holder, old, walk};
+	struct place *place = reef_array_add(&w->places);
+	if (place == NULL)
+		w->out_of_memory = true;
+	else
+		*place = (struct place){kind, where, holder, old, walk};
 }
 
 static inline void look(struct walker *w, TValue *v, GCObject *holder) {
@@ -210,7 +204,7 @@ static void look_list(struct walker *w, GCObject *o) {
 
 static bool look_everywhere(struct walker *w) {
 	global_State *g = G(w->L);
-	w->place_count = 0;
+	w->places.count = 0;
 	for (int i = 0; i < w->count; i++) {
 		w->walks[i].left = w->walks[i].replaced = 0;
 		w->walks[i].pinned_by = NULL;
@@ -231,8 +225,8 @@ static bool is_string(const GCObject *o) {
 }
 
 static bool number_strings(struct walker *w) {
-	for (size_t i = 0; i < w->place_count; i++) {
-		const struct place *place = &w->places[i];
+	for (size_t i = 0; i < w->places.count; i++) {
+		const struct place *place = &w->places.items[i];
 		if (!is_string(place->old) || reef_ptrmap_get(&w->strings, place->old) != NULL)
 			continue;
 		if (!reef_ptrmap_put(&w->strings, place->old, (void *)(w->string_count + 1)))
@@ -264,8 +258,8 @@ static int make_strings(lua_State *L) {
 static int make_room(lua_State *L) {
 	struct walker *w = lua_touserdata(L, 1);
 	const GCObject *done = NULL;
-	for (size_t i = 0; i < w->place_count; i++) {
-		const struct place *place = &w->places[i];
+	for (size_t i = 0; i < w->places.count; i++) {
+		const struct place *place = &w->places.items[i];
 		if (place->kind != PLACE_KEY || is_string(place->old) || place->holder == done)
 			continue;
 		done = place->holder; /* the places of a table follow each other */
@@ -280,8 +274,8 @@ static int make_room(lua_State *L) {
 
 static size_t count_moving(const struct walker *w) {
 	size_t n = 0;
-	for (size_t i = 0; i < w->place_count; i++)
-		n += w->places[i].kind == PLACE_KEY && !is_string(w->places[i].old);
+	for (size_t i = 0; i < w->places.count; i++)
+		n += w->places.items[i].kind == PLACE_KEY && !is_string(w->places.items[i].old);
 	return n;
 }
 
@@ -362,8 +356,8 @@ static void put_in(const struct walker *w, struct entry *entry) {
 }
 
 static void write_all(struct walker *w) {
-	for (size_t i = 0; i < w->place_count; i++) {
-		const struct place *place = &w->places[i];
+	for (size_t i = 0; i < w->places.count; i++) {
+		const struct place *place = &w->places.items[i];
 		w->walks[place->walk].replaced++;
 		if (place->kind == PLACE_VALUE)
 			write_value(w, place);
@@ -373,9 +367,9 @@ static void write_all(struct walker *w) {
 			write_string_key(w, place);
 	}
 	/* Inserting moves other nodes about: first all are taken out. The values of all places are written by now. */
-	for (size_t i = 0; i < w->place_count; i++) {
-		if (w->places[i].kind == PLACE_KEY && !is_string(w->places[i].old))
-			take_out(w, &w->places[i]);
+	for (size_t i = 0; i < w->places.count; i++) {
+		if (w->places.items[i].kind == PLACE_KEY && !is_string(w->places.items[i].old))
+			take_out(w, &w->places.items[i]);
 	}
 	for (size_t i = 0; i < w->moving_count; i++)
 		put_in(w, &w->moving[i]);
@@ -418,7 +412,7 @@ bool reef_walk(lua_State *L, struct reef_walk *walks, int n) {
 	g->gcstp = stopped;
 	g->gcstopem = no_emergency;
 	reef_ptrmap_fini(&w.strings);
-	reef_free(w.places);
+	reef_array_fini(&w.places);
 	reef_free(w.moving);
 	return ok;
 }

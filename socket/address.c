@@ -2,6 +2,7 @@
 #include "socket/address.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,16 @@ static const char *fail(const char *what, const char *text) {
 	return error_text;
 }
 
+static bool parse_zone(const char *text, uint32_t *zone) {
+	char *end;
+	*zone = if_nametoindex(text);
+	if (*zone == 0 && text[0] >= '0' && text[0] <= '9') {
+		unsigned long number = strtoul(text, &end, 10);
+		*zone = *end == '\0' && number <= UINT32_MAX ? (uint32_t)number : 0;
+	}
+	return *zone != 0;
+}
+
 static bool literal(struct reef_address *address, const char *host, int port) {
 	memset(address, 0, sizeof *address);
 	if (inet_pton(AF_INET, host, &address->v4.sin_addr) == 1) {
@@ -21,7 +32,16 @@ static bool literal(struct reef_address *address, const char *host, int port) {
 		address->size = sizeof address->v4;
 		return true;
 	}
-	if (inet_pton(AF_INET6, host, &address->v6.sin6_addr) == 1) {
+	/* RFC 4007, 11: the interface of a link-local address, by name or number. */
+	char ip[INET6_ADDRSTRLEN];
+	const char *zone = strchr(host, '%');
+	size_t n = zone ? (size_t)(zone - host) : strlen(host);
+	if (n < sizeof ip) {
+		memcpy(ip, host, n);
+		ip[n] = '\0';
+	}
+	if (n < sizeof ip && inet_pton(AF_INET6, ip, &address->v6.sin6_addr) == 1 &&
+		(zone == NULL || parse_zone(zone + 1, &address->v6.sin6_scope_id))) {
 		address->v6.sin6_family = AF_INET6;
 		address->v6.sin6_port = htons((uint16_t)port);
 		address->size = sizeof address->v6;
@@ -149,6 +169,13 @@ bool reef_address_of_peer(int fd, struct reef_address *address) {
 	memset(address, 0, sizeof *address);
 	address->size = sizeof address->local;
 	return getpeername(fd, &address->any, &address->size) == 0;
+}
+
+void reef_address_set_port(struct reef_address *address, int port) {
+	if (address->any.sa_family == AF_INET6)
+		address->v6.sin6_port = htons((uint16_t)port);
+	else
+		address->v4.sin_port = htons((uint16_t)port);
 }
 
 bool reef_address_to_udp(const struct reef_address *address, struct reef_udp_address *udp) {

@@ -19,11 +19,6 @@ struct reef_address {
 	};
 };
 
-struct reef_addresses {
-	size_t n, next; /* `next`: the one to be tried */
-	struct reef_address list[];
-};
-
 /* What a text meant: an address, or a name that is still to be resolved. */
 struct reef_target {
 	bool literal;
@@ -42,6 +37,9 @@ void reef_address_text(const struct reef_address *address, char text[REEF_ADDRES
 /* Own and peer's address of a descriptor; false: it has none (any more). */
 bool reef_address_of(int fd, struct reef_address *address);
 bool reef_address_of_peer(int fd, struct reef_address *address);
+
+/* Of an IP address; 0 to 65535. */
+void reef_address_set_port(struct reef_address *address, int port);
 
 bool reef_address_to_udp(const struct reef_address *address, struct reef_udp_address *udp);
 bool reef_address_from_udp(struct reef_address *address, const uint8_t *bytes, size_t size);

@@ -300,7 +300,7 @@ void reef_slot_deliver(struct reef_service *service, struct reef_event *event) {
 	}
 	slot->delivering++;
 	if (slot->state == REEF_SLOT_CONNECTING) {
-		reef_slot_connect_check(slot);
+		reef_connect_check(slot);
 		/* `opened` comes first, as an event of its own; then what is there to read. */
 		if (slot->state == REEF_SLOT_OPEN)
 			reef_slot_signal(slot, bits & REEF_SLOT_INPUT);

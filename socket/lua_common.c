@@ -5,9 +5,13 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/host.h"
-#include "core/service.h"
-#include "socket/resolver.h"
+
+const char *reef_lua_host(lua_State *L, int index) {
+	size_t n;
+	const char *host = luaL_checklstring(L, index, &n);
+	luaL_argcheck(L, memchr(host, '\0', n) == NULL, index, "a host contains a zero byte");
+	return host;
+}
 
 int reef_lua_port(lua_State *L, int index) {
 	if (lua_isnoneornil(L, index))
@@ -156,87 +160,5 @@ int reef_lua_udp_send(lua_State *L) {
 	bool ok = reef_udp_send(id, (const uint8_t *)address, address_size, bytes, n);
 	reef_free(block);
 	lua_pushboolean(L, ok);
-	return 1;
-}
-
-/* ---- resolve ---- */
-
-struct resolving {
-	struct reef_wait wait;
-	struct reef_task *task; /* NULL: it has given up */
-	struct reef_host *host;
-	size_t n;
-	const char *const *ips;
-	const char *error;
-};
-
-static void cancel_resolve(struct reef_wait *wait, struct reef_task *task) {
-	(void)task;
-	((struct resolving *)wait)->task = NULL;
-}
-
-static int push_resolved(lua_State *L) {
-	struct resolving *r = lua_touserdata(L, 1);
-	lua_State *to = reef_task_thread(r->task);
-	if (r->n == 0) {
-		lua_pushstring(L, r->error);
-	} else {
-		lua_createtable(L, (int)r->n, 0);
-		for (size_t i = 0; i < r->n; i++) {
-			lua_pushstring(L, r->ips[i]);
-			lua_rawseti(L, -2, (lua_Integer)i + 1);
-		}
-	}
-	lua_xmove(L, to, 1);
-	return 0;
-}
-
-static void resolved(void *ud, size_t n, const char *const *ips, const char *error) {
-	struct resolving *r = ud;
-	struct reef_task *task = r->task;
-	if (task) {
-		r->n = n;
-		r->ips = ips;
-		r->error = error;
-		lua_State *L = reef_host_main(r->host);
-		lua_pushcfunction(L, push_resolved);
-		lua_pushlightuserdata(L, r);
-		bool ok = lua_pcall(L, 1, 0, 0) == LUA_OK;
-		if (!ok)
-			lua_xmove(L, reef_task_thread(task), 1);
-		reef_free(r);
-		if (ok && n > 0)
-			reef_task_resume(task, 1);
-		else
-			reef_task_fail(task);
-	} else {
-		reef_free(r);
-	}
-}
-
-int reef_lua_resolve(lua_State *L) {
-	const char *host = reef_check_name(L, 1);
-	if (lua_isyieldable(L)) {
-		struct reef_task *task = reef_task_running(L);
-		struct resolving *r = reef_calloc(1, sizeof *r);
-		r->wait = (struct reef_wait){.cancel = cancel_resolve, .what = "resolve"};
-		r->task = task;
-		r->host = reef_host_of(L);
-		reef_resolve(reef_host_service(r->host), host, resolved, r);
-		return reef_task_suspend(L, &r->wait);
-	}
-	const char *error;
-	struct reef_addresses *found = reef_resolver_now(host, 0, SOCK_STREAM, &error);
-	if (found == NULL)
-		return luaL_error(L, "%s", error);
-	lua_createtable(L, (int)found->n, 0);
-	for (size_t i = 0; i < found->n; i++) {
-		char ip[REEF_ADDRESS_SIZE];
-		int port;
-		reef_address_split(&found->list[i], ip, &port);
-		lua_pushstring(L, ip);
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-	reef_free(found);
 	return 1;
 }

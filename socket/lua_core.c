@@ -104,7 +104,7 @@ static struct reef_reader *new_reader(lua_State *L) {
 
 /* (host, port or nil, timeout in cs or nil, TLS target or nil) -> id, or nil and why not */
 static int l_open(lua_State *L) {
-	const char *host = reef_check_name(L, 1), *error;
+	const char *host = reef_lua_host(L, 1), *error;
 	int port = reef_lua_port(L, 2);
 	uint64_t deadline = 0;
 	if (!lua_isnoneornil(L, 3)) {
@@ -127,7 +127,7 @@ static int l_open(lua_State *L) {
 
 /* (host, port or nil, backlog, TLS target or nil) -> id, ip, port; or nil and why not */
 static int l_listen(lua_State *L) {
-	const char *host = reef_check_name(L, 1), *error;
+	const char *host = reef_lua_host(L, 1), *error;
 	int port = reef_lua_port(L, 2), real_port = 0;
 	char ip[REEF_ADDRESS_SIZE] = "";
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 4);
@@ -149,7 +149,7 @@ static int l_listen(lua_State *L) {
 static int l_name(lua_State *L) {
 	char name[256];
 	int port;
-	if (!reef_address_needs_name(reef_check_name(L, 1), reef_lua_port(L, 2), name, &port))
+	if (!reef_address_needs_name(reef_lua_host(L, 1), reef_lua_port(L, 2), name, &port))
 		return 0;
 	lua_pushstring(L, name);
 	lua_pushinteger(L, port);
@@ -327,11 +327,11 @@ static int l_disconnected(lua_State *L) {
 /* ---- UDP: (host, port) -> id; or nil and why not ---- */
 
 static int udp(lua_State *L, bool dial) {
-	const char *host = reef_opt_name(L, 1, NULL), *error;
+	const char *host = lua_isnoneornil(L, 1) ? NULL : reef_lua_host(L, 1), *error;
 	int port = reef_lua_port(L, 2);
 	struct reef_reader *r = new_reader(L);
 	r->started = true;
-	r->id = dial ? reef_udp_dial(reef_check_name(L, 1), port, &reef_reader_sink, r, &error)
+	r->id = dial ? reef_udp_dial(reef_lua_host(L, 1), port, &reef_reader_sink, r, &error)
 				 : reef_udp_open(host, port, &reef_reader_sink, r, &error);
 	if (r->id == 0)
 		return fail(L, error);
@@ -350,7 +350,7 @@ static int l_udp_dial(lua_State *L) {
 
 /* (id, host, port) -> true; or nil and why not */
 static int l_udp_connect(lua_State *L) {
-	const char *error = reef_udp_connect((int)luaL_checkinteger(L, 1), reef_check_name(L, 2), reef_lua_port(L, 3));
+	const char *error = reef_udp_connect((int)luaL_checkinteger(L, 1), reef_lua_host(L, 2), reef_lua_port(L, 3));
 	if (error)
 		return fail(L, error);
 	lua_pushboolean(L, 1);
@@ -396,6 +396,7 @@ int reef_open_socketcore(lua_State *L) {
 			{"udp_send", reef_lua_udp_send},
 			{"udp_address", reef_lua_udp_address},
 			{"resolve", reef_lua_resolve},
+			{"lookup", reef_lua_lookup},
 			{"netstat", reef_lua_info},
 			{"header", reef_lua_header},
 			{"set_notify", l_set_notify},

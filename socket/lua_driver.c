@@ -28,13 +28,13 @@ static int push_id(lua_State *L, int id, const char *error) {
 
 static int l_connect(lua_State *L) {
 	const char *error;
-	int id = reef_socket_open(reef_check_name(L, 1), reef_lua_port(L, 2), 0, &reef_raw_sink, NULL, &error);
+	int id = reef_socket_open(reef_lua_host(L, 1), reef_lua_port(L, 2), 0, &reef_raw_sink, NULL, &error);
 	return push_id(L, id, error);
 }
 
 /* Tells the service where it listens. */
 static int l_listen(lua_State *L) {
-	const char *host = reef_check_name(L, 1), *error;
+	const char *host = reef_lua_host(L, 1), *error;
 	int port = reef_lua_port(L, 2);
 	int id = reef_socket_listen(host, port, (int)luaL_optinteger(L, 3, 32), NULL, NULL, &error);
 	if (id == 0)
@@ -93,7 +93,8 @@ static int l_lsend(lua_State *L) {
 
 static int l_udp(lua_State *L) {
 	const char *error;
-	int id = reef_udp_open(reef_opt_name(L, 1, NULL), reef_lua_port(L, 2), &reef_raw_sink, NULL, &error);
+	const char *host = lua_isnoneornil(L, 1) ? NULL : reef_lua_host(L, 1);
+	int id = reef_udp_open(host, reef_lua_port(L, 2), &reef_raw_sink, NULL, &error);
 	return push_id(L, id, error);
 }
 
@@ -104,12 +105,12 @@ static int l_udp_listen(lua_State *L) {
 
 static int l_udp_dial(lua_State *L) {
 	const char *error;
-	int id = reef_udp_dial(reef_check_name(L, 1), reef_lua_port(L, 2), &reef_raw_sink, NULL, &error);
+	int id = reef_udp_dial(reef_lua_host(L, 1), reef_lua_port(L, 2), &reef_raw_sink, NULL, &error);
 	return push_id(L, id, error);
 }
 
 static int l_udp_connect(lua_State *L) {
-	const char *error = reef_udp_connect(check_id(L), reef_check_name(L, 2), reef_lua_port(L, 3));
+	const char *error = reef_udp_connect(check_id(L), reef_lua_host(L, 2), reef_lua_port(L, 3));
 	if (error)
 		return luaL_error(L, "%s: udp connect failed", error);
 	return 0;

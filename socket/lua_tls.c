@@ -124,9 +124,9 @@ static const char *protocols(lua_State *L) {
 }
 
 static void check_keys(lua_State *L) {
-	static const char *const known[] = {"ca_file",     "ca_dir",  "cert_file",           "key_file",    "password",
-										"verify",      "ciphers", "verify_host",         "server_name", "alpn",
-										"min_version", "timeout", "client_certificates", NULL};
+	static const char *const known[] = {"ca_file",     "ca_dir",  "cert_file",           "key_file",      "password",
+										"verify",      "ciphers", "verify_host",         "server_name",   "alpn",
+										"min_version", "timeout", "client_certificates", "partial_chain", NULL};
 	lua_pushnil(L);
 	while (lua_next(L, -2)) {
 		lua_pop(L, 1);
@@ -151,6 +151,7 @@ static void read_options(lua_State *L, struct reef_tls_options *o) {
 	o->ciphers = text(L, "ciphers");
 	o->trust_anybody = !o->server && !flag(L, "verify", true);
 	o->any_name = !o->server && !flag(L, "verify_host", true);
+	o->partial_chain = flag(L, "partial_chain", false);
 	o->only_13 = choice(L, "min_version", versions) == 1;
 	o->client_certificates = (enum reef_tls_client_certificates)choice(L, "client_certificates", clients);
 	if (o->server && (!flag(L, "verify", true) || !flag(L, "verify_host", true)))
@@ -176,7 +177,7 @@ static int l_target(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 4);
 	struct reef_tls_options options = {.server = lua_toboolean(L, 2)};
-	const char *host = reef_opt_name(L, 3, NULL);
+	const char *host = lua_isnoneornil(L, 3) ? NULL : reef_lua_host(L, 3);
 	lua_Integer port = luaL_optinteger(L, 4, -1);
 	char error[512];
 	struct target *t = new_target(L);
@@ -186,6 +187,10 @@ static int l_target(lua_State *L) {
 	t->target.timeout_ns = timeout(L);
 	if (name == NULL)
 		name = host;
+	/* A name that is complete (RFC 1034, 3.1) is in certificates, and sent, without the dot that says so (RFC 6066, 3). */
+	size_t n = name ? strlen(name) : 0;
+	if (n > 0 && name[n - 1] == '.')
+		name = lua_pushlstring(L, name, n - 1);
 	/* To OpenSSL no name is any name, and one that begins with a dot any below it (X509_check_host). */
 	bool nobody = name == NULL || name[0] == '\0' || name[0] == '.';
 	if (!options.server && nobody && !options.trust_anybody && !options.any_name)

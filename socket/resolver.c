@@ -1,184 +1,409 @@
-/* A queue of jobs and up to THREADS threads, started as they are needed, asleep when there is nothing to do. A job is
- * its own event. Threads are inside the engine only while they send one. They are not joined at the end of the process,
- * since getaddrinfo cannot be interrupted; `stopped` keeps them from touching the engine then. */
+/* See resolver.h. A list of lookups, each with those who wait for it: who asks for a name that is being asked for joins.
+ * A lookup that nobody waits for any more is given up at once. Events of c-ares' descriptors and one timer come on
+ * whichever thread polls and name a lookup by its number, so one that comes late finds nothing. Everything is under one
+ * lock, below that of a slot; results leave as events, so no callback runs under it. */
 #include "socket/resolver.h"
 
+#include <errno.h>
 #include <netdb.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "core/alloc.h"
-#include "core/epoch.h"
 #include "core/log.h"
 #include "core/service.h"
+#include "core/timer.h"
+#include "socket/resolver_cache.h"
+#include "socket/slot.h"
 
-#define THREADS 4
+#define LIMIT_NS 30000000000u /* a lookup's */
+#define OTHER_NS 5000000000u  /* for the second family, when one is there */
+#define GRACE_NS 50000000u    /* RFC 8305, 3: the Resolution Delay */
+#define TICK_NS 10000000u     /* of the timer, which many lookups share */
+#define LOOKUPS 1024          /* at a time: each has sockets */
+#define UNSURE_TTL 30u        /* seconds that an answer is good for when a family was not answered */
+#define NEVER UINT64_MAX
+
+/* A result under way, or who waits for one. */
+struct waiting {
+	struct reef_event event;
+	struct waiting *next;
+	uint32_t owner;
+	int id, port; /* of a connecting socket; */
+	reef_looked_up done;
+	void *ud;
+	struct reef_answer answer;
+	bool last;
+	const char *error;
+};
 
 struct job {
-	struct reef_event event;
 	struct job *next;
-	uint32_t owner;
-	int id, port; /* of an open; 0: for reef_resolve */
-	reef_resolved done;
-	void *ud;
-	struct reef_addresses *addresses;
-	const char *error;
-	char host[256];
+	uint64_t number;
+	char *name;
+	bool shared;                        /* others may join, and the answer is remembered */
+	uint64_t early_ns, end_ns, next_ns; /* connecting sockets begin; its limit; c-ares wants to be called */
+	size_t told;                        /* addresses that those have; all of one family, the only one answered: */
+	bool told_v6;
+	struct reef_lookup *lookup;
+	struct waiting *waiting;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
-static struct job *first, **last = &first;
-static int threads, idle;
+static struct job *jobs;
+static size_t count;
+static uint64_t last_number;
+static int timer = -1;
+static uint64_t armed; /* 0: not */
 static bool stopped;
 
-struct reef_addresses *reef_resolver_now(const char *host, int port, int socktype, const char **error) {
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = socktype};
-	struct addrinfo *all = NULL;
-	int status = getaddrinfo(host, NULL, &hints, &all);
-	if (status != 0) {
-		*error = gai_strerror(status);
-		return NULL;
-	}
-	size_t n = 0;
-	for (struct addrinfo *a = all; a; a = a->ai_next)
-		n++;
-	struct reef_addresses *addresses = reef_calloc(1, sizeof *addresses + n * sizeof addresses->list[0]);
-	for (struct addrinfo *a = all; a; a = a->ai_next) {
-		struct reef_address *address = &addresses->list[addresses->n];
-		if (a->ai_family == AF_INET)
-			memcpy(&address->v4, a->ai_addr, sizeof address->v4);
-		else if (a->ai_family == AF_INET6)
-			memcpy(&address->v6, a->ai_addr, sizeof address->v6);
-		else
-			continue;
-		address->size = a->ai_addrlen;
-		if (a->ai_family == AF_INET)
-			address->v4.sin_port = htons((uint16_t)port);
-		else
-			address->v6.sin6_port = htons((uint16_t)port);
-		addresses->n++;
-	}
-	freeaddrinfo(all);
-	return addresses;
+/* ---- results ---- */
+
+static void waiting_delete(struct waiting *w) {
+	reef_free(w->answer.list);
+	reef_free(w);
 }
 
-static void job_delete(struct job *job) {
-	reef_free(job->addresses);
-	reef_free(job);
+/* The service is gone: whoever waited hears it on this thread, and lets go of what it holds. */
+static void waiting_drop(struct waiting *w) {
+	if (w->done)
+		w->done(w->ud, NULL, NULL);
+	waiting_delete(w);
 }
 
 static void deliver(struct reef_service *service, struct reef_event *event) {
 	(void)service;
-	struct job *job = (struct job *)event;
-	if (job->id != 0) {
-		reef_slot_resolved(job->id, job->addresses, job->error);
-		job->addresses = NULL;
-		job_delete(job);
-		return;
-	}
-	size_t n = job->addresses ? job->addresses->n : 0;
-	char(*texts)[REEF_ADDRESS_SIZE] = reef_malloc((n + 1) * sizeof *texts);
-	const char **ips = reef_malloc((n + 1) * sizeof *ips);
-	for (size_t i = 0; i < n; i++) {
-		int port;
-		reef_address_split(&job->addresses->list[i], texts[i], &port);
-		ips[i] = texts[i];
-	}
-	job->done(job->ud, n, ips, job->error);
-	reef_free(ips);
-	reef_free(texts);
-	job_delete(job);
+	struct waiting *w = (struct waiting *)event;
+	if (w->done)
+		w->done(w->ud, &w->answer, w->error);
+	else
+		reef_connect_resolved(w->id, w->answer.list, w->answer.n, w->last, w->error);
+	waiting_delete(w);
 }
 
 static void drop(struct reef_event *event) {
-	job_delete((struct job *)event);
+	waiting_drop((struct waiting *)event);
 }
 
-static void *run(void *unused) {
-	(void)unused;
-	pthread_mutex_lock(&lock);
-	while (!stopped) {
-		if (first == NULL) {
-			idle++;
-			pthread_cond_wait(&work, &lock);
-			idle--;
-			continue;
-		}
-		struct job *job = first;
-		first = job->next;
-		if (first == NULL)
-			last = &first;
-		pthread_mutex_unlock(&lock);
-		job->addresses = reef_resolver_now(job->host, job->port, SOCK_STREAM, &job->error);
-		pthread_mutex_lock(&lock);
-		if (stopped) {
-			job_delete(job);
-			break;
-		}
-		reef_epoch_enter();
-		if (!reef_send_event(job->owner, &job->event))
-			job_delete(job);
-		reef_epoch_leave();
+static struct waiting *waiting_new(uint32_t owner, void *ud) {
+	struct waiting *w = reef_calloc(1, sizeof *w);
+	w->event = (struct reef_event){
+			.message = {.flags = REEF_MESSAGE_EVENT, .type = REEF_PTYPE_SOCKET}, .deliver = deliver, .drop = drop};
+	w->owner = owner;
+	w->ud = ud;
+	return w;
+}
+
+/* Takes w. */
+static void hand_over(struct waiting *w, const struct reef_answer *answer, bool last, const char *error) {
+	w->answer = reef_answer_copy(answer, w->port);
+	w->last = last;
+	w->error = error;
+	if (stopped || !reef_send_event(w->owner, &w->event))
+		waiting_drop(w);
+}
+
+static bool is_early(const struct waiting *w) {
+	return w->done == NULL;
+}
+
+/* A connecting socket begins with what there is; the rest follows. */
+static void send_early(const struct waiting *waiting, const struct reef_answer *answer) {
+	if (!is_early(waiting))
+		return;
+	struct waiting *w = waiting_new(waiting->owner, NULL);
+	w->id = waiting->id;
+	w->port = waiting->port;
+	hand_over(w, answer, false, NULL);
+}
+
+/* ---- lookups under way: locked ---- */
+
+static void job_delete(struct job *job) {
+	struct job **link = &jobs;
+	while (*link != job)
+		link = &(*link)->next;
+	*link = job->next;
+	count--;
+	reef_lookup_delete(job->lookup);
+	while (job->waiting) {
+		struct waiting *w = job->waiting;
+		job->waiting = w->next;
+		waiting_drop(w);
 	}
-	threads--;
+	reef_free(job->name);
+	reef_free(job);
+}
+
+static void finish(struct job *job) {
+	const struct reef_answer *answer = reef_lookup_answer(job->lookup);
+	bool pending = reef_lookup_pending(job->lookup) != 0;
+	bool sure = !pending && reef_lookup_complete(job->lookup);
+	if (job->shared)
+		reef_resolver_cache_put(job->name, answer, sure ? answer->ttl : UNSURE_TTL);
+	const char *error = pending ? gai_strerror(EAI_AGAIN) : reef_lookup_error(job->lookup);
+	struct reef_answer rest = *answer;
+	rest.n -= job->told;
+	if (job->told_v6)
+		rest.list += job->told;
+	while (job->waiting) {
+		struct waiting *w = job->waiting;
+		job->waiting = w->next;
+		hand_over(w, is_early(w) ? &rest : answer, true, error);
+	}
+	job_delete(job);
+}
+
+static void arm(uint64_t at);
+
+/* Something about the lookup may have changed. May delete it. */
+static void look_at(struct job *job) {
+	uint64_t now = reef_now_ns();
+	const struct reef_answer *answer = reef_lookup_answer(job->lookup);
+	if (job->waiting == NULL) {
+		job_delete(job);
+		return;
+	}
+	if (reef_lookup_pending(job->lookup) == 0 || now >= job->end_ns) {
+		finish(job);
+		return;
+	}
+	if (answer->n > 0 && job->early_ns == NEVER) {
+		job->early_ns = answer->list[0].any.sa_family == AF_INET6 ? now : now + GRACE_NS;
+		if (now + OTHER_NS < job->end_ns)
+			job->end_ns = now + OTHER_NS;
+	}
+	if (job->told == 0 && now >= job->early_ns) {
+		job->told = answer->n;
+		job->told_v6 = answer->list[0].any.sa_family == AF_INET6;
+		for (struct waiting *w = job->waiting; w; w = w->next)
+			send_early(w, answer);
+	}
+	job->next_ns = reef_lookup_next(job->lookup);
+	if (job->end_ns < job->next_ns)
+		job->next_ns = job->end_ns;
+	if (job->told == 0 && job->early_ns < job->next_ns)
+		job->next_ns = job->early_ns;
+	arm(job->next_ns);
+}
+
+static struct job *find(uint64_t number) {
+	struct job *job = jobs;
+	while (job && job->number != number)
+		job = job->next;
+	return job;
+}
+
+/* ---- the poller's side ---- */
+
+static void on_ready(uint64_t ud, int fd, int events) {
+	pthread_mutex_lock(&lock);
+	struct job *job = events ? find(ud) : NULL;
+	if (job) {
+		reef_lookup_process(job->lookup, fd, events);
+		look_at(job);
+	}
 	pthread_mutex_unlock(&lock);
-	return NULL;
+}
+
+static void on_timer(uint64_t ud, int fd, int events) {
+	(void)ud;
+	(void)events;
+	uint64_t expirations;
+	pthread_mutex_lock(&lock);
+	if (read(fd, &expirations, sizeof expirations) > 0) {
+		armed = 0;
+		uint64_t now = reef_now_ns();
+		for (struct job *job = jobs, *next; job; job = next) {
+			next = job->next;
+			if (job->next_ns > now) {
+				arm(job->next_ns);
+				continue;
+			}
+			reef_lookup_process(job->lookup, -1, 0);
+			look_at(job);
+		}
+	}
+	(void)reef_fd_watch(timer, REEF_FD_READ, on_timer, 0);
+	pthread_mutex_unlock(&lock);
 }
 
 /* Locked. */
-static void start_thread(void) {
-	pthread_attr_t attributes;
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_t thread;
-	if (pthread_create(&thread, &attributes, run, NULL) == 0)
-		threads++;
-	else if (threads == 0)
-		reef_log(0, "error: socket: no thread to resolve names on");
-	pthread_attr_destroy(&attributes);
+static void arm(uint64_t at) {
+	if (at == NEVER)
+		return;
+	at += TICK_NS - at % TICK_NS;
+	if (armed != 0 && armed <= at)
+		return;
+	if (timer < 0) {
+		timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+		int error = timer < 0 ? errno : reef_fd_watch(timer, REEF_FD_READ, on_timer, 0);
+		if (error != 0) {
+			reef_log(0, "error: socket: no timer for lookups: %s", strerrordesc_np(error));
+			return;
+		}
+	}
+	armed = at;
+	struct itimerspec spec = {.it_value = {.tv_sec = (time_t)(at / 1000000000u), .tv_nsec = (long)(at % 1000000000u)}};
+	timerfd_settime(timer, TFD_TIMER_ABSTIME, &spec, NULL);
 }
 
-static void submit(struct job *job, const char *host) {
-	job->event = (struct reef_event){
-			.message = {.flags = REEF_MESSAGE_EVENT, .type = REEF_PTYPE_SOCKET}, .deliver = deliver, .drop = drop};
-	strncpy(job->host, host, sizeof job->host - 1);
+/* ---- asking ---- */
+
+static struct job *job_new(const struct reef_question *question, bool shared) {
+	struct job *job = reef_calloc(1, sizeof *job);
+	job->number = ++last_number;
+	job->name = reef_strdup(question->name);
+	job->shared = shared;
+	job->early_ns = NEVER;
+	job->end_ns = reef_now_ns() + LIMIT_NS;
+	job->lookup = reef_lookup_new(question, on_ready, job->number);
+	job->next = jobs;
+	jobs = job;
+	count++;
+	return job;
+}
+
+static struct job *find_shared(const char *name) {
+	struct job *job = jobs;
+	while (job && (!job->shared || strcasecmp(job->name, name) != 0))
+		job = job->next;
+	return job;
+}
+
+/* Takes w. Locked. */
+static void join(struct job *job, struct waiting *w) {
+	w->next = job->waiting;
+	job->waiting = w;
+	if (job->told > 0)
+		send_early(w, reef_lookup_answer(job->lookup));
+	look_at(job);
+}
+
+/* Takes w. `shared`: the plain question about a name, which others may ask, too. */
+static void ask(const struct reef_question *question, bool shared, struct waiting *w) {
+	struct reef_answer known = {.list = NULL};
 	pthread_mutex_lock(&lock);
-	*last = job;
-	last = &job->next;
-	if (idle > 0)
-		pthread_cond_signal(&work);
-	else if (threads < THREADS)
-		start_thread();
+	struct job *job = shared ? find_shared(question->name) : NULL;
+	if (stopped)
+		waiting_drop(w);
+	else if (shared && reef_resolver_cache_get(question->name, &known))
+		hand_over(w, &known, true, NULL);
+	else if (job == NULL && count >= LOOKUPS)
+		hand_over(w, &known, true, gai_strerror(EAI_AGAIN));
+	else
+		join(job ? job : job_new(question, shared), w);
 	pthread_mutex_unlock(&lock);
+	reef_free(known.list);
+}
+
+/* What needs no asking. Takes w if so. */
+static bool answer_at_once(const char *host, struct waiting *w) {
+	struct reef_target target;
+	struct reef_answer answer = {.list = NULL};
+	bool literal = reef_target_parse(&target, host, w->port) == NULL && target.literal;
+	if (literal && target.address.any.sa_family != AF_UNIX) {
+		hand_over(w, &(struct reef_answer){.list = &target.address, .n = 1}, true, NULL);
+		return true;
+	}
+	reef_lookup_hosts(host, REEF_LOOKUP_V4 | REEF_LOOKUP_V6, &answer);
+	if (answer.n > 0)
+		hand_over(w, &answer, true, NULL);
+	reef_free(answer.list);
+	return answer.n > 0;
+}
+
+static void resolve(const char *host, struct waiting *w) {
+	if (!answer_at_once(host, w))
+		ask(&(struct reef_question){.name = host, .families = REEF_LOOKUP_V4 | REEF_LOOKUP_V6}, true, w);
 }
 
 void reef_resolver_open(uint32_t owner, int id, const char *host, int port) {
-	struct job *job = reef_calloc(1, sizeof *job);
-	job->owner = owner;
-	job->id = id;
-	job->port = port;
-	submit(job, host);
+	struct waiting *w = waiting_new(owner, NULL);
+	w->id = id;
+	w->port = port;
+	resolve(host, w);
 }
 
-void reef_resolve(struct reef_service *service, const char *host, reef_resolved done, void *ud) {
-	struct job *job = reef_calloc(1, sizeof *job);
-	job->owner = reef_service_handle(service);
-	job->done = done;
-	job->ud = ud;
-	submit(job, host);
+void reef_resolver_resolve(uint32_t owner, const char *host, reef_looked_up done, void *ud) {
+	struct waiting *w = waiting_new(owner, ud);
+	w->done = done;
+	resolve(host, w);
+}
+
+void reef_resolver_ask(uint32_t owner, const struct reef_question *question, reef_looked_up done, void *ud) {
+	struct waiting *w = waiting_new(owner, ud);
+	w->done = done;
+	ask(question, false, w);
+}
+
+/* The socket `id`, or who waits with `ud`. */
+static bool withdraw(int id, const void *ud) {
+	bool found = false;
+	pthread_mutex_lock(&lock);
+	for (struct job *job = jobs; job && !found; job = job->next) {
+		struct waiting **link = &job->waiting;
+		while (*link && ((*link)->id != id || (*link)->ud != ud))
+			link = &(*link)->next;
+		if (*link == NULL)
+			continue;
+		struct waiting *w = *link;
+		*link = w->next;
+		waiting_delete(w);
+		found = true;
+		if (job->waiting == NULL) {
+			job_delete(job);
+			break;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+void reef_resolver_forget(int id) {
+	(void)withdraw(id, NULL);
+}
+
+bool reef_resolver_cancel(void *ud) {
+	return withdraw(0, ud);
+}
+
+bool reef_resolver_now(const char *host, int port, struct reef_answer *answer, const char **error) {
+	struct reef_question question = {.name = host, .families = REEF_LOOKUP_V4 | REEF_LOOKUP_V6};
+	struct reef_answer found;
+	reef_lookup_hosts(host, question.families, &found);
+	if (found.n == 0) {
+		struct reef_lookup *lookup = reef_lookup_new(&question, NULL, 0);
+		reef_lookup_block(lookup, reef_now_ns() + LIMIT_NS);
+		found = reef_answer_copy(reef_lookup_answer(lookup), 0);
+		*error = reef_lookup_error(lookup);
+		reef_lookup_delete(lookup);
+	}
+	*answer = reef_answer_copy(&found, port);
+	reef_free(found.list);
+	return answer->n > 0;
+}
+
+/* ---- start and end ---- */
+
+void reef_resolver_flush(void) {
+	pthread_mutex_lock(&lock);
+	reef_resolver_cache_clear();
+	pthread_mutex_unlock(&lock);
 }
 
 void reef_resolver_stop(void) {
 	pthread_mutex_lock(&lock);
 	stopped = true;
-	while (first) {
-		struct job *job = first;
-		first = job->next;
-		job_delete(job);
-	}
-	last = &first;
-	pthread_cond_broadcast(&work);
+	while (jobs)
+		job_delete(jobs);
+	reef_resolver_cache_clear();
 	pthread_mutex_unlock(&lock);
+}
+
+void reef_resolver_setup(void) {
+	reef_lookup_setup();
 }

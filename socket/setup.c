@@ -9,6 +9,7 @@
 #include "core/runtime.h"
 #include "core/timer.h"
 #include "socket/deadline.h"
+#include "socket/fd.h"
 #include "socket/lua_common.h"
 #include "socket/resolver.h"
 #include "socket/slot.h"
@@ -40,6 +41,7 @@ static void flush_all(uint64_t deadline_ns) {
 
 /* SIGHUP. */
 static void reload(void) {
+	reef_resolver_flush();
 	char error[512];
 	size_t failed, done = reef_tls_reload(&failed, error, sizeof error);
 	if (done > 0)
@@ -54,6 +56,8 @@ void reef_socket_setup(void) {
 	reef_write_limit = limit > 0 ? (size_t)limit : SIZE_MAX;
 	reef_deadline_setup();
 	reef_accept_keep_spare();
+	reef_fd_setup();
+	reef_resolver_setup();
 	reef_poller_set_handler(REEF_POLL_SOCKET, reef_slot_poll_event);
 	reef_runtime_on_service_end(reef_slot_orphan_all);
 	reef_runtime_on_stop(flush_all);
@@ -62,4 +66,5 @@ void reef_socket_setup(void) {
 	reef_host_preload("skynet.socketdriver", reef_open_socketdriver);
 	reef_host_preload("skynet.netpack", reef_open_netpack);
 	reef_host_preload("reef.tls.core", reef_open_tlscore);
+	reef_host_preload("reef.fd.core", reef_open_fdcore);
 }

@@ -80,7 +80,7 @@ struct reef_slot *reef_slot_new(enum reef_slot_kind kind, uint32_t owner) {
 		slot->kind = kind;
 		slot->state = REEF_SLOT_OPEN;
 		slot->fd = -1;
-		slot->polled = slot->unpollable = slot->fin = slot->end_told = slot->retry = slot->warn_drained = false;
+		slot->polled = slot->unpollable = slot->fin = slot->end_told = slot->warn_drained = false;
 		slot->error = slot->write_error = slot->family = 0;
 		slot->sink = NULL;
 		slot->ud = NULL;

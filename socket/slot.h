@@ -45,10 +45,14 @@ enum {
 	REEF_SLOT_SIGNALLED = 1u << 30,
 };
 
+/* What the poller tells of a stream. */
+#define REEF_STREAM_EVENTS ((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLRDHUP))
+
 /* Events that let output go on, when the kernel takes no more. */
 #define REEF_BLOCKED ((uint32_t)(EPOLLOUT | EPOLLERR | EPOLLHUP))
 
-struct reef_addresses;
+struct reef_address;
+struct reef_connect;
 struct reef_datagram;
 struct reef_tls;
 
@@ -68,7 +72,6 @@ struct reef_slot {
 	bool unpollable;  /* a bound file: always ready */
 	bool fin;         /* the peer will send no more */
 	bool end_told;    /* `closed` or `failed` has been called or is about to */
-	bool retry;       /* CONNECTING: waits for the deadline module to try again */
 	int error;        /* errno of the end, when not 0 */
 	char *error_text; /* of a failed resolution */
 	int write_error;  /* output is impossible, input may still be drained */
@@ -87,11 +90,11 @@ struct reef_slot {
 	int delivering; /* deliveries at work: callbacks run without the lock, and the slot stays this socket */
 	int flusher;    /* thread that will flush at the end of its slice: worker index + 1 */
 
-	uint64_t deadline_ns; /* of the connect or of the flush after close; 0: none */
+	uint64_t deadline_ns; /* of the connect, its next attempt, or the flush after close; 0: none */
 	uint64_t connect_deadline_ns;
 	uint64_t linger_ns;
-	struct reef_addresses *addresses; /* being tried */
-	int family;                       /* of a UDP socket */
+	struct reef_connect *connect; /* while RESOLVING or CONNECTING */
+	int family;                   /* of a UDP socket */
 
 	uint64_t read_bytes, written_bytes, read_ns, write_ns; /* times of the coarse clock */
 
@@ -139,15 +142,29 @@ void reef_slot_kill(struct reef_slot *slot);
 void reef_slot_break(struct reef_slot *slot, int error);
 /* What reef_socket_close does. */
 void reef_slot_close(struct reef_slot *slot);
-/* Tries the next address of a connect, or fails. */
-void reef_slot_connect_next(struct reef_slot *slot);
-/* An opening socket has become readable, writable or broken. */
-void reef_slot_connect_check(struct reef_slot *slot);
+/* The connect is done: TLS begins, or the socket is open. */
+void reef_slot_connected(struct reef_slot *slot);
 /* TLS begins on a connected socket: HANDSHAKE, and the owner's slice goes on with it. */
 void reef_slot_begin_handshake(struct reef_slot *slot);
 void reef_slot_handshake(struct reef_slot *slot);
 /* The deadline has passed (deadline.c). */
 void reef_slot_expired(struct reef_slot *slot);
+
+/* ---- connect.c: all but the last with the slot locked ---- */
+
+/* A new stream becomes RESOLVING; with `resolving`, addresses come through reef_connect_resolved. */
+void reef_connect_begin(struct reef_slot *slot, bool resolving);
+/* Addresses to be tried, from now on. */
+void reef_connect_add(struct reef_slot *slot, const struct reef_address *addresses, size_t n);
+/* An attempt may have become connected or failed. */
+void reef_connect_check(struct reef_slot *slot);
+/* Time for the next attempt, or too late for any. */
+void reef_connect_expired(struct reef_slot *slot);
+/* Gives up what is under way. */
+void reef_connect_end(struct reef_slot *slot);
+/* From the resolver, in the owner's slice: n addresses; `last`: no more will come, and without any `error` says why.
+ * Not locked; harmless for an id that no longer connects. */
+void reef_connect_resolved(int id, const struct reef_address *addresses, size_t n, bool last, const char *error);
 
 /* ---- event.c ---- */
 /* Locks again after a callback; false, locked all the same: somebody else has taken the socket over. */

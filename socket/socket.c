@@ -2,6 +2,7 @@
 #include "socket/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,22 +37,18 @@ int reef_socket_open(const char *host, int port, uint64_t deadline_ns, const str
 		return 0;
 	}
 	int id = (int)atomic_load(&slot->id);
-	slot->state = REEF_SLOT_RESOLVING;
 	slot->sink = sink;
 	slot->ud = ud;
 	if (deadline_ns == 0)
 		deadline_ns = reef_now_ns() + (uint64_t)reef_env_int("socket_connect_timeout", 3000) * 10000000u;
 	slot->connect_deadline_ns = deadline_ns;
 	reef_deadline_set(slot, deadline_ns);
-	if (target.literal) {
-		slot->addresses = reef_calloc(1, sizeof *slot->addresses + sizeof slot->addresses->list[0]);
-		slot->addresses->n = 1;
-		slot->addresses->list[0] = target.address;
-		reef_slot_connect_next(slot);
-	}
-	reef_slot_unlock(slot);
-	if (!target.literal)
+	reef_connect_begin(slot, !target.literal);
+	if (target.literal)
+		reef_connect_add(slot, &target.address, 1);
+	else
 		reef_resolver_open(current_handle(), id, target.host, target.port);
+	reef_slot_unlock(slot);
 	return id;
 }
 
@@ -96,18 +93,18 @@ int reef_socket_listen(const char *host, int port, int backlog, char *ip, int *r
 	*error = reef_target_parse(&target, host, port);
 	if (*error)
 		return 0;
-	struct reef_addresses one = {.n = 1}, *all = NULL;
-	if (!target.literal) {
-		all = reef_resolver_now(target.host, target.port, SOCK_STREAM, error);
-		if (all == NULL)
-			return 0;
+	struct reef_answer all = {.list = NULL};
+	if (!target.literal && !reef_resolver_now(target.host, target.port, &all, error)) {
+		reef_free(all.list);
+		return 0;
 	}
-	int fd = -1;
-	for (size_t i = 0; fd < 0 && i < (all ? all->n : one.n); i++)
-		fd = listen_on(all ? &all->list[i] : &target.address, backlog);
-	reef_free(all);
+	int fd = target.literal ? listen_on(&target.address, backlog) : -1;
+	for (size_t i = 0; fd < 0 && i < all.n; i++)
+		fd = listen_on(&all.list[i], backlog);
+	int failed = errno;
+	reef_free(all.list);
 	if (fd < 0) {
-		*error = strerrordesc_np(errno);
+		*error = strerrordesc_np(failed);
 		return 0;
 	}
 	struct reef_slot *slot = reef_slot_new(REEF_KIND_LISTEN, current_handle());
@@ -144,8 +141,10 @@ int reef_socket_bind_fd(int fd, const struct reef_sink *sink, void *ud, const ch
 		reef_slot_unlock(slot);
 		return 0;
 	}
-	atomic_store(&slot->reading, true);
-	reef_slot_signal(slot, EPOLLIN);
+	if ((fcntl(fd, F_GETFL) & O_ACCMODE) != O_WRONLY) {
+		atomic_store(&slot->reading, true);
+		reef_slot_signal(slot, EPOLLIN);
+	}
 	reef_slot_unlock(slot);
 	return id;
 }
@@ -291,7 +290,8 @@ bool reef_socket_nodelay(int id, bool on) {
 	if (slot == NULL)
 		return false;
 	int value = on;
-	bool ok = slot->fd >= 0 && setsockopt(slot->fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) == 0;
+	bool ok = slot->fd >= 0 ? setsockopt(slot->fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) == 0
+							: slot->connect && on; /* as every attempt is made */
 	reef_slot_unlock(slot);
 	return ok;
 }

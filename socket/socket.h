@@ -59,8 +59,8 @@ struct reef_sink {
  * with port >= 0, `host` is an IP (v6 with or without brackets) or a name; with port < 0 it has one of the forms
  * "ip:port", "name:port", "[v6]:port", "unix:PATH", "/PATH" (a Unix socket), "unix:@NAME" (an abstract one). */
 
-/* Starts a connect. Names are resolved on threads of their own, all addresses are tried in turn. `opened` or `failed`
- * follows, in any case by `deadline_ns` (reef_now_ns; 0: the default of 30 s, config `socket_connect_timeout` in cs). */
+/* Starts a connect. Of a name all addresses are tried, the next one beside those that take long (RFC 8305). `opened` or
+ * `failed` follows, in any case by `deadline_ns` (reef_now_ns; 0: the default of 30 s, config `socket_connect_timeout` in cs). */
 int reef_socket_open(const char *host, int port, uint64_t deadline_ns, const struct reef_sink *sink, void *ud,
 					 const char **error);
 
@@ -131,12 +131,6 @@ bool reef_udp_address_text(const uint8_t *address, size_t address_size, char *ip
 
 /* Is that address, in the forms above, one with a name that has to be resolved? Copies the name (256 bytes) and port. */
 bool reef_address_needs_name(const char *host, int port, char *name, int *real_port);
-
-/* Resolves a host name on a thread of the resolver; `done` is called in `service`'s slice (own slice only), unless it
- * ends before. `ips` has n texts, valid during the call; n == 0: `error` says why. */
-typedef void (*reef_resolved)(void *ud, size_t n, const char *const *ips, const char *error);
-struct reef_service;
-void reef_resolve(struct reef_service *service, const char *host, reef_resolved done, void *ud);
 
 /* ---- statistics ---- */
 enum reef_socket_type {

@@ -23,6 +23,7 @@ struct reef_tls_options {
 	bool server;
 	bool trust_anybody; /* a client does not verify the server's certificate at all */
 	bool any_name;      /* a client does not verify that the certificate is for the server's name */
+	bool partial_chain; /* any certificate among the authorities is trusted, not only self-signed ones */
 	enum reef_tls_client_certificates client_certificates; /* what a server wants */
 	bool only_13;                                          /* TLS 1.3; else 1.2 and newer */
 	const char *ca_file, *ca_dir;                          /* neither: the system's authorities */

@@ -58,7 +58,8 @@ static bool same(const struct reef_tls_options *a, const struct reef_tls_options
 			return false;
 	}
 	return a->server == b->server && a->trust_anybody == b->trust_anybody && a->any_name == b->any_name &&
-		   a->client_certificates == b->client_certificates && a->only_13 == b->only_13;
+		   a->partial_chain == b->partial_chain && a->client_certificates == b->client_certificates &&
+		   a->only_13 == b->only_13;
 }
 
 static void copy_options(struct reef_tls_context *context, const struct reef_tls_options *options) {
@@ -167,6 +168,8 @@ static bool use_authorities(SSL_CTX *ctx, const struct reef_tls_options *o, cons
 		return fail(f, "tls: ca_dir %s: %s", o->ca_dir, reef_tls_reason());
 	if (!o->ca_file && !o->ca_dir && SSL_CTX_set_default_verify_paths(ctx) != 1)
 		return fail(f, "tls: the system's authorities cannot be read: %s", reef_tls_reason());
+	if (o->partial_chain)
+		X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
 	/* Which authorities a client should choose its certificate by. */
 	if (o->server && o->ca_file)
 		SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(o->ca_file));

@@ -158,17 +158,19 @@ static const char *find_address(const char *host, int port, int family, struct r
 			return "address of another family";
 		return NULL;
 	}
-	struct reef_addresses *found = reef_resolver_now(target.host, target.port, SOCK_DGRAM, &error);
-	if (found == NULL)
+	struct reef_answer found;
+	if (!reef_resolver_now(target.host, target.port, &found, &error)) {
+		reef_free(found.list);
 		return error;
+	}
 	error = "no address of that family";
-	for (size_t i = 0; i < found->n && error; i++) {
-		if (family == 0 || found->list[i].any.sa_family == family) {
-			*address = found->list[i];
+	for (size_t i = 0; i < found.n && error; i++) {
+		if (family == 0 || found.list[i].any.sa_family == family) {
+			*address = found.list[i];
 			error = NULL;
 		}
 	}
-	reef_free(found);
+	reef_free(found.list);
 	return error;
 }
 

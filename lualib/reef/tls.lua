@@ -12,6 +12,7 @@ local socket = require "skynet.socket"
 ---@class reef.tls.options
 ---@field ca_file string|nil       PEM: who may sign; default, without ca_dir as well: the system's authorities
 ---@field ca_dir string|nil        the same as a directory, with the names that `openssl rehash` makes
+---@field partial_chain boolean|nil  trusts what is in there even if somebody else has signed it
 ---@field cert_file string|nil     PEM: our certificate, and those between it and its authority; a server needs one
 ---@field key_file string|nil      PEM: its key; default: it is in cert_file
 ---@field password string|nil      of an encrypted key

@@ -29,16 +29,38 @@ local function start_line()
 	directory = directory == "" and "./" or directory
 	skynet.setenv("luaservice", directory .. "?" .. extension)
 	skynet.setenv("lua_path", directory .. "?.lua;" .. directory .. "?/init.lua")
+	skynet.setenv("snax", directory .. "?.lua")
 	local arguments = skynet.getenv "reef_run_args"
 	return arguments and name .. " " .. arguments or name
+end
+
+---What the configuration says of nodes, and of what is not there.
+local function check_configuration()
+	if skynet.getenv "harbor" == "0" then
+		assert(skynet.getenv "standalone" == nil, "`standalone` needs harbor > 0: remove it from the configuration")
+		skynet.setenv("standalone", "true")
+	else
+		skynet.error(("harbor = %s: served as a single node, others cannot join it; set harbor = 0 to leave this line out")
+			:format(skynet.getenv "harbor"))
+		if not skynet.getenv "standalone" then
+			skynet.setenv("standalone", "true")
+		end
+	end
+	if skynet.getenv "enablessl" == "true" then
+		skynet.error("enablessl: sockets and drivers always have TLS (reef.tls); there are no http.tlshelper and ltls.c yet")
+	end
+	local loader = skynet.getenv "lualoader"
+	if loader and loader:find "lualib/loader%.lua$" and io.open(loader) then
+		skynet.error(("lualoader %s: a file of this name stands for Reef's own loader, which is used; to use yours, "
+			.. "give it another name"):format(loader))
+	end
 end
 
 local function boot()
 	local launcher = assert(skynet.launch("snlua", "launcher"), "cannot start the launcher")
 	skynet.name(".launcher", launcher)
 	core.command("MONITOR", skynet.address(launcher))
-	assert(skynet.getenv "standalone" == nil, "`standalone` needs harbor > 0: remove it from the configuration")
-	skynet.setenv("standalone", "true")
+	check_configuration()
 	skynet.name(".cslave", skynet.newservice "cdummy")
 	skynet.newservice "service_mgr"
 	local address = skynet.getenv "metrics"

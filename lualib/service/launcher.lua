@@ -261,7 +261,8 @@ skynet.dispatch("lua", function(_, source, cmd, ...)
 	end
 end)
 
--- What C services and the loader report: nothing, or `ERROR reason`.
+-- What C services and the host report: nothing, `ERROR reason`, or `EXIT` for a main file that has run and has left
+-- nothing that could run later.
 skynet.register_protocol {
 	name = "text",
 	id = skynet.PTYPE_TEXT,
@@ -269,6 +270,9 @@ skynet.register_protocol {
 	dispatch = function(_, source, text)
 		if not text or text == "" then
 			return command.LAUNCHOK(source)
+		end
+		if text == "EXIT" then
+			return forget(source)
 		end
 		local reason = text:match "^ERROR%s*(.*)$"
 		if not reason then

@@ -8,12 +8,14 @@ local function init(name, code, ...)
 	skynet.dispatch("lua", function()
 		error(("service %s handles no messages"):format(name), 0)
 	end)
+	local start = function() end
 	---@diagnostic disable-next-line: duplicate-set-field
 	function skynet.start(f)
-		skynet.fork(f)
+		start = f
 	end
 	SERVICE_NAME = name
 	assert(load(code, "=" .. name, "b"))(...)
+	start()
 end
 
 skynet.dispatch("lua", function(_, _, cmd, name, code, ...)

@@ -3,6 +3,8 @@
 -- A name is being launched once; who asks meanwhile waits for the same result. A launch that failed is remembered: the
 -- name stays failed, and everybody who asks again gets the reason. Global names are kept as `@name`; with one node they
 -- are a second name space, as the API has it. A service that has ended is launched anew by who asks next.
+--
+-- `snaxd` is the one program behind all snax services: what is unique there is the snax service, its first argument.
 
 local skynet = require "skynet"
 require "skynet.manager"
@@ -46,6 +48,21 @@ local function reply(entry, source, kind)
 	end
 end
 
+---The name of which there is one.
+local function key_of(name, sub)
+	if name == "snaxd" and type(sub) == "string" then
+		return name .. "." .. sub
+	end
+	return name
+end
+
+local function start(name, ...)
+	if name == "snaxd" then
+		return require("skynet.snax").rawnewservice(...)
+	end
+	return skynet.newservice(name, ...)
+end
+
 local function launch(key, source, name, ...)
 	local entry = entry_of(key)
 	if entry.address or entry.failure or entry.launching then
@@ -53,12 +70,12 @@ local function launch(key, source, name, ...)
 	end
 	entry.launching = { session = skynet.context(), source = source }
 	local response = skynet.response()
-	local ok, result = pcall(skynet.newservice, name, ...)
+	local ok, result = pcall(start, name, ...)
 	if ok and result then
 		entry.address = result
 	else
 		entry.failure = ("unique service %s failed to start, and stays failed in this process: %s"):format(
-			name, ok and "it exited while it started" or result)
+			key, ok and "it exited while it started" or result)
 	end
 	entry.launching = nil
 	answer(response, entry)
@@ -69,19 +86,19 @@ local function launch(key, source, name, ...)
 end
 
 function command.LAUNCH(source, name, ...)
-	launch(name, source, name, ...)
+	launch(key_of(name, ...), source, name, ...)
 end
 
-function command.QUERY(source, name)
-	reply(entry_of(name), source, "QUERY")
+function command.QUERY(source, name, sub)
+	reply(entry_of(key_of(name, sub)), source, "QUERY")
 end
 
 function command.GLAUNCH(source, name, ...)
-	launch("@" .. name, source, name, ...)
+	launch("@" .. key_of(name, ...), source, name, ...)
 end
 
-function command.GQUERY(source, name)
-	reply(entry_of("@" .. name), source, "QUERY")
+function command.GQUERY(source, name, sub)
+	reply(entry_of("@" .. key_of(name, sub)), source, "QUERY")
 end
 
 function command.LIST()

@@ -47,9 +47,30 @@ test.case("values become text", function()
 	test.equal(get "thread", "2")
 end)
 
-test.case("harbor is 0 unless it is set", function()
+test.case("harbor is 0 unless it is set, and one node alone is served whatever its number", function()
 	test.equal(keys_of("", {}, { "harbor" }) "harbor", "0")
-	refused("harbor = 1", "harbor")
+	local get = keys_of("harbor = 1", {}, { "harbor", "standalone" })
+	test.equal(get "harbor", "1")
+	test.equal(get "standalone", "true")
+	local network = "address = '127.0.0.1:2526' master = '127.0.0.1:2013' standalone = '0.0.0.0:2013' "
+	for _, lines in ipairs { network .. "harbor = 7", network } do
+		local p = project.new { ["main.lua"] = PRINT:format "'standalone'" }
+		local code, output = p:run(p:config(lines))
+		test.equal(code, 0, output)
+		test.matches(output, "harbor = [17]: served as a single node")
+		test.matches(output, "standalone=0%.0%.0%.0:2013")
+	end
+	refused("harbor = 2 address = 'a:1' master = 'b:2'", "harbor = 2 with master = b:2")
+	refused("harbor = 256", "harbor = 256")
+	refused("harbor = 'x'", "harbor = x")
+	refused("harbor = 0 standalone = '0.0.0.0:2013'", "standalone")
+end)
+
+test.case("what the configuration asks for and is not there is said", function()
+	local p = project.new { ["main.lua"] = PRINT:format "'enablessl'" }
+	local code, output = p:run(p:config "enablessl = true")
+	test.equal(code, 0, output)
+	test.matches(output, "enablessl: ")
 end)
 
 test.case("$NAME is the environment's, anywhere in the text", function()

@@ -104,7 +104,7 @@ test.case("ignoreret leaves the caller to others", function()
 	]]), "redirected")
 end)
 
-test.case("redirect speaks in the name of another", function()
+test.case("redirect speaks in the name of another, or with source 0 in one's own", function()
 	local actor = test.service "actor"
 	local other = test.service "actor"
 	skynet.call(actor, "lua", [[
@@ -112,11 +112,15 @@ test.case("redirect speaks in the name of another", function()
 		skynet.register_protocol { name = "client", id = skynet.PTYPE_CLIENT, unpack = skynet.tostring,
 			dispatch = function(session, source, text) LINES = { session, source, text } end }
 	]])
-	skynet.redirect(actor, other, skynet.PTYPE_CLIENT, 7, "hello")
-	test.eventually("it arrives", 10, function()
-		local lines = lines_of(actor)
-		return lines and lines[2] == other and lines[1] == 7 and lines[3] == "hello"
-	end)
+	for source, seen in pairs { [other] = other, [0] = skynet.self(), [skynet.self()] = skynet.self() } do
+		local text = ("from %d"):format(source)
+		skynet.redirect(actor, source, skynet.PTYPE_CLIENT, 7, text)
+		test.eventually("it arrives", 10, function()
+			local lines = lines_of(actor)
+			return lines and lines[2] == seen and lines[1] == 7 and lines[3] == text
+		end)
+	end
+	test.raises("Invalid service address 0", skynet.redirect, 0, 0, skynet.PTYPE_CLIENT, 7, "")
 end)
 
 test.case("response answers later, once, and knows whether that is still possible", function()

@@ -47,6 +47,30 @@ test.case("concurrent callers of new share one service", function()
 	end
 end)
 
+test.case("new answers when the start function has run, which may wait, and passes its error on", function()
+	local address = service.new("patient", function()
+		local skynet = require "skynet" -- luacheck: ignore 431
+		local ready = false
+		skynet.start(function()
+			skynet.dispatch("lua", function()
+				skynet.retpack(ready)
+			end)
+			skynet.sleep(10)
+			ready = true
+		end)
+	end)
+	test.equal(skynet.call(address, "lua"), true)
+	local function fails()
+		local skynet = require "skynet" -- luacheck: ignore 431
+		skynet.start(function()
+			skynet.sleep(1)
+			error "no start today"
+		end)
+	end
+	test.raises("call failed: .*no start today", service.new, "fails", fails)
+	test.raises("call failed: .*no start today", service.query, "fails")
+end)
+
 test.case("query waits until somebody makes the service", function()
 	local found
 	skynet.fork(function()

@@ -80,4 +80,25 @@ test.case("a process reads its standard input and writes to a bound descriptor",
 	end
 end)
 
+test.case("what can only be written to is not read", function()
+	local process = require "test.process"
+	local script = process.path "late.lua"
+	local f = assert(io.open(script, "w"))
+	f:write [[
+		local skynet = require "skynet"
+		local socket = require "skynet.socket"
+		skynet.start(function()
+			local out = assert(socket.bind(1))
+			skynet.sleep(5)
+			socket.write(out, "still there\n")
+			skynet.exit()
+		end)
+	]]
+	f:close()
+	for _, command in ipairs { "%s run %s", "%s run %s | cat" } do
+		local _, output = process.run { "sh", "-c", command:format(test.reef, script) }
+		test.matches(output, "still there\n")
+	end
+end)
+
 test.run()

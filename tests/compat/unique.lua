@@ -1,6 +1,7 @@
 -- Unique services: skynet.uniqueservice, queryservice and the commands of `.service`.
 local skynet = require "skynet"
 local manager = require "skynet.manager"
+local project = require "project"
 local test = require "test"
 
 test.case("concurrent callers share one launch", function()
@@ -43,6 +44,39 @@ test.case("global unique services have a name space of their own", function()
 	local list = skynet.call("SERVICE", "lua", "LIST")
 	test.equal(list["@actor"], skynet.address(address))
 	test.equal(list.actor, skynet.address(skynet.uniqueservice "actor"))
+end)
+
+test.case("of snaxd there is one for each snax service, made as snax makes it", function()
+	-- In the place of snax, which makes a service of its own for each name.
+	local p = project.new {
+		["skynet/snax.lua"] = [[
+			local skynet = require "skynet"
+			return { rawnewservice = function(name, ...) return skynet.newservice("made", name, ...) end }
+		]],
+		["made.lua"] = [[
+			local skynet = require "skynet"
+			local words = { ... }
+			skynet.start(function()
+				skynet.dispatch("lua", function() skynet.retpack(table.concat(words, " ")) end)
+			end)
+		]],
+		["main.lua"] = [[
+			local skynet = require "skynet"
+			skynet.start(function()
+				local a, b = skynet.uniqueservice("snaxd", "a", 1), skynet.uniqueservice("snaxd", "b", 2)
+				print("answers:", skynet.call(a, "lua"), skynet.call(b, "lua"))
+				print("found:", skynet.queryservice("snaxd", "a") == a, skynet.uniqueservice("snaxd", "b") == b)
+				local global = skynet.uniqueservice(true, "snaxd", "a", 3)
+				print("global:", global ~= a, skynet.queryservice(true, "snaxd", "a") == global)
+				require("skynet.manager").abort()
+			end)
+		]],
+	}
+	local code, output = p:run(p:config())
+	test.equal(code, 0, output)
+	test.matches(output, "answers:%s+a 1%s+b 2\n")
+	test.matches(output, "found:%s+true%s+true\n")
+	test.matches(output, "global:%s+true%s+true\n")
 end)
 
 test.case("one that has ended is launched anew for those who ask, and waited for by those who query", function()

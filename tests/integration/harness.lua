@@ -17,7 +17,7 @@ test.case("a program's exit code, signal and output are told", function()
 end)
 
 test.case("a program that does not exist is an error", function()
-	test.raises("no%-such%-program.*No such file", process.start, { "no-such-program" })
+	test.raises("no%-such%-program.*No such file", process.start, { "/no-such-program" })
 end)
 
 test.case("a program inherits no file descriptor", function()

@@ -3,7 +3,9 @@
 local redis = require "skynet.db.redis"
 local server = require "test.redis"
 local skynet = require "skynet"
+local socket = require "skynet.socket"
 local socketchannel = require "skynet.socketchannel"
+local stream = require "test.stream"
 local test = require "test"
 
 local function connect(options)
@@ -349,6 +351,27 @@ test.case("a disconnected db is of no use", function()
 	test.equal(pcall(function()
 		return db:get "k"
 	end), false)
+end)
+
+test.case("a user who may not say HELLO is served in RESP2", function()
+	local said = {}
+	local port = stream.listen(function(id)
+		for line in function() return socket.readline(id, "\r\n") or nil end do
+			local words = {}
+			for i = 1, tonumber(line:match "^%*(%d+)") do
+				socket.readline(id, "\r\n")
+				words[i] = socket.readline(id, "\r\n")
+			end
+			said[#said + 1] = table.concat(words, " ")
+			socket.write(id, words[1] == "HELLO" and "-NOPERM this user has no permissions to run the 'hello' command\r\n"
+				or words[1] == "GET" and "-NOPERM this user has no permissions to run the 'get' command\r\n" or "+OK\r\n")
+		end
+	end)
+	local db = redis.connect { host = "127.0.0.1", port = port, username = "bob", auth = "pw", resp = 3, db = 2 }
+	test.equal(db:set("who", "one"), "OK")
+	test.raises("NOPERM", db.get, db, "who")
+	test.equal(said, { "HELLO 3 AUTH bob pw", "SELECT 2", "AUTH bob pw", "SELECT 2", "SET who one", "GET who" })
+	db:disconnect()
 end)
 
 test.run()

@@ -267,6 +267,40 @@ case("certificates of servers are verified: time, name, authority", function()
 	refused("is for '%*.example.org'", port, { server_name = "a.b.example.org" })
 end)
 
+case("a dot at the end of a name is not part of it", function()
+	local port = serve(good(), function(id)
+		socket.write(id, tostring(tls.info(id).server_name) .. "\n")
+	end)
+	local id = assert(tls.connect("localhost.", port, { ca_file = world.ca.file }))
+	test.equal(socket.readline(id), "localhost")
+	socket.close(id)
+	id = connect(port, { server_name = "localhost." })
+	test.equal(socket.readline(id), "localhost")
+	refused("is for 'localhost, 127.0.0.1, ::1', not 'db.example'", port, { server_name = "db.example." })
+	for _, name in ipairs { ".", "..", ".example." } do
+		test.raises("who should the server be", connect, port, { server_name = name })
+	end
+end)
+
+case("a name is not what is in front of a zero byte", function()
+	local port = serve(good(), echo)
+	test.raises("zero byte", tls.connect, "localhost\0.evil.example", port, { ca_file = world.ca.file })
+	test.raises("zero byte", socket.open, "localhost\0.evil.example", port)
+end)
+
+case("an intermediate authority, or a single certificate, is trusted when that is asked for", function()
+	local between = world.ca:intermediate "Between"
+	local below = between:issue { dns = { "localhost" } }
+	local port = serve({ cert_file = below.cert, key_file = below.key }, echo)
+	refused("unknown authority", port, { ca_file = between.file })
+	connect(port, { ca_file = between.file, partial_chain = true })
+	connect(port, { ca_file = below.cert, partial_chain = true })
+	refused("unknown authority", port, { ca_file = world.unknown.file, partial_chain = true })
+	refused("is for 'localhost', not 'db.example'", port,
+		{ ca_file = between.file, partial_chain = true, server_name = "db.example" })
+	test.raises("partial_chain has to be", connect, port, { partial_chain = 1 })
+end)
+
 case("without options the system's authorities decide", function()
 	local port = serve(good(), echo)
 	local id, err = tls.connect("localhost", port)

@@ -249,6 +249,61 @@ static int process_pid(lua_State *L) {
 	return 1;
 }
 
+/* ---- raw descriptors, as a C library would have them ---- */
+
+/* pair() -> two ends of a non-blocking connection | nil, error */
+static int process_pair(lua_State *L) {
+	int fds[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0)
+		return luaL_fileresult(L, 0, NULL);
+	lua_pushinteger(L, fds[0]);
+	lua_pushinteger(L, fds[1]);
+	return 2;
+}
+
+/* write_fd(fd, bytes) -> bytes written | nil, error, errno */
+static int process_write_fd(lua_State *L) {
+	size_t n;
+	const char *bytes = luaL_checklstring(L, 2, &n);
+	ssize_t sent = send((int)luaL_checkinteger(L, 1), bytes, n, MSG_NOSIGNAL);
+	if (sent < 0)
+		return luaL_fileresult(L, 0, NULL);
+	lua_pushinteger(L, sent);
+	return 1;
+}
+
+/* read_fd(fd) -> bytes, "" at the end | nil, error, errno */
+static int process_read_fd(lua_State *L) {
+	char bytes[65536];
+	ssize_t n = read((int)luaL_checkinteger(L, 1), bytes, sizeof bytes);
+	if (n < 0)
+		return luaL_fileresult(L, 0, NULL);
+	lua_pushlstring(L, bytes, (size_t)n);
+	return 1;
+}
+
+/* move_fd(fd, number): the descriptor has that number from now on; what had it is closed. */
+static int process_move_fd(lua_State *L) {
+	int fd = (int)luaL_checkinteger(L, 1), number = (int)luaL_checkinteger(L, 2);
+	bool ok = dup3(fd, number, O_CLOEXEC) >= 0;
+	if (ok)
+		close(fd);
+	return luaL_fileresult(L, ok, NULL);
+}
+
+/* open_fd(path) -> fd | nil, error */
+static int process_open_fd(lua_State *L) {
+	int fd = open(luaL_checkstring(L, 1), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return luaL_fileresult(L, 0, NULL);
+	lua_pushinteger(L, fd);
+	return 1;
+}
+
+static int process_close_fd(lua_State *L) {
+	return luaL_fileresult(L, close((int)luaL_checkinteger(L, 1)) == 0, NULL);
+}
+
 int luaopen_test_process_core(lua_State *L);
 
 int luaopen_test_process_core(lua_State *L) {
@@ -261,6 +316,12 @@ int luaopen_test_process_core(lua_State *L) {
 			{"ask", process_ask},
 			{"mkdir", process_mkdir},
 			{"pid", process_pid},
+			{"pair", process_pair},
+			{"write_fd", process_write_fd},
+			{"read_fd", process_read_fd},
+			{"move_fd", process_move_fd},
+			{"open_fd", process_open_fd},
+			{"close_fd", process_close_fd},
 			{NULL, NULL},
 	};
 	luaL_newlib(L, functions);

@@ -6,7 +6,7 @@
 #include "share_lua.h"
 
 #include "core/alloc.h"
-#include "sharetable/vm.h"
+#include "sharetable/vm_close.h"
 
 static long left; /* allocations that succeed */
 static bool for_good;

@@ -2,7 +2,7 @@
 #include "share_lua.h"
 
 #include "sharetable/image.h"
-#include "sharetable/setup.h"
+#include "sharetable/names.h"
 
 static lua_State *make(int with_image) {
 	lua_State *L = luaL_newstate();

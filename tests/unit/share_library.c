@@ -10,7 +10,7 @@
 #include <lualib.h>
 
 #include "sharetable/library.h"
-#include "sharetable/setup.h"
+#include "sharetable/names.h"
 
 static int one(lua_State *L) {
 	lua_pushinteger(L, 1);

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "sharetable/codecache.h"
-#include "sharetable/setup.h"
+#include "sharetable/lua_sharetable.h"
 #include "sharetable/versions.h"
 
 static lua_State *new_vm_with_tables(void) {

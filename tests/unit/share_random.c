@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "sharetable/versions.h"
-#include "sharetable/vm.h"
+#include "sharetable/vm_close.h"
 
 static long seed, rounds;
 

@@ -5,7 +5,7 @@
 #include <pthread.h>
 
 #include "sharetable/versions.h"
-#include "sharetable/vm.h"
+#include "sharetable/vm_close.h"
 
 static void publish(const char *name, const char *code) {
 	assert_true(reef_versions_publish(frozen(name, code)));

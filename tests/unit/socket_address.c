@@ -28,6 +28,11 @@ static void every_form_means_what_it_says(void **state) {
 	assert_string_equal(meaning("[::1]", 80), "literal [::1]:80");
 	assert_string_equal(meaning("[::1]:80", -1), "literal [::1]:80");
 	assert_string_equal(meaning("[::1]:0", -1), "literal [::1]:0");
+	assert_string_equal(meaning("fe80::1%lo", 80), "literal [fe80::1]:80");
+	assert_string_equal(meaning("[fe80::1%1]:80", -1), "literal [fe80::1]:80");
+	assert_string_equal(meaning("fe80::1%nothing", 80), "name fe80::1%nothing 80");
+	assert_string_equal(meaning("fe80::1%", 80), "name fe80::1% 80");
+	assert_string_equal(meaning("127.0.0.1%lo", 80), "name 127.0.0.1%lo 80");
 	assert_string_equal(meaning("example.test", 65535), "name example.test 65535");
 	assert_string_equal(meaning("example.test:1", -1), "name example.test 1");
 	assert_string_equal(meaning("/tmp/socket", -1), "literal /tmp/socket");

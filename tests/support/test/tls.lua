@@ -59,8 +59,19 @@ function tls.authority(name)
 	return setmetatable({ dir = dir, file = dir .. "/ca.pem", count = 0 }, authority)
 end
 
+---An authority that this one has signed.
+---@param name string
+---@return test.authority
+function authority:intermediate(name)
+	local other = tls.authority(name)
+	local cert = self:issue { name = name, ca = true }
+	openssl("x509", "-in", cert.cert, "-out", other.dir .. "/ca.pem")
+	openssl("pkey", "-in", cert.key, "-out", other.dir .. "/ca.key")
+	return other
+end
+
 ---A certificate: `dns` and `ip` are what it is for, `from` and `to` days as YYYYMMDD, `name` its common name,
----`password` encrypts the key.
+---`password` encrypts the key, with `ca` it may sign others.
 ---@return { cert: string, key: string, both: string }
 function authority:issue(options)
 	self.count = self.count + 1
@@ -72,7 +83,8 @@ function authority:issue(options)
 	for _, ip in ipairs(options.ip or {}) do
 		names[#names + 1] = "IP:" .. ip
 	end
-	write(base .. ".ext", #names > 0 and "subjectAltName=" .. table.concat(names, ",") .. "\n" or "")
+	write(base .. ".ext", (#names > 0 and "subjectAltName=" .. table.concat(names, ",") .. "\n" or "")
+		.. (options.ca and "basicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign,cRLSign\n" or ""))
 	local request = {
 		"req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=" .. (options.name or "test"),
 		"-keyout", base .. ".key", "-out", base .. ".csr",

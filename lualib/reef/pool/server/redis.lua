@@ -31,8 +31,9 @@ function server.login(ask, conf)
 			err, broken = command("HELLO", 3)
 		end
 	end
-	-- A server that does not know HELLO, or the protocol, has to be talked to in RESP2.
-	local unknown = err and not broken and (err:find "^NOPROTO" or err:find "unknown command")
+	-- A server that does not know HELLO or the protocol, or forbids it, has to be talked to in RESP2.
+	local unknown = err and not broken
+		and (err:find "^NOPROTO" or err:find "^NOPERM.*'hello" or err:find "unknown command")
 	if conf.auth and (conf.resp ~= 3 or unknown) then
 		if conf.username then
 			err, broken = command("AUTH", conf.username, conf.auth)

@@ -67,7 +67,8 @@ local function refused(reply)
 	return not reply.ok and reply.out
 end
 
--- HELLO is answered by an error when the server does not know it or the protocol: then it has to be RESP2.
+-- HELLO is answered by an error when the server does not know it or the protocol, or its rules do not let this user
+-- call it: then it has to be RESP2.
 local function login_commands(conf, resp)
 	local list = {}
 	if resp == 3 then
@@ -107,7 +108,8 @@ local function login(self, seconds)
 		for i = 1, asked do
 			err = err or refused(replies[i])
 		end
-		local unknown = resp == 3 and err and (err:find "^NOPROTO" or err:find "unknown command")
+		local unknown = resp == 3 and err
+			and (err:find "^NOPROTO" or err:find "^NOPERM.*'hello" or err:find "unknown command")
 		if not unknown then
 			self.resp = resp
 			return err

@@ -1,22 +1,16 @@
-/* Inside of publishing: what planning (plan.c, patch.c, removal.c) and committing (commit.c) share. */
-#ifndef REEF_DATASHEET_PLAN_PRIVATE_H
-#define REEF_DATASHEET_PLAN_PRIVATE_H
+/* A plan: what a publication will change, and the steps that planning is made of. Whole tables (whole.h) and patches
+ * (patch.h) fill it, what goes is found (removal.h), and the moment of the switch carries it out (commit.h).
+ *
+ * By the one who is publishing. Until the commit the plan owns all that it has made. */
+#ifndef REEF_DATASHEET_PLAN_H
+#define REEF_DATASHEET_PLAN_H
 
+#include "core/array.h"
+#include "core/ptrmap.h"
 #include "retired.h"
 #include "row.h"
-#include "sharetable/ptrmap.h"
 #include "sharetable/trail.h"
 #include "sheets.h"
-
-struct reef_sheet {
-	struct reef_sheet *next;
-	struct reef_row *root;
-	uint64_t version;
-	char name[];
-};
-
-/* All sheets that there are; the list changes while the world stands still. */
-extern struct reef_sheet *reef_sheets;
 
 /* A sheet that is published or deleted. */
 struct reef_part {
@@ -41,15 +35,14 @@ struct reef_removal {
 	struct reef_note *note;
 };
 
+/* In a patch, a light userdata with this address takes away what its key leads to. */
+extern const char reef_plan_nothing;
+
 struct reef_plan {
-	struct reef_part *parts;
-	size_t part_count, part_capacity;
-	struct reef_row **fresh; /* rows that nobody sees yet; their content is theirs already */
-	size_t fresh_count, fresh_capacity;
-	struct reef_switch *switches;
-	size_t switch_count, switch_capacity;
-	struct reef_removal *removals;
-	size_t removal_count, removal_capacity;
+	struct REEF_ARRAY(struct reef_part) parts;
+	struct REEF_ARRAY(struct reef_row *) fresh; /* rows that nobody sees yet; their content is theirs already */
+	struct REEF_ARRAY(struct reef_switch) switches;
+	struct REEF_ARRAY(struct reef_removal) removals;
 	struct reef_ptrmap references; /* row -> change of its count, see reef_plan_count */
 	struct reef_ptrmap removed;    /* row -> 1 + index of its removal */
 	bool committed;
@@ -74,8 +67,10 @@ static inline bool reef_plan_is_fresh(const struct reef_row *row) {
 	return !reef_is_shared(&row->table);
 }
 
-/* Grows an array of the plan by one element, all zero; NULL when out of memory. */
-void *reef_plan_grow(void **array, size_t *count, size_t *capacity, size_t size);
+/* Begins a part: the sheet of that name, or, with `create`, a new one. False, with the reason written to `why`. */
+bool reef_plan_begin_part(struct reef_plan *plan, lua_State *L, const char *name, bool create, char *why, size_t size);
+/* Frees the plan, and what was made for it unless it was committed. */
+void reef_plan_free(struct reef_plan *plan);
 
 /* False, with the reason written. */
 bool reef_plan_no_memory(struct reef_plan *plan);
@@ -94,14 +89,5 @@ bool reef_plan_put(struct reef_plan *plan, Table *content, const TValue *key, co
 				   bool keep);
 /* Notes that the step's row gets content of that layout; NULL when out of memory. */
 struct reef_switch *reef_plan_switch(struct reef_plan *plan, uint32_t step, const struct reef_layout *layout);
-
-/* Works off a step of a patch. */
-bool reef_plan_patch_row(struct reef_plan *plan, uint32_t step);
-
-/* Before the first commit. False when out of memory. */
-bool reef_plan_make_removed_metatable(lua_State *L);
-
-/* Finds what no sheet will lead to. False when out of memory. */
-bool reef_plan_find_removed(struct reef_plan *plan);
 
 #endif

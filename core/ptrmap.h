@@ -1,6 +1,7 @@
-/* A map from pointers to pointers. One thread at a time; the caller owns the struct. */
-#ifndef REEF_SHARETABLE_PTRMAP_H
-#define REEF_SHARETABLE_PTRMAP_H
+/* The hash table of the house: a map from pointers, or numbers that are not 0, to pointers. One thread at a time; the
+ * caller owns the struct, whose slots with a key may be looked at one after the other. */
+#ifndef REEF_PTRMAP_H
+#define REEF_PTRMAP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,5 +20,7 @@ void reef_ptrmap_fini(struct reef_ptrmap *map);
 void *reef_ptrmap_get(const struct reef_ptrmap *map, const void *key);
 /* Adds or replaces; key is not NULL. False when out of memory: the map is as it was. */
 bool reef_ptrmap_put(struct reef_ptrmap *map, const void *key, void *value);
+/* Takes a key away; its value, NULL if it was not there. Moves other slots. */
+void *reef_ptrmap_remove(struct reef_ptrmap *map, const void *key);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "core/alloc.h"
+#include "alloc.h"
 
 #define LARGE ((size_t)256 * 1024) /* bytes */
 
@@ -36,8 +36,12 @@ void reef_ptrmap_fini(struct reef_ptrmap *map) {
 	free_slots(map->slots, map->capacity);
 }
 
+static size_t home_of(const void *key) {
+	return (size_t)((uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15) >> 24);
+}
+
 static struct reef_ptrpair *slot_of(const struct reef_ptrmap *map, const void *key) {
-	size_t i = (size_t)(((uintptr_t)key >> 3) * UINT64_C(0x9E3779B97F4A7C15) >> 24);
+	size_t i = home_of(key);
 	while (map->slots[i &= map->capacity - 1].key != NULL && map->slots[i].key != key)
 		i++;
 	return &map->slots[i];
@@ -71,4 +75,24 @@ bool reef_ptrmap_put(struct reef_ptrmap *map, const void *key, void *value) {
 	slot->key = key;
 	slot->value = value;
 	return true;
+}
+
+/* Closes the gap: whatever follows without a gap moves up, unless it would come before its home. */
+void *reef_ptrmap_remove(struct reef_ptrmap *map, const void *key) {
+	if (map->count == 0)
+		return NULL;
+	struct reef_ptrpair *slot = slot_of(map, key);
+	if (slot->key == NULL)
+		return NULL;
+	void *value = slot->value;
+	size_t mask = map->capacity - 1, gap = (size_t)(slot - map->slots);
+	for (size_t i = (gap + 1) & mask; map->slots[i].key != NULL; i = (i + 1) & mask) {
+		if (((i - home_of(map->slots[i].key)) & mask) >= ((i - gap) & mask)) {
+			map->slots[gap] = map->slots[i];
+			gap = i;
+		}
+	}
+	map->slots[gap] = (struct reef_ptrpair){0};
+	map->count--;
+	return value;
 }

@@ -1,0 +1,199 @@
+-- A service as a TCP front door: clients send packets with a length of two bytes, big-endian, in front. What is done
+-- with them is the handler's business; `snax.msgserver` and the service `gate` are made of this.
+
+local driver = require "skynet.socketdriver"
+local netpack = require "skynet.netpack"
+local skynet = require "skynet"
+
+local gateserver = {}
+
+---@class gateserver.handler
+---@field message fun(fd: integer, msg: lightuserdata, sz: integer) a whole packet, which belongs to the handler
+---@field connect fun(fd: integer, address: string) nothing is read before gateserver.openclient
+---@field disconnect? fun(fd: integer) the client has closed; closeclient is still due
+---@field error? fun(fd: integer, reason: string)
+---@field warning? fun(fd: integer, kb: integer) so much waits to be sent
+---@field open? fun(source: integer, conf: table): any
+---@field command? fun(cmd: any, source: integer, ...): any
+---@field embed? boolean the service calls skynet.start itself
+
+local DEFAULT_CLIENTS = 1024
+local DEFAULT_BACKLOG = 32
+
+local queue ---@type userdata? packets, some of them not whole yet
+local connected = {} ---@type table<integer, "reading"|"closed"|"new">
+local count = 0
+
+local function forget(fd)
+	if connected[fd] then
+		connected[fd] = nil
+		count = count - 1
+	end
+end
+
+---Reads from a client from now on.
+---@param fd integer
+function gateserver.openclient(fd)
+	if connected[fd] == "new" then
+		connected[fd] = "reading"
+		driver.start(fd)
+	end
+end
+
+---Closes a client's connection; what was written to it is still sent.
+---@param fd integer
+function gateserver.closeclient(fd)
+	if connected[fd] then
+		forget(fd)
+		driver.close(fd)
+	end
+end
+
+---Turns the service into a gate. It answers the commands `open` (a table: address, port, maxclient, nodelay, backlog)
+---and `close`; others are the handler's.
+---@param handler gateserver.handler
+function gateserver.start(handler)
+	assert(type(handler.message) == "function", "a gate's handler needs a function `message`")
+	assert(type(handler.connect) == "function", "a gate's handler needs a function `connect`")
+
+	local listener ---@type integer?
+	local opening ---@type {id: integer, address?: string, port?: integer}?
+	local limit, nodelay = DEFAULT_CLIENTS, false
+
+	local function handle(fd, msg, sz)
+		if connected[fd] == "reading" then
+			handler.message(fd, msg, sz)
+		else
+			skynet.error(("Drop message from fd (%d), %d bytes"):format(fd, sz))
+			skynet.trash(msg, sz)
+		end
+	end
+
+	-- A handler may wait. While it does, another coroutine, which is there before it is needed, goes on with the queue.
+	local standing_by = false
+	local function drain()
+		standing_by = false
+		for fd, msg, sz in netpack.pop, queue do
+			if not standing_by then
+				standing_by = true
+				skynet.fork(drain)
+			end
+			handle(fd, msg, sz)
+		end
+	end
+
+	local event = {}
+	event.data = handle
+	event.more = drain
+
+	function event.init(id, address, port)
+		if opening and id == opening.id then
+			opening.address, opening.port = address, port
+			skynet.wakeup(opening)
+		end
+	end
+
+	function event.open(fd, address)
+		-- The one that would make it full is turned away, as it always was.
+		if count + 1 >= limit then
+			driver.shutdown(fd)
+			return
+		end
+		if nodelay then
+			driver.nodelay(fd)
+		end
+		connected[fd] = "new"
+		count = count + 1
+		handler.connect(fd, address)
+	end
+
+	function event.close(fd)
+		if fd == listener then
+			listener = nil
+		elseif connected[fd] then
+			connected[fd] = "closed"
+			if handler.disconnect then
+				handler.disconnect(fd)
+			end
+		end
+	end
+
+	event["error"] = function(fd, reason)
+		if fd == listener then
+			skynet.error("gate: cannot accept: " .. reason)
+		elseif connected[fd] then
+			driver.shutdown(fd)
+			if handler.error then
+				handler.error(fd, reason)
+			end
+			forget(fd)
+		end
+	end
+
+	function event.warning(fd, kb)
+		if handler.warning then
+			handler.warning(fd, kb)
+		end
+	end
+
+	local command = {}
+
+	function command.open(source, conf)
+		assert(not listener, "the gate listens already")
+		limit = conf.maxclient or DEFAULT_CLIENTS
+		nodelay = conf.nodelay
+		listener = driver.listen(conf.address or "0.0.0.0", conf.port, conf.backlog or DEFAULT_BACKLOG)
+		opening = { id = listener }
+		while not opening.port do
+			skynet.wait(opening)
+		end
+		conf.address, conf.port = opening.address, opening.port
+		opening = nil
+		driver.start(listener)
+		if handler.open then
+			return handler.open(source, conf)
+		end
+	end
+
+	function command.close()
+		assert(listener, "the gate does not listen")
+		driver.close(listener)
+		listener = nil
+	end
+
+	skynet.register_protocol {
+		name = "socket",
+		id = skynet.PTYPE_SOCKET,
+		unpack = function(msg, sz)
+			return netpack.filter(queue, msg, sz)
+		end,
+		dispatch = function(_, _, packets, kind, ...)
+			queue = packets
+			if kind then
+				event[kind](...)
+			end
+		end,
+	}
+
+	local function init()
+		skynet.dispatch("lua", function(session, source, cmd, ...)
+			local own = command[cmd]
+			local answer = session == 0 and function() end or skynet.retpack
+			if own then
+				answer(own(source, ...))
+			elseif handler.command then
+				answer(handler.command(cmd, source, ...))
+			else
+				error(("the gate has no command %s"):format(tostring(cmd)), 0)
+			end
+		end)
+	end
+
+	if handler.embed then
+		init()
+	else
+		skynet.start(init)
+	end
+end
+
+return gateserver

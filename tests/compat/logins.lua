@@ -1,0 +1,231 @@
+-- Login and message servers, against a client that is written from their protocol alone.
+local skynet = require "skynet"
+local crypt = require "skynet.crypt"
+local manager = require "skynet.manager"
+local process = require "test.process"
+local socket = require "skynet.socket"
+local test = require "test"
+
+local login_port = process.free_port()
+skynet.setenv("login_port", login_port)
+
+-- ---- a client of the login service ----
+
+local function read_value(id)
+	return crypt.base64decode(assert(socket.readline(id)))
+end
+
+local function write_value(id, value)
+	socket.write(id, crypt.base64encode(value) .. "\n")
+end
+
+---Logs in with a token. `spoil` may change what is sent: { key = f, proof = f, token = f }.
+---@return string? line
+---@return string? secret
+local function log_in(token, spoil)
+	spoil = spoil or {}
+	local function sent(what, value)
+		return spoil[what] and spoil[what](value) or value
+	end
+	local id = assert(socket.open("127.0.0.1", login_port))
+	local _ <close> = setmetatable({}, { __close = function()
+		socket.close(id)
+	end })
+	local challenge = read_value(id)
+	test.equal(#challenge, 8)
+	local key = crypt.randomkey()
+	write_value(id, sent("key", crypt.dhexchange(key)))
+	local server_key = socket.readline(id)
+	if not server_key or server_key:find "^%d%d%d " then
+		return server_key
+	end
+	local secret = crypt.dhsecret(crypt.base64decode(server_key), key)
+	write_value(id, sent("proof", crypt.hmac64(challenge, secret)))
+	write_value(id, sent("token", crypt.desencode(secret, token)))
+	return socket.readline(id) or nil, secret
+end
+
+local function start_login()
+	local login = skynet.newservice "logs_in"
+	test.defer(function()
+		manager.kill(login)
+		skynet.sleep(5)
+	end)
+	return login
+end
+
+test.case("who has the right token is let in, and both sides know the secret", function()
+	local login = start_login()
+	local line, secret = log_in "ada:right"
+	test.equal(line, "200 " .. crypt.base64encode "42")
+	test.equal({ skynet.call(login, "lua", "taken", "ada") }, { "server", secret })
+end)
+
+test.case("others are told why not", function()
+	start_login()
+	test.equal(log_in "ada:wrong", "401 Unauthorized")
+	test.equal(log_in "outlaw:right", "403 Forbidden")
+	test.equal(log_in("ada:right", { proof = function() return "12345678" end }), "400 Bad Request")
+	test.equal(log_in("ada:right", { key = function() return "short" end }), "400 Bad Request")
+	test.equal(log_in("ada:right", { key = function() return ("\0"):rep(8) end }), "400 Bad Request")
+	test.equal(log_in("ada:right", { token = function() return "not of eight" end }), "400 Bad Request")
+	local lines = {}
+	for i = 1, 2 do
+		skynet.fork(function()
+			lines[i] = log_in "slow:right"
+		end)
+	end
+	test.eventually("both are answered", 10, function()
+		return lines[1] and lines[2]
+	end)
+	table.sort(lines)
+	test.equal(lines, { "200 " .. crypt.base64encode "42", "406 Not Acceptable" })
+end)
+
+test.case("a client that says nothing, or too much, is cut off, and others come in meanwhile", function()
+	start_login()
+	local silent, loud = {}, {}
+	for i = 1, 10 do
+		silent[i] = assert(socket.open("127.0.0.1", login_port))
+		loud[i] = assert(socket.open("127.0.0.1", login_port))
+		socket.write(loud[i], ("x"):rep(20000))
+	end
+	test.matches(log_in "ada:right", "^200 ")
+	for i = 1, 10 do
+		test.within(10, socket.readall, silent[i])
+		socket.close(silent[i])
+		test.within(10, socket.readall, loud[i])
+		socket.close(loud[i])
+	end
+end)
+
+-- ---- a client of the message server ----
+
+local client = {}
+client.__index = client
+
+local function connect(port, username, secret, index)
+	local self = setmetatable({ id = assert(socket.open("127.0.0.1", port)) }, client)
+	local who = ("%s:%d"):format(username, index)
+	self:send(who .. ":" .. crypt.base64encode(crypt.hmac_hash(secret, who)))
+	return self, self:read()
+end
+
+function client:send(text)
+	socket.write(self.id, string.pack(">s2", text))
+end
+
+function client:read()
+	local size = socket.read(self.id, 2)
+	return size and socket.read(self.id, (string.unpack(">I2", size)))
+end
+
+function client:ask(number, text)
+	self:send(text .. string.pack(">I4", number))
+end
+
+---@return integer? number
+---@return string? text
+---@return integer? ok
+function client:reply()
+	local packet = self:read()
+	if packet then
+		local ok, number = string.unpack(">BI4", packet, #packet - 4)
+		return number, packet:sub(1, -6), ok
+	end
+end
+
+function client:close()
+	socket.close(self.id)
+end
+
+local SECRET = "8 bytes!"
+
+local function start_messages(uid)
+	local server = skynet.newservice "talks"
+	local conf = { address = "127.0.0.1", port = 0, servername = "here" }
+	test.equal({ skynet.call(server, "lua", "open", conf) }, { "here", 7 })
+	local port
+	for _, info in ipairs(socket.netstat()) do
+		if info.address == server and info.type == "LISTEN" then
+			port = tonumber(info.sock:match ":(%d+)$")
+		end
+	end
+	local username = skynet.call(server, "lua", "login", uid, SECRET)
+	test.defer(manager.kill, server)
+	return server, port, username
+end
+
+test.case("requests are answered by number, out of order if need be, and failures say so", function()
+	local server, port, username = start_messages "ada"
+	local c, status = connect(port, username, SECRET, 1)
+	test.equal(status, "200 OK")
+	test.matches(skynet.call(server, "lua", "kick", "ada"), "^127%.0%.0%.1:")
+	c:ask(1, "slow one")
+	c:ask(2, "quick")
+	c:ask(3, "fails")
+	test.equal({ c:reply() }, { 2, "quick was asked 1 times", 1 })
+	test.equal({ c:reply() }, { 3, "", 0 })
+	test.equal({ c:reply() }, { 1, "slow one was asked 1 times", 1 })
+	c:ask(2, "quick")
+	test.equal({ c:reply() }, { 2, "quick was asked 2 times", 1 })
+	c:close()
+end)
+
+test.case("only who is logged in and proves it may talk, each time with a higher index", function()
+	local server, port, username = start_messages "ada"
+	test.equal(select(2, connect(port, "nobody", SECRET, 1)), "404 User Not Found")
+	test.equal(select(2, connect(port, username, "another!", 1)), "401 Unauthorized")
+	local c = connect(port, username, SECRET, 5)
+	test.equal(select(2, connect(port, username, SECRET, 5)), "403 Index Expired")
+	test.equal(select(2, connect(port, username, SECRET, 4)), "403 Index Expired")
+	local bad = setmetatable({ id = assert(socket.open("127.0.0.1", port)) }, client)
+	bad:send "nonsense"
+	test.equal(bad:read(), "400 Bad Request")
+	test.equal(bad:read(), false)
+	c:ask(1, "still here")
+	test.equal({ c:reply() }, { 1, "still here was asked 1 times", 1 })
+	skynet.call(server, "lua", "logout", "ada")
+	test.equal(c:reply(), nil)
+	test.equal(select(2, connect(port, username, SECRET, 6)), "404 User Not Found")
+end)
+
+test.case("what was asked on a lost connection is done once and answered on the next", function()
+	local _, port, username = start_messages "ada"
+	local c = connect(port, username, SECRET, 1)
+	c:ask(1, "quick")
+	test.equal({ c:reply() }, { 1, "quick was asked 1 times", 1 })
+	c:ask(2, "slow")
+	c:close()
+	c = connect(port, username, SECRET, 2)
+	c:ask(1, "quick")
+	test.equal({ c:reply() }, { 1, "quick was asked 1 times", 1 })
+	c:ask(2, "slow")
+	test.equal({ c:reply() }, { 2, "slow was asked 1 times", 1 })
+	c:ask(3, "events")
+	test.equal({ c:reply() }, { 3, "ada", 1 })
+	-- Four more replies, and the first is forgotten.
+	for number = 10, 13 do
+		c:ask(number, "other")
+		test.equal(c:reply(), number)
+	end
+	c:close()
+	c = connect(port, username, SECRET, 3)
+	c:ask(1, "quick")
+	test.equal({ c:reply() }, { 1, "quick was asked 2 times", 1 })
+	c:close()
+end)
+
+test.case("the same number twice at a time ends the connection", function()
+	local _, port, username = start_messages "ada"
+	local c = connect(port, username, SECRET, 1)
+	c:ask(1, "slow")
+	c:ask(1, "slow")
+	test.equal(c:reply(), nil)
+	c = connect(port, username, SECRET, 2)
+	c:ask(1, "slow")
+	test.equal({ c:reply() }, { 1, "slow was asked 1 times", 1 })
+	c:close()
+end)
+
+test.run()

@@ -1,0 +1,2 @@
+function accept.one() end
+function accept.one() end

@@ -1,0 +1,1 @@
+response.value = 5

@@ -37,7 +37,7 @@ set_target_properties(test_process_core PROPERTIES POSITION_INDEPENDENT_CODE ON)
 target_include_directories(test_process_core SYSTEM PRIVATE
 	$<TARGET_PROPERTY:reef_lua,INTERFACE_SYSTEM_INCLUDE_DIRECTORIES>)
 
-# C services that tests launch, one file each: build/<preset>/tests/modules/NAME.so.
+# C services that tests launch and Lua modules that they require, one file each: build/<preset>/tests/modules/NAME.so.
 file(GLOB module_sources CONFIGURE_DEPENDS tests/modules/*.c)
 foreach(source ${module_sources})
 	get_filename_component(name ${source} NAME_WE)
@@ -45,4 +45,6 @@ foreach(source ${module_sources})
 	set_target_properties(module_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
 		LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/modules)
 	target_link_libraries(module_${name} PRIVATE reef_flags)
+	target_include_directories(module_${name} SYSTEM PRIVATE
+		$<TARGET_PROPERTY:reef_lua,INTERFACE_SYSTEM_INCLUDE_DIRECTORIES>)
 endforeach()

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifdef REEF_JEMALLOC
 #include <jemalloc/jemalloc.h>
@@ -12,8 +13,12 @@
 
 static void *check(void *p, size_t size) {
 	if (p == NULL && size > 0) {
-		fprintf(stderr, "reef: out of memory (%zu bytes wanted)\n", size);
-		abort();
+		/* Nothing here may allocate; another thread may hold the lock of stderr. */
+		char line[64];
+		int n = snprintf(line, sizeof line, "reef: out of memory (%zu bytes wanted)\n", size);
+		if (write(STDERR_FILENO, line, (size_t)n) < 0) {
+		}
+		_exit(REEF_EXIT_NO_MEMORY);
 	}
 	return p;
 }

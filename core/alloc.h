@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The exit code of a process that ended because memory was gone where nobody could be told (sysexits' EX_OSERR). */
+#define REEF_EXIT_NO_MEMORY 71
+
 /* As malloc and friends, but never NULL: the process ends with a message when memory is gone. Use them for small
  * objects of the engine; payloads whose size a peer decides go through reef_try_malloc. */
 void *reef_malloc(size_t size);

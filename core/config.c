@@ -5,6 +5,7 @@
  * that includes it.
  */
 #include "config.h"
+#include "names.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -57,7 +58,7 @@ static int run_file(lua_State *L, const char *path);
 
 /* include(path); upvalues: the environment table, the directory of the including file. */
 static int include(lua_State *L) {
-	const char *path = luaL_checkstring(L, 1);
+	const char *path = reef_check_name(L, 1);
 	if (path[0] != '/')
 		path = lua_pushfstring(L, "%s%s", lua_tostring(L, lua_upvalueindex(2)), path);
 	lua_pushvalue(L, lua_upvalueindex(1));
@@ -99,7 +100,7 @@ static int load(lua_State *L) {
 	while (lua_next(L, env)) {
 		if (lua_type(L, -2) != LUA_TSTRING)
 			return luaL_error(L, "Invalid config table key = %s", luaL_tolstring(L, -2, NULL));
-		const char *key = lua_tostring(L, -2);
+		const char *key = reef_check_name_at(L, -2, "config key");
 		int type = lua_type(L, -1);
 		if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN)
 			return luaL_error(L, "Invalid config table key = %s (its value is a %s)", key, luaL_typename(L, -1));

@@ -153,7 +153,7 @@ const struct reef_module *reef_cservice_load(const char *name) {
 /* ---- the C API: see skynet.h ---- */
 
 void skynet_error(struct skynet_context *context, const char *format, ...) {
-	char *text;
+	char *text = NULL;
 	va_list args;
 	va_start(args, format);
 	int n = vasprintf(&text, format, args);
@@ -170,7 +170,8 @@ void skynet_callback(struct skynet_context *context, void *ud, skynet_cb callbac
 	c->ud = ud;
 }
 
-/* A message with the payload as the flags of `type` say; NULL if it is too large (the payload is freed then). */
+/* A message with the payload as the flags of `type` say; NULL if it is too large (the payload is
+ * freed then), or there is no memory for a copy. */
 static struct reef_message *make_message(struct reef_service *service, uint32_t source, int type, int *session,
 										 void *msg, size_t sz) {
 	if (sz > MAX_SIZE) {
@@ -182,7 +183,9 @@ static struct reef_message *make_message(struct reef_service *service, uint32_t 
 	if (type & PTYPE_TAG_DONTCOPY) {
 		m = reef_message_wrap(msg, sz);
 	} else {
-		m = reef_message_new(sz);
+		m = reef_message_try_new(sz);
+		if (m == NULL)
+			return NULL;
 		if (sz > 0)
 			memcpy(m->data, msg, sz);
 	}
@@ -201,8 +204,14 @@ int skynet_send(struct skynet_context *context, uint32_t source, uint32_t dest, 
 		return -2;
 	bool reply = is_reply(m->type), passed_on = m->source != reef_service_handle(service_of(context));
 	uint32_t asker = reply ? dest : m->source;
-	if (!reef_send(dest, m))
+	switch (reef_offer(dest, m)) {
+	case REEF_OFFER_TAKEN:
+		break;
+	case REEF_OFFER_FULL:
+		return -2;
+	default:
 		return -1;
+	}
 	/* Lua's C modules send, too, with the service that runs them. */
 	if (session > 0 && (reply || passed_on) && reef_service_module(service_of(context))->init == cservice_init) {
 		struct cservice *c = reef_service_instance(service_of(context));

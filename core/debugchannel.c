@@ -26,8 +26,15 @@ struct channel {
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t filled;
 	struct line *first, **last;
-	int references; /* userdata that hold it */
+	int references; /* userdata that hold it; with `next` guarded by the lock of the list */
+	struct channel *next;
 };
+
+/* All that are alive: an address that went through Lua is looked at if it is one of them. */
+static struct {
+	pthread_mutex_t lock;
+	struct channel *first;
+} channels = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void line_delete_all(struct line *line) {
 	while (line) {
@@ -45,7 +52,9 @@ static struct channel **push_holder(lua_State *L) {
 }
 
 static struct channel *check_channel(lua_State *L) {
-	return *(struct channel **)luaL_checkudata(L, 1, CHANNEL);
+	struct channel *c = *(struct channel **)luaL_checkudata(L, 1, CHANNEL);
+	luaL_argcheck(L, c != NULL, 1, "this channel was collected");
+	return c;
 }
 
 /* create() -> channel, address to connect the other side with (once, while this side is alive) */
@@ -60,6 +69,10 @@ static int channel_create(lua_State *L) {
 	pthread_condattr_destroy(&attributes);
 	c->last = &c->first;
 	c->references = 1;
+	pthread_mutex_lock(&channels.lock);
+	c->next = channels.first;
+	channels.first = c;
+	pthread_mutex_unlock(&channels.lock);
 	*holder = c;
 	lua_pushlightuserdata(L, c);
 	return 2;
@@ -68,23 +81,34 @@ static int channel_create(lua_State *L) {
 /* connect(address) -> channel */
 static int channel_connect(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
-	struct channel *c = lua_touserdata(L, 1);
 	struct channel **holder = push_holder(L);
-	pthread_mutex_lock(&c->lock);
-	c->references++;
-	pthread_mutex_unlock(&c->lock);
+	pthread_mutex_lock(&channels.lock);
+	struct channel *c = channels.first;
+	while (c && c != lua_touserdata(L, 1))
+		c = c->next;
+	if (c)
+		c->references++;
+	pthread_mutex_unlock(&channels.lock);
+	luaL_argcheck(L, c != NULL, 1, "no channel of a living debugger");
 	*holder = c;
 	return 1;
 }
 
 static int channel_gc(lua_State *L) {
-	struct channel *c = check_channel(L);
+	struct channel **holder = luaL_checkudata(L, 1, CHANNEL);
+	struct channel *c = *holder;
 	if (!c) {
 		return 0;
 	}
-	pthread_mutex_lock(&c->lock);
+	*holder = NULL;
+	pthread_mutex_lock(&channels.lock);
 	int left = --c->references;
-	pthread_mutex_unlock(&c->lock);
+	struct channel **at = &channels.first;
+	while (left == 0 && *at != c)
+		at = &(*at)->next;
+	if (left == 0)
+		*at = c->next;
+	pthread_mutex_unlock(&channels.lock);
 	if (left == 0) {
 		line_delete_all(c->first);
 		pthread_cond_destroy(&c->filled);
@@ -99,7 +123,9 @@ static int channel_write(lua_State *L) {
 	struct channel *c = check_channel(L);
 	size_t size;
 	const char *text = luaL_checklstring(L, 2, &size);
-	struct line *line = reef_malloc(sizeof(*line) + size);
+	struct line *line = reef_try_malloc(sizeof(*line) + size);
+	if (line == NULL)
+		return luaL_error(L, "not enough memory");
 	line->next = NULL;
 	line->size = size;
 	memcpy(line->text, text, size);

@@ -10,7 +10,6 @@
 
 #include <lauxlib.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "alloc.h"
@@ -27,9 +26,9 @@ struct reef_protocol *reef_protocol_by_id(struct reef_host *host, int id) {
 	return NULL;
 }
 
-struct reef_protocol *reef_protocol_by_name(struct reef_host *host, const char *name) {
+struct reef_protocol *reef_protocol_by_name(struct reef_host *host, const char *name, size_t size) {
 	for (int i = 0; i < host->protocol_count; i++)
-		if (strcmp(host->protocols[i].name, name) == 0)
+		if (host->protocols[i].name_size == size && memcmp(host->protocols[i].name, name, size) == 0)
 			return &host->protocols[i];
 	return NULL;
 }
@@ -38,7 +37,8 @@ struct reef_protocol *reef_protocol_add(struct reef_host *host, const char *name
 	size_t size = (size_t)(host->protocol_count + 1) * sizeof(*host->protocols);
 	host->protocols = reef_realloc(host->protocols, size);
 	struct reef_protocol *protocol = &host->protocols[host->protocol_count++];
-	*protocol = (struct reef_protocol){.name = reef_strdup(name), .id = (uint8_t)id, .trace = -1};
+	*protocol = (struct reef_protocol){
+			.name = reef_strdup(name), .name_size = strlen(name), .id = (uint8_t)id, .trace = -1};
 	return protocol;
 }
 
@@ -100,8 +100,43 @@ static void close_session(struct reef_host *host, struct reef_session *entry) {
 	}
 }
 
+enum { LARGE = 64 * 1024 }; /* bytes of a payload whose values may well find no memory */
+
+/* Arguments: codec, message. */
+static int decode(lua_State *L) {
+	int codec = (int)lua_tointeger(L, 1);
+	const struct reef_message *m = lua_touserdata(L, 2);
+	lua_settop(L, 0);
+	if (codec == CODEC_STRING)
+		lua_pushlstring(L, m->data, m->size);
+	else if (reef_unpack(L, m->data, m->size) < 0)
+		return lua_error(L);
+	return lua_gettop(L);
+}
+
+/* The same as push_values, for what is large: on the main thread, where it can be protected. */
+static int push_large(struct reef_host *host, lua_State *to, int codec, struct reef_message *m) {
+	lua_State *L = host->L;
+	int top = lua_gettop(L);
+	lua_pushcfunction(L, decode);
+	lua_pushinteger(L, codec);
+	lua_pushlightuserdata(L, m);
+	int status = lua_pcall(L, 2, LUA_MULTRET, 0);
+	int n = lua_gettop(L) - top;
+	if (status == LUA_OK && !lua_checkstack(to, n + LUA_MINSTACK)) {
+		lua_settop(L, top);
+		lua_pushliteral(L, "not enough memory");
+		status = LUA_ERRMEM;
+		n = 1;
+	}
+	lua_xmove(L, to, n);
+	return status == LUA_OK ? n : -1;
+}
+
 /* Pushes the values of a message; returns how many, or -1 with an error text instead. */
 static int push_values(lua_State *L, int codec, const struct reef_message *m) {
+	if (m->size > LARGE && (codec == CODEC_LUA || codec == CODEC_STRING))
+		return push_large(reef_host_get(L), L, codec, (struct reef_message *)m);
 	switch (codec) {
 	case CODEC_LUA:
 		return reef_unpack(L, m->data, m->size);

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alloc.h"
 #include "debugchannel.h"
@@ -33,6 +34,7 @@
 #include "services.h"
 #include "timer.h"
 
+#include "lgc.h"
 #include "lstate.h"
 
 #define FIRST_MEMORY_REPORT ((size_t)32 << 20)
@@ -48,6 +50,11 @@ static void report_memory(struct reef_host *host, size_t memory) {
 	reef_log(host->handle, "Memory warning %.2f M", (double)memory / (1 << 20));
 }
 
+/* The collector may run a finalizer of the user's wherever something is allocated. */
+static bool in_finalizer(const struct reef_host *host) {
+	return host->L && G(host->L)->gcstp & GCSTPGC;
+}
+
 static void *allocate(void *ud, void *p, size_t old_size, size_t new_size) {
 	struct reef_host *host = ud;
 	if (!p)
@@ -60,7 +67,8 @@ static void *allocate(void *ud, void *p, size_t old_size, size_t new_size) {
 		}
 		return NULL;
 	}
-	if (host->memory_limit && memory > host->memory_limit && new_size > old_size && !host->no_limit)
+	if (host->memory_limit && memory > host->memory_limit && new_size > old_size &&
+		(!host->no_limit || in_finalizer(host)))
 		return NULL;
 	void *q = p ? reef_try_realloc(p, new_size) : reef_try_malloc(new_size);
 	if (!q)
@@ -143,7 +151,12 @@ static void on_warning(void *ud, const char *text, int to_be_continued) {
 		return;
 	}
 	size_t old = host->warning ? strlen(host->warning) : 0, size = strlen(text);
-	host->warning = reef_realloc(host->warning, old + size + 1);
+	char *warning = reef_try_realloc(host->warning, old + size + 1);
+	if (warning == NULL) {
+		reef_log(host->handle, "Lua warning: %s", text);
+		return;
+	}
+	host->warning = warning;
 	memcpy(host->warning + old, text, size + 1);
 	if (to_be_continued)
 		return;
@@ -205,8 +218,15 @@ static void register_protocols(struct reef_host *host) {
 /* Ends a service that has not begun. The launcher learns how: "ERROR reason", or "EXIT" where nothing went wrong. */
 static void end_boot(struct reef_host *host, const char *report) {
 	uint32_t launcher = reef_name_find("launcher");
-	if (launcher)
-		reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, report, strlen(report));
+	if (launcher && !reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, report, strlen(report))) {
+		/* It must hear of it: rather without the reason than not at all. */
+		struct reef_message *m = reef_message_new(5);
+		memcpy(m->data, "ERROR", 5);
+		m->source = host->handle;
+		m->type = REEF_PTYPE_TEXT;
+		m->session = 0;
+		reef_send(launcher, m);
+	}
 	reef_service_kill(host->handle);
 }
 
@@ -215,23 +235,48 @@ static void refuse_boot(struct reef_host *host, const char *text) {
 	reef_log(host->handle, "%s", text);
 	const char *end = strstr(text, "\nstack traceback:");
 	size_t size = end ? (size_t)(end - text) : strlen(text);
-	char *report = reef_malloc(size + 7);
+	char shorter[64], *report = reef_try_malloc(size + 7);
+	if (report == NULL) {
+		report = shorter;
+		size = size < sizeof(shorter) - 7 ? size : sizeof(shorter) - 7;
+	}
 	memcpy(report, "ERROR ", 6);
 	memcpy(report + 6, text, size);
 	report[size + 6] = 0;
 	if (!reef_name_find("launcher"))
 		reef_end_failed();
 	end_boot(host, report);
-	reef_free(report);
+	if (report != shorter)
+		reef_free(report);
+}
+
+/* What the config says for services that do not say it themselves. Our own are not limited: what they are sent must not
+ * be lost. */
+static void limit_mailbox(struct reef_host *host) {
+	lua_Integer messages = reef_env_int("mailbox_messages", 0), bytes = reef_env_int("mailbox_bytes", 0);
+	if (messages > 0 || bytes > 0)
+		reef_service_set_limit(host->service, messages > 0 ? (uint64_t)messages : 0, bytes > 0 ? (uint64_t)bytes : 0);
 }
 
 static int run_loader(lua_State *L) {
-	return reef_load_run_loader(L, reef_host_get(L)->args);
+	struct reef_host *host = reef_host_get(L);
+	char relative[256], path[4096];
+	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)strcspn(host->args, " "), host->args);
+	if (n < 0 || (size_t)n >= sizeof(relative) || !reef_own_file(relative, path, sizeof(path)))
+		limit_mailbox(host);
+	return reef_load_run_loader(L, host->args);
 }
 
 /* Is there anything that can run, and tell the launcher that the service is ready? */
 static bool has_begun(const struct reef_host *host) {
 	return host->sessions.count > 0 || host->forks.head || host->raw_callback;
+}
+
+/* An error where nobody can be told: memory is gone while a message is handed to a coroutine. */
+static int on_panic(lua_State *L) {
+	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error";
+	fprintf(stderr, "reef: service :%08x: %s\n", reef_host_get(L)->handle, text);
+	_exit(REEF_EXIT_NO_MEMORY);
 }
 
 static void boot(struct reef_host *host) {
@@ -240,6 +285,7 @@ static void boot(struct reef_host *host) {
 		refuse_boot(host, "not enough memory for a VM");
 		return;
 	}
+	lua_atpanic(L, on_panic);
 	reef_task_set_header(L, &host->none);
 	host->L = L;
 	host->active = L;

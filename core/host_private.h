@@ -114,6 +114,7 @@ enum reef_codec {
 
 struct reef_protocol {
 	char *name;
+	size_t name_size;
 	int dispatch, pack, unpack; /* registry references, 0: none */
 	uint8_t id;
 	uint8_t packs, unpacks; /* enum reef_codec */
@@ -239,7 +240,7 @@ void reef_host_callback(struct reef_service *service, void *ud, struct reef_mess
 /* One message through the dispatcher; the caller ends the turn. */
 void reef_dispatch(struct reef_host *host, struct reef_message *m);
 struct reef_protocol *reef_protocol_by_id(struct reef_host *host, int id);
-struct reef_protocol *reef_protocol_by_name(struct reef_host *host, const char *name);
+struct reef_protocol *reef_protocol_by_name(struct reef_host *host, const char *name, size_t size);
 struct reef_protocol *reef_protocol_add(struct reef_host *host, const char *name, int id);
 void reef_protocols_fini(struct reef_host *host);
 /* `source` is down: calls to it fail, replies owed to it are dropped. */

@@ -6,6 +6,7 @@
  *
  * The list of C modules is written at start-up only. */
 #include "load_private.h"
+#include "names.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -88,8 +89,8 @@ int reef_load_run_loader(lua_State *L, const char *arguments) {
 /* ---- functions of the base library ---- */
 
 static int f_loadfile(lua_State *L) {
-	const char *name = luaL_optstring(L, 1, NULL);
-	const char *mode = luaL_optstring(L, 2, NULL);
+	const char *name = reef_opt_name(L, 1, NULL);
+	const char *mode = reef_opt_name(L, 2, NULL);
 	int env = lua_isnone(L, 3) ? 0 : 3;
 	if (reef_load_file(L, name, mode) != LUA_OK) {
 		lua_pushnil(L);
@@ -110,7 +111,7 @@ static int results(lua_State *L, int status, lua_KContext context) {
 }
 
 static int f_dofile(lua_State *L) {
-	const char *name = luaL_optstring(L, 1, NULL);
+	const char *name = reef_opt_name(L, 1, NULL);
 	lua_settop(L, 1);
 	if (reef_load_file(L, name, NULL) != LUA_OK)
 		return lua_error(L);
@@ -120,7 +121,7 @@ static int f_dofile(lua_State *L) {
 
 /* In the main chunk the stock require; in a coroutine that of skynet.require, in which module bodies may wait. */
 static int f_require(lua_State *L) {
-	luaL_checkstring(L, 1);
+	reef_check_name(L, 1);
 	lua_settop(L, 1);
 	if (!reef_host_get(L)->running) {
 		lua_pushvalue(L, lua_upvalueindex(1));
@@ -159,7 +160,7 @@ static bool own_module(char *path, const char *name, const char *form) {
 
 /* C modules of the rooms, and our own lualib. */
 static int search_own(lua_State *L) {
-	const char *name = luaL_checkstring(L, 1);
+	const char *name = reef_check_name(L, 1);
 	for (int i = 0; i < module_count; i++) {
 		if (strcmp(modules[i].name, name) == 0) {
 			lua_pushcfunction(L, modules[i].open);
@@ -176,7 +177,7 @@ static int search_own(lua_State *L) {
 
 /* As the stock searcher of package.path, with reef_load_file. */
 static int search_path(lua_State *L) {
-	const char *name = luaL_checkstring(L, 1);
+	const char *name = reef_check_name(L, 1);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
 	lua_getfield(L, -1, "package");
 	lua_getfield(L, -1, "searchpath");

@@ -59,10 +59,15 @@ void reef_log(uint32_t source, const char *format, ...) {
 	if (n < 0)
 		return;
 	if ((size_t)n >= sizeof line) {
-		text = reef_malloc((size_t)n + 1);
-		va_start(args, format);
-		vsnprintf(text, (size_t)n + 1, format, args);
-		va_end(args);
+		text = reef_try_malloc((size_t)n + 1);
+		if (text == NULL) {
+			text = line;
+			n = sizeof line - 1;
+		} else {
+			va_start(args, format);
+			vsnprintf(text, (size_t)n + 1, format, args);
+			va_end(args);
+		}
 	}
 	reef_log_bytes(source, text, (size_t)n);
 	if (text != line)

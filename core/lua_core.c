@@ -23,8 +23,11 @@ static int core_send(lua_State *L) {
 	m->type = (uint8_t)type;
 	m->session = session;
 	m->source = 0;
-	if (!reef_deliver(host, target, m))
-		return 0;
+	enum reef_offered offered = reef_deliver(host, target, m);
+	if (offered == REEF_OFFER_FULL)
+		lua_pushboolean(L, 0);
+	if (offered != REEF_OFFER_TAKEN)
+		return offered == REEF_OFFER_FULL;
 	if (type == REEF_PTYPE_RESPONSE || type == REEF_PTYPE_ERROR)
 		reef_host_settled(host, target.handle, session);
 	lua_pushinteger(L, session);
@@ -171,7 +174,10 @@ static int missing(lua_State *L) {
 	lua_settop(L, 2);
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return 0;
-	const char *name = lua_tostring(L, 2);
+	size_t size;
+	const char *name = lua_tolstring(L, 2, &size);
+	if (strlen(name) != size)
+		return 0;
 	if (strncmp(name, "PTYPE_", 6) == 0)
 		return push_constant(L, name + 6);
 	if (!push_function(L, name)) {

@@ -9,6 +9,7 @@
 #include "functions.h"
 #include "log.h"
 #include "lua_message.h"
+#include "names.h"
 #include "timer.h"
 
 /* ---- time ---- */
@@ -42,7 +43,7 @@ int reef_core_self(lua_State *L) {
 
 /* localname(".x") -> address or nil */
 int reef_core_localname(lua_State *L) {
-	const char *name = luaL_checkstring(L, 1);
+	const char *name = reef_check_name(L, 1);
 	uint32_t handle = name[0] == '.' ? reef_name_find(name + 1) : 0;
 	if (!handle)
 		return 0;
@@ -74,14 +75,15 @@ int reef_core_harbor(lua_State *L) {
 /* ---- environment and log ---- */
 
 int reef_core_getenv(lua_State *L) {
-	lua_pushstring(L, reef_env_get(luaL_checkstring(L, 1)));
+	lua_pushstring(L, reef_env_get(reef_check_name(L, 1)));
 	return 1;
 }
 
 int reef_core_setenv(lua_State *L) {
-	const char *key = luaL_checkstring(L, 1);
+	const char *key = reef_check_name(L, 1);
 	luaL_checkany(L, 2);
-	if (!reef_env_set(key, luaL_tolstring(L, 2, NULL)))
+	luaL_tolstring(L, 2, NULL);
+	if (!reef_env_set(key, reef_check_name_at(L, -1, key)))
 		return luaL_error(L, "Can't setenv exist key : %s", key);
 	return 0;
 }
@@ -119,12 +121,16 @@ static struct reef_service_stat stat_of(lua_State *L, bool clear) {
 
 /* stat(what) -> number */
 int reef_core_stat(lua_State *L) {
-	const char *what = luaL_checkstring(L, 1);
+	const char *what = reef_check_name(L, 1);
 	struct reef_service_stat stat = stat_of(L, strcmp(what, "endless") == 0);
 	if (strcmp(what, "mqlen") == 0)
 		lua_pushinteger(L, (lua_Integer)stat.mqlen);
 	else if (strcmp(what, "message") == 0)
 		lua_pushinteger(L, (lua_Integer)stat.messages);
+	else if (strcmp(what, "refused") == 0)
+		lua_pushinteger(L, (lua_Integer)stat.refused);
+	else if (strcmp(what, "mqbytes") == 0)
+		lua_pushinteger(L, (lua_Integer)stat.waiting_bytes);
 	else if (strcmp(what, "endless") == 0)
 		lua_pushinteger(L, stat.endless);
 	else if (strcmp(what, "cpu") == 0)
@@ -183,8 +189,12 @@ int reef_core_exit(lua_State *L) {
 
 /* *gone: the service has ended itself, and the function must not return. */
 static const char *command(lua_State *L, bool *gone) {
-	const char *name = luaL_checkstring(L, 1);
-	const char *parameter = lua_isnoneornil(L, 2) ? NULL : luaL_tolstring(L, 2, NULL);
+	const char *name = reef_check_name(L, 1);
+	const char *parameter = NULL;
+	if (!lua_isnoneornil(L, 2)) {
+		luaL_tolstring(L, 2, NULL);
+		parameter = reef_check_name_at(L, -1, name);
+	}
 	struct reef_host *host = reef_host_get(L);
 	const char *text = reef_command(host->service, name, parameter);
 	*gone = (strcmp(name, "KILL") == 0 || strcmp(name, "EXIT") == 0) && reef_service_ending(host->service);

@@ -3,6 +3,7 @@
  * skynet.call is a C function that ends with a yield; its continuation finds the reply's values on the stack already,
  * or the reason of the failure. All run in the service's own slice. */
 #include "lua_message.h"
+#include "names.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
@@ -15,6 +16,8 @@
 #include "serialise.h"
 #include "trace_private.h"
 
+#define RESPONSE "reef.response"
+
 /* ---- addresses and payloads ---- */
 
 struct reef_target reef_check_target(lua_State *L, int index) {
@@ -25,7 +28,7 @@ struct reef_target reef_check_target(lua_State *L, int index) {
 			luaL_error(L, "Invalid service address 0");
 		return target;
 	}
-	const char *name = luaL_checkstring(L, index);
+	const char *name = reef_check_name(L, index);
 	if (name[0] == ':' || name[0] == '.')
 		target.handle = reef_address_parse(name);
 	else if (!(target.handle = reef_global_find(name)))
@@ -33,15 +36,15 @@ struct reef_target reef_check_target(lua_State *L, int index) {
 	return target;
 }
 
-bool reef_deliver(struct reef_host *host, struct reef_target target, struct reef_message *m) {
+enum reef_offered reef_deliver(struct reef_host *host, struct reef_target target, struct reef_message *m) {
 	if (!m->source)
 		m->source = host->handle;
 	if (target.global)
-		return reef_global_send(target.global, m);
+		return reef_global_send(target.global, m) ? REEF_OFFER_TAKEN : REEF_OFFER_NOBODY;
 	if (target.handle)
-		return reef_send(target.handle, m);
+		return reef_offer(target.handle, m);
 	reef_message_free(m);
-	return false;
+	return REEF_OFFER_NOBODY;
 }
 
 struct reef_protocol *reef_check_protocol(lua_State *L, int index) {
@@ -50,8 +53,9 @@ struct reef_protocol *reef_check_protocol(lua_State *L, int index) {
 	if (lua_type(L, index) == LUA_TNUMBER) {
 		protocol = reef_protocol_by_id(host, (int)luaL_checkinteger(L, index));
 	} else {
-		const char *name = luaL_checkstring(L, index);
-		protocol = reef_protocol_by_name(host, name);
+		size_t size;
+		const char *name = luaL_checklstring(L, index, &size);
+		protocol = reef_protocol_by_name(host, name, size);
 	}
 	if (!protocol)
 		luaL_error(L, "unknown message type '%s'", luaL_tolstring(L, index, NULL));
@@ -66,7 +70,9 @@ struct reef_message *reef_check_payload(lua_State *L, int index) {
 		return reef_message_wrap(NULL, 0);
 	case LUA_TSTRING: {
 		const char *s = lua_tolstring(L, index, &size);
-		struct reef_message *m = reef_message_new(size);
+		struct reef_message *m = reef_message_try_new(size);
+		if (m == NULL)
+			luaL_error(L, "not enough memory for a message of %I bytes", (LUAI_UACINT)size);
 		memcpy(m->data, s, size);
 		return m;
 	}
@@ -74,6 +80,7 @@ struct reef_message *reef_check_payload(lua_State *L, int index) {
 		void *data = lua_touserdata(L, index);
 		lua_Integer n = luaL_checkinteger(L, index + 1);
 		luaL_argcheck(L, n >= 0, index + 1, "negative size");
+		luaL_argcheck(L, n == 0 || data, index, "no bytes");
 		return reef_message_wrap(data, (size_t)n);
 	}
 	default:
@@ -100,9 +107,12 @@ struct reef_message *reef_pack_with(lua_State *L, const struct reef_protocol *pr
 
 /* ---- sending ---- */
 
-static int sent(lua_State *L, bool delivered) {
-	if (delivered)
+/* false: the mailbox is full. */
+static int sent(lua_State *L, enum reef_offered offered) {
+	if (offered == REEF_OFFER_TAKEN)
 		lua_pushinteger(L, 0);
+	else if (offered == REEF_OFFER_FULL)
+		lua_pushboolean(L, 0);
 	else
 		lua_pushnil(L);
 	return 1;
@@ -208,6 +218,15 @@ static int called(lua_State *L, int status, lua_KContext base) {
 	return lua_gettop(L) - (int)base;
 }
 
+/* As the user gave it, at index 1. */
+static const char *address_of(lua_State *L, struct reef_target target) {
+	if (lua_type(L, 1) != LUA_TNUMBER)
+		return lua_tostring(L, 1);
+	char text[16];
+	snprintf(text, sizeof text, ":%08x", target.handle);
+	return lua_pushstring(L, text);
+}
+
 static int call_with(lua_State *L, struct reef_task *task, struct reef_target target, struct reef_message *m,
 					 int kind) {
 	struct reef_host *host = task->host;
@@ -217,11 +236,13 @@ static int call_with(lua_State *L, struct reef_task *task, struct reef_target ta
 	m->source = 0;
 	if (task->flags & TASK_TAGGED)
 		reef_trace_call(task, target, L);
-	if (!reef_deliver(host, target, m)) {
-		char text[16];
-		snprintf(text, sizeof text, ":%08x", target.handle);
-		const char *address = lua_type(L, 1) == LUA_TNUMBER ? text : lua_tostring(L, 1);
-		lua_pushfstring(L, "call to invalid address %s", address);
+	enum reef_offered offered = reef_deliver(host, target, m);
+	if (offered == REEF_OFFER_FULL) {
+		lua_pushfstring(L, "call failed: the mailbox of %s is full", address_of(L, target));
+		return raise_at_user(L);
+	}
+	if (offered == REEF_OFFER_NOBODY) {
+		lua_pushfstring(L, "call to invalid address %s", address_of(L, target));
 		return raise_at_user(L);
 	}
 	struct reef_session *entry = reef_sessions_add(&host->sessions, session, kind, task);
@@ -264,7 +285,7 @@ int reef_core_post(lua_State *L) {
 	m->type = type;
 	m->session = session;
 	m->source = 0;
-	if (!reef_deliver(host, target, m))
+	if (reef_deliver(host, target, m) != REEF_OFFER_TAKEN)
 		return 0;
 	struct reef_session *entry = reef_sessions_add(&host->sessions, session, SESSION_POST, NULL);
 	entry->dest = target.handle;
@@ -373,7 +394,7 @@ void reef_responses_fail(struct reef_host *host) {
 
 /* Nobody can answer any more: the caller must not wait for ever. */
 static int response_gc(lua_State *L) {
-	struct reef_response *r = lua_touserdata(L, 1);
+	struct reef_response *r = luaL_checkudata(L, 1, RESPONSE);
 	if (r->host) {
 		if (!r->dead)
 			reef_send_error(r->host->handle, r->source, r->session, "the request was dropped without an answer");
@@ -442,7 +463,7 @@ int reef_core_response(lua_State *L) {
 	}
 	struct reef_response *r = lua_newuserdatauv(L, sizeof(*r), 0);
 	*r = (struct reef_response){.session = task->session, .source = task->source};
-	if (luaL_newmetatable(L, "reef.response")) {
+	if (luaL_newmetatable(L, RESPONSE)) {
 		lua_pushcfunction(L, response_gc);
 		lua_setfield(L, -2, "__gc");
 	}

@@ -12,8 +12,8 @@ struct reef_target {
 
 /* The address at `index`: a number, `:hex`, `.name`, or a global name. Raises for 0, nil and other types. */
 struct reef_target reef_check_target(lua_State *L, int index);
-/* Takes m, whose type and session are set; the source is this service if it is 0. */
-bool reef_deliver(struct reef_host *host, struct reef_target target, struct reef_message *m);
+/* Takes m as reef_offer does, whose type and session are set; the source is this service if it is 0. */
+enum reef_offered reef_deliver(struct reef_host *host, struct reef_target target, struct reef_message *m);
 
 /* The protocol that `index` names, by name or number; raises if there is none. */
 struct reef_protocol *reef_check_protocol(lua_State *L, int index);

@@ -1,8 +1,10 @@
 /* Functions for Lua around protocols: what packs, unpacks and handles a type of messages. Own slice only. */
 #include <lauxlib.h>
+#include <string.h>
 
 #include "functions.h"
 #include "lua_message.h"
+#include "names.h"
 
 /* Puts the value on top of the stack behind a registry reference, which is made when there is none; nil takes it away. */
 static void set_reference(lua_State *L, int *reference) {
@@ -49,10 +51,10 @@ int reef_core_register_protocol(lua_State *L) {
 	lua_Integer id = lua_tointegerx(L, 3, &is_integer);
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return luaL_error(L, "register_protocol: name must be a string");
-	const char *name = lua_tostring(L, 2);
+	const char *name = reef_check_name_at(L, 2, "register_protocol: name");
 	if (!is_integer || id < 0 || id > 255)
 		return luaL_error(L, "register_protocol '%s': id must be an integer between 0 and 255", name);
-	if (reef_protocol_by_name(host, name))
+	if (reef_protocol_by_name(host, name, strlen(name)))
 		return luaL_error(L, "register_protocol '%s': the name is in use", name);
 	if (reef_protocol_by_id(host, (int)id))
 		return luaL_error(L, "register_protocol '%s': id %d is in use", name, (int)id);
@@ -77,7 +79,9 @@ static struct reef_protocol *protocol_at(lua_State *L, int index) {
 	struct reef_host *host = reef_host_get(L);
 	if (lua_type(L, index) == LUA_TNUMBER)
 		return reef_protocol_by_id(host, (int)lua_tointeger(L, index));
-	return lua_type(L, index) == LUA_TSTRING ? reef_protocol_by_name(host, lua_tostring(L, index)) : NULL;
+	size_t size;
+	const char *name = lua_type(L, index) == LUA_TSTRING ? lua_tolstring(L, index, &size) : NULL;
+	return name ? reef_protocol_by_name(host, name, size) : NULL;
 }
 
 /* dispatch(type [, f]) -> the function before */
@@ -115,9 +119,13 @@ int reef_core_dispatch_unknown_response(lua_State *L) {
 /* dispatch_message(type, msg, sz, session, source): the bytes stay the caller's. */
 int reef_core_dispatch_message(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
+	if (!lua_isnoneornil(L, 2))
+		luaL_checktype(L, 2, LUA_TLIGHTUSERDATA);
 	struct reef_message m = {.data = lua_touserdata(L, 2)};
 	m.type = (uint8_t)luaL_checkinteger(L, 1);
-	m.size = (size_t)luaL_optinteger(L, 3, 0);
+	lua_Integer size = luaL_optinteger(L, 3, 0);
+	luaL_argcheck(L, size >= 0 && (m.data || size == 0), 3, "no such size");
+	m.size = (size_t)size;
 	m.session = (int32_t)luaL_checkinteger(L, 4);
 	m.source = (uint32_t)luaL_checkinteger(L, 5);
 	lua_State *from = host->from;

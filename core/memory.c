@@ -1,6 +1,7 @@
 /* The Lua module `reef.memory`: what the process' allocator knows. Every figure is taken when it is asked for; any
  * service may ask. Without jemalloc (sanitizer builds) only the bytes of services are known. */
 #include "memory.h"
+#include "names.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -68,7 +69,7 @@ static int memory_blocks(lua_State *L) {
 static int memory_number(lua_State *L) {
 	size_t value = 0;
 	refresh();
-	if (!read_number(luaL_checkstring(L, 1), &value)) {
+	if (!read_number(reef_check_name(L, 1), &value)) {
 		return 0;
 	}
 	lua_pushinteger(L, (lua_Integer)value);
@@ -105,7 +106,7 @@ static void append(void *ud, const char *text) {
 
 /* report([options]) -> text of malloc_stats_print */
 static int memory_report(lua_State *L) {
-	const char *options = luaL_optstring(L, 1, NULL);
+	const char *options = reef_opt_name(L, 1, NULL);
 	luaL_Buffer b;
 	luaL_buffinit(L, &b);
 	malloc_stats_print(append, &b, options);

@@ -6,11 +6,31 @@
 
 #include "alloc.h"
 
+#define LARGE ((size_t)64 * 1024)
 #define HEADER_SIZE ((sizeof(struct reef_message) + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1))
 
 struct reef_message *reef_message_new(size_t size) {
 	struct reef_message *m = reef_malloc(HEADER_SIZE + size);
 	*m = (struct reef_message){.data = (char *)m + HEADER_SIZE, .size = size};
+	return m;
+}
+
+struct reef_message *reef_message_try_new(size_t size) {
+	if (size > LARGE) {
+		/* In a block of its own, so that taking it out needs no second one. */
+		void *data = reef_try_malloc(size);
+		if (data == NULL)
+			return NULL;
+		struct reef_message *m = reef_try_malloc(sizeof *m);
+		if (m == NULL)
+			reef_free(data);
+		else
+			*m = (struct reef_message){.data = data, .size = size, .flags = REEF_MESSAGE_ATTACHED};
+		return m;
+	}
+	struct reef_message *m = reef_try_malloc(HEADER_SIZE + size);
+	if (m != NULL)
+		*m = (struct reef_message){.data = (char *)m + HEADER_SIZE, .size = size};
 	return m;
 }
 

@@ -31,6 +31,7 @@ enum reef_ptype {
 
 enum {
 	REEF_MESSAGE_ATTACHED = 1, /* `data` is a block of its own, freed with reef_free */
+	REEF_MESSAGE_COUNTED = 4,  /* is among those that the receiver's mailbox counts */
 	REEF_MESSAGE_EVENT = 2,    /* the node is the head of a struct reef_event, which owns it */
 	REEF_MESSAGE_OWN = 4,      /* an error that concerns only what was sent to its source */
 };
@@ -57,6 +58,9 @@ struct reef_event {
 /* A message with `size` bytes of room behind it; data points there. Never NULL: out of memory ends the process with a
  * line on stderr, as everywhere in the engine where no caller could go on. */
 struct reef_message *reef_message_new(size_t size);
+
+/* The same, for payloads whose size somebody else decides: NULL when out of memory. */
+struct reef_message *reef_message_try_new(size_t size);
 
 /* A message around a block from reef_malloc, which it owns from now on (NULL with size 0 is fine). */
 struct reef_message *reef_message_wrap(void *data, size_t size);

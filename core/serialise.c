@@ -243,13 +243,19 @@ static void write_all(struct writer *w, lua_State *L, int first) {
 		write_value(w, i, 0);
 }
 
+static void no_memory(lua_State *L, size_t size) {
+	luaL_error(L, "not enough memory for a message of %I bytes", (LUAI_UACINT)size);
+}
+
 struct reef_message *reef_pack_message(lua_State *L, int first) {
 	if (first > lua_gettop(L))
 		return reef_message_wrap(NULL, 0);
 	struct writer w;
 	write_all(&w, L, first);
 	size_t size = (size_t)(w.at - w.begin);
-	struct reef_message *m = reef_message_new(size);
+	struct reef_message *m = reef_message_try_new(size);
+	if (m == NULL)
+		no_memory(L, size);
 	memcpy(m->data, w.begin, size);
 	lua_pop(L, 1);
 	return m;
@@ -262,7 +268,9 @@ void *reef_pack(lua_State *L, int first, size_t *size) {
 	struct writer w;
 	write_all(&w, L, first);
 	*size = (size_t)(w.at - w.begin);
-	void *data = reef_malloc(*size);
+	void *data = reef_try_malloc(*size);
+	if (data == NULL)
+		no_memory(L, *size);
 	memcpy(data, w.begin, *size);
 	lua_pop(L, 1);
 	return data;

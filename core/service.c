@@ -11,8 +11,10 @@
 #include "log.h"
 #include "runtime.h"
 #include "scheduler_private.h"
+#include "timer.h"
 
-#define FIRST_OVERLOAD 1024       /* messages; the contract's */
+#define FIRST_OVERLOAD 1024 /* messages; the contract's */
+#define REFUSED_QUIET_NS 1000000000u
 #define OVERLOAD_QUIET_US 1000000 /* after an overload line, draining the queue does not make it start over so soon */
 
 static atomic_size_t alive;
@@ -29,7 +31,22 @@ size_t reef_service_count(void) {
 
 /* ---- the mailbox ---- */
 
+static void count(struct reef_service *service, struct reef_message *m) {
+	m->flags |= REEF_MESSAGE_COUNTED;
+	atomic_fetch_add_explicit(&service->mailbox.messages, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&service->mailbox.bytes, m->size, memory_order_relaxed);
+}
+
+static void count_out(struct reef_service *service, struct reef_message *m) {
+	m->flags &= (uint8_t)~REEF_MESSAGE_COUNTED;
+	atomic_fetch_sub_explicit(&service->mailbox.messages, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&service->mailbox.bytes, m->size, memory_order_relaxed);
+}
+
 static void push(struct reef_service *service, struct reef_message *m) {
+	if (__builtin_expect(atomic_load_explicit(&service->counted, memory_order_relaxed), 0) &&
+		!(m->flags & REEF_MESSAGE_EVENT))
+		count(service, m);
 	struct reef_message *top = atomic_load_explicit(&service->inbox, memory_order_relaxed);
 	do {
 		m->next = top == REEF_INBOX_IDLE ? NULL : top;
@@ -58,16 +75,47 @@ static void take_inbox(struct reef_service *service) {
 	}
 }
 
+static void say_overload(struct reef_service *service, uint64_t queued) {
+	uint64_t limit = reef_counter_get(&service->overload_limit);
+	while (queued > limit)
+		limit *= 2;
+	atomic_store_explicit(&service->overload_limit, limit, memory_order_relaxed);
+	reef_log(service->handle, "May overload, message queue length = %llu", (unsigned long long)queued);
+}
+
+static bool is_limited(const struct reef_service *service) {
+	return atomic_load_explicit(&service->mailbox.most_messages, memory_order_relaxed) != 0 ||
+		   atomic_load_explicit(&service->mailbox.most_bytes, memory_order_relaxed) != 0;
+}
+
+/* What was sent before it was found stuck is not among those counted; so the line may come a little late. */
+void reef_service_watch_mailbox(struct reef_service *service) {
+	atomic_store_explicit(&service->counted, true, memory_order_relaxed);
+	uint64_t waiting = atomic_load_explicit(&service->mailbox.messages, memory_order_relaxed);
+	uint64_t queued = reef_counter_get(&service->queued);
+	if (queued > waiting)
+		waiting = queued;
+	if (waiting > reef_counter_get(&service->overload_limit))
+		say_overload(service, waiting);
+}
+
+void reef_service_set_limit(struct reef_service *service, uint64_t messages, uint64_t bytes) {
+	atomic_store_explicit(&service->mailbox.most_messages, messages, memory_order_relaxed);
+	atomic_store_explicit(&service->mailbox.most_bytes, bytes, memory_order_relaxed);
+	if (messages > 0 || bytes > 0)
+		atomic_store_explicit(&service->counted, true, memory_order_relaxed);
+}
+
 bool reef_service_fetch(struct reef_service *service) {
 	if (atomic_load_explicit(&service->inbox, memory_order_relaxed) != NULL) {
 		take_inbox(service);
-		size_t queued = reef_counter_get(&service->queued);
-		if (queued > service->overload_limit) {
-			while (queued > service->overload_limit)
-				service->overload_limit *= 2;
+		uint64_t queued = reef_counter_get(&service->queued);
+		if (queued > reef_counter_get(&service->overload_limit)) {
+			say_overload(service, queued);
 			service->overload_time = service->message_start;
-			reef_log(service->handle, "May overload, message queue length = %zu", queued);
 		}
+		if (__builtin_expect(atomic_load_explicit(&service->counted, memory_order_relaxed), 0) && !is_limited(service))
+			atomic_store_explicit(&service->counted, false, memory_order_relaxed);
 	}
 	return service->queue != NULL;
 }
@@ -79,11 +127,13 @@ struct reef_message *reef_service_pop(struct reef_service *service) {
 	service->queue = m->next;
 	if (service->queue == NULL) {
 		service->queue_tail = &service->queue;
-		if (service->overload_limit != FIRST_OVERLOAD &&
+		if (reef_counter_get(&service->overload_limit) != FIRST_OVERLOAD &&
 			service->message_start - service->overload_time > reef_cycles_from_us(OVERLOAD_QUIET_US))
-			service->overload_limit = FIRST_OVERLOAD;
+			atomic_store_explicit(&service->overload_limit, FIRST_OVERLOAD, memory_order_relaxed);
 	}
 	reef_counter_add(&service->queued, (uint64_t)-1);
+	if (__builtin_expect(m->flags & REEF_MESSAGE_COUNTED, 0))
+		count_out(service, m);
 	return m;
 }
 
@@ -140,7 +190,7 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 	/* Not idle, so that messages sent during init wait and nobody schedules it. */
 	atomic_init(&service->inbox, NULL);
 	service->queue_tail = &service->queue;
-	service->overload_limit = FIRST_OVERLOAD;
+	atomic_init(&service->overload_limit, FIRST_OVERLOAD);
 	service->module = module;
 	service->end = (struct reef_event){
 			.message = {.flags = REEF_MESSAGE_EVENT}, .deliver = end_delivered, .drop = end_dropped};
@@ -368,12 +418,68 @@ bool reef_send(uint32_t dest, struct reef_message *m) {
 	return true;
 }
 
+static bool may_refuse(const struct reef_message *m) {
+	switch (m->type) {
+	case REEF_PTYPE_RESPONSE:
+	case REEF_PTYPE_ERROR:
+	case REEF_PTYPE_SYSTEM:
+	case REEF_PTYPE_SOCKET:
+	case REEF_PTYPE_DEBUG:
+	case REEF_PTYPE_TRACE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static bool is_full(const struct reef_service *service, const struct reef_message *m) {
+	uint64_t messages = atomic_load_explicit(&service->mailbox.most_messages, memory_order_relaxed);
+	uint64_t bytes = atomic_load_explicit(&service->mailbox.most_bytes, memory_order_relaxed);
+	return (messages > 0 && atomic_load_explicit(&service->mailbox.messages, memory_order_relaxed) >= messages) ||
+		   (bytes > 0 && atomic_load_explicit(&service->mailbox.bytes, memory_order_relaxed) + m->size > bytes);
+}
+
+/* Counts, and says so at most once a second. */
+static void refused(struct reef_service *service) {
+	uint64_t n = atomic_fetch_add_explicit(&service->mailbox.refused, 1, memory_order_relaxed) + 1;
+	uint64_t now = reef_now_ns(), said = atomic_load_explicit(&service->mailbox.refused_ns, memory_order_relaxed);
+	if ((said != 0 && now - said < REFUSED_QUIET_NS) ||
+		!atomic_compare_exchange_strong(&service->mailbox.refused_ns, &said, now))
+		return;
+	reef_log(
+			service->handle,
+			"mailbox is full: %llu messages with %llu bytes wait (the limits are %llu and %llu, 0: none); %llu refused "
+			"so far",
+			(unsigned long long)atomic_load(&service->mailbox.messages),
+			(unsigned long long)atomic_load(&service->mailbox.bytes),
+			(unsigned long long)atomic_load(&service->mailbox.most_messages),
+			(unsigned long long)atomic_load(&service->mailbox.most_bytes), (unsigned long long)n);
+}
+
+enum reef_offered reef_offer(uint32_t dest, struct reef_message *m) {
+	struct reef_service *service = reef_service_find(dest);
+	if (service == NULL) {
+		reef_message_free(m);
+		return REEF_OFFER_NOBODY;
+	}
+	if (__builtin_expect(atomic_load_explicit(&service->counted, memory_order_relaxed), 0) && may_refuse(m) &&
+		is_full(service, m)) {
+		refused(service);
+		reef_message_free(m);
+		return REEF_OFFER_FULL;
+	}
+	push(service, m);
+	return REEF_OFFER_TAKEN;
+}
+
 void reef_send_soon(uint32_t dest) {
 	__builtin_prefetch(reef_handle_hint(dest), 1);
 }
 
 bool reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const void *data, size_t size) {
-	struct reef_message *m = reef_message_new(size);
+	struct reef_message *m = reef_message_try_new(size);
+	if (m == NULL)
+		return false;
 	if (size > 0)
 		memcpy(m->data, data, size);
 	m->source = source;
@@ -390,7 +496,17 @@ bool reef_send_event(uint32_t dest, struct reef_event *event) {
 }
 
 void reef_send_error(uint32_t source, uint32_t dest, int32_t session, const char *reason) {
-	reef_send_copy(source, dest, REEF_PTYPE_ERROR, session, reason, reason ? strlen(reason) : 0);
+	size_t size = reason ? strlen(reason) : 0;
+	struct reef_message *m = reef_message_try_new(size);
+	/* Who waits must hear of it: rather without the reason than not at all. */
+	if (m == NULL)
+		m = reef_message_new(size = 0);
+	if (size > 0)
+		memcpy(m->data, reason, size);
+	m->source = source;
+	m->type = REEF_PTYPE_ERROR;
+	m->session = session;
+	reef_send(dest, m);
 }
 
 /* ---- statistics ---- */
@@ -403,6 +519,10 @@ void reef_service_get_stat(struct reef_service *service, struct reef_service_sta
 			.messages = reef_counter_get(&service->messages),
 			.cpu_seconds = reef_cycles_to_seconds(reef_counter_get(&service->cycles) + running),
 			.message_seconds = reef_cycles_to_seconds(running),
+			.refused = atomic_load_explicit(&service->mailbox.refused, memory_order_relaxed),
+			.waiting_bytes = atomic_load_explicit(&service->mailbox.bytes, memory_order_relaxed),
+			.most_messages = atomic_load_explicit(&service->mailbox.most_messages, memory_order_relaxed),
+			.most_bytes = atomic_load_explicit(&service->mailbox.most_bytes, memory_order_relaxed),
 			.endless = clear ? atomic_exchange(&service->endless, false) : atomic_load(&service->endless),
 	};
 }
@@ -415,6 +535,7 @@ bool reef_service_look(uint32_t handle, struct reef_service_look *look) {
 			.description = service->description,
 			.queued = reef_counter_get(&service->queued),
 			.messages = reef_counter_get(&service->messages),
+			.refused = atomic_load_explicit(&service->mailbox.refused, memory_order_relaxed),
 			.cpu_seconds = reef_cycles_to_seconds(reef_counter_get(&service->cycles)),
 	};
 	return true;

@@ -63,6 +63,10 @@ void reef_service_set_lazy(struct reef_service *service, bool lazy);
 void reef_service_set_turn_end(struct reef_service *service, void (*turn_end)(struct reef_service *service, void *ud));
 void reef_service_turn_end(struct reef_service *service);
 
+/* How many messages and payload bytes may wait for the service before others' requests are refused; 0: any number, and
+ * then senders count nothing. Any thread inside the engine. */
+void reef_service_set_limit(struct reef_service *service, uint64_t messages, uint64_t bytes);
+
 /* Hands a message to the service's callback here and now. Only from within its own slice (events do this). Takes m. */
 void reef_service_deliver(struct reef_service *service, struct reef_message *m);
 
@@ -77,9 +81,13 @@ struct reef_service *reef_service_current(void);
 /* Pushes m, whose source, session and type are set, to the service with that handle. Takes m in every case. False: no
  * such service (m is freed, nothing is sent back). */
 bool reef_send(uint32_t dest, struct reef_message *m);
+/* The same for what a user sends: the receiver's mailbox may have a limit (reef_service_set_limit). Messages that answer,
+ * and those of sockets, timers, traces and debuggers are never refused. Takes m in every case. */
+enum reef_offered { REEF_OFFER_NOBODY, REEF_OFFER_TAKEN, REEF_OFFER_FULL };
+enum reef_offered reef_offer(uint32_t dest, struct reef_message *m);
 /* `dest` is going to be sent something soon: fetches what sending looks at. */
 void reef_send_soon(uint32_t dest);
-/* Copies `size` bytes of data into a message and sends it. */
+/* Copies `size` bytes of data into a message and sends it. False: no such service, or no memory. */
 bool reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const void *data, size_t size);
 /* Pushes an event to its owner. False: no such service; `drop` is not called. */
 bool reef_send_event(uint32_t dest, struct reef_event *event);
@@ -122,7 +130,11 @@ struct reef_service_stat {
 	uint64_t messages;      /* handled so far */
 	double cpu_seconds;     /* spent in its slices, by the cycle counter */
 	double message_seconds; /* in the current message */
-	bool endless;           /* the watchdog has complained since this was last read */
+	uint64_t refused;       /* messages that found the mailbox full */
+	uint64_t waiting_bytes; /* payloads that wait, 0 without a limit */
+	uint64_t most_messages; /* the limits, 0: none */
+	uint64_t most_bytes;
+	bool endless; /* the watchdog has complained since this was last read */
 };
 /* `clear`: the endless flag is reset by this reading. */
 void reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat, bool clear);
@@ -132,6 +144,7 @@ struct reef_service_look {
 	const char *description; /* text `module args`; good until the calling thread's next quiescent point */
 	uint64_t queued;         /* messages that its worker has seen and not handled */
 	uint64_t messages;       /* handled so far */
+	uint64_t refused;        /* messages that found the mailbox full */
 	double cpu_seconds;      /* in finished messages */
 };
 /* False: no such service. Any thread inside the engine. */

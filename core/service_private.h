@@ -30,13 +30,14 @@ struct reef_service {
 	/* What every slice looks at, in two cache lines. */
 	_Alignas(REEF_LINE) _Atomic(struct reef_message *) inbox;
 	struct reef_message *queue, **queue_tail;
-	reef_counter queued;   /* messages in `queue` */
-	size_t overload_limit; /* queue length at which the next overload line is written */
+	reef_counter queued;         /* messages in `queue` */
+	reef_counter overload_limit; /* queue length at which the next overload line is written */
 	uint32_t handle;
 	int32_t session;
 	atomic_bool ending;
 	atomic_bool endless;
 	atomic_bool lazy;
+	atomic_bool counted;   /* senders count what they push: there is a limit, or the service is stuck */
 	uint32_t slice_cycles; /* moving average of the length of a slice */
 	uint32_t last_slice;   /* number of the worker's slice that ran it last */
 	reef_callback callback;
@@ -56,6 +57,13 @@ struct reef_service {
 	uint64_t overload_time; /* cycle counter at the last overload line */
 	char *description;
 	struct reef_event end; /* pushed by whoever ends the service, so that a worker gets to release it */
+
+	/* Written by senders, but only while `counted`. */
+	struct {
+		_Alignas(REEF_LINE) _Atomic uint64_t messages, bytes; /* that wait */
+		_Atomic uint64_t most_messages, most_bytes;           /* 0: any number */
+		_Atomic uint64_t refused, refused_ns;                 /* how many, and when that was last said */
+	} mailbox;
 };
 
 /* ---- service.c ---- */
@@ -65,6 +73,8 @@ struct reef_service *reef_service_find(uint32_t handle);
 bool reef_service_fetch(struct reef_service *service);
 /* Takes the next message, NULL if there is none. Worker of the service only. */
 struct reef_message *reef_service_pop(struct reef_service *service);
+/* For the watchdog: the service is stuck in a message. Its mailbox is counted, and the overload line written from here. */
+void reef_service_watch_mailbox(struct reef_service *service);
 /* Gives up being scheduled; false if a message came in between. */
 bool reef_service_rest(struct reef_service *service);
 /* Ends the instance and gives the memory to the reclaimer. Worker of the service only. */

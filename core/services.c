@@ -7,14 +7,15 @@
 #include "host.h"
 #include "service.h"
 
-enum { ADDRESS = 1, DESCRIPTION, MESSAGES, CPU, QUEUED, BYTES, COLUMNS = BYTES };
+enum { ADDRESS = 1, DESCRIPTION, MESSAGES, CPU, QUEUED, BYTES, REFUSED, COLUMNS = REFUSED };
 
 static void set_integer(lua_State *L, int column, lua_Integer row, uint64_t value) {
 	lua_pushinteger(L, (lua_Integer)value);
 	lua_rawseti(L, column, row);
 }
 
-/* snapshot() -> address[], description[], messages[], cpu seconds[], queued messages[], bytes of its VM[] */
+/* snapshot() -> address[], description[], messages[], cpu seconds[], queued messages[], bytes of its VM[],
+ * refused messages[] */
 static int services_snapshot(lua_State *L) {
 	lua_settop(L, 1);
 	size_t room = reef_service_list(NULL, 0) + 16;
@@ -40,6 +41,7 @@ static int services_snapshot(lua_State *L) {
 		lua_rawseti(L, 1 + CPU, row);
 		set_integer(L, 1 + QUEUED, row, look.queued);
 		set_integer(L, 1 + BYTES, row, reef_host_bytes(handles[i]));
+		set_integer(L, 1 + REFUSED, row, look.refused);
 	}
 	return COLUMNS;
 }
@@ -50,8 +52,33 @@ static int services_alive(lua_State *L) {
 	return 1;
 }
 
+/* limit(messages, bytes): of this service's mailbox; 0: none. */
+static int services_limit(lua_State *L) {
+	lua_Integer messages = luaL_checkinteger(L, 1), bytes = luaL_checkinteger(L, 2);
+	luaL_argcheck(L, messages >= 0, 1, "negative limit");
+	luaL_argcheck(L, bytes >= 0, 2, "negative limit");
+	reef_service_set_limit(reef_host_service(reef_host_of(L)), (uint64_t)messages, (uint64_t)bytes);
+	return 0;
+}
+
+/* mailbox() -> messages and bytes that wait, those that were refused, the limits of both */
+static int services_mailbox(lua_State *L) {
+	struct reef_service_stat stat;
+	reef_service_get_stat(reef_host_service(reef_host_of(L)), &stat, false);
+	lua_pushinteger(L, (lua_Integer)stat.mqlen);
+	lua_pushinteger(L, (lua_Integer)stat.waiting_bytes);
+	lua_pushinteger(L, (lua_Integer)stat.refused);
+	lua_pushinteger(L, (lua_Integer)stat.most_messages);
+	lua_pushinteger(L, (lua_Integer)stat.most_bytes);
+	return 5;
+}
+
 int reef_open_services(lua_State *L) {
-	static const luaL_Reg functions[] = {{"snapshot", services_snapshot}, {"alive", services_alive}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"snapshot", services_snapshot},
+										 {"alive", services_alive},
+										 {"limit", services_limit},
+										 {"mailbox", services_mailbox},
+										 {NULL, NULL}};
 	luaL_newlib(L, functions);
 	return 1;
 }

@@ -172,19 +172,29 @@ static void forgotten(struct reef_task *task) {
 			 ar.short_src, ar.linedefined);
 }
 
+/* Only what is the user's, __tostring, is held to the limit of memory. */
 static int describe(lua_State *L) {
 	lua_State *failed = lua_touserdata(L, 1);
+	struct reef_host *host = reef_host_get(L);
 	luaL_argcheck(L, lua_checkstack(failed, 1), 1, "no stack left to describe the error on");
 	lua_pushvalue(failed, -1);
 	lua_xmove(failed, L, 1);
+	host->no_limit = false;
 	luaL_tolstring(L, 2, NULL);
+	host->no_limit = true;
 	luaL_traceback(L, failed, lua_tostring(L, -1), 0);
 	return 2;
 }
 
 static void add_error(struct reef_host *host, const char *text, size_t size) {
 	size_t old = host->errors_size;
-	host->errors = reef_realloc(host->errors, old + size + 1);
+	char *errors = reef_try_realloc(host->errors, old + size + 1);
+	if (errors == NULL) {
+		/* Said at once, without the others of the turn. */
+		reef_log_bytes(host->handle, text, size);
+		return;
+	}
+	host->errors = errors;
 	if (old)
 		host->errors[old++] = '\n';
 	memcpy(host->errors + old, text, size);
@@ -193,9 +203,13 @@ static void add_error(struct reef_host *host, const char *text, size_t size) {
 
 void reef_task_report(struct reef_host *host, lua_State *failed) {
 	lua_State *L = host->L;
+	bool no_limit = host->no_limit;
+	host->no_limit = true;
 	lua_pushcfunction(L, describe);
 	lua_pushlightuserdata(L, failed);
-	if (lua_pcall(L, 1, 2, 0) != LUA_OK) {
+	int status = lua_pcall(L, 1, 2, 0);
+	host->no_limit = true;
+	if (status != LUA_OK) {
 		if (lua_type(L, -1) != LUA_TSTRING) {
 			lua_pop(L, 1);
 			lua_pushliteral(L, "error in error handling");
@@ -206,6 +220,7 @@ void reef_task_report(struct reef_host *host, lua_State *failed) {
 	const char *text = lua_tolstring(L, -1, &size);
 	add_error(host, text, size);
 	lua_pop(L, 1);
+	host->no_limit = no_limit;
 }
 
 static void failed(struct reef_task *task) {

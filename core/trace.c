@@ -3,6 +3,7 @@
  * A task's tag lies in a table of the registry under its thread: a string, or false where its protocol forbids tracing.
  * Only tasks with the flag TASK_TAGGED come here, so what is not traced pays for one test of a bit. Own slice only; the
  * table is made with the first tag. */
+#include "names.h"
 #include "trace_private.h"
 
 #include <inttypes.h>
@@ -149,8 +150,8 @@ void reef_trace_forget(struct reef_task *task) {
 
 /* trace(tag, text [, coroutine or level]) */
 int reef_core_trace(lua_State *L) {
-	const char *tag = luaL_checkstring(L, 1);
-	const char *text = luaL_checkstring(L, 2);
+	const char *tag = reef_check_name(L, 1);
+	const char *text = reef_check_name(L, 2);
 	lua_State *where = NULL;
 	int level = 0;
 	if (lua_isthread(L, 3)) {

@@ -24,6 +24,7 @@
 
 #define TICK_NS 2000000
 #define IDLE_TICKS 2            /* without a busy worker, before it sleeps: a tick costs as much as waking it again */
+#define STUCK_NS 20000000u      /* in one message, before its mailbox is counted */
 #define ENDLESS_NS 5000000000u  /* in one message, before it is reported, again and again */
 #define MOURN_NS 20000000u      /* grace for a service that is to end, before those who wait for it hear of its end */
 #define INTERRUPT_NS 100000000u /* grace for a service that is to end */
@@ -48,6 +49,8 @@ static void watch_message(struct reef_worker *worker, struct watched *w, struct 
 	uint64_t grace = atomic_load_explicit(&worker->releasing, memory_order_relaxed) ? RELEASE_NS : INTERRUPT_NS;
 	if (reef_service_ending(running) && now - w->since_ns >= grace)
 		reef_service_signal_service(running, 0);
+	if (now - w->since_ns >= STUCK_NS)
+		reef_service_watch_mailbox(running);
 	if (now - w->reported_ns < ENDLESS_NS)
 		return;
 	w->reported_ns = now;

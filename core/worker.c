@@ -73,7 +73,7 @@ static void look_ahead(struct reef_worker *worker) {
 		__builtin_prefetch(message + REEF_LINE, 0, 2);
 		reef_warm_fetch(&near->warm);
 	}
-	for (size_t at = 0; far && at < sizeof(struct reef_service); at += REEF_LINE)
+	for (size_t at = 0; far && at < offsetof(struct reef_service, mailbox); at += REEF_LINE)
 		__builtin_prefetch(far + at, 0, 2);
 }
 

@@ -12,6 +12,7 @@
 #include <lauxlib.h>
 
 #include "core/host.h"
+#include "core/names.h"
 
 #define MAX_PATH 4096
 #define MAX_NAME 256
@@ -248,9 +249,8 @@ static int l_directory_gc(lua_State *L) {
  * to them, and where these lead. A file with the same stamp has the same content, unless it was young. Names that begin
  * with a dot are passed over. Raises what cannot be read. */
 static int l_list(lua_State *L) {
-	size_t n;
-	const char *root = luaL_checklstring(L, 1, &n);
-	luaL_argcheck(L, n > 0 && strlen(root) == n, 1, "a directory has a name");
+	const char *root = reef_check_name(L, 1);
+	luaL_argcheck(L, *root != 0, 1, "a directory has a name");
 	lua_settop(L, 1);
 	lua_newtable(L);
 	lua_newtable(L);

@@ -16,6 +16,7 @@
 
 #include "core/host.h"
 #include "core/message.h"
+#include "core/names.h"
 #include "core/poller.h"
 #include "core/service.h"
 
@@ -71,7 +72,7 @@ static void push_wanted(lua_State *L, int watch) {
  * what happens to that is of interest. */
 static int l_add(lua_State *L) {
 	const struct watch *watch = check_open(L);
-	const char *path = luaL_checkstring(L, 2);
+	const char *path = reef_check_name(L, 2);
 	lua_settop(L, 3);
 	int number = inotify_add_watch(watch->fd, path, EVENTS);
 	if (number < 0)

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 
 #include "core/host.h"
+#include "core/names.h"
 #include "load.h"
 #include "plan.h"
 #include "publish.h"
@@ -61,7 +62,12 @@ static int l_plan(lua_State *L) {
 					 luaL_typename(L, -2));
 			return give_up(L, plan, why);
 		}
-		const char *name = lua_tostring(L, -2);
+		size_t size;
+		const char *name = lua_tolstring(L, -2, &size);
+		if (strlen(name) != size) {
+			snprintf(why, sizeof(why), "the name '%s' contains a zero byte", name);
+			return give_up(L, plan, why);
+		}
 		if (!(how < 2 ? add[how](*plan, L, name, lua_gettop(L), why, sizeof(why))
 					  : reef_publish_deletion(*plan, L, name, why, sizeof(why))))
 			return give_up(L, plan, why);
@@ -95,11 +101,11 @@ static int l_commit(lua_State *L) {
 
 /* query(name) -> table or nil */
 static int l_query(lua_State *L) {
-	return reef_sheets_query(L, luaL_checkstring(L, 1));
+	return reef_sheets_query(L, reef_check_name(L, 1));
 }
 
 static int l_exists(lua_State *L) {
-	lua_pushboolean(L, reef_sheets_exists(luaL_checkstring(L, 1)));
+	lua_pushboolean(L, reef_sheets_exists(reef_check_name(L, 1)));
 	return 1;
 }
 

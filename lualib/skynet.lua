@@ -65,6 +65,9 @@ local from_start = skynet.from_start
 ---@param ... string|number joined by spaces
 ---@return integer address nothing if it ended during its start
 function skynet.newservice(name, ...)
+	if type(name) == "string" and name:find("\0", 1, true) then
+		error(("newservice: the name '%s' contains a zero byte"):format((name:gsub("\0", "\\0"))), 2)
+	end
 	return skynet.call(".launcher", "lua", from_start "LAUNCH", "snlua", name, ...)
 end
 

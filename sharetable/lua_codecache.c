@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 
 #include "codecache.h"
+#include "core/names.h"
 #include "overlay/pool.h"
 #include "stat_list.h"
 #include "vm.h"
@@ -30,14 +31,14 @@ static int l_clear(lua_State *L) {
 
 /* evict(filename) -> was it there */
 static int l_evict(lua_State *L) {
-	lua_pushboolean(L, reef_codecache_evict(luaL_checkstring(L, 1)) > 0);
+	lua_pushboolean(L, reef_codecache_evict(reef_check_name(L, 1)) > 0);
 	return 1;
 }
 
 /* loadfile([filename [, mode [, env]]]) -> function, or nil and a message; as the base library's. */
 static int l_loadfile(lua_State *L) {
-	const char *name = luaL_optstring(L, 1, NULL);
-	const char *mode = luaL_optstring(L, 2, NULL);
+	const char *name = reef_opt_name(L, 1, NULL);
+	const char *mode = reef_opt_name(L, 2, NULL);
 	bool has_env = !lua_isnone(L, 3);
 	if (reef_codecache_load(L, name, mode) != LUA_OK) {
 		luaL_pushfail(L);

@@ -8,6 +8,7 @@
 #include <lualib.h>
 
 #include "core/alloc.h"
+#include "core/names.h"
 #include "scratch.h"
 #include "snapshot.h"
 #include "stat_list.h"
@@ -37,7 +38,7 @@ void reef_sharetable_retry(lua_State *L) {
 
 /* publish(name, table) -> nothing, or why it cannot be shared */
 static int l_publish(lua_State *L) {
-	const char *name = luaL_checkstring(L, 1);
+	const char *name = reef_check_name(L, 1);
 	char why[REASON_SIZE];
 	luaL_checktype(L, 2, LUA_TTABLE);
 	struct reef_snapshot *snapshot = reef_snapshot_table(L, 2, name, why, sizeof(why));
@@ -49,7 +50,7 @@ static int l_publish(lua_State *L) {
 
 /* query(name) -> table or nil */
 static int l_query(lua_State *L) {
-	if (!reef_versions_query(L, luaL_checkstring(L, 1)))
+	if (!reef_versions_query(L, reef_check_name(L, 1)))
 		lua_pushnil(L);
 	return 1;
 }
@@ -58,7 +59,7 @@ static int l_query(lua_State *L) {
 static int l_update(lua_State *L) {
 	int n = lua_gettop(L);
 	for (int i = 1; i <= n; i++) {
-		if (!reef_versions_update(L, luaL_checkstring(L, i)))
+		if (!reef_versions_update(L, reef_check_name(L, i)))
 			return luaL_error(L, "sharetable.update '%s': not enough memory", lua_tostring(L, i));
 	}
 	if (reef_versions_pinned(reef_vm_of(L)))
@@ -116,6 +117,8 @@ static int run_load(lua_State *L) {
 	lua_rawgeti(L, 1, 1);
 	size_t size;
 	const char *text = lua_tolstring(L, 2, &size);
+	if (load->is_file)
+		reef_check_name_at(L, 2, "file");
 	lua_pushfstring(L, "=%s", load->name);
 	int status =
 			load->is_file ? luaL_loadfilex(L, text, NULL) : luaL_loadbufferx(L, text, size, lua_tostring(L, 3), "bt");
@@ -158,9 +161,15 @@ static void run_in_new_vm(struct load *load) {
 
 /* load(name, is_file, arguments) -> nothing, or why it failed. The first argument is the file's name or the source. */
 static int l_load(lua_State *L) {
-	struct load load = {.name = luaL_checkstring(L, 1), .is_file = lua_toboolean(L, 2)};
+	size_t size;
+	struct load load = {.name = luaL_checklstring(L, 1, &size), .is_file = lua_toboolean(L, 2)};
 	struct reef_snapshot *arguments = lua_touserdata(L, 3);
-	luaL_argcheck(L, arguments != NULL, 3, "frozen arguments expected");
+	luaL_argcheck(L, lua_islightuserdata(L, 3) && arguments != NULL, 3, "frozen arguments expected");
+	if (strlen(load.name) != size) {
+		reef_snapshot_delete(arguments);
+		lua_pushliteral(L, "the name contains a zero byte");
+		return 1;
+	}
 	load.arguments = arguments;
 	lua_getglobal(L, LUA_LOADLIBNAME);
 	lua_getfield(L, -1, "path");

@@ -5,7 +5,9 @@
 #include "lua_stm.h"
 
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -21,10 +23,19 @@ struct block {
 
 struct cell {
 	pthread_mutex_t lock;
-	size_t users; /* the writer, readers, copies on their way */
+	size_t users;  /* the writer, readers, copies on their way */
 	struct block *block;
 	uint64_t version; /* of the block; 0 when the writer is gone */
+
+	size_t copies; /* on their way; with the next cell of the bucket guarded by the lock of the copies */
+	struct cell *next;
 };
+
+/* Cells that have copies on their way. A copy is a pointer that went through Lua: it is looked at if it is found here. */
+static struct {
+	pthread_mutex_t lock;
+	struct cell *buckets[256];
+} copies = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct writer {
 	struct cell *cell;
@@ -38,6 +49,33 @@ struct reader {
 
 static const char writer_type[] = "reef.stm.writer";
 static const char reader_type[] = "reef.stm.reader";
+
+static struct cell **bucket_of(const void *cell) {
+	return &copies.buckets[(uintptr_t)cell / alignof(max_align_t) % (sizeof(copies.buckets) / sizeof(*copies.buckets))];
+}
+
+static void put_copy(struct cell *cell) {
+	pthread_mutex_lock(&copies.lock);
+	if (cell->copies++ == 0) {
+		struct cell **bucket = bucket_of(cell);
+		cell->next = *bucket;
+		*bucket = cell;
+	}
+	pthread_mutex_unlock(&copies.lock);
+}
+
+/* NULL: there is no such copy, or it was taken. */
+static struct cell *take_copy(const void *copy) {
+	pthread_mutex_lock(&copies.lock);
+	struct cell **at = bucket_of(copy);
+	while (*at != NULL && *at != copy)
+		at = &(*at)->next;
+	struct cell *cell = *at;
+	if (cell != NULL && --cell->copies == 0)
+		*at = cell->next;
+	pthread_mutex_unlock(&copies.lock);
+	return cell;
+}
 
 /* With the lock held. Returns what is to be freed without it. */
 static struct block *leave_block(struct block *block) {
@@ -62,6 +100,12 @@ static void leave_cell(struct cell *cell) {
 	}
 }
 
+static struct cell *check_writer(lua_State *L) {
+	struct writer *writer = luaL_checkudata(L, 1, writer_type);
+	luaL_argcheck(L, writer->cell != NULL, 1, "this writer was collected");
+	return writer->cell;
+}
+
 /* A block of the arguments from `index`: a string, or a pointer (which it owns from now on) and a size. */
 static struct block *block_of(lua_State *L, int index) {
 	size_t size;
@@ -75,7 +119,9 @@ static struct block *block_of(lua_State *L, int index) {
 	} else {
 		luaL_checktype(L, index, LUA_TLIGHTUSERDATA);
 		data = lua_touserdata(L, index);
-		size = (size_t)luaL_checkinteger(L, index + 1);
+		lua_Integer n = luaL_checkinteger(L, index + 1);
+		luaL_argcheck(L, n >= 0, index + 1, "negative size");
+		size = (size_t)n;
 	}
 	struct block *block = reef_try_malloc(sizeof(*block));
 	if (block == NULL) {
@@ -104,13 +150,13 @@ static int l_new(lua_State *L) {
 
 /* writer(string | pointer, size) */
 static int l_write(lua_State *L) {
-	struct writer *writer = luaL_checkudata(L, 1, writer_type);
+	struct cell *cell = check_writer(L);
 	struct block *block = block_of(L, 2);
-	pthread_mutex_lock(&writer->cell->lock);
-	struct block *old = leave_block(writer->cell->block);
-	writer->cell->block = block;
-	writer->cell->version++;
-	pthread_mutex_unlock(&writer->cell->lock);
+	pthread_mutex_lock(&cell->lock);
+	struct block *old = leave_block(cell->block);
+	cell->block = block;
+	cell->version++;
+	pthread_mutex_unlock(&cell->lock);
 	free_block(old);
 	return 0;
 }
@@ -129,11 +175,12 @@ static int l_writer_gc(lua_State *L) {
 
 /* copy(writer) -> pointer, for one newcopy in any service */
 static int l_copy(lua_State *L) {
-	struct writer *writer = luaL_checkudata(L, 1, writer_type);
-	pthread_mutex_lock(&writer->cell->lock);
-	writer->cell->users++;
-	pthread_mutex_unlock(&writer->cell->lock);
-	lua_pushlightuserdata(L, writer->cell);
+	struct cell *cell = check_writer(L);
+	pthread_mutex_lock(&cell->lock);
+	cell->users++;
+	pthread_mutex_unlock(&cell->lock);
+	put_copy(cell);
+	lua_pushlightuserdata(L, cell);
 	return 1;
 }
 
@@ -141,8 +188,10 @@ static int l_copy(lua_State *L) {
 static int l_newcopy(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
 	struct reader *reader = lua_newuserdatauv(L, sizeof(*reader), 0);
-	*reader = (struct reader){.cell = lua_touserdata(L, 1)};
+	*reader = (struct reader){0};
 	luaL_setmetatable(L, reader_type);
+	reader->cell = take_copy(lua_touserdata(L, 1));
+	luaL_argcheck(L, reader->cell != NULL, 1, "no copy of a writer, or it was taken: each is for one reader");
 	return 1;
 }
 
@@ -157,6 +206,7 @@ static void end_read(struct reader *reader) {
 /* reader(f [, ud]) -> true, what f(pointer, size, ud) returns; or false if there is nothing new */
 static int l_read(lua_State *L) {
 	struct reader *reader = luaL_checkudata(L, 1, reader_type);
+	luaL_argcheck(L, reader->cell != NULL, 1, "this reader was collected");
 	lua_settop(L, 3);
 	if (reader->reading != NULL)
 		return luaL_error(L, "stm: this reader is reading already");

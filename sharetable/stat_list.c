@@ -8,6 +8,8 @@
 
 #include "core/array.h"
 
+#define TYPE "reef.stat_list"
+
 struct reef_stat_list {
 	char *records;
 	size_t size, count, capacity;
@@ -19,7 +21,7 @@ static char **name_of(const struct reef_stat_list *list, size_t i) {
 }
 
 static int free_list(lua_State *L) {
-	struct reef_stat_list *list = lua_touserdata(L, 1);
+	struct reef_stat_list *list = luaL_checkudata(L, 1, TYPE);
 	for (size_t i = 0; i < list->count; i++)
 		reef_free(*name_of(list, i));
 	reef_free(list->records);
@@ -30,9 +32,10 @@ static int free_list(lua_State *L) {
 struct reef_stat_list *reef_stat_list_new(lua_State *L, size_t size) {
 	struct reef_stat_list *list = lua_newuserdatauv(L, sizeof(*list), 0);
 	*list = (struct reef_stat_list){.size = size};
-	lua_createtable(L, 0, 1);
-	lua_pushcfunction(L, free_list);
-	lua_setfield(L, -2, "__gc");
+	if (luaL_newmetatable(L, TYPE)) {
+		lua_pushcfunction(L, free_list);
+		lua_setfield(L, -2, "__gc");
+	}
 	lua_setmetatable(L, -2);
 	return list;
 }

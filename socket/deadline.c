@@ -3,12 +3,13 @@
 #include "socket/deadline.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "core/alloc.h"
-#include "core/log.h"
 #include "core/poller.h"
 #include "core/timer.h"
 #include "socket/slot.h"
@@ -50,18 +51,19 @@ static struct entry pop(void) {
 	return top;
 }
 
+void reef_deadline_setup(void) {
+	timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	int error = timer < 0 ? errno : reef_poller_add(timer, REEF_POLL_SOCKET, 0, EPOLLIN);
+	if (error != 0) {
+		fprintf(stderr, "reef: no timer for the deadlines of sockets: %s\n", strerror(error));
+		exit(1);
+	}
+}
+
 /* Makes the timer fire at the first entry. */
 static void arm(void) {
 	if (count == 0 || (armed != 0 && armed <= heap[0].when))
 		return;
-	if (timer < 0) {
-		timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-		int error = timer < 0 ? errno : reef_poller_add(timer, REEF_POLL_SOCKET, 0, EPOLLIN);
-		if (error != 0) {
-			reef_log(0, "error: socket: no timer for deadlines: %s", strerror(error));
-			return;
-		}
-	}
 	armed = heap[0].when;
 	struct itimerspec spec = {
 			.it_value = {.tv_sec = (time_t)(armed / 1000000000u), .tv_nsec = (long)(armed % 1000000000u)}};

@@ -7,6 +7,8 @@
 
 struct reef_slot;
 
+/* Start-up, once there is a poller: makes the timer, for which there may be no descriptor later. */
+void reef_deadline_setup(void);
 /* Sets the slot's deadline, or takes it back with 0; reef_slot_expired is called when it has passed. Locked. */
 void reef_deadline_set(struct reef_slot *slot, uint64_t deadline_ns);
 /* The poller has seen the timer (id 0 of the socket room). */

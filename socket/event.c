@@ -148,7 +148,7 @@ static bool turn_away(int listener) {
 	return fd >= 0;
 }
 
-static void keep_spare(void) {
+void reef_accept_keep_spare(void) {
 	pthread_mutex_lock(&spare_lock);
 	if (spare < 0)
 		spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -172,7 +172,7 @@ static uint32_t adopt(int fd, uint32_t owner, struct reef_tls *tls) {
 }
 
 static bool accept_some(struct reef_slot *slot, uint32_t id, uint32_t owner) {
-	keep_spare();
+	reef_accept_keep_spare();
 	for (int i = 0; slot->state == REEF_SLOT_OPEN && atomic_load(&slot->reading); i++) {
 		if (i == ACCEPTS) {
 			reef_slot_signal(slot, EPOLLIN);

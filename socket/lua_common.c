@@ -1,5 +1,6 @@
 /* See lua_common.h. */
 #include "socket/lua_common.h"
+#include "core/names.h"
 
 #include <string.h>
 
@@ -32,6 +33,7 @@ const char *reef_lua_bytes(lua_State *L, int index, size_t *n, void **release) {
 	if (lua_type(L, index) == LUA_TLIGHTUSERDATA) {
 		lua_Integer size = luaL_checkinteger(L, index + 1);
 		luaL_argcheck(L, size >= 0, index + 1, "negative size");
+		luaL_argcheck(L, size == 0 || lua_touserdata(L, index), index, "no bytes");
 		*n = (size_t)size;
 		return *release = lua_touserdata(L, index);
 	}
@@ -51,7 +53,9 @@ static char *join(lua_State *L, int index, size_t *total) {
 	}
 	luaL_pushresult(&buffer);
 	const char *joined = lua_tolstring(L, -1, total);
-	char *block = reef_malloc(*total + 1);
+	char *block = reef_try_malloc(*total + 1);
+	if (block == NULL)
+		luaL_error(L, "not enough memory to write %I bytes", (LUAI_UACINT)*total);
 	memcpy(block, joined, *total);
 	lua_pop(L, 1);
 	return block;

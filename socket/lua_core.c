@@ -4,6 +4,7 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "core/names.h"
 #include "core/service.h"
 #include "core/timer.h"
 #include "socket/lua_common.h"
@@ -50,7 +51,9 @@ static int l_readline(lua_State *L) {
 	luaL_argcheck(L, size > 0, 2, "empty separator");
 	if (r->separator && r->separator != r->separator_space)
 		reef_free(r->separator);
-	r->separator = size <= sizeof r->separator_space ? r->separator_space : reef_malloc(size);
+	r->separator = size <= sizeof r->separator_space ? r->separator_space : reef_try_malloc(size);
+	if (r->separator == NULL)
+		return luaL_error(L, "not enough memory");
 	memcpy(r->separator, separator, size);
 	r->separator_size = size;
 	r->scanned = 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/names.h"
 #include "core/service.h"
 #include "socket/buffer.h"
 #include "socket/lua_common.h"
@@ -98,7 +99,7 @@ static int l_udp(lua_State *L) {
 }
 
 static int l_udp_listen(lua_State *L) {
-	luaL_checkstring(L, 1);
+	reef_check_name(L, 1);
 	return l_udp(L);
 }
 
@@ -119,6 +120,7 @@ static int l_udp_connect(lua_State *L) {
 
 /* (message, size) -> type, id, ud, bytes or text, address of a datagram. The bytes belong to the caller. */
 static int l_unpack(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
 	struct reef_socket_message *event = lua_touserdata(L, 1);
 	size_t size = (size_t)luaL_checkinteger(L, 2);
 	if (event == NULL || size < sizeof *event)
@@ -150,7 +152,9 @@ static int l_drop(lua_State *L) {
 static int l_str2p(lua_State *L) {
 	size_t n;
 	const char *text = luaL_checklstring(L, 1, &n);
-	void *block = reef_malloc(n ? n : 1);
+	void *block = reef_try_malloc(n ? n : 1);
+	if (block == NULL)
+		return luaL_error(L, "not enough memory");
 	memcpy(block, text, n);
 	lua_pushlightuserdata(L, block);
 	lua_pushinteger(L, (lua_Integer)n);

@@ -20,7 +20,7 @@ static int l_clear(lua_State *L) {
 }
 
 static int l_collect(lua_State *L) {
-	struct reef_netpack **queue = to_queue(L);
+	struct reef_netpack **queue = luaL_checkudata(L, 1, QUEUE);
 	if (*queue)
 		reef_netpack_delete(*queue);
 	*queue = NULL;
@@ -30,8 +30,10 @@ static int l_collect(lua_State *L) {
 /* The queue at index 1, made if there is none yet. */
 static struct reef_netpack *check_queue(lua_State *L) {
 	struct reef_netpack **queue = to_queue(L);
-	if (queue)
+	if (queue) {
+		luaL_argcheck(L, *queue != NULL, 1, "this queue was collected");
 		return *queue;
+	}
 	queue = lua_newuserdatauv(L, sizeof *queue, 0);
 	*queue = NULL;
 	if (luaL_newmetatable(L, QUEUE)) {
@@ -53,6 +55,7 @@ static int push_packet(lua_State *L, const struct reef_packet *packet) {
 
 /* (queue or nil, message, size) -> queue, type, id, ... */
 static int l_filter(lua_State *L) {
+	luaL_checktype(L, 2, LUA_TLIGHTUSERDATA);
 	struct reef_socket_message *event = lua_touserdata(L, 2);
 	size_t size = (size_t)luaL_checkinteger(L, 3);
 	if (event == NULL || size < sizeof *event)
@@ -119,7 +122,7 @@ static int l_filter(lua_State *L) {
 static int l_pop(lua_State *L) {
 	struct reef_netpack **queue = to_queue(L);
 	struct reef_packet packet;
-	if (queue == NULL || !reef_netpack_pop(*queue, &packet))
+	if (queue == NULL || *queue == NULL || !reef_netpack_pop(*queue, &packet))
 		return 0;
 	return push_packet(L, &packet);
 }
@@ -142,6 +145,8 @@ static int l_pack(lua_State *L) {
 
 /* (block, size) -> string; frees the block */
 static int l_tostring(lua_State *L) {
+	if (!lua_isnoneornil(L, 1))
+		luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
 	void *block = lua_touserdata(L, 1);
 	lua_Integer n = luaL_checkinteger(L, 2);
 	luaL_argcheck(L, n >= 0, 2, "negative size");

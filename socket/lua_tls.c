@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/names.h"
 #include "socket/lua_common.h"
 #include "socket/tls.h"
 
@@ -15,7 +16,7 @@ struct target {
 };
 
 static int collect(lua_State *L) {
-	struct target *t = lua_touserdata(L, 1);
+	struct target *t = luaL_checkudata(L, 1, TARGET);
 	if (t->target.context)
 		reef_tls_context_unref(t->target.context);
 	reef_free(t->name);
@@ -39,6 +40,7 @@ const struct reef_tls_target *reef_lua_tls_target(lua_State *L, int index) {
 	if (lua_isnoneornil(L, index))
 		return NULL;
 	struct target *t = luaL_checkudata(L, index, TARGET);
+	luaL_argcheck(L, t->target.context != NULL, index, "this TLS target was collected");
 	return &t->target;
 }
 

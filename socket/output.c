@@ -1,6 +1,7 @@
 /* Writing: gathering within a slice, flushing at its end or from the poller, warning when too much waits. */
 #include <errno.h>
 #include <poll.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -25,13 +26,29 @@
 
 #define FIRST_WARNING (1024 * 1024)
 
+size_t reef_write_limit = SIZE_MAX;
+
 /* ---- warnings ---- */
 
 size_t reef_slot_unsent(const struct reef_slot *slot) {
 	return slot->out.size + slot->sealed_users + slot->datagram_bytes;
 }
 
+/* True: the peer takes so little that the connection was ended. Datagrams are refused one by one. */
+static bool over_limit(struct reef_slot *slot) {
+	size_t unsent = reef_slot_unsent(slot);
+	if (__builtin_expect(unsent <= reef_write_limit, 1) || slot->state == REEF_SLOT_DEAD)
+		return false;
+	reef_log(atomic_load(&slot->owner),
+			 "error: socket: closed %u: %zu bytes wait to be sent, more than socket_write_limit allows (%zu)",
+			 atomic_load(&slot->id), unsent, reef_write_limit);
+	reef_slot_break(slot, ENOBUFS);
+	return true;
+}
+
 void reef_slot_check_warning(struct reef_slot *slot) {
+	if (slot->kind != REEF_KIND_UDP && over_limit(slot))
+		return;
 	size_t unsent = reef_slot_unsent(slot);
 	if (unsent >= slot->warn_at) {
 		while (slot->warn_at <= unsent)
@@ -166,8 +183,10 @@ void reef_slot_deferred_flush(struct reef_deferred *deferred) {
 
 /* Something was queued: sees to it that it leaves. */
 static void flush_later(struct reef_slot *slot) {
-	if (slot->state != REEF_SLOT_OPEN)
+	if (slot->state != REEF_SLOT_OPEN) {
+		over_limit(slot);
 		return; /* when it is connected */
+	}
 	if (atomic_load(&slot->blocked)) {
 		reef_slot_check_warning(slot);
 		return;

@@ -11,6 +11,7 @@
 #include "core/scheduler.h"
 #include "core/service.h"
 
+#define READER "reef.socket.reader"
 #define AUTO_PAUSE (128 * 1024) /* buffered bytes that nobody asks for; the contract's */
 #define DIRECT_AT (64 * 1024)   /* an exact read that lacks this much is read straight into the buffer */
 #define DIRECT_MAX (1024 * 1024)
@@ -44,7 +45,10 @@ static void free_separator(struct reef_reader *r) {
 }
 
 static int collect(lua_State *L) {
-	struct reef_reader *r = lua_touserdata(L, 1);
+	struct reef_reader *r = luaL_checkudata(L, 1, READER);
+	/* Somebody waits: this is not the collector. */
+	if (r->task)
+		return 0;
 	reef_buffer_clear(&r->buffer);
 	free_separator(r);
 	return 0;
@@ -76,7 +80,7 @@ struct reef_reader *reef_reader_new(lua_State *L) {
 	r->limit = (size_t)reef_env_int("socket_limit", 0);
 	r->wait.cancel = cancel_reader;
 	r->closer_wait = (struct reef_wait){.cancel = cancel_closer, .what = "socket close"};
-	if (luaL_newmetatable(L, "reef.socket.reader")) {
+	if (luaL_newmetatable(L, READER)) {
 		lua_pushcfunction(L, collect);
 		lua_setfield(L, -2, "__gc");
 	}

@@ -1,17 +1,21 @@
 /* Start and end of the room. */
+#include <stdint.h>
 #include <unistd.h>
 
+#include "core/env.h"
 #include "core/host.h"
 #include "core/log.h"
 #include "core/poller.h"
 #include "core/runtime.h"
 #include "core/timer.h"
+#include "socket/deadline.h"
 #include "socket/fd.h"
 #include "socket/lua_common.h"
 #include "socket/resolver.h"
 #include "socket/slot.h"
 #include "socket/tls.h"
 
+#define WRITE_LIMIT (512L * 1024 * 1024)
 #define FLUSH_EVERY_US 2000
 
 void reef_socket_setup(void);
@@ -48,6 +52,10 @@ static void reload(void) {
 
 void reef_socket_setup(void) {
 	reef_slot_setup();
+	long limit = reef_env_int("socket_write_limit", WRITE_LIMIT);
+	reef_write_limit = limit > 0 ? (size_t)limit : SIZE_MAX;
+	reef_deadline_setup();
+	reef_accept_keep_spare();
 	reef_fd_setup();
 	reef_resolver_setup();
 	reef_poller_set_handler(REEF_POLL_SOCKET, reef_slot_poll_event);

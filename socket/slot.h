@@ -125,6 +125,8 @@ struct reef_slot *reef_slot_at(int i);
 void reef_slot_orphan_all(uint32_t owner);
 /* Start-up only. */
 void reef_slot_setup(void);
+/* Opens, if it is not, the descriptor that is given up when there is none left to accept with. */
+void reef_accept_keep_spare(void);
 /* Takes the first id to be tried next; for tests of the wrap-around. */
 void reef_slot_set_next_id(uint32_t id);
 
@@ -176,6 +178,8 @@ void reef_slot_drop(struct reef_event *event);
 void reef_slot_flush(struct reef_slot *slot);
 /* Unsent bytes have grown or gone: warns the owner at the thresholds. Locked. */
 void reef_slot_check_warning(struct reef_slot *slot);
+/* Bytes that may wait to be sent on one socket; written at start-up (`socket_write_limit`). */
+extern size_t reef_write_limit;
 size_t reef_slot_unsent(const struct reef_slot *slot);
 void reef_slot_deferred_flush(struct reef_deferred *deferred);
 

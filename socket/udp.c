@@ -110,6 +110,8 @@ bool reef_udp_queue(struct reef_slot *slot, const void *address_bytes, uint32_t 
 		if (!reef_address_from_udp(&address, address_bytes, address_size) || address.any.sa_family != slot->family)
 			return false;
 	}
+	if (slot->datagram_bytes + n > reef_write_limit)
+		return false;
 	if (slot->datagrams == NULL && send_one(slot, &address, bytes, n))
 		return true;
 	struct reef_datagram *datagram = reef_try_malloc(sizeof *datagram + n);

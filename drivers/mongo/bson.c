@@ -29,7 +29,7 @@ static const uint8_t *check_bytes(lua_State *L, int index, size_t *size) {
 	if (data != NULL) {
 		return data;
 	}
-	if (lua_islightuserdata(L, index)) {
+	if (lua_islightuserdata(L, index) && lua_touserdata(L, index) != NULL) {
 		data = lua_touserdata(L, index);
 		*size = reef_get32(data);
 		return data;

@@ -21,6 +21,7 @@
 
 #include "bson.h"
 #include "connection.h"
+#include "core/names.h"
 #include "core/timer.h"
 #include "message.h"
 #include "mongo.h"
@@ -30,6 +31,7 @@
 
 static struct reef_mongo_connection *check_connection(lua_State *L) {
 	struct reef_mongo_connection **box = luaL_checkudata(L, 1, CONNECTION);
+	luaL_argcheck(L, *box != NULL, 1, "this connection was collected");
 	return *box;
 }
 
@@ -142,7 +144,7 @@ static int request(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
 	uint64_t timeout = nanoseconds(L, 2);
 	unsigned decode;
-	uint32_t flags = reef_mongo_read_flags(luaL_checkstring(L, 3), &decode);
+	uint32_t flags = reef_mongo_read_flags(reef_check_name(L, 3), &decode);
 	const char *command = reef_mongo_lasting(L, 4);
 	luaL_checkany(L, 7);
 	struct reef_task *task = reef_task_running(L);
@@ -158,7 +160,7 @@ static int request(lua_State *L) {
 
 static int send_only(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
-	luaL_checkstring(L, 2);
+	reef_check_name(L, 2);
 	luaL_checkany(L, 5);
 	if (c->state != REEF_MONGO_OPEN) {
 		return refuse(L, c, lua_tostring(L, 2), c->why[0] != 0 ? c->why : "not connected");

@@ -18,7 +18,7 @@ static const char writer_key;
 /* ---- writer ---- */
 
 static int writer_gc(lua_State *L) {
-	reef_writer_fini(lua_touserdata(L, 1));
+	reef_writer_fini(luaL_checkudata(L, 1, WRITER));
 	return 0;
 }
 

@@ -176,8 +176,10 @@ void reef_pool_client_init(struct reef_pool_client *client, lua_State *L) {
 }
 
 void reef_pool_client_fini(struct reef_pool_client *client, lua_State *L) {
+	/* Whoever waits has the client in his hands: then this is not the collector. */
+	if (client->in_flight > 0 && !reef_service_ending(reef_host_service(client->host)))
+		return;
 	reef_host_forget(client->host, client->watching);
-	/* Whoever waits has the client in his hands; so nobody does, unless the whole VM ends. */
 	while (client->all) {
 		struct reef_pool_call *call = client->all;
 		client->all = call->all_next;
@@ -187,9 +189,17 @@ void reef_pool_client_fini(struct reef_pool_client *client, lua_State *L) {
 	}
 	luaL_unref(L, LUA_REGISTRYINDEX, client->failure);
 	luaL_unref(L, LUA_REGISTRYINDEX, client->slow);
+	*client->ready = false;
+	client->ended = true;
+	client->address = 0;
+	client->watching = 0;
+	client->spare = NULL;
+	client->failure = client->slow = LUA_NOREF;
 }
 
 bool reef_pool_client_target(struct reef_pool_client *client, uint32_t address) {
+	if (client->ended)
+		return false;
 	reef_host_forget(client->host, client->watching);
 	client->address = address;
 	client->watching = reef_host_ask(client->host, client->address, NULL, &client->watch);

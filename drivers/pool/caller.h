@@ -31,6 +31,7 @@ struct reef_pool_client {
 	uint64_t slow_ns;
 	struct reef_pool_call *spare, *all;
 	size_t in_flight;
+	bool ended; /* finalized: only its memory is there */
 	uint64_t requests, replies, failures;
 	/* There is a reply: sees to the call's task, and frees the call before it resumes that. */
 	void (*answered)(struct reef_pool_call *call, const char *bytes, size_t n);

@@ -14,6 +14,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "core/names.h"
 #include "core/timer.h"
 #include "pool.h"
 #include "proxy.h"
@@ -70,7 +71,7 @@ static void read_options(lua_State *L, int table, struct reef_pool_options *opti
 }
 
 static int new_pool(lua_State *L) {
-	const char *name = luaL_checkstring(L, 1);
+	const char *name = reef_check_name(L, 1);
 	static const struct reef_pool_protocol *const protocols[] = {&reef_pool_resp, &reef_pool_op_msg};
 	const struct reef_pool_protocol *protocol = NULL;
 	struct reef_pool_options options;
@@ -114,7 +115,7 @@ static int pool_down(lua_State *L) {
 	if (lua_isnoneornil(L, 2)) {
 		reef_pool_set_down(pool, 0, NULL);
 	} else {
-		bool auth = strcmp(luaL_checkstring(L, 2), "auth") == 0;
+		bool auth = strcmp(reef_check_name(L, 2), "auth") == 0;
 		reef_pool_set_down(pool, auth ? REEF_POOL_CODE_AUTH : REEF_POOL_CODE_CONNECT, luaL_checkstring(L, 3));
 	}
 	return 0;

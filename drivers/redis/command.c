@@ -296,7 +296,10 @@ int reef_redis_inspect(lua_State *L) {
 	for (lua_Integer i = 1; i <= count; i++) {
 		size_t size;
 		lua_settop(L, 1);
-		if (lua_geti(L, 1, i) != LUA_TTABLE || lua_geti(L, 2, 1) != LUA_TSTRING)
+		int type = lua_geti(L, 1, i);
+		if (type == LUA_TNIL)
+			break; /* the list is shorter than it says */
+		if (type != LUA_TTABLE || lua_geti(L, 2, 1) != LUA_TSTRING)
 			continue;
 		const char *name = lua_tolstring(L, 3, &size);
 		enum reef_redis_class what = reef_redis_classify(name, size);

@@ -18,15 +18,18 @@
 
 #include "command.h"
 #include "core/alloc.h"
+#include "core/names.h"
 #include "core/timer.h"
 #include "lua_redis.h"
 #include "socket/lua_common.h"
 #include "special.h"
 
 #define CONNECTION "reef.redis.connection"
+#define HANDLE "reef.redis.handle"
 
 static struct reef_redis_connection *check_connection(lua_State *L, int index) {
 	struct reef_redis_connection **box = luaL_checkudata(L, index, CONNECTION);
+	luaL_argcheck(L, *box != NULL, index, "this connection was collected");
 	return *box;
 }
 
@@ -84,6 +87,7 @@ static int finalize(lua_State *L) {
 		luaL_unref(L, LUA_REGISTRYINDEX, c->failure);
 		luaL_unref(L, LUA_REGISTRYINDEX, c->overload);
 		luaL_unref(L, LUA_REGISTRYINDEX, c->queue);
+		c->failure = c->overload = c->queue = LUA_NOREF; /* handles may still have it */
 		reef_redis_connection_unref(c);
 	}
 	return 0;
@@ -180,10 +184,24 @@ static int new_handle(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
 	uint64_t timeout = nanoseconds(L, 2);
 	struct reef_redis_handle *handle = reef_redis_handle_new(L);
+	reef_redis_connection_ref(c);
 	handle->connection = c;
+	luaL_setmetatable(L, HANDLE);
 	handle->timeout_ns = timeout;
 	handle->state = lua_toboolean(L, 3) ? REEF_REDIS_LOGIN : REEF_REDIS_OPEN;
 	return 1;
+}
+
+/* The connection's userdata may be finalized before this one: so both count on it. */
+static int finalize_handle(lua_State *L) {
+	luaL_checkudata(L, 1, HANDLE);
+	struct reef_redis_handle *handle = reef_redis_handle_at(L, 1);
+	if (handle != NULL) {
+		handle->tag = NULL;
+		reef_redis_connection_unref(handle->connection);
+		handle->connection = NULL;
+	}
+	return 0;
 }
 
 static int classify(lua_State *L) {
@@ -240,6 +258,10 @@ static int open_redis(lua_State *L) {
 			{"sha1", sha1},
 			{NULL, NULL},
 	};
+	luaL_newmetatable(L, HANDLE);
+	lua_pushcfunction(L, finalize_handle);
+	lua_setfield(L, -2, "__gc");
+	lua_pop(L, 1);
 	luaL_newmetatable(L, CONNECTION);
 	lua_pushcfunction(L, finalize);
 	lua_setfield(L, -2, "__gc");

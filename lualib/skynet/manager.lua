@@ -36,6 +36,7 @@ end
 ---@return string name
 function skynet.check_global_name(name)
 	assert(type(name) == "string" and name:byte() ~= 58, "a global name cannot start with ':'")
+	assert(not name:find("\0", 1, true), "a global name cannot contain a zero byte")
 	assert(#name > 0 and #name <= 15, "a global name has 1 to 15 bytes: " .. name)
 	assert(not tonumber(name), "a global name cannot be a number: " .. name)
 	return name

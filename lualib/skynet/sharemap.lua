@@ -96,7 +96,12 @@ end
 ---Makes a schema known to all services of the process. Once, before anybody writes or reads.
 ---@param schemafile string
 function sharemap.register(schemafile)
-	local file, reason = io.open(schemafile, "rb")
+	local file, reason
+	if schemafile:find("\0", 1, true) then
+		reason = "the path contains a zero byte"
+	else
+		file, reason = io.open(schemafile, "rb")
+	end
 	if not file then
 		error(("sharemap.register: %s"):format(reason), 2)
 	end
@@ -128,41 +133,75 @@ end
 
 -- ---- writing ----
 
+local MAX_DEPTH = 32 -- of tables in tables, as messages have it
+local MAX_VALUES = 1 << 24 -- in one record, each reference to a shared table counted with all that it leads to
+
 local convert
 
-local function convert_one(types, kind, value, path)
+local function convert_one(walk, kind, value, path)
 	local expected = KINDS[kind]
 	if not expected then
-		return convert(types, kind, value, path)
-	elseif type(value) ~= expected or (kind == "integer" and math.tointeger(value) == nil and value ~= value) then
+		return convert(walk, kind, value, path)
+	elseif type(value) ~= expected then
 		error(("sharemap: %s is a %s, not a %s"):format(path, type(value), kind), 0)
+	elseif kind == "integer" then
+		return math.tointeger(value) or error(("sharemap: %s is %s, not an integer"):format(path, value), 0), 1
 	end
-	return value
+	return value, 1
 end
 
-function convert(types, name, t, path)
-	if type(t) ~= "table" then
-		error(("sharemap: %s is a %s, not a %s"):format(path, type(t), name), 0)
-	end
-	local out = {}
-	for field, f in pairs(types[name]) do
+local function convert_fields(walk, name, t, path)
+	local out, count = {}, 1
+	for field, f in pairs(walk.types[name]) do
 		local value = rawget(t, field)
 		local here = path .. "." .. field
-		if value == nil then
-			out[field] = nil
-		elseif not f.list then
-			out[field] = convert_one(types, f.kind, value, here)
-		elseif type(value) ~= "table" then
+		if value ~= nil and not f.list then
+			local n
+			out[field], n = convert_one(walk, f.kind, value, here)
+			count = count + n
+		elseif value ~= nil and type(value) ~= "table" then
 			error(("sharemap: %s is a %s, not a list"):format(here, type(value)), 0)
-		else
+		elseif value ~= nil then
 			local list = {}
 			for key, v in pairs(value) do
-				list[key] = convert_one(types, f.kind, v, ("%s[%s]"):format(here, tostring(key)))
+				local n
+				list[key], n = convert_one(walk, f.kind, v, ("%s[%s]"):format(here, tostring(key)))
+				count = count + n
 			end
 			out[field] = list
 		end
 	end
-	return out
+	return out, count
+end
+
+-- The record as the schema has it, and how many values it would be as a message, which knows no shared tables.
+function convert(walk, name, t, path)
+	if type(t) ~= "table" then
+		error(("sharemap: %s is a %s, not a %s"):format(path, type(t), name), 0)
+	end
+	local done = walk.done[name] or {}
+	walk.done[name] = done
+	if done[t] == false then
+		error(("sharemap: %s contains itself"):format(path), 0)
+	elseif done[t] then
+		return done[t].out, done[t].count
+	end
+	walk.depth = walk.depth + 1
+	if walk.depth > MAX_DEPTH then
+		error(("sharemap: %s is nested deeper than %d levels"):format(path, MAX_DEPTH), 0)
+	end
+	done[t] = false
+	local out, count = convert_fields(walk, name, t, path)
+	walk.depth = walk.depth - 1
+	if count > MAX_VALUES then
+		error(("sharemap: %s has more than %d values"):format(path, MAX_VALUES), 0)
+	end
+	done[t] = { out = out, count = count }
+	return out, count
+end
+
+local function record(types, name, t)
+	return (convert({ types = types, done = {}, depth = 0 }, name, t, name))
 end
 
 local states = setmetatable({}, { __mode = "k" })
@@ -173,7 +212,7 @@ writer.__index = writer
 ---Publishes the fields as they are now.
 function writer:commit()
 	local state = states[self]
-	local ok, message = pcall(convert, state.types, state.name, self, state.name)
+	local ok, message = pcall(record, state.types, state.name, self)
 	if not ok then
 		error(message, 2)
 	end
@@ -192,7 +231,7 @@ end
 function sharemap.writer(typename, tbl)
 	local types = type_of(typename)
 	local self = setmetatable(tbl or {}, writer)
-	local ok, message = pcall(convert, types, typename, self, typename)
+	local ok, message = pcall(record, types, typename, self)
 	if not ok then
 		error(message, 2)
 	end

@@ -184,4 +184,41 @@ test.case("a record is written by one service and read by others, as the schema 
 	test.equal(skynet.call(run, "lua", "return R:update()"), false)
 end)
 
+test.case("a record's integers are integers, and records that share or contain themselves end soon", function()
+	local sharemap = require "skynet.sharemap"
+	local path = test.dir .. "/values.sproto"
+	local file = assert(io.open(path, "w"))
+	file:write ".V { hp 1 : integer  d 2 : double  l 3 : *integer  a 4 : V  b 5 : V  v 6 : *V }"
+	file:close()
+	sharemap.register(path)
+	for _ = 1, 500 do
+		local n = math.random(3) == 1 and math.random(-1 << 60, 1 << 60) or (math.random() - 0.5) * 2.0 ^ math.random(-5, 80)
+		local ok, reason = pcall(sharemap.writer, "V", math.random(2) == 1 and { hp = n } or { l = { 1, n } })
+		test.equal(ok, math.tointeger(n) ~= nil)
+		test.equal(ok or reason:find "not an integer" ~= nil, true)
+	end
+	for _, n in ipairs { 1.5, 0 / 0, 1 / 0, -1 / 0, 2.0 ^ 63 } do
+		test.raises("not an integer", sharemap.writer, "V", { hp = n })
+		sharemap.writer("V", { d = n })
+	end
+	local w = sharemap.writer("V", { hp = 2.0 })
+	local r = sharemap.reader("V", w:copy())
+	test.equal(r.hp, 2)
+	local ring = {}
+	ring.v = { { a = ring } }
+	test.raises("contains itself", sharemap.writer, "V", ring)
+	local deep = {}
+	for _ = 1, 40 do
+		deep = { a = deep }
+	end
+	test.raises("nested deeper", sharemap.writer, "V", deep)
+	local shared = {}
+	for _ = 1, 28 do
+		shared = { a = shared, b = shared }
+	end
+	test.raises("more than %d+ values", sharemap.writer, "V", shared)
+	local few = { hp = 1 }
+	test.equal(sharemap.reader("V", sharemap.writer("V", { a = few, b = few }):copy()).b.hp, 1)
+end)
+
 test.run()

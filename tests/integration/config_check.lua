@@ -31,6 +31,23 @@ end
 
 local schema = 'return { rows = { id = "integer", hp = { "integer", min = 0 } } }'
 
+test.case("tables that a file shares are walked once, however many ways lead to them", function()
+	local code, output = check(directory { ["x.lua"] = "local t = { 1 } for i = 1, 40 do t = { t, t } end return t" })
+	test.equal(code, 0, output)
+	local random = [[
+		local t, n = {}, 300
+		for i = 1, n do t[i] = { i } end
+		for i = 2, n do
+			for k = 1, 4 do t[i][k + 1] = t[(i * 7919 + k * 104729) %% (i - 1) + 1] end
+		end
+		return { t[n], t[n - 1] %s }
+	]]
+	code = check(directory { ["x.lua"] = random:format "" })
+	test.equal(code == 0 or code == 1, true)
+	local _, problems = check(directory { ["x.lua"] = "local t = { { 1 } } t[2], t[3] = t, t return t" })
+	test.matches(problems, "nested deeper than %d+ levels, or one contains itself")
+end)
+
 test.case("good data: exit code 0 and a table of sheets", function()
 	local dir = directory { ["items.csv"] = "id,hp\n1,2\n2,3\n", ["items.schema.lua"] = schema,
 		["rules.json"] = '{"a":1}' }

@@ -485,6 +485,71 @@ test.case("without descriptors a connection is turned away at once, and later on
 	end)
 end)
 
+test.case("a peer that does not read is given up at socket_write_limit, and the log says so", function()
+	local script, config = process.path "writer.lua", process.path "config"
+	local dir, name = script:match "^(.*)/([^/]*)%.lua$"
+	local f = assert(io.open(script, "w"))
+	f:write [[
+		local skynet = require "skynet"
+		local socket = require "skynet.socket"
+		skynet.start(function()
+			local l, _, port = socket.listen("127.0.0.1", 0, 100)
+			socket.start(l, function() end)
+			local id = assert(socket.open("127.0.0.1", port))
+			local written = 0
+			while written < 200 and socket.write(id, ("x"):rep(1 << 20)) do
+				written = written + 1
+				skynet.sleep(0)
+			end
+			io.stderr:write(written < 200 and "given up\n" or "all taken\n", tostring(socket.read(id)), "\n")
+			require("skynet.manager").abort()
+		end)
+	]]
+	f:close()
+	f = assert(io.open(config, "w"))
+	f:write(('thread = 2\nharbor = 0\nsocket_write_limit = 5000000\nluaservice = "%s/?.lua"\nstart = "%s"\n')
+		:format(dir, name))
+	f:close()
+	local code, output = process.run { test.reef, config }
+	test.equal(code, 0)
+	test.matches(output, "given up\nfalse")
+	test.matches(output, "closed %d+: %d+ bytes wait to be sent, more than socket_write_limit allows %(5000000%)")
+end)
+
+test.case("with all descriptors in use before the first accept, clients are turned away and timers go on", function()
+	local script = process.path "allinuse.lua"
+	local f = assert(io.open(script, "w"))
+	f:write [[
+		local skynet = require "skynet"
+		local socket = require "skynet.socket"
+		skynet.start(function()
+			local l, _, port = socket.listen("127.0.0.1", 0, 100)
+			socket.start(l, function(id) socket.start(id) end)
+			local files = {}
+			repeat
+				local file = io.open "/dev/null"
+				files[#files + 1] = file
+			until not file
+			io.stderr:write("port ", port, "\n")
+			skynet.sleep(100)
+			for _, file in ipairs(files) do file:close() end
+			local id = socket.open("127.0.0.1", port, 1)
+			io.stderr:write(id and "connected\n" or "not\n")
+			files = skynet.sleep(1000)
+		end)
+	]]
+	f:close()
+	local server = process.start { "sh", "-c", ("ulimit -n 64; exec %s run %s"):format(test.reef, script) }
+	local port = tonumber((server:expect "port (%d+)"))
+	test.within(1, function()
+		local id = assert(socket.open("127.0.0.1", port))
+		test.equal(socket.readline(id), false)
+		socket.close(id)
+	end)
+	server:expect "socket: accept error: Too many open files"
+	server:expect "connected"
+end)
+
 test.case("what was written before an orderly end of the process still arrives", function()
 	local script = process.path "ending.lua"
 	local f = assert(io.open(script, "w"))

@@ -192,9 +192,14 @@ local function run(path, text, limits)
 	return value
 end
 
--- What files of Lua may return beyond what a sheet can hold.
-local function check_plain(value, check, path)
+-- What files of Lua may return beyond what a sheet can hold. `seen` has how deep each table was when it was checked: one
+-- that many places share is checked again only where it lies deeper.
+local function check_plain(value, check, path, seen)
 	local depth = #path + 1
+	if (seen[value] or 0) >= depth then
+		return
+	end
+	seen[value] = depth
 	if depth > MAX_DEPTH then
 		check:problem({ path[1] }, ("tables are nested deeper than %d levels, or one contains itself"):format(MAX_DEPTH))
 		return
@@ -206,7 +211,7 @@ local function check_plain(value, check, path)
 			path[depth] = nil
 			check:problem(path, ("a %s cannot be a key in a sheet"):format(type(key)))
 		elseif kind == "table" then
-			check_plain(element, check, path)
+			check_plain(element, check, path, seen)
 		elseif kind ~= "number" and kind ~= "string" and kind ~= "boolean" then
 			check:problem(path, ("a %s cannot be in a sheet"):format(kind))
 		end
@@ -234,7 +239,7 @@ function parsers.lua(document, limits)
 		return nil, { problem }
 	elseif type(value) == "table" then
 		local check = checker.new()
-		check_plain(value, check, {})
+		check_plain(value, check, {}, {})
 		if check.problems[1] then
 			return nil, check.problems
 		end

@@ -58,10 +58,11 @@ local columns = {
 	{ "reef_service_cpu_seconds_total", "counter", "CPU time that services of this name have used." },
 	{ "reef_service_queued_messages", "gauge", "Messages that wait for services of this name." },
 	{ "reef_service_memory_bytes", "gauge", "Memory of the VMs of services of this name." },
+	{ "reef_service_refused_messages_total", "counter", "Messages that found the mailbox of services of this name full." },
 }
 
 local function by_name(out)
-	local address, description, messages, cpu, queued, bytes = services.snapshot()
+	local address, description, messages, cpu, queued, bytes, refused = services.snapshot()
 	local sums, names, living = {}, {}, {}
 	for i, handle in ipairs(address) do
 		local name = name_of(description[i])
@@ -72,7 +73,7 @@ local function by_name(out)
 			end
 			sum = sums[name]
 			if not sum then
-				sum = { 0, 0, 0, 0, 0, keys = {} }
+				sum = { 0, 0, 0, 0, 0, 0, keys = {} }
 				sums[name] = sum
 				names[#names + 1] = name
 				for column, family in ipairs(columns) do
@@ -81,8 +82,8 @@ local function by_name(out)
 			end
 		end
 		sum[1], sum[4], sum[5] = sum[1] + 1, sum[4] + queued[i], sum[5] + bytes[i]
-		sum[2], sum[3] = sum[2] + messages[i], sum[3] + cpu[i]
-		living[handle] = { [sum.keys[2]] = messages[i], [sum.keys[3]] = cpu[i] }
+		sum[2], sum[3], sum[6] = sum[2] + messages[i], sum[3] + cpu[i], sum[6] + refused[i]
+		living[handle] = { [sum.keys[2]] = messages[i], [sum.keys[3]] = cpu[i], [sum.keys[6]] = refused[i] }
 	end
 	for _, family in ipairs(columns) do
 		out:declare(table.unpack(family))

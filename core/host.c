@@ -260,9 +260,7 @@ static void limit_mailbox(struct reef_host *host) {
 
 static int run_loader(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
-	char relative[256], path[4096];
-	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)strcspn(host->args, " "), host->args);
-	if (n < 0 || (size_t)n >= sizeof(relative) || !reef_own_file(relative, path, sizeof(path)))
+	if (!reef_load_is_own_service(host->args))
 		limit_mailbox(host);
 	return reef_load_run_loader(L, host->args);
 }

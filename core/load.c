@@ -66,13 +66,16 @@ static void set_loader_globals(lua_State *L, const char *own_services) {
 	lua_setglobal(L, "LUA_SERVICE");
 }
 
-int reef_load_run_loader(lua_State *L, const char *arguments) {
+bool reef_load_is_own_service(const char *arguments) {
 	char relative[256], path[PATH_SIZE];
 	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)strcspn(arguments, " "), arguments);
-	bool is_own = n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative, path, sizeof(path));
+	return n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative, path, sizeof(path));
+}
+
+int reef_load_run_loader(lua_State *L, const char *arguments) {
+	char path[PATH_SIZE], loader[PATH_SIZE];
 	snprintf(path, sizeof(path), "%s/service/?.lua", reef_own_directory());
-	const char *own_services = is_own ? path : NULL;
-	char loader[PATH_SIZE];
+	const char *own_services = reef_load_is_own_service(arguments) ? path : NULL;
 	snprintf(loader, sizeof(loader), "%s/loader.lua", reef_own_directory());
 	bool is_own_loader = reef_load_own_loader();
 	if (reef_load_file(L, is_own_loader ? loader : reef_env_get("lualoader"), NULL) != LUA_OK)

@@ -10,6 +10,8 @@ void reef_load_open(lua_State *L);
 /* Is the loader of services ours? It is unless the key `lualoader` names another one; the name of the API's own loader,
  * wherever it is said to lie, stands for ours. */
 bool reef_load_own_loader(void);
+/* Is the service of these arguments, which begin with its name, one of ours? */
+bool reef_load_is_own_service(const char *arguments);
 /* Runs the loader of services with a service's name and arguments. Raises what the loader raises. Returns 0. */
 int reef_load_run_loader(lua_State *L, const char *arguments);
 /* As luaL_loadfilex for every file that a service loads. */

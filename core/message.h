@@ -31,7 +31,7 @@ enum reef_ptype {
 
 enum {
 	REEF_MESSAGE_ATTACHED = 1, /* `data` is a block of its own, freed with reef_free */
-	REEF_MESSAGE_COUNTED = 4,  /* is among those that the receiver's mailbox counts */
+	REEF_MESSAGE_COUNTED = 8,  /* is among those that the receiver's mailbox counts */
 	REEF_MESSAGE_EVENT = 2,    /* the node is the head of a struct reef_event, which owns it */
 	REEF_MESSAGE_OWN = 4,      /* an error that concerns only what was sent to its source */
 };

@@ -23,7 +23,7 @@ struct block {
 
 struct cell {
 	pthread_mutex_t lock;
-	size_t users;  /* the writer, readers, copies on their way */
+	size_t users; /* the writer, readers, copies on their way */
 	struct block *block;
 	uint64_t version; /* of the block; 0 when the writer is gone */
 

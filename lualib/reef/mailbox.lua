@@ -3,8 +3,8 @@
 --     local mailbox = require "reef.mailbox"
 --     mailbox.limit { messages = 10000, bytes = 64 << 20 }
 --
--- Without a limit of its own a service has that of the config (`mailbox_messages`, `mailbox_bytes`), if there is one. What
--- answers, and what sockets, timers and debuggers send, is never refused.
+-- Without a limit of its own a service has that of the config (`mailbox_messages`, `mailbox_bytes`), if there is one.
+-- What answers, and what sockets, timers and debuggers send, is never refused.
 
 local core = require "reef.services"
 
@@ -42,7 +42,9 @@ end
 ---@return reef.mailbox.stat
 function mailbox.stat()
 	local messages, bytes, refused, most_messages, most_bytes = core.mailbox()
-	return { messages = messages, bytes = bytes, refused = refused, most_messages = most_messages, most_bytes = most_bytes }
+	return {
+		messages = messages, bytes = bytes, refused = refused, most_messages = most_messages, most_bytes = most_bytes,
+	}
 end
 
 return mailbox

@@ -146,6 +146,9 @@ local function launch_line(...)
 		if kind ~= "string" and kind ~= "number" then
 			error(("cannot launch %s: argument %d is a %s; arguments are strings or numbers"):format(
 				tostring(words[2] or words[1]), i - 2, kind), 0)
+		elseif kind == "string" and words[i]:find("\0", 1, true) then
+			error(("cannot launch %s: argument %d contains a zero byte"):format(
+				(tostring(words[2] or words[1]):gsub("%z", "\\0")), i - 2), 0)
 		end
 	end
 	return table.concat(words, " ", 1, words.n)

@@ -24,7 +24,7 @@ local function keys_of(config, files, keys, env)
 	local code, output = p:run(p:config(config), { env = env })
 	test.equal(code, 0, output)
 	return function(key)
-		return output:match("\n" .. key .. "=([^\n]*)")
+		return ("\n" .. output):match("\n" .. key .. "=([^\n]*)")
 	end
 end
 

@@ -44,9 +44,12 @@ test.case("a login that the server repeats does not show the password", { timeou
 			local conf = { host = "127.0.0.1", port = port, auth = SECRET, username = username or nil, resp = resp,
 				errors = "object" }
 			assert_hidden(pcall(redis.connect, conf))
+			local db
 			assert_hidden(pcall(function()
-				return pool.redis(conf, { size = 1, pool = ("%d%s"):format(resp, username) }):get "x"
+				db = pool.redis(conf, { size = 1, pool = ("%d%s"):format(resp, username) })
+				return db:get "x"
 			end))
+			pool.close(db)
 		end
 	end
 	skynet.sleep(1)

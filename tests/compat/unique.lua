@@ -47,24 +47,24 @@ test.case("global unique services have a name space of their own", function()
 end)
 
 test.case("of snaxd there is one for each snax service, made as snax makes it", function()
-	-- In the place of snax, which makes a service of its own for each name.
+	local words = [[
+		local words
+		function init(...)
+			words = table.concat({ SERVICE_NAME, ... }, " ")
+		end
+		function response.get()
+			return words
+		end
+	]]
 	local p = project.new {
-		["skynet/snax.lua"] = [[
-			local skynet = require "skynet"
-			return { rawnewservice = function(name, ...) return skynet.newservice("made", name, ...) end }
-		]],
-		["made.lua"] = [[
-			local skynet = require "skynet"
-			local words = { ... }
-			skynet.start(function()
-				skynet.dispatch("lua", function() skynet.retpack(table.concat(words, " ")) end)
-			end)
-		]],
+		["a.lua"] = words,
+		["b.lua"] = words,
 		["main.lua"] = [[
 			local skynet = require "skynet"
 			skynet.start(function()
 				local a, b = skynet.uniqueservice("snaxd", "a", 1), skynet.uniqueservice("snaxd", "b", 2)
-				print("answers:", skynet.call(a, "lua"), skynet.call(b, "lua"))
+				local snax = require "skynet.snax"
+				print("answers:", snax.bind(a, "a").req.get(), snax.bind(b, "b").req.get())
 				print("found:", skynet.queryservice("snaxd", "a") == a, skynet.uniqueservice("snaxd", "b") == b)
 				local global = skynet.uniqueservice(true, "snaxd", "a", 3)
 				print("global:", global ~= a, skynet.queryservice(true, "snaxd", "a") == global)
@@ -72,7 +72,7 @@ test.case("of snaxd there is one for each snax service, made as snax makes it", 
 			end)
 		]],
 	}
-	local code, output = p:run(p:config())
+	local code, output = p:run(p:config "snax = './?.lua'")
 	test.equal(code, 0, output)
 	test.matches(output, "answers:%s+a 1%s+b 2\n")
 	test.matches(output, "found:%s+true%s+true\n")

@@ -1,5 +1,5 @@
--- For compat/handles.lua: hostile.lua WHAT SEED MODULE,... Calls every C function that the modules and the metatables of
--- this VM have, with arguments that nobody would give, and prints how many calls it made.
+-- For compat/handles.lua: hostile.lua WHAT SEED MODULE,... Calls every C function that the modules and the metatables
+-- of this VM have, with arguments that nobody would give, and prints how many calls it made.
 local skynet = require "skynet"
 
 local what, seed, names = ...

@@ -192,8 +192,8 @@ local function run(path, text, limits)
 	return value
 end
 
--- What files of Lua may return beyond what a sheet can hold. `seen` has how deep each table was when it was checked: one
--- that many places share is checked again only where it lies deeper.
+-- What files of Lua may return beyond what a sheet can hold. `seen` has how deep each table was when it was checked:
+-- one that many places share is checked again only where it lies deeper.
 local function check_plain(value, check, path, seen)
 	local depth = #path + 1
 	if (seen[value] or 0) >= depth then

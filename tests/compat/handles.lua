@@ -1,6 +1,7 @@
 -- config: socket_limit = 0
 -- Every C function of every module and every handle (userdata with a metatable), in every state, with hostile
--- arguments: each answers or raises, none brings the process down. Under a sanitizer that means: none touches what is gone.
+-- arguments: each answers or raises, none brings the process down. Under a sanitizer that means: none touches what
+-- is gone.
 local process = require "test.process"
 local skynet = require "skynet"
 local test = require "test"

@@ -35,7 +35,6 @@ target_compile_definitions(reef_flags INTERFACE
 	_GNU_SOURCE
 	REEF_VERSION="${PROJECT_VERSION}"
 	"$<$<NOT:$<CONFIG:Debug>>:NDEBUG>")
-target_include_directories(reef_flags INTERFACE ${PROJECT_SOURCE_DIR})
 
 # Optimising across files makes a call between services a fifth cheaper. Only the engine and Lua take part, and only `reef`
 # itself is linked that way: their objects carry plain code as well, so that the many test programs link fast.

@@ -1,52 +1,99 @@
-# The rooms: one static library each, from whatever C files are there.
+# The rooms: each a static library from the C files of its folders, lowest first.
+#
+# A room sees the headers of the rooms that it may use, and no others: its include directory (build/<preset>/walls/<room>)
+# holds links to these, but for the ones called *_private.h. And it is linked once, with just those rooms, into a program
+# that does nothing (wall_<room>); so a call through a wall ends the build even where no header was needed for it.
 #
 # reef_everything is what an executable links: all rooms, the list of their setup functions, and Lua as a whole, so that
 # C modules loaded at run time find every function of its API.
-set(rooms_above_core socket drivers sharetable datasheet)
-set(uses_core Threads::Threads)
-if(REEF_JEMALLOC)
-	list(APPEND uses_core PkgConfig::JEMALLOC)
-endif()
-set(uses_socket OpenSSL::SSL PkgConfig::CARES)
-set(uses_drivers reef_hiredis PkgConfig::BSON PkgConfig::IDN OpenSSL::SSL)
-if(ZLIB_FOUND)
-	list(APPEND uses_drivers ZLIB::ZLIB)
-endif()
-set(uses_sharetable)
-set(uses_datasheet PkgConfig::JANSSON ${csv_library})
 
+# What core/main.c is made of is not part of a room.
+set(reef_folders_lua sharetable/overlay)
 set(room_libraries)
 set(declarations)
 set(entries)
-foreach(room core ${rooms_above_core})
-	file(GLOB sources CONFIGURE_DEPENDS ${room}/*.c)
-	if(room STREQUAL drivers)
-		file(GLOB sources CONFIGURE_DEPENDS drivers/*.c drivers/*/*.c)
-	elseif(room STREQUAL datasheet)
-		file(GLOB sources CONFIGURE_DEPENDS datasheet/*.c datasheet/*.cc)
-	endif()
+
+# Makes the include directory of a room: `walls`, with the headers of these folders.
+function(reef_link_headers walls own)
+	foreach(folder ${ARGN})
+		file(GLOB headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.h)
+		if(NOT own)
+			list(FILTER headers EXCLUDE REGEX "_private\\.h$")
+		endif()
+		file(MAKE_DIRECTORY ${walls}/${folder})
+		foreach(header ${headers})
+			file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${header} ${walls}/${header} SYMBOLIC)
+		endforeach()
+	endforeach()
+endfunction()
+
+# reef_room(NAME FOLDERS folder... [MAY room...] [LIBRARIES library...] [NO_SETUP])
+function(reef_room name)
+	cmake_parse_arguments(room "NO_SETUP" "" "FOLDERS;MAY;LIBRARIES" ${ARGN})
+	set(sources)
+	foreach(folder ${room_FOLDERS})
+		file(GLOB found CONFIGURE_DEPENDS ${folder}/*.c ${folder}/*.cc)
+		list(APPEND sources ${found})
+	endforeach()
 	list(FILTER sources EXCLUDE REGEX "/core/main\\.c$")
-	if(NOT sources)
-		continue()
-	endif()
-	add_library(reef_${room} STATIC ${sources})
-	target_link_libraries(reef_${room} PUBLIC reef_lua ${uses_${room}} PRIVATE reef_flags)
-	target_include_directories(reef_${room} PUBLIC ${PROJECT_SOURCE_DIR} PRIVATE ${PROJECT_SOURCE_DIR}/core)
+
+	set(walls ${PROJECT_BINARY_DIR}/walls/${name})
+	file(REMOVE_RECURSE ${walls})
+	reef_link_headers(${walls} TRUE ${room_FOLDERS})
+	foreach(other ${room_MAY})
+		reef_link_headers(${walls} FALSE ${reef_folders_${other}})
+	endforeach()
+
+	add_library(reef_${name} STATIC ${sources})
+	target_include_directories(reef_${name} PRIVATE ${walls})
+	list(TRANSFORM room_MAY PREPEND reef_ OUTPUT_VARIABLE may)
+	target_link_libraries(reef_${name} PRIVATE reef_flags PUBLIC ${may} ${room_LIBRARIES})
 	if(REEF_JEMALLOC)
-		target_compile_definitions(reef_${room} PRIVATE REEF_JEMALLOC=1)
+		target_compile_definitions(reef_${name} PRIVATE REEF_JEMALLOC=1)
 	endif()
 	if(ZLIB_FOUND)
-		target_compile_definitions(reef_${room} PRIVATE REEF_ZLIB=1)
+		target_compile_definitions(reef_${name} PRIVATE REEF_ZLIB=1)
 	endif()
-	if(room STREQUAL core)
-		target_link_libraries(reef_core PRIVATE reef_hot)
+
+	# The list of rooms is for whoever starts up; the wall has none.
+	file(CONFIGURE OUTPUT wall.c CONTENT "int main(void) {\n\treturn 0;\n}\n" @ONLY)
+	add_executable(wall_${name} ${PROJECT_BINARY_DIR}/wall.c)
+	target_link_libraries(wall_${name} PRIVATE
+		reef_base -Wl,--whole-archive reef_${name} -Wl,--no-whole-archive ${may} ${room_LIBRARIES})
+	target_link_options(wall_${name} PRIVATE ${reef_test_link_options})
+	set_target_properties(wall_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/walls)
+
+	set(reef_folders_${name} ${room_FOLDERS} PARENT_SCOPE)
+	set(room_libraries ${room_libraries} reef_${name} PARENT_SCOPE)
+	if(NOT room_NO_SETUP)
+		set(declarations "${declarations}void reef_${name}_setup(void);\n" PARENT_SCOPE)
+		set(entries "${entries}\treef_${name}_setup,\n" PARENT_SCOPE)
 	endif()
-	list(APPEND room_libraries reef_${room})
-	if(NOT room STREQUAL core)
-		string(APPEND declarations "void reef_${room}_setup(void);\n")
-		string(APPEND entries "\treef_${room}_setup,\n")
-	endif()
-endforeach()
+endfunction()
+
+set(core_libraries Threads::Threads)
+if(REEF_JEMALLOC)
+	list(APPEND core_libraries PkgConfig::JEMALLOC)
+endif()
+set(crypt_libraries OpenSSL::SSL PkgConfig::IDN)
+set(mongo_libraries PkgConfig::BSON)
+if(ZLIB_FOUND)
+	list(APPEND mongo_libraries ZLIB::ZLIB)
+endif()
+
+reef_room(core FOLDERS core LIBRARIES ${core_libraries} ${CMAKE_DL_LIBS} NO_SETUP)
+reef_room(host FOLDERS core/host MAY core lua)
+reef_room(socket FOLDERS socket MAY core host lua LIBRARIES OpenSSL::SSL PkgConfig::CARES)
+reef_room(channel FOLDERS drivers/channel MAY socket core host lua NO_SETUP)
+reef_room(crypt FOLDERS drivers/crypt MAY core host lua LIBRARIES ${crypt_libraries})
+reef_room(sproto FOLDERS drivers/sproto MAY core host lua)
+reef_room(redis FOLDERS drivers/redis MAY channel socket core host lua LIBRARIES reef_hiredis)
+reef_room(mongo FOLDERS drivers/mongo MAY channel socket core host lua LIBRARIES ${mongo_libraries})
+reef_room(pool FOLDERS drivers/pool MAY redis mongo channel socket core host lua)
+reef_room(sharetable FOLDERS sharetable MAY core host lua)
+reef_room(datasheet FOLDERS datasheet MAY sharetable core host lua LIBRARIES PkgConfig::JANSSON ${csv_library})
+target_link_libraries(reef_core PRIVATE reef_hot)
+target_link_libraries(reef_host PRIVATE reef_hot)
 
 file(CONFIGURE OUTPUT rooms.c CONTENT [[
 /* Written by cmake/rooms.cmake. */
@@ -61,10 +108,11 @@ void (*const reef_rooms[])(void) = {
 ]] @ONLY)
 add_library(reef_rooms STATIC ${PROJECT_BINARY_DIR}/rooms.c)
 target_link_libraries(reef_rooms PRIVATE reef_flags)
+target_include_directories(reef_rooms PRIVATE ${PROJECT_SOURCE_DIR})
 
-# One group, because the overlay of Lua and the room sharetable call each other. jemalloc comes before anything that
-# allocates.
+# One group, because of the list. jemalloc comes before anything that allocates.
 add_library(reef_everything INTERFACE)
+target_include_directories(reef_everything INTERFACE ${PROJECT_SOURCE_DIR})
 target_link_libraries(reef_everything INTERFACE
 	reef_flags
 	-Wl,--start-group ${room_libraries} reef_rooms -Wl,--whole-archive reef_lua -Wl,--no-whole-archive -Wl,--end-group)

@@ -45,6 +45,7 @@ foreach(source ${module_sources})
 	set_target_properties(module_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
 		LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/modules)
 	target_link_libraries(module_${name} PRIVATE reef_flags)
+	target_include_directories(module_${name} PRIVATE ${PROJECT_SOURCE_DIR})
 	target_include_directories(module_${name} SYSTEM PRIVATE
 		$<TARGET_PROPERTY:reef_lua,INTERFACE_SYSTEM_INCLUDE_DIRECTORIES>)
 endforeach()

@@ -10,10 +10,11 @@
 #include <lua.h>
 
 #include "alloc.h"
-#include "config.h"
+#include "core/host/config.h"
 #include "daemon.h"
 #include "env.h"
 #include "log_writer.h"
+#include "rooms.h"
 #include "runtime.h"
 #include "signals.h"
 #include "text.h"
@@ -51,7 +52,7 @@ static int start(void) {
 	const char *pid_file = reef_env_get("daemon");
 	if (pid_file && !reef_daemon_start(pid_file))
 		return 1;
-	int code = reef_runtime_run();
+	int code = reef_runtime_run(reef_rooms);
 	reef_log_writer_finish(reef_now_ns() + LOG_GRACE_NS);
 	reef_daemon_end();
 	return code;

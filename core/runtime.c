@@ -19,12 +19,10 @@
 #include "env.h"
 #include "epoch_private.h"
 #include "global.h"
-#include "host.h"
 #include "log.h"
 #include "logger.h"
 #include "poller.h"
 #include "poller_private.h"
-#include "rooms.h"
 #include "scheduler_private.h"
 #include "signals.h"
 #include "timer.h"
@@ -147,7 +145,7 @@ static void reclaim_all(void) {
 	reef_epoch_leave();
 }
 
-int reef_runtime_run(void) {
+int reef_runtime_run(void (*const *setups)(void)) {
 	reef_cycles_calibrate();
 	reef_timer_init();
 	reef_poller_init();
@@ -158,8 +156,7 @@ int reef_runtime_run(void) {
 	reef_end_init();
 	reef_alloc_start_giving_back();
 	reef_module_register(&reef_logger_module);
-	reef_host_setup();
-	for (void (*const *setup)(void) = reef_rooms; *setup; setup++)
+	for (void (*const *setup)(void) = setups; *setup; setup++)
 		(*setup)();
 
 	reef_epoch_enter();

@@ -5,9 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Runs until the last service has ended; the environment is complete. Returns the exit code: 0 after an orderly end, 1
+/* Calls the setup functions of the rooms (NULL at the end, lowest room first) and runs until the last service has ended;
+ * the environment is complete. Returns the exit code: 0 after an orderly end, 1
  * when start-up failed (logged), or what reef_runtime_set_exit_code said. Main thread only, once. */
-int reef_runtime_run(void);
+int reef_runtime_run(void (*const *setups)(void));
 
 /* The exit code of an otherwise orderly end: the first one that is not 0 stays. Any thread. */
 void reef_runtime_set_exit_code(int code);

@@ -14,6 +14,7 @@
 #include "message.h"
 
 struct reef_service;
+struct reef_warm;
 
 /* Handles one message. Runs in the service's slice. The payload is freed afterwards unless the callback took it. */
 typedef void (*reef_callback)(struct reef_service *service, void *ud, struct reef_message *m);
@@ -30,7 +31,7 @@ struct reef_module {
 	/* `SIGNAL`: may be called by any thread while the service runs. NULL if the module has none. */
 	void (*signal)(struct reef_service *service, int n);
 	/* Notes what the next slice will want (warm.h), at the end of one. NULL if the module does not. */
-	void (*warm)(struct reef_service *service);
+	void (*warm)(struct reef_service *service, struct reef_warm *warm);
 	/* That service is gone, although it cannot say so itself: what was asked of it fails. In an own slice. NULL if the
 	 * module asks nobody. */
 	void (*down)(struct reef_service *service, uint32_t handle);
@@ -108,6 +109,9 @@ void reef_service_set_hooked(struct reef_service *service, bool hooked);
 /* True from the moment that somebody asked for the end of this service. */
 bool reef_service_ending(const struct reef_service *service);
 
+/* Looks a handle up; the pointer is good until the calling thread's next quiescent point. NULL: no such service. Any
+ * thread inside the engine. */
+struct reef_service *reef_service_find(uint32_t handle);
 /* Is there a living service with that handle? Any thread inside the engine. */
 bool reef_service_alive(uint32_t handle);
 /* Living services; fills at most `n` handles in increasing order, returns how many there are. */

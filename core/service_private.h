@@ -67,8 +67,6 @@ struct reef_service {
 };
 
 /* ---- service.c ---- */
-/* Looks a handle up; the pointer is good until the calling thread's next quiescent point. */
-struct reef_service *reef_service_find(uint32_t handle);
 /* Moves what was sent into `queue`; false if both are empty. Worker of the service only. */
 bool reef_service_fetch(struct reef_service *service);
 /* Takes the next message, NULL if there is none. Worker of the service only. */

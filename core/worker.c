@@ -91,7 +91,7 @@ static void note_warm(struct reef_worker *worker, struct reef_service *service) 
 	warm->hot = 0;
 	if (service->module->warm && (warm->count == 0 || ++warm->noted >= NOTE_EVERY)) {
 		warm->noted = 0;
-		service->module->warm(service);
+		service->module->warm(service, warm);
 	}
 }
 

@@ -11,8 +11,8 @@
 
 #include <lauxlib.h>
 
-#include "core/host.h"
-#include "core/names.h"
+#include "core/host/host.h"
+#include "core/host/name_check.h"
 
 #define MAX_PATH 4096
 #define MAX_NAME 256

@@ -14,9 +14,9 @@
 
 #include <lauxlib.h>
 
-#include "core/host.h"
+#include "core/host/host.h"
+#include "core/host/name_check.h"
 #include "core/message.h"
-#include "core/names.h"
 #include "core/poller.h"
 #include "core/service.h"
 

@@ -4,8 +4,8 @@
 
 #include <lauxlib.h>
 
-#include "core/host.h"
-#include "core/names.h"
+#include "core/host/host.h"
+#include "core/host/name_check.h"
 #include "load.h"
 #include "plan.h"
 #include "publish.h"

@@ -6,7 +6,7 @@
 #ifndef REEF_SHARETABLE_CHANGE_H
 #define REEF_SHARETABLE_CHANGE_H
 
-#include "overlay/ov.h"
+#include "sharetable/overlay/ov.h"
 
 struct reef_snapshot;
 struct reef_change;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "overlay/pool.h"
+#include "sharetable/overlay/pool.h"
 
 bool reef_freeze_no_memory(struct reef_freeze *freeze) {
 	snprintf(freeze->why, freeze->why_size, "not enough memory");

@@ -8,8 +8,8 @@
 #include "arena.h"
 #include "core/array.h"
 #include "core/ptrmap.h"
-#include "overlay/ov.h"
-#include "overlay/owner.h"
+#include "sharetable/overlay/ov.h"
+#include "sharetable/overlay/owner.h"
 #include "trail.h"
 
 struct reef_snapshot {

@@ -9,14 +9,14 @@
  */
 #include "image.h"
 
-#include "overlay/ov.h" /* before lauxlib.h, which would turn on Lua's assertions */
+#include "sharetable/overlay/ov.h" /* before lauxlib.h, which would turn on Lua's assertions */
 
 #include <lauxlib.h>
 #include <lualib.h>
 #include <string.h>
 
 #include "arena.h"
-#include "overlay/pool.h"
+#include "sharetable/overlay/pool.h"
 
 enum { MAX_OBJECTS = 128, MAX_ROOTS = 16 };
 

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "overlay/ov.h"
+#include "sharetable/overlay/ov.h"
 
 struct reef_layout {
 	unsigned int array; /* values at 1 .. array */

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 
 #include "core/alloc.h"
-#include "overlay/ov.h"
-#include "overlay/pool.h"
+#include "sharetable/overlay/ov.h"
+#include "sharetable/overlay/pool.h"
 
 struct library {
 	struct library *next;

@@ -5,7 +5,7 @@
  */
 #include "lua_box.h"
 
-#include "overlay/ov.h" /* before lauxlib.h, which would turn on Lua's assertions */
+#include "sharetable/overlay/ov.h" /* before lauxlib.h, which would turn on Lua's assertions */
 
 #include <lauxlib.h>
 #include <stdatomic.h>

@@ -3,7 +3,7 @@
 
 #include <lauxlib.h>
 
-#include "overlay/interrupt.h"
+#include "sharetable/overlay/interrupt.h"
 
 /* call(steps, message, f, ...) -> true and its results, or false and the error; `message` if it took more steps. The function
  * cannot wait. What it leaves behind, such as finalizers, does not count. */

@@ -6,8 +6,8 @@
 #include <lauxlib.h>
 
 #include "codecache.h"
-#include "core/names.h"
-#include "overlay/pool.h"
+#include "core/host/name_check.h"
+#include "sharetable/overlay/pool.h"
 #include "stat_list.h"
 #include "vm.h"
 

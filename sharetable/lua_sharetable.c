@@ -8,7 +8,7 @@
 #include <lualib.h>
 
 #include "core/alloc.h"
-#include "core/names.h"
+#include "core/host/name_check.h"
 #include "scratch.h"
 #include "snapshot.h"
 #include "stat_list.h"

@@ -5,8 +5,8 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include "overlay/ov.h"
-#include "overlay/pool.h"
+#include "sharetable/overlay/ov.h"
+#include "sharetable/overlay/pool.h"
 
 /* Pools the string keys of the table on top of the stack; goes down into tables among its values `depth` times. */
 static void pool_keys(lua_State *L, int depth) {

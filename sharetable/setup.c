@@ -2,7 +2,7 @@
 #include "setup.h"
 
 #include "codecache.h"
-#include "core/host.h"
+#include "core/host/host.h"
 #include "image.h"
 #include "library.h"
 #include "lua_box.h"
@@ -11,7 +11,7 @@
 #include "lua_sharetable.h"
 #include "lua_stm.h"
 #include "names.h"
-#include "overlay/interrupt.h"
+#include "sharetable/overlay/interrupt.h"
 #include "vm.h"
 #include "vm_close.h"
 

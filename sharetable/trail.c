@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "core/alloc.h"
-#include "overlay/path.h"
+#include "sharetable/overlay/path.h"
 
 void reef_trail_init(struct reef_trail *trail) {
 	*trail = (struct reef_trail){0};

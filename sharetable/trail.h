@@ -11,7 +11,7 @@
 
 #include "core/array.h"
 #include "core/ptrmap.h"
-#include "overlay/ov.h"
+#include "sharetable/overlay/ov.h"
 
 #define REEF_TRAIL_ROOT UINT32_MAX
 

@@ -1,6 +1,6 @@
 /* Versions of named tables: a hash table of names under one lock. Who compares two versions for an update does so without
  * the lock, and counts what he uses. */
-#include "overlay/ov.h" /* before lua.h, which shows less to those who are not of Lua's core */
+#include "sharetable/overlay/ov.h" /* before lua.h, which shows less to those who are not of Lua's core */
 
 #include "versions.h"
 

@@ -1,7 +1,7 @@
 /* What one VM holds of the shared heap. */
 #include "vm.h"
 
-#include "overlay/ov.h"
+#include "sharetable/overlay/ov.h"
 
 #include "core/alloc.h"
 

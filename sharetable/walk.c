@@ -6,13 +6,13 @@
  * Stack slots above a thread's top are dead, but a collector may look at them before they are written again; stock Lua
  * clears them for the same reason.
  */
-#include "overlay/ov.h" /* before lua.h, which shows less to those who are not of Lua's core */
+#include "sharetable/overlay/ov.h" /* before lua.h, which shows less to those who are not of Lua's core */
 
 #include "change.h"
 #include "core/alloc.h"
 #include "core/array.h"
 #include "core/ptrmap.h"
-#include "overlay/owner.h"
+#include "sharetable/overlay/owner.h"
 #include "walk.h"
 
 enum place_kind { PLACE_VALUE, PLACE_KEY, PLACE_METATABLE };

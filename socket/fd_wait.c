@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 
 #include "core/alloc.h"
-#include "core/host.h"
+#include "core/host/host.h"
 #include "core/service.h"
 #include "core/timer.h"
 #include "socket/fd.h"

@@ -1,6 +1,6 @@
 /* See lua_common.h. */
 #include "socket/lua_common.h"
-#include "core/names.h"
+#include "core/host/name_check.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/host/name_check.h"
 #include "core/log.h"
-#include "core/names.h"
 #include "core/service.h"
 #include "core/timer.h"
 #include "socket/lua_common.h"

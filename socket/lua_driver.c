@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/names.h"
+#include "core/host/name_check.h"
 #include "core/service.h"
 #include "socket/buffer.h"
 #include "socket/lua_common.h"

@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "core/host.h"
+#include "core/host/host.h"
 #include "core/timer.h"
 #include "socket/fd.h"
 #include "socket/lua_common.h"

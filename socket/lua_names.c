@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/host.h"
+#include "core/host/host.h"
 #include "core/service.h"
 #include "socket/lua_common.h"
 #include "socket/resolver.h"

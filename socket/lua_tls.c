@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/names.h"
+#include "core/host/name_check.h"
 #include "socket/lua_common.h"
 #include "socket/tls.h"
 

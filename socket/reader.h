@@ -11,7 +11,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "core/host.h"
+#include "core/host/host.h"
 #include "socket/buffer.h"
 #include "socket/socket.h"
 

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "core/env.h"
-#include "core/host.h"
+#include "core/host/host.h"
 #include "core/log.h"
 #include "core/poller.h"
 #include "core/runtime.h"

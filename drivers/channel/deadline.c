@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-#include "core/host.h"
+#include "core/host/host.h"
 #include "core/timer.h"
 #include "pending.h"
 

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/host.h"
+#include "core/host/host.h"
 
 #define REEF_NO_DEADLINE UINT64_MAX
 

@@ -1,7 +1,7 @@
 /* Makes the modules of this driver known. */
 #include "crypt.h"
 
-#include "core/host.h"
+#include "core/host/host.h"
 
 void reef_crypt_setup(void) {
 	reef_host_preload("skynet.crypt", reef_open_crypt);

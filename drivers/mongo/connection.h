@@ -17,7 +17,7 @@
 
 #include <lua.h>
 
-#include "core/host.h"
+#include "core/host/host.h"
 #include "core/scheduler.h"
 #include "drivers/channel/deadline.h"
 #include "drivers/channel/pending.h"

@@ -21,7 +21,7 @@
 
 #include "bson.h"
 #include "connection.h"
-#include "core/names.h"
+#include "core/host/name_check.h"
 #include "core/timer.h"
 #include "message.h"
 #include "mongo.h"

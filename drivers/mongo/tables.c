@@ -9,7 +9,7 @@
 
 #include <lauxlib.h>
 
-#include "core/serialise.h"
+#include "core/host/serialise.h"
 
 static const char document_key;
 const char reef_bson_order;

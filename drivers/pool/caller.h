@@ -12,7 +12,7 @@
 
 #include <lua.h>
 
-#include "core/host.h"
+#include "core/host/host.h"
 #include "core/message.h"
 #include "drivers/channel/failure.h"
 #include "wire.h"

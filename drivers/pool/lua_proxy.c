@@ -14,7 +14,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "core/names.h"
+#include "core/host/name_check.h"
 #include "core/timer.h"
 #include "pool.h"
 #include "proxy.h"

@@ -24,7 +24,7 @@
 
 #include <lua.h>
 
-#include "core/host.h"
+#include "core/host/host.h"
 #include "core/message.h"
 #include "core/scheduler.h"
 #include "drivers/channel/deadline.h"

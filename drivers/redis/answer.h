@@ -7,7 +7,7 @@
 
 #include <lua.h>
 
-#include "core/host.h"
+#include "core/host/host.h"
 #include "drivers/channel/failure.h"
 #include "reply.h"
 

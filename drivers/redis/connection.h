@@ -19,7 +19,7 @@
 #include <lua.h>
 
 #include "answer.h"
-#include "core/host.h"
+#include "core/host/host.h"
 #include "core/scheduler.h"
 #include "drivers/channel/deadline.h"
 #include "drivers/channel/pending.h"

@@ -18,7 +18,7 @@
 
 #include "command.h"
 #include "core/alloc.h"
-#include "core/names.h"
+#include "core/host/name_check.h"
 #include "core/timer.h"
 #include "lua_redis.h"
 #include "socket/lua_common.h"

@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "core/host.h"
+#include "core/host/host.h"
 #include "decode.h"
 #include "encode.h"
 #include "pack.h"

@@ -7,7 +7,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "core/serialise.h"
+#include "core/host/serialise.h"
 
 static int write_again(lua_State *L) {
 	reef_pack_string(L, 1);

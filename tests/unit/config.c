@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/config.h"
 #include "core/env.h"
+#include "core/host/config.h"
 
 static char directory[] = "/tmp/reef-config-XXXXXX";
 

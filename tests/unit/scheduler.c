@@ -3,6 +3,7 @@
 #include "engine.h"
 
 #include "core/env.h"
+#include "core/rooms.h"
 #include "core/runtime.h"
 #include "core/timer.h"
 
@@ -145,7 +146,7 @@ static void every_request_is_answered_exactly_once(void **state) {
 	reef_env_set("logservice", "logger");
 	reef_env_set("logger", "/dev/null");
 	give_up = reef_now_ns() + GIVE_UP_NS;
-	assert_int_equal(reef_runtime_run(), 0);
+	assert_int_equal(reef_runtime_run(reef_rooms), 0);
 	print_message("%ld requests: %ld replies, %ld errors, %ld refused\n", atomic_load(&asked), atomic_load(&replied),
 				  atomic_load(&failed), atomic_load(&refused));
 	assert_int_equal(atomic_load(&twice), 0);

@@ -15,8 +15,8 @@
 #include <lualib.h>
 
 #include "core/alloc.h"
+#include "core/host/serialise.h"
 #include "core/message.h"
-#include "core/serialise.h"
 
 static lua_State *L;
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "core/host_private.h"
+#include "core/host/host_private.h"
 
 static struct reef_sessions table;
 

@@ -10,6 +10,7 @@
  * Each host belongs to its service; its struct is freed by the reclaimer, since reef_host_bytes and signals may look at
  * it from other threads. */
 #include "host_private.h"
+#include "lookahead.h"
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -20,19 +21,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "alloc.h"
+#include "core/alloc.h"
+#include "core/end.h"
+#include "core/env.h"
+#include "core/epoch.h"
+#include "core/log.h"
+#include "core/timer.h"
 #include "debugchannel.h"
-#include "end.h"
-#include "env.h"
-#include "epoch.h"
 #include "functions.h"
 #include "load_private.h"
-#include "log.h"
 #include "lua_text.h"
 #include "memory.h"
-#include "service_private.h"
 #include "services.h"
-#include "timer.h"
 
 #include "lgc.h"
 #include "lstate.h"
@@ -427,7 +427,7 @@ const struct reef_module reef_snlua_module = {
 		.init = snlua_init,
 		.release = snlua_release,
 		.signal = snlua_signal,
-		.warm = reef_host_warm,
+		.warm = reef_lookahead_note,
 		.down = snlua_down,
 };
 

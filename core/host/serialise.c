@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "alloc.h"
-#include "message.h"
-#include "scheduler.h"
+#include "core/alloc.h"
+#include "core/message.h"
+#include "core/scheduler.h"
 
 enum { TYPE_NIL, TYPE_BOOLEAN, TYPE_NUMBER, TYPE_POINTER, TYPE_SHORT_STRING, TYPE_LONG_STRING, TYPE_TABLE };
 enum { NUMBER_ZERO = 0, NUMBER_U8 = 1, NUMBER_U16 = 2, NUMBER_I32 = 4, NUMBER_I64 = 6, NUMBER_DOUBLE = 8 };

@@ -4,8 +4,8 @@
 
 #include <lauxlib.h>
 
+#include "core/service.h"
 #include "host.h"
-#include "service.h"
 
 enum { ADDRESS = 1, DESCRIPTION, MESSAGES, CPU, QUEUED, BYTES, REFUSED, COLUMNS = REFUSED };
 

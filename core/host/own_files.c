@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc.h"
-#include "env.h"
+#include "core/alloc.h"
+#include "core/env.h"
 
 #define MAX_PATH 4096
 

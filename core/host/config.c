@@ -5,7 +5,7 @@
  * that includes it.
  */
 #include "config.h"
-#include "names.h"
+#include "name_check.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -19,8 +19,8 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "env.h"
-#include "text.h"
+#include "core/env.h"
+#include "core/text.h"
 
 #define MAX_THREADS 1024
 

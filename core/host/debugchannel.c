@@ -12,7 +12,7 @@
 
 #include <lauxlib.h>
 
-#include "alloc.h"
+#include "core/alloc.h"
 
 #define CHANNEL "reef.debugchannel"
 

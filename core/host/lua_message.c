@@ -3,15 +3,15 @@
  * skynet.call is a C function that ends with a yield; its continuation finds the reply's values on the stack already,
  * or the reason of the failure. All run in the service's own slice. */
 #include "lua_message.h"
-#include "names.h"
+#include "name_check.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "alloc.h"
+#include "core/alloc.h"
+#include "core/global.h"
 #include "functions.h"
-#include "global.h"
 #include "own_files.h"
 #include "serialise.h"
 #include "trace_private.h"

@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
-#include "env.h"
+#include "core/command.h"
+#include "core/env.h"
+#include "core/log.h"
+#include "core/timer.h"
 #include "functions.h"
-#include "log.h"
 #include "lua_message.h"
-#include "names.h"
-#include "timer.h"
+#include "name_check.h"
 
 /* ---- time ---- */
 

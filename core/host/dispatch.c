@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "alloc.h"
-#include "log.h"
+#include "core/alloc.h"
+#include "core/log.h"
 #include "serialise.h"
 #include "trace_private.h"
 

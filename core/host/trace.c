@@ -3,7 +3,7 @@
  * A task's tag lies in a table of the registry under its thread: a string, or false where its protocol forbids tracing.
  * Only tasks with the flag TASK_TAGGED come here, so what is not traced pays for one test of a bit. Own slice only; the
  * table is made with the first tag. */
-#include "names.h"
+#include "name_check.h"
 #include "trace_private.h"
 
 #include <inttypes.h>
@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/log.h"
+#include "core/message.h"
+#include "core/timer.h"
 #include "functions.h"
-#include "log.h"
 #include "lua_message.h"
-#include "message.h"
-#include "timer.h"
 
 enum { TAG_SIZE = 64, LINE_SIZE = 1024, LEVELS = 3 };
 

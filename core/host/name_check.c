@@ -1,5 +1,5 @@
-/* See names.h. */
-#include "names.h"
+/* See name_check.h. */
+#include "name_check.h"
 
 #include <lauxlib.h>
 #include <string.h>

@@ -5,9 +5,9 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "core/message.h"
+#include "core/timer.h"
 #include "functions.h"
-#include "message.h"
-#include "timer.h"
 #include "trace_private.h"
 
 #include "lstate.h"

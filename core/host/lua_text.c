@@ -3,8 +3,8 @@
 
 #include <lauxlib.h>
 
-#include "log_writer.h"
-#include "text.h"
+#include "core/log_writer.h"
+#include "core/text.h"
 
 static int push_copy(lua_State *L) {
 	const struct reef_text *text = lua_touserdata(L, 1);

@@ -1,15 +1,15 @@
 /* The Lua module `reef.memory`: what the process' allocator knows. Every figure is taken when it is asked for; any
  * service may ask. Without jemalloc (sanitizer builds) only the bytes of services are known. */
 #include "memory.h"
-#include "names.h"
+#include "name_check.h"
 
 #include <stdint.h>
 #include <stdio.h>
 
 #include <lauxlib.h>
 
+#include "core/service.h"
 #include "host.h"
-#include "service.h"
 
 #ifdef REEF_JEMALLOC
 #include <jemalloc/jemalloc.h>

@@ -5,10 +5,10 @@
 
 #include <pthread.h>
 
-#include "debts.h"
+#include "core/debts.h"
+#include "core/message.h"
+#include "core/service.h"
 #include "host.h"
-#include "message.h"
-#include "service.h"
 
 /* ---- tasks ---- */
 
@@ -260,9 +260,5 @@ int32_t reef_host_new_session(struct reef_host *host);
 extern const struct reef_module reef_snlua_module;
 void reef_host_enter(struct reef_host *host);
 void reef_host_leave(struct reef_host *host);
-
-/* ---- warm.c ---- */
-/* As reef_module.warm. */
-void reef_host_warm(struct reef_service *service);
 
 #endif

@@ -6,14 +6,14 @@
  *
  * The list of C modules is written at start-up only. */
 #include "load_private.h"
-#include "names.h"
+#include "name_check.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "env.h"
+#include "core/env.h"
 #include "functions.h"
 #include "host.h"
 #include "host_private.h"

@@ -4,7 +4,7 @@
 
 #include "functions.h"
 #include "lua_message.h"
-#include "names.h"
+#include "name_check.h"
 
 /* Puts the value on top of the stack behind a registry reference, which is made when there is none; nil takes it away. */
 static void set_reference(lua_State *L, int *reference) {

@@ -16,8 +16,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "alloc.h"
-#include "log.h"
+#include "core/alloc.h"
+#include "core/log.h"
 #include "profile_private.h"
 #include "trace_private.h"
 

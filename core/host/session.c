@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "alloc.h"
+#include "core/alloc.h"
 
 enum { FIRST_CAPACITY = 8, KEPT_CAPACITY = 1024 };
 

@@ -140,7 +140,7 @@ static void expire(struct reef_pool *pool, struct reef_pool_connection *c, uint6
 			continue;
 		}
 		if (node->kind == REEF_POOL_PROBE) {
-			reef_pool_connection_close(c, REEF_POOL_CODE_TIMEOUT, "no reply to a probe");
+			reef_pool_connection_close(c, REEF_CHANNEL_SILENT, "no reply to a probe");
 			return;
 		}
 		/* Its place in the order stays; who waited gets a copy. */
@@ -155,7 +155,7 @@ static void expire(struct reef_pool *pool, struct reef_pool_connection *c, uint6
 	const struct reef_pool_node *oldest = c->flying.head;
 	if (!reef_pool_connection_check(c) && oldest && pool->options.stall_ns &&
 		now_ns > c->heard_ns + pool->options.stall_ns && now_ns > oldest->since_ns + pool->options.stall_ns)
-		reef_pool_connection_close(c, REEF_POOL_CODE_TIMEOUT, "the server has sent nothing for too long");
+		reef_pool_connection_close(c, REEF_CHANNEL_SILENT, "the server has sent nothing for too long");
 }
 
 struct nearest {

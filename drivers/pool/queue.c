@@ -93,7 +93,7 @@ void reef_pool_leave_lane(struct reef_pool *pool, struct reef_pool_node *node) {
 static struct reef_pool_connection *least_busy(const struct reef_pool *pool) {
 	struct reef_pool_connection *best = NULL;
 	for (struct reef_pool_connection *c = pool->connections; c; c = c->next) {
-		if (c->state == REEF_POOL_OPEN && !c->pinned && c->flying.count < pool->options.window &&
+		if (c->channel.state == REEF_CHANNEL_OPEN && !c->pinned && c->flying.count < pool->options.window &&
 			(best == NULL || c->flying.count < best->flying.count))
 			best = c;
 		if (best && best->flying.count == 0)
@@ -106,10 +106,11 @@ struct reef_pool_connection *reef_pool_choose(struct reef_pool *pool, uint64_t o
 	struct reef_pool_lane *lane = order ? find_lane(pool, order) : NULL;
 	if (lane) {
 		struct reef_pool_connection *c = lane->connection;
-		return c->state == REEF_POOL_OPEN && c->flying.count < pool->options.window ? c : NULL;
+		return c->channel.state == REEF_CHANNEL_OPEN && c->flying.count < pool->options.window ? c : NULL;
 	}
 	struct reef_pool_connection *c = pool->batching;
-	if (c == NULL || c->batch >= BATCH || c->flying.count >= pool->options.window || c->state != REEF_POOL_OPEN)
+	if (c == NULL || c->batch >= BATCH || c->flying.count >= pool->options.window ||
+		c->channel.state != REEF_CHANNEL_OPEN)
 		pool->batching = c = least_busy(pool);
 	return c;
 }

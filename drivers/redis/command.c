@@ -102,14 +102,15 @@ static struct reef_redis_handle *route(lua_State *L, struct reef_task *task) {
 	}
 	if (handle->remote)
 		return handle->remote->ready ? handle : NULL;
-	if (handle->connection->state < handle->state || *reef_redis_connection_refusal(handle->connection))
+	if (handle->connection->requests.channel.state < handle->state ||
+		*reef_redis_connection_refusal(handle->connection))
 		return NULL;
 	return handle;
 }
 
 /* Where its commands are written. */
-static struct reef_redis_output *output_of(const struct reef_redis_handle *handle) {
-	return handle->remote ? handle->remote->output() : &handle->connection->output;
+static struct reef_output *output_of(const struct reef_redis_handle *handle) {
+	return handle->remote ? handle->remote->output() : &handle->connection->requests.channel.out;
 }
 
 /* Sends what was written and lets the task wait for the replies. */
@@ -122,17 +123,17 @@ static int send_and_wait(lua_State *L, const struct reef_redis_order *order) {
 		luaL_unref(L, LUA_REGISTRYINDEX, order->ref);
 		return connect_first(L);
 	}
-	struct reef_redis_connection *c = handle->connection;
-	size_t size = reef_redis_connection_commit(c);
+	struct reef_requests *r = &handle->connection->requests;
+	size_t size = reef_channel_commit(&r->channel);
 	struct reef_request *request =
-			reef_redis_connection_request(c, order->task, order->command, order->replies, size, handle->timeout_ns);
+			reef_requests_add(r, order->task, order->command, order->replies, size, handle->timeout_ns);
 	request->kind = order->kind;
 	request->ref = order->ref;
 	return reef_task_suspend(L, &request->wait);
 }
 
 /* Writes the header of a command and the arguments from stack index 2 on. */
-static void encode(lua_State *L, struct reef_redis_output *output, const struct command *command) {
+static void encode(lua_State *L, struct reef_output *output, const struct command *command) {
 	int first = 2, last = lua_gettop(L), list = 0, count;
 	const char *header = command->text + command->name_size + 1;
 	if (command->most > 0 && last > first - 1 + command->most)
@@ -147,7 +148,7 @@ static void encode(lua_State *L, struct reef_redis_output *output, const struct 
 		count = last - first + 1;
 	}
 	do {
-		reef_redis_begin(output);
+		reef_output_begin(output);
 		reef_redis_put_count(L, output, (size_t)count + 1);
 		reef_redis_put_bytes(L, output, header, command->header_size);
 		if (list == 0)
@@ -177,7 +178,7 @@ int reef_redis_new_command(lua_State *L) {
 	size_t size;
 	const char *name = luaL_checklstring(L, 1, &size);
 	const char *flags = luaL_optstring(L, 2, "");
-	struct reef_redis_output header = {0};
+	struct reef_output header = {0};
 	reef_redis_put_bulk(L, &header, name, size);
 	struct command *command = lua_newuserdatauv(L, sizeof(*command) + size + 1 + header.end, 0);
 	*command = (struct command){.name_size = size, .header_size = header.end};
@@ -196,7 +197,7 @@ int reef_redis_new_command(lua_State *L) {
 
 /* Writes operation `i` of the list at index 2. False: it, or one before, has to become text first; a list that has
  * them as text takes the user's place at index 2. */
-static bool put_operation(lua_State *L, struct reef_redis_output *output, lua_Integer i) {
+static bool put_operation(lua_State *L, struct reef_output *output, lua_Integer i) {
 	if (lua_rawgeti(L, 2, i) != LUA_TTABLE)
 		luaL_error(L, "redis pipeline: operation %I is no table (nothing was sent)", (LUAI_UACINT)i);
 	int operation = lua_gettop(L), count = reef_redis_list_length(L, operation);
@@ -220,12 +221,12 @@ static void copy_operations(lua_State *L, lua_Integer count) {
 	lua_replace(L, 2);
 }
 
-static void encode_operations(lua_State *L, struct reef_redis_output *output, lua_Integer count) {
+static void encode_operations(lua_State *L, struct reef_output *output, lua_Integer count) {
 	bool copied = lua_getmetatable(L, 2);
 	if (copied)
 		copy_operations(L, count);
 	lua_settop(L, 3);
-	reef_redis_begin(output);
+	reef_output_begin(output);
 	for (lua_Integer i = 1; i <= count; i++) {
 		if (put_operation(L, output, i))
 			continue;
@@ -235,7 +236,7 @@ static void encode_operations(lua_State *L, struct reef_redis_output *output, lu
 		copied = true;
 		lua_rawseti(L, 2, i);
 		lua_settop(L, 3);
-		reef_redis_begin(output);
+		reef_output_begin(output);
 		i = 0;
 	}
 }
@@ -351,14 +352,14 @@ int reef_redis_send(lua_State *L) {
 	struct reef_redis_connection *c = handle->connection;
 	int last = lua_gettop(L);
 	reef_redis_check_stack(L, 2, last, luaL_checkstring(L, 2));
-	bool usable = c ? c->state >= handle->state : handle->remote->ready;
+	bool usable = c ? c->requests.channel.state >= handle->state : handle->remote->ready;
 	if (usable) {
-		struct reef_redis_output *output = output_of(handle);
-		reef_redis_begin(output);
+		struct reef_output *output = output_of(handle);
+		reef_output_begin(output);
 		reef_redis_put_count(L, output, (size_t)last - 1);
 		reef_redis_put_stack(L, output, 2, last);
 		if (c)
-			reef_redis_connection_commit(c);
+			reef_channel_commit(&c->requests.channel);
 		else
 			handle->remote->say(handle->remote, handle);
 	}

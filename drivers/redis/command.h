@@ -26,7 +26,7 @@ struct reef_redis_remote {
 	int bound;  /* coroutines that have a connection of their own now */
 	bool ready; /* if not, the handle's Lua function has to see to it */
 	/* Where a command is written. */
-	struct reef_redis_output *(*output)(void);
+	struct reef_output *(*output)(void);
 	/* Sends what was written there; no reply is expected. */
 	void (*say)(struct reef_redis_remote *remote, const struct reef_redis_handle *handle);
 	/* Takes and sends what was written there, a command whose first argument is at index 2 of L; returns what the task
@@ -41,7 +41,7 @@ struct reef_redis_handle {
 	struct reef_redis_remote *remote;         /* or that */
 	uint32_t pin;                             /* the remote's: a connection of one's own */
 	uint64_t timeout_ns;                      /* 0: none */
-	enum reef_redis_state state;              /* that the connection must have at least */
+	enum reef_channel_state state;            /* that the connection must have at least */
 	int kind;                                 /* flags that every request of it has */
 };
 

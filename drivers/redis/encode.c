@@ -6,29 +6,19 @@
 
 #include <lauxlib.h>
 
-#include "core/alloc.h"
-
 /* Enough for `$length\r\n` and the end of a bulk string, or for `*count\r\n`. */
 #define HEADER_ROOM 28
 /* Enough for any number as Lua prints it. */
 #define NUMBER_ROOM 64
 
 /* A place for n more bytes. */
-static inline char *room(lua_State *L, struct reef_redis_output *output, size_t n) {
-	if (output->capacity - output->end < n) {
-		size_t capacity = output->capacity ? output->capacity * 2 : 1024;
-		if (capacity - output->end < n)
-			capacity = output->end + n;
-		char *bytes = reef_try_realloc(output->bytes, capacity);
-		if (bytes == NULL)
-			luaL_error(L, "redis: not enough memory for a command of %I bytes (nothing was sent)", (LUAI_UACINT)n);
-		output->bytes = bytes;
-		output->capacity = capacity;
-	}
+static inline char *room(lua_State *L, struct reef_output *output, size_t n) {
+	if (output->capacity - output->end < n && !reef_output_grow(output, n))
+		luaL_error(L, "redis: not enough memory for a command of %I bytes (nothing was sent)", (LUAI_UACINT)n);
 	return output->bytes + output->end;
 }
 
-static inline void written(struct reef_redis_output *output, const char *end) {
+static inline void written(struct reef_output *output, const char *end) {
 	output->end = (size_t)(end - output->bytes);
 }
 
@@ -50,28 +40,18 @@ static inline char *line_end(char *p) {
 	return p + 2;
 }
 
-void reef_redis_begin(struct reef_redis_output *output) {
-	output->end = output->size;
-}
-
-size_t reef_redis_commit(struct reef_redis_output *output) {
-	size_t n = output->end - output->size;
-	output->size = output->end;
-	return n;
-}
-
-void reef_redis_put_count(lua_State *L, struct reef_redis_output *output, size_t count) {
+void reef_redis_put_count(lua_State *L, struct reef_output *output, size_t count) {
 	char *p = room(L, output, HEADER_ROOM);
 	*p++ = '*';
 	written(output, line_end(number(p, count)));
 }
 
-void reef_redis_put_bytes(lua_State *L, struct reef_redis_output *output, const char *bytes, size_t size) {
+void reef_redis_put_bytes(lua_State *L, struct reef_output *output, const char *bytes, size_t size) {
 	memcpy(room(L, output, size), bytes, size);
 	output->end += size;
 }
 
-void reef_redis_put_bulk(lua_State *L, struct reef_redis_output *output, const char *data, size_t size) {
+void reef_redis_put_bulk(lua_State *L, struct reef_output *output, const char *data, size_t size) {
 	char *p = room(L, output, size + HEADER_ROOM);
 	*p++ = '$';
 	p = line_end(number(p, size));
@@ -79,7 +59,7 @@ void reef_redis_put_bulk(lua_State *L, struct reef_redis_output *output, const c
 	written(output, line_end(p + size));
 }
 
-static void put_integer(lua_State *L, struct reef_redis_output *output, long long v) {
+static void put_integer(lua_State *L, struct reef_output *output, long long v) {
 	char text[NUMBER_ROOM], *end = text;
 	if (v < 0)
 		*end++ = '-';
@@ -88,7 +68,7 @@ static void put_integer(lua_State *L, struct reef_redis_output *output, long lon
 }
 
 /* As tostring does: a float stays one for whoever reads the value back. */
-static void put_float(lua_State *L, struct reef_redis_output *output, lua_Number v) {
+static void put_float(lua_State *L, struct reef_output *output, lua_Number v) {
 	char text[NUMBER_ROOM];
 	int n = lua_number2str(text, sizeof(text), v);
 	if (text[strspn(text, "-0123456789")] == '\0') {
@@ -99,7 +79,7 @@ static void put_float(lua_State *L, struct reef_redis_output *output, lua_Number
 }
 
 /* Writes the value at `index`. False: it is no string, number or boolean. */
-static inline bool put_value(lua_State *L, struct reef_redis_output *output, int index) {
+static inline bool put_value(lua_State *L, struct reef_output *output, int index) {
 	switch (lua_type(L, index)) {
 	case LUA_TSTRING: {
 		size_t size;
@@ -140,7 +120,7 @@ void reef_redis_check_stack(lua_State *L, int first, int last, const char *comma
 	}
 }
 
-void reef_redis_put_stack(lua_State *L, struct reef_redis_output *output, int first, int last) {
+void reef_redis_put_stack(lua_State *L, struct reef_output *output, int first, int last) {
 	for (int i = first; i <= last; i++)
 		(void)put_value(L, output, i);
 }
@@ -167,7 +147,7 @@ static void push_as_text(lua_State *L, int index, int n) {
 	}
 }
 
-bool reef_redis_put_list(lua_State *L, struct reef_redis_output *output, int index, int n, const char *command) {
+bool reef_redis_put_list(lua_State *L, struct reef_output *output, int index, int n, const char *command) {
 	if (lua_getmetatable(L, index)) {
 		lua_pop(L, 1);
 		push_as_text(L, index, n);

@@ -64,13 +64,13 @@ static int new_connection(lua_State *L) {
 	*box = reef_redis_connection_new(L);
 	luaL_setmetatable(L, CONNECTION);
 	struct reef_redis_connection *c = *box;
-	c->build = build;
+	c->requests.build = build;
 	c->limits = limits;
-	c->max_tombstones = tombstones;
-	c->max_unsent = unsent;
+	c->requests.max_tombstones = tombstones;
+	c->requests.channel.max_unsent = unsent;
 	c->max_queue = queue;
 	lua_pushvalue(L, 1);
-	c->failure = luaL_ref(L, LUA_REGISTRYINDEX);
+	c->requests.failure = luaL_ref(L, LUA_REGISTRYINDEX);
 	if (!lua_isnoneornil(L, 2)) {
 		lua_pushvalue(L, 2);
 		c->overload = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -83,12 +83,12 @@ static int finalize(lua_State *L) {
 	struct reef_redis_connection *c = *box;
 	*box = NULL;
 	if (c) {
-		reef_redis_connection_close(c, "closed", "the connection is no longer used");
-		luaL_unref(L, LUA_REGISTRYINDEX, c->failure);
+		reef_channel_close(&c->requests.channel, REEF_CHANNEL_GIVEN_UP, "the connection is no longer used");
+		luaL_unref(L, LUA_REGISTRYINDEX, c->requests.failure);
 		luaL_unref(L, LUA_REGISTRYINDEX, c->overload);
 		luaL_unref(L, LUA_REGISTRYINDEX, c->queue);
-		c->failure = c->overload = c->queue = LUA_NOREF; /* handles may still have it */
-		reef_redis_connection_unref(c);
+		c->requests.failure = c->overload = c->queue = LUA_NOREF; /* handles may still have it */
+		reef_channel_unref(&c->requests.channel);
 	}
 	return 0;
 }
@@ -101,32 +101,33 @@ static int connection_connect(lua_State *L) {
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 5);
 	struct reef_task *task = reef_task_running(L);
 	uint64_t deadline = timeout > 0 ? reef_now_ns() + timeout : 0;
-	const char *error = reef_redis_connection_connect(c, task, host, port, deadline, tls);
+	const char *error = reef_channel_connect(&c->requests.channel, task, host, port, deadline, tls);
 	if (error) {
 		lua_pushnil(L);
 		lua_pushstring(L, error);
 		return 2;
 	}
-	return reef_task_suspend(L, &c->wait);
+	return reef_task_suspend(L, &c->requests.channel.wait);
 }
 
 static int connection_ready(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
-	if (c->state == REEF_REDIS_LOGIN)
-		c->state = REEF_REDIS_OPEN;
-	lua_pushboolean(L, c->state == REEF_REDIS_OPEN);
+	if (c->requests.channel.state == REEF_CHANNEL_LOGIN)
+		c->requests.channel.state = REEF_CHANNEL_OPEN;
+	lua_pushboolean(L, c->requests.channel.state == REEF_CHANNEL_OPEN);
 	return 1;
 }
 
 static int connection_close(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
-	reef_redis_connection_close(c, "closed", luaL_optstring(L, 2, "the connection was closed here"));
+	reef_channel_close(&c->requests.channel, REEF_CHANNEL_GIVEN_UP,
+					   luaL_optstring(L, 2, "the connection was closed here"));
 	return 0;
 }
 
 static int connection_state(lua_State *L) {
 	static const char *const names[] = {"closed", "connecting", "login", "open"};
-	lua_pushstring(L, names[check_connection(L, 1)->state]);
+	lua_pushstring(L, names[check_connection(L, 1)->requests.channel.state]);
 	return 1;
 }
 
@@ -149,33 +150,32 @@ static int connection_message(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
 	if (reef_redis_connection_message(c, L))
 		return 1;
-	if (c->state != REEF_REDIS_OPEN)
+	if (c->requests.channel.state != REEF_CHANNEL_OPEN)
 		return 0;
-	if (c->listener)
+	if (c->requests.listener)
 		return luaL_error(L, "redis: another coroutine waits for a message already");
 	struct reef_task *task = reef_task_running(L);
-	reef_redis_connection_listen(c, task, nanoseconds(L, 2));
-	return reef_task_suspend(L, &c->wait);
+	reef_requests_listen(&c->requests, task, nanoseconds(L, 2));
+	return reef_task_suspend(L, &c->requests.channel.wait);
+}
+
+static void set_count(lua_State *L, const char *name, uint64_t n) {
+	lua_pushinteger(L, (lua_Integer)n);
+	lua_setfield(L, -2, name);
 }
 
 static int connection_info(lua_State *L) {
-	struct reef_redis_connection *c = check_connection(L, 1);
+	const struct reef_redis_connection *c = check_connection(L, 1);
+	const struct reef_requests *r = &c->requests;
 	lua_createtable(L, 0, 8);
-	lua_pushinteger(L, (lua_Integer)(c->pending.requests - c->pending.tombstones));
-	lua_setfield(L, -2, "in_flight");
-	lua_pushinteger(L, (lua_Integer)c->pending.tombstones);
-	lua_setfield(L, -2, "tombstones");
-	lua_pushinteger(L, (lua_Integer)(c->output.size + (c->socket ? reef_socket_unsent(c->socket) : 0)));
-	lua_setfield(L, -2, "unsent");
-	lua_pushinteger(L, (lua_Integer)c->requests);
-	lua_setfield(L, -2, "requests");
-	lua_pushinteger(L, (lua_Integer)c->replies);
-	lua_setfield(L, -2, "replies");
-	lua_pushinteger(L, (lua_Integer)c->late);
-	lua_setfield(L, -2, "late");
-	lua_pushinteger(L, c->queue_tail - c->queue_head);
-	lua_setfield(L, -2, "queued");
-	lua_pushstring(L, c->lost_text);
+	set_count(L, "in_flight", r->pending.requests - r->pending.tombstones);
+	set_count(L, "tombstones", r->pending.tombstones);
+	set_count(L, "unsent", reef_channel_unsent(&r->channel));
+	set_count(L, "requests", r->asked);
+	set_count(L, "replies", r->answered);
+	set_count(L, "late", r->late);
+	set_count(L, "queued", (uint64_t)(c->queue_tail - c->queue_head));
+	lua_pushstring(L, r->channel.lost);
 	lua_setfield(L, -2, "lost");
 	return 1;
 }
@@ -184,11 +184,11 @@ static int new_handle(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
 	uint64_t timeout = nanoseconds(L, 2);
 	struct reef_redis_handle *handle = reef_redis_handle_new(L);
-	reef_redis_connection_ref(c);
+	reef_channel_ref(&c->requests.channel);
 	handle->connection = c;
 	luaL_setmetatable(L, HANDLE);
 	handle->timeout_ns = timeout;
-	handle->state = lua_toboolean(L, 3) ? REEF_REDIS_LOGIN : REEF_REDIS_OPEN;
+	handle->state = lua_toboolean(L, 3) ? REEF_CHANNEL_LOGIN : REEF_CHANNEL_OPEN;
 	return 1;
 }
 

@@ -16,21 +16,21 @@
 
 /* Lua: encode(...) -> the bytes of the arguments; a single table holds them. */
 static int encode(lua_State *L) {
-	struct reef_redis_output *output = lua_touserdata(L, lua_upvalueindex(1));
+	struct reef_output *output = lua_touserdata(L, lua_upvalueindex(1));
 	int last = lua_gettop(L);
 	if (last == 1 && lua_istable(L, 1)) {
 		int n = reef_redis_list_length(L, 1);
 		do {
-			reef_redis_begin(output);
+			reef_output_begin(output);
 			reef_redis_put_count(L, output, (size_t)n);
 		} while (!reef_redis_put_list(L, output, lua_gettop(L), n, "TEST"));
 	} else {
 		reef_redis_check_stack(L, 1, last, "TEST");
-		reef_redis_begin(output);
+		reef_output_begin(output);
 		reef_redis_put_count(L, output, (size_t)last);
 		reef_redis_put_stack(L, output, 1, last);
 	}
-	size_t size = reef_redis_commit(output);
+	size_t size = reef_output_commit(output);
 	lua_pushlstring(L, output->bytes + output->size - size, size);
 	return 1;
 }
@@ -38,7 +38,7 @@ static int encode(lua_State *L) {
 static int setup(void **state) {
 	lua_State *L = luaL_newstate();
 	luaL_openlibs(L);
-	lua_pushlightuserdata(L, calloc(1, sizeof(struct reef_redis_output)));
+	lua_pushlightuserdata(L, calloc(1, sizeof(struct reef_output)));
 	lua_pushvalue(L, -1);
 	lua_setglobal(L, "output");
 	lua_pushcclosure(L, encode, 1);
@@ -49,7 +49,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
 	lua_getglobal(*state, "output");
-	struct reef_redis_output *output = lua_touserdata(*state, -1);
+	struct reef_output *output = lua_touserdata(*state, -1);
 	reef_free(output->bytes);
 	free(output);
 	lua_close(*state);

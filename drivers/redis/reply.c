@@ -22,8 +22,6 @@
 #define LONG_STRING 8192
 /* ... unless it is longer than this, which is more than should be allocated on a peer's word. */
 #define HUGE_STRING (16 << 20)
-/* No line that a server sends is longer. */
-#define MAX_LINE 65536
 /* What is believed of an announced length before the elements are there. */
 #define PRESIZE 65536
 
@@ -31,8 +29,20 @@ static struct reef_redis_reader *reader_of(const redisReadTask *task) {
 	return task->privdata;
 }
 
+/* An aggregate's object is its slot; of an attribute, whose values nobody wants, the slot with a minus. */
 static int slot_of(const redisReadTask *task) {
-	return (int)(intptr_t)task->obj;
+	int slot = (int)(intptr_t)task->obj;
+	return slot < 0 ? -slot : slot;
+}
+
+static bool is_attribute(const redisReadTask *task) {
+	return task && (intptr_t)task->obj < 0;
+}
+
+static bool in_attribute(const redisReadTask *task) {
+	while (task && !is_attribute(task))
+		task = task->parent;
+	return task != NULL;
 }
 
 static void *refuse(struct reef_redis_reader *reader, const char *why) {
@@ -46,6 +56,10 @@ static bool store(struct reef_redis_reader *reader, const redisReadTask *task) {
 	const redisReadTask *parent = task->parent;
 	if (parent == NULL) {
 		lua_replace(L, reader->base);
+		return true;
+	}
+	if (is_attribute(parent)) {
+		lua_pop(L, 1);
 		return true;
 	}
 	int table = reader->base + slot_of(parent) - 1;
@@ -68,29 +82,83 @@ static bool store(struct reef_redis_reader *reader, const redisReadTask *task) {
 	return true;
 }
 
-static void *stored(const redisReadTask *task) {
-	return store(reader_of(task), task) ? (void *)1 : NULL;
+/* What RESP3 has and hiredis does not know becomes what it knows, where the next item begins: attributes are read as maps,
+ * blob errors as strings, and a plus before a digit is left out. */
+static void translate(struct reef_redis_reader *reader, size_t at) {
+	redisReader *r = reader->hiredis;
+	if (at >= r->len)
+		return;
+	char *type = r->buf + at;
+	if (*type == '|') {
+		*type = '%';
+		reader->attribute_next = true;
+	} else if (*type == '!') {
+		*type = '$';
+		reader->error_next = true;
+	} else if (*type == ':' && r->len - at >= 3 && type[1] == '+' && type[2] >= '0' && type[2] <= '9') {
+		type[1] = ':';
+		r->pos++;
+	}
+}
+
+/* The value on top of the stack is the task's; what follows it inside the same reply begins at `next`. */
+static void *stored(const redisReadTask *task, size_t next) {
+	struct reef_redis_reader *reader = reader_of(task);
+	if (!store(reader, task))
+		return NULL;
+	if (task->parent)
+		translate(reader, next);
+	return (void *)1;
+}
+
+/* hiredis has read the line that it makes something of, and stands behind it. */
+static void *stored_line(const redisReadTask *task) {
+	return stored(task, reader_of(task)->hiredis->pos);
 }
 
 static void *create_string(const redisReadTask *task, char *text, size_t size) {
 	struct reef_redis_reader *reader = reader_of(task);
+	bool bulk = task->type == REDIS_REPLY_STRING || task->type == REDIS_REPLY_VERB, error = reader->error_next;
+	size_t next = (size_t)(text - reader->hiredis->buf) + size + 2;
+	/* hiredis skips what ends a string unseen. */
+	if (bulk && (text[size] != '\r' || text[size + 1] != '\n'))
+		return refuse(reader, "a string has the wrong length");
+	reader->error_next = false;
+	if ((task->type == REDIS_REPLY_ERROR || error) && !in_attribute(task->parent)) {
+		if (task->parent)
+			reader->inner_error = true;
+		else
+			reader->blob_error = error;
+	}
 	if (reader->substitute) {
 		reader->substitute = false;
-		return stored(task);
+		return stored(task, next);
 	}
 	if (task->type == REDIS_REPLY_VERB) {
 		text += 4;
 		size -= 4;
 	}
-	if (task->type == REDIS_REPLY_ERROR && task->parent)
-		reader->inner_error = true;
 	lua_pushlstring(reader->L, text, size);
-	return stored(task);
+	return stored(task, next);
+}
+
+/* The aggregate that begins is an attribute. It is no element of the one that it is in: hiredis goes on with the same
+ * place behind it. */
+static bool begin_attribute(struct reef_redis_reader *reader, const redisReadTask *task) {
+	if (!reader->attribute_next)
+		return false;
+	reader->attribute_next = false;
+	if (task->parent)
+		reader->hiredis->task[reader->hiredis->ridx]->idx--;
+	else
+		reader->attribute = true;
+	return true;
 }
 
 static void *create_array(const redisReadTask *task, size_t elements) {
 	struct reef_redis_reader *reader = reader_of(task);
 	lua_State *L = reader->L;
+	bool attribute = begin_attribute(reader, task);
 	int slot = task->parent ? slot_of(task->parent) + 2 : 1;
 	int top = reader->base + slot;
 	if (slot / 2 >= reader->limits.depth || !lua_checkstack(L, slot + LUA_MINSTACK))
@@ -104,30 +172,43 @@ static void *create_array(const redisReadTask *task, size_t elements) {
 		lua_createtable(L, expected, 0);
 	lua_pushvalue(L, -1);
 	lua_replace(L, top - 1);
-	if (!store(reader, task))
+	if (attribute)
+		lua_pop(L, 1);
+	else if (!store(reader, task))
 		return NULL;
-	return (void *)(intptr_t)slot;
+	if (elements > 0 || task->parent)
+		translate(reader, reader->hiredis->pos);
+	return (void *)(intptr_t)(attribute ? -slot : slot);
 }
 
 static void *create_integer(const redisReadTask *task, long long value) {
 	lua_pushinteger(reader_of(task)->L, value);
-	return stored(task);
+	return stored_line(task);
 }
 
 static void *create_double(const redisReadTask *task, double value, char *text, size_t size) {
 	(void)text, (void)size;
 	lua_pushnumber(reader_of(task)->L, value);
-	return stored(task);
+	return stored_line(task);
 }
 
 static void *create_nil(const redisReadTask *task) {
-	lua_pushnil(reader_of(task)->L);
-	return stored(task);
+	struct reef_redis_reader *reader = reader_of(task);
+	reader->error_next = false;
+	if (begin_attribute(reader, task)) {
+		translate(reader, reader->hiredis->pos);
+		return (void *)1;
+	}
+	lua_pushnil(reader->L);
+	/* Of a string hiredis has not passed the "-1" yet. */
+	if (task->type == REDIS_REPLY_STRING || task->type == REDIS_REPLY_VERB)
+		return stored(task, reader->hiredis->pos + sizeof("-1\r\n") - 1);
+	return stored_line(task);
 }
 
 static void *create_bool(const redisReadTask *task, int value) {
 	lua_pushboolean(reader_of(task)->L, value);
-	return stored(task);
+	return stored_line(task);
 }
 
 static redisReplyObjectFunctions functions = {
@@ -194,7 +275,7 @@ size_t reef_redis_reader_feed(struct reef_redis_reader *reader, const char *byte
 		sdsIncrLen(r->buf, (int)n);
 		r->len = sdslen(r->buf);
 	} else {
-		size_t portion = reader->wanted > PORTION ? reader->wanted : PORTION;
+		size_t portion = reader->wanted > PORTION ? reader->wanted : reader->line > PORTION ? n : PORTION;
 		if (n > portion)
 			n = portion;
 		if (redisReaderFeed(r, bytes, n) != REDIS_OK)
@@ -234,8 +315,7 @@ static void check_unfinished(struct reef_redis_reader *reader) {
 	const char *p = r->buf + r->pos, *end = r->buf + r->len;
 	int type = r->task[r->ridx]->type;
 	if ((type != REDIS_REPLY_STRING && type != REDIS_REPLY_VERB) || *p == '-') {
-		if (end - p > MAX_LINE)
-			refuse(reader, "a line does not end");
+		reader->line = (size_t)(end - p);
 		return;
 	}
 	size_t size = 0;
@@ -255,20 +335,15 @@ static void check_unfinished(struct reef_redis_reader *reader) {
 		receive_directly(reader, p + 2, size);
 }
 
-/* RESP3 types that hiredis does not know read like others; they only come at the top. */
-static void translate_type(struct reef_redis_reader *reader) {
+/* Sees to what hiredis does not know where it stands: before an item, or behind the ':' of an integer. */
+static void translate_next(struct reef_redis_reader *reader) {
 	redisReader *r = reader->hiredis;
-	bool begins = r->ridx == -1 || (r->ridx == 0 && r->task[0]->type == -1);
-	if (!begins || r->pos == r->len)
-		return;
-	char *type = r->buf + r->pos;
-	if (*type == '|') {
-		*type = '%';
-		reader->attribute = true;
-	} else if (*type == '!') {
-		*type = '$';
-		reader->blob_error = true;
-	}
+	int type = r->ridx < 0 ? -1 : r->task[r->ridx]->type;
+	if (type == -1)
+		translate(reader, r->pos);
+	else if (type == REDIS_REPLY_INTEGER && r->len - r->pos >= 2 && r->buf[r->pos] == '+' &&
+			 r->buf[r->pos + 1] >= '0' && r->buf[r->pos + 1] <= '9')
+		r->pos++;
 }
 
 static enum reef_redis_reply kind_of(const struct reef_redis_reader *reader) {
@@ -293,7 +368,7 @@ static int parse(lua_State *L) {
 		lua_pushnil(L);
 	while (done < REEF_REDIS_BATCH) {
 		void *reply;
-		translate_type(reader);
+		translate_next(reader);
 		if (redisReaderGetReply(r, &reply) != REDIS_OK) {
 			if (reader->error[0] == '\0')
 				refuse(reader, r->errstr);
@@ -319,8 +394,23 @@ static int parse(lua_State *L) {
 	return lua_gettop(L);
 }
 
+/* Is a line under way that does not end yet? hiredis would look at all of it again. */
+static bool lacks_line_end(struct reef_redis_reader *reader) {
+	redisReader *r = reader->hiredis;
+	size_t have = r->len - r->pos, seen = reader->line;
+	if (seen == 0)
+		return false;
+	reader->line = 0;
+	if (memchr(r->buf + r->pos + seen, '\n', have - seen))
+		return false;
+	if (reader->bytes > reader->limits.reply)
+		refuse(reader, "a reply is larger than the limit");
+	reader->line = have;
+	return true;
+}
+
 int reef_redis_reader_parse(struct reef_redis_reader *reader, lua_State *build) {
-	if (reader->error[0] || reader->direct_left > 0)
+	if (reader->error[0] || reader->direct_left > 0 || lacks_line_end(reader))
 		return 0;
 	if (!lua_checkstack(build, LUA_MINSTACK)) {
 		refuse(reader, "not enough memory");

@@ -11,6 +11,10 @@
 
 /* Larger output is handed to the socket as it is instead of being copied; smaller buffers are kept. */
 #define KEEP (64 * 1024)
+/* So many time-outs in a row are the connection's fault and not the server's. */
+#define PATIENCE 3
+/* Clocks of requests may be behind by this. */
+#define LAG_NS 20000000u
 
 /* ---- life ---- */
 
@@ -85,6 +89,7 @@ static void sink_data(void *ud, int id, const char *bytes, size_t n) {
 	struct reef_channel *c = ud;
 	(void)id;
 	c->bytes_in += n;
+	c->handed = c->gathered - c->out.size;
 	reef_channel_ref(c);
 	c->protocol->data(c, bytes, n);
 	reef_channel_unref(c);
@@ -145,13 +150,28 @@ const char *reef_channel_connect(struct reef_channel *c, struct reef_task *task,
 		(void)reef_socket_use_tls(c->socket, tls, NULL, 0);
 	c->state = REEF_CHANNEL_CONNECTING;
 	c->incarnation++;
-	c->gathered = 0;
+	c->gathered = c->handed = 0;
+	c->missed = 0;
+	c->missed_ns = 0;
 	c->warning = 0;
 	c->out.size = c->out.end = 0;
 	c->opening_ns = reef_now_ns();
 	c->opener = task;
 	c->wait.what = c->protocol->connecting;
 	return NULL;
+}
+
+/* ---- replies ---- */
+
+bool reef_channel_missed(struct reef_channel *c, uint64_t sent_ns) {
+	if (sent_ns + LAG_NS >= c->missed_ns) {
+		c->missed++;
+		c->missed_ns = reef_now_ns();
+	}
+	if (c->missed < PATIENCE)
+		return false;
+	reef_channel_close(c, REEF_CHANNEL_SILENT, "no reply has come in time, several times in a row");
+	return true;
 }
 
 /* ---- output ---- */
@@ -163,8 +183,6 @@ static void run_flush(struct reef_deferred *deferred) {
 	c->flush_queued = false;
 	c->out.size = c->out.end = 0;
 	c->bytes_out += n;
-	if (c->protocol->flushed)
-		c->protocol->flushed(c);
 	/* A socket that refuses has ended; `closed` or `failed` will say so. */
 	if (n > KEEP) {
 		c->out = (struct reef_output){0};
@@ -172,6 +190,8 @@ static void run_flush(struct reef_deferred *deferred) {
 	} else if (n > 0) {
 		(void)reef_socket_write(c->socket, bytes, n, REEF_NORMAL);
 	}
+	if (c->protocol->flushed)
+		c->protocol->flushed(c);
 	reef_channel_unref(c);
 }
 

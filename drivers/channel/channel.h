@@ -71,12 +71,15 @@ struct reef_channel {
 	struct reef_deferred flush;
 	bool flush_queued;
 	uint64_t gathered; /* bytes of this connection that were ever committed */
+	uint64_t handed;   /* of these, how many the socket had been given when what is being read came */
 	size_t warning;    /* what the socket said last about its unsent bytes */
 	size_t max_unsent; /* bytes; 0: no limit */
 
 	struct reef_wait wait;    /* of the opener, and of others of the protocol's */
 	struct reef_task *opener; /* waits for the connect */
 	char lost[320];           /* why it ended last */
+	unsigned missed;          /* times in a row that replies were waited for in vain ... */
+	uint64_t missed_ns;       /* ... the last of them */
 	uint64_t opening_ns, opened_ns;
 	uint64_t bytes_in, bytes_out, connects; /* of all its connections */
 };
@@ -92,6 +95,21 @@ const char *reef_channel_connect(struct reef_channel *c, struct reef_task *task,
 								 uint64_t deadline_ns, const struct reef_tls_target *tls);
 /* Ends the connection, if there is one. `why` is copied. */
 void reef_channel_close(struct reef_channel *c, enum reef_channel_end end, const char *why);
+
+/* ---- replies ---- */
+
+/* May what is being read be a reply to the request whose bytes begin at that place in what was gathered? Not if the
+ * request had not left when it came: then the server has said something that nobody asked for. */
+static inline bool reef_channel_may_answer(const struct reef_channel *c, uint64_t position) {
+	return position < c->handed;
+}
+/* Somebody has got his reply in time. */
+static inline void reef_channel_served(struct reef_channel *c) {
+	c->missed = 0;
+}
+/* A request that was sent at `sent_ns` was given up. Those that were on their way together count as one. True: that has
+ * been so often in a row that the connection must be dead, or its replies out of step; it is closed. */
+bool reef_channel_missed(struct reef_channel *c, uint64_t sent_ns);
 
 /* ---- output ---- */
 

@@ -24,17 +24,22 @@ void reef_requests_fail(struct reef_requests *r, struct reef_task *task, const c
 
 /* ---- deadlines ---- */
 
-static uint64_t requests_due(struct reef_deadline *deadline, uint64_t now_ns) {
+static uint64_t requests_due(struct reef_deadline *deadline, uint64_t until_ns) {
 	struct reef_requests *r = (struct reef_requests *)((char *)deadline - offsetof(struct reef_requests, deadline));
 	struct reef_request *request = r->pending.head;
-	while ((request = reef_pending_due(request, now_ns)) != NULL) {
+	uint64_t newest_ns = 0;
+	while ((request = reef_pending_due(request, until_ns)) != NULL) {
 		struct reef_task *task = request->task;
 		reef_pending_bury(request);
+		if (request->sent_ns > newest_ns)
+			newest_ns = request->sent_ns;
 		reef_requests_fail(r, task, "timeout", "maybe applied", request->command, request->sent_ns, "no reply in time");
 	}
-	if (r->listener && r->listener_deadline_ns <= now_ns)
+	if (r->listener && r->listener_deadline_ns <= until_ns)
 		reef_requests_fail(r, reef_requests_heard(r), "timeout", "not sent", r->protocol->listening,
 						   r->listener_since_ns, "no message in time");
+	if (newest_ns > 0 && reef_channel_missed(&r->channel, newest_ns))
+		return REEF_NO_DEADLINE;
 	if (r->pending.tombstones > r->max_tombstones)
 		reef_channel_close(&r->channel, REEF_CHANNEL_SILENT, "too many requests without a reply in time");
 	uint64_t nearest = reef_pending_nearest(&r->pending);
@@ -52,7 +57,7 @@ void reef_requests_init(struct reef_requests *r, lua_State *L, const struct reef
 	r->grain_ns = reef_deadline_grain();
 	r->max_tombstones = SIZE_MAX;
 	reef_pending_init(&r->pending);
-	reef_deadline_init(&r->deadline, r->host, requests_due);
+	reef_deadline_init(&r->deadline, r->host, requests_due, &r->channel.bytes_in);
 }
 
 void reef_requests_fini(struct reef_requests *r) {

@@ -77,6 +77,7 @@ static void deliver(struct reef_mongo_connection *c, struct reef_wire_message *m
 	if (task == NULL) {
 		reef_pending_pop(&c->requests.pending);
 	} else if (build_reply(c, m, flags)) {
+		reef_channel_served(&c->requests.channel);
 		reef_pending_pop(&c->requests.pending);
 		resume(c, task);
 	}

@@ -8,6 +8,7 @@
 #include "proxy.h"
 
 #define INPUT (64 * 1024) /* of room to read into, at least half of it */
+#define LARGE (1 << 20)   /* bytes of an answer that is handed over instead of being copied */
 #define TEXT 160
 #define POST_NS UINT64_C(60000000000) /* a reply that nobody waits for has to come within this */
 
@@ -44,8 +45,6 @@ bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_
 	if (node->kind == REEF_POOL_POST)
 		answer_post(pool, node);
 	node->position = position;
-	if (c->flying.head == NULL)
-		pool->protocol->begin(&c->frames, node->expect);
 	reef_pool_list_push(&c->flying, node);
 	pool->flying++;
 	if (node->deadline_ns != REEF_NO_DEADLINE)
@@ -184,11 +183,18 @@ static void answered(struct reef_pool_connection *c, const char *bytes, size_t n
 		pool->counters.late++;
 		reef_pool_node_free(pool, node);
 	} else {
+		reef_channel_served(&c->channel);
 		uint64_t took = reef_pool_now(pool) - node->since_ns;
 		reef_histogram_add(&pool->total, took);
 		if (pool->options.slow_ns && took > pool->options.slow_ns)
 			pool->counters.slow++;
-		reef_pool_reply(pool, node, bytes, n);
+		if (n > LARGE && n == c->in_size && node->source) {
+			reef_pool_reply_block(pool, node, c->in, n);
+			c->in = NULL;
+			c->in_capacity = 0;
+		} else {
+			reef_pool_reply(pool, node, bytes, n);
+		}
 	}
 }
 
@@ -201,9 +207,7 @@ static char *room(struct reef_channel *channel, size_t *n) {
 	if (wanted > INPUT / 2 && wanted > c->in_size)
 		wanted = c->in_size > INPUT / 2 ? c->in_size : INPUT / 2;
 	if (c->in_capacity - c->in_size < wanted) {
-		size_t capacity = c->in_capacity ? c->in_capacity : INPUT;
-		while (capacity - c->in_size < wanted)
-			capacity *= 2;
+		size_t capacity = c->in_size + wanted > INPUT ? c->in_size + wanted : INPUT;
 		char *in = reef_try_realloc(c->in, capacity);
 		if (in == NULL) {
 			/* Somewhere to read to; the connection ends with that. */
@@ -227,9 +231,15 @@ static void idle_now(struct reef_pool_connection *c) {
 	reef_pool_check_idle(pool);
 }
 
+/* Whose answer comes next? Nobody's, if nobody's request had left when the bytes came. */
+static void expect_next(struct reef_pool_connection *c) {
+	const struct reef_pool_node *oldest = c->flying.head;
+	c->answering = oldest && reef_channel_may_answer(&c->channel, oldest->position);
+	c->pool->protocol->begin(&c->frames, c->answering ? oldest->expect : 0);
+}
+
 /* Answers are cut off the front; what is left is moved once. False: the connection is not what it was. */
 static bool cut(struct reef_pool_connection *c) {
-	struct reef_pool *pool = c->pool;
 	unsigned incarnation = c->channel.incarnation;
 	const char *start = c->in;
 	size_t left = c->in_size;
@@ -243,23 +253,25 @@ static bool cut(struct reef_pool_connection *c) {
 			left -= used;
 			break;
 		}
-		found = pool->protocol->scan(&c->frames, start, left);
+		if (!c->answering)
+			expect_next(c);
+		found = c->pool->protocol->scan(&c->frames, start, left);
 		if (found != REEF_FRAME_COMPLETE)
 			break;
 		used = c->frames.at;
-		if (c->flying.head)
+		if (c->answering)
 			answered(c, start, used);
 		if (c->channel.incarnation != incarnation)
 			return false;
 		start += used;
 		left -= used;
-		pool->protocol->begin(&c->frames, c->flying.head ? c->flying.head->expect : 0);
+		expect_next(c);
 	}
 	drop_input(c, c->in_size - left, 4 * INPUT);
 	if (found != REEF_FRAME_BAD)
 		return true;
 	/* "-ERR max number of clients reached" and the like come unasked. */
-	if (c->flying.head == NULL && left > 1 && c->in[0] == '-')
+	if (!c->answering && left > 1 && c->in[0] == '-')
 		snprintf(text, sizeof(text), "%.*s", (int)strcspn(c->in + 1, "\r\n") % TEXT, c->in + 1);
 	else
 		snprintf(text, sizeof(text), "%s", c->frames.why);
@@ -295,8 +307,7 @@ static void data(struct reef_channel *channel, const char *bytes, size_t n) {
 static void opened(struct reef_channel *channel) {
 	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
 	c->used_ns = c->heard_ns = channel->opened_ns;
-	c->starved = false;
-	c->pool->protocol->begin(&c->frames, 0);
+	c->starved = c->answering = false;
 	c->pool->counters.connects++;
 }
 

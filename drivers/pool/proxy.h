@@ -79,7 +79,8 @@ struct reef_pool_connection {
 
 	char *in;
 	size_t in_size, in_capacity;
-	bool starved; /* there was no memory to read into */
+	bool starved;   /* there was no memory to read into */
+	bool answering; /* what is being read is for the oldest of `flying` */
 	struct reef_frames frames;
 
 	struct reef_task *mourner; /* waits for the end */
@@ -179,6 +180,8 @@ void reef_pool_notify(struct reef_pool *pool, int events);
 void reef_pool_check_idle(struct reef_pool *pool);
 /* Answers, and frees the node, which is in no list any more. */
 void reef_pool_reply(struct reef_pool *pool, struct reef_pool_node *node, const char *bytes, size_t n);
+/* The same with a block from reef_malloc, which is taken; for somebody in another service. */
+void reef_pool_reply_block(struct reef_pool *pool, struct reef_pool_node *node, char *block, size_t n);
 void reef_pool_fail(struct reef_pool *pool, struct reef_pool_node *node, uint8_t code, bool sent, const char *why);
 struct reef_pool_node *reef_pool_node_new(struct reef_pool *pool);
 void reef_pool_node_free(struct reef_pool *pool, struct reef_pool_node *node);

@@ -53,6 +53,12 @@ static void enqueue(struct reef_redis_connection *c, int index, enum reef_redis_
 
 /* ---- replies ---- */
 
+/* Does somebody wait for what comes next, who had sent his request before it came? */
+static bool is_asked(const struct reef_redis_connection *c) {
+	const struct reef_request *request = c->requests.pending.head;
+	return request && reef_channel_may_answer(&c->requests.channel, request->position);
+}
+
 static void deliver(struct reef_redis_connection *c, int index, enum reef_redis_reply reply) {
 	struct reef_requests *r = &c->requests;
 	struct reef_request *request = r->pending.head;
@@ -60,7 +66,7 @@ static void deliver(struct reef_redis_connection *c, int index, enum reef_redis_
 		enqueue(c, index, reply);
 		return;
 	}
-	if (request == NULL) {
+	if (!is_asked(c)) {
 		/* "-ERR max number of clients reached" and the like come unasked. */
 		const char *text = reply == REEF_REDIS_ERROR ? lua_tostring(r->build, index) : "a reply that nobody asked for";
 		reef_channel_close(&r->channel, REEF_CHANNEL_GARBLED, text);
@@ -80,6 +86,8 @@ static void deliver(struct reef_redis_connection *c, int index, enum reef_redis_
 	bool last = --request->replies == 0;
 	if (last)
 		reef_pending_pop(&r->pending);
+	if (task)
+		reef_channel_served(&r->channel);
 	if (task == NULL) {
 		r->late++;
 		if (last)
@@ -116,4 +124,6 @@ void reef_redis_deliver(struct reef_channel *channel, const char *bytes, size_t 
 			return;
 		}
 	}
+	if (c->reader.bytes > 0 && !c->stream && reef_redis_reader_is_answering(&c->reader) && !is_asked(c))
+		reef_channel_close(channel, REEF_CHANNEL_GARBLED, "a reply that nobody asked for");
 }

@@ -431,6 +431,12 @@ int reef_redis_reader_parse(struct reef_redis_reader *reader, lua_State *build) 
 	return done;
 }
 
+bool reef_redis_reader_is_answering(const struct reef_redis_reader *reader) {
+	const redisReader *r = reader->hiredis;
+	int type = r->ridx < 0 ? -1 : r->task[0]->type;
+	return type != -1 && type != REDIS_REPLY_PUSH && !reader->attribute && !reader->attribute_next;
+}
+
 void reef_redis_reader_drop(lua_State *build, int n) {
 	lua_rotate(build, 1, -n);
 	lua_pop(build, n);

@@ -72,6 +72,8 @@ size_t reef_redis_reader_feed(struct reef_redis_reader *reader, const char *byte
 /* Builds what has become complete: the values are left at the bottom of `build`, below what is unfinished. Returns how
  * many, REEF_REDIS_BATCH meaning: call again. Errors (reader->error) come after the values before them. */
 int reef_redis_reader_parse(struct reef_redis_reader *reader, lua_State *build);
+/* Is what has begun, and is not complete, a reply to somebody? Pushes and attributes are not. */
+bool reef_redis_reader_is_answering(const struct reef_redis_reader *reader);
 /* Drops the n finished values at the bottom. */
 void reef_redis_reader_drop(lua_State *build, int n);
 

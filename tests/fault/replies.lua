@@ -197,7 +197,7 @@ both("a server that is slow for many at once keeps its connection", {}, function
 	test.equal(stat.connections, before)
 end)
 
--- What is too much and what is missing cancel each other out, and nobody could tell; so there is either one or the other.
+-- What is too much and what is missing cancel each other out, and nobody could tell: so there is one or the other.
 local faults = {
 	["too much"] = {
 		function(right) return right .. right end,

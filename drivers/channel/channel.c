@@ -6,6 +6,7 @@
 
 #include "core/alloc.h"
 #include "core/timer.h"
+#include "deadline.h"
 #include "socket/socket.h"
 #include "socket/tls.h"
 
@@ -62,6 +63,7 @@ void reef_channel_close(struct reef_channel *c, enum reef_channel_end end, const
 	uint64_t sent = reef_channel_sent(c);
 	if (why != c->lost)
 		snprintf(c->lost, sizeof(c->lost), "%s", why);
+	c->lost_ns = reef_now_ns();
 	c->state = REEF_CHANNEL_CLOSED;
 	c->incarnation++;
 	reef_channel_ref(c);
@@ -89,6 +91,7 @@ static void sink_data(void *ud, int id, const char *bytes, size_t n) {
 	struct reef_channel *c = ud;
 	(void)id;
 	c->bytes_in += n;
+	c->heard_ns = reef_deadline_clock();
 	c->handed = c->gathered - c->out.size;
 	reef_channel_ref(c);
 	c->protocol->data(c, bytes, n);
@@ -101,7 +104,7 @@ static void sink_opened(void *ud, int id, const char *peer) {
 	(void)id, (void)peer;
 	c->opener = NULL;
 	c->state = REEF_CHANNEL_LOGIN;
-	c->opened_ns = reef_now_ns();
+	c->opened_ns = c->heard_ns = reef_now_ns();
 	c->connects++;
 	if (c->protocol->opened)
 		c->protocol->opened(c);
@@ -191,7 +194,7 @@ static void run_flush(struct reef_deferred *deferred) {
 		(void)reef_socket_write(c->socket, bytes, n, REEF_NORMAL);
 	}
 	if (c->protocol->flushed)
-		c->protocol->flushed(c);
+		c->protocol->flushed(c, n);
 	reef_channel_unref(c);
 }
 

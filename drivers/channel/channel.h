@@ -52,8 +52,8 @@ struct reef_channel_protocol {
 	void (*ended)(struct reef_channel *c, enum reef_channel_end end, uint64_t sent);
 	/* A coroutine that waits on c->wait, and not for the connect, is ended. */
 	void (*cancelled)(struct reef_channel *c, struct reef_task *task);
-	/* What was gathered has been handed to the socket. */
-	void (*flushed)(struct reef_channel *c);
+	/* What was gathered, n bytes, has been handed to the socket. */
+	void (*flushed)(struct reef_channel *c, size_t n);
 	/* Much waits to be sent, or (0) nothing more. */
 	void (*warned)(struct reef_channel *c, size_t bytes);
 	/* Nobody has it any more: frees it. */
@@ -81,6 +81,7 @@ struct reef_channel {
 	unsigned missed;          /* times in a row that replies were waited for in vain ... */
 	uint64_t missed_ns;       /* ... the last of them */
 	uint64_t opening_ns, opened_ns;
+	uint64_t heard_ns, lost_ns;             /* when something came last (roughly), when it ended last */
 	uint64_t bytes_in, bytes_out, connects; /* of all its connections */
 };
 

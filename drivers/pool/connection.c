@@ -14,11 +14,22 @@
 
 /* ---- output ---- */
 
-static void flushed(struct reef_channel *channel) {
+static void flushed(struct reef_channel *channel, size_t n) {
 	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
+	struct reef_pool *pool = c->pool;
 	c->batch = 0;
-	if (c->pool && c->pool->batching == c)
-		c->pool->batching = NULL;
+	if (pool == NULL)
+		return;
+	if (pool->batching == c)
+		pool->batching = NULL;
+	/* Requests that found it full may find room now. */
+	if (n >= channel->max_unsent && pool->turn)
+		reef_deadline_arm(&pool->deadline, reef_pool_now(pool));
+}
+
+static void warned(struct reef_channel *channel, size_t bytes) {
+	if (bytes == 0)
+		reef_pool_advance(((struct reef_pool_connection *)channel)->pool);
 }
 
 /* Whoever asked goes on; the node stays, for the reply. */
@@ -298,7 +309,6 @@ static void data(struct reef_channel *channel, const char *bytes, size_t n) {
 	}
 	c->in_size += n;
 	c->pool->counters.bytes_in += n;
-	c->heard_ns = reef_pool_now(c->pool);
 	reef_pool_connection_consume(c);
 }
 
@@ -306,7 +316,7 @@ static void data(struct reef_channel *channel, const char *bytes, size_t n) {
 
 static void opened(struct reef_channel *channel) {
 	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
-	c->used_ns = c->heard_ns = channel->opened_ns;
+	c->used_ns = channel->opened_ns;
 	c->starved = c->answering = false;
 	c->pool->counters.connects++;
 }
@@ -320,6 +330,7 @@ static const struct reef_channel_protocol channel_protocol = {
 		.ended = ended,
 		.cancelled = cancelled,
 		.flushed = flushed,
+		.warned = warned,
 		.release = release,
 };
 
@@ -330,11 +341,16 @@ struct reef_pool_connection *reef_pool_connection_new(struct reef_pool *pool, bo
 	c->pinned = pinned;
 	c->number = ++pool->numbers;
 	c->channel.wait.what = channel_protocol.connecting;
-	c->frames.limit = pool->options.limit;
+	reef_pool_connection_configure(c);
 	reef_pool_list_init(&c->flying);
 	c->next = pool->connections;
 	pool->connections = c;
 	return c;
+}
+
+void reef_pool_connection_configure(struct reef_pool_connection *c) {
+	c->frames.limit = c->pool->options.limit;
+	c->channel.max_unsent = c->pool->options.unsent;
 }
 
 void reef_pool_connection_delete(struct reef_pool_connection *c) {

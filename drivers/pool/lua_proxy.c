@@ -1,6 +1,6 @@
 /* The Lua module `reef.pool.core`: the C half of a pool for reef.pool.service, which is its only user.
  *
- *   new(protocol, options) -> pool     one for each service; options: window, queue, tombstones, limit, queue_timeout,
+ *   new(protocol, options) -> pool     one for each service; options: window, queue, queue_bytes, unsent, tombstones, limit, queue_timeout,
  *                                      stall, slow, routing ("any", "caller", "key")
  *   pool:set(options)  pool:accept(boolean)  pool:down([code, why])  pool:stat() -> table
  *   pool:wait(shared, idle) -> integer waits until a pinned connection is wanted (1) or, if asked for, a shared one (2),
@@ -59,6 +59,8 @@ static void read_options(lua_State *L, int table, struct reef_pool_options *opti
 	luaL_checktype(L, table, LUA_TTABLE);
 	options->window = (size_t)number_field(L, table, "window");
 	options->queue = (size_t)number_field(L, table, "queue");
+	options->queue_bytes = (size_t)number_field(L, table, "queue_bytes");
+	options->unsent = (size_t)number_field(L, table, "unsent");
 	options->tombstones = (size_t)number_field(L, table, "tombstones");
 	options->limit = (size_t)number_field(L, table, "limit");
 	options->queue_ns = nanoseconds(number_field(L, table, "queue_timeout"));
@@ -100,7 +102,7 @@ static int pool_set(lua_State *L) {
 	struct reef_pool *pool = check_pool(L);
 	read_options(L, 2, &pool->options);
 	for (struct reef_pool_connection *c = pool->connections; c; c = c->next)
-		c->frames.limit = pool->options.limit;
+		reef_pool_connection_configure(c);
 	reef_pool_advance(pool);
 	return 0;
 }
@@ -289,11 +291,14 @@ static void push_connection(lua_State *L, const struct reef_pool_connection *c, 
 	set_integer(L, "in_flight", c->flying.count);
 	set_integer(L, "tombstones", c->tombstones);
 	set_integer(L, "requests", c->requests);
+	set_integer(L, "unsent", reef_channel_unsent(&c->channel));
+	set_integer(L, "unread", c->in_size);
 	set_integer(L, "bytes_out", c->channel.bytes_out);
 	set_integer(L, "bytes_in", c->channel.bytes_in);
 	set_seconds(L, "age", c->channel.state >= REEF_CHANNEL_LOGIN ? now - c->channel.opened_ns : 0);
 	set_seconds(L, "idle", c->channel.state >= REEF_CHANNEL_LOGIN && now > c->used_ns ? now - c->used_ns : 0);
-	set_seconds(L, "silent", c->channel.state >= REEF_CHANNEL_LOGIN && now > c->heard_ns ? now - c->heard_ns : 0);
+	set_seconds(L, "silent",
+				c->channel.state >= REEF_CHANNEL_LOGIN && now > c->channel.heard_ns ? now - c->channel.heard_ns : 0);
 	lua_pushstring(L, c->channel.lost);
 	lua_setfield(L, -2, "lost");
 }
@@ -340,6 +345,7 @@ static int pool_stat(lua_State *L) {
 	set_integer(L, "wills", pool->wills_count);
 	set_integer(L, "in_flight", pool->flying);
 	set_integer(L, "queued", pool->waiting + pool->wanting.count);
+	set_integer(L, "queued_bytes", pool->waiting_bytes);
 	lua_pushboolean(L, pool->down);
 	lua_setfield(L, -2, "down");
 	lua_pushboolean(L, pool->accepting);

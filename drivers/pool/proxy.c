@@ -163,7 +163,7 @@ static void expire(struct reef_pool *pool, struct reef_pool_connection *c, uint6
 	const struct reef_pool_node *oldest = c->flying.head;
 	if (reef_pool_connection_check(c) || (newest_ns > 0 && reef_channel_missed(&c->channel, newest_ns)))
 		return;
-	if (oldest && pool->options.stall_ns && now > c->heard_ns + pool->options.stall_ns &&
+	if (oldest && pool->options.stall_ns && now > c->channel.heard_ns + pool->options.stall_ns &&
 		now > oldest->since_ns + pool->options.stall_ns && until_ns > 0)
 		reef_pool_connection_close(c, REEF_CHANNEL_SILENT, "the server has sent nothing for too long");
 }
@@ -190,7 +190,8 @@ static uint64_t something_due(struct reef_deadline *deadline, uint64_t until_ns)
 
 static void refuse(struct reef_pool *pool, struct reef_pool_node *node) {
 	char why[100];
-	snprintf(why, sizeof(why), "the queue is full: %zu requests waiting", pool->waiting + pool->wanting.count);
+	snprintf(why, sizeof(why), "the queue is full: %zu requests waiting, %zu bytes",
+			 pool->waiting + pool->wanting.count, pool->waiting_bytes);
 	pool->counters.overload++;
 	reef_pool_fail(pool, node, REEF_POOL_CODE_OVERLOAD, false, why);
 }
@@ -213,6 +214,8 @@ static void on_pinned(struct reef_pool *pool, struct reef_pool_node *node, uint3
 							   : "the connection of this transaction was lost; nothing of it is applied");
 	else if (node->kind == REEF_POOL_LISTEN)
 		reef_pool_stream_listen(c, node);
+	else if (reef_channel_is_full(&c->channel))
+		reef_pool_fail(pool, node, REEF_POOL_CODE_OVERLOAD, false, "too many bytes wait to be sent");
 	else if (!reef_pool_connection_send(c, node, bytes, n))
 		reef_pool_fail(pool, node, REEF_POOL_CODE_OVERLOAD, false, "not enough memory");
 }

@@ -84,7 +84,7 @@ struct reef_pool_connection {
 	struct reef_frames frames;
 
 	struct reef_task *mourner; /* waits for the end */
-	uint64_t used_ns, heard_ns;
+	uint64_t used_ns;
 	uint64_t requests;
 };
 
@@ -106,8 +106,10 @@ enum {
 };
 
 struct reef_pool_options {
-	size_t window; /* requests on their way on one shared connection */
-	size_t queue;  /* requests that wait, in all */
+	size_t window;      /* requests on their way on one shared connection */
+	size_t queue;       /* requests that wait, in all */
+	size_t queue_bytes; /* the same in bytes */
+	size_t unsent;      /* bytes that wait to be sent on one connection */
 	size_t tombstones;
 	size_t limit;      /* bytes of one answer */
 	uint64_t queue_ns; /* time in the queue */
@@ -136,7 +138,7 @@ struct reef_pool {
 	struct reef_pool_caller **callers; /* hash of `callers_size` buckets, those who have something queued */
 	size_t callers_size, callers_count;
 	struct reef_pool_caller *turn, **turn_tail; /* in the order in which they are served */
-	size_t waiting;                             /* requests */
+	size_t waiting, waiting_bytes;              /* requests */
 	struct reef_pool_list wanting;              /* for pinned connections */
 
 	struct reef_pool_node **wills; /* hash of source and number */
@@ -232,6 +234,8 @@ void reef_pool_wills_fini(struct reef_pool *pool);
 /* ---- connection.c ---- */
 struct reef_pool_connection *reef_pool_connection_new(struct reef_pool *pool, bool pinned);
 void reef_pool_connection_delete(struct reef_pool_connection *c);
+/* The pool's options hold for it, too. */
+void reef_pool_connection_configure(struct reef_pool_connection *c);
 /* Looks at what has been received and not been used. */
 void reef_pool_connection_consume(struct reef_pool_connection *c);
 /* Ends it, see reef_channel_close. */
@@ -259,6 +263,12 @@ bool reef_pool_connection_check(struct reef_pool_connection *c);
 /* Its reply is for nobody. */
 static inline bool reef_pool_is_tombstone(const struct reef_pool_node *node) {
 	return node->source == 0 && node->task == NULL && node->kind < REEF_POOL_PROBE;
+}
+
+/* Is there room on it for another request? */
+static inline bool reef_pool_has_room(const struct reef_pool *pool, const struct reef_pool_connection *c) {
+	return c->channel.state == REEF_CHANNEL_OPEN && c->flying.count < pool->options.window &&
+		   !reef_channel_is_full(&c->channel);
 }
 
 static inline void reef_pool_list_init(struct reef_pool_list *list) {

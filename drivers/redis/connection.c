@@ -32,6 +32,7 @@ static void tell_overload(struct reef_redis_connection *c, bool on) {
 static void opened(struct reef_channel *channel) {
 	struct reef_redis_connection *c = (struct reef_redis_connection *)channel;
 	reef_redis_reader_init(&c->reader, &c->limits);
+	c->paused = false;
 	tell_overload(c, false);
 }
 
@@ -89,6 +90,35 @@ const char *reef_redis_connection_refusal(const struct reef_redis_connection *c)
 	return reef_channel_is_full(&c->requests.channel) ? "the server does not read: too many bytes wait to be sent" : "";
 }
 
+/* ---- messages that wait to be read ---- */
+
+/* What the message at the top costs, roughly: it holds texts, and that is where the bytes are. */
+static size_t message_bytes(lua_State *L) {
+	size_t bytes = 128;
+	if (!lua_istable(L, -1))
+		return bytes + lua_rawlen(L, -1);
+	for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, -1); i <= n; i++) {
+		lua_rawgeti(L, -1, i);
+		bytes += lua_type(L, -1) == LUA_TSTRING ? lua_rawlen(L, -1) : 16;
+		lua_pop(L, 1);
+	}
+	return bytes;
+}
+
+void reef_redis_connection_queue(struct reef_redis_connection *c) {
+	lua_State *L = c->requests.build;
+	c->queue_bytes += message_bytes(L);
+	lua_rawgeti(L, LUA_REGISTRYINDEX, c->queue);
+	lua_insert(L, -2);
+	lua_rawseti(L, -2, c->queue_tail++);
+	lua_pop(L, 1);
+	if (!c->paused &&
+		((size_t)(c->queue_tail - c->queue_head) >= c->max_queue || c->queue_bytes >= c->max_queue_bytes)) {
+		c->paused = true;
+		reef_socket_pause(c->requests.channel.socket);
+	}
+}
+
 bool reef_redis_connection_message(struct reef_redis_connection *c, lua_State *L) {
 	if (c->queue_head == c->queue_tail)
 		return false;
@@ -98,7 +128,11 @@ bool reef_redis_connection_message(struct reef_redis_connection *c, lua_State *L
 	lua_rawseti(L, -3, c->queue_head);
 	lua_remove(L, -2);
 	c->queue_head++;
-	if (c->queue_tail - c->queue_head == (lua_Integer)(c->max_queue / 2))
+	c->queue_bytes -= message_bytes(L);
+	if (c->paused && (size_t)(c->queue_tail - c->queue_head) <= c->max_queue / 2 &&
+		c->queue_bytes <= c->max_queue_bytes / 2) {
+		c->paused = false;
 		reef_socket_resume(c->requests.channel.socket);
+	}
 	return true;
 }

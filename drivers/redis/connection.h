@@ -22,20 +22,24 @@ struct reef_redis_connection {
 	struct reef_requests requests; /* first */
 	struct reef_redis_reader reader;
 	struct reef_redis_limits limits;
-	size_t max_queue;
+	size_t max_queue, max_queue_bytes;
 
 	int overload; /* registry: function(boolean), or LUA_NOREF */
 	bool overloaded;
 	int queue;   /* registry: table of messages; LUA_NOREF: messages out of band are dropped */
 	bool stream; /* every reply is a message */
 	lua_Integer queue_head, queue_tail;
-	int bound; /* coroutines that have a connection of their own now */
+	size_t queue_bytes; /* roughly */
+	bool paused;        /* the queue is full: the socket is not read */
+	int bound;          /* coroutines that have a connection of their own now */
 };
 
 /* A new, closed connection for the VM that L belongs to. The caller fills in limits, overload, build and failure. */
 struct reef_redis_connection *reef_redis_connection_new(lua_State *L);
 /* Is there room for another request? "" if so, else a text that says why not. */
 const char *reef_redis_connection_refusal(const struct reef_redis_connection *c);
+/* Queues the message on top of the build stack, popped. */
+void reef_redis_connection_queue(struct reef_redis_connection *c);
 /* The oldest message, pushed on L; false: there is none. */
 bool reef_redis_connection_message(struct reef_redis_connection *c, lua_State *L);
 

@@ -5,7 +5,6 @@
 
 #include "answer.h"
 #include "connection.h"
-#include "socket/socket.h"
 
 #define RECEIVE (64 * 1024)
 
@@ -43,12 +42,7 @@ static void enqueue(struct reef_redis_connection *c, int index, enum reef_redis_
 		reef_task_resume(task, 1);
 		return;
 	}
-	lua_rawgeti(L, LUA_REGISTRYINDEX, c->queue);
-	lua_insert(L, -2);
-	lua_rawseti(L, -2, c->queue_tail++);
-	lua_pop(L, 1);
-	if (c->queue_tail - c->queue_head == (lua_Integer)c->max_queue)
-		reef_socket_pause(c->requests.channel.socket);
+	reef_redis_connection_queue(c);
 }
 
 /* ---- replies ---- */

@@ -55,8 +55,8 @@ static int new_connection(lua_State *L) {
 			.elements = limit(L, 3, "elements", 1u << 24),
 			.depth = (int)limit(L, 3, "depth", 64),
 	};
-	size_t tombstones = limit(L, 3, "tombstones", 128), unsent = limit(L, 3, "unsent", 256u << 20);
-	size_t queue = limit(L, 3, "queue", 65536);
+	size_t tombstones = limit(L, 3, "tombstones", 128), unsent = limit(L, 3, "unsent", 64u << 20);
+	size_t queue = limit(L, 3, "queue", 65536), queue_bytes = limit(L, 3, "queue_bytes", 16u << 20);
 	struct reef_redis_connection **box = lua_newuserdatauv(L, sizeof(struct reef_redis_connection *), 1);
 	*box = NULL;
 	lua_State *build = lua_newthread(L);
@@ -69,6 +69,7 @@ static int new_connection(lua_State *L) {
 	c->requests.max_tombstones = tombstones;
 	c->requests.channel.max_unsent = unsent;
 	c->max_queue = queue;
+	c->max_queue_bytes = queue_bytes;
 	lua_pushvalue(L, 1);
 	c->requests.failure = luaL_ref(L, LUA_REGISTRYINDEX);
 	if (!lua_isnoneornil(L, 2)) {
@@ -175,6 +176,9 @@ static int connection_info(lua_State *L) {
 	set_count(L, "replies", r->answered);
 	set_count(L, "late", r->late);
 	set_count(L, "queued", (uint64_t)(c->queue_tail - c->queue_head));
+	set_count(L, "queued_bytes", c->queue_bytes);
+	set_count(L, "heard_at", r->channel.heard_ns);
+	set_count(L, "lost_at", r->channel.lost_ns);
 	lua_pushstring(L, r->channel.lost);
 	lua_setfield(L, -2, "lost");
 	return 1;

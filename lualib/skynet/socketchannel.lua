@@ -4,10 +4,10 @@
 -- Session mode: one function reads any reply and says which request it belongs to.
 --
 -- One coroutine reads for everybody. A request whose time is over leaves a tombstone: its reply is read when it comes,
--- and dropped, so that nobody gets another's. After too many of those, after a few times in a row that nobody got a reply,
--- and whenever a reader raises, the connection is closed. Connecting and login have a coroutine of their own, so that
--- whoever needs the connection waits no longer than he wants to. What failed is said by an error object (reef.channel.error) that equals `error` and prints as
--- `[Error: socket] ...`.
+-- and dropped, so that nobody gets another's. After too many of those, after a few times in a row that nobody got a
+-- reply, and whenever a reader raises, the connection is closed. Connecting and login have a coroutine of their own, so
+-- that whoever needs the connection waits no longer than he wants to. What failed is said by an error object
+-- (reef.channel.error) that equals `error` and prints as `[Error: socket] ...`.
 local driver = require "skynet.socketdriver"
 local errors = require "reef.channel.error"
 local skynet = require "skynet"
@@ -125,8 +125,8 @@ local function finish(item, ok, value)
 	skynet.wakeup(item)
 end
 
--- What has arrived when the clock runs out counts as arrived, also after the process was stopped: what is due is given up
--- at the second look only, when the sockets have been read once more.
+-- What has arrived when the clock runs out counts as arrived, also after the process was stopped: what is due is given
+-- up at the second look only, when the sockets have been read once more.
 local function due(self)
 	local time, nearest, newest = now(), math.huge, nil
 	local looked = self.looked

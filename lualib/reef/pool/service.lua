@@ -38,7 +38,9 @@ local function settings()
 	for name, value in pairs(target.limits or {}) do
 		list[name == "reply" and "limit" or name] = value
 	end
-	for _, name in ipairs { "window", "queue", "queue_timeout", "stall", "slow", "routing" } do
+	for _, name in ipairs {
+		"window", "queue", "queue_bytes", "unsent", "queue_timeout", "stall", "slow", "routing",
+	} do
 		list[name] = conf[name]
 	end
 	return list

@@ -28,6 +28,7 @@
 #include "socket/lua_common.h"
 
 #define CONNECTION "reef.mongo.connection"
+#define MAX_UNSENT (64 << 20) /* bytes; a message has up to 48,000,000 */
 
 static struct reef_mongo_connection *check_connection(lua_State *L) {
 	struct reef_mongo_connection **box = luaL_checkudata(L, 1, CONNECTION);
@@ -53,6 +54,7 @@ static int new_connection(lua_State *L) {
 	*box = reef_mongo_connection_new(L);
 	luaL_setmetatable(L, CONNECTION);
 	(*box)->requests.build = build;
+	(*box)->requests.channel.max_unsent = MAX_UNSENT;
 	lua_pushvalue(L, 1);
 	(*box)->requests.failure = luaL_ref(L, LUA_REGISTRYINDEX);
 	return 1;
@@ -91,9 +93,10 @@ static int refuse(lua_State *L, struct reef_mongo_connection *c, const char *cod
 /* Why nothing can be sent now; NULL: it can. */
 static const char *refusal(const struct reef_mongo_connection *c) {
 	const struct reef_channel *channel = &c->requests.channel;
-	if (channel->state == REEF_CHANNEL_OPEN)
-		return NULL;
-	return channel->lost[0] != 0 ? channel->lost : "not connected";
+	if (channel->state != REEF_CHANNEL_OPEN) {
+		return channel->lost[0] != 0 ? channel->lost : "not connected";
+	}
+	return reef_channel_is_full(channel) ? "the server does not read: too many bytes wait to be sent" : NULL;
 }
 
 static int connect(lua_State *L) {
@@ -224,7 +227,8 @@ static int state(lua_State *L) {
 /* Did somebody give up on a request whose reply is still to come? */
 static int doubtful(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
-	lua_pushboolean(L, refusal(c) != NULL || c->requests.pending.tombstones > 0 || c->stream != 0);
+	lua_pushboolean(L, c->requests.channel.state != REEF_CHANNEL_OPEN || c->requests.pending.tombstones > 0 ||
+							   c->stream != 0);
 	return 1;
 }
 

@@ -6,7 +6,6 @@
 
 #include "core/alloc.h"
 #include "core/timer.h"
-#include "deadline.h"
 #include "socket/socket.h"
 #include "socket/tls.h"
 
@@ -91,7 +90,6 @@ static void sink_data(void *ud, int id, const char *bytes, size_t n) {
 	struct reef_channel *c = ud;
 	(void)id;
 	c->bytes_in += n;
-	c->heard_ns = reef_deadline_clock();
 	c->handed = c->gathered - c->out.size;
 	reef_channel_ref(c);
 	c->protocol->data(c, bytes, n);

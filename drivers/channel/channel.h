@@ -81,7 +81,7 @@ struct reef_channel {
 	unsigned missed;          /* times in a row that replies were waited for in vain ... */
 	uint64_t missed_ns;       /* ... the last of them */
 	uint64_t opening_ns, opened_ns;
-	uint64_t heard_ns, lost_ns;             /* when something came last (roughly), when it ended last */
+	uint64_t heard_ns, lost_ns; /* when something came last, if the protocol notes that; when it ended last */
 	uint64_t bytes_in, bytes_out, connects; /* of all its connections */
 };
 

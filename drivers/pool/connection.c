@@ -309,6 +309,7 @@ static void data(struct reef_channel *channel, const char *bytes, size_t n) {
 	}
 	c->in_size += n;
 	c->pool->counters.bytes_in += n;
+	channel->heard_ns = reef_pool_now(c->pool);
 	reef_pool_connection_consume(c);
 }
 

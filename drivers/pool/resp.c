@@ -14,6 +14,7 @@
 
 #define SMALLEST 3      /* bytes of a value */
 #define SHORT 24        /* bytes of a line */
+#define SHORT_NUMBER 15 /* digits */
 #define LONG_DOUBLE 326 /* hiredis takes no longer ones */
 
 static enum reef_frame bad(struct reef_frames *frames, const char *why) {
@@ -59,12 +60,24 @@ static bool read_number(const char *p, const char *end, int64_t *value) {
 		if (!is_digit(*p))
 			return false;
 		uint64_t digit = (uint64_t)(*p - '0');
-		if (n > (most - digit) / 10)
+		if (n > most / 10 || n * 10 > most - digit)
 			return false;
 		n = n * 10 + digit;
 	}
 	*value = negative ? (int64_t)-n : (int64_t)n;
 	return true;
+}
+
+/* Most numbers are short and not negative, and read in one go with their line's end: where that is; NULL: otherwise. */
+static inline const char *short_number(const char *p, const char *end, int64_t *value) {
+	const char *first = p;
+	int64_t n = 0;
+	while (p < end && is_digit(*p) && p - first < SHORT_NUMBER)
+		n = n * 10 + (*p++ - '0');
+	if (p == first || end - p < 2 || p[0] != '\r' || p[1] != '\n' || (*first == '0' && p - first > 1))
+		return NULL;
+	*value = n;
+	return p;
 }
 
 /* Most lines are short, and looked through here: calls of memchr would cost more. */
@@ -142,17 +155,14 @@ static bool is_line(char type, const char *p, const char *end) {
 	}
 }
 
-/* The string whose length is p .. cr. */
-static enum reef_frame skip_string(struct reef_frames *frames, const char *bytes, const char *p, const char *cr,
-								   const char *end, const char **next) {
-	int64_t size;
-	char type = p[-1];
-	if (!read_number(p, cr, &size) || size < -1)
-		return bad(frames, "bad string length");
-	p = cr + 2;
+/* The string of that type and size whose bytes begin at p. */
+static enum reef_frame skip_string(struct reef_frames *frames, const char *bytes, char type, int64_t size,
+								   const char *p, const char *end, const char **next) {
 	*next = p;
-	if (size < 0)
+	if (size == -1)
 		return REEF_FRAME_COMPLETE;
+	if (size < 0)
+		return bad(frames, "bad string length");
 	if ((uint64_t)size > frames->limit)
 		return bad(frames, "a string is larger than the limit");
 	if (end - p < size + 2) {
@@ -170,10 +180,13 @@ static enum reef_frame skip_string(struct reef_frames *frames, const char *bytes
 /* The value at p, and how many are inside it. */
 static enum reef_frame skip_value(struct reef_frames *frames, const char *bytes, const char *p, const char *end,
 								  const char **next, uint64_t *inside) {
-	int64_t size;
+	int64_t size = 0;
 	if (!is_type(*p))
 		return bad(frames, "bytes that are no reply");
-	const char *cr = line_end(frames, bytes, p + 1, end);
+	const char *cr = short_number(p + 1, end, &size);
+	bool number = cr != NULL;
+	if (cr == NULL)
+		cr = line_end(frames, bytes, p + 1, end);
 	if (cr == NULL)
 		return (size_t)(end - p) > frames->limit ? bad(frames, "a reply is larger than the limit")
 												 : REEF_FRAME_INCOMPLETE;
@@ -182,18 +195,24 @@ static enum reef_frame skip_value(struct reef_frames *frames, const char *bytes,
 	case '$':
 	case '=':
 	case '!':
-		return skip_string(frames, bytes, p + 1, cr, end, next);
+		if (!number && !read_number(p + 1, cr, &size))
+			return bad(frames, "bad string length");
+		return skip_string(frames, bytes, *p, size, cr + 2, end, next);
 	case '*':
 	case '~':
 	case '>':
 	case '%':
 	case '|':
-		if (!read_number(p + 1, cr, &size) || size < -1)
+		if ((!number && !read_number(p + 1, cr, &size)) || size < -1)
 			return bad(frames, "bad number of elements");
 		if (size > (int64_t)(frames->limit / SMALLEST))
 			return bad(frames, "a reply is larger than the limit");
 		*inside = size > 0 ? (uint64_t)size << (*p == '%' || *p == '|') : 0;
 		return REEF_FRAME_COMPLETE;
+	case ':':
+		if (number)
+			return REEF_FRAME_COMPLETE;
+		/* fall through */
 	default:
 		return is_line(*p, p + 1, cr) ? REEF_FRAME_COMPLETE : bad(frames, "a line that is no value");
 	}

@@ -5,6 +5,7 @@
 
 #include "answer.h"
 #include "connection.h"
+#include "core/timer.h"
 
 #define RECEIVE (64 * 1024)
 
@@ -99,6 +100,8 @@ void reef_redis_deliver(struct reef_channel *channel, const char *bytes, size_t 
 	struct reef_redis_connection *c = (struct reef_redis_connection *)channel;
 	lua_State *build = c->requests.build;
 	unsigned incarnation = channel->incarnation;
+	if (c->stream)
+		channel->heard_ns = reef_now_ns();
 	while (n > 0) {
 		size_t used = reef_redis_reader_feed(&c->reader, bytes, n);
 		bytes += used;

@@ -30,13 +30,13 @@ static struct reef_redis_reader *reader_of(const redisReadTask *task) {
 }
 
 /* An aggregate's object is its slot; of an attribute, whose values nobody wants, the slot with a minus. */
-static int slot_of(const redisReadTask *task) {
-	int slot = (int)(intptr_t)task->obj;
-	return slot < 0 ? -slot : slot;
+static inline bool is_attribute(const redisReadTask *task) {
+	return (intptr_t)task->obj < 0;
 }
 
-static bool is_attribute(const redisReadTask *task) {
-	return task && (intptr_t)task->obj < 0;
+static inline int slot_of(const redisReadTask *task) {
+	int slot = (int)(intptr_t)task->obj;
+	return slot < 0 ? -slot : slot;
 }
 
 static bool in_attribute(const redisReadTask *task) {
@@ -62,7 +62,7 @@ static bool store(struct reef_redis_reader *reader, const redisReadTask *task) {
 		lua_pop(L, 1);
 		return true;
 	}
-	int table = reader->base + slot_of(parent) - 1;
+	int table = reader->base + (int)(intptr_t)parent->obj - 1;
 	if (parent->type != REDIS_REPLY_MAP) {
 		lua_rawseti(L, table, task->idx + 1);
 		return true;
@@ -83,18 +83,16 @@ static bool store(struct reef_redis_reader *reader, const redisReadTask *task) {
 }
 
 /* What RESP3 has and hiredis does not know becomes what it knows, where the next item begins: attributes are read as maps,
- * blob errors as strings, and a plus before a digit is left out. */
+ * blob errors as strings, and a plus before a digit is left out. `at` may be the end, where a NUL is. */
 static void translate(struct reef_redis_reader *reader, size_t at) {
 	redisReader *r = reader->hiredis;
-	if (at >= r->len)
-		return;
 	char *type = r->buf + at;
 	if (*type == '|') {
 		*type = '%';
 		reader->attribute_next = true;
 	} else if (*type == '!') {
 		*type = '$';
-		reader->error_next = true;
+		reader->error_next = reader->special = true;
 	} else if (*type == ':' && r->len - at >= 3 && type[1] == '+' && type[2] >= '0' && type[2] <= '9') {
 		type[1] = ':';
 		r->pos++;
@@ -102,44 +100,53 @@ static void translate(struct reef_redis_reader *reader, size_t at) {
 }
 
 /* The value on top of the stack is the task's; what follows it inside the same reply begins at `next`. */
-static void *stored(const redisReadTask *task, size_t next) {
+static inline void *stored(const redisReadTask *task, const char *next) {
 	struct reef_redis_reader *reader = reader_of(task);
 	if (!store(reader, task))
 		return NULL;
-	if (task->parent)
-		translate(reader, next);
+	if (task->parent && *next != '$')
+		translate(reader, (size_t)(next - reader->hiredis->buf));
 	return (void *)1;
 }
 
 /* hiredis has read the line that it makes something of, and stands behind it. */
 static void *stored_line(const redisReadTask *task) {
-	return stored(task, reader_of(task)->hiredis->pos);
+	const redisReader *r = reader_of(task)->hiredis;
+	return stored(task, r->buf + r->pos);
+}
+
+/* The string is an error. */
+static void note_error(struct reef_redis_reader *reader, const redisReadTask *task) {
+	if (in_attribute(task->parent))
+		return;
+	if (task->parent)
+		reader->inner_error = true;
+	else
+		reader->blob_error = reader->error_next;
+}
+
+/* A line, a verbatim string, an error, or one that was received into its place already. */
+static void *create_special_string(const redisReadTask *task, const char *text, size_t size) {
+	struct reef_redis_reader *reader = reader_of(task);
+	bool substitute = reader->substitute;
+	if (task->type == REDIS_REPLY_ERROR || reader->error_next)
+		note_error(reader, task);
+	reader->substitute = reader->error_next = reader->special = false;
+	size_t skip = task->type == REDIS_REPLY_VERB ? 4 : 0;
+	if (!substitute)
+		lua_pushlstring(reader->L, text + skip, size - skip);
+	return stored(task, text + size + 2);
 }
 
 static void *create_string(const redisReadTask *task, char *text, size_t size) {
 	struct reef_redis_reader *reader = reader_of(task);
-	bool bulk = task->type == REDIS_REPLY_STRING || task->type == REDIS_REPLY_VERB, error = reader->error_next;
-	size_t next = (size_t)(text - reader->hiredis->buf) + size + 2;
-	/* hiredis skips what ends a string unseen. */
-	if (bulk && (text[size] != '\r' || text[size + 1] != '\n'))
+	/* hiredis skips what ends a string unseen; lines it has seen. */
+	if (memcmp(text + size, "\r\n", 2) != 0)
 		return refuse(reader, "a string has the wrong length");
-	reader->error_next = false;
-	if ((task->type == REDIS_REPLY_ERROR || error) && !in_attribute(task->parent)) {
-		if (task->parent)
-			reader->inner_error = true;
-		else
-			reader->blob_error = error;
-	}
-	if (reader->substitute) {
-		reader->substitute = false;
-		return stored(task, next);
-	}
-	if (task->type == REDIS_REPLY_VERB) {
-		text += 4;
-		size -= 4;
-	}
+	if (task->type != REDIS_REPLY_STRING || reader->special)
+		return create_special_string(task, text, size);
 	lua_pushlstring(reader->L, text, size);
-	return stored(task, next);
+	return stored(task, text + size + 2);
 }
 
 /* The aggregate that begins is an attribute. It is no element of the one that it is in: hiredis goes on with the same
@@ -194,7 +201,7 @@ static void *create_double(const redisReadTask *task, double value, char *text, 
 
 static void *create_nil(const redisReadTask *task) {
 	struct reef_redis_reader *reader = reader_of(task);
-	reader->error_next = false;
+	reader->error_next = reader->special = false;
 	if (begin_attribute(reader, task)) {
 		translate(reader, reader->hiredis->pos);
 		return (void *)1;
@@ -202,7 +209,7 @@ static void *create_nil(const redisReadTask *task) {
 	lua_pushnil(reader->L);
 	/* Of a string hiredis has not passed the "-1" yet. */
 	if (task->type == REDIS_REPLY_STRING || task->type == REDIS_REPLY_VERB)
-		return stored(task, reader->hiredis->pos + sizeof("-1\r\n") - 1);
+		return stored(task, reader->hiredis->buf + reader->hiredis->pos + sizeof("-1\r\n") - 1);
 	return stored_line(task);
 }
 
@@ -294,7 +301,7 @@ static void receive_directly(struct reef_redis_reader *reader, const char *data,
 	memcpy(reader->direct, data, have);
 	reader->direct += have;
 	reader->direct_left = size - have;
-	reader->substitute = true;
+	reader->substitute = reader->special = true;
 	reader->wanted = 0;
 	memcpy(r->buf + r->pos, "0\r\n", 3);
 	r->len = r->pos + 3;

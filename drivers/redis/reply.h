@@ -50,6 +50,7 @@ struct reef_redis_reader {
 	char *direct;       /* where the rest of a long string goes that lies on top of the build stack ... */
 	size_t direct_left; /* ... and how much of it is missing */
 	bool substitute;    /* the next string is that one */
+	bool special;       /* something is to be said of the next string */
 	int base;           /* stack index where the current reply is built */
 	bool inner_error;
 	bool error_next;                /* the next string is a RESP3 `!` */

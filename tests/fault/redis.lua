@@ -389,4 +389,26 @@ test.case("what is no Redis server is told from one", { timeout = 60 }, function
 	end
 end)
 
+test.case("messages that nobody reads are bounded in bytes, and none that was kept is lost", { timeout = 60 }, function()
+	local s = server.start()
+	local w = redis.watch { host = "127.0.0.1", port = s.port, limits = { queue_bytes = 1 << 20 } }
+	test.defer(w.disconnect, w)
+	w:subscribe "news"
+	local db = connect(s.port)
+	local pad = ("x"):rep(10000)
+	test.eventually("it listens", 5, function()
+		return db:publish("news", "first") == 1
+	end)
+	for i = 1, 1000 do
+		db:publish("news", i .. pad)
+	end
+	skynet.sleep(20)
+	test.between(w.link.connection:info().queued_bytes, 1 << 19, (1 << 20) + 20000)
+	test.equal((w:message()), "first")
+	for i = 1, 1000 do
+		test.equal((w:message()), i .. pad)
+	end
+	test.equal({ w.gaps, w.link.connection:info().queued_bytes }, { 0, 0 })
+end)
+
 test.run()

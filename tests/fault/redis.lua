@@ -389,7 +389,7 @@ test.case("what is no Redis server is told from one", { timeout = 60 }, function
 	end
 end)
 
-test.case("messages that nobody reads are bounded in bytes, and none that was kept is lost", { timeout = 60 }, function()
+test.case("messages that nobody reads are bounded in bytes, and none is lost", { timeout = 60 }, function()
 	local s = server.start()
 	local w = redis.watch { host = "127.0.0.1", port = s.port, limits = { queue_bytes = 1 << 20 } }
 	test.defer(w.disconnect, w)

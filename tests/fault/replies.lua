@@ -136,12 +136,14 @@ both("an answer too many, later", {}, function(connect)
 end)
 
 both("pushes and attributes belong to nobody, also while nobody asks", {}, function(connect)
+	local said = false
 	local port, stat = server(function(key, connection)
 		if key == "push" then
 			skynet.timeout(2, function()
 				socket.write(connection.id, ">2\r\n+invalidate\r\n*1\r\n" .. bulk "k" .. "|1\r\n+a\r\n:1\r\n>1\r\n+half")
 				skynet.sleep(2)
 				socket.write(connection.id, "\r\n")
+				said = true
 			end)
 		end
 		return ">1\r\n:1\r\n|1\r\n+ttl\r\n:3\r\n" .. bulk(key)
@@ -149,7 +151,9 @@ both("pushes and attributes belong to nobody, also while nobody asks", {}, funct
 	local db = connect(port, 2)
 	test.equal(db:get "push", "push")
 	local before = stat.connections
-	skynet.sleep(10)
+	test.eventually("all is said", 10, function()
+		return said
+	end)
 	test.equal(db:get "a", "a")
 	test.equal(stat.connections, before)
 end)

@@ -318,11 +318,11 @@ test.case("subscriptions come back, and the gap is told", { timeout = 60 }, func
 	w:disconnect()
 end)
 
-test.case("a subscriber's dead link is noticed", { timeout = 60 }, function()
+local function notices_dead_link(timeout)
 	local s = server.start()
 	local through = proxy.start(s.port)
 	local db = connect(s.port)
-	local w = redis.watch { host = "127.0.0.1", port = through.port, heartbeat = 0.1, timeout = 0.3 }
+	local w = redis.watch { host = "127.0.0.1", port = through.port, heartbeat = 0.1, timeout = timeout }
 	w:subscribe "a"
 	local got
 	skynet.fork(function()
@@ -345,6 +345,14 @@ test.case("a subscriber's dead link is noticed", { timeout = 60 }, function()
 	end)
 	test.equal(w.gaps, 1)
 	w:disconnect()
+end
+
+test.case("a subscriber's dead link is noticed", { timeout = 60 }, function()
+	notices_dead_link(0.3)
+end)
+
+test.case("a subscriber's dead link is noticed, also where commands have no deadline", { timeout = 60 }, function()
+	notices_dead_link(0)
 end)
 
 test.case("a server that accepts and never answers is an error within the deadline", { timeout = 60 }, function()

@@ -117,7 +117,8 @@ local function next_reply(self)
 	local ok, reply = pcall(connection.message, connection, conf.heartbeat)
 	if not ok and errors.is(reply) and reply.code == "timeout" then
 		send(self, "PING")
-		ok, reply = pcall(connection.message, connection, conf.timeout)
+		-- Where commands have no deadline the heartbeat decides.
+		ok, reply = pcall(connection.message, connection, conf.timeout > 0 and conf.timeout or conf.heartbeat)
 		if not ok and errors.is(reply) and reply.code == "timeout" then
 			connection:close("the server does not answer PING")
 		end

@@ -202,7 +202,7 @@ static int finalize_handle(lua_State *L) {
 	struct reef_redis_handle *handle = reef_redis_handle_at(L, 1);
 	if (handle != NULL) {
 		handle->tag = NULL;
-		reef_redis_connection_unref(handle->connection);
+		reef_channel_unref(&handle->connection->requests.channel);
 		handle->connection = NULL;
 	}
 	return 0;

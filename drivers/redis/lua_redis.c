@@ -3,12 +3,13 @@
  *   connection(failure, overload, limits) -> c    failure(code, outcome, command, waited, why, in_flight, unsent) -> error
  *   c:connect(host, port, seconds, tls) -> true | nil, text    waits; port < 0: a Unix socket's path; tls: nil, or a
  *                                                              target of reef.tls
- *   c:ready()  c:close([text])  c:state() -> "closed" ...  c:bound(n)  c:stream()  c:message([seconds]) -> table
+ *   c:ready()  c:retire()  c:close([text])  c:state() -> "closed" ...  c:bound(n)  c:stream()  c:message([seconds]) -> table
  *   c:info() -> table
  *   handle(c, seconds, login, objects, bound, connect) -> db[1]
- *   command, pipeline, send: see command.h
- *   classify(name) -> string     task() -> lightuserdata, serial     alive(task, serial) -> boolean
- *   sha1(text) -> hexadecimal digits
+ *   command, pipeline, send, inspect, doubtful: see command.h
+ *   classify(name [, word]) -> string     harmless(name [, word]) -> boolean     word: the first argument; see special.h
+ *   task() -> lightuserdata, serial     alive(task, serial) -> boolean
+ *   sha1(text) -> hexadecimal digits     partial(t): metamethods for lists with errors inside, see reply.h
  */
 #include <limits.h>
 
@@ -114,6 +115,14 @@ static int connection_ready(lua_State *L) {
 	return 1;
 }
 
+/* What was asked is answered; nothing else is sent. */
+static int connection_retire(lua_State *L) {
+	struct reef_redis_connection *c = check_connection(L, 1);
+	if (c->state == REEF_REDIS_OPEN)
+		c->state = REEF_REDIS_LOGIN;
+	return 0;
+}
+
 static int connection_close(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
 	reef_redis_connection_close(c, "closed", luaL_optstring(L, 2, "the connection was closed here"));
@@ -189,7 +198,15 @@ static int new_handle(lua_State *L) {
 static int classify(lua_State *L) {
 	size_t size;
 	const char *name = luaL_checklstring(L, 1, &size);
-	lua_pushstring(L, reef_redis_class_name(reef_redis_classify(name, size)));
+	enum reef_redis_class what = reef_redis_classify(name, size);
+	if (what == REEF_REDIS_CONTAINER && !lua_isnoneornil(L, 2))
+		what = reef_redis_classify_part(name, luaL_checkstring(L, 2));
+	lua_pushstring(L, reef_redis_class_name(what));
+	return 1;
+}
+
+static int harmless(lua_State *L) {
+	lua_pushboolean(L, reef_redis_is_harmless(luaL_checkstring(L, 1), luaL_optstring(L, 2, NULL)));
 	return 1;
 }
 
@@ -204,6 +221,14 @@ static int alive(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
 	lua_pushboolean(L, reef_task_alive(reef_host_of(L), lua_touserdata(L, 1), (uint64_t)luaL_checkinteger(L, 2)));
 	return 1;
+}
+
+/* partial(t): `__tostring` and `__index` for lists of replies with errors inside. */
+static int partial(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	lua_setfield(L, LUA_REGISTRYINDEX, REEF_REDIS_PARTIAL);
+	return 0;
 }
 
 /* Scripts are known to the server by the SHA-1 of their text. */
@@ -223,9 +248,11 @@ static int sha1(lua_State *L) {
 
 static int open_redis(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"connect", connection_connect}, {"ready", connection_ready}, {"close", connection_close},
-			{"state", connection_state},     {"bound", connection_bound}, {"stream", connection_stream},
-			{"message", connection_message}, {"info", connection_info},   {NULL, NULL},
+			{"connect", connection_connect}, {"ready", connection_ready},
+			{"retire", connection_retire},   {"close", connection_close},
+			{"state", connection_state},     {"bound", connection_bound},
+			{"stream", connection_stream},   {"message", connection_message},
+			{"info", connection_info},       {NULL, NULL},
 	};
 	static const luaL_Reg functions[] = {
 			{"connection", new_connection},
@@ -234,9 +261,12 @@ static int open_redis(lua_State *L) {
 			{"pipeline", reef_redis_pipeline},
 			{"send", reef_redis_send},
 			{"classify", classify},
+			{"harmless", harmless},
+			{"doubtful", reef_redis_doubtful},
 			{"task", current_task},
 			{"alive", alive},
 			{"inspect", reef_redis_inspect},
+			{"partial", partial},
 			{"sha1", sha1},
 			{NULL, NULL},
 	};

@@ -9,6 +9,9 @@
  *   simple, bulk, verbatim strings, big numbers -> string (verbatim without its "txt:")    null -> nil
  *   integer -> integer   double -> float   boolean -> boolean   array, set, push -> sequence with holes for nulls
  *   map -> table by key   attribute -> dropped   errors -> string, marked
+ *
+ * A list with errors inside has a metatable whose `failed` is the list of their places, with the metamethods of the table
+ * REEF_REDIS_PARTIAL of the registry, if there is one.
  */
 #ifndef REEF_REDIS_REPLY_H
 #define REEF_REDIS_REPLY_H
@@ -20,6 +23,8 @@
 #include <lua.h>
 
 struct redisReader;
+
+#define REEF_REDIS_PARTIAL "reef.redis.partial"
 
 struct reef_redis_limits {
 	size_t reply;    /* bytes of one reply */

@@ -13,6 +13,8 @@ local errors = require "reef.channel.error"
 local lender = require "skynet.db.redis.lender"
 local link = require "skynet.db.redis.link"
 local own = require "skynet.db.redis.own"
+local partial = require "skynet.db.redis.partial"
+local renewal = require "skynet.db.redis.renewal"
 local scan = require "skynet.db.redis.scan"
 local skynet = require "skynet"
 
@@ -22,7 +24,12 @@ local redis = {}
 local methods = {}
 local meta = { __index = methods, __name = "redis" }
 
--- db[1]: the handle that the C methods use; db[2]: what all views of a connection share; db[3]: seconds from `with`.
+-- Whatever changes a connection (SELECT, AUTH, CLIENT SETNAME ...) changes nobody else's. In a transaction or a pipeline
+-- it happens on a connection of one's own, which is closed afterwards. Elsewhere it is the configuration that changes:
+-- what succeeded is remembered, and every later connection begins with it. See drivers/redis/special.h.
+
+-- db[1]: the handle that the C methods use; db[2]: what all views of a connection share; db[3]: seconds from `with`;
+-- db[4]: the link that db[1] is for.
 
 local function now()
 	return skynet.hpc() / 1e9
@@ -30,7 +37,7 @@ end
 
 local function view_of(client, seconds, explicit)
 	local handle = core.handle(client.link.connection, seconds, false, client.objects, client.bound, client.connect)
-	return setmetatable({ handle, client, explicit }, meta)
+	return setmetatable({ handle, client, explicit, client.link }, meta)
 end
 
 local function timeout_of(db)
@@ -44,6 +51,11 @@ end
 -- Called by the C methods when the connection cannot be used as it is.
 local function connect_and_call(method, db, ...)
 	local client = db[2]
+	if db[4] ~= client.link then
+		-- A better one has taken its place.
+		db[1], db[4] = view_of(client, timeout_of(db))[1], client.link
+		return method(db, ...)
+	end
 	if client.own:current() then
 		-- Lost between two commands: nobody has been told yet.
 		client.own:unbind(false)
@@ -70,7 +82,17 @@ local function new_client(conf)
 	client.view = function(handle)
 		return setmetatable({ handle, client }, meta)
 	end
-	client.link = link.new(conf, { overload = conf.overload })
+	-- The connection holds this, and must not hold who uses it.
+	local weak = setmetatable({ client = client }, { __mode = "v" })
+	local function useless(code)
+		if weak.client then
+			renewal.begin(weak.client, code)
+		end
+	end
+	client.new_link = function()
+		return link.new(conf, { overload = conf.overload, useless = useless })
+	end
+	client.link = client.new_link()
 	client.own = own.new(client, lender.new(client))
 	return client
 end
@@ -95,15 +117,26 @@ function redis.script(source)
 	return require "skynet.db.redis.script"(source)
 end
 
+-- The first word of what a server says, if it is one of those that stand for a kind of error.
+local function code_of(text)
+	return text:match "^%u[%u%d_]*%f[ \0]"
+end
+
 ---What a failed call raised, as an object with `code` and `outcome`, whatever it was.
 ---@return reef.channel.error
 function redis.error(err)
 	if errors.is(err) then
 		return err
+	elseif partial.is(err) then
+		return errors.new { code = err.code, outcome = err.outcome, message = err.message, command = err.command,
+			failed = err.failed, replies = err }
 	end
-	local text = tostring(err)
-	local message = text:match "^.-:%d+: (.*)$" or text
-	return errors.new { code = message:match "^%u[%u%d]*%f[ \0]" or "error", outcome = "rejected", message = message }
+	local message = tostring(err)
+	-- A string has its place in front, unless it was raised where there is none, as directly below pcall.
+	if not code_of(message) then
+		message = message:match "^.-:%d+: (.*)$" or message
+	end
+	return errors.new { code = code_of(message) or "error", outcome = "rejected", message = message }
 end
 
 ---@class redis.options
@@ -151,9 +184,20 @@ local ending = {
 		if self.keep then
 			return
 		end
+		partial.name(err, self.queued)
 		self.own:unbind(self.done or not (errors.is(err) and err.outcome ~= "rejected"))
 	end,
 }
+
+-- A pipeline on the connection that the coroutine has for itself.
+local function bound_pipeline(db, binding, ops, results, ends)
+	binding.spoiled = binding.spoiled or core.doubtful(ops)
+	local over <close> = setmetatable({ own = db[2].own, keep = not ends }, ending)
+	local named <close> = partial.naming(ops, results, binding)
+	local reply = core.pipeline(db, ops, results)
+	over.done = true
+	return reply
+end
 
 ---Sends all operations at once: {{"SET", key, value}, {"GET", key}}.
 ---@param ops table[]
@@ -163,34 +207,29 @@ function methods:pipeline(ops, results)
 		error("pipeline is null", 2)
 	end
 	local blocks, watches, leaves, ends, changes = core.inspect(ops)
-	if changes and self[2].changing then
-		self[2].changing "SELECT, AUTH or CLIENT"
+	local client = self[2]
+	local bound = client.own:current()
+	if changes and not bound and client.changing then
+		client.changing "SELECT, AUTH or CLIENT"
 	end
-	if not (blocks or watches or leaves or ends) then
-		return core.pipeline(self, ops, results)
-	end
-	local mine = self[2].own
-	local bound = mine:current()
 	if watches or leaves then
-		bound = mine:bind(self)
+		bound = client.own:bind(self)
 	end
 	if bound then
-		if leaves then
-			return core.pipeline(self, ops, results)
-		end
-		if watches or ends then
-			local over <close> = setmetatable({ own = mine }, ending)
-			local reply = core.pipeline(self, ops, results)
-			over.done = true
-			return reply
-		end
-	elseif blocks then
-		local lease <close> = mine:lease(self, self[3] or 0)
-		local reply = core.pipeline(lease.db, ops, results)
-		lease.done = true
-		return reply
+		return bound_pipeline(self, bound, ops, results, not leaves and (watches or ends))
 	end
-	return core.pipeline(self, ops, results)
+	if not (blocks or changes or ends) then
+		return core.pipeline(self, ops, results)
+	end
+	local named <close> = partial.naming(ops, results)
+	if not (blocks or changes) then
+		return (core.pipeline(self, ops, results))
+	end
+	local lease <close> = client.own:lease(self, self[3] or (blocks and 0 or client.conf.timeout))
+	lease.spoiled = core.doubtful(ops)
+	local reply = core.pipeline(lease.db, ops, results)
+	lease.done = true
+	return reply
 end
 
 -- ---- commands ----
@@ -264,7 +303,9 @@ local function begins(raw, command)
 		local failing <close> = setmetatable({ own = mine, keep = mine:current() ~= nil }, ending)
 		local binding = mine:bind(db)
 		local reply = raw(db, ...)
-		binding.multi = binding.multi or command == "MULTI"
+		if command == "MULTI" then
+			binding.queued = {}
+		end
 		failing.keep = true
 		return reply
 	end
@@ -273,13 +314,106 @@ end
 local function finishes(raw)
 	return function(db, ...)
 		local mine = db[2].own
-		if not mine:current() then
+		local binding = mine:current()
+		if not binding then
 			return raw(db, ...)
 		end
-		local over <close> = setmetatable({ own = mine }, ending)
+		local over <close> = setmetatable({ own = mine, queued = binding.queued }, ending)
+		binding.queued = nil
 		local reply = raw(db, ...)
 		over.done = true
 		return reply
+	end
+end
+
+local function list_of(...)
+	local first = ...
+	if type(first) == "table" and select("#", ...) == 1 then
+		return table.pack(table.unpack(first, 1, first.n or #first))
+	end
+	return table.pack(...)
+end
+
+-- What has changed the shared connection, and every later one has to do as well.
+local remember = {
+	SELECT = function(conf, list)
+		conf.db = math.tointeger(tonumber(list[1]))
+	end,
+	AUTH = function(conf, list)
+		conf.username, conf.auth = list[2] and list[1], list[2] or list[1]
+	end,
+	["CLIENT SETNAME"] = function(conf, list)
+		conf.name = list[2] ~= "" and list[2] or nil
+	end,
+}
+
+-- Commands that change a connection. `command` with the subcommand, if it has one.
+local function changes(db, raw, command, ...)
+	local client = db[2]
+	if client.own:spoil() then
+		return raw(db, ...)
+	elseif client.changing then
+		client.changing(command)
+	end
+	local reply = raw(db, ...)
+	local list, known = list_of(...), remember[command]
+	if known then
+		known(client.conf, list)
+	else
+		client.conf.setup = client.conf.setup or {}
+		table.insert(list, 1, command:match "^%S+")
+		client.conf.setup[command == "READWRITE" and "READONLY" or command] = list
+	end
+	client.own.lender:forget()
+	return reply
+end
+
+local function refuse_once(db, raw, command, ...)
+	if not db[2].own:spoil() then
+		error(("redis: %s is about the next command, whoever sends that (nothing was sent); put both into a pipeline")
+			:format(command), 3)
+	end
+	return raw(db, ...)
+end
+
+local function refuse_stream(command)
+	error(string.format("redis: %s would change a connection that is shared (nothing was sent); use %s", command,
+		command:find "SUBSCRIBE" and "redis.watch" or command == "QUIT" and "db:disconnect()"
+		or command == "HELLO" and "the option resp" or "a connection of your own"), 3)
+end
+
+-- What is in no list may change the connection: one of one's own is not used again then.
+local function doubtful(raw)
+	return function(db, ...)
+		db[2].own:spoil()
+		return raw(db, ...)
+	end
+end
+
+-- CLIENT and SCRIPT: their first argument decides.
+local function container(raw, command)
+	return function(db, ...)
+		local word = tostring(argument(1, ...)):upper()
+		local what, whole = core.classify(command, word), command .. " " .. word
+		if what == "stream" then
+			refuse_stream(whole)
+		elseif what == "state" then
+			if word == "SETINFO" then
+				whole = whole .. " " .. tostring(argument(2, ...)):upper()
+			end
+			return changes(db, raw, whole, ...)
+		elseif what == "once" then
+			return refuse_once(db, raw, whole, ...)
+		elseif not core.harmless(command, word) then
+			db[2].own:spoil()
+		end
+		return raw(db, ...)
+	end
+end
+
+local function changing(raw, command)
+	return function(db, ...)
+		return changes(db, raw, command, ...)
 	end
 end
 
@@ -294,7 +428,7 @@ local wrappers = {
 		local finish = finishes(raw)
 		return function(db, ...)
 			local binding = db[2].own:current()
-			if binding and binding.multi then
+			if binding and binding.queued then
 				return raw(db, ...)
 			end
 			return finish(db, ...)
@@ -302,69 +436,29 @@ local wrappers = {
 	end,
 	stream = function(_, command)
 		return function()
-			error(string.format("redis: %s would change a connection that is shared (nothing was sent); use %s", command,
-				command:find "SUBSCRIBE" and "redis.watch" or command == "QUIT" and "db:disconnect()"
-				or "a connection of your own"), 2)
+			refuse_stream(command)
 		end
 	end,
-	-- What later connections have to do as well.
-	select = function(raw)
+	once = function(raw, command)
 		return function(db, ...)
-			local client = db[2]
-			if client.changing then
-				client.changing "SELECT"
-				return raw(db, ...)
-			end
-			local reply = raw(db, ...)
-			if not client.own:current() then
-				client.conf.db = math.tointeger(tonumber((argument(1, ...))))
-				client.own.lender:forget_idle()
-			end
-			return reply
+			return refuse_once(db, raw, command, ...)
 		end
 	end,
-	auth = function(raw)
-		return function(db, ...)
-			local conf = db[2].conf
-			if db[2].changing then
-				db[2].changing "AUTH"
-				return raw(db, ...)
-			end
-			local reply = raw(db, ...)
-			local first, second = argument(1, ...), argument(2, ...)
-			conf.username, conf.auth = second and first, second or first
-			return reply
-		end
+	select = changing,
+	auth = changing,
+	state = changing,
+	container = container,
+	ordinary = function(raw, command)
+		return core.harmless(command) and raw or doubtful(raw)
 	end,
 }
-
--- Subcommands of CLIENT that change the connection they come on.
-local client_changes = {
-	CACHING = true, ["NO-EVICT"] = true, ["NO-TOUCH"] = true, SETNAME = true, TRACKING = true,
-}
-
-local function client_command(raw)
-	return function(db, ...)
-		local word = tostring(argument(1, ...)):upper()
-		if word == "REPLY" then
-			error("redis: CLIENT REPLY would change a connection that is shared (nothing was sent)", 2)
-		elseif db[2].changing and client_changes[word] then
-			db[2].changing("CLIENT " .. word)
-		end
-		return raw(db, ...)
-	end
-end
 
 local function new_method(name)
 	local command = name:upper()
 	-- Only these two spellings answer with booleans, and take a fixed number of arguments.
 	local flags = name == "exists" and "b1" or name == "sismember" and "b2" or nil
 	local raw = core.command(command, flags)
-	if command == "CLIENT" then
-		return client_command(raw)
-	end
-	local wrap = wrappers[core.classify(command)]
-	return wrap and wrap(raw, command) or raw
+	return wrappers[core.classify(command)](raw, command)
 end
 
 ---For views of other kinds (reef.pool): what they have in db[2] is own, conf, timeout and

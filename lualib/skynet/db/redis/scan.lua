@@ -48,11 +48,14 @@ function scan.hscan_iter(db, key, options)
 	return iterate(db, "hscan", key, options, 2)
 end
 
+-- As the server writes scores that are no digits.
+local words = { inf = math.huge, ["+inf"] = math.huge, ["-inf"] = -math.huge, nan = 0 / 0, ["-nan"] = 0 / 0 }
+
 function scan.zscan_iter(db, key, options)
 	local next_pair = iterate(db, "zscan", key, options, 2)
 	return function()
 		local member, score = next_pair()
-		return member, tonumber(score)
+		return member, words[score] or tonumber(score)
 	end
 end
 

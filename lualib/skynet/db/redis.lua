@@ -7,6 +7,7 @@
 --
 -- All coroutines of a service share one connection, and their commands of a moment leave in one write. What would hold
 -- up or mix with others (BLPOP, WATCH, MULTI ...) goes to connections of its own.
+local checks = require "reef.options"
 local config = require "skynet.db.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
@@ -146,6 +147,7 @@ end
 ---@param options redis.options
 ---@return redis.db
 function methods:with(options)
+	checks.check("redis: with", options, { timeout = true }, 2)
 	local seconds = options.timeout
 	if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds) then
 		error("redis: timeout has to be a number of seconds, at least 0", 2)

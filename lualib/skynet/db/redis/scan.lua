@@ -6,7 +6,11 @@
 --     for member, score in db:zscan_iter("ranking") do ... end
 --
 -- As Redis promises: what is there from beginning to end comes at least once; what changes meanwhile may or may not.
+local checks = require "reef.options"
+
 local scan = {}
+
+local known = { match = true, count = true, type = true }
 
 local function arguments(list, options)
 	for _, name in ipairs { "match", "count", "type" } do
@@ -20,6 +24,7 @@ end
 
 -- `width` values belong together.
 local function iterate(db, command, key, options, width)
+	checks.check("redis: " .. command .. "_iter", options, known, 3)
 	local cursor, items, at = "0", {}, 1
 	local started = false
 	return function()

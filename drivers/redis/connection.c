@@ -122,6 +122,7 @@ void reef_redis_connection_close(struct reef_redis_connection *c, const char *co
 	uint64_t sent = c->gathered - c->output.size - reef_socket_unsent(c->socket);
 	snprintf(c->lost_text, sizeof(c->lost_text), "%s", why);
 	why = c->lost_text;
+	c->lost_ns = reef_now_ns();
 	c->state = REEF_REDIS_CLOSED;
 	c->incarnation++;
 	for (struct reef_request *r = c->pending.head; r; r = r->next) {

@@ -72,6 +72,7 @@ struct reef_redis_connection {
 
 	const char *lost; /* why it was closed last; static, or `lost_text` */
 	char lost_text[320];
+	uint64_t heard_ns, lost_ns; /* when something came last, when it was closed last */
 	uint64_t requests, replies, late;
 };
 

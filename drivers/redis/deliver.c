@@ -6,6 +6,7 @@
 
 #include "answer.h"
 #include "connection_private.h"
+#include "core/timer.h"
 #include "socket/socket.h"
 
 #define RECEIVE (64 * 1024)
@@ -99,6 +100,8 @@ void reef_redis_connection_data(void *ud, int id, const char *bytes, size_t n) {
 	struct reef_redis_connection *c = ud;
 	unsigned incarnation = c->incarnation;
 	(void)id;
+	if (c->stream)
+		c->heard_ns = reef_now_ns();
 	reef_redis_connection_ref(c);
 	while (n > 0) {
 		size_t used = reef_redis_reader_feed(&c->reader, bytes, n);

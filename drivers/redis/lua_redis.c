@@ -165,7 +165,7 @@ static int connection_message(lua_State *L) {
 
 static int connection_info(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
-	lua_createtable(L, 0, 8);
+	lua_createtable(L, 0, 10);
 	lua_pushinteger(L, (lua_Integer)(c->pending.requests - c->pending.tombstones));
 	lua_setfield(L, -2, "in_flight");
 	lua_pushinteger(L, (lua_Integer)c->pending.tombstones);
@@ -182,6 +182,10 @@ static int connection_info(lua_State *L) {
 	lua_setfield(L, -2, "queued");
 	lua_pushstring(L, c->lost_text);
 	lua_setfield(L, -2, "lost");
+	lua_pushinteger(L, (lua_Integer)c->lost_ns);
+	lua_setfield(L, -2, "lost_at");
+	lua_pushinteger(L, (lua_Integer)c->heard_ns);
+	lua_setfield(L, -2, "heard_at");
 	return 1;
 }
 

@@ -92,6 +92,7 @@ local function failure_of(client, lent)
 			return errors.new(fields)
 		end
 		fields.waited, fields.in_flight, fields.unsent, fields.queued = waited, in_flight, unsent, queued
+		fields.why = why
 		return errors.new(fields, why)
 	end
 end

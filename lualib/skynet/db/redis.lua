@@ -363,7 +363,7 @@ local function changes(db, raw, command, ...)
 		known(client.conf, list)
 	else
 		client.conf.setup = client.conf.setup or {}
-		table.insert(list, 1, command:match "^%S+")
+		list = { command:match "^%S+", table.unpack(list, 1, list.n) }
 		client.conf.setup[command == "READWRITE" and "READONLY" or command] = list
 	end
 	client.own.lender:forget()

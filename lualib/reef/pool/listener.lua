@@ -28,7 +28,6 @@ function listener:borrow(link)
 	end
 	self.entry, self.lost, self.lost_at = entry, nil, nil
 	self.heard_at = skynet.hpc()
-	self.queue, self.first, self.last = {}, 1, 0
 end
 
 function listener:state()
@@ -59,12 +58,14 @@ end
 ---The next thing that the server says; nil: the connection is gone. Raises when there is nothing in time.
 ---@param seconds number  0: for ever
 function listener:message(seconds)
-	while self.entry do
+	while true do
 		if self.first <= self.last then
 			local reply = self.queue[self.first]
 			self.queue[self.first] = nil
 			self.first = self.first + 1
 			return reply
+		elseif not self.entry then
+			return nil
 		end
 		local entry, began = self.entry, skynet.hpc()
 		local ok, replies, n = pcall(self.remote.listen, self.remote, entry.pin, seconds)

@@ -16,6 +16,10 @@ local errors = require "reef.channel.error"
 local link = require "skynet.db.redis.link"
 local skynet = require "skynet"
 
+-- self.unconfirmed, left: subscriptions that the server has not confirmed on this connection, and how many; lost: since
+-- when and why messages may be missing; early: replies that wait to be read and came before that; stale: those that came on
+-- earlier connections; held: messages that wait until the gap is told of.
+
 ---@class redis.watch
 ---@field gaps integer  times that messages may have been missed
 local watch = {}
@@ -61,6 +65,7 @@ end
 -- Subscribes to everything again, on a connection that has just been made.
 local function connected(self)
 	self.sender, self.since = self.link:sender(), now()
+	self.stale = self.link.connection:info().queued
 	self.link.connection:stream(true)
 	self.unconfirmed, self.left = {}, 0
 	for _, kind in ipairs(kinds) do
@@ -98,6 +103,7 @@ local function note_loss(self)
 	-- What the server sent before it closed the connection has all come. Of any other end nobody knows when it began.
 	local orderly = info.lost == "the server closed the connection"
 	local since = orderly and info.lost_at or info.heard_at
+	self.early = info.queued
 	self.lost = { since = math.max(since and since / 1e9 or now(), self.since), why = info.lost or "it was lost" }
 end
 
@@ -112,7 +118,7 @@ end
 ---@param conf redis.conf
 ---@param pooled reef.pool.listener|nil  instead of a connection of its own
 function watch.new(conf, pooled)
-	local self = setmetatable({ gaps = 0, wanted = {}, held = {} }, watch)
+	local self = setmetatable({ gaps = 0, wanted = {}, held = {}, early = 0, stale = 0 }, watch)
 	for _, kind in ipairs(kinds) do
 		self.wanted[kind] = {}
 	end
@@ -174,18 +180,21 @@ local function next_reply(self)
 	end
 end
 
--- What to do with a reply; returns what is a message for the user.
+-- What to do with a reply; returns what is a message for the user, and whether it came before the gap.
 local function read(self, reply)
-	local kind = reply[1]
+	local kind, early, stale = reply[1], self.early > 0, self.stale > 0
+	self.early, self.stale = math.max(self.early - 1, 0), math.max(self.stale - 1, 0)
 	if kind == "message" or kind == "smessage" then
-		return { reply[3], reply[2], n = 2 }
+		return { reply[3], reply[2], n = 2 }, early
 	elseif kind == "pmessage" then
-		return { reply[4], reply[3], reply[2], n = 3 }
-	elseif self.wanted[kind] then
+		return { reply[4], reply[3], reply[2], n = 3 }, early
+	elseif self.wanted[kind] and not stale then
 		confirmed(self, kind, reply[2])
 	elseif kind == "error" then
 		-- Some of what was subscribed to is not to be had: then this is all that there will be.
-		restored(self)
+		if not stale then
+			restored(self)
+		end
 		error("redis: " .. reply[2], 0)
 	end
 end
@@ -209,9 +218,11 @@ function watch:message()
 			if not ok and not errors.is(err) then
 				error(err, 0)
 			end
-		elseif type(reply) == "table" then
-			local message = read(self, reply)
-			if message then
+		else
+			local message, early = read(self, type(reply) == "table" and reply or {})
+			if message and early then
+				return table.unpack(message, 1, message.n)
+			elseif message then
 				table.insert(self.held, message)
 			end
 		end

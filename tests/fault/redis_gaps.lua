@@ -106,7 +106,7 @@ local function verify(stream, published)
 			for n = (last or item) + 1, item - 1 do
 				missed = missed + 1
 				local last_told = told[#told] or { since = 0, at = 0 }
-				test.truthy(covered(told, published, n), ("%d of %.3f to %.3f is missing, and nobody said so; told was %.3f to %.3f")
+				test.truthy(covered(told, published, n), ("%d of %.3f to %.3f is missing; told was %.3f to %.3f")
 					:format(n, published.from[n], published.to[n], last_told.since, last_told.at))
 			end
 			test.truthy(not last or item > last, "in order")
@@ -160,7 +160,9 @@ end
 
 test.case("gaps of a connection of one's own", { timeout = 120 }, function()
 	run(function(port, gap)
-		return redis.watch { host = "127.0.0.1", port = port, gap = gap, heartbeat = 0.1, timeout = 0.2, connect_timeout = 1 }
+		return redis.watch {
+			host = "127.0.0.1", port = port, gap = gap, heartbeat = 0.1, timeout = 0.2, connect_timeout = 1,
+		}
 	end, test.count(60))
 end)
 
@@ -172,10 +174,10 @@ test.case("gaps through a pool", { timeout = 120 }, function()
 	end, test.count(60))
 end)
 
-test.case("a loss while the reader is busy is told before the next message, with its length", { timeout = 60 }, function()
+test.case("a loss while the reader is busy is told before the next message, with its span", { timeout = 60 }, function()
 	local s = server.start()
-	local told, w = {}, nil
-	w = redis.watch { host = "127.0.0.1", port = s.port, gap = function(info)
+	local told = {}
+	local w = redis.watch { host = "127.0.0.1", port = s.port, gap = function(info)
 		told[#told + 1] = info
 	end }
 	w:subscribe("a", "b")

@@ -35,8 +35,8 @@ end
 
 -- Those that the server counts among the ones about connections, messages and transactions, and that leave no trace.
 local innocent = {}
-for name in ([[ping echo command publish spublish pubsub client|getname client|getredir client|help client|id client|info
-	client|kill client|list client|pause client|trackinginfo client|unblock client|unpause]]):gmatch "%S+" do
+for name in ([[ping echo command publish spublish pubsub client|getname client|getredir client|help client|id
+	client|info client|kill client|list client|pause client|trackinginfo client|unblock client|unpause]]):gmatch "%S+" do
 	innocent[name] = true
 end
 
@@ -179,9 +179,6 @@ local function misbehave(db, log)
 		log[#log + 1] = i .. (ok and "" or " " .. tostring(err))
 	end
 end
-
--- Plainly outside of a transaction these change the configuration of a connection of one's own, as they should.
-local lasting = { "^SELECT", "^AUTH", "^CLIENT", "^READONLY" }
 
 local function check(db, want, log)
 	local who = db:pipeline({ { "CLIENT", "INFO" }, { "ECHO", "mine" }, { "INCR", "touched" } }, {})

@@ -68,7 +68,8 @@ test.case("tables are checked and completed", function()
 end)
 
 test.case("numbers and booleans may be options of a URI", function()
-	local conf = config.new "redis://h?pool=8&heartbeat=0.5&tls=true&tls_verify=false&tls_timeout=50&tls_alpn=a,b&limits_reply=9"
+	local conf = config.new("redis://h?pool=8&heartbeat=0.5&tls=true&tls_verify=false&tls_timeout=50&tls_alpn=a,b" ..
+		"&limits_reply=9")
 	test.equal(part(conf, "pool", "heartbeat", "tls", "limits"), { pool = 8, heartbeat = 0.5, limits = { reply = 9 },
 		tls = { verify = false, timeout = 50, alpn = { "a", "b" } } })
 	test.equal(config.new("redis://h?tls=false").tls, nil)
@@ -91,7 +92,8 @@ test.case("options that nobody knows are refused, with what was probably meant",
 	refused("user", "username")
 	refused("something_else", nil)
 	test.raises("unknown option 1", config.new, { "h" })
-	test.raises("limits: unknown option replys %(did you mean reply%?%)", config.new, { host = "h", limits = { replys = 1 } })
+	test.raises("limits: unknown option replys %(did you mean reply%?%)", config.new,
+		{ host = "h", limits = { replys = 1 } })
 	test.raises("limits: options are a table", config.new, { host = "h", limits = 7 })
 	test.raises("expected a table or a URI", config.new)
 	test.raises("auth has to be a string, not a table", config.new, { host = "h", auth = {} })

@@ -463,7 +463,7 @@ function command.USELESS(code)
 		return
 	end
 	renewing = true
-	local over <close> = setmetatable({}, { __close = function()
+	local _ <close> = setmetatable({}, { __close = function()
 		renewing = false
 	end })
 	renew(code)

@@ -54,11 +54,13 @@ local function unescape(text)
 	end))
 end
 
+local booleans = { ["true"] = true, yes = true, ["1"] = true, ["false"] = false, no = false, ["0"] = false }
+
 local convert = {}
 
 function convert.number(name, text)
-	return text:find "^%d*%.?%d+$" and tonumber(text) or error(string.format("redis URI: %s is no number: %s", name, text),
-		0)
+	local value = text:find "^%d*%.?%d+$" and tonumber(text)
+	return value or error(string.format("redis URI: %s is no number: %s", name, text), 0)
 end
 
 function convert.text(_, text)
@@ -66,7 +68,7 @@ function convert.text(_, text)
 end
 
 function convert.boolean(name, text)
-	local value = ({ ["true"] = true, yes = true, ["1"] = true, ["false"] = false, no = false, ["0"] = false })[text:lower()]
+	local value = booleans[text:lower()]
 	if value == nil then
 		error(("redis URI: %s is true or false, not %s"):format(name, text), 0)
 	end
@@ -81,9 +83,7 @@ function convert.list(_, text)
 	return list
 end
 
-local function number(name, text)
-	return convert.number(name, text)
-end
+local number = convert.number
 
 -- "tls_ca_file" is the option ca_file of the table `tls`, "limits_reply" the limit `reply`.
 local function inner_option(conf, key, text)

@@ -1,5 +1,5 @@
--- What a Redis server is told first on every connection, and what becomes of its answers. For connections of a service's
--- own and for those of pools.
+-- What a Redis server is told first on every connection, and what becomes of its answers. For connections of a
+-- service's own and for those of pools.
 local login = {}
 
 local function commands(conf, resp)
@@ -29,7 +29,8 @@ local function commands(conf, resp)
 	return list
 end
 
--- HELLO is answered so by a server that does not know it or the protocol, or does not allow it: then it has to be RESP2.
+-- HELLO is answered so by a server that does not know it or the protocol, or does not allow it: then it has to be
+-- RESP2.
 local function lacks_hello(err)
 	return err:find "^NOPROTO" or err:find "^NOPERM.*'hello" or err:find "unknown command"
 end
@@ -46,8 +47,8 @@ local function code_of(err)
 	return (passing[err:match "^%S+"] or err:find "max number of clients") and "connect" or "auth"
 end
 
----@param ask fun(commands: any[][]): table, string|nil  the errors among the answers by number of the command, as far as
----                                   there were answers (false: none); and why there are no more
+---@param ask fun(commands: any[][]): table, string|nil  the errors among the answers by number of the command, as far
+---                                   as there were answers (false: none); and why there are no more
 ---@param conf table  username, auth, db, name, resp, setup
 ---@return 2|3|nil resp                the protocol that is spoken now
 ---@return "auth"|"connect"|nil code   or what went wrong

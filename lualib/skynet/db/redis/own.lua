@@ -2,14 +2,15 @@
 --
 -- A *lease* takes a connection for one command. A *binding* takes one for a coroutine, from WATCH or MULTI to EXEC or
 -- DISCARD: all that this coroutine asks for meanwhile goes there (the C half looks its task up), so that blocks of
--- several coroutines cannot mix. A connection whose state is in doubt is never used again: after a command that did not
--- end, or one that is not known to leave its connection as it was (drivers/redis/special.h), it is given back as not
--- clean, and with it the server forgets what was blocked, watched, queued or chosen. After a transaction the lender asks
--- the server whether anything is left of it.
+-- several coroutines cannot mix. A connection whose state is in doubt is never used again: after a command that did
+-- not end, or one that is not known to leave its connection as it was (drivers/redis/special.h), it is given back as
+-- not clean, and with it the server forgets what was blocked, watched, queued or chosen. After a transaction the
+-- lender asks the server whether anything is left of it.
 --
 -- Where the connections come from is a lender's business: skynet.db.redis.lender, or reef.pool.lender.
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
+local partial = require "skynet.db.redis.partial"
 local skynet = require "skynet"
 
 ---@class redis.lender
@@ -142,6 +143,25 @@ function own:unbind(clean)
 	if binding then
 		end_binding(self, task, binding, clean)
 	end
+end
+
+-- Ends the coroutine's binding when a command that ends it is over, whatever came of it.
+local ending = {
+	__close = function(self, err)
+		if self.keep then
+			return
+		end
+		partial.name(err, self.queued)
+		self.own:unbind(self.done or not (errors.is(err) and err.outcome ~= "rejected"))
+	end,
+}
+
+---A to-be-closed value that ends the running coroutine's binding; its `done` says that the command has ended.
+---@param mine redis.own
+---@param keep boolean            not yet
+---@param queued string[]|nil  commands of the transaction
+function own.ending(mine, keep, queued)
+	return setmetatable({ own = mine, keep = keep, queued = queued }, ending)
 end
 
 function own:close()

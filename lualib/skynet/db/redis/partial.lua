@@ -1,14 +1,15 @@
 -- Replies with errors inside, as of an EXEC of which one command failed: what was raised says so.
 --
--- What is raised is the list of all replies, where errors are strings; it prints as a sentence, and has the fields `code`,
--- `outcome`, `message`, `command` and `failed` (places of the errors) besides. The C half notes the places.
+-- What is raised is the list of all replies, where errors are strings; it prints as a sentence, and has the fields
+-- `code`, `outcome`, `message`, `command` and `failed` (places of the errors) besides. The C half notes the places.
 local core = require "reef.redis.core"
 
 local partial = {}
 
 local MOST = 3 -- errors that a message tells of
 
--- The metatable that the C half gives such a list has `failed`, and what is in here. `names`: commands of the transaction.
+-- The metatable that the C half gives such a list has `failed`, and what is in here. `names`: commands of the
+-- transaction.
 local common = {}
 
 ---@param value any

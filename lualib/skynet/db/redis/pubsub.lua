@@ -7,18 +7,18 @@
 --     end
 --
 -- message() reconnects for ever and subscribes again to all that was asked for. What was published meanwhile is gone:
--- the `gap` function of the conf is told, and `w.gaps` counts, before any later message is handed out. A gap begins when
--- the server closed the connection, or, if nobody can know when it broke, when the server was last heard; it ends when
--- the server has confirmed every subscription anew. After `heartbeat` seconds of silence the server is asked whether it
--- is still there. When more than `limits.queue` messages wait to be read, the socket is not read any more.
+-- the `gap` function of the conf is told, and `w.gaps` counts, before any later message is handed out. A gap begins
+-- when the server closed the connection, or, if nobody can know when it broke, when the server was last heard; it ends
+-- when the server has confirmed every subscription anew. After `heartbeat` seconds of silence the server is asked
+-- whether it is still there. When more than `limits.queue` messages wait to be read, the socket is not read any more.
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local link = require "skynet.db.redis.link"
 local skynet = require "skynet"
 
 -- self.unconfirmed, left: subscriptions that the server has not confirmed on this connection, and how many; lost: since
--- when and why messages may be missing; early: replies that wait to be read and came before that; stale: those that came on
--- earlier connections; held: messages that wait until the gap is told of.
+-- when and why messages may be missing; early: replies that wait to be read and came before that; stale: those that
+-- came on earlier connections; held: messages that wait until the gap is told of.
 
 ---@class redis.watch
 ---@field gaps integer  times that messages may have been missed

@@ -1,9 +1,9 @@
 -- Connections that the server calls useless, and better ones: see docs/redis.md, "When a server changes its mind".
 --
--- A replica answers READONLY or MASTERDOWN for as long as one stays with it, though the name that was connected to may
--- lead to another server by now. So an error of that kind makes us connect once more, besides. If that leads somewhere
--- better, new requests go there, and those on their way are finished where they are. If not, all stays as it is, and the
--- next such error may try again after a pause; the pauses double up to two seconds.
+-- A replica answers READONLY or MASTERDOWN for as long as one stays with it, though the name that was connected to
+-- may lead to another server by now. So an error of that kind makes us connect once more, besides. If that leads
+-- somewhere better, new requests go there, and those on their way are finished where they are. If not, all stays as it
+-- is, and the next such error may try again after a pause; the pauses double up to two seconds.
 local core = require "reef.redis.core"
 local skynet = require "skynet"
 
@@ -79,7 +79,7 @@ function renewal.begin(client, code)
 	client.renewing = true
 	client.renewal = client.renewal or {}
 	skynet.fork(function()
-		local over <close> = setmetatable({}, { __close = function()
+		local _ <close> = setmetatable({}, { __close = function()
 			client.renewing = nil
 		end })
 		local wait = renewal.pause(client.renewal)

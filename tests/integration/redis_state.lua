@@ -173,10 +173,20 @@ end
 
 -- A number of things in turn, by a coroutine that may forget what it has begun or fail in between.
 local function misbehave(db, log)
-	for _ = 1, math.random(6) do
+	local function try(name, f)
+		local ok, err = pcall(f, db)
+		log[#log + 1] = name .. (ok and "" or " " .. tostring(err))
+	end
+	local begin, finish = ({ "watch", "multi" })[math.random(3)], ({ "exec", "unwatch", "discard" })[math.random(4)]
+	if begin then
+		try(begin, function() return db[begin](db, begin == "watch" and "touched" or nil) end)
+	end
+	for _ = 1, math.random(5) do
 		local i = math.random(#deeds + 8)
-		local ok, err = pcall(deeds[i] or pipeline, db)
-		log[#log + 1] = i .. (ok and "" or " " .. tostring(err))
+		try(tostring(i), deeds[i] or pipeline)
+	end
+	if finish then
+		try(finish, db[finish])
 	end
 end
 

@@ -51,20 +51,21 @@ local function finish(old, seconds)
 end
 
 local function look(client, code)
-	local conf, old = client.conf, client.link
+	local conf, old, lender = client.conf, client.link, client.own.lender
+	local generation = lender.generation
 	local fresh = client.new_link()
 	local err = fresh:attempt()
 	if not err and useless[code] == "master" then
 		local ok, reply = pcall(role, { core.handle(fresh.connection, conf.connect_timeout, false, false, nil, nil) })
 		err = ok and type(reply) == "table" and reply[1] ~= "master"
 	end
-	if err or old.closed or client.link ~= old then
+	if err or old.closed or client.link ~= old or lender.generation ~= generation then
 		fresh:close()
 		return
 	end
 	client.link = fresh
 	fresh.connection:bound(client.own.bindings)
-	client.own.lender:forget()
+	lender:forget()
 	old.connection:retire()
 	skynet.fork(finish, old, conf.timeout)
 end

@@ -295,14 +295,22 @@ static bool has_block_option(lua_State *L, int operation) {
 	return found;
 }
 
-/* Operation `i` of the list at index 1: pushes it, its name and its first argument, as far as there are any. NULL: it is
- * nothing that could be sent. */
-static const char *operation_name(lua_State *L, lua_Integer i, const char **word) {
+/* Operation `i` of the list at index 1: pushes it and its name. NULL: it is nothing that could be sent. */
+static const char *operation_name(lua_State *L, lua_Integer i, size_t *size) {
 	lua_settop(L, 1);
 	if (lua_geti(L, 1, i) != LUA_TTABLE || lua_geti(L, 2, 1) != LUA_TSTRING)
 		return NULL;
-	*word = lua_geti(L, 2, 2) == LUA_TSTRING ? lua_tostring(L, 4) : NULL;
-	return lua_tostring(L, 3);
+	return lua_tolstring(L, 3, size);
+}
+
+/* Pushes its first argument. NULL: that is no string. */
+static const char *operation_word(lua_State *L) {
+	return lua_geti(L, 2, 2) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+}
+
+/* Is it nothing but a name? One that the server refuses for its arguments would leave things as they are. */
+static bool is_bare(lua_State *L) {
+	return reef_redis_list_length(L, 2) == 1;
 }
 
 /* What a pipeline does, one operation after the other. */
@@ -311,12 +319,11 @@ struct inspection {
 	bool watching, multi; /* now */
 };
 
-static void inspect_operation(lua_State *L, struct inspection *now, const char *name, const char *word) {
-	enum reef_redis_class what = reef_redis_classify(name, lua_rawlen(L, 3));
-	if (what == REEF_REDIS_CONTAINER)
+static void inspect_operation(lua_State *L, struct inspection *now, const char *name, enum reef_redis_class what) {
+	if (what == REEF_REDIS_CONTAINER) {
+		const char *word = operation_word(L);
 		what = word ? reef_redis_classify_part(name, word) : REEF_REDIS_ORDINARY;
-	/* One that the server refuses for its arguments would leave things as they are. */
-	bool plain = reef_redis_list_length(L, 2) == 1;
+	}
 	switch (what) {
 	case REEF_REDIS_BLOCKING:
 		now->blocks = true;
@@ -329,12 +336,12 @@ static void inspect_operation(lua_State *L, struct inspection *now, const char *
 		now->watches = now->watching = true;
 		break;
 	case REEF_REDIS_MULTI:
-		now->odd = now->odd || now->multi || !plain;
+		now->odd = now->odd || now->multi || !is_bare(L);
 		now->multi = true;
 		break;
 	case REEF_REDIS_EXEC:
 	case REEF_REDIS_DISCARD:
-		now->odd = now->odd || !now->multi || !plain || what == REEF_REDIS_DISCARD;
+		now->odd = now->odd || !now->multi || !is_bare(L) || what == REEF_REDIS_DISCARD;
 		now->multi = now->watching = false;
 		now->ends = true;
 		break;
@@ -357,13 +364,14 @@ static void inspect_operation(lua_State *L, struct inspection *now, const char *
 
 int reef_redis_inspect(lua_State *L) {
 	struct inspection now = {0};
-	const char *word;
+	size_t size;
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_Integer count = luaL_len(L, 1);
 	for (lua_Integer i = 1; i <= count; i++) {
-		const char *name = operation_name(L, i, &word);
-		if (name)
-			inspect_operation(L, &now, name, word);
+		const char *name = operation_name(L, i, &size);
+		enum reef_redis_class what = name ? reef_redis_classify(name, size) : REEF_REDIS_ORDINARY;
+		if (what != REEF_REDIS_ORDINARY)
+			inspect_operation(L, &now, name, what);
 	}
 	lua_pushboolean(L, now.blocks);
 	lua_pushboolean(L, now.watches || now.odd);
@@ -375,15 +383,15 @@ int reef_redis_inspect(lua_State *L) {
 }
 
 int reef_redis_doubtful(lua_State *L) {
-	const char *word;
+	size_t size;
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_Integer count = luaL_len(L, 1);
 	bool doubtful = false;
 	for (lua_Integer i = 1; i <= count && !doubtful; i++) {
-		const char *name = operation_name(L, i, &word);
-		if (name == NULL || reef_redis_is_harmless(name, word))
+		const char *name = operation_name(L, i, &size);
+		if (name == NULL || reef_redis_is_harmless(name, operation_word(L)))
 			continue;
-		enum reef_redis_class what = reef_redis_classify(name, lua_rawlen(L, 3));
+		enum reef_redis_class what = reef_redis_classify(name, size);
 		doubtful = what < REEF_REDIS_BLOCKING || what > REEF_REDIS_UNWATCH;
 	}
 	lua_pushboolean(L, doubtful);

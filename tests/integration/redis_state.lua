@@ -274,7 +274,7 @@ test.case("whatever happens on connections of a service's own", { timeout = 150 
 		end
 		return changing.client(self, word, ...)
 	end)
-	everybody_is_as_configured(db, test.count(150))
+	everybody_is_as_configured(db, test.count(80))
 	test.equal(db:status().bound, 0)
 end)
 
@@ -283,7 +283,7 @@ test.case("whatever happens through pools", { timeout = 150 }, function()
 	local db = pool.redis(uri, { pinned = 8, size = 2, queue_timeout = 30 })
 	test.defer(pcall, pool.close, db)
 	math.randomseed(test.seed)
-	everybody_is_as_configured(db, test.count(100))
+	everybody_is_as_configured(db, test.count(60))
 end)
 
 test.case("what is said plainly on a connection of one's own holds for all that follow", { timeout = 60 }, function()

@@ -210,15 +210,6 @@ test.case("connecting does not say yes when the server has said no", { timeout =
 	end
 end)
 
-test.case("HELLO that is not allowed is done without", function()
-	local s = fake(function(command)
-		return command == "HELLO" and "-NOPERM this user has no permissions to run the 'hello' command" or nil
-	end)
-	local db = redis.connect { host = "127.0.0.1", port = s.port, resp = 3, auth = "x" }
-	test.equal(db:status().resp, 2)
-	db:disconnect()
-end)
-
 test.case("a server that loads, or has lost its master, is used again in time, and not stormed", { timeout = 60 },
 	function()
 	local no

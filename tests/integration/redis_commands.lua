@@ -557,7 +557,8 @@ test.case("a user who may not say HELLO is served in RESP2", function()
 	local db = redis.connect { host = "127.0.0.1", port = port, username = "bob", auth = "pw", resp = 3, db = 2 }
 	test.equal(db:set("who", "one"), "OK")
 	test.raises("NOPERM", db.get, db, "who")
-	test.equal(said, { "HELLO 3 AUTH bob pw", "SELECT 2", "AUTH bob pw", "SELECT 2", "SET who one", "GET who" })
+	test.equal(said, { "HELLO 3 AUTH bob pw", "SELECT 2", "PING", "AUTH bob pw", "SELECT 2", "PING", "SET who one",
+		"GET who" })
 	db:disconnect()
 end)
 

@@ -64,9 +64,14 @@ struct reef_redis_handle *reef_redis_handle_at(lua_State *L, int index);
 int reef_redis_new_command(lua_State *L);
 /* Lua: pipeline(db, operations, results or nil) -> results, or the last reply. */
 int reef_redis_pipeline(lua_State *L);
-/* Lua: inspect(operations) -> blocks, watches, leaves, ends, changes: is there a blocking command, a WATCH; is a
- * transaction open when all are done; is there an EXEC or DISCARD; a SELECT, AUTH, or the like? Raises for what must not be in a pipeline. */
+/* Lua: inspect(operations) -> blocks, watches, leaves, ends, changes, multi: is there a blocking command; a WATCH, or a
+ * transaction that the server might see otherwise than it looks; is something of that open when all are done; is there
+ * an EXEC or DISCARD; a SELECT, AUTH, or the like; is MULTI open when all are done? Raises for what must not be in a
+ * pipeline. */
 int reef_redis_inspect(lua_State *L);
+/* Lua: doubtful(operations) -> boolean: is there one that is not known to leave its connection as it was (apart from
+ * blocking and transactions)? */
+int reef_redis_doubtful(lua_State *L);
 /* Lua: send(db, name, ...): no reply is expected. */
 int reef_redis_send(lua_State *L);
 

@@ -2,6 +2,8 @@
 #include "encode.h"
 
 #include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -67,10 +69,13 @@ static void put_integer(lua_State *L, struct reef_output *output, long long v) {
 	reef_redis_put_bulk(L, output, text, (size_t)(end - text));
 }
 
-/* As tostring does: a float stays one for whoever reads the value back. */
+/* The fewest digits that are read back as the same number, from those that tostring writes up to 17; a float stays one
+ * for whoever reads the value back. */
 static void put_float(lua_State *L, struct reef_output *output, lua_Number v) {
 	char text[NUMBER_ROOM];
 	int n = lua_number2str(text, sizeof(text), v);
+	for (int digits = 15; digits <= 17 && v == v && strtod(text, NULL) != v; digits++)
+		n = snprintf(text, sizeof(text), "%.*g", digits, v);
 	if (text[strspn(text, "-0123456789")] == '\0') {
 		text[n++] = '.';
 		text[n++] = '0';
@@ -104,19 +109,33 @@ static inline bool put_value(lua_State *L, struct reef_output *output, int index
 	}
 }
 
-static void refuse_nil(lua_State *L, const char *command, int place) {
-	luaL_error(L, "redis %s: argument %d is nil (nothing was sent)", command, place);
+static bool is_text(int type) {
+	return type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN;
+}
+
+/* Raises unless the value at `index` can be sent, or is a table that says by itself how to be written. */
+static void check_value(lua_State *L, int index, const char *command, int place) {
+	int type = lua_type(L, index);
+	if (is_text(type))
+		return;
+	if (type == LUA_TTABLE && luaL_getmetafield(L, index, "__tostring") != LUA_TNIL) {
+		lua_pop(L, 1);
+		return;
+	}
+	luaL_error(L,
+			   type == LUA_TNIL ? "redis %s: argument %d is %s (nothing was sent)"
+								: "redis %s: argument %d is a %s (nothing was sent)",
+			   command, place, luaL_typename(L, index));
 }
 
 void reef_redis_check_stack(lua_State *L, int first, int last, const char *command) {
+	for (int i = first; i <= last; i++)
+		check_value(L, i, command, i - first + 1);
 	for (int i = first; i <= last; i++) {
-		int type = lua_type(L, i);
-		if (type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN)
-			continue;
-		if (type == LUA_TNIL)
-			refuse_nil(L, command, i - first + 1);
-		luaL_tolstring(L, i, NULL);
-		lua_replace(L, i);
+		if (lua_type(L, i) == LUA_TTABLE) {
+			luaL_tolstring(L, i, NULL);
+			lua_replace(L, i);
+		}
 	}
 }
 
@@ -134,12 +153,12 @@ int reef_redis_list_length(lua_State *L, int index) {
 	return (int)n;
 }
 
-static void push_as_text(lua_State *L, int index, int n) {
+static void push_as_text(lua_State *L, int index, int n, const char *command) {
 	lua_createtable(L, n, 0);
 	for (int i = 1; i <= n; i++) {
 		lua_geti(L, index, i);
-		int type = lua_type(L, -1);
-		if (type != LUA_TNIL && type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN) {
+		check_value(L, -1, command, i);
+		if (lua_type(L, -1) == LUA_TTABLE) {
 			luaL_tolstring(L, -1, NULL);
 			lua_remove(L, -2);
 		}
@@ -150,16 +169,14 @@ static void push_as_text(lua_State *L, int index, int n) {
 bool reef_redis_put_list(lua_State *L, struct reef_output *output, int index, int n, const char *command) {
 	if (lua_getmetatable(L, index)) {
 		lua_pop(L, 1);
-		push_as_text(L, index, n);
+		push_as_text(L, index, n, command);
 		return false;
 	}
 	for (int i = 1; i <= n; i++) {
 		lua_rawgeti(L, index, i);
 		if (!put_value(L, output, -1)) {
-			if (lua_isnil(L, -1))
-				refuse_nil(L, command, i);
 			lua_pop(L, 1);
-			push_as_text(L, index, n);
+			push_as_text(L, index, n, command);
 			return false;
 		}
 		lua_pop(L, 1);

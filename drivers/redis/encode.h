@@ -1,9 +1,9 @@
 /* Commands as bytes: RESP arrays of bulk strings (https://redis.io/docs/reference/protocol-spec, "Sending commands").
  *
  * What is written goes behind what the output holds already, and counts only once it is committed: an error on the way
- * (a nil argument, no memory) leaves nothing behind. Arguments that are neither strings nor numbers nor booleans become
- * text by their __tostring before the first byte is written, since that may be code that sends commands itself. Own
- * slice only.
+ * (a nil argument, no memory) leaves nothing behind. Arguments are strings, numbers and booleans; tables that have a
+ * __tostring become text before the first byte is written, since that may be code that sends commands itself. All else
+ * is refused, since its text would be an address. Own slice only.
  */
 #ifndef REEF_REDIS_ENCODE_H
 #define REEF_REDIS_ENCODE_H
@@ -20,7 +20,8 @@ void reef_redis_put_count(lua_State *L, struct reef_output *output, size_t count
 void reef_redis_put_bulk(lua_State *L, struct reef_output *output, const char *data, size_t size);
 void reef_redis_put_bytes(lua_State *L, struct reef_output *output, const char *bytes, size_t size);
 
-/* Turns exotic values among the stack's first..last into text; raises for nil, naming `command` and the place. */
+/* Turns tables among the stack's first..last into text; raises for what cannot be sent, naming `command` and the
+ * place. */
 void reef_redis_check_stack(lua_State *L, int first, int last, const char *command);
 /* Writes those values, which were checked. */
 void reef_redis_put_stack(lua_State *L, struct reef_output *output, int first, int last);

@@ -3,12 +3,13 @@
  *   connection(failure, overload, limits) -> c    failure(code, outcome, command, waited, why, in_flight, unsent) -> error
  *   c:connect(host, port, seconds, tls) -> true | nil, text    waits; port < 0: a Unix socket's path; tls: nil, or a
  *                                                              target of reef.tls
- *   c:ready()  c:close([text])  c:state() -> "closed" ...  c:bound(n)  c:stream()  c:message([seconds]) -> table
+ *   c:ready()  c:retire()  c:close([text])  c:state() -> "closed" ...  c:bound(n)  c:stream()  c:message([seconds]) -> table
  *   c:info() -> table
  *   handle(c, seconds, login, objects, bound, connect) -> db[1]
- *   command, pipeline, send: see command.h
- *   classify(name) -> string     task() -> lightuserdata, serial     alive(task, serial) -> boolean
- *   sha1(text) -> hexadecimal digits
+ *   command, pipeline, send, inspect, doubtful: see command.h
+ *   classify(name [, word]) -> string     harmless(name [, word]) -> boolean     word: the first argument; see special.h
+ *   task() -> lightuserdata, serial     alive(task, serial) -> boolean
+ *   sha1(text) -> hexadecimal digits     partial(t): metamethods for lists with errors inside, see reply.h
  */
 #include <limits.h>
 
@@ -119,6 +120,14 @@ static int connection_ready(lua_State *L) {
 	return 1;
 }
 
+/* What was asked is answered; nothing else is sent. */
+static int connection_retire(lua_State *L) {
+	struct reef_redis_connection *c = check_connection(L, 1);
+	if (c->requests.channel.state == REEF_CHANNEL_OPEN)
+		c->requests.channel.state = REEF_CHANNEL_LOGIN;
+	return 0;
+}
+
 static int connection_close(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
 	reef_channel_close(&c->requests.channel, REEF_CHANNEL_GIVEN_UP,
@@ -168,7 +177,7 @@ static void set_count(lua_State *L, const char *name, uint64_t n) {
 static int connection_info(lua_State *L) {
 	const struct reef_redis_connection *c = check_connection(L, 1);
 	const struct reef_requests *r = &c->requests;
-	lua_createtable(L, 0, 8);
+	lua_createtable(L, 0, 12);
 	set_count(L, "in_flight", r->pending.requests - r->pending.tombstones);
 	set_count(L, "tombstones", r->pending.tombstones);
 	set_count(L, "unsent", reef_channel_unsent(&r->channel));
@@ -211,7 +220,15 @@ static int finalize_handle(lua_State *L) {
 static int classify(lua_State *L) {
 	size_t size;
 	const char *name = luaL_checklstring(L, 1, &size);
-	lua_pushstring(L, reef_redis_class_name(reef_redis_classify(name, size)));
+	enum reef_redis_class what = reef_redis_classify(name, size);
+	if (what == REEF_REDIS_CONTAINER && !lua_isnoneornil(L, 2))
+		what = reef_redis_classify_part(name, luaL_checkstring(L, 2));
+	lua_pushstring(L, reef_redis_class_name(what));
+	return 1;
+}
+
+static int harmless(lua_State *L) {
+	lua_pushboolean(L, reef_redis_is_harmless(luaL_checkstring(L, 1), luaL_optstring(L, 2, NULL)));
 	return 1;
 }
 
@@ -226,6 +243,14 @@ static int alive(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
 	lua_pushboolean(L, reef_task_alive(reef_host_of(L), lua_touserdata(L, 1), (uint64_t)luaL_checkinteger(L, 2)));
 	return 1;
+}
+
+/* partial(t): `__tostring` and `__index` for lists of replies with errors inside. */
+static int partial(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	lua_setfield(L, LUA_REGISTRYINDEX, REEF_REDIS_PARTIAL);
+	return 0;
 }
 
 /* Scripts are known to the server by the SHA-1 of their text. */
@@ -245,9 +270,11 @@ static int sha1(lua_State *L) {
 
 static int open_redis(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"connect", connection_connect}, {"ready", connection_ready}, {"close", connection_close},
-			{"state", connection_state},     {"bound", connection_bound}, {"stream", connection_stream},
-			{"message", connection_message}, {"info", connection_info},   {NULL, NULL},
+			{"connect", connection_connect}, {"ready", connection_ready},
+			{"retire", connection_retire},   {"close", connection_close},
+			{"state", connection_state},     {"bound", connection_bound},
+			{"stream", connection_stream},   {"message", connection_message},
+			{"info", connection_info},       {NULL, NULL},
 	};
 	static const luaL_Reg functions[] = {
 			{"connection", new_connection},
@@ -256,9 +283,12 @@ static int open_redis(lua_State *L) {
 			{"pipeline", reef_redis_pipeline},
 			{"send", reef_redis_send},
 			{"classify", classify},
+			{"harmless", harmless},
+			{"doubtful", reef_redis_doubtful},
 			{"task", current_task},
 			{"alive", alive},
 			{"inspect", reef_redis_inspect},
+			{"partial", partial},
 			{"sha1", sha1},
 			{NULL, NULL},
 	};

@@ -115,12 +115,44 @@ static void *stored_line(const redisReadTask *task) {
 	return stored(task, r->buf + r->pos);
 }
 
+/* Notes in the metatable of the whole reply which of its elements is an error, or has one inside. */
+static void note_inner_error(struct reef_redis_reader *reader, const redisReadTask *task) {
+	lua_State *L = reader->L;
+	reader->inner_error = true;
+	while (task->parent->parent)
+		task = task->parent;
+	if (!lua_getmetatable(L, reader->base)) {
+		lua_createtable(L, 0, 4);
+		lua_newtable(L);
+		lua_setfield(L, -2, "failed");
+		if (lua_getfield(L, LUA_REGISTRYINDEX, REEF_REDIS_PARTIAL) == LUA_TTABLE) {
+			lua_getfield(L, -1, "__tostring");
+			lua_setfield(L, -3, "__tostring");
+			lua_getfield(L, -1, "__index");
+			lua_setfield(L, -3, "__index");
+		}
+		lua_pop(L, 1);
+		lua_pushvalue(L, -1);
+		lua_setmetatable(L, reader->base);
+	}
+	lua_getfield(L, -1, "failed");
+	lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+	lua_rawgeti(L, -1, n);
+	bool same = lua_tointeger(L, -1) == task->idx + 1;
+	lua_pop(L, 1);
+	if (!same) {
+		lua_pushinteger(L, task->idx + 1);
+		lua_rawseti(L, -2, n + 1);
+	}
+	lua_pop(L, 2);
+}
+
 /* The string is an error. */
 static void note_error(struct reef_redis_reader *reader, const redisReadTask *task) {
 	if (in_attribute(task->parent))
 		return;
 	if (task->parent)
-		reader->inner_error = true;
+		note_inner_error(reader, task);
 	else
 		reader->blob_error = reader->error_next;
 }

@@ -12,6 +12,9 @@
  *
  * hiredis is the judge of what a reply is, with three additions: attributes and blob errors, which it does not know;
  * integers with a plus; and the end of a string, which it skips unseen, has to be CRLF.
+ *
+ * A list with errors inside has a metatable whose `failed` is the list of their places, with the metamethods of the table
+ * REEF_REDIS_PARTIAL of the registry, if there is one.
  */
 #ifndef REEF_REDIS_REPLY_H
 #define REEF_REDIS_REPLY_H
@@ -23,6 +26,8 @@
 #include <lua.h>
 
 struct redisReader;
+
+#define REEF_REDIS_PARTIAL "reef.redis.partial"
 
 struct reef_redis_limits {
 	size_t reply;    /* bytes of one reply */

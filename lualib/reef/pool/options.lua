@@ -24,6 +24,8 @@
 ---@field on_slow fun(command: string, seconds: number)|nil  of the caller
 ---@field errors "string"|"object"|nil  of the caller; as for skynet.db.redis
 
+local checks = require "reef.options"
+
 local options = {}
 
 local numbers = {
@@ -70,6 +72,31 @@ function options.complete(given, old, defaults)
 	end
 	result.min = math.min(result.min, result.size)
 	return result
+end
+
+---Raises unless all of these can be changed while a pool works.
+---@param given table
+function options.check_service(given)
+	local known = { routing = true }
+	for name in pairs(numbers) do
+		known[name] = true
+	end
+	checks.check("reef.pool", given, known, 0)
+end
+
+---Raises unless all of these are options of a pool, or of what it connects to.
+---@param given table|nil
+---@param also table<string, any>
+---@param aliases table<string, string>|nil
+function options.check(given, also, aliases)
+	local known = { routing = true, pool = true, on_slow = true }
+	for name in pairs(numbers) do
+		known[name] = true
+	end
+	for name in pairs(also) do
+		known[name] = true
+	end
+	checks.check("reef.pool", given, known, 0, aliases)
 end
 
 ---Everything that is an option of a pool and nothing of the connection's.

@@ -31,7 +31,8 @@ local options = {}
 local numbers = {
 	size = { 4, 1 }, pinned = { 64, 0 }, window = { 512, 1 }, queue = { 65536, 0 }, queue_timeout = { 2, 0.001 },
 	connect_timeout = { 5, 0.001 }, stall = { 5, 0 }, check = { 30, 0 }, idle = { 60, 0 }, max_age = { 0, 0 },
-	queue_bytes = { 64 << 20, 1 }, unsent = { 8 << 20, 1 }, drain = { 5, 0 }, slow = { 0, 0 }, min = { nil, 0 }, connecting = { math.huge, 1 },
+	queue_bytes = { 64 << 20, 1 }, unsent = { 8 << 20, 1 },
+	drain = { 5, 0 }, slow = { 0, 0 }, min = { nil, 0 }, connecting = { math.huge, 1 },
 }
 local routings = { caller = true, key = true, any = true }
 

@@ -28,6 +28,7 @@
 #include "socket/lua_common.h"
 
 #define CONNECTION "reef.mongo.connection"
+#define MAX_UNSENT (64 << 20) /* bytes; a message has up to 48,000,000 */
 
 static struct reef_mongo_connection *check_connection(lua_State *L) {
 	struct reef_mongo_connection **box = luaL_checkudata(L, 1, CONNECTION);
@@ -52,9 +53,10 @@ static int new_connection(lua_State *L) {
 	lua_setiuservalue(L, -2, 1);
 	*box = reef_mongo_connection_new(L);
 	luaL_setmetatable(L, CONNECTION);
-	(*box)->build = build;
+	(*box)->requests.build = build;
+	(*box)->requests.channel.max_unsent = MAX_UNSENT;
 	lua_pushvalue(L, 1);
-	(*box)->failure = luaL_ref(L, LUA_REGISTRYINDEX);
+	(*box)->requests.failure = luaL_ref(L, LUA_REGISTRYINDEX);
 	return 1;
 }
 
@@ -63,25 +65,38 @@ static int finalize(lua_State *L) {
 	struct reef_mongo_connection *c = *box;
 	*box = NULL;
 	if (c != NULL) {
-		reef_mongo_connection_close(c, "closed", "the connection is no longer used");
-		luaL_unref(L, LUA_REGISTRYINDEX, c->failure);
+		reef_channel_close(&c->requests.channel, REEF_CHANNEL_GIVEN_UP, "the connection is no longer used");
+		luaL_unref(L, LUA_REGISTRYINDEX, c->requests.failure);
 		luaL_unref(L, LUA_REGISTRYINDEX, c->stream_early);
-		reef_mongo_connection_unref(c);
+		reef_channel_unref(&c->requests.channel);
 	}
 	return 0;
 }
 
 /* Pushes nil and the error object for something that could not be sent at all. */
-static int refuse(lua_State *L, struct reef_mongo_connection *c, const char *command, const char *why) {
+static int refuse(lua_State *L, struct reef_mongo_connection *c, const char *code, const char *command,
+				  const char *why) {
+	const struct reef_requests *r = &c->requests;
+	const struct reef_failure failure = {
+			.code = code,
+			.outcome = "not sent",
+			.command = command,
+			.why = why,
+			.in_flight = r->pending.requests - r->pending.tombstones,
+			.unsent = reef_channel_unsent(&r->channel),
+	};
 	lua_pushnil(L);
-	lua_rawgeti(L, LUA_REGISTRYINDEX, c->failure);
-	lua_pushstring(L, "network");
-	lua_pushstring(L, "not sent");
-	lua_pushstring(L, command);
-	lua_pushnumber(L, 0);
-	lua_pushstring(L, why);
-	lua_call(L, 5, 1);
+	reef_failure_push(r->build, r->failure, L, &failure);
 	return 2;
+}
+
+/* Why nothing can be sent now; NULL: it can. */
+static const char *refusal(const struct reef_mongo_connection *c) {
+	const struct reef_channel *channel = &c->requests.channel;
+	if (channel->state != REEF_CHANNEL_OPEN) {
+		return channel->lost[0] != 0 ? channel->lost : "not connected";
+	}
+	return reef_channel_is_full(channel) ? "the server does not read: too many bytes wait to be sent" : NULL;
 }
 
 static int connect(lua_State *L) {
@@ -92,8 +107,10 @@ static int connect(lua_State *L) {
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 5);
 	struct reef_task *task = reef_task_running(L);
 	uint64_t deadline = timeout > 0 ? reef_now_ns() + timeout : 0;
-	const char *error = reef_mongo_connection_open(c, task, host, port, deadline, tls);
-	return error == NULL ? reef_task_suspend(L, &c->wait) : refuse(L, c, "connect", error);
+	struct reef_channel *channel = &c->requests.channel;
+	const char *error = channel->incarnation > 0 ? "the connection was used before"
+												 : reef_channel_connect(channel, task, host, port, deadline, tls);
+	return error == NULL ? reef_task_suspend(L, &channel->wait) : refuse(L, c, "network", "connect", error);
 }
 
 static int new_batch(lua_State *L) {
@@ -127,17 +144,14 @@ static int release_batch(lua_State *L) {
 	return 0;
 }
 
-/* Writes a message from the arguments at `index`: identifier, documents, body. Nothing is sent if this raises. */
-static size_t write_message(lua_State *L, struct reef_mongo_connection *c, int index) {
-	size_t start = reef_mongo_connection_begin(c);
-	if (start == SIZE_MAX) {
+/* Sends a message from the arguments at `index`: identifier, documents, body. Nothing is sent if this raises. */
+static size_t send_message(lua_State *L, struct reef_mongo_connection *c, int index, int32_t id, uint32_t flags) {
+	struct reef_writer *w = reef_mongo_write_message(L, 0, index, id, flags);
+	size_t size = w->size;
+	if (!reef_mongo_connection_send(c, w)) {
 		luaL_error(L, "mongo: no memory for a message");
 	}
-	reef_mongo_write_sections(L, &c->out, index);
-	if (c->committed != start) {
-		luaL_error(L, "mongo: a document's metamethod used the connection while the document was written");
-	}
-	return start;
+	return size;
 }
 
 static int request(lua_State *L) {
@@ -148,13 +162,15 @@ static int request(lua_State *L) {
 	const char *command = reef_mongo_lasting(L, 4);
 	luaL_checkany(L, 7);
 	struct reef_task *task = reef_task_running(L);
-	if (c->state != REEF_MONGO_OPEN) {
-		return refuse(L, c, command, c->why[0] != 0 ? c->why : "not connected");
+	const char *why = refusal(c);
+	if (why != NULL) {
+		return refuse(L, c, "network", command, why);
 	}
-	size_t start = write_message(L, c, 5);
-	int32_t id = reef_mongo_connection_commit(c, start, flags);
-	size_t size = c->committed - start;
-	struct reef_request *r = reef_mongo_connection_request(c, task, id, size, command, decode, timeout);
+	int32_t id = reef_mongo_next_id();
+	size_t size = send_message(L, c, 5, id, flags);
+	struct reef_request *r = reef_requests_add(&c->requests, task, command, 1, size, timeout);
+	r->ref = id;
+	r->kind = (int)decode;
 	return reef_task_suspend(L, &r->wait);
 }
 
@@ -162,11 +178,11 @@ static int send_only(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
 	reef_check_name(L, 2);
 	luaL_checkany(L, 5);
-	if (c->state != REEF_MONGO_OPEN) {
-		return refuse(L, c, lua_tostring(L, 2), c->why[0] != 0 ? c->why : "not connected");
+	const char *why = refusal(c);
+	if (why != NULL) {
+		return refuse(L, c, "network", lua_tostring(L, 2), why);
 	}
-	size_t start = write_message(L, c, 3);
-	reef_mongo_connection_commit(c, start, REEF_WIRE_MORE_TO_COME);
+	send_message(L, c, 3, reef_mongo_next_id(), REEF_WIRE_MORE_TO_COME);
 	lua_pushboolean(L, true);
 	return 1;
 }
@@ -186,14 +202,14 @@ static int receive(lua_State *L) {
 			return 1;
 		}
 	}
-	if (c->state != REEF_MONGO_OPEN || c->stream == 0) {
-		return refuse(L, c, "hello", "no stream of replies");
+	if (refusal(c) != NULL || c->stream == 0) {
+		return refuse(L, c, "network", "hello", "no stream of replies");
 	}
-	if (c->listener != NULL) {
+	if (c->requests.listener != NULL) {
 		return luaL_error(L, "mongo: another coroutine waits for a reply already");
 	}
-	reef_mongo_connection_listen(c, task, timeout);
-	return reef_task_suspend(L, &c->wait);
+	reef_requests_listen(&c->requests, task, timeout);
+	return reef_task_suspend(L, &c->requests.channel.wait);
 }
 
 static int streaming(lua_State *L) {
@@ -202,25 +218,28 @@ static int streaming(lua_State *L) {
 }
 
 static int state(lua_State *L) {
-	static const char *const names[] = {"new", "connecting", "open", "closed"};
-	lua_pushstring(L, names[check_connection(L)->state]);
+	static const char *const names[] = {"closed", "connecting", "login", "open"};
+	const struct reef_channel *channel = &check_connection(L)->requests.channel;
+	lua_pushstring(L, channel->incarnation == 0 ? "new" : names[channel->state]);
 	return 1;
 }
 
 /* Did somebody give up on a request whose reply is still to come? */
 static int doubtful(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
-	lua_pushboolean(L, c->state != REEF_MONGO_OPEN || c->pending.tombstones > 0 || c->stream != 0);
+	lua_pushboolean(L, c->requests.channel.state != REEF_CHANNEL_OPEN || c->requests.pending.tombstones > 0 ||
+							   c->stream != 0);
 	return 1;
 }
 
 static int pending(lua_State *L) {
-	lua_pushinteger(L, (lua_Integer)check_connection(L)->pending.requests);
+	lua_pushinteger(L, (lua_Integer)check_connection(L)->requests.pending.requests);
 	return 1;
 }
 
 static int close_connection(lua_State *L) {
-	reef_mongo_connection_close(check_connection(L), "closed", luaL_optstring(L, 2, "the connection was closed here"));
+	reef_channel_close(&check_connection(L)->requests.channel, REEF_CHANNEL_GIVEN_UP,
+					   luaL_optstring(L, 2, "the connection was closed here"));
 	return 0;
 }
 
@@ -248,6 +267,7 @@ static int open_mongo(lua_State *L) {
 }
 
 void reef_mongo_setup(void) {
+	reef_mongo_message_setup();
 	reef_host_preload("bson", reef_open_bson);
 	reef_host_preload("reef.mongo.core", open_mongo);
 }

@@ -1,12 +1,14 @@
 /* See message.h. */
 #include "message.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include <lauxlib.h>
 
 #include "bson.h"
+#include "core/alloc.h"
 
 /* Threads take numbers in blocks. */
 #define BLOCK 4096u
@@ -68,7 +70,7 @@ static bool is_list(lua_State *L, int index) {
 	return named;
 }
 
-void reef_mongo_write_sections(lua_State *L, struct reef_writer *w, int index) {
+static void write_sections(lua_State *L, struct reef_writer *w, int index) {
 	int top = lua_gettop(L);
 	add(L, w, 1)[0] = 0;
 	if (top == index + 2 && is_list(L, top)) {
@@ -82,6 +84,58 @@ void reef_mongo_write_sections(lua_State *L, struct reef_writer *w, int index) {
 		write_sequence(L, w, index);
 	}
 }
+
+/* ---- where messages are written ---- */
+
+/* The header and flags of a message. */
+#define HEADER (REEF_WIRE_HEADER + 4)
+
+struct workbench {
+	struct reef_writer writer;
+	uint64_t uses;
+};
+
+static pthread_key_t workbench_key;
+static _Thread_local struct workbench *workbench;
+
+static void free_workbench(void *p) {
+	struct workbench *bench = p;
+	reef_writer_fini(&bench->writer);
+	reef_free(bench);
+	workbench = NULL;
+}
+
+static struct workbench *get_workbench(void) {
+	if (workbench == NULL) {
+		workbench = reef_calloc(1, sizeof(*workbench));
+		reef_writer_init(&workbench->writer, 0);
+		pthread_setspecific(workbench_key, workbench);
+	}
+	return workbench;
+}
+
+struct reef_writer *reef_mongo_write_message(lua_State *L, size_t room, int index, int32_t id, uint32_t flags) {
+	struct workbench *bench = get_workbench();
+	struct reef_writer *w = &bench->writer;
+	uint64_t use = ++bench->uses;
+	w->size = 0;
+	w->limit = room + REEF_WIRE_MAX;
+	if (reef_writer_add(w, room + HEADER) == NULL) {
+		luaL_error(L, "mongo: no memory for a message");
+	}
+	write_sections(L, w, index);
+	if (bench->uses != use) {
+		luaL_error(L, "mongo: a document's metamethod used MongoDB while the document was written");
+	}
+	reef_wire_put_header(w->data + room, w->size - room, id, 0, flags);
+	return w;
+}
+
+void reef_mongo_message_setup(void) {
+	pthread_key_create(&workbench_key, free_workbench);
+}
+
+/* ---- what Lua says ---- */
 
 uint32_t reef_mongo_read_flags(const char *flags, unsigned *decode) {
 	uint32_t message = 0;

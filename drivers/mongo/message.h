@@ -12,16 +12,17 @@
 #include "wire.h"
 #include "writer.h"
 
-/* The header and flags of a message, filled in by reef_wire_put_header. */
-#define REEF_MONGO_HEADER (REEF_WIRE_HEADER + 4)
-
 /* A number for a request: 1 .. 2^31 - 1, again from 1 behind that; unique in the process among the last two billion. */
 int32_t reef_mongo_next_id(void);
 
-/* Appends what is behind the header, from the arguments at `index` and behind: identifier, documents, body (one document,
- * a list of keys and values in turn, or such without the list). Raises, with anything in the writer, when a value cannot
- * be sent. */
-void reef_mongo_write_sections(lua_State *L, struct reef_writer *w, int index);
+/* Writes a message, behind `room` bytes that are left free, into memory that the services of a worker thread share: valid
+ * until the next call on this thread. Its contents come from the arguments at `index` and behind: identifier, documents,
+ * body (one document, a list of keys and values in turn, or such without the list). Raises when a value cannot be sent.
+ * Whoever takes `data` out, which is worth it when the capacity is above REEF_MONGO_KEEP, initialises the writer again. */
+struct reef_writer *reef_mongo_write_message(lua_State *L, size_t room, int index, int32_t id, uint32_t flags);
+#define REEF_MONGO_KEEP (64 * 1024)
+/* Once in the process, before any message. */
+void reef_mongo_message_setup(void);
 
 /* "" or some of "x" exact values, "b" batches as objects, "e" exhaust allowed: flags of the message, and of the decoder. */
 uint32_t reef_mongo_read_flags(const char *flags, unsigned *decode);

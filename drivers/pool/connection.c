@@ -1,4 +1,4 @@
-/* One connection of a pool: bytes out and in, requests matched to replies by their order. See proxy.h. */
+/* One connection of a pool: a channel whose requests are matched to replies by their order. See proxy.h. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,73 +6,30 @@
 #include "core/service.h"
 #include "core/timer.h"
 #include "proxy.h"
-#include "socket/socket.h"
-#include "socket/tls.h"
 
-#define KEEP_OUTPUT (64 * 1024) /* larger output is handed over instead of being copied; smaller buffers are kept */
-#define INPUT (64 * 1024)       /* of room to read into, at least half of it */
+#define INPUT (64 * 1024) /* of room to read into, at least half of it */
+#define LARGE (1 << 20)   /* bytes of an answer that is handed over instead of being copied */
 #define TEXT 160
 #define POST_NS UINT64_C(60000000000) /* a reply that nobody waits for has to come within this */
 
-static void unref(struct reef_pool_connection *c) {
-	if (--c->references > 0)
-		return;
-	reef_free(c->out);
-	reef_free(c->in);
-	reef_free(c);
-}
-
 /* ---- output ---- */
 
-static void flush(struct reef_deferred *deferred) {
-	struct reef_pool_connection *c =
-			(struct reef_pool_connection *)((char *)deferred - offsetof(struct reef_pool_connection, flush));
-	size_t n = c->out_size;
-	c->flush_queued = false;
-	c->out_size = 0;
+static void flushed(struct reef_channel *channel, size_t n) {
+	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
+	struct reef_pool *pool = c->pool;
 	c->batch = 0;
-	if (c->pool && c->pool->batching == c)
-		c->pool->batching = NULL;
-	/* A socket that refuses has ended; `closed` or `failed` will say so. */
-	if (n > KEEP_OUTPUT) {
-		(void)reef_socket_write_take(c->socket, c->out, n, REEF_NORMAL);
-		c->out = NULL;
-		c->out_capacity = 0;
-	} else if (n > 0) {
-		(void)reef_socket_write(c->socket, c->out, n, REEF_NORMAL);
-	}
-	unref(c);
+	if (pool == NULL)
+		return;
+	if (pool->batching == c)
+		pool->batching = NULL;
+	/* Requests that found it full may find room now. */
+	if (n >= channel->max_unsent && pool->turn)
+		reef_deadline_arm(&pool->deadline, reef_pool_now(pool));
 }
 
-static bool append(struct reef_pool_connection *c, const char *bytes, size_t n) {
-	if (c->out_capacity - c->out_size < n) {
-		size_t capacity = c->out_capacity ? c->out_capacity * 2 : 4096;
-		if (capacity - c->out_size < n)
-			capacity = c->out_size + n;
-		char *out = reef_try_realloc(c->out, capacity);
-		if (out == NULL)
-			return false;
-		c->out = out;
-		c->out_capacity = capacity;
-	}
-	memcpy(c->out + c->out_size, bytes, n);
-	c->out_size += n;
-	c->gathered += n;
-	if (!c->flush_queued) {
-		c->flush_queued = true;
-		c->references++;
-		if (!reef_slice_defer(&c->flush))
-			flush(&c->flush);
-	}
-	return true;
-}
-
-bool reef_pool_connection_write(struct reef_pool_connection *c, const char *bytes, size_t n) {
-	if (!append(c, bytes, n))
-		return false;
-	c->pool->counters.bytes_out += n;
-	c->bytes_out += n;
-	return true;
+static void warned(struct reef_channel *channel, size_t bytes) {
+	if (bytes == 0)
+		reef_pool_advance(((struct reef_pool_connection *)channel)->pool);
 }
 
 /* Whoever asked goes on; the node stays, for the reply. */
@@ -89,7 +46,7 @@ static void answer_post(struct reef_pool *pool, struct reef_pool_node *node) {
 bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_node *node, const char *bytes,
 							   size_t n) {
 	struct reef_pool *pool = c->pool;
-	uint64_t position = c->gathered;
+	uint64_t position = c->channel.gathered;
 	if (!reef_pool_connection_write(c, bytes, n))
 		return false;
 	c->requests++;
@@ -99,8 +56,6 @@ bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_
 	if (node->kind == REEF_POOL_POST)
 		answer_post(pool, node);
 	node->position = position;
-	if (c->flying.head == NULL)
-		pool->protocol->begin(&c->frames, node->expect);
 	reef_pool_list_push(&c->flying, node);
 	pool->flying++;
 	if (node->deadline_ns != REEF_NO_DEADLINE)
@@ -109,85 +64,63 @@ bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_
 }
 
 bool reef_pool_connection_sent(const struct reef_pool_connection *c, const struct reef_pool_node *node) {
-	return node->position < c->gathered - c->out_size - reef_socket_unsent(c->socket);
+	return node->position < reef_channel_sent(&c->channel);
 }
 
 /* ---- ends ---- */
 
 /* A coroutine of our Lua half that waits for this connection is ended. */
-static void cancelled(struct reef_wait *wait, struct reef_task *task) {
-	struct reef_pool_connection *c =
-			(struct reef_pool_connection *)((char *)wait - offsetof(struct reef_pool_connection, wait));
+static void cancelled(struct reef_channel *channel, struct reef_task *task) {
+	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
 	if (c->mourner == task)
 		c->mourner = NULL;
-	if (c->opener == task) {
-		c->opener = NULL;
-		reef_pool_connection_close(c, REEF_POOL_CODE_CLOSED, "whoever connected was ended");
-	}
 	for (struct reef_pool_node *node = c->flying.head; node; node = node->next) {
 		if (node->task == task)
 			reef_pool_connection_bury(c, node);
 	}
 }
 
-struct reef_pool_connection *reef_pool_connection_new(struct reef_pool *pool, bool pinned) {
-	struct reef_pool_connection *c = reef_calloc(1, sizeof(*c));
-	c->references = 1;
-	c->pool = pool;
-	c->pinned = pinned;
-	c->number = ++pool->numbers;
-	c->flush.run = flush;
-	c->wait.cancel = cancelled;
-	c->wait.what = "pool connection";
-	c->frames.limit = pool->options.limit;
-	reef_pool_list_init(&c->flying);
-	c->next = pool->connections;
-	pool->connections = c;
-	return c;
-}
-
-void reef_pool_connection_delete(struct reef_pool_connection *c) {
-	struct reef_pool_connection **link = &c->pool->connections;
-	reef_pool_connection_close(c, REEF_POOL_CODE_ENDED, "the pool has ended");
-	while (*link != c)
-		link = &(*link)->next;
-	*link = c->next;
-	c->pool = NULL;
-	unref(c);
-}
-
-static void wake_with_text(struct reef_pool *pool, struct reef_task **waiter, const char *text) {
-	struct reef_task *task = *waiter;
-	if (task == NULL)
-		return;
-	*waiter = NULL;
+static void wake_with_text(struct reef_pool *pool, struct reef_task *task, const char *text) {
 	pool->woke = true;
 	lua_pushnil(reef_task_thread(task));
 	lua_pushstring(reef_task_thread(task), text);
 	reef_task_wake(task, 2);
 }
 
-void reef_pool_connection_close(struct reef_pool_connection *c, uint8_t code, const char *why) {
+static void refused(struct reef_channel *channel, struct reef_task *task, enum reef_channel_end end) {
+	(void)end;
+	wake_with_text(((struct reef_pool_connection *)channel)->pool, task, channel->lost);
+}
+
+static void drop_input(struct reef_pool_connection *c, size_t used, size_t most) {
+	c->in_size -= used;
+	if (c->in_size > 0) {
+		memmove(c->in, c->in + used, c->in_size);
+	} else if (c->in_capacity > most) {
+		reef_free(c->in);
+		c->in = NULL;
+		c->in_capacity = 0;
+	}
+}
+
+static void ended(struct reef_channel *channel, enum reef_channel_end end, uint64_t sent) {
+	static const uint8_t codes[REEF_CHANNEL_ENDS] = {
+			[REEF_CHANNEL_GIVEN_UP] = REEF_POOL_CODE_CLOSED, [REEF_CHANNEL_LOST] = REEF_POOL_CODE_CLOSED,
+			[REEF_CHANNEL_SILENT] = REEF_POOL_CODE_TIMEOUT,  [REEF_CHANNEL_GARBLED] = REEF_POOL_CODE_PROTOCOL,
+			[REEF_CHANNEL_OVER] = REEF_POOL_CODE_ENDED,
+	};
+	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
 	struct reef_pool *pool = c->pool;
-	if (c->state == REEF_POOL_CLOSED)
-		return;
-	snprintf(c->lost, sizeof(c->lost), "%s", why);
-	uint64_t sent = c->gathered - c->out_size - reef_socket_unsent(c->socket);
-	c->incarnation++;
 	if (pool->batching == c)
 		pool->batching = NULL;
 	struct reef_pool_list flying = c->flying;
 	reef_pool_list_init(&c->flying);
-	c->state = REEF_POOL_CLOSED;
-	reef_socket_abandon(c->socket);
-	reef_socket_shutdown(c->socket);
-	c->socket = 0;
-	c->out_size = c->in_size = c->tombstones = 0;
+	c->tombstones = 0;
 	c->taken = c->checking = c->paused = c->frames.stream = false;
 	c->holder = 0;
 	struct reef_pool_node *node = reef_pool_stream_leave(c);
 	if (node)
-		reef_pool_fail(pool, node, code, false, c->lost);
+		reef_pool_fail(pool, node, codes[end], false, channel->lost);
 	node = flying.head;
 	while (node) {
 		struct reef_pool_node *next = node->next;
@@ -195,27 +128,31 @@ void reef_pool_connection_close(struct reef_pool_connection *c, uint8_t code, co
 		reef_pool_leave_lane(pool, node);
 		if (node->source)
 			pool->counters.lost++;
-		reef_pool_fail(pool, node, code, node->position < sent, c->lost);
+		reef_pool_fail(pool, node, codes[end], node->position < sent, channel->lost);
 		node = next;
 	}
-	if (c->in_capacity > INPUT) {
-		reef_free(c->in);
-		c->in = NULL;
-		c->in_capacity = 0;
-	}
-	wake_with_text(pool, &c->opener, c->lost);
-	wake_with_text(pool, &c->mourner, c->lost);
+	drop_input(c, c->in_size, INPUT);
+	struct reef_task *mourner = c->mourner;
+	c->mourner = NULL;
+	if (mourner)
+		wake_with_text(pool, mourner, channel->lost);
 	if (c->pinned)
 		reef_pool_serve_wanting(pool);
 	reef_pool_check_idle(pool);
 }
 
+static void release(struct reef_channel *channel) {
+	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
+	reef_free(c->in);
+	reef_free(c);
+}
+
 bool reef_pool_connection_check(struct reef_pool_connection *c) {
-	if (c->state == REEF_POOL_CLOSED || c->tombstones == 0)
+	if (c->channel.state == REEF_CHANNEL_CLOSED || c->tombstones == 0)
 		return false;
 	if (!c->pinned && c->tombstones <= c->pool->options.tombstones)
 		return false;
-	reef_pool_connection_close(c, REEF_POOL_CODE_TIMEOUT,
+	reef_pool_connection_close(c, REEF_CHANNEL_SILENT,
 							   c->pinned || c->pool->options.tombstones == 0 ? "nobody waits for the reply any more"
 																			 : "too many requests without a reply");
 	return true;
@@ -251,23 +188,29 @@ static void answered(struct reef_pool_connection *c, const char *bytes, size_t n
 		bool clean = pool->protocol->is_clean(bytes, n);
 		reef_pool_node_free(pool, node);
 		if (!clean)
-			reef_pool_connection_close(c, REEF_POOL_CODE_CLOSED, "it was given back in the middle of a transaction");
+			reef_pool_connection_close(c, REEF_CHANNEL_GIVEN_UP, "it was given back in the middle of a transaction");
 	} else if (reef_pool_is_tombstone(node)) {
 		c->tombstones--;
 		pool->counters.late++;
 		reef_pool_node_free(pool, node);
 	} else {
+		reef_channel_served(&c->channel);
 		uint64_t took = reef_pool_now(pool) - node->since_ns;
 		reef_histogram_add(&pool->total, took);
 		if (pool->options.slow_ns && took > pool->options.slow_ns)
 			pool->counters.slow++;
-		reef_pool_reply(pool, node, bytes, n);
+		if (n > LARGE && n == c->in_size && node->source) {
+			reef_pool_reply_block(pool, node, c->in, n);
+			c->in = NULL;
+			c->in_capacity = 0;
+		} else {
+			reef_pool_reply(pool, node, bytes, n);
+		}
 	}
 }
 
-static char *room(void *ud, int id, size_t *n) {
-	struct reef_pool_connection *c = ud;
-	(void)id;
+static char *room(struct reef_channel *channel, size_t *n) {
+	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
 	size_t wanted = INPUT / 2;
 	/* Believe an announced length step by step: a peer has to send as much as it makes us allocate. */
 	if (c->frames.need > c->in_size)
@@ -275,15 +218,13 @@ static char *room(void *ud, int id, size_t *n) {
 	if (wanted > INPUT / 2 && wanted > c->in_size)
 		wanted = c->in_size > INPUT / 2 ? c->in_size : INPUT / 2;
 	if (c->in_capacity - c->in_size < wanted) {
-		size_t capacity = c->in_capacity ? c->in_capacity : INPUT;
-		while (capacity - c->in_size < wanted)
-			capacity *= 2;
+		size_t capacity = c->in_size + wanted > INPUT ? c->in_size + wanted : INPUT;
 		char *in = reef_try_realloc(c->in, capacity);
 		if (in == NULL) {
 			/* Somewhere to read to; the connection ends with that. */
 			c->starved = true;
-			*n = sizeof(c->lost);
-			return c->lost;
+			*n = sizeof(channel->lost);
+			return channel->lost;
 		}
 		c->in = in;
 		c->in_capacity = capacity;
@@ -292,30 +233,25 @@ static char *room(void *ud, int id, size_t *n) {
 	return c->in + c->in_size;
 }
 
-static void drop_input(struct reef_pool_connection *c, size_t used) {
-	c->in_size -= used;
-	if (c->in_size > 0)
-		memmove(c->in, c->in + used, c->in_size);
-	else if (c->in_capacity > 4 * INPUT) {
-		reef_free(c->in);
-		c->in = NULL;
-		c->in_capacity = 0;
-	}
-}
-
 static void idle_now(struct reef_pool_connection *c) {
 	struct reef_pool *pool = c->pool;
-	if (c->state == REEF_POOL_DRAINING)
-		reef_pool_connection_close(c, REEF_POOL_CODE_CLOSED, "it was retired");
+	if (c->channel.state == REEF_CHANNEL_DRAINING)
+		reef_pool_connection_close(c, REEF_CHANNEL_GIVEN_UP, "it was retired");
 	else if (c->pinned)
 		reef_pool_pinned_idle(pool, c);
 	reef_pool_check_idle(pool);
 }
 
+/* Whose answer comes next? Nobody's, if nobody's request had left when the bytes came. */
+static void expect_next(struct reef_pool_connection *c) {
+	const struct reef_pool_node *oldest = c->flying.head;
+	c->answering = oldest && reef_channel_may_answer(&c->channel, oldest->position);
+	c->pool->protocol->begin(&c->frames, c->answering ? oldest->expect : 0);
+}
+
 /* Answers are cut off the front; what is left is moved once. False: the connection is not what it was. */
 static bool cut(struct reef_pool_connection *c) {
-	struct reef_pool *pool = c->pool;
-	unsigned incarnation = c->incarnation;
+	unsigned incarnation = c->channel.incarnation;
 	const char *start = c->in;
 	size_t left = c->in_size;
 	enum reef_frame found = REEF_FRAME_INCOMPLETE;
@@ -328,104 +264,102 @@ static bool cut(struct reef_pool_connection *c) {
 			left -= used;
 			break;
 		}
-		found = pool->protocol->scan(&c->frames, start, left);
+		if (!c->answering)
+			expect_next(c);
+		found = c->pool->protocol->scan(&c->frames, start, left);
 		if (found != REEF_FRAME_COMPLETE)
 			break;
 		used = c->frames.at;
-		if (c->flying.head)
+		if (c->answering)
 			answered(c, start, used);
-		if (c->incarnation != incarnation)
+		if (c->channel.incarnation != incarnation)
 			return false;
 		start += used;
 		left -= used;
-		pool->protocol->begin(&c->frames, c->flying.head ? c->flying.head->expect : 0);
+		expect_next(c);
 	}
-	drop_input(c, c->in_size - left);
+	drop_input(c, c->in_size - left, 4 * INPUT);
 	if (found != REEF_FRAME_BAD)
 		return true;
 	/* "-ERR max number of clients reached" and the like come unasked. */
-	if (c->flying.head == NULL && left > 1 && c->in[0] == '-')
+	if (!c->answering && left > 1 && c->in[0] == '-')
 		snprintf(text, sizeof(text), "%.*s", (int)strcspn(c->in + 1, "\r\n") % TEXT, c->in + 1);
 	else
 		snprintf(text, sizeof(text), "%s", c->frames.why);
-	reef_pool_connection_close(c, REEF_POOL_CODE_PROTOCOL, text);
+	reef_pool_connection_close(c, REEF_CHANNEL_GARBLED, text);
 	return false;
 }
 
 void reef_pool_connection_consume(struct reef_pool_connection *c) {
 	struct reef_pool *pool = c->pool;
-	c->references++;
+	reef_channel_ref(&c->channel);
 	if (cut(c) && c->flying.head == NULL && !c->frames.stream)
 		idle_now(c);
 	if (c->pool)
 		reef_pool_advance(pool);
-	unref(c);
+	reef_channel_unref(&c->channel);
 }
 
-static void data(void *ud, int id, const char *bytes, size_t n) {
-	struct reef_pool_connection *c = ud;
-	(void)id, (void)bytes;
+static void data(struct reef_channel *channel, const char *bytes, size_t n) {
+	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
+	(void)bytes;
 	if (c->starved) {
-		reef_pool_connection_close(c, REEF_POOL_CODE_PROTOCOL, "not enough memory for a reply");
+		reef_channel_close(channel, REEF_CHANNEL_GARBLED, "not enough memory for a reply");
 		return;
 	}
 	c->in_size += n;
-	c->bytes_in += n;
 	c->pool->counters.bytes_in += n;
-	c->heard_ns = reef_pool_now(c->pool);
+	channel->heard_ns = reef_pool_now(c->pool);
 	reef_pool_connection_consume(c);
 }
 
-/* ---- what else the socket says ---- */
+/* ---- life ---- */
 
-static void opened(void *ud, int id, const char *peer) {
-	struct reef_pool_connection *c = ud;
-	struct reef_task *task = c->opener;
-	(void)id, (void)peer;
-	c->state = REEF_POOL_LOGIN;
-	c->opened_ns = c->used_ns = c->heard_ns = reef_pool_now(c->pool);
+static void opened(struct reef_channel *channel) {
+	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
+	c->used_ns = channel->opened_ns;
+	c->starved = c->answering = false;
 	c->pool->counters.connects++;
-	c->opener = NULL;
-	if (task) {
-		lua_pushboolean(reef_task_thread(task), true);
-		reef_task_wake(task, 1);
-	}
 }
 
-static void closed(void *ud, int id) {
-	(void)id;
-	reef_pool_connection_close(ud, REEF_POOL_CODE_CLOSED, "the server closed the connection");
-}
-
-static void failed(void *ud, int id, int error, const char *text) {
-	(void)id, (void)error;
-	reef_pool_connection_close(ud, REEF_POOL_CODE_CLOSED, text);
-}
-
-static const struct reef_sink sink = {
-		.opened = opened,
-		.data = data,
+static const struct reef_channel_protocol channel_protocol = {
+		.connecting = "pool connection",
 		.room = room,
-		.closed = closed,
-		.failed = failed,
+		.data = data,
+		.opened = opened,
+		.refused = refused,
+		.ended = ended,
+		.cancelled = cancelled,
+		.flushed = flushed,
+		.warned = warned,
+		.release = release,
 };
 
-const char *reef_pool_connection_connect(struct reef_pool_connection *c, struct reef_task *task, const char *host,
-										 int port, uint64_t deadline_ns, const struct reef_tls_target *tls) {
-	const char *error = NULL;
-	if (c->state != REEF_POOL_CLOSED)
-		return "the connection is in use";
-	c->socket = reef_socket_open(host, port, deadline_ns, &sink, c, &error);
-	if (c->socket == 0)
-		return error;
-	if (tls)
-		(void)reef_socket_use_tls(c->socket, tls, NULL, 0);
-	c->state = REEF_POOL_CONNECTING;
-	c->starved = false;
-	c->incarnation++;
-	c->gathered = 0;
-	c->out_size = c->in_size = 0;
-	c->pool->protocol->begin(&c->frames, 0);
-	c->opener = task;
-	return NULL;
+struct reef_pool_connection *reef_pool_connection_new(struct reef_pool *pool, bool pinned) {
+	struct reef_pool_connection *c = reef_calloc(1, sizeof(*c));
+	reef_channel_init(&c->channel, &channel_protocol);
+	c->pool = pool;
+	c->pinned = pinned;
+	c->number = ++pool->numbers;
+	c->channel.wait.what = channel_protocol.connecting;
+	reef_pool_connection_configure(c);
+	reef_pool_list_init(&c->flying);
+	c->next = pool->connections;
+	pool->connections = c;
+	return c;
+}
+
+void reef_pool_connection_configure(struct reef_pool_connection *c) {
+	c->frames.limit = c->pool->options.limit;
+	c->channel.max_unsent = c->pool->options.unsent;
+}
+
+void reef_pool_connection_delete(struct reef_pool_connection *c) {
+	struct reef_pool_connection **link = &c->pool->connections;
+	reef_pool_connection_close(c, REEF_CHANNEL_OVER, "the pool has ended");
+	while (*link != c)
+		link = &(*link)->next;
+	*link = c->next;
+	c->pool = NULL;
+	reef_channel_unref(&c->channel);
 }

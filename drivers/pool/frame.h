@@ -18,6 +18,8 @@ enum reef_frame {
 
 struct reef_frames {
 	uint64_t left;  /* what is still to come, in the protocol's own terms; 0: nothing */
+	uint64_t inner; /* of the reply that has begun, values still to come */
+	size_t looked;  /* bytes in which the end of a line was looked for */
 	size_t at;      /* bytes looked at; when complete, where the reply ends */
 	size_t need;    /* bytes that have to be there before it is worth asking again; 0: unknown */
 	size_t limit;   /* bytes that one answer may have */

@@ -1,6 +1,6 @@
 /* The Lua module `reef.pool.core`: the C half of a pool for reef.pool.service, which is its only user.
  *
- *   new(protocol, options) -> pool     one for each service; options: window, queue, tombstones, limit, queue_timeout,
+ *   new(protocol, options) -> pool     one for each service; options: window, queue, queue_bytes, unsent, tombstones, limit, queue_timeout,
  *                                      stall, slow, routing ("any", "caller", "key")
  *   pool:set(options)  pool:accept(boolean)  pool:down([code, why])  pool:stat() -> table
  *   pool:wait(shared, idle) -> integer waits until a pinned connection is wanted (1) or, if asked for, a shared one (2),
@@ -59,6 +59,8 @@ static void read_options(lua_State *L, int table, struct reef_pool_options *opti
 	luaL_checktype(L, table, LUA_TTABLE);
 	options->window = (size_t)number_field(L, table, "window");
 	options->queue = (size_t)number_field(L, table, "queue");
+	options->queue_bytes = (size_t)number_field(L, table, "queue_bytes");
+	options->unsent = (size_t)number_field(L, table, "unsent");
 	options->tombstones = (size_t)number_field(L, table, "tombstones");
 	options->limit = (size_t)number_field(L, table, "limit");
 	options->queue_ns = nanoseconds(number_field(L, table, "queue_timeout"));
@@ -100,7 +102,7 @@ static int pool_set(lua_State *L) {
 	struct reef_pool *pool = check_pool(L);
 	read_options(L, 2, &pool->options);
 	for (struct reef_pool_connection *c = pool->connections; c; c = c->next)
-		c->frames.limit = pool->options.limit;
+		reef_pool_connection_configure(c);
 	reef_pool_advance(pool);
 	return 0;
 }
@@ -175,13 +177,13 @@ static int pool_connect(lua_State *L) {
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 6);
 	struct reef_task *task = reef_task_running(L);
 	uint64_t deadline = timeout ? reef_now_ns() + timeout : 0;
-	const char *error = reef_pool_connection_connect(c, task, host, port, deadline, tls);
+	const char *error = reef_channel_connect(&c->channel, task, host, port, deadline, tls);
 	if (error) {
 		lua_pushnil(L);
 		lua_pushstring(L, error);
 		return 2;
 	}
-	return reef_task_suspend(L, &c->wait);
+	return reef_task_suspend(L, &c->channel.wait);
 }
 
 static int pool_ask(lua_State *L) {
@@ -191,9 +193,9 @@ static int pool_ask(lua_State *L) {
 	const char *bytes = luaL_checklstring(L, 3, &n);
 	uint64_t timeout = nanoseconds(luaL_checknumber(L, 4));
 	struct reef_task *task = reef_task_running(L);
-	if (c->state < REEF_POOL_LOGIN) {
+	if (c->channel.state < REEF_CHANNEL_LOGIN) {
 		lua_pushnil(L);
-		lua_pushstring(L, c->lost);
+		lua_pushstring(L, c->channel.lost);
 		return 2;
 	}
 	struct reef_pool_node *node = reef_pool_node_new(pool);
@@ -207,45 +209,45 @@ static int pool_ask(lua_State *L) {
 		reef_pool_node_free(pool, node);
 		return luaL_error(L, "not enough memory");
 	}
-	return reef_task_suspend(L, &c->wait);
+	return reef_task_suspend(L, &c->channel.wait);
 }
 
 static int pool_open(lua_State *L) {
 	struct reef_pool *pool = check_pool(L);
 	struct reef_pool_connection *c = check_connection(L, pool);
-	if (c->state == REEF_POOL_LOGIN) {
-		c->state = REEF_POOL_OPEN;
+	if (c->channel.state == REEF_CHANNEL_LOGIN) {
+		c->channel.state = REEF_CHANNEL_OPEN;
 		reef_pool_set_down(pool, 0, NULL);
 		if (c->pinned)
 			reef_pool_serve_wanting(pool);
 		else
 			reef_pool_advance(pool);
 	}
-	lua_pushboolean(L, c->state == REEF_POOL_OPEN);
+	lua_pushboolean(L, c->channel.state == REEF_CHANNEL_OPEN);
 	return 1;
 }
 
 static int pool_lost(lua_State *L) {
 	struct reef_pool *pool = check_pool(L);
 	struct reef_pool_connection *c = check_connection(L, pool);
-	if (c->state == REEF_POOL_CLOSED) {
+	if (c->channel.state == REEF_CHANNEL_CLOSED) {
 		lua_pushnil(L);
-		lua_pushstring(L, c->lost);
+		lua_pushstring(L, c->channel.lost);
 		return 2;
 	}
 	c->mourner = reef_task_running(L);
-	return reef_task_suspend(L, &c->wait);
+	return reef_task_suspend(L, &c->channel.wait);
 }
 
 static int pool_retire(lua_State *L) {
 	struct reef_pool *pool = check_pool(L);
 	struct reef_pool_connection *c = find_connection(L, pool);
-	if (c && c->state == REEF_POOL_OPEN && !c->taken) {
-		c->state = REEF_POOL_DRAINING;
+	if (c && c->channel.state == REEF_CHANNEL_OPEN && !c->taken) {
+		c->channel.state = REEF_CHANNEL_DRAINING;
 		if (pool->batching == c)
 			pool->batching = NULL;
 		if (c->flying.head == NULL)
-			reef_pool_connection_close(c, REEF_POOL_CODE_CLOSED, "it was retired");
+			reef_pool_connection_close(c, REEF_CHANNEL_GIVEN_UP, "it was retired");
 	}
 	return 0;
 }
@@ -254,7 +256,7 @@ static int pool_close(lua_State *L) {
 	struct reef_pool *pool = check_pool(L);
 	struct reef_pool_connection *c = find_connection(L, pool);
 	if (c)
-		reef_pool_connection_close(c, REEF_POOL_CODE_CLOSED, luaL_checkstring(L, 3));
+		reef_pool_connection_close(c, REEF_CHANNEL_GIVEN_UP, luaL_checkstring(L, 3));
 	return 0;
 }
 
@@ -280,7 +282,7 @@ static void push_connection(lua_State *L, const struct reef_pool_connection *c, 
 	static const char *const states[] = {"closed", "connecting", "login", "open", "draining"};
 	lua_createtable(L, 0, 12);
 	set_integer(L, "number", c->number);
-	lua_pushstring(L, states[c->state]);
+	lua_pushstring(L, states[c->channel.state]);
 	lua_setfield(L, -2, "state");
 	lua_pushboolean(L, c->pinned);
 	lua_setfield(L, -2, "pinned");
@@ -289,12 +291,15 @@ static void push_connection(lua_State *L, const struct reef_pool_connection *c, 
 	set_integer(L, "in_flight", c->flying.count);
 	set_integer(L, "tombstones", c->tombstones);
 	set_integer(L, "requests", c->requests);
-	set_integer(L, "bytes_out", c->bytes_out);
-	set_integer(L, "bytes_in", c->bytes_in);
-	set_seconds(L, "age", c->state >= REEF_POOL_LOGIN ? now - c->opened_ns : 0);
-	set_seconds(L, "idle", c->state >= REEF_POOL_LOGIN && now > c->used_ns ? now - c->used_ns : 0);
-	set_seconds(L, "silent", c->state >= REEF_POOL_LOGIN && now > c->heard_ns ? now - c->heard_ns : 0);
-	lua_pushstring(L, c->lost);
+	set_integer(L, "unsent", reef_channel_unsent(&c->channel));
+	set_integer(L, "unread", c->in_size);
+	set_integer(L, "bytes_out", c->channel.bytes_out);
+	set_integer(L, "bytes_in", c->channel.bytes_in);
+	set_seconds(L, "age", c->channel.state >= REEF_CHANNEL_LOGIN ? now - c->channel.opened_ns : 0);
+	set_seconds(L, "idle", c->channel.state >= REEF_CHANNEL_LOGIN && now > c->used_ns ? now - c->used_ns : 0);
+	set_seconds(L, "silent",
+				c->channel.state >= REEF_CHANNEL_LOGIN && now > c->channel.heard_ns ? now - c->channel.heard_ns : 0);
+	lua_pushstring(L, c->channel.lost);
 	lua_setfield(L, -2, "lost");
 }
 
@@ -340,6 +345,7 @@ static int pool_stat(lua_State *L) {
 	set_integer(L, "wills", pool->wills_count);
 	set_integer(L, "in_flight", pool->flying);
 	set_integer(L, "queued", pool->waiting + pool->wanting.count);
+	set_integer(L, "queued_bytes", pool->waiting_bytes);
 	lua_pushboolean(L, pool->down);
 	lua_setfield(L, -2, "down");
 	lua_pushboolean(L, pool->accepting);

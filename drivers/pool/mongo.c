@@ -9,9 +9,8 @@
  *   encode(id, body...) -> bytes     a message with that request id
  *   decode(bytes, id) -> reply       raises what is wrong with it
  *
- * Messages are written in memory that the services of a worker thread share. Own slice only.
+ * Own slice only.
  */
-#include <pthread.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -22,7 +21,6 @@
 #include "pool.h"
 
 #define CLIENT "reef.pool.mongo"
-#define KEEP (64 * 1024) /* a larger message is handed over instead of being copied */
 
 struct client {
 	struct reef_pool_client pool;
@@ -35,49 +33,14 @@ static struct client *check_client(lua_State *L) {
 
 /* ---- writing ---- */
 
-struct workbench {
-	struct reef_writer writer;
-	uint64_t uses;
-};
-
-static pthread_key_t workbench_key;
-static _Thread_local struct workbench *workbench;
-
-static void free_workbench(void *p) {
-	struct workbench *bench = p;
-	reef_writer_fini(&bench->writer);
-	reef_free(bench);
-	workbench = NULL;
-}
-
-static struct workbench *get_workbench(void) {
-	if (workbench == NULL) {
-		workbench = reef_calloc(1, sizeof(*workbench));
-		reef_writer_init(&workbench->writer, sizeof(struct reef_pool_request) + REEF_WIRE_MAX);
-		pthread_setspecific(workbench_key, workbench);
-	}
-	return workbench;
-}
-
 /* Room for the pool's header, then the message from the arguments at `index`. */
 static struct reef_writer *write_message(lua_State *L, int index, int32_t id, uint32_t flags) {
-	struct workbench *bench = get_workbench();
-	struct reef_writer *w = &bench->writer;
-	uint64_t use = ++bench->uses;
-	w->size = 0;
-	if (reef_writer_add(w, sizeof(struct reef_pool_request) + REEF_MONGO_HEADER) == NULL)
-		luaL_error(L, "mongo: no memory for a message");
-	reef_mongo_write_sections(L, w, index);
-	if (bench->uses != use)
-		luaL_error(L, "mongo: a document's metamethod used MongoDB while the document was written");
-	reef_wire_put_header(w->data + sizeof(struct reef_pool_request), w->size - sizeof(struct reef_pool_request), id, 0,
-						 flags);
-	return w;
+	return reef_mongo_write_message(L, sizeof(struct reef_pool_request), index, id, flags);
 }
 
 static struct reef_message *take_message(struct reef_writer *w) {
 	struct reef_message *m;
-	if (w->capacity > KEEP) {
+	if (w->capacity > REEF_MONGO_KEEP) {
 		m = reef_message_wrap(w->data, w->size);
 		reef_writer_init(w, w->limit);
 	} else {
@@ -286,6 +249,5 @@ static int open_client(lua_State *L) {
 }
 
 void reef_pool_mongo_setup(void) {
-	pthread_key_create(&workbench_key, free_workbench);
 	reef_host_preload("reef.pool.mongo.core", open_client);
 }

@@ -9,7 +9,8 @@ static struct reef_pool_connection *find_free(const struct reef_pool *pool) {
 	/* The one used last: the others may grow old and be closed. */
 	struct reef_pool_connection *best = NULL;
 	for (struct reef_pool_connection *c = pool->connections; c; c = c->next) {
-		if (c->pinned && c->state == REEF_POOL_OPEN && !c->taken && (best == NULL || c->used_ns > best->used_ns))
+		if (c->pinned && c->channel.state == REEF_CHANNEL_OPEN && !c->taken &&
+			(best == NULL || c->used_ns > best->used_ns))
 			best = c;
 	}
 	return best;
@@ -54,7 +55,7 @@ struct reef_pool_connection *reef_pool_find_pin(struct reef_pool *pool, uint32_t
 void reef_pool_unpin(struct reef_pool *pool, struct reef_pool_connection *c, bool clean) {
 	c->holder = 0;
 	if (!clean || c->flying.head || c->frames.stream) {
-		reef_pool_connection_close(c, REEF_POOL_CODE_CLOSED, "it was given back in an unknown state");
+		reef_pool_connection_close(c, REEF_CHANNEL_GIVEN_UP, "it was given back in an unknown state");
 		return;
 	}
 	struct reef_pool_node *node = reef_pool_node_new(pool);
@@ -65,7 +66,7 @@ void reef_pool_unpin(struct reef_pool *pool, struct reef_pool_connection *c, boo
 	c->checking = true;
 	if (!reef_pool_connection_send(c, node, pool->protocol->probe, pool->protocol->probe_size)) {
 		reef_pool_node_free(pool, node);
-		reef_pool_connection_close(c, REEF_POOL_CODE_CLOSED, "not enough memory");
+		reef_pool_connection_close(c, REEF_CHANNEL_GIVEN_UP, "not enough memory");
 	}
 }
 

@@ -64,6 +64,11 @@ void reef_pool_reply(struct reef_pool *pool, struct reef_pool_node *node, const 
 	reef_pool_node_free(pool, node);
 }
 
+void reef_pool_reply_block(struct reef_pool *pool, struct reef_pool_node *node, char *block, size_t n) {
+	send_answer(pool, node, REEF_PTYPE_RESPONSE, reef_message_wrap(block, n));
+	reef_pool_node_free(pool, node);
+}
+
 void reef_pool_fail(struct reef_pool *pool, struct reef_pool_node *node, uint8_t code, bool sent, const char *why) {
 	if (node->task) {
 		lua_pushnil(reef_task_thread(node->task));
@@ -126,23 +131,26 @@ static void nearer(uint64_t *nearest, uint64_t deadline_ns) {
 		*nearest = deadline_ns;
 }
 
-/* Gives up what is due on that connection. */
-static void expire(struct reef_pool *pool, struct reef_pool_connection *c, uint64_t now_ns, uint64_t *nearest) {
-	if (c->listener && c->listener->deadline_ns <= now_ns)
+/* Gives up what was due on that connection at that time. */
+static void expire(struct reef_pool *pool, struct reef_pool_connection *c, uint64_t until_ns, uint64_t *nearest) {
+	uint64_t newest_ns = 0, now = reef_pool_now(pool);
+	if (c->listener && c->listener->deadline_ns <= until_ns)
 		reef_pool_fail(pool, reef_pool_stream_leave(c), REEF_POOL_CODE_TIMEOUT, false, "nothing has come in time");
 	else if (c->listener)
 		nearer(nearest, c->listener->deadline_ns);
 	for (struct reef_pool_node *node = c->flying.head; node; node = node->next) {
 		if (reef_pool_is_tombstone(node))
 			continue;
-		if (node->deadline_ns > now_ns) {
+		if (node->deadline_ns > until_ns) {
 			nearer(nearest, node->deadline_ns);
 			continue;
 		}
 		if (node->kind == REEF_POOL_PROBE) {
-			reef_pool_connection_close(c, REEF_POOL_CODE_TIMEOUT, "no reply to a probe");
+			reef_pool_connection_close(c, REEF_CHANNEL_SILENT, "no reply to a probe");
 			return;
 		}
+		if (node->since_ns > newest_ns)
+			newest_ns = node->since_ns;
 		/* Its place in the order stays; who waited gets a copy. */
 		struct reef_pool_node *copy = reef_pool_node_new(pool);
 		*copy = *node;
@@ -153,38 +161,37 @@ static void expire(struct reef_pool *pool, struct reef_pool_connection *c, uint6
 		reef_pool_fail(pool, copy, REEF_POOL_CODE_TIMEOUT, sent, "no reply in time");
 	}
 	const struct reef_pool_node *oldest = c->flying.head;
-	if (!reef_pool_connection_check(c) && oldest && pool->options.stall_ns &&
-		now_ns > c->heard_ns + pool->options.stall_ns && now_ns > oldest->since_ns + pool->options.stall_ns)
-		reef_pool_connection_close(c, REEF_POOL_CODE_TIMEOUT, "the server has sent nothing for too long");
+	if (reef_pool_connection_check(c) || (newest_ns > 0 && reef_channel_missed(&c->channel, newest_ns)))
+		return;
+	if (oldest && pool->options.stall_ns && now > c->channel.heard_ns + pool->options.stall_ns &&
+		now > oldest->since_ns + pool->options.stall_ns && until_ns > 0)
+		reef_pool_connection_close(c, REEF_CHANNEL_SILENT, "the server has sent nothing for too long");
 }
 
-struct nearest {
-	uint64_t now_ns, deadline_ns;
-};
-
 static bool note_deadline(const struct reef_pool_node *node, void *ud) {
-	nearer(&((struct nearest *)ud)->deadline_ns, node->queue_deadline_ns);
+	nearer(ud, node->queue_deadline_ns);
 	return false;
 }
 
-static uint64_t something_due(struct reef_deadline *deadline, uint64_t now_ns) {
+static uint64_t something_due(struct reef_deadline *deadline, uint64_t until_ns) {
 	struct reef_pool *pool = (struct reef_pool *)((char *)deadline - offsetof(struct reef_pool, deadline));
-	struct nearest nearest = {now_ns, REEF_NO_DEADLINE};
-	reef_pool_sift(pool, is_late, too_late, &now_ns);
+	uint64_t nearest = REEF_NO_DEADLINE;
+	if (until_ns > 0)
+		reef_pool_sift(pool, is_late, too_late, &until_ns);
 	reef_pool_sift(pool, note_deadline, NULL, &nearest);
 	for (struct reef_pool_connection *c = pool->connections; c; c = c->next)
-		expire(pool, c, now_ns, &nearest.deadline_ns);
+		expire(pool, c, until_ns, &nearest);
 	reef_pool_advance(pool);
-	if (nearest.deadline_ns < now_ns + GRAIN_NS)
-		nearest.deadline_ns = now_ns + GRAIN_NS;
-	return nearest.deadline_ns;
+	uint64_t soonest = reef_pool_now(pool) + GRAIN_NS;
+	return until_ns > 0 && nearest < soonest ? soonest : nearest;
 }
 
 /* ---- requests ---- */
 
 static void refuse(struct reef_pool *pool, struct reef_pool_node *node) {
 	char why[100];
-	snprintf(why, sizeof(why), "the queue is full: %zu requests waiting", pool->waiting + pool->wanting.count);
+	snprintf(why, sizeof(why), "the queue is full: %zu requests waiting, %zu bytes",
+			 pool->waiting + pool->wanting.count, pool->waiting_bytes);
 	pool->counters.overload++;
 	reef_pool_fail(pool, node, REEF_POOL_CODE_OVERLOAD, false, why);
 }
@@ -207,6 +214,8 @@ static void on_pinned(struct reef_pool *pool, struct reef_pool_node *node, uint3
 							   : "the connection of this transaction was lost; nothing of it is applied");
 	else if (node->kind == REEF_POOL_LISTEN)
 		reef_pool_stream_listen(c, node);
+	else if (reef_channel_is_full(&c->channel))
+		reef_pool_fail(pool, node, REEF_POOL_CODE_OVERLOAD, false, "too many bytes wait to be sent");
 	else if (!reef_pool_connection_send(c, node, bytes, n))
 		reef_pool_fail(pool, node, REEF_POOL_CODE_OVERLOAD, false, "not enough memory");
 }
@@ -405,7 +414,7 @@ struct reef_pool *reef_pool_new(struct reef_host *host, const struct reef_pool_p
 	pool->wait.cancel = cancelled;
 	pool->wait.what = "pool";
 	reef_pool_list_init(&pool->wanting);
-	reef_deadline_init(&pool->deadline, host, something_due);
+	reef_deadline_init(&pool->deadline, host, something_due, &pool->counters.bytes_in);
 	reef_host_intercept(host, take, pool);
 	reef_service_set_lazy(reef_host_service(host), true);
 	return pool;

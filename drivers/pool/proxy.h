@@ -27,6 +27,7 @@
 #include "core/host/host.h"
 #include "core/message.h"
 #include "core/scheduler.h"
+#include "drivers/channel/channel.h"
 #include "drivers/channel/deadline.h"
 #include "drivers/channel/pending.h"
 #include "frame.h"
@@ -35,7 +36,6 @@
 
 struct reef_pool;
 struct reef_pool_connection;
-struct reef_tls_target;
 struct reef_pool_lane;
 struct reef_pool_caller;
 
@@ -60,50 +60,32 @@ struct reef_pool_list {
 	size_t count;
 };
 
-enum reef_pool_state {
-	REEF_POOL_CLOSED,
-	REEF_POOL_CONNECTING,
-	REEF_POOL_LOGIN,
-	REEF_POOL_OPEN,
-	REEF_POOL_DRAINING, /* finishes what it has, and takes nothing new */
-};
-
 struct reef_pool_connection {
-	int references;
-	struct reef_pool *pool;
+	struct reef_channel channel; /* first */
+	struct reef_pool *pool;      /* NULL: it was removed */
 	struct reef_pool_connection *next;
 	uint32_t number;
-	enum reef_pool_state state;
-	bool pinned;     /* of the kind that serves one at a time */
-	bool taken;      /* pinned: somebody has it */
-	bool checking;   /* pinned: it was given back and is being looked at */
-	uint32_t holder; /* caller that has it */
-	uint32_t pin;    /* what that caller knows it by */
-	int32_t asked;   /* session in which he got it */
-	int socket;
-	unsigned incarnation;
+	bool pinned;                     /* of the kind that serves one at a time */
+	bool taken;                      /* pinned: somebody has it */
+	bool checking;                   /* pinned: it was given back and is being looked at */
+	uint32_t holder;                 /* caller that has it */
+	uint32_t pin;                    /* what that caller knows it by */
+	int32_t asked;                   /* session in which he got it */
 	struct reef_pool_list flying;    /* sent, in order of their replies */
 	struct reef_pool_node *listener; /* of a stream (frames.stream): whoever has it waits for what comes */
 	bool paused;                     /* a stream of which too much waits to be asked for */
 	size_t tombstones;
-
-	struct reef_deferred flush;
-	bool flush_queued;
-	char *out;
-	size_t out_size, out_capacity;
-	uint64_t gathered; /* bytes ever put into `out` */
-	unsigned batch;    /* requests put there since the last flush */
+	unsigned batch; /* requests gathered since the last flush */
 
 	char *in;
 	size_t in_size, in_capacity;
-	bool starved; /* there was no memory to read into */
+	bool starved;   /* there was no memory to read into */
+	bool answering; /* what is being read is for the oldest of `flying` */
 	struct reef_frames frames;
 
-	struct reef_wait wait;
-	struct reef_task *opener, *mourner; /* wait for the connect, for the end */
-	char lost[320];
-	uint64_t opened_ns, used_ns, heard_ns;
-	uint64_t requests, bytes_out, bytes_in;
+	struct reef_task *mourner; /* waits for the end */
+	uint64_t used_ns;
+	uint64_t requests;
 };
 
 /* Kinds of our own, beside those of wire.h. */
@@ -124,8 +106,10 @@ enum {
 };
 
 struct reef_pool_options {
-	size_t window; /* requests on their way on one shared connection */
-	size_t queue;  /* requests that wait, in all */
+	size_t window;      /* requests on their way on one shared connection */
+	size_t queue;       /* requests that wait, in all */
+	size_t queue_bytes; /* the same in bytes */
+	size_t unsent;      /* bytes that wait to be sent on one connection */
 	size_t tombstones;
 	size_t limit;      /* bytes of one answer */
 	uint64_t queue_ns; /* time in the queue */
@@ -154,7 +138,7 @@ struct reef_pool {
 	struct reef_pool_caller **callers; /* hash of `callers_size` buckets, those who have something queued */
 	size_t callers_size, callers_count;
 	struct reef_pool_caller *turn, **turn_tail; /* in the order in which they are served */
-	size_t waiting;                             /* requests */
+	size_t waiting, waiting_bytes;              /* requests */
 	struct reef_pool_list wanting;              /* for pinned connections */
 
 	struct reef_pool_node **wills; /* hash of source and number */
@@ -198,6 +182,8 @@ void reef_pool_notify(struct reef_pool *pool, int events);
 void reef_pool_check_idle(struct reef_pool *pool);
 /* Answers, and frees the node, which is in no list any more. */
 void reef_pool_reply(struct reef_pool *pool, struct reef_pool_node *node, const char *bytes, size_t n);
+/* The same with a block from reef_malloc, which is taken; for somebody in another service. */
+void reef_pool_reply_block(struct reef_pool *pool, struct reef_pool_node *node, char *block, size_t n);
 void reef_pool_fail(struct reef_pool *pool, struct reef_pool_node *node, uint8_t code, bool sent, const char *why);
 struct reef_pool_node *reef_pool_node_new(struct reef_pool *pool);
 void reef_pool_node_free(struct reef_pool *pool, struct reef_pool_node *node);
@@ -248,14 +234,22 @@ void reef_pool_wills_fini(struct reef_pool *pool);
 /* ---- connection.c ---- */
 struct reef_pool_connection *reef_pool_connection_new(struct reef_pool *pool, bool pinned);
 void reef_pool_connection_delete(struct reef_pool_connection *c);
-/* As reef_redis_connection_connect. */
-const char *reef_pool_connection_connect(struct reef_pool_connection *c, struct reef_task *task, const char *host,
-										 int port, uint64_t deadline_ns, const struct reef_tls_target *tls);
-void reef_pool_connection_close(struct reef_pool_connection *c, uint8_t code, const char *why);
+/* The pool's options hold for it, too. */
+void reef_pool_connection_configure(struct reef_pool_connection *c);
 /* Looks at what has been received and not been used. */
 void reef_pool_connection_consume(struct reef_pool_connection *c);
+/* Ends it, see reef_channel_close. */
+static inline void reef_pool_connection_close(struct reef_pool_connection *c, enum reef_channel_end end,
+											  const char *why) {
+	reef_channel_close(&c->channel, end, why);
+}
 /* Sends bytes that no reply belongs to. False: no memory. */
-bool reef_pool_connection_write(struct reef_pool_connection *c, const char *bytes, size_t n);
+static inline bool reef_pool_connection_write(struct reef_pool_connection *c, const char *bytes, size_t n) {
+	if (!reef_channel_put(&c->channel, bytes, n))
+		return false;
+	c->pool->counters.bytes_out += n;
+	return true;
+}
 /* Puts the request behind the others. False: no memory; nothing has changed. */
 bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_node *node, const char *bytes,
 							   size_t n);
@@ -269,6 +263,12 @@ bool reef_pool_connection_check(struct reef_pool_connection *c);
 /* Its reply is for nobody. */
 static inline bool reef_pool_is_tombstone(const struct reef_pool_node *node) {
 	return node->source == 0 && node->task == NULL && node->kind < REEF_POOL_PROBE;
+}
+
+/* Is there room on it for another request? */
+static inline bool reef_pool_has_room(const struct reef_pool *pool, const struct reef_pool_connection *c) {
+	return c->channel.state == REEF_CHANNEL_OPEN && c->flying.count < pool->options.window &&
+		   !reef_channel_is_full(&c->channel);
 }
 
 static inline void reef_pool_list_init(struct reef_pool_list *list) {

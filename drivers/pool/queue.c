@@ -93,8 +93,7 @@ void reef_pool_leave_lane(struct reef_pool *pool, struct reef_pool_node *node) {
 static struct reef_pool_connection *least_busy(const struct reef_pool *pool) {
 	struct reef_pool_connection *best = NULL;
 	for (struct reef_pool_connection *c = pool->connections; c; c = c->next) {
-		if (c->state == REEF_POOL_OPEN && !c->pinned && c->flying.count < pool->options.window &&
-			(best == NULL || c->flying.count < best->flying.count))
+		if (!c->pinned && (best == NULL || c->flying.count < best->flying.count) && reef_pool_has_room(pool, c))
 			best = c;
 		if (best && best->flying.count == 0)
 			break;
@@ -104,12 +103,10 @@ static struct reef_pool_connection *least_busy(const struct reef_pool *pool) {
 
 struct reef_pool_connection *reef_pool_choose(struct reef_pool *pool, uint64_t order) {
 	struct reef_pool_lane *lane = order ? find_lane(pool, order) : NULL;
-	if (lane) {
-		struct reef_pool_connection *c = lane->connection;
-		return c->state == REEF_POOL_OPEN && c->flying.count < pool->options.window ? c : NULL;
-	}
+	if (lane)
+		return reef_pool_has_room(pool, lane->connection) ? lane->connection : NULL;
 	struct reef_pool_connection *c = pool->batching;
-	if (c == NULL || c->batch >= BATCH || c->flying.count >= pool->options.window || c->state != REEF_POOL_OPEN)
+	if (c == NULL || c->batch >= BATCH || !reef_pool_has_room(pool, c))
 		pool->batching = c = least_busy(pool);
 	return c;
 }
@@ -162,7 +159,7 @@ static void forget_caller(struct reef_pool *pool, struct reef_pool_caller *calle
 }
 
 bool reef_pool_enqueue(struct reef_pool *pool, struct reef_pool_node *node) {
-	if (pool->waiting + pool->wanting.count >= pool->options.queue)
+	if (pool->waiting + pool->wanting.count >= pool->options.queue || pool->waiting_bytes >= pool->options.queue_bytes)
 		return false;
 	if (pool->callers_count >= pool->callers_size)
 		grow_callers(pool);
@@ -184,6 +181,7 @@ bool reef_pool_enqueue(struct reef_pool *pool, struct reef_pool_node *node) {
 	}
 	reef_pool_list_push(&caller->waiting, node);
 	pool->waiting++;
+	pool->waiting_bytes += node->size;
 	reef_deadline_arm(&pool->deadline, node->queue_deadline_ns);
 	return true;
 }
@@ -206,6 +204,7 @@ void reef_pool_advance(struct reef_pool *pool) {
 		(void)pop_turn(pool);
 		(void)reef_pool_list_pop(&caller->waiting);
 		pool->waiting--;
+		pool->waiting_bytes -= node->size;
 		char *bytes = node->bytes;
 		node->bytes = NULL;
 		reef_histogram_add(&pool->queued, reef_pool_now(pool) - node->since_ns);
@@ -229,10 +228,12 @@ static void sift_list(struct reef_pool *pool, struct reef_pool_list *list,
 	reef_pool_list_init(list);
 	while (node) {
 		struct reef_pool_node *next = node->next;
-		if (match(node, ud))
+		if (match(node, ud)) {
+			pool->waiting_bytes -= node->size;
 			taken(pool, node, ud);
-		else
+		} else {
 			reef_pool_list_push(list, node);
+		}
 		node = next;
 	}
 }

@@ -47,7 +47,7 @@ static struct client *check_client(lua_State *L, int index) {
 
 /* Commands are written here, replies are read there. Nothing is left in either from one to the next. */
 struct workbench {
-	struct reef_redis_output output;
+	struct reef_output output;
 	struct reef_redis_reader reader;
 };
 
@@ -71,7 +71,7 @@ static struct workbench *get_workbench(void) {
 	return workbench;
 }
 
-static struct reef_redis_output *get_output(void) {
+static struct reef_output *get_output(void) {
 	return &get_workbench()->output;
 }
 
@@ -212,15 +212,15 @@ static uint64_t order_of(lua_State *L, const char *command) {
 
 /* The message takes what was written. NULL: no memory. */
 static struct reef_message *take_output(void) {
-	struct reef_redis_output *output = get_output();
-	size_t n = reef_redis_commit(output);
+	struct reef_output *output = get_output();
+	size_t n = reef_output_commit(output);
 	struct reef_message *m = reef_pool_message_new(n);
 	output->size = 0;
 	if (m)
 		memcpy(reef_pool_message_bytes(m), output->bytes, n);
 	if (output->capacity > KEEP_OUTPUT) {
 		reef_free(output->bytes);
-		*output = (struct reef_redis_output){0};
+		*output = (struct reef_output){0};
 	}
 	return m;
 }

@@ -14,7 +14,7 @@ static bool become_stream(struct reef_pool_connection *c) {
 	if (c->frames.stream)
 		return true;
 	if (c->flying.head) {
-		reef_pool_connection_close(c, REEF_POOL_CODE_PROTOCOL, "a stream must not begin before all replies have come");
+		reef_pool_connection_close(c, REEF_CHANNEL_GARBLED, "a stream must not begin before all replies have come");
 		return false;
 	}
 	c->frames.stream = true;
@@ -26,7 +26,7 @@ static bool become_stream(struct reef_pool_connection *c) {
 
 void reef_pool_stream_say(struct reef_pool_connection *c, const char *bytes, size_t n) {
 	if (become_stream(c) && !reef_pool_connection_write(c, bytes, n))
-		reef_pool_connection_close(c, REEF_POOL_CODE_CLOSED, "not enough memory");
+		reef_pool_connection_close(c, REEF_CHANNEL_GIVEN_UP, "not enough memory");
 }
 
 void reef_pool_stream_listen(struct reef_pool_connection *c, struct reef_pool_node *node) {
@@ -42,7 +42,7 @@ void reef_pool_stream_listen(struct reef_pool_connection *c, struct reef_pool_no
 		reef_pool_connection_consume(c);
 	if (c->paused && (c->listener || c->in_size <= KEPT)) {
 		c->paused = false;
-		reef_socket_resume(c->socket);
+		reef_socket_resume(c->channel.socket);
 	}
 }
 
@@ -67,7 +67,7 @@ size_t reef_pool_stream_deliver(struct reef_pool_connection *c, const char *star
 		reef_pool_reply(pool, reef_pool_stream_leave(c), start, used);
 	} else if (*found != REEF_FRAME_BAD && n > KEPT && c->listener == NULL && !c->paused) {
 		c->paused = true;
-		reef_socket_pause(c->socket);
+		reef_socket_pause(c->channel.socket);
 	}
 	return used;
 }

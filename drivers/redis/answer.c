@@ -3,15 +3,26 @@
 
 #include <lauxlib.h>
 
+#include "special.h"
+
+/* Pushes an error object on `to`; whoever makes it learns of the error by that. */
+static void push_rejection(const struct reef_redis_answer *answer, lua_State *to, const char *text) {
+	const struct reef_failure failure = {
+			.code = "rejected", .outcome = "rejected", .command = answer->command, .why = text};
+	reef_failure_push(answer->build, answer->failure, to, &failure);
+}
+
 /* Fails the task with the server's error. */
 static void reject(const struct reef_redis_answer *answer, struct reef_task *task) {
 	lua_State *to = reef_task_thread(task);
 	const char *text = lua_tostring(answer->build, answer->index);
 	if (answer->kind & REEF_REDIS_OBJECTS) {
-		const struct reef_failure failure = {
-				.code = "rejected", .outcome = "rejected", .command = answer->command, .why = text};
-		reef_failure_push(answer->build, answer->failure, to, &failure);
+		push_rejection(answer, to, text);
 	} else {
+		if (reef_redis_is_useless(text)) {
+			push_rejection(answer, to, text);
+			lua_pop(to, 1);
+		}
 		luaL_where(to, 1);
 		lua_pushstring(to, text);
 		lua_concat(to, 2);
@@ -39,6 +50,10 @@ void reef_redis_answer(const struct reef_redis_answer *answer, struct reef_task 
 
 void reef_redis_collect(const struct reef_redis_answer *answer, int ref) {
 	lua_State *L = answer->build;
+	if (answer->reply == REEF_REDIS_ERROR && reef_redis_is_useless(lua_tostring(L, answer->index))) {
+		push_rejection(answer, L, lua_tostring(L, answer->index));
+		lua_pop(L, 1);
+	}
 	lua_rawgeti(L, LUA_REGISTRYINDEX, ref);
 	lua_createtable(L, 0, 2);
 	lua_pushboolean(L, answer->reply == REEF_REDIS_VALUE);

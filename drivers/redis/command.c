@@ -74,6 +74,18 @@ static struct reef_redis_handle *own_handle(lua_State *L, struct reef_task *task
 	return own;
 }
 
+/* In a transaction the names of commands are noted, so that EXEC can say which one failed. */
+static void note_queued(lua_State *L, struct reef_task *task, const char *command) {
+	int top = lua_gettop(L);
+	lua_rawgeti(L, 1, 1);
+	lua_getiuservalue(L, -1, REEF_REDIS_HANDLE_BOUND);
+	if (lua_rawgetp(L, -1, task) == LUA_TTABLE && lua_getfield(L, -1, "queued") == LUA_TTABLE) {
+		lua_pushstring(L, command);
+		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+	}
+	lua_settop(L, top);
+}
+
 static int results(lua_State *L, int status, lua_KContext base) {
 	(void)status;
 	return lua_gettop(L) - (int)base;
@@ -92,24 +104,26 @@ static int connect_first(lua_State *L) {
 	return results(L, LUA_OK, 0);
 }
 
-/* Decides where the running coroutine's command goes: NULL means connect_first. */
-static struct reef_redis_handle *route(lua_State *L, struct reef_task *task) {
+/* Decides where the running coroutine's command goes: NULL means connect_first. `bound`: to a connection of its own. */
+static struct reef_redis_handle *route(lua_State *L, struct reef_task *task, bool *bound) {
 	struct reef_redis_handle *handle = handle_of(L);
 	if ((handle->remote ? handle->remote->bound : handle->connection->bound) > 0) {
 		struct reef_redis_handle *own = own_handle(L, task);
 		if (own)
 			handle = own;
+		*bound = own != NULL;
 	}
 	if (handle->remote)
 		return handle->remote->ready ? handle : NULL;
-	if (handle->connection->state < handle->state || *reef_redis_connection_refusal(handle->connection))
+	if (handle->connection->requests.channel.state < handle->state ||
+		*reef_redis_connection_refusal(handle->connection))
 		return NULL;
 	return handle;
 }
 
 /* Where its commands are written. */
-static struct reef_redis_output *output_of(const struct reef_redis_handle *handle) {
-	return handle->remote ? handle->remote->output() : &handle->connection->output;
+static struct reef_output *output_of(const struct reef_redis_handle *handle) {
+	return handle->remote ? handle->remote->output() : &handle->connection->requests.channel.out;
 }
 
 /* Sends what was written and lets the task wait for the replies. */
@@ -122,17 +136,17 @@ static int send_and_wait(lua_State *L, const struct reef_redis_order *order) {
 		luaL_unref(L, LUA_REGISTRYINDEX, order->ref);
 		return connect_first(L);
 	}
-	struct reef_redis_connection *c = handle->connection;
-	size_t size = reef_redis_connection_commit(c);
+	struct reef_requests *r = &handle->connection->requests;
+	size_t size = reef_channel_commit(&r->channel);
 	struct reef_request *request =
-			reef_redis_connection_request(c, order->task, order->command, order->replies, size, handle->timeout_ns);
+			reef_requests_add(r, order->task, order->command, order->replies, size, handle->timeout_ns);
 	request->kind = order->kind;
 	request->ref = order->ref;
 	return reef_task_suspend(L, &request->wait);
 }
 
 /* Writes the header of a command and the arguments from stack index 2 on. */
-static void encode(lua_State *L, struct reef_redis_output *output, const struct command *command) {
+static void encode(lua_State *L, struct reef_output *output, const struct command *command) {
 	int first = 2, last = lua_gettop(L), list = 0, count;
 	const char *header = command->text + command->name_size + 1;
 	if (command->most > 0 && last > first - 1 + command->most)
@@ -147,7 +161,7 @@ static void encode(lua_State *L, struct reef_redis_output *output, const struct 
 		count = last - first + 1;
 	}
 	do {
-		reef_redis_begin(output);
+		reef_output_begin(output);
 		reef_redis_put_count(L, output, (size_t)count + 1);
 		reef_redis_put_bytes(L, output, header, command->header_size);
 		if (list == 0)
@@ -158,10 +172,13 @@ static void encode(lua_State *L, struct reef_redis_output *output, const struct 
 static int method(lua_State *L) {
 	const struct command *command = lua_touserdata(L, lua_upvalueindex(1));
 	struct reef_task *task = reef_task_running(L);
-	struct reef_redis_handle *handle = route(L, task);
+	bool own = false;
+	struct reef_redis_handle *handle = route(L, task, &own);
 	if (handle == NULL)
 		return connect_first(L);
 	encode(L, output_of(handle), command);
+	if (own)
+		note_queued(L, task, command->text);
 	const struct reef_redis_order order = {
 			.handle = handle,
 			.task = task,
@@ -177,7 +194,7 @@ int reef_redis_new_command(lua_State *L) {
 	size_t size;
 	const char *name = luaL_checklstring(L, 1, &size);
 	const char *flags = luaL_optstring(L, 2, "");
-	struct reef_redis_output header = {0};
+	struct reef_output header = {0};
 	reef_redis_put_bulk(L, &header, name, size);
 	struct command *command = lua_newuserdatauv(L, sizeof(*command) + size + 1 + header.end, 0);
 	*command = (struct command){.name_size = size, .header_size = header.end};
@@ -196,7 +213,7 @@ int reef_redis_new_command(lua_State *L) {
 
 /* Writes operation `i` of the list at index 2. False: it, or one before, has to become text first; a list that has
  * them as text takes the user's place at index 2. */
-static bool put_operation(lua_State *L, struct reef_redis_output *output, lua_Integer i) {
+static bool put_operation(lua_State *L, struct reef_output *output, lua_Integer i) {
 	if (lua_rawgeti(L, 2, i) != LUA_TTABLE)
 		luaL_error(L, "redis pipeline: operation %I is no table (nothing was sent)", (LUAI_UACINT)i);
 	int operation = lua_gettop(L), count = reef_redis_list_length(L, operation);
@@ -220,12 +237,12 @@ static void copy_operations(lua_State *L, lua_Integer count) {
 	lua_replace(L, 2);
 }
 
-static void encode_operations(lua_State *L, struct reef_redis_output *output, lua_Integer count) {
+static void encode_operations(lua_State *L, struct reef_output *output, lua_Integer count) {
 	bool copied = lua_getmetatable(L, 2);
 	if (copied)
 		copy_operations(L, count);
 	lua_settop(L, 3);
-	reef_redis_begin(output);
+	reef_output_begin(output);
 	for (lua_Integer i = 1; i <= count; i++) {
 		if (put_operation(L, output, i))
 			continue;
@@ -235,7 +252,7 @@ static void encode_operations(lua_State *L, struct reef_redis_output *output, lu
 		copied = true;
 		lua_rawseti(L, 2, i);
 		lua_settop(L, 3);
-		reef_redis_begin(output);
+		reef_output_begin(output);
 		i = 0;
 	}
 }
@@ -246,7 +263,8 @@ int reef_redis_pipeline(lua_State *L) {
 	lua_settop(L, 3);
 	if (!lua_isnil(L, 3))
 		luaL_checktype(L, 3, LUA_TTABLE);
-	struct reef_redis_handle *handle = route(L, task);
+	bool own = false;
+	struct reef_redis_handle *handle = route(L, task, &own);
 	if (handle == NULL)
 		return connect_first(L);
 	lua_Integer count = luaL_len(L, 2);
@@ -278,72 +296,111 @@ static bool has_block_option(lua_State *L, int operation) {
 	return found;
 }
 
-/* What CLIENT, of which `word` is the subcommand, does to the connection that it comes on. */
-static enum reef_redis_class classify_client(const char *word) {
-	static const char *const changing[] = {"caching", "no-evict", "no-touch", "setname", "tracking"};
-	if (strcasecmp(word, "reply") == 0)
-		return REEF_REDIS_STREAM;
-	for (size_t i = 0; i < sizeof(changing) / sizeof(changing[0]); i++)
-		if (strcasecmp(word, changing[i]) == 0)
-			return REEF_REDIS_AUTH;
-	return REEF_REDIS_ORDINARY;
+/* Operation `i` of the list at index 1: pushes it and its name. NULL: it is nothing that could be sent. */
+static const char *operation_name(lua_State *L, lua_Integer i, size_t *size) {
+	lua_settop(L, 1);
+	if (lua_geti(L, 1, i) != LUA_TTABLE || lua_geti(L, 2, 1) != LUA_TSTRING)
+		return NULL;
+	return lua_tolstring(L, 3, size);
+}
+
+/* Pushes its first argument. NULL: that is no string. */
+static const char *operation_word(lua_State *L) {
+	return lua_geti(L, 2, 2) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+}
+
+/* Is it nothing but a name? One that the server refuses for its arguments would leave things as they are. */
+static bool is_bare(lua_State *L) {
+	return reef_redis_list_length(L, 2) == 1;
+}
+
+/* What a pipeline does, one operation after the other. */
+struct inspection {
+	bool blocks, watches, ends, changes, odd;
+	bool watching, multi; /* now */
+};
+
+static void inspect_operation(lua_State *L, struct inspection *now, const char *name, enum reef_redis_class what) {
+	if (what == REEF_REDIS_CONTAINER) {
+		const char *word = operation_word(L);
+		what = word ? reef_redis_classify_part(name, word) : REEF_REDIS_ORDINARY;
+	}
+	switch (what) {
+	case REEF_REDIS_BLOCKING:
+		now->blocks = true;
+		break;
+	case REEF_REDIS_MAYBE_BLOCK:
+		lua_settop(L, 2);
+		now->blocks = now->blocks || has_block_option(L, 2);
+		break;
+	case REEF_REDIS_WATCH:
+		now->watches = now->watching = true;
+		break;
+	case REEF_REDIS_MULTI:
+		now->odd = now->odd || now->multi || !is_bare(L);
+		now->multi = true;
+		break;
+	case REEF_REDIS_EXEC:
+	case REEF_REDIS_DISCARD:
+		now->odd = now->odd || !now->multi || !is_bare(L) || what == REEF_REDIS_DISCARD;
+		now->multi = now->watching = false;
+		now->ends = true;
+		break;
+	case REEF_REDIS_UNWATCH:
+		now->watching = now->watching && now->multi;
+		break;
+	case REEF_REDIS_STREAM:
+		luaL_error(L, "redis pipeline: %s would change a connection that is shared (nothing was sent)", name);
+		break;
+	case REEF_REDIS_SELECT:
+	case REEF_REDIS_AUTH:
+	case REEF_REDIS_STATE:
+	case REEF_REDIS_ONCE:
+		now->changes = true;
+		break;
+	default:
+		break;
+	}
 }
 
 int reef_redis_inspect(lua_State *L) {
-	bool blocks = false, watches = false, watching = false, multi = false, ends = false, changes = false;
+	struct inspection now = {0};
+	size_t size;
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_Integer count = luaL_len(L, 1);
 	for (lua_Integer i = 1; i <= count; i++) {
-		size_t size;
-		lua_settop(L, 1);
-		int type = lua_geti(L, 1, i);
-		if (type == LUA_TNIL)
+		const char *name = operation_name(L, i, &size);
+		if (lua_isnil(L, 2))
 			break; /* the list is shorter than it says */
-		if (type != LUA_TTABLE || lua_geti(L, 2, 1) != LUA_TSTRING)
-			continue;
-		const char *name = lua_tolstring(L, 3, &size);
-		enum reef_redis_class what = reef_redis_classify(name, size);
-		if (strcasecmp(name, "client") == 0 && lua_geti(L, 2, 2) == LUA_TSTRING)
-			what = classify_client(lua_tostring(L, -1));
-		switch (what) {
-		case REEF_REDIS_BLOCKING:
-			blocks = true;
-			break;
-		case REEF_REDIS_MAYBE_BLOCK:
-			lua_settop(L, 2);
-			blocks = blocks || has_block_option(L, 2);
-			break;
-		case REEF_REDIS_WATCH:
-			watches = watching = true;
-			break;
-		case REEF_REDIS_MULTI:
-			multi = true;
-			break;
-		case REEF_REDIS_EXEC:
-		case REEF_REDIS_DISCARD:
-			multi = watching = false;
-			ends = true;
-			break;
-		case REEF_REDIS_UNWATCH:
-			watching = watching && multi;
-			break;
-		case REEF_REDIS_STREAM:
-			return luaL_error(L, "redis pipeline: %s would change a connection that is shared (nothing was sent)",
-							  name);
-		case REEF_REDIS_SELECT:
-		case REEF_REDIS_AUTH:
-			changes = true;
-			break;
-		default:
-			break;
-		}
+		enum reef_redis_class what = name ? reef_redis_classify(name, size) : REEF_REDIS_ORDINARY;
+		if (what != REEF_REDIS_ORDINARY)
+			inspect_operation(L, &now, name, what);
 	}
-	lua_pushboolean(L, blocks);
-	lua_pushboolean(L, watches);
-	lua_pushboolean(L, multi || watching);
-	lua_pushboolean(L, ends);
-	lua_pushboolean(L, changes);
-	return 5;
+	lua_pushboolean(L, now.blocks);
+	lua_pushboolean(L, now.watches || now.odd);
+	lua_pushboolean(L, now.multi || now.watching);
+	lua_pushboolean(L, now.ends);
+	lua_pushboolean(L, now.changes);
+	lua_pushboolean(L, now.multi);
+	return 6;
+}
+
+int reef_redis_doubtful(lua_State *L) {
+	size_t size;
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_Integer count = luaL_len(L, 1);
+	bool doubtful = false;
+	for (lua_Integer i = 1; i <= count && !doubtful; i++) {
+		const char *name = operation_name(L, i, &size);
+		if (lua_isnil(L, 2))
+			break;
+		if (name == NULL || reef_redis_is_harmless(name, operation_word(L)))
+			continue;
+		enum reef_redis_class what = reef_redis_classify(name, size);
+		doubtful = what < REEF_REDIS_BLOCKING || what > REEF_REDIS_UNWATCH;
+	}
+	lua_pushboolean(L, doubtful);
+	return 1;
 }
 
 int reef_redis_send(lua_State *L) {
@@ -351,14 +408,14 @@ int reef_redis_send(lua_State *L) {
 	struct reef_redis_connection *c = handle->connection;
 	int last = lua_gettop(L);
 	reef_redis_check_stack(L, 2, last, luaL_checkstring(L, 2));
-	bool usable = c ? c->state >= handle->state : handle->remote->ready;
+	bool usable = c ? c->requests.channel.state >= handle->state : handle->remote->ready;
 	if (usable) {
-		struct reef_redis_output *output = output_of(handle);
-		reef_redis_begin(output);
+		struct reef_output *output = output_of(handle);
+		reef_output_begin(output);
 		reef_redis_put_count(L, output, (size_t)last - 1);
 		reef_redis_put_stack(L, output, 2, last);
 		if (c)
-			reef_redis_connection_commit(c);
+			reef_channel_commit(&c->requests.channel);
 		else
 			handle->remote->say(handle->remote, handle);
 	}

@@ -26,7 +26,7 @@ struct reef_redis_remote {
 	int bound;  /* coroutines that have a connection of their own now */
 	bool ready; /* if not, the handle's Lua function has to see to it */
 	/* Where a command is written. */
-	struct reef_redis_output *(*output)(void);
+	struct reef_output *(*output)(void);
 	/* Sends what was written there; no reply is expected. */
 	void (*say)(struct reef_redis_remote *remote, const struct reef_redis_handle *handle);
 	/* Takes and sends what was written there, a command whose first argument is at index 2 of L; returns what the task
@@ -41,7 +41,7 @@ struct reef_redis_handle {
 	struct reef_redis_remote *remote;         /* or that */
 	uint32_t pin;                             /* the remote's: a connection of one's own */
 	uint64_t timeout_ns;                      /* 0: none */
-	enum reef_redis_state state;              /* that the connection must have at least */
+	enum reef_channel_state state;            /* that the connection must have at least */
 	int kind;                                 /* flags that every request of it has */
 };
 
@@ -64,9 +64,14 @@ struct reef_redis_handle *reef_redis_handle_at(lua_State *L, int index);
 int reef_redis_new_command(lua_State *L);
 /* Lua: pipeline(db, operations, results or nil) -> results, or the last reply. */
 int reef_redis_pipeline(lua_State *L);
-/* Lua: inspect(operations) -> blocks, watches, leaves, ends, changes: is there a blocking command, a WATCH; is a
- * transaction open when all are done; is there an EXEC or DISCARD; a SELECT, AUTH, or the like? Raises for what must not be in a pipeline. */
+/* Lua: inspect(operations) -> blocks, watches, leaves, ends, changes, multi: is there a blocking command; a WATCH, or a
+ * transaction that the server might see otherwise than it looks; is something of that open when all are done; is there
+ * an EXEC or DISCARD; a SELECT, AUTH, or the like; is MULTI open when all are done? Raises for what must not be in a
+ * pipeline. */
 int reef_redis_inspect(lua_State *L);
+/* Lua: doubtful(operations) -> boolean: is there one that is not known to leave its connection as it was (apart from
+ * blocking and transactions)? */
+int reef_redis_doubtful(lua_State *L);
 /* Lua: send(db, name, ...): no reply is expected. */
 int reef_redis_send(lua_State *L);
 

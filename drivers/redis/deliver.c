@@ -1,12 +1,11 @@
-/* Replies to those who asked: see connection.h. */
-#include <stdio.h>
-#include <string.h>
+/* See deliver.h. */
+#include "deliver.h"
 
 #include <lauxlib.h>
 
 #include "answer.h"
-#include "connection_private.h"
-#include "socket/socket.h"
+#include "connection.h"
+#include "core/timer.h"
 
 #define RECEIVE (64 * 1024)
 
@@ -14,9 +13,8 @@
  * the coroutines that the replies wake; none of those receive. reef_scratch() would not do: they may well use that. */
 static _Thread_local char receive_buffer[RECEIVE];
 
-char *reef_redis_connection_room(void *ud, int id, size_t *n) {
-	struct reef_redis_connection *c = ud;
-	(void)id;
+char *reef_redis_room(struct reef_channel *channel, size_t *n) {
+	struct reef_redis_connection *c = (struct reef_redis_connection *)channel;
 	char *room = reef_redis_reader_room(&c->reader, n);
 	if (room)
 		return room;
@@ -27,7 +25,8 @@ char *reef_redis_connection_room(void *ud, int id, size_t *n) {
 /* ---- messages ---- */
 
 static void enqueue(struct reef_redis_connection *c, int index, enum reef_redis_reply kind) {
-	lua_State *L = c->build;
+	lua_State *L = c->requests.build;
+	struct reef_task *task;
 	if (c->queue == LUA_NOREF)
 		return;
 	if (kind == REEF_REDIS_ERROR) {
@@ -39,41 +38,41 @@ static void enqueue(struct reef_redis_connection *c, int index, enum reef_redis_
 	} else {
 		lua_pushvalue(L, index);
 	}
-	if (c->listener) {
-		struct reef_task *task = c->listener;
-		c->listener = NULL;
+	if ((task = reef_requests_heard(&c->requests)) != NULL) {
 		lua_xmove(L, reef_task_thread(task), 1);
 		reef_task_resume(task, 1);
 		return;
 	}
-	lua_rawgeti(L, LUA_REGISTRYINDEX, c->queue);
-	lua_insert(L, -2);
-	lua_rawseti(L, -2, c->queue_tail++);
-	lua_pop(L, 1);
-	if (c->queue_tail - c->queue_head == (lua_Integer)c->max_queue)
-		reef_socket_pause(c->socket);
+	reef_redis_connection_queue(c);
 }
 
 /* ---- replies ---- */
 
+/* Does somebody wait for what comes next, who had sent his request before it came? */
+static bool is_asked(const struct reef_redis_connection *c) {
+	const struct reef_request *request = c->requests.pending.head;
+	return request && reef_channel_may_answer(&c->requests.channel, request->position);
+}
+
 static void deliver(struct reef_redis_connection *c, int index, enum reef_redis_reply reply) {
-	struct reef_request *request = c->pending.head;
+	struct reef_requests *r = &c->requests;
+	struct reef_request *request = r->pending.head;
 	if (reply == REEF_REDIS_PUSH || c->stream) {
 		enqueue(c, index, reply);
 		return;
 	}
-	if (request == NULL) {
+	if (!is_asked(c)) {
 		/* "-ERR max number of clients reached" and the like come unasked. */
-		const char *text = reply == REEF_REDIS_ERROR ? lua_tostring(c->build, index) : "a reply that nobody asked for";
-		reef_redis_connection_close(c, "protocol", text);
+		const char *text = reply == REEF_REDIS_ERROR ? lua_tostring(r->build, index) : "a reply that nobody asked for";
+		reef_channel_close(&r->channel, REEF_CHANNEL_GARBLED, text);
 		return;
 	}
-	c->replies++;
+	r->answered++;
 	struct reef_task *task = request->task;
 	const struct reef_redis_answer answer = {
-			.build = c->build,
+			.build = r->build,
 			.index = index,
-			.failure = c->failure,
+			.failure = r->failure,
 			.reply = reply,
 			.kind = request->kind,
 			.command = request->command,
@@ -81,44 +80,47 @@ static void deliver(struct reef_redis_connection *c, int index, enum reef_redis_
 	int ref = request->ref;
 	bool last = --request->replies == 0;
 	if (last)
-		reef_pending_pop(&c->pending);
+		reef_pending_pop(&r->pending);
+	if (task)
+		reef_channel_served(&r->channel);
 	if (task == NULL) {
-		c->late++;
+		r->late++;
 		if (last)
-			luaL_unref(c->build, LUA_REGISTRYINDEX, ref);
+			luaL_unref(r->build, LUA_REGISTRYINDEX, ref);
 	} else if (answer.kind & REEF_REDIS_COLLECT) {
 		reef_redis_collect(&answer, ref);
 		if (last)
-			reef_redis_finish_collection(c->build, task, ref);
+			reef_redis_finish_collection(r->build, task, ref);
 	} else if (last) {
 		reef_redis_answer(&answer, task);
 	}
 }
 
-void reef_redis_connection_data(void *ud, int id, const char *bytes, size_t n) {
-	struct reef_redis_connection *c = ud;
-	unsigned incarnation = c->incarnation;
-	(void)id;
-	reef_redis_connection_ref(c);
+void reef_redis_deliver(struct reef_channel *channel, const char *bytes, size_t n) {
+	struct reef_redis_connection *c = (struct reef_redis_connection *)channel;
+	lua_State *build = c->requests.build;
+	unsigned incarnation = channel->incarnation;
+	if (c->stream)
+		channel->heard_ns = reef_now_ns();
 	while (n > 0) {
 		size_t used = reef_redis_reader_feed(&c->reader, bytes, n);
 		bytes += used;
 		n -= used;
 		int done;
 		do {
-			done = reef_redis_reader_parse(&c->reader, c->build);
+			done = reef_redis_reader_parse(&c->reader, build);
 			for (int i = 1; i <= done; i++) {
 				deliver(c, i, (enum reef_redis_reply)c->reader.kind[i - 1]);
-				if (c->incarnation != incarnation)
-					goto out;
+				if (channel->incarnation != incarnation)
+					return;
 			}
-			reef_redis_reader_drop(c->build, done);
+			reef_redis_reader_drop(build, done);
 		} while (done == REEF_REDIS_BATCH);
 		if (c->reader.error[0]) {
-			reef_redis_connection_close(c, "protocol", c->reader.error);
-			break;
+			reef_channel_close(channel, REEF_CHANNEL_GARBLED, c->reader.error);
+			return;
 		}
 	}
-out:
-	reef_redis_connection_unref(c);
+	if (c->reader.bytes > 0 && !c->stream && reef_redis_reader_is_answering(&c->reader) && !is_asked(c))
+		reef_channel_close(channel, REEF_CHANNEL_GARBLED, "a reply that nobody asked for");
 }

@@ -2,11 +2,11 @@
 #include "encode.h"
 
 #include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <lauxlib.h>
-
-#include "core/alloc.h"
 
 /* Enough for `$length\r\n` and the end of a bulk string, or for `*count\r\n`. */
 #define HEADER_ROOM 28
@@ -14,21 +14,13 @@
 #define NUMBER_ROOM 64
 
 /* A place for n more bytes. */
-static inline char *room(lua_State *L, struct reef_redis_output *output, size_t n) {
-	if (output->capacity - output->end < n) {
-		size_t capacity = output->capacity ? output->capacity * 2 : 1024;
-		if (capacity - output->end < n)
-			capacity = output->end + n;
-		char *bytes = reef_try_realloc(output->bytes, capacity);
-		if (bytes == NULL)
-			luaL_error(L, "redis: not enough memory for a command of %I bytes (nothing was sent)", (LUAI_UACINT)n);
-		output->bytes = bytes;
-		output->capacity = capacity;
-	}
+static inline char *room(lua_State *L, struct reef_output *output, size_t n) {
+	if (output->capacity - output->end < n && !reef_output_grow(output, n))
+		luaL_error(L, "redis: not enough memory for a command of %I bytes (nothing was sent)", (LUAI_UACINT)n);
 	return output->bytes + output->end;
 }
 
-static inline void written(struct reef_redis_output *output, const char *end) {
+static inline void written(struct reef_output *output, const char *end) {
 	output->end = (size_t)(end - output->bytes);
 }
 
@@ -50,28 +42,18 @@ static inline char *line_end(char *p) {
 	return p + 2;
 }
 
-void reef_redis_begin(struct reef_redis_output *output) {
-	output->end = output->size;
-}
-
-size_t reef_redis_commit(struct reef_redis_output *output) {
-	size_t n = output->end - output->size;
-	output->size = output->end;
-	return n;
-}
-
-void reef_redis_put_count(lua_State *L, struct reef_redis_output *output, size_t count) {
+void reef_redis_put_count(lua_State *L, struct reef_output *output, size_t count) {
 	char *p = room(L, output, HEADER_ROOM);
 	*p++ = '*';
 	written(output, line_end(number(p, count)));
 }
 
-void reef_redis_put_bytes(lua_State *L, struct reef_redis_output *output, const char *bytes, size_t size) {
+void reef_redis_put_bytes(lua_State *L, struct reef_output *output, const char *bytes, size_t size) {
 	memcpy(room(L, output, size), bytes, size);
 	output->end += size;
 }
 
-void reef_redis_put_bulk(lua_State *L, struct reef_redis_output *output, const char *data, size_t size) {
+void reef_redis_put_bulk(lua_State *L, struct reef_output *output, const char *data, size_t size) {
 	char *p = room(L, output, size + HEADER_ROOM);
 	*p++ = '$';
 	p = line_end(number(p, size));
@@ -79,7 +61,7 @@ void reef_redis_put_bulk(lua_State *L, struct reef_redis_output *output, const c
 	written(output, line_end(p + size));
 }
 
-static void put_integer(lua_State *L, struct reef_redis_output *output, long long v) {
+static void put_integer(lua_State *L, struct reef_output *output, long long v) {
 	char text[NUMBER_ROOM], *end = text;
 	if (v < 0)
 		*end++ = '-';
@@ -87,10 +69,13 @@ static void put_integer(lua_State *L, struct reef_redis_output *output, long lon
 	reef_redis_put_bulk(L, output, text, (size_t)(end - text));
 }
 
-/* As tostring does: a float stays one for whoever reads the value back. */
-static void put_float(lua_State *L, struct reef_redis_output *output, lua_Number v) {
+/* The fewest digits that are read back as the same number, from those that tostring writes up to 17; a float stays one
+ * for whoever reads the value back. */
+static void put_float(lua_State *L, struct reef_output *output, lua_Number v) {
 	char text[NUMBER_ROOM];
 	int n = lua_number2str(text, sizeof(text), v);
+	for (int digits = 15; digits <= 17 && v == v && strtod(text, NULL) != v; digits++)
+		n = snprintf(text, sizeof(text), "%.*g", digits, v);
 	if (text[strspn(text, "-0123456789")] == '\0') {
 		text[n++] = '.';
 		text[n++] = '0';
@@ -99,7 +84,7 @@ static void put_float(lua_State *L, struct reef_redis_output *output, lua_Number
 }
 
 /* Writes the value at `index`. False: it is no string, number or boolean. */
-static inline bool put_value(lua_State *L, struct reef_redis_output *output, int index) {
+static inline bool put_value(lua_State *L, struct reef_output *output, int index) {
 	switch (lua_type(L, index)) {
 	case LUA_TSTRING: {
 		size_t size;
@@ -124,23 +109,37 @@ static inline bool put_value(lua_State *L, struct reef_redis_output *output, int
 	}
 }
 
-static void refuse_nil(lua_State *L, const char *command, int place) {
-	luaL_error(L, "redis %s: argument %d is nil (nothing was sent)", command, place);
+static bool is_text(int type) {
+	return type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN;
+}
+
+/* Raises unless the value at `index` can be sent, or is a table that says by itself how to be written. */
+static void check_value(lua_State *L, int index, const char *command, int place) {
+	int type = lua_type(L, index);
+	if (is_text(type))
+		return;
+	if (type == LUA_TTABLE && luaL_getmetafield(L, index, "__tostring") != LUA_TNIL) {
+		lua_pop(L, 1);
+		return;
+	}
+	luaL_error(L,
+			   type == LUA_TNIL ? "redis %s: argument %d is %s (nothing was sent)"
+								: "redis %s: argument %d is a %s (nothing was sent)",
+			   command, place, luaL_typename(L, index));
 }
 
 void reef_redis_check_stack(lua_State *L, int first, int last, const char *command) {
+	for (int i = first; i <= last; i++)
+		check_value(L, i, command, i - first + 1);
 	for (int i = first; i <= last; i++) {
-		int type = lua_type(L, i);
-		if (type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN)
-			continue;
-		if (type == LUA_TNIL)
-			refuse_nil(L, command, i - first + 1);
-		luaL_tolstring(L, i, NULL);
-		lua_replace(L, i);
+		if (lua_type(L, i) == LUA_TTABLE) {
+			luaL_tolstring(L, i, NULL);
+			lua_replace(L, i);
+		}
 	}
 }
 
-void reef_redis_put_stack(lua_State *L, struct reef_redis_output *output, int first, int last) {
+void reef_redis_put_stack(lua_State *L, struct reef_output *output, int first, int last) {
 	for (int i = first; i <= last; i++)
 		(void)put_value(L, output, i);
 }
@@ -154,12 +153,12 @@ int reef_redis_list_length(lua_State *L, int index) {
 	return (int)n;
 }
 
-static void push_as_text(lua_State *L, int index, int n) {
+static void push_as_text(lua_State *L, int index, int n, const char *command) {
 	lua_createtable(L, n, 0);
 	for (int i = 1; i <= n; i++) {
 		lua_geti(L, index, i);
-		int type = lua_type(L, -1);
-		if (type != LUA_TNIL && type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN) {
+		check_value(L, -1, command, i);
+		if (lua_type(L, -1) == LUA_TTABLE) {
 			luaL_tolstring(L, -1, NULL);
 			lua_remove(L, -2);
 		}
@@ -167,19 +166,17 @@ static void push_as_text(lua_State *L, int index, int n) {
 	}
 }
 
-bool reef_redis_put_list(lua_State *L, struct reef_redis_output *output, int index, int n, const char *command) {
+bool reef_redis_put_list(lua_State *L, struct reef_output *output, int index, int n, const char *command) {
 	if (lua_getmetatable(L, index)) {
 		lua_pop(L, 1);
-		push_as_text(L, index, n);
+		push_as_text(L, index, n, command);
 		return false;
 	}
 	for (int i = 1; i <= n; i++) {
 		lua_rawgeti(L, index, i);
 		if (!put_value(L, output, -1)) {
-			if (lua_isnil(L, -1))
-				refuse_nil(L, command, i);
 			lua_pop(L, 1);
-			push_as_text(L, index, n);
+			push_as_text(L, index, n, command);
 			return false;
 		}
 		lua_pop(L, 1);

@@ -3,12 +3,13 @@
  *   connection(failure, overload, limits) -> c    failure(code, outcome, command, waited, why, in_flight, unsent) -> error
  *   c:connect(host, port, seconds, tls) -> true | nil, text    waits; port < 0: a Unix socket's path; tls: nil, or a
  *                                                              target of reef.tls
- *   c:ready()  c:close([text])  c:state() -> "closed" ...  c:bound(n)  c:stream()  c:message([seconds]) -> table
+ *   c:ready()  c:retire()  c:close([text])  c:state() -> "closed" ...  c:bound(n)  c:stream()  c:message([seconds]) -> table
  *   c:info() -> table
  *   handle(c, seconds, login, objects, bound, connect) -> db[1]
- *   command, pipeline, send: see command.h
- *   classify(name) -> string     task() -> lightuserdata, serial     alive(task, serial) -> boolean
- *   sha1(text) -> hexadecimal digits
+ *   command, pipeline, send, inspect, doubtful: see command.h
+ *   classify(name [, word]) -> string     harmless(name [, word]) -> boolean     word: the first argument; see special.h
+ *   task() -> lightuserdata, serial     alive(task, serial) -> boolean
+ *   sha1(text) -> hexadecimal digits     partial(t): metamethods for lists with errors inside, see reply.h
  */
 #include <limits.h>
 
@@ -55,8 +56,8 @@ static int new_connection(lua_State *L) {
 			.elements = limit(L, 3, "elements", 1u << 24),
 			.depth = (int)limit(L, 3, "depth", 64),
 	};
-	size_t tombstones = limit(L, 3, "tombstones", 128), unsent = limit(L, 3, "unsent", 256u << 20);
-	size_t queue = limit(L, 3, "queue", 65536);
+	size_t tombstones = limit(L, 3, "tombstones", 128), unsent = limit(L, 3, "unsent", 64u << 20);
+	size_t queue = limit(L, 3, "queue", 65536), queue_bytes = limit(L, 3, "queue_bytes", 16u << 20);
 	struct reef_redis_connection **box = lua_newuserdatauv(L, sizeof(struct reef_redis_connection *), 1);
 	*box = NULL;
 	lua_State *build = lua_newthread(L);
@@ -64,13 +65,14 @@ static int new_connection(lua_State *L) {
 	*box = reef_redis_connection_new(L);
 	luaL_setmetatable(L, CONNECTION);
 	struct reef_redis_connection *c = *box;
-	c->build = build;
+	c->requests.build = build;
 	c->limits = limits;
-	c->max_tombstones = tombstones;
-	c->max_unsent = unsent;
+	c->requests.max_tombstones = tombstones;
+	c->requests.channel.max_unsent = unsent;
 	c->max_queue = queue;
+	c->max_queue_bytes = queue_bytes;
 	lua_pushvalue(L, 1);
-	c->failure = luaL_ref(L, LUA_REGISTRYINDEX);
+	c->requests.failure = luaL_ref(L, LUA_REGISTRYINDEX);
 	if (!lua_isnoneornil(L, 2)) {
 		lua_pushvalue(L, 2);
 		c->overload = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -83,12 +85,12 @@ static int finalize(lua_State *L) {
 	struct reef_redis_connection *c = *box;
 	*box = NULL;
 	if (c) {
-		reef_redis_connection_close(c, "closed", "the connection is no longer used");
-		luaL_unref(L, LUA_REGISTRYINDEX, c->failure);
+		reef_channel_close(&c->requests.channel, REEF_CHANNEL_GIVEN_UP, "the connection is no longer used");
+		luaL_unref(L, LUA_REGISTRYINDEX, c->requests.failure);
 		luaL_unref(L, LUA_REGISTRYINDEX, c->overload);
 		luaL_unref(L, LUA_REGISTRYINDEX, c->queue);
-		c->failure = c->overload = c->queue = LUA_NOREF; /* handles may still have it */
-		reef_redis_connection_unref(c);
+		c->requests.failure = c->overload = c->queue = LUA_NOREF; /* handles may still have it */
+		reef_channel_unref(&c->requests.channel);
 	}
 	return 0;
 }
@@ -101,32 +103,41 @@ static int connection_connect(lua_State *L) {
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 5);
 	struct reef_task *task = reef_task_running(L);
 	uint64_t deadline = timeout > 0 ? reef_now_ns() + timeout : 0;
-	const char *error = reef_redis_connection_connect(c, task, host, port, deadline, tls);
+	const char *error = reef_channel_connect(&c->requests.channel, task, host, port, deadline, tls);
 	if (error) {
 		lua_pushnil(L);
 		lua_pushstring(L, error);
 		return 2;
 	}
-	return reef_task_suspend(L, &c->wait);
+	return reef_task_suspend(L, &c->requests.channel.wait);
 }
 
 static int connection_ready(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
-	if (c->state == REEF_REDIS_LOGIN)
-		c->state = REEF_REDIS_OPEN;
-	lua_pushboolean(L, c->state == REEF_REDIS_OPEN);
+	if (c->requests.channel.state == REEF_CHANNEL_LOGIN)
+		c->requests.channel.state = REEF_CHANNEL_OPEN;
+	lua_pushboolean(L, c->requests.channel.state == REEF_CHANNEL_OPEN);
 	return 1;
+}
+
+/* What was asked is answered; nothing else is sent. */
+static int connection_retire(lua_State *L) {
+	struct reef_redis_connection *c = check_connection(L, 1);
+	if (c->requests.channel.state == REEF_CHANNEL_OPEN)
+		c->requests.channel.state = REEF_CHANNEL_LOGIN;
+	return 0;
 }
 
 static int connection_close(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
-	reef_redis_connection_close(c, "closed", luaL_optstring(L, 2, "the connection was closed here"));
+	reef_channel_close(&c->requests.channel, REEF_CHANNEL_GIVEN_UP,
+					   luaL_optstring(L, 2, "the connection was closed here"));
 	return 0;
 }
 
 static int connection_state(lua_State *L) {
 	static const char *const names[] = {"closed", "connecting", "login", "open"};
-	lua_pushstring(L, names[check_connection(L, 1)->state]);
+	lua_pushstring(L, names[check_connection(L, 1)->requests.channel.state]);
 	return 1;
 }
 
@@ -149,33 +160,35 @@ static int connection_message(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
 	if (reef_redis_connection_message(c, L))
 		return 1;
-	if (c->state != REEF_REDIS_OPEN)
+	if (c->requests.channel.state != REEF_CHANNEL_OPEN)
 		return 0;
-	if (c->listener)
+	if (c->requests.listener)
 		return luaL_error(L, "redis: another coroutine waits for a message already");
 	struct reef_task *task = reef_task_running(L);
-	reef_redis_connection_listen(c, task, nanoseconds(L, 2));
-	return reef_task_suspend(L, &c->wait);
+	reef_requests_listen(&c->requests, task, nanoseconds(L, 2));
+	return reef_task_suspend(L, &c->requests.channel.wait);
+}
+
+static void set_count(lua_State *L, const char *name, uint64_t n) {
+	lua_pushinteger(L, (lua_Integer)n);
+	lua_setfield(L, -2, name);
 }
 
 static int connection_info(lua_State *L) {
-	struct reef_redis_connection *c = check_connection(L, 1);
-	lua_createtable(L, 0, 8);
-	lua_pushinteger(L, (lua_Integer)(c->pending.requests - c->pending.tombstones));
-	lua_setfield(L, -2, "in_flight");
-	lua_pushinteger(L, (lua_Integer)c->pending.tombstones);
-	lua_setfield(L, -2, "tombstones");
-	lua_pushinteger(L, (lua_Integer)(c->output.size + (c->socket ? reef_socket_unsent(c->socket) : 0)));
-	lua_setfield(L, -2, "unsent");
-	lua_pushinteger(L, (lua_Integer)c->requests);
-	lua_setfield(L, -2, "requests");
-	lua_pushinteger(L, (lua_Integer)c->replies);
-	lua_setfield(L, -2, "replies");
-	lua_pushinteger(L, (lua_Integer)c->late);
-	lua_setfield(L, -2, "late");
-	lua_pushinteger(L, c->queue_tail - c->queue_head);
-	lua_setfield(L, -2, "queued");
-	lua_pushstring(L, c->lost_text);
+	const struct reef_redis_connection *c = check_connection(L, 1);
+	const struct reef_requests *r = &c->requests;
+	lua_createtable(L, 0, 12);
+	set_count(L, "in_flight", r->pending.requests - r->pending.tombstones);
+	set_count(L, "tombstones", r->pending.tombstones);
+	set_count(L, "unsent", reef_channel_unsent(&r->channel));
+	set_count(L, "requests", r->asked);
+	set_count(L, "replies", r->answered);
+	set_count(L, "late", r->late);
+	set_count(L, "queued", (uint64_t)(c->queue_tail - c->queue_head));
+	set_count(L, "queued_bytes", c->queue_bytes);
+	set_count(L, "heard_at", r->channel.heard_ns);
+	set_count(L, "lost_at", r->channel.lost_ns);
+	lua_pushstring(L, r->channel.lost);
 	lua_setfield(L, -2, "lost");
 	return 1;
 }
@@ -184,11 +197,11 @@ static int new_handle(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
 	uint64_t timeout = nanoseconds(L, 2);
 	struct reef_redis_handle *handle = reef_redis_handle_new(L);
-	reef_redis_connection_ref(c);
+	reef_channel_ref(&c->requests.channel);
 	handle->connection = c;
 	luaL_setmetatable(L, HANDLE);
 	handle->timeout_ns = timeout;
-	handle->state = lua_toboolean(L, 3) ? REEF_REDIS_LOGIN : REEF_REDIS_OPEN;
+	handle->state = lua_toboolean(L, 3) ? REEF_CHANNEL_LOGIN : REEF_CHANNEL_OPEN;
 	return 1;
 }
 
@@ -198,7 +211,7 @@ static int finalize_handle(lua_State *L) {
 	struct reef_redis_handle *handle = reef_redis_handle_at(L, 1);
 	if (handle != NULL) {
 		handle->tag = NULL;
-		reef_redis_connection_unref(handle->connection);
+		reef_channel_unref(&handle->connection->requests.channel);
 		handle->connection = NULL;
 	}
 	return 0;
@@ -207,7 +220,15 @@ static int finalize_handle(lua_State *L) {
 static int classify(lua_State *L) {
 	size_t size;
 	const char *name = luaL_checklstring(L, 1, &size);
-	lua_pushstring(L, reef_redis_class_name(reef_redis_classify(name, size)));
+	enum reef_redis_class what = reef_redis_classify(name, size);
+	if (what == REEF_REDIS_CONTAINER && !lua_isnoneornil(L, 2))
+		what = reef_redis_classify_part(name, luaL_checkstring(L, 2));
+	lua_pushstring(L, reef_redis_class_name(what));
+	return 1;
+}
+
+static int harmless(lua_State *L) {
+	lua_pushboolean(L, reef_redis_is_harmless(luaL_checkstring(L, 1), luaL_optstring(L, 2, NULL)));
 	return 1;
 }
 
@@ -222,6 +243,14 @@ static int alive(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TLIGHTUSERDATA);
 	lua_pushboolean(L, reef_task_alive(reef_host_of(L), lua_touserdata(L, 1), (uint64_t)luaL_checkinteger(L, 2)));
 	return 1;
+}
+
+/* partial(t): `__tostring` and `__index` for lists of replies with errors inside. */
+static int partial(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	lua_setfield(L, LUA_REGISTRYINDEX, REEF_REDIS_PARTIAL);
+	return 0;
 }
 
 /* Scripts are known to the server by the SHA-1 of their text. */
@@ -241,9 +270,11 @@ static int sha1(lua_State *L) {
 
 static int open_redis(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"connect", connection_connect}, {"ready", connection_ready}, {"close", connection_close},
-			{"state", connection_state},     {"bound", connection_bound}, {"stream", connection_stream},
-			{"message", connection_message}, {"info", connection_info},   {NULL, NULL},
+			{"connect", connection_connect}, {"ready", connection_ready},
+			{"retire", connection_retire},   {"close", connection_close},
+			{"state", connection_state},     {"bound", connection_bound},
+			{"stream", connection_stream},   {"message", connection_message},
+			{"info", connection_info},       {NULL, NULL},
 	};
 	static const luaL_Reg functions[] = {
 			{"connection", new_connection},
@@ -252,9 +283,12 @@ static int open_redis(lua_State *L) {
 			{"pipeline", reef_redis_pipeline},
 			{"send", reef_redis_send},
 			{"classify", classify},
+			{"harmless", harmless},
+			{"doubtful", reef_redis_doubtful},
 			{"task", current_task},
 			{"alive", alive},
 			{"inspect", reef_redis_inspect},
+			{"partial", partial},
 			{"sha1", sha1},
 			{NULL, NULL},
 	};

@@ -22,8 +22,6 @@
 #define LONG_STRING 8192
 /* ... unless it is longer than this, which is more than should be allocated on a peer's word. */
 #define HUGE_STRING (16 << 20)
-/* No line that a server sends is longer. */
-#define MAX_LINE 65536
 /* What is believed of an announced length before the elements are there. */
 #define PRESIZE 65536
 
@@ -31,8 +29,20 @@ static struct reef_redis_reader *reader_of(const redisReadTask *task) {
 	return task->privdata;
 }
 
-static int slot_of(const redisReadTask *task) {
-	return (int)(intptr_t)task->obj;
+/* An aggregate's object is its slot; of an attribute, whose values nobody wants, the slot with a minus. */
+static inline bool is_attribute(const redisReadTask *task) {
+	return (intptr_t)task->obj < 0;
+}
+
+static inline int slot_of(const redisReadTask *task) {
+	int slot = (int)(intptr_t)task->obj;
+	return slot < 0 ? -slot : slot;
+}
+
+static bool in_attribute(const redisReadTask *task) {
+	while (task && !is_attribute(task))
+		task = task->parent;
+	return task != NULL;
 }
 
 static void *refuse(struct reef_redis_reader *reader, const char *why) {
@@ -48,7 +58,11 @@ static bool store(struct reef_redis_reader *reader, const redisReadTask *task) {
 		lua_replace(L, reader->base);
 		return true;
 	}
-	int table = reader->base + slot_of(parent) - 1;
+	if (is_attribute(parent)) {
+		lua_pop(L, 1);
+		return true;
+	}
+	int table = reader->base + (int)(intptr_t)parent->obj - 1;
 	if (parent->type != REDIS_REPLY_MAP) {
 		lua_rawseti(L, table, task->idx + 1);
 		return true;
@@ -68,29 +82,122 @@ static bool store(struct reef_redis_reader *reader, const redisReadTask *task) {
 	return true;
 }
 
-static void *stored(const redisReadTask *task) {
-	return store(reader_of(task), task) ? (void *)1 : NULL;
+/* What RESP3 has and hiredis does not know becomes what it knows, where the next item begins: attributes are read as maps,
+ * blob errors as strings, and a plus before a digit is left out. `at` may be the end, where a NUL is. */
+static void translate(struct reef_redis_reader *reader, size_t at) {
+	redisReader *r = reader->hiredis;
+	char *type = r->buf + at;
+	if (*type == '|') {
+		*type = '%';
+		reader->attribute_next = true;
+	} else if (*type == '!') {
+		*type = '$';
+		reader->error_next = reader->special = true;
+	} else if (*type == ':' && r->len - at >= 3 && type[1] == '+' && type[2] >= '0' && type[2] <= '9') {
+		type[1] = ':';
+		r->pos++;
+	}
+}
+
+/* The value on top of the stack is the task's; what follows it inside the same reply begins at `next`. */
+static inline void *stored(const redisReadTask *task, const char *next) {
+	struct reef_redis_reader *reader = reader_of(task);
+	if (!store(reader, task))
+		return NULL;
+	if (task->parent && *next != '$')
+		translate(reader, (size_t)(next - reader->hiredis->buf));
+	return (void *)1;
+}
+
+/* hiredis has read the line that it makes something of, and stands behind it. */
+static void *stored_line(const redisReadTask *task) {
+	const redisReader *r = reader_of(task)->hiredis;
+	return stored(task, r->buf + r->pos);
+}
+
+/* Notes in the metatable of the whole reply which of its elements is an error, or has one inside. */
+static void note_inner_error(struct reef_redis_reader *reader, const redisReadTask *task) {
+	lua_State *L = reader->L;
+	reader->inner_error = true;
+	while (task->parent->parent)
+		task = task->parent;
+	if (!lua_getmetatable(L, reader->base)) {
+		lua_createtable(L, 0, 4);
+		lua_newtable(L);
+		lua_setfield(L, -2, "failed");
+		if (lua_getfield(L, LUA_REGISTRYINDEX, REEF_REDIS_PARTIAL) == LUA_TTABLE) {
+			lua_getfield(L, -1, "__tostring");
+			lua_setfield(L, -3, "__tostring");
+			lua_getfield(L, -1, "__index");
+			lua_setfield(L, -3, "__index");
+		}
+		lua_pop(L, 1);
+		lua_pushvalue(L, -1);
+		lua_setmetatable(L, reader->base);
+	}
+	lua_getfield(L, -1, "failed");
+	lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+	lua_rawgeti(L, -1, n);
+	bool same = lua_tointeger(L, -1) == task->idx + 1;
+	lua_pop(L, 1);
+	if (!same) {
+		lua_pushinteger(L, task->idx + 1);
+		lua_rawseti(L, -2, n + 1);
+	}
+	lua_pop(L, 2);
+}
+
+/* The string is an error. */
+static void note_error(struct reef_redis_reader *reader, const redisReadTask *task) {
+	if (in_attribute(task->parent))
+		return;
+	if (task->parent)
+		note_inner_error(reader, task);
+	else
+		reader->blob_error = reader->error_next;
+}
+
+/* A line, a verbatim string, an error, or one that was received into its place already. */
+static void *create_special_string(const redisReadTask *task, const char *text, size_t size) {
+	struct reef_redis_reader *reader = reader_of(task);
+	bool substitute = reader->substitute;
+	if (task->type == REDIS_REPLY_ERROR || reader->error_next)
+		note_error(reader, task);
+	reader->substitute = reader->error_next = reader->special = false;
+	size_t skip = task->type == REDIS_REPLY_VERB ? 4 : 0;
+	if (!substitute)
+		lua_pushlstring(reader->L, text + skip, size - skip);
+	return stored(task, text + size + 2);
 }
 
 static void *create_string(const redisReadTask *task, char *text, size_t size) {
 	struct reef_redis_reader *reader = reader_of(task);
-	if (reader->substitute) {
-		reader->substitute = false;
-		return stored(task);
-	}
-	if (task->type == REDIS_REPLY_VERB) {
-		text += 4;
-		size -= 4;
-	}
-	if (task->type == REDIS_REPLY_ERROR && task->parent)
-		reader->inner_error = true;
+	/* hiredis skips what ends a string unseen; lines it has seen. */
+	if (memcmp(text + size, "\r\n", 2) != 0)
+		return refuse(reader, "a string has the wrong length");
+	if (task->type != REDIS_REPLY_STRING || reader->special)
+		return create_special_string(task, text, size);
 	lua_pushlstring(reader->L, text, size);
-	return stored(task);
+	return stored(task, text + size + 2);
+}
+
+/* The aggregate that begins is an attribute. It is no element of the one that it is in: hiredis goes on with the same
+ * place behind it. */
+static bool begin_attribute(struct reef_redis_reader *reader, const redisReadTask *task) {
+	if (!reader->attribute_next)
+		return false;
+	reader->attribute_next = false;
+	if (task->parent)
+		reader->hiredis->task[reader->hiredis->ridx]->idx--;
+	else
+		reader->attribute = true;
+	return true;
 }
 
 static void *create_array(const redisReadTask *task, size_t elements) {
 	struct reef_redis_reader *reader = reader_of(task);
 	lua_State *L = reader->L;
+	bool attribute = begin_attribute(reader, task);
 	int slot = task->parent ? slot_of(task->parent) + 2 : 1;
 	int top = reader->base + slot;
 	if (slot / 2 >= reader->limits.depth || !lua_checkstack(L, slot + LUA_MINSTACK))
@@ -104,30 +211,43 @@ static void *create_array(const redisReadTask *task, size_t elements) {
 		lua_createtable(L, expected, 0);
 	lua_pushvalue(L, -1);
 	lua_replace(L, top - 1);
-	if (!store(reader, task))
+	if (attribute)
+		lua_pop(L, 1);
+	else if (!store(reader, task))
 		return NULL;
-	return (void *)(intptr_t)slot;
+	if (elements > 0 || task->parent)
+		translate(reader, reader->hiredis->pos);
+	return (void *)(intptr_t)(attribute ? -slot : slot);
 }
 
 static void *create_integer(const redisReadTask *task, long long value) {
 	lua_pushinteger(reader_of(task)->L, value);
-	return stored(task);
+	return stored_line(task);
 }
 
 static void *create_double(const redisReadTask *task, double value, char *text, size_t size) {
 	(void)text, (void)size;
 	lua_pushnumber(reader_of(task)->L, value);
-	return stored(task);
+	return stored_line(task);
 }
 
 static void *create_nil(const redisReadTask *task) {
-	lua_pushnil(reader_of(task)->L);
-	return stored(task);
+	struct reef_redis_reader *reader = reader_of(task);
+	reader->error_next = reader->special = false;
+	if (begin_attribute(reader, task)) {
+		translate(reader, reader->hiredis->pos);
+		return (void *)1;
+	}
+	lua_pushnil(reader->L);
+	/* Of a string hiredis has not passed the "-1" yet. */
+	if (task->type == REDIS_REPLY_STRING || task->type == REDIS_REPLY_VERB)
+		return stored(task, reader->hiredis->buf + reader->hiredis->pos + sizeof("-1\r\n") - 1);
+	return stored_line(task);
 }
 
 static void *create_bool(const redisReadTask *task, int value) {
 	lua_pushboolean(reader_of(task)->L, value);
-	return stored(task);
+	return stored_line(task);
 }
 
 static redisReplyObjectFunctions functions = {
@@ -194,7 +314,7 @@ size_t reef_redis_reader_feed(struct reef_redis_reader *reader, const char *byte
 		sdsIncrLen(r->buf, (int)n);
 		r->len = sdslen(r->buf);
 	} else {
-		size_t portion = reader->wanted > PORTION ? reader->wanted : PORTION;
+		size_t portion = reader->wanted > PORTION ? reader->wanted : reader->line > PORTION ? n : PORTION;
 		if (n > portion)
 			n = portion;
 		if (redisReaderFeed(r, bytes, n) != REDIS_OK)
@@ -213,7 +333,7 @@ static void receive_directly(struct reef_redis_reader *reader, const char *data,
 	memcpy(reader->direct, data, have);
 	reader->direct += have;
 	reader->direct_left = size - have;
-	reader->substitute = true;
+	reader->substitute = reader->special = true;
 	reader->wanted = 0;
 	memcpy(r->buf + r->pos, "0\r\n", 3);
 	r->len = r->pos + 3;
@@ -234,8 +354,7 @@ static void check_unfinished(struct reef_redis_reader *reader) {
 	const char *p = r->buf + r->pos, *end = r->buf + r->len;
 	int type = r->task[r->ridx]->type;
 	if ((type != REDIS_REPLY_STRING && type != REDIS_REPLY_VERB) || *p == '-') {
-		if (end - p > MAX_LINE)
-			refuse(reader, "a line does not end");
+		reader->line = (size_t)(end - p);
 		return;
 	}
 	size_t size = 0;
@@ -255,20 +374,15 @@ static void check_unfinished(struct reef_redis_reader *reader) {
 		receive_directly(reader, p + 2, size);
 }
 
-/* RESP3 types that hiredis does not know read like others; they only come at the top. */
-static void translate_type(struct reef_redis_reader *reader) {
+/* Sees to what hiredis does not know where it stands: before an item, or behind the ':' of an integer. */
+static void translate_next(struct reef_redis_reader *reader) {
 	redisReader *r = reader->hiredis;
-	bool begins = r->ridx == -1 || (r->ridx == 0 && r->task[0]->type == -1);
-	if (!begins || r->pos == r->len)
-		return;
-	char *type = r->buf + r->pos;
-	if (*type == '|') {
-		*type = '%';
-		reader->attribute = true;
-	} else if (*type == '!') {
-		*type = '$';
-		reader->blob_error = true;
-	}
+	int type = r->ridx < 0 ? -1 : r->task[r->ridx]->type;
+	if (type == -1)
+		translate(reader, r->pos);
+	else if (type == REDIS_REPLY_INTEGER && r->len - r->pos >= 2 && r->buf[r->pos] == '+' &&
+			 r->buf[r->pos + 1] >= '0' && r->buf[r->pos + 1] <= '9')
+		r->pos++;
 }
 
 static enum reef_redis_reply kind_of(const struct reef_redis_reader *reader) {
@@ -293,7 +407,7 @@ static int parse(lua_State *L) {
 		lua_pushnil(L);
 	while (done < REEF_REDIS_BATCH) {
 		void *reply;
-		translate_type(reader);
+		translate_next(reader);
 		if (redisReaderGetReply(r, &reply) != REDIS_OK) {
 			if (reader->error[0] == '\0')
 				refuse(reader, r->errstr);
@@ -319,8 +433,23 @@ static int parse(lua_State *L) {
 	return lua_gettop(L);
 }
 
+/* Is a line under way that does not end yet? hiredis would look at all of it again. */
+static bool lacks_line_end(struct reef_redis_reader *reader) {
+	redisReader *r = reader->hiredis;
+	size_t have = r->len - r->pos, seen = reader->line;
+	if (seen == 0)
+		return false;
+	reader->line = 0;
+	if (memchr(r->buf + r->pos + seen, '\n', have - seen))
+		return false;
+	if (reader->bytes > reader->limits.reply)
+		refuse(reader, "a reply is larger than the limit");
+	reader->line = have;
+	return true;
+}
+
 int reef_redis_reader_parse(struct reef_redis_reader *reader, lua_State *build) {
-	if (reader->error[0] || reader->direct_left > 0)
+	if (reader->error[0] || reader->direct_left > 0 || lacks_line_end(reader))
 		return 0;
 	if (!lua_checkstack(build, LUA_MINSTACK)) {
 		refuse(reader, "not enough memory");
@@ -339,6 +468,12 @@ int reef_redis_reader_parse(struct reef_redis_reader *reader, lua_State *build) 
 	int done = (int)lua_tointeger(build, 1);
 	lua_remove(build, 1);
 	return done;
+}
+
+bool reef_redis_reader_is_answering(const struct reef_redis_reader *reader) {
+	const redisReader *r = reader->hiredis;
+	int type = r->ridx < 0 ? -1 : r->task[0]->type;
+	return type != -1 && type != REDIS_REPLY_PUSH && !reader->attribute && !reader->attribute_next;
 }
 
 void reef_redis_reader_drop(lua_State *build, int n) {

@@ -8,7 +8,13 @@
  * Types as https://redis.io/docs/reference/protocol-spec has them:
  *   simple, bulk, verbatim strings, big numbers -> string (verbatim without its "txt:")    null -> nil
  *   integer -> integer   double -> float   boolean -> boolean   array, set, push -> sequence with holes for nulls
- *   map -> table by key   attribute -> dropped   errors -> string, marked
+ *   map -> table by key   attribute -> dropped, wherever it is   errors -> string, marked
+ *
+ * hiredis is the judge of what a reply is, with three additions: attributes and blob errors, which it does not know;
+ * integers with a plus; and the end of a string, which it skips unseen, has to be CRLF.
+ *
+ * A list with errors inside has a metatable whose `failed` is the list of their places, with the metamethods of the table
+ * REEF_REDIS_PARTIAL of the registry, if there is one.
  */
 #ifndef REEF_REDIS_REPLY_H
 #define REEF_REDIS_REPLY_H
@@ -20,6 +26,8 @@
 #include <lua.h>
 
 struct redisReader;
+
+#define REEF_REDIS_PARTIAL "reef.redis.partial"
 
 struct reef_redis_limits {
 	size_t reply;    /* bytes of one reply */
@@ -43,13 +51,17 @@ struct reef_redis_reader {
 	struct reef_redis_limits limits;
 	size_t bytes;       /* of the reply that is not complete yet */
 	size_t wanted;      /* bytes that the bulk string being received still lacks; 0: none is */
+	size_t line;        /* bytes of a line that has not ended yet; 0: none is under way */
 	char *direct;       /* where the rest of a long string goes that lies on top of the build stack ... */
 	size_t direct_left; /* ... and how much of it is missing */
 	bool substitute;    /* the next string is that one */
+	bool special;       /* something is to be said of the next string */
 	int base;           /* stack index where the current reply is built */
 	bool inner_error;
-	bool blob_error;                /* a RESP3 `!` is being read */
-	bool attribute;                 /* a RESP3 `|` is being read */
+	bool error_next;                /* the next string is a RESP3 `!` */
+	bool attribute_next;            /* the next map is a RESP3 `|` */
+	bool blob_error;                /* the reply is a `!` */
+	bool attribute;                 /* what is being read is a `|` before a reply */
 	char error[160];                /* empty while all is well */
 	uint8_t kind[REEF_REDIS_BATCH]; /* enum reef_redis_reply of the values that parse has left */
 };
@@ -66,6 +78,8 @@ size_t reef_redis_reader_feed(struct reef_redis_reader *reader, const char *byte
 /* Builds what has become complete: the values are left at the bottom of `build`, below what is unfinished. Returns how
  * many, REEF_REDIS_BATCH meaning: call again. Errors (reader->error) come after the values before them. */
 int reef_redis_reader_parse(struct reef_redis_reader *reader, lua_State *build);
+/* Is what has begun, and is not complete, a reply to somebody? Pushes and attributes are not. */
+bool reef_redis_reader_is_answering(const struct reef_redis_reader *reader);
 /* Drops the n finished values at the bottom. */
 void reef_redis_reader_drop(lua_State *build, int n);
 

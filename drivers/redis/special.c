@@ -1,6 +1,7 @@
-/* See special.h: a short list, searched by length first because almost every command is not in it. */
+/* See special.h: the short list, searched by length first because almost every command is not in it. */
 #include "special.h"
 
+#include <string.h>
 #include <strings.h>
 
 struct special {
@@ -18,11 +19,10 @@ static const struct special length5[] = {
 		{"psync", REEF_REDIS_STREAM},      {"reset", REEF_REDIS_STREAM},   {0},
 };
 static const struct special length6[] = {
-		{"blmove", REEF_REDIS_BLOCKING},
-		{"blmpop", REEF_REDIS_BLOCKING},
-		{"bzmpop", REEF_REDIS_BLOCKING},
-		{"select", REEF_REDIS_SELECT},
-		{0},
+		{"client", REEF_REDIS_CONTAINER}, {"script", REEF_REDIS_CONTAINER},
+		{"asking", REEF_REDIS_ONCE},      {"blmove", REEF_REDIS_BLOCKING},
+		{"blmpop", REEF_REDIS_BLOCKING},  {"bzmpop", REEF_REDIS_BLOCKING},
+		{"select", REEF_REDIS_SELECT},    {0},
 };
 static const struct special length7[] = {
 		{"waitaof", REEF_REDIS_BLOCKING},
@@ -31,8 +31,14 @@ static const struct special length7[] = {
 		{"monitor", REEF_REDIS_STREAM},
 		{0},
 };
-static const struct special length8[] = {{"bzpopmin", REEF_REDIS_BLOCKING}, {"bzpopmax", REEF_REDIS_BLOCKING}, {0}};
-static const struct special length9[] = {{"subscribe", REEF_REDIS_STREAM}, {0}};
+static const struct special length8[] = {
+		{"bzpopmin", REEF_REDIS_BLOCKING},
+		{"bzpopmax", REEF_REDIS_BLOCKING},
+		{"readonly", REEF_REDIS_STATE},
+		{"replconf", REEF_REDIS_STREAM},
+		{0},
+};
+static const struct special length9[] = {{"subscribe", REEF_REDIS_STREAM}, {"readwrite", REEF_REDIS_STATE}, {0}};
 static const struct special length10[] = {
 		{"brpoplpush", REEF_REDIS_BLOCKING},
 		{"xreadgroup", REEF_REDIS_MAYBE_BLOCK},
@@ -59,8 +65,36 @@ enum reef_redis_class reef_redis_classify(const char *name, size_t size) {
 	return REEF_REDIS_ORDINARY;
 }
 
+/* Of CLIENT and SCRIPT, by subcommand. */
+static const struct special client_parts[] = {
+		{"reply", REEF_REDIS_STREAM},        {"setname", REEF_REDIS_STATE},
+		{"setinfo", REEF_REDIS_STATE},       {"tracking", REEF_REDIS_STATE},
+		{"no-evict", REEF_REDIS_STATE},      {"no-touch", REEF_REDIS_STATE},
+		{"capa", REEF_REDIS_STATE},          {"caching", REEF_REDIS_ONCE},
+		{"import-source", REEF_REDIS_STATE}, {0},
+};
+static const struct special script_parts[] = {{"debug", REEF_REDIS_STREAM}, {0}};
+
+static enum reef_redis_class find(const struct special *list, const char *word) {
+	while (list->name && strcasecmp(list->name, word) != 0)
+		list++;
+	return list->name ? list->what : REEF_REDIS_ORDINARY;
+}
+
+enum reef_redis_class reef_redis_classify_part(const char *name, const char *word) {
+	return find(strcasecmp(name, "client") == 0 ? client_parts : script_parts, word);
+}
+
+bool reef_redis_is_useless(const char *error) {
+	static const char *const codes[] = {"READONLY ", "MASTERDOWN ", "LOADING ", "NOAUTH "};
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (strncmp(error, codes[i], strlen(codes[i])) == 0)
+			return true;
+	return false;
+}
+
 const char *reef_redis_class_name(enum reef_redis_class what) {
-	static const char *const names[] = {"ordinary", "blocking", "maybe block", "watch",  "multi", "exec",
-										"discard",  "unwatch",  "stream",      "select", "auth"};
+	static const char *const names[] = {"ordinary", "blocking", "maybe block", "watch", "multi", "exec", "discard",
+										"unwatch",  "stream",   "select",      "auth",  "state", "once", "container"};
 	return names[what];
 }

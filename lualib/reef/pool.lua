@@ -36,6 +36,7 @@ end
 function pool.watch(target, options)
 	local pooled = require "reef.pool.redis"
 	if type(target) == "table" and type(rawget(target, 2)) == "table" then
+		require("reef.options").check("reef.pool: watch", options, { gap = true, heartbeat = true }, 2)
 		return pooled.watch(target, options)
 	end
 	return pooled.watch(pooled.new(target, options), options)
@@ -69,7 +70,9 @@ end
 ---@param db table  what pool.redis or pool.mongo returned
 ---@param options reef.pool.options
 function pool.set(db, options)
-	each(db, "SET", require("reef.pool.options").service(options))
+	local known = require "reef.pool.options"
+	known.check_service(options)
+	each(db, "SET", known.service(options))
 end
 
 ---Ends a pool: what was accepted is finished first, within the option `drain`. Whoever names the target again, or goes

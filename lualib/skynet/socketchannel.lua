@@ -4,9 +4,10 @@
 -- Session mode: one function reads any reply and says which request it belongs to.
 --
 -- One coroutine reads for everybody. A request whose time is over leaves a tombstone: its reply is read when it comes,
--- and dropped, so that nobody gets another's. After too many of those, and whenever a reader raises, the connection is
--- closed. What failed is said by an error object (reef.channel.error) that equals `error` and prints as
--- `[Error: socket] ...`.
+-- and dropped, so that nobody gets another's. After too many of those, after a few times in a row that nobody got a
+-- reply, and whenever a reader raises, the connection is closed. Connecting and login have a coroutine of their own, so
+-- that whoever needs the connection waits no longer than he wants to. What failed is said by an error object
+-- (reef.channel.error) that equals `error` and prints as `[Error: socket] ...`.
 local driver = require "skynet.socketdriver"
 local errors = require "reef.channel.error"
 local skynet = require "skynet"
@@ -16,6 +17,7 @@ local socketchannel = { error = errors.socket }
 
 local TIMEOUT = 60     -- seconds for a reply, unless the channel or the request says otherwise
 local TOMBSTONES = 128 -- late replies on a connection before it is given up
+local PATIENCE = 3     -- time-outs in a row; those of requests that were under way together count as one
 local WARNING = "WARNING: %d K bytes need to send out (fd = %d)"
 
 ---@class socketchannel.desc
@@ -28,12 +30,14 @@ local WARNING = "WARNING: %d K bytes need to send out (fd = %d)"
 ---@field overload function|nil  overload(boolean)
 ---@field socket_read function|nil
 ---@field socket_readline function|nil
----@field timeout number|nil     seconds that a request may wait for its reply; 0: for ever
+---@field timeout number|nil     seconds that a request, or a login, may take; 0: as long as it takes
 ---@field connect_timeout number|nil seconds for each address; 30
 ---@field tls boolean|reef.tls.options|nil
 ---@field tombstones integer|nil     late replies that a connection may owe; 128
 
 ---@class socketchannel
+---@field __host string         where it is connected, or will be
+---@field __port integer|nil
 local channel = {}
 channel.__index = channel
 
@@ -61,12 +65,16 @@ local function reader_class(desc)
 	return class
 end
 
+-- `__host` and `__port` are read by users' code.
+local function set_address(self, host, port)
+	self.host, self.port = host, port
+	self.__host, self.__port = host, port
+end
+
 ---@param desc socketchannel.desc
 ---@return socketchannel
 function socketchannel.channel(desc)
 	local self = {
-		host = assert(desc.host),
-		port = desc.port,
 		backup = desc.backup or {},
 		parse = desc.response,
 		auth = desc.auth,
@@ -85,7 +93,10 @@ function socketchannel.channel(desc)
 		first = 1,
 		last = 0,
 		tombstones = 0,
+		missed = 0,         -- times in a row
+		missed_at = 0,      -- the last of them
 	}
+	set_address(self, assert(desc.host), desc.port)
 	return setmetatable(self, channel)
 end
 
@@ -114,21 +125,32 @@ local function finish(item, ok, value)
 	skynet.wakeup(item)
 end
 
+-- What has arrived when the clock runs out counts as arrived, also after the process was stopped: what is due is given
+-- up at the second look only, when the sockets have been read once more.
 local function due(self)
-	self.armed = nil
-	local time, nearest = now(), math.huge
+	local time, nearest, newest = now(), math.huge, nil
+	local looked = self.looked
+	local limit = looked and time - looked < 0.1 and looked or -math.huge
+	self.armed, self.looked = nil, nil
 	for _, item in pairs(self.pending) do
 		if item.deadline and not item.done then
-			if item.deadline <= time then
+			if item.deadline <= limit then
 				self.tombstones = self.tombstones + 1
+				newest = math.max(newest or 0, item.since)
 				finish(item, false, failure(self, "timeout", "maybe applied", "no reply in time", item.since))
 			else
 				nearest = math.min(nearest, item.deadline)
 			end
 		end
 	end
-	if self.tombstones > self.most_tombstones and self.sock then
+	if newest and newest >= self.missed_at then
+		self.missed, self.missed_at = self.missed + 1, time
+	end
+	if self.sock and (self.missed >= PATIENCE or self.tombstones > self.most_tombstones) then
 		self:drop(failure(self, "timeout", "maybe applied", "too many requests without a reply in time"))
+	elseif nearest <= time then
+		self:arm(time + 0.01)
+		self.looked = time
 	elseif nearest < math.huge then
 		self:arm(nearest)
 	end
@@ -136,7 +158,7 @@ end
 
 -- One timer a channel, for the nearest deadline; one that is set too early finds nothing and sets itself again.
 function channel:arm(deadline)
-	if self.armed and self.armed <= deadline then
+	if self.armed and (self.armed <= deadline or self.looked) then
 		return
 	end
 	self.armed = deadline
@@ -177,10 +199,11 @@ local function add_pending(self, item)
 	return item
 end
 
-local function answer(item, ok, data, more)
+local function answer(self, item, ok, data, more)
 	if item.done then
 		return -- a tombstone
 	end
+	self.missed = 0
 	if not ok then
 		item.rejected = true
 		finish(item, false, data)
@@ -202,6 +225,7 @@ function channel:drop(err)
 	local sock, pending = self.sock, self.pending
 	self.sock, self.ready = false, false
 	self.pending, self.first, self.last, self.tombstones = {}, 1, 0, 0
+	self.missed, self.missed_at = 0, 0
 	if self.idle then
 		skynet.wakeup(self.idle)
 	end
@@ -256,7 +280,7 @@ local function read_in_order(self, sock)
 						self.tombstones = self.tombstones - 1
 					end
 				end
-				answer(item, good, data, more)
+				answer(self, item, good, data, more)
 			end
 		end
 	end
@@ -276,7 +300,7 @@ local function read_by_session(self, sock)
 					self.tombstones = self.tombstones - 1
 				end
 			end
-			answer(item, good, data, more)
+			answer(self, item, good, data, more)
 		elseif self.sock == sock then
 			skynet.error("socket: unknown session : " .. tostring(session))
 		end
@@ -339,6 +363,13 @@ local function authenticate(self, sock)
 	end
 	local host, port = self.host, self.port
 	self.auth_coroutine = coroutine.running()
+	if self.timeout > 0 then
+		skynet.timeout(math.ceil(self.timeout * 100), function()
+			if self.sock == sock and not self.ready then
+				self:drop(failure(self, "timeout", "not sent", "the login took too long"))
+			end
+		end)
+	end
 	local ok, err = xpcall(self.auth, function(e)
 		return type(e) == "string" and debug.traceback(e) or e
 	end, self)
@@ -386,7 +417,7 @@ local function try_all(self)
 		end
 		local failed, by_auth = try_address(self, host, port)
 		if not failed then
-			self.host, self.port = host, port
+			set_address(self, host, port)
 			return
 		end
 		why, auth = failed, by_auth
@@ -397,14 +428,16 @@ local function try_all(self)
 	return failure(self, "connect", "not sent", why, since)
 end
 
--- Whoever connects may be ended on the way: then those who wait have to do it.
+-- The coroutine that connects may be ended on the way: then those who wait have to see to another.
 local busy = {
 	__close = function(self)
 		local waiting = self.channel.connecting
 		self.channel.connecting = false
 		self.channel.auth_coroutine = nil
 		for _, token in ipairs(waiting) do
-			skynet.wakeup(token)
+			if not token.gone then
+				skynet.wakeup(token)
+			end
 		end
 		if not self.done and self.channel.sock then
 			self.channel:drop(errors.socket)
@@ -413,42 +446,55 @@ local busy = {
 }
 
 local function connect_round(self)
-	self.connecting = {}
 	local guard <close> = setmetatable({ channel = self }, busy)
 	local err = try_all(self)
-	guard.done = true
-	if not err then
-		self.ready = true
+	if not err and not self.sock then
+		err = failure(self, "closed", "not sent", "the connection was lost")
 	end
-	return err
+	guard.done = true
+	self.last_error = err
+	self.ready = not err
+end
+
+-- Lets somebody connect, unless it is being done, and waits until he has finished; not longer than until `deadline`.
+local function await_round(self, deadline)
+	local token = {}
+	if not self.connecting then
+		self.connecting, self.last_error = {}, nil
+		skynet.fork(connect_round, self)
+	end
+	table.insert(self.connecting, token)
+	if not deadline then
+		skynet.wait(token)
+	else
+		skynet.sleep(math.max(0, math.ceil((deadline - now()) * 100)), token)
+		token.gone = true
+	end
 end
 
 -- Makes the channel ready; another coroutine's attempt counts. Returns an error object after a single round, or tries
 -- for ever.
-local function connect(self, once)
-	local pause = 0
+local function connect(self, once, seconds)
+	local pause, since = 0, now()
+	local deadline = seconds and seconds > 0 and since + seconds or nil
 	while not self.ready do
 		if self.closed then
 			return failure(self, "closed", "not sent", "the channel was closed")
 		end
-		local err
-		if self.connecting then
-			local token = {}
-			table.insert(self.connecting, token)
-			skynet.wait(token)
-			err = self.last_error
-		else
-			err = connect_round(self)
-			self.last_error = err
+		await_round(self, deadline)
+		if self.ready then
+			return
 		end
-		if not self.ready and (once or self.closed) then
-			return err or failure(self, "connect", "not sent", "not connected")
+		local err = self.last_error or failure(self, "connect", "not sent", "not connected")
+		if deadline and self.connecting and now() >= deadline then
+			return failure(self, "timeout", "not sent", "not connected in time", since)
 		end
-		if not self.ready then
-			skynet.error("socket: connect " .. tostring(err))
-			skynet.sleep(pause * 100)
-			pause = pause < 11 and pause + 1 or 1
+		if once or self.closed then
+			return err
 		end
+		skynet.error("socket: connect " .. tostring(err))
+		skynet.sleep(pause * 100)
+		pause = pause < 11 and pause + 1 or 1
 	end
 end
 
@@ -465,9 +511,21 @@ function channel:connect(once)
 	return true
 end
 
--- May this coroutine use the connection as it is?
-local function usable(self)
-	return self.ready or (self.sock and self.auth_coroutine == coroutine.running())
+-- Sees to it that this coroutine can use the connection; raises if it cannot be had.
+local function make_usable(self, once, seconds)
+	if self.ready then
+		return
+	end
+	local err
+	if self.auth_coroutine == coroutine.running() then
+		-- Nobody but us could connect again, and we are in the middle of it.
+		err = not self.sock and failure(self, "closed", "not sent", "the connection was lost during the login")
+	else
+		err = connect(self, once, seconds)
+	end
+	if err then
+		error(err, 0)
+	end
 end
 
 local function send(self, data, parts)
@@ -489,11 +547,12 @@ end
 ---@param timeout number|nil   seconds for this request; 0: for ever
 function channel:request(data, response, parts, timeout)
 	assert(not self.closed)
-	if not usable(self) then
-		local err = connect(self, true)
-		if err then
-			error(err, 0)
-		end
+	timeout = timeout or self.timeout
+	if not self.ready then
+		local since = now()
+		make_usable(self, true, timeout)
+		-- One deadline for all of it.
+		timeout = timeout > 0 and math.max(timeout - (now() - since), 0.01) or 0
 	end
 	if not send(self, data, parts) then
 		local err = failure(self, "closed", "not sent", "the connection was lost")
@@ -501,7 +560,7 @@ function channel:request(data, response, parts, timeout)
 		error(err, 0)
 	end
 	if response ~= nil then
-		return wait_for(self, add_pending(self, { key = response }), timeout or self.timeout)
+		return wait_for(self, add_pending(self, { key = response }), timeout)
 	end
 end
 
@@ -510,12 +569,7 @@ end
 ---@param timeout number|nil  seconds; default: for ever
 function channel:response(response, timeout)
 	assert(not self.closed)
-	if not usable(self) then
-		local err = connect(self, false)
-		if err then
-			error(err, 0)
-		end
-	end
+	make_usable(self, false, timeout)
 	return wait_for(self, add_pending(self, { key = response }), timeout or 0)
 end
 
@@ -529,8 +583,7 @@ end
 
 ---Goes to another host with the next request.
 function channel:changehost(host, port)
-	self.host = host
-	self.port = port or self.port
+	set_address(self, host, port or self.port)
 	if not self.closed then
 		self:drop(errors.socket)
 	end

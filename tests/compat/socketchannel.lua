@@ -283,6 +283,90 @@ test.case("a login that fails ends the attempt, or goes to a backup", function()
 	test.equal(ch2.port, good)
 end)
 
+test.case("a connection that ends within the login is an error, and the next request makes a new one", function()
+	local connections = 0
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		connections = connections + 1
+		local mine = connections
+		socket.start(id)
+		while socket.readline(id) do
+			socket.write(id, "ok\n")
+			if mine == 1 then
+				break
+			end
+		end
+		socket.close(id)
+	end)
+	test.defer(socket.close, listener)
+	local ch = socketchannel.channel {
+		host = "127.0.0.1", port = port, timeout = 5,
+		auth = function(c)
+			c:request("AUTH\n", read_line)
+			skynet.sleep(5)
+			c:request("SELECT\n", read_line)
+		end,
+	}
+	test.defer(ch.close, ch)
+	test.within(2, function()
+		test.raises("lost", ch.request, ch, "GET\n", read_line)
+	end)
+	test.equal(ch:request("GET\n", read_line), "ok")
+	test.equal(connections, 2)
+end)
+
+test.case("a login that takes too long, and connecting, end with the request's deadline", function()
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		socket.start(id)
+	end)
+	test.defer(socket.close, listener)
+	for _, auth in ipairs { function(c) c:response(read_line) end, function() skynet.sleep(100) end } do
+		local ch = socketchannel.channel { host = "127.0.0.1", port = port, timeout = 0.2, auth = auth }
+		test.defer(ch.close, ch)
+		local since, ended = skynet.now(), 0
+		for i = 1, 3 do
+			skynet.fork(function()
+				test.raises("in time", ch.request, ch, i .. "\n", read_line, nil, 0.1)
+				ended = ended + 1
+			end)
+		end
+		test.eventually("all three are told", 5, function()
+			return ended == 3
+		end)
+		test.between(skynet.now() - since, 9, 80)
+	end
+end)
+
+test.case("a server that does not answer any more gets a new connection", function()
+	local connections = 0
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		connections = connections + 1
+		local mine = connections
+		socket.start(id)
+		while socket.readline(id) do
+			if mine > 1 then
+				socket.write(id, "ok\n")
+			end
+		end
+	end)
+	test.defer(socket.close, listener)
+	local ch = socketchannel.channel { host = "127.0.0.1", port = port, timeout = 0.1 }
+	test.defer(ch.close, ch)
+	for _ = 1, 3 do
+		test.raises("time", ch.request, ch, "GET\n", read_line)
+	end
+	test.equal(ch:request("GET\n", read_line), "ok")
+end)
+
+test.case("where it is connected can be read", function()
+	local ch = socketchannel.channel { host = "a.example", port = 1 }
+	test.equal({ ch.__host, ch.__port }, { "a.example", 1 })
+	ch:changehost("b.example", 2)
+	test.equal({ ch.__host, ch.__port }, { "b.example", 2 })
+end)
+
 test.case("login may send everybody to another host", function()
 	local first, second = line_server(echo), line_server(echo)
 	local ch

@@ -318,11 +318,11 @@ test.case("subscriptions come back, and the gap is told", { timeout = 60 }, func
 	w:disconnect()
 end)
 
-test.case("a subscriber's dead link is noticed", { timeout = 60 }, function()
+local function notices_dead_link(timeout)
 	local s = server.start()
 	local through = proxy.start(s.port)
 	local db = connect(s.port)
-	local w = redis.watch { host = "127.0.0.1", port = through.port, heartbeat = 0.1, timeout = 0.3 }
+	local w = redis.watch { host = "127.0.0.1", port = through.port, heartbeat = 0.1, timeout = timeout }
 	w:subscribe "a"
 	local got
 	skynet.fork(function()
@@ -345,6 +345,14 @@ test.case("a subscriber's dead link is noticed", { timeout = 60 }, function()
 	end)
 	test.equal(w.gaps, 1)
 	w:disconnect()
+end
+
+test.case("a subscriber's dead link is noticed", { timeout = 60 }, function()
+	notices_dead_link(0.3)
+end)
+
+test.case("a subscriber's dead link is noticed, also where commands have no deadline", { timeout = 60 }, function()
+	notices_dead_link(0)
 end)
 
 test.case("a server that accepts and never answers is an error within the deadline", { timeout = 60 }, function()
@@ -387,6 +395,28 @@ test.case("what is no Redis server is told from one", { timeout = 60 }, function
 		test.equal({ err.code, err.outcome }, { "connect", "not sent" })
 		socket.close(id)
 	end
+end)
+
+test.case("messages that nobody reads are bounded in bytes, and none is lost", { timeout = 60 }, function()
+	local s = server.start()
+	local w = redis.watch { host = "127.0.0.1", port = s.port, limits = { queue_bytes = 1 << 20 } }
+	test.defer(w.disconnect, w)
+	w:subscribe "news"
+	local db = connect(s.port)
+	local pad = ("x"):rep(10000)
+	test.eventually("it listens", 5, function()
+		return db:publish("news", "first") == 1
+	end)
+	for i = 1, 1000 do
+		db:publish("news", i .. pad)
+	end
+	skynet.sleep(20)
+	test.between(w.link.connection:info().queued_bytes, 1 << 19, (1 << 20) + 20000)
+	test.equal((w:message()), "first")
+	for i = 1, 1000 do
+		test.equal((w:message()), i .. pad)
+	end
+	test.equal({ w.gaps, w.link.connection:info().queued_bytes }, { 0, 0 })
 end)
 
 test.run()

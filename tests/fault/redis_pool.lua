@@ -4,6 +4,7 @@ local fault = require "test.proxy"
 local pool = require "reef.pool"
 local programs = require "test.process"
 local server = require "test.redis"
+local redis = require "skynet.db.redis"
 local skynet = require "skynet"
 local test = require "test"
 require "skynet.manager"
@@ -268,6 +269,49 @@ end)
 	local code, output = programs.run { test.reef, "run", script, cwd = test.dir }
 	test.equal(code, 0, output)
 	test.equal(s:cli("GET", "n"), "1000")
+end)
+
+test.case("a frozen server costs a pool no more than its limits in bytes", { timeout = 60 }, function()
+	local s = server.start()
+	local db = pool.redis({ host = "127.0.0.1", port = s.port, timeout = 2 }, {
+		size = 2, queue_bytes = 4 << 20, unsent = 2 << 20, stall = 0,
+	})
+	test.defer(pool.close, db)
+	db:set("k", "v")
+	s:freeze()
+	local value, codes, most = ("x"):rep(1 << 20), {}, 0
+	test.together(60, function(i)
+		local ok, err = pcall(db.set, db, "k" .. i, value)
+		local code = ok and "ok" or redis.error(err).code
+		codes[code] = (codes[code] or 0) + 1
+		local stat = pool.stat(db)
+		local held = stat.queued_bytes
+		for _, c in ipairs(stat.connections) do
+			held = held + c.unsent
+		end
+		most = math.max(most, held)
+	end)
+	s:thaw()
+	test.truthy(codes.overload and codes.overload > 20)
+	-- Each limit may be passed by one request.
+	test.between(most, 1, (4 + 1 + 2 * (2 + 1)) << 20)
+	test.eventually("it works again", 10, function()
+		return pcall(db.set, db, "k", "v")
+	end)
+	test.equal(pool.stat(db).queued_bytes, 0)
+end)
+
+test.case("an answer of many megabytes comes whole, whoever it is for", { timeout = 60 }, function()
+	local s = server.start()
+	local db = pool.redis({ host = "127.0.0.1", port = s.port }, { size = 1 })
+	test.defer(pool.close, db)
+	local large = ("0123456789abcdef"):rep(1 << 21)
+	db:set("large", large)
+	db:set("small", "s")
+	test.together(6, function(i)
+		test.truthy(i % 2 == 0 and db:get "small" == "s" or i % 2 == 1 and db:get "large" == large)
+	end)
+	test.equal(db:get "small", "s")
 end)
 
 test.run()

@@ -114,6 +114,87 @@ test.case("an array with an error inside is raised as a whole", function()
 	test.equal(db:get "a", "1")
 end)
 
+test.case("an EXEC of which a command failed says which, and that the rest was applied", function()
+	local s = server.start()
+	local pool = require "reef.pool"
+	local pooled = pool.redis { host = "127.0.0.1", port = s.port }
+	test.defer(pcall, pool.close, pooled)
+	local own = redis.connect { host = "127.0.0.1", port = s.port }
+	test.defer(pcall, own.disconnect, own)
+	for _, db in ipairs { own, pooled } do
+		db:flushall()
+		db:set("text", "ERR this is no error")
+		local function check(err)
+			test.equal({ err[1], err[2] }, { "OK", "ERR this is no error" })
+			test.matches(err[3], "^WRONGTYPE")
+			local want = "EXEC: command 3 %(LPUSH%) failed: WRONGTYPE .*; the other 3 of 4 commands were applied"
+			test.matches(tostring(err), want)
+			test.equal({ err.code, err.outcome, err.command, err.failed }, { "WRONGTYPE", "applied in part", "EXEC", { 3 } })
+			local object = redis.error(err)
+			test.equal({ object.code, object.outcome, object.failed }, { "WRONGTYPE", "applied in part", { 3 } })
+			test.matches(tostring(object), "^" .. want)
+			test.equal(object == socketchannel.error, false)
+		end
+		local ops = { { "SET", "a", 1 }, { "get", "text" }, { "lpush", "text", 1 }, { "INCR", "a" } }
+		local function bracketed()
+			return { { "MULTI" }, ops[1], ops[2], ops[3], ops[4], { "EXEC" } }
+		end
+		-- One after the other; what was refused before it was sent does not count.
+		db:multi()
+		db:set("a", 1)
+		test.equal(pcall(db.set, db, "a", nil, 1), false)
+		test.equal(pcall(db.pipeline, db, { { "SET", "a", {} } }), false)
+		db:get "text"
+		db:lpush("text", 1)
+		db:incr "a"
+		check(select(2, pcall(db.exec, db)))
+		-- In pipelines, whole and in parts, with results and without.
+		check(db:pipeline(bracketed(), {})[6].out)
+		check(select(2, pcall(db.pipeline, db, bracketed())))
+		db:multi()
+		db:pipeline { ops[1], ops[2] }
+		db:lpush("text", 1)
+		check(db:pipeline({ ops[4], { "EXEC" } }, {})[2].out)
+		db:pipeline { { "WATCH", "none" }, { "MULTI" }, ops[1] }
+		db:get "text"
+		check(select(2, pcall(db.pipeline, db, { ops[3], ops[4], { "EXEC" } })))
+		test.equal(db:get "a", "2")
+		test.equal(db:status().bound, 0)
+		-- Several at once, and errors inside of what is no transaction.
+		db:multi()
+		for _ = 1, 5 do
+			db:lpush("text", 1)
+		end
+		test.matches(select(2, pcall(db.exec, db)), "and 2 more failed; the other 0 of 5 commands were applied")
+		local err = select(2, pcall(db.eval, db, "return {1, {err = 'MINE no'}}", 0))
+		test.matches(err, "^redis: part 2 failed: MINE no")
+		test.equal(redis.error(err).code, "MINE")
+		-- One that the server refuses as a whole has applied nothing.
+		db:multi()
+		pcall(db.nosuchcommand, db)
+		err = redis.error(select(2, pcall(db.exec, db)))
+		test.equal({ err.code, err.outcome }, { "EXECABORT", "rejected" })
+	end
+end)
+
+test.case("the code of an error is found wherever it was raised", function()
+	local db = connect()
+	db:set("k", "v")
+	for code, f in pairs {
+		ERR = function(...) return db:eval("error('boom: 12: here')", 0, ...) end,
+		WRONGTYPE = function(...) return db:lpush("k", 1, ...) end,
+		MY_CODE2 = function(...) return db:eval("return redis.error_reply('MY_CODE2 a:1: b')", 0, ...) end,
+	} do
+		local direct = select(2, pcall(function() local v = f() return v end))
+		test.equal(redis.error(direct).code, code)
+		test.equal(redis.error(select(2, pcall(f))).code, code)
+	end
+	test.equal(redis.error(select(2, pcall(db.eval, db, "error('boom')", 0))).code, "ERR")
+	test.matches(redis.error(select(2, pcall(db.eval, db, "error('boom')", 0))).message, "^ERR .*boom")
+	test.equal(redis.error(select(2, pcall(db.lpush, db, "k", 1))).code, "WRONGTYPE")
+	test.equal(redis.error("MY DIR/file.lua:3: WRONGTYPE x").outcome, "rejected")
+end)
+
 test.case("a pipeline answers for each command, or with the last reply", function()
 	local db = connect()
 	local ops = { { "SET", "k", "v" }, { "incr", "k" }, { "GET", "k" }, { "get", "none" }, { "EXISTS", "k" } }
@@ -255,6 +336,112 @@ test.case("scripts are sent once and run by their hash", function()
 	local bad = redis.script 'return redis.error_reply("MINE no")'
 	test.raises("MINE no", bad, db)
 	test.raises("argument 5 is nil", add, db, { "k" }, 1, nil)
+	test.raises("the source of a script is a string", redis.script, 7)
+end)
+
+test.case("a script runs once, whatever it says", function()
+	local db = connect()
+	for _, source in ipairs {
+		"redis.call('INCR', 'ran') return redis.error_reply('NOSCRIPT No matching script. Please use EVAL.')",
+		"redis.call('INCR', 'ran') return redis.error_reply('MINE: NOSCRIPT')",
+		"redis.call('INCR', 'ran') error('NOSCRIPT')",
+		"redis.call('INCR', 'ran') return {err = ARGV[1]}",
+	} do
+		local run = redis.script(source)
+		for i = 1, 3 do
+			local before = tonumber(db:get "ran" or 0)
+			if i == 2 then
+				db:script "flush"
+			end
+			test.raises("NOSCRIPT", run, db, {}, "NOSCRIPT No matching script. Please use EVAL.")
+			test.equal(tonumber(db:get "ran"), before + 1, source)
+		end
+	end
+end)
+
+test.case("scripts in a transaction are applied with the rest of it", function()
+	local db = connect()
+	local give = redis.script [[ return redis.call("INCRBY", KEYS[1], ARGV[1]) ]]
+	db:set("points:7", 100)
+	for round = 1, 3 do
+		db:script "flush"
+		db:multi()
+		test.equal(db:decrby("points:7", 10), "QUEUED")
+		test.equal(give(db, { "points:8" }, 10), "QUEUED")
+		test.equal(db:exec(), { 100 - 10 * round, 10 * round })
+	end
+	db:script "flush"
+	db:pipeline { { "MULTI" }, { "INCR", "n" } }
+	give(db, { "points:8" }, 10)
+	test.equal(db:exec(), { 1, 40 })
+	db:script "flush"
+	db:watch "points:8"
+	test.equal(give(db, { "points:9" }, 1), 1)
+	db:unwatch()
+end)
+
+test.case("what has no text is refused as nil is", function()
+	local db = connect()
+	for kind, v in pairs { table = {}, ["function"] = print, userdata = io.stdout, thread = coroutine.create(print) } do
+		local before = db:status().requests
+		test.raises("redis SET: argument 2 is a " .. kind .. " %(nothing was sent%)", db.set, db, "a", v)
+		test.raises("argument 2 is a " .. kind, db.mset, db, { "a", v })
+		test.raises("argument 3 is a " .. kind, db.pipeline, db, { { "PING" }, { "SET", "a", v } })
+		test.raises("argument 3 is a " .. kind, redis.script "return 1", db, { v })
+		test.equal(db:status().requests, before)
+	end
+	test.equal(db:exists "a", false)
+	local w = redis.watch { host = db[2].conf.host, port = db[2].conf.port }
+	test.raises("argument 2 is a table", w.subscribe, w, {})
+	w:disconnect()
+end)
+
+test.case("numbers come back as they went", function()
+	local db = connect()
+	math.randomseed(test.seed)
+	for _ = 1, 500 do
+		local v = string.unpack("d", string.pack("j", math.random(0)))
+		if v - v == 0 then
+			db:set("f", v)
+			test.truthy(tonumber(db:get "f") == v, v)
+			db:zadd("z", v, "m")
+			for _, score in db:zscan_iter "z" do
+				test.truthy(score == v, v)
+			end
+		end
+	end
+	db:zadd("z", math.huge, "top", -math.huge, "bottom")
+	for resp = 2, 3 do
+		local other = redis.connect { host = db[2].conf.host, port = db[2].conf.port, resp = resp }
+		local scores = {}
+		for member, score in other:zscan_iter "z" do
+			scores[member] = score
+		end
+		test.equal({ scores.top, scores.bottom }, { math.huge, -math.huge })
+		other:disconnect()
+	end
+end)
+
+test.case("options that nobody knows are refused everywhere", function()
+	local db = connect()
+	local pool = require "reef.pool"
+	local target = { host = "127.0.0.1", port = db[2].conf.port }
+	local pooled = pool.redis(target)
+	test.defer(pcall, pool.close, pooled)
+	local function refused(text, f, ...)
+		test.raises("unknown option " .. text, f, ...)
+	end
+	refused("timout %(did you mean timeout%?%)", db.with, db, { timout = 1 })
+	refused("timout %(did you mean timeout%?%)", pooled.with, pooled, { timout = 1 })
+	refused("hearbeat %(did you mean heartbeat%?%)", redis.watch, { host = "127.0.0.1", hearbeat = 1 })
+	refused("quue %(did you mean queue%?%)", pool.redis, target, { quue = 1 })
+	refused("timout %(did you mean timeout%?%)", pool.redis, target, { timout = 1 })
+	refused("prt %(did you mean port%?%)", pool.redis, { host = "127.0.0.1", prt = 1 })
+	refused("gpa %(did you mean gap%?%)", pool.watch, pooled, { gpa = print })
+	refused("gpa %(did you mean gap%?%)", pool.watch, target, { gpa = print })
+	refused("siez %(did you mean size%?%)", pool.set, pooled, { siez = 1 })
+	refused("cuont %(did you mean count%?%)", db.scan_iter, db, { cuont = 1 })
+	test.raises("options are a table", db.with, db, 5)
 end)
 
 test.case("iterators see every key, field and member", function()

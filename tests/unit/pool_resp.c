@@ -35,6 +35,12 @@ static const char *const replies[] = {
 		"!6\r\nERR no\r\n",
 		"|1\r\n+ttl\r\n:3\r\n$1\r\nx\r\n",
 		">2\r\n+message\r\n+x\r\n:1\r\n",
+		":+5\r\n",
+		":-9223372036854775808\r\n",
+		"*2\r\n|1\r\n+a\r\n*1\r\n-b\r\n:1\r\n!3\r\nERR\r\n",
+		"*2\r\n>1\r\n:1\r\n:2\r\n",
+		"%1\r\n|0\r\n$1\r\nk\r\n|1\r\n+x\r\n+y\r\n$1\r\nv\r\n",
+		"*1\r\n-ERR inside\r\n",
 };
 #define REPLIES (sizeof(replies) / sizeof(*replies))
 
@@ -106,8 +112,32 @@ static void on_a_stream_a_push_is_what_one_waits_for(void **state) {
 static void bytes_that_are_no_reply_are_bad(void **state) {
 	(void)state;
 	static const char *const bad[] = {
-			"hello\r\n", "$5\r\nhelloXY", "$x\r\n",       "$-2\r\n", "*-5\r\n", "$99999999999999999999\r\n",
-			"$5\rX",     "+a\rb",         "$2000000\r\n", "*\r\n",   "\r\n",
+			"hello\r\n",
+			"$5\r\nhelloXY",
+			"$x\r\n",
+			"$-2\r\n",
+			"*-5\r\n",
+			"$99999999999999999999\r\n",
+			"$5\rX\r\n",
+			"+a\rb\r\n",
+			"+a\nb\r\n",
+			"$05\r\nhello\r\n",
+			":05\r\n",
+			":-0\r\n",
+			":++5\r\n",
+			":+\r\n",
+			"$+5\r\nhello\r\n",
+			"*01\r\n:1\r\n",
+			":9223372036854775808\r\n",
+			",1.5x\r\n",
+			"#x\r\n",
+			"_x\r\n",
+			"(1a\r\n",
+			"=3\r\nabc\r\n",
+			"*2\r\n+a\r\n?",
+			"$2000000\r\n",
+			"*\r\n",
+			"\r\n",
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		struct reef_frames frames = {.limit = 1 << 20};

@@ -16,21 +16,21 @@
 
 /* Lua: encode(...) -> the bytes of the arguments; a single table holds them. */
 static int encode(lua_State *L) {
-	struct reef_redis_output *output = lua_touserdata(L, lua_upvalueindex(1));
+	struct reef_output *output = lua_touserdata(L, lua_upvalueindex(1));
 	int last = lua_gettop(L);
 	if (last == 1 && lua_istable(L, 1)) {
 		int n = reef_redis_list_length(L, 1);
 		do {
-			reef_redis_begin(output);
+			reef_output_begin(output);
 			reef_redis_put_count(L, output, (size_t)n);
 		} while (!reef_redis_put_list(L, output, lua_gettop(L), n, "TEST"));
 	} else {
 		reef_redis_check_stack(L, 1, last, "TEST");
-		reef_redis_begin(output);
+		reef_output_begin(output);
 		reef_redis_put_count(L, output, (size_t)last);
 		reef_redis_put_stack(L, output, 1, last);
 	}
-	size_t size = reef_redis_commit(output);
+	size_t size = reef_output_commit(output);
 	lua_pushlstring(L, output->bytes + output->size - size, size);
 	return 1;
 }
@@ -38,7 +38,7 @@ static int encode(lua_State *L) {
 static int setup(void **state) {
 	lua_State *L = luaL_newstate();
 	luaL_openlibs(L);
-	lua_pushlightuserdata(L, calloc(1, sizeof(struct reef_redis_output)));
+	lua_pushlightuserdata(L, calloc(1, sizeof(struct reef_output)));
 	lua_pushvalue(L, -1);
 	lua_setglobal(L, "output");
 	lua_pushcclosure(L, encode, 1);
@@ -49,7 +49,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
 	lua_getglobal(*state, "output");
-	struct reef_redis_output *output = lua_touserdata(*state, -1);
+	struct reef_output *output = lua_touserdata(*state, -1);
 	reef_free(output->bytes);
 	free(output);
 	lua_close(*state);
@@ -63,13 +63,52 @@ static void run(lua_State *L, const char *code) {
 
 static void values_are_sent_as_tostring_prints_them(void **state) {
 	run(*state, "local values = {'', 'text', 'nul\\0crlf\\r\\n', 0, 1, -1, 10, 99, 100, 123456789, math.maxinteger,"
-				" math.mininteger, 1.0, -0.0, 1.5, 1e15, 1e16, 1e100, 0.1, 1/0, -1/0, 2^53, true, false,"
+				" math.mininteger, 1.0, -0.0, 1.5, 1e15, 1e16, 1e100, 0.1, 1/0, -1/0, true, false,"
 				" string.rep('x', 100000)}\n"
 				"for _, v in ipairs(values) do\n"
 				"  local text = tostring(v)\n"
 				"  local want = '*1\\r\\n$' .. #text .. '\\r\\n' .. text .. '\\r\\n'\n"
 				"  assert(encode(v) == want, text .. ' became ' .. encode(v))\n"
 				"  assert(encode{v} == want)\n"
+				"end");
+}
+
+static void floats_come_back_as_they_were(void **state) {
+	run(*state, "local function text(v) return encode(v):match '([^\\n]*)\\r\\n$' end\n"
+				"assert(text(2^53) == '9007199254740992.0' and text(1700000000.123456) == '1700000000.123456')\n"
+				"assert(text(0.3) == '0.3' and text(0.1 + 0.2) == '0.30000000000000004' and text(1e23) == '1e+23')\n"
+				"math.randomseed(7)\n"
+				"for i = 1, 20000 do\n"
+				"  local v = string.unpack('d', string.pack('j', math.random(0)))\n"
+				"  if i % 2 == 0 then v = math.random(-1000000, 1000000) / 10 ^ math.random(0, 9) end\n"
+				"  if v == v then\n"
+				"    local s = text(v)\n"
+				"    assert(tonumber(s) == v or s == tostring(v) and v - v ~= 0, s)\n"
+				"    for digits = 1, 17 do\n"
+				"      local shorter = ('%%.%dg'):format(digits):format(v)\n"
+				"      if tonumber(shorter) == v then assert(#s <= math.max(#shorter, #tostring(v)) + 2, s) break end\n"
+				"    end\n"
+				"  end\n"
+				"end");
+}
+
+static void what_has_no_text_is_refused_by_type_and_place(void **state) {
+	run(*state, "local values = {table = {}, ['function'] = print, userdata = io.stdout,"
+				" thread = coroutine.create(print)}\n"
+				"values[1] = setmetatable({}, {__name = 'thing'})\n"
+				"for kind, v in pairs(values) do\n"
+				"  kind = kind == 1 and 'table' or kind\n"
+				"  for place = 1, 3 do\n"
+				"    local args = {'a', 'b', 'c'}\n"
+				"    args[place] = v\n"
+				"    local want = 'redis TEST: argument ' .. place .. ' is a ' .. kind .. ' (nothing was sent)'\n"
+				"    local ok, err = pcall(encode, table.unpack(args))\n"
+				"    assert(not ok and err:find(want, 1, true), err)\n"
+				"    ok, err = pcall(encode, args)\n"
+				"    assert(not ok and err:find(want, 1, true), err)\n"
+				"    ok, err = pcall(encode, setmetatable({n = 3}, {__index = args}))\n"
+				"    assert(not ok and err:find(want, 1, true), err)\n"
+				"  end\n"
 				"end");
 }
 
@@ -131,16 +170,34 @@ static void special_commands_are_known_in_any_case(void **state) {
 	assert_int_equal(reef_redis_classify("blpo", 4), REEF_REDIS_ORDINARY);
 	assert_int_equal(reef_redis_classify("", 0), REEF_REDIS_ORDINARY);
 	assert_int_equal(reef_redis_classify("a name that is far too long", 27), REEF_REDIS_ORDINARY);
+	assert_int_equal(reef_redis_classify("Client", 6), REEF_REDIS_CONTAINER);
+	assert_int_equal(reef_redis_classify_part("client", "SetName"), REEF_REDIS_STATE);
+	assert_int_equal(reef_redis_classify_part("CLIENT", "reply"), REEF_REDIS_STREAM);
+	assert_int_equal(reef_redis_classify_part("CLIENT", "list"), REEF_REDIS_ORDINARY);
+	assert_int_equal(reef_redis_classify_part("script", "debug"), REEF_REDIS_STREAM);
+}
+
+static void harmless_is_what_is_known_to_be(void **state) {
+	(void)state;
+	assert_true(reef_redis_is_harmless("get", NULL) && reef_redis_is_harmless("ZUnionStore", "k"));
+	assert_true(reef_redis_is_harmless("acl", NULL) && reef_redis_is_harmless("zunionstore", NULL));
+	assert_true(reef_redis_is_harmless("client", "Info") && reef_redis_is_harmless("SCRIPT", "load"));
+	assert_false(reef_redis_is_harmless("client", "setname") || reef_redis_is_harmless("client", NULL));
+	assert_false(reef_redis_is_harmless("select", "1") || reef_redis_is_harmless("JSON.SET", "k"));
+	assert_false(reef_redis_is_harmless("", NULL));
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test_setup_teardown(values_are_sent_as_tostring_prints_them, setup, teardown),
+			cmocka_unit_test_setup_teardown(floats_come_back_as_they_were, setup, teardown),
+			cmocka_unit_test_setup_teardown(what_has_no_text_is_refused_by_type_and_place, setup, teardown),
 			cmocka_unit_test_setup_teardown(objects_become_text_and_the_callers_table_stays, setup, teardown),
 			cmocka_unit_test_setup_teardown(a_list_is_as_long_as_its_n_says, setup, teardown),
 			cmocka_unit_test_setup_teardown(nil_is_refused_by_name_and_place, setup, teardown),
 			cmocka_unit_test_setup_teardown(an_error_in_tostring_is_the_callers, setup, teardown),
 			cmocka_unit_test_setup_teardown(long_lists_need_no_stack, setup, teardown),
+			cmocka_unit_test(harmless_is_what_is_known_to_be),
 			cmocka_unit_test(special_commands_are_known_in_any_case),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -188,6 +188,29 @@ static void what_is_no_reply_is_refused(void **state) {
 				"bad(':1\\r\\n%1\\r\\n_\\r\\n:1\\r\\n', 'null or NaN as key')\n");
 }
 
+static void lines_may_be_long(void **state) {
+	run(*state, "local long = string.rep('x', 100000)\n"
+				"for _, step in ipairs { 0, 1000, 2049 } do\n"
+				"  local list, err = read('+' .. long .. '\\r\\n:1\\r\\n-' .. long .. '\\r\\n*1\\r\\n+' .. long .. "
+				"'\\r\\n', step)\n"
+				"  assert(list.n == 4 and not err, err)\n"
+				"  assert(list[1][2] == long and list[2][2] == 1 and list[3][1] == 'error' and list[3][2] == long)\n"
+				"  assert(list[4][2][1] == long)\n"
+				"end\n");
+}
+
+static void attributes_may_be_anywhere(void **state) {
+	run(*state, "local ttl = '|1\\r\\n+ttl\\r\\n*1\\r\\n-no\\r\\n'\n"
+				"all(ttl .. ':1\\r\\n' .. ttl .. ttl .. ':2\\r\\n', 'value 1; value 2')\n"
+				"all('*2\\r\\n' .. ttl .. ':1\\r\\n' .. ttl .. '$1\\r\\nx\\r\\n' .. ':3\\r\\n', 'value {1=1,2=\"x\"}; "
+				"value 3')\n"
+				"all('%1\\r\\n' .. ttl .. '+k\\r\\n' .. ttl .. '*1\\r\\n' .. ttl .. '_\\r\\n', 'value {\"k\"={}}')\n"
+				"all('*1\\r\\n|1\\r\\n' .. ttl .. '_\\r\\n|0\\r\\n#t\\r\\n:1\\r\\n', 'value {1=1}')\n"
+				"all('*2\\r\\n$-1\\r\\n' .. ttl .. ':+5\\r\\n:+6\\r\\n', 'value {2=5}; value 6')\n"
+				"all('*2\\r\\n!2\\r\\nno\\r\\n:1\\r\\n!3\\r\\nyes\\r\\n+OK\\r\\n', 'inner {1=\"no\",2=1}; error "
+				"\"yes\"; value \"OK\"')\n");
+}
+
 static void lengths_that_lie_meet_a_limit(void **state) {
 	run(*state, "local function bad(bytes, pattern)\n"
 				"  local list, err = read(bytes, 0)\n"
@@ -198,7 +221,7 @@ static void lengths_that_lie_meet_a_limit(void **state) {
 				"bad('*100001\\r\\n', 'out of range')\n"
 				"bad('*99999999999999\\r\\n', 'out of range')\n"
 				"bad(string.rep('*1\\r\\n', 100), 'nested too deeply')\n"
-				"bad('+' .. string.rep('x', 100000), 'does not end')\n"
+				"bad('+' .. string.rep('x', 1100000), 'larger than the limit')\n"
 				"bad('$' .. string.rep('1', 100), 'limit')\n"
 				"bad('*100000\\r\\n' .. string.rep('$20\\r\\n' .. string.rep('x', 20) .. '\\r\\n', 50000), 'larger "
 				"than the limit')\n");
@@ -219,6 +242,8 @@ int main(void) {
 			cmocka_unit_test_setup_teardown(many_replies_in_one_piece_keep_their_order, setup, teardown),
 			cmocka_unit_test_setup_teardown(long_strings_arrive_whole_between_others, setup, teardown),
 			cmocka_unit_test_setup_teardown(what_is_no_reply_is_refused, setup, teardown),
+			cmocka_unit_test_setup_teardown(lines_may_be_long, setup, teardown),
+			cmocka_unit_test_setup_teardown(attributes_may_be_anywhere, setup, teardown),
 			cmocka_unit_test_setup_teardown(lengths_that_lie_meet_a_limit, setup, teardown),
 			cmocka_unit_test_setup_teardown(an_announced_length_costs_little_before_it_comes, setup, teardown),
 	};

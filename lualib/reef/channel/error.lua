@@ -7,12 +7,13 @@
 --     "not sent"       the server has not seen the request
 --     "maybe applied"  it was sent, and no answer came
 --     "rejected"       the server said no
+--     "applied in part"  the server said no to a part, and has done the rest
 -- and `code` says why: "connect", "auth", "timeout", "closed", "protocol", "overload", or the server's own first word.
 -- Errors below the protocol print as `[Error: socket] ...` and equal skynet.socketchannel's `error`.
 
 ---@class reef.channel.error
 ---@field code string
----@field outcome "not sent"|"maybe applied"|"rejected"
+---@field outcome "not sent"|"maybe applied"|"rejected"|"applied in part"
 ---@field host string|nil        the server's address
 ---@field command string|nil     what was asked
 ---@field waited number|nil      seconds
@@ -27,11 +28,14 @@ local meta = { __name = "channel error" }
 ---@type reef.channel.error
 M.socket = setmetatable({ code = "closed", outcome = "maybe applied", message = "socket" }, meta)
 
+-- The server has answered: the socket is not to blame.
+local answered = { rejected = true, ["applied in part"] = true }
+
 function meta.__tostring(self)
 	if rawequal(self, M.socket) then
 		return "[Error: socket]"
 	end
-	return self.outcome == "rejected" and self.message or "[Error: socket] " .. self.message
+	return answered[self.outcome] and self.message or "[Error: socket] " .. self.message
 end
 
 function meta.__concat(a, b)
@@ -40,9 +44,9 @@ end
 
 function meta.__eq(a, b)
 	if rawequal(b, M.socket) then
-		return a.outcome ~= "rejected"
+		return not answered[a.outcome]
 	end
-	return rawequal(a, M.socket) and b.outcome ~= "rejected"
+	return rawequal(a, M.socket) and not answered[b.outcome]
 end
 
 local function explain(e, why)

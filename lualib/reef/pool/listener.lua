@@ -2,6 +2,9 @@
 -- connection of a skynet.db.redis.link. Whoever reads asks the pool for what has come; so nothing is read faster than
 -- it is used.
 local errors = require "reef.channel.error"
+local skynet = require "skynet"
+
+local AT_ONCE = 5e6 -- ns; a wait that fails sooner has not been there when the connection was lost
 
 ---@class reef.pool.listener
 local listener = {}
@@ -23,8 +26,8 @@ function listener:borrow(link)
 	if not ok then
 		return errors.is(entry) and entry or link:error("connect", tostring(entry))
 	end
-	self.entry, self.lost = entry, nil
-	self.queue, self.first, self.last = {}, 1, 0
+	self.entry, self.lost, self.lost_at = entry, nil, nil
+	self.heard_at = skynet.hpc()
 end
 
 function listener:state()
@@ -39,13 +42,15 @@ function listener:sender()
 end
 
 function listener:info()
-	return { lost = self.lost, queued = self.last - self.first + 1 }
+	return { lost = self.lost, lost_at = self.lost_at, heard_at = self.heard_at, queued = self.last - self.first + 1 }
 end
 
-function listener:close(why)
+---@param why string|nil
+---@param since integer|nil  ns: when it was lost
+function listener:close(why, since)
 	local entry = self.entry
 	if entry then
-		self.entry, self.lost = nil, why
+		self.entry, self.lost, self.lost_at = nil, why, since or self.heard_at
 		self.lender:give(entry, false)
 	end
 end
@@ -53,23 +58,27 @@ end
 ---The next thing that the server says; nil: the connection is gone. Raises when there is nothing in time.
 ---@param seconds number  0: for ever
 function listener:message(seconds)
-	while self.entry do
+	while true do
 		if self.first <= self.last then
 			local reply = self.queue[self.first]
 			self.queue[self.first] = nil
 			self.first = self.first + 1
 			return reply
+		elseif not self.entry then
+			return nil
 		end
-		local entry = self.entry
+		local entry, began = self.entry, skynet.hpc()
 		local ok, replies, n = pcall(self.remote.listen, self.remote, entry.pin, seconds)
 		if ok and replies then
 			self.queue, self.first, self.last = replies, 1, n
+			self.heard_at = skynet.hpc()
 		elseif ok then
 			self:close "the pool is gone"
 		elseif not errors.is(replies) or replies.code == "timeout" then
 			error(replies, 0)
 		elseif self.entry == entry then
-			self:close(replies.message)
+			local ended = skynet.hpc()
+			self:close(replies.why or replies.message, ended - began > AT_ONCE and ended or nil)
 		end
 	end
 end

@@ -9,6 +9,8 @@
 ---@field pinned integer|nil        connections for transactions, blocking commands, subscribers; 64
 ---@field window integer|nil        requests on their way on one shared connection; 512
 ---@field queue integer|nil         requests that may wait; 65536
+---@field queue_bytes integer|nil   the same in bytes; 64 MB
+---@field unsent integer|nil        bytes that may wait to be sent on one connection; 8 MB
 ---@field queue_timeout number|nil  how long one may wait; 2
 ---@field routing "caller"|"key"|"any"|nil  whose requests keep their order; "caller"
 ---@field connect_timeout number|nil for connect and login together; 5
@@ -22,11 +24,14 @@
 ---@field on_slow fun(command: string, seconds: number)|nil  of the caller
 ---@field errors "string"|"object"|nil  of the caller; as for skynet.db.redis
 
+local checks = require "reef.options"
+
 local options = {}
 
 local numbers = {
 	size = { 4, 1 }, pinned = { 64, 0 }, window = { 512, 1 }, queue = { 65536, 0 }, queue_timeout = { 2, 0.001 },
 	connect_timeout = { 5, 0.001 }, stall = { 5, 0 }, check = { 30, 0 }, idle = { 60, 0 }, max_age = { 0, 0 },
+	queue_bytes = { 64 << 20, 1 }, unsent = { 8 << 20, 1 },
 	drain = { 5, 0 }, slow = { 0, 0 }, min = { nil, 0 }, connecting = { math.huge, 1 },
 }
 local routings = { caller = true, key = true, any = true }
@@ -68,6 +73,31 @@ function options.complete(given, old, defaults)
 	end
 	result.min = math.min(result.min, result.size)
 	return result
+end
+
+---Raises unless all of these can be changed while a pool works.
+---@param given table
+function options.check_service(given)
+	local known = { routing = true }
+	for name in pairs(numbers) do
+		known[name] = true
+	end
+	checks.check("reef.pool", given, known, 0)
+end
+
+---Raises unless all of these are options of a pool, or of what it connects to.
+---@param given table|nil
+---@param also table<string, any>
+---@param aliases table<string, string>|nil
+function options.check(given, also, aliases)
+	local known = { routing = true, pool = true, on_slow = true }
+	for name in pairs(numbers) do
+		known[name] = true
+	end
+	for name in pairs(also) do
+		known[name] = true
+	end
+	checks.check("reef.pool", given, known, 0, aliases)
 end
 
 ---Everything that is an option of a pool and nothing of the connection's.

@@ -1,5 +1,6 @@
 -- Redis through a pool: the caller's side. Methods are those of skynet.db.redis; commands leave through
 -- reef.pool.redis.core instead of a connection.
+local checks = require "reef.options"
 local config = require "skynet.db.redis.config"
 local core = require "reef.pool.redis.core"
 local errors = require "reef.channel.error"
@@ -9,9 +10,12 @@ local options = require "reef.pool.options"
 local own = require "skynet.db.redis.own"
 local pubsub = require "skynet.db.redis.pubsub"
 local redis = require "skynet.db.redis"
+local renewal = require "skynet.db.redis.renewal"
 local skynet = require "skynet"
 
 local M = {}
+
+local TOLD_EVERY = 5 -- 1/100 s
 
 ---@class reef.pool.redis: redis.db
 local methods = setmetatable({}, {
@@ -42,6 +46,7 @@ end
 ---@return table
 function M.conf(target, given)
 	local more = {}
+	options.check(given, config.known, config.aliases)
 	for name, value in pairs(given or {}) do
 		if not options.is(name) or name == "connect_timeout" then
 			more[name] = value
@@ -64,6 +69,15 @@ local function identity(conf, name)
 	return table.concat(key, " ") .. " pool=" .. tostring(name), label, target
 end
 
+-- The pool's service cannot see that the server calls its connections useless. Said now and then while it is so.
+local function tell(client, code)
+	local now = skynet.now()
+	if client.address and now - (client.told or -TOLD_EVERY) >= TOLD_EVERY then
+		client.told = now
+		skynet.send(client.address, "lua", "USELESS", code)
+	end
+end
+
 local function failure_of(client, lent)
 	return function(code, outcome, command, waited, why, in_flight, unsent, queued, pin)
 		local fields = { code = code, outcome = outcome, host = client.where, command = command }
@@ -72,9 +86,13 @@ local function failure_of(client, lent)
 		end
 		if outcome == "rejected" then
 			fields.code, fields.message = why:match "^%S+", why
+			if renewal.wants(fields.code) then
+				tell(client, fields.code)
+			end
 			return errors.new(fields)
 		end
 		fields.waited, fields.in_flight, fields.unsent, fields.queued = waited, in_flight, unsent, queued
+		fields.why = why
 		return errors.new(fields, why)
 	end
 end
@@ -82,6 +100,7 @@ end
 local function open(client)
 	local address = skynet.call(skynet.uniqueservice "reef_pools", "lua", "OPEN", "redis", client.key, client.label,
 		client.target, client.options)
+	client.address = address
 	return client.remote:target(address)
 end
 
@@ -134,6 +153,7 @@ end
 
 ---The same pool with other options: db:with{timeout = 0.5}:get(key)
 function methods:with(given)
+	checks.check("redis: with", given, { timeout = true }, 2)
 	local seconds = given.timeout
 	if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds) then
 		error("redis: timeout has to be a number of seconds, at least 0", 2)

@@ -7,6 +7,7 @@
 local core = require "reef.pool.core"
 local options = require "reef.pool.options"
 local process = require "reef.process"
+local renewal = require "skynet.db.redis.renewal"
 local shutdown = require "reef.shutdown"
 local skynet = require "skynet"
 local redacted = require("reef.text").redacted
@@ -38,7 +39,9 @@ local function settings()
 	for name, value in pairs(target.limits or {}) do
 		list[name == "reply" and "limit" or name] = value
 	end
-	for _, name in ipairs { "window", "queue", "queue_timeout", "stall", "slow", "routing" } do
+	for _, name in ipairs {
+		"window", "queue", "queue_bytes", "unsent", "queue_timeout", "stall", "slow", "routing",
+	} do
 		list[name] = conf[name]
 	end
 	return list
@@ -46,8 +49,8 @@ end
 
 -- ---- connecting ----
 
--- Connects and logs in; nil, or the code and text of what went wrong.
-local function attempt(n)
+-- Connects and logs in; nil, or the code and text of what went wrong. `then_ask(ask)` may say so as well.
+local function reach(n, then_ask)
 	local since = now()
 	local tls_target, ok, why
 	if target.tls then
@@ -65,12 +68,22 @@ local function attempt(n)
 	end
 	local code
 	code, why = server.login(ask, target)
-	if not code and not pool:open(n) then
-		code, why = "connect", "the connection was lost at once"
+	if not code and then_ask then
+		code, why = then_ask(ask)
 	end
 	if code then
 		pool:close(n, "the login failed")
 		why = redacted(why) -- a server may repeat what it was sent
+	end
+	return code, why
+end
+
+-- The same, for use.
+local function attempt(n)
+	local code, why = reach(n)
+	if not code and not pool:open(n) then
+		code, why = "connect", "the connection was lost at once"
+		pool:close(n, "the login failed")
 	end
 	return code, why
 end
@@ -244,6 +257,43 @@ function service.coming()
 	return n
 end
 
+local function retire_all()
+	for i = #slots, 1, -1 do
+		retire(slots[i])
+	end
+	while #slots < conf.min do
+		add_slot()
+	end
+	pool:poke()
+end
+
+-- ---- connections that the server calls useless ----
+
+local looking  -- token of the coroutine that looks after all connections
+local renewing
+local pauses = {}
+local stale = 0 -- connections up to this number are not lent again
+
+-- A caller was told so by the server: is there a better one now where we connect to? See skynet.db.redis.renewal.
+local function renew(code)
+	sleep(math.max(renewal.pause(pauses), 0.001))
+	local n = pool:new(true)
+	local failure = reach(n, function(ask)
+		return not server.is_better(ask, code) and "connect" or nil
+	end)
+	local last = n
+	pool:close(n, "it was only looked at")
+	pool:remove(n)
+	if failure then
+		return
+	end
+	stale = last
+	retire_all()
+	if looking then
+		skynet.wakeup(looking)
+	end
+end
+
 -- ---- looking after connections ----
 
 local function check(c)
@@ -270,6 +320,8 @@ local function look_after(c)
 	local slot = slot_of(c.number)
 	if c.state ~= "open" or c.taken then
 		return
+	elseif c.pinned and c.number <= stale then
+		pool:retire(c.number)
 	elseif conf.idle > 0 and c.idle > conf.idle and (c.pinned or slot and #slots > conf.min) then
 		if slot then
 			retire(slot)
@@ -293,7 +345,8 @@ local function tick()
 			shortest = math.min(shortest, conf[name])
 		end
 	end
-	return shortest
+	-- Those that are taken are looked at again when they come back.
+	return stale > 0 and math.min(shortest, 1) or shortest
 end
 
 -- Nothing more is accepted; what was accepted is finished.
@@ -318,8 +371,6 @@ local function finish()
 	skynet.timeout(0, skynet.exit)
 end
 
-local looking
-
 -- A pool that makes connections when they are wanted, and that nobody has wanted anything of for a while, ends.
 local requests, unused_since = 0, now()
 local function is_unused(stat)
@@ -339,9 +390,12 @@ local function look_after_all()
 			sleep(math.max(seconds / 2, 0.05), looking)
 		end
 		local stat = pool:stat()
+		local oldest = math.huge
 		for _, c in ipairs(stat.connections) do
 			look_after(c)
+			oldest = c.pinned and math.min(oldest, c.number) or oldest
 		end
+		stale = oldest <= stale and stale or 0
 		if is_unused(stat) then
 			finish()
 		end
@@ -349,16 +403,6 @@ local function look_after_all()
 end
 
 -- ---- start, change, end ----
-
-local function retire_all()
-	for i = #slots, 1, -1 do
-		retire(slots[i])
-	end
-	while #slots < conf.min do
-		add_slot()
-	end
-	pool:poke()
-end
 
 local function set(given)
 	conf = options.complete(given, conf)
@@ -416,6 +460,17 @@ end
 
 function command.SET(given)
 	set(given)
+end
+
+function command.USELESS(code)
+	if renewing or not server.is_better then
+		return
+	end
+	renewing = true
+	local _ <close> = setmetatable({}, { __close = function()
+		renewing = false
+	end })
+	renew(code)
 end
 
 function command.CLOSE()

@@ -7,12 +7,16 @@
 --
 -- All coroutines of a service share one connection, and their commands of a moment leave in one write. What would hold
 -- up or mix with others (BLPOP, WATCH, MULTI ...) goes to connections of its own.
+local checks = require "reef.options"
+local commands = require "skynet.db.redis.commands"
 local config = require "skynet.db.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local lender = require "skynet.db.redis.lender"
 local link = require "skynet.db.redis.link"
 local own = require "skynet.db.redis.own"
+local partial = require "skynet.db.redis.partial"
+local renewal = require "skynet.db.redis.renewal"
 local scan = require "skynet.db.redis.scan"
 local skynet = require "skynet"
 
@@ -22,7 +26,12 @@ local redis = {}
 local methods = {}
 local meta = { __index = methods, __name = "redis" }
 
--- db[1]: the handle that the C methods use; db[2]: what all views of a connection share; db[3]: seconds from `with`.
+-- Whatever changes a connection (SELECT, AUTH, CLIENT SETNAME ...) changes nobody else's. In a transaction or a
+-- pipeline it happens on a connection of one's own, which is closed afterwards. Elsewhere it is the configuration that
+-- changes: what succeeded is remembered, and every later connection begins with it. See drivers/redis/special.h.
+
+-- db[1]: the handle that the C methods use; db[2]: what all views of a connection share; db[3]: seconds from `with`;
+-- db[4]: the link that db[1] is for.
 
 local function now()
 	return skynet.hpc() / 1e9
@@ -30,7 +39,7 @@ end
 
 local function view_of(client, seconds, explicit)
 	local handle = core.handle(client.link.connection, seconds, false, client.objects, client.bound, client.connect)
-	return setmetatable({ handle, client, explicit }, meta)
+	return setmetatable({ handle, client, explicit, client.link }, meta)
 end
 
 local function timeout_of(db)
@@ -44,6 +53,11 @@ end
 -- Called by the C methods when the connection cannot be used as it is.
 local function connect_and_call(method, db, ...)
 	local client = db[2]
+	if db[4] ~= client.link then
+		-- A better one has taken its place.
+		db[1], db[4] = view_of(client, timeout_of(db))[1], client.link
+		return method(db, ...)
+	end
 	if client.own:current() then
 		-- Lost between two commands: nobody has been told yet.
 		client.own:unbind(false)
@@ -70,7 +84,17 @@ local function new_client(conf)
 	client.view = function(handle)
 		return setmetatable({ handle, client }, meta)
 	end
-	client.link = link.new(conf, { overload = conf.overload })
+	-- The connection holds this, and must not hold who uses it.
+	local weak = setmetatable({ client = client }, { __mode = "v" })
+	local function useless(code)
+		if weak.client then
+			renewal.begin(weak.client, code)
+		end
+	end
+	client.new_link = function()
+		return link.new(conf, { overload = conf.overload, useless = useless })
+	end
+	client.link = client.new_link()
 	client.own = own.new(client, lender.new(client))
 	return client
 end
@@ -95,15 +119,26 @@ function redis.script(source)
 	return require "skynet.db.redis.script"(source)
 end
 
+-- The first word of what a server says, if it is one of those that stand for a kind of error.
+local function code_of(text)
+	return text:match "^%u[%u%d_]*%f[ \0]"
+end
+
 ---What a failed call raised, as an object with `code` and `outcome`, whatever it was.
 ---@return reef.channel.error
 function redis.error(err)
 	if errors.is(err) then
 		return err
+	elseif partial.is(err) then
+		return errors.new { code = err.code, outcome = err.outcome, message = err.message, command = err.command,
+			failed = err.failed, replies = err }
 	end
-	local text = tostring(err)
-	local message = text:match "^.-:%d+: (.*)$" or text
-	return errors.new { code = message:match "^%u[%u%d]*%f[ \0]" or "error", outcome = "rejected", message = message }
+	local message = tostring(err)
+	-- A string has its place in front, unless it was raised where there is none, as directly below pcall.
+	if not code_of(message) then
+		message = message:match "^.-:%d+: (.*)$" or message
+	end
+	return errors.new { code = code_of(message) or "error", outcome = "rejected", message = message }
 end
 
 ---@class redis.options
@@ -113,6 +148,7 @@ end
 ---@param options redis.options
 ---@return redis.db
 function methods:with(options)
+	checks.check("redis: with", options, { timeout = true }, 2)
 	local seconds = options.timeout
 	if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds) then
 		error("redis: timeout has to be a number of seconds, at least 0", 2)
@@ -145,15 +181,15 @@ end
 
 -- ---- pipelines ----
 
--- Ends the coroutine's binding when a command that ends it is over, whatever came of it.
-local ending = {
-	__close = function(self, err)
-		if self.keep then
-			return
-		end
-		self.own:unbind(self.done or not (errors.is(err) and err.outcome ~= "rejected"))
-	end,
-}
+-- A pipeline on the connection that the coroutine has for itself.
+local function bound_pipeline(db, binding, ops, results, ends)
+	binding.spoiled = binding.spoiled or core.doubtful(ops)
+	local over <close> = own.ending(db[2].own, not ends)
+	local _ <close> = partial.naming(ops, results, binding)
+	local reply = core.pipeline(db, ops, results)
+	over.done = true
+	return reply
+end
 
 ---Sends all operations at once: {{"SET", key, value}, {"GET", key}}.
 ---@param ops table[]
@@ -163,209 +199,32 @@ function methods:pipeline(ops, results)
 		error("pipeline is null", 2)
 	end
 	local blocks, watches, leaves, ends, changes = core.inspect(ops)
-	if changes and self[2].changing then
-		self[2].changing "SELECT, AUTH or CLIENT"
+	local client = self[2]
+	local bound = client.own:current()
+	if changes and not bound and client.changing then
+		client.changing "SELECT, AUTH or CLIENT"
 	end
-	if not (blocks or watches or leaves or ends) then
-		return core.pipeline(self, ops, results)
-	end
-	local mine = self[2].own
-	local bound = mine:current()
 	if watches or leaves then
-		bound = mine:bind(self)
+		bound = client.own:bind(self)
 	end
 	if bound then
-		if leaves then
-			return core.pipeline(self, ops, results)
-		end
-		if watches or ends then
-			local over <close> = setmetatable({ own = mine }, ending)
-			local reply = core.pipeline(self, ops, results)
-			over.done = true
-			return reply
-		end
-	elseif blocks then
-		local lease <close> = mine:lease(self, self[3] or 0)
-		local reply = core.pipeline(lease.db, ops, results)
-		lease.done = true
-		return reply
+		return bound_pipeline(self, bound, ops, results, not leaves and (watches or ends))
 	end
-	return core.pipeline(self, ops, results)
+	if not (blocks or changes or ends) then
+		return core.pipeline(self, ops, results)
+	end
+	local _ <close> = partial.naming(ops, results)
+	if not (blocks or changes) then
+		return (core.pipeline(self, ops, results))
+	end
+	local lease <close> = client.own:lease(self, self[3] or (blocks and 0 or client.conf.timeout))
+	lease.spoiled = core.doubtful(ops)
+	local reply = core.pipeline(lease.db, ops, results)
+	lease.done = true
+	return reply
 end
 
 -- ---- commands ----
-
-local function argument(i, ...)
-	local first = ...
-	if type(first) == "table" and select("#", ...) == 1 then
-		return first[i < 0 and (first.n or #first) + 1 + i or i]
-	end
-	return (select(i, ...))
-end
-
-local function block_option(...)
-	local list = { ... }
-	if type(list[1]) == "table" and #list == 1 then
-		list = list[1]
-	end
-	for i = 1, list.n or #list do
-		local word = tostring(list[i]):upper()
-		if word == "BLOCK" then
-			return (tonumber(list[i + 1]) or 0) / 1000
-		elseif word == "STREAMS" then
-			return nil
-		end
-	end
-end
-
--- How long the server may take, in seconds; 0: for ever; nil: not at all.
-local server_waits = {
-	BLMPOP = function(...) return tonumber(argument(1, ...)) or 0 end,
-	BZMPOP = function(...) return tonumber(argument(1, ...)) or 0 end,
-	WAIT = function(...) return (tonumber(argument(2, ...)) or 0) / 1000 end,
-	WAITAOF = function(...) return (tonumber(argument(3, ...)) or 0) / 1000 end,
-	XREAD = block_option,
-	XREADGROUP = block_option,
-}
-
-local function last_argument(...)
-	return select("#", ...) > 0 and tonumber(argument(-1, ...)) or 0
-end
-
-local function blocking(command, raw)
-	local wait = server_waits[command] or last_argument
-	local ping = command:find "^WAIT" and methods.ping
-	return function(db, ...)
-		local server = wait(...)
-		local mine = db[2].own
-		if server == nil or mine:current() then
-			return raw(db, ...)
-		end
-		-- The time-out of the call, if it has one of its own; else what the server may take and the usual on top.
-		local seconds = db[3]
-		if not seconds then
-			seconds = server > 0 and db[2].conf.timeout > 0 and server + db[2].conf.timeout or 0
-		end
-		local lease <close> = mine:lease(db, seconds)
-		if ping then
-			-- WAIT is about what its own connection has seen: after any command that is everything before.
-			ping(lease.db)
-		end
-		local reply = raw(lease.db, ...)
-		lease.done = true
-		return reply
-	end
-end
-
-local function begins(raw, command)
-	return function(db, ...)
-		local mine = db[2].own
-		-- A beginning that fails began nothing.
-		local failing <close> = setmetatable({ own = mine, keep = mine:current() ~= nil }, ending)
-		local binding = mine:bind(db)
-		local reply = raw(db, ...)
-		binding.multi = binding.multi or command == "MULTI"
-		failing.keep = true
-		return reply
-	end
-end
-
-local function finishes(raw)
-	return function(db, ...)
-		local mine = db[2].own
-		if not mine:current() then
-			return raw(db, ...)
-		end
-		local over <close> = setmetatable({ own = mine }, ending)
-		local reply = raw(db, ...)
-		over.done = true
-		return reply
-	end
-end
-
-local wrappers = {
-	blocking = function(raw, command) return blocking(command, raw) end,
-	["maybe block"] = function(raw, command) return blocking(command, raw) end,
-	watch = begins,
-	exec = finishes,
-	discard = finishes,
-	multi = begins,
-	unwatch = function(raw)
-		local finish = finishes(raw)
-		return function(db, ...)
-			local binding = db[2].own:current()
-			if binding and binding.multi then
-				return raw(db, ...)
-			end
-			return finish(db, ...)
-		end
-	end,
-	stream = function(_, command)
-		return function()
-			error(string.format("redis: %s would change a connection that is shared (nothing was sent); use %s", command,
-				command:find "SUBSCRIBE" and "redis.watch" or command == "QUIT" and "db:disconnect()"
-				or "a connection of your own"), 2)
-		end
-	end,
-	-- What later connections have to do as well.
-	select = function(raw)
-		return function(db, ...)
-			local client = db[2]
-			if client.changing then
-				client.changing "SELECT"
-				return raw(db, ...)
-			end
-			local reply = raw(db, ...)
-			if not client.own:current() then
-				client.conf.db = math.tointeger(tonumber((argument(1, ...))))
-				client.own.lender:forget_idle()
-			end
-			return reply
-		end
-	end,
-	auth = function(raw)
-		return function(db, ...)
-			local conf = db[2].conf
-			if db[2].changing then
-				db[2].changing "AUTH"
-				return raw(db, ...)
-			end
-			local reply = raw(db, ...)
-			local first, second = argument(1, ...), argument(2, ...)
-			conf.username, conf.auth = second and first, second or first
-			return reply
-		end
-	end,
-}
-
--- Subcommands of CLIENT that change the connection they come on.
-local client_changes = {
-	CACHING = true, ["NO-EVICT"] = true, ["NO-TOUCH"] = true, SETNAME = true, TRACKING = true,
-}
-
-local function client_command(raw)
-	return function(db, ...)
-		local word = tostring(argument(1, ...)):upper()
-		if word == "REPLY" then
-			error("redis: CLIENT REPLY would change a connection that is shared (nothing was sent)", 2)
-		elseif db[2].changing and client_changes[word] then
-			db[2].changing("CLIENT " .. word)
-		end
-		return raw(db, ...)
-	end
-end
-
-local function new_method(name)
-	local command = name:upper()
-	-- Only these two spellings answer with booleans, and take a fixed number of arguments.
-	local flags = name == "exists" and "b1" or name == "sismember" and "b2" or nil
-	local raw = core.command(command, flags)
-	if command == "CLIENT" then
-		return client_command(raw)
-	end
-	local wrap = wrappers[core.classify(command)]
-	return wrap and wrap(raw, command) or raw
-end
 
 ---For views of other kinds (reef.pool): what they have in db[2] is own, conf, timeout and
 ---changing(command), which is asked before anything that changes the state of a connection.
@@ -376,7 +235,7 @@ setmetatable(methods, {
 		if type(name) ~= "string" then
 			return nil
 		end
-		local method = new_method(name)
+		local method = commands.method(name)
 		methods[name] = method
 		return method
 	end,

@@ -1,4 +1,7 @@
 -- How a pool's service talks to a Redis server by itself: the login and the health check.
+local logging_in = require "skynet.db.redis.login"
+local renewal = require "skynet.db.redis.renewal"
+
 local server = {}
 
 local function encode(...)
@@ -12,51 +15,44 @@ end
 
 server.ping = encode "PING"
 
+-- What the server says no with; nil: it does not. Or nil, and why there is no answer.
+local function ask_one(ask, command)
+	local reply, why = ask(encode(table.unpack(command)))
+	if not reply then
+		return nil, why
+	end
+	return reply:match "^%-(.-)\r\n"
+end
+
 ---@param ask fun(bytes: string): string|nil, string|nil
 ---@param conf table  username, auth, db, name, resp
 ---@return "auth"|"connect"|nil code, string|nil why  nothing when all went well
 function server.login(ask, conf)
-	local function command(...)
-		local reply, why = ask(encode(...))
-		if not reply then
-			return why, true
+	local _, code, why = logging_in.run(function(commands)
+		local answers = {}
+		for i, command in ipairs(commands) do
+			local err, lost = ask_one(ask, command)
+			answers[i] = err or false
+			if err or lost then
+				return answers, lost
+			end
 		end
-		return reply:match "^%-(.-)\r\n"
+		return answers
+	end, conf)
+	return code, why
+end
+
+---Is a server that has let us in a better one than those of which there was that error?
+---@param ask fun(bytes: string): string|nil, string|nil
+---@param code string
+---@return boolean
+function server.is_better(ask, code)
+	if renewal.wants(code) ~= "master" then
+		return true
 	end
-	local err, broken
-	if conf.resp == 3 then
-		if conf.auth then
-			err, broken = command("HELLO", 3, "AUTH", conf.username or "default", conf.auth)
-		else
-			err, broken = command("HELLO", 3)
-		end
-	end
-	-- A server that does not know HELLO or the protocol, or forbids it, has to be talked to in RESP2.
-	local unknown = err and not broken
-		and (err:find "^NOPROTO" or err:find "^NOPERM.*'hello" or err:find "unknown command")
-	if conf.auth and (conf.resp ~= 3 or unknown) then
-		if conf.username then
-			err, broken = command("AUTH", conf.username, conf.auth)
-		else
-			err, broken = command("AUTH", conf.auth)
-		end
-	elseif unknown then
-		err = nil
-	end
-	if not err and conf.db then
-		err, broken = command("SELECT", conf.db)
-	end
-	if not err and conf.name then
-		err, broken = command("CLIENT", "SETNAME", conf.name)
-	end
-	-- A frozen server's kernel accepts connections: something has to be answered.
-	if not err then
-		err, broken = command "PING"
-	end
-	if err then
-		-- One that loads its data, or has lost its master, will be back.
-		return (broken or err:find "^LOADING" or err:find "^MASTERDOWN") and "connect" or "auth", err
-	end
+	local reply = ask(encode "ROLE")
+	-- Who may not ask has to try.
+	return reply ~= nil and (reply:find "\r\nmaster\r\n" ~= nil or reply:find "^%-NOPERM" ~= nil)
 end
 
 return server

@@ -20,13 +20,34 @@
 ---@field overload function|nil      overload(true) when 1 MiB waits to be sent, overload(false) when it has left
 ---@field gap function|nil           of redis.watch: gap{seconds=, why=} after messages may have been missed
 ---@field heartbeat number|nil       of redis.watch: seconds of silence before a PING; 30; 0: never
----@field limits table|nil           reply, elements, depth, tombstones, unsent, queue
+---@field limits table|nil           reply, elements, depth, tombstones, unsent, queue, queue_bytes
+local checks = require "reef.options"
+
 local config = {}
 
-local numbers = {
-	port = true, db = true, resp = true, timeout = true, connect_timeout = true, pool = true, heartbeat = true,
+-- What each option is, as its value is written in a URI: "number", "text", or false if it is nothing for a URI.
+local kinds = {
+	uri = false, host = false, path = false, overload = false, gap = false, limits = false,
+	port = "number", db = "number", resp = "number", timeout = "number", connect_timeout = "number", pool = "number",
+	heartbeat = "number",
+	name = "text", errors = "text", auth = "text", username = "text",
+	tls = "boolean",
 }
-local names = { name = true, errors = true, auth = true, username = true }
+local limits = {
+	reply = "number", elements = "number", depth = "number", tombstones = "number", unsent = "number",
+	queue = "number", queue_bytes = "number",
+}
+local tls_kinds = { verify = "boolean", verify_host = "boolean", timeout = "number", alpn = "list" }
+
+-- Names that others use.
+local aliases = { password = "auth", passwd = "auth", pass = "auth", user = "username", database = "db", url = "uri" }
+
+---Names of all options, for who has more of his own.
+config.known = {}
+for name in pairs(kinds) do
+	config.known[name] = true
+end
+config.aliases = aliases
 
 local function unescape(text)
 	return (text:gsub("%%(%x%x)", function(hex)
@@ -34,30 +55,63 @@ local function unescape(text)
 	end))
 end
 
-local function number(name, text)
-	return tonumber(text) or error(string.format("redis URI: %s is no number: %s", name, text), 0)
+local booleans = { ["true"] = true, yes = true, ["1"] = true, ["false"] = false, no = false, ["0"] = false }
+
+local convert = {}
+
+function convert.number(name, text)
+	local value = text:find "^%d*%.?%d+$" and tonumber(text)
+	return value or error(string.format("redis URI: %s is no number: %s", name, text), 0)
 end
 
--- One of reef.tls.
-local function tls_option(conf, key, value)
-	if value == "true" or value == "false" then
-		value = value == "true"
+function convert.text(_, text)
+	return text
+end
+
+function convert.boolean(name, text)
+	local value = booleans[text:lower()]
+	if value == nil then
+		error(("redis URI: %s is true or false, not %s"):format(name, text), 0)
 	end
-	conf.tls = conf.tls or {}
-	conf.tls[key] = value
+	return value
+end
+
+function convert.list(_, text)
+	local list = {}
+	for word in text:gmatch "[^,]+" do
+		list[#list + 1] = word
+	end
+	return list
+end
+
+local number = convert.number
+
+-- "tls_ca_file" is the option ca_file of the table `tls`, "limits_reply" the limit `reply`.
+local function inner_option(conf, key, text)
+	local group, name = key:match "^(tls)_(.+)$"
+	if not group then
+		group, name = key:match "^(limits)_(.+)$"
+	end
+	if not group then
+		return false
+	end
+	conf[group] = type(conf[group]) == "table" and conf[group] or {}
+	local kind = group == "limits" and "number" or tls_kinds[name] or "text"
+	conf[group][name] = convert[kind](key, text)
+	return true
 end
 
 local function options(conf, query)
 	for pair in query:gmatch "[^&]+" do
 		local key, value = pair:match "^([^=]+)=(.*)$"
-		if key and numbers[key] then
-			conf[key] = number(key, unescape(value))
-		elseif key and names[key] then
-			conf[key] = unescape(value)
-		elseif key and key:match "^tls_" then
-			tls_option(conf, key:sub(5), unescape(value))
-		else
-			error("redis URI: unknown option " .. pair, 0)
+		key, value = key or pair, value and unescape(value)
+		local kind = kinds[key]
+		if value and kind then
+			if not (key == "tls" and conf.tls) then
+				conf[key] = convert[kind](key, value)
+			end
+		elseif not (value and inner_option(conf, key, value)) then
+			checks.refuse("redis URI", key, kinds, 0, aliases)
 		end
 	end
 end
@@ -115,6 +169,9 @@ local function parse(uri)
 		conf.path = unescape(path)
 	elseif scheme == "redis" or scheme == "rediss" or scheme == "tcp" then
 		if scheme == "rediss" then
+			if conf.tls == false then
+				error("redis URI: rediss:// is redis:// with TLS, and tls=false without", 0)
+			end
 			conf.tls = conf.tls or {}
 		end
 		address(conf, authority)
@@ -155,22 +212,57 @@ local function positive(conf, name, default)
 	return v
 end
 
+-- A password of digits may have been written without quotes.
+local function text(conf, name)
+	local v = conf[name]
+	if math.type(v) == "integer" then
+		conf[name] = tostring(v)
+	elseif v ~= nil and type(v) ~= "string" then
+		error(("redis: %s has to be a string, not a %s"):format(name, type(v)), 0)
+	end
+end
+
+local function callback(conf, name)
+	local v = conf[name]
+	if v ~= nil and type(v) ~= "function" then
+		error(("redis: %s has to be a function, not a %s"):format(name, type(v)), 0)
+	end
+end
+
+local function take(into, from)
+	checks.check("redis", from, kinds, 0, aliases)
+	for k, v in pairs(from or {}) do
+		into[k] = v
+	end
+end
+
 ---Checks a conf or URI and fills in what is missing. The result is a table of its own.
 ---@param conf redis.conf|string
 ---@param more redis.conf|nil   takes precedence
 ---@return table
 function config.new(conf, more)
 	local c = {}
-	if type(conf) == "table" and conf.uri then
-		for k, v in pairs(config.uri(conf.uri)) do
-			c[k] = v
+	if type(conf) == "string" then
+		conf = { uri = conf }
+	elseif type(conf) ~= "table" then
+		error("redis: expected a table or a URI, got a " .. type(conf), 0)
+	end
+	if conf.uri then
+		take(c, config.uri(conf.uri))
+	end
+	take(c, conf)
+	take(c, more)
+	for _, name in ipairs { "username", "auth", "name" } do
+		text(c, name)
+	end
+	callback(c, "overload")
+	callback(c, "gap")
+	if c.db ~= nil then
+		local db = math.tointeger(tonumber(c.db))
+		if not db or db < 0 then
+			error("redis: db has to be an integer of at least 0, not " .. tostring(c.db), 0)
 		end
-	end
-	for k, v in pairs(type(conf) == "table" and conf or config.uri(conf)) do
-		c[k] = v
-	end
-	for k, v in pairs(more or {}) do
-		c[k] = v
+		c.db = db
 	end
 	local path = c.path or (c.host and c.host:match "^unix:(.+)$") or (c.host and c.host:match "^/.*")
 	if path then
@@ -199,6 +291,10 @@ function config.new(conf, more)
 		error('redis: errors is "string" or "object", not ' .. tostring(c.errors), 0)
 	end
 	c.limits = c.limits or {}
+	checks.check("redis: limits", c.limits, limits, 0)
+	for name in pairs(c.limits) do
+		positive(c.limits, name)
+	end
 	return c
 end
 

@@ -5,6 +5,7 @@
 -- give or take a half, so that many clients do not come back in step.
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
+local logging_in = require "skynet.db.redis.login"
 local skynet = require "skynet"
 
 local redacted = require("reef.text").redacted
@@ -23,7 +24,7 @@ end
 
 ---@param conf table        see redis.config
 ---@param hooks table|nil   failed(error): every error that this connection gives; ready(): after login;
----                         overload(boolean)
+---                         overload(boolean); useless(code): the server says that there is no use in this connection
 ---@param limits table|nil
 ---@param pooled reef.pool.listener|nil  instead of a connection of its own
 ---@return redis.link
@@ -33,12 +34,14 @@ function link.new(conf, hooks, limits, pooled)
 		self.connection = pooled
 		return self
 	end
-	local where, failed = "redis " .. conf.where, self.hooks.failed
+	local where, failed, useless = "redis " .. conf.where, self.hooks.failed, self.hooks.useless
 	local function failure(code, outcome, command, waited, why, in_flight, unsent)
 		if outcome == "rejected" then
-			return errors.new {
-				code = why:match "^%S+", outcome = outcome, host = where, command = command, message = why,
-			}
+			code = why:match "^%S+"
+			if useless then
+				useless(code)
+			end
+			return errors.new { code = code, outcome = outcome, host = where, command = command, message = why }
 		end
 		local err = errors.new({
 			code = code, outcome = outcome, host = where, command = command,
@@ -65,58 +68,24 @@ function link:error(code, why, since)
 	}, redacted(why))
 end
 
-local function refused(reply)
-	return not reply.ok and reply.out
-end
-
--- HELLO is answered by an error when the server does not know it or the protocol, or its rules do not let this user
--- call it: then it has to be RESP2.
-local function login_commands(conf, resp)
-	local list = {}
-	if resp == 3 then
-		local hello = { "HELLO", 3 }
-		if conf.auth then
-			table.move({ "AUTH", conf.username or "default", conf.auth }, 1, 3, 3, hello)
-		end
-		list[1] = hello
-	elseif conf.auth then
-		list[1] = conf.username and { "AUTH", conf.username, conf.auth } or { "AUTH", conf.auth }
-	end
-	if conf.db then
-		list[#list + 1] = { "SELECT", conf.db }
-	end
-	if conf.name then
-		list[#list + 1] = { "CLIENT", "SETNAME", conf.name }
-	end
-	return list
-end
-
 local function lost()
 	error("the connection was lost", 0)
 end
 
+-- nil, or code and text of what went wrong.
 local function login(self, seconds)
-	local conf = self.conf
 	local db = { core.handle(self.connection, seconds, true, false, nil, lost) }
-	for resp = conf.resp, 2, -1 do
-		local list = login_commands(conf, resp)
-		local asked, err = #list, nil
-		if asked == 0 then
-			-- Something has to be answered, whatever that is: a frozen server's kernel accepts connections, and with TLS 1.3
-			-- a server that refuses our certificate says so only after its handshake.
-			list[1] = { "PING" }
+	local function ask(list)
+		local replies, answers = {}, {}
+		local done, err = pcall(core.pipeline, db, list, replies)
+		for i, reply in ipairs(replies) do
+			answers[i] = not reply.ok and reply.out
 		end
-		local replies = core.pipeline(db, list, {})
-		for i = 1, asked do
-			err = err or refused(replies[i])
-		end
-		local unknown = resp == 3 and err
-			and (err:find "^NOPROTO" or err:find "^NOPERM.*'hello" or err:find "unknown command")
-		if not unknown then
-			self.resp = resp
-			return err
-		end
+		return answers, not done and (errors.is(err) and err.message or tostring(err)) or nil
 	end
+	local resp, code, why = logging_in.run(ask, self.conf)
+	self.resp = resp
+	return code, why
 end
 
 ---One attempt to connect and log in.
@@ -140,15 +109,13 @@ function link:attempt()
 	end
 	-- A server that accepts but never answers must not hold us either.
 	local left = math.max(conf.connect_timeout - (now() - since), 0.001)
-	local done, err = pcall(login, self, conf.connect_timeout > 0 and left or 0)
-	if not done then
+	local code
+	code, why = login(self, conf.connect_timeout > 0 and left or 0)
+	if code then
 		connection:close("the login failed")
-		return self:error("connect", errors.is(err) and err.message or tostring(err), since)
-	end
-	if err then
-		connection:close("the login failed")
-		skynet.error("socket: auth failed " .. err)
-		return self:error("auth", err, since)
+		skynet.error(code == "auth" and "socket: auth failed " .. why
+			or string.format("Connect to %s failed (%s)", conf.where, why))
+		return self:error(code, why, since)
 	end
 	if not connection:ready() then
 		return self:error("connect", "the connection was lost at once", since)

@@ -2,16 +2,20 @@
 --
 -- A *lease* takes a connection for one command. A *binding* takes one for a coroutine, from WATCH or MULTI to EXEC or
 -- DISCARD: all that this coroutine asks for meanwhile goes there (the C half looks its task up), so that blocks of
--- several coroutines cannot mix. A connection whose state is in doubt is never used again: after a command that did not
--- end, it is given back as not clean, and with it the server forgets what was blocked, watched or queued.
+-- several coroutines cannot mix. A connection whose state is in doubt is never used again: after a command that did
+-- not end, or one that is not known to leave its connection as it was (drivers/redis/special.h), it is given back as
+-- not clean, and with it the server forgets what was blocked, watched, queued or chosen. After a transaction the
+-- lender asks the server whether anything is left of it.
 --
 -- Where the connections come from is a lender's business: skynet.db.redis.lender, or reef.pool.lender.
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
+local partial = require "skynet.db.redis.partial"
 local skynet = require "skynet"
 
 ---@class redis.lender
----@field take fun(self, seconds: number): table           an entry; waits at most so long (0: for ever); raises
+---@field take fun(self, seconds: number): table           an entry; waits at most so long (0: for ever); raises. It is
+---                                                        told by `begun` that there may be a transaction on it
 ---@field give fun(self, entry: table, clean: boolean)     takes it back
 ---@field handle fun(self, entry: table, seconds: number): userdata  what commands on it are given
 ---@field alive fun(self, entry: table): boolean
@@ -37,7 +41,7 @@ end
 local lease = {
 	__close = function(self, err)
 		local answered = self.done or type(err) == "string" or (errors.is(err) and err.outcome == "rejected")
-		self.lender:give(self.entry, answered)
+		self.lender:give(self.entry, answered and not self.spoiled)
 	end,
 }
 
@@ -48,6 +52,16 @@ function own:lease(view, seconds)
 	local entry = self.lender:take(self.client.timeout(view))
 	local handle = self.lender:handle(entry, seconds)
 	return setmetatable({ lender = self.lender, entry = entry, db = self.client.view(handle) }, lease)
+end
+
+---The coroutine's connection, if it has one, is not to be used again.
+---@return boolean  it has one
+function own:spoil()
+	local binding = self:current()
+	if binding then
+		binding.spoiled = true
+	end
+	return binding ~= nil
 end
 
 ---The binding of the running coroutine, or nil.
@@ -109,6 +123,7 @@ function own:bind(view)
 	end
 	local seconds = self.client.timeout(view)
 	local entry = self.lender:take(seconds)
+	entry.begun = true
 	local serial
 	task, serial = core.task()
 	local old = self.client.bound[task]
@@ -128,6 +143,25 @@ function own:unbind(clean)
 	if binding then
 		end_binding(self, task, binding, clean)
 	end
+end
+
+-- Ends the coroutine's binding when a command that ends it is over, whatever came of it.
+local ending = {
+	__close = function(self, err)
+		if self.keep then
+			return
+		end
+		partial.name(err, self.queued)
+		self.own:unbind(self.done or not (errors.is(err) and err.outcome ~= "rejected"))
+	end,
+}
+
+---A to-be-closed value that ends the running coroutine's binding; its `done` says that the command has ended.
+---@param mine redis.own
+---@param keep boolean            not yet
+---@param queued string[]|nil  commands of the transaction
+function own.ending(mine, keep, queued)
+	return setmetatable({ own = mine, keep = keep, queued = queued }, ending)
 end
 
 function own:close()

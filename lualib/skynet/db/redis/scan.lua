@@ -6,7 +6,11 @@
 --     for member, score in db:zscan_iter("ranking") do ... end
 --
 -- As Redis promises: what is there from beginning to end comes at least once; what changes meanwhile may or may not.
+local checks = require "reef.options"
+
 local scan = {}
+
+local known = { match = true, count = true, type = true }
 
 local function arguments(list, options)
 	for _, name in ipairs { "match", "count", "type" } do
@@ -20,6 +24,7 @@ end
 
 -- `width` values belong together.
 local function iterate(db, command, key, options, width)
+	checks.check("redis: " .. command .. "_iter", options, known, 3)
 	local cursor, items, at = "0", {}, 1
 	local started = false
 	return function()
@@ -48,11 +53,14 @@ function scan.hscan_iter(db, key, options)
 	return iterate(db, "hscan", key, options, 2)
 end
 
+-- As the server writes scores that are no digits.
+local words = { inf = math.huge, ["+inf"] = math.huge, ["-inf"] = -math.huge, nan = 0 / 0, ["-nan"] = 0 / 0 }
+
 function scan.zscan_iter(db, key, options)
 	local next_pair = iterate(db, "zscan", key, options, 2)
 	return function()
 		local member, score = next_pair()
-		return member, tonumber(score)
+		return member, words[score] or tonumber(score)
 	end
 end
 

@@ -2,11 +2,31 @@
 --
 --     local transfer = redis.script [[ redis.call("DECRBY", KEYS[1], ARGV[1]) ... ]]
 --     transfer(db, { "from", "to" }, 10)
+--
+-- In a transaction it is always the text: there nobody would be told in time that the server does not have it.
 local core = require "reef.redis.core"
+local errors = require "reef.channel.error"
+
+-- The server has said NOSCRIPT. So may a script that it has, and that has run.
+local function has_not_run(db, sha, err)
+	local text = errors.is(err) and err.message or tostring(err)
+	if not (text:find "^NOSCRIPT " or text:find ":%d+: NOSCRIPT ") then
+		return false
+	end
+	local ok, known = pcall(db.script, db, "EXISTS", sha)
+	if ok then
+		return known[1] == 0
+	end
+	-- Who may not ask has to believe it.
+	return tostring(known):find "NOPERM" and text:find "NOSCRIPT No matching script" ~= nil
+end
 
 ---@param source string  Lua for the server
 ---@return fun(db: table, keys: string[]|nil, ...: any): any
 local function script(source)
+	if type(source) ~= "string" then
+		error("redis.script: the source of a script is a string, not a " .. type(source), 3)
+	end
 	local sha = core.sha1(source)
 	return function(db, keys, ...)
 		local list = { sha, keys and #keys or 0 }
@@ -16,13 +36,14 @@ local function script(source)
 		local given = select("#", ...)
 		table.move({ ... }, 1, given, #list + 1, list)
 		list.n = 2 + (keys and #keys or 0) + given
-		local ok, result = pcall(db.evalsha, db, list)
-		if ok then
-			return result
-		end
-		-- NOSCRIPT means that nothing ran.
-		if not tostring(result):find("NOSCRIPT", 1, true) then
-			error(result, 0)
+		local binding = db[2].own:current()
+		if not (binding and binding.queued) then
+			local ok, result = pcall(db.evalsha, db, list)
+			if ok then
+				return result
+			elseif not has_not_run(db, sha, result) then
+				error(result, 0)
+			end
 		end
 		list[1] = source
 		return db:eval(list)

@@ -1,0 +1,74 @@
+-- Tables of options: what nobody knows is refused, with the name that was probably meant.
+local options = {}
+
+local LONGEST = 64 -- of a name that is looked at
+
+-- How many letters have to be put in, taken out, changed or swapped with the next to make one of the other.
+local function distance(a, b)
+	local rows = { [0] = {} }
+	for j = 0, #b do
+		rows[0][j] = j
+	end
+	for i = 1, #a do
+		local row, above = { [0] = i }, rows[i - 1]
+		for j = 1, #b do
+			local change = above[j - 1] + (a:byte(i) == b:byte(j) and 0 or 1)
+			row[j] = math.min(change, above[j] + 1, row[j - 1] + 1)
+			if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1) and a:byte(i - 1) == b:byte(j) then
+				row[j] = math.min(row[j], rows[i - 2][j - 2] + 1)
+			end
+		end
+		rows[i] = row
+	end
+	return rows[#a][#b]
+end
+
+---The known name that is most like another; nil: none is.
+---@param name string
+---@param known table<string, any>  by name
+---@return string|nil
+function options.nearest(name, known)
+	local best, least = nil, math.max(1, #name // 3) + 1
+	name = name:sub(1, LONGEST)
+	for other in pairs(known) do
+		local d = distance(name:lower(), other:lower())
+		if d < least or (d == least and best and other < best) then
+			best, least = other, d
+		end
+	end
+	return best
+end
+
+---Raises since that option is not known.
+---@param what string    what the options are of, for the message: "redis"
+---@param name any
+---@param known table<string, any>  by name
+---@param level integer|nil  as of error; 0: no place in front of the message
+---@param aliases table<string, string>|nil  known names by what others call them
+function options.refuse(what, name, known, level, aliases)
+	local nearest = type(name) == "string" and (aliases and aliases[name:lower()] or options.nearest(name, known))
+	error(("%s: unknown option %s%s"):format(what, tostring(name), nearest and " (did you mean " .. nearest .. "?)" or ""),
+		level == 0 and 0 or (level or 1) + 1)
+end
+
+---Raises for the first option that is not known; see refuse.
+---@param what string
+---@param given any       a table, or nil
+---@param known table<string, any>
+---@param level integer|nil
+---@param aliases table<string, string>|nil
+function options.check(what, given, known, level, aliases)
+	level = level == 0 and 0 or (level or 1) + 1
+	if given == nil then
+		return
+	elseif type(given) ~= "table" then
+		error(("%s: options are a table, not a %s"):format(what, type(given)), level)
+	end
+	for name in pairs(given) do
+		if known[name] == nil then
+			options.refuse(what, name, known, level, aliases)
+		end
+	end
+end
+
+return options

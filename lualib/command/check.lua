@@ -1,11 +1,10 @@
 -- reef check DIR: says whether a directory of configuration data is good.
 
 local config = require "reef.config"
-local core = require "skynet.core"
 local printable = require("reef.text").printable
+local process = require "reef.process"
 local report = require "reef.config.report"
 local skynet = require "skynet"
-require "skynet.manager"
 
 local HELP = [[
 Usage: reef check DIR [--quiet] [--max-errors N]
@@ -23,7 +22,7 @@ Exit code: 0 the data are good, 1 they are not, 2 the command line is wrong.
 local function finish(code)
 	io.stdout:flush()
 	io.stderr:flush()
-	core.command("ABORT", tostring(code))
+	process.stop(code)
 	skynet.exit()
 end
 

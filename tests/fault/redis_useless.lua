@@ -190,13 +190,10 @@ test.case("connecting does not say yes when the server has said no", { timeout =
 		["-ERR operation not permitted"] = "auth",
 	} do
 		text = no
-		for _, conf in ipairs { {}, { auth = "x" }, { db = 1, name = "n" } } do
-			conf.host, conf.port = "127.0.0.1", s.port
-			local err = test.raises(no:sub(2, 12), redis.connect, conf)
-			test.equal({ err.code, err.outcome }, { code, "not sent" }, no)
-		end
+		local err = test.raises(no:sub(2, 12), redis.connect, { host = "127.0.0.1", port = s.port })
+		test.equal({ err.code, err.outcome }, { code, "not sent" }, no)
 		local db = pooled(s.port)
-		local err = test.raises(no:sub(2, 12), db.get, db, "k")
+		err = test.raises(no:sub(2, 12), db.get, db, "k")
 		test.equal({ err.code, err.outcome }, { code, "not sent" }, no)
 		pool.close(db)
 	end

@@ -326,7 +326,7 @@ function test.run()
 				end
 			end
 			report("done")
-			require("skynet.manager").abort()
+			require("reef.process").stop() -- in order: pools that a case has left have their hooks
 		end)
 	end)
 end

@@ -73,7 +73,7 @@ local function reach(n, then_ask)
 	end
 	if code then
 		pool:close(n, "the login failed")
-		why = redacted(why) -- a server may repeat what it was sent
+		why = redacted(why or "the connection was lost") -- a server may repeat what it was sent
 	end
 	return code, why
 end

@@ -68,13 +68,17 @@ function link:error(code, why, since)
 	}, redacted(why))
 end
 
-local function lost()
-	error("the connection was lost", 0)
+---Why the connection ended last: a server that has no room says so and hangs up, without being asked.
+function link:lost()
+	local why = self.connection:info().lost
+	return why ~= "" and why or "the connection was lost"
 end
 
 -- nil, or code and text of what went wrong.
 local function login(self, seconds)
-	local db = { core.handle(self.connection, seconds, true, false, nil, lost) }
+	local db = { core.handle(self.connection, seconds, true, false, nil, function()
+		error(self:lost(), 0)
+	end) }
 	local function ask(list)
 		local replies, answers = {}, {}
 		local done, err = pcall(core.pipeline, db, list, replies)
@@ -118,7 +122,7 @@ function link:attempt()
 		return self:error(code, why, since)
 	end
 	if not connection:ready() then
-		return self:error("connect", "the connection was lost at once", since)
+		return self:error("connect", self:lost(), since)
 	end
 end
 

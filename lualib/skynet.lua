@@ -15,7 +15,7 @@ end
 function skynet.init_service(start)
 	skynet.init_thread = coroutine.running()
 	local ok, reason = xpcall(function()
-		local loader = package.loaded["skynet.require"]
+		local loader = package.loaded["reef.base.require"]
 		if loader then
 			loader.init_all()
 		end
@@ -41,7 +41,7 @@ end
 ---that module's body.
 ---@param f fun()
 function skynet.init(f)
-	return require("skynet.require").init(f)
+	return require("reef.base.require").init(f)
 end
 
 ---Ends the service. Never returns.

@@ -133,7 +133,7 @@ static int f_require(lua_State *L) {
 		return lua_gettop(L);
 	}
 	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_pushliteral(L, "skynet.require");
+	lua_pushliteral(L, "reef.base.require");
 	lua_call(L, 1, 1);
 	lua_getfield(L, -1, "require");
 	lua_pushvalue(L, 1);

@@ -162,7 +162,7 @@ static void complete(lua_State *L) {
 		return;
 	host->completed = true;
 	lua_getfield(L, LUA_REGISTRYINDEX, "reef.require");
-	lua_pushliteral(L, "skynet.extra");
+	lua_pushliteral(L, "reef.base.extra");
 	lua_call(L, 1, 1);
 	lua_pushvalue(L, 1);
 	lua_call(L, 1, 0);

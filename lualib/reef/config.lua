@@ -6,7 +6,7 @@
 
 local report = require "reef.config.report"
 local skynet = require "skynet"
-require "skynet.manager"
+require "reef.manager"
 
 local config = {}
 

@@ -11,7 +11,7 @@
 local digest = require "reef.digest"
 local crypt = require "skynet.crypt"
 local skynet = require "skynet"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 
 local MOST_HEADERS = 100
 local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$" -- RFC 9110, section 5.6.2

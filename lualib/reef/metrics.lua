@@ -5,7 +5,7 @@
 --     games:add(1, "ranked")
 --
 -- Values live in the service that counts them. They are fetched when somebody asks for the whole.
-local debug = require "skynet.debug"
+local debug = require "reef.debug.commands"
 local skynet = require "skynet"
 
 local metrics = {}

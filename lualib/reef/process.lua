@@ -35,7 +35,7 @@ end
 ---Says that this service keeps the process alive only while it has something to do by itself: coroutines that wait,
 ---timers, sockets. Waiting for messages is nothing of that kind.
 function process.helper()
-	require("skynet.debug").reg_debugcmd("IDLE", function()
+	require("reef.debug.commands").reg_debugcmd("IDLE", function()
 		local socket = package.loaded["skynet.socket"]
 		for _, info in ipairs(socket and socket.netstat() or {}) do
 			if info.address == skynet.self() then

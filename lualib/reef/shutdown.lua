@@ -7,7 +7,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.core"
-local debug = require "skynet.debug"
+local debug = require "reef.debug.commands"
 
 local shutdown = {}
 

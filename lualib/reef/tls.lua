@@ -7,7 +7,7 @@
 -- Options are tables. All services of the process that give the same options share one set of certificates.
 local core = require "reef.tls.core"
 local socketcore = require "reef.socketcore"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 
 ---@class reef.tls.options
 ---@field ca_file string|nil       PEM: who may sign; default, without ca_dir as well: the system's authorities

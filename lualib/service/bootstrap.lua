@@ -4,7 +4,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.core"
-require "skynet.manager"
+require "reef.manager"
 local process = require "reef.process"
 
 ---What is to be started: the service, its arguments in the same string.

@@ -2,7 +2,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.core"
-require "skynet.manager"
+require "reef.manager"
 local process = require "reef.process"
 local waits = require "reef.waits"
 

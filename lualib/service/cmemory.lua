@@ -1,7 +1,7 @@
 -- Prints how much memory the services hold, and ends.
 
 local skynet = require "skynet"
-local memory = require "skynet.memory"
+local memory = require "reef.allocator"
 
 skynet.start(function()
 	memory.dumpinfo()

@@ -1,7 +1,7 @@
 -- Reads lines from standard input; each starts a Lua service: `name arguments`, or `snax name arguments`.
 
 local skynet = require "skynet"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 
 local function start(line)
 	local words = {}

@@ -8,9 +8,9 @@
 local skynet = require "skynet"
 local core = require "skynet.core"
 local guard = require "reef.http_guard"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 local text = require "reef.text"
-require "skynet.manager"
+require "reef.manager"
 
 local LINE_LIMIT = 64 * 1024 -- bytes of one command
 local SHORTEST_TOKEN = 16 -- characters
@@ -335,7 +335,7 @@ function command.shared()
 end
 
 function command.cmem()
-	local memory = require "skynet.memory"
+	local memory = require "reef.allocator"
 	local list = {}
 	for handle, size in pairs(memory.info()) do
 		list[skynet.address(handle)] = bytes(size)
@@ -347,14 +347,14 @@ end
 
 function command.jmem()
 	local list = {}
-	for name, size in pairs(require("skynet.memory").jestat()) do
+	for name, size in pairs(require("reef.allocator").jestat()) do
 		list[name] = ("%s\t%d"):format(bytes(size), size)
 	end
 	return list
 end
 
 function command.profactive(flag)
-	local memory = require "skynet.memory"
+	local memory = require "reef.allocator"
 	if flag ~= nil then
 		memory.profactive(flag == "on" or flag == "true")
 	end
@@ -362,7 +362,7 @@ function command.profactive(flag)
 end
 
 function command.dumpheap()
-	require("skynet.memory").dumpheap()
+	require("reef.allocator").dumpheap()
 end
 
 function command.getenv(name)

@@ -6,7 +6,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.core"
-require "skynet.manager"
+require "reef.manager"
 
 local NO_REPLY = {}
 

@@ -1,2 +1,2 @@
--- Watches the MongoDB deployments that services of this process use: see skynet.db.mongo.hub.
-require("skynet.db.mongo.hub").run()
+-- Watches the MongoDB deployments that services of this process use: see reef.mongo.hub.
+require("reef.mongo.hub").run()

@@ -2,7 +2,7 @@
 local metrics = require "reef.metrics"
 local process = require "reef.process"
 local skynet = require "skynet"
-require "skynet.manager"
+require "reef.manager"
 
 ---@class pools.entry
 ---@field address integer|nil

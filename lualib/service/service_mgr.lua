@@ -7,7 +7,7 @@
 -- `snaxd` is the one program behind all snax services: what is unique there is the snax service, its first argument.
 
 local skynet = require "skynet"
-require "skynet.manager"
+require "reef.manager"
 local circle = require "reef.circle"
 local process = require "reef.process"
 local services = require "reef.services"

@@ -2,7 +2,7 @@
 -- Servers that say things that are true of no deployment: what other servers and their clients notice of it, and what
 -- the caller hears.
 local bson = require "bson"
-local errors = require "skynet.db.mongo.errors"
+local errors = require "reef.mongo.errors"
 local mongo = require "skynet.db.mongo"
 local peers = require "test.mongo_peer"
 local process = require "test.process"

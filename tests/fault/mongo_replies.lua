@@ -3,7 +3,7 @@
 -- of BSON, and bytes are changed by chance. Every call ends in a result or in an error object with an outcome, and the
 -- next one, which is answered well, is answered rightly.
 local bson = require "bson"
-local errors = require "skynet.db.mongo.errors"
+local errors = require "reef.mongo.errors"
 local mongo = require "skynet.db.mongo"
 local peers = require "test.mongo_peer"
 local pool = require "reef.pool"

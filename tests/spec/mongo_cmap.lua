@@ -1,7 +1,7 @@
 -- Connection monitoring and pooling, the suite `cmap-format`. Where it asks a server to answer hello late or with an
 -- error, the pool's connect does so.
 -- timeout: 300
-local pool = require "skynet.db.mongo.pool"
+local pool = require "reef.mongo.pool"
 local skynet = require "skynet"
 local spec = require "test.spec"
 local test = require "test"

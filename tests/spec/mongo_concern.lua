@@ -1,5 +1,5 @@
 -- Read and write concerns as they are given to a client, and as its commands carry them.
-local settings = require "skynet.db.mongo.settings"
+local settings = require "reef.mongo.settings"
 local spec = require "test.spec"
 local test = require "test"
 

@@ -1,10 +1,10 @@
 -- Server discovery and monitoring: the suites that are pure data.
 local bson = require "bson"
-local sdam = require "skynet.db.mongo.sdam"
+local sdam = require "reef.mongo.sdam"
 local spec = require "test.spec"
 local test = require "test"
-local topology = require "skynet.db.mongo.topology"
-local uri = require "skynet.db.mongo.uri"
+local topology = require "reef.mongo.topology"
+local uri = require "reef.mongo.uri"
 
 local function known(value)
 	return value ~= bson.null and value or nil

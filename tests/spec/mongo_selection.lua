@@ -1,6 +1,6 @@
 -- Server selection and max staleness: the suites that are pure data.
 local bson = require "bson"
-local selection = require "skynet.db.mongo.selection"
+local selection = require "reef.mongo.selection"
 local spec = require "test.spec"
 local test = require "test"
 

@@ -2,7 +2,7 @@
 local json = require "test.json"
 local spec = require "test.spec"
 local test = require "test"
-local uri = require "skynet.db.mongo.uri"
+local uri = require "reef.mongo.uri"
 
 local function known(value)
 	return value ~= json.null and value or nil

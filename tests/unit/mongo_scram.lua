@@ -1,6 +1,6 @@
 -- SCRAM: the conversations of RFC 5802 and RFC 7677, and servers that lie.
 local digest = require "reef.digest"
-local scram = require "skynet.db.mongo.scram"
+local scram = require "reef.mongo.scram"
 local test = require "test"
 
 local FIRST = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"

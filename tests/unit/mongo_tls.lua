@@ -1,7 +1,7 @@
 -- What connection strings of MongoDB say about TLS.
-local options = require "skynet.db.mongo.tls"
+local options = require "reef.mongo.tls"
 local test = require "test"
-local uri = require "skynet.db.mongo.uri"
+local uri = require "reef.mongo.uri"
 
 local function of(query)
 	return options(uri.parse("mongodb://h/?" .. query).options)

@@ -1,6 +1,6 @@
 -- Connection strings: what the public suites do not say, or say in files that one may not have.
 local test = require "test"
-local uri = require "skynet.db.mongo.uri"
+local uri = require "reef.mongo.uri"
 
 test.case("what is malformed is refused, and the error does not give the password away", function()
 	for _, text in ipairs {

@@ -1,5 +1,5 @@
 -- Where a Redis server is: URIs and tables.
-local config = require "skynet.db.redis.config"
+local config = require "reef.redis.config"
 local test = require "test"
 
 local function part(conf, ...)

@@ -1,7 +1,7 @@
 -- What the engine knows of the process: CPU and memory, services by the name of their file, sockets, shared data. None
 -- of it asks another service, so it answers when services are stuck, too.
 local ledger = require "reef.metrics.ledger"
-local memory = require "skynet.memory"
+local memory = require "reef.allocator"
 local services = require "reef.services"
 local skynet = require "skynet"
 local text = require "reef.metrics.text"
@@ -102,7 +102,7 @@ local function sockets(out)
 	out:declare("reef_sockets", "gauge", "Open sockets by kind.")
 	out:declare("reef_socket_unsent_bytes", "gauge", "Bytes that were written and wait for the network.")
 	local unsent = 0
-	for _, info in ipairs(require("skynet.socket").netstat()) do
+	for _, info in ipairs(require("reef.socket").netstat()) do
 		out:add("reef_sockets", text.key("reef_sockets", { "kind" }, { info.type }), 1)
 		unsent = unsent + (info.wbuffer or 0)
 	end
@@ -110,7 +110,7 @@ local function sockets(out)
 end
 
 local function shared(out)
-	local tables, code = require("skynet.sharetable").stat(), require("skynet.codecache").stat()
+	local tables, code = require("reef.tables").stat(), require("skynet.codecache").stat()
 	out:declare("reef_shared_bytes", "gauge", "Memory that all services share.")
 	out:declare("reef_shared_versions", "gauge", "Versions of shared tables and of code that somebody holds.")
 	local function add(family, what, n)

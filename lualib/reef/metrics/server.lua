@@ -3,9 +3,9 @@ local guard = require "reef.http_guard"
 local ledger = require "reef.metrics.ledger"
 local process = require "reef.process"
 local skynet = require "skynet"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 local text = require "reef.metrics.text"
-require "skynet.manager"
+require "reef.manager"
 
 local PATIENCE = 200 -- hundredths of a second that services have to tell their values
 local REQUEST_TIME = 500 -- hundredths of a second that a request may take to arrive

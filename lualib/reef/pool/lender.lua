@@ -1,4 +1,4 @@
--- Lends pinned connections of a pool: for transactions, blocking commands, subscribers. What skynet.db.redis.lender is
+-- Lends pinned connections of a pool: for transactions, blocking commands, subscribers. What reef.redis.lender is
 -- for a service's own connections.
 local core = require "reef.pool.redis.core"
 local errors = require "reef.channel.error"

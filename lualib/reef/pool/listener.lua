@@ -1,5 +1,5 @@
 -- A subscriber's connection, through a pool: a pinned one, on which the server speaks by itself. Stands for the
--- connection of a skynet.db.redis.link. Whoever reads asks the pool for what has come; so nothing is read faster than
+-- connection of a reef.redis.link. Whoever reads asks the pool for what has come; so nothing is read faster than
 -- it is used.
 local errors = require "reef.channel.error"
 local skynet = require "skynet"

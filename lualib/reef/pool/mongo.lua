@@ -4,10 +4,10 @@
 -- There is one such service for each server, user and name of pool. Which server an operation goes to is decided here,
 -- in the caller's VM, as always; the bytes of a message are made and read here, too.
 local core = require "reef.pool.mongo.core"
-local errors = require "skynet.db.mongo.errors"
-local mongo = require "skynet.db.mongo"
+local errors = require "reef.mongo.errors"
+local mongo = require "reef.mongo"
 local options = require "reef.pool.options"
-local sdam = require "skynet.db.mongo.sdam"
+local sdam = require "reef.mongo.sdam"
 local skynet = require "skynet"
 
 local M = {}
@@ -17,7 +17,7 @@ local CIRCUIT = 5
 
 -- ---- one server ----
 
----What stands for skynet.db.mongo.pool in a client: takes requests for one server.
+---What stands for reef.mongo.pool in a client: takes requests for one server.
 ---@class reef.pool.mongo.link
 local link = {}
 link.__index = link

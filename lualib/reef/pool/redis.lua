@@ -1,16 +1,16 @@
 -- Redis through a pool: the caller's side. Methods are those of skynet.db.redis; commands leave through
 -- reef.pool.redis.core instead of a connection.
 local checks = require "reef.options"
-local config = require "skynet.db.redis.config"
+local config = require "reef.redis.config"
 local core = require "reef.pool.redis.core"
 local errors = require "reef.channel.error"
 local lender = require "reef.pool.lender"
 local listener = require "reef.pool.listener"
 local options = require "reef.pool.options"
-local own = require "skynet.db.redis.own"
-local pubsub = require "skynet.db.redis.pubsub"
-local redis = require "skynet.db.redis"
-local renewal = require "skynet.db.redis.renewal"
+local own = require "reef.redis.own"
+local pubsub = require "reef.redis.pubsub"
+local redis = require "reef.redis"
+local renewal = require "reef.redis.renewal"
 local skynet = require "skynet"
 
 local M = {}
@@ -170,7 +170,7 @@ function methods:disconnect()
 	end
 end
 
----A subscriber to the same server, on one of the pool's connections; see skynet.db.redis.pubsub.
+---A subscriber to the same server, on one of the pool's connections; see reef.redis.pubsub.
 ---@param more redis.conf|nil  gap, heartbeat
 ---@return redis.watch
 function M.watch(db, more)

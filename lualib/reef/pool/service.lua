@@ -7,11 +7,11 @@
 local core = require "reef.pool.core"
 local options = require "reef.pool.options"
 local process = require "reef.process"
-local renewal = require "skynet.db.redis.renewal"
+local renewal = require "reef.redis.renewal"
 local shutdown = require "reef.shutdown"
 local skynet = require "skynet"
 local redacted = require("reef.text").redacted
-require "skynet.manager"
+require "reef.manager"
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
 local CHECK_TIMEOUT = 5
@@ -274,7 +274,7 @@ local renewing
 local pauses = {}
 local stale = 0 -- connections up to this number are not lent again
 
--- A caller was told so by the server: is there a better one now where we connect to? See skynet.db.redis.renewal.
+-- A caller was told so by the server: is there a better one now where we connect to? See reef.redis.renewal.
 local function renew(code)
 	sleep(math.max(renewal.pause(pauses), 0.001))
 	local n = pool:new(true)

@@ -7,7 +7,7 @@
 -- See docs/proxies.md.
 local relay = require "reef.proxy.relay"
 local skynet = require "skynet"
-require "skynet.manager"
+require "reef.manager"
 
 local FIRST_PAUSE, LONGEST_PAUSE = 10, 500 -- hundredths of a second between launches that fail
 

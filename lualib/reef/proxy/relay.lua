@@ -4,9 +4,9 @@
 -- is an *entry*; it is sent on in the proxy's own name, and the reply goes back to whoever asked. No coroutine waits
 -- for it, so that an entry costs a small table and nothing else. Debug messages and timers are the proxy's own.
 local core = require "skynet.core"
-local debug = require "skynet.debug"
+local debug = require "reef.debug.commands"
 local skynet = require "skynet"
-require "skynet.manager"
+require "reef.manager"
 
 local TEXT, RESPONSE, ERROR, DEBUG = skynet.PTYPE_TEXT, skynet.PTYPE_RESPONSE, skynet.PTYPE_ERROR, skynet.PTYPE_DEBUG
 local TRACE = skynet.PTYPE_TRACE

@@ -1,8 +1,8 @@
 -- How a pool's service talks to a MongoDB server by itself: the login and the health check.
 local core = require "reef.pool.mongo.core"
-local errors = require "skynet.db.mongo.errors"
-local handshake = require "skynet.db.mongo.handshake"
-local view = require "skynet.db.mongo.view"
+local errors = require "reef.mongo.errors"
+local handshake = require "reef.mongo.handshake"
+local view = require "reef.mongo.view"
 
 -- The pool puts questions of its own one at a time, and they all have this number.
 local ID = 1

@@ -1,6 +1,6 @@
 -- How a pool's service talks to a Redis server by itself: the login and the health check.
-local logging_in = require "skynet.db.redis.login"
-local renewal = require "skynet.db.redis.renewal"
+local logging_in = require "reef.redis.login"
+local renewal = require "reef.redis.renewal"
 
 local server = {}
 

@@ -1,6 +1,6 @@
 -- Errors, events and outcomes of a file in the unified test format.
 local bson = require "bson"
-local errors = require "skynet.db.mongo.errors"
+local errors = require "reef.mongo.errors"
 local match = require "test.unified.match"
 local skip = require "test.unified.skip"
 local test = require "test"

@@ -1,0 +1,510 @@
+-- A deployment as one client sees it: its servers, pools of connections to them, and commands brought to the right one.
+--
+-- One deadline holds for all that a command needs: finding a server, a connection, every attempt (attempts.lua).
+local attempts = require "reef.mongo.attempts"
+local bson = require "bson"
+local errors = require "reef.mongo.errors"
+local replies = require "reef.mongo.replies"
+local selection = require "reef.mongo.selection"
+local session = require "reef.mongo.session"
+local skynet = require "skynet"
+local tls = require "reef.mongo.tls"
+local topology = require "reef.mongo.topology"
+local view = require "reef.mongo.view"
+
+---@class mongo.command
+---@field db string
+---@field name string
+---@field body table keys and values in turn, without $db
+---@field identifier string|nil
+---@field documents table|nil sent beside the body under `identifier`
+---@field batch userdata|nil the same, encoded already
+---@field write boolean|nil goes to a server that can write
+---@field retry boolean|nil may be repeated (a write: with a number)
+---@field preference mongo.read_preference|nil
+---@field session mongo.session|nil
+---@field address string|nil goes there and nowhere else
+---@field deadline number|nil seconds of skynet.hpc
+---@field least_wire integer|nil servers of earlier wire versions are not even asked
+---@field exact boolean|nil values as bson.decode_exact gives them
+---@field shape string|nil what its reply is to be like: a key of replies.shapes
+---@field batches boolean|nil a cursor's batch comes as an object (drivers/mongo/batch.h)
+
+---@class mongo.core_client
+---@field options table
+---@field topology mongo.topology_state
+local client = {}
+client.__index = client
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+---@param uri mongo.uri
+---@param options table|nil credentials, on_event, and options by their names in connection strings
+function client.new(uri, options)
+	options = options or {}
+	local merged = setmetatable({}, { __index = function(_, k)
+		local v = options[k]
+		if v == nil then
+			return uri.options[k]
+		end
+		return v
+	end })
+	local self = setmetatable({
+		options = merged,
+		on_event = options.on_event,
+		credentials = options.credentials,
+		tls = tls(merged),
+		new_pool = options.new_pool or require "reef.mongo.direct",
+		heartbeat = merged.heartbeatFrequencyMS or 10000,
+		threshold = merged.localThresholdMS or 15,
+		selection_timeout = (merged.serverSelectionTimeoutMS or 30000) / 1000,
+		connect_timeout = (merged.connectTimeoutMS or 10000) / 1000,
+		timeout = merged.timeoutMS,
+		circuit = options.circuit,
+		retry_writes = merged.retryWrites ~= false,
+		retry_reads = merged.retryReads ~= false,
+		pools = {},
+		waiting = {},
+		sessions = session.new_pool(),
+		last_request = 0,
+	}, client)
+	local function on_event(event)
+		self:topology_event(event)
+	end
+	self.topology = topology.new(uri, on_event, function(address, interrupt)
+		if self.pools[address] then
+			self.pools[address]:clear(interrupt)
+		end
+	end)
+	-- What it opens may want to watch, too.
+	self.watched = view.target(uri, merged, self.tls)
+	self.topology:open()
+	self.view = view.new(self.watched, {
+		news = function(state)
+			self:news(state)
+		end,
+		event = self.on_event,
+	})
+	return self
+end
+
+-- ---- servers come and go ----
+
+function client:emit(name, fields)
+	if self.on_event then
+		fields.name = name
+		self.on_event(fields)
+	end
+end
+
+function client:topology_event(event)
+	if event.name == "ServerOpening" then
+		self.pools[event.address] = self:new_pool(event.address)
+	elseif event.name == "ServerClosed" then
+		self:forget(event.address)
+	end
+	if self.on_event then
+		self.on_event(event)
+	end
+end
+
+function client:changed()
+	local waiting = self.waiting
+	self.waiting = {}
+	for _, token in ipairs(waiting) do
+		skynet.wakeup(token)
+	end
+end
+
+local function is_down(t)
+	for _, server in pairs(t.servers) do
+		if server.type ~= "Unknown" or not server.error then
+			return false
+		end
+	end
+	return true
+end
+
+-- What is known of the deployment now.
+function client:news(state)
+	self.topology:replace(state.description)
+	self.down_since = is_down(state.description) and (self.down_since or now()) or nil
+	for address, connections in pairs(self.pools) do
+		if (state.generations[address] or 0) > (self.view.generations[address] or 0) then
+			self.topology:clear(address, state.interrupts[address] == state.generations[address])
+		end
+		if state.description.servers[address].type ~= "Unknown" then
+			connections:ready()
+		end
+	end
+	self:changed()
+end
+
+function client:forget(address)
+	self.pools[address]:close()
+	self.pools[address] = nil
+end
+
+-- Thinks the worst of a server until the hub has looked.
+function client:suspect(address, err)
+	if self.topology:application_error(address, err) then
+		self.view:report(self.topology.description.servers[address], err.reply)
+		self:changed()
+	end
+end
+
+-- ---- finding a server ----
+
+local MOST_TOLD = 10
+
+local function describe_servers(t)
+	local parts = {}
+	for address, server in pairs(t.servers) do
+		parts[#parts + 1] = ("%s is %s%s"):format(address, server.type,
+			server.error and " (" .. tostring(server.error) .. ")" or "")
+	end
+	table.sort(parts)
+	if #parts > MOST_TOLD then
+		parts = table.move(parts, 1, MOST_TOLD, 1, { [MOST_TOLD + 1] = ("and %d more"):format(#parts - MOST_TOLD) })
+	elseif #parts == 0 then
+		parts[1] = "no servers are known"
+	end
+	parts[#parts + 1] = t.removed
+	return table.concat(parts, "; ")
+end
+
+function client:no_server(operation, since, text)
+	local t = self.topology.description
+	return errors.new({
+		code = "selection", outcome = "not sent", command = operation.name, waited = now() - since,
+		topology = t,
+	}, ("%s: topology %s, %s"):format(text, t.type, describe_servers(t)))
+end
+
+-- Has every server been asked, in vain?
+function client:all_lost()
+	for address in pairs(self.topology.description.servers) do
+		if (self.view.checks[address] or 0) == 0 then
+			return false
+		end
+	end
+	return true
+end
+
+-- The answer for the primary is kept as long as the topology stays what it is.
+function client:suitable(operation)
+	local t = self.topology.description
+	local plain = (operation.write or not operation.preference) and not (operation.avoid and next(operation.avoid))
+	if plain and self.kept_for == t then
+		return self.kept
+	elseif not t.compatible then
+		error(errors.new({ code = "incompatible", outcome = "not sent", command = operation.name }, t.incompatible), 0)
+	end
+	local servers = selection.in_window(selection.suitable(t, operation, self.heartbeat), self.threshold)
+	if plain and servers[1] then
+		self.kept_for, self.kept = t, servers
+	end
+	return servers
+end
+
+function client:wait_for_change(seconds, once)
+	local token = {}
+	self.waiting[#self.waiting + 1] = token
+	self.view:want(seconds, once)
+	skynet.sleep(math.max(1, math.ceil(seconds * 100)), token)
+end
+
+---The server that the operation goes to; waits until there is one. Raises an error object at the deadline.
+---@param operation table see selection.suitable
+---@param deadline number
+---@param once boolean|nil give up when all servers were asked once
+---@return mongo.server
+function client:select(operation, deadline, once)
+	local since = now()
+	local limit = math.min(deadline, since + self.selection_timeout)
+	while not self.closed do
+		local servers = self:suitable(operation)
+		local server = servers[2] and selection.pick(servers, function(address)
+			local connections = self.pools[address]
+			return connections and connections:busy() or 0
+		end) or servers[1]
+		if server and self.pools[server.address] then
+			return server
+		end
+		local left = limit - now()
+		if left <= 0 then
+			error(self:no_server(operation, since, "no suitable server in time"), 0)
+		elseif once and self:all_lost() then
+			error(self:no_server(operation, since, "no server answers"), 0)
+		elseif self.circuit and self.down_since and now() - self.down_since >= self.circuit then
+			-- Whoever fails at once has servers asked again all the same.
+			self.view:want(1)
+			error(self:no_server(operation, since, ("no server has answered for %.1f s"):format(now() - self.down_since)), 0)
+		end
+		self:wait_for_change(left, once)
+	end
+	error(errors.new({ code = "closed", outcome = "not sent", command = operation.name }, "the client is closed"), 0)
+end
+
+-- ---- one attempt ----
+
+-- The wire version of MongoDB 8.2, which knows the option `rawData`; earlier ones refuse it, and do what it says.
+local RAW_DATA = 27
+
+local function drop(body, key)
+	for i = 1, #body, 2 do
+		if body[i] == key then
+			table.remove(body, i)
+			table.remove(body, i)
+			return
+		end
+	end
+end
+
+local function append(list, k, v)
+	list[#list + 1] = k
+	list[#list + 1] = v
+end
+
+local function add_preference(body, t, server, op)
+	local preference = op.preference
+	if t.type == "Single" and server.type ~= "Standalone" and server.type ~= "Mongos" and not op.write then
+		if not preference or preference.mode == "primary" then
+			preference = { mode = "primaryPreferred" }
+		end
+	elseif server.type == "Standalone" or op.write or not preference or preference.mode == "primary" then
+		return
+	end
+	append(body, "$readPreference", {
+		mode = preference.mode,
+		tags = preference.tags and bson.array(preference.tags) or nil,
+		maxStalenessSeconds = preference.maxStalenessSeconds,
+	})
+end
+
+-- The body as this server is to get it.
+function client:complete(op, server, number)
+	local body, n = { table.unpack(op.body) }, #op.body
+	body[n + 1], body[n + 2] = "$db", op.db
+	local cluster_time = self.cluster_time
+	if op.session then
+		op.session:decorate(body, op, server, number)
+		cluster_time = session.newest(op.session.clusterTime, cluster_time)
+	end
+	if cluster_time and server.type ~= "Standalone" then
+		append(body, "$clusterTime", cluster_time)
+	end
+	add_preference(body, self.topology.description, server, op)
+	if (server.maxWireVersion or 0) < RAW_DATA then
+		drop(body, "rawData")
+	end
+	if op.timeout_given and op.name ~= "getMore" then
+		local left = math.floor((op.deadline - now()) * 1000 - (server.roundTripTime or 0))
+		append(body, "maxTimeMS", math.max(1, left))
+	end
+	return body
+end
+
+-- Codes of servers that refuse a $clusterTime: TimeProofMismatch, ClusterTimeFailsRateLimiter, KeyNotFound. Whoever has
+-- told us of that time, it is not to be told again.
+local bad_time = { [204] = true, [205] = true, [211] = true }
+
+function client:learn(op, reply)
+	local cluster_time = session.cluster_time(reply)
+	if bad_time[reply.code] then
+		self.cluster_time = nil
+		if op.session then
+			op.session.clusterTime = nil
+		end
+	elseif cluster_time then
+		self.cluster_time = session.newest(cluster_time, self.cluster_time)
+	end
+	if op.session then
+		op.session:learn(reply, cluster_time)
+	end
+end
+
+-- Errors that come from before the server.
+local blameless = { overload = true, ended = true, closed = true, auth = true }
+
+-- What an error says about its server goes to the topology.
+function client:report(address, entry, err, reply)
+	if err and blameless[err.code] then
+		return
+	end
+	self:suspect(address, {
+		type = reply and "command" or err.code == "timeout" and "timeout" or "network", reply = reply,
+		why = err and tostring(err),
+		generation = entry.generation, handshake_done = true,
+	})
+end
+
+local function pool_error(server, op, err)
+	if errors.is(err) then
+		return err
+	end
+	return errors.new({
+		code = err.code, outcome = "not sent", host = "mongo " .. server.address, command = op.name, reason = err.reason,
+	}, err.why)
+end
+
+-- Commands that carry a secret, in small letters: listeners are not told what they say.
+local secrets = {
+	authenticate = true, saslstart = true, saslcontinue = true, getnonce = true, createuser = true, updateuser = true,
+	copydbgetnonce = true, copydbsaslstart = true, copydb = true,
+}
+
+local function is_secret(op)
+	local name = op.name:lower()
+	if name == "hello" or name == "ismaster" then
+		for i = 1, #op.body, 2 do
+			if op.body[i] == "speculativeAuthenticate" then
+				return true
+			end
+		end
+	end
+	return secrets[name] == true
+end
+
+function client:start_event(op, server, entry, body)
+	self.last_request = self.last_request + 1
+	body = is_secret(op) and {} or body
+	self:emit("CommandStarted", {
+		commandName = op.name, databaseName = op.db, address = server.address, connectionId = entry.id,
+		requestId = self.last_request, command = body, identifier = op.identifier, documents = op.documents,
+	})
+	return self.last_request
+end
+
+local function copy(t)
+	local out = {}
+	for k, v in next, t do
+		out[k] = v
+	end
+	return setmetatable(out, getmetatable(t))
+end
+
+-- Listeners see a cursor's batch as the list of its documents.
+local function whole(reply)
+	local found = reply and reply.cursor
+	local key = found and (found.firstBatch and "firstBatch" or "nextBatch")
+	if not found or type(found[key]) ~= "userdata" then
+		return reply
+	end
+	local shown = copy(reply)
+	shown.cursor = copy(found)
+	local ok, all = pcall(found[key].all, found[key])
+	shown.cursor[key] = bson.array(ok and all or {})
+	return shown
+end
+
+function client:end_event(op, server, request_id, started, reply, err)
+	reply = reply and is_secret(op) and {} or reply
+	self:emit(err and "CommandFailed" or "CommandSucceeded", {
+		commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
+		duration = now() - started, reply = whole(reply), failure = err,
+	})
+end
+
+---What the server is to be told if this service ends.
+---@param address string
+---@param ... any keys and values of a command
+---@return integer|nil number for `revoke`; nil: the server is gone
+function client:will(address, ...)
+	local connections = self.pools[address]
+	if not connections then
+		return nil
+	elseif connections.will then
+		return connections:will(...)
+	end
+	return self.view:leave(address, self.credentials, { ... })
+end
+
+function client:revoke(address, number)
+	local connections = self.pools[address]
+	if number and connections and connections.revoke then
+		connections:revoke(number)
+	elseif number and not (connections and connections.will) then
+		self.view:revoke(number)
+	end
+end
+
+---What a number of `will` stands for is due now. A pool does it when this service ends.
+function client:left_behind(number)
+	if number and self.view.wills[number] then
+		self.view:carry_out(number)
+	end
+end
+
+---@param loan mongo.loan
+---@return table|nil reply
+---@return mongo.error|nil
+function client:attempt(server, op, loan)
+	local connections = self.pools[server.address]
+	local entry, err = connections:check_out(op.deadline - now())
+	if not entry then
+		return nil, pool_error(server, op, err)
+	end
+	loan.connections, loan.connection = connections, entry
+	local body = self:complete(op, server, attempts.prepare(self, server, op, loan))
+	if op.session and connections.will and not op.session.server.will then
+		op.session.server.will = connections:will("endSessions", bson.array { op.session.lsid }, "$db", "admin")
+	end
+	local started = now()
+	local request_id = self.on_event and self:start_event(op, server, entry, body)
+	local raw = entry.connection.raw
+	local reply
+	if op.unacknowledged then
+		reply, err = raw:send(op.name, op.identifier, op.batch or op.documents, body)
+		reply = reply and { ok = 1 }
+	else
+		local decoding = op.batches and (op.exact and "xb" or "b") or op.exact and "x" or ""
+		reply, err = raw:request(op.deadline - started, decoding, op.name, op.identifier, op.batch or op.documents, body)
+	end
+	local why = reply and not op.unacknowledged and replies.check(reply,
+		replies.shapes[op.shape])
+	if not reply then
+		self:report(server.address, entry, err)
+	elseif why then
+		reply, err = nil, replies.malformed(server.address, op.name, why)
+	else
+		self:learn(op, reply)
+		if reply.ok ~= 1 or reply.writeConcernError then
+			self:report(server.address, entry, nil, reply)
+		end
+		err = errors.from_reply(reply, server.address, op.name)
+	end
+	if not reply and op.session then
+		op.session:mark_dirty()
+	end
+	if self.on_event then
+		self:end_event(op, server, request_id, started, reply, not (reply and reply.ok == 1) and err or nil)
+	end
+	loan.connection = nil
+	connections:check_in(entry)
+	return reply, err
+end
+
+client.execute = attempts.execute
+
+---Ends everything. Sessions are ended at the server as far as that is quickly done.
+function client:close()
+	if self.closed then
+		return
+	end
+	local ids = self.sessions:drain(10000)
+	if #ids > 0 then
+		pcall(self.execute, self, {
+			db = "admin", name = "endSessions", body = { "endSessions", bson.array(ids) }, deadline = now() + 1,
+			preference = { mode = "primaryPreferred" },
+		})
+	end
+	self.closed = true
+	self.view:close()
+	self.topology:close()
+	self:changed()
+end
+
+return client

@@ -1,0 +1,453 @@
+-- The operations of the driver specifications "CRUD", with their names, options and results. They raise error objects.
+local bson = require "bson"
+local bulk = require "reef.mongo.bulk"
+local cursor = require "reef.mongo.cursor"
+local documents = require "reef.mongo.documents"
+local errors = require "reef.mongo.errors"
+local replies = require "reef.mongo.replies"
+local skynet = require "skynet"
+
+local crud = {}
+
+local check_replacement, check_update = documents.check_replacement, documents.check_update
+local first_key, prepare = documents.first_key, documents.with_id
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+local function deadline_of(options)
+	return options.timeoutMS and options.timeoutMS > 0 and now() + options.timeoutMS / 1000 or nil
+end
+
+local function concern_of(self, options)
+	if options.writeConcern ~= nil then
+		return options.writeConcern
+	end
+	return self:settings().write_concern
+end
+
+-- Appends those of `keys` that the options have.
+local function add_options(body, options, keys)
+	for _, key in ipairs(keys) do
+		if options[key] ~= nil then
+			body[#body + 1] = key
+			body[#body + 1] = options[key]
+		end
+	end
+	return body
+end
+
+local NONE = {}
+local WRITE_OPTIONS = { "bypassDocumentValidation", "comment", "let", "rawData" }
+
+local function write_extra(self, options)
+	local concern = concern_of(self, options)
+	if not concern and options == NONE then
+		return nil, nil
+	end
+	local extra = add_options({}, options, WRITE_OPTIONS)
+	if concern then
+		extra[#extra + 1] = "writeConcern"
+		extra[#extra + 1] = concern
+	end
+	return extra, concern and concern.w == 0
+end
+
+-- The wire version of MongoDB 4.4. Earlier ones do not know hints of all writes, and nobody hears of it when the write
+-- is not acknowledged.
+local HINTS = 9
+
+local function has_hint(statements)
+	for _, statement in ipairs(statements) do
+		if type(statement) == "table" and statement.hint ~= nil then
+			return true
+		end
+	end
+	return false
+end
+
+-- The reply of a write, and whether it comes from the server; raises what went wrong with the reply in `err.partial`.
+local function write(self, kind, statements, options)
+	local extra, unacknowledged = write_extra(self, options)
+	local reply, err = bulk.run(self:core(), {
+		db = self.database.name, collection = self.name, kind = kind, statements = statements, extra = extra,
+		ordered = options.ordered, session = options.session, deadline = deadline_of(options),
+		unacknowledged = unacknowledged,
+		least_wire = unacknowledged and kind == "delete" and has_hint(statements) and HINTS or nil,
+	})
+	if err then
+		err.partial = reply
+		error(err, 0)
+	end
+	return reply, not unacknowledged
+end
+
+-- ---- insert ----
+
+---@return { acknowledged: boolean, insertedId: any }
+function crud:insertOne(doc, options)
+	local _, acknowledged = write(self, "insert", { prepare(doc) }, options or NONE)
+	return { acknowledged = acknowledged, insertedId = doc._id }
+end
+
+---@return { acknowledged: boolean, insertedCount: integer, insertedIds: any[] }
+function crud:insertMany(docs, options)
+	local ids = {}
+	for i, doc in ipairs(docs) do
+		ids[i] = prepare(doc)._id
+	end
+	local reply, acknowledged = write(self, "insert", docs, options or NONE)
+	return { acknowledged = acknowledged, insertedCount = reply.n, insertedIds = ids }
+end
+
+-- ---- update ----
+
+local statement_options = { "upsert", "multi", "collation", "arrayFilters", "hint", "sort" }
+
+local function update_statement(filter, update, options, multi)
+	local statement = bson.document("q", filter, "u", update)
+	for _, key in ipairs(statement_options) do
+		if options[key] ~= nil then
+			statement[key] = key == "arrayFilters" and bson.array(options[key]) or options[key]
+		end
+	end
+	if multi then
+		statement.multi = true
+	end
+	return statement
+end
+
+local function update_result(reply, acknowledged)
+	local upserted = reply.upserted or {}
+	if not acknowledged then
+		return { acknowledged = false }
+	end
+	return {
+		acknowledged = true,
+		matchedCount = reply.n - #upserted,
+		modifiedCount = reply.nModified,
+		upsertedCount = #upserted,
+		upsertedId = upserted[1] and upserted[1]._id,
+	}
+end
+
+---@return { matchedCount: integer, modifiedCount: integer, upsertedCount: integer, upsertedId: any }
+function crud:updateOne(filter, update, options)
+	options = options or {}
+	return update_result(write(self, "update", { update_statement(filter, check_update(update), options) }, options))
+end
+
+function crud:updateMany(filter, update, options)
+	options = options or {}
+	return update_result(write(self, "update", { update_statement(filter, check_update(update), options, true) }, options))
+end
+
+function crud:replaceOne(filter, replacement, options)
+	options = options or {}
+	local statement = update_statement(filter, check_replacement(replacement), options)
+	return update_result(write(self, "update", { statement }, options))
+end
+
+-- ---- delete ----
+
+local function delete_statement(filter, options, limit)
+	local statement = bson.document("q", filter, "limit", limit)
+	statement.collation, statement.hint = options.collation, options.hint
+	return statement
+end
+
+local function delete_result(reply, acknowledged)
+	return { acknowledged = acknowledged, deletedCount = acknowledged and reply.n or nil }
+end
+
+---@return { deletedCount: integer }
+function crud:deleteOne(filter, options)
+	options = options or {}
+	return delete_result(write(self, "delete", { delete_statement(filter, options, 1) }, options))
+end
+
+function crud:deleteMany(filter, options)
+	options = options or {}
+	return delete_result(write(self, "delete", { delete_statement(filter, options, 0) }, options))
+end
+
+-- ---- find one and do something ----
+
+local function execute(self, op, options)
+	op.db = self.database.name
+	op.session = options.session
+	op.deadline = deadline_of(options)
+	op.exact = self:settings().exact
+	local reply, err, address = self:core():execute(op)
+	if err then
+		error(err, 0)
+	end
+	return reply, address
+end
+
+local function find_and(self, filter, words, options)
+	local body = { "findAndModify", self.name, "query", filter }
+	table.move(words, 1, #words, #body + 1, body)
+	if options.projection then
+		body[#body + 1], body[#body + 2] = "fields", options.projection
+	end
+	add_options(body, options, {
+		"sort", "upsert", "collation", "hint", "bypassDocumentValidation", "comment", "let", "maxTimeMS", "rawData",
+	})
+	if options.arrayFilters then
+		body[#body + 1], body[#body + 2] = "arrayFilters", bson.array(options.arrayFilters)
+	end
+	local concern = concern_of(self, options)
+	if concern then
+		body[#body + 1], body[#body + 2] = "writeConcern", concern
+	end
+	local unacknowledged = concern and concern.w == 0
+	local reply = execute(self, {
+		name = "findAndModify", body = body, write = true, retry = not unacknowledged, unacknowledged = unacknowledged,
+		least_wire = unacknowledged and options.hint ~= nil and HINTS or nil, shape = "value",
+	}, options)
+	return reply.value
+end
+
+---@return table|nil the document as it was, or as it is with options.returnDocument = "after"
+function crud:findOneAndUpdate(filter, update, options)
+	options = options or {}
+	local after = options.returnDocument and options.returnDocument:lower() == "after"
+	return find_and(self, filter, { "update", check_update(update), "new", after or false }, options)
+end
+
+function crud:findOneAndReplace(filter, replacement, options)
+	options = options or {}
+	local after = options.returnDocument and options.returnDocument:lower() == "after"
+	return find_and(self, filter, { "update", check_replacement(replacement), "new", after or false }, options)
+end
+
+function crud:findOneAndDelete(filter, options)
+	return find_and(self, filter, { "remove", true }, options or {})
+end
+
+-- ---- counting and distinct values ----
+
+-- The reply, and who sent it.
+local function read_op(self, name, body, options, shape)
+	local settings = self:settings()
+	local concern = options.readConcern or settings.read_concern
+	if concern then
+		body[#body + 1], body[#body + 2] = "readConcern", concern
+	end
+	return execute(self, {
+		name = name, body = body, retry = true, preference = options.readPreference or settings.read_preference,
+		shape = shape,
+	}, options)
+end
+
+---@return integer
+function crud:countDocuments(filter, options)
+	options = options or {}
+	local pipeline = { { ["$match"] = filter or {} } }
+	if options.skip then
+		pipeline[#pipeline + 1] = { ["$skip"] = options.skip }
+	end
+	if options.limit then
+		pipeline[#pipeline + 1] = { ["$limit"] = options.limit }
+	end
+	pipeline[#pipeline + 1] = { ["$group"] = { _id = 1, n = { ["$sum"] = 1 } } }
+	local body = { "aggregate", self.name, "pipeline", bson.array(pipeline), "cursor", {} }
+	add_options(body, options, { "collation", "hint", "comment", "maxTimeMS", "rawData" })
+	local reply, address = read_op(self, "aggregate", body, options, "first_batch")
+	local counted = reply.cursor.firstBatch[1]
+	local why = counted and replies.check_document(counted, replies.shapes.count)
+	if why then
+		error(replies.malformed(address, "aggregate", why), 0)
+	end
+	return counted and counted.n or 0
+end
+
+---@return integer
+function crud:estimatedDocumentCount(options)
+	options = options or {}
+	local body = add_options({ "count", self.name }, options, { "maxTimeMS", "comment", "rawData" })
+	return read_op(self, "count", body, options, "count").n
+end
+
+---How many documents match, by the command that countDocuments replaces: fast, but wrong on sharded clusters.
+---@return integer
+function crud:count(filter, options)
+	options = options or {}
+	local body = { "count", self.name, "query", filter or {} }
+	add_options(body, options, { "skip", "limit", "hint", "collation", "comment", "maxTimeMS", "rawData" })
+	return read_op(self, "count", body, options, "count").n
+end
+
+---@return any[]
+function crud:distinct(key, filter, options)
+	options = options or {}
+	local body = { "distinct", self.name, "key", key, "query", filter or {} }
+	add_options(body, options, { "collation", "comment", "hint", "maxTimeMS", "rawData" })
+	return read_op(self, "distinct", body, options, "values").values
+end
+
+---The cursor of a find with options by their names in the specification.
+function crud:findWith(filter, options)
+	options = options or {}
+	local client = self:settings()
+	local settings = { filter = filter or {}, readConcern = options.readConcern or client.read_concern }
+	for _, key in ipairs {
+		"sort", "projection", "hint", "skip", "limit", "batchSize", "comment", "maxTimeMS", "max", "min", "returnKey",
+		"showRecordId", "noCursorTimeout", "allowPartialResults", "collation", "allowDiskUse", "let", "rawData",
+	} do
+		settings[key] = options[key]
+	end
+	if settings.limit and settings.limit < 0 then
+		settings.limit, settings.singleBatch = -settings.limit, true
+	end
+	return cursor.find(self:core(), self.database.name, self.name, settings, {
+		session = options.session, readPreference = options.readPreference or client.read_preference,
+		deadline = deadline_of(options), exact = client.exact,
+	})
+end
+
+-- ---- bulk ----
+
+local models = {}
+
+function models.insertOne(m)
+	return "insert", prepare(m.document)
+end
+
+function models.updateOne(m)
+	return "update", update_statement(m.filter, check_update(m.update), m)
+end
+
+function models.updateMany(m)
+	return "update", update_statement(m.filter, check_update(m.update), m, true)
+end
+
+function models.replaceOne(m)
+	return "update", update_statement(m.filter, check_replacement(m.replacement), m)
+end
+
+function models.deleteOne(m)
+	return "delete", delete_statement(m.filter, m, 1)
+end
+
+function models.deleteMany(m)
+	return "delete", delete_statement(m.filter, m, 0)
+end
+
+-- Runs of statements of one kind, in order; or one a kind when order does not matter.
+local function group(requests, ordered)
+	local groups, by_kind = {}, {}
+	for i, request in ipairs(requests) do
+		local name = first_key(request)
+		local model = request[name]
+		local make = models[name] or error("mongo: unknown write model " .. tostring(name), 0)
+		local kind, statement = make(model)
+		local last = ordered and groups[#groups] or by_kind[kind]
+		if not last or last.kind ~= kind then
+			last = { kind = kind, statements = {}, places = {} }
+			groups[#groups + 1], by_kind[kind] = last, last
+		end
+		table.insert(last.statements, statement)
+		table.insert(last.places, i)
+	end
+	return groups
+end
+
+local function count(result, kind, reply, places, statements)
+	local upserted = reply.upserted or {}
+	if kind == "insert" then
+		result.insertedCount = result.insertedCount + reply.n
+		for i, statement in ipairs(statements) do
+			result.insertedIds[places[i]] = statement._id
+		end
+	elseif kind == "delete" then
+		result.deletedCount = result.deletedCount + reply.n
+	else
+		result.matchedCount = result.matchedCount + reply.n - #upserted
+		result.modifiedCount = result.modifiedCount + (reply.nModified or 0)
+		result.upsertedCount = result.upsertedCount + #upserted
+		for _, item in ipairs(upserted) do
+			result.upsertedIds[places[item.index + 1]] = item._id
+		end
+	end
+end
+
+---Writes of any kind: { { insertOne = { document = d } }, { updateOne = { filter = f, update = u } }, ... }
+---@return table counts and ids; raises an error object with writeErrors and the counts so far in `result`
+function crud:bulkWrite(requests, options)
+	options = options or {}
+	if not requests[1] then
+		error("mongo: a bulk write must not be empty", 0)
+	end
+	local ordered = options.ordered ~= false
+	local concern = concern_of(self, options)
+	local unacknowledged = concern and concern.w == 0
+	local result = {
+		insertedCount = 0, matchedCount = 0, modifiedCount = 0, deletedCount = 0, upsertedCount = 0, insertedIds = {},
+		upsertedIds = {},
+	}
+	local failure
+	for _, g in ipairs(group(requests, ordered)) do
+		local ok, reply = pcall(write, self, g.kind, g.statements, options)
+		local err = not ok and reply
+		if err and not (errors.is(err) and err.partial and err.partial.ok == 1) then
+			if errors.is(err) then
+				err.result = result
+			end
+			error(err, 0)
+		end
+		count(result, g.kind, err and err.partial or reply, g.places, g.statements)
+		if err then
+			for _, item in ipairs(err.writeErrors or {}) do
+				item.index = g.places[item.index + 1] - 1
+			end
+			if failure then
+				table.move(err.writeErrors or {}, 1, #(err.writeErrors or {}), #failure.writeErrors + 1, failure.writeErrors)
+			else
+				failure = err
+			end
+			if ordered and err.writeErrors then
+				break
+			end
+		end
+	end
+	if failure then
+		failure.result = result
+		error(failure, 0)
+	end
+	return unacknowledged and { acknowledged = false } or result
+end
+
+-- ---- indexes ----
+
+-- A cursor over the indexes.
+local function list_indexes(self, options)
+	options = options or {}
+	local body = { "listIndexes", self.name, "cursor", options.batchSize and { batchSize = options.batchSize } or {} }
+	add_options(body, options, { "comment", "rawData" })
+	local made = cursor.command(self:core(), self.database.name, "listIndexes", body, {
+		session = options.session, deadline = deadline_of(options),
+	})
+	made.settings = { batchSize = options.batchSize }
+	return made
+end
+
+---@param options { session: mongo.session|nil, batchSize: integer|nil, comment: any, timeoutMS: integer|nil }|nil
+---@return table[] the indexes of the collection
+function crud:listIndexes(options)
+	return list_indexes(self, options):toArray()
+end
+
+---@return string[]
+function crud:listIndexNames(options)
+	local names = {}
+	local made = list_indexes(self, options)
+	for index in made:each() do
+		names[#names + 1] = made:name_of(index)
+	end
+	return names
+end
+
+return crud

@@ -1,0 +1,422 @@
+-- Cursors: results in batches, from the server that has them.
+local bson = require "bson"
+local documents = require "reef.mongo.documents"
+local errors = require "reef.mongo.errors"
+local left = require "reef.mongo.left"
+local skynet = require "skynet"
+
+---@class mongo.cursor
+local cursor = {}
+
+-- Wire versions: MongoDB 4.4 and 5.0.
+local COMMENT_WITH_GET_MORE, WRITES_BY_SECONDARIES = 9, 13
+
+-- What a sort is given: "a"; one document or list of pairs; or several pairs.
+local function ordered(first, ...)
+	if select("#", ...) > 0 or type(first) == "string" or type(first) == "table" and type(first[1]) == "string" then
+		first = { first, ... }
+	end
+	return type(first) == "table" and documents.of_pairs(documents.in_order("sort", first)) or first
+end
+
+-- ---- getting batches: for all kinds ----
+
+local function raise(reply, address, name)
+	local err = errors.from_reply(reply, address, name)
+	if err then
+		error(err, 0)
+	end
+end
+
+function cursor:take_batch(result, batch)
+	self.id = result.id
+	self.batch = batch
+	if self.id == 0 then
+		self:release()
+	else
+		self.ns = result.ns and result.ns:match "^[^.]*%.(.*)$" or self.collection
+		self.guard = self.guard or left.guard(self.client, self.address, self.db, self.ns, self.id)
+	end
+end
+
+function cursor:release()
+	if self.guard then
+		self.guard:release()
+		self.guard = nil
+	end
+	if self.borrowed then
+		self.borrowed:endSession()
+		self.borrowed = nil
+	end
+end
+
+function cursor:borrow()
+	local minutes = self.client.topology.description.logicalSessionTimeoutMinutes
+	if not self.options.session and minutes then
+		self.borrowed = self.client.sessions:lend(minutes)
+	end
+	return self.options.session or self.borrowed
+end
+
+-- Has a pipeline that writes to go to the primary? Secondaries pass it on if all servers are of 5.0 or later.
+function cursor:to_primary()
+	local preference = self.options.readPreference
+	if not preference then
+		return true
+	end
+	local client = self.client
+	client:select({ name = self.command, preference = preference },
+		self.options.deadline or skynet.hpc() / 1e9 + client.selection_timeout)
+	for _, server in pairs(client.topology.description.servers) do
+		if server.type ~= "Unknown" and (server.maxWireVersion or 0) < WRITES_BY_SECONDARIES then
+			return true
+		end
+	end
+	return false
+end
+
+function cursor:start()
+	local ok, reply, err, address = pcall(self.client.execute, self.client, {
+		db = self.db, name = self.command, body = self:body(), retry = not self.writes and not self.options.once,
+		write = self.writes and self:to_primary(), preference = self.options.readPreference, session = self:borrow(),
+		deadline = self.options.deadline, exact = self.options.exact, batches = true, shape = "first_batch",
+	})
+	if not ok or err then
+		self:release()
+		error(err or reply, 0)
+	end
+	self.address = address
+	self:take_batch(reply.cursor, reply.cursor.firstBatch)
+end
+
+function cursor:get_more()
+	local body = { "getMore", bson.int64(self.id), "collection", self.ns }
+	local size = self.settings.batchSize
+	if size and size > 0 then
+		self.asked = (self.asked or 0) + size
+		local rest = (self.settings.limit or 0) - self.asked
+		body[#body + 1], body[#body + 2] = "batchSize", rest > 0 and math.min(size, rest) or size
+	end
+	local server = self.client.topology.description.servers[self.address]
+	if self.settings.comment ~= nil and server and (server.maxWireVersion or 0) >= COMMENT_WITH_GET_MORE then
+		body[#body + 1], body[#body + 2] = "comment", self.settings.comment
+	end
+	if self.options.once and self.settings.maxTimeMS then
+		body[#body + 1], body[#body + 2] = "maxTimeMS", self.settings.maxTimeMS
+	end
+	local ok, reply = pcall(self.client.execute, self.client, {
+		db = self.db, name = "getMore", body = body, address = self.address, exact = self.options.exact,
+		batches = true, session = self.options.session or self.borrowed, deadline = self.options.deadline,
+		shape = "next_batch",
+	})
+	if not ok then
+		self.id = 0
+		self:release()
+		error(reply, 0)
+	end
+	if reply.ok ~= 1 then
+		self.id = 0
+		self:release()
+	end
+	raise(reply, self.address, "getMore")
+	self:take_batch(reply.cursor, reply.cursor.nextBatch)
+end
+
+local function unreadable(address, command, why)
+	return errors.new({ code = "protocol", outcome = "maybe applied", host = "mongo " .. address, command = command }, why)
+end
+
+-- What is called for a document that cannot be read. The cursor may go on behind it.
+function cursor:fail(why)
+	error(unreadable(self.address, self.command, why), 0)
+end
+
+---Is there another document? Gets batches as needed.
+---@return boolean
+function cursor:hasNext()
+	if self.closed then
+		return false
+	elseif not self.batch then
+		self:start()
+	end
+	while self.id ~= 0 and not self.batch:more() do
+		self:get_more()
+	end
+	self.checked = self.batch:more()
+	return self.checked
+end
+
+---The document that hasNext has promised.
+function cursor:next()
+	if not self.checked then
+		error "Call	hasNext	first"
+	end
+	self.checked = false
+	return self.batch:next(self)
+end
+
+-- The name that a document of a list has.
+function cursor:name_of(document)
+	return type(document.name) == "string" and document.name or self:fail "a document of the list has no name"
+end
+
+-- The number in a field of the next document.
+function cursor:number(name)
+	return math.tointeger(self:next()[name]) or self:fail(("its field '%s' is no number"):format(name))
+end
+
+---The next document, or nil if there is none after asking the server at most once.
+function cursor:tryNext()
+	if self.closed then
+		return nil
+	elseif not self.batch then
+		self:start()
+	elseif self.id ~= 0 and not self.batch:more() then
+		self:get_more()
+	end
+	self.checked = self.batch:more()
+	return self.checked and self:next() or nil
+end
+
+---`for document in cursor:each() do`
+function cursor:each()
+	return function()
+		local batch = self.batch
+		if batch and not self.closed then
+			local document = batch:next(self)
+			if document then
+				return document
+			end
+		end
+		return self:hasNext() and self:next() or nil
+	end
+end
+
+---All documents that are left, as a list.
+function cursor:toArray()
+	local out = {}
+	for document in self:each() do
+		out[#out + 1] = document
+	end
+	return out
+end
+
+---Tells the server to forget the rest.
+function cursor:close()
+	if self.closed then
+		return
+	end
+	self.closed = true
+	if self.batch and self.id ~= 0 then
+		local id = self.id
+		self.id = 0
+		pcall(self.client.execute, self.client, {
+			db = self.db, name = "killCursors", address = self.address, unacknowledged = true,
+			body = { "killCursors", self.ns, "cursors", bson.array { bson.int64(id) } },
+		})
+	end
+	self:release()
+end
+
+-- ---- find ----
+
+-- The methods of all cursors, to add others to.
+local function derive()
+	local methods = {}
+	for name, method in pairs(cursor) do
+		methods[name] = method
+	end
+	return methods
+end
+
+local find = derive()
+find.command = "find"
+
+function find:body()
+	local body, n, settings = { "find", self.collection }, 2, self.settings
+	for key, value in next, settings do
+		-- One more, so that the server sees at once that there is no next batch.
+		if key == "batchSize" and value == settings.limit then
+			value = value + 1
+		end
+		body[n + 1], body[n + 2] = key, value
+		n = n + 2
+	end
+	return body
+end
+
+function find:sort(key, ...)
+	self.settings.sort = ordered(key, ...)
+	return self
+end
+
+for _, name in ipairs { "skip", "limit", "hint", "maxTimeMS", "batchSize" } do
+	find[name] = function(self, value)
+		self.settings[name] = value
+		return self
+	end
+end
+
+---How many documents match; with skip and limit on demand.
+function find:count(with_skip_limit)
+	local settings = self.settings
+	local body = { "count", self.collection, "query", settings.filter }
+	if with_skip_limit then
+		for _, key in ipairs { "limit", "skip" } do
+			if settings[key] and settings[key] ~= 0 then
+				body[#body + 1] = key
+				body[#body + 1] = settings[key]
+			end
+		end
+	end
+	local reply, _, address = self.client:execute {
+		db = self.db, name = "count", body = body, retry = true, preference = self.options.readPreference,
+		session = self.options.session, shape = "count",
+	}
+	raise(reply, address, "count")
+	return reply.n
+end
+
+-- ---- aggregate ----
+
+local aggregate = derive()
+aggregate.command = "aggregate"
+
+function aggregate:body()
+	local body = { "aggregate", self.collection, "pipeline", bson.array(self.pipeline) }
+	local settings = self.settings
+	body[#body + 1] = "cursor"
+	body[#body + 1] = self.writes and {} or settings.cursor or { batchSize = settings.batchSize }
+	for key, value in pairs(settings) do
+		if key ~= "batchSize" and key ~= "cursor" then
+			body[#body + 1] = key
+			body[#body + 1] = value
+		end
+	end
+	return body
+end
+
+local function stage(self, name, value)
+	self.pipeline[#self.pipeline + 1] = { [name] = value }
+	return self
+end
+
+function aggregate:sort(key, ...)
+	return stage(self, "$sort", ordered(key, ...))
+end
+
+function aggregate:skip(n)
+	return stage(self, "$skip", n)
+end
+
+function aggregate:limit(n)
+	return stage(self, "$limit", n)
+end
+
+---How many documents the pipeline gives.
+function aggregate:count(with_skip_limit)
+	local pipeline = {}
+	for _, s in ipairs(self.pipeline) do
+		if with_skip_limit or not (s["$skip"] or s["$limit"]) then
+			pipeline[#pipeline + 1] = s
+		end
+	end
+	pipeline[#pipeline + 1] = { ["$count"] = "__count" }
+	local counting = setmetatable({
+		client = self.client, db = self.db, collection = self.collection, pipeline = pipeline, settings = {},
+		options = self.options,
+	}, { __index = aggregate })
+	return counting:hasNext() and counting:number "__count" or 0
+end
+
+-- ---- making them ----
+
+local find_meta = { __index = find, __close = cursor.close }
+local aggregate_meta = { __index = aggregate, __close = cursor.close }
+
+local M = {}
+
+---@param options table session, readPreference, deadline, exact
+function M.find(client, db, collection, settings, options)
+	return setmetatable({
+		client = client, db = db, collection = collection, settings = settings, options = options,
+	}, find_meta)
+end
+
+local function writes(pipeline)
+	local last = pipeline[#pipeline]
+	return type(last) == "table" and (last["$out"] ~= nil or last["$merge"] ~= nil)
+end
+
+---Options of an aggregation: what goes with the command, and how it is run.
+---@param settings mongo.settings of the collection or database
+---@param given table|nil by their names in the command; session, readPreference, readConcern, writeConcern, timeoutMS
+---@return table words
+---@return table options
+function M.aggregate_options(settings, pipeline, given)
+	given = given or {}
+	local words = {}
+	for k, v in pairs(given) do
+		words[k] = v
+	end
+	words.session, words.readPreference, words.timeoutMS = nil, nil, nil
+	words.readConcern = given.readConcern or settings.read_concern
+	words.writeConcern = writes(pipeline) and (given.writeConcern or settings.write_concern) or nil
+	local timeout = given.timeoutMS
+	return words, {
+		session = given.session, readPreference = given.readPreference or settings.read_preference, exact = settings.exact,
+		deadline = timeout and timeout > 0 and skynet.hpc() / 1e9 + timeout / 1000 or nil,
+	}
+end
+
+---@param collection string|integer a collection's name, or 1 for the database
+function M.aggregate(client, db, collection, pipeline, settings, options)
+	return setmetatable({
+		client = client, db = db, collection = collection, pipeline = table.move(pipeline, 1, #pipeline, 1, {}),
+		settings = settings, options = options, writes = writes(pipeline) or nil,
+	}, aggregate_meta)
+end
+
+---The first document of the batch that a command answers with, or nil: no cursor is needed when there cannot be more.
+---@param op mongo.command
+---@return table|nil
+function M.first(client, op)
+	op.shape = "first_batch"
+	local reply, err, address = client:execute(op)
+	if err then
+		error(err, 0)
+	end
+	local ok, document = pcall(reply.cursor.firstBatch.next, reply.cursor.firstBatch)
+	if not ok then
+		error(unreadable(address, op.name, document), 0)
+	end
+	return document
+end
+
+-- Of a command that answers with a cursor and is not one of the above: listCollections, listIndexes.
+local command = derive()
+function command:body()
+	return self.words
+end
+local command_meta = { __index = command, __close = cursor.close }
+
+---@param words table keys and values in turn
+---@param options table session, readPreference, deadline, exact, once: not to be repeated
+function M.command(client, db, name, words, options)
+	return setmetatable({
+		client = client, db = db, command = name, words = words, collection = "$cmd." .. name, settings = {},
+		options = options,
+	}, command_meta)
+end
+
+---The rest of what a command has begun to answer.
+---@param reply table with a cursor
+---@param address string of the server that has the cursor
+function M.of_reply(client, db, reply, address, options)
+	local self = M.command(client, db, "", {}, options)
+	self.address = address
+	self:take_batch(reply.cursor, reply.cursor.firstBatch)
+	return self
+end
+
+return M

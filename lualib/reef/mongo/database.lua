@@ -1,0 +1,179 @@
+-- A database: its collections, and commands that are about all of it.
+local bson = require "bson"
+local cursor = require "reef.mongo.cursor"
+local documents = require "reef.mongo.documents"
+local skynet = require "skynet"
+
+---@class mongo.database
+---@field name string
+---@field client mongo.client
+---@field _settings mongo.settings
+local database = {}
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+-- Keys and values in turn, in the order of the document; and its first key, the command's name.
+local function body_of(document)
+	local body = {}
+	for _, pair in ipairs(documents.in_order("command", document)) do
+		body[#body + 1] = pair[1]
+		body[#body + 1] = pair[2]
+	end
+	return body, body[1]
+end
+
+local function deadline_of(options)
+	return options.timeoutMS and options.timeoutMS > 0 and now() + options.timeoutMS / 1000 or nil
+end
+
+-- The reply of a command that is a document; raises what it reports.
+local function run_document(self, document, options)
+	local body, name = body_of(document)
+	local reply, err = self.client._core:execute {
+		db = self.name, name = name, body = body, session = options.session, preference = options.readPreference,
+		exact = self._settings.exact, deadline = deadline_of(options),
+	}
+	if err then
+		error(err, 0)
+	end
+	return reply
+end
+
+---A command. As a name and its keys and values in order, it answers the reply, also one that says that the command
+---failed. As one document (made by bson.document, so that its keys have an order) with options, it raises what went
+---wrong as an error object.
+---@param cmd string|table
+---@param value any the command's own value; or with a document { session=, readPreference=, timeoutMS= }
+---@return table reply
+function database:runCommand(cmd, value, ...)
+	if type(cmd) == "table" then
+		return run_document(self, cmd, value or {})
+	end
+	local body = value and { cmd, value, ... } or { cmd, 1 }
+	return (self.client._core:execute { db = self.name, name = cmd, body = body, exact = self._settings.exact })
+end
+
+---A cursor over what a command answers that has a cursor of its own.
+---@param document table made by bson.document
+---@param options { session: mongo.session|nil, readPreference: mongo.read_preference|nil, batchSize: integer|nil,
+---  comment: any, maxTimeMS: integer|nil, timeoutMS: integer|nil }|nil batchSize, comment and maxTimeMS go with getMore
+function database:runCursorCommand(document, options)
+	options = options or {}
+	local body, name = body_of(document)
+	local made = cursor.command(self.client._core, self.name, name, body, {
+		session = options.session, readPreference = options.readPreference, exact = self._settings.exact,
+		deadline = deadline_of(options), once = true,
+	})
+	made.settings = { batchSize = options.batchSize, comment = options.comment, maxTimeMS = options.maxTimeMS }
+	return made
+end
+
+---Sends a command and forgets it.
+function database:send_command(cmd, value, ...)
+	local body = value and { cmd, value, ... } or { cmd, 1 }
+	body[#body + 1], body[#body + 2] = "writeConcern", { w = 0 }
+	self.client._core:execute { db = self.name, name = cmd, body = body, write = true, unacknowledged = true }
+	return { ok = 1 }
+end
+
+---Logs in as somebody else, known to this database.
+---@return boolean
+function database:auth(username, password)
+	local core = self.client._core
+	local current = core.credentials
+	local credentials = {
+		username = username, password = password, source = self.name, mechanism = current and current.mechanism,
+	}
+	local deadline = now() + core.connect_timeout
+	local server = core:select({ name = "auth", preference = { mode = "nearest" } }, deadline)
+	local connection, err = require "reef.mongo.handshake".connect(server.address,
+		{ credentials = credentials, tls = core.tls }, core.connect_timeout)
+	if not connection then
+		skynet.error("mongo: " .. tostring(err))
+		return false
+	end
+	connection.raw:close()
+	self.client:use_credentials(credentials)
+	return true
+end
+
+-- ---- collections ----
+
+local create_options = {
+	"capped", "size", "max", "viewOn", "pipeline", "validator", "validationLevel", "validationAction", "collation",
+	"expireAfterSeconds", "timeseries", "clusteredIndex", "storageEngine", "indexOptionDefaults", "comment",
+	"encryptedFields", "changeStreamPreAndPostImages",
+}
+
+---Makes a collection, or with viewOn and pipeline a view.
+---@param options table|nil by their names in the command `create`; session
+---@return mongo.collection
+function database:createCollection(name, options)
+	options = options or {}
+	local body = { "create", name }
+	for _, key in ipairs(create_options) do
+		if options[key] ~= nil then
+			body[#body + 1] = key
+			body[#body + 1] = key == "pipeline" and bson.array(options[key]) or options[key]
+		end
+	end
+	local extra = self._settings.write_extra or {}
+	table.move(extra, 1, #extra, #body + 1, body)
+	local _, err = self.client._core:execute {
+		db = self.name, name = "create", body = body, write = true, session = options.session,
+	}
+	if err then
+		error(err, 0)
+	end
+	return self:collection(name)
+end
+
+-- A cursor over collections: of `filter`, and options by their names in the command.
+local function list_collections(self, filter, options)
+	options = options or {}
+	local body = { "listCollections", 1, "filter", filter or {}, "cursor", options.batchSize
+		and { batchSize = options.batchSize } or {} }
+	for _, key in ipairs { "nameOnly", "authorizedCollections", "comment", "rawData" } do
+		if options[key] ~= nil then
+			body[#body + 1], body[#body + 2] = key, options[key]
+		end
+	end
+	local made = cursor.command(self.client._core, self.name, "listCollections", body, {
+		session = options.session, deadline = deadline_of(options),
+	})
+	made.settings = { batchSize = options.batchSize }
+	return made
+end
+
+---@return table[] what is known of each collection
+function database:listCollections(filter, options)
+	return list_collections(self, filter, options):toArray()
+end
+
+---@return string[]
+function database:listCollectionNames(filter, options)
+	local with_names = { nameOnly = true }
+	for k, v in pairs(options or {}) do
+		with_names[k] = v
+	end
+	local names = {}
+	local made = list_collections(self, filter, with_names)
+	for collection in made:each() do
+		names[#names + 1] = made:name_of(collection)
+	end
+	return names
+end
+
+function database:dropDatabase()
+	return self:runCommand "dropDatabase"
+end
+
+---A pipeline that begins with a stage of its own, such as $currentOp or $documents.
+function database:aggregate(pipeline, options)
+	return cursor.aggregate(self.client._core, self.name, 1, pipeline,
+		cursor.aggregate_options(self._settings, pipeline, options))
+end
+
+return database

@@ -1,0 +1,222 @@
+-- From an address to a connection that may be used: connect, hello, log in.
+local bson = require "bson"
+local core = require "reef.mongo.core"
+local errors = require "reef.mongo.errors"
+local replies = require "reef.mongo.replies"
+local scram = require "reef.mongo.scram"
+local sdam = require "reef.mongo.sdam"
+local skynet = require "skynet"
+
+local handshake = {}
+
+---@class mongo.credentials
+---@field username string
+---@field password string
+---@field source string database that knows the user
+---@field mechanism string|nil SCRAM-SHA-1 or SCRAM-SHA-256; nil: what the server offers
+
+---@class mongo.connection
+---@field raw userdata
+---@field hello table its first reply
+---@field address string
+
+local COMMAND_NOT_FOUND = 59
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+local function metadata(app_name)
+	local client = bson.document()
+	if app_name then
+		client.application = { name = app_name }
+	end
+	client.driver = { name = "reef", version = "1" }
+	client.os = { type = "Linux" }
+	client.platform = _VERSION
+	return client
+end
+
+-- ---- logging in ----
+
+local function auth_error(address, text, reply)
+	return errors.new({
+		code = "auth", codeName = reply and reply.codeName, outcome = "not sent", host = "mongo " .. address,
+		command = "login", reply = reply, text = text,
+	}, text)
+end
+
+-- What is wrong with the server's answer to a step: nil, or an error object.
+local function check_step(address, reply, err)
+	if not reply then
+		return err
+	end
+	local why = replies.check(reply, replies.shapes.login)
+	if why then
+		return auth_error(address, "the server's answer is malformed: " .. why)
+	end
+	return reply.ok ~= 1 and auth_error(address, reply.errmsg or "refused", reply) or nil
+end
+
+-- Goes on with the conversation from a server's answer to its end. nil, or an error object.
+local function converse(raw, address, conversation, reply, source, deadline)
+	for _ = 1, 4 do
+		local _, payload = bson.type(reply.payload)
+		local ok, answer = pcall(conversation.step, conversation, payload)
+		if not ok then
+			return auth_error(address, answer)
+		elseif reply.done then
+			return not conversation:verified() and auth_error(address, "the server ended without proving itself") or nil
+		end
+		local err
+		reply, err = raw:request(deadline - now(), "", "saslContinue", nil, nil, "saslContinue", 1,
+			"conversationId", reply.conversationId, "payload", bson.binary(answer), "$db", source)
+		err = check_step(address, reply, err)
+		if err then
+			return err
+		end
+	end
+	return auth_error(address, "the conversation does not end")
+end
+
+local function start_message(mechanism, conversation)
+	return bson.document("saslStart", 1, "mechanism", mechanism, "payload", bson.binary(conversation.first),
+		"options", { skipEmptyExchange = true })
+end
+
+local function offers(hello, mechanism)
+	for _, offered in ipairs(hello.saslSupportedMechs or {}) do
+		if offered == mechanism then
+			return true
+		end
+	end
+	return false
+end
+
+local function choose(credentials, hello)
+	return credentials.mechanism or (offers(hello, "SCRAM-SHA-256") and "SCRAM-SHA-256") or "SCRAM-SHA-1"
+end
+
+---Logs in on a connection that said hello. nil, or an error object.
+---@param raw userdata
+---@param speculative table|nil the conversation that hello has begun
+function handshake.login(raw, address, credentials, hello, speculative, deadline)
+	if hello.speculativeAuthenticate and speculative then
+		return converse(raw, address, speculative, hello.speculativeAuthenticate, credentials.source, deadline)
+	end
+	local mechanism = choose(credentials, hello)
+	if not scram.known(mechanism) then
+		return auth_error(address, "the mechanism " .. tostring(mechanism) .. " is not supported")
+	end
+	local ok, conversation = pcall(scram.new, mechanism, credentials.username, credentials.password)
+	if not ok then
+		return auth_error(address, conversation)
+	end
+	local message = start_message(mechanism, conversation)
+	message["$db"] = credentials.source
+	local reply, err = raw:request(deadline - now(), "", "saslStart", nil, nil, message)
+	err = check_step(address, reply, err)
+	if err then
+		return err
+	end
+	return converse(raw, address, conversation, reply, credentials.source, deadline)
+end
+
+-- ---- hello ----
+
+local function hello_message(name, credentials, app_name)
+	local message = bson.document(name, 1, "helloOk", true, "client", metadata(app_name))
+	local conversation
+	if credentials then
+		if not credentials.mechanism then
+			message.saslSupportedMechs = credentials.source .. "." .. credentials.username
+		end
+		local mechanism = credentials.mechanism or "SCRAM-SHA-256"
+		local ok
+		ok, conversation = pcall(scram.new, mechanism, credentials.username, credentials.password)
+		if ok then
+			local start = start_message(mechanism, conversation)
+			start.db = credentials.source
+			message.speculativeAuthenticate = start
+		else
+			conversation = nil
+		end
+	end
+	message["$db"] = "admin"
+	return message, conversation
+end
+
+local function say_hello(raw, address, credentials, app_name, deadline)
+	local message, conversation = hello_message("hello", credentials, app_name)
+	local reply, err = raw:request(deadline - now(), "", "hello", nil, nil, message)
+	if reply and reply.ok ~= 1 and reply.code == COMMAND_NOT_FOUND then
+		message, conversation = hello_message("isMaster", credentials, app_name)
+		reply, err = raw:request(deadline - now(), "", "isMaster", nil, nil, message)
+	end
+	local why = reply and replies.check_hello(reply)
+	if why then
+		return nil, replies.malformed(address, "hello", why)
+	end
+	return reply, err, conversation
+end
+
+---Says hello and, with credentials, logs in.
+---@param raw { request: function } as connections of reef.mongo.core
+---@return table|nil hello
+---@return mongo.error|nil
+function handshake.greet(raw, address, options, deadline)
+	local reply, err, conversation = say_hello(raw, address, options.credentials, options.appName, deadline)
+	if reply and reply.ok ~= 1 then
+		err = errors.from_reply(reply, address, "hello")
+	elseif reply and options.credentials then
+		err = handshake.login(raw, address, options.credentials, reply, conversation, deadline)
+	end
+	if err then
+		err.outcome = "not sent"
+		return nil, err
+	end
+	return reply
+end
+
+-- Closes what did not become a connection, however that came.
+local abandoned = { __close = function(guard)
+	if guard.raw then
+		guard.raw:close(guard.why or "the connection was given up while it was made")
+	end
+end }
+
+---Connects and greets.
+---@param address string
+---@param options { credentials: mongo.credentials|nil, appName: string|nil, tls: reef.tls.options|nil }
+---@param seconds number
+---@return mongo.connection|nil
+---@return mongo.error|nil
+function handshake.connect(address, options, seconds)
+	local deadline = now() + seconds
+	local raw = core.connection(function(code, outcome, command, waited, why)
+		return errors.network(address, code, outcome, command, waited, why)
+	end)
+	local host, port = sdam.split(address)
+	local target, why
+	if options.tls then
+		target, why = require "reef.tls".target(options.tls, host, port)
+		if not target then
+			return nil, errors.network(address, "tls", "not sent", "connect", 0, why)
+		end
+	end
+	local guard <close> = setmetatable({ raw = raw }, abandoned)
+	local ok, err = raw:connect(host, port, seconds, target)
+	if not ok then
+		return nil, err
+	end
+	local hello
+	hello, err = handshake.greet(raw, address, options, deadline)
+	if err then
+		guard.why = tostring(err)
+		return nil, err
+	end
+	guard.raw = nil
+	return { raw = raw, hello = hello, address = address }
+end
+
+return handshake

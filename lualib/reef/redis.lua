@@ -1,0 +1,244 @@
+-- Redis: any command as a method; see docs/redis.md.
+--
+--     local redis = require "reef.redis"
+--     local db = redis.connect { host = "127.0.0.1" }      -- or "redis://user:password@host:6379/0"
+--     db:set("greeting", "hello")
+--     print(db:get "greeting")
+--
+-- All coroutines of a service share one connection, and their commands of a moment leave in one write. What would hold
+-- up or mix with others (BLPOP, WATCH, MULTI ...) goes to connections of its own.
+local checks = require "reef.options"
+local commands = require "reef.redis.commands"
+local config = require "reef.redis.config"
+local core = require "reef.redis.core"
+local errors = require "reef.channel.error"
+local lender = require "reef.redis.lender"
+local link = require "reef.redis.link"
+local own = require "reef.redis.own"
+local partial = require "reef.redis.partial"
+local renewal = require "reef.redis.renewal"
+local scan = require "reef.redis.scan"
+local skynet = require "skynet"
+
+local redis = {}
+
+---@class redis.db
+local methods = {}
+local meta = { __index = methods, __name = "redis" }
+
+-- Whatever changes a connection (SELECT, AUTH, CLIENT SETNAME ...) changes nobody else's. In a transaction or a
+-- pipeline it happens on a connection of one's own, which is closed afterwards. Elsewhere it is the configuration that
+-- changes: what succeeded is remembered, and every later connection begins with it. See drivers/redis/special.h.
+
+-- db[1]: the handle that the C methods use; db[2]: what all views of a connection share; db[3]: seconds from `with`;
+-- db[4]: the link that db[1] is for.
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+local function view_of(client, seconds, explicit)
+	local handle = core.handle(client.link.connection, seconds, false, client.objects, client.bound, client.connect)
+	return setmetatable({ handle, client, explicit, client.link }, meta)
+end
+
+local function timeout_of(db)
+	return db[3] or db[2].conf.timeout
+end
+
+local function refuse(client, code, why)
+	error(errors.new({ code = code, outcome = "not sent", host = "redis " .. client.conf.where }, why), 0)
+end
+
+-- Called by the C methods when the connection cannot be used as it is.
+local function connect_and_call(method, db, ...)
+	local client = db[2]
+	if db[4] ~= client.link then
+		-- A better one has taken its place.
+		db[1], db[4] = view_of(client, timeout_of(db))[1], client.link
+		return method(db, ...)
+	end
+	if client.own:current() then
+		-- Lost between two commands: nobody has been told yet.
+		client.own:unbind(false)
+		refuse(client, "closed", "the connection of this transaction was lost; nothing of it is applied")
+	end
+	if client.link.connection:state() == "open" then
+		refuse(client, "overload", "the server does not read what is sent: too many bytes are waiting")
+	end
+	local since, seconds = now(), timeout_of(db)
+	client.link:open(seconds)
+	-- One budget for connecting and for the command.
+	if seconds > 0 then
+		seconds = math.max(seconds - (now() - since), 0.001)
+	end
+	return method(view_of(client, seconds, db[3]), ...)
+end
+
+local function new_client(conf)
+	local client = { conf = conf, objects = conf.errors == "object", bound = {}, timeout = timeout_of }
+	client.connect = connect_and_call
+	client.lost = function()
+		refuse(client, "closed", "the connection was lost")
+	end
+	client.view = function(handle)
+		return setmetatable({ handle, client }, meta)
+	end
+	-- The connection holds this, and must not hold who uses it.
+	local weak = setmetatable({ client = client }, { __mode = "v" })
+	local function useless(code)
+		if weak.client then
+			renewal.begin(weak.client, code)
+		end
+	end
+	client.new_link = function()
+		return link.new(conf, { overload = conf.overload, useless = useless })
+	end
+	client.link = client.new_link()
+	client.own = own.new(client, lender.new(client))
+	return client
+end
+
+---Connects and logs in, by one attempt; raises an error object when that fails.
+---@param conf redis.conf|string
+---@param more redis.conf|nil    options that take precedence
+---@return redis.db
+function redis.connect(conf, more)
+	local client = new_client(config.new(conf, more))
+	client.link:open(client.conf.connect_timeout)
+	return view_of(client, client.conf.timeout)
+end
+
+---A subscriber; see reef.redis.pubsub.
+function redis.watch(conf, more)
+	return require("reef.redis.pubsub").new(config.new(conf, more))
+end
+
+---A script that runs in the server; see reef.redis.script.
+function redis.script(source)
+	return require "reef.redis.script"(source)
+end
+
+-- The first word of what a server says, if it is one of those that stand for a kind of error.
+local function code_of(text)
+	return text:match "^%u[%u%d_]*%f[ \0]"
+end
+
+---What a failed call raised, as an object with `code` and `outcome`, whatever it was.
+---@return reef.channel.error
+function redis.error(err)
+	if errors.is(err) then
+		return err
+	elseif partial.is(err) then
+		return errors.new { code = err.code, outcome = err.outcome, message = err.message, command = err.command,
+			failed = err.failed, replies = err }
+	end
+	local message = tostring(err)
+	-- A string has its place in front, unless it was raised where there is none, as directly below pcall.
+	if not code_of(message) then
+		message = message:match "^.-:%d+: (.*)$" or message
+	end
+	return errors.new { code = code_of(message) or "error", outcome = "rejected", message = message }
+end
+
+---@class redis.options
+---@field timeout number|nil  seconds that a call may take; 0: for ever
+
+---The same connection with other options: db:with{timeout = 0.5}:get(key)
+---@param options redis.options
+---@return redis.db
+function methods:with(options)
+	checks.check("redis: with", options, { timeout = true }, 2)
+	local seconds = options.timeout
+	if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds) then
+		error("redis: timeout has to be a number of seconds, at least 0", 2)
+	end
+	return view_of(self[2], seconds or timeout_of(self), seconds or self[3])
+end
+
+---Closes all connections. The object cannot be used any more.
+function methods:disconnect()
+	local client = self[2]
+	client.own:close()
+	client.link:close()
+	self[1] = nil
+	setmetatable(self, nil)
+end
+
+---What is going on: state, in_flight, unsent, requests, replies, late, tombstones, own (connections), bound, resp.
+function methods:status()
+	local client = self[2]
+	local status = client.link.connection:info()
+	status.state = client.link.connection:state()
+	status.resp = client.link.resp
+	status.own, status.bound = client.own.lender.used, client.own.bindings
+	return status
+end
+
+for name, f in pairs(scan) do
+	methods[name] = f
+end
+
+-- ---- pipelines ----
+
+-- A pipeline on the connection that the coroutine has for itself.
+local function bound_pipeline(db, binding, ops, results, ends)
+	binding.spoiled = binding.spoiled or core.doubtful(ops)
+	local over <close> = own.ending(db[2].own, not ends)
+	local _ <close> = partial.naming(ops, results, binding)
+	local reply = core.pipeline(db, ops, results)
+	over.done = true
+	return reply
+end
+
+---Sends all operations at once: {{"SET", key, value}, {"GET", key}}.
+---@param ops table[]
+---@param results table|nil  gets {ok=, out=} for each; without it the last reply is returned
+function methods:pipeline(ops, results)
+	if type(ops) ~= "table" or ops[1] == nil then
+		error("pipeline is null", 2)
+	end
+	local blocks, watches, leaves, ends, changes = core.inspect(ops)
+	local client = self[2]
+	local bound = client.own:current()
+	if changes and not bound and client.changing then
+		client.changing "SELECT, AUTH or CLIENT"
+	end
+	if watches or leaves then
+		bound = client.own:bind(self)
+	end
+	if bound then
+		return bound_pipeline(self, bound, ops, results, not leaves and (watches or ends))
+	end
+	if not (blocks or changes or ends) then
+		return core.pipeline(self, ops, results)
+	end
+	local _ <close> = partial.naming(ops, results)
+	if not (blocks or changes) then
+		return (core.pipeline(self, ops, results))
+	end
+	local lease <close> = client.own:lease(self, self[3] or (blocks and 0 or client.conf.timeout))
+	lease.spoiled = core.doubtful(ops)
+	local reply = core.pipeline(lease.db, ops, results)
+	lease.done = true
+	return reply
+end
+
+-- ---- commands ----
+
+---For views of other kinds (reef.pool): what they have in db[2] is own, conf, timeout and
+---changing(command), which is asked before anything that changes the state of a connection.
+redis.methods = methods
+
+setmetatable(methods, {
+	__index = function(_, name)
+		if type(name) ~= "string" then
+			return nil
+		end
+		local method = commands.method(name)
+		methods[name] = method
+		return method
+	end,
+})
+
+return redis

@@ -1,0 +1,218 @@
+-- A connection that comes back: connect, log in, and after a loss do so again when somebody needs it.
+--
+-- However many coroutines need the connection, one of them connects and the others wait for his result. The first
+-- attempt after a loss is made at once; after failures the next one waits, twice as long each time up to two seconds,
+-- give or take a half, so that many clients do not come back in step.
+local core = require "reef.redis.core"
+local errors = require "reef.channel.error"
+local logging_in = require "reef.redis.login"
+local skynet = require "skynet"
+
+local redacted = require("reef.text").redacted
+
+local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
+
+---@class redis.link
+---@field connection userdata
+---@field conf table
+local link = {}
+link.__index = link
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+---@param conf table        see redis.config
+---@param hooks table|nil   failed(error): every error that this connection gives; ready(): after login;
+---                         overload(boolean); useless(code): the server says that there is no use in this connection
+---@param limits table|nil
+---@param pooled reef.pool.listener|nil  instead of a connection of its own
+---@return redis.link
+function link.new(conf, hooks, limits, pooled)
+	local self = setmetatable({ conf = conf, hooks = hooks or {}, failures = 0, not_before = 0 }, link)
+	if pooled then
+		self.connection = pooled
+		return self
+	end
+	local where, failed, useless = "redis " .. conf.where, self.hooks.failed, self.hooks.useless
+	local function failure(code, outcome, command, waited, why, in_flight, unsent)
+		if outcome == "rejected" then
+			code = why:match "^%S+"
+			if useless then
+				useless(code)
+			end
+			return errors.new { code = code, outcome = outcome, host = where, command = command, message = why }
+		end
+		local err = errors.new({
+			code = code, outcome = outcome, host = where, command = command,
+			waited = waited, in_flight = in_flight, unsent = unsent,
+		}, why)
+		if failed then
+			failed(err)
+		end
+		return err
+	end
+	-- Neither function may hold the link: the connection holds them, and is to be closed when nobody uses the link.
+	local told = self.hooks.overload
+	local overload = told and function(on)
+		skynet.fork(told, on)
+	end
+	self.connection = core.connection(failure, overload, limits or conf.limits)
+	return self
+end
+
+function link:error(code, why, since)
+	return errors.new({
+		code = code, outcome = "not sent", host = "redis " .. self.conf.where, command = "connect",
+		waited = since and now() - since,
+	}, redacted(why))
+end
+
+---Why the connection ended last: a server that has no room says so and hangs up, without being asked.
+function link:lost()
+	local why = self.connection:info().lost
+	return why ~= "" and why or "the connection was lost"
+end
+
+-- nil, or code and text of what went wrong.
+local function login(self, seconds)
+	local db = { core.handle(self.connection, seconds, true, false, nil, function()
+		error(self:lost(), 0)
+	end) }
+	local function ask(list)
+		local replies, answers = {}, {}
+		local done, err = pcall(core.pipeline, db, list, replies)
+		for i, reply in ipairs(replies) do
+			answers[i] = not reply.ok and reply.out
+		end
+		return answers, not done and (errors.is(err) and err.message or tostring(err)) or nil
+	end
+	local resp, code, why = logging_in.run(ask, self.conf)
+	self.resp = resp
+	return code, why
+end
+
+---One attempt to connect and log in.
+---@return reef.channel.error|nil
+function link:attempt()
+	local conf, connection = self.conf, self.connection
+	if connection.borrow then
+		return connection:borrow(self)
+	end
+	local since = now()
+	local target, ok, why
+	if conf.tls then
+		target, why = require "reef.tls".target(conf.tls, conf.host, conf.port)
+	end
+	if target or not conf.tls then
+		ok, why = connection:connect(conf.host, conf.port, conf.connect_timeout, target)
+	end
+	if not ok then
+		skynet.error(string.format("Connect to %s failed (%s)", conf.where, why))
+		return self:error("connect", why, since)
+	end
+	-- A server that accepts but never answers must not hold us either.
+	local left = math.max(conf.connect_timeout - (now() - since), 0.001)
+	local code
+	code, why = login(self, conf.connect_timeout > 0 and left or 0)
+	if code then
+		connection:close("the login failed")
+		skynet.error(code == "auth" and "socket: auth failed " .. why
+			or string.format("Connect to %s failed (%s)", conf.where, why))
+		return self:error(code, why, since)
+	end
+	if not connection:ready() then
+		return self:error("connect", self:lost(), since)
+	end
+end
+
+---What core.send can be given.
+function link:sender()
+	if self.connection.sender then
+		return self.connection:sender()
+	end
+	return { core.handle(self.connection, 0, false, false, nil, nil) }
+end
+
+local function finish(self, err)
+	local waiting = self.waiting
+	self.waiting = nil
+	self.last_error = err
+	if err then
+		local pause = math.min(FIRST_PAUSE * 2 ^ self.failures, LONGEST_PAUSE)
+		self.failures = self.failures + 1
+		self.not_before = now() + pause * (0.5 + math.random())
+	else
+		self.failures, self.not_before = 0, 0
+	end
+	for _, token in ipairs(waiting) do
+		skynet.wakeup(token)
+	end
+end
+
+-- The coroutine that connects may be ended: then somebody else has to.
+local guard = {
+	__close = function(self)
+		if self.link.waiting == self.waiting then
+			self.link.connection:close("the coroutine that connected was ended")
+			finish(self.link, self.link:error("connect", "the coroutine that connected was ended"))
+		end
+	end,
+}
+
+local function pause(seconds)
+	skynet.sleep(math.max(1, math.ceil(seconds * 100)))
+end
+
+local function try(self)
+	self.waiting = {}
+	local busy <close> = setmetatable({ link = self, waiting = self.waiting }, guard)
+	local wait = self.not_before - now()
+	if wait > 0 then
+		pause(wait)
+	end
+	local err = self:attempt()
+	if not err and self.hooks.ready then
+		self.hooks.ready()
+	end
+	finish(busy.link, err)
+	return err
+end
+
+---Makes the connection ready, by at most one attempt. Raises an error object when it cannot.
+---@param seconds number  how long the caller can wait for the attempt of another coroutine; 0: as long as it takes
+function link:open(seconds)
+	if self.connection:state() == "open" then
+		return
+	end
+	if self.closed then
+		error(self:error("closed", "it was disconnected"), 0)
+	end
+	local err
+	if self.waiting then
+		local token, since = {}, now()
+		table.insert(self.waiting, token)
+		if seconds > 0 then
+			skynet.sleep(math.ceil(seconds * 100), token)
+		else
+			skynet.wait(token)
+		end
+		if self.connection:state() == "open" then
+			return
+		end
+		err = self.last_error or self:error("timeout", "not connected in time", since)
+	else
+		err = try(self)
+	end
+	if err then
+		error(err, 0)
+	end
+end
+
+---Closes it for good.
+function link:close(why)
+	self.closed = true
+	self.connection:close(why or "it was disconnected")
+end
+
+return link

@@ -359,6 +359,30 @@ test.case("a script runs once, whatever it says", function()
 	end
 end)
 
+test.case("a server that has lost its scripts gets them again, from many at once", function()
+	local one, two = connect(), connect()
+	local count = redis.script [[
+		if ARGV[1] == "no" then return redis.error_reply("not today") end
+		return redis.call("INCR", KEYS[1])
+	]]
+	one:del "counted"
+	for round = 1, 20 do
+		one:script "flush"
+		local done = 0
+		for i = 1, 50 do
+			skynet.fork(function()
+				count(i % 2 == 0 and one or two, { "counted" }, "yes")
+				done = done + 1
+			end)
+		end
+		test.eventually("all have run", 10, function()
+			return done == 50
+		end)
+		test.equal(one:get "counted", tostring(50 * round))
+	end
+	test.raises("not today", count, one, { "counted" }, "no")
+end)
+
 test.case("scripts in a transaction are applied with the rest of it", function()
 	local db = connect()
 	local give = redis.script [[ return redis.call("INCRBY", KEYS[1], ARGV[1]) ]]

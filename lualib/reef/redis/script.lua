@@ -7,11 +7,25 @@
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 
--- The server has said NOSCRIPT. So may a script that it has, and that has run.
-local function has_not_run(db, sha, err)
+-- May the script itself end with that error? Not if all errors that it makes are texts in its source, and none of them
+-- is this one.
+local function can_say_noscript(source)
+	if source:find("NOSCRIPT", 1, true) then
+		return true
+	end
+	local rest = source:gsub("error_reply%s*%(?%s*([\"'])[^\"']*%1", ""):gsub("err%s*=%s*([\"'])[^\"']*%1", "")
+		:gsub("error%s*%(?%s*([\"'])[^\"']*%1", "")
+	return rest:find "error" ~= nil or rest:find "%f[%w]err%f[%W]" ~= nil
+end
+
+-- The server has said NOSCRIPT. So may a script that it has, and that has run: then the server is asked. It may have the
+-- script by now because somebody else has sent it; that error is passed on, since nothing runs twice.
+local function has_not_run(db, sha, err, doubtful)
 	local text = errors.is(err) and err.message or tostring(err)
 	if not (text:find "^NOSCRIPT " or text:find ":%d+: NOSCRIPT ") then
 		return false
+	elseif not doubtful then
+		return true
 	end
 	local ok, known = pcall(db.script, db, "EXISTS", sha)
 	if ok then
@@ -28,6 +42,7 @@ local function script(source)
 		error("redis.script: the source of a script is a string, not a " .. type(source), 3)
 	end
 	local sha = core.sha1(source)
+	local doubtful = can_say_noscript(source)
 	return function(db, keys, ...)
 		local list = { sha, keys and #keys or 0 }
 		if keys then
@@ -41,7 +56,7 @@ local function script(source)
 			local ok, result = pcall(db.evalsha, db, list)
 			if ok then
 				return result
-			elseif not has_not_run(db, sha, result) then
+			elseif not has_not_run(db, sha, result, doubtful) then
 				error(result, 0)
 			end
 		end

@@ -13,8 +13,10 @@ local function can_say_noscript(source)
 	if source:find("NOSCRIPT", 1, true) then
 		return true
 	end
-	local rest = source:gsub("error_reply%s*%(?%s*([\"'])[^\"']*%1", ""):gsub("err%s*=%s*([\"'])[^\"']*%1", "")
-		:gsub("error%s*%(?%s*([\"'])[^\"']*%1", "")
+	local rest = source
+	for _, way in ipairs { "error_reply%s*%(?", "err%s*=", "error%s*%(?" } do
+		rest = rest:gsub(way .. "%s*([\"'])[^\"']*%1", "")
+	end
 	return rest:find "error" ~= nil or rest:find "%f[%w]err%f[%W]" ~= nil
 end
 

@@ -20,8 +20,8 @@ local function can_say_noscript(source)
 	return rest:find "error" ~= nil or rest:find "%f[%w]err%f[%W]" ~= nil
 end
 
--- The server has said NOSCRIPT. So may a script that it has, and that has run: then the server is asked. It may have the
--- script by now because somebody else has sent it; that error is passed on, since nothing runs twice.
+-- The server has said NOSCRIPT. So may a script that it has, and that has run: then the server is asked. It may have
+-- the script by now because somebody else has sent it; that error is passed on, since nothing runs twice.
 local function has_not_run(db, sha, err, doubtful)
 	local text = errors.is(err) and err.message or tostring(err)
 	if not (text:find "^NOSCRIPT " or text:find ":%d+: NOSCRIPT ") then

@@ -145,6 +145,14 @@ static int send_and_wait(lua_State *L, const struct reef_redis_order *order) {
 	return reef_task_suspend(L, &request->wait);
 }
 
+/* A table with names only, such as { score = 1 }, is no list of arguments. */
+static void check_is_list(lua_State *L, int list, const char *command) {
+	for (lua_pushnil(L); lua_next(L, list); lua_pop(L, 1)) {
+		if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "n") != 0)
+			luaL_error(L, "redis %s: argument 1 is a table, and no list of arguments (nothing was sent)", command);
+	}
+}
+
 /* Writes the header of a command and the arguments from stack index 2 on. */
 static void encode(lua_State *L, struct reef_output *output, const struct command *command) {
 	int first = 2, last = lua_gettop(L), list = 0, count;
@@ -154,6 +162,8 @@ static void encode(lua_State *L, struct reef_output *output, const struct comman
 	if (last == first && lua_istable(L, first)) {
 		list = first;
 		count = reef_redis_list_length(L, list);
+		if (count == 0)
+			check_is_list(L, list, command->text);
 	} else {
 		if (last == first && lua_isnil(L, first))
 			last = first - 1;

@@ -406,6 +406,9 @@ end)
 
 test.case("what has no text is refused as nil is", function()
 	local db = connect()
+	for _, t in ipairs { { x = 1 }, { [2.5] = 1 }, { [print] = 1 }, { n = 0, x = 1 } } do
+		test.raises("redis MSET: argument 1 is a table, and no list of arguments %(nothing was sent%)", db.mset, db, t)
+	end
 	for kind, v in pairs { table = {}, ["function"] = print, userdata = io.stdout, thread = coroutine.create(print) } do
 		local before = db:status().requests
 		test.raises("redis SET: argument 2 is a " .. kind .. " %(nothing was sent%)", db.set, db, "a", v)

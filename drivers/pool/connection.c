@@ -1,11 +1,14 @@
-/* One connection of a pool: a channel whose requests are matched to replies by their order. See proxy.h. */
+/* One connection of a pool: a channel whose requests are matched to replies by their order. See connection.h. */
+#include "connection.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
 #include "core/service.h"
 #include "core/timer.h"
-#include "proxy.h"
+#include "lane.h"
+#include "socket/socket.h"
 
 #define INPUT (64 * 1024) /* of room to read into, at least half of it */
 #define LARGE (1 << 20)   /* bytes of an answer that is handed over instead of being copied */
@@ -28,8 +31,10 @@ static void flushed(struct reef_channel *channel, size_t n) {
 }
 
 static void warned(struct reef_channel *channel, size_t bytes) {
-	if (bytes == 0)
-		reef_pool_advance(((struct reef_pool_connection *)channel)->pool);
+	if (bytes == 0) {
+		struct reef_pool *pool = ((struct reef_pool_connection *)channel)->pool;
+		pool->hooks->room(pool);
+	}
 }
 
 /* Whoever asked goes on; the node stays, for the reply. */
@@ -118,7 +123,7 @@ static void ended(struct reef_channel *channel, enum reef_channel_end end, uint6
 	c->tombstones = 0;
 	c->taken = c->checking = c->paused = c->frames.stream = false;
 	c->holder = 0;
-	struct reef_pool_node *node = reef_pool_stream_leave(c);
+	struct reef_pool_node *node = reef_pool_connection_unlisten(c);
 	if (node)
 		reef_pool_fail(pool, node, codes[end], false, channel->lost);
 	node = flying.head;
@@ -137,7 +142,7 @@ static void ended(struct reef_channel *channel, enum reef_channel_end end, uint6
 	if (mourner)
 		wake_with_text(pool, mourner, channel->lost);
 	if (c->pinned)
-		reef_pool_serve_wanting(pool);
+		pool->hooks->pinned(pool);
 	reef_pool_check_idle(pool);
 }
 
@@ -235,10 +240,12 @@ static char *room(struct reef_channel *channel, size_t *n) {
 
 static void idle_now(struct reef_pool_connection *c) {
 	struct reef_pool *pool = c->pool;
-	if (c->channel.state == REEF_CHANNEL_DRAINING)
+	if (c->channel.state == REEF_CHANNEL_DRAINING) {
 		reef_pool_connection_close(c, REEF_CHANNEL_GIVEN_UP, "it was retired");
-	else if (c->pinned)
-		reef_pool_pinned_idle(pool, c);
+	} else if (c->pinned && c->holder == 0) {
+		c->taken = c->checking = false;
+		pool->hooks->pinned(pool);
+	}
 	reef_pool_check_idle(pool);
 }
 
@@ -247,6 +254,28 @@ static void expect_next(struct reef_pool_connection *c) {
 	const struct reef_pool_node *oldest = c->flying.head;
 	c->answering = oldest && reef_channel_may_answer(&c->channel, oldest->position);
 	c->pool->protocol->begin(&c->frames, c->answering ? oldest->expect : 0);
+}
+
+/* Hands out whole replies of a stream, of the n bytes at `start`, if somebody listens; how many bytes those were. `found` is
+ * set when the rest is bad. */
+static size_t deliver_stream(struct reef_pool_connection *c, const char *start, size_t n, enum reef_frame *found) {
+	struct reef_pool *pool = c->pool;
+	size_t used = 0;
+	*found = REEF_FRAME_INCOMPLETE;
+	if (c->listener) {
+		while (used < n && (*found = pool->protocol->scan(&c->frames, start + used, n - used)) == REEF_FRAME_COMPLETE) {
+			used += c->frames.at;
+			pool->protocol->begin(&c->frames, 1);
+		}
+	}
+	if (used > 0) {
+		c->used_ns = reef_pool_now(pool);
+		reef_pool_reply(pool, reef_pool_connection_unlisten(c), start, used);
+	} else if (*found != REEF_FRAME_BAD && n > REEF_POOL_KEPT && c->listener == NULL && !c->paused) {
+		c->paused = true;
+		reef_socket_pause(c->channel.socket);
+	}
+	return used;
 }
 
 /* Answers are cut off the front; what is left is moved once. False: the connection is not what it was. */
@@ -259,7 +288,7 @@ static bool cut(struct reef_pool_connection *c) {
 	while (left > 0) {
 		size_t used;
 		if (c->frames.stream) {
-			used = reef_pool_stream_deliver(c, start, left, &found);
+			used = deliver_stream(c, start, left, &found);
 			start += used;
 			left -= used;
 			break;
@@ -296,7 +325,7 @@ void reef_pool_connection_consume(struct reef_pool_connection *c) {
 	if (cut(c) && c->flying.head == NULL && !c->frames.stream)
 		idle_now(c);
 	if (c->pool)
-		reef_pool_advance(pool);
+		pool->hooks->room(pool);
 	reef_channel_unref(&c->channel);
 }
 

@@ -14,10 +14,15 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "connection.h"
 #include "core/host/name_check.h"
 #include "core/timer.h"
-#include "pool.h"
+#include "lua_proxy.h"
+#include "mongo.h"
+#include "pin.h"
 #include "proxy.h"
+#include "queue.h"
+#include "redis.h"
 #include "socket/lua_common.h"
 
 #define POOL "reef.pool"

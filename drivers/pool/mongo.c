@@ -18,7 +18,7 @@
 #include "caller.h"
 #include "core/alloc.h"
 #include "drivers/mongo/message.h"
-#include "pool.h"
+#include "mongo.h"
 
 #define CLIENT "reef.pool.mongo"
 

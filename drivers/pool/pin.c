@@ -1,9 +1,11 @@
-/* Connections that serve one caller at a time. See proxy.h.
+/* Connections that serve one caller at a time. See pin.h.
  *
  * What a caller gives back is looked at before anybody else gets it: a probe must show that nothing of his is left.
  * What a probe cannot show is for the caller to say (REEF_POOL_SPOIL).
  */
-#include "proxy.h"
+#include "pin.h"
+
+#include "connection.h"
 
 static struct reef_pool_connection *find_free(const struct reef_pool *pool) {
 	/* The one used last: the others may grow old and be closed. */
@@ -68,12 +70,4 @@ void reef_pool_unpin(struct reef_pool *pool, struct reef_pool_connection *c, boo
 		reef_pool_node_free(pool, node);
 		reef_pool_connection_close(c, REEF_CHANNEL_GIVEN_UP, "not enough memory");
 	}
-}
-
-void reef_pool_pinned_idle(struct reef_pool *pool, struct reef_pool_connection *c) {
-	if (c->holder)
-		return;
-	c->taken = c->checking = false;
-	reef_pool_serve_wanting(pool);
-	reef_pool_check_idle(pool);
 }

@@ -25,7 +25,7 @@
 #include "drivers/redis/command.h"
 #include "drivers/redis/encode.h"
 #include "drivers/redis/reply.h"
-#include "pool.h"
+#include "redis.h"
 
 #define CLIENT "reef.pool.redis"
 #define KEEP_OUTPUT (64 * 1024)

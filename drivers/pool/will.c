@@ -1,9 +1,11 @@
 /* Last wills: requests that a caller leaves with the pool, to be sent if it ends without having taken them back. See
- * proxy.h. */
+ * will.h. */
+#include "will.h"
+
 #include <string.h>
 
 #include "core/alloc.h"
-#include "proxy.h"
+#include "queue.h"
 
 static struct reef_pool_node **bucket_of(const struct reef_pool *pool, uint32_t source, int32_t number) {
 	uint64_t key = (uint64_t)source << 32 | (uint32_t)number;

@@ -1,7 +1,7 @@
--- Reads HTTP messages, one after the other, from whatever gives bytes. What comes behind a message waits for the next one.
+-- Reads HTTP messages, one after the other, from whatever gives bytes. What comes behind a message waits for the next.
 --
--- Failures are error objects: a table with `status`, what a server answers (nil: nothing can be answered), that prints as
--- its reason.
+-- Failures are error objects: a table with `status`, what a server answers (nil: nothing can be answered), that prints
+-- as its reason.
 local core = require "reef.http.core"
 
 ---@class reef.http.limits

@@ -1,13 +1,13 @@
--- An HTTP/1.1 server: connections that are kept, requests that are pipelined, bodies of any size, limits and deadlines on
--- all of it.
+-- An HTTP/1.1 server: connections that are kept, requests that are pipelined, bodies of any size, limits and deadlines
+-- on all of it.
 --
 --     local http = require "reef.http.server"
 --     http.listen("0.0.0.0:8080", function(request)
 --         return 200, "hello " .. request.path .. "\n", { ["content-type"] = "text/plain" }
 --     end)
 --
--- A handler answers status, body and fields. A body is a string, or a function that gives pieces until nil. Each connection
--- has a coroutine; its requests are handled one after the other.
+-- A handler answers status, body and fields. A body is a string, or a function that gives pieces until nil. Each
+-- connection has a coroutine; its requests are handled one after the other.
 local deadline = require "reef.http.deadline"
 local reader = require "reef.http.reader"
 local skynet = require "skynet"

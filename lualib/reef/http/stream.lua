@@ -1,5 +1,5 @@
--- Which socket a read function reads: so that who gets only the function can answer `Expect`, and can end what takes too
--- long.
+-- Which socket a read function reads: so that who gets only the function can answer `Expect`, and can end what takes
+-- too long.
 local stream = {}
 
 local sockets = setmetatable({}, { __mode = "k" })

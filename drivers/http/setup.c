@@ -9,7 +9,7 @@ int reef_open_http_core(lua_State *L) {
 }
 #endif
 
-#if 1
+#ifndef REEF_WEBSOCKET
 int reef_open_http_frames(lua_State *L) {
 	return luaL_error(L, "built without WebSocket: wslay (Debian: libwslay-dev) was missing");
 }

@@ -53,12 +53,11 @@ local function touch(connection)
 	deadline.set(connection, timeout, idle)
 end
 
-local function connect(target)
-	local connection = {}
-	local timeout = httpc.timeout
-	if timeout then
-		connection.ends = skynet.now() + timeout
-	end
+---Connects, with TLS if the scheme says so; raises.
+---@param target reef.http.target
+---@param timeout number|nil  1/100 s
+---@return integer id
+function httpc.open(target, timeout)
 	local address = target.name
 	if resolve and not target.literal then
 		address = assert(resolve(target.name))
@@ -75,8 +74,12 @@ local function connect(target)
 	if not id then
 		error(("http: cannot connect to %s:%d: %s"):format(target.name, target.port, err), 0)
 	end
-	connection.id = id
-	return connection
+	return id
+end
+
+local function connect(target)
+	local timeout = httpc.timeout
+	return { ends = timeout and skynet.now() + timeout, id = httpc.open(target, timeout) }
 end
 
 local function head_of(method, target, url, header, content)

@@ -52,7 +52,7 @@ local function echo(options)
 end
 
 local function python(text, ...)
-	local code, output = process.run { "/usr/bin/python3", "-c", ("import asyncio, sys, websockets\n%s"):format(text), ... }
+	local code, output = process.run { "/usr/bin/python3", "-c", "import asyncio, sys, websockets\n" .. text, ... }
 	test.equal(code, 0, output)
 	return output
 end

@@ -11,6 +11,9 @@ end
 ---@return string path  decoded
 ---@return string|nil query  as it is
 function url.parse(s)
+	if not s:find "[%%?#]" then
+		return s
+	end
 	local path, query = s:match "^([^?#]*)%??([^#]*)"
 	if not s:find("?", 1, true) then
 		query = nil

@@ -365,6 +365,18 @@ test.case("clients that are slow or silent, or take nothing, are let go", { time
 	end)
 end)
 
+test.case("a handler may take longer than a client", function()
+	local server = serve(function(request)
+		local first = request:read()
+		skynet.sleep(60)
+		local all = (first or "") .. request:body()
+		skynet.sleep(60)
+		return 200, all
+	end, { head_timeout = 30, body_timeout = 30, idle_timeout = 30, request_timeout = 200, write_timeout = 30 })
+	test.matches(ask(server, G .. "Content-Length: 3\r\nConnection: close\r\n\r\nabc"), "\r\n\r\nabc$")
+	test.matches(ask(server, G .. "Connection: close\r\n\r\n"), "^HTTP/1.1 200")
+end)
+
 test.case("a flood of connections and of requests ends where the limits are", function()
 	local server = serve(echo, { max_connections = 20, requests = 5, body_limit = 100 })
 	local ids = {}

@@ -104,8 +104,11 @@ end
 local connection = {}
 connection.__index = connection
 
--- Nothing came, or nothing was taken, in time.
+-- Nothing came, or nothing was taken, in time. If it is the handler that takes its time, that is its own affair.
 local function late(self)
+	if not self.waits then
+		return
+	end
 	self.over = "timeout"
 	if self.phase == "head" and self.reader.begun then
 		socket.write(self.id, writer.status_line(408) .. "connection: close\r\ncontent-length: 0\r\n\r\n")
@@ -117,15 +120,21 @@ local function late(self)
 end
 
 function connection:read()
-	if self.phase == "body" then
+	local phase = self.phase
+	if phase == "first" then
+		-- Most heads come in one piece: only others need a deadline.
+		self.phase = "head"
+		deadline.set(self, self.server.head_timeout, late)
+	elseif phase == "body" then
 		local left = self.ends - skynet.now()
 		local timeout = self.server.body_timeout
 		deadline.set(self, left < timeout and left or timeout, late)
 	end
+	self.waits = true
 	local bytes = socket.read(self.id)
+	self.waits = false
 	if bytes and self.phase == "idle" then
-		self.phase = "head"
-		deadline.set(self, self.server.head_timeout, late)
+		self.phase = "first"
 	end
 	return bytes
 end
@@ -134,8 +143,9 @@ end
 local function wait_for_room(self)
 	while self.congested do
 		deadline.set(self, self.server.write_timeout, late)
-		self.waiting = coroutine.running()
+		self.waiting, self.waits = coroutine.running(), true
 		skynet.wait(self.waiting)
+		self.waits = false
 		deadline.clear(self)
 	end
 	if self.over or socket.disconnected(self.id) ~= false then
@@ -188,10 +198,8 @@ local function respond(self, req, status, body, header, keep)
 	local out = { writer.status_line(status), date_line() }
 	local length, encoding, wishes_close
 	if header then
-		writer.fields(out, header)
-		length = writer.find(header, "content-length")
-		encoding = writer.find(header, "transfer-encoding")
-		local wish = writer.find(header, "connection")
+		local wish
+		length, encoding, wish = writer.fields(out, header)
 		wishes_close = type(wish) == "string" and wish:lower():find("close", 1, true)
 	end
 	if encoding then
@@ -248,7 +256,7 @@ local function refuse(self, status, reason)
 		return
 	end
 	respond(self, nil, status, reason .. "\n", { ["content-type"] = "text/plain; charset=utf-8" }, false)
-	self.phase = "end"
+	self.phase, self.waits = "end", true
 	local ends = skynet.now() + LINGER
 	repeat
 		deadline.set(self, QUIET, late)
@@ -274,10 +282,12 @@ local function drain(self, req)
 	return false
 end
 
+local function traced(err)
+	return reader.failure(err) or debug.traceback(tostring(err))
+end
+
 local function handle(self, req)
-	local ok, status, body, header = xpcall(self.server.handler, function(err)
-		return reader.failure(err) or debug.traceback(tostring(err))
-	end, req)
+	local ok, status, body, header = xpcall(self.server.handler, traced, req)
 	if ok then
 		return status, body, header
 	elseif reader.failure(status) then
@@ -302,6 +312,7 @@ local function exchange(self, left)
 		version = minor == 1 and "1.1" or "1.0", connection = self,
 	}, request)
 	if has_body then
+		deadline.clear(self)
 		local expect = header.expect
 		if expect and minor == 1 then
 			if type(expect) ~= "string" or expect:lower() ~= "100-continue" then
@@ -311,10 +322,11 @@ local function exchange(self, left)
 		end
 		self.phase, self.ends = "body", skynet.now() + options.request_timeout
 	else
-		r:body()
+		if not r.done then
+			r:body()
+		end
 		self.phase = "handler"
 	end
-	deadline.clear(self)
 	self.answered = false
 	local status, body, fields = handle(self, req)
 	if self.taken then
@@ -366,9 +378,7 @@ local function serve(self)
 end
 
 local function run(self)
-	local ok, err = xpcall(serve, function(err)
-		return reader.failure(err) or debug.traceback(tostring(err))
-	end, self)
+	local ok, err = xpcall(serve, traced, self)
 	if not ok and not self.over then
 		local failure = reader.failure(err)
 		if not failure then

@@ -36,10 +36,21 @@ function writer.status_line(status)
 	return line
 end
 
-local function check(name, value)
+local known, count = {}, 0 -- names in lower case, by names that are right
+
+local function check_name(name)
 	if type(name) ~= "string" or name:find "[^%w!#$%%&'*+%-.^_`|~]" or name == "" then
 		error(("http: %q is no name of a field"):format(tostring(name)), 0)
 	end
+	if count >= 1000 then
+		known, count = {}, 0
+	end
+	known[name] = name:lower()
+	count = count + 1
+	return known[name]
+end
+
+local function check(name, value)
 	value = tostring(value)
 	if value:find "[\r\n\0]" then
 		error(("http: the field %s has a line break or a zero byte in its value"):format(name), 0)
@@ -50,18 +61,32 @@ end
 ---Appends the fields to `out`, an array for each as lines of their own. Raises where one would become something else.
 ---@param out string[]
 ---@param header table<string, any>
+---@return any length  values of the fields that say where a message and its connection end: Content-Length,
+---@return any encoding  Transfer-Encoding,
+---@return any connection  and Connection
 function writer.fields(out, header)
+	local length, encoding, connection
+	local n = #out
 	for name, value in pairs(header) do
+		local lower = known[name] or check_name(name)
+		if lower == "content-length" then
+			length = value
+		elseif lower == "transfer-encoding" then
+			encoding = value
+		elseif lower == "connection" then
+			connection = value
+		end
 		if type(value) == "table" then
 			for _, one in ipairs(value) do
-				one = check(name, one)
-				out[#out + 1] = name .. ": " .. one .. "\r\n"
+				n = n + 1
+				out[n] = name .. ": " .. check(name, one) .. "\r\n"
 			end
 		else
-			value = check(name, value)
-			out[#out + 1] = name .. ": " .. value .. "\r\n"
+			n = n + 1
+			out[n] = name .. ": " .. check(name, value) .. "\r\n"
 		end
 	end
+	return length, encoding, connection
 end
 
 ---The value of a field whatever case its name is written in.

@@ -48,8 +48,9 @@ end
 ---@param owner table
 ---@param cs number  1/100 s from now
 ---@param f fun(owner: table)
-function deadline.set(owner, cs, f)
-	local now = skynet.now()
+---@param now number|nil  if the caller knows
+function deadline.set(owner, cs, f, now)
+	now = now or skynet.now()
 	local when = now + cs
 	due[owner], action[owner] = when, f
 	if when < armed then

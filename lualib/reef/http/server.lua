@@ -106,6 +106,7 @@ connection.__index = connection
 
 -- Nothing came, or nothing was taken, in time. If it is the handler that takes its time, that is its own affair.
 local function late(self)
+	self.idle_since = nil
 	if not self.waits then
 		return
 	end
@@ -119,16 +120,27 @@ local function late(self)
 	socket.shutdown(self.id)
 end
 
+-- A deadline other than the one between two requests, which stays if the next one comes in the same instant.
+local function set(self, cs)
+	self.idle_since, self.now = nil, nil
+	deadline.set(self, cs, late)
+end
+
+local function unset(self)
+	self.idle_since, self.now = nil, nil
+	deadline.clear(self)
+end
+
 function connection:read()
 	local phase = self.phase
 	if phase == "first" then
 		-- Most heads come in one piece: only others need a deadline.
 		self.phase = "head"
-		deadline.set(self, self.server.head_timeout, late)
+		set(self, self.server.head_timeout)
 	elseif phase == "body" then
 		local left = self.ends - skynet.now()
 		local timeout = self.server.body_timeout
-		deadline.set(self, left < timeout and left or timeout, late)
+		set(self, left < timeout and left or timeout)
 	end
 	self.waits = true
 	local bytes = socket.read(self.id)
@@ -142,11 +154,11 @@ end
 -- Waits while the client takes nothing.
 local function wait_for_room(self)
 	while self.congested do
-		deadline.set(self, self.server.write_timeout, late)
+		set(self, self.server.write_timeout)
 		self.waiting, self.waits = coroutine.running(), true
 		skynet.wait(self.waiting)
 		self.waits = false
-		deadline.clear(self)
+		unset(self)
 	end
 	if self.over or socket.disconnected(self.id) ~= false then
 		reader.fail(nil, "the client has gone")
@@ -164,12 +176,25 @@ end
 
 local date, date_at
 
-local function date_line()
-	local now = skynet.now() // 100
+local function date_line(now)
+	now = now // 100
 	if date_at ~= now then
 		date, date_at = os.date "!date: %a, %d %b %Y %H:%M:%S GMT\r\n", now
 	end
 	return date
+end
+
+local lengths = {} -- lines of small bodies, which repeat
+
+local function length_line(size)
+	local line = lengths[size]
+	if not line then
+		line = "content-length: " .. size .. "\r\n"
+		if size < 1000 then
+			lengths[size] = line
+		end
+	end
+	return line
 end
 
 -- That the client's buffer is full is heard of between two messages only.
@@ -188,6 +213,7 @@ local function write_pieces(self, body, chunked)
 			wait_for_room(self)
 		end
 	end
+	self.now = nil
 	if chunked then
 		socket.write(self.id, writer.last_chunk)
 	end
@@ -195,7 +221,9 @@ end
 
 -- Answers; whether another request may follow.
 local function respond(self, req, status, body, header, keep)
-	local out = { writer.status_line(status), date_line() }
+	local now = skynet.now()
+	self.now = now
+	local out = { writer.status_line(status), date_line(now) }
 	local length, encoding, wishes_close
 	if header then
 		local wish
@@ -224,7 +252,7 @@ local function respond(self, req, status, body, header, keep)
 	elseif allowed then
 		local size = body and #body or 0
 		if length == nil then
-			out[#out + 1] = "content-length: " .. size .. "\r\n"
+			out[#out + 1] = length_line(size)
 		elseif not head_only and tonumber(length) ~= size then
 			error(("http: the handler says content-length: %s for a body of %d bytes"):format(length, size), 0)
 		end
@@ -259,7 +287,7 @@ local function refuse(self, status, reason)
 	self.phase, self.waits = "end", true
 	local ends = skynet.now() + LINGER
 	repeat
-		deadline.set(self, QUIET, late)
+		set(self, QUIET)
 	until not socket.read(self.id) or skynet.now() >= ends
 end
 
@@ -312,7 +340,7 @@ local function exchange(self, left)
 		version = minor == 1 and "1.1" or "1.0", connection = self,
 	}, request)
 	if has_body then
-		deadline.clear(self)
+		unset(self)
 		local expect = header.expect
 		if expect and minor == 1 then
 			if type(expect) ~= "string" or expect:lower() ~= "100-continue" then
@@ -358,7 +386,7 @@ end
 
 local function serve(self)
 	local left = self.server.requests
-	deadline.set(self, self.server.head_timeout, late)
+	set(self, self.server.head_timeout)
 	self.phase = "idle"
 	while true do
 		left = left - 1
@@ -369,10 +397,14 @@ local function serve(self)
 		r:next()
 		if r.begun then
 			self.phase = "head"
-			deadline.set(self, self.server.head_timeout, late)
+			set(self, self.server.head_timeout)
 		else
 			self.phase = "idle"
-			deadline.set(self, self.server.idle_timeout, late)
+			local now = self.now
+			if not now or self.idle_since ~= now then
+				deadline.set(self, self.server.idle_timeout, late, now)
+				self.idle_since = now
+			end
 		end
 	end
 end
@@ -387,7 +419,7 @@ local function run(self)
 			pcall(refuse, self, failure.status, failure.reason)
 		end
 	end
-	deadline.clear(self)
+	unset(self)
 end
 
 ---------------------------------------------------------------------------------------------------------------------

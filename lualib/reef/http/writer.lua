@@ -36,13 +36,16 @@ function writer.status_line(status)
 	return line
 end
 
+local MOST = 1000 -- of what is kept
+
 local known, count = {}, 0 -- names in lower case, by names that are right
+local lines, line_count = {}, 0 -- by name, and then value: most responses have the same few
 
 local function check_name(name)
 	if type(name) ~= "string" or name:find "[^%w!#$%%&'*+%-.^_`|~]" or name == "" then
 		error(("http: %q is no name of a field"):format(tostring(name)), 0)
 	end
-	if count >= 1000 then
+	if count >= MOST then
 		known, count = {}, 0
 	end
 	known[name] = name:lower()
@@ -50,12 +53,21 @@ local function check_name(name)
 	return known[name]
 end
 
-local function check(name, value)
-	value = tostring(value)
-	if value:find "[\r\n\0]" then
+local function line_of(name, value)
+	local text = tostring(value)
+	if text:find "[\r\n\0]" then
 		error(("http: the field %s has a line break or a zero byte in its value"):format(name), 0)
 	end
-	return value
+	local line = name .. ": " .. text .. "\r\n"
+	if type(value) == "string" and #line <= 100 then
+		if line_count >= MOST then
+			lines, line_count = {}, 0
+		end
+		line_count = line_count + 1
+		lines[name] = lines[name] or {}
+		lines[name][value] = line
+	end
+	return line
 end
 
 ---Appends the fields to `out`, an array for each as lines of their own. Raises where one would become something else.
@@ -79,11 +91,12 @@ function writer.fields(out, header)
 		if type(value) == "table" then
 			for _, one in ipairs(value) do
 				n = n + 1
-				out[n] = name .. ": " .. check(name, one) .. "\r\n"
+				out[n] = line_of(name, one)
 			end
 		else
 			n = n + 1
-			out[n] = name .. ": " .. check(name, value) .. "\r\n"
+			local like = lines[name]
+			out[n] = like and like[value] or line_of(name, value)
 		end
 	end
 	return length, encoding, connection

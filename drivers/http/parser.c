@@ -44,6 +44,8 @@ static int add_text(struct reef_http_parser *p, const char *at, size_t n) {
 	/* Two bytes each for ": " and the end of the line. */
 	if (p->size + n + 4 * (size_t)p->count > p->limits.head)
 		return refuse(p, 413, "the head is too large");
+	if (n == 0)
+		return 0;
 	if (!reserve(&p->text, &p->room, p->size, n))
 		return refuse(p, 503, "out of memory");
 	memcpy(p->text + p->size, at, n);

@@ -257,6 +257,32 @@ print("good")]]):format(server.port) }
 	test.equal({ code, output }, { 0, "good\n" })
 end)
 
+test.case("a client that has said all it wants is answered in full", function()
+	local server = serve(function()
+		local n = 0
+		return 200, function()
+			n = n + 1
+			return n <= 100 and ("x"):rep(100000) or nil
+		end
+	end)
+	local code, output = process.run { "/usr/bin/python3", "-c", ([[
+import socket
+s = socket.create_connection(("127.0.0.1", %d), timeout=20)
+s.sendall(b"GET / HTTP/1.0\r\n\r\n" )
+s.shutdown(socket.SHUT_WR)
+n = 0
+while True:
+    b = s.recv(65536)
+    if not b:
+        break
+    n += b.count(b"x")
+print(n)]]):format(server.port) }
+	test.equal({ code, output }, { 0, "10000000\n" })
+	test.eventually("nothing is left", 5, function()
+		return server.count == 0
+	end)
+end)
+
 test.case("pipelined requests are answered in their order", function()
 	local server = serve(function(request)
 		skynet.sleep(math.random(0, 2))

@@ -160,7 +160,7 @@ local function wait_for_room(self)
 		self.waits = false
 		unset(self)
 	end
-	if self.over or socket.disconnected(self.id) ~= false then
+	if self.over then
 		reader.fail(nil, "the client has gone")
 	end
 end

@@ -3,6 +3,7 @@
 --     local status, body = httpc.get("https://example.com", "/news?page=2")
 --
 -- https verifies the server's certificate and name, other than the API's first implementation; httpc.tls changes that.
+local connect = require "reef.http.connect"
 local deadline = require "reef.http.deadline"
 local host = require "reef.http.host"
 local reader = require "reef.http.reader"
@@ -11,7 +12,8 @@ local skynet_socket = require "skynet.socket"
 local socket_error = require "http.sockethelper".socket_error
 local writer = require "reef.http.writer"
 
-local httpc = {}
+---@class http.httpc: reef.http.client
+local httpc = connect.client
 
 ---1/100 s for connecting and the whole exchange together; nil: as long as something comes now and then.
 ---@type number|nil
@@ -23,10 +25,6 @@ httpc.idle_timeout = 6000
 ---What a response may have at most.
 ---@type reef.http.limits
 httpc.limits = { head = 64 * 1024, fields = 500, body = 256 * 1024 * 1024 }
-
----Of https; see reef.tls.
----@type reef.tls.options
-httpc.tls = {}
 
 local resolve ---@type fun(name: string): string|nil
 
@@ -53,33 +51,9 @@ local function touch(connection)
 	deadline.set(connection, timeout, idle)
 end
 
----Connects, with TLS if the scheme says so; raises.
----@param target reef.http.target
----@param timeout number|nil  1/100 s
----@return integer id
-function httpc.open(target, timeout)
-	local address = target.name
-	if resolve and not target.literal then
-		address = assert(resolve(target.name))
-	end
-	local options
-	if target.tls then
-		options = {}
-		for k, v in pairs(httpc.tls) do
-			options[k] = v
-		end
-		options.server_name = options.server_name or target.name
-	end
-	local id, err = skynet_socket.open(address, target.port, { timeout = timeout, tls = options })
-	if not id then
-		error(("http: cannot connect to %s:%d: %s"):format(target.name, target.port, err), 0)
-	end
-	return id
-end
-
-local function connect(target)
+local function open(target)
 	local timeout = httpc.timeout
-	return { ends = timeout and skynet.now() + timeout, id = httpc.open(target, timeout) }
+	return { ends = timeout and skynet.now() + timeout, id = connect.open(target, timeout, resolve) }
 end
 
 local function head_of(method, target, url, header, content)
@@ -107,7 +81,7 @@ end
 local function exchange(method, where, url, recvheader, header, content)
 	local target = host.parse(where)
 	local bytes = head_of(method, target, url, header, content)
-	local connection = connect(target)
+	local connection = open(target)
 	local id = connection.id
 	local r = reader.new(function()
 		touch(connection)

@@ -5,11 +5,7 @@ local stream = require "reef.http.stream"
 local sockethelper = {}
 
 ---What is raised when the peer has closed.
-sockethelper.socket_error = setmetatable({}, {
-	__tostring = function()
-		return "[Socket Error]"
-	end,
-})
+sockethelper.socket_error = stream.socket_error
 
 local socket_error = sockethelper.socket_error
 

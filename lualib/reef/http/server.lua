@@ -11,9 +11,9 @@
 local deadline = require "reef.http.deadline"
 local reader = require "reef.http.reader"
 local skynet = require "skynet"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 local tls = require "reef.tls"
-local url = require "http.url"
+local url = require "reef.http.url"
 local writer = require "reef.http.writer"
 
 local server = {}
@@ -94,7 +94,7 @@ function request:websocket(handle, options)
 	for k, v in pairs(options or {}) do
 		all[k] = v
 	end
-	return require "http.websocket".accept(self.id, handle, connection.tls and "wss" or "ws", self.peer, all)
+	return require "reef.http.websocket".accept(self.id, handle, connection.tls and "wss" or "ws", self.peer, all)
 end
 
 ---------------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,13 @@
 -- too long.
 local stream = {}
 
+---What is raised when the peer has closed.
+stream.socket_error = setmetatable({}, {
+	__tostring = function()
+		return "[Socket Error]"
+	end,
+})
+
 local sockets = setmetatable({}, { __mode = "k" })
 
 ---@generic F: function

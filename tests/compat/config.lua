@@ -67,11 +67,13 @@ test.case("harbor is 0 unless it is set, and one node alone is served whatever i
 end)
 
 test.case("enablessl is taken, and TLS is there without it", function()
-	local p = project.new { ["main.lua"] = PRINT:format "require 'ltls.c'.newctx() ~= nil" }
+	local main = "assert(require('ltls.c').newctx() and require 'http.tlshelper')\n" .. PRINT:format "'harbor'"
+	local p = project.new { ["main.lua"] = main }
 	for _, line in ipairs { "enablessl = true", "" } do
 		local code, output = p:run(p:config(line))
 		test.equal(code, 0, output)
-		test.matches(output, "true")
+		test.matches(output, "harbor=0")
+		test.equal(output:find "ssl", nil, output)
 	end
 end)
 

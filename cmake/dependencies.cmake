@@ -1,4 +1,4 @@
-# Libraries from the distribution, and hiredis' reader from wherever a new enough one is found.
+# Libraries from the distribution, and hiredis' reader and llhttp from wherever a new enough one is found.
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
@@ -36,4 +36,38 @@ else()
 	add_library(reef_hiredis STATIC ${hiredis_dir}/read.c ${hiredis_dir}/sds.c ${hiredis_dir}/alloc.c)
 	target_include_directories(reef_hiredis SYSTEM PUBLIC "${PROJECT_BINARY_DIR}/deps/include")
 	target_link_libraries(reef_hiredis PRIVATE reef_base)
+endif()
+
+# reef_llhttp: the parser of HTTP/1.1. Distributions that do not have it have Python's package manager, and the generated
+# sources come with llhttp's binding to Python. Without it there is no HTTP.
+pkg_check_modules(LLHTTP QUIET IMPORTED_TARGET libllhttp>=9.2)
+if(LLHTTP_FOUND AND NOT REEF_LLHTTP_SOURCE AND NOT REEF_SANITIZE)
+	add_library(reef_llhttp INTERFACE)
+	target_link_libraries(reef_llhttp INTERFACE PkgConfig::LLHTTP)
+	set(REEF_HAS_HTTP TRUE)
+else()
+	reef_fetch(llhttp_dir NAME llhttp VERSION 9.3.0.0 OPTIONAL
+		SHA256 0d989363e7fb6f270b9d49956e7a3945c26778f8c70a166815264309ac6a8295 PYPI llhttp)
+	if(llhttp_dir)
+		if(EXISTS "${llhttp_dir}/lib/llhttp.c")
+			set(llhttp_dir "${llhttp_dir}/lib")
+		endif()
+		file(GLOB llhttp_sources "${llhttp_dir}/*.c" "${llhttp_dir}/src/*.c")
+		list(FILTER llhttp_sources INCLUDE REGEX "/(api|http|llhttp)\\.c$")
+		add_library(reef_llhttp STATIC ${llhttp_sources})
+		target_include_directories(reef_llhttp SYSTEM PUBLIC "${llhttp_dir}" "${llhttp_dir}/include")
+		target_link_libraries(reef_llhttp PRIVATE reef_base)
+		set(REEF_HAS_HTTP TRUE)
+	else()
+		message(WARNING "llhttp is missing: built without HTTP (http.*, reef.http.*, and the page of metrics)")
+	endif()
+endif()
+
+# Frames of WebSocket. It brings no description of itself. Without it there is no http.websocket.
+find_library(wslay_library wslay)
+find_path(wslay_header wslay/wslay.h)
+if(wslay_library AND wslay_header)
+	set(REEF_HAS_WEBSOCKET TRUE)
+else()
+	message(WARNING "wslay is missing: built without http.websocket")
 endif()

@@ -8,7 +8,8 @@
 #   2. the cache, where tarballs that were fetched before lie;
 #   3. the upstream download;
 #   4. on Debian and Ubuntu the distribution's source package, whose upstream tarball is the same file. This goes through
-#      an apt configuration of its own under the build directory and changes nothing on the system.
+#      an apt configuration of its own under the build directory and changes nothing on the system;
+#   5. with PYPI <package>, the source archive of that version, by Python's package manager.
 # Whatever way a tarball came, its SHA-256 is checked. Any number of builds may share the cache at the same time.
 
 if(DEFINED ENV{XDG_CACHE_HOME})
@@ -23,7 +24,7 @@ set(REEF_CACHE "${cache_default}" CACHE PATH "Where fetched source archives are 
 set(REEF_DEBIAN_SUITES trixie CACHE STRING "Further Debian suites to look for source packages in")
 
 function(reef_fetch out)
-	cmake_parse_arguments(ARG "OPTIONAL" "NAME;VERSION;FULL;SHA256;URL;DEBIAN" "" ${ARGN})
+	cmake_parse_arguments(ARG "OPTIONAL" "NAME;VERSION;FULL;SHA256;URL;DEBIAN;PYPI" "" ${ARGN})
 	string(TOUPPER ${ARG_NAME} upper)
 	string(REPLACE "-" "_" upper ${upper})
 	set(option REEF_${upper}_SOURCE)
@@ -49,9 +50,13 @@ function(reef_fetch out)
 		message(STATUS "${ARG_NAME}: ${ARG_VERSION} from ${REEF_CACHE}")
 	else()
 		set(part "${tarball}.part")
-		foreach(way upstream debian)
+		foreach(way upstream debian pypi)
 			file(REMOVE "${part}")
-			cmake_language(CALL _reef_fetch_${way} "${part}" ${full} "${ARG_URL}" "${ARG_DEBIAN}" ${ARG_VERSION})
+			set(package "${ARG_DEBIAN}")
+			if(way STREQUAL pypi)
+				set(package "${ARG_PYPI}")
+			endif()
+			cmake_language(CALL _reef_fetch_${way} "${part}" ${full} "${ARG_URL}" "${package}" ${ARG_VERSION})
 			_reef_check(good "${part}" ${ARG_SHA256})
 			if(good)
 				file(RENAME "${part}" "${tarball}")
@@ -91,6 +96,9 @@ function(_reef_check out file sum)
 endfunction()
 
 function(_reef_fetch_upstream part full url package version)
+	if(NOT url)
+		return()
+	endif()
 	message(STATUS "${full}: downloading ${url}")
 	file(DOWNLOAD "${url}" "${part}" INACTIVITY_TIMEOUT 10 TIMEOUT 60 STATUS status)
 	list(GET status 0 code)
@@ -115,6 +123,27 @@ function(_reef_fetch_debian part full url package version)
 	if(code)
 		message(STATUS "${full}: no source package\n${text}")
 		file(REMOVE "${part}")
+	endif()
+	file(REMOVE_RECURSE "${dir}")
+endfunction()
+
+function(_reef_fetch_pypi part full url package version)
+	find_program(python NAMES python3)
+	if(NOT package OR NOT python)
+		return()
+	endif()
+	message(STATUS "${full}: looking for the Python package ${package}")
+	set(dir "${PROJECT_BINARY_DIR}/deps/pip-${package}")
+	execute_process(
+		COMMAND ${python} -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all:
+			--dest "${dir}" ${package}==${version}
+		RESULT_VARIABLE code OUTPUT_VARIABLE text ERROR_VARIABLE text TIMEOUT 120)
+	file(GLOB archives "${dir}/*.tar.gz")
+	if(archives)
+		list(GET archives 0 archive)
+		file(RENAME "${archive}" "${part}")
+	else()
+		message(STATUS "${full}: no Python package (${code})\n${text}")
 	endif()
 	file(REMOVE_RECURSE "${dir}")
 endfunction()

@@ -8,13 +8,15 @@
 --   * the request is strictly formed (RFC 9112), so that nobody in between reads it in another way,
 --   * the answer may not be shown within another page, nor be taken for something else than it is.
 
-local digest = require "reef.digest"
 local crypt = require "skynet.crypt"
+local digest = require "reef.digest"
+local reader = require "reef.http.reader"
 local skynet = require "skynet"
 local socket = require "reef.socket"
 
 local MOST_HEADERS = 100
-local TOKEN = "^[%w!#$%%&'*+%-.^_`|~]+$" -- RFC 9110, section 5.6.2
+local HEAD_LIMIT = 8 * 1024 -- bytes
+local BAD, TOO_LARGE = "400 Bad Request", "413 Content Too Large"
 
 -- Headers on which it depends what a request is and who has sent it.
 local once = {
@@ -29,6 +31,7 @@ local guard = {}
 ---@field path string   without the query
 ---@field headers table<string, string>  by names in small letters
 ---@field host string   of the header Host, without port
+---@field body nil|fun(): string  reads the body; raises when it does not come
 
 ---Does a line look like the first one of an HTTP request, of any version and in any spelling?
 ---@param line string
@@ -43,43 +46,50 @@ end
 
 -- ---- reading ----
 
----@return table<string, string>|nil
-local function read_headers(id)
-	local headers = {}
-	for _ = 1, MOST_HEADERS do
-		local line = socket.readline(id, "\r\n")
-		if line == "" then
-			return headers
-		end
-		local name, value = (line or ""):match "^([^:]*):[ \t]*(.-)[ \t]*$"
-		if not name or not name:find(TOKEN) or value:find "[%z\1-\8\10-\31\127]" then
-			return nil
-		end
-		name = name:lower()
-		if headers[name] and once[name] then
-			return nil
-		end
-		headers[name] = value
-	end
-	return nil
+local function head_of(id, line, limit)
+	local first = line .. "\r\n"
+	local r = reader.new(function()
+		local bytes = first or socket.read(id)
+		first = nil
+		return bytes
+	end, false, { head = HEAD_LIMIT, fields = MOST_HEADERS, body = limit })
+	local method, target, headers = r:head()
+	return method, target, headers, r
 end
 
 ---Reads the rest of a request whose first line is there. Nil: it is malformed.
 ---@param id integer socket
 ---@param line string without its end
+---@param limit integer|nil bytes of a body; none: it is not read
 ---@return reef.http_guard.request|nil
-function guard.read(id, line)
-	local method, target = line:match "^(%u+) (/[\33-\126]*) HTTP/1%.[01]$"
-	local headers = read_headers(id)
-	if not method or not headers or not headers.host or headers["transfer-encoding"] then
-		return nil
+---@return string status  with nil: what to answer
+function guard.read(id, line, limit)
+	if not line:find "^%u+ /[\33-\126]* HTTP/1%.[01]$" then
+		return nil, BAD
 	end
-	local host = headers.host:match "^(%[[%x:.]+%])$" or headers.host:match "^(%[[%x:.]+%]):%d+$"
-		or headers.host:match "^([%w%-._]+)$" or headers.host:match "^([%w%-._]+):%d+$"
-	if not host then
-		return nil
+	local ok, method, target, headers, r = pcall(head_of, id, line, limit or HEAD_LIMIT)
+	if not ok or not method then
+		local failure = not ok and reader.failure(method)
+		return nil, failure and failure.status == 413 and TOO_LARGE or BAD
 	end
-	return { method = method, path = target:match "^[^?]*", headers = headers, host = host:lower() }
+	for name in pairs(once) do
+		if type(headers[name]) == "table" then
+			return nil, BAD
+		end
+	end
+	local value = headers.host or ""
+	local host = value:match "^(%[[%x:.]+%])$" or value:match "^(%[[%x:.]+%]):%d+$"
+		or value:match "^([%w%-._]+)$" or value:match "^([%w%-._]+):%d+$"
+	if not host or headers["transfer-encoding"] then
+		return nil, BAD
+	end
+	local request = { method = method, path = target:match "^[^?]*", headers = headers, host = host:lower() }
+	if limit then
+		function request.body()
+			return r:body()
+		end
+	end
+	return request, ""
 end
 
 -- ---- who may ask ----

@@ -46,9 +46,6 @@ local function check_configuration()
 			skynet.setenv("standalone", "true")
 		end
 	end
-	if skynet.getenv "enablessl" == "true" then
-		skynet.error("enablessl: sockets and drivers always have TLS (reef.tls); there are no http.tlshelper and ltls.c yet")
-	end
 	local loader = skynet.getenv "lualoader"
 	if loader and loader:find "lualib/loader%.lua$" and io.open(loader) then
 		skynet.error(("lualoader %s: a file of this name stands for Reef's own loader, which is used; to use yours, "

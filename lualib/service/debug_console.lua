@@ -439,22 +439,22 @@ local function serve_http(id, line)
 			socket.shutdown(id)
 		end
 	end)
-	local request = guard.read(id, line)
+	local request, status = guard.read(id, line, LINE_LIMIT)
 	if not request then
-		return guard.refuse(id, "400 Bad Request")
+		return guard.refuse(id, status)
 	end
-	local status, why = guard.refusal(request, listens, methods)
+	local why
+	status, why = guard.refusal(request, listens, methods)
 	if status then
 		return guard.refuse(id, status, why, methods)
 	elseif not guard.has_token(request, token) then
 		skynet.sleep(WRONG_TOKEN_PAUSE)
 		return guard.refuse(id, "401 Unauthorized", "Authorization: Bearer and the token of console_http_token")
 	end
-	local size = tonumber((request.headers["content-length"] or ""):match "^%d+$")
-	if not size or size > LINE_LIMIT then
-		return guard.refuse(id, size and "413 Content Too Large" or "411 Length Required")
+	if not request.headers["content-length"] then
+		return guard.refuse(id, "411 Length Required")
 	end
-	local command_line = size > 0 and socket.read(id, size) or ""
+	local command_line = request.body()
 	done = true
 	local output = {}
 	run({
@@ -462,7 +462,7 @@ local function serve_http(id, line)
 		print = function(...)
 			output[#output + 1] = text.clean(table.concat({ ... }, "\t"))
 		end,
-	}, command_line or "")
+	}, command_line)
 	guard.answer(id, "200 OK", "text/plain; charset=utf-8", table.concat(output, "\n") .. "\n")
 end
 

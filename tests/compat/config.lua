@@ -66,11 +66,15 @@ test.case("harbor is 0 unless it is set, and one node alone is served whatever i
 	refused("harbor = 0 standalone = '0.0.0.0:2013'", "standalone")
 end)
 
-test.case("what the configuration asks for and is not there is said", function()
-	local p = project.new { ["main.lua"] = PRINT:format "'enablessl'" }
-	local code, output = p:run(p:config "enablessl = true")
-	test.equal(code, 0, output)
-	test.matches(output, "enablessl: ")
+test.case("enablessl is taken, and TLS is there without it", function()
+	local main = "assert(require('ltls.c').newctx() and require 'http.tlshelper')\n" .. PRINT:format "'harbor'"
+	local p = project.new { ["main.lua"] = main }
+	for _, line in ipairs { "enablessl = true", "" } do
+		local code, output = p:run(p:config(line))
+		test.equal(code, 0, output)
+		test.matches(output, "harbor=0")
+		test.equal(output:find "ssl", nil, output)
+	end
 end)
 
 test.case("$NAME is the environment's, anywhere in the text", function()

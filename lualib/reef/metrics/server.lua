@@ -95,11 +95,12 @@ local function serve(id)
 	if not line then
 		return
 	end
-	local request = guard.read(id, line)
+	local request, status = guard.read(id, line)
 	if not request then
-		return guard.refuse(id, "400 Bad Request")
+		return guard.refuse(id, status)
 	end
-	local status, why = guard.refusal(request, listens, methods)
+	local why
+	status, why = guard.refusal(request, listens, methods)
 	if status then
 		return guard.refuse(id, status, why, methods)
 	end

@@ -1,0 +1,116 @@
+/* `reef.http.frames`: one end of a WebSocket connection as a Lua value. */
+#include <lauxlib.h>
+
+#include "core/alloc.h"
+#include "drivers/http/frames.h"
+#include "drivers/http/lua_http.h"
+
+#define FRAMES "reef.http.frames"
+#define KEPT ((size_t)64 * 1024) /* bytes of a buffer that wait for the next message */
+
+static struct reef_frames *check(lua_State *L) {
+	struct reef_frames *f = luaL_checkudata(L, 1, FRAMES);
+	if (f->context == NULL)
+		luaL_error(L, "websocket: this connection is over");
+	return f;
+}
+
+/* (server, most bytes of a message) -> frames */
+static int l_new(lua_State *L) {
+	lua_Integer most = luaL_checkinteger(L, 2);
+	luaL_argcheck(L, most >= 0, 2, "negative");
+	struct reef_frames *f = lua_newuserdatauv(L, sizeof *f, 0);
+	if (!reef_frames_init(f, lua_toboolean(L, 1), (uint64_t)most))
+		return luaL_error(L, "websocket: out of memory");
+	luaL_setmetatable(L, FRAMES);
+	return 1;
+}
+
+static int l_gc(lua_State *L) {
+	reef_frames_fini(luaL_checkudata(L, 1, FRAMES));
+	return 0;
+}
+
+/* frames:feed(bytes) -> false if the peer broke the rules */
+static int l_feed(lua_State *L) {
+	struct reef_frames *f = check(L);
+	size_t n;
+	const char *bytes = luaL_checklstring(L, 2, &n);
+	lua_pushboolean(L, reef_frames_feed(f, bytes, n));
+	return 1;
+}
+
+/* frames:take() -> opcode, bytes, code of a close; nothing if no message waits */
+static int l_take(lua_State *L) {
+	struct reef_frames *f = check(L);
+	struct reef_frames_message *m = f->first;
+	if (m == NULL)
+		return 0;
+	lua_pushinteger(L, m->opcode);
+	lua_pushlstring(L, m->bytes, m->size);
+	lua_pushinteger(L, m->code);
+	reef_free(reef_frames_take(f));
+	return 3;
+}
+
+/* frames:send(opcode, bytes [, mask]) -> whether it may be sent */
+static int l_send(lua_State *L) {
+	struct reef_frames *f = check(L);
+	lua_Integer opcode = luaL_checkinteger(L, 2);
+	size_t n;
+	const char *bytes = luaL_checklstring(L, 3, &n);
+	uint8_t mask[4];
+	if (!lua_isnoneornil(L, 4)) {
+		lua_Integer key = luaL_checkinteger(L, 4);
+		for (int i = 0; i < 4; i++)
+			mask[i] = (uint8_t)(key >> (24 - 8 * i));
+	}
+	luaL_argcheck(L, opcode >= 1 && opcode <= 15, 2, "out of range");
+	lua_pushboolean(L, reef_frames_send(f, (uint8_t)opcode, bytes, n, lua_isnoneornil(L, 4) ? NULL : mask));
+	return 1;
+}
+
+/* frames:close(code or 0, reason) -> whether it may be sent */
+static int l_close(lua_State *L) {
+	struct reef_frames *f = check(L);
+	lua_Integer code = luaL_checkinteger(L, 2);
+	luaL_argcheck(L, code >= 0 && code < 5000, 2, "out of range");
+	size_t n;
+	const char *reason = luaL_checklstring(L, 3, &n);
+	luaL_argcheck(L, n <= 123, 3, "longer than 123 bytes");
+	lua_pushboolean(L, reef_frames_close(f, (uint16_t)code, reason, n));
+	return 1;
+}
+
+/* frames:output() -> bytes for the peer; nil: none */
+static int l_output(lua_State *L) {
+	struct reef_frames *f = check(L);
+	if (f->out_size == 0)
+		return 0;
+	lua_pushlstring(L, f->out, f->out_size);
+	f->out_size = 0;
+	if (f->out_room > KEPT) {
+		reef_free(f->out);
+		f->out = NULL;
+		f->out_room = 0;
+	}
+	return 1;
+}
+
+int reef_open_http_frames(lua_State *L) {
+	static const luaL_Reg methods[] = {
+			{"feed", l_feed},   {"take", l_take},     {"send", l_send},
+			{"close", l_close}, {"output", l_output}, {NULL, NULL},
+	};
+	if (luaL_newmetatable(L, FRAMES)) {
+		luaL_newlib(L, methods);
+		lua_setfield(L, -2, "__index");
+		lua_pushcfunction(L, l_gc);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_pop(L, 1);
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, l_new);
+	lua_setfield(L, -2, "new");
+	return 1;
+}

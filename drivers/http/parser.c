@@ -1,0 +1,274 @@
+#include "drivers/http/parser.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "core/alloc.h"
+
+#define KEPT ((size_t)64 * 1024) /* bytes of a buffer that wait for the next message */
+
+static struct reef_http_parser *parser_of(llhttp_t *llhttp) {
+	return llhttp->data;
+}
+
+static int refuse(struct reef_http_parser *p, int status, const char *why) {
+	if (p->error == NULL) {
+		p->status = status;
+		p->error = why;
+	}
+	return HPE_USER;
+}
+
+/* Makes room for `more` bytes behind `size`; false: out of memory. */
+static bool reserve(char **block, size_t *room, size_t size, size_t more) {
+	if (*room - size >= more)
+		return true;
+	size_t want = *room ? *room * 2 : 512;
+	while (want - size < more)
+		want *= 2;
+	char *bigger = reef_try_realloc(*block, want);
+	if (bigger == NULL)
+		return false;
+	*block = bigger;
+	*room = want;
+	return true;
+}
+
+/* ---- the head ---- */
+
+static int add_text(struct reef_http_parser *p, const char *at, size_t n) {
+	if (p->head_done) {
+		p->behind_head += n;
+		return p->behind_head > p->limits.head ? refuse(p, 413, "the fields behind the body are too large") : 0;
+	}
+	/* Two bytes each for ": " and the end of the line. */
+	if (p->size + n + 4 * (size_t)p->count > p->limits.head)
+		return refuse(p, 413, "the head is too large");
+	if (n == 0)
+		return 0;
+	if (!reserve(&p->text, &p->room, p->size, n))
+		return refuse(p, 503, "out of memory");
+	memcpy(p->text + p->size, at, n);
+	p->size += n;
+	return 0;
+}
+
+static int on_start(llhttp_t *llhttp, const char *at, size_t n) {
+	struct reef_http_parser *p = parser_of(llhttp);
+	p->start_size += n;
+	return add_text(p, at, n);
+}
+
+static struct reef_http_field *last_field(struct reef_http_parser *p) {
+	return &p->fields[p->count - 1];
+}
+
+/* A name that begins: the one before has got its value. */
+static int new_field(struct reef_http_parser *p) {
+	if (p->count == p->limits.fields)
+		return refuse(p, 413, "there are too many fields");
+	if (p->count == p->fields_room) {
+		uint32_t room = p->fields_room ? p->fields_room * 2 : 16;
+		struct reef_http_field *bigger = reef_try_realloc(p->fields, room * sizeof *bigger);
+		if (bigger == NULL)
+			return refuse(p, 503, "out of memory");
+		p->fields = bigger;
+		p->fields_room = room;
+	}
+	p->fields[p->count++] = (struct reef_http_field){.name = (uint32_t)p->size};
+	return 0;
+}
+
+static int on_name(llhttp_t *llhttp, const char *at, size_t n) {
+	struct reef_http_parser *p = parser_of(llhttp);
+	if (p->head_done)
+		return add_text(p, at, n);
+	/* The value's place is set when the name is complete. */
+	if (p->count == 0 || last_field(p)->value != 0) {
+		int failed = new_field(p);
+		if (failed)
+			return failed;
+	}
+	last_field(p)->name_size += (uint32_t)n;
+	return add_text(p, at, n);
+}
+
+static int on_name_end(llhttp_t *llhttp) {
+	struct reef_http_parser *p = parser_of(llhttp);
+	if (!p->head_done)
+		last_field(p)->value = (uint32_t)p->size;
+	return 0;
+}
+
+static int on_value(llhttp_t *llhttp, const char *at, size_t n) {
+	struct reef_http_parser *p = parser_of(llhttp);
+	if (!p->head_done)
+		last_field(p)->value_size += (uint32_t)n;
+	return add_text(p, at, n);
+}
+
+static bool is_name(const struct reef_http_parser *p, const struct reef_http_field *f, const char *name) {
+	return f->name_size == strlen(name) && strncasecmp(p->text + f->name, name, f->name_size) == 0;
+}
+
+static int on_value_end(llhttp_t *llhttp) {
+	struct reef_http_parser *p = parser_of(llhttp);
+	if (p->head_done)
+		return 0;
+	struct reef_http_field *f = last_field(p);
+	while (f->value_size > 0 && strchr(" \t", p->text[f->value + f->value_size - 1]) != NULL)
+		f->value_size--;
+	if (is_name(p, f, "host") && ++p->hosts > 1)
+		return refuse(p, 400, "there are two fields Host");
+	/* Another coding in front of `chunked` would be handed on as if it was the content. */
+	if (is_name(p, f, "transfer-encoding") &&
+		(f->value_size != 7 || strncasecmp(p->text + f->value, "chunked", 7) != 0))
+		return refuse(p, 501, "Transfer-Encoding: only `chunked` is known");
+	return 0;
+}
+
+/* A request of HTTP/0.9 has no version that could end. */
+static int check_version(llhttp_t *llhttp) {
+	return llhttp->http_major == 1 ? 0 : refuse(parser_of(llhttp), 505, "only HTTP/1.0 and HTTP/1.1 are known");
+}
+
+static int on_head_end(llhttp_t *llhttp) {
+	struct reef_http_parser *p = parser_of(llhttp);
+	int failed = check_version(llhttp);
+	if (failed)
+		return failed;
+	p->head_done = true;
+	p->chunked = llhttp->flags & F_CHUNKED;
+	p->has_body = p->chunked || ((llhttp->flags & F_CONTENT_LENGTH) && llhttp->content_length > 0);
+	p->upgrade = llhttp->upgrade;
+	if (p->chunked && llhttp->http_minor == 0)
+		return refuse(p, 400, "Transfer-Encoding is not of HTTP/1.0");
+	if (p->no_body) {
+		p->has_body = false;
+		llhttp->flags |= F_SKIPBODY;
+	}
+	p->keep_alive = llhttp_should_keep_alive(llhttp);
+	if (p->no_body)
+		return 1;
+	if (llhttp_message_needs_eof(llhttp))
+		p->has_body = true;
+	if ((llhttp->flags & F_CONTENT_LENGTH) && llhttp->content_length > p->limits.body)
+		return refuse(p, 413, "the body is too large");
+	return 0;
+}
+
+/* ---- the body ---- */
+
+static int on_body(llhttp_t *llhttp, const char *at, size_t n) {
+	struct reef_http_parser *p = parser_of(llhttp);
+	p->body_total += n;
+	if (p->body_total > p->limits.body)
+		return refuse(p, 413, "the body is too large");
+	if (!reserve(&p->body, &p->body_room, p->body_size, n))
+		return refuse(p, 503, "out of memory");
+	memcpy(p->body + p->body_size, at, n);
+	p->body_size += n;
+	return 0;
+}
+
+static int on_extension(llhttp_t *llhttp, const char *at, size_t n) {
+	return add_text(parser_of(llhttp), at, n);
+}
+
+static int on_chunk(llhttp_t *llhttp) {
+	struct reef_http_parser *p = parser_of(llhttp);
+	if (llhttp->content_length > p->limits.body - p->body_total)
+		return refuse(p, 413, "the body is too large");
+	return 0;
+}
+
+static int on_end(llhttp_t *llhttp) {
+	parser_of(llhttp)->done = true;
+	return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+		.on_url = on_start,
+		.on_status = on_start,
+		.on_version_complete = check_version,
+		.on_header_field = on_name,
+		.on_header_field_complete = on_name_end,
+		.on_header_value = on_value,
+		.on_header_value_complete = on_value_end,
+		.on_headers_complete = on_head_end,
+		.on_chunk_extension_name = on_extension,
+		.on_chunk_extension_value = on_extension,
+		.on_chunk_header = on_chunk,
+		.on_body = on_body,
+		.on_message_complete = on_end,
+};
+
+/* ---- ---- */
+
+void reef_http_parser_init(struct reef_http_parser *p, bool response, const struct reef_http_limits *limits) {
+	memset(p, 0, sizeof *p);
+	p->limits = *limits;
+	llhttp_init(&p->llhttp, response ? HTTP_RESPONSE : HTTP_REQUEST, &settings);
+	p->llhttp.data = p;
+}
+
+void reef_http_parser_fini(struct reef_http_parser *p) {
+	reef_free(p->text);
+	reef_free(p->fields);
+	reef_free(p->body);
+}
+
+static int status_of(llhttp_errno_t error) {
+	switch (error) {
+	case HPE_INVALID_METHOD:
+		return 501;
+	case HPE_INVALID_VERSION:
+		return 505;
+	default:
+		return 400;
+	}
+}
+
+size_t reef_http_parser_feed(struct reef_http_parser *p, const char *bytes, size_t n) {
+	if (p->done || p->error)
+		return 0;
+	bool before = !p->head_done;
+	llhttp_errno_t error = llhttp_execute(&p->llhttp, bytes, n);
+	size_t taken = n;
+	if (error != HPE_OK)
+		taken = (size_t)(llhttp_get_error_pos(&p->llhttp) - bytes);
+	if (p->done)
+		return taken;
+	if (error != HPE_OK) {
+		refuse(p, status_of(error), llhttp_get_error_reason(&p->llhttp));
+		return taken;
+	}
+	/* Empty lines in front of a message are not seen by any callback. */
+	if (before && !p->head_done && (p->before_head += n) > p->limits.head)
+		refuse(p, 413, "the head is too large");
+	return taken;
+}
+
+void reef_http_parser_end(struct reef_http_parser *p) {
+	if (p->done || p->error)
+		return;
+	if (llhttp_finish(&p->llhttp) != HPE_OK && !p->done)
+		refuse(p, 400, "the connection ended within a message");
+	else if (!p->done)
+		refuse(p, 400, "the connection ended before a message");
+}
+
+void reef_http_parser_next(struct reef_http_parser *p) {
+	if (p->error)
+		return;
+	llhttp_reset(&p->llhttp);
+	if (p->body_room > KEPT) {
+		reef_free(p->body);
+		p->body = NULL;
+		p->body_room = 0;
+	}
+	p->no_body = p->head_done = p->done = p->has_body = p->chunked = p->upgrade = p->keep_alive = false;
+	p->size = p->start_size = p->before_head = p->behind_head = p->body_size = 0;
+	p->count = p->hosts = 0;
+	p->body_total = 0;
+}

@@ -1,0 +1,2 @@
+-- WebSocket by the API's name: see reef.http.websocket.
+return require "reef.http.websocket"

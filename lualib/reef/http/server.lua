@@ -1,0 +1,504 @@
+-- An HTTP/1.1 server: connections that are kept, requests that are pipelined, bodies of any size, limits and deadlines
+-- on all of it.
+--
+--     local http = require "reef.http.server"
+--     http.listen("0.0.0.0:8080", function(request)
+--         return 200, "hello " .. request.path .. "\n", { ["content-type"] = "text/plain" }
+--     end)
+--
+-- A handler answers status, body and fields. A body is a string, or a function that gives pieces until nil. Each
+-- connection has a coroutine; its requests are handled one after the other.
+local deadline = require "reef.http.deadline"
+local reader = require "reef.http.reader"
+local skynet = require "skynet"
+local socket = require "reef.socket"
+local tls = require "reef.tls"
+local url = require "reef.http.url"
+local writer = require "reef.http.writer"
+
+local server = {}
+
+---Defaults; times in 1/100 s.
+---@class reef.http.server.options
+server.defaults = {
+	head_limit = 16 * 1024,        -- bytes of the request line and the fields
+	fields_limit = 100,
+	body_limit = 8 * 1024 * 1024,  -- bytes
+	head_timeout = 1000,           -- for the head, from its first byte, or from the connect
+	body_timeout = 3000,           -- for each piece of the body
+	request_timeout = 30000,       -- for the whole request to arrive
+	idle_timeout = 6000,           -- between two requests
+	write_timeout = 6000,          -- for a client to take what fills its buffer
+	max_connections = 10000,
+	requests = 100000,             -- on one connection
+	backlog = 512,
+}
+
+local DRAINED = 64 * 1024  -- bytes of a body that nobody read and that are worth less than a new connection
+local YIELD = 256 * 1024   -- bytes of a response after which others have their turn
+local LINGER = 200         -- 1/100 s that a refused client may go on sending, so that it sees the answer,
+local QUIET = 10           -- and after which one that sends nothing has seen it
+
+---@class reef.http.request
+---@field method string
+---@field url string      as it came
+---@field path string     decoded
+---@field query string|nil  as it came
+---@field header table<string, string|string[]>  names in lower case
+---@field version string  "1.0" or "1.1"
+---@field peer string     "ip:port"
+---@field id integer      the socket
+local request = {}
+request.__index = request
+
+local function expects(self)
+	if self.expected then
+		self.expected = false
+		if not self.connection.reader:has_piece() then
+			socket.write(self.id, "HTTP/1.1 100 Continue\r\n\r\n")
+		end
+	end
+end
+
+---The next piece of the body; nil at its end. Raises when it does not come, or is more than the limit.
+---@return string|nil
+function request:read()
+	expects(self)
+	return self.connection.reader:piece()
+end
+
+---What is left of the body.
+---@return string
+function request:body()
+	expects(self)
+	return self.connection.reader:body()
+end
+
+---The query's names and values.
+---@return table<string, string|string[]>
+function request:parameters()
+	return url.parse_query(self.query or "")
+end
+
+---Goes over to WebSocket (http.websocket); comes back when that has ended. A handler returns right after it.
+---@param handle table
+---@param options table|nil
+---@return boolean ok
+---@return any err
+function request:websocket(handle, options)
+	local connection = self.connection
+	deadline.clear(connection)
+	connection.taken = true
+	local upgrade = { method = self.method, url = self.url, header = self.header, rest = connection.reader:rest() }
+	local all = { upgrade = upgrade }
+	for k, v in pairs(options or {}) do
+		all[k] = v
+	end
+	return require "reef.http.websocket".accept(self.id, handle, connection.tls and "wss" or "ws", self.peer, all)
+end
+
+---------------------------------------------------------------------------------------------------------------------
+-- a connection
+
+---@class reef.http.connection
+local connection = {}
+connection.__index = connection
+
+-- Nothing came, or nothing was taken, in time. If it is the handler that takes its time, that is its own affair.
+local function late(self)
+	self.idle_since = nil
+	if not self.waits then
+		return
+	end
+	self.over = "timeout"
+	if self.phase == "head" and self.reader.begun then
+		socket.write(self.id, writer.status_line(408) .. "connection: close\r\ncontent-length: 0\r\n\r\n")
+		socket.linger(self.id, LINGER)
+		skynet.fork(socket.close, self.id)
+		return
+	end
+	socket.shutdown(self.id)
+end
+
+-- A deadline other than the one between two requests, which stays if the next one comes in the same instant.
+local function set(self, cs)
+	self.idle_since, self.now = nil, nil
+	deadline.set(self, cs, late)
+end
+
+local function unset(self)
+	self.idle_since, self.now = nil, nil
+	deadline.clear(self)
+end
+
+function connection:read()
+	local phase = self.phase
+	if phase == "first" then
+		-- Most heads come in one piece: only others need a deadline.
+		self.phase = "head"
+		set(self, self.server.head_timeout)
+	elseif phase == "body" then
+		local left = self.ends - skynet.now()
+		local timeout = self.server.body_timeout
+		set(self, left < timeout and left or timeout)
+	end
+	self.waits = true
+	local bytes = socket.read(self.id)
+	self.waits = false
+	if bytes and self.phase == "idle" then
+		self.phase = "first"
+	end
+	return bytes
+end
+
+-- Waits while the client takes nothing.
+local function wait_for_room(self)
+	while self.congested do
+		set(self, self.server.write_timeout)
+		self.waiting, self.waits = coroutine.running(), true
+		skynet.wait(self.waiting)
+		self.waits = false
+		unset(self)
+	end
+	if self.over then
+		reader.fail(nil, "the client has gone")
+	end
+end
+
+local function has_room(self)
+	self.congested = false
+	local waiting = self.waiting
+	if waiting then
+		self.waiting = nil
+		skynet.wakeup(waiting)
+	end
+end
+
+local date, date_at
+
+local function date_line(now)
+	now = now // 100
+	if date_at ~= now then
+		date, date_at = os.date "!date: %a, %d %b %Y %H:%M:%S GMT\r\n", now
+	end
+	return date
+end
+
+local lengths = {} -- lines of small bodies, which repeat
+
+local function length_line(size)
+	local line = lengths[size]
+	if not line then
+		line = "content-length: " .. size .. "\r\n"
+		if size < 1000 then
+			lengths[size] = line
+		end
+	end
+	return line
+end
+
+-- That the client's buffer is full is heard of between two messages only.
+local function write_pieces(self, body, chunked)
+	local written = 0
+	for bytes in body do
+		if bytes ~= "" then
+			if not socket.write(self.id, chunked and writer.chunk(bytes) or bytes) then
+				reader.fail(nil, "the client has gone")
+			end
+			written = written + #bytes
+			if written >= YIELD then
+				written = 0
+				skynet.yield()
+			end
+			wait_for_room(self)
+		end
+	end
+	self.now = nil
+	if chunked then
+		socket.write(self.id, writer.last_chunk)
+	end
+end
+
+-- Answers; whether another request may follow.
+local function respond(self, req, status, body, header, keep)
+	local now = skynet.now()
+	self.now = now
+	local out = { writer.status_line(status), date_line(now) }
+	local length, encoding, wishes_close
+	if header then
+		local wish
+		length, encoding, wish = writer.fields(out, header)
+		wishes_close = type(wish) == "string" and wish:lower():find("close", 1, true)
+	end
+	if encoding then
+		error("http: a response's Transfer-Encoding is the server's own affair", 0)
+	end
+	local head_only = req ~= nil and req.method == "HEAD"
+	local allowed = writer.may_have_body(status)
+	local pieces = type(body) == "function" and body
+	if body ~= nil and not pieces and type(body) ~= "string" then
+		error(("http: a handler's body is a string or a function, not a %s"):format(type(body)), 0)
+	end
+	local chunked = false
+	if pieces and allowed and not length then
+		chunked = req == nil or req.version ~= "1.0"
+		if chunked then
+			out[#out + 1] = "transfer-encoding: chunked\r\n"
+		else
+			keep = false
+		end
+	elseif pieces then
+		keep = false -- nobody counts whether that many bytes come
+	elseif allowed then
+		local size = body and #body or 0
+		if length == nil then
+			out[#out + 1] = length_line(size)
+		elseif not head_only and tonumber(length) ~= size then
+			error(("http: the handler says content-length: %s for a body of %d bytes"):format(length, size), 0)
+		end
+	end
+	if wishes_close then
+		keep = false
+	elseif not keep then
+		out[#out + 1] = "connection: close\r\n"
+	elseif req.version == "1.0" then
+		out[#out + 1] = "connection: keep-alive\r\n"
+	end
+	out[#out + 1] = "\r\n"
+	self.answered = true
+	if head_only or not allowed then
+		socket.write(self.id, table.concat(out))
+	elseif pieces then
+		socket.write(self.id, table.concat(out))
+		write_pieces(self, pieces, chunked)
+	else
+		out[#out + 1] = body
+		socket.write(self.id, table.concat(out))
+	end
+	return keep
+end
+
+-- Answers what cannot be served, and lets the client see that before the connection ends.
+local function refuse(self, status, reason)
+	if self.answered then
+		return
+	end
+	respond(self, nil, status, reason .. "\n", { ["content-type"] = "text/plain; charset=utf-8" }, false)
+	self.phase, self.waits = "end", true
+	local ends = skynet.now() + LINGER
+	repeat
+		set(self, QUIET)
+	until not socket.read(self.id) or skynet.now() >= ends
+end
+
+-- The rest of a body that the handler did not want. False: it is too much.
+local function drain(self, req)
+	local r = self.reader
+	if r.done then
+		return true
+	elseif req.expected then
+		return false
+	end
+	local bytes = 0
+	while bytes <= DRAINED do
+		local piece = r:piece()
+		if not piece then
+			return true
+		end
+		bytes = bytes + #piece
+	end
+	return false
+end
+
+local function traced(err)
+	return reader.failure(err) or debug.traceback(tostring(err))
+end
+
+local function handle(self, req)
+	local ok, status, body, header = xpcall(self.server.handler, traced, req)
+	if ok then
+		return status, body, header
+	elseif reader.failure(status) then
+		error(status)
+	end
+	skynet.error(("http: %s %s: %s"):format(req.method, req.path, status))
+	return 500, "Internal Server Error\n", { ["content-type"] = "text/plain; charset=utf-8" }
+end
+
+-- One request. True: another may follow.
+local function exchange(self, left)
+	local r, options = self.reader, self.server
+	local method, target, header, minor, keep, has_body = r:head()
+	if not method then
+		return false
+	elseif minor == 1 and not header.host then
+		reader.fail(400, "the field Host is missing")
+	end
+	local path, query = url.parse(target)
+	local req = setmetatable({
+		method = method, url = target, path = path, query = query, header = header, peer = self.peer, id = self.id,
+		version = minor == 1 and "1.1" or "1.0", connection = self,
+	}, request)
+	if has_body then
+		unset(self)
+		local expect = header.expect
+		if expect and minor == 1 then
+			if type(expect) ~= "string" or expect:lower() ~= "100-continue" then
+				reader.fail(417, "this expectation cannot be met")
+			end
+			req.expected = true
+		end
+		self.phase, self.ends = "body", skynet.now() + options.request_timeout
+	else
+		if not r.done then
+			r:body()
+		end
+		self.phase = "handler"
+	end
+	self.answered = false
+	local status, body, fields = handle(self, req)
+	if self.taken then
+		return false
+	elseif not math.tointeger(status) then
+		skynet.error(("http: %s %s: the handler answered no status but %s"):format(method, path, tostring(status)))
+		status, body, fields = 500, "Internal Server Error\n", nil
+	end
+	keep = keep and left > 0 and not self.server.closed and method ~= "CONNECT"
+		and (r.done or not req.expected)
+	local ok, result = pcall(respond, self, req, status, body, fields, keep)
+	if not ok then
+		if self.answered or reader.failure(result) then
+			error(result)
+		end
+		skynet.error(("http: %s %s: %s"):format(method, path, tostring(result)))
+		keep = respond(self, req, 500, "Internal Server Error\n", nil, keep)
+	else
+		keep = result
+	end
+	if not keep or not drain(self, req) then
+		return false
+	end
+	if self.congested then
+		wait_for_room(self)
+	end
+	return true
+end
+
+local function serve(self)
+	local left = self.server.requests
+	set(self, self.server.head_timeout)
+	self.phase = "idle"
+	while true do
+		left = left - 1
+		if not exchange(self, left) then
+			return
+		end
+		local r = self.reader
+		r:next()
+		if r.begun then
+			self.phase = "head"
+			set(self, self.server.head_timeout)
+		else
+			self.phase = "idle"
+			local now = self.now
+			if not now or self.idle_since ~= now then
+				deadline.set(self, self.server.idle_timeout, late, now)
+				self.idle_since = now
+			end
+		end
+	end
+end
+
+local function run(self)
+	local ok, err = xpcall(serve, traced, self)
+	if not ok and not self.over then
+		local failure = reader.failure(err)
+		if not failure then
+			skynet.error("http: " .. tostring(err))
+		elseif failure.status then
+			pcall(refuse, self, failure.status, failure.reason)
+		end
+	end
+	unset(self)
+end
+
+---------------------------------------------------------------------------------------------------------------------
+-- listening
+
+---@class reef.http.server
+local methods = {}
+methods.__index = methods
+
+local function accept(self, id, peer)
+	if self.count >= self.max_connections then
+		self.refused = self.refused + 1
+		socket.close_fd(id)
+		return
+	end
+	self.count = self.count + 1
+	local started = self.tls and tls.start(id) or socket.start(id)
+	if started then
+		local conn = setmetatable({ id = id, peer = peer, server = self, tls = self.tls, congested = false }, connection)
+		self.connections[conn] = true
+		conn.reader = reader.new(function()
+			return conn:read()
+		end, false, self.limits)
+		socket.warning(id, function(_, kb)
+			if kb > 0 then
+				conn.congested = true
+			else
+				has_room(conn)
+			end
+		end)
+		socket.onclose(id, function()
+			has_room(conn)
+		end)
+		run(conn)
+		self.connections[conn] = nil
+		socket.close(id)
+	end
+	self.count = self.count - 1
+end
+
+---Listens and serves, in the service that calls it.
+---@param address string  "host:port"
+---@param handler fun(request: reef.http.request): integer, string|function|nil, table|nil
+---@param options reef.http.server.options|nil  and `tls`, options of reef.tls.listen
+---@return reef.http.server  with `ip` and `port`, the real ones
+function server.listen(address, handler, options)
+	local self = setmetatable({ handler = handler, connections = {}, count = 0, refused = 0 }, methods)
+	for name, default in pairs(server.defaults) do
+		self[name] = default
+	end
+	for name, value in pairs(options or {}) do
+		if name ~= "tls" and server.defaults[name] == nil then
+			error(("http: unknown option '%s'"):format(tostring(name)), 2)
+		elseif name ~= "tls" and (type(value) ~= "number" or value < 0) then
+			error(("http: the option %s has to be a number"):format(name), 2)
+		end
+		self[name] = value
+	end
+	self.limits = { head = self.head_limit, fields = self.fields_limit, body = self.body_limit }
+	if self.tls then
+		self.id, self.ip, self.port = tls.listen(address, nil, self.tls, self.backlog)
+	else
+		self.id, self.ip, self.port = socket.listen(address, nil, self.backlog)
+	end
+	socket.start(self.id, function(id, peer)
+		accept(self, id, peer)
+	end)
+	return self
+end
+
+---Stops to listen. Connections end after the request that they are at; those that wait for one end now.
+function methods:close()
+	self.closed = true
+	socket.close(self.id)
+	for conn in pairs(self.connections) do
+		if conn.phase == "idle" then
+			socket.shutdown(conn.id)
+		end
+	end
+end
+
+return server

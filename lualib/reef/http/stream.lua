@@ -1,0 +1,29 @@
+-- Which socket a read function reads: so that who gets only the function can answer `Expect`, and can end what takes
+-- too long.
+local stream = {}
+
+---What is raised when the peer has closed.
+stream.socket_error = setmetatable({}, {
+	__tostring = function()
+		return "[Socket Error]"
+	end,
+})
+
+local sockets = setmetatable({}, { __mode = "k" })
+
+---@generic F: function
+---@param f F
+---@param id integer
+---@return F
+function stream.of(f, id)
+	sockets[f] = id
+	return f
+end
+
+---@param f function
+---@return integer|nil id
+function stream.id(f)
+	return sockets[f]
+end
+
+return stream

@@ -1,0 +1,410 @@
+-- WebSocket (RFC 6455), both ends. The server's:
+--
+--     socket.start(listener, function(id, addr)
+--         websocket.accept(id, { message = function(id, data, kind) websocket.write(id, data, kind) end }, "ws", addr)
+--     end)
+--
+-- and the client's:
+--
+--     local id = websocket.connect "ws://127.0.0.1:8080/chat"
+--     websocket.write(id, "hello")
+--     print(websocket.read(id))
+local connect = require "reef.http.connect"
+local deadline = require "reef.http.deadline"
+local frames = require "reef.http.frames"
+local handshake = require "reef.http.handshake"
+local host = require "reef.http.host"
+local reader = require "reef.http.reader"
+local skynet = require "skynet"
+local socket = require "reef.socket"
+local socket_error = require "reef.http.stream".socket_error
+local tls = require "reef.tls"
+local writer = require "reef.http.writer"
+
+local websocket = {}
+
+---1/100 s that a peer may be silent: it is pinged after half of it, and then let go. 0: for ever.
+websocket.idle_timeout = 12000
+---1/100 s for the handshake, unless connect says otherwise.
+websocket.handshake_timeout = 1000
+---Bytes of a message that comes.
+websocket.max_message = 256 * 1024
+
+local LIMITS = { head = 8 * 1024, fields = 100, body = 64 * 1024 }
+local GOODBYE = 300 -- 1/100 s that a peer may take to answer a close
+local TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+local kinds = { text = TEXT, binary = BINARY }
+local names = { [TEXT] = "text", [BINARY] = "binary" }
+
+---@class http.websocket.connection
+---@field id integer
+---@field frames userdata
+---@field handle table|nil  of a server
+---@field addr string
+---@field header table
+---@field closing boolean   a close has been sent
+---@field over boolean
+
+local all = {} ---@type table<integer, http.websocket.connection>
+
+local function find(id)
+	return all[id] or error(("websocket: %s is not open"):format(tostring(id)), 3)
+end
+
+-- ---- time ----
+
+local function shut(ws)
+	ws.late = true
+	socket.shutdown(ws.id)
+end
+
+local function flush(ws)
+	local bytes = ws.frames:output()
+	return bytes == nil or socket.write(ws.id, bytes)
+end
+
+local function ask(ws)
+	if ws.frames:send(PING, "") then
+		flush(ws)
+	end
+	deadline.set(ws, ws.idle / 2, shut)
+end
+
+local function touch(ws)
+	if ws.closing then
+		deadline.set(ws, GOODBYE, shut)
+	elseif ws.idle > 0 then
+		deadline.set(ws, ws.idle / 2, ask)
+	end
+end
+
+-- ---- life ----
+
+local function open(id, server, options)
+	local ws = {
+		id = id,
+		frames = frames.new(server, options and options.max_message or websocket.max_message),
+		idle = options and options.idle_timeout or websocket.idle_timeout,
+		closing = false,
+		over = false,
+	}
+	all[id] = ws
+	return ws
+end
+
+local function finish(ws)
+	ws.over = true
+	deadline.clear(ws)
+	if all[ws.id] == ws then
+		all[ws.id] = nil
+	end
+	socket.close(ws.id)
+end
+
+-- The next message: opcode, bytes, code. Nil: the connection has ended, or (false) the peer broke the rules.
+local function receive(ws)
+	while true do
+		local opcode, bytes, code = ws.frames:take()
+		if opcode then
+			if opcode == CLOSE then
+				ws.closing = true
+			end
+			return opcode, bytes, code
+		elseif ws.broken then
+			return false
+		end
+		touch(ws)
+		local more = socket.read(ws.id)
+		if not more then
+			return nil
+		end
+		if not ws.frames:feed(more) then
+			ws.broken = true
+		end
+		flush(ws)
+	end
+end
+
+-- ---- servers ----
+
+local function read_upgrade(id)
+	local r = reader.new(function()
+		return socket.read(id)
+	end, false, LIMITS)
+	local owner = { id = id }
+	deadline.set(owner, websocket.handshake_timeout, shut)
+	local ok, method, target, header = pcall(r.head, r)
+	if ok and method then
+		ok, method = pcall(function()
+			r:body()
+			return method
+		end)
+	end
+	deadline.clear(owner)
+	if not ok then
+		local failure = reader.failure(method)
+		if failure and failure.status then
+			local _, bytes = handshake.refuse(failure.status, failure.reason)
+			socket.write(id, bytes)
+		end
+		return nil, tostring(method)
+	elseif not method then
+		return nil, tostring(socket_error)
+	end
+	return { method = method, url = target, header = header, rest = r:rest() }
+end
+
+local function begin(id, protocol)
+	if protocol == "wss" then
+		return tls.accept(id, {
+			cert_file = skynet.getenv "certfile" or "./server-cert.pem",
+			key_file = skynet.getenv "keyfile" or "./server-key.pem",
+		})
+	end
+	return socket.start(id)
+end
+
+local function call(ws, name, ...)
+	local f = ws.handle[name]
+	if f then
+		return f(...)
+	end
+end
+
+local function serve(ws)
+	local id = ws.id
+	while true do
+		local opcode, bytes, code = receive(ws)
+		if opcode == nil or opcode == false then
+			if ws.closing and opcode == nil then
+				call(ws, "close", id)
+				return true
+			end
+			call(ws, "error", id)
+			local late = ws.late and "the peer is silent"
+			return false, late or opcode == nil and tostring(socket_error) or "websocket: the peer broke the protocol's rules"
+		elseif opcode == CLOSE then
+			if code ~= 0 then
+				call(ws, "close", id, code, bytes:sub(3))
+			else
+				call(ws, "close", id)
+			end
+			return true
+		elseif opcode == PING then
+			call(ws, "ping", id)
+		elseif opcode == PONG then
+			call(ws, "pong", id)
+		else
+			call(ws, "message", id, bytes, names[opcode])
+		end
+	end
+end
+
+local function accepted(id, handle, protocol, addr, options)
+	local upgrade, err = options and options.upgrade, nil
+	if not upgrade then
+		local ok
+		ok, err = begin(id, protocol)
+		if not ok then
+			return false, err
+		end
+	end
+	local ws = open(id, true, options)
+	ws.handle, ws.addr, ws.header = handle, addr or "", {}
+	socket.warning(id, handle.warning and function(_, kb)
+		handle.warning(ws, kb)
+	end or nil)
+	local ok, result, why = xpcall(function()
+		call(ws, "connect", id)
+		if not upgrade then
+			upgrade, err = read_upgrade(id)
+			if not upgrade then
+				return false, err
+			end
+		end
+		local good, bytes, reason = handshake.answer(upgrade.method, upgrade.header)
+		socket.write(id, bytes)
+		if not good then
+			return false, reason
+		end
+		ws.header = upgrade.header
+		call(ws, "handshake", id, upgrade.header, upgrade.url)
+		if upgrade.rest and upgrade.rest ~= "" then
+			ws.broken = not ws.frames:feed(upgrade.rest)
+			flush(ws)
+		end
+		return serve(ws)
+	end, debug.traceback)
+	finish(ws)
+	if not ok then
+		skynet.error("websocket: " .. tostring(result))
+		return false, result
+	end
+	return result, why
+end
+
+---Serves a connection until it ends.
+---@param id integer  accepted and not started; with options.upgrade: started
+---@param handle table  functions, all optional: connect(id), handshake(id, header, url), message(id, data, kind),
+---                     ping(id), pong(id), close(id, code, reason), error(id), warning(connection, kb)
+---@param protocol "ws"|"wss"|nil  wss: with the certificate of `certfile` and `keyfile` in the configuration
+---@param addr string|nil  for addrinfo
+---@param options table|nil  upgrade = {header, method, url}: a request that has been read; max_message, idle_timeout
+---@return boolean ok  it was closed in order
+---@return any err
+function websocket.accept(id, handle, protocol, addr, options)
+	protocol = protocol or "ws"
+	if protocol ~= "ws" and protocol ~= "wss" then
+		error(("websocket: not support protocol %s"):format(tostring(protocol)), 2)
+	end
+	return accepted(id, handle, protocol, addr, options)
+end
+
+-- ---- clients ----
+
+local function shake(ws, target, path, header)
+	local key = handshake.key()
+	local out = { ("GET %s HTTP/1.1\r\n"):format(path) }
+	header = header or {}
+	if writer.find(header, "host") == nil then
+		out[#out + 1] = ("Host: %s\r\n"):format(target.host)
+	end
+	out[#out + 1] = ("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+		.. "Sec-WebSocket-Key: %s\r\n"):format(key)
+	writer.fields(out, header)
+	out[#out + 1] = "\r\n"
+	socket.write(ws.id, table.concat(out))
+	local r = reader.new(function()
+		return socket.read(ws.id)
+	end, true, LIMITS)
+	local status, _, fields = r:head()
+	if not status then
+		error(socket_error)
+	end
+	local fault = handshake.fault(status, fields, key)
+	if fault then
+		error("websocket: " .. fault, 0)
+	end
+	ws.header = fields
+	local rest = r:rest()
+	if rest ~= "" then
+		ws.broken = not ws.frames:feed(rest)
+		flush(ws)
+	end
+end
+
+---Connects, or raises. wss verifies the server (httpc.tls says how).
+---@param url string  ws://... or wss://...
+---@param header table|nil  more fields
+---@param timeout number|nil  1/100 s, for connecting and again for the handshake
+---@return integer id
+function websocket.connect(url, header, timeout)
+	local scheme, authority, path = url:match "^(%a+)://([^/?#]*)([^#]*)"
+	if scheme ~= "ws" and scheme ~= "wss" then
+		error(("websocket: %q is no address; they begin with ws:// or wss://"):format(url), 2)
+	elseif path:find "[%s%c]" then
+		error(("websocket: the path of %q has spaces or control characters"):format(url), 2)
+	end
+	local target = host.parse(scheme .. "://" .. authority)
+	local id = connect.open(target, timeout)
+	local ws = open(id, false)
+	ws.addr = authority
+	deadline.set(ws, timeout or websocket.handshake_timeout, shut)
+	path = path:sub(1, 1) == "/" and path or "/" .. path
+	local ok, err = pcall(shake, ws, target, path, header)
+	if not ok then
+		finish(ws)
+		error(ws.late and "websocket: the server did not answer in time" or err, 0)
+	end
+	deadline.clear(ws)
+	return id
+end
+
+---The next message of a client.
+---@param id integer
+---@return string|false data  false: the connection is over
+---@return string|nil payload  of the peer's close: its code in two bytes, and its reason
+function websocket.read(id)
+	local ws = find(id)
+	while true do
+		ws.reading = true
+		local opcode, bytes = receive(ws)
+		ws.reading = false
+		if not opcode then
+			finish(ws)
+			return false
+		elseif opcode == CLOSE then
+			finish(ws)
+			return false, bytes
+		elseif opcode == TEXT or opcode == BINARY then
+			return bytes
+		end
+	end
+end
+
+-- ---- both ----
+
+---@param id integer
+---@param data string
+---@param kind "text"|"binary"|nil  default "text"
+---@param mask integer|nil  of a client's frame, in the place of a random one
+---@return boolean  false: it is closed or closing
+function websocket.write(id, data, kind, mask)
+	local ws = find(id)
+	local opcode = kinds[kind or "text"] or error(("websocket: %q is no kind of message"):format(tostring(kind)), 2)
+	return ws.frames:send(opcode, data, mask) and flush(ws)
+end
+
+---@param id integer
+---@return boolean
+function websocket.ping(id)
+	local ws = find(id)
+	return ws.frames:send(PING, "") and flush(ws)
+end
+
+---Says goodbye. Whoever reads hears of the end when the peer has answered, or has not in three seconds. A client that
+---nobody reads is waited for here.
+---@param id integer
+---@param code integer|nil
+---@param reason string|nil
+function websocket.close(id, code, reason)
+	local ws = all[id]
+	if not ws or ws.over then
+		return
+	end
+	if not ws.closing then
+		ws.frames:close(code or 0, code and reason or "")
+		flush(ws)
+		ws.closing = true
+	end
+	touch(ws)
+	if ws.handle or ws.reading then
+		return
+	end
+	repeat
+		local opcode = receive(ws)
+	until not opcode or opcode == CLOSE
+	finish(ws)
+end
+
+---@param id integer
+---@return string
+function websocket.addrinfo(id)
+	return find(id).addr
+end
+
+---What a proxy in front says of the client's address (X-Real-IP).
+---@param id integer
+---@return string|nil
+function websocket.real_ip(id)
+	return find(id).header["x-real-ip"]
+end
+
+---@param id integer
+---@return boolean
+function websocket.is_close(id)
+	local ws = all[id]
+	return ws == nil or ws.over or ws.closing
+end
+
+return websocket

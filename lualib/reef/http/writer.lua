@@ -1,0 +1,137 @@
+-- The bytes of HTTP messages that are sent: heads and chunks.
+local writer = {}
+
+---@type table<integer, string>
+writer.reason = {
+	[100] = "Continue", [101] = "Switching Protocols", [102] = "Processing", [103] = "Early Hints",
+	[200] = "OK", [201] = "Created", [202] = "Accepted", [203] = "Non-Authoritative Information", [204] = "No Content",
+	[205] = "Reset Content", [206] = "Partial Content", [207] = "Multi-Status",
+	[300] = "Multiple Choices", [301] = "Moved Permanently", [302] = "Found", [303] = "See Other",
+	[304] = "Not Modified", [305] = "Use Proxy", [307] = "Temporary Redirect", [308] = "Permanent Redirect",
+	[400] = "Bad Request", [401] = "Unauthorized", [402] = "Payment Required", [403] = "Forbidden", [404] = "Not Found",
+	[405] = "Method Not Allowed", [406] = "Not Acceptable", [407] = "Proxy Authentication Required",
+	[408] = "Request Timeout", [409] = "Conflict", [410] = "Gone", [411] = "Length Required",
+	[412] = "Precondition Failed", [413] = "Content Too Large", [414] = "URI Too Long",
+	[415] = "Unsupported Media Type", [416] = "Range Not Satisfiable", [417] = "Expectation Failed",
+	[421] = "Misdirected Request", [422] = "Unprocessable Content", [426] = "Upgrade Required",
+	[428] = "Precondition Required", [429] = "Too Many Requests", [431] = "Request Header Fields Too Large",
+	[500] = "Internal Server Error", [501] = "Not Implemented", [502] = "Bad Gateway", [503] = "Service Unavailable",
+	[504] = "Gateway Timeout", [505] = "HTTP Version Not Supported",
+}
+
+local starts = {} -- status lines, by status
+
+---@param status integer
+---@return string
+function writer.status_line(status)
+	local line = starts[status]
+	if not line then
+		local number = math.tointeger(status)
+		if not number or number < 100 or number > 999 then
+			error(("http: %s is no status"):format(tostring(status)), 0)
+		end
+		line = ("HTTP/1.1 %03d %s\r\n"):format(number, writer.reason[number] or "")
+		starts[number] = line
+	end
+	return line
+end
+
+local MOST = 1000 -- of what is kept
+
+local known, count = {}, 0 -- names in lower case, by names that are right
+local lines, line_count = {}, 0 -- by name, and then value: most responses have the same few
+
+local function check_name(name)
+	if type(name) ~= "string" or name:find "[^%w!#$%%&'*+%-.^_`|~]" or name == "" then
+		error(("http: %q is no name of a field"):format(tostring(name)), 0)
+	end
+	if count >= MOST then
+		known, count = {}, 0
+	end
+	known[name] = name:lower()
+	count = count + 1
+	return known[name]
+end
+
+local function line_of(name, value)
+	local text = tostring(value)
+	if text:find "[\r\n\0]" then
+		error(("http: the field %s has a line break or a zero byte in its value"):format(name), 0)
+	end
+	local line = name .. ": " .. text .. "\r\n"
+	if type(value) == "string" and #line <= 100 then
+		if line_count >= MOST then
+			lines, line_count = {}, 0
+		end
+		line_count = line_count + 1
+		lines[name] = lines[name] or {}
+		lines[name][value] = line
+	end
+	return line
+end
+
+---Appends the fields to `out`, an array for each as lines of their own. Raises where one would become something else.
+---@param out string[]
+---@param header table<string, any>
+---@return any length  values of the fields that say where a message and its connection end: Content-Length,
+---@return any encoding  Transfer-Encoding,
+---@return any connection  and Connection
+function writer.fields(out, header)
+	local length, encoding, connection
+	local n = #out
+	for name, value in pairs(header) do
+		local lower = known[name] or check_name(name)
+		if lower == "content-length" then
+			length = value
+		elseif lower == "transfer-encoding" then
+			encoding = value
+		elseif lower == "connection" then
+			connection = value
+		end
+		if type(value) == "table" then
+			for _, one in ipairs(value) do
+				n = n + 1
+				out[n] = line_of(name, one)
+			end
+		else
+			n = n + 1
+			local like = lines[name]
+			out[n] = like and like[value] or line_of(name, value)
+		end
+	end
+	return length, encoding, connection
+end
+
+---The value of a field whatever case its name is written in.
+---@param header table<string, any>
+---@param name string  in lower case
+---@return any
+function writer.find(header, name)
+	local value = header[name]
+	if value ~= nil then
+		return value
+	end
+	for key, v in pairs(header) do
+		if type(key) == "string" and key:lower() == name then
+			return v
+		end
+	end
+	return nil
+end
+
+---May a response with this status have a body, and so a Content-Length?
+---@param status integer
+---@return boolean
+function writer.may_have_body(status)
+	return status >= 200 and status ~= 204 and status ~= 304
+end
+
+---@param bytes string  not empty
+---@return string
+function writer.chunk(bytes)
+	return ("%x\r\n%s\r\n"):format(#bytes, bytes)
+end
+
+writer.last_chunk = "0\r\n\r\n"
+
+return writer

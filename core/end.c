@@ -204,6 +204,17 @@ static bool log_is_written(void) {
 	}
 }
 
+bool reef_end_at_once(uint32_t self) {
+	pthread_mutex_lock(&lock);
+	bool in_hook = began != 0;
+	pthread_mutex_unlock(&lock);
+	bool left_out = reef_service_check_hooks(in_hook ? self : 0);
+	log_is_written();
+	reef_log_writer_finish(reef_now_ns() + SECOND_NS);
+	reef_daemon_end();
+	return left_out;
+}
+
 static void name_who_is_stuck(struct words *words) {
 	for (int i = 0; i < reef_scheduler_all_workers(); i++) {
 		struct reef_worker *worker = reef_scheduler_worker(i);

@@ -193,6 +193,9 @@ static int open_all(lua_State *L) {
 	lua_getglobal(L, "os");
 	lua_pushcfunction(L, reef_os_execute);
 	lua_setfield(L, -2, "execute");
+	lua_getfield(L, -1, "exit");
+	lua_pushcclosure(L, reef_os_exit, 1);
+	lua_setfield(L, -2, "exit");
 	lua_getglobal(L, "coroutine");
 	reef_coroutine_open(L);
 	reef_load_open(L);

@@ -196,6 +196,7 @@ static int open_all(lua_State *L) {
 	lua_getfield(L, -1, "exit");
 	lua_pushcclosure(L, reef_os_exit, 1);
 	lua_setfield(L, -2, "exit");
+	reef_paths_open(L);
 	lua_getglobal(L, "coroutine");
 	reef_coroutine_open(L);
 	reef_load_open(L);

@@ -10,10 +10,11 @@
 #include "end.h"
 #include "functions.h"
 #include "host_private.h"
+#include "names.h"
 
 /* execute([command]) -> as the stock one */
 int reef_os_execute(lua_State *L) {
-	const char *command = luaL_optstring(L, 1, NULL);
+	const char *command = reef_opt_name(L, 1, NULL);
 	if (command == NULL) {
 		lua_pushboolean(L, access("/bin/sh", X_OK) == 0);
 		return 1;

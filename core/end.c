@@ -259,6 +259,9 @@ static _Noreturn void cut(bool threads_stop, double seconds) {
 static void *cutter(void *p) {
 	(void)p;
 	prctl(PR_SET_NAME, "end");
+	/* What a thread needs memory for at its first time, later there may be none. */
+	reef_epoch_enter();
+	reef_epoch_leave();
 	pthread_mutex_lock(&lock);
 	while (!over) {
 		if (began == 0) {

@@ -35,6 +35,10 @@ struct reef_module {
 	/* That service is gone, although it cannot say so itself: what was asked of it fails. In an own slice. NULL if the
 	 * module asks nobody. */
 	void (*down)(struct reef_service *service, uint32_t handle);
+	/* Around each event that is delivered in a slice of the service, whose code may run meanwhile. NULL if the module need
+	 * not know. */
+	void (*enter)(struct reef_service *service);
+	void (*leave)(struct reef_service *service);
 	/* For a module that adapts others (C services from cpath): its own data, found by reef_service_module_data. */
 	void *data;
 };

@@ -7,10 +7,10 @@
 
 #include <lauxlib.h>
 
-#include "end.h"
+#include "core/end.h"
 #include "functions.h"
 #include "host_private.h"
-#include "names.h"
+#include "name_check.h"
 
 /* execute([command]) -> as the stock one */
 int reef_os_execute(lua_State *L) {

@@ -10,8 +10,8 @@ require "reef.manager"
 
 -- The code of what services rarely use is read now, and shared with all: later there may be no descriptor for its file,
 -- and the report of an error is among it.
-require "skynet.extra"
-require "skynet.require"
+require "reef.base.extra"
+require "reef.base.require"
 
 local NO_REPLY = {}
 

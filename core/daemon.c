@@ -108,6 +108,33 @@ static void let_go(void) {
 	held.file = held.directory = -1;
 }
 
+/* Goes on in a child of its own session. Whoever started us reads the pid file as soon as we have ended, so the parent
+ * waits until the child has written it, which is when `*told` is closed with a byte in it. */
+static bool go_to_background(int *told) {
+	int fds[2];
+	if (pipe2(fds, O_CLOEXEC) != 0)
+		return false;
+	pid_t child = fork();
+	if (child < 0) {
+		close(fds[0]);
+		close(fds[1]);
+		return false;
+	}
+	if (child > 0) {
+		char byte;
+		close(fds[1]);
+		ssize_t n;
+		do
+			n = read(fds[0], &byte, 1);
+		while (n < 0 && errno == EINTR);
+		_exit(n == 1 ? 0 : 1);
+	}
+	close(fds[0]);
+	setsid();
+	*told = fds[1];
+	return true;
+}
+
 bool reef_daemon_start(const char *pid_file) {
 	if (!open_directory(pid_file))
 		return false;
@@ -118,15 +145,17 @@ bool reef_daemon_start(const char *pid_file) {
 		let_go();
 		return false;
 	}
-	if (daemon(1, 1) != 0) {
+	int told;
+	if (!go_to_background(&told)) {
 		reef_text_complain("cannot go to the background: %s", strerror(errno));
 		reef_daemon_end();
 		return false;
 	}
-	if (write_pid(held.file, pid_file) && close_streams())
-		return true;
-	reef_daemon_end();
-	return false;
+	bool ok = write_pid(held.file, pid_file) && close_streams() && write(told, "", 1) == 1;
+	close(told);
+	if (!ok)
+		reef_daemon_end();
+	return ok;
 }
 
 void reef_daemon_end(void) {

@@ -204,6 +204,17 @@ static bool log_is_written(void) {
 	}
 }
 
+bool reef_end_at_once(uint32_t self) {
+	pthread_mutex_lock(&lock);
+	bool in_hook = began != 0;
+	pthread_mutex_unlock(&lock);
+	bool left_out = reef_service_check_hooks(in_hook ? self : 0);
+	log_is_written();
+	reef_log_writer_finish(reef_now_ns() + SECOND_NS);
+	reef_daemon_end();
+	return left_out;
+}
+
 static void name_who_is_stuck(struct words *words) {
 	for (int i = 0; i < reef_scheduler_all_workers(); i++) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
@@ -248,6 +259,9 @@ static _Noreturn void cut(bool threads_stop, double seconds) {
 static void *cutter(void *p) {
 	(void)p;
 	prctl(PR_SET_NAME, "end");
+	/* What a thread needs memory for at its first time, later there may be none. */
+	reef_epoch_enter();
+	reef_epoch_leave();
 	pthread_mutex_lock(&lock);
 	while (!over) {
 		if (began == 0) {

@@ -33,6 +33,10 @@ bool reef_end_aborting(void);
 /* A service is killed whose shutdown hooks have not returned: the end is not an orderly one. Any thread. */
 void reef_end_hook_cut(void);
 
+/* The service `self` is about to call exit(3), which ends no service: says whose hooks do not run, waits a moment until
+ * the log is written, and removes the pid file. True: hooks are left out. Own slice only. */
+bool reef_end_at_once(uint32_t self);
+
 /* The last service that keeps the process alive has ended. Any thread. */
 void reef_end_finished(void);
 

@@ -299,10 +299,10 @@ void reef_service_release(struct reef_service *service) {
 }
 
 /* A shutdown hook that does not run, or does not run to its end, is told of, and the end is not an orderly one. */
-static void check_hooks(uint32_t handle, bool orderly) {
+static bool check_hooks(uint32_t handle, bool orderly) {
 	const struct reef_service *service = reef_service_find(handle);
 	if (service == NULL || !atomic_load(&service->hooked))
-		return;
+		return false;
 	reef_end_hook_cut();
 	if (orderly)
 		reef_log(0, "shutdown: :%08x (%s) did not end in time: its shutdown hooks were cut off", handle,
@@ -310,6 +310,18 @@ static void check_hooks(uint32_t handle, bool orderly) {
 	else
 		reef_log(0, "abort: the shutdown hooks of :%08x (%s) are not run; reef.process.stop runs them", handle,
 				 service->description);
+	return true;
+}
+
+bool reef_service_check_hooks(uint32_t but) {
+	size_t n = reef_service_list(NULL, 0);
+	uint32_t *handles = reef_malloc((n + 1) * sizeof *handles);
+	size_t found = reef_service_list(handles, n);
+	bool any = false;
+	for (size_t i = 0; i < found && i < n; i++)
+		any |= handles[i] != but && check_hooks(handles[i], false);
+	reef_free(handles);
+	return any;
 }
 
 void reef_abort(void) {

@@ -35,6 +35,10 @@ struct reef_module {
 	/* That service is gone, although it cannot say so itself: what was asked of it fails. In an own slice. NULL if the
 	 * module asks nobody. */
 	void (*down)(struct reef_service *service, uint32_t handle);
+	/* Around each event that is delivered in a slice of the service, whose code may run meanwhile. NULL if the module need
+	 * not know. */
+	void (*enter)(struct reef_service *service);
+	void (*leave)(struct reef_service *service);
 	/* For a module that adapts others (C services from cpath): its own data, found by reef_service_module_data. */
 	void *data;
 };
@@ -104,6 +108,9 @@ bool reef_service_kill(uint32_t handle);
 /* Ends all services but the logger; the process ends when they are gone. Nothing can be launched any more. A shutdown
  * hook that did not run to its end is logged and makes the exit code REEF_EXIT_CUT. */
 void reef_abort(void);
+/* The process ends without running hooks: says whose these are, but for this service's. True: there are any. Any thread
+ * inside the engine. */
+bool reef_service_check_hooks(uint32_t but);
 /* Has the service a shutdown hook that is still to run, or running? Own slice only. */
 void reef_service_set_hooked(struct reef_service *service, bool hooked);
 /* True from the moment that somebody asked for the end of this service. */

@@ -50,8 +50,12 @@ static void run_deferred(struct reef_worker *worker) {
 static void handle(struct reef_service *service, struct reef_message *m) {
 	if (m->flags & REEF_MESSAGE_EVENT) {
 		struct reef_event *event = (struct reef_event *)m;
+		if (service->module->enter)
+			service->module->enter(service);
 		event->deliver(service, event);
 		reef_service_turn_end(service);
+		if (service->module->leave)
+			service->module->leave(service);
 		return;
 	}
 	FILE *log = atomic_load_explicit(&service->message_log, memory_order_relaxed);

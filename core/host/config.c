@@ -50,7 +50,10 @@ static void push_expanded(lua_State *L, const char *path) {
 		}
 		luaL_addstring(&text, value);
 	}
+	int failure = ferror(file) ? errno : 0; /* a directory, say */
 	fclose(file);
+	if (failure != 0)
+		luaL_error(L, "%s: %s", path, strerror(failure));
 	luaL_pushresult(&text);
 }
 
@@ -104,7 +107,8 @@ static int load(lua_State *L) {
 		int type = lua_type(L, -1);
 		if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN)
 			return luaL_error(L, "Invalid config table key = %s (its value is a %s)", key, luaL_typename(L, -1));
-		reef_env_set(key, luaL_tolstring(L, -1, NULL));
+		luaL_tolstring(L, -1, NULL);
+		reef_env_set(key, reef_check_name_at(L, -1, key));
 		lua_pop(L, 2);
 	}
 	return 0;
@@ -168,6 +172,18 @@ static bool check_harbor(void) {
 	return true;
 }
 
+/* What is not set has its default. */
+static bool check_number(const char *key, long least) {
+	const char *text = reef_env_get(key);
+	char *end = NULL;
+	errno = 0;
+	long value = text ? strtol(text, &end, 10) : least;
+	if (text == NULL || (errno == 0 && end != text && *end == '\0' && value >= least))
+		return true;
+	reef_text_complain("%s = %s: must be an integer of at least %ld", key, text, least);
+	return false;
+}
+
 bool reef_config_complete(void) {
 	static const char *const defaults[][2] = {
 			{"thread", "8"},
@@ -195,7 +211,8 @@ bool reef_config_complete(void) {
 		return false;
 	}
 	reef_env_set("reef_lualib", lualib);
-	if (!check_harbor())
+	if (!check_harbor() || !check_number("shutdown_timeout", 0) || !check_number("log_buffer", 1) ||
+		!check_number("mailbox_messages", 0) || !check_number("mailbox_bytes", 0))
 		return false;
 	long threads = reef_env_int("thread", 0);
 	if (threads < 1 || threads > MAX_THREADS) {

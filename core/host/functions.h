@@ -27,6 +27,11 @@ void reef_responses_fail(struct reef_host *host);
 
 /* ---- lua_execute.c ---- */
 int reef_os_execute(lua_State *L);
+int reef_os_exit(lua_State *L);
+
+/* ---- lua_paths.c ---- */
+/* Once in each VM, when its libraries are open. */
+void reef_paths_open(lua_State *L);
 
 /* ---- lua_wait.c ---- */
 int reef_core_fork(lua_State *L);

@@ -92,12 +92,20 @@ size_t reef_host_bytes(uint32_t handle) {
 static _Thread_local struct reef_host *current;
 
 void reef_host_enter(struct reef_host *host) {
+	if (current == host) {
+		host->entered_again++;
+		return;
+	}
 	host->outer = current;
 	current = host;
 	__atomic_store_n(&host->thread, pthread_self(), __ATOMIC_RELAXED);
 }
 
 void reef_host_leave(struct reef_host *host) {
+	if (host->entered_again > 0) {
+		host->entered_again--;
+		return;
+	}
 	__atomic_store_n(&host->thread, 0, __ATOMIC_RELAXED);
 	current = host->outer;
 }
@@ -193,6 +201,10 @@ static int open_all(lua_State *L) {
 	lua_getglobal(L, "os");
 	lua_pushcfunction(L, reef_os_execute);
 	lua_setfield(L, -2, "execute");
+	lua_getfield(L, -1, "exit");
+	lua_pushcclosure(L, reef_os_exit, 1);
+	lua_setfield(L, -2, "exit");
+	reef_paths_open(L);
 	lua_getglobal(L, "coroutine");
 	reef_coroutine_open(L);
 	reef_load_open(L);
@@ -345,6 +357,14 @@ static void on_turn_end(struct reef_service *service, void *ud) {
 	reef_host_leave(host);
 }
 
+static void snlua_enter(struct reef_service *service) {
+	reef_host_enter(reef_service_instance(service));
+}
+
+static void snlua_leave(struct reef_service *service) {
+	reef_host_leave(reef_service_instance(service));
+}
+
 static int snlua_init(struct reef_service *service, const char *args) {
 	struct reef_host *host = reef_calloc(1, sizeof(*host));
 	host->service = service;
@@ -429,6 +449,8 @@ const struct reef_module reef_snlua_module = {
 		.signal = snlua_signal,
 		.warm = reef_lookahead_note,
 		.down = snlua_down,
+		.enter = snlua_enter,
+		.leave = snlua_leave,
 };
 
 void reef_host_setup(void) {

@@ -164,6 +164,7 @@ struct reef_host {
 	size_t memory, memory_limit, memory_report;
 	char *errors;            /* what went wrong in this turn */
 	struct reef_host *outer; /* on the same thread, while this one is inside the engine's call */
+	int entered_again;       /* times that it was entered while it was */
 	pthread_t thread;        /* that runs it now; 0: none. Read by others */
 
 	struct reef_task none;    /* header of the main thread and of coroutines that user code makes */

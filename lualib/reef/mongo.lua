@@ -77,6 +77,9 @@ end
 
 local function host_of(conf)
 	local host = conf.host or "127.0.0.1"
+	if host:find("\0", 1, true) then
+		error("mongo: a host contains a zero byte", 0)
+	end
 	local path = host:match "^unix:(.*)$" or host:match "^/.*$"
 	return { host = path or host, port = not path and (conf.port or 27017) or nil, type = path and "unix" or "hostname" }
 end

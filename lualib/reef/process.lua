@@ -7,9 +7,13 @@ local process = {}
 
 ---Ends the process in order: services that asked for it are told first (see reef.shutdown), then all are removed.
 ---Does not wait for that end.
----@param code? integer exit code, 0 by default
+---@param code? integer exit code, 0 to 255, 0 by default
 function process.stop(code)
-	core.command("STOP", tostring(code or 0))
+	code = code or 0
+	if math.type(code) ~= "integer" or code < 0 or code > 255 then
+		error(("process.stop: an exit code is an integer from 0 to 255, not %s"):format(tostring(code)), 2)
+	end
+	core.command("STOP", tostring(code))
 end
 
 ---Ends the process at once with exit code 1 and the reason on stderr. For a process that could not start.

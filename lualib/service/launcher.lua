@@ -8,6 +8,11 @@ local skynet = require "skynet"
 local core = require "skynet.core"
 require "reef.manager"
 
+-- The code of what services rarely use is read now, and shared with all: later there may be no descriptor for its file,
+-- and the report of an error is among it.
+require "reef.base.extra"
+require "reef.base.require"
+
 local NO_REPLY = {}
 
 ---@class launcher.boot

@@ -111,6 +111,19 @@ test.case("thread must be a sensible number", function()
 	end
 end)
 
+test.case("other numbers must be sensible, too", function()
+	for _, key in ipairs { "shutdown_timeout", "log_buffer", "mailbox_messages", "mailbox_bytes" } do
+		for _, value in ipairs { "-1", "'many'", "''", "1.5", "'5x'", "1e300", "true" } do
+			refused(("%s = %s"):format(key, value), key)
+		end
+	end
+end)
+
+test.case("a value with a zero byte is refused by its name", function()
+	refused("start = 'main\\0x'", "start .*zero byte")
+	refused("database = 'a\\0'", "database .*zero byte")
+end)
+
 test.case("no argument, an unknown option and a file that is not there end with 1 and a word", function()
 	local p = project.new()
 	for _, words in ipairs { {}, { "--nonsense" }, { "nowhere" }, { "run" } } do
@@ -118,6 +131,9 @@ test.case("no argument, an unknown option and a file that is not there end with 
 		test.equal(code, 1)
 		test.truthy(#output > 10)
 	end
+	local code, output = p:run { "." }
+	test.equal(code, 1)
+	test.matches(output, "Is a directory")
 end)
 
 test.case("the environment of services is write-once", function()

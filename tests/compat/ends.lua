@@ -215,6 +215,47 @@ test.case("abort says which hooks it does not run, and its exit code tells; with
 	test.truthy(not output:find "ran")
 end)
 
+test.case("os.exit loses no line of the log, and says which hooks it does not run", function()
+	for _, log in ipairs { "", "logger = './log.txt'\n", "logservice = 'snlua' logger = 'writes'\n" } do
+		for code, exit in pairs { [0] = "os.exit(true, true)", [7] = "coroutine.wrap(os.exit)(7)" } do
+			local p = project.new {
+				["main.lua"] = [[
+					local skynet = require "skynet"
+					skynet.start(function()
+						for i = 1, 3000 do skynet.error("line", i) end
+						]] .. exit .. [[
+					end)
+				]],
+				["writes.lua"] = [[
+					local skynet = require "skynet"
+					skynet.register_protocol { name = "text", id = skynet.PTYPE_TEXT, unpack = skynet.tostring,
+						dispatch = function(_, _, text) print(text) end }
+					skynet.start(function() require("skynet.manager").register ".logger" end)
+				]],
+			}
+			local got, output = p:run(p:config(log))
+			output = output .. (p:read "log.txt" or "")
+			test.equal(got, code)
+			test.matches(output, "line 3000\n")
+			test.equal(select(2, output:gsub("line %d+", "")), 3000)
+		end
+	end
+	for code, wanted in pairs { [0] = 3, [7] = 7 } do
+		local p = project.new { ["main.lua"] = HOOK:format("skynet.error 'ran'", ("os.exit(%d)"):format(code)) }
+		local got, output = p:run(p:config())
+		test.equal(got, wanted)
+		test.matches(output, "the shutdown hooks of :%x+ %(snlua main%) are not run")
+	end
+	local p = project.new { ["main.lua"] = HOOK:format("os.exit(0)", "") }
+	test.equal((ended_by(p, { { "TERM" } })), 0, "from a hook")
+end)
+
+test.case("an exit code that the system would cut is refused", function()
+	for _, code in ipairs { -1, 256, 1.5, "x" } do
+		test.raises("an exit code is an integer from 0 to 255", require("reef.process").stop, code)
+	end
+end)
+
 test.case("reef.process.stop is bounded, too, and keeps its exit code", function()
 	local p = project.new {
 		["main.lua"] = [[

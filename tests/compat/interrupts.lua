@@ -2,6 +2,7 @@
 -- Whatever loop a service is in, `signal 0` ends it once and a kill for good; calls end, others go on meanwhile.
 local core = require "skynet.core"
 local manager = require "skynet.manager"
+local process = require "test.process"
 local project = require "project"
 local sharetable = require "skynet.sharetable"
 local skynet = require "skynet"
@@ -139,6 +140,58 @@ for _, name in ipairs(sorted(stubborn)) do
 		end)
 		test.equal(call.ok, false)
 	end)
+end
+
+-- What an event resumes runs outside of any message.
+local AFTER_EVENTS = [[
+	local path, after, text = %q, %q, %q
+	KEEP = setmetatable({}, { __gc = function() io.open(path, "w"):close() end })
+	local socket = require "skynet.socket"
+	local listener, host, port = socket.listen("127.0.0.1", 0)
+	local function loop()
+		load(text)()
+	end
+	socket.start(listener, function(id)
+		socket.start(id)
+		socket.write(id, "hello\n")
+		if after == "accept" then
+			loop()
+		end
+	end)
+	local id = socket.open(host, port)
+	if after == "open" then
+		loop()
+	elseif after == "read" then
+		socket.readline(id)
+		loop()
+	elseif after == "close" then
+		socket.close(id)
+		loop()
+	elseif after == "name" then
+		require("skynet.dns").resolve "localhost"
+		loop()
+	end
+	skynet.wait()]]
+
+for _, after in ipairs(test.sanitizer == "tsan" and {} or { "accept", "open", "read", "close", "name" }) do
+	for _, name in ipairs { "a loop", "a coroutine", "pcall", "a pattern of string.find" } do
+		test.case(("a kill ends %s that began after an event: %s"):format(name, after), { timeout = 60 }, function()
+			local flag = process.path "released"
+			local address = start(AFTER_EVENTS:format(flag, after, loops[name] or stubborn[name]))
+			skynet.sleep(10)
+			if name == "a loop" then
+				core.command("SIGNAL", skynet.address(address) .. " 0")
+				if after ~= "accept" then
+					test.equal(test.within(20, skynet.call, address, "lua", "return 1"), 1)
+				end
+			end
+			manager.kill(address)
+			test.eventually("it is released", 20, function()
+				local f <close> = io.open(flag)
+				return f
+			end)
+		end)
+	end
 end
 
 for what, text in pairs(test.sanitizer == "tsan" and {} or {

@@ -1,4 +1,6 @@
 -- How services start and end.
+local process = require "test.process"
+local project = require "project"
 local skynet = require "skynet"
 require "skynet.manager"
 local test = require "test"
@@ -180,6 +182,27 @@ test.case("init is refused outside of main chunks and modules", function()
 	local address = test.service("starts", "ordered")
 	test.raises("skynet.init", skynet.call, address, "lua", "init now")
 	test.raises("function", skynet.init, 1)
+end)
+
+test.case("with every descriptor in use, a start that fails says why", function()
+	local p = project.new {
+		["main.lua"] = [[
+			local skynet = require "skynet"
+			skynet.start(function()
+				FILES = {}
+				repeat
+					FILES[#FILES + 1] = io.open "/dev/null"
+				until #FILES > 1000 or not io.open "/dev/null"
+				error "the true reason"
+			end)
+		]],
+	}
+	local words = p:config()
+	local code, output = process.run {
+		"/bin/sh", "-c", 'ulimit -n 40; exec "$0" "$@"', test.reef, words[1], cwd = p.dir }
+	test.equal(code, 1)
+	test.matches(output, "init service failed: [^\n]*the true reason")
+	test.matches(output, "reef: cannot start main: [^\n]*the true reason")
 end)
 
 test.run()

@@ -1,6 +1,7 @@
 -- A string with a zero byte is no name, path or host: to C it would be another, shorter one. It is refused wherever one
 -- is expected, and what has the shorter name is not touched.
 local datasheet = require "reef.datasheet"
+local mongo = require "skynet.db.mongo"
 local sharemap = require "skynet.sharemap"
 local sharetable = require "skynet.sharetable"
 local skynet = require "skynet"
@@ -65,6 +66,23 @@ test.case("services, tables, files and hosts have no zero byte in their names", 
 		refused("require", require, bad "skynet")
 		refused("loadfile", loadfile, bad(path))
 		refused("dofile", dofile, bad(path))
+		refused("io.open", io.open, bad(path))
+		refused("io.open", io.open, path, bad "r")
+		refused("io.lines", io.lines, bad(path))
+		refused("io.input", io.input, bad(path))
+		refused("io.output", io.output, bad(path))
+		refused("io.popen", io.popen, bad "true")
+		refused("os.execute", os.execute, bad "true")
+		refused("os.remove", os.remove, bad(path))
+		refused("os.rename", os.rename, path, bad(path))
+		refused("os.rename", os.rename, bad(path), path)
+		refused("os.getenv", os.getenv, bad "HOME")
+		refused("os.setlocale", os.setlocale, bad "C")
+		refused("loadlib", package.loadlib, bad(path), "f")
+		refused("searchpath", package.searchpath, bad "x", "./?.lua")
+		refused("searchpath", package.searchpath, "x", bad "./?.lua")
+		refused("mongo", mongo.client, { host = bad "127.0.0.1", port = 1 })
+		refused("mongo", mongo.client, { uri = "mongodb://a%00b:1/" })
 		refused("listen", socket.listen, bad "127.0.0.1", 0)
 		refused("open", socket.open, bad "127.0.0.1", 1)
 		refused("udp", socket.udp, function() end, bad "127.0.0.1", 0)

@@ -275,6 +275,16 @@ test.case("daemon mode: pid file, one instance, removed at the end", function()
 	end_daemon(again)
 end)
 
+test.case("the pid is in its file when the command that started the daemon returns", function()
+	for _ = 1, test.count(20) do
+		local p = project.new { ["main.lua"] = STAY }
+		test.equal((p:run(p:config "daemon = './reef.pid' logger = './log.txt'")), 0)
+		local pid = tonumber(p:read "reef.pid")
+		test.truthy(pid)
+		end_daemon(pid)
+	end
+end)
+
 test.case("the end of an instance never removes the pid file of another", function()
 	local p = project.new { ["main.lua"] = STAY }
 	local words = p:config "daemon = './reef.pid' logger = './log.txt' thread = 1"

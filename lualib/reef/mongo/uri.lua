@@ -345,6 +345,8 @@ local function read_host(text)
 	name = unescape(name or text, "host")
 	if name == "" then
 		fail "an empty host"
+	elseif name:find("\0", 1, true) then
+		fail "a host contains a zero byte"
 	elseif name:find("/", 1, true) then
 		if port then
 			fail "a Unix socket with a port"

@@ -8,7 +8,9 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include "datasheet/load.h"
+#include "datasheet/load_csv.h"
+#include "datasheet/load_json.h"
+#include "datasheet/load_toml.h"
 
 #define ASKED 64
 

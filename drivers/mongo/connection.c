@@ -5,7 +5,6 @@
 
 #include <lauxlib.h>
 
-#include "bson.h"
 #include "core/alloc.h"
 #include "message.h"
 

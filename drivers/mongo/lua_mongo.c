@@ -19,10 +19,14 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "bson.h"
+#include "batch.h"
 #include "connection.h"
 #include "core/host/name_check.h"
 #include "core/timer.h"
+#include "drivers/bson/decode.h"
+#include "drivers/bson/encode.h"
+#include "drivers/bson/format.h"
+#include "drivers/bson/lua_writer.h"
 #include "message.h"
 #include "mongo.h"
 #include "socket/lua_common.h"
@@ -120,7 +124,7 @@ static int new_batch(lua_State *L) {
 	lua_Integer count = luaL_checkinteger(L, 4);
 	enum reef_bson_purpose purpose = lua_toboolean(L, 5) ? REEF_BSON_DATA : REEF_BSON_ANYTHING;
 	lua_settop(L, 1);
-	struct reef_writer *w = reef_bson_borrow_writer(L, REEF_BSON_SIZE);
+	struct reef_writer *w = reef_lua_writer_borrow(L, REEF_BSON_SIZE);
 	lua_Integer i = first;
 	size_t size = 0;
 	for (; i <= last && i - first < count; i++) {
@@ -138,8 +142,8 @@ static int new_batch(lua_State *L) {
 }
 
 static int release_batch(lua_State *L) {
-	if (reef_bson_to_writer(L, 1) != NULL) {
-		reef_bson_return_writer(L, 1);
+	if (reef_lua_writer_to(L, 1) != NULL) {
+		reef_lua_writer_return(L, 1);
 	}
 	return 0;
 }
@@ -268,6 +272,6 @@ static int open_mongo(lua_State *L) {
 
 void reef_mongo_setup(void) {
 	reef_mongo_message_setup();
-	reef_host_preload("bson", reef_open_bson);
+	reef_bson_decode_set_batch(reef_mongo_batch_take);
 	reef_host_preload("reef.mongo.core", open_mongo);
 }

@@ -7,8 +7,10 @@
 
 #include <lauxlib.h>
 
-#include "bson.h"
 #include "core/alloc.h"
+#include "drivers/bson/decode.h"
+#include "drivers/bson/encode.h"
+#include "drivers/bson/lua_writer.h"
 
 /* Threads take numbers in blocks. */
 #define BLOCK 4096u
@@ -42,7 +44,7 @@ static uint8_t *add(lua_State *L, struct reef_writer *w, size_t n) {
 static void write_sequence(lua_State *L, struct reef_writer *w, int index) {
 	size_t size;
 	const char *identifier = luaL_checklstring(L, index, &size);
-	const struct reef_writer *batch = reef_bson_to_writer(L, index + 1);
+	const struct reef_writer *batch = reef_lua_writer_to(L, index + 1);
 	if (batch == NULL) {
 		luaL_checktype(L, index + 1, LUA_TTABLE);
 	}

@@ -9,8 +9,8 @@
 
 #include <lua.h>
 
+#include "drivers/bson/writer.h"
 #include "wire.h"
-#include "writer.h"
 
 /* A number for a request: 1 .. 2^31 - 1, again from 1 behind that; unique in the process among the last two billion. */
 int32_t reef_mongo_next_id(void);

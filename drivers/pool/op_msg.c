@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "drivers/mongo/wire.h"
-#include "drivers/mongo/writer.h"
+#include "drivers/bson/writer.h"
 #include "frame.h"
 
 enum { SMALLEST = REEF_WIRE_HEADER + 4 + 1 + 5, FIRST_ELEMENT = REEF_WIRE_HEADER + 4 + 1 + 4 };

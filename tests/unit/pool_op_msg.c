@@ -2,7 +2,7 @@
 #include "engine.h"
 
 #include "drivers/mongo/wire.h"
-#include "drivers/mongo/writer.h"
+#include "drivers/bson/writer.h"
 #include "drivers/pool/frame.h"
 
 enum { ID = 77, LIMIT = 4096 };

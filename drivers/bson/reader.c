@@ -1,67 +1,13 @@
-/* Reading BSON bytes: the only place that trusts a length, and only after comparing it with what is left. */
-#include "bson.h"
+/* See reader.h. */
+#include "reader.h"
 
-static bool is_continuation(uint8_t c) {
-	return (c & 0xc0) == 0x80;
-}
+#include <string.h>
 
-/* Bytes of the sequence at s, 0 if it is not valid UTF-8 (RFC 3629, section 4). */
-static size_t utf8_sequence(const uint8_t *s, size_t left) {
-	uint8_t c = s[0];
-	if (c < 0x80) {
-		return 1;
-	}
-	if (c < 0xc2 || c > 0xf4) {
-		return 0;
-	}
-	size_t size = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-	if (left < size) {
-		return 0;
-	}
-	uint8_t low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-	uint8_t high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-	if (s[1] < low || s[1] > high) {
-		return 0;
-	}
-	for (size_t i = 2; i < size; i++) {
-		if (!is_continuation(s[i])) {
-			return 0;
-		}
-	}
-	return size;
-}
+#include "format.h"
+#include "utf8.h"
+#include "writer.h"
 
-/* Eight bytes. */
-static bool is_ascii(const uint8_t *s) {
-	uint64_t word;
-	memcpy(&word, s, 8);
-	return (word & UINT64_C(0x8080808080808080)) == 0;
-}
-
-bool reef_utf8_valid(const char *text, size_t size) {
-	const uint8_t *s = (const uint8_t *)text;
-	if (size >= 8) {
-		while (size > 8 && is_ascii(s)) {
-			s += 8;
-			size -= 8;
-		}
-		/* The last word overlaps the one before. */
-		if (size <= 8 && is_ascii(s + size - 8)) {
-			return true;
-		}
-	}
-	while (size > 0) {
-		size_t n = utf8_sequence(s, size);
-		if (n == 0) {
-			return false;
-		}
-		s += n;
-		size -= n;
-	}
-	return true;
-}
-
-bool reef_bson_open(struct reef_bson_reader *r, const uint8_t *data, size_t size, int depth) {
+bool reef_bson_reader_open(struct reef_bson_reader *r, const uint8_t *data, size_t size, int depth) {
 	r->depth = depth;
 	if (depth > REEF_BSON_DEPTH) {
 		r->error = "nested too deeply";
@@ -183,7 +129,7 @@ static size_t code_scope_size(const uint8_t *p, size_t left, int depth, const ch
 	if (code == 0) {
 		return 0;
 	}
-	const char *scope = reef_bson_check(p + 4 + code, n - 4 - code, depth + 1);
+	const char *scope = reef_bson_reader_check(p + 4 + code, n - 4 - code, depth + 1);
 	return scope == NULL ? n : bad(error, scope);
 }
 
@@ -194,7 +140,8 @@ static size_t boolean_size(const uint8_t *p, size_t left, const char **error) {
 	return p[0] <= 1 ? 1 : bad(error, "boolean neither 0 nor 1");
 }
 
-bool reef_bson_payload(uint8_t type, const uint8_t *p, size_t left, int depth, size_t *size, const char **error) {
+bool reef_bson_reader_payload(uint8_t type, const uint8_t *p, size_t left, int depth, size_t *size,
+							  const char **error) {
 	*size = fixed_sizes[type];
 	if (*size > 0) {
 		return *size <= left || bad(error, "value cut short") > 0;
@@ -237,7 +184,7 @@ bool reef_bson_payload(uint8_t type, const uint8_t *p, size_t left, int depth, s
 	return *size > 0;
 }
 
-int reef_bson_next_value(struct reef_bson_reader *r, struct reef_bson_element *e) {
+int reef_bson_reader_next_value(struct reef_bson_reader *r, struct reef_bson_element *e) {
 	if (r->at == r->end) {
 		return 0;
 	}
@@ -258,7 +205,7 @@ int reef_bson_next_value(struct reef_bson_reader *r, struct reef_bson_element *e
 	e->key_size = key;
 	e->value_size = fixed_sizes[e->type];
 	if ((e->value_size == 0 || e->value_size > (size_t)(r->end - value)) &&
-		!reef_bson_payload(e->type, value, (size_t)(r->end - value), r->depth, &e->value_size, &r->error)) {
+		!reef_bson_reader_payload(e->type, value, (size_t)(r->end - value), r->depth, &e->value_size, &r->error)) {
 		return -1;
 	}
 	e->value = value;
@@ -266,8 +213,8 @@ int reef_bson_next_value(struct reef_bson_reader *r, struct reef_bson_element *e
 	return 1;
 }
 
-int reef_bson_next(struct reef_bson_reader *r, struct reef_bson_element *e) {
-	int more = reef_bson_next_value(r, e);
+int reef_bson_reader_next(struct reef_bson_reader *r, struct reef_bson_element *e) {
+	int more = reef_bson_reader_next_value(r, e);
 	if (more > 0 && !reef_utf8_valid(e->key, e->key_size)) {
 		r->error = REEF_BSON_BAD_KEY;
 		return -1;
@@ -275,16 +222,16 @@ int reef_bson_next(struct reef_bson_reader *r, struct reef_bson_element *e) {
 	return more;
 }
 
-const char *reef_bson_check(const uint8_t *data, size_t size, int depth) {
+const char *reef_bson_reader_check(const uint8_t *data, size_t size, int depth) {
 	struct reef_bson_reader r;
 	struct reef_bson_element e;
-	if (!reef_bson_open(&r, data, size, depth)) {
+	if (!reef_bson_reader_open(&r, data, size, depth)) {
 		return r.error;
 	}
 	int more;
-	while ((more = reef_bson_next(&r, &e)) > 0) {
+	while ((more = reef_bson_reader_next(&r, &e)) > 0) {
 		if (e.type == REEF_BSON_DOCUMENT || e.type == REEF_BSON_ARRAY) {
-			const char *error = reef_bson_check(e.value, e.value_size, depth + 1);
+			const char *error = reef_bson_reader_check(e.value, e.value_size, depth + 1);
 			if (error != NULL) {
 				return error;
 			}

@@ -1,6 +1,6 @@
 /* Bytes as hexadecimal text. Free of state. */
-#ifndef REEF_MONGO_TEXT_H
-#define REEF_MONGO_TEXT_H
+#ifndef REEF_BSON_HEX_H
+#define REEF_BSON_HEX_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,7 +37,7 @@ static inline void reef_hex_encode(char *out, const uint8_t *bytes, size_t size)
 }
 
 /* The text of a UUID: 8-4-4-4-12 digits (RFC 9562, section 4). */
-static inline bool reef_uuid_decode(uint8_t uuid[16], const char *s, size_t size) {
+static inline bool reef_hex_decode_uuid(uint8_t uuid[16], const char *s, size_t size) {
 	char digits[32];
 	size_t n = 0;
 	if (size != 36) {

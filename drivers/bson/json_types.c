@@ -1,14 +1,19 @@
-/* The typed values of Extended JSON v2: {"$oid": ...}, {"$date": ...} and so on.
+/* See json_types.h.
  *
  * A typed value has exactly the keys it should have. Whatever begins with another key is an ordinary document, also
  * when the key begins with a dollar.
  */
-#include <stdio.h>
-#include <time.h>
+#include "json_types.h"
 
+#include <string.h>
+
+#include "base64.h"
 #include "decimal.h"
-#include "json_read.h"
-#include "text.h"
+#include "format.h"
+#include "hex.h"
+#include "json_code.h"
+#include "regex.h"
+#include "rfc3339.h"
 
 struct typed {
 	const char *key;
@@ -90,83 +95,6 @@ static bool text_value(struct reef_json *j, size_t type, int depth) {
 	return reef_json_append_text(j);
 }
 
-/* ---- dates: RFC 3339, section 5.6, up to nanoseconds of which milliseconds are kept ---- */
-
-static bool two_digits(const char **p, int *out) {
-	const char *s = *p;
-	if (s[0] < '0' || s[0] > '9' || s[1] < '0' || s[1] > '9') {
-		return false;
-	}
-	*out = (s[0] - '0') * 10 + s[1] - '0';
-	*p += 2;
-	return true;
-}
-
-static bool character(const char **p, char c) {
-	if (**p != c) {
-		return false;
-	}
-	(*p)++;
-	return true;
-}
-
-static bool fraction(const char **p, int *ms) {
-	int weight = 100;
-	*ms = 0;
-	if (**p != '.') {
-		return true;
-	}
-	(*p)++;
-	if (**p < '0' || **p > '9') {
-		return false;
-	}
-	for (; **p >= '0' && **p <= '9'; (*p)++) {
-		*ms += weight * (**p - '0');
-		weight /= 10;
-	}
-	return true;
-}
-
-static bool zone(const char **p, int *minutes) {
-	int sign = **p == '-' ? -1 : 1;
-	int hour, minute;
-	*minutes = 0;
-	if (character(p, 'Z')) {
-		return true;
-	}
-	if (!character(p, '+') && !character(p, '-')) {
-		return false;
-	}
-	if (!two_digits(p, &hour)) {
-		return false;
-	}
-	character(p, ':');
-	if (!two_digits(p, &minute) || hour > 23 || minute > 59) {
-		return false;
-	}
-	*minutes = sign * (hour * 60 + minute);
-	return true;
-}
-
-static bool parse_date(const char *s, int64_t *out) {
-	struct tm tm = {0};
-	int century, year, ms, minutes;
-	if (!two_digits(&s, &century) || !two_digits(&s, &year) || !character(&s, '-') || !two_digits(&s, &tm.tm_mon) ||
-		!character(&s, '-') || !two_digits(&s, &tm.tm_mday) || !character(&s, 'T') || !two_digits(&s, &tm.tm_hour) ||
-		!character(&s, ':') || !two_digits(&s, &tm.tm_min) || !character(&s, ':') || !two_digits(&s, &tm.tm_sec) ||
-		!fraction(&s, &ms) || !zone(&s, &minutes) || *s != 0) {
-		return false;
-	}
-	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
-		tm.tm_sec > 60) {
-		return false;
-	}
-	tm.tm_year = century * 100 + year - 1900;
-	tm.tm_mon--;
-	*out = ((int64_t)timegm(&tm) - minutes * 60) * 1000 + ms;
-	return true;
-}
-
 static bool expect_key(struct reef_json *j, const char *key) {
 	char text[32];
 	size_t size;
@@ -190,7 +118,7 @@ static bool date_value(struct reef_json *j, size_t type, int depth) {
 	if (!reef_json_string(j, text, sizeof(text), &size)) {
 		return false;
 	}
-	if (strlen(text) != size || !parse_date(text, &ms)) {
+	if (strlen(text) != size || !reef_rfc3339_parse(text, &ms)) {
 		return reef_json_fail(j, "not a date");
 	}
 	return reef_json_put64(j, (uint64_t)ms);
@@ -232,53 +160,19 @@ struct binary {
 	uint8_t subtype;
 };
 
-static int base64_digit(char c) {
-	if (c >= 'A' && c <= 'Z') {
-		return c - 'A';
-	}
-	if (c >= 'a' && c <= 'z') {
-		return c - 'a' + 26;
-	}
-	if (c >= '0' && c <= '9') {
-		return c - '0' + 52;
-	}
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* Decodes in place the text from `start` to the end of the writer. */
-static bool decode_base64(struct reef_json *j, size_t start) {
-	uint8_t *out = j->w->data + start;
-	size_t size = j->w->size - start;
-	const uint8_t *in = out;
-	uint32_t bits = 0;
-	size_t digits = 0;
-	while (size > 0 && in[size - 1] == '=') {
-		size--;
-	}
-	for (size_t i = 0; i < size; i++) {
-		int d = base64_digit((char)in[i]);
-		if (d < 0) {
-			return reef_json_fail(j, "not base64");
-		}
-		bits = bits << 6 | (uint32_t)d;
-		if (digits++ % 4 != 0) {
-			*out++ = (uint8_t)(bits >> (6 - 2 * ((digits - 1) % 4)));
-		}
-	}
-	if (digits % 4 == 1) {
-		return reef_json_fail(j, "not base64");
-	}
-	j->w->size = (size_t)(out - j->w->data);
-	return true;
-}
-
 static bool binary_member(struct reef_json *j, int member, void *ud) {
 	struct binary *b = ud;
 	char text[8];
 	size_t size;
 	if (member == 0) {
 		size_t start = j->w->size;
-		return reef_json_append_string(j) && decode_base64(j, start);
+		if (!reef_json_append_string(j)) {
+			return false;
+		}
+		size = j->w->size - start;
+		bool good = reef_base64_decode(j->w->data + start, &size);
+		j->w->size = start + size;
+		return good || reef_json_fail(j, "not base64");
 	}
 	if (!reef_json_string(j, text, sizeof(text), &size)) {
 		return false;
@@ -322,7 +216,7 @@ static bool uuid_value(struct reef_json *j, size_t type, int depth) {
 	if (!reef_json_string(j, text, sizeof(text), &size)) {
 		return false;
 	}
-	if (!reef_uuid_decode(payload + 5, text, size)) {
+	if (!reef_hex_decode_uuid(payload + 5, text, size)) {
 		return reef_json_fail(j, "not a UUID");
 	}
 	return reef_json_put(j, payload, sizeof(payload));
@@ -361,7 +255,7 @@ static bool regex_value(struct reef_json *j, size_t type, int depth) {
 		memmove(p, p + r.size[1], r.size[0] + r.size[1]);
 		j->w->size -= r.size[1];
 	}
-	reef_bson_sort_flags((char *)j->w->data + start + r.size[0], r.size[1] - 1);
+	reef_bson_regex_sort_flags((char *)j->w->data + start + r.size[0], r.size[1] - 1);
 	return true;
 }
 
@@ -435,90 +329,6 @@ static bool truth(struct reef_json *j, size_t type, int depth) {
 	return reef_json_word(j, "true");
 }
 
-/* ---- code: the scope may come first ---- */
-
-static bool code_value(struct reef_json *j, size_t type, int depth) {
-	size_t start = j->w->size;
-	char key[16];
-	size_t size;
-	if (!reef_json_append_text(j)) {
-		return false;
-	}
-	if (reef_json_peek(j) != ',') {
-		return true;
-	}
-	j->at++;
-	if (!reef_json_string(j, key, sizeof(key), &size) || !reef_json_expect(j, ':')) {
-		return false;
-	}
-	if (strcmp(key, "$scope") != 0) {
-		return reef_json_fail(j, "unexpected key \"%s\"", key);
-	}
-	j->w->data[type] = REEF_BSON_CODE_SCOPE;
-	size_t text = j->w->size - start;
-	if (!reef_json_put32(j, 0)) {
-		return false;
-	}
-	memmove(j->w->data + start + 4, j->w->data + start, text);
-	if (!reef_json_document(j, depth + 1)) {
-		return false;
-	}
-	reef_put32(j->w->data + start, (uint32_t)(j->w->size - start));
-	return true;
-}
-
-/* Where the object that begins at p ends, by its brackets alone; NULL if it does not. */
-static const char *skip_object(const char *p, const char *end) {
-	int open = 0;
-	bool quoted = false;
-	for (; p < end; p++) {
-		if (quoted && *p == '\\') {
-			p++;
-			continue;
-		}
-		if (quoted) {
-			quoted = *p != '"';
-			continue;
-		}
-		quoted = *p == '"';
-		open += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
-		if (open == 0) {
-			return p + 1;
-		}
-	}
-	return NULL;
-}
-
-/* {"$scope": {...}, "$code": "..."}; without $code behind it, an ordinary document. */
-static enum reef_json_typed scope_first(struct reef_json *j, size_t type, int depth) {
-	size_t start = j->w->size;
-	char key[16];
-	size_t size;
-	bool more;
-	const char *end = reef_json_peek(j) == '{' ? skip_object(j->at, j->end) : NULL;
-	if (end == NULL) {
-		return REEF_JSON_NOT_TYPED;
-	}
-	const char *scope = j->at;
-	j->at = end;
-	if (!reef_json_more(j, '}', &more) || !more || !reef_json_string(j, key, sizeof(key), &size) ||
-		strcmp(key, "$code") != 0 || !reef_json_expect(j, ':')) {
-		return REEF_JSON_NOT_TYPED;
-	}
-	j->w->data[type] = REEF_BSON_CODE_SCOPE;
-	if (!reef_json_put32(j, 0) || !reef_json_append_text(j) || !reef_json_expect(j, '}')) {
-		return REEF_JSON_BAD;
-	}
-	end = j->at;
-	j->at = scope;
-	if (!reef_json_document(j, depth + 1)) {
-		return REEF_JSON_BAD;
-	}
-	j->at = end;
-	reef_put32(j->w->data + start, (uint32_t)(j->w->size - start));
-	return REEF_JSON_TYPED;
-}
-
 static const struct typed typed_values[] = {
 		{"$numberInt", REEF_BSON_INT32, int32_value},
 		{"$numberLong", REEF_BSON_INT64, int64_value},
@@ -531,7 +341,7 @@ static const struct typed typed_values[] = {
 		{"$regularExpression", REEF_BSON_REGEX, regex_value},
 		{"$timestamp", REEF_BSON_TIMESTAMP, timestamp_value},
 		{"$dbPointer", REEF_BSON_DBPOINTER, pointer_value},
-		{"$code", REEF_BSON_CODE, code_value},
+		{"$code", REEF_BSON_CODE, reef_json_code_value},
 		{"$symbol", REEF_BSON_SYMBOL, text_value},
 		{"$undefined", REEF_BSON_UNDEFINED, truth},
 		{"$minKey", REEF_BSON_MINKEY, one},
@@ -541,7 +351,7 @@ static const struct typed typed_values[] = {
 /* Behind the colon of a first key. */
 static enum reef_json_typed typed_value(struct reef_json *j, const char *key, size_t type, int depth) {
 	if (strcmp(key, "$scope") == 0) {
-		return scope_first(j, type, depth);
+		return reef_json_code_scope_first(j, type, depth);
 	}
 	for (size_t i = 0; i < sizeof(typed_values) / sizeof(typed_values[0]); i++) {
 		const struct typed *t = &typed_values[i];
@@ -553,7 +363,7 @@ static enum reef_json_typed typed_value(struct reef_json *j, const char *key, si
 	return REEF_JSON_NOT_TYPED;
 }
 
-enum reef_json_typed reef_json_typed_value(struct reef_json *j, size_t type, int depth) {
+enum reef_json_typed reef_json_types_value(struct reef_json *j, size_t type, int depth) {
 	const char *open = j->at;
 	size_t start = j->w->size;
 	char key[24];

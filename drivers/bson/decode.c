@@ -3,12 +3,20 @@
  * Each element is checked when the walk reaches it. The walk looks ahead within a document, so that its table is made in
  * the right size at once; the size of a long one is reckoned from its beginning.
  */
-#include "bson.h"
+#include "decode.h"
+
+#include <stdbool.h>
+#include <string.h>
 
 #include <lauxlib.h>
 
-#include "batch.h"
+#include "format.h"
 #include "keys.h"
+#include "reader.h"
+#include "tables.h"
+#include "tag.h"
+#include "utf8.h"
+#include "writer.h"
 
 enum {
 	/* Elements of a document that are read before they become values: its table is made in the right size at once. */
@@ -17,7 +25,7 @@ enum {
 	PRESIZE = 4096,
 };
 
-struct step {
+struct decode_step {
 	const char *key;
 	size_t size;
 };
@@ -29,10 +37,16 @@ struct decoder {
 	int array_mt, key_strings;
 	struct reef_bson_keys *keys;
 	int depth;
-	struct step path[REEF_BSON_DEPTH + 1];
+	struct decode_step path[REEF_BSON_DEPTH + 1];
 };
 
-static int fail(struct decoder *d, const char *text) {
+static bool (*take_batch)(lua_State *, const char *, const struct reef_bson_element *, unsigned);
+
+void reef_bson_decode_set_batch(bool (*take)(lua_State *, const char *, const struct reef_bson_element *, unsigned)) {
+	take_batch = take;
+}
+
+static int decode_failed(struct decoder *d, const char *text) {
 	luaL_Buffer b;
 	luaL_buffinit(d->L, &b);
 	luaL_addstring(&b, "Invalid bson: ");
@@ -59,39 +73,9 @@ static int fail(struct decoder *d, const char *text) {
 
 /* ---- scalars ---- */
 
-static void push_tagged(lua_State *L, uint8_t type, const void *bytes, size_t size) {
-	char small[32];
-	if (size <= sizeof(small) - 2) {
-		small[0] = 0;
-		small[1] = (char)type;
-		if (size > 0) {
-			memcpy(small + 2, bytes, size);
-		}
-		lua_pushlstring(L, small, size + 2);
-		return;
-	}
-	luaL_Buffer b;
-	char *p = luaL_buffinitsize(L, &b, size + 2);
-	p[0] = 0;
-	p[1] = (char)type;
-	memcpy(p + 2, bytes, size);
-	luaL_pushresultsize(&b, size + 2);
-}
-
-static void push_date(lua_State *L, const uint8_t *p) {
-	int64_t ms = (int64_t)reef_get64(p);
-	if (ms % 1000 == 0 && ms / 1000 >= INT32_MIN && ms / 1000 <= INT32_MAX) {
-		uint8_t seconds[4];
-		reef_put32(seconds, (uint32_t)(ms / 1000));
-		push_tagged(L, REEF_BSON_DATE, seconds, 4);
-	} else {
-		push_tagged(L, REEF_BSON_DATE, p, 8);
-	}
-}
-
 static void push_binary(lua_State *L, const uint8_t *p, size_t size) {
 	if (p[4] != 2) {
-		push_tagged(L, REEF_BSON_BINARY, p + 4, size - 4);
+		reef_bson_tag_push(L, REEF_BSON_BINARY, p + 4, size - 4);
 		return;
 	}
 	luaL_Buffer b;
@@ -112,7 +96,7 @@ static void push_string(lua_State *L, const uint8_t *p, size_t size, unsigned fl
 	const char *s = (const char *)p + 4;
 	size -= 5;
 	if ((flags & REEF_BSON_EXACT) != 0 && size >= 2 && s[0] == 0) {
-		push_tagged(L, REEF_BSON_STRING, s, size);
+		reef_bson_tag_push(L, REEF_BSON_STRING, s, size);
 	} else {
 		lua_pushlstring(L, s, size);
 	}
@@ -121,7 +105,7 @@ static void push_string(lua_State *L, const uint8_t *p, size_t size, unsigned fl
 static void push_int64(lua_State *L, const uint8_t *p, unsigned flags) {
 	int64_t i = (int64_t)reef_get64(p);
 	if ((flags & REEF_BSON_EXACT) != 0 && i >= INT32_MIN && i <= INT32_MAX) {
-		push_tagged(L, REEF_BSON_INT64, p, 8);
+		reef_bson_tag_push(L, REEF_BSON_INT64, p, 8);
 	} else {
 		lua_pushinteger(L, i);
 	}
@@ -143,7 +127,7 @@ static void push_scalar(lua_State *L, const struct reef_bson_element *e, unsigne
 		lua_pushboolean(L, p[0]);
 		break;
 	case REEF_BSON_DATE:
-		push_date(L, p);
+		reef_bson_tag_push_date(L, (int64_t)reef_get64(p));
 		break;
 	case REEF_BSON_INT32:
 		lua_pushinteger(L, (int32_t)reef_get32(p));
@@ -152,36 +136,37 @@ static void push_scalar(lua_State *L, const struct reef_bson_element *e, unsigne
 		push_int64(L, p, flags);
 		break;
 	default:
-		push_tagged(L, e->type, p, e->value_size);
+		reef_bson_tag_push(L, e->type, p, e->value_size);
 		break;
 	}
 }
 
 /* ---- documents and arrays ---- */
 
-static void document(struct decoder *d, const uint8_t *data, size_t size);
-static void array(struct decoder *d, const uint8_t *data, size_t size);
+static void decode_document(struct decoder *d, const uint8_t *data, size_t size);
+static void decode_array(struct decoder *d, const uint8_t *data, size_t size);
 
-/* Is what comes here the batch of a cursor? */
-static bool is_batch(const struct decoder *d) {
-	return d->depth == 2 && strcmp(d->path[1].key, "cursor") == 0 && reef_mongo_is_batch(d->path[2].key);
+/* Was the array that comes here taken by who knows batches? */
+static bool push_batch(const struct decoder *d, const struct reef_bson_element *e) {
+	return (d->flags & REEF_BSON_BATCHES) != 0 && d->depth == 2 && take_batch != NULL &&
+		   take_batch(d->L, d->path[1].key, e, d->flags & ~(unsigned)REEF_BSON_BATCHES);
 }
 
 static void push_value(struct decoder *d, const struct reef_bson_element *e) {
 	if (e->type == REEF_BSON_DOCUMENT) {
-		document(d, e->value, e->value_size);
-	} else if (e->type == REEF_BSON_ARRAY && (d->flags & REEF_BSON_BATCHES) != 0 && is_batch(d)) {
-		reef_mongo_push_batch(d->L, e->value, e->value_size, d->flags & ~(unsigned)REEF_BSON_BATCHES);
+		decode_document(d, e->value, e->value_size);
 	} else if (e->type == REEF_BSON_ARRAY) {
-		array(d, e->value, e->value_size);
+		if (!push_batch(d, e)) {
+			decode_array(d, e->value, e->value_size);
+		}
 	} else {
 		push_scalar(d->L, e, d->flags);
 	}
 }
 
-static void enter(struct decoder *d, struct reef_bson_reader *r, const uint8_t *data, size_t size) {
-	if (!reef_bson_open(r, data, size, d->depth + 1)) {
-		fail(d, r->error);
+static void decode_enter(struct decoder *d, struct reef_bson_reader *r, const uint8_t *data, size_t size) {
+	if (!reef_bson_reader_open(r, data, size, d->depth + 1)) {
+		decode_failed(d, r->error);
 	}
 	d->depth++;
 	d->path[d->depth].key = NULL;
@@ -189,18 +174,18 @@ static void enter(struct decoder *d, struct reef_bson_reader *r, const uint8_t *
 }
 
 static void set_place(struct decoder *d, const struct reef_bson_element *e) {
-	d->path[d->depth] = (struct step){e->key, e->key_size};
+	d->path[d->depth] = (struct decode_step){e->key, e->key_size};
 }
 
 /* The next elements, at most AHEAD: how many. Keys are not checked. */
 static int look_ahead(struct decoder *d, struct reef_bson_reader *r, struct reef_bson_element *e) {
 	int n = 0, more = 1;
-	while (n < AHEAD && (more = reef_bson_next_value(r, &e[n])) > 0) {
+	while (n < AHEAD && (more = reef_bson_reader_next_value(r, &e[n])) > 0) {
 		n++;
 	}
 	if (more < 0) {
 		set_place(d, &e[n]);
-		fail(d, r->error);
+		decode_failed(d, r->error);
 	}
 	return n;
 }
@@ -216,9 +201,9 @@ static int expect(const struct reef_bson_reader *r, const uint8_t *data, int n) 
 }
 
 static void push_key(struct decoder *d, const struct reef_bson_reader *r, const struct reef_bson_element *e) {
-	if (!reef_bson_push_key(d->L, d->keys, d->key_strings, e->key, e->key_size,
-							(size_t)((const char *)r->end - e->key))) {
-		fail(d, REEF_BSON_BAD_KEY);
+	if (!reef_bson_keys_push_key(d->L, d->keys, d->key_strings, e->key, e->key_size,
+								 (size_t)((const char *)r->end - e->key))) {
+		decode_failed(d, REEF_BSON_BAD_KEY);
 	}
 }
 
@@ -227,19 +212,19 @@ static void note_key(struct decoder *d, int document, lua_Integer n) {
 	lua_State *L = d->L;
 	lua_pushvalue(L, -1);
 	if (lua_rawget(L, document) != LUA_TNIL) {
-		fail(d, "duplicate key");
+		decode_failed(d, "duplicate key");
 	}
 	lua_pop(L, 1);
 	lua_pushvalue(L, -1);
 	lua_rawseti(L, document + 1, n);
 }
 
-static void document(struct decoder *d, const uint8_t *data, size_t size) {
+static void decode_document(struct decoder *d, const uint8_t *data, size_t size) {
 	lua_State *L = d->L;
 	bool exact = (d->flags & REEF_BSON_EXACT) != 0;
 	struct reef_bson_reader r;
 	struct reef_bson_element e[AHEAD];
-	enter(d, &r, data, size);
+	decode_enter(d, &r, data, size);
 	int table = lua_gettop(L) + 1;
 	int n = look_ahead(d, &r, e);
 	int expected = expect(&r, data, n);
@@ -259,18 +244,18 @@ static void document(struct decoder *d, const uint8_t *data, size_t size) {
 		}
 	}
 	if (exact) {
-		lua_rawsetp(L, table, &reef_bson_order);
-		reef_bson_push_document_mt(L);
+		lua_rawsetp(L, table, &reef_bson_tables_order);
+		reef_bson_tables_push_document_mt(L);
 		lua_setmetatable(L, table);
 	}
 	d->depth--;
 }
 
-static void array(struct decoder *d, const uint8_t *data, size_t size) {
+static void decode_array(struct decoder *d, const uint8_t *data, size_t size) {
 	lua_State *L = d->L;
 	struct reef_bson_reader r;
 	struct reef_bson_element e[AHEAD];
-	enter(d, &r, data, size);
+	decode_enter(d, &r, data, size);
 	int table = lua_gettop(L) + 1;
 	int n = look_ahead(d, &r, e);
 	lua_createtable(L, expect(&r, data, n), 0);
@@ -278,7 +263,7 @@ static void array(struct decoder *d, const uint8_t *data, size_t size) {
 		for (int i = 0; i < n; i++) {
 			set_place(d, &e[i]);
 			if (!reef_utf8_valid(e[i].key, e[i].key_size)) {
-				fail(d, REEF_BSON_BAD_KEY);
+				decode_failed(d, REEF_BSON_BAD_KEY);
 			}
 			push_value(d, &e[i]);
 			lua_rawseti(L, table, ++done);
@@ -289,35 +274,35 @@ static void array(struct decoder *d, const uint8_t *data, size_t size) {
 	d->depth--;
 }
 
-static void start(struct decoder *d, lua_State *L, unsigned flags) {
+static void decode_begin(struct decoder *d, lua_State *L, unsigned flags) {
 	d->L = L;
 	d->flags = flags;
 	d->owner = 0;
 	d->depth = 0;
 	luaL_checkstack(L, 8, "bson");
-	reef_bson_push_array_mt(L);
-	d->keys = reef_bson_push_keys(L);
+	reef_bson_tables_push_array_mt(L);
+	d->keys = reef_bson_keys_push(L);
 	d->key_strings = lua_gettop(L);
 	d->array_mt = d->key_strings - 1;
 }
 
-/* Leaves only the value on top of what `start` found. */
-static void finish(struct decoder *d) {
+/* Leaves only the value on top of what decode_begin found. */
+static void decode_end(struct decoder *d) {
 	lua_replace(d->L, d->array_mt);
 	lua_settop(d->L, d->array_mt);
 }
 
 void reef_bson_decode(lua_State *L, const uint8_t *data, size_t size, unsigned flags) {
 	struct decoder d;
-	start(&d, L, flags);
-	document(&d, data, size);
-	finish(&d);
+	decode_begin(&d, L, flags);
+	decode_document(&d, data, size);
+	decode_end(&d);
 }
 
 void reef_bson_decode_for(lua_State *L, const uint8_t *data, size_t size, unsigned flags, int owner) {
 	struct decoder d;
-	start(&d, L, flags);
+	decode_begin(&d, L, flags);
 	d.owner = owner;
-	document(&d, data, size);
-	finish(&d);
+	decode_document(&d, data, size);
+	decode_end(&d);
 }

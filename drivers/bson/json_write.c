@@ -1,17 +1,22 @@
-/* BSON to MongoDB Extended JSON v2, canonical or relaxed. No spaces, keys in the document's order.
+/* See json_write.h. No spaces, keys in the document's order.
  *
  * The document was checked as a whole before, so this only walks. Every piece goes through `put`, which remembers a
  * full writer; the caller looks once, at the end.
  */
-#include "bson.h"
-#include "decimal.h"
+#include "json_write.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+#include "base64.h"
+#include "decimal.h"
+#include "format.h"
+#include "reader.h"
 
 struct printer {
 	struct reef_writer *w;
@@ -60,17 +65,9 @@ static void put_string(struct printer *p, const char *s, size_t size) {
 }
 
 static void put_base64(struct printer *p, const uint8_t *s, size_t size) {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char out[4];
 	for (size_t i = 0; i < size; i += 3) {
-		size_t left = size - i;
-		uint32_t bits = (uint32_t)s[i] << 16 | (left > 1 ? (uint32_t)s[i + 1] << 8 : 0) | (left > 2 ? s[i + 2] : 0);
-		char out[4] = {digits[bits >> 18], digits[bits >> 12 & 63], '=', '='};
-		if (left > 1) {
-			out[2] = digits[bits >> 6 & 63];
-		}
-		if (left > 2) {
-			out[3] = digits[bits & 63];
-		}
+		reef_base64_encode_group(out, s + i, size - i);
 		put(p, out, 4);
 	}
 }
@@ -264,8 +261,8 @@ static void put_document(struct printer *p, const uint8_t *data, size_t size, bo
 	struct reef_bson_element e;
 	bool first = true;
 	put(p, is_array ? "[" : "{", 1);
-	reef_bson_open(&r, data, size, 1);
-	while (!p->full && reef_bson_next(&r, &e) > 0) {
+	reef_bson_reader_open(&r, data, size, 1);
+	while (!p->full && reef_bson_reader_next(&r, &e) > 0) {
 		if (!first) {
 			put(p, ",", 1);
 		}
@@ -279,7 +276,7 @@ static void put_document(struct printer *p, const uint8_t *data, size_t size, bo
 	put(p, is_array ? "]" : "}", 1);
 }
 
-bool reef_bson_to_json(struct reef_writer *w, const uint8_t *data, size_t size, bool canonical) {
+bool reef_json_write(struct reef_writer *w, const uint8_t *data, size_t size, bool canonical) {
 	struct printer p = {.w = w, .canonical = canonical};
 	put_document(&p, data, size, false);
 	return !p.full;

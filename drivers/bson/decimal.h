@@ -1,6 +1,6 @@
 /* Decimal128 (IEEE 754-2008, binary integer decimal) as text, by libbson. Free of state. */
-#ifndef REEF_MONGO_DECIMAL_H
-#define REEF_MONGO_DECIMAL_H
+#ifndef REEF_BSON_DECIMAL_H
+#define REEF_BSON_DECIMAL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
  * would pass `limit`, or for which there is no memory, answers NULL and leaves the buffer as it was. One thread at a
  * time.
  */
-#ifndef REEF_MONGO_WRITER_H
-#define REEF_MONGO_WRITER_H
+#ifndef REEF_BSON_WRITER_H
+#define REEF_BSON_WRITER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,17 +1,13 @@
-/* MongoDB Extended JSON v2, canonical or relaxed, to BSON.
- *
- * A recursive descent over the text that writes elements as it goes. Only an object's first key tells whether it is a
- * document or a typed value such as {"$oid": "..."}: the element's type byte is written first and set when that is
- * known. Strings are unescaped behind the end of the document in the writer and dropped again, so they need no memory
- * of their own. The typed values themselves are in json_types.c.
- */
-#include "json_read.h"
+/* See json_text.h. */
+#include "json_text.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "utf8.h"
 
 bool reef_json_fail(struct reef_json *j, const char *format, ...) {
 	if (j->error->text[0] == 0) {
@@ -28,7 +24,7 @@ bool reef_json_put(struct reef_json *j, const void *bytes, size_t size) {
 	return reef_writer_bytes(j->w, bytes, size) || reef_json_fail(j, "document too large");
 }
 
-static bool put_byte(struct reef_json *j, uint8_t byte) {
+bool reef_json_put_byte(struct reef_json *j, uint8_t byte) {
 	return reef_json_put(j, &byte, 1);
 }
 
@@ -148,7 +144,7 @@ static bool escape(struct reef_json *j) {
 	if (found == NULL) {
 		return reef_json_fail(j, "unknown escape");
 	}
-	return put_byte(j, (uint8_t)meanings[found - letters]);
+	return reef_json_put_byte(j, (uint8_t)meanings[found - letters]);
 }
 
 bool reef_json_append_string(struct reef_json *j) {
@@ -204,12 +200,12 @@ static bool no_nul(struct reef_json *j, size_t start) {
 
 bool reef_json_append_cstring(struct reef_json *j) {
 	size_t start = j->w->size;
-	return reef_json_append_string(j) && no_nul(j, start) && put_byte(j, 0);
+	return reef_json_append_string(j) && no_nul(j, start) && reef_json_put_byte(j, 0);
 }
 
 bool reef_json_append_text(struct reef_json *j) {
 	size_t start = j->w->size;
-	if (!reef_json_put32(j, 0) || !reef_json_append_string(j) || !put_byte(j, 0)) {
+	if (!reef_json_put32(j, 0) || !reef_json_append_string(j) || !reef_json_put_byte(j, 0)) {
 		return false;
 	}
 	reef_put32(j->w->data + start, (uint32_t)(j->w->size - start - 4));
@@ -282,44 +278,6 @@ bool reef_json_put_double(struct reef_json *j, double d) {
 	return reef_json_put64(j, bits);
 }
 
-/* The number's payload; the type goes to where `type` says. */
-static bool number(struct reef_json *j, size_t type) {
-	char text[400];
-	bool integral;
-	int64_t i;
-	double d;
-	if (!reef_json_number(j, text, sizeof(text), &integral)) {
-		return false;
-	}
-	if (integral && reef_json_parse_int(text, &i)) {
-		bool small = i >= INT32_MIN && i <= INT32_MAX;
-		j->w->data[type] = small ? REEF_BSON_INT32 : REEF_BSON_INT64;
-		return small ? reef_json_put32(j, (uint32_t)i) : reef_json_put64(j, (uint64_t)i);
-	}
-	if (!reef_json_parse_double(text, &d) || isinf(d)) {
-		return reef_json_fail(j, "malformed number");
-	}
-	j->w->data[type] = REEF_BSON_DOUBLE;
-	return reef_json_put_double(j, d);
-}
-
-/* ---- documents ---- */
-
-static bool value(struct reef_json *j, size_t type, int depth);
-
-bool reef_json_begin(struct reef_json *j, size_t *start) {
-	*start = j->w->size;
-	return reef_json_put32(j, 0);
-}
-
-bool reef_json_end(struct reef_json *j, size_t start) {
-	if (!put_byte(j, 0)) {
-		return false;
-	}
-	reef_put32(j->w->data + start, (uint32_t)(j->w->size - start));
-	return true;
-}
-
 /* More members? Eats the comma, or the closing character. */
 bool reef_json_more(struct reef_json *j, char close, bool *more) {
 	char c = reef_json_peek(j);
@@ -328,108 +286,5 @@ bool reef_json_more(struct reef_json *j, char close, bool *more) {
 	}
 	j->at++;
 	*more = c == ',';
-	return true;
-}
-
-/* The members from the key that comes next on, to the closing brace. */
-bool reef_json_members(struct reef_json *j, int depth) {
-	size_t start;
-	bool more = true;
-	if (!reef_json_begin(j, &start)) {
-		return false;
-	}
-	while (more) {
-		size_t type = j->w->size;
-		if (!put_byte(j, 0) || !reef_json_append_cstring(j) || !reef_json_expect(j, ':') || !value(j, type, depth) ||
-			!reef_json_more(j, '}', &more)) {
-			return false;
-		}
-	}
-	return reef_json_end(j, start);
-}
-
-bool reef_json_document(struct reef_json *j, int depth) {
-	size_t start;
-	if (depth > REEF_BSON_DEPTH) {
-		return reef_json_fail(j, "nested too deeply");
-	}
-	if (!reef_json_expect(j, '{')) {
-		return false;
-	}
-	if (reef_json_peek(j) == '}') {
-		j->at++;
-		return reef_json_begin(j, &start) && reef_json_end(j, start);
-	}
-	return reef_json_members(j, depth);
-}
-
-static bool array(struct reef_json *j, int depth) {
-	size_t start;
-	bool more;
-	if (depth > REEF_BSON_DEPTH) {
-		return reef_json_fail(j, "nested too deeply");
-	}
-	j->at++;
-	if (!reef_json_begin(j, &start)) {
-		return false;
-	}
-	more = reef_json_peek(j) != ']';
-	if (!more) {
-		j->at++;
-	}
-	for (unsigned i = 0; more; i++) {
-		char key[16];
-		size_t type = j->w->size;
-		int n = snprintf(key, sizeof(key), "%u", i);
-		if (!put_byte(j, 0) || !reef_json_put(j, key, (size_t)n + 1) || !value(j, type, depth) ||
-			!reef_json_more(j, ']', &more)) {
-			return false;
-		}
-	}
-	return reef_json_end(j, start);
-}
-
-static bool object(struct reef_json *j, size_t type, int depth) {
-	enum reef_json_typed typed = reef_json_typed_value(j, type, depth);
-	if (typed != REEF_JSON_NOT_TYPED) {
-		return typed == REEF_JSON_TYPED;
-	}
-	j->w->data[type] = REEF_BSON_DOCUMENT;
-	return reef_json_document(j, depth);
-}
-
-static bool value(struct reef_json *j, size_t type, int depth) {
-	char c = reef_json_peek(j);
-	switch (c) {
-	case '{':
-		return object(j, type, depth + 1);
-	case '[':
-		j->w->data[type] = REEF_BSON_ARRAY;
-		return array(j, depth + 1);
-	case '"':
-		j->w->data[type] = REEF_BSON_STRING;
-		return reef_json_append_text(j);
-	case 't':
-	case 'f':
-		j->w->data[type] = REEF_BSON_BOOLEAN;
-		return word(j, c == 't' ? "true" : "false") && put_byte(j, c == 't');
-	case 'n':
-		j->w->data[type] = REEF_BSON_NULL;
-		return word(j, "null");
-	default:
-		return number(j, type);
-	}
-}
-
-bool reef_bson_from_json(struct reef_writer *w, const char *text, size_t size, struct reef_json_error *error) {
-	struct reef_json j = {.text = text, .at = text, .end = text + size, .w = w, .error = error};
-	error->text[0] = 0;
-	error->offset = 0;
-	if (!reef_json_document(&j, 1)) {
-		return false;
-	}
-	if (reef_json_peek(&j) != 0 || j.at != j.end) {
-		return reef_json_fail(&j, "text after the document");
-	}
 	return true;
 }

@@ -1,17 +1,32 @@
-/* Between json_read.c, which knows JSON, and json_types.c, which knows the typed values of Extended JSON.
+/* JSON text (RFC 8259), piece by piece, and what it stands for into a writer. Free of state.
  *
  * Functions answer false after an error, which is in the reader; what they have written by then is dropped with the
- * whole document.
+ * whole document. Strings are unescaped behind the end of the document in the writer and dropped again, so they need no
+ * memory of their own.
  */
-#ifndef REEF_MONGO_JSON_READ_H
-#define REEF_MONGO_JSON_READ_H
+#ifndef REEF_BSON_JSON_TEXT_H
+#define REEF_BSON_JSON_TEXT_H
 
-#include "bson.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "writer.h"
+
+struct reef_json_error {
+	size_t offset; /* byte of the text */
+	char text[120];
+};
+
+/* Is what begins with a dollar a typed value? */
+enum reef_json_typed { REEF_JSON_BAD, REEF_JSON_TYPED, REEF_JSON_NOT_TYPED };
 
 struct reef_json {
 	const char *text, *at, *end;
 	struct reef_writer *w;
 	struct reef_json_error *error;
+	/* Reads a whole `{...}` as a document: what is above, for the scope of code. */
+	bool (*document)(struct reef_json *j, int depth);
 };
 
 bool reef_json_fail(struct reef_json *j, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -36,16 +51,9 @@ bool reef_json_parse_int(const char *text, int64_t *out);
 bool reef_json_parse_double(const char *text, double *out);
 
 bool reef_json_put(struct reef_json *j, const void *bytes, size_t size);
+bool reef_json_put_byte(struct reef_json *j, uint8_t byte);
 bool reef_json_put32(struct reef_json *j, uint32_t v);
 bool reef_json_put64(struct reef_json *j, uint64_t v);
 bool reef_json_put_double(struct reef_json *j, double d);
-
-/* A whole `{...}` as a document. */
-bool reef_json_document(struct reef_json *j, int depth);
-
-enum reef_json_typed { REEF_JSON_BAD, REEF_JSON_TYPED, REEF_JSON_NOT_TYPED };
-/* At a `{`: if it begins a typed value, writes its payload and sets the type byte at offset `type`; else nothing has
- * been eaten or written. */
-enum reef_json_typed reef_json_typed_value(struct reef_json *j, size_t type, int depth);
 
 #endif

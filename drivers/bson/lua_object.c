@@ -1,76 +1,20 @@
-/* `bson` objects: an encoded document in a userdatum, and the writer that documents are made in.
- *
- * The bytes of an object are a valid document from its making on; the only change it allows, to a top-level field of
- * fixed size, keeps that. The writer is one a VM: it is out of its place in the registry while somebody uses it, so a
- * nested call makes another, and after an error the collector takes it.
- */
-#include "bson.h"
+/* See lua_object.h. */
+#include "lua_object.h"
+
+#include <stdbool.h>
+#include <string.h>
 
 #include <lauxlib.h>
 
-#define OBJECT "bson"
-#define WRITER "bson.writer"
-
-enum { KEEP = 64 * 1024 }; /* a writer that grew larger is not kept */
-
-static const char writer_key;
-
-/* ---- writer ---- */
-
-static int writer_gc(lua_State *L) {
-	reef_writer_fini(luaL_checkudata(L, 1, WRITER));
-	return 0;
-}
-
-struct reef_writer *reef_bson_borrow_writer(lua_State *L, size_t limit) {
-	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &writer_key) != LUA_TNIL) {
-		lua_pushnil(L);
-		lua_rawsetp(L, LUA_REGISTRYINDEX, &writer_key);
-		struct reef_writer *w = lua_touserdata(L, -1);
-		w->size = 0;
-		w->limit = limit;
-		return w;
-	}
-	lua_pop(L, 1);
-	struct reef_writer *w = lua_newuserdatauv(L, sizeof(*w), 0);
-	reef_writer_init(w, limit);
-	if (luaL_newmetatable(L, WRITER)) {
-		lua_pushcfunction(L, writer_gc);
-		lua_setfield(L, -2, "__gc");
-	}
-	lua_setmetatable(L, -2);
-	return w;
-}
-
-struct reef_writer *reef_bson_to_writer(lua_State *L, int index) {
-	return luaL_testudata(L, index, WRITER);
-}
-
-void reef_bson_return_writer(lua_State *L, int index) {
-	struct reef_writer *w = lua_touserdata(L, index);
-	if (w->capacity <= KEEP) {
-		lua_pushvalue(L, index);
-		lua_rawsetp(L, LUA_REGISTRYINDEX, &writer_key);
-	} else {
-		reef_writer_fini(w);
-	}
-}
-
-/* ---- object ---- */
-
-void reef_bson_push_object(lua_State *L, const uint8_t *data, size_t size) {
-	memcpy(lua_newuserdatauv(L, size, 1), data, size);
-	luaL_setmetatable(L, OBJECT);
-}
-
-const uint8_t *reef_bson_to_object(lua_State *L, int index, size_t *size) {
-	void *data = luaL_testudata(L, index, OBJECT);
-	*size = data != NULL ? (size_t)lua_rawlen(L, index) : 0;
-	return data;
-}
+#include "decode.h"
+#include "encode.h"
+#include "format.h"
+#include "lua_writer.h"
+#include "object.h"
+#include "reader.h"
 
 static uint8_t *check_object(lua_State *L, size_t *size) {
-	uint8_t *data = luaL_checkudata(L, 1, OBJECT);
+	uint8_t *data = luaL_checkudata(L, 1, REEF_BSON_OBJECT);
 	*size = (size_t)lua_rawlen(L, 1);
 	return data;
 }
@@ -110,10 +54,10 @@ static int object_makeindex(lua_State *L) {
 	int more;
 	lua_settop(L, 1);
 	lua_newtable(L);
-	if (!reef_bson_open(&r, data, size, 1)) {
+	if (!reef_bson_reader_open(&r, data, size, 1)) {
 		return luaL_error(L, "Invalid bson: %s", r.error);
 	}
-	while ((more = reef_bson_next(&r, &e)) > 0) {
+	while ((more = reef_bson_reader_next(&r, &e)) > 0) {
 		lua_pushlstring(L, e.key, e.key_size);
 		lua_pushinteger(L, (lua_Integer)(e.value - data) * 256 + e.type);
 		lua_rawset(L, 2);
@@ -145,7 +89,7 @@ static int object_newindex(lua_State *L) {
 	if (entry == 0 || !is_fixed(type)) {
 		return luaL_error(L, "Can't replace key : %s", key);
 	}
-	struct reef_writer *w = reef_bson_borrow_writer(L, 64);
+	struct reef_writer *w = reef_lua_writer_borrow(L, 64);
 	reef_bson_encode_element(L, "", 0, 3, w);
 	uint8_t have = w->data[0];
 	size_t payload = w->size - 2;
@@ -158,11 +102,11 @@ static int object_newindex(lua_State *L) {
 	} else {
 		memcpy(p, w->data + 2, payload);
 	}
-	reef_bson_return_writer(L, 6);
+	reef_lua_writer_return(L, 6);
 	return 0;
 }
 
-void reef_bson_register_object(lua_State *L) {
+void reef_bson_lua_object_register(lua_State *L) {
 	static const luaL_Reg meta[] = {
 			{"__len", object_len},
 			{"__tostring", object_tostring},
@@ -174,7 +118,7 @@ void reef_bson_register_object(lua_State *L) {
 			{"makeindex", object_makeindex},
 			{NULL, NULL},
 	};
-	luaL_newmetatable(L, OBJECT);
+	luaL_newmetatable(L, REEF_BSON_OBJECT);
 	luaL_setfuncs(L, meta, 0);
 	luaL_newlib(L, methods);
 	lua_setfield(L, -2, "__index");

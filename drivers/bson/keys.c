@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "bson.h"
+#include "utf8.h"
 
 enum {
 	FIRST_BITS = 5,
@@ -38,7 +38,7 @@ static struct reef_bson_keys *push_new(lua_State *L, unsigned bits) {
 	return keys;
 }
 
-struct reef_bson_keys *reef_bson_push_keys(lua_State *L) {
+struct reef_bson_keys *reef_bson_keys_push(lua_State *L) {
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &registry_key) != LUA_TTABLE) {
 		lua_pop(L, 1);
 		return push_new(L, FIRST_BITS);
@@ -87,8 +87,8 @@ static bool push_new_key(lua_State *L, const char *key, size_t size) {
 	return true;
 }
 
-bool reef_bson_push_key(lua_State *L, struct reef_bson_keys *keys, int strings, const char *key, size_t size,
-						size_t readable) {
+bool reef_bson_keys_push_key(lua_State *L, struct reef_bson_keys *keys, int strings, const char *key, size_t size,
+							 size_t readable) {
 	if (size == 0 || size > LONGEST) {
 		return push_new_key(L, key, size);
 	}

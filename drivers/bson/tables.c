@@ -1,24 +1,20 @@
-/* Tables that know what they are: arrays (also when empty) and documents that keep the order of their keys.
- *
- * An array is any table with the array metatable, which has no metamethods: it costs its users nothing. Messages between
- * services know that metatable, so that an empty array arrives as one. An ordered
- * document is an ordinary table, read and written as one; new keys go through __newindex, which notes their order in a
- * list kept inside the document, and `pairs` follows that list.
- */
-#include "bson.h"
+/* See tables.h. */
+#include "tables.h"
+
+#include <stdbool.h>
 
 #include <lauxlib.h>
 
 #include "core/host/serialise.h"
 
 static const char document_key;
-const char reef_bson_order;
+const char reef_bson_tables_order;
 
-void reef_bson_push_array_mt(lua_State *L) {
+void reef_bson_tables_push_array_mt(lua_State *L) {
 	reef_push_array_metatable(L);
 }
 
-void reef_bson_push_document_mt(lua_State *L) {
+void reef_bson_tables_push_document_mt(lua_State *L) {
 	lua_rawgetp(L, LUA_REGISTRYINDEX, &document_key);
 }
 
@@ -29,7 +25,7 @@ static int new_array(lua_State *L) {
 	}
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
-	reef_bson_push_array_mt(L);
+	reef_bson_tables_push_array_mt(L);
 	lua_setmetatable(L, 1);
 	return 1;
 }
@@ -37,7 +33,7 @@ static int new_array(lua_State *L) {
 static int is_array(lua_State *L) {
 	bool same = false;
 	if (lua_istable(L, 1) && lua_getmetatable(L, 1)) {
-		reef_bson_push_array_mt(L);
+		reef_bson_tables_push_array_mt(L);
 		same = lua_rawequal(L, -1, -2);
 	}
 	lua_pushboolean(L, same);
@@ -110,7 +106,7 @@ static int document_newindex(lua_State *L) {
 	if (lua_type(L, 2) != LUA_TSTRING) {
 		return luaL_error(L, "Bson dictionary's key can't be %s", luaL_typename(L, 2));
 	}
-	lua_rawgetp(L, 1, &reef_bson_order);
+	lua_rawgetp(L, 1, &reef_bson_tables_order);
 	append_key(L, 1, 4, 2);
 	lua_settop(L, 3);
 	lua_rawset(L, 1);
@@ -136,7 +132,7 @@ static int document_next(lua_State *L) {
 }
 
 static int document_pairs(lua_State *L) {
-	lua_rawgetp(L, 1, &reef_bson_order);
+	lua_rawgetp(L, 1, &reef_bson_tables_order);
 	lua_pushinteger(L, 0);
 	lua_pushcclosure(L, document_next, 2);
 	lua_pushvalue(L, 1);
@@ -158,8 +154,8 @@ static int new_document(lua_State *L) {
 		lua_pushvalue(L, i + 1);
 		lua_rawset(L, n + 1);
 	}
-	lua_rawsetp(L, n + 1, &reef_bson_order);
-	reef_bson_push_document_mt(L);
+	lua_rawsetp(L, n + 1, &reef_bson_tables_order);
+	reef_bson_tables_push_document_mt(L);
 	lua_setmetatable(L, n + 1);
 	return 1;
 }
@@ -172,7 +168,7 @@ static void register_mt(lua_State *L, const void *key, const char *name) {
 	lua_rawsetp(L, LUA_REGISTRYINDEX, key);
 }
 
-void reef_bson_register_tables(lua_State *L) {
+void reef_bson_tables_register(lua_State *L) {
 	static const luaL_Reg document_methods[] = {
 			{"__newindex", document_newindex},
 			{"__pairs", document_pairs},

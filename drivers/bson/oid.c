@@ -1,6 +1,5 @@
-/* Object ids: 4 bytes of seconds, 5 by chance that are the process's own, 3 of a counter that begins by chance; all
- * big-endian. By the specification "ObjectId". Any thread. */
-#include "bson.h"
+/* See oid.h. */
+#include "oid.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -42,13 +41,13 @@ static void start(void) {
 	pthread_atfork(NULL, NULL, identify);
 }
 
-uint32_t reef_bson_next_increment(void) {
+uint32_t reef_bson_oid_next_increment(void) {
 	pthread_once(&once, start);
 	return atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed);
 }
 
-void reef_bson_new_oid(uint8_t oid[REEF_BSON_OID_SIZE]) {
-	uint32_t n = reef_bson_next_increment();
+void reef_bson_oid_new(uint8_t oid[REEF_BSON_OID_SIZE]) {
+	uint32_t n = reef_bson_oid_next_increment();
 	uint32_t now = (uint32_t)time(NULL);
 	for (int i = 0; i < 4; i++) {
 		oid[i] = (uint8_t)(now >> (24 - 8 * i));

@@ -119,7 +119,7 @@ static CallInfo *const ci __attribute__((unused)) = NULL;
 #define luaV_finishfastset(L, t, slot, v)                                                                              \
 	{                                                                                                                  \
 		if (l_unlikely(reef_is_shared(hvalue(t)))) {                                                                   \
-			reef_save_position(L) reef_refuse_slot(L, hvalue(t), slot);                                         \
+			reef_save_position(L) reef_refuse_slot(L, hvalue(t), slot);                                                \
 		}                                                                                                              \
 		setobj2t(L, cast(TValue *, slot), v);                                                                          \
 		luaC_barrierback(L, gcvalue(t), v);                                                                            \

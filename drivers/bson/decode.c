@@ -152,7 +152,7 @@ static bool push_batch(const struct decoder *d, const struct reef_bson_element *
 		   take_batch(d->L, d->path[1].key, e, d->flags & ~(unsigned)REEF_BSON_BATCHES);
 }
 
-static void push_value(struct decoder *d, const struct reef_bson_element *e) {
+static void decode_value(struct decoder *d, const struct reef_bson_element *e) {
 	if (e->type == REEF_BSON_DOCUMENT) {
 		decode_document(d, e->value, e->value_size);
 	} else if (e->type == REEF_BSON_ARRAY) {
@@ -239,7 +239,7 @@ static void decode_document(struct decoder *d, const uint8_t *data, size_t size)
 			if (exact) {
 				note_key(d, table, ++done);
 			}
-			push_value(d, &e[i]);
+			decode_value(d, &e[i]);
 			lua_rawset(L, table);
 		}
 	}
@@ -265,7 +265,7 @@ static void decode_array(struct decoder *d, const uint8_t *data, size_t size) {
 			if (!reef_utf8_valid(e[i].key, e[i].key_size)) {
 				decode_failed(d, REEF_BSON_BAD_KEY);
 			}
-			push_value(d, &e[i]);
+			decode_value(d, &e[i]);
 			lua_rawseti(L, table, ++done);
 		}
 	}

@@ -39,6 +39,23 @@ void reef_bson_element_enter(struct reef_bson_encoder *e) {
 	reef_bson_element_set_key(e, "", 0);
 }
 
+void reef_bson_element_check_key(struct reef_bson_encoder *e, const char *key, size_t size) {
+	reef_bson_element_set_key(e, key, size);
+	for (size_t i = 0; i < size; i++) {
+		/* Neither NUL nor beyond ASCII. */
+		if ((uint8_t)(key[i] - 1) < 0x7f) {
+			continue;
+		}
+		if (key[i] == 0) {
+			reef_bson_element_fail(e, "Bson key with a NUL");
+		}
+		if (!reef_utf8_valid(key + i, size - i) || memchr(key + i, 0, size - i) != NULL) {
+			reef_bson_element_fail(e, "Invalid utf8 string as key");
+		}
+		return;
+	}
+}
+
 void reef_bson_element_number(struct reef_bson_encoder *e, int index) {
 	if (!lua_isinteger(e->L, index)) {
 		lua_Number d = lua_tonumber(e->L, index);

@@ -26,6 +26,9 @@ void reef_bson_element_end(struct reef_bson_encoder *e, size_t start);
 /* One level down, and up again. */
 void reef_bson_element_enter(struct reef_bson_encoder *e);
 
+/* Makes it the current key, once it is seen to be good. */
+void reef_bson_element_check_key(struct reef_bson_encoder *e, const char *key, size_t size);
+
 /* The element at the current key: the number at `index`; text; a tagged string (tag.h) of at least two bytes; a document
  * that is encoded already. */
 void reef_bson_element_number(struct reef_bson_encoder *e, int index);

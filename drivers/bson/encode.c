@@ -7,6 +7,7 @@
 
 #include <lauxlib.h>
 
+#include "counter.h"
 #include "element.h"
 #include "object.h"
 #include "tables.h"
@@ -15,23 +16,6 @@
 static void encode_value(struct reef_bson_encoder *e, int index);
 
 /* ---- documents and arrays ---- */
-
-static void check_key(struct reef_bson_encoder *e, const char *key, size_t size) {
-	reef_bson_element_set_key(e, key, size);
-	for (size_t i = 0; i < size; i++) {
-		/* Neither NUL nor beyond ASCII. */
-		if ((uint8_t)(key[i] - 1) < 0x7f) {
-			continue;
-		}
-		if (key[i] == 0) {
-			reef_bson_element_fail(e, "Bson key with a NUL");
-		}
-		if (!reef_utf8_valid(key + i, size - i) || memchr(key + i, 0, size - i) != NULL) {
-			reef_bson_element_fail(e, "Invalid utf8 string as key");
-		}
-		return;
-	}
-}
 
 /* The key at -2 with its value at -1. */
 static void pair(struct reef_bson_encoder *e) {
@@ -46,7 +30,7 @@ static void pair(struct reef_bson_encoder *e) {
 	}
 	size_t size;
 	const char *key = lua_tolstring(L, -2, &size);
-	check_key(e, key, size);
+	reef_bson_element_check_key(e, key, size);
 	encode_value(e, lua_gettop(L));
 }
 
@@ -60,49 +44,22 @@ static void plain_document(struct reef_bson_encoder *e, int index) {
 	reef_bson_element_end(e, start);
 }
 
-static void empty_document(struct reef_bson_encoder *e) {
-	reef_bson_element_end(e, reef_bson_element_begin(e));
-}
-
-/* Decimal text of an array index, counted up in place. */
-struct counter {
-	char text[20];
-	int first;
-};
-
-static void counter_start(struct counter *c) {
-	c->first = (int)sizeof(c->text) - 1;
-	c->text[c->first] = '0';
-}
-
-static void counter_next(struct counter *c) {
-	int i = (int)sizeof(c->text) - 1;
-	while (i >= c->first && c->text[i] == '9') {
-		c->text[i--] = '0';
-	}
-	if (i < c->first) {
-		c->text[--c->first] = '1';
-	} else {
-		c->text[i]++;
-	}
-}
-
 /* The element at the top of the stack, whose number `c` says; popped. */
-static void array_element(struct reef_bson_encoder *e, struct counter *c) {
+static void array_element(struct reef_bson_encoder *e, struct reef_bson_counter *c) {
 	reef_bson_element_set_key(e, c->text + c->first, sizeof(c->text) - (size_t)c->first);
 	if (lua_isnil(e->L, -1)) {
 		reef_bson_element_fail(e, "Bson array has a hole (nil), Use bson.null instead");
 	}
 	encode_value(e, lua_gettop(e->L));
 	lua_pop(e->L, 1);
-	counter_next(c);
+	reef_bson_counter_next(c);
 }
 
 /* Elements 1 to n as __len and __index say. */
 static void array_by_index(struct reef_bson_encoder *e, int index, lua_Integer n) {
-	struct counter c;
+	struct reef_bson_counter c;
 	size_t start = reef_bson_element_begin(e);
-	counter_start(&c);
+	reef_bson_counter_start(&c);
 	for (lua_Integer i = 1; i <= n; i++) {
 		lua_geti(e->L, index, i);
 		array_element(e, &c);
@@ -135,11 +92,11 @@ static void check_dense(struct reef_bson_encoder *e, int index, lua_Integer n) {
 /* A table whose keys are 1 to n. Most often iteration goes through them in order, and then nothing else is there. */
 static void encode_array(struct reef_bson_encoder *e, int index, lua_Integer n) {
 	lua_State *L = e->L;
-	struct counter c;
+	struct reef_bson_counter c;
 	size_t start = reef_bson_element_begin(e);
 	lua_Integer i = 0;
 	int key = lua_gettop(L) + 1;
-	counter_start(&c);
+	reef_bson_counter_start(&c);
 	lua_pushnil(L);
 	while (lua_next(L, index) != 0) {
 		i++;
@@ -155,7 +112,7 @@ static void encode_array(struct reef_bson_encoder *e, int index, lua_Integer n) 
 		reef_bson_element_set_key(e, c.text + c.first, sizeof(c.text) - (size_t)c.first);
 		encode_value(e, key + 1);
 		lua_settop(L, key);
-		counter_next(&c);
+		reef_bson_counter_next(&c);
 	}
 	reef_bson_element_end(e, start);
 }
@@ -245,7 +202,7 @@ static int body(struct reef_bson_encoder *e, int index, bool top) {
 	}
 	lua_pushnil(L);
 	if (lua_next(L, index) == 0) {
-		empty_document(e);
+		reef_bson_element_end(e, reef_bson_element_begin(e));
 		return REEF_BSON_DOCUMENT;
 	}
 	if (!top && lua_isinteger(L, -2)) {
@@ -390,7 +347,7 @@ void reef_bson_encode(lua_State *L, int index, struct reef_writer *w, enum reef_
 void reef_bson_encode_element(lua_State *L, const char *key, size_t key_size, int index, struct reef_writer *w) {
 	struct reef_bson_encoder e;
 	encode_begin(&e, L, w, REEF_BSON_DATA);
-	check_key(&e, key, key_size);
+	reef_bson_element_check_key(&e, key, key_size);
 	encode_value(&e, lua_absindex(L, index));
 }
 
@@ -403,7 +360,7 @@ static void listed_pair(struct reef_bson_encoder *e, int n) {
 	}
 	size_t size;
 	const char *key = lua_tolstring(L, -2, &size);
-	check_key(e, key, size);
+	reef_bson_element_check_key(e, key, size);
 	encode_value(e, lua_gettop(L));
 }
 

@@ -1,6 +1,7 @@
 /* Whatever is in a file of configuration, it becomes values or problems, and any value that came out can be found again:
  * its line and column are within the text. The first byte chooses the format. */
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

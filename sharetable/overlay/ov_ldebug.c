@@ -1,5 +1,4 @@
-/* ldebug.c with the hooks of ov.h, and alarms (interrupt.h), which are found where the VM looks for debug hooks but need
- * none: they also reach code in which hooks are off. */
+/* ldebug.c with the hooks of ov.h, and alarms (interrupt.h), which are found where the VM looks for debug hooks. */
 #include "ov.h"
 
 #include "interrupt.h"

@@ -11,7 +11,6 @@
 #ifndef REEF_DATASHEET_LOAD_H
 #define REEF_DATASHEET_LOAD_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include <lua.h>
@@ -23,15 +22,6 @@ extern "C" {
 #define REEF_LOAD_MAX_DEPTH 100
 #define REEF_LOAD_MAX_PROBLEMS 1000
 
-/* A place in a text that only moves forwards. */
-struct reef_place {
-	const char *at;
-	size_t line, column;
-};
-void reef_place_init(struct reef_place *place, const char *text);
-/* Moves on to `to`, which is not before where it is. */
-void reef_place_move(struct reef_place *place, const char *to);
-
 /* Sets the array `problems` (a table at an absolute index): one more problem. Past the limit it only counts them, in
  * its field `more`. The message is on top of the stack and is popped. A column of 0 is left out. */
 void reef_load_problem(lua_State *L, int problems, size_t line, size_t column);
@@ -41,28 +31,6 @@ void reef_load_place(lua_State *L, int places, lua_Integer at, size_t line, size
 void reef_load_child(lua_State *L, int key);
 /* The question that the node on top of the stack stands for, 0 if none. */
 lua_Integer reef_load_asked(lua_State *L);
-
-/* json(text) -> value or nil, problems or nil */
-int reef_load_json(lua_State *L);
-/* json_places(text, tree) -> places; the text is one that was parsed before */
-int reef_load_json_places(lua_State *L);
-
-int reef_load_toml(lua_State *L);
-int reef_load_toml_places(lua_State *L);
-
-/* csv(text, types, separator, quiet) -> { columns = names, rows = array of rows }, or nil; problems or nil.
- * `types`: column -> "integer", "number", "boolean", "string"; a column without one gets the narrowest that all its
- * values fit in. */
-int reef_load_csv(lua_State *L);
-/* csv_places(text, separator, tree) -> places; the tree's keys are numbers of rows (0: the header), then
- * names of columns */
-int reef_load_csv_places(lua_State *L);
-
-/* watch() -> watch, see load_watch.c */
-int reef_load_watch(lua_State *L);
-void reef_load_watch_setup(void);
-
-void reef_load_setup(void);
 
 #ifdef __cplusplus
 }

@@ -1,118 +1,29 @@
 /* CSV (RFC 4180), parsed by libcsv: a header with the names of the columns, then rows.
  *
- * libcsv says what is in a field, not where it was. It is fed from one separator to the next, so a field that it reports
- * ends where the piece ends, and the one after it begins there. A column that no type was asked for gets the narrowest
- * that all its values fit in, which takes a first pass over the text. What does not have the type that was asked for
- * stays text, and whoever asked will see it.
+ * A column that no type was asked for gets the narrowest that all its values fit in, which takes a first pass over the
+ * text. What does not have the type that was asked for stays text, and whoever asked will see it.
  */
-#include "load.h"
+#include "load_csv.h"
 
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
-#include <csv.h>
 #include <lauxlib.h>
+
+#include "csv_reader.h"
+#include "load.h"
 
 #define MAX_COLUMNS 1000
 
 enum type { INTEGER, NUMBER, BOOLEAN, STRING, UNKNOWN };
 static const char *const type_names[] = {"integer", "number", "boolean", "string"};
 
-struct column {
+struct reef_csv_column {
 	enum type type;
 	bool not_integer, not_number, not_boolean, seen; /* of its values, while the type is unknown */
 	bool guessed;                                    /* nobody has asked for the type */
 };
-
-struct reader {
-	lua_State *L;
-	const char *text, *end;
-	char separator;
-	struct csv_parser parser;
-	void (*field)(struct reader *reader, const char *bytes, size_t n);
-	void (*row)(struct reader *reader);
-	/* Where the current field begins, where the current row does, and behind the piece that libcsv is being fed. */
-	const char *start, *row_start, *piece_end;
-	size_t rows, fields; /* rows that are complete, fields of the current row that are; the header is row 0 */
-	bool stop;           /* the rest is of no interest */
-	struct reef_place place;
-	struct column *columns;
-	size_t width;
-	int names, problems, out; /* stack indices: names of columns, problems, what is made */
-};
-
-/* ---- reading ---- */
-
-static void on_field(void *bytes, size_t n, void *ud) {
-	struct reader *reader = ud;
-	/* Blank lines and spaces before the field are not part of it. */
-	const char *skipped = reader->fields == 0 ? " \t\r\n" : " \t";
-	while (reader->start < reader->piece_end && *reader->start != reader->separator && *reader->start != '\0' &&
-		   strchr(skipped, *reader->start))
-		reader->start++;
-	if (reader->fields == 0)
-		reader->row_start = reader->start;
-	reader->field(reader, bytes, n);
-	reader->fields++;
-	reader->start = reader->piece_end;
-}
-
-static void on_row(int terminator, void *ud) {
-	struct reader *reader = ud;
-	(void)terminator;
-	reader->row(reader);
-	reader->rows++;
-	reader->fields = 0;
-}
-
-static bool is_quoted(const struct reader *reader) {
-	return reader->start < reader->end && *reader->start == '"';
-}
-
-/* The message is on top of the stack. */
-static void problem_at(struct reader *reader, const char *at) {
-	reef_place_move(&reader->place, at);
-	reef_load_problem(reader->L, reader->problems, reader->place.line, reader->place.column);
-}
-
-/* Goes through the text. False: it stops at an error, and a problem was added (unless `problems` is 0). */
-static bool read_all(struct reader *reader) {
-	const char *p = reader->text;
-	reef_place_init(&reader->place, p);
-	reader->start = reader->row_start = p;
-	reader->rows = reader->fields = 0;
-	char *why = NULL;
-	while (p < reader->end && !reader->stop) {
-		const char *q = p;
-		while (q < reader->end && *q != reader->separator && *q != '\n' && *q != '\r')
-			q++;
-		q += q < reader->end;
-		reader->piece_end = q;
-		size_t used = csv_parse(&reader->parser, p, (size_t)(q - p), on_field, on_row, reader);
-		if (used != (size_t)(q - p)) {
-			p += used;
-			why = csv_error(&reader->parser) == CSV_EPARSE ? "a quote in the middle of a field; a field with quotes is "
-															 "quoted itself, and quotes in it are doubled"
-														   : csv_strerror(csv_error(&reader->parser));
-			break;
-		}
-		p = q;
-	}
-	if (why == NULL && !reader->stop && csv_fini(&reader->parser, on_field, on_row, reader) != 0) {
-		why = "this quote has no end";
-		p = reader->start;
-		while (p < reader->end && *p != '"')
-			p++;
-	}
-	if (why == NULL)
-		return true;
-	if (reader->problems != 0) {
-		lua_pushstring(reader->L, why);
-		problem_at(reader, p < reader->place.at ? reader->place.at : p);
-	}
-	return false;
-}
 
 /* ---- values ---- */
 
@@ -169,7 +80,7 @@ static bool push_number(lua_State *L, const char *s, enum type type) {
 	return type == INTEGER && exact;
 }
 
-static enum type type_of(const struct column *column) {
+static enum type type_of(const struct reef_csv_column *column) {
 	if (column->type != UNKNOWN)
 		return column->type;
 	if (!column->seen)
@@ -182,13 +93,13 @@ static enum type type_of(const struct column *column) {
 }
 
 /* The first pass: what do all values of a column have in common? */
-static void guess_field(struct reader *reader, const char *bytes, size_t n) {
+static void guess_field(struct reef_csv_reader *reader, const char *bytes, size_t n) {
 	if (reader->rows == 0 || reader->fields >= reader->width || bytes == NULL)
 		return;
-	struct column *column = &reader->columns[reader->fields];
+	struct reef_csv_column *column = &reader->columns[reader->fields];
 	if (column->type != UNKNOWN || (column->not_number && column->not_boolean))
 		return;
-	bool plain, leading_zero, text = is_quoted(reader) || strlen(bytes) != n;
+	bool plain, leading_zero, text = reef_csv_reader_is_quoted(reader) || strlen(bytes) != n;
 	column->seen = true;
 	if (text || !is_number(bytes, &plain, &leading_zero) || leading_zero)
 		column->not_integer = column->not_number = true;
@@ -205,13 +116,13 @@ static void guess_field(struct reader *reader, const char *bytes, size_t n) {
 		column->not_boolean = true;
 }
 
-static void no_row(struct reader *reader) {
+static void no_row(struct reef_csv_reader *reader) {
 	(void)reader;
 }
 
 /* Pushes the value of the current field: as its column's type, or else as the text that it is. False, and nothing is
  * pushed, if there is none. */
-static bool push_field(struct reader *reader, const char *bytes, size_t n) {
+static bool push_field(struct reef_csv_reader *reader, const char *bytes, size_t n) {
 	lua_State *L = reader->L;
 	enum type type = reader->columns[reader->fields].type;
 	bool plain, leading_zero;
@@ -227,7 +138,7 @@ static bool push_field(struct reader *reader, const char *bytes, size_t n) {
 			lua_pushfstring(L, "column '%s': %s is out of the range of numbers; in quotes it would be text",
 							lua_tostring(L, -1), bytes);
 			lua_remove(L, -2);
-			problem_at(reader, reader->start);
+			reef_csv_reader_problem(reader, reader->start);
 		}
 		lua_pushlstring(L, bytes, n);
 	}
@@ -235,7 +146,7 @@ static bool push_field(struct reader *reader, const char *bytes, size_t n) {
 }
 
 /* The second pass. The row that is being made is on top of the stack, names of columns are below it. */
-static void make_field(struct reader *reader, const char *bytes, size_t n) {
+static void make_field(struct reef_csv_reader *reader, const char *bytes, size_t n) {
 	lua_State *L = reader->L;
 	if (reader->rows == 0 || reader->fields >= reader->width)
 		return;
@@ -248,20 +159,20 @@ static void make_field(struct reader *reader, const char *bytes, size_t n) {
 	}
 }
 
-static void make_row(struct reader *reader) {
+static void make_row(struct reef_csv_reader *reader) {
 	lua_State *L = reader->L;
 	if (reader->rows == 0)
 		return;
 	lua_rawseti(L, reader->out, (lua_Integer)reader->rows);
 	if (reader->fields != reader->width) {
 		lua_pushfstring(L, "this row has %d fields, the header has %d", (int)reader->fields, (int)reader->width);
-		problem_at(reader, reader->row_start);
+		reef_csv_reader_problem(reader, reader->row_start);
 	}
 }
 
 /* ---- the header ---- */
 
-static void header_field(struct reader *reader, const char *bytes, size_t n) {
+static void header_field(struct reef_csv_reader *reader, const char *bytes, size_t n) {
 	lua_State *L = reader->L;
 	if (reader->rows > 0)
 		return;
@@ -269,7 +180,7 @@ static void header_field(struct reader *reader, const char *bytes, size_t n) {
 	if (number > MAX_COLUMNS) {
 		if (number == MAX_COLUMNS + 1 && reader->problems != 0) {
 			lua_pushfstring(L, "more than %d columns", MAX_COLUMNS);
-			problem_at(reader, reader->start);
+			reef_csv_reader_problem(reader, reader->start);
 		}
 		return;
 	}
@@ -277,13 +188,13 @@ static void header_field(struct reader *reader, const char *bytes, size_t n) {
 	if (reader->problems != 0) {
 		if (n == 0) {
 			lua_pushfstring(L, "column %d has no name", (int)number);
-			problem_at(reader, reader->start);
+			reef_csv_reader_problem(reader, reader->start);
 		}
 		for (lua_Integer i = 1; i < number; i++) {
 			lua_rawgeti(L, reader->names, i);
 			if (n > 0 && lua_rawequal(L, -1, -2)) {
 				lua_pushfstring(L, "column '%s' appears twice", lua_tostring(L, -1));
-				problem_at(reader, reader->start);
+				reef_csv_reader_problem(reader, reader->start);
 			}
 			lua_pop(L, 1);
 		}
@@ -291,37 +202,47 @@ static void header_field(struct reader *reader, const char *bytes, size_t n) {
 	lua_rawseti(L, reader->names, number);
 }
 
-static void header_row(struct reader *reader) {
+static void header_row(struct reef_csv_reader *reader) {
 	reader->stop = true;
 }
 
 /* ---- the functions ---- */
 
-static void reader_init(struct reader *reader, lua_State *L, const char *text, size_t n, const char *separator) {
-	*reader = (struct reader){.L = L, .text = text, .end = text + n, .separator = *separator};
-	reef_place_init(&reader->place, text);
-}
-
-static bool pass(struct reader *reader, void (*field)(struct reader *, const char *, size_t),
-				 void (*row)(struct reader *)) {
-	csv_free(&reader->parser);
-	if (csv_init(&reader->parser, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL | CSV_EMPTY_IS_NULL) != 0)
-		return false;
-	csv_set_delim(&reader->parser, (unsigned char)reader->separator);
-	reader->field = field;
-	reader->row = row;
-	reader->stop = false;
-	return read_all(reader);
-}
-
-static void read_header(struct reader *reader) {
-	pass(reader, header_field, header_row);
+static void read_header(struct reef_csv_reader *reader) {
+	reef_csv_reader_pass(reader, header_field, header_row);
 	reader->width = lua_rawlen(reader->L, reader->names);
 }
 
+/* What type has each column? Those that were asked for are in the table at 3. Pushes the columns' memory. */
+static void find_types(struct reef_csv_reader *reader) {
+	lua_State *L = reader->L;
+	reader->columns = lua_newuserdatauv(L, reader->width * sizeof(struct reef_csv_column), 0);
+	bool unknown = false;
+	for (size_t i = 0; i < reader->width; i++) {
+		lua_rawgeti(L, 5, (lua_Integer)i + 1);
+		lua_gettable(L, 3);
+		const char *wanted = lua_tostring(L, -1);
+		enum type type = 0;
+		while (type < UNKNOWN && (wanted == NULL || strcmp(type_names[type], wanted) != 0))
+			type++;
+		reader->columns[i] = (struct reef_csv_column){.type = type};
+		unknown = unknown || type == UNKNOWN;
+		lua_pop(L, 1);
+	}
+	if (unknown) {
+		reader->problems = 0; /* they come in the next pass */
+		reef_csv_reader_pass(reader, guess_field, no_row);
+		reader->problems = 2;
+	}
+	for (size_t i = 0; i < reader->width; i++) {
+		reader->columns[i].guessed = reader->columns[i].type == UNKNOWN;
+		reader->columns[i].type = type_of(&reader->columns[i]);
+	}
+}
+
 /* (reader, problems, types) -> sheet or nil */
-static int load_all(lua_State *L) {
-	struct reader *reader = lua_touserdata(L, 1);
+static int load_csv_sheet(lua_State *L) {
+	struct reef_csv_reader *reader = lua_touserdata(L, 1);
 	reader->problems = 2;
 	lua_newtable(L);
 	lua_newtable(L);
@@ -336,34 +257,13 @@ static int load_all(lua_State *L) {
 		reef_load_problem(L, 2, 1, 0);
 		return 0;
 	}
-	reader->columns = lua_newuserdatauv(L, reader->width * sizeof(struct column), 0);
-	bool unknown = false;
-	for (size_t i = 0; i < reader->width; i++) {
-		lua_rawgeti(L, 5, (lua_Integer)i + 1);
-		lua_gettable(L, 3);
-		const char *wanted = lua_tostring(L, -1);
-		enum type type = 0;
-		while (type < UNKNOWN && (wanted == NULL || strcmp(type_names[type], wanted) != 0))
-			type++;
-		reader->columns[i] = (struct column){.type = type};
-		unknown = unknown || type == UNKNOWN;
-		lua_pop(L, 1);
-	}
-	if (unknown) {
-		reader->problems = 0; /* they come in the next pass */
-		pass(reader, guess_field, no_row);
-		reader->problems = 2;
-	}
-	for (size_t i = 0; i < reader->width; i++) {
-		reader->columns[i].guessed = reader->columns[i].type == UNKNOWN;
-		reader->columns[i].type = type_of(&reader->columns[i]);
-	}
+	find_types(reader);
 	lua_createtable(L, (int)reader->rows, 0);
 	reader->out = lua_gettop(L);
 	luaL_checkstack(L, (int)reader->width + 20, "columns");
 	for (size_t i = 0; i < reader->width; i++)
 		lua_rawgeti(L, 5, (lua_Integer)i + 1);
-	bool good = pass(reader, make_field, make_row);
+	bool good = reef_csv_reader_pass(reader, make_field, make_row);
 	lua_pushvalue(L, reader->out);
 	lua_setfield(L, 4, "rows");
 	lua_settop(L, 4);
@@ -376,23 +276,30 @@ static const char *check_separator(lua_State *L, int index) {
 	return separator;
 }
 
-int reef_load_csv(lua_State *L) {
+/* Calls `work` with a reader of the text at 1 and the values at these two indices: its one result is pushed. Frees what
+ * libcsv has even when it raises. */
+static void with_reader(lua_State *L, lua_CFunction work, const char *separator, int first, int second) {
+	struct reef_csv_reader reader;
 	size_t n;
-	const char *text = luaL_checklstring(L, 1, &n);
+	const char *text = lua_tolstring(L, 1, &n);
+	reef_csv_reader_init(&reader, L, text, n, separator);
+	lua_pushcfunction(L, work);
+	lua_pushlightuserdata(L, &reader);
+	lua_pushvalue(L, first);
+	lua_pushvalue(L, second);
+	int status = lua_pcall(L, 3, 1, 0);
+	csv_free(&reader.parser);
+	if (status != LUA_OK)
+		lua_error(L);
+}
+
+int reef_load_csv(lua_State *L) {
+	luaL_checkstring(L, 1);
 	luaL_checktype(L, 2, LUA_TTABLE);
 	const char *separator = check_separator(L, 3);
 	lua_settop(L, 3);
 	lua_newtable(L);
-	struct reader reader;
-	reader_init(&reader, L, text, n, separator);
-	lua_pushcfunction(L, load_all);
-	lua_pushlightuserdata(L, &reader);
-	lua_pushvalue(L, 4);
-	lua_pushvalue(L, 2);
-	int status = lua_pcall(L, 3, 1, 0);
-	csv_free(&reader.parser);
-	if (status != LUA_OK)
-		return lua_error(L);
+	with_reader(L, load_csv_sheet, separator, 4, 2);
 	lua_pushvalue(L, 4);
 	if (lua_rawlen(L, 4) == 0)
 		lua_pop(L, 1);
@@ -402,7 +309,7 @@ int reef_load_csv(lua_State *L) {
 /* ---- places ---- */
 
 /* The tree is at index 2, the node of the current row (or nil) on top of the stack. */
-static void look_field(struct reader *reader, const char *bytes, size_t n) {
+static void find_csv_place(struct reef_csv_reader *reader, const char *bytes, size_t n) {
 	lua_State *L = reader->L;
 	(void)bytes;
 	(void)n;
@@ -433,31 +340,22 @@ static void look_field(struct reader *reader, const char *bytes, size_t n) {
 }
 
 /* (reader, tree, places) */
-static int look_all(lua_State *L) {
-	struct reader *reader = lua_touserdata(L, 1);
+static int find_csv_places(lua_State *L) {
+	struct reef_csv_reader *reader = lua_touserdata(L, 1);
 	lua_newtable(L);
 	reader->names = 4;
 	read_header(reader);
-	pass(reader, look_field, no_row);
+	reef_csv_reader_pass(reader, find_csv_place, no_row);
 	return 0;
 }
 
 int reef_load_csv_places(lua_State *L) {
-	size_t n;
-	const char *text = luaL_checklstring(L, 1, &n);
+	luaL_checkstring(L, 1);
 	const char *separator = check_separator(L, 2);
 	luaL_checktype(L, 3, LUA_TTABLE);
 	lua_settop(L, 3);
 	lua_newtable(L);
-	struct reader reader;
-	reader_init(&reader, L, text, n, separator);
-	lua_pushcfunction(L, look_all);
-	lua_pushlightuserdata(L, &reader);
-	lua_pushvalue(L, 3);
-	lua_pushvalue(L, 4);
-	int status = lua_pcall(L, 3, 0, 0);
-	csv_free(&reader.parser);
-	if (status != LUA_OK)
-		return lua_error(L);
+	with_reader(L, find_csv_places, separator, 3, 4);
+	lua_settop(L, 4);
 	return 1;
 }

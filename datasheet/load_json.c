@@ -3,7 +3,7 @@
  * jansson keeps no places, but it keeps the order of keys. So a value is found again by counting: the key or value that
  * comes n-th in a walk over the parsed tree is the n-th token in the text that is not punctuation.
  */
-#include "load.h"
+#include "load_json.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,6 +11,9 @@
 
 #include <jansson.h>
 #include <lauxlib.h>
+
+#include "load.h"
+#include "place.h"
 
 #define FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
 
@@ -52,7 +55,7 @@ static void problem(lua_State *L, struct walk *walk, const char *message) {
 	reef_load_problem(L, walk->results, walk->place.line, walk->place.column);
 }
 
-static void push(lua_State *L, struct walk *walk, json_t *value, int depth) {
+static void push_json_value(lua_State *L, struct walk *walk, json_t *value, int depth) {
 	walk->seen++;
 	luaL_checkstack(L, 8, "JSON");
 	if ((json_is_array(value) || json_is_object(value)) && depth >= REEF_LOAD_MAX_DEPTH)
@@ -64,7 +67,7 @@ static void push(lua_State *L, struct walk *walk, json_t *value, int depth) {
 		for (; i != NULL; i = json_object_iter_next(value, i)) {
 			walk->seen++;
 			lua_pushlstring(L, json_object_iter_key(i), json_object_iter_key_len(i));
-			push(L, walk, json_object_iter_value(i), depth + 1);
+			push_json_value(L, walk, json_object_iter_value(i), depth + 1);
 			lua_rawset(L, -3);
 		}
 		break;
@@ -73,7 +76,7 @@ static void push(lua_State *L, struct walk *walk, json_t *value, int depth) {
 		size_t n = json_array_size(value);
 		lua_createtable(L, (int)n, 0);
 		for (size_t i = 0; i < n; i++) {
-			push(L, walk, json_array_get(value, i), depth + 1);
+			push_json_value(L, walk, json_array_get(value, i), depth + 1);
 			if (lua_isnil(L, -1))
 				problem(L, walk, "a list cannot contain null");
 			lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -134,10 +137,10 @@ static void add_syntax_error(lua_State *L, const json_error_t *error, const char
 }
 
 /* (walk, problems) -> value; protected, so that the tree is freed whatever happens */
-static int push_all(lua_State *L) {
+static int push_json(lua_State *L) {
 	struct walk *walk = lua_touserdata(L, 1);
 	walk->results = 2;
-	push(L, walk, walk->root, 0);
+	push_json_value(L, walk, walk->root, 0);
 	return 1;
 }
 
@@ -162,7 +165,7 @@ int reef_load_json(lua_State *L) {
 	}
 	struct walk walk;
 	walk_init(&walk, root, text, n);
-	lua_pushcfunction(L, push_all);
+	lua_pushcfunction(L, push_json);
 	lua_pushlightuserdata(L, &walk);
 	lua_pushvalue(L, 2);
 	int status = lua_pcall(L, 2, 1, 0);
@@ -193,7 +196,7 @@ static void skip(struct walk *walk, json_t *value) {
 }
 
 /* The node of the tree is on top of the stack. */
-static void look(lua_State *L, struct walk *walk, json_t *value) {
+static void find_json_place(lua_State *L, struct walk *walk, json_t *value) {
 	int node = lua_gettop(L);
 	if (lua_isnil(L, node)) {
 		skip(walk, value);
@@ -211,24 +214,24 @@ static void look(lua_State *L, struct walk *walk, json_t *value) {
 		lua_pushlstring(L, json_object_iter_key(i), json_object_iter_key_len(i));
 		lua_pushvalue(L, node);
 		reef_load_child(L, node + 1);
-		look(L, walk, json_object_iter_value(i));
+		find_json_place(L, walk, json_object_iter_value(i));
 		lua_settop(L, node);
 	}
 	for (size_t i = 0; i < json_array_size(value); i++) {
 		lua_pushinteger(L, (lua_Integer)i + 1);
 		lua_pushvalue(L, node);
 		reef_load_child(L, node + 1);
-		look(L, walk, json_array_get(value, i));
+		find_json_place(L, walk, json_array_get(value, i));
 		lua_settop(L, node);
 	}
 }
 
 /* (walk, tree, places) */
-static int look_all(lua_State *L) {
+static int find_json_places(lua_State *L) {
 	struct walk *walk = lua_touserdata(L, 1);
 	walk->results = 3;
 	lua_pushvalue(L, 2);
-	look(L, walk, walk->root);
+	find_json_place(L, walk, walk->root);
 	return 0;
 }
 
@@ -244,7 +247,7 @@ int reef_load_json_places(lua_State *L) {
 		return 1;
 	struct walk walk;
 	walk_init(&walk, root, text, n);
-	lua_pushcfunction(L, look_all);
+	lua_pushcfunction(L, find_json_places);
 	lua_pushlightuserdata(L, &walk);
 	lua_pushvalue(L, 2);
 	lua_pushvalue(L, 3);

@@ -41,6 +41,8 @@ extern "C" {
 #include <lauxlib.h>
 }
 #include "load.h"
+#include "load_toml.h"
+#include "place.h"
 
 /* Trees are freed recursively, so names of many parts (`a.b.c.d = 1`) must not become deep ones. */
 static const size_t max_dots = 1000;
@@ -126,7 +128,7 @@ static void push_date(lua_State *L, const toml::node &node) {
 	lua_pushlstring(L, text, n);
 }
 
-static void push(lua_State *L, const toml::node &node, int problems, int depth) {
+static void push_toml_value(lua_State *L, const toml::node &node, int problems, int depth) {
 	luaL_checkstack(L, 8, "TOML");
 	if ((node.is_table() || node.is_array()) && depth >= REEF_LOAD_MAX_DEPTH) {
 		lua_pushfstring(L, "values are nested deeper than %d levels", REEF_LOAD_MAX_DEPTH);
@@ -136,14 +138,14 @@ static void push(lua_State *L, const toml::node &node, int problems, int depth) 
 		lua_createtable(L, 0, static_cast<int>(table->size()));
 		for (auto i = table->cbegin(); i != table->cend(); ++i) {
 			lua_pushlstring(L, i->first.str().data(), i->first.str().size());
-			push(L, i->second, problems, depth + 1);
+			push_toml_value(L, i->second, problems, depth + 1);
 			lua_rawset(L, -3);
 		}
 	} else if (const toml::array *array = node.as_array()) {
 		lua_createtable(L, static_cast<int>(array->size()), 0);
 		lua_Integer n = 0;
 		for (auto i = array->cbegin(); i != array->cend(); ++i) {
-			push(L, *i, problems, depth + 1);
+			push_toml_value(L, *i, problems, depth + 1);
 			lua_rawseti(L, -2, ++n);
 		}
 	} else if (const auto *string = node.as_string()) {
@@ -160,15 +162,15 @@ static void push(lua_State *L, const toml::node &node, int problems, int depth) 
 }
 
 /* (root, problems) -> value */
-static int push_all(lua_State *L) {
-	push(L, *static_cast<const toml::node *>(lua_touserdata(L, 1)), 2, 0);
+static int push_toml(lua_State *L) {
+	push_toml_value(L, *static_cast<const toml::node *>(lua_touserdata(L, 1)), 2, 0);
 	return 1;
 }
 
 /* ---- places ---- */
 
 /* A node of the tree of questions is on top of the stack. */
-static void look(lua_State *L, const toml::node &node, int places) {
+static void find_toml_place(lua_State *L, const toml::node &node, int places) {
 	int top = lua_gettop(L);
 	if (lua_isnil(L, top))
 		return;
@@ -183,7 +185,7 @@ static void look(lua_State *L, const toml::node &node, int places) {
 			lua_pushlstring(L, i->first.str().data(), i->first.str().size());
 			lua_pushvalue(L, top);
 			reef_load_child(L, top + 1);
-			look(L, i->second, places);
+			find_toml_place(L, i->second, places);
 			lua_settop(L, top);
 		}
 	} else if (array) {
@@ -192,16 +194,16 @@ static void look(lua_State *L, const toml::node &node, int places) {
 			lua_pushinteger(L, ++n);
 			lua_pushvalue(L, top);
 			reef_load_child(L, top + 1);
-			look(L, *i, places);
+			find_toml_place(L, *i, places);
 			lua_settop(L, top);
 		}
 	}
 }
 
 /* (root, tree, places) */
-static int look_all(lua_State *L) {
+static int find_toml_places(lua_State *L) {
 	lua_pushvalue(L, 2);
-	look(L, *static_cast<const toml::node *>(lua_touserdata(L, 1)), 3);
+	find_toml_place(L, *static_cast<const toml::node *>(lua_touserdata(L, 1)), 3);
 	return 0;
 }
 
@@ -288,7 +290,7 @@ int reef_load_toml(lua_State *L) {
 	std::string_view text(bytes, n);
 	lua_settop(L, 1);
 	lua_newtable(L);
-	int status = is_bearable(L, text) ? with_tree(L, text, push_all, 1, 1) : -1;
+	int status = is_bearable(L, text) ? with_tree(L, text, push_toml, 1, 1) : -1;
 	if (status > 0)
 		return lua_error(L);
 	if (status < 0)
@@ -306,7 +308,7 @@ int reef_load_toml_places(lua_State *L) {
 	lua_newtable(L);
 	std::string_view text(bytes, n);
 	const char *why;
-	if (find_unbearable(text, &why) == nullptr && with_tree(L, text, look_all, 2, 0) > 0)
+	if (find_unbearable(text, &why) == nullptr && with_tree(L, text, find_toml_places, 2, 0) > 0)
 		return lua_error(L);
 	lua_settop(L, 3);
 	return 1;

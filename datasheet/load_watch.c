@@ -1,12 +1,8 @@
-/* Word that something has changed in some directories: inotify, through the engine's poller.
- *
- * What has changed is not told. Whoever is told looks for himself, so that nothing depends on the order of events, and
- * a queue that has overflowed is as good as any other event. The word is a message of type text to the service that
- * made the watch; there is no other until it has called `read`.
- */
-#include "load.h"
+/* See load_watch.h. */
+#include "load_watch.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
@@ -33,12 +29,12 @@ struct watch {
 };
 
 /* On whichever thread polls. `id` is the handle of the service. */
-static void on_ready(uint32_t id, uint32_t events) {
+static void watch_ready(uint32_t id, uint32_t events) {
 	(void)events;
 	reef_send_copy(id, id, REEF_PTYPE_TEXT, 0, word, sizeof word - 1);
 }
 
-static int l_close(lua_State *L) {
+static int watch_close(lua_State *L) {
 	struct watch *watch = luaL_checkudata(L, 1, watch_type);
 	if (watch->fd >= 0) {
 		reef_poller_remove(watch->fd);
@@ -54,7 +50,7 @@ static struct watch *check_open(lua_State *L) {
 	return watch;
 }
 
-static int fail(lua_State *L, const char *what, int error) {
+static int watch_failed(lua_State *L, const char *what, int error) {
 	lua_pushnil(L);
 	if (error == EMFILE || error == ENOSPC)
 		lua_pushfstring(L, "%s: %s (see /proc/sys/fs/inotify)", what, strerror(error));
@@ -70,13 +66,13 @@ static void push_wanted(lua_State *L, int watch) {
 
 /* watch:add(directory[, name]) -> its number, the same one if it is watched already; or nil and why not. With a name only
  * what happens to that is of interest. */
-static int l_add(lua_State *L) {
+static int watch_add(lua_State *L) {
 	const struct watch *watch = check_open(L);
 	const char *path = reef_check_name(L, 2);
 	lua_settop(L, 3);
 	int number = inotify_add_watch(watch->fd, path, EVENTS);
 	if (number < 0)
-		return fail(L, path, errno);
+		return watch_failed(L, path, errno);
 	push_wanted(L, 1);
 	if (lua_isnil(L, 3)) {
 		lua_pushboolean(L, 1);
@@ -100,7 +96,7 @@ static int l_add(lua_State *L) {
 }
 
 /* watch:begin(): what is not added before `finish` is not watched any more. */
-static int l_begin(lua_State *L) {
+static int watch_begin(lua_State *L) {
 	check_open(L);
 	push_wanted(L, 1);
 	lua_setiuservalue(L, 1, 2);
@@ -110,7 +106,7 @@ static int l_begin(lua_State *L) {
 }
 
 /* watch:finish() */
-static int l_finish(lua_State *L) {
+static int watch_finish(lua_State *L) {
 	const struct watch *watch = check_open(L);
 	lua_settop(L, 1);
 	push_wanted(L, 1);
@@ -175,7 +171,7 @@ static void note_writer(lua_State *L, const struct inotify_event *event) {
 
 /* watch:read() -> how many events of interest there were; whether some were lost; whether somebody has changed a file of
  * data and still has it open for writing, as far as that was seen */
-static int l_read(lua_State *L) {
+static int watch_read(lua_State *L) {
 	const struct watch *watch = check_open(L);
 	_Alignas(struct inotify_event) char bytes[4096];
 	lua_Integer count = 0;
@@ -214,8 +210,9 @@ static int l_read(lua_State *L) {
 
 int reef_load_watch(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"add", l_add},     {"begin", l_begin}, {"finish", l_finish}, {"read", l_read},
-			{"close", l_close}, {"__gc", l_close},  {NULL, NULL},
+			{"add", watch_add},   {"begin", watch_begin}, {"finish", watch_finish},
+			{"read", watch_read}, {"close", watch_close}, {"__gc", watch_close},
+			{NULL, NULL},
 	};
 	struct reef_service *service = reef_service_current();
 	if (service == NULL)
@@ -234,11 +231,11 @@ int reef_load_watch(lua_State *L) {
 	lua_setmetatable(L, -2);
 	watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (watch->fd < 0)
-		return fail(L, "inotify", errno);
+		return watch_failed(L, "inotify", errno);
 	int error = reef_poller_add(watch->fd, REEF_POLL_OTHER, reef_service_handle(service), EPOLLIN);
-	return error == 0 ? 1 : fail(L, "inotify", error);
+	return error == 0 ? 1 : watch_failed(L, "inotify", error);
 }
 
 void reef_load_watch_setup(void) {
-	reef_poller_set_handler(REEF_POLL_OTHER, on_ready);
+	reef_poller_set_handler(REEF_POLL_OTHER, watch_ready);
 }

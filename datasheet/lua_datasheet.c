@@ -6,7 +6,7 @@
 
 #include "core/host/host.h"
 #include "core/host/name_check.h"
-#include "load.h"
+#include "lua_load.h"
 #include "plan.h"
 #include "publish.h"
 #include "retired.h"
@@ -146,5 +146,5 @@ int reef_datasheet_open(lua_State *L) {
 void reef_datasheet_setup(void) {
 	reef_sheets_setup();
 	reef_host_preload("reef.datasheet.core", reef_datasheet_open);
-	reef_load_setup();
+	reef_lua_load_setup();
 }

@@ -10,9 +10,9 @@
 static int l_call(lua_State *L) {
 	struct reef_budget budget = {.left = luaL_checkinteger(L, 1), .message = luaL_checkstring(L, 2)};
 	luaL_checkany(L, 3);
-	reef_budget_begin(L, &budget);
+	reef_interrupt_budget_begin(L, &budget);
 	int status = lua_pcall(L, lua_gettop(L) - 3, LUA_MULTRET, 0);
-	reef_budget_end(&budget);
+	reef_interrupt_budget_end(&budget);
 	lua_pushboolean(L, status == LUA_OK);
 	lua_replace(L, 2);
 	return lua_gettop(L) - 1;

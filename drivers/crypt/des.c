@@ -1,6 +1,6 @@
 /* Single DES, ECB, as the login protocol wants it. OpenSSL's default provider has only the triple one, which with the
  * same key three times is the single one: the first two passes undo each other. */
-#include "crypt.h"
+#include "des.h"
 
 #include <lauxlib.h>
 #include <openssl/evp.h>
@@ -11,7 +11,7 @@
 enum { BLOCK = 8 };
 enum padding { ISO7816_4 = 0, PKCS7 = 1 };
 
-static const uint8_t *check_key(lua_State *L) {
+static const uint8_t *check_des_key(lua_State *L) {
 	size_t size;
 	const char *key = luaL_checklstring(L, 1, &size);
 	if (size != BLOCK) {
@@ -29,7 +29,7 @@ static enum padding check_padding(lua_State *L) {
 }
 
 /* `size` is a multiple of the block's. */
-static void run(lua_State *L, const uint8_t *key, bool encrypt, const uint8_t *in, uint8_t *out, size_t size) {
+static void des_run(lua_State *L, const uint8_t *key, bool encrypt, const uint8_t *in, uint8_t *out, size_t size) {
 	uint8_t triple[3 * BLOCK];
 	int used = 0;
 	for (int i = 0; i < 3; i++) {
@@ -44,8 +44,8 @@ static void run(lua_State *L, const uint8_t *key, bool encrypt, const uint8_t *i
 	}
 }
 
-static int encode(lua_State *L) {
-	const uint8_t *key = check_key(L);
+static int des_encode(lua_State *L) {
+	const uint8_t *key = check_des_key(L);
 	size_t size;
 	const char *text = luaL_checklstring(L, 2, &size);
 	enum padding padding = check_padding(L);
@@ -59,7 +59,7 @@ static int encode(lua_State *L) {
 	}
 	luaL_Buffer b;
 	char *out = luaL_buffinitsize(L, &b, size + extra);
-	run(L, key, true, padded, (uint8_t *)out, size + extra);
+	des_run(L, key, true, padded, (uint8_t *)out, size + extra);
 	luaL_pushresultsize(&b, size + extra);
 	return 1;
 }
@@ -83,8 +83,8 @@ static size_t padding_size(const uint8_t *text, size_t size, enum padding paddin
 	return n == last ? n : 0;
 }
 
-static int decode(lua_State *L) {
-	const uint8_t *key = check_key(L);
+static int des_decode(lua_State *L) {
+	const uint8_t *key = check_des_key(L);
 	size_t size;
 	const char *text = luaL_checklstring(L, 2, &size);
 	enum padding padding = check_padding(L);
@@ -93,7 +93,7 @@ static int decode(lua_State *L) {
 	}
 	luaL_Buffer b;
 	uint8_t *out = (uint8_t *)luaL_buffinitsize(L, &b, size);
-	run(L, key, false, (const uint8_t *)text, out, size);
+	des_run(L, key, false, (const uint8_t *)text, out, size);
 	size_t extra = padding_size(out, size, padding);
 	if (extra == 0) {
 		return luaL_error(L, "Invalid des crypt text");
@@ -102,10 +102,10 @@ static int decode(lua_State *L) {
 	return 1;
 }
 
-void reef_crypt_register_des(lua_State *L) {
+void reef_des_register(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"desencode", encode},
-			{"desdecode", decode},
+			{"desencode", des_encode},
+			{"desdecode", des_decode},
 			{NULL, NULL},
 	};
 	luaL_setfuncs(L, functions, 0);

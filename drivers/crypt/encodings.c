@@ -1,5 +1,5 @@
 /* Bytes as text: hexadecimal and base64, as the API has them. */
-#include "crypt.h"
+#include "encodings.h"
 
 #include <lauxlib.h>
 #include <stdint.h>
@@ -119,7 +119,7 @@ static int xor_string(lua_State *L) {
 	return 1;
 }
 
-void reef_crypt_register_encodings(lua_State *L) {
+void reef_encodings_register(lua_State *L) {
 	static const luaL_Reg functions[] = {
 			{"hexencode", hex_encode},       {"hexdecode", hex_decode}, {"base64encode", base64_encode},
 			{"base64decode", base64_decode}, {"xor_str", xor_string},   {NULL, NULL},

@@ -1,6 +1,6 @@
 /* What the login protocol of `snax.loginserver` is made of: an exchange of keys modulo 2^64 - 59, and short message
  * authentication codes over eight-byte blocks. Kept because clients speak it; not for new designs. */
-#include "crypt.h"
+#include "login.h"
 
 #include <lauxlib.h>
 #include <openssl/evp.h>
@@ -197,7 +197,7 @@ static int dh_secret(lua_State *L) {
 	return push64(L, power(public, check_number(L, 2)));
 }
 
-void reef_crypt_register_login(lua_State *L) {
+void reef_login_register(lua_State *L) {
 	static const luaL_Reg functions[] = {
 			{"randomkey", random_key}, {"hashkey", hash_key},       {"hmac64", hmac64},      {"hmac64_md5", hmac64_md5},
 			{"hmac_hash", hmac_hash},  {"dhexchange", dh_exchange}, {"dhsecret", dh_secret}, {NULL, NULL},

@@ -1,7 +1,7 @@
 /* Passwords in the form that both ends of a login compare (RFC 4013, "SASLprep"): `reef.digest.saslprep`. libidn has the
  * tables of Unicode and the normalisation.
  */
-#include "crypt.h"
+#include "saslprep.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -28,8 +28,7 @@ static const char *reason(int code) {
 	}
 }
 
-/* saslprep(text) -> text | nil, why   for strings that are stored: unassigned code points are refused. */
-int reef_crypt_saslprep(lua_State *L) {
+int reef_saslprep(lua_State *L) {
 	size_t size;
 	const char *text = luaL_checklstring(L, 1, &size);
 	int code;

@@ -11,14 +11,12 @@
 #define REEF_MONGO_BATCH_H
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include <lua.h>
 
-/* Is the array under this key, in the document `cursor` of a reply, a batch? */
-bool reef_mongo_is_batch(const char *key);
-/* Pushes the object for a BSON array of documents, whose length was checked. */
-void reef_mongo_push_batch(lua_State *L, const uint8_t *data, size_t size, unsigned flags);
+#include "drivers/bson/reader.h"
+
+/* For reef_bson_decode_set_batch: pushes the object for a cursor's batch. */
+bool reef_mongo_batch_take(lua_State *L, const char *parent, const struct reef_bson_element *array, unsigned flags);
 
 #endif

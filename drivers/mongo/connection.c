@@ -5,7 +5,6 @@
 
 #include <lauxlib.h>
 
-#include "bson.h"
 #include "core/alloc.h"
 #include "message.h"
 
@@ -24,7 +23,7 @@ static _Thread_local char receive_buffer[RECEIVE];
 static bool build_reply(struct reef_mongo_connection *c, struct reef_wire_message *m, unsigned flags) {
 	lua_State *L = c->requests.build;
 	lua_settop(L, 0);
-	if (!reef_mongo_push_reply(L, m, flags)) {
+	if (!reef_mongo_message_push_reply(L, m, flags)) {
 		const char *text = lua_tostring(L, -1);
 		reef_channel_close(&c->requests.channel, REEF_CHANNEL_GARBLED, text != NULL ? text : "malformed reply");
 		return false;
@@ -104,12 +103,12 @@ static size_t deliver_all(struct reef_mongo_connection *c, const uint8_t *bytes,
 
 /* ---- what the channel says ---- */
 
-static void opened(struct reef_channel *channel) {
+static void mongo_opened(struct reef_channel *channel) {
 	channel->state = REEF_CHANNEL_OPEN;
 }
 
 /* A message that has begun is read to its place; there is never more room than has been received twice over. */
-static char *room(struct reef_channel *channel, size_t *n) {
+static char *mongo_room(struct reef_channel *channel, size_t *n) {
 	struct reef_mongo_connection *c = (struct reef_mongo_connection *)channel;
 	if (c->in.size == 0) {
 		*n = RECEIVE;
@@ -127,7 +126,7 @@ static char *room(struct reef_channel *channel, size_t *n) {
 	return (char *)c->in.data + c->in.size;
 }
 
-static void data(struct reef_channel *channel, const char *bytes, size_t n) {
+static void mongo_data(struct reef_channel *channel, const char *bytes, size_t n) {
 	struct reef_mongo_connection *c = (struct reef_mongo_connection *)channel;
 	if (c->in.size > 0) {
 		if (bytes == (const char *)c->in.data + c->in.size) {
@@ -156,7 +155,7 @@ static void data(struct reef_channel *channel, const char *bytes, size_t n) {
 	}
 }
 
-static void fail(struct reef_requests *r, struct reef_task *task, const struct reef_failure *failure) {
+static void mongo_fail(struct reef_requests *r, struct reef_task *task, const struct reef_failure *failure) {
 	lua_pushnil(reef_task_thread(task));
 	reef_failure_push(r->build, r->failure, reef_task_thread(task), failure);
 	reef_task_wake(task, 2);
@@ -165,21 +164,21 @@ static void fail(struct reef_requests *r, struct reef_task *task, const struct r
 static const struct reef_requests_protocol requests_protocol = {
 		.codes = {"closed", "network", "network", "protocol", "closed"},
 		.listening = "hello",
-		.fail = fail,
+		.fail = mongo_fail,
 };
 
-static void refused(struct reef_channel *channel, struct reef_task *task, enum reef_channel_end end) {
+static void mongo_refused(struct reef_channel *channel, struct reef_task *task, enum reef_channel_end end) {
 	reef_requests_fail((struct reef_requests *)channel, task, requests_protocol.codes[end], "not sent", "connect",
 					   channel->opening_ns, channel->lost);
 }
 
-static void ended(struct reef_channel *channel, enum reef_channel_end end, uint64_t sent) {
+static void mongo_ended(struct reef_channel *channel, enum reef_channel_end end, uint64_t sent) {
 	struct reef_mongo_connection *c = (struct reef_mongo_connection *)channel;
 	reef_requests_end(&c->requests, end, sent);
 	reef_writer_fini(&c->in);
 }
 
-static void release(struct reef_channel *channel) {
+static void mongo_release(struct reef_channel *channel) {
 	struct reef_mongo_connection *c = (struct reef_mongo_connection *)channel;
 	reef_requests_fini(&c->requests);
 	reef_writer_fini(&c->in);
@@ -188,13 +187,13 @@ static void release(struct reef_channel *channel) {
 
 static const struct reef_channel_protocol channel_protocol = {
 		.connecting = "mongo connect",
-		.room = room,
-		.data = data,
-		.opened = opened,
-		.refused = refused,
-		.ended = ended,
+		.room = mongo_room,
+		.data = mongo_data,
+		.opened = mongo_opened,
+		.refused = mongo_refused,
+		.ended = mongo_ended,
 		.cancelled = reef_requests_cancelled,
-		.release = release,
+		.release = mongo_release,
 };
 
 struct reef_mongo_connection *reef_mongo_connection_new(lua_State *L) {

@@ -13,8 +13,8 @@
 
 #include <lua.h>
 
+#include "drivers/bson/writer.h"
 #include "drivers/channel/requests.h"
-#include "writer.h"
 
 struct reef_mongo_connection {
 	struct reef_requests requests; /* first */

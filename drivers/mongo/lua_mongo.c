@@ -14,17 +14,21 @@
  *   release(batch)        it is not used any more; without this the collector frees it, who does not know how large it is
  *   c:streaming() -> boolean   c:state() -> "new" ...   c:doubtful() -> boolean   c:pending() -> n   c:close([text])
  */
+#include "lua_mongo.h"
+
 #include <string.h>
 
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "bson.h"
 #include "connection.h"
 #include "core/host/name_check.h"
 #include "core/timer.h"
+#include "drivers/bson/decode.h"
+#include "drivers/bson/encode.h"
+#include "drivers/bson/format.h"
+#include "drivers/bson/lua_writer.h"
 #include "message.h"
-#include "mongo.h"
 #include "socket/lua_common.h"
 
 #define CONNECTION "reef.mongo.connection"
@@ -45,7 +49,7 @@ static uint64_t nanoseconds(lua_State *L, int index) {
 	return seconds <= 0 ? 1 : seconds < 1e9 ? (uint64_t)(seconds * 1e9) + 1 : 0;
 }
 
-static int new_connection(lua_State *L) {
+static int mongo_new_connection(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	struct reef_mongo_connection **box = lua_newuserdatauv(L, sizeof(struct reef_mongo_connection *), 1);
 	*box = NULL;
@@ -60,7 +64,7 @@ static int new_connection(lua_State *L) {
 	return 1;
 }
 
-static int finalize(lua_State *L) {
+static int mongo_connection_gc(lua_State *L) {
 	struct reef_mongo_connection **box = luaL_checkudata(L, 1, CONNECTION);
 	struct reef_mongo_connection *c = *box;
 	*box = NULL;
@@ -99,7 +103,7 @@ static const char *refusal(const struct reef_mongo_connection *c) {
 	return reef_channel_is_full(channel) ? "the server does not read: too many bytes wait to be sent" : NULL;
 }
 
-static int connect(lua_State *L) {
+static int mongo_connect(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
 	const char *host = reef_lua_host(L, 2);
 	int port = (int)luaL_checkinteger(L, 3);
@@ -113,14 +117,14 @@ static int connect(lua_State *L) {
 	return error == NULL ? reef_task_suspend(L, &channel->wait) : refuse(L, c, "network", "connect", error);
 }
 
-static int new_batch(lua_State *L) {
+static int mongo_new_batch(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_Integer first = luaL_checkinteger(L, 2), last = luaL_len(L, 1);
 	size_t bytes = (size_t)luaL_checkinteger(L, 3);
 	lua_Integer count = luaL_checkinteger(L, 4);
 	enum reef_bson_purpose purpose = lua_toboolean(L, 5) ? REEF_BSON_DATA : REEF_BSON_ANYTHING;
 	lua_settop(L, 1);
-	struct reef_writer *w = reef_bson_borrow_writer(L, REEF_BSON_SIZE);
+	struct reef_writer *w = reef_lua_writer_borrow(L, REEF_BSON_SIZE);
 	lua_Integer i = first;
 	size_t size = 0;
 	for (; i <= last && i - first < count; i++) {
@@ -137,16 +141,16 @@ static int new_batch(lua_State *L) {
 	return 2;
 }
 
-static int release_batch(lua_State *L) {
-	if (reef_bson_to_writer(L, 1) != NULL) {
-		reef_bson_return_writer(L, 1);
+static int mongo_release_batch(lua_State *L) {
+	if (reef_lua_writer_to(L, 1) != NULL) {
+		reef_lua_writer_return(L, 1);
 	}
 	return 0;
 }
 
 /* Sends a message from the arguments at `index`: identifier, documents, body. Nothing is sent if this raises. */
 static size_t send_message(lua_State *L, struct reef_mongo_connection *c, int index, int32_t id, uint32_t flags) {
-	struct reef_writer *w = reef_mongo_write_message(L, 0, index, id, flags);
+	struct reef_writer *w = reef_mongo_message_write(L, 0, index, id, flags);
 	size_t size = w->size;
 	if (!reef_mongo_connection_send(c, w)) {
 		luaL_error(L, "mongo: no memory for a message");
@@ -154,19 +158,19 @@ static size_t send_message(lua_State *L, struct reef_mongo_connection *c, int in
 	return size;
 }
 
-static int request(lua_State *L) {
+static int mongo_request(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
 	uint64_t timeout = nanoseconds(L, 2);
 	unsigned decode;
-	uint32_t flags = reef_mongo_read_flags(reef_check_name(L, 3), &decode);
-	const char *command = reef_mongo_lasting(L, 4);
+	uint32_t flags = reef_mongo_message_read_flags(reef_check_name(L, 3), &decode);
+	const char *command = reef_mongo_message_lasting(L, 4);
 	luaL_checkany(L, 7);
 	struct reef_task *task = reef_task_running(L);
 	const char *why = refusal(c);
 	if (why != NULL) {
 		return refuse(L, c, "network", command, why);
 	}
-	int32_t id = reef_mongo_next_id();
+	int32_t id = reef_mongo_message_next_id();
 	size_t size = send_message(L, c, 5, id, flags);
 	struct reef_request *r = reef_requests_add(&c->requests, task, command, 1, size, timeout);
 	r->ref = id;
@@ -174,7 +178,7 @@ static int request(lua_State *L) {
 	return reef_task_suspend(L, &r->wait);
 }
 
-static int send_only(lua_State *L) {
+static int mongo_send(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
 	reef_check_name(L, 2);
 	luaL_checkany(L, 5);
@@ -182,12 +186,12 @@ static int send_only(lua_State *L) {
 	if (why != NULL) {
 		return refuse(L, c, "network", lua_tostring(L, 2), why);
 	}
-	send_message(L, c, 3, reef_mongo_next_id(), REEF_WIRE_MORE_TO_COME);
+	send_message(L, c, 3, reef_mongo_message_next_id(), REEF_WIRE_MORE_TO_COME);
 	lua_pushboolean(L, true);
 	return 1;
 }
 
-static int receive(lua_State *L) {
+static int mongo_receive(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
 	uint64_t timeout = nanoseconds(L, 2);
 	struct reef_task *task = reef_task_running(L);
@@ -212,12 +216,12 @@ static int receive(lua_State *L) {
 	return reef_task_suspend(L, &c->requests.channel.wait);
 }
 
-static int streaming(lua_State *L) {
+static int mongo_streaming(lua_State *L) {
 	lua_pushboolean(L, check_connection(L)->stream != 0);
 	return 1;
 }
 
-static int state(lua_State *L) {
+static int mongo_state(lua_State *L) {
 	static const char *const names[] = {"closed", "connecting", "login", "open"};
 	const struct reef_channel *channel = &check_connection(L)->requests.channel;
 	lua_pushstring(L, channel->incarnation == 0 ? "new" : names[channel->state]);
@@ -225,49 +229,45 @@ static int state(lua_State *L) {
 }
 
 /* Did somebody give up on a request whose reply is still to come? */
-static int doubtful(lua_State *L) {
+static int mongo_doubtful(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
 	lua_pushboolean(L, c->requests.channel.state != REEF_CHANNEL_OPEN || c->requests.pending.tombstones > 0 ||
 							   c->stream != 0);
 	return 1;
 }
 
-static int pending(lua_State *L) {
+static int mongo_pending(lua_State *L) {
 	lua_pushinteger(L, (lua_Integer)check_connection(L)->requests.pending.requests);
 	return 1;
 }
 
-static int close_connection(lua_State *L) {
+static int mongo_close(lua_State *L) {
 	reef_channel_close(&check_connection(L)->requests.channel, REEF_CHANNEL_GIVEN_UP,
 					   luaL_optstring(L, 2, "the connection was closed here"));
 	return 0;
 }
 
-static int open_mongo(lua_State *L) {
+int reef_lua_mongo_open(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"connect", connect},        {"request", request}, {"send", send_only},    {"receive", receive},
-			{"streaming", streaming},    {"state", state},     {"doubtful", doubtful}, {"pending", pending},
-			{"close", close_connection}, {NULL, NULL},
+			{"connect", mongo_connect},     {"request", mongo_request},
+			{"send", mongo_send},           {"receive", mongo_receive},
+			{"streaming", mongo_streaming}, {"state", mongo_state},
+			{"doubtful", mongo_doubtful},   {"pending", mongo_pending},
+			{"close", mongo_close},         {NULL, NULL},
 	};
 	luaL_newmetatable(L, CONNECTION);
-	lua_pushcfunction(L, finalize);
+	lua_pushcfunction(L, mongo_connection_gc);
 	lua_setfield(L, -2, "__gc");
 	lua_newtable(L);
 	lua_newtable(L);
 	luaL_setfuncs(L, methods, 1);
 	lua_setfield(L, -2, "__index");
 	lua_newtable(L);
-	lua_pushcfunction(L, new_connection);
+	lua_pushcfunction(L, mongo_new_connection);
 	lua_setfield(L, -2, "connection");
-	lua_pushcfunction(L, new_batch);
+	lua_pushcfunction(L, mongo_new_batch);
 	lua_setfield(L, -2, "batch");
-	lua_pushcfunction(L, release_batch);
+	lua_pushcfunction(L, mongo_release_batch);
 	lua_setfield(L, -2, "release");
 	return 1;
-}
-
-void reef_mongo_setup(void) {
-	reef_mongo_message_setup();
-	reef_host_preload("bson", reef_open_bson);
-	reef_host_preload("reef.mongo.core", open_mongo);
 }

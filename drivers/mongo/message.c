@@ -7,13 +7,15 @@
 
 #include <lauxlib.h>
 
-#include "bson.h"
 #include "core/alloc.h"
+#include "drivers/bson/decode.h"
+#include "drivers/bson/encode.h"
+#include "drivers/bson/lua_writer.h"
 
 /* Threads take numbers in blocks. */
 #define BLOCK 4096u
 
-int32_t reef_mongo_next_id(void) {
+int32_t reef_mongo_message_next_id(void) {
 	static _Atomic uint32_t blocks;
 	static _Thread_local uint32_t next, left;
 	int32_t id;
@@ -30,7 +32,7 @@ int32_t reef_mongo_next_id(void) {
 
 /* ---- writing ---- */
 
-static uint8_t *add(lua_State *L, struct reef_writer *w, size_t n) {
+static uint8_t *add_bytes(lua_State *L, struct reef_writer *w, size_t n) {
 	uint8_t *p = reef_writer_add(w, n);
 	if (p == NULL) {
 		luaL_error(L, "mongo: a message larger than %d bytes, or no memory for it", REEF_WIRE_MAX);
@@ -42,15 +44,15 @@ static uint8_t *add(lua_State *L, struct reef_writer *w, size_t n) {
 static void write_sequence(lua_State *L, struct reef_writer *w, int index) {
 	size_t size;
 	const char *identifier = luaL_checklstring(L, index, &size);
-	const struct reef_writer *batch = reef_bson_to_writer(L, index + 1);
+	const struct reef_writer *batch = reef_lua_writer_to(L, index + 1);
 	if (batch == NULL) {
 		luaL_checktype(L, index + 1, LUA_TTABLE);
 	}
-	add(L, w, 1)[0] = 1;
+	add_bytes(L, w, 1)[0] = 1;
 	size_t start = w->size;
-	memcpy(add(L, w, 4 + size + 1) + 4, identifier, size + 1);
+	memcpy(add_bytes(L, w, 4 + size + 1) + 4, identifier, size + 1);
 	if (batch != NULL) {
-		memcpy(add(L, w, batch->size), batch->data, batch->size);
+		memcpy(add_bytes(L, w, batch->size), batch->data, batch->size);
 	} else {
 		enum reef_bson_purpose purpose = strcmp(identifier, "documents") == 0 ? REEF_BSON_DATA : REEF_BSON_ANYTHING;
 		lua_Integer n = luaL_len(L, index + 1);
@@ -72,7 +74,7 @@ static bool is_list(lua_State *L, int index) {
 
 static void write_sections(lua_State *L, struct reef_writer *w, int index) {
 	int top = lua_gettop(L);
-	add(L, w, 1)[0] = 0;
+	add_bytes(L, w, 1)[0] = 0;
 	if (top == index + 2 && is_list(L, top)) {
 		reef_bson_encode_list(L, top, w);
 	} else if (top == index + 2) {
@@ -98,7 +100,7 @@ struct workbench {
 static pthread_key_t workbench_key;
 static _Thread_local struct workbench *workbench;
 
-static void free_workbench(void *p) {
+static void free_message_workbench(void *p) {
 	struct workbench *bench = p;
 	reef_writer_fini(&bench->writer);
 	reef_free(bench);
@@ -114,7 +116,7 @@ static struct workbench *get_workbench(void) {
 	return workbench;
 }
 
-struct reef_writer *reef_mongo_write_message(lua_State *L, size_t room, int index, int32_t id, uint32_t flags) {
+struct reef_writer *reef_mongo_message_write(lua_State *L, size_t room, int index, int32_t id, uint32_t flags) {
 	struct workbench *bench = get_workbench();
 	struct reef_writer *w = &bench->writer;
 	uint64_t use = ++bench->uses;
@@ -132,12 +134,12 @@ struct reef_writer *reef_mongo_write_message(lua_State *L, size_t room, int inde
 }
 
 void reef_mongo_message_setup(void) {
-	pthread_key_create(&workbench_key, free_workbench);
+	pthread_key_create(&workbench_key, free_message_workbench);
 }
 
 /* ---- what Lua says ---- */
 
-uint32_t reef_mongo_read_flags(const char *flags, unsigned *decode) {
+uint32_t reef_mongo_message_read_flags(const char *flags, unsigned *decode) {
 	uint32_t message = 0;
 	*decode = 0;
 	for (; *flags != 0; flags++) {
@@ -152,7 +154,7 @@ uint32_t reef_mongo_read_flags(const char *flags, unsigned *decode) {
 	return message;
 }
 
-const char *reef_mongo_lasting(lua_State *L, int index) {
+const char *reef_mongo_message_lasting(lua_State *L, int index) {
 	luaL_checkstring(L, index);
 	lua_pushvalue(L, index);
 	lua_pushboolean(L, true);
@@ -181,7 +183,7 @@ static int decode_reply(lua_State *L) {
 	return 1;
 }
 
-bool reef_mongo_push_reply(lua_State *L, struct reef_wire_message *m, unsigned decode) {
+bool reef_mongo_message_push_reply(lua_State *L, struct reef_wire_message *m, unsigned decode) {
 	lua_pushcfunction(L, decode_reply);
 	lua_pushlightuserdata(L, m);
 	lua_pushinteger(L, decode);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "writer.h"
+#include "drivers/bson/writer.h"
 
 enum { FLAGS = 4, CHECKSUM = 4, SMALLEST_DOCUMENT = 5 };
 

@@ -35,7 +35,7 @@ static struct client *check_client(lua_State *L) {
 
 /* Room for the pool's header, then the message from the arguments at `index`. */
 static struct reef_writer *write_message(lua_State *L, int index, int32_t id, uint32_t flags) {
-	return reef_mongo_write_message(L, sizeof(struct reef_pool_request), index, id, flags);
+	return reef_mongo_message_write(L, sizeof(struct reef_pool_request), index, id, flags);
 }
 
 static struct reef_message *take_message(struct reef_writer *w) {
@@ -74,7 +74,7 @@ static void answered(struct reef_pool_call *call, const char *bytes, size_t n) {
 		failure.why = failure.why ? failure.why : "half a message";
 	} else if (m.response_to != (int32_t)call->expect) {
 		failure.why = "the reply to another request";
-	} else if (!reef_mongo_push_reply(build, &m, (unsigned)call->kind)) {
+	} else if (!reef_mongo_message_push_reply(build, &m, (unsigned)call->kind)) {
 		failure.why = lua_tostring(build, -1);
 	} else {
 		reef_pool_call_free(call);
@@ -101,7 +101,7 @@ static int send_message(lua_State *L, struct client *client, enum reef_pool_kind
 	struct reef_task *task = reef_task_running(L);
 	if (!client->ready)
 		return refuse(L, client, command);
-	int32_t id = reef_mongo_next_id();
+	int32_t id = reef_mongo_message_next_id();
 	struct reef_message *m = take_message(write_message(L, index, id, flags));
 	const struct reef_pool_request head = {.kind = kind, .expect = (uint32_t)id};
 	struct reef_pool_call *call = reef_pool_call_send(&client->pool, task, &head, m, timeout_ns);
@@ -116,8 +116,8 @@ static int client_request(lua_State *L) {
 	struct client *client = check_client(L);
 	lua_Number seconds = luaL_checknumber(L, 2);
 	unsigned decode;
-	uint32_t flags = reef_mongo_read_flags(luaL_checkstring(L, 3), &decode);
-	const char *command = reef_mongo_lasting(L, 4);
+	uint32_t flags = reef_mongo_message_read_flags(luaL_checkstring(L, 3), &decode);
+	const char *command = reef_mongo_message_lasting(L, 4);
 	luaL_checkany(L, 7);
 	/* What is over already is not quite 0, which would be no deadline. */
 	uint64_t timeout_ns = seconds <= 0 ? 1 : reef_pool_nanoseconds(seconds);
@@ -126,7 +126,7 @@ static int client_request(lua_State *L) {
 
 static int client_send(lua_State *L) {
 	struct client *client = check_client(L);
-	const char *command = reef_mongo_lasting(L, 2);
+	const char *command = reef_mongo_message_lasting(L, 2);
 	luaL_checkany(L, 5);
 	/* Not every server heeds the flag by which one asks for no reply. */
 	return send_message(L, client, REEF_POOL_POST, 3, 0, command, 0, 0);
@@ -142,7 +142,7 @@ static struct reef_writer *write_body(lua_State *L, int index, int32_t id, uint3
 
 static int client_will(lua_State *L) {
 	struct client *client = check_client(L);
-	int32_t id = reef_mongo_next_id();
+	int32_t id = reef_mongo_message_next_id();
 	const struct reef_pool_request note = {
 			.kind = REEF_POOL_WILL, .session = (int32_t)luaL_checkinteger(L, 2), .expect = (uint32_t)id};
 	struct reef_writer *w = write_body(L, 3, id, 0);
@@ -175,7 +175,7 @@ static int decode(lua_State *L) {
 		return luaL_error(L, "mongo: %s", error);
 	if (m.response_to != luaL_checkinteger(L, 2))
 		return luaL_error(L, "mongo: the reply to another request");
-	if (!reef_mongo_push_reply(L, &m, 0))
+	if (!reef_mongo_message_push_reply(L, &m, 0))
 		return lua_error(L);
 	return 1;
 }
@@ -240,7 +240,7 @@ static int open_client(lua_State *L) {
 	lua_pushcfunction(L, finalize);
 	lua_setfield(L, -2, "__gc");
 	lua_newtable(L);
-	/* Names of commands, see reef_mongo_lasting. */
+	/* Names of commands, see reef_mongo_message_lasting. */
 	lua_newtable(L);
 	luaL_setfuncs(L, methods, 1);
 	lua_setfield(L, -2, "__index");

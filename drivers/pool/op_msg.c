@@ -2,8 +2,8 @@
  * and the server's manual, "MongoDB Wire Protocol". See frame.h; what is expected is a request id. */
 #include <string.h>
 
+#include "drivers/bson/writer.h"
 #include "drivers/mongo/wire.h"
-#include "drivers/mongo/writer.h"
 #include "frame.h"
 
 enum { SMALLEST = REEF_WIRE_HEADER + 4 + 1 + 5, FIRST_ELEMENT = REEF_WIRE_HEADER + 4 + 1 + 4 };

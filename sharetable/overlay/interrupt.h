@@ -22,6 +22,10 @@ enum {
 	REEF_INTERRUPT_COUNTED = 4, /* steps are counted: struct reef_budget */
 };
 
+/* A bit of the hook mask that stands for no hook. With any bit set the VM looks more closely at each function that it
+ * begins; a hook that is set meanwhile may take it away, but not the traps of the functions that run. */
+#define REEF_INTERRUPT_MASK (1 << 6)
+
 /* What a call may cost. Lives in the caller's frame. */
 struct reef_budget {
 	int64_t left;        /* steps: instructions of Lua, or what takes about as long in C */
@@ -47,8 +51,8 @@ bool reef_interrupt_raise(int alarm);
 
 /* From here on this thread's Lua code pays from that budget, and from those that were in force before; until the end is
  * called, which has to happen in the same C function. */
-void reef_budget_begin(struct lua_State *L, struct reef_budget *budget);
-void reef_budget_end(struct reef_budget *budget);
+void reef_interrupt_budget_begin(struct lua_State *L, struct reef_budget *budget);
+void reef_interrupt_budget_end(struct reef_budget *budget);
 
 /* An alarm stands: raises an error if it says so, after `steps`. */
 void reef_interrupt_heed(struct lua_State *L, int64_t steps);

@@ -13,6 +13,9 @@
  *   luaH_next              (ov_ltable.c) a traversal goes on from the key's content
  *   pushclosure            (ov_lvm.c) functions without upvalues are as shared as their code
  *   internshrstr           (ov_lstring.c) new strings that are pooled identifiers are taken from the pool
+ *
+ * The wrappers call each other in a circle because Lua's own files do. Two files of ours are on it: refuse.c and
+ * interrupt.c are called where something is wrong, and raise errors of Lua.
  */
 #ifndef REEF_OV_H
 #define REEF_OV_H
@@ -37,6 +40,9 @@
 #include <ltm.h>
 #include <lvm.h>
 #include <string.h>
+
+#include "refuse.h"
+#include "seed.h"
 
 #if LUA_VERSION_NUM != 504 || LUA_VERSION_RELEASE_NUM < 50404 || LUA_VERSION_RELEASE_NUM > 50408
 #error "the overlay knows the internals of Lua 5.4.4 to 5.4.8 only"
@@ -68,12 +74,6 @@
  * prototype into their lists, which they never do with a shared one. */
 #define reef_closure_of(p) ((p)->gclist == NULL ? NULL : gco2lcl((p)->gclist))
 
-/* Raise: `key` (may be NULL: the metatable) of shared table `t` was about to be written. The second finds the key that
- * belongs to a value's place. */
-LUAI_FUNC l_noret reef_shared_refuse(lua_State *L, Table *t, const TValue *key);
-LUAI_FUNC l_noret reef_shared_refuse_slot(lua_State *L, Table *t, const TValue *slot);
-LUAI_FUNC unsigned int reef_shared_seed(void);
-
 /* Are two short strings with the same hash the same? Calls nothing: a call would make luaH_getshortstr, the hottest
  * function of all, save registers that it need not touch. */
 static inline int reef_same_bytes(const TString *a, const TString *b) {
@@ -99,7 +99,7 @@ static inline int reef_same_bytes(const TString *a, const TString *b) {
 #define eqshrstr(a, b) ((a) == (b) || (l_unlikely((a)->hash == (b)->hash) && reef_same_bytes(a, b)))
 
 #ifndef luai_makeseed
-#define luai_makeseed(L) reef_shared_seed()
+#define luai_makeseed(L) reef_seed()
 #endif
 
 /* The VM's loop does not save its program counter before a fast assignment, since none can fail in stock Lua; without
@@ -122,7 +122,7 @@ static CallInfo *const ci __attribute__((unused)) = NULL;
 #define luaV_finishfastset(L, t, slot, v)                                                                              \
 	{                                                                                                                  \
 		if (l_unlikely(reef_is_shared(hvalue(t)))) {                                                                   \
-			reef_save_position(L) reef_shared_refuse_slot(L, hvalue(t), slot);                                         \
+			reef_save_position(L) reef_refuse_slot(L, hvalue(t), slot);                                                \
 		}                                                                                                              \
 		setobj2t(L, cast(TValue *, slot), v);                                                                          \
 		luaC_barrierback(L, gcvalue(t), v);                                                                            \

@@ -17,7 +17,7 @@ static int stock_luaH_next(lua_State *L, Table *t, StkId key);
 
 void luaH_set(lua_State *L, Table *t, const TValue *key, TValue *value) {
 	if (l_unlikely(reef_is_shared(t)))
-		reef_shared_refuse(L, t, key);
+		reef_refuse(L, t, key);
 	stock_luaH_set(L, t, key, value);
 }
 
@@ -25,14 +25,14 @@ void luaH_setint(lua_State *L, Table *t, lua_Integer key, TValue *value) {
 	if (l_unlikely(reef_is_shared(t))) {
 		TValue k;
 		setivalue(&k, key);
-		reef_shared_refuse(L, t, &k);
+		reef_refuse(L, t, &k);
 	}
 	stock_luaH_setint(L, t, key, value);
 }
 
 void luaH_finishset(lua_State *L, Table *t, const TValue *key, const TValue *slot, TValue *value) {
 	if (l_unlikely(reef_is_shared(t)))
-		reef_shared_refuse(L, t, key);
+		reef_refuse(L, t, key);
 	stock_luaH_finishset(L, t, key, slot, value);
 }
 

@@ -1,5 +1,11 @@
 /* Any bytes as a document, any text as extended JSON: refused, or the same after going through Lua and through text. */
-#include "drivers/mongo/bson.h"
+#include "drivers/bson/decode.h"
+#include "drivers/bson/encode.h"
+#include "drivers/bson/json_read.h"
+#include "drivers/bson/json_write.h"
+#include "drivers/bson/lua_bson.h"
+#include "drivers/bson/lua_writer.h"
+#include "drivers/bson/reader.h"
 
 #include <bson/bson.h>
 #include <lauxlib.h>
@@ -18,11 +24,11 @@ static int to_lua_and_back(lua_State *state) {
 	const uint8_t *data = lua_touserdata(state, 1);
 	size_t size = (size_t)lua_tointeger(state, 2);
 	unsigned flags = (unsigned)lua_tointeger(state, 3);
-	struct reef_writer *w = reef_bson_borrow_writer(state, REEF_BSON_SIZE);
+	struct reef_writer *w = reef_lua_writer_borrow(state, REEF_BSON_SIZE);
 	reef_bson_decode(state, data, size, flags);
 	reef_bson_encode(state, -1, w, REEF_BSON_ANYTHING);
-	require(reef_bson_check(w->data, w->size, 1) == NULL);
-	reef_bson_return_writer(state, 4);
+	require(reef_bson_reader_check(w->data, w->size, 1) == NULL);
+	reef_lua_writer_return(state, 4);
 	return 0;
 }
 
@@ -42,11 +48,11 @@ static void through_json(const uint8_t *data, size_t size) {
 	for (int i = 0; i < 2; i++) {
 		reef_writer_init(&text[i], REEF_BSON_SIZE);
 		reef_writer_init(&document[i], REEF_BSON_SIZE);
-		require(reef_bson_to_json(&text[i], data, size, true));
-		require(reef_bson_from_json(&document[i], (const char *)text[i].data, text[i].size, &error));
+		require(reef_json_write(&text[i], data, size, true));
+		require(reef_json_read(&document[i], (const char *)text[i].data, text[i].size, &error));
 		data = document[i].data;
 		size = document[i].size;
-		require(reef_bson_check(data, size, 1) == NULL);
+		require(reef_bson_reader_check(data, size, 1) == NULL);
 	}
 	require(document[0].size == document[1].size);
 	require(memcmp(document[0].data, document[1].data, document[0].size) == 0);
@@ -58,7 +64,7 @@ static void through_json(const uint8_t *data, size_t size) {
 
 static void try_document(const uint8_t *data, size_t size) {
 	bson_t b;
-	if (reef_bson_check(data, size, 1) != NULL) {
+	if (reef_bson_reader_check(data, size, 1) != NULL) {
 		require(!through_lua(data, size, 0));
 		return;
 	}
@@ -72,8 +78,8 @@ static void try_text(const char *text, size_t size) {
 	struct reef_writer w;
 	struct reef_json_error error;
 	reef_writer_init(&w, REEF_BSON_SIZE);
-	if (reef_bson_from_json(&w, text, size, &error)) {
-		require(reef_bson_check(w.data, w.size, 1) == NULL);
+	if (reef_json_read(&w, text, size, &error)) {
+		require(reef_bson_reader_check(w.data, w.size, 1) == NULL);
 		through_json(w.data, w.size);
 	}
 	reef_writer_fini(&w);
@@ -84,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (L == NULL) {
 		L = luaL_newstate();
-		luaL_requiref(L, "bson", reef_open_bson, 0);
+		luaL_requiref(L, "bson", reef_lua_bson_open, 0);
 	}
 	try_document(data, size);
 	try_text((const char *)data, size);

@@ -1,6 +1,7 @@
 /* Whatever is in a file of configuration, it becomes values or problems, and any value that came out can be found again:
  * its line and column are within the text. The first byte chooses the format. */
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,9 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-#include "datasheet/load.h"
+#include "datasheet/load_csv.h"
+#include "datasheet/load_json.h"
+#include "datasheet/load_toml.h"
 
 #define ASKED 64
 

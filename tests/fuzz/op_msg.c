@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "drivers/mongo/bson.h"
-#include "drivers/mongo/writer.h"
+#include "drivers/bson/reader.h"
+#include "drivers/bson/writer.h"
 
 static void require(bool condition) {
 	if (!condition) {
@@ -17,11 +17,11 @@ static void walk(const struct reef_wire_message *m, const uint8_t *end) {
 	struct reef_wire_sequence s;
 	size_t at = 0;
 	require(m->body >= m->sections && m->body + m->body_size <= end);
-	(void)reef_bson_check(m->body, m->body_size, 1);
+	(void)reef_bson_reader_check(m->body, m->body_size, 1);
 	while (reef_wire_next_sequence(m, &at, &s)) {
 		require(s.documents <= s.end && s.end <= end && at <= m->sections_size);
 		for (const uint8_t *p = s.documents; p < s.end; p += reef_get32(p)) {
-			(void)reef_bson_check(p, reef_get32(p), 1);
+			(void)reef_bson_reader_check(p, reef_get32(p), 1);
 		}
 	}
 }

@@ -1,8 +1,8 @@
 /* Where MongoDB's replies end, and whose they are: reef_pool_op_msg. */
 #include "engine.h"
 
+#include "drivers/bson/writer.h"
 #include "drivers/mongo/wire.h"
-#include "drivers/mongo/writer.h"
 #include "drivers/pool/frame.h"
 
 enum { ID = 77, LIMIT = 4096 };

@@ -108,9 +108,9 @@ static void a_budget_counts_everything_and_is_over_when_it_ends(void **state) {
 		lua_State *L = luaL_newstate();
 		luaL_openlibs(L);
 		struct reef_budget budget = {.left = 1000000, .message = "too much"};
-		reef_budget_begin(L, &budget);
+		reef_interrupt_budget_begin(L, &budget);
 		int status = run(L, loops[i]);
-		reef_budget_end(&budget);
+		reef_interrupt_budget_end(&budget);
 		assert_int_not_equal(status, LUA_OK);
 		assert_int_equal(reef_interrupt.alarm, 0);
 		assert_int_equal(run(L, "for i = 1, 10000000 do end return 1"), LUA_OK);

@@ -1,0 +1,15 @@
+/* CSV for `reef.config.core`: see load.h for what places and problems are. Own slice only. */
+#ifndef REEF_DATASHEET_LOAD_CSV_H
+#define REEF_DATASHEET_LOAD_CSV_H
+
+#include <lua.h>
+
+/* csv(text, types, separator, quiet) -> { columns = names, rows = array of rows }, or nil; problems or nil.
+ * `types`: column -> "integer", "number", "boolean", "string"; a column without one gets the narrowest that all its
+ * values fit in. */
+int reef_load_csv(lua_State *L);
+/* csv_places(text, separator, tree) -> places; the tree's keys are numbers of rows (0: the header), then
+ * names of columns */
+int reef_load_csv_places(lua_State *L);
+
+#endif

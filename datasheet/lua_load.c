@@ -1,0 +1,36 @@
+/* The Lua module `reef.config.core`: the loaders. */
+#include "lua_load.h"
+
+#include <unistd.h>
+
+#include <lauxlib.h>
+
+#include "core/host/host.h"
+#include "load_csv.h"
+#include "load_directory.h"
+#include "load_json.h"
+#include "load_toml.h"
+#include "load_watch.h"
+
+/* terminal() -> does stderr lead to one? */
+static int load_terminal(lua_State *L) {
+	lua_pushboolean(L, isatty(STDERR_FILENO));
+	return 1;
+}
+
+static int open_load(lua_State *L) {
+	static const luaL_Reg functions[] = {
+			{"csv", reef_load_csv},      {"csv_places", reef_load_csv_places},
+			{"json", reef_load_json},    {"json_places", reef_load_json_places},
+			{"toml", reef_load_toml},    {"toml_places", reef_load_toml_places},
+			{"watch", reef_load_watch},  {"list", reef_load_directory},
+			{"terminal", load_terminal}, {NULL, NULL},
+	};
+	luaL_newlib(L, functions);
+	return 1;
+}
+
+void reef_lua_load_setup(void) {
+	reef_host_preload("reef.config.core", open_load);
+	reef_load_watch_setup();
+}

@@ -1,0 +1,308 @@
+/* BSON bytes to Lua tables, in one walk.
+ *
+ * Each element is checked when the walk reaches it. The walk looks ahead within a document, so that its table is made in
+ * the right size at once; the size of a long one is reckoned from its beginning.
+ */
+#include "decode.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "format.h"
+#include "keys.h"
+#include "reader.h"
+#include "tables.h"
+#include "tag.h"
+#include "utf8.h"
+#include "writer.h"
+
+enum {
+	/* Elements of a document that are read before they become values: its table is made in the right size at once. */
+	AHEAD = 32,
+	/* A table is never presized for more than this on the word of bytes not read yet. */
+	PRESIZE = 4096,
+};
+
+struct decode_step {
+	const char *key;
+	size_t size;
+};
+
+struct decoder {
+	lua_State *L;
+	unsigned flags;
+	int owner; /* on the stack; 0: none */
+	int array_mt, key_strings;
+	struct reef_bson_keys *keys;
+	int depth;
+	struct decode_step path[REEF_BSON_DEPTH + 1];
+};
+
+static bool (*take_batch)(lua_State *, const char *, const struct reef_bson_element *, unsigned);
+
+void reef_bson_decode_set_batch(bool (*take)(lua_State *, const char *, const struct reef_bson_element *, unsigned)) {
+	take_batch = take;
+}
+
+static int decode_failed(struct decoder *d, const char *text) {
+	luaL_Buffer b;
+	luaL_buffinit(d->L, &b);
+	luaL_addstring(&b, "Invalid bson: ");
+	luaL_addstring(&b, text);
+	int named = 0;
+	for (int i = 1; i <= d->depth && i <= REEF_BSON_DEPTH; i++) {
+		if (d->path[i].key != NULL) {
+			luaL_addstring(&b, named++ == 0 ? " in '" : ".");
+			luaL_addlstring(&b, d->path[i].key, d->path[i].size);
+		}
+	}
+	if (named > 0) {
+		luaL_addchar(&b, '\'');
+	}
+	luaL_pushresult(&b);
+	if (d->owner != 0) {
+		lua_getfield(d->L, d->owner, "fail");
+		lua_pushvalue(d->L, d->owner);
+		lua_rotate(d->L, -3, -1);
+		lua_call(d->L, 2, 1);
+	}
+	return lua_error(d->L);
+}
+
+/* ---- scalars ---- */
+
+static void push_binary(lua_State *L, const uint8_t *p, size_t size) {
+	if (p[4] != 2) {
+		reef_bson_tag_push(L, REEF_BSON_BINARY, p + 4, size - 4);
+		return;
+	}
+	luaL_Buffer b;
+	luaL_buffinit(L, &b);
+	luaL_addlstring(&b, "\0\5\2", 3);
+	luaL_addlstring(&b, (const char *)p + 9, size - 9);
+	luaL_pushresult(&b);
+}
+
+static void push_double(lua_State *L, const uint8_t *p) {
+	uint64_t bits = reef_get64(p);
+	double d;
+	memcpy(&d, &bits, 8);
+	lua_pushnumber(L, d);
+}
+
+static void push_string(lua_State *L, const uint8_t *p, size_t size, unsigned flags) {
+	const char *s = (const char *)p + 4;
+	size -= 5;
+	if ((flags & REEF_BSON_EXACT) != 0 && size >= 2 && s[0] == 0) {
+		reef_bson_tag_push(L, REEF_BSON_STRING, s, size);
+	} else {
+		lua_pushlstring(L, s, size);
+	}
+}
+
+static void push_int64(lua_State *L, const uint8_t *p, unsigned flags) {
+	int64_t i = (int64_t)reef_get64(p);
+	if ((flags & REEF_BSON_EXACT) != 0 && i >= INT32_MIN && i <= INT32_MAX) {
+		reef_bson_tag_push(L, REEF_BSON_INT64, p, 8);
+	} else {
+		lua_pushinteger(L, i);
+	}
+}
+
+static void push_scalar(lua_State *L, const struct reef_bson_element *e, unsigned flags) {
+	const uint8_t *p = e->value;
+	switch (e->type) {
+	case REEF_BSON_DOUBLE:
+		push_double(L, p);
+		break;
+	case REEF_BSON_STRING:
+		push_string(L, p, e->value_size, flags);
+		break;
+	case REEF_BSON_BINARY:
+		push_binary(L, p, e->value_size);
+		break;
+	case REEF_BSON_BOOLEAN:
+		lua_pushboolean(L, p[0]);
+		break;
+	case REEF_BSON_DATE:
+		reef_bson_tag_push_date(L, (int64_t)reef_get64(p));
+		break;
+	case REEF_BSON_INT32:
+		lua_pushinteger(L, (int32_t)reef_get32(p));
+		break;
+	case REEF_BSON_INT64:
+		push_int64(L, p, flags);
+		break;
+	default:
+		reef_bson_tag_push(L, e->type, p, e->value_size);
+		break;
+	}
+}
+
+/* ---- documents and arrays ---- */
+
+static void decode_document(struct decoder *d, const uint8_t *data, size_t size);
+static void decode_array(struct decoder *d, const uint8_t *data, size_t size);
+
+/* Was the array that comes here taken by who knows batches? */
+static bool push_batch(const struct decoder *d, const struct reef_bson_element *e) {
+	return (d->flags & REEF_BSON_BATCHES) != 0 && d->depth == 2 && take_batch != NULL &&
+		   take_batch(d->L, d->path[1].key, e, d->flags & ~(unsigned)REEF_BSON_BATCHES);
+}
+
+static void decode_value(struct decoder *d, const struct reef_bson_element *e) {
+	if (e->type == REEF_BSON_DOCUMENT) {
+		decode_document(d, e->value, e->value_size);
+	} else if (e->type == REEF_BSON_ARRAY) {
+		if (!push_batch(d, e)) {
+			decode_array(d, e->value, e->value_size);
+		}
+	} else {
+		push_scalar(d->L, e, d->flags);
+	}
+}
+
+static void decode_enter(struct decoder *d, struct reef_bson_reader *r, const uint8_t *data, size_t size) {
+	if (!reef_bson_reader_open(r, data, size, d->depth + 1)) {
+		decode_failed(d, r->error);
+	}
+	d->depth++;
+	d->path[d->depth].key = NULL;
+	luaL_checkstack(d->L, 8, "bson");
+}
+
+static void set_place(struct decoder *d, const struct reef_bson_element *e) {
+	d->path[d->depth] = (struct decode_step){e->key, e->key_size};
+}
+
+/* The next elements, at most AHEAD: how many. Keys are not checked. */
+static int look_ahead(struct decoder *d, struct reef_bson_reader *r, struct reef_bson_element *e) {
+	int n = 0, more = 1;
+	while (n < AHEAD && (more = reef_bson_reader_next_value(r, &e[n])) > 0) {
+		n++;
+	}
+	if (more < 0) {
+		set_place(d, &e[n]);
+		decode_failed(d, r->error);
+	}
+	return n;
+}
+
+/* How many elements there will be when the first `n` took the bytes up to here. */
+static int expect(const struct reef_bson_reader *r, const uint8_t *data, int n) {
+	if (r->at == r->end) {
+		return n;
+	}
+	size_t used = (size_t)(r->at - data);
+	size_t more = (size_t)(r->end - r->at) / (used / (size_t)n);
+	return n + (int)(more < PRESIZE ? more : PRESIZE);
+}
+
+static void push_key(struct decoder *d, const struct reef_bson_reader *r, const struct reef_bson_element *e) {
+	if (!reef_bson_keys_push_key(d->L, d->keys, d->key_strings, e->key, e->key_size,
+								 (size_t)((const char *)r->end - e->key))) {
+		decode_failed(d, REEF_BSON_BAD_KEY);
+	}
+}
+
+/* Notes the key on top of the stack as the document's n-th, which must be new. */
+static void note_key(struct decoder *d, int document, lua_Integer n) {
+	lua_State *L = d->L;
+	lua_pushvalue(L, -1);
+	if (lua_rawget(L, document) != LUA_TNIL) {
+		decode_failed(d, "duplicate key");
+	}
+	lua_pop(L, 1);
+	lua_pushvalue(L, -1);
+	lua_rawseti(L, document + 1, n);
+}
+
+static void decode_document(struct decoder *d, const uint8_t *data, size_t size) {
+	lua_State *L = d->L;
+	bool exact = (d->flags & REEF_BSON_EXACT) != 0;
+	struct reef_bson_reader r;
+	struct reef_bson_element e[AHEAD];
+	decode_enter(d, &r, data, size);
+	int table = lua_gettop(L) + 1;
+	int n = look_ahead(d, &r, e);
+	int expected = expect(&r, data, n);
+	lua_createtable(L, 0, expected + (exact ? 1 : 0));
+	if (exact) {
+		lua_createtable(L, expected, 0);
+	}
+	for (lua_Integer done = 0; n > 0; n = look_ahead(d, &r, e)) {
+		for (int i = 0; i < n; i++) {
+			set_place(d, &e[i]);
+			push_key(d, &r, &e[i]);
+			if (exact) {
+				note_key(d, table, ++done);
+			}
+			decode_value(d, &e[i]);
+			lua_rawset(L, table);
+		}
+	}
+	if (exact) {
+		lua_rawsetp(L, table, &reef_bson_tables_order);
+		reef_bson_tables_push_document_mt(L);
+		lua_setmetatable(L, table);
+	}
+	d->depth--;
+}
+
+static void decode_array(struct decoder *d, const uint8_t *data, size_t size) {
+	lua_State *L = d->L;
+	struct reef_bson_reader r;
+	struct reef_bson_element e[AHEAD];
+	decode_enter(d, &r, data, size);
+	int table = lua_gettop(L) + 1;
+	int n = look_ahead(d, &r, e);
+	lua_createtable(L, expect(&r, data, n), 0);
+	for (lua_Integer done = 0; n > 0; n = look_ahead(d, &r, e)) {
+		for (int i = 0; i < n; i++) {
+			set_place(d, &e[i]);
+			if (!reef_utf8_valid(e[i].key, e[i].key_size)) {
+				decode_failed(d, REEF_BSON_BAD_KEY);
+			}
+			decode_value(d, &e[i]);
+			lua_rawseti(L, table, ++done);
+		}
+	}
+	lua_pushvalue(L, d->array_mt);
+	lua_setmetatable(L, table);
+	d->depth--;
+}
+
+static void decode_begin(struct decoder *d, lua_State *L, unsigned flags) {
+	d->L = L;
+	d->flags = flags;
+	d->owner = 0;
+	d->depth = 0;
+	luaL_checkstack(L, 8, "bson");
+	reef_bson_tables_push_array_mt(L);
+	d->keys = reef_bson_keys_push(L);
+	d->key_strings = lua_gettop(L);
+	d->array_mt = d->key_strings - 1;
+}
+
+/* Leaves only the value on top of what decode_begin found. */
+static void decode_end(struct decoder *d) {
+	lua_replace(d->L, d->array_mt);
+	lua_settop(d->L, d->array_mt);
+}
+
+void reef_bson_decode(lua_State *L, const uint8_t *data, size_t size, unsigned flags) {
+	struct decoder d;
+	decode_begin(&d, L, flags);
+	decode_document(&d, data, size);
+	decode_end(&d);
+}
+
+void reef_bson_decode_for(lua_State *L, const uint8_t *data, size_t size, unsigned flags, int owner) {
+	struct decoder d;
+	decode_begin(&d, L, flags);
+	d.owner = owner;
+	decode_document(&d, data, size);
+	decode_end(&d);
+}

@@ -1,0 +1,7 @@
+/* The seed of hashes, one a process: equal strings hash alike in all VMs. Any thread. */
+#ifndef REEF_SHARETABLE_SEED_H
+#define REEF_SHARETABLE_SEED_H
+
+unsigned int reef_seed(void);
+
+#endif

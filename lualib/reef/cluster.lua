@@ -10,7 +10,8 @@ local skynet = require "skynet"
 
 local cluster = {}
 
----@param options {timeout: number} seconds that a call waits for its reply, connecting and waiting for the node included
+---@param options {timeout: number} seconds that a call waits for its reply, connecting and waiting for the node
+---included
 ---@return {call: function, query: function}
 function cluster.with(options)
 	local seconds = options.timeout

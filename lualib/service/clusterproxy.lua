@@ -1,4 +1,5 @@
--- Stands for a service of another node: what it is sent and called, as lua or as snax, goes there. Started by `clusterd`.
+-- Stands for a service of another node: what it is sent and called, as lua or as snax, goes there. Started by
+-- `clusterd`.
 local process = require "reef.process"
 local skynet = require "skynet"
 

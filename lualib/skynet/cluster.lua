@@ -16,8 +16,8 @@ local function manage(...)
 	return skynet.call(link.manager(), "lua", ...)
 end
 
----Says where nodes are: { name = "host:port" }, or false for one that is down. Nodes that are not named stay as they are.
----Without a table the file is read that the configuration's `cluster` names.
+---Says where nodes are: { name = "host:port" }, or false for one that is down. Nodes that are not named stay as they
+---are. Without a table the file is read that the configuration's `cluster` names.
 ---@param config? table
 function cluster.reload(config)
 	manage("reload", config)

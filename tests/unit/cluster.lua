@@ -272,7 +272,8 @@ end)
 test.case("a trace tag belongs to the next request", function()
 	local id = connect()
 	for _, payload in ipairs {
-		pack("<BI4I4", 0, echo, 1) .. skynet.packstring "traced", pack("<Bs1I4", 0x80, "@echo", 1) .. skynet.packstring "traced",
+		pack("<BI4I4", 0, echo, 1) .. skynet.packstring "traced",
+		pack("<Bs1I4", 0x80, "@echo", 1) .. skynet.packstring "traced",
 	} do
 		socket.write(id, framed "\4:0000beef-7")
 		local _, kind, reply = ask(id, payload)
@@ -534,7 +535,8 @@ test.case("an error of the other side carries its reason, and is never taken for
 		end
 	end)
 	for _, t in ipairs {
-		"b.lua:12: no such account", "", "cluster node x: refused (not sent)", "call failed: cluster node x: y (maybe applied)",
+		"b.lua:12: no such account", "", "cluster node x: refused (not sent)",
+		"call failed: cluster node x: y (maybe applied)",
 		"b.lua:1: call failed: cluster node x: refused (not sent)", "call failed",
 	} do
 		text = t
@@ -544,7 +546,7 @@ test.case("an error of the other side carries its reason, and is never taken for
 	end
 end)
 
-test.case("responses that cannot be end the connection with an error for every call, and the next one connects anew", function()
+test.case("responses that cannot be end the connection with errors for all, the next call connects anew", function()
 	local bytes
 	local name = node(function(id)
 		local payload = receive(id)
@@ -564,8 +566,12 @@ test.case("responses that cannot be end the connection with an error for every c
 		["a part of nothing"] = function(s) return framed(pack("<I4B", s, 3) .. "x") end,
 		["no total"] = function(s) return framed(pack("<I4B", s, 2) .. "x") end,
 		["too large"] = function(s) return framed(pack("<I4BI4", s, 2, 0xffffffff)) end,
-		["less than announced"] = function(s) return framed(pack("<I4BI4", s, 2, 100)) .. framed(pack("<I4B", s, 4) .. "x") end,
-		["more than announced"] = function(s) return framed(pack("<I4BI4", s, 2, 1)) .. framed(pack("<I4B", s, 3) .. "xy") end,
+		["less than announced"] = function(s)
+			return framed(pack("<I4BI4", s, 2, 100)) .. framed(pack("<I4B", s, 4) .. "x")
+		end,
+		["more than announced"] = function(s)
+			return framed(pack("<I4BI4", s, 2, 1)) .. framed(pack("<I4B", s, 3) .. "xy")
+		end,
 		http = function() return "HTTP/1.1 400 Bad Request\r\n" .. (" "):rep(30000) end,
 		closed = function() end,
 	} do

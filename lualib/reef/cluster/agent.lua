@@ -1,7 +1,7 @@
 -- One connection of another node to this one: its requests go to services of this process, and their answers back.
 --
--- Frames are taken in their order, and what a name means is asked before the next frame is looked at: so what one service
--- sends to another arrives in that order. What cannot be a frame ends the connection.
+-- Frames are taken in their order, and what a name means is asked before the next frame is looked at: so what one
+-- service sends to another arrives in that order. What cannot be a frame ends the connection.
 
 local frame = require "reef.cluster.frame"
 local large = require "reef.cluster.large"

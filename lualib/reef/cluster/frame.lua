@@ -100,8 +100,7 @@ end
 
 -- ---- reading ----
 
----Calls handle(buffer, first, last) for each frame's payload, until the peer ends or `handle` raises. It must not keep the
----positions.
+---Calls handle(buffer, first, last) for each frame's payload, until the peer ends or `handle` raises.
 ---@param id integer
 ---@param handle fun(buffer: string, first: integer, last: integer)
 ---@param fed fun(unfinished: boolean)|nil called for what has come; is there a frame without its end?

@@ -1,5 +1,5 @@
--- The way from a service to the connections of its process. The service of each node's connection is asked for once; what
--- is sent and called meanwhile waits in its order.
+-- The way from a service to the connections of its process. The service of each node's connection is asked for once;
+-- what is sent and called meanwhile waits in its order.
 
 local core = require "skynet.core"
 local skynet = require "skynet"

@@ -1,5 +1,5 @@
--- What a process knows of its cluster: where nodes are, who is registered, where it listens, and which services carry all
--- that. The service `clusterd` runs this.
+-- What a process knows of its cluster: where nodes are, who is registered, where it listens, and which services carry
+-- all that. The service `clusterd` runs this.
 
 local process = require "reef.process"
 local skynet = require "skynet"
@@ -191,7 +191,8 @@ local function check_exposure(ip, port)
 	if ip:find "^127%." or ip == "::1" or ip:find "^/" or ip:find "^@" or ip:find "^unix:" then
 		return
 	end
-	local text = ("cluster: listening on %s:%d: whoever reaches that can call every service of this process"):format(ip, port)
+	local text = ("cluster: listening on %s:%d: whoever reaches that can call every service of this process"):format(
+		ip, port)
 	if skynet.getenv "cluster_listen" == "loopback" then
 		error(text .. "; cluster_listen = \"loopback\" forbids it", 0)
 	end

@@ -2,7 +2,8 @@
 -- It is opened by the first request, and anew by the first one after a loss. What waits for it, because the node has no
 -- address yet or the connection is being opened, waits in a queue.
 --
--- A request has no coroutine: what it waits with is a response closure, which the reply's bytes pass through as they are.
+-- A request has no coroutine: what it waits with is a response closure, which the reply's bytes pass through as they
+-- are.
 
 local frame = require "reef.cluster.frame"
 local large = require "reef.cluster.large"
@@ -74,12 +75,13 @@ end
 -- ---- the end of a connection ----
 
 local function drop(why)
-	local id, waiting, count = connection, sessions, in_flight
+	local id, waiting = connection, sessions
+	local count = in_flight - (asked and 1 or 0)
 	if not id then
 		return
 	end
 	connection = nil
-	sessions, in_flight, deadlines, late, late_count = {}, 0, {}, {}, 0
+	sessions, in_flight, deadlines, late, late_count, asked = {}, 0, {}, {}, 0, false
 	parts = large.new(options.limit)
 	socket.shutdown(id)
 	skynet.fork(socket.close, id)
@@ -151,7 +153,7 @@ local function watch()
 		return
 	end
 	if heard then
-		heard, asked = false, false
+		heard = false
 	elseif asked then
 		drop(("no sign of life for %g s"):format(2 * options.heartbeat))
 		watching = false
@@ -159,7 +161,9 @@ local function watch()
 	else
 		asked = true
 		local session = new_session()
-		sessions[session], in_flight = function() end, in_flight + 1
+		sessions[session], in_flight = function()
+			asked = false
+		end, in_flight + 1
 		socket.write(connection, (frame.request(0, session, skynet.packstring "reef.alive")))
 	end
 	skynet.timeout(math.ceil(options.heartbeat * 100), watch)

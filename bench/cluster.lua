@@ -2,6 +2,7 @@
 local bench = require "bench"
 local cluster = require "skynet.cluster"
 local skynet = require "skynet"
+local socket = require "skynet.socket"
 
 local N, IN_FLIGHT = bench.option("CALLS", 200000), bench.option("IN_FLIGHT", 128)
 
@@ -22,7 +23,7 @@ bench.main(function()
 	cluster.reload { far = ip .. ":" .. port }
 	cluster.call("far", "@echo")
 
-	bench.measure("cluster-call", N, function()
+	bench.measure("cluster_call", N, function()
 		bench.together(IN_FLIGHT, function()
 			for i = 1, N // IN_FLIGHT do
 				cluster.call("far", "@echo", i, "hello")
@@ -30,9 +31,26 @@ bench.main(function()
 		end)
 	end)
 	local text = ("x"):rep(3 << 20)
-	bench.measure("cluster-3MB-both-ways", 50, function()
+	bench.measure("cluster_3mb", 50, function()
 		for _ = 1, 50 do
 			cluster.call("far", "@echo", text)
+		end
+	end)
+
+	-- What moving these bytes costs anyway: packed once, sent there and back as they are, unpacked once.
+	local listener, host, at = socket.listen("127.0.0.1", 0)
+	socket.start(listener, function(id)
+		socket.start(id)
+		for data in function() return socket.read(id) or nil end do
+			socket.write(id, data)
+		end
+	end)
+	local id = assert(socket.open(host, at))
+	bench.measure("cluster_raw_3mb", 50, function()
+		for _ = 1, 50 do
+			local message = skynet.packstring(text)
+			socket.write(id, message)
+			skynet.unpack((assert(socket.read(id, #message))))
 		end
 	end)
 end)

@@ -260,7 +260,7 @@ local function more(load, n)
 	end)
 end
 
-test.case("a node that is killed and restarted: every call has an end, and its outcome is true", { timeout = 120 }, function()
+test.case("a node that is killed and restarted: every call ends, its outcome is true", { timeout = 120 }, function()
 	local n = start "killed"
 	local load = load_with_numbers("killed", 32)
 	for _ = 1, 3 do

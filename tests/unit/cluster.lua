@@ -651,6 +651,17 @@ end)
 test.case("an unknown node is waited for, and what waited keeps its order; a deadline ends it", function()
 	local soon = require("reef.cluster").with { timeout = 0.2 }
 	test.raises("%(not sent%)$", soon.call, "unborn", 1, "x")
+	local waiting = 0
+	for _ = 1, 20 do
+		skynet.fork(function()
+			pcall(soon.call, "unborn", 1, ("x"):rep(500000))
+			waiting = waiting + 1
+		end)
+	end
+	test.eventually("all are refused, those too many at once", 20, function()
+		return waiting == 20
+	end)
+	test.equal(skynet.call(cluster.get_sender "unborn", "debug", "INFO").queued, 0)
 	local seen = {}
 	local results = {}
 	cluster.send("unborn", 1, 1)
@@ -722,6 +733,7 @@ test.case("what cannot be sent is refused with a reason", function()
 		test.raises("cluster: ", cluster.reload, bad)
 	end
 	test.raises("is :%x+ already", cluster.register, "echo", skynet.self())
+	test.raises("is no address", cluster.register, "other", ".echo")
 	test.raises("no address", cluster.open, "nowhere")
 	test.raises("neither", cluster.proxy, "name")
 end)

@@ -49,7 +49,8 @@ local function add_parts(frames, message, prefix, last)
 	local size = #message
 	for at = 1, size, PART do
 		local final = at + PART > size
-		frames[#frames + 1] = framed((final and last or prefix) .. sub(message, at, at + PART - 1))
+		local part = sub(message, at, at + PART - 1)
+		frames[#frames + 1] = { pack(">I2", #prefix + #part) .. (final and last or prefix), part }
 	end
 	return frames
 end
@@ -59,7 +60,7 @@ end
 ---@param message string
 ---@param push boolean|nil
 ---@return string|nil frame  nil: the message is large
----@return string[]|nil frames  of a large one, to be written with low priority
+---@return (string|string[])[]|nil frames  of a large one, to be written with low priority, each as it is
 function frame.request(address, session, message, push)
 	local size = #message
 	if size < PART then
@@ -81,7 +82,7 @@ end
 ---@param session integer
 ---@param message string
 ---@return string|nil frame  nil: the message is large
----@return string[]|nil frames
+---@return (string|string[])[]|nil frames
 function frame.response(session, message)
 	local size = #message
 	if size <= PART then
@@ -108,9 +109,11 @@ end
 function frame.read(id, handle, fed)
 	local rest = ""
 	while true do
-		local data = socket.read(id)
+		-- A frame that has begun is completed alone: what comes behind it needs no copy with it.
+		local missing = #rest >= 2 and unpack(">I2", rest) + 2 - #rest or nil
+		local data, left = socket.read(id, missing)
 		if not data then
-			return #rest
+			return #rest + #(left or "")
 		end
 		local buffer, at = rest == "" and data or rest .. data, 1
 		local size = #buffer

@@ -157,6 +157,8 @@ end
 function command.register(name, address)
 	if type(name) ~= "string" or name == "" or #name > 254 then
 		error("cluster.register: a name has 1 to 254 bytes", 0)
+	elseif math.type(address) ~= "integer" then
+		error(("cluster.register: %s is no address"):format(tostring(address)), 0)
 	elseif names[name] == address then
 		return
 	elseif names[name] then

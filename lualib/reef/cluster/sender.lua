@@ -15,6 +15,8 @@ local socket = require "skynet.socket"
 
 local LATE <const> = 65536 -- replies that a connection may owe to callers who have given up
 
+local ITEM <const> = 400   -- bytes of memory that what waits takes beside its message
+
 local sender = {}
 
 local node = "?"
@@ -66,9 +68,7 @@ local function refuse_queue(why)
 	local items = queue
 	queue, queued_bytes = {}, 0
 	for _, item in ipairs(items) do
-		if not item.over then
-			refuse(item.response, why)
-		end
+		refuse(item.response, why)
 	end
 end
 
@@ -108,16 +108,17 @@ local function due()
 			nearest = math.min(nearest, deadline)
 		end
 	end
+	local left = {}
 	for _, item in ipairs(queue) do
-		if item.deadline and not item.over then
-			if item.deadline <= time then
-				item.over = true
-				refuse(item.response, address == nil and "nobody has said where it is in time" or "not connected in time")
-			else
-				nearest = math.min(nearest, item.deadline)
-			end
+		if item.deadline and item.deadline <= time then
+			queued_bytes = queued_bytes - item.bytes
+			refuse(item.response, address == nil and "nobody has said where it is in time" or "not connected in time")
+		else
+			left[#left + 1] = item
+			nearest = math.min(nearest, item.deadline or math.huge)
 		end
 	end
+	queue = left
 	if late_count > LATE then
 		drop "too many calls without a reply in time"
 	end
@@ -258,9 +259,7 @@ local function flush()
 	local items = queue
 	queue, queued_bytes = {}, 0
 	for _, item in ipairs(items) do
-		if not item.over then
-			write(item.to, item.message, item.response, item.tag, item.deadline)
-		end
+		write(item.to, item.message, item.response, item.tag, item.deadline)
 	end
 end
 
@@ -288,11 +287,14 @@ local function connect()
 end
 
 local function enqueue(to, message, response, tag, deadline)
-	if queued_bytes + #message > options.limit then
+	local bytes = #message + ITEM
+	if queued_bytes + bytes > options.limit then
 		return refuse(response, ("%d bytes wait for the connection (cluster_limit)"):format(queued_bytes))
 	end
-	queued_bytes = queued_bytes + #message
-	queue[#queue + 1] = { to = to, message = message, response = response, tag = tag, deadline = deadline }
+	queued_bytes = queued_bytes + bytes
+	queue[#queue + 1] = {
+		to = to, message = message, response = response, tag = tag, deadline = deadline, bytes = bytes,
+	}
 	if address == nil then
 		if #queue == 1 then
 			skynet.error(("Waiting for cluster node [%s]"):format(node))

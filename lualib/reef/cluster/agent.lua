@@ -9,7 +9,7 @@ local options = require "reef.cluster.options"
 local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 
 local TAG <const> = 255 -- most bytes of a trace tag
 

@@ -8,7 +8,7 @@
 --     04 tag                               of the request that comes next
 -- Responses are session:4 kind:1 and 0 an error's text, 1 a message, 2 total:4, 3 a part, 4 the last part.
 
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 
 local pack, unpack, sub, byte = string.pack, string.unpack, string.sub, string.byte
 

@@ -3,7 +3,7 @@
 
 local process = require "reef.process"
 local skynet = require "skynet"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 
 local MAXCLIENT <const> = 1024
 

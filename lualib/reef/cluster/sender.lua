@@ -11,7 +11,7 @@ local options = require "reef.cluster.options"
 local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 
 local LATE <const> = 65536 -- replies that a connection may owe to callers who have given up
 

@@ -1,5 +1,5 @@
 -- timeout: 300
--- config: cluster_heartbeat = 50
+-- config: cluster_heartbeat = 150
 -- config: snax = "$REEF_TEST_ROOT/tests/services/snax/?.lua"
 -- A cluster of several processes: what nodes call and send each other, and what becomes of it when one of them dies,
 -- freezes, moves or comes back.
@@ -294,7 +294,7 @@ end)
 
 test.case("a handler that takes its time is not taken for a dead node", function()
 	start "slow"
-	test.equal(cluster.call("slow", "@main", "sleep", 250, "done"), "done")
+	test.equal(cluster.call("slow", "@main", "sleep", 500, "done"), "done")
 end)
 
 test.case("a node that moves: what is called afterwards goes to the new place", function()

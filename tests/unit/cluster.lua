@@ -631,6 +631,29 @@ test.case("a node that is silent is asked for a sign of life; without one its ca
 	test.equal(test.within(20, cluster.call, name, 1, "x"), "at last")
 end)
 
+test.case("new requests do not hide that a node is silent", function()
+	local name = node(function(id)
+		receive(id)
+		socket.pause(id)
+		skynet.sleep(2000)
+	end)
+	local ended, stop
+	skynet.fork(function()
+		ended = select(2, pcall(cluster.call, name, 1, "x"))
+	end)
+	skynet.fork(function()
+		while not stop do
+			cluster.send(name, 1, "more")
+			skynet.sleep(1)
+		end
+	end)
+	test.eventually("the end of the call", 10, function()
+		return ended
+	end)
+	stop = true
+	test.matches(tostring(ended), "no sign of life")
+end)
+
 test.case("nobody there: not sent, and the next call tries again", function()
 	local name, listener, at = node(function() end)
 	socket.close(listener)

@@ -15,6 +15,7 @@ local socket = require "reef.socket"
 
 local LATE <const> = 65536 -- replies that a connection may owe to callers who have given up
 
+local MUCH <const> = 65536 -- bytes that wait to be sent: more than a few small requests
 local ITEM <const> = 400   -- bytes of memory that what waits takes beside its message
 
 local sender = {}
@@ -30,6 +31,7 @@ local late, late_count = {}, 0
 local parts = large.new(options.limit)
 local last_session = 0
 local heard, asked = true, false
+local taken                      ---@type integer|nil bytes, by the network, when much was waiting for it
 local watching, armed = false, nil
 
 local function now()
@@ -81,7 +83,7 @@ local function drop(why)
 		return
 	end
 	connection = nil
-	sessions, in_flight, deadlines, late, late_count, asked = {}, 0, {}, {}, 0, false
+	sessions, in_flight, deadlines, late, late_count, asked, taken = {}, 0, {}, {}, 0, false, nil
 	parts = large.new(options.limit)
 	socket.shutdown(id)
 	skynet.fork(socket.close, id)
@@ -146,6 +148,20 @@ local function new_session()
 	return last_session
 end
 
+-- While much waits to be sent, only what the other side takes makes room for more: so more bytes that the network has
+-- taken than when this was last asked are a sign of life, too.
+local function takes_bytes()
+	local before = taken
+	taken = nil
+	for _, info in ipairs(socket.netstat()) do
+		if info.id == connection then
+			taken = info.wbuffer >= MUCH and info.write or nil
+			return before ~= nil and info.write > before
+		end
+	end
+	return false
+end
+
 -- Any node answers to a question for a name, be it with an error: so silence in which a call waits can be told from a
 -- handler that takes its time.
 local function watch()
@@ -153,7 +169,7 @@ local function watch()
 		watching = false
 		return
 	end
-	if heard then
+	if heard or takes_bytes() then
 		heard = false
 	elseif asked then
 		drop(("no sign of life for %g s"):format(2 * options.heartbeat))

@@ -2,6 +2,7 @@
 #include "message.h"
 
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "alloc.h"
@@ -40,9 +41,49 @@ struct reef_message *reef_message_wrap(void *data, size_t size) {
 	return m;
 }
 
+struct reef_payload {
+	atomic_size_t holders;
+	size_t size;
+	alignas(max_align_t) char data[];
+};
+
+struct reef_payload *reef_payload_new(const void *data, size_t size) {
+	struct reef_payload *payload = reef_try_malloc(sizeof *payload + size);
+	if (payload == NULL)
+		return NULL;
+	atomic_init(&payload->holders, 1);
+	payload->size = size;
+	if (size > 0)
+		memcpy(payload->data, data, size);
+	return payload;
+}
+
+void reef_payload_release(struct reef_payload *payload) {
+	if (atomic_fetch_sub_explicit(&payload->holders, 1, memory_order_acq_rel) == 1)
+		reef_free(payload);
+}
+
+struct reef_message *reef_payload_message(struct reef_payload *payload) {
+	struct reef_message *m = reef_try_malloc(sizeof *m);
+	if (m == NULL)
+		return NULL;
+	atomic_fetch_add_explicit(&payload->holders, 1, memory_order_relaxed);
+	*m = (struct reef_message){
+			.data = payload->data, .size = payload->size, .flags = REEF_MESSAGE_ATTACHED | REEF_MESSAGE_SHARED};
+	return m;
+}
+
+/* Of a message that is ATTACHED. */
+static void free_data(struct reef_message *m) {
+	if (m->flags & REEF_MESSAGE_SHARED)
+		reef_payload_release((struct reef_payload *)((char *)m->data - offsetof(struct reef_payload, data)));
+	else
+		reef_free(m->data);
+}
+
 void reef_message_free(struct reef_message *m) {
 	if (m->flags & REEF_MESSAGE_ATTACHED)
-		reef_free(m->data);
+		free_data(m);
 	reef_free(m);
 }
 
@@ -50,13 +91,16 @@ void *reef_message_take(struct reef_message *m) {
 	void *data = m->data;
 	if (m->size == 0) {
 		if (m->flags & REEF_MESSAGE_ATTACHED)
-			reef_free(data);
+			free_data(m);
 		data = NULL;
 	} else if (!(m->flags & REEF_MESSAGE_ATTACHED)) {
 		data = memcpy(reef_malloc(m->size), data, m->size);
+	} else if (m->flags & REEF_MESSAGE_SHARED) {
+		data = memcpy(reef_malloc(m->size), data, m->size);
+		free_data(m);
 	}
 	m->data = NULL;
 	m->size = 0;
-	m->flags |= REEF_MESSAGE_ATTACHED;
+	m->flags = (uint8_t)((m->flags | REEF_MESSAGE_ATTACHED) & ~REEF_MESSAGE_SHARED);
 	return data;
 }

@@ -34,6 +34,7 @@ enum {
 	REEF_MESSAGE_COUNTED = 8,  /* is among those that the receiver's mailbox counts */
 	REEF_MESSAGE_EVENT = 2,    /* the node is the head of a struct reef_event, which owns it */
 	REEF_MESSAGE_OWN = 4,      /* an error that concerns only what was sent to its source */
+	REEF_MESSAGE_SHARED = 16,  /* is ATTACHED, too, to a struct reef_payload that others may share */
 };
 
 struct reef_message {
@@ -65,10 +66,23 @@ struct reef_message *reef_message_try_new(size_t size);
 /* A message around a block from reef_malloc, which it owns from now on (NULL with size 0 is fine). */
 struct reef_message *reef_message_wrap(void *data, size_t size);
 
+/* Bytes that several messages carry: who shares them only reads. Counted; whoever lets go last, on whichever thread,
+ * frees them. */
+struct reef_payload;
+
+/* A copy of these bytes, held by the caller; NULL when out of memory. */
+struct reef_payload *reef_payload_new(const void *data, size_t size);
+
+/* The caller lets go. */
+void reef_payload_release(struct reef_payload *payload);
+
+/* A message that carries the payload; NULL when out of memory. */
+struct reef_message *reef_payload_message(struct reef_payload *payload);
+
 /* Frees the node and its payload. Not for events. */
 void reef_message_free(struct reef_message *m);
 
-/* Takes the payload out as a block of its own (copied when it was inline); the caller owns it (reef_free), the message
+/* Takes the payload out as a block of its own (copied when it was inline or shared); the caller owns it (reef_free), the message
  * keeps nothing and still has to be freed. NULL when size is 0. */
 void *reef_message_take(struct reef_message *m);
 

@@ -25,6 +25,9 @@ int reef_core_trash(lua_State *L);
 /* Answers all detached responses of a host that ends with errors. */
 void reef_responses_fail(struct reef_host *host);
 
+/* ---- lua_publish.c ---- */
+int reef_core_publish(lua_State *L);
+
 /* ---- lua_execute.c ---- */
 int reef_os_execute(lua_State *L);
 int reef_os_exit(lua_State *L);

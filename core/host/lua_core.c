@@ -57,6 +57,7 @@ static const luaL_Reg core[] = {
 		{"tasks", reef_core_tasks},
 		{"taskcount", reef_core_taskcount},
 		{"post", reef_core_post},
+		{"publish", reef_core_publish},
 		{"forget", reef_core_forget},
 		{"protocol", reef_core_protocol},
 		{"exit", reef_core_exit},

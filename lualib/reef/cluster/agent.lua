@@ -1,0 +1,243 @@
+-- One connection of another node to this one: its requests go to services of this process, and their answers back.
+--
+-- Frames are taken in their order, and what a name means is asked before the next frame is looked at: so what one
+-- service sends to another arrives in that order. What cannot be a frame ends the connection.
+
+local frame = require "reef.cluster.frame"
+local large = require "reef.cluster.large"
+local options = require "reef.cluster.options"
+local core = require "skynet.core"
+local driver = require "skynet.socketdriver"
+local skynet = require "skynet"
+local socket = require "reef.socket"
+
+local TAG <const> = 255 -- most bytes of a trace tag
+
+local agent = {}
+
+local id, peer                 ---@type integer, string
+local clusterd                 ---@type integer
+local names = {}               ---@type table<string, integer> of `@name`, as clusterd has said
+local parts = large.new(options.limit)
+local at_work = 0
+local tag                      ---@type string|nil of the next request
+local progress = true          -- has anything come that unfinished messages wait for?
+local in_frame = false
+local watching = false
+
+-- ---- what cannot be answered ----
+
+local dropped, reason = 0, nil
+
+local function tell_dropped()
+	if dropped > 0 then
+		skynet.error(("cluster: %d sends from %s had no receiver: %s"):format(dropped, peer, reason))
+		dropped = 0
+	end
+end
+
+local function no_receiver(why)
+	dropped, reason = dropped + 1, why
+	if dropped == 1 then
+		skynet.timeout(100, tell_dropped)
+	end
+end
+
+-- ---- names ----
+
+local function registered(name)
+	local address = names[name]
+	if not address then
+		address = skynet.call(clusterd, "lua", "registered", name)
+		names[name] = address
+	end
+	return address
+end
+
+---@param name string `@registered`, `.local`, `:hex`, or a global name that somebody has
+---@return integer|nil address
+---@return string|nil why
+local function resolve(name)
+	if name:byte() == 64 then
+		local address = registered(name:sub(2))
+		return address, not address and ("nobody is registered as %s"):format(name) or nil
+	end
+	local ok, address = pcall(core.addresscommand, "QUERY", name)
+	if ok and address then
+		return address
+	end
+	return nil, ("there is no service %s"):format(name)
+end
+
+-- ---- requests ----
+
+local function answer(session, message)
+	local whole, frames = frame.response(session, message)
+	if whole then
+		return socket.write(id, whole)
+	end
+	for _, piece in ipairs(frames) do
+		socket.lwrite(id, piece)
+	end
+end
+
+local function refuse(session, text)
+	socket.write(id, frame.failure(session, text))
+end
+
+local function finish(session, ok, message, size)
+	at_work = at_work - 1
+	if ok then
+		answer(session, size == 0 and "" or skynet.tostring(message, size))
+	else
+		refuse(session, (tostring(message):gsub("^call failed: ", "")))
+	end
+end
+
+local function serve(session, address, message, its_tag)
+	if its_tag then
+		return finish(session, pcall(skynet.tracecall, its_tag, address, "lua", message))
+	end
+	return finish(session, pcall(skynet.rawcall, address, "lua", message))
+end
+
+local function query(session, message)
+	local ok, name = pcall(skynet.unpack, message)
+	if not ok or type(name) ~= "string" then
+		return refuse(session, "a query is for a name")
+	end
+	local address
+	if name:find "^[.:]" then
+		address = resolve(name)
+	else
+		address = registered((name:gsub("^@", "")))
+	end
+	if address then
+		return answer(session, skynet.packstring(address))
+	end
+	refuse(session, ("nobody is registered as %s"):format(name))
+end
+
+local function push(address, message, its_tag)
+	if its_tag then
+		core.send(address, skynet.PTYPE_TRACE, 0, its_tag)
+	end
+	local ok, sent = pcall(skynet.rawsend, address, "lua", message)
+	if not ok or sent == nil then
+		no_receiver(ok and ("nobody has the address :%08x"):format(address) or tostring(sent))
+	end
+end
+
+local function request(address, session, message, is_push, its_tag)
+	if address == 0 then
+		if not is_push then
+			query(session, message)
+		end
+		return
+	end
+	local why
+	if type(address) == "string" then
+		address, why = resolve(address)
+	end
+	if is_push then
+		if not address then
+			return no_receiver(why)
+		end
+		return push(address, message, its_tag)
+	elseif not address then
+		return refuse(session, why)
+	elseif at_work >= options.requests then
+		return refuse(session, ("%d requests of this connection are at work (cluster_requests)"):format(at_work))
+	end
+	at_work = at_work + 1
+	skynet.fork(serve, session, address, message, its_tag)
+end
+
+-- ---- frames ----
+
+local function overdue()
+	if not progress then
+		skynet.error(("cluster: the connection from %s is ended: nothing more of an unfinished %s has come for %g s"):format(
+			peer, in_frame and "frame" or "message", options.unfinished))
+		return socket.shutdown(id)
+	end
+	progress = false
+	watching = in_frame or parts.count > 0
+	if watching then
+		skynet.timeout(math.ceil(options.unfinished * 100), overdue)
+	end
+end
+
+local function fed(unfinished)
+	in_frame, progress = unfinished, true
+	if not watching and (unfinished or parts.count > 0) then
+		watching = true
+		skynet.timeout(math.ceil(options.unfinished * 100), overdue)
+	end
+end
+
+local function on_frame(buffer, first, last)
+	local kind, address, session, rest, is_push = frame.parse_request(buffer, first, last)
+	if kind == 0 then
+		local its_tag = tag
+		tag = nil
+		request(address, session, rest, is_push, its_tag)
+	elseif kind == 1 then
+		parts:begin(session, rest, { address = address, push = is_push, tag = tag })
+		tag = nil
+	elseif kind == 4 then
+		if #rest == 0 or #rest > TAG then
+			error(("a trace tag of %d bytes"):format(#rest), 0)
+		end
+		tag = rest
+	else
+		local message, about = parts:add(session, rest, kind == 3)
+		if message then
+			request(about.address, session, message, about.push, about.tag)
+		end
+	end
+end
+
+-- ---- the connection ----
+
+local command = {}
+
+---Serves the connection; answers when it is over.
+---@param fd integer accepted, and nobody's yet
+---@param from string
+function command.serve(fd, from)
+	id, peer = fd, from
+	if socket.start(id) then
+		driver.nodelay(id)
+		local ok, result = pcall(frame.read, id, on_frame, fed)
+		if not ok then
+			skynet.error(("cluster: the connection from %s is ended: it has sent %s"):format(peer, tostring(result)))
+			socket.shutdown(id)
+		elseif result > 0 or parts.count > 0 then
+			skynet.error(("cluster: the connection from %s was lost in the middle of a message"):format(peer))
+		end
+		socket.close(id)
+	end
+	tell_dropped()
+	skynet.retpack()
+	skynet.exit()
+end
+
+---From clusterd: what is registered has changed.
+function command.names()
+	skynet.ignoreret()
+	names = {}
+end
+
+---@param manager integer clusterd
+function agent.run(manager)
+	clusterd = manager
+	skynet.dispatch("lua", function(_, _, name, ...)
+		command[name](...)
+	end)
+	skynet.info_func(function()
+		return { peer = peer, at_work = at_work, unfinished = parts.count, unfinished_bytes = parts.bytes }
+	end)
+end
+
+return agent

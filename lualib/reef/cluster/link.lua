@@ -1,0 +1,118 @@
+-- The way from a service to the connections of its process. The service of each node's connection is asked for once;
+-- what is sent and called meanwhile waits in its order.
+
+local core = require "skynet.core"
+local skynet = require "skynet"
+
+local link = {}
+
+local senders = {} ---@type table<string, integer>
+local waiting = {} ---@type table<string, function[]>
+local manager ---@type integer|nil
+
+---The service `clusterd` of this process.
+---@return integer address
+function link.manager()
+	manager = manager or skynet.uniqueservice "clusterd"
+	return manager
+end
+
+---The service of a connection, if it is known: what is nil here is asked for by the functions below.
+---@type table<string, integer>
+link.senders = senders
+
+local function ask(node)
+	local ok, sender = pcall(function()
+		return skynet.call(link.manager(), "lua", "sender", node)
+	end)
+	local list = waiting[node]
+	waiting[node] = nil
+	senders[node] = ok and sender or nil
+	for _, go in ipairs(list) do
+		go(ok, sender)
+	end
+end
+
+local function when_known(node, go)
+	if type(node) ~= "string" then
+		error(("the name of a node is a string, not a %s"):format(type(node)), 3)
+	end
+	local list = waiting[node]
+	if list then
+		list[#list + 1] = go
+	else
+		waiting[node] = { go }
+		skynet.fork(ask, node)
+	end
+end
+
+local function raise(reason)
+	reason = tostring(reason)
+	error(reason:find "^call failed" and reason or "call failed: " .. reason, 0)
+end
+
+---@param node string
+---@return integer sender
+function link.sender(node)
+	if senders[node] then
+		return senders[node]
+	end
+	local token, known, sender = {}, nil, nil
+	when_known(node, function(...)
+		known, sender = ...
+		skynet.wakeup(token)
+	end)
+	skynet.wait(token)
+	if not known then
+		raise(sender)
+	end
+	return sender
+end
+
+---@param node string
+---@param to integer|string
+---@param message string packed
+---@param seconds number|nil
+---@return any ... the reply's values
+function link.call(node, to, message, seconds)
+	local sender = senders[node]
+	if sender then
+		return skynet.call(sender, "lua", "req", to, message, nil, seconds)
+	end
+	local token, result = {}, nil
+	local function arrived(...)
+		result = table.pack(...)
+		skynet.wakeup(token)
+	end
+	when_known(node, function(ok, address)
+		if not ok then
+			arrived(false, address)
+		elseif not core.post(arrived, address, "lua", "req", to, message, nil, seconds) then
+			arrived(false, ("cluster node %s: its connection's service is gone (not sent)"):format(node))
+		end
+	end)
+	skynet.wait(token)
+	if not result[1] then
+		raise(result[2])
+	end
+	return table.unpack(result, 2, result.n)
+end
+
+---@param node string
+---@param to integer|string
+---@param message string packed
+function link.send(node, to, message)
+	local sender = senders[node]
+	if sender then
+		return skynet.send(sender, "lua", "push", to, message)
+	end
+	when_known(node, function(ok, address)
+		if ok then
+			skynet.send(address, "lua", "push", to, message)
+		else
+			skynet.error(("cluster: a send is lost: %s"):format(tostring(address)))
+		end
+	end)
+end
+
+return link

@@ -1,0 +1,275 @@
+-- What a process knows of its cluster: where nodes are, who is registered, where it listens, and which services carry
+-- all that. The service `clusterd` runs this.
+
+local process = require "reef.process"
+local skynet = require "skynet"
+local socket = require "reef.socket"
+
+local MAXCLIENT <const> = 1024
+
+local nodes = {}
+
+local addresses = {}   ---@type table<string, string|false>
+local nowaiting = false
+local senders = {}     ---@type table<string, integer>
+local launching = {}   ---@type table<string, thread[]>
+local proxies = {}     ---@type table<string, integer>
+local names = {}       ---@type table<string, integer>
+local agents = {}      ---@type table<integer, true>
+
+local command = {}
+
+-- ---- the configuration ----
+
+local function read_file(path)
+	local file, err = io.open(path, "rb")
+	if not file then
+		error(("cluster: cannot read %s"):format(err), 0)
+	end
+	local text = file:read "a"
+	file:close()
+	local env = {}
+	local chunk, problem = load(text, "@" .. path, "t", env)
+	if not chunk then
+		error(("cluster: %s"):format(problem), 0)
+	end
+	chunk()
+	return env
+end
+
+local function check(config)
+	for name, address in pairs(config) do
+		if type(name) ~= "string" then
+			error(("cluster: the name of a node is a string, not a %s"):format(type(name)), 0)
+		elseif name:sub(1, 2) == "__" then
+			if name ~= "__nowaiting" then
+				error(("cluster: unknown option %s"):format(name), 0)
+			elseif type(address) ~= "boolean" then
+				error("cluster: __nowaiting is true or false", 0)
+			end
+		elseif address ~= false and (type(address) ~= "string" or address == "") then
+			error(("cluster: node %s is an address, such as \"10.0.0.1:2528\", or false, not %s"):format(
+				name, type(address) == "string" and "an empty string" or tostring(address)), 0)
+		end
+	end
+	return config
+end
+
+---Merges what a table says, or the file that the configuration's `cluster` names.
+---@param config table|nil
+function command.reload(config)
+	if config == nil then
+		local path = skynet.getenv "cluster"
+		config = path and read_file(path) or {}
+	end
+	check(config)
+	if config.__nowaiting ~= nil then
+		nowaiting = config.__nowaiting
+	end
+	for name, address in pairs(config) do
+		if name:sub(1, 2) ~= "__" and addresses[name] ~= address then
+			addresses[name] = address
+			if senders[name] then
+				skynet.send(senders[name], "lua", "address", address)
+			end
+		end
+	end
+	if nowaiting then
+		for name, address in pairs(senders) do
+			if addresses[name] == nil then
+				skynet.send(address, "lua", "address", "absent")
+			end
+		end
+	end
+end
+
+-- ---- services that work for a node ----
+
+-- One at a time for each key: launch() fills `list`, and whoever comes meanwhile waits.
+local function once(list, key, launch)
+	while not list[key] do
+		local waiting = launching[key]
+		if waiting then
+			waiting[#waiting + 1] = coroutine.running()
+			skynet.wait()
+		else
+			launching[key] = {}
+			local ok, result = pcall(launch)
+			waiting, launching[key] = launching[key], nil
+			list[key] = ok and result or nil
+			for _, thread in ipairs(waiting) do
+				skynet.wakeup(thread)
+			end
+			if not ok then
+				error(result, 0)
+			end
+		end
+	end
+	return list[key]
+end
+
+local function quoted(text)
+	return (text:gsub("[^%w]", function(c)
+		return ("%%%02x"):format(c:byte())
+	end))
+end
+
+---The service that has the connection to a node.
+---@param node string
+---@return integer address
+function command.sender(node)
+	if type(node) ~= "string" then
+		error(("cluster: the name of a node is a string, not a %s"):format(type(node)), 0)
+	elseif addresses[node] == nil and nowaiting then
+		skynet.error(("cluster node [%s] is absent."):format(node))
+		error(("cluster node %s: it is absent (not sent)"):format(node), 0)
+	end
+	return once(senders, node, function()
+		local address = skynet.newservice("clustersender", quoted(node))
+		skynet.send(address, "lua", "address", addresses[node])
+		return address
+	end)
+end
+
+---A service that stands for one of that node.
+---@param node string
+---@param name integer|string
+---@return integer address
+function command.proxy(node, name)
+	local number = math.type(name) == "integer"
+	local key = ("%s\0%s"):format(node, number and ":" .. name or name)
+	local sender = command.sender(node)
+	return once(proxies, key, function()
+		return skynet.newservice("clusterproxy", sender, number and "number" or "name", quoted(tostring(name)))
+	end)
+end
+
+-- ---- names ----
+
+local function tell_agents()
+	for agent in pairs(agents) do
+		skynet.send(agent, "lua", "names")
+	end
+end
+
+---@param name string
+---@param address integer
+function command.register(name, address)
+	if type(name) ~= "string" or name == "" or #name > 254 then
+		error("cluster.register: a name has 1 to 254 bytes", 0)
+	elseif math.type(address) ~= "integer" then
+		error(("cluster.register: %s is no address"):format(tostring(address)), 0)
+	elseif names[name] == address then
+		return
+	elseif names[name] then
+		error(("cluster.register: %s is %s already"):format(name, skynet.address(names[name])), 0)
+	end
+	for other, its in pairs(names) do
+		if its == address then
+			names[other] = nil
+		end
+	end
+	names[name] = address
+	tell_agents()
+end
+
+---@param name string
+function command.unregister(name)
+	if names[name] then
+		names[name] = nil
+		tell_agents()
+	end
+end
+
+---@param name string
+---@return integer|nil address
+function command.registered(name)
+	return names[name]
+end
+
+-- ---- listening ----
+
+local function check_exposure(ip, port)
+	if ip:find "^127%." or ip == "::1" or ip:find "^/" or ip:find "^@" or ip:find "^unix:" then
+		return
+	end
+	local text = ("cluster: listening on %s:%d: whoever reaches that can call every service of this process"):format(
+		ip, port)
+	if skynet.getenv "cluster_listen" == "loopback" then
+		error(text .. "; cluster_listen = \"loopback\" forbids it", 0)
+	end
+	skynet.error(text)
+end
+
+---@param where integer|string a port, or the name of a node
+---@param maxclient integer|nil
+---@return string ip
+---@return integer port
+function command.open(where, maxclient)
+	local host, port = "0.0.0.0", math.tointeger(tonumber(where))
+	if not port then
+		host = addresses[where]
+		if not host then
+			error(("cluster.open: node %s has no address"):format(tostring(where)), 0)
+		end
+	end
+	if port == nil and not host:find ":%d+$" and not host:find "^unix:" and not host:find "^/" then
+		error(("cluster.open: node %s has the address %s, without a port"):format(where, host), 0)
+	end
+	local id, ip, real = socket.listen(host, port)
+	local ok, err = pcall(check_exposure, ip, real)
+	if not ok then
+		socket.close(id)
+		error(err, 0)
+	end
+	local count, most, told = 0, maxclient or MAXCLIENT, false
+	assert(socket.start(id, function(fd, peer)
+		if count >= most then
+			if not told then
+				told = true
+				skynet.error(("cluster: %d connections at %s:%d, more are refused, the first from %s"):format(
+					count, ip, real, peer))
+			end
+			return socket.close_fd(fd)
+		end
+		count = count + 1
+		local launched, agent = pcall(skynet.newservice, "clusteragent", skynet.self())
+		if launched and agent then
+			agents[agent] = true
+			pcall(skynet.call, agent, "lua", "serve", fd, peer)
+			agents[agent] = nil
+		else
+			skynet.error(("cluster: cannot serve %s: %s"):format(peer, tostring(agent)))
+		end
+		pcall(socket.close_fd, fd)
+		count = count - 1
+		told = told and count >= most
+	end))
+	return ip, real
+end
+
+function nodes.run()
+	require "reef.cluster.options"
+	process.helper()
+	local listen = skynet.getenv "cluster_listen"
+	if listen and listen ~= "loopback" and listen ~= "any" then
+		error(("cluster_listen = %s: \"any\" or \"loopback\" is needed"):format(listen), 0)
+	end
+	skynet.dispatch("lua", function(session, _, name, ...)
+		local f = command[name]
+		if not f then
+			error(("clusterd: unknown command %s"):format(tostring(name)), 0)
+		end
+		if session == 0 then
+			f(...)
+		else
+			skynet.retpack(f(...))
+		end
+	end)
+	skynet.info_func(function()
+		return { nodes = addresses, names = names }
+	end)
+	command.reload()
+end
+
+return nodes

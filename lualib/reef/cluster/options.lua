@@ -1,0 +1,25 @@
+-- Numbers of the configuration that concern connections between nodes, checked once.
+
+local skynet = require "skynet"
+
+local options = {}
+
+local function number(key, default, least)
+	local text = skynet.getenv(key)
+	if text == nil then
+		return default
+	end
+	local value = math.tointeger(tonumber(text))
+	if not value or value < least then
+		error(("%s = %s: a whole number from %d on is needed"):format(key, text, least), 0)
+	end
+	return value
+end
+
+options.timeout = number("cluster_timeout", 0, 0) / 100       -- seconds for a reply; 0: for ever
+options.heartbeat = number("cluster_heartbeat", 1000, 0) / 100 -- seconds of silence; 0: never looks
+options.limit = number("cluster_limit", 256 << 20, 65536)      -- bytes in unfinished messages of a connection
+options.requests = number("cluster_requests", 65536, 1)        -- of a connection at work at a time
+options.unfinished = number("cluster_unfinished", 6000, 1) / 100 -- seconds until the next part has to come
+
+return options

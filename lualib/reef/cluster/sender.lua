@@ -1,0 +1,407 @@
+-- The connection to one node: requests of all services of the process go through it, in the order in which they come.
+-- It is opened by the first request, and anew by the first one after a loss. What waits for it, because the node has no
+-- address yet or the connection is being opened, waits in a queue.
+--
+-- A request has no coroutine: what it waits with is a response closure, which the reply's bytes pass through as they
+-- are.
+
+local frame = require "reef.cluster.frame"
+local large = require "reef.cluster.large"
+local options = require "reef.cluster.options"
+local core = require "skynet.core"
+local driver = require "skynet.socketdriver"
+local skynet = require "skynet"
+local socket = require "reef.socket"
+
+local LATE <const> = 65536 -- replies that a connection may owe to callers who have given up
+
+local MUCH <const> = 65536 -- bytes that wait to be sent: more than a few small requests
+local ITEM <const> = 400   -- bytes of memory that what waits takes beside its message
+
+local sender = {}
+
+local node = "?"
+local address                    ---@type string|false|nil nil: not known yet
+local connection                 ---@type integer|nil
+local connecting = false
+local queue, queued_bytes = {}, 0
+local sessions, in_flight = {}, 0 ---@type table<integer, fun(ok: boolean, result: string)>, integer
+local deadlines = {}             ---@type table<integer, number>
+local late, late_count = {}, 0
+local parts = large.new(options.limit)
+local last_session = 0
+local heard, asked = true, false
+local taken                      ---@type integer|nil bytes, by the network, when much was waiting for it
+local watching, armed = false, nil
+
+local function now()
+	return skynet.hpc() / 1e9
+end
+
+local function raw(message)
+	return message
+end
+
+local function failure(why, outcome)
+	local where = address and (" (%s)"):format(address) or ""
+	return ("cluster node %s%s: %s (%s)"):format(node, where, why, outcome)
+end
+
+-- Sends without a connection are lost: that is said, but not for each.
+local lost, lost_why = 0, nil
+local function tell_lost()
+	if lost > 0 then
+		skynet.error(("cluster node %s: %d sends are lost: %s"):format(node, lost, lost_why))
+		lost = 0
+	end
+end
+
+local function refuse(response, why)
+	if response then
+		return response(false, failure(why, "not sent"))
+	end
+	lost, lost_why = lost + 1, why
+	if lost == 1 then
+		skynet.timeout(100, tell_lost)
+	end
+end
+
+local function refuse_queue(why)
+	local items = queue
+	queue, queued_bytes = {}, 0
+	for _, item in ipairs(items) do
+		refuse(item.response, why)
+	end
+end
+
+-- ---- the end of a connection ----
+
+local function drop(why)
+	local id, waiting = connection, sessions
+	local count = in_flight - (asked and 1 or 0)
+	if not id then
+		return
+	end
+	connection = nil
+	sessions, in_flight, deadlines, late, late_count, asked, taken = {}, 0, {}, {}, 0, false, nil
+	parts = large.new(options.limit)
+	socket.shutdown(id)
+	skynet.fork(socket.close, id)
+	skynet.error(("cluster node %s (%s): %s; %d calls were in flight"):format(node, tostring(address), why, count))
+	local reason = failure(why, "maybe applied")
+	for _, response in pairs(waiting) do
+		response(false, reason)
+	end
+end
+
+-- ---- deadlines, and signs of life ----
+
+local function due()
+	armed = nil
+	local time, nearest = now(), math.huge
+	for session, deadline in pairs(deadlines) do
+		if deadline <= time then
+			local response = sessions[session]
+			deadlines[session], sessions[session] = nil, nil
+			in_flight = in_flight - 1
+			late[session], late_count = true, late_count + 1
+			response(false, failure("no reply in time", "maybe applied"))
+		else
+			nearest = math.min(nearest, deadline)
+		end
+	end
+	local left = {}
+	for _, item in ipairs(queue) do
+		if item.deadline and item.deadline <= time then
+			queued_bytes = queued_bytes - item.bytes
+			refuse(item.response, address == nil and "nobody has said where it is in time" or "not connected in time")
+		else
+			left[#left + 1] = item
+			nearest = math.min(nearest, item.deadline or math.huge)
+		end
+	end
+	queue = left
+	if late_count > LATE then
+		drop "too many calls without a reply in time"
+	end
+	if nearest < math.huge then
+		sender.arm(nearest)
+	end
+end
+
+function sender.arm(deadline)
+	if armed and armed <= deadline then
+		return
+	end
+	armed = deadline
+	skynet.timeout(math.max(1, math.ceil((deadline - now()) * 100)), function()
+		if armed == deadline then
+			due()
+		end
+	end)
+end
+
+local function new_session()
+	repeat
+		last_session = last_session < frame.SESSIONS and last_session + 1 or 1
+	until not sessions[last_session] and not late[last_session]
+	return last_session
+end
+
+-- While much waits to be sent, only what the other side takes makes room for more: so more bytes that the network has
+-- taken than when this was last asked are a sign of life, too.
+local function takes_bytes()
+	local before = taken
+	taken = nil
+	for _, info in ipairs(socket.netstat()) do
+		if info.id == connection then
+			taken = info.wbuffer >= MUCH and info.write or nil
+			return before ~= nil and info.write > before
+		end
+	end
+	return false
+end
+
+-- Any node answers to a question for a name, be it with an error: so silence in which a call waits can be told from a
+-- handler that takes its time.
+local function watch()
+	if not connection or in_flight == 0 then
+		watching = false
+		return
+	end
+	if heard or takes_bytes() then
+		heard = false
+	elseif asked then
+		drop(("no sign of life for %g s"):format(2 * options.heartbeat))
+		watching = false
+		return
+	else
+		asked = true
+		local session = new_session()
+		sessions[session], in_flight = function()
+			asked = false
+		end, in_flight + 1
+		socket.write(connection, (frame.request(0, session, skynet.packstring "reef.alive")))
+	end
+	skynet.timeout(math.ceil(options.heartbeat * 100), watch)
+end
+
+-- ---- writing ----
+
+local function write(to, message, response, tag, deadline)
+	local session = response and new_session() or 0
+	if not response and #message >= 32768 then
+		session = new_session()
+	end
+	local whole, frames = frame.request(to, session, message, not response)
+	local written
+	if whole then
+		written = socket.write(connection, tag and frame.trace(tag) .. whole or whole)
+	else
+		if tag then
+			frames[1] = frame.trace(tag) .. frames[1]
+		end
+		for _, piece in ipairs(frames) do
+			written = socket.lwrite(connection, piece)
+		end
+	end
+	if not written then
+		return refuse(response, "the connection is closed")
+	elseif not response then
+		return
+	end
+	sessions[session], in_flight = response, in_flight + 1
+	if deadline then
+		deadlines[session] = deadline
+	end
+	if not watching and options.heartbeat > 0 then
+		watching, heard = true, true
+		skynet.timeout(math.ceil(options.heartbeat * 100), watch)
+	end
+end
+
+-- ---- reading ----
+
+local function finish(session, ok, result)
+	local response = sessions[session]
+	if response then
+		sessions[session], in_flight = nil, in_flight - 1
+		if next(deadlines) then
+			deadlines[session] = nil
+		end
+		response(ok, result)
+	else
+		late[session], late_count = nil, late_count - 1
+	end
+end
+
+local function on_response(buffer, first, last)
+	local session, kind, rest = frame.parse_response(buffer, first, last)
+	heard = true
+	if not sessions[session] and not late[session] then
+		error(("a response to the session %d, which nobody has asked"):format(session), 0)
+	elseif kind == frame.DONE then
+		finish(session, true, rest)
+	elseif kind == frame.FAILED then
+		-- The other side's words cannot be taken for ours.
+		if rest:find "^cluster node " or rest:find "^call failed" then
+			rest = "remote: " .. rest
+		end
+		finish(session, false, rest)
+	elseif kind == frame.LARGE then
+		parts:begin(session, rest)
+	else
+		local message = parts:add(session, rest, kind == frame.LAST)
+		if message then
+			finish(session, true, message)
+		end
+	end
+end
+
+local function read(id)
+	local ok, result = pcall(frame.read, id, on_response)
+	if connection ~= id then
+		return
+	elseif not ok then
+		drop("the connection is ended, it has sent " .. tostring(result))
+	else
+		drop(result > 0 and "the connection was lost in the middle of a frame" or "the connection was lost")
+	end
+end
+
+-- ---- connecting ----
+
+local function flush()
+	local items = queue
+	queue, queued_bytes = {}, 0
+	for _, item in ipairs(items) do
+		write(item.to, item.message, item.response, item.tag, item.deadline)
+	end
+end
+
+local function connect()
+	while address and not connection and queue[1] do
+		local to = address
+		local ok, id, err = pcall(socket.open, to)
+		if not ok then
+			id, err = nil, id
+		end
+		if to ~= address then
+			if id then
+				socket.close(id)
+			end
+		elseif not id then
+			refuse_queue(("cannot connect: %s"):format(err))
+		else
+			driver.nodelay(id)
+			connection, heard, asked = id, true, false
+			skynet.fork(read, id)
+			flush()
+		end
+	end
+	connecting = false
+end
+
+local function enqueue(to, message, response, tag, deadline)
+	local bytes = #message + ITEM
+	if queued_bytes + bytes > options.limit then
+		return refuse(response, ("%d bytes wait for the connection (cluster_limit)"):format(queued_bytes))
+	end
+	queued_bytes = queued_bytes + bytes
+	queue[#queue + 1] = {
+		to = to, message = message, response = response, tag = tag, deadline = deadline, bytes = bytes,
+	}
+	if address == nil then
+		if #queue == 1 then
+			skynet.error(("Waiting for cluster node [%s]"):format(node))
+		end
+	elseif not connecting then
+		connecting = true
+		skynet.fork(connect)
+	end
+end
+
+local function request(to, message, size, response, seconds)
+	if type(message) == "userdata" then
+		local text = skynet.tostring(message, size)
+		skynet.trash(message, size)
+		message = text
+	end
+	local problem = frame.problem(to) or type(message) ~= "string" and "a message is a string"
+	if problem then
+		return refuse(response, problem)
+	elseif address == false then
+		return refuse(response, "it is down")
+	end
+	local deadline
+	if response then
+		seconds = seconds or options.timeout
+		if seconds > 0 then
+			deadline = now() + seconds
+			sender.arm(deadline)
+		end
+	end
+	local tag = core.tracetag() or nil
+	if connection then
+		return write(to, message, response, tag, deadline)
+	end
+	return enqueue(to, message, response, tag, deadline)
+end
+
+-- ---- commands ----
+
+local command = {}
+
+---A call: the reply's bytes come back as they are.
+---@param to integer|string
+---@param message string|lightuserdata
+---@param size integer|nil of a lightuserdata, which is freed
+---@param seconds number|nil deadline; nil: as configured
+function command.req(to, message, size, seconds)
+	request(to, message, size, skynet.response(raw), seconds)
+end
+
+function command.push(to, message, size)
+	skynet.ignoreret()
+	request(to, message, size)
+end
+
+---From clusterd: where the node is from now on; false: down; "absent": nobody will say so.
+function command.address(new)
+	skynet.ignoreret()
+	if new == "absent" then
+		return refuse_queue "it is absent"
+	elseif new == address then
+		return
+	end
+	local old = address
+	drop(new and "it is at " .. new .. " now" or "it is down now")
+	address = new
+	if new == false then
+		return refuse_queue "it is down"
+	elseif old == nil and queue[1] then
+		skynet.error(("cluster node [%s] is at %s"):format(node, new))
+	end
+	if queue[1] and not connecting then
+		connecting = true
+		skynet.fork(connect)
+	end
+end
+
+---@param name string
+---@param where string|false|nil
+function sender.run(name, where)
+	node, address = name, where
+	skynet.dispatch("lua", function(_, _, name_of, ...)
+		local f = command[name_of]
+		if not f then
+			error(("cluster node %s: unknown command %s"):format(node, tostring(name_of)), 0)
+		end
+		f(...)
+	end)
+	skynet.info_func(function()
+		return { node = node, address = address, connected = connection ~= nil, in_flight = in_flight, queued = #queue }
+	end)
+end
+
+return sender

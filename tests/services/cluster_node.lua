@@ -1,0 +1,83 @@
+-- A node of a cluster, for tests: listens at its port, and has services with names. What `number` is told goes into a
+-- file before it is answered, so that it outlives the process.
+
+local cluster = require "skynet.cluster"
+local skynet = require "skynet"
+local snax = require "skynet.snax"
+require "skynet.manager"
+
+local noted = {}
+local numbers = assert(io.open(skynet.getenv "numbers", "a"))
+
+local command = {}
+
+function command.echo(...)
+	return ...
+end
+
+function command.fail(text)
+	error(text, 0)
+end
+
+function command.sleep(cs, ...)
+	skynet.sleep(cs)
+	return ...
+end
+
+function command.note(value)
+	noted[#noted + 1] = value
+end
+
+function command.noted()
+	local all = noted
+	noted = {}
+	return all
+end
+
+function command.size(text)
+	return #text
+end
+
+function command.number(n)
+	numbers:write(n, "\n")
+	numbers:flush()
+	return n
+end
+
+function command.reload(nodes)
+	cluster.reload(nodes)
+end
+
+function command.call(...)
+	return cluster.call(...)
+end
+
+function command.die()
+	skynet.exit()
+end
+
+function command.fresh(name)
+	local address = skynet.newservice "cluster_echo"
+	cluster.register(name, address)
+	return address
+end
+
+function command.kill(address)
+	skynet.kill(address)
+end
+
+skynet.start(function()
+	skynet.dispatch("lua", function(session, _, name, ...)
+		if session == 0 then
+			command[name](...)
+		else
+			skynet.retpack(command[name](...))
+		end
+	end)
+	cluster.register "main"
+	skynet.name(".main", skynet.self())
+	snax.uniqueservice("clustered", skynet.getenv "node")
+	cluster.open(math.tointeger(tonumber(skynet.getenv "port")))
+	print "ready"
+	io.stdout:flush()
+end)

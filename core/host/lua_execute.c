@@ -1,5 +1,7 @@
 /* os.execute. The C library's system(3) makes the whole process ignore SIGINT while the command runs, so that a server
  * whose service sits in a command could not be ended by it. Any thread. */
+#include "lua_execute.h"
+
 #include <errno.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -7,10 +9,8 @@
 
 #include <lauxlib.h>
 
-#include "functions.h"
-
 /* execute([command]) -> as the stock one */
-int reef_os_execute(lua_State *L) {
+int reef_lua_execute(lua_State *L) {
 	const char *command = luaL_optstring(L, 1, NULL);
 	if (command == NULL) {
 		lua_pushboolean(L, access("/bin/sh", X_OK) == 0);

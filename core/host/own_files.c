@@ -21,7 +21,7 @@ const char *reef_own_directory(void) {
 	return directory ? directory : "./lualib";
 }
 
-static void add(const char *relative) {
+static void own_file_add(const char *relative) {
 	if (count == capacity) {
 		capacity = capacity ? capacity * 2 : 64;
 		files = reef_realloc(files, capacity * sizeof files[0]);
@@ -30,7 +30,7 @@ static void add(const char *relative) {
 }
 
 /* `relative` is "" or ends with a slash. */
-static void list(const char *relative) {
+static void own_files_list(const char *relative) {
 	char path[MAX_PATH];
 	snprintf(path, sizeof path, "%s/%s", reef_own_directory(), relative);
 	DIR *directory = opendir(path);
@@ -46,26 +46,26 @@ static void list(const char *relative) {
 		if (n < 0 || (size_t)n >= sizeof path)
 			continue;
 		if (is_file)
-			add(path);
+			own_file_add(path);
 		else
-			list(path);
+			own_files_list(path);
 	}
 	closedir(directory);
 }
 
-static int compare(const void *a, const void *b) {
+static int own_file_compare(const void *a, const void *b) {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 static void list_all(void) {
-	list("");
+	own_files_list("");
 	if (count > 0)
-		qsort(files, count, sizeof files[0], compare);
+		qsort(files, count, sizeof files[0], own_file_compare);
 }
 
 bool reef_own_file(const char *relative, char *path, size_t size) {
 	pthread_once(&once, list_all);
-	if (count == 0 || bsearch(&relative, files, count, sizeof files[0], compare) == NULL)
+	if (count == 0 || bsearch(&relative, files, count, sizeof files[0], own_file_compare) == NULL)
 		return false;
 	int n = snprintf(path, size, "%s/%s", reef_own_directory(), relative);
 	return n > 0 && (size_t)n < size;

@@ -31,7 +31,7 @@ struct writer {
 	int slot; /* stack index kept for the box */
 };
 
-static void grow(struct writer *w, size_t need) {
+static void writer_grow(struct writer *w, size_t need) {
 	size_t used = (size_t)(w->at - w->begin);
 	size_t capacity = 2 * (used + need) + 256;
 	char *begin = lua_newuserdatauv(w->L, capacity, 0);
@@ -45,10 +45,10 @@ static void grow(struct writer *w, size_t need) {
 
 static inline void reserve(struct writer *w, size_t size) {
 	if ((size_t)(w->end - w->at) < size)
-		grow(w, size);
+		writer_grow(w, size);
 }
 
-static inline void put(struct writer *w, const void *data, size_t size) {
+static inline void writer_put(struct writer *w, const void *data, size_t size) {
 	memcpy(w->at, data, size);
 	w->at += size;
 }
@@ -63,13 +63,13 @@ static void write_integer(struct writer *w, lua_Integer v) {
 		put_tag(w, TYPE_NUMBER, NUMBER_ZERO);
 	} else if (v != (int32_t)v) {
 		put_tag(w, TYPE_NUMBER, NUMBER_I64);
-		put(w, &(int64_t){v}, 8);
+		writer_put(w, &(int64_t){v}, 8);
 	} else if (v < 0 || v >= 0x10000) {
 		put_tag(w, TYPE_NUMBER, NUMBER_I32);
-		put(w, &(int32_t){(int32_t)v}, 4);
+		writer_put(w, &(int32_t){(int32_t)v}, 4);
 	} else if (v >= 0x100) {
 		put_tag(w, TYPE_NUMBER, NUMBER_U16);
-		put(w, &(uint16_t){(uint16_t)v}, 2);
+		writer_put(w, &(uint16_t){(uint16_t)v}, 2);
 	} else {
 		put_tag(w, TYPE_NUMBER, NUMBER_U8);
 		*w->at++ = (char)v;
@@ -84,12 +84,12 @@ static void write_string(struct writer *w, const char *s, size_t size) {
 		put_tag(w, TYPE_SHORT_STRING, (int)size);
 	} else if (size <= UINT16_MAX) {
 		put_tag(w, TYPE_LONG_STRING, 2);
-		put(w, &(uint16_t){(uint16_t)size}, 2);
+		writer_put(w, &(uint16_t){(uint16_t)size}, 2);
 	} else {
 		put_tag(w, TYPE_LONG_STRING, 4);
-		put(w, &(uint32_t){(uint32_t)size}, 4);
+		writer_put(w, &(uint32_t){(uint32_t)size}, 4);
 	}
-	put(w, s, size);
+	writer_put(w, s, size);
 }
 
 static const char array_metatable;
@@ -105,7 +105,7 @@ void reef_push_array_metatable(lua_State *L) {
 	}
 }
 
-static void write_value(struct writer *w, int index, int depth);
+static void writer_write_value(struct writer *w, int index, int depth);
 
 static void write_by_iterator(struct writer *w, int index, int depth) {
 	lua_State *L = w->L;
@@ -123,8 +123,8 @@ static void write_by_iterator(struct writer *w, int index, int depth) {
 		if (lua_isnil(L, -2))
 			break;
 		int top = lua_gettop(L);
-		write_value(w, top - 1, depth);
-		write_value(w, top, depth);
+		writer_write_value(w, top - 1, depth);
+		writer_write_value(w, top, depth);
 		lua_pop(L, 2);
 	}
 	lua_pop(L, 5);
@@ -142,7 +142,7 @@ static bool has_iterator(struct writer *w, int index, bool *is_array) {
 		return false;
 	/* User code may run now (the iterator, a finalizer) and may pack too: leave it the scratch buffer. */
 	if (!w->box)
-		grow(w, 1);
+		writer_grow(w, 1);
 	return luaL_getmetafield(L, index, "__pairs") != LUA_TNIL;
 }
 
@@ -166,7 +166,7 @@ static void write_table(struct writer *w, int index, int depth) {
 		int top = lua_gettop(L) + 1;
 		for (lua_Unsigned i = 1; i <= length; i++) {
 			lua_rawgeti(L, index, (lua_Integer)i);
-			write_value(w, top, depth);
+			writer_write_value(w, top, depth);
 			lua_pop(L, 1);
 		}
 		lua_pushnil(L);
@@ -176,8 +176,8 @@ static void write_table(struct writer *w, int index, int depth) {
 				lua_pop(L, 1);
 				continue;
 			}
-			write_value(w, top, depth);
-			write_value(w, top + 1, depth);
+			writer_write_value(w, top, depth);
+			writer_write_value(w, top + 1, depth);
 			is_array = false;
 			lua_pop(L, 1);
 		}
@@ -187,7 +187,7 @@ static void write_table(struct writer *w, int index, int depth) {
 	put_tag(w, TYPE_NIL, is_array ? END_OF_EMPTY_ARRAY : 0);
 }
 
-static void write_value(struct writer *w, int index, int depth) {
+static void writer_write_value(struct writer *w, int index, int depth) {
 	lua_State *L = w->L;
 	switch (lua_type(L, index)) {
 	case LUA_TNIL:
@@ -204,7 +204,7 @@ static void write_value(struct writer *w, int index, int depth) {
 		} else {
 			reserve(w, 9);
 			put_tag(w, TYPE_NUMBER, NUMBER_DOUBLE);
-			put(w, &(double){lua_tonumber(L, index)}, 8);
+			writer_put(w, &(double){lua_tonumber(L, index)}, 8);
 		}
 		break;
 	case LUA_TSTRING: {
@@ -216,7 +216,7 @@ static void write_value(struct writer *w, int index, int depth) {
 	case LUA_TLIGHTUSERDATA:
 		reserve(w, 9);
 		put_tag(w, TYPE_POINTER, 0);
-		put(w, &(void *){lua_touserdata(L, index)}, 8);
+		writer_put(w, &(void *){lua_touserdata(L, index)}, 8);
 		break;
 	case LUA_TTABLE:
 		/* One level more is fine for a table that has nothing in it. */
@@ -233,14 +233,14 @@ static void write_value(struct writer *w, int index, int depth) {
 }
 
 /* The stack has one value more afterwards: the box, or nil. */
-static void write_all(struct writer *w, lua_State *L, int first) {
+static void writer_write_all(struct writer *w, lua_State *L, int first) {
 	int top = lua_gettop(L);
 	char *scratch = reef_scratch();
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	lua_pushnil(L);
 	*w = (struct writer){.L = L, .begin = scratch, .at = scratch, .end = scratch + REEF_SCRATCH_SIZE, .slot = top + 1};
 	for (int i = first; i <= top; i++)
-		write_value(w, i, 0);
+		writer_write_value(w, i, 0);
 }
 
 static void no_memory(lua_State *L, size_t size) {
@@ -251,7 +251,7 @@ struct reef_message *reef_pack_message(lua_State *L, int first) {
 	if (first > lua_gettop(L))
 		return reef_message_wrap(NULL, 0);
 	struct writer w;
-	write_all(&w, L, first);
+	writer_write_all(&w, L, first);
 	size_t size = (size_t)(w.at - w.begin);
 	struct reef_message *m = reef_message_try_new(size);
 	if (m == NULL)
@@ -266,7 +266,7 @@ void *reef_pack(lua_State *L, int first, size_t *size) {
 	if (first > lua_gettop(L))
 		return NULL;
 	struct writer w;
-	write_all(&w, L, first);
+	writer_write_all(&w, L, first);
 	*size = (size_t)(w.at - w.begin);
 	void *data = reef_try_malloc(*size);
 	if (data == NULL)
@@ -278,7 +278,7 @@ void *reef_pack(lua_State *L, int first, size_t *size) {
 
 void reef_pack_string(lua_State *L, int first) {
 	struct writer w;
-	write_all(&w, L, first);
+	writer_write_all(&w, L, first);
 	lua_pushlstring(L, w.begin, (size_t)(w.at - w.begin));
 	lua_remove(L, -2);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "core/debts.h"
+#include "core/list.h"
 #include "core/message.h"
 #include "core/service.h"
 #include "host.h"
@@ -13,7 +14,6 @@
 #include "task_private.h"
 
 struct reef_protocol;
-struct reef_response;
 
 /* What a session of kind SESSION_TIMER has. */
 struct reef_c_timer {
@@ -62,7 +62,7 @@ struct reef_host {
 	struct reef_task *all;
 	struct reef_task *spare;        /* memory of dropped tasks, kept so that an old pointer can be looked at */
 	struct reef_task *exiting_task; /* the one that called skynet.exit */
-	struct reef_response *responses;
+	struct reef_list responses;     /* of struct reef_response */
 	struct reef_debts debts;
 	int32_t raw_session; /* the request that a raw callback has, 0 once somebody answers */
 	uint32_t raw_source;

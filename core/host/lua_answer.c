@@ -5,8 +5,8 @@
 
 #include "answer.h"
 #include "host_private.h"
+#include "pack.h"
 #include "payload.h"
-#include "serialise.h"
 #include "trace.h"
 
 static struct reef_task *task_owing(lua_State *L, const char *error) {

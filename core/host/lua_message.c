@@ -6,10 +6,11 @@
 #include "answer.h"
 #include "core/alloc.h"
 #include "host_private.h"
+#include "pack.h"
 #include "payload.h"
 #include "protocol.h"
-#include "serialise.h"
 #include "target.h"
+#include "unpack.h"
 
 /* ---- sending ---- */
 

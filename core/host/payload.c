@@ -6,8 +6,9 @@
 #include <lauxlib.h>
 
 #include "host_private.h"
+#include "pack.h"
 #include "protocol.h"
-#include "serialise.h"
+#include "unpack.h"
 
 struct reef_message *reef_payload_check(lua_State *L, int index) {
 	size_t size;

@@ -1,7 +1,7 @@
 /* Protocols: the types of messages that a service knows, each with what packs, unpacks and handles it.
  *
- * A small array in the host, searched from the front; `lua`, which is asked for most, is always the first. Owned by the
- * host; own slice only. */
+ * A small array in the host, searched from the front; `lua`, which is asked for most, is always the first. It grows by one,
+ * since an idle service is small (so no core/array.h). Owned by the host; own slice only. */
 #include "protocol.h"
 
 #include <string.h>

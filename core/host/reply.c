@@ -83,6 +83,19 @@ static struct reef_task *posted_task(struct reef_host *host, uint32_t index, con
 	return task;
 }
 
+static void timer_due(struct reef_host *host, struct reef_session *found) {
+	struct reef_c_timer timer = *(struct reef_c_timer *)found->ptr;
+	reef_free(found->ptr);
+	reef_session_close(host, found);
+	timer.handler(host, timer.ud);
+}
+
+static void reply_to_module(struct reef_host *host, struct reef_session *found, bool ok, const char *bytes, size_t n) {
+	struct reef_host_reply *reply = found->ptr;
+	reef_session_close(host, found);
+	reply->arrived(reply, ok, bytes, n);
+}
+
 void reef_reply_arrived(struct reef_host *host, const struct reef_message *m) {
 	struct reef_session *found = reef_session_find(&host->sessions, m->session);
 	if (!found) {
@@ -122,19 +135,12 @@ void reef_reply_arrived(struct reef_host *host, const struct reef_message *m) {
 		reef_session_close(host, found);
 		reef_task_run(task, n);
 		break;
-	case SESSION_TIMER: {
-		struct reef_c_timer timer = *(struct reef_c_timer *)entry.ptr;
-		reef_free(entry.ptr);
-		reef_session_close(host, found);
-		timer.handler(host, timer.ud);
+	case SESSION_TIMER:
+		timer_due(host, found);
 		break;
-	}
-	case SESSION_REPLY: {
-		struct reef_host_reply *reply = entry.ptr;
-		reef_session_close(host, found);
-		reply->arrived(reply, true, m->data, m->size);
+	case SESSION_REPLY:
+		reply_to_module(host, found, true, m->data, m->size);
 		break;
-	}
 	default:
 		reef_session_close(host, found);
 	}
@@ -158,12 +164,9 @@ static void fail_session(struct reef_host *host, struct reef_session *found, con
 		lua_pushlstring(task->L, reason, size);
 		reef_task_fork(task);
 		break;
-	case SESSION_REPLY: {
-		struct reef_host_reply *reply = entry.ptr;
-		reef_session_close(host, found);
-		reply->arrived(reply, false, reason, size);
+	case SESSION_REPLY:
+		reply_to_module(host, found, false, reason, size);
 		return;
-	}
 	case SESSION_BREAK:
 		break;
 	default: /* timers do not fail */

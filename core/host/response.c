@@ -11,32 +11,27 @@
 #include "answer.h"
 #include "host_private.h"
 #include "lua_message.h"
+#include "pack.h"
 #include "payload.h"
-#include "serialise.h"
 
 #define RESPONSE "reef.response"
 
 struct reef_response {
 	struct reef_host *host; /* NULL once it is used up */
-	struct reef_response *prev, *next;
+	struct reef_link link;  /* in host->responses */
 	int32_t session;
 	uint32_t source;
 	bool dead; /* the requester is gone */
 };
 
 static void response_detach(struct reef_response *r) {
-	if (r->prev)
-		r->prev->next = r->next;
-	else
-		r->host->responses = r->next;
-	if (r->next)
-		r->next->prev = r->prev;
+	reef_link_remove(&r->link);
 	r->host = NULL;
 }
 
 void reef_response_fail_all(struct reef_host *host) {
-	while (host->responses) {
-		struct reef_response *r = host->responses;
+	struct reef_response *r;
+	while ((r = reef_list_entry(reef_list_first(&host->responses), struct reef_response, link)) != NULL) {
 		if (!r->dead)
 			reef_send_error(host->handle, r->source, r->session, NULL);
 		response_detach(r);
@@ -44,9 +39,12 @@ void reef_response_fail_all(struct reef_host *host) {
 }
 
 void reef_response_down(struct reef_host *host, uint32_t source) {
-	for (struct reef_response *r = host->responses; r; r = r->next)
+	for (struct reef_link *link = reef_list_first(&host->responses); link;
+		 link = reef_list_next(&host->responses, link)) {
+		struct reef_response *r = reef_list_entry(link, struct reef_response, link);
 		if (r->source == source)
 			r->dead = true;
+	}
 }
 
 /* Nobody can answer any more: the caller must not wait for ever. */
@@ -128,10 +126,7 @@ int reef_response_new(lua_State *L) {
 	lua_pushvalue(L, 1);
 	lua_pushcclosure(L, response_call, 2);
 	r->host = host;
-	r->next = host->responses;
-	if (r->next)
-		r->next->prev = r;
-	host->responses = r;
+	reef_list_push_front(&host->responses, &r->link);
 	task->flags &= (uint8_t)~TASK_OWES;
 	return 1;
 }

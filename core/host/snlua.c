@@ -69,6 +69,7 @@ static int snlua_init(struct reef_service *service, const char *args) {
 	host->handle = reef_service_handle(service);
 	host->args = reef_strdup(args);
 	host->memory_report = FIRST_MEMORY_REPORT;
+	reef_list_init(&host->responses);
 	struct reef_task *headers[] = {&host->none, &host->blocked, &host->gone};
 	for (int i = 0; i < 3; i++) {
 		headers[i]->host = host;

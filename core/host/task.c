@@ -20,7 +20,7 @@
 #include "task_pool.h"
 #include "trace.h"
 
-/* ---- queues ---- */
+/* ---- queues: singly linked, since each resumed task goes through one and a task is in one at most ---- */
 
 static void queue_push(struct reef_task_queue *queue, struct reef_task *task) {
 	task->next = NULL;

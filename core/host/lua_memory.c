@@ -125,11 +125,11 @@ static int memory_refuse(lua_State *L) {
 	return luaL_error(L, "this reef was built without jemalloc");
 }
 
-#define memory_blocks nothing
-#define memory_number nothing
-#define memory_profile refuse
-#define memory_dump refuse
-#define memory_report refuse
+#define memory_blocks memory_nothing
+#define memory_number memory_nothing
+#define memory_profile memory_refuse
+#define memory_dump memory_refuse
+#define memory_report memory_refuse
 
 #endif
 

@@ -9,12 +9,12 @@ endforeach()
 
 # A C module is built against the very Lua that is inside; the functions themselves come from the executable.
 set(public_headers ${lua_dir}/lua.h ${lua_dir}/luaconf.h ${lua_dir}/lauxlib.h ${lua_dir}/lualib.h)
-file(GLOB skynet_headers ${PROJECT_SOURCE_DIR}/core/skynet*.h ${PROJECT_SOURCE_DIR}/socket/skynet*.h)
+file(GLOB_RECURSE skynet_headers ${PROJECT_SOURCE_DIR}/core/skynet*.h ${PROJECT_SOURCE_DIR}/socket/skynet*.h)
 install(FILES ${public_headers} ${skynet_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/reef)
 
 # What drivers outside the tree stand on, under the paths that they have inside; with all that these include.
 file(GLOB driver_headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
-	core/alloc.h core/array.h core/env.h core/list.h core/log.h core/ptrmap.h core/service.h core/text.h core/timer.h
+	core/alloc.h core/array.h core/clock.h core/env.h core/list.h core/log.h core/ptrmap.h core/send.h core/service.h core/text.h core/timer.h
 	core/skynet.h core/host/host.h core/host/name_check.h core/host/pack.h core/host/unpack.h
 	socket/socket.h socket/udp.h socket/tls.h socket/tls/tls.h socket/fd.h socket/fd/*.h drivers/channel/*.h)
 list(FILTER driver_headers EXCLUDE REGEX "_private\\.h$")

@@ -1,5 +1,5 @@
-# cmake --install: bin/reef, share/reef (Lua library, examples), the headers for C modules and C services, and what lets
-# pkg-config and CMake find them. Nothing that is installed knows where it was built.
+# cmake --install: bin/reef, share/reef (Lua library, examples), the headers for C modules, C services and drivers, and what
+# lets pkg-config and CMake find them. Nothing that is installed knows where it was built.
 install(TARGETS reef RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(dir lualib examples)
 	if(EXISTS ${PROJECT_SOURCE_DIR}/${dir})
@@ -9,8 +9,36 @@ endforeach()
 
 # A C module is built against the very Lua that is inside; the functions themselves come from the executable.
 set(public_headers ${lua_dir}/lua.h ${lua_dir}/luaconf.h ${lua_dir}/lauxlib.h ${lua_dir}/lualib.h)
-file(GLOB skynet_header ${PROJECT_SOURCE_DIR}/core/skynet*.h)
-install(FILES ${public_headers} ${skynet_header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/reef)
+file(GLOB_RECURSE skynet_headers ${PROJECT_SOURCE_DIR}/core/skynet*.h ${PROJECT_SOURCE_DIR}/socket/skynet*.h)
+install(FILES ${public_headers} ${skynet_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/reef)
+
+# What drivers outside the tree stand on, under the paths that they have inside; with all that these include.
+file(GLOB driver_headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
+	core/alloc.h core/array.h core/clock.h core/env.h core/list.h core/log.h core/ptrmap.h core/send.h core/service.h core/text.h core/timer.h
+	core/skynet.h core/host/host.h core/host/name_check.h core/host/pack.h core/host/unpack.h
+	socket/socket.h socket/udp.h socket/tls.h socket/tls/tls.h socket/fd.h socket/fd/*.h drivers/channel/*.h)
+list(FILTER driver_headers EXCLUDE REGEX "_private\\.h$")
+set(installed)
+while(driver_headers)
+	list(POP_FRONT driver_headers header)
+	if(header IN_LIST installed)
+		continue()
+	endif()
+	list(APPEND installed ${header})
+	get_filename_component(folder ${header} DIRECTORY)
+	install(FILES ${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/reef/${folder})
+	file(STRINGS ${header} includes REGEX "^#include \"")
+	foreach(line ${includes})
+		string(REGEX REPLACE "^#include \"([^\"]*)\".*" "\\1" included "${line}")
+		if(EXISTS ${PROJECT_SOURCE_DIR}/${folder}/${included})
+			set(included ${folder}/${included})
+		endif()
+		if(EXISTS ${PROJECT_SOURCE_DIR}/${included})
+			list(APPEND driver_headers ${included})
+		endif()
+	endforeach()
+endwhile()
+
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 file(CONFIGURE OUTPUT reef.pc @ONLY CONTENT [[
@@ -20,7 +48,7 @@ bindir=${prefix}/@CMAKE_INSTALL_BINDIR@
 lualib=${prefix}/@CMAKE_INSTALL_DATADIR@/reef/lualib
 
 Name: reef
-Description: headers for C modules and C services of Reef, an actor runtime for Lua
+Description: headers for C modules, C services and drivers of Reef, an actor runtime for Lua
 Version: @PROJECT_VERSION@
 Cflags: -I${includedir}/reef
 ]])

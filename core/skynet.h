@@ -9,13 +9,17 @@
  *   void name_signal(void *instance, int n);                  any thread
  *
  * All other functions here are for the service's own slice: its init and its callback. Memory of messages is allocated
- * and freed with the functions below.
+ * and freed with the functions below. Sockets are in skynet_socket.h.
  */
 #ifndef SKYNET_H
 #define SKYNET_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 #ifndef SKYNET_API
 #define SKYNET_API
@@ -74,5 +78,9 @@ SKYNET_API void *skynet_lalloc(void *p, size_t old_size, size_t size);
 SKYNET_API void *skynet_memalign(size_t alignment, size_t size);
 SKYNET_API void *skynet_aligned_alloc(size_t alignment, size_t size);
 SKYNET_API int skynet_posix_memalign(void **p, size_t alignment, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

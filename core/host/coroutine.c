@@ -3,15 +3,17 @@
  * They do what the stock ones do, and besides let a wait of the framework inside the coroutine pass through to the
  * dispatcher: the coroutine is marked as blocked, and the resumer yields too, until the task goes on and its results
  * are handed down. Nobody else can resume a coroutine that is blocked. */
-#include "host_private.h"
+#include "coroutine.h"
 
 #include <lauxlib.h>
 
-#include "profile_private.h"
+#include "host_private.h"
+#include "profile.h"
+#include "task.h"
 
 enum { BLOCKED = -2, FAILED = -1 };
 
-static int refuse(lua_State *L, lua_State *co) {
+static int coroutine_refuse(lua_State *L, lua_State *co) {
 	struct reef_task *header = reef_task_header(co);
 	if (header == &header->host->blocked)
 		lua_pushliteral(L, "cannot resume a skynet coroutine suspend by skynet framework");
@@ -21,11 +23,11 @@ static int refuse(lua_State *L, lua_State *co) {
 }
 
 /* Results, or the error, are left on L. */
-static int step(lua_State *L, lua_State *co, int n) {
+static int coroutine_step(lua_State *L, lua_State *co, int n) {
 	struct reef_task *header = reef_task_header(co);
 	struct reef_host *host = header->host;
 	if (header == &host->blocked || header->state != TASK_NONE)
-		return refuse(L, co);
+		return coroutine_refuse(L, co);
 	if (!lua_checkstack(co, n)) {
 		lua_pushliteral(L, "too many arguments to resume");
 		return FAILED;
@@ -67,7 +69,7 @@ static int step(lua_State *L, lua_State *co, int n) {
 /* The task goes on: its results are on L above `base`. */
 static int pass_down(lua_State *L, lua_State *co, lua_KContext base) {
 	reef_task_set_header(co, &reef_host_get(L)->none);
-	return step(L, co, lua_gettop(L) - (int)base);
+	return coroutine_step(L, co, lua_gettop(L) - (int)base);
 }
 
 static int resume_done(lua_State *L, lua_State *co, int n);
@@ -97,7 +99,7 @@ static lua_State *check_thread(lua_State *L) {
 
 static int co_resume(lua_State *L) {
 	lua_State *co = check_thread(L);
-	return resume_done(L, co, step(L, co, lua_gettop(L) - 1));
+	return resume_done(L, co, coroutine_step(L, co, lua_gettop(L) - 1));
 }
 
 static int wrap_done(lua_State *L, lua_State *co, int n);
@@ -117,7 +119,7 @@ static int wrap_done(lua_State *L, lua_State *co, int n) {
 	if (status != LUA_OK && status != LUA_YIELD && reef_task_header(co)->state == TASK_NONE) {
 		/* Pending <close> variables may replace the error. The original lies on L; closing wants it on the coroutine. */
 		lua_xmove(L, co, 1);
-		status = reef_thread_close(co, L);
+		status = reef_task_close_thread(co, L);
 		lua_xmove(co, L, 1);
 	}
 	if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
@@ -128,9 +130,9 @@ static int wrap_done(lua_State *L, lua_State *co, int n) {
 	return lua_error(L);
 }
 
-static int wrapped(lua_State *L) {
+static int coroutine_wrapped(lua_State *L) {
 	lua_State *co = lua_tothread(L, lua_upvalueindex(1));
-	return wrap_done(L, co, step(L, co, lua_gettop(L)));
+	return wrap_done(L, co, coroutine_step(L, co, lua_gettop(L)));
 }
 
 static int co_wrap(lua_State *L) {
@@ -138,7 +140,7 @@ static int co_wrap(lua_State *L) {
 	lua_State *co = lua_newthread(L);
 	lua_pushvalue(L, 1);
 	lua_xmove(L, co, 1);
-	lua_pushcclosure(L, wrapped, 1);
+	lua_pushcclosure(L, coroutine_wrapped, 1);
 	return 1;
 }
 

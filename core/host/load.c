@@ -5,48 +5,28 @@
  * (load_file of the host's hooks).
  *
  * The list of C modules is written at start-up only. */
-#include "load_private.h"
+#include "load.h"
 #include "name_check.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/env.h"
-#include "functions.h"
-#include "host.h"
 #include "host_private.h"
 #include "own_files.h"
 
-enum { MAX_MODULES = 128, PATH_SIZE = 4096 };
+enum { PATH_SIZE = 4096 };
 
-static struct {
-	const char *name;
-	lua_CFunction open;
-} modules[MAX_MODULES];
-static int module_count;
-
-static int (*load_hook)(lua_State *L, const char *name, const char *mode);
-
-void reef_host_preload(const char *name, lua_CFunction open) {
-	if (module_count == MAX_MODULES) {
-		fprintf(stderr, "reef: too many C modules\n");
-		abort();
-	}
-	modules[module_count].name = name;
-	modules[module_count++].open = open;
+/* As luaL_loadfilex for every file that a service loads. */
+static int load_file(lua_State *L, const char *name, const char *mode) {
+	int (*hook)(lua_State * L, const char *file, const char *how) = reef_host_hooks()->load_file;
+	return (hook ? hook : luaL_loadfilex)(L, name, mode);
 }
 
-void reef_load_set_hook(int (*load_file)(lua_State *L, const char *name, const char *mode)) {
-	load_hook = load_file;
-}
-
-int reef_load_file(lua_State *L, const char *name, const char *mode) {
-	return (load_hook ? load_hook : luaL_loadfilex)(L, name, mode);
-}
-
-bool reef_load_own_loader(void) {
+/* Is the loader of services ours? It is unless the key `lualoader` names another one; the name of the API's own loader,
+ * wherever it is said to lie, stands for ours. */
+static bool has_own_loader(void) {
 	static const char standard[] = "lualib/loader.lua";
 	const char *name = reef_env_get("lualoader");
 	size_t size = name ? strlen(name) : 0;
@@ -77,8 +57,8 @@ int reef_load_run_loader(lua_State *L, const char *arguments) {
 	snprintf(path, sizeof(path), "%s/service/?.lua", reef_own_directory());
 	const char *own_services = reef_load_is_own_service(arguments) ? path : NULL;
 	snprintf(loader, sizeof(loader), "%s/loader.lua", reef_own_directory());
-	bool is_own_loader = reef_load_own_loader();
-	if (reef_load_file(L, is_own_loader ? loader : reef_env_get("lualoader"), NULL) != LUA_OK)
+	bool is_own_loader = has_own_loader();
+	if (load_file(L, is_own_loader ? loader : reef_env_get("lualoader"), NULL) != LUA_OK)
 		return lua_error(L);
 	lua_pushstring(L, arguments);
 	if (is_own_loader)
@@ -91,11 +71,11 @@ int reef_load_run_loader(lua_State *L, const char *arguments) {
 
 /* ---- functions of the base library ---- */
 
-static int f_loadfile(lua_State *L) {
+static int load_loadfile(lua_State *L) {
 	const char *name = reef_opt_name(L, 1, NULL);
 	const char *mode = reef_opt_name(L, 2, NULL);
 	int env = lua_isnone(L, 3) ? 0 : 3;
-	if (reef_load_file(L, name, mode) != LUA_OK) {
+	if (load_file(L, name, mode) != LUA_OK) {
 		lua_pushnil(L);
 		lua_insert(L, -2);
 		return 2;
@@ -108,22 +88,22 @@ static int f_loadfile(lua_State *L) {
 	return 1;
 }
 
-static int results(lua_State *L, int status, lua_KContext context) {
+static int load_results(lua_State *L, int status, lua_KContext context) {
 	(void)status;
 	return lua_gettop(L) - (int)context;
 }
 
-static int f_dofile(lua_State *L) {
+static int load_dofile(lua_State *L) {
 	const char *name = reef_opt_name(L, 1, NULL);
 	lua_settop(L, 1);
-	if (reef_load_file(L, name, NULL) != LUA_OK)
+	if (load_file(L, name, NULL) != LUA_OK)
 		return lua_error(L);
-	lua_callk(L, 0, LUA_MULTRET, 1, results);
-	return results(L, LUA_OK, 1);
+	lua_callk(L, 0, LUA_MULTRET, 1, load_results);
+	return load_results(L, LUA_OK, 1);
 }
 
 /* In the main chunk the stock require; in a coroutine that of skynet.require, in which module bodies may wait. */
-static int f_require(lua_State *L) {
+static int load_require(lua_State *L) {
 	reef_check_name(L, 1);
 	lua_settop(L, 1);
 	if (!reef_host_get(L)->running) {
@@ -137,20 +117,20 @@ static int f_require(lua_State *L) {
 	lua_call(L, 1, 1);
 	lua_getfield(L, -1, "require");
 	lua_pushvalue(L, 1);
-	lua_callk(L, 1, LUA_MULTRET, 2, results);
-	return results(L, LUA_OK, 2);
+	lua_callk(L, 1, LUA_MULTRET, 2, load_results);
+	return load_results(L, LUA_OK, 2);
 }
 
 /* ---- searchers ---- */
 
-static int found(lua_State *L, int status, const char *name, const char *file) {
+static int searcher_found(lua_State *L, int status, const char *name, const char *file) {
 	if (status != LUA_OK)
 		return luaL_error(L, "error loading module '%s' from file '%s':\n\t%s", name, file, lua_tostring(L, -1));
 	lua_pushstring(L, file);
 	return 2;
 }
 
-static bool own_module(char *path, const char *name, const char *form) {
+static bool own_module_path(char *path, const char *name, const char *form) {
 	char relative[PATH_SIZE];
 	int n = snprintf(relative, sizeof(relative), form, name);
 	if (n < 0 || (size_t)n >= sizeof(relative))
@@ -164,21 +144,20 @@ static bool own_module(char *path, const char *name, const char *form) {
 /* C modules of the rooms, and our own lualib. */
 static int search_own(lua_State *L) {
 	const char *name = reef_check_name(L, 1);
-	for (int i = 0; i < module_count; i++) {
-		if (strcmp(modules[i].name, name) == 0) {
-			lua_pushcfunction(L, modules[i].open);
-			lua_pushliteral(L, ":reef:");
-			return 2;
-		}
+	lua_CFunction open = reef_host_preloaded(name);
+	if (open) {
+		lua_pushcfunction(L, open);
+		lua_pushliteral(L, ":reef:");
+		return 2;
 	}
 	char path[PATH_SIZE];
-	if (own_module(path, name, "%s.lua") || own_module(path, name, "%s/init.lua"))
-		return found(L, reef_load_file(L, path, NULL), name, path);
+	if (own_module_path(path, name, "%s.lua") || own_module_path(path, name, "%s/init.lua"))
+		return searcher_found(L, load_file(L, path, NULL), name, path);
 	lua_pushfstring(L, "no module '%s' in %s", name, reef_own_directory());
 	return 1;
 }
 
-/* As the stock searcher of package.path, with reef_load_file. */
+/* As the stock searcher of package.path, with load_file. */
 static int search_path(lua_State *L) {
 	const char *name = reef_check_name(L, 1);
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
@@ -191,7 +170,7 @@ static int search_path(lua_State *L) {
 	if (lua_isnil(L, -2))
 		return 1;
 	const char *file = lua_tostring(L, -2);
-	return found(L, reef_load_file(L, file, NULL), name, file);
+	return searcher_found(L, load_file(L, file, NULL), name, file);
 }
 
 void reef_load_open(lua_State *L) {
@@ -207,13 +186,13 @@ void reef_load_open(lua_State *L) {
 	lua_pushcfunction(L, search_path);
 	lua_rawseti(L, -2, 3);
 	lua_pop(L, 2);
-	lua_pushcfunction(L, f_loadfile);
+	lua_pushcfunction(L, load_loadfile);
 	lua_setglobal(L, "loadfile");
-	lua_pushcfunction(L, f_dofile);
+	lua_pushcfunction(L, load_dofile);
 	lua_setglobal(L, "dofile");
 	lua_getglobal(L, "require");
 	lua_pushvalue(L, -1);
 	lua_setfield(L, LUA_REGISTRYINDEX, "reef.require");
-	lua_pushcclosure(L, f_require, 1);
+	lua_pushcclosure(L, load_require, 1);
 	lua_setglobal(L, "require");
 }

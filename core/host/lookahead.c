@@ -6,6 +6,7 @@
 
 #include "core/warm.h"
 #include "host_private.h"
+#include "protocol.h"
 
 #include "lfunc.h"
 #include "lobject.h"

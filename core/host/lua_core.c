@@ -1,73 +1,86 @@
 /* The tables of C functions that Lua sees: `reef.host` makes the table that lualib/skynet.lua completes, `skynet.core` is
  * the layer below of the API. */
+#include "lua_core.h"
+
 #include <lauxlib.h>
 #include <string.h>
 
-#include "functions.h"
+#include "answer.h"
+#include "host_private.h"
+#include "lua_answer.h"
+#include "lua_call.h"
+#include "lua_info.h"
 #include "lua_message.h"
-#include "profile_private.h"
+#include "lua_protocol.h"
+#include "lua_publish.h"
+#include "lua_wait.h"
+#include "payload.h"
+#include "profile.h"
+#include "response.h"
+#include "target.h"
+#include "trace.h"
 
 /* ---- skynet.core's own forms ---- */
 
 /* send(addr, type, session or nil for a new one, msg [, sz]) -> session */
 static int core_send(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
-	struct reef_target target = reef_check_target(L, 1);
+	struct reef_target target = reef_target_check(L, 1);
 	lua_Integer type = luaL_checkinteger(L, 2);
 	luaL_argcheck(L, type >= 0 && type <= 255, 2, "no message type");
 	bool new_session = lua_isnil(L, 3);
 	int32_t session = new_session ? 0 : (int32_t)luaL_checkinteger(L, 3);
-	struct reef_message *m = reef_check_payload(L, 4);
+	struct reef_message *m = reef_payload_check(L, 4);
 	if (new_session)
 		session = reef_host_new_session(host);
 	m->type = (uint8_t)type;
 	m->session = session;
 	m->source = 0;
-	enum reef_offered offered = reef_deliver(host, target, m);
+	enum reef_offered offered = reef_target_deliver(host, target, m);
 	if (offered == REEF_OFFER_FULL)
 		lua_pushboolean(L, 0);
 	if (offered != REEF_OFFER_TAKEN)
 		return offered == REEF_OFFER_FULL;
 	if (type == REEF_PTYPE_RESPONSE || type == REEF_PTYPE_ERROR)
-		reef_host_settled(host, target.handle, session);
+		reef_answer_settled(host, target.handle, session);
 	lua_pushinteger(L, session);
 	return 1;
 }
 
 static const luaL_Reg core[] = {
 		{"send", core_send},
-		{"redirect", reef_core_redirect},
-		{"genid", reef_core_genid},
-		{"command", reef_core_command},
-		{"intcommand", reef_core_intcommand},
-		{"addresscommand", reef_core_addresscommand},
-		{"error", reef_core_error},
-		{"harbor", reef_core_harbor},
-		{"callback", reef_core_callback},
-		{"tostring", reef_core_tostring},
-		{"pack", reef_core_pack},
-		{"unpack", reef_core_unpack},
-		{"packstring", reef_core_packstring},
-		{"trash", reef_core_trash},
-		{"now", reef_core_now},
-		{"hpc", reef_core_hpc},
+		{"redirect", reef_lua_message_redirect},
+		{"genid", reef_lua_info_genid},
+		{"command", reef_lua_info_command},
+		{"intcommand", reef_lua_info_intcommand},
+		{"addresscommand", reef_lua_info_addresscommand},
+		{"error", reef_lua_info_error},
+		{"harbor", reef_lua_info_harbor},
+		{"callback", reef_lua_protocol_callback},
+		{"tostring", reef_lua_message_tostring},
+		{"pack", reef_lua_message_pack},
+		{"unpack", reef_lua_message_unpack},
+		{"packstring", reef_lua_message_packstring},
+		{"trash", reef_lua_message_trash},
+		{"now", reef_lua_info_now},
+		{"hpc", reef_lua_info_hpc},
 		/* for lualib */
-		{"blocked", reef_core_blocked},
-		{"task", reef_core_task},
-		{"tasks", reef_core_tasks},
-		{"taskcount", reef_core_taskcount},
-		{"post", reef_core_post},
-		{"publish", reef_core_publish},
-		{"forget", reef_core_forget},
-		{"protocol", reef_core_protocol},
-		{"exit", reef_core_exit},
-		{"memlimit", reef_core_memlimit},
-		{"trace", reef_core_trace},
-		{"tracetag", reef_core_tracetag},
-		{"newtag", reef_core_newtag},
-		{"traceproto", reef_core_traceproto},
-		{"profile_start", reef_core_profile_start},
-		{"profile_stop", reef_core_profile_stop},
+		{"blocked", reef_lua_wait_blocked},
+		{"task", reef_lua_wait_task},
+		{"tasks", reef_lua_wait_tasks},
+		{"taskcount", reef_lua_wait_taskcount},
+		{"post", reef_lua_call_post},
+		{"publish", reef_lua_publish},
+		{"forget", reef_lua_call_forget},
+		{"protocol", reef_lua_protocol_get},
+		{"exit", reef_lua_info_exit},
+		{"memlimit", reef_lua_info_memlimit},
+		{"trace", reef_trace_line},
+		{"tracetag", reef_trace_tag},
+		{"newtag", reef_trace_newtag},
+		{"traceproto", reef_trace_protocol},
+		{"profile_start", reef_profile_start},
+		{"profile_stop", reef_profile_stop},
 		{NULL, NULL},
 };
 
@@ -79,49 +92,49 @@ int reef_open_core(lua_State *L) {
 /* ---- the table `skynet` ---- */
 
 static const luaL_Reg functions[] = {
-		{"send", reef_core_send},
-		{"rawsend", reef_core_rawsend},
-		{"call", reef_core_call},
-		{"rawcall", reef_core_rawcall},
-		{"redirect", reef_core_redirect},
-		{"ret", reef_core_ret},
-		{"retpack", reef_core_retpack},
-		{"response", reef_core_response},
-		{"ignoreret", reef_core_ignoreret},
-		{"context", reef_core_context},
-		{"genid", reef_core_genid},
-		{"register_protocol", reef_core_register_protocol},
-		{"dispatch", reef_core_dispatch},
-		{"dispatch_unknown_request", reef_core_dispatch_unknown_request},
-		{"dispatch_unknown_response", reef_core_dispatch_unknown_response},
-		{"dispatch_message", reef_core_dispatch_message},
-		{"fork", reef_core_fork},
-		{"timeout", reef_core_timeout},
-		{"sleep", reef_core_sleep},
-		{"yield", reef_core_yield},
-		{"wait", reef_core_wait},
-		{"wakeup", reef_core_wakeup},
-		{"killthread", reef_core_killthread},
-		{"now", reef_core_now},
-		{"starttime", reef_core_starttime},
-		{"time", reef_core_time},
-		{"hpc", reef_core_hpc},
-		{"self", reef_core_self},
-		{"localname", reef_core_localname},
-		{"address", reef_core_address},
-		{"harbor", reef_core_harbor},
-		{"getenv", reef_core_getenv},
-		{"setenv", reef_core_setenv},
-		{"error", reef_core_error},
-		{"stat", reef_core_stat},
-		{"mqlen", reef_core_mqlen},
-		{"endless", reef_core_endless},
-		{"term", reef_core_term},
-		{"pack", reef_core_pack},
-		{"packstring", reef_core_packstring},
-		{"unpack", reef_core_unpack},
-		{"tostring", reef_core_tostring},
-		{"trash", reef_core_trash},
+		{"send", reef_lua_message_send},
+		{"rawsend", reef_lua_message_rawsend},
+		{"call", reef_lua_call_call},
+		{"rawcall", reef_lua_call_rawcall},
+		{"redirect", reef_lua_message_redirect},
+		{"ret", reef_lua_answer_ret},
+		{"retpack", reef_lua_answer_retpack},
+		{"response", reef_response_new},
+		{"ignoreret", reef_lua_answer_ignoreret},
+		{"context", reef_lua_answer_context},
+		{"genid", reef_lua_info_genid},
+		{"register_protocol", reef_lua_protocol_register},
+		{"dispatch", reef_lua_protocol_dispatch},
+		{"dispatch_unknown_request", reef_lua_protocol_unknown_request},
+		{"dispatch_unknown_response", reef_lua_protocol_unknown_response},
+		{"dispatch_message", reef_lua_protocol_message},
+		{"fork", reef_lua_wait_fork},
+		{"timeout", reef_lua_wait_timeout},
+		{"sleep", reef_lua_wait_sleep},
+		{"yield", reef_lua_wait_yield},
+		{"wait", reef_lua_wait_wait},
+		{"wakeup", reef_lua_wait_wakeup},
+		{"killthread", reef_lua_wait_killthread},
+		{"now", reef_lua_info_now},
+		{"starttime", reef_lua_info_starttime},
+		{"time", reef_lua_info_time},
+		{"hpc", reef_lua_info_hpc},
+		{"self", reef_lua_info_self},
+		{"localname", reef_lua_info_localname},
+		{"address", reef_lua_info_address},
+		{"harbor", reef_lua_info_harbor},
+		{"getenv", reef_lua_info_getenv},
+		{"setenv", reef_lua_info_setenv},
+		{"error", reef_lua_info_error},
+		{"stat", reef_lua_info_stat},
+		{"mqlen", reef_lua_info_mqlen},
+		{"endless", reef_lua_info_endless},
+		{"term", reef_lua_info_term},
+		{"pack", reef_lua_message_pack},
+		{"packstring", reef_lua_message_packstring},
+		{"unpack", reef_lua_message_unpack},
+		{"tostring", reef_lua_message_tostring},
+		{"trash", reef_lua_message_trash},
 		{NULL, NULL},
 };
 
@@ -146,7 +159,7 @@ static bool push_constant(lua_State *L, const char *name) {
 	return false;
 }
 
-static bool push_function(lua_State *L, const char *name) {
+static bool push_core_function(lua_State *L, const char *name) {
 	for (const luaL_Reg *f = functions; f->name; f++) {
 		if (strcmp(name, f->name) == 0) {
 			lua_pushcfunction(L, f->func);
@@ -157,7 +170,7 @@ static bool push_function(lua_State *L, const char *name) {
 }
 
 /* The part that is written in Lua and rarely used: skynet/extra.lua puts it into the table at 1. */
-static void complete(lua_State *L) {
+static void skynet_complete(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	if (host->completed)
 		return;
@@ -171,7 +184,7 @@ static void complete(lua_State *L) {
 
 /* A service's table holds what the service has used, since a table with everything would be a tenth of a small
  * service's memory. This is called for what is not there yet. */
-static int missing(lua_State *L) {
+static int skynet_missing(lua_State *L) {
 	lua_settop(L, 2);
 	if (lua_type(L, 2) != LUA_TSTRING)
 		return 0;
@@ -181,8 +194,8 @@ static int missing(lua_State *L) {
 		return 0;
 	if (strncmp(name, "PTYPE_", 6) == 0)
 		return push_constant(L, name + 6);
-	if (!push_function(L, name)) {
-		complete(L);
+	if (!push_core_function(L, name)) {
+		skynet_complete(L);
 		lua_pushvalue(L, 2);
 		lua_rawget(L, 1);
 		return 1;
@@ -196,7 +209,7 @@ static int missing(lua_State *L) {
 /* Who lists the table sees everything. */
 static int pairs_of_all(lua_State *L) {
 	lua_settop(L, 1);
-	complete(L);
+	skynet_complete(L);
 	for (const luaL_Reg *f = functions; f->name; f++) {
 		lua_getfield(L, 1, f->name);
 		lua_pop(L, 1);
@@ -214,7 +227,7 @@ static int pairs_of_all(lua_State *L) {
 int reef_open_host(lua_State *L) {
 	lua_createtable(L, 0, 16);
 	lua_createtable(L, 0, 2);
-	lua_pushcfunction(L, missing);
+	lua_pushcfunction(L, skynet_missing);
 	lua_setfield(L, -2, "__index");
 	lua_pushcfunction(L, pairs_of_all);
 	lua_setfield(L, -2, "__pairs");

@@ -1,5 +1,7 @@
 /* os.execute and os.exit. The C library's system(3) makes the whole process ignore SIGINT while the command runs, so that
  * a server whose service sits in a command could not be ended by it. Any thread. */
+#include "lua_execute.h"
+
 #include <errno.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -8,12 +10,11 @@
 #include <lauxlib.h>
 
 #include "core/end.h"
-#include "functions.h"
 #include "host_private.h"
 #include "name_check.h"
 
 /* execute([command]) -> as the stock one */
-int reef_os_execute(lua_State *L) {
+int reef_lua_execute(lua_State *L) {
 	const char *command = reef_opt_name(L, 1, NULL);
 	if (command == NULL) {
 		lua_pushboolean(L, access("/bin/sh", X_OK) == 0);
@@ -36,7 +37,7 @@ int reef_os_execute(lua_State *L) {
 
 /* exit([code [, close]]): the stock one, its upvalue, after what an end owes: what was logged is written, hooks that do
  * not run are told of. */
-int reef_os_exit(lua_State *L) {
+int reef_lua_execute_exit(lua_State *L) {
 	lua_settop(L, 2);
 	bool well = lua_isnoneornil(L, 1) || (lua_isboolean(L, 1) ? lua_toboolean(L, 1) : luaL_checkinteger(L, 1) == 0);
 	if (reef_end_at_once(reef_host_get(L)->handle) && well) {

@@ -1,4 +1,6 @@
 /* Functions for Lua about the service itself, the process, time, and the log. Own slice only. */
+#include "lua_info.h"
+
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,41 +10,43 @@
 #include "core/env.h"
 #include "core/log.h"
 #include "core/timer.h"
-#include "functions.h"
-#include "lua_message.h"
+#include "host_private.h"
 #include "name_check.h"
+#include "reply.h"
+#include "target.h"
+#include "task.h"
 
 /* ---- time ---- */
 
-int reef_core_now(lua_State *L) {
+int reef_lua_info_now(lua_State *L) {
 	lua_pushinteger(L, (lua_Integer)reef_now_cs());
 	return 1;
 }
 
-int reef_core_starttime(lua_State *L) {
+int reef_lua_info_starttime(lua_State *L) {
 	lua_pushinteger(L, reef_start_time());
 	return 1;
 }
 
-int reef_core_time(lua_State *L) {
+int reef_lua_info_time(lua_State *L) {
 	lua_pushnumber(L, (lua_Number)reef_start_time() + (lua_Number)reef_now_cs() / 100);
 	return 1;
 }
 
-int reef_core_hpc(lua_State *L) {
+int reef_lua_info_hpc(lua_State *L) {
 	lua_pushinteger(L, (lua_Integer)reef_now_ns());
 	return 1;
 }
 
 /* ---- names ---- */
 
-int reef_core_self(lua_State *L) {
+int reef_lua_info_self(lua_State *L) {
 	lua_pushinteger(L, reef_host_get(L)->handle);
 	return 1;
 }
 
 /* localname(".x") -> address or nil */
-int reef_core_localname(lua_State *L) {
+int reef_lua_info_localname(lua_State *L) {
 	const char *name = reef_check_name(L, 1);
 	uint32_t handle = name[0] == '.' ? reef_name_find(name + 1) : 0;
 	if (!handle)
@@ -52,7 +56,7 @@ int reef_core_localname(lua_State *L) {
 }
 
 /* address(addr) -> text */
-int reef_core_address(lua_State *L) {
+int reef_lua_info_address(lua_State *L) {
 	if (lua_type(L, 1) == LUA_TNUMBER) {
 		char text[16];
 		snprintf(text, sizeof(text), ":%08x", (uint32_t)luaL_checkinteger(L, 1));
@@ -65,7 +69,7 @@ int reef_core_address(lua_State *L) {
 }
 
 /* harbor(addr) -> node id, is it another node's */
-int reef_core_harbor(lua_State *L) {
+int reef_lua_info_harbor(lua_State *L) {
 	lua_Integer handle = luaL_checkinteger(L, 1);
 	lua_pushinteger(L, handle >> 24 & 0xff);
 	lua_pushboolean(L, (handle ^ reef_host_get(L)->handle) >> 24 & 0xff);
@@ -74,12 +78,12 @@ int reef_core_harbor(lua_State *L) {
 
 /* ---- environment and log ---- */
 
-int reef_core_getenv(lua_State *L) {
+int reef_lua_info_getenv(lua_State *L) {
 	lua_pushstring(L, reef_env_get(reef_check_name(L, 1)));
 	return 1;
 }
 
-int reef_core_setenv(lua_State *L) {
+int reef_lua_info_setenv(lua_State *L) {
 	const char *key = reef_check_name(L, 1);
 	luaL_checkany(L, 2);
 	luaL_tolstring(L, 2, NULL);
@@ -89,7 +93,7 @@ int reef_core_setenv(lua_State *L) {
 }
 
 /* error(...): a line for the log. */
-int reef_core_error(lua_State *L) {
+int reef_lua_info_error(lua_State *L) {
 	int n = lua_gettop(L);
 	luaL_Buffer b;
 	size_t size;
@@ -113,16 +117,16 @@ int reef_core_error(lua_State *L) {
 
 /* ---- statistics ---- */
 
-static struct reef_service_stat stat_of(lua_State *L, bool clear) {
+static struct reef_service_stat service_stat(lua_State *L, bool clear) {
 	struct reef_service_stat stat;
 	reef_service_get_stat(reef_host_get(L)->service, &stat, clear);
 	return stat;
 }
 
 /* stat(what) -> number */
-int reef_core_stat(lua_State *L) {
+int reef_lua_info_stat(lua_State *L) {
 	const char *what = reef_check_name(L, 1);
-	struct reef_service_stat stat = stat_of(L, strcmp(what, "endless") == 0);
+	struct reef_service_stat stat = service_stat(L, strcmp(what, "endless") == 0);
 	if (strcmp(what, "mqlen") == 0)
 		lua_pushinteger(L, (lua_Integer)stat.mqlen);
 	else if (strcmp(what, "message") == 0)
@@ -142,29 +146,29 @@ int reef_core_stat(lua_State *L) {
 	return 1;
 }
 
-int reef_core_mqlen(lua_State *L) {
-	lua_pushinteger(L, (lua_Integer)stat_of(L, false).mqlen);
+int reef_lua_info_mqlen(lua_State *L) {
+	lua_pushinteger(L, (lua_Integer)service_stat(L, false).mqlen);
 	return 1;
 }
 
-int reef_core_endless(lua_State *L) {
-	lua_pushboolean(L, stat_of(L, true).endless);
+int reef_lua_info_endless(lua_State *L) {
+	lua_pushboolean(L, service_stat(L, true).endless);
 	return 1;
 }
 
-int reef_core_genid(lua_State *L) {
+int reef_lua_info_genid(lua_State *L) {
 	lua_pushinteger(L, reef_host_new_session(reef_host_get(L)));
 	return 1;
 }
 
 /* term(addr): as if that service had died. */
-int reef_core_term(lua_State *L) {
-	reef_dispatch_down(reef_host_get(L), reef_check_target(L, 1).handle);
+int reef_lua_info_term(lua_State *L) {
+	reef_reply_down(reef_host_get(L), reef_target_check(L, 1).handle);
 	return 0;
 }
 
 /* memlimit(bytes): once, in the main chunk. */
-int reef_core_memlimit(lua_State *L) {
+int reef_lua_info_memlimit(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	lua_Integer limit = luaL_checkinteger(L, 1);
 	luaL_argcheck(L, limit > 0, 1, "must be positive");
@@ -175,7 +179,7 @@ int reef_core_memlimit(lua_State *L) {
 }
 
 /* exit(): never returns. */
-int reef_core_exit(lua_State *L) {
+int reef_lua_info_exit(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	host->exiting = true;
 	reef_service_kill(host->handle);
@@ -202,21 +206,21 @@ static const char *command(lua_State *L, bool *gone) {
 }
 
 /* command(name [, text]) -> text or nil */
-int reef_core_command(lua_State *L) {
+int reef_lua_info_command(lua_State *L) {
 	bool gone;
 	const char *text = command(L, &gone);
 	if (gone)
-		return reef_core_exit(L);
+		return reef_lua_info_exit(L);
 	lua_pushstring(L, text);
 	return 1;
 }
 
 /* intcommand(name [, text]) -> number or nil */
-int reef_core_intcommand(lua_State *L) {
+int reef_lua_info_intcommand(lua_State *L) {
 	bool gone;
 	const char *text = command(L, &gone);
 	if (gone)
-		return reef_core_exit(L);
+		return reef_lua_info_exit(L);
 	if (!text)
 		return 0;
 	if (lua_stringtonumber(L, text) == 0)
@@ -225,11 +229,11 @@ int reef_core_intcommand(lua_State *L) {
 }
 
 /* addresscommand(name [, text]) -> address or nil */
-int reef_core_addresscommand(lua_State *L) {
+int reef_lua_info_addresscommand(lua_State *L) {
 	bool gone;
 	const char *text = command(L, &gone);
 	if (gone)
-		return reef_core_exit(L);
+		return reef_lua_info_exit(L);
 	if (!text || text[0] != ':')
 		return 0;
 	lua_pushinteger(L, (lua_Integer)strtoul(text + 1, NULL, 16));

@@ -1,6 +1,7 @@
 /* Functions of the standard libraries that hand a path, a command or a name to C: the stock ones behind the check of
  * names.h. The same in every VM, so what they call is noted once for the process. Own slice only. */
-#include "functions.h"
+#include "lua_paths.h"
+
 #include "name_check.h"
 
 #include <lauxlib.h>
@@ -41,7 +42,7 @@ static const struct {
 #define ENTRY(library, name) {#library, #name, library##_##name, &stock_##library##_##name},
 		FOR_EACH(ENTRY)};
 
-void reef_paths_open(lua_State *L) {
+void reef_lua_paths_open(lua_State *L) {
 	for (size_t i = 0; i < sizeof checked_functions / sizeof checked_functions[0]; i++) {
 		lua_getglobal(L, checked_functions[i].library);
 		lua_getfield(L, -1, checked_functions[i].name);

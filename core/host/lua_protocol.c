@@ -1,10 +1,15 @@
 /* Functions for Lua around protocols: what packs, unpacks and handles a type of messages. Own slice only. */
+#include "lua_protocol.h"
+
 #include <lauxlib.h>
 #include <string.h>
 
-#include "functions.h"
+#include "dispatch.h"
+#include "host_private.h"
 #include "lua_message.h"
 #include "name_check.h"
+#include "protocol.h"
+#include "task.h"
 
 /* Puts the value on top of the stack behind a registry reference, which is made when there is none; nil takes it away. */
 static void set_reference(lua_State *L, int *reference) {
@@ -34,14 +39,14 @@ static uint8_t take_codec(lua_State *L, const char *field, lua_CFunction builtin
 		codec = CODEC_NONE;
 	else if (lua_tocfunction(L, -1) == builtin)
 		codec = CODEC_LUA;
-	else if (lua_tocfunction(L, -1) == reef_core_tostring)
+	else if (lua_tocfunction(L, -1) == reef_lua_message_tostring)
 		codec = CODEC_STRING;
 	set_reference(L, reference);
 	return codec;
 }
 
 /* register_protocol { name =, id =, pack =, unpack =, dispatch =, trace = } */
-int reef_core_register_protocol(lua_State *L) {
+int reef_lua_protocol_register(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
@@ -59,8 +64,8 @@ int reef_core_register_protocol(lua_State *L) {
 	if (reef_protocol_by_id(host, (int)id))
 		return luaL_error(L, "register_protocol '%s': id %d is in use", name, (int)id);
 	int pack = 0, unpack = 0, dispatch = 0;
-	uint8_t packs = take_codec(L, "pack", reef_core_pack, &pack);
-	uint8_t unpacks = take_codec(L, "unpack", reef_core_unpack, &unpack);
+	uint8_t packs = take_codec(L, "pack", reef_lua_message_pack, &pack);
+	uint8_t unpacks = take_codec(L, "unpack", reef_lua_message_unpack, &unpack);
 	lua_getfield(L, 1, "dispatch");
 	set_reference(L, &dispatch);
 	lua_getfield(L, 1, "trace");
@@ -85,14 +90,14 @@ static struct reef_protocol *protocol_at(lua_State *L, int index) {
 }
 
 /* dispatch(type [, f]) -> the function before */
-int reef_core_dispatch(lua_State *L) {
+int reef_lua_protocol_dispatch(lua_State *L) {
 	lua_settop(L, 2);
 	if (lua_isnil(L, 2)) {
 		const struct reef_protocol *protocol = protocol_at(L, 1);
 		push_reference(L, protocol ? protocol->dispatch : 0);
 		return 1;
 	}
-	struct reef_protocol *protocol = reef_check_protocol(L, 1);
+	struct reef_protocol *protocol = reef_protocol_check(L, 1);
 	lua_settop(L, 2);
 	push_reference(L, protocol->dispatch);
 	lua_insert(L, 2);
@@ -108,16 +113,16 @@ static int set_hook(lua_State *L, int *hook) {
 	return 1;
 }
 
-int reef_core_dispatch_unknown_request(lua_State *L) {
+int reef_lua_protocol_unknown_request(lua_State *L) {
 	return set_hook(L, &reef_host_get(L)->unknown_request);
 }
 
-int reef_core_dispatch_unknown_response(lua_State *L) {
+int reef_lua_protocol_unknown_response(lua_State *L) {
 	return set_hook(L, &reef_host_get(L)->unknown_response);
 }
 
 /* dispatch_message(type, msg, sz, session, source): the bytes stay the caller's. */
-int reef_core_dispatch_message(lua_State *L) {
+int reef_lua_protocol_message(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	if (!lua_isnoneornil(L, 2))
 		luaL_checktype(L, 2, LUA_TLIGHTUSERDATA);
@@ -140,7 +145,7 @@ int reef_core_dispatch_message(lua_State *L) {
 
 /* callback(f [, forward]): f(type, msg, sz, session, source) takes all messages from now on. With `forward` it owns
  * their memory. */
-int reef_core_callback(lua_State *L) {
+int reef_lua_protocol_callback(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	host->raw_forward = lua_toboolean(L, 2);
@@ -150,7 +155,7 @@ int reef_core_callback(lua_State *L) {
 }
 
 /* protocol(name or id) -> a copy of what is registered, or nil */
-int reef_core_protocol(lua_State *L) {
+int reef_lua_protocol_get(lua_State *L) {
 	const struct reef_protocol *protocol = protocol_at(L, 1);
 	if (!protocol)
 		return 0;
@@ -160,12 +165,12 @@ int reef_core_protocol(lua_State *L) {
 	lua_pushinteger(L, protocol->id);
 	lua_setfield(L, -2, "id");
 	if (protocol->packs == CODEC_LUA)
-		lua_pushcfunction(L, reef_core_pack);
+		lua_pushcfunction(L, reef_lua_message_pack);
 	else
 		push_reference(L, protocol->pack);
 	lua_setfield(L, -2, "pack");
 	if (protocol->unpacks == CODEC_LUA)
-		lua_pushcfunction(L, reef_core_unpack);
+		lua_pushcfunction(L, reef_lua_message_unpack);
 	else
 		push_reference(L, protocol->unpack);
 	lua_setfield(L, -2, "unpack");

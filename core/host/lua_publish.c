@@ -1,11 +1,11 @@
 /* One message to many services, for Lua. What is not small is in memory once, and shared by all that have not handled it
  * yet. Own slice only. */
+#include "lua_publish.h"
+
 #include <lauxlib.h>
 #include <string.h>
 
 #include "core/service.h"
-#include "functions.h"
-#include "lua_message.h"
 
 #define SMALL 512 /* bytes that are copied sooner than counted */
 
@@ -20,7 +20,7 @@ static struct reef_message *copy_of(const char *data, size_t size, struct reef_p
 
 /* publish(list, source, type, session, message) -> the handles of the list that nobody has, or nil
  * A service whose mailbox is full goes without. */
-int reef_core_publish(lua_State *L) {
+int reef_lua_publish(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	uint32_t source = (uint32_t)luaL_checkinteger(L, 2);
 	lua_Integer type = luaL_checkinteger(L, 3);

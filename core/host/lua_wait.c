@@ -2,13 +2,18 @@
  *
  * A sleeping or waiting task is found by its token: usually its own coroutine, which needs no table since the thread
  * leads to its task; other tokens are in a table of the registry. Own slice only. */
+#include "lua_wait.h"
+
 #include <lauxlib.h>
 #include <string.h>
 
 #include "core/message.h"
 #include "core/timer.h"
-#include "functions.h"
-#include "trace_private.h"
+#include "host_private.h"
+#include "session.h"
+#include "task.h"
+#include "task_pool.h"
+#include "trace.h"
 
 #include "lstate.h"
 
@@ -17,27 +22,27 @@
 /* ---- making coroutines ---- */
 
 /* Moves the function and its `n` arguments on top of L into a task of their own. */
-static struct reef_task *task_of(lua_State *L, int n) {
-	struct reef_task *task = reef_task_new(reef_host_get(L));
+static struct reef_task *task_from_stack(lua_State *L, int n) {
+	struct reef_task *task = reef_task_pool_take(reef_host_get(L));
 	if (!lua_checkstack(task->L, n + 1)) {
-		reef_task_give_back(task);
+		reef_task_pool_give_back(task);
 		luaL_error(L, "not enough memory for %d arguments", n);
 	}
 	lua_xmove(L, task->L, n + 1);
 	return task;
 }
 
-static int push_thread(lua_State *L, const struct reef_task *task) {
+static int push_task_thread(lua_State *L, const struct reef_task *task) {
 	lua_rawgeti(L, LUA_REGISTRYINDEX, task->ref);
 	return 1;
 }
 
 /* fork(f, ...) -> thread */
-int reef_core_fork(lua_State *L) {
+int reef_lua_wait_fork(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
-	struct reef_task *task = task_of(L, lua_gettop(L) - 1);
+	struct reef_task *task = task_from_stack(L, lua_gettop(L) - 1);
 	reef_task_fork(task);
-	return push_thread(L, task);
+	return push_task_thread(L, task);
 }
 
 static void start_timer(struct reef_host *host, int32_t session, lua_Integer cs) {
@@ -55,38 +60,26 @@ static void start_timer(struct reef_host *host, int32_t session, lua_Integer cs)
 	reef_timer_add(host->handle, session, reef_now_ns() + (uint64_t)cs * NS_PER_CS);
 }
 
-void reef_session_keep_function(lua_State *L, struct reef_host *host, const struct reef_session *entry, int index) {
-	lua_Integer at = (lua_Integer)reef_sessions_index(&host->sessions, entry) + 1;
-	/* The entry is there already: its function must be, too. The limit is felt by what comes next. */
-	bool no_limit = host->no_limit;
-	host->no_limit = true;
-	lua_rawgeti(L, LUA_REGISTRYINDEX, host->functions);
-	lua_pushvalue(L, index);
-	lua_rawseti(L, -2, at);
-	lua_pop(L, 1);
-	host->no_limit = no_limit;
-}
-
 /* timeout(cs, f) -> thread. Most callers drop the result, which the call frame tells: then no coroutine is made until the
  * time comes. */
-int reef_core_timeout(lua_State *L) {
+int reef_lua_wait_timeout(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	lua_Integer cs = luaL_checkinteger(L, 1);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
 	lua_settop(L, 2);
 	int32_t session = reef_host_new_session(host);
 	if (L->ci->nresults == 0) {
-		const struct reef_session *entry = reef_sessions_add(&host->sessions, session, SESSION_FUNCTION, NULL);
+		const struct reef_session *entry = reef_session_add(&host->sessions, session, SESSION_FUNCTION, NULL);
 		reef_session_keep_function(L, host, entry, 2);
 		start_timer(host, session, cs);
 		return 0;
 	}
-	struct reef_task *task = task_of(L, 0);
+	struct reef_task *task = task_from_stack(L, 0);
 	task->state = TASK_READY;
 	task->awaited = session;
-	reef_sessions_add(&host->sessions, session, SESSION_START, task);
+	reef_session_add(&host->sessions, session, SESSION_START, task);
 	start_timer(host, session, cs);
-	return push_thread(L, task);
+	return push_task_thread(L, task);
 }
 
 /* ---- tokens ---- */
@@ -164,14 +157,14 @@ static int slept(lua_State *L, int status, lua_KContext context) {
 }
 
 /* sleep(cs [, token]) -> "BREAK" if woken */
-int reef_core_sleep(lua_State *L) {
+int reef_lua_wait_sleep(lua_State *L) {
 	lua_Integer cs = luaL_checkinteger(L, 1);
 	lua_settop(L, 2);
 	struct reef_task *task = reef_task_running(L);
 	struct reef_host *host = task->host;
 	hold_token(L, task, 2);
 	int32_t session = reef_host_new_session(host);
-	reef_sessions_add(&host->sessions, session, SESSION_SLEEP, task);
+	reef_session_add(&host->sessions, session, SESSION_SLEEP, task);
 	task->awaited = session;
 	if (task->flags & TASK_TAGGED)
 		reef_trace_event(task, "sleep", L);
@@ -179,10 +172,10 @@ int reef_core_sleep(lua_State *L) {
 	return reef_task_block(L, task, slept);
 }
 
-int reef_core_yield(lua_State *L) {
+int reef_lua_wait_yield(lua_State *L) {
 	lua_settop(L, 0);
 	lua_pushinteger(L, 0);
-	return reef_core_sleep(L);
+	return reef_lua_wait_sleep(L);
 }
 
 static int waited(lua_State *L, int status, lua_KContext context) {
@@ -191,7 +184,7 @@ static int waited(lua_State *L, int status, lua_KContext context) {
 }
 
 /* wait([token]). It takes a session although nothing will come for it, to be listed like the others. */
-int reef_core_wait(lua_State *L) {
+int reef_lua_wait_wait(lua_State *L) {
 	lua_settop(L, 1);
 	lua_insert(L, 1);
 	lua_pushnil(L);
@@ -203,13 +196,13 @@ int reef_core_wait(lua_State *L) {
 }
 
 /* wakeup(token) -> true if somebody waits for it */
-int reef_core_wakeup(lua_State *L) {
+int reef_lua_wait_wakeup(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	struct reef_task *task = token_task(L, host, 1);
 	if (!task)
 		return 0;
 	if (task->state == TASK_WAITING) {
-		struct reef_session *entry = reef_sessions_find(&host->sessions, task->awaited);
+		struct reef_session *entry = reef_session_find(&host->sessions, task->awaited);
 		if (entry) {
 			entry->kind = SESSION_BREAK;
 			entry->ptr = NULL;
@@ -232,7 +225,7 @@ static struct reef_task *task_by_text(lua_State *L, struct reef_host *host, cons
 	for (struct reef_task *task = host->all; task; task = task->all_next) {
 		if (!killable(task))
 			continue;
-		push_thread(L, task);
+		push_task_thread(L, task);
 		bool found = strstr(luaL_tolstring(L, -1, NULL), text) != NULL;
 		lua_pop(L, 2);
 		if (found)
@@ -242,7 +235,7 @@ static struct reef_task *task_by_text(lua_State *L, struct reef_host *host, cons
 }
 
 /* killthread(thread or part of its name) -> thread */
-int reef_core_killthread(lua_State *L) {
+int reef_lua_wait_killthread(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	struct reef_task *task;
 	if (lua_type(L, 1) == LUA_TSTRING) {
@@ -253,19 +246,19 @@ int reef_core_killthread(lua_State *L) {
 	}
 	if (!task || !killable(task))
 		return 0;
-	push_thread(L, task);
+	push_task_thread(L, task);
 	reef_task_kill(task, "the coroutine that handled the request was killed");
 	return 1;
 }
 
 /* tasks() -> { [thread] = session it waits for } */
-int reef_core_tasks(lua_State *L) {
+int reef_lua_wait_tasks(lua_State *L) {
 	const struct reef_host *host = reef_host_get(L);
 	lua_newtable(L);
 	for (struct reef_task *task = host->all; task; task = task->all_next) {
 		if (!killable(task))
 			continue;
-		push_thread(L, task);
+		push_task_thread(L, task);
 		lua_pushinteger(L, task->awaited);
 		lua_rawset(L, -3);
 	}
@@ -273,7 +266,7 @@ int reef_core_tasks(lua_State *L) {
 }
 
 /* How many coroutines are suspended, those that a timer will make included. */
-int reef_core_taskcount(lua_State *L) {
+int reef_lua_wait_taskcount(lua_State *L) {
 	const struct reef_host *host = reef_host_get(L);
 	lua_Integer n = 0;
 	for (const struct reef_task *task = host->all; task; task = task->all_next)
@@ -289,14 +282,14 @@ int reef_core_taskcount(lua_State *L) {
 }
 
 /* Is this coroutine of the user's suspended by a wait of the framework? */
-int reef_core_blocked(lua_State *L) {
+int reef_lua_wait_blocked(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TTHREAD);
 	lua_pushboolean(L, reef_task_header(lua_tothread(L, 1)) == &reef_host_get(L)->blocked);
 	return 1;
 }
 
 /* Is this a coroutine that the dispatcher runs? */
-int reef_core_task(lua_State *L) {
+int reef_lua_wait_task(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TTHREAD);
 	lua_pushboolean(L, reef_task_header(lua_tothread(L, 1))->state != TASK_NONE);
 	return 1;

@@ -8,29 +8,21 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/array.h"
 #include "core/env.h"
 
 #define MAX_PATH 4096
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static char **files;
-static size_t count, capacity;
+static struct REEF_ARRAY(char *) files;
 
 const char *reef_own_directory(void) {
 	const char *directory = reef_env_get("reef_lualib");
 	return directory ? directory : "./lualib";
 }
 
-static void add(const char *relative) {
-	if (count == capacity) {
-		capacity = capacity ? capacity * 2 : 64;
-		files = reef_realloc(files, capacity * sizeof files[0]);
-	}
-	files[count++] = reef_strdup(relative);
-}
-
 /* `relative` is "" or ends with a slash. */
-static void list(const char *relative) {
+static void own_files_list(const char *relative) {
 	char path[MAX_PATH];
 	snprintf(path, sizeof path, "%s/%s", reef_own_directory(), relative);
 	DIR *directory = opendir(path);
@@ -45,27 +37,29 @@ static void list(const char *relative) {
 		int n = snprintf(path, sizeof path, "%s%s%s", relative, name, is_file ? "" : "/");
 		if (n < 0 || (size_t)n >= sizeof path)
 			continue;
-		if (is_file)
-			add(path);
-		else
-			list(path);
+		char **file;
+		if (!is_file)
+			own_files_list(path);
+		else if ((file = reef_array_add(&files)) != NULL)
+			*file = reef_strdup(path);
 	}
 	closedir(directory);
 }
 
-static int compare(const void *a, const void *b) {
+static int own_file_compare(const void *a, const void *b) {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 static void list_all(void) {
-	list("");
-	if (count > 0)
-		qsort(files, count, sizeof files[0], compare);
+	own_files_list("");
+	if (files.count > 0)
+		qsort(files.items, files.count, sizeof files.items[0], own_file_compare);
 }
 
 bool reef_own_file(const char *relative, char *path, size_t size) {
 	pthread_once(&once, list_all);
-	if (count == 0 || bsearch(&relative, files, count, sizeof files[0], compare) == NULL)
+	if (files.count == 0 ||
+		bsearch(&relative, files.items, files.count, sizeof files.items[0], own_file_compare) == NULL)
 		return false;
 	int n = snprintf(path, size, "%s/%s", reef_own_directory(), relative);
 	return n > 0 && (size_t)n < size;

@@ -3,7 +3,7 @@
  * A table in the registry with weak keys holds, for each coroutine that is measured, a userdata with what it used so far
  * and the thread's CPU clock when it was resumed last. The clock costs half a microsecond, so the host calls in here only
  * while something is measured. Own slice only. */
-#include "profile_private.h"
+#include "profile.h"
 
 #include <lauxlib.h>
 #include <time.h>
@@ -15,7 +15,7 @@ struct profile {
 	double resumed; /* negative: does not run */
 };
 
-static char key;
+static char profiles;
 
 static double cpu_clock(void) {
 	struct timespec t;
@@ -23,11 +23,11 @@ static double cpu_clock(void) {
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static struct profile *find(struct reef_host *host, lua_State *co) {
+static struct profile *profile_find(struct reef_host *host, lua_State *co) {
 	lua_State *L = host->L;
 	bool no_limit = host->no_limit;
 	host->no_limit = true;
-	lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &profiles);
 	lua_checkstack(co, 1);
 	lua_pushthread(co);
 	lua_xmove(co, L, 1);
@@ -39,20 +39,20 @@ static struct profile *find(struct reef_host *host, lua_State *co) {
 }
 
 void reef_profile_resumed(struct reef_host *host, lua_State *co) {
-	struct profile *profile = find(host, co);
+	struct profile *profile = profile_find(host, co);
 	if (profile)
 		profile->resumed = cpu_clock();
 }
 
 void reef_profile_suspended(struct reef_host *host, lua_State *co) {
-	struct profile *profile = find(host, co);
+	struct profile *profile = profile_find(host, co);
 	if (profile && profile->resumed >= 0) {
 		profile->used += cpu_clock() - profile->resumed;
 		profile->resumed = -1;
 	}
 }
 
-static lua_State *thread_argument(lua_State *L) {
+static lua_State *profile_thread(lua_State *L) {
 	if (lua_isnoneornil(L, 1)) {
 		lua_settop(L, 0);
 		lua_pushthread(L);
@@ -63,8 +63,8 @@ static lua_State *thread_argument(lua_State *L) {
 	return lua_tothread(L, 1);
 }
 
-static void push_table(lua_State *L) {
-	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TTABLE)
+static void push_profiles(lua_State *L) {
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &profiles) == LUA_TTABLE)
 		return;
 	lua_pop(L, 1);
 	lua_newtable(L);
@@ -73,14 +73,14 @@ static void push_table(lua_State *L) {
 	lua_setfield(L, -2, "__mode");
 	lua_setmetatable(L, -2);
 	lua_pushvalue(L, -1);
-	lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &profiles);
 }
 
 /* profile_start([co]) -> false if it is measured already */
-int reef_core_profile_start(lua_State *L) {
+int reef_profile_start(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
-	lua_State *co = thread_argument(L);
-	push_table(L);
+	lua_State *co = profile_thread(L);
+	push_profiles(L);
 	lua_pushvalue(L, 1);
 	if (lua_rawget(L, 2) != LUA_TNIL) {
 		lua_pushboolean(L, 0);
@@ -96,10 +96,10 @@ int reef_core_profile_start(lua_State *L) {
 }
 
 /* profile_stop([co]) -> seconds, nil if it was not measured */
-int reef_core_profile_stop(lua_State *L) {
+int reef_profile_stop(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
-	thread_argument(L);
-	push_table(L);
+	profile_thread(L);
+	push_profiles(L);
 	lua_pushvalue(L, 1);
 	lua_rawget(L, 2);
 	const struct profile *profile = lua_touserdata(L, -1);

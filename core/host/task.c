@@ -1,40 +1,28 @@
 /* Tasks: the coroutines that the dispatcher runs.
  *
- * A task's thread is anchored in the registry once and used again for the next message after lua_settop(0), which is
- * ten times cheaper than a new one. Its extra space points to the task; all other threads (the main one, coroutines
- * that user code makes) point to a header of the host that is not a task. The pool shrinks by half of what was idle
- * during the last thousand tasks.
- *
  * A task that waits is suspended by lua_yieldk with no values and state WAITING, from its own thread or from a user's
  * coroutine inside it. In the second case our coroutine.resume sees the state, marks the coroutine as blocked, and
  * yields as well, level by level; the results come back down the same way. A yield in any other state is a mistake of
  * the user's and ends the task.
  *
  * Everything belongs to the host; own slice only. */
-#include "host_private.h"
+#include "task.h"
 
 #include <lauxlib.h>
-#include <string.h>
 
-#include "core/alloc.h"
+#include "answer.h"
 #include "core/log.h"
-#include "profile_private.h"
-#include "trace_private.h"
+#include "host_private.h"
+#include "profile.h"
+#include "protocol.h"
+#include "report.h"
+#include "session.h"
+#include "task_pool.h"
+#include "trace.h"
 
-enum { POOL_WINDOW = 1024, POOL_KEPT = 16 };
+/* ---- queues: singly linked, since each resumed task goes through one and a task is in one at most ---- */
 
-int reef_thread_close(lua_State *thread, lua_State *from) {
-#if LUA_VERSION_RELEASE_NUM >= 50406
-	return lua_closethread(thread, from);
-#else
-	(void)from;
-	return lua_resetthread(thread);
-#endif
-}
-
-/* ---- queues ---- */
-
-static void push(struct reef_task_queue *queue, struct reef_task *task) {
+static void queue_push(struct reef_task_queue *queue, struct reef_task *task) {
 	task->next = NULL;
 	if (queue->tail)
 		queue->tail->next = task;
@@ -43,7 +31,7 @@ static void push(struct reef_task_queue *queue, struct reef_task *task) {
 	queue->tail = task;
 }
 
-static struct reef_task *pop(struct reef_task_queue *queue) {
+static struct reef_task *queue_pop(struct reef_task_queue *queue) {
 	struct reef_task *task = queue->head;
 	if (task) {
 		queue->head = task->next;
@@ -53,7 +41,7 @@ static struct reef_task *pop(struct reef_task_queue *queue) {
 	return task;
 }
 
-static void unlink_from(struct reef_task_queue *queue, struct reef_task *task) {
+static void queue_remove(struct reef_task_queue *queue, struct reef_task *task) {
 	struct reef_task *before = NULL;
 	for (struct reef_task *t = queue->head; t; before = t, t = t->next) {
 		if (t != task)
@@ -68,97 +56,18 @@ static void unlink_from(struct reef_task_queue *queue, struct reef_task *task) {
 	}
 }
 
-/* ---- the pool ---- */
-
-struct reef_task *reef_task_new(struct reef_host *host) {
-	struct reef_task *task = host->pool;
-	if (task) {
-		host->pool = task->next;
-		if (--host->pooled < host->pool_low)
-			host->pool_low = host->pooled;
-		task->serial = ++host->serial;
-		return task;
-	}
-	bool no_limit = host->no_limit;
-	host->no_limit = true;
-	task = host->spare;
-	if (task) {
-		host->spare = task->next;
-		memset(task, 0, sizeof(*task));
-	} else {
-		task = reef_calloc(1, sizeof(*task));
-	}
-	task->host = host;
-	task->serial = ++host->serial;
-	task->L = lua_newthread(host->L);
-	reef_task_set_header(task->L, task);
-	task->ref = luaL_ref(host->L, LUA_REGISTRYINDEX);
-	host->no_limit = no_limit;
-	task->all_next = host->all;
-	if (host->all)
-		host->all->all_prev = task;
-	host->all = task;
-	return task;
-}
-
-/* The thread may live on in a variable of the user's. */
-static void drop(struct reef_task *task) {
-	struct reef_host *host = task->host;
-	reef_task_set_header(task->L, &host->gone);
-	luaL_unref(host->L, LUA_REGISTRYINDEX, task->ref);
-	if (task->all_prev)
-		task->all_prev->all_next = task->all_next;
-	else
-		host->all = task->all_next;
-	if (task->all_next)
-		task->all_next->all_prev = task->all_prev;
-	task->state = TASK_FREE;
-	task->serial = 0;
-	task->next = host->spare;
-	host->spare = task;
-}
-
-void reef_task_give_back(struct reef_task *task) {
-	struct reef_host *host = task->host;
-	lua_settop(task->L, 0);
-	if (task->flags & TASK_TAGGED) {
-		reef_trace_event(task, "end", NULL);
-		reef_trace_forget(task);
-	}
-	task->state = TASK_FREE;
-	task->serial = 0;
-	task->flags = 0;
-	task->session = 0;
-	task->source = 0;
-	task->next = host->pool;
-	host->pool = task;
-	host->pooled++;
-	if (++host->pool_window < POOL_WINDOW)
-		return;
-	if (host->pool_low > POOL_KEPT) {
-		for (uint32_t n = host->pool_low / 2; n; n--) {
-			struct reef_task *idle = host->pool;
-			host->pool = idle->next;
-			host->pooled--;
-			drop(idle);
-		}
-	}
-	host->pool_window = 0;
-	host->pool_low = host->pooled;
-}
-
 /* ---- running ---- */
 
-static void close_and_drop(struct reef_task *task) {
+static void task_close(struct reef_task *task) {
 	if (task->flags & TASK_TAGGED)
 		reef_trace_forget(task);
 	lua_State *L = task->L;
-	reef_thread_close(L, task->host->active);
+	reef_task_close_thread(L, task->host->active);
 	lua_settop(L, 0);
-	drop(task);
+	reef_task_pool_drop(task);
 }
 
-static void forgotten(struct reef_task *task) {
+static void warn_forgotten(struct reef_task *task) {
 	struct reef_host *host = task->host;
 	lua_Debug ar = {.short_src = "?", .linedefined = 0};
 	const struct reef_protocol *protocol = reef_protocol_by_id(host, task->ptype);
@@ -167,63 +76,12 @@ static void forgotten(struct reef_task *task) {
 		lua_getinfo(task->L, ">S", &ar);
 	}
 	if (!(task->flags & TASK_PASSED_ON))
-		reef_host_left_open(host, task->source, task->session, task->ptype);
+		reef_answer_left_open(host, task->source, task->session, task->ptype);
 	reef_log(host->handle, "Maybe forgot response session %d from :%08x : %s:%d", task->session, task->source,
 			 ar.short_src, ar.linedefined);
 }
 
-/* Only what is the user's, __tostring, is held to the limit of memory. */
-static int describe(lua_State *L) {
-	lua_State *failed = lua_touserdata(L, 1);
-	struct reef_host *host = reef_host_get(L);
-	luaL_argcheck(L, lua_checkstack(failed, 1), 1, "no stack left to describe the error on");
-	lua_pushvalue(failed, -1);
-	lua_xmove(failed, L, 1);
-	host->no_limit = false;
-	luaL_tolstring(L, 2, NULL);
-	host->no_limit = true;
-	luaL_traceback(L, failed, lua_tostring(L, -1), 0);
-	return 2;
-}
-
-static void add_error(struct reef_host *host, const char *text, size_t size) {
-	size_t old = host->errors_size;
-	char *errors = reef_try_realloc(host->errors, old + size + 1);
-	if (errors == NULL) {
-		/* Said at once, without the others of the turn. */
-		reef_log_bytes(host->handle, text, size);
-		return;
-	}
-	host->errors = errors;
-	if (old)
-		host->errors[old++] = '\n';
-	memcpy(host->errors + old, text, size);
-	host->errors_size = old + size;
-}
-
-void reef_task_report(struct reef_host *host, lua_State *failed) {
-	lua_State *L = host->L;
-	bool no_limit = host->no_limit;
-	host->no_limit = true;
-	lua_pushcfunction(L, describe);
-	lua_pushlightuserdata(L, failed);
-	int status = lua_pcall(L, 1, 2, 0);
-	host->no_limit = true;
-	if (status != LUA_OK) {
-		if (lua_type(L, -1) != LUA_TSTRING) {
-			lua_pop(L, 1);
-			lua_pushliteral(L, "error in error handling");
-		}
-		lua_pushvalue(L, -1);
-	}
-	size_t size;
-	const char *text = lua_tolstring(L, -1, &size);
-	add_error(host, text, size);
-	lua_pop(L, 1);
-	host->no_limit = no_limit;
-}
-
-static void failed(struct reef_task *task) {
+static void task_failed(struct reef_task *task) {
 	struct reef_host *host = task->host;
 	bool no_limit = host->no_limit;
 	host->no_limit = true;
@@ -231,25 +89,25 @@ static void failed(struct reef_task *task) {
 		reef_trace_event(task, "error", NULL);
 	/* skynet.exit where it cannot yield raises instead. */
 	if (!host->exiting) {
-		reef_task_report(host, task->L);
-		reef_task_answer_error(task, lua_tostring(host->L, -1));
+		reef_report_add(host, task->L);
+		reef_answer_error(task, lua_tostring(host->L, -1));
 		lua_pop(host->L, 1);
 	}
-	reef_task_answer_error(task, NULL);
+	reef_answer_error(task, NULL);
 	host->no_limit = no_limit;
 	if (task->state == TASK_WAITING)
 		reef_task_cancel_wait(task);
-	close_and_drop(task);
+	task_close(task);
 }
 
-static void stray(struct reef_task *task, int results) {
+static void task_stray(struct reef_task *task, int results) {
 	bool no_limit = task->host->no_limit;
 	task->host->no_limit = true;
 	lua_pop(task->L, results);
 	lua_pushliteral(task->L, "a coroutine of the dispatcher yields by itself: coroutine.yield belongs into a coroutine "
 							 "that you make and resume");
 	task->host->no_limit = no_limit;
-	failed(task);
+	task_failed(task);
 }
 
 void reef_task_run(struct reef_task *task, int n) {
@@ -274,11 +132,11 @@ void reef_task_run(struct reef_task *task, int n) {
 	if (status == LUA_YIELD) {
 		host->last_waiter = task;
 		if (task->state != TASK_WAITING)
-			stray(task, results);
+			task_stray(task, results);
 		return;
 	}
 	if (status != LUA_OK) {
-		failed(task);
+		task_failed(task);
 		return;
 	}
 	if (task->state == TASK_WAITING)
@@ -286,18 +144,18 @@ void reef_task_run(struct reef_task *task, int n) {
 	if (task->flags & TASK_OWES && task->session) {
 		/* skynet.exit raises where it cannot yield, and that may have been caught. */
 		if (host->exiting)
-			reef_task_answer_error(task, NULL);
+			reef_answer_error(task, NULL);
 		else
-			forgotten(task);
+			warn_forgotten(task);
 	}
-	reef_task_give_back(task);
+	reef_task_pool_give_back(task);
 }
 
-static void run_woken(struct reef_host *host) {
+static void tasks_run_woken(struct reef_host *host) {
 	while (!host->exiting) {
-		struct reef_task *task = pop(&host->wakes);
+		struct reef_task *task = queue_pop(&host->wakes);
 		if (!task)
-			task = pop(&host->failures);
+			task = queue_pop(&host->failures);
 		if (!task)
 			return;
 		reef_task_run(task, task->results);
@@ -305,17 +163,17 @@ static void run_woken(struct reef_host *host) {
 }
 
 void reef_task_turn(struct reef_host *host) {
-	run_woken(host);
+	tasks_run_woken(host);
 	struct reef_task *task;
-	while (!host->exiting && (task = pop(&host->forks))) {
+	while (!host->exiting && (task = queue_pop(&host->forks))) {
 		reef_task_run(task, lua_gettop(task->L) - 1);
-		run_woken(host);
+		tasks_run_woken(host);
 	}
 }
 
 void reef_task_fork(struct reef_task *task) {
 	task->state = TASK_READY;
-	push(&task->host->forks, task);
+	queue_push(&task->host->forks, task);
 }
 
 /* ---- waiting ---- */
@@ -347,7 +205,7 @@ int reef_task_block(lua_State *L, struct reef_task *task, lua_KFunction k) {
 	return lua_yieldk(L, 0, lua_gettop(L), k);
 }
 
-static int suspended(lua_State *L, int status, lua_KContext base) {
+static int task_resumed(lua_State *L, int status, lua_KContext base) {
 	(void)status;
 	struct reef_task *task = reef_host_get(L)->running;
 	if (task->flags & TASK_FAIL) {
@@ -360,7 +218,7 @@ static int suspended(lua_State *L, int status, lua_KContext base) {
 int reef_task_suspend(lua_State *L, struct reef_wait *wait) {
 	struct reef_task *task = reef_host_get(L)->running;
 	task->wait = wait;
-	return reef_task_block(L, task, suspended);
+	return reef_task_block(L, task, task_resumed);
 }
 
 void reef_task_resume(struct reef_task *task, int n) {
@@ -380,7 +238,7 @@ void reef_task_wake(struct reef_task *task, int n) {
 	task->wait = NULL;
 	task->state = TASK_WOKEN;
 	task->results = n;
-	push(&task->host->wakes, task);
+	queue_push(&task->host->wakes, task);
 }
 
 void reef_task_wake_fail(struct reef_task *task) {
@@ -392,18 +250,20 @@ void reef_task_wake_failure(struct reef_task *task, int n) {
 	task->flags |= TASK_FAIL;
 	task->state = TASK_WOKEN;
 	task->results = n;
-	push(&task->host->failures, task);
+	queue_push(&task->host->failures, task);
 }
 
-static void forget_session(struct reef_host *host, int32_t session) {
-	struct reef_session *entry = session ? reef_sessions_find(&host->sessions, session) : NULL;
+/* ---- ending ---- */
+
+static void task_forget_session(struct reef_host *host, int32_t session) {
+	struct reef_session *entry = session ? reef_session_find(&host->sessions, session) : NULL;
 	if (entry) {
 		entry->kind = SESSION_BREAK;
 		entry->ptr = NULL;
 	}
 }
 
-void reef_task_forget_token(struct reef_task *task) {
+static void task_forget_token(struct reef_task *task) {
 	struct reef_host *host = task->host;
 	lua_State *L = host->L;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, host->tokens);
@@ -426,34 +286,30 @@ void reef_task_cancel_wait(struct reef_task *task) {
 	task->wait = NULL;
 	if (wait)
 		wait->cancel(wait, task);
-	forget_session(task->host, task->awaited);
+	task_forget_session(task->host, task->awaited);
 	task->awaited = 0;
 	if (task->flags & TASK_TABLE_TOKEN)
-		reef_task_forget_token(task);
+		task_forget_token(task);
 	task->flags &= (uint8_t) ~(TASK_SELF_TOKEN | TASK_FAIL | TASK_UNPACK);
 }
 
 void reef_task_kill(struct reef_task *task, const char *reason) {
 	struct reef_host *host = task->host;
 	if (task->state == TASK_WOKEN) {
-		unlink_from(&host->wakes, task);
-		unlink_from(&host->failures, task);
+		queue_remove(&host->wakes, task);
+		queue_remove(&host->failures, task);
 	} else if (task->state == TASK_READY && !task->awaited) {
-		unlink_from(&host->forks, task);
+		queue_remove(&host->forks, task);
 	}
 	reef_task_cancel_wait(task);
-	reef_task_answer_error(task, reason);
+	reef_answer_error(task, reason);
 	/* What runs in <close> may not find it again. */
 	task->state = TASK_RUNNING;
-	close_and_drop(task);
+	task_close(task);
 }
 
-void reef_tasks_fini(struct reef_host *host) {
-	while (host->pool) {
-		struct reef_task *task = host->pool;
-		host->pool = task->next;
-		drop(task);
-	}
+void reef_task_end_all(struct reef_host *host) {
+	reef_task_pool_empty(host);
 	/* What runs in <close> may make tasks and kill others: begin anew each time. */
 	for (;;) {
 		struct reef_task *task = host->all;
@@ -464,13 +320,5 @@ void reef_tasks_fini(struct reef_host *host) {
 		if (task == host->exiting_task)
 			host->exiting_task = NULL;
 		reef_task_kill(task, NULL);
-	}
-}
-
-void reef_tasks_free(struct reef_host *host) {
-	while (host->spare) {
-		struct reef_task *task = host->spare;
-		host->spare = task->next;
-		reef_free(task);
 	}
 }

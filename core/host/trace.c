@@ -3,8 +3,7 @@
  * A task's tag lies in a table of the registry under its thread: a string, or false where its protocol forbids tracing.
  * Only tasks with the flag TASK_TAGGED come here, so what is not traced pays for one test of a bit. Own slice only; the
  * table is made with the first tag. */
-#include "name_check.h"
-#include "trace_private.h"
+#include "trace.h"
 
 #include <inttypes.h>
 #include <lauxlib.h>
@@ -14,15 +13,17 @@
 #include "core/log.h"
 #include "core/message.h"
 #include "core/timer.h"
-#include "functions.h"
-#include "lua_message.h"
+#include "host_private.h"
+#include "name_check.h"
+#include "protocol.h"
+#include "target.h"
 
 enum { TAG_SIZE = 64, LINE_SIZE = 1024, LEVELS = 3 };
 
 /* Addresses are keys of the registry: thread -> tag, and source -> tag that it announced. */
 static char tags, announced;
 
-static bool push_table(lua_State *L, char *key, bool make) {
+static bool push_tags(lua_State *L, char *key, bool make) {
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, key) == LUA_TTABLE)
 		return true;
 	if (!make)
@@ -37,7 +38,7 @@ static bool push_table(lua_State *L, char *key, bool make) {
 /* Puts the value on top of host->L into the table of tags. */
 static void set_tag(struct reef_task *task) {
 	lua_State *L = task->host->L;
-	push_table(L, &tags, true);
+	push_tags(L, &tags, true);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, task->ref);
 	lua_pushvalue(L, -3);
 	lua_rawset(L, -3);
@@ -46,9 +47,9 @@ static void set_tag(struct reef_task *task) {
 }
 
 /* Pushes the task's tag onto host->L; false if there is none. */
-static bool push_tag(struct reef_task *task) {
+static bool trace_push_tag(struct reef_task *task) {
 	lua_State *L = task->host->L;
-	if (!push_table(L, &tags, false)) {
+	if (!push_tags(L, &tags, false)) {
 		lua_pop(L, 1);
 		return false;
 	}
@@ -61,7 +62,7 @@ static bool push_tag(struct reef_task *task) {
 	return false;
 }
 
-static void write_line(struct reef_host *host, const char *tag, const char *text, lua_State *L, int level) {
+static void trace_write(struct reef_host *host, const char *tag, const char *text, lua_State *L, int level) {
 	char line[LINE_SIZE];
 	int size = snprintf(line, sizeof line, "<TRACE %s> %" PRIu64 " %s", tag, reef_now_ns(), text);
 	const char *separator = " : ";
@@ -85,7 +86,7 @@ static void new_tag(struct reef_host *host) {
 
 void reef_trace_announced(struct reef_host *host, const struct reef_message *m) {
 	lua_State *L = host->L;
-	push_table(L, &announced, true);
+	push_tags(L, &announced, true);
 	lua_pushlstring(L, m->data, m->size);
 	lua_rawseti(L, -2, m->source);
 	lua_pop(L, 1);
@@ -101,7 +102,7 @@ void reef_trace_request(struct reef_task *task, const struct reef_protocol *prot
 		set_tag(task);
 		return;
 	}
-	if (host->trace_pending && push_table(L, &announced, false)) {
+	if (host->trace_pending && push_tags(L, &announced, false)) {
 		if (lua_rawgeti(L, -1, task->source) == LUA_TSTRING) {
 			lua_pushnil(L);
 			lua_rawseti(L, -3, task->source);
@@ -120,25 +121,25 @@ void reef_trace_request(struct reef_task *task, const struct reef_protocol *prot
 
 void reef_trace_event(struct reef_task *task, const char *event, lua_State *L) {
 	struct reef_host *host = task->host;
-	if (!push_tag(task))
+	if (!trace_push_tag(task))
 		return;
-	write_line(host, lua_tostring(host->L, -1), event, L, 1);
+	trace_write(host, lua_tostring(host->L, -1), event, L, 1);
 	lua_pop(host->L, 1);
 }
 
 void reef_trace_call(struct reef_task *task, struct reef_target target, lua_State *L) {
 	struct reef_host *host = task->host;
-	if (!push_tag(task))
+	if (!trace_push_tag(task))
 		return;
 	size_t size;
 	const char *tag = lua_tolstring(host->L, -1, &size);
-	write_line(host, tag, "call", L, 1);
+	trace_write(host, tag, "call", L, 1);
 	struct reef_message *m = reef_message_new(size);
 	memcpy(m->data, tag, size);
 	m->type = REEF_PTYPE_TRACE;
 	m->session = 0;
 	m->source = 0;
-	reef_deliver(host, target, m);
+	reef_target_deliver(host, target, m);
 	lua_pop(host->L, 1);
 }
 
@@ -149,7 +150,7 @@ void reef_trace_forget(struct reef_task *task) {
 }
 
 /* trace(tag, text [, coroutine or level]) */
-int reef_core_trace(lua_State *L) {
+int reef_trace_line(lua_State *L) {
 	const char *tag = reef_check_name(L, 1);
 	const char *text = reef_check_name(L, 2);
 	lua_State *where = NULL;
@@ -160,23 +161,23 @@ int reef_core_trace(lua_State *L) {
 		where = L;
 		level = (int)luaL_checkinteger(L, 3);
 	}
-	write_line(reef_host_get(L), tag, text, where, level);
+	trace_write(reef_host_get(L), tag, text, where, level);
 	return 0;
 }
 
 /* tracetag() -> tag of the running coroutine; false where tracing is forbidden */
-int reef_core_tracetag(lua_State *L) {
+int reef_trace_tag(lua_State *L) {
 	struct reef_task *task = reef_host_get(L)->running;
 	if (!task || !(task->flags & TASK_TAGGED))
 		return 0;
-	push_table(L, &tags, true);
+	push_tags(L, &tags, true);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, task->ref);
 	lua_rawget(L, -2);
 	return 1;
 }
 
 /* newtag() -> a tag of this service, which the running coroutine has from now on */
-int reef_core_newtag(lua_State *L) {
+int reef_trace_newtag(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	struct reef_task *task = host->running;
 	if (!task)
@@ -190,8 +191,8 @@ int reef_core_newtag(lua_State *L) {
 }
 
 /* traceproto(type, flag) */
-int reef_core_traceproto(lua_State *L) {
-	struct reef_protocol *protocol = reef_check_protocol(L, 1);
+int reef_trace_protocol(lua_State *L) {
+	struct reef_protocol *protocol = reef_protocol_check(L, 1);
 	protocol->trace = lua_isnoneornil(L, 2) ? -1 : (int8_t)lua_toboolean(L, 2);
 	return 0;
 }

@@ -5,13 +5,13 @@
 
 #include <lauxlib.h>
 
-#include "core/host/serialise.h"
+#include "core/host/pack.h"
 
 static const char document_key;
 const char reef_bson_tables_order;
 
 void reef_bson_tables_push_array_mt(lua_State *L) {
-	reef_push_array_metatable(L);
+	reef_pack_array_metatable(L);
 }
 
 void reef_bson_tables_push_document_mt(lua_State *L) {

@@ -6,6 +6,7 @@
 
 #include "connection.h"
 #include "core/alloc.h"
+#include "core/host/dispatch.h"
 #include "core/service.h"
 #include "lane.h"
 #include "pin.h"
@@ -301,7 +302,7 @@ struct reef_pool *reef_pool_new(struct reef_host *host, const struct reef_pool_p
 	pool->wait.what = "pool";
 	reef_pool_list_init(&pool->wanting);
 	reef_deadline_init(&pool->deadline, host, something_due, &pool->counters.bytes_in);
-	reef_host_intercept(host, take, pool);
+	reef_dispatch_intercept(host, take, pool);
 	reef_service_set_lazy(reef_host_service(host), true);
 	return pool;
 }

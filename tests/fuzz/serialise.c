@@ -7,7 +7,8 @@
 #include <lauxlib.h>
 #include <lua.h>
 
-#include "core/host/serialise.h"
+#include "core/host/pack.h"
+#include "core/host/unpack.h"
 
 static int write_again(lua_State *L) {
 	reef_pack_string(L, 1);

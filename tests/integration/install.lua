@@ -85,4 +85,74 @@ test.case("a C module built with the installed headers loads", function()
 	test.matches(run { prefix .. "/bin/reef", dir .. "/config" }, "the answer is 42")
 end)
 
+-- All headers below include/reef, as paths from there.
+local function headers()
+	local found = {}
+	for path in run { "find", prefix .. "/include/reef", "-name", "*.h" }:gmatch "include/reef/(%S+)" do
+		found[#found + 1] = path
+	end
+	table.sort(found)
+	return found
+end
+
+test.case("each installed header compiles by itself, those for services as C++ too", function()
+	local include = prefix .. "/include/reef"
+	local dir = process.path "headers"
+	process.mkdir(dir)
+	local function compile(compiler, header, suffix)
+		local source = ("%s/one%s"):format(dir, suffix)
+		write(source, ('#include "%s"\n#include "%s"\n'):format(header, header))
+		run { compiler, "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-D_GNU_SOURCE",
+			"-I" .. include, source }
+	end
+	for _, header in ipairs(headers()) do
+		compile("cc", header, ".c")
+	end
+	for _, header in ipairs { "skynet.h", "skynet_socket.h" } do
+		compile("c++", header, ".cc")
+	end
+end)
+
+test.case("the service of the manual compiles", function()
+	local f = assert(io.open(test.root .. "/docs/c.md"))
+	local source = process.path "manual.c"
+	write(source, test.truthy(f:read("a"):match "```c\n(.-)```"))
+	f:close()
+	run { "cc", "-fsyntax-only", "-Wall", "-Werror", "-I" .. prefix .. "/include/reef", source }
+end)
+
+test.case("what the installed headers declare is in the executable", function()
+	local exported, missing, count = {}, {}, 0
+	for name in run { "nm", "-D", "--defined-only", prefix .. "/bin/reef" }:gmatch "%s%a ([%w_]+)" do
+		exported[name] = true
+	end
+	for _, header in ipairs(headers()) do
+		local f = assert(io.open(prefix .. "/include/reef/" .. header))
+		local text = f:read("a"):gsub("/%*.-%*/", ""):gsub("\\\n", "")
+		f:close()
+		for line in text:gmatch "[^\n]+" do
+			local name = not line:find "^static" and not line:find "^typedef" and line:match "^%a[%w_ %*]*[ %*]([%w_]+)%("
+			if name and (name:find "^reef_" or name:find "^skynet_") then
+				count = count + 1
+				missing[#missing + 1] = not exported[name] and header .. ": " .. name or nil
+			end
+		end
+	end
+	test.equal(missing, {})
+	test.truthy(count > 100, count)
+end)
+
+test.case("a driver is built outside the tree and runs", function()
+	if test.sanitizer then
+		test.skip "the module has no sanitizer"
+	end
+	local dir = process.path "driver"
+	run { "cp", "-r", prefix .. "/share/reef/examples/driver", dir }
+	run { "cmake", "-S", dir, "-B", dir .. "/build", "-DCMAKE_PREFIX_PATH=" .. prefix,
+		"-DCMAKE_C_FLAGS=-Wall -Wextra -Werror" }
+	run { "cmake", "--build", dir .. "/build" }
+	local output = run { dir .. "/build/run" }
+	test.matches(output, "HELLO\nnil\tno answer in time\nended while it waits: true\nnil\t%a+")
+end)
+
 test.run()

@@ -1,4 +1,4 @@
-/* Promises of core/serialise.h: what is packed is unpacked the same, in the documented bytes, and bytes that are no values
+/* Promises of core/host/pack.h and unpack.h: what is packed is unpacked the same, in the documented bytes, and bytes that are no values
  * are refused without harm. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,8 @@
 #include <lualib.h>
 
 #include "core/alloc.h"
-#include "core/host/serialise.h"
+#include "core/host/pack.h"
+#include "core/host/unpack.h"
 #include "core/message.h"
 
 static lua_State *L;

@@ -1,10 +1,14 @@
 /* Tracing: tags that follow a request from service to service, and the lines they leave in the log. */
-#ifndef REEF_TRACE_PRIVATE_H
-#define REEF_TRACE_PRIVATE_H
+#ifndef REEF_TRACE_H
+#define REEF_TRACE_H
 
-#include "host_private.h"
+#include <lua.h>
 
-struct reef_target;
+#include "target.h"
+
+struct reef_message;
+struct reef_protocol;
+struct reef_task;
 
 /* The tag that came ahead of a request from m's source is kept for it. */
 void reef_trace_announced(struct reef_host *host, const struct reef_message *m);
@@ -16,5 +20,11 @@ void reef_trace_event(struct reef_task *task, const char *event, lua_State *L);
 void reef_trace_call(struct reef_task *task, struct reef_target target, lua_State *L);
 /* The task ends: its tag is forgotten. */
 void reef_trace_forget(struct reef_task *task);
+
+/* ---- functions for Lua ---- */
+int reef_trace_line(lua_State *L);
+int reef_trace_tag(lua_State *L);
+int reef_trace_newtag(lua_State *L);
+int reef_trace_protocol(lua_State *L);
 
 #endif

@@ -1,7 +1,7 @@
 /* The Lua module `skynet.debugchannel`: lines of text from one service to another that may be stopped in the middle of
  * a message, where it can receive nothing else. Any service. */
-#ifndef REEF_DEBUGCHANNEL_H
-#define REEF_DEBUGCHANNEL_H
+#ifndef REEF_LUA_DEBUGCHANNEL_H
+#define REEF_LUA_DEBUGCHANNEL_H
 
 #include <lua.h>
 

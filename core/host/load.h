@@ -1,21 +1,15 @@
 /* Where a service's code comes from: our own Lua files first, then what the configuration names. */
-#ifndef REEF_LOAD_PRIVATE_H
-#define REEF_LOAD_PRIVATE_H
+#ifndef REEF_LOAD_H
+#define REEF_LOAD_H
 
 #include <lua.h>
 #include <stdbool.h>
 
 /* Puts searchers, loadfile, dofile and require of services in the place of the stock ones. */
 void reef_load_open(lua_State *L);
-/* Is the loader of services ours? It is unless the key `lualoader` names another one; the name of the API's own loader,
- * wherever it is said to lie, stands for ours. */
-bool reef_load_own_loader(void);
 /* Is the service of these arguments, which begin with its name, one of ours? */
 bool reef_load_is_own_service(const char *arguments);
 /* Runs the loader of services with a service's name and arguments. Raises what the loader raises. Returns 0. */
 int reef_load_run_loader(lua_State *L, const char *arguments);
-/* As luaL_loadfilex for every file that a service loads. */
-int reef_load_file(lua_State *L, const char *name, const char *mode);
-void reef_load_set_hook(int (*load_file)(lua_State *L, const char *name, const char *mode));
 
 #endif

@@ -1,6 +1,6 @@
 /* The Lua module `reef.memory`: what the process' allocator knows. Every figure is taken when it is asked for; any
  * service may ask. Without jemalloc (sanitizer builds) only the bytes of services are known. */
-#include "memory.h"
+#include "lua_memory.h"
 #include "name_check.h"
 
 #include <stdint.h>
@@ -8,21 +8,21 @@
 
 #include <lauxlib.h>
 
+#include "allocator.h"
 #include "core/service.h"
-#include "host.h"
 
 #ifdef REEF_JEMALLOC
 #include <jemalloc/jemalloc.h>
 
 /* Statistics are snapshots: this takes a new one. */
-static void refresh(void) {
+static void memory_refresh(void) {
 	uint64_t epoch = 1;
 	size_t size = sizeof(epoch);
 	mallctl("epoch", &epoch, &size, &epoch, size);
 }
 
 /* The statistic `name`, whatever its width; false if there is none. */
-static bool read_number(const char *name, size_t *value) {
+static bool statistic_read(const char *name, size_t *value) {
 	uint64_t wide = 0;
 	size_t size = sizeof(wide);
 	if (mallctl(name, &wide, &size, NULL, 0) == 0) {
@@ -48,11 +48,11 @@ static size_t count_blocks(const char *kinds, const char *field) {
 	char name[80];
 	size_t n = 0, total = 0;
 	snprintf(name, sizeof(name), "arenas.n%s", kinds);
-	read_number(name, &n);
+	statistic_read(name, &n);
 	for (size_t i = 0; i < n; i++) {
 		size_t count = 0;
 		snprintf(name, sizeof(name), "stats.arenas.%u.%s.%zu.%s", (unsigned)MALLCTL_ARENAS_ALL, kinds, i, field);
-		read_number(name, &count);
+		statistic_read(name, &count);
 		total += count;
 	}
 	return total;
@@ -60,7 +60,7 @@ static size_t count_blocks(const char *kinds, const char *field) {
 
 /* blocks() -> living allocations */
 static int memory_blocks(lua_State *L) {
-	refresh();
+	memory_refresh();
 	lua_pushinteger(L, (lua_Integer)(count_blocks("bins", "curregs") + count_blocks("lextents", "curlextents")));
 	return 1;
 }
@@ -68,15 +68,15 @@ static int memory_blocks(lua_State *L) {
 /* number(name) -> value of a statistic or option, or nil */
 static int memory_number(lua_State *L) {
 	size_t value = 0;
-	refresh();
-	if (!read_number(reef_check_name(L, 1), &value)) {
+	memory_refresh();
+	if (!statistic_read(reef_check_name(L, 1), &value)) {
 		return 0;
 	}
 	lua_pushinteger(L, (lua_Integer)value);
 	return 1;
 }
 
-static int failed(lua_State *L, const char *what) {
+static int memory_failed(lua_State *L, const char *what) {
 	return luaL_error(L, "%s: the allocator refuses (was the process started with MALLOC_CONF=prof:true?)", what);
 }
 
@@ -86,7 +86,7 @@ static int memory_profile(lua_State *L) {
 	size_t size = sizeof(was);
 	bool set = !lua_isnoneornil(L, 1);
 	if (mallctl("prof.active", &was, &size, set ? &on : NULL, set ? sizeof(on) : 0) != 0 && set) {
-		return failed(L, "profactive");
+		return memory_failed(L, "profactive");
 	}
 	lua_pushboolean(L, was);
 	return 1;
@@ -95,12 +95,12 @@ static int memory_profile(lua_State *L) {
 /* dump(): writes a heap profile, to where MALLOC_CONF's prof_prefix says */
 static int memory_dump(lua_State *L) {
 	if (mallctl("prof.dump", NULL, NULL, NULL, 0) != 0) {
-		return failed(L, "dumpheap");
+		return memory_failed(L, "dumpheap");
 	}
 	return 0;
 }
 
-static void append(void *ud, const char *text) {
+static void memory_append(void *ud, const char *text) {
 	luaL_addstring(ud, text);
 }
 
@@ -109,27 +109,27 @@ static int memory_report(lua_State *L) {
 	const char *options = reef_opt_name(L, 1, NULL);
 	luaL_Buffer b;
 	luaL_buffinit(L, &b);
-	malloc_stats_print(append, &b, options);
+	malloc_stats_print(memory_append, &b, options);
 	luaL_pushresult(&b);
 	return 1;
 }
 
 #else
 
-static int nothing(lua_State *L) {
+static int memory_nothing(lua_State *L) {
 	(void)L;
 	return 0;
 }
 
-static int refuse(lua_State *L) {
+static int memory_refuse(lua_State *L) {
 	return luaL_error(L, "this reef was built without jemalloc");
 }
 
-#define memory_blocks nothing
-#define memory_number nothing
-#define memory_profile refuse
-#define memory_dump refuse
-#define memory_report refuse
+#define memory_blocks memory_nothing
+#define memory_number memory_nothing
+#define memory_profile memory_refuse
+#define memory_dump memory_refuse
+#define memory_report memory_refuse
 
 #endif
 
@@ -140,7 +140,7 @@ static int memory_services(lua_State *L) {
 	size_t n = reef_service_list(handles, room);
 	lua_createtable(L, 0, (int)n);
 	for (size_t i = 0; i < n && i < room; i++) {
-		size_t bytes = reef_host_bytes(handles[i]);
+		size_t bytes = reef_allocator_bytes(handles[i]);
 		if (bytes > 0) {
 			lua_pushinteger(L, (lua_Integer)bytes);
 			lua_rawseti(L, -2, handles[i]);

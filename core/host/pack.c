@@ -1,10 +1,9 @@
-/* Lua values to bytes and back; see the header for the format.
+/* Lua values to bytes; see pack_private.h for the format.
  *
  * Writing goes into the worker's scratch buffer, and from there in one piece to where it is wanted. When that is too
  * small, or user code has to run in between (__pairs, which may pack as well), the bytes move into a userdata on the
- * Lua stack, which an error frees. Reading gathers the pairs of a table on the stack before it makes the table, so that
- * most tables are made in their final size. */
-#include "serialise.h"
+ * Lua stack, which an error frees. */
+#include "pack.h"
 
 #include <lauxlib.h>
 #include <stdbool.h>
@@ -14,14 +13,7 @@
 #include "core/alloc.h"
 #include "core/message.h"
 #include "core/scheduler.h"
-
-enum { TYPE_NIL, TYPE_BOOLEAN, TYPE_NUMBER, TYPE_POINTER, TYPE_SHORT_STRING, TYPE_LONG_STRING, TYPE_TABLE };
-enum { NUMBER_ZERO = 0, NUMBER_U8 = 1, NUMBER_U16 = 2, NUMBER_I32 = 4, NUMBER_I64 = 6, NUMBER_DOUBLE = 8 };
-/* With the nil that ends a table: it is an array, which its content cannot say. */
-enum { END_OF_EMPTY_ARRAY = 1 };
-enum { COOKIE_LIMIT = 32, MAX_DEPTH = 32, GATHERED_PAIRS = 32 };
-
-/* ---- writing ---- */
+#include "pack_private.h"
 
 struct writer {
 	lua_State *L;
@@ -31,7 +23,7 @@ struct writer {
 	int slot; /* stack index kept for the box */
 };
 
-static void grow(struct writer *w, size_t need) {
+static void writer_grow(struct writer *w, size_t need) {
 	size_t used = (size_t)(w->at - w->begin);
 	size_t capacity = 2 * (used + need) + 256;
 	char *begin = lua_newuserdatauv(w->L, capacity, 0);
@@ -45,10 +37,10 @@ static void grow(struct writer *w, size_t need) {
 
 static inline void reserve(struct writer *w, size_t size) {
 	if ((size_t)(w->end - w->at) < size)
-		grow(w, size);
+		writer_grow(w, size);
 }
 
-static inline void put(struct writer *w, const void *data, size_t size) {
+static inline void writer_put(struct writer *w, const void *data, size_t size) {
 	memcpy(w->at, data, size);
 	w->at += size;
 }
@@ -63,13 +55,13 @@ static void write_integer(struct writer *w, lua_Integer v) {
 		put_tag(w, TYPE_NUMBER, NUMBER_ZERO);
 	} else if (v != (int32_t)v) {
 		put_tag(w, TYPE_NUMBER, NUMBER_I64);
-		put(w, &(int64_t){v}, 8);
+		writer_put(w, &(int64_t){v}, 8);
 	} else if (v < 0 || v >= 0x10000) {
 		put_tag(w, TYPE_NUMBER, NUMBER_I32);
-		put(w, &(int32_t){(int32_t)v}, 4);
+		writer_put(w, &(int32_t){(int32_t)v}, 4);
 	} else if (v >= 0x100) {
 		put_tag(w, TYPE_NUMBER, NUMBER_U16);
-		put(w, &(uint16_t){(uint16_t)v}, 2);
+		writer_put(w, &(uint16_t){(uint16_t)v}, 2);
 	} else {
 		put_tag(w, TYPE_NUMBER, NUMBER_U8);
 		*w->at++ = (char)v;
@@ -84,17 +76,17 @@ static void write_string(struct writer *w, const char *s, size_t size) {
 		put_tag(w, TYPE_SHORT_STRING, (int)size);
 	} else if (size <= UINT16_MAX) {
 		put_tag(w, TYPE_LONG_STRING, 2);
-		put(w, &(uint16_t){(uint16_t)size}, 2);
+		writer_put(w, &(uint16_t){(uint16_t)size}, 2);
 	} else {
 		put_tag(w, TYPE_LONG_STRING, 4);
-		put(w, &(uint32_t){(uint32_t)size}, 4);
+		writer_put(w, &(uint32_t){(uint32_t)size}, 4);
 	}
-	put(w, s, size);
+	writer_put(w, s, size);
 }
 
 static const char array_metatable;
 
-void reef_push_array_metatable(lua_State *L) {
+void reef_pack_array_metatable(lua_State *L) {
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &array_metatable) == LUA_TNIL) {
 		lua_pop(L, 1);
 		lua_createtable(L, 0, 1);
@@ -105,7 +97,7 @@ void reef_push_array_metatable(lua_State *L) {
 	}
 }
 
-static void write_value(struct writer *w, int index, int depth);
+static void writer_write_value(struct writer *w, int index, int depth);
 
 static void write_by_iterator(struct writer *w, int index, int depth) {
 	lua_State *L = w->L;
@@ -123,8 +115,8 @@ static void write_by_iterator(struct writer *w, int index, int depth) {
 		if (lua_isnil(L, -2))
 			break;
 		int top = lua_gettop(L);
-		write_value(w, top - 1, depth);
-		write_value(w, top, depth);
+		writer_write_value(w, top - 1, depth);
+		writer_write_value(w, top, depth);
 		lua_pop(L, 2);
 	}
 	lua_pop(L, 5);
@@ -142,7 +134,7 @@ static bool has_iterator(struct writer *w, int index, bool *is_array) {
 		return false;
 	/* User code may run now (the iterator, a finalizer) and may pack too: leave it the scratch buffer. */
 	if (!w->box)
-		grow(w, 1);
+		writer_grow(w, 1);
 	return luaL_getmetafield(L, index, "__pairs") != LUA_TNIL;
 }
 
@@ -166,7 +158,7 @@ static void write_table(struct writer *w, int index, int depth) {
 		int top = lua_gettop(L) + 1;
 		for (lua_Unsigned i = 1; i <= length; i++) {
 			lua_rawgeti(L, index, (lua_Integer)i);
-			write_value(w, top, depth);
+			writer_write_value(w, top, depth);
 			lua_pop(L, 1);
 		}
 		lua_pushnil(L);
@@ -176,8 +168,8 @@ static void write_table(struct writer *w, int index, int depth) {
 				lua_pop(L, 1);
 				continue;
 			}
-			write_value(w, top, depth);
-			write_value(w, top + 1, depth);
+			writer_write_value(w, top, depth);
+			writer_write_value(w, top + 1, depth);
 			is_array = false;
 			lua_pop(L, 1);
 		}
@@ -187,7 +179,7 @@ static void write_table(struct writer *w, int index, int depth) {
 	put_tag(w, TYPE_NIL, is_array ? END_OF_EMPTY_ARRAY : 0);
 }
 
-static void write_value(struct writer *w, int index, int depth) {
+static void writer_write_value(struct writer *w, int index, int depth) {
 	lua_State *L = w->L;
 	switch (lua_type(L, index)) {
 	case LUA_TNIL:
@@ -204,7 +196,7 @@ static void write_value(struct writer *w, int index, int depth) {
 		} else {
 			reserve(w, 9);
 			put_tag(w, TYPE_NUMBER, NUMBER_DOUBLE);
-			put(w, &(double){lua_tonumber(L, index)}, 8);
+			writer_put(w, &(double){lua_tonumber(L, index)}, 8);
 		}
 		break;
 	case LUA_TSTRING: {
@@ -216,7 +208,7 @@ static void write_value(struct writer *w, int index, int depth) {
 	case LUA_TLIGHTUSERDATA:
 		reserve(w, 9);
 		put_tag(w, TYPE_POINTER, 0);
-		put(w, &(void *){lua_touserdata(L, index)}, 8);
+		writer_put(w, &(void *){lua_touserdata(L, index)}, 8);
 		break;
 	case LUA_TTABLE:
 		/* One level more is fine for a table that has nothing in it. */
@@ -233,14 +225,14 @@ static void write_value(struct writer *w, int index, int depth) {
 }
 
 /* The stack has one value more afterwards: the box, or nil. */
-static void write_all(struct writer *w, lua_State *L, int first) {
+static void writer_write_all(struct writer *w, lua_State *L, int first) {
 	int top = lua_gettop(L);
 	char *scratch = reef_scratch();
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	lua_pushnil(L);
 	*w = (struct writer){.L = L, .begin = scratch, .at = scratch, .end = scratch + REEF_SCRATCH_SIZE, .slot = top + 1};
 	for (int i = first; i <= top; i++)
-		write_value(w, i, 0);
+		writer_write_value(w, i, 0);
 }
 
 static void no_memory(lua_State *L, size_t size) {
@@ -251,7 +243,7 @@ struct reef_message *reef_pack_message(lua_State *L, int first) {
 	if (first > lua_gettop(L))
 		return reef_message_wrap(NULL, 0);
 	struct writer w;
-	write_all(&w, L, first);
+	writer_write_all(&w, L, first);
 	size_t size = (size_t)(w.at - w.begin);
 	struct reef_message *m = reef_message_try_new(size);
 	if (m == NULL)
@@ -266,7 +258,7 @@ void *reef_pack(lua_State *L, int first, size_t *size) {
 	if (first > lua_gettop(L))
 		return NULL;
 	struct writer w;
-	write_all(&w, L, first);
+	writer_write_all(&w, L, first);
 	*size = (size_t)(w.at - w.begin);
 	void *data = reef_try_malloc(*size);
 	if (data == NULL)
@@ -278,225 +270,7 @@ void *reef_pack(lua_State *L, int first, size_t *size) {
 
 void reef_pack_string(lua_State *L, int first) {
 	struct writer w;
-	write_all(&w, L, first);
+	writer_write_all(&w, L, first);
 	lua_pushlstring(L, w.begin, (size_t)(w.at - w.begin));
 	lua_remove(L, -2);
-}
-
-/* ---- reading ---- */
-
-struct reader {
-	lua_State *L;
-	const uint8_t *at, *end, *begin;
-	int bad; /* line that found the bytes wrong */
-};
-
-#define BAD(r) ((r)->bad = __LINE__, false)
-
-static inline bool has(const struct reader *r, size_t size) {
-	return (size_t)(r->end - r->at) >= size;
-}
-
-static inline void get(struct reader *r, void *to, size_t size) {
-	memcpy(to, r->at, size);
-	r->at += size;
-}
-
-static bool read_integer(struct reader *r, int cookie, lua_Integer *v) {
-	size_t size = (size_t)(cookie == NUMBER_I64 ? 8 : cookie);
-	if (!has(r, size))
-		return BAD(r);
-	switch (cookie) {
-	case NUMBER_ZERO:
-		*v = 0;
-		return true;
-	case NUMBER_U8:
-		*v = *r->at++;
-		return true;
-	case NUMBER_U16: {
-		uint16_t n;
-		get(r, &n, 2);
-		*v = n;
-		return true;
-	}
-	case NUMBER_I32: {
-		int32_t n;
-		get(r, &n, 4);
-		*v = n;
-		return true;
-	}
-	case NUMBER_I64: {
-		int64_t n;
-		get(r, &n, 8);
-		*v = n;
-		return true;
-	}
-	default:
-		return BAD(r);
-	}
-}
-
-static bool read_string(struct reader *r, size_t size) {
-	if (!has(r, size))
-		return BAD(r);
-	lua_pushlstring(r->L, (const char *)r->at, size);
-	r->at += size;
-	return true;
-}
-
-static bool read_value(struct reader *r, int depth);
-
-/* Every item takes a byte at least, so a length that lies is found before anything is made. */
-static bool read_array_length(struct reader *r, int cookie, lua_Integer *length) {
-	*length = cookie;
-	if (cookie == COOKIE_LIMIT - 1) {
-		if (!has(r, 1))
-			return BAD(r);
-		uint8_t tag = *r->at++;
-		if ((tag & 7) != TYPE_NUMBER || !read_integer(r, tag >> 3, length))
-			return BAD(r);
-	}
-	if (*length < 0 || *length > r->end - r->at || *length > INT32_MAX)
-		return BAD(r);
-	return true;
-}
-
-static bool is_key(lua_State *L, int index) {
-	return lua_type(L, index) != LUA_TNUMBER || lua_tonumber(L, index) == lua_tonumber(L, index);
-}
-
-static bool read_table(struct reader *r, int cookie, int depth) {
-	lua_State *L = r->L;
-	lua_Integer length;
-	if (depth > MAX_DEPTH + 1 || !lua_checkstack(L, 2 * GATHERED_PAIRS + LUA_MINSTACK))
-		return BAD(r);
-	if (!read_array_length(r, cookie, &length))
-		return false;
-	int base = lua_gettop(L) + 1;
-	bool made = length > 0;
-	if (made) {
-		lua_createtable(L, (int)length, 0);
-		for (lua_Integer i = 1; i <= length; i++) {
-			if (!read_value(r, depth))
-				return false;
-			lua_rawseti(L, base, i);
-		}
-		if (!has(r, 1))
-			return BAD(r);
-		if ((*r->at & 7) == TYPE_NIL) {
-			r->at++;
-			return true;
-		}
-	}
-	int pairs = 0;
-	for (;;) {
-		if (!has(r, 1))
-			return BAD(r);
-		bool end = (*r->at & 7) == TYPE_NIL;
-		if (end || made || pairs == GATHERED_PAIRS) {
-			if (!made) {
-				lua_createtable(L, 0, end ? pairs : 2 * pairs);
-				lua_insert(L, base);
-				made = true;
-			}
-			for (; pairs; pairs--)
-				lua_rawset(L, base);
-		}
-		if (end) {
-			if (*r->at++ >> 3 == END_OF_EMPTY_ARRAY) {
-				reef_push_array_metatable(L);
-				lua_setmetatable(L, base);
-			}
-			return true;
-		}
-		if (!read_value(r, depth))
-			return false;
-		if (!is_key(L, -1))
-			return BAD(r);
-		if (!read_value(r, depth))
-			return false;
-		pairs++;
-	}
-}
-
-static bool read_value(struct reader *r, int depth) {
-	lua_State *L = r->L;
-	if (!has(r, 1))
-		return BAD(r);
-	uint8_t tag = *r->at++;
-	int cookie = tag >> 3;
-	switch (tag & 7) {
-	case TYPE_NIL:
-		lua_pushnil(L);
-		return true;
-	case TYPE_BOOLEAN:
-		lua_pushboolean(L, cookie);
-		return true;
-	case TYPE_NUMBER: {
-		if (cookie == NUMBER_DOUBLE) {
-			double n;
-			if (!has(r, 8))
-				return BAD(r);
-			get(r, &n, 8);
-			lua_pushnumber(L, n);
-			return true;
-		}
-		lua_Integer n;
-		if (!read_integer(r, cookie, &n))
-			return false;
-		lua_pushinteger(L, n);
-		return true;
-	}
-	case TYPE_POINTER: {
-		void *p;
-		if (!has(r, 8))
-			return BAD(r);
-		get(r, &p, 8);
-		lua_pushlightuserdata(L, p);
-		return true;
-	}
-	case TYPE_SHORT_STRING:
-		return read_string(r, (size_t)cookie);
-	case TYPE_LONG_STRING: {
-		uint16_t small;
-		uint32_t large;
-		if (cookie == 2) {
-			if (!has(r, 2))
-				return BAD(r);
-			get(r, &small, 2);
-			return read_string(r, small);
-		}
-		if (cookie != 4 || !has(r, 4))
-			return BAD(r);
-		get(r, &large, 4);
-		return read_string(r, large);
-	}
-	case TYPE_TABLE:
-		return read_table(r, cookie, depth + 1);
-	default:
-		return BAD(r);
-	}
-}
-
-int reef_unpack(lua_State *L, const void *data, size_t size) {
-	struct reader r = {.L = L, .at = data, .begin = data};
-	int top = lua_gettop(L);
-	r.end = r.at + size;
-	for (int room = 0; size && r.at < r.end; room--) {
-		if (room == 0) {
-			room = LUA_MINSTACK;
-			if (!lua_checkstack(L, room + 2)) {
-				r.bad = __LINE__;
-				break;
-			}
-		}
-		if (!read_value(&r, 0))
-			break;
-	}
-	if (r.bad) {
-		lua_settop(L, top);
-		lua_pushfstring(L, "Invalid serialize stream %d (line:%d)", (int)(r.at - r.begin), r.bad);
-		return -1;
-	}
-	return lua_gettop(L) - top;
 }

@@ -1,6 +1,6 @@
 /* The Lua module `reef.memory`: statistics of the process' allocator. Any service. */
-#ifndef REEF_MEMORY_H
-#define REEF_MEMORY_H
+#ifndef REEF_LUA_MEMORY_H
+#define REEF_LUA_MEMORY_H
 
 #include <lua.h>
 

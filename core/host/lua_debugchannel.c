@@ -1,9 +1,9 @@
-/* A debugger's channel: see debugchannel.h.
+/* A debugger's channel: see lua_debugchannel.h.
  *
  * The console makes a channel and gives its address to the service that it debugs. Both hold it through a userdata; the
  * last one frees it. The reader may block its thread for a while: that is what being stopped in a debugger means.
  */
-#include "debugchannel.h"
+#include "lua_debugchannel.h"
 
 #include <pthread.h>
 #include <stddef.h>

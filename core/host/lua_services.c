@@ -1,15 +1,16 @@
 /* The Lua module `reef.services`: every living service with its counters, without asking any of them. So it answers
  * also when services are stuck. Columns instead of a table for each service: ten thousand of them are looked at often. */
-#include "services.h"
+#include "lua_services.h"
 
 #include <lauxlib.h>
 
+#include "allocator.h"
 #include "core/service.h"
 #include "host.h"
 
 enum { ADDRESS = 1, DESCRIPTION, MESSAGES, CPU, QUEUED, BYTES, REFUSED, COLUMNS = REFUSED };
 
-static void set_integer(lua_State *L, int column, lua_Integer row, uint64_t value) {
+static void column_set(lua_State *L, int column, lua_Integer row, uint64_t value) {
 	lua_pushinteger(L, (lua_Integer)value);
 	lua_rawseti(L, column, row);
 }
@@ -33,15 +34,15 @@ static int services_snapshot(lua_State *L) {
 		if (!reef_service_look(handles[i], &look))
 			continue;
 		row++;
-		set_integer(L, 1 + ADDRESS, row, handles[i]);
+		column_set(L, 1 + ADDRESS, row, handles[i]);
 		lua_pushstring(L, look.description);
 		lua_rawseti(L, 1 + DESCRIPTION, row);
-		set_integer(L, 1 + MESSAGES, row, look.messages);
+		column_set(L, 1 + MESSAGES, row, look.messages);
 		lua_pushnumber(L, look.cpu_seconds);
 		lua_rawseti(L, 1 + CPU, row);
-		set_integer(L, 1 + QUEUED, row, look.queued);
-		set_integer(L, 1 + BYTES, row, reef_host_bytes(handles[i]));
-		set_integer(L, 1 + REFUSED, row, look.refused);
+		column_set(L, 1 + QUEUED, row, look.queued);
+		column_set(L, 1 + BYTES, row, reef_allocator_bytes(handles[i]));
+		column_set(L, 1 + REFUSED, row, look.refused);
 	}
 	return COLUMNS;
 }

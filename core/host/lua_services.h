@@ -1,6 +1,6 @@
 /* The Lua module `reef.services`: all services of the process at a glance. Any service. */
-#ifndef REEF_SERVICES_H
-#define REEF_SERVICES_H
+#ifndef REEF_LUA_SERVICES_H
+#define REEF_LUA_SERVICES_H
 
 #include <lua.h>
 

@@ -1,0 +1,78 @@
+/* What went wrong in a turn: gathered, and written to the log in one piece when the turn ends. Owned by the host; own
+ * slice only. */
+#include "report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "core/alloc.h"
+#include "core/log.h"
+#include "host_private.h"
+
+/* Only what is the user's, __tostring, is held to the limit of memory. */
+static int describe(lua_State *L) {
+	lua_State *failed = lua_touserdata(L, 1);
+	struct reef_host *host = reef_host_get(L);
+	luaL_argcheck(L, lua_checkstack(failed, 1), 1, "no stack left to describe the error on");
+	lua_pushvalue(failed, -1);
+	lua_xmove(failed, L, 1);
+	host->no_limit = false;
+	luaL_tolstring(L, 2, NULL);
+	host->no_limit = true;
+	luaL_traceback(L, failed, lua_tostring(L, -1), 0);
+	return 2;
+}
+
+static void add_error(struct reef_host *host, const char *text, size_t size) {
+	size_t old = host->errors_size;
+	char *errors = reef_try_realloc(host->errors, old + size + 1);
+	if (errors == NULL) {
+		/* Said at once, without the others of the turn. */
+		reef_log_bytes(host->handle, text, size);
+		return;
+	}
+	host->errors = errors;
+	if (old)
+		host->errors[old++] = '\n';
+	memcpy(host->errors + old, text, size);
+	host->errors_size = old + size;
+}
+
+void reef_report_add(struct reef_host *host, lua_State *failed) {
+	lua_State *L = host->L;
+	bool no_limit = host->no_limit;
+	host->no_limit = true;
+	lua_pushcfunction(L, describe);
+	lua_pushlightuserdata(L, failed);
+	int status = lua_pcall(L, 1, 2, 0);
+	host->no_limit = true;
+	if (status != LUA_OK) {
+		if (lua_type(L, -1) != LUA_TSTRING) {
+			lua_pop(L, 1);
+			lua_pushliteral(L, "error in error handling");
+		}
+		lua_pushvalue(L, -1);
+	}
+	size_t size;
+	const char *text = lua_tolstring(L, -1, &size);
+	add_error(host, text, size);
+	lua_pop(L, 1);
+	host->no_limit = no_limit;
+}
+
+void reef_report_flush(struct reef_host *host, const struct reef_message *m) {
+	if (!host->errors)
+		return;
+	static const struct reef_message none;
+	if (!m)
+		m = &none;
+	char head[96];
+	snprintf(head, sizeof head, "lua call [%x to :%x : %d msgsz = %zu] error : ", m->source, host->handle, m->session,
+			 m->size);
+	reef_log_error(host->handle, head, host->errors, host->errors_size);
+	reef_free(host->errors);
+	host->errors = NULL;
+	host->errors_size = 0;
+}

@@ -1,0 +1,24 @@
+/* Start of the room. */
+#include "core/service.h"
+#include "host.h"
+#include "interrupt.h"
+#include "lua_core.h"
+#include "lua_debugchannel.h"
+#include "lua_memory.h"
+#include "lua_services.h"
+#include "lua_text.h"
+#include "snlua.h"
+
+void reef_host_setup(void);
+
+void reef_host_setup(void) {
+	reef_interrupt_setup();
+	reef_module_register(&reef_snlua_module);
+	reef_host_preload("reef.host", reef_open_host);
+	reef_host_preload("skynet.core", reef_open_core);
+	reef_host_preload("reef.memory", reef_open_memory);
+	reef_host_preload("reef.services", reef_open_services);
+	reef_host_preload("reef.text", reef_open_text);
+	reef_host_preload("reef.log", reef_open_log);
+	reef_host_preload("skynet.debugchannel", reef_open_debugchannel);
+}

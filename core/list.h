@@ -43,6 +43,10 @@ static inline struct reef_link *reef_list_first(const struct reef_list *list) {
 	return list->head.next == &list->head ? NULL : list->head.next;
 }
 
+static inline struct reef_link *reef_list_last(const struct reef_list *list) {
+	return list->head.prev == &list->head ? NULL : list->head.prev;
+}
+
 /* The one behind `link`, NULL at the end. */
 static inline struct reef_link *reef_list_next(const struct reef_list *list, const struct reef_link *link) {
 	return link->next == &list->head ? NULL : link->next;

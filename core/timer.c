@@ -60,6 +60,12 @@ uint64_t reef_now_ns(void) {
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+uint64_t reef_coarse_ns(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 uint64_t reef_now_cs(void) {
 	return start_cs + (reef_now_ns() - start_ns) / 10000000u;
 }

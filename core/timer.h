@@ -11,6 +11,8 @@
 
 /* Nanoseconds of CLOCK_MONOTONIC. Any thread. */
 uint64_t reef_now_ns(void);
+/* The same scale from a clock that costs nothing, a few milliseconds behind at most. Any thread. */
+uint64_t reef_coarse_ns(void);
 /* Hundredths of a second since the start, beginning with the wall clock's fraction, as `skynet.now`. */
 uint64_t reef_now_cs(void);
 /* Wall-clock second of the start, as `skynet.starttime`. */

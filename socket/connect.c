@@ -1,68 +1,35 @@
-/* Connecting through several addresses, by RFC 8305 ("Happy Eyeballs"): families take turns, and an attempt that has
- * neither failed nor succeeded after a while gets company instead of keeping the deadline to itself. The first that
- * connects is the socket; the others are closed. See slot.h; the slot is locked in all of this. */
+/* See connect.h, and RFC 8305 ("Happy Eyeballs"): families take turns, and an attempt that has neither failed nor
+ * succeeded after a while gets company instead of keeping the deadline to itself. The first that connects is the socket;
+ * the others are closed. */
+#include "connect.h"
+
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "attempts.h"
 #include "core/alloc.h"
 #include "core/poller.h"
 #include "core/timer.h"
-#include "socket/address.h"
-#include "socket/deadline.h"
-#include "socket/resolver.h"
-#include "socket/slot.h"
+#include "expiry.h"
+#include "socket/names/resolver.h"
+#include "stream.h"
+#include "teardown.h"
 
 /* RFC 8305, 8: the Connection Attempt Delay, and the least it may be. A short deadline is shared out. */
 #define DELAY_NS 250000000u
 #define LEAST_DELAY_NS 10000000u
-/* Attempts at a time; one more takes the place of the oldest. */
-#define ATTEMPTS 8
 /* unix(7): a non-blocking connect to a socket whose backlog is full fails with EAGAIN and sends no event later. */
 #define RETRY_NS 5000000u
-
-struct reef_connect {
-	struct reef_address *list; /* n of them; those before `next` have been tried */
-	size_t n, next;
-	bool resolving; /* more may come */
-	int attempts;
-	int fds[ATTEMPTS]; /* the oldest first */
-};
-
-void reef_connect_begin(struct reef_slot *slot, bool resolving) {
-	slot->connect = reef_calloc(1, sizeof *slot->connect);
-	slot->connect->resolving = resolving;
-	slot->state = REEF_SLOT_RESOLVING;
-	slot->error = EADDRNOTAVAIL;
-}
-
-void reef_connect_end(struct reef_slot *slot) {
-	struct reef_connect *c = slot->connect;
-	if (c == NULL)
-		return;
-	for (int i = 0; i < c->attempts; i++)
-		close(c->fds[i]);
-	if (c->resolving)
-		reef_resolver_forget((int)atomic_load(&slot->id));
-	reef_free(c->list);
-	reef_free(c);
-	slot->connect = NULL;
-}
-
-static void take_out(struct reef_connect *c, int i) {
-	c->attempts--;
-	memmove(&c->fds[i], &c->fds[i + 1], (size_t)(c->attempts - i) * sizeof c->fds[0]);
-}
 
 static void won(struct reef_slot *slot, int fd) {
 	slot->fd = fd;
 	slot->polled = true;
-	reef_connect_end(slot);
-	reef_deadline_set(slot, slot->connect_deadline_ns);
-	reef_slot_connected(slot);
+	reef_attempts_end(slot);
+	reef_expiry_set(slot, slot->connect_deadline_ns);
+	reef_stream_connected(slot);
 }
 
 /* What an address that cannot be reached from here says hides nothing that another one has said. */
@@ -82,7 +49,7 @@ static void set_options(int fd, int family) {
 
 /* 0: under way, or done and the socket is no longer CONNECTING; else an errno. */
 static int attempt(struct reef_slot *slot, const struct reef_address *address) {
-	struct reef_connect *c = slot->connect;
+	struct reef_attempts *c = slot->attempts;
 	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errno;
@@ -99,38 +66,34 @@ static int attempt(struct reef_slot *slot, const struct reef_address *address) {
 		won(slot, fd);
 		return 0;
 	}
-	if (c->attempts == ATTEMPTS) {
-		close(c->fds[0]);
-		take_out(c, 0);
-	}
-	c->fds[c->attempts++] = fd;
+	reef_attempts_push(c, fd);
 	return 0;
 }
 
 /* When the next address is tried, if nothing happens before. */
 static uint64_t next_attempt(const struct reef_slot *slot) {
-	const struct reef_connect *c = slot->connect;
+	const struct reef_attempts *c = slot->attempts;
 	uint64_t now = reef_now_ns(), end = slot->connect_deadline_ns;
-	if (c->next == c->n || now >= end)
+	if (c->next == c->count || now >= end)
 		return end;
-	uint64_t share = (end - now) / (c->n - c->next + 1);
+	uint64_t share = (end - now) / (c->count - c->next + 1);
 	uint64_t delay = share < LEAST_DELAY_NS ? LEAST_DELAY_NS : share < DELAY_NS ? share : DELAY_NS;
 	return now + delay < end ? now + delay : end;
 }
 
 /* Begins an attempt at the next address that does not fail at once. */
-static void go_on(struct reef_slot *slot) {
-	struct reef_connect *c = slot->connect;
+static void try_next(struct reef_slot *slot) {
+	struct reef_attempts *c = slot->attempts;
 	slot->state = REEF_SLOT_CONNECTING;
 	atomic_store(&slot->connecting, true);
-	while (c->next < c->n) {
-		const struct reef_address *address = &c->list[c->next];
+	while (c->next < c->count) {
+		const struct reef_address *address = &c->items[c->next];
 		int error = attempt(slot, address);
 		if (slot->state != REEF_SLOT_CONNECTING)
 			return;
 		if (error == EAGAIN && address->any.sa_family == AF_UNIX) {
 			uint64_t again = reef_now_ns() + RETRY_NS;
-			reef_deadline_set(slot, again < slot->connect_deadline_ns ? again : slot->connect_deadline_ns);
+			reef_expiry_set(slot, again < slot->connect_deadline_ns ? again : slot->connect_deadline_ns);
 			return;
 		}
 		c->next++;
@@ -138,22 +101,21 @@ static void go_on(struct reef_slot *slot) {
 			break;
 		note_error(slot, error);
 	}
-	if (c->attempts == 0 && c->next == c->n && !c->resolving)
-		reef_slot_break(slot, slot->error);
+	if (c->running == 0 && c->next == c->count && !c->resolving)
+		reef_teardown_broken(slot, slot->error);
 	else
-		reef_deadline_set(slot, next_attempt(slot));
+		reef_expiry_set(slot, next_attempt(slot));
 }
 
 void reef_connect_check(struct reef_slot *slot) {
-	struct reef_connect *c = slot->connect;
+	struct reef_attempts *c = slot->attempts;
 	bool failed = false;
-	for (int i = 0; i < c->attempts;) {
+	for (int i = 0; i < c->running;) {
 		int error = 0, fd = c->fds[i];
 		socklen_t size = sizeof error;
 		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
 		if (error != 0) {
-			close(fd);
-			take_out(c, i);
+			close(reef_attempts_take(c, i));
 			note_error(slot, error);
 			failed = true;
 			continue;
@@ -161,14 +123,13 @@ void reef_connect_check(struct reef_slot *slot) {
 		/* An event from before the connect says nothing: ask the socket itself. */
 		struct pollfd state = {.fd = fd, .events = POLLOUT};
 		if (poll(&state, 1, 0) > 0 && !(state.revents & (POLLERR | POLLHUP))) {
-			take_out(c, i);
-			won(slot, fd);
+			won(slot, reef_attempts_take(c, i));
 			return;
 		}
 		i++;
 	}
 	if (failed)
-		go_on(slot);
+		try_next(slot);
 }
 
 void reef_connect_expired(struct reef_slot *slot) {
@@ -176,63 +137,52 @@ void reef_connect_expired(struct reef_slot *slot) {
 	/* What has come about already counts, whenever this thread gets to see it. */
 	if (late && slot->state == REEF_SLOT_CONNECTING)
 		reef_connect_check(slot);
-	if (slot->connect == NULL)
+	if (slot->attempts == NULL)
 		return;
 	if (late)
-		reef_slot_break(slot, ETIMEDOUT);
+		reef_teardown_broken(slot, ETIMEDOUT);
 	else if (slot->state == REEF_SLOT_CONNECTING)
-		go_on(slot);
+		try_next(slot);
 }
 
-/* RFC 8305, 4: families take turns, in the order that the resolver gave within each; `family` comes first. */
-static void interleave(struct reef_address *list, size_t n, int family) {
-	struct reef_address *sorted = reef_malloc((n + 1) * sizeof *sorted);
-	size_t i = 0, j = 0, done = 0;
-	while (done < n) {
-		while (i < n && list[i].any.sa_family != family)
-			i++;
-		if (i < n)
-			sorted[done++] = list[i++];
-		while (j < n && list[j].any.sa_family == family)
-			j++;
-		if (j < n)
-			sorted[done++] = list[j++];
-	}
-	memcpy(list, sorted, n * sizeof *list);
-	reef_free(sorted);
-}
-
-void reef_connect_add(struct reef_slot *slot, const struct reef_address *addresses, size_t n) {
-	struct reef_connect *c = slot->connect;
-	if (n == 0)
-		return;
-	c->list = reef_realloc(c->list, (c->n + n) * sizeof *c->list);
-	memcpy(c->list + c->n, addresses, n * sizeof *addresses);
-	c->n += n;
-	int last = c->next > 0 ? c->list[c->next - 1].any.sa_family : AF_INET;
-	struct reef_address *rest = c->list + c->next;
-	interleave(rest, c->n - c->next, last == AF_INET6 ? AF_INET : AF_INET6);
-	if (slot->state == REEF_SLOT_RESOLVING || c->attempts == 0)
-		go_on(slot);
+static void add_addresses(struct reef_slot *slot, const struct reef_address *addresses, size_t n) {
+	struct reef_attempts *c = slot->attempts;
+	reef_attempts_add(c, addresses, n);
+	if (slot->state == REEF_SLOT_RESOLVING || c->running == 0)
+		try_next(slot);
 	else
-		reef_deadline_set(slot, next_attempt(slot));
+		reef_expiry_set(slot, next_attempt(slot));
 }
 
-void reef_connect_resolved(int id, const struct reef_address *addresses, size_t n, bool last, const char *error) {
+/* In the owner's slice; harmless for an id that no longer connects. */
+static void resolved(int id, const struct reef_address *addresses, size_t n, bool last, const char *error) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return;
-	struct reef_connect *c = slot->connect;
+	struct reef_attempts *c = slot->attempts;
 	if (c) {
 		c->resolving = c->resolving && !last;
-		if (last && c->n == 0 && n == 0) {
+		if (last && c->count == 0 && n == 0) {
 			slot->error_text = reef_strdup(error);
-			reef_slot_break(slot, 0);
+			reef_teardown_broken(slot, 0);
 		} else if (n > 0) {
-			reef_connect_add(slot, addresses, n);
-		} else if (last && c->attempts == 0) {
-			go_on(slot);
+			add_addresses(slot, addresses, n);
+		} else if (last && c->running == 0) {
+			try_next(slot);
 		}
 	}
 	reef_slot_unlock(slot);
+}
+
+void reef_connect_begin(struct reef_slot *slot, const struct reef_endpoint *endpoint) {
+	struct reef_attempts *c = reef_attempts_begin(slot);
+	c->resolving = !endpoint->literal;
+	slot->state = REEF_SLOT_RESOLVING;
+	slot->error = EADDRNOTAVAIL;
+	reef_expiry_set(slot, slot->connect_deadline_ns);
+	int id = (int)atomic_load(&slot->id);
+	if (endpoint->literal)
+		add_addresses(slot, &endpoint->address, 1);
+	else
+		reef_resolver_open(atomic_load(&slot->owner), id, endpoint->host, endpoint->port, resolved);
 }

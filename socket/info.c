@@ -1,17 +1,8 @@
-/* What netstat shows. */
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
+/* See info.h. */
+#include "info.h"
 
 #include "core/timer.h"
-#include "socket/address.h"
-#include "socket/slot.h"
-
-uint64_t reef_coarse_ns(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
+#include "slot.h"
 
 /* On the scale of reef_now_cs. */
 static uint64_t stamp(uint64_t coarse_ns) {
@@ -35,7 +26,7 @@ static enum reef_socket_type type_of(const struct reef_slot *slot) {
 	return types[slot->kind];
 }
 
-bool reef_socket_get_info(int id, struct reef_socket_info *info) {
+bool reef_info_get(int id, struct reef_socket_info *info) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return false;
@@ -61,7 +52,7 @@ bool reef_socket_get_info(int id, struct reef_socket_info *info) {
 	return known;
 }
 
-int reef_socket_next(int id) {
+int reef_info_next(int id) {
 	for (int i = id == 0 ? 0 : id % REEF_SLOTS + 1; i < REEF_SLOTS; i++) {
 		struct reef_slot *slot = reef_slot_at(i);
 		uint32_t found = slot ? atomic_load(&slot->id) : 0;

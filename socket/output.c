@@ -1,4 +1,6 @@
-/* Writing: gathering within a slice, flushing at its end or from the poller, warning when too much waits. */
+/* See output.h. */
+#include "output.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdint.h>
@@ -10,8 +12,10 @@
 #include "core/alloc.h"
 #include "core/log.h"
 #include "core/scheduler.h"
-#include "socket/slot.h"
-#include "socket/tls_private.h"
+#include "core/timer.h"
+#include "datagrams.h"
+#include "secure.h"
+#include "teardown.h"
 
 #define VECTORS 64
 /* What is gathered leaves before the end of the slice when it is this much: a slice with a lot to say should not wait
@@ -19,34 +23,35 @@
 #define FLUSH_AT (64 * 1024)
 /* A single write this large is not copied if the kernel takes it at once. */
 #define DIRECT_AT (16 * 1024)
+/* A block that was handed over is copied when it is smaller than this. */
+#define COPY_BELOW 1024
 /* One flush sends this much, then others get their turn: a peer that reads as fast as we write would keep us for ever. */
 #define FLUSH_MAX (1024 * 1024)
 /* write(2) to a pipe or terminal that poll says is writable takes this much without blocking (PIPE_BUF). */
 #define BOUND_MAX 4096
 
-#define FIRST_WARNING (1024 * 1024)
+static size_t write_limit = SIZE_MAX;
 
-size_t reef_write_limit = SIZE_MAX;
+void reef_output_set_limit(size_t bytes) {
+	write_limit = bytes;
+}
 
 /* ---- warnings ---- */
-
-size_t reef_slot_unsent(const struct reef_slot *slot) {
-	return slot->out.size + slot->sealed_users + slot->datagram_bytes;
-}
 
 /* True: the peer takes so little that the connection was ended. Datagrams are refused one by one. */
 static bool over_limit(struct reef_slot *slot) {
 	size_t unsent = reef_slot_unsent(slot);
-	if (__builtin_expect(unsent <= reef_write_limit, 1) || slot->state == REEF_SLOT_DEAD)
+	if (__builtin_expect(unsent <= write_limit, 1) || slot->state == REEF_SLOT_DEAD)
 		return false;
 	reef_log(atomic_load(&slot->owner),
 			 "error: socket: closed %u: %zu bytes wait to be sent, more than socket_write_limit allows (%zu)",
-			 atomic_load(&slot->id), unsent, reef_write_limit);
-	reef_slot_break(slot, ENOBUFS);
+			 atomic_load(&slot->id), unsent, write_limit);
+	reef_teardown_broken(slot, ENOBUFS);
 	return true;
 }
 
-void reef_slot_check_warning(struct reef_slot *slot) {
+/* Unsent bytes have grown or gone: warns the owner at the thresholds. */
+static void check_warning(struct reef_slot *slot) {
 	if (slot->kind != REEF_KIND_UDP && over_limit(slot))
 		return;
 	size_t unsent = reef_slot_unsent(slot);
@@ -56,8 +61,8 @@ void reef_slot_check_warning(struct reef_slot *slot) {
 		slot->warn_kb = (unsent + 1023) / 1024;
 		slot->warn_drained = false;
 		reef_slot_tell(slot, REEF_TELL_WARNING);
-	} else if (unsent == 0 && slot->warn_at > FIRST_WARNING) {
-		slot->warn_at = FIRST_WARNING;
+	} else if (unsent == 0 && slot->warn_at > REEF_SLOT_FIRST_WARNING) {
+		slot->warn_at = REEF_SLOT_FIRST_WARNING;
 		slot->warn_drained = true;
 		reef_slot_tell(slot, REEF_TELL_WARNING);
 	}
@@ -68,7 +73,7 @@ void reef_slot_check_warning(struct reef_slot *slot) {
 /* Bytes sent, or -1 with errno. */
 static ssize_t send_vectors(struct reef_slot *slot, struct iovec *iov, int n) {
 	if (slot->tls)
-		return reef_tls_send(slot, iov, n);
+		return reef_tls_send(slot->tls, iov, n);
 	if (slot->kind == REEF_KIND_BIND) {
 		/* The descriptor belongs to the process and may block; ask first and write little. */
 		struct pollfd state = {.fd = slot->fd, .events = POLLOUT};
@@ -93,14 +98,14 @@ static void write_failed(struct reef_slot *slot, int error) {
 		reef_slot_signal(slot, EPOLLIN | EPOLLERR);
 		return;
 	}
-	reef_slot_break(slot, error);
+	reef_teardown_broken(slot, error);
 }
 
 /* Sends what is queued and then `n` bytes of `more`; returns how many of those have gone. */
 static size_t flush_with(struct reef_slot *slot, const void *more, size_t n) {
 	bool announced = atomic_load(&slot->blocked) != 0;
 	size_t done = 0, total = 0;
-	while (slot->out.size > 0 || done < n || slot->sealed > 0) {
+	while (slot->out.size > 0 || done < n || reef_slot_sealed(slot) > 0) {
 		if (total >= FLUSH_MAX) {
 			atomic_store(&slot->blocked, REEF_BLOCKED);
 			int error = reef_slot_poll_again(slot);
@@ -146,7 +151,7 @@ static size_t flush_with(struct reef_slot *slot, const void *more, size_t n) {
 
 /* Closed by us before the handshake was done, with something to say. True: the handshake is done. */
 static bool shake_hands_late(struct reef_slot *slot) {
-	enum reef_tls_progress progress = reef_slot_unsent(slot) > 0 ? reef_tls_handshake(slot) : REEF_TLS_FAILED;
+	enum reef_tls_progress progress = reef_slot_unsent(slot) > 0 ? reef_secure_handshake(slot) : REEF_TLS_FAILED;
 	if (progress == REEF_TLS_WAITS) {
 		atomic_store(&slot->blocked, REEF_BLOCKED | REEF_SLOT_INPUT);
 		if (reef_slot_poll(slot) == 0)
@@ -154,30 +159,30 @@ static bool shake_hands_late(struct reef_slot *slot) {
 		progress = REEF_TLS_FAILED;
 	}
 	if (progress == REEF_TLS_FAILED)
-		reef_slot_kill(slot);
+		reef_teardown(slot);
 	return progress == REEF_TLS_DONE;
 }
 
-void reef_slot_flush(struct reef_slot *slot) {
+void reef_output_flush(struct reef_slot *slot) {
 	if (slot->state != REEF_SLOT_OPEN && slot->state != REEF_SLOT_CLOSING)
 		return;
 	if (slot->state == REEF_SLOT_CLOSING && slot->tls && !reef_tls_established(slot->tls) && !shake_hands_late(slot))
 		return;
 	if (slot->kind == REEF_KIND_UDP)
-		reef_udp_flush(slot);
-	else if (slot->out.size > 0 || slot->sealed > 0)
+		reef_datagrams_flush(slot);
+	else if (slot->out.size > 0 || reef_slot_sealed(slot) > 0)
 		flush_with(slot, NULL, 0);
-	reef_slot_check_warning(slot);
-	if (slot->state == REEF_SLOT_CLOSING && reef_slot_unsent(slot) == 0 && (!slot->tls || reef_tls_part(slot)))
-		reef_slot_kill(slot);
+	check_warning(slot);
+	if (slot->state == REEF_SLOT_CLOSING && reef_slot_unsent(slot) == 0 && (!slot->tls || reef_secure_part(slot)))
+		reef_teardown(slot);
 }
 
-void reef_slot_deferred_flush(struct reef_deferred *deferred) {
+void reef_output_deferred_flush(struct reef_deferred *deferred) {
 	struct reef_slot *slot = reef_slot_of(deferred, flush);
 	pthread_mutex_lock(&slot->lock);
 	slot->flusher = 0;
 	if (!atomic_load(&slot->blocked))
-		reef_slot_flush(slot);
+		reef_output_flush(slot);
 	reef_slot_unlock(slot);
 }
 
@@ -188,7 +193,7 @@ static void flush_later(struct reef_slot *slot) {
 		return; /* when it is connected */
 	}
 	if (atomic_load(&slot->blocked)) {
-		reef_slot_check_warning(slot);
+		check_warning(slot);
 		return;
 	}
 	int me = reef_worker_index() + 1;
@@ -203,7 +208,7 @@ static void flush_later(struct reef_slot *slot) {
 			slot->flusher = 0;
 		}
 	}
-	reef_slot_flush(slot);
+	reef_output_flush(slot);
 }
 
 static bool writable(const struct reef_slot *slot) {
@@ -215,60 +220,47 @@ static void too_large(const struct reef_slot *slot, size_t n) {
 			 atomic_load(&slot->id));
 }
 
-bool reef_socket_write(int id, const void *bytes, size_t n, enum reef_priority priority) {
-	struct reef_slot *slot = reef_slot_lock(id);
-	if (slot == NULL)
+bool reef_output_datagram(struct reef_slot *slot, const struct reef_address *address, const void *bytes, size_t n) {
+	if (slot->datagram_bytes + n > write_limit || !reef_datagrams_send(slot, address, bytes, n))
 		return false;
-	bool ok = writable(slot);
-	if (ok && slot->kind == REEF_KIND_UDP) {
-		ok = reef_udp_queue(slot, NULL, 0, bytes, n);
-	} else if (ok) {
-		size_t direct = 0;
-		if (n >= DIRECT_AT && priority == REEF_NORMAL && slot->kind == REEF_KIND_STREAM &&
-			slot->state == REEF_SLOT_OPEN && !atomic_load(&slot->blocked))
-			direct = flush_with(slot, bytes, n);
-		if (!writable(slot))
-			direct = n;
-		ok = reef_wqueue_push(&slot->out, (const char *)bytes + direct, n - direct, priority);
-		if (!ok) {
-			/* A gap in the stream would be worse than its end. */
-			too_large(slot, n);
-			reef_slot_break(slot, ENOMEM);
-		} else if (reef_slot_unsent(slot) > 0) {
-			flush_later(slot);
-		}
-	}
-	reef_slot_unlock(slot);
-	return ok;
+	if (!reef_list_is_empty(&slot->datagrams))
+		reef_output_flush(slot);
+	return true;
 }
 
-bool reef_socket_write_take(int id, void *block, size_t n, enum reef_priority priority) {
-	if (n < 1024) {
-		bool ok = reef_socket_write(id, block, n, priority);
+static bool write_to_default(struct reef_slot *slot, const void *bytes, size_t n) {
+	return reef_output_datagram(slot, &(struct reef_address){.size = 0}, bytes, n);
+}
+
+bool reef_output_write(struct reef_slot *slot, const void *bytes, size_t n, enum reef_priority priority) {
+	if (!writable(slot))
+		return false;
+	if (slot->kind == REEF_KIND_UDP)
+		return write_to_default(slot, bytes, n);
+	size_t direct = 0;
+	if (n >= DIRECT_AT && priority == REEF_NORMAL && slot->kind == REEF_KIND_STREAM && slot->state == REEF_SLOT_OPEN &&
+		!atomic_load(&slot->blocked))
+		direct = flush_with(slot, bytes, n);
+	if (!writable(slot))
+		direct = n;
+	if (!reef_wqueue_push(&slot->out, (const char *)bytes + direct, n - direct, priority)) {
+		/* A gap in the stream would be worse than its end. */
+		too_large(slot, n);
+		reef_teardown_broken(slot, ENOMEM);
+		return false;
+	}
+	if (reef_slot_unsent(slot) > 0)
+		flush_later(slot);
+	return true;
+}
+
+bool reef_output_write_take(struct reef_slot *slot, void *block, size_t n, enum reef_priority priority) {
+	if (n < COPY_BELOW || slot->kind == REEF_KIND_UDP || !writable(slot)) {
+		bool ok = reef_output_write(slot, block, n, priority);
 		reef_free(block);
 		return ok;
 	}
-	struct reef_slot *slot = reef_slot_lock(id);
-	bool ok = slot && writable(slot);
-	if (ok && slot->kind == REEF_KIND_UDP) {
-		ok = reef_udp_queue(slot, NULL, 0, block, n);
-		reef_free(block);
-	} else if (ok) {
-		reef_wqueue_push_take(&slot->out, block, n, priority);
-		flush_later(slot);
-	} else {
-		reef_free(block);
-	}
-	if (slot)
-		reef_slot_unlock(slot);
-	return ok;
-}
-
-size_t reef_socket_unsent(int id) {
-	struct reef_slot *slot = reef_slot_lock(id);
-	if (slot == NULL)
-		return 0;
-	size_t unsent = reef_slot_unsent(slot);
-	reef_slot_unlock(slot);
-	return unsent;
+	reef_wqueue_push_take(&slot->out, block, n, priority);
+	flush_later(slot);
+	return true;
 }

@@ -1,26 +1,33 @@
-/* Ids, the table of slots, who owns which socket, and how the owner is told that something has happened.
+/* See slot.h, also for the locking.
  *
  * Ids count up and a slot is found by an id's low bits, so an id comes again only after the 31-bit counter has wrapped
- * around. A number whose slot is in use is skipped. See slot.h for the locking.
+ * around. A number whose slot is in use is skipped.
  */
-#include "socket/slot.h"
+#include "slot.h"
+
+#include <errno.h>
 
 #include "core/alloc.h"
+#include "core/array.h"
 #include "core/env.h"
+#include "core/poller.h"
 #include "core/service.h"
 
 #define MASK (REEF_SLOTS - 1)
 #define OWNER_BUCKETS 1024
-#define FIRST_WARNING (1024 * 1024) /* bytes; the contract's */
 
 static _Atomic(struct reef_slot *) table[REEF_SLOTS];
 static _Atomic uint32_t next_id = 1;
 
 struct bucket {
 	pthread_mutex_t lock;
-	struct reef_slot *first;
+	struct reef_list slots;
 };
 static struct bucket owners[OWNER_BUCKETS];
+
+/* What the slots' events and deferred flushes call. */
+static struct reef_event event_pattern = {.message = {.flags = REEF_MESSAGE_EVENT, .type = REEF_PTYPE_SOCKET}};
+static void (*deferred_flush)(struct reef_deferred *deferred);
 
 /* ---- table ---- */
 
@@ -45,12 +52,10 @@ static struct reef_slot *slot_at_or_new(uint32_t i) {
 	slot = reef_calloc(1, sizeof *slot);
 	pthread_mutex_init(&slot->lock, NULL);
 	slot->fd = -1;
-	slot->event = (struct reef_event){
-			.message = {.flags = REEF_MESSAGE_EVENT, .type = REEF_PTYPE_SOCKET},
-			.deliver = reef_slot_deliver,
-			.drop = reef_slot_drop,
-	};
-	slot->flush.run = reef_slot_deferred_flush;
+	reef_wqueue_init(&slot->out);
+	reef_list_init(&slot->datagrams);
+	slot->event = event_pattern;
+	slot->flush.run = deferred_flush;
 	struct reef_slot *other = NULL;
 	if (atomic_compare_exchange_strong(&table[i], &other, slot))
 		return slot;
@@ -84,10 +89,8 @@ struct reef_slot *reef_slot_new(enum reef_slot_kind kind, uint32_t owner) {
 		slot->error = slot->write_error = slot->family = 0;
 		slot->sink = NULL;
 		slot->ud = NULL;
-		slot->datagrams_tail = &slot->datagrams;
-		slot->warn_at = FIRST_WARNING;
+		slot->warn_at = REEF_SLOT_FIRST_WARNING;
 		slot->warn_kb = 0;
-		slot->sealed = slot->sealed_users = 0;
 		slot->deadline_ns = slot->connect_deadline_ns = 0;
 		slot->linger_ns = (uint64_t)reef_env_int("socket_linger", 6000) * 10000000u;
 		slot->read_bytes = slot->written_bytes = slot->read_ns = slot->write_ns = 0;
@@ -134,58 +137,32 @@ void reef_slot_set_owner(struct reef_slot *slot, uint32_t owner) {
 	if (before != 0) {
 		struct bucket *bucket = bucket_of(before);
 		pthread_mutex_lock(&bucket->lock);
-		*slot->owned_link = slot->owned_next;
-		if (slot->owned_next)
-			slot->owned_next->owned_link = slot->owned_link;
+		reef_link_remove(&slot->owned);
 		pthread_mutex_unlock(&bucket->lock);
 	}
 	atomic_store(&slot->owner, owner);
 	if (owner != 0) {
 		struct bucket *bucket = bucket_of(owner);
 		pthread_mutex_lock(&bucket->lock);
-		slot->owned_next = bucket->first;
-		slot->owned_link = &bucket->first;
-		if (bucket->first)
-			bucket->first->owned_link = &slot->owned_next;
-		bucket->first = slot;
+		reef_list_push_front(&bucket->slots, &slot->owned);
 		pthread_mutex_unlock(&bucket->lock);
 	}
 }
 
-/* The ids of that owner's sockets in a new block, ended by 0; NULL if it has none. */
-static uint32_t *owned_ids(uint32_t owner) {
+uint32_t *reef_slot_owned_ids(uint32_t owner) {
 	struct bucket *bucket = bucket_of(owner);
-	uint32_t *ids = NULL;
-	size_t n = 0;
+	struct REEF_ARRAY(uint32_t) ids = {.items = NULL};
 	pthread_mutex_lock(&bucket->lock);
-	for (struct reef_slot *slot = bucket->first; slot; slot = slot->owned_next)
-		n += atomic_load(&slot->owner) == owner;
-	if (n > 0) {
-		ids = reef_calloc(n + 1, sizeof *ids);
-		for (struct reef_slot *slot = bucket->first; slot; slot = slot->owned_next) {
-			if (atomic_load(&slot->owner) == owner)
-				ids[--n] = atomic_load(&slot->id);
-		}
+	for (struct reef_link *link = reef_list_first(&bucket->slots); link; link = reef_list_next(&bucket->slots, link)) {
+		struct reef_slot *slot = reef_list_entry(link, struct reef_slot, owned);
+		/* Room for the 0 at the end, too. */
+		if (atomic_load(&slot->owner) == owner && reef_array_reserve(&ids, 2))
+			ids.items[ids.count++] = atomic_load(&slot->id);
 	}
 	pthread_mutex_unlock(&bucket->lock);
-	return ids;
-}
-
-void reef_slot_orphan_all(uint32_t owner) {
-	uint32_t *ids = owned_ids(owner);
-	for (uint32_t *id = ids; id && *id != 0; id++) {
-		struct reef_slot *slot = reef_slot_lock((int)*id);
-		if (slot == NULL)
-			continue;
-		if (atomic_load(&slot->owner) == owner) {
-			slot->sink = NULL;
-			reef_slot_close(slot);
-			atomic_fetch_and(&slot->ready, ~(uint32_t)REEF_TELL);
-			reef_slot_set_owner(slot, 0);
-		}
-		reef_slot_unlock(slot);
-	}
-	reef_free(ids);
+	if (ids.count > 0)
+		ids.items[ids.count] = 0;
+	return ids.items;
 }
 
 /* ---- signals ---- */
@@ -211,7 +188,34 @@ void reef_slot_tell(struct reef_slot *slot, uint32_t what) {
 		reef_slot_signal(slot, what);
 }
 
-void reef_slot_setup(void) {
-	for (int i = 0; i < OWNER_BUCKETS; i++)
+/* ---- the descriptor ---- */
+
+int reef_slot_poll(struct reef_slot *slot) {
+	if (slot->polled || slot->unpollable)
+		return 0;
+	uint32_t events = slot->kind == REEF_KIND_LISTEN ? EPOLLIN : REEF_STREAM_EVENTS;
+	int error = reef_poller_add(slot->fd, REEF_POLL_SOCKET, atomic_load(&slot->id), events);
+	if (error == EPERM && slot->kind == REEF_KIND_BIND) {
+		slot->unpollable = true;
+		return 0;
+	}
+	slot->polled = error == 0;
+	return error;
+}
+
+int reef_slot_poll_again(struct reef_slot *slot) {
+	if (!slot->polled)
+		return reef_slot_poll(slot);
+	return reef_poller_modify(slot->fd, REEF_POLL_SOCKET, atomic_load(&slot->id), REEF_STREAM_EVENTS);
+}
+
+void reef_slot_setup(void (*deliver)(struct reef_service *service, struct reef_event *event),
+					 void (*drop)(struct reef_event *event), void (*flush)(struct reef_deferred *deferred)) {
+	for (int i = 0; i < OWNER_BUCKETS; i++) {
 		pthread_mutex_init(&owners[i].lock, NULL);
+		reef_list_init(&owners[i].slots);
+	}
+	event_pattern.deliver = deliver;
+	event_pattern.drop = drop;
+	deferred_flush = flush;
 }

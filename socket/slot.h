@@ -1,4 +1,5 @@
-/* The inside of a socket, for the files of this room.
+/* The inside of a socket, for the files of this room: ids, who owns which, how the owner is told, the descriptor in the
+ * poller's set.
  *
  * There is one slot per id in use, in a table by the id's low 16 bits. Slots are never freed, only reused, so any thread
  * may look at one at any time; everything but the atomics is under its lock. A slot's event sits in at most one
@@ -14,13 +15,16 @@
 #include <stdatomic.h>
 #include <sys/epoll.h>
 
+#include "core/list.h"
 #include "core/message.h"
 #include "core/scheduler.h"
-#include "socket/socket.h"
-#include "socket/wqueue.h"
+#include "socket.h"
+#include "socket/tls/tls.h"
+#include "wqueue.h"
 
 #define REEF_SLOTS 65536
 #define REEF_SLOT_LIMIT_TEXT "reach skynet socket number limit"
+#define REEF_SLOT_FIRST_WARNING (1024 * 1024) /* unsent bytes; the contract's */
 
 enum reef_slot_kind { REEF_KIND_STREAM, REEF_KIND_LISTEN, REEF_KIND_UDP, REEF_KIND_BIND };
 
@@ -51,10 +55,7 @@ enum {
 /* Events that let output go on, when the kernel takes no more. */
 #define REEF_BLOCKED ((uint32_t)(EPOLLOUT | EPOLLERR | EPOLLHUP))
 
-struct reef_address;
-struct reef_connect;
-struct reef_datagram;
-struct reef_tls;
+struct reef_attempts;
 
 struct reef_slot {
 	_Atomic uint32_t id;      /* 0: free */
@@ -79,10 +80,8 @@ struct reef_slot {
 	void *ud;
 
 	struct reef_tls *tls; /* of a listener, too: what its connections get; NULL: none */
-	size_t sealed;        /* encrypted bytes that the kernel has not taken */
-	size_t sealed_users;  /* bytes of the application in records that have not left completely */
 	struct reef_wqueue out;
-	struct reef_datagram *datagrams, **datagrams_tail; /* UDP output that the kernel did not take */
+	struct reef_list datagrams; /* UDP output that the kernel did not take */
 	size_t datagram_bytes;
 	size_t warn_at; /* unsent bytes at which the owner is warned next */
 	size_t warn_kb; /* warning to be told */
@@ -93,17 +92,15 @@ struct reef_slot {
 	uint64_t deadline_ns; /* of the connect, its next attempt, or the flush after close; 0: none */
 	uint64_t connect_deadline_ns;
 	uint64_t linger_ns;
-	struct reef_connect *connect; /* while RESOLVING or CONNECTING */
-	int family;                   /* of a UDP socket */
+	struct reef_attempts *attempts; /* while RESOLVING or CONNECTING */
+	int family;                     /* of a UDP socket */
 
 	uint64_t read_bytes, written_bytes, read_ns, write_ns; /* times of the coarse clock */
 
-	struct reef_slot *owned_next, **owned_link; /* in the list of the owner's sockets */
+	struct reef_link owned; /* in the list of the owner's sockets */
 	struct reef_event event;
 	struct reef_deferred flush;
 };
-
-/* ---- slot.c: ids, owners, signals ---- */
 
 /* A locked slot with a new id, owned by `owner`; NULL when all are in use. */
 struct reef_slot *reef_slot_new(enum reef_slot_kind kind, uint32_t owner);
@@ -113,86 +110,44 @@ struct reef_slot *reef_slot_lock(int id);
 struct reef_slot *reef_slot_peek(uint32_t id);
 /* Unlocks; a dead slot that nothing refers to any more becomes free. */
 void reef_slot_unlock(struct reef_slot *slot);
+/* Locks again after a callback; false, locked all the same: somebody else has taken the socket over. */
+static inline bool reef_slot_relock(struct reef_slot *slot, uint32_t owner) {
+	pthread_mutex_lock(&slot->lock);
+	return atomic_load(&slot->owner) == owner;
+}
+/* The i-th slot of the table, NULL if it was never used. */
+struct reef_slot *reef_slot_at(int i);
+
+/* Locked. 0: nobody's. */
 void reef_slot_set_owner(struct reef_slot *slot, uint32_t owner);
+/* The ids of that owner's sockets in a new block, ended by 0; NULL if it has none. */
+uint32_t *reef_slot_owned_ids(uint32_t owner);
+
 /* ORs bits into `ready` and makes sure that the owner's event is under way. Locked or not; who does not hold the lock
  * takes and releases it once when this answers false (there is no owner), since a dead slot may now be free. */
 bool reef_slot_signal(struct reef_slot *slot, uint32_t bits);
 /* The same for something that only a sink would hear. Locked. */
 void reef_slot_tell(struct reef_slot *slot, uint32_t what);
-/* The i-th slot of the table, NULL if it was never used. */
-struct reef_slot *reef_slot_at(int i);
-/* The service is gone: closes what it owned. */
-void reef_slot_orphan_all(uint32_t owner);
-/* Start-up only. */
-void reef_slot_setup(void);
-/* Opens, if it is not, the descriptor that is given up when there is none left to accept with. */
-void reef_accept_keep_spare(void);
-/* Takes the first id to be tried next; for tests of the wrap-around. */
-void reef_slot_set_next_id(uint32_t id);
 
-/* ---- stream.c: life of a socket; all with the slot locked ---- */
-
-/* Watches the fd. 0 or an errno. */
+/* Watches the fd. 0 or an errno. Locked. */
 int reef_slot_poll(struct reef_slot *slot);
 /* The same, and has what the fd is ready for reported once more if it was watched already. */
 int reef_slot_poll_again(struct reef_slot *slot);
-/* Closes the fd and drops output: DEAD. */
-void reef_slot_kill(struct reef_slot *slot);
-/* The connection is broken: DEAD, and the owner hears `failed` unless it knows of an end already. */
-void reef_slot_break(struct reef_slot *slot, int error);
-/* What reef_socket_close does. */
-void reef_slot_close(struct reef_slot *slot);
-/* The connect is done: TLS begins, or the socket is open. */
-void reef_slot_connected(struct reef_slot *slot);
-/* TLS begins on a connected socket: HANDSHAKE, and the owner's slice goes on with it. */
-void reef_slot_begin_handshake(struct reef_slot *slot);
-void reef_slot_handshake(struct reef_slot *slot);
-/* The deadline has passed (deadline.c). */
-void reef_slot_expired(struct reef_slot *slot);
 
-/* ---- connect.c: all but the last with the slot locked ---- */
+/* Encrypted bytes that the kernel has not taken. Locked. */
+static inline size_t reef_slot_sealed(const struct reef_slot *slot) {
+	return slot->tls ? reef_tls_sealed(slot->tls) : 0;
+}
+/* Bytes of the application that the kernel has not taken. Locked. */
+static inline size_t reef_slot_unsent(const struct reef_slot *slot) {
+	return slot->out.size + slot->datagram_bytes + (slot->tls ? reef_tls_sealed_users(slot->tls) : 0);
+}
 
-/* A new stream becomes RESOLVING; with `resolving`, addresses come through reef_connect_resolved. */
-void reef_connect_begin(struct reef_slot *slot, bool resolving);
-/* Addresses to be tried, from now on. */
-void reef_connect_add(struct reef_slot *slot, const struct reef_address *addresses, size_t n);
-/* An attempt may have become connected or failed. */
-void reef_connect_check(struct reef_slot *slot);
-/* Time for the next attempt, or too late for any. */
-void reef_connect_expired(struct reef_slot *slot);
-/* Gives up what is under way. */
-void reef_connect_end(struct reef_slot *slot);
-/* From the resolver, in the owner's slice: n addresses; `last`: no more will come, and without any `error` says why.
- * Not locked; harmless for an id that no longer connects. */
-void reef_connect_resolved(int id, const struct reef_address *addresses, size_t n, bool last, const char *error);
-
-/* ---- event.c ---- */
-/* Locks again after a callback; false, locked all the same: somebody else has taken the socket over. */
-bool reef_slot_relock(struct reef_slot *slot, uint32_t owner);
-void reef_slot_poll_event(uint32_t id, uint32_t events);
-void reef_slot_deliver(struct reef_service *service, struct reef_event *event);
-void reef_slot_drop(struct reef_event *event);
-
-/* ---- output.c ---- */
-/* Sends what the kernel takes; ends a CLOSING socket when all is sent. Locked. */
-void reef_slot_flush(struct reef_slot *slot);
-/* Unsent bytes have grown or gone: warns the owner at the thresholds. Locked. */
-void reef_slot_check_warning(struct reef_slot *slot);
-/* Bytes that may wait to be sent on one socket; written at start-up (`socket_write_limit`). */
-extern size_t reef_write_limit;
-size_t reef_slot_unsent(const struct reef_slot *slot);
-void reef_slot_deferred_flush(struct reef_deferred *deferred);
-
-/* ---- udp.c ---- */
-/* Hands at most a slice's share of datagrams to the sink. Locked; false: the socket has changed hands. */
-bool reef_udp_read(struct reef_slot *slot, uint32_t id, uint32_t owner);
-void reef_udp_flush(struct reef_slot *slot);
-void reef_udp_clear(struct reef_slot *slot);
-bool reef_udp_queue(struct reef_slot *slot, const void *address, uint32_t address_size, const void *bytes, size_t n);
-
-/* ---- info.c ---- */
-/* Nanoseconds of a clock that costs nothing. */
-uint64_t reef_coarse_ns(void);
+/* What is done with a slot's event and its deferred flush: the files above. Start-up only. */
+void reef_slot_setup(void (*deliver)(struct reef_service *service, struct reef_event *event),
+					 void (*drop)(struct reef_event *event), void (*flush)(struct reef_deferred *deferred));
+/* Takes the first id to be tried next; for tests of the wrap-around. */
+void reef_slot_set_next_id(uint32_t id);
 
 #define reef_slot_of(member_pointer, member)                                                                           \
 	((struct reef_slot *)(void *)((char *)(member_pointer)-offsetof(struct reef_slot, member)))

@@ -9,8 +9,7 @@
  * the engine (epoch.h). Unknown ids are harmless: they answer false or do nothing. A sink is never called from within
  * one of these functions, only from an event of its owner.
  *
- * TLS (tls.h) sits between descriptor and sink, in two functions that are called with the socket locked: read_some
- * (event.c) and send_vectors (output.c). Sinks and writers do not notice.
+ * Statistics are in info.h. TLS (tls/) sits between descriptor and sink: sinks and writers do not notice.
  */
 #ifndef REEF_SOCKET_H
 #define REEF_SOCKET_H
@@ -19,12 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A datagram's address as users hold it: 1 byte family (4 or 6 bytes follow the port), 2 bytes port, the IP; 7 or 19
- * bytes, in network order. */
-struct reef_udp_address {
-	uint8_t size;
-	uint8_t bytes[19];
-};
+struct reef_tls_info;
+struct reef_tls_target;
+struct reef_udp_address; /* names/address.h */
 
 /* What the owner hears about a socket. `ud` is what came with the sink. Unset members: not interested (bytes are
  * thrown away, an accepted connection is closed). Callbacks may call anything here, also close or abandon `id`: then no
@@ -55,19 +51,13 @@ struct reef_sink {
 
 /* ---- making sockets: owner functions; the calling service owns the result ----
  *
- * They return an id > 0, or 0 with a text at *error (static, or valid until the thread's next call here). Addresses:
- * with port >= 0, `host` is an IP (v6 with or without brackets) or a name; with port < 0 it has one of the forms
- * "ip:port", "name:port", "[v6]:port", "unix:PATH", "/PATH" (a Unix socket), "unix:@NAME" (an abstract one). */
+ * They return an id > 0, or 0 with a text at *error (static, or valid until the thread's next call here). `host` and
+ * `port` are an endpoint (names/endpoint.h). Listeners are in listen.h, UDP is in udp.h. */
 
 /* Starts a connect. Of a name all addresses are tried, the next one beside those that take long (RFC 8305). `opened` or
  * `failed` follows, in any case by `deadline_ns` (reef_now_ns; 0: the default of 30 s, config `socket_connect_timeout` in cs). */
 int reef_socket_open(const char *host, int port, uint64_t deadline_ns, const struct reef_sink *sink, void *ud,
 					 const char **error);
-
-/* Binds and listens (resolving names here and now), but accepts nothing before reef_socket_start. The real address goes
- * to `ip` (at least REEF_ADDRESS_SIZE bytes, or NULL) and `*real_port` (0 for Unix sockets). */
-#define REEF_ADDRESS_SIZE 128
-int reef_socket_listen(const char *host, int port, int backlog, char *ip, int *real_port, const char **error);
 
 /* Wraps a descriptor of the process: read and written here, never closed here. */
 int reef_socket_bind_fd(int fd, const struct reef_sink *sink, void *ud, const char **error);
@@ -80,8 +70,6 @@ const char *reef_socket_start(int id, const struct reef_sink *sink, void *ud, bo
 
 /* The sink is not called any more; nothing is read until some service starts the socket. */
 void reef_socket_abandon(int id);
-/* Replaces the sink, keeping everything else. */
-bool reef_socket_set_sink(int id, const struct reef_sink *sink, void *ud);
 /* Stops and resumes reading; the peer's bytes wait in the kernel. */
 void reef_socket_pause(int id);
 void reef_socket_resume(int id);
@@ -114,46 +102,16 @@ void reef_socket_set_linger(int id, uint64_t ns);
 /* TCP sockets send at once (TCP_NODELAY) by default: gathering is done here. True: done. */
 bool reef_socket_nodelay(int id, bool on);
 
-/* ---- UDP: making and connecting are owner functions; see socket making above for results ---- */
+/* ---- TLS ---- */
 
-/* A socket bound to that address, or (host NULL) an unbound IPv4 one. `datagram` hears what comes. */
-int reef_udp_open(const char *host, int port, const struct reef_sink *sink, void *ud, const char **error);
-/* An unbound socket of the family that the address has, with that default destination. */
-int reef_udp_dial(const char *host, int port, const struct reef_sink *sink, void *ud, const char **error);
-/* Sets the default destination, so that reef_socket_write works. NULL, or why not. */
-const char *reef_udp_connect(int id, const char *host, int port);
-/* False: unknown id, a malformed address or one of another family. What the kernel refuses is dropped with a log. */
-bool reef_udp_send(int id, const uint8_t *address, size_t address_size, const void *bytes, size_t n);
-/* "ip" of at least REEF_ADDRESS_SIZE bytes. False: malformed. */
-bool reef_udp_address_text(const uint8_t *address, size_t address_size, char *ip, int *port);
-
-/* ---- names ---- */
-
-/* Is that address, in the forms above, one with a name that has to be resolved? Copies the name (256 bytes) and port. */
-bool reef_address_needs_name(const char *host, int port, char *name, int *real_port);
-
-/* ---- statistics ---- */
-enum reef_socket_type {
-	REEF_SOCKET_OPENING,
-	REEF_SOCKET_LISTEN,
-	REEF_SOCKET_TCP, /* and connected Unix sockets */
-	REEF_SOCKET_UDP,
-	REEF_SOCKET_BIND,
-	REEF_SOCKET_CLOSING,
-};
-struct reef_socket_info {
-	int id;
-	uint32_t owner;
-	enum reef_socket_type type;
-	uint64_t read, written;       /* bytes; `read` counts connections for a listener */
-	uint64_t unsent;              /* bytes */
-	uint64_t rtime, wtime;        /* reef_now_cs of the last of each, 0: never */
-	bool reading, writing;        /* neither paused nor ended; output is waiting */
-	char name[REEF_ADDRESS_SIZE]; /* the peer's address; a listener's own */
-};
-/* False: no such socket. */
-bool reef_socket_get_info(int id, struct reef_socket_info *info);
-/* The next id behind `id` in the table (0 to begin), 0 at the end. Sockets may come and go meanwhile. */
-int reef_socket_next(int id);
+/* From now on this socket speaks TLS; the target is copied.
+ *
+ * After reef_socket_open: `opened` comes when the handshake is done, within the deadline of the connect. On a listener:
+ * what it accepts is a server's side, whose handshake begins with reef_socket_start. On an established connection, the
+ * role being the context's: queued output leaves unencrypted first, and the n bytes that the caller has already received
+ * belong to the handshake; `opened` follows, or `failed`. False: no stream socket of this service, or it has TLS. */
+bool reef_socket_use_tls(int id, const struct reef_tls_target *target, const void *received, size_t n);
+/* False: no such socket, or no TLS on it. */
+bool reef_socket_tls_info(int id, struct reef_tls_info *info);
 
 #endif

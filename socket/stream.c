@@ -1,160 +1,121 @@
-/* Life and death of a socket: opening, closing with a flush, breaking. See slot.h; the
- * slot is locked in all of this. */
+/* See stream.h. The owner reads until a short read says that the kernel has no more, but only so much in one go; what is
+ * left is for the next turn. Every callback may close the socket, pass it on or free what `ud` points to: after each,
+ * everything is looked at afresh. */
+#include "stream.h"
+
 #include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/poller.h"
 #include "core/timer.h"
-#include "socket/deadline.h"
-#include "socket/slot.h"
-#include "socket/tls_private.h"
+#include "expiry.h"
+#include "output.h"
+#include "secure.h"
+#include "teardown.h"
 
-int reef_slot_poll(struct reef_slot *slot) {
-	if (slot->polled || slot->unpollable)
-		return 0;
-	uint32_t events = slot->kind == REEF_KIND_LISTEN ? EPOLLIN : REEF_STREAM_EVENTS;
-	int error = reef_poller_add(slot->fd, REEF_POLL_SOCKET, atomic_load(&slot->id), events);
-	if (error == EPERM && slot->kind == REEF_KIND_BIND) {
-		slot->unpollable = true;
-		return 0;
-	}
-	slot->polled = error == 0;
-	return error;
-}
-
-int reef_slot_poll_again(struct reef_slot *slot) {
-	if (!slot->polled)
-		return reef_slot_poll(slot);
-	return reef_poller_modify(slot->fd, REEF_POLL_SOCKET, atomic_load(&slot->id), REEF_STREAM_EVENTS);
-}
-
-static void close_fd(struct reef_slot *slot) {
-	if (slot->fd < 0)
-		return;
-	if (slot->kind == REEF_KIND_BIND) {
-		if (slot->polled)
-			reef_poller_remove(slot->fd);
-	} else {
-		close(slot->fd);
-	}
-	slot->fd = -1;
-	slot->polled = false;
-}
-
-void reef_slot_kill(struct reef_slot *slot) {
-	if (slot->tls) {
-		/* A stream that lacks something does not end with a goodbye. */
-		if (slot->fd >= 0 && reef_slot_unsent(slot) == 0)
-			(void)reef_tls_part(slot);
-		reef_tls_delete(slot->tls);
-		slot->tls = NULL;
-		slot->sealed = slot->sealed_users = 0;
-	}
-	close_fd(slot);
-	reef_wqueue_clear(&slot->out);
-	reef_udp_clear(slot);
-	reef_connect_end(slot);
-	reef_deadline_set(slot, 0);
-	atomic_store(&slot->reading, false);
-	atomic_store(&slot->connecting, false);
-	atomic_store(&slot->blocked, 0);
-	slot->state = REEF_SLOT_DEAD;
-}
-
-void reef_slot_break(struct reef_slot *slot, int error) {
-	slot->error = error;
-	reef_slot_kill(slot);
-	if (!slot->end_told) {
-		slot->end_told = true;
-		reef_slot_tell(slot, REEF_TELL_FAILED);
-	}
-}
-
-void reef_slot_close(struct reef_slot *slot) {
-	if (slot->state == REEF_SLOT_CLOSING || slot->state == REEF_SLOT_DEAD)
-		return;
-	if (!slot->end_told) {
-		slot->end_told = true;
-		reef_slot_tell(slot, REEF_TELL_CLOSED);
-	}
-	atomic_store(&slot->reading, false);
-	bool greeted = slot->state == REEF_SLOT_HANDSHAKE && reef_tls_is_server(slot->tls) && slot->out.size > 0;
-	if ((slot->state != REEF_SLOT_OPEN && !greeted) || slot->kind == REEF_KIND_LISTEN) {
-		reef_slot_kill(slot);
-		return;
-	}
-	slot->state = REEF_SLOT_CLOSING;
-	atomic_store(&slot->connecting, false);
-	if (slot->linger_ns != 0)
-		reef_slot_flush(slot);
-	if (slot->state != REEF_SLOT_CLOSING)
-		return;
-	if (slot->linger_ns == 0)
-		reef_slot_kill(slot);
-	else
-		reef_deadline_set(slot, reef_now_ns() + slot->linger_ns);
-}
+#define READ_BYTES (512 * 1024) /* a slice's share */
 
 /* ---- opening ---- */
 
-static void opened(struct reef_slot *slot, bool tell) {
-	reef_deadline_set(slot, 0);
+static void set_open(struct reef_slot *slot, bool tell) {
+	reef_expiry_set(slot, 0);
 	slot->state = REEF_SLOT_OPEN;
 	atomic_store(&slot->connecting, false);
 	if (tell)
 		reef_slot_tell(slot, REEF_TELL_OPENED);
-	reef_slot_flush(slot);
+	reef_output_flush(slot);
 }
 
-void reef_slot_connected(struct reef_slot *slot) {
+void reef_stream_connected(struct reef_slot *slot) {
 	atomic_store(&slot->reading, true);
 	if (slot->tls)
-		reef_slot_begin_handshake(slot);
+		reef_secure_begin(slot);
 	else
-		opened(slot, true);
+		set_open(slot, true);
 }
 
-void reef_slot_begin_handshake(struct reef_slot *slot) {
-	slot->state = REEF_SLOT_HANDSHAKE;
-	atomic_store(&slot->connecting, true);
-	reef_slot_signal(slot, EPOLLIN);
-}
-
-void reef_slot_handshake(struct reef_slot *slot) {
-	switch (reef_tls_handshake(slot)) {
+void reef_stream_handshake(struct reef_slot *slot) {
+	switch (reef_secure_handshake(slot)) {
 	case REEF_TLS_WAITS:
 		break;
 	case REEF_TLS_DONE:
-		opened(slot, reef_tls_tells(slot->tls));
+		set_open(slot, reef_tls_tells(slot->tls));
 		/* What came behind the handshake will not be reported again. */
 		reef_slot_signal(slot, EPOLLIN | EPOLLRDHUP);
 		break;
 	case REEF_TLS_FAILED:
-		reef_slot_break(slot, EPROTO);
+		reef_teardown_broken(slot, EPROTO);
 		break;
 	}
 }
 
-void reef_slot_expired(struct reef_slot *slot) {
-	switch (slot->state) {
-	case REEF_SLOT_RESOLVING:
-	case REEF_SLOT_CONNECTING:
-		reef_connect_expired(slot);
-		break;
-	case REEF_SLOT_HANDSHAKE:
-		reef_tls_too_late(slot);
-		reef_slot_break(slot, ETIMEDOUT);
-		break;
-	case REEF_SLOT_CLOSING:
-		reef_slot_kill(slot);
-		break;
-	case REEF_SLOT_OPEN:
-		/* A listener that could not accept tries again. */
-		if (slot->kind == REEF_KIND_LISTEN)
-			reef_slot_signal(slot, EPOLLIN);
-		break;
-	default:
-		break;
+/* ---- reading ---- */
+
+/* Bytes read, 0 at the end, -1 with errno. */
+static ssize_t read_some(struct reef_slot *slot, char *buffer, size_t room) {
+	if (slot->tls)
+		return reef_secure_read(slot, buffer, room);
+	if (slot->kind == REEF_KIND_STREAM)
+		return recv(slot->fd, buffer, room, MSG_DONTWAIT);
+	/* A bound descriptor may be a blocking one. */
+	struct pollfd state = {.fd = slot->fd, .events = POLLIN};
+	if (!slot->unpollable && poll(&state, 1, 0) == 0) {
+		errno = EAGAIN;
+		return -1;
 	}
+	return read(slot->fd, buffer, room);
+}
+
+/* As reef_stream_read. */
+static bool end_of_input(struct reef_slot *slot, uint32_t id, uint32_t owner, int error) {
+	if (error != 0 || slot->write_error != 0) {
+		reef_teardown_broken(slot, error != 0 ? error : slot->write_error);
+		return true;
+	}
+	slot->fin = true;
+	atomic_store(&slot->reading, false);
+	if (slot->end_told)
+		return true;
+	slot->end_told = true;
+	const struct reef_sink *sink = slot->sink;
+	void *ud = slot->ud;
+	reef_slot_unlock(slot);
+	if (sink && sink->closed)
+		sink->closed(ud, (int)id);
+	return reef_slot_relock(slot, owner);
+}
+
+bool reef_stream_read(struct reef_slot *slot, uint32_t id, uint32_t owner, uint32_t bits) {
+	bool ending = slot->kind == REEF_KIND_BIND || (bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+	size_t total = 0;
+	while (slot->state == REEF_SLOT_OPEN && atomic_load(&slot->reading)) {
+		if (total >= READ_BYTES) {
+			reef_slot_signal(slot, EPOLLIN | (ending ? EPOLLRDHUP : 0));
+			return true;
+		}
+		const struct reef_sink *sink = slot->sink;
+		void *ud = slot->ud;
+		size_t room = REEF_SCRATCH_SIZE;
+		char *buffer = sink && sink->room ? sink->room(ud, (int)id, &room) : reef_scratch();
+		ssize_t n = read_some(slot, buffer, room);
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			return errno == EAGAIN ? true : end_of_input(slot, id, owner, errno);
+		}
+		if (n == 0)
+			return end_of_input(slot, id, owner, 0);
+		total += (size_t)n;
+		slot->read_bytes += (uint64_t)n;
+		slot->read_ns = reef_coarse_ns();
+		reef_slot_unlock(slot);
+		if (sink && sink->data)
+			sink->data(ud, (int)id, buffer, (size_t)n);
+		if (!reef_slot_relock(slot, owner))
+			return false;
+		if ((size_t)n < room && !ending)
+			return true;
+	}
+	return true;
 }

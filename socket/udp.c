@@ -1,26 +1,22 @@
-/* Datagrams. Each is sent at once; only what the kernel does not take waits, in order. */
+/* See udp.h. */
+#include "udp.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/alloc.h"
-#include "core/log.h"
 #include "core/scheduler.h"
 #include "core/service.h"
-#include "socket/address.h"
-#include "socket/resolver.h"
-#include "socket/slot.h"
+#include "core/timer.h"
+#include "output.h"
+#include "slot.h"
+#include "socket/names/endpoint.h"
+#include "socket/names/resolver.h"
+#include "teardown.h"
 
 #define DATAGRAM_MAX 65535
 #define READS 64 /* a slice's share */
-
-struct reef_datagram {
-	struct reef_datagram *next;
-	struct reef_address address; /* size 0: the default destination */
-	size_t size;
-	char bytes[];
-};
 
 /* ---- receiving ---- */
 
@@ -37,7 +33,7 @@ bool reef_udp_read(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 			if (errno == EINTR)
 				continue;
 			if (errno != EAGAIN)
-				reef_slot_break(slot, errno);
+				reef_teardown_broken(slot, errno);
 			return true;
 		}
 		slot->read_bytes += (uint64_t)n;
@@ -56,82 +52,18 @@ bool reef_udp_read(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 
 /* ---- sending ---- */
 
-/* False: the kernel has no room now. Anything else that is wrong with a datagram ends it here, with a log. */
-static bool send_one(struct reef_slot *slot, const struct reef_address *address, const void *bytes, size_t n) {
-	const struct sockaddr *to = address->size > 0 ? &address->any : NULL;
-	ssize_t sent = sendto(slot->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL, to, address->size);
-	if (sent < 0 && errno == EINTR)
-		sent = sendto(slot->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL, to, address->size);
-	if (sent < 0 && errno == EAGAIN)
-		return false;
-	if (sent < 0) {
-		reef_log(atomic_load(&slot->owner), "socket: udp sendto error on %u: %s", atomic_load(&slot->id),
-				 strerrordesc_np(errno));
-	} else {
-		slot->written_bytes += (uint64_t)sent;
-		slot->write_ns = reef_coarse_ns();
-	}
-	return true;
-}
-
-void reef_udp_flush(struct reef_slot *slot) {
-	for (int tries = 0; slot->datagrams && tries < 2;) {
-		struct reef_datagram *datagram = slot->datagrams;
-		if (!send_one(slot, &datagram->address, datagram->bytes, datagram->size)) {
-			/* As for streams: the poller may have seen room before it knew that we care. */
-			atomic_store(&slot->blocked, REEF_BLOCKED);
-			tries++;
-			continue;
-		}
-		slot->datagram_bytes -= datagram->size;
-		slot->datagrams = datagram->next;
-		if (slot->datagrams == NULL)
-			slot->datagrams_tail = &slot->datagrams;
-		reef_free(datagram);
-	}
-	if (slot->datagrams == NULL)
-		atomic_store(&slot->blocked, 0);
-}
-
-void reef_udp_clear(struct reef_slot *slot) {
-	while (slot->datagrams) {
-		struct reef_datagram *datagram = slot->datagrams;
-		slot->datagrams = datagram->next;
-		reef_free(datagram);
-	}
-	slot->datagrams_tail = &slot->datagrams;
-	slot->datagram_bytes = 0;
-}
-
-bool reef_udp_queue(struct reef_slot *slot, const void *address_bytes, uint32_t address_size, const void *bytes,
-					size_t n) {
-	struct reef_address address = {.size = 0};
-	if (address_size > 0) {
-		if (!reef_address_from_udp(&address, address_bytes, address_size) || address.any.sa_family != slot->family)
-			return false;
-	}
-	if (slot->datagram_bytes + n > reef_write_limit)
-		return false;
-	if (slot->datagrams == NULL && send_one(slot, &address, bytes, n))
-		return true;
-	struct reef_datagram *datagram = reef_try_malloc(sizeof *datagram + n);
-	if (datagram == NULL)
-		return false;
-	*datagram = (struct reef_datagram){.address = address, .size = n};
-	memcpy(datagram->bytes, bytes, n);
-	*slot->datagrams_tail = datagram;
-	slot->datagrams_tail = &datagram->next;
-	slot->datagram_bytes += n;
-	reef_slot_flush(slot);
-	return true;
+static bool send_to(struct reef_slot *slot, const uint8_t *udp_address, size_t size, const void *bytes, size_t n) {
+	struct reef_address address;
+	return reef_address_from_udp(&address, udp_address, size) && address.any.sa_family == slot->family &&
+		   reef_output_datagram(slot, &address, bytes, n);
 }
 
 bool reef_udp_send(int id, const uint8_t *address, size_t address_size, const void *bytes, size_t n) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return false;
-	bool ok = slot->kind == REEF_KIND_UDP && slot->state == REEF_SLOT_OPEN && address_size > 0 && address_size <= 19 &&
-			  reef_udp_queue(slot, address, (uint32_t)address_size, bytes, n);
+	bool ok = slot->kind == REEF_KIND_UDP && slot->state == REEF_SLOT_OPEN &&
+			  send_to(slot, address, address_size, bytes, n);
 	reef_slot_unlock(slot);
 	return ok;
 }
@@ -148,36 +80,36 @@ bool reef_udp_address_text(const uint8_t *bytes, size_t size, char *ip, int *por
 
 /* NULL, or what is wrong; names are resolved here and now. */
 static const char *find_address(const char *host, int port, int family, struct reef_address *address) {
-	struct reef_target target;
-	const char *error = reef_target_parse(&target, host, port);
+	struct reef_endpoint endpoint;
+	const char *error = reef_endpoint_parse(&endpoint, host, port);
 	if (error)
 		return error;
-	if (target.literal) {
-		*address = target.address;
+	if (endpoint.literal) {
+		*address = endpoint.address;
 		if (address->any.sa_family == AF_UNIX || (family != 0 && address->any.sa_family != family))
 			return "address of another family";
 		return NULL;
 	}
 	struct reef_answer found;
-	if (!reef_resolver_now(target.host, target.port, &found, &error)) {
-		reef_free(found.list);
+	if (!reef_resolver_now(endpoint.host, endpoint.port, &found, &error)) {
+		reef_answer_fini(&found);
 		return error;
 	}
 	error = "no address of that family";
-	for (size_t i = 0; i < found.n && error; i++) {
-		if (family == 0 || found.list[i].any.sa_family == family) {
-			*address = found.list[i];
+	for (size_t i = 0; i < found.count && error; i++) {
+		if (family == 0 || found.items[i].any.sa_family == family) {
+			*address = found.items[i];
 			error = NULL;
 		}
 	}
-	reef_free(found.list);
+	reef_answer_fini(&found);
 	return error;
 }
 
-enum what { BIND, CONNECT, NEITHER };
+enum purpose { BIND, CONNECT, NEITHER };
 
-static int make(const struct reef_address *address, enum what what, const struct reef_sink *sink, void *ud,
-				const char **error) {
+static int new_socket(const struct reef_address *address, enum purpose purpose, const struct reef_sink *sink, void *ud,
+					  const char **error) {
 	int family = address->any.sa_family;
 	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
@@ -187,8 +119,8 @@ static int make(const struct reef_address *address, enum what what, const struct
 	int on = 1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	struct reef_slot *slot = NULL;
-	if ((what == BIND && bind(fd, &address->any, address->size) != 0) ||
-		(what == CONNECT && connect(fd, &address->any, address->size) != 0))
+	if ((purpose == BIND && bind(fd, &address->any, address->size) != 0) ||
+		(purpose == CONNECT && connect(fd, &address->any, address->size) != 0))
 		*error = strerrordesc_np(errno);
 	else if ((slot = reef_slot_new(REEF_KIND_UDP, reef_service_handle(reef_service_current()))) == NULL)
 		*error = REEF_SLOT_LIMIT_TEXT;
@@ -205,7 +137,7 @@ static int make(const struct reef_address *address, enum what what, const struct
 	int failed = reef_slot_poll(slot);
 	if (failed != 0) {
 		*error = strerrordesc_np(failed);
-		reef_slot_kill(slot);
+		reef_teardown(slot);
 		id = 0;
 	}
 	reef_slot_unlock(slot);
@@ -216,16 +148,16 @@ int reef_udp_open(const char *host, int port, const struct reef_sink *sink, void
 	struct reef_address address = {.size = sizeof address.v4};
 	if (host == NULL) {
 		address.v4.sin_family = AF_INET;
-		return make(&address, NEITHER, sink, ud, error);
+		return new_socket(&address, NEITHER, sink, ud, error);
 	}
 	*error = find_address(host, port, 0, &address);
-	return *error ? 0 : make(&address, BIND, sink, ud, error);
+	return *error ? 0 : new_socket(&address, BIND, sink, ud, error);
 }
 
 int reef_udp_dial(const char *host, int port, const struct reef_sink *sink, void *ud, const char **error) {
 	struct reef_address address;
 	*error = find_address(host, port, 0, &address);
-	return *error ? 0 : make(&address, CONNECT, sink, ud, error);
+	return *error ? 0 : new_socket(&address, CONNECT, sink, ud, error);
 }
 
 const char *reef_udp_connect(int id, const char *host, int port) {

@@ -1,6 +1,6 @@
 /* See wqueue.h. The order of sending is: the low packet that is half sent, all normal blocks, the other low packets;
  * next_list says it for one block, and gather spells it out. */
-#include "socket/wqueue.h"
+#include "wqueue.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -11,53 +11,50 @@
 #define FIRST_ROOM 960
 #define LAST_ROOM (16 * 1024)
 
-struct reef_wblock {
-	struct reef_wblock *next;
+struct block {
+	struct reef_link link;
 	char *data;        /* behind this header, or a block that was handed over */
 	size_t begin, end; /* sent up to, filled up to */
 	size_t room;       /* of a shared block; 0: handed over, or exactly filled */
 };
 
-static char *behind(struct reef_wblock *block) {
+static char *behind(struct block *block) {
 	return (char *)(block + 1);
 }
 
-static void block_delete(struct reef_wblock *block) {
+static void block_delete(struct block *block) {
 	if (block->data != behind(block))
 		reef_free(block->data);
 	reef_free(block);
 }
 
-static void append(struct reef_wlist *list, struct reef_wblock *block) {
-	block->next = NULL;
-	if (list->tail)
-		list->tail->next = block;
-	else
-		list->head = block;
-	list->tail = block;
+static struct block *block_of(struct reef_link *link) {
+	return reef_list_entry(link, struct block, link);
 }
 
-static void pop(struct reef_wlist *list) {
-	struct reef_wblock *block = list->head;
-	list->head = block->next;
-	if (list->head == NULL)
-		list->tail = NULL;
-	block_delete(block);
+void reef_wqueue_init(struct reef_wqueue *q) {
+	reef_list_init(&q->normal);
+	reef_list_init(&q->low);
+	q->size = 0;
+}
+
+static void clear_list(struct reef_list *list) {
+	struct reef_link *link;
+	while ((link = reef_list_pop(list)))
+		block_delete(block_of(link));
 }
 
 void reef_wqueue_clear(struct reef_wqueue *q) {
-	while (q->normal.head)
-		pop(&q->normal);
-	while (q->low.head)
-		pop(&q->low);
+	clear_list(&q->normal);
+	clear_list(&q->low);
 	q->size = 0;
 }
 
 bool reef_wqueue_push(struct reef_wqueue *q, const void *bytes, size_t n, enum reef_priority priority) {
 	if (n == 0)
 		return true;
-	struct reef_wlist *list = priority == REEF_LOW ? &q->low : &q->normal;
-	struct reef_wblock *tail = list->tail;
+	struct reef_list *list = priority == REEF_LOW ? &q->low : &q->normal;
+	struct block *tail = block_of(reef_list_last(list));
 	if (tail && tail->room - (tail->room ? tail->end : 0) >= n) {
 		memcpy(tail->data + tail->end, bytes, n);
 		tail->end += n;
@@ -71,12 +68,12 @@ bool reef_wqueue_push(struct reef_wqueue *q, const void *bytes, size_t n, enum r
 			room = LAST_ROOM;
 	}
 	size_t size = n > room ? n : room;
-	struct reef_wblock *block = reef_try_malloc(sizeof *block + size);
+	struct block *block = reef_try_malloc(sizeof *block + size);
 	if (block == NULL)
 		return false;
-	*block = (struct reef_wblock){.data = behind(block), .end = n, .room = room >= n ? room : 0};
+	*block = (struct block){.data = behind(block), .end = n, .room = room >= n ? room : 0};
 	memcpy(block->data, bytes, n);
-	append(list, block);
+	reef_list_push(list, &block->link);
 	q->size += n;
 	return true;
 }
@@ -86,46 +83,54 @@ void reef_wqueue_push_take(struct reef_wqueue *q, void *data, size_t n, enum ree
 		reef_free(data);
 		return;
 	}
-	struct reef_wblock *block = reef_malloc(sizeof *block);
-	*block = (struct reef_wblock){.data = data, .end = n};
-	append(priority == REEF_LOW ? &q->low : &q->normal, block);
+	struct block *block = reef_malloc(sizeof *block);
+	*block = (struct block){.data = data, .end = n};
+	reef_list_push(priority == REEF_LOW ? &q->low : &q->normal, &block->link);
 	q->size += n;
 }
 
-static int gather(const struct reef_wblock *block, struct iovec *iov, int count, int max) {
-	for (; block && count < max; block = block->next)
-		iov[count++] = (struct iovec){.iov_base = block->data + block->begin, .iov_len = block->end - block->begin};
+static struct iovec unsent_part(const struct block *block) {
+	return (struct iovec){.iov_base = block->data + block->begin, .iov_len = block->end - block->begin};
+}
+
+/* From `link` on. */
+static int gather_list(const struct reef_list *list, struct reef_link *link, struct iovec *iov, int count, int max) {
+	for (; link && count < max; link = reef_list_next(list, link))
+		iov[count++] = unsent_part(block_of(link));
 	return count;
+}
+
+static bool is_half_sent(struct reef_link *low) {
+	return low && block_of(low)->begin > 0;
 }
 
 int reef_wqueue_gather(const struct reef_wqueue *q, struct iovec *iov, int max) {
 	int count = 0;
-	const struct reef_wblock *low = q->low.head;
-	if (low && low->begin > 0 && max > 0) {
-		iov[count++] = (struct iovec){.iov_base = low->data + low->begin, .iov_len = low->end - low->begin};
-		low = low->next;
+	struct reef_link *low = reef_list_first(&q->low);
+	if (is_half_sent(low) && max > 0) {
+		iov[count++] = unsent_part(block_of(low));
+		low = reef_list_next(&q->low, low);
 	}
-	count = gather(q->normal.head, iov, count, max);
-	return gather(low, iov, count, max);
+	count = gather_list(&q->normal, reef_list_first(&q->normal), iov, count, max);
+	return gather_list(&q->low, low, iov, count, max);
 }
 
-static struct reef_wlist *next_list(struct reef_wqueue *q) {
-	if (q->low.head && (q->low.head->begin > 0 || q->normal.head == NULL))
-		return &q->low;
-	return &q->normal;
+static struct reef_list *next_list(struct reef_wqueue *q) {
+	struct reef_link *low = reef_list_first(&q->low);
+	return is_half_sent(low) || reef_list_is_empty(&q->normal) ? &q->low : &q->normal;
 }
 
 void reef_wqueue_sent(struct reef_wqueue *q, size_t n) {
 	q->size -= n;
 	while (n > 0) {
-		struct reef_wlist *list = next_list(q);
-		struct reef_wblock *block = list->head;
+		struct block *block = block_of(reef_list_first(next_list(q)));
 		size_t left = block->end - block->begin;
 		if (n < left) {
 			block->begin += n;
 			return;
 		}
 		n -= left;
-		pop(list);
+		reef_link_remove(&block->link);
+		block_delete(block);
 	}
 }

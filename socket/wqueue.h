@@ -11,20 +11,15 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
-#include "socket/socket.h"
+#include "core/list.h"
+#include "socket.h"
 
-struct reef_wblock;
-
-struct reef_wlist {
-	struct reef_wblock *head, *tail;
-};
-
-/* All zero is an empty queue. */
 struct reef_wqueue {
-	struct reef_wlist normal, low;
+	struct reef_list normal, low;
 	size_t size; /* bytes in both */
 };
 
+void reef_wqueue_init(struct reef_wqueue *q);
 /* Frees everything that is queued. */
 void reef_wqueue_clear(struct reef_wqueue *q);
 

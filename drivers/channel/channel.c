@@ -7,7 +7,7 @@
 #include "core/alloc.h"
 #include "core/timer.h"
 #include "socket/socket.h"
-#include "socket/tls.h"
+#include "socket/tls/context.h"
 
 /* Larger output is handed to the socket as it is instead of being copied; smaller buffers are kept. */
 #define KEEP (64 * 1024)

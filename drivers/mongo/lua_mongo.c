@@ -29,7 +29,8 @@
 #include "drivers/bson/format.h"
 #include "drivers/bson/lua_writer.h"
 #include "message.h"
-#include "socket/lua_common.h"
+#include "socket/lua/lua_common.h"
+#include "socket/lua/lua_tls.h"
 
 #define CONNECTION "reef.mongo.connection"
 #define MAX_UNSENT (64 << 20) /* bytes; a message has up to 48,000,000 */
@@ -105,7 +106,7 @@ static const char *refusal(const struct reef_mongo_connection *c) {
 
 static int mongo_connect(lua_State *L) {
 	struct reef_mongo_connection *c = check_connection(L);
-	const char *host = reef_lua_host(L, 2);
+	const char *host = reef_lua_common_host(L, 2);
 	int port = (int)luaL_checkinteger(L, 3);
 	uint64_t timeout = nanoseconds(L, 4);
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 5);

@@ -23,7 +23,8 @@
 #include "proxy.h"
 #include "queue.h"
 #include "redis.h"
-#include "socket/lua_common.h"
+#include "socket/lua/lua_common.h"
+#include "socket/lua/lua_tls.h"
 
 #define POOL "reef.pool"
 
@@ -176,7 +177,7 @@ static int pool_new_connection(lua_State *L) {
 static int pool_connect(lua_State *L) {
 	struct reef_pool *pool = check_pool(L);
 	struct reef_pool_connection *c = check_connection(L, pool);
-	const char *host = reef_lua_host(L, 3);
+	const char *host = reef_lua_common_host(L, 3);
 	int port = (int)luaL_checkinteger(L, 4);
 	uint64_t timeout = nanoseconds(luaL_checknumber(L, 5));
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 6);

@@ -22,7 +22,8 @@
 #include "core/host/name_check.h"
 #include "core/timer.h"
 #include "lua_redis.h"
-#include "socket/lua_common.h"
+#include "socket/lua/lua_common.h"
+#include "socket/lua/lua_tls.h"
 #include "special.h"
 
 #define CONNECTION "reef.redis.connection"
@@ -97,7 +98,7 @@ static int finalize(lua_State *L) {
 
 static int connection_connect(lua_State *L) {
 	struct reef_redis_connection *c = check_connection(L, 1);
-	const char *host = reef_lua_host(L, 2);
+	const char *host = reef_lua_common_host(L, 2);
 	int port = (int)luaL_checkinteger(L, 3);
 	uint64_t timeout = nanoseconds(L, 4);
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 5);

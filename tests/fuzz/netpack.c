@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "socket/netpack.h"
+#include "socket/lua/netpack.h"
 
 #define STREAMS 4
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/skynet.h"
-#include "socket/skynet_socket.h"
+#include "socket/lua/skynet_socket.h"
 
 struct echo {
 	int socket, port, last;

@@ -1,7 +1,7 @@
 /* Packets with a 2-byte length, cut out of streams. */
 #include "engine.h"
 
-#include "socket/netpack.h"
+#include "socket/lua/netpack.h"
 
 static void expect(struct reef_netpack *queue, int id, const char *text) {
 	struct reef_packet packet;

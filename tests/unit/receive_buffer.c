@@ -1,7 +1,7 @@
 /* Received bytes and the lines in them. */
 #include "engine.h"
 
-#include "socket/buffer.h"
+#include "socket/lua/buffer.h"
 
 static void what_goes_in_comes_out_however_it_is_cut(void **state) {
 	(void)state;
@@ -52,10 +52,10 @@ static void a_separator_is_found_at_every_cut(void **state) {
 	static const char text[] = "a\r\rb\n\r\nc";
 	for (size_t cut = 0; cut <= 8; cut++) {
 		size_t scanned = 0;
-		size_t at = reef_find_separator(text, cut, "\r\n", 2, &scanned);
+		size_t at = reef_buffer_find(text, cut, "\r\n", 2, &scanned);
 		if (cut < 7)
 			assert_int_equal(at, SIZE_MAX);
-		assert_int_equal(reef_find_separator(text, 8, "\r\n", 2, &scanned), 5);
+		assert_int_equal(reef_buffer_find(text, 8, "\r\n", 2, &scanned), 5);
 	}
 }
 
@@ -64,9 +64,9 @@ static void looking_again_does_not_look_at_everything_again(void **state) {
 	char text[100];
 	memset(text, 'x', sizeof text);
 	size_t scanned = 0;
-	assert_int_equal(reef_find_separator(text, sizeof text, "abc", 3, &scanned), SIZE_MAX);
+	assert_int_equal(reef_buffer_find(text, sizeof text, "abc", 3, &scanned), SIZE_MAX);
 	assert_int_equal(scanned, 98);
-	assert_int_equal(reef_find_separator("ab", 2, "abc", 3, &(size_t){0}), SIZE_MAX);
+	assert_int_equal(reef_buffer_find("ab", 2, "abc", 3, &(size_t){0}), SIZE_MAX);
 }
 
 int main(void) {

@@ -1,21 +1,22 @@
 /* Texts of addresses, and datagram addresses. */
 #include "engine.h"
 
-#include "socket/address.h"
+#include "socket/names/address.h"
+#include "socket/names/endpoint.h"
 
 /* What a text means: "literal TEXT", "name HOST PORT" or the error. */
 static const char *meaning(const char *text, int port) {
 	static char result[512];
-	struct reef_target target;
-	const char *error = reef_target_parse(&target, text, port);
+	struct reef_endpoint endpoint;
+	const char *error = reef_endpoint_parse(&endpoint, text, port);
 	if (error) {
 		snprintf(result, sizeof result, "%s", error);
-	} else if (target.literal) {
+	} else if (endpoint.literal) {
 		char address[REEF_ADDRESS_SIZE];
-		reef_address_text(&target.address, address);
+		reef_address_text(&endpoint.address, address);
 		snprintf(result, sizeof result, "literal %s", address);
 	} else {
-		snprintf(result, sizeof result, "name %s %d", target.host, target.port);
+		snprintf(result, sizeof result, "name %s %d", endpoint.host, endpoint.port);
 	}
 	return result;
 }
@@ -82,12 +83,12 @@ static void a_datagram_address_survives_the_round_trip(void **state) {
 	(void)state;
 	static const char *const texts[] = {"1.2.3.4:5", "[2001:db8::1]:65535"};
 	for (size_t i = 0; i < 2; i++) {
-		struct reef_target target;
+		struct reef_endpoint endpoint;
 		struct reef_udp_address udp;
 		struct reef_address back;
 		char text[REEF_ADDRESS_SIZE];
-		assert_null(reef_target_parse(&target, texts[i], -1));
-		assert_true(reef_address_to_udp(&target.address, &udp));
+		assert_null(reef_endpoint_parse(&endpoint, texts[i], -1));
+		assert_true(reef_address_to_udp(&endpoint.address, &udp));
 		assert_int_equal(udp.size, i == 0 ? 7 : 19);
 		assert_true(reef_address_from_udp(&back, udp.bytes, udp.size));
 		reef_address_text(&back, text);

@@ -2,7 +2,12 @@
 #include "engine.h"
 
 #include "core/epoch_private.h"
+#include "socket/close.h"
+#include "socket/events.h"
+#include "socket/info.h"
+#include "socket/output.h"
 #include "socket/slot.h"
+#include "socket/teardown.h"
 
 static int new_id(void) {
 	struct reef_slot *slot = reef_slot_new(REEF_KIND_STREAM, 0);
@@ -15,7 +20,7 @@ static int new_id(void) {
 static void delete_id(int id) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	assert_non_null(slot);
-	reef_slot_kill(slot);
+	reef_teardown(slot);
 	reef_slot_unlock(slot);
 }
 
@@ -68,12 +73,12 @@ static void there_are_65536_of_them_and_then_no_more(void **state) {
 	assert_int_not_equal(again, ids[777]);
 	ids[777] = again;
 	int found = 0;
-	for (int id = reef_socket_next(0); id != 0; id = reef_socket_next(id))
+	for (int id = reef_info_next(0); id != 0; id = reef_info_next(id))
 		found++;
 	assert_int_equal(found, REEF_SLOTS);
 	for (int i = 0; i < REEF_SLOTS; i++)
 		delete_id(ids[i]);
-	assert_int_equal(reef_socket_next(0), 0);
+	assert_int_equal(reef_info_next(0), 0);
 }
 
 /* The event of a socket that was closed meanwhile is still in a mailbox: its slot must not be used for another socket,
@@ -85,12 +90,12 @@ static void a_slot_whose_event_is_under_way_is_not_reused(void **state) {
 	struct reef_slot *slot = reef_slot_new(REEF_KIND_STREAM, service->handle);
 	uint32_t id = atomic_load(&slot->id);
 	assert_true(reef_slot_signal(slot, EPOLLIN));
-	reef_slot_kill(slot);
+	reef_teardown(slot);
 	reef_slot_unlock(slot);
 	reef_slot_set_next_id(id + REEF_SLOTS);
 	struct reef_slot *other = reef_slot_new(REEF_KIND_STREAM, 0);
 	assert_ptr_not_equal(other, slot);
-	reef_slot_kill(other);
+	reef_teardown(other);
 	reef_slot_unlock(other);
 	struct reef_message *m = test_service_pop(service);
 	assert_ptr_equal(m, &slot->event.message);
@@ -109,7 +114,7 @@ static void many_signals_are_one_event(void **state) {
 		assert_true(reef_slot_signal(slot, EPOLLIN));
 	assert_non_null(test_service_pop(service));
 	assert_null(test_service_pop(service));
-	reef_slot_kill(slot);
+	reef_teardown(slot);
 	reef_slot_unlock(slot);
 	slot->event.deliver(service, &slot->event);
 	test_service_delete(service);
@@ -127,19 +132,19 @@ static void what_a_dead_service_owned_is_closed(void **state) {
 		reef_slot_unlock(slot);
 	}
 	int stranger = new_id();
-	reef_slot_orphan_all(service->handle);
+	reef_close_orphans(service->handle);
 	for (int i = 0; i < 3; i++)
 		assert_null(reef_slot_lock(ids[i]));
 	struct reef_slot *slot = reef_slot_lock(stranger);
 	assert_non_null(slot);
-	reef_slot_kill(slot);
+	reef_teardown(slot);
 	reef_slot_unlock(slot);
 	test_service_delete(service);
 	reef_epoch_leave();
 }
 
 int main(void) {
-	reef_slot_setup();
+	reef_slot_setup(reef_events_deliver, reef_events_drop, reef_output_deferred_flush);
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(an_id_is_not_soon_used_again),
 			cmocka_unit_test(ids_stay_positive_when_the_counter_wraps_around),

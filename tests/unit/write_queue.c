@@ -30,7 +30,8 @@ static void push(struct reef_wqueue *q, const char *text, enum reef_priority pri
 
 static void normal_output_overtakes_low(void **state) {
 	(void)state;
-	struct reef_wqueue q = {0};
+	struct reef_wqueue q;
+	reef_wqueue_init(&q);
 	char out[64];
 	push(&q, "low1 ", REEF_LOW);
 	push(&q, "a ", REEF_NORMAL);
@@ -44,7 +45,8 @@ static void normal_output_overtakes_low(void **state) {
 
 static void a_half_sent_low_packet_is_completed_first(void **state) {
 	(void)state;
-	struct reef_wqueue q = {0};
+	struct reef_wqueue q;
+	reef_wqueue_init(&q);
 	char out[64];
 	push(&q, "lowlow ", REEF_LOW);
 	push(&q, "low2 ", REEF_LOW);
@@ -56,7 +58,8 @@ static void a_half_sent_low_packet_is_completed_first(void **state) {
 
 static void a_low_packet_that_has_not_begun_waits(void **state) {
 	(void)state;
-	struct reef_wqueue q = {0};
+	struct reef_wqueue q;
+	reef_wqueue_init(&q);
 	char out[64];
 	push(&q, "one ", REEF_LOW);
 	push(&q, "two ", REEF_LOW);
@@ -68,7 +71,8 @@ static void a_low_packet_that_has_not_begun_waits(void **state) {
 
 static void blocks_that_were_handed_over_keep_their_place(void **state) {
 	(void)state;
-	struct reef_wqueue q = {0};
+	struct reef_wqueue q;
+	reef_wqueue_init(&q);
 	char out[64];
 	push(&q, "a", REEF_NORMAL);
 	char *block = reef_malloc(3);
@@ -82,7 +86,8 @@ static void blocks_that_were_handed_over_keep_their_place(void **state) {
 
 static void clearing_forgets_everything(void **state) {
 	(void)state;
-	struct reef_wqueue q = {0};
+	struct reef_wqueue q;
+	reef_wqueue_init(&q);
 	struct iovec iov[4];
 	push(&q, "a", REEF_NORMAL);
 	push(&q, "b", REEF_LOW);
@@ -99,7 +104,8 @@ static void clearing_forgets_everything(void **state) {
 static void whatever_the_kernel_takes_every_byte_arrives_once_and_packets_stay_whole(void **state) {
 	(void)state;
 	uint64_t seed = 20261123;
-	struct reef_wqueue q = {0};
+	struct reef_wqueue q;
+	reef_wqueue_init(&q);
 	enum { TOTAL = 400000 };
 	char *out = malloc(TOTAL + 70000);
 	size_t out_size = 0, pushed = 0;

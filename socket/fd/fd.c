@@ -1,0 +1,94 @@
+/* See fd.h. A table of interests by descriptor number, under one lock. Registrations are one-shot and
+ * never withdrawn: to take one out by its number could hit a stranger who has that number by now. One that is left over
+ * fires once at most, with an old generation, and is ignored; the kernel drops it when the descriptor is closed. */
+#include "fd.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "core/alloc.h"
+#include "core/poller.h"
+
+/* An event carries the number and as much of the generation as is left. */
+#define NUMBER_BITS 20
+#define TAG(fd, generation) ((uint32_t)(fd) | (generation) << NUMBER_BITS)
+
+struct interest {
+	reef_fd_ready ready; /* NULL: none */
+	uint64_t ud;
+	uint32_t generation;
+	int events;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct interest *table;
+static int room;
+
+/* Locked. */
+static bool table_reach(int fd) {
+	if (fd < room)
+		return true;
+	int wanted = fd < 64 ? 64 : fd * 2;
+	struct interest *larger = reef_try_realloc(table, (size_t)wanted * sizeof *table);
+	if (larger == NULL)
+		return false;
+	memset(larger + room, 0, (size_t)(wanted - room) * sizeof *larger);
+	table = larger;
+	room = wanted;
+	return true;
+}
+
+int reef_fd_watch(int fd, int events, reef_fd_ready ready, uint64_t ud) {
+	if (fd < 0 || fd >= 1 << NUMBER_BITS)
+		return EBADF;
+	pthread_mutex_lock(&lock);
+	if (!table_reach(fd)) {
+		pthread_mutex_unlock(&lock);
+		return ENOMEM;
+	}
+	struct interest lost = table[fd];
+	table[fd] = (struct interest){.ready = ready, .ud = ud, .generation = lost.generation + 1, .events = events};
+	uint32_t tag = TAG(fd, table[fd].generation), wanted = EPOLLONESHOT;
+	wanted |= (events & REEF_FD_READ ? EPOLLIN | EPOLLRDHUP : 0u) | (events & REEF_FD_WRITE ? EPOLLOUT : 0u);
+	int error = reef_poller_add(fd, REEF_POLL_FD, tag, wanted);
+	if (error == EEXIST)
+		error = reef_poller_modify(fd, REEF_POLL_FD, tag, wanted);
+	if (error != 0)
+		table[fd].ready = NULL;
+	pthread_mutex_unlock(&lock);
+	if (lost.ready && (lost.ready != ready || lost.ud != ud))
+		lost.ready(lost.ud, fd, 0);
+	return error;
+}
+
+bool reef_fd_unwatch(int fd, reef_fd_ready ready, uint64_t ud) {
+	pthread_mutex_lock(&lock);
+	bool found = fd >= 0 && fd < room && table[fd].ready == ready && table[fd].ud == ud;
+	if (found)
+		table[fd].ready = NULL;
+	pthread_mutex_unlock(&lock);
+	return found;
+}
+
+static void interest_due(uint32_t tag, uint32_t events) {
+	int fd = (int)(tag & ((1u << NUMBER_BITS) - 1));
+	pthread_mutex_lock(&lock);
+	struct interest interest = {.ready = NULL};
+	if (fd < room && TAG(fd, table[fd].generation) == tag) {
+		interest = table[fd];
+		table[fd].ready = NULL;
+	}
+	pthread_mutex_unlock(&lock);
+	if (interest.ready == NULL)
+		return;
+	int ready = (events & (EPOLLIN | EPOLLRDHUP) ? REEF_FD_READ : 0) | (events & EPOLLOUT ? REEF_FD_WRITE : 0);
+	if (events & (EPOLLERR | EPOLLHUP))
+		ready = REEF_FD_READ | REEF_FD_WRITE;
+	interest.ready(interest.ud, fd, ready & interest.events);
+}
+
+void reef_fd_setup(void) {
+	reef_poller_set_handler(REEF_POLL_FD, interest_due);
+}

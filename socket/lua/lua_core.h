@@ -1,0 +1,9 @@
+/* The Lua module reef.socketcore, the C half of skynet.socket. */
+#ifndef REEF_SOCKET_LUA_LUA_CORE_H
+#define REEF_SOCKET_LUA_LUA_CORE_H
+
+#include <lua.h>
+
+int reef_lua_core_open(lua_State *L);
+
+#endif

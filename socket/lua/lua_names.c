@@ -1,0 +1,133 @@
+/* See lua_names.h. What is waited for has two holders, the coroutine and the resolver: whoever lets go last frees
+ * it, since a coroutine may be killed while its answer is on the way, and a service may end with it in its mailbox. */
+#include "lua_names.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/host/host.h"
+#include "core/service.h"
+#include "lua_common.h"
+#include "socket/names/resolver.h"
+
+struct resolving {
+	struct reef_wait wait;
+	struct reef_task *task; /* NULL: it has given up */
+	struct reef_host *host;
+	atomic_int holders;
+	bool raises; /* of two ways to say that there is nothing */
+	const struct reef_answer *answer;
+	const char *error;
+};
+
+static void resolving_release(struct resolving *r) {
+	if (atomic_fetch_sub(&r->holders, 1) == 1)
+		reef_free(r);
+}
+
+static void resolving_cancel(struct reef_wait *wait, struct reef_task *task) {
+	(void)task;
+	struct resolving *r = (struct resolving *)wait;
+	r->task = NULL;
+	if (reef_resolver_cancel(r))
+		resolving_release(r);
+	resolving_release(r);
+}
+
+static struct resolving *resolving_new(lua_State *L, const char *what) {
+	struct reef_task *task = reef_task_running(L);
+	struct resolving *r = reef_calloc(1, sizeof *r);
+	r->wait = (struct reef_wait){.cancel = resolving_cancel, .what = what};
+	r->task = task;
+	r->host = reef_host_of(L);
+	atomic_init(&r->holders, 2);
+	return r;
+}
+
+/* ---- results ---- */
+
+static void push_ips(lua_State *L, const struct reef_answer *answer) {
+	lua_createtable(L, (int)answer->count, 0);
+	for (size_t i = 0; i < answer->count; i++) {
+		char ip[REEF_ADDRESS_SIZE];
+		int port;
+		reef_address_split(&answer->items[i], ip, &port);
+		lua_pushstring(L, ip);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+/* For the task: the list, and its TTL or not; or nil and an error, or the error alone. */
+static int push_result(lua_State *L) {
+	struct resolving *r = lua_touserdata(L, 1);
+	lua_settop(L, 0);
+	if (r->answer->count > 0) {
+		push_ips(L, r->answer);
+		if (!r->raises)
+			lua_pushinteger(L, r->answer->ttl);
+	} else {
+		if (!r->raises)
+			lua_pushnil(L);
+		lua_pushstring(L, r->error);
+	}
+	lua_xmove(L, reef_task_thread(r->task), lua_gettop(L));
+	return 0;
+}
+
+static void resolving_done(void *ud, const struct reef_answer *answer, const char *error) {
+	struct resolving *r = ud;
+	struct reef_task *task = answer ? r->task : NULL;
+	if (task == NULL) {
+		resolving_release(r);
+		return;
+	}
+	r->answer = answer;
+	r->error = error;
+	lua_State *L = reef_host_main(r->host);
+	lua_pushcfunction(L, push_result);
+	lua_pushlightuserdata(L, r);
+	bool ok = lua_pcall(L, 1, 0, 0) == LUA_OK;
+	if (!ok)
+		lua_xmove(L, reef_task_thread(task), 1);
+	bool raises = !ok || (r->raises && answer->count == 0);
+	int count = r->raises ? 1 : 2;
+	resolving_release(r);
+	resolving_release(r);
+	if (raises)
+		reef_task_fail(task);
+	else
+		reef_task_resume(task, count);
+}
+
+/* ---- functions ---- */
+
+static int resolve_now(lua_State *L, const char *host) {
+	const char *error;
+	struct reef_answer found;
+	bool ok = reef_resolver_now(host, 0, &found, &error);
+	if (ok)
+		push_ips(L, &found);
+	reef_answer_fini(&found);
+	return ok ? 1 : luaL_error(L, "%s", error);
+}
+
+int reef_lua_names_resolve(lua_State *L) {
+	const char *host = reef_lua_common_host(L, 1);
+	if (!lua_isyieldable(L))
+		return resolve_now(L, host);
+	struct resolving *r = resolving_new(L, "resolve");
+	r->raises = true;
+	reef_resolver_resolve(reef_service_handle(reef_host_service(r->host)), host, resolving_done, r);
+	return reef_task_suspend(L, &r->wait);
+}
+
+int reef_lua_names_lookup(lua_State *L) {
+	struct reef_question question = {.name = reef_lua_common_host(L, 1),
+									 .families = lua_toboolean(L, 2) ? REEF_LOOKUP_V6 : REEF_LOOKUP_V4,
+									 .servers = lua_isnoneornil(L, 3) ? NULL : reef_lua_common_host(L, 3),
+									 .resolv_conf = lua_isnoneornil(L, 4) ? NULL : reef_lua_common_host(L, 4)};
+	struct resolving *r = resolving_new(L, "name lookup");
+	reef_resolver_ask(reef_service_handle(reef_host_service(r->host)), &question, resolving_done, r);
+	return reef_task_suspend(L, &r->wait);
+}

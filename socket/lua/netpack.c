@@ -1,0 +1,148 @@
+/* See netpack.h. Incomplete packets are found by the stream's id; there are only as many as
+ * streams that were cut in mid-packet. A length is at most 65535, so a peer that lies about it pins that much. */
+#include "netpack.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/ptrmap.h"
+
+struct partial {
+	int id;
+	int header; /* bytes of the length that are known, 0 to 2 */
+	size_t size, got;
+	unsigned char *data; /* NULL until the length is known */
+};
+
+struct reef_netpack {
+	struct reef_ptrmap partials; /* by id */
+	struct reef_packet *packets; /* a ring */
+	size_t first, count, room;
+};
+
+struct reef_netpack *reef_netpack_new(void) {
+	struct reef_netpack *queue = reef_calloc(1, sizeof *queue);
+	reef_ptrmap_init(&queue->partials);
+	return queue;
+}
+
+static void partial_delete(struct partial *partial) {
+	reef_free(partial->data);
+	reef_free(partial);
+}
+
+void reef_netpack_clear(struct reef_netpack *queue) {
+	struct reef_packet packet;
+	while (reef_netpack_pop(queue, &packet))
+		reef_free(packet.data);
+	for (size_t i = 0; i < queue->partials.capacity; i++) {
+		if (queue->partials.slots[i].key)
+			partial_delete(queue->partials.slots[i].value);
+	}
+	reef_ptrmap_fini(&queue->partials);
+	reef_ptrmap_init(&queue->partials);
+}
+
+void reef_netpack_delete(struct reef_netpack *queue) {
+	reef_netpack_clear(queue);
+	reef_ptrmap_fini(&queue->partials);
+	reef_free(queue->packets);
+	reef_free(queue);
+}
+
+/* ---- complete ones ---- */
+
+static void push_packet(struct reef_netpack *queue, struct reef_packet packet) {
+	if (queue->count == queue->room) {
+		size_t room = queue->room ? queue->room * 2 : 16;
+		struct reef_packet *packets = reef_malloc(room * sizeof *packets);
+		for (size_t i = 0; i < queue->count; i++)
+			packets[i] = queue->packets[(queue->first + i) & (queue->room - 1)];
+		reef_free(queue->packets);
+		queue->packets = packets;
+		queue->first = 0;
+		queue->room = room;
+	}
+	queue->packets[(queue->first + queue->count++) & (queue->room - 1)] = packet;
+}
+
+size_t reef_netpack_count(const struct reef_netpack *queue) {
+	return queue->count;
+}
+
+bool reef_netpack_pop(struct reef_netpack *queue, struct reef_packet *packet) {
+	if (queue->count == 0)
+		return false;
+	*packet = queue->packets[queue->first];
+	queue->first = (queue->first + 1) & (queue->room - 1);
+	queue->count--;
+	return true;
+}
+
+/* ---- incomplete ones ---- */
+
+/* Ids are positive. */
+static const void *key_of(int id) {
+	return (const void *)(uintptr_t)id;
+}
+
+void reef_netpack_forget(struct reef_netpack *queue, int id) {
+	struct partial *partial = reef_ptrmap_remove(&queue->partials, key_of(id));
+	if (partial)
+		partial_delete(partial);
+}
+
+static void *new_data(size_t size) {
+	return reef_malloc(size ? size : 1);
+}
+
+/* Adds to the incomplete packet; returns how many bytes that took. A finished one is queued and forgotten. */
+static size_t complete(struct reef_netpack *queue, struct partial *partial, const unsigned char *bytes, size_t n) {
+	size_t used = 0;
+	while (partial->header < 2 && used < n) {
+		partial->size = partial->size << 8 | bytes[used++];
+		partial->header++;
+	}
+	if (partial->header < 2)
+		return used;
+	if (partial->data == NULL)
+		partial->data = new_data(partial->size);
+	size_t lacks = partial->size - partial->got, take = n - used < lacks ? n - used : lacks;
+	memcpy(partial->data + partial->got, bytes + used, take);
+	partial->got += take;
+	used += take;
+	if (partial->got == partial->size) {
+		push_packet(queue, (struct reef_packet){.id = partial->id, .data = partial->data, .size = partial->size});
+		reef_ptrmap_remove(&queue->partials, key_of(partial->id));
+		reef_free(partial);
+	}
+	return used;
+}
+
+static void keep_partial(struct reef_netpack *queue, int id, const unsigned char *bytes, size_t n) {
+	struct partial *partial = reef_calloc(1, sizeof *partial);
+	partial->id = id;
+	if (!reef_ptrmap_put(&queue->partials, key_of(id), partial)) {
+		reef_free(partial);
+		return;
+	}
+	complete(queue, partial, bytes, n);
+}
+
+void reef_netpack_feed(struct reef_netpack *queue, int id, const void *data, size_t n) {
+	const unsigned char *bytes = data;
+	struct partial *partial = reef_ptrmap_get(&queue->partials, key_of(id));
+	size_t used = partial ? complete(queue, partial, bytes, n) : 0;
+	while (n - used >= 2) {
+		size_t size = (size_t)bytes[used] << 8 | bytes[used + 1];
+		if (n - used - 2 < size)
+			break;
+		void *body = new_data(size);
+		memcpy(body, bytes + used + 2, size);
+		push_packet(queue, (struct reef_packet){.id = id, .data = body, .size = size});
+		used += 2 + size;
+	}
+	if (used < n)
+		keep_partial(queue, id, bytes + used, n - used);
+}

@@ -1,0 +1,31 @@
+/* Socket events as messages: what services hear that registered REEF_PTYPE_SOCKET themselves (`skynet.socketdriver`,
+ * `skynet.netpack`). The payload is a struct reef_socket_message, with the text of accept, error and the like behind it.
+ * Received bytes are a block of their own, which belongs to whoever unpacks the message. */
+#ifndef REEF_SOCKET_LUA_RAW_H
+#define REEF_SOCKET_LUA_RAW_H
+
+#include "socket/socket.h"
+
+enum reef_socket_event {
+	REEF_EVENT_DATA = 1,    /* ud: size of buffer */
+	REEF_EVENT_CONNECT = 2, /* connected or started; a listener: ud is its port. Text: the address */
+	REEF_EVENT_CLOSE = 3,
+	REEF_EVENT_ACCEPT = 4,  /* ud: the new id. Text: the peer's address */
+	REEF_EVENT_ERROR = 5,   /* text: why */
+	REEF_EVENT_UDP = 6,     /* ud: size of buffer. Text: the sender's address in 7 or 19 bytes */
+	REEF_EVENT_WARNING = 7, /* ud: KiB */
+};
+
+struct reef_socket_message {
+	int type;
+	int id;
+	int ud;
+	void *buffer; /* from reef_malloc; DATA and UDP only */
+};
+
+extern const struct reef_sink reef_raw_sink;
+
+/* Sends the calling service an event of its own making. */
+void reef_raw_send(enum reef_socket_event type, int id, int ud, const char *text);
+
+#endif

@@ -14,11 +14,14 @@ local MOST_MEMBERS = 50
 
 -- ---- kinds of values: what is to be used, or nil if the value is of another kind ----
 
--- As bson.type, also for texts that look like something else.
+-- As bson.type, also for texts that look like something else; nil of null.
 local function kind_of(value)
 	if type(value) == "string" and value:byte() == 0 and #value > 1 then
 		local ok, kind, content, more = pcall(type_of, value)
-		return ok and kind or "string", content, more
+		if ok then
+			return kind, content, more
+		end
+		return "string"
 	end
 	return type_of(value)
 end
@@ -142,24 +145,24 @@ end
 local function examine(doc, shape)
 	local kinds, names = shape.kinds, shape.needed
 	for i = 1, #names do
-		local value = doc[names[i]]
-		if value == nil or value == null and not shape.fields[names[i]].null then
+		if doc[names[i]] == nil then
 			return ("it has no field '%s'"):format(names[i])
 		end
 	end
 	for key, value in next, doc do
 		local kind = kinds[key]
-		if kind then
-			local used
-			if value ~= null then
-				used = kind(value)
-				if used == nil and not shape.fields[key].told then
-					return ("its field '%s' is not what it has to be"):format(key)
+		local used = kind and kind(value)
+		if kind and used ~= value then
+			local field = shape.fields[key]
+			if value == null then
+				if field.needed and not field.null then
+					return ("it has no field '%s'"):format(key)
 				end
+				used = nil
+			elseif used == nil and not field.told then
+				return ("its field '%s' is not what it has to be"):format(key)
 			end
-			if used ~= value then
-				doc[key] = used
-			end
+			doc[key] = used
 		end
 	end
 	return nil

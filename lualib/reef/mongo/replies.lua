@@ -5,7 +5,7 @@ local bson = require "bson"
 local errors = require "reef.mongo.errors"
 
 local null, type_of, is_array = bson.null, bson.type, bson.is_array
-local type, byte, tointeger = type, string.byte, math.tointeger
+local type, byte, math_type, tointeger = type, string.byte, math.type, math.tointeger
 
 local replies = {}
 
@@ -43,7 +43,7 @@ local function number(value)
 end
 
 local function integer(value)
-	return tointeger(number(value))
+	return math_type(value) == "integer" and value or tointeger(number(value))
 end
 
 local function count(value)
@@ -109,7 +109,7 @@ end
 ---@field kinds table<string, fun(value: any): any>
 ---@field fields table<string, mongo.reply_field>
 ---@field needed string[] names of those that have to be there
----@field whole mongo.reply_shape|nil the same with what all replies have, for one that reports no error
+---@field whole mongo.reply_shape|nil the same and what all replies have, where `ok` is 1 and there is no errmsg
 
 local function needed(kind)
 	return { kind = kind, needed = true }
@@ -138,8 +138,8 @@ local function shape_of(...)
 	return shape
 end
 
--- Why the document is not of that shape, nil if it is. Most fields that a shape knows are not in most documents: what is
--- in the document is walked, not what could be.
+-- Why the document is not of that shape, nil if it is. Most fields that a shape knows are not in most documents: what
+-- is in the document is walked, not what could be.
 ---@param doc table
 ---@param shape mongo.reply_shape
 local function examine(doc, shape)
@@ -151,17 +151,17 @@ local function examine(doc, shape)
 	end
 	for key, value in next, doc do
 		local kind = kinds[key]
-		local used = kind and kind(value)
-		if kind and used ~= value then
-			local field = shape.fields[key]
-			if value == null then
-				if field.needed and not field.null then
+		if kind then
+			local used = kind(value)
+			if used == nil then
+				local field = shape.fields[key]
+				if value == null and field.needed and not field.null then
 					return ("it has no field '%s'"):format(key)
+				elseif value ~= null and not field.told then
+					return ("its field '%s' is not what it has to be"):format(key)
 				end
-				used = nil
-			elseif used == nil and not field.told then
-				return ("its field '%s' is not what it has to be"):format(key)
 			end
+			-- Even if they are equal: an integer may have come as a float.
 			doc[key] = used
 		end
 	end
@@ -205,8 +205,11 @@ local common = shape_of(common_fields)
 
 -- What a reply of that kind has besides, and with what all have.
 local function reply_of(fields)
-	local shape = shape_of(fields)
-	shape.whole = shape_of(common_fields, fields)
+	local shape, rest = shape_of(fields), {}
+	for key, field in next, common_fields do
+		rest[key] = key ~= "ok" and field or nil
+	end
+	shape.whole = shape_of(rest, fields)
 	return shape
 end
 

@@ -150,9 +150,10 @@ static void limit_mailbox(struct reef_host *host) {
 
 static int boot_run_loader(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
-	if (!reef_load_is_own_service(host->args))
+	bool is_own = reef_load_is_own_service(host->args);
+	if (!is_own)
 		limit_mailbox(host);
-	return reef_load_run_loader(L, host->args);
+	return reef_load_run_loader(L, host->args, is_own);
 }
 
 /* Is there anything that can run, and tell the launcher that the service is ready? */

@@ -52,10 +52,10 @@ bool reef_load_is_own_service(const char *arguments) {
 	return n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative, path, sizeof(path));
 }
 
-int reef_load_run_loader(lua_State *L, const char *arguments) {
+int reef_load_run_loader(lua_State *L, const char *arguments, bool is_own) {
 	char path[PATH_SIZE], loader[PATH_SIZE];
 	snprintf(path, sizeof(path), "%s/service/?.lua", reef_own_directory());
-	const char *own_services = reef_load_is_own_service(arguments) ? path : NULL;
+	const char *own_services = is_own ? path : NULL;
 	snprintf(loader, sizeof(loader), "%s/loader.lua", reef_own_directory());
 	bool is_own_loader = has_own_loader();
 	if (load_file(L, is_own_loader ? loader : reef_env_get("lualoader"), NULL) != LUA_OK)

@@ -10,6 +10,6 @@ void reef_load_open(lua_State *L);
 /* Is the service of these arguments, which begin with its name, one of ours? */
 bool reef_load_is_own_service(const char *arguments);
 /* Runs the loader of services with a service's name and arguments. Raises what the loader raises. Returns 0. */
-int reef_load_run_loader(lua_State *L, const char *arguments);
+int reef_load_run_loader(lua_State *L, const char *arguments, bool is_own);
 
 #endif

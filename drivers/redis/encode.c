@@ -69,13 +69,25 @@ static void put_integer(lua_State *L, struct reef_output *output, long long v) {
 	reef_redis_put_bulk(L, output, text, (size_t)(end - text));
 }
 
+/* Is it a number of few digits and at most 6 decimals? 1e6 and `whole` are exact, so the quotient is the very double that is
+ * read from the decimals: tostring's 14 digits, which hold `whole`, are read back as `v`. */
+static bool is_short(lua_Number v) {
+	lua_Number scaled = v * 1e6;
+	if (!(scaled > -1e14 && scaled < 1e14))
+		return false;
+	lua_Number whole = (lua_Number)(long long)(scaled + (scaled < 0 ? -0.5 : 0.5));
+	return whole / 1e6 == v;
+}
+
 /* The fewest digits that are read back as the same number, from those that tostring writes up to 17; a float stays one
  * for whoever reads the value back. */
 static void put_float(lua_State *L, struct reef_output *output, lua_Number v) {
 	char text[NUMBER_ROOM];
 	int n = lua_number2str(text, sizeof(text), v);
-	for (int digits = 15; digits <= 17 && v == v && strtod(text, NULL) != v; digits++)
-		n = snprintf(text, sizeof(text), "%.*g", digits, v);
+	if (!is_short(v) && v == v) {
+		for (int digits = 15; digits <= 17 && strtod(text, NULL) != v; digits++)
+			n = snprintf(text, sizeof(text), "%.*g", digits, v);
+	}
 	if (text[strspn(text, "-0123456789")] == '\0') {
 		text[n++] = '.';
 		text[n++] = '0';

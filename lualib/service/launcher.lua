@@ -94,7 +94,7 @@ local function helpers_idle()
 	end
 	local idle = true
 	for _, reply in request:select(100) do
-		idle = idle and reply ~= nil and reply[1]
+		idle = idle and type(reply) == "table" and reply[1]
 	end
 	return idle and not request.timeout
 end

@@ -26,6 +26,11 @@
 #define REEF_SET_const ~, stock_matchset,
 #define reef_matchset(c, p, ec) (reef_interrupt_step(ms->L, ((ec) - (p)) / 8), stock_matchset(c, p, ec))
 
+/* Looked at for each character: part of the loops that ask it, as the compiler has it without the steps in there. */
+#define singlematch(a, ...) REEF_SINGLE_##a, __VA_ARGS__)
+#define REEF_SINGLE_MatchState inline __attribute__((always_inline)) singlematch(MatchState
+#define REEF_SINGLE_ms singlematch(ms
+
 /* Renames the definition but sends its caller elsewhere: see ov_lstring.c. */
 #define matchbalance(a, ...) REEF_BALANCE_##a, __VA_ARGS__)
 #define REEF_BALANCE_MatchState stock_matchbalance(MatchState

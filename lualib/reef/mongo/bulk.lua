@@ -12,6 +12,9 @@ local identifiers = { insert = "documents", update = "updates", delete = "delete
 
 -- Does a reply speak of statements that it was not asked about?
 local function strays(reply, count)
+	if not reply.upserted and not reply.writeErrors then
+		return nil
+	end
 	for _, key in ipairs { "upserted", "writeErrors" } do
 		for _, item in ipairs(reply[key] or {}) do
 			if item.index >= count then
@@ -26,6 +29,9 @@ local function merge(total, reply, offset)
 	total.n = total.n + (reply.n or 0)
 	if reply.nModified then
 		total.nModified = (total.nModified or 0) + reply.nModified
+	end
+	if not reply.upserted and not reply.writeErrors then
+		return nil
 	end
 	for _, key in ipairs { "upserted", "writeErrors" } do
 		for _, item in ipairs(reply[key] or {}) do

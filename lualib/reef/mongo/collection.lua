@@ -191,7 +191,9 @@ function collection:findOne(query, projection)
 	end
 	return cursor.first(self:core(), {
 		db = self.database.name, name = "find", body = body, retry = true, preference = settings.read_preference,
-		exact = settings.exact, batches = true,
+		exact = settings.exact, batches = true, shape = "first_batch",
+		-- Room for what is filled in on its way.
+		session = nil, deadline = nil, timeout_given = nil,
 	})
 end
 

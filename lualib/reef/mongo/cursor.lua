@@ -378,10 +378,9 @@ function M.aggregate(client, db, collection, pipeline, settings, options)
 end
 
 ---The first document of the batch that a command answers with, or nil: no cursor is needed when there cannot be more.
----@param op mongo.command
+---@param op mongo.command of the shape "first_batch"
 ---@return table|nil
 function M.first(client, op)
-	op.shape = "first_batch"
 	local reply, err, address = client:execute(op)
 	if err then
 		error(err, 0)

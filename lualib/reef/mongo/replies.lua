@@ -4,6 +4,9 @@
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
 
+local null, type_of, is_array = bson.null, bson.type, bson.is_array
+local type, byte, math_type, tointeger = type, string.byte, math.type, math.tointeger
+
 local replies = {}
 
 -- Members of a replica set, by the server's manual. More are not watched.
@@ -11,13 +14,16 @@ local MOST_MEMBERS = 50
 
 -- ---- kinds of values: what is to be used, or nil if the value is of another kind ----
 
--- As bson.type, also for texts that look like something else.
+-- As bson.type, also for texts that look like something else; nil of null.
 local function kind_of(value)
 	if type(value) == "string" and value:byte() == 0 and #value > 1 then
-		local ok, kind, content, more = pcall(bson.type, value)
-		return ok and kind or "string", content, more
+		local ok, kind, content, more = pcall(type_of, value)
+		if ok then
+			return kind, content, more
+		end
+		return "string"
 	end
-	return bson.type(value)
+	return type_of(value)
 end
 
 local function of_kind(wanted)
@@ -37,7 +43,7 @@ local function number(value)
 end
 
 local function integer(value)
-	return math.tointeger(number(value))
+	return math_type(value) == "integer" and value or tointeger(number(value))
 end
 
 local function count(value)
@@ -46,7 +52,7 @@ local function count(value)
 end
 
 local function text(value)
-	return type(value) == "string" and kind_of(value) == "string" and value or nil
+	return type(value) == "string" and (byte(value) ~= 0 or kind_of(value) == "string") and value or nil
 end
 
 -- Names that are told in errors.
@@ -61,11 +67,11 @@ local function boolean(value)
 end
 
 local function document(value)
-	return type(value) == "table" and not bson.is_array(value) and value or nil
+	return type(value) == "table" and not is_array(value) and value or nil
 end
 
 local function list(value)
-	return type(value) == "table" and bson.is_array(value) and value or nil
+	return type(value) == "table" and is_array(value) and value or nil
 end
 
 local function list_of(kind)
@@ -99,7 +105,11 @@ end
 ---@field null boolean|nil may be null then, which is nothing
 ---@field told boolean|nil is taken out when it is of another kind
 
----@alias mongo.reply_shape table<string, mongo.reply_field>
+---@class mongo.reply_shape
+---@field kinds table<string, fun(value: any): any>
+---@field fields table<string, mongo.reply_field>
+---@field needed string[] names of those that have to be there
+---@field whole mongo.reply_shape|nil the same and what all replies have, where `ok` is 1 and there is no errmsg
 
 local function needed(kind)
 	return { kind = kind, needed = true }
@@ -113,30 +123,53 @@ local function told(kind)
 	return { kind = kind, told = true }
 end
 
--- Why the document is not of that shape, nil if it is.
+---@param ... table<string, mongo.reply_field>
+---@return mongo.reply_shape
+local function shape_of(...)
+	local shape = { kinds = {}, fields = {}, needed = {} }
+	for _, fields in ipairs { ... } do
+		for key, field in next, fields do
+			shape.kinds[key], shape.fields[key] = field.kind, field
+			if field.needed then
+				shape.needed[#shape.needed + 1] = key
+			end
+		end
+	end
+	return shape
+end
+
+-- Why the document is not of that shape, nil if it is. Most fields that a shape knows are not in most documents: what
+-- is in the document is walked, not what could be.
 ---@param doc table
 ---@param shape mongo.reply_shape
 local function examine(doc, shape)
-	for key, field in next, shape do
-		local value = doc[key]
-		if value == nil or value == bson.null then
-			if field.needed and not (field.null and value) then
-				return ("it has no field '%s'"):format(key)
+	local kinds, names = shape.kinds, shape.needed
+	for i = 1, #names do
+		if doc[names[i]] == nil then
+			return ("it has no field '%s'"):format(names[i])
+		end
+	end
+	for key, value in next, doc do
+		local kind = kinds[key]
+		if kind then
+			local used = kind(value)
+			if used == nil then
+				local field = shape.fields[key]
+				if value == null and field.needed and not field.null then
+					return ("it has no field '%s'"):format(key)
+				elseif value ~= null and not field.told then
+					return ("its field '%s' is not what it has to be"):format(key)
+				end
 			end
-			doc[key] = nil
-		else
-			local used = field.kind(value)
-			if used == nil and not field.told then
-				return ("its field '%s' is not what it has to be"):format(key)
-			elseif used ~= value then
-				doc[key] = used
-			end
+			-- Even if they are equal: an integer may have come as a float.
+			doc[key] = used
 		end
 	end
 	return nil
 end
 
-local function shaped(shape)
+local function shaped(fields)
+	local shape = shape_of(fields)
 	return function(value)
 		return document(value) and examine(value, shape) == nil and value or nil
 	end
@@ -157,7 +190,7 @@ local cluster_time = shaped {
 }
 
 -- Of all replies.
-local common = {
+local common_fields = {
 	ok = needed(number),
 	code = failure.code, errmsg = failure.errmsg, codeName = failure.codeName, errorLabels = failure.errorLabels,
 	["$err"] = told(text),
@@ -168,36 +201,47 @@ local common = {
 	atClusterTime = told(timestamp),
 	["$clusterTime"] = told(cluster_time),
 }
+local common = shape_of(common_fields)
+
+-- What a reply of that kind has besides, and with what all have.
+local function reply_of(fields)
+	local shape, rest = shape_of(fields), {}
+	for key, field in next, common_fields do
+		rest[key] = key ~= "ok" and field or nil
+	end
+	shape.whole = shape_of(rest, fields)
+	return shape
+end
 
 ---What replies of some kinds have besides, when they do not report an error.
 ---@type table<string, mongo.reply_shape>
 replies.shapes = {
-	write = {
+	write = reply_of {
 		n = needed(count), nModified = maybe(count),
 		upserted = maybe(list_of(shaped { index = needed(count) })),
 	},
-	count = { n = needed(count) },
-	values = { values = needed(list) },
-	value = { value = { kind = document, needed = true, null = true } },
-	databases = { databases = needed(list_of(shaped { name = needed(text) })) },
-	first_batch = {
+	count = reply_of { n = needed(count) },
+	values = reply_of { values = needed(list) },
+	value = reply_of { value = { kind = document, needed = true, null = true } },
+	databases = reply_of { databases = needed(list_of(shaped { name = needed(text) })) },
+	first_batch = reply_of {
 		cursor = needed(shaped {
 			id = needed(integer), ns = told(text), firstBatch = needed(batch), atClusterTime = told(timestamp),
 		}),
 	},
-	next_batch = {
+	next_batch = reply_of {
 		cursor = needed(shaped { id = needed(integer), ns = told(text), nextBatch = needed(batch) }),
 	},
-	writes = {
+	writes = reply_of {
 		nInserted = maybe(count), nUpserted = maybe(count), nMatched = maybe(count), nModified = maybe(count),
 		nDeleted = maybe(count),
 		cursor = needed(shaped { id = needed(integer), ns = told(text), firstBatch = needed(batch) }),
 	},
-	login = { conversationId = needed(integer), payload = needed(binary), done = needed(boolean) },
+	login = reply_of { conversationId = needed(integer), payload = needed(binary), done = needed(boolean) },
 }
 
 ---What a reply of a client's bulk write says of one write.
-replies.write_item = {
+replies.write_item = shape_of {
 	ok = needed(number), idx = needed(count), n = maybe(count), nModified = maybe(count), upserted = maybe(document),
 	code = told(integer), errmsg = told(text),
 }
@@ -231,7 +275,7 @@ local function tags(value)
 	return value
 end
 
-local hello = {
+local hello = shape_of {
 	isWritablePrimary = maybe(boolean), ismaster = maybe(boolean), secondary = maybe(boolean), hidden = maybe(boolean),
 	arbiterOnly = maybe(boolean), isreplicaset = maybe(boolean), helloOk = told(boolean),
 	msg = maybe(text), setName = maybe(name), setVersion = maybe(integer), electionId = maybe(objectid),
@@ -253,6 +297,9 @@ local hello = {
 ---@param shape mongo.reply_shape|nil what it has to have when it reports no error
 ---@return string|nil why it is no reply
 function replies.check(reply, shape)
+	if shape and reply.ok == 1 and reply.errmsg == nil then
+		return examine(reply, shape.whole)
+	end
 	return examine(reply, common) or shape and reply.ok == 1 and not reply.errmsg and examine(reply, shape) or nil
 end
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "alloc.h"
-#include "message.h"
+#include "send.h"
 #include "service.h"
 
 enum { FIRST_CAPACITY = 16, FIRST_LIMIT = 4096 };

@@ -4,12 +4,13 @@
  * quiescent point; something retired at value e is freed when every published value is above e. Slots of threads are
  * kept in a list that only grows and are taken over by later threads.
  */
-#include "epoch_private.h"
+#include "epoch.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "alloc.h"
 
@@ -86,7 +87,7 @@ void reef_epoch_quiescent(void) {
 		atomic_store(&own->seen, now);
 }
 
-void reef_retire(void *p, void (*destroy)(void *p)) {
+void reef_epoch_retire(void *p, void (*destroy)(void *p)) {
 	struct retired *r = reef_malloc(sizeof *r);
 	*r = (struct retired){.p = p, .destroy = destroy};
 	pthread_mutex_lock(&retired_lock);

@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "name.h"
+#include "send.h"
 #include "service.h"
 
 enum { NAME_SIZE = 16 };

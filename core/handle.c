@@ -1,9 +1,11 @@
-/* Handles: which service a number means.
+/* Handles: see handle.h.
  *
  * A handle is a 24-bit number counting up, so that it is not soon used again, and the low bits are its place in a
  * table of a power of two. Lookups read the table without a lock; changes are made under one; a table that has become
  * too small is replaced and retired.
  */
+#include "handle.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -58,7 +60,7 @@ static struct table *grow(struct table *old) {
 	}
 	atomic_store_explicit(&current, table, memory_order_release);
 	if (old)
-		reef_retire(old, reef_free);
+		reef_epoch_retire(old, reef_free);
 	return table;
 }
 

@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "clean.h"
+#include "clock.h"
 #include "env.h"
-#include "text.h"
-#include "timer.h"
 
 #define DEFAULT_LIMIT_MIB 32
 #define KEPT_CAPACITY (256 * 1024) /* bytes of an empty buffer that are not given back */
@@ -423,7 +423,7 @@ static void write_only_line(struct reef_log_writer *w) {
 bool reef_log_writer_line(struct reef_log_writer *w, uint32_t source, const char *head, const char *text, size_t size,
 						  bool red) {
 	struct reef_text clean = {0};
-	reef_text_add_clean(&clean, text, size);
+	reef_clean_add(&clean, text, size);
 	pthread_mutex_lock(&lock);
 	if (w == NULL)
 		w = process_writer;

@@ -10,6 +10,8 @@
 #include <lua.h>
 
 #include "alloc.h"
+#include "clean.h"
+#include "clock.h"
 #include "core/host/config.h"
 #include "daemon.h"
 #include "env.h"
@@ -17,8 +19,6 @@
 #include "rooms.h"
 #include "runtime.h"
 #include "signals.h"
-#include "text.h"
-#include "timer.h"
 
 #define USAGE_ERROR 1
 #define LOG_GRACE_NS UINT64_C(1000000000) /* to write what is left */
@@ -137,7 +137,7 @@ int main(int argc, char **argv) {
 	if (strcmp(word, "run") == 0)
 		return run(argc - 2, argv + 2);
 	if (word[0] == '-') {
-		reef_text_complain("unknown option %s (see reef --help)", word);
+		reef_clean_complain("unknown option %s (see reef --help)", word);
 		return USAGE_ERROR;
 	}
 	char path[PATH_MAX + 64];

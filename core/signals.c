@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "timer.h"
+#include "clock.h"
 
 #define NS_PER_MS 1000000u
 

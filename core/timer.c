@@ -11,11 +11,11 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
 
 #include "alloc.h"
-#include "poller_private.h"
-#include "service.h"
+#include "clock.h"
+#include "poller.h"
+#include "send.h"
 
 #define TICK_BITS 16
 #define FIRST_BITS 8
@@ -47,26 +47,6 @@ static uint64_t higher_used[LEVELS];
 static struct chunk *spare;
 static size_t spare_count;
 static atomic_uint_fast64_t next_ns = UINT64_MAX;
-
-static uint64_t start_ns;
-static uint64_t start_cs;
-static uint32_t start_second;
-
-/* ---- clocks ---- */
-
-uint64_t reef_now_ns(void) {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-uint64_t reef_now_cs(void) {
-	return start_cs + (reef_now_ns() - start_ns) / 10000000u;
-}
-
-uint32_t reef_start_time(void) {
-	return start_second;
-}
 
 /* ---- the wheel, under the lock ---- */
 
@@ -193,12 +173,7 @@ static uint64_t tick_ns(uint64_t tick) {
 /* ---- the interface ---- */
 
 void reef_timer_init(void) {
-	struct timespec wall;
-	clock_gettime(CLOCK_REALTIME, &wall);
-	start_second = (uint32_t)wall.tv_sec;
-	start_cs = (uint64_t)wall.tv_nsec / 10000000u;
-	start_ns = reef_now_ns();
-	current = start_ns >> TICK_BITS;
+	current = reef_now_ns() >> TICK_BITS;
 }
 
 static void free_chunks(struct chunk *chunk) {

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/poller.h"
-#include "core/timer.h"
 #include "socket/address.h"
 #include "socket/deadline.h"
 #include "socket/resolver.h"

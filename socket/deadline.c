@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/poller.h"
-#include "core/timer.h"
 #include "socket/slot.h"
 
 struct entry {

@@ -13,9 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/service.h"
-#include "core/timer.h"
+#include "core/slice.h"
 #include "socket/address.h"
 #include "socket/deadline.h"
 #include "socket/slot.h"
@@ -105,8 +106,8 @@ static bool read_stream(struct reef_slot *slot, uint32_t id, uint32_t owner, uin
 		}
 		const struct reef_sink *sink = slot->sink;
 		void *ud = slot->ud;
-		size_t room = REEF_SCRATCH_SIZE;
-		char *buffer = sink && sink->room ? sink->room(ud, (int)id, &room) : reef_scratch();
+		size_t room = REEF_SLICE_SCRATCH_SIZE;
+		char *buffer = sink && sink->room ? sink->room(ud, (int)id, &room) : reef_slice_scratch();
 		ssize_t n = read_some(slot, buffer, room);
 		if (n < 0) {
 			if (errno == EINTR)

@@ -6,9 +6,10 @@
 #include <stdatomic.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
+#include "core/send.h"
 #include "core/host/host.h"
 #include "core/service.h"
-#include "core/timer.h"
 #include "socket/fd.h"
 
 struct reef_fd_job {

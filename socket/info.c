@@ -3,7 +3,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/timer.h"
+#include "core/clock.h"
 #include "socket/address.h"
 #include "socket/slot.h"
 

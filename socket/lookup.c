@@ -12,8 +12,8 @@
 #include <strings.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/log.h"
-#include "core/timer.h"
 #include "socket/lookup_private.h"
 
 /* c-ares doubles the time after each round through all servers: 2, 4, 8 and 16 s with one. */

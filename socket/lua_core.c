@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/host/name_check.h"
 #include "core/log.h"
 #include "core/service.h"
-#include "core/timer.h"
 #include "socket/lua_common.h"
 #include "socket/reader.h"
 #include "socket/tls.h"

@@ -5,7 +5,6 @@
 
 #include "core/alloc.h"
 #include "core/host/name_check.h"
-#include "core/service.h"
 #include "socket/buffer.h"
 #include "socket/lua_common.h"
 #include "socket/raw.h"

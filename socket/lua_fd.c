@@ -5,8 +5,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/host/host.h"
-#include "core/timer.h"
 #include "socket/fd.h"
 #include "socket/lua_common.h"
 

@@ -10,6 +10,7 @@
 #include "core/alloc.h"
 #include "core/log.h"
 #include "core/scheduler.h"
+#include "core/slice.h"
 #include "socket/slot.h"
 #include "socket/tls_private.h"
 
@@ -191,7 +192,7 @@ static void flush_later(struct reef_slot *slot) {
 		reef_slot_check_warning(slot);
 		return;
 	}
-	int me = reef_worker_index() + 1;
+	int me = reef_scheduler_own_index() + 1;
 	if (slot->out.size < FLUSH_AT && me != 0) {
 		if (slot->flusher == me)
 			return;

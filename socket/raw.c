@@ -6,7 +6,9 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "core/send.h"
 #include "core/service.h"
+#include "core/slice.h"
 
 static struct reef_message *message_new(enum reef_socket_event type, int id, int ud, const void *text, size_t n) {
 	struct reef_message *m = reef_message_new(sizeof(struct reef_socket_message) + n);
@@ -21,7 +23,7 @@ static struct reef_message *message_new(enum reef_socket_event type, int id, int
 }
 
 static void deliver(struct reef_message *m) {
-	reef_service_deliver(reef_service_current(), m);
+	reef_service_deliver(reef_slice_service(), m);
 }
 
 static void tell(enum reef_socket_event type, int id, int ud, const char *text) {
@@ -32,7 +34,7 @@ static void tell_bytes(enum reef_socket_event type, int id, const char *bytes, s
 					   size_t text_size) {
 	void *buffer = reef_try_malloc(n ? n : 1);
 	if (buffer == NULL) {
-		reef_log(reef_service_handle(reef_service_current()), "error: socket: no memory for %zu bytes of input on %d",
+		reef_log(reef_service_handle(reef_slice_service()), "error: socket: no memory for %zu bytes of input on %d",
 				 n, id);
 		reef_socket_shutdown(id);
 		return;
@@ -101,5 +103,5 @@ const struct reef_sink reef_raw_sink = {
 };
 
 void reef_raw_send(enum reef_socket_event type, int id, int ud, const char *text) {
-	reef_send(reef_service_handle(reef_service_current()), message_new(type, id, ud, text, strlen(text)));
+	reef_send(reef_service_handle(reef_slice_service()), message_new(type, id, ud, text, strlen(text)));
 }

@@ -8,8 +8,8 @@
 #include "core/alloc.h"
 #include "core/env.h"
 #include "core/log.h"
-#include "core/scheduler.h"
 #include "core/service.h"
+#include "core/slice.h"
 
 #define READER "reef.socket.reader"
 #define AUTO_PAUSE (128 * 1024) /* buffered bytes that nobody asks for; the contract's */
@@ -323,7 +323,7 @@ static char *room(void *ud, int id, size_t *n) {
 			return space;
 		}
 	}
-	return reef_scratch();
+	return reef_slice_scratch();
 }
 
 /* The buffer is larger than its limits allow: the peer sends more than anybody asked for, or never ends a line. */

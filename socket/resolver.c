@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/log.h"
-#include "core/service.h"
-#include "core/timer.h"
+#include "core/send.h"
 #include "socket/resolver_cache.h"
 #include "socket/slot.h"
 

@@ -2,12 +2,13 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/env.h"
+#include "core/service_life.h"
 #include "core/host/host.h"
 #include "core/log.h"
 #include "core/poller.h"
 #include "core/runtime.h"
-#include "core/timer.h"
 #include "socket/deadline.h"
 #include "socket/fd.h"
 #include "socket/lua_common.h"
@@ -59,7 +60,7 @@ void reef_socket_setup(void) {
 	reef_fd_setup();
 	reef_resolver_setup();
 	reef_poller_set_handler(REEF_POLL_SOCKET, reef_slot_poll_event);
-	reef_runtime_on_service_end(reef_slot_orphan_all);
+	reef_service_on_end(reef_slot_orphan_all);
 	reef_runtime_on_stop(flush_all);
 	reef_runtime_on_hangup(reload);
 	reef_host_preload("reef.socketcore", reef_open_socketcore);

@@ -7,7 +7,7 @@
 
 #include "core/alloc.h"
 #include "core/env.h"
-#include "core/service.h"
+#include "core/send.h"
 
 #define MASK (REEF_SLOTS - 1)
 #define OWNER_BUCKETS 1024

@@ -15,7 +15,7 @@
 #include <sys/epoll.h>
 
 #include "core/message.h"
-#include "core/scheduler.h"
+#include "core/slice.h"
 #include "socket/socket.h"
 #include "socket/wqueue.h"
 

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/env.h"
 #include "core/service.h"
-#include "core/timer.h"
+#include "core/slice.h"
 #include "socket/address.h"
 #include "socket/deadline.h"
 #include "socket/resolver.h"
@@ -20,7 +21,7 @@
 #include "socket/tls_private.h"
 
 static uint32_t current_handle(void) {
-	return reef_service_handle(reef_service_current());
+	return reef_service_handle(reef_slice_service());
 }
 
 /* ---- opening ---- */

@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/poller.h"
-#include "core/timer.h"
 #include "socket/deadline.h"
 #include "socket/slot.h"
 #include "socket/tls_private.h"

@@ -6,8 +6,8 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
-#include "core/scheduler.h"
 #include "core/service.h"
+#include "core/slice.h"
 #include "socket/address.h"
 #include "socket/resolver.h"
 #include "socket/slot.h"
@@ -31,7 +31,7 @@ bool reef_udp_read(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 			return true;
 		}
 		struct reef_address from = {.size = sizeof from.local};
-		char *buffer = reef_scratch();
+		char *buffer = reef_slice_scratch();
 		ssize_t n = recvfrom(slot->fd, buffer, DATAGRAM_MAX, MSG_DONTWAIT, &from.any, &from.size);
 		if (n < 0) {
 			if (errno == EINTR)
@@ -190,7 +190,7 @@ static int make(const struct reef_address *address, enum what what, const struct
 	if ((what == BIND && bind(fd, &address->any, address->size) != 0) ||
 		(what == CONNECT && connect(fd, &address->any, address->size) != 0))
 		*error = strerrordesc_np(errno);
-	else if ((slot = reef_slot_new(REEF_KIND_UDP, reef_service_handle(reef_service_current()))) == NULL)
+	else if ((slot = reef_slot_new(REEF_KIND_UDP, reef_service_handle(reef_slice_service()))) == NULL)
 		*error = REEF_SLOT_LIMIT_TEXT;
 	if (slot == NULL) {
 		close(fd);

@@ -14,6 +14,8 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "core/send.h"
+#include "core/service.h"
 #include "serialise.h"
 #include "trace_private.h"
 

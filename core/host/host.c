@@ -25,7 +25,14 @@
 #include "core/end.h"
 #include "core/env.h"
 #include "core/epoch.h"
+#include "core/handle.h"
 #include "core/log.h"
+#include "core/mailbox.h"
+#include "core/module.h"
+#include "core/name.h"
+#include "core/send.h"
+#include "core/service.h"
+#include "core/service_life.h"
 #include "core/timer.h"
 #include "debugchannel.h"
 #include "functions.h"
@@ -80,7 +87,7 @@ static void *allocate(void *ud, void *p, size_t old_size, size_t new_size) {
 }
 
 size_t reef_host_bytes(uint32_t handle) {
-	const struct reef_service *service = reef_service_find(handle);
+	const struct reef_service *service = reef_handle_find(handle);
 	if (!service || reef_service_module(service) != &reef_snlua_module)
 		return 0;
 	const struct reef_host *host = reef_service_instance(service);
@@ -255,7 +262,7 @@ static void refuse_boot(struct reef_host *host, const char *text) {
 static void limit_mailbox(struct reef_host *host) {
 	lua_Integer messages = reef_env_int("mailbox_messages", 0), bytes = reef_env_int("mailbox_bytes", 0);
 	if (messages > 0 || bytes > 0)
-		reef_service_set_limit(host->service, messages > 0 ? (uint64_t)messages : 0, bytes > 0 ? (uint64_t)bytes : 0);
+		reef_mailbox_set_limit(host->service, messages > 0 ? (uint64_t)messages : 0, bytes > 0 ? (uint64_t)bytes : 0);
 }
 
 static int run_loader(lua_State *L) {
@@ -413,7 +420,7 @@ static void snlua_release(struct reef_service *service) {
 	reef_free(host->warning);
 	reef_service_set_turn_end(service, NULL);
 	reef_service_set_callback(service, NULL, NULL);
-	reef_retire(host, reef_free);
+	reef_epoch_retire(host, reef_free);
 }
 
 static void snlua_down(struct reef_service *service, uint32_t handle) {

@@ -7,7 +7,7 @@
 
 #include "core/debts.h"
 #include "core/message.h"
-#include "core/service.h"
+#include "core/module.h"
 #include "host.h"
 
 /* ---- tasks ---- */

@@ -3,6 +3,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "core/send.h"
 #include "functions.h"
 #include "lua_message.h"
 #include "profile_private.h"

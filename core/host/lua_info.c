@@ -4,10 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/command.h"
 #include "core/env.h"
 #include "core/log.h"
-#include "core/timer.h"
+#include "core/name.h"
+#include "core/service.h"
+#include "core/service_life.h"
 #include "functions.h"
 #include "lua_message.h"
 #include "name_check.h"

@@ -11,6 +11,9 @@
 
 #include "core/alloc.h"
 #include "core/global.h"
+#include "core/name.h"
+#include "core/send.h"
+#include "core/service.h"
 #include "functions.h"
 #include "own_files.h"
 #include "serialise.h"
@@ -42,7 +45,7 @@ enum reef_offered reef_deliver(struct reef_host *host, struct reef_target target
 	if (target.global)
 		return reef_global_send(target.global, m) ? REEF_OFFER_TAKEN : REEF_OFFER_NOBODY;
 	if (target.handle)
-		return reef_offer(target.handle, m);
+		return reef_send_offer(target.handle, m);
 	reef_message_free(m);
 	return REEF_OFFER_NOBODY;
 }

@@ -2,6 +2,7 @@
 #ifndef REEF_LUA_MESSAGE_H
 #define REEF_LUA_MESSAGE_H
 
+#include "core/send.h"
 #include "host_private.h"
 
 /* Where a message goes: a handle (0: nobody), or a global name that has to be waited for. */
@@ -12,7 +13,7 @@ struct reef_target {
 
 /* The address at `index`: a number, `:hex`, `.name`, or a global name. Raises for 0, nil and other types. */
 struct reef_target reef_check_target(lua_State *L, int index);
-/* Takes m as reef_offer does, whose type and session are set; the source is this service if it is 0. */
+/* Takes m as reef_send_offer does, whose type and session are set; the source is this service if it is 0. */
 enum reef_offered reef_deliver(struct reef_host *host, struct reef_target target, struct reef_message *m);
 
 /* The protocol that `index` names, by name or number; raises if there is none. */

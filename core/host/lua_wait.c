@@ -5,7 +5,9 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/message.h"
+#include "core/send.h"
 #include "core/timer.h"
 #include "functions.h"
 #include "trace_private.h"

@@ -8,7 +8,7 @@
 
 #include <lauxlib.h>
 
-#include "core/service.h"
+#include "core/handle.h"
 #include "host.h"
 
 #ifdef REEF_JEMALLOC
@@ -135,9 +135,9 @@ static int refuse(lua_State *L) {
 
 /* services() -> bytes of every Lua service by handle */
 static int memory_services(lua_State *L) {
-	size_t room = reef_service_list(NULL, 0) + 16;
+	size_t room = reef_handle_list(NULL, 0) + 16;
 	uint32_t *handles = lua_newuserdatauv(L, room * sizeof(*handles), 0);
-	size_t n = reef_service_list(handles, room);
+	size_t n = reef_handle_list(handles, room);
 	lua_createtable(L, 0, (int)n);
 	for (size_t i = 0; i < n && i < room; i++) {
 		size_t bytes = reef_host_bytes(handles[i]);

@@ -13,7 +13,7 @@
 
 #include "core/alloc.h"
 #include "core/message.h"
-#include "core/scheduler.h"
+#include "core/slice.h"
 
 enum { TYPE_NIL, TYPE_BOOLEAN, TYPE_NUMBER, TYPE_POINTER, TYPE_SHORT_STRING, TYPE_LONG_STRING, TYPE_TABLE };
 enum { NUMBER_ZERO = 0, NUMBER_U8 = 1, NUMBER_U16 = 2, NUMBER_I32 = 4, NUMBER_I64 = 6, NUMBER_DOUBLE = 8 };
@@ -235,10 +235,11 @@ static void write_value(struct writer *w, int index, int depth) {
 /* The stack has one value more afterwards: the box, or nil. */
 static void write_all(struct writer *w, lua_State *L, int first) {
 	int top = lua_gettop(L);
-	char *scratch = reef_scratch();
+	char *scratch = reef_slice_scratch();
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	lua_pushnil(L);
-	*w = (struct writer){.L = L, .begin = scratch, .at = scratch, .end = scratch + REEF_SCRATCH_SIZE, .slot = top + 1};
+	*w = (struct writer){
+			.L = L, .begin = scratch, .at = scratch, .end = scratch + REEF_SLICE_SCRATCH_SIZE, .slot = top + 1};
 	for (int i = first; i <= top; i++)
 		write_value(w, i, 0);
 }

@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 
+#include "core/message.h"
 #include <lua.h>
 
 struct reef_message;

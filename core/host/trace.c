@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/message.h"
-#include "core/timer.h"
 #include "functions.h"
 #include "lua_message.h"
 

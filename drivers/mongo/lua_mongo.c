@@ -21,8 +21,8 @@
 
 #include "bson.h"
 #include "connection.h"
+#include "core/clock.h"
 #include "core/host/name_check.h"
-#include "core/timer.h"
 #include "message.h"
 #include "mongo.h"
 #include "socket/lua_common.h"

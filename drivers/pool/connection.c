@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/service.h"
-#include "core/timer.h"
+#include "core/send.h"
+#include "core/slice.h"
 #include "proxy.h"
 
 #define INPUT (64 * 1024) /* of room to read into, at least half of it */

@@ -14,8 +14,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/host/name_check.h"
-#include "core/timer.h"
 #include "pool.h"
 #include "proxy.h"
 #include "socket/lua_common.h"

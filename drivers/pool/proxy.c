@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
+#include "core/send.h"
 #include "core/service.h"
-#include "core/timer.h"
+#include "core/slice.h"
 
 /* Deadlines are looked at no more often than this: many requests that are due one after the other are found at once. */
 #define GRAIN_NS 5000000u

@@ -27,7 +27,7 @@ static const char *handle_text(uint32_t handle) {
 	return result;
 }
 
-static uint32_t find(const char *address) {
+static uint32_t find_address(const char *address) {
 	if (address[0] != '.' && address[0] != ':' && reef_global_valid(address))
 		return reef_global_find(address);
 	return reef_address_parse(address);
@@ -65,7 +65,7 @@ static const char *do_reg(struct reef_service *self, const char *param) {
 
 static const char *do_query(struct reef_service *self, const char *param) {
 	(void)self;
-	return handle_text(find(param));
+	return handle_text(find_address(param));
 }
 
 static const char *do_name(struct reef_service *self, const char *param) {
@@ -229,12 +229,12 @@ static const struct command commands[] = {
 		{"WAITING", do_waiting},
 };
 
-static int compare(const void *key, const void *entry) {
+static int compare_command(const void *key, const void *entry) {
 	return strcmp(key, ((const struct command *)entry)->name);
 }
 
 const char *reef_command(struct reef_service *self, const char *name, const char *param) {
 	const struct command *command =
-			bsearch(name, commands, sizeof commands / sizeof commands[0], sizeof commands[0], compare);
+			bsearch(name, commands, sizeof commands / sizeof commands[0], sizeof commands[0], compare_command);
 	return command ? command->run(self, param ? param : "") : NULL;
 }

@@ -41,7 +41,7 @@ static bool is_reply(int type) {
 }
 
 /* C callbacks may keep the payload, so they get it as a block of its own. */
-static void on_message(struct reef_service *service, void *ud, struct reef_message *m) {
+static void cservice_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	struct cservice *c = ud;
 	if (c->callback == NULL)
 		return;
@@ -57,7 +57,7 @@ static int cservice_init(struct reef_service *service, const char *args) {
 	struct cservice *c = reef_calloc(1, sizeof *c);
 	c->functions = reef_service_module(service)->data;
 	reef_service_set_instance(service, c);
-	reef_service_set_callback(service, on_message, c);
+	reef_service_set_callback(service, cservice_message, c);
 	c->instance = c->functions->create ? c->functions->create() : NULL;
 	if (c->functions->create && c->instance == NULL)
 		return 1;

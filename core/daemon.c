@@ -100,7 +100,7 @@ static bool close_streams(void) {
 	return true;
 }
 
-static void let_go(void) {
+static void let_go_of_pid_file(void) {
 	if (held.file >= 0)
 		close(held.file);
 	if (held.directory >= 0)
@@ -115,7 +115,7 @@ bool reef_daemon_start(const char *pid_file) {
 	bool locked = lock_pid_file(pid_file);
 	flock(held.directory, LOCK_UN);
 	if (!locked) {
-		let_go();
+		let_go_of_pid_file();
 		return false;
 	}
 	if (daemon(1, 1) != 0) {
@@ -135,5 +135,5 @@ void reef_daemon_end(void) {
 	lock_directory(held.directory);
 	if (is_named(held.file, held.directory, held.name))
 		unlinkat(held.directory, held.name, 0);
-	let_go();
+	let_go_of_pid_file();
 }

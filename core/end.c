@@ -67,7 +67,7 @@ static uint64_t timeout_ns(void) {
 }
 
 /* Under the lock. False: it had begun before. */
-static bool begin(void) {
+static bool start_countdown(void) {
 	if (began != 0)
 		return false;
 	began = reef_now_ns();
@@ -81,7 +81,7 @@ static bool begin(void) {
 /* All services are being killed: the clock starts if it had not. True: an orderly end was under way. */
 static bool begin_abort(void) {
 	pthread_mutex_lock(&lock);
-	bool first = begin();
+	bool first = start_countdown();
 	if (!atomic_exchange(&aborted, true)) {
 		uint64_t closed_at = reef_now_ns() + CLOSE_NS, end_at = began + timeout_ns();
 		if (closed_at < end_at)
@@ -126,7 +126,7 @@ void reef_end_abort(void) {
 
 void reef_end_stop(void) {
 	pthread_mutex_lock(&lock);
-	bool first = begin();
+	bool first = start_countdown();
 	pthread_mutex_unlock(&lock);
 	if (!first)
 		return;
@@ -135,7 +135,8 @@ void reef_end_stop(void) {
 		reef_end_abort();
 }
 
-void reef_end_signal(void) {
+/* A signal asks for an orderly end. A second one leaves a second from the first. */
+static void stop_by_signal(void) {
 	pthread_mutex_lock(&lock);
 	bool again = began != 0;
 	uint64_t soon = began + AGAIN_NS, now = reef_now_ns();
@@ -163,7 +164,7 @@ bool reef_end_failed(void) {
 
 void reef_end_finished(void) {
 	pthread_mutex_lock(&lock);
-	begin();
+	start_countdown();
 	finished = true;
 	pthread_mutex_unlock(&lock);
 	reef_signals_wake();
@@ -190,7 +191,7 @@ uint64_t reef_end_wait(void (*on_hangup)(void)) {
 		if (number == SIGHUP)
 			on_hangup();
 		else if (number != 0)
-			reef_end_signal();
+			stop_by_signal();
 		else if (reef_now_ns() >= next)
 			reef_end_abort();
 		reef_epoch_leave();
@@ -227,7 +228,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct words *words, const
 	words->size += (size_t)n + 1;
 }
 
-static bool writable(int fd) {
+static bool can_write(int fd) {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
 	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
 }
@@ -259,7 +260,7 @@ static void name_who_is_stuck(struct words *words) {
 }
 
 /* Neither locks that others may hold for long nor streams that nobody drains are waited for. */
-static _Noreturn void cut(bool threads_stop, double seconds) {
+static _Noreturn void cut_off(bool threads_stop, double seconds) {
 	struct words words = {.size = 0};
 	reef_end_set_exit_code(REEF_EXIT_CUT);
 	reef_epoch_enter();
@@ -280,9 +281,9 @@ static _Noreturn void cut(bool threads_stop, double seconds) {
 	reef_log_writer_finish(reef_now_ns() + LINES_NS);
 	struct reef_log_numbers numbers = reef_log_writer_numbers();
 	logged = logged && numbers.waiting == 0 && !numbers.failing;
-	if (!logged && writable(STDERR_FILENO) && write(STDERR_FILENO, words.text, words.size) < 0)
+	if (!logged && can_write(STDERR_FILENO) && write(STDERR_FILENO, words.text, words.size) < 0)
 		logged = true;
-	if (ftrylockfile(stdout) == 0 && writable(STDOUT_FILENO))
+	if (ftrylockfile(stdout) == 0 && can_write(STDOUT_FILENO))
 		fflush(stdout);
 	reef_daemon_end();
 	_exit(reef_end_exit_code());
@@ -301,7 +302,7 @@ static void *cutter(void *p) {
 		if (now >= cut_at) {
 			bool threads_stop = stopping;
 			pthread_mutex_unlock(&lock);
-			cut(threads_stop, (double)(now - began) / (double)SECOND_NS);
+			cut_off(threads_stop, (double)(now - began) / (double)SECOND_NS);
 		}
 		struct timespec until = {.tv_sec = (time_t)(cut_at / SECOND_NS), .tv_nsec = (long)(cut_at % SECOND_NS)};
 		pthread_cond_timedwait(&changed, &lock, &until);

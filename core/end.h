@@ -20,9 +20,6 @@ void reef_end_init(void);
  * aborted. Asked for again it changes nothing. Any thread inside the engine. */
 void reef_end_stop(void);
 
-/* A signal asks for an orderly end. A second one leaves a second from the first. */
-void reef_end_signal(void);
-
 /* Something could not start, which is what the exit code says, unless it was the end that kept it from starting: false.
  * Any thread. */
 bool reef_end_failed(void);

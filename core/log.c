@@ -44,7 +44,7 @@ static bool put_to_service(uint32_t source, const char *head, const char *text, 
 	return sent;
 }
 
-static void put(uint32_t source, const char *head, const char *text, size_t size, bool red) {
+static void put_line(uint32_t source, const char *head, const char *text, size_t size, bool red) {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	if (reef_log_writer_line(NULL, source, head, text, size, red) || put_to_service(source, head, text, size))
 		return;
@@ -54,11 +54,11 @@ static void put(uint32_t source, const char *head, const char *text, size_t size
 }
 
 void reef_log_bytes(uint32_t source, const char *text, size_t size) {
-	put(source, "", text, size, false);
+	put_line(source, "", text, size, false);
 }
 
 void reef_log_error(uint32_t source, const char *head, const char *text, size_t size) {
-	put(source, head, text, size, true);
+	put_line(source, head, text, size, true);
 }
 
 void reef_log(uint32_t source, const char *format, ...) {

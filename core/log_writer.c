@@ -23,6 +23,7 @@
 #include "clean.h"
 #include "clock.h"
 #include "env.h"
+#include "list.h"
 
 #define DEFAULT_LIMIT_MIB 32
 #define KEPT_CAPACITY (256 * 1024) /* bytes of an empty buffer that are not given back */
@@ -55,7 +56,7 @@ struct reef_log_writer {
 	enum state state;
 	int fd; /* changed under the lock, and only by the thread */
 	bool regular, terminal;
-	struct reef_log_writer *next;
+	struct reef_link link;
 
 	/* the thread's own */
 	struct reef_text writing;
@@ -67,8 +68,18 @@ struct reef_log_writer {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t progress = PTHREAD_COND_INITIALIZER; /* somebody waits for it in `finish` only */
-static struct reef_log_writer *writers, *process_writer;
+static struct reef_list writers = {{&writers.head, &writers.head}};
+static struct reef_log_writer *process_writer;
 static struct reef_log_numbers numbers;
+
+/* Under the lock. */
+static struct reef_log_writer *first_writer(void) {
+	return reef_list_entry(reef_list_first(&writers), struct reef_log_writer, link);
+}
+
+static struct reef_log_writer *next_writer(const struct reef_log_writer *w) {
+	return reef_list_entry(reef_list_next(&writers, &w->link), struct reef_log_writer, link);
+}
 
 /* ---- lines ---- */
 
@@ -198,13 +209,13 @@ static bool is_stderr(const struct reef_log_writer *w) {
 }
 
 /* A line on stderr, unless that is what cannot be written, or would make us wait. */
-static void say(const struct reef_log_writer *w, const char *text) {
+static void say_on_stderr(const struct reef_log_writer *w, const char *text) {
 	struct pollfd ready = {.fd = 2, .events = POLLOUT};
 	if (!is_stderr(w) && poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT))
 		(void)!write(2, text, strlen(text));
 }
 
-static const char *name_of(const struct reef_log_writer *w) {
+static const char *log_name(const struct reef_log_writer *w) {
 	return w->path ? w->path : w->stream == 2 ? "stderr" : "stdout";
 }
 
@@ -215,8 +226,8 @@ static void say_failure(struct reef_log_writer *w) {
 	w->said_at = now;
 	char text[PATH_MAX + 256];
 	snprintf(text, sizeof text, "reef: cannot write the log %s: %s; lines are kept until it can be written\n",
-			 name_of(w), strerror(w->failure));
-	say(w, text);
+			 log_name(w), strerror(w->failure));
+	say_on_stderr(w, text);
 }
 
 /* Writes a piece. False: not now, `failure` says why (0: whoever reads has not read). Only what a pipe has room for is
@@ -323,11 +334,8 @@ static void write_lines(struct reef_log_writer *w) {
 	w->state = WRITING;
 }
 
-static void release(struct reef_log_writer *w) {
-	struct reef_log_writer **place = &writers;
-	while (*place != w)
-		place = &(*place)->next;
-	*place = w->next;
+static void writer_release(struct reef_log_writer *w) {
+	reef_link_remove(&w->link);
 	if (w->fd >= 0)
 		close(w->fd);
 	pthread_cond_destroy(&w->wake);
@@ -337,7 +345,7 @@ static void release(struct reef_log_writer *w) {
 	reef_free(w);
 }
 
-static void *run(void *ud) {
+static void *writer_main(void *ud) {
 	struct reef_log_writer *w = ud;
 	pthread_mutex_lock(&lock);
 	while (take_lines(w)) {
@@ -349,7 +357,7 @@ static void *run(void *ud) {
 		}
 		write_lines(w);
 	}
-	release(w);
+	writer_release(w);
 	pthread_cond_broadcast(&progress);
 	pthread_mutex_unlock(&lock);
 	return NULL;
@@ -364,7 +372,7 @@ static bool start_thread(struct reef_log_writer *w) {
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failure = pthread_create(&thread, &attributes, run, w);
+	int failure = pthread_create(&thread, &attributes, writer_main, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	if (failure == 0)
@@ -459,12 +467,11 @@ struct reef_log_writer *reef_log_writer_open(const char *path, int fd) {
 	long mib = reef_env_int("log_buffer", DEFAULT_LIMIT_MIB);
 	w->limit = (size_t)(mib < 1 ? 1 : mib) << 20;
 	pthread_mutex_lock(&lock);
-	w->next = writers;
-	writers = w;
+	reef_list_push(&writers, &w->link);
 	bool started = start_thread(w);
 	if (!started) {
 		int failure = errno;
-		release(w);
+		writer_release(w);
 		errno = failure;
 	}
 	pthread_mutex_unlock(&lock);
@@ -499,7 +506,7 @@ static size_t waiting_bytes(const struct reef_log_writer *w) {
 
 /* Has any of them lines that it may still be able to write? */
 static bool any_is_writing(void) {
-	for (const struct reef_log_writer *w = writers; w; w = w->next)
+	for (struct reef_log_writer *w = first_writer(); w; w = next_writer(w))
 		if (w->state != FAILING && (waiting_bytes(w) > 0 || w->lost_here > 0 || w->closing || w->at_once))
 			return true;
 	return false;
@@ -507,14 +514,14 @@ static bool any_is_writing(void) {
 
 static void say_what_is_left(const struct reef_log_writer *w) {
 	char text[PATH_MAX + 128];
-	snprintf(text, sizeof text, "reef: the end of the log %s is missing, %zu bytes could not be written\n", name_of(w),
+	snprintf(text, sizeof text, "reef: the end of the log %s is missing, %zu bytes could not be written\n", log_name(w),
 			 waiting_bytes(w));
-	say(w, text);
+	say_on_stderr(w, text);
 }
 
 void reef_log_writer_finish(uint64_t deadline_ns) {
 	pthread_mutex_lock(&lock);
-	for (struct reef_log_writer *w = writers; w; w = w->next) {
+	for (struct reef_log_writer *w = first_writer(); w; w = next_writer(w)) {
 		if (w->state == FAILING) { /* tries once more, at once */
 			w->state = STALLED;
 			pthread_cond_signal(&w->wake);
@@ -524,7 +531,7 @@ void reef_log_writer_finish(uint64_t deadline_ns) {
 		struct timespec until = in_ms(10);
 		pthread_cond_timedwait(&progress, &lock, &until);
 	}
-	for (const struct reef_log_writer *w = writers; w; w = w->next)
+	for (struct reef_log_writer *w = first_writer(); w; w = next_writer(w))
 		if (waiting_bytes(w) > 0)
 			say_what_is_left(w);
 	pthread_mutex_unlock(&lock);
@@ -533,7 +540,7 @@ void reef_log_writer_finish(uint64_t deadline_ns) {
 struct reef_log_numbers reef_log_writer_numbers(void) {
 	pthread_mutex_lock(&lock);
 	struct reef_log_numbers now = numbers;
-	for (const struct reef_log_writer *w = writers; w; w = w->next) {
+	for (struct reef_log_writer *w = first_writer(); w; w = next_writer(w)) {
 		now.waiting += waiting_bytes(w);
 		now.failing |= w->state != WRITING;
 	}

@@ -17,7 +17,7 @@
 #include "log_writer.h"
 #include "service.h"
 
-static void on_message(struct reef_service *service, void *ud, struct reef_message *m) {
+static void logger_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	(void)service;
 	struct reef_log_writer *writer = ud;
 	if (m->type == REEF_PTYPE_SYSTEM)
@@ -41,7 +41,7 @@ static int logger_init(struct reef_service *service, const char *args) {
 		return 1;
 	}
 	reef_service_set_instance(service, writer);
-	reef_service_set_callback(service, on_message, writer);
+	reef_service_set_callback(service, logger_message, writer);
 	if (reef_log_service() == 0)
 		reef_log_writer_serve_process(writer);
 	return 0;

@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "alloc.h"
 #include "array.h"
-#include "log.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct REEF_ARRAY(const struct reef_module *) modules;
@@ -19,14 +19,12 @@ static const struct reef_module *find_registered(const char *name) {
 	return NULL;
 }
 
-/* Under the lock. NULL when out of memory. */
-static const struct reef_module *register_module(const struct reef_module *module) {
+/* Under the lock. */
+static void register_module(const struct reef_module *module) {
 	const struct reef_module **place = reef_array_add(&modules);
-	if (place == NULL) {
-		reef_log(0, "no memory for the module %s", module->name);
-		return NULL;
-	}
-	return *place = module;
+	if (place == NULL)
+		reef_alloc_give_up(sizeof *place * modules.capacity * 2);
+	*place = module;
 }
 
 void reef_module_set_loader(const struct reef_module *(*loader)(const char *name)) {
@@ -45,7 +43,7 @@ const struct reef_module *reef_module_find(const char *name) {
 	if (module == NULL && load != NULL) {
 		module = load(name);
 		if (module)
-			module = register_module(module);
+			register_module(module);
 	}
 	pthread_mutex_unlock(&lock);
 	return module;

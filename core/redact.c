@@ -172,7 +172,7 @@ struct ahead {
 	const char *line_end, *line_at;
 };
 
-static void look_ahead(struct ahead *ahead, const char *p, const char *end) {
+static void look_for_secret(struct ahead *ahead, const char *p, const char *end) {
 	if (p > ahead->token_end) {
 		ahead->token_end = find_space(p, end);
 		ahead->at = find_last_at(p, ahead->token_end);
@@ -193,7 +193,7 @@ static const char *last_at_of_line(struct ahead *ahead, const char *end) {
 
 /* What is to be hidden behind the `://` that ends at p. Empty: nothing. */
 static struct span uri_secret(struct ahead *ahead, const char *p, const char *end) {
-	look_ahead(ahead, p, end);
+	look_for_secret(ahead, p, end);
 	if (ahead->at && ahead->at > p) {
 		/* Either the password is before the @, or it is a value that has an @ in it: the whole of both. */
 		bool in_value = ahead->query < ahead->at;

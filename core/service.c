@@ -31,10 +31,6 @@ const struct reef_module *reef_service_module(const struct reef_service *service
 	return service->module;
 }
 
-const char *reef_service_description(const struct reef_service *service) {
-	return service->description;
-}
-
 void reef_service_set_lazy(struct reef_service *service, bool lazy) {
 	atomic_store_explicit(&service->lazy, lazy, memory_order_relaxed);
 }

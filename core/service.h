@@ -25,8 +25,6 @@ void reef_service_set_callback(struct reef_service *service, reef_callback callb
 void reef_service_set_instance(struct reef_service *service, void *instance);
 void *reef_service_instance(const struct reef_service *service);
 const struct reef_module *reef_service_module(const struct reef_service *service);
-/* Text `module args`, as launched; owned by the service. */
-const char *reef_service_description(const struct reef_service *service);
 
 /* A lazy service is not run next when somebody wakes it, but after those that wait already: so what many others send in
  * one round is gathered, and handled in one slice. Own slice only. */

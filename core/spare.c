@@ -23,12 +23,12 @@ static struct reef_worker *spare_worker(int i) {
 	return reef_scheduler_worker(reef_scheduler_regular_workers() + i);
 }
 
-static void call(struct reef_worker *worker) {
+static void call_spare(struct reef_worker *worker) {
 	atomic_store(&worker->lent, 1);
 	syscall(SYS_futex, &worker->lent, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-static bool make(void) {
+static bool make_spare(void) {
 	if (made == REEF_SCHEDULER_SPARES)
 		return false;
 	struct reef_worker *worker = spare_worker(made);
@@ -42,7 +42,7 @@ bool reef_spare_lend(void) {
 	for (int i = 0; i < made; i++) {
 		struct reef_worker *worker = spare_worker(i);
 		if (atomic_load(&worker->lent) == 0) {
-			call(worker);
+			call_spare(worker);
 			return true;
 		}
 	}
@@ -53,7 +53,7 @@ bool reef_spare_lend(void) {
 		worker->spare = true;
 		atomic_store(&worker->lent, 1);
 	}
-	return make();
+	return make_spare();
 }
 
 void reef_spare_take_back(void) {
@@ -77,7 +77,7 @@ void reef_spare_rest(struct reef_worker *worker) {
 
 void reef_spare_stop(void) {
 	for (int i = 0; i < made; i++) {
-		call(spare_worker(i));
+		call_spare(spare_worker(i));
 		reef_poller_kick();
 		pthread_join(threads[i], NULL);
 	}

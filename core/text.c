@@ -8,7 +8,7 @@
 
 #define FIRST_CAPACITY 256
 
-static bool make_room(struct reef_text *t, size_t size) {
+static bool grow_text(struct reef_text *t, size_t size) {
 	if (t->capacity - t->size >= size)
 		return true;
 	size_t capacity = t->capacity ? t->capacity : FIRST_CAPACITY;
@@ -28,7 +28,7 @@ static bool make_room(struct reef_text *t, size_t size) {
 void reef_text_add(struct reef_text *t, const char *bytes, size_t size) {
 	if (size == 0)
 		return;
-	if (!make_room(t, size)) {
+	if (!grow_text(t, size)) {
 		t->failed = true;
 		return;
 	}

@@ -89,7 +89,7 @@ static int level_shift(int level) {
 	return FIRST_BITS + (level - 1) * NEXT_BITS;
 }
 
-static void place(const struct timer *timer) {
+static void place_timer(const struct timer *timer) {
 	uint64_t distance = timer->tick - current;
 	struct chunk **slot;
 	if (distance < FIRST_SLOTS) {
@@ -159,7 +159,7 @@ static void cascade(void) {
 		while (chunk) {
 			struct chunk *next = chunk->next;
 			for (size_t k = 0; k < chunk->n; k++)
-				place(&chunk->timer[k]);
+				place_timer(&chunk->timer[k]);
 			chunk_delete(chunk);
 			chunk = next;
 		}
@@ -193,7 +193,7 @@ void reef_timer_fini(void) {
 	free_chunks(spare);
 }
 
-static void send(uint32_t handle, int32_t session) {
+static void send_due(uint32_t handle, int32_t session) {
 	struct reef_message *m = reef_message_new(0);
 	m->type = REEF_PTYPE_RESPONSE;
 	m->session = session;
@@ -207,14 +207,14 @@ void reef_timer_add(uint32_t handle, int32_t session, uint64_t deadline_ns) {
 	pthread_mutex_lock(&lock);
 	bool due = timer.tick <= current;
 	if (!due) {
-		place(&timer);
+		place_timer(&timer);
 		uint64_t ns = tick_ns(timer.tick);
 		if (ns < atomic_load_explicit(&next_ns, memory_order_relaxed))
 			atomic_store(&next_ns, ns);
 	}
 	pthread_mutex_unlock(&lock);
 	if (due)
-		send(handle, session);
+		send_due(handle, session);
 	else if (tick_ns(timer.tick) < reef_poller_blocked_until())
 		reef_poller_kick();
 }
@@ -248,7 +248,7 @@ int reef_timer_expire(uint64_t now_ns) {
 	int sent = 0;
 	for (struct chunk *chunk = due; chunk; chunk = chunk->next) {
 		for (size_t k = 0; k < chunk->n; k++, sent++)
-			send(chunk->timer[k].handle, chunk->timer[k].session);
+			send_due(chunk->timer[k].handle, chunk->timer[k].session);
 	}
 	if (due) {
 		pthread_mutex_lock(&lock);

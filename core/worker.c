@@ -52,7 +52,7 @@ static void run_deferred(struct reef_worker *worker) {
 	}
 }
 
-static void handle(struct reef_service *service, struct reef_message *m) {
+static void handle_message(struct reef_service *service, struct reef_message *m) {
 	if (m->flags & REEF_MESSAGE_EVENT) {
 		struct reef_event *event = (struct reef_event *)m;
 		event->deliver(service, event);
@@ -68,7 +68,7 @@ static void handle(struct reef_service *service, struct reef_message *m) {
 }
 
 /* Fetches what the next ones in the queue will want while others run: see warm.h. */
-static void look_ahead(struct reef_worker *worker) {
+static void fetch_for_next(struct reef_worker *worker) {
 	const struct reef_service *near = reef_run_queue_peek(&worker->queue, NEAR);
 	const char *far = (const char *)reef_run_queue_peek(&worker->queue, FAR);
 	worker->looking--;
@@ -112,7 +112,7 @@ static void note_progress(struct reef_worker *worker) {
 						  memory_order_relaxed);
 }
 
-static void release(struct reef_worker *worker, struct reef_service *service) {
+static void release_service(struct reef_worker *worker, struct reef_service *service) {
 	note_progress(worker);
 	atomic_store_explicit(&worker->releasing, true, memory_order_relaxed);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
@@ -132,7 +132,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 	atomic_store_explicit(&worker->running, service, memory_order_release);
 	worker->slices++;
 	if (worker->looking > 0)
-		look_ahead(worker);
+		fetch_for_next(worker);
 	for (;;) {
 		struct reef_message *m = reef_mailbox_pop(service);
 		if (m == NULL) {
@@ -159,7 +159,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		service->message_start = now;
 		atomic_store_explicit(&worker->message_source, m->source, memory_order_relaxed);
 		note_progress(worker);
-		handle(service, m);
+		handle_message(service, m);
 		uint64_t end = reef_cycles();
 		reef_counter_add(&service->cycles, end - now);
 		reef_counter_add(&service->messages, 1);
@@ -171,7 +171,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		run_deferred(worker);
 		atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
 		if (reef_service_ending(service)) {
-			release(worker, service);
+			release_service(worker, service);
 		} else {
 			note_length(service, now - start);
 			if (service->slice_cycles > reef_scheduler_limits.heavy)
@@ -221,7 +221,7 @@ static struct reef_service *take_heavy(struct reef_worker *worker) {
 }
 
 /* With nothing of its own left: what is anybody's. */
-static struct reef_service *find(struct reef_worker *worker) {
+static struct reef_service *find_work(struct reef_worker *worker) {
 	struct reef_service *service = reef_global_queue_take(&worker->queue);
 	if (service == NULL)
 		service = steal(worker);
@@ -255,7 +255,7 @@ static struct reef_service *spin(struct reef_worker *worker) {
 	struct reef_service *service = NULL;
 	reef_scheduler_search_begin();
 	while (service == NULL && reef_scheduler_busy_workers() > 0 && reef_cycles() < until) {
-		service = find(worker);
+		service = find_work(worker);
 	}
 	reef_scheduler_search_end();
 	return service;
@@ -337,7 +337,7 @@ void reef_worker_run(struct reef_worker *worker) {
 		if (service == NULL)
 			service = take_own(worker);
 		if (service == NULL) {
-			service = find(worker);
+			service = find_work(worker);
 			if (service == NULL && busy) {
 				reef_scheduler_set_busy(&busy, false);
 				service = spin(worker);

@@ -56,8 +56,8 @@ struct reef_service {
 	atomic_bool hooked;     /* has a shutdown hook that has not returned */
 	atomic_bool mourned;    /* those who wait for it were told that it ends */
 	uint64_t overload_time; /* cycle counter at the last overload line */
-	char *description; /* `module args`, as launched; owned */
-	struct reef_event end; /* pushed by whoever ends the service, so that a worker gets to release it */
+	char *description;      /* `module args`, as launched; owned */
+	struct reef_event end;  /* pushed by whoever ends the service, so that a worker gets to release it */
 
 	/* Written by senders, but only while `counted`. */
 	struct {

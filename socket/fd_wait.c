@@ -7,8 +7,8 @@
 
 #include "core/alloc.h"
 #include "core/clock.h"
-#include "core/send.h"
 #include "core/host/host.h"
+#include "core/send.h"
 #include "core/service.h"
 #include "socket/fd.h"
 

@@ -34,8 +34,8 @@ static void tell_bytes(enum reef_socket_event type, int id, const char *bytes, s
 					   size_t text_size) {
 	void *buffer = reef_try_malloc(n ? n : 1);
 	if (buffer == NULL) {
-		reef_log(reef_service_handle(reef_slice_service()), "error: socket: no memory for %zu bytes of input on %d",
-				 n, id);
+		reef_log(reef_service_handle(reef_slice_service()), "error: socket: no memory for %zu bytes of input on %d", n,
+				 id);
 		reef_socket_shutdown(id);
 		return;
 	}

@@ -4,11 +4,11 @@
 
 #include "core/clock.h"
 #include "core/env.h"
-#include "core/service_life.h"
 #include "core/host/host.h"
 #include "core/log.h"
 #include "core/poller.h"
 #include "core/runtime.h"
+#include "core/service_life.h"
 #include "socket/deadline.h"
 #include "socket/fd.h"
 #include "socket/lua_common.h"

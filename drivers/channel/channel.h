@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/slice.h"
 #include "core/host/host.h"
+#include "core/slice.h"
 #include "output.h"
 
 struct reef_channel;

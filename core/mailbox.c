@@ -172,8 +172,7 @@ static void note_refusal(struct reef_service *service) {
 }
 
 bool reef_mailbox_refuses(struct reef_service *service, const struct reef_message *m) {
-	if (__builtin_expect(!atomic_load_explicit(&service->counted, memory_order_relaxed), 1) || !may_refuse(m) ||
-		!is_full(service, m))
+	if (!may_refuse(m) || !is_full(service, m))
 		return false;
 	note_refusal(service);
 	return true;

@@ -20,7 +20,7 @@ void reef_mailbox_set_limit(struct reef_service *service, uint64_t messages, uin
 void reef_mailbox_init(struct reef_service *service);
 /* True: the service was at rest, so who pushed has to schedule it. Takes m. */
 bool reef_mailbox_push(struct reef_service *service, struct reef_message *m);
-/* Is there no room for this message? Then it is counted as refused, and that is logged at most once a second. Messages
+/* Of a service whose mailbox is counted: is there no room for this message? Then it is counted as refused, and that is logged at most once a second. Messages
  * that answer, and those of sockets, timers, traces and debuggers are never refused. */
 bool reef_mailbox_refuses(struct reef_service *service, const struct reef_message *m);
 /* For the watchdog: the service is stuck in a message. Its mailbox is counted, and the overload line written from here. */

@@ -6,6 +6,7 @@
 #include "handle.h"
 #include "mailbox.h"
 #include "scheduler.h"
+#include "service_private.h"
 
 void reef_send_to(struct reef_service *service, struct reef_message *m) {
 	if (reef_mailbox_push(service, m))
@@ -28,7 +29,8 @@ enum reef_offered reef_send_offer(uint32_t dest, struct reef_message *m) {
 		reef_message_free(m);
 		return REEF_OFFER_NOBODY;
 	}
-	if (reef_mailbox_refuses(service, m)) {
+	bool counted = atomic_load_explicit(&service->counted, memory_order_relaxed);
+	if (__builtin_expect(counted, 0) && reef_mailbox_refuses(service, m)) {
 		reef_message_free(m);
 		return REEF_OFFER_FULL;
 	}

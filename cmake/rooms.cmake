@@ -117,6 +117,8 @@ reef_room(pool FOLDERS drivers/pool MAY redis mongo bson channel socket_lua sock
 reef_room(sharetable FOLDERS sharetable MAY core host lua)
 reef_room(datasheet FOLDERS datasheet MAY sharetable core host lua LIBRARIES PkgConfig::JANSSON ${csv_library})
 target_link_libraries(reef_core PRIVATE reef_hot)
+# The C API is for what is loaded at run time: nothing inside asks for it.
+target_link_options(reef_core INTERFACE -Wl,--undefined=skynet_send)
 target_link_libraries(reef_host PRIVATE reef_hot)
 
 file(CONFIGURE OUTPUT rooms.c CONTENT [[

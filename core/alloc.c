@@ -11,15 +11,17 @@
 #include <jemalloc/jemalloc.h>
 #endif
 
+void reef_alloc_give_up(size_t size) {
+	/* Nothing here may allocate; another thread may hold the lock of stderr. */
+	char line[64];
+	int n = snprintf(line, sizeof line, "reef: out of memory (%zu bytes wanted)\n", size);
+	(void)!write(STDERR_FILENO, line, (size_t)n);
+	_exit(REEF_EXIT_NO_MEMORY);
+}
+
 static void *check(void *p, size_t size) {
-	if (p == NULL && size > 0) {
-		/* Nothing here may allocate; another thread may hold the lock of stderr. */
-		char line[64];
-		int n = snprintf(line, sizeof line, "reef: out of memory (%zu bytes wanted)\n", size);
-		if (write(STDERR_FILENO, line, (size_t)n) < 0) {
-		}
-		_exit(REEF_EXIT_NO_MEMORY);
-	}
+	if (p == NULL && size > 0)
+		reef_alloc_give_up(size);
 	return p;
 }
 

@@ -22,6 +22,9 @@ void *reef_aligned_alloc(size_t alignment, size_t size);
 char *reef_strdup(const char *s);
 void reef_free(void *p);
 
+/* Ends the process with that message, for who finds no memory where nobody can be told. */
+_Noreturn void reef_alloc_give_up(size_t size);
+
 /* NULL when out of memory. */
 void *reef_try_malloc(size_t size);
 void *reef_try_realloc(void *p, size_t size);

@@ -5,13 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "alloc.h"
+#include "clock.h"
 #include "end.h"
 #include "env.h"
 #include "global.h"
 #include "log.h"
-#include "runtime.h"
+#include "message_log.h"
+#include "name.h"
 #include "service.h"
+#include "service_life.h"
 #include "timer.h"
 
 #define RESULT_SIZE 64
@@ -25,7 +27,7 @@ static const char *handle_text(uint32_t handle) {
 	return result;
 }
 
-static uint32_t find(const char *address) {
+static uint32_t find_address(const char *address) {
 	if (address[0] != '.' && address[0] != ':' && reef_global_valid(address))
 		return reef_global_find(address);
 	return reef_address_parse(address);
@@ -63,7 +65,7 @@ static const char *do_reg(struct reef_service *self, const char *param) {
 
 static const char *do_query(struct reef_service *self, const char *param) {
 	(void)self;
-	return handle_text(find(param));
+	return handle_text(find_address(param));
 }
 
 static const char *do_name(struct reef_service *self, const char *param) {
@@ -95,7 +97,7 @@ static const char *do_kill(struct reef_service *self, const char *param) {
 static const char *do_abort(struct reef_service *self, const char *param) {
 	(void)self;
 	(void)param;
-	reef_abort();
+	reef_end_abort();
 	return NULL;
 }
 
@@ -108,7 +110,7 @@ static const char *do_failed(struct reef_service *self, const char *param) {
 /* An orderly end, with that exit code. */
 static const char *do_stop(struct reef_service *self, const char *param) {
 	(void)self;
-	reef_runtime_set_exit_code((int)strtol(param, NULL, 10));
+	reef_end_set_exit_code((int)strtol(param, NULL, 10));
 	reef_end_stop();
 	return NULL;
 }
@@ -117,7 +119,7 @@ static const char *do_stop(struct reef_service *self, const char *param) {
 static const char *do_disorder(struct reef_service *self, const char *param) {
 	(void)self;
 	(void)param;
-	reef_runtime_set_exit_code(REEF_EXIT_CUT);
+	reef_end_set_exit_code(REEF_EXIT_CUT);
 	return NULL;
 }
 
@@ -158,8 +160,8 @@ static const char *do_starttime(struct reef_service *self, const char *param) {
 static const char *do_monitor(struct reef_service *self, const char *param) {
 	(void)self;
 	if (*param)
-		reef_monitor_set(reef_address_parse(param));
-	return handle_text(reef_monitor_get());
+		reef_service_set_monitor(reef_address_parse(param));
+	return handle_text(reef_service_monitor());
 }
 
 static const char *do_stat(struct reef_service *self, const char *param) {
@@ -183,13 +185,13 @@ static const char *do_stat(struct reef_service *self, const char *param) {
 
 static const char *do_logon(struct reef_service *self, const char *param) {
 	(void)self;
-	reef_service_log_messages(reef_address_parse(param), true);
+	reef_message_log_set(reef_address_parse(param), true);
 	return NULL;
 }
 
 static const char *do_logoff(struct reef_service *self, const char *param) {
 	(void)self;
-	reef_service_log_messages(reef_address_parse(param), false);
+	reef_message_log_set(reef_address_parse(param), false);
 	return NULL;
 }
 
@@ -227,12 +229,12 @@ static const struct command commands[] = {
 		{"WAITING", do_waiting},
 };
 
-static int compare(const void *key, const void *entry) {
+static int compare_command(const void *key, const void *entry) {
 	return strcmp(key, ((const struct command *)entry)->name);
 }
 
 const char *reef_command(struct reef_service *self, const char *name, const char *param) {
 	const struct command *command =
-			bsearch(name, commands, sizeof commands / sizeof commands[0], sizeof commands[0], compare);
+			bsearch(name, commands, sizeof commands / sizeof commands[0], sizeof commands[0], compare_command);
 	return command ? command->run(self, param ? param : "") : NULL;
 }

@@ -1,11 +1,20 @@
-/* C services: shared objects written for the C API of the contract (`name_create`, `name_init`, ...). */
+/* C services: shared objects written for the C API of the contract (`name_create`, `name_init`, ...; skynet.h). */
 #ifndef REEF_CSERVICE_H
 #define REEF_CSERVICE_H
 
-struct reef_module;
+#include <stdint.h>
+
+#include "service.h"
+#include "skynet.h"
 
 /* Looks for `name` in the patterns of the configuration's `cpath` and loads it. NULL with the reason logged. The result
  * lives as long as the process. One thread at a time. */
 const struct reef_module *reef_cservice_load(const char *name);
+
+/* For a C service, in its own slice. */
+void reef_cservice_set_callback(struct reef_service *service, void *ud, skynet_cb callback);
+/* The service has answered that request, or passed it on. Nothing for other kinds of services: Lua's C modules send, too,
+ * with the service that runs them. Own slice only. */
+void reef_cservice_note_answer(struct reef_service *service, uint32_t asker, int32_t session);
 
 #endif

@@ -1,7 +1,7 @@
 /* The rate of the cycle counter, measured against CLOCK_MONOTONIC. */
 #include "cycles.h"
 
-#include "timer.h"
+#include "clock.h"
 
 static double cycles_per_ns = 1.0;
 

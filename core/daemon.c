@@ -1,6 +1,6 @@
 /* Daemon mode: see daemon.h. */
 #include "daemon.h"
-#include "text.h"
+#include "clean.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,13 +43,13 @@ static bool open_directory(const char *pid_file) {
 	if (slash && (size_t)(name - pid_file) < sizeof path)
 		snprintf(path, sizeof path, "%.*s", (int)(name - pid_file), pid_file);
 	if (*name == '\0' || strlen(name) >= sizeof held.name || strlen(pid_file) >= sizeof path) {
-		reef_text_complain("%s is no name for a pid file", pid_file);
+		reef_clean_complain("%s is no name for a pid file", pid_file);
 		return false;
 	}
 	memcpy(held.name, name, strlen(name) + 1);
 	held.directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (held.directory < 0)
-		reef_text_complain("cannot create the pid file %s: %s", pid_file, strerror(errno));
+		reef_clean_complain("cannot create the pid file %s: %s", pid_file, strerror(errno));
 	return held.directory >= 0;
 }
 
@@ -63,14 +63,14 @@ static bool lock_pid_file(const char *pid_file) {
 	for (;;) {
 		int fd = openat(held.directory, held.name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 		if (fd < 0) {
-			reef_text_complain("cannot create the pid file %s: %s", pid_file, strerror(errno));
+			reef_clean_complain("cannot create the pid file %s: %s", pid_file, strerror(errno));
 			return false;
 		}
 		if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 			if (errno == EWOULDBLOCK)
-				reef_text_complain("already running, pid = %d (%s)", written_pid(fd), pid_file);
+				reef_clean_complain("already running, pid = %d (%s)", written_pid(fd), pid_file);
 			else
-				reef_text_complain("cannot lock the pid file %s: %s", pid_file, strerror(errno));
+				reef_clean_complain("cannot lock the pid file %s: %s", pid_file, strerror(errno));
 			close(fd);
 			return false;
 		}
@@ -85,7 +85,7 @@ static bool lock_pid_file(const char *pid_file) {
 static bool write_pid(int fd, const char *pid_file) {
 	if (ftruncate(fd, 0) == 0 && dprintf(fd, "%d\n", getpid()) > 0)
 		return true;
-	reef_text_complain("cannot write the pid file %s: %s", pid_file, strerror(errno));
+	reef_clean_complain("cannot write the pid file %s: %s", pid_file, strerror(errno));
 	return false;
 }
 
@@ -100,7 +100,7 @@ static bool close_streams(void) {
 	return true;
 }
 
-static void let_go(void) {
+static void let_go_of_pid_file(void) {
 	if (held.file >= 0)
 		close(held.file);
 	if (held.directory >= 0)
@@ -142,12 +142,12 @@ bool reef_daemon_start(const char *pid_file) {
 	bool locked = lock_pid_file(pid_file);
 	flock(held.directory, LOCK_UN);
 	if (!locked) {
-		let_go();
+		let_go_of_pid_file();
 		return false;
 	}
 	int told;
 	if (!go_to_background(&told)) {
-		reef_text_complain("cannot go to the background: %s", strerror(errno));
+		reef_clean_complain("cannot go to the background: %s", strerror(errno));
 		reef_daemon_end();
 		return false;
 	}
@@ -164,5 +164,5 @@ void reef_daemon_end(void) {
 	lock_directory(held.directory);
 	if (is_named(held.file, held.directory, held.name))
 		unlinkat(held.directory, held.name, 0);
-	let_go();
+	let_go_of_pid_file();
 }

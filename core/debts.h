@@ -9,9 +9,11 @@
 
 #include <stdint.h>
 
+#include "ptrmap.h"
+
 struct reef_debts {
-	uint64_t *slots; /* an open hash: source << 32 | own << 31 | session; 0: free */
-	uint32_t capacity, count, limit;
+	struct reef_ptrmap pairs; /* to nothing */
+	size_t limit;             /* how many may be remembered one by one */
 };
 
 /* `type` is the request's. Those of calls, REEF_PTYPE_LUA and REEF_PTYPE_SNAX, may have come by way of others. Other

@@ -13,15 +13,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alloc.h"
+#include "clock.h"
 #include "daemon.h"
 #include "env.h"
 #include "epoch.h"
+#include "handle.h"
 #include "log.h"
 #include "log_writer.h"
-#include "runtime.h"
-#include "scheduler_private.h"
+#include "name.h"
+#include "scheduler.h"
+#include "send.h"
+#include "service_life.h"
+#include "service_private.h"
 #include "signals.h"
-#include "timer.h"
+#include "worker_private.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define DEFAULT_SHUTDOWN_CS 500
@@ -40,6 +46,17 @@ static atomic_int hooks_cut; /* services */
 static uint64_t began;       /* 0: it has not */
 static uint64_t abort_at, cut_at;
 
+static atomic_int exit_code;
+
+void reef_end_set_exit_code(int code) {
+	int orderly = 0;
+	atomic_compare_exchange_strong(&exit_code, &orderly, code);
+}
+
+int reef_end_exit_code(void) {
+	return atomic_load(&exit_code);
+}
+
 static uint64_t timeout_ns(void) {
 	long cs = reef_env_int("shutdown_timeout", DEFAULT_SHUTDOWN_CS);
 	if (cs < 0)
@@ -50,7 +67,7 @@ static uint64_t timeout_ns(void) {
 }
 
 /* Under the lock. False: it had begun before. */
-static bool begin(void) {
+static bool start_countdown(void) {
 	if (began != 0)
 		return false;
 	began = reef_now_ns();
@@ -61,18 +78,78 @@ static bool begin(void) {
 	return true;
 }
 
+/* All services are being killed: the clock starts if it had not. True: an orderly end was under way. */
+static bool begin_abort(void) {
+	pthread_mutex_lock(&lock);
+	bool first = start_countdown();
+	if (!atomic_exchange(&aborted, true)) {
+		uint64_t closed_at = reef_now_ns() + CLOSE_NS, end_at = began + timeout_ns();
+		if (closed_at < end_at)
+			closed_at = end_at;
+		if (closed_at < cut_at)
+			cut_at = closed_at;
+		pthread_cond_broadcast(&changed);
+	}
+	pthread_mutex_unlock(&lock);
+	return !first;
+}
+
+/* A shutdown hook that does not run, or does not run to its end, is told of, and the end is not an orderly one. */
+static bool check_hooks(uint32_t handle, bool orderly) {
+	const struct reef_service *service = reef_handle_find(handle);
+	if (service == NULL || !atomic_load(&service->hooked))
+		return false;
+	atomic_fetch_add(&hooks_cut, 1);
+	reef_end_set_exit_code(REEF_EXIT_CUT);
+	if (orderly)
+		reef_log(0, "shutdown: :%08x (%s) did not end in time: its shutdown hooks were cut off", handle,
+				 service->description);
+	else
+		reef_log(0, "abort: the shutdown hooks of :%08x (%s) are not run; reef.process.stop runs them", handle,
+				 service->description);
+	return true;
+}
+
+/* Says whose hooks do not run when the process ends at once, but for this service's. */
+static bool check_hooks_but(uint32_t but) {
+	size_t n = reef_handle_list(NULL, 0);
+	uint32_t *handles = reef_malloc((n + 1) * sizeof *handles);
+	size_t found = reef_handle_list(handles, n);
+	bool any = false;
+	for (size_t i = 0; i < found && i < n; i++)
+		any |= handles[i] != but && check_hooks(handles[i], false);
+	reef_free(handles);
+	return any;
+}
+
+void reef_end_abort(void) {
+	bool orderly = begin_abort();
+	reef_service_refuse_launches();
+	size_t n = reef_handle_list(NULL, 0);
+	uint32_t *handles = reef_malloc((n + 1) * sizeof *handles);
+	size_t found = reef_handle_list(handles, n);
+	for (size_t i = 0; i < found && i < n; i++) {
+		if (handles[i] == reef_log_service())
+			continue;
+		check_hooks(handles[i], orderly);
+		reef_service_kill(handles[i]);
+	}
+	reef_free(handles);
+}
+
 void reef_end_stop(void) {
 	pthread_mutex_lock(&lock);
-	bool first = begin();
+	bool first = start_countdown();
 	pthread_mutex_unlock(&lock);
 	if (!first)
 		return;
 	uint32_t launcher = reef_name_find("launcher");
 	if (launcher == 0 || !reef_send_copy(0, launcher, REEF_PTYPE_SYSTEM, 0, NULL, 0))
-		reef_abort();
+		reef_end_abort();
 }
 
-void reef_end_signal(void) {
+/* A signal asks for an orderly end. A second one leaves a second from the first. */
+static void stop_by_signal(void) {
 	pthread_mutex_lock(&lock);
 	bool again = began != 0;
 	uint64_t soon = began + AGAIN_NS, now = reef_now_ns();
@@ -94,33 +171,13 @@ bool reef_end_failed(void) {
 	bool failed = began == 0;
 	pthread_mutex_unlock(&lock);
 	if (failed)
-		reef_runtime_set_exit_code(REEF_EXIT_FAILED);
+		reef_end_set_exit_code(REEF_EXIT_FAILED);
 	return failed;
-}
-
-bool reef_end_aborting(void) {
-	pthread_mutex_lock(&lock);
-	bool first = begin();
-	if (!atomic_exchange(&aborted, true)) {
-		uint64_t closed_at = reef_now_ns() + CLOSE_NS, end_at = began + timeout_ns();
-		if (closed_at < end_at)
-			closed_at = end_at;
-		if (closed_at < cut_at)
-			cut_at = closed_at;
-		pthread_cond_broadcast(&changed);
-	}
-	pthread_mutex_unlock(&lock);
-	return !first;
-}
-
-void reef_end_hook_cut(void) {
-	atomic_fetch_add(&hooks_cut, 1);
-	reef_runtime_set_exit_code(REEF_EXIT_CUT);
 }
 
 void reef_end_finished(void) {
 	pthread_mutex_lock(&lock);
-	begin();
+	start_countdown();
 	finished = true;
 	pthread_mutex_unlock(&lock);
 	reef_signals_wake();
@@ -147,9 +204,9 @@ uint64_t reef_end_wait(void (*on_hangup)(void)) {
 		if (number == SIGHUP)
 			on_hangup();
 		else if (number != 0)
-			reef_end_signal();
+			stop_by_signal();
 		else if (reef_now_ns() >= next)
-			reef_abort();
+			reef_end_abort();
 		reef_epoch_leave();
 	}
 	pthread_mutex_lock(&lock);
@@ -184,7 +241,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct words *words, const
 	words->size += (size_t)n + 1;
 }
 
-static bool writable(int fd) {
+static bool can_write(int fd) {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
 	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
 }
@@ -192,7 +249,7 @@ static bool writable(int fd) {
 static bool log_is_written(void) {
 	uint64_t deadline = reef_now_ns() + LINES_NS;
 	for (;;) {
-		struct reef_service *service = reef_service_find(reef_runtime_logger());
+		struct reef_service *service = reef_handle_find(reef_log_service());
 		if (service == NULL)
 			return false;
 		if (atomic_load(&service->inbox) == REEF_INBOX_IDLE)
@@ -208,7 +265,7 @@ bool reef_end_at_once(uint32_t self) {
 	pthread_mutex_lock(&lock);
 	bool in_hook = began != 0;
 	pthread_mutex_unlock(&lock);
-	bool left_out = reef_service_check_hooks(in_hook ? self : 0);
+	bool left_out = check_hooks_but(in_hook ? self : 0);
 	log_is_written();
 	reef_log_writer_finish(reef_now_ns() + SECOND_NS);
 	reef_daemon_end();
@@ -227,9 +284,9 @@ static void name_who_is_stuck(struct words *words) {
 }
 
 /* Neither locks that others may hold for long nor streams that nobody drains are waited for. */
-static _Noreturn void cut(bool threads_stop, double seconds) {
+static _Noreturn void cut_off(bool threads_stop, double seconds) {
 	struct words words = {.size = 0};
-	reef_runtime_set_exit_code(REEF_EXIT_CUT);
+	reef_end_set_exit_code(REEF_EXIT_CUT);
 	reef_epoch_enter();
 	bool logged = false;
 	if (threads_stop) {
@@ -239,7 +296,7 @@ static _Noreturn void cut(bool threads_stop, double seconds) {
 		if (atomic_load(&hooks_cut) > 0)
 			say(&words, "shutdown: the shutdown hooks of %d services did not run to their end",
 				atomic_load(&hooks_cut));
-		size_t kept = reef_runtime_kept_services(), count = reef_service_count();
+		size_t kept = reef_log_service() != 0, count = reef_service_count();
 		say(&words, "shutdown: the process is ended %.1f s after its end began, %zu of its services left", seconds,
 			count > kept ? count - kept : 0);
 		const char *log = reef_env_get("logger");
@@ -248,12 +305,12 @@ static _Noreturn void cut(bool threads_stop, double seconds) {
 	reef_log_writer_finish(reef_now_ns() + LINES_NS);
 	struct reef_log_numbers numbers = reef_log_writer_numbers();
 	logged = logged && numbers.waiting == 0 && !numbers.failing;
-	if (!logged && writable(STDERR_FILENO) && write(STDERR_FILENO, words.text, words.size) < 0)
+	if (!logged && can_write(STDERR_FILENO) && write(STDERR_FILENO, words.text, words.size) < 0)
 		logged = true;
-	if (ftrylockfile(stdout) == 0 && writable(STDOUT_FILENO))
+	if (ftrylockfile(stdout) == 0 && can_write(STDOUT_FILENO))
 		fflush(stdout);
 	reef_daemon_end();
-	_exit(reef_runtime_exit_code());
+	_exit(reef_end_exit_code());
 }
 
 static void *cutter(void *p) {
@@ -272,7 +329,7 @@ static void *cutter(void *p) {
 		if (now >= cut_at) {
 			bool threads_stop = stopping;
 			pthread_mutex_unlock(&lock);
-			cut(threads_stop, (double)(now - began) / (double)SECOND_NS);
+			cut_off(threads_stop, (double)(now - began) / (double)SECOND_NS);
 		}
 		struct timespec until = {.tv_sec = (time_t)(cut_at / SECOND_NS), .tv_nsec = (long)(cut_at % SECOND_NS)};
 		pthread_cond_timedwait(&changed, &lock, &until);

@@ -1,6 +1,6 @@
 /* The end of the process, which comes in time whatever holds it.
  *
- * An end begins with a signal, reef.process.stop, reef_abort, or the last service's end. From then on services and
+ * An end begins with a signal, reef.process.stop, reef_end_abort, or the last service's end. From then on services and
  * sockets have `shutdown_timeout`; then everything is aborted, and has a second to close. What is left is cut off: a
  * thread of its own, which waits for nothing that others hold, says what that was and ends the process.
  */
@@ -20,18 +20,17 @@ void reef_end_init(void);
  * aborted. Asked for again it changes nothing. Any thread inside the engine. */
 void reef_end_stop(void);
 
-/* A signal asks for an orderly end. A second one leaves a second from the first. */
-void reef_end_signal(void);
-
 /* Something could not start, which is what the exit code says, unless it was the end that kept it from starting: false.
  * Any thread. */
 bool reef_end_failed(void);
 
-/* All services are being killed: the clock starts if it had not. True: an orderly end was under way. Any thread. */
-bool reef_end_aborting(void);
+/* Ends all services but the logger; the process ends when they are gone. Nothing can be launched any more. A shutdown
+ * hook that did not run to its end is logged and makes the exit code REEF_EXIT_CUT. Any thread inside the engine. */
+void reef_end_abort(void);
 
-/* A service is killed whose shutdown hooks have not returned: the end is not an orderly one. Any thread. */
-void reef_end_hook_cut(void);
+/* The exit code of an otherwise orderly end: the first one that is not 0 stays. Any thread. */
+void reef_end_set_exit_code(int code);
+int reef_end_exit_code(void);
 
 /* The service `self` is about to call exit(3), which ends no service: says whose hooks do not run, waits a moment until
  * the log is written, and removes the pid file. True: hooks are left out. Own slice only. */

@@ -6,39 +6,41 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "array.h"
 
-struct entry {
-	struct entry *next;
-	char *key, *value;
+struct variable {
+	const char *key, *value;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct entry *entries;
+static struct REEF_ARRAY(struct variable) variables;
 
-static struct entry *find(const char *key) {
-	struct entry *entry = entries;
-	while (entry && strcmp(entry->key, key) != 0)
-		entry = entry->next;
-	return entry;
+/* Under the lock. NULL if there is none. */
+static const char *find_value(const char *key) {
+	for (size_t i = 0; i < variables.count; i++)
+		if (strcmp(variables.items[i].key, key) == 0)
+			return variables.items[i].value;
+	return NULL;
 }
 
 const char *reef_env_get(const char *key) {
 	pthread_mutex_lock(&lock);
-	struct entry *entry = find(key);
+	const char *value = find_value(key);
 	pthread_mutex_unlock(&lock);
-	return entry ? entry->value : NULL;
+	return value;
 }
 
 bool reef_env_set(const char *key, const char *value) {
 	pthread_mutex_lock(&lock);
-	bool added = find(key) == NULL;
-	if (added) {
-		struct entry *entry = reef_malloc(sizeof *entry);
-		*entry = (struct entry){.next = entries, .key = reef_strdup(key), .value = reef_strdup(value)};
-		entries = entry;
+	bool is_new = find_value(key) == NULL;
+	if (is_new) {
+		struct variable *added = reef_array_add(&variables);
+		if (added == NULL)
+			reef_alloc_give_up(sizeof *added * variables.capacity * 2);
+		*added = (struct variable){.key = reef_strdup(key), .value = reef_strdup(value)};
 	}
 	pthread_mutex_unlock(&lock);
-	return added;
+	return is_new;
 }
 
 long reef_env_int(const char *key, long fallback) {

@@ -4,14 +4,16 @@
  * quiescent point; something retired at value e is freed when every published value is above e. Slots of threads are
  * kept in a list that only grows and are taken over by later threads.
  */
-#include "epoch_private.h"
+#include "epoch.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "alloc.h"
+#include "list.h"
 
 #define OUTSIDE 0 /* published value of a thread that is not inside */
 
@@ -22,7 +24,7 @@ struct slot {
 };
 
 struct retired {
-	struct retired *next;
+	struct reef_link link;
 	uint64_t epoch;
 	void *p;
 	void (*destroy)(void *p);
@@ -35,8 +37,7 @@ static pthread_key_t exit_key;
 static pthread_once_t exit_once = PTHREAD_ONCE_INIT;
 
 static pthread_mutex_t retired_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct retired *retired_head;
-static struct retired **retired_tail = &retired_head;
+static struct reef_list retired = {{&retired.head, &retired.head}}; /* the oldest first */
 static atomic_size_t retired_count;
 
 static void release_slot(void *p) {
@@ -86,13 +87,12 @@ void reef_epoch_quiescent(void) {
 		atomic_store(&own->seen, now);
 }
 
-void reef_retire(void *p, void (*destroy)(void *p)) {
+void reef_epoch_retire(void *p, void (*destroy)(void *p)) {
 	struct retired *r = reef_malloc(sizeof *r);
 	*r = (struct retired){.p = p, .destroy = destroy};
 	pthread_mutex_lock(&retired_lock);
 	r->epoch = atomic_fetch_add(&epoch, 1);
-	*retired_tail = r;
-	retired_tail = &r->next;
+	reef_list_push(&retired, &r->link);
 	atomic_fetch_add_explicit(&retired_count, 1, memory_order_relaxed);
 	pthread_mutex_unlock(&retired_lock);
 }
@@ -112,29 +112,25 @@ size_t reef_epoch_pending(void) {
 	return atomic_load_explicit(&retired_count, memory_order_relaxed);
 }
 
+static struct retired *first_retired(const struct reef_list *list) {
+	return reef_list_entry(reef_list_first(list), struct retired, link);
+}
+
 void reef_epoch_reclaim(void) {
 	if (reef_epoch_pending() == 0 || pthread_mutex_trylock(&retired_lock) != 0)
 		return;
 	uint64_t oldest = oldest_seen();
-	struct retired *free_list = retired_head, **last = &retired_head;
-	size_t n = 0;
-	while (*last && (*last)->epoch < oldest) {
-		last = &(*last)->next;
-		n++;
+	struct reef_list over;
+	reef_list_init(&over);
+	struct retired *r;
+	while ((r = first_retired(&retired)) != NULL && r->epoch < oldest) {
+		reef_link_remove(&r->link);
+		reef_list_push(&over, &r->link);
+		atomic_fetch_sub_explicit(&retired_count, 1, memory_order_relaxed);
 	}
-	if (n == 0) {
-		pthread_mutex_unlock(&retired_lock);
-		return;
-	}
-	retired_head = *last;
-	*last = NULL;
-	if (retired_head == NULL)
-		retired_tail = &retired_head;
-	atomic_fetch_sub_explicit(&retired_count, n, memory_order_relaxed);
 	pthread_mutex_unlock(&retired_lock);
-	while (free_list) {
-		struct retired *r = free_list;
-		free_list = r->next;
+	while ((r = first_retired(&over)) != NULL) {
+		reef_link_remove(&r->link);
 		r->destroy(r->p);
 		reef_free(r);
 	}

@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "alloc.h"
+#include "name.h"
+#include "send.h"
 #include "service.h"
 
 enum { NAME_SIZE = 16 };
@@ -33,7 +35,7 @@ bool reef_global_valid(const char *name) {
 	return size > 0 && size < NAME_SIZE && name[0] != '.' && name[0] != ':' && strspn(name, "0123456789") < size;
 }
 
-static struct global *find(const char *name) {
+static struct global *find_global(const char *name) {
 	struct global *g = atomic_load_explicit(&names, memory_order_acquire);
 	while (g && strcmp(g->name, name) != 0) {
 		g = g->next;
@@ -43,7 +45,7 @@ static struct global *find(const char *name) {
 
 /* Under the lock. */
 static struct global *find_or_make(const char *name) {
-	struct global *g = find(name);
+	struct global *g = find_global(name);
 	if (!g) {
 		g = reef_calloc(1, sizeof(*g));
 		g->last = &g->first;
@@ -55,7 +57,7 @@ static struct global *find_or_make(const char *name) {
 }
 
 uint32_t reef_global_find(const char *name) {
-	struct global *g = find(name);
+	struct global *g = find_global(name);
 	return g ? atomic_load_explicit(&g->handle, memory_order_acquire) : 0;
 }
 
@@ -117,7 +119,7 @@ bool reef_global_send(const char *name, struct reef_message *m) {
 size_t reef_global_waiting(const char *name, uint32_t *source) {
 	size_t n = 0;
 	pthread_mutex_lock(&lock);
-	struct global *g = find(name);
+	struct global *g = find_global(name);
 	for (const struct reef_message *m = g ? g->first : NULL; m; m = m->next) {
 		if (!reef_service_alive(m->source)) {
 			continue;

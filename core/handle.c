@@ -1,9 +1,11 @@
-/* Handles: which service a number means.
+/* Handles: see handle.h.
  *
  * A handle is a 24-bit number counting up, so that it is not soon used again, and the low bits are its place in a
  * table of a power of two. Lookups read the table without a lock; changes are made under one; a table that has become
  * too small is replaced and retired.
  */
+#include "handle.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -49,7 +51,7 @@ const void *reef_handle_hint(uint32_t handle) {
 	return atomic_load_explicit(place(table, handle), memory_order_relaxed);
 }
 
-static struct table *grow(struct table *old) {
+static struct table *grow_table(struct table *old) {
 	struct table *table = table_new(old ? old->size * 2 : FIRST_SIZE);
 	for (uint32_t i = 0; old && i < old->size; i++) {
 		struct reef_service *service = atomic_load_explicit(&old->slot[i], memory_order_relaxed);
@@ -58,7 +60,7 @@ static struct table *grow(struct table *old) {
 	}
 	atomic_store_explicit(&current, table, memory_order_release);
 	if (old)
-		reef_retire(old, reef_free);
+		reef_epoch_retire(old, reef_free);
 	return table;
 }
 
@@ -66,7 +68,7 @@ uint32_t reef_handle_add(struct reef_service *service) {
 	pthread_mutex_lock(&lock);
 	struct table *table = atomic_load_explicit(&current, memory_order_relaxed);
 	if (table == NULL || count >= table->size / 4 * 3)
-		table = grow(table);
+		table = grow_table(table);
 	uint32_t handle;
 	do {
 		handle = next_handle++ & HANDLE_MASK;
@@ -90,7 +92,7 @@ bool reef_handle_remove(struct reef_service *service) {
 	return found;
 }
 
-static int compare_handles(const void *a, const void *b) {
+static int handle_order(const void *a, const void *b) {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 	return (x > y) - (x < y);
 }
@@ -109,7 +111,7 @@ size_t reef_handle_list(uint32_t *handles, size_t n) {
 	}
 	pthread_mutex_unlock(&lock);
 	if (n > 0)
-		qsort(handles, found < n ? found : n, sizeof handles[0], compare_handles);
+		qsort(handles, found < n ? found : n, sizeof handles[0], handle_order);
 	return found;
 }
 

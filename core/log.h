@@ -4,6 +4,7 @@
 #ifndef REEF_LOG_H
 #define REEF_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,5 +14,11 @@ void reef_log(uint32_t source, const char *format, ...) __attribute__((format(pr
 void reef_log_bytes(uint32_t source, const char *text, size_t size);
 /* `head` and behind it `text`, which is red on a terminal. */
 void reef_log_error(uint32_t source, const char *head, const char *text, size_t size);
+
+/* Handle of the log service, 0 while there is none. Any thread. */
+uint32_t reef_log_service(void);
+/* The log service is there. `send` sends it a line as a REEF_PTYPE_TEXT message; false: it is gone. Main thread, once. */
+typedef bool (*reef_log_send)(uint32_t source, uint32_t service, const char *text, size_t size);
+void reef_log_set_service(uint32_t handle, reef_log_send send);
 
 #endif

@@ -20,9 +20,11 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "clean.h"
+#include "clock.h"
 #include "env.h"
-#include "text.h"
-#include "timer.h"
+#include "list.h"
+#include "log_line.h"
 
 #define DEFAULT_LIMIT_MIB 32
 #define KEPT_CAPACITY (256 * 1024) /* bytes of an empty buffer that are not given back */
@@ -31,8 +33,6 @@
 #define POLL_MS 1000       /* after which the thread looks whether it shall reopen the file */
 #define SAY_AGAIN_MS 60000 /* not more often on stderr that the file cannot be written */
 #define BURST_NS 50000     /* lines that follow each other faster are gathered for the thread */
-#define RED "\x1b[31m"
-#define NO_COLOUR "\x1b[0m"
 
 enum state {
 	WRITING, /* or nothing to write */
@@ -55,7 +55,7 @@ struct reef_log_writer {
 	enum state state;
 	int fd; /* changed under the lock, and only by the thread */
 	bool regular, terminal;
-	struct reef_log_writer *next;
+	struct reef_link link;
 
 	/* the thread's own */
 	struct reef_text writing;
@@ -67,60 +67,24 @@ struct reef_log_writer {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t progress = PTHREAD_COND_INITIALIZER; /* somebody waits for it in `finish` only */
-static struct reef_log_writer *writers, *process_writer;
+static struct reef_list writers = {{&writers.head, &writers.head}};
+static struct reef_log_writer *process_writer;
 static struct reef_log_numbers numbers;
+
+/* Under the lock. */
+static struct reef_log_writer *first_writer(void) {
+	return reef_list_entry(reef_list_first(&writers), struct reef_log_writer, link);
+}
+
+static struct reef_log_writer *next_writer(const struct reef_log_writer *w) {
+	return reef_list_entry(reef_list_next(&writers, &w->link), struct reef_log_writer, link);
+}
 
 /* ---- lines ---- */
 
-/* `DD/MM/YY HH:MM:SS.cc `, the local time; the second's text is made once. Under the lock. */
-static void add_time(struct reef_text *t) {
-	static char text[64];
-	static time_t known = -1;
-	uint64_t cs = reef_now_cs();
-	time_t second = (time_t)(reef_start_time() + cs / 100);
-	if (second != known) {
-		struct tm local;
-		localtime_r(&second, &local);
-		strftime(text, sizeof text, "%d/%m/%y %H:%M:%S", &local);
-		known = second;
-	}
-	char line[80];
-	int n = snprintf(line, sizeof line, "%s.%02d ", text, (int)(cs % 100));
-	reef_text_add(t, line, (size_t)n);
-}
-
-static bool is_like_a_line(const char *p, size_t left) {
-	return left > 1 && ((p[0] == '[' && p[1] == ':') || (p[0] >= '0' && p[0] <= '9'));
-}
-
-/* Text of several lines is legal, but none of them may look as if it were a line of the log: a tab says that it goes on. */
-static void add_with_marks(struct reef_text *t, const struct reef_text *text) {
-	const char *p = text->data, *end = p + text->size;
-	while (p < end) {
-		const char *newline = memchr(p, '\n', (size_t)(end - p));
-		const char *next = newline ? newline + 1 : end;
-		reef_text_add(t, p, (size_t)(next - p));
-		if (newline && is_like_a_line(next, (size_t)(end - next)))
-			reef_text_add(t, "\t", 1);
-		p = next;
-	}
-}
-
 static void add_line(struct reef_log_writer *w, uint32_t source, const char *head, const struct reef_text *text,
 					 bool red) {
-	struct reef_text *t = &w->incoming;
-	char mark[32];
-	int n = snprintf(mark, sizeof mark, "[:%08x] ", source);
-	if (w->path)
-		add_time(t);
-	reef_text_add(t, mark, (size_t)n);
-	reef_text_add(t, head, strlen(head));
-	if (red && w->terminal)
-		reef_text_add(t, RED, sizeof RED - 1);
-	add_with_marks(t, text);
-	if (red && w->terminal)
-		reef_text_add(t, NO_COLOUR, sizeof NO_COLOUR - 1);
-	reef_text_add(t, "\n", 1);
+	reef_log_line_add(&w->incoming, w->path != NULL, source, head, text, red && w->terminal);
 }
 
 static void add_count_of_lost(struct reef_log_writer *w) {
@@ -198,13 +162,13 @@ static bool is_stderr(const struct reef_log_writer *w) {
 }
 
 /* A line on stderr, unless that is what cannot be written, or would make us wait. */
-static void say(const struct reef_log_writer *w, const char *text) {
+static void say_on_stderr(const struct reef_log_writer *w, const char *text) {
 	struct pollfd ready = {.fd = 2, .events = POLLOUT};
 	if (!is_stderr(w) && poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT))
 		(void)!write(2, text, strlen(text));
 }
 
-static const char *name_of(const struct reef_log_writer *w) {
+static const char *log_name(const struct reef_log_writer *w) {
 	return w->path ? w->path : w->stream == 2 ? "stderr" : "stdout";
 }
 
@@ -215,8 +179,8 @@ static void say_failure(struct reef_log_writer *w) {
 	w->said_at = now;
 	char text[PATH_MAX + 256];
 	snprintf(text, sizeof text, "reef: cannot write the log %s: %s; lines are kept until it can be written\n",
-			 name_of(w), strerror(w->failure));
-	say(w, text);
+			 log_name(w), strerror(w->failure));
+	say_on_stderr(w, text);
 }
 
 /* Writes a piece. False: not now, `failure` says why (0: whoever reads has not read). Only what a pipe has room for is
@@ -323,11 +287,8 @@ static void write_lines(struct reef_log_writer *w) {
 	w->state = WRITING;
 }
 
-static void release(struct reef_log_writer *w) {
-	struct reef_log_writer **place = &writers;
-	while (*place != w)
-		place = &(*place)->next;
-	*place = w->next;
+static void writer_release(struct reef_log_writer *w) {
+	reef_link_remove(&w->link);
 	if (w->fd >= 0)
 		close(w->fd);
 	pthread_cond_destroy(&w->wake);
@@ -337,7 +298,7 @@ static void release(struct reef_log_writer *w) {
 	reef_free(w);
 }
 
-static void *run(void *ud) {
+static void *writer_main(void *ud) {
 	struct reef_log_writer *w = ud;
 	pthread_mutex_lock(&lock);
 	while (take_lines(w)) {
@@ -349,7 +310,7 @@ static void *run(void *ud) {
 		}
 		write_lines(w);
 	}
-	release(w);
+	writer_release(w);
 	pthread_cond_broadcast(&progress);
 	pthread_mutex_unlock(&lock);
 	return NULL;
@@ -364,7 +325,7 @@ static bool start_thread(struct reef_log_writer *w) {
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failure = pthread_create(&thread, &attributes, run, w);
+	int failure = pthread_create(&thread, &attributes, writer_main, w);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	if (failure == 0)
@@ -423,7 +384,7 @@ static void write_only_line(struct reef_log_writer *w) {
 bool reef_log_writer_line(struct reef_log_writer *w, uint32_t source, const char *head, const char *text, size_t size,
 						  bool red) {
 	struct reef_text clean = {0};
-	reef_text_add_clean(&clean, text, size);
+	reef_clean_add(&clean, text, size);
 	pthread_mutex_lock(&lock);
 	if (w == NULL)
 		w = process_writer;
@@ -459,12 +420,11 @@ struct reef_log_writer *reef_log_writer_open(const char *path, int fd) {
 	long mib = reef_env_int("log_buffer", DEFAULT_LIMIT_MIB);
 	w->limit = (size_t)(mib < 1 ? 1 : mib) << 20;
 	pthread_mutex_lock(&lock);
-	w->next = writers;
-	writers = w;
+	reef_list_push(&writers, &w->link);
 	bool started = start_thread(w);
 	if (!started) {
 		int failure = errno;
-		release(w);
+		writer_release(w);
 		errno = failure;
 	}
 	pthread_mutex_unlock(&lock);
@@ -499,7 +459,7 @@ static size_t waiting_bytes(const struct reef_log_writer *w) {
 
 /* Has any of them lines that it may still be able to write? */
 static bool any_is_writing(void) {
-	for (const struct reef_log_writer *w = writers; w; w = w->next)
+	for (struct reef_log_writer *w = first_writer(); w; w = next_writer(w))
 		if (w->state != FAILING && (waiting_bytes(w) > 0 || w->lost_here > 0 || w->closing || w->at_once))
 			return true;
 	return false;
@@ -507,14 +467,14 @@ static bool any_is_writing(void) {
 
 static void say_what_is_left(const struct reef_log_writer *w) {
 	char text[PATH_MAX + 128];
-	snprintf(text, sizeof text, "reef: the end of the log %s is missing, %zu bytes could not be written\n", name_of(w),
+	snprintf(text, sizeof text, "reef: the end of the log %s is missing, %zu bytes could not be written\n", log_name(w),
 			 waiting_bytes(w));
-	say(w, text);
+	say_on_stderr(w, text);
 }
 
 void reef_log_writer_finish(uint64_t deadline_ns) {
 	pthread_mutex_lock(&lock);
-	for (struct reef_log_writer *w = writers; w; w = w->next) {
+	for (struct reef_log_writer *w = first_writer(); w; w = next_writer(w)) {
 		if (w->state == FAILING) { /* tries once more, at once */
 			w->state = STALLED;
 			pthread_cond_signal(&w->wake);
@@ -524,7 +484,7 @@ void reef_log_writer_finish(uint64_t deadline_ns) {
 		struct timespec until = in_ms(10);
 		pthread_cond_timedwait(&progress, &lock, &until);
 	}
-	for (const struct reef_log_writer *w = writers; w; w = w->next)
+	for (struct reef_log_writer *w = first_writer(); w; w = next_writer(w))
 		if (waiting_bytes(w) > 0)
 			say_what_is_left(w);
 	pthread_mutex_unlock(&lock);
@@ -533,7 +493,7 @@ void reef_log_writer_finish(uint64_t deadline_ns) {
 struct reef_log_numbers reef_log_writer_numbers(void) {
 	pthread_mutex_lock(&lock);
 	struct reef_log_numbers now = numbers;
-	for (const struct reef_log_writer *w = writers; w; w = w->next) {
+	for (struct reef_log_writer *w = first_writer(); w; w = next_writer(w)) {
 		now.waiting += waiting_bytes(w);
 		now.failing |= w->state != WRITING;
 	}

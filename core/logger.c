@@ -11,13 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clean.h"
 #include "env.h"
+#include "log.h"
 #include "log_writer.h"
-#include "runtime.h"
 #include "service.h"
-#include "text.h"
 
-static void on_message(struct reef_service *service, void *ud, struct reef_message *m) {
+static void logger_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	(void)service;
 	struct reef_log_writer *writer = ud;
 	if (m->type == REEF_PTYPE_SYSTEM)
@@ -37,12 +37,12 @@ static int logger_init(struct reef_service *service, const char *args) {
 	bool to_stderr = stream && strcmp(stream, "stderr") == 0;
 	struct reef_log_writer *writer = reef_log_writer_open(path, to_stderr ? STDERR_FILENO : STDOUT_FILENO);
 	if (writer == NULL) {
-		reef_text_complain("cannot open the log %s: %s", path ? path : "stream", strerror(errno));
+		reef_clean_complain("cannot open the log %s: %s", path ? path : "stream", strerror(errno));
 		return 1;
 	}
 	reef_service_set_instance(service, writer);
-	reef_service_set_callback(service, on_message, writer);
-	if (reef_runtime_logger() == 0)
+	reef_service_set_callback(service, logger_message, writer);
+	if (reef_log_service() == 0)
 		reef_log_writer_serve_process(writer);
 	return 0;
 }

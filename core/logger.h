@@ -2,7 +2,7 @@
 #ifndef REEF_LOGGER_H
 #define REEF_LOGGER_H
 
-#include "service.h"
+#include "module.h"
 
 extern const struct reef_module reef_logger_module;
 

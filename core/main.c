@@ -10,6 +10,8 @@
 #include <lua.h>
 
 #include "alloc.h"
+#include "clean.h"
+#include "clock.h"
 #include "core/host/config.h"
 #include "daemon.h"
 #include "env.h"
@@ -17,8 +19,6 @@
 #include "rooms.h"
 #include "runtime.h"
 #include "signals.h"
-#include "text.h"
-#include "timer.h"
 
 #define USAGE_ERROR 1
 #define LOG_GRACE_NS UINT64_C(1000000000) /* to write what is left */
@@ -35,7 +35,7 @@ static const char help[] =
 		"Exit code: 0 after an orderly end (also on SIGTERM and SIGINT), 1 when something failed to start, 3 when the\n"
 		"end was not orderly: the log says which shutdown hook failed or what was cut off.\n";
 
-static char *join(int n, char **words) {
+static char *join_words(int n, char **words) {
 	size_t size = 1;
 	for (int i = 0; i < n; i++)
 		size += strlen(words[i]) + 1;
@@ -46,7 +46,7 @@ static char *join(int n, char **words) {
 	return text;
 }
 
-static int start(void) {
+static int start_process(void) {
 	if (!reef_config_complete())
 		return 1;
 	const char *pid_file = reef_env_get("daemon");
@@ -65,7 +65,7 @@ static int run_script(const char *path) {
 	char count[16];
 	snprintf(count, sizeof count, "%ld", sysconf(_SC_NPROCESSORS_ONLN));
 	reef_env_set("thread", threads && *threads ? threads : count);
-	return start();
+	return start_process();
 }
 
 /* What a configuration says comes first: a key that is set stays as it is. */
@@ -75,12 +75,12 @@ static void take_metrics_address(void) {
 		reef_env_set("metrics", address);
 }
 
-static int run(int argc, char **argv) {
+static int command_run(int argc, char **argv) {
 	if (argc < 1) {
 		fprintf(stderr, "reef run: which script?\n");
 		return USAGE_ERROR;
 	}
-	char *args = join(argc - 1, argv + 1);
+	char *args = join_words(argc - 1, argv + 1);
 	if (*args)
 		reef_env_set("reef_run_args", args);
 	reef_free(args);
@@ -135,9 +135,9 @@ int main(int argc, char **argv) {
 		return 0;
 	}
 	if (strcmp(word, "run") == 0)
-		return run(argc - 2, argv + 2);
+		return command_run(argc - 2, argv + 2);
 	if (word[0] == '-') {
-		reef_text_complain("unknown option %s (see reef --help)", word);
+		reef_clean_complain("unknown option %s (see reef --help)", word);
 		return USAGE_ERROR;
 	}
 	char path[PATH_MAX + 64];
@@ -146,5 +146,5 @@ int main(int argc, char **argv) {
 	if (!reef_config_load(word))
 		return 1;
 	take_metrics_address();
-	return start();
+	return start_process();
 }

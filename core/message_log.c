@@ -1,17 +1,20 @@
-/* Per-service message logs (`LOGON`, `LOGOFF`): every message of a service, as hex, in `<logpath>/<handle>.log`.
+/* Per-service message logs: see message_log.h.
  *
  * The file is opened and closed by whoever asks and written by the worker; closing goes through the reclaimer, so that a
  * worker in the middle of a line is not disturbed.
  */
+#include "message_log.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
+#include "clock.h"
 #include "env.h"
 #include "epoch.h"
+#include "handle.h"
 #include "log.h"
 #include "service_private.h"
-#include "timer.h"
 
 void reef_message_log_write(FILE *file, const struct reef_message *m) {
 	const unsigned char *bytes = m->data;
@@ -31,11 +34,11 @@ static void close_file(void *p) {
 void reef_message_log_close(struct reef_service *service) {
 	FILE *file = atomic_exchange(&service->message_log, NULL);
 	if (file)
-		reef_retire(file, close_file);
+		reef_epoch_retire(file, close_file);
 }
 
-bool reef_service_log_messages(uint32_t handle, bool on) {
-	struct reef_service *service = reef_service_find(handle);
+bool reef_message_log_set(uint32_t handle, bool on) {
+	struct reef_service *service = reef_handle_find(handle);
 	const char *directory = reef_env_get("logpath");
 	if (service == NULL)
 		return false;

@@ -1,15 +1,19 @@
-/* Local names of services.
+/* Local names of services: see name.h.
  *
  * A sorted array that is never changed once published: lookups are a binary search without a lock, every change makes a
  * new array and retires the old one. Names change rarely; they are looked up with every message sent to one.
  */
+#include "name.h"
+
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "alloc.h"
 #include "epoch.h"
-#include "service_private.h"
+#include "handle.h"
 
 struct name {
 	char *text;
@@ -46,7 +50,7 @@ static size_t search(const struct names *names, const char *text, bool *found) {
 static void publish(struct names *names) {
 	struct names *old = atomic_exchange_explicit(&current, names, memory_order_acq_rel);
 	if (old)
-		reef_retire(old, reef_free);
+		reef_epoch_retire(old, reef_free);
 }
 
 uint32_t reef_name_find(const char *name) {
@@ -90,7 +94,7 @@ void reef_name_remove_all(uint32_t handle) {
 		names->n = 0;
 		for (size_t i = 0; i < old->n; i++) {
 			if (old->name[i].handle == handle)
-				reef_retire(old->name[i].text, reef_free);
+				reef_epoch_retire(old->name[i].text, reef_free);
 			else
 				names->name[names->n++] = old->name[i];
 		}

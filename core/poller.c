@@ -10,16 +10,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "epoch.h"
-#include "poller_private.h"
-#include "timer.h"
-#include "worker_private.h"
 
 #define EVENTS_AT_ONCE 256
 
 static int epoll_fd = -1;
 static int wakeup_fd = -1;
 static reef_poll_handler handlers[REEF_POLL_KINDS];
+static const struct reef_poller_work *work;
 static atomic_bool held;
 static atomic_uint_fast64_t blocked_until;
 static bool no_pwait2; /* kernels before 5.11; written by the holder only */
@@ -36,7 +35,8 @@ static void on_wakeup(uint32_t id, uint32_t events) {
 		;
 }
 
-void reef_poller_init(void) {
+void reef_poller_init(const struct reef_poller_work *other_work) {
+	work = other_work;
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	wakeup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	reef_poller_set_handler(REEF_POLL_WAKEUP, on_wakeup);
@@ -88,13 +88,13 @@ static int wait_events(struct epoll_event *events, uint64_t timeout_ns) {
 }
 
 static int block(struct epoll_event *events) {
-	uint64_t deadline = reef_timer_next();
+	uint64_t deadline = work->next();
 	atomic_store(&blocked_until, deadline);
 	/* From here on a new timer or new work kicks us; what came before must be seen now. */
-	uint64_t again = reef_timer_next(), timeout = 0;
+	uint64_t again = work->next(), timeout = 0;
 	if (again <= deadline)
 		deadline = again;
-	if (!reef_scheduler_has_work() && !reef_scheduler_stopping()) {
+	if (!work->has_work()) {
 		uint64_t now = reef_now_ns();
 		timeout = deadline == UINT64_MAX ? UINT64_MAX : deadline > now ? deadline - now : 0;
 	}
@@ -109,14 +109,14 @@ int reef_poller_poll(enum reef_poll_mode mode) {
 	if (atomic_load_explicit(&held, memory_order_relaxed) || atomic_exchange(&held, true))
 		return -1;
 	struct epoll_event events[EVENTS_AT_ONCE];
-	int happened = reef_timer_expire(reef_now_ns());
+	int happened = work->expire(reef_now_ns());
 	int n = mode == REEF_POLL_BLOCK && happened == 0 ? block(events) : wait_events(events, 0);
 	for (int i = 0; i < n; i++)
 		handlers[events[i].data.u64 >> 32]((uint32_t)events[i].data.u64, events[i].events);
 	if (n > 0)
 		happened += n;
 	if (mode == REEF_POLL_BLOCK)
-		happened += reef_timer_expire(reef_now_ns());
+		happened += work->expire(reef_now_ns());
 	atomic_store(&held, false);
 	return happened;
 }

@@ -8,6 +8,7 @@
 #include "alloc.h"
 
 #define LARGE ((size_t)256 * 1024) /* bytes */
+#define FIRST_CAPACITY 16
 
 /* All zero; NULL when out of memory. */
 static struct reef_ptrpair *alloc_slots(size_t capacity) {
@@ -40,7 +41,7 @@ static size_t home_of(const void *key) {
 	return (size_t)((uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15) >> 24);
 }
 
-static struct reef_ptrpair *slot_of(const struct reef_ptrmap *map, const void *key) {
+static struct reef_ptrpair *slot_of_key(const struct reef_ptrmap *map, const void *key) {
 	size_t i = home_of(key);
 	while (map->slots[i &= map->capacity - 1].key != NULL && map->slots[i].key != key)
 		i++;
@@ -48,17 +49,17 @@ static struct reef_ptrpair *slot_of(const struct reef_ptrmap *map, const void *k
 }
 
 void *reef_ptrmap_get(const struct reef_ptrmap *map, const void *key) {
-	return map->count == 0 ? NULL : slot_of(map, key)->value;
+	return map->count == 0 ? NULL : slot_of_key(map, key)->value;
 }
 
-static bool grow(struct reef_ptrmap *map) {
-	struct reef_ptrmap larger = {.capacity = map->capacity == 0 ? 64 : map->capacity * 2};
+static bool grow_map(struct reef_ptrmap *map) {
+	struct reef_ptrmap larger = {.capacity = map->capacity == 0 ? FIRST_CAPACITY : map->capacity * 2};
 	larger.slots = alloc_slots(larger.capacity);
 	if (larger.slots == NULL)
 		return false;
 	for (size_t i = 0; i < map->capacity; i++) {
 		if (map->slots[i].key != NULL)
-			*slot_of(&larger, map->slots[i].key) = map->slots[i];
+			*slot_of_key(&larger, map->slots[i].key) = map->slots[i];
 	}
 	larger.count = map->count;
 	free_slots(map->slots, map->capacity);
@@ -67,9 +68,9 @@ static bool grow(struct reef_ptrmap *map) {
 }
 
 bool reef_ptrmap_put(struct reef_ptrmap *map, const void *key, void *value) {
-	if (map->count * 3 >= map->capacity * 2 && !grow(map))
+	if (map->count * 3 >= map->capacity * 2 && !grow_map(map))
 		return false;
-	struct reef_ptrpair *slot = slot_of(map, key);
+	struct reef_ptrpair *slot = slot_of_key(map, key);
 	if (slot->key == NULL)
 		map->count++;
 	slot->key = key;
@@ -81,7 +82,7 @@ bool reef_ptrmap_put(struct reef_ptrmap *map, const void *key, void *value) {
 void *reef_ptrmap_remove(struct reef_ptrmap *map, const void *key) {
 	if (map->count == 0)
 		return NULL;
-	struct reef_ptrpair *slot = slot_of(map, key);
+	struct reef_ptrpair *slot = slot_of_key(map, key);
 	if (slot->key == NULL)
 		return NULL;
 	void *value = slot->value;

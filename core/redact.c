@@ -1,15 +1,15 @@
-/* Passwords in text of any kind: reef_text_add_redacted of text.h.
+/* Passwords in text of any kind: see redact.h.
  *
  * What is looked for has a `:` or a `=` in it: `scheme://secret@host`, `?password=secret`, `password = "secret"`. Shapes
  * that no parser would accept are the likely ones in an error, so in doubt more is hidden than needed: everything before
  * the last `@` of a URI, whatever follows a colon where no port is. Only what has none of these shapes can be missed; so
  * who makes an error never puts a password into it to begin with.
  */
+#include "redact.h"
+
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
-
-#include "text.h"
 
 #define PUNCTUATION ":.,;)]}>'\"`"
 
@@ -53,7 +53,7 @@ static bool ends_with_any(const char *word, size_t size, const char *const *endi
 static const char *const sure[] = {"password", "passwd", "passphrase", "requirepass", "masterauth", NULL};
 static const char *const likely[] = {"pass", "pwd", "pw", "auth", "secret", "token", "credentials", NULL};
 
-bool reef_text_names_secret(const char *word, size_t size) {
+bool reef_redact_names_secret(const char *word, size_t size) {
 	return ends_with_any(word, size, sure) || ends_with_any(word, size, likely);
 }
 
@@ -69,7 +69,7 @@ static bool follows_name(const char *start, const char *p, const char *after) {
 	if (size == 4 && strncasecmp(word, "auth", 4) == 0)
 		return *p != ':' || !is_space(*after);
 	bool in_query = *p != ':' && word > start && memchr("?&;", word[-1], 3);
-	return in_query ? reef_text_names_secret(word, size) || ends_with(word, size, "key")
+	return in_query ? reef_redact_names_secret(word, size) || ends_with(word, size, "key")
 					: ends_with_any(word, size, sure);
 }
 
@@ -172,7 +172,7 @@ struct ahead {
 	const char *line_end, *line_at;
 };
 
-static void look_ahead(struct ahead *ahead, const char *p, const char *end) {
+static void look_for_secret(struct ahead *ahead, const char *p, const char *end) {
 	if (p > ahead->token_end) {
 		ahead->token_end = find_space(p, end);
 		ahead->at = find_last_at(p, ahead->token_end);
@@ -193,7 +193,7 @@ static const char *last_at_of_line(struct ahead *ahead, const char *end) {
 
 /* What is to be hidden behind the `://` that ends at p. Empty: nothing. */
 static struct span uri_secret(struct ahead *ahead, const char *p, const char *end) {
-	look_ahead(ahead, p, end);
+	look_for_secret(ahead, p, end);
 	if (ahead->at && ahead->at > p) {
 		/* Either the password is before the @, or it is a value that has an @ in it: the whole of both. */
 		bool in_value = ahead->query < ahead->at;
@@ -209,7 +209,7 @@ static struct span uri_secret(struct ahead *ahead, const char *p, const char *en
 
 /* ---- all of it ---- */
 
-void reef_text_add_redacted(struct reef_text *t, const char *text, size_t size) {
+void reef_redact_add(struct reef_text *t, const char *text, size_t size) {
 	const char *end = text + size, *done = text;
 	struct ahead ahead = {0};
 	for (const char *p = text; p < end; p++) {

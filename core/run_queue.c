@@ -78,7 +78,7 @@ struct reef_service *reef_run_queue_peek(struct reef_run_queue *queue, unsigned 
 	return tail - head > n ? atomic_load_explicit(&queue->slot[(head + n) & MASK], memory_order_relaxed) : NULL;
 }
 
-static void grow(struct shared_queue *queue) {
+static void grow_ring(struct shared_queue *queue) {
 	size_t size = queue->size ? queue->size * 2 : REEF_RUN_QUEUE_SIZE, first = queue->size - queue->head;
 	struct reef_service **ring = reef_malloc(size * sizeof(*ring));
 	if (queue->size > 0) {
@@ -95,11 +95,11 @@ static bool is_empty(struct shared_queue *queue) {
 	return atomic_load(&queue->count) == 0;
 }
 
-static void push(struct shared_queue *queue, struct reef_service *service) {
+static void shared_push(struct shared_queue *queue, struct reef_service *service) {
 	pthread_mutex_lock(&queue->lock);
 	size_t count = atomic_load_explicit(&queue->count, memory_order_relaxed);
 	if (count == queue->size)
-		grow(queue);
+		grow_ring(queue);
 	queue->ring[(queue->head + count) & (queue->size - 1)] = service;
 	atomic_store(&queue->count, count + 1);
 	pthread_mutex_unlock(&queue->lock);
@@ -119,7 +119,7 @@ static struct reef_service *take_first(struct shared_queue *queue) {
 	return service;
 }
 
-static struct reef_service *pop(struct shared_queue *queue) {
+static struct reef_service *shared_pop(struct shared_queue *queue) {
 	if (is_empty(queue))
 		return NULL;
 	pthread_mutex_lock(&queue->lock);
@@ -129,11 +129,11 @@ static struct reef_service *pop(struct shared_queue *queue) {
 }
 
 void reef_global_queue_push(struct reef_service *service) {
-	push(&global, service);
+	shared_push(&global, service);
 }
 
 struct reef_service *reef_global_queue_pop(void) {
-	return pop(&global);
+	return shared_pop(&global);
 }
 
 struct reef_service *reef_global_queue_take(struct reef_run_queue *own) {
@@ -155,11 +155,11 @@ bool reef_global_queue_empty(void) {
 }
 
 void reef_heavy_queue_push(struct reef_service *service) {
-	push(&heavy, service);
+	shared_push(&heavy, service);
 }
 
 struct reef_service *reef_heavy_queue_pop(void) {
-	return pop(&heavy);
+	return shared_pop(&heavy);
 }
 
 bool reef_heavy_queue_empty(void) {
@@ -175,6 +175,6 @@ void reef_run_queue_give_up(struct reef_run_queue *queue) {
 		struct reef_service *service = atomic_load_explicit(&queue->slot[head & MASK], memory_order_relaxed);
 		if (atomic_compare_exchange_strong_explicit(&queue->head, &head, head + 1, memory_order_acq_rel,
 													memory_order_relaxed))
-			push(&global, service);
+			shared_push(&global, service);
 	}
 }

@@ -7,80 +7,66 @@
 #include "runtime.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "alloc.h"
+#include "clock.h"
+#include "cservice.h"
 #include "cycles.h"
 #include "end.h"
 #include "env.h"
-#include "epoch_private.h"
+#include "epoch.h"
 #include "global.h"
+#include "handle.h"
 #include "log.h"
 #include "logger.h"
+#include "module.h"
+#include "name.h"
 #include "poller.h"
-#include "poller_private.h"
-#include "scheduler_private.h"
+#include "scheduler.h"
+#include "send.h"
+#include "service_life.h"
+#include "service_private.h"
 #include "signals.h"
 #include "timer.h"
+#include "workers.h"
 
 #define MAX_HOOKS 8
 #define LOGGER_GRACE_NS UINT64_C(1000000000) /* to write what is left */
 
-static _Atomic(uint32_t) logger;
-static atomic_int exit_code;
-
 static void (*stop_hooks[MAX_HOOKS])(uint64_t deadline_ns);
-static void (*end_hooks[MAX_HOOKS])(uint32_t handle);
 static void (*hangup_hooks[MAX_HOOKS])(void);
-static int stop_hook_count, end_hook_count, hangup_hook_count;
-
-/* ---- what others say and ask ---- */
-
-uint32_t reef_runtime_logger(void) {
-	return atomic_load_explicit(&logger, memory_order_relaxed);
-}
-
-size_t reef_runtime_kept_services(void) {
-	return reef_runtime_logger() != 0 ? 1 : 0;
-}
-
-void reef_runtime_set_exit_code(int code) {
-	int orderly = 0;
-	atomic_compare_exchange_strong(&exit_code, &orderly, code);
-}
+static int stop_hook_count, hangup_hook_count;
 
 void reef_runtime_on_stop(void (*hook)(uint64_t deadline_ns)) {
 	stop_hooks[stop_hook_count++] = hook;
-}
-
-void reef_runtime_on_service_end(void (*hook)(uint32_t handle)) {
-	end_hooks[end_hook_count++] = hook;
 }
 
 void reef_runtime_on_hangup(void (*hook)(void)) {
 	hangup_hooks[hangup_hook_count++] = hook;
 }
 
-void reef_runtime_service_ended(uint32_t handle) {
-	for (int i = 0; i < end_hook_count; i++)
-		end_hooks[i](handle);
-}
-
-int reef_runtime_exit_code(void) {
-	return atomic_load(&exit_code);
-}
-
 static void hang_up(void) {
-	reef_send_copy(0, reef_runtime_logger(), REEF_PTYPE_SYSTEM, 0, NULL, 0);
+	reef_send_copy(0, reef_log_service(), REEF_PTYPE_SYSTEM, 0, NULL, 0);
 	for (int i = 0; i < hangup_hook_count; i++)
 		hangup_hooks[i]();
 }
 
 /* ---- start ---- */
+
+static bool has_work(void) {
+	return reef_scheduler_has_work() || reef_scheduler_stopping();
+}
+
+static const struct reef_poller_work work = {
+		.expire = reef_timer_expire, .next = reef_timer_next, .has_work = has_work};
+
+static bool send_log_line(uint32_t source, uint32_t service, const char *text, size_t size) {
+	return reef_send_copy(source, service, REEF_PTYPE_TEXT, 0, text, size);
+}
 
 static bool start_logger(void) {
 	const char *module = reef_env_get("logservice"), *args = reef_env_get("logger");
@@ -94,7 +80,7 @@ static bool start_logger(void) {
 		fprintf(stderr, "reef: cannot start the log service %s\n", module);
 		return false;
 	}
-	atomic_store(&logger, handle);
+	reef_log_set_service(handle, send_log_line);
 	return reef_name_add("logger", handle);
 }
 
@@ -120,10 +106,10 @@ static void end_logger(void) {
 	uint64_t deadline = reef_now_ns() + LOGGER_GRACE_NS;
 	for (;;) {
 		reef_epoch_enter();
-		struct reef_service *service = reef_service_find(reef_runtime_logger());
+		struct reef_service *service = reef_handle_find(reef_log_service());
 		bool writing = service && atomic_load(&service->inbox) != REEF_INBOX_IDLE && reef_now_ns() < deadline;
 		if (!writing)
-			reef_service_kill(reef_runtime_logger());
+			reef_service_kill(reef_log_service());
 		reef_epoch_leave();
 		if (!writing)
 			break;
@@ -147,14 +133,17 @@ static void reclaim_all(void) {
 
 int reef_runtime_run(void (*const *setups)(void)) {
 	reef_cycles_calibrate();
+	reef_clock_init();
 	reef_timer_init();
-	reef_poller_init();
+	reef_poller_init(&work);
 	if (!reef_signals_catch()) {
 		fprintf(stderr, "reef: cannot catch signals: %s\n", strerror(errno));
 		return REEF_EXIT_FAILED;
 	}
 	reef_end_init();
 	reef_alloc_start_giving_back();
+	reef_service_on_last_end(reef_end_finished);
+	reef_module_set_loader(reef_cservice_load);
 	reef_module_register(&reef_logger_module);
 	for (void (*const *setup)(void) = setups; *setup; setup++)
 		(*setup)();
@@ -166,7 +155,7 @@ int reef_runtime_run(void (*const *setups)(void)) {
 		reef_end_over();
 		return REEF_EXIT_FAILED;
 	}
-	reef_scheduler_start((int)reef_env_int("thread", 1));
+	reef_workers_start((int)reef_env_int("thread", 1));
 	uint64_t deadline = reef_end_wait(hang_up);
 	reef_epoch_enter();
 	for (int i = 0; i < stop_hook_count; i++)
@@ -174,11 +163,11 @@ int reef_runtime_run(void (*const *setups)(void)) {
 	reef_epoch_leave();
 	end_logger();
 	reef_end_stopping();
-	reef_scheduler_stop();
+	reef_workers_stop();
 	reclaim_all();
 	reef_global_fini();
 	reef_timer_fini();
 	reef_poller_fini();
 	reef_end_over();
-	return atomic_load(&exit_code);
+	return reef_end_exit_code();
 }

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "message.h"
 #include "service.h"
 #include "warm.h"
 
@@ -55,8 +56,8 @@ struct reef_service {
 	atomic_bool hooked;     /* has a shutdown hook that has not returned */
 	atomic_bool mourned;    /* those who wait for it were told that it ends */
 	uint64_t overload_time; /* cycle counter at the last overload line */
-	char *description;
-	struct reef_event end; /* pushed by whoever ends the service, so that a worker gets to release it */
+	char *description;      /* `module args`, as launched; owned */
+	struct reef_event end;  /* pushed by whoever ends the service, so that a worker gets to release it */
 
 	/* Written by senders, but only while `counted`. */
 	struct {
@@ -65,47 +66,5 @@ struct reef_service {
 		_Atomic uint64_t refused, refused_ns;                 /* how many, and when that was last said */
 	} mailbox;
 };
-
-/* ---- service.c ---- */
-/* Moves what was sent into `queue`; false if both are empty. Worker of the service only. */
-bool reef_service_fetch(struct reef_service *service);
-/* Takes the next message, NULL if there is none. Worker of the service only. */
-struct reef_message *reef_service_pop(struct reef_service *service);
-/* For the watchdog: the service is stuck in a message. Its mailbox is counted, and the overload line written from here. */
-void reef_service_watch_mailbox(struct reef_service *service);
-/* Gives up being scheduled; false if a message came in between. */
-bool reef_service_rest(struct reef_service *service);
-/* Ends the instance and gives the memory to the reclaimer. Worker of the service only. */
-void reef_service_release(struct reef_service *service);
-/* The service was ended and does not come out of what it does: whoever waits for it hears of its end now. Any thread
- * inside the engine; again it does nothing. */
-void reef_service_mourn(struct reef_service *service);
-/* Living services, the logger included. */
-size_t reef_service_count(void);
-/* The module's signal function, for a service that was looked up already. */
-void reef_service_signal_service(struct reef_service *service, int n);
-
-/* ---- handle.c ---- */
-struct reef_service *reef_handle_find(uint32_t handle);
-/* Who has that handle, if anybody has, without looking at him: a hint. */
-const void *reef_handle_hint(uint32_t handle);
-/* Gives the service its handle and makes it reachable. */
-uint32_t reef_handle_add(struct reef_service *service);
-/* False if it was removed before. */
-bool reef_handle_remove(struct reef_service *service);
-size_t reef_handle_list(uint32_t *handles, size_t n);
-/* The next handle to be tried; for tests of the wrap-around. */
-void reef_handle_set_next(uint32_t handle);
-
-/* ---- name.c ---- */
-void reef_name_remove_all(uint32_t handle);
-
-/* ---- message_log.c ---- */
-void reef_message_log_write(FILE *file, const struct reef_message *m);
-void reef_message_log_close(struct reef_service *service);
-
-/* ---- module.c ---- */
-/* A registered module, or one loaded from `cpath`; NULL with the reason logged. */
-const struct reef_module *reef_module_find(const char *name);
 
 #endif

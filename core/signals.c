@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "timer.h"
+#include "clock.h"
 
 #define NS_PER_MS 1000000u
 
@@ -17,7 +17,7 @@ static int read_fd = -1;
 static atomic_int write_fd = -1;
 static pid_t owner;
 
-static void put(char byte) {
+static void put_byte(char byte) {
 	int fd = atomic_load(&write_fd);
 	if (fd >= 0 && write(fd, &byte, 1) < 0)
 		return; /* full: there is enough to wake up for */
@@ -29,7 +29,7 @@ static void on_signal(int number) {
 		_exit(128 + number);
 	/* A child shares the pipe between fork and exec. */
 	if (getpid() == owner)
-		put((char)number);
+		put_byte((char)number);
 	errno = error;
 }
 
@@ -37,16 +37,16 @@ static void do_nothing(int number) {
 	(void)number;
 }
 
-static void handle(int number, void (*handler)(int)) {
+static void set_handler(int number, void (*handler)(int)) {
 	struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
 	sigemptyset(&action.sa_mask);
 	sigaction(number, &action, NULL);
 }
 
 void reef_signals_init(void) {
-	handle(SIGHUP, on_signal);
-	handle(SIGINT, on_signal);
-	handle(SIGTERM, on_signal);
+	set_handler(SIGHUP, on_signal);
+	set_handler(SIGINT, on_signal);
+	set_handler(SIGTERM, on_signal);
 	/* Whoever started us may have had them blocked. */
 	sigset_t set;
 	sigemptyset(&set);
@@ -64,7 +64,7 @@ bool reef_signals_catch(void) {
 	read_fd = fds[0];
 	atomic_store(&write_fd, fds[1]);
 	reef_signals_init();
-	handle(SIGPIPE, do_nothing);
+	set_handler(SIGPIPE, do_nothing);
 	return true;
 }
 
@@ -83,5 +83,5 @@ int reef_signals_wait(uint64_t deadline_ns) {
 }
 
 void reef_signals_wake(void) {
-	put(0);
+	put_byte(0);
 }

@@ -1,94 +1,69 @@
-/* Spare workers: threads that run services while all other workers are stuck in long messages.
- *
- * The watchdog lends one when nobody is left who looks at sockets, timers and queues, and one more when that one is stuck,
- * too; it takes them back when a regular worker has come out. They are made when they are needed first, and then sleep:
- * nothing is paid for them while nothing is stuck. Heavy services, which would only make a spare worker stuck as well,
- * are left to the regular ones, but for as many as have regular workers in their way that may never come back.
- *
- * The structs belong to the scheduler. Functions say which thread may call them.
- */
+/* Spare workers: see spare.h. The structs belong to the scheduler. */
+#include "spare.h"
+
 #include <linux/futex.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "poller_private.h"
-#include "scheduler_private.h"
+#include "poller.h"
+#include "scheduler.h"
 #include "worker_private.h"
 
-static pthread_t threads[REEF_SPARE_WORKERS];
-static int regular, made; /* watchdog; others when it is no more */
-static atomic_int heavy_allowed;
+static pthread_t threads[REEF_SCHEDULER_SPARES];
+static int made; /* watchdog; others when it is no more */
+static void *(*thread_main)(void *worker);
 
-void reef_spare_init(int regular_workers) {
-	regular = regular_workers;
+void reef_spare_init(void *(*worker_main)(void *worker)) {
+	thread_main = worker_main;
 	made = 0;
-	atomic_store(&heavy_allowed, 0);
 }
 
-static void call(struct reef_worker *worker) {
+static struct reef_worker *spare_worker(int i) {
+	return reef_scheduler_worker(reef_scheduler_regular_workers() + i);
+}
+
+static void call_spare(struct reef_worker *worker) {
 	atomic_store(&worker->lent, 1);
 	syscall(SYS_futex, &worker->lent, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-static bool make(void) {
-	if (made == REEF_SPARE_WORKERS)
+static bool make_spare(void) {
+	if (made == REEF_SCHEDULER_SPARES)
 		return false;
-	struct reef_worker *worker = reef_scheduler_worker(regular + made);
-	if (pthread_create(&threads[made], NULL, reef_worker_main, worker) != 0)
+	struct reef_worker *worker = spare_worker(made);
+	if (pthread_create(&threads[made], NULL, thread_main, worker) != 0)
 		return false;
 	made++;
 	return true;
 }
 
-/* Watchdog only. */
 bool reef_spare_lend(void) {
 	for (int i = 0; i < made; i++) {
-		struct reef_worker *worker = reef_scheduler_worker(regular + i);
+		struct reef_worker *worker = spare_worker(i);
 		if (atomic_load(&worker->lent) == 0) {
-			call(worker);
+			call_spare(worker);
 			return true;
 		}
 	}
-	if (made == REEF_SPARE_WORKERS)
+	if (made == REEF_SCHEDULER_SPARES)
 		return false;
-	if (regular + made == reef_scheduler_all_workers()) {
+	if (reef_scheduler_regular_workers() + made == reef_scheduler_all_workers()) {
 		struct reef_worker *worker = reef_scheduler_add_worker();
 		worker->spare = true;
 		atomic_store(&worker->lent, 1);
 	}
-	return make();
+	return make_spare();
 }
 
-/* Watchdog only. */
 void reef_spare_take_back(void) {
 	bool any = false;
 	for (int i = 0; i < made; i++)
-		if (atomic_exchange(&reef_scheduler_worker(regular + i)->lent, 0) != 0)
+		if (atomic_exchange(&spare_worker(i)->lent, 0) != 0)
 			any = true;
 	/* One of them may be waiting there. */
 	if (any && reef_poller_blocked_until() != 0)
 		reef_poller_kick();
-}
-
-/* Watchdog only. */
-void reef_spare_allow_heavy(int n) {
-	atomic_store(&heavy_allowed, n);
-}
-
-bool reef_spare_may_take_heavy(const struct reef_worker *worker) {
-	return !worker->spare || atomic_load_explicit(&heavy_allowed, memory_order_relaxed) > 0;
-}
-
-bool reef_spare_takes_heavy(const struct reef_worker *worker) {
-	if (!worker->spare)
-		return true;
-	int n = atomic_load(&heavy_allowed);
-	while (n > 0)
-		if (atomic_compare_exchange_weak(&heavy_allowed, &n, n - 1))
-			return true;
-	return false;
 }
 
 bool reef_spare_over(struct reef_worker *worker) {
@@ -102,7 +77,7 @@ void reef_spare_rest(struct reef_worker *worker) {
 
 void reef_spare_stop(void) {
 	for (int i = 0; i < made; i++) {
-		call(reef_scheduler_worker(regular + i));
+		call_spare(spare_worker(i));
 		reef_poller_kick();
 		pthread_join(threads[i], NULL);
 	}

@@ -1,17 +1,14 @@
 /* Text that grows, and what is printable in it: see text.h. */
 #include "text.h"
 
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "alloc.h"
 
 #define FIRST_CAPACITY 256
-#define LONGEST_COMPLAINT 8192 /* bytes */
 
-static bool make_room(struct reef_text *t, size_t size) {
+static bool grow_text(struct reef_text *t, size_t size) {
 	if (t->capacity - t->size >= size)
 		return true;
 	size_t capacity = t->capacity ? t->capacity : FIRST_CAPACITY;
@@ -31,7 +28,7 @@ static bool make_room(struct reef_text *t, size_t size) {
 void reef_text_add(struct reef_text *t, const char *bytes, size_t size) {
 	if (size == 0)
 		return;
-	if (!make_room(t, size)) {
+	if (!grow_text(t, size)) {
 		t->failed = true;
 		return;
 	}
@@ -95,33 +92,6 @@ void reef_text_add_printable(struct reef_text *t, const char *text, size_t size)
 			add_escaped(t, p, n > 0 ? n : 1);
 		p += n > 0 ? n : 1;
 	}
-}
-
-void reef_text_add_clean(struct reef_text *t, const char *text, size_t size) {
-	if (!memchr(text, ':', size) && !memchr(text, '=', size) && !memchr(text, '%', size)) {
-		reef_text_add_printable(t, text, size);
-		return;
-	}
-	struct reef_text redacted = {0};
-	reef_text_add_redacted(&redacted, text, size);
-	if (redacted.failed)
-		t->failed = true;
-	else
-		reef_text_add_printable(t, redacted.data, redacted.size);
-	reef_text_free(&redacted);
-}
-
-void reef_text_complain(const char *format, ...) {
-	char text[LONGEST_COMPLAINT];
-	va_list args;
-	va_start(args, format);
-	int n = vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	struct reef_text t = {0};
-	if (n > 0)
-		reef_text_add_clean(&t, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
-	fprintf(stderr, "reef: %.*s\n", (int)t.size, t.data ? t.data : "");
-	reef_text_free(&t);
 }
 
 void reef_text_free(struct reef_text *t) {

@@ -1,8 +1,4 @@
-/* Text that grows, and what may be shown of text from elsewhere: servers, files, users.
- *
- * Two things never reach a terminal, a log or a page: what a terminal would obey instead of show, and passwords. Who
- * shows text adds it with reef_text_add_clean; the log does so for every line (log_writer.c), the debug console for
- * everything that it prints (Lua's `reef.text`).
+/* Text that grows.
  *
  * A text is owned by whoever has the struct, which begins as all zero; free it with reef_text_free. Any thread.
  */
@@ -24,14 +20,6 @@ void reef_text_add(struct reef_text *t, const char *bytes, size_t size);
  * (C0, DEL, C1), of what changes the direction or the lines of text (U+2028 to U+202E, U+2066 to U+2069), and of what is
  * no UTF-8, becomes `\xHH`. */
 void reef_text_add_printable(struct reef_text *t, const char *text, size_t size);
-/* Adds `text` with `***` for what may be a secret (redact.c). */
-void reef_text_add_redacted(struct reef_text *t, const char *text, size_t size);
-/* Both. */
-void reef_text_add_clean(struct reef_text *t, const char *text, size_t size);
-/* Is that the name of something secret, as names of options and fields go: `password`, `tls_key_password`, `auth`? */
-bool reef_text_names_secret(const char *word, size_t size);
-/* Writes `reef: `, the text and a newline to stderr, cleaned: for what goes wrong before there is a log. */
-void reef_text_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void reef_text_free(struct reef_text *t);
 
 #endif

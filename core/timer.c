@@ -11,11 +11,11 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
 
 #include "alloc.h"
-#include "poller_private.h"
-#include "service.h"
+#include "clock.h"
+#include "poller.h"
+#include "send.h"
 
 #define TICK_BITS 16
 #define FIRST_BITS 8
@@ -47,32 +47,6 @@ static uint64_t higher_used[LEVELS];
 static struct chunk *spare;
 static size_t spare_count;
 static atomic_uint_fast64_t next_ns = UINT64_MAX;
-
-static uint64_t start_ns;
-static uint64_t start_cs;
-static uint32_t start_second;
-
-/* ---- clocks ---- */
-
-uint64_t reef_now_ns(void) {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-uint64_t reef_coarse_ns(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-uint64_t reef_now_cs(void) {
-	return start_cs + (reef_now_ns() - start_ns) / 10000000u;
-}
-
-uint32_t reef_start_time(void) {
-	return start_second;
-}
 
 /* ---- the wheel, under the lock ---- */
 
@@ -115,7 +89,7 @@ static int level_shift(int level) {
 	return FIRST_BITS + (level - 1) * NEXT_BITS;
 }
 
-static void place(const struct timer *timer) {
+static void place_timer(const struct timer *timer) {
 	uint64_t distance = timer->tick - current;
 	struct chunk **slot;
 	if (distance < FIRST_SLOTS) {
@@ -185,7 +159,7 @@ static void cascade(void) {
 		while (chunk) {
 			struct chunk *next = chunk->next;
 			for (size_t k = 0; k < chunk->n; k++)
-				place(&chunk->timer[k]);
+				place_timer(&chunk->timer[k]);
 			chunk_delete(chunk);
 			chunk = next;
 		}
@@ -199,12 +173,7 @@ static uint64_t tick_ns(uint64_t tick) {
 /* ---- the interface ---- */
 
 void reef_timer_init(void) {
-	struct timespec wall;
-	clock_gettime(CLOCK_REALTIME, &wall);
-	start_second = (uint32_t)wall.tv_sec;
-	start_cs = (uint64_t)wall.tv_nsec / 10000000u;
-	start_ns = reef_now_ns();
-	current = start_ns >> TICK_BITS;
+	current = reef_now_ns() >> TICK_BITS;
 }
 
 static void free_chunks(struct chunk *chunk) {
@@ -224,7 +193,7 @@ void reef_timer_fini(void) {
 	free_chunks(spare);
 }
 
-static void send(uint32_t handle, int32_t session) {
+static void send_due(uint32_t handle, int32_t session) {
 	struct reef_message *m = reef_message_new(0);
 	m->type = REEF_PTYPE_RESPONSE;
 	m->session = session;
@@ -238,14 +207,14 @@ void reef_timer_add(uint32_t handle, int32_t session, uint64_t deadline_ns) {
 	pthread_mutex_lock(&lock);
 	bool due = timer.tick <= current;
 	if (!due) {
-		place(&timer);
+		place_timer(&timer);
 		uint64_t ns = tick_ns(timer.tick);
 		if (ns < atomic_load_explicit(&next_ns, memory_order_relaxed))
 			atomic_store(&next_ns, ns);
 	}
 	pthread_mutex_unlock(&lock);
 	if (due)
-		send(handle, session);
+		send_due(handle, session);
 	else if (tick_ns(timer.tick) < reef_poller_blocked_until())
 		reef_poller_kick();
 }
@@ -279,7 +248,7 @@ int reef_timer_expire(uint64_t now_ns) {
 	int sent = 0;
 	for (struct chunk *chunk = due; chunk; chunk = chunk->next) {
 		for (size_t k = 0; k < chunk->n; k++, sent++)
-			send(chunk->timer[k].handle, chunk->timer[k].session);
+			send_due(chunk->timer[k].handle, chunk->timer[k].session);
 	}
 	if (due) {
 		pthread_mutex_lock(&lock);

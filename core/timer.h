@@ -9,17 +9,17 @@
 
 #include <stdint.h>
 
-/* Nanoseconds of CLOCK_MONOTONIC. Any thread. */
-uint64_t reef_now_ns(void);
-/* The same scale from a clock that costs nothing, a few milliseconds behind at most. Any thread. */
-uint64_t reef_coarse_ns(void);
-/* Hundredths of a second since the start, beginning with the wall clock's fraction, as `skynet.now`. */
-uint64_t reef_now_cs(void);
-/* Wall-clock second of the start, as `skynet.starttime`. */
-uint32_t reef_start_time(void);
-
 /* Sends the message at `deadline_ns` (reef_now_ns scale); a deadline in the past means at once, through the mailbox.
  * Any thread inside the engine. */
 void reef_timer_add(uint32_t handle, int32_t session, uint64_t deadline_ns);
+
+/* When there will next be something to do; UINT64_MAX: never. Any thread. */
+uint64_t reef_timer_next(void);
+/* Sends the messages of all timers due at `now_ns`; returns how many. One thread at a time. */
+int reef_timer_expire(uint64_t now_ns);
+
+/* Before the first timer, and when no other thread is left. */
+void reef_timer_init(void);
+void reef_timer_fini(void);
 
 #endif

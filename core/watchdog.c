@@ -1,9 +1,6 @@
-/* The watchdog: a thread that helps where workers cannot, because they are inside user code.
- *
- * While workers are busy it wakes every few milliseconds. It gives work that lies behind a long message to others, lends a
- * spare worker when every other one is stuck, interrupts a service that is to end and does not return, and reports those
- * that have been in one message for seconds. When the process is idle it sleeps until a worker has something to do.
- */
+/* The watchdog: see watchdog.h. */
+#include "watchdog.h"
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -15,11 +12,15 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "clock.h"
 #include "epoch.h"
 #include "log.h"
-#include "poller_private.h"
-#include "scheduler_private.h"
-#include "timer.h"
+#include "mailbox.h"
+#include "poller.h"
+#include "scheduler.h"
+#include "service_life.h"
+#include "service_private.h"
+#include "spare.h"
 #include "worker_private.h"
 
 #define TICK_NS 2000000
@@ -50,7 +51,7 @@ static void watch_message(struct reef_worker *worker, struct watched *w, struct 
 	if (reef_service_ending(running) && now - w->since_ns >= grace)
 		reef_service_signal_service(running, 0);
 	if (now - w->since_ns >= STUCK_NS)
-		reef_service_watch_mailbox(running);
+		reef_mailbox_watch(running);
 	if (now - w->reported_ns < ENDLESS_NS)
 		return;
 	w->reported_ns = now;
@@ -84,7 +85,7 @@ static void stand_in(void) {
 
 static void tick(void) {
 	uint64_t now = reef_now_ns();
-	int regular = reef_worker_count(), free_regular = 0, free_spare = 0, working = 0, stuck = 0;
+	int regular = reef_scheduler_regular_workers(), free_regular = 0, free_spare = 0, working = 0, stuck = 0;
 	for (int i = 0, n = reef_scheduler_all_workers(); i < n; i++) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
 		bool is_free = !is_stuck(worker, &watched[i], now);
@@ -102,7 +103,7 @@ static void tick(void) {
 	if (stuck == 0)
 		return;
 	int may_be_heavy = regular - free_regular - working;
-	reef_spare_allow_heavy(may_be_heavy > 0 ? may_be_heavy : 0);
+	reef_scheduler_allow_heavy(may_be_heavy > 0 ? may_be_heavy : 0);
 	if (free_regular + free_spare == 0)
 		stand_in();
 	else if (!reef_poller_is_held() || !reef_global_queue_empty() || !reef_heavy_queue_empty())
@@ -146,7 +147,7 @@ void reef_watchdog_notice(void) {
 void reef_watchdog_start(void) {
 	atomic_store(&stop, false);
 	atomic_store(&awake, 1);
-	watched = reef_calloc((size_t)reef_worker_count() + REEF_SPARE_WORKERS, sizeof watched[0]);
+	watched = reef_calloc((size_t)reef_scheduler_regular_workers() + REEF_SCHEDULER_SPARES, sizeof watched[0]);
 	if (pthread_create(&thread, NULL, watchdog_main, NULL) != 0) {
 		fprintf(stderr, "reef: cannot start the watchdog thread\n");
 		exit(1);

@@ -1,39 +1,44 @@
-/* One worker: takes services from the queues and runs their slices; with nothing to run it polls or sleeps.
+/* One worker: see worker.h. It takes services from the queues and runs their slices; with nothing to run it polls or sleeps.
  *
  * Order of choice: `next` (what the last slice woke; at most HAND_OVERS times in a row while others wait), the own
  * queue, the process' queue, other workers' queues, heavy services, what polling brings.
  *
- * What bounds the waiting is time, not counts of slices, which may be long. Every POLL_EVERY_US, or after the slice that
+ * What bounds the waiting is time, not counts of slices, which may be long. Every 100 us, or after the slice that
  * was longer, a worker polls, and then takes from the process' queue before its own, but not twice in a row. Services
  * that are known for long slices stand behind all others, so that those wait for one such slice and not for all; when
  * others have work all the time, heavy ones get as much time as these.
  */
+#include "worker.h"
+
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cycles.h"
-#include "epoch_private.h"
-#include "poller_private.h"
-#include "scheduler_private.h"
-#include "timer.h"
+#include "epoch.h"
+#include "mailbox.h"
+#include "message_log.h"
+#include "module.h"
+#include "poller.h"
+#include "scheduler.h"
+#include "send.h"
+#include "service_life.h"
+#include "service_private.h"
+#include "slice.h"
+#include "spare.h"
+#include "watchdog.h"
 #include "worker_private.h"
-#include "world_private.h"
+#include "world.h"
 
-#define HAND_OVERS 8      /* in a row; measured: unlimited starves others, less costs cache misses */
-#define POLL_EVERY_US 100 /* between looks of a busy worker at the poller and the process' queues */
-#define SPIN_US 20        /* looking before sleeping; more gains nothing */
-#define SURPLUS_US 100    /* how long work may wait in the queue before a sleeping worker is called: it costs some 50 */
-#define LONG_US 50        /* slices longer than this keep others waiting for longer than it takes to wake somebody */
-#define HEAVY_US 1000     /* slices longer than this are messages that are: no slice of many is longer than a tenth */
-#define SHARE_US 50000    /* for how long others may keep a heavy service waiting after a slice of a heavy one */
-#define RECLAIM_AT 64     /* retired objects */
-#define COLD 512          /* slices of others after which nothing of a service is left in the cache */
-#define HOT 64            /* slices in a row that are not cold, after which nothing is fetched for a service any more */
-#define LOOKING 64        /* slices after a cold one for which the worker looks ahead */
-#define NOTE_EVERY 16     /* cold slices; what a service works with seldom changes */
-#define NEAR 3            /* places in the queue: whose memory is fetched, */
-#define FAR 8             /* and whose notes about it are */
+#define SLICE_MESSAGES 256 /* that a slice handles before others get their turn */
+#define HAND_OVERS 8       /* in a row; measured: unlimited starves others, less costs cache misses */
+#define RECLAIM_AT 64      /* retired objects */
+#define COLD 512           /* slices of others after which nothing of a service is left in the cache */
+#define HOT 64        /* slices in a row that are not cold, after which nothing is fetched for a service any more */
+#define LOOKING 64    /* slices after a cold one for which the worker looks ahead */
+#define NOTE_EVERY 16 /* cold slices; what a service works with seldom changes */
+#define NEAR 3        /* places in the queue: whose memory is fetched, */
+#define FAR 8         /* and whose notes about it are */
 
 /* ---- one slice ---- */
 
@@ -47,7 +52,7 @@ static void run_deferred(struct reef_worker *worker) {
 	}
 }
 
-static void handle(struct reef_service *service, struct reef_message *m) {
+static void handle_message(struct reef_service *service, struct reef_message *m) {
 	if (m->flags & REEF_MESSAGE_EVENT) {
 		struct reef_event *event = (struct reef_event *)m;
 		if (service->module->enter)
@@ -67,7 +72,7 @@ static void handle(struct reef_service *service, struct reef_message *m) {
 }
 
 /* Fetches what the next ones in the queue will want while others run: see warm.h. */
-static void look_ahead(struct reef_worker *worker) {
+static void fetch_for_next(struct reef_worker *worker) {
 	const struct reef_service *near = reef_run_queue_peek(&worker->queue, NEAR);
 	const char *far = (const char *)reef_run_queue_peek(&worker->queue, FAR);
 	worker->looking--;
@@ -111,7 +116,7 @@ static void note_progress(struct reef_worker *worker) {
 						  memory_order_relaxed);
 }
 
-static void release(struct reef_worker *worker, struct reef_service *service) {
+static void release_service(struct reef_worker *worker, struct reef_service *service) {
 	note_progress(worker);
 	atomic_store_explicit(&worker->releasing, true, memory_order_relaxed);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
@@ -123,26 +128,26 @@ static void release(struct reef_worker *worker, struct reef_service *service) {
 
 /* Runs the service until its mailbox is empty or its time is up. Returns the cycle counter at the end. */
 static uint64_t run_slice(struct reef_worker *worker, struct reef_service *service) {
-	uint64_t start = reef_cycles(), now = start, limit = reef_worker_limits.slice;
-	int left = REEF_SLICE_MESSAGES;
+	uint64_t start = reef_cycles(), now = start, limit = reef_scheduler_limits.slice;
+	int left = SLICE_MESSAGES;
 	bool rested = false;
-	reef_world_enter(worker);
-	reef_slice_set_current(service);
+	reef_world_enter(&worker->inside);
+	reef_slice_set_service(service);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
 	worker->slices++;
 	if (worker->looking > 0)
-		look_ahead(worker);
+		fetch_for_next(worker);
 	for (;;) {
-		struct reef_message *m = reef_service_pop(service);
+		struct reef_message *m = reef_mailbox_pop(service);
 		if (m == NULL) {
 			/* What was written in this slice goes out before anybody else may run the service. */
 			run_deferred(worker);
-			if (reef_service_fetch(service))
+			if (reef_mailbox_fetch(service))
 				continue;
 			atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
 			note_length(service, now - start);
 			note_warm(worker, service);
-			if (reef_service_rest(service)) {
+			if (reef_mailbox_rest(service)) {
 				rested = true;
 				break;
 			}
@@ -158,7 +163,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		service->message_start = now;
 		atomic_store_explicit(&worker->message_source, m->source, memory_order_relaxed);
 		note_progress(worker);
-		handle(service, m);
+		handle_message(service, m);
 		uint64_t end = reef_cycles();
 		reef_counter_add(&service->cycles, end - now);
 		reef_counter_add(&service->messages, 1);
@@ -170,19 +175,20 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		run_deferred(worker);
 		atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
 		if (reef_service_ending(service)) {
-			release(worker, service);
+			release_service(worker, service);
 		} else {
 			note_length(service, now - start);
-			if (service->slice_cycles > reef_worker_limits.heavy)
+			if (service->slice_cycles > reef_scheduler_limits.heavy)
 				reef_heavy_queue_push(service);
 			else
 				reef_run_queue_push(&worker->queue, service);
 		}
 	}
-	reef_slice_set_current(NULL);
-	reef_world_leave(worker);
-	if (now - start > reef_worker_limits.heavy)
-		worker->heavy_due = now + (now - start < reef_worker_limits.share ? now - start : reef_worker_limits.share);
+	reef_slice_set_service(NULL);
+	reef_world_leave(&worker->inside);
+	if (now - start > reef_scheduler_limits.heavy)
+		worker->heavy_due =
+				now + (now - start < reef_scheduler_limits.share ? now - start : reef_scheduler_limits.share);
 	return now;
 }
 
@@ -213,13 +219,13 @@ static struct reef_service *steal(struct reef_worker *worker) {
 }
 
 static struct reef_service *take_heavy(struct reef_worker *worker) {
-	if (reef_heavy_queue_empty() || !reef_spare_takes_heavy(worker))
+	if (reef_heavy_queue_empty() || !reef_scheduler_takes_heavy(worker))
 		return NULL;
 	return reef_heavy_queue_pop();
 }
 
 /* With nothing of its own left: what is anybody's. */
-static struct reef_service *find(struct reef_worker *worker) {
+static struct reef_service *find_work(struct reef_worker *worker) {
 	struct reef_service *service = reef_global_queue_take(&worker->queue);
 	if (service == NULL)
 		service = steal(worker);
@@ -245,7 +251,7 @@ static struct reef_service *look_beyond(struct reef_worker *worker) {
 
 /* Looks around for a moment: another worker that is busy may produce something, and waking up costs more. */
 static struct reef_service *spin(struct reef_worker *worker) {
-	uint64_t until = reef_cycles() + reef_worker_limits.spin;
+	uint64_t until = reef_cycles() + reef_scheduler_limits.spin;
 	if (reef_scheduler_busy_workers() == 0)
 		return NULL;
 	if (reef_poller_poll(REEF_POLL_LOOK) > 0)
@@ -253,7 +259,7 @@ static struct reef_service *spin(struct reef_worker *worker) {
 	struct reef_service *service = NULL;
 	reef_scheduler_search_begin();
 	while (service == NULL && reef_scheduler_busy_workers() > 0 && reef_cycles() < until) {
-		service = find(worker);
+		service = find_work(worker);
 	}
 	reef_scheduler_search_end();
 	return service;
@@ -309,11 +315,11 @@ static bool nobody_waits(struct reef_worker *worker) {
 static void look_around(struct reef_worker *worker, uint64_t now) {
 	if (nobody_waits(worker)) {
 		worker->surplus_since = now;
-	} else if (now - worker->surplus_since > reef_worker_limits.surplus) {
+	} else if (now - worker->surplus_since > reef_scheduler_limits.surplus) {
 		worker->surplus_since = now;
 		reef_scheduler_wake_one();
 	}
-	if (now - worker->last_poll > reef_worker_limits.poll) {
+	if (now - worker->last_poll > reef_scheduler_limits.poll) {
 		worker->last_poll = now;
 		worker->late = true;
 		reef_poller_poll(REEF_POLL_LOOK);
@@ -335,7 +341,7 @@ void reef_worker_run(struct reef_worker *worker) {
 		if (service == NULL)
 			service = take_own(worker);
 		if (service == NULL) {
-			service = find(worker);
+			service = find_work(worker);
 			if (service == NULL && busy) {
 				reef_scheduler_set_busy(&busy, false);
 				service = spin(worker);
@@ -353,7 +359,7 @@ void reef_worker_run(struct reef_worker *worker) {
 			reef_watchdog_notice();
 		}
 		/* Somebody else must look after sockets and timers meanwhile. */
-		if (service->slice_cycles > reef_worker_limits.is_long && !reef_poller_is_held())
+		if (service->slice_cycles > reef_scheduler_limits.is_long && !reef_poller_is_held())
 			reef_scheduler_wake_beside();
 		uint64_t now = run_slice(worker, service);
 		reef_epoch_quiescent();
@@ -364,18 +370,4 @@ void reef_worker_run(struct reef_worker *worker) {
 	if (busy)
 		reef_scheduler_set_busy(&busy, false);
 	reef_epoch_leave();
-}
-
-struct reef_worker_limits reef_worker_limits;
-
-void reef_worker_limits_init(void) {
-	reef_worker_limits = (struct reef_worker_limits){
-			.slice = reef_cycles_from_us(REEF_SLICE_US),
-			.spin = reef_cycles_from_us(SPIN_US),
-			.surplus = reef_cycles_from_us(SURPLUS_US),
-			.poll = reef_cycles_from_us(POLL_EVERY_US),
-			.is_long = reef_cycles_from_us(LONG_US),
-			.heavy = reef_cycles_from_us(HEAVY_US),
-			.share = reef_cycles_from_us(SHARE_US),
-	};
 }

@@ -1,13 +1,16 @@
 /* Stopping the world: a flag that slices look at before they begin, and a look at each worker's mark that it is in one. */
+#include "world.h"
+
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "clock.h"
+#include "scheduler.h"
 #include "service.h"
-#include "timer.h"
-#include "world_private.h"
+#include "worker_private.h"
 
 _Atomic int reef_world_stopping;
 bool reef_world_needs_fence;
@@ -25,7 +28,7 @@ void reef_world_wait(void) {
 static struct reef_worker *somebody_inside(void) {
 	for (int i = 0; i < reef_scheduler_all_workers(); i++) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
-		if (i != reef_worker_index() && atomic_load_explicit(&worker->inside, memory_order_acquire))
+		if (i != reef_scheduler_own_index() && atomic_load_explicit(&worker->inside, memory_order_acquire))
 			return worker;
 	}
 	return NULL;

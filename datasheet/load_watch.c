@@ -14,7 +14,9 @@
 #include "core/host/name_check.h"
 #include "core/message.h"
 #include "core/poller.h"
+#include "core/send.h"
 #include "core/service.h"
+#include "core/slice.h"
 
 #define EVENTS                                                                                                         \
 	(IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF |   \
@@ -214,7 +216,7 @@ int reef_load_watch(lua_State *L) {
 			{"read", watch_read}, {"close", watch_close}, {"__gc", watch_close},
 			{NULL, NULL},
 	};
-	struct reef_service *service = reef_service_current();
+	struct reef_service *service = reef_slice_service();
 	if (service == NULL)
 		return luaL_error(L, "only a service can watch");
 	struct watch *watch = lua_newuserdatauv(L, sizeof *watch, 3);

@@ -12,7 +12,9 @@
 #include "core/alloc.h"
 #include "core/message.h"
 #include "core/ptrmap.h"
+#include "core/send.h"
 #include "core/service.h"
+#include "core/slice.h"
 #include "sharetable/trail.h"
 #include "sharetable/vm.h"
 #include "sharetable/walk.h"
@@ -263,7 +265,7 @@ void reef_retired_add_reader(lua_State *L) {
 	/* The place in the registry first: that may raise. */
 	lua_pushboolean(L, 0);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &reader_key);
-	struct reef_service *service = reef_service_current();
+	struct reef_service *service = reef_slice_service();
 	struct reader *reader = reef_try_malloc(sizeof(*reader));
 	if (reader == NULL)
 		luaM_error(L);

@@ -10,6 +10,7 @@
 #include "change.h"
 #include "core/alloc.h"
 #include "core/service.h"
+#include "core/slice.h"
 #include "snapshot.h"
 #include "vm.h"
 #include "walk.h"
@@ -150,7 +151,7 @@ static bool hold(struct reef_vm *vm, struct reef_version *version) {
 		return true;
 	if (!reef_array_reserve(&vm->holders, 1))
 		return false;
-	struct reef_service *service = reef_service_current();
+	struct reef_service *service = reef_slice_service();
 	struct reef_holder *holder = reef_try_malloc(sizeof(*holder));
 	if (holder == NULL)
 		return false;

@@ -1,8 +1,8 @@
 /* See close.h. */
 #include "close.h"
+#include "core/clock.h"
 
 #include "core/alloc.h"
-#include "core/timer.h"
 #include "expiry.h"
 #include "output.h"
 #include "teardown.h"

@@ -11,8 +11,8 @@
 
 #include "attempts.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/poller.h"
-#include "core/timer.h"
 #include "expiry.h"
 #include "socket/names/resolver.h"
 #include "stream.h"

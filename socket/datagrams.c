@@ -1,5 +1,6 @@
 /* See datagrams.h. */
 #include "datagrams.h"
+#include "core/clock.h"
 
 #include <errno.h>
 #include <string.h>
@@ -7,7 +8,6 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
-#include "core/timer.h"
 
 struct datagram {
 	struct reef_link link;

@@ -1,6 +1,7 @@
 /* See expiry.h. One timerfd in the poller's set and a binary heap of (time, id). Entries are not withdrawn: one whose slot has another
  * deadline by now, or none, is dropped when its time comes. */
 #include "expiry.h"
+#include "core/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +13,6 @@
 #include "core/array.h"
 #include "core/log.h"
 #include "core/poller.h"
-#include "core/timer.h"
 #include "slot.h"
 
 struct entry {

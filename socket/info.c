@@ -1,7 +1,7 @@
 /* See info.h. */
 #include "info.h"
+#include "core/clock.h"
 
-#include "core/timer.h"
 #include "slot.h"
 
 /* On the scale of reef_now_cs. */

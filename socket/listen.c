@@ -1,5 +1,7 @@
 /* See listen.h. */
 #include "listen.h"
+#include "core/clock.h"
+#include "core/slice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +14,6 @@
 #include "close.h"
 #include "core/log.h"
 #include "core/service.h"
-#include "core/timer.h"
 #include "expiry.h"
 #include "slot.h"
 #include "socket/names/endpoint.h"
@@ -79,7 +80,7 @@ int reef_listen_open(const char *host, int port, int backlog, char *ip, int *rea
 		*error = strerrordesc_np(failed);
 		return 0;
 	}
-	struct reef_slot *slot = reef_slot_new(REEF_KIND_LISTEN, reef_service_handle(reef_service_current()));
+	struct reef_slot *slot = reef_slot_new(REEF_KIND_LISTEN, reef_service_handle(reef_slice_service()));
 	if (slot == NULL) {
 		close(fd);
 		*error = REEF_SLOT_LIMIT_TEXT;

@@ -1,5 +1,7 @@
 /* See output.h. */
 #include "output.h"
+#include "core/clock.h"
+#include "core/slice.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,7 +14,6 @@
 #include "core/alloc.h"
 #include "core/log.h"
 #include "core/scheduler.h"
-#include "core/timer.h"
 #include "datagrams.h"
 #include "secure.h"
 #include "teardown.h"
@@ -196,7 +197,7 @@ static void flush_later(struct reef_slot *slot) {
 		check_warning(slot);
 		return;
 	}
-	int me = reef_worker_index() + 1;
+	int me = reef_scheduler_own_index() + 1;
 	if (slot->out.size < FLUSH_AT && me != 0) {
 		if (slot->flusher == me)
 			return;

@@ -1,5 +1,7 @@
 /* See setup.h. */
 #include "setup.h"
+#include "core/clock.h"
+#include "core/service_life.h"
 
 #include <stdint.h>
 #include <unistd.h>
@@ -9,7 +11,6 @@
 #include "core/log.h"
 #include "core/poller.h"
 #include "core/runtime.h"
-#include "core/timer.h"
 #include "events.h"
 #include "expiry.h"
 #include "info.h"
@@ -62,7 +63,7 @@ void reef_socket_setup(void) {
 	reef_fd_setup();
 	reef_resolver_setup();
 	reef_poller_set_handler(REEF_POLL_SOCKET, reef_events_polled);
-	reef_runtime_on_service_end(reef_close_orphans);
+	reef_service_on_end(reef_close_orphans);
 	reef_runtime_on_stop(flush_all);
 	reef_runtime_on_hangup(reload);
 }

@@ -4,6 +4,7 @@
  * around. A number whose slot is in use is skipped.
  */
 #include "slot.h"
+#include "core/send.h"
 
 #include <errno.h>
 

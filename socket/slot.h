@@ -17,7 +17,7 @@
 
 #include "core/list.h"
 #include "core/message.h"
-#include "core/scheduler.h"
+#include "core/slice.h"
 #include "socket.h"
 #include "socket/tls/tls.h"
 #include "wqueue.h"

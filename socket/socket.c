@@ -1,5 +1,6 @@
 /* See socket.h. */
 #include "socket.h"
+#include "core/slice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +11,9 @@
 #include "close.h"
 #include "connect.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/env.h"
 #include "core/service.h"
-#include "core/timer.h"
 #include "expiry.h"
 #include "output.h"
 #include "secure.h"
@@ -20,7 +21,7 @@
 #include "teardown.h"
 
 static uint32_t current_handle(void) {
-	return reef_service_handle(reef_service_current());
+	return reef_service_handle(reef_slice_service());
 }
 
 /* ---- opening ---- */

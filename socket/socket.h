@@ -25,7 +25,7 @@ struct reef_udp_address; /* names/address.h */
 /* What the owner hears about a socket. `ud` is what came with the sink. Unset members: not interested (bytes are
  * thrown away, an accepted connection is closed). Callbacks may call anything here, also close or abandon `id`: then no
  * further callback follows. `bytes` and texts are valid during the callback only, and only until it runs Lua or calls
- * anything else that might use reef_scratch(): consume them first. */
+ * anything else that might use reef_slice_scratch(): consume them first. */
 struct reef_sink {
 	/* The connect is done; `peer` is "ip:port", or the path of a Unix socket. Also once after reef_socket_start if that
 	 * was asked for. */

@@ -2,13 +2,14 @@
  * left is for the next turn. Every callback may close the socket, pass it on or free what `ud` points to: after each,
  * everything is looked at afresh. */
 #include "stream.h"
+#include "core/clock.h"
+#include "core/slice.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/timer.h"
 #include "expiry.h"
 #include "output.h"
 #include "secure.h"
@@ -96,8 +97,8 @@ bool reef_stream_read(struct reef_slot *slot, uint32_t id, uint32_t owner, uint3
 		}
 		const struct reef_sink *sink = slot->sink;
 		void *ud = slot->ud;
-		size_t room = REEF_SCRATCH_SIZE;
-		char *buffer = sink && sink->room ? sink->room(ud, (int)id, &room) : reef_scratch();
+		size_t room = REEF_SLICE_SCRATCH_SIZE;
+		char *buffer = sink && sink->room ? sink->room(ud, (int)id, &room) : reef_slice_scratch();
 		ssize_t n = read_some(slot, buffer, room);
 		if (n < 0) {
 			if (errno == EINTR)

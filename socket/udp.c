@@ -1,14 +1,14 @@
 /* See udp.h. */
 #include "udp.h"
+#include "core/clock.h"
+#include "core/slice.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/scheduler.h"
 #include "core/service.h"
-#include "core/timer.h"
 #include "output.h"
 #include "slot.h"
 #include "socket/names/endpoint.h"
@@ -27,7 +27,7 @@ bool reef_udp_read(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 			return true;
 		}
 		struct reef_address from = {.size = sizeof from.local};
-		char *buffer = reef_scratch();
+		char *buffer = reef_slice_scratch();
 		ssize_t n = recvfrom(slot->fd, buffer, DATAGRAM_MAX, MSG_DONTWAIT, &from.any, &from.size);
 		if (n < 0) {
 			if (errno == EINTR)
@@ -122,7 +122,7 @@ static int new_socket(const struct reef_address *address, enum purpose purpose, 
 	if ((purpose == BIND && bind(fd, &address->any, address->size) != 0) ||
 		(purpose == CONNECT && connect(fd, &address->any, address->size) != 0))
 		*error = strerrordesc_np(errno);
-	else if ((slot = reef_slot_new(REEF_KIND_UDP, reef_service_handle(reef_service_current()))) == NULL)
+	else if ((slot = reef_slot_new(REEF_KIND_UDP, reef_service_handle(reef_slice_service()))) == NULL)
 		*error = REEF_SLOT_LIMIT_TEXT;
 	if (slot == NULL) {
 		close(fd);

@@ -1,5 +1,7 @@
 /* The memory of a VM: counted, limited and reported. Owned by the host; its thread only, but for what says otherwise. */
 #include "allocator.h"
+#include "core/handle.h"
+#include "core/service.h"
 
 #include <string.h>
 
@@ -46,7 +48,7 @@ void *reef_allocator_run(void *ud, void *p, size_t old_size, size_t new_size) {
 }
 
 size_t reef_allocator_bytes(uint32_t handle) {
-	const struct reef_service *service = reef_service_find(handle);
+	const struct reef_service *service = reef_handle_find(handle);
 	if (!service || strcmp(reef_service_module(service)->name, "snlua") != 0)
 		return 0;
 	const struct reef_host *host = reef_service_instance(service);

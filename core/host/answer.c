@@ -1,6 +1,7 @@
 /* What a service owes to those that asked it: every request is answered, passed on, or noted as a debt that is settled
  * with an error at the service's end. Own slice only. */
 #include "answer.h"
+#include "core/send.h"
 
 #include "host_private.h"
 

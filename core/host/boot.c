@@ -1,5 +1,9 @@
 /* How a VM begins: its libraries, its protocols, its main chunk; and what happens when that fails. Own slice only. */
 #include "boot.h"
+#include "core/mailbox.h"
+#include "core/name.h"
+#include "core/send.h"
+#include "core/service_life.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -145,7 +149,7 @@ static void boot_refuse(struct reef_host *host, const char *text) {
 static void limit_mailbox(struct reef_host *host) {
 	lua_Integer messages = reef_env_int("mailbox_messages", 0), bytes = reef_env_int("mailbox_bytes", 0);
 	if (messages > 0 || bytes > 0)
-		reef_service_set_limit(host->service, messages > 0 ? (uint64_t)messages : 0, bytes > 0 ? (uint64_t)bytes : 0);
+		reef_mailbox_set_limit(host->service, messages > 0 ? (uint64_t)messages : 0, bytes > 0 ? (uint64_t)bytes : 0);
 }
 
 static int boot_run_loader(lua_State *L) {

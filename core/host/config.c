@@ -19,8 +19,8 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "core/clean.h"
 #include "core/env.h"
-#include "core/text.h"
 
 #define MAX_THREADS 1024
 
@@ -124,7 +124,7 @@ bool reef_config_load(const char *path) {
 	lua_pushlightuserdata(L, (void *)path);
 	bool ok = lua_pcall(L, 1, 0, 0) == LUA_OK;
 	if (!ok)
-		reef_text_complain("%s", lua_tostring(L, -1));
+		reef_clean_complain("%s", lua_tostring(L, -1));
 	lua_close(L);
 	return ok;
 }
@@ -180,7 +180,7 @@ static bool check_number(const char *key, long least) {
 	long value = text ? strtol(text, &end, 10) : least;
 	if (text == NULL || (errno == 0 && end != text && *end == '\0' && value >= least))
 		return true;
-	reef_text_complain("%s = %s: must be an integer of at least %ld", key, text, least);
+	reef_clean_complain("%s = %s: must be an integer of at least %ld", key, text, least);
 	return false;
 }
 

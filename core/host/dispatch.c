@@ -7,6 +7,8 @@
  *
  * Own slice only. */
 #include "dispatch.h"
+#include "core/send.h"
+#include "core/service.h"
 
 #include <stdio.h>
 

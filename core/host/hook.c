@@ -1,5 +1,6 @@
 /* Functions of the user's that the dispatcher calls on the main thread, outside any coroutine. Own slice only. */
 #include "hook.h"
+#include "core/service.h"
 
 #include <stdio.h>
 

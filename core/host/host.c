@@ -1,5 +1,7 @@
 /* What C modules have of a host: requests and timers of their own, Lua libraries, and what a room above may replace. */
 #include "host.h"
+#include "core/send.h"
+#include "core/service.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/message.h"
 #include <lauxlib.h>
 #include <lua.h>
 

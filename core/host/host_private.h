@@ -8,7 +8,7 @@
 #include "core/debts.h"
 #include "core/list.h"
 #include "core/message.h"
-#include "core/service.h"
+#include "core/module.h"
 #include "host.h"
 #include "session.h"
 #include "task_private.h"

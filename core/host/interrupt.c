@@ -1,6 +1,7 @@
 /* Interruption of a VM in an endless loop: by a signal to the thread that runs it, whose handler makes it raise. So no
  * other thread ever touches the VM. Who is to end cannot go on by catching that error: it is raised again and again. */
 #include "interrupt.h"
+#include "core/service.h"
 
 #include <signal.h>
 

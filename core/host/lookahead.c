@@ -4,6 +4,7 @@
  * with what its functions refer to, a few steps far. Own slice only; nothing is changed. */
 #include "lookahead.h"
 
+#include "core/service.h"
 #include "core/warm.h"
 #include "host_private.h"
 #include "protocol.h"

@@ -3,6 +3,7 @@
  * skynet.call is a C function that ends with a yield; its continuation finds the reply's values on the stack already,
  * or the reason of the failure. Own slice only. */
 #include "lua_call.h"
+#include "core/send.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* The tables of C functions that Lua sees: `reef.host` makes the table that lualib/skynet.lua completes, `skynet.core` is
  * the layer below of the API. */
 #include "lua_core.h"
+#include "core/send.h"
 
 #include <lauxlib.h>
 #include <string.h>

@@ -1,15 +1,18 @@
 /* Functions for Lua about the service itself, the process, time, and the log. Own slice only. */
 #include "lua_info.h"
+#include "core/name.h"
+#include "core/service.h"
+#include "core/service_life.h"
 
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/command.h"
 #include "core/env.h"
 #include "core/log.h"
-#include "core/timer.h"
 #include "host_private.h"
 #include "name_check.h"
 #include "reply.h"

@@ -1,6 +1,7 @@
 /* The Lua module `reef.memory`: what the process' allocator knows. Every figure is taken when it is asked for; any
  * service may ask. Without jemalloc (sanitizer builds) only the bytes of services are known. */
 #include "lua_memory.h"
+#include "core/handle.h"
 #include "name_check.h"
 
 #include <stdint.h>
@@ -135,9 +136,9 @@ static int memory_refuse(lua_State *L) {
 
 /* services() -> bytes of every Lua service by handle */
 static int memory_services(lua_State *L) {
-	size_t room = reef_service_list(NULL, 0) + 16;
+	size_t room = reef_handle_list(NULL, 0) + 16;
 	uint32_t *handles = lua_newuserdatauv(L, room * sizeof(*handles), 0);
-	size_t n = reef_service_list(handles, room);
+	size_t n = reef_handle_list(handles, room);
 	lua_createtable(L, 0, (int)n);
 	for (size_t i = 0; i < n && i < room; i++) {
 		size_t bytes = reef_allocator_bytes(handles[i]);

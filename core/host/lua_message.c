@@ -1,5 +1,6 @@
 /* Functions for Lua that send messages, and those between values and their bytes. Own slice only. */
 #include "lua_message.h"
+#include "core/send.h"
 
 #include <lauxlib.h>
 

@@ -1,6 +1,7 @@
 /* One message to many services, for Lua. What is not small is in memory once, and shared by all that have not handled it
  * yet. Own slice only. */
 #include "lua_publish.h"
+#include "core/send.h"
 
 #include <lauxlib.h>
 #include <string.h>
@@ -50,7 +51,7 @@ int reef_lua_publish(lua_State *L) {
 		m->type = (uint8_t)type;
 		m->session = (int32_t)session;
 		m->source = source;
-		if (reef_offer(handle, m) == REEF_OFFER_NOBODY) {
+		if (reef_send_offer(handle, m) == REEF_OFFER_NOBODY) {
 			gone++;
 			if (!first_gone)
 				first_gone = sent + 1;

@@ -1,6 +1,8 @@
 /* The Lua module `reef.services`: every living service with its counters, without asking any of them. So it answers
  * also when services are stuck. Columns instead of a table for each service: ten thousand of them are looked at often. */
 #include "lua_services.h"
+#include "core/handle.h"
+#include "core/mailbox.h"
 
 #include <lauxlib.h>
 
@@ -19,9 +21,9 @@ static void column_set(lua_State *L, int column, lua_Integer row, uint64_t value
  * refused messages[] */
 static int services_snapshot(lua_State *L) {
 	lua_settop(L, 1);
-	size_t room = reef_service_list(NULL, 0) + 16;
+	size_t room = reef_handle_list(NULL, 0) + 16;
 	uint32_t *handles = lua_newuserdatauv(L, room * sizeof(*handles), 0);
-	size_t n = reef_service_list(handles, room);
+	size_t n = reef_handle_list(handles, room);
 	if (n > room)
 		n = room;
 	lua_replace(L, 1);
@@ -58,7 +60,7 @@ static int services_limit(lua_State *L) {
 	lua_Integer messages = luaL_checkinteger(L, 1), bytes = luaL_checkinteger(L, 2);
 	luaL_argcheck(L, messages >= 0, 1, "negative limit");
 	luaL_argcheck(L, bytes >= 0, 2, "negative limit");
-	reef_service_set_limit(reef_host_service(reef_host_of(L)), (uint64_t)messages, (uint64_t)bytes);
+	reef_mailbox_set_limit(reef_host_service(reef_host_of(L)), (uint64_t)messages, (uint64_t)bytes);
 	return 0;
 }
 

@@ -3,7 +3,9 @@
 
 #include <lauxlib.h>
 
+#include "core/clean.h"
 #include "core/log_writer.h"
+#include "core/redact.h"
 #include "core/text.h"
 
 static int push_copy(lua_State *L) {
@@ -37,19 +39,19 @@ static int text_printable(lua_State *L) {
 
 /* redacted(text) -> with *** for what may be a password */
 static int text_redacted(lua_State *L) {
-	return push_changed(L, reef_text_add_redacted);
+	return push_changed(L, reef_redact_add);
 }
 
 /* clean(text) -> both */
 static int text_clean(lua_State *L) {
-	return push_changed(L, reef_text_add_clean);
+	return push_changed(L, reef_clean_add);
 }
 
 /* names_secret(word) -> is it the name of something secret? */
 static int text_names_secret(lua_State *L) {
 	size_t size;
 	const char *word = luaL_checklstring(L, 1, &size);
-	lua_pushboolean(L, reef_text_names_secret(word, size));
+	lua_pushboolean(L, reef_redact_names_secret(word, size));
 	return 1;
 }
 

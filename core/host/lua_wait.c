@@ -7,7 +7,9 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/message.h"
+#include "core/send.h"
 #include "core/timer.h"
 #include "host_private.h"
 #include "session.h"

@@ -4,6 +4,7 @@
  * small, or user code has to run in between (__pairs, which may pack as well), the bytes move into a userdata on the
  * Lua stack, which an error frees. */
 #include "pack.h"
+#include "core/slice.h"
 
 #include <lauxlib.h>
 #include <stdbool.h>
@@ -12,7 +13,6 @@
 
 #include "core/alloc.h"
 #include "core/message.h"
-#include "core/scheduler.h"
 #include "pack_private.h"
 
 struct writer {
@@ -227,10 +227,11 @@ static void writer_write_value(struct writer *w, int index, int depth) {
 /* The stack has one value more afterwards: the box, or nil. */
 static void writer_write_all(struct writer *w, lua_State *L, int first) {
 	int top = lua_gettop(L);
-	char *scratch = reef_scratch();
+	char *scratch = reef_slice_scratch();
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	lua_pushnil(L);
-	*w = (struct writer){.L = L, .begin = scratch, .at = scratch, .end = scratch + REEF_SCRATCH_SIZE, .slot = top + 1};
+	*w = (struct writer){
+			.L = L, .begin = scratch, .at = scratch, .end = scratch + REEF_SLICE_SCRATCH_SIZE, .slot = top + 1};
 	for (int i = first; i <= top; i++)
 		writer_write_value(w, i, 0);
 }

@@ -3,6 +3,8 @@
  * Each has a userdata, which is in the host's list until it has answered; when it is collected before, or the service
  * ends, the asker gets an error. Own slice only. */
 #include "response.h"
+#include "core/send.h"
+#include "core/service.h"
 
 #include <string.h>
 

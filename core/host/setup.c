@@ -1,4 +1,5 @@
 /* Start of the room. */
+#include "core/module.h"
 #include "core/service.h"
 #include "host.h"
 #include "interrupt.h"

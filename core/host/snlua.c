@@ -7,6 +7,8 @@
  * Each host belongs to its service; its struct is freed by the reclaimer, since reef_allocator_bytes and signals may look
  * at it from other threads. */
 #include "snlua.h"
+#include "core/send.h"
+#include "core/service.h"
 
 #include <stdlib.h>
 
@@ -149,7 +151,7 @@ static void snlua_release(struct reef_service *service) {
 	reef_free(host->warning);
 	reef_service_set_turn_end(service, NULL);
 	reef_service_set_callback(service, NULL, NULL);
-	reef_retire(host, reef_free);
+	reef_epoch_retire(host, reef_free);
 }
 
 static void snlua_down(struct reef_service *service, uint32_t handle) {

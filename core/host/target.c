@@ -1,5 +1,7 @@
 /* Where messages go. Own slice only. */
 #include "target.h"
+#include "core/name.h"
+#include "core/send.h"
 
 #include <lauxlib.h>
 
@@ -29,7 +31,7 @@ enum reef_offered reef_target_deliver(struct reef_host *host, struct reef_target
 	if (target.global)
 		return reef_global_send(target.global, m) ? REEF_OFFER_TAKEN : REEF_OFFER_NOBODY;
 	if (target.handle)
-		return reef_offer(target.handle, m);
+		return reef_send_offer(target.handle, m);
 	reef_message_free(m);
 	return REEF_OFFER_NOBODY;
 }

@@ -18,7 +18,7 @@ struct reef_target {
 
 /* The address at `index`: a number, `:hex`, `.name`, or a global name. Raises for 0, nil and other types. */
 struct reef_target reef_target_check(lua_State *L, int index);
-/* Takes m as reef_offer does, whose type and session are set; the source is this service if it is 0. */
+/* Takes m as reef_send_offer does, whose type and session are set; the source is this service if it is 0. */
 enum reef_offered reef_target_deliver(struct reef_host *host, struct reef_target target, struct reef_message *m);
 
 #endif

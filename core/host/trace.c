@@ -4,15 +4,16 @@
  * Only tasks with the flag TASK_TAGGED come here, so what is not traced pays for one test of a bit. Own slice only; the
  * table is made with the first tag. */
 #include "trace.h"
+#include "core/send.h"
 
 #include <inttypes.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/message.h"
-#include "core/timer.h"
 #include "host_private.h"
 #include "name_check.h"
 #include "protocol.h"

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "core/alloc.h"
-#include "core/timer.h"
+#include "core/clock.h"
+#include "core/slice.h"
 #include "socket/socket.h"
 #include "socket/tls/context.h"
 

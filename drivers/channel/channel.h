@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "core/host/host.h"
-#include "core/scheduler.h"
+#include "core/slice.h"
 #include "output.h"
 
 struct reef_channel;

@@ -3,8 +3,8 @@
 
 #include <time.h>
 
+#include "core/clock.h"
 #include "core/host/host.h"
-#include "core/timer.h"
 #include "pending.h"
 
 #define LOOK_NS 1000000u     /* in which the sockets are polled */

@@ -3,7 +3,7 @@
 
 #include <lauxlib.h>
 
-#include "core/timer.h"
+#include "core/clock.h"
 
 /* ---- failures ---- */
 

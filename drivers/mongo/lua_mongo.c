@@ -22,8 +22,8 @@
 #include <lua.h>
 
 #include "connection.h"
+#include "core/clock.h"
 #include "core/host/name_check.h"
-#include "core/timer.h"
 #include "drivers/bson/decode.h"
 #include "drivers/bson/encode.h"
 #include "drivers/bson/format.h"

@@ -6,8 +6,9 @@
 #include <lauxlib.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
+#include "core/send.h"
 #include "core/service.h"
-#include "core/timer.h"
 #include "drivers/channel/deadline.h"
 #include "drivers/channel/pending.h"
 

@@ -1,12 +1,12 @@
 /* One connection of a pool: a channel whose requests are matched to replies by their order. See connection.h. */
 #include "connection.h"
+#include "core/send.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
 #include "core/service.h"
-#include "core/timer.h"
 #include "lane.h"
 #include "socket/socket.h"
 

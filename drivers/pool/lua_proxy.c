@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "connection.h"
+#include "core/clock.h"
 #include "core/host/name_check.h"
-#include "core/timer.h"
 #include "lua_proxy.h"
 #include "mongo.h"
 #include "pin.h"

@@ -1,12 +1,13 @@
 /* What all files of a pool need: nodes, answers, the time, and what the Lua half is told. See state.h. */
 #include "state.h"
+#include "core/clock.h"
+#include "core/send.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "core/alloc.h"
 #include "core/service.h"
-#include "core/timer.h"
 
 #define LARGE (1 << 20) /* bytes of a reply whose memory may well be refused */
 

@@ -26,7 +26,6 @@
 
 #include "core/host/host.h"
 #include "core/message.h"
-#include "core/scheduler.h"
 #include "drivers/channel/channel.h"
 #include "drivers/channel/deadline.h"
 #include "drivers/channel/pending.h"

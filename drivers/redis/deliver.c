@@ -5,12 +5,12 @@
 
 #include "answer.h"
 #include "connection.h"
-#include "core/timer.h"
+#include "core/clock.h"
 
 #define RECEIVE (64 * 1024)
 
 /* Bytes are copied from here into the reader before anything else can happen on this thread, apart from finalizers and
- * the coroutines that the replies wake; none of those receive. reef_scratch() would not do: they may well use that. */
+ * the coroutines that the replies wake; none of those receive. reef_slice_scratch() would not do: they may well use that. */
 static _Thread_local char receive_buffer[RECEIVE];
 
 char *reef_redis_room(struct reef_channel *channel, size_t *n) {

@@ -19,8 +19,8 @@
 
 #include "command.h"
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/host/name_check.h"
-#include "core/timer.h"
 #include "lua_redis.h"
 #include "socket/lua/lua_common.h"
 #include "socket/lua/lua_tls.h"

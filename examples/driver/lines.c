@@ -12,7 +12,6 @@
 #include "core/alloc.h"
 #include "core/host/host.h"
 #include "core/host/task.h"
-#include "core/timer.h"
 #include "socket/socket.h"
 
 enum { MAX_LINE = 64 * 1024 };

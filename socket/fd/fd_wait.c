@@ -8,9 +8,10 @@
 #include <stdatomic.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/host/host.h"
+#include "core/send.h"
 #include "core/service.h"
-#include "core/timer.h"
 
 struct reef_fd_wait_job {
 	struct reef_event event;

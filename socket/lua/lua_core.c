@@ -1,13 +1,13 @@
 /* `reef.socketcore`: the C half of `skynet.socket`. What is called for every packet is here and exported as it is; the
  * rest of the library is Lua on top of this. Upvalue 1 of all functions is the VM's table of readers. */
 #include "lua_core.h"
+#include "core/clock.h"
 
 #include <string.h>
 
 #include "core/alloc.h"
 #include "core/log.h"
 #include "core/service.h"
-#include "core/timer.h"
 #include "lua_common.h"
 #include "lua_names.h"
 #include "lua_tls.h"

@@ -8,8 +8,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/host/host.h"
-#include "core/timer.h"
 #include "socket/fd/fd_wait.h"
 
 #define WAITER "reef.fd.waiter"

@@ -1,11 +1,13 @@
 /* See raw.h. A sink that makes a message of each call and has it handled in the same slice. */
 #include "raw.h"
+#include "core/slice.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "core/send.h"
 #include "core/service.h"
 #include "socket/info.h"
 #include "socket/names/address.h"
@@ -23,7 +25,7 @@ static struct reef_message *event_message(enum reef_socket_event type, int id, i
 }
 
 static void deliver_now(struct reef_message *m) {
-	reef_service_deliver(reef_service_current(), m);
+	reef_service_deliver(reef_slice_service(), m);
 }
 
 static void tell_text(enum reef_socket_event type, int id, int ud, const char *text) {
@@ -34,8 +36,8 @@ static void tell_bytes(enum reef_socket_event type, int id, const char *bytes, s
 					   size_t text_size) {
 	void *buffer = reef_try_malloc(n ? n : 1);
 	if (buffer == NULL) {
-		reef_log(reef_service_handle(reef_service_current()), "error: socket: no memory for %zu bytes of input on %d",
-				 n, id);
+		reef_log(reef_service_handle(reef_slice_service()), "error: socket: no memory for %zu bytes of input on %d", n,
+				 id);
 		reef_socket_shutdown(id);
 		return;
 	}
@@ -103,5 +105,5 @@ const struct reef_sink reef_raw_sink = {
 };
 
 void reef_raw_send(enum reef_socket_event type, int id, int ud, const char *text) {
-	reef_send(reef_service_handle(reef_service_current()), event_message(type, id, ud, text, strlen(text)));
+	reef_send(reef_service_handle(reef_slice_service()), event_message(type, id, ud, text, strlen(text)));
 }

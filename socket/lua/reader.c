@@ -1,6 +1,7 @@
 /* See reader.h. What a coroutine wants is looked for in a *view*: the buffer, or, when that is empty, the bytes that have
  * just come, which then never enter the buffer. */
 #include "reader.h"
+#include "core/slice.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -8,7 +9,6 @@
 #include "core/alloc.h"
 #include "core/env.h"
 #include "core/log.h"
-#include "core/scheduler.h"
 #include "core/service.h"
 #include "readers.h"
 #include "result.h"
@@ -179,7 +179,7 @@ static char *reader_room(void *ud, int id, size_t *n) {
 			return space;
 		}
 	}
-	return reef_scratch();
+	return reef_slice_scratch();
 }
 
 /* The buffer is larger than its limits allow: the peer sends more than anybody asked for, or never ends a line. */

@@ -7,6 +7,7 @@
 #include "core/alloc.h"
 #include "core/log.h"
 #include "core/service.h"
+#include "core/slice.h"
 #include "socket/info.h"
 #include "socket/listen.h"
 #include "socket/lua/raw.h"
@@ -28,7 +29,7 @@ enum { UDP_SIZE_V4 = 7, UDP_SIZE_V6 = 19 };
 static int id_or_refused(int id, const char *what, const char *host, int port, const char *error) {
 	if (id > 0)
 		return id;
-	reef_log(reef_service_handle(reef_service_current()), "error: socket: %s %s:%d: %s", what, host ? host : "", port,
+	reef_log(reef_service_handle(reef_slice_service()), "error: socket: %s %s:%d: %s", what, host ? host : "", port,
 			 error);
 	return -1;
 }
@@ -90,7 +91,7 @@ void skynet_socket_nodelay(struct skynet_context *context, int id) {
 static bool is_sendable(const struct socket_sendbuffer *buffer) {
 	if (buffer->type == SOCKET_BUFFER_MEMORY || buffer->type == SOCKET_BUFFER_RAWPOINTER)
 		return true;
-	reef_log(reef_service_handle(reef_service_current()), "error: socket: %d: buffers of type %d cannot be sent",
+	reef_log(reef_service_handle(reef_slice_service()), "error: socket: %d: buffers of type %d cannot be sent",
 			 buffer->id, buffer->type);
 	return false;
 }

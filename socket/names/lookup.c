@@ -4,6 +4,7 @@
  * Interests in descriptors are for one time (fd.h) and given again after each call to c-ares, for what it still has open;
  * it says so before it closes one. */
 #include "lookup.h"
+#include "core/clock.h"
 
 #include <ares.h>
 #include <netdb.h>
@@ -14,7 +15,6 @@
 #include "core/alloc.h"
 #include "core/array.h"
 #include "core/log.h"
-#include "core/timer.h"
 #include "lookup_io.h"
 
 /* c-ares doubles the time after each round through all servers: 2, 4, 8 and 16 s with one. */

@@ -3,6 +3,7 @@
  * whichever thread polls and name a lookup by its number, so one that comes late finds nothing. Everything is under one
  * lock, below that of a slot; results leave as events, so no callback runs under it. */
 #include "resolver.h"
+#include "core/clock.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -16,7 +17,6 @@
 #include "core/list.h"
 #include "core/log.h"
 #include "core/service.h"
-#include "core/timer.h"
 #include "endpoint.h"
 #include "resolver_cache.h"
 

@@ -5,7 +5,7 @@
 #include <strings.h>
 
 #include "core/alloc.h"
-#include "core/timer.h"
+#include "core/clock.h"
 
 #define PLACES 1024
 

@@ -1,5 +1,6 @@
 /* See waiter.h. */
 #include "waiter.h"
+#include "core/send.h"
 
 #include "core/alloc.h"
 #include "core/service.h"

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clean.h"
+#include "core/redact.h"
 #include "core/text.h"
 
 static void check_printable(const struct reef_text *t) {
@@ -31,7 +33,7 @@ static void check_password(const char *bytes, size_t size) {
 			reef_text_add(&uri, bytes + i, 1);
 	}
 	reef_text_add(&uri, behind, sizeof behind - 1);
-	reef_text_add_redacted(&redacted, uri.data, uri.size);
+	reef_redact_add(&redacted, uri.data, uri.size);
 	assert(memmem(redacted.data, redacted.size, word, sizeof word - 1) == NULL);
 	reef_text_free(&uri);
 	reef_text_free(&redacted);
@@ -40,7 +42,7 @@ static void check_password(const char *bytes, size_t size) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	const char *bytes = (const char *)data;
 	struct reef_text t = {0};
-	reef_text_add_clean(&t, bytes, size);
+	reef_clean_add(&t, bytes, size);
 	check_printable(&t);
 	reef_text_free(&t);
 	check_password(bytes, size);

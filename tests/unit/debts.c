@@ -12,7 +12,7 @@ static void those_who_asked_hear_of_the_end_once(void **state) {
 	reef_debts_add(&debts, asker->handle, 8, REEF_PTYPE_CLIENT);
 	reef_debts_add(&debts, 0, 9, REEF_PTYPE_LUA);
 	reef_debts_fail(&debts, 99);
-	assert_null(debts.slots);
+	assert_null(debts.pairs.slots);
 	int seen = 0;
 	struct reef_message *m;
 	while ((m = test_service_pop(asker)) != NULL) {
@@ -65,7 +65,7 @@ static void memory_is_bounded_by_those_who_live(void **state) {
 		reef_debts_add(&debts, asker->handle, i, REEF_PTYPE_LUA);
 		reef_debts_add(&debts, asker->handle + 1, i, REEF_PTYPE_LUA);
 	}
-	assert_true(debts.capacity <= 16384);
+	assert_true(debts.pairs.capacity <= 16384);
 	reef_debts_fail(&debts, 99);
 	/* What is not told one by one is told at once: session 0. */
 	bool all = false;

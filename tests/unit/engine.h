@@ -12,9 +12,11 @@
 #include <cmocka.h>
 
 #include "core/alloc.h"
+#include "core/handle.h"
+#include "core/mailbox.h"
 #include "core/service_private.h"
 
-/* A reachable service whose messages the test takes out itself with reef_service_fetch and reef_service_pop. */
+/* A reachable service whose messages the test takes out itself with reef_mailbox_fetch and reef_mailbox_pop. */
 static inline struct reef_service *test_service_new(void) {
 	struct reef_service *service = reef_aligned_alloc(_Alignof(struct reef_service), sizeof *service);
 	memset(service, 0, sizeof *service);
@@ -26,7 +28,7 @@ static inline struct reef_service *test_service_new(void) {
 }
 
 static inline struct reef_message *test_service_pop(struct reef_service *service) {
-	return service->queue || reef_service_fetch(service) ? reef_service_pop(service) : NULL;
+	return service->queue || reef_mailbox_fetch(service) ? reef_mailbox_pop(service) : NULL;
 }
 
 static inline void test_service_delete(struct reef_service *service) {

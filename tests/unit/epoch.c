@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
-#include "core/epoch_private.h"
+#include "core/epoch.h"
 
 static atomic_int destroyed;
 
@@ -31,7 +31,7 @@ static void a_thread_inside_keeps_what_was_retired(void **state) {
 	sem_init(&may_leave, 0, 0);
 	pthread_create(&thread, NULL, reader, NULL);
 	sem_wait(&inside);
-	reef_retire(reef_malloc(8), destroy);
+	reef_epoch_retire(reef_malloc(8), destroy);
 	reef_epoch_quiescent();
 	reef_epoch_reclaim();
 	assert_int_equal(atomic_load(&destroyed), 0);
@@ -77,7 +77,7 @@ static void readers_never_see_freed_memory(void **state) {
 	for (int i = 0; i < ROUNDS; i++) {
 		int *next = reef_malloc(sizeof *next);
 		*next = 1;
-		reef_retire(atomic_exchange(&published, next), poison_and_free);
+		reef_epoch_retire(atomic_exchange(&published, next), poison_and_free);
 		reef_epoch_quiescent();
 		reef_epoch_reclaim();
 	}

@@ -1,7 +1,9 @@
 /* Handles and names. */
 #include "engine.h"
 
-#include "core/epoch_private.h"
+#include "core/epoch.h"
+#include "core/handle.h"
+#include "core/name.h"
 
 static void handles_wrap_around_without_meeting_living_ones(void **state) {
 	(void)state;

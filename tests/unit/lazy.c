@@ -2,7 +2,9 @@
 #include "engine.h"
 
 #include "core/cycles.h"
-#include "core/scheduler_private.h"
+#include "core/scheduler.h"
+#include "core/service.h"
+#include "core/slice.h"
 #include "core/worker_private.h"
 
 static struct reef_worker *worker;
@@ -11,9 +13,9 @@ static struct reef_service *running, *first, *second, *lazy;
 static int begin(void **state) {
 	(void)state;
 	reef_cycles_calibrate();
-	reef_worker_limits_init();
-	worker = memset(reef_aligned_alloc(64, sizeof *worker), 0, sizeof *worker);
-	reef_scheduler_set_worker(worker);
+	reef_scheduler_init(1);
+	worker = reef_scheduler_add_worker();
+	reef_slice_set_worker(worker);
 	running = test_service_new();
 	first = test_service_new();
 	second = test_service_new();
@@ -25,8 +27,8 @@ static int begin(void **state) {
 
 static int end(void **state) {
 	(void)state;
-	reef_scheduler_set_worker(NULL);
-	reef_free(worker);
+	reef_slice_set_worker(NULL);
+	reef_scheduler_fini();
 	struct reef_service *services[] = {running, first, second, lazy};
 	for (int i = 0; i < 4; i++)
 		test_service_delete(services[i]);
@@ -35,9 +37,9 @@ static int end(void **state) {
 
 static void a_lazy_service_runs_after_those_that_wait_already(void **state) {
 	(void)state;
-	reef_schedule(first);
-	reef_schedule(second);
-	reef_schedule(lazy);
+	reef_scheduler_schedule(first);
+	reef_scheduler_schedule(second);
+	reef_scheduler_schedule(lazy);
 	assert_ptr_equal(atomic_load(&worker->next), second);
 	assert_ptr_equal(reef_run_queue_pop(&worker->queue), first);
 	assert_ptr_equal(reef_run_queue_pop(&worker->queue), lazy);

@@ -3,8 +3,10 @@
 
 #include <pthread.h>
 
-#include "core/epoch_private.h"
+#include "core/epoch.h"
+#include "core/mailbox.h"
 #include "core/run_queue.h"
+#include "core/send.h"
 
 #define SENDERS 4
 #define MESSAGES 50000
@@ -45,12 +47,12 @@ static void messages_of_one_sender_keep_their_order(void **state) {
 static void a_service_at_rest_is_scheduled_once_by_many_messages(void **state) {
 	(void)state;
 	struct reef_service *service = test_service_new();
-	assert_true(reef_service_rest(service));
+	assert_true(reef_mailbox_rest(service));
 	for (int i = 1; i <= 3; i++)
 		reef_send_copy(1, service->handle, REEF_PTYPE_LUA, i, NULL, 0);
 	assert_ptr_equal(reef_global_queue_pop(), service);
 	assert_null(reef_global_queue_pop());
-	assert_false(reef_service_rest(service));
+	assert_false(reef_mailbox_rest(service));
 	test_service_delete(service);
 }
 

@@ -2,9 +2,15 @@
  * every request must be answered exactly once, by a reply or by an error. */
 #include "engine.h"
 
+#include "core/clock.h"
+#include "core/end.h"
 #include "core/env.h"
+#include "core/module.h"
 #include "core/rooms.h"
 #include "core/runtime.h"
+#include "core/send.h"
+#include "core/service.h"
+#include "core/service_life.h"
 #include "core/timer.h"
 
 #define NODES 64
@@ -114,7 +120,7 @@ static void watch(struct reef_service *service, void *ud, struct reef_message *m
 	bool all = atomic_load(&stopping) &&
 			   atomic_load(&replied) + atomic_load(&failed) + atomic_load(&refused) == atomic_load(&asked);
 	if (all || reef_now_ns() > give_up)
-		reef_abort();
+		reef_end_abort();
 	else
 		reef_timer_add(reef_service_handle(service), 1, reef_now_ns() + 5000000);
 }

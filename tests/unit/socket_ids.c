@@ -1,7 +1,7 @@
 /* Socket ids: positive, never soon the same again, at most 65536 at a time. */
 #include "engine.h"
 
-#include "core/epoch_private.h"
+#include "core/epoch.h"
 #include "socket/close.h"
 #include "socket/events.h"
 #include "socket/info.h"

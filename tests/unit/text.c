@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "core/clean.h"
 #include "core/text.h"
 
 #define ROUNDS 20000
@@ -16,7 +17,7 @@ static unsigned below(unsigned n) {
 
 static struct reef_text cleaned(const char *text, size_t size) {
 	struct reef_text t = {0};
-	reef_text_add_clean(&t, text, size);
+	reef_clean_add(&t, text, size);
 	assert_false(t.failed);
 	return t;
 }

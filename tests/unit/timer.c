@@ -1,7 +1,8 @@
 /* The timer wheel, driven by a clock of the test's own. */
 #include "engine.h"
 
-#include "core/poller_private.h"
+#include "core/clock.h"
+#include "core/message.h"
 #include "core/timer.h"
 
 #define TICK_NS 65536u

@@ -1,0 +1,37 @@
+/* Text that may be shown: see clean.h. */
+#include "clean.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "redact.h"
+
+#define LONGEST_COMPLAINT 8192 /* bytes */
+
+void reef_clean_add(struct reef_text *t, const char *text, size_t size) {
+	if (!memchr(text, ':', size) && !memchr(text, '=', size) && !memchr(text, '%', size)) {
+		reef_text_add_printable(t, text, size);
+		return;
+	}
+	struct reef_text redacted = {0};
+	reef_redact_add(&redacted, text, size);
+	if (redacted.failed)
+		t->failed = true;
+	else
+		reef_text_add_printable(t, redacted.data, redacted.size);
+	reef_text_free(&redacted);
+}
+
+void reef_clean_complain(const char *format, ...) {
+	char text[LONGEST_COMPLAINT];
+	va_list args;
+	va_start(args, format);
+	int n = vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	struct reef_text t = {0};
+	if (n > 0)
+		reef_clean_add(&t, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+	fprintf(stderr, "reef: %.*s\n", (int)t.size, t.data ? t.data : "");
+	reef_text_free(&t);
+}

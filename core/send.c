@@ -1,0 +1,76 @@
+/* Sending: see send.h. */
+#include "send.h"
+
+#include <string.h>
+
+#include "handle.h"
+#include "mailbox.h"
+#include "scheduler.h"
+#include "service_private.h"
+
+void reef_send_to(struct reef_service *service, struct reef_message *m) {
+	if (reef_mailbox_push(service, m))
+		reef_scheduler_schedule(service);
+}
+
+bool reef_send(uint32_t dest, struct reef_message *m) {
+	struct reef_service *service = reef_handle_find(dest);
+	if (service == NULL) {
+		reef_message_free(m);
+		return false;
+	}
+	reef_send_to(service, m);
+	return true;
+}
+
+enum reef_offered reef_send_offer(uint32_t dest, struct reef_message *m) {
+	struct reef_service *service = reef_handle_find(dest);
+	if (service == NULL) {
+		reef_message_free(m);
+		return REEF_OFFER_NOBODY;
+	}
+	bool counted = atomic_load_explicit(&service->counted, memory_order_relaxed);
+	if (__builtin_expect(counted, 0) && reef_mailbox_refuses(service, m)) {
+		reef_message_free(m);
+		return REEF_OFFER_FULL;
+	}
+	reef_send_to(service, m);
+	return REEF_OFFER_TAKEN;
+}
+
+void reef_send_soon(uint32_t dest) {
+	__builtin_prefetch(reef_handle_hint(dest), 1);
+}
+
+bool reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const void *data, size_t size) {
+	struct reef_message *m = reef_message_try_new(size);
+	if (m == NULL)
+		return false;
+	if (size > 0)
+		memcpy(m->data, data, size);
+	m->source = source;
+	m->type = (uint8_t)type;
+	m->session = session;
+	return reef_send(dest, m);
+}
+
+bool reef_send_event(uint32_t dest, struct reef_event *event) {
+	struct reef_service *service = reef_handle_find(dest);
+	if (service)
+		reef_send_to(service, &event->message);
+	return service != NULL;
+}
+
+void reef_send_error(uint32_t source, uint32_t dest, int32_t session, const char *reason) {
+	size_t size = reason ? strlen(reason) : 0;
+	struct reef_message *m = reef_message_try_new(size);
+	/* Who waits must hear of it: rather without the reason than not at all. */
+	if (m == NULL)
+		m = reef_message_new(size = 0);
+	if (size > 0)
+		memcpy(m->data, reason, size);
+	m->source = source;
+	m->type = REEF_PTYPE_ERROR;
+	m->session = session;
+	reef_send(dest, m);
+}

@@ -1,7 +1,7 @@
 /* See load.h. */
 #include "load.h"
 
-static void set_place(lua_State *L, size_t line, size_t column) {
+static void load_set_place(lua_State *L, size_t line, size_t column) {
 	lua_pushinteger(L, (lua_Integer)line);
 	lua_setfield(L, -2, "line");
 	if (column > 0) {
@@ -23,13 +23,13 @@ void reef_load_problem(lua_State *L, int problems, size_t line, size_t column) {
 	lua_createtable(L, 0, 3);
 	lua_insert(L, -2);
 	lua_setfield(L, -2, "message");
-	set_place(L, line, column);
+	load_set_place(L, line, column);
 	lua_rawseti(L, problems, (lua_Integer)n + 1);
 }
 
 void reef_load_place(lua_State *L, int places, lua_Integer at, size_t line, size_t column) {
 	lua_createtable(L, 0, 2);
-	set_place(L, line, column);
+	load_set_place(L, line, column);
 	lua_rawseti(L, places, at);
 }
 

@@ -80,7 +80,7 @@ static bool push_number(lua_State *L, const char *s, enum type type) {
 	return type == INTEGER && exact;
 }
 
-static enum type type_of(const struct reef_csv_column *column) {
+static enum type load_csv_type_of(const struct reef_csv_column *column) {
 	if (column->type != UNKNOWN)
 		return column->type;
 	if (!column->seen)
@@ -236,7 +236,7 @@ static void find_types(struct reef_csv_reader *reader) {
 	}
 	for (size_t i = 0; i < reader->width; i++) {
 		reader->columns[i].guessed = reader->columns[i].type == UNKNOWN;
-		reader->columns[i].type = type_of(&reader->columns[i]);
+		reader->columns[i].type = load_csv_type_of(&reader->columns[i]);
 	}
 }
 

@@ -49,7 +49,7 @@ static const size_t max_dots = 1000;
 
 /* Returns the index behind the string that begins at i: it ends with the same quote, or three of them, which further two
  * may follow that belong to it. One that has no end ends with its line. */
-static size_t skip_string(std::string_view text, size_t i) {
+static size_t load_toml_skip_string(std::string_view text, size_t i) {
 	const char quote = text[i];
 	const char three[] = {quote, quote, quote};
 	const std::string_view long_quote(three, sizeof three);
@@ -71,7 +71,7 @@ static const char *find_unbearable(std::string_view text, const char **why) {
 		const char c = text[i];
 		const bool begins = i == 0 || std::string_view(" \t\r\n=,[{.").find(text[i - 1]) != std::string_view::npos;
 		if (begins && (c == '"' || c == '\'')) {
-			i = skip_string(text, i);
+			i = load_toml_skip_string(text, i);
 			continue;
 		} else if (c == '#') {
 			i = std::min(text.find('\n', i), text.size());

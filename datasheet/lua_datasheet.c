@@ -28,7 +28,7 @@ static int plan_gc(lua_State *L) {
 	return 0;
 }
 
-static int give_up(lua_State *L, struct reef_plan **plan, const char *why) {
+static int lua_datasheet_give_up(lua_State *L, struct reef_plan **plan, const char *why) {
 	/* Not when the collector comes to it: others may be waiting to publish. */
 	reef_publish_end(*plan);
 	*plan = NULL;
@@ -60,19 +60,19 @@ static int l_plan(lua_State *L) {
 		if (lua_type(L, -2) != LUA_TSTRING || (how < 2 && !lua_istable(L, -1))) {
 			snprintf(why, sizeof(why), "datasheets are tables with names, not a %s named by a %s", luaL_typename(L, -1),
 					 luaL_typename(L, -2));
-			return give_up(L, plan, why);
+			return lua_datasheet_give_up(L, plan, why);
 		}
 		size_t size;
 		const char *name = lua_tolstring(L, -2, &size);
 		if (strlen(name) != size) {
 			snprintf(why, sizeof(why), "the name '%s' contains a zero byte", name);
-			return give_up(L, plan, why);
+			return lua_datasheet_give_up(L, plan, why);
 		}
 		if (!(how < 2 ? add[how](*plan, L, name, lua_gettop(L), why, sizeof(why))
 					  : reef_publish_deletion(*plan, L, name, why, sizeof(why))))
-			return give_up(L, plan, why);
+			return lua_datasheet_give_up(L, plan, why);
 	}
-	return reef_publish_prepare(*plan) ? 1 : give_up(L, plan, "not enough memory");
+	return reef_publish_prepare(*plan) ? 1 : lua_datasheet_give_up(L, plan, "not enough memory");
 }
 
 /* commit(plan) -> true, rows changed, added, removed; or false and the address of a service that was in the way (or nil). */
@@ -100,7 +100,7 @@ static int l_commit(lua_State *L) {
 /* ---- reading ---- */
 
 /* query(name) -> table or nil */
-static int l_query(lua_State *L) {
+static int lua_datasheet_query(lua_State *L) {
 	return reef_sheets_query(L, reef_check_name(L, 1));
 }
 
@@ -117,7 +117,7 @@ static int l_collect(lua_State *L) {
 }
 
 /* stat() -> rows, strings, bytes of all, retired objects, their bytes, services that read sheets */
-static int l_stat(lua_State *L) {
+static int lua_datasheet_stat(lua_State *L) {
 	size_t n[6];
 	reef_row_stat(&n[0], &n[1], &n[2]);
 	reef_retired_stat(&n[3], &n[4], &n[5]);
@@ -128,8 +128,9 @@ static int l_stat(lua_State *L) {
 
 int reef_datasheet_open(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"plan", l_plan},       {"commit", l_commit}, {"query", l_query}, {"exists", l_exists},
-			{"collect", l_collect}, {"stat", l_stat},     {NULL, NULL},
+			{"plan", l_plan},     {"commit", l_commit},   {"query", lua_datasheet_query},
+			{"exists", l_exists}, {"collect", l_collect}, {"stat", lua_datasheet_stat},
+			{NULL, NULL},
 	};
 	luaL_newmetatable(L, plan_type);
 	lua_pushcfunction(L, plan_gc);

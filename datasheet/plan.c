@@ -83,8 +83,8 @@ static const char *refusal_of(const TValue *v) {
 }
 
 /* A value of new content. Tables have their rows already, or get fresh ones. */
-static bool copy_value(struct reef_plan *plan, TValue *to, const TValue *from, uint32_t step, const TValue *key,
-					   bool name, bool keep) {
+static bool plan_copy_value(struct reef_plan *plan, TValue *to, const TValue *from, uint32_t step, const TValue *key,
+							bool name, bool keep) {
 	switch (ttypetag(from)) {
 	case LUA_VSHRSTR:
 	case LUA_VLNGSTR: {
@@ -124,12 +124,12 @@ bool reef_plan_put(struct reef_plan *plan, Table *content, const TValue *key, co
 				   bool keep) {
 	TValue k, v;
 	if (ttisinteger(key) && l_castS2U(ivalue(key)) - 1u < content->alimit)
-		return copy_value(plan, &content->array[ivalue(key) - 1], value, step, key, false, keep);
+		return plan_copy_value(plan, &content->array[ivalue(key) - 1], value, step, key, false, keep);
 	if (ttistable(key))
 		return reef_plan_refuse(plan, "cannot share a table as key", step, key);
-	if (!copy_value(plan, &k, key, step, key, reef_layout_is_record(content), false))
+	if (!plan_copy_value(plan, &k, key, step, key, reef_layout_is_record(content), false))
 		return false;
-	if (!copy_value(plan, &v, value, step, key, false, keep)) {
+	if (!plan_copy_value(plan, &v, value, step, key, false, keep)) {
 		if (ttisstring(&k) && reef_row_string_unref(tsvalue(&k)))
 			reef_row_string_free(tsvalue(&k));
 		return false;
@@ -172,7 +172,7 @@ bool reef_plan_begin_part(struct reef_plan *plan, lua_State *L, const char *name
 	return reef_plan_no_memory(plan);
 }
 
-static void give_up(struct reef_plan *plan) {
+static void plan_give_up(struct reef_plan *plan) {
 	for (size_t i = 0; i < plan->fresh.count; i++) {
 		reef_retired_unref_strings(&plan->fresh.items[i]->table);
 		reef_content_free(plan->fresh.items[i], &plan->fresh.items[i]->table);
@@ -202,7 +202,7 @@ void reef_plan_free(struct reef_plan *plan) {
 	for (size_t i = 0; i < plan->parts.count; i++)
 		end_part(&plan->parts.items[i]);
 	if (!plan->committed)
-		give_up(plan);
+		plan_give_up(plan);
 	for (size_t i = 0; i < plan->switches.count; i++)
 		reef_content_free(plan->switches.items[i].row, &plan->switches.items[i].content);
 	reef_ptrmap_fini(&plan->references);

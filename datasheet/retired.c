@@ -147,7 +147,7 @@ static void end_round(void) {
 	current.running = false;
 }
 
-static void settle(struct reader *reader) {
+static void retired_settle(struct reader *reader) {
 	if (!reader->owes)
 		return;
 	reader->owes = false;
@@ -213,7 +213,7 @@ static void note_left(void *ud, const void *o) {
 }
 
 /* The round cannot end as long as this reader owes, so its members stay as they are during the walk. */
-static void deliver(struct reef_service *service, struct reef_event *event) {
+static void retired_deliver(struct reef_service *service, struct reef_event *event) {
 	(void)service;
 	struct reader *reader = (struct reader *)event;
 	pthread_mutex_lock(&lock);
@@ -228,12 +228,12 @@ static void deliver(struct reef_service *service, struct reef_event *event) {
 	bool ok = !walk || reef_walk(reader->L, &look, 1);
 	pthread_mutex_lock(&lock);
 	current.failed |= !ok;
-	settle(reader);
+	retired_settle(reader);
 	pthread_mutex_unlock(&lock);
 	dismantle_soon();
 }
 
-static void drop(struct reef_event *event) {
+static void retired_drop(struct reef_event *event) {
 	struct reader *reader = (struct reader *)event;
 	pthread_mutex_lock(&lock);
 	reader->in_mail = false;
@@ -248,7 +248,7 @@ static void close_reader(struct reef_vm_closer *closer) {
 	if (reader->next != NULL)
 		reader->next->link = reader->link;
 	reader_count--;
-	settle(reader);
+	retired_settle(reader);
 	reader->open = false;
 	free_if_unused(reader);
 	pthread_mutex_unlock(&lock);
@@ -273,8 +273,8 @@ void reef_retired_add_reader(lua_State *L) {
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &reader_key);
 	memset(reader, 0, sizeof(*reader));
 	reader->event.message.flags = REEF_MESSAGE_EVENT;
-	reader->event.deliver = deliver;
-	reader->event.drop = drop;
+	reader->event.deliver = retired_deliver;
+	reader->event.drop = retired_drop;
 	reader->L = G(L)->mainthread;
 	reader->handle = service == NULL ? 0 : reef_service_handle(service);
 	reader->open = true;
@@ -292,7 +292,7 @@ void reef_retired_add_reader(lua_State *L) {
 
 /* ---- retiring ---- */
 
-static void add(GCObject *o) {
+static void retired_add(GCObject *o) {
 	pthread_mutex_lock(&lock);
 	push(&waiting, o);
 	waiting_count++;
@@ -303,13 +303,13 @@ static void add(GCObject *o) {
 }
 
 void reef_retired_add_string(TString *s) {
-	add(obj2gco(s));
+	retired_add(obj2gco(s));
 }
 
 void reef_retired_add_row(struct reef_row *row, struct reef_note *note) {
 	reef_row_retire(row, note);
 	note->rows++;
-	add(obj2gco(&row->table));
+	retired_add(obj2gco(&row->table));
 }
 
 /* With the lock held. False when out of memory: the round has not begun. */
@@ -366,7 +366,7 @@ void reef_retired_collect(bool now) {
 	for (size_t i = 0; i < count; i++) {
 		/* The service is gone, its VM is closed or about to be: that settles what the reader owes. */
 		if (!reef_send_event(list[i]->handle, &list[i]->event))
-			drop(&list[i]->event);
+			retired_drop(&list[i]->event);
 	}
 	reef_free(list);
 	pthread_mutex_lock(&lock);

@@ -132,7 +132,7 @@ static bool same(const TString *a, const TString *b) {
 		   memcmp(getstr(a), getstr(b), tsslen(a)) == 0;
 }
 
-static bool grow(void) {
+static bool row_grow(void) {
 	size_t count = chain_count == 0 ? 1024 : chain_count * 2;
 	struct counted **larger = reef_try_malloc(count * sizeof(*larger));
 	if (larger == NULL)
@@ -159,7 +159,7 @@ TString *reef_row_string(const TString *source, bool name) {
 	} else {
 		luaS_hashlongstr((TString *)source);
 	}
-	if (string_count >= chain_count && !grow())
+	if (string_count >= chain_count && !row_grow())
 		return NULL;
 	struct counted **chain = &chains[source->hash & (chain_count - 1)];
 	struct counted *c = *chain;

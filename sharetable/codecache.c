@@ -27,14 +27,14 @@ static struct reef_code **chains; /* current versions */
 static size_t chain_count, code_count;
 static struct reef_code *evicted; /* still used */
 
-static uint32_t hash_of(const char *name) {
+static uint32_t codecache_hash_of(const char *name) {
 	uint32_t h = 2166136261u;
 	for (; *name != '\0'; name++)
 		h = (h ^ (unsigned char)*name) * 16777619u;
 	return h;
 }
 
-static struct reef_code *find(const char *name, uint32_t hash) {
+static struct reef_code *codecache_find(const char *name, uint32_t hash) {
 	struct reef_code *code = chain_count == 0 ? NULL : chains[hash & (chain_count - 1)];
 	while (code != NULL && (code->hash != hash || strcmp(code->name, name) != 0))
 		code = code->next;
@@ -42,7 +42,7 @@ static struct reef_code *find(const char *name, uint32_t hash) {
 }
 
 /* With the lock held. False when out of memory. */
-static bool grow(void) {
+static bool codecache_grow(void) {
 	size_t count = chain_count == 0 ? 256 : chain_count * 2;
 	struct reef_code **larger = reef_try_malloc(count * sizeof(*larger));
 	if (larger == NULL)
@@ -62,7 +62,7 @@ static bool grow(void) {
 }
 
 static bool insert(struct reef_code *code) {
-	if (code_count >= chain_count && !grow())
+	if (code_count >= chain_count && !codecache_grow())
 		return false;
 	struct reef_code **chain = &chains[code->hash & (chain_count - 1)];
 	code->next = *chain;
@@ -96,7 +96,7 @@ static bool is_binary(const char *name) {
 
 /* Makes a version of the function on top of the stack, or finds that somebody else has meanwhile. NULL when there is no
  * memory for it: the function itself will do then. */
-static struct reef_code *add(lua_State *L, struct reef_vm *vm, const char *name, uint32_t hash) {
+static struct reef_code *codecache_add(lua_State *L, struct reef_vm *vm, const char *name, uint32_t hash) {
 	char why[128];
 	struct reef_snapshot *snapshot = reef_snapshot_code(L, -1, name, why, sizeof(why));
 	if (snapshot == NULL)
@@ -110,7 +110,7 @@ static struct reef_code *add(lua_State *L, struct reef_vm *vm, const char *name,
 	*fresh = (struct reef_code){.snapshot = snapshot, .hash = hash, .current = true, .binary = is_binary(name)};
 	strcpy(fresh->name, name);
 	pthread_mutex_lock(&lock);
-	struct reef_code *code = find(name, hash);
+	struct reef_code *code = codecache_find(name, hash);
 	if (code == NULL && insert(fresh))
 		code = fresh;
 	if (code != NULL)
@@ -125,11 +125,11 @@ int reef_codecache_load(lua_State *L, const char *name, const char *mode) {
 	struct reef_vm *vm = reef_vm_of(L);
 	if (name == NULL || vm->cache_mode == REEF_CACHE_OFF)
 		return luaL_loadfilex(L, name, mode);
-	uint32_t hash = hash_of(name);
+	uint32_t hash = codecache_hash_of(name);
 	if (!reef_array_reserve(&vm->codes, 1))
 		return luaL_loadfilex(L, name, mode);
 	pthread_mutex_lock(&lock);
-	struct reef_code *code = find(name, hash);
+	struct reef_code *code = codecache_find(name, hash);
 	bool allowed = code != NULL && (mode == NULL || strchr(mode, code->binary ? 'b' : 't') != NULL);
 	if (allowed)
 		use(vm, code);
@@ -138,7 +138,7 @@ int reef_codecache_load(lua_State *L, const char *name, const char *mode) {
 		int status = luaL_loadfilex(L, name, mode);
 		if (status != LUA_OK || code != NULL || vm->cache_mode != REEF_CACHE_ON)
 			return status;
-		code = add(L, vm, name, hash);
+		code = codecache_add(L, vm, name, hash);
 		if (code == NULL)
 			return LUA_OK;
 		lua_pop(L, 1);
@@ -164,9 +164,9 @@ static struct reef_code *unlink_code(struct reef_code **link) {
 size_t reef_codecache_evict(const char *name) {
 	struct reef_code *unused = NULL;
 	size_t count = 0;
-	uint32_t hash = hash_of(name);
+	uint32_t hash = codecache_hash_of(name);
 	pthread_mutex_lock(&lock);
-	struct reef_code *code = find(name, hash);
+	struct reef_code *code = codecache_find(name, hash);
 	if (code != NULL) {
 		struct reef_code **link = &chains[hash & (chain_count - 1)];
 		while (*link != code)

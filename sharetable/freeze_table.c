@@ -56,7 +56,8 @@ static bool copy_closure(struct reef_freeze *freeze, const LClosure *source, LCl
 }
 
 /* `step` and `key` tell where the value was found. */
-static bool copy_value(struct reef_freeze *freeze, TValue *to, const TValue *from, uint32_t step, const TValue *key) {
+static bool freeze_table_copy_value(struct reef_freeze *freeze, TValue *to, const TValue *from, uint32_t step,
+									const TValue *key) {
 	switch (ttypetag(from)) {
 	case LUA_VSHRSTR:
 	case LUA_VLNGSTR: {
@@ -119,10 +120,10 @@ static bool copy_entry(struct reef_freeze *freeze, uint32_t step, Table *copy, b
 		if (s == NULL)
 			return false;
 		setsvalue(freeze->L, &k, s);
-	} else if (!copy_value(freeze, &k, key, step, key)) {
+	} else if (!freeze_table_copy_value(freeze, &k, key, step, key)) {
 		return false;
 	}
-	if (!copy_value(freeze, &v, value, step, key))
+	if (!freeze_table_copy_value(freeze, &v, value, step, key))
 		return false;
 	luaH_set(freeze->L, copy, &k, &v);
 	return true;
@@ -137,7 +138,7 @@ static bool fill_table(struct reef_freeze *freeze, uint32_t step) {
 	for (unsigned int i = 0; i < dense; i++) {
 		const TValue *value = i < size ? &source->array[i] : luaH_getint(source, (lua_Integer)i + 1);
 		setivalue(&key, (lua_Integer)i + 1);
-		if (!copy_value(freeze, &copy->array[i], value, step, &key))
+		if (!freeze_table_copy_value(freeze, &copy->array[i], value, step, &key))
 			return false;
 	}
 	for (unsigned int i = dense; i < size; i++) {

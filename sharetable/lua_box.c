@@ -31,7 +31,7 @@ static const Table *check_node(lua_State *L, int index) {
 	return lua_touserdata(L, index);
 }
 
-static size_t leave(struct box *box) {
+static size_t lua_box_leave(struct box *box) {
 	size_t left = atomic_fetch_sub(&box->refs, 1) - 1;
 	if (left == 0) {
 		reef_snapshot_delete(box->snapshot);
@@ -41,7 +41,7 @@ static size_t leave(struct box *box) {
 }
 
 /* new(table) -> box */
-static int l_new(lua_State *L) {
+static int lua_box_new(lua_State *L) {
 	char why[512];
 	luaL_checktype(L, 1, LUA_TTABLE);
 	struct box *box = reef_try_malloc(sizeof(*box));
@@ -60,7 +60,7 @@ static int l_new(lua_State *L) {
 static int l_delete(lua_State *L) {
 	struct box *box = check_box(L, 1);
 	if (!atomic_exchange(&box->deleted, true))
-		leave(box);
+		lua_box_leave(box);
 	return 0;
 }
 
@@ -82,7 +82,7 @@ static int l_incref(lua_State *L) {
 static int l_decref(lua_State *L) {
 	struct box *box = check_box(L, 1);
 	bool deleted = atomic_load(&box->deleted);
-	size_t left = leave(box);
+	size_t left = lua_box_leave(box);
 	lua_pushinteger(L, (lua_Integer)left - !deleted);
 	return 1;
 }
@@ -104,7 +104,7 @@ static int l_root(lua_State *L) {
 }
 
 /* Pushes a value and whether it is a node. */
-static int push_value(lua_State *L, const TValue *v) {
+static int lua_box_push_value(lua_State *L, const TValue *v) {
 	bool is_node = ttistable(v);
 	if (ttisstring(v)) {
 		lua_pushlstring(L, getstr(tsvalue(v)), tsslen(tsvalue(v)));
@@ -124,7 +124,7 @@ static int push_value(lua_State *L, const TValue *v) {
 static int l_get(lua_State *L) {
 	const Table *t = check_node(L, 1);
 	luaL_checkany(L, 2);
-	return push_value(L, luaH_get((Table *)t, s2v(REEF_CI_FUNC(L->ci) + 2)));
+	return lua_box_push_value(L, luaH_get((Table *)t, s2v(REEF_CI_FUNC(L->ci) + 2)));
 }
 
 static int l_len(lua_State *L) {
@@ -133,7 +133,7 @@ static int l_len(lua_State *L) {
 }
 
 /* next(node, key or nil) -> key, value, is it a node; or nil */
-static int l_next(lua_State *L) {
+static int lua_box_next(lua_State *L) {
 	const Table *t = check_node(L, 1);
 	lua_settop(L, 2);
 	luaL_checkstack(L, 4, NULL);
@@ -143,17 +143,17 @@ static int l_next(lua_State *L) {
 	TValue key = *s2v(REEF_TOP(L) - 1), value = *s2v(REEF_TOP(L));
 	setnilvalue(s2v(REEF_TOP(L) - 1));
 	setnilvalue(s2v(REEF_TOP(L)));
-	push_value(L, &key);
+	lua_box_push_value(L, &key);
 	lua_pop(L, 1);
-	return 1 + push_value(L, &value);
+	return 1 + lua_box_push_value(L, &value);
 }
 
 int reef_box_open(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"new", l_new},         {"delete", l_delete}, {"getref", l_getref},
-			{"incref", l_incref},   {"decref", l_decref}, {"markdirty", l_markdirty},
-			{"isdirty", l_isdirty}, {"root", l_root},     {"get", l_get},
-			{"len", l_len},         {"next", l_next},     {NULL, NULL},
+			{"new", lua_box_new},   {"delete", l_delete},   {"getref", l_getref},
+			{"incref", l_incref},   {"decref", l_decref},   {"markdirty", l_markdirty},
+			{"isdirty", l_isdirty}, {"root", l_root},       {"get", l_get},
+			{"len", l_len},         {"next", lua_box_next}, {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -53,14 +53,14 @@ static int l_loadfile(lua_State *L) {
 	return 1;
 }
 
-static void collect(void *list, const struct reef_code_stat *stat) {
+static void lua_codecache_collect(void *list, const struct reef_code_stat *stat) {
 	reef_stat_list_add(list, stat);
 }
 
 /* stat() -> { files = { { name=, bytes=, vms=, current= } ... }, bytes=, strings=, string_bytes= } */
-static int l_stat(lua_State *L) {
+static int lua_codecache_stat(lua_State *L) {
 	struct reef_stat_list *list = reef_stat_list_new(L, sizeof(struct reef_code_stat));
-	reef_codecache_stat(collect, list);
+	reef_codecache_stat(lua_codecache_collect, list);
 	size_t count = reef_stat_list_count(L, list), bytes = 0;
 	lua_createtable(L, 0, 4);
 	lua_createtable(L, (int)count, 0);
@@ -85,8 +85,8 @@ static int l_stat(lua_State *L) {
 
 int reef_codecache_open(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"mode", l_mode},         {"clear", l_clear}, {"evict", l_evict},
-			{"loadfile", l_loadfile}, {"stat", l_stat},   {NULL, NULL},
+			{"mode", l_mode},         {"clear", l_clear},           {"evict", l_evict},
+			{"loadfile", l_loadfile}, {"stat", lua_codecache_stat}, {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -49,7 +49,7 @@ static int l_publish(lua_State *L) {
 }
 
 /* query(name) -> table or nil */
-static int l_query(lua_State *L) {
+static int lua_sharetable_query(lua_State *L) {
 	if (!reef_versions_query(L, reef_check_name(L, 1)))
 		lua_pushnil(L);
 	return 1;
@@ -186,15 +186,15 @@ static int l_load(lua_State *L) {
 
 /* ---- statistics ---- */
 
-static void collect(void *list, const struct reef_version_stat *stat) {
+static void lua_sharetable_collect(void *list, const struct reef_version_stat *stat) {
 	reef_stat_list_add(list, stat);
 }
 
 /* stat() -> list, bytes mapped for all that is shared. The list is { { name=, version=, bytes=, current=, address=, left=, pinned_by= } ... }, one for each pair of a version and a
  * service that holds it; without `address` if nobody does. */
-static int l_stat(lua_State *L) {
+static int lua_sharetable_stat(lua_State *L) {
 	struct reef_stat_list *list = reef_stat_list_new(L, sizeof(struct reef_version_stat));
-	reef_versions_stat(collect, list);
+	reef_versions_stat(lua_sharetable_collect, list);
 	size_t count = reef_stat_list_count(L, list);
 	lua_createtable(L, (int)count, 0);
 	for (size_t i = 0; i < count; i++) {
@@ -216,8 +216,8 @@ static int l_stat(lua_State *L) {
 
 int reef_sharetable_open(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"publish", l_publish}, {"query", l_query}, {"update", l_update}, {"freeze", l_freeze},
-			{"load", l_load},       {"stat", l_stat},   {NULL, NULL},
+			{"publish", l_publish}, {"query", lua_sharetable_query}, {"update", l_update}, {"freeze", l_freeze},
+			{"load", l_load},       {"stat", lua_sharetable_stat},   {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -50,14 +50,14 @@ struct reader {
 static const char writer_type[] = "reef.stm.writer";
 static const char reader_type[] = "reef.stm.reader";
 
-static struct cell **bucket_of(const void *cell) {
+static struct cell **lua_stm_bucket_of(const void *cell) {
 	return &copies.buckets[(uintptr_t)cell / alignof(max_align_t) % (sizeof(copies.buckets) / sizeof(*copies.buckets))];
 }
 
 static void put_copy(struct cell *cell) {
 	pthread_mutex_lock(&copies.lock);
 	if (cell->copies++ == 0) {
-		struct cell **bucket = bucket_of(cell);
+		struct cell **bucket = lua_stm_bucket_of(cell);
 		cell->next = *bucket;
 		*bucket = cell;
 	}
@@ -67,7 +67,7 @@ static void put_copy(struct cell *cell) {
 /* NULL: there is no such copy, or it was taken. */
 static struct cell *take_copy(const void *copy) {
 	pthread_mutex_lock(&copies.lock);
-	struct cell **at = bucket_of(copy);
+	struct cell **at = lua_stm_bucket_of(copy);
 	while (*at != NULL && *at != copy)
 		at = &(*at)->next;
 	struct cell *cell = *at;
@@ -107,7 +107,7 @@ static struct cell *check_writer(lua_State *L) {
 }
 
 /* A block of the arguments from `index`: a string, or a pointer (which it owns from now on) and a size. */
-static struct block *block_of(lua_State *L, int index) {
+static struct block *lua_stm_block_of(lua_State *L, int index) {
 	size_t size;
 	void *data;
 	if (lua_type(L, index) == LUA_TSTRING) {
@@ -133,11 +133,11 @@ static struct block *block_of(lua_State *L, int index) {
 }
 
 /* new(string | pointer, size) -> writer */
-static int l_new(lua_State *L) {
+static int lua_stm_new(lua_State *L) {
 	struct writer *writer = lua_newuserdatauv(L, sizeof(*writer), 0);
 	writer->cell = NULL;
 	luaL_setmetatable(L, writer_type);
-	struct block *block = block_of(L, 1);
+	struct block *block = lua_stm_block_of(L, 1);
 	writer->cell = reef_try_malloc(sizeof(struct cell));
 	if (writer->cell == NULL) {
 		free_block(block);
@@ -151,7 +151,7 @@ static int l_new(lua_State *L) {
 /* writer(string | pointer, size) */
 static int l_write(lua_State *L) {
 	struct cell *cell = check_writer(L);
-	struct block *block = block_of(L, 2);
+	struct block *block = lua_stm_block_of(L, 2);
 	pthread_mutex_lock(&cell->lock);
 	struct block *old = leave_block(cell->block);
 	cell->block = block;
@@ -254,7 +254,7 @@ static void make_type(lua_State *L, const char *name, lua_CFunction call, lua_CF
 }
 
 int reef_stm_open(lua_State *L) {
-	static const luaL_Reg functions[] = {{"new", l_new}, {"copy", l_copy}, {"newcopy", l_newcopy}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"new", lua_stm_new}, {"copy", l_copy}, {"newcopy", l_newcopy}, {NULL, NULL}};
 	make_type(L, writer_type, l_write, l_writer_gc);
 	make_type(L, reader_type, l_read, l_reader_gc);
 	luaL_newlib(L, functions);

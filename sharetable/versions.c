@@ -56,15 +56,15 @@ static uint64_t last_number;
 
 /* ---- names; with the lock held ---- */
 
-static uint32_t hash_of(const char *text) {
+static uint32_t versions_hash_of(const char *text) {
 	uint32_t h = 2166136261u;
 	for (; *text != '\0'; text++)
 		h = (h ^ (unsigned char)*text) * 16777619u;
 	return h;
 }
 
-static struct table_name *find(const char *text) {
-	uint32_t hash = hash_of(text);
+static struct table_name *versions_find(const char *text) {
+	uint32_t hash = versions_hash_of(text);
 	struct table_name *name = chain_count == 0 ? NULL : chains[hash & (chain_count - 1)];
 	while (name != NULL && (name->hash != hash || strcmp(name->text, text) != 0))
 		name = name->next;
@@ -72,7 +72,7 @@ static struct table_name *find(const char *text) {
 }
 
 /* False when out of memory; longer chains will do if there are any. */
-static bool grow(void) {
+static bool versions_grow(void) {
 	size_t count = chain_count == 0 ? 64 : chain_count * 2;
 	struct table_name **larger = reef_try_malloc(count * sizeof(*larger));
 	if (larger == NULL)
@@ -93,17 +93,17 @@ static bool grow(void) {
 
 /* NULL when out of memory. */
 static struct table_name *find_or_add(const char *text) {
-	struct table_name *name = find(text);
+	struct table_name *name = versions_find(text);
 	if (name != NULL)
 		return name;
-	if (name_count >= chain_count && !grow())
+	if (name_count >= chain_count && !versions_grow())
 		return NULL;
 	name = reef_try_malloc(sizeof(*name) + strlen(text) + 1);
 	if (name == NULL)
 		return NULL;
 	name->versions = NULL;
 	strcpy(name->text, text);
-	name->hash = hash_of(text);
+	name->hash = versions_hash_of(text);
 	name->next = chains[name->hash & (chain_count - 1)];
 	chains[name->hash & (chain_count - 1)] = name;
 	name_count++;
@@ -236,7 +236,7 @@ bool reef_versions_publish(struct reef_snapshot *snapshot) {
 bool reef_versions_query(lua_State *L, const char *text) {
 	struct reef_vm *vm = reef_vm_of(L);
 	pthread_mutex_lock(&lock);
-	struct table_name *name = find(text);
+	struct table_name *name = versions_find(text);
 	struct reef_version *version = name == NULL ? NULL : name->versions;
 	bool ok = version == NULL || hold(vm, version);
 	pthread_mutex_unlock(&lock);
@@ -275,7 +275,7 @@ static struct passage *find_passage(struct reef_holder *holder) {
 }
 
 /* With the lock held. */
-static bool prepare(struct update *update, struct reef_vm *vm, const char *text) {
+static bool versions_prepare(struct update *update, struct reef_vm *vm, const char *text) {
 	size_t count = vm->holders.count;
 	update->walks = reef_try_malloc(count * sizeof(*update->walks));
 	update->holders = reef_try_malloc(count * sizeof(struct reef_holder *));
@@ -299,7 +299,7 @@ static bool prepare(struct update *update, struct reef_vm *vm, const char *text)
 }
 
 /* With the lock held: what is proved to be without references is let go. */
-static void settle(struct update *update, struct reef_vm *vm, bool walked, struct reef_version **unused) {
+static void versions_settle(struct update *update, struct reef_vm *vm, bool walked, struct reef_version **unused) {
 	for (int i = 0; i < update->count; i++) {
 		struct reef_holder *holder = update->holders[i];
 		reef_change_delete(leave_passage(update->passages[i]));
@@ -326,11 +326,11 @@ bool reef_versions_update(lua_State *L, const char *text) {
 	if (vm->holders.count == 0)
 		return true;
 	pthread_mutex_lock(&lock);
-	bool ok = prepare(&update, vm, text);
+	bool ok = versions_prepare(&update, vm, text);
 	pthread_mutex_unlock(&lock);
 	ok = ok && reef_walk(L, update.walks, update.count);
 	pthread_mutex_lock(&lock);
-	settle(&update, vm, ok, &unused);
+	versions_settle(&update, vm, ok, &unused);
 	pthread_mutex_unlock(&lock);
 	delete_versions(unused);
 	reef_free(update.walks);

@@ -11,20 +11,20 @@
 #define STOPPED_NS 50000000u /* nobody polled: the process stood still */
 #define LOOKS 20
 
-static uint64_t nanoseconds(const struct timespec *t) {
+static uint64_t deadline_nanoseconds(const struct timespec *t) {
 	return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
 }
 
 uint64_t reef_deadline_clock(void) {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return nanoseconds(&t);
+	return deadline_nanoseconds(&t);
 }
 
 uint64_t reef_deadline_grain(void) {
 	struct timespec t;
 	clock_getres(CLOCK_MONOTONIC_COARSE, &t);
-	return nanoseconds(&t);
+	return deadline_nanoseconds(&t);
 }
 
 /* May what was due at the last look be given up? Not while bytes still come, nor if the process did not get to run

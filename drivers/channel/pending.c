@@ -3,7 +3,7 @@
 
 #include "core/alloc.h"
 
-static void cancelled(struct reef_wait *wait, struct reef_task *task) {
+static void pending_cancelled(struct reef_wait *wait, struct reef_task *task) {
 	struct reef_request *request = (struct reef_request *)wait;
 	(void)task;
 	struct reef_pending *pending = request->pending;
@@ -17,7 +17,7 @@ void reef_pending_init(struct reef_pending *pending) {
 	pending->tail = &pending->head;
 }
 
-static void free_list(struct reef_request *request) {
+static void pending_free_list(struct reef_request *request) {
 	while (request) {
 		struct reef_request *next = request->next;
 		reef_free(request);
@@ -26,8 +26,8 @@ static void free_list(struct reef_request *request) {
 }
 
 void reef_pending_fini(struct reef_pending *pending) {
-	free_list(pending->head);
-	free_list(pending->spare);
+	pending_free_list(pending->head);
+	pending_free_list(pending->spare);
 	reef_pending_init(pending);
 }
 
@@ -38,7 +38,7 @@ struct reef_request *reef_pending_add(struct reef_pending *pending, struct reef_
 	else
 		request = reef_malloc(sizeof(*request));
 	*request = (struct reef_request){
-			.wait = {.cancel = cancelled},
+			.wait = {.cancel = pending_cancelled},
 			.pending = pending,
 			.task = task,
 			.deadline_ns = REEF_NO_DEADLINE,

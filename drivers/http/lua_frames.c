@@ -8,7 +8,7 @@
 #define FRAMES "reef.http.frames"
 #define KEPT ((size_t)64 * 1024) /* bytes of a buffer that wait for the next message */
 
-static struct reef_frames *check(lua_State *L) {
+static struct reef_frames *lua_frames_check(lua_State *L) {
 	struct reef_frames *f = luaL_checkudata(L, 1, FRAMES);
 	if (f->context == NULL)
 		luaL_error(L, "websocket: this connection is over");
@@ -16,7 +16,7 @@ static struct reef_frames *check(lua_State *L) {
 }
 
 /* (server, most bytes of a message) -> frames */
-static int l_new(lua_State *L) {
+static int lua_frames_new(lua_State *L) {
 	lua_Integer most = luaL_checkinteger(L, 2);
 	luaL_argcheck(L, most >= 0, 2, "negative");
 	struct reef_frames *f = lua_newuserdatauv(L, sizeof *f, 0);
@@ -26,14 +26,14 @@ static int l_new(lua_State *L) {
 	return 1;
 }
 
-static int l_gc(lua_State *L) {
+static int lua_frames_gc(lua_State *L) {
 	reef_frames_fini(luaL_checkudata(L, 1, FRAMES));
 	return 0;
 }
 
 /* frames:feed(bytes) -> false if the peer broke the rules */
-static int l_feed(lua_State *L) {
-	struct reef_frames *f = check(L);
+static int lua_frames_feed(lua_State *L) {
+	struct reef_frames *f = lua_frames_check(L);
 	size_t n;
 	const char *bytes = luaL_checklstring(L, 2, &n);
 	lua_pushboolean(L, reef_frames_feed(f, bytes, n));
@@ -42,7 +42,7 @@ static int l_feed(lua_State *L) {
 
 /* frames:take() -> opcode, bytes, code of a close; nothing if no message waits */
 static int l_take(lua_State *L) {
-	struct reef_frames *f = check(L);
+	struct reef_frames *f = lua_frames_check(L);
 	struct reef_frames_message *m = f->first;
 	if (m == NULL)
 		return 0;
@@ -55,7 +55,7 @@ static int l_take(lua_State *L) {
 
 /* frames:send(opcode, bytes [, mask]) -> whether it may be sent */
 static int l_send(lua_State *L) {
-	struct reef_frames *f = check(L);
+	struct reef_frames *f = lua_frames_check(L);
 	lua_Integer opcode = luaL_checkinteger(L, 2);
 	size_t n;
 	const char *bytes = luaL_checklstring(L, 3, &n);
@@ -72,7 +72,7 @@ static int l_send(lua_State *L) {
 
 /* frames:close(code or 0, reason) -> whether it may be sent */
 static int l_close(lua_State *L) {
-	struct reef_frames *f = check(L);
+	struct reef_frames *f = lua_frames_check(L);
 	lua_Integer code = luaL_checkinteger(L, 2);
 	luaL_argcheck(L, code >= 0 && code < 5000, 2, "out of range");
 	size_t n;
@@ -84,7 +84,7 @@ static int l_close(lua_State *L) {
 
 /* frames:output() -> bytes for the peer; nil: none */
 static int l_output(lua_State *L) {
-	struct reef_frames *f = check(L);
+	struct reef_frames *f = lua_frames_check(L);
 	if (f->out_size == 0)
 		return 0;
 	lua_pushlstring(L, f->out, f->out_size);
@@ -99,18 +99,18 @@ static int l_output(lua_State *L) {
 
 int reef_open_http_frames(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"feed", l_feed},   {"take", l_take},     {"send", l_send},
-			{"close", l_close}, {"output", l_output}, {NULL, NULL},
+			{"feed", lua_frames_feed}, {"take", l_take},     {"send", l_send},
+			{"close", l_close},        {"output", l_output}, {NULL, NULL},
 	};
 	if (luaL_newmetatable(L, FRAMES)) {
 		luaL_newlib(L, methods);
 		lua_setfield(L, -2, "__index");
-		lua_pushcfunction(L, l_gc);
+		lua_pushcfunction(L, lua_frames_gc);
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_pop(L, 1);
 	lua_createtable(L, 0, 1);
-	lua_pushcfunction(L, l_new);
+	lua_pushcfunction(L, lua_frames_new);
 	lua_setfield(L, -2, "new");
 	return 1;
 }

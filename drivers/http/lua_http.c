@@ -15,11 +15,11 @@ struct value {
 	bool response;
 };
 
-static struct value *check(lua_State *L) {
+static struct value *lua_http_check(lua_State *L) {
 	return luaL_checkudata(L, 1, PARSER);
 }
 
-static lua_Integer limit(lua_State *L, const char *name, lua_Integer most) {
+static lua_Integer lua_http_limit(lua_State *L, const char *name, lua_Integer most) {
 	lua_getfield(L, 2, name);
 	lua_Integer n = luaL_checkinteger(L, -1);
 	if (n < 0)
@@ -29,12 +29,12 @@ static lua_Integer limit(lua_State *L, const char *name, lua_Integer most) {
 }
 
 /* (response, {head = bytes, fields = count, body = bytes}) -> parser */
-static int l_new(lua_State *L) {
+static int lua_http_new(lua_State *L) {
 	luaL_checktype(L, 2, LUA_TTABLE);
 	struct reef_http_limits limits = {
-			.head = (size_t)limit(L, "head", 1 << 30),
-			.fields = (uint32_t)limit(L, "fields", 1 << 20),
-			.body = (uint64_t)limit(L, "body", INT64_MAX),
+			.head = (size_t)lua_http_limit(L, "head", 1 << 30),
+			.fields = (uint32_t)lua_http_limit(L, "fields", 1 << 20),
+			.body = (uint64_t)lua_http_limit(L, "body", INT64_MAX),
 	};
 	struct value *v = lua_newuserdatauv(L, sizeof *v, 0);
 	v->response = lua_toboolean(L, 1);
@@ -43,8 +43,8 @@ static int l_new(lua_State *L) {
 	return 1;
 }
 
-static int l_gc(lua_State *L) {
-	struct value *v = check(L);
+static int lua_http_gc(lua_State *L) {
+	struct value *v = lua_http_check(L);
 	reef_http_parser_fini(&v->parser);
 	reef_http_parser_init(&v->parser, v->response, &(struct reef_http_limits){0});
 	return 0;
@@ -63,8 +63,8 @@ static int outcome(lua_State *L, const struct reef_http_parser *p) {
 }
 
 /* parser:feed(bytes [, from]) -> done, where it stopped; or nil, status, why */
-static int l_feed(lua_State *L) {
-	struct reef_http_parser *p = &check(L)->parser;
+static int lua_http_feed(lua_State *L) {
+	struct reef_http_parser *p = &lua_http_check(L)->parser;
 	size_t n;
 	const char *bytes = luaL_checklstring(L, 2, &n);
 	lua_Integer from = luaL_optinteger(L, 3, 1);
@@ -80,19 +80,19 @@ static int l_feed(lua_State *L) {
 
 /* parser:finish() -> done; or nil, status, why */
 static int l_finish(lua_State *L) {
-	struct reef_http_parser *p = &check(L)->parser;
+	struct reef_http_parser *p = &lua_http_check(L)->parser;
 	reef_http_parser_end(p);
 	return outcome(L, p);
 }
 
-static int l_next(lua_State *L) {
-	reef_http_parser_next(&check(L)->parser);
+static int lua_http_next(lua_State *L) {
+	reef_http_parser_next(&lua_http_check(L)->parser);
 	return 0;
 }
 
 /* parser:no_body(): the next response has none, whatever it says */
 static int l_no_body(lua_State *L) {
-	check(L)->parser.no_body = true;
+	lua_http_check(L)->parser.no_body = true;
 	return 0;
 }
 
@@ -136,7 +136,7 @@ static void add_field(lua_State *L) {
  * follow, whether a body does, whether it asks for another protocol; of a response: status, reason, and the same. Names
  * are in lower case; the values of one that occurs repeatedly are an array. */
 static int l_head(lua_State *L) {
-	struct value *v = check(L);
+	struct value *v = lua_http_check(L);
 	const struct reef_http_parser *p = &v->parser;
 	if (!p->head_done)
 		return 0;
@@ -161,7 +161,7 @@ static int l_head(lua_State *L) {
 
 /* parser:body() -> what has come of it since the last call */
 static int l_body(lua_State *L) {
-	struct reef_http_parser *p = &check(L)->parser;
+	struct reef_http_parser *p = &lua_http_check(L)->parser;
 	lua_pushlstring(L, p->body_size ? p->body : "", p->body_size);
 	p->body_size = 0;
 	return 1;
@@ -169,18 +169,23 @@ static int l_body(lua_State *L) {
 
 int reef_open_http_core(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"feed", l_feed}, {"finish", l_finish}, {"next", l_next}, {"no_body", l_no_body},
-			{"head", l_head}, {"body", l_body},     {NULL, NULL},
+			{"feed", lua_http_feed},
+			{"finish", l_finish},
+			{"next", lua_http_next},
+			{"no_body", l_no_body},
+			{"head", l_head},
+			{"body", l_body},
+			{NULL, NULL},
 	};
 	if (luaL_newmetatable(L, PARSER)) {
 		luaL_newlib(L, methods);
 		lua_setfield(L, -2, "__index");
-		lua_pushcfunction(L, l_gc);
+		lua_pushcfunction(L, lua_http_gc);
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_pop(L, 1);
 	lua_createtable(L, 0, 1);
-	lua_pushcfunction(L, l_new);
+	lua_pushcfunction(L, lua_http_new);
 	lua_setfield(L, -2, "parser");
 	return 1;
 }

@@ -11,7 +11,7 @@ static struct reef_http_parser *parser_of(llhttp_t *llhttp) {
 	return llhttp->data;
 }
 
-static int refuse(struct reef_http_parser *p, int status, const char *why) {
+static int parser_refuse(struct reef_http_parser *p, int status, const char *why) {
 	if (p->error == NULL) {
 		p->status = status;
 		p->error = why;
@@ -20,7 +20,7 @@ static int refuse(struct reef_http_parser *p, int status, const char *why) {
 }
 
 /* Makes room for `more` bytes behind `size`; false: out of memory. */
-static bool reserve(char **block, size_t *room, size_t size, size_t more) {
+static bool parser_reserve(char **block, size_t *room, size_t size, size_t more) {
 	if (*room - size >= more)
 		return true;
 	size_t want = *room ? *room * 2 : 512;
@@ -39,15 +39,15 @@ static bool reserve(char **block, size_t *room, size_t size, size_t more) {
 static int add_text(struct reef_http_parser *p, const char *at, size_t n) {
 	if (p->head_done) {
 		p->behind_head += n;
-		return p->behind_head > p->limits.head ? refuse(p, 413, "the fields behind the body are too large") : 0;
+		return p->behind_head > p->limits.head ? parser_refuse(p, 413, "the fields behind the body are too large") : 0;
 	}
 	/* Two bytes each for ": " and the end of the line. */
 	if (p->size + n + 4 * (size_t)p->count > p->limits.head)
-		return refuse(p, 413, "the head is too large");
+		return parser_refuse(p, 413, "the head is too large");
 	if (n == 0)
 		return 0;
-	if (!reserve(&p->text, &p->room, p->size, n))
-		return refuse(p, 503, "out of memory");
+	if (!parser_reserve(&p->text, &p->room, p->size, n))
+		return parser_refuse(p, 503, "out of memory");
 	memcpy(p->text + p->size, at, n);
 	p->size += n;
 	return 0;
@@ -66,12 +66,12 @@ static struct reef_http_field *last_field(struct reef_http_parser *p) {
 /* A name that begins: the one before has got its value. */
 static int new_field(struct reef_http_parser *p) {
 	if (p->count == p->limits.fields)
-		return refuse(p, 413, "there are too many fields");
+		return parser_refuse(p, 413, "there are too many fields");
 	if (p->count == p->fields_room) {
 		uint32_t room = p->fields_room ? p->fields_room * 2 : 16;
 		struct reef_http_field *bigger = reef_try_realloc(p->fields, room * sizeof *bigger);
 		if (bigger == NULL)
-			return refuse(p, 503, "out of memory");
+			return parser_refuse(p, 503, "out of memory");
 		p->fields = bigger;
 		p->fields_room = room;
 	}
@@ -107,7 +107,7 @@ static int on_value(llhttp_t *llhttp, const char *at, size_t n) {
 	return add_text(p, at, n);
 }
 
-static bool is_name(const struct reef_http_parser *p, const struct reef_http_field *f, const char *name) {
+static bool parser_is_name(const struct reef_http_parser *p, const struct reef_http_field *f, const char *name) {
 	return f->name_size == strlen(name) && strncasecmp(p->text + f->name, name, f->name_size) == 0;
 }
 
@@ -118,18 +118,18 @@ static int on_value_end(llhttp_t *llhttp) {
 	struct reef_http_field *f = last_field(p);
 	while (f->value_size > 0 && strchr(" \t", p->text[f->value + f->value_size - 1]) != NULL)
 		f->value_size--;
-	if (is_name(p, f, "host") && ++p->hosts > 1)
-		return refuse(p, 400, "there are two fields Host");
+	if (parser_is_name(p, f, "host") && ++p->hosts > 1)
+		return parser_refuse(p, 400, "there are two fields Host");
 	/* Another coding in front of `chunked` would be handed on as if it was the content. */
-	if (is_name(p, f, "transfer-encoding") &&
+	if (parser_is_name(p, f, "transfer-encoding") &&
 		(f->value_size != 7 || strncasecmp(p->text + f->value, "chunked", 7) != 0))
-		return refuse(p, 501, "Transfer-Encoding: only `chunked` is known");
+		return parser_refuse(p, 501, "Transfer-Encoding: only `chunked` is known");
 	return 0;
 }
 
 /* A request of HTTP/0.9 has no version that could end. */
 static int check_version(llhttp_t *llhttp) {
-	return llhttp->http_major == 1 ? 0 : refuse(parser_of(llhttp), 505, "only HTTP/1.0 and HTTP/1.1 are known");
+	return llhttp->http_major == 1 ? 0 : parser_refuse(parser_of(llhttp), 505, "only HTTP/1.0 and HTTP/1.1 are known");
 }
 
 static int on_head_end(llhttp_t *llhttp) {
@@ -142,7 +142,7 @@ static int on_head_end(llhttp_t *llhttp) {
 	p->has_body = p->chunked || ((llhttp->flags & F_CONTENT_LENGTH) && llhttp->content_length > 0);
 	p->upgrade = llhttp->upgrade;
 	if (p->chunked && llhttp->http_minor == 0)
-		return refuse(p, 400, "Transfer-Encoding is not of HTTP/1.0");
+		return parser_refuse(p, 400, "Transfer-Encoding is not of HTTP/1.0");
 	if (p->no_body) {
 		p->has_body = false;
 		llhttp->flags |= F_SKIPBODY;
@@ -153,7 +153,7 @@ static int on_head_end(llhttp_t *llhttp) {
 	if (llhttp_message_needs_eof(llhttp))
 		p->has_body = true;
 	if ((llhttp->flags & F_CONTENT_LENGTH) && llhttp->content_length > p->limits.body)
-		return refuse(p, 413, "the body is too large");
+		return parser_refuse(p, 413, "the body is too large");
 	return 0;
 }
 
@@ -163,9 +163,9 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t n) {
 	struct reef_http_parser *p = parser_of(llhttp);
 	p->body_total += n;
 	if (p->body_total > p->limits.body)
-		return refuse(p, 413, "the body is too large");
-	if (!reserve(&p->body, &p->body_room, p->body_size, n))
-		return refuse(p, 503, "out of memory");
+		return parser_refuse(p, 413, "the body is too large");
+	if (!parser_reserve(&p->body, &p->body_room, p->body_size, n))
+		return parser_refuse(p, 503, "out of memory");
 	memcpy(p->body + p->body_size, at, n);
 	p->body_size += n;
 	return 0;
@@ -178,7 +178,7 @@ static int on_extension(llhttp_t *llhttp, const char *at, size_t n) {
 static int on_chunk(llhttp_t *llhttp) {
 	struct reef_http_parser *p = parser_of(llhttp);
 	if (llhttp->content_length > p->limits.body - p->body_total)
-		return refuse(p, 413, "the body is too large");
+		return parser_refuse(p, 413, "the body is too large");
 	return 0;
 }
 
@@ -240,12 +240,12 @@ size_t reef_http_parser_feed(struct reef_http_parser *p, const char *bytes, size
 	if (p->done)
 		return taken;
 	if (error != HPE_OK) {
-		refuse(p, status_of(error), llhttp_get_error_reason(&p->llhttp));
+		parser_refuse(p, status_of(error), llhttp_get_error_reason(&p->llhttp));
 		return taken;
 	}
 	/* Empty lines in front of a message are not seen by any callback. */
 	if (before && !p->head_done && (p->before_head += n) > p->limits.head)
-		refuse(p, 413, "the head is too large");
+		parser_refuse(p, 413, "the head is too large");
 	return taken;
 }
 
@@ -253,9 +253,9 @@ void reef_http_parser_end(struct reef_http_parser *p) {
 	if (p->done || p->error)
 		return;
 	if (llhttp_finish(&p->llhttp) != HPE_OK && !p->done)
-		refuse(p, 400, "the connection ended within a message");
+		parser_refuse(p, 400, "the connection ended within a message");
 	else if (!p->done)
-		refuse(p, 400, "the connection ended before a message");
+		parser_refuse(p, 400, "the connection ended before a message");
 }
 
 void reef_http_parser_next(struct reef_http_parser *p) {

@@ -111,7 +111,7 @@ void reef_pool_note_post(struct reef_pool_client *client, const struct reef_pool
 	(void)reef_send(client->address, m);
 }
 
-static void cancelled(struct reef_wait *wait, struct reef_task *task) {
+static void caller_cancelled(struct reef_wait *wait, struct reef_task *task) {
 	struct reef_pool_call *call = OF(struct reef_pool_call, wait, wait);
 	struct reef_pool_client *client = call->client;
 	(void)task;
@@ -143,7 +143,7 @@ struct reef_pool_call *reef_pool_call_send(struct reef_pool_client *client, stru
 		header->deadline_ns = call->sent_ns + reef_deadline_grain() + timeout_ns;
 	m->type = REEF_POOL_PTYPE;
 	call->reply.arrived = arrived;
-	call->wait.cancel = cancelled;
+	call->wait.cancel = caller_cancelled;
 	call->task = task;
 	call->expect = head->expect;
 	call->pin = head->pin;

@@ -30,7 +30,7 @@ static void flushed(struct reef_channel *channel, size_t n) {
 		reef_deadline_arm(&pool->deadline, reef_pool_now(pool));
 }
 
-static void warned(struct reef_channel *channel, size_t bytes) {
+static void link_warned(struct reef_channel *channel, size_t bytes) {
 	if (bytes == 0) {
 		struct reef_pool *pool = ((struct reef_pool_connection *)channel)->pool;
 		pool->hooks->room(pool);
@@ -75,7 +75,7 @@ bool reef_pool_connection_sent(const struct reef_pool_connection *c, const struc
 /* ---- ends ---- */
 
 /* A coroutine of our Lua half that waits for this connection is ended. */
-static void cancelled(struct reef_channel *channel, struct reef_task *task) {
+static void link_cancelled(struct reef_channel *channel, struct reef_task *task) {
 	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
 	if (c->mourner == task)
 		c->mourner = NULL;
@@ -92,7 +92,7 @@ static void wake_with_text(struct reef_pool *pool, struct reef_task *task, const
 	reef_task_wake(task, 2);
 }
 
-static void refused(struct reef_channel *channel, struct reef_task *task, enum reef_channel_end end) {
+static void link_refused(struct reef_channel *channel, struct reef_task *task, enum reef_channel_end end) {
 	(void)end;
 	wake_with_text(((struct reef_pool_connection *)channel)->pool, task, channel->lost);
 }
@@ -108,7 +108,7 @@ static void drop_input(struct reef_pool_connection *c, size_t used, size_t most)
 	}
 }
 
-static void ended(struct reef_channel *channel, enum reef_channel_end end, uint64_t sent) {
+static void link_ended(struct reef_channel *channel, enum reef_channel_end end, uint64_t sent) {
 	static const uint8_t codes[REEF_CHANNEL_ENDS] = {
 			[REEF_CHANNEL_GIVEN_UP] = REEF_POOL_CODE_CLOSED, [REEF_CHANNEL_LOST] = REEF_POOL_CODE_CLOSED,
 			[REEF_CHANNEL_SILENT] = REEF_POOL_CODE_TIMEOUT,  [REEF_CHANNEL_GARBLED] = REEF_POOL_CODE_PROTOCOL,
@@ -146,7 +146,7 @@ static void ended(struct reef_channel *channel, enum reef_channel_end end, uint6
 	reef_pool_check_idle(pool);
 }
 
-static void release(struct reef_channel *channel) {
+static void link_release(struct reef_channel *channel) {
 	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
 	reef_free(c->in);
 	reef_free(c);
@@ -174,7 +174,7 @@ void reef_pool_connection_bury(struct reef_pool_connection *c, struct reef_pool_
 /* ---- input ---- */
 
 /* The oldest request has all its replies. */
-static void answered(struct reef_pool_connection *c, const char *bytes, size_t n) {
+static void link_answered(struct reef_pool_connection *c, const char *bytes, size_t n) {
 	struct reef_pool *pool = c->pool;
 	struct reef_pool_node *node = reef_pool_list_pop(&c->flying);
 	const struct reef_pool_node *next = c->flying.head;
@@ -214,7 +214,7 @@ static void answered(struct reef_pool_connection *c, const char *bytes, size_t n
 	}
 }
 
-static char *room(struct reef_channel *channel, size_t *n) {
+static char *link_room(struct reef_channel *channel, size_t *n) {
 	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
 	size_t wanted = INPUT / 2;
 	/* Believe an announced length step by step: a peer has to send as much as it makes us allocate. */
@@ -300,7 +300,7 @@ static bool cut(struct reef_pool_connection *c) {
 			break;
 		used = c->frames.at;
 		if (c->answering)
-			answered(c, start, used);
+			link_answered(c, start, used);
 		if (c->channel.incarnation != incarnation)
 			return false;
 		start += used;
@@ -344,7 +344,7 @@ static void data(struct reef_channel *channel, const char *bytes, size_t n) {
 
 /* ---- life ---- */
 
-static void opened(struct reef_channel *channel) {
+static void link_opened(struct reef_channel *channel) {
 	struct reef_pool_connection *c = (struct reef_pool_connection *)channel;
 	c->used_ns = channel->opened_ns;
 	c->starved = c->answering = false;
@@ -353,15 +353,15 @@ static void opened(struct reef_channel *channel) {
 
 static const struct reef_channel_protocol channel_protocol = {
 		.connecting = "pool connection",
-		.room = room,
+		.room = link_room,
 		.data = data,
-		.opened = opened,
-		.refused = refused,
-		.ended = ended,
-		.cancelled = cancelled,
+		.opened = link_opened,
+		.refused = link_refused,
+		.ended = link_ended,
+		.cancelled = link_cancelled,
 		.flushed = flushed,
-		.warned = warned,
-		.release = release,
+		.warned = link_warned,
+		.release = link_release,
 };
 
 struct reef_pool_connection *reef_pool_connection_new(struct reef_pool *pool, bool pinned) {

@@ -43,14 +43,14 @@ static struct reef_pool_connection *find_connection(lua_State *L, struct reef_po
 	return c;
 }
 
-static struct reef_pool_connection *check_connection(lua_State *L, struct reef_pool *pool) {
+static struct reef_pool_connection *lua_pool_check_connection(lua_State *L, struct reef_pool *pool) {
 	struct reef_pool_connection *c = find_connection(L, pool);
 	if (c == NULL)
 		luaL_error(L, "the pool has no connection %I", (LUAI_UACINT)lua_tointeger(L, 2));
 	return c;
 }
 
-static uint64_t nanoseconds(lua_Number seconds) {
+static uint64_t lua_pool_nanoseconds(lua_Number seconds) {
 	return seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds * 1e9) : 0;
 }
 
@@ -69,9 +69,9 @@ static void read_options(lua_State *L, int table, struct reef_pool_options *opti
 	options->unsent = (size_t)number_field(L, table, "unsent");
 	options->tombstones = (size_t)number_field(L, table, "tombstones");
 	options->limit = (size_t)number_field(L, table, "limit");
-	options->queue_ns = nanoseconds(number_field(L, table, "queue_timeout"));
-	options->stall_ns = nanoseconds(number_field(L, table, "stall"));
-	options->slow_ns = nanoseconds(number_field(L, table, "slow"));
+	options->queue_ns = lua_pool_nanoseconds(number_field(L, table, "queue_timeout"));
+	options->stall_ns = lua_pool_nanoseconds(number_field(L, table, "stall"));
+	options->slow_ns = lua_pool_nanoseconds(number_field(L, table, "slow"));
 	static const char *const routings[] = {"any", "caller", "key", NULL};
 	lua_getfield(L, table, "routing");
 	options->routing = luaL_checkoption(L, -1, NULL, routings);
@@ -96,7 +96,7 @@ static int new_pool(lua_State *L) {
 	return 1;
 }
 
-static int finalize(lua_State *L) {
+static int lua_pool_finalize(lua_State *L) {
 	struct reef_pool **box = luaL_checkudata(L, 1, POOL);
 	if (*box)
 		reef_pool_delete(*box);
@@ -176,10 +176,10 @@ static int pool_new_connection(lua_State *L) {
 
 static int pool_connect(lua_State *L) {
 	struct reef_pool *pool = check_pool(L);
-	struct reef_pool_connection *c = check_connection(L, pool);
+	struct reef_pool_connection *c = lua_pool_check_connection(L, pool);
 	const char *host = reef_lua_common_host(L, 3);
 	int port = (int)luaL_checkinteger(L, 4);
-	uint64_t timeout = nanoseconds(luaL_checknumber(L, 5));
+	uint64_t timeout = lua_pool_nanoseconds(luaL_checknumber(L, 5));
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 6);
 	struct reef_task *task = reef_task_running(L);
 	uint64_t deadline = timeout ? reef_now_ns() + timeout : 0;
@@ -194,10 +194,10 @@ static int pool_connect(lua_State *L) {
 
 static int pool_ask(lua_State *L) {
 	struct reef_pool *pool = check_pool(L);
-	struct reef_pool_connection *c = check_connection(L, pool);
+	struct reef_pool_connection *c = lua_pool_check_connection(L, pool);
 	size_t n;
 	const char *bytes = luaL_checklstring(L, 3, &n);
-	uint64_t timeout = nanoseconds(luaL_checknumber(L, 4));
+	uint64_t timeout = lua_pool_nanoseconds(luaL_checknumber(L, 4));
 	struct reef_task *task = reef_task_running(L);
 	if (c->channel.state < REEF_CHANNEL_LOGIN) {
 		lua_pushnil(L);
@@ -220,7 +220,7 @@ static int pool_ask(lua_State *L) {
 
 static int pool_open(lua_State *L) {
 	struct reef_pool *pool = check_pool(L);
-	struct reef_pool_connection *c = check_connection(L, pool);
+	struct reef_pool_connection *c = lua_pool_check_connection(L, pool);
 	if (c->channel.state == REEF_CHANNEL_LOGIN) {
 		c->channel.state = REEF_CHANNEL_OPEN;
 		reef_pool_set_down(pool, 0, NULL);
@@ -235,7 +235,7 @@ static int pool_open(lua_State *L) {
 
 static int pool_lost(lua_State *L) {
 	struct reef_pool *pool = check_pool(L);
-	struct reef_pool_connection *c = check_connection(L, pool);
+	struct reef_pool_connection *c = lua_pool_check_connection(L, pool);
 	if (c->channel.state == REEF_CHANNEL_CLOSED) {
 		lua_pushnil(L);
 		lua_pushstring(L, c->channel.lost);
@@ -274,7 +274,7 @@ static int pool_remove(lua_State *L) {
 	return 0;
 }
 
-static void set_integer(lua_State *L, const char *name, uint64_t value) {
+static void lua_pool_set_integer(lua_State *L, const char *name, uint64_t value) {
 	lua_pushinteger(L, (lua_Integer)value);
 	lua_setfield(L, -2, name);
 }
@@ -287,20 +287,20 @@ static void set_seconds(lua_State *L, const char *name, uint64_t ns) {
 static void push_connection(lua_State *L, const struct reef_pool_connection *c, uint64_t now) {
 	static const char *const states[] = {"closed", "connecting", "login", "open", "draining"};
 	lua_createtable(L, 0, 12);
-	set_integer(L, "number", c->number);
+	lua_pool_set_integer(L, "number", c->number);
 	lua_pushstring(L, states[c->channel.state]);
 	lua_setfield(L, -2, "state");
 	lua_pushboolean(L, c->pinned);
 	lua_setfield(L, -2, "pinned");
 	lua_pushboolean(L, c->taken);
 	lua_setfield(L, -2, "taken");
-	set_integer(L, "in_flight", c->flying.count);
-	set_integer(L, "tombstones", c->tombstones);
-	set_integer(L, "requests", c->requests);
-	set_integer(L, "unsent", reef_channel_unsent(&c->channel));
-	set_integer(L, "unread", c->in_size);
-	set_integer(L, "bytes_out", c->channel.bytes_out);
-	set_integer(L, "bytes_in", c->channel.bytes_in);
+	lua_pool_set_integer(L, "in_flight", c->flying.count);
+	lua_pool_set_integer(L, "tombstones", c->tombstones);
+	lua_pool_set_integer(L, "requests", c->requests);
+	lua_pool_set_integer(L, "unsent", reef_channel_unsent(&c->channel));
+	lua_pool_set_integer(L, "unread", c->in_size);
+	lua_pool_set_integer(L, "bytes_out", c->channel.bytes_out);
+	lua_pool_set_integer(L, "bytes_in", c->channel.bytes_in);
 	set_seconds(L, "age", c->channel.state >= REEF_CHANNEL_LOGIN ? now - c->channel.opened_ns : 0);
 	set_seconds(L, "idle", c->channel.state >= REEF_CHANNEL_LOGIN && now > c->used_ns ? now - c->used_ns : 0);
 	set_seconds(L, "silent",
@@ -324,7 +324,7 @@ static void set_quantiles(lua_State *L, const char *name, const struct reef_hist
 		double quantile;
 	} quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}, {"max", 1}};
 	lua_createtable(L, 0, 6);
-	set_integer(L, "count", histogram->count);
+	lua_pool_set_integer(L, "count", histogram->count);
 	for (size_t i = 0; i < sizeof(quantiles) / sizeof(*quantiles); i++)
 		set_seconds(L, quantiles[i].name, reef_histogram_quantile(histogram, quantiles[i].quantile));
 	lua_setfield(L, -2, name);
@@ -335,23 +335,23 @@ static int pool_stat(lua_State *L) {
 	const struct reef_pool_counters *n = &pool->counters;
 	uint64_t now = reef_now_ns();
 	lua_createtable(L, 0, 24);
-	set_integer(L, "requests", n->requests);
-	set_integer(L, "replies", n->replies);
-	set_integer(L, "rejected", n->rejected);
-	set_integer(L, "overload", n->overload);
-	set_integer(L, "timeouts", n->timeouts);
-	set_integer(L, "lost", n->lost);
-	set_integer(L, "refused", n->refused);
-	set_integer(L, "late", n->late);
-	set_integer(L, "cancelled", n->cancelled);
-	set_integer(L, "slow", n->slow);
-	set_integer(L, "bytes_out", n->bytes_out);
-	set_integer(L, "bytes_in", n->bytes_in);
-	set_integer(L, "connects", n->connects);
-	set_integer(L, "wills", pool->wills_count);
-	set_integer(L, "in_flight", pool->flying);
-	set_integer(L, "queued", pool->waiting + pool->wanting.count);
-	set_integer(L, "queued_bytes", pool->waiting_bytes);
+	lua_pool_set_integer(L, "requests", n->requests);
+	lua_pool_set_integer(L, "replies", n->replies);
+	lua_pool_set_integer(L, "rejected", n->rejected);
+	lua_pool_set_integer(L, "overload", n->overload);
+	lua_pool_set_integer(L, "timeouts", n->timeouts);
+	lua_pool_set_integer(L, "lost", n->lost);
+	lua_pool_set_integer(L, "refused", n->refused);
+	lua_pool_set_integer(L, "late", n->late);
+	lua_pool_set_integer(L, "cancelled", n->cancelled);
+	lua_pool_set_integer(L, "slow", n->slow);
+	lua_pool_set_integer(L, "bytes_out", n->bytes_out);
+	lua_pool_set_integer(L, "bytes_in", n->bytes_in);
+	lua_pool_set_integer(L, "connects", n->connects);
+	lua_pool_set_integer(L, "wills", pool->wills_count);
+	lua_pool_set_integer(L, "in_flight", pool->flying);
+	lua_pool_set_integer(L, "queued", pool->waiting + pool->wanting.count);
+	lua_pool_set_integer(L, "queued_bytes", pool->waiting_bytes);
 	lua_pushboolean(L, pool->down);
 	lua_setfield(L, -2, "down");
 	lua_pushboolean(L, pool->accepting);
@@ -390,7 +390,7 @@ static int open_proxy(lua_State *L) {
 	};
 	static const luaL_Reg functions[] = {{"new", new_pool}, {NULL, NULL}};
 	luaL_newmetatable(L, POOL);
-	lua_pushcfunction(L, finalize);
+	lua_pushcfunction(L, lua_pool_finalize);
 	lua_setfield(L, -2, "__gc");
 	luaL_newlib(L, methods);
 	lua_setfield(L, -2, "__index");

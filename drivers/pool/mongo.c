@@ -27,7 +27,7 @@ struct client {
 	bool ready;
 };
 
-static struct client *check_client(lua_State *L) {
+static struct client *mongo_pool_check_client(lua_State *L) {
 	return luaL_checkudata(L, 1, CLIENT);
 }
 
@@ -52,13 +52,14 @@ static struct reef_message *take_message(struct reef_writer *w) {
 
 /* ---- answers ---- */
 
-static void failed(struct reef_pool_client *client, struct reef_task *task, const struct reef_failure *failure) {
+static void mongo_pool_failed(struct reef_pool_client *client, struct reef_task *task,
+							  const struct reef_failure *failure) {
 	lua_pushnil(reef_task_thread(task));
 	reef_failure_push(client->build, client->failure, reef_task_thread(task), failure);
 	reef_task_wake(task, 2);
 }
 
-static void answered(struct reef_pool_call *call, const char *bytes, size_t n) {
+static void mongo_pool_answered(struct reef_pool_call *call, const char *bytes, size_t n) {
 	struct reef_task *task = call->task;
 	struct reef_failure failure = {.code = "protocol", .outcome = "maybe applied"};
 	lua_State *build = call->client->build;
@@ -88,7 +89,7 @@ static void answered(struct reef_pool_call *call, const char *bytes, size_t n) {
 /* ---- requests ---- */
 
 /* Pushes nil and the error object for something that could not be sent. */
-static int refuse(lua_State *L, struct client *client, const char *command) {
+static int mongo_pool_refuse(lua_State *L, struct client *client, const char *command) {
 	const struct reef_failure failure = {
 			.code = "closed", .outcome = "not sent", .command = command, .why = "the pool's service has ended"};
 	lua_pushnil(L);
@@ -96,24 +97,24 @@ static int refuse(lua_State *L, struct client *client, const char *command) {
 	return 2;
 }
 
-static int send_message(lua_State *L, struct client *client, enum reef_pool_kind kind, int index, uint64_t timeout_ns,
-						const char *command, uint32_t flags, unsigned decode) {
+static int mongo_pool_send_message(lua_State *L, struct client *client, enum reef_pool_kind kind, int index,
+								   uint64_t timeout_ns, const char *command, uint32_t flags, unsigned decode) {
 	struct reef_task *task = reef_task_running(L);
 	if (!client->ready)
-		return refuse(L, client, command);
+		return mongo_pool_refuse(L, client, command);
 	int32_t id = reef_mongo_message_next_id();
 	struct reef_message *m = take_message(write_message(L, index, id, flags));
 	const struct reef_pool_request head = {.kind = kind, .expect = (uint32_t)id};
 	struct reef_pool_call *call = reef_pool_call_send(&client->pool, task, &head, m, timeout_ns);
 	if (call == NULL)
-		return refuse(L, client, command);
+		return mongo_pool_refuse(L, client, command);
 	call->command = call->wait.what = command;
 	call->kind = (int)decode;
 	return reef_task_suspend(L, &call->wait);
 }
 
 static int client_request(lua_State *L) {
-	struct client *client = check_client(L);
+	struct client *client = mongo_pool_check_client(L);
 	lua_Number seconds = luaL_checknumber(L, 2);
 	unsigned decode;
 	uint32_t flags = reef_mongo_message_read_flags(luaL_checkstring(L, 3), &decode);
@@ -121,15 +122,15 @@ static int client_request(lua_State *L) {
 	luaL_checkany(L, 7);
 	/* What is over already is not quite 0, which would be no deadline. */
 	uint64_t timeout_ns = seconds <= 0 ? 1 : reef_pool_nanoseconds(seconds);
-	return send_message(L, client, REEF_POOL_REQUEST, 5, timeout_ns, command, flags, decode);
+	return mongo_pool_send_message(L, client, REEF_POOL_REQUEST, 5, timeout_ns, command, flags, decode);
 }
 
 static int client_send(lua_State *L) {
-	struct client *client = check_client(L);
+	struct client *client = mongo_pool_check_client(L);
 	const char *command = reef_mongo_message_lasting(L, 2);
 	luaL_checkany(L, 5);
 	/* Not every server heeds the flag by which one asks for no reply. */
-	return send_message(L, client, REEF_POOL_POST, 3, 0, command, 0, 0);
+	return mongo_pool_send_message(L, client, REEF_POOL_POST, 3, 0, command, 0, 0);
 }
 
 /* The message whose body is the arguments from `index` on. */
@@ -141,7 +142,7 @@ static struct reef_writer *write_body(lua_State *L, int index, int32_t id, uint3
 }
 
 static int client_will(lua_State *L) {
-	struct client *client = check_client(L);
+	struct client *client = mongo_pool_check_client(L);
 	int32_t id = reef_mongo_message_next_id();
 	const struct reef_pool_request note = {
 			.kind = REEF_POOL_WILL, .session = (int32_t)luaL_checkinteger(L, 2), .expect = (uint32_t)id};
@@ -152,14 +153,14 @@ static int client_will(lua_State *L) {
 }
 
 static int client_revoke(lua_State *L) {
-	struct client *client = check_client(L);
+	struct client *client = mongo_pool_check_client(L);
 	const struct reef_pool_request note = {.kind = REEF_POOL_REVOKE, .session = (int32_t)luaL_checkinteger(L, 2)};
 	if (client->ready)
 		reef_pool_note_send(&client->pool, &note);
 	return 0;
 }
 
-static int encode(lua_State *L) {
+static int mongo_pool_encode(lua_State *L) {
 	const struct reef_writer *w = write_body(L, 2, (int32_t)luaL_checkinteger(L, 1), 0);
 	lua_pushlstring(L, (const char *)w->data + sizeof(struct reef_pool_request),
 					w->size - sizeof(struct reef_pool_request));
@@ -182,14 +183,14 @@ static int decode(lua_State *L) {
 
 /* ---- clients ---- */
 
-static int new_client(lua_State *L) {
+static int mongo_pool_new_client(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	struct client *client = lua_newuserdatauv(L, sizeof(*client), 1);
 	client->ready = false;
 	reef_pool_client_init(&client->pool, L);
 	client->pool.ready = &client->ready;
-	client->pool.answered = answered;
-	client->pool.failed = failed;
+	client->pool.answered = mongo_pool_answered;
+	client->pool.failed = mongo_pool_failed;
 	luaL_setmetatable(L, CLIENT);
 	client->pool.build = lua_newthread(L);
 	lua_setiuservalue(L, -2, 1);
@@ -198,19 +199,19 @@ static int new_client(lua_State *L) {
 	return 1;
 }
 
-static int finalize(lua_State *L) {
-	reef_pool_client_fini(&check_client(L)->pool, L);
+static int mongo_pool_finalize(lua_State *L) {
+	reef_pool_client_fini(&mongo_pool_check_client(L)->pool, L);
 	return 0;
 }
 
-static int client_target(lua_State *L) {
-	struct client *client = check_client(L);
+static int mongo_pool_client_target(lua_State *L) {
+	struct client *client = mongo_pool_check_client(L);
 	lua_pushboolean(L, reef_pool_client_target(&client->pool, (uint32_t)luaL_checkinteger(L, 2)));
 	return 1;
 }
 
-static int client_slow(lua_State *L) {
-	struct client *client = check_client(L);
+static int mongo_pool_client_slow(lua_State *L) {
+	struct client *client = mongo_pool_check_client(L);
 	uint64_t ns = reef_pool_nanoseconds(luaL_checknumber(L, 2));
 	lua_settop(L, 3);
 	reef_pool_client_slow(&client->pool, L, ns);
@@ -218,26 +219,33 @@ static int client_slow(lua_State *L) {
 }
 
 static int client_ready(lua_State *L) {
-	lua_pushboolean(L, check_client(L)->ready);
+	lua_pushboolean(L, mongo_pool_check_client(L)->ready);
 	return 1;
 }
 
-static int client_info(lua_State *L) {
-	const struct client *client = check_client(L);
+static int mongo_pool_client_info(lua_State *L) {
+	const struct client *client = mongo_pool_check_client(L);
 	lua_createtable(L, 0, 5);
 	reef_pool_client_info(&client->pool, L);
 	return 1;
 }
 
-static int open_client(lua_State *L) {
+static int mongo_pool_open_client(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"target", client_target}, {"request", client_request}, {"send", client_send},
-			{"slow", client_slow},     {"will", client_will},       {"revoke", client_revoke},
-			{"ready", client_ready},   {"info", client_info},       {NULL, NULL},
+			{"target", mongo_pool_client_target},
+			{"request", client_request},
+			{"send", client_send},
+			{"slow", mongo_pool_client_slow},
+			{"will", client_will},
+			{"revoke", client_revoke},
+			{"ready", client_ready},
+			{"info", mongo_pool_client_info},
+			{NULL, NULL},
 	};
-	static const luaL_Reg functions[] = {{"client", new_client}, {"encode", encode}, {"decode", decode}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {
+			{"client", mongo_pool_new_client}, {"encode", mongo_pool_encode}, {"decode", decode}, {NULL, NULL}};
 	luaL_newmetatable(L, CLIENT);
-	lua_pushcfunction(L, finalize);
+	lua_pushcfunction(L, mongo_pool_finalize);
 	lua_setfield(L, -2, "__gc");
 	lua_newtable(L);
 	/* Names of commands, see reef_mongo_message_lasting. */
@@ -249,5 +257,5 @@ static int open_client(lua_State *L) {
 }
 
 void reef_pool_mongo_setup(void) {
-	reef_host_preload("reef.pool.mongo.core", open_client);
+	reef_host_preload("reef.pool.mongo.core", mongo_pool_open_client);
 }

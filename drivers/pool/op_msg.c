@@ -8,7 +8,7 @@
 
 enum { SMALLEST = REEF_WIRE_HEADER + 4 + 1 + 5, FIRST_ELEMENT = REEF_WIRE_HEADER + 4 + 1 + 4 };
 
-static enum reef_frame bad(struct reef_frames *frames, const char *why) {
+static enum reef_frame op_msg_bad(struct reef_frames *frames, const char *why) {
 	frames->why = why;
 	return REEF_FRAME_BAD;
 }
@@ -19,22 +19,22 @@ static bool says_no(const uint8_t *p, size_t n) {
 	return n >= FIRST_ELEMENT + sizeof(no) && memcmp(p + FIRST_ELEMENT, no, sizeof(no)) == 0;
 }
 
-static enum reef_frame scan(struct reef_frames *frames, const char *bytes, size_t n) {
+static enum reef_frame op_msg_scan(struct reef_frames *frames, const char *bytes, size_t n) {
 	const uint8_t *p = (const uint8_t *)bytes;
 	if (frames->left == 0)
-		return bad(frames, "a message that nobody asked for");
+		return op_msg_bad(frames, "a message that nobody asked for");
 	frames->need = SMALLEST;
 	if (n < SMALLEST)
 		return REEF_FRAME_INCOMPLETE;
 	size_t size = reef_get32(p);
 	if (size < SMALLEST || size > frames->limit)
-		return bad(frames, "message length out of range");
+		return op_msg_bad(frames, "message length out of range");
 	if (reef_get32(p + 12) != REEF_OP_MSG)
-		return bad(frames, "a message of a kind that was not asked for");
+		return op_msg_bad(frames, "a message of a kind that was not asked for");
 	if (reef_get32(p + 8) != frames->left)
-		return bad(frames, "the reply to another request");
+		return op_msg_bad(frames, "the reply to another request");
 	if ((reef_get32(p + REEF_WIRE_HEADER) & REEF_WIRE_MORE_TO_COME) != 0)
-		return bad(frames, "a stream of replies that nobody asked for");
+		return op_msg_bad(frames, "a stream of replies that nobody asked for");
 	frames->need = size;
 	if (n < size)
 		return REEF_FRAME_INCOMPLETE;
@@ -43,11 +43,11 @@ static enum reef_frame scan(struct reef_frames *frames, const char *bytes, size_
 	return REEF_FRAME_COMPLETE;
 }
 
-static void begin(struct reef_frames *frames, uint32_t id) {
+static void op_msg_begin(struct reef_frames *frames, uint32_t id) {
 	frames->left = id;
 	frames->at = 0;
 	frames->need = 0;
 	frames->error = 0;
 }
 
-const struct reef_pool_protocol reef_pool_op_msg = {.name = "mongo", .begin = begin, .scan = scan};
+const struct reef_pool_protocol reef_pool_op_msg = {.name = "mongo", .begin = op_msg_begin, .scan = op_msg_scan};

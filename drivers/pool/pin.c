@@ -18,7 +18,7 @@ static struct reef_pool_connection *find_free(const struct reef_pool *pool) {
 	return best;
 }
 
-static void give(struct reef_pool *pool, struct reef_pool_connection *c, struct reef_pool_node *node) {
+static void pin_give(struct reef_pool *pool, struct reef_pool_connection *c, struct reef_pool_node *node) {
 	/* Never 0, and not soon used again. */
 	pool->pins = pool->pins == UINT32_MAX ? 1 : pool->pins + 1;
 	c->taken = true;
@@ -32,7 +32,7 @@ static void give(struct reef_pool *pool, struct reef_pool_connection *c, struct 
 void reef_pool_serve_wanting(struct reef_pool *pool) {
 	struct reef_pool_connection *c;
 	while (pool->wanting.head && (c = find_free(pool)) != NULL)
-		give(pool, c, reef_pool_list_pop(&pool->wanting));
+		pin_give(pool, c, reef_pool_list_pop(&pool->wanting));
 	if (pool->wanting.head)
 		reef_pool_notify(pool, REEF_POOL_WANT_PINNED);
 }

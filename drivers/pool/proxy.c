@@ -98,7 +98,7 @@ static uint64_t something_due(struct reef_deadline *deadline, uint64_t until_ns)
 
 /* ---- requests ---- */
 
-static void refuse(struct reef_pool *pool, struct reef_pool_node *node) {
+static void proxy_refuse(struct reef_pool *pool, struct reef_pool_node *node) {
 	char why[100];
 	snprintf(why, sizeof(why), "the queue is full: %zu requests waiting, %zu bytes",
 			 pool->waiting + pool->wanting.count, pool->waiting_bytes);
@@ -107,7 +107,7 @@ static void refuse(struct reef_pool *pool, struct reef_pool_node *node) {
 }
 
 /* The bytes have to outlive the message. False: no memory. */
-static bool keep(struct reef_pool_node *node, const char *bytes, size_t n) {
+static bool proxy_keep(struct reef_pool_node *node, const char *bytes, size_t n) {
 	node->bytes = reef_try_malloc(n ? n : 1);
 	node->size = n;
 	if (node->bytes)
@@ -139,8 +139,8 @@ static void on_shared(struct reef_pool *pool, struct reef_pool_node *node, const
 			return;
 		reef_pool_leave_lane(pool, node);
 		reef_pool_fail(pool, node, REEF_POOL_CODE_OVERLOAD, false, "not enough memory");
-	} else if (!keep(node, bytes, n) || !reef_pool_enqueue(pool, node)) {
-		refuse(pool, node);
+	} else if (!proxy_keep(node, bytes, n) || !reef_pool_enqueue(pool, node)) {
+		proxy_refuse(pool, node);
 	} else {
 		reef_pool_notify(pool, REEF_POOL_WANT_SHARED);
 	}
@@ -175,7 +175,7 @@ static void on_request(struct reef_pool *pool, const struct reef_message *m, con
 			node->order = request->order;
 		on_shared(pool, node, bytes, n);
 	} else if (!reef_pool_want(pool, node)) {
-		refuse(pool, node);
+		proxy_refuse(pool, node);
 	}
 }
 
@@ -191,14 +191,14 @@ static bool is_asker(const struct reef_pool_node *node, void *ud) {
 	return node->source == asker->source && (asker->session == 0 || node->session == asker->session);
 }
 
-static void drop(struct reef_pool *pool, struct reef_pool_node *node, void *ud) {
+static void proxy_drop(struct reef_pool *pool, struct reef_pool_node *node, void *ud) {
 	(void)ud;
 	pool->counters.cancelled++;
 	reef_pool_node_free(pool, node);
 }
 
 static void forget(struct reef_pool *pool, struct asker asker) {
-	reef_pool_sift(pool, is_asker, drop, &asker);
+	reef_pool_sift(pool, is_asker, proxy_drop, &asker);
 	for (struct reef_pool_connection *c = pool->connections; c; c = c->next) {
 		for (struct reef_pool_node *node = c->flying.head; node; node = node->next) {
 			if (node->source && is_asker(node, &asker)) {
@@ -207,7 +207,7 @@ static void forget(struct reef_pool *pool, struct asker asker) {
 			}
 		}
 		if (c->listener && is_asker(c->listener, &asker))
-			drop(pool, reef_pool_connection_unlisten(c), NULL);
+			proxy_drop(pool, reef_pool_connection_unlisten(c), NULL);
 		/* Also what was given to him while he took back his wish. */
 		if (!reef_pool_connection_check(c) && c->holder == asker.source &&
 			(asker.session == 0 || asker.session == c->asked))
@@ -215,7 +215,7 @@ static void forget(struct reef_pool *pool, struct asker asker) {
 	}
 }
 
-static bool take(void *ud, struct reef_message *m) {
+static bool proxy_take(void *ud, struct reef_message *m) {
 	struct reef_pool *pool = ud;
 	if (m->type == REEF_PTYPE_ERROR && m->session == 0) {
 		forget(pool, (struct asker){m->source, 0});
@@ -280,7 +280,7 @@ void reef_pool_set_down(struct reef_pool *pool, uint8_t code, const char *why) {
 	reef_pool_sift(pool, is_any, refuse_down, NULL);
 }
 
-static void cancelled(struct reef_wait *wait, struct reef_task *task) {
+static void proxy_cancelled(struct reef_wait *wait, struct reef_task *task) {
 	struct reef_pool *pool = (struct reef_pool *)((char *)wait - offsetof(struct reef_pool, wait));
 	if (pool->watcher == task)
 		pool->watcher = NULL;
@@ -298,11 +298,11 @@ struct reef_pool *reef_pool_new(struct reef_host *host, const struct reef_pool_p
 	pool->turn_tail = &pool->turn;
 	pool->turn_over.run = reef_pool_turn_over;
 	pool->hooks = &pool_hooks;
-	pool->wait.cancel = cancelled;
+	pool->wait.cancel = proxy_cancelled;
 	pool->wait.what = "pool";
 	reef_pool_list_init(&pool->wanting);
 	reef_deadline_init(&pool->deadline, host, something_due, &pool->counters.bytes_in);
-	reef_dispatch_intercept(host, take, pool);
+	reef_dispatch_intercept(host, proxy_take, pool);
 	reef_service_set_lazy(reef_host_service(host), true);
 	return pool;
 }

@@ -39,7 +39,7 @@ struct client {
 
 #define OF(type, member, pointer) ((type *)((char *)(pointer)-offsetof(type, member)))
 
-static struct client *check_client(lua_State *L, int index) {
+static struct client *redis_pool_check_client(lua_State *L, int index) {
 	return luaL_checkudata(L, index, CLIENT);
 }
 
@@ -62,7 +62,7 @@ static void free_workbench(void *p) {
 	workbench = NULL;
 }
 
-static struct workbench *get_workbench(void) {
+static struct workbench *redis_pool_get_workbench(void) {
 	if (workbench == NULL) {
 		workbench = reef_calloc(1, sizeof(*workbench));
 		reef_redis_reader_init(&workbench->reader, &(struct reef_redis_limits){0});
@@ -72,12 +72,13 @@ static struct workbench *get_workbench(void) {
 }
 
 static struct reef_output *get_output(void) {
-	return &get_workbench()->output;
+	return &redis_pool_get_workbench()->output;
 }
 
 /* ---- replies ---- */
 
-static void failed(struct reef_pool_client *client, struct reef_task *task, const struct reef_failure *failure) {
+static void redis_pool_failed(struct reef_pool_client *client, struct reef_task *task,
+							  const struct reef_failure *failure) {
 	reef_failure_push(client->build, client->failure, reef_task_thread(task), failure);
 	reef_task_wake_fail(task);
 }
@@ -119,7 +120,7 @@ static bool push_simple(lua_State *to, int kind, const char *bytes, size_t n) {
 
 static void read_replies(struct reef_pool_call *call, const char *bytes, size_t n) {
 	struct client *client = OF(struct client, pool, call->client);
-	struct reef_redis_reader *r = &get_workbench()->reader;
+	struct reef_redis_reader *r = &redis_pool_get_workbench()->reader;
 	r->limits = client->limits;
 	lua_State *build = client->pool.build;
 	struct reef_task *task = call->task;
@@ -169,7 +170,7 @@ static void read_replies(struct reef_pool_call *call, const char *bytes, size_t 
 	}
 }
 
-static void answered(struct reef_pool_call *call, const char *bytes, size_t n) {
+static void redis_pool_answered(struct reef_pool_call *call, const char *bytes, size_t n) {
 	if (call->expect == 1 && call->ref == LUA_NOREF &&
 		push_simple(reef_task_thread(call->task), call->kind, bytes, n)) {
 		struct reef_task *task = call->task;
@@ -270,7 +271,7 @@ static void pinned(struct reef_host_reply *reply, bool ok, const char *bytes, si
 }
 
 static int client_pin(lua_State *L) {
-	struct client *client = check_client(L, 1);
+	struct client *client = redis_pool_check_client(L, 1);
 	uint64_t timeout = reef_pool_nanoseconds(luaL_checknumber(L, 2));
 	struct reef_task *task = reef_task_running(L);
 	const struct reef_pool_request head = {.kind = REEF_POOL_PIN, .expect = 1};
@@ -291,7 +292,7 @@ static void heard(struct reef_host_reply *reply, bool ok, const char *bytes, siz
 		return;
 	}
 	struct client *client = OF(struct client, pool, call->client);
-	struct reef_redis_reader *r = &get_workbench()->reader;
+	struct reef_redis_reader *r = &redis_pool_get_workbench()->reader;
 	lua_State *build = client->pool.build, *to = reef_task_thread(call->task);
 	lua_Integer count = 0;
 	r->limits = client->limits;
@@ -334,7 +335,7 @@ static void heard(struct reef_host_reply *reply, bool ok, const char *bytes, siz
 }
 
 static int client_listen(lua_State *L) {
-	struct client *client = check_client(L, 1);
+	struct client *client = redis_pool_check_client(L, 1);
 	uint64_t timeout = reef_pool_nanoseconds(luaL_checknumber(L, 3));
 	struct reef_task *task = reef_task_running(L);
 	const struct reef_pool_request head = {
@@ -348,7 +349,7 @@ static int client_listen(lua_State *L) {
 }
 
 static int client_unpin(lua_State *L) {
-	reef_pool_note_send(&check_client(L, 1)->pool,
+	reef_pool_note_send(&redis_pool_check_client(L, 1)->pool,
 						&(struct reef_pool_request){
 								.kind = lua_toboolean(L, 3) ? REEF_POOL_UNPIN : REEF_POOL_SPOIL,
 								.pin = (uint32_t)luaL_checkinteger(L, 2),
@@ -358,15 +359,15 @@ static int client_unpin(lua_State *L) {
 
 /* ---- clients ---- */
 
-static int new_client(lua_State *L) {
+static int redis_pool_new_client(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	luaL_checktype(L, 2, LUA_TTABLE);
 	struct client *client = lua_newuserdatauv(L, sizeof(*client), 1);
 	*client = (struct client){.remote = {.output = get_output, .say = say, .send = send_order}};
 	reef_pool_client_init(&client->pool, L);
 	client->pool.ready = &client->remote.ready;
-	client->pool.answered = answered;
-	client->pool.failed = failed;
+	client->pool.answered = redis_pool_answered;
+	client->pool.failed = redis_pool_failed;
 	luaL_setmetatable(L, CLIENT);
 	client->pool.build = lua_newthread(L);
 	lua_setiuservalue(L, -2, 1);
@@ -384,24 +385,24 @@ static int new_client(lua_State *L) {
 	return 1;
 }
 
-static int finalize(lua_State *L) {
-	reef_pool_client_fini(&check_client(L, 1)->pool, L);
+static int redis_pool_finalize(lua_State *L) {
+	reef_pool_client_fini(&redis_pool_check_client(L, 1)->pool, L);
 	return 0;
 }
 
-static int client_target(lua_State *L) {
-	struct client *client = check_client(L, 1);
+static int redis_pool_client_target(lua_State *L) {
+	struct client *client = redis_pool_check_client(L, 1);
 	lua_pushboolean(L, reef_pool_client_target(&client->pool, (uint32_t)luaL_checkinteger(L, 2)));
 	return 1;
 }
 
 static int client_route(lua_State *L) {
-	check_client(L, 1)->by_key = lua_toboolean(L, 2);
+	redis_pool_check_client(L, 1)->by_key = lua_toboolean(L, 2);
 	return 0;
 }
 
-static int client_slow(lua_State *L) {
-	struct client *client = check_client(L, 1);
+static int redis_pool_client_slow(lua_State *L) {
+	struct client *client = redis_pool_check_client(L, 1);
 	uint64_t ns = reef_pool_nanoseconds(luaL_checknumber(L, 2));
 	lua_settop(L, 3);
 	reef_pool_client_slow(&client->pool, L, ns);
@@ -409,19 +410,19 @@ static int client_slow(lua_State *L) {
 }
 
 static int client_bound(lua_State *L) {
-	check_client(L, 1)->remote.bound = (int)luaL_checkinteger(L, 2);
+	redis_pool_check_client(L, 1)->remote.bound = (int)luaL_checkinteger(L, 2);
 	return 0;
 }
 
-static int client_info(lua_State *L) {
-	const struct client *client = check_client(L, 1);
+static int redis_pool_client_info(lua_State *L) {
+	const struct client *client = redis_pool_check_client(L, 1);
 	lua_createtable(L, 0, 5);
 	reef_pool_client_info(&client->pool, L);
 	return 1;
 }
 
-static int new_handle(lua_State *L) {
-	struct client *client = check_client(L, 1);
+static int redis_pool_new_handle(lua_State *L) {
+	struct client *client = redis_pool_check_client(L, 1);
 	struct reef_redis_handle *handle = reef_redis_handle_new(L);
 	handle->remote = &client->remote;
 	handle->timeout_ns = reef_pool_nanoseconds(luaL_checknumber(L, 2));
@@ -429,15 +430,22 @@ static int new_handle(lua_State *L) {
 	return 1;
 }
 
-static int open_client(lua_State *L) {
+static int redis_pool_open_client(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"target", client_target}, {"route", client_route},   {"slow", client_slow},
-			{"bound", client_bound},   {"pin", client_pin},       {"unpin", client_unpin},
-			{"info", client_info},     {"listen", client_listen}, {NULL, NULL},
+			{"target", redis_pool_client_target},
+			{"route", client_route},
+			{"slow", redis_pool_client_slow},
+			{"bound", client_bound},
+			{"pin", client_pin},
+			{"unpin", client_unpin},
+			{"info", redis_pool_client_info},
+			{"listen", client_listen},
+			{NULL, NULL},
 	};
-	static const luaL_Reg functions[] = {{"client", new_client}, {"handle", new_handle}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {
+			{"client", redis_pool_new_client}, {"handle", redis_pool_new_handle}, {NULL, NULL}};
 	luaL_newmetatable(L, CLIENT);
-	lua_pushcfunction(L, finalize);
+	lua_pushcfunction(L, redis_pool_finalize);
 	lua_setfield(L, -2, "__gc");
 	luaL_newlib(L, methods);
 	lua_setfield(L, -2, "__index");
@@ -447,5 +455,5 @@ static int open_client(lua_State *L) {
 
 void reef_pool_redis_setup(void) {
 	pthread_key_create(&workbench_key, free_workbench);
-	reef_host_preload("reef.pool.redis.core", open_client);
+	reef_host_preload("reef.pool.redis.core", redis_pool_open_client);
 }

@@ -17,7 +17,7 @@
 #define SHORT_NUMBER 15 /* digits */
 #define LONG_DOUBLE 326 /* hiredis takes no longer ones */
 
-static enum reef_frame bad(struct reef_frames *frames, const char *why) {
+static enum reef_frame resp_bad(struct reef_frames *frames, const char *why) {
 	frames->why = why;
 	return REEF_FRAME_BAD;
 }
@@ -91,7 +91,7 @@ static const char *short_line_end(const char *p, const char *end) {
 }
 
 /* Where the line that begins at p ends, at its CR; NULL: it does not yet. */
-static const char *line_end(struct reef_frames *frames, const char *bytes, const char *p, const char *end) {
+static const char *resp_line_end(struct reef_frames *frames, const char *bytes, const char *p, const char *end) {
 	const char *found = short_line_end(p, end);
 	if (found)
 		return found;
@@ -156,23 +156,23 @@ static bool is_line(char type, const char *p, const char *end) {
 }
 
 /* The string of that type and size whose bytes begin at p. */
-static enum reef_frame skip_string(struct reef_frames *frames, const char *bytes, char type, int64_t size,
-								   const char *p, const char *end, const char **next) {
+static enum reef_frame resp_skip_string(struct reef_frames *frames, const char *bytes, char type, int64_t size,
+										const char *p, const char *end, const char **next) {
 	*next = p;
 	if (size == -1)
 		return REEF_FRAME_COMPLETE;
 	if (size < 0)
-		return bad(frames, "bad string length");
+		return resp_bad(frames, "bad string length");
 	if ((uint64_t)size > frames->limit)
-		return bad(frames, "a string is larger than the limit");
+		return resp_bad(frames, "a string is larger than the limit");
 	if (end - p < size + 2) {
 		frames->need = (size_t)(p - bytes) + (size_t)size + 2;
 		return REEF_FRAME_INCOMPLETE;
 	}
 	if (type == '=' && (size < 4 || p[3] != ':'))
-		return bad(frames, "a verbatim string without its type");
+		return resp_bad(frames, "a verbatim string without its type");
 	if (p[size] != '\r' || p[size + 1] != '\n')
-		return bad(frames, "a string has the wrong length");
+		return resp_bad(frames, "a string has the wrong length");
 	*next = p + size + 2;
 	return REEF_FRAME_COMPLETE;
 }
@@ -182,13 +182,13 @@ static enum reef_frame skip_value(struct reef_frames *frames, const char *bytes,
 								  const char **next, uint64_t *inside) {
 	int64_t size = 0;
 	if (!is_type(*p))
-		return bad(frames, "bytes that are no reply");
+		return resp_bad(frames, "bytes that are no reply");
 	const char *cr = short_number(p + 1, end, &size);
 	bool number = cr != NULL;
 	if (cr == NULL)
-		cr = line_end(frames, bytes, p + 1, end);
+		cr = resp_line_end(frames, bytes, p + 1, end);
 	if (cr == NULL)
-		return (size_t)(end - p) > frames->limit ? bad(frames, "a reply is larger than the limit")
+		return (size_t)(end - p) > frames->limit ? resp_bad(frames, "a reply is larger than the limit")
 												 : REEF_FRAME_INCOMPLETE;
 	*next = cr + 2;
 	switch (*p) {
@@ -196,17 +196,17 @@ static enum reef_frame skip_value(struct reef_frames *frames, const char *bytes,
 	case '=':
 	case '!':
 		if (!number && !read_number(p + 1, cr, &size))
-			return bad(frames, "bad string length");
-		return skip_string(frames, bytes, *p, size, cr + 2, end, next);
+			return resp_bad(frames, "bad string length");
+		return resp_skip_string(frames, bytes, *p, size, cr + 2, end, next);
 	case '*':
 	case '~':
 	case '>':
 	case '%':
 	case '|':
 		if ((!number && !read_number(p + 1, cr, &size)) || size < -1)
-			return bad(frames, "bad number of elements");
+			return resp_bad(frames, "bad number of elements");
 		if (size > (int64_t)(frames->limit / SMALLEST))
-			return bad(frames, "a reply is larger than the limit");
+			return resp_bad(frames, "a reply is larger than the limit");
 		*inside = size > 0 ? (uint64_t)size << (*p == '%' || *p == '|') : 0;
 		return REEF_FRAME_COMPLETE;
 	case ':':
@@ -214,11 +214,11 @@ static enum reef_frame skip_value(struct reef_frames *frames, const char *bytes,
 			return REEF_FRAME_COMPLETE;
 		/* fall through */
 	default:
-		return is_line(*p, p + 1, cr) ? REEF_FRAME_COMPLETE : bad(frames, "a line that is no value");
+		return is_line(*p, p + 1, cr) ? REEF_FRAME_COMPLETE : resp_bad(frames, "a line that is no value");
 	}
 }
 
-static enum reef_frame scan(struct reef_frames *frames, const char *bytes, size_t n) {
+static enum reef_frame resp_scan(struct reef_frames *frames, const char *bytes, size_t n) {
 	const char *end = bytes + n;
 	frames->need = 0;
 	/* With nothing expected, a push may have begun; it ends when nothing is left of it. */
@@ -226,11 +226,11 @@ static enum reef_frame scan(struct reef_frames *frames, const char *bytes, size_
 	while (frames->left > 0 || frames->inner > 0 || unasked) {
 		const char *p = bytes + frames->at, *next = NULL;
 		if (frames->at > frames->limit)
-			return bad(frames, "a reply is larger than the limit");
+			return resp_bad(frames, "a reply is larger than the limit");
 		if (p == end)
 			return REEF_FRAME_INCOMPLETE;
 		if (unasked && *p != '>' && *p != '|')
-			return bad(frames, "a reply that nobody asked for");
+			return resp_bad(frames, "a reply that nobody asked for");
 		uint64_t inside = 0;
 		enum reef_frame found = skip_value(frames, bytes, p, end, &next, &inside);
 		if (found != REEF_FRAME_COMPLETE)
@@ -247,7 +247,7 @@ static enum reef_frame scan(struct reef_frames *frames, const char *bytes, size_
 	return REEF_FRAME_COMPLETE;
 }
 
-static void begin(struct reef_frames *frames, uint32_t replies) {
+static void resp_begin(struct reef_frames *frames, uint32_t replies) {
 	frames->left = replies;
 	frames->inner = 0;
 	frames->at = frames->looked = 0;
@@ -263,8 +263,8 @@ static bool is_clean(const char *reply, size_t n) {
 
 const struct reef_pool_protocol reef_pool_resp = {
 		.name = "redis",
-		.begin = begin,
-		.scan = scan,
+		.begin = resp_begin,
+		.scan = resp_scan,
 		.probe = probe,
 		.probe_size = sizeof(probe) - 1,
 		.is_clean = is_clean,

@@ -7,12 +7,12 @@
 #include "core/alloc.h"
 #include "queue.h"
 
-static struct reef_pool_node **bucket_of(const struct reef_pool *pool, uint32_t source, int32_t number) {
+static struct reef_pool_node **will_bucket_of(const struct reef_pool *pool, uint32_t source, int32_t number) {
 	uint64_t key = (uint64_t)source << 32 | (uint32_t)number;
 	return &pool->wills[((key * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (pool->wills_size - 1)];
 }
 
-static void grow(struct reef_pool *pool) {
+static void will_grow(struct reef_pool *pool) {
 	size_t old = pool->wills_size;
 	struct reef_pool_node **before = pool->wills;
 	pool->wills_size = old ? old * 2 : 64;
@@ -20,7 +20,7 @@ static void grow(struct reef_pool *pool) {
 	for (size_t i = 0; i < old; i++) {
 		for (struct reef_pool_node *node = before[i], *next; node; node = next) {
 			next = node->next;
-			struct reef_pool_node **bucket = bucket_of(pool, node->source, node->session);
+			struct reef_pool_node **bucket = will_bucket_of(pool, node->source, node->session);
 			node->next = *bucket;
 			*bucket = node;
 		}
@@ -35,8 +35,8 @@ void reef_pool_leave_will(struct reef_pool *pool, uint32_t source, const struct 
 		return;
 	memcpy(copy, bytes, n);
 	if (pool->wills_count >= pool->wills_size)
-		grow(pool);
-	struct reef_pool_node *node = reef_pool_node_new(pool), **bucket = bucket_of(pool, source, request->session);
+		will_grow(pool);
+	struct reef_pool_node *node = reef_pool_node_new(pool), **bucket = will_bucket_of(pool, source, request->session);
 	node->source = source;
 	node->session = request->session;
 	node->expect = request->expect;
@@ -50,7 +50,7 @@ void reef_pool_leave_will(struct reef_pool *pool, uint32_t source, const struct 
 void reef_pool_revoke_will(struct reef_pool *pool, uint32_t source, int32_t number) {
 	if (pool->wills_count == 0)
 		return;
-	for (struct reef_pool_node **link = bucket_of(pool, source, number); *link; link = &(*link)->next) {
+	for (struct reef_pool_node **link = will_bucket_of(pool, source, number); *link; link = &(*link)->next) {
 		struct reef_pool_node *node = *link;
 		if (node->source == source && node->session == number) {
 			*link = node->next;

@@ -47,7 +47,7 @@ struct reef_redis_handle *reef_redis_handle_new(lua_State *L) {
 	return handle;
 }
 
-static struct reef_redis_handle *handle_of(lua_State *L) {
+static struct reef_redis_handle *command_handle_of(lua_State *L) {
 	struct reef_redis_handle *handle = NULL;
 	if (lua_istable(L, 1)) {
 		lua_rawgeti(L, 1, 1);
@@ -106,7 +106,7 @@ static int connect_first(lua_State *L) {
 
 /* Decides where the running coroutine's command goes: NULL means connect_first. `bound`: to a connection of its own. */
 static struct reef_redis_handle *route(lua_State *L, struct reef_task *task, bool *bound) {
-	struct reef_redis_handle *handle = handle_of(L);
+	struct reef_redis_handle *handle = command_handle_of(L);
 	if ((handle->remote ? handle->remote->bound : handle->connection->bound) > 0) {
 		struct reef_redis_handle *own = own_handle(L, task);
 		if (own)
@@ -154,7 +154,7 @@ static void check_is_list(lua_State *L, int list, const char *command) {
 }
 
 /* Writes the header of a command and the arguments from stack index 2 on. */
-static void encode(lua_State *L, struct reef_output *output, const struct command *command) {
+static void command_encode(lua_State *L, struct reef_output *output, const struct command *command) {
 	int first = 2, last = lua_gettop(L), list = 0, count;
 	const char *header = command->text + command->name_size + 1;
 	if (command->most > 0 && last > first - 1 + command->most)
@@ -186,7 +186,7 @@ static int method(lua_State *L) {
 	struct reef_redis_handle *handle = route(L, task, &own);
 	if (handle == NULL)
 		return connect_first(L);
-	encode(L, output_of(handle), command);
+	command_encode(L, output_of(handle), command);
 	if (own)
 		note_queued(L, task, command->text);
 	const struct reef_redis_order order = {
@@ -414,7 +414,7 @@ int reef_redis_doubtful(lua_State *L) {
 }
 
 int reef_redis_send(lua_State *L) {
-	struct reef_redis_handle *handle = handle_of(L);
+	struct reef_redis_handle *handle = command_handle_of(L);
 	struct reef_redis_connection *c = handle->connection;
 	int last = lua_gettop(L);
 	reef_redis_check_stack(L, 2, last, luaL_checkstring(L, 2));

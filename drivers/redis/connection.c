@@ -29,32 +29,32 @@ static void tell_overload(struct reef_redis_connection *c, bool on) {
 		lua_pop(L, 1);
 }
 
-static void opened(struct reef_channel *channel) {
+static void redis_opened(struct reef_channel *channel) {
 	struct reef_redis_connection *c = (struct reef_redis_connection *)channel;
 	reef_redis_reader_init(&c->reader, &c->limits);
 	c->paused = false;
 	tell_overload(c, false);
 }
 
-static void warned(struct reef_channel *channel, size_t bytes) {
+static void redis_warned(struct reef_channel *channel, size_t bytes) {
 	tell_overload((struct reef_redis_connection *)channel, bytes > 0);
 }
 
-static void refused(struct reef_channel *channel, struct reef_task *task, enum reef_channel_end end) {
+static void redis_refused(struct reef_channel *channel, struct reef_task *task, enum reef_channel_end end) {
 	(void)end;
 	lua_pushnil(reef_task_thread(task));
 	lua_pushstring(reef_task_thread(task), channel->lost);
 	reef_task_wake(task, 2);
 }
 
-static void ended(struct reef_channel *channel, enum reef_channel_end end, uint64_t sent) {
+static void redis_ended(struct reef_channel *channel, enum reef_channel_end end, uint64_t sent) {
 	struct reef_redis_connection *c = (struct reef_redis_connection *)channel;
 	reef_requests_end(&c->requests, end, sent);
 	reef_redis_reader_fini(&c->reader);
 	lua_settop(c->requests.build, 0);
 }
 
-static void release(struct reef_channel *channel) {
+static void redis_release(struct reef_channel *channel) {
 	struct reef_redis_connection *c = (struct reef_redis_connection *)channel;
 	reef_requests_fini(&c->requests);
 	reef_free(c);
@@ -64,12 +64,12 @@ static const struct reef_channel_protocol channel_protocol = {
 		.connecting = "redis connect",
 		.room = reef_redis_room,
 		.data = reef_redis_deliver,
-		.opened = opened,
-		.refused = refused,
-		.ended = ended,
+		.opened = redis_opened,
+		.refused = redis_refused,
+		.ended = redis_ended,
 		.cancelled = reef_requests_cancelled,
-		.warned = warned,
-		.release = release,
+		.warned = redis_warned,
+		.release = redis_release,
 };
 
 static const struct reef_requests_protocol requests_protocol = {

@@ -14,7 +14,7 @@
 #define NUMBER_ROOM 64
 
 /* A place for n more bytes. */
-static inline char *room(lua_State *L, struct reef_output *output, size_t n) {
+static inline char *encode_room(lua_State *L, struct reef_output *output, size_t n) {
 	if (output->capacity - output->end < n && !reef_output_grow(output, n))
 		luaL_error(L, "redis: not enough memory for a command of %I bytes (nothing was sent)", (LUAI_UACINT)n);
 	return output->bytes + output->end;
@@ -36,29 +36,29 @@ static inline char *number(char *p, unsigned long long v) {
 	return p;
 }
 
-static inline char *line_end(char *p) {
+static inline char *encode_line_end(char *p) {
 	p[0] = '\r';
 	p[1] = '\n';
 	return p + 2;
 }
 
 void reef_redis_put_count(lua_State *L, struct reef_output *output, size_t count) {
-	char *p = room(L, output, HEADER_ROOM);
+	char *p = encode_room(L, output, HEADER_ROOM);
 	*p++ = '*';
-	written(output, line_end(number(p, count)));
+	written(output, encode_line_end(number(p, count)));
 }
 
 void reef_redis_put_bytes(lua_State *L, struct reef_output *output, const char *bytes, size_t size) {
-	memcpy(room(L, output, size), bytes, size);
+	memcpy(encode_room(L, output, size), bytes, size);
 	output->end += size;
 }
 
 void reef_redis_put_bulk(lua_State *L, struct reef_output *output, const char *data, size_t size) {
-	char *p = room(L, output, size + HEADER_ROOM);
+	char *p = encode_room(L, output, size + HEADER_ROOM);
 	*p++ = '$';
-	p = line_end(number(p, size));
+	p = encode_line_end(number(p, size));
 	memcpy(p, data, size);
-	written(output, line_end(p + size));
+	written(output, encode_line_end(p + size));
 }
 
 static void put_integer(lua_State *L, struct reef_output *output, long long v) {
@@ -96,7 +96,7 @@ static void put_float(lua_State *L, struct reef_output *output, lua_Number v) {
 }
 
 /* Writes the value at `index`. False: it is no string, number or boolean. */
-static inline bool put_value(lua_State *L, struct reef_output *output, int index) {
+static inline bool encode_put_value(lua_State *L, struct reef_output *output, int index) {
 	switch (lua_type(L, index)) {
 	case LUA_TSTRING: {
 		size_t size;
@@ -153,7 +153,7 @@ void reef_redis_check_stack(lua_State *L, int first, int last, const char *comma
 
 void reef_redis_put_stack(lua_State *L, struct reef_output *output, int first, int last) {
 	for (int i = first; i <= last; i++)
-		(void)put_value(L, output, i);
+		(void)encode_put_value(L, output, i);
 }
 
 int reef_redis_list_length(lua_State *L, int index) {
@@ -186,7 +186,7 @@ bool reef_redis_put_list(lua_State *L, struct reef_output *output, int index, in
 	}
 	for (int i = 1; i <= n; i++) {
 		lua_rawgeti(L, index, i);
-		if (!put_value(L, output, -1)) {
+		if (!encode_put_value(L, output, -1)) {
 			lua_pop(L, 1);
 			push_as_text(L, index, n, command);
 			return false;

@@ -29,13 +29,13 @@
 #define CONNECTION "reef.redis.connection"
 #define HANDLE "reef.redis.handle"
 
-static struct reef_redis_connection *check_connection(lua_State *L, int index) {
+static struct reef_redis_connection *lua_redis_check_connection(lua_State *L, int index) {
 	struct reef_redis_connection **box = luaL_checkudata(L, index, CONNECTION);
 	luaL_argcheck(L, *box != NULL, index, "this connection was collected");
 	return *box;
 }
 
-static size_t limit(lua_State *L, int table, const char *name, size_t fallback) {
+static size_t lua_redis_limit(lua_State *L, int table, const char *name, size_t fallback) {
 	lua_getfield(L, table, name);
 	lua_Integer n = luaL_optinteger(L, -1, (lua_Integer)fallback);
 	lua_pop(L, 1);
@@ -44,7 +44,7 @@ static size_t limit(lua_State *L, int table, const char *name, size_t fallback) 
 	return (size_t)n;
 }
 
-static uint64_t nanoseconds(lua_State *L, int index) {
+static uint64_t lua_redis_nanoseconds(lua_State *L, int index) {
 	lua_Number seconds = luaL_optnumber(L, index, 0);
 	return seconds > 0 && seconds < 1e9 ? (uint64_t)(seconds * 1e9) : 0;
 }
@@ -53,12 +53,12 @@ static int new_connection(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	luaL_checktype(L, 3, LUA_TTABLE);
 	struct reef_redis_limits limits = {
-			.reply = limit(L, 3, "reply", 512u << 20),
-			.elements = limit(L, 3, "elements", 1u << 24),
-			.depth = (int)limit(L, 3, "depth", 64),
+			.reply = lua_redis_limit(L, 3, "reply", 512u << 20),
+			.elements = lua_redis_limit(L, 3, "elements", 1u << 24),
+			.depth = (int)lua_redis_limit(L, 3, "depth", 64),
 	};
-	size_t tombstones = limit(L, 3, "tombstones", 128), unsent = limit(L, 3, "unsent", 64u << 20);
-	size_t queue = limit(L, 3, "queue", 65536), queue_bytes = limit(L, 3, "queue_bytes", 16u << 20);
+	size_t tombstones = lua_redis_limit(L, 3, "tombstones", 128), unsent = lua_redis_limit(L, 3, "unsent", 64u << 20);
+	size_t queue = lua_redis_limit(L, 3, "queue", 65536), queue_bytes = lua_redis_limit(L, 3, "queue_bytes", 16u << 20);
 	struct reef_redis_connection **box = lua_newuserdatauv(L, sizeof(struct reef_redis_connection *), 1);
 	*box = NULL;
 	lua_State *build = lua_newthread(L);
@@ -81,7 +81,7 @@ static int new_connection(lua_State *L) {
 	return 1;
 }
 
-static int finalize(lua_State *L) {
+static int lua_redis_finalize(lua_State *L) {
 	struct reef_redis_connection **box = luaL_checkudata(L, 1, CONNECTION);
 	struct reef_redis_connection *c = *box;
 	*box = NULL;
@@ -97,10 +97,10 @@ static int finalize(lua_State *L) {
 }
 
 static int connection_connect(lua_State *L) {
-	struct reef_redis_connection *c = check_connection(L, 1);
+	struct reef_redis_connection *c = lua_redis_check_connection(L, 1);
 	const char *host = reef_lua_common_host(L, 2);
 	int port = (int)luaL_checkinteger(L, 3);
-	uint64_t timeout = nanoseconds(L, 4);
+	uint64_t timeout = lua_redis_nanoseconds(L, 4);
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 5);
 	struct reef_task *task = reef_task_running(L);
 	uint64_t deadline = timeout > 0 ? reef_now_ns() + timeout : 0;
@@ -114,7 +114,7 @@ static int connection_connect(lua_State *L) {
 }
 
 static int connection_ready(lua_State *L) {
-	struct reef_redis_connection *c = check_connection(L, 1);
+	struct reef_redis_connection *c = lua_redis_check_connection(L, 1);
 	if (c->requests.channel.state == REEF_CHANNEL_LOGIN)
 		c->requests.channel.state = REEF_CHANNEL_OPEN;
 	lua_pushboolean(L, c->requests.channel.state == REEF_CHANNEL_OPEN);
@@ -123,14 +123,14 @@ static int connection_ready(lua_State *L) {
 
 /* What was asked is answered; nothing else is sent. */
 static int connection_retire(lua_State *L) {
-	struct reef_redis_connection *c = check_connection(L, 1);
+	struct reef_redis_connection *c = lua_redis_check_connection(L, 1);
 	if (c->requests.channel.state == REEF_CHANNEL_OPEN)
 		c->requests.channel.state = REEF_CHANNEL_LOGIN;
 	return 0;
 }
 
 static int connection_close(lua_State *L) {
-	struct reef_redis_connection *c = check_connection(L, 1);
+	struct reef_redis_connection *c = lua_redis_check_connection(L, 1);
 	reef_channel_close(&c->requests.channel, REEF_CHANNEL_GIVEN_UP,
 					   luaL_optstring(L, 2, "the connection was closed here"));
 	return 0;
@@ -138,17 +138,17 @@ static int connection_close(lua_State *L) {
 
 static int connection_state(lua_State *L) {
 	static const char *const names[] = {"closed", "connecting", "login", "open"};
-	lua_pushstring(L, names[check_connection(L, 1)->requests.channel.state]);
+	lua_pushstring(L, names[lua_redis_check_connection(L, 1)->requests.channel.state]);
 	return 1;
 }
 
 static int connection_bound(lua_State *L) {
-	check_connection(L, 1)->bound = (int)luaL_checkinteger(L, 2);
+	lua_redis_check_connection(L, 1)->bound = (int)luaL_checkinteger(L, 2);
 	return 0;
 }
 
 static int connection_stream(lua_State *L) {
-	struct reef_redis_connection *c = check_connection(L, 1);
+	struct reef_redis_connection *c = lua_redis_check_connection(L, 1);
 	if (c->queue == LUA_NOREF) {
 		lua_newtable(L);
 		c->queue = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -158,7 +158,7 @@ static int connection_stream(lua_State *L) {
 }
 
 static int connection_message(lua_State *L) {
-	struct reef_redis_connection *c = check_connection(L, 1);
+	struct reef_redis_connection *c = lua_redis_check_connection(L, 1);
 	if (reef_redis_connection_message(c, L))
 		return 1;
 	if (c->requests.channel.state != REEF_CHANNEL_OPEN)
@@ -166,7 +166,7 @@ static int connection_message(lua_State *L) {
 	if (c->requests.listener)
 		return luaL_error(L, "redis: another coroutine waits for a message already");
 	struct reef_task *task = reef_task_running(L);
-	reef_requests_listen(&c->requests, task, nanoseconds(L, 2));
+	reef_requests_listen(&c->requests, task, lua_redis_nanoseconds(L, 2));
 	return reef_task_suspend(L, &c->requests.channel.wait);
 }
 
@@ -176,7 +176,7 @@ static void set_count(lua_State *L, const char *name, uint64_t n) {
 }
 
 static int connection_info(lua_State *L) {
-	const struct reef_redis_connection *c = check_connection(L, 1);
+	const struct reef_redis_connection *c = lua_redis_check_connection(L, 1);
 	const struct reef_requests *r = &c->requests;
 	lua_createtable(L, 0, 12);
 	set_count(L, "in_flight", r->pending.requests - r->pending.tombstones);
@@ -194,9 +194,9 @@ static int connection_info(lua_State *L) {
 	return 1;
 }
 
-static int new_handle(lua_State *L) {
-	struct reef_redis_connection *c = check_connection(L, 1);
-	uint64_t timeout = nanoseconds(L, 2);
+static int lua_redis_new_handle(lua_State *L) {
+	struct reef_redis_connection *c = lua_redis_check_connection(L, 1);
+	uint64_t timeout = lua_redis_nanoseconds(L, 2);
 	struct reef_redis_handle *handle = reef_redis_handle_new(L);
 	reef_channel_ref(&c->requests.channel);
 	handle->connection = c;
@@ -279,7 +279,7 @@ static int open_redis(lua_State *L) {
 	};
 	static const luaL_Reg functions[] = {
 			{"connection", new_connection},
-			{"handle", new_handle},
+			{"handle", lua_redis_new_handle},
 			{"command", reef_redis_new_command},
 			{"pipeline", reef_redis_pipeline},
 			{"send", reef_redis_send},
@@ -298,7 +298,7 @@ static int open_redis(lua_State *L) {
 	lua_setfield(L, -2, "__gc");
 	lua_pop(L, 1);
 	luaL_newmetatable(L, CONNECTION);
-	lua_pushcfunction(L, finalize);
+	lua_pushcfunction(L, lua_redis_finalize);
 	lua_setfield(L, -2, "__gc");
 	luaL_newlib(L, methods);
 	lua_setfield(L, -2, "__index");

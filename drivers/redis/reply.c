@@ -45,7 +45,7 @@ static bool in_attribute(const redisReadTask *task) {
 	return task != NULL;
 }
 
-static void *refuse(struct reef_redis_reader *reader, const char *why) {
+static void *reply_refuse(struct reef_redis_reader *reader, const char *why) {
 	snprintf(reader->error, sizeof(reader->error), "%s", why);
 	return NULL;
 }
@@ -70,7 +70,7 @@ static bool store(struct reef_redis_reader *reader, const redisReadTask *task) {
 	if (task->idx % 2 == 0) {
 		lua_Number n = lua_tonumber(L, -1);
 		if (lua_isnil(L, -1) || (lua_type(L, -1) == LUA_TNUMBER && n != n)) {
-			refuse(reader, "a map has a null or NaN as key");
+			reply_refuse(reader, "a map has a null or NaN as key");
 			return false;
 		}
 		lua_replace(L, table + 1);
@@ -148,7 +148,7 @@ static void note_inner_error(struct reef_redis_reader *reader, const redisReadTa
 }
 
 /* The string is an error. */
-static void note_error(struct reef_redis_reader *reader, const redisReadTask *task) {
+static void reply_note_error(struct reef_redis_reader *reader, const redisReadTask *task) {
 	if (in_attribute(task->parent))
 		return;
 	if (task->parent)
@@ -162,7 +162,7 @@ static void *create_special_string(const redisReadTask *task, const char *text, 
 	struct reef_redis_reader *reader = reader_of(task);
 	bool substitute = reader->substitute;
 	if (task->type == REDIS_REPLY_ERROR || reader->error_next)
-		note_error(reader, task);
+		reply_note_error(reader, task);
 	reader->substitute = reader->error_next = reader->special = false;
 	size_t skip = task->type == REDIS_REPLY_VERB ? 4 : 0;
 	if (!substitute)
@@ -174,7 +174,7 @@ static void *create_string(const redisReadTask *task, char *text, size_t size) {
 	struct reef_redis_reader *reader = reader_of(task);
 	/* hiredis skips what ends a string unseen; lines it has seen. */
 	if (memcmp(text + size, "\r\n", 2) != 0)
-		return refuse(reader, "a string has the wrong length");
+		return reply_refuse(reader, "a string has the wrong length");
 	if (task->type != REDIS_REPLY_STRING || reader->special)
 		return create_special_string(task, text, size);
 	lua_pushlstring(reader->L, text, size);
@@ -201,7 +201,7 @@ static void *create_array(const redisReadTask *task, size_t elements) {
 	int slot = task->parent ? slot_of(task->parent) + 2 : 1;
 	int top = reader->base + slot;
 	if (slot / 2 >= reader->limits.depth || !lua_checkstack(L, slot + LUA_MINSTACK))
-		return refuse(reader, "a reply is nested too deeply");
+		return reply_refuse(reader, "a reply is nested too deeply");
 	if (lua_gettop(L) < top)
 		lua_settop(L, top);
 	int expected = elements < PRESIZE ? (int)elements : PRESIZE;
@@ -262,7 +262,7 @@ static redisReplyObjectFunctions functions = {
 void reef_redis_reader_init(struct reef_redis_reader *reader, const struct reef_redis_limits *limits) {
 	*reader = (struct reef_redis_reader){.limits = *limits, .hiredis = redisReaderCreateWithFunctions(&functions)};
 	if (reader->hiredis == NULL) {
-		refuse(reader, "out of memory");
+		reply_refuse(reader, "out of memory");
 		return;
 	}
 	reader->hiredis->privdata = reader;
@@ -274,7 +274,7 @@ void reef_redis_reader_fini(struct reef_redis_reader *reader) {
 	reader->hiredis = NULL;
 }
 
-static bool make_room(redisReader *r, size_t n) {
+static bool reply_make_room(redisReader *r, size_t n) {
 	char *buffer = sdsMakeRoomFor(r->buf, n);
 	if (buffer)
 		r->buf = buffer;
@@ -294,7 +294,7 @@ char *reef_redis_reader_room(struct reef_redis_reader *reader, size_t *n) {
 	size_t room = reader->wanted < step ? reader->wanted : step;
 	if (room > INT_MAX / 2)
 		room = INT_MAX / 2;
-	if (!make_room(r, room))
+	if (!reply_make_room(r, room))
 		return NULL;
 	*n = room;
 	return r->buf + r->len;
@@ -318,7 +318,7 @@ size_t reef_redis_reader_feed(struct reef_redis_reader *reader, const char *byte
 		if (n > portion)
 			n = portion;
 		if (redisReaderFeed(r, bytes, n) != REDIS_OK)
-			refuse(reader, r->errstr);
+			reply_refuse(reader, r->errstr);
 	}
 	reader->bytes += n;
 	return n;
@@ -346,7 +346,7 @@ static void check_unfinished(struct reef_redis_reader *reader) {
 	redisReader *r = reader->hiredis;
 	reader->wanted = 0;
 	if (reader->bytes > reader->limits.reply) {
-		refuse(reader, "a reply is larger than the limit");
+		reply_refuse(reader, "a reply is larger than the limit");
 		return;
 	}
 	if (r->ridx < 0 || r->len == r->pos)
@@ -362,14 +362,14 @@ static void check_unfinished(struct reef_redis_reader *reader) {
 	while (p < end && *p >= '0' && *p <= '9' && p - start < 20) {
 		size = size * 10 + (size_t)(*p++ - '0');
 		if (size > reader->limits.reply) {
-			refuse(reader, "a string is larger than the limit");
+			reply_refuse(reader, "a string is larger than the limit");
 			return;
 		}
 	}
 	if (end - p >= 2 && p[0] == '\r' && p[1] == '\n')
 		reader->wanted = size + 2 - (size_t)(end - p - 2);
 	else if (end - p >= 2)
-		refuse(reader, "bad string length");
+		reply_refuse(reader, "bad string length");
 	if (reader->wanted > LONG_STRING && size <= HUGE_STRING && type == REDIS_REPLY_STRING)
 		receive_directly(reader, p + 2, size);
 }
@@ -410,7 +410,7 @@ static int parse(lua_State *L) {
 		translate_next(reader);
 		if (redisReaderGetReply(r, &reply) != REDIS_OK) {
 			if (reader->error[0] == '\0')
-				refuse(reader, r->errstr);
+				reply_refuse(reader, r->errstr);
 			break;
 		}
 		if (reply == NULL) {
@@ -443,7 +443,7 @@ static bool lacks_line_end(struct reef_redis_reader *reader) {
 	if (memchr(r->buf + r->pos + seen, '\n', have - seen))
 		return false;
 	if (reader->bytes > reader->limits.reply)
-		refuse(reader, "a reply is larger than the limit");
+		reply_refuse(reader, "a reply is larger than the limit");
 	reader->line = have;
 	return true;
 }
@@ -452,7 +452,7 @@ int reef_redis_reader_parse(struct reef_redis_reader *reader, lua_State *build) 
 	if (reader->error[0] || reader->direct_left > 0 || lacks_line_end(reader))
 		return 0;
 	if (!lua_checkstack(build, LUA_MINSTACK)) {
-		refuse(reader, "not enough memory");
+		reply_refuse(reader, "not enough memory");
 		return 0;
 	}
 	lua_pushcfunction(build, parse);
@@ -461,7 +461,7 @@ int reef_redis_reader_parse(struct reef_redis_reader *reader, lua_State *build) 
 	/* Whoever hands the values out needs room above them. */
 	if (lua_pcall(build, lua_gettop(build) - 1, LUA_MULTRET, 0) != LUA_OK || !lua_checkstack(build, LUA_MINSTACK)) {
 		/* Out of memory: hiredis was left in the middle of something. */
-		refuse(reader, "not enough memory");
+		reply_refuse(reader, "not enough memory");
 		lua_settop(build, 0);
 		return 0;
 	}

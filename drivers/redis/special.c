@@ -75,14 +75,14 @@ static const struct special client_parts[] = {
 };
 static const struct special script_parts[] = {{"debug", REEF_REDIS_STREAM}, {0}};
 
-static enum reef_redis_class find(const struct special *list, const char *word) {
+static enum reef_redis_class special_find(const struct special *list, const char *word) {
 	while (list->name && strcasecmp(list->name, word) != 0)
 		list++;
 	return list->name ? list->what : REEF_REDIS_ORDINARY;
 }
 
 enum reef_redis_class reef_redis_classify_part(const char *name, const char *word) {
-	return find(strcasecmp(name, "client") == 0 ? client_parts : script_parts, word);
+	return special_find(strcasecmp(name, "client") == 0 ? client_parts : script_parts, word);
 }
 
 bool reef_redis_is_useless(const char *error) {

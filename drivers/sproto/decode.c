@@ -27,7 +27,7 @@ static void push_integer(struct decoder *d, const struct reef_sproto_field *fiel
 		lua_pushinteger(d->L, v);
 }
 
-static void push_double(struct decoder *d, const char *bytes) {
+static void decode_push_double(struct decoder *d, const char *bytes) {
 	uint64_t bits = reef_sproto_read64(bytes);
 	lua_Number v;
 	memcpy(&v, &bits, sizeof(v));
@@ -54,7 +54,7 @@ static void push_numbers(struct decoder *d, const struct reef_sproto_type *type,
 	for (size_t i = 0; i < count; i++) {
 		const char *at = bytes + 1 + i * width;
 		if (is_double)
-			push_double(d, at);
+			decode_push_double(d, at);
 		else
 			push_integer(d, field, width == 8 ? (int64_t)reef_sproto_read64(at) : (int32_t)reef_sproto_read32(at));
 		lua_rawseti(d->L, -2, (lua_Integer)i + 1);
@@ -127,8 +127,8 @@ static void push_array(struct decoder *d, const struct reef_sproto_type *type, c
 
 /* ---- structs ---- */
 
-static void push_value(struct decoder *d, const struct reef_sproto_type *type, const struct reef_sproto_field *field,
-					   const struct reef_sproto_value *value) {
+static void decode_push_value(struct decoder *d, const struct reef_sproto_type *type,
+							  const struct reef_sproto_field *field, const struct reef_sproto_value *value) {
 	bool is_number = field->kind == REEF_SPROTO_INTEGER || field->kind == REEF_SPROTO_BOOLEAN;
 	if (value->inlined != false && (field->array || !is_number))
 		bad_bytes(d, type, field);
@@ -150,7 +150,7 @@ static void push_value(struct decoder *d, const struct reef_sproto_type *type, c
 	case REEF_SPROTO_DOUBLE:
 		if (value->size != 8)
 			bad_bytes(d, type, field);
-		push_double(d, value->bytes);
+		decode_push_double(d, value->bytes);
 		return;
 	case REEF_SPROTO_STRING:
 		lua_pushlstring(d->L, value->bytes, value->size);
@@ -178,7 +178,7 @@ static size_t decode_struct(struct decoder *d, const struct reef_sproto_type *ty
 			continue;
 		const struct reef_sproto_field *field = &type->fields[at];
 		lua_rawgeti(L, d->names, field->index);
-		push_value(d, type, field, &value);
+		decode_push_value(d, type, field, &value);
 		lua_rawset(L, -3);
 	}
 	if (more < 0)

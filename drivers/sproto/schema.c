@@ -212,8 +212,8 @@ static bool check_maps(struct bundle *bundle, const struct reef_sproto *schema) 
 	return true;
 }
 
-static bool fill(struct bundle *bundle, struct reef_sproto *schema, struct reef_sproto_type *types,
-				 struct reef_sproto_protocol *protocols, struct reef_sproto_field *fields, char *text) {
+static bool schema_fill(struct bundle *bundle, struct reef_sproto *schema, struct reef_sproto_type *types,
+						struct reef_sproto_protocol *protocols, struct reef_sproto_field *fields, char *text) {
 	const char *bytes, *at = bundle->types;
 	uint32_t size, index = 0;
 	struct record record;
@@ -255,7 +255,7 @@ struct reef_sproto *reef_sproto_new(const char *bytes, size_t n, char *why, size
 								   .field_count = (uint32_t)bundle.field_count,
 								   .references = 1};
 	struct reef_sproto_field *fields = (struct reef_sproto_field *)(void *)(memory + fields_at);
-	if (!fill(&bundle, schema, types, protocols, fields, memory + text_at)) {
+	if (!schema_fill(&bundle, schema, types, protocols, fields, memory + text_at)) {
 		reef_free(memory);
 		return NULL;
 	}

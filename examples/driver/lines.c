@@ -10,6 +10,7 @@
 #include <lua.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/host/host.h"
 #include "core/host/task.h"
 #include "socket/socket.h"

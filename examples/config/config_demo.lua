@@ -72,6 +72,7 @@ local function demo()
 	skynet.fork(function()
 		while reading do
 			broadcast("read", 10)
+			skynet.call(services[#services], "lua", "report") -- no faster than they read
 			skynet.sleep(1)
 		end
 	end)

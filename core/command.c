@@ -27,7 +27,7 @@ static const char *handle_text(uint32_t handle) {
 	return result;
 }
 
-static uint32_t find_address(const char *address) {
+static uint32_t command_find_address(const char *address) {
 	if (address[0] != '.' && address[0] != ':' && reef_global_valid(address))
 		return reef_global_find(address);
 	return reef_address_parse(address);
@@ -65,7 +65,7 @@ static const char *do_reg(struct reef_service *self, const char *param) {
 
 static const char *do_query(struct reef_service *self, const char *param) {
 	(void)self;
-	return handle_text(find_address(param));
+	return handle_text(command_find_address(param));
 }
 
 static const char *do_name(struct reef_service *self, const char *param) {

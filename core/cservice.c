@@ -32,7 +32,7 @@ struct cservice {
 };
 
 /* `struct skynet_context` is our struct reef_service. */
-static struct skynet_context *context_of(struct reef_service *service) {
+static struct skynet_context *cservice_context_of(struct reef_service *service) {
 	return (struct skynet_context *)service;
 }
 
@@ -49,7 +49,7 @@ static void cservice_message(struct reef_service *service, void *ud, struct reef
 	void *data = reef_message_take(m);
 	if (m->session > 0 && !is_reply(m->type))
 		reef_debts_add(&c->debts, m->source, m->session, m->type);
-	if (c->callback(context_of(service), c->ud, m->type, m->session, m->source, data, size) == 0)
+	if (c->callback(cservice_context_of(service), c->ud, m->type, m->session, m->source, data, size) == 0)
 		reef_free(data);
 }
 
@@ -61,7 +61,7 @@ static int cservice_init(struct reef_service *service, const char *args) {
 	c->instance = c->functions->create ? c->functions->create() : NULL;
 	if (c->functions->create && c->instance == NULL)
 		return 1;
-	return c->functions->init(c->instance, context_of(service), args);
+	return c->functions->init(c->instance, cservice_context_of(service), args);
 }
 
 static void cservice_release(struct reef_service *service) {

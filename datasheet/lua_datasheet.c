@@ -1,4 +1,6 @@
 /* reef.datasheet.core: what lualib/reef/datasheet.lua is made of; and the start-up of the room. */
+#include "lua_datasheet.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -6,11 +8,9 @@
 
 #include "core/host/host.h"
 #include "core/host/name_check.h"
-#include "lua_load.h"
 #include "plan.h"
 #include "publish.h"
 #include "retired.h"
-#include "setup.h"
 #include "sheets.h"
 
 #define REASON_SIZE 512
@@ -142,10 +142,4 @@ int reef_datasheet_open(lua_State *L) {
 	lua_pushlightuserdata(L, (void *)&reef_plan_nothing);
 	lua_setfield(L, -2, "nothing");
 	return 1;
-}
-
-void reef_datasheet_setup(void) {
-	reef_sheets_setup();
-	reef_host_preload("reef.datasheet.core", reef_datasheet_open);
-	reef_lua_load_setup();
 }

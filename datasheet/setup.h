@@ -2,12 +2,7 @@
 #ifndef REEF_DATASHEET_SETUP_H
 #define REEF_DATASHEET_SETUP_H
 
-#include <lua.h>
-
-/* Registers the room's Lua module. */
+/* Registers the room's Lua modules. */
 void reef_datasheet_setup(void);
-
-/* The Lua module reef.datasheet.core. */
-int reef_datasheet_open(lua_State *L);
 
 #endif

@@ -14,7 +14,7 @@ struct reef_segment {
 	size_t size; /* mapped, this header included */
 };
 
-static size_t page_round(size_t size) {
+static size_t arena_page_round(size_t size) {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	return (size + page - 1) & ~(page - 1);
 }
@@ -29,7 +29,7 @@ static bool grow(struct reef_arena *arena, size_t need) {
 		size = SEGMENT_MAX;
 	if (need > SIZE_MAX / 2)
 		return false;
-	need = page_round(need + sizeof(struct reef_segment));
+	need = arena_page_round(need + sizeof(struct reef_segment));
 	if (size < need)
 		size = need;
 	char *p = reef_try_map(size);
@@ -60,7 +60,7 @@ void *reef_arena_alloc(struct reef_arena *arena, size_t size) {
 
 bool reef_arena_seal(struct reef_arena *arena) {
 	struct reef_segment *last = arena->segments;
-	size_t used = page_round((size_t)(arena->free - (char *)last));
+	size_t used = arena_page_round((size_t)(arena->free - (char *)last));
 	if (used < last->size) {
 		reef_unmap((char *)last + used, last->size - used);
 		arena->size -= last->size - used;

@@ -17,7 +17,7 @@ void reef_change_delete(struct reef_change *change) {
 	reef_free(change);
 }
 
-static bool put(struct reef_change *change, const GCObject *o, const TValue *value) {
+static bool change_put(struct reef_change *change, const GCObject *o, const TValue *value) {
 	TValue *kept = reef_array_add(&change->values);
 	if (kept == NULL)
 		return false;
@@ -36,7 +36,7 @@ static bool match(struct reef_change *change, struct reef_trail *trail, uint32_t
 	setnilvalue(&nothing);
 	if (new == NULL || isempty(new))
 		new = &nothing;
-	if (!put(change, gcvalue(old), new))
+	if (!change_put(change, gcvalue(old), new))
 		return false;
 	return !ttistable(old) || reef_trail_add(trail, hvalue(old), ttistable(new) ? hvalue(new) : NULL, at, NULL);
 }

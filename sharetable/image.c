@@ -218,7 +218,7 @@ static void allocate(lua_State *L, GCObject **copies, int i) {
 	}
 }
 
-static void resolve(GCObject *const *copies, TValue *v) {
+static void image_resolve(GCObject *const *copies, TValue *v) {
 	if (iscollectable(v) && !ttisstring(v))
 		val_(v).gc = copies[from_reference(gcvalue(v))];
 }
@@ -231,12 +231,12 @@ static void fill(lua_State *L, GCObject *const *copies, int i) {
 		if (from->alimit > 0)
 			memcpy(t->array, from->array, from->alimit * sizeof(TValue));
 		for (unsigned int k = 0; k < from->alimit; k++)
-			resolve(copies, &t->array[k]);
+			image_resolve(copies, &t->array[k]);
 		if (!isdummy(from)) {
 			memcpy(t->node, from->node, (size_t)sizenode(from) * sizeof(Node));
 			t->lastfree = t->node + (from->lastfree - from->node);
 			for (int k = 0; k < sizenode(t); k++)
-				resolve(copies, gval(gnode(t, k)));
+				image_resolve(copies, gval(gnode(t, k)));
 		}
 		if (isblack(t))
 			luaC_barrierback_(L, obj2gco(t));
@@ -245,7 +245,7 @@ static void fill(lua_State *L, GCObject *const *copies, int i) {
 		f->f = object->closure->f;
 		for (int k = 0; k < f->nupvalues; k++) {
 			setobj(L, &f->upvalue[k], &object->closure->upvalue[k]);
-			resolve(copies, &f->upvalue[k]);
+			image_resolve(copies, &f->upvalue[k]);
 		}
 	}
 }
@@ -289,7 +289,7 @@ static bool copy_libraries(lua_State *L) {
 		setobj2s(L, REEF_TOP(L), &image.roots[i].key);
 		REEF_TOP(L)++;
 		setobj2s(L, REEF_TOP(L), &image.roots[i].value);
-		resolve(copies, s2v(REEF_TOP(L)));
+		image_resolve(copies, s2v(REEF_TOP(L)));
 		REEF_TOP(L)++;
 		lua_rawset(L, LUA_REGISTRYINDEX);
 	}

@@ -23,7 +23,7 @@ struct library {
 
 static _Atomic(struct library *) libraries;
 
-static const struct library *find(const luaL_Reg *functions) {
+static const struct library *library_find(const luaL_Reg *functions) {
 	const struct library *library = atomic_load_explicit(&libraries, memory_order_acquire);
 	while (library && library->functions != functions)
 		library = library->next;
@@ -71,7 +71,7 @@ static void keep(const luaL_Reg *functions, const Table *t) {
 }
 
 void reef_library_new(lua_State *L, const luaL_Reg *functions, int extra) {
-	const struct library *library = find(functions);
+	const struct library *library = library_find(functions);
 	if (library == NULL) {
 		int n = 0;
 		while (functions[n].name)

@@ -26,7 +26,7 @@ void reef_scratch_fini(struct reef_scratch_heap *heap) {
 	}
 }
 
-static size_t page_round(size_t size) {
+static size_t scratch_page_round(size_t size) {
 	return (size + 4095) & ~(size_t)4095;
 }
 
@@ -55,12 +55,12 @@ static void *take_small(struct reef_scratch_heap *heap, size_t size) {
 static void *take(struct reef_scratch_heap *heap, size_t size) {
 	if (size <= SMALL_MAX)
 		return take_small(heap, size);
-	return size > SIZE_MAX / 2 ? NULL : reef_try_map(page_round(size));
+	return size > SIZE_MAX / 2 ? NULL : reef_try_map(scratch_page_round(size));
 }
 
 static void give(struct reef_scratch_heap *heap, void *p, size_t size) {
 	if (size > SMALL_MAX) {
-		reef_unmap(p, page_round(size));
+		reef_unmap(p, scratch_page_round(size));
 	} else if (size > 0) {
 		size_t class = (size - 1) / GRAIN;
 		memcpy(p, &heap->lists[class], sizeof(void *));
@@ -80,7 +80,7 @@ void *reef_scratch_alloc(void *ud, void *p, size_t old, size_t size) {
 	if (old <= SMALL_MAX && size <= SMALL_MAX && (old - 1) / GRAIN == (size - 1) / GRAIN)
 		return p;
 	if (old > SMALL_MAX && size > SMALL_MAX && size <= SIZE_MAX / 2) {
-		void *moved = reef_try_remap(p, page_round(old), page_round(size));
+		void *moved = reef_try_remap(p, scratch_page_round(old), scratch_page_round(size));
 		/* Lua counts on shrinking to succeed. */
 		return moved != NULL || size > old ? moved : p;
 	}

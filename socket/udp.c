@@ -79,7 +79,7 @@ bool reef_udp_address_text(const uint8_t *bytes, size_t size, char *ip, int *por
 /* ---- making ---- */
 
 /* NULL, or what is wrong; names are resolved here and now. */
-static const char *find_address(const char *host, int port, int family, struct reef_address *address) {
+static const char *udp_find_address(const char *host, int port, int family, struct reef_address *address) {
 	struct reef_endpoint endpoint;
 	const char *error = reef_endpoint_parse(&endpoint, host, port);
 	if (error)
@@ -150,13 +150,13 @@ int reef_udp_open(const char *host, int port, const struct reef_sink *sink, void
 		address.v4.sin_family = AF_INET;
 		return new_socket(&address, NEITHER, sink, ud, error);
 	}
-	*error = find_address(host, port, 0, &address);
+	*error = udp_find_address(host, port, 0, &address);
 	return *error ? 0 : new_socket(&address, BIND, sink, ud, error);
 }
 
 int reef_udp_dial(const char *host, int port, const struct reef_sink *sink, void *ud, const char **error) {
 	struct reef_address address;
-	*error = find_address(host, port, 0, &address);
+	*error = udp_find_address(host, port, 0, &address);
 	return *error ? 0 : new_socket(&address, CONNECT, sink, ud, error);
 }
 
@@ -170,7 +170,7 @@ const char *reef_udp_connect(int id, const char *host, int port) {
 	int family = slot->family;
 	reef_slot_unlock(slot);
 	struct reef_address address;
-	const char *error = find_address(host, port, family, &address);
+	const char *error = udp_find_address(host, port, family, &address);
 	if (error)
 		return error;
 	slot = reef_slot_lock(id);

@@ -173,7 +173,7 @@ static bool check_harbor(void) {
 }
 
 /* What is not set has its default. */
-static bool check_number(const char *key, long least) {
+static bool config_check_number(const char *key, long least) {
 	const char *text = reef_env_get(key);
 	char *end = NULL;
 	errno = 0;
@@ -211,8 +211,8 @@ bool reef_config_complete(void) {
 		return false;
 	}
 	reef_env_set("reef_lualib", lualib);
-	if (!check_harbor() || !check_number("shutdown_timeout", 0) || !check_number("log_buffer", 1) ||
-		!check_number("mailbox_messages", 0) || !check_number("mailbox_bytes", 0))
+	if (!check_harbor() || !config_check_number("shutdown_timeout", 0) || !config_check_number("log_buffer", 1) ||
+		!config_check_number("mailbox_messages", 0) || !config_check_number("mailbox_bytes", 0))
 		return false;
 	long threads = reef_env_int("thread", 0);
 	if (threads < 1 || threads > MAX_THREADS) {

@@ -83,7 +83,7 @@ static struct reef_task *posted_task(struct reef_host *host, uint32_t index, con
 	return task;
 }
 
-static void timer_due(struct reef_host *host, struct reef_session *found) {
+static void reply_timer_due(struct reef_host *host, struct reef_session *found) {
 	struct reef_c_timer timer = *(struct reef_c_timer *)found->ptr;
 	reef_free(found->ptr);
 	reef_session_close(host, found);
@@ -136,7 +136,7 @@ void reef_reply_arrived(struct reef_host *host, const struct reef_message *m) {
 		reef_task_run(task, n);
 		break;
 	case SESSION_TIMER:
-		timer_due(host, found);
+		reply_timer_due(host, found);
 		break;
 	case SESSION_REPLY:
 		reply_to_module(host, found, true, m->data, m->size);

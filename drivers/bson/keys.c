@@ -70,7 +70,7 @@ static struct words words_of(const char *key, size_t size, size_t readable) {
 }
 
 /* The slot that has the key, or the empty one where it belongs: there always is one. */
-static size_t find(const struct reef_bson_keys *keys, struct words w) {
+static size_t keys_find(const struct reef_bson_keys *keys, struct words w) {
 	size_t slot = (size_t)((w.low ^ w.high * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd) >>
 						   (64 - keys->bits));
 	while ((keys->slots[slot].low != w.low || keys->slots[slot].high != w.high) && keys->slots[slot].low != 0) {
@@ -93,7 +93,7 @@ bool reef_bson_keys_push_key(lua_State *L, struct reef_bson_keys *keys, int stri
 		return push_new_key(L, key, size);
 	}
 	struct words w = words_of(key, size, readable);
-	size_t slot = find(keys, w);
+	size_t slot = keys_find(keys, w);
 	if (keys->slots[slot].low != 0) {
 		lua_rawgeti(L, strings, (lua_Integer)slot + 1);
 		return true;

@@ -30,7 +30,7 @@ bool reef_bson_reader_open(struct reef_bson_reader *r, const uint8_t *data, size
 
 /* Each of these answers the size of the payload at p, of which `left` bytes are there, or 0 with *error set. */
 
-static size_t bad(const char **error, const char *text) {
+static size_t reader_bad(const char **error, const char *text) {
 	*error = text;
 	return 0;
 }
@@ -45,17 +45,17 @@ static const uint8_t fixed_sizes[256] = {
 
 static size_t string_size(const uint8_t *p, size_t left, const char **error) {
 	if (left < 5) {
-		return bad(error, "value cut short");
+		return reader_bad(error, "value cut short");
 	}
 	uint32_t n = reef_get32(p);
 	if (n == 0 || n > left - 4) {
-		return bad(error, "string length out of range");
+		return reader_bad(error, "string length out of range");
 	}
 	if (p[4 + n - 1] != 0) {
-		return bad(error, "string not terminated");
+		return reader_bad(error, "string not terminated");
 	}
 	if (!reef_utf8_valid((const char *)p + 4, n - 1)) {
-		return bad(error, "invalid UTF-8");
+		return reader_bad(error, "invalid UTF-8");
 	}
 	return 4 + (size_t)n;
 }
@@ -63,39 +63,39 @@ static size_t string_size(const uint8_t *p, size_t left, const char **error) {
 static size_t cstring_size(const uint8_t *p, size_t left, const char **error) {
 	const uint8_t *nul = left > 0 ? memchr(p, 0, left) : NULL;
 	if (nul == NULL) {
-		return bad(error, "text not terminated");
+		return reader_bad(error, "text not terminated");
 	}
 	size_t n = (size_t)(nul - p);
 	if (!reef_utf8_valid((const char *)p, n)) {
-		return bad(error, "invalid UTF-8");
+		return reader_bad(error, "invalid UTF-8");
 	}
 	return n + 1;
 }
 
-static size_t document_size(const uint8_t *p, size_t left, const char **error) {
+static size_t reader_document_size(const uint8_t *p, size_t left, const char **error) {
 	if (left < 5) {
-		return bad(error, "value cut short");
+		return reader_bad(error, "value cut short");
 	}
 	uint32_t n = reef_get32(p);
 	if (n < 5 || n > left) {
-		return bad(error, "document length out of range");
+		return reader_bad(error, "document length out of range");
 	}
 	if (p[n - 1] != 0) {
-		return bad(error, "document not terminated");
+		return reader_bad(error, "document not terminated");
 	}
 	return n;
 }
 
 static size_t binary_size(const uint8_t *p, size_t left, const char **error) {
 	if (left < 5) {
-		return bad(error, "value cut short");
+		return reader_bad(error, "value cut short");
 	}
 	uint32_t n = reef_get32(p);
 	if (n > REEF_BSON_SIZE || n > left - 5) {
-		return bad(error, "binary length out of range");
+		return reader_bad(error, "binary length out of range");
 	}
 	if (p[4] == 2 && (n < 4 || reef_get32(p + 5) != n - 4)) {
-		return bad(error, "length inside binary of subtype 2 does not fit");
+		return reader_bad(error, "length inside binary of subtype 2 does not fit");
 	}
 	return 5 + (size_t)n;
 }
@@ -114,37 +114,37 @@ static size_t dbpointer_size(const uint8_t *p, size_t left, const char **error) 
 	if (name == 0) {
 		return 0;
 	}
-	return left - name < REEF_BSON_OID_SIZE ? bad(error, "value cut short") : name + REEF_BSON_OID_SIZE;
+	return left - name < REEF_BSON_OID_SIZE ? reader_bad(error, "value cut short") : name + REEF_BSON_OID_SIZE;
 }
 
 static size_t code_scope_size(const uint8_t *p, size_t left, int depth, const char **error) {
 	if (left < 4 + 5 + 5) {
-		return bad(error, "value cut short");
+		return reader_bad(error, "value cut short");
 	}
 	uint32_t n = reef_get32(p);
 	if (n < 4 + 5 + 5 || n > left) {
-		return bad(error, "length of code with scope out of range");
+		return reader_bad(error, "length of code with scope out of range");
 	}
 	size_t code = string_size(p + 4, n - 4, error);
 	if (code == 0) {
 		return 0;
 	}
 	const char *scope = reef_bson_reader_check(p + 4 + code, n - 4 - code, depth + 1);
-	return scope == NULL ? n : bad(error, scope);
+	return scope == NULL ? n : reader_bad(error, scope);
 }
 
 static size_t boolean_size(const uint8_t *p, size_t left, const char **error) {
 	if (left < 1) {
-		return bad(error, "value cut short");
+		return reader_bad(error, "value cut short");
 	}
-	return p[0] <= 1 ? 1 : bad(error, "boolean neither 0 nor 1");
+	return p[0] <= 1 ? 1 : reader_bad(error, "boolean neither 0 nor 1");
 }
 
 bool reef_bson_reader_payload(uint8_t type, const uint8_t *p, size_t left, int depth, size_t *size,
 							  const char **error) {
 	*size = fixed_sizes[type];
 	if (*size > 0) {
-		return *size <= left || bad(error, "value cut short") > 0;
+		return *size <= left || reader_bad(error, "value cut short") > 0;
 	}
 	switch (type) {
 	case REEF_BSON_UNDEFINED:
@@ -163,7 +163,7 @@ bool reef_bson_reader_payload(uint8_t type, const uint8_t *p, size_t left, int d
 		break;
 	case REEF_BSON_DOCUMENT:
 	case REEF_BSON_ARRAY:
-		*size = document_size(p, left, error);
+		*size = reader_document_size(p, left, error);
 		break;
 	case REEF_BSON_BINARY:
 		*size = binary_size(p, left, error);
@@ -178,7 +178,7 @@ bool reef_bson_reader_payload(uint8_t type, const uint8_t *p, size_t left, int d
 		*size = code_scope_size(p, left, depth, error);
 		break;
 	default:
-		*size = bad(error, "unknown type");
+		*size = reader_bad(error, "unknown type");
 		break;
 	}
 	return *size > 0;

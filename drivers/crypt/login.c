@@ -180,7 +180,7 @@ static uint64_t power(uint64_t base, uint64_t exponent) {
 	return result;
 }
 
-static uint64_t check_number(lua_State *L, int arg) {
+static uint64_t login_check_number(lua_State *L, int arg) {
 	uint64_t n = get64(check8(L, arg));
 	if (n == 0) {
 		luaL_error(L, "Can't be 0");
@@ -189,12 +189,12 @@ static uint64_t check_number(lua_State *L, int arg) {
 }
 
 static int dh_exchange(lua_State *L) {
-	return push64(L, power(5, check_number(L, 1)));
+	return push64(L, power(5, login_check_number(L, 1)));
 }
 
 static int dh_secret(lua_State *L) {
-	uint64_t public = check_number(L, 1);
-	return push64(L, power(public, check_number(L, 2)));
+	uint64_t public = login_check_number(L, 1);
+	return push64(L, power(public, login_check_number(L, 2)));
 }
 
 void reef_login_register(lua_State *L) {

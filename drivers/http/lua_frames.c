@@ -3,7 +3,7 @@
 
 #include "core/alloc.h"
 #include "drivers/http/frames.h"
-#include "drivers/http/lua_http.h"
+#include "drivers/http/lua_frames.h"
 
 #define FRAMES "reef.http.frames"
 #define KEPT ((size_t)64 * 1024) /* bytes of a buffer that wait for the next message */

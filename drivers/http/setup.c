@@ -1,7 +1,11 @@
-#include "core/host/host.h"
-#include "drivers/http/lua_http.h"
+/* See setup.h. What was built without a library says so when it is required. */
+#include "setup.h"
 
 #include <lauxlib.h>
+
+#include "core/host/host.h"
+#include "lua_frames.h"
+#include "lua_http.h"
 
 #ifndef REEF_HTTP
 int reef_open_http_core(lua_State *L) {

@@ -14,6 +14,7 @@
 
 #include "core/alloc.h"
 #include "encode.h"
+#include "harmless.h"
 #include "special.h"
 
 /* A method: the upvalue of its closure. */

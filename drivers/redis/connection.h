@@ -38,9 +38,5 @@ struct reef_redis_connection {
 struct reef_redis_connection *reef_redis_connection_new(lua_State *L);
 /* Is there room for another request? "" if so, else a text that says why not. */
 const char *reef_redis_connection_refusal(const struct reef_redis_connection *c);
-/* Queues the message on top of the build stack, popped. */
-void reef_redis_connection_queue(struct reef_redis_connection *c);
-/* The oldest message, pushed on L; false: there is none. */
-bool reef_redis_connection_message(struct reef_redis_connection *c, lua_State *L);
 
 #endif

@@ -6,6 +6,7 @@
 #include "answer.h"
 #include "connection.h"
 #include "core/clock.h"
+#include "messages.h"
 
 #define RECEIVE (64 * 1024)
 
@@ -43,7 +44,7 @@ static void enqueue(struct reef_redis_connection *c, int index, enum reef_redis_
 		reef_task_resume(task, 1);
 		return;
 	}
-	reef_redis_connection_queue(c);
+	reef_redis_messages_add(c);
 }
 
 /* ---- replies ---- */
@@ -54,7 +55,7 @@ static bool is_asked(const struct reef_redis_connection *c) {
 	return request && reef_channel_may_answer(&c->requests.channel, request->position);
 }
 
-static void deliver_deliver(struct reef_redis_connection *c, int index, enum reef_redis_reply reply) {
+static void deliver_reply(struct reef_redis_connection *c, int index, enum reef_redis_reply reply) {
 	struct reef_requests *r = &c->requests;
 	struct reef_request *request = r->pending.head;
 	if (reply == REEF_REDIS_PUSH || c->stream) {
@@ -110,7 +111,7 @@ void reef_redis_deliver(struct reef_channel *channel, const char *bytes, size_t 
 		do {
 			done = reef_redis_reader_parse(&c->reader, build);
 			for (int i = 1; i <= done; i++) {
-				deliver_deliver(c, i, (enum reef_redis_reply)c->reader.kind[i - 1]);
+				deliver_reply(c, i, (enum reef_redis_reply)c->reader.kind[i - 1]);
 				if (channel->incarnation != incarnation)
 					return;
 			}

@@ -1,11 +1,8 @@
-/* See special.h: the long list, of what is known to leave a connection as it was. Any thread.
- *
- * tests/integration/redis_state.lua runs each command that the server has and looks at the connection afterwards.
- */
+/* See harmless.h. */
+#include "harmless.h"
+
 #include <stdlib.h>
 #include <strings.h>
-
-#include "special.h"
 
 /* In the order of strcasecmp. */
 static const char *const harmless[] = {

@@ -21,7 +21,9 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/host/name_check.h"
+#include "harmless.h"
 #include "lua_redis.h"
+#include "messages.h"
 #include "socket/lua/lua_common.h"
 #include "socket/lua/lua_tls.h"
 #include "special.h"
@@ -159,7 +161,7 @@ static int connection_stream(lua_State *L) {
 
 static int connection_message(lua_State *L) {
 	struct reef_redis_connection *c = lua_redis_check_connection(L, 1);
-	if (reef_redis_connection_message(c, L))
+	if (reef_redis_messages_take(c, L))
 		return 1;
 	if (c->requests.channel.state != REEF_CHANNEL_OPEN)
 		return 0;

@@ -32,8 +32,6 @@ enum reef_redis_class {
 enum reef_redis_class reef_redis_classify(const char *name, size_t size);
 /* What is a command of class CONTAINER with that first argument? */
 enum reef_redis_class reef_redis_classify_part(const char *name, const char *word);
-/* Is it known not to change the connection that it comes on? `word`: its first argument if that is a string, or NULL. */
-bool reef_redis_is_harmless(const char *name, const char *word);
 /* Is that an error which says that no request will do better on this connection, for the time being? */
 bool reef_redis_is_useless(const char *error);
 /* The word that Lua knows the class by: "ordinary", "blocking", ... */

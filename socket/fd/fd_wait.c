@@ -43,7 +43,7 @@ static void job_drop(struct reef_event *event) {
 	job_release((struct reef_fd_wait_job *)event);
 }
 
-static void job_finish(struct reef_fd_wait_job *job, int result) {
+static void fd_wait_job_finish(struct reef_fd_wait_job *job, int result) {
 	job->result = result;
 	if (!reef_send_event(job->owner, &job->event))
 		job_release(job);
@@ -51,7 +51,7 @@ static void job_finish(struct reef_fd_wait_job *job, int result) {
 
 static void job_ready(uint64_t ud, int fd, int events) {
 	(void)fd;
-	job_finish((struct reef_fd_wait_job *)(uintptr_t)ud, events ? events : -ECANCELED);
+	fd_wait_job_finish((struct reef_fd_wait_job *)(uintptr_t)ud, events ? events : -ECANCELED);
 }
 
 /* Parts waiter and job. */
@@ -116,7 +116,7 @@ int reef_fd_wait(struct reef_fd_waiter *waiter, int fd, int events, uint64_t dea
 	job->events = events;
 	int error = reef_fd_watch(fd, events, job_ready, (uint64_t)(uintptr_t)job);
 	if (error == EPERM)
-		job_finish(job, events);
+		fd_wait_job_finish(job, events);
 	else if (error != 0) {
 		reef_free(job);
 		return error;

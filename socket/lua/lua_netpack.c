@@ -48,7 +48,7 @@ static struct reef_netpack *check_queue(lua_State *L) {
 	return *queue;
 }
 
-static int push_packet(lua_State *L, const struct reef_packet *packet) {
+static int lua_netpack_push_packet(lua_State *L, const struct reef_packet *packet) {
 	lua_pushinteger(L, packet->id);
 	lua_pushlightuserdata(L, packet->data);
 	lua_pushinteger(L, (lua_Integer)packet->size);
@@ -75,7 +75,7 @@ static int netpack_filter(lua_State *L) {
 		event->buffer = NULL;
 		if (reef_netpack_count(queue) == 1 && reef_netpack_pop(queue, &packet)) {
 			lua_pushliteral(L, "data");
-			return 2 + push_packet(L, &packet);
+			return 2 + lua_netpack_push_packet(L, &packet);
 		}
 		if (reef_netpack_count(queue) == 0)
 			return 1;
@@ -126,7 +126,7 @@ static int netpack_pop(lua_State *L) {
 	struct reef_packet packet;
 	if (queue == NULL || *queue == NULL || !reef_netpack_pop(*queue, &packet))
 		return 0;
-	return push_packet(L, &packet);
+	return lua_netpack_push_packet(L, &packet);
 }
 
 /* (string, or block and size) -> block, size; a block is only read */

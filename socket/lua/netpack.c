@@ -53,7 +53,7 @@ void reef_netpack_delete(struct reef_netpack *queue) {
 
 /* ---- complete ones ---- */
 
-static void push_packet(struct reef_netpack *queue, struct reef_packet packet) {
+static void netpack_push_packet(struct reef_netpack *queue, struct reef_packet packet) {
 	if (queue->count == queue->room) {
 		size_t room = queue->room ? queue->room * 2 : 16;
 		struct reef_packet *packets = reef_malloc(room * sizeof *packets);
@@ -113,7 +113,8 @@ static size_t complete(struct reef_netpack *queue, struct partial *partial, cons
 	partial->got += take;
 	used += take;
 	if (partial->got == partial->size) {
-		push_packet(queue, (struct reef_packet){.id = partial->id, .data = partial->data, .size = partial->size});
+		netpack_push_packet(queue,
+							(struct reef_packet){.id = partial->id, .data = partial->data, .size = partial->size});
 		reef_ptrmap_remove(&queue->partials, key_of(partial->id));
 		reef_free(partial);
 	}
@@ -140,7 +141,7 @@ void reef_netpack_feed(struct reef_netpack *queue, int id, const void *data, siz
 			break;
 		void *body = new_data(size);
 		memcpy(body, bytes + used + 2, size);
-		push_packet(queue, (struct reef_packet){.id = id, .data = body, .size = size});
+		netpack_push_packet(queue, (struct reef_packet){.id = id, .data = body, .size = size});
 		used += 2 + size;
 	}
 	if (used < n)

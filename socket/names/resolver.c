@@ -94,7 +94,7 @@ static void job_delete(struct job *job) {
 	reef_free(job);
 }
 
-static void job_finish(struct job *job) {
+static void resolver_job_finish(struct job *job) {
 	const struct reef_answer *answer = reef_lookup_answer(job->lookup);
 	bool pending = reef_lookup_pending(job->lookup) != 0;
 	bool sure = !pending && reef_lookup_complete(job->lookup);
@@ -124,7 +124,7 @@ static void look_at(struct job *job) {
 		return;
 	}
 	if (reef_lookup_pending(job->lookup) == 0 || now >= job->end_ns) {
-		job_finish(job);
+		resolver_job_finish(job);
 		return;
 	}
 	if (answer->count > 0 && job->early_ns == NEVER) {
@@ -165,7 +165,7 @@ static void lookup_ready(uint64_t ud, int fd, int events) {
 	pthread_mutex_unlock(&lock);
 }
 
-static void timer_due(uint64_t ud, int fd, int events) {
+static void resolver_timer_due(uint64_t ud, int fd, int events) {
 	(void)ud;
 	(void)events;
 	uint64_t expirations;
@@ -184,7 +184,7 @@ static void timer_due(uint64_t ud, int fd, int events) {
 			look_at(job);
 		}
 	}
-	(void)reef_fd_watch(timer, REEF_FD_READ, timer_due, 0);
+	(void)reef_fd_watch(timer, REEF_FD_READ, resolver_timer_due, 0);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -197,7 +197,7 @@ static void arm_timer(uint64_t at) {
 		return;
 	if (timer < 0) {
 		timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-		int error = timer < 0 ? errno : reef_fd_watch(timer, REEF_FD_READ, timer_due, 0);
+		int error = timer < 0 ? errno : reef_fd_watch(timer, REEF_FD_READ, resolver_timer_due, 0);
 		if (error != 0) {
 			reef_log(0, "error: socket: no timer for lookups: %s", strerrordesc_np(error));
 			return;
@@ -273,7 +273,7 @@ static bool answer_at_once(const char *host, struct reef_waiter *w) {
 	return found;
 }
 
-static void resolve(const char *host, struct reef_waiter *w) {
+static void resolver_resolve(const char *host, struct reef_waiter *w) {
 	if (!answer_at_once(host, w))
 		ask(&(struct reef_question){.name = host, .families = REEF_LOOKUP_V4 | REEF_LOOKUP_V6}, true, w);
 }
@@ -283,14 +283,14 @@ void reef_resolver_open(uint32_t owner, int id, const char *host, int port, reef
 	w->found = found;
 	w->id = id;
 	w->port = port;
-	resolve(host, w);
+	resolver_resolve(host, w);
 }
 
 void reef_resolver_resolve(uint32_t owner, const char *host, reef_waiter_done done, void *ud) {
 	struct reef_waiter *w = reef_waiter_new(owner);
 	w->ud = ud;
 	w->done = done;
-	resolve(host, w);
+	resolver_resolve(host, w);
 }
 
 void reef_resolver_ask(uint32_t owner, const struct reef_question *question, reef_waiter_done done, void *ud) {

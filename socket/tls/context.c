@@ -30,7 +30,7 @@ struct reef_tls_context {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reef_list contexts = {{&contexts.head, &contexts.head}}; /* the latest first */
 
-static struct reef_tls_context *context_of(struct reef_link *link) {
+static struct reef_tls_context *context_context_of(struct reef_link *link) {
 	return reef_list_entry(link, struct reef_tls_context, link);
 }
 
@@ -64,7 +64,7 @@ static void context_delete(struct reef_tls_context *context) {
 /* Locked. With a reference. */
 static struct reef_tls_context *find_context(const struct reef_tls_options *options) {
 	for (struct reef_link *link = reef_list_first(&contexts); link; link = reef_list_next(&contexts, link)) {
-		struct reef_tls_context *context = context_of(link);
+		struct reef_tls_context *context = context_context_of(link);
 		if (reef_tls_options_equal(&context->options, options)) {
 			context->references++;
 			return context;
@@ -120,8 +120,8 @@ static struct reef_tls_context *take_surplus(void) {
 	struct reef_tls_context *oldest = NULL;
 	int n = 0;
 	for (struct reef_link *link = reef_list_first(&contexts); link; link = reef_list_next(&contexts, link)) {
-		if (context_of(link)->references == 0) {
-			oldest = context_of(link);
+		if (context_context_of(link)->references == 0) {
+			oldest = context_context_of(link);
 			n++;
 		}
 	}
@@ -150,7 +150,7 @@ static void refer_to_all(struct context_list *list) {
 		struct reef_tls_context **item = reef_array_add(list);
 		if (item == NULL)
 			break;
-		*item = context_of(link);
+		*item = context_context_of(link);
 		(*item)->references++;
 	}
 	pthread_mutex_unlock(&lock);
@@ -163,7 +163,7 @@ static void forget_unused(void) {
 	pthread_mutex_lock(&lock);
 	for (struct reef_link *link = reef_list_first(&contexts), *next; link; link = next) {
 		next = reef_list_next(&contexts, link);
-		if (context_of(link)->references > 0)
+		if (context_context_of(link)->references > 0)
 			continue;
 		reef_link_remove(link);
 		reef_list_push(&unused, link);
@@ -171,7 +171,7 @@ static void forget_unused(void) {
 	pthread_mutex_unlock(&lock);
 	struct reef_link *link;
 	while ((link = reef_list_pop(&unused)))
-		context_delete(context_of(link));
+		context_delete(context_context_of(link));
 }
 
 /* False: `error` says why, and the old certificates stay. */

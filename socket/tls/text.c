@@ -119,7 +119,7 @@ const char *reef_tls_text_reason(void) {
 }
 
 /* What the peer had against our certificate; NULL: nothing. */
-static const char *refusal(int reason) {
+static const char *text_refusal(int reason) {
 	switch (reason) {
 	case ALERT(SSL_AD_BAD_CERTIFICATE):
 		return "it is bad";
@@ -142,7 +142,7 @@ void reef_tls_text_failure(char *text, const char *where, bool server, bool esta
 	/* The first error is the cause, later ones are its consequences. */
 	unsigned long error = ERR_peek_error();
 	int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
-	const char *words = ERR_reason_error_string(error), *refused = refusal(reason);
+	const char *words = ERR_reason_error_string(error), *refused = text_refusal(reason);
 	if (words == NULL)
 		words = "the connection ended";
 	if (refused)

@@ -12,6 +12,7 @@
 
 #include "core/alloc.h"
 #include "drivers/redis/encode.h"
+#include "drivers/redis/harmless.h"
 #include "drivers/redis/special.h"
 
 /* Lua: encode(...) -> the bytes of the arguments; a single table holds them. */

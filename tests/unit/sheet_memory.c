@@ -2,8 +2,8 @@
  * be made, and nothing is lost. */
 #include "share_failing.h"
 
+#include "datasheet/lua_datasheet.h"
 #include "datasheet/retired.h"
-#include "datasheet/setup.h"
 
 static const char helpers[] = "function publish(how, tables)\n"
 							  "	local plan, why = core.plan(how, tables)\n"

@@ -246,8 +246,8 @@ static bool can_write(int fd) {
 	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
 }
 
-static bool log_is_written(void) {
-	uint64_t deadline = reef_now_ns() + LINES_NS;
+/* Waits for the log service to have taken all its lines. */
+static bool log_is_written(uint64_t deadline) {
 	for (;;) {
 		struct reef_service *service = reef_handle_find(reef_log_service());
 		if (service == NULL)
@@ -266,7 +266,9 @@ bool reef_end_at_once(uint32_t self) {
 	bool in_hook = began != 0;
 	pthread_mutex_unlock(&lock);
 	bool left_out = check_hooks_but(in_hook ? self : 0);
-	log_is_written();
+	/* A log service in Lua has as long as it would have at an orderly end; not if it is the one that exits. */
+	if (self != reef_log_service())
+		log_is_written(reef_now_ns() + timeout_ns());
 	reef_log_writer_finish(reef_now_ns() + SECOND_NS);
 	reef_daemon_end();
 	return left_out;
@@ -300,7 +302,7 @@ static _Noreturn void cut_off(bool threads_stop, double seconds) {
 		say(&words, "shutdown: the process is ended %.1f s after its end began, %zu of its services left", seconds,
 			count > kept ? count - kept : 0);
 		const char *log = reef_env_get("logger");
-		logged = log_is_written() && (log == NULL || strcmp(log, "/dev/null") != 0);
+		logged = log_is_written(reef_now_ns() + LINES_NS) && (log == NULL || strcmp(log, "/dev/null") != 0);
 	}
 	reef_log_writer_finish(reef_now_ns() + LINES_NS);
 	struct reef_log_numbers numbers = reef_log_writer_numbers();

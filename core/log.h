@@ -1,6 +1,6 @@
 /* The log. Lines go to the writer of the built-in logger (log_writer.h); where the configuration names another log service,
  * they are sent to that as REEF_PTYPE_TEXT messages; without either, they go to stderr. None of this makes the caller
- * wait. Text is cleaned (text.h), so it may come from anywhere. Any thread; for another log service, inside the engine. */
+ * wait. Text is cleaned (clean.h), so it may come from anywhere. Any thread; for another log service, inside the engine. */
 #ifndef REEF_LOG_H
 #define REEF_LOG_H
 

@@ -4,7 +4,7 @@
  * full or slow. Lines wait until they can be written, up to a bound; those beyond are counted, and the place where they
  * are missing says how many. That the file cannot be written is said on stderr, once each time.
  *
- * The text of a line is cleaned on its way into the buffer (text.h): this is the place where no line gets past.
+ * The text of a line is cleaned on its way into the buffer (clean.h): this is the place where no line gets past.
  *
  * Any thread may call these functions. A writer belongs to who opened it until reef_log_writer_close.
  */

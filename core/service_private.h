@@ -1,4 +1,4 @@
-/* The inside of a service, for the files of core that implement it: the mailbox, the scheduler, the watchdog. */
+/* The inside of a service, for the files of core that work on one: its mailbox, its life, who runs it. */
 #ifndef REEF_SERVICE_PRIVATE_H
 #define REEF_SERVICE_PRIVATE_H
 

@@ -92,9 +92,11 @@ const char *reef_note_path(const struct reef_note *note) {
 
 /* ---- contents, by who is publishing ---- */
 
+static void retired_add(GCObject *o);
+
 static void unref(const TValue *v) {
 	if (ttisstring(v) && reef_row_string_unref(tsvalue(v)))
-		reef_retired_add_string(tsvalue(v));
+		retired_add(obj2gco(tsvalue(v)));
 }
 
 void reef_retired_unref_strings(const Table *content) {
@@ -300,10 +302,6 @@ static void retired_add(GCObject *o) {
 	total_count++;
 	total_bytes += reef_row_size(o);
 	pthread_mutex_unlock(&lock);
-}
-
-void reef_retired_add_string(TString *s) {
-	retired_add(obj2gco(s));
 }
 
 void reef_retired_add_row(struct reef_row *row, struct reef_note *note) {

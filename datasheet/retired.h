@@ -22,8 +22,7 @@ const char *reef_note_path(const struct reef_note *note);
 /* The VM reads sheets from now on. In its slice; may raise a memory error. */
 void reef_retired_add_reader(lua_State *L);
 
-/* By who is publishing: takes a string, or a row with its note, that is emptied or belongs to a deleted sheet. */
-void reef_retired_add_string(TString *s);
+/* By who is publishing: takes a row with its note, that is emptied or belongs to a deleted sheet. */
 void reef_retired_add_row(struct reef_row *row, struct reef_note *note);
 
 /* Starts a round if there is enough, or if there is anything and `now`. In a slice. */

@@ -17,16 +17,19 @@
 
 #define REASON_SIZE 1024
 
+static void retry_later(lua_State *L);
+
 /* Runs while a VM has versions that it could not let go: created anew as long as that is so, collected each cycle. */
 static int retry(lua_State *L) {
 	if (!reef_versions_update(L, NULL))
 		return 0;
 	if (reef_versions_pinned(reef_vm_of(L)))
-		reef_sharetable_retry(L);
+		retry_later(L);
 	return 0;
 }
 
-void reef_sharetable_retry(lua_State *L) {
+/* After an update that could not let go of an old version: tries again after each of the VM's collections. */
+static void retry_later(lua_State *L) {
 	lua_newuserdatauv(L, 0, 0);
 	if (luaL_newmetatable(L, "reef.sharetable.retry")) {
 		lua_pushcfunction(L, retry);
@@ -63,7 +66,7 @@ static int l_update(lua_State *L) {
 			return luaL_error(L, "sharetable.update '%s': not enough memory", lua_tostring(L, i));
 	}
 	if (reef_versions_pinned(reef_vm_of(L)))
-		reef_sharetable_retry(L);
+		retry_later(L);
 	return 0;
 }
 

@@ -5,7 +5,5 @@
 #include <lua.h>
 
 int reef_sharetable_open(lua_State *L);
-/* After an update that could not let go of an old version: tries again after each of the VM's collections. */
-void reef_sharetable_retry(lua_State *L);
 
 #endif

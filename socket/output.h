@@ -1,4 +1,5 @@
-/* Writing: gathering within a slice, flushing at its end or from the poller, warning when too much waits. With the slot
+/* Writing: gathering within a slice, flushing at its end or from the poller, warning when much waits, and the end of a socket for which too much
+ * waits. With the slot
  * locked, but for the deferred flush. */
 #ifndef REEF_SOCKET_OUTPUT_H
 #define REEF_SOCKET_OUTPUT_H

@@ -170,7 +170,7 @@ static bool push_core_function(lua_State *L, const char *name) {
 	return false;
 }
 
-/* The part that is written in Lua and rarely used: skynet/extra.lua puts it into the table at 1. */
+/* The part that is written in Lua and rarely used: reef/base/extra.lua puts it into the table at 1. */
 static void skynet_complete(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	if (host->completed)

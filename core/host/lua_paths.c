@@ -1,5 +1,5 @@
 /* Functions of the standard libraries that hand a path, a command or a name to C: the stock ones behind the check of
- * names.h. The same in every VM, so what they call is noted once for the process. Own slice only. */
+ * name_check.h. The same in every VM, so what they call is noted once for the process. Own slice only. */
 #include "lua_paths.h"
 
 #include "name_check.h"

@@ -1,4 +1,4 @@
-/* What Lua has of the cleaning of text (text.h), and of the log's numbers. */
+/* What Lua has of the cleaning of text (clean.h), and of the log's numbers. */
 #include "lua_text.h"
 
 #include <lauxlib.h>

@@ -2,8 +2,8 @@
  *
  * To C a text ends at its first NUL, so that "a\0b" would be "a": another service, file, host or sheet than was meant.
  * Everything that hands a string of Lua's to C as a name takes it through these. Own slice only. */
-#ifndef REEF_NAMES_H
-#define REEF_NAMES_H
+#ifndef REEF_HOST_NAME_CHECK_H
+#define REEF_HOST_NAME_CHECK_H
 
 #include <lua.h>
 

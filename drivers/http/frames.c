@@ -1,3 +1,5 @@
+/* See frames.h. */
+/* See frames.h. */
 #include "drivers/http/frames.h"
 
 #include <openssl/rand.h>

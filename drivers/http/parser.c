@@ -1,3 +1,5 @@
+/* See parser.h. */
+/* See parser.h. */
 #include "drivers/http/parser.h"
 
 #include <string.h>

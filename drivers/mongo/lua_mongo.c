@@ -1,4 +1,4 @@
-/* The Lua module `reef.mongo.core`: connections for skynet.db.mongo, which is its only user.
+/* The Lua module `reef.mongo.core`: connections for reef.mongo.
  *
  *   connection(failure) -> c               failure(code, outcome, command, waited, why) -> error object
  *   c:connect(host, port, seconds, tls) -> true | nil, error   waits; port < 0: a Unix socket's path; tls: nil, or a

@@ -1,4 +1,5 @@
-/* Lanes: requests that have to keep their order travel on one connection while any of them is on its way. See lane.h. */
+/* Lanes: requests that have to keep their order travel on one connection while any of them is on its way. See
+ * lane.h, which also says how a connection is chosen. */
 #include "lane.h"
 
 #include "core/alloc.h"
@@ -100,8 +101,6 @@ struct reef_pool_connection *reef_pool_choose(struct reef_pool *pool, uint64_t o
 		pool->batching = c = least_busy(pool);
 	return c;
 }
-
-/* ---- the queue ---- */
 
 void reef_pool_lanes_fini(struct reef_pool *pool) {
 	while (pool->spare_lanes) {

@@ -1,4 +1,4 @@
-/* Redis through a pool: the callers' half. The Lua module `reef.pool.redis.core`, for reef.pool.redis only.
+/* Redis through a pool: the callers' half. The Lua module `reef.pool.redis.core`, for reef.pool.redis.
  *
  *   client(failure, limits) -> c     failure as for reef.redis.core's connections, with the queue's length behind
  *   c:target(address) -> boolean     the pool's service; false: there is none such

@@ -1,4 +1,4 @@
-/* The Lua module `reef.redis.core`: connections and handles for skynet.db.redis, which is its only user.
+/* The Lua module `reef.redis.core`: connections and handles for reef.redis.
  *
  *   connection(failure, overload, limits) -> c    failure(code, outcome, command, waited, why, in_flight, unsent) -> error
  *   c:connect(host, port, seconds, tls) -> true | nil, text    waits; port < 0: a Unix socket's path; tls: nil, or a

@@ -43,7 +43,8 @@ static void enlarge(lua_State *L, struct reef_sproto_buffer *buffer, size_t n) {
 	buffer->capacity = capacity;
 }
 
-char *reef_sproto_buffer_reserve(lua_State *L, struct reef_sproto_buffer *buffer, size_t n) {
+/* Room for n more bytes behind `size`; may raise. Their address. */
+static char *reserve(lua_State *L, struct reef_sproto_buffer *buffer, size_t n) {
 	if (n > buffer->capacity - buffer->size)
 		enlarge(L, buffer, n);
 	return buffer->bytes + buffer->size;
@@ -78,7 +79,7 @@ static int wrong_type(struct encoder *e, const struct reef_sproto_type *type, co
 }
 
 static void append(struct encoder *e, const void *bytes, size_t n) {
-	char *to = reef_sproto_buffer_reserve(e->L, e->buffer, n);
+	char *to = reserve(e->L, e->buffer, n);
 	if (n > 0)
 		memcpy(to, bytes, n);
 	e->buffer->size += n;
@@ -109,7 +110,7 @@ static bool fits_in_4(int64_t v) {
 }
 
 static void append_integer(struct encoder *e, int64_t v, bool wide) {
-	char *to = reef_sproto_buffer_reserve(e->L, e->buffer, 8);
+	char *to = reserve(e->L, e->buffer, 8);
 	if (wide)
 		put64(to, (uint64_t)v);
 	else
@@ -141,7 +142,7 @@ static void encode_struct(struct encoder *e, const struct reef_sproto_type *type
 /* Leaves room for a size. */
 static size_t begin_sized(struct encoder *e) {
 	size_t at = e->buffer->size;
-	reef_sproto_buffer_reserve(e->L, e->buffer, 4);
+	reserve(e->L, e->buffer, 4);
 	e->buffer->size += 4;
 	return at;
 }
@@ -170,7 +171,7 @@ static void append_integers(struct encoder *e, const struct reef_sproto_type *ty
 		int64_t v = integer_of(e, type, field);
 		lua_pop(e->L, 1);
 		if (i == 1) {
-			reef_sproto_buffer_reserve(e->L, e->buffer, 1);
+			reserve(e->L, e->buffer, 1);
 			e->buffer->size++;
 		}
 		if (!wide && !fits_in_4(v)) {
@@ -310,7 +311,7 @@ static void encode_struct(struct encoder *e, const struct reef_sproto_type *type
 		luaL_error(L, "sproto: %s: structs lie more than %d deep in each other", type->name, REEF_SPROTO_MAX_DEPTH);
 	luaL_checkstack(L, 8, "sproto");
 	size_t header = e->buffer->size, room = 2 + 2 * (size_t)type->most_words;
-	reef_sproto_buffer_reserve(L, e->buffer, room);
+	reserve(L, e->buffer, room);
 	e->buffer->size += room;
 	uint32_t words = 0;
 	int last = -1;

@@ -14,8 +14,6 @@ struct reef_sproto_buffer {
 
 /* Pushes an empty buffer. */
 struct reef_sproto_buffer *reef_sproto_buffer_push(lua_State *L);
-/* Room for n more bytes behind `size`; may raise. Their address. */
-char *reef_sproto_buffer_reserve(lua_State *L, struct reef_sproto_buffer *buffer, size_t n);
 
 /* Appends the table at `table` to the buffer. `names` is the index of the array of the fields' names. Raises what does not
  * fit, with the field's path. */

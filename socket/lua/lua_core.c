@@ -1,4 +1,4 @@
-/* `reef.socketcore`: the C half of `skynet.socket`. What is called for every packet is here and exported as it is; the
+/* `reef.socketcore`: the C half of `reef.socket`. What is called for every packet is here and exported as it is; the
  * rest of the library is Lua on top of this. Upvalue 1 of all functions is the VM's table of readers. */
 #include "lua_core.h"
 #include "core/clock.h"

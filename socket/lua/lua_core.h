@@ -1,4 +1,4 @@
-/* The Lua module reef.socketcore, the C half of skynet.socket. */
+/* The Lua module reef.socketcore, the C half of reef.socket. */
 #ifndef REEF_SOCKET_LUA_LUA_CORE_H
 #define REEF_SOCKET_LUA_LUA_CORE_H
 

@@ -1,4 +1,4 @@
-/* A socket as the Lua library `skynet.socket` sees it: a buffer, and at most one coroutine that waits for something in
+/* A socket as the Lua library `reef.socket` sees it: a buffer, and at most one coroutine that waits for something in
  * it. Bytes that come while a coroutine waits for them go to it straight from the worker's scratch buffer: no message,
  * no dispatcher in between. All of this runs in the owner's slice.
  *

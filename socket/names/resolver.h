@@ -1,4 +1,4 @@
-/* Names to addresses for the rest of the room: lookups that are under way, who waits for them, and what is remembered of
+/* Names to addresses: lookups that are under way, who waits for them, and what is remembered of
  * those that have ended. No thread of its own: whoever polls goes on with a lookup. Any thread inside the engine. */
 #ifndef REEF_SOCKET_NAMES_RESOLVER_H
 #define REEF_SOCKET_NAMES_RESOLVER_H

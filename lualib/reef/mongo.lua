@@ -9,6 +9,7 @@
 -- A client watches all servers of its deployment and keeps pools of connections; every coroutine of the service may use
 -- it at the same time.
 local bson = require "bson"
+local now = require "reef.base.now"
 local client_bulk = require "reef.mongo.client_bulk"
 local collection_methods = require "reef.mongo.collection"
 local core_client = require "reef.mongo.client"
@@ -190,7 +191,7 @@ end
 -- Finds a server and, with credentials, logs in once, so that a wrong password is known now.
 function client_methods:connect()
 	local core = self._core
-	local deadline = skynet.hpc() / 1e9 + core.selection_timeout
+	local deadline = now() + core.selection_timeout
 	local any = { mode = "nearest" }
 	local server = core:select({ name = "connect", preference = self._settings.read_preference and any }, deadline, true)
 	core.pools[server.address]:prove(core.connect_timeout)

@@ -7,6 +7,7 @@
 --
 -- All coroutines of a service share one connection, and their commands of a moment leave in one write. What would hold
 -- up or mix with others (BLPOP, WATCH, MULTI ...) goes to connections of its own.
+local now = require "reef.base.now"
 local checks = require "reef.options"
 local commands = require "reef.redis.commands"
 local config = require "reef.redis.config"
@@ -18,7 +19,6 @@ local own = require "reef.redis.own"
 local partial = require "reef.redis.partial"
 local renewal = require "reef.redis.renewal"
 local scan = require "reef.redis.scan"
-local skynet = require "skynet"
 
 local redis = {}
 
@@ -32,10 +32,6 @@ local meta = { __index = methods, __name = "redis" }
 
 -- db[1]: the handle that the C methods use; db[2]: what all views of a connection share; db[3]: seconds from `with`;
 -- db[4]: the link that db[1] is for.
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 local function view_of(client, seconds, explicit)
 	local handle = core.handle(client.link.connection, seconds, false, client.objects, client.bound, client.connect)

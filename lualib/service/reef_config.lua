@@ -1,6 +1,7 @@
 -- Loads a directory of configuration for reef.config, in a VM of its own: what parsing needs for a moment is gone
 -- afterwards. With WATCH it stays, and loads again what changes.
 
+local now = require "reef.base.now"
 local core = require "reef.config.core"
 local directory = require "reef.config.directory"
 local process = require "reef.process"
@@ -24,10 +25,6 @@ local loop_token = {}
 local last_event
 local writing = false -- somebody has changed a file and not closed it yet
 local state = { version = 0, attempts = 0 }
-
-local function seconds()
-	return skynet.hpc() / 1e9
-end
 
 local function log_errors(err)
 	local text = tostring(err)
@@ -60,12 +57,12 @@ end
 
 -- What is to be watched, all of it: the numbers of the watches.
 local function watch_all()
-	local now = {}
+	local watched = {}
 	watch:begin()
 	for _, path in ipairs(source.directories) do
 		local number, reason = watch:add(path)
 		if number then
-			now[number] = true
+			watched[number] = true
 		elseif not reason:find "No such file" then
 			watch:finish()
 			error(reason, 0)
@@ -74,7 +71,7 @@ local function watch_all()
 	for _, way in ipairs(source.ways) do
 		local number, reason = watch:add(way.directory, way.name)
 		if number then
-			now[number] = true
+			watched[number] = true
 		elseif not reason:find "No such file" and not unwatched[way.directory] then
 			unwatched[way.directory] = true
 			skynet.error(("config: %s: %s: a switch of the link %s will not be seen at once"):format(source.dir, reason,
@@ -82,7 +79,7 @@ local function watch_all()
 		end
 	end
 	watch:finish()
-	return now
+	return watched
 end
 
 -- Directories that are new are watched, and looked at again: something may have come before the watch.
@@ -143,10 +140,10 @@ end
 local function wait_for_quiet(options, first)
 	local quiet, most = options.quiet or QUIET, options.max_delay or MAX_DELAY
 	while running and last_event do
-		local now = seconds()
-		local left = math.min(last_event + quiet, first + most) - now
+		local at = now()
+		local left = math.min(last_event + quiet, first + most) - at
 		if writing then
-			left = math.min(last_event + most, first + WRITERS * most) - now
+			left = math.min(last_event + most, first + WRITERS * most) - at
 		end
 		if left <= 0 then
 			return
@@ -159,7 +156,7 @@ end
 local function wait_for_ends(options, first)
 	local sheets = source:scan()
 	while running and sheets do
-		local left = math.min(source:unfinished(sheets) or 0, first + (options.max_delay or MAX_DELAY) - seconds())
+		local left = math.min(source:unfinished(sheets) or 0, first + (options.max_delay or MAX_DELAY) - now())
 		if left <= 0 then
 			break
 		end
@@ -172,7 +169,7 @@ end
 
 -- After an event files may have changed that look the same; otherwise only what looks different is a reason to read.
 local function look(options)
-	local first = seconds()
+	local first = now()
 	wait_for_quiet(options, first)
 	wait_for_ends(options, first)
 	local told = last_event ~= nil
@@ -260,7 +257,7 @@ skynet.register_protocol {
 			local count, _
 			count, _, writing = watch:read()
 			if count > 0 then
-				last_event = seconds()
+				last_event = now()
 				skynet.wakeup(loop_token)
 			end
 		end

@@ -8,6 +8,7 @@
 -- reply, and whenever a reader raises, the connection is closed. Connecting and login have a coroutine of their own, so
 -- that whoever needs the connection waits no longer than he wants to. What failed is said by an error object
 -- (reef.channel.error) that equals `error` and prints as `[Error: socket] ...`.
+local now = require "reef.base.now"
 local driver = require "skynet.socketdriver"
 local errors = require "reef.channel.error"
 local skynet = require "skynet"
@@ -101,10 +102,6 @@ function socketchannel.channel(desc)
 end
 
 -- ---- errors ----
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 local function address(self, host, port)
 	host, port = host or self.host, host and port or self.port

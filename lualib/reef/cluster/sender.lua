@@ -5,6 +5,7 @@
 -- A request has no coroutine: what it waits with is a response closure, which the reply's bytes pass through as they
 -- are.
 
+local now = require "reef.base.now"
 local frame = require "reef.cluster.frame"
 local large = require "reef.cluster.large"
 local options = require "reef.cluster.options"
@@ -33,10 +34,6 @@ local last_session = 0
 local heard, asked = true, false
 local taken                      ---@type integer|nil bytes, by the network, when much was waiting for it
 local watching, armed = false, nil
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 local function raw(message)
 	return message

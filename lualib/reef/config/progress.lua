@@ -1,6 +1,7 @@
 -- How far a long load is: one line on the terminal that is written anew, or a line in the log every few seconds. Short
 -- loads say nothing.
 
+local now = require "reef.base.now"
 local core = require "reef.config.core"
 local printable = require("reef.text").printable
 local skynet = require "skynet"
@@ -9,10 +10,6 @@ local progress = {}
 progress.__index = progress
 
 local QUIET, REDRAW, LOG = 1, 0.2, 5 -- seconds
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 ---@param dir string
 ---@param total integer bytes

@@ -3,8 +3,8 @@
 --
 -- Repeated once are reads, writes that carry a number by which the server recognises them, and whatever was certainly
 -- not sent; nothing is when the client's retryReads or retryWrites says so.
+local now = require "reef.base.now"
 local errors = require "reef.mongo.errors"
-local skynet = require "skynet"
 
 local attempts = {}
 
@@ -19,10 +19,6 @@ local retryable_codes = {
 	[6] = true, [7] = true, [89] = true, [91] = true, [134] = true, [189] = true, [262] = true, [9001] = true,
 	[10107] = true, [11600] = true, [11602] = true, [13435] = true, [13436] = true,
 }
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 -- ---- sessions and numbers ----
 

@@ -1,6 +1,7 @@
 -- A deployment as one client sees it: its servers, pools of connections to them, and commands brought to the right one.
 --
 -- One deadline holds for all that a command needs: finding a server, a connection, every attempt (attempts.lua).
+local now = require "reef.base.now"
 local attempts = require "reef.mongo.attempts"
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
@@ -35,10 +36,6 @@ local view = require "reef.mongo.view"
 ---@field topology mongo.topology_state
 local client = {}
 client.__index = client
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 ---@param uri mongo.uri
 ---@param options table|nil credentials, on_event, and options by their names in connection strings

@@ -5,22 +5,18 @@
 --         { updateOne = { namespace = "shop.stock", filter = { _id = "pen" }, update = { ["$inc"] = { n = -1 } } } },
 --     }, { verboseResults = true })
 local bson = require "bson"
+local now = require "reef.base.now"
 local core = require "reef.mongo.core"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
 local replies = require "reef.mongo.replies"
-local skynet = require "skynet"
 
 local client_bulk = {}
 
 -- MongoDB 8.0.
 local LEAST_WIRE = 25
 local MOST_WRITES, MOST_BYTES = 100000, 48000000 - 16384
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 -- ---- models to statements ----
 

@@ -1,20 +1,16 @@
 -- The operations of the driver specifications "CRUD", with their names, options and results. They raise error objects.
 local bson = require "bson"
+local now = require "reef.base.now"
 local bulk = require "reef.mongo.bulk"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
 local replies = require "reef.mongo.replies"
-local skynet = require "skynet"
 
 local crud = {}
 
 local check_replacement, check_update = documents.check_replacement, documents.check_update
 local first_key, prepare = documents.first_key, documents.with_id
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 local function deadline_of(options)
 	return options.timeoutMS and options.timeoutMS > 0 and now() + options.timeoutMS / 1000 or nil

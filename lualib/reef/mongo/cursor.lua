@@ -1,9 +1,9 @@
 -- Cursors: results in batches, from the server that has them.
 local bson = require "bson"
+local now = require "reef.base.now"
 local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
 local left = require "reef.mongo.left"
-local skynet = require "skynet"
 
 ---@class mongo.cursor
 local cursor = {}
@@ -66,7 +66,7 @@ function cursor:to_primary()
 	end
 	local client = self.client
 	client:select({ name = self.command, preference = preference },
-		self.options.deadline or skynet.hpc() / 1e9 + client.selection_timeout)
+		self.options.deadline or now() + client.selection_timeout)
 	for _, server in pairs(client.topology.description.servers) do
 		if server.type ~= "Unknown" and (server.maxWireVersion or 0) < WRITES_BY_SECONDARIES then
 			return true
@@ -365,7 +365,7 @@ function M.aggregate_options(settings, pipeline, given)
 	local timeout = given.timeoutMS
 	return words, {
 		session = given.session, readPreference = given.readPreference or settings.read_preference, exact = settings.exact,
-		deadline = timeout and timeout > 0 and skynet.hpc() / 1e9 + timeout / 1000 or nil,
+		deadline = timeout and timeout > 0 and now() + timeout / 1000 or nil,
 	}
 end
 

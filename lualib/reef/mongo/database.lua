@@ -1,5 +1,6 @@
 -- A database: its collections, and commands that are about all of it.
 local bson = require "bson"
+local now = require "reef.base.now"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
 local skynet = require "skynet"
@@ -9,10 +10,6 @@ local skynet = require "skynet"
 ---@field client mongo.client
 ---@field _settings mongo.settings
 local database = {}
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 -- Keys and values in turn, in the order of the document; and its first key, the command's name.
 local function body_of(document)

@@ -1,11 +1,11 @@
 -- From an address to a connection that may be used: connect, hello, log in.
 local bson = require "bson"
+local now = require "reef.base.now"
 local core = require "reef.mongo.core"
 local errors = require "reef.mongo.errors"
 local replies = require "reef.mongo.replies"
 local scram = require "reef.mongo.scram"
 local sdam = require "reef.mongo.sdam"
-local skynet = require "skynet"
 
 local handshake = {}
 
@@ -21,10 +21,6 @@ local handshake = {}
 ---@field address string
 
 local COMMAND_NOT_FOUND = 59
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 local function metadata(app_name)
 	local client = bson.document()

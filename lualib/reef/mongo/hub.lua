@@ -3,6 +3,7 @@
 -- Clients join (reef.mongo.view) and then wait for news with one request after the other: the answer comes when
 -- what is known of the deployment differs from what they have seen. So a client that is gone is found by its request,
 -- which cannot be answered any more. A deployment that nobody asks after is forgotten after a while.
+local now = require "reef.base.now"
 local errors = require "reef.mongo.errors"
 local handshake = require "reef.mongo.handshake"
 local monitor = require "reef.mongo.monitor"
@@ -48,10 +49,6 @@ deployment.__index = deployment
 
 local deployments = {} ---@type table<string, mongo.hub.deployment>
 local last_id = 0
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 -- ---- what is known ----
 

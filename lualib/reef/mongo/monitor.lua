@@ -2,6 +2,7 @@
 -- that can is asked once and then speaks up by itself when something changes (a stream of replies). Such a stream says
 -- nothing of the way to the server, so its round trips are measured on a connection beside.
 local bson = require "bson"
+local now = require "reef.base.now"
 local handshake = require "reef.mongo.handshake"
 local replies = require "reef.mongo.replies"
 local selection = require "reef.mongo.selection"
@@ -16,10 +17,6 @@ local SMALLEST_INTERVAL = 0.5
 local MOST_HASTY, HASTY = 20, 0.01
 -- Round trips whose smallest is told.
 local SAMPLES = 10
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 -- As it has to be sent back: the counter is an int64.
 local function topology_version(reply)

@@ -4,6 +4,7 @@
 -- Who checks a connection out has it for himself until he checks it in. Those who find none wait in line. A pool begins
 -- paused and is made ready when its server is known to answer; `clear` pauses it again and gives up all connections
 -- made so far, at once those that lie idle, the others when they come back.
+local now = require "reef.base.now"
 local skynet = require "skynet"
 
 local pool = {}
@@ -31,10 +32,6 @@ pool.__index = pool
 
 local DEFAULTS = { minPoolSize = 0, maxPoolSize = 100, maxConnecting = 2, maxIdleTimeMS = 0,
 	backgroundThreadIntervalMS = 10000 }
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 local function choose(options)
 	local chosen = { waitQueueTimeoutMS = options.waitQueueTimeoutMS }

@@ -3,6 +3,7 @@
 --
 -- There is one such service for each server, user and name of pool. Which server an operation goes to is decided here,
 -- in the caller's VM, as always; the bytes of a message are made and read here, too.
+local now = require "reef.base.now"
 local core = require "reef.pool.mongo.core"
 local errors = require "reef.mongo.errors"
 local mongo = require "reef.mongo"
@@ -21,10 +22,6 @@ local CIRCUIT = 5
 ---@class reef.pool.mongo.link
 local link = {}
 link.__index = link
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 local function new_raw(self)
 	local raw

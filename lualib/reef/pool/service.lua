@@ -4,6 +4,7 @@
 -- so again, after pauses that double up to two seconds while it fails. When no connection is left and the next attempt
 -- has failed, the pool is *down*: requests fail at once until some keeper succeeds. Pinned connections come as they are
 -- wanted and end when they are lost or have been idle.
+local now = require "reef.base.now"
 local core = require "reef.pool.core"
 local options = require "reef.pool.options"
 local process = require "reef.process"
@@ -25,10 +26,6 @@ local slots = {}   -- shared: {number=, retired=, asleep=}
 local pinned = 0
 local reconnects = 0 -- shared connections that were made anew after one was lost
 local draining -- token of whoever waits until nothing is left to be done
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 local function sleep(seconds, token)
 	skynet.sleep(math.max(1, math.ceil(seconds * 100)), token)

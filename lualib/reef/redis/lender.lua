@@ -2,6 +2,7 @@
 --
 -- One that had a transaction is asked, while it lies idle, whether anything is left of that: UNWATCH is answered by OK
 -- outside of MULTI only, and ends what was watched. One that was made before the configuration changed is not kept.
+local now = require "reef.base.now"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local link = require "reef.redis.link"
@@ -18,10 +19,6 @@ lender.__index = lender
 ---@param client table  {conf=, link=, objects=, lost=}
 function lender.new(client)
 	return setmetatable({ client = client, idle = {}, used = 0, waiting = {}, generation = 0 }, lender)
-end
-
-local function now()
-	return skynet.hpc() / 1e9
 end
 
 -- A place that has become free goes to whoever has waited longest, without being free in between.

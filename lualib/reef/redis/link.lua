@@ -3,6 +3,7 @@
 -- However many coroutines need the connection, one of them connects and the others wait for his result. The first
 -- attempt after a loss is made at once; after failures the next one waits, twice as long each time up to two seconds,
 -- give or take a half, so that many clients do not come back in step.
+local now = require "reef.base.now"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local logging_in = require "reef.redis.login"
@@ -17,10 +18,6 @@ local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
 ---@field conf table
 local link = {}
 link.__index = link
-
-local function now()
-	return skynet.hpc() / 1e9
-end
 
 ---@param conf table        see redis.config
 ---@param hooks table|nil   failed(error): every error that this connection gives; ready(): after login;

@@ -8,6 +8,7 @@
 -- lender asks the server whether anything is left of it.
 --
 -- Where the connections come from is a lender's business: reef.redis.lender, or reef.pool.lender.
+local now = require "reef.base.now"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local partial = require "reef.redis.partial"
@@ -32,10 +33,6 @@ function own.new(client, lender)
 	local self = setmetatable({ client = client, lender = lender, bindings = 0, swept = 0 }, own)
 	lender.own = self
 	return self
-end
-
-local function now()
-	return skynet.hpc() / 1e9
 end
 
 local lease = {

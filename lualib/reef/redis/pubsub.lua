@@ -11,6 +11,7 @@
 -- when the server closed the connection, or, if nobody can know when it broke, when the server was last heard; it ends
 -- when the server has confirmed every subscription anew. After `heartbeat` seconds of silence the server is asked
 -- whether it is still there. When more than `limits.queue` messages wait to be read, the socket is not read any more.
+local now = require "reef.base.now"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local link = require "reef.redis.link"
@@ -38,10 +39,6 @@ end
 
 local function send(self, ...)
 	return core.send(self.sender, ...)
-end
-
-local function now()
-	return skynet.hpc() / 1e9
 end
 
 local function wants_any(self)

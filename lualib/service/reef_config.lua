@@ -101,9 +101,13 @@ local function attempt()
 	state.attempts = state.attempts + 1
 	local signature
 	local result, err
+	local done = { loaded = 0, changed = 0, added = 0, removed = 0, ms = 0 }
 	-- What changed while it was read is read again.
 	for _ = 1, 10 do
 		result, err = source:load(true)
+		for name, number in pairs(done) do
+			done[name] = number + (result and result[name] or 0)
+		end
 		signature = source.signature
 		source:scan()
 		if signature == source.signature then
@@ -112,11 +116,14 @@ local function attempt()
 	end
 	state.signature = signature
 	collectgarbage()
+	if has_changed(done) then
+		state.version = state.version + 1
+	end
 	if result then
-		state.errors, state.logged = nil, nil
-		if has_changed(result) then
-			state.version = state.version + 1
+		for name, number in pairs(done) do
+			result[name] = number
 		end
+		state.errors, state.logged = nil, nil
 		state.result = result
 		state.loaded_at = skynet.time()
 	else

@@ -499,4 +499,27 @@ test.case("a file that does not end with a line, and one that stays open, are pu
 	becomes("w3", 1, 4)
 end)
 
+test.case("what was published is counted, though a file was written meanwhile and all was read once more", function()
+	local files = {}
+	for i = 1, 200 do
+		files[("v%d.csv"):format(i)] = "id,x\n1,0\n"
+	end
+	local watcher, dir = watched(files)
+	for edition = 1, 5 do
+		local before = watcher:stat()
+		for i = 1, 200 do
+			write(("%s/v%d.csv"):format(dir, i), ("id,x\n1,%d\n"):format(edition))
+		end
+		test.eventually("it is being read", 20, function()
+			return watcher:stat().attempts > before.attempts
+		end)
+		write(dir .. "/v200.csv", ("id,x\n1,%d\n"):format(edition)) -- the same again
+		becomes("v1", 1, edition)
+		becomes("v199", 1, edition)
+		test.eventually("it is counted", 20, function()
+			return watcher:stat().version > before.version
+		end)
+	end
+end)
+
 test.run()

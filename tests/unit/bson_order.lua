@@ -163,11 +163,11 @@ test.case("the order of keys that come, go and come back is that of a list", fun
 end)
 
 local function seconds_for(n)
-	local start, document = skynet.hpc(), bson.document()
+	local start, document = os.clock(), bson.document() -- CPU time
 	for i = 1, n do
 		document["k" .. i] = i
 	end
-	return (skynet.hpc() - start) / 1e9
+	return os.clock() - start
 end
 
 test.case("a document of many keys takes as long as its keys are many", function()

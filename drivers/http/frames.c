@@ -1,5 +1,4 @@
 /* See frames.h. */
-/* See frames.h. */
 #include "drivers/http/frames.h"
 
 #include <openssl/rand.h>

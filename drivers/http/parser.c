@@ -1,5 +1,4 @@
 /* See parser.h. */
-/* See parser.h. */
 #include "drivers/http/parser.h"
 
 #include <string.h>
@@ -43,9 +42,6 @@ static int add_text(struct reef_http_parser *p, const char *at, size_t n) {
 		p->behind_head += n;
 		return p->behind_head > p->limits.head ? parser_refuse(p, 413, "the fields behind the body are too large") : 0;
 	}
-	/* Two bytes each for ": " and the end of the line. */
-	if (p->size + n + 4 * (size_t)p->count > p->limits.head)
-		return parser_refuse(p, 413, "the head is too large");
 	if (n == 0)
 		return 0;
 	if (!parser_reserve(&p->text, &p->room, p->size, n))
@@ -67,8 +63,6 @@ static struct reef_http_field *last_field(struct reef_http_parser *p) {
 
 /* A name that begins: the one before has got its value. */
 static int new_field(struct reef_http_parser *p) {
-	if (p->count == p->limits.fields)
-		return parser_refuse(p, 413, "there are too many fields");
 	if (p->count == p->fields_room) {
 		uint32_t room = p->fields_room ? p->fields_room * 2 : 16;
 		struct reef_http_field *bigger = reef_try_realloc(p->fields, room * sizeof *bigger);
@@ -97,8 +91,12 @@ static int on_name(llhttp_t *llhttp, const char *at, size_t n) {
 
 static int on_name_end(llhttp_t *llhttp) {
 	struct reef_http_parser *p = parser_of(llhttp);
-	if (!p->head_done)
-		last_field(p)->value = (uint32_t)p->size;
+	if (p->head_done)
+		return 0;
+	/* Not before: what begins like a name may still turn out to be none. */
+	if (p->count > p->limits.fields)
+		return parser_refuse(p, 413, "there are too many fields");
+	last_field(p)->value = (uint32_t)p->size;
 	return 0;
 }
 
@@ -231,23 +229,30 @@ static int status_of(llhttp_errno_t error) {
 	}
 }
 
+static size_t execute(struct reef_http_parser *p, const char *bytes, size_t n) {
+	llhttp_errno_t error = llhttp_execute(&p->llhttp, bytes, n);
+	if (error == HPE_OK)
+		return n;
+	if (!p->done)
+		parser_refuse(p, status_of(error), llhttp_get_error_reason(&p->llhttp));
+	return (size_t)(llhttp_get_error_pos(&p->llhttp) - bytes);
+}
+
+/* Empty lines in front of a message are not seen by any callback, so the bytes of a head are counted here; and none is
+ * parsed beyond the limit, so that it does not depend on how they are cut what is wrong first. */
 size_t reef_http_parser_feed(struct reef_http_parser *p, const char *bytes, size_t n) {
 	if (p->done || p->error)
 		return 0;
-	bool before = !p->head_done;
-	llhttp_errno_t error = llhttp_execute(&p->llhttp, bytes, n);
-	size_t taken = n;
-	if (error != HPE_OK)
-		taken = (size_t)(llhttp_get_error_pos(&p->llhttp) - bytes);
-	if (p->done)
+	if (p->head_done)
+		return execute(p, bytes, n);
+	size_t room = p->limits.head - p->before_head, first = n < room ? n : room;
+	size_t taken = execute(p, bytes, first);
+	p->before_head += taken;
+	if (p->done || p->error || taken == n)
 		return taken;
-	if (error != HPE_OK) {
-		parser_refuse(p, status_of(error), llhttp_get_error_reason(&p->llhttp));
-		return taken;
-	}
-	/* Empty lines in front of a message are not seen by any callback. */
-	if (before && !p->head_done && (p->before_head += n) > p->limits.head)
-		parser_refuse(p, 413, "the head is too large");
+	if (p->head_done)
+		return taken + execute(p, bytes + taken, n - taken);
+	parser_refuse(p, 413, "the head is too large");
 	return taken;
 }
 

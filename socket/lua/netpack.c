@@ -82,9 +82,9 @@ bool reef_netpack_pop(struct reef_netpack *queue, struct reef_packet *packet) {
 
 /* ---- incomplete ones ---- */
 
-/* Ids are positive. */
+/* Never NULL, whatever id somebody has made up. */
 static const void *key_of(int id) {
-	return (const void *)(uintptr_t)id;
+	return (const void *)((uintptr_t)(unsigned)id + 1);
 }
 
 void reef_netpack_forget(struct reef_netpack *queue, int id) {
@@ -124,10 +124,8 @@ static size_t complete(struct reef_netpack *queue, struct partial *partial, cons
 static void keep_partial(struct reef_netpack *queue, int id, const unsigned char *bytes, size_t n) {
 	struct partial *partial = reef_calloc(1, sizeof *partial);
 	partial->id = id;
-	if (!reef_ptrmap_put(&queue->partials, key_of(id), partial)) {
-		reef_free(partial);
-		return;
-	}
+	if (!reef_ptrmap_put(&queue->partials, key_of(id), partial))
+		reef_alloc_give_up(sizeof *partial); /* half a packet lost would be a stream read wrongly */
 	complete(queue, partial, bytes, n);
 }
 

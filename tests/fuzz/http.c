@@ -64,6 +64,9 @@ static struct story read_all(const uint8_t *bytes, size_t size, size_t step, int
 		if (p.done)
 			tell_message(&story, &p);
 	}
+	/* What is too long behind a body may be found out before or after the mistake in it. */
+	if (p.status == 413 && p.behind_head > limits.head)
+		p.status = 400;
 	tell(&story, &p.status, sizeof p.status);
 	reef_http_parser_fini(&p);
 	return story;

@@ -148,7 +148,7 @@ test.case("a driver is built outside the tree and runs", function()
 	end
 	local dir = process.path "driver"
 	run { "cp", "-r", prefix .. "/share/reef/examples/driver", dir }
-	run { "cmake", "-S", dir, "-B", dir .. "/build", "-DCMAKE_PREFIX_PATH=" .. prefix,
+	run { "cmake", "-G", "Ninja", "-S", dir, "-B", dir .. "/build", "-DCMAKE_PREFIX_PATH=" .. prefix,
 		"-DCMAKE_C_FLAGS=-Wall -Wextra -Werror" }
 	run { "cmake", "--build", dir .. "/build" }
 	local output = run { dir .. "/build/run" }

@@ -83,8 +83,7 @@ static int open_libraries_of_vm(lua_State *L) {
 	lua_getglobal(L, "os");
 	lua_pushcfunction(L, reef_lua_execute);
 	lua_setfield(L, -2, "execute");
-	lua_getfield(L, -1, "exit");
-	lua_pushcclosure(L, reef_lua_execute_exit, 1);
+	lua_pushcfunction(L, reef_lua_execute_exit);
 	lua_setfield(L, -2, "exit");
 	reef_lua_paths_open(L);
 	lua_getglobal(L, "coroutine");

@@ -108,6 +108,10 @@ const struct reef_host_hooks *reef_host_hooks(void) {
 	return &hooks;
 }
 
+void reef_host_close_state(lua_State *L) {
+	(hooks.close_state ? hooks.close_state : lua_close)(L);
+}
+
 void reef_host_new_library(lua_State *L, const luaL_Reg *functions, int extra) {
 	if (hooks.new_library) {
 		hooks.new_library(L, functions, extra);

@@ -76,5 +76,7 @@ struct reef_host_hooks {
 };
 void reef_host_set_hooks(const struct reef_host_hooks *hooks);
 const struct reef_host_hooks *reef_host_hooks(void);
+/* Ends the VM, whose main thread L is: by the hook, if there is one. Own slice only. */
+void reef_host_close_state(lua_State *L);
 
 #endif

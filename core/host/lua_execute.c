@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,14 +36,19 @@ int reef_lua_execute(lua_State *L) {
 	return luaL_execresult(L, status);
 }
 
-/* exit([code [, close]]): the stock one, its upvalue, after what an end owes: what was logged is written, hooks that do
- * not run are told of. */
+/* exit([code [, close]]), after what an end owes: what was logged is written, hooks that do not run are told of. A VM may
+ * hold shared data, so it is closed as the service's end would close it. */
 int reef_lua_execute_exit(lua_State *L) {
-	lua_settop(L, 2);
-	bool well = lua_isnoneornil(L, 1) || (lua_isboolean(L, 1) ? lua_toboolean(L, 1) : luaL_checkinteger(L, 1) == 0);
-	if (reef_end_at_once(reef_host_get(L)->handle) && well) {
-		lua_pushinteger(L, REEF_EXIT_CUT);
-		lua_replace(L, 1);
-	}
-	return lua_tocfunction(L, lua_upvalueindex(1))(L);
+	struct reef_host *host = reef_host_get(L);
+	int status = EXIT_SUCCESS;
+	if (lua_isboolean(L, 1))
+		status = lua_toboolean(L, 1) ? EXIT_SUCCESS : EXIT_FAILURE;
+	else
+		status = (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
+	bool close = lua_toboolean(L, 2);
+	if (reef_end_at_once(host->handle) && status == EXIT_SUCCESS)
+		status = REEF_EXIT_CUT;
+	if (close)
+		reef_host_close_state(host->L);
+	exit(status);
 }

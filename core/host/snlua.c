@@ -137,8 +137,7 @@ static void snlua_release(struct reef_service *service) {
 		reef_task_end_all(host);
 		reef_response_fail_all(host);
 		tell_asked(host);
-		void (*close_state)(lua_State * L) = reef_host_hooks()->close_state;
-		(close_state ? close_state : lua_close)(host->L);
+		reef_host_close_state(host->L);
 		/* Finalizers may still have answered some. */
 		reef_debts_fail(&host->debts, host->handle);
 	}

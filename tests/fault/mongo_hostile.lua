@@ -33,7 +33,8 @@ local function lazy(uri)
 end
 
 local function refused(set, options)
-	local c = lazy(set:uri("serverSelectionTimeoutMS=600&timeoutMS=2000" .. (options or "")))
+	local patience = test.sanitizer and 5000 or 600
+	local c = lazy(set:uri(("serverSelectionTimeoutMS=%d&timeoutMS=10000"):format(patience) .. (options or "")))
 	local ok, err = pcall(c.findOne, c, { _id = 1 })
 	test.truthy(not ok and errors.is(err), tostring(err))
 	test.equal(err.code, "selection")

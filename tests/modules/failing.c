@@ -4,6 +4,7 @@
  *   from(n)   that one and those behind it fail, a hundred
  *   above(n)  whatever is larger than n bytes fails, on all threads
  *   off() -> how many failed */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -16,7 +17,7 @@ enum { FAILURES = 100 };
 static _Thread_local long left;
 static _Thread_local bool armed, for_good;
 static size_t most;
-static long failed;
+static atomic_long failed;
 
 static bool counted_out(size_t size) {
 	(void)size;
@@ -30,7 +31,7 @@ static bool counted_out(size_t size) {
 static bool too_large(size_t size) {
 	if (size <= most)
 		return false;
-	__atomic_fetch_add(&failed, 1, __ATOMIC_RELAXED);
+	failed++;
 	return true;
 }
 

@@ -55,7 +55,8 @@ bool (*reef_alloc_fails)(size_t size);
 static size_t mapped;
 
 static bool fails(size_t size) {
-	return __builtin_expect(reef_alloc_fails != NULL, 0) && reef_alloc_fails(size);
+	bool (*asked)(size_t) = __atomic_load_n(&reef_alloc_fails, __ATOMIC_RELAXED);
+	return __builtin_expect(asked != NULL, 0) && asked(size);
 }
 
 void *reef_try_malloc(size_t size) {

@@ -40,7 +40,7 @@ static int arm(lua_State *L, bool good) {
 	for_good = good;
 	failed = 0;
 	armed = true;
-	reef_alloc_fails = counted_out;
+	__atomic_store_n(&reef_alloc_fails, counted_out, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -55,12 +55,12 @@ static int l_from(lua_State *L) {
 static int l_above(lua_State *L) {
 	most = (size_t)luaL_checkinteger(L, 1);
 	failed = 0;
-	reef_alloc_fails = too_large;
+	__atomic_store_n(&reef_alloc_fails, too_large, __ATOMIC_RELAXED);
 	return 0;
 }
 
 static int l_off(lua_State *L) {
-	reef_alloc_fails = NULL;
+	__atomic_store_n(&reef_alloc_fails, NULL, __ATOMIC_RELAXED);
 	armed = false;
 	lua_pushinteger(L, failed);
 	return 1;

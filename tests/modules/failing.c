@@ -16,7 +16,7 @@ enum { FAILURES = 100 };
 
 static _Thread_local long left;
 static _Thread_local bool armed, for_good;
-static size_t most;
+static atomic_size_t most;
 static atomic_long failed;
 
 static bool counted_out(size_t size) {

@@ -19,9 +19,7 @@ static struct reef_task *task_owing(lua_State *L, const char *error) {
 	return task;
 }
 
-/* ret([msg [, sz]]) */
-int reef_lua_answer_ret(lua_State *L) {
-	struct reef_message *m = reef_payload_check(L, 1);
+static int answer_with(lua_State *L, struct reef_message *m) {
 	struct reef_task *task = reef_host_get(L)->running;
 	if (!task || !(task->flags & TASK_OWES) || !task->session)
 		reef_message_free(m);
@@ -30,15 +28,14 @@ int reef_lua_answer_ret(lua_State *L) {
 	return 1;
 }
 
+/* ret([msg [, sz]]) */
+int reef_lua_answer_ret(lua_State *L) {
+	return answer_with(L, reef_payload_check(L, 1));
+}
+
 /* retpack(...) */
 int reef_lua_answer_retpack(lua_State *L) {
-	struct reef_message *m = reef_pack_message(L, 1);
-	struct reef_task *task = reef_host_get(L)->running;
-	if (!task || !(task->flags & TASK_OWES) || !task->session)
-		reef_message_free(m);
-	task_owing(L, "No session");
-	lua_pushboolean(L, task->session && reef_answer_send(task->host, task->session, task->source, m));
-	return 1;
+	return answer_with(L, reef_pack_message(L, 1));
 }
 
 int reef_lua_answer_ignoreret(lua_State *L) {

@@ -26,29 +26,26 @@ static int push_sent(lua_State *L, enum reef_offered offered) {
 	return 1;
 }
 
-/* send(addr, type, ...) */
-int reef_lua_message_send(lua_State *L) {
-	struct reef_host *host = reef_host_get(L);
-	struct reef_target target = reef_target_check(L, 1);
-	const struct reef_protocol *protocol = reef_protocol_check(L, 2);
-	uint8_t type = protocol->id;
-	struct reef_message *m = reef_payload_pack(L, protocol, 3);
+static int send_without_session(lua_State *L, struct reef_target target, uint8_t type, struct reef_message *m) {
 	m->type = type;
 	m->session = 0;
 	m->source = 0;
-	return push_sent(L, reef_target_deliver(host, target, m));
+	return push_sent(L, reef_target_deliver(reef_host_get(L), target, m));
+}
+
+/* send(addr, type, ...) */
+int reef_lua_message_send(lua_State *L) {
+	struct reef_target target = reef_target_check(L, 1);
+	const struct reef_protocol *protocol = reef_protocol_check(L, 2);
+	uint8_t type = protocol->id; /* packing may run code that changes it */
+	return send_without_session(L, target, type, reef_payload_pack(L, protocol, 3));
 }
 
 /* rawsend(addr, type, msg [, sz]) */
 int reef_lua_message_rawsend(lua_State *L) {
-	struct reef_host *host = reef_host_get(L);
 	struct reef_target target = reef_target_check(L, 1);
 	uint8_t type = reef_protocol_check(L, 2)->id;
-	struct reef_message *m = reef_payload_check(L, 3);
-	m->type = type;
-	m->session = 0;
-	m->source = 0;
-	return push_sent(L, reef_target_deliver(host, target, m));
+	return send_without_session(L, target, type, reef_payload_check(L, 3));
 }
 
 /* redirect(dest, source, type, session, msg [, sz]). Source 0 is the sender itself, as for every message. */

@@ -5,6 +5,7 @@
 
 local frame = require "reef.cluster.frame"
 local large = require "reef.cluster.large"
+local losses = require "reef.cluster.losses"
 local options = require "reef.cluster.options"
 local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
@@ -27,21 +28,9 @@ local watching = false
 
 -- ---- what cannot be answered ----
 
-local dropped, reason = 0, nil
-
-local function tell_dropped()
-	if dropped > 0 then
-		skynet.error(("cluster: %d sends from %s had no receiver: %s"):format(dropped, peer, reason))
-		dropped = 0
-	end
-end
-
-local function no_receiver(why)
-	dropped, reason = dropped + 1, why
-	if dropped == 1 then
-		skynet.timeout(100, tell_dropped)
-	end
-end
+local no_receiver, tell_dropped = losses.new(function(count, why)
+	return ("cluster: %d sends from %s had no receiver: %s"):format(count, peer, why)
+end)
 
 -- ---- names ----
 

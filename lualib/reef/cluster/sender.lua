@@ -8,6 +8,7 @@
 local now = require "reef.base.now"
 local frame = require "reef.cluster.frame"
 local large = require "reef.cluster.large"
+local losses = require "reef.cluster.losses"
 local options = require "reef.cluster.options"
 local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
@@ -44,23 +45,16 @@ local function failure(why, outcome)
 	return ("cluster node %s%s: %s (%s)"):format(node, where, why, outcome)
 end
 
--- Sends without a connection are lost: that is said, but not for each.
-local lost, lost_why = 0, nil
-local function tell_lost()
-	if lost > 0 then
-		skynet.error(("cluster node %s: %d sends are lost: %s"):format(node, lost, lost_why))
-		lost = 0
-	end
-end
+-- Sends without a connection.
+local add_lost = losses.new(function(count, why)
+	return ("cluster node %s: %d sends are lost: %s"):format(node, count, why)
+end)
 
 local function refuse(response, why)
 	if response then
 		return response(false, failure(why, "not sent"))
 	end
-	lost, lost_why = lost + 1, why
-	if lost == 1 then
-		skynet.timeout(100, tell_lost)
-	end
+	add_lost(why)
 end
 
 local function refuse_queue(why)

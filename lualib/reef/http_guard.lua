@@ -8,6 +8,7 @@
 --   * the request is strictly formed (RFC 9112), so that nobody in between reads it in another way,
 --   * the answer may not be shown within another page, nor be taken for something else than it is.
 
+local is_ipv4 = require "reef.base.ipv4"
 local crypt = require "skynet.crypt"
 local digest = require "reef.digest"
 local reader = require "reef.http.reader"
@@ -95,16 +96,7 @@ end
 -- ---- who may ask ----
 
 local function is_address(host)
-	if host:sub(1, 1) == "[" then
-		return true
-	end
-	local parts = { host:match "^(%d+)%.(%d+)%.(%d+)%.(%d+)$" }
-	for _, part in ipairs(parts) do
-		if tonumber(part) > 255 then
-			return false
-		end
-	end
-	return #parts == 4
+	return host:sub(1, 1) == "[" or is_ipv4(host)
 end
 
 local function is_ours(host, listens)

@@ -3,6 +3,7 @@
 -- nothing of the way to the server, so its round trips are measured on a connection beside.
 local bson = require "bson"
 local now = require "reef.base.now"
+local emit = require "reef.mongo.emit"
 local handshake = require "reef.mongo.handshake"
 local replies = require "reef.mongo.replies"
 local selection = require "reef.mongo.selection"
@@ -10,6 +11,7 @@ local skynet = require "skynet"
 
 local monitor = {}
 monitor.__index = monitor
+monitor.emit = emit
 
 -- A server is not asked more often than this, in seconds.
 local SMALLEST_INTERVAL = 0.5
@@ -41,14 +43,6 @@ function monitor.new(address, options, hooks)
 		skynet.fork(self.measure, self)
 	end
 	return self
-end
-
-function monitor:emit(name, fields)
-	if self.hooks.on_event then
-		fields = fields or {}
-		fields.name, fields.address = name, self.address
-		self.hooks.on_event(fields)
-	end
 end
 
 -- hello's reply, or nil and an error.

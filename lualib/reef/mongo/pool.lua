@@ -5,10 +5,12 @@
 -- paused and is made ready when its server is known to answer; `clear` pauses it again and gives up all connections
 -- made so far, at once those that lie idle, the others when they come back.
 local now = require "reef.base.now"
+local emit = require "reef.mongo.emit"
 local skynet = require "skynet"
 
 local pool = {}
 pool.__index = pool
+pool.emit = emit
 
 ---@class mongo.pooled
 ---@field id integer
@@ -62,14 +64,6 @@ function pool.new(address, options, hooks)
 	}, pool)
 	self:emit("ConnectionPoolCreated", { options = options })
 	return self
-end
-
-function pool:emit(name, fields)
-	if self.hooks.on_event then
-		fields = fields or {}
-		fields.name, fields.address = name, self.address
-		self.hooks.on_event(fields)
-	end
 end
 
 -- ---- making and ending connections ----

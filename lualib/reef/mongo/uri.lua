@@ -3,6 +3,7 @@
 -- By the specifications "Connection String" and "URI Options". What is malformed raises; an option that is unknown, or
 -- whose value makes no sense, is left out and named in `warnings`. Texts of errors never repeat the string itself: it
 -- holds a password.
+local is_ipv4 = require "reef.base.ipv4"
 local credential = require "reef.mongo.credential"
 
 local uri = {}
@@ -309,16 +310,6 @@ local function check_topology(result)
 end
 
 -- ---- hosts ----
-
-local function is_ipv4(text)
-	local parts = { text:match "^(%d+)%.(%d+)%.(%d+)%.(%d+)$" }
-	for _, part in ipairs(parts) do
-		if tonumber(part) > 255 then
-			return false
-		end
-	end
-	return #parts == 4
-end
 
 local function read_port(text)
 	local port = text:find "^%d+$" and math.tointeger(tonumber(text))

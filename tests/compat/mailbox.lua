@@ -7,11 +7,25 @@ local function session_of(source)
 	return skynet.call(source, "lua", "stat")
 end
 
+-- The service stands in one message until what comes back is called.
+local function hold(bounded, name)
+	skynet.send(bounded, "lua", "stuck", name)
+	test.eventually("stuck", 10, skynet.getenv, name .. "_begun")
+	local held = true
+	local function let_go()
+		if held then
+			skynet.setenv(name, "go")
+			held = false
+		end
+	end
+	test.defer(let_go)
+	return let_go
+end
+
 test.case("beyond the limit a call fails at once, a send returns false, and both are counted", function()
 	local bounded = test.service "bounded"
 	skynet.call(bounded, "lua", "limit", { messages = 10 })
-	skynet.send(bounded, "lua", "stuck", 1)
-	skynet.sleep(5)
+	local let_go = hold(bounded, "counted")
 	local taken, refused = 0, 0
 	for _ = 1, 100 do
 		local result = skynet.send(bounded, "lua", "nothing")
@@ -19,9 +33,8 @@ test.case("beyond the limit a call fails at once, a send returns false, and both
 		taken, refused = taken + (result == 0 and 1 or 0), refused + (result == false and 1 or 0)
 	end
 	test.equal({ taken, refused }, { 10, 90 })
-	test.within(0.2, function()
-		test.raises("call failed: the mailbox of :%x+ is full", skynet.call, bounded, "lua", "stat")
-	end)
+	test.raises("call failed: the mailbox of :%x+ is full", skynet.call, bounded, "lua", "stat")
+	let_go()
 	test.eventually("room again", 10, function()
 		return pcall(skynet.call, bounded, "lua", "stat")
 	end)
@@ -35,8 +48,7 @@ test.case("bytes are limited, too; one message that is larger than all is refuse
 	local bounded = test.service "bounded"
 	skynet.call(bounded, "lua", "limit", { bytes = 100000 })
 	test.equal(skynet.send(bounded, "lua", ("x"):rep(200000)), false)
-	skynet.send(bounded, "lua", "stuck", 1)
-	skynet.sleep(5)
+	local let_go = hold(bounded, "weighed")
 	local bytes = 0
 	for _ = 1, 1000 do
 		local n = math.random(1, 5000)
@@ -45,6 +57,7 @@ test.case("bytes are limited, too; one message that is larger than all is refuse
 		end
 	end
 	test.between(bytes, 90000, 100000)
+	let_go()
 	test.eventually("room again", 10, function()
 		return pcall(skynet.call, bounded, "lua", "stat")
 	end)
@@ -91,11 +104,12 @@ test.case("the config sets a limit for all services of the user's", function()
 		skynet.start(function()
 			local b = skynet.newservice "bounded"
 			print("most", (skynet.call(b, "lua", "stat").most_messages))
-			skynet.send(b, "lua", "stuck", 0.2)
-			skynet.sleep(5)
+			skynet.send(b, "lua", "stuck", "go")
+			while not skynet.getenv "go_begun" do skynet.sleep(1) end
 			local n = 0
 			for _ = 1, 50 do n = n + (skynet.send(b, "lua", "nothing") and 1 or 0) end
 			print("taken", n)
+			skynet.setenv("go", "yes")
 			skynet.abort()
 		end)
 	]])
@@ -111,11 +125,14 @@ test.case("the overload line comes while the receiver is stuck", function()
 		require "skynet.manager"
 		skynet.start(function()
 			local b = skynet.newservice "bounded"
-			skynet.send(b, "lua", "stuck", 1)
-			skynet.sleep(20)
-			for _ = 1, 3000 do skynet.send(b, "lua", "nothing") end
-			skynet.sleep(30)
+			skynet.send(b, "lua", "stuck", "go")
+			while not skynet.getenv "go_begun" do skynet.sleep(1) end
+			for _ = 1, 100 do
+				for _ = 1, 30 do skynet.send(b, "lua", "nothing") end
+				skynet.sleep(1)
+			end
 			skynet.error "still stuck"
+			skynet.setenv("go", "yes")
 			skynet.call(b, "lua", "nothing")
 			skynet.abort()
 		end)

@@ -1,4 +1,4 @@
--- For compat/mailbox.lua: a service that can be told to limit its mailbox, and to be stuck for a while.
+-- For compat/mailbox.lua: a service that can be told to limit its mailbox, and to be stuck until it is let go.
 local skynet = require "skynet"
 local mailbox = require "reef.mailbox"
 
@@ -8,12 +8,10 @@ function commands.limit(options)
 	mailbox.limit(options)
 end
 
-function commands.stuck(seconds)
-	local to = os.clock() + 0
-	local start = skynet.hpc()
-	while skynet.hpc() - start < seconds * 1e9 do
-		to = to + 1
-	end
+-- Until the environment has that name; that it has begun is said there, too.
+function commands.stuck(name)
+	skynet.setenv(name .. "_begun", "yes")
+	while not skynet.getenv(name) do end
 	return true
 end
 

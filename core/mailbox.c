@@ -32,7 +32,7 @@ void reef_mailbox_init(struct reef_service *service) {
 	atomic_init(&service->overload_limit, REEF_MAILBOX_OVERLOAD);
 }
 
-bool reef_mailbox_push(struct reef_service *service, struct reef_message *m) {
+inline bool reef_mailbox_push(struct reef_service *service, struct reef_message *m) {
 	if (__builtin_expect(atomic_load_explicit(&service->counted, memory_order_relaxed), 0) &&
 		!(m->flags & REEF_MESSAGE_EVENT))
 		count_in(service, m);
@@ -76,7 +76,7 @@ static bool is_limited(const struct reef_service *service) {
 		   atomic_load_explicit(&service->mailbox.most_bytes, memory_order_relaxed) != 0;
 }
 
-bool reef_mailbox_fetch(struct reef_service *service) {
+inline bool reef_mailbox_fetch(struct reef_service *service) {
 	if (atomic_load_explicit(&service->inbox, memory_order_relaxed) != NULL) {
 		reef_mailbox_gather(service);
 		uint64_t queued = reef_counter_get(&service->queued);
@@ -90,7 +90,7 @@ bool reef_mailbox_fetch(struct reef_service *service) {
 	return service->queue != NULL;
 }
 
-struct reef_message *reef_mailbox_pop(struct reef_service *service) {
+inline struct reef_message *reef_mailbox_pop(struct reef_service *service) {
 	struct reef_message *m = service->queue;
 	if (m == NULL)
 		return NULL;

@@ -16,7 +16,7 @@ struct reef_message *reef_message_new(size_t size) {
 	return m;
 }
 
-struct reef_message *reef_message_try_new(size_t size) {
+inline struct reef_message *reef_message_try_new(size_t size) {
 	if (size > LARGE) {
 		/* In a block of its own, so that taking it out needs no second one. */
 		void *data = reef_try_malloc(size);
@@ -81,7 +81,7 @@ static void free_data(struct reef_message *m) {
 		reef_free(m->data);
 }
 
-void reef_message_free(struct reef_message *m) {
+inline void reef_message_free(struct reef_message *m) {
 	if (m->flags & REEF_MESSAGE_ATTACHED)
 		free_data(m);
 	reef_free(m);

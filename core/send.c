@@ -13,7 +13,7 @@ void reef_send_to(struct reef_service *service, struct reef_message *m) {
 		reef_scheduler_schedule(service);
 }
 
-bool reef_send(uint32_t dest, struct reef_message *m) {
+inline bool reef_send(uint32_t dest, struct reef_message *m) {
 	struct reef_service *service = reef_handle_find(dest);
 	if (service == NULL) {
 		reef_message_free(m);
@@ -23,7 +23,7 @@ bool reef_send(uint32_t dest, struct reef_message *m) {
 	return true;
 }
 
-enum reef_offered reef_send_offer(uint32_t dest, struct reef_message *m) {
+inline enum reef_offered reef_send_offer(uint32_t dest, struct reef_message *m) {
 	struct reef_service *service = reef_handle_find(dest);
 	if (service == NULL) {
 		reef_message_free(m);

@@ -19,6 +19,7 @@
 #include "sharetable/overlay/pool.h"
 
 enum { MAX_OBJECTS = 128, MAX_ROOTS = 16 };
+enum { REGISTRY_ITEMS = 4, REGISTRY_FIELDS = 16 }; /* what the registry of a small service holds in the end */
 
 struct image_object {
 	int tag;       /* LUA_VTABLE, LUA_VCCL or LUA_VUSERDATA */
@@ -38,6 +39,7 @@ static struct {
 	} roots[MAX_ROOTS];
 	int root_count;
 	int string_metatable;
+	void (*open)(lua_State *L);
 } image;
 
 /* ---- making it ---- */
@@ -275,6 +277,7 @@ static bool copy_libraries(lua_State *L) {
 	lu_byte stopped = g->gcstp, no_emergency = g->gcstopem;
 	g->gcstp |= GCSTPUSR;
 	g->gcstopem = 1;
+	luaH_resize(L, hvalue(&g->l_registry), REGISTRY_ITEMS, REGISTRY_FIELDS);
 	for (int i = 0; i < image.count; i++)
 		allocate(L, copies, i);
 	for (int i = 0; i < image.count; i++)
@@ -303,18 +306,19 @@ static bool copy_libraries(lua_State *L) {
 
 void reef_image_open(lua_State *L) {
 	if (!copy_libraries(L))
-		luaL_openlibs(L);
+		image.open(L);
 }
 
 static int prepare(lua_State *L) {
 	lua_pushboolean(L, 1);
 	lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
-	luaL_openlibs(L);
+	image.open(L);
 	lua_pushboolean(L, make_image(L));
 	return 1;
 }
 
-bool reef_image_setup(void) {
+bool reef_image_setup(void (*open)(lua_State *L)) {
+	image.open = open;
 	lua_State *L = luaL_newstate();
 	if (L == NULL)
 		return false;

@@ -1,6 +1,6 @@
-/* The image: the standard libraries as they are in a fresh VM, kept in a form that is copied into each new VM.
+/* The image: the libraries as they are in a fresh VM, kept in a form that is copied into each new VM.
  *
- * Opening the libraries the stock way inserts some two hundred functions into tables one by one, which is most of what
+ * Opening the libraries one after the other inserts some two hundred functions into tables one by one, which is most of what
  * starting a small service costs. The image holds these tables ready, with strings that all VMs share; a VM gets its own
  * copies (it may change them as it likes), made by copying blocks and setting the references right.
  */
@@ -11,11 +11,11 @@
 
 #include <lua.h>
 
-/* Makes the image from a VM of its own. Start-up only. False: no memory, or something in the libraries that is not
- * known; they are opened the stock way then. */
-bool reef_image_setup(void);
+/* Makes the image from a VM of its own, whose libraries `open` opens. Start-up only. False: no memory, or something in the libraries that is not
+ * known; `open` serves every VM then. */
+bool reef_image_setup(void (*open)(lua_State *L));
 
-/* Opens all standard libraries, as luaL_openlibs does; from the image if there is one, the VM does not look at the
+/* Opens the libraries as that function does; from the image if there is one, the VM does not look at the
  * environment (`LUA_NOENV` is set) and has no globals yet. May raise a memory error. */
 void reef_image_open(lua_State *L);
 

@@ -3,6 +3,7 @@
 
 #include "codecache.h"
 #include "core/host/host.h"
+#include "core/host/libraries.h"
 #include "image.h"
 #include "library.h"
 #include "lua_box.h"
@@ -29,7 +30,7 @@ void reef_sharetable_setup(void) {
 			.interrupt = interrupt,
 	};
 	reef_share_library_names();
-	reef_image_setup();
+	reef_image_setup(reef_libraries_open);
 	reef_host_set_hooks(&hooks);
 	reef_host_preload("skynet.codecache", reef_codecache_open);
 	reef_host_preload("skynet.cache", reef_codecache_open); /* its older name */

@@ -10,18 +10,15 @@
 #include <unistd.h>
 
 #include <lauxlib.h>
-#include <lualib.h>
 
 #include "allocator.h"
 #include "core/alloc.h"
 #include "core/end.h"
 #include "core/env.h"
 #include "core/log.h"
-#include "coroutine.h"
 #include "host_private.h"
+#include "libraries.h"
 #include "load.h"
-#include "lua_execute.h"
-#include "lua_paths.h"
 #include "protocol.h"
 
 #include "lgc.h"
@@ -60,35 +57,12 @@ static int boot_traceback(lua_State *L) {
 	return 1;
 }
 
-static lua_CFunction stock_collectgarbage; /* the same in every VM */
-
-/* Who sets the collector's mode while the service starts keeps it. */
-static int boot_collectgarbage(lua_State *L) {
-	const char *option = luaL_optstring(L, 1, "collect");
-	if (strcmp(option, "incremental") == 0 || strcmp(option, "generational") == 0)
-		reef_host_get(L)->collector_chosen = true;
-	return __atomic_load_n(&stock_collectgarbage, __ATOMIC_RELAXED)(L);
-}
-
 static int open_libraries_of_vm(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	lua_pushboolean(L, 1);
 	lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
 	void (*open_libraries)(lua_State * L) = reef_host_hooks()->open_libraries;
-	(open_libraries ? open_libraries : luaL_openlibs)(L);
-	lua_getglobal(L, "collectgarbage");
-	__atomic_store_n(&stock_collectgarbage, lua_tocfunction(L, -1), __ATOMIC_RELAXED);
-	lua_pushcfunction(L, boot_collectgarbage);
-	lua_setglobal(L, "collectgarbage");
-	lua_getglobal(L, "os");
-	lua_pushcfunction(L, reef_lua_execute);
-	lua_setfield(L, -2, "execute");
-	lua_pushcfunction(L, reef_lua_execute_exit);
-	lua_setfield(L, -2, "exit");
-	reef_lua_paths_open(L);
-	lua_getglobal(L, "coroutine");
-	reef_coroutine_open(L);
-	reef_load_open(L);
+	(open_libraries ? open_libraries : reef_libraries_open)(L);
 	lua_newtable(L);
 	host->functions = luaL_ref(L, LUA_REGISTRYINDEX);
 	return 0;

@@ -116,7 +116,7 @@ static void request_dispatch(struct reef_host *host, const struct reef_message *
 
 /* ---- entry points ---- */
 
-void reef_dispatch(struct reef_host *host, struct reef_message *m) {
+inline void reef_dispatch(struct reef_host *host, struct reef_message *m) {
 	const struct reef_message *outer = host->incoming;
 	bool no_limit = host->no_limit;
 	host->incoming = m;

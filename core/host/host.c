@@ -81,8 +81,8 @@ void reef_host_timer_cancel(struct reef_host *host, int32_t session) {
 
 enum { MAX_MODULES = 128 };
 
-static luaL_Reg modules[MAX_MODULES + 1];
-static int module_count;
+static luaL_Reg modules[MAX_MODULES]; /* sorted by name */
+static size_t module_count;
 static struct reef_host_hooks hooks;
 
 void reef_host_preload(const char *name, lua_CFunction open) {
@@ -90,14 +90,19 @@ void reef_host_preload(const char *name, lua_CFunction open) {
 		fprintf(stderr, "reef: too many C modules\n");
 		abort();
 	}
-	modules[module_count++] = (luaL_Reg){name, open};
+	size_t place = module_count++;
+	for (; place > 0 && strcmp(modules[place - 1].name, name) > 0; place--)
+		modules[place] = modules[place - 1];
+	modules[place] = (luaL_Reg){name, open};
+}
+
+static int module_find(const void *name, const void *module) {
+	return strcmp(name, ((const luaL_Reg *)module)->name);
 }
 
 lua_CFunction reef_host_preloaded(const char *name) {
-	for (int i = 0; i < module_count; i++)
-		if (strcmp(modules[i].name, name) == 0)
-			return modules[i].func;
-	return NULL;
+	const luaL_Reg *found = bsearch(name, modules, module_count, sizeof(*modules), module_find);
+	return found ? found->func : NULL;
 }
 
 void reef_host_set_hooks(const struct reef_host_hooks *given) {

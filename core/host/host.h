@@ -60,7 +60,7 @@ void reef_host_new_library(lua_State *L, const luaL_Reg *functions, int extra);
 
 /* What a room above may put in the place of stock behaviour. Unset members mean stock Lua. Start-up only. */
 struct reef_host_hooks {
-	/* Opens the standard libraries; stock: luaL_openlibs. May raise. */
+	/* Opens the libraries of a VM that has none yet; stock: reef_libraries_open. May raise. */
 	void (*open_libraries)(lua_State *L);
 	/* Pushes a table with those C functions and room for `extra` more fields; stock: luaL_setfuncs. May raise. */
 	void (*new_library)(lua_State *L, const luaL_Reg *functions, int extra);

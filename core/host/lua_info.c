@@ -41,6 +41,16 @@ int reef_lua_info_hpc(lua_State *L) {
 	return 1;
 }
 
+static int seconds(lua_State *L) {
+	lua_pushnumber(L, (lua_Number)(lua_Integer)reef_now_ns() / 1e9);
+	return 1;
+}
+
+int reef_lua_info_open_now(lua_State *L) {
+	lua_pushcfunction(L, seconds);
+	return 1;
+}
+
 /* ---- names ---- */
 
 int reef_lua_info_self(lua_State *L) {

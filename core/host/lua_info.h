@@ -26,4 +26,8 @@ int reef_lua_info_command(lua_State *L);
 int reef_lua_info_intcommand(lua_State *L);
 int reef_lua_info_addresscommand(lua_State *L);
 
+/* The module `reef.base.now`: a function that answers the time for deadlines, in seconds of a clock that only goes
+ * forward. */
+int reef_lua_info_open_now(lua_State *L);
+
 #endif

@@ -1,8 +1,9 @@
-/* The list of our own Lua files: sorted paths, made when first asked for and kept as long as the process. */
+/* The list of our own Lua files: sorted paths with the directory in front, made when first asked for and kept as long as the process. */
 #include "own_files.h"
 
 #include <dirent.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,26 +16,26 @@
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct REEF_ARRAY(char *) files;
+static size_t prefix; /* bytes of the directory, and the slash, that each path begins with */
 
 const char *reef_own_directory(void) {
 	const char *directory = reef_env_get("reef_lualib");
 	return directory ? directory : "./lualib";
 }
 
-/* `relative` is "" or ends with a slash. */
-static void own_files_list(const char *relative) {
+/* `directory` ends with a slash. */
+static void own_files_list(const char *directory) {
 	char path[MAX_PATH];
-	snprintf(path, sizeof path, "%s/%s", reef_own_directory(), relative);
-	DIR *directory = opendir(path);
-	if (directory == NULL)
+	DIR *opened = opendir(directory);
+	if (opened == NULL)
 		return;
 	struct dirent *entry;
-	while ((entry = readdir(directory)) != NULL) {
+	while ((entry = readdir(opened)) != NULL) {
 		const char *name = entry->d_name, *dot = strrchr(name, '.');
 		if (name[0] == '.')
 			continue;
 		bool is_file = dot && strcmp(dot, ".lua") == 0;
-		int n = snprintf(path, sizeof path, "%s%s%s", relative, name, is_file ? "" : "/");
+		int n = snprintf(path, sizeof path, "%s%s%s", directory, name, is_file ? "" : "/");
 		if (n < 0 || (size_t)n >= sizeof path)
 			continue;
 		char **file;
@@ -43,24 +44,32 @@ static void own_files_list(const char *relative) {
 		else if ((file = reef_array_add(&files)) != NULL)
 			*file = reef_strdup(path);
 	}
-	closedir(directory);
+	closedir(opened);
 }
 
 static int own_file_compare(const void *a, const void *b) {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static int own_file_find(const void *relative, const void *file) {
+	return strcmp(relative, *(char *const *)file + prefix);
+}
+
 static void list_all(void) {
-	own_files_list("");
+	char directory[MAX_PATH];
+	int n = snprintf(directory, sizeof directory, "%s/", reef_own_directory());
+	if (n < 0 || (size_t)n >= sizeof directory)
+		return;
+	prefix = (size_t)n;
+	own_files_list(directory);
 	if (files.count > 0)
 		qsort(files.items, files.count, sizeof files.items[0], own_file_compare);
 }
 
-bool reef_own_file(const char *relative, char *path, size_t size) {
+const char *reef_own_file(const char *relative) {
 	pthread_once(&once, list_all);
-	if (files.count == 0 ||
-		bsearch(&relative, files.items, files.count, sizeof files.items[0], own_file_compare) == NULL)
-		return false;
-	int n = snprintf(path, size, "%s/%s", reef_own_directory(), relative);
-	return n > 0 && (size_t)n < size;
+	if (files.count == 0)
+		return NULL;
+	char **found = bsearch(relative, files.items, files.count, sizeof files.items[0], own_file_find);
+	return found ? *found : NULL;
 }

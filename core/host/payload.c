@@ -38,7 +38,7 @@ struct reef_message *reef_payload_check(lua_State *L, int index) {
 	}
 }
 
-struct reef_message *reef_payload_pack(lua_State *L, const struct reef_protocol *protocol, int first) {
+inline struct reef_message *reef_payload_pack(lua_State *L, const struct reef_protocol *protocol, int first) {
 	switch (protocol->packs) {
 	case CODEC_LUA:
 		return reef_pack_message(L, first);
@@ -86,7 +86,7 @@ static int push_large(struct reef_host *host, lua_State *to, int codec, struct r
 	return status == LUA_OK ? n : -1;
 }
 
-int reef_payload_push(lua_State *L, int codec, const struct reef_message *m) {
+inline int reef_payload_push(lua_State *L, int codec, const struct reef_message *m) {
 	if (m->size > LARGE && (codec == CODEC_LUA || codec == CODEC_STRING))
 		return push_large(reef_host_get(L), L, codec, (struct reef_message *)m);
 	switch (codec) {

@@ -40,7 +40,7 @@ void reef_session_fini(struct reef_sessions *sessions) {
 	memset(sessions, 0, sizeof(*sessions));
 }
 
-struct reef_session *reef_session_add(struct reef_sessions *sessions, int32_t session, int kind, void *ptr) {
+inline struct reef_session *reef_session_add(struct reef_sessions *sessions, int32_t session, int kind, void *ptr) {
 	uint32_t index;
 	if (sessions->free) {
 		index = sessions->free - 1;
@@ -68,7 +68,7 @@ struct reef_session *reef_session_find(const struct reef_sessions *sessions, int
 	return NULL;
 }
 
-void reef_session_remove(struct reef_sessions *sessions, struct reef_session *entry) {
+inline void reef_session_remove(struct reef_sessions *sessions, struct reef_session *entry) {
 	uint32_t index = reef_session_index(sessions, entry) + 1;
 	uint32_t *link = session_bucket(sessions, entry->session);
 	while (*link != index)

@@ -5,6 +5,7 @@
 #include "interrupt.h"
 #include "lua_core.h"
 #include "lua_debugchannel.h"
+#include "lua_info.h"
 #include "lua_memory.h"
 #include "lua_services.h"
 #include "lua_text.h"
@@ -17,6 +18,7 @@ void reef_host_setup(void) {
 	reef_module_register(&reef_snlua_module);
 	reef_host_preload("reef.host", reef_open_host);
 	reef_host_preload("skynet.core", reef_open_core);
+	reef_host_preload("reef.base.now", reef_lua_info_open_now);
 	reef_host_preload("reef.memory", reef_open_memory);
 	reef_host_preload("reef.services", reef_open_services);
 	reef_host_preload("reef.text", reef_open_text);

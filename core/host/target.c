@@ -9,7 +9,7 @@
 #include "host_private.h"
 #include "name_check.h"
 
-struct reef_target reef_target_check(lua_State *L, int index) {
+inline struct reef_target reef_target_check(lua_State *L, int index) {
 	struct reef_target target = {0, NULL};
 	if (lua_type(L, index) == LUA_TNUMBER) {
 		target.handle = (uint32_t)luaL_checkinteger(L, index);
@@ -25,7 +25,8 @@ struct reef_target reef_target_check(lua_State *L, int index) {
 	return target;
 }
 
-enum reef_offered reef_target_deliver(struct reef_host *host, struct reef_target target, struct reef_message *m) {
+inline enum reef_offered reef_target_deliver(struct reef_host *host, struct reef_target target,
+											 struct reef_message *m) {
 	if (!m->source)
 		m->source = host->handle;
 	if (target.global)

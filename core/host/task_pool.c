@@ -16,7 +16,7 @@
 
 enum { POOL_WINDOW = 1024, POOL_KEPT = 16 };
 
-struct reef_task *reef_task_pool_take(struct reef_host *host) {
+inline struct reef_task *reef_task_pool_take(struct reef_host *host) {
 	struct reef_task *task = host->pool;
 	if (task) {
 		host->pool = task->next;
@@ -63,7 +63,7 @@ void reef_task_pool_drop(struct reef_task *task) {
 	host->spare = task;
 }
 
-void reef_task_pool_give_back(struct reef_task *task) {
+inline void reef_task_pool_give_back(struct reef_task *task) {
 	struct reef_host *host = task->host;
 	lua_settop(task->L, 0);
 	if (task->flags & TASK_TAGGED) {

@@ -68,19 +68,31 @@ static const struct type_name names[] = {
 		{REEF_BSON_MAXKEY, 0, "maxkey", "maxKey"},
 };
 
-static const struct type_name *find_name(lua_State *L, const uint8_t *p, size_t size) {
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const struct type_name *n = &names[i];
-		if (n->type == p[1]) {
-			if ((n->size != 0 && size != n->size + 2) || (p[1] == REEF_BSON_DATE && size != 6 && size != 10) ||
-				(p[1] == REEF_BSON_BINARY && size < 3)) {
-				luaL_error(L, "Invalid %s", n->old);
-			}
-			return n;
-		}
-	}
-	luaL_error(L, "Invalid subtype %d", (int)p[1]);
+/* NULL if there is no such type. */
+static const struct type_name *name_of(uint8_t type) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].type == type)
+			return &names[i];
 	return NULL;
+}
+
+static bool has_size(const struct type_name *n, size_t size) {
+	return !((n->size != 0 && size != n->size + 2) || (n->type == REEF_BSON_DATE && size != 6 && size != 10) ||
+			 (n->type == REEF_BSON_BINARY && size < 3));
+}
+
+uint8_t reef_bson_kind_of_tagged(const uint8_t *tagged, size_t size) {
+	const struct type_name *n = name_of(tagged[1]);
+	return n && has_size(n, size) ? n->type : 0;
+}
+
+static const struct type_name *find_name(lua_State *L, const uint8_t *p, size_t size) {
+	const struct type_name *n = name_of(p[1]);
+	if (n == NULL)
+		luaL_error(L, "Invalid subtype %d", (int)p[1]);
+	else if (!has_size(n, size))
+		luaL_error(L, "Invalid %s", n->old);
+	return n;
 }
 
 /* The payload's parts behind the name on the stack; answers how many values there are with the name. */

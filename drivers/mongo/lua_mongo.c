@@ -12,6 +12,7 @@
  *   batch(documents, first, bytes, count, data) -> batch, next   as many of them, from `first` on, as stay within the
  *       limits (one at least), encoded; where to go on. data: they are documents to be stored, not statements
  *   release(batch)        it is not used any more; without this the collector frees it, who does not know how large it is
+ *   shape(fields) -> check   what a document has to be like (shape.h)
  *   c:streaming() -> boolean   c:state() -> "new" ...   c:doubtful() -> boolean   c:pending() -> n   c:close([text])
  */
 #include "lua_mongo.h"
@@ -29,6 +30,7 @@
 #include "drivers/bson/format.h"
 #include "drivers/bson/lua_writer.h"
 #include "message.h"
+#include "shape.h"
 #include "socket/lua/lua_common.h"
 #include "socket/lua/lua_tls.h"
 
@@ -270,5 +272,7 @@ int reef_lua_mongo_open(lua_State *L) {
 	lua_setfield(L, -2, "batch");
 	lua_pushcfunction(L, mongo_release_batch);
 	lua_setfield(L, -2, "release");
+	lua_pushcfunction(L, reef_mongo_shape_new);
+	lua_setfield(L, -2, "shape");
 	return 1;
 }

@@ -125,11 +125,9 @@ static bool is_text(int type) {
 	return type == LUA_TSTRING || type == LUA_TNUMBER || type == LUA_TBOOLEAN;
 }
 
-/* Raises unless the value at `index` can be sent, or is a table that says by itself how to be written. */
-static void check_value(lua_State *L, int index, const char *command, int place) {
+/* Raises unless the value at `index`, which is no text, is a table that says by itself how to be written. */
+static void check_table(lua_State *L, int index, const char *command, int place) {
 	int type = lua_type(L, index);
-	if (is_text(type))
-		return;
 	if (type == LUA_TTABLE && luaL_getmetafield(L, index, "__tostring") != LUA_TNIL) {
 		lua_pop(L, 1);
 		return;
@@ -141,9 +139,14 @@ static void check_value(lua_State *L, int index, const char *command, int place)
 }
 
 void reef_redis_check_stack(lua_State *L, int first, int last, const char *command) {
-	for (int i = first; i <= last; i++)
-		check_value(L, i, command, i - first + 1);
+	int table = 0;
 	for (int i = first; i <= last; i++) {
+		if (!is_text(lua_type(L, i))) {
+			check_table(L, i, command, i - first + 1);
+			table = table ? table : i;
+		}
+	}
+	for (int i = table ? table : last + 1; i <= last; i++) {
 		if (lua_type(L, i) == LUA_TTABLE) {
 			luaL_tolstring(L, i, NULL);
 			lua_replace(L, i);
@@ -169,8 +172,8 @@ static void push_as_text(lua_State *L, int index, int n, const char *command) {
 	lua_createtable(L, n, 0);
 	for (int i = 1; i <= n; i++) {
 		lua_geti(L, index, i);
-		check_value(L, -1, command, i);
-		if (lua_type(L, -1) == LUA_TTABLE) {
+		if (!is_text(lua_type(L, -1))) {
+			check_table(L, -1, command, i);
 			luaL_tolstring(L, -1, NULL);
 			lua_remove(L, -2);
 		}

@@ -50,8 +50,8 @@ static void *reply_refuse(struct reef_redis_reader *reader, const char *why) {
 	return NULL;
 }
 
-/* Stores the value on top of the stack where it belongs. */
-static bool store(struct reef_redis_reader *reader, const redisReadTask *task) {
+/* Stores the value on top of the stack: the whole reply, or in an attribute or a map. */
+static bool store_elsewhere(struct reef_redis_reader *reader, const redisReadTask *task) {
 	lua_State *L = reader->L;
 	const redisReadTask *parent = task->parent;
 	if (parent == NULL) {
@@ -62,11 +62,7 @@ static bool store(struct reef_redis_reader *reader, const redisReadTask *task) {
 		lua_pop(L, 1);
 		return true;
 	}
-	int table = reader->base + (int)(intptr_t)parent->obj - 1;
-	if (parent->type != REDIS_REPLY_MAP) {
-		lua_rawseti(L, table, task->idx + 1);
-		return true;
-	}
+	int table = reader->base + slot_of(parent) - 1;
 	if (task->idx % 2 == 0) {
 		lua_Number n = lua_tonumber(L, -1);
 		if (lua_isnil(L, -1) || (lua_type(L, -1) == LUA_TNUMBER && n != n)) {
@@ -79,6 +75,15 @@ static bool store(struct reef_redis_reader *reader, const redisReadTask *task) {
 		lua_insert(L, -2);
 		lua_rawset(L, table);
 	}
+	return true;
+}
+
+/* Stores the value on top of the stack where it belongs. */
+static inline bool store(struct reef_redis_reader *reader, const redisReadTask *task) {
+	const redisReadTask *parent = task->parent;
+	if (parent == NULL || parent->type == REDIS_REPLY_MAP || is_attribute(parent))
+		return store_elsewhere(reader, task);
+	lua_rawseti(reader->L, reader->base + (int)(intptr_t)parent->obj - 1, task->idx + 1);
 	return true;
 }
 
@@ -157,7 +162,7 @@ static void reply_note_error(struct reef_redis_reader *reader, const redisReadTa
 		reader->blob_error = reader->error_next;
 }
 
-/* A line, a verbatim string, an error, or one that was received into its place already. */
+/* A verbatim string, an error, or one that was received into its place already. */
 static void *create_special_string(const redisReadTask *task, const char *text, size_t size) {
 	struct reef_redis_reader *reader = reader_of(task);
 	bool substitute = reader->substitute;
@@ -175,7 +180,7 @@ static void *create_string(const redisReadTask *task, char *text, size_t size) {
 	/* hiredis skips what ends a string unseen; lines it has seen. */
 	if (memcmp(text + size, "\r\n", 2) != 0)
 		return reply_refuse(reader, "a string has the wrong length");
-	if (task->type != REDIS_REPLY_STRING || reader->special)
+	if ((task->type != REDIS_REPLY_STRING && task->type != REDIS_REPLY_STATUS) || reader->special)
 		return create_special_string(task, text, size);
 	lua_pushlstring(reader->L, text, size);
 	return stored(task, text + size + 2);

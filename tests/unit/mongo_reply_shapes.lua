@@ -56,4 +56,59 @@ test.case("fields in any mixture are judged each by itself", function()
 	end
 end)
 
+test.case("strings of any bytes are what bson.type calls them, and a text where it calls them nothing", function()
+	local kinds = { operationTime = "timestamp", errmsg = "string", code = "int64" }
+	local sizes = { 0, 1, 2, 4, 6, 8, 10, 12, 16, 30 }
+	for _ = 1, 5000 do
+		local bytes = {}
+		for i = 1, sizes[math.random(#sizes)] do
+			bytes[i] = string.char(math.random(3) == 1 and math.random(0, 255) or math.random(0, 20))
+		end
+		local value = (math.random(8) > 1 and "\0" or "") .. table.concat(bytes)
+		local ok, kind, content = pcall(bson.type, value)
+		kind = ok and kind or "string"
+		for field, wanted in pairs(kinds) do
+			local reply = { ok = 0, [field] = value }
+			test.equal(replies.check(reply), nil)
+			test.equal(reply[field], kind == wanted and (field == "code" and content or value) or nil)
+		end
+		local why = replies.check { ok = 1, writeErrors = bson.array { { index = value } } }
+		local is_index = kind == "int64" and content >= 0
+		test.equal(why == nil, is_index)
+	end
+end)
+
+test.case("a list is judged by its elements, which are put in the form in which they are used", function()
+	for _ = 1, 500 do
+		local list, want, right = bson.array {}, {}, true
+		for i = 1, math.random(0, 5) do
+			local n = math.random(0, 9)
+			local choice = math.random(12)
+			local forms = { n, n + 0.0, bson.int64(n) }
+			list[i] = { index = choice == 1 and -1 or choice == 2 and "1" or forms[choice % 3 + 1] }
+			want[i] = n
+			right = right and choice > 2
+		end
+		local reply = { ok = 1, n = 0, upserted = list }
+		test.equal(replies.check(reply, replies.shapes.write) == nil, right)
+		for i = 1, right and #want or 0 do
+			test.equal(reply.upserted[i].index, want[i])
+			test.equal(math.type(reply.upserted[i].index), "integer")
+		end
+	end
+	test.equal(replies.check({ ok = 1, n = 0, upserted = { { index = 1 } } }, replies.shapes.write),
+		"its field 'upserted' is not what it has to be")
+end)
+
+test.case("one check, whatever it is given", function()
+	local shape_of = require("reef.mongo.core").shape
+	test.raises("nonsense", shape_of, { a = { kind = "nonsense" } })
+	test.raises("too long", shape_of, { [("a"):rep(40)] = { kind = "text" } })
+	test.raises("table expected", replies.shapes.count.whole, 5)
+	-- An ordered document has fields whose names are no strings.
+	local ordered = bson.document("ok", 1, "n", 2.0)
+	test.equal(replies.check(ordered, replies.shapes.count), nil)
+	test.equal(math.type(ordered.n), "integer")
+end)
+
 test.run()

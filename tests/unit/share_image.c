@@ -150,7 +150,7 @@ static void a_vm_without_memory_fails_cleanly(void **state) {
 static int set_up(void **state) {
 	(void)state;
 	reef_share_library_names();
-	return !reef_image_setup();
+	return !reef_image_setup(luaL_openlibs);
 }
 
 int main(void) {

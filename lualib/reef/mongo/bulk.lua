@@ -12,9 +12,6 @@ local identifiers = { insert = "documents", update = "updates", delete = "delete
 
 -- Does a reply speak of statements that it was not asked about?
 local function strays(reply, count)
-	if not reply.upserted and not reply.writeErrors then
-		return nil
-	end
 	for _, key in ipairs { "upserted", "writeErrors" } do
 		for _, item in ipairs(reply[key] or {}) do
 			if item.index >= count then
@@ -85,7 +82,7 @@ local function write(client, b, batch, first, last)
 		write = true, retry = repeatable(b.kind, b.statements), session = b.session, deadline = b.deadline,
 		unacknowledged = b.unacknowledged, least_wire = b.least_wire, shape = "write",
 	}
-	local why = strays(reply, last - first + 1)
+	local why = (reply.upserted or reply.writeErrors) and strays(reply, last - first + 1)
 	if why then
 		error(replies.malformed(address, b.kind, why), 0)
 	end

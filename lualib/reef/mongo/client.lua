@@ -309,7 +309,7 @@ end
 local bad_time = { [204] = true, [205] = true, [211] = true }
 
 function client:learn(op, reply)
-	local cluster_time = session.cluster_time(reply)
+	local cluster_time = reply["$clusterTime"] and session.cluster_time(reply)
 	if bad_time[reply.code] then
 		self.cluster_time = nil
 		if op.session then

@@ -332,7 +332,9 @@ function pool:check_in(entry)
 		entry.used = now()
 	end
 	self.idle[#self.idle + 1] = entry
-	self:serve()
+	if self.head <= self.tail then
+		self:serve()
+	end
 end
 
 ---The server answers: connections may be made.

@@ -4,112 +4,25 @@
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
 
-local null, type_of, is_array = bson.null, bson.type, bson.is_array
-local type, byte, math_type, tointeger = type, string.byte, math.type, math.tointeger
+local is_array = bson.is_array
+local shape_of = require("reef.mongo.core").shape
 
 local replies = {}
 
 -- Members of a replica set, by the server's manual. More are not watched.
 local MOST_MEMBERS = 50
 
--- ---- kinds of values: what is to be used, or nil if the value is of another kind ----
-
--- As bson.type, also for texts that look like something else; nil of null.
-local function kind_of(value)
-	if type(value) == "string" and value:byte() == 0 and #value > 1 then
-		local ok, kind, content, more = pcall(type_of, value)
-		if ok then
-			return kind, content, more
-		end
-		return "string"
-	end
-	return type_of(value)
-end
-
-local function of_kind(wanted)
-	return function(value)
-		return type(value) == "string" and kind_of(value) == wanted and value or nil
-	end
-end
-
-local function number(value)
-	if type(value) == "number" then
-		return value
-	elseif type(value) == "string" then
-		local kind, content = kind_of(value)
-		return kind == "int64" and content or nil
-	end
-	return nil
-end
-
-local function integer(value)
-	return math_type(value) == "integer" and value or tointeger(number(value))
-end
-
-local function count(value)
-	local n = integer(value)
-	return n and n >= 0 and n or nil
-end
-
-local function text(value)
-	return type(value) == "string" and (byte(value) ~= 0 or kind_of(value) == "string") and value or nil
-end
-
--- Names that are told in errors.
-local function name(value)
-	return text(value) and #value <= 300 and not value:find "%c" and value or nil
-end
-
-local function boolean(value)
-	if type(value) == "boolean" then
-		return value
-	end
-end
-
-local function document(value)
-	return type(value) == "table" and not is_array(value) and value or nil
-end
-
-local function list(value)
-	return type(value) == "table" and is_array(value) and value or nil
-end
-
-local function list_of(kind)
-	return function(value)
-		if not list(value) then
-			return nil
-		end
-		for i, element in ipairs(value) do
-			element = kind(element)
-			if element == nil then
-				return nil
-			end
-			value[i] = element
-		end
-		return value
-	end
-end
-
--- Documents sent as an object (drivers/mongo/batch.h) or decoded.
-local documents = list_of(document)
-
-local function batch(value)
-	return type(value) == "userdata" and value or documents(value)
-end
-
--- ---- shapes: what is read of a document ----
+-- ---- shapes: what is read of a document (drivers/mongo/shape.h) ----
 
 ---@class mongo.reply_field
----@field kind fun(value: any): any
+---@field kind string|function|table
 ---@field needed boolean|nil has to be there
 ---@field null boolean|nil may be null then, which is nothing
 ---@field told boolean|nil is taken out when it is of another kind
 
 ---@class mongo.reply_shape
----@field kinds table<string, fun(value: any): any>
----@field fields table<string, mongo.reply_field>
----@field needed string[] names of those that have to be there
----@field whole mongo.reply_shape|nil the same and what all replies have, where `ok` is 1 and there is no errmsg
+---@field rest fun(doc: table): string|nil why it is not of that shape
+---@field whole nil|fun(doc: table): string|nil the same with what all replies have, for `ok` = 1 and no errmsg
 
 local function needed(kind)
 	return { kind = kind, needed = true }
@@ -123,127 +36,89 @@ local function told(kind)
 	return { kind = kind, told = true }
 end
 
----@param ... table<string, mongo.reply_field>
----@return mongo.reply_shape
-local function shape_of(...)
-	local shape = { kinds = {}, fields = {}, needed = {} }
-	for _, fields in ipairs { ... } do
-		for key, field in next, fields do
-			shape.kinds[key], shape.fields[key] = field.kind, field
-			if field.needed then
-				shape.needed[#shape.needed + 1] = key
-			end
-		end
-	end
-	return shape
+local is_text = shape_of { value = needed "text" }
+
+local function text(value)
+	return is_text { value = value } == nil and value or nil
 end
 
--- Why the document is not of that shape, nil if it is. Most fields that a shape knows are not in most documents: what
--- is in the document is walked, not what could be.
----@param doc table
----@param shape mongo.reply_shape
-local function examine(doc, shape)
-	local kinds, names = shape.kinds, shape.needed
-	for i = 1, #names do
-		if doc[names[i]] == nil then
-			return ("it has no field '%s'"):format(names[i])
-		end
-	end
-	for key, value in next, doc do
-		local kind = kinds[key]
-		if kind then
-			local used = kind(value)
-			if used == nil then
-				local field = shape.fields[key]
-				if value == null and field.needed and not field.null then
-					return ("it has no field '%s'"):format(key)
-				elseif value ~= null and not field.told then
-					return ("its field '%s' is not what it has to be"):format(key)
-				end
-			end
-			-- Even if they are equal: an integer may have come as a float.
-			doc[key] = used
-		end
-	end
-	return nil
+-- Names that are told in errors.
+local function name(value)
+	return text(value) and #value <= 300 and not value:find "%c" and value or nil
 end
 
-local function shaped(fields)
-	local shape = shape_of(fields)
-	return function(value)
-		return document(value) and examine(value, shape) == nil and value or nil
-	end
-end
+local failure = { code = told "integer", errmsg = told "text", codeName = told "text", errorLabels = told { "text" } }
 
-local timestamp, objectid, binary = of_kind "timestamp", of_kind "objectid", of_kind "binary"
+local write_error = { index = needed "count", code = told "integer", errmsg = told "text", codeName = told "text" }
 
-local failure = { code = told(integer), errmsg = told(text), codeName = told(text), errorLabels = told(list_of(text)) }
-
-local write_error = { index = needed(count), code = told(integer), errmsg = told(text), codeName = told(text) }
-
-local topology_version = shaped { processId = needed(objectid), counter = needed(integer) }
+local topology_version = shape_of { processId = needed "objectid", counter = needed "integer" }
 
 -- A time goes back to the server with later commands: only one that it can have meant.
-local cluster_time = shaped {
-	clusterTime = needed(timestamp),
-	signature = maybe(shaped { hash = needed(binary), keyId = needed(integer) }),
+local cluster_time = shape_of {
+	clusterTime = needed "timestamp",
+	signature = maybe(shape_of { hash = needed "binary", keyId = needed "integer" }),
 }
 
 -- Of all replies.
 local common_fields = {
-	ok = needed(number),
+	ok = needed "number",
 	code = failure.code, errmsg = failure.errmsg, codeName = failure.codeName, errorLabels = failure.errorLabels,
-	["$err"] = told(text),
-	writeErrors = maybe(list_of(shaped(write_error))),
-	writeConcernError = maybe(shaped(failure)),
+	["$err"] = told "text",
+	writeErrors = maybe { shape_of(write_error) },
+	writeConcernError = maybe(shape_of(failure)),
 	topologyVersion = told(topology_version),
-	operationTime = told(timestamp),
-	atClusterTime = told(timestamp),
+	operationTime = told "timestamp",
+	atClusterTime = told "timestamp",
 	["$clusterTime"] = told(cluster_time),
 }
 local common = shape_of(common_fields)
 
 -- What a reply of that kind has besides, and with what all have.
 local function reply_of(fields)
-	local shape, rest = shape_of(fields), {}
+	local whole = {}
 	for key, field in next, common_fields do
-		rest[key] = key ~= "ok" and field or nil
+		whole[key] = key ~= "ok" and field or nil
 	end
-	shape.whole = shape_of(rest, fields)
-	return shape
+	for key, field in next, fields do
+		whole[key] = field
+	end
+	return { rest = shape_of(fields), whole = shape_of(whole) }
 end
 
 ---What replies of some kinds have besides, when they do not report an error.
 ---@type table<string, mongo.reply_shape>
 replies.shapes = {
 	write = reply_of {
-		n = needed(count), nModified = maybe(count),
-		upserted = maybe(list_of(shaped { index = needed(count) })),
+		n = needed "count", nModified = maybe "count",
+		upserted = maybe { shape_of { index = needed "count" } },
 	},
-	count = reply_of { n = needed(count) },
-	values = reply_of { values = needed(list) },
-	value = reply_of { value = { kind = document, needed = true, null = true } },
-	databases = reply_of { databases = needed(list_of(shaped { name = needed(text) })) },
+	count = reply_of { n = needed "count" },
+	values = reply_of { values = needed "list" },
+	value = reply_of { value = { kind = "document", needed = true, null = true } },
+	databases = reply_of { databases = needed { shape_of { name = needed "text" } } },
 	first_batch = reply_of {
-		cursor = needed(shaped {
-			id = needed(integer), ns = told(text), firstBatch = needed(batch), atClusterTime = told(timestamp),
+		cursor = needed(shape_of {
+			id = needed "integer", ns = told "text", firstBatch = needed "batch", atClusterTime = told "timestamp",
 		}),
 	},
 	next_batch = reply_of {
-		cursor = needed(shaped { id = needed(integer), ns = told(text), nextBatch = needed(batch) }),
+		cursor = needed(shape_of { id = needed "integer", ns = told "text", nextBatch = needed "batch" }),
 	},
 	writes = reply_of {
-		nInserted = maybe(count), nUpserted = maybe(count), nMatched = maybe(count), nModified = maybe(count),
-		nDeleted = maybe(count),
-		cursor = needed(shaped { id = needed(integer), ns = told(text), firstBatch = needed(batch) }),
+		nInserted = maybe "count", nUpserted = maybe "count", nMatched = maybe "count", nModified = maybe "count",
+		nDeleted = maybe "count",
+		cursor = needed(shape_of { id = needed "integer", ns = told "text", firstBatch = needed "batch" }),
 	},
-	login = reply_of { conversationId = needed(integer), payload = needed(binary), done = needed(boolean) },
+	login = reply_of { conversationId = needed "integer", payload = needed "binary", done = needed "boolean" },
 }
 
 ---What a reply of a client's bulk write says of one write.
-replies.write_item = shape_of {
-	ok = needed(number), idx = needed(count), n = maybe(count), nModified = maybe(count), upserted = maybe(document),
-	code = told(integer), errmsg = told(text),
+---@type mongo.reply_shape
+replies.write_item = {
+	rest = shape_of {
+		ok = needed "number", idx = needed "count", n = maybe "count", nModified = maybe "count",
+		upserted = maybe "document", code = told "integer", errmsg = told "text",
+	},
 }
 
 -- ---- hello ----
@@ -261,10 +136,8 @@ local function address(value)
 	return n and n > 0 and n <= 65535 and value or nil
 end
 
-local addresses = list_of(address)
-
 local function tags(value)
-	if not document(value) then
+	if type(value) ~= "table" or is_array(value) then
 		return nil
 	end
 	for key, tag in pairs(value) do
@@ -276,17 +149,17 @@ local function tags(value)
 end
 
 local hello = shape_of {
-	isWritablePrimary = maybe(boolean), ismaster = maybe(boolean), secondary = maybe(boolean), hidden = maybe(boolean),
-	arbiterOnly = maybe(boolean), isreplicaset = maybe(boolean), helloOk = told(boolean),
-	msg = maybe(text), setName = maybe(name), setVersion = maybe(integer), electionId = maybe(objectid),
+	isWritablePrimary = maybe "boolean", ismaster = maybe "boolean", secondary = maybe "boolean", hidden = maybe "boolean",
+	arbiterOnly = maybe "boolean", isreplicaset = maybe "boolean", helloOk = told "boolean",
+	msg = maybe "text", setName = maybe(name), setVersion = maybe "integer", electionId = maybe "objectid",
 	primary = maybe(address), me = maybe(address),
-	hosts = maybe(addresses), passives = maybe(addresses), arbiters = maybe(addresses), tags = maybe(tags),
-	minWireVersion = maybe(count), maxWireVersion = maybe(count), logicalSessionTimeoutMinutes = maybe(count),
-	lastWrite = told(shaped { lastWriteDate = maybe(of_kind "date") }),
-	maxBsonObjectSize = told(count), maxMessageSizeBytes = told(count), maxWriteBatchSize = told(count),
-	saslSupportedMechs = told(list_of(text)),
-	speculativeAuthenticate = told(shaped {
-		conversationId = needed(integer), payload = needed(binary), done = needed(boolean),
+	hosts = maybe { address }, passives = maybe { address }, arbiters = maybe { address }, tags = maybe(tags),
+	minWireVersion = maybe "count", maxWireVersion = maybe "count", logicalSessionTimeoutMinutes = maybe "count",
+	lastWrite = told(shape_of { lastWriteDate = maybe "date" }),
+	maxBsonObjectSize = told "count", maxMessageSizeBytes = told "count", maxWriteBatchSize = told "count",
+	saslSupportedMechs = told { "text" },
+	speculativeAuthenticate = told(shape_of {
+		conversationId = needed "integer", payload = needed "binary", done = needed "boolean",
 	}),
 }
 
@@ -298,21 +171,21 @@ local hello = shape_of {
 ---@return string|nil why it is no reply
 function replies.check(reply, shape)
 	if shape and reply.ok == 1 and reply.errmsg == nil then
-		return examine(reply, shape.whole)
+		return shape.whole(reply)
 	end
-	return examine(reply, common) or shape and reply.ok == 1 and not reply.errmsg and examine(reply, shape) or nil
+	return common(reply) or shape and reply.ok == 1 and not reply.errmsg and shape.rest(reply) or nil
 end
 
 ---The same for one of the documents in a reply.
 ---@return string|nil why
 function replies.check_document(value, shape)
-	return document(value) == nil and "it is no document" or examine(value, shape)
+	return (type(value) ~= "table" or is_array(value)) and "it is no document" or shape.rest(value)
 end
 
 ---The same for a reply to hello.
 ---@return string|nil why
 function replies.check_hello(reply)
-	local why = examine(reply, common) or reply.ok == 1 and examine(reply, hello) or nil
+	local why = common(reply) or reply.ok == 1 and hello(reply) or nil
 	if why or reply.ok ~= 1 then
 		return why
 	end

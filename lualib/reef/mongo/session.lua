@@ -7,7 +7,7 @@
 -- or all of its reads are of one moment (snapshot).
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
-local skynet = require "skynet"
+local now = require "reef.base.now"
 
 ---@class mongo.session_options
 ---@field causalConsistency boolean|nil reads see what the session has seen or written before; default true
@@ -32,7 +32,7 @@ local SNAPSHOTS = 13
 local reads = { find = true, aggregate = true, count = true, distinct = true }
 
 local function minutes()
-	return skynet.hpc() / 6e10
+	return now() / 60
 end
 
 function session.new_pool()
@@ -217,8 +217,12 @@ function session:learn(reply, cluster_time)
 		return
 	end
 	self.server.used = minutes()
-	self:advanceOperationTime(reply.operationTime)
-	self:advanceClusterTime(cluster_time)
+	if reply.operationTime then
+		self:advanceOperationTime(reply.operationTime)
+	end
+	if cluster_time then
+		self:advanceClusterTime(cluster_time)
+	end
 	if self.options.snapshot and not self.snapshot_time then
 		self.snapshot_time = reply.cursor and reply.cursor.atClusterTime or reply.atClusterTime
 	end

@@ -1,0 +1,44 @@
+/* What a VM's libraries are: the standard ones and the host's functions in them. Knows no service; the stock functions
+ * behind ours are the same in every VM, and noted once for the process. */
+#include "libraries.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "coroutine.h"
+#include "host.h"
+#include "load.h"
+#include "lua_execute.h"
+#include "lua_paths.h"
+
+#include "host_private.h"
+
+static lua_CFunction stock_collectgarbage;
+
+/* Who sets the collector's mode while the service starts keeps it. */
+static int libraries_collectgarbage(lua_State *L) {
+	const char *option = luaL_optstring(L, 1, "collect");
+	if (strcmp(option, "incremental") == 0 || strcmp(option, "generational") == 0)
+		reef_host_get(L)->collector_chosen = true;
+	return __atomic_load_n(&stock_collectgarbage, __ATOMIC_RELAXED)(L);
+}
+
+void reef_libraries_open(lua_State *L) {
+	luaL_openlibs(L);
+	lua_getglobal(L, "collectgarbage");
+	__atomic_store_n(&stock_collectgarbage, lua_tocfunction(L, -1), __ATOMIC_RELAXED);
+	lua_pushcfunction(L, libraries_collectgarbage);
+	lua_setglobal(L, "collectgarbage");
+	lua_getglobal(L, "os");
+	lua_pushcfunction(L, reef_lua_execute);
+	lua_setfield(L, -2, "execute");
+	lua_pushcfunction(L, reef_lua_execute_exit);
+	lua_setfield(L, -2, "exit");
+	lua_getglobal(L, "coroutine");
+	reef_coroutine_open(L);
+	lua_pop(L, 3);
+	reef_lua_paths_open(L);
+	reef_load_open(L);
+}

@@ -9,6 +9,7 @@
 #include "raw.h"
 
 #define QUEUE "reef.netpack.queue"
+#define MOST 0xffff /* bytes of a packet */
 
 static struct reef_netpack **to_queue(lua_State *L) {
 	return luaL_testudata(L, 1, QUEUE);
@@ -43,7 +44,7 @@ static struct reef_netpack *check_queue(lua_State *L) {
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_setmetatable(L, -2);
-	*queue = reef_netpack_new();
+	*queue = reef_netpack_new(2, MOST);
 	lua_replace(L, 1);
 	return *queue;
 }
@@ -134,7 +135,7 @@ static int netpack_pack(lua_State *L) {
 	size_t n;
 	void *unused;
 	const char *bytes = reef_lua_common_bytes(L, 1, &n, &unused);
-	if (n >= 0x10000)
+	if (n > MOST)
 		return luaL_error(L, "Invalid size (too long) of data : %I", (lua_Integer)n);
 	unsigned char *block = reef_malloc(n + 2);
 	block[0] = (unsigned char)(n >> 8);

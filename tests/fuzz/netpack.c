@@ -25,7 +25,7 @@ static void check(struct stream *stream, const struct reef_packet *packet) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct stream streams[STREAMS] = {0};
-	struct reef_netpack *queue = reef_netpack_new();
+	struct reef_netpack *queue = reef_netpack_new(2, 65535);
 	for (int i = 0; i < STREAMS; i++)
 		streams[i].bytes = malloc(size + 1);
 	while (size >= 2) {

@@ -45,7 +45,7 @@ bool reef_gate_parse_param(struct reef_gate_param *param, const char *text, cons
 struct reef_gate_command reef_gate_parse_command(const char *text, size_t n) {
 	struct reef_gate_command command = {.verb = REEF_GATE_UNKNOWN};
 	char line[4 * REEF_GATE_WORD], verb[16] = "", end;
-	if (n >= sizeof line || memchr(text, '\0', n))
+	if (n == 0 || n >= sizeof line || memchr(text, '\0', n))
 		return command;
 	memcpy(line, text, n);
 	line[n] = '\0';

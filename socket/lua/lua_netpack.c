@@ -15,6 +15,11 @@ static struct reef_netpack **to_queue(lua_State *L) {
 	return luaL_testudata(L, 1, QUEUE);
 }
 
+struct reef_netpack *reef_lua_netpack_queue(lua_State *L, int index) {
+	struct reef_netpack **queue = luaL_testudata(L, index, QUEUE);
+	return queue ? *queue : NULL;
+}
+
 static int netpack_clear(lua_State *L) {
 	struct reef_netpack **queue = to_queue(L);
 	if (queue && *queue)

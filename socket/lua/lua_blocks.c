@@ -31,6 +31,7 @@ static int inbox_add(lua_State *L) {
 	luaL_checktype(L, 3, LUA_TLIGHTUSERDATA);
 	lua_Integer n = luaL_checkinteger(L, 4);
 	luaL_argcheck(L, n >= 0, 4, "negative size");
+	luaL_argcheck(L, n == 0 || lua_touserdata(L, 3), 3, "no bytes");
 	void *whole;
 	size_t size;
 	const char *error;

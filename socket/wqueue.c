@@ -13,9 +13,9 @@
 
 struct block {
 	struct reef_link link;
-	char *data;        /* behind this header, a block that was handed over, or a payload's bytes */
-	size_t begin, end; /* sent up to, filled up to */
-	size_t room;       /* for more small writes; 0: handed over, or exactly filled */
+	char *data;                   /* behind this header, a block that was handed over, or a payload's bytes */
+	size_t begin, end;            /* sent up to, filled up to */
+	size_t room;                  /* for more small writes; 0: handed over, or exactly filled */
 	struct reef_payload *payload; /* whose bytes these are; NULL: our own */
 };
 

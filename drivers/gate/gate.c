@@ -35,7 +35,7 @@ struct client {
 struct reef_gate {
 	int listener;
 	struct reef_gate_param param;
-	uint32_t watchdog, broker; /* 0: none */
+	uint32_t watchdog, broker;  /* 0: none */
 	struct reef_ptrmap clients; /* by id */
 	struct reef_netpack *packets;
 };

@@ -1,5 +1,5 @@
--- Large blocks beside small packets, over a connection whose packets have a length of 2 bytes: a block travels in pieces
--- with a number, each in a packet of its own, at low priority, so that other packets pass between them.
+-- Large blocks beside small packets, over a connection whose packets have a length of 2 bytes: a block travels in
+-- pieces with a number, each in a packet of its own, at low priority, so that other packets pass between them.
 --
 --     blocks.send(fd, text)                       -- of any size; the peer has to know the format, too
 --
@@ -22,8 +22,8 @@ local MIB <const> = 1 << 20
 ---@field together? integer bytes that have come of unfinished blocks (as many as `most`)
 ---@field open? integer unfinished blocks (16)
 
----Sends a message to a socket, in one packet or, if it has more than 32 KiB, in pieces. Those that are sent later and are
----small may arrive earlier.
+---Sends a message to a socket, in one packet or, if it has more than 32 KiB, in pieces. Those that are sent later and
+---are small may arrive earlier.
 ---@param fd integer
 ---@param data string|userdata bytes; a light userdata is freed
 ---@param size? integer of a userdata
@@ -35,8 +35,8 @@ end
 local KNOWN <const> = { most = true, together = true, open = true }
 
 ---What puts the pieces of any number of streams together: `inbox:add(stream, msg, sz)` takes a packet and returns a
----message, which is the caller's (block and size), nothing while more of it has to come, or nil and why the stream cannot
----be gone on with. `inbox:forget(stream)` when one ends; `inbox:unfinished(cs)` lists those that take longer.
+---message, which is the caller's (block and size), nothing while more of it has to come, or nil and why the stream
+---cannot be gone on with. `inbox:forget(stream)` when one ends; `inbox:unfinished(cs)` lists those that take longer.
 ---@param limits? reef.blocks.limits|true
 ---@return userdata inbox
 function blocks.inbox(limits)

@@ -26,9 +26,15 @@ local LONGEST_NAP <const> = 6000
 
 local NAMES <const> = { "peraddress", "rate", "silence", "packet_time", "unsent" }
 
+---@class reef.gate.ends what a guard does to its gate, and asks it
+---@field drop fun(fd: integer, reason: string)
+---@field pause fun() accept nobody
+---@field resume fun()
+---@field unfinished fun(cs: integer): integer[] clients whose packet has taken longer
+
 ---@class reef.gate.guard
 ---@field limits reef.gate.limits
----@field ends {drop: fun(fd: integer, reason: string), pause: fun(), resume: fun(), unfinished: fun(cs: integer): integer[]}
+---@field ends reef.gate.ends
 ---@field address table<integer, string> of each client
 ---@field from table<string, integer> clients by address
 ---@field read table<integer, integer> since when a client is read
@@ -39,7 +45,7 @@ local NAMES <const> = { "peraddress", "rate", "silence", "packet_time", "unsent"
 local guard = {}
 guard.__index = guard
 
----@param ends table what the guard does to the gate
+---@param ends reef.gate.ends
 ---@return reef.gate.guard it allows everything before guard:allow
 function gate.guard(ends)
 	return setmetatable({ limits = {}, ends = ends, address = {}, from = {}, read = {}, watching = false }, guard)

@@ -1,5 +1,5 @@
--- skynet.sharemap: a record that one service writes and others read, each when it wants to, by a schema of sproto that all
--- know: the one in slot 0 of sprotoloader.
+-- skynet.sharemap: a record that one service writes and others read, each when it wants to, by a schema of sproto that
+-- all know: the one in slot 0 of sprotoloader.
 
 local loader = require "sprotoloader"
 local stm = require "skynet.stm"

@@ -1,6 +1,6 @@
 -- A service as a TCP front door: clients send packets with a length of two bytes, big-endian, in front. What is done
--- with them is the handler's business; `snax.msgserver` and the service `gate` are made of this. What clients may do is in
--- `reef.gate`, how messages may be larger than a packet in `reef.blocks`.
+-- with them is the handler's business; `snax.msgserver` and the service `gate` are made of this. What clients may do is
+-- in `reef.gate`, how messages may be larger than a packet in `reef.blocks`.
 
 local driver = require "skynet.socketdriver"
 local gate = require "reef.gate"
@@ -64,8 +64,8 @@ local function unfinished(cs)
 	return inbox and table.move(inbox:unfinished(cs), 1, 1024, #late + 1, late) or late
 end
 
----Turns the service into a gate. It answers the commands `open` (a table: address, port, maxclient, nodelay, backlog, the
----limits of reef.gate, and `blocks`: true or the limits of reef.blocks) and `close`; others are the handler's.
+---Turns the service into a gate. It answers the commands `open` (a table: address, port, maxclient, nodelay, backlog,
+---the limits of reef.gate, and `blocks`: true or the limits of reef.blocks) and `close`; others are the handler's.
 ---@param handler gateserver.handler
 function gateserver.start(handler)
 	assert(type(handler.message) == "function", "a gate's handler needs a function `message`")

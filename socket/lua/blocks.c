@@ -218,7 +218,9 @@ static char *packet_of(const char *bytes, size_t n, size_t trailer) {
 	packet[1] = (char)body;
 	if (n > 0)
 		memcpy(packet + LENGTH, bytes, n);
-	packet[LENGTH + body - 1] = (char)(trailer == FIRST_TRAILER ? KIND_FIRST : trailer == MORE_TRAILER ? KIND_MORE : KIND_WHOLE);
+	packet[LENGTH + body - 1] = (char)(trailer == FIRST_TRAILER  ? KIND_FIRST
+									   : trailer == MORE_TRAILER ? KIND_MORE
+																 : KIND_WHOLE);
 	return packet;
 }
 

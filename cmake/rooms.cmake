@@ -104,6 +104,7 @@ reef_room(dns FOLDERS socket/names MAY fd core LIBRARIES PkgConfig::CARES NO_SET
 reef_room(tls FOLDERS socket/tls MAY core LIBRARIES OpenSSL::SSL NO_SETUP)
 reef_room(socket FOLDERS socket MAY tls dns fd core)
 reef_room(socket_lua FOLDERS socket/lua MAY socket tls dns fd core host lua)
+reef_room(gate FOLDERS drivers/gate MAY socket_lua socket core host lua)
 reef_room(channel FOLDERS drivers/channel MAY socket tls core host lua NO_SETUP)
 reef_room(crypt FOLDERS drivers/crypt MAY core host lua LIBRARIES ${crypt_libraries})
 reef_room(sproto FOLDERS drivers/sproto MAY core host lua)

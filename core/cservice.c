@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "alloc.h"
 #include "debts.h"
@@ -91,27 +92,58 @@ void reef_cservice_note_answer(struct reef_service *service, uint32_t asker, int
 	reef_debts_remove(&c->debts, asker, session);
 }
 
+static const struct reef_module *module_of(const char *name, const struct functions *functions) {
+	struct reef_module *module = reef_malloc(sizeof *module);
+	struct functions *kept = reef_malloc(sizeof *kept);
+	*kept = *functions;
+	*module = (struct reef_module){.name = reef_strdup(name),
+								   .init = cservice_init,
+								   .release = cservice_release,
+								   .signal = cservice_signal,
+								   .data = kept};
+	return module;
+}
+
+void reef_cservice_register(const char *name, void *(*create)(void),
+							int (*init)(void *instance, struct skynet_context *context, const char *param),
+							void (*release)(void *instance)) {
+	const struct functions functions = {.create = create, .init = init, .release = release};
+	reef_module_register(module_of(name, &functions));
+}
+
 /* ---- finding the shared object ---- */
 
-static void *open_pattern(const char *pattern, size_t size, const char *name) {
-	const char *mark = memchr(pattern, '?', size);
-	if (mark == NULL)
-		return NULL;
-	char path[4096];
-	int before = (int)(mark - pattern), after = (int)size - before - 1;
-	snprintf(path, sizeof path, "%.*s%s%.*s", before, pattern, name, after, mark + 1);
+/* Tries the patterns of `cpath`: what `open` makes of the first path for which that is not NULL. */
+static void *search(const char *name, void *(*open)(const char *path)) {
+	const char *pattern = reef_env_get("cpath");
+	void *found = NULL;
+	while (pattern && *pattern && found == NULL) {
+		size_t size = strcspn(pattern, ";");
+		const char *mark = memchr(pattern, '?', size);
+		if (mark) {
+			char path[4096];
+			int before = (int)(mark - pattern), after = (int)size - before - 1;
+			snprintf(path, sizeof path, "%.*s%s%.*s", before, pattern, name, after, mark + 1);
+			found = open(path);
+		}
+		pattern += size + (pattern[size] == ';');
+	}
+	return found;
+}
+
+static void *open_library(const char *path) {
 	return dlopen(path, RTLD_NOW | RTLD_GLOBAL);
 }
 
-static void *open_library(const char *name) {
-	const char *path = reef_env_get("cpath");
-	void *library = NULL;
-	while (path && *path && library == NULL) {
-		size_t n = strcspn(path, ";");
-		library = open_pattern(path, n, name);
-		path += n + (path[n] == ';');
-	}
-	return library;
+static void *existing_path(const char *path) {
+	return access(path, R_OK) == 0 ? reef_strdup(path) : NULL;
+}
+
+void reef_cservice_tell_passed_over(const char *name) {
+	char *path = search(name, existing_path);
+	if (path)
+		reef_log(0, "C service %s: Reef's own is used, not %s", name, path);
+	reef_free(path);
 }
 
 static void *symbol(void *library, const char *prefix, const char *suffix) {
@@ -121,7 +153,7 @@ static void *symbol(void *library, const char *prefix, const char *suffix) {
 }
 
 const struct reef_module *reef_cservice_load(const char *name) {
-	void *library = open_library(name);
+	void *library = search(name, open_library);
 	if (library == NULL) {
 		const char *reason = dlerror();
 		reef_log(0, "try open %s failed : %s", name, reason ? reason : "cpath has no pattern with a ?");
@@ -129,22 +161,15 @@ const struct reef_module *reef_cservice_load(const char *name) {
 	}
 	const char *dot = strrchr(name, '.');
 	const char *prefix = dot ? dot + 1 : name;
-	struct functions *functions = reef_malloc(sizeof *functions);
-	*(void **)&functions->create = symbol(library, prefix, "_create");
-	*(void **)&functions->init = symbol(library, prefix, "_init");
-	*(void **)&functions->release = symbol(library, prefix, "_release");
-	*(void **)&functions->signal = symbol(library, prefix, "_signal");
-	if (functions->init == NULL) {
+	struct functions functions;
+	*(void **)&functions.create = symbol(library, prefix, "_create");
+	*(void **)&functions.init = symbol(library, prefix, "_init");
+	*(void **)&functions.release = symbol(library, prefix, "_release");
+	*(void **)&functions.signal = symbol(library, prefix, "_signal");
+	if (functions.init == NULL) {
 		reef_log(0, "%s has no function %s_init", name, prefix);
-		reef_free(functions);
 		dlclose(library);
 		return NULL;
 	}
-	struct reef_module *module = reef_malloc(sizeof *module);
-	*module = (struct reef_module){.name = reef_strdup(name),
-								   .init = cservice_init,
-								   .release = cservice_release,
-								   .signal = cservice_signal,
-								   .data = functions};
-	return module;
+	return module_of(name, &functions);
 }

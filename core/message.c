@@ -58,6 +58,15 @@ struct reef_payload *reef_payload_new(const void *data, size_t size) {
 	return payload;
 }
 
+void reef_payload_hold(struct reef_payload *payload) {
+	atomic_fetch_add_explicit(&payload->holders, 1, memory_order_relaxed);
+}
+
+void *reef_payload_bytes(struct reef_payload *payload, size_t *size) {
+	*size = payload->size;
+	return payload->data;
+}
+
 void reef_payload_release(struct reef_payload *payload) {
 	if (atomic_fetch_sub_explicit(&payload->holders, 1, memory_order_acq_rel) == 1)
 		reef_free(payload);
@@ -67,7 +76,7 @@ struct reef_message *reef_payload_message(struct reef_payload *payload) {
 	struct reef_message *m = reef_try_malloc(sizeof *m);
 	if (m == NULL)
 		return NULL;
-	atomic_fetch_add_explicit(&payload->holders, 1, memory_order_relaxed);
+	reef_payload_hold(payload);
 	*m = (struct reef_message){
 			.data = payload->data, .size = payload->size, .flags = REEF_MESSAGE_ATTACHED | REEF_MESSAGE_SHARED};
 	return m;

@@ -73,6 +73,12 @@ struct reef_payload;
 /* A copy of these bytes, held by the caller; NULL when out of memory. */
 struct reef_payload *reef_payload_new(const void *data, size_t size);
 
+/* One holder more. */
+void reef_payload_hold(struct reef_payload *payload);
+
+/* Its bytes, which do not move. */
+void *reef_payload_bytes(struct reef_payload *payload, size_t *size);
+
 /* The caller lets go. */
 void reef_payload_release(struct reef_payload *payload);
 

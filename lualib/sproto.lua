@@ -44,15 +44,15 @@ function sproto.parse(text)
 	return sproto.new(require("sprotoparser").parse(text))
 end
 
+local encode, decode = core.encode, core.decode
+
+-- Of a name that has not been used yet.
 local function type_of(self, name)
-	local id = self.types[name]
+	local id = self.types[name] or core.type(self.cobj, name)
 	if not id then
-		id = core.type(self.cobj, name)
-		if not id then
-			error(("sproto: there is no type %s"):format(tostring(name)), 3)
-		end
-		self.types[name] = id
+		error(("sproto: there is no type %s"):format(tostring(name)), 3)
 	end
+	self.types[name] = id
 	return id
 end
 
@@ -88,7 +88,7 @@ end
 ---@param values table fields that the type does not have are left out
 ---@return string
 function sproto:encode(name, values)
-	return core.encode(self.cobj, type_of(self, name), values)
+	return encode(self.cobj, self.types[name] or type_of(self, name), values)
 end
 
 ---@param name string
@@ -96,7 +96,7 @@ end
 ---@return table
 ---@return integer size bytes that the message took
 function sproto:decode(name, ...)
-	return core.decode(self.cobj, type_of(self, name), ...)
+	return decode(self.cobj, self.types[name] or type_of(self, name), ...)
 end
 
 ---As encode, packed.
@@ -113,12 +113,12 @@ sproto.pack = core.pack
 sproto.unpack = core.unpack
 
 local function encode_body(self, kind, values)
-	return kind and core.encode(self.cobj, kind, values or {}) or ""
+	return kind and encode(self.cobj, kind, values or {}) or ""
 end
 
 local function decode_body(self, kind, ...)
 	if kind then
-		return (core.decode(self.cobj, kind, ...))
+		return (decode(self.cobj, kind, ...))
 	end
 end
 
@@ -169,7 +169,7 @@ end
 
 local function message(self, tag, session, ud, body)
 	header.type, header.session, header.ud = tag, session, ud
-	return core.pack(core.encode(self.proto.cobj, self.package, header) .. body)
+	return core.pack(encode(self.proto.cobj, self.package, header) .. body)
 end
 
 ---@param ... any a packed message: string, or pointer and size
@@ -181,7 +181,7 @@ end
 function host:dispatch(...)
 	local bytes = core.unpack(...)
 	local proto = self.proto
-	local head, size = core.decode(proto.cobj, self.package, bytes)
+	local head, size = decode(proto.cobj, self.package, bytes)
 	local body = bytes:sub(size + 1)
 	local session, ud = head.session, head.ud
 	if head.type then

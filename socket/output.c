@@ -265,3 +265,16 @@ bool reef_output_write_take(struct reef_slot *slot, void *block, size_t n, enum 
 	flush_later(slot);
 	return true;
 }
+
+bool reef_output_write_shared(struct reef_slot *slot, struct reef_payload *payload) {
+	if (slot->kind == REEF_KIND_UDP) {
+		size_t n;
+		const void *bytes = reef_payload_bytes(payload, &n);
+		return reef_output_write(slot, bytes, n, REEF_NORMAL);
+	}
+	if (!writable(slot))
+		return false;
+	reef_wqueue_push_shared(&slot->out, payload);
+	flush_later(slot);
+	return true;
+}

@@ -11,6 +11,8 @@
 bool reef_output_write(struct reef_slot *slot, const void *bytes, size_t n, enum reef_priority priority);
 /* The same for a block from reef_malloc, which is taken in every case. */
 bool reef_output_write_take(struct reef_slot *slot, void *block, size_t n, enum reef_priority priority);
+/* The same for bytes that many sockets send: they are not copied. */
+bool reef_output_write_shared(struct reef_slot *slot, struct reef_payload *payload);
 /* The same for a datagram; address size 0: the default destination. */
 bool reef_output_datagram(struct reef_slot *slot, const struct reef_address *address, const void *bytes, size_t n);
 

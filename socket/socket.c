@@ -184,6 +184,15 @@ bool reef_socket_write_take(int id, void *block, size_t n, enum reef_priority pr
 	return ok;
 }
 
+bool reef_socket_write_shared(int id, struct reef_payload *payload) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return false;
+	bool ok = reef_output_write_shared(slot, payload);
+	reef_slot_unlock(slot);
+	return ok;
+}
+
 size_t reef_socket_unsent(int id) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)

@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct reef_payload; /* core/message.h */
 struct reef_tls_info;
 struct reef_tls_target;
 struct reef_udp_address; /* names/address.h */
@@ -84,6 +85,8 @@ enum reef_priority {
 bool reef_socket_write(int id, const void *bytes, size_t n, enum reef_priority priority);
 /* The same for a block from reef_malloc, which is taken in every case: no copy. */
 bool reef_socket_write_take(int id, void *block, size_t n, enum reef_priority priority);
+/* The same for bytes that many sockets send: no copy, the payload is held until they have left. */
+bool reef_socket_write_shared(int id, struct reef_payload *payload);
 /* Bytes accepted but not yet given to the kernel. */
 size_t reef_socket_unsent(int id);
 

@@ -13,9 +13,10 @@
 
 struct block {
 	struct reef_link link;
-	char *data;        /* behind this header, or a block that was handed over */
-	size_t begin, end; /* sent up to, filled up to */
-	size_t room;       /* of a shared block; 0: handed over, or exactly filled */
+	char *data;                   /* behind this header, a block that was handed over, or a payload's bytes */
+	size_t begin, end;            /* sent up to, filled up to */
+	size_t room;                  /* for more small writes; 0: handed over, or exactly filled */
+	struct reef_payload *payload; /* whose bytes these are; NULL: our own */
 };
 
 static char *behind(struct block *block) {
@@ -23,7 +24,9 @@ static char *behind(struct block *block) {
 }
 
 static void block_delete(struct block *block) {
-	if (block->data != behind(block))
+	if (block->payload)
+		reef_payload_release(block->payload);
+	else if (block->data != behind(block))
 		reef_free(block->data);
 	reef_free(block);
 }
@@ -86,6 +89,18 @@ void reef_wqueue_push_take(struct reef_wqueue *q, void *data, size_t n, enum ree
 	struct block *block = reef_malloc(sizeof *block);
 	*block = (struct block){.data = data, .end = n};
 	reef_list_push(priority == REEF_LOW ? &q->low : &q->normal, &block->link);
+	q->size += n;
+}
+
+void reef_wqueue_push_shared(struct reef_wqueue *q, struct reef_payload *payload) {
+	size_t n;
+	char *data = reef_payload_bytes(payload, &n);
+	if (n == 0)
+		return;
+	reef_payload_hold(payload);
+	struct block *block = reef_malloc(sizeof *block);
+	*block = (struct block){.data = data, .end = n, .payload = payload};
+	reef_list_push(&q->normal, &block->link);
 	q->size += n;
 }
 

@@ -2,7 +2,7 @@
  *
  * Normal output goes first; low-priority writes ("packets") leave one at a time while there is none, and one that is
  * half sent is completed before anything else, so that it reaches the peer in one piece. Small normal writes share a
- * block. The queue owns its blocks. No locking: the caller's.
+ * block. The queue owns its blocks, or shares them with other queues. No locking: the caller's.
  */
 #ifndef REEF_SOCKET_WQUEUE_H
 #define REEF_SOCKET_WQUEUE_H
@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "core/list.h"
+#include "core/message.h"
 #include "socket.h"
 
 struct reef_wqueue {
@@ -27,6 +28,9 @@ void reef_wqueue_clear(struct reef_wqueue *q);
 bool reef_wqueue_push(struct reef_wqueue *q, const void *bytes, size_t n, enum reef_priority priority);
 /* Takes a block from reef_malloc. */
 void reef_wqueue_push_take(struct reef_wqueue *q, void *block, size_t n, enum reef_priority priority);
+
+/* The payload's bytes, which are not copied: the queue is one of its holders until they are sent. */
+void reef_wqueue_push_shared(struct reef_wqueue *q, struct reef_payload *payload);
 
 /* Fills at most `max` vectors with what to send next, in order; returns how many. */
 int reef_wqueue_gather(const struct reef_wqueue *q, struct iovec *iov, int max);

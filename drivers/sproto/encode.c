@@ -85,11 +85,11 @@ static void append(struct encoder *e, const void *bytes, size_t n) {
 	e->buffer->size += n;
 }
 
-/* The value on top of the stack, as the schema's integer. */
-static int64_t integer_of(struct encoder *e, const struct reef_sproto_type *type,
-						  const struct reef_sproto_field *field) {
+/* The value on top of the stack, whose Lua type is `is`, as the schema's integer. */
+static int64_t integer_of(struct encoder *e, const struct reef_sproto_type *type, const struct reef_sproto_field *field,
+						  int is) {
 	lua_State *L = e->L;
-	if (lua_type(L, -1) != LUA_TNUMBER)
+	if (is != LUA_TNUMBER)
 		wrong_type(e, type, field, "a number");
 	int exact = 1;
 	lua_Integer v = 0;
@@ -118,23 +118,38 @@ static void append_integer(struct encoder *e, int64_t v, bool wide) {
 	e->buffer->size += wide ? 8 : 4;
 }
 
-static void append_double(struct encoder *e, const struct reef_sproto_type *type,
-						  const struct reef_sproto_field *field) {
-	if (lua_type(e->L, -1) != LUA_TNUMBER)
-		wrong_type(e, type, field, "a number");
-	lua_Number n = lua_tonumber(e->L, -1);
-	uint64_t bits;
-	memcpy(&bits, &n, sizeof(bits));
-	append_integer(e, (int64_t)bits, true);
+/* The same with its size in front. */
+static void append_sized_integer(struct encoder *e, int64_t v, bool wide) {
+	char *to = reserve(e->L, e->buffer, 12);
+	put32(to, wide ? 8 : 4);
+	if (wide)
+		put64(to + 4, (uint64_t)v);
+	else
+		put32(to + 4, (uint32_t)(uint64_t)v);
+	e->buffer->size += wide ? 12 : 8;
 }
 
-static void append_string(struct encoder *e, const struct reef_sproto_type *type,
-						  const struct reef_sproto_field *field) {
-	if (lua_type(e->L, -1) != LUA_TSTRING)
+static int64_t double_bits(struct encoder *e, const struct reef_sproto_type *type,
+						   const struct reef_sproto_field *field, int is) {
+	if (is != LUA_TNUMBER)
+		wrong_type(e, type, field, "a number");
+	lua_Number n = lua_tonumber(e->L, -1);
+	int64_t bits;
+	memcpy(&bits, &n, sizeof(bits));
+	return bits;
+}
+
+static void append_sized_string(struct encoder *e, const struct reef_sproto_type *type,
+								const struct reef_sproto_field *field, int is) {
+	if (is != LUA_TSTRING)
 		wrong_type(e, type, field, "a string");
 	size_t n;
 	const char *s = lua_tolstring(e->L, -1, &n);
-	append(e, s, n);
+	char *to = reserve(e->L, e->buffer, 4 + n);
+	put32(to, (uint32_t)n);
+	if (n > 0)
+		memcpy(to + 4, s, n);
+	e->buffer->size += 4 + n;
 }
 
 static void encode_struct(struct encoder *e, const struct reef_sproto_type *type);
@@ -166,9 +181,10 @@ static void append_integers(struct encoder *e, const struct reef_sproto_type *ty
 	size_t start = e->buffer->size;
 	bool wide = false;
 	for (lua_Integer i = 1;; i++) {
-		if (lua_geti(e->L, -1, i) == LUA_TNIL)
+		int is = lua_geti(e->L, -1, i);
+		if (is == LUA_TNIL)
 			break;
-		int64_t v = integer_of(e, type, field);
+		int64_t v = integer_of(e, type, field, is);
 		lua_pop(e->L, 1);
 		if (i == 1) {
 			reserve(e->L, e->buffer, 1);
@@ -189,10 +205,11 @@ static void append_integers(struct encoder *e, const struct reef_sproto_type *ty
 
 static void append_doubles(struct encoder *e, const struct reef_sproto_type *type,
 						   const struct reef_sproto_field *field) {
-	for (lua_Integer i = 1; lua_geti(e->L, -1, i) != LUA_TNIL; i++) {
+	int is;
+	for (lua_Integer i = 1; (is = lua_geti(e->L, -1, i)) != LUA_TNIL; i++) {
 		if (i == 1)
 			append(e, "\10", 1);
-		append_double(e, type, field);
+		append_integer(e, double_bits(e, type, field, is), true);
 		lua_pop(e->L, 1);
 	}
 	lua_pop(e->L, 1);
@@ -211,13 +228,15 @@ static void append_booleans(struct encoder *e, const struct reef_sproto_type *ty
 
 static void append_sized(struct encoder *e, const struct reef_sproto_type *type,
 						 const struct reef_sproto_field *field) {
-	for (lua_Integer i = 1; lua_geti(e->L, -1, i) != LUA_TNIL; i++) {
-		size_t at = begin_sized(e);
-		if (field->kind == REEF_SPROTO_STRUCT)
+	int is;
+	for (lua_Integer i = 1; (is = lua_geti(e->L, -1, i)) != LUA_TNIL; i++) {
+		if (field->kind == REEF_SPROTO_STRUCT) {
+			size_t at = begin_sized(e);
 			append_struct(e, type, field);
-		else
-			append_string(e, type, field);
-		end_sized(e, at);
+			end_sized(e, at);
+		} else {
+			append_sized_string(e, type, field, is);
+		}
 		lua_pop(e->L, 1);
 	}
 	lua_pop(e->L, 1);
@@ -274,30 +293,34 @@ static void append_array(struct encoder *e, const struct reef_sproto_type *type,
 
 /* ---- structs ---- */
 
-/* Writes the value on top of the stack into the data part, or returns it, to be written into the header. */
+/* Writes the value on top of the stack, whose Lua type is `is`, into the data part, or returns it, to be written into the header. */
 static uint32_t encode_field(struct encoder *e, const struct reef_sproto_type *type,
-							 const struct reef_sproto_field *field) {
-	if (!field->array && field->kind == REEF_SPROTO_BOOLEAN) {
-		if (!lua_isboolean(e->L, -1))
+							 const struct reef_sproto_field *field, int is) {
+	int64_t v;
+	size_t at;
+	switch (field->array ? REEF_SPROTO_STRUCT : (enum reef_sproto_kind)field->kind) {
+	case REEF_SPROTO_BOOLEAN:
+		if (is != LUA_TBOOLEAN)
 			wrong_type(e, type, field, "a boolean");
 		return (uint32_t)(lua_toboolean(e->L, -1) + 1) * 2;
-	}
-	if (!field->array && field->kind == REEF_SPROTO_INTEGER) {
-		int64_t v = integer_of(e, type, field);
+	case REEF_SPROTO_INTEGER:
+		v = integer_of(e, type, field, is);
 		if (v >= 0 && v <= MOST_INLINE)
 			return (uint32_t)(v + 1) * 2;
-		size_t at = begin_sized(e);
-		append_integer(e, v, !fits_in_4(v));
-		end_sized(e, at);
+		append_sized_integer(e, v, !fits_in_4(v));
 		return 0;
+	case REEF_SPROTO_DOUBLE:
+		append_sized_integer(e, double_bits(e, type, field, is), true);
+		return 0;
+	case REEF_SPROTO_STRING:
+		append_sized_string(e, type, field, is);
+		return 0;
+	case REEF_SPROTO_STRUCT:
+		break;
 	}
-	size_t at = begin_sized(e);
+	at = begin_sized(e);
 	if (field->array)
 		append_array(e, type, field);
-	else if (field->kind == REEF_SPROTO_DOUBLE)
-		append_double(e, type, field);
-	else if (field->kind == REEF_SPROTO_STRING)
-		append_string(e, type, field);
 	else
 		append_struct(e, type, field);
 	end_sized(e, at);
@@ -309,7 +332,9 @@ static void encode_struct(struct encoder *e, const struct reef_sproto_type *type
 	lua_State *L = e->L;
 	if (++e->depth > REEF_SPROTO_MAX_DEPTH)
 		luaL_error(L, "sproto: %s: structs lie more than %d deep in each other", type->name, REEF_SPROTO_MAX_DEPTH);
-	luaL_checkstack(L, 8, "sproto");
+	/* The values stay on the stack until all are done: to take each off would cost as much as to write it. */
+	luaL_checkstack(L, (int)type->count + 8, "sproto");
+	int table = lua_gettop(L);
 	size_t header = e->buffer->size, room = 2 + 2 * (size_t)type->most_words;
 	reserve(L, e->buffer, room);
 	e->buffer->size += room;
@@ -318,8 +343,9 @@ static void encode_struct(struct encoder *e, const struct reef_sproto_type *type
 	for (uint32_t i = 0; i < type->count; i++) {
 		const struct reef_sproto_field *field = &type->fields[i];
 		lua_rawgeti(L, e->names, field->index);
-		if (lua_gettable(L, -2) != LUA_TNIL) {
-			uint32_t word = encode_field(e, type, field);
+		int is = lua_gettable(L, table);
+		if (is != LUA_TNIL) {
+			uint32_t word = encode_field(e, type, field, is);
 			char *at = e->buffer->bytes + header + 2 + 2 * words;
 			if (field->tag > last + 1) {
 				put16(at, (uint32_t)(field->tag - last - 1) * 2 - 1);
@@ -330,8 +356,8 @@ static void encode_struct(struct encoder *e, const struct reef_sproto_type *type
 			words++;
 			last = field->tag;
 		}
-		lua_pop(L, 1);
 	}
+	lua_settop(L, table);
 	put16(e->buffer->bytes + header, words);
 	size_t used = 2 + 2 * (size_t)words, data = e->buffer->size - header - room;
 	if (used < room) {

@@ -22,8 +22,12 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- schemas ---- */
 
+/* Upvalue 2 of all functions is the metatable of schemas: to look it up by its name would take as long as a field. */
 static struct reef_sproto *check_schema(lua_State *L) {
-	struct reef_sproto **schema = luaL_checkudata(L, 1, SCHEMA);
+	bool known = lua_getmetatable(L, 1) && lua_rawequal(L, -1, lua_upvalueindex(2));
+	struct reef_sproto **schema = known ? lua_touserdata(L, 1) : luaL_checkudata(L, 1, SCHEMA);
+	if (known)
+		lua_pop(L, 1);
 	luaL_argcheck(L, *schema != NULL, 1, "this schema is gone");
 	return *schema;
 }
@@ -313,12 +317,13 @@ static int open_sproto(lua_State *L) {
 		lua_pushcfunction(L, schema_gc);
 		lua_setfield(L, -2, "__gc");
 	}
-	lua_pop(L, 1);
+	int meta = lua_gettop(L);
 	luaL_newlibtable(L, functions);
 	/* The functions share a place for a buffer only with themselves: encode and pencode have one each. */
 	for (const luaL_Reg *f = functions; f->name != NULL; f++) {
 		lua_pushnil(L);
-		lua_pushcclosure(L, f->func, 1);
+		lua_pushvalue(L, meta);
+		lua_pushcclosure(L, f->func, 2);
 		lua_setfield(L, -2, f->name);
 	}
 	return 1;

@@ -1,7 +1,9 @@
 -- A service as a TCP front door: clients send packets with a length of two bytes, big-endian, in front. What is done
--- with them is the handler's business; `snax.msgserver` and the service `gate` are made of this.
+-- with them is the handler's business; `snax.msgserver` and the service `gate` are made of this. What clients may do is
+-- in `reef.gate`, how messages may be larger than a packet in `reef.blocks`.
 
 local driver = require "skynet.socketdriver"
+local gate = require "reef.gate"
 local netpack = require "skynet.netpack"
 local skynet = require "skynet"
 
@@ -23,11 +25,17 @@ local DEFAULT_BACKLOG = 32
 local queue ---@type userdata? packets, some of them not whole yet
 local connected = {} ---@type table<integer, "reading"|"closed"|"new">
 local count = 0
+local guard ---@type reef.gate.guard
+local inbox ---@type userdata? of reef.blocks, if messages may come in pieces
 
 local function forget(fd)
 	if connected[fd] then
 		connected[fd] = nil
 		count = count - 1
+		guard:left(fd)
+		if inbox then
+			inbox:forget(fd)
+		end
 	end
 end
 
@@ -37,6 +45,7 @@ function gateserver.openclient(fd)
 	if connected[fd] == "new" then
 		connected[fd] = "reading"
 		driver.start(fd)
+		guard:opened(fd)
 	end
 end
 
@@ -49,8 +58,14 @@ function gateserver.closeclient(fd)
 	end
 end
 
----Turns the service into a gate. It answers the commands `open` (a table: address, port, maxclient, nodelay, backlog)
----and `close`; others are the handler's.
+---Streams with a packet or block that began before that many hundredths of a second.
+local function unfinished(cs)
+	local late = require("reef.gate.core").unfinished(queue, cs)
+	return inbox and table.move(inbox:unfinished(cs), 1, 1024, #late + 1, late) or late
+end
+
+---Turns the service into a gate. It answers the commands `open` (a table: address, port, maxclient, nodelay, backlog,
+---the limits of reef.gate, and `blocks`: true or the limits of reef.blocks) and `close`; others are the handler's.
 ---@param handler gateserver.handler
 function gateserver.start(handler)
 	assert(type(handler.message) == "function", "a gate's handler needs a function `message`")
@@ -60,12 +75,47 @@ function gateserver.start(handler)
 	local opening ---@type {id: integer, address?: string, port?: integer}?
 	local limit, nodelay = DEFAULT_CLIENTS, false
 
+	-- The client is gone, or has to be.
+	local function drop(fd, reason)
+		if connected[fd] then
+			driver.shutdown(fd)
+			if handler.error then
+				handler.error(fd, reason)
+			end
+			forget(fd)
+		end
+	end
+
+	guard = gate.guard {
+		unfinished = unfinished,
+		drop = function(fd, reason)
+			skynet.error(("gate: closed fd (%d): %s"):format(fd, reason))
+			drop(fd, reason)
+		end,
+		pause = function()
+			driver.pause(listener)
+		end,
+		resume = function()
+			if listener then
+				driver.start(listener)
+			end
+		end,
+	}
+
 	local function handle(fd, msg, sz)
-		if connected[fd] == "reading" then
-			handler.message(fd, msg, sz)
-		else
+		if connected[fd] ~= "reading" then
 			skynet.error(("Drop message from fd (%d), %d bytes"):format(fd, sz))
 			skynet.trash(msg, sz)
+			return
+		end
+		if inbox then
+			msg, sz = inbox:add(fd, msg, sz)
+		end
+		if msg then
+			handler.message(fd, msg, sz)
+		elseif sz then
+			skynet.error(("gate: closed fd (%d): %s"):format(fd, sz))
+			drop(fd, sz)
 		end
 	end
 
@@ -95,7 +145,7 @@ function gateserver.start(handler)
 
 	function event.open(fd, address)
 		-- The one that would make it full is turned away, as it always was.
-		if count + 1 >= limit then
+		if count + 1 >= limit or not guard:admit(fd, address) then
 			driver.shutdown(fd)
 			return
 		end
@@ -121,17 +171,14 @@ function gateserver.start(handler)
 	event["error"] = function(fd, reason)
 		if fd == listener then
 			skynet.error("gate: cannot accept: " .. reason)
-		elseif connected[fd] then
-			driver.shutdown(fd)
-			if handler.error then
-				handler.error(fd, reason)
-			end
-			forget(fd)
+		else
+			drop(fd, reason)
 		end
 	end
 
 	function event.warning(fd, kb)
-		if handler.warning then
+		guard:warned(fd, kb)
+		if connected[fd] and handler.warning then
 			handler.warning(fd, kb)
 		end
 	end
@@ -140,6 +187,8 @@ function gateserver.start(handler)
 
 	function command.open(source, conf)
 		assert(not listener, "the gate listens already")
+		inbox = conf.blocks and require("reef.blocks").inbox(conf.blocks) or nil
+		guard:allow(conf)
 		limit = conf.maxclient or DEFAULT_CLIENTS
 		nodelay = conf.nodelay
 		listener = driver.listen(conf.address or "0.0.0.0", conf.port, conf.backlog or DEFAULT_BACKLOG)

@@ -20,6 +20,7 @@ local msgserver = {}
 local DEFAULT_EXPIRED = 128
 local TRAILER = ">BI4" -- of a reply
 local MOST = 65535 - string.packsize(TRAILER)
+local MOST_OF_BLOCKS = (1 << 32) - 1 - string.packsize(TRAILER)
 
 ---@class msgserver.request
 ---@field fd? integer where the reply goes
@@ -94,6 +95,8 @@ function msgserver.ip(username)
 	return user and user.fd and user.ip
 end
 
+local most = MOST -- bytes of a reply
+
 local function send(fd, text)
 	driver.send(fd, netpack.pack(text))
 end
@@ -143,8 +146,8 @@ function msgserver.start(conf)
 	local function reply_of(user, number, body)
 		local ok, result = pcall(conf.request_handler, user.username, body)
 		result = ok and result or result == nil and "" or result
-		if ok and (type(result) ~= "string" or #result > MOST) then
-			ok, result = false, ("a reply is a string of up to %d bytes"):format(MOST)
+		if ok and (type(result) ~= "string" or #result > most) then
+			ok, result = false, ("a reply is a string of up to %d bytes"):format(most)
 		end
 		if not ok then
 			skynet.error(("msgserver: request %d of %s: %s"):format(number, user.username, tostring(result)))
@@ -210,6 +213,9 @@ function msgserver.start(conf)
 
 	function handler.open(_, gate)
 		local name = assert(gate.servername, "a message server needs a servername")
+		if gate.blocks then
+			send, most = require("reef.blocks").send, MOST_OF_BLOCKS
+		end
 		if conf.register_handler then
 			return conf.register_handler(name)
 		end

@@ -9,9 +9,15 @@
 #include "raw.h"
 
 #define QUEUE "reef.netpack.queue"
+#define MOST 0xffff /* bytes of a packet */
 
 static struct reef_netpack **to_queue(lua_State *L) {
 	return luaL_testudata(L, 1, QUEUE);
+}
+
+struct reef_netpack *reef_lua_netpack_queue(lua_State *L, int index) {
+	struct reef_netpack **queue = luaL_testudata(L, index, QUEUE);
+	return queue ? *queue : NULL;
 }
 
 static int netpack_clear(lua_State *L) {
@@ -43,7 +49,7 @@ static struct reef_netpack *check_queue(lua_State *L) {
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_setmetatable(L, -2);
-	*queue = reef_netpack_new();
+	*queue = reef_netpack_new(2, MOST);
 	lua_replace(L, 1);
 	return *queue;
 }
@@ -134,7 +140,7 @@ static int netpack_pack(lua_State *L) {
 	size_t n;
 	void *unused;
 	const char *bytes = reef_lua_common_bytes(L, 1, &n, &unused);
-	if (n >= 0x10000)
+	if (n > MOST)
 		return luaL_error(L, "Invalid size (too long) of data : %I", (lua_Integer)n);
 	unsigned char *block = reef_malloc(n + 2);
 	block[0] = (unsigned char)(n >> 8);

@@ -4,6 +4,11 @@
 
 #include <lua.h>
 
+struct reef_netpack;
+
 int reef_lua_netpack_open(lua_State *L);
+
+/* The queue at that index; NULL if it is none. */
+struct reef_netpack *reef_lua_netpack_queue(lua_State *L, int index);
 
 #endif

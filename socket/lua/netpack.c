@@ -1,28 +1,36 @@
-/* See netpack.h. Incomplete packets are found by the stream's id; there are only as many as
- * streams that were cut in mid-packet. A length is at most 65535, so a peer that lies about it pins that much. */
+/* See netpack.h. Incomplete packets are found by the stream's id; there are only as many as streams that were cut in
+ * mid-packet. */
 #include "netpack.h"
 
 #include <stdint.h>
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/clock.h"
 #include "core/ptrmap.h"
+
+#define FIRST_ROOM 4096 /* bytes for a packet that has just begun */
 
 struct partial {
 	int id;
-	int header; /* bytes of the length that are known, 0 to 2 */
-	size_t size, got;
-	unsigned char *data; /* NULL until the length is known */
+	int header; /* bytes of the length that are known */
+	size_t size, got, room;
+	unsigned char *data; /* `room` bytes; NULL until the length is known */
+	uint64_t since_ns;
 };
 
 struct reef_netpack {
+	int header;
+	size_t most;
 	struct reef_ptrmap partials; /* by id */
 	struct reef_packet *packets; /* a ring */
 	size_t first, count, room;
 };
 
-struct reef_netpack *reef_netpack_new(void) {
+struct reef_netpack *reef_netpack_new(int header, size_t most) {
 	struct reef_netpack *queue = reef_calloc(1, sizeof *queue);
+	queue->header = header;
+	queue->most = most;
 	reef_ptrmap_init(&queue->partials);
 	return queue;
 }
@@ -93,22 +101,47 @@ void reef_netpack_forget(struct reef_netpack *queue, int id) {
 		partial_delete(partial);
 }
 
-static void *new_data(size_t size) {
-	return reef_malloc(size ? size : 1);
+size_t reef_netpack_unfinished(const struct reef_netpack *queue, uint64_t before_ns, int *ids, size_t max) {
+	size_t count = 0;
+	for (size_t i = 0; i < queue->partials.capacity && count < max; i++) {
+		const struct partial *partial = queue->partials.slots[i].value;
+		if (queue->partials.slots[i].key && partial->since_ns < before_ns)
+			ids[count++] = partial->id;
+	}
+	return count;
 }
 
-/* Adds to the incomplete packet; returns how many bytes that took. A finished one is queued and forgotten. */
-static size_t complete(struct reef_netpack *queue, struct partial *partial, const unsigned char *bytes, size_t n) {
+/* Room for `n` bytes more of the packet. */
+static void enlarge(struct partial *partial, size_t n) {
+	size_t wanted = partial->got + n, room = partial->room ? partial->room * 2 : FIRST_ROOM;
+	if (partial->data && wanted <= partial->room)
+		return;
+	if (room < wanted)
+		room = wanted;
+	if (room > partial->size)
+		room = partial->size;
+	partial->data = reef_realloc(partial->data, room ? room : 1);
+	partial->room = room;
+}
+
+/* Adds to the incomplete packet; returns how many bytes that took. A finished one is queued and forgotten, and so is one
+ * that is too long: *ok is false then. */
+static size_t complete(struct reef_netpack *queue, struct partial *partial, const unsigned char *bytes, size_t n,
+					   bool *ok) {
 	size_t used = 0;
-	while (partial->header < 2 && used < n) {
+	while (partial->header < queue->header && used < n) {
 		partial->size = partial->size << 8 | bytes[used++];
 		partial->header++;
 	}
-	if (partial->header < 2)
+	if (partial->header < queue->header)
 		return used;
-	if (partial->data == NULL)
-		partial->data = new_data(partial->size);
+	if (partial->size > queue->most) {
+		*ok = false;
+		reef_netpack_forget(queue, partial->id);
+		return n;
+	}
 	size_t lacks = partial->size - partial->got, take = n - used < lacks ? n - used : lacks;
+	enlarge(partial, take);
 	memcpy(partial->data + partial->got, bytes + used, take);
 	partial->got += take;
 	used += take;
@@ -121,27 +154,38 @@ static size_t complete(struct reef_netpack *queue, struct partial *partial, cons
 	return used;
 }
 
-static void keep_partial(struct reef_netpack *queue, int id, const unsigned char *bytes, size_t n) {
+static void keep_partial(struct reef_netpack *queue, int id, const unsigned char *bytes, size_t n, bool *ok) {
 	struct partial *partial = reef_calloc(1, sizeof *partial);
 	partial->id = id;
+	partial->since_ns = reef_coarse_ns();
 	if (!reef_ptrmap_put(&queue->partials, key_of(id), partial))
 		reef_alloc_give_up(sizeof *partial); /* half a packet lost would be a stream read wrongly */
-	complete(queue, partial, bytes, n);
+	complete(queue, partial, bytes, n, ok);
 }
 
-void reef_netpack_feed(struct reef_netpack *queue, int id, const void *data, size_t n) {
+static size_t length_at(const struct reef_netpack *queue, const unsigned char *bytes) {
+	size_t size = 0;
+	for (int i = 0; i < queue->header; i++)
+		size = size << 8 | bytes[i];
+	return size;
+}
+
+bool reef_netpack_feed(struct reef_netpack *queue, int id, const void *data, size_t n) {
 	const unsigned char *bytes = data;
+	size_t header = (size_t)queue->header;
 	struct partial *partial = reef_ptrmap_get(&queue->partials, key_of(id));
-	size_t used = partial ? complete(queue, partial, bytes, n) : 0;
-	while (n - used >= 2) {
-		size_t size = (size_t)bytes[used] << 8 | bytes[used + 1];
-		if (n - used - 2 < size)
+	bool ok = true;
+	size_t used = partial ? complete(queue, partial, bytes, n, &ok) : 0;
+	while (n - used >= header) {
+		size_t size = length_at(queue, bytes + used);
+		if (size > queue->most || n - used - header < size)
 			break;
-		void *body = new_data(size);
-		memcpy(body, bytes + used + 2, size);
+		void *body = reef_malloc(size ? size : 1);
+		memcpy(body, bytes + used + header, size);
 		netpack_push_packet(queue, (struct reef_packet){.id = id, .data = body, .size = size});
-		used += 2 + size;
+		used += header + size;
 	}
 	if (used < n)
-		keep_partial(queue, id, bytes + used, n - used);
+		keep_partial(queue, id, bytes + used, n - used, &ok);
+	return ok;
 }

@@ -2,9 +2,11 @@
 #include "setup.h"
 
 #include "core/host/host.h"
+#include "lua_blocks.h"
 #include "lua_core.h"
 #include "lua_driver.h"
 #include "lua_fd.h"
+#include "lua_gate.h"
 #include "lua_netpack.h"
 #include "lua_tls.h"
 
@@ -12,6 +14,8 @@ void reef_socket_lua_setup(void) {
 	reef_host_preload("reef.socketcore", reef_lua_core_open);
 	reef_host_preload("skynet.socketdriver", reef_lua_driver_open);
 	reef_host_preload("skynet.netpack", reef_lua_netpack_open);
+	reef_host_preload("reef.blocks.core", reef_lua_blocks_open);
+	reef_host_preload("reef.gate.core", reef_lua_gate_open);
 	reef_host_preload("reef.tls.core", reef_lua_tls_open);
 	reef_host_preload("reef.fd.core", reef_lua_fd_open);
 }

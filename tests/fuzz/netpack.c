@@ -1,6 +1,8 @@
 /* However bytes are cut and whichever streams they belong to, the packets are those that a simple parser finds in each
- * whole stream. The input is a list of chunks: a byte that chooses one of four streams, a byte for the length, bytes. */
+ * whole stream, up to the first that is too long. The input is a byte for the size of lengths, one for the longest packet,
+ * and a list of chunks: a byte that chooses one of four streams, a byte for the length, bytes. */
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,19 +15,44 @@
 struct stream {
 	uint8_t *bytes;
 	size_t size, checked;
+	bool ended;
 };
+
+static size_t header, most;
+
+static size_t length_at_front(const uint8_t *p) {
+	size_t length = 0;
+	for (size_t i = 0; i < header; i++)
+		length = length << 8 | p[i];
+	return length;
+}
 
 static void check(struct stream *stream, const struct reef_packet *packet) {
 	const uint8_t *p = stream->bytes + stream->checked;
-	assert(stream->size - stream->checked >= 2 + packet->size);
-	assert(((size_t)p[0] << 8 | p[1]) == packet->size);
-	assert(memcmp(p + 2, packet->data, packet->size) == 0);
-	stream->checked += 2 + packet->size;
+	assert(stream->size - stream->checked >= header + packet->size);
+	assert(length_at_front(p) == packet->size && packet->size <= most);
+	assert(memcmp(p + header, packet->data, packet->size) == 0);
+	stream->checked += header + packet->size;
+}
+
+/* What is left of it is no whole packet, or begins one that is too long. */
+static void check_rest(const struct stream *s) {
+	size_t left = s->size - s->checked;
+	if (s->ended)
+		assert(left >= header && length_at_front(s->bytes + s->checked) > most);
+	else
+		assert(left < header || left - header < length_at_front(s->bytes + s->checked));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+	if (size < 2)
+		return 0;
+	header = data[0] % 4 + 1u;
+	most = header == 1 ? data[1] : data[1] * 4u;
+	data += 2;
+	size -= 2;
 	struct stream streams[STREAMS] = {0};
-	struct reef_netpack *queue = reef_netpack_new();
+	struct reef_netpack *queue = reef_netpack_new((int)header, most);
 	for (int i = 0; i < STREAMS; i++)
 		streams[i].bytes = malloc(size + 1);
 	while (size >= 2) {
@@ -33,9 +60,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		size_t n = data[1] < size - 2 ? data[1] : size - 2;
 		data += 2;
 		size -= 2;
-		memcpy(streams[id].bytes + streams[id].size, data, n);
-		streams[id].size += n;
-		reef_netpack_feed(queue, id, data, n);
+		if (!streams[id].ended) {
+			memcpy(streams[id].bytes + streams[id].size, data, n);
+			streams[id].size += n;
+			streams[id].ended = !reef_netpack_feed(queue, id, data, n);
+		}
 		data += n;
 		size -= n;
 		struct reef_packet packet;
@@ -43,13 +72,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 			check(&streams[packet.id], &packet);
 			reef_free(packet.data);
 		}
+		check_rest(&streams[id]);
 	}
-	for (int i = 0; i < STREAMS; i++) {
-		const struct stream *s = &streams[i];
-		size_t left = s->size - s->checked;
-		assert(left < 2 || left - 2 < ((size_t)s->bytes[s->checked] << 8 | s->bytes[s->checked + 1]));
-		free(s->bytes);
-	}
+	for (int i = 0; i < STREAMS; i++)
+		free(streams[i].bytes);
 	reef_netpack_delete(queue);
 	return 0;
 }

@@ -59,6 +59,9 @@ local makers = {
 		local _ = driver
 		return netpack.queue and netpack.queue()
 	end,
+	["reef.blocks.inbox"] = function()
+		return loaded["reef.blocks.core"].inbox(100, 200, 3)
+	end,
 	["reef.socketdriver.buffer"] = function()
 		return loaded["skynet.socketdriver"].buffer()
 	end,

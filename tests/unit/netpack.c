@@ -18,7 +18,7 @@ static void packets_come_out_whole_at_every_cut(void **state) {
 	size_t size = sizeof stream - 1;
 	for (size_t cut = 0; cut <= size; cut++) {
 		for (size_t cut2 = cut; cut2 <= size; cut2++) {
-			struct reef_netpack *queue = reef_netpack_new();
+			struct reef_netpack *queue = reef_netpack_new(2, 65535);
 			reef_netpack_feed(queue, 7, stream, cut);
 			reef_netpack_feed(queue, 7, stream + cut, cut2 - cut);
 			reef_netpack_feed(queue, 7, stream + cut2, size - cut2);
@@ -34,7 +34,7 @@ static void packets_come_out_whole_at_every_cut(void **state) {
 
 static void streams_do_not_mix(void **state) {
 	(void)state;
-	struct reef_netpack *queue = reef_netpack_new();
+	struct reef_netpack *queue = reef_netpack_new(2, 65535);
 	for (int id = 1; id <= 1000; id++)
 		reef_netpack_feed(queue, id, "\0\4ab", 4);
 	for (int id = 1000; id >= 1; id--)
@@ -46,7 +46,7 @@ static void streams_do_not_mix(void **state) {
 
 static void the_rest_of_a_stream_that_ended_is_forgotten(void **state) {
 	(void)state;
-	struct reef_netpack *queue = reef_netpack_new();
+	struct reef_netpack *queue = reef_netpack_new(2, 65535);
 	reef_netpack_feed(queue, 3, "\0\4ab", 4);
 	reef_netpack_forget(queue, 3);
 	reef_netpack_feed(queue, 3, "\0\1z", 3);
@@ -56,7 +56,7 @@ static void the_rest_of_a_stream_that_ended_is_forgotten(void **state) {
 
 static void the_largest_packet_arrives_a_byte_at_a_time(void **state) {
 	(void)state;
-	struct reef_netpack *queue = reef_netpack_new();
+	struct reef_netpack *queue = reef_netpack_new(2, 65535);
 	reef_netpack_feed(queue, 9, "\xff", 1);
 	reef_netpack_feed(queue, 9, "\xff", 1);
 	for (int i = 0; i < 65535; i++) {
@@ -72,7 +72,7 @@ static void the_largest_packet_arrives_a_byte_at_a_time(void **state) {
 
 static void clearing_drops_what_is_complete_and_what_is_not(void **state) {
 	(void)state;
-	struct reef_netpack *queue = reef_netpack_new();
+	struct reef_netpack *queue = reef_netpack_new(2, 65535);
 	reef_netpack_feed(queue, 1, "\0\1a\0\2b", 6);
 	reef_netpack_clear(queue);
 	assert_int_equal(reef_netpack_count(queue), 0);

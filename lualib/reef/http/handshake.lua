@@ -43,11 +43,9 @@ local function key_of(header)
 end
 
 local function refuse(status, reason, header)
-	local out = { writer.status_line(status) }
-	writer.fields(out, header or {})
-	out[#out + 1] = ("content-type: text/plain\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s\n"):format(#reason + 1,
-		reason)
-	return nil, table.concat(out), reason
+	local text = reason .. "\n"
+	return nil, (writer.text(writer.status_line(status), header, text, #text,
+		"content-type: text/plain\r\nconnection: close\r\n")), reason
 end
 
 handshake.refuse = refuse

@@ -69,18 +69,47 @@ local function step(self)
 	return true
 end
 
+---A message that comes in one piece, as most requests do. Nothing: it does not; then head() and body() go on.
+---@return string|integer|nil start
+---@return string|nil text
+---@return table<string, string|string[]>|nil header
+---@return string|nil body
+---@return integer|nil minor
+---@return boolean|nil keep_alive
+function reader:whole()
+	local bytes, at = self.bytes, self.at
+	if at > #bytes then
+		bytes, at = self.get(), 1
+		if not bytes or bytes == "" then
+			return nil
+		end
+	end
+	self.begun = true
+	local stop, start, text, header, body, minor, keep_alive = self.parser:whole(bytes, at)
+	if stop then
+		self.done = true
+		if stop > #bytes then
+			bytes, stop = "", 1
+		end
+		self.bytes, self.at = bytes, stop
+		return start, text, header, body, minor, keep_alive
+	elseif stop == nil then
+		reader.fail(start, text)
+	end
+	self.bytes, self.at = "", 1
+	return nil
+end
+
 ---The head of the message: as parser:head of reef.http.core. Nothing if the stream ended before it began.
 function reader:head()
 	local parser = self.parser
-	while true do
-		if not step(self) then
-			return nil
-		end
+	repeat
 		local start, text, header, minor, keep_alive, has_body, upgrade = parser:head()
 		if start then
 			return start, text, header, minor, keep_alive, has_body, upgrade
 		end
-	end
+	until not step(self)
+	return nil
 end
 
 ---The next piece of the body; nil at its end.
@@ -113,8 +142,9 @@ function reader:has_piece()
 end
 
 ---Begins with the next message.
-function reader:next()
-	self.parser:next()
+---@param body_limit integer|nil  bytes that its body may have
+function reader:next(body_limit)
+	self.parser:next(body_limit)
 	self.done = false
 	self.begun = self.at <= #self.bytes
 end

@@ -264,16 +264,12 @@ end
 
 local function shake(ws, target, path, header)
 	local key = handshake.key()
-	local out = { ("GET %s HTTP/1.1\r\n"):format(path) }
-	header = header or {}
-	if writer.find(header, "host") == nil then
-		out[#out + 1] = ("Host: %s\r\n"):format(target.host)
-	end
-	out[#out + 1] = ("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+	local more = ("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 		.. "Sec-WebSocket-Key: %s\r\n"):format(key)
-	writer.fields(out, header)
-	out[#out + 1] = "\r\n"
-	socket.write(ws.id, table.concat(out))
+	if not header or writer.find(header, "host") == nil then
+		more = ("Host: %s\r\n%s"):format(target.host, more)
+	end
+	socket.write(ws.id, writer.message(("GET %s HTTP/1.1\r\n"):format(path), header, nil, nil, more))
 	local r = reader.new(function()
 		return socket.read(ws.id)
 	end, true, LIMITS)

@@ -11,6 +11,7 @@ local core = require "reef.http.core"
 
 ---@class reef.http.reader
 ---@field bytes string
+---@field left string|nil  a body that has been taken out of the parser
 ---@field at integer  what of `bytes` has not been parsed yet begins here
 local reader = {}
 reader.__index = reader
@@ -115,6 +116,11 @@ end
 ---The next piece of the body; nil at its end.
 ---@return string|nil
 function reader:piece()
+	local left = self.left
+	if left then
+		self.left = nil
+		return left
+	end
 	while true do
 		local bytes = self.parser:body()
 		if bytes ~= "" then
@@ -132,7 +138,18 @@ function reader:body()
 	while not self.done do
 		step(self)
 	end
+	local left = self.left
+	if left then
+		self.left = nil
+		return left
+	end
 	return self.parser:body()
+end
+
+---Leaves the body of whole() for piece() or body().
+---@param body string
+function reader:give_back(body)
+	self.left = body ~= "" and body or nil
 end
 
 ---Whether bytes of the body, or its end, have come already.
@@ -145,6 +162,7 @@ end
 ---@param body_limit integer|nil  bytes that its body may have
 function reader:next(body_limit)
 	self.parser:next(body_limit)
+	self.left = nil
 	self.done = false
 	self.begun = self.at <= #self.bytes
 end

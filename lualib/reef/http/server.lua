@@ -49,7 +49,39 @@ local QUIET = 10           -- and after which one that sends nothing has seen it
 ---@field peer string     "ip:port"
 ---@field id integer      the socket
 local request = {}
-request.__index = request
+
+-- What is made when somebody asks for it.
+local made = {}
+
+function made.path(self)
+	local path, query = url.parse(self.url)
+	self.path, self.query = path, query
+	return path
+end
+
+function made.query(self)
+	local _ = self.path
+	return rawget(self, "query")
+end
+
+function made.peer(self)
+	return self.connection.peer
+end
+
+function made.id(self)
+	return self.connection.id
+end
+
+local meta = {
+	__index = function(self, name)
+		local method = request[name]
+		if method then
+			return method
+		end
+		local make = made[name]
+		return make and make(self)
+	end,
+}
 
 local function expects(self)
 	if self.expected then
@@ -327,26 +359,31 @@ end
 -- One request. True: another may follow.
 local function exchange(self, left)
 	local r, options = self.reader, self.server
-	local method, target, header, minor, keep, has_body = r:head()
+	local has_body = false
+	local method, target, header, body_there, minor, keep = r:whole()
+	if not method then
+		method, target, header, minor, keep, has_body = r:head()
+	end
 	if not method then
 		return false
 	elseif minor == 1 and not header.host then
 		reader.fail(400, "the field Host is missing")
 	end
-	local path, query = url.parse(target)
 	local req = setmetatable({
-		method = method, url = target, path = path, query = query, header = header, peer = self.peer, id = self.id,
-		version = minor == 1 and "1.1" or "1.0", connection = self,
-	}, request)
-	if has_body then
-		unset(self)
-		local expect = header.expect
-		if expect and minor == 1 then
-			if type(expect) ~= "string" or expect:lower() ~= "100-continue" then
-				reader.fail(417, "this expectation cannot be met")
-			end
-			req.expected = true
+		method = method, url = target, header = header, version = minor == 1 and "1.1" or "1.0", connection = self,
+	}, meta)
+	local expect = minor == 1 and header.expect
+	if expect then
+		if type(expect) ~= "string" or expect:lower() ~= "100-continue" then
+			reader.fail(417, "this expectation cannot be met")
 		end
+		req.expected = has_body
+	end
+	if body_there then
+		r:give_back(body_there)
+		self.phase = "handler"
+	elseif has_body then
+		unset(self)
 		self.phase, self.ends = "body", skynet.now() + options.request_timeout
 	else
 		if not r.done then
@@ -359,7 +396,7 @@ local function exchange(self, left)
 	if self.taken then
 		return false
 	elseif not math.tointeger(status) then
-		skynet.error(("http: %s %s: the handler answered no status but %s"):format(method, path, tostring(status)))
+		skynet.error(("http: %s %s: the handler answered no status but %s"):format(method, req.path, tostring(status)))
 		status, body, fields = 500, "Internal Server Error\n", nil
 	end
 	keep = keep and left > 0 and not self.server.closed and method ~= "CONNECT"
@@ -369,7 +406,7 @@ local function exchange(self, left)
 		if self.answered or reader.failure(result) then
 			error(result)
 		end
-		skynet.error(("http: %s %s: %s"):format(method, path, tostring(result)))
+		skynet.error(("http: %s %s: %s"):format(method, req.path, tostring(result)))
 		keep = respond(self, req, 500, "Internal Server Error\n", nil, keep)
 	else
 		keep = result

@@ -100,7 +100,9 @@ int main(int argc, char **argv) {
 	size_t size = (size_t)atol(argv[5]), window = (size_t)atol(argv[6]);
 	double duration = atof(argv[7]);
 	const char *kind = argc > 8 ? argv[8] : "echo";
-	struct traffic t = strcmp(kind, "http") == 0 ? http(port) : strcmp(kind, "websocket") == 0 ? websocket(size) : echo(size);
+	struct traffic t = strcmp(kind, "http") == 0        ? http(port)
+					   : strcmp(kind, "websocket") == 0 ? websocket(size)
+														: echo(size);
 	clockid_t server;
 	clock_getcpuclockid(atoi(argv[3]), &server);
 	size_t *partial = calloc(n, sizeof *partial);

@@ -208,14 +208,8 @@ static int l_body(lua_State *L) {
 
 int reef_open_http_core(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"feed", lua_http_feed},
-			{"finish", l_finish},
-			{"next", lua_http_next},
-			{"no_body", l_no_body},
-			{"head", l_head},
-			{"whole", l_whole},
-			{"body", l_body},
-			{NULL, NULL},
+			{"feed", lua_http_feed}, {"finish", l_finish}, {"next", lua_http_next}, {"no_body", l_no_body},
+			{"head", l_head},        {"whole", l_whole},   {"body", l_body},        {NULL, NULL},
 	};
 	if (luaL_newmetatable(L, PARSER)) {
 		luaL_newlib(L, methods);

@@ -63,11 +63,12 @@ else()
 	endif()
 endif()
 
-# Frames of WebSocket. It brings no description of itself. Without it there is no http.websocket.
+# Frames of WebSocket, and their compression. wslay brings no description of itself. Without them there is no
+# http.websocket.
 find_library(wslay_library wslay)
 find_path(wslay_header wslay/wslay.h)
-if(wslay_library AND wslay_header)
+if(wslay_library AND wslay_header AND ZLIB_FOUND)
 	set(REEF_HAS_WEBSOCKET TRUE)
 else()
-	message(WARNING "wslay is missing: built without http.websocket")
+	message(WARNING "wslay or zlib is missing: built without http.websocket")
 endif()

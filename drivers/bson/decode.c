@@ -15,7 +15,7 @@
 #include "reader.h"
 #include "tables.h"
 #include "tag.h"
-#include "utf8.h"
+#include "core/utf8.h"
 #include "writer.h"
 
 enum {

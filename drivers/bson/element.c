@@ -5,7 +5,7 @@
 
 #include "reader.h"
 #include "regex.h"
-#include "utf8.h"
+#include "core/utf8.h"
 
 int reef_bson_element_fail(struct reef_bson_encoder *e, const char *text) {
 	luaL_Buffer b;

@@ -11,7 +11,7 @@
 #include "element.h"
 #include "object.h"
 #include "tables.h"
-#include "utf8.h"
+#include "core/utf8.h"
 
 static void encode_value(struct reef_bson_encoder *e, int index);
 

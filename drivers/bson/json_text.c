@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "utf8.h"
+#include "core/utf8.h"
 
 bool reef_json_fail(struct reef_json *j, const char *format, ...) {
 	if (j->error->text[0] == 0) {

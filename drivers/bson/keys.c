@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "utf8.h"
+#include "core/utf8.h"
 
 enum {
 	FIRST_BITS = 5,

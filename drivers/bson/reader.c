@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "format.h"
-#include "utf8.h"
+#include "core/utf8.h"
 #include "writer.h"
 
 bool reef_bson_reader_open(struct reef_bson_reader *r, const uint8_t *data, size_t size, int depth) {

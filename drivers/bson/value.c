@@ -16,7 +16,7 @@
 #include "oid.h"
 #include "regex.h"
 #include "tag.h"
-#include "utf8.h"
+#include "core/utf8.h"
 
 static int push_tag(lua_State *L, uint8_t type, const void *payload, size_t size) {
 	reef_bson_tag_push(L, type, payload, size);

@@ -1,5 +1,5 @@
-/* One end of a WebSocket connection (RFC 6455), around wslay: bytes to messages and back. It answers pings and closes by
- * itself. It belongs to one thread at a time, and does no I/O. */
+/* One end of a WebSocket connection (RFC 6455), around wslay: bytes to messages and back, compressed if both ends have agreed
+ * on that. It answers pings and closes by itself. It belongs to one thread at a time, and does no I/O. */
 #ifndef REEF_HTTP_FRAMES_H
 #define REEF_HTTP_FRAMES_H
 
@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <wslay/wslay.h>
+
+#include "drivers/http/deflate.h"
 
 struct reef_frames_message {
 	struct reef_frames_message *next;
@@ -23,12 +25,15 @@ struct reef_frames {
 	char *out;
 	size_t out_size, out_room;
 	struct reef_frames_message *first, **last;
-	bool has_mask, no_memory;
-	uint8_t mask[4];
+	struct reef_deflate *deflate;
+	size_t most;
+	bool server, no_memory;
+	uint16_t refused; /* close code of a message that is none */
 };
 
-/* A message of more than `most` bytes ends the connection. False: out of memory. Freed with reef_frames_fini. */
-bool reef_frames_init(struct reef_frames *f, bool server, uint64_t most);
+/* A message of more than `most` bytes, packed or unpacked, ends the connection. With options, messages may be compressed.
+ * False: out of memory. Freed with reef_frames_fini. */
+bool reef_frames_init(struct reef_frames *f, bool server, size_t most, const struct reef_deflate_options *deflate);
 void reef_frames_fini(struct reef_frames *f);
 
 /* Reads all of the bytes; messages wait in `first`. False: the peer broke the rules, or memory is gone; the close that
@@ -38,8 +43,8 @@ bool reef_frames_feed(struct reef_frames *f, const char *bytes, size_t n);
 /* Takes the next message, which the caller frees with reef_free; NULL: there is none. */
 struct reef_frames_message *reef_frames_take(struct reef_frames *f);
 
-/* Appends a message to `out`, masked as a client has to: with `mask`, or a random one if that is NULL. False: a close has
- * been sent before, or the message is not allowed. */
+/* Appends a message, or a ping or a pong, to `out`, masked as a client has to: with `mask`, or a random one if that is NULL.
+ * False: a close has been sent before, the message is not allowed, or memory is gone. */
 bool reef_frames_send(struct reef_frames *f, uint8_t opcode, const char *bytes, size_t n, const uint8_t *mask);
 
 /* Appends a close; code 0 is none. False: there has been one, or it is not allowed. */

@@ -1,10 +1,10 @@
 /* `reef.http.core`: parsers as Lua values. */
 #include "drivers/http/lua_http.h"
 
-#include <ctype.h>
 #include <lauxlib.h>
 #include <string.h>
 
+#include "drivers/http/lua_message.h"
 #include "drivers/http/parser.h"
 
 #define PARSER "reef.http.parser"
@@ -85,8 +85,15 @@ static int l_finish(lua_State *L) {
 	return outcome(L, p);
 }
 
+/* parser:next([most bytes of a body]) */
 static int lua_http_next(lua_State *L) {
-	reef_http_parser_next(&lua_http_check(L)->parser);
+	struct reef_http_parser *p = &lua_http_check(L)->parser;
+	if (!lua_isnoneornil(L, 2)) {
+		lua_Integer most = luaL_checkinteger(L, 2);
+		luaL_argcheck(L, most >= 0, 2, "negative");
+		p->limits.body = (uint64_t)most;
+	}
+	reef_http_parser_next(p);
 	return 0;
 }
 
@@ -103,7 +110,7 @@ static void push_lower(lua_State *L, const char *name, size_t n) {
 	luaL_Buffer buffer;
 	char *to = n <= sizeof small ? small : luaL_buffinitsize(L, &buffer, n);
 	for (size_t i = 0; i < n; i++)
-		to[i] = (char)tolower((unsigned char)name[i]);
+		to[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
 	if (to == small)
 		lua_pushlstring(L, small, n);
 	else
@@ -132,6 +139,25 @@ static void add_field(lua_State *L) {
 	lua_pop(L, 2);
 }
 
+static void push_start(lua_State *L, const struct value *v) {
+	const struct reef_http_parser *p = &v->parser;
+	if (v->response)
+		lua_pushinteger(L, p->llhttp.status_code);
+	else
+		lua_pushstring(L, llhttp_method_name((llhttp_method_t)p->llhttp.method));
+	lua_pushlstring(L, p->start_size ? p->text : "", p->start_size);
+}
+
+static void push_fields(lua_State *L, const struct reef_http_parser *p) {
+	lua_createtable(L, 0, (int)p->count);
+	for (uint32_t i = 0; i < p->count; i++) {
+		const struct reef_http_field *f = &p->fields[i];
+		push_lower(L, p->text + f->name, f->name_size);
+		lua_pushlstring(L, p->text + f->value, f->value_size);
+		add_field(L);
+	}
+}
+
 /* parser:head() -> nil before it is complete; of a request: method, target, fields, minor version, whether another may
  * follow, whether a body does, whether it asks for another protocol; of a response: status, reason, and the same. Names
  * are in lower case; the values of one that occurs repeatedly are an array. */
@@ -140,22 +166,35 @@ static int l_head(lua_State *L) {
 	const struct reef_http_parser *p = &v->parser;
 	if (!p->head_done)
 		return 0;
-	if (v->response)
-		lua_pushinteger(L, p->llhttp.status_code);
-	else
-		lua_pushstring(L, llhttp_method_name((llhttp_method_t)p->llhttp.method));
-	lua_pushlstring(L, p->start_size ? p->text : "", p->start_size);
-	lua_createtable(L, 0, (int)p->count);
-	for (uint32_t i = 0; i < p->count; i++) {
-		const struct reef_http_field *f = &p->fields[i];
-		push_lower(L, p->text + f->name, f->name_size);
-		lua_pushlstring(L, p->text + f->value, f->value_size);
-		add_field(L);
-	}
+	push_start(L, v);
+	push_fields(L, p);
 	lua_pushinteger(L, p->llhttp.http_minor);
 	lua_pushboolean(L, p->keep_alive);
 	lua_pushboolean(L, p->has_body);
 	lua_pushboolean(L, p->upgrade);
+	return 7;
+}
+
+/* parser:whole(bytes [, from]) feeds, too -> where it stopped, and method, target, fields, body, minor version, whether
+ * another may follow; false: more is needed, all bytes were taken; or nil, status, why */
+static int l_whole(lua_State *L) {
+	struct value *v = lua_http_check(L);
+	struct reef_http_parser *p = &v->parser;
+	size_t n;
+	const char *bytes = luaL_checklstring(L, 2, &n);
+	lua_Integer from = luaL_optinteger(L, 3, 1);
+	luaL_argcheck(L, from >= 1 && (size_t)from <= n + 1, 3, "out of range");
+	size_t skip = (size_t)from - 1;
+	size_t taken = reef_http_parser_feed(p, bytes + skip, n - skip);
+	if (p->error || !p->done)
+		return outcome(L, p);
+	lua_pushinteger(L, from + (lua_Integer)taken);
+	push_start(L, v);
+	push_fields(L, p);
+	lua_pushlstring(L, p->body_size ? p->body : "", p->body_size);
+	p->body_size = 0;
+	lua_pushinteger(L, p->llhttp.http_minor);
+	lua_pushboolean(L, p->keep_alive);
 	return 7;
 }
 
@@ -169,13 +208,8 @@ static int l_body(lua_State *L) {
 
 int reef_open_http_core(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"feed", lua_http_feed},
-			{"finish", l_finish},
-			{"next", lua_http_next},
-			{"no_body", l_no_body},
-			{"head", l_head},
-			{"body", l_body},
-			{NULL, NULL},
+			{"feed", lua_http_feed}, {"finish", l_finish}, {"next", lua_http_next}, {"no_body", l_no_body},
+			{"head", l_head},        {"whole", l_whole},   {"body", l_body},        {NULL, NULL},
 	};
 	if (luaL_newmetatable(L, PARSER)) {
 		luaL_newlib(L, methods);
@@ -184,8 +218,9 @@ int reef_open_http_core(lua_State *L) {
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_pop(L, 1);
-	lua_createtable(L, 0, 1);
+	lua_createtable(L, 0, 3);
 	lua_pushcfunction(L, lua_http_new);
 	lua_setfield(L, -2, "parser");
+	reef_lua_message_set(L);
 	return 1;
 }

@@ -15,7 +15,7 @@ int reef_open_http_core(lua_State *L) {
 
 #ifndef REEF_WEBSOCKET
 int reef_open_http_frames(lua_State *L) {
-	return luaL_error(L, "built without WebSocket: wslay (Debian: libwslay-dev) was missing");
+	return luaL_error(L, "built without WebSocket: wslay or zlib (Debian: libwslay-dev, zlib1g-dev) was missing");
 }
 #endif
 

@@ -62,19 +62,12 @@ local function head_of(method, target, url, header, content)
 	elseif type(url) ~= "string" or url:find "[%s%c]" then
 		error(("http: the url %q has spaces or control characters"):format(tostring(url)), 0)
 	end
-	local out = { ("%s %s HTTP/1.1\r\n"):format(method, url == "" and "/" or url) }
 	header = header or {}
 	if writer.find(header, "host") == nil then
 		header.Host = target.host
 	end
-	writer.fields(out, header)
-	local coding = writer.find(header, "transfer-encoding")
-	if coding == nil and writer.find(header, "content-length") == nil then
-		out[#out + 1] = ("Content-length:%d\r\n"):format(content and #content or 0)
-	end
-	out[#out + 1] = "\r\n"
-	out[#out + 1] = content
-	return table.concat(out)
+	local length = writer.find(header, "transfer-encoding") == nil and (content and #content or 0) or nil
+	return (writer.text(("%s %s HTTP/1.1\r\n"):format(method, url == "" and "/" or url), header, content, length))
 end
 
 -- Sends a request and reads the head of the response; the connection, with `reader`, and the status.

@@ -24,35 +24,52 @@ httpd.limits = { head = 8 * 1024, fields = 100, body = 64 * 1024 * 1024 }
 ---down. 0: for ever.
 httpd.timeout = 6000
 
--- What came behind a request, for the next call with the same function.
-local waiting = setmetatable({}, { __mode = "k" })
+-- What has been read by a function and not been asked for, and the parser that goes with it.
+---@class http.httpd.source
+---@field reader reef.http.reader
+---@field id integer|nil  of the socket
+---@field due number|nil  see reef.http.deadline
+local sources = setmetatable({}, { __mode = "k" }) ---@type table<function, http.httpd.source>
 
-local function shut(owner)
-	skynet_socket.shutdown(owner.id)
+local function shut(source)
+	skynet_socket.shutdown(source.id)
 end
 
-local function read(readbytes, limits, id)
-	local r = reader.new(readbytes, false, limits)
-	local rest = waiting[readbytes]
-	if rest then
-		r.bytes, waiting[readbytes] = rest, nil
+local function open(readbytes)
+	local source = { id = stream.id(readbytes) }
+	local get = readbytes
+	if source.id then
+		function get()
+			if not source.due and httpd.timeout > 0 then
+				deadline.set(source, httpd.timeout, shut)
+			end
+			return readbytes()
+		end
 	end
-	local method, target, header, _, _, has_body = r:head()
+	source.reader = reader.new(get, false, httpd.limits)
+	sources[readbytes] = source
+	return source
+end
+
+local function read(source, limit)
+	local r = source.reader
+	r:next(limit)
+	local method, target, header, body = r:whole()
+	if method then
+		return 200, target, method, header, body
+	end
+	local has_body, _
+	method, target, header, _, _, has_body = r:head()
 	if not method then
 		return nil, "the connection ended before a request"
 	end
-	if header.expect and has_body and id and not r:has_piece() then
-		if header.expect:lower() ~= "100-continue" then
+	if header.expect and has_body and source.id and not r:has_piece() then
+		if type(header.expect) ~= "string" or header.expect:lower() ~= "100-continue" then
 			return 417
 		end
-		skynet_socket.write(id, "HTTP/1.1 100 Continue\r\n\r\n")
+		skynet_socket.write(source.id, "HTTP/1.1 100 Continue\r\n\r\n")
 	end
-	local body = r:body()
-	rest = r:rest()
-	if rest ~= "" then
-		waiting[readbytes] = rest
-	end
-	return 200, target, method, header, body
+	return 200, target, method, header, r:body()
 end
 
 ---@param readbytes fun(n: integer|nil): string  raises, or gives nothing, when the stream ends
@@ -63,51 +80,49 @@ end
 ---@return table<string, string|string[]>|nil header  names in lower case
 ---@return string|nil body
 function httpd.read_request(readbytes, bodylimit)
-	local limits = httpd.limits
-	if bodylimit then
-		limits = { head = limits.head, fields = limits.fields, body = bodylimit }
+	local source = sources[readbytes] or open(readbytes)
+	local ok, code, target, method, header, body = pcall(read, source, bodylimit or httpd.limits.body)
+	source.due = nil
+	if ok then
+		return code, target, method, header, body
 	end
-	local id = stream.id(readbytes)
-	local owner = { id = id }
-	if id and httpd.timeout > 0 then
-		deadline.set(owner, httpd.timeout, shut)
-	end
-	local result = table.pack(pcall(read, readbytes, limits, id))
-	deadline.clear(owner)
-	if result[1] then
-		return table.unpack(result, 2, result.n)
-	end
-	local failure = reader.failure(result[2])
+	local failure = reader.failure(code)
 	if failure and failure.status then
 		return failure.status
 	end
-	return nil, result[2]
+	return nil, code
+end
+
+local function write_pieces(writefunc, start, pieces, header)
+	writefunc((writer.text(start, header, nil, nil, "transfer-encoding: chunked\r\n")))
+	for bytes in pieces do
+		if bytes ~= "" then
+			writefunc(writer.chunk(bytes))
+		end
+	end
+	writefunc(writer.last_chunk)
 end
 
 local function write(writefunc, status, body, header)
-	header = header or {}
-	local out = { writer.status_line(status) }
-	writer.fields(out, header)
+	local start = writer.status_line(status)
 	if type(body) == "function" then
-		out[#out + 1] = "transfer-encoding: chunked\r\n\r\n"
-		writefunc(table.concat(out))
-		for bytes in body do
-			if bytes ~= "" then
-				writefunc(writer.chunk(bytes))
-			end
-		end
-		writefunc(writer.last_chunk)
-		return
-	end
-	if body ~= nil and type(body) ~= "string" then
+		return write_pieces(writefunc, start, body, header)
+	elseif body ~= nil and type(body) ~= "string" then
 		error(("http: a body is a string or a function, not a %s"):format(type(body)), 0)
 	end
-	if writer.may_have_body(status) and writer.find(header, "content-length") == nil then
-		out[#out + 1] = ("content-length: %d\r\n"):format(body and #body or 0)
+	local size = body and #body or 0
+	local length = writer.may_have_body(status) and size or nil
+	local id = stream.id(writefunc)
+	if not id then
+		writefunc((writer.text(start, header, body, length)))
+		return
 	end
-	out[#out + 1] = "\r\n"
-	out[#out + 1] = body
-	writefunc(table.concat(out))
+	local small = size <= writer.small
+	if not skynet_socket.write(id, writer.message(start, header, small and body or nil, length)) then
+		error(stream.socket_error)
+	elseif not small then
+		skynet_socket.write(id, body)
+	end
 end
 
 ---@param writefunc fun(bytes: string)

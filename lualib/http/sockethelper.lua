@@ -8,9 +8,10 @@ local sockethelper = {}
 sockethelper.socket_error = stream.socket_error
 
 local socket_error = sockethelper.socket_error
+local socket_read = skynet_socket.read
 
 local function read(id, n)
-	return skynet_socket.read(id, n) or error(socket_error)
+	return socket_read(id, n) or error(socket_error)
 end
 
 ---@param id integer
@@ -19,7 +20,7 @@ end
 function sockethelper.readfunc(id, pre)
 	if not pre or pre == "" then
 		return stream.of(function(n)
-			return read(id, n)
+			return socket_read(id, n) or error(socket_error)
 		end, id)
 	end
 	return stream.of(function(n)
@@ -42,11 +43,11 @@ end
 ---@param id integer
 ---@return fun(bytes: string)
 function sockethelper.writefunc(id)
-	return function(bytes)
+	return stream.of(function(bytes)
 		if not skynet_socket.write(id, bytes) then
 			error(socket_error)
 		end
-	end
+	end, id)
 end
 
 ---@param id integer

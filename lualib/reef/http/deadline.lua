@@ -2,13 +2,16 @@
 --
 --     deadline.set(connection, 500, connection.late)   -- connection:late() in 5 s, unless moved or cleared before
 --
--- One timer waits for the nearest of all; those that have moved on since are found when it comes.
+-- One timer waits for the nearest of all; those that have moved on since are found when it comes. An owner's deadline is
+-- its field `due`.
 local skynet = require "skynet"
 
 local deadline = {}
 
-local due = {}   ---@type table<table, number>
-local action = {} ---@type table<table, function>
+local now_of = skynet.now
+
+-- What is to be called. Owners without a deadline are taken out when the timer comes, or when they are collected.
+local action = setmetatable({}, { __mode = "k" }) ---@type table<table, function>
 local armed = math.huge
 
 local check
@@ -23,12 +26,15 @@ local function arm(when, now)
 end
 
 function check()
-	local now, nearest, late = skynet.now(), math.huge, {}
-	for owner, when in pairs(due) do
-		if when <= now then
+	local now, nearest, late = now_of(), math.huge, {}
+	for owner in pairs(action) do
+		local due = owner.due
+		if not due then
+			action[owner] = nil
+		elseif due <= now then
 			late[#late + 1] = owner
-		elseif when < nearest then
-			nearest = when
+		elseif due < nearest then
+			nearest = due
 		end
 	end
 	armed = math.huge
@@ -37,7 +43,7 @@ function check()
 	end
 	for _, owner in ipairs(late) do
 		local f = action[owner]
-		deadline.clear(owner)
+		action[owner], owner.due = nil, nil
 		if f then
 			f(owner)
 		end
@@ -50,17 +56,20 @@ end
 ---@param f fun(owner: table)
 ---@param now number|nil  if the caller knows
 function deadline.set(owner, cs, f, now)
-	now = now or skynet.now()
-	local when = now + cs
-	due[owner], action[owner] = when, f
-	if when < armed then
-		arm(when, now)
+	now = now or now_of()
+	local due = now + cs
+	owner.due = due
+	if action[owner] ~= f then
+		action[owner] = f
+	end
+	if due < armed then
+		arm(due, now)
 	end
 end
 
 ---@param owner table
 function deadline.clear(owner)
-	due[owner], action[owner] = nil, nil
+	owner.due = nil
 end
 
 return deadline

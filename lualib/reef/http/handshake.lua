@@ -43,11 +43,9 @@ local function key_of(header)
 end
 
 local function refuse(status, reason, header)
-	local out = { writer.status_line(status) }
-	writer.fields(out, header or {})
-	out[#out + 1] = ("content-type: text/plain\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%s\n"):format(#reason + 1,
-		reason)
-	return nil, table.concat(out), reason
+	local text = reason .. "\n"
+	return nil, (writer.text(writer.status_line(status), header, text, #text,
+		"content-type: text/plain\r\nconnection: close\r\n")), reason
 end
 
 handshake.refuse = refuse
@@ -55,10 +53,11 @@ handshake.refuse = refuse
 ---What a server answers to a request.
 ---@param method string
 ---@param header table<string, string|string[]>
+---@param extensions string|nil  what it agrees to
 ---@return boolean|nil ok
 ---@return string bytes  the answer
 ---@return string|nil reason  why not
-function handshake.answer(method, header)
+function handshake.answer(method, header, extensions)
 	if method ~= "GET" then
 		return refuse(400, "only GET becomes a WebSocket")
 	elseif not header.host then
@@ -75,15 +74,15 @@ function handshake.answer(method, header)
 	if not key then
 		return refuse(400, "the field Sec-WebSocket-Key has to be 16 bytes in base64")
 	end
-	local protocol = ""
+	local more = extensions and ("Sec-WebSocket-Extensions: %s\r\n"):format(extensions) or ""
 	if header["sec-websocket-protocol"] then
 		if not handshake.has(header["sec-websocket-protocol"], "chat") then
 			return refuse(400, "the only subprotocol is chat")
 		end
-		protocol = "Sec-WebSocket-Protocol: chat\r\n"
+		more = more .. "Sec-WebSocket-Protocol: chat\r\n"
 	end
 	return true, ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-		.. "Sec-WebSocket-Accept: %s\r\n%s\r\n"):format(handshake.accept_of(key), protocol)
+		.. "Sec-WebSocket-Accept: %s\r\n%s\r\n"):format(handshake.accept_of(key), more)
 end
 
 ---Why a client cannot go on after this response; nil: it can.
@@ -98,8 +97,6 @@ function handshake.fault(status, header, key)
 		return "the server goes over to something else"
 	elseif header["sec-websocket-accept"] ~= handshake.accept_of(key) then
 		return "the server's Sec-WebSocket-Accept is wrong"
-	elseif header["sec-websocket-extensions"] then
-		return "the server uses an extension that nobody asked for"
 	end
 	return nil
 end

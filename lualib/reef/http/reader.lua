@@ -11,6 +11,7 @@ local core = require "reef.http.core"
 
 ---@class reef.http.reader
 ---@field bytes string
+---@field left string|nil  a body that has been taken out of the parser
 ---@field at integer  what of `bytes` has not been parsed yet begins here
 local reader = {}
 reader.__index = reader
@@ -69,23 +70,57 @@ local function step(self)
 	return true
 end
 
+---A message that comes in one piece, as most requests do. Nothing: it does not; then head() and body() go on.
+---@return string|integer|nil start
+---@return string|nil text
+---@return table<string, string|string[]>|nil header
+---@return string|nil body
+---@return integer|nil minor
+---@return boolean|nil keep_alive
+function reader:whole()
+	local bytes, at = self.bytes, self.at
+	if at > #bytes then
+		bytes, at = self.get(), 1
+		if not bytes or bytes == "" then
+			return nil
+		end
+	end
+	self.begun = true
+	local stop, start, text, header, body, minor, keep_alive = self.parser:whole(bytes, at)
+	if stop then
+		self.done = true
+		if stop > #bytes then
+			bytes, stop = "", 1
+		end
+		self.bytes, self.at = bytes, stop
+		return start, text, header, body, minor, keep_alive
+	elseif stop == nil then
+		reader.fail(start, text)
+	end
+	self.bytes, self.at = "", 1
+	return nil
+end
+
 ---The head of the message: as parser:head of reef.http.core. Nothing if the stream ended before it began.
 function reader:head()
 	local parser = self.parser
-	while true do
-		if not step(self) then
-			return nil
-		end
+	repeat
 		local start, text, header, minor, keep_alive, has_body, upgrade = parser:head()
 		if start then
 			return start, text, header, minor, keep_alive, has_body, upgrade
 		end
-	end
+	until not step(self)
+	return nil
 end
 
 ---The next piece of the body; nil at its end.
 ---@return string|nil
 function reader:piece()
+	local left = self.left
+	if left then
+		self.left = nil
+		return left
+	end
 	while true do
 		local bytes = self.parser:body()
 		if bytes ~= "" then
@@ -103,7 +138,18 @@ function reader:body()
 	while not self.done do
 		step(self)
 	end
+	local left = self.left
+	if left then
+		self.left = nil
+		return left
+	end
 	return self.parser:body()
+end
+
+---Leaves the body of whole() for piece() or body().
+---@param body string
+function reader:give_back(body)
+	self.left = body ~= "" and body or nil
 end
 
 ---Whether bytes of the body, or its end, have come already.
@@ -113,8 +159,10 @@ function reader:has_piece()
 end
 
 ---Begins with the next message.
-function reader:next()
-	self.parser:next()
+---@param body_limit integer|nil  bytes that its body may have
+function reader:next(body_limit)
+	self.parser:next(body_limit)
+	self.left = nil
 	self.done = false
 	self.begun = self.at <= #self.bytes
 end

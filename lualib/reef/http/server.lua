@@ -49,7 +49,39 @@ local QUIET = 10           -- and after which one that sends nothing has seen it
 ---@field peer string     "ip:port"
 ---@field id integer      the socket
 local request = {}
-request.__index = request
+
+-- What is made when somebody asks for it.
+local made = {}
+
+function made.path(self)
+	local path, query = url.parse(self.url)
+	self.path, self.query = path, query
+	return path
+end
+
+function made.query(self)
+	local _ = self.path
+	return rawget(self, "query")
+end
+
+function made.peer(self)
+	return self.connection.peer
+end
+
+function made.id(self)
+	return self.connection.id
+end
+
+local meta = {
+	__index = function(self, name)
+		local method = request[name]
+		if method then
+			return method
+		end
+		local make = made[name]
+		return make and make(self)
+	end,
+}
 
 local function expects(self)
 	if self.expected then
@@ -184,19 +216,6 @@ local function date_line(now)
 	return date
 end
 
-local lengths = {} -- lines of small bodies, which repeat
-
-local function length_line(size)
-	local line = lengths[size]
-	if not line then
-		line = "content-length: " .. size .. "\r\n"
-		if size < 1000 then
-			lengths[size] = line
-		end
-	end
-	return line
-end
-
 -- That the client's buffer is full is heard of between two messages only.
 local function write_pieces(self, body, chunked)
 	local written = 0
@@ -219,71 +238,83 @@ local function write_pieces(self, body, chunked)
 	end
 end
 
+local function check_body(body)
+	if body ~= nil and type(body) ~= "function" and type(body) ~= "string" then
+		error(("http: a handler's body is a string or a function, not a %s"):format(type(body)), 0)
+	end
+end
+
+local function check_fields(length, encoding, size)
+	if encoding then
+		error("http: a response's Transfer-Encoding is the server's own affair", 0)
+	elseif length and size and tonumber(length) ~= size then
+		error(("http: the handler says content-length: %s for a body of %d bytes"):format(length, size), 0)
+	end
+end
+
+local function connection_line(req, keep)
+	return not keep and "connection: close\r\n" or req.version == "1.0" and "connection: keep-alive\r\n" or ""
+end
+
+local function wants_close(connection_field)
+	return type(connection_field) == "string" and connection_field:lower():find("close", 1, true) ~= nil
+end
+
+-- Answers with pieces. Without a length, and without chunks, the end of the connection is that of the body.
+local function respond_in_pieces(self, req, status, pieces, header, keep)
+	local counted = header and writer.find(header, "content-length") ~= nil
+	local chunked = not counted and req.version ~= "1.0"
+	keep = keep and chunked -- nobody counts whether as many bytes come as were said
+	local more = date_line(self.now) .. connection_line(req, keep) .. (chunked and "transfer-encoding: chunked\r\n" or "")
+	local buffer, size, length, encoding, connection_field = writer.message(writer.status_line(status), header, nil, nil, more)
+	check_fields(length, encoding)
+	self.answered = true
+	socket.write(self.id, buffer, size)
+	if req.method ~= "HEAD" then
+		write_pieces(self, pieces, chunked)
+	end
+	return keep and not wants_close(connection_field)
+end
+
 -- Answers; whether another request may follow.
 local function respond(self, req, status, body, header, keep)
 	local now = skynet.now()
 	self.now = now
-	local out = { writer.status_line(status), date_line(now) }
-	local length, encoding, wishes_close
-	if header then
-		local wish
-		length, encoding, wish = writer.fields(out, header)
-		wishes_close = type(wish) == "string" and wish:lower():find("close", 1, true)
-	end
-	if encoding then
-		error("http: a response's Transfer-Encoding is the server's own affair", 0)
-	end
-	local head_only = req ~= nil and req.method == "HEAD"
-	local allowed = writer.may_have_body(status)
-	local pieces = type(body) == "function" and body
-	if body ~= nil and not pieces and type(body) ~= "string" then
-		error(("http: a handler's body is a string or a function, not a %s"):format(type(body)), 0)
-	end
-	local chunked = false
-	if pieces and allowed and not length then
-		chunked = req == nil or req.version ~= "1.0"
-		if chunked then
-			out[#out + 1] = "transfer-encoding: chunked\r\n"
-		else
-			keep = false
-		end
-	elseif pieces then
-		keep = false -- nobody counts whether that many bytes come
-	elseif allowed then
-		local size = body and #body or 0
-		if length == nil then
-			out[#out + 1] = length_line(size)
-		elseif not head_only and tonumber(length) ~= size then
-			error(("http: the handler says content-length: %s for a body of %d bytes"):format(length, size), 0)
-		end
-	end
-	if wishes_close then
-		keep = false
-	elseif not keep then
-		out[#out + 1] = "connection: close\r\n"
-	elseif req.version == "1.0" then
-		out[#out + 1] = "connection: keep-alive\r\n"
-	end
-	out[#out + 1] = "\r\n"
-	self.answered = true
-	if head_only or not allowed then
-		socket.write(self.id, table.concat(out))
-	elseif pieces then
-		socket.write(self.id, table.concat(out))
-		write_pieces(self, pieces, chunked)
+	check_body(body)
+	local head_only, length = req.method == "HEAD", nil
+	if not writer.may_have_body(status) then
+		body = nil
+	elseif type(body) == "function" then
+		return respond_in_pieces(self, req, status, body, header, keep)
 	else
-		out[#out + 1] = body
-		socket.write(self.id, table.concat(out))
+		length = body and #body or 0
 	end
-	return keep
+	local more = date_line(now)
+	if not keep or req.version == "1.0" then
+		more = more .. connection_line(req, keep)
+	end
+	local small = not head_only and length and length <= writer.small
+	local buffer, size, said, encoding, connection_field = writer.message(writer.status_line(status), header,
+		small and body or nil, length, more)
+	if said or encoding then
+		check_fields(said, encoding, not head_only and length)
+	end
+	self.answered = true
+	socket.write(self.id, buffer, size)
+	if not small and not head_only and body then
+		socket.write(self.id, body)
+	end
+	return keep and not (connection_field and wants_close(connection_field))
 end
+
+local NOBODY = { method = "GET", version = "1.1" } -- the request that could not be read
 
 -- Answers what cannot be served, and lets the client see that before the connection ends.
 local function refuse(self, status, reason)
 	if self.answered then
 		return
 	end
-	respond(self, nil, status, reason .. "\n", { ["content-type"] = "text/plain; charset=utf-8" }, false)
+	respond(self, NOBODY, status, reason .. "\n", { ["content-type"] = "text/plain; charset=utf-8" }, false)
 	self.phase, self.waits = "end", true
 	local ends = skynet.now() + LINGER
 	repeat
@@ -328,26 +359,31 @@ end
 -- One request. True: another may follow.
 local function exchange(self, left)
 	local r, options = self.reader, self.server
-	local method, target, header, minor, keep, has_body = r:head()
+	local has_body = false
+	local method, target, header, body_there, minor, keep = r:whole()
+	if not method then
+		method, target, header, minor, keep, has_body = r:head()
+	end
 	if not method then
 		return false
 	elseif minor == 1 and not header.host then
 		reader.fail(400, "the field Host is missing")
 	end
-	local path, query = url.parse(target)
 	local req = setmetatable({
-		method = method, url = target, path = path, query = query, header = header, peer = self.peer, id = self.id,
-		version = minor == 1 and "1.1" or "1.0", connection = self,
-	}, request)
-	if has_body then
-		unset(self)
-		local expect = header.expect
-		if expect and minor == 1 then
-			if type(expect) ~= "string" or expect:lower() ~= "100-continue" then
-				reader.fail(417, "this expectation cannot be met")
-			end
-			req.expected = true
+		method = method, url = target, header = header, version = minor == 1 and "1.1" or "1.0", connection = self,
+	}, meta)
+	local expect = minor == 1 and header.expect
+	if expect then
+		if type(expect) ~= "string" or expect:lower() ~= "100-continue" then
+			reader.fail(417, "this expectation cannot be met")
 		end
+		req.expected = has_body
+	end
+	if body_there then
+		r:give_back(body_there)
+		self.phase = "handler"
+	elseif has_body then
+		unset(self)
 		self.phase, self.ends = "body", skynet.now() + options.request_timeout
 	else
 		if not r.done then
@@ -360,7 +396,7 @@ local function exchange(self, left)
 	if self.taken then
 		return false
 	elseif not math.tointeger(status) then
-		skynet.error(("http: %s %s: the handler answered no status but %s"):format(method, path, tostring(status)))
+		skynet.error(("http: %s %s: the handler answered no status but %s"):format(method, req.path, tostring(status)))
 		status, body, fields = 500, "Internal Server Error\n", nil
 	end
 	keep = keep and left > 0 and not self.server.closed and method ~= "CONNECT"
@@ -370,7 +406,7 @@ local function exchange(self, left)
 		if self.answered or reader.failure(result) then
 			error(result)
 		end
-		skynet.error(("http: %s %s: %s"):format(method, path, tostring(result)))
+		skynet.error(("http: %s %s: %s"):format(method, req.path, tostring(result)))
 		keep = respond(self, req, 500, "Internal Server Error\n", nil, keep)
 	else
 		keep = result

@@ -1,5 +1,5 @@
--- Which socket a read function reads: so that who gets only the function can answer `Expect`, and can end what takes
--- too long.
+-- Which socket a function reads or writes: so that who gets only the function can answer `Expect`, can end what takes
+-- too long, and need not make a string of what is written.
 local stream = {}
 
 ---What is raised when the peer has closed.
@@ -12,7 +12,7 @@ stream.socket_error = setmetatable({}, {
 local sockets = setmetatable({}, { __mode = "k" })
 
 ---@generic F: function
----@param f F
+---@param f F  reads from a socket, or writes to it
 ---@param id integer
 ---@return F
 function stream.of(f, id)

@@ -11,10 +11,12 @@
 --     print(websocket.read(id))
 local connect = require "reef.http.connect"
 local deadline = require "reef.http.deadline"
+local deflate = require "reef.http.deflate"
 local frames = require "reef.http.frames"
 local handshake = require "reef.http.handshake"
 local host = require "reef.http.host"
 local reader = require "reef.http.reader"
+local options_check = require "reef.options".check
 local skynet = require "skynet"
 local socket = require "reef.socket"
 local socket_error = require "reef.http.stream".socket_error
@@ -29,6 +31,9 @@ websocket.idle_timeout = 12000
 websocket.handshake_timeout = 1000
 ---Bytes of a message that comes.
 websocket.max_message = 256 * 1024
+---Whether messages are compressed if the peer wants it: true, or the options of reef.http.deflate.
+---@type boolean|table
+websocket.deflate = false
 
 local LIMITS = { head = 8 * 1024, fields = 100, body = 64 * 1024 }
 local GOODBYE = 300 -- 1/100 s that a peer may take to answer a close
@@ -58,19 +63,28 @@ local function shut(ws)
 	socket.shutdown(ws.id)
 end
 
-local function flush(ws)
-	local bytes = ws.frames:output()
-	return bytes == nil or socket.write(ws.id, bytes)
+local function transmit(ws, bytes)
+	return bytes ~= nil and socket.write(ws.id, bytes)
 end
 
+-- Half of the time is over. Whoever has been heard of meanwhile has it again; others are asked for a sign of life.
 local function ask(ws)
-	if ws.frames:send(PING, "") then
-		flush(ws)
+	if ws.heard then
+		ws.heard = false
+		deadline.set(ws, ws.idle / 2, ask)
+		return
 	end
-	deadline.set(ws, ws.idle / 2, shut)
+	transmit(ws, ws.frames:send(PING, ""))
+	deadline.set(ws, ws.idle / 2, function()
+		if ws.heard then
+			ask(ws)
+		else
+			shut(ws)
+		end
+	end)
 end
 
-local function touch(ws)
+local function begin_watch(ws)
 	if ws.closing then
 		deadline.set(ws, GOODBYE, shut)
 	elseif ws.idle > 0 then
@@ -80,16 +94,33 @@ end
 
 -- ---- life ----
 
+local known_options = { upgrade = true, max_message = true, idle_timeout = true, deflate = true }
+
 local function open(id, server, options)
+	options = options or {}
+	options_check("websocket", options, known_options, 4)
+	local compressed = options.deflate
+	if compressed == nil then
+		compressed = websocket.deflate
+	end
 	local ws = {
 		id = id,
-		frames = frames.new(server, options and options.max_message or websocket.max_message),
-		idle = options and options.idle_timeout or websocket.idle_timeout,
+		server = server,
+		most = options.max_message or websocket.max_message,
+		idle = options.idle_timeout or websocket.idle_timeout,
+		deflate = deflate.options(compressed),
+		heard = false,
 		closing = false,
 		over = false,
 	}
 	all[id] = ws
 	return ws
+end
+
+-- The handshake is over; what has been read behind it are frames.
+local function begin_frames(ws, agreed, rest)
+	ws.frames = frames.new(ws.server, ws.most, agreed)
+	ws.first = rest ~= "" and rest or nil
 end
 
 local function finish(ws)
@@ -103,26 +134,31 @@ end
 
 -- The next message: opcode, bytes, code. Nil: the connection has ended, or (false) the peer broke the rules.
 local function receive(ws)
-	while true do
-		local opcode, bytes, code = ws.frames:take()
-		if opcode then
-			if opcode == CLOSE then
-				ws.closing = true
-			end
-			return opcode, bytes, code
-		elseif ws.broken then
+	local opcode, bytes, code
+	if ws.more then
+		opcode, bytes, code = ws.frames:take()
+	end
+	while not opcode do
+		ws.more = false
+		if ws.broken then
 			return false
 		end
-		touch(ws)
-		local more = socket.read(ws.id)
-		if not more then
+		local come = ws.first or socket.read(ws.id)
+		if not come then
 			return nil
 		end
-		if not ws.frames:feed(more) then
-			ws.broken = true
+		ws.heard, ws.first, ws.more = true, nil, true
+		local good, output
+		good, output, opcode, bytes, code = ws.frames:feed(come)
+		ws.broken = not good
+		if output then
+			socket.write(ws.id, output)
 		end
-		flush(ws)
 	end
+	if opcode == CLOSE then
+		ws.closing = true
+	end
+	return opcode, bytes, code
 end
 
 -- ---- servers ----
@@ -222,17 +258,19 @@ local function accepted(id, handle, protocol, addr, options)
 				return false, err
 			end
 		end
-		local good, bytes, reason = handshake.answer(upgrade.method, upgrade.header)
+		local extensions, agreed
+		if ws.deflate then
+			extensions, agreed = deflate.answer(upgrade.header["sec-websocket-extensions"], ws.deflate)
+		end
+		local good, bytes, reason = handshake.answer(upgrade.method, upgrade.header, extensions)
 		socket.write(id, bytes)
 		if not good then
 			return false, reason
 		end
 		ws.header = upgrade.header
+		begin_frames(ws, agreed, upgrade.rest)
+		begin_watch(ws)
 		call(ws, "handshake", id, upgrade.header, upgrade.url)
-		if upgrade.rest and upgrade.rest ~= "" then
-			ws.broken = not ws.frames:feed(upgrade.rest)
-			flush(ws)
-		end
 		return serve(ws)
 	end, debug.traceback)
 	finish(ws)
@@ -249,7 +287,8 @@ end
 ---                     ping(id), pong(id), close(id, code, reason), error(id), warning(connection, kb)
 ---@param protocol "ws"|"wss"|nil  wss: with the certificate of `certfile` and `keyfile` in the configuration
 ---@param addr string|nil  for addrinfo
----@param options table|nil  upgrade = {header, method, url}: a request that has been read; max_message, idle_timeout
+---@param options table|nil  upgrade = {header, method, url}: a request that has been read; max_message,
+---                           idle_timeout, deflate
 ---@return boolean ok  it was closed in order
 ---@return any err
 function websocket.accept(id, handle, protocol, addr, options)
@@ -264,16 +303,15 @@ end
 
 local function shake(ws, target, path, header)
 	local key = handshake.key()
-	local out = { ("GET %s HTTP/1.1\r\n"):format(path) }
-	header = header or {}
-	if writer.find(header, "host") == nil then
-		out[#out + 1] = ("Host: %s\r\n"):format(target.host)
-	end
-	out[#out + 1] = ("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+	local more = ("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 		.. "Sec-WebSocket-Key: %s\r\n"):format(key)
-	writer.fields(out, header)
-	out[#out + 1] = "\r\n"
-	socket.write(ws.id, table.concat(out))
+	if ws.deflate then
+		more = ("%sSec-WebSocket-Extensions: %s\r\n"):format(more, deflate.offer(ws.deflate))
+	end
+	if not header or writer.find(header, "host") == nil then
+		more = ("Host: %s\r\n%s"):format(target.host, more)
+	end
+	socket.write(ws.id, writer.message(("GET %s HTTP/1.1\r\n"):format(path), header, nil, nil, more))
 	local r = reader.new(function()
 		return socket.read(ws.id)
 	end, true, LIMITS)
@@ -285,20 +323,22 @@ local function shake(ws, target, path, header)
 	if fault then
 		error("websocket: " .. fault, 0)
 	end
-	ws.header = fields
-	local rest = r:rest()
-	if rest ~= "" then
-		ws.broken = not ws.frames:feed(rest)
-		flush(ws)
+	local agreed
+	agreed, fault = deflate.accepted(fields["sec-websocket-extensions"], ws.deflate)
+	if fault then
+		error("websocket: " .. fault, 0)
 	end
+	ws.header = fields
+	begin_frames(ws, agreed, r:rest())
 end
 
 ---Connects, or raises. wss verifies the server (httpc.tls says how).
 ---@param url string  ws://... or wss://...
 ---@param header table|nil  more fields
 ---@param timeout number|nil  1/100 s, for connecting and again for the handshake
+---@param options table|nil  max_message, idle_timeout, deflate
 ---@return integer id
-function websocket.connect(url, header, timeout)
+function websocket.connect(url, header, timeout, options)
 	local scheme, authority, path = url:match "^(%a+)://([^/?#]*)([^#]*)"
 	if scheme ~= "ws" and scheme ~= "wss" then
 		error(("websocket: %q is no address; they begin with ws:// or wss://"):format(url), 2)
@@ -307,7 +347,7 @@ function websocket.connect(url, header, timeout)
 	end
 	local target = host.parse(scheme .. "://" .. authority)
 	local id = connect.open(target, timeout)
-	local ws = open(id, false)
+	local ws = open(id, false, options)
 	ws.addr = authority
 	deadline.set(ws, timeout or websocket.handshake_timeout, shut)
 	path = path:sub(1, 1) == "/" and path or "/" .. path
@@ -317,6 +357,7 @@ function websocket.connect(url, header, timeout)
 		error(ws.late and "websocket: the server did not answer in time" or err, 0)
 	end
 	deadline.clear(ws)
+	begin_watch(ws)
 	return id
 end
 
@@ -352,14 +393,14 @@ end
 function websocket.write(id, data, kind, mask)
 	local ws = find(id)
 	local opcode = kinds[kind or "text"] or error(("websocket: %q is no kind of message"):format(tostring(kind)), 2)
-	return ws.frames:send(opcode, data, mask) and flush(ws)
+	return transmit(ws, ws.frames and ws.frames:send(opcode, data, mask))
 end
 
 ---@param id integer
 ---@return boolean
 function websocket.ping(id)
 	local ws = find(id)
-	return ws.frames:send(PING, "") and flush(ws)
+	return transmit(ws, ws.frames and ws.frames:send(PING, ""))
 end
 
 ---Says goodbye. Whoever reads hears of the end when the peer has answered, or has not in three seconds. A client that
@@ -373,11 +414,10 @@ function websocket.close(id, code, reason)
 		return
 	end
 	if not ws.closing then
-		ws.frames:close(code or 0, code and reason or "")
-		flush(ws)
+		transmit(ws, ws.frames and ws.frames:close(code or 0, code and reason or ""))
 		ws.closing = true
 	end
-	touch(ws)
+	begin_watch(ws)
 	if ws.handle or ws.reading then
 		return
 	end

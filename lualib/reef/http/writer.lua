@@ -1,5 +1,13 @@
 -- The bytes of HTTP messages that are sent: heads and chunks.
-local writer = {}
+local core = require "reef.http.core"
+
+local writer = {
+	message = core.message,
+	text = core.text,
+}
+
+---Bytes of a body that are copied behind the head, so that both leave together.
+writer.small = 16 * 1024
 
 ---@type table<integer, string>
 writer.reason = {
@@ -34,72 +42,6 @@ function writer.status_line(status)
 		starts[number] = line
 	end
 	return line
-end
-
-local MOST = 1000 -- of what is kept
-
-local known, count = {}, 0 -- names in lower case, by names that are right
-local lines, line_count = {}, 0 -- by name, and then value: most responses have the same few
-
-local function check_name(name)
-	if type(name) ~= "string" or name:find "[^%w!#$%%&'*+%-.^_`|~]" or name == "" then
-		error(("http: %q is no name of a field"):format(tostring(name)), 0)
-	end
-	if count >= MOST then
-		known, count = {}, 0
-	end
-	known[name] = name:lower()
-	count = count + 1
-	return known[name]
-end
-
-local function line_of(name, value)
-	local text = tostring(value)
-	if text:find "[\r\n\0]" then
-		error(("http: the field %s has a line break or a zero byte in its value"):format(name), 0)
-	end
-	local line = name .. ": " .. text .. "\r\n"
-	if type(value) == "string" and #line <= 100 then
-		if line_count >= MOST then
-			lines, line_count = {}, 0
-		end
-		line_count = line_count + 1
-		lines[name] = lines[name] or {}
-		lines[name][value] = line
-	end
-	return line
-end
-
----Appends the fields to `out`, an array for each as lines of their own. Raises where one would become something else.
----@param out string[]
----@param header table<string, any>
----@return any length  values of the fields that say where a message and its connection end: Content-Length,
----@return any encoding  Transfer-Encoding,
----@return any connection  and Connection
-function writer.fields(out, header)
-	local length, encoding, connection
-	local n = #out
-	for name, value in pairs(header) do
-		local lower = known[name] or check_name(name)
-		if lower == "content-length" then
-			length = value
-		elseif lower == "transfer-encoding" then
-			encoding = value
-		elseif lower == "connection" then
-			connection = value
-		end
-		if type(value) == "table" then
-			for _, one in ipairs(value) do
-				n = n + 1
-				out[n] = line_of(name, one)
-			end
-		else
-			n = n + 1
-			local like = lines[name]
-			out[n] = like and like[value] or line_of(name, value)
-		end
-	end
-	return length, encoding, connection
 end
 
 ---The value of a field whatever case its name is written in.

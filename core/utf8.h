@@ -1,6 +1,6 @@
 /* UTF-8. Free of state. */
-#ifndef REEF_BSON_UTF8_H
-#define REEF_BSON_UTF8_H
+#ifndef REEF_CORE_UTF8_H
+#define REEF_CORE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* See utf8.h. */
-#include "utf8.h"
+#include "core/utf8.h"
 
 #include <stdint.h>
 #include <string.h>

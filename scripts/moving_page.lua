@@ -119,7 +119,8 @@ end
 ---All sources that may read the configuration.
 local function sources()
 	local list = {}
-	local pipe <close> = assert(io.popen(("find '%s/core' '%s/lualib' -name '*.[ch]' -o -name '*.lua'"):format(root, root)))
+	local find = ("find '%s/core' '%s/lualib' -name '*.[ch]' -o -name '*.lua'"):format(root, root)
+	local pipe <close> = assert(io.popen(find))
 	for path in pipe:lines() do
 		if not path:find("/moving/", 1, true) and not path:find("/doctor/", 1, true) then
 			list[#list + 1] = read(path)
@@ -190,11 +191,13 @@ local HEAD = [[
 
     reef doctor path/to/config
 
-reads your configuration and your sources, runs none of them, and says what your project needs that is not there, what will
-behave differently, and what of yours is passed over, each with file and line. Then start it: `reef path/to/config`.
+reads your configuration and your sources, runs none of them, and says what your project needs that is not there, what
+will behave differently, and what of yours is passed over, each with file and line. Call it where you start Reef, since
+relative paths begin there. `--json` is for programs; the exit code is 1 if something is missing. Then start it:
+`reef path/to/config`.
 
-This page lists every name of skynet's API (v1.8.0). It is written by a script that asks Reef for each of them, so it is
-what is so: %d are here, %d are here and differ, %d are not there yet.
+This page lists every name of skynet's API (v1.8.0). A script writes it that asks Reef for each of them, so it is what
+is so: %d are here, %d are here and differ, %d are not there yet.
 
 - **here**: by name and meaning.
 - **here, differs**: what the sentence says is different; all else is as it was.
@@ -202,10 +205,11 @@ what is so: %d are here, %d are here and differ, %d are not there yet.
 
 What holds for all: %s. In the log, %s.
 
-The directory of the implementation that you come from may stay on the paths of your configuration. Reef's own modules and
-services are found first, so what lies there under their names is passed over; the log and the doctor say so. C libraries
-are loaded if they were built for Lua 5.4: the doctor says which functions one needs that nobody has. Modules that the
-distribution packages for Lua 5.4 (`lpeg`, `cjson`, `lfs` ...) are found without an entry in `lua_cpath`.
+The directory of the implementation that you come from may stay on the paths of your configuration. Reef's own modules
+and services are found first, so what lies there under their names is passed over; the doctor says what. A module that
+Reef does not have is taken from there, and the doctor says that, too. C libraries are loaded if they were built for Lua
+5.4: the doctor says which functions one needs that nobody has. Modules that the distribution packages for Lua 5.4
+(`lpeg`, `cjson`, `lfs` ...) are found without an entry in `lua_cpath`.
 ]]
 
 local function write_page()

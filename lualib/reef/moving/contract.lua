@@ -1,8 +1,9 @@
--- The names that projects written for skynet may use: what `docs/moving.md` lists and `reef doctor` knows. Names only; what
--- is there is asked of the running process (reef.moving.presence, scripts/moving), what differs is in reef.moving.differences.
+-- The names that projects written for skynet may use: what `docs/moving.md` lists and `reef doctor` knows. Names only;
+-- what is there is asked of the running process (reef.moving.presence, scripts/moving), what differs is in
+-- reef.moving.differences.
 --
--- A list of names is one text. `name` is a function, `name/2` one that takes at least so many arguments, `=name` a value,
--- `?name` a field that is nil until it is set.
+-- A list of names is one text. `name` is a function, `name/2` one that takes at least so many arguments, `=name` a
+-- value, `?name` a field that is nil until it is set.
 
 ---@class reef.moving.part
 ---@field title string
@@ -58,8 +59,8 @@ chapters[#chapters + 1] = { title = "Services", parts = {
 	{ commands = "LAUNCH QUERY GLAUNCH GQUERY LIST REPORT", of = ".service", file = "lualib/service/service_mgr.lua" },
 	{ commands = [[ MEM GC STAT TASK UNIQTASK KILLTASK INFO EXIT RUN TERM SUPPORT PING LINK TRACELOG REMOTEDEBUG ]],
 		of = "debug protocol", file = "lualib/reef/debug/commands.lua" },
-	{ commands = [[ help list stat mem gc service start log snax exit kill info task uniqtask killtask dbgcmd ping inject call
-		logon logoff signal clearcache trace debug cmem jmem profactive dumpheap netstat getenv setenv ]],
+	{ commands = [[ help list stat mem gc service start log snax exit kill info task uniqtask killtask dbgcmd ping inject
+		call logon logoff signal clearcache trace debug cmem jmem profactive dumpheap netstat getenv setenv ]],
 		of = "debug_console", file = "lualib/service/debug_console.lua" },
 } }
 
@@ -81,7 +82,8 @@ chapters[#chapters + 1] = { title = "Gates and snax", parts = {
 	{ module = "snax.loginserver" },
 	{ module = "snax.msgserver", names = "start userid username login logout ip" },
 	{ module = "skynet.netpack", names = "pack tostring filter pop clear" },
-	{ commands = "open close forward accept kick", of = "gate", file = "lualib/service/gate.lua lualib/snax/gateserver.lua" },
+	{ commands = "open close forward accept kick", of = "gate",
+		file = "lualib/service/gate.lua lualib/snax/gateserver.lua" },
 	{ module = "client.socket", names = "connect send recv close readstdin usleep" },
 	{ module = "skynet.snax", names = [[ newservice rawnewservice bind uniqueservice globalservice queryservice queryglobal
 		self exit kill hotfix printf interface profile_info enablecluster ]] },
@@ -136,8 +138,9 @@ chapters[#chapters + 1] = { title = "Databases", parts = {
 	{ object = "redis.watch()", make = "redis_watch", of = "skynet.db.redis",
 		names = "subscribe psubscribe unsubscribe punsubscribe message disconnect" },
 	{ module = "skynet.db.redis.cluster", names = "new" },
-	{ object = "cluster.new()", make = "redis_cluster", of = "skynet.db.redis.cluster", names = [[ call get_random_connection
-		get_connection_by_slot keyslot subscribe psubscribe close_all_connection flush_slots_cache =connections ]] },
+	{ object = "cluster.new()", make = "redis_cluster", of = "skynet.db.redis.cluster", names = [[ call
+		get_random_connection get_connection_by_slot keyslot subscribe psubscribe close_all_connection
+		flush_slots_cache =connections ]] },
 	{ module = "skynet.db.mongo", names = "client enable type =null =minkey =maxkey" },
 	{ object = "mongo.client()", make = "mongo_client", of = "skynet.db.mongo",
 		names = "getDB disconnect runCommand logout genId bulkWrite" },
@@ -174,7 +177,8 @@ local contract = { chapters = chapters }
 
 ---Services that projects start or find by name.
 contract.services = {
-	"bootstrap", "launcher", "service_mgr", "service_provider", "service_cell", "cdummy", "cmaster", "cslave", "datacenterd",
+	"bootstrap", "launcher", "service_mgr", "service_provider", "service_cell", "cdummy", "cmaster", "cslave",
+	"datacenterd",
 	"clusterd", "clusteragent", "clusterproxy", "clustersender", "multicastd", "sharedatad", "snaxd", "gate", "console",
 	"dbg", "debug_console", "cmemory",
 }

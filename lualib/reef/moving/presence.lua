@@ -1,5 +1,6 @@
--- What is there, asked of the process in which this runs: modules by requiring ours, members by looking, services by their
--- files, C functions by linking. Nothing of a project is loaded: ours come before all others, and what is not ours is not there.
+-- What is there, asked of the process in which this runs: modules by requiring ours, members by looking, services by
+-- their files, C functions by linking. Nothing of a project is loaded: ours come before all others, and what is not
+-- ours is not there.
 
 local contract = require "reef.moving.contract"
 local skynet = require "skynet"
@@ -106,7 +107,7 @@ function presence.service(name)
 	return not name:find "[^%w_]" and readable(path) and path or nil
 end
 
----What starts the services in C that may come with us, each for a moment. Where nothing is said, they are in the program.
+---What starts the services in C that may come with us, each for a moment. `true`: it is in the program.
 local c_services = { snlua = true, logger = true, gate = "S ! 127.0.0.1:0 0 8" }
 
 ---Does this kind of service in C come with us?

@@ -99,6 +99,8 @@ endif()
 
 reef_room(core FOLDERS core LIBRARIES ${core_libraries} ${CMAKE_DL_LIBS} NO_SETUP)
 reef_room(host FOLDERS core/host MAY core lua)
+# Where modules for Lua lie on Debian.
+target_compile_definitions(reef_host PRIVATE REEF_ARCHITECTURE="${CMAKE_LIBRARY_ARCHITECTURE}")
 reef_room(fd FOLDERS socket/fd MAY core host lua NO_SETUP)
 reef_room(dns FOLDERS socket/names MAY fd core LIBRARIES PkgConfig::CARES NO_SETUP)
 reef_room(tls FOLDERS socket/tls MAY core LIBRARIES OpenSSL::SSL NO_SETUP)

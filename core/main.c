@@ -27,6 +27,7 @@ static const char help[] =
 		"Usage: reef CONFIG              start from a configuration file\n"
 		"       reef run SCRIPT [ARG...] start one script as the first service, without a configuration\n"
 		"       reef check DIR           check a directory of configuration data (reef check --help)\n"
+		"       reef doctor CONFIG       say what a project needs that is not there (reef doctor --help)\n"
 		"       reef --help | --version\n"
 		"\n"
 		"`reef run` ends when the services that the script started have ended. The environment variable REEF_THREADS\n"
@@ -98,8 +99,11 @@ static bool find_command(const char *name, char *path, size_t size) {
 	return n > 0 && (size_t)n < size && access(path, R_OK) == 0;
 }
 
-/* A command finds its arguments in reef_arg1, reef_arg2, ... Nothing but what it prints itself is shown. */
+/* A command finds its arguments in reef_arg1, reef_arg2, ... Nothing but what it prints itself is shown, and nothing is
+ * loaded from where it is called. */
 static int run_command(const char *path, int argc, char **argv) {
+	reef_env_set("cpath", "/dev/null/?");
+	reef_env_set("lua_cpath", "/dev/null/?");
 	for (int i = 0; i < argc; i++) {
 		char key[32];
 		snprintf(key, sizeof key, "reef_arg%d", i + 1);

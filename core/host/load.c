@@ -1,8 +1,8 @@
 /* Where a service's code comes from.
  *
- * Modules are searched in package.preload, among the C modules of the rooms, in our own lualib, and then as package.path
- * and package.cpath say; so our modules are found whatever a configuration sets. A room above may load files its own way
- * (load_file of the host's hooks).
+ * Modules are searched in package.preload, among the C modules of the rooms, in our own lualib, then as package.path and
+ * package.cpath say, and at last where distributions install modules for Lua 5.4 (lpeg, cjson ...); so our modules are
+ * found whatever a configuration sets. A room above may load files its own way (load_file of the host's hooks).
  *
  * The list of C modules is written at start-up only. */
 #include "load.h"
@@ -15,6 +15,8 @@
 #include "core/env.h"
 #include "host_private.h"
 #include "own_files.h"
+
+#define REEF_LOAD_LUA "/lua/" LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "/"
 
 enum { PATH_SIZE = 4096 };
 
@@ -179,10 +181,53 @@ static int search_path(lua_State *L) {
 	return searcher_found(L, load_file(L, file, NULL), name, file);
 }
 
+/* Calls package.searchpath(name at 1, path): the file is pushed, or the reason with false. */
+static bool search_in(lua_State *L, const char *path) {
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+	lua_getfield(L, -1, "package");
+	lua_getfield(L, -1, "searchpath");
+	lua_pushvalue(L, 1);
+	lua_pushstring(L, path);
+	lua_call(L, 2, 2);
+	bool found = !lua_isnil(L, -2);
+	if (found)
+		lua_pop(L, 1);
+	return found;
+}
+
+/* The directories of the distribution, and of what was installed beside it. */
+static int search_distribution(lua_State *L) {
+	static const char modules[] = "/usr/local/share" REEF_LOAD_LUA "?.lua;/usr/local/share" REEF_LOAD_LUA "?/init.lua;"
+								  "/usr/share" REEF_LOAD_LUA "?.lua;/usr/share" REEF_LOAD_LUA "?/init.lua";
+	static const char libraries[] =
+			"/usr/local/lib" REEF_LOAD_LUA "?.so;/usr/lib/" REEF_ARCHITECTURE REEF_LOAD_LUA "?.so;"
+			"/usr/lib" REEF_LOAD_LUA "?.so";
+	const char *name = reef_check_name(L, 1);
+	if (search_in(L, modules)) {
+		const char *file = lua_tostring(L, -1);
+		return searcher_found(L, load_file(L, file, NULL), name, file);
+	}
+	if (!search_in(L, libraries))
+		return 1;
+	const char *file = lua_tostring(L, -1);
+	lua_getglobal(L, "package");
+	lua_getfield(L, -1, "loadlib");
+	lua_pushvalue(L, -3);
+	lua_pushfstring(L, "luaopen_%s", luaL_gsub(L, name, ".", "_"));
+	lua_remove(L, -2);
+	lua_call(L, 2, 2);
+	if (!lua_isnil(L, -2)) {
+		lua_pop(L, 1);
+		return searcher_found(L, LUA_OK, name, file);
+	}
+	lua_remove(L, -2);
+	return searcher_found(L, LUA_ERRRUN, name, file);
+}
+
 void reef_load_open(lua_State *L) {
 	lua_getglobal(L, "package");
 	lua_getfield(L, -1, "searchers");
-	/* preload, own, path, C, all-in-one */
+	/* preload, own, path, C, all-in-one, distribution */
 	for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i >= 2; i--) {
 		lua_rawgeti(L, -1, i);
 		lua_rawseti(L, -2, i + 1);
@@ -191,6 +236,8 @@ void reef_load_open(lua_State *L) {
 	lua_rawseti(L, -2, 2);
 	lua_pushcfunction(L, search_path);
 	lua_rawseti(L, -2, 3);
+	lua_pushcfunction(L, search_distribution);
+	lua_rawseti(L, -2, 6);
 	lua_pop(L, 2);
 	lua_pushcfunction(L, load_loadfile);
 	lua_setglobal(L, "loadfile");

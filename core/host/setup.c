@@ -5,6 +5,7 @@
 #include "interrupt.h"
 #include "lua_core.h"
 #include "lua_debugchannel.h"
+#include "lua_files.h"
 #include "lua_info.h"
 #include "lua_memory.h"
 #include "lua_services.h"
@@ -22,6 +23,7 @@ void reef_host_setup(void) {
 	reef_host_preload("reef.memory", reef_open_memory);
 	reef_host_preload("reef.services", reef_open_services);
 	reef_host_preload("reef.text", reef_open_text);
+	reef_host_preload("reef.files", reef_open_files);
 	reef_host_preload("reef.log", reef_open_log);
 	reef_host_preload("skynet.debugchannel", reef_open_debugchannel);
 }

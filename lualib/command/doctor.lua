@@ -1,0 +1,94 @@
+-- reef doctor CONFIG: says what a project needs that is not there, and what will behave differently.
+
+local examine = require "reef.doctor.examine"
+local printable = require("reef.text").printable
+local process = require "reef.process"
+local report = require "reef.doctor.report"
+local skynet = require "skynet"
+
+skynet.memlimit(1 << 29)
+
+local HELP = [[
+Usage: reef doctor CONFIG [--json] [--all] [--seconds N]
+
+Reads the configuration of a project, and the sources and libraries that it leads to, and says what they need that is
+not there, what will behave differently, and what is passed over: each with file and line. It runs none of them. Call it
+where you would start Reef, since relative paths of a configuration begin there.
+
+  --json       print one JSON object
+  --all        print all places of each finding, not only the first
+  --seconds N  stop looking after N seconds (default 30)
+
+Exit code: 0 nothing that is needed is missing, 1 something is missing or wrong, 2 the command line is wrong, or CONFIG
+cannot be read. Colours are used on a terminal, unless NO_COLOR is set.
+]]
+
+-- What was written has to have left before the process ends.
+local function finish(code)
+	io.stdout:flush()
+	io.stderr:flush()
+	process.stop(code)
+	skynet.exit()
+end
+
+local function usage(message)
+	io.stderr:write("reef doctor: ", printable(message), " (see reef doctor --help)\n")
+	finish(2)
+end
+
+local function parse_arguments()
+	local options = { seconds = 30 }
+	local i = 0
+	local function next_argument()
+		i = i + 1
+		return skynet.getenv("reef_arg" .. i)
+	end
+	for word in next_argument do
+		if word == "--help" or word == "-h" then
+			options.help = true
+		elseif word == "--json" then
+			options.json = true
+		elseif word == "--all" then
+			options.all = true
+		elseif word == "--seconds" then
+			options.seconds = tonumber(next_argument())
+			if not options.seconds or not (options.seconds > 0 and options.seconds <= 86400) then
+				return nil, "--seconds needs a number"
+			end
+		elseif word:sub(1, 1) == "-" then
+			return nil, "unknown option " .. word
+		elseif options.config then
+			return nil, "one configuration at a time"
+		else
+			options.config = word
+		end
+	end
+	return options
+end
+
+local function on_terminal()
+	local no_color = os.getenv "NO_COLOR"
+	return (no_color == nil or no_color == "") and os.execute "test -t 1" == true
+end
+
+skynet.start(function()
+	local options, wrong = parse_arguments()
+	if not options then
+		return usage(wrong)
+	elseif options.help then
+		io.write(HELP)
+		return finish(0)
+	elseif not options.config then
+		return usage "which configuration?"
+	end
+	local result, reason = examine.run(options.config, options.seconds)
+	if not result then
+		return usage(reason)
+	end
+	if options.json then
+		io.write(report.json(result), "\n")
+	else
+		io.write(report.text(result, options.all, on_terminal()))
+	end
+	finish(result.found:fail() and 1 or 0)
+end)

@@ -1,0 +1,61 @@
+-- What is here and differs from what a project written for skynet may rely on. By what it is about: `module`,
+-- `module.member`, `object:method` (as reef.moving.contract writes the object), `service NAME`, `config KEY`, `log`,
+-- `process`. `docs/moving.md` and `reef doctor` say the same from here. Each is one sentence without its last full stop.
+
+---@type table<string, string>
+return {
+	-- The process
+	["process"] = "one process is one node; a start service that fails ends the process with exit code 1",
+	["log"] = "a line that says the same as many others comes at most once a second; control characters are shown, passwords hidden",
+
+	-- skynet
+	["skynet"] = "functions come into the table when they are first used: `rawget(skynet, \"send\")` may be nil; `pairs` shows all",
+	["skynet.call"] = "`call failed` is followed by the reason; callers of a killed service get an error instead of waiting for ever",
+	["skynet.newservice"] = "what it raises carries the reason, not only the log",
+	["skynet.response"] = "one that is collected unused fails its call instead of leaving it open",
+	["skynet.send"] = "false where a limit of the receiver's mailbox is reached; without a configured limit, never",
+	["skynet.uniqueservice"] = "starts that wait for each other in a circle are refused instead of waiting for ever",
+	["skynet.manager.kill"] = "callers of what is killed get an error",
+	["skynet.manager.abort"] = "asks nobody: the log says which shutdown hooks it has left out",
+	["skynet.manager.launch"] = "C services are compiled against the installed `skynet.h`",
+	["skynet.core"] = "internal: what is listed is there, other fields are Reef's own",
+	["skynet.codecache.clear"] = "frees what nobody uses any more",
+	["skynet.harbor"] = "names work within the process; there is no network of other nodes",
+	["skynet.harbor.connect"] = "raises, since there is no network",
+	["skynet.datasheet.query"] = "numbers keep their precision; any service may build and read; nothing waits for a builder",
+	["skynet.sharetable.loadfile"] = "its arguments are anything that can be shared; errors carry the reason and leave the old version",
+	["skynet.sharetable.update"] = "all or nothing; one table may be reached by several paths; what is not referenced any more is freed",
+
+	-- Sockets
+	["skynet.socket.open"] = "names are looked up without blocking, and there is a deadline",
+	["skynet.socket.write"] = "a connection that does not take what was written is closed at `socket_write_limit`, if one is set",
+	["skynet.socket.resolve"] = "does not block a worker; it yields",
+
+
+	-- HTTP
+	["http.httpd.read_request"] = "what two servers could read in two ways is refused, folded fields too; 60 s and 64 MB are the limits",
+	["http.httpc"] = "https verifies the server's certificate and name (`httpc.tls`); `Host` is sent once",
+	["http.websocket.connect"] = "frames are masked, and wss verifies the certificate",
+	["http.websocket.accept"] = "frames that are not masked are refused; silent peers are pinged and let go (`websocket.idle_timeout`)",
+	["http.tlshelper.newtls"] = "a client verifies the certificate and has to name the server (`ctx:set_options`)",
+	["ltls.c"] = "needs no `enablessl`",
+
+	-- Databases
+	["skynet.db.redis.connect"] = "`SELECT` and `AUTH` hold for later connections; blocking commands go over connections of their own",
+	["skynet.db.mongo.client"] = "a client watches its deployment and keeps a pool of connections; SCRAM-SHA-256 and TLS are there",
+
+	-- Services
+	["service debug_console"] = "over HTTP it answers only requests with `console_http_token`",
+
+	-- Configuration
+	["config harbor"] = "0 by default; another number is served as a single node, and with `master` but without `standalone` the start is refused",
+	["config standalone"] = "serves the network as its only node",
+	["config master"] = "there is no network to join",
+	["config address"] = "nobody connects from other nodes of a network",
+	["config lualoader"] = "a path that ends in `lualib/loader.lua` means Reef's own loader",
+	["config luaservice"] = "Reef's own services come first, or where `@reef` stands among the patterns",
+	["config lua_path"] = "Reef's own modules come first; modules for Lua 5.4 of the distribution come last, and need no entry",
+	["config lua_cpath"] = "Reef's own modules come first; modules for Lua 5.4 of the distribution come last, and need no entry",
+	["config thread"] = "must be 1 to 1024; workers are all threads there are, one for each core is plenty",
+	["config enablessl"] = "not needed: TLS is there",
+}

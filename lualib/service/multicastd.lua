@@ -1,8 +1,11 @@
--- The channels of skynet.multicast in this process, and who has subscribed to them. Subscribers that are gone are
--- forgotten by the next message that finds nobody.
+-- The channels of skynet.multicast: those of this node and who has subscribed to them, and who has subscribed here to
+-- those of other nodes. Subscribers that are gone are forgotten by the next message that finds nobody.
+--
+-- What is published goes to the channel's node, and from there once to each other node that has subscribers.
 
 local core = require "skynet.core"
 local datacenter = require "skynet.datacenter"
+local harbor = require "skynet.harbor"
 local process = require "reef.process"
 local skynet = require "skynet"
 
@@ -12,10 +15,25 @@ local last = 0
 ---@class multicastd.channel
 ---@field list integer[] of subscribers
 ---@field place table<integer, integer> where each is in the list
+---@field nodes table<integer, true>|nil services like this one, of other nodes, that have subscribers
 
-local channels = {} ---@type table<integer, multicastd.channel>
+local channels = {} ---@type table<integer, multicastd.channel> of this node
+local distant = {}  ---@type table<integer, multicastd.channel> of other nodes: who is subscribed here
+local managers = {} ---@type table<integer, integer> services like this one, by node
+local watched = {}  ---@type table<integer, true> nodes whose loss is noticed
 
 local command = {}
+
+local function new_channel()
+	return { list = {}, place = {}, nodes = {} }
+end
+
+local function add(channel, handle)
+	if not channel.place[handle] then
+		table.insert(channel.list, handle)
+		channel.place[handle] = #channel.list
+	end
+end
 
 local function remove(channel, handle)
 	local at = channel.place[handle]
@@ -28,48 +46,162 @@ local function remove(channel, handle)
 	end
 end
 
+-- ---- other nodes ----
+
+local function forget_node(id)
+	managers[id], watched[id] = nil, nil
+	for _, channel in pairs(channels) do
+		for address in pairs(channel.nodes) do
+			if address >> 24 == id then
+				channel.nodes[address] = nil
+			end
+		end
+	end
+	for number in pairs(distant) do
+		if number & 0xff == id then
+			distant[number] = nil
+		end
+	end
+end
+
+local function watch(id)
+	if not watched[id] then
+		watched[id] = true
+		skynet.fork(function()
+			harbor.link(id)
+			forget_node(id)
+		end)
+	end
+end
+
+---The service like this one of a channel's node.
+local function manager_of(number)
+	local id = number & 0xff
+	local address = managers[id] or datacenter.get("multicast", id)
+	if not address then
+		error(("multicast: channel %x belongs to node %d, where nobody uses channels"):format(number, id), 0)
+	end
+	managers[id] = address
+	return address
+end
+
+---Sends to those who have subscribed at this node.
+local function distribute(channel, number, source, message)
+	if channel.list[1] then
+		for _, gone in ipairs(core.publish(channel.list, source, skynet.PTYPE_MULTICAST, number, message) or {}) do
+			remove(channel, gone)
+		end
+	end
+end
+
+local function publish(number, source, message)
+	local channel = channels[number]
+	if channel then
+		for address in pairs(channel.nodes) do
+			skynet.send(address, "lua", "DELIVER", number, source, message)
+		end
+		distribute(channel, number, source, message)
+	end
+end
+
+local function leave(number)
+	local channel = distant[number]
+	if channel and not channel.list[1] then
+		distant[number] = nil
+		if managers[number & 0xff] then
+			skynet.send(managers[number & 0xff], "lua", "LEAVE", number)
+		end
+	end
+end
+
+---From another node: it has subscribers.
+function command.JOIN(source, number)
+	if channels[number] then
+		channels[number].nodes[source] = true
+		watch(source >> 24)
+	end
+	return channels[number] ~= nil
+end
+
+function command.LEAVE(source, number)
+	if channels[number] then
+		channels[number].nodes[source] = nil
+	end
+end
+
+---From another node: something is published on a channel of this one.
+function command.FORWARD(_, number, source, message)
+	publish(number, source, message)
+end
+
+---From a channel's node.
+function command.DELIVER(source, number, from, message)
+	local channel = distant[number]
+	if not channel or source >> 24 ~= number & 0xff then
+		return
+	end
+	distribute(channel, number, from, message)
+	leave(number)
+end
+
+---From a channel's node.
+function command.DELETED(source, number)
+	if source >> 24 == number & 0xff then
+		distant[number] = nil
+	end
+end
+
+-- ---- this node's services ----
+
 function command.NEW()
 	repeat
 		last = last % 0x7fffff + 1
 	until not channels[last << 8 | node]
 	local number = last << 8 | node
-	channels[number] = { list = {}, place = {} }
+	channels[number] = new_channel()
 	return number
 end
 
-local function own(number)
-	if number & 0xff ~= node then
-		error(("multicast: channel %x belongs to node %d, which is not in this process"):format(number, number & 0xff), 0)
-	end
-	return channels[number]
-end
-
 function command.SUBSCRIBE(source, number)
-	local channel = own(number)
-	if channel and not channel.place[source] then
-		table.insert(channel.list, source)
-		channel.place[source] = #channel.list
+	if number & 0xff == node then
+		return channels[number] and add(channels[number], source)
 	end
+	local channel = distant[number] or new_channel()
+	distant[number] = channel
+	add(channel, source)
+	local ok, result = pcall(function()
+		return skynet.call(manager_of(number), "lua", "JOIN", number)
+	end)
+	if not ok or not result then
+		distant[number] = nil
+		return not ok and error(result, 0)
+	end
+	watch(number & 0xff)
 end
 
 function command.UNSUBSCRIBE(source, number)
-	local channel = channels[number]
+	local channel = channels[number] or distant[number]
 	if channel then
 		remove(channel, source)
+		leave(number)
 	end
 end
 
 function command.DELETE(_, number)
+	if number & 0xff ~= node then
+		return skynet.send(manager_of(number), "lua", "DELETE", number)
+	end
+	for address in pairs(channels[number] and channels[number].nodes or {}) do
+		skynet.send(address, "lua", "DELETED", number)
+	end
 	channels[number] = nil
 end
 
 function command.PUBLISH(source, number, message)
-	local channel = own(number)
-	if channel and channel.list[1] then
-		for _, gone in ipairs(core.publish(channel.list, source, skynet.PTYPE_MULTICAST, number, message) or {}) do
-			remove(channel, gone)
-		end
+	if number & 0xff == node then
+		return publish(number, source, message)
 	end
+	skynet.call(manager_of(number), "lua", "FORWARD", number, source, message)
 end
 
 skynet.dispatch("lua", function(session, source, name, ...)
@@ -88,8 +220,10 @@ skynet.start(function()
 	process.daemon()
 	skynet.info_func(function()
 		local subscribers = 0
-		for _, channel in pairs(channels) do
-			subscribers = subscribers + #channel.list
+		for _, list in ipairs { channels, distant } do
+			for _, channel in pairs(list) do
+				subscribers = subscribers + #channel.list
+			end
 		end
 		return { subscribers = subscribers }
 	end)

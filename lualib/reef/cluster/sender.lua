@@ -8,7 +8,7 @@
 local now = require "reef.base.now"
 local frame = require "reef.cluster.frame"
 local large = require "reef.cluster.large"
-local losses = require "reef.cluster.losses"
+local losses = require "reef.losses"
 local options = require "reef.cluster.options"
 local core = require "skynet.core"
 local driver = require "skynet.socketdriver"

@@ -52,6 +52,14 @@ function command.call(...)
 	return cluster.call(...)
 end
 
+function command.try(...)
+	return pcall(cluster.call, ...)
+end
+
+function command.nodes()
+	return require("reef.cluster").nodes()
+end
+
 function command.die()
 	skynet.exit()
 end

@@ -146,7 +146,8 @@ local function compare_of(c)
 		error(("etcd.txn: a comparison is { key, field, sign, value }, not { %s, %s, %s }"):format(tostring(key),
 			tostring(field), tostring(sign)), 3)
 	end
-	return { key = json.bytes(key), target = TARGETS[field], result = RESULTS[sign],
+	return { key = json.bytes(key), range_end = c.prefix and json.bytes(etcd.prefix_end(key)) or nil,
+		target = TARGETS[field], result = RESULTS[sign],
 		[field] = field == "value" and json.bytes(value) or tostring(value) }
 end
 
@@ -183,7 +184,7 @@ end
 ---All of `success` if every comparison holds, else all of `failure`.
 ---
 ---    db:txn {
----        compare = { { "name", "create_revision", "=", 0 } },      -- nobody has put it
+---        compare = { { "name", "create_revision", "=", 0 } },      -- nobody has put it; prefix = true: true for all
 ---        success = { { "put", "name", "Ada", { lease = id } } },
 ---        failure = { { "get", "name" } },                           -- { "get", "na", prefix = true }: all of them
 ---    }

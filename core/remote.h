@@ -9,8 +9,9 @@
 #include "message.h"
 
 enum {
-	REEF_REMOTE_TRAILER = 12,                   /* bytes behind a message between nodes */
-	REEF_REMOTE_EXTRA = 4 + REEF_REMOTE_TRAILER + 1, /* what a message that carries another has beside that one's data */
+	REEF_REMOTE_TRAILER = 12, /* bytes behind a message between nodes */
+	REEF_REMOTE_EXTRA =
+			4 + REEF_REMOTE_TRAILER + 1, /* what a message that carries another has beside that one's data */
 };
 
 /* Takes m and makes the message to `.cslave` that carries it: of type REEF_PTYPE_HARBOR, with m's source, and with its

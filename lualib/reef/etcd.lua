@@ -7,8 +7,8 @@
 --     db:put("here", "10.0.0.7", { lease = lease.id })
 --     db:watch("na", { prefix = true }, function(events) print(events[1].key, events[1].value) end)
 --
--- Every request has a deadline, and an error says what became of it (reef.channel.error): "not sent", "maybe applied" or
--- "rejected". A member that does not answer is left for the next one.
+-- Every request has a deadline, and an error says what became of it (reef.channel.error): "not sent", "maybe applied"
+-- or "rejected". A member that does not answer is left for the next one.
 
 local json = require "reef.etcd.json"
 local lease = require "reef.etcd.lease"
@@ -210,8 +210,8 @@ function etcd:lease(ttl)
 	return lease.grant(self, ttl)
 end
 
----Calls f for what is there and for every change from then on, in order. What is there comes again when the history that
----was missed is gone (compaction).
+---Calls f for what is there and for every change from then on, in order. What is there comes again when the history
+---that was missed is gone (compaction).
 ---@param key string
 ---@param more {prefix: boolean?, revision: integer?} `revision`: begins there, without what is there
 ---@param f fun(events: reef.etcd.event[], whole: boolean) in a coroutine of the watch: the next events wait until it

@@ -1,5 +1,5 @@
--- A service of which there is one in the whole cluster: processes stand for election in etcd, and when the elected one is
--- gone another takes over.
+-- A service of which there is one in the whole cluster: processes stand for election in etcd, and when the elected
+-- one is gone another takes over.
 --
 --     singleton.launch("matchmaker", "matchmaker", "eu")     -- in every process that may have it
 --     singleton.call("matchmaker", "join", 7)                 -- from any process
@@ -178,11 +178,12 @@ end
 
 local KNOWN <const> = { ttl = true, value = true }
 
----Stands for election now and for ever. When this process is elected, f is called with the holder, in a coroutine that is
----killed when the election does not hold any more; when f returns, somebody else is elected.
+---Stands for election now and for ever. When this process is elected, f is called with the holder, in a coroutine that
+---is killed when the election does not hold any more; when f returns, somebody else is elected.
 ---@param name string
 ---@param f fun(holder: reef.singleton.holder)
----@param more? {ttl: integer?, value: string?} seconds after which a process that is gone is replaced (10); what `where` answers
+---@param more? {ttl: integer?, value: string?} seconds after which a process that is gone is replaced (10); what
+---`where` answers (the process' `cluster_name`)
 ---@return {close: function} candidate `close()`: does not stand any more
 function singleton.elect(name, f, more)
 	options.check("singleton", more, KNOWN, 2)
@@ -197,9 +198,9 @@ function singleton.elect(name, f, more)
 	return candidate
 end
 
----Stands for election, and when this process is elected starts the service, with the number of the election (as text) as its
----first argument. It is killed when the election does not hold any more, and somebody else is elected when it ends. Other
----nodes know it as `@name`.
+---Stands for election, and when this process is elected starts the service, with the number of the election (as text)
+---as its first argument. It is killed when the election does not hold any more, and somebody else is elected when it
+---ends. Other nodes know it as `@name`.
 ---@param name string
 ---@param service string
 ---@param ... string|number

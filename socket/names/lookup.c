@@ -161,8 +161,8 @@ static const struct ares_addrinfo_hints *hints(int family) {
 
 /* Asks for the next name while nothing is known of those before. */
 static void ask_next(struct reef_lookup *lookup) {
-	while (lookup->pending == 0 && lookup->answer.count == 0 && lookup->answer.services == NULL && !lookup->incomplete &&
-		   lookup->names[lookup->next]) {
+	while (lookup->pending == 0 && lookup->answer.count == 0 && lookup->answer.services == NULL &&
+		   !lookup->incomplete && lookup->names[lookup->next]) {
 		const char *name = lookup->names[lookup->next++];
 		lookup->pending = lookup->families;
 		if (lookup->families & REEF_LOOKUP_V6)

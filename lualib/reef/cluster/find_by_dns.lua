@@ -1,6 +1,6 @@
 -- Nodes by DNS, as in headless services of Kubernetes: by SRV (`_reef._tcp.game.default.svc.cluster.local`), where the
--- first label of a target is the node's name; or by A and AAAA (`game.default.svc.cluster.local:2528`), where its address
--- is. What DNS does not answer changes nothing.
+-- first label of a target is the node's name; or by A and AAAA (`game.default.svc.cluster.local:2528`), where its
+-- address is. What DNS does not answer changes nothing.
 
 local core = require "reef.socketcore"
 local options = require "reef.cluster.options"

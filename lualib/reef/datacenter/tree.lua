@@ -1,5 +1,5 @@
--- The tree of skynet.datacenter as keys of etcd: a path is a key, a table the keys below it. What tells `1` from `"1"` is
--- the letter before it.
+-- The tree of skynet.datacenter as keys of etcd: a path is a key, a table the keys below it. What tells `1` from
+-- `"1"` is the letter before it.
 
 local skynet = require "skynet"
 

@@ -7,6 +7,8 @@ local reader = require "reef.http.reader"
 local skynet = require "skynet"
 local socket = require "reef.socket"
 
+local HEAD <const> = "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
+	.. "%sContent-Length: %d\r\n\r\n%s"
 local LIMITS <const> = { head = 64 * 1024, fields = 100, body = 256 << 20 }
 
 ---@class reef.etcd.connection
@@ -74,8 +76,7 @@ end
 ---@return string|nil why
 function connection:ask(path, body, header, deadline)
 	guard(self, deadline)
-	local sent = socket.write(self.id, ("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s")
-		:format(path, self.target.host, header or "", #body, body))
+	local sent = socket.write(self.id, HEAD:format(path, self.target.host, header or "", #body, body))
 	if not sent then
 		return nil, "the connection is closed"
 	end

@@ -1,6 +1,6 @@
--- The members of an etcd cluster, as one to be asked: the one that has answered last is asked first, and the next when it
--- cannot be reached. What may have been done by one that did not answer is not asked of another, unless it can be done
--- twice.
+-- The members of an etcd cluster, as one to be asked: the one that has answered last is asked first, and the next
+-- when it cannot be reached. What may have been done by one that did not answer is not asked of another, unless it
+-- can be done twice.
 
 local connection = require "reef.etcd.connection"
 local errors = require "reef.channel.error"
@@ -28,7 +28,8 @@ function members.new(options)
 end
 
 function members:fail(code, outcome, command, why)
-	error(errors.new({ code = code, outcome = outcome, host = self.endpoints[self.at], command = "etcd " .. command }, why), 0)
+	local host = self.endpoints[self.at]
+	error(errors.new({ code = code, outcome = outcome, host = host, command = "etcd " .. command }, why), 0)
 end
 
 function members:turn()

@@ -1,5 +1,5 @@
--- Watches of etcd: told of every change of a key, or of all keys that begin alike, in order and without a gap, also when
--- the member that tells is lost: another one goes on behind what was heard last.
+-- Watches of etcd: told of every change of a key, or of all keys that begin alike, in order and without a gap, also
+-- when the member that tells is lost: another one goes on behind what was heard last.
 
 local json = require "reef.etcd.json"
 local skynet = require "skynet"

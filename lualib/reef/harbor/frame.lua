@@ -5,8 +5,8 @@
 --     "C", id, address   connect to that slave                   "D", id            that slave is gone
 --     "R", name, handle  this global name is taken by            "N", name, handle  it is known who has that name
 --     "Q", name          who has that global name?
--- Two slaves: each sends a byte, its own id; then messages: 4 bytes of length in network order, of which the first is 0,
--- the data, and 12 bytes: source, destination with the type in its upper 8 bits, session.
+-- Two slaves: each sends a byte, its own id; then messages: 4 bytes of length in network order, of which the first is
+-- 0, the data, and 12 bytes: source, destination with the type in its upper 8 bits, session.
 
 local skynet = require "skynet"
 local socket = require "reef.socket"

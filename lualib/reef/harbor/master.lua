@@ -1,5 +1,5 @@
--- The master of a harbor network: knows the slaves and the global names, and tells each slave what it needs of others. No
--- message between services passes here.
+-- The master of a harbor network: knows the slaves and the global names, and tells each slave what it needs of
+-- others. No message between services passes here.
 
 local frame = require "reef.harbor.frame"
 local process = require "reef.process"

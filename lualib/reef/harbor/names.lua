@@ -1,5 +1,5 @@
--- Global names of this process, for the service `.cslave`: binds them, answers who asks for one, and says in the log who
--- waits. With a network, it is told what to do about names that are not known here.
+-- Global names of this process, for the service `.cslave`: binds them, answers who asks for one, and says in the log
+-- who waits. With a network, it is told what to do about names that are not known here.
 
 local core = require "skynet.core"
 local skynet = require "skynet"

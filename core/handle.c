@@ -11,9 +11,10 @@
 
 #include "alloc.h"
 #include "epoch.h"
+#include "node.h"
 #include "service_private.h"
 
-#define HANDLE_MASK 0xffffffu /* the upper 8 bits are the node's, always 0 */
+#define HANDLE_MASK 0xffffffu /* the upper 8 bits are the node's */
 #define FIRST_SIZE 64
 
 struct table {
@@ -73,6 +74,7 @@ uint32_t reef_handle_add(struct reef_service *service) {
 	do {
 		handle = next_handle++ & HANDLE_MASK;
 	} while (handle == 0 || atomic_load_explicit(place(table, handle), memory_order_relaxed));
+	handle |= reef_node_bits();
 	service->handle = handle;
 	count++;
 	atomic_store_explicit(place(table, handle), service, memory_order_release);
@@ -117,6 +119,6 @@ size_t reef_handle_list(uint32_t *handles, size_t n) {
 
 void reef_handle_set_next(uint32_t handle) {
 	pthread_mutex_lock(&lock);
-	next_handle = handle;
+	next_handle = handle & HANDLE_MASK;
 	pthread_mutex_unlock(&lock);
 }

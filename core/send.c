@@ -5,6 +5,8 @@
 
 #include "handle.h"
 #include "mailbox.h"
+#include "node.h"
+#include "remote.h"
 #include "scheduler.h"
 #include "service_private.h"
 
@@ -13,22 +15,31 @@ void reef_send_to(struct reef_service *service, struct reef_message *m) {
 		reef_scheduler_schedule(service);
 }
 
-inline bool reef_send(uint32_t dest, struct reef_message *m) {
-	struct reef_service *service = reef_handle_find(dest);
-	if (service == NULL) {
+/* Nobody here has that handle: does another node? Takes m. */
+static bool send_elsewhere(uint32_t dest, struct reef_message *m) {
+	struct reef_service *carrier = reef_node_is_other(dest) ? reef_handle_find(reef_remote_carrier()) : NULL;
+	if (carrier == NULL) {
 		reef_message_free(m);
 		return false;
 	}
+	m = reef_remote_wrap(dest, m);
+	if (m != NULL)
+		reef_send_to(carrier, m);
+	return m != NULL;
+}
+
+inline bool reef_send(uint32_t dest, struct reef_message *m) {
+	struct reef_service *service = reef_handle_find(dest);
+	if (service == NULL)
+		return send_elsewhere(dest, m);
 	reef_send_to(service, m);
 	return true;
 }
 
 inline enum reef_offered reef_send_offer(uint32_t dest, struct reef_message *m) {
 	struct reef_service *service = reef_handle_find(dest);
-	if (service == NULL) {
-		reef_message_free(m);
-		return REEF_OFFER_NOBODY;
-	}
+	if (service == NULL)
+		return send_elsewhere(dest, m) ? REEF_OFFER_TAKEN : REEF_OFFER_NOBODY;
 	bool counted = atomic_load_explicit(&service->counted, memory_order_relaxed);
 	if (__builtin_expect(counted, 0) && reef_mailbox_refuses(service, m)) {
 		reef_message_free(m);

@@ -12,8 +12,8 @@
 
 struct reef_service;
 
-/* Pushes m, whose source, session and type are set, to the service with that handle. Takes m in every case. False: no
- * such service (m is freed, nothing is sent back). */
+/* Pushes m, whose source, session and type are set, to the service with that handle, or to the one that sends it to another
+ * node (remote.h). Takes m in every case. False: no such service (m is freed, nothing is sent back). */
 bool reef_send(uint32_t dest, struct reef_message *m);
 /* The same for what a user sends: the receiver's mailbox may have a limit (mailbox.h). Messages that answer,
  * and those of sockets, timers, traces and debuggers are never refused. Takes m in every case. */

@@ -7,6 +7,7 @@
 #include "handle.h"
 #include "mailbox.h"
 #include "module.h"
+#include "node.h"
 #include "service_private.h"
 #include "slice.h"
 
@@ -64,7 +65,7 @@ bool reef_service_ending(const struct reef_service *service) {
 }
 
 bool reef_service_alive(uint32_t handle) {
-	return reef_handle_find(handle) != NULL;
+	return reef_handle_find(handle) != NULL || reef_node_is_other(handle);
 }
 
 void reef_service_signal_service(struct reef_service *service, int n) {

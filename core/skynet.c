@@ -18,6 +18,7 @@
 #include "global.h"
 #include "log.h"
 #include "name.h"
+#include "node.h"
 #include "send.h"
 #include "service.h"
 #include "slice.h"
@@ -115,7 +116,7 @@ int skynet_isremote(struct skynet_context *context, uint32_t handle, int *harbor
 	(void)context;
 	if (harbor)
 		*harbor = (int)(handle >> 24);
-	return handle >> 24 != 0;
+	return reef_node_is_other(handle);
 }
 
 uint32_t skynet_current_handle(void) {

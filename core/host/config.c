@@ -21,6 +21,7 @@
 
 #include "core/clean.h"
 #include "core/env.h"
+#include "core/node.h"
 
 #define MAX_THREADS 1024
 
@@ -155,20 +156,23 @@ bool reef_config_lualib(char real[PATH_MAX]) {
 	return false;
 }
 
-/* A node that is its network's master can be served alone. One that belongs to somebody else's network cannot. */
+/* A number alone makes no network: such a node is served without one. */
 static bool check_harbor(void) {
 	long harbor = reef_env_int("harbor", -1);
 	if (harbor < 0 || harbor > 255) {
 		fprintf(stderr, "reef: harbor = %s: must be a number from 0 to 255\n", reef_env_get("harbor"));
 		return false;
 	}
-	if (harbor != 0 && reef_env_get("master") && !reef_env_get("standalone")) {
-		fprintf(stderr,
-				"reef: harbor = %ld with master = %s: a node cannot join the network of another process; "
-				"set harbor = 0, or `standalone` if this is the only node\n",
-				harbor, reef_env_get("master"));
-		return false;
+	static const char *const needed[] = {"address", "master"};
+	bool network = harbor != 0 && (reef_env_get("address") || reef_env_get("master") || reef_env_get("standalone"));
+	for (int i = 0; network && i < 2; i++) {
+		if (reef_env_get(needed[i]) == NULL) {
+			fprintf(stderr, "reef: harbor = %ld: a node of a network needs `%s`, such as \"127.0.0.1:2526\"\n", harbor,
+					needed[i]);
+			return false;
+		}
 	}
+	reef_node_set((uint32_t)harbor);
 	return true;
 }
 

@@ -34,6 +34,12 @@ end
 
 local OUTCOMES <const> = { ["not sent"] = true, ["maybe applied"] = true }
 
+---Where nodes are, as far as that is known: their addresses, or false for one that is down or gone.
+---@return table<string, string|false>
+function cluster.nodes()
+	return skynet.call(link.manager(), "lua", "nodes")
+end
+
 ---What the error of a call says: `outcome` is "not sent", "maybe applied" or "rejected" (the other side has said no).
 ---@param err any
 ---@return reef.channel.error

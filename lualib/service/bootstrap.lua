@@ -34,18 +34,26 @@ local function start_line()
 	return arguments and name .. " " .. arguments or name
 end
 
----What the configuration says of nodes, and of what is not there.
-local function check_configuration()
+---The service `.cslave`, and the network behind it if the configuration describes one.
+local function start_network()
 	if skynet.getenv "harbor" == "0" then
 		assert(skynet.getenv "standalone" == nil, "`standalone` needs harbor > 0: remove it from the configuration")
 		skynet.setenv("standalone", "true")
-	else
-		skynet.error(("harbor = %s: served as a single node, others cannot join it; set harbor = 0 to leave this line out")
+		return skynet.newservice "cdummy"
+	elseif not skynet.getenv "master" then
+		skynet.error(("harbor = %s: no network, since there is no `master`; set harbor = 0 to leave this line out")
 			:format(skynet.getenv "harbor"))
-		if not skynet.getenv "standalone" then
-			skynet.setenv("standalone", "true")
-		end
+		skynet.setenv("standalone", "true")
+		return skynet.newservice "cdummy"
 	end
+	if skynet.getenv "standalone" then
+		skynet.newservice "cmaster"
+	end
+	return skynet.newservice "cslave"
+end
+
+---What the configuration says of what is not there.
+local function check_configuration()
 	local loader = skynet.getenv "lualoader"
 	if loader and loader:find "lualib/loader%.lua$" and io.open(loader) then
 		skynet.error(("lualoader %s: a file of this name stands for Reef's own loader, which is used; to use yours, "
@@ -58,8 +66,10 @@ local function boot()
 	skynet.name(".launcher", launcher)
 	core.command("MONITOR", skynet.address(launcher))
 	check_configuration()
-	skynet.name(".cslave", skynet.newservice "cdummy")
-	skynet.name("DATACENTER", skynet.newservice "datacenterd")
+	skynet.name(".cslave", start_network())
+	if skynet.getenv "standalone" then
+		skynet.name("DATACENTER", skynet.newservice "datacenterd")
+	end
 	skynet.newservice "service_mgr"
 	local address = skynet.getenv "metrics"
 	if address then

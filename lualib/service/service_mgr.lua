@@ -29,6 +29,8 @@ local waits = require "reef.waits"
 
 local entries = {} ---@type table<string, service_mgr.entry>
 
+local others = {} ---@type table<integer, integer> services like this one, by the number of their node
+
 local command = {}
 
 local function entry_of(key)
@@ -143,6 +145,35 @@ function command.GQUERY(from_start, source, name, sub)
 	reply(entry_of("@" .. key_of(name, sub)), source, "QUERY", from_start)
 end
 
+---Another node's: its services are in the list, too.
+function command.REPORT(_, _, address)
+	others[skynet.harbor(address)] = address
+	skynet.retpack(true)
+end
+
+---Of a node without SERVICE: the network's unique services are there.
+local elsewhere = {}
+
+function elsewhere.GLAUNCH(_, _, name, ...)
+	skynet.retpack(skynet.call("SERVICE", "lua", "GLAUNCH", name, ...))
+end
+
+function elsewhere.GQUERY(_, _, name, ...)
+	skynet.retpack(skynet.call("SERVICE", "lua", "GQUERY", name, ...))
+end
+
+local function add_others(list)
+	for number, address in pairs(others) do
+		local ok, its = pcall(skynet.call, address, "lua", "LIST")
+		if not ok then
+			others[number] = nil
+		end
+		for key, value in pairs(ok and its or {}) do
+			list[("%s@%d"):format(key, number)] = value
+		end
+	end
+end
+
 function command.LIST()
 	local list = {}
 	for key, entry in pairs(entries) do
@@ -159,12 +190,8 @@ function command.LIST()
 			list[key] = table.concat(lines, "\n")
 		end
 	end
+	add_others(list)
 	skynet.retpack(list)
-end
-
----Other nodes of a network tell theirs here; a single process has none.
-function command.REPORT()
-	skynet.retpack(true)
 end
 
 skynet.dispatch("lua", function(_, source, cmd, name, ...)
@@ -176,11 +203,22 @@ skynet.dispatch("lua", function(_, source, cmd, name, ...)
 	if cmd ~= "LIST" and cmd ~= "REPORT" and type(name) ~= "string" then
 		return skynet.retpack(nil, ("%s needs the name of a service, not a %s"):format(cmd, type(name)))
 	end
+	-- `@name` is how entries of the network are called in lists.
+	if type(name) == "string" and name:byte() == 64 and (plain or cmd) == "LAUNCH" then
+		f, name = command.GLAUNCH, name:sub(2)
+	elseif type(name) == "string" and name:byte() == 64 and (plain or cmd) == "QUERY" then
+		f, name = command.GQUERY, name:sub(2)
+	end
 	f(plain and true or false, source, name, ...)
 end)
 
 skynet.start(function()
 	skynet.register ".service"
-	skynet.register "SERVICE"
+	if skynet.getenv "standalone" then
+		skynet.register "SERVICE"
+	else
+		command.GLAUNCH, command.GQUERY = elsewhere.GLAUNCH, elsewhere.GQUERY
+		skynet.call("SERVICE", "lua", "REPORT", skynet.self())
+	end
 	process.daemon()
 end)

@@ -1,5 +1,4 @@
--- Global names, and the network of nodes behind them. A process has no such network yet (`harbor = 0`): names work
--- inside it, what speaks of other nodes says so.
+-- Global names, and the network of nodes behind them. Without a network (`harbor = 0`) names work inside the process.
 
 local skynet = require "skynet"
 local check = require "skynet.manager".check_global_name
@@ -27,15 +26,35 @@ function harbor.queryname(name)
 	return skynet.call(".cslave", "lua", "QUERYNAME", check(name))
 end
 
----Returns when that node is gone; without a network it never was there.
-function harbor.link(_) end
-
-function harbor.connect(id)
-	error(("harbor.connect(%s): this process has harbor = 0 and never connects to a node"):format(tostring(id)), 2)
+---Is there a network of nodes?
+local function network()
+	return skynet.getenv "harbor" ~= "0" and skynet.getenv "master" ~= nil
 end
 
+---Returns when that node is gone; at once if it is not connected.
+---@param id integer
+function harbor.link(id)
+	if network() then
+		skynet.call(".cslave", "lua", "LINK", id)
+	end
+end
+
+---Returns when that node is connected. Raises if it was lost, since no other takes its number.
+---@param id integer
+function harbor.connect(id)
+	if network() then
+		return skynet.call(".cslave", "lua", "CONNECT", id)
+	end
+	skynet.error(("harbor.connect(%s): this process is a single node, it waits for ever"):format(tostring(id)))
+	skynet.wait {}
+end
+
+---Returns when the master is gone.
 function harbor.linkmaster()
-	error("harbor.linkmaster: this process has harbor = 0 and no master", 2)
+	if not network() then
+		error("harbor.linkmaster: this process is a single node (harbor = 0), and has no master", 2)
+	end
+	skynet.call(".cslave", "lua", "LINKMASTER")
 end
 
 return harbor

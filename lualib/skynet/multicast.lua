@@ -15,7 +15,9 @@ local multicast = {}
 local channel = {}
 channel.__index = channel
 
-local objects = {} ---@type table<integer, table<multicast.channel, true>> of this service that have subscribed
+local groups = {}  ---@type table<integer, table<multicast.channel, true>> of this service that have subscribed
+local objects = {} ---@type table<integer, table<multicast.channel, true>> the same by what messages carry
+local carried = {} ---@type table<integer, integer> what messages of a channel carry, where that is not its number
 local manager ---@type integer|nil
 
 local function manage()
@@ -94,14 +96,19 @@ function channel:subscribe()
 		return
 	end
 	self.__subscribed = true
-	local group = objects[self.channel]
+	local group = groups[self.channel]
 	if group then
 		group[self] = true
 		return
 	end
 	-- The objects are not kept alive by their subscription.
-	objects[self.channel] = setmetatable({ [self] = true }, { __mode = "k" })
-	skynet.call(manager, "lua", "SUBSCRIBE", self.channel)
+	group = setmetatable({ [self] = true }, { __mode = "k" })
+	groups[self.channel], objects[self.channel] = group, group
+	-- Numbers that are good beyond this process may be longer than what messages carry.
+	local short = skynet.call(manager, "lua", "SUBSCRIBE", self.channel)
+	if short and groups[self.channel] == group then
+		objects[short], carried[self.channel] = group, short
+	end
 end
 
 ---Ends that. What is on its way is dropped.
@@ -110,11 +117,12 @@ function channel:unsubscribe()
 		return
 	end
 	self.__subscribed = nil
-	local group = objects[self.channel]
+	local group = groups[self.channel]
 	if group then
 		group[self] = nil
 		if next(group) == nil then
-			objects[self.channel] = nil
+			objects[carried[self.channel] or self.channel] = nil
+			groups[self.channel], objects[self.channel], carried[self.channel] = nil, nil, nil
 			skynet.send(manager, "lua", "UNSUBSCRIBE", self.channel)
 		end
 	end

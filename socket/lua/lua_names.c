@@ -62,7 +62,10 @@ static void push_ips(lua_State *L, const struct reef_answer *answer) {
 static int push_result(lua_State *L) {
 	struct resolving *r = lua_touserdata(L, 1);
 	lua_settop(L, 0);
-	if (r->answer->count > 0) {
+	if (r->answer->services) {
+		lua_pushstring(L, r->answer->services);
+		lua_pushinteger(L, r->answer->ttl);
+	} else if (r->answer->count > 0) {
 		push_ips(L, r->answer);
 		if (!r->raises)
 			lua_pushinteger(L, r->answer->ttl);
@@ -128,6 +131,16 @@ int reef_lua_names_lookup(lua_State *L) {
 									 .servers = lua_isnoneornil(L, 3) ? NULL : reef_lua_common_host(L, 3),
 									 .resolv_conf = lua_isnoneornil(L, 4) ? NULL : reef_lua_common_host(L, 4)};
 	struct resolving *r = resolving_new(L, "name lookup");
+	reef_resolver_ask(reef_service_handle(reef_host_service(r->host)), &question, resolving_done, r);
+	return reef_task_suspend(L, &r->wait);
+}
+
+int reef_lua_names_services(lua_State *L) {
+	struct reef_question question = {.name = reef_lua_common_host(L, 1),
+									 .families = REEF_LOOKUP_SRV,
+									 .servers = lua_isnoneornil(L, 2) ? NULL : reef_lua_common_host(L, 2),
+									 .resolv_conf = lua_isnoneornil(L, 3) ? NULL : reef_lua_common_host(L, 3)};
+	struct resolving *r = resolving_new(L, "service lookup");
 	reef_resolver_ask(reef_service_handle(reef_host_service(r->host)), &question, resolving_done, r);
 	return reef_task_suspend(L, &r->wait);
 }

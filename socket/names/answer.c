@@ -24,8 +24,18 @@ void reef_answer_bound_ttl(struct reef_answer *answer, int seconds) {
 		answer->ttl = ttl;
 }
 
+void reef_answer_add_service(struct reef_answer *answer, const char *line) {
+	size_t before = answer->services ? strlen(answer->services) : 0, size = strlen(line);
+	char *text = reef_realloc(answer->services, before + size + 2);
+	memcpy(text + before, line, size);
+	memcpy(text + before + size, "\n", 2);
+	answer->services = text;
+}
+
 struct reef_answer reef_answer_copy(const struct reef_answer *answer, int port) {
 	struct reef_answer copy = {.ttl = answer->ttl};
+	if (answer->services)
+		copy.services = reef_strdup(answer->services);
 	if (!reef_array_reserve(&copy, answer->count))
 		return copy;
 	for (; copy.count < answer->count; copy.count++) {
@@ -37,4 +47,6 @@ struct reef_answer reef_answer_copy(const struct reef_answer *answer, int port) 
 
 void reef_answer_fini(struct reef_answer *answer) {
 	reef_array_fini(answer);
+	reef_free(answer->services);
+	answer->services = NULL;
 }

@@ -9,6 +9,7 @@
 #include <ares.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -16,6 +17,9 @@
 #include "core/array.h"
 #include "core/log.h"
 #include "lookup_io.h"
+
+#define DNS_CLASS_IN 1
+#define DNS_TYPE_SRV 33
 
 /* c-ares doubles the time after each round through all servers: 2, 4, 8 and 16 s with one. */
 #define TIMEOUT_MS 2000
@@ -89,6 +93,28 @@ static void on_v6(void *ud, int status, int timeouts, struct ares_addrinfo *foun
 	family_answered(ud, REEF_LOOKUP_V6, status, found);
 }
 
+static void add_services(struct reef_answer *answer, const struct ares_srv_reply *found) {
+	for (; found; found = found->next) {
+		char line[320];
+		if (snprintf(line, sizeof line, "%u %u %u %s", found->priority, found->weight, found->port, found->host) <
+			(int)sizeof line)
+			reef_answer_add_service(answer, line);
+	}
+}
+
+static void on_srv(void *ud, int status, int timeouts, unsigned char *bytes, int size) {
+	struct reef_lookup *lookup = ud;
+	struct ares_srv_reply *found = NULL;
+	(void)timeouts;
+	if (status == ARES_SUCCESS)
+		status = ares_parse_srv_reply(bytes, size, &found);
+	if (status == ARES_SUCCESS && !lookup->deleted)
+		add_services(&lookup->answer, found);
+	if (found)
+		ares_free_data(found);
+	family_answered(lookup, REEF_LOOKUP_SRV, status, NULL);
+}
+
 /* ---- descriptors ---- */
 
 static void on_state(void *ud, ares_socket_t fd, int readable, int writable) {
@@ -135,13 +161,16 @@ static const struct ares_addrinfo_hints *hints(int family) {
 
 /* Asks for the next name while nothing is known of those before. */
 static void ask_next(struct reef_lookup *lookup) {
-	while (lookup->pending == 0 && lookup->answer.count == 0 && !lookup->incomplete && lookup->names[lookup->next]) {
+	while (lookup->pending == 0 && lookup->answer.count == 0 && lookup->answer.services == NULL &&
+		   !lookup->incomplete && lookup->names[lookup->next]) {
 		const char *name = lookup->names[lookup->next++];
 		lookup->pending = lookup->families;
 		if (lookup->families & REEF_LOOKUP_V6)
 			ares_getaddrinfo(lookup->channel, name, NULL, hints(AF_INET6), on_v6, lookup);
 		if (lookup->families & REEF_LOOKUP_V4)
 			ares_getaddrinfo(lookup->channel, name, NULL, hints(AF_INET), on_v4, lookup);
+		if (lookup->families & REEF_LOOKUP_SRV)
+			ares_query(lookup->channel, name, DNS_CLASS_IN, DNS_TYPE_SRV, on_srv, lookup);
 	}
 	watch_all(lookup);
 }

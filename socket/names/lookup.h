@@ -13,7 +13,8 @@
 
 #define REEF_LOOKUP_TTL_MAX 3600u /* seconds; RFC 2181, 8: what is larger than 31 bits is 0 */
 
-enum { REEF_LOOKUP_V4 = 1, REEF_LOOKUP_V6 = 2 };
+/* SRV (RFC 2782) is a question of its own: services, no addresses. */
+enum { REEF_LOOKUP_V4 = 1, REEF_LOOKUP_V6 = 2, REEF_LOOKUP_SRV = 4 };
 
 struct reef_question {
 	const char *name;

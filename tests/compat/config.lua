@@ -1,4 +1,5 @@
 -- Configuration files.
+local process = require "test.process"
 local project = require "project"
 local test = require "test"
 
@@ -52,15 +53,18 @@ test.case("harbor is 0 unless it is set, and one node alone is served whatever i
 	local get = keys_of("harbor = 1", {}, { "harbor", "standalone" })
 	test.equal(get "harbor", "1")
 	test.equal(get "standalone", "true")
-	local network = "address = '127.0.0.1:2526' master = '127.0.0.1:2013' standalone = '0.0.0.0:2013' "
+	local port, master = process.free_port(), process.free_port()
+	local network = ("address = '127.0.0.1:%d' master = '127.0.0.1:%d' standalone = '127.0.0.1:%d' "):format(port, master,
+		master)
 	for _, lines in ipairs { network .. "harbor = 7", network } do
-		local p = project.new { ["main.lua"] = PRINT:format "'standalone'" }
+		local p = project.new { ["main.lua"] = PRINT:format "'harbor'" }
 		local code, output = p:run(p:config(lines))
 		test.equal(code, 0, output)
-		test.matches(output, "harbor = [17]: served as a single node")
-		test.matches(output, "standalone=0%.0%.0%.0:2013")
+		test.matches(output, "node [17] has joined")
+		test.matches(output, "harbor=[17]")
 	end
-	refused("harbor = 2 address = 'a:1' master = 'b:2'", "harbor = 2 with master = b:2")
+	refused("harbor = 2 address = 'a:1'", "harbor = 2: a node of a network needs `master`")
+	refused("harbor = 2 master = 'a:1'", "harbor = 2: a node of a network needs `address`")
 	refused("harbor = 256", "harbor = 256")
 	refused("harbor = 'x'", "harbor = x")
 	refused("harbor = 0 standalone = '0.0.0.0:2013'", "standalone")

@@ -52,6 +52,38 @@ function command.call(...)
 	return cluster.call(...)
 end
 
+function command.try(...)
+	return pcall(cluster.call, ...)
+end
+
+function command.datacenter(name, ...)
+	return pcall(require("skynet.datacenter")[name], ...)
+end
+
+-- Works as long as it is elected: each piece says its fence to the node `home`, and to etcd.
+function command.elect(name, ttl)
+	local singleton = require "reef.singleton"
+	singleton.elect(name, function(holder)
+		while holder:valid() do
+			pcall(cluster.call, "home", "@work", "piece", holder.fence, skynet.getenv "node")
+			pcall(holder.guard, holder, { success = { { "put", "/fence", tostring(holder.fence) } } })
+			skynet.sleep(2)
+		end
+	end, { ttl = ttl })
+end
+
+function command.launch(...)
+	require("reef.singleton").launch(...)
+end
+
+function command.singleton(name, ...)
+	return pcall(require("reef.singleton")[name], ...)
+end
+
+function command.nodes()
+	return require("reef.cluster").nodes()
+end
+
 function command.die()
 	skynet.exit()
 end

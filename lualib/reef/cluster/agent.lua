@@ -5,7 +5,7 @@
 
 local frame = require "reef.cluster.frame"
 local large = require "reef.cluster.large"
-local losses = require "reef.cluster.losses"
+local losses = require "reef.losses"
 local options = require "reef.cluster.options"
 local core = require "skynet.core"
 local driver = require "skynet.socketdriver"

@@ -11,6 +11,8 @@ local nodes = {}
 
 local addresses = {}   ---@type table<string, string|false>
 local nowaiting = false
+local found = {}       ---@type table<string, string> those that have been found, and not been told
+local finder           ---@type integer|nil the service that looks for nodes
 local senders = {}     ---@type table<string, integer>
 local launching = {}   ---@type table<string, thread[]>
 local proxies = {}     ---@type table<string, integer>
@@ -55,6 +57,21 @@ local function check(config)
 	return config
 end
 
+-- A connection to a node that is not there any more may still work: it is used until it ends.
+local function leave(name)
+	addresses[name] = false
+	if senders[name] then
+		skynet.send(senders[name], "lua", "left")
+	end
+end
+
+local function move(name, address)
+	addresses[name] = address
+	if senders[name] then
+		skynet.send(senders[name], "lua", "address", address)
+	end
+end
+
 ---Merges what a table says, or the file that the configuration's `cluster` names.
 ---@param config table|nil
 function command.reload(config)
@@ -68,10 +85,7 @@ function command.reload(config)
 	end
 	for name, address in pairs(config) do
 		if name:sub(1, 2) ~= "__" and addresses[name] ~= address then
-			addresses[name] = address
-			if senders[name] then
-				skynet.send(senders[name], "lua", "address", address)
-			end
+			move(name, address)
 		end
 	end
 	if nowaiting then
@@ -81,6 +95,34 @@ function command.reload(config)
 			end
 		end
 	end
+end
+
+-- ---- nodes that are found ----
+
+---From the service that looks for nodes: these are there, others are gone. With `whole`, these are all.
+---@param list table<string, string|false>
+---@param whole boolean
+function command.found(list, whole)
+	for name, address in pairs(list) do
+		found[name] = address or nil
+		if address and addresses[name] ~= address then
+			move(name, address)
+		elseif not address and addresses[name] then
+			leave(name)
+		end
+	end
+	for name in pairs(whole and found or {}) do
+		if not list[name] then
+			found[name] = nil
+			leave(name)
+		end
+	end
+end
+
+---Where nodes are, as far as that is known.
+---@return table<string, string|false>
+function command.nodes()
+	return addresses
 end
 
 -- ---- services that work for a node ----
@@ -245,6 +287,9 @@ function command.open(where, maxclient)
 		count = count - 1
 		told = told and count >= most
 	end))
+	if finder then
+		skynet.send(finder, "lua", "announce", ip, real)
+	end
 	return ip, real
 end
 
@@ -270,6 +315,9 @@ function nodes.run()
 		return { nodes = addresses, names = names }
 	end)
 	command.reload()
+	if skynet.getenv "cluster_nodes" then
+		finder = skynet.newservice("clusterfinder", skynet.self())
+	end
 end
 
 return nodes

@@ -4,6 +4,11 @@ local skynet = require "skynet"
 
 local options = {}
 
+
+---@param key string
+---@param default integer
+---@param least integer
+---@return integer
 local function number(key, default, least)
 	local text = skynet.getenv(key)
 	if text == nil then
@@ -21,5 +26,8 @@ options.heartbeat = number("cluster_heartbeat", 1000, 0) / 100 -- seconds of sil
 options.limit = number("cluster_limit", 256 << 20, 65536)      -- bytes in unfinished messages of a connection
 options.requests = number("cluster_requests", 65536, 1)        -- of a connection at work at a time
 options.unfinished = number("cluster_unfinished", 6000, 1) / 100 -- seconds until the next part has to come
+
+options.lease = number("cluster_lease", 1000, 200) / 100       -- seconds after which a node that is gone is out of etcd
+options.dns_interval = number("cluster_dns_interval", 500, 10) -- cs between two questions to DNS
 
 return options

@@ -8,7 +8,7 @@
 local now = require "reef.base.now"
 local frame = require "reef.cluster.frame"
 local large = require "reef.cluster.large"
-local losses = require "reef.cluster.losses"
+local losses = require "reef.losses"
 local options = require "reef.cluster.options"
 local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
@@ -26,6 +26,7 @@ local node = "?"
 local address                    ---@type string|false|nil nil: not known yet
 local connection                 ---@type integer|nil
 local connecting = false
+local leaving = false            -- the node is not where it was, as far as anybody knows
 local queue, queued_bytes = {}, 0
 local sessions, in_flight = {}, 0 ---@type table<integer, fun(ok: boolean, result: string)>, integer
 local deadlines = {}             ---@type table<integer, number>
@@ -74,6 +75,9 @@ local function drop(why)
 		return
 	end
 	connection = nil
+	if leaving then
+		address, leaving = false, false
+	end
 	sessions, in_flight, deadlines, late, late_count, asked, taken = {}, 0, {}, {}, 0, false, nil
 	parts = large.new(options.limit)
 	socket.shutdown(id)
@@ -357,9 +361,21 @@ function command.push(to, message, size)
 	request(to, message, size)
 end
 
+---From clusterd: nobody finds the node any more.
+function command.left()
+	skynet.ignoreret()
+	if connection then
+		leaving = true
+	elseif address ~= false then
+		address = false
+		refuse_queue "it is gone"
+	end
+end
+
 ---From clusterd: where the node is from now on; false: down; "absent": nobody will say so.
 function command.address(new)
 	skynet.ignoreret()
+	leaving = false
 	if new == "absent" then
 		return refuse_queue "it is absent"
 	elseif new == address then

@@ -5,7 +5,7 @@ local skynet = require "skynet"
 local losses = {}
 
 ---@param describe fun(count: integer, why: string): string the line for the log; `why` is the last one's
----@return fun(why: string) add
+---@return fun(why: string, more: integer?) add one, or as many as that
 ---@return fun() tell says now what has not been said yet
 function losses.new(describe)
 	local count, last = 0, nil
@@ -15,9 +15,10 @@ function losses.new(describe)
 			count = 0
 		end
 	end
-	return function(why)
-		count, last = count + 1, why
-		if count == 1 then
+	return function(why, more)
+		local first = count == 0
+		count, last = count + (more or 1), why
+		if first then
 			skynet.timeout(100, tell)
 		end
 	end, tell

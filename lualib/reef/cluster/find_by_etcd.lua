@@ -1,0 +1,109 @@
+-- Nodes by etcd: each puts its name and address there, with a lease, and watches what others have put. While etcd is
+-- away, what is known stays known.
+
+local configured = require "reef.etcd.configured"
+local options = require "reef.cluster.options"
+local shutdown = require "reef.shutdown"
+local skynet = require "skynet"
+
+local WAIT <const> = 300 -- cs that the start waits for a first answer
+local AGAIN <const> = 100 -- cs
+
+local finder = {}
+
+local client ---@type reef.etcd
+local prefix ---@type string
+local lease  ---@type reef.etcd.lease|nil
+local announced
+
+---@param tell fun(list: table<string, string|false>, whole: boolean)
+function finder.run(tell)
+	client, prefix = configured.client(), configured.prefix() .. "cluster/"
+	local waiting, heard = {}, false
+	client:watch(prefix, { prefix = true }, function(events, whole)
+		local list = {}
+		for _, e in ipairs(events) do
+			list[e.key:sub(#prefix + 1)] = e.type == "put" and e.value or false
+		end
+		tell(list, whole)
+		heard = true
+		skynet.wakeup(waiting)
+	end)
+	skynet.sleep(WAIT, waiting)
+	if not heard then
+		skynet.error(("cluster: no etcd at %s has answered yet, nodes are found when one does"):format(
+			skynet.getenv "etcd"))
+	end
+end
+
+-- Puts the name there; nil and why, when somebody else has it.
+local function claim(name, address)
+	lease = client:lease(math.max(2, math.floor(options.lease)))
+	local key, put = prefix .. name, { "put", prefix .. name, address, { lease = lease.id } }
+	local held, results = client:txn {
+		compare = { { key, "create_revision", "=", 0 } }, success = { put }, failure = { { "get", key } },
+	}
+	local before = results[1]
+	before = not held and before and before[1]
+	if before and before.value == address then
+		-- A process that was here before.
+		held = client:txn { compare = { { key, "mod_revision", "=", before.mod_revision } }, success = { put } }
+	end
+	if not held then
+		lease:revoke()
+		return nil, ("the name is taken by %s"):format(before and before.value or "somebody")
+	end
+	return true
+end
+
+local function announce(name, address)
+	local told, token = nil, {}
+	while announced == address do
+		local ok, held, why = pcall(claim, name, address)
+		if ok and held then
+			told = nil
+			lease:keep(function()
+				skynet.wakeup(token)
+			end)
+			skynet.wait(token)
+			skynet.error(("cluster: node %s is not in etcd any more, since its lease could not be prolonged"):format(name))
+		else
+			why = ok and why or tostring(held)
+			if why ~= told then
+				skynet.error(("cluster: node %s cannot be put into etcd: %s"):format(name, why))
+				told = why
+			end
+			skynet.sleep(AGAIN)
+		end
+	end
+end
+
+---The node listens there.
+---@param ip string
+---@param port integer
+function finder.announce(ip, port)
+	local name = skynet.getenv "cluster_name"
+	if not name then
+		return
+	end
+	local address = skynet.getenv "cluster_address" or ip
+	if not address:find ":%d+$" or address:find "^%x*:[%x:]*$" then
+		address = (address:find ":" and "[%s]:%d" or "%s:%d"):format(address, port)
+	end
+	if address:find "^0%.0%.0%.0:" or address:find "^%[::%]:" then
+		return skynet.error(("cluster: node %s is not put into etcd: %s is no address for others, set cluster_address")
+			:format(name, address))
+	end
+	if not announced then
+		shutdown.on(function()
+			announced = nil
+			if lease and lease:valid() then
+				pcall(lease.revoke, lease)
+			end
+		end, 1)
+	end
+	announced = address
+	skynet.fork(announce, name, address)
+end
+
+return finder

@@ -1,0 +1,166 @@
+-- Watches of etcd: told of every change of a key, or of all keys that begin alike, in order and without a gap, also
+-- when the member that tells is lost: another one goes on behind what was heard last.
+
+local json = require "reef.etcd.json"
+local skynet = require "skynet"
+
+local ALIVE <const> = 300 -- cs of silence, after which the cluster is asked for a sign of life
+local PAUSES <const> = { 10, 20, 50, 100, 200 }
+
+---@class reef.etcd.event
+---@field type "put"|"delete"
+---@field key string
+---@field value string|nil
+---@field revision integer when it happened
+---@field create_revision integer|nil
+---@field lease integer|nil
+
+---@class reef.etcd.watch
+---@field revision integer the next one to be heard
+local watch = {}
+watch.__index = watch
+
+local function event_of(e)
+	local kv = e.kv
+	local is_put = e.type ~= "DELETE"
+	return {
+		type = is_put and "put" or "delete", key = json.from_bytes(kv.key),
+		value = is_put and json.from_bytes(kv.value) or nil, revision = math.tointeger(tonumber(kv.mod_revision)),
+		create_revision = math.tointeger(tonumber(kv.create_revision or "0")),
+		lease = math.tointeger(tonumber(kv.lease or "0")),
+	}
+end
+
+-- One answer of the stream. False: the watch has to begin anew.
+local function take(self, text)
+	local answer = json.decode(text)
+	local result = answer and answer.result
+	if not result then
+		return false
+	end
+	local revision = math.tointeger(tonumber(result.header and result.header.revision or "0")) or 0
+	if result.canceled then
+		local compacted = math.tointeger(tonumber(result.compact_revision or "0"))
+		if compacted and compacted > 0 then
+			-- What has happened before that cannot be told any more.
+			self.revision = nil
+		end
+		return false
+	end
+	if result.events then
+		local events = {}
+		for i, e in ipairs(result.events) do
+			events[i] = event_of(e)
+		end
+		self.revision = revision + 1
+		self.handle(events, false)
+	elseif result.created and not self.revision then
+		self.revision = revision + 1
+	elseif not result.created and self.revision and revision >= self.revision then
+		self.revision = revision + 1
+	end
+	return true
+end
+
+local function listen(self, c)
+	local rest = ""
+	while not self.closed do
+		local piece = c:piece()
+		if not piece then
+			return "the connection was lost"
+		end
+		self.heard = true
+		rest = rest .. piece
+		local after = 1
+		for line, stop in rest:gmatch "([^\n]*)\n()" do
+			after = stop
+			if line ~= "" and not self.closed and not take(self, line) then
+				return "it has ended the watch"
+			end
+		end
+		rest = rest:sub(after)
+	end
+end
+
+-- Silence says nothing: so whoever tells, is asked something now and then.
+local function look(self, c)
+	if self.connection ~= c then
+		return
+	elseif self.heard then
+		self.heard = false
+	else
+		local ok = pcall(self.client.get, self.client, self.key)
+		-- Another member has answered: the one that tells is not to be trusted.
+		if not ok or self.connection == c and self.member ~= self.client.members.at then
+			return c:close()
+		end
+	end
+	skynet.timeout(ALIVE, function()
+		look(self, c)
+	end)
+end
+
+local function once(self)
+	if not self.revision then
+		-- What is there now comes first, as if it had just been put.
+		self.revision = self.restart()
+	end
+	local members = self.client.members
+	self.member = members.at
+	local c, why = members:stream("/v3/watch", { create_request = {
+		key = json.bytes(self.key), range_end = self.range_end and json.bytes(self.range_end) or nil,
+		start_revision = tostring(self.revision), progress_notify = true,
+	} })
+	if not c then
+		members:turn()
+		return why
+	end
+	self.connection, self.heard, self.failures = c, true, 0
+	skynet.timeout(ALIVE, function()
+		look(self, c)
+	end)
+	why = listen(self, c)
+	self.connection = nil
+	c:close()
+	return why
+end
+
+local function run(self)
+	while not self.closed do
+		local ok, why = pcall(once, self)
+		if self.closed then
+			return
+		end
+		self.failures = self.failures + 1
+		if self.failures == 2 or not ok and self.failures == 1 then
+			skynet.error(("etcd: the watch of %s is interrupted: %s"):format(self.key, tostring(why)))
+		end
+		skynet.sleep(PAUSES[math.min(self.failures, #PAUSES)])
+	end
+end
+
+---@param client reef.etcd
+---@param key string
+---@param range_end string|nil
+---@param revision integer|nil the first to be told of; nil: `restart` says
+---@param handle fun(events: reef.etcd.event[], whole: boolean)
+---@param restart fun(): integer asks for what is there; answers the first revision to be told of
+---@return reef.etcd.watch
+function watch.new(client, key, range_end, revision, handle, restart)
+	local self = setmetatable({
+		client = client, key = key, range_end = range_end, revision = revision, handle = handle, restart = restart,
+		failures = 0,
+	}, watch)
+	skynet.fork(run, self)
+	return self
+end
+
+---No event is told any more.
+function watch:close()
+	self.closed = true
+	if self.connection then
+		self.connection:close()
+	end
+end
+
+return watch

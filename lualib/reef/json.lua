@@ -1,0 +1,52 @@
+-- JSON of protocols: small messages that are made and read here. Files of configuration data have their own reader
+-- (reef.config), and MongoDB's Extended JSON its own (bson).
+
+local core = require "reef.config.core"
+
+local json = {}
+
+local ESCAPES <const> = { ['"'] = '\\"', ["\\"] = "\\\\" }
+
+local function text_of(text)
+	return '"' .. text:gsub('[%c"\\]', function(c)
+		return ESCAPES[c] or ("\\u%04x"):format(c:byte())
+	end) .. '"'
+end
+
+---Tables with something at 1 are lists, others objects.
+---@param value any
+---@return string
+function json.encode(value)
+	local kind = type(value)
+	if kind == "string" then
+		return text_of(value)
+	elseif kind ~= "table" then
+		return tostring(value)
+	end
+	local parts = {}
+	if value[1] ~= nil then
+		for i, item in ipairs(value) do
+			parts[i] = json.encode(item)
+		end
+		return "[" .. table.concat(parts, ",") .. "]"
+	end
+	for name, item in pairs(value) do
+		parts[#parts + 1] = text_of(name) .. ":" .. json.encode(item)
+	end
+	return "{" .. table.concat(parts, ",") .. "}"
+end
+
+---@param text string
+---@return table|nil value an object or a list
+---@return string|nil problem
+function json.decode(text)
+	local ok, value, problems = pcall(core.json, text)
+	if not ok then
+		return nil, tostring(value)
+	elseif type(value) ~= "table" then
+		return nil, problems and problems[1] and problems[1].message or "it is no object"
+	end
+	return value
+end
+
+return json

@@ -95,19 +95,35 @@ local function new_client(conf)
 	return client
 end
 
+---The same db without an attempt: the first command connects.
+---@param conf table  as reef.redis.config makes it
+---@return redis.db
+function redis.lazy(conf)
+	local client = new_client(conf)
+	return view_of(client, conf.timeout)
+end
+
 ---Connects and logs in, by one attempt; raises an error object when that fails.
 ---@param conf redis.conf|string
 ---@param more redis.conf|nil    options that take precedence
 ---@return redis.db
 function redis.connect(conf, more)
-	local client = new_client(config.new(conf, more))
-	client.link:open(client.conf.connect_timeout)
-	return view_of(client, client.conf.timeout)
+	conf = config.new(conf, more)
+	if conf.kind == "cluster" then
+		return require("reef.redis.cluster").connect(conf)
+	end
+	local db = redis.lazy(conf)
+	db[2].link:open(conf.connect_timeout)
+	return db
 end
 
 ---A subscriber; see reef.redis.pubsub.
 function redis.watch(conf, more)
-	return require("reef.redis.pubsub").new(config.new(conf, more))
+	conf = config.new(conf, more)
+	if conf.kind == "cluster" then
+		return require("reef.redis.cluster.watch").new(conf)
+	end
+	return require("reef.redis.pubsub").new(conf)
 end
 
 ---A script that runs in the server; see reef.redis.script.

@@ -21,7 +21,8 @@ link.__index = link
 
 ---@param conf table        see redis.config
 ---@param hooks table|nil   failed(error): every error that this connection gives; ready(): after login;
----                         overload(boolean); useless(code): the server says that there is no use in this connection
+---                         overload(boolean); useless(code): the server says that there is no use in this connection;
+---                         quiet: failures are not written to the log
 ---@param limits table|nil
 ---@param pooled reef.pool.listener|nil  instead of a connection of its own
 ---@return redis.link
@@ -89,6 +90,12 @@ local function login(self, seconds)
 	return code, why
 end
 
+function link:complain(format, ...)
+	if not self.hooks.quiet then
+		skynet.error(format:format(...))
+	end
+end
+
 ---One attempt to connect and log in.
 ---@return reef.channel.error|nil
 function link:attempt()
@@ -97,15 +104,21 @@ function link:attempt()
 		return connection:borrow(self)
 	end
 	local since = now()
+	local host, port = conf.host, conf.port
 	local target, ok, why
-	if conf.tls then
-		target, why = require "reef.tls".target(conf.tls, conf.host, conf.port)
+	if conf.resolve then
+		host, port = conf.resolve(conf.connect_timeout)
 	end
-	if target or not conf.tls then
-		ok, why = connection:connect(conf.host, conf.port, conf.connect_timeout, target)
+	if host and conf.tls then
+		target, why = require "reef.tls".target(conf.tls, host, port)
+	elseif not host then
+		why = port
+	end
+	if host and (target or not conf.tls) then
+		ok, why = connection:connect(host, port, conf.connect_timeout, target)
 	end
 	if not ok then
-		skynet.error(string.format("Connect to %s failed (%s)", conf.where, why))
+		self:complain("Connect to %s failed (%s)", conf.where, why)
 		return self:error("connect", why, since)
 	end
 	-- A server that accepts but never answers must not hold us either.
@@ -114,8 +127,8 @@ function link:attempt()
 	code, why = login(self, conf.connect_timeout > 0 and left or 0)
 	if code then
 		connection:close("the login failed")
-		skynet.error(code == "auth" and "socket: auth failed " .. why
-			or string.format("Connect to %s failed (%s)", conf.where, why))
+		self:complain(code == "auth" and "socket: auth failed %s" or "Connect to %s failed (%s)",
+			code == "auth" and why or conf.where, why)
 		return self:error(code, why, since)
 	end
 	if not connection:ready() then

@@ -438,7 +438,7 @@ local function start(kind, name, given_target, given)
 			end
 		end)
 	end
-	if left > 0 then
+	if left > 0 and not target.at_once then
 		sleep(conf.connect_timeout, token)
 	end
 end

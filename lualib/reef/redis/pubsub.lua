@@ -188,6 +188,11 @@ local function read(self, reply)
 		return { reply[4], reply[3], reply[2], n = 3 }, early
 	elseif self.wanted[kind] and not stale then
 		confirmed(self, kind, reply[2])
+	elseif kind == "sunsubscribe" and not stale and self.wanted.ssubscribe[tostring(reply[2])] then
+		-- Not by us: the slot has moved.
+		if self.link.conf.moved then
+			self.link.conf.moved(tostring(reply[2]))
+		end
 	elseif kind == "error" then
 		-- Some of what was subscribed to is not to be had: then this is all that there will be.
 		if not stale then

@@ -89,10 +89,12 @@ function cluster.start(options, tls)
 				return false
 			end
 		end
+		-- They are named once they have taken over their master's data, and all have heard of that.
 		for i = 1, 6 do
-			local _, replicas = self.nodes[i]:cli("CLUSTER", "NODES"):gsub("slave", "")
-			if replicas < 3 then
-				return false
+			for j = 4, 6 do
+				if not self.nodes[i]:cli("CLUSTER", "SLOTS"):find(self.nodes[j].id, 1, true) then
+					return false
+				end
 			end
 		end
 		return true

@@ -25,6 +25,7 @@ local SHUNNED = 1                -- seconds for which a replica that failed is n
 ---@field conf table
 ---@field topology redis.cluster.topology
 ---@field nodes table<string, redis.cluster.node>
+---@field most integer|nil                          nodes that are connected to at the same time
 local client = {}
 client.__index = client
 
@@ -71,11 +72,30 @@ function client:prune(fresh)
 	end
 end
 
+-- There is room for one more: an idle one goes.
+local function make_room(self)
+	local n = 0
+	for _ in pairs(self.nodes) do
+		n = n + 1
+	end
+	for address, node in pairs(self.nodes) do
+		if n < self.most then
+			return
+		elseif node.db:status().in_flight == 0 then
+			self.nodes[address], n = nil, n - 1
+			close_node(self, node)
+		end
+	end
+end
+
 ---@param address string
 ---@return redis.cluster.node
 function client:node(address)
 	local node = self.nodes[address]
 	if not node then
+		if self.most then
+			make_room(self)
+		end
 		local place = self.topology.map and self.topology.map.nodes[address]
 		local host, port = map.split(address)
 		host, port = place and place.host or host, place and place.port or port

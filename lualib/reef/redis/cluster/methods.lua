@@ -432,11 +432,6 @@ for _, name in ipairs { "hscan_iter", "sscan_iter", "zscan_iter" } do
 	methods[name] = redis.methods[name]
 end
 
----A subscriber; see reef.redis.cluster.watch.
-function methods:watch_messages(options)
-	return require("reef.redis.cluster.watch").new(self[2].conf, options, self[2])
-end
-
 ---Closes all connections. The object cannot be used any more.
 function methods:disconnect()
 	self[2]:close()

@@ -68,7 +68,7 @@ end
 
 local function node_of(cluster, slot)
 	for i, node in ipairs(cluster.nodes) do
-		if node.process:running() and node:cli("ROLE"):find "^master" then
+		if node.process:running() and node:says("^master", "ROLE") then
 			for from, to in node:cli("CLUSTER", "NODES"):match "[^\n]*myself[^\n]*":gmatch " (%d+)%-?(%d*)%f[ \0]" do
 				if tonumber(from) <= slot and slot <= (tonumber(to) or tonumber(from)) then
 					return i
@@ -90,13 +90,13 @@ test.case("slots that move and masters that hand over lose nothing", { timeout =
 			local slot = db:keyslot(("direct%d-%d"):format(i % 2 * 2 + 1, i + round))
 			local from = node_of(cluster, slot)
 			local to = from % 3 + 1
-			if cluster.nodes[to]:cli("ROLE"):find "^master" then
+			if cluster.nodes[to]:says("^master", "ROLE") then
 				cluster:move(slot, from, to)
 			end
 		end
 		goes_on(list, test.count(1000))
 		local replica = 4 + round % 3
-		if cluster.nodes[replica]:cli("ROLE"):find "^slave" then
+		if cluster.nodes[replica]:says("^slave", "ROLE") then
 			cluster:failover(replica)
 		end
 		goes_on(list, test.count(1000))
@@ -113,7 +113,7 @@ test.case("nodes that die and freeze: calls end in time, and go on where the rep
 		local victim = (round - 1) % 3 + 1
 		local node, replica = cluster.nodes[victim], cluster.nodes[victim + 3]
 		local master, other = node, replica
-		if not node:cli("ROLE"):find "^master" then
+		if not node:says("^master", "ROLE") then
 			master, other = replica, node
 		end
 		if round % 2 == 1 then
@@ -123,7 +123,7 @@ test.case("nodes that die and freeze: calls end in time, and go on where the rep
 			master:kill()
 		end
 		test.eventually("the replica to take over", 30, function()
-			return other:cli("ROLE"):find "^master"
+			return other:says("^master", "ROLE")
 		end)
 		goes_on(list, test.count(2000))
 		if round % 2 == 1 then
@@ -134,7 +134,7 @@ test.case("nodes that die and freeze: calls end in time, and go on where the rep
 		end
 		cluster:settled(60)
 		test.eventually("the old master as a replica", 30, function()
-			return master:cli("INFO", "replication"):find "master_link_status:up"
+			return master:says("master_link_status:up", "INFO", "replication")
 		end)
 		goes_on(list, test.count(1000))
 	end

@@ -63,6 +63,15 @@ local function identity(conf, name)
 		at_once = conf.at_once,
 	}
 	local key = { conf.tls and require "reef.tls".key(conf.tls) }
+	if conf.kind == "sentinel" then
+		local fields, who = require("reef.redis.cluster.remote").identity(conf)
+		for field, value in pairs(fields) do
+			target[field] = value
+		end
+		target.read, target.role = conf.read, conf.read ~= "replica" and "master" or nil
+		name = conf.read == "replica" and (name or "") .. " replica" or name
+		key[#key + 1] = who
+	end
 	for _, field in ipairs { "where", "username", "auth", "db", "resp", "name" } do
 		key[#key + 1] = ("%s=%q"):format(field, tostring(conf[field]))
 	end

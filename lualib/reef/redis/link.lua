@@ -4,6 +4,7 @@
 -- attempt after a loss is made at once; after failures the next one waits, twice as long each time up to two seconds,
 -- give or take a half, so that many clients do not come back in step.
 local now = require "reef.base.now"
+local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local logging_in = require "reef.redis.login"
@@ -72,6 +73,18 @@ function link:lost()
 	return why ~= "" and why or "the connection was lost"
 end
 
+-- Whoever has been sent to a master by hearsay asks itself whether it is one.
+local function is_no_master(db)
+	local replies = {}
+	local ok, err = pcall(core.pipeline, db, { { "ROLE" } }, replies)
+	local reply = replies[1]
+	if not ok then
+		return "connect", tostring(err)
+	elseif reply.ok and reply.out[1] ~= "master" then
+		return "connect", "it is a master no more, or not yet"
+	end
+end
+
 -- nil, or code and text of what went wrong.
 local function login(self, seconds)
 	local db = { core.handle(self.connection, seconds, true, false, nil, function()
@@ -87,6 +100,9 @@ local function login(self, seconds)
 	end
 	local resp, code, why = logging_in.run(ask, self.conf)
 	self.resp = resp
+	if not code and self.conf.role == "master" then
+		return is_no_master(db)
+	end
 	return code, why
 end
 
@@ -108,6 +124,7 @@ function link:attempt()
 	local target, ok, why
 	if conf.resolve then
 		host, port = conf.resolve(conf.connect_timeout)
+		self.at = host and config.where(host, port)
 	end
 	if host and conf.tls then
 		target, why = require "reef.tls".target(conf.tls, host, port)

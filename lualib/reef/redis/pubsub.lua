@@ -114,12 +114,14 @@ end
 
 ---@param conf redis.conf
 ---@param pooled reef.pool.listener|nil  instead of a connection of its own
-function watch.new(conf, pooled)
+---@param quiet boolean|nil              failures to connect are not written to the log
+function watch.new(conf, pooled, quiet)
 	local self = setmetatable({ gaps = 0, wanted = {}, held = {}, early = 0, stale = 0 }, watch)
 	for _, kind in ipairs(kinds) do
 		self.wanted[kind] = {}
 	end
 	self.link = link.new(conf, {
+		quiet = quiet,
 		ready = function()
 			connected(self)
 		end,

@@ -85,7 +85,7 @@ function cluster.start(options, tls)
 	end
 	test.eventually("replicas", 30, function()
 		for i = 4, 6 do
-			if not self.nodes[i]:cli("INFO", "replication"):find "master_link_status:up" then
+			if not self.nodes[i]:says("master_link_status:up", "INFO", "replication") then
 				return false
 			end
 		end
@@ -151,7 +151,7 @@ end
 function cluster:failover(replica)
 	self.nodes[replica]:cli("CLUSTER", "FAILOVER")
 	test.eventually("a replica that takes over", 20, function()
-		return self.nodes[replica]:cli("ROLE"):find "^master"
+		return self.nodes[replica]:says("^master", "ROLE")
 	end)
 end
 

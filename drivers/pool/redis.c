@@ -3,6 +3,7 @@
  *   client(failure, limits) -> c     failure as for reef.redis.core's connections, with the queue's length behind
  *   c:target(address) -> boolean     the pool's service; false: there is none such
  *   c:route(boolean)                 requests with the same key keep their order
+ *   c:order(n)                       the next request goes behind those of the same number; see reef_pool_request
  *   c:slow(seconds, f)               f(command, seconds) after requests that took longer; 0: never
  *   c:bound(n)  c:info() -> table
  *   c:pin(seconds) -> number         waits for a connection of one's own; raises
@@ -34,6 +35,7 @@ struct client {
 	struct reef_redis_remote remote; /* first */
 	struct reef_pool_client pool;
 	bool by_key;
+	uint64_t order; /* of the next request; 0: it has none of its own */
 	struct reef_redis_limits limits;
 };
 
@@ -243,8 +245,9 @@ static struct reef_wait *send_order(struct reef_redis_remote *remote, lua_State 
 			.kind = REEF_POOL_REQUEST,
 			.expect = (uint32_t)order->replies,
 			.pin = order->handle->pin,
-			.order = client->by_key ? order_of(L, order->command) : 0,
+			.order = client->order ? client->order : client->by_key ? order_of(L, order->command) : 0,
 	};
+	client->order = 0;
 	struct reef_pool_call *call = reef_pool_call_send(&client->pool, order->task, &head, m, order->handle->timeout_ns);
 	if (call == NULL)
 		return NULL;
@@ -401,6 +404,11 @@ static int client_route(lua_State *L) {
 	return 0;
 }
 
+static int client_order(lua_State *L) {
+	redis_pool_check_client(L, 1)->order = (uint64_t)luaL_checkinteger(L, 2);
+	return 0;
+}
+
 static int redis_pool_client_slow(lua_State *L) {
 	struct client *client = redis_pool_check_client(L, 1);
 	uint64_t ns = reef_pool_nanoseconds(luaL_checknumber(L, 2));
@@ -434,6 +442,7 @@ static int redis_pool_open_client(lua_State *L) {
 	static const luaL_Reg methods[] = {
 			{"target", redis_pool_client_target},
 			{"route", client_route},
+			{"order", client_order},
 			{"slow", redis_pool_client_slow},
 			{"bound", client_bound},
 			{"pin", client_pin},

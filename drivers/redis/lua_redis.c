@@ -9,6 +9,7 @@
  *   command, pipeline, send, inspect, doubtful: see command.h
  *   classify(name [, word]) -> string     harmless(name [, word]) -> boolean     word: the first argument; see special.h
  *   task() -> lightuserdata, serial     alive(task, serial) -> boolean
+ *   slot(key) -> integer                 of Redis Cluster; see slot.h
  *   sha1(text) -> hexadecimal digits     partial(t): metamethods for lists with errors inside, see reply.h
  */
 #include <limits.h>
@@ -24,6 +25,7 @@
 #include "harmless.h"
 #include "lua_redis.h"
 #include "messages.h"
+#include "slot.h"
 #include "socket/lua/lua_common.h"
 #include "socket/lua/lua_tls.h"
 #include "special.h"
@@ -271,6 +273,13 @@ static int sha1(lua_State *L) {
 	return 1;
 }
 
+static int key_slot(lua_State *L) {
+	size_t size;
+	const char *key = luaL_tolstring(L, 1, &size);
+	lua_pushinteger(L, reef_redis_slot(key, size));
+	return 1;
+}
+
 static int open_redis(lua_State *L) {
 	static const luaL_Reg methods[] = {
 			{"connect", connection_connect}, {"ready", connection_ready},
@@ -293,6 +302,7 @@ static int open_redis(lua_State *L) {
 			{"inspect", reef_redis_inspect},
 			{"partial", partial},
 			{"sha1", sha1},
+			{"slot", key_slot},
 			{NULL, NULL},
 	};
 	luaL_newmetatable(L, HANDLE);

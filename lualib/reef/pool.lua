@@ -43,13 +43,14 @@ function pool.watch(target, options)
 end
 
 -- Does something with each pool of what pool.redis or pool.mongo returned. Answers what the directory says; of MongoDB
--- a table of that by address of the server.
+-- and of Redis Clusters a table of that by address of the server.
 local function each(db, command, ...)
-	if not rawget(db, "_core") then
+	local several = rawget(db, "_core") and require "reef.pool.mongo" or rawget(db, 2).nodes and require "reef.pool.redis"
+	if not several then
 		return directory(command, db[2].key, ...)
 	end
 	local answers = {}
-	for address, key in pairs(require("reef.pool.mongo").keys(db)) do
+	for address, key in pairs(several.keys(db)) do
 		local ok, answer = pcall(directory, command, key, ...)
 		answers[address] = ok and answer or nil
 	end

@@ -19,6 +19,7 @@ local own = require "reef.redis.own"
 local partial = require "reef.redis.partial"
 local renewal = require "reef.redis.renewal"
 local scan = require "reef.redis.scan"
+local skynet = require "skynet"
 
 local redis = {}
 
@@ -63,12 +64,46 @@ local function connect_and_call(method, db, ...)
 		refuse(client, "overload", "the server does not read what is sent: too many bytes are waiting")
 	end
 	local since, seconds = now(), timeout_of(db)
-	client.link:open(seconds)
+	client.open(client, seconds)
 	-- One budget for connecting and for the command.
 	if seconds > 0 then
 		seconds = math.max(seconds - (now() - since), 0.001)
 	end
 	return method(view_of(client, seconds, db[3]), ...)
+end
+
+local function open_link(client, seconds)
+	client.link:open(seconds)
+end
+
+-- While Sentinels agree on another master, there is nobody to connect to: whoever asks for something can wait for that.
+local function open_when_there_is_a_master(client, seconds)
+	local until_then = now() + (seconds > 0 and seconds or client.conf.connect_timeout)
+	while true do
+		local ok, err = pcall(client.link.open, client.link, math.max(until_then - now(), 0.001))
+		if ok then
+			return
+		elseif not errors.is(err) or err.code ~= "connect" or now() >= until_then or client.link.closed then
+			error(err, 0)
+		end
+		skynet.sleep(1)
+	end
+end
+
+-- Where to connect is what Sentinels say.
+local function by_sentinel(client)
+	local weak = setmetatable({ client = client }, { __mode = "v" })
+	local conf = client.conf
+	local sentinel = require("reef.redis.sentinel").new(conf, function(host, port)
+		if weak.client then
+			renewal.switch(weak.client, config.where(host, port))
+		end
+	end)
+	client.sentinel, client.open = sentinel, open_when_there_is_a_master
+	conf.role = conf.read ~= "replica" and "master" or nil
+	conf.resolve = function(seconds)
+		return sentinel:resolve(seconds)
+	end
 end
 
 local function new_client(conf)
@@ -87,12 +122,24 @@ local function new_client(conf)
 			renewal.begin(weak.client, code)
 		end
 	end
+	client.open = open_link
+	if conf.kind == "sentinel" then
+		by_sentinel(client)
+	end
 	client.new_link = function()
-		return link.new(conf, { overload = conf.overload, useless = useless })
+		return link.new(conf, { overload = conf.overload, useless = conf.read ~= "replica" and useless or nil })
 	end
 	client.link = client.new_link()
 	client.own = own.new(client, lender.new(client))
 	return client
+end
+
+---The same db without an attempt: the first command connects.
+---@param conf table  as reef.redis.config makes it
+---@return redis.db
+function redis.lazy(conf)
+	local client = new_client(conf)
+	return view_of(client, conf.timeout)
 end
 
 ---Connects and logs in, by one attempt; raises an error object when that fails.
@@ -100,14 +147,30 @@ end
 ---@param more redis.conf|nil    options that take precedence
 ---@return redis.db
 function redis.connect(conf, more)
-	local client = new_client(config.new(conf, more))
-	client.link:open(client.conf.connect_timeout)
-	return view_of(client, client.conf.timeout)
+	conf = config.new(conf, more)
+	if conf.kind == "cluster" then
+		return require("reef.redis.cluster").connect(conf)
+	end
+	local db = redis.lazy(conf)
+	db[2].open(db[2], conf.connect_timeout)
+	return db
 end
 
 ---A subscriber; see reef.redis.pubsub.
 function redis.watch(conf, more)
-	return require("reef.redis.pubsub").new(config.new(conf, more))
+	conf = config.new(conf, more)
+	if conf.kind == "cluster" then
+		return require("reef.redis.cluster.watch").new(conf)
+	end
+	if conf.kind == "sentinel" then
+		local sentinel = require("reef.redis.sentinel").new(conf, function() end)
+		sentinel:close()
+		conf.role = "master"
+		conf.resolve = function(seconds)
+			return sentinel:resolve(seconds)
+		end
+	end
+	return require("reef.redis.pubsub").new(conf)
 end
 
 ---A script that runs in the server; see reef.redis.script.
@@ -157,6 +220,9 @@ function methods:disconnect()
 	local client = self[2]
 	client.own:close()
 	client.link:close()
+	if client.sentinel then
+		client.sentinel:close()
+	end
 	self[1] = nil
 	setmetatable(self, nil)
 end

@@ -59,11 +59,24 @@ end
 local function identity(conf, name)
 	local target = {
 		host = conf.host, port = conf.port, where = conf.where, username = conf.username, auth = conf.auth, db = conf.db,
-		resp = conf.resp, name = conf.name, limits = conf.limits, tls = conf.tls,
+		resp = conf.resp, name = conf.name, limits = conf.limits, tls = conf.tls, setup = conf.setup,
+		at_once = conf.at_once,
 	}
 	local key = { conf.tls and require "reef.tls".key(conf.tls) }
+	if conf.kind == "sentinel" then
+		local fields, who = require("reef.redis.cluster.remote").identity(conf)
+		for field, value in pairs(fields) do
+			target[field] = value
+		end
+		target.read, target.role = conf.read, conf.read ~= "replica" and "master" or nil
+		name = conf.read == "replica" and (name or "") .. " replica" or name
+		key[#key + 1] = who
+	end
 	for _, field in ipairs { "where", "username", "auth", "db", "resp", "name" } do
 		key[#key + 1] = ("%s=%q"):format(field, tostring(conf[field]))
+	end
+	if conf.setup and conf.setup.READONLY then
+		key[#key + 1], name = "readonly", (name or "") .. " readonly"
 	end
 	local label = ("redis %s/%d%s"):format(conf.where, conf.db or 0, name and " " .. name or "")
 	return table.concat(key, " ") .. " pool=" .. tostring(name), label, target
@@ -115,12 +128,8 @@ local function connect_and_call(method, db, ...)
 	return method(db, ...)
 end
 
----@param target redis.conf|string
----@param given reef.pool.options|nil
----@return reef.pool.redis
-function M.new(target, given)
-	given = given or {}
-	local conf = M.conf(target, given)
+-- A pool of one server, which is not opened yet.
+local function lazy(conf, given)
 	local client = { conf = conf, objects = conf.errors == "object", bound = {}, where = "redis " .. conf.where }
 	client.key, client.label, client.target = identity(conf, given.pool)
 	client.options = options.service(given)
@@ -147,8 +156,63 @@ function M.new(target, given)
 		end
 		binding.spoiled = true
 	end
-	open(client)
 	return setmetatable(view_of(client, conf.timeout), keeping)
+end
+
+-- A node has left: what was accepted is finished, within the pool's option `drain`.
+local function close_node(db)
+	if db[2].address then
+		pcall(skynet.call, skynet.uniqueservice "reef_pools", "lua", "CLOSE", db[2].key)
+	end
+end
+
+-- A pool for each node, and one watcher of the cluster for all services of the process. What a service asks keeps its
+-- order by slot.
+local function clustered(conf, given)
+	if given.routing == nil then
+		given = setmetatable({ routing = "key" }, { __index = given })
+	end
+	local db = require("reef.redis.cluster").over(conf, function(node)
+		-- A node that is frozen must not hold up whoever opens its pool.
+		node.at_once = true
+		return lazy(node, given)
+	end, close_node, require("reef.redis.cluster.remote").new)
+	if given.routing == "key" then
+		db[2].lane = function(node, slot)
+			node[2].remote:order(slot + 1)
+		end
+	end
+	db[2].pooled = true
+	pcall(db[2].prepare, db[2], conf.connect_timeout)
+	return db
+end
+
+---@param target redis.conf|string
+---@param given reef.pool.options|nil
+---@return reef.pool.redis
+function M.new(target, given)
+	given = given or {}
+	local conf = M.conf(target, given)
+	if conf.kind == "cluster" then
+		return clustered(conf, given)
+	end
+	local db = lazy(conf, given)
+	open(db[2])
+	return db
+end
+
+---The keys of the pools of a cluster's nodes by address, as the directory knows them.
+---@param db table
+---@return table<string, string>
+function M.keys(db)
+	local keys = {}
+	for address, node in pairs(db[2].nodes) do
+		keys[address] = node.db[2].address and node.db[2].key
+		if node.reader and node.reader[2].address then
+			keys[address .. " readonly"] = node.reader[2].key
+		end
+	end
+	return keys
 end
 
 ---The same pool with other options: db:with{timeout = 0.5}:get(key)
@@ -176,6 +240,10 @@ end
 function M.watch(db, more)
 	local client = db[2]
 	more = more or {}
+	if client.pooled then
+		return require("reef.redis.cluster.watch").new(setmetatable({ gap = more.gap, heartbeat = more.heartbeat },
+			{ __index = client.conf }), client.topology)
+	end
 	local conf = setmetatable({ gap = more.gap, heartbeat = more.heartbeat }, { __index = client.conf })
 	return pubsub.new(conf, listener.new(client, client.own.lender))
 end

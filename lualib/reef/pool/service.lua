@@ -49,12 +49,18 @@ end
 -- Connects and logs in; nil, or the code and text of what went wrong. `then_ask(ask)` may say so as well.
 local function reach(n, then_ask)
 	local since = now()
+	local host, port = target.host, target.port
 	local tls_target, ok, why
-	if target.tls then
-		tls_target, why = require "reef.tls".target(target.tls, target.host, target.port)
+	if server.resolve then
+		host, port = server.resolve(target, conf.connect_timeout)
 	end
-	if tls_target or not target.tls then
-		ok, why = pool:connect(n, target.host, target.port, conf.connect_timeout, tls_target)
+	if host and target.tls then
+		tls_target, why = require "reef.tls".target(target.tls, host, port)
+	elseif not host then
+		why = port
+	end
+	if host and (tls_target or not target.tls) then
+		ok, why = pool:connect(n, host, port, conf.connect_timeout, tls_target)
 	end
 	if not ok then
 		return "connect", why
@@ -271,6 +277,23 @@ local renewing
 local pauses = {}
 local stale = 0 -- connections up to this number are not lent again
 
+-- Connections up to that number are not used for anything new.
+local function replace_all(last)
+	stale = last
+	retire_all()
+	if looking then
+		skynet.wakeup(looking)
+	end
+end
+
+-- All that there are now.
+local function clear()
+	local n = pool:new(true)
+	pool:close(n, "it was only a number")
+	pool:remove(n)
+	replace_all(n)
+end
+
 -- A caller was told so by the server: is there a better one now where we connect to? See reef.redis.renewal.
 local function renew(code)
 	sleep(math.max(renewal.pause(pauses), 0.001))
@@ -278,16 +301,10 @@ local function renew(code)
 	local failure = reach(n, function(ask)
 		return not server.is_better(ask, code) and "connect" or nil
 	end)
-	local last = n
 	pool:close(n, "it was only looked at")
 	pool:remove(n)
-	if failure then
-		return
-	end
-	stale = last
-	retire_all()
-	if looking then
-		skynet.wakeup(looking)
+	if not failure then
+		replace_all(n)
 	end
 end
 
@@ -425,7 +442,7 @@ local function start(kind, name, given_target, given)
 	skynet.fork(look_after_all)
 	shutdown.on(drain, 1)
 	if server.watch then
-		server.watch(target, { clear = retire_all, gone = finish })
+		server.watch(target, { clear = clear, gone = finish })
 	end
 	process.daemon()
 	-- Warm-up: whoever opens the pool goes on when its connections are there, or cannot be.
@@ -438,7 +455,7 @@ local function start(kind, name, given_target, given)
 			end
 		end)
 	end
-	if left > 0 then
+	if left > 0 and not target.at_once then
 		sleep(conf.connect_timeout, token)
 	end
 end

@@ -3,6 +3,8 @@
 --     redis://[[user]:password@]host[:port][/db][?option=value&...]
 --     rediss://...   the same with TLS, whose options are tls_ca_file=PATH and so on
 --     unix://[[user]:password@]/path/to/socket[?db=1&...]
+--     redis+cluster://[[user]:password@]host[:port],host[:port]...[?...]        rediss+cluster:// with TLS
+--     redis+sentinel://[[user]:password@]host[:port],.../master[/db][?...]      rediss+sentinel:// with TLS
 ---@class redis.conf
 ---@field host string|nil            name, IP, or the path of a Unix socket
 ---@field port integer|nil           6379
@@ -20,6 +22,17 @@
 ---@field overload function|nil      overload(true) when 1 MiB waits to be sent, overload(false) when it has left
 ---@field gap function|nil           of redis.watch: gap{seconds=, why=} after messages may have been missed
 ---@field heartbeat number|nil       of redis.watch: seconds of silence before a PING; 30; 0: never
+---@field hosts table|nil            several of a cluster: "host:port" or {host=, port=}
+---@field cluster boolean|nil        this is a Redis Cluster; several hosts say so as well
+---@field read "master"|"replica"|"any"|"nearest"|"fallback"|nil  of a deployment: where reading commands go; "master"
+---@field nat table|function|nil     addresses that we reach by others: {["10.0.0.1:7000"]="1.2.3.4:7000"}, or f(host, port)
+---@field refresh number|nil         of a cluster: seconds between looks at its nodes; 30; 0: only on events
+---@field sentinels table|nil        "host:port" or {host=, port=}, with master
+---@field master string|nil          the name that Sentinels know the master by
+---@field sentinel_username string|nil
+---@field sentinel_auth string|nil
+---@field sentinel_tls boolean|reef.tls.options|nil
+---@field credentials function|string|nil  called before each login: username, password; or a module that returns such a one
 ---@field limits table|nil           reply, elements, depth, tombstones, unsent, queue, queue_bytes
 local checks = require "reef.options"
 
@@ -32,6 +45,9 @@ local kinds = {
 	heartbeat = "number",
 	name = "text", errors = "text", auth = "text", username = "text",
 	tls = "boolean",
+	hosts = "list", cluster = "boolean", read = "text", nat = false, refresh = "number",
+	sentinels = "list", master = "text", sentinel_username = "text", sentinel_auth = "text", sentinel_tls = "boolean",
+	credentials = "text",
 }
 local limits = {
 	reply = "number", elements = "number", depth = "number", tombstones = "number", unsent = "number",
@@ -132,6 +148,40 @@ local redacted = require("reef.text").redacted
 local BAD_ADDRESS = "redis URI: bad address; it is [[user]:password@]host[:port], "
 	.. "where / ? and # of a password are written %2F, %3F and %23"
 
+-- Sentinels listen elsewhere.
+local default_ports = { sentinels = 26379 }
+
+-- "host:port", "[::1]:port", or { host = , port = }.
+local function place(what, item)
+	local host, port = item, nil
+	if type(item) == "table" then
+		host, port = item.host or item[1], item.port or item[2]
+	elseif type(item) == "string" then
+		host, port = item:match "^%[([%x:.%%]+)%]:?(%d*)$"
+		if not host then
+			host, port = item:match "^([^:]*):?(%d*)$"
+		end
+	end
+	port = port ~= "" and port or nil
+	local number_of_port = math.tointeger(tonumber(port or default_ports[what] or 6379))
+	if type(host) ~= "string" or host == "" or not number_of_port or number_of_port < 1 or number_of_port > 65535 then
+		error(("redis: %s are a list of 'host:port', not %s"):format(what,
+			type(item) == "table" and ("{%s, %s}"):format(host, port) or tostring(item)), 0)
+	end
+	return { host = host, port = number_of_port }
+end
+
+local function places(conf, what)
+	local given, list = conf[what], {}
+	if type(given) ~= "table" or #given == 0 then
+		error(("redis: %s are a list of 'host:port'"):format(what), 0)
+	end
+	for i, item in ipairs(given) do
+		list[i] = place(what, item)
+	end
+	conf[what] = list
+end
+
 local function address(conf, text)
 	local host, port = text:match "^%[([%x:.%%]+)%](.*)$"
 	if not host then
@@ -143,6 +193,25 @@ local function address(conf, text)
 	conf.host = host ~= "" and unescape(host) or "127.0.0.1"
 	if port ~= "" then
 		conf.port = number("port", port:sub(2))
+	end
+end
+
+local schemes = {}
+
+function schemes.cluster(conf, authority, path)
+	conf.hosts, conf.cluster = convert.list("hosts", authority), true
+	local db = path:match "^/?(.*)$"
+	if db ~= "" then
+		conf.db = number("db", db)
+	end
+end
+
+function schemes.sentinel(conf, authority, path)
+	conf.sentinels = convert.list("sentinels", authority)
+	local master, db = path:match "^/([^/]+)/?(.*)$"
+	conf.master = master and unescape(master) or conf.master
+	if db and db ~= "" then
+		conf.db = number("db", db)
 	end
 end
 
@@ -167,6 +236,16 @@ local function parse(uri)
 			error("redis URI: unix:// is followed by an absolute path", 0)
 		end
 		conf.path = unescape(path)
+	elseif scheme:find "^rediss?%+" and schemes[scheme:match "%+(.*)$"] then
+		if scheme:find "^rediss" then
+			conf.tls = conf.tls or {}
+		end
+		schemes[scheme:match "%+(.*)$"](conf, authority, path)
+	elseif (scheme == "redis" or scheme == "rediss") and authority:find(",", 1, true) then
+		if scheme == "rediss" then
+			conf.tls = conf.tls or {}
+		end
+		schemes.cluster(conf, authority, path)
 	elseif scheme == "redis" or scheme == "rediss" or scheme == "tcp" then
 		if scheme == "rediss" then
 			if conf.tls == false then
@@ -236,6 +315,61 @@ local function take(into, from)
 	end
 end
 
+local reads = { master = true, replica = true, any = true, nearest = true, fallback = true }
+
+-- What belongs to clusters and Sentinels. `kind` is "cluster", "sentinel" or nil; host and port are those of the first.
+local function deployment(c)
+	if c.sentinels then
+		places(c, "sentinels")
+		if type(c.master) ~= "string" or c.master == "" then
+			error("redis: with sentinels the name of the master is required (option master)", 0)
+		end
+		if c.hosts or c.cluster then
+			error("redis: it is a cluster or has sentinels, not both", 0)
+		end
+		c.kind, c.host, c.port, c.path = "sentinel", c.sentinels[1].host, c.sentinels[1].port, nil
+		c.sentinel_tls = c.sentinel_tls and require "reef.tls".options(c.sentinel_tls) or nil
+		text(c, "sentinel_username")
+		text(c, "sentinel_auth")
+	elseif c.hosts or c.cluster then
+		c.hosts = c.hosts or { { host = c.host, port = c.port } }
+		places(c, "hosts")
+		c.kind, c.host, c.port, c.path = "cluster", c.hosts[1].host, c.hosts[1].port, nil
+	end
+	c.read = c.read or "master"
+	if not reads[c.read] then
+		error('redis: read is "master", "replica", "any", "nearest" or "fallback", not ' .. tostring(c.read), 0)
+	end
+	if c.nat ~= nil and type(c.nat) ~= "table" and type(c.nat) ~= "function" then
+		error("redis: nat is a table or a function, not a " .. type(c.nat), 0)
+	end
+	if c.credentials ~= nil and type(c.credentials) ~= "function" and type(c.credentials) ~= "string" then
+		error("redis: credentials is a function or the name of a module, not a " .. type(c.credentials), 0)
+	end
+	c.refresh = positive(c, "refresh", 30)
+end
+
+---@param host string
+---@param port integer
+---@return string  "host:port", "[::1]:port"
+function config.where(host, port)
+	return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, port)
+end
+
+---The conf of one node of a deployment: that of the deployment with other places.
+---@param conf table
+---@param host string
+---@param port integer
+---@param more table|nil  takes precedence
+---@return table
+function config.node(conf, host, port, more)
+	local node = { host = host, port = port, where = config.where(host, port), errors = "object", setup = {} }
+	for name, value in pairs(more or {}) do
+		node[name] = value
+	end
+	return setmetatable(node, { __index = conf })
+end
+
 ---Checks a conf or URI and fills in what is missing. The result is a table of its own.
 ---@param conf redis.conf|string
 ---@param more redis.conf|nil   takes precedence
@@ -264,6 +398,7 @@ function config.new(conf, more)
 		end
 		c.db = db
 	end
+	deployment(c)
 	local path = c.path or (c.host and c.host:match "^unix:(.+)$") or (c.host and c.host:match "^/.*")
 	if path then
 		c.host, c.port, c.where = path, -1, path
@@ -275,7 +410,10 @@ function config.new(conf, more)
 		if math.type(c.port) ~= "integer" or c.port < 1 or c.port > 65535 then
 			error("redis: bad port " .. tostring(c.port), 0)
 		end
-		c.where = (c.host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(c.host, c.port)
+		c.where = config.where(c.host, c.port)
+		if c.kind == "sentinel" then
+			c.where = c.master .. " of " .. c.where
+		end
 	end
 	c.tls = c.tls and require "reef.tls".options(c.tls) or nil
 	c.timeout = positive(c, "timeout", 10)

@@ -4,6 +4,7 @@
 -- attempt after a loss is made at once; after failures the next one waits, twice as long each time up to two seconds,
 -- give or take a half, so that many clients do not come back in step.
 local now = require "reef.base.now"
+local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local logging_in = require "reef.redis.login"
@@ -21,7 +22,8 @@ link.__index = link
 
 ---@param conf table        see redis.config
 ---@param hooks table|nil   failed(error): every error that this connection gives; ready(): after login;
----                         overload(boolean); useless(code): the server says that there is no use in this connection
+---                         overload(boolean); useless(code): the server says that there is no use in this connection;
+---                         quiet: failures are not written to the log
 ---@param limits table|nil
 ---@param pooled reef.pool.listener|nil  instead of a connection of its own
 ---@return redis.link
@@ -71,6 +73,18 @@ function link:lost()
 	return why ~= "" and why or "the connection was lost"
 end
 
+-- Whoever has been sent to a master by hearsay asks itself whether it is one.
+local function is_no_master(db)
+	local replies = {}
+	local ok, err = pcall(core.pipeline, db, { { "ROLE" } }, replies)
+	local reply = replies[1]
+	if not ok then
+		return "connect", tostring(err)
+	elseif reply.ok and reply.out[1] ~= "master" then
+		return "connect", "it is a master no more, or not yet"
+	end
+end
+
 -- nil, or code and text of what went wrong.
 local function login(self, seconds)
 	local db = { core.handle(self.connection, seconds, true, false, nil, function()
@@ -86,7 +100,16 @@ local function login(self, seconds)
 	end
 	local resp, code, why = logging_in.run(ask, self.conf)
 	self.resp = resp
+	if not code and self.conf.role == "master" then
+		return is_no_master(db)
+	end
 	return code, why
+end
+
+function link:complain(format, ...)
+	if not self.hooks.quiet then
+		skynet.error(format:format(...))
+	end
 end
 
 ---One attempt to connect and log in.
@@ -97,15 +120,22 @@ function link:attempt()
 		return connection:borrow(self)
 	end
 	local since = now()
+	local host, port = conf.host, conf.port
 	local target, ok, why
-	if conf.tls then
-		target, why = require "reef.tls".target(conf.tls, conf.host, conf.port)
+	if conf.resolve then
+		host, port = conf.resolve(conf.connect_timeout)
+		self.at = host and config.where(host, port)
 	end
-	if target or not conf.tls then
-		ok, why = connection:connect(conf.host, conf.port, conf.connect_timeout, target)
+	if host and conf.tls then
+		target, why = require "reef.tls".target(conf.tls, host, port)
+	elseif not host then
+		why = port
+	end
+	if host and (target or not conf.tls) then
+		ok, why = connection:connect(host, port, conf.connect_timeout, target)
 	end
 	if not ok then
-		skynet.error(string.format("Connect to %s failed (%s)", conf.where, why))
+		self:complain("Connect to %s failed (%s)", conf.where, why)
 		return self:error("connect", why, since)
 	end
 	-- A server that accepts but never answers must not hold us either.
@@ -114,8 +144,8 @@ function link:attempt()
 	code, why = login(self, conf.connect_timeout > 0 and left or 0)
 	if code then
 		connection:close("the login failed")
-		skynet.error(code == "auth" and "socket: auth failed " .. why
-			or string.format("Connect to %s failed (%s)", conf.where, why))
+		self:complain(code == "auth" and "socket: auth failed %s" or "Connect to %s failed (%s)",
+			code == "auth" and why or conf.where, why)
 		return self:error(code, why, since)
 	end
 	if not connection:ready() then

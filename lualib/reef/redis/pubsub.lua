@@ -114,12 +114,14 @@ end
 
 ---@param conf redis.conf
 ---@param pooled reef.pool.listener|nil  instead of a connection of its own
-function watch.new(conf, pooled)
+---@param quiet boolean|nil              failures to connect are not written to the log
+function watch.new(conf, pooled, quiet)
 	local self = setmetatable({ gaps = 0, wanted = {}, held = {}, early = 0, stale = 0 }, watch)
 	for _, kind in ipairs(kinds) do
 		self.wanted[kind] = {}
 	end
 	self.link = link.new(conf, {
+		quiet = quiet,
 		ready = function()
 			connected(self)
 		end,
@@ -188,6 +190,11 @@ local function read(self, reply)
 		return { reply[4], reply[3], reply[2], n = 3 }, early
 	elseif self.wanted[kind] and not stale then
 		confirmed(self, kind, reply[2])
+	elseif kind == "sunsubscribe" and not stale and self.wanted.ssubscribe[tostring(reply[2])] then
+		-- Not by us: the slot has moved.
+		if self.link.conf.moved then
+			self.link.conf.moved(tostring(reply[2]))
+		end
 	elseif kind == "error" then
 		-- Some of what was subscribed to is not to be had: then this is all that there will be.
 		if not stale then

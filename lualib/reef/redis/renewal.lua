@@ -8,6 +8,8 @@ local core = require "reef.redis.core"
 local skynet = require "skynet"
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
+local SWITCH_TRIES = 60
+local GRACE = 1      -- seconds for what is on its way to a server that is a master no more
 local FORGIVEN = 10  -- seconds without such an error after which pauses are short again
 
 local renewal = {}
@@ -50,7 +52,7 @@ local function finish(old, seconds)
 	old:close "a better connection has taken its place"
 end
 
-local function look(client, code)
+local function look(client, code, grace)
 	local conf, old, lender = client.conf, client.link, client.own.lender
 	local generation = lender.generation
 	local fresh = client.new_link()
@@ -67,7 +69,35 @@ local function look(client, code)
 	fresh.connection:bound(client.own.bindings)
 	lender:forget()
 	old.connection:retire()
-	skynet.fork(finish, old, conf.timeout)
+	skynet.fork(finish, old, grace or conf.timeout)
+end
+
+---There is another master: the one that we have is left at once. What is on its way there has a second to be answered.
+---@param client table  {conf=, link=, own=, new_link=}
+---@param where string  the new master's address
+function renewal.switch(client, where)
+	client.master = where
+	if client.switching then
+		return
+	end
+	client.switching = true
+	skynet.fork(function()
+		local _ <close> = setmetatable({}, { __close = function()
+			client.switching = nil
+		end })
+		for try = 1, SWITCH_TRIES do
+			local old = client.link
+			-- One that is lost asks by itself where to go.
+			if old.connection:state() ~= "open" or old.at == client.master then
+				return
+			end
+			look(client, "READONLY", GRACE)
+			if client.link ~= old then
+				return
+			end
+			sleep(math.min(FIRST_PAUSE * try, 0.5))
+		end
+	end)
 end
 
 ---The server has answered with such an error.

@@ -22,14 +22,16 @@ end
 
 -- The server has said NOSCRIPT. So may a script that it has, and that has run: then the server is asked. It may have
 -- the script by now because somebody else has sent it; that error is passed on, since nothing runs twice.
-local function has_not_run(db, sha, err, doubtful)
+local function has_not_run(db, list, err, doubtful)
 	local text = errors.is(err) and err.message or tostring(err)
 	if not (text:find "^NOSCRIPT " or text:find ":%d+: NOSCRIPT ") then
 		return false
 	elseif not doubtful then
 		return true
 	end
-	local ok, known = pcall(db.script, db, "EXISTS", sha)
+	-- In a cluster the one that was asked.
+	db = db[2].home and db[2].home(list) or db
+	local ok, known = pcall(db.script, db, "EXISTS", list[1])
 	if ok then
 		return known[1] == 0
 	end
@@ -58,7 +60,7 @@ local function script(source)
 			local ok, result = pcall(db.evalsha, db, list)
 			if ok then
 				return result
-			elseif not has_not_run(db, sha, result, doubtful) then
+			elseif not has_not_run(db, list, result, doubtful) then
 				error(result, 0)
 			end
 		end

@@ -96,4 +96,12 @@ function redis:cli(...)
 	return (output:gsub("\n$", ""))
 end
 
+---Does what the command prints match the pattern? False, too, when it cannot be asked.
+---@param pattern string
+---@return boolean
+function redis:says(pattern, ...)
+	local ok, text = pcall(self.cli, self, ...)
+	return ok and text:find(pattern) ~= nil
+end
+
 return redis

@@ -24,6 +24,12 @@ local function ask_one(ask, command)
 	return reply:match "^%-(.-)\r\n"
 end
 
+-- Who may not ask has to try.
+local function is_master(ask)
+	local reply = ask(encode "ROLE")
+	return reply ~= nil and (reply:find "\r\nmaster\r\n" ~= nil or reply:find "^%-NOPERM" ~= nil)
+end
+
 ---@param ask fun(bytes: string): string|nil, string|nil
 ---@param conf table  username, auth, db, name, resp
 ---@return "auth"|"connect"|nil code, string|nil why  nothing when all went well
@@ -39,6 +45,9 @@ function server.login(ask, conf)
 		end
 		return answers
 	end, conf)
+	if not code and conf.role == "master" and not is_master(ask) then
+		return "connect", "it is a master no more, or not yet"
+	end
 	return code, why
 end
 
@@ -47,12 +56,19 @@ end
 ---@param code string
 ---@return boolean
 function server.is_better(ask, code)
-	if renewal.wants(code) ~= "master" then
-		return true
+	return renewal.wants(code) ~= "master" or is_master(ask)
+end
+
+---Where to connect is what Sentinels say; when they tell of another master, all connections are made anew.
+---@param target table  sentinels, master ...
+---@param hooks { clear: fun() }
+function server.watch(target, hooks)
+	if target.sentinels then
+		local sentinel = require("reef.redis.sentinel").new(target, hooks.clear)
+		function server.resolve(_, seconds)
+			return sentinel:resolve(seconds)
+		end
 	end
-	local reply = ask(encode "ROLE")
-	-- Who may not ask has to try.
-	return reply ~= nil and (reply:find "\r\nmaster\r\n" ~= nil or reply:find "^%-NOPERM" ~= nil)
 end
 
 return server

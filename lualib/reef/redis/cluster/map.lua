@@ -1,0 +1,224 @@
+-- Which node of a Redis Cluster has which slots: answers of CLUSTER SLOTS and CLUSTER SHARDS in one form.
+--
+-- A map is small, since every service that uses the cluster has one: ranges of slots, searched by halving. It is never
+-- changed but by `moved`, which notes what a node said about one slot until the next map comes.
+-- https://redis.io/docs/latest/commands/cluster-slots and cluster-shards.
+local config = require "reef.redis.config"
+
+---@class redis.cluster.shard
+---@field master string            "host:port"
+---@field replicas string[]
+
+---@class redis.cluster.map
+---@field first integer[]                 first slot of each range, in order
+---@field last integer[]
+---@field shard redis.cluster.shard[]     of each range
+---@field moved table<integer, string>    addresses that nodes named since
+---@field nodes table<string, { host: string, port: integer }>  all of them by address
+local map = {}
+map.__index = map
+
+-- Maps of RESP2 are flat lists.
+local function fields_of(list)
+	if type(list) ~= "table" or list[1] == nil then
+		return list or {}
+	end
+	local fields = {}
+	for i = 1, #list, 2 do
+		fields[list[i]] = list[i + 1]
+	end
+	return fields
+end
+
+-- A node that does not know its own address, or may not say it, is where it was asked.
+local function known(host)
+	return type(host) == "string" and host ~= "" and host ~= "?" and host or nil
+end
+
+---An address as the cluster announces it, as we reach it.
+---@param conf table  nat
+---@param host string
+---@param port integer
+---@return string, integer
+function map.reach(conf, host, port)
+	if type(conf.nat) == "function" then
+		local other, other_port = conf.nat(host, port)
+		return other or host, math.tointeger(tonumber(other_port)) or port
+	elseif conf.nat then
+		local other = conf.nat[config.where(host, port)]
+		if type(other) == "table" then
+			return other.host or other[1], other.port or other[2]
+		elseif other then
+			local other_host, other_port = map.split(other)
+			return other_host, other_port or port
+		end
+	end
+	return host, port
+end
+
+---@param address string  "host:port"; IPv6 addresses with brackets or without
+---@return string host, integer|nil port
+function map.split(address)
+	local host, port = address:match "^(.*):(%d+)$"
+	host = host or address
+	return host:match "^%[(.*)%]$" or host, math.tointeger(tonumber(port))
+end
+
+local function new()
+	return setmetatable({ first = {}, last = {}, shard = {}, moved = {}, nodes = {} }, map)
+end
+
+local function add_node(self, conf, host, port)
+	host, port = map.reach(conf, host, port)
+	local address = config.where(host, port)
+	self.nodes[address] = { host = host, port = port }
+	return address
+end
+
+-- Ranges come in any order.
+local function sorted(self, ranges)
+	table.sort(ranges, function(a, b)
+		return a.first < b.first
+	end)
+	for i, range in ipairs(ranges) do
+		self.first[i], self.last[i], self.shard[i] = range.first, range.last, range.shard
+	end
+	return self
+end
+
+local function slots_reply(conf, reply, asked)
+	local self, ranges, shards = new(), {}, {}
+	for _, item in ipairs(reply) do
+		local shard = { replicas = {} }
+		for i = 3, #item do
+			local node = item[i]
+			local more = fields_of(node[4])
+			local address = add_node(self, conf, known(node[1]) or known(more.hostname) or known(more.ip) or asked,
+				math.tointeger(node[2]))
+			if i == 3 then
+				shard.master = address
+			else
+				table.insert(shard.replicas, address)
+			end
+		end
+		-- Ranges of one node are one shard.
+		shard = shards[shard.master] or shard
+		shards[shard.master] = shard
+		ranges[#ranges + 1] = { first = math.tointeger(item[1]), last = math.tointeger(item[2]), shard = shard }
+	end
+	return sorted(self, ranges)
+end
+
+local function shards_reply(conf, reply, asked)
+	local self, ranges = new(), {}
+	for _, item in ipairs(reply) do
+		local fields, shard = fields_of(item), { replicas = {} }
+		for _, node in ipairs(fields.nodes or {}) do
+			node = fields_of(node)
+			local port = math.tointeger(tonumber(conf.tls and node["tls-port"] or node.port or node["tls-port"]))
+			local host = known(node.endpoint) or known(node.hostname) or known(node.ip) or asked
+			if port and node.health ~= "failed" then
+				local address = add_node(self, conf, host, port)
+				if node.role == "master" then
+					shard.master = address
+				else
+					table.insert(shard.replicas, address)
+				end
+			end
+		end
+		local slots = fields.slots or {}
+		for i = 1, shard.master and #slots or 0, 2 do
+			ranges[#ranges + 1] = {
+				first = math.tointeger(tonumber(slots[i])), last = math.tointeger(tonumber(slots[i + 1])), shard = shard,
+			}
+		end
+	end
+	return sorted(self, ranges)
+end
+
+---The map out of what a node answers.
+---@param conf table   nat, tls
+---@param kind "SLOTS"|"SHARDS"
+---@param reply any
+---@param asked string  the node's host
+---@return redis.cluster.map|nil
+---@return string|nil why  it makes no sense
+function map.read(conf, kind, reply, asked)
+	local ok, self = pcall(kind == "SLOTS" and slots_reply or shards_reply, conf, reply, asked)
+	if not ok then
+		return nil, "CLUSTER " .. kind .. " has an answer that makes no sense: " .. tostring(self)
+	elseif not self.first[1] then
+		return nil, "the cluster has no slots yet"
+	end
+	return self
+end
+
+---A map that came as a message: what another service's map has.
+---@param fields table
+---@return redis.cluster.map
+function map.take(fields)
+	fields.moved = {}
+	return setmetatable(fields, map)
+end
+
+---The shard that has a slot; nil: nobody has.
+---@param slot integer
+---@return redis.cluster.shard|nil
+function map:find(slot)
+	local first, low, high = self.first, 1, #self.first
+	while low < high do
+		local middle = (low + high + 1) // 2
+		if first[middle] <= slot then
+			low = middle
+		else
+			high = middle - 1
+		end
+	end
+	if first[low] <= slot and slot <= self.last[low] then
+		return self.shard[low]
+	end
+end
+
+---The address of the master of a slot.
+---@param slot integer
+---@return string|nil
+function map:master(slot)
+	local moved = self.moved[slot]
+	if moved then
+		return moved
+	end
+	local shard = self:find(slot)
+	return shard and shard.master
+end
+
+---All masters, each once, in the order of their slots.
+---@return string[]
+function map:masters()
+	local list, seen = {}, {}
+	for _, shard in ipairs(self.shard) do
+		if not seen[shard.master] then
+			seen[shard.master] = true
+			list[#list + 1] = shard.master
+		end
+	end
+	return list
+end
+
+---Is it the same distribution?
+---@param other redis.cluster.map|nil
+---@return boolean
+function map:equals(other)
+	if not other or #self.first ~= #other.first or next(other.moved) then
+		return false
+	end
+	for i, first in ipairs(self.first) do
+		local a, b = self.shard[i], other.shard[i]
+		if first ~= other.first[i] or self.last[i] ~= other.last[i] or a.master ~= b.master
+			or table.concat(a.replicas, " ") ~= table.concat(b.replicas, " ") then
+			return false
+		end
+	end
+	return true
+end
+
+return map

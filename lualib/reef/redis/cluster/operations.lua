@@ -1,0 +1,246 @@
+-- Several commands at once on a Redis Cluster: each node gets its part in one write, and what a node redirects is done
+-- again where it belongs, in the order in which it was given.
+local config = require "reef.redis.config"
+local errors = require "reef.channel.error"
+local keys = require "reef.redis.cluster.keys"
+local core = require "reef.redis.core"
+local partial = require "reef.redis.partial"
+local skynet = require "skynet"
+
+local operations = {}
+
+---Does f(1) ... f(n) at the same time and waits for all; what they raise is their result.
+---@param n integer
+---@param f fun(i: integer): any
+---@return table[]  {ok=, value=} of each
+function operations.together(n, f)
+	local results, left, token = {}, n, {}
+	local waiting = false
+	for i = 1, n do
+		skynet.fork(function()
+			local _ <close> = setmetatable({}, { __close = function()
+				left = left - 1
+				if left == 0 and waiting then
+					skynet.wakeup(token)
+				end
+			end })
+			local ok, value = pcall(f, i)
+			results[i] = { ok = ok, value = value }
+		end)
+	end
+	if left > 0 then
+		waiting = true
+		skynet.wait(token)
+	end
+	for i = 1, n do
+		results[i] = results[i] or { ok = false, value = "the coroutine was ended" }
+	end
+	return results
+end
+
+---The slot of a command's keys, and the first of them; nil: it has none. Raises if they are in several.
+---@param client redis.cluster.client
+---@param command string  in capitals
+---@param list any[]      arguments
+---@return integer|nil slot
+---@return any key
+function operations.slot_of(client, command, list)
+	local slot, first
+	for _, i in ipairs(keys.places(command, list)) do
+		local key = list[i]
+		if key ~= nil then
+			local other = core.slot(key)
+			if slot and other ~= slot then
+				client:refuse("CROSSSLOT", ("CROSSSLOT Keys in request don't hash to the same slot: %s of %q (slot %d) and %q "
+					.. "(slot %d); nothing was sent"):format(command, tostring(first), slot, tostring(key), other))
+			end
+			slot, first = other, first or key
+		end
+	end
+	return slot, first
+end
+
+local function word_of(op)
+	return type(op) == "table" and op[1] ~= nil and tostring(op[1]):upper() or ""
+end
+
+local function arguments(op)
+	local n = (op.n or #op) - 1
+	return table.move(op, 2, n + 1, 1, { n = n })
+end
+
+---The slot of each operation; false: it has no key.
+---@param client redis.cluster.client
+---@param ops table[]
+---@return (integer|false)[], any[] keys
+function operations.slots(client, ops)
+	local slots, first = {}, {}
+	for i, op in ipairs(ops) do
+		local word = word_of(op)
+		local nowhere = keys.rule(word).nowhere
+		if nowhere == "node" or nowhere == "masters" then
+			client:refuse("cluster", ("redis pipeline: %s is not for one node of a cluster (nothing was sent)"):format(word))
+		end
+		if nowhere or type(op) ~= "table" then
+			slots[i] = false
+		else
+			local slot, key = operations.slot_of(client, word, arguments(op))
+			slots[i], first[i] = slot or false, key
+		end
+	end
+	return slots, first
+end
+
+-- Only these say that an operation was not applied and where, or when, it would be.
+local elsewhere = { MOVED = true, ASK = true, TRYAGAIN = true, CLUSTERDOWN = true, READONLY = true, LOADING = true,
+	MASTERDOWN = true }
+
+local function code_of(reply)
+	return not reply.ok and type(reply.out) == "string" and reply.out:match "^%u+"
+end
+
+-- One operation by itself, as a result of a pipeline.
+local function alone(client, view, op, slot)
+	local word = word_of(op)
+	local spec = client.spec(word, word)
+	local ok, reply = pcall(client.perform, client, view, spec, slot or nil, arguments(op))
+	if ok then
+		return { ok = true, out = reply }
+	elseif errors.is(reply) and reply.outcome ~= "rejected" then
+		error(reply, 0)
+	end
+	return { ok = false, out = errors.is(reply) and reply.message or reply }
+end
+
+-- Sends the operations to a node; what it redirects is done one by one.
+local function send(client, view, ops, slots, results)
+	local as_one = {
+		rule = {},
+		method = function(db)
+			local got = {}
+			db:pipeline(ops, got)
+			return got
+		end,
+	}
+	local slot
+	for i = 1, #ops do
+		slot = slot or slots[i] or nil
+	end
+	local got = client:perform(view, as_one, slot)
+	for i, reply in ipairs(got) do
+		if elsewhere[code_of(reply)] then
+			reply = alone(client, view, ops[i], slots[i])
+		end
+		results[i] = reply
+	end
+end
+
+-- A block from MULTI to EXEC is applied as a whole or not at all. If it was not since the slot is elsewhere, it is sent
+-- again as a whole.
+local function send_block(client, view, ops, slot, results)
+	local spec = {
+		rule = {},
+		method = function(db)
+			local got, moved = {}, nil
+			local _ <close> = partial.naming(ops, got)
+			db:pipeline(ops, got)
+			for _, reply in ipairs(got) do
+				local code = code_of(reply)
+				moved = moved or elsewhere[code] and reply.out or nil
+				if reply.ok and type(reply.out) == "table" then
+					moved = nil
+					break
+				end
+			end
+			if moved then
+				-- While a slot is under way, not even ASKING would help: it has to be there first.
+				error(errors.new { code = moved:match "^ASK " and "TRYAGAIN" or moved:match "^%u+", outcome = "rejected",
+					message = moved }, 0)
+			end
+			return got
+		end,
+	}
+	local got = client:perform(view, spec, slot)
+	table.move(got, 1, #got, 1, results)
+end
+
+---Sends all operations, which are in one slot, at once.
+---@param client redis.cluster.client
+---@param ops table[]
+---@return table[] results  {ok=, out=} of each
+function operations.in_one_slot(client, view, ops)
+	local slots, first = operations.slots(client, ops)
+	local slot, key
+	for i = 1, #ops do
+		if slots[i] and slot and slots[i] ~= slot then
+			client:refuse("CROSSSLOT", ("CROSSSLOT pipeline: the keys %q (slot %d) and %q (slot %d) are in different slots (nothing "
+				.. "was sent); db:batch sends each part where it belongs"):format(tostring(key), slot, tostring(first[i]),
+				slots[i]))
+		elseif slots[i] and not slot then
+			slot, key = slots[i], first[i]
+		end
+	end
+	local results = {}
+	local _, _, _, ends = core.inspect(ops)
+	if ends then
+		send_block(client, view, ops, slot, results)
+	else
+		send(client, view, ops, slots, results)
+	end
+	return results, slot, key
+end
+
+---Sends each operation to the node that it belongs to, each node's part at once.
+---@param client redis.cluster.client
+---@param ops table[]
+---@return table[] results   {ok=, out=} of each, in order; `out` is an error object where there was no answer
+function operations.batch(client, view, ops)
+	local _, watches, _, ends, changes = core.inspect(ops)
+	if watches or ends or changes then
+		client:refuse("cluster", "redis batch: a transaction, or what changes a connection, is for a pipeline in one slot "
+			.. "(nothing was sent)")
+	end
+	local slots = operations.slots(client, ops)
+	local parts, by_node = {}, {}
+	for i, op in ipairs(ops) do
+		local node = client:choose({}, slots[i] or nil)
+		local address = node and node.address or ""
+		local part = by_node[address]
+		if not part then
+			part = { ops = {}, slots = {}, places = {} }
+			by_node[address], parts[#parts + 1] = part, part
+		end
+		table.insert(part.ops, op)
+		table.insert(part.slots, slots[i])
+		table.insert(part.places, i)
+	end
+	local results = {}
+	local function do_part(i)
+		local part, got = parts[i], {}
+		local ok, err = pcall(send, client, view, part.ops, part.slots, got)
+		for j, place in ipairs(part.places) do
+			results[place] = got[j] or { ok = false, out = not ok and err or "no reply" }
+		end
+	end
+	if #parts == 1 then
+		do_part(1)
+	else
+		operations.together(#parts, do_part)
+	end
+	return results
+end
+
+---The error of an operation that failed, as one that can be raised.
+---@param client redis.cluster.client
+---@param out any
+---@param command string
+---@return any
+function operations.failure(client, out, command)
+	if type(out) == "string" then
+		return errors.new { code = out:match "^%u[%u%d_]*" or "error", outcome = "rejected", message = out, command = command,
+			host = "redis cluster " .. config.where(client.conf.host, client.conf.port) }
+	end
+	return out
+end
+
+return operations

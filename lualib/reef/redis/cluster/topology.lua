@@ -1,0 +1,190 @@
+-- Who has which slots, kept up to date: looks at the cluster every `refresh` seconds and when something says that it has
+-- changed. One look at a time; while looks fail, the pauses between them grow.
+--
+-- A map comes from any node that answers: first those that are known, then the seeds. So it comes back even when all
+-- nodes have new addresses, as long as one seed leads to one of them.
+local now = require "reef.base.now"
+local ask_first = require "reef.redis.ask_first"
+local config = require "reef.redis.config"
+local core = require "reef.redis.core"
+local map = require "reef.redis.cluster.map"
+local skynet = require "skynet"
+
+local LOOK = 3             -- seconds that a look may take
+local APART = 0.05         -- between two looks, at least
+local LONGEST_PAUSE = 1    -- while no node answers
+local LONGEST_WAIT = 0.4   -- while they have nothing new to tell
+local FORGOTTEN = 2        -- seconds without a look after which pauses are short again
+
+---@class redis.cluster.topology
+---@field map redis.cluster.map|nil
+---@field why string|nil      why there is no map
+---@field version integer     of the map
+---@field looks integer       that were made
+local topology = {}
+topology.__index = topology
+
+local cluster_command = core.command "CLUSTER"
+
+local function look_at(conf)
+	return function(db, node)
+		local first
+		for _, kind in ipairs { "SLOTS", "SHARDS" } do
+			local ok, reply = pcall(cluster_command, db, kind)
+			if ok then
+				return map.read(conf, kind, reply, node.host)
+			end
+			first = first or tostring(reply)
+		end
+		return nil, first
+	end
+end
+
+-- Those that are known by chance, so that one that is out of date is not asked again and again; then the seeds.
+local function candidates(self)
+	local list, seen = {}, {}
+	local function add(host, port)
+		local address = config.where(host, port)
+		if not seen[address] then
+			seen[address] = true
+			list[#list + 1] = config.node(self.conf, host, port, { resp = 2 })
+		end
+	end
+	for _, node in pairs(self.map and self.map.nodes or {}) do
+		add(node.host, node.port)
+	end
+	for i = #list, 2, -1 do
+		local j = math.random(i)
+		list[i], list[j] = list[j], list[i]
+	end
+	for _, seed in ipairs(self.conf.hosts) do
+		add(seed.host, seed.port)
+	end
+	return list
+end
+
+local function wake(self)
+	local waiting = self.waiting
+	self.waiting = {}
+	for _, token in ipairs(waiting) do
+		skynet.wakeup(token)
+	end
+end
+
+local function look(self)
+	self.looks = self.looks + 1
+	if now() - self.looked_at > FORGOTTEN then
+		self.same = 0
+	end
+	local fresh, why = ask_first(candidates(self), LOOK, look_at(self.conf))
+	self.looked_at = now()
+	if not fresh then
+		self.failures, self.why = self.failures + 1, why
+		return
+	end
+	self.failures, self.why = 0, nil
+	self.same = self.same + 1
+	if not fresh:equals(self.map) then
+		self.same = 0
+		self.map, self.version = fresh, self.version + 1
+		self.changed(fresh)
+	end
+end
+
+local function pause(self)
+	local seconds = math.min(APART * 2 ^ math.min(self.same, 10), LONGEST_WAIT)
+	if self.failures > 0 then
+		seconds = math.min(APART * 2 ^ math.min(self.failures, 10), LONGEST_PAUSE)
+	end
+	return seconds * (0.75 + math.random() / 2)
+end
+
+local function run(self)
+	local _ <close> = setmetatable({}, { __close = function()
+		self.looking = false
+		wake(self)
+	end })
+	repeat
+		local wait = self.looked_at + pause(self) - now()
+		if wait > 0 then
+			skynet.sleep(math.ceil(wait * 100))
+		end
+		self.again = false
+		look(self)
+		wake(self)
+	until not self.again or self.closed
+end
+
+---Looks soon, unless somebody does already. Does not wait for it.
+function topology:refresh()
+	if self.closed then
+		return
+	elseif self.looking then
+		-- What that look has seen may be from before.
+		self.again = self.again or now() - self.began > APART
+		return
+	end
+	self.looking, self.began = true, now()
+	skynet.fork(run, self)
+end
+
+---Waits for the end of the next look, at most so long.
+---@param seconds number
+function topology:wait(seconds)
+	local token = {}
+	table.insert(self.waiting, token)
+	skynet.sleep(math.max(1, math.ceil(seconds * 100)), token)
+end
+
+---A node has said where a slot is.
+---@param slot integer
+---@param host string
+---@param port integer
+---@return string address  as we reach it
+function topology:moved(slot, host, port)
+	host, port = map.reach(self.conf, host, port)
+	local address = config.where(host, port)
+	if self.map then
+		self.map.nodes[address] = self.map.nodes[address] or { host = host, port = port }
+		if slot and self.map:master(slot) ~= address then
+			self.map.moved[slot] = address
+		end
+	end
+	if slot then
+		self:refresh()
+	end
+	return address
+end
+
+function topology:close()
+	self.closed = true
+	wake(self)
+end
+
+-- Ends when nobody uses it any more.
+local function regularly(weak, seconds)
+	while true do
+		skynet.sleep(math.ceil(seconds * 100 * (0.75 + math.random() / 2)))
+		local self = weak.topology
+		if not self or self.closed then
+			return
+		elseif now() - self.looked_at > seconds / 2 then
+			self:refresh()
+		end
+	end
+end
+
+---@param conf table                    of the deployment
+---@param changed fun(map: redis.cluster.map)  told of every new map
+---@return redis.cluster.topology
+function topology.new(conf, changed)
+	local self = setmetatable({
+		conf = conf, changed = changed, version = 0, looks = 0, failures = 0, same = 0, looked_at = -math.huge, waiting = {},
+	}, topology)
+	if conf.refresh > 0 then
+		skynet.fork(regularly, setmetatable({ topology = self }, { __mode = "v" }), conf.refresh)
+	end
+	return self
+end
+
+return topology

@@ -1,0 +1,279 @@
+-- Subscriptions to a Redis Cluster: redis.watch with several hosts, or redis+cluster://.
+--
+-- What is published to a channel reaches all nodes; so subscribe and psubscribe go to any node, and to another when that
+-- is lost. What is published to a sharded channel stays with the shard that has its slot; so ssubscribe goes there, and
+-- after it when the slot moves. Each connection is a reef.redis.pubsub, whose messages come together here.
+local config = require "reef.redis.config"
+local core = require "reef.redis.core"
+local errors = require "reef.channel.error"
+local map = require "reef.redis.cluster.map"
+local pubsub = require "reef.redis.pubsub"
+local skynet = require "skynet"
+
+local AGAIN = 0.1       -- seconds between attempts to find a channel's shard
+local MOST_QUEUED = 65536
+
+---@class redis.cluster.watch
+---@field gaps integer
+local watch = {}
+watch.__index = watch
+
+local function sleep(seconds)
+	skynet.sleep(math.ceil(seconds * 100))
+end
+
+-- Whoever waits in message() gets it; the queue is bounded, since readers wait while it is full.
+local function deliver(self, message)
+	while self.last - self.first + 1 >= self.most and not self.closed do
+		local token = {}
+		self.full = token
+		skynet.wait(token)
+	end
+	self.last = self.last + 1
+	self.queue[self.last] = message
+	if self.waiting then
+		skynet.wakeup(self.waiting)
+	end
+end
+
+local rehome
+
+local function read(self, one, address)
+	while not self.closed and not one.ended do
+		local message = table.pack(pcall(one.message, one))
+		if self.closed or one.ended then
+			return
+		elseif message[1] then
+			deliver(self, table.pack(table.unpack(message, 2, message.n)))
+		else
+			local text = tostring(message[2])
+			if address and text:find "MOVED" then
+				for name in pairs(one.wanted.ssubscribe) do
+					if self.topology.map:master(core.slot(name)) == address then
+						local slot, where = text:match "MOVED (%d+) (%S+)"
+						local host, port = map.split(where or "")
+						if port and math.tointeger(tonumber(slot)) == core.slot(name) then
+							self.topology:moved(core.slot(name), host ~= "" and host or one.link.conf.host, port)
+							rehome(self, one, name)
+						end
+					end
+				end
+			elseif not errors.is(message[2]) then
+				deliver(self, { error = message[2], n = 0 })
+			else
+				sleep(AGAIN)
+			end
+		end
+	end
+end
+
+local function open(self, address, resolve)
+	local host, port = self.conf.host, self.conf.port
+	if address then
+		host, port = map.split(address)
+	end
+	local one
+	local conf = config.node(self.conf, host, port, {
+		errors = "string", gap = self.conf.gap, resolve = resolve,
+		moved = function(name)
+			rehome(self, one, name)
+		end,
+	})
+	one = pubsub.new(conf)
+	table.insert(self.parts, one)
+	skynet.fork(read, self, one, address)
+	return one
+end
+
+-- Any node, by chance.
+local function any(self)
+	return function(seconds)
+		self.topology:refresh()
+		if not self.topology.map then
+			self.topology:wait(math.max(seconds, 0.01))
+		end
+		local list = {}
+		for _, node in pairs(self.topology.map and self.topology.map.nodes or {}) do
+			list[#list + 1] = node
+		end
+		local node = list[math.random(math.max(#list, 1))]
+		if node then
+			return node.host, node.port
+		end
+		return nil, "no node of the cluster answers: " .. tostring(self.topology.why)
+	end
+end
+
+-- One shard's: as long as it is that of its channels.
+local function shard(self, address)
+	return function(seconds)
+		local one = self.shards[address]
+		if one and next(one.wanted.ssubscribe) then
+			self.topology:refresh()
+			self.topology:wait(math.max(math.min(seconds, 1), 0.01))
+			for name in pairs(one.wanted.ssubscribe) do
+				if self.topology.map:master(core.slot(name)) ~= address then
+					rehome(self, one, name)
+				end
+			end
+		end
+		return map.split(address)
+	end
+end
+
+local function part_for(self, address)
+	local one = self.shards[address]
+	if not one then
+		if self.opening[address] then
+			sleep(AGAIN)
+			return part_for(self, address)
+		end
+		self.opening[address] = true
+		local ok
+		ok, one = pcall(open, self, address, shard(self, address))
+		self.opening[address] = nil
+		if not ok then
+			error(one, 0)
+		end
+		self.shards[address] = one
+	end
+	return one
+end
+
+local function subscribe_at_home(self, name)
+	local address = self.topology.map and self.topology.map:master(core.slot(name))
+	if not address then
+		error(errors.new({ code = "connect", outcome = "not sent", host = "redis cluster " .. self.conf.where },
+			"nobody has the slot of " .. name), 0)
+	end
+	part_for(self, address):ssubscribe(name)
+end
+
+-- A sharded channel is somewhere else now.
+rehome = function(self, one, name)
+	one.wanted.ssubscribe[name] = nil
+	if self.closed or not self.wanted[name] then
+		return
+	end
+	self.gaps_here = self.gaps_here + 1
+	local since = skynet.hpc() / 1e9
+	skynet.fork(function()
+		while not self.closed and self.wanted[name] do
+			if pcall(subscribe_at_home, self, name) then
+				if self.conf.gap then
+					self.conf.gap { seconds = skynet.hpc() / 1e9 - since, why = "the slot of " .. name .. " has moved" }
+				end
+				return
+			end
+			self.topology:refresh()
+			self.topology:wait(AGAIN)
+		end
+	end)
+end
+
+---@param conf table                          of the cluster
+---@param topology redis.cluster.topology|nil  that of a client
+---@return redis.cluster.watch
+function watch.new(conf, topology)
+	local self = setmetatable({
+		conf = conf, queue = {}, first = 1, last = 0, most = conf.limits.queue or MOST_QUEUED, parts = {}, shards = {},
+		opening = {}, wanted = {}, gaps_here = 0,
+	}, {
+		__index = function(self, name)
+			if name == "gaps" then
+				local n = self.gaps_here
+				for _, one in ipairs(self.parts) do
+					n = n + one.gaps
+				end
+				return n
+			end
+			return watch[name]
+		end,
+	})
+	self.owns_topology = topology == nil
+	self.topology = topology or require("reef.redis.cluster.topology").new(conf, function() end)
+	if not self.topology.map then
+		self.topology:refresh()
+		self.topology:wait(conf.connect_timeout)
+	end
+	self.main = open(self, nil, any(self))
+	return self
+end
+
+for _, name in ipairs { "subscribe", "psubscribe", "unsubscribe", "punsubscribe" } do
+	watch[name] = function(self, ...)
+		return self.main[name](self.main, ...)
+	end
+end
+
+---Subscribes to sharded channels, each where its slot is.
+function watch:ssubscribe(...)
+	for i = 1, select("#", ...) do
+		local name = tostring((select(i, ...)))
+		self.wanted[name] = true
+		subscribe_at_home(self, name)
+	end
+end
+
+function watch:sunsubscribe(...)
+	local names = table.pack(...)
+	if names.n == 0 then
+		for name in pairs(self.wanted) do
+			table.insert(names, name)
+		end
+	end
+	for _, name in ipairs(names) do
+		name = tostring(name)
+		self.wanted[name] = nil
+		for _, one in pairs(self.shards) do
+			if one.wanted.ssubscribe[name] then
+				one:sunsubscribe(name)
+			end
+		end
+	end
+end
+
+---The next message; waits for it.
+---@return string data, string channel, string|nil pattern
+function watch:message()
+	while self.first > self.last do
+		if self.closed then
+			error(self.main.link:error("closed", "it was disconnected"), 0)
+		elseif self.waiting then
+			error("redis: another coroutine waits for a message already", 2)
+		end
+		local token <close> = setmetatable({}, { __close = function()
+			self.waiting = nil
+		end })
+		self.waiting = token
+		skynet.wait(token)
+	end
+	local message = self.queue[self.first]
+	self.queue[self.first] = nil
+	self.first = self.first + 1
+	if self.full then
+		skynet.wakeup(self.full)
+		self.full = nil
+	end
+	if message.error then
+		error(message.error, 0)
+	end
+	return table.unpack(message, 1, message.n)
+end
+
+---Ends all subscriptions.
+function watch:disconnect()
+	self.closed = true
+	for _, one in ipairs(self.parts) do
+		one.ended = true
+		one:disconnect()
+	end
+	if self.owns_topology then
+		self.topology:close()
+	end
+	if self.waiting then
+		skynet.wakeup(self.waiting)
+	end
+end
+
+return watch

@@ -1,0 +1,190 @@
+-- Where the master is, as Redis Sentinels know it: asked at every connect, and heard when it changes.
+--
+-- Any Sentinel may be dead, frozen or cut off: the others are asked then. What one says is not believed blindly: who has
+-- connected asks the server for its ROLE, and comes back when that is no master. https://redis.io/docs/latest/develop/reference/sentinel-clients
+local ask_first = require "reef.redis.ask_first"
+local config = require "reef.redis.config"
+local core = require "reef.redis.core"
+local map = require "reef.redis.cluster.map"
+local pubsub = require "reef.redis.pubsub"
+local skynet = require "skynet"
+
+local HEARTBEAT = 5 -- seconds
+
+---@class redis.sentinel
+---@field asked integer       times that Sentinels were asked
+---@field changes integer     times that they told of another master
+local sentinel = {}
+sentinel.__index = sentinel
+
+local command = core.command "SENTINEL"
+
+-- The conf of one Sentinel: nothing of who we are at the servers is for it.
+local function conf_of(conf, place, more)
+	local one = {
+		resp = 2, tls = conf.sentinel_tls or false, username = conf.sentinel_username or false,
+		auth = conf.sentinel_auth or false, db = false, read = "master", credentials = false,
+		resolve = false, role = false, kind = false, gap = false,
+	}
+	for name, value in pairs(more or {}) do
+		one[name] = value
+	end
+	return config.node(conf, place.host, place.port, one)
+end
+
+-- The one that answered last comes first, the others by chance.
+local function in_turn(self)
+	local list = table.move(self.places, 1, #self.places, 1, {})
+	for i = #list, 2, -1 do
+		local j = math.random(i)
+		list[i], list[j] = list[j], list[i]
+	end
+	return list
+end
+
+local function fields_of(list)
+	local fields = {}
+	for i = 1, #list, 2 do
+		fields[list[i]] = list[i + 1]
+	end
+	return fields
+end
+
+-- Sentinels that those we know have heard of.
+local function learn(self, db)
+	local ok, reply = pcall(command, db, "SENTINELS", self.conf.master)
+	for _, item in ipairs(ok and type(reply) == "table" and reply or {}) do
+		local fields = fields_of(item)
+		local port = math.tointeger(tonumber(fields.port))
+		if fields.ip and port then
+			local host
+			host, port = map.reach(self.conf, fields.ip, port)
+			local where = config.where(host, port)
+			if not self.known[where] then
+				self.known[where] = true
+				table.insert(self.places, { host = host, port = port })
+			end
+		end
+	end
+end
+
+local function ask_master(self)
+	return function(db, conf)
+		local reply = command(db, "GET-MASTER-ADDR-BY-NAME", self.conf.master)
+		if type(reply) ~= "table" or not tonumber(reply[2]) then
+			return nil, ("the Sentinel %s knows no master %s"):format(conf.where, self.conf.master)
+		end
+		learn(self, db)
+		return { host = reply[1], port = math.tointeger(tonumber(reply[2])) }
+	end
+end
+
+local function is_well(fields)
+	return not (fields.flags or ""):find "down" and not (fields.flags or ""):find "disconnected"
+		and fields["master-link-status"] ~= "err"
+end
+
+local function ask_replica(self)
+	local master = ask_master(self)
+	return function(db, conf)
+		local list = {}
+		for _, item in ipairs(command(db, "REPLICAS", self.conf.master)) do
+			local fields = fields_of(item)
+			if is_well(fields) then
+				list[#list + 1] = { host = fields.ip, port = math.tointeger(tonumber(fields.port)) }
+			end
+		end
+		return list[math.random(math.max(#list, 1))] or master(db, conf)
+	end
+end
+
+---Where to connect.
+---@param seconds number  that asking may take
+---@return string|nil host, integer|string port  or why nobody knows
+function sentinel:resolve(seconds)
+	self.asked = self.asked + 1
+	local confs = {}
+	for i, place in ipairs(in_turn(self)) do
+		confs[i] = conf_of(self.conf, place)
+	end
+	local where, why = ask_first(confs, seconds > 0 and seconds or 5,
+		self.conf.read == "replica" and ask_replica(self) or ask_master(self))
+	if not where then
+		return nil, "no Sentinel answers: " .. tostring(why)
+	end
+	return map.reach(self.conf, where.host, where.port)
+end
+
+-- Hears of changes as long as somebody wants to know.
+local function listen(weak, conf)
+	local w
+	local at = 0
+	local listening = conf_of(conf, conf.sentinels[1], {
+		heartbeat = HEARTBEAT,
+		resolve = function()
+			local self = weak.sentinel
+			if not self then
+				return nil, "nobody uses it any more"
+			end
+			at = at % #self.places + 1
+			return self.places[at].host, self.places[at].port
+		end,
+	})
+	while weak.sentinel and not weak.sentinel.closed do
+		local ok
+		ok, w = pcall(pubsub.new, listening, nil, true)
+		if ok then
+			break
+		end
+		skynet.sleep(100)
+	end
+	if not weak.sentinel or weak.sentinel.closed then
+		return
+	end
+	weak.sentinel.watch = w
+	pcall(w.subscribe, w, "+switch-master")
+	while weak.sentinel and not weak.sentinel.closed do
+		local ok, data = pcall(w.message, w)
+		local self = weak.sentinel
+		if ok and self and not self.closed then
+			local name, host, port = data:match "^(%S+) %S+ %S+ (%S+) (%d+)"
+			if name == self.conf.master then
+				self.changes = self.changes + 1
+				host, port = map.reach(self.conf, host, math.tointeger(tonumber(port)))
+				self.changed(host, port)
+			end
+		elseif not ok then
+			skynet.sleep(50)
+		end
+	end
+	w:disconnect()
+end
+
+function sentinel:close()
+	self.closed = true
+	if self.watch then
+		self.watch:disconnect()
+	end
+end
+
+---@param conf table                                of the deployment: sentinels, master
+---@param changed fun(host: string, port: integer)  told when there is another master
+---@return redis.sentinel
+function sentinel.new(conf, changed)
+	local self = setmetatable({ conf = conf, changed = changed, asked = 0, changes = 0, places = {}, known = {} }, {
+		__index = sentinel,
+		-- Its subscriber may be gone already when the whole VM ends.
+		__gc = function(dead)
+			pcall(sentinel.close, dead)
+		end,
+	})
+	for i, place in ipairs(conf.sentinels) do
+		self.places[i], self.known[config.where(place.host, place.port)] = place, true
+	end
+	if conf.read ~= "replica" then
+		skynet.fork(listen, setmetatable({ sentinel = self }, { __mode = "v" }), conf)
+	end
+	return self
+end
+
+return sentinel

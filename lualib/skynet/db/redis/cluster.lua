@@ -1,0 +1,2 @@
+-- Redis Cluster, by the contract's name: see reef.redis.cluster.contract.
+return require "reef.redis.cluster.contract"

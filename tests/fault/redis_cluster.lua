@@ -1,0 +1,181 @@
+-- timeout: 400
+-- Redis Cluster while slots move, nodes fail over, die and freeze: no wrong reply, no call that hangs, every write that was
+-- acknowledged and kept is found, and whatever may have been applied is said to be so.
+local clusters = require "test.redis_cluster"
+local redis = require "skynet.db.redis"
+local skynet = require "skynet"
+local test = require "test"
+
+local SOAK = tonumber(os.getenv "REEF_SOAK") or 1
+local TIMEOUT = 4 -- seconds, of a call
+
+-- Services that write; their names begin with a letter each.
+local function writers(target, options, coroutines)
+	local list = {}
+	for i, kind in ipairs { "direct", "pool", "direct", "pool" } do
+		list[i] = test.service "cluster_caller"
+		local own = { timeout = TIMEOUT, connect_timeout = 1 }
+		for name, value in pairs(options or {}) do
+			own[name] = value
+		end
+		skynet.call(list[i], "lua", "start", kind, target, own, kind .. i, coroutines)
+	end
+	return list
+end
+
+local function replies(list)
+	local n = 0
+	for _, one in ipairs(list) do
+		n = n + skynet.call(one, "lua", "replies")
+	end
+	return n
+end
+
+-- All of them go on after what happened.
+local function goes_on(list, n)
+	local before = replies(list)
+	test.eventually("writes that go on", 40, function()
+		return replies(list) >= before + n
+	end)
+end
+
+-- Stops all and checks what they have seen. `lossless`: what was acknowledged has to be there.
+local function finish(db, list, lossless)
+	local total, maybe, refused = 0, 0, 0
+	for _, one in ipairs(list) do
+		local result = skynet.call(one, "lua", "stop")
+		test.equal(result.wrong, nil)
+		test.equal(result.hung, 0)
+		test.truthy(result.longest < TIMEOUT + (test.sanitizer and 20 or 4), "longest call " .. result.longest)
+		for key, sure in pairs(result.sure) do
+			local found = tonumber(db:get(key)) or 0
+			if lossless then
+				test.truthy(found >= sure, ("%s: %d of %d acknowledged writes were found"):format(key, found, sure))
+			end
+			test.truthy(found <= sure + result.maybe[key],
+				("%s: %d writes were found, %d acknowledged, %d maybe"):format(key, found, sure, result.maybe[key]))
+			maybe = maybe + result.maybe[key]
+		end
+		for code, n in pairs(result.rejected) do
+			test.truthy(code == "CLUSTERDOWN" or code == "LOADING" or code == "MASTERDOWN" or code == "NOREPLICAS",
+				("%d times %s: %s"):format(n, code, result.last))
+		end
+		total, refused = total + result.replies, refused + result.refused
+	end
+	skynet.error(("%d replies, %d maybe applied, %d not sent"):format(total, maybe, refused))
+	return total
+end
+
+local function node_of(cluster, slot)
+	for i, node in ipairs(cluster.nodes) do
+		if node.process:running() and node:says("^master", "ROLE") then
+			for from, to in node:cli("CLUSTER", "NODES"):match "[^\n]*myself[^\n]*":gmatch " (%d+)%-?(%d*)%f[ \0]" do
+				if tonumber(from) <= slot and slot <= (tonumber(to) or tonumber(from)) then
+					return i
+				end
+			end
+		end
+	end
+end
+
+test.case("slots that move and masters that hand over lose nothing", { timeout = 200 }, function()
+	-- Nobody takes over but who is told to.
+	local cluster = clusters.start { "--cluster-node-timeout", "6000" }
+	local list = writers(cluster:uri(), nil, test.count(250))
+	goes_on(list, test.count(1000))
+	local db = redis.connect(cluster:uri())
+	for round = 1, SOAK do
+		-- Keys that are written all the time.
+		for i = 1, test.count(20) // 2 do
+			local slot = db:keyslot(("direct%d-%d"):format(i % 2 * 2 + 1, i + round))
+			local from = node_of(cluster, slot)
+			local to = from % 3 + 1
+			if cluster.nodes[to]:says("^master", "ROLE") then
+				cluster:move(slot, from, to)
+			end
+		end
+		goes_on(list, test.count(1000))
+		local replica = 4 + round % 3
+		if cluster.nodes[replica]:says("^slave", "ROLE") then
+			cluster:failover(replica)
+		end
+		goes_on(list, test.count(1000))
+	end
+	finish(db, list, true)
+	test.truthy(db:status().looks > 0)
+end)
+
+test.case("nodes that die and freeze: calls end in time, and go on where the replica is", { timeout = 300 }, function()
+	local cluster = clusters.start()
+	local list = writers(cluster:uri(), nil, test.count(250))
+	goes_on(list, test.count(1000))
+	for round = 1, SOAK do
+		local victim = (round - 1) % 3 + 1
+		local node, replica = cluster.nodes[victim], cluster.nodes[victim + 3]
+		local master, other = node, replica
+		if not node:says("^master", "ROLE") then
+			master, other = replica, node
+		end
+		if round % 2 == 1 then
+			master:freeze()
+			master.frozen = true
+		else
+			master:kill()
+		end
+		test.eventually("the replica to take over", 30, function()
+			return other:says("^master", "ROLE")
+		end)
+		goes_on(list, test.count(2000))
+		if round % 2 == 1 then
+			master:thaw()
+			master.frozen = nil
+		else
+			master:restart()
+		end
+		cluster:settled(60)
+		test.eventually("the old master as a replica", 30, function()
+			return master:says("master_link_status:up", "INFO", "replication")
+		end)
+		goes_on(list, test.count(1000))
+	end
+	finish(redis.connect(cluster:uri()), list, false)
+end)
+
+test.case("a shard without a replica is waited for, as long as the call may take", { timeout = 120 }, function()
+	local cluster = clusters.start()
+	local db = redis.connect(cluster:uri(), { timeout = 1.5, connect_timeout = 0.5 })
+	local key = "somewhere"
+	local victim = db:keyslot(key) // 5461 + 1
+	test.equal(db:set(key, 1), "OK")
+	cluster.nodes[victim + 3]:kill()
+	cluster.nodes[victim]:kill()
+	local since = skynet.hpc()
+	local err = redis.error(test.raises("", db.get, db, key))
+	test.truthy((skynet.hpc() - since) / 1e9 < (test.sanitizer and 10 or 4))
+	test.different(err.outcome, "applied in part")
+	cluster.nodes[victim]:restart()
+	cluster.nodes[victim + 3]:restart()
+	cluster:settled(60)
+	test.eventually("an answer", 20, function()
+		return (pcall(db.set, db, key, 2))
+	end)
+end)
+
+test.case("an ACL user and TLS are kept on every node", { timeout = 120 }, function()
+	local world = require("test.tls").world()
+	local cluster = clusters.start({ "--cluster-node-timeout", "6000", "--user", "default", "on", "nopass", "~*", "&*", "+@all",
+		"-eval", "-incr", "--user", "app", "on", ">secret", "~*", "&*", "+@all" }, { certificate = world.good, ca_file = world.ca.file })
+	local uri = cluster:uri():gsub("redis%+cluster://", "rediss+cluster://app:secret@")
+	local options = { tls = { ca_file = world.ca.file } }
+	local list = writers(uri, options, test.count(50))
+	goes_on(list, test.count(500))
+	local db = redis.connect(uri, options)
+	local key = "direct1-1"
+	cluster:move(db:keyslot(key), db:keyslot(key) // 5461 + 1, (db:keyslot(key) // 5461 + 1) % 3 + 1)
+	goes_on(list, test.count(500))
+	cluster:failover(4)
+	goes_on(list, test.count(500))
+	finish(db, list, true)
+end)
+
+test.run()

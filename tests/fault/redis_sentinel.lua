@@ -1,0 +1,120 @@
+-- timeout: 200
+-- Redis with Sentinels: the master is found, followed when it changes, and left when it is none any more.
+local pool = require "reef.pool"
+local redis = require "skynet.db.redis"
+local sentinels = require "test.sentinels"
+local skynet = require "skynet"
+local test = require "test"
+
+local function replies(list)
+	local n = 0
+	for _, one in ipairs(list) do
+		n = n + skynet.call(one, "lua", "replies")
+	end
+	return n
+end
+
+local function goes_on(list, n)
+	local before = replies(list)
+	test.eventually("writes that go on", 40, function()
+		return replies(list) >= before + n
+	end)
+end
+
+test.case("the master is followed when it hands over, freezes and dies", { timeout = 150 }, function()
+	local set = sentinels.start()
+	local list = {}
+	for i, kind in ipairs { "direct", "pool" } do
+		list[i] = test.service "cluster_caller"
+		skynet.call(list[i], "lua", "start", kind, set:uri(), { timeout = 5, connect_timeout = 1,
+			stall = kind == "pool" and 1 or nil }, kind,
+			test.count(100))
+	end
+	goes_on(list, test.count(500))
+	-- By order.
+	set:ask(1, "SENTINEL", "FAILOVER", "mymaster")
+	test.eventually("another master", 30, function()
+		return set:master() ~= 1 and set:master()
+	end)
+	goes_on(list, test.count(1000))
+	test.eventually("the old one as a replica", 30, function()
+		return set.servers[1]:says("master_link_status:up", "INFO", "replication")
+	end)
+	-- By a freeze: nobody closes the connections.
+	local master = set:master()
+	local frozen = set.servers[master]
+	frozen:freeze()
+	frozen.frozen = true
+	test.eventually("another master", 30, function()
+		return set:master()
+	end)
+	goes_on(list, test.count(1000))
+	frozen:thaw()
+	frozen.frozen = nil
+	test.eventually("the frozen one as a replica", 30, function()
+		return frozen:says("^slave", "ROLE")
+	end)
+	goes_on(list, test.count(1000))
+	-- By death, with one Sentinel frozen besides.
+	test.eventually("replicas that are ready", 30, function()
+		return set.servers[set:master()]:says("connected_slaves:2", "INFO", "replication")
+	end)
+	set.sentinels[1]:freeze()
+	set.servers[set:master()]:kill()
+	test.eventually("another master", 60, function()
+		return set:master()
+	end)
+	goes_on(list, test.count(1000))
+	for i, one in ipairs(list) do
+		local result = skynet.call(one, "lua", "stop")
+		test.equal({ result.wrong, result.hung }, { nil, 0 })
+		test.truthy(result.longest < (test.sanitizer and 30 or 9), "longest call " .. result.longest)
+		for code in pairs(result.rejected) do
+			test.truthy(code == "READONLY" or code == "LOADING" or code == "MASTERDOWN" or code == "UNBLOCKED", code)
+		end
+		skynet.error(("%d: %d replies, %d refused"):format(i, result.replies, result.refused))
+	end
+end)
+
+test.case("Sentinels have a user of their own; replicas may be read from", { timeout = 60 }, function()
+	local set = sentinels.start({ "--user", "app", "on", ">secret", "~*", "&*", "+@all" },
+		"user default on nopass ~* &* +@all\nuser watcher on >sesame ~* &* +@all")
+	local uri = set:uri():gsub("//", "//app:secret@", 1) .. "?sentinel_username=watcher&sentinel_auth=sesame"
+	-- The Sentinels do not know the servers' user.
+	local db = redis.connect(uri)
+	test.equal(db:acl "WHOAMI", "app")
+	test.equal(db:set("a", 1), "OK")
+	test.equal(db:wait(2, 1000), 2)
+	local reader = redis.connect(uri, { read = "replica" })
+	test.equal(reader:get "a", "1")
+	test.equal(reader:role()[1], "slave")
+	test.raises("READONLY", reader.set, reader, "a", 2)
+	local pooled = pool.redis(uri)
+	test.defer(pool.close, pooled)
+	test.equal(pooled:get "a", "1")
+	test.equal(pooled:acl "WHOAMI", "app")
+	test.raises("WRONGPASS", redis.connect, uri:gsub("sesame", "wrong"), { connect_timeout = 1 })
+	test.raises("mymaster2", redis.connect, (set:uri():gsub("mymaster", "mymaster2")), { connect_timeout = 1 })
+	local watch = redis.watch(set:uri())
+	watch:subscribe "news"
+	test.eventually("a subscriber", 5, function()
+		return db:publish("news", "x") == 1
+	end)
+	test.equal(watch:message(), "x")
+	db:multi()
+	db:incr "a"
+	test.equal(db:exec(), { 2 })
+	db:disconnect()
+	reader:disconnect()
+	watch:disconnect()
+end)
+
+test.case("without Sentinels there is an error that names them", function()
+	local err = test.raises("no Sentinel answers", redis.connect, "redis+sentinel://127.0.0.1:1,127.0.0.1:2/m",
+		{ connect_timeout = 0.5 })
+	test.equal({ err.code, err.outcome }, { "connect", "not sent" })
+	test.raises("master is required", redis.connect, "redis+sentinel://127.0.0.1:1")
+	test.raises("not both", redis.connect, { sentinels = { "a" }, master = "m", cluster = true, host = "a" })
+end)
+
+test.run()

@@ -1,0 +1,158 @@
+-- A Redis Cluster of the test's own: three masters with a replica each, on free ports.
+--
+--     local cluster = require("test.redis_cluster").start { "--requirepass", "x" }     -- options of every node
+--     cluster.nodes[1].port                      -- test.redis servers; 1 to 3 begin as masters, 4 to 6 as their replicas
+--     cluster:hosts()                            -- {"127.0.0.1:7000", ...}
+--     cluster:move(slot, from, to)               -- one slot, with its keys, as redis-cli does it
+--     cluster:begin_move(slot, from, to)         -- MIGRATING and IMPORTING only
+--     cluster:failover(4)                        -- that replica takes over
+--     cluster:settled(seconds)                   -- waits until every slot has a master that all living nodes agree on
+local core = require "test.process.core"
+local redis = require "test.redis"
+local test = require "test"
+
+---@class test.redis_cluster
+local cluster = {}
+cluster.__index = cluster
+
+local NODE_TIMEOUT = 1000 -- ms
+
+local function options_of(given)
+	local list = {
+		"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", core.free_port(),
+		"--cluster-node-timeout", NODE_TIMEOUT, "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0",
+		"--cluster-allow-replica-migration", "no", "--repl-ping-replica-period", "1",
+	}
+	return table.move(given or {}, 1, #(given or {}), #list + 1, list)
+end
+
+local function each(self, f)
+	for i, node in ipairs(self.nodes) do
+		f(node, i)
+	end
+end
+
+---Do all living nodes see `n` nodes and a cluster that works?
+function cluster:agree(n)
+	for _, node in ipairs(self.nodes) do
+		if node.process:running() and not node.frozen then
+			local ok, info = pcall(node.cli, node, "CLUSTER", "INFO")
+			if not ok or not info:find "cluster_state:ok" or not info:find("cluster_known_nodes:" .. n, 1, true) then
+				return false
+			end
+		end
+	end
+	return true
+end
+
+---@param seconds number|nil
+function cluster:settled(seconds)
+	test.eventually("a cluster that works", seconds or 30, function()
+		return self:agree(#self.nodes)
+	end)
+end
+
+---@param options string[]|nil
+---@param tls { certificate: table, ca_file: string }|nil
+---@return test.redis_cluster
+function cluster.start(options, tls)
+	local self = setmetatable({ nodes = {} }, cluster)
+	for i = 1, 6 do
+		local list = options_of(options)
+		if tls then
+			table.move({ "--tls-cluster", "yes", "--tls-replication", "yes" }, 1, 4, #list + 1, list)
+		end
+		self.nodes[i] = tls and redis.start_tls(tls.certificate, tls.ca_file, list) or redis.start(list)
+	end
+	local ranges = { { 0, 5460 }, { 5461, 10922 }, { 10923, 16383 } }
+	each(self, function(node, i)
+		node:cli("CLUSTER", "SET-CONFIG-EPOCH", i)
+		node.id = node:cli("CLUSTER", "MYID")
+		if ranges[i] then
+			node:cli("CLUSTER", "ADDSLOTSRANGE", ranges[i][1], ranges[i][2])
+		end
+		if i > 1 then
+			local bus
+			for j, option in ipairs(node.options) do
+				bus = option == "--cluster-port" and node.options[j + 1] or bus
+			end
+			self.nodes[1]:cli("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+		end
+	end)
+	self:settled()
+	for i = 4, 6 do
+		self.nodes[i]:cli("CLUSTER", "REPLICATE", self.nodes[i - 3].id)
+	end
+	test.eventually("replicas", 30, function()
+		for i = 4, 6 do
+			if not self.nodes[i]:says("master_link_status:up", "INFO", "replication") then
+				return false
+			end
+		end
+		-- They are named once they have taken over their master's data, and all have heard of that.
+		for i = 1, 6 do
+			for j = 4, 6 do
+				if not self.nodes[i]:cli("CLUSTER", "SLOTS"):find(self.nodes[j].id, 1, true) then
+					return false
+				end
+			end
+		end
+		return true
+	end)
+	return self
+end
+
+---@return string[]
+function cluster:hosts()
+	local list = {}
+	each(self, function(node, i)
+		list[i] = "127.0.0.1:" .. node.port
+	end)
+	return list
+end
+
+---@return string
+function cluster:uri()
+	return "redis+cluster://" .. table.concat(self:hosts(), ",")
+end
+
+function cluster:begin_move(slot, from, to)
+	self.nodes[to]:cli("CLUSTER", "SETSLOT", slot, "IMPORTING", self.nodes[from].id)
+	self.nodes[from]:cli("CLUSTER", "SETSLOT", slot, "MIGRATING", self.nodes[to].id)
+end
+
+---Moves keys of a slot that is under way.
+function cluster:move_keys(slot, from, to)
+	local source, target = self.nodes[from], self.nodes[to]
+	while true do
+		local keys = {}
+		for key in source:cli("CLUSTER", "GETKEYSINSLOT", slot, 100):gmatch "[^\n]+" do
+			keys[#keys + 1] = key
+		end
+		if not keys[1] then
+			return
+		end
+		source:cli("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", table.unpack(keys))
+	end
+end
+
+function cluster:end_move(slot, from, to)
+	self.nodes[to]:cli("CLUSTER", "SETSLOT", slot, "NODE", self.nodes[to].id)
+	self.nodes[from]:cli("CLUSTER", "SETSLOT", slot, "NODE", self.nodes[to].id)
+end
+
+function cluster:move(slot, from, to)
+	self:begin_move(slot, from, to)
+	self:move_keys(slot, from, to)
+	self:end_move(slot, from, to)
+end
+
+---@param replica integer
+function cluster:failover(replica)
+	self.nodes[replica]:cli("CLUSTER", "FAILOVER")
+	test.eventually("a replica that takes over", 20, function()
+		return self.nodes[replica]:says("^master", "ROLE")
+	end)
+end
+
+return cluster

@@ -13,7 +13,9 @@ local now = require "reef.base.now"
 local client_bulk = require "reef.mongo.client_bulk"
 local collection_methods = require "reef.mongo.collection"
 local core_client = require "reef.mongo.client"
+local limits = require "reef.mongo.limits"
 local crud = require "reef.mongo.crud"
+local indexes = require "reef.mongo.indexes"
 local database_methods = require "reef.mongo.database"
 local scram = require "reef.mongo.scram"
 local scopes = require "reef.mongo.settings"
@@ -145,7 +147,7 @@ function database_meta.__tostring(self)
 end
 
 function collection_meta.__index(self, key)
-	local method = crud[key] or collection_methods[key]
+	local method = crud[key] or collection_methods[key] or indexes[key]
 	if method ~= nil then
 		rawset(self, key, method)
 		return method
@@ -248,7 +250,7 @@ end
 ---@param options mongo.session_options|nil
 ---@return mongo.session
 function client_methods:startSession(options)
-	return self._core.sessions:take(self._core.topology.description.logicalSessionTimeoutMinutes, options)
+	return self._core.sessions:take(self._core.topology.description.logicalSessionTimeoutMinutes, options, self._settings)
 end
 
 ---@param options { filter: table|nil, nameOnly: boolean|nil, authorizedDatabases: boolean|nil, comment: any,
@@ -262,10 +264,9 @@ function client_methods:listDatabases(options)
 			body[#body + 1], body[#body + 2] = key, options[key]
 		end
 	end
-	local reply, err = self._core:execute {
-		db = "admin", name = "listDatabases", body = body, retry = true, session = options.session,
-		shape = "databases",
-	}
+	local reply, err = self._core:execute(limits.set({
+		db = "admin", name = "listDatabases", body = body, retry = true, shape = "databases",
+	}, self._settings, options))
 	if err then
 		error(err, 0)
 	end
@@ -291,7 +292,7 @@ function client_methods:bulkWrite(models, options, ...)
 	end
 	options = options or {}
 	local concern = options.writeConcern
-	if concern == nil then
+	if concern == nil and not (options.session and options.session:inTransaction()) then
 		concern = self._settings.write_concern
 	end
 	local own = {}

@@ -69,6 +69,7 @@ end
 ---@field extra table|nil keys and values for the command
 ---@field session mongo.session|nil
 ---@field deadline number|nil
+---@field timed boolean|nil as in mongo.command
 ---@field unacknowledged boolean|nil
 ---@field least_wire integer|nil as in mongo.command
 
@@ -83,6 +84,7 @@ local function write(client, b, batch, first, last)
 		db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind], batch = batch,
 		documents = whole and b.statements or table.move(b.statements, first, last, 1, {}),
 		write = true, retry = repeatable(b.kind, b.statements), session = b.session, deadline = b.deadline,
+		timed = b.timed,
 		unacknowledged = b.unacknowledged, least_wire = b.least_wire, shape = "write",
 	}
 	local why = strays(reply, last - first + 1)

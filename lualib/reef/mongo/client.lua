@@ -5,12 +5,14 @@ local now = require "reef.base.now"
 local attempts = require "reef.mongo.attempts"
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
+local limits = require "reef.mongo.limits"
 local replies = require "reef.mongo.replies"
 local selection = require "reef.mongo.selection"
 local session = require "reef.mongo.session"
 local skynet = require "skynet"
 local tls = require "reef.mongo.tls"
 local topology = require "reef.mongo.topology"
+local transactions = require "reef.mongo.transactions"
 local view = require "reef.mongo.view"
 
 ---@class mongo.command
@@ -26,6 +28,12 @@ local view = require "reef.mongo.view"
 ---@field session mongo.session|nil
 ---@field address string|nil goes there and nowhere else
 ---@field deadline number|nil seconds of skynet.hpc
+---@field timed boolean|nil the deadline comes from timeoutMS: the server is told of it, too
+---@field own_time boolean|nil a timed one whose server is not told by us
+---@field given boolean|nil a command as the user has put it
+---@field transaction mongo.transaction|nil that it is part of
+---@field ending "commitTransaction"|"abortTransaction"|nil
+---@field before_retry fun(err: mongo.error)|nil
 ---@field least_wire integer|nil servers of earlier wire versions are not even asked
 ---@field exact boolean|nil values as bson.decode_exact gives them
 ---@field shape string|nil what its reply is to be like: a key of replies.shapes
@@ -36,6 +44,9 @@ local view = require "reef.mongo.view"
 ---@field topology mongo.topology_state
 local client = {}
 client.__index = client
+
+-- Repetitions of what an overloaded server has refused.
+local ADAPTIVE_RETRIES = 2
 
 ---@param uri mongo.uri
 ---@param options table|nil credentials, on_event, and options by their names in connection strings
@@ -62,11 +73,13 @@ function client.new(uri, options)
 		circuit = options.circuit,
 		retry_writes = merged.retryWrites ~= false,
 		retry_reads = merged.retryReads ~= false,
+		adaptive_retries = merged.maxAdaptiveRetries or ADAPTIVE_RETRIES,
+		retarget = merged.enableOverloadRetargeting or nil,
 		pools = {},
 		waiting = {},
-		sessions = session.new_pool(),
 		last_request = 0,
 	}, client)
+	self.sessions = session.new_pool(self)
 	local function on_event(event)
 		self:topology_event(event)
 	end
@@ -174,10 +187,14 @@ end
 
 function client:no_server(operation, since, text)
 	local t = self.topology.description
-	return errors.new({
-		code = "selection", outcome = "not sent", command = operation.name, waited = now() - since,
-		topology = t,
+	local err = errors.new({
+		code = operation.timed and "timeout" or "selection", reason = "selection", outcome = "not sent",
+		command = operation.name, waited = now() - since, topology = t,
 	}, ("%s: topology %s, %s"):format(text, t.type, describe_servers(t)))
+	if operation.transaction then
+		transactions.label(operation, err)
+	end
+	return err
 end
 
 -- Has every server been asked, in vain?
@@ -281,6 +298,34 @@ local function add_preference(body, t, server, op)
 	})
 end
 
+-- What a timed operation asks of the server in place of older options.
+local function limit_time(body, op, server)
+	if not op.own_time then
+		if not op.given then
+			drop(body, "maxTimeMS")
+		end
+		if op.deadline < math.huge then
+			local left = math.floor((op.deadline - now()) * 1000 - (server.minRoundTripTime or 0))
+			append(body, "maxTimeMS", math.max(1, left))
+		end
+	end
+	for i = 1, #body, 2 do
+		local concern = body[i] == "writeConcern" and body[i + 1]
+		if type(concern) == "table" and concern.wtimeout and not op.given then
+			local own = {}
+			for k, v in pairs(concern) do
+				own[k] = v
+			end
+			own.wtimeout = nil
+			body[i + 1] = own
+			if next(own) == nil then
+				drop(body, "writeConcern")
+			end
+			break
+		end
+	end
+end
+
 -- The body as this server is to get it.
 function client:complete(op, server, number)
 	local body, n = { table.unpack(op.body) }, #op.body
@@ -297,9 +342,8 @@ function client:complete(op, server, number)
 	if (server.maxWireVersion or 0) < RAW_DATA then
 		drop(body, "rawData")
 	end
-	if op.timeout_given and op.name ~= "getMore" then
-		local left = math.floor((op.deadline - now()) * 1000 - (server.roundTripTime or 0))
-		append(body, "maxTimeMS", math.max(1, left))
+	if op.timed then
+		limit_time(body, op, server)
 	end
 	return body
 end
@@ -450,6 +494,9 @@ function client:attempt(server, op, loan)
 		op.session.server.will = connections:will("endSessions", bson.array { op.session.lsid }, "$db", "admin")
 	end
 	local started = now()
+	if op.timed and (op.deadline - started) * 1000 <= (server.minRoundTripTime or 0) then
+		return nil, limits.expired(op)
+	end
 	local request_id = self.on_event and self:start_event(op, server, entry, body)
 	local raw = entry.connection.raw
 	local reply

@@ -10,6 +10,7 @@ local core = require "reef.mongo.core"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
+local limits = require "reef.mongo.limits"
 local replies = require "reef.mongo.replies"
 
 local client_bulk = {}
@@ -141,7 +142,9 @@ local function collect(client, state, all, reply, first, count, options, address
 	if reply.writeConcernError then
 		table.insert(state.concern_errors, reply.writeConcernError)
 	end
-	local results <close> = cursor.of_reply(client, "admin", reply, address, { session = options.session })
+	local results <close> = cursor.of_reply(client, "admin", reply, address, {
+		session = options.session, deadline = options.deadline, timed = options.timed,
+	})
 	for item in results:each() do
 		check_item(item, count, address)
 		local place = first + item.idx
@@ -225,8 +228,10 @@ function client_bulk.run(client, list, options)
 		error("mongo: a bulk write must not be empty", 0)
 	end
 	local all = prepare(list)
-	local deadline = options.timeoutMS and options.timeoutMS > 0 and now() + options.timeoutMS / 1000 or nil
+	local limit = limits.set({}, { timeout = client.timeout }, options)
+	local deadline = limit.deadline
 	local unacknowledged = check_options(client, options, deadline or now() + client.selection_timeout)
+	options = setmetatable({ deadline = deadline, timed = limit.timed }, { __index = options })
 	local state = { result = new_result(options.verboseResults), write_errors = {}, concern_errors = {} }
 	local first, cause, address = 1, nil, "no server"
 	repeat
@@ -235,6 +240,7 @@ function client_bulk.run(client, list, options)
 			db = "admin", name = "bulkWrite", body = body_of(all, options), identifier = "ops",
 			documents = table.move(all.statements, first, next_first - 1, 1, {}), batch = batch, write = true,
 			retry = not has_multi(all, first, next_first - 1), session = options.session, deadline = deadline,
+			timed = limit.timed,
 			unacknowledged = unacknowledged, batches = true, shape = "writes",
 		})
 		core.release(batch)

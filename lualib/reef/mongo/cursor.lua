@@ -4,6 +4,7 @@ local now = require "reef.base.now"
 local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
 local left = require "reef.mongo.left"
+local limits = require "reef.mongo.limits"
 
 ---@class mongo.cursor
 local cursor = {}
@@ -59,14 +60,13 @@ function cursor:borrow()
 end
 
 -- Has a pipeline that writes to go to the primary? Secondaries pass it on if all servers are of 5.0 or later.
-function cursor:to_primary()
+function cursor:to_primary(deadline)
 	local preference = self.options.readPreference
 	if not preference then
 		return true
 	end
 	local client = self.client
-	client:select({ name = self.command, preference = preference },
-		self.options.deadline or now() + client.selection_timeout)
+	client:select({ name = self.command, preference = preference }, deadline or now() + client.selection_timeout)
 	for _, server in pairs(client.topology.description.servers) do
 		if server.type ~= "Unknown" and (server.maxWireVersion or 0) < WRITES_BY_SECONDARIES then
 			return true
@@ -75,11 +75,34 @@ function cursor:to_primary()
 	return false
 end
 
+-- The deadline of what is done now: of all that the cursor does, or of this call.
+function cursor:deadline()
+	local o = self.options
+	if o.deadline or not o.timed then
+		return o.deadline
+	elseif o.each then
+		return self.until_ or limits.deadline(o.ms)
+	end
+	o.deadline = limits.deadline(o.ms)
+	return o.deadline
+end
+
+-- A call of the user begins.
+function cursor:begin()
+	if self.options.each then
+		self.until_ = limits.deadline(self.options.ms)
+	end
+end
+
 function cursor:start()
+	local o = self.options
+	local deadline = self:deadline()
+	local write = self.writes and self:to_primary(deadline)
 	local ok, reply, err, address = pcall(self.client.execute, self.client, {
-		db = self.db, name = self.command, body = self:body(), retry = not self.writes and not self.options.once,
-		write = self.writes and self:to_primary(), preference = self.options.readPreference, session = self:borrow(),
-		deadline = self.options.deadline, exact = self.options.exact, batches = true, shape = "first_batch",
+		db = self.db, name = self.command, body = self:body(), retry = not self.writes and not o.once,
+		write = write or nil, preference = o.readPreference, session = self:borrow(), given = o.once,
+		deadline = deadline, timed = o.timed, own_time = o.each and not o.tells, exact = o.exact, batches = true,
+		shape = "first_batch",
 	})
 	if not ok or err then
 		self:release()
@@ -101,12 +124,13 @@ function cursor:get_more()
 	if self.settings.comment ~= nil and server and (server.maxWireVersion or 0) >= COMMENT_WITH_GET_MORE then
 		body[#body + 1], body[#body + 2] = "comment", self.settings.comment
 	end
-	if self.options.once and self.settings.maxTimeMS then
-		body[#body + 1], body[#body + 2] = "maxTimeMS", self.settings.maxTimeMS
+	local o = self.options
+	if o.await then
+		body[#body + 1], body[#body + 2] = "maxTimeMS", o.await
 	end
 	local ok, reply = pcall(self.client.execute, self.client, {
-		db = self.db, name = "getMore", body = body, address = self.address, exact = self.options.exact,
-		batches = true, session = self.options.session or self.borrowed, deadline = self.options.deadline,
+		db = self.db, name = "getMore", body = body, address = self.address, exact = o.exact,
+		batches = true, session = o.session or self.borrowed, deadline = self:deadline(), timed = o.timed, own_time = true,
 		shape = "next_batch",
 	})
 	if not ok then
@@ -136,7 +160,9 @@ end
 function cursor:hasNext()
 	if self.closed then
 		return false
-	elseif not self.batch then
+	end
+	self:begin()
+	if not self.batch then
 		self:start()
 	end
 	while self.id ~= 0 and not self.batch:more() do
@@ -169,7 +195,9 @@ end
 function cursor:tryNext()
 	if self.closed then
 		return nil
-	elseif not self.batch then
+	end
+	self:begin()
+	if not self.batch then
 		self:start()
 	elseif self.id ~= 0 and not self.batch:more() then
 		self:get_more()
@@ -208,10 +236,12 @@ function cursor:close()
 	end
 	self.closed = true
 	if self.batch and self.id ~= 0 then
-		local id = self.id
+		local id, o = self.id, self.options
 		self.id = 0
+		-- A time of its own: what was left for the cursor may be over.
 		pcall(self.client.execute, self.client, {
 			db = self.db, name = "killCursors", address = self.address, unacknowledged = true,
+			deadline = limits.deadline(o.ms), timed = o.ms ~= nil or nil,
 			body = { "killCursors", self.ns, "cursors", bson.array { bson.int64(id) } },
 		})
 	end
@@ -336,7 +366,43 @@ local aggregate_meta = { __index = aggregate, __close = cursor.close }
 
 local M = {}
 
----@param options table session, readPreference, deadline, exact
+---@return boolean
+function M.is_tailable(given)
+	return given.cursorType == "tailable" or given.cursorType == "tailableAwait"
+end
+
+---Adds to a cursor's options what the user's say of its time: timeoutMS, timeoutMode, maxAwaitTimeMS, cursorType; and
+---its session.
+---@param options table
+---@param settings mongo.settings
+---@param given table
+---@return table options
+function M.time(options, settings, given)
+	limits.set(options, settings, given)
+	local mode, tailable, await = given.timeoutMode, M.is_tailable(given), given.maxAwaitTimeMS
+	if mode and not options.timed then
+		error("mongo: timeoutMode needs timeoutMS", 0)
+	elseif tailable and mode == "cursorLifetime" then
+		error("mongo: a tailable cursor has no lifetime to limit: timeoutMode is iteration", 0)
+	end
+	options.await = await
+	if not options.timed then
+		return options
+	end
+	local within = given.session and given.session.deadline
+	options.ms = not within and (given.timeoutMS or settings.timeout) or nil
+	if await and options.ms and options.ms > 0 and await >= options.ms then
+		error("mongo: maxAwaitTimeMS has to be less than timeoutMS", 0)
+	elseif options.ms then
+		-- It begins when the server is asked.
+		options.deadline = nil
+		options.each = tailable or mode == "iteration" or nil
+		options.tells = given.cursorType == "tailableAwait" or nil
+	end
+	return options
+end
+
+---@param options table readPreference, exact, and what M.time adds
 function M.find(client, db, collection, settings, options)
 	return setmetatable({
 		client = client, db = db, collection = collection, settings = settings, options = options,
@@ -359,14 +425,15 @@ function M.aggregate_options(settings, pipeline, given)
 	for k, v in pairs(given) do
 		words[k] = v
 	end
-	words.session, words.readPreference, words.timeoutMS = nil, nil, nil
+	words.session, words.readPreference, words.timeoutMS, words.timeoutMode, words.maxAwaitTimeMS = nil, nil, nil, nil, nil
 	words.readConcern = given.readConcern or settings.read_concern
 	words.writeConcern = writes(pipeline) and (given.writeConcern or settings.write_concern) or nil
-	local timeout = given.timeoutMS
-	return words, {
-		session = given.session, readPreference = given.readPreference or settings.read_preference, exact = settings.exact,
-		deadline = timeout and timeout > 0 and now() + timeout / 1000 or nil,
-	}
+	if given.timeoutMode == "iteration" and writes(pipeline) then
+		error("mongo: timeoutMode iteration is nothing for a pipeline that writes", 0)
+	end
+	return words, M.time({
+		readPreference = given.readPreference or settings.read_preference, exact = settings.exact,
+	}, settings, given)
 end
 
 ---@param collection string|integer a collection's name, or 1 for the database

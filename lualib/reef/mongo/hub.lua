@@ -127,8 +127,13 @@ end
 
 -- Has the way to the server changed so far that it matters for deadlines, or for a choice?
 local function is_elsewhere(before, after)
-	local a, b = before.roundTripTime, after.roundTripTime
-	return a and b and math.abs(a - b) > math.max(RTT_CHANGE, a * RTT_RATIO)
+	for _, key in ipairs { "roundTripTime", "minRoundTripTime" } do
+		local a, b = before[key], after[key]
+		if a and b and math.abs(a - b) > math.max(RTT_CHANGE, a * RTT_RATIO) then
+			return true
+		end
+	end
+	return false
 end
 
 -- Has its lag, for a choice?

@@ -25,6 +25,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local store = require "test.peer.store"
 local test = require "test"
+local transaction = require "test.peer.transaction"
 local value = require "test.peer.value"
 local wire = require "test.peer.wire"
 
@@ -160,6 +161,9 @@ for _, list in ipairs { commands, admin } do
 				refuse_writes(member)
 			end
 			rules.check(name, command, member.set)
+			if command.autocommit == false then
+				return transaction.run(name, command, member, work)
+			end
 			local number = command.txnNumber and command.lsid.id .. "/" .. value.plain(command.txnNumber)
 			local reply = number and member.set.done[number]
 			reply = reply or work(command, { member = member, set = member.set, db = command["$db"] })
@@ -168,6 +172,13 @@ for _, list in ipairs { commands, admin } do
 			end
 			return reply
 		end
+	end
+end
+
+for name, work in pairs { commitTransaction = transaction.commit, abortTransaction = transaction.abort } do
+	full[name] = function(command, member)
+		refuse_writes(member)
+		return work(command, member)
 	end
 end
 
@@ -314,7 +325,7 @@ end
 local function new_set(n, fields)
 	local set = setmetatable(fields, set_methods)
 	set.members, set.primary, set.election = {}, 1, 1
-	set.done, set.cursors = {}, {}
+	set.done, set.cursors, set.transactions = {}, {}, {}
 	set.number = peer.version_number(set.version)
 	for i = 1, n do
 		set.members[i] = new_member(set)
@@ -362,7 +373,7 @@ end
 ---Forgets all documents, cursors and numbers of writes.
 function set_methods:forget()
 	self.store.databases, self.store.past = {}, {}
-	self.done, self.cursors = {}, {}
+	self.done, self.cursors, self.transactions = {}, {}, {}
 end
 
 function set_methods:close()

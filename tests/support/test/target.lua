@@ -36,6 +36,8 @@ function server_methods:fail_point()
 	skip "needs a server with fail points"
 end
 
+server_methods.fail_point_at = server_methods.fail_point
+
 function server_methods:no_fail_points() end
 
 ---Forgets the documents in the databases of a file.
@@ -94,6 +96,17 @@ end
 ---@param client mongo.client whose connection the command takes
 function peer_methods:fail_point(client, command)
 	client:database("admin"):runCommand(command, {})
+end
+
+---@param address string of a member
+function peer_methods:fail_point_at(address, command)
+	for _, member in ipairs(self.set.members) do
+		if member.address == address then
+			member.failpoint:configure(command)
+			return
+		end
+	end
+	error("no member has the address " .. tostring(address), 0)
 end
 
 function peer_methods:no_fail_points()

@@ -65,7 +65,7 @@ end
 -- The time that a snapshot read sees, nil without one.
 local function snapshot_time(command, request)
 	local concern = command.readConcern
-	if not concern or concern.level ~= "snapshot" then
+	if not concern or concern.level ~= "snapshot" or command.autocommit ~= nil then
 		return nil
 	end
 	if concern.atClusterTime then

@@ -2,6 +2,7 @@
 local bson = require "bson"
 local failure = require "test.peer.failure"
 local skynet = require "skynet"
+local transaction = require "test.peer.transaction"
 local value = require "test.peer.value"
 
 local failpoint = {}
@@ -55,6 +56,11 @@ local retryable = {
 ---Labels of an error with that code.
 ---@param number integer version of the server
 function failpoint.labels(code, command, number)
+	local ends = command.commitTransaction or command.abortTransaction
+	local labels = transaction.labels(code, command)
+	if labels or command.autocommit == false and not ends then
+		return labels
+	end
 	return retryable[code] and command.txnNumber and number >= 4004000 and bson.array { "RetryableWriteError" } or nil
 end
 
@@ -103,6 +109,8 @@ end
 function failpoint:check(name, command, app_name, number)
 	local data = self:due("failCommand", function(data)
 		return names(data.failCommands, name) and (data.appName == nil or data.appName == app_name)
+	end) or name == "getMore" and self:due("failGetMoreAfterCursorCheckout", function()
+		return true
 	end)
 	if not data then
 		return transactional(self, name, command)
@@ -118,7 +126,8 @@ function failpoint:check(name, command, app_name, number)
 		local concern = data.writeConcernError
 		return nil, {
 			writeConcernError = concern,
-			errorLabels = data.errorLabels or failpoint.labels(plain(concern.code), command, number),
+			errorLabels = data.errorLabels or (command.autocommit ~= false or command.commitTransaction
+				or command.abortTransaction) and failpoint.labels(plain(concern.code), command, number) or nil,
 		}
 	end
 	return nil

@@ -95,6 +95,10 @@ stages["$indexStats"] = function()
 	return { bson.document("name", "_id_", "accesses", bson.document("ops", bson.int64(0))) }
 end
 
+stages["$listSearchIndexes"] = function()
+	failure.raise(31082, "Search index stages are only supported with Atlas.")
+end
+
 for name, one in pairs(update.stages) do
 	stages[name] = function(docs, argument, context)
 		local out = {}

@@ -59,6 +59,17 @@ function store:drop(db, name)
 	return there
 end
 
+---A collection gets another name; what has it so far goes.
+function store:rename(from_db, from, db, name)
+	local collection = self.databases[from_db][from]
+	self.databases[from_db][from] = nil
+	self.databases[db] = self.databases[db] or {}
+	collection.name = name
+	self.databases[db][name] = collection
+	self:changed(from_db, from)
+	self:changed(db, name)
+end
+
 -- ---- the past ----
 
 ---Something was written: notes what is there now.
@@ -119,6 +130,14 @@ local function check_unique(collection, ns, doc, except)
 	end
 end
 
+-- A document is about to be written; of a transaction (transaction.lua).
+function store:note(db, name, doc)
+	local on_write = rawget(self, "on_write")
+	if on_write then
+		on_write(db, name, doc)
+	end
+end
+
 ---@param context { bypass: boolean|nil }
 function store:insert(db, name, doc, context)
 	local collection = self:need(db, name)
@@ -131,6 +150,7 @@ function store:insert(db, name, doc, context)
 	end
 	check_valid(collection, stored, context.bypass)
 	check_unique(collection, db .. "." .. name, stored)
+	self:note(db, name, stored)
 	table.insert(collection.documents, stored)
 	self:changed(db, name)
 	return stored
@@ -180,6 +200,7 @@ function store:update(db, name, filter, changes, context)
 		if not value.equal(new, found[i]) and place(collection.documents, found[i]) then
 			check_valid(collection, new, context.bypass)
 			check_unique(collection, db .. "." .. name, new, found[i])
+			self:note(db, name, new)
 			collection.documents[place(collection.documents, found[i])] = new
 			modified = modified + 1
 		end
@@ -204,6 +225,7 @@ function store:remove(db, name, filter, limit, context)
 		end
 	end
 	for _, doc in ipairs(found) do
+		self:note(db, name, doc)
 		table.remove(collection.documents, place(collection.documents, doc))
 	end
 	if found[1] then

@@ -2,6 +2,7 @@
 -- collections, sessions, threads.
 local match = require "test.unified.match"
 local mongo = require "skynet.db.mongo"
+local operations = require "test.unified.operations"
 local pool = require("reef.pool").mongo
 local skip = require "test.unified.skip"
 local skynet = require "skynet"
@@ -34,14 +35,14 @@ local options = {}
 for name in ([[appName compressors connectTimeoutMS heartbeatFrequencyMS journal localThresholdMS maxConnecting
 	maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize readConcernLevel readPreference readPreferenceTags retryReads
 	retryWrites serverMonitoringMode serverSelectionTimeoutMS timeoutMS w waitQueueTimeoutMS wTimeoutMS authMechanism
-	directConnection replicaSet]]):gmatch "%w+" do
+	directConnection replicaSet loadBalanced maxAdaptiveRetries enableOverloadRetargeting]]):gmatch "%w+" do
 	options[name:lower()] = name
 end
 
 -- Never reported: they would tell a secret, or are the runner's own.
 local sensitive = {
 	configureFailPoint = true, authenticate = true, saslStart = true, saslContinue = true, getnonce = true,
-	createUser = true, updateUser = true, hello = true, isMaster = true, ismaster = true,
+	createUser = true, updateUser = true,
 }
 
 local make = {}
@@ -120,6 +121,7 @@ local function known_options(options_, what)
 		out[k] = match.plain(v)
 	end
 	out.readPreference = match.read_preference(out.readPreference)
+	out.writeConcern = match.write_concern(out.writeConcern)
 	return out
 end
 
@@ -134,10 +136,7 @@ end
 function make.session(run, spec)
 	local given = {}
 	for k, v in pairs(spec.sessionOptions or {}) do
-		if k == "defaultTransactionOptions" then
-			skip "transactions"
-		end
-		given[k] = v
+		given[k] = k == "defaultTransactionOptions" and operations.transaction_options(v) or match.plain(v)
 	end
 	given.snapshotTime = given.snapshotTime and run.entities[given.snapshotTime]
 	return run.entities[spec.client]:startSession(given)

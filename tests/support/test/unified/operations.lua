@@ -9,11 +9,8 @@ local operations = {}
 -- What the driver does not have yet, by what it is called.
 local missing = {
 	["change streams"] = { "createChangeStream", "watch" },
-	transactions = { "startTransaction", "commitTransaction", "abortTransaction", "withTransaction" },
-	GridFS = { "download", "downloadByName", "upload", "delete", "uploadWithId", "rename" },
+	GridFS = { "download", "downloadByName", "upload", "delete", "uploadWithId" },
 	mapReduce = { "mapReduce" },
-	["search indexes"] = { "createSearchIndex", "createSearchIndexes", "dropSearchIndex", "listSearchIndexes",
-		"updateSearchIndex" },
 	["client-side encryption"] = { "createDataKey", "encrypt", "decrypt", "rewrapManyDataKey" },
 }
 
@@ -38,9 +35,7 @@ local function options_of(run, args, ...)
 		options.session = run.entities[options.session]
 	end
 	options.readPreference = match.read_preference(options.readPreference)
-	if options.timeoutMode then
-		skip "timeoutMode"
-	end
+	options.writeConcern = match.write_concern(options.writeConcern)
 	return options
 end
 
@@ -137,34 +132,60 @@ function operations.aggregate(run, object, a)
 	return object:aggregate(a.pipeline, options_of(run, a, "pipeline")):toArray()
 end
 
-function operations.createIndex(_, c, a)
+function operations.createIndex(run, c, a)
+	local options = options_of(run, a, "keys")
 	local model = {}
 	for key, direction in pairs(a.keys) do
 		model[#model + 1] = { [key] = direction }
 	end
-	for k, v in pairs(a) do
-		if k ~= "keys" and k ~= "session" then
-			model[k] = v
+	for k, v in pairs(options) do
+		if k ~= "session" and k ~= "timeoutMS" and k ~= "rawData" and k ~= "comment" and k ~= "maxTimeMS" then
+			model[k], options[k] = v, nil
 		end
 	end
-	local reply = c:createIndex(model)
-	if reply.ok ~= 1 then
-		error(reply.errmsg, 0)
-	end
+	return c:createIndexesWith({ model }, options)[1]
 end
 
-function operations.dropIndex(_, c, a)
-	c:dropIndex(a.name)
+function operations.dropIndex(run, c, a)
+	c:dropIndex(a.name, options_of(run, a, "name"))
 end
 
-function operations.dropIndexes(_, c)
-	c:dropIndex "*"
+function operations.dropIndexes(run, c, a)
+	c:dropIndexes(options_of(run, a))
 end
 
 for _, name in ipairs { "listIndexes", "listIndexNames" } do
 	operations[name] = function(run, c, a)
 		return c[name](c, options_of(run, a))
 	end
+end
+
+function operations.createSearchIndex(run, c, a)
+	return c:createSearchIndex(a.model, options_of(run, a, "model"))
+end
+
+function operations.createSearchIndexes(run, c, a)
+	return c:createSearchIndexes(a.models, options_of(run, a, "models"))
+end
+
+function operations.updateSearchIndex(run, c, a)
+	c:updateSearchIndex(a.name, a.definition, options_of(run, a, "name", "definition"))
+end
+
+function operations.dropSearchIndex(run, c, a)
+	c:dropSearchIndex(a.name, options_of(run, a, "name"))
+end
+
+function operations.listSearchIndexes(run, c, a)
+	local options = options_of(run, a, "name", "aggregationOptions")
+	for k, v in pairs(match.fields(a.aggregationOptions or {})) do
+		options[k] = match.plain(v)
+	end
+	return c:listSearchIndexes(a.name, options):toArray()
+end
+
+function operations.rename(run, c, a)
+	c:rename(a.to, options_of(run, a, "to"))
 end
 
 -- ---- databases ----
@@ -201,18 +222,16 @@ function operations.createCollection(run, db, a)
 	return db:createCollection(a.collection, options_of(run, a, "collection"))
 end
 
-function operations.dropCollection(_, db, a)
-	db:getCollection(a.collection):drop()
+function operations.dropCollection(run, db, a)
+	db:getCollection(a.collection):drop(options_of(run, a, "collection"))
 end
 
-function operations.modifyCollection(_, db, a)
-	local command = bson.document("collMod", a.collection)
-	for k, v in pairs(a) do
-		if k ~= "collection" then
-			command[k] = v
-		end
-	end
-	db:runCommand(command, {})
+function operations.dropDatabase(run, client, a)
+	client:database(a.database):dropDatabase(options_of(run, a, "database"))
+end
+
+function operations.modifyCollection(run, db, a)
+	db:modifyCollection(a.collection, options_of(run, a, "collection"))
 end
 
 -- ---- clients ----
@@ -244,6 +263,40 @@ function operations.clientBulkWrite(run, client, a)
 		shape_client_bulk(result.result)
 	end
 	error(result, 0)
+end
+
+-- ---- transactions ----
+
+---Options of transactions as the driver has them.
+function operations.transaction_options(a)
+	local options = {}
+	for k, v in pairs(match.fields(a or {})) do
+		options[k] = match.plain(v)
+	end
+	options.callback = nil
+	options.readPreference = match.read_preference(options.readPreference)
+	options.writeConcern = match.write_concern(options.writeConcern)
+	return options
+end
+
+function operations.startTransaction(_, session, a)
+	session:startTransaction(operations.transaction_options(a))
+end
+
+function operations.commitTransaction(_, session, a)
+	session:commitTransaction { timeoutMS = match.plain(a.timeoutMS) }
+end
+
+function operations.abortTransaction(_, session, a)
+	session:abortTransaction { timeoutMS = match.plain(a.timeoutMS) }
+end
+
+function operations.withTransaction(run, session, a)
+	session:withTransaction(function()
+		for _, op in ipairs(a.callback) do
+			run:operation(op, true)
+		end
+	end, operations.transaction_options(a))
 end
 
 -- ---- sessions and cursors ----

@@ -282,6 +282,14 @@ function client_methods:listDatabaseNames(options)
 	return names
 end
 
+---Watches all databases.
+---@param pipeline table|nil stages that choose and change what is told
+---@param options mongo.change_stream_options|nil
+---@return mongo.change_stream
+function client_methods:watch(pipeline, options)
+	return require "reef.mongo.change_stream".watch(self._core, "admin", 1, pipeline, self._settings, options, true)
+end
+
 ---Writes to several collections in one command; MongoDB 8 and later. Models by their names in the specification, and
 ---options, give a result or raise (client_bulk.lua). The form that skynet has, { op = "insert", collection = "db.c",
 ---insert = doc }, answers ok, err, reply and the indexes of what failed.

@@ -30,9 +30,6 @@ local function merge(total, reply, offset)
 	if reply.nModified then
 		total.nModified = (total.nModified or 0) + reply.nModified
 	end
-	if not reply.upserted and not reply.writeErrors then
-		return nil
-	end
 	for _, key in ipairs { "upserted", "writeErrors" } do
 		for _, item in ipairs(reply[key] or {}) do
 			item.index = item.index + offset

@@ -310,6 +310,46 @@ function crud:findWith(filter, options)
 	}, client, options))
 end
 
+---Watches what happens to the collection.
+---@param pipeline table|nil stages that choose and change what is told
+---@param options mongo.change_stream_options|nil
+---@return mongo.change_stream
+function crud:watch(pipeline, options)
+	return require "reef.mongo.change_stream".watch(self:core(), self.database.name, self.name, pipeline, self:settings(),
+		options)
+end
+
+---The results of a map-reduce. Servers would rather be given an aggregation.
+---@param map string bson.code
+---@param reduce string bson.code
+---@param out any `{ inline = 1 }`, or where the results go
+---@param options table|nil by their names in the command; session, readPreference, timeoutMS
+---@return table[]|nil of `inline`
+function crud:mapReduce(map, reduce, out, options)
+	options = options or {}
+	local settings = self:settings()
+	local body = { "mapReduce", self.name, "map", map, "reduce", reduce, "out", out }
+	add_options(body, options, {
+		"query", "sort", "limit", "finalize", "scope", "jsMode", "verbose", "bypassDocumentValidation", "collation",
+		"comment", "maxTimeMS",
+	})
+	local inline = type(out) == "table" and out.inline ~= nil
+	local concern
+	if inline then
+		concern = options.readConcern or settings.read_concern
+	else
+		concern = concern_of(self, options)
+	end
+	if concern then
+		body[#body + 1], body[#body + 2] = inline and "readConcern" or "writeConcern", concern
+	end
+	local reply = execute(self, {
+		name = "mapReduce", body = body, write = not inline or nil,
+		preference = inline and (options.readPreference or settings.read_preference) or nil,
+	}, options)
+	return inline and reply.results or nil
+end
+
 -- ---- bulk ----
 
 local models = {}

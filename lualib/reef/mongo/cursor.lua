@@ -32,6 +32,7 @@ end
 function cursor:take_batch(result, batch)
 	self.id = result.id
 	self.batch = batch
+	self.token = result.postBatchResumeToken
 	if self.id == 0 then
 		self:release()
 	else
@@ -109,6 +110,7 @@ function cursor:start()
 		error(err or reply, 0)
 	end
 	self.address = address
+	self.operation_time = reply.operationTime
 	self:take_batch(reply.cursor, reply.cursor.firstBatch)
 end
 

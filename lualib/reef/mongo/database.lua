@@ -205,6 +205,14 @@ function database:dropDatabase(options)
 	return reply
 end
 
+---Watches all collections.
+---@param pipeline table|nil stages that choose and change what is told
+---@param options mongo.change_stream_options|nil
+---@return mongo.change_stream
+function database:watch(pipeline, options)
+	return require "reef.mongo.change_stream".watch(self.client._core, self.name, 1, pipeline, self._settings, options)
+end
+
 ---A pipeline that begins with a stage of its own, such as $currentOp or $documents.
 function database:aggregate(pipeline, options)
 	return cursor.aggregate(self.client._core, self.name, 1, pipeline,

@@ -91,6 +91,18 @@ function deployment:watch(address)
 				self.topology:clear(address)
 			end
 		end,
+		measured = function(rtt, min_rtt)
+			local known = self.topology.description.servers[address]
+			if known and known.type ~= "Unknown" then
+				local server = {}
+				for key, value in pairs(known) do
+					server[key] = value
+				end
+				server.roundTripTime, server.minRoundTripTime = rtt, min_rtt
+				self.topology:heard(server)
+				self:publish()
+			end
+		end,
 		lost = function(err)
 			self.topology:lost(address, tostring(err))
 			-- Who does not even say hello will not answer those who wait either.

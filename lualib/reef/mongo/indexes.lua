@@ -14,7 +14,7 @@ local NONE = {}
 local NAMESPACE_NOT_FOUND = 26
 
 -- The reply of a command that writes, and what it reports.
-local function run(self, name, body, options, concern)
+local function run(self, name, body, options, concern, db)
 	options = options or NONE
 	for _, key in ipairs { "comment", "maxTimeMS", "rawData", "commitQuorum", "dropTarget" } do
 		if options[key] ~= nil then
@@ -26,7 +26,7 @@ local function run(self, name, body, options, concern)
 		body[#body + 1], body[#body + 2] = "writeConcern", concern
 	end
 	return self:core():execute(limits.set({
-		db = self.database.name, name = name, body = body, write = true,
+		db = db or self.database.name, name = name, body = body, write = true,
 	}, self:settings(), options))
 end
 
@@ -155,8 +155,7 @@ end
 function indexes:rename(to, options)
 	local target = to:find(".", 1, true) and to or self.database.name .. "." .. to
 	local body = { "renameCollection", self.full_name, "to", target }
-	local admin = setmetatable({ database = { name = "admin", client = self.database.client } }, { __index = self })
-	local reply, err = run(admin, "renameCollection", body, options, self:settings().write_concern)
+	local reply, err = run(self, "renameCollection", body, options, self:settings().write_concern, "admin")
 	if err then
 		error(err, 0)
 	end

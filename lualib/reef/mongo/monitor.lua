@@ -29,6 +29,7 @@ end
 ---@class mongo.monitor_hooks
 ---@field heard fun(hello: table, rtt: number, min_rtt: number) round trips in ms: average, smallest
 ---@field lost fun(err: any)
+---@field measured fun(rtt: number, min_rtt: number) round trips while the server speaks up by itself
 ---@field checked fun() behind each of these
 ---@field on_event fun(event: table)|nil
 
@@ -158,6 +159,7 @@ function monitor:measure()
 				forget()
 			elseif self.version then
 				self:sample(now() - started)
+				self.hooks.measured(self.average, self.smallest)
 			end
 		end
 	end

@@ -227,10 +227,11 @@ replies.shapes = {
 	first_batch = reply_of {
 		cursor = needed(shaped {
 			id = needed(integer), ns = told(text), firstBatch = needed(batch), atClusterTime = told(timestamp),
+			postBatchResumeToken = told(document),
 		}),
 	},
 	next_batch = reply_of {
-		cursor = needed(shaped { id = needed(integer), ns = told(text), nextBatch = needed(batch) }),
+		cursor = needed(shaped { id = needed(integer), ns = told(text), nextBatch = needed(batch), postBatchResumeToken = told(document) }),
 	},
 	writes = reply_of {
 		nInserted = maybe(count), nUpserted = maybe(count), nMatched = maybe(count), nModified = maybe(count),

@@ -372,7 +372,7 @@ end
 
 ---Forgets all documents, cursors and numbers of writes.
 function set_methods:forget()
-	self.store.databases, self.store.past = {}, {}
+	self.store.databases, self.store.past, self.store.events = {}, {}, {}
 	self.done, self.cursors, self.transactions = {}, {}, {}
 end
 

@@ -111,7 +111,7 @@ function unified.run(target, file, case)
 	if case.expectLogMessages then
 		skip "log messages as the specification has them"
 	end
-	local run = setmetatable({ target = target, entities = {}, events = {}, clients = {} }, Run)
+	local run = setmetatable({ target = target, entities = {}, events = {}, clients = {}, streams = {} }, Run)
 	target:fresh(file)
 	prepare(target, file.initialData)
 	local _ <close> = setmetatable({}, { __close = function()

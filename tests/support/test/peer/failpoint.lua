@@ -53,6 +53,13 @@ local retryable = {
 	[11600] = true, [11602] = true, [13435] = true, [13436] = true,
 }
 
+-- Codes that a change stream survives, as servers since 4.4 say by a label.
+local resumable = {
+	[6] = true, [7] = true, [63] = true, [89] = true, [91] = true, [133] = true, [150] = true, [189] = true, [234] = true,
+	[262] = true, [9001] = true, [10107] = true, [11600] = true, [11602] = true, [13388] = true, [13435] = true,
+	[13436] = true,
+}
+
 ---Labels of an error with that code.
 ---@param number integer version of the server
 function failpoint.labels(code, command, number)
@@ -109,9 +116,18 @@ end
 function failpoint:check(name, command, app_name, number)
 	local data = self:due("failCommand", function(data)
 		return names(data.failCommands, name) and (data.appName == nil or data.appName == app_name)
-	end) or name == "getMore" and self:due("failGetMoreAfterCursorCheckout", function()
-		return true
 	end)
+	if not data and name == "getMore" then
+		data = self:due("failGetMoreAfterCursorCheckout", function()
+			return true
+		end)
+		if data and data.errorCode then
+			local reply = error_reply(data, command, number)
+			reply.errorLabels = number >= 4003001 and resumable[plain(data.errorCode)]
+				and bson.array { "ResumableChangeStreamError" } or nil
+			return reply
+		end
+	end
 	if not data then
 		return transactional(self, name, command)
 	end

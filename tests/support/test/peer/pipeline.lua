@@ -151,6 +151,16 @@ function pipeline.writes(list)
 	return name == "$out" or name == "$merge"
 end
 
+---Raises for a stage that is none.
+function pipeline.check(list)
+	for _, stage in ipairs(list) do
+		local name = value.first(stage)
+		if not stages[name] then
+			failure.raise(40324, "Unrecognized pipeline stage name: '%s'", name)
+		end
+	end
+end
+
 ---@param docs table[]
 ---@param list table
 ---@param context test.peer.pipeline_context

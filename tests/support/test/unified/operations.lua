@@ -8,9 +8,7 @@ local operations = {}
 
 -- What the driver does not have yet, by what it is called.
 local missing = {
-	["change streams"] = { "createChangeStream", "watch" },
 	GridFS = { "download", "downloadByName", "upload", "delete", "uploadWithId" },
-	mapReduce = { "mapReduce" },
 	["client-side encryption"] = { "createDataKey", "encrypt", "decrypt", "rewrapManyDataKey" },
 }
 
@@ -184,6 +182,16 @@ function operations.listSearchIndexes(run, c, a)
 	return c:listSearchIndexes(a.name, options):toArray()
 end
 
+function operations.mapReduce(run, c, a)
+	return c:mapReduce(a.map, a.reduce, a.out, options_of(run, a, "map", "reduce", "out"))
+end
+
+function operations.createChangeStream(run, object, a)
+	local stream = object:watch(a.pipeline, options_of(run, a, "pipeline"))
+	run.streams[#run.streams + 1] = stream
+	return stream
+end
+
 function operations.rename(run, c, a)
 	c:rename(a.to, options_of(run, a, "to"))
 end
@@ -314,6 +322,9 @@ function operations.close(_, object)
 end
 
 function operations.iterateUntilDocumentOrError(_, cursor)
+	if cursor.tryNext and not cursor.hasNext then
+		return cursor:next()
+	end
 	return cursor:hasNext() and cursor:next() or nil
 end
 

@@ -34,7 +34,7 @@ local mechanisms = { scram_sha1 = "SCRAM-SHA-1", scram_sha256 = "SCRAM-SHA-256" 
 
 -- Options of connection strings that would change what happens, but not here.
 local unsupported = {
-	"compressors", "loadBalanced", "proxyHost",
+	"compressors", "proxyHost",
 }
 
 local function refuse_unsupported(parsed)
@@ -250,7 +250,7 @@ end
 ---@param options mongo.session_options|nil
 ---@return mongo.session
 function client_methods:startSession(options)
-	return self._core.sessions:take(self._core.topology.description.logicalSessionTimeoutMinutes, options, self._settings)
+	return self._core.sessions:take(self._core:session_timeout(), options, self._settings)
 end
 
 ---@param options { filter: table|nil, nameOnly: boolean|nil, authorizedDatabases: boolean|nil, comment: any,

@@ -2,6 +2,7 @@
 -- in every topology that the case is for. All of it runs within the first case, which owns the servers; the others
 -- report what came of theirs.
 -- timeout: 1800
+local entities = require "test.unified.entities"
 local mongo_peer = require "test.mongo_peer"
 local skynet = require "skynet"
 local spec = require "test.spec"
@@ -24,6 +25,10 @@ local FERRETDB = {
 	["run-command/unified/runCursorCommand: does not close the cursor when receiving an empty batch"] =
 		"ends tailable cursors",
 	["server-discovery-and-monitoring/unified/serverMonitoringMode"] = "does not speak up by itself",
+	["versioned-api/crud-api-version-1-strict: aggregate on database appends declared API version"] = "has no $listLocalSessions",
+	["versioned-api/crud-api-version-1: aggregate on database appends declared API version"] = "has no $listLocalSessions",
+	["versioned-api/crud-api-version-1-strict: distinct appends declared API version"] = "ignores the declared version",
+	["versioned-api/runcommand-helper-no-api-version-declared"] = "ignores the declared version",
 	["collection-management/clustered-indexes: listCollections includes clusteredIndex"] = "ignores clusteredIndex",
 	["collection-management/clustered-indexes: listIndexes returns the index"] = "ignores clusteredIndex",
 	["sessions/snapshot-sessions-not-supported-server-error"] = "ignores read concerns",
@@ -37,7 +42,7 @@ local DEPARTURES = {
 		"servers are watched for all services at once; changes that come together are told as one",
 }
 
-local TOPOLOGIES = { "replicaset", "sharded", "single" }
+local TOPOLOGIES = { "replicaset", "sharded", "single", "load-balanced" }
 local VERSIONS = { "8.2.0", "8.0.0", "7.0.0", "5.0.0", "4.4.0", "4.2.0" }
 
 local cases = {}
@@ -69,8 +74,17 @@ local function suitable_peer(topology, file, case)
 	return nil, why
 end
 
+-- Suites whose files have times that a busy machine does not keep: they are tried again.
+local TIMED = { ["client-side-operations-timeout"] = 3 }
+
 local function attempt(entry, on)
-	local ok, err = pcall(test.within, 30, unified.run, on, entry.file, entry.case)
+	local ok, err
+	for _ = 1, TIMED[entry.name:match "^[^/]+"] or 1 do
+		ok, err = pcall(test.within, 30, unified.run, on, entry.file, entry.case)
+		if ok or type(err) == "table" and err.skipped then
+			break
+		end
+	end
 	if ok then
 		entry.passed = entry.passed or on.name
 	elseif type(err) == "table" and err.skipped then
@@ -95,7 +109,7 @@ local function run_case(entry, server)
 		entry.on_server = entry.passed ~= nil
 	end
 	local running, token = 0, {}
-	for _, topology in ipairs(TOPOLOGIES) do
+	for _, topology in ipairs(entities.through_pools and { "replicaset", "sharded", "single" } or TOPOLOGIES) do
 		local peer, why = suitable_peer(topology, entry.file, entry.case)
 		if not peer then
 			entry.skipped = entry.skipped or "needs " .. why

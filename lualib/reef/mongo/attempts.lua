@@ -30,7 +30,7 @@ local retryable_codes = {
 
 -- Does the deployment recognise a write that comes again?
 local function knows_numbers(server)
-	return server.type ~= "Standalone" and server.logicalSessionTimeoutMinutes ~= nil
+	return server.type == "LoadBalancer" or server.type ~= "Standalone" and server.logicalSessionTimeoutMinutes ~= nil
 end
 
 ---What an operation has taken, to be given back when it is over, however it ends.
@@ -79,7 +79,7 @@ end
 
 -- Gives the error of a numbered write the label that says whether another attempt may help.
 local function label(err, server)
-	local old = (server.maxWireVersion or 0) < LABELS_BY_SERVER
+	local old = server.type ~= "LoadBalancer" and (server.maxWireVersion or 0) < LABELS_BY_SERVER
 	if not err.reply then
 		err.labels.RetryableWriteError = err.code ~= "auth" or nil
 	elseif old and (retryable_codes[err.reply.code] or server.type ~= "Mongos" and retryable_codes[concern_code(err)]) then
@@ -204,7 +204,7 @@ function attempts.execute(client, op)
 	local told, told_reply, avoid
 	while true do
 		local server = server_for(client, op, avoid, told)
-		if op.least_wire and (server.maxWireVersion or 0) < op.least_wire then
+		if op.least_wire and server.type ~= "LoadBalancer" and (server.maxWireVersion or 0) < op.least_wire then
 			error(errors.new({ code = "incompatible", outcome = "not sent", command = op.name },
 				"the server is too old for an option of this operation, and would not say so"), 0)
 		end

@@ -115,12 +115,10 @@ local function is_resumable(self, err)
 	elseif not err.reply then
 		return err.code ~= "auth" and err.code ~= "session" and err.code ~= "protocol"
 	end
-	local server = self.core.topology.description.servers[self.address]
 	if err.code == CURSOR_NOT_FOUND or err.labels[RESUMABLE] then
 		return true
 	end
-	return (server and server.maxWireVersion or self.wire or LABELS_BY_SERVER) < LABELS_BY_SERVER and resumable[err.code]
-		or false
+	return (self.wire or LABELS_BY_SERVER) < LABELS_BY_SERVER and resumable[err.code] or false
 end
 
 -- Has the time of the call run out, rather than the stream met something?
@@ -138,8 +136,7 @@ end
 local function get_more(self, deadline)
 	local made = self.cursor
 	made.until_ = deadline
-	self.address = made.address
-	local server = self.core.topology.description.servers[made.address]
+	local server = made:server()
 	self.wire = server and server.maxWireVersion or self.wire
 	local ok, err = pcall(made.get_more, made)
 	if ok then

@@ -3,6 +3,7 @@
 -- One deadline holds for all that a command needs: finding a server, a connection, every attempt (attempts.lua).
 local now = require "reef.base.now"
 local attempts = require "reef.mongo.attempts"
+local balanced = require "reef.mongo.balanced"
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
 local limits = require "reef.mongo.limits"
@@ -36,6 +37,8 @@ local view = require "reef.mongo.view"
 ---@field before_retry fun(err: mongo.error)|nil
 ---@field least_wire integer|nil servers of earlier wire versions are not even asked
 ---@field exact boolean|nil values as bson.decode_exact gives them
+---@field opens boolean|nil its reply may have a cursor
+---@field held mongo.held|nil the connection for it; or, behind an operation that opens a cursor, for that
 ---@field shape string|nil what its reply is to be like: a key of replies.shapes
 ---@field batches boolean|nil a cursor's batch comes as an object (drivers/mongo/batch.h)
 
@@ -44,6 +47,25 @@ local view = require "reef.mongo.view"
 ---@field topology mongo.topology_state
 local client = {}
 client.__index = client
+
+-- The version of the server's interface that is declared with each command, as its keys and values.
+local function api_of(given)
+	if not given then
+		return nil
+	end
+	given = type(given) == "string" and { version = given } or given
+	if given.version ~= "1" then
+		error(("mongo: serverApi: there is no version %s"):format(tostring(given.version)), 0)
+	end
+	local list = { "apiVersion", given.version }
+	if given.strict ~= nil then
+		list[#list + 1], list[#list + 2] = "apiStrict", given.strict
+	end
+	if given.deprecationErrors ~= nil then
+		list[#list + 1], list[#list + 2] = "apiDeprecationErrors", given.deprecationErrors
+	end
+	return list
+end
 
 -- Repetitions of what an overloaded server has refused.
 local ADAPTIVE_RETRIES = 2
@@ -75,6 +97,8 @@ function client.new(uri, options)
 		retry_reads = merged.retryReads ~= false,
 		adaptive_retries = merged.maxAdaptiveRetries or ADAPTIVE_RETRIES,
 		retarget = merged.enableOverloadRetargeting or nil,
+		balanced = merged.loadBalanced or nil,
+		api = api_of(options.serverApi),
 		pools = {},
 		waiting = {},
 		last_request = 0,
@@ -89,7 +113,7 @@ function client.new(uri, options)
 		end
 	end)
 	-- What it opens may want to watch, too.
-	self.watched = view.target(uri, merged, self.tls)
+	self.watched = view.target(uri, merged, self.tls, self.api)
 	self.topology:open()
 	self.view = view.new(self.watched, {
 		news = function(state)
@@ -114,6 +138,8 @@ function client:topology_event(event)
 		self.pools[event.address] = self:new_pool(event.address)
 	elseif event.name == "ServerClosed" then
 		self:forget(event.address)
+	elseif event.name == "ServerDescriptionChanged" and event.new.type == "LoadBalancer" then
+		self.pools[event.address]:ready()
 	end
 	if self.on_event then
 		self.on_event(event)
@@ -345,6 +371,9 @@ function client:complete(op, server, number)
 	if op.timed then
 		limit_time(body, op, server)
 	end
+	if self.api then
+		table.move(self.api, 1, #self.api, #body + 1, body)
+	end
 	return body
 end
 
@@ -375,11 +404,16 @@ function client:report(address, entry, err, reply)
 	if err and blameless[err.code] then
 		return
 	end
-	self:suspect(address, {
+	local problem = {
 		type = reply and "command" or err.code == "timeout" and "timeout" or "network", reply = reply,
 		why = err and tostring(err),
 		generation = entry.generation, handshake_done = true,
-	})
+	}
+	if self.balanced then
+		balanced.report(self, address, entry, problem)
+	else
+		self:suspect(address, problem)
+	end
 end
 
 local function pool_error(server, op, err)
@@ -409,12 +443,19 @@ local function is_secret(op)
 	return secrets[name] == true
 end
 
+-- The server's own number of a connection.
+local function server_connection(entry)
+	local hello = entry.connection.hello
+	return hello and hello.connectionId or nil
+end
+
 function client:start_event(op, server, entry, body)
 	self.last_request = self.last_request + 1
 	body = is_secret(op) and {} or body
 	self:emit("CommandStarted", {
 		commandName = op.name, databaseName = op.db, address = server.address, connectionId = entry.id,
 		requestId = self.last_request, command = body, identifier = op.identifier, documents = op.documents,
+		serviceId = server.serviceId, serverConnectionId = server_connection(entry),
 	})
 	return self.last_request
 end
@@ -441,12 +482,19 @@ local function whole(reply)
 	return shown
 end
 
-function client:end_event(op, server, request_id, started, reply, err)
+function client:end_event(op, server, entry, request_id, started, reply, err)
 	reply = reply and is_secret(op) and {} or reply
 	self:emit(err and "CommandFailed" or "CommandSucceeded", {
 		commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
-		duration = now() - started, reply = whole(reply), failure = err,
+		connectionId = entry.id, duration = now() - started, reply = whole(reply), failure = err,
+		serviceId = server.serviceId, serverConnectionId = server_connection(entry),
 	})
+end
+
+---Minutes after which the deployment forgets a session that is not used; nil: it knows of none.
+---@return number|nil
+function client:session_timeout()
+	return self.balanced and math.huge or self.topology.description.logicalSessionTimeoutMinutes
 end
 
 ---What the server is to be told if this service ends.
@@ -460,7 +508,11 @@ function client:will(address, ...)
 	elseif connections.will then
 		return connections:will(...)
 	end
-	return self.view:leave(address, self.credentials, { ... })
+	local body = { ... }
+	if self.api then
+		table.move(self.api, 1, #self.api, #body + 1, body)
+	end
+	return self.view:leave(address, self.credentials, body)
 end
 
 function client:revoke(address, number)
@@ -484,11 +536,20 @@ end
 ---@return mongo.error|nil
 function client:attempt(server, op, loan)
 	local connections = self.pools[server.address]
-	local entry, err = connections:check_out(op.deadline - now())
-	if not entry then
-		return nil, pool_error(server, op, err)
+	local held = self.balanced and balanced.of(op)
+	local entry, err
+	if held then
+		entry = held.entry
+	else
+		entry, err = connections:check_out(op.deadline - now())
+		if not entry then
+			return nil, pool_error(server, op, err)
+		end
+		loan.connections, loan.connection = connections, entry
 	end
-	loan.connections, loan.connection = connections, entry
+	if self.balanced then
+		server = balanced.server(entry, server)
+	end
 	local body = self:complete(op, server, attempts.prepare(self, server, op, loan))
 	if op.session and connections.will and not op.session.server.will then
 		op.session.server.will = connections:will("endSessions", bson.array { op.session.lsid }, "$db", "admin")
@@ -524,10 +585,12 @@ function client:attempt(server, op, loan)
 		op.session:mark_dirty()
 	end
 	if self.on_event then
-		self:end_event(op, server, request_id, started, reply, not (reply and reply.ok == 1) and err or nil)
+		self:end_event(op, server, entry, request_id, started, reply, not (reply and reply.ok == 1) and err or nil)
 	end
 	loan.connection = nil
-	connections:check_in(entry)
+	if not self.balanced or not balanced.keep(op, reply, held, connections, entry) then
+		connections:check_in(entry)
+	end
 	return reply, err
 end
 

@@ -11,6 +11,7 @@ local cursor = {}
 
 -- Wire versions: MongoDB 4.4 and 5.0.
 local COMMENT_WITH_GET_MORE, WRITES_BY_SECONDARIES = 9, 13
+local CURSOR_NOT_FOUND = 43
 
 -- What a sort is given: "a"; one document or list of pairs; or several pairs.
 local function ordered(first, ...)
@@ -37,7 +38,8 @@ function cursor:take_batch(result, batch)
 		self:release()
 	else
 		self.ns = result.ns and result.ns:match "^[^.]*%.(.*)$" or self.collection
-		self.guard = self.guard or left.guard(self.client, self.address, self.db, self.ns, self.id)
+		-- One that holds a connection ends with it.
+		self.guard = self.guard or not self.held and left.guard(self.client, self.address, self.db, self.ns, self.id)
 	end
 end
 
@@ -46,6 +48,10 @@ function cursor:release()
 		self.guard:release()
 		self.guard = nil
 	end
+	if self.held then
+		self.held:release()
+		self.held = nil
+	end
 	if self.borrowed then
 		self.borrowed:endSession()
 		self.borrowed = nil
@@ -53,7 +59,7 @@ function cursor:release()
 end
 
 function cursor:borrow()
-	local minutes = self.client.topology.description.logicalSessionTimeoutMinutes
+	local minutes = self.client:session_timeout()
 	if not self.options.session and minutes then
 		self.borrowed = self.client.sessions:lend(minutes)
 	end
@@ -99,12 +105,15 @@ function cursor:start()
 	local o = self.options
 	local deadline = self:deadline()
 	local write = self.writes and self:to_primary(deadline)
-	local ok, reply, err, address = pcall(self.client.execute, self.client, {
+	local op = {
+		opens = true,
 		db = self.db, name = self.command, body = self:body(), retry = not self.writes and not o.once,
 		write = write or nil, preference = o.readPreference, session = self:borrow(), given = o.once,
 		deadline = deadline, timed = o.timed, own_time = o.each and not o.tells, exact = o.exact, batches = true,
 		shape = "first_batch",
-	})
+	}
+	local ok, reply, err, address = pcall(self.client.execute, self.client, op)
+	self.held = op.held
 	if not ok or err then
 		self:release()
 		error(err or reply, 0)
@@ -112,6 +121,11 @@ function cursor:start()
 	self.address = address
 	self.operation_time = reply.operationTime
 	self:take_batch(reply.cursor, reply.cursor.firstBatch)
+end
+
+-- What is known of the server that has it.
+function cursor:server()
+	return self.held and self.held.entry.connection.server or self.client.topology.description.servers[self.address]
 end
 
 function cursor:get_more()
@@ -122,7 +136,7 @@ function cursor:get_more()
 		local rest = (self.settings.limit or 0) - self.asked
 		body[#body + 1], body[#body + 2] = "batchSize", rest > 0 and math.min(size, rest) or size
 	end
-	local server = self.client.topology.description.servers[self.address]
+	local server = self:server()
 	if self.settings.comment ~= nil and server and (server.maxWireVersion or 0) >= COMMENT_WITH_GET_MORE then
 		body[#body + 1], body[#body + 2] = "comment", self.settings.comment
 	end
@@ -131,18 +145,22 @@ function cursor:get_more()
 		body[#body + 1], body[#body + 2] = "maxTimeMS", o.await
 	end
 	local ok, reply = pcall(self.client.execute, self.client, {
-		db = self.db, name = "getMore", body = body, address = self.address, exact = o.exact,
+		db = self.db, name = "getMore", body = body, address = self.address, held = self.held, exact = o.exact,
 		batches = true, session = o.session or self.borrowed, deadline = self:deadline(), timed = o.timed, own_time = true,
 		shape = "next_batch",
 	})
-	if not ok then
-		self.id = 0
-		self:release()
-		error(reply, 0)
-	end
-	if reply.ok ~= 1 then
-		self.id = 0
-		self:release()
+	if not ok or reply.ok ~= 1 then
+		self.broken = true
+		-- What the server may still have, closing ends; and a connection that is held goes back then.
+		if not ok or reply.code == CURSOR_NOT_FOUND then
+			self.id = 0
+			if not self.held then
+				self:release()
+			end
+		end
+		if not ok then
+			error(reply, 0)
+		end
 	end
 	raise(reply, self.address, "getMore")
 	self:take_batch(reply.cursor, reply.cursor.nextBatch)
@@ -167,7 +185,7 @@ function cursor:hasNext()
 	if not self.batch then
 		self:start()
 	end
-	while self.id ~= 0 and not self.batch:more() do
+	while self.id ~= 0 and not self.broken and not self.batch:more() do
 		self:get_more()
 	end
 	self.checked = self.batch:more()
@@ -201,7 +219,7 @@ function cursor:tryNext()
 	self:begin()
 	if not self.batch then
 		self:start()
-	elseif self.id ~= 0 and not self.batch:more() then
+	elseif self.id ~= 0 and not self.broken and not self.batch:more() then
 		self:get_more()
 	end
 	self.checked = self.batch:more()
@@ -242,7 +260,7 @@ function cursor:close()
 		self.id = 0
 		-- A time of its own: what was left for the cursor may be over.
 		pcall(self.client.execute, self.client, {
-			db = self.db, name = "killCursors", address = self.address, unacknowledged = true,
+			db = self.db, name = "killCursors", address = self.address, unacknowledged = true, held = self.held,
 			deadline = limits.deadline(o.ms), timed = o.ms ~= nil or nil,
 			body = { "killCursors", self.ns, "cursors", bson.array { bson.int64(id) } },
 		})
@@ -391,8 +409,8 @@ function M.time(options, settings, given)
 	if not options.timed then
 		return options
 	end
-	local within = given.session and given.session.deadline
-	options.ms = not within and (given.timeoutMS or settings.timeout) or nil
+	local fixed = given.within or given.session and given.session.deadline
+	options.ms = not fixed and (given.timeoutMS or settings.timeout) or nil
 	if await and options.ms and options.ms > 0 and await >= options.ms then
 		error("mongo: maxAwaitTimeMS has to be less than timeoutMS", 0)
 	elseif options.ms then
@@ -482,7 +500,7 @@ end
 ---@param address string of the server that has the cursor
 function M.of_reply(client, db, reply, address, options)
 	local self = M.command(client, db, "", {}, options)
-	self.address = address
+	self.address, self.held = address, options.held
 	self:take_batch(reply.cursor, reply.cursor.firstBatch)
 	return self
 end

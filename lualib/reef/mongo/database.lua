@@ -205,6 +205,13 @@ function database:dropDatabase(options)
 	return reply
 end
 
+---Files in this database (GridFS).
+---@param options mongo.bucket_options|nil
+---@return mongo.bucket
+function database:bucket(options)
+	return require "reef.mongo.gridfs".bucket(self, options)
+end
+
 ---Watches all collections.
 ---@param pipeline table|nil stages that choose and change what is told
 ---@param options mongo.change_stream_options|nil

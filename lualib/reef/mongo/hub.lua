@@ -56,15 +56,17 @@ local last_id = 0
 ---@param spec table hosts and options, as of a connection string
 function deployment.new(key, spec)
 	local self = setmetatable({
-		key = key, options = spec.options, tls = spec.tls, monitors = {}, clients = {}, version = 1, told_generations = {},
+		key = key, options = spec.options, tls = spec.tls, api = spec.api, monitors = {}, clients = {}, version = 1, told_generations = {},
 		interrupts = {},
 	}, deployment)
 	self.topology = topology.new(spec, function(event)
 		if event.name == "ServerOpening" then
 			self:watch(event.address)
 		elseif event.name == "ServerClosed" then
-			self.monitors[event.address]:close()
-			self.monitors[event.address] = nil
+			if self.monitors[event.address] then
+				self.monitors[event.address]:close()
+				self.monitors[event.address] = nil
+			end
 		end
 	end)
 	deployments[key] = self
@@ -80,7 +82,7 @@ function deployment:watch(address)
 	end
 	self.monitors[address] = monitor.new(address, {
 		heartbeat = (o.heartbeatFrequencyMS or 10000) / 1000, timeout = (o.connectTimeoutMS or 10000) / 1000,
-		appName = o.appName, tls = self.tls, stream = o.serverMonitoringMode ~= "poll",
+		appName = o.appName, tls = self.tls, api = self.api, stream = o.serverMonitoringMode ~= "poll",
 	}, {
 		heard = function(hello, rtt, min_rtt)
 			local server = sdam.describe(address, hello)
@@ -265,7 +267,8 @@ local function carry_out(self, wills)
 	end
 	for _, list in pairs(by_server) do
 		local connection = handshake.connect(list[1].address,
-			{ credentials = list[1].credentials, appName = self.options.appName, tls = self.tls }, WILL_TIMEOUT)
+			{ credentials = list[1].credentials, appName = self.options.appName, tls = self.tls, api = self.api,
+				loadBalanced = self.options.loadBalanced }, WILL_TIMEOUT)
 		local deadline = now() + WILL_TIMEOUT
 		for i = 1, connection and #list or 0 do
 			local body = skynet.unpack(list[i].body)

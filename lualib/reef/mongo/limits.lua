@@ -44,10 +44,15 @@ end
 ---Sets what the options say of the operation's time and session.
 ---@param op table of which `session`, `deadline` and `timed` are set
 ---@param settings { timeout: integer|nil }
----@param options { timeoutMS: integer|nil, session: mongo.session|nil }
+---@param options { timeoutMS: integer|nil, session: mongo.session|nil, within: table|nil } within: the `op` of what this
+---  is a part of
 ---@return table op
 function limits.set(op, settings, options)
-	local session, ms = options.session, options.timeoutMS
+	local session, ms, within = options.session, options.timeoutMS, options.within
+	if within then
+		op.session, op.deadline, op.timed = session, within.deadline, within.timed
+		return op
+	end
 	if session then
 		op.session = session
 		check_transaction(session, options)

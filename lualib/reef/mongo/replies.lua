@@ -285,7 +285,7 @@ local hello = shape_of {
 	minWireVersion = maybe(count), maxWireVersion = maybe(count), logicalSessionTimeoutMinutes = maybe(count),
 	lastWrite = told(shaped { lastWriteDate = maybe(of_kind "date") }),
 	maxBsonObjectSize = told(count), maxMessageSizeBytes = told(count), maxWriteBatchSize = told(count),
-	saslSupportedMechs = told(list_of(text)),
+	saslSupportedMechs = told(list_of(text)), serviceId = told(objectid), connectionId = told(integer),
 	speculativeAuthenticate = told(shaped {
 		conversationId = needed(integer), payload = needed(binary), done = needed(boolean),
 	}),

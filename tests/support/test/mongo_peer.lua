@@ -102,6 +102,17 @@ local function hello(command, member, connection)
 		of_replica_set(reply, member)
 	elseif set.topology == "sharded" then
 		reply.msg = "isdbgrid"
+	elseif set.topology == "load-balanced" then
+		reply.msg = "isdbgrid"
+		if command.loadBalanced ~= true and not connection.service then
+			failure.raise(354, "The server is being accessed through a load balancer, but this driver does not have load "
+				.. "balancing enabled")
+		end
+		-- Every other connection leads to the other service.
+		set.last_service = (set.last_service or 0) + 1
+		connection.service = connection.service
+			or set.services[member == set.members[1] and 1 or set.last_service % #set.services + 1]
+		reply.serviceId = connection.service
 	end
 	return login.hello(command, reply, member, connection)
 end
@@ -352,6 +363,7 @@ function peer.deployment(options)
 	return new_set(options.members or 1, {
 		answers = full, topology = options.topology, version = options.version, store = store.new(), users = options.users,
 		streams = peer.version_number(options.version) >= 4004000,
+		services = { bson.objectid(), bson.objectid() },
 	})
 end
 
@@ -367,7 +379,8 @@ function set_methods:uri(options)
 		hosts[i] = member.address
 	end
 	return ("mongodb://%s/?%s%s"):format(table.concat(hosts, ","),
-		self.topology == "replicaset" and "replicaSet=rs&" or "", options or "")
+		self.topology == "replicaset" and "replicaSet=rs&" or self.topology == "load-balanced" and "loadBalanced=true&"
+			or "", options or "")
 end
 
 ---Forgets all documents, cursors and numbers of writes.

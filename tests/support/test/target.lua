@@ -89,6 +89,9 @@ function peer_methods:uri(all_mongoses)
 	local uri = self.set:uri()
 	if self.topology == "sharded" and not all_mongoses then
 		uri = uri:gsub(",[^/]*", "")
+	elseif self.topology == "load-balanced" then
+		-- One load balancer has one service behind it, the other two.
+		uri = all_mongoses and uri:gsub("//[^/]*,", "//") or uri:gsub(",[^/]*", "")
 	end
 	return self.auth and (uri:gsub("//", ("//%s:%s@"):format(USER, PASSWORD), 1)) or uri
 end
@@ -125,9 +128,9 @@ end
 
 function peer_methods:lacks() end
 
-local MEMBERS = { single = 1, replicaset = 3, sharded = 2 }
+local MEMBERS = { single = 1, replicaset = 3, sharded = 2, ["load-balanced"] = 2 }
 
----@param topology "single"|"replicaset"|"sharded"
+---@param topology "single"|"replicaset"|"sharded"|"load-balanced"
 ---@param version string
 ---@param auth boolean
 ---@return test.target

@@ -23,6 +23,7 @@ function commands.ping()
 end
 
 commands.endSessions, commands.killAllSessions = commands.ping, commands.ping
+commands.testVersion2, commands.testDeprecationInVersion2 = commands.ping, commands.ping
 commands.replSetFreeze, commands.logout = commands.ping, commands.ping
 
 function commands.checkMetadataConsistency()

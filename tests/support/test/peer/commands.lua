@@ -101,6 +101,7 @@ local function context_of(command)
 end
 
 function commands.find(command, request)
+	query.check(command.filter or {})
 	local time = snapshot_time(command, request)
 	local store = request.set.store
 	local docs = store.matching(documents_of(request, command.find, time), command.filter or {}, context_of(command))

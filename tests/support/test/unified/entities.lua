@@ -56,9 +56,9 @@ local function set_of(list)
 end
 
 local function check_client(spec)
-	for _, name in ipairs { "serverApi", "autoEncryptOpts", "observeLogMessages" } do
+	for _, name in ipairs { "autoEncryptOpts", "observeLogMessages", "observeTracingMessages" } do
 		if spec[name] then
-			skip(({ serverApi = "the versioned API", autoEncryptOpts = "client-side encryption",
+			skip(({ observeTracingMessages = "traces of OpenTelemetry", autoEncryptOpts = "client-side encryption",
 				observeLogMessages = "log messages as the specification has them" })[name])
 		end
 	end
@@ -71,6 +71,9 @@ function make.client(run, spec)
 	-- A name of its own for each: clients that could, would share what watches the servers, and its events.
 	names = names + 1
 	local conf = { uri = run.target:uri(spec.useMultipleMongoses), lazy = true, appName = "unified-" .. names }
+	if spec.serverApi then
+		conf.serverApi = match.fields(spec.serverApi)
+	end
 	for k, v in pairs(spec.uriOptions or {}) do
 		local name = options[k:lower()] or skip("the option " .. k)
 		conf[name] = match.plain(v)
@@ -133,6 +136,17 @@ function make.collection(run, spec)
 	return run.entities[spec.database]:collection(spec.collectionName, known_options(spec.collectionOptions, "collection"))
 end
 
+function make.bucket(run, spec)
+	local given = {}
+	for k, v in pairs(spec.bucketOptions or {}) do
+		given[k] = match.plain(v)
+	end
+	given.disableMD5 = nil
+	given.readPreference = match.read_preference(given.readPreference)
+	given.writeConcern = match.write_concern(given.writeConcern)
+	return run.entities[spec.database]:bucket(given)
+end
+
 function make.session(run, spec)
 	local given = {}
 	for k, v in pairs(spec.sessionOptions or {}) do
@@ -166,7 +180,7 @@ function entities.create(run, list)
 	for _, entity in ipairs(list or {}) do
 		local kind, spec = next(match.fields(entity))
 		if not make[kind] then
-			skip(kind == "bucket" and "GridFS" or "entities of the kind " .. kind)
+			skip("entities of the kind " .. kind)
 		end
 		run.entities[spec.id] = make[kind](run, spec)
 	end

@@ -6,9 +6,8 @@ local skip = require "test.unified.skip"
 
 local operations = {}
 
--- What the driver does not have yet, by what it is called.
+-- What the driver does not have, by what it is called.
 local missing = {
-	GridFS = { "download", "downloadByName", "upload", "delete", "uploadWithId" },
 	["client-side encryption"] = { "createDataKey", "encrypt", "decrypt", "rewrapManyDataKey" },
 }
 
@@ -98,7 +97,7 @@ function operations.bulkWrite(run, c, a)
 end
 
 local function find(run, c, a)
-	return c:findWith(a.filter, options_of(run, a, "filter"))
+	return (rawget(c, "files") or c):findWith(a.filter, options_of(run, a, "filter"))
 end
 
 function operations.find(run, c, a)
@@ -192,8 +191,66 @@ function operations.createChangeStream(run, object, a)
 	return stream
 end
 
-function operations.rename(run, c, a)
-	c:rename(a.to, options_of(run, a, "to"))
+function operations.rename(run, object, a)
+	if a.newFilename then
+		object:rename(a.id, a.newFilename, options_of(run, a, "id", "newFilename"))
+	else
+		object:rename(a.to, options_of(run, a, "to"))
+	end
+end
+
+-- ---- files ----
+
+local function bytes_of(source)
+	return (source["$$hexBytes"]:gsub("%x%x", function(hex)
+		return string.char(tonumber(hex, 16))
+	end))
+end
+
+local function upload_options(run, a)
+	local options = options_of(run, a, "source", "filename", "id", "disableMD5")
+	options.chunkSizeBytes = match.plain(options.chunkSizeBytes)
+	return options
+end
+
+function operations.upload(run, bucket, a)
+	return bucket:uploadFromStream(a.filename, bytes_of(a.source), upload_options(run, a))
+end
+
+function operations.uploadWithId(run, bucket, a)
+	return bucket:uploadFromStreamWithId(a.id, a.filename, bytes_of(a.source), upload_options(run, a))
+end
+
+local function gather(open, bucket, key, options)
+	local parts = {}
+	open(bucket, key, function(bytes)
+		parts[#parts + 1] = bytes
+	end, options)
+	return table.concat(parts)
+end
+
+function operations.download(run, bucket, a)
+	return gather(bucket.downloadToStream, bucket, a.id, options_of(run, a, "id"))
+end
+
+function operations.downloadByName(run, bucket, a)
+	return gather(bucket.downloadToStreamByName, bucket, a.filename, options_of(run, a, "filename"))
+end
+
+function operations.delete(run, bucket, a)
+	bucket:delete(a.id, options_of(run, a, "id"))
+end
+
+function operations.deleteByName(run, bucket, a)
+	bucket:deleteByName(a.filename, options_of(run, a, "filename"))
+end
+
+function operations.renameByName(run, bucket, a)
+	bucket:renameByName(a.filename, a.newFilename, options_of(run, a, "filename", "newFilename"))
+end
+
+function operations.drop(run, object, a)
+	object:drop(options_of(run, a))
 end
 
 -- ---- databases ----

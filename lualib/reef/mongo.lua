@@ -38,9 +38,6 @@ local unsupported = {
 }
 
 local function refuse_unsupported(parsed)
-	if parsed.srv then
-		error("mongo: mongodb+srv is not supported", 0)
-	end
 	for _, name in ipairs(unsupported) do
 		if parsed.options[name] and name ~= "compressors" then
 			error(("mongo: the option '%s' is not supported"):format(name), 0)
@@ -170,13 +167,16 @@ end
 function mongo.client(conf)
 	conf = type(conf) == "string" and { uri = conf } or conf
 	local parsed = parsed_of_conf(conf)
+	if parsed.srv then
+		parsed = require "reef.mongo.srv".resolve(parsed, conf)
+	end
 	refuse_unsupported(parsed)
 	local first = conf.rs and conf.rs[1] or conf
 	local options = setmetatable({
 		credentials = conf.uri and credentials_of_uri(parsed) or credentials_of_conf(first),
 	}, { __index = conf })
 	local core = core_client.new(parsed, options)
-	local settings = scopes.of_client(conf, core.options, parsed.hosts[1].host)
+	local settings = scopes.of_client(conf, core.options, parsed.name or parsed.hosts[1].host)
 	-- Every other key is the name of a database.
 	local self = setmetatable({ _core = core, _settings = settings }, client_meta)
 	local ok, err = true, nil

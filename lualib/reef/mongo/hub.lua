@@ -9,6 +9,7 @@ local handshake = require "reef.mongo.handshake"
 local monitor = require "reef.mongo.monitor"
 local process = require "reef.process"
 local sdam = require "reef.mongo.sdam"
+local srv = require "reef.mongo.srv"
 local skynet = require "skynet"
 require "reef.manager"
 local topology = require "reef.mongo.topology"
@@ -19,6 +20,8 @@ local hub = {}
 local LINGER, AWAY = 10, 60
 -- Seconds after which a deployment without servers begins anew, and heartbeats, one with an election that nobody knows.
 local EMPTY, HEARTBEATS = 1, 3
+-- Seconds between two questions for the hosts of a name, at least.
+local LEAST_POLL = tonumber(skynet.getenv "mongo_srv_poll") or 60
 -- Seconds between looks after clients that have left something to be done, and that doing it may take at a server.
 local WILL_INTERVAL, WILL_TIMEOUT = 0.5, 5
 -- Changes of a server's round trip (ms, and as a part of it) and of its lag (ms) that clients need not hear of at once.
@@ -72,7 +75,33 @@ function deployment.new(key, spec)
 	deployments[key] = self
 	self.topology:open()
 	self:note()
+	if spec.srv then
+		skynet.fork(self.poll, self, spec.srv)
+	end
 	return self
+end
+
+-- Follows the hosts that name servers know, while the deployment is one of mongoses or unknown.
+function deployment:poll(target)
+	local heartbeat = (self.options.heartbeatFrequencyMS or 10000) / 1000
+	local pause = LEAST_POLL
+	while deployments[self.key] == self do
+		skynet.sleep(math.ceil(pause * 100))
+		local kind = self.topology.description.type
+		if deployments[self.key] ~= self or kind ~= "Unknown" and kind ~= "Sharded" then
+			return
+		end
+		local hosts, ttl, strangers = srv.hosts(target)
+		for _, host in ipairs(strangers) do
+			skynet.error(("mongo: mongodb+srv://%s: the host '%s' does not belong to the domain"):format(target.name, host))
+		end
+		pause = heartbeat
+		if hosts and hosts[1] then
+			self.topology:replace(sdam.with_hosts(self.topology.description, hosts, target.most))
+			self:publish()
+			pause = math.max(LEAST_POLL, ttl)
+		end
+	end
 end
 
 function deployment:watch(address)

@@ -13,7 +13,9 @@ local now = require "reef.base.now"
 local client_bulk = require "reef.mongo.client_bulk"
 local collection_methods = require "reef.mongo.collection"
 local core_client = require "reef.mongo.client"
+local limits = require "reef.mongo.limits"
 local crud = require "reef.mongo.crud"
+local indexes = require "reef.mongo.indexes"
 local database_methods = require "reef.mongo.database"
 local scram = require "reef.mongo.scram"
 local scopes = require "reef.mongo.settings"
@@ -32,13 +34,10 @@ local mechanisms = { scram_sha1 = "SCRAM-SHA-1", scram_sha256 = "SCRAM-SHA-256" 
 
 -- Options of connection strings that would change what happens, but not here.
 local unsupported = {
-	"compressors", "loadBalanced", "proxyHost",
+	"compressors", "proxyHost",
 }
 
 local function refuse_unsupported(parsed)
-	if parsed.srv then
-		error("mongo: mongodb+srv is not supported", 0)
-	end
 	for _, name in ipairs(unsupported) do
 		if parsed.options[name] and name ~= "compressors" then
 			error(("mongo: the option '%s' is not supported"):format(name), 0)
@@ -145,7 +144,7 @@ function database_meta.__tostring(self)
 end
 
 function collection_meta.__index(self, key)
-	local method = crud[key] or collection_methods[key]
+	local method = crud[key] or collection_methods[key] or indexes[key]
 	if method ~= nil then
 		rawset(self, key, method)
 		return method
@@ -168,13 +167,16 @@ end
 function mongo.client(conf)
 	conf = type(conf) == "string" and { uri = conf } or conf
 	local parsed = parsed_of_conf(conf)
+	if parsed.srv then
+		parsed = require "reef.mongo.srv".resolve(parsed, conf)
+	end
 	refuse_unsupported(parsed)
 	local first = conf.rs and conf.rs[1] or conf
 	local options = setmetatable({
 		credentials = conf.uri and credentials_of_uri(parsed) or credentials_of_conf(first),
 	}, { __index = conf })
 	local core = core_client.new(parsed, options)
-	local settings = scopes.of_client(conf, core.options, parsed.hosts[1].host)
+	local settings = scopes.of_client(conf, core.options, parsed.name or parsed.hosts[1].host)
 	-- Every other key is the name of a database.
 	local self = setmetatable({ _core = core, _settings = settings }, client_meta)
 	local ok, err = true, nil
@@ -248,7 +250,7 @@ end
 ---@param options mongo.session_options|nil
 ---@return mongo.session
 function client_methods:startSession(options)
-	return self._core.sessions:take(self._core.topology.description.logicalSessionTimeoutMinutes, options)
+	return self._core.sessions:take(self._core:session_timeout(), options, self._settings)
 end
 
 ---@param options { filter: table|nil, nameOnly: boolean|nil, authorizedDatabases: boolean|nil, comment: any,
@@ -262,10 +264,9 @@ function client_methods:listDatabases(options)
 			body[#body + 1], body[#body + 2] = key, options[key]
 		end
 	end
-	local reply, err = self._core:execute {
-		db = "admin", name = "listDatabases", body = body, retry = true, session = options.session,
-		shape = "databases",
-	}
+	local reply, err = self._core:execute(limits.set({
+		db = "admin", name = "listDatabases", body = body, retry = true, shape = "databases",
+	}, self._settings, options))
 	if err then
 		error(err, 0)
 	end
@@ -281,6 +282,14 @@ function client_methods:listDatabaseNames(options)
 	return names
 end
 
+---Watches all databases.
+---@param pipeline table|nil stages that choose and change what is told
+---@param options mongo.change_stream_options|nil
+---@return mongo.change_stream
+function client_methods:watch(pipeline, options)
+	return require "reef.mongo.change_stream".watch(self._core, "admin", 1, pipeline, self._settings, options, true)
+end
+
 ---Writes to several collections in one command; MongoDB 8 and later. Models by their names in the specification, and
 ---options, give a result or raise (client_bulk.lua). The form that skynet has, { op = "insert", collection = "db.c",
 ---insert = doc }, answers ok, err, reply and the indexes of what failed.
@@ -291,7 +300,7 @@ function client_methods:bulkWrite(models, options, ...)
 	end
 	options = options or {}
 	local concern = options.writeConcern
-	if concern == nil then
+	if concern == nil and not (options.session and options.session:inTransaction()) then
 		concern = self._settings.write_concern
 	end
 	local own = {}

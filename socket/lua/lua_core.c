@@ -404,7 +404,7 @@ int reef_lua_core_open(lua_State *L) {
 			{"udp_address", reef_lua_common_udp_address},
 			{"resolve", reef_lua_names_resolve},
 			{"lookup", reef_lua_names_lookup},
-			{"services", reef_lua_names_services},
+			{"records", reef_lua_names_records},
 			{"netstat", reef_lua_common_info},
 			{"header", reef_lua_common_header},
 			{"set_notify", socket_set_notify},

@@ -2,6 +2,7 @@
  * it, since a coroutine may be killed while its answer is on the way, and a service may end with it in its mailbox. */
 #include "lua_names.h"
 
+#include <netdb.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct resolving {
 	struct reef_task *task; /* NULL: it has given up */
 	struct reef_host *host;
 	atomic_int holders;
+	int type;    /* of records, or 0 */
 	bool raises; /* of two ways to say that there is nothing */
 	const struct reef_answer *answer;
 	const char *error;
@@ -58,12 +60,36 @@ static void push_ips(lua_State *L, const struct reef_answer *answer) {
 	}
 }
 
+/* SRV: { { target, port }, ... }; TXT: a list of texts. */
+static void push_records(lua_State *L, const struct resolving *r) {
+	const struct reef_records *records = &r->answer->records;
+	lua_createtable(L, (int)records->count, 0);
+	for (size_t i = 0; i < records->count; i++) {
+		const struct reef_record *record = &records->items[i];
+		if (r->type == REEF_LOOKUP_SRV) {
+			lua_createtable(L, 0, 2);
+			lua_pushlstring(L, record->text, record->length);
+			lua_setfield(L, -2, "target");
+			lua_pushinteger(L, record->port);
+			lua_setfield(L, -2, "port");
+		} else {
+			lua_pushlstring(L, record->text, record->length);
+		}
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+/* Does the error say that there is nothing, rather than that nobody knows? */
+static bool is_absent(const char *error) {
+	return error && (strcmp(error, gai_strerror(EAI_NONAME)) == 0 || strcmp(error, gai_strerror(EAI_NODATA)) == 0);
+}
+
 /* For the task: the list, and its TTL or not; or nil and an error, or the error alone. */
 static int push_result(lua_State *L) {
 	struct resolving *r = lua_touserdata(L, 1);
 	lua_settop(L, 0);
-	if (r->answer->services) {
-		lua_pushstring(L, r->answer->services);
+	if (r->type && (r->answer->records.count > 0 || is_absent(r->error))) {
+		push_records(L, r);
 		lua_pushinteger(L, r->answer->ttl);
 	} else if (r->answer->count > 0) {
 		push_ips(L, r->answer);
@@ -125,22 +151,24 @@ int reef_lua_names_resolve(lua_State *L) {
 	return reef_task_suspend(L, &r->wait);
 }
 
+int reef_lua_names_records(lua_State *L) {
+	static const char *const names[] = {"SRV", "TXT", NULL};
+	static const int types[] = {REEF_LOOKUP_SRV, REEF_LOOKUP_TXT};
+	struct reef_question question = {.name = reef_lua_common_host(L, 1),
+									 .type = types[luaL_checkoption(L, 2, NULL, names)],
+									 .servers = lua_isnoneornil(L, 3) ? NULL : reef_lua_common_host(L, 3)};
+	struct resolving *r = resolving_new(L, "name lookup");
+	r->type = question.type;
+	reef_resolver_ask(reef_service_handle(reef_host_service(r->host)), &question, resolving_done, r);
+	return reef_task_suspend(L, &r->wait);
+}
+
 int reef_lua_names_lookup(lua_State *L) {
 	struct reef_question question = {.name = reef_lua_common_host(L, 1),
 									 .families = lua_toboolean(L, 2) ? REEF_LOOKUP_V6 : REEF_LOOKUP_V4,
 									 .servers = lua_isnoneornil(L, 3) ? NULL : reef_lua_common_host(L, 3),
 									 .resolv_conf = lua_isnoneornil(L, 4) ? NULL : reef_lua_common_host(L, 4)};
 	struct resolving *r = resolving_new(L, "name lookup");
-	reef_resolver_ask(reef_service_handle(reef_host_service(r->host)), &question, resolving_done, r);
-	return reef_task_suspend(L, &r->wait);
-}
-
-int reef_lua_names_services(lua_State *L) {
-	struct reef_question question = {.name = reef_lua_common_host(L, 1),
-									 .families = REEF_LOOKUP_SRV,
-									 .servers = lua_isnoneornil(L, 2) ? NULL : reef_lua_common_host(L, 2),
-									 .resolv_conf = lua_isnoneornil(L, 3) ? NULL : reef_lua_common_host(L, 3)};
-	struct resolving *r = resolving_new(L, "service lookup");
 	reef_resolver_ask(reef_service_handle(reef_host_service(r->host)), &question, resolving_done, r);
 	return reef_task_suspend(L, &r->wait);
 }

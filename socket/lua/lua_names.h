@@ -9,8 +9,8 @@ int reef_lua_names_resolve(lua_State *L);
 /* (name, ipv6, servers or nil, path of a resolv.conf or nil) -> array of addresses, seconds that it is good for; or nil
  * and why not. Asks name servers only; servers are "ip:port,[v6]:port". Yields. */
 int reef_lua_names_lookup(lua_State *L);
-/* (name, servers or nil, path of a resolv.conf or nil) -> text, seconds that it is good for; or nil and why not. What SRV
- * (RFC 2782) says: a line `priority weight port target` for each record. Asks name servers only. Yields. */
-int reef_lua_names_services(lua_State *L);
+/* (name, "SRV" or "TXT", servers or nil) -> array of { target =, port = } or of texts, empty if the name has none, and
+ * seconds that it is good for; or nil and why nobody knows. Yields. */
+int reef_lua_names_records(lua_State *L);
 
 #endif

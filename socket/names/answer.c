@@ -18,24 +18,27 @@ void reef_answer_insert(struct reef_answer *answer, const struct sockaddr *addre
 		memcpy(&place->v6, address, place->size = sizeof place->v6);
 }
 
+void reef_answer_add_record(struct reef_answer *answer, const char *text, size_t length, int port) {
+	struct reef_record *record = reef_array_add(&answer->records);
+	if (record == NULL)
+		return;
+	*record = (struct reef_record){.text = reef_malloc(length + 1), .length = length, .port = port};
+	memcpy(record->text, text, length);
+	record->text[length] = '\0';
+}
+
 void reef_answer_bound_ttl(struct reef_answer *answer, int seconds) {
 	uint32_t ttl = seconds < 0 ? 0 : (uint32_t)seconds;
 	if (ttl < answer->ttl)
 		answer->ttl = ttl;
 }
 
-void reef_answer_add_service(struct reef_answer *answer, const char *line) {
-	size_t before = answer->services ? strlen(answer->services) : 0, size = strlen(line);
-	char *text = reef_realloc(answer->services, before + size + 2);
-	memcpy(text + before, line, size);
-	memcpy(text + before + size, "\n", 2);
-	answer->services = text;
-}
-
 struct reef_answer reef_answer_copy(const struct reef_answer *answer, int port) {
 	struct reef_answer copy = {.ttl = answer->ttl};
-	if (answer->services)
-		copy.services = reef_strdup(answer->services);
+	for (size_t i = 0; i < answer->records.count; i++) {
+		const struct reef_record *record = &answer->records.items[i];
+		reef_answer_add_record(&copy, record->text, record->length, record->port);
+	}
 	if (!reef_array_reserve(&copy, answer->count))
 		return copy;
 	for (; copy.count < answer->count; copy.count++) {
@@ -46,7 +49,8 @@ struct reef_answer reef_answer_copy(const struct reef_answer *answer, int port) 
 }
 
 void reef_answer_fini(struct reef_answer *answer) {
+	for (size_t i = 0; i < answer->records.count; i++)
+		reef_free(answer->records.items[i].text);
+	reef_array_fini(&answer->records);
 	reef_array_fini(answer);
-	reef_free(answer->services);
-	answer->services = NULL;
 }

@@ -9,7 +9,6 @@
 #include <ares.h>
 #include <netdb.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -18,12 +17,10 @@
 #include "core/log.h"
 #include "lookup_io.h"
 
-#define DNS_CLASS_IN 1
-#define DNS_TYPE_SRV 33
-
 /* c-ares doubles the time after each round through all servers: 2, 4, 8 and 16 s with one. */
 #define TIMEOUT_MS 2000
 #define TRIES 4
+#define CLASS_IN 1 /* RFC 1035, 3.2.4 */
 
 struct open_fd {
 	int fd, events;
@@ -36,7 +33,7 @@ struct reef_lookup {
 	uint64_t ud;
 	char **names; /* to be asked for, ended by NULL; */
 	size_t next;  /* the one after the present one */
-	int families, pending;
+	int families, pending, type;
 	int status; /* why there is nothing */
 	bool incomplete, deleted;
 	struct reef_answer answer;
@@ -93,26 +90,53 @@ static void on_v6(void *ud, int status, int timeouts, struct ares_addrinfo *foun
 	family_answered(ud, REEF_LOOKUP_V6, status, found);
 }
 
-static void add_services(struct reef_answer *answer, const struct ares_srv_reply *found) {
-	for (; found; found = found->next) {
-		char line[320];
-		if (snprintf(line, sizeof line, "%u %u %u %s", found->priority, found->weight, found->port, found->host) <
-			(int)sizeof line)
-			reef_answer_add_service(answer, line);
-	}
-}
+/* ---- records ---- */
 
-static void on_srv(void *ud, int status, int timeouts, unsigned char *bytes, int size) {
-	struct reef_lookup *lookup = ud;
+static void add_services(struct reef_answer *answer, const unsigned char *message, int length, int *status) {
 	struct ares_srv_reply *found = NULL;
-	(void)timeouts;
-	if (status == ARES_SUCCESS)
-		status = ares_parse_srv_reply(bytes, size, &found);
-	if (status == ARES_SUCCESS && !lookup->deleted)
-		add_services(&lookup->answer, found);
+	*status = ares_parse_srv_reply(message, length, &found);
+	for (const struct ares_srv_reply *one = found; one; one = one->next)
+		reef_answer_add_record(answer, one->host, strlen(one->host), one->port);
 	if (found)
 		ares_free_data(found);
-	family_answered(lookup, REEF_LOOKUP_SRV, status, NULL);
+}
+
+/* A record is several strings, one after the other in the list. */
+static void add_texts(struct reef_answer *answer, const unsigned char *message, int length, int *status) {
+	struct ares_txt_ext *found = NULL;
+	*status = ares_parse_txt_reply_ext(message, length, &found);
+	for (const struct ares_txt_ext *one = found; one;) {
+		size_t n = 0;
+		const struct ares_txt_ext *end = one;
+		do {
+			n += end->length;
+			end = end->next;
+		} while (end && !end->record_start);
+		char *text = reef_malloc(n + 1);
+		n = 0;
+		for (; one != end; one = one->next) {
+			memcpy(text + n, one->txt, one->length);
+			n += one->length;
+		}
+		reef_answer_add_record(answer, text, n, 0);
+		reef_free(text);
+	}
+	if (found)
+		ares_free_data(found);
+}
+
+static void on_records(void *ud, int status, int timeouts, unsigned char *message, int length) {
+	(void)timeouts;
+	struct reef_lookup *lookup = ud;
+	if (lookup->deleted)
+		return;
+	lookup->pending = 0;
+	if (status == ARES_SUCCESS && lookup->type == REEF_LOOKUP_SRV)
+		add_services(&lookup->answer, message, length, &status);
+	else if (status == ARES_SUCCESS)
+		add_texts(&lookup->answer, message, length, &status);
+	lookup->status = status;
+	lookup->incomplete = status != ARES_SUCCESS && status != ARES_ENODATA && status != ARES_ENOTFOUND;
 }
 
 /* ---- descriptors ---- */
@@ -161,16 +185,18 @@ static const struct ares_addrinfo_hints *hints(int family) {
 
 /* Asks for the next name while nothing is known of those before. */
 static void ask_next(struct reef_lookup *lookup) {
-	while (lookup->pending == 0 && lookup->answer.count == 0 && lookup->answer.services == NULL &&
-		   !lookup->incomplete && lookup->names[lookup->next]) {
+	while (lookup->pending == 0 && lookup->answer.count == 0 && !lookup->incomplete && lookup->names[lookup->next]) {
 		const char *name = lookup->names[lookup->next++];
+		if (lookup->type) {
+			lookup->pending = REEF_LOOKUP_V4;
+			ares_query(lookup->channel, name, CLASS_IN, lookup->type, on_records, lookup);
+			continue;
+		}
 		lookup->pending = lookup->families;
 		if (lookup->families & REEF_LOOKUP_V6)
 			ares_getaddrinfo(lookup->channel, name, NULL, hints(AF_INET6), on_v6, lookup);
 		if (lookup->families & REEF_LOOKUP_V4)
 			ares_getaddrinfo(lookup->channel, name, NULL, hints(AF_INET), on_v4, lookup);
-		if (lookup->families & REEF_LOOKUP_SRV)
-			ares_query(lookup->channel, name, DNS_CLASS_IN, DNS_TYPE_SRV, on_srv, lookup);
 	}
 	watch_all(lookup);
 }
@@ -264,7 +290,8 @@ static int read_system(struct reef_lookup *lookup, const struct reef_question *q
 		bool chosen = question->servers || question->resolv_conf;
 		if (!chosen && options.lookups && strchr(options.lookups, 'b') == NULL)
 			status = ARES_ENOTFOUND;
-		lookup->names = candidates(question->name, &options);
+		struct ares_options plain = {.ndomains = 0};
+		lookup->names = candidates(question->name, question->type ? &plain : &options);
 		ares_destroy_options(&options);
 	}
 	ares_destroy(channel);
@@ -296,6 +323,7 @@ struct reef_lookup *reef_lookup_new(const struct reef_question *question, reef_f
 	lookup->ready = ready;
 	lookup->ud = ud;
 	lookup->families = question->families;
+	lookup->type = question->type;
 	lookup->answer.ttl = REEF_LOOKUP_TTL_MAX;
 	lookup->status = read_system(lookup, question);
 	if (lookup->status == ARES_SUCCESS)

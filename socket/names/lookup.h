@@ -13,12 +13,14 @@
 
 #define REEF_LOOKUP_TTL_MAX 3600u /* seconds; RFC 2181, 8: what is larger than 31 bits is 0 */
 
-/* SRV (RFC 2782) is a question of its own: services, no addresses. */
-enum { REEF_LOOKUP_V4 = 1, REEF_LOOKUP_V6 = 2, REEF_LOOKUP_SRV = 4 };
+enum { REEF_LOOKUP_V4 = 1, REEF_LOOKUP_V6 = 2 };
+/* Types of records (RFC 1035, 3.2.2; RFC 2782). */
+enum { REEF_LOOKUP_TXT = 16, REEF_LOOKUP_SRV = 33 };
 
 struct reef_question {
 	const char *name;
 	int families;            /* REEF_LOOKUP_ bits */
+	int type;                /* of records that are wanted in place of addresses, of this very name; or 0 */
 	const char *servers;     /* "ip:port,[v6]:port": who is asked; NULL: whom resolv_conf names */
 	const char *resolv_conf; /* path; NULL: the system's, and nsswitch.conf says whether name servers are asked */
 };

@@ -2,6 +2,7 @@
 -- in every topology that the case is for. All of it runs within the first case, which owns the servers; the others
 -- report what came of theirs.
 -- timeout: 1800
+local entities = require "test.unified.entities"
 local mongo_peer = require "test.mongo_peer"
 local skynet = require "skynet"
 local spec = require "test.spec"
@@ -9,17 +10,11 @@ local target = require "test.target"
 local test = require "test"
 local unified = require "test.unified"
 
--- The suites that are about what the driver is to do; of others it may have a part.
-local SUITES = {
-	auth = true, ["command-logging-and-monitoring"] = true, ["connection-monitoring-and-pooling"] = true, crud = true,
-	["read-write-concern"] = true, ["retryable-reads"] = true, ["retryable-writes"] = true, ["run-command"] = true,
-	["server-discovery-and-monitoring"] = true, ["server-selection"] = true, sessions = true, transactions = true,
-}
-
 -- Suites whose other files have tests of their own.
 local OTHERS = {
 	auth = true, ["bson-corpus"] = true, ["connection-monitoring-and-pooling"] = true, ["connection-string"] = true,
-	["max-staleness"] = true, ["read-write-concern"] = true, ["server-discovery-and-monitoring"] = true,
+	["bson-binary-vector"] = true, ["initial-dns-seedlist-discovery"] = true, ["max-staleness"] = true,
+	["read-write-concern"] = true, ["server-discovery-and-monitoring"] = true,
 	["server-selection"] = true, ["uri-options"] = true,
 }
 
@@ -30,17 +25,24 @@ local FERRETDB = {
 	["run-command/unified/runCursorCommand: does not close the cursor when receiving an empty batch"] =
 		"ends tailable cursors",
 	["server-discovery-and-monitoring/unified/serverMonitoringMode"] = "does not speak up by itself",
+	["versioned-api/crud-api-version-1-strict: aggregate on database appends declared API version"] = "has no $listLocalSessions",
+	["versioned-api/crud-api-version-1: aggregate on database appends declared API version"] = "has no $listLocalSessions",
+	["versioned-api/crud-api-version-1-strict: distinct appends declared API version"] = "ignores the declared version",
+	["versioned-api/runcommand-helper-no-api-version-declared"] = "ignores the declared version",
+	["collection-management/clustered-indexes: listCollections includes clusteredIndex"] = "ignores clusteredIndex",
+	["collection-management/clustered-indexes: listIndexes returns the index"] = "ignores clusteredIndex",
 	["sessions/snapshot-sessions-not-supported-server-error"] = "ignores read concerns",
 }
 
 -- What the driver does otherwise on purpose, or not yet: patterns of names, and why.
 local DEPARTURES = {
-	["/backpressure%-"] = "client backpressure: waiting longer and longer where servers are overloaded",
+	["/runCursorCommand: .*timeoutMS is refreshed for getMore.* %- failure$"] =
+		"the file blocks a command for less than the time that it expects to be over",
 	["/replicaset%-emit%-topology%-changed%-before%-close$"] =
 		"servers are watched for all services at once; changes that come together are told as one",
 }
 
-local TOPOLOGIES = { "replicaset", "sharded", "single" }
+local TOPOLOGIES = { "replicaset", "sharded", "single", "load-balanced" }
 local VERSIONS = { "8.2.0", "8.0.0", "7.0.0", "5.0.0", "4.4.0", "4.2.0" }
 
 local cases = {}
@@ -72,8 +74,17 @@ local function suitable_peer(topology, file, case)
 	return nil, why
 end
 
+-- Suites whose files have times that a busy machine does not keep: they are tried again.
+local TIMED = { ["client-side-operations-timeout"] = 3 }
+
 local function attempt(entry, on)
-	local ok, err = pcall(test.within, 30, unified.run, on, entry.file, entry.case)
+	local ok, err
+	for _ = 1, TIMED[entry.name:match "^[^/]+"] or 1 do
+		ok, err = pcall(test.within, 30, unified.run, on, entry.file, entry.case)
+		if ok or type(err) == "table" and err.skipped then
+			break
+		end
+	end
 	if ok then
 		entry.passed = entry.passed or on.name
 	elseif type(err) == "table" and err.skipped then
@@ -84,12 +95,8 @@ local function attempt(entry, on)
 end
 
 local function run_case(entry, server)
-	if not SUITES[entry.name:match "^[^/]+"] then
-		entry.skipped = "a suite that the driver is not for yet"
-		return
-	end
 	for pattern, why in pairs(DEPARTURES) do
-		if entry.name:find(pattern) then
+		if entry.name:find(pattern) or entry.title:find(pattern) then
 			entry.skipped = why
 			return
 		end
@@ -102,7 +109,7 @@ local function run_case(entry, server)
 		entry.on_server = entry.passed ~= nil
 	end
 	local running, token = 0, {}
-	for _, topology in ipairs(TOPOLOGIES) do
+	for _, topology in ipairs(entities.through_pools and { "replicaset", "sharded", "single" } or TOPOLOGIES) do
 		local peer, why = suitable_peer(topology, entry.file, entry.case)
 		if not peer then
 			entry.skipped = entry.skipped or "needs " .. why

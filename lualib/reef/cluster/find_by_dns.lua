@@ -3,6 +3,7 @@
 -- address is. What DNS does not answer changes nothing.
 
 local core = require "reef.socketcore"
+local dns = require "reef.dns"
 local options = require "reef.cluster.options"
 local skynet = require "skynet"
 
@@ -23,15 +24,15 @@ local function lookup(name)
 	return ips, why
 end
 
----@param text string
+---@param found { target: string, port: integer }[]
 ---@return table<string, string>
-local function from_srv(text)
+local function from_srv(found)
 	local list, count = {}, {}
 	local records = {}
-	for port, target in text:gmatch "%d+ %d+ (%d+) ([%w%-_.]+)\n" do
-		local label = target:match "^[^.]+"
-		if label and port ~= "0" then
-			records[#records + 1] = { label = label, target = target:gsub("%.$", ""), port = port }
+	for _, one in ipairs(found) do
+		local label = one.target:match "^[%w%-_]+"
+		if label and one.port ~= 0 then
+			records[#records + 1] = { label = label, target = one.target:gsub("%.$", ""), port = one.port }
 			count[label] = (count[label] or 0) + 1
 		end
 	end
@@ -52,8 +53,8 @@ end
 -- All nodes; nil and why not.
 local function ask(name, port)
 	if not port then
-		local text, why = core.services(name, server, nil)
-		return text and from_srv(text), why
+		local found, why = dns.srv(name, server)
+		return found and from_srv(found), why
 	end
 	local ips, why = lookup(name)
 	if not ips then

@@ -1,10 +1,14 @@
--- One operation, in one or two attempts: what is worth a second one, and which error is told when both fail. By the
--- specifications "Retryable Reads" and "Retryable Writes".
+-- One operation, in as many attempts as may help: what is worth another one, and which error is told in the end. By the
+-- specifications "Retryable Reads", "Retryable Writes", "Client Side Operations Timeout" and "Client Backpressure".
 --
--- Repeated once are reads, writes that carry a number by which the server recognises them, and whatever was certainly
--- not sent; nothing is when the client's retryReads or retryWrites says so.
+-- Repeated are reads, writes that carry a number by which the server recognises them, and whatever was certainly not
+-- sent; nothing is when the client's retryReads or retryWrites says so. Once, or as often as there is time if the
+-- operation is timed. What an overloaded server has refused is repeated whatever it is, after a pause.
 local now = require "reef.base.now"
 local errors = require "reef.mongo.errors"
+local limits = require "reef.mongo.limits"
+local skynet = require "skynet"
+local transactions = require "reef.mongo.transactions"
 
 local attempts = {}
 
@@ -14,6 +18,8 @@ local DEFAULT_TIMEOUT = 30
 local LABELS_BY_SERVER = 9
 -- What a server without a journal of sessions says to a write with a number.
 local ILLEGAL_OPERATION = 20
+-- Pauses before what an overloaded server has refused is repeated, in seconds: the first, and the longest.
+local FIRST_PAUSE, LONGEST_PAUSE = 0.1, 10
 
 local retryable_codes = {
 	[6] = true, [7] = true, [89] = true, [91] = true, [134] = true, [189] = true, [262] = true, [9001] = true,
@@ -24,7 +30,7 @@ local retryable_codes = {
 
 -- Does the deployment recognise a write that comes again?
 local function knows_numbers(server)
-	return server.type ~= "Standalone" and server.logicalSessionTimeoutMinutes ~= nil
+	return server.type == "LoadBalancer" or server.type ~= "Standalone" and server.logicalSessionTimeoutMinutes ~= nil
 end
 
 ---What an operation has taken, to be given back when it is over, however it ends.
@@ -42,7 +48,7 @@ end
 ---@param loan mongo.loan
 ---@return integer|nil number
 function attempts.prepare(client, server, op, loan)
-	if op.unacknowledged then
+	if op.unacknowledged or op.transaction then
 		return nil
 	end
 	local minutes = server.logicalSessionTimeoutMinutes
@@ -73,7 +79,7 @@ end
 
 -- Gives the error of a numbered write the label that says whether another attempt may help.
 local function label(err, server)
-	local old = (server.maxWireVersion or 0) < LABELS_BY_SERVER
+	local old = server.type ~= "LoadBalancer" and (server.maxWireVersion or 0) < LABELS_BY_SERVER
 	if not err.reply then
 		err.labels.RetryableWriteError = err.code ~= "auth" or nil
 	elseif old and (retryable_codes[err.reply.code] or server.type ~= "Mongos" and retryable_codes[concern_code(err)]) then
@@ -84,11 +90,29 @@ local function label(err, server)
 	end
 end
 
-local function may_repeat(client, op, err, numbered)
-	if err.code == "auth" or err.code == "overload"
-		or (err.code == "timeout" and (err.reason or err.outcome ~= "not sent")) then
+-- Has the server refused it because it has too much to do, and would not mind another attempt?
+local function is_overloaded(err)
+	return err.labels.SystemOverloadedError == true and err.labels.RetryableError == true
+end
+
+-- Do the client's settings forbid to repeat it?
+local function is_forbidden(client, op)
+	if op.ending then
 		return false
-	elseif (op.write and not client.retry_writes) or (not op.write and not client.retry_reads) then
+	elseif op.given then
+		return not (client.retry_reads and client.retry_writes)
+	end
+	return op.write and not client.retry_writes or not op.write and not client.retry_reads
+end
+
+local function may_repeat(client, op, err, numbered)
+	if err.code == "auth" or err.code == "overload" or (err.code == "timeout" and (err.reason or err.outcome ~= "not sent")) then
+		return false
+	elseif is_overloaded(err) then
+		return not is_forbidden(client, op)
+	elseif op.transaction and not op.ending then
+		return false
+	elseif is_forbidden(client, op) then
 		return false
 	elseif err.outcome == "not sent" then
 		return true
@@ -102,24 +126,59 @@ end
 
 -- ---- attempts ----
 
+-- The server of an operation that cannot go to another.
+local function fixed_server(client, op, address, last)
+	local server = client.topology.description.servers[address]
+	if not server or not client.pools[address] then
+		error(last or client:no_server(op, now(), address .. " is gone"), 0)
+	end
+	return server
+end
+
 -- The server for the next attempt. Raises when there is none: what the last attempt met, if there was one.
 local function server_for(client, op, avoid, last)
 	if op.address then
-		local server = client.topology.description.servers[op.address]
-		if not server or not client.pools[op.address] then
-			error(last or client:no_server(op, now(), op.address .. " is gone"), 0)
+		return fixed_server(client, op, op.address, last)
+	end
+	local t = op.transaction
+	if t and op.session.pinned then
+		return fixed_server(client, op, op.session.pinned, last)
+	end
+	local server
+	if last then
+		op.avoid = avoid
+		local ok
+		ok, server = pcall(client.select, client, op, op.deadline)
+		if not ok or (op.write and op.retry and not op.ending and not knows_numbers(server) and not is_overloaded(last)) then
+			error(last, 0)
 		end
-		return server
+	else
+		server = client:select(op, op.deadline)
 	end
-	if not last then
-		return client:select(op, op.deadline)
-	end
-	op.avoid = avoid
-	local ok, server = pcall(client.select, client, op, op.deadline)
-	if not ok or (op.write and op.retry and not knows_numbers(server)) then
-		error(last, 0)
+	if t and server.type == "Mongos" and not op.ending then
+		op.session.pinned = server.address
 	end
 	return server
+end
+
+-- Waits for what an overloaded server needs. False: not that long.
+local function pause(op, retries)
+	local seconds = math.random() * math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ^ (retries - 1))
+	if now() + seconds > op.deadline then
+		return false
+	end
+	skynet.sleep(math.ceil(seconds * 100))
+	return true
+end
+
+---What is left to be done about an error before it is told or another attempt is made.
+local function classify(op, err, server, loan)
+	if loan.number or op.ending then
+		label(err, server)
+	end
+	if op.transaction then
+		transactions.label(op, err)
+	end
 end
 
 ---Brings a command to a server and its reply back.
@@ -131,39 +190,60 @@ end
 function attempts.execute(client, op)
 	if not op.deadline then
 		local timeout = client.timeout
-		op.timeout_given = timeout ~= nil and timeout > 0
+		op.timed = timeout ~= nil
 		op.deadline = timeout == 0 and math.huge or now() + (timeout and timeout / 1000 or DEFAULT_TIMEOUT)
+	end
+	if not op.session and client.current then
+		op.session = client.current[coroutine.running()]
 	end
 	if op.session then
 		op.session:check(client, op)
 	end
 	local loan <close> = setmetatable({ session = nil, connections = nil, connection = nil }, loan_meta)
-	local first, first_reply, avoid
-	for attempt = 1, 2 do
-		local server = server_for(client, op, avoid, first)
-		if op.least_wire and (server.maxWireVersion or 0) < op.least_wire then
+	local retries, most = 0, op.timed and math.huge or 1
+	local told, told_reply, avoid
+	while true do
+		local server = server_for(client, op, avoid, told)
+		if op.least_wire and server.type ~= "LoadBalancer" and (server.maxWireVersion or 0) < op.least_wire then
 			error(errors.new({ code = "incompatible", outcome = "not sent", command = op.name },
 				"the server is too old for an option of this operation, and would not say so"), 0)
 		end
 		local reply, err = client:attempt(server, op, loan)
-		if err then
-			err.attempts = attempt
-			if loan.number then
-				label(err, server)
+		if not err then
+			if op.transaction then
+				transactions.seen(op)
 			end
+			return reply, nil, server.address
 		end
-		if not err or attempt == 2 or now() >= op.deadline or not may_repeat(client, op, err, loan.number ~= nil) then
-			if first and err and err.labels.NoWritesPerformed then
-				first.attempts = attempt
-				reply, err = first_reply, first
-			end
-			if not reply then
-				error(err, 0)
-			end
-			return reply, err, server.address
+		retries = retries + 1
+		classify(op, err, server, loan)
+		if not told or not err.labels.NoWritesPerformed then
+			told, told_reply = err, reply
 		end
-		first, first_reply = err, reply
-		avoid = { [server.address] = true }
+		told.attempts = retries
+		local overloaded = err.labels.SystemOverloadedError
+		if overloaded then
+			most = client.adaptive_retries
+		end
+		local again = retries <= most and may_repeat(client, op, err, loan.number ~= nil or op.ending ~= nil)
+		if op.transaction and not (again and overloaded) then
+			transactions.seen(op, err)
+		end
+		if again and now() >= op.deadline then
+			error(op.timed and limits.expired(op, told) or told, 0)
+		elseif not again or (overloaded and not pause(op, retries)) then
+			if not told_reply then
+				error(told, 0)
+			end
+			return told_reply, told, server.address
+		end
+		if not overloaded or client.retarget then
+			avoid = avoid or {}
+			avoid[server.address] = true
+		end
+		if op.before_retry then
+			op.before_retry(err)
+		end
 	end
 end
 

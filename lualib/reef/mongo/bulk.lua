@@ -27,9 +27,6 @@ local function merge(total, reply, offset)
 	if reply.nModified then
 		total.nModified = (total.nModified or 0) + reply.nModified
 	end
-	if not reply.upserted and not reply.writeErrors then
-		return nil
-	end
 	for _, key in ipairs { "upserted", "writeErrors" } do
 		for _, item in ipairs(reply[key] or {}) do
 			item.index = item.index + offset
@@ -66,6 +63,7 @@ end
 ---@field extra table|nil keys and values for the command
 ---@field session mongo.session|nil
 ---@field deadline number|nil
+---@field timed boolean|nil as in mongo.command
 ---@field unacknowledged boolean|nil
 ---@field least_wire integer|nil as in mongo.command
 
@@ -80,6 +78,7 @@ local function write(client, b, batch, first, last)
 		db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind], batch = batch,
 		documents = whole and b.statements or table.move(b.statements, first, last, 1, {}),
 		write = true, retry = repeatable(b.kind, b.statements), session = b.session, deadline = b.deadline,
+		timed = b.timed,
 		unacknowledged = b.unacknowledged, least_wire = b.least_wire, shape = "write",
 	}
 	local why = (reply.upserted or reply.writeErrors) and strays(reply, last - first + 1)

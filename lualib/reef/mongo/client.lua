@@ -3,14 +3,17 @@
 -- One deadline holds for all that a command needs: finding a server, a connection, every attempt (attempts.lua).
 local now = require "reef.base.now"
 local attempts = require "reef.mongo.attempts"
+local balanced = require "reef.mongo.balanced"
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
+local limits = require "reef.mongo.limits"
 local replies = require "reef.mongo.replies"
 local selection = require "reef.mongo.selection"
 local session = require "reef.mongo.session"
 local skynet = require "skynet"
 local tls = require "reef.mongo.tls"
 local topology = require "reef.mongo.topology"
+local transactions = require "reef.mongo.transactions"
 local view = require "reef.mongo.view"
 
 ---@class mongo.command
@@ -26,8 +29,16 @@ local view = require "reef.mongo.view"
 ---@field session mongo.session|nil
 ---@field address string|nil goes there and nowhere else
 ---@field deadline number|nil seconds of skynet.hpc
+---@field timed boolean|nil the deadline comes from timeoutMS: the server is told of it, too
+---@field own_time boolean|nil a timed one whose server is not told by us
+---@field given boolean|nil a command as the user has put it
+---@field transaction mongo.transaction|nil that it is part of
+---@field ending "commitTransaction"|"abortTransaction"|nil
+---@field before_retry fun(err: mongo.error)|nil
 ---@field least_wire integer|nil servers of earlier wire versions are not even asked
 ---@field exact boolean|nil values as bson.decode_exact gives them
+---@field opens boolean|nil its reply may have a cursor
+---@field held mongo.held|nil the connection for it; or, behind an operation that opens a cursor, for that
 ---@field shape string|nil what its reply is to be like: a key of replies.shapes
 ---@field batches boolean|nil a cursor's batch comes as an object (drivers/mongo/batch.h)
 
@@ -36,6 +47,28 @@ local view = require "reef.mongo.view"
 ---@field topology mongo.topology_state
 local client = {}
 client.__index = client
+
+-- The version of the server's interface that is declared with each command, as its keys and values.
+local function api_of(given)
+	if not given then
+		return nil
+	end
+	given = type(given) == "string" and { version = given } or given
+	if given.version ~= "1" then
+		error(("mongo: serverApi: there is no version %s"):format(tostring(given.version)), 0)
+	end
+	local list = { "apiVersion", given.version }
+	if given.strict ~= nil then
+		list[#list + 1], list[#list + 2] = "apiStrict", given.strict
+	end
+	if given.deprecationErrors ~= nil then
+		list[#list + 1], list[#list + 2] = "apiDeprecationErrors", given.deprecationErrors
+	end
+	return list
+end
+
+-- Repetitions of what an overloaded server has refused.
+local ADAPTIVE_RETRIES = 2
 
 ---@param uri mongo.uri
 ---@param options table|nil credentials, on_event, and options by their names in connection strings
@@ -62,11 +95,15 @@ function client.new(uri, options)
 		circuit = options.circuit,
 		retry_writes = merged.retryWrites ~= false,
 		retry_reads = merged.retryReads ~= false,
+		adaptive_retries = merged.maxAdaptiveRetries or ADAPTIVE_RETRIES,
+		retarget = merged.enableOverloadRetargeting or nil,
+		balanced = merged.loadBalanced or nil,
+		api = api_of(options.serverApi),
 		pools = {},
 		waiting = {},
-		sessions = session.new_pool(),
 		last_request = 0,
 	}, client)
+	self.sessions = session.new_pool(self)
 	local function on_event(event)
 		self:topology_event(event)
 	end
@@ -76,7 +113,7 @@ function client.new(uri, options)
 		end
 	end)
 	-- What it opens may want to watch, too.
-	self.watched = view.target(uri, merged, self.tls)
+	self.watched = view.target(uri, merged, self.tls, self.api)
 	self.topology:open()
 	self.view = view.new(self.watched, {
 		news = function(state)
@@ -101,6 +138,8 @@ function client:topology_event(event)
 		self.pools[event.address] = self:new_pool(event.address)
 	elseif event.name == "ServerClosed" then
 		self:forget(event.address)
+	elseif event.name == "ServerDescriptionChanged" and event.new.type == "LoadBalancer" then
+		self.pools[event.address]:ready()
 	end
 	if self.on_event then
 		self.on_event(event)
@@ -174,10 +213,14 @@ end
 
 function client:no_server(operation, since, text)
 	local t = self.topology.description
-	return errors.new({
-		code = "selection", outcome = "not sent", command = operation.name, waited = now() - since,
-		topology = t,
+	local err = errors.new({
+		code = operation.timed and "timeout" or "selection", reason = "selection", outcome = "not sent",
+		command = operation.name, waited = now() - since, topology = t,
 	}, ("%s: topology %s, %s"):format(text, t.type, describe_servers(t)))
+	if operation.transaction then
+		transactions.label(operation, err)
+	end
+	return err
 end
 
 -- Has every server been asked, in vain?
@@ -281,6 +324,34 @@ local function add_preference(body, t, server, op)
 	})
 end
 
+-- What a timed operation asks of the server in place of older options.
+local function limit_time(body, op, server)
+	if not op.own_time then
+		if not op.given then
+			drop(body, "maxTimeMS")
+		end
+		if op.deadline < math.huge then
+			local left = math.floor((op.deadline - now()) * 1000 - (server.minRoundTripTime or 0))
+			append(body, "maxTimeMS", math.max(1, left))
+		end
+	end
+	for i = 1, #body, 2 do
+		local concern = body[i] == "writeConcern" and body[i + 1]
+		if type(concern) == "table" and concern.wtimeout and not op.given then
+			local own = {}
+			for k, v in pairs(concern) do
+				own[k] = v
+			end
+			own.wtimeout = nil
+			body[i + 1] = own
+			if next(own) == nil then
+				drop(body, "writeConcern")
+			end
+			break
+		end
+	end
+end
+
 -- The body as this server is to get it.
 function client:complete(op, server, number)
 	local body, n = { table.unpack(op.body) }, #op.body
@@ -297,9 +368,11 @@ function client:complete(op, server, number)
 	if (server.maxWireVersion or 0) < RAW_DATA then
 		drop(body, "rawData")
 	end
-	if op.timeout_given and op.name ~= "getMore" then
-		local left = math.floor((op.deadline - now()) * 1000 - (server.roundTripTime or 0))
-		append(body, "maxTimeMS", math.max(1, left))
+	if op.timed then
+		limit_time(body, op, server)
+	end
+	if self.api then
+		table.move(self.api, 1, #self.api, #body + 1, body)
 	end
 	return body
 end
@@ -331,11 +404,16 @@ function client:report(address, entry, err, reply)
 	if err and blameless[err.code] then
 		return
 	end
-	self:suspect(address, {
+	local problem = {
 		type = reply and "command" or err.code == "timeout" and "timeout" or "network", reply = reply,
 		why = err and tostring(err),
 		generation = entry.generation, handshake_done = true,
-	})
+	}
+	if self.balanced then
+		balanced.report(self, address, entry, problem)
+	else
+		self:suspect(address, problem)
+	end
 end
 
 local function pool_error(server, op, err)
@@ -365,12 +443,19 @@ local function is_secret(op)
 	return secrets[name] == true
 end
 
+-- The server's own number of a connection.
+local function server_connection(entry)
+	local hello = entry.connection.hello
+	return hello and hello.connectionId or nil
+end
+
 function client:start_event(op, server, entry, body)
 	self.last_request = self.last_request + 1
 	body = is_secret(op) and {} or body
 	self:emit("CommandStarted", {
 		commandName = op.name, databaseName = op.db, address = server.address, connectionId = entry.id,
 		requestId = self.last_request, command = body, identifier = op.identifier, documents = op.documents,
+		serviceId = server.serviceId, serverConnectionId = server_connection(entry),
 	})
 	return self.last_request
 end
@@ -397,12 +482,19 @@ local function whole(reply)
 	return shown
 end
 
-function client:end_event(op, server, request_id, started, reply, err)
+function client:end_event(op, server, entry, request_id, started, reply, err)
 	reply = reply and is_secret(op) and {} or reply
 	self:emit(err and "CommandFailed" or "CommandSucceeded", {
 		commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
-		duration = now() - started, reply = whole(reply), failure = err,
+		connectionId = entry.id, duration = now() - started, reply = whole(reply), failure = err,
+		serviceId = server.serviceId, serverConnectionId = server_connection(entry),
 	})
+end
+
+---Minutes after which the deployment forgets a session that is not used; nil: it knows of none.
+---@return number|nil
+function client:session_timeout()
+	return self.balanced and math.huge or self.topology.description.logicalSessionTimeoutMinutes
 end
 
 ---What the server is to be told if this service ends.
@@ -416,7 +508,11 @@ function client:will(address, ...)
 	elseif connections.will then
 		return connections:will(...)
 	end
-	return self.view:leave(address, self.credentials, { ... })
+	local body = { ... }
+	if self.api then
+		table.move(self.api, 1, #self.api, #body + 1, body)
+	end
+	return self.view:leave(address, self.credentials, body)
 end
 
 function client:revoke(address, number)
@@ -440,16 +536,28 @@ end
 ---@return mongo.error|nil
 function client:attempt(server, op, loan)
 	local connections = self.pools[server.address]
-	local entry, err = connections:check_out(op.deadline - now())
-	if not entry then
-		return nil, pool_error(server, op, err)
+	local held = self.balanced and balanced.of(op)
+	local entry, err
+	if held then
+		entry = held.entry
+	else
+		entry, err = connections:check_out(op.deadline - now())
+		if not entry then
+			return nil, pool_error(server, op, err)
+		end
+		loan.connections, loan.connection = connections, entry
 	end
-	loan.connections, loan.connection = connections, entry
+	if self.balanced then
+		server = balanced.server(entry, server)
+	end
 	local body = self:complete(op, server, attempts.prepare(self, server, op, loan))
 	if op.session and connections.will and not op.session.server.will then
 		op.session.server.will = connections:will("endSessions", bson.array { op.session.lsid }, "$db", "admin")
 	end
 	local started = now()
+	if op.timed and (op.deadline - started) * 1000 <= (server.minRoundTripTime or 0) then
+		return nil, limits.expired(op)
+	end
 	local request_id = self.on_event and self:start_event(op, server, entry, body)
 	local raw = entry.connection.raw
 	local reply
@@ -477,10 +585,12 @@ function client:attempt(server, op, loan)
 		op.session:mark_dirty()
 	end
 	if self.on_event then
-		self:end_event(op, server, request_id, started, reply, not (reply and reply.ok == 1) and err or nil)
+		self:end_event(op, server, entry, request_id, started, reply, not (reply and reply.ok == 1) and err or nil)
 	end
 	loan.connection = nil
-	connections:check_in(entry)
+	if not self.balanced or not balanced.keep(op, reply, held, connections, entry) then
+		connections:check_in(entry)
+	end
 	return reply, err
 end
 

@@ -10,6 +10,7 @@ local core = require "reef.mongo.core"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
+local limits = require "reef.mongo.limits"
 local replies = require "reef.mongo.replies"
 
 local client_bulk = {}
@@ -135,13 +136,15 @@ local function check_item(item, count, address)
 end
 
 -- Reads the results of one command to their end. An error that ends it is raised.
-local function collect(client, state, all, reply, first, count, options, address)
+local function collect(client, state, all, reply, first, count, options, address, held)
 	local before = #state.write_errors
 	add_counts(state.result, reply)
 	if reply.writeConcernError then
 		table.insert(state.concern_errors, reply.writeConcernError)
 	end
-	local results <close> = cursor.of_reply(client, "admin", reply, address, { session = options.session })
+	local results <close> = cursor.of_reply(client, "admin", reply, address, {
+		session = options.session, deadline = options.deadline, timed = options.timed, held = held,
+	})
 	for item in results:each() do
 		check_item(item, count, address)
 		local place = first + item.idx
@@ -181,7 +184,7 @@ end
 
 local function check_options(client, options, deadline)
 	local server = client:select({ name = "bulkWrite", write = true }, deadline)
-	if (server.maxWireVersion or 0) < LEAST_WIRE then
+	if not client.balanced and (server.maxWireVersion or 0) < LEAST_WIRE then
 		error(errors.new({ code = "incompatible", outcome = "not sent", command = "bulkWrite" },
 			"bulkWrite of a client needs MongoDB 8.0 or later"), 0)
 	end
@@ -225,18 +228,23 @@ function client_bulk.run(client, list, options)
 		error("mongo: a bulk write must not be empty", 0)
 	end
 	local all = prepare(list)
-	local deadline = options.timeoutMS and options.timeoutMS > 0 and now() + options.timeoutMS / 1000 or nil
+	local limit = limits.set({}, { timeout = client.timeout }, options)
+	local deadline = limit.deadline
 	local unacknowledged = check_options(client, options, deadline or now() + client.selection_timeout)
+	options = setmetatable({ deadline = deadline, timed = limit.timed }, { __index = options })
 	local state = { result = new_result(options.verboseResults), write_errors = {}, concern_errors = {} }
 	local first, cause, address = 1, nil, "no server"
 	repeat
 		local batch, next_first = core.batch(all.statements, first, MOST_BYTES, MOST_WRITES)
-		local ok, reply, err, host = pcall(client.execute, client, {
+		local op = {
+			opens = true,
 			db = "admin", name = "bulkWrite", body = body_of(all, options), identifier = "ops",
 			documents = table.move(all.statements, first, next_first - 1, 1, {}), batch = batch, write = true,
 			retry = not has_multi(all, first, next_first - 1), session = options.session, deadline = deadline,
+			timed = limit.timed,
 			unacknowledged = unacknowledged, batches = true, shape = "writes",
-		})
+		}
+		local ok, reply, err, host = pcall(client.execute, client, op)
 		core.release(batch)
 		address = host or address
 		if not ok and not errors.is(reply) then
@@ -248,7 +256,7 @@ function client_bulk.run(client, list, options)
 			cause = err
 		elseif not unacknowledged then
 			state.reply = reply
-			local read, problem = pcall(collect, client, state, all, reply, first, next_first - first, options, address)
+			local read, problem = pcall(collect, client, state, all, reply, first, next_first - first, options, address, op.held)
 			cause = not read and problem or nil
 		end
 		first = next_first

@@ -1,4 +1,5 @@
--- A collection with the methods that skynet's users know. Those of the driver specifications are in crud.lua.
+-- A collection with the methods that skynet's users know. Those of the driver specifications are in
+-- crud.lua, those about indexes in indexes.lua.
 --
 -- Writes are acknowledged. Those without `safe` in their name say in the log when they fail, and answer the same three
 -- values as the others: true or false, the reason, the reply. With `acknowledged = false` in the client's settings they
@@ -6,7 +7,6 @@
 local bson = require "bson"
 local bulk = require "reef.mongo.bulk"
 local cursor = require "reef.mongo.cursor"
-local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
 local skynet = require "skynet"
 
@@ -22,11 +22,6 @@ end
 
 function collection:settings()
 	return rawget(self, "_settings")
-end
-
--- The reply of a command whatever it says.
-function collection:run(name, ...)
-	return (self:core():execute { db = self.database.name, name = name, body = { name, self.name, ... }, write = true })
 end
 
 local function triple(reply)
@@ -193,7 +188,7 @@ function collection:findOne(query, projection)
 		db = self.database.name, name = "find", body = body, retry = true, preference = settings.read_preference,
 		exact = settings.exact, batches = true, shape = "first_batch",
 		-- Room for what is filled in on its way.
-		session = nil, deadline = nil, timeout_given = nil,
+		session = nil, deadline = nil, timed = nil,
 	})
 end
 
@@ -213,74 +208,6 @@ end
 function collection:aggregate(pipeline, options)
 	return cursor.aggregate(self:core(), self.database.name, self.name, pipeline,
 		cursor.aggregate_options(self:settings(), pipeline, options))
-end
-
--- ---- indexes ----
-
-local function default_name(keys)
-	local parts = {}
-	for _, pair in ipairs(keys) do
-		parts[#parts + 1] = pair[1] .. "_" .. tostring(pair[2])
-	end
-	return table.concat(parts, "_")
-end
-
-local function index_of(keys, options)
-	assert(keys[1], "Need keys")
-	local index = bson.document("key", documents.of_pairs(keys), "name", options.name or default_name(keys))
-	for k, v in pairs(options) do
-		if k ~= "name" then
-			index[k] = v
-		end
-	end
-	return index
-end
-
--- { {k1=1}, {k2=-1}, unique=true }, { {"k1", 1}, {"k2", -1} } or { "k1", "k2", unique=true }
-local function index_of_model(model)
-	local options = {}
-	for k, v in pairs(model) do
-		if type(k) == "string" then
-			options[k] = v
-		end
-	end
-	return index_of(documents.in_order("the keys of an index", model), options)
-end
-
--- ({k=1}, {options}), or a bson.document of several keys
-local function index_of_document(keys, options)
-	local meta = getmetatable(keys)
-	if not (type(meta) == "table" and meta.__pairs) then
-		assert(next(keys, (next(keys))) == nil, "Use new api for multi-keys")
-	end
-	return index_of(documents.in_order("the keys of an index", keys), options or {})
-end
-
-function collection:create(indexes)
-	return self:run("createIndexes", "indexes", bson.array(indexes))
-end
-
-function collection:createIndex(first, options)
-	local index = first[1] == nil and next(first) ~= nil and index_of_document(first, options) or index_of_model(first)
-	return self:create { index }
-end
-
-collection.ensureIndex = collection.createIndex
-
-function collection:createIndexes(...)
-	local indexes = {}
-	for i, model in ipairs { ... } do
-		indexes[i] = index_of_model(model)
-	end
-	return self:create(indexes)
-end
-
-function collection:dropIndex(name)
-	return self:run("dropIndexes", "index", name)
-end
-
-function collection:drop()
-	return self:run "drop"
 end
 
 return collection

@@ -1,10 +1,10 @@
 -- The operations of the driver specifications "CRUD", with their names, options and results. They raise error objects.
 local bson = require "bson"
-local now = require "reef.base.now"
 local bulk = require "reef.mongo.bulk"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
+local limits = require "reef.mongo.limits"
 local replies = require "reef.mongo.replies"
 
 local crud = {}
@@ -12,13 +12,11 @@ local crud = {}
 local check_replacement, check_update = documents.check_replacement, documents.check_update
 local first_key, prepare = documents.first_key, documents.with_id
 
-local function deadline_of(options)
-	return options.timeoutMS and options.timeoutMS > 0 and now() + options.timeoutMS / 1000 or nil
-end
-
 local function concern_of(self, options)
 	if options.writeConcern ~= nil then
 		return options.writeConcern
+	elseif options.session and options.session:inTransaction() then
+		return nil
 	end
 	return self:settings().write_concern
 end
@@ -64,14 +62,20 @@ local function has_hint(statements)
 end
 
 -- The reply of a write, and whether it comes from the server; raises what went wrong with the reply in `err.partial`.
-local function write(self, kind, statements, options)
+-- `limit` is of all that it is a part of.
+local function write(self, kind, statements, options, limit)
 	local extra, unacknowledged = write_extra(self, options)
-	local reply, err = bulk.run(self:core(), {
+	local b = {
 		db = self.database.name, collection = self.name, kind = kind, statements = statements, extra = extra,
-		ordered = options.ordered, session = options.session, deadline = deadline_of(options),
-		unacknowledged = unacknowledged,
+		ordered = options.ordered, unacknowledged = unacknowledged,
 		least_wire = unacknowledged and kind == "delete" and has_hint(statements) and HINTS or nil,
-	})
+	}
+	if limit then
+		b.session, b.deadline, b.timed = limit.session, limit.deadline, limit.timed
+	else
+		limits.set(b, self:settings(), options)
+	end
+	local reply, err = bulk.run(self:core(), b)
 	if err then
 		err.partial = reply
 		error(err, 0)
@@ -172,9 +176,8 @@ end
 
 local function execute(self, op, options)
 	op.db = self.database.name
-	op.session = options.session
-	op.deadline = deadline_of(options)
 	op.exact = self:settings().exact
+	limits.set(op, self:settings(), options)
 	local reply, err, address = self:core():execute(op)
 	if err then
 		error(err, 0)
@@ -295,13 +298,56 @@ function crud:findWith(filter, options)
 	} do
 		settings[key] = options[key]
 	end
+	if cursor.is_tailable(options) then
+		settings.tailable = true
+		settings.awaitData = options.cursorType == "tailableAwait" or nil
+	end
 	if settings.limit and settings.limit < 0 then
 		settings.limit, settings.singleBatch = -settings.limit, true
 	end
-	return cursor.find(self:core(), self.database.name, self.name, settings, {
-		session = options.session, readPreference = options.readPreference or client.read_preference,
-		deadline = deadline_of(options), exact = client.exact,
+	return cursor.find(self:core(), self.database.name, self.name, settings, cursor.time({
+		readPreference = options.readPreference or client.read_preference, exact = client.exact,
+	}, client, options))
+end
+
+---Watches what happens to the collection.
+---@param pipeline table|nil stages that choose and change what is told
+---@param options mongo.change_stream_options|nil
+---@return mongo.change_stream
+function crud:watch(pipeline, options)
+	return require "reef.mongo.change_stream".watch(self:core(), self.database.name, self.name, pipeline, self:settings(),
+		options)
+end
+
+---The results of a map-reduce. Servers would rather be given an aggregation.
+---@param map string bson.code
+---@param reduce string bson.code
+---@param out any `{ inline = 1 }`, or where the results go
+---@param options table|nil by their names in the command; session, readPreference, timeoutMS
+---@return table[]|nil of `inline`
+function crud:mapReduce(map, reduce, out, options)
+	options = options or {}
+	local settings = self:settings()
+	local body = { "mapReduce", self.name, "map", map, "reduce", reduce, "out", out }
+	add_options(body, options, {
+		"query", "sort", "limit", "finalize", "scope", "jsMode", "verbose", "bypassDocumentValidation", "collation",
+		"comment", "maxTimeMS",
 	})
+	local inline = type(out) == "table" and out.inline ~= nil
+	local concern
+	if inline then
+		concern = options.readConcern or settings.read_concern
+	else
+		concern = concern_of(self, options)
+	end
+	if concern then
+		body[#body + 1], body[#body + 2] = inline and "readConcern" or "writeConcern", concern
+	end
+	local reply = execute(self, {
+		name = "mapReduce", body = body, write = not inline or nil,
+		preference = inline and (options.readPreference or settings.read_preference) or nil,
+	}, options)
+	return inline and reply.results or nil
 end
 
 -- ---- bulk ----
@@ -385,8 +431,9 @@ function crud:bulkWrite(requests, options)
 		upsertedIds = {},
 	}
 	local failure
+	local limit = limits.set({}, self:settings(), options)
 	for _, g in ipairs(group(requests, ordered)) do
-		local ok, reply = pcall(write, self, g.kind, g.statements, options)
+		local ok, reply = pcall(write, self, g.kind, g.statements, options, limit)
 		local err = not ok and reply
 		if err and not (errors.is(err) and err.partial and err.partial.ok == 1) then
 			if errors.is(err) then
@@ -414,36 +461,6 @@ function crud:bulkWrite(requests, options)
 		error(failure, 0)
 	end
 	return unacknowledged and { acknowledged = false } or result
-end
-
--- ---- indexes ----
-
--- A cursor over the indexes.
-local function list_indexes(self, options)
-	options = options or {}
-	local body = { "listIndexes", self.name, "cursor", options.batchSize and { batchSize = options.batchSize } or {} }
-	add_options(body, options, { "comment", "rawData" })
-	local made = cursor.command(self:core(), self.database.name, "listIndexes", body, {
-		session = options.session, deadline = deadline_of(options),
-	})
-	made.settings = { batchSize = options.batchSize }
-	return made
-end
-
----@param options { session: mongo.session|nil, batchSize: integer|nil, comment: any, timeoutMS: integer|nil }|nil
----@return table[] the indexes of the collection
-function crud:listIndexes(options)
-	return list_indexes(self, options):toArray()
-end
-
----@return string[]
-function crud:listIndexNames(options)
-	local names = {}
-	local made = list_indexes(self, options)
-	for index in made:each() do
-		names[#names + 1] = made:name_of(index)
-	end
-	return names
 end
 
 return crud

@@ -4,12 +4,14 @@ local now = require "reef.base.now"
 local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
 local left = require "reef.mongo.left"
+local limits = require "reef.mongo.limits"
 
 ---@class mongo.cursor
 local cursor = {}
 
 -- Wire versions: MongoDB 4.4 and 5.0.
 local COMMENT_WITH_GET_MORE, WRITES_BY_SECONDARIES = 9, 13
+local CURSOR_NOT_FOUND = 43
 
 -- What a sort is given: "a"; one document or list of pairs; or several pairs.
 local function ordered(first, ...)
@@ -31,11 +33,13 @@ end
 function cursor:take_batch(result, batch)
 	self.id = result.id
 	self.batch = batch
+	self.token = result.postBatchResumeToken
 	if self.id == 0 then
 		self:release()
 	else
 		self.ns = result.ns and result.ns:match "^[^.]*%.(.*)$" or self.collection
-		self.guard = self.guard or left.guard(self.client, self.address, self.db, self.ns, self.id)
+		-- One that holds a connection ends with it.
+		self.guard = self.guard or not self.held and left.guard(self.client, self.address, self.db, self.ns, self.id)
 	end
 end
 
@@ -44,6 +48,10 @@ function cursor:release()
 		self.guard:release()
 		self.guard = nil
 	end
+	if self.held then
+		self.held:release()
+		self.held = nil
+	end
 	if self.borrowed then
 		self.borrowed:endSession()
 		self.borrowed = nil
@@ -51,7 +59,7 @@ function cursor:release()
 end
 
 function cursor:borrow()
-	local minutes = self.client.topology.description.logicalSessionTimeoutMinutes
+	local minutes = self.client:session_timeout()
 	if not self.options.session and minutes then
 		self.borrowed = self.client.sessions:lend(minutes)
 	end
@@ -59,14 +67,13 @@ function cursor:borrow()
 end
 
 -- Has a pipeline that writes to go to the primary? Secondaries pass it on if all servers are of 5.0 or later.
-function cursor:to_primary()
+function cursor:to_primary(deadline)
 	local preference = self.options.readPreference
 	if not preference then
 		return true
 	end
 	local client = self.client
-	client:select({ name = self.command, preference = preference },
-		self.options.deadline or now() + client.selection_timeout)
+	client:select({ name = self.command, preference = preference }, deadline or now() + client.selection_timeout)
 	for _, server in pairs(client.topology.description.servers) do
 		if server.type ~= "Unknown" and (server.maxWireVersion or 0) < WRITES_BY_SECONDARIES then
 			return true
@@ -75,18 +82,50 @@ function cursor:to_primary()
 	return false
 end
 
+-- The deadline of what is done now: of all that the cursor does, or of this call.
+function cursor:deadline()
+	local o = self.options
+	if o.deadline or not o.timed then
+		return o.deadline
+	elseif o.each then
+		return self.until_ or limits.deadline(o.ms)
+	end
+	o.deadline = limits.deadline(o.ms)
+	return o.deadline
+end
+
+-- A call of the user begins.
+function cursor:begin()
+	if self.options.each then
+		self.until_ = limits.deadline(self.options.ms)
+	end
+end
+
 function cursor:start()
-	local ok, reply, err, address = pcall(self.client.execute, self.client, {
-		db = self.db, name = self.command, body = self:body(), retry = not self.writes and not self.options.once,
-		write = self.writes and self:to_primary(), preference = self.options.readPreference, session = self:borrow(),
-		deadline = self.options.deadline, exact = self.options.exact, batches = true, shape = "first_batch",
-	})
+	local o = self.options
+	local deadline = self:deadline()
+	local write = self.writes and self:to_primary(deadline)
+	local op = {
+		opens = true,
+		db = self.db, name = self.command, body = self:body(), retry = not self.writes and not o.once,
+		write = write or nil, preference = o.readPreference, session = self:borrow(), given = o.once,
+		deadline = deadline, timed = o.timed, own_time = o.each and not o.tells, exact = o.exact, batches = true,
+		shape = "first_batch",
+	}
+	local ok, reply, err, address = pcall(self.client.execute, self.client, op)
+	self.held = op.held
 	if not ok or err then
 		self:release()
 		error(err or reply, 0)
 	end
 	self.address = address
+	self.operation_time = reply.operationTime
 	self:take_batch(reply.cursor, reply.cursor.firstBatch)
+end
+
+-- What is known of the server that has it.
+function cursor:server()
+	return self.held and self.held.entry.connection.server or self.client.topology.description.servers[self.address]
 end
 
 function cursor:get_more()
@@ -97,26 +136,31 @@ function cursor:get_more()
 		local rest = (self.settings.limit or 0) - self.asked
 		body[#body + 1], body[#body + 2] = "batchSize", rest > 0 and math.min(size, rest) or size
 	end
-	local server = self.client.topology.description.servers[self.address]
+	local server = self:server()
 	if self.settings.comment ~= nil and server and (server.maxWireVersion or 0) >= COMMENT_WITH_GET_MORE then
 		body[#body + 1], body[#body + 2] = "comment", self.settings.comment
 	end
-	if self.options.once and self.settings.maxTimeMS then
-		body[#body + 1], body[#body + 2] = "maxTimeMS", self.settings.maxTimeMS
+	local o = self.options
+	if o.await then
+		body[#body + 1], body[#body + 2] = "maxTimeMS", o.await
 	end
 	local ok, reply = pcall(self.client.execute, self.client, {
-		db = self.db, name = "getMore", body = body, address = self.address, exact = self.options.exact,
-		batches = true, session = self.options.session or self.borrowed, deadline = self.options.deadline,
+		db = self.db, name = "getMore", body = body, address = self.address, held = self.held, exact = o.exact,
+		batches = true, session = o.session or self.borrowed, deadline = self:deadline(), timed = o.timed, own_time = true,
 		shape = "next_batch",
 	})
-	if not ok then
-		self.id = 0
-		self:release()
-		error(reply, 0)
-	end
-	if reply.ok ~= 1 then
-		self.id = 0
-		self:release()
+	if not ok or reply.ok ~= 1 then
+		self.broken = true
+		-- What the server may still have, closing ends; and a connection that is held goes back then.
+		if not ok or reply.code == CURSOR_NOT_FOUND then
+			self.id = 0
+			if not self.held then
+				self:release()
+			end
+		end
+		if not ok then
+			error(reply, 0)
+		end
 	end
 	raise(reply, self.address, "getMore")
 	self:take_batch(reply.cursor, reply.cursor.nextBatch)
@@ -136,10 +180,12 @@ end
 function cursor:hasNext()
 	if self.closed then
 		return false
-	elseif not self.batch then
+	end
+	self:begin()
+	if not self.batch then
 		self:start()
 	end
-	while self.id ~= 0 and not self.batch:more() do
+	while self.id ~= 0 and not self.broken and not self.batch:more() do
 		self:get_more()
 	end
 	self.checked = self.batch:more()
@@ -169,9 +215,11 @@ end
 function cursor:tryNext()
 	if self.closed then
 		return nil
-	elseif not self.batch then
+	end
+	self:begin()
+	if not self.batch then
 		self:start()
-	elseif self.id ~= 0 and not self.batch:more() then
+	elseif self.id ~= 0 and not self.broken and not self.batch:more() then
 		self:get_more()
 	end
 	self.checked = self.batch:more()
@@ -208,10 +256,12 @@ function cursor:close()
 	end
 	self.closed = true
 	if self.batch and self.id ~= 0 then
-		local id = self.id
+		local id, o = self.id, self.options
 		self.id = 0
+		-- A time of its own: what was left for the cursor may be over.
 		pcall(self.client.execute, self.client, {
-			db = self.db, name = "killCursors", address = self.address, unacknowledged = true,
+			db = self.db, name = "killCursors", address = self.address, unacknowledged = true, held = self.held,
+			deadline = limits.deadline(o.ms), timed = o.ms ~= nil or nil,
 			body = { "killCursors", self.ns, "cursors", bson.array { bson.int64(id) } },
 		})
 	end
@@ -336,7 +386,43 @@ local aggregate_meta = { __index = aggregate, __close = cursor.close }
 
 local M = {}
 
----@param options table session, readPreference, deadline, exact
+---@return boolean
+function M.is_tailable(given)
+	return given.cursorType == "tailable" or given.cursorType == "tailableAwait"
+end
+
+---Adds to a cursor's options what the user's say of its time: timeoutMS, timeoutMode, maxAwaitTimeMS, cursorType; and
+---its session.
+---@param options table
+---@param settings mongo.settings
+---@param given table
+---@return table options
+function M.time(options, settings, given)
+	limits.set(options, settings, given)
+	local mode, tailable, await = given.timeoutMode, M.is_tailable(given), given.maxAwaitTimeMS
+	if mode and not options.timed then
+		error("mongo: timeoutMode needs timeoutMS", 0)
+	elseif tailable and mode == "cursorLifetime" then
+		error("mongo: a tailable cursor has no lifetime to limit: timeoutMode is iteration", 0)
+	end
+	options.await = await
+	if not options.timed then
+		return options
+	end
+	local fixed = given.within or given.session and given.session.deadline
+	options.ms = not fixed and (given.timeoutMS or settings.timeout) or nil
+	if await and options.ms and options.ms > 0 and await >= options.ms then
+		error("mongo: maxAwaitTimeMS has to be less than timeoutMS", 0)
+	elseif options.ms then
+		-- It begins when the server is asked.
+		options.deadline = nil
+		options.each = tailable or mode == "iteration" or nil
+		options.tells = given.cursorType == "tailableAwait" or nil
+	end
+	return options
+end
+
+---@param options table readPreference, exact, and what M.time adds
 function M.find(client, db, collection, settings, options)
 	return setmetatable({
 		client = client, db = db, collection = collection, settings = settings, options = options,
@@ -359,14 +445,15 @@ function M.aggregate_options(settings, pipeline, given)
 	for k, v in pairs(given) do
 		words[k] = v
 	end
-	words.session, words.readPreference, words.timeoutMS = nil, nil, nil
+	words.session, words.readPreference, words.timeoutMS, words.timeoutMode, words.maxAwaitTimeMS = nil, nil, nil, nil, nil
 	words.readConcern = given.readConcern or settings.read_concern
 	words.writeConcern = writes(pipeline) and (given.writeConcern or settings.write_concern) or nil
-	local timeout = given.timeoutMS
-	return words, {
-		session = given.session, readPreference = given.readPreference or settings.read_preference, exact = settings.exact,
-		deadline = timeout and timeout > 0 and now() + timeout / 1000 or nil,
-	}
+	if given.timeoutMode == "iteration" and writes(pipeline) then
+		error("mongo: timeoutMode iteration is nothing for a pipeline that writes", 0)
+	end
+	return words, M.time({
+		readPreference = given.readPreference or settings.read_preference, exact = settings.exact,
+	}, settings, given)
 end
 
 ---@param collection string|integer a collection's name, or 1 for the database
@@ -413,7 +500,7 @@ end
 ---@param address string of the server that has the cursor
 function M.of_reply(client, db, reply, address, options)
 	local self = M.command(client, db, "", {}, options)
-	self.address = address
+	self.address, self.held = address, options.held
 	self:take_batch(reply.cursor, reply.cursor.firstBatch)
 	return self
 end

@@ -3,6 +3,7 @@ local bson = require "bson"
 local now = require "reef.base.now"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
+local limits = require "reef.mongo.limits"
 local skynet = require "skynet"
 
 ---@class mongo.database
@@ -10,6 +11,8 @@ local skynet = require "skynet"
 ---@field client mongo.client
 ---@field _settings mongo.settings
 local database = {}
+
+local NONE = {}
 
 -- Keys and values in turn, in the order of the document; and its first key, the command's name.
 local function body_of(document)
@@ -21,17 +24,13 @@ local function body_of(document)
 	return body, body[1]
 end
 
-local function deadline_of(options)
-	return options.timeoutMS and options.timeoutMS > 0 and now() + options.timeoutMS / 1000 or nil
-end
-
 -- The reply of a command that is a document; raises what it reports.
 local function run_document(self, document, options)
 	local body, name = body_of(document)
-	local reply, err = self.client._core:execute {
-		db = self.name, name = name, body = body, session = options.session, preference = options.readPreference,
-		exact = self._settings.exact, deadline = deadline_of(options),
-	}
+	local reply, err = self.client._core:execute(limits.set({
+		db = self.name, name = name, body = body, preference = options.readPreference, exact = self._settings.exact,
+		given = true,
+	}, self._settings, options))
 	if err then
 		error(err, 0)
 	end
@@ -49,21 +48,24 @@ function database:runCommand(cmd, value, ...)
 		return run_document(self, cmd, value or {})
 	end
 	local body = value and { cmd, value, ... } or { cmd, 1 }
-	return (self.client._core:execute { db = self.name, name = cmd, body = body, exact = self._settings.exact })
+	return (self.client._core:execute(limits.set({
+		db = self.name, name = cmd, body = body, exact = self._settings.exact, given = true,
+	}, self._settings, NONE)))
 end
 
 ---A cursor over what a command answers that has a cursor of its own.
 ---@param document table made by bson.document
 ---@param options { session: mongo.session|nil, readPreference: mongo.read_preference|nil, batchSize: integer|nil,
----  comment: any, maxTimeMS: integer|nil, timeoutMS: integer|nil }|nil batchSize, comment and maxTimeMS go with getMore
+---  comment: any, maxTimeMS: integer|nil, timeoutMS: integer|nil, timeoutMode: "cursorLifetime"|"iteration"|nil,
+---  cursorType: "tailable"|"tailableAwait"|nil }|nil batchSize, comment and maxTimeMS go with getMore
 function database:runCursorCommand(document, options)
 	options = options or {}
 	local body, name = body_of(document)
-	local made = cursor.command(self.client._core, self.name, name, body, {
-		session = options.session, readPreference = options.readPreference, exact = self._settings.exact,
-		deadline = deadline_of(options), once = true,
-	})
-	made.settings = { batchSize = options.batchSize, comment = options.comment, maxTimeMS = options.maxTimeMS }
+	local made = cursor.command(self.client._core, self.name, name, body, cursor.time({
+		readPreference = options.readPreference, exact = self._settings.exact, once = true,
+	}, self._settings, options))
+	made.settings = { batchSize = options.batchSize, comment = options.comment }
+	made.options.await = made.options.await or options.maxTimeMS
 	return made
 end
 
@@ -118,13 +120,35 @@ function database:createCollection(name, options)
 	end
 	local extra = self._settings.write_extra or {}
 	table.move(extra, 1, #extra, #body + 1, body)
-	local _, err = self.client._core:execute {
-		db = self.name, name = "create", body = body, write = true, session = options.session,
-	}
+	local _, err = self.client._core:execute(limits.set({
+		db = self.name, name = "create", body = body, write = true,
+	}, self._settings, options))
 	if err then
 		error(err, 0)
 	end
 	return self:collection(name)
+end
+
+---Changes options of a collection (the command collMod).
+---@param options table by their names in the command; session, timeoutMS
+---@return table reply
+function database:modifyCollection(name, options)
+	local body = { "collMod", name }
+	for key, value in pairs(options) do
+		if key ~= "session" and key ~= "timeoutMS" then
+			body[#body + 1], body[#body + 2] = key, value
+		end
+	end
+	if self._settings.write_concern then
+		body[#body + 1], body[#body + 2] = "writeConcern", self._settings.write_concern
+	end
+	local reply, err = self.client._core:execute(limits.set({
+		db = self.name, name = "collMod", body = body, write = true,
+	}, self._settings, options))
+	if err then
+		error(err, 0)
+	end
+	return reply
 end
 
 -- A cursor over collections: of `filter`, and options by their names in the command.
@@ -137,9 +161,8 @@ local function list_collections(self, filter, options)
 			body[#body + 1], body[#body + 2] = key, options[key]
 		end
 	end
-	local made = cursor.command(self.client._core, self.name, "listCollections", body, {
-		session = options.session, deadline = deadline_of(options),
-	})
+	local made = cursor.command(self.client._core, self.name, "listCollections", body,
+		cursor.time({}, self._settings, options))
 	made.settings = { batchSize = options.batchSize }
 	return made
 end
@@ -163,8 +186,38 @@ function database:listCollectionNames(filter, options)
 	return names
 end
 
-function database:dropDatabase()
-	return self:runCommand "dropDatabase"
+---Drops the whole database.
+---@param options { session: mongo.session|nil, writeConcern: table|nil, timeoutMS: integer|nil }|nil without: the reply
+---  is answered whatever it says; with: what went wrong is raised
+---@return table reply
+function database:dropDatabase(options)
+	local body = { "dropDatabase", 1 }
+	local concern = options and options.writeConcern or self._settings.write_concern
+	if concern then
+		body[3], body[4] = "writeConcern", concern
+	end
+	local reply, err = self.client._core:execute(limits.set({
+		db = self.name, name = "dropDatabase", body = body, write = true,
+	}, self._settings, options or NONE))
+	if err and options then
+		error(err, 0)
+	end
+	return reply
+end
+
+---Files in this database (GridFS).
+---@param options mongo.bucket_options|nil
+---@return mongo.bucket
+function database:bucket(options)
+	return require "reef.mongo.gridfs".bucket(self, options)
+end
+
+---Watches all collections.
+---@param pipeline table|nil stages that choose and change what is told
+---@param options mongo.change_stream_options|nil
+---@return mongo.change_stream
+function database:watch(pipeline, options)
+	return require "reef.mongo.change_stream".watch(self.client._core, self.name, 1, pipeline, self._settings, options)
 end
 
 ---A pipeline that begins with a stage of its own, such as $currentOp or $documents.

@@ -18,9 +18,15 @@ return function(client, address)
 		connect = function(seconds)
 			local generation = generation_of[address]
 			local connection, err = handshake.connect(address,
-				{ credentials = client.credentials, appName = client.options.appName, tls = client.tls },
+				{ credentials = client.credentials, appName = client.options.appName, tls = client.tls, api = client.api,
+					loadBalanced = client.balanced },
 				math.min(seconds, client.connect_timeout))
-			if not connection then
+			if not connection and client.balanced then
+				-- Before hello nobody knows which service it was.
+				if err.service then
+					client.pools[address]:clear_service(err.service)
+				end
+			elseif not connection then
 				client:suspect(address, { type = "network", generation = generation, why = tostring(err) })
 			end
 			return connection, err

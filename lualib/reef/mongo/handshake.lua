@@ -21,6 +21,14 @@ local handshake = {}
 ---@field address string
 
 local COMMAND_NOT_FOUND = 59
+local NOTHING = {}
+local NOT_BALANCED = "Driver attempted to initialize in load balancing mode, but the server does not support this mode."
+
+local function add_api(message, api)
+	for i = 1, api and #api or 0, 2 do
+		message[api[i]] = api[i + 1]
+	end
+end
 
 local function metadata(app_name)
 	local client = bson.document()
@@ -55,7 +63,7 @@ local function check_step(address, reply, err)
 end
 
 -- Goes on with the conversation from a server's answer to its end. nil, or an error object.
-local function converse(raw, address, conversation, reply, source, deadline)
+local function converse(raw, address, conversation, reply, source, deadline, api)
 	for _ = 1, 4 do
 		local _, payload = bson.type(reply.payload)
 		local ok, answer = pcall(conversation.step, conversation, payload)
@@ -66,7 +74,8 @@ local function converse(raw, address, conversation, reply, source, deadline)
 		end
 		local err
 		reply, err = raw:request(deadline - now(), "", "saslContinue", nil, nil, "saslContinue", 1,
-			"conversationId", reply.conversationId, "payload", bson.binary(answer), "$db", source)
+			"conversationId", reply.conversationId, "payload", bson.binary(answer), "$db", source,
+			table.unpack(api or NOTHING))
 		err = check_step(address, reply, err)
 		if err then
 			return err
@@ -96,9 +105,10 @@ end
 ---Logs in on a connection that said hello. nil, or an error object.
 ---@param raw userdata
 ---@param speculative table|nil the conversation that hello has begun
-function handshake.login(raw, address, credentials, hello, speculative, deadline)
+---@param api table|nil keys and values that go with each command
+function handshake.login(raw, address, credentials, hello, speculative, deadline, api)
 	if hello.speculativeAuthenticate and speculative then
-		return converse(raw, address, speculative, hello.speculativeAuthenticate, credentials.source, deadline)
+		return converse(raw, address, speculative, hello.speculativeAuthenticate, credentials.source, deadline, api)
 	end
 	local mechanism = choose(credentials, hello)
 	if not scram.known(mechanism) then
@@ -110,18 +120,22 @@ function handshake.login(raw, address, credentials, hello, speculative, deadline
 	end
 	local message = start_message(mechanism, conversation)
 	message["$db"] = credentials.source
+	add_api(message, api)
 	local reply, err = raw:request(deadline - now(), "", "saslStart", nil, nil, message)
 	err = check_step(address, reply, err)
 	if err then
 		return err
 	end
-	return converse(raw, address, conversation, reply, credentials.source, deadline)
+	return converse(raw, address, conversation, reply, credentials.source, deadline, api)
 end
 
 -- ---- hello ----
 
-local function hello_message(name, credentials, app_name)
-	local message = bson.document(name, 1, "helloOk", true, "client", metadata(app_name))
+local function hello_message(name, credentials, options)
+	local message = bson.document(name, 1, "helloOk", true, "client", metadata(options.appName), "backpressure", true)
+	if options.loadBalanced then
+		message.loadBalanced = true
+	end
 	local conversation
 	if credentials then
 		if not credentials.mechanism then
@@ -139,14 +153,16 @@ local function hello_message(name, credentials, app_name)
 		end
 	end
 	message["$db"] = "admin"
+	add_api(message, options.api)
 	return message, conversation
 end
 
-local function say_hello(raw, address, credentials, app_name, deadline)
-	local message, conversation = hello_message("hello", credentials, app_name)
+local function say_hello(raw, address, options, deadline)
+	local credentials = options.credentials
+	local message, conversation = hello_message("hello", credentials, options)
 	local reply, err = raw:request(deadline - now(), "", "hello", nil, nil, message)
-	if reply and reply.ok ~= 1 and reply.code == COMMAND_NOT_FOUND then
-		message, conversation = hello_message("isMaster", credentials, app_name)
+	if reply and reply.ok ~= 1 and reply.code == COMMAND_NOT_FOUND and not options.api and not options.loadBalanced then
+		message, conversation = hello_message("isMaster", credentials, options)
 		reply, err = raw:request(deadline - now(), "", "isMaster", nil, nil, message)
 	end
 	local why = reply and replies.check_hello(reply)
@@ -161,11 +177,16 @@ end
 ---@return table|nil hello
 ---@return mongo.error|nil
 function handshake.greet(raw, address, options, deadline)
-	local reply, err, conversation = say_hello(raw, address, options.credentials, options.appName, deadline)
+	local reply, err, conversation = say_hello(raw, address, options, deadline)
 	if reply and reply.ok ~= 1 then
 		err = errors.from_reply(reply, address, "hello")
+	elseif reply and options.loadBalanced and not reply.serviceId then
+		err = errors.new({ code = "incompatible", outcome = "not sent", host = "mongo " .. address, command = "hello" }, NOT_BALANCED)
 	elseif reply and options.credentials then
-		err = handshake.login(raw, address, options.credentials, reply, conversation, deadline)
+		err = handshake.login(raw, address, options.credentials, reply, conversation, deadline, options.api)
+		if err then
+			err.service = reply.serviceId
+		end
 	end
 	if err then
 		err.outcome = "not sent"
@@ -183,7 +204,8 @@ end }
 
 ---Connects and greets.
 ---@param address string
----@param options { credentials: mongo.credentials|nil, appName: string|nil, tls: reef.tls.options|nil }
+---@param options { credentials: mongo.credentials|nil, appName: string|nil, tls: reef.tls.options|nil, api: table|nil,
+---  loadBalanced: boolean|nil }
 ---@param seconds number
 ---@return mongo.connection|nil
 ---@return mongo.error|nil
@@ -212,7 +234,7 @@ function handshake.connect(address, options, seconds)
 		return nil, err
 	end
 	guard.raw = nil
-	return { raw = raw, hello = hello, address = address }
+	return { raw = raw, hello = hello, address = address, service = options.loadBalanced and hello.serviceId or nil }
 end
 
 return handshake

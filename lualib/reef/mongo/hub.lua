@@ -9,6 +9,7 @@ local handshake = require "reef.mongo.handshake"
 local monitor = require "reef.mongo.monitor"
 local process = require "reef.process"
 local sdam = require "reef.mongo.sdam"
+local srv = require "reef.mongo.srv"
 local skynet = require "skynet"
 require "reef.manager"
 local topology = require "reef.mongo.topology"
@@ -19,6 +20,8 @@ local hub = {}
 local LINGER, AWAY = 10, 60
 -- Seconds after which a deployment without servers begins anew, and heartbeats, one with an election that nobody knows.
 local EMPTY, HEARTBEATS = 1, 3
+-- Seconds between two questions for the hosts of a name, at least.
+local LEAST_POLL = tonumber(skynet.getenv "mongo_srv_poll") or 60
 -- Seconds between looks after clients that have left something to be done, and that doing it may take at a server.
 local WILL_INTERVAL, WILL_TIMEOUT = 0.5, 5
 -- Changes of a server's round trip (ms, and as a part of it) and of its lag (ms) that clients need not hear of at once.
@@ -56,21 +59,49 @@ local last_id = 0
 ---@param spec table hosts and options, as of a connection string
 function deployment.new(key, spec)
 	local self = setmetatable({
-		key = key, options = spec.options, tls = spec.tls, monitors = {}, clients = {}, version = 1, told_generations = {},
+		key = key, options = spec.options, tls = spec.tls, api = spec.api, monitors = {}, clients = {}, version = 1, told_generations = {},
 		interrupts = {},
 	}, deployment)
 	self.topology = topology.new(spec, function(event)
 		if event.name == "ServerOpening" then
 			self:watch(event.address)
 		elseif event.name == "ServerClosed" then
-			self.monitors[event.address]:close()
-			self.monitors[event.address] = nil
+			if self.monitors[event.address] then
+				self.monitors[event.address]:close()
+				self.monitors[event.address] = nil
+			end
 		end
 	end)
 	deployments[key] = self
 	self.topology:open()
 	self:note()
+	if spec.srv then
+		skynet.fork(self.poll, self, spec.srv)
+	end
 	return self
+end
+
+-- Follows the hosts that name servers know, while the deployment is one of mongoses or unknown.
+function deployment:poll(target)
+	local heartbeat = (self.options.heartbeatFrequencyMS or 10000) / 1000
+	local pause = LEAST_POLL
+	while deployments[self.key] == self do
+		skynet.sleep(math.ceil(pause * 100))
+		local kind = self.topology.description.type
+		if deployments[self.key] ~= self or kind ~= "Unknown" and kind ~= "Sharded" then
+			return
+		end
+		local hosts, ttl, strangers = srv.hosts(target)
+		for _, host in ipairs(strangers) do
+			skynet.error(("mongo: mongodb+srv://%s: the host '%s' does not belong to the domain"):format(target.name, host))
+		end
+		pause = heartbeat
+		if hosts and hosts[1] then
+			self.topology:replace(sdam.with_hosts(self.topology.description, hosts, target.most))
+			self:publish()
+			pause = math.max(LEAST_POLL, ttl)
+		end
+	end
 end
 
 function deployment:watch(address)
@@ -80,7 +111,7 @@ function deployment:watch(address)
 	end
 	self.monitors[address] = monitor.new(address, {
 		heartbeat = (o.heartbeatFrequencyMS or 10000) / 1000, timeout = (o.connectTimeoutMS or 10000) / 1000,
-		appName = o.appName, tls = self.tls, stream = o.serverMonitoringMode ~= "poll",
+		appName = o.appName, tls = self.tls, api = self.api, stream = o.serverMonitoringMode ~= "poll",
 	}, {
 		heard = function(hello, rtt, min_rtt)
 			local server = sdam.describe(address, hello)
@@ -89,6 +120,18 @@ function deployment:watch(address)
 			self.topology:heard(server)
 			if hello.ok ~= 1 and self.topology.description.servers[address] then
 				self.topology:clear(address)
+			end
+		end,
+		measured = function(rtt, min_rtt)
+			local known = self.topology.description.servers[address]
+			if known and known.type ~= "Unknown" then
+				local server = {}
+				for key, value in pairs(known) do
+					server[key] = value
+				end
+				server.roundTripTime, server.minRoundTripTime = rtt, min_rtt
+				self.topology:heard(server)
+				self:publish()
 			end
 		end,
 		lost = function(err)
@@ -127,8 +170,13 @@ end
 
 -- Has the way to the server changed so far that it matters for deadlines, or for a choice?
 local function is_elsewhere(before, after)
-	local a, b = before.roundTripTime, after.roundTripTime
-	return a and b and math.abs(a - b) > math.max(RTT_CHANGE, a * RTT_RATIO)
+	for _, key in ipairs { "roundTripTime", "minRoundTripTime" } do
+		local a, b = before[key], after[key]
+		if a and b and math.abs(a - b) > math.max(RTT_CHANGE, a * RTT_RATIO) then
+			return true
+		end
+	end
+	return false
 end
 
 -- Has its lag, for a choice?
@@ -248,7 +296,8 @@ local function carry_out(self, wills)
 	end
 	for _, list in pairs(by_server) do
 		local connection = handshake.connect(list[1].address,
-			{ credentials = list[1].credentials, appName = self.options.appName, tls = self.tls }, WILL_TIMEOUT)
+			{ credentials = list[1].credentials, appName = self.options.appName, tls = self.tls, api = self.api,
+				loadBalanced = self.options.loadBalanced }, WILL_TIMEOUT)
 		local deadline = now() + WILL_TIMEOUT
 		for i = 1, connection and #list or 0 do
 			local body = skynet.unpack(list[i].body)

@@ -17,6 +17,7 @@ monitor.emit = emit
 local SMALLEST_INTERVAL = 0.5
 -- So many answers in a row that came sooner than these seconds are too many.
 local MOST_HASTY, HASTY = 20, 0.01
+local NOTHING = {}
 -- Round trips whose smallest is told.
 local SAMPLES = 10
 
@@ -29,6 +30,7 @@ end
 ---@class mongo.monitor_hooks
 ---@field heard fun(hello: table, rtt: number, min_rtt: number) round trips in ms: average, smallest
 ---@field lost fun(err: any)
+---@field measured fun(rtt: number, min_rtt: number) round trips while the server speaks up by itself
 ---@field checked fun() behind each of these
 ---@field on_event fun(event: table)|nil
 
@@ -50,7 +52,7 @@ function monitor:ask()
 	local timeout = self.options.timeout
 	if not self.connection then
 		local connection, err = handshake.connect(self.address,
-			{ appName = self.options.appName, tls = self.options.tls }, timeout)
+			{ appName = self.options.appName, tls = self.options.tls, api = self.options.api }, timeout)
 		if not connection then
 			return nil, err
 		end
@@ -63,9 +65,11 @@ function monitor:ask()
 		reply, err = raw:receive(self.options.heartbeat + timeout)
 	elseif self.version then
 		reply, err = raw:request(self.options.heartbeat + timeout, "e", "hello", nil, nil, "hello", 1, "helloOk", true,
-			"topologyVersion", self.version, "maxAwaitTimeMS", math.floor(self.options.heartbeat * 1000), "$db", "admin")
+			"topologyVersion", self.version, "maxAwaitTimeMS", math.floor(self.options.heartbeat * 1000), "$db", "admin",
+			table.unpack(self.options.api or NOTHING))
 	else
-		reply, err = raw:request(timeout, "", "hello", nil, nil, "hello", 1, "helloOk", true, "$db", "admin")
+		reply, err = raw:request(timeout, "", "hello", nil, nil, "hello", 1, "helloOk", true, "$db", "admin",
+			table.unpack(self.options.api or NOTHING))
 	end
 	local why = reply and replies.check_hello(reply)
 	if why then
@@ -148,16 +152,17 @@ function monitor:measure()
 			forget()
 		elseif not connection then
 			connection = handshake.connect(self.address,
-				{ appName = self.options.appName, tls = self.options.tls }, self.options.timeout)
+				{ appName = self.options.appName, tls = self.options.tls, api = self.options.api }, self.options.timeout)
 		end
 		if connection then
 			local started = now()
 			local reply = connection.raw:request(self.options.timeout, "", "hello", nil, nil, "hello", 1, "helloOk", true,
-				"$db", "admin")
+				"$db", "admin", table.unpack(self.options.api or NOTHING))
 			if not reply then
 				forget()
 			elseif self.version then
 				self:sample(now() - started)
+				self.hooks.measured(self.average, self.smallest)
 			end
 		end
 	end

@@ -58,6 +58,7 @@ function pool.new(address, options, hooks)
 		head = 1,
 		tail = 0,
 		in_use = {},
+		services = {}, -- behind a load balancer: how often the connections to each were given up
 		total = 0, -- connections, those in the making too
 		connecting = 0,
 		last_id = 0,
@@ -119,6 +120,10 @@ function pool:create(seconds, before_close)
 		return nil, err
 	end
 	entry.connection = connection
+	entry.service = connection.service
+	if entry.service then
+		entry.service_generation = self.services[entry.service] or 0
+	end
 	entry.used = now()
 	self:emit("ConnectionReady", { connectionId = entry.id, duration = now() - started })
 	over = true
@@ -126,11 +131,18 @@ function pool:create(seconds, before_close)
 	return entry
 end
 
+---Was the connection given up with those to its service (balanced.lua)?
+function pool:is_stale(entry)
+	return entry.service ~= nil and entry.service_generation ~= (self.services[entry.service] or 0)
+end
+
 function pool:perished(entry)
 	if entry.generation ~= self.generation then
 		return "stale"
 	elseif not self.hooks.usable(entry.connection) then
 		return "error"
+	elseif self:is_stale(entry) then
+		return "stale"
 	end
 	local limit = self.options.maxIdleTimeMS
 	return limit > 0 and now() - entry.used > limit / 1000 and "idle" or nil
@@ -249,6 +261,22 @@ function pool:check_out(seconds)
 	return self:obtain(seconds)
 end
 
+function pool:describe_timeout()
+	local counts = { cursors = 0, transactions = 0, other = 0 }
+	local held = false
+	for entry in pairs(self.in_use) do
+		local purpose = entry.purpose or "other"
+		counts[purpose] = counts[purpose] + 1
+		held = held or entry.service ~= nil
+	end
+	if not held then
+		return "Timed out while checking out a connection from connection pool"
+	end
+	return ("Timeout waiting for connection from the connection pool. maxPoolSize: %d, connections in use by cursors: %d, "
+		.. "connections in use by transactions: %d, connections in use by other operations: %d"):format(
+		self.options.maxPoolSize, counts.cursors, counts.transactions, counts.other)
+end
+
 -- The same, told in events, with all that may come between.
 function pool:obtain(seconds)
 	local started = now()
@@ -276,8 +304,7 @@ function pool:obtain(seconds)
 			end
 			return nil, refusal
 		elseif not waiter.entry and not waiter.create then
-			return self:refuse("timeout", started, "Timed out while checking out a connection from connection pool",
-				"timeout")
+			return self:refuse("timeout", started, self:describe_timeout(), "timeout")
 		end
 		entry, create = waiter.entry, waiter.create
 	end
@@ -374,6 +401,16 @@ function pool:clear(interrupt)
 		end
 	end
 	skynet.fork(discard_all, self, "stale")
+end
+
+---Gives up the connections to one service behind a load balancer.
+function pool:clear_service(service)
+	if self.state == "closed" then
+		return
+	end
+	self.services[service] = (self.services[service] or 0) + 1
+	self:emit("ConnectionPoolCleared", { serviceId = service, interruptInUseConnections = false })
+	skynet.fork(self.remove_perished, self)
 end
 
 ---Ends the pool and its idle connections; those in use end when they come back.

@@ -99,10 +99,13 @@ replies.shapes = {
 	first_batch = reply_of {
 		cursor = needed(shape_of {
 			id = needed "integer", ns = told "text", firstBatch = needed "batch", atClusterTime = told "timestamp",
+			postBatchResumeToken = told "document",
 		}),
 	},
 	next_batch = reply_of {
-		cursor = needed(shape_of { id = needed "integer", ns = told "text", nextBatch = needed "batch" }),
+		cursor = needed(shape_of {
+			id = needed "integer", ns = told "text", nextBatch = needed "batch", postBatchResumeToken = told "document",
+		}),
 	},
 	writes = reply_of {
 		nInserted = maybe "count", nUpserted = maybe "count", nMatched = maybe "count", nModified = maybe "count",
@@ -157,7 +160,7 @@ local hello = shape_of {
 	minWireVersion = maybe "count", maxWireVersion = maybe "count", logicalSessionTimeoutMinutes = maybe "count",
 	lastWrite = told(shape_of { lastWriteDate = maybe "date" }),
 	maxBsonObjectSize = told "count", maxMessageSizeBytes = told "count", maxWriteBatchSize = told "count",
-	saslSupportedMechs = told { "text" },
+	saslSupportedMechs = told { "text" }, serviceId = told "objectid", connectionId = told "integer",
 	speculativeAuthenticate = told(shape_of {
 		conversationId = needed "integer", payload = needed "binary", done = needed "boolean",
 	}),

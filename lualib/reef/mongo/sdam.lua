@@ -394,6 +394,41 @@ function sdam.new(uri)
 	return t
 end
 
+---The topology after name servers were asked for its hosts: those that they do not know any more are gone, new ones are
+---there.
+---@param old mongo.topology
+---@param hosts mongo.host[]
+---@param most integer|nil servers at most; nil or 0: all
+---@return mongo.topology
+function sdam.with_hosts(old, hosts, most)
+	local t = copy(old)
+	local known, fresh, n = {}, {}, 0
+	t.servers = {}
+	for _, host in ipairs(hosts) do
+		local address = sdam.address(host)
+		known[address] = true
+		if not old.servers[address] then
+			fresh[#fresh + 1] = address
+		end
+	end
+	for address, server in pairs(old.servers) do
+		if known[address] then
+			t.servers[address] = server
+			n = n + 1
+		end
+	end
+	for i = #fresh, 1, -1 do
+		local j = math.random(i)
+		if not most or most == 0 or n < most then
+			t.servers[fresh[j]] = sdam.unknown(fresh[j])
+			n = n + 1
+		end
+		fresh[j] = fresh[i]
+	end
+	t.seeds = math.max(t.seeds or 0, #hosts)
+	return t
+end
+
 ---The topology after one server's description changed; the same one if the server does not belong to it (any more), or
 ---if what it says is older than what is known.
 ---@param old mongo.topology

@@ -8,19 +8,28 @@
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
 local now = require "reef.base.now"
+local transactions = require "reef.mongo.transactions"
 
 ---@class mongo.session_options
 ---@field causalConsistency boolean|nil reads see what the session has seen or written before; default true
 ---@field snapshot boolean|nil all reads see the data of one moment: that of the first read, or snapshotTime
 ---@field snapshotTime string|nil a timestamp, from another session's getSnapshotTime()
+---@field defaultTransactionOptions mongo.transaction_options|nil of transactions that do not say otherwise
+---@field defaultTimeoutMS integer|nil for committing, aborting and withTransaction
 
 ---@class mongo.session
 ---@field lsid table what commands carry
 ---@field implicit boolean
 ---@field operationTime string|nil timestamp of the newest thing the session knows of
 ---@field clusterTime table|nil newest time of the deployment that the session has heard of
+---@field transaction mongo.transaction|nil the one under way, or the last
+---@field pinned string|nil address of the server that has the transaction
+---@field deadline number|nil of the withTransaction that runs
 local session = {}
 session.__index = session
+for name, method in pairs(transactions.methods) do
+	session[name] = method
+end
 
 local pool = {}
 pool.__index = pool
@@ -28,15 +37,20 @@ pool.__index = pool
 -- The first wire version (MongoDB 5.0) that knows snapshot reads outside of transactions.
 local SNAPSHOTS = 13
 
--- Commands that take a read concern.
-local reads = { find = true, aggregate = true, count = true, distinct = true }
+-- Commands that wait for what the session has seen: those that take a read concern.
+local waits = {
+	find = true, aggregate = true, count = true, distinct = true, insert = true, update = true, delete = true,
+	findAndModify = true, bulkWrite = true, create = true, createIndexes = true, drop = true, dropDatabase = true,
+	dropIndexes = true,
+}
 
 local function minutes()
 	return now() / 60
 end
 
-function session.new_pool()
-	return setmetatable({}, pool)
+---@param client mongo.core_client
+function session.new_pool(client)
+	return setmetatable({ client = client }, pool)
 end
 
 -- A session that was not used since then is nearly forgotten.
@@ -44,11 +58,14 @@ local function oldest(timeout)
 	return timeout and minutes() - timeout + 1 or -math.huge
 end
 
+local NO_OPTIONS = {}
+
 ---A session that a user asks for.
 ---@param timeout integer|nil of the topology, minutes
 ---@param options mongo.session_options|nil
+---@param defaults mongo.settings|nil of the client, for transactions
 ---@return mongo.session
-function pool:take(timeout, options)
+function pool:take(timeout, options, defaults)
 	options = options or {}
 	if options.snapshot and options.causalConsistency then
 		error("mongo: a session is causally consistent or has a snapshot, not both", 0)
@@ -59,7 +76,7 @@ function pool:take(timeout, options)
 	return setmetatable({
 		server = server, lsid = server.lsid, pool = self, timeout = timeout, implicit = false, options = options,
 		causal = not options.snapshot and options.causalConsistency ~= false,
-		snapshot_time = options.snapshotTime,
+		snapshot_time = options.snapshotTime, defaults = defaults or NO_OPTIONS,
 	}, session)
 end
 
@@ -76,8 +93,6 @@ function pool:take_server(timeout)
 	end
 	return { lsid = { id = bson.uuid() }, txnNumber = 0, used = minutes() }
 end
-
-local NO_OPTIONS = {}
 
 ---A session for one operation that was given none. Nobody else sees it, so that it is used again as it is.
 ---@param timeout integer|nil of the topology, minutes
@@ -119,6 +134,10 @@ function session:check(client, op)
 	elseif op.unacknowledged and not self.implicit then
 		refuse(op, "an unacknowledged write cannot be part of a session")
 	end
+	local t = self.transaction
+	if t then
+		transactions.enter(self, t, op)
+	end
 end
 
 ---The number of the next retryable write.
@@ -142,7 +161,7 @@ end
 function session:read_concern(op)
 	if self.options.snapshot then
 		return { level = "snapshot", atClusterTime = self.snapshot_time }
-	elseif self.causal and self.operationTime and reads[op.name] then
+	elseif self.causal and self.operationTime and waits[op.name] and not op.given then
 		return { afterClusterTime = self.operationTime }
 	end
 	return nil
@@ -159,7 +178,10 @@ function session:decorate(body, op, server, number)
 	end
 	local n = #body
 	body[n + 1], body[n + 2] = "lsid", self.lsid
-	if number then
+	if op.transaction then
+		transactions.decorate(self, body, op)
+		return
+	elseif number then
 		body[n + 3], body[n + 4] = "txnNumber", bson.int64(number)
 	end
 	local more = self:read_concern(op)
@@ -223,6 +245,9 @@ function session:learn(reply, cluster_time)
 	if cluster_time then
 		self:advanceClusterTime(cluster_time)
 	end
+	if self.transaction and type(reply.recoveryToken) == "table" then
+		self.transaction.token = reply.recoveryToken
+	end
 	if self.options.snapshot and not self.snapshot_time then
 		self.snapshot_time = reply.cursor and reply.cursor.atClusterTime or reply.atClusterTime
 	end
@@ -265,11 +290,16 @@ function session:getSnapshotTime()
 	return self.snapshot_time
 end
 
----Ends the session: its id may be used again, by the next.
+---Ends the session: its id may be used again, by the next. A transaction under way is aborted.
 function session:endSession()
 	local server, ids = self.server, self.pool
 	if not server then
 		return
+	elseif self.transaction then
+		if self.transaction.state == "in progress" then
+			self:abortTransaction()
+		end
+		self:unpin()
 	end
 	self.server = nil
 	local limit = oldest(self.timeout)

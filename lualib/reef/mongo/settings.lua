@@ -1,6 +1,7 @@
 -- How a client, a database or a collection reads and writes unless an operation says otherwise. A database inherits
 -- from its client, a collection from its database.
 local documents = require "reef.mongo.documents"
+local limits = require "reef.mongo.limits"
 
 local settings = {}
 
@@ -12,11 +13,13 @@ local settings = {}
 ---@field write_extra table|nil the same, as what a command gets
 ---@field read_concern table|nil
 ---@field read_preference mongo.read_preference|nil
+---@field timeout integer|nil milliseconds for an operation
 
 ---@class mongo.scope_options
 ---@field readConcern { level: string }|nil
 ---@field writeConcern { w: integer|string|nil, j: boolean|nil, wtimeout: integer|nil }|nil
 ---@field readPreference mongo.read_preference|nil
+---@field timeoutMS integer|nil
 
 ---The concern itself; nil for an empty one, which means: what the server does by itself.
 ---@param given table|nil
@@ -68,6 +71,7 @@ function settings.of_client(conf, options, where)
 		write_extra = write_concern and { "writeConcern", write_concern },
 		read_concern = options.readConcernLevel and { level = options.readConcernLevel },
 		read_preference = read_preference_of(options),
+		timeout = limits.check(options.timeoutMS),
 	}
 end
 
@@ -91,6 +95,9 @@ function settings.derive(parent, options)
 		own.read_concern = concern(options.readConcern)
 	end
 	own.read_preference = options.readPreference or own.read_preference
+	if options.timeoutMS ~= nil then
+		own.timeout = limits.check(options.timeoutMS)
+	end
 	return own
 end
 

@@ -211,9 +211,15 @@ local function read_option(result, key, value)
 	if not option then
 		-- What is not even a name may be a part of a password behind a ? that should have been encoded.
 		warnings[#warnings + 1] = ("unknown option '%s'"):format(key:find "^[%w_.-]+$" and key or "***")
+		if result.names then
+			result.names[#result.names + 1] = key
+		end
 		return
 	end
 	local name = option.name
+	if result.names then
+		result.names[#result.names + 1] = name
+	end
 	local parsed, problem
 	if value == "" and name ~= "readPreferenceTags" then
 		if name == "authSource" then
@@ -371,6 +377,27 @@ local function read_user(result, text)
 	end
 	result.username = unescape(user, "user name")
 	result.password = password and unescape(password, "password")
+end
+
+---Options alone, as a TXT record has them (srv.lua).
+---@param text string
+---@return { options: table, names: string[], warnings: string[] }
+function uri.options(text)
+	local result = { options = {}, names = {}, warnings = {}, old = {} }
+	read_options(result, text)
+	return result
+end
+
+---Whether what a connection string says goes together, once its hosts are known; and who logs in. Raises.
+---@param result mongo.uri
+function uri.check(result)
+	check_together(result.options, false)
+	check_topology(result)
+	local ok, made = pcall(credential.of, result)
+	if not ok then
+		fail("%s", made)
+	end
+	result.credential = made
 end
 
 ---@param text string

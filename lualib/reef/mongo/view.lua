@@ -24,15 +24,26 @@ local OPTIONS = {
 ---@param uri mongo.uri
 ---@param options table
 ---@param tls reef.tls.options|nil
----@return { key: string, hosts: table, options: table, tls: table|nil }
-function view.target(uri, options, tls)
-	local target, key = { hosts = uri.hosts, options = {}, tls = tls }, {}
+---@param api table|nil keys and values that go with each command
+---@return { key: string, hosts: table, options: table, tls: table|nil, api: table|nil }
+function view.target(uri, options, tls, api)
+	local target, key = { hosts = uri.hosts, options = {}, tls = tls, api = api, srv = uri.target }, {}
 	for i, host in ipairs(uri.hosts) do
 		key[i] = ("%s:%s"):format(host.host, host.port)
 	end
 	for _, name in ipairs(OPTIONS) do
 		target.options[name] = options[name]
 		key[#key + 1] = ("%s=%s"):format(name, options[name])
+	end
+	if uri.target then
+		-- Whatever of its hosts were chosen: all clients of a name watch the same.
+		key = { ("srv=%s %s %s"):format(uri.target.name, uri.target.service, uri.target.most) }
+		for _, name in ipairs(OPTIONS) do
+			key[#key + 1] = ("%s=%s"):format(name, options[name])
+		end
+	end
+	for i = 1, api and #api or 0 do
+		key[#key + 1] = tostring(api[i])
 	end
 	key[#key + 1] = tls and require "reef.tls".key(tls)
 	target.key = table.concat(key, " ")

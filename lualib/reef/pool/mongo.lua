@@ -49,11 +49,14 @@ local function identity(client, address, name)
 	local credentials = client.credentials
 	local target = {
 		address = address, host = host, port = port, credentials = credentials, appName = client.options.appName,
-		tls = client.tls, watched = client.watched,
+		tls = client.tls, watched = client.watched, api = client.api,
 	}
 	local key = { "mongo=" .. address, "pool=" .. tostring(name), "app=" .. tostring(target.appName) }
 	if client.tls then
 		key[#key + 1] = require "reef.tls".key(client.tls)
+	end
+	for i = 1, client.api and #client.api or 0, 2 do
+		key[#key + 1] = ("%s=%s"):format(client.api[i], client.api[i + 1])
 	end
 	for _, field in ipairs { "username", "password", "source", "mechanism" } do
 		key[#key + 1] = ("%s=%q"):format(field, tostring(credentials and credentials[field]))
@@ -185,6 +188,9 @@ function M.new(target, given)
 	end
 	conf.circuit = conf.circuit or CIRCUIT
 	function conf.new_pool(client, address)
+		if client.balanced then
+			error("mongo: loadBalanced needs a client with connections of its own: cursors and transactions keep theirs", 0)
+		end
 		own.options = own.options or pool_options(own, client.options)
 		return link.new(client, address, own)
 	end

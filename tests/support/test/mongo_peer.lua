@@ -25,6 +25,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local store = require "test.peer.store"
 local test = require "test"
+local transaction = require "test.peer.transaction"
 local value = require "test.peer.value"
 local wire = require "test.peer.wire"
 
@@ -101,6 +102,17 @@ local function hello(command, member, connection)
 		of_replica_set(reply, member)
 	elseif set.topology == "sharded" then
 		reply.msg = "isdbgrid"
+	elseif set.topology == "load-balanced" then
+		reply.msg = "isdbgrid"
+		if command.loadBalanced ~= true and not connection.service then
+			failure.raise(354, "The server is being accessed through a load balancer, but this driver does not have load "
+				.. "balancing enabled")
+		end
+		-- Every other connection leads to the other service.
+		set.last_service = (set.last_service or 0) + 1
+		connection.service = connection.service
+			or set.services[member == set.members[1] and 1 or set.last_service % #set.services + 1]
+		reply.serviceId = connection.service
 	end
 	return login.hello(command, reply, member, connection)
 end
@@ -160,6 +172,9 @@ for _, list in ipairs { commands, admin } do
 				refuse_writes(member)
 			end
 			rules.check(name, command, member.set)
+			if command.autocommit == false then
+				return transaction.run(name, command, member, work)
+			end
 			local number = command.txnNumber and command.lsid.id .. "/" .. value.plain(command.txnNumber)
 			local reply = number and member.set.done[number]
 			reply = reply or work(command, { member = member, set = member.set, db = command["$db"] })
@@ -168,6 +183,13 @@ for _, list in ipairs { commands, admin } do
 			end
 			return reply
 		end
+	end
+end
+
+for name, work in pairs { commitTransaction = transaction.commit, abortTransaction = transaction.abort } do
+	full[name] = function(command, member)
+		refuse_writes(member)
+		return work(command, member)
 	end
 end
 
@@ -314,7 +336,7 @@ end
 local function new_set(n, fields)
 	local set = setmetatable(fields, set_methods)
 	set.members, set.primary, set.election = {}, 1, 1
-	set.done, set.cursors = {}, {}
+	set.done, set.cursors, set.transactions = {}, {}, {}
 	set.number = peer.version_number(set.version)
 	for i = 1, n do
 		set.members[i] = new_member(set)
@@ -341,6 +363,7 @@ function peer.deployment(options)
 	return new_set(options.members or 1, {
 		answers = full, topology = options.topology, version = options.version, store = store.new(), users = options.users,
 		streams = peer.version_number(options.version) >= 4004000,
+		services = { bson.objectid(), bson.objectid() },
 	})
 end
 
@@ -356,13 +379,14 @@ function set_methods:uri(options)
 		hosts[i] = member.address
 	end
 	return ("mongodb://%s/?%s%s"):format(table.concat(hosts, ","),
-		self.topology == "replicaset" and "replicaSet=rs&" or "", options or "")
+		self.topology == "replicaset" and "replicaSet=rs&" or self.topology == "load-balanced" and "loadBalanced=true&"
+			or "", options or "")
 end
 
 ---Forgets all documents, cursors and numbers of writes.
 function set_methods:forget()
-	self.store.databases, self.store.past = {}, {}
-	self.done, self.cursors = {}, {}
+	self.store.databases, self.store.past, self.store.events = {}, {}, {}
+	self.done, self.cursors, self.transactions = {}, {}, {}
 end
 
 function set_methods:close()

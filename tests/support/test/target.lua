@@ -36,6 +36,8 @@ function server_methods:fail_point()
 	skip "needs a server with fail points"
 end
 
+server_methods.fail_point_at = server_methods.fail_point
+
 function server_methods:no_fail_points() end
 
 ---Forgets the documents in the databases of a file.
@@ -87,6 +89,9 @@ function peer_methods:uri(all_mongoses)
 	local uri = self.set:uri()
 	if self.topology == "sharded" and not all_mongoses then
 		uri = uri:gsub(",[^/]*", "")
+	elseif self.topology == "load-balanced" then
+		-- One load balancer has one service behind it, the other two.
+		uri = all_mongoses and uri:gsub("//[^/]*,", "//") or uri:gsub(",[^/]*", "")
 	end
 	return self.auth and (uri:gsub("//", ("//%s:%s@"):format(USER, PASSWORD), 1)) or uri
 end
@@ -94,6 +99,17 @@ end
 ---@param client mongo.client whose connection the command takes
 function peer_methods:fail_point(client, command)
 	client:database("admin"):runCommand(command, {})
+end
+
+---@param address string of a member
+function peer_methods:fail_point_at(address, command)
+	for _, member in ipairs(self.set.members) do
+		if member.address == address then
+			member.failpoint:configure(command)
+			return
+		end
+	end
+	error("no member has the address " .. tostring(address), 0)
 end
 
 function peer_methods:no_fail_points()
@@ -112,9 +128,9 @@ end
 
 function peer_methods:lacks() end
 
-local MEMBERS = { single = 1, replicaset = 3, sharded = 2 }
+local MEMBERS = { single = 1, replicaset = 3, sharded = 2, ["load-balanced"] = 2 }
 
----@param topology "single"|"replicaset"|"sharded"
+---@param topology "single"|"replicaset"|"sharded"|"load-balanced"
 ---@param version string
 ---@param auth boolean
 ---@return test.target

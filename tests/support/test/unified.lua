@@ -50,7 +50,8 @@ function Run:compare(op, ok, value)
 end
 
 ---Does one operation and checks what comes of it.
-function Run:operation(op)
+---@param within boolean|nil as a part of another, which is to hear of its error
+function Run:operation(op, within)
 	local of_runner = op.object == "testRunner" or op.object == nil
 	local work = (of_runner and runner_operations or operations)[op.name]
 	if not work then
@@ -58,12 +59,13 @@ function Run:operation(op)
 	end
 	local object = not of_runner and (self.entities[op.object] or skip("the entity " .. op.object)) or nil
 	local ok, value = pcall(work, self, object, op.arguments or {})
-	if not ok and is_skip(value) then
-		error(value, 0)
-	elseif of_runner and not ok then
+	if not ok and (is_skip(value) or of_runner) then
 		error(value, 0)
 	end
 	self:compare(op, ok, value)
+	if within and not ok then
+		error(value, 0)
+	end
 end
 
 -- ---- a case ----
@@ -109,7 +111,7 @@ function unified.run(target, file, case)
 	if case.expectLogMessages then
 		skip "log messages as the specification has them"
 	end
-	local run = setmetatable({ target = target, entities = {}, events = {}, clients = {} }, Run)
+	local run = setmetatable({ target = target, entities = {}, events = {}, clients = {}, streams = {} }, Run)
 	target:fresh(file)
 	prepare(target, file.initialData)
 	local _ <close> = setmetatable({}, { __close = function()

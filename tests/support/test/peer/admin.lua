@@ -23,6 +23,7 @@ function commands.ping()
 end
 
 commands.endSessions, commands.killAllSessions = commands.ping, commands.ping
+commands.testVersion2, commands.testDeprecationInVersion2 = commands.ping, commands.ping
 commands.replSetFreeze, commands.logout = commands.ping, commands.ping
 
 function commands.checkMetadataConsistency()
@@ -88,7 +89,12 @@ function commands.create(command, request)
 		"timeseries", "clusteredIndex", "changeStreamPreAndPostImages", "encryptedFields" } do
 		options[key] = command[key]
 	end
-	request.set.store:create(request.db, command.create, options)
+	local made = request.set.store:create(request.db, command.create, options)
+	if options.clusteredIndex then
+		options.clusteredIndex.v = 2
+		made.indexes = { bson.document("v", 2, "key", options.clusteredIndex.key, "name", options.clusteredIndex.name,
+			"unique", true, "clustered", true) }
+	end
 	return {}
 end
 
@@ -141,6 +147,26 @@ function commands.dropIndexes(command, request)
 		failure.raise(27, "index not found with name [%s]", tostring(command.index))
 	end
 	return { nIndexesWas = before }
+end
+
+-- Search indexes are what this server has not.
+for _, name in ipairs { "createSearchIndexes", "updateSearchIndex", "dropSearchIndex" } do
+	commands[name] = function()
+		failure.raise(31082, "Search index commands are only supported with Atlas.")
+	end
+end
+
+function commands.renameCollection(command, request)
+	local from_db, from = command.renameCollection:match "^([^.]*)%.(.*)$"
+	local db, name = command.to:match "^([^.]*)%.(.*)$"
+	local store = request.set.store
+	if not store:find(from_db, from) then
+		failure.raise(26, "Source collection %s does not exist", command.renameCollection)
+	elseif store:find(db, name) and not command.dropTarget then
+		failure.raise(48, "target namespace exists")
+	end
+	store:rename(from_db, from, db, name)
+	return {}
 end
 
 function commands.replSetStepDown(_, request)

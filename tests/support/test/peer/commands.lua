@@ -1,5 +1,6 @@
 -- The commands that read and write documents: each takes a command as it came and answers a reply without `ok`.
 local bson = require "bson"
+local changes = require "test.peer.changes"
 local failure = require "test.peer.failure"
 local pipeline = require "test.peer.pipeline"
 local query = require "test.peer.query"
@@ -42,6 +43,9 @@ function commands.getMore(command, request)
 	if not cursor then
 		failure.raise(43, "cursor id %d not found", plain(command.getMore))
 	end
+	if cursor.stream then
+		return changes.more(command, request, cursor.stream)
+	end
 	local n = plain(command.batchSize) or 101
 	local batch = table.move(cursor.docs, cursor.at + 1, math.min(#cursor.docs, cursor.at + n), 1, {})
 	cursor.at = cursor.at + #batch
@@ -65,7 +69,7 @@ end
 -- The time that a snapshot read sees, nil without one.
 local function snapshot_time(command, request)
 	local concern = command.readConcern
-	if not concern or concern.level ~= "snapshot" then
+	if not concern or concern.level ~= "snapshot" or command.autocommit ~= nil then
 		return nil
 	end
 	if concern.atClusterTime then
@@ -97,6 +101,7 @@ local function context_of(command)
 end
 
 function commands.find(command, request)
+	query.check(command.filter or {})
 	local time = snapshot_time(command, request)
 	local store = request.set.store
 	local docs = store.matching(documents_of(request, command.find, time), command.filter or {}, context_of(command))
@@ -117,6 +122,9 @@ end
 function commands.aggregate(command, request)
 	local time = snapshot_time(command, request)
 	local name = command.aggregate
+	if command.pipeline[1] and command.pipeline[1]["$changeStream"] then
+		return changes.open(command, request)
+	end
 	local docs = type(name) == "string" and documents_of(request, name, time) or {}
 	docs = pipeline.run(docs, command.pipeline, {
 		store = request.set.store, db = request.db, let = command.let, collation = command.collation,

@@ -2,6 +2,7 @@
 local bson = require "bson"
 local failure = require "test.peer.failure"
 local skynet = require "skynet"
+local transaction = require "test.peer.transaction"
 local value = require "test.peer.value"
 
 local failpoint = {}
@@ -52,9 +53,21 @@ local retryable = {
 	[11600] = true, [11602] = true, [13435] = true, [13436] = true,
 }
 
+-- Codes that a change stream survives, as servers since 4.4 say by a label.
+local resumable = {
+	[6] = true, [7] = true, [63] = true, [89] = true, [91] = true, [133] = true, [150] = true, [189] = true, [234] = true,
+	[262] = true, [9001] = true, [10107] = true, [11600] = true, [11602] = true, [13388] = true, [13435] = true,
+	[13436] = true,
+}
+
 ---Labels of an error with that code.
 ---@param number integer version of the server
 function failpoint.labels(code, command, number)
+	local ends = command.commitTransaction or command.abortTransaction
+	local labels = transaction.labels(code, command)
+	if labels or command.autocommit == false and not ends then
+		return labels
+	end
 	return retryable[code] and command.txnNumber and number >= 4004000 and bson.array { "RetryableWriteError" } or nil
 end
 
@@ -104,6 +117,17 @@ function failpoint:check(name, command, app_name, number)
 	local data = self:due("failCommand", function(data)
 		return names(data.failCommands, name) and (data.appName == nil or data.appName == app_name)
 	end)
+	if not data and name == "getMore" then
+		data = self:due("failGetMoreAfterCursorCheckout", function()
+			return true
+		end)
+		if data and data.errorCode then
+			local reply = error_reply(data, command, number)
+			reply.errorLabels = number >= 4003001 and resumable[plain(data.errorCode)]
+				and bson.array { "ResumableChangeStreamError" } or nil
+			return reply
+		end
+	end
 	if not data then
 		return transactional(self, name, command)
 	end
@@ -118,7 +142,8 @@ function failpoint:check(name, command, app_name, number)
 		local concern = data.writeConcernError
 		return nil, {
 			writeConcernError = concern,
-			errorLabels = data.errorLabels or failpoint.labels(plain(concern.code), command, number),
+			errorLabels = data.errorLabels or (command.autocommit ~= false or command.commitTransaction
+				or command.abortTransaction) and failpoint.labels(plain(concern.code), command, number) or nil,
 		}
 	end
 	return nil

@@ -2,7 +2,11 @@
 local failure = {}
 
 local names = {
-	[2] = "BadValue", [9] = "FailedToParse", [14] = "TypeMismatch", [20] = "IllegalOperation", [26] = "NamespaceNotFound",
+	[2] = "BadValue", [6] = "HostUnreachable", [24] = "LockTimeout", [50] = "MaxTimeMSExpired", [51] = "DuplicateKeyId",
+	[64] = "WriteConcernFailed", [79] = "UnknownReplWriteConcern", [100] = "UnsatisfiableWriteConcern",
+	[136] = "CappedPositionLost", [246] = "SnapshotUnavailable", [251] = "NoSuchTransaction", [262] = "ExceededTimeLimit",
+	[263] = "OperationNotSupportedInTransaction", [280] = "ChangeStreamFatalError",
+	[286] = "ChangeStreamHistoryLost", [323] = "APIStrictError", [322] = "APIVersionError", [324] = "APIDeprecationError", [9] = "FailedToParse", [14] = "TypeMismatch", [20] = "IllegalOperation", [26] = "NamespaceNotFound",
 	[27] = "IndexNotFound", [43] = "CursorNotFound", [48] = "NamespaceExists", [59] = "CommandNotFound",
 	[72] = "InvalidOptions", [91] = "ShutdownInProgress", [112] = "WriteConflict",
 	[121] = "DocumentValidationFailure", [189] = "PrimarySteppedDown",

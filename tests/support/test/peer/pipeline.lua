@@ -95,6 +95,10 @@ stages["$indexStats"] = function()
 	return { bson.document("name", "_id_", "accesses", bson.document("ops", bson.int64(0))) }
 end
 
+stages["$listSearchIndexes"] = function()
+	failure.raise(31082, "Search index stages are only supported with Atlas.")
+end
+
 for name, one in pairs(update.stages) do
 	stages[name] = function(docs, argument, context)
 		local out = {}
@@ -145,6 +149,16 @@ end
 function pipeline.writes(list)
 	local name = list[1] and value.first(list[#list])
 	return name == "$out" or name == "$merge"
+end
+
+---Raises for a stage that is none.
+function pipeline.check(list)
+	for _, stage in ipairs(list) do
+		local name = value.first(stage)
+		if not stages[name] then
+			failure.raise(40324, "Unrecognized pipeline stage name: '%s'", name)
+		end
+	end
 end
 
 ---@param docs table[]

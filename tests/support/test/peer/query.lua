@@ -185,6 +185,16 @@ function query.match(doc, filter, context)
 	return true
 end
 
+---Raises for a filter that servers refuse.
+function query.check(filter)
+	for _, key in ipairs { "$or", "$and", "$nor" } do
+		local list = filter[key]
+		if list ~= nil and not (type(list) == "table" and bson.is_array(list)) then
+			failure.raise(2, key .. " must be an array")
+		end
+	end
+end
+
 ---The documents in the order of a sort specification.
 function query.sort(docs, order, collation)
 	local keys = {}

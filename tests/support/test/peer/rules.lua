@@ -77,11 +77,32 @@ local function check_comment(name, command, number)
 	end
 end
 
+-- What the declared version of the interface forbids.
+local function check_api(name, command)
+	local version = command.apiVersion
+	if version == nil then
+		if command.apiStrict ~= nil or command.apiDeprecationErrors ~= nil then
+			failure.raise(322, "Provided apiStrict or apiDeprecationErrors without passing apiVersion")
+		end
+	elseif version ~= "1" and version ~= "2" then
+		failure.raise(322, "API version must be \"1\"")
+	elseif name == "testDeprecationInVersion2" and command.apiDeprecationErrors then
+		failure.raise(324, "Provided apiDeprecationErrors:true, but the command testDeprecationInVersion2 is deprecated in "
+			.. "API Version 2.")
+	elseif command.apiStrict then
+		local stage = command.pipeline and command.pipeline[1] and value.first(command.pipeline[1])
+		if name == "testVersion2" and version == "1" or stage == "$listLocalSessions" or name == "distinct" then
+			failure.raise(323, ("Provided apiStrict:true, but the command %s is not in API Version %s."):format(name, version))
+		end
+	end
+end
+
 ---Raises what the server would answer.
 ---@param name string
 ---@param command table
 ---@param set test.mongo_set
 function rules.check(name, command, set)
+	check_api(name, command)
 	check_fields(name, command, set.number)
 	check_keys(name, command, set.number)
 	check_comment(name, command, set.number)
@@ -89,7 +110,7 @@ function rules.check(name, command, set)
 		failure.raise(59, "no such command: 'bulkWrite'")
 	end
 	local concern = command.readConcern
-	if concern and concern.level == "snapshot" and (not snapshots[name] or set.topology == "single") then
+	if concern and concern.level == "snapshot" and command.autocommit == nil and (not snapshots[name] or set.topology == "single") then
 		failure.raise(72, "command %s does not support read concern snapshot", name)
 	elseif concern and concern.level == "linearizable" and name == "aggregate" and pipeline.writes(command.pipeline) then
 		failure.raise(72, "$out and $merge cannot be used with a 'linearizable' read concern level")

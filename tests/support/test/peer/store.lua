@@ -1,6 +1,7 @@
 -- The peer's documents: databases of collections, kept in memory. Stored documents are never changed, only replaced, so
 -- what a collection held at some time is a list of them.
 local bson = require "bson"
+local changes = require "test.peer.changes"
 local failure = require "test.peer.failure"
 local query = require "test.peer.query"
 local update = require "test.peer.update"
@@ -16,7 +17,7 @@ store.__index = store
 ---@field indexes table[]
 
 function store.new()
-	return setmetatable({ databases = {}, time = 1, past = {} }, store)
+	return setmetatable({ databases = {}, time = 1, past = {}, events = {} }, store)
 end
 
 ---A new time: the store changed.
@@ -44,6 +45,8 @@ function store:create(db, name, options)
 	}
 	collections[name] = collection
 	self:changed(db, name)
+	changes.note(self, { operationType = "create", db = db, coll = name, nsType = collection.options.timeseries and "timeseries"
+		or collection.options.viewOn and "view" or "collection" })
 	return collection
 end
 
@@ -56,7 +59,22 @@ function store:drop(db, name)
 	local there = collections[name] ~= nil
 	collections[name] = nil
 	self:changed(db, name)
+	if there then
+		changes.note(self, { operationType = "drop", db = db, coll = name })
+	end
 	return there
+end
+
+---A collection gets another name; what has it so far goes.
+function store:rename(from_db, from, db, name)
+	local collection = self.databases[from_db][from]
+	self.databases[from_db][from] = nil
+	self.databases[db] = self.databases[db] or {}
+	collection.name = name
+	self.databases[db][name] = collection
+	self:changed(from_db, from)
+	self:changed(db, name)
+	changes.note(self, { operationType = "rename", db = from_db, coll = from, to = bson.document("db", db, "coll", name) })
 end
 
 -- ---- the past ----
@@ -119,6 +137,14 @@ local function check_unique(collection, ns, doc, except)
 	end
 end
 
+-- A document is about to be written; of a transaction (transaction.lua).
+function store:note(db, name, doc)
+	local on_write = rawget(self, "on_write")
+	if on_write then
+		on_write(db, name, doc)
+	end
+end
+
 ---@param context { bypass: boolean|nil }
 function store:insert(db, name, doc, context)
 	local collection = self:need(db, name)
@@ -131,8 +157,11 @@ function store:insert(db, name, doc, context)
 	end
 	check_valid(collection, stored, context.bypass)
 	check_unique(collection, db .. "." .. name, stored)
+	self:note(db, name, stored)
 	table.insert(collection.documents, stored)
 	self:changed(db, name)
+	changes.note(self, { operationType = "insert", db = db, coll = name, fullDocument = stored,
+		documentKey = { _id = stored._id } })
 	return stored
 end
 
@@ -163,25 +192,29 @@ end
 ---@return table|nil upserted
 ---@return table|nil before the first document as it was
 ---@return table|nil after and as it is
-function store:update(db, name, filter, changes, context)
+function store:update(db, name, filter, changed, context)
 	local collection = self:need(db, name)
 	local found = matching(collection.documents, filter, context)
 	if not found[1] and context.upsert then
 		local inserting = setmetatable({ inserting = true }, { __index = context })
-		local doc = self:insert(db, name, update.apply(update.seed(filter), changes, inserting), context)
+		local doc = self:insert(db, name, update.apply(update.seed(filter), changed, inserting), context)
 		return 0, 0, doc, nil, doc
 	end
 	local modified, last = 0, context.multi and #found or math.min(1, #found)
 	local after
 	for i = 1, last do
-		local new = update.apply(found[i], changes, context)
+		local new = update.apply(found[i], changed, context)
 		after = after or new
 		-- A filter may take its time: somebody else may have been here.
 		if not value.equal(new, found[i]) and place(collection.documents, found[i]) then
 			check_valid(collection, new, context.bypass)
 			check_unique(collection, db .. "." .. name, new, found[i])
+			self:note(db, name, new)
 			collection.documents[place(collection.documents, found[i])] = new
 			modified = modified + 1
+			local replaced = not bson.is_array(changed) and not value.is_operator(value.first(changed))
+			changes.note(self, { operationType = replaced and "replace" or "update", db = db, coll = name, fullDocument = new,
+				documentKey = { _id = new._id }, updateDescription = not replaced and changes.describe(found[i], new) or nil })
 		end
 	end
 	if modified > 0 then
@@ -204,7 +237,9 @@ function store:remove(db, name, filter, limit, context)
 		end
 	end
 	for _, doc in ipairs(found) do
+		self:note(db, name, doc)
 		table.remove(collection.documents, place(collection.documents, doc))
+		changes.note(self, { operationType = "delete", db = db, coll = name, documentKey = { _id = doc._id } })
 	end
 	if found[1] then
 		self:changed(db, name)

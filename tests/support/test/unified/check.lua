@@ -107,7 +107,8 @@ function check.command_of(event)
 	return command
 end
 
-local ignored = { hasServiceId = true, hasServerConnectionId = true, serverConnectionId = true }
+-- Whether an event says which connection, or service behind a load balancer, it is about.
+local said = { hasServiceId = "serviceId", hasServerConnectionId = "serverConnectionId" }
 
 local function description(run, got, want, path)
 	for k, v in pairs(fields(want)) do
@@ -130,7 +131,9 @@ function check.event(run, got, want, path)
 			description(run, got.previous, v, path .. "." .. k)
 		elseif k == "newDescription" then
 			description(run, got.new, v, path .. "." .. k)
-		elseif not ignored[k] then
+		elseif said[k] then
+			test.equal(got[said[k]] ~= nil, v, path .. "." .. k)
+		else
 			match.value(run.entities, got[k], v, path .. "." .. k, true)
 		end
 	end

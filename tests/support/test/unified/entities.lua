@@ -2,6 +2,7 @@
 -- collections, sessions, threads.
 local match = require "test.unified.match"
 local mongo = require "skynet.db.mongo"
+local operations = require "test.unified.operations"
 local pool = require("reef.pool").mongo
 local skip = require "test.unified.skip"
 local skynet = require "skynet"
@@ -34,14 +35,14 @@ local options = {}
 for name in ([[appName compressors connectTimeoutMS heartbeatFrequencyMS journal localThresholdMS maxConnecting
 	maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize readConcernLevel readPreference readPreferenceTags retryReads
 	retryWrites serverMonitoringMode serverSelectionTimeoutMS timeoutMS w waitQueueTimeoutMS wTimeoutMS authMechanism
-	directConnection replicaSet]]):gmatch "%w+" do
+	directConnection replicaSet loadBalanced maxAdaptiveRetries enableOverloadRetargeting]]):gmatch "%w+" do
 	options[name:lower()] = name
 end
 
 -- Never reported: they would tell a secret, or are the runner's own.
 local sensitive = {
 	configureFailPoint = true, authenticate = true, saslStart = true, saslContinue = true, getnonce = true,
-	createUser = true, updateUser = true, hello = true, isMaster = true, ismaster = true,
+	createUser = true, updateUser = true,
 }
 
 local make = {}
@@ -55,9 +56,9 @@ local function set_of(list)
 end
 
 local function check_client(spec)
-	for _, name in ipairs { "serverApi", "autoEncryptOpts", "observeLogMessages" } do
+	for _, name in ipairs { "autoEncryptOpts", "observeLogMessages", "observeTracingMessages" } do
 		if spec[name] then
-			skip(({ serverApi = "the versioned API", autoEncryptOpts = "client-side encryption",
+			skip(({ observeTracingMessages = "traces of OpenTelemetry", autoEncryptOpts = "client-side encryption",
 				observeLogMessages = "log messages as the specification has them" })[name])
 		end
 	end
@@ -70,6 +71,9 @@ function make.client(run, spec)
 	-- A name of its own for each: clients that could, would share what watches the servers, and its events.
 	names = names + 1
 	local conf = { uri = run.target:uri(spec.useMultipleMongoses), lazy = true, appName = "unified-" .. names }
+	if spec.serverApi then
+		conf.serverApi = match.fields(spec.serverApi)
+	end
 	for k, v in pairs(spec.uriOptions or {}) do
 		local name = options[k:lower()] or skip("the option " .. k)
 		conf[name] = match.plain(v)
@@ -120,6 +124,7 @@ local function known_options(options_, what)
 		out[k] = match.plain(v)
 	end
 	out.readPreference = match.read_preference(out.readPreference)
+	out.writeConcern = match.write_concern(out.writeConcern)
 	return out
 end
 
@@ -131,13 +136,21 @@ function make.collection(run, spec)
 	return run.entities[spec.database]:collection(spec.collectionName, known_options(spec.collectionOptions, "collection"))
 end
 
+function make.bucket(run, spec)
+	local given = {}
+	for k, v in pairs(spec.bucketOptions or {}) do
+		given[k] = match.plain(v)
+	end
+	given.disableMD5 = nil
+	given.readPreference = match.read_preference(given.readPreference)
+	given.writeConcern = match.write_concern(given.writeConcern)
+	return run.entities[spec.database]:bucket(given)
+end
+
 function make.session(run, spec)
 	local given = {}
 	for k, v in pairs(spec.sessionOptions or {}) do
-		if k == "defaultTransactionOptions" then
-			skip "transactions"
-		end
-		given[k] = v
+		given[k] = k == "defaultTransactionOptions" and operations.transaction_options(v) or match.plain(v)
 	end
 	given.snapshotTime = given.snapshotTime and run.entities[given.snapshotTime]
 	return run.entities[spec.client]:startSession(given)
@@ -167,7 +180,7 @@ function entities.create(run, list)
 	for _, entity in ipairs(list or {}) do
 		local kind, spec = next(match.fields(entity))
 		if not make[kind] then
-			skip(kind == "bucket" and "GridFS" or "entities of the kind " .. kind)
+			skip("entities of the kind " .. kind)
 		end
 		run.entities[spec.id] = make[kind](run, spec)
 	end

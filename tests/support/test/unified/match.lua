@@ -28,6 +28,18 @@ function match.read_preference(given)
 	return out
 end
 
+---A write concern as the driver has it: files name its fields as connection strings do.
+function match.write_concern(given)
+	if type(given) ~= "table" then
+		return given
+	end
+	local out = {}
+	for k, v in pairs(given) do
+		out[({ journal = "j", wtimeoutMS = "wtimeout" })[k] or k] = match.plain(v)
+	end
+	return out
+end
+
 local plain = match.plain
 
 local function is_list(t)

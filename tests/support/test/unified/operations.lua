@@ -6,14 +6,8 @@ local skip = require "test.unified.skip"
 
 local operations = {}
 
--- What the driver does not have yet, by what it is called.
+-- What the driver does not have, by what it is called.
 local missing = {
-	["change streams"] = { "createChangeStream", "watch" },
-	transactions = { "startTransaction", "commitTransaction", "abortTransaction", "withTransaction" },
-	GridFS = { "download", "downloadByName", "upload", "delete", "uploadWithId", "rename" },
-	mapReduce = { "mapReduce" },
-	["search indexes"] = { "createSearchIndex", "createSearchIndexes", "dropSearchIndex", "listSearchIndexes",
-		"updateSearchIndex" },
 	["client-side encryption"] = { "createDataKey", "encrypt", "decrypt", "rewrapManyDataKey" },
 }
 
@@ -38,9 +32,7 @@ local function options_of(run, args, ...)
 		options.session = run.entities[options.session]
 	end
 	options.readPreference = match.read_preference(options.readPreference)
-	if options.timeoutMode then
-		skip "timeoutMode"
-	end
+	options.writeConcern = match.write_concern(options.writeConcern)
 	return options
 end
 
@@ -105,7 +97,7 @@ function operations.bulkWrite(run, c, a)
 end
 
 local function find(run, c, a)
-	return c:findWith(a.filter, options_of(run, a, "filter"))
+	return (rawget(c, "files") or c):findWith(a.filter, options_of(run, a, "filter"))
 end
 
 function operations.find(run, c, a)
@@ -137,34 +129,128 @@ function operations.aggregate(run, object, a)
 	return object:aggregate(a.pipeline, options_of(run, a, "pipeline")):toArray()
 end
 
-function operations.createIndex(_, c, a)
+function operations.createIndex(run, c, a)
+	local options = options_of(run, a, "keys")
 	local model = {}
 	for key, direction in pairs(a.keys) do
 		model[#model + 1] = { [key] = direction }
 	end
-	for k, v in pairs(a) do
-		if k ~= "keys" and k ~= "session" then
-			model[k] = v
+	for k, v in pairs(options) do
+		if k ~= "session" and k ~= "timeoutMS" and k ~= "rawData" and k ~= "comment" and k ~= "maxTimeMS" then
+			model[k], options[k] = v, nil
 		end
 	end
-	local reply = c:createIndex(model)
-	if reply.ok ~= 1 then
-		error(reply.errmsg, 0)
-	end
+	return c:createIndexesWith({ model }, options)[1]
 end
 
-function operations.dropIndex(_, c, a)
-	c:dropIndex(a.name)
+function operations.dropIndex(run, c, a)
+	c:dropIndex(a.name, options_of(run, a, "name"))
 end
 
-function operations.dropIndexes(_, c)
-	c:dropIndex "*"
+function operations.dropIndexes(run, c, a)
+	c:dropIndexes(options_of(run, a))
 end
 
 for _, name in ipairs { "listIndexes", "listIndexNames" } do
 	operations[name] = function(run, c, a)
 		return c[name](c, options_of(run, a))
 	end
+end
+
+function operations.createSearchIndex(run, c, a)
+	return c:createSearchIndex(a.model, options_of(run, a, "model"))
+end
+
+function operations.createSearchIndexes(run, c, a)
+	return c:createSearchIndexes(a.models, options_of(run, a, "models"))
+end
+
+function operations.updateSearchIndex(run, c, a)
+	c:updateSearchIndex(a.name, a.definition, options_of(run, a, "name", "definition"))
+end
+
+function operations.dropSearchIndex(run, c, a)
+	c:dropSearchIndex(a.name, options_of(run, a, "name"))
+end
+
+function operations.listSearchIndexes(run, c, a)
+	local options = options_of(run, a, "name", "aggregationOptions")
+	for k, v in pairs(match.fields(a.aggregationOptions or {})) do
+		options[k] = match.plain(v)
+	end
+	return c:listSearchIndexes(a.name, options):toArray()
+end
+
+function operations.mapReduce(run, c, a)
+	return c:mapReduce(a.map, a.reduce, a.out, options_of(run, a, "map", "reduce", "out"))
+end
+
+function operations.createChangeStream(run, object, a)
+	local stream = object:watch(a.pipeline, options_of(run, a, "pipeline"))
+	run.streams[#run.streams + 1] = stream
+	return stream
+end
+
+function operations.rename(run, object, a)
+	if a.newFilename then
+		object:rename(a.id, a.newFilename, options_of(run, a, "id", "newFilename"))
+	else
+		object:rename(a.to, options_of(run, a, "to"))
+	end
+end
+
+-- ---- files ----
+
+local function bytes_of(source)
+	return (source["$$hexBytes"]:gsub("%x%x", function(hex)
+		return string.char(tonumber(hex, 16))
+	end))
+end
+
+local function upload_options(run, a)
+	local options = options_of(run, a, "source", "filename", "id", "disableMD5")
+	options.chunkSizeBytes = match.plain(options.chunkSizeBytes)
+	return options
+end
+
+function operations.upload(run, bucket, a)
+	return bucket:uploadFromStream(a.filename, bytes_of(a.source), upload_options(run, a))
+end
+
+function operations.uploadWithId(run, bucket, a)
+	return bucket:uploadFromStreamWithId(a.id, a.filename, bytes_of(a.source), upload_options(run, a))
+end
+
+local function gather(open, bucket, key, options)
+	local parts = {}
+	open(bucket, key, function(bytes)
+		parts[#parts + 1] = bytes
+	end, options)
+	return table.concat(parts)
+end
+
+function operations.download(run, bucket, a)
+	return gather(bucket.downloadToStream, bucket, a.id, options_of(run, a, "id"))
+end
+
+function operations.downloadByName(run, bucket, a)
+	return gather(bucket.downloadToStreamByName, bucket, a.filename, options_of(run, a, "filename"))
+end
+
+function operations.delete(run, bucket, a)
+	bucket:delete(a.id, options_of(run, a, "id"))
+end
+
+function operations.deleteByName(run, bucket, a)
+	bucket:deleteByName(a.filename, options_of(run, a, "filename"))
+end
+
+function operations.renameByName(run, bucket, a)
+	bucket:renameByName(a.filename, a.newFilename, options_of(run, a, "filename", "newFilename"))
+end
+
+function operations.drop(run, object, a)
+	object:drop(options_of(run, a))
 end
 
 -- ---- databases ----
@@ -201,18 +287,16 @@ function operations.createCollection(run, db, a)
 	return db:createCollection(a.collection, options_of(run, a, "collection"))
 end
 
-function operations.dropCollection(_, db, a)
-	db:getCollection(a.collection):drop()
+function operations.dropCollection(run, db, a)
+	db:getCollection(a.collection):drop(options_of(run, a, "collection"))
 end
 
-function operations.modifyCollection(_, db, a)
-	local command = bson.document("collMod", a.collection)
-	for k, v in pairs(a) do
-		if k ~= "collection" then
-			command[k] = v
-		end
-	end
-	db:runCommand(command, {})
+function operations.dropDatabase(run, client, a)
+	client:database(a.database):dropDatabase(options_of(run, a, "database"))
+end
+
+function operations.modifyCollection(run, db, a)
+	db:modifyCollection(a.collection, options_of(run, a, "collection"))
 end
 
 -- ---- clients ----
@@ -246,6 +330,40 @@ function operations.clientBulkWrite(run, client, a)
 	error(result, 0)
 end
 
+-- ---- transactions ----
+
+---Options of transactions as the driver has them.
+function operations.transaction_options(a)
+	local options = {}
+	for k, v in pairs(match.fields(a or {})) do
+		options[k] = match.plain(v)
+	end
+	options.callback = nil
+	options.readPreference = match.read_preference(options.readPreference)
+	options.writeConcern = match.write_concern(options.writeConcern)
+	return options
+end
+
+function operations.startTransaction(_, session, a)
+	session:startTransaction(operations.transaction_options(a))
+end
+
+function operations.commitTransaction(_, session, a)
+	session:commitTransaction { timeoutMS = match.plain(a.timeoutMS) }
+end
+
+function operations.abortTransaction(_, session, a)
+	session:abortTransaction { timeoutMS = match.plain(a.timeoutMS) }
+end
+
+function operations.withTransaction(run, session, a)
+	session:withTransaction(function()
+		for _, op in ipairs(a.callback) do
+			run:operation(op, true)
+		end
+	end, operations.transaction_options(a))
+end
+
 -- ---- sessions and cursors ----
 
 function operations.endSession(_, session)
@@ -261,6 +379,9 @@ function operations.close(_, object)
 end
 
 function operations.iterateUntilDocumentOrError(_, cursor)
+	if cursor.tryNext and not cursor.hasNext then
+		return cursor:next()
+	end
 	return cursor:hasNext() and cursor:next() or nil
 end
 

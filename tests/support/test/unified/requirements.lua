@@ -3,7 +3,7 @@ local peers = require "test.mongo_peer"
 
 local requirements = {}
 
-local harmless = { enableTestCommands = true, requireApiVersion = true }
+local harmless = { enableTestCommands = true, requireApiVersion = true, acceptApiVersion2 = true }
 
 local function why_parameters(parameters)
 	for name in pairs(parameters or {}) do

@@ -12,10 +12,7 @@ local operations = {}
 
 local plain = match.plain
 
-local missing = {
-	targetedFailPoint = "transactions", assertSessionTransactionState = "transactions",
-	assertSessionPinned = "transactions", assertSessionUnpinned = "transactions", loop = "operations without an end",
-}
+local missing = { loop = "operations without an end" }
 
 for name, what in pairs(missing) do
 	operations[name] = function()
@@ -125,6 +122,32 @@ end
 
 function operations.assertSessionNotDirty(run, _, a)
 	test.equal(run.entities[a.session].server.dirty, nil, "the session is not dirty")
+end
+
+-- ---- transactions ----
+
+function operations.targetedFailPoint(run, _, a)
+	run.target:fail_point_at(run.entities[a.session].pinned, a.failPoint)
+end
+
+local states = { none = "none", starting = "starting", in_progress = "in progress", committed = "committed",
+	aborted = "aborted" }
+
+function operations.assertSessionTransactionState(run, _, a)
+	local t = run.entities[a.session].transaction
+	test.equal(t and t.state or "none", states[a.state])
+end
+
+local function is_pinned(session)
+	return session.pinned ~= nil or session.pinned_connection ~= nil
+end
+
+function operations.assertSessionPinned(run, _, a)
+	test.equal(is_pinned(run.entities[a.session]), true, "the session is pinned")
+end
+
+function operations.assertSessionUnpinned(run, _, a)
+	test.equal(is_pinned(run.entities[a.session]), false, "the session is pinned")
 end
 
 -- ---- what is there ----

@@ -72,3 +72,13 @@ if(wslay_library AND wslay_header AND ZLIB_FOUND)
 else()
 	message(WARNING "wslay or zlib is missing: built without http.websocket")
 endif()
+
+# Servers of SQL. Without these there is no skynet.db.mysql, or no reef.db.postgres.
+pkg_check_modules(MARIADB QUIET IMPORTED_TARGET libmariadb>=3.3)
+if(NOT MARIADB_FOUND)
+	message(WARNING "libmariadb is missing: built without MySQL")
+endif()
+pkg_check_modules(POSTGRES QUIET IMPORTED_TARGET libpq>=14)
+if(NOT POSTGRES_FOUND)
+	message(WARNING "libpq is missing: built without PostgreSQL")
+endif()

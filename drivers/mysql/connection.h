@@ -1,0 +1,69 @@
+/* A connection to a MySQL server as a state machine: an operation begins a call of libmariadb, and whatever follows from its
+ * answer, until the whole result is made of Lua values. Whenever it has to wait it says for what, and goes on later.
+ *
+ * It is a userdata of the module reef.mysql.core, which owns all of it. Own slice only, one operation at a time. */
+#ifndef REEF_MYSQL_CONNECTION_H
+#define REEF_MYSQL_CONNECTION_H
+
+#include <lua.h>
+#include <stdbool.h>
+
+#include "calls.h"
+#include "column.h"
+#include "parameters.h"
+
+/* User values of the userdata. */
+enum {
+	REEF_MYSQL_RESULTS = 1, /* the results so far of what is going on */
+	REEF_MYSQL_ROWS,        /* the rows of the one that is being read */
+	REEF_MYSQL_NAMES,       /* of its columns */
+	REEF_MYSQL_HELD,        /* what the call that waits refers to */
+	REEF_MYSQL_OPTIONS,
+	REEF_MYSQL_VALUES = REEF_MYSQL_OPTIONS,
+};
+
+/* A prepared statement: a userdata, whose first user value is that of its connection. */
+struct reef_mysql_statement {
+	MYSQL_STMT *stmt; /* NULL: it is closed */
+	struct reef_mysql_connection *connection;
+	struct reef_mysql_parameters parameters;
+};
+
+enum reef_mysql_reading {
+	REEF_MYSQL_ALL,    /* every row becomes part of the result */
+	REEF_MYSQL_STREAM, /* the operation ends before the first row */
+	REEF_MYSQL_DROP,   /* rows are read and forgotten */
+};
+
+struct reef_mysql_connection {
+	struct reef_mysql_calls calls; /* calls.mysql is NULL: it is closed */
+	struct reef_mysql_login login;
+	const char *server_name; /* whom the certificate has to name; NULL: as the login says */
+	char *library_host;      /* what libmariadb calls it, while server_name takes its place */
+	MYSQL_STMT **dead;       /* collected statements that the server has to be told of */
+	unsigned dead_count, dead_room;
+
+	enum reef_mysql_call first; /* of this operation */
+	enum reef_mysql_call later; /* goes on with this call, since others shall have their turn */
+	MYSQL_STMT *stmt;           /* of this operation; NULL: the text protocol */
+	MYSQL_RES *result;          /* that is being read; of a statement, its columns */
+	MYSQL_FIELD *fields;
+	unsigned columns, burst;
+	lua_Integer rows, most_rows, bytes, most_bytes, results;
+	enum reef_mysql_reading reading;
+	bool compact, exact, streaming, running;
+	struct reef_mysql_scratch scratch;
+};
+
+/* Begins an operation with the connection at stack index 1, and what it refers to already in it; then as _go. */
+int reef_mysql_begin(lua_State *L, struct reef_mysql_connection *c, enum reef_mysql_call first, MYSQL_STMT *stmt);
+/* Goes on, or ends it as far as it can when `ready` is MYSQL_WAIT_TIMEOUT. Pushes what it returns the number of: what to wait
+ * for ("r", "w", "rw"); or nil and the result; or nil, nil, the reason why the connection is lost, and libmariadb's number
+ * for that. */
+int reef_mysql_go(lua_State *L, struct reef_mysql_connection *c, int ready);
+/* Ends it without waiting. */
+void reef_mysql_close(struct reef_mysql_connection *c);
+/* The statement is not needed any more. */
+void reef_mysql_bury(struct reef_mysql_connection *c, MYSQL_STMT *stmt);
+
+#endif

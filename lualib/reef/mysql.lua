@@ -1,0 +1,256 @@
+-- MySQL and MariaDB; see docs/sql.md.
+--
+--     local mysql = require "skynet.db.mysql"
+--     local db = mysql.connect { host = "127.0.0.1", user = "game", password = "secret", database = "game" }
+--     for _, row in ipairs(db:query "SELECT id, name FROM player") do print(row.id, row.name) end
+--
+-- What the server refuses is returned, as a table with `badresult`; what happens to the connection is raised.
+local checks = require "reef.options"
+local config = require "reef.mysql.options"
+local core = require "reef.mysql.core"
+local errors = require "reef.channel.error"
+local session = require "reef.sql.session"
+local stream = require "reef.sql.stream"
+
+local mysql = {}
+
+---@class mysql.db
+---@field session reef.sql.session
+---@field compact boolean
+---@field raises boolean   what the server refuses is raised, too
+---@field timeout number|nil
+---@field statements table<table, table>  of each prepared statement its text, and its handle on one connection
+local methods = {}
+local meta = { __index = methods, __name = "mysql" }
+
+local protocol = { name = "mysql", targets = config.targets, new = core.new }
+
+-- Not the numbers of libmariadb itself: what a server has said while logging in.
+function protocol.refused(number)
+	return number ~= nil and number > 0 and (number < 2000 or number >= 3000) and (number < 5000 or number >= 6000)
+end
+
+function protocol.kill(id)
+	return "KILL " .. id
+end
+
+---What the server refuses, as an error with `code` (SQLSTATE), `errno` and `outcome`; any other error as it is.
+---@param result table|any
+---@return reef.channel.error|any
+function mysql.error(result)
+	if type(result) ~= "table" or not result.badresult then
+		return result
+	end
+	return errors.new { code = result.sqlstate, outcome = "rejected", message = result.err, errno = result.errno,
+		sqlstate = result.sqlstate }
+end
+protocol.rejection = mysql.error
+
+---Connects, by one attempt; raises when that fails. A connection that is lost later is made again by who needs it next.
+---@param options mysql.options
+---@return mysql.db
+function mysql.connect(options)
+	local conf = config.check(options)
+	local db = setmetatable({ session = session.new(protocol, conf), compact = conf.compact_arrays or false,
+		raises = conf.errors == "object", statements = setmetatable({}, { __mode = "k" }) }, meta)
+	db.session.db = db
+	db.session:use("connect", 0, conf.connect_timeout, function() end)
+	return db
+end
+
+-- What the server refuses is returned or raised.
+local function answer(db, result)
+	if db.raises and result.badresult then
+		error(mysql.error(result), 0)
+	end
+	return result
+end
+
+-- ---- statements ----
+
+local function query(s, deadline, db, sql)
+	return s:run("query", deadline, "query", sql, db.compact)
+end
+
+---Runs one or several statements. A SELECT answers a list of rows, others a table with affected_rows, insert_id,
+---server_status, warning_count and message; several a list of these with `multiresultset`. What the server refuses
+---answers badresult, err, errno and sqlstate.
+---@param sql string
+---@return table
+function methods:query(sql)
+	if type(sql) ~= "string" then
+		error("mysql: a query is a string, not a " .. type(sql), 2)
+	end
+	return answer(self, self.session:use("query", #sql, self.timeout, query, self, sql))
+end
+
+-- Prepares a statement on the connection that there is: what the server has told of it, or what it says no with.
+local function prepare_here(s, deadline, entry)
+	local handle = s.core:statement()
+	local result = s:run("prepare", deadline, "prepare", handle, entry.sql)
+	if result.badresult then
+		return nil, result
+	end
+	entry.handle, entry.generation = handle, s.generation
+	return s.core:describe(handle)
+end
+
+---Prepares a statement, with a `?` for each value that is to come. It stays usable when the connection is made anew.
+---@param sql string
+---@return table statement  prepare_id, field_count, param_count, warning_count, params, fields; or badresult
+function methods:prepare(sql)
+	if type(sql) ~= "string" then
+		error("mysql: a statement is a string, not a " .. type(sql), 2)
+	end
+	local entry = { sql = sql }
+	local statement, refused = self.session:use("prepare", #sql, self.timeout, prepare_here, entry)
+	if not statement then
+		return answer(self, refused)
+	end
+	self.statements[statement] = entry
+	return statement
+end
+
+local function handle_of(s, deadline, db, statement)
+	local entry = db.statements[statement]
+	if entry.generation ~= s.generation then
+		local again, refused = prepare_here(s, deadline, entry)
+		if not again then
+			return nil, refused
+		end
+		statement.prepare_id = again.prepare_id
+	end
+	return entry.handle
+end
+
+local function execute(s, deadline, db, statement, ...)
+	local handle, refused = handle_of(s, deadline, db, statement)
+	return refused or s:run("execute", deadline, "execute", handle, db.compact, false, ...)
+end
+
+local function check_statement(db, statement, given)
+	if not db.statements[statement] then
+		error("mysql: this is no statement that db:prepare has made, or it is closed", 3)
+	elseif given and given ~= statement.param_count then
+		error(("mysql: the statement has %d parameters, not %d"):format(statement.param_count, given), 3)
+	end
+end
+
+---Runs a prepared statement. Values are nil, booleans (1 and 0), numbers and strings.
+---@param statement table  of prepare
+---@return table           as of query, but several results are marked by `mulitresultset`
+function methods:execute(statement, ...)
+	check_statement(self, statement, select("#", ...))
+	return answer(self, self.session:use("execute", 0, self.timeout, execute, self, statement, ...))
+end
+
+local function reset(s, deadline, db, statement)
+	local handle, refused = handle_of(s, deadline, db, statement)
+	return refused or s:run("reset", deadline, "reset", handle)
+end
+
+---Takes a statement back to the state after prepare.
+---@return table
+function methods:stmt_reset(statement)
+	check_statement(self, statement)
+	return answer(self, self.session:use("reset", 0, self.timeout, reset, self, statement))
+end
+
+---Lets go of a statement; the server is told with the next one.
+function methods:stmt_close(statement)
+	check_statement(self, statement)
+	self.statements[statement].handle:close()
+	self.statements[statement] = nil
+end
+
+-- ---- large results ----
+
+local function begin_rows(s, deadline, db, sql, ...)
+	local result, names
+	if select("#", ...) == 0 then
+		result, names = s:run("query", deadline, "query", sql, db.compact, true)
+	else
+		local entry = { sql = sql }
+		local statement, refused = prepare_here(s, deadline, entry)
+		if not statement then
+			error(mysql.error(refused), 0)
+		elseif statement.param_count ~= select("#", ...) then
+			error(("mysql: the statement has %d parameters, not %d"):format(statement.param_count, select("#", ...)), 0)
+		end
+		result, names = s:run("execute", deadline, "execute", entry.handle, db.compact, true, ...)
+	end
+	if result.badresult then
+		error(mysql.error(result), 0)
+	end
+	return names and result or nil
+end
+
+---The rows of a result one by one, of which only some are in memory at a time. The connection is the caller's until the loop
+---ends, in whatever way; other coroutines wait. What the server refuses is raised.
+---@param sql string
+---@param ... any  values for its `?`
+---@return fun(): table|nil
+function methods:rows(sql, ...)
+	return stream.each(self.session, self.timeout, begin_rows, self, sql, ...)
+end
+
+-- ---- transactions ----
+
+---Runs f(t, ...) between START TRANSACTION and COMMIT. `t` is this db, but raises what the server refuses. When f raises, all
+---is rolled back. Other coroutines' statements wait meanwhile.
+---@param f fun(t: mysql.db, ...: any): ...
+---@return any results of f
+function methods:transaction(f, ...)
+	local t = setmetatable({ raises = true }, { __index = self })
+	return self.session:transaction("START TRANSACTION", self.timeout, f, t, ...)
+end
+
+-- ---- the rest ----
+
+local function ping(s, deadline)
+	return s:run("ping", deadline, "ping")
+end
+
+---@return table  as of a statement without rows
+function methods:ping()
+	return answer(self, self.session:use("ping", 0, self.timeout, ping))
+end
+
+---The server's version, as it says it.
+---@return string
+function methods:server_ver()
+	return self.session.info.version
+end
+
+---Rows as lists in the order of the columns (true), or by column name.
+---@param compact boolean
+function methods:set_compact_arrays(compact)
+	self.compact = compact and true or false
+end
+
+---The same connection with another time-out.
+---@param options { timeout: number }
+---@return mysql.db
+function methods:with(options)
+	checks.check("mysql: with", options, { timeout = true }, 2)
+	return setmetatable({ timeout = options.timeout }, { __index = self })
+end
+
+---Ends the connection for good.
+function methods:disconnect()
+	self.session:disconnect()
+end
+
+local escapes = {
+	["\0"] = "\\0", ["\b"] = "\\b", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t", ["\26"] = "\\Z", ["\\"] = "\\\\",
+	["'"] = "\\'", ['"'] = '\\"',
+}
+
+---A text as a literal of SQL, with its quotes.
+---@param text string
+---@return string
+function mysql.quote_sql_str(text)
+	return "'" .. text:gsub("[%z\b\n\r\t\26\\'\"]", escapes) .. "'"
+end
+
+return mysql

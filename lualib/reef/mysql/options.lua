@@ -1,0 +1,118 @@
+-- Options of connections to MySQL, and where they lead to.
+local checks = require "reef.options"
+local resolve = require "reef.socketcore".resolve
+
+---@class mysql.options
+---@field host string|nil            name or IP; "127.0.0.1"
+---@field port integer|nil           3306
+---@field path string|nil            of a Unix socket, instead of host and port
+---@field user string|nil
+---@field password string|nil
+---@field database string|nil
+---@field charset string|nil         of texts; "utf8mb4"
+---@field max_packet_size integer|nil bytes of a statement or a row at most; 1 MiB
+---@field compact_arrays boolean|nil rows are lists in the order of columns
+---@field on_connect fun(db: mysql.db)|nil  called on each new connection, before others use it
+---@field overload fun(on: boolean)|nil     true: 1 MiB of statements waits; false: none does
+---@field timeout number|nil         seconds for a statement, with its wait for others; 30; 0: for ever
+---@field connect_timeout number|nil seconds to connect and log in; 5
+---@field tls boolean|reef.tls.options|nil
+---@field compress boolean|nil
+---@field exact boolean|nil          decimals, and integers that Lua does not have, are strings
+---@field found_rows boolean|nil     affected_rows counts also rows that had the new values already
+---@field errors "string"|"object"|nil "object": what the server refuses is raised
+---@field auth_plugins string|nil    that the server may ask for, with commas between
+---@field cancel boolean|nil         false: the server is not told of statements whose time is over
+
+local options = {}
+
+local kinds = {
+	host = "string", port = "number", path = "string", user = "string", password = "string", database = "string",
+	charset = "string", max_packet_size = "number", compact_arrays = "boolean", on_connect = "function",
+	overload = "function", timeout = "number", connect_timeout = "number", compress = "boolean", exact = "boolean",
+	found_rows = "boolean", errors = "string", auth_plugins = "string", cancel = "boolean",
+}
+local aliases = { username = "user", db = "database", auth = "password", passwd = "password", pass = "password" }
+
+-- A server that is not who it should be could ask for a password in the clear.
+local GUARDED <const> = "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,auth_gssapi_client"
+
+---Raises for what cannot be; a complete table otherwise.
+---@param given mysql.options
+---@return table
+function options.check(given)
+	if type(given) ~= "table" then
+		error("mysql: options are a table, not a " .. type(given), 3)
+	end
+	local conf = { host = "127.0.0.1", port = 3306, max_packet_size = 1 << 20, timeout = 30, connect_timeout = 5 }
+	for name, value in pairs(given) do
+		if name == "tls" then
+			conf.tls = value and require "reef.tls".options(value) or nil
+		elseif not kinds[name] then
+			checks.refuse("mysql", name, setmetatable({ tls = true }, { __pairs = function()
+				return pairs(kinds)
+			end }), 3, aliases)
+		elseif type(value) ~= kinds[name] then
+			error(("mysql: %s is a %s, not a %s"):format(name, kinds[name], type(value)), 3)
+		else
+			conf[name] = value
+		end
+	end
+	for _, name in ipairs { "timeout", "connect_timeout", "max_packet_size", "port" } do
+		if not (conf[name] >= 0) then
+			error(("mysql: %s has to be at least 0, not %s"):format(name, conf[name]), 3)
+		end
+	end
+	if conf.errors ~= nil and conf.errors ~= "string" and conf.errors ~= "object" then
+		error('mysql: errors is "string" or "object", not ' .. conf.errors, 3)
+	end
+	if conf.host:find "^/" then
+		conf.path = conf.host
+	end
+	conf.where = conf.path or (conf.host:find ":" and "[%s]:%d" or "%s:%d"):format(conf.host, conf.port)
+	if not conf.auth_plugins and not conf.tls and not conf.path then
+		conf.auth_plugins = GUARDED
+	end
+	return conf
+end
+
+---What a connection in C is made from: one table for each address of the host.
+---@param conf table
+---@return table[]
+function options.targets(conf)
+	local target = {
+		port = math.tointeger(conf.port), user = conf.user, password = conf.password, database = conf.database,
+		charset = conf.charset, max_packet_size = math.tointeger(conf.max_packet_size), compress = conf.compress,
+		exact = conf.exact, found_rows = conf.found_rows, auth_plugins = conf.auth_plugins, path = conf.path,
+		tls = conf.tls and options.tls(conf.tls),
+	}
+	if conf.path then
+		target.address = "localhost"
+		return { target }
+	end
+	if conf.tls then
+		target.server_name = conf.tls.server_name or conf.host
+	end
+	local list = {}
+	for i, address in ipairs(resolve(conf.host)) do
+		list[i] = {}
+		for name, value in pairs(target) do
+			list[i][name] = value
+		end
+		list[i].address = address
+	end
+	return list
+end
+
+---Options of TLS with what is meant where nothing is said.
+---@param given reef.tls.options
+---@return table
+function options.tls(given)
+	local tls = { verify = true }
+	for name, value in pairs(given) do
+		tls[name] = value
+	end
+	return tls
+end
+
+return options

@@ -1,0 +1,409 @@
+-- One connection to an SQL server, used by one coroutine at a time: the others wait in the order in which they came. It is
+-- made when it is needed, also after a loss, and nothing is ever sent twice.
+--
+-- What speaks to the server is in C, around a library, and says what it waits for (drivers/mysql, drivers/postgres). Each
+-- of its operations returns
+--     "r", "w" or "rw"          wait for the descriptor, then core:go(ready); core:go() when it is too late
+--     nil, result, ...          it is over
+--     nil, nil, why, number     the connection is lost
+local now = require "reef.base.now"
+local errors = require "reef.channel.error"
+local fd = require "reef.fd"
+local skynet = require "skynet"
+
+local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
+local OVERLOAD = 1 << 20 -- bytes of statements that wait
+
+---@class reef.sql.protocol
+---@field name string                 "mysql"
+---@field targets fun(conf: table): table[]     where to connect, the best first: what `new` takes
+---@field new fun(target: table): userdata     a connection in C that is not connected
+---@field refused fun(number: any): boolean    has the server answered the login, and said no?
+---@field kill fun(id: integer): string  the statement that ends another connection, and what runs there
+---@field rejection fun(result: table): any  an error for what the server has refused
+
+---@class reef.sql.session
+---@field conf table             host (for messages), timeout, connect_timeout, on_connect, overload
+---@field protocol reef.sql.protocol
+---@field core userdata|nil
+---@field holder thread|nil      whose turn it is
+---@field waiting table[]        who comes next
+---@field generation integer     of the connection
+---@field ended boolean|nil
+local session = {}
+session.__index = session
+
+---@param protocol reef.sql.protocol
+---@param conf table
+---@return reef.sql.session
+function session.new(protocol, conf)
+	return setmetatable({
+		protocol = protocol, conf = conf, waiting = {}, first = 1, last = 0, bytes = 0, depth = 0, generation = 0,
+		failures = 0, not_before = 0, where = protocol.name .. " " .. conf.where,
+	}, session)
+end
+
+---An error of this connection.
+---@param code string
+---@param outcome string
+---@param command string
+---@param why string
+---@param since number|nil
+function session:error(code, outcome, command, why, since)
+	return errors.new({
+		code = code, outcome = outcome, host = self.where, command = command, waited = since and now() - since,
+		in_flight = self.last - self.first + 1,
+	}, why)
+end
+
+-- ---- whose turn it is ----
+
+local function count_bytes(self, n)
+	local before = self.bytes
+	self.bytes = before + n
+	local told = self.conf.overload
+	if told and n > 0 and before < OVERLOAD and self.bytes >= OVERLOAD then
+		self.overloaded = true
+		skynet.fork(told, true)
+	elseif told and self.overloaded and self.bytes == 0 then
+		self.overloaded = false
+		skynet.fork(told, false)
+	end
+end
+
+local function pass_on(self)
+	self.holder = nil
+	while self.first <= self.last do
+		local next_one = self.waiting[self.first]
+		self.waiting[self.first] = nil
+		self.first = self.first + 1
+		if not next_one.gone then
+			self.holder = next_one.thread
+			next_one.ready = true
+			skynet.wakeup(next_one)
+			return
+		end
+	end
+	self.first, self.last = 1, 0
+end
+
+local function leave(self)
+	self.depth = self.depth - 1
+	if self.depth == 0 then
+		pass_on(self)
+	end
+end
+
+local turn = { __close = function(held)
+	leave(held[1])
+end }
+
+---Waits for its turn. What it returns is a variable to be closed. Within its turn a coroutine need not wait again.
+---@param command string  for errors
+---@param deadline number
+---@param size integer|nil bytes that are kept meanwhile
+function session:enter(command, deadline, size)
+	local me = coroutine.running()
+	if self.holder == me then
+		self.depth = self.depth + 1
+	elseif not self.holder then
+		self.holder, self.depth = me, 1
+	else
+		local entry, since = { thread = me }, now()
+		self.last = self.last + 1
+		self.waiting[self.last] = entry
+		count_bytes(self, size or 0)
+		local _ <close> = setmetatable({}, { __close = function()
+			count_bytes(self, -(size or 0))
+			if entry.taken then
+				return
+			elseif entry.ready then
+				pass_on(self)
+			else
+				entry.gone = true
+			end
+		end })
+		if deadline == math.huge then
+			skynet.wait(entry)
+		else
+			skynet.sleep(math.max(0, math.ceil((deadline - now()) * 100)), entry)
+		end
+		if not entry.ready then
+			error(self:error("timeout", "not sent", command, "others' statements took too long", since), 0)
+		end
+		entry.taken = true
+		self.depth = 1
+	end
+	return setmetatable({ self }, turn)
+end
+
+-- ---- operations ----
+
+local guard_meta = { __close = function(guard)
+	-- Whoever was waiting is gone: nobody knows what the server will say next.
+	if guard.busy and not guard.core:idle() then
+		guard.session:close()
+	end
+end }
+
+---Closes the connection; the next statement makes another.
+function session:close()
+	local core = self.core
+	self.core = nil
+	if core then
+		core:close()
+	end
+end
+
+-- Goes on with an operation to its end: "timeout" or nil, and its results.
+local function drive(core, deadline, failed, events, ...)
+	if not events then
+		return failed, ...
+	end
+	local ready, why
+	if not failed then
+		local left = deadline == math.huge and 1e9 or math.max(0, (deadline - now()) * 100)
+		ready, why = fd.wait(core:fd(), events, left)
+	end
+	return drive(core, deadline, failed or why, core:go(ready))
+end
+
+-- The server goes on with what nobody waits for: tell it, by a connection of its own.
+local function forget(self, id)
+	local statement = self.protocol.kill(id)
+	if self.killing or self.conf.cancel == false then
+		return
+	end
+	self.killing = true
+	skynet.fork(function()
+		local other = session.new(self.protocol, setmetatable({ on_connect = false, overload = false, cancel = false },
+			{ __index = self.conf }))
+		pcall(other.use, other, "cancel", 0, self.conf.connect_timeout, function(_, deadline)
+			other:run("cancel", deadline, "query", statement)
+		end)
+		other:disconnect()
+		self.killing = nil
+	end)
+end
+
+local function over(self, guard, command, since, failed, result, ...)
+	guard.busy = false
+	if result ~= nil then
+		return result, ...
+	end
+	local why, number = ...
+	self:close()
+	if failed == "timeout" then
+		if self.info then
+			forget(self, self.info.id)
+		end
+		error(self:error("timeout", "maybe applied", command, "no answer in time", since), 0)
+	end
+	local err = self:error("closed", "maybe applied", command, tostring(why or failed or "the connection was lost"), since)
+	err.number = number
+	error(err, 0)
+end
+
+---Runs an operation on the connection that there is, within the caller's turn. Raises when the connection is lost by it, or
+---the deadline passes, which ends the connection, too.
+---@param command string
+---@param deadline number
+---@param method string  of the core
+---@param ... any        its arguments
+---@return any result
+---@return any more
+function session:run(command, deadline, method, ...)
+	local core = self.core
+	if not core then
+		error(self:error("closed", "not sent", command, "the connection was lost"), 0)
+	end
+	local guard <close> = setmetatable({ busy = true, core = core, session = self }, guard_meta)
+	return over(self, guard, command, now(), drive(core, deadline, nil, core[method](core, ...)))
+end
+
+-- ---- connecting ----
+
+local function attempt(self, deadline)
+	local last = "there is no address"
+	local ok, targets = pcall(self.protocol.targets, self.conf)
+	if not ok then
+		return tostring(targets), false
+	end
+	for _, target in ipairs(targets) do
+		local core
+		ok, core = pcall(self.protocol.new, target)
+		if not ok then
+			return tostring(core), false
+		end
+		local failed, result, why, number = drive(core, deadline, nil, core:connect())
+		if result and not result.badresult then
+			self.core, self.info = core, core:info()
+			return nil
+		end
+		core:close()
+		if failed == "timeout" then
+			return "no answer in time", false
+		end
+		if result then
+			return result.err, true
+		end
+		last = tostring(why or failed)
+		if self.protocol.refused(number) then
+			return last, true
+		end
+	end
+	return last, false
+end
+
+local function fail(self, code, command, why, since)
+	self.failures = self.failures + 1
+	self.not_before = now() + math.min(FIRST_PAUSE * 2 ^ self.failures, LONGEST_PAUSE) * (0.5 + math.random())
+	return error(self:error(code, "not sent", command, why, since), 0)
+end
+
+---Makes sure that there is a connection, within the caller's turn.
+---@param command string
+---@param deadline number
+function session:open(command, deadline)
+	if self.core then
+		if self.connecting or self.core:alive() then
+			return
+		end
+		self:close()
+	end
+	if self.ended then
+		error(self:error("closed", "not sent", command, "it was disconnected"), 0)
+	elseif self.connecting then
+		error(self:error("closed", "not sent", command, "the connection was lost while it was being made"), 0)
+	end
+	local since = now()
+	if self.not_before > since then
+		if self.not_before > deadline then
+			error(self:error("connect", "not sent", command, "the last attempt failed just now", since), 0)
+		end
+		skynet.sleep(math.ceil((self.not_before - since) * 100))
+	end
+	local limit = math.min(deadline, now() + self.conf.connect_timeout)
+	self.connecting = true
+	local _ <close> = setmetatable({}, { __close = function()
+		self.connecting = false
+	end })
+	local why, answered = attempt(self, limit)
+	if why then
+		fail(self, answered and "auth" or "connect", command, why, since)
+	end
+	if self.ended then
+		self:close()
+		error(self:error("closed", "not sent", command, "it was disconnected"), 0)
+	end
+	self.generation = self.generation + 1
+	local ok, err = pcall(function()
+		if self.conf.on_connect then
+			self.conf.on_connect(self.db)
+		end
+	end)
+	if not ok then
+		self:close()
+		fail(self, "connect", command, "on_connect: " .. tostring(err), since)
+	end
+	self.failures, self.not_before = 0, 0
+end
+
+---The time by which something has to be over that begins now.
+---@param seconds number|nil  nil: as configured; 0: for ever
+---@return number
+function session:deadline(seconds)
+	seconds = seconds or self.conf.timeout
+	return seconds > 0 and now() + seconds or math.huge
+end
+
+---Waits for its turn and for the connection, and then runs f(session, deadline, ...).
+---@param command string
+---@param size integer|nil  bytes of the statement
+---@param seconds number|nil
+---@param f function
+---@return any results of f
+function session:use(command, size, seconds, f, ...)
+	local deadline = self:deadline(seconds)
+	local _ <close> = self:enter(command, deadline, size)
+	if not self.pinned then
+		self:open(command, deadline)
+	elseif not self.core then
+		error(self:error("closed", "not sent", command, "the connection of this transaction was lost"), 0)
+	end
+	return f(self, deadline, ...)
+end
+
+local function run_in_transaction(self, f, ...)
+	self.pinned = true
+	local _ <close> = setmetatable({}, { __close = function()
+		self.pinned = nil
+	end })
+	return pcall(f, ...)
+end
+
+-- A statement that the server has to agree to.
+local function demand(self, command, deadline)
+	local result = self:run(command, deadline, "query", command)
+	if result.badresult then
+		error(self.protocol.rejection(result), 0)
+	end
+end
+
+---Runs f(...) between BEGIN and COMMIT, in one turn of the calling coroutine; when it raises, all is rolled back, and the
+---error is raised again. An error with the outcome "not sent" says that nothing of it has been applied; of those of the
+---COMMIT "maybe applied" that nobody knows.
+---@param begin string  the statement that begins it
+---@param seconds number|nil  for each of these statements
+---@param f function
+---@return any results of f
+function session:transaction(begin, seconds, f, ...)
+	local deadline = self:deadline(seconds)
+	local _ <close> = self:enter(begin, deadline)
+	if self.pinned then
+		error(self.protocol.name .. ": a transaction within a transaction", 0)
+	end
+	self:open(begin, deadline)
+	local begun, why = pcall(demand, self, begin, deadline)
+	if not begun then
+		error(self:as_unapplied(why), 0)
+	end
+	local core = self.core
+	-- A coroutine that ends in between leaves nothing open.
+	local open <close> = setmetatable({ true }, { __close = function(open)
+		if open[1] and self.core == core then
+			self:close()
+		end
+	end })
+	local results = table.pack(run_in_transaction(self, f, ...))
+	if results[1] then
+		if self.core ~= core or not core then
+			open[1] = false
+			error(self:error("closed", "not sent", "COMMIT", "the connection was lost before; nothing of the transaction is applied"),
+				0)
+		end
+		demand(self, "COMMIT", self:deadline(seconds))
+		open[1] = false
+		return table.unpack(results, 2, results.n)
+	end
+	if self.core and self.core == core and core:idle() then
+		open[1] = not pcall(demand, self, "ROLLBACK", self:deadline(seconds))
+	end
+	error(self:as_unapplied(results[2]), 0)
+end
+
+---The same error, when what it is about belongs to a transaction that was not committed.
+function session:as_unapplied(err)
+	if errors.is(err) and err.outcome == "maybe applied" then
+		return self:error(err.code, "not sent", err.command or "transaction", err.message .. "; nothing of the transaction is applied")
+	end
+	return err
+end
+
+---Ends it for good. What waits fails.
+function session:disconnect()
+	self.ended = true
+	self:close()
+end
+
+return session

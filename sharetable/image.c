@@ -19,7 +19,7 @@
 #include "sharetable/overlay/pool.h"
 
 enum { MAX_OBJECTS = 128, MAX_ROOTS = 16 };
-enum { REGISTRY_ITEMS = 4, REGISTRY_FIELDS = 16 }; /* what the registry of a small service holds in the end */
+enum { REGISTRY_ITEMS = 8, REGISTRY_FIELDS = 16 }; /* what the registry of a small service holds in the end */
 
 struct image_object {
 	int tag;       /* LUA_VTABLE, LUA_VCCL or LUA_VUSERDATA */

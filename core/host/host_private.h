@@ -42,7 +42,7 @@ struct reef_host {
 	int protocol_count;
 	uint32_t trace_pending; /* tags announced for requests to come */
 	uint32_t profiled;
-	int interrupt;         /* set by other threads: make it raise */
+	uint32_t errors_size;
 	bool sessions_wrapped; /* numbers begin anew: some may still be in use */
 	bool raw_forward;
 	bool booted;           /* the main chunk has been run */
@@ -54,7 +54,6 @@ struct reef_host {
 	size_t memory, memory_limit, memory_report;
 	char *errors;            /* what went wrong in this turn */
 	struct reef_host *outer; /* on the same thread, while this one is inside the engine's call */
-	int entered_again;       /* times that it was entered while it was */
 	pthread_t thread;        /* that runs it now; 0: none. Read by others */
 
 	struct reef_task none;    /* header of the main thread and of coroutines that user code makes */
@@ -75,11 +74,14 @@ struct reef_host {
 	int tokens;          /* registry: token -> task; 0 until needed */
 	int unknown_request; /* registry; 0: the default */
 	int unknown_response;
-	uint32_t trace_count; /* tags made */
-	char *args;           /* until the VM is booted */
-	char *warning;        /* the pieces so far */
-	size_t errors_size;
+	uint32_t trace_count;   /* tags made */
+	uint16_t entered_again; /* times that it was entered while it was */
+	uint16_t interrupt;     /* set by other threads: make it raise */
+	char *args;             /* until the VM is booted */
+	char *warning;          /* the pieces so far */
 };
+
+_Static_assert(sizeof(struct reef_host) <= 640, "beyond that each service costs the allocator's next size, 768");
 
 static inline struct reef_host *reef_host_get(lua_State *L) {
 	return reef_task_header(L)->host;

@@ -27,7 +27,7 @@ static int describe(lua_State *L) {
 
 static void add_error(struct reef_host *host, const char *text, size_t size) {
 	size_t old = host->errors_size;
-	char *errors = reef_try_realloc(host->errors, old + size + 1);
+	char *errors = old + size < UINT32_MAX ? reef_try_realloc(host->errors, old + size + 1) : NULL;
 	if (errors == NULL) {
 		/* Said at once, without the others of the turn. */
 		reef_log_bytes(host->handle, text, size);
@@ -37,7 +37,7 @@ static void add_error(struct reef_host *host, const char *text, size_t size) {
 	if (old)
 		host->errors[old++] = '\n';
 	memcpy(host->errors + old, text, size);
-	host->errors_size = old + size;
+	host->errors_size = (uint32_t)(old + size);
 }
 
 void reef_report_add(struct reef_host *host, lua_State *failed) {

@@ -1,59 +1,41 @@
 -- The directory of connection pools (reef.pool): one pool for each target, made when it is first asked for.
 local metrics = require "reef.metrics"
+local once = require "reef.once"
 local process = require "reef.process"
 local skynet = require "skynet"
 require "reef.manager"
 
 ---@class pools.entry
----@field address integer|nil
+---@field address integer
 ---@field label string
----@field waiting table|nil  those who wait until it has started
 
 local entries = {} ---@type table<string, pools.entry>
+local starting = {} ---@type table<string, reef.once.work>
 local command = {}
 
 local function start(key, kind, label, target, options)
-	local entry = { label = label, waiting = {} }
-	entries[key] = entry
-	local address
-	local ok, err = pcall(function()
-		address = skynet.newservice "reef_pool"
-		skynet.call(address, "lua", "START", kind, label, target, options)
-	end)
-	local waiting = entry.waiting
-	entry.waiting = nil
-	if ok then
-		entry.address = address
-	else
-		entries[key] = nil
-		entry.err = err
-		if address then
-			skynet.kill(address)
-		end
+	local address = skynet.newservice "reef_pool"
+	local ok, err = pcall(skynet.call, address, "lua", "START", kind, label, target, options)
+	if not ok then
+		skynet.kill(address)
+		error(err, 0)
 	end
-	for _, token in ipairs(waiting) do
-		skynet.wakeup(token)
-	end
-	return entry
+	entries[key] = { label = label, address = address }
+	return address
 end
 
 function command.OPEN(kind, key, label, target, options)
 	local entry = entries[key]
 	-- One that was killed is gone when nobody answers there.
-	if entry and entry.address and not pcall(skynet.call, entry.address, "debug", "PING") then
+	if entry and not pcall(skynet.call, entry.address, "debug", "PING") then
 		if entries[key] == entry then
 			entries[key] = nil
 		end
 		entry = entries[key]
 	end
-	if not entry then
-		entry = start(key, kind, label, target, options)
-	elseif entry.waiting then
-		local token = {}
-		table.insert(entry.waiting, token)
-		skynet.wait(token)
-	end
-	return entry.address or error(entry.err, 0)
+	return entry and entry.address or once(starting, key, function()
+		return start(key, kind, label, target, options)
+	end)
 end
 
 local function pool_of(key)
@@ -67,10 +49,8 @@ function command.STAT(key)
 	end
 	local list = {}
 	for _, entry in pairs(entries) do
-		if entry.address then
-			local ok, stat = pcall(skynet.call, entry.address, "lua", "STAT")
-			list[entry.label] = ok and stat or nil
-		end
+		local ok, stat = pcall(skynet.call, entry.address, "lua", "STAT")
+		list[entry.label] = ok and stat or nil
 	end
 	return list
 end

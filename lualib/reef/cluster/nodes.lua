@@ -1,6 +1,7 @@
 -- What a process knows of its cluster: where nodes are, who is registered, where it listens, and which services carry
 -- all that. The service `clusterd` runs this.
 
+local once = require "reef.once"
 local process = require "reef.process"
 local skynet = require "skynet"
 local socket = require "reef.socket"
@@ -14,7 +15,7 @@ local nowaiting = false
 local found = {}       ---@type table<string, string> those that have been found, and not been told
 local finder           ---@type integer|nil the service that looks for nodes
 local senders = {}     ---@type table<string, integer>
-local launching = {}   ---@type table<string, thread[]>
+local launching = {}   ---@type table<string, reef.once.work>
 local proxies = {}     ---@type table<string, integer>
 local names = {}       ---@type table<string, integer>
 local agents = {}      ---@type table<integer, true>
@@ -127,27 +128,11 @@ end
 
 -- ---- services that work for a node ----
 
--- One at a time for each key: launch() fills `list`, and whoever comes meanwhile waits.
-local function once(list, key, launch)
-	while not list[key] do
-		local waiting = launching[key]
-		if waiting then
-			waiting[#waiting + 1] = coroutine.running()
-			skynet.wait()
-		else
-			launching[key] = {}
-			local ok, result = pcall(launch)
-			waiting, launching[key] = launching[key], nil
-			list[key] = ok and result or nil
-			for _, thread in ipairs(waiting) do
-				skynet.wakeup(thread)
-			end
-			if not ok then
-				error(result, 0)
-			end
-		end
-	end
-	return list[key]
+local function service_for(list, key, launch)
+	return list[key] or once(launching, key, function()
+		list[key] = launch()
+		return list[key]
+	end)
 end
 
 local function quoted(text)
@@ -166,7 +151,7 @@ function command.sender(node)
 		skynet.error(("cluster node [%s] is absent."):format(node))
 		error(("cluster node %s: it is absent (not sent)"):format(node), 0)
 	end
-	return once(senders, node, function()
+	return service_for(senders, node, function()
 		local address = skynet.newservice("clustersender", quoted(node))
 		skynet.send(address, "lua", "address", addresses[node])
 		return address
@@ -181,7 +166,7 @@ function command.proxy(node, name)
 	local number = math.type(name) == "integer"
 	local key = ("%s\0%s"):format(node, number and ":" .. name or name)
 	local sender = command.sender(node)
-	return once(proxies, key, function()
+	return service_for(proxies, key, function()
 		return skynet.newservice("clusterproxy", sender, number and "number" or "name", quoted(tostring(name)))
 	end)
 end

@@ -1,6 +1,7 @@
 -- A client's view of its deployment, which is watched once for all services of the process: see reef.mongo.hub.
 --
 -- A coroutine asks the hub for news as long as the view is open. What the client finds out itself it tells the hub.
+local backoff = require "reef.backoff"
 local sdam = require "reef.mongo.sdam"
 local skynet = require "skynet"
 
@@ -122,11 +123,11 @@ function view:follow()
 end
 
 function view:run()
-	local pause = FIRST_PAUSE
+	local failures = 0
 	while not self.closed do
 		local ok, err = pcall(self.join, self)
 		if ok then
-			pause = FIRST_PAUSE
+			failures = 0
 			-- At the end of the process the hub goes before others do.
 			ok = pcall(self.follow, self)
 		else
@@ -137,8 +138,8 @@ function view:run()
 		end
 		self.id = nil
 		if not ok and not self.closed then
-			skynet.sleep(math.ceil(pause * 100))
-			pause = math.min(pause * 2, LONGEST_PAUSE)
+			failures = failures + 1
+			skynet.sleep(math.ceil(backoff(failures, FIRST_PAUSE, LONGEST_PAUSE) * 100))
 		end
 	end
 end

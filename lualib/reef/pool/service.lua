@@ -4,6 +4,7 @@
 -- so again, after pauses that double up to two seconds while it fails. When no connection is left and the next attempt
 -- has failed, the pool is *down*: requests fail at once until some keeper succeeds. Pinned connections come as they are
 -- wanted and end when they are lost or have been idle.
+local backoff = require "reef.backoff"
 local now = require "reef.base.now"
 local core = require "reef.pool.core"
 local options = require "reef.pool.options"
@@ -151,9 +152,8 @@ local function failed(slot, code, why)
 		pool:poke()
 		return
 	end
-	local pause = math.min(FIRST_PAUSE * 2 ^ (slot.failures - 1), LONGEST_PAUSE)
 	slot.asleep = {}
-	sleep(pause * (0.5 + math.random()), slot.asleep)
+	sleep(backoff(slot.failures, FIRST_PAUSE, LONGEST_PAUSE), slot.asleep)
 	slot.asleep = nil
 end
 

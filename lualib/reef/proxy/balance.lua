@@ -5,11 +5,12 @@
 --     skynet.call(workers, "lua", "render", page)      -- goes to whichever has least to do
 --
 -- See docs/proxies.md.
+local backoff = require "reef.backoff"
 local relay = require "reef.proxy.relay"
 local skynet = require "skynet"
 require "reef.manager"
 
-local FIRST_PAUSE, LONGEST_PAUSE = 10, 500 -- hundredths of a second between launches that fail
+local FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5 -- seconds between launches that fail
 
 -- What the engine says about messages that a service has not begun with.
 local NOT_STARTED = "service ended before it handled the request"
@@ -137,16 +138,16 @@ function balance.run(options)
 			return
 		end
 		resizing = true
-		local pause = FIRST_PAUSE
+		local failures = 0
 		while #instances < conf.n do
 			local ok, err = pcall(launch)
 			if ok then
-				pause = FIRST_PAUSE
+				failures = 0
 				advance()
 			else
 				skynet.error(("cannot start %s: %s"):format(options.name, err))
-				skynet.sleep(pause)
-				pause = math.min(pause * 2, LONGEST_PAUSE)
+				failures = failures + 1
+				skynet.sleep(math.ceil(backoff(failures, FIRST_PAUSE, LONGEST_PAUSE) * 100))
 			end
 		end
 		resizing = false

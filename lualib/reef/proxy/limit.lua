@@ -6,6 +6,7 @@
 --     })
 --
 -- See docs/proxies.md.
+local now = require "reef.base.now"
 local relay = require "reef.proxy.relay"
 local skynet = require "skynet"
 
@@ -59,10 +60,6 @@ function limit.run(options)
 	local pace = 0 -- seconds between two replies while something waits: moving average
 	local last_reply
 	local watching = false
-
-	local function now()
-		return skynet.hpc() / 1e9
-	end
 
 	local function level_of(entry)
 		if entry.type ~= skynet.PTYPE_LUA or not next(conf.priority) then

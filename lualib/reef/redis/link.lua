@@ -3,6 +3,7 @@
 -- However many coroutines need the connection, one of them connects and the others wait for his result. The first
 -- attempt after a loss is made at once; after failures the next one waits, twice as long each time up to two seconds,
 -- give or take a half, so that many clients do not come back in step.
+local backoff = require "reef.backoff"
 local now = require "reef.base.now"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
@@ -166,9 +167,8 @@ local function finish(self, err)
 	self.waiting = nil
 	self.last_error = err
 	if err then
-		local pause = math.min(FIRST_PAUSE * 2 ^ self.failures, LONGEST_PAUSE)
 		self.failures = self.failures + 1
-		self.not_before = now() + pause * (0.5 + math.random())
+		self.not_before = now() + backoff(self.failures, FIRST_PAUSE, LONGEST_PAUSE)
 	else
 		self.failures, self.not_before = 0, 0
 	end

@@ -4,10 +4,12 @@
 -- may lead to another server by now. So an error of that kind makes us connect once more, besides. If that leads
 -- somewhere better, new requests go there, and those on their way are finished where they are. If not, all stays as it
 -- is, and the next such error may try again after a pause; the pauses double up to two seconds.
+local backoff = require "reef.backoff"
 local core = require "reef.redis.core"
+local now = require "reef.base.now"
 local skynet = require "skynet"
 
-local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
+local FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2
 local SWITCH_TRIES = 60
 local GRACE = 1      -- seconds for what is on its way to a server that is a master no more
 local FORGIVEN = 10  -- seconds without such an error after which pauses are short again
@@ -30,12 +32,12 @@ end
 ---@param state table  of the caller's; renewal's own
 ---@return number seconds
 function renewal.pause(state)
-	local now = skynet.hpc() / 1e9
-	if now - (state.last or -math.huge) > FORGIVEN then
+	local time = now()
+	if time - (state.last or -math.huge) > FORGIVEN then
 		state.tries = 0
 	end
-	local wait = state.tries == 0 and 0 or math.min(FIRST_PAUSE * 2 ^ state.tries, LONGEST_PAUSE) * (0.5 + math.random())
-	state.tries, state.last = state.tries + 1, now + wait
+	local wait = state.tries == 0 and 0 or backoff(state.tries, FIRST_PAUSE, LONGEST_PAUSE)
+	state.tries, state.last = state.tries + 1, time + wait
 	return wait
 end
 
@@ -95,7 +97,7 @@ function renewal.switch(client, where)
 			if client.link ~= old then
 				return
 			end
-			sleep(math.min(FIRST_PAUSE * try, 0.5))
+			sleep(backoff(try, 0.05, 0.5))
 		end
 	end)
 end

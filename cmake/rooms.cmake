@@ -121,6 +121,9 @@ target_link_libraries(reef_core PRIVATE reef_hot)
 # The C API is for what is loaded at run time: nothing inside asks for it.
 target_link_options(reef_core INTERFACE -Wl,--undefined=skynet_send)
 target_link_libraries(reef_host PRIVATE reef_hot)
+if(CMAKE_LIBRARY_ARCHITECTURE)
+	target_compile_definitions(reef_host PRIVATE REEF_MULTIARCH="${CMAKE_LIBRARY_ARCHITECTURE}")
+endif()
 
 file(CONFIGURE OUTPUT rooms.c CONTENT [[
 /* Written by cmake/rooms.cmake. */

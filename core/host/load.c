@@ -1,8 +1,9 @@
 /* Where a service's code comes from.
  *
- * Modules are searched in package.preload, among the C modules of the rooms, in our own lualib, and then as package.path
- * and package.cpath say; so our modules are found whatever a configuration sets. A room above may load files its own way
- * (load_file of the host's hooks).
+ * Modules are searched in package.preload, among the C modules of the rooms, in our own lualib, then as package.path and
+ * package.cpath say, and in the end where distributions put them; so our modules are found whatever a configuration sets,
+ * and those of the system although none names them. A room above may load files its own way (load_file of the host's
+ * hooks).
  *
  * The list of C modules is written at start-up only. */
 #include "load.h"
@@ -17,6 +18,17 @@
 #include "own_files.h"
 
 enum { PATH_SIZE = 4096 };
+
+#ifdef REEF_MULTIARCH
+#define MULTIARCH_PATH "/usr/lib/" REEF_MULTIARCH "/lua/5.4/?.so;"
+#else
+#define MULTIARCH_PATH
+#endif
+/* Of modules in Lua and of those in C, as package.path and package.cpath. */
+#define DISTRIBUTION_PATH                                                                                              \
+	"/usr/local/share/lua/5.4/?.lua;/usr/local/share/lua/5.4/?/init.lua;"                                              \
+	"/usr/share/lua/5.4/?.lua;/usr/share/lua/5.4/?/init.lua"
+#define DISTRIBUTION_CPATH "/usr/local/lib/lua/5.4/?.so;" MULTIARCH_PATH "/usr/lib/lua/5.4/?.so"
 
 /* As luaL_loadfilex for every file that a service loads. */
 static int load_file(lua_State *L, const char *name, const char *mode) {
@@ -157,20 +169,63 @@ static int search_own(lua_State *L) {
 	return 1;
 }
 
+static void push_package(lua_State *L) {
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+	lua_getfield(L, -1, "package");
+	lua_remove(L, -2);
+}
+
+/* Looks for the module at index 1 in the path on top of the stack, and puts the file in the path's place; NULL: what has
+ * been tried. */
+static const char *file_in_path(lua_State *L) {
+	int path = lua_gettop(L);
+	push_package(L);
+	lua_getfield(L, -1, "searchpath");
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, path);
+	lua_call(L, 2, 2);
+	bool found = !lua_isnil(L, -2);
+	lua_pushvalue(L, found ? -2 : -1);
+	lua_replace(L, path);
+	lua_settop(L, path);
+	return found ? lua_tostring(L, path) : NULL;
+}
+
 /* As the stock searcher of package.path, with load_file. */
 static int search_path(lua_State *L) {
 	const char *name = reef_check_name(L, 1);
-	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-	lua_getfield(L, -1, "package");
-	lua_getfield(L, -1, "searchpath");
-	lua_pushvalue(L, 1);
-	if (lua_getfield(L, -3, "path") != LUA_TSTRING)
+	push_package(L);
+	if (lua_getfield(L, -1, "path") != LUA_TSTRING)
 		return luaL_error(L, "'package.path' must be a string");
-	lua_call(L, 2, 2);
-	if (lua_isnil(L, -2))
+	const char *file = file_in_path(L);
+	return file ? searcher_found(L, load_file(L, file, NULL), name, file) : 1;
+}
+
+/* Where distributions put modules in Lua and in C. */
+static int search_distribution(lua_State *L) {
+	const char *name = reef_check_name(L, 1);
+	lua_settop(L, 1);
+	lua_pushliteral(L, DISTRIBUTION_PATH);
+	const char *file = file_in_path(L);
+	if (file)
+		return searcher_found(L, load_file(L, file, NULL), name, file);
+	lua_pushliteral(L, "\n\t");
+	lua_pushliteral(L, DISTRIBUTION_CPATH);
+	file = file_in_path(L);
+	if (file == NULL) {
+		lua_concat(L, 3);
 		return 1;
-	const char *file = lua_tostring(L, -2);
-	return searcher_found(L, load_file(L, file, NULL), name, file);
+	}
+	push_package(L);
+	lua_getfield(L, -1, "loadlib");
+	lua_pushstring(L, file);
+	lua_pushfstring(L, "luaopen_%s", luaL_gsub(L, name, ".", "_"));
+	lua_remove(L, -2);
+	lua_call(L, 2, 2);
+	bool loaded = !lua_isnil(L, -2);
+	if (loaded)
+		lua_pop(L, 1);
+	return searcher_found(L, loaded ? LUA_OK : LUA_ERRFILE, name, file);
 }
 
 void reef_load_open(lua_State *L) {
@@ -185,6 +240,8 @@ void reef_load_open(lua_State *L) {
 	lua_rawseti(L, -2, 2);
 	lua_pushcfunction(L, search_path);
 	lua_rawseti(L, -2, 3);
+	lua_pushcfunction(L, search_distribution);
+	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
 	lua_pop(L, 2);
 	lua_pushcfunction(L, load_loadfile);
 	lua_setglobal(L, "loadfile");

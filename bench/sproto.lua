@@ -1,5 +1,5 @@
--- sproto's encoding and decoding of a message of ten fields; bench/yard/bson.c does the same with libbson, on the document
--- that this writes for it.
+-- sproto's encoding and decoding of a message of ten fields; bench/yard/bson.c does the same with libbson, on the
+-- document that this writes for it.
 local bench = require "bench"
 local bson = require "bson"
 local sproto = require "sproto"

@@ -116,8 +116,6 @@ endif()
 
 reef_room(core FOLDERS core LIBRARIES ${core_libraries} ${CMAKE_DL_LIBS} NO_SETUP)
 reef_room(host FOLDERS core/host MAY core lua)
-# Where modules for Lua lie on Debian.
-target_compile_definitions(reef_host PRIVATE REEF_ARCHITECTURE="${CMAKE_LIBRARY_ARCHITECTURE}")
 reef_room(fd FOLDERS socket/fd MAY core host lua NO_SETUP)
 reef_room(dns FOLDERS socket/names MAY fd core LIBRARIES PkgConfig::CARES NO_SETUP)
 reef_room(tls FOLDERS socket/tls MAY core LIBRARIES OpenSSL::SSL NO_SETUP)
@@ -142,6 +140,9 @@ target_link_libraries(reef_core PRIVATE reef_hot)
 # The C API is for what is loaded at run time: nothing inside asks for it.
 target_link_options(reef_core INTERFACE -Wl,--undefined=skynet_send)
 target_link_libraries(reef_host PRIVATE reef_hot)
+if(CMAKE_LIBRARY_ARCHITECTURE)
+	target_compile_definitions(reef_host PRIVATE REEF_MULTIARCH="${CMAKE_LIBRARY_ARCHITECTURE}")
+endif()
 
 file(CONFIGURE OUTPUT rooms.c CONTENT [[
 /* Written by cmake/rooms.cmake. */

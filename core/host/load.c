@@ -1,8 +1,9 @@
 /* Where a service's code comes from.
  *
  * Modules are searched in package.preload, among the C modules of the rooms, in our own lualib, then as package.path and
- * package.cpath say, and at last where distributions install modules for Lua 5.4 (lpeg, cjson ...); so our modules are
- * found whatever a configuration sets. A room above may load files its own way (load_file of the host's hooks).
+ * package.cpath say, and in the end where distributions put them; so our modules are found whatever a configuration sets,
+ * and those of the system although none names them. A room above may load files its own way (load_file of the host's
+ * hooks).
  *
  * The list of C modules is written at start-up only. */
 #include "load.h"
@@ -16,9 +17,18 @@
 #include "host_private.h"
 #include "own_files.h"
 
-#define REEF_LOAD_LUA "/lua/" LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "/"
-
 enum { PATH_SIZE = 4096 };
+
+#ifdef REEF_MULTIARCH
+#define MULTIARCH_PATH "/usr/lib/" REEF_MULTIARCH "/lua/5.4/?.so;"
+#else
+#define MULTIARCH_PATH
+#endif
+/* Of modules in Lua and of those in C, as package.path and package.cpath. */
+#define DISTRIBUTION_PATH                                                                                              \
+	"/usr/local/share/lua/5.4/?.lua;/usr/local/share/lua/5.4/?/init.lua;"                                              \
+	"/usr/share/lua/5.4/?.lua;/usr/share/lua/5.4/?/init.lua"
+#define DISTRIBUTION_CPATH "/usr/local/lib/lua/5.4/?.so;" MULTIARCH_PATH "/usr/lib/lua/5.4/?.so"
 
 /* As luaL_loadfilex for every file that a service loads. */
 static int load_file(lua_State *L, const char *name, const char *mode) {
@@ -49,9 +59,9 @@ static void set_loader_globals(lua_State *L, const char *own_services) {
 }
 
 bool reef_load_is_own_service(const char *arguments) {
-	char relative[256];
+	char relative[256], path[PATH_SIZE];
 	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)strcspn(arguments, " "), arguments);
-	return n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative) != NULL;
+	return n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative, path, sizeof(path));
 }
 
 int reef_load_run_loader(lua_State *L, const char *arguments, bool is_own) {
@@ -132,21 +142,15 @@ static int searcher_found(lua_State *L, int status, const char *name, const char
 	return 2;
 }
 
-/* The file of our module of that name, NULL if there is none. */
-static const char *own_module(const char *name) {
-	static const char init[] = "/init.lua";
-	char relative[256];
-	size_t n = strlen(name);
-	if (n > sizeof(relative) - sizeof(init))
-		return NULL;
-	for (size_t i = 0; i < n; i++)
-		relative[i] = name[i] == '.' ? '/' : name[i];
-	memcpy(relative + n, ".lua", sizeof(".lua"));
-	const char *path = reef_own_file(relative);
-	if (path)
-		return path;
-	memcpy(relative + n, init, sizeof(init));
-	return reef_own_file(relative);
+static bool own_module_path(char *path, const char *name, const char *form) {
+	char relative[PATH_SIZE];
+	int n = snprintf(relative, sizeof(relative), form, name);
+	if (n < 0 || (size_t)n >= sizeof(relative))
+		return false;
+	for (size_t i = 0; name[i]; i++)
+		if (relative[i] == '.')
+			relative[i] = '/';
+	return reef_own_file(relative, path, PATH_SIZE);
 }
 
 /* C modules of the rooms, and our own lualib. */
@@ -158,76 +162,76 @@ static int search_own(lua_State *L) {
 		lua_pushliteral(L, ":reef:");
 		return 2;
 	}
-	const char *path = own_module(name);
-	if (path)
+	char path[PATH_SIZE];
+	if (own_module_path(path, name, "%s.lua") || own_module_path(path, name, "%s/init.lua"))
 		return searcher_found(L, load_file(L, path, NULL), name, path);
 	lua_pushfstring(L, "no module '%s' in %s", name, reef_own_directory());
 	return 1;
 }
 
+static void push_package(lua_State *L) {
+	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+	lua_getfield(L, -1, "package");
+	lua_remove(L, -2);
+}
+
+/* Looks for the module at index 1 in the path on top of the stack, and puts the file in the path's place; NULL: what has
+ * been tried. */
+static const char *file_in_path(lua_State *L) {
+	int path = lua_gettop(L);
+	push_package(L);
+	lua_getfield(L, -1, "searchpath");
+	lua_pushvalue(L, 1);
+	lua_pushvalue(L, path);
+	lua_call(L, 2, 2);
+	bool found = !lua_isnil(L, -2);
+	lua_pushvalue(L, found ? -2 : -1);
+	lua_replace(L, path);
+	lua_settop(L, path);
+	return found ? lua_tostring(L, path) : NULL;
+}
+
 /* As the stock searcher of package.path, with load_file. */
 static int search_path(lua_State *L) {
 	const char *name = reef_check_name(L, 1);
-	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-	lua_getfield(L, -1, "package");
-	lua_getfield(L, -1, "searchpath");
-	lua_pushvalue(L, 1);
-	if (lua_getfield(L, -3, "path") != LUA_TSTRING)
+	push_package(L);
+	if (lua_getfield(L, -1, "path") != LUA_TSTRING)
 		return luaL_error(L, "'package.path' must be a string");
-	lua_call(L, 2, 2);
-	if (lua_isnil(L, -2))
-		return 1;
-	const char *file = lua_tostring(L, -2);
-	return searcher_found(L, load_file(L, file, NULL), name, file);
+	const char *file = file_in_path(L);
+	return file ? searcher_found(L, load_file(L, file, NULL), name, file) : 1;
 }
 
-/* Calls package.searchpath(name at 1, path): the file is pushed, or the reason with false. */
-static bool search_in(lua_State *L, const char *path) {
-	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-	lua_getfield(L, -1, "package");
-	lua_getfield(L, -1, "searchpath");
-	lua_pushvalue(L, 1);
-	lua_pushstring(L, path);
-	lua_call(L, 2, 2);
-	bool found = !lua_isnil(L, -2);
-	if (found)
-		lua_pop(L, 1);
-	return found;
-}
-
-/* The directories of the distribution, and of what was installed beside it. */
+/* Where distributions put modules in Lua and in C. */
 static int search_distribution(lua_State *L) {
-	static const char modules[] = "/usr/local/share" REEF_LOAD_LUA "?.lua;/usr/local/share" REEF_LOAD_LUA "?/init.lua;"
-								  "/usr/share" REEF_LOAD_LUA "?.lua;/usr/share" REEF_LOAD_LUA "?/init.lua";
-	static const char libraries[] =
-			"/usr/local/lib" REEF_LOAD_LUA "?.so;/usr/lib/" REEF_ARCHITECTURE REEF_LOAD_LUA "?.so;"
-			"/usr/lib" REEF_LOAD_LUA "?.so";
 	const char *name = reef_check_name(L, 1);
-	if (search_in(L, modules)) {
-		const char *file = lua_tostring(L, -1);
+	lua_settop(L, 1);
+	lua_pushliteral(L, DISTRIBUTION_PATH);
+	const char *file = file_in_path(L);
+	if (file)
 		return searcher_found(L, load_file(L, file, NULL), name, file);
-	}
-	if (!search_in(L, libraries))
+	lua_pushliteral(L, "\n\t");
+	lua_pushliteral(L, DISTRIBUTION_CPATH);
+	file = file_in_path(L);
+	if (file == NULL) {
+		lua_concat(L, 3);
 		return 1;
-	const char *file = lua_tostring(L, -1);
-	lua_getglobal(L, "package");
+	}
+	push_package(L);
 	lua_getfield(L, -1, "loadlib");
-	lua_pushvalue(L, -3);
+	lua_pushstring(L, file);
 	lua_pushfstring(L, "luaopen_%s", luaL_gsub(L, name, ".", "_"));
 	lua_remove(L, -2);
 	lua_call(L, 2, 2);
-	if (!lua_isnil(L, -2)) {
+	bool loaded = !lua_isnil(L, -2);
+	if (loaded)
 		lua_pop(L, 1);
-		return searcher_found(L, LUA_OK, name, file);
-	}
-	lua_remove(L, -2);
-	return searcher_found(L, LUA_ERRRUN, name, file);
+	return searcher_found(L, loaded ? LUA_OK : LUA_ERRFILE, name, file);
 }
 
 void reef_load_open(lua_State *L) {
 	lua_getglobal(L, "package");
 	lua_getfield(L, -1, "searchers");
-	/* preload, own, path, C, all-in-one, distribution */
+	/* preload, own, path, C, all-in-one */
 	for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i >= 2; i--) {
 		lua_rawgeti(L, -1, i);
 		lua_rawseti(L, -2, i + 1);
@@ -237,7 +241,7 @@ void reef_load_open(lua_State *L) {
 	lua_pushcfunction(L, search_path);
 	lua_rawseti(L, -2, 3);
 	lua_pushcfunction(L, search_distribution);
-	lua_rawseti(L, -2, 6);
+	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
 	lua_pop(L, 2);
 	lua_pushcfunction(L, load_loadfile);
 	lua_setglobal(L, "loadfile");

@@ -3,6 +3,7 @@
 
 #include "core/host/host.h"
 #include "lua_blocks.h"
+#include "lua_client.h"
 #include "lua_core.h"
 #include "lua_driver.h"
 #include "lua_fd.h"
@@ -14,6 +15,7 @@ void reef_socket_lua_setup(void) {
 	reef_host_preload("reef.socketcore", reef_lua_core_open);
 	reef_host_preload("skynet.socketdriver", reef_lua_driver_open);
 	reef_host_preload("skynet.netpack", reef_lua_netpack_open);
+	reef_host_preload("client.socket", reef_lua_client_open);
 	reef_host_preload("reef.blocks.core", reef_lua_blocks_open);
 	reef_host_preload("reef.gate.core", reef_lua_gate_open);
 	reef_host_preload("reef.tls.core", reef_lua_tls_open);

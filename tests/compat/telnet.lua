@@ -1,3 +1,4 @@
+-- config: snax = "$REEF_TEST_ROOT/tests/services/snax/?.lua"
 -- The debug console over a real connection.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
@@ -111,6 +112,16 @@ test.case("start tells the address, what exited at once, and what failed", funct
 	test.matches(run("kill " .. address), "^" .. address .. "\tsnlua actor$")
 end)
 
+test.case("snax starts a snax service, and its methods' times are its info", function()
+	local address = run("snax counter 5"):match "^(:%x+) counter 5$"
+	test.equal(value_of(run "list", address), "snlua snaxd counter")
+	local counter = require("skynet.snax").bind(tonumber(address:sub(2), 16), "counter")
+	counter.req.slow()
+	test.matches(value_of(run("info " .. address), "slow"), "count:1\ttime:[%d.e-]+")
+	test.matches(run "snax no_such", "^Failed.*no_such")
+	require("skynet.snax").kill(counter)
+end)
+
 test.case("addresses are taken as :hex, hex and .name", function()
 	local address = test.service "actor"
 	skynet.name(".console_target", address)
@@ -211,6 +222,17 @@ end)
 test.case("cmem, jmem and profactive tell about memory", function()
 	test.matches(value_of(run "cmem", skynet.address(skynet.self())), "^%d")
 	run "jmem"
+	test.matches(run "profactive", "active$")
+	-- What is not built in says so.
+	local text, mark = ask(console(), "dumpheap")
+	test.equal(mark == "<CMD OK>" or text ~= "", true)
+end)
+
+test.case("a result that is neither text nor table is printed, and the connection goes on", function()
+	local id, key = console(), skynet.address(test.service "actor")
+	test.matches(ask(id, "dbgcmd " .. key .. " MEM"), "^%d+%.%d+$")
+	test.equal(ask(id, "dbgcmd " .. key .. " SUPPORT lua"), "true")
+	test.equal(select(2, ask(id, "ping " .. key)), "<CMD OK>")
 end)
 
 test.case("shared tells what services share, and who holds old versions", function()

@@ -9,7 +9,7 @@ math.randomseed(tonumber(seed))
 local LEFT_OUT = {
 	exit = true, term = true, trash = true, drop = true, callback = true, memlimit = true, command = true,
 	intcommand = true, addresscommand = true, set_exit_code = true, endless = true, killthread = true,
-	dispatch_message = true, unknown = true, shutdown = true,
+	dispatch_message = true, unknown = true, shutdown = true, usleep = true,
 }
 
 local modules = {}

@@ -6,7 +6,8 @@
 --         return 200, "hello " .. request.path .. "\n", { ["content-type"] = "text/plain" }
 --     end)
 --
--- A handler answers status, body and fields. A body is a string, or a function that gives pieces until nil. Each
+-- A handler answers status, body and fields. A body is a string, or a function that gives pieces until nil, which fields to
+-- send behind the body may follow. Each
 -- connection has a coroutine; its requests are handled one after the other.
 local deadline = require "reef.http.deadline"
 local reader = require "reef.http.reader"
@@ -104,6 +105,12 @@ end
 function request:body()
 	expects(self)
 	return self.connection.reader:body()
+end
+
+---The fields behind a body in chunks, once all of it has been read.
+---@return table<string, string|string[]>|nil
+function request:trailers()
+	return self.connection.reader.parser:trailers()
 end
 
 ---The query's names and values.
@@ -219,7 +226,15 @@ end
 -- That the client's buffer is full is heard of between two messages only.
 local function write_pieces(self, body, chunked)
 	local written = 0
-	for bytes in body do
+	while true do
+		local bytes, trailers = body()
+		if not bytes then
+			self.now = nil
+			if chunked then
+				socket.write(self.id, writer.last(trailers))
+			end
+			return
+		end
 		if bytes ~= "" then
 			if not socket.write(self.id, chunked and writer.chunk(bytes) or bytes) then
 				reader.fail(nil, "the client has gone")
@@ -231,10 +246,6 @@ local function write_pieces(self, body, chunked)
 			end
 			wait_for_room(self)
 		end
-	end
-	self.now = nil
-	if chunked then
-		socket.write(self.id, writer.last_chunk)
 	end
 end
 

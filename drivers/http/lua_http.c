@@ -148,9 +148,9 @@ static void push_start(lua_State *L, const struct value *v) {
 	lua_pushlstring(L, p->start_size ? p->text : "", p->start_size);
 }
 
-static void push_fields(lua_State *L, const struct reef_http_parser *p) {
-	lua_createtable(L, 0, (int)p->count);
-	for (uint32_t i = 0; i < p->count; i++) {
+static void push_fields(lua_State *L, const struct reef_http_parser *p, uint32_t from, uint32_t to) {
+	lua_createtable(L, 0, (int)(to - from));
+	for (uint32_t i = from; i < to; i++) {
 		const struct reef_http_field *f = &p->fields[i];
 		push_lower(L, p->text + f->name, f->name_size);
 		lua_pushlstring(L, p->text + f->value, f->value_size);
@@ -167,7 +167,7 @@ static int l_head(lua_State *L) {
 	if (!p->head_done)
 		return 0;
 	push_start(L, v);
-	push_fields(L, p);
+	push_fields(L, p, 0, p->head_count);
 	lua_pushinteger(L, p->llhttp.http_minor);
 	lua_pushboolean(L, p->keep_alive);
 	lua_pushboolean(L, p->has_body);
@@ -190,12 +190,21 @@ static int l_whole(lua_State *L) {
 		return outcome(L, p);
 	lua_pushinteger(L, from + (lua_Integer)taken);
 	push_start(L, v);
-	push_fields(L, p);
+	push_fields(L, p, 0, p->head_count);
 	lua_pushlstring(L, p->body_size ? p->body : "", p->body_size);
 	p->body_size = 0;
 	lua_pushinteger(L, p->llhttp.http_minor);
 	lua_pushboolean(L, p->keep_alive);
 	return 7;
+}
+
+/* parser:trailers() -> the fields behind the body; nil: there are none, or not yet */
+static int l_trailers(lua_State *L) {
+	const struct reef_http_parser *p = &lua_http_check(L)->parser;
+	if (!p->done || p->count == p->head_count)
+		return 0;
+	push_fields(L, p, p->head_count, p->count);
+	return 1;
 }
 
 /* parser:body() -> what has come of it since the last call */
@@ -208,8 +217,9 @@ static int l_body(lua_State *L) {
 
 int reef_open_http_core(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"feed", lua_http_feed}, {"finish", l_finish}, {"next", lua_http_next}, {"no_body", l_no_body},
-			{"head", l_head},        {"whole", l_whole},   {"body", l_body},        {NULL, NULL},
+			{"feed", lua_http_feed}, {"finish", l_finish},     {"next", lua_http_next},
+			{"no_body", l_no_body},  {"head", l_head},         {"whole", l_whole},
+			{"body", l_body},        {"trailers", l_trailers}, {NULL, NULL},
 	};
 	if (luaL_newmetatable(L, PARSER)) {
 		luaL_newlib(L, methods);

@@ -37,13 +37,18 @@ static bool parser_reserve(char **block, size_t *room, size_t size, size_t more)
 
 /* ---- the head ---- */
 
-static int add_text(struct reef_http_parser *p, const char *at, size_t n) {
-	if (p->head_done) {
-		p->behind_head += n;
-		return p->behind_head > p->limits.head ? parser_refuse(p, 413, "the fields behind the body are too large") : 0;
-	}
-	if (n == 0)
+/* What comes behind the head has the same limit again. */
+static int count_behind(struct reef_http_parser *p, size_t n) {
+	if (!p->head_done)
 		return 0;
+	p->behind_head += n;
+	return p->behind_head > p->limits.head ? parser_refuse(p, 413, "the fields behind the body are too large") : 0;
+}
+
+static int add_text(struct reef_http_parser *p, const char *at, size_t n) {
+	int failed = count_behind(p, n);
+	if (failed || n == 0)
+		return failed;
 	if (!parser_reserve(&p->text, &p->room, p->size, n))
 		return parser_refuse(p, 503, "out of memory");
 	memcpy(p->text + p->size, at, n);
@@ -77,10 +82,8 @@ static int new_field(struct reef_http_parser *p) {
 
 static int on_name(llhttp_t *llhttp, const char *at, size_t n) {
 	struct reef_http_parser *p = parser_of(llhttp);
-	if (p->head_done)
-		return add_text(p, at, n);
 	/* The value's place is set when the name is complete. */
-	if (p->count == 0 || last_field(p)->value != 0) {
+	if (p->count == (p->head_done ? p->head_count : 0) || last_field(p)->value != 0) {
 		int failed = new_field(p);
 		if (failed)
 			return failed;
@@ -91,8 +94,6 @@ static int on_name(llhttp_t *llhttp, const char *at, size_t n) {
 
 static int on_name_end(llhttp_t *llhttp) {
 	struct reef_http_parser *p = parser_of(llhttp);
-	if (p->head_done)
-		return 0;
 	/* Not before: what begins like a name may still turn out to be none. */
 	if (p->count > p->limits.fields)
 		return parser_refuse(p, 413, "there are too many fields");
@@ -102,8 +103,7 @@ static int on_name_end(llhttp_t *llhttp) {
 
 static int on_value(llhttp_t *llhttp, const char *at, size_t n) {
 	struct reef_http_parser *p = parser_of(llhttp);
-	if (!p->head_done)
-		last_field(p)->value_size += (uint32_t)n;
+	last_field(p)->value_size += (uint32_t)n;
 	return add_text(p, at, n);
 }
 
@@ -113,11 +113,11 @@ static bool parser_is_name(const struct reef_http_parser *p, const struct reef_h
 
 static int on_value_end(llhttp_t *llhttp) {
 	struct reef_http_parser *p = parser_of(llhttp);
-	if (p->head_done)
-		return 0;
 	struct reef_http_field *f = last_field(p);
 	while (f->value_size > 0 && strchr(" \t", p->text[f->value + f->value_size - 1]) != NULL)
 		f->value_size--;
+	if (p->head_done)
+		return 0;
 	if (parser_is_name(p, f, "host") && ++p->hosts > 1)
 		return parser_refuse(p, 400, "there are two fields Host");
 	/* Another coding in front of `chunked` would be handed on as if it was the content. */
@@ -138,6 +138,7 @@ static int on_head_end(llhttp_t *llhttp) {
 	if (failed)
 		return failed;
 	p->head_done = true;
+	p->head_count = p->count;
 	p->chunked = llhttp->flags & F_CHUNKED;
 	p->has_body = p->chunked || ((llhttp->flags & F_CONTENT_LENGTH) && llhttp->content_length > 0);
 	p->upgrade = llhttp->upgrade;
@@ -172,7 +173,8 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t n) {
 }
 
 static int on_extension(llhttp_t *llhttp, const char *at, size_t n) {
-	return add_text(parser_of(llhttp), at, n);
+	(void)at;
+	return count_behind(parser_of(llhttp), n);
 }
 
 static int on_chunk(llhttp_t *llhttp) {
@@ -276,6 +278,6 @@ void reef_http_parser_next(struct reef_http_parser *p) {
 	}
 	p->no_body = p->head_done = p->done = p->has_body = p->chunked = p->upgrade = p->keep_alive = false;
 	p->size = p->start_size = p->before_head = p->behind_head = p->body_size = 0;
-	p->count = p->hosts = 0;
+	p->count = p->head_count = p->hosts = 0;
 	p->body_total = 0;
 }

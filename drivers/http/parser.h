@@ -1,8 +1,8 @@
 /* A parser of HTTP/1.1 messages (RFC 9112), around llhttp: requests or responses, one after the other, in any pieces.
  *
  * It keeps the head of the message, and of the body what has come since it was taken. It is strict: whatever two parsers
- * could take for different messages is refused, and no size is without a limit. Fields behind a chunked body are read and
- * dropped. A parser belongs to one thread at a time. */
+ * could take for different messages is refused, and no size is without a limit. Fields behind a chunked body, *trailers*, are
+ * kept apart: they may not change what the head has said. A parser belongs to one thread at a time. */
 #ifndef REEF_HTTP_PARSER_H
 #define REEF_HTTP_PARSER_H
 
@@ -35,10 +35,11 @@ struct reef_http_parser {
 	size_t size, room;
 	size_t start_size; /* of the target or the reason phrase */
 	struct reef_http_field *fields;
-	uint32_t count, fields_room;
-	uint32_t hosts;     /* how many fields Host there are */
-	size_t before_head; /* bytes that were fed before the head was complete */
-	size_t behind_head; /* bytes of extensions and of fields behind the body */
+	uint32_t count, fields_room; /* trailers included, */
+	uint32_t head_count;         /* which come behind these */
+	uint32_t hosts;              /* how many fields Host there are */
+	size_t before_head;          /* bytes that were fed before the head was complete */
+	size_t behind_head;          /* bytes of extensions and of fields behind the body */
 	uint64_t body_total;
 	char *body;
 	size_t body_size, body_room;

@@ -1,18 +1,17 @@
--- HTTP requests, each on a connection of its own.
+-- HTTP requests, each on a connection of its own unless httpc.keep says otherwise.
 --
 --     local status, body = httpc.get("https://example.com", "/news?page=2")
 --
 -- https verifies the server's certificate and name, other than the API's first implementation; httpc.tls changes that.
+-- reef.http.client has more.
+local client = require "reef.http.client"
 local connect = require "reef.http.connect"
-local deadline = require "reef.http.deadline"
 local host = require "reef.http.host"
-local reader = require "reef.http.reader"
-local skynet = require "skynet"
-local skynet_socket = require "skynet.socket"
-local socket_error = require "http.sockethelper".socket_error
+local socket_error = require "reef.http.stream".socket_error
 local writer = require "reef.http.writer"
 
 ---@class http.httpc: reef.http.client
+---@field proxy string|nil     http://[user:password@]name[:port]; nil: none
 local httpc = connect.client
 
 ---1/100 s for connecting and the whole exchange together; nil: as long as something comes now and then.
@@ -22,11 +21,17 @@ httpc.timeout = nil
 ---1/100 s that the server may be silent.
 httpc.idle_timeout = 6000
 
+---Redirects that are followed.
+httpc.redirects = 0
+
+---1/100 s that a connection is kept for the next request to the same server.
+httpc.keep = 0
+
 ---What a response may have at most.
 ---@type reef.http.limits
 httpc.limits = { head = 64 * 1024, fields = 500, body = 256 * 1024 * 1024 }
 
-local resolve ---@type fun(name: string): string|nil
+local own = client.new { keep = 0 }
 
 ---Asks name servers by skynet.dns, instead of the system's way.
 ---@param server string|nil
@@ -34,86 +39,30 @@ local resolve ---@type fun(name: string): string|nil
 function httpc.dns(server, port)
 	local dns = require "skynet.dns"
 	dns.server(server, port)
-	resolve = dns.resolve
+	own.resolve = dns.resolve
 end
 
-local function idle(connection)
-	connection.late = true
-	skynet_socket.shutdown(connection.id)
-end
-
-local function touch(connection)
-	local timeout = httpc.idle_timeout
-	if connection.ends then
-		local left = connection.ends - skynet.now()
-		timeout = left < timeout and left or timeout
-	end
-	deadline.set(connection, timeout, idle)
-end
-
-local function open(target)
-	local timeout = httpc.timeout
-	return { ends = timeout and skynet.now() + timeout, id = connect.open(target, timeout, resolve) }
-end
-
-local function head_of(method, target, url, header, content)
-	if type(method) ~= "string" or method:find "[^%w%-]" or method == "" then
-		error(("http: %q is no method"):format(tostring(method)), 0)
-	elseif type(url) ~= "string" or url:find "[%s%c]" then
+-- Sends a request, and fills what the caller wants to know of the response's head.
+local function ask(method, where, url, recvheader, header, content)
+	local target = host.parse(where)
+	if type(url) ~= "string" or url:find "[%s%c]" then
 		error(("http: the url %q has spaces or control characters"):format(tostring(url)), 0)
 	end
 	header = header or {}
 	if writer.find(header, "host") == nil then
 		header.Host = target.host
 	end
-	local length = writer.find(header, "transfer-encoding") == nil and (content and #content or 0) or nil
-	return (writer.text(("%s %s HTTP/1.1\r\n"):format(method, url == "" and "/" or url), header, content, length))
-end
-
--- Sends a request and reads the head of the response; the connection, with `reader`, and the status.
-local function exchange(method, where, url, recvheader, header, content)
-	local target = host.parse(where)
-	local bytes = head_of(method, target, url, header, content)
-	local connection = open(target)
-	local id = connection.id
-	local r = reader.new(function()
-		touch(connection)
-		return skynet_socket.read(id)
-	end, true, httpc.limits)
-	connection.reader = r
-	local ok, status, fields, needs = pcall(function()
-		if not skynet_socket.write(id, bytes) then
-			error(socket_error)
-		end
-		while true do
-			if method == "HEAD" then
-				r.parser:no_body()
-			end
-			local status, _, fields, _, keep = r:head()
-			if not status then
-				error(socket_error)
-			elseif status >= 200 or status == 101 then
-				return status, fields, not keep
-			end
-			r:body()
-			r:next()
-		end
-	end)
-	if not ok then
-		deadline.clear(connection)
-		skynet_socket.close(id)
-		error(status, 0)
-	end
-	for name, value in pairs(recvheader and fields or {}) do
+	own.timeout, own.idle_timeout, own.limits = httpc.timeout, httpc.idle_timeout, httpc.limits
+	own.redirects, own.proxy, own.tls, own.idle.time = httpc.redirects, httpc.proxy, httpc.tls, httpc.keep
+	local base = (target.tls and "https://" or "http://") .. target.host
+	local response = own:request {
+		method = method, url = base .. (url:find "^[/?]" and url or "/" .. url), header = header, body = content,
+		counted = true,
+	}
+	for name, value in pairs(recvheader and response.header or {}) do
 		recvheader[name] = value
 	end
-	connection.header, connection.needs_end = fields, needs
-	return connection, status
-end
-
-local function finish(connection)
-	deadline.clear(connection)
-	skynet_socket.close(connection.id)
+	return response
 end
 
 ---Raises when anything fails.
@@ -126,13 +75,8 @@ end
 ---@return integer status
 ---@return string body
 function httpc.request(method, where, url, recvheader, header, content)
-	local connection, status = exchange(method, where, url, recvheader, header, content)
-	local ok, body = pcall(connection.reader.body, connection.reader)
-	finish(connection)
-	if not ok then
-		error(connection.late and socket_error or body, 0)
-	end
-	return status, body
+	local response = ask(method, where, url, recvheader, header, content)
+	return response.status, response:body()
 end
 
 ---@return integer status
@@ -178,7 +122,7 @@ stream.__index = stream
 function stream:close()
 	if self.connected then
 		self.connected = false
-		finish(self.connection)
+		self.response:close()
 	end
 end
 
@@ -187,17 +131,16 @@ function stream:__call()
 	if not self.connected then
 		return nil
 	end
-	local ok, piece = pcall(self.connection.reader.piece, self.connection.reader)
+	local ok, piece = pcall(self.response.read, self.response)
 	if ok and piece then
 		return piece, self
 	end
-	local header, needs_end = self.header, self.connection.needs_end
-	self:close()
+	self.connected = false
 	if not ok then
 		error(piece, 0)
-	elseif header["transfer-encoding"] then
+	elseif self.header["transfer-encoding"] then
 		return "", self
-	elseif needs_end and not header["content-length"] then
+	elseif self.response.to_the_end then
 		error(socket_error)
 	end
 	return nil
@@ -207,9 +150,9 @@ end
 ---received.
 ---@return http.httpc.stream
 function httpc.request_stream(method, where, url, recvheader, header, content)
-	local connection, status = exchange(method, where, url, recvheader, header, content)
-	connection.ends = nil
-	return setmetatable({ connection = connection, status = status, header = connection.header, connected = true }, stream)
+	local response = ask(method, where, url, recvheader, header, content)
+	response.connection.ends = nil
+	return setmetatable({ response = response, status = response.status, header = response.header, connected = true }, stream)
 end
 
 return httpc

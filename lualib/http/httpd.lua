@@ -95,12 +95,15 @@ end
 
 local function write_pieces(writefunc, start, pieces, header)
 	writefunc((writer.text(start, header, nil, nil, "transfer-encoding: chunked\r\n")))
-	for bytes in pieces do
-		if bytes ~= "" then
+	while true do
+		local bytes, trailers = pieces()
+		if not bytes then
+			writefunc(writer.last(trailers))
+			return
+		elseif bytes ~= "" then
 			writefunc(writer.chunk(bytes))
 		end
 	end
-	writefunc(writer.last_chunk)
 end
 
 local function write(writefunc, status, body, header)

@@ -1,6 +1,6 @@
--- HTTP for pages about the process itself (the metrics page, the debug console): one request of a connection is read,
--- and refused unless it comes from whom such a page is for. A browser is the danger: any web page can make it send
--- requests to addresses that only its machine can reach. So
+-- HTTP for pages about the process itself (the metrics page, the debug console): reef.http.server with checks in front. One
+-- request of a connection is read, and refused unless it comes from whom such a page is for. A browser is the danger: any
+-- web page can make it send requests to addresses that only its machine can reach. So
 --
 --   * the request names this server: `Host` is an address, `localhost`, or a name of the configuration key `http_hosts`
 --     (another name may have been pointed here: DNS rebinding),
@@ -11,13 +11,14 @@
 local is_ipv4 = require "reef.base.ipv4"
 local crypt = require "skynet.crypt"
 local digest = require "reef.digest"
-local reader = require "reef.http.reader"
+local http = require "reef.http.server"
 local skynet = require "skynet"
-local socket = require "reef.socket"
+local writer = require "reef.http.writer"
 
-local MOST_HEADERS = 100
 local HEAD_LIMIT = 8 * 1024 -- bytes
-local BAD, TOO_LARGE = "400 Bad Request", "413 Content Too Large"
+local TIME = 500 -- 1/100 s that a request may take to arrive
+local MOST = 200 -- connections
+local LINE = "^%u+ /[\33-\126]* HTTP/1%.[01]$"
 
 -- Headers on which it depends what a request is and who has sent it.
 local once = {
@@ -26,13 +27,6 @@ local once = {
 }
 
 local guard = {}
-
----@class reef.http_guard.request
----@field method string
----@field path string   without the query
----@field headers table<string, string>  by names in small letters
----@field host string   of the header Host, without port
----@field body nil|fun(): string  reads the body; raises when it does not come
 
 ---Does a line look like the first one of an HTTP request, of any version and in any spelling?
 ---@param line string
@@ -43,54 +37,6 @@ function guard.is_request_line(line)
 	return upper:find "%sHTTP/%d[%d.]*%s*$" ~= nil
 		or method ~= nil and (target:find "^/" ~= nil or target == "*" or target:find "^%a[%w+.-]*://" ~= nil)
 		or upper:find "^%s*%a[%w%-]*:[ \t]*HTTP" ~= nil
-end
-
--- ---- reading ----
-
-local function head_of(id, line, limit)
-	local first = line .. "\r\n"
-	local r = reader.new(function()
-		local bytes = first or socket.read(id)
-		first = nil
-		return bytes
-	end, false, { head = HEAD_LIMIT, fields = MOST_HEADERS, body = limit })
-	local method, target, headers = r:head()
-	return method, target, headers, r
-end
-
----Reads the rest of a request whose first line is there. Nil: it is malformed.
----@param id integer socket
----@param line string without its end
----@param limit integer|nil bytes of a body; none: it is not read
----@return reef.http_guard.request|nil
----@return string status  with nil: what to answer
-function guard.read(id, line, limit)
-	if not line:find "^%u+ /[\33-\126]* HTTP/1%.[01]$" then
-		return nil, BAD
-	end
-	local ok, method, target, headers, r = pcall(head_of, id, line, limit or HEAD_LIMIT)
-	if not ok or not method then
-		local failure = not ok and reader.failure(method)
-		return nil, failure and failure.status == 413 and TOO_LARGE or BAD
-	end
-	for name in pairs(once) do
-		if type(headers[name]) == "table" then
-			return nil, BAD
-		end
-	end
-	local value = headers.host or ""
-	local host = value:match "^(%[[%x:.]+%])$" or value:match "^(%[[%x:.]+%]):%d+$"
-		or value:match "^([%w%-._]+)$" or value:match "^([%w%-._]+):%d+$"
-	if not host or headers["transfer-encoding"] then
-		return nil, BAD
-	end
-	local request = { method = method, path = target:match "^[^?]*", headers = headers, host = host:lower() }
-	if limit then
-		function request.body()
-			return r:body()
-		end
-	end
-	return request, ""
 end
 
 -- ---- who may ask ----
@@ -113,24 +59,38 @@ local function is_ours(host, listens)
 	return false
 end
 
----Why nobody gets an answer to this request.
----@param request reef.http_guard.request
----@param listens string address that is listened to
----@param methods table<string, boolean>
----@return string|nil status  nil: it may be answered
----@return string|nil why
-function guard.refusal(request, listens, methods)
-	local headers = request.headers
-	if not is_ours(request.host, listens) then
-		return "421 Misdirected Request", "this host name is not among those of the configuration key http_hosts"
+-- The host that the request is for, without port. Nil: it is not strictly formed.
+local function host_of(request)
+	local header = request.header
+	for name in pairs(once) do
+		if type(header[name]) == "table" then
+			return nil
+		end
 	end
-	local site, origin = headers["sec-fetch-site"], headers.origin
+	if header["transfer-encoding"] or request.url:sub(1, 1) ~= "/" then
+		return nil
+	end
+	local value = header.host or ""
+	local host = value:match "^(%[[%x:.]+%])$" or value:match "^(%[[%x:.]+%]):%d+$"
+		or value:match "^([%w%-._]+)$" or value:match "^([%w%-._]+):%d+$"
+	return host and host:lower()
+end
+
+-- Why nobody gets an answer to this request: status and a word; nil: it may be answered.
+local function refusal(request, listens, methods)
+	local header, host = request.header, host_of(request)
+	if not host then
+		return 400
+	elseif not is_ours(host, listens) then
+		return 421, "this host name is not among those of the configuration key http_hosts"
+	end
+	local site, origin = header["sec-fetch-site"], header.origin
 	if site and site ~= "same-origin" and site ~= "none" then
-		return "403 Forbidden", "another page has asked"
-	elseif origin and origin ~= "http://" .. headers.host and origin ~= "https://" .. headers.host then
-		return "403 Forbidden", "another page has asked"
+		return 403, "another page has asked"
+	elseif origin and origin ~= "http://" .. header.host and origin ~= "https://" .. header.host then
+		return 403, "another page has asked"
 	elseif not methods[request.method] then
-		return "405 Method Not Allowed", "only " .. guard.list(methods)
+		return 405, "only " .. guard.list(methods)
 	end
 end
 
@@ -145,10 +105,10 @@ function guard.list(methods)
 end
 
 ---Does the request carry `Authorization: Bearer TOKEN`? How long the look takes says nothing about the token.
----@param request reef.http_guard.request
+---@param request reef.http.request
 ---@param token string
 function guard.has_token(request, token)
-	local scheme, given = (request.headers.authorization or ""):match "^(%a+) +(%S+)$"
+	local scheme, given = (request.header.authorization or ""):match "^(%a+) +(%S+)$"
 	return given ~= nil and scheme:lower() == "bearer"
 		and digest.equal(digest.sum("sha256", given), digest.sum("sha256", token))
 end
@@ -171,38 +131,83 @@ function guard.page_policy(html)
 	return ("%s; script-src %s; style-src %s; connect-src 'self'"):format(CLOSED, sources "script", sources "style")
 end
 
----@param id integer socket
----@param status string "200 OK"
+---What a handler answers.
+---@param status integer
 ---@param kind string media type
 ---@param body string
----@param options? {head: boolean|nil, policy: string|nil, more: string|nil}  no body; see page_policy; header lines
-function guard.answer(id, status, kind, body, options)
-	options = options or {}
-	local head = {
-		"HTTP/1.1 " .. status,
-		"Content-Type: " .. kind,
-		"Content-Length: " .. #body,
-		"Cache-Control: no-store",
-		"Connection: close",
-		"X-Content-Type-Options: nosniff",
-		"X-Frame-Options: DENY",
-		"Referrer-Policy: no-referrer",
-		"Cross-Origin-Resource-Policy: same-origin",
-		"Cross-Origin-Opener-Policy: same-origin",
-		"Content-Security-Policy: " .. (options.policy or CLOSED),
+---@param more table<string, string>|nil  fields; see page_policy
+---@return integer status
+---@return string body
+---@return table<string, string> fields
+function guard.answer(status, kind, body, more)
+	local fields = {
+		["Content-Type"] = kind,
+		["Content-Length"] = tostring(#body),
+		["Cache-Control"] = "no-store",
+		["X-Content-Type-Options"] = "nosniff",
+		["X-Frame-Options"] = "DENY",
+		["Referrer-Policy"] = "no-referrer",
+		["Cross-Origin-Resource-Policy"] = "same-origin",
+		["Cross-Origin-Opener-Policy"] = "same-origin",
+		["Content-Security-Policy"] = CLOSED,
 	}
-	head[#head + 1] = options.more
-	socket.write(id, table.concat(head, "\r\n") .. "\r\n\r\n" .. (options.head and "" or body))
+	for name, value in pairs(more or {}) do
+		fields[name] = value
+	end
+	return status, body, fields
 end
 
----Answers with the status alone, and a word why.
----@param id integer socket
----@param status string
+---The same with the status alone, and a word why.
+---@param status integer
 ---@param why string|nil
----@param methods table<string, boolean>|nil  those that are allowed, for status 405
-function guard.refuse(id, status, why, methods)
-	guard.answer(id, status, "text/plain; charset=utf-8", status .. (why and ": " .. why or "") .. "\n",
-		{ more = status:sub(1, 3) == "405" and methods and "Allow: " .. guard.list(methods) or nil })
+---@param more table<string, string>|nil
+function guard.refuse(status, why, more)
+	local words = ("%d %s%s\n"):format(status, writer.reason[status], why and ": " .. why or "")
+	return guard.answer(status, "text/plain; charset=utf-8", words, more)
+end
+
+-- ---- serving ----
+
+-- What is no request at all. Whoever is too slow is not worth an answer.
+local function refuse_broken(status)
+	if status ~= 408 then
+		return guard.refuse(status == 413 and 413 or 400)
+	end
+end
+
+---A server whose handler only sees requests that have passed the checks. What it answers is what guard.answer gives.
+---@param listens fun(): string  address that is listened to
+---@param methods table<string, boolean>
+---@param body_limit integer  bytes
+---@param handler fun(request: reef.http.request): integer, string, table
+---@return reef.http.server
+function guard.server(listens, methods, body_limit, handler)
+	return http.new(function(request)
+		local status, why = refusal(request, listens(), methods)
+		if status then
+			return guard.refuse(status, why, status == 405 and { Allow = guard.list(methods) } or nil)
+		end
+		local ok, body, fields
+		ok, status, body, fields = xpcall(handler, debug.traceback, request)
+		if ok then
+			return status, body, fields
+		end
+		skynet.error(("http: %s: %s"):format(request.path, tostring(status)))
+		return guard.refuse(500)
+	end, {
+		head_limit = HEAD_LIMIT, body_limit = body_limit, head_timeout = TIME, body_timeout = TIME, request_timeout = TIME,
+		requests = 1, max_connections = MOST, refuse = refuse_broken,
+	})
+end
+
+---Serves a connection whose first line has been read.
+---@param server reef.http.server
+---@param id integer    socket
+---@param peer string
+---@param line string   without its end
+function guard.serve(server, id, peer, line)
+	-- What is no such line is refused by the first byte of it, so that nobody's reading of the rest matters.
+	server:serve(id, peer, line:find(LINE) and line .. "\r\n" or "\0")
 end
 
 return guard

@@ -14,7 +14,6 @@ require "reef.manager"
 
 local LINE_LIMIT = 64 * 1024 -- bytes of one command
 local SHORTEST_TOKEN = 16 -- characters
-local HTTP_TIME = 500 -- hundredths of a second that a request may take to arrive
 local WRONG_TOKEN_PAUSE = 50 -- hundredths of a second
 
 local help = {
@@ -55,6 +54,7 @@ local help = {
 
 ---@class debug_console.connection
 ---@field id integer socket
+---@field from string   peer
 ---@field print fun(...)
 ---@field greeted boolean|nil
 
@@ -426,45 +426,27 @@ end
 -- ---- HTTP, if the configuration has a token ----
 
 local token = skynet.getenv "console_http_token"
-local methods = { POST = true }
 local listens ---@type string address
 
----Answers one request: the output of the command that is its body, as text.
----@param id integer socket
----@param line string the first one
-local function serve_http(id, line)
-	local done = false
-	skynet.timeout(HTTP_TIME, function()
-		if not done then
-			socket.shutdown(id)
-		end
-	end)
-	local request, status = guard.read(id, line, LINE_LIMIT)
-	if not request then
-		return guard.refuse(id, status)
-	end
-	local why
-	status, why = guard.refusal(request, listens, methods)
-	if status then
-		return guard.refuse(id, status, why, methods)
-	elseif not guard.has_token(request, token) then
+-- Answers a request with the output of the command that is its body, as text.
+local http = guard.server(function()
+	return listens
+end, { POST = true }, LINE_LIMIT, function(request)
+	if not guard.has_token(request, token) then
 		skynet.sleep(WRONG_TOKEN_PAUSE)
-		return guard.refuse(id, "401 Unauthorized", "Authorization: Bearer and the token of console_http_token")
+		return guard.refuse(401, "Authorization: Bearer and the token of console_http_token")
+	elseif not request.header["content-length"] then
+		return guard.refuse(411)
 	end
-	if not request.headers["content-length"] then
-		return guard.refuse(id, "411 Length Required")
-	end
-	local command_line = request.body()
-	done = true
-	local output = {}
+	local command_line, output = request:body(), {}
 	run({
-		id = id,
+		id = request.id,
 		print = function(...)
 			output[#output + 1] = text.clean(table.concat({ ... }, "\t"))
 		end,
 	}, command_line)
-	guard.answer(id, "200 OK", "text/plain; charset=utf-8", table.concat(output, "\n") .. "\n")
-end
+	return guard.answer(200, "text/plain; charset=utf-8", table.concat(output, "\n") .. "\n")
+end)
 
 -- ---- lines ----
 
@@ -495,7 +477,7 @@ local function serve(connection)
 		if guard.is_request_line(line) then
 			if token and first and not connection.greeted then
 				connection.greeted = true
-				return serve_http(connection.id, line)
+				return guard.serve(http, connection.id, connection.from, line)
 			end
 			error("this is HTTP, which the console does not speak here", 0)
 		elseif line:find "[%z\1-\8\10-\31\127]" then
@@ -511,6 +493,7 @@ local function accept(id, from)
 	skynet.error(("console: %s connected"):format(from))
 	local connection = {
 		id = id,
+		from = from,
 		print = function(...)
 			local words = table.pack(...)
 			for i = 1, words.n do

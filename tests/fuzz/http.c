@@ -26,7 +26,7 @@ static void tell(struct story *s, const void *bytes, size_t n) {
 }
 
 static void tell_message(struct story *s, const struct reef_http_parser *p) {
-	if (p->size > limits.head || p->count > limits.fields || p->body_size > limits.body)
+	if (p->size > 2 * limits.head || p->count > limits.fields || p->body_size > limits.body)
 		abort();
 	int flags[] = {p->has_body, p->chunked, p->keep_alive, p->upgrade, p->llhttp.status_code, p->llhttp.method};
 	tell(s, flags, sizeof flags);

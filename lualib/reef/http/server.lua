@@ -6,9 +6,11 @@
 --         return 200, "hello " .. request.path .. "\n", { ["content-type"] = "text/plain" }
 --     end)
 --
--- A handler answers status, body and fields. A body is a string, or a function that gives pieces until nil. Each
+-- A handler answers status, body and fields. A body is a string, or a function that gives pieces until nil, which fields to
+-- send behind the body may follow. Each
 -- connection has a coroutine; its requests are handled one after the other.
 local deadline = require "reef.http.deadline"
+local options_check = require "reef.options".check
 local reader = require "reef.http.reader"
 local skynet = require "skynet"
 local socket = require "reef.socket"
@@ -33,6 +35,11 @@ server.defaults = {
 	requests = 100000,             -- on one connection
 	backlog = 512,
 }
+
+local known_options = { tls = true, refuse = true }
+for name in pairs(server.defaults) do
+	known_options[name] = true
+end
 
 local DRAINED = 64 * 1024  -- bytes of a body that nobody read and that are worth less than a new connection
 local YIELD = 256 * 1024   -- bytes of a response after which others have their turn
@@ -106,6 +113,12 @@ function request:body()
 	return self.connection.reader:body()
 end
 
+---The fields behind a body in chunks, once all of it has been read.
+---@return table<string, string|string[]>|nil
+function request:trailers()
+	return self.connection.reader.parser:trailers()
+end
+
 ---The query's names and values.
 ---@return table<string, string|string[]>
 function request:parameters()
@@ -143,8 +156,12 @@ local function late(self)
 		return
 	end
 	self.over = "timeout"
+	local status, body, fields
 	if self.phase == "head" and self.reader.begun then
-		socket.write(self.id, writer.status_line(408) .. "connection: close\r\ncontent-length: 0\r\n\r\n")
+		status, body, fields = self.server.refuse(408, "the request does not come to its end")
+	end
+	if status then
+		socket.write(self.id, writer.message(writer.status_line(status), fields, body, #body, "connection: close\r\n"))
 		socket.linger(self.id, LINGER)
 		skynet.fork(socket.close, self.id)
 		return
@@ -219,7 +236,15 @@ end
 -- That the client's buffer is full is heard of between two messages only.
 local function write_pieces(self, body, chunked)
 	local written = 0
-	for bytes in body do
+	while true do
+		local bytes, trailers = body()
+		if not bytes then
+			self.now = nil
+			if chunked then
+				socket.write(self.id, writer.last(trailers))
+			end
+			return
+		end
 		if bytes ~= "" then
 			if not socket.write(self.id, chunked and writer.chunk(bytes) or bytes) then
 				reader.fail(nil, "the client has gone")
@@ -231,10 +256,6 @@ local function write_pieces(self, body, chunked)
 			end
 			wait_for_room(self)
 		end
-	end
-	self.now = nil
-	if chunked then
-		socket.write(self.id, writer.last_chunk)
 	end
 end
 
@@ -309,12 +330,21 @@ end
 
 local NOBODY = { method = "GET", version = "1.1" } -- the request that could not be read
 
+local function plain_refusal(status, reason)
+	return status, reason .. "\n", { ["content-type"] = "text/plain; charset=utf-8" }
+end
+
 -- Answers what cannot be served, and lets the client see that before the connection ends.
 local function refuse(self, status, reason)
 	if self.answered then
 		return
 	end
-	respond(self, NOBODY, status, reason .. "\n", { ["content-type"] = "text/plain; charset=utf-8" }, false)
+	local body, fields
+	status, body, fields = self.server.refuse(status, reason)
+	if not status then
+		return
+	end
+	respond(self, NOBODY, status, body, fields, false)
 	self.phase, self.waits = "end", true
 	local ends = skynet.now() + LINGER
 	repeat
@@ -423,7 +453,7 @@ end
 local function serve(self)
 	local left = self.server.requests
 	set(self, self.server.head_timeout)
-	self.phase = "idle"
+	self.phase = self.reader.bytes == "" and "idle" or "head"
 	while true do
 		left = left - 1
 		if not exchange(self, left) then
@@ -465,6 +495,29 @@ end
 local methods = {}
 methods.__index = methods
 
+-- A connection that has been started, until it ends.
+local function attend(self, id, peer, first)
+	local conn = setmetatable({ id = id, peer = peer, server = self, tls = self.tls, congested = false }, connection)
+	self.connections[conn] = true
+	conn.reader = reader.new(function()
+		return conn:read()
+	end, false, self.limits)
+	conn.reader.bytes = first or ""
+	socket.warning(id, function(_, kb)
+		if kb > 0 then
+			conn.congested = true
+		else
+			has_room(conn)
+		end
+	end)
+	socket.onclose(id, function()
+		has_room(conn)
+	end)
+	run(conn)
+	self.connections[conn] = nil
+	socket.close(id)
+end
+
 local function accept(self, id, peer)
 	if self.count >= self.max_connections then
 		self.refused = self.refused + 1
@@ -472,27 +525,41 @@ local function accept(self, id, peer)
 		return
 	end
 	self.count = self.count + 1
-	local started = self.tls and tls.start(id) or socket.start(id)
-	if started then
-		local conn = setmetatable({ id = id, peer = peer, server = self, tls = self.tls, congested = false }, connection)
-		self.connections[conn] = true
-		conn.reader = reader.new(function()
-			return conn:read()
-		end, false, self.limits)
-		socket.warning(id, function(_, kb)
-			if kb > 0 then
-				conn.congested = true
-			else
-				has_room(conn)
-			end
-		end)
-		socket.onclose(id, function()
-			has_room(conn)
-		end)
-		run(conn)
-		self.connections[conn] = nil
-		socket.close(id)
+	if self.tls and tls.start(id) or not self.tls and socket.start(id) then
+		attend(self, id, peer)
 	end
+	self.count = self.count - 1
+end
+
+---A server that does not listen; see serve.
+---@param handler fun(request: reef.http.request): integer, string|function|nil, table|nil
+---@param options reef.http.server.options|nil  and `refuse(status, reason)`: how a request is answered that is none (status,
+---                                             body, fields; nil: by the end of the connection alone)
+---@return reef.http.server
+function server.new(handler, options)
+	local self = setmetatable({ handler = handler, connections = {}, count = 0, refused = 0 }, methods)
+	for name, default in pairs(server.defaults) do
+		self[name] = default
+	end
+	self.refuse = plain_refusal
+	options_check("http: server", options, known_options, 3)
+	for name, value in pairs(options or {}) do
+		if server.defaults[name] and (type(value) ~= "number" or value < 0) then
+			error(("http: the option %s has to be a number"):format(name), 3)
+		end
+		self[name] = value
+	end
+	self.limits = { head = self.head_limit, fields = self.fields_limit, body = self.body_limit }
+	return self
+end
+
+---Serves a connection that has been started, until it ends; then it is closed.
+---@param id integer
+---@param peer string
+---@param first string|nil  what has been read of it
+function methods:serve(id, peer, first)
+	self.count = self.count + 1
+	attend(self, id, peer, first)
 	self.count = self.count - 1
 end
 
@@ -502,19 +569,7 @@ end
 ---@param options reef.http.server.options|nil  and `tls`, options of reef.tls.listen
 ---@return reef.http.server  with `ip` and `port`, the real ones
 function server.listen(address, handler, options)
-	local self = setmetatable({ handler = handler, connections = {}, count = 0, refused = 0 }, methods)
-	for name, default in pairs(server.defaults) do
-		self[name] = default
-	end
-	for name, value in pairs(options or {}) do
-		if name ~= "tls" and server.defaults[name] == nil then
-			error(("http: unknown option '%s'"):format(tostring(name)), 2)
-		elseif name ~= "tls" and (type(value) ~= "number" or value < 0) then
-			error(("http: the option %s has to be a number"):format(name), 2)
-		end
-		self[name] = value
-	end
-	self.limits = { head = self.head_limit, fields = self.fields_limit, body = self.body_limit }
+	local self = server.new(handler, options)
 	if self.tls then
 		self.id, self.ip, self.port = tls.listen(address, nil, self.tls, self.backlog)
 	else
@@ -529,7 +584,9 @@ end
 ---Stops to listen. Connections end after the request that they are at; those that wait for one end now.
 function methods:close()
 	self.closed = true
-	socket.close(self.id)
+	if self.id then
+		socket.close(self.id)
+	end
 	for conn in pairs(self.connections) do
 		if conn.phase == "idle" then
 			socket.shutdown(conn.id)

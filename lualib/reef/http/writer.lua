@@ -74,6 +74,18 @@ function writer.chunk(bytes)
 	return ("%x\r\n%s\r\n"):format(#bytes, bytes)
 end
 
-writer.last_chunk = "0\r\n\r\n"
+---The end of a body in chunks.
+---@param trailers table<string, any>|nil  fields behind the body
+---@return string
+function writer.last(trailers)
+	if not trailers then
+		return "0\r\n\r\n"
+	end
+	local text, length, encoding, connection = core.text("0\r\n", trailers)
+	if length or encoding or connection then
+		error("http: no field behind a body says where it ends", 0)
+	end
+	return text
+end
 
 return writer

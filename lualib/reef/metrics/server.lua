@@ -8,7 +8,7 @@ local text = require "reef.metrics.text"
 require "reef.manager"
 
 local PATIENCE = 200 -- hundredths of a second that services have to tell their values
-local REQUEST_TIME = 500 -- hundredths of a second that a request may take to arrive
+local LINE_TIME = 500 -- hundredths of a second that the first line of a request may take to arrive
 local REQUEST_SIZE = 8 * 1024 -- bytes
 
 local command = {}
@@ -74,7 +74,7 @@ function command.TEXT()
 end
 
 ---------------------------------------------------------------------------------------------------------------------
--- HTTP: a GET, an answer, the end of the connection (RFC 9112)
+-- HTTP: a GET, an answer, the end of the connection
 
 local function page()
 	local path = skynet.getenv "reef_lualib" .. "/reef/metrics/page.html"
@@ -88,46 +88,33 @@ local routes = {
 	["/"] = { "text/html; charset=utf-8", page, guard.page_policy },
 	["/metrics"] = { "text/plain; version=0.0.4; charset=utf-8", command.TEXT },
 }
-local methods = { GET = true, HEAD = true }
-
-local function serve(id)
-	local line = socket.readline(id, "\r\n")
-	if not line then
-		return
-	end
-	local request, status = guard.read(id, line)
-	if not request then
-		return guard.refuse(id, status)
-	end
-	local why
-	status, why = guard.refusal(request, listens, methods)
-	if status then
-		return guard.refuse(id, status, why, methods)
-	end
-	local route = routes[request.path]
+local http = guard.server(function()
+	return listens
+end, { GET = true, HEAD = true }, REQUEST_SIZE, function(request)
+	local route = routes[request.url:match "^[^?]*"]
 	if not route then
-		return guard.refuse(id, "404 Not Found")
+		return guard.refuse(404)
 	end
-	local ok, body = pcall(route[2])
-	if not ok then
-		skynet.error("metrics: " .. tostring(body))
-		return guard.refuse(id, "500 Internal Server Error")
-	end
-	guard.answer(id, "200 OK", route[1], body, { head = request.method == "HEAD", policy = route[3] and route[3](body) })
-end
+	local body = route[2]()
+	return guard.answer(200, route[1], body, route[3] and { ["Content-Security-Policy"] = route[3](body) } or nil)
+end)
 
-local function accept(id)
+local function accept(id, peer)
 	socket.start(id)
 	socket.limit(id, REQUEST_SIZE)
-	local done = false
-	skynet.timeout(REQUEST_TIME, function()
-		if not done then
+	local line
+	skynet.timeout(LINE_TIME, function()
+		if not line then
 			socket.shutdown(id)
 		end
 	end)
-	pcall(serve, id)
-	done = true
-	socket.close(id)
+	line = socket.readline(id, "\r\n")
+	if line and http.count < http.max_connections then
+		guard.serve(http, id, peer, line)
+	else
+		line = ""
+		socket.close(id)
+	end
 end
 
 ---------------------------------------------------------------------------------------------------------------------

@@ -18,3 +18,4 @@ files["lualib/loader.lua"].globals = { "SERVICE_NAME", "SERVICE_PATH" }
 files["lualib/reef/moving/differences.lua"].ignore = { "631" } -- a sentence in a line
 files["lualib/meta"].ignore = { "212", "631" } -- declarations for editors
 files["tests/services/snax"].globals = { "accept", "response", "init", "exit", "hotfix" }
+files["examples/world/snax"].globals = { "accept", "response", "init", "exit" }

@@ -113,6 +113,35 @@ test.case("what Debian has is named, also all of it as one command", function()
 	test.matches(text, "apt%-get install [^\n]*lua%-")
 end)
 
+test.case("what the distribution brings is named with its package, and files that are run by path are read", function()
+	if (process.run { "sh", "-c", "ls /usr/lib/*/lua/5.4/cjson.so" }) ~= 0 then
+		test.skip "cjson is not installed"
+	end
+	local code, told = examine(new {
+		["service/main.lua"] = "local json = require 'cjson'\nlocal rules = dofile('rules.lua') loadfile 'gone.lua'",
+		["rules.lua"] = "return require 'rules.of.all'",
+	})
+	test.equal(code, 1)
+	has(told.installed, '^%./service/main%.lua:1: require "cjson": /usr/lib/.*/cjson%.so, Debian\'s package lua%-cjson$')
+	has(told.missing, '^rules%.lua:1: require "rules%.of%.all"')
+	has(told.unknown, '^%./service/main%.lua:2: loadfile "gone%.lua": there is no such file')
+end)
+
+test.case("colours are for terminals, and for those who want them", function()
+	if (process.run { "sh", "-c", "command -v script" }) ~= 0 then
+		test.skip "no program that plays a terminal"
+	end
+	local p = new { ["service/main.lua"] = "" }
+	local command = test.reef .. " doctor config"
+	for no_color, colored in pairs { [""] = true, ["1"] = false } do
+		local code, output = process.run {
+			"script", "-qec", command, "/dev/null", cwd = p.dir, env = { NO_COLOR = no_color, TERM = "xterm" },
+		}
+		test.equal(code, 0, output)
+		test.equal(output:find "\27%[" ~= nil, colored, output)
+	end
+end)
+
 test.case("what is made at run time is said, and what it may be is looked at", function()
 	local p = new {
 		["service/main.lua"] = table.concat({
@@ -342,7 +371,7 @@ test.case("of random projects, exactly what is not there is said to be missing",
 	local function one_of(list)
 		return list[math.random(#list)]
 	end
-	for _ = 1, test.count(25) do
+	for _ = 1, test.count(20) do
 		local files, expected, modules = {}, {}, {}
 		for i = 1, math.random(2, 12) do
 			modules[i] = "m" .. i
@@ -411,7 +440,7 @@ test.case("damaged sources and configurations end in an exit code, never in sile
 		return text
 	end
 	local p = new {}
-	for _ = 1, test.count(40) do
+	for _ = 1, test.count(25) do
 		p:write("config", damaged(CONFIG))
 		p:write("service/main.lua", damaged(main))
 		local code, output = p:run { "doctor", "config", "--json" }

@@ -10,6 +10,7 @@ findings.kinds = {
 	{ name = "perhaps", title = "not there, in files that nothing seems to load", fails = false },
 	{ name = "unknown", title = "not known before it runs", fails = false },
 	{ name = "foreign", title = "from another implementation", fails = false },
+	{ name = "installed", title = "from the distribution", fails = false },
 	{ name = "shadowed", title = "passed over", fails = false },
 	{ name = "differs", title = "different", fails = false },
 	{ name = "skipped", title = "not looked at", fails = false },

@@ -58,6 +58,10 @@ function needs:module(entry, from)
 		self:add(place.path, from.directory)
 	elseif place and place.how == "library" then
 		library(self, place.path, "luaopen_" .. name:gsub("^[^-]*%-", ""):gsub("%.", "_"), entry, from)
+	elseif place and place.how == "distribution" then
+		local package = package_of(name)
+		self.found:add("installed", from.file, entry.line, ("%s: %s%s"):format(entry.text, place.path,
+			package and (", Debian's package %s"):format(package) or ""), package)
 	elseif not place then
 		local package = package_of(name)
 		local why = in_contract[name] and "not in Reef yet"
@@ -68,6 +72,15 @@ function needs:module(entry, from)
 		else
 			self:missing(from.file, entry.line, ("%s: %s"):format(entry.text, why), package)
 		end
+	end
+end
+
+---A file that is run by its path.
+function needs:file(entry, from)
+	if self.tree:is_file(entry.name) then
+		self:add(entry.name, from.directory)
+	else
+		self.found:add("unknown", from.file, entry.line, entry.text .. ": there is no such file now")
 	end
 end
 
@@ -108,8 +121,12 @@ end
 function needs:c_service(entry, from)
 	local place = self.places:c_service(entry.name)
 	if not place then
+		local known = false
+		for _, name in ipairs(contract.c_services) do
+			known = known or name == entry.name
+		end
 		self:missing(from.file, entry.line, ("%s: no pattern of cpath has the C service %s, and it is not in Reef%s"):format(
-			entry.text, entry.name, entry.name == "gate" and " yet" or ""))
+			entry.text, entry.name, known and " yet" or ""))
 	elseif place.path then
 		library(self, place.path, entry.name:match "[^.]*$" .. "_init", entry, from)
 	end

@@ -6,7 +6,7 @@ local lexer = require "reef.doctor.lexer"
 local source = {}
 
 ---@class reef.doctor.need
----@field kind "module"|"service"|"snax"|"c_service"
+---@field kind "module"|"file"|"service"|"snax"|"c_service"
 ---@field name? string nil: made at run time
 ---@field line integer
 ---@field text string as it is written
@@ -168,6 +168,17 @@ function reader:required(i)
 	end
 end
 
+---`dofile` or `loadfile` stands at i.
+function reader:ran(i)
+	local tokens, strings = self.tokens, self.tokens.strings
+	local in_parentheses = tokens[i + 1] == "(" and not strings[i + 1]
+	local at = in_parentheses and i + 2 or i + 1
+	local name = tokens[i - 1] ~= "." and tokens[i - 1] ~= ":" and literal(tokens, at, in_parentheses)
+	if name then
+		self:need("file", name, i, { text = spelled(tokens[i], name) })
+	end
+end
+
 ---`package` stands at i: is its path assigned?
 function reader:package(i)
 	local tokens = self.tokens
@@ -202,6 +213,8 @@ function source.read(text, file)
 			local token = tokens[i]
 			if token == "require" then
 				self:required(i)
+			elseif token == "dofile" or token == "loadfile" then
+				self:ran(i)
 			elseif token == "package" then
 				self:package(i)
 			elseif token:find "^[%a_]" and tokens[i - 1] ~= "." and tokens[i - 1] ~= ":"

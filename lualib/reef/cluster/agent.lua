@@ -11,6 +11,7 @@ local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
 local socket = require "reef.socket"
+local trust = require "reef.cluster.trust"
 
 local TAG <const> = 255 -- most bytes of a trace tag
 
@@ -21,6 +22,7 @@ local clusterd                 ---@type integer
 local names = {}               ---@type table<string, integer> of `@name`, as clusterd has said
 local parts = large.new(options.limit)
 local at_work = 0
+local visitor = trust.visitor()
 local tag                      ---@type string|nil of the next request
 local progress = true          -- has anything come that unfinished messages wait for?
 local in_frame = false
@@ -167,7 +169,9 @@ end
 
 local function on_frame(buffer, first, last)
 	local kind, address, session, rest, is_push = frame.parse_request(buffer, first, last)
-	if kind == 0 then
+	if not visitor.known then
+		answer(session, trust.visit(visitor, kind == 0 and address, rest))
+	elseif kind == 0 then
 		local its_tag = tag
 		tag = nil
 		request(address, session, rest, is_push, its_tag)

@@ -14,6 +14,7 @@ local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
 local socket = require "reef.socket"
+local trust = require "reef.cluster.trust"
 
 local LATE <const> = 65536 -- replies that a connection may owe to callers who have given up
 
@@ -34,6 +35,8 @@ local late, late_count = {}, 0
 local parts = large.new(options.limit)
 local last_session = 0
 local heard, asked = true, false
+local ours <const> = trust.any() -- the other side is like this one, and may be asked for a sign of life at any time
+local pushed = false             -- something was sent, and nobody waits for an answer to it
 local taken                      ---@type integer|nil bytes, by the network, when much was waiting for it
 local watching, armed = false, nil
 
@@ -78,7 +81,7 @@ local function drop(why)
 	if leaving then
 		address, leaving = false, false
 	end
-	sessions, in_flight, deadlines, late, late_count, asked, taken = {}, 0, {}, {}, 0, false, nil
+	sessions, in_flight, deadlines, late, late_count, asked, taken, pushed = {}, 0, {}, {}, 0, false, nil, false
 	parts = large.new(options.limit)
 	socket.shutdown(id)
 	skynet.fork(socket.close, id)
@@ -160,7 +163,7 @@ end
 -- Any node answers to a question for a name, be it with an error: so silence in which a call waits can be told from a
 -- handler that takes its time.
 local function watch()
-	if not connection or in_flight == 0 then
+	if not connection or in_flight == 0 and not pushed then
 		watching = false
 		return
 	end
@@ -171,7 +174,7 @@ local function watch()
 		watching = false
 		return
 	else
-		asked = true
+		asked, pushed = true, false
 		local session = new_session()
 		sessions[session], in_flight = function()
 			asked = false
@@ -202,12 +205,15 @@ local function write(to, message, response, tag, deadline)
 	end
 	if not written then
 		return refuse(response, "the connection is closed")
-	elseif not response then
+	elseif response then
+		sessions[session], in_flight = response, in_flight + 1
+		if deadline then
+			deadlines[session] = deadline
+		end
+	elseif not ours then
 		return
-	end
-	sessions[session], in_flight = response, in_flight + 1
-	if deadline then
-		deadlines[session] = deadline
+	else
+		pushed = true
 	end
 	if not watching and options.heartbeat > 0 then
 		watching, heard = true, true
@@ -277,9 +283,15 @@ end
 local function connect()
 	while address and not connection and queue[1] do
 		local to = address
-		local ok, id, err = pcall(socket.open, to)
+		local ok, id, err = pcall(socket.open, to, nil, { tls = trust.client })
 		if not ok then
 			id, err = nil, id
+		end
+		local problem = id and trust.connect(id)
+		if problem then
+			socket.shutdown(id)
+			socket.close(id)
+			id, err = nil, problem
 		end
 		if to ~= address then
 			if id then

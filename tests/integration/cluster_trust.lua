@@ -37,8 +37,8 @@ end
 
 local serial = 0
 
--- A node whose configuration is `mine` calls one whose is `its`; the way to `mine` is its proxy of control: a second port
--- that is open to this test, which has neither.
+-- A node whose configuration is `mine` calls one whose is `its`; the way to `mine` is its proxy of control: a second
+-- port that is open to this test, which has neither.
 local function call(mine, its)
 	serial = serial + 1
 	local other = start(its)

@@ -1,5 +1,6 @@
--- What nodes have in common that others do not: certificates of one authority (TLS, both sides show theirs), a secret, or
--- both. Neither is part of the protocol of clusters: whoever uses them, connects to nodes like this one only.
+-- What nodes have in common that others do not: certificates of one authority (TLS, both sides show theirs), a
+-- secret, or both. Neither is part of the protocol of clusters: whoever uses them, connects to nodes like this one
+-- only.
 --
 -- The secret is not sent. Who connects asks for the name `reef.auth` with a number that is drawn by lot; the other side
 -- answers with one of its own and a digest (HMAC-SHA-256) of both, and gets one in return.

@@ -40,8 +40,8 @@ local pushed = false             -- something was sent, and nobody waits for an 
 local taken                      ---@type integer|nil bytes, by the network, when much was waiting for it
 local watching, armed = false, nil
 
-local function raw(message)
-	return message
+local function raw(message, size)
+	return message, size
 end
 
 local function failure(why, outcome)
@@ -186,21 +186,23 @@ end
 
 -- ---- writing ----
 
-local function write(to, message, response, tag, deadline)
+-- `size`: the message is a light userdata, which stays the caller's.
+local function write(to, message, response, tag, deadline, size)
 	local session = response and new_session() or 0
-	if not response and #message >= 32768 then
+	if not response and (size or #message) >= frame.PART then
 		session = new_session()
 	end
-	local whole, frames = frame.request(to, session, message, not response)
+	local first, parts_of = frame.request(to, session, message, not response, size)
+	if tag then
+		first = frame.trace(tag) .. first
+	end
 	local written
-	if whole then
-		written = socket.write(connection, tag and frame.trace(tag) .. whole or whole)
+	if not parts_of then
+		written = socket.write(connection, first)
 	else
-		if tag then
-			frames[1] = frame.trace(tag) .. frames[1]
-		end
-		for _, piece in ipairs(frames) do
-			written = socket.lwrite(connection, piece)
+		socket.lwrite(connection, first)
+		for block, bytes in parts_of do
+			written = socket.lwrite(connection, block, bytes)
 		end
 	end
 	if not written then
@@ -223,15 +225,18 @@ end
 
 -- ---- reading ----
 
-local function finish(session, ok, result)
+local function finish(session, ok, result, size)
 	local response = sessions[session]
 	if response then
 		sessions[session], in_flight = nil, in_flight - 1
 		if next(deadlines) then
 			deadlines[session] = nil
 		end
-		response(ok, result)
+		response(ok, result, size)
 	else
+		if size then
+			skynet.trash(result, size)
+		end
 		late[session], late_count = nil, late_count - 1
 	end
 end
@@ -252,9 +257,9 @@ local function on_response(buffer, first, last)
 	elseif kind == frame.LARGE then
 		parts:begin(session, rest)
 	else
-		local message = parts:add(session, rest, kind == frame.LAST)
-		if message then
-			finish(session, true, message)
+		local message, size = parts:add(session, buffer, rest, last, kind == frame.LAST)
+		if size then
+			finish(session, true, message or "", message and size)
 		end
 	end
 end
@@ -328,13 +333,20 @@ local function enqueue(to, message, response, tag, deadline)
 	end
 end
 
+local function closing(message, size)
+	return setmetatable({}, { __close = function()
+		skynet.trash(message, size)
+	end })
+end
+
 local function request(to, message, size, response, seconds)
-	if type(message) == "userdata" then
+	if type(message) == "userdata" and (not connection or size < frame.PART) then
 		local text = skynet.tostring(message, size)
 		skynet.trash(message, size)
-		message = text
+		message, size = text, nil
 	end
-	local problem = frame.problem(to) or type(message) ~= "string" and "a message is a string"
+	local large <close> = size and closing(message, size)
+	local problem = frame.problem(to) or type(message) ~= "string" and not large and "a message is a string"
 	if problem then
 		return refuse(response, problem)
 	elseif address == false then
@@ -350,7 +362,7 @@ local function request(to, message, size, response, seconds)
 	end
 	local tag = core.tracetag() or nil
 	if connection then
-		return write(to, message, response, tag, deadline)
+		return write(to, message, response, tag, deadline, size)
 	end
 	return enqueue(to, message, response, tag, deadline)
 end

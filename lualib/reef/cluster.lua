@@ -22,7 +22,7 @@ function cluster.with(options)
 
 	---As skynet.cluster's.
 	function with.call(node, address, ...)
-		return link.call(node, address, skynet.packstring(...), seconds)
+		return link.call(node, address, skynet.packstring(...), nil, seconds)
 	end
 
 	function with.query(node, name)

@@ -8,7 +8,7 @@
 local link = require "reef.cluster.link"
 local skynet = require "skynet"
 
-local packstring, senders = skynet.packstring, link.senders
+local pack, senders = require("reef.cluster.core").pack, link.senders
 
 local cluster = {}
 
@@ -40,9 +40,9 @@ end
 function cluster.call(node, address, ...)
 	local sender = senders[node]
 	if sender then
-		return skynet.call(sender, "lua", "req", address, packstring(...))
+		return skynet.call(sender, "lua", "req", address, pack(...))
 	end
-	return link.call(node, address, packstring(...))
+	return link.call(node, address, pack(...))
 end
 
 ---Sends to a service of another node. What is lost on the way is lost: the log says how much.
@@ -50,7 +50,7 @@ end
 ---@param address integer|string
 ---@param ... any
 function cluster.send(node, address, ...)
-	link.send(node, address, packstring(...))
+	link.send(node, address, pack(...))
 end
 
 ---Gives a service the name by which other nodes know it, `@name`; the name that it had before is given back.

@@ -44,6 +44,30 @@ function command.number(n)
 	return n
 end
 
+local outcomes, running = {}, 0
+
+-- Calls another node with each number once, eight at a time; says later what became of each.
+function command.run_numbers(to, first, count)
+	local at, last = first, first + count - 1
+	for _ = 1, 8 do
+		running = running + 1
+		skynet.fork(function()
+			while at <= last do
+				local n = at
+				at = at + 1
+				local ok, err = pcall(cluster.call, to, "@main", "number", n)
+				outcomes[n] = ok and "ok" or require("reef.cluster").error(err).outcome
+				skynet.sleep(ok and 1 or 10)
+			end
+			running = running - 1
+		end)
+	end
+end
+
+function command.outcomes()
+	return outcomes, running
+end
+
 function command.reload(nodes)
 	cluster.reload(nodes)
 end
@@ -110,6 +134,10 @@ skynet.start(function()
 	skynet.name(".main", skynet.self())
 	snax.uniqueservice("clustered", skynet.getenv "node")
 	cluster.open(math.tointeger(tonumber(skynet.getenv "port")))
+	if skynet.getenv "control" then
+		cluster.reload { control = skynet.getenv "control" }
+		cluster.open "control"
+	end
 	print "ready"
 	io.stdout:flush()
 end)

@@ -11,6 +11,7 @@ local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
 local socket = require "reef.socket"
+local trust = require "reef.cluster.trust"
 
 local TAG <const> = 255 -- most bytes of a trace tag
 
@@ -21,6 +22,7 @@ local clusterd                 ---@type integer
 local names = {}               ---@type table<string, integer> of `@name`, as clusterd has said
 local parts = large.new(options.limit)
 local at_work = 0
+local visitor = trust.visitor()
 local tag                      ---@type string|nil of the next request
 local progress = true          -- has anything come that unfinished messages wait for?
 local in_frame = false
@@ -60,13 +62,26 @@ end
 
 -- ---- requests ----
 
-local function answer(session, message)
-	local whole, frames = frame.response(session, message)
-	if whole then
-		return socket.write(id, whole)
+local function forget(message, size)
+	if size then
+		skynet.trash(message, size)
 	end
-	for _, piece in ipairs(frames) do
-		socket.lwrite(id, piece)
+end
+
+local function large_text(message, size)
+	local text = skynet.tostring(message, size)
+	skynet.trash(message, size)
+	return text
+end
+
+local function answer(session, message, size)
+	local first, parts_of = frame.response(session, message, size)
+	if not parts_of then
+		return socket.write(id, first)
+	end
+	socket.lwrite(id, first)
+	for block, bytes in parts_of do
+		socket.lwrite(id, block, bytes)
 	end
 end
 
@@ -76,18 +91,20 @@ end
 
 local function finish(session, ok, message, size)
 	at_work = at_work - 1
-	if ok then
+	if ok and size > frame.PART then
+		answer(session, message, size)
+	elseif ok then
 		answer(session, size == 0 and "" or skynet.tostring(message, size))
 	else
 		refuse(session, (tostring(message):gsub("^call failed: ", "")))
 	end
 end
 
-local function serve(session, address, message, its_tag)
+local function serve(session, address, message, its_tag, size)
 	if its_tag then
-		return finish(session, pcall(skynet.tracecall, its_tag, address, "lua", message))
+		return finish(session, pcall(skynet.tracecall, its_tag, address, "lua", message, size))
 	end
-	return finish(session, pcall(skynet.rawcall, address, "lua", message))
+	return finish(session, pcall(skynet.rawcall, address, "lua", message, size))
 end
 
 local function query(session, message)
@@ -107,18 +124,22 @@ local function query(session, message)
 	refuse(session, ("nobody is registered as %s"):format(name))
 end
 
-local function push(address, message, its_tag)
+local function push(address, message, its_tag, size)
 	if its_tag then
 		core.send(address, skynet.PTYPE_TRACE, 0, its_tag)
 	end
-	local ok, sent = pcall(skynet.rawsend, address, "lua", message)
+	local ok, sent = pcall(skynet.rawsend, address, "lua", message, size)
 	if not ok or sent == nil then
 		no_receiver(ok and ("nobody has the address :%08x"):format(address) or tostring(sent))
 	end
 end
 
-local function request(address, session, message, is_push, its_tag)
+-- `size`: the message is large, and ours, as in lua_parts.h.
+local function request(address, session, message, is_push, its_tag, size)
 	if address == 0 then
+		if size then
+			message = large_text(message, size)
+		end
 		if not is_push then
 			query(session, message)
 		end
@@ -130,16 +151,19 @@ local function request(address, session, message, is_push, its_tag)
 	end
 	if is_push then
 		if not address then
+			forget(message, size)
 			return no_receiver(why)
 		end
-		return push(address, message, its_tag)
+		return push(address, message, its_tag, size)
 	elseif not address then
+		forget(message, size)
 		return refuse(session, why)
 	elseif at_work >= options.requests then
+		forget(message, size)
 		return refuse(session, ("%d requests of this connection are at work (cluster_requests)"):format(at_work))
 	end
 	at_work = at_work + 1
-	skynet.fork(serve, session, address, message, its_tag)
+	skynet.fork(serve, session, address, message, its_tag, size)
 end
 
 -- ---- frames ----
@@ -167,7 +191,9 @@ end
 
 local function on_frame(buffer, first, last)
 	local kind, address, session, rest, is_push = frame.parse_request(buffer, first, last)
-	if kind == 0 then
+	if not visitor.known then
+		answer(session, trust.visit(visitor, kind == 0 and address, kind == 0 and rest or ""))
+	elseif kind == 0 then
 		local its_tag = tag
 		tag = nil
 		request(address, session, rest, is_push, its_tag)
@@ -180,9 +206,9 @@ local function on_frame(buffer, first, last)
 		end
 		tag = rest
 	else
-		local message, about = parts:add(session, rest, kind == 3)
-		if message then
-			request(about.address, session, message, about.push, about.tag)
+		local message, size, about = parts:add(session, buffer, rest, last, kind == 3)
+		if about then
+			request(about.address, session, message or "", about.push, about.tag, message and size)
 		end
 	end
 end

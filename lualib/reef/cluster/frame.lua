@@ -8,6 +8,7 @@
 --     04 tag                               of the request that comes next
 -- Responses are session:4 kind:1 and 0 an error's text, 1 a message, 2 total:4, 3 a part, 4 the last part.
 
+local piece = require("reef.cluster.core").piece
 local socket = require "reef.socket"
 
 local pack, unpack, sub, byte = string.pack, string.unpack, string.sub, string.byte
@@ -15,6 +16,7 @@ local pack, unpack, sub, byte = string.pack, string.unpack, string.sub, string.b
 local frame = {}
 
 local PART <const> = 32768 -- most bytes of a message in one frame
+frame.PART = PART
 local NAME <const> = 255
 frame.SESSIONS = 0x7fffffff
 
@@ -44,25 +46,38 @@ local function framed(payload)
 	return pack(">s2", payload)
 end
 
--- Adds the parts of a message to a list of frames; `prefix` is what each begins with, and `last` the last.
-local function add_parts(frames, message, prefix, last)
-	local size = #message
-	for at = 1, size, PART do
-		local final = at + PART > size
-		local part = sub(message, at, at + PART - 1)
-		frames[#frames + 1] = { pack(">I2", #prefix + #part) .. (final and last or prefix), part }
+---The parts of a large message, to be written with low priority one after the other: `for block, bytes in parts do`. The
+---blocks are the caller's; the message has to stay until the end.
+---@param message string|lightuserdata
+---@param size integer
+---@param prefix string what each begins with, behind its length
+---@param last string what the last one begins with
+---@return fun(): lightuserdata|nil, integer|nil
+local function parts_of(message, size, prefix, last)
+	local at = 0
+	local whole = pack(">I2", #prefix + PART) .. prefix
+	return function()
+		local left = size - at
+		if left <= 0 then
+			return nil
+		end
+		local n = left > PART and PART or left
+		local head = left > PART and whole or pack(">I2", #last + n) .. last
+		local from = at
+		at = at + n
+		return piece(head, message, size, from, n)
 	end
-	return frames
 end
 
 ---@param address integer|string
 ---@param session integer
----@param message string
+---@param message string|lightuserdata
 ---@param push boolean|nil
----@return string|nil frame  nil: the message is large
----@return (string|string[])[]|nil frames  of a large one, to be written with low priority, each as it is
-function frame.request(address, session, message, push)
-	local size = #message
+---@param size integer|nil of a light userdata
+---@return string frame the whole of a small message, the beginning of a large one
+---@return (fun(): lightuserdata|nil, integer|nil)|nil parts of a large one: see parts_of
+function frame.request(address, session, message, push, size)
+	size = size or #message
 	if size < PART then
 		if type(address) == "number" then
 			return pack(">I2<BI4I4", size + 9, 0, address, push and 0 or session) .. message
@@ -70,7 +85,7 @@ function frame.request(address, session, message, push)
 		return framed(head(0, address, push and 0 or session) .. message)
 	end
 	local first = framed(head(push and 0x41 or 0x01, address, session) .. pack("<I4", size))
-	return nil, add_parts({ first }, message, pack("<BI4", 2, session), pack("<BI4", 3, session))
+	return first, parts_of(message, size, pack("<BI4", 2, session), pack("<BI4", 3, session))
 end
 
 ---@param tag string
@@ -80,16 +95,17 @@ function frame.trace(tag)
 end
 
 ---@param session integer
----@param message string
----@return string|nil frame  nil: the message is large
----@return (string|string[])[]|nil frames
-function frame.response(session, message)
-	local size = #message
+---@param message string|lightuserdata
+---@param size integer|nil of a light userdata, which is a large one
+---@return string frame the whole of a small message, the beginning of a large one
+---@return (fun(): lightuserdata|nil, integer|nil)|nil parts of a large one: see parts_of
+function frame.response(session, message, size)
+	size = size or #message
 	if size <= PART then
 		return pack(">I2<I4B", size + 5, session, frame.DONE) .. message
 	end
 	local first = framed(pack("<I4BI4", session, frame.LARGE, size))
-	return nil, add_parts({ first }, message, pack("<I4B", session, frame.MORE), pack("<I4B", session, frame.LAST))
+	return first, parts_of(message, size, pack("<I4B", session, frame.MORE), pack("<I4B", session, frame.LAST))
 end
 
 ---@param session integer
@@ -142,7 +158,7 @@ end
 ---@return integer kind     0, 1, 2, 3 or 4
 ---@return integer|string|nil address
 ---@return integer session
----@return string|integer rest  message, part, tag; or the total size of a large request
+---@return string|integer rest  message, tag; where a part begins; or the total size of a large request
 ---@return boolean push
 function frame.parse_request(buffer, first, last)
 	local kind = byte(buffer, first)
@@ -150,7 +166,7 @@ function frame.parse_request(buffer, first, last)
 		local address, session = unpack("<I4I4", buffer, first + 1)
 		return 0, address, session, sub(buffer, first + 9, last), session == 0
 	elseif (kind == 2 or kind == 3) and last - first >= 4 then
-		return kind, nil, unpack("<I4", buffer, first + 1), sub(buffer, first + 5, last), false
+		return kind, nil, (unpack("<I4", buffer, first + 1)), first + 5, false
 	elseif kind == 4 then
 		return 4, nil, 0, sub(buffer, first + 1, last), false
 	end
@@ -180,7 +196,7 @@ end
 ---@param last integer
 ---@return integer session
 ---@return integer kind
----@return string|integer rest  or the total size of a large one
+---@return string|integer rest  message; where a part begins; or the total size of a large one
 function frame.parse_response(buffer, first, last)
 	if last - first < 4 then
 		error(("a response of %d bytes"):format(last - first + 1), 0)
@@ -193,6 +209,9 @@ function frame.parse_response(buffer, first, last)
 			error(("the beginning of a large response with %d bytes"):format(last - first + 1), 0)
 		end
 		return session, kind, (unpack("<I4", buffer, first + 5))
+	end
+	if kind > frame.LARGE then
+		return session, kind, first + 5
 	end
 	return session, kind, sub(buffer, first + 5, last)
 end

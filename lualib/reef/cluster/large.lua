@@ -2,6 +2,8 @@
 -- announced; one connection may have a number of them, and a number of bytes. Whatever does not fit raises, which ends
 -- the connection.
 
+local core = require "reef.cluster.core"
+
 ---@class reef.cluster.large
 ---@field items table<integer, table>
 ---@field count integer
@@ -30,34 +32,39 @@ function large:begin(session, total, about)
 		error(("more than %d large messages at a time"):format(MOST), 0)
 	end
 	self.count = self.count + 1
-	self.items[session] = { total = total, size = 0, about = about }
+	self.items[session] = { total = total, size = 0, about = about, assembly = core.assembly(total) }
 end
 
 ---@param session integer
----@param part string
+---@param buffer string
+---@param first integer where the part is in it
+---@param final integer
 ---@param last boolean
----@return string|nil message  when it is complete
+---@return lightuserdata|nil message  when it is complete; the caller's, as in lua_parts.h
+---@return integer|nil size
 ---@return any about
-function large:add(session, part, last)
+function large:add(session, buffer, first, final, last)
 	local item = self.items[session]
 	if not item then
 		error(("a part of no message, with the session %d"):format(session), 0)
 	end
-	item.size = item.size + #part
-	self.bytes = self.bytes + #part
+	local bytes = final - first + 1
+	item.size = item.size + bytes
+	self.bytes = self.bytes + bytes
 	if item.size > item.total or last and item.size < item.total then
 		error(("a message of %d bytes that was announced with %d"):format(item.size, item.total), 0)
 	elseif self.bytes > self.limit then
 		error(("%d bytes in unfinished messages: the limit is %d (cluster_limit)"):format(self.bytes, self.limit), 0)
-	elseif part == "" and not last then
+	elseif bytes == 0 and not last then
 		error("an empty part", 0)
 	end
-	item[#item + 1] = part
+	item.assembly:add(buffer, first, final)
 	if last then
 		self.items[session] = nil
 		self.count = self.count - 1
 		self.bytes = self.bytes - item.size
-		return table.concat(item), item.about
+		local message, size = item.assembly:take()
+		return message, size, item.about
 	end
 end
 

@@ -69,15 +69,22 @@ function link.sender(node)
 	return sender
 end
 
+local function forget(message, size)
+	if size then
+		skynet.trash(message, size)
+	end
+end
+
 ---@param node string
 ---@param to integer|string
----@param message string packed
+---@param message string|lightuserdata packed
+---@param size integer|nil of a light userdata, which is passed on
 ---@param seconds number|nil
 ---@return any ... the reply's values
-function link.call(node, to, message, seconds)
+function link.call(node, to, message, size, seconds)
 	local sender = senders[node]
 	if sender then
-		return skynet.call(sender, "lua", "req", to, message, nil, seconds)
+		return skynet.call(sender, "lua", "req", to, message, size, seconds)
 	end
 	local token, result = {}, nil
 	local function arrived(...)
@@ -86,8 +93,10 @@ function link.call(node, to, message, seconds)
 	end
 	when_known(node, function(ok, address)
 		if not ok then
+			forget(message, size)
 			arrived(false, address)
-		elseif not core.post(arrived, address, "lua", "req", to, message, nil, seconds) then
+		elseif not core.post(arrived, address, "lua", "req", to, message, size, seconds) then
+			forget(message, size)
 			arrived(false, ("cluster node %s: its connection's service is gone (not sent)"):format(node))
 		end
 	end)
@@ -100,16 +109,18 @@ end
 
 ---@param node string
 ---@param to integer|string
----@param message string packed
-function link.send(node, to, message)
+---@param message string|lightuserdata packed
+---@param size integer|nil of a light userdata, which is passed on
+function link.send(node, to, message, size)
 	local sender = senders[node]
 	if sender then
-		return skynet.send(sender, "lua", "push", to, message)
+		return skynet.send(sender, "lua", "push", to, message, size)
 	end
 	when_known(node, function(ok, address)
 		if ok then
-			skynet.send(address, "lua", "push", to, message)
+			skynet.send(address, "lua", "push", to, message, size)
 		else
+			forget(message, size)
 			skynet.error(("cluster: a send is lost: %s"):format(tostring(address)))
 		end
 	end)

@@ -5,6 +5,7 @@ local once = require "reef.once"
 local process = require "reef.process"
 local skynet = require "skynet"
 local socket = require "reef.socket"
+local trust = require "reef.cluster.trust"
 
 local MAXCLIENT <const> = 1024
 
@@ -217,15 +218,23 @@ end
 -- ---- listening ----
 
 local function check_exposure(ip, port)
-	if ip:find "^127%." or ip == "::1" or ip:find "^/" or ip:find "^@" or ip:find "^unix:" then
+	if trust.any() or ip:find "^127%." or ip == "::1" or ip:find "^/" or ip:find "^@" or ip:find "^unix:" then
 		return
 	end
 	local text = ("cluster: listening on %s:%d: whoever reaches that can call every service of this process"):format(
 		ip, port)
-	if skynet.getenv "cluster_listen" == "loopback" then
-		error(text .. "; cluster_listen = \"loopback\" forbids it", 0)
+	local allowed = skynet.getenv "cluster_listen"
+	if allowed == "loopback" or allowed == "secure" then
+		error(("%s; cluster_listen = %q forbids it"):format(text, allowed), 0)
 	end
 	skynet.error(text)
+end
+
+local function listen_at(host, port)
+	if trust.server then
+		return require("reef.tls").listen(host, port, trust.server)
+	end
+	return socket.listen(host, port)
 end
 
 ---@param where integer|string a port, or the name of a node
@@ -243,7 +252,7 @@ function command.open(where, maxclient)
 	if port == nil and not host:find ":%d+$" and not host:find "^unix:" and not host:find "^/" then
 		error(("cluster.open: node %s has the address %s, without a port"):format(where, host), 0)
 	end
-	local id, ip, real = socket.listen(host, port)
+	local id, ip, real = listen_at(host, port)
 	local ok, err = pcall(check_exposure, ip, real)
 	if not ok then
 		socket.close(id)
@@ -282,8 +291,8 @@ function nodes.run()
 	require "reef.cluster.options"
 	process.helper()
 	local listen = skynet.getenv "cluster_listen"
-	if listen and listen ~= "loopback" and listen ~= "any" then
-		error(("cluster_listen = %s: \"any\" or \"loopback\" is needed"):format(listen), 0)
+	if listen and listen ~= "loopback" and listen ~= "secure" and listen ~= "any" then
+		error(("cluster_listen = %s: \"any\", \"secure\" or \"loopback\" is needed"):format(listen), 0)
 	end
 	skynet.dispatch("lua", function(session, _, name, ...)
 		local f = command[name]

@@ -14,6 +14,7 @@ local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
 local socket = require "reef.socket"
+local trust = require "reef.cluster.trust"
 
 local LATE <const> = 65536 -- replies that a connection may owe to callers who have given up
 
@@ -34,11 +35,13 @@ local late, late_count = {}, 0
 local parts = large.new(options.limit)
 local last_session = 0
 local heard, asked = true, false
+local ours <const> = trust.any() -- the other side is like this one, and may be asked for a sign of life at any time
+local pushed = false             -- something was sent, and nobody waits for an answer to it
 local taken                      ---@type integer|nil bytes, by the network, when much was waiting for it
 local watching, armed = false, nil
 
-local function raw(message)
-	return message
+local function raw(message, size)
+	return message, size
 end
 
 local function failure(why, outcome)
@@ -78,7 +81,7 @@ local function drop(why)
 	if leaving then
 		address, leaving = false, false
 	end
-	sessions, in_flight, deadlines, late, late_count, asked, taken = {}, 0, {}, {}, 0, false, nil
+	sessions, in_flight, deadlines, late, late_count, asked, taken, pushed = {}, 0, {}, {}, 0, false, nil, false
 	parts = large.new(options.limit)
 	socket.shutdown(id)
 	skynet.fork(socket.close, id)
@@ -160,7 +163,7 @@ end
 -- Any node answers to a question for a name, be it with an error: so silence in which a call waits can be told from a
 -- handler that takes its time.
 local function watch()
-	if not connection or in_flight == 0 then
+	if not connection or in_flight == 0 and not pushed then
 		watching = false
 		return
 	end
@@ -171,7 +174,7 @@ local function watch()
 		watching = false
 		return
 	else
-		asked = true
+		asked, pushed = true, false
 		local session = new_session()
 		sessions[session], in_flight = function()
 			asked = false
@@ -183,31 +186,36 @@ end
 
 -- ---- writing ----
 
-local function write(to, message, response, tag, deadline)
+-- `size`: the message is a light userdata, which stays the caller's.
+local function write(to, message, response, tag, deadline, size)
 	local session = response and new_session() or 0
-	if not response and #message >= 32768 then
+	if not response and (size or #message) >= frame.PART then
 		session = new_session()
 	end
-	local whole, frames = frame.request(to, session, message, not response)
+	local first, parts_of = frame.request(to, session, message, not response, size)
+	if tag then
+		first = frame.trace(tag) .. first
+	end
 	local written
-	if whole then
-		written = socket.write(connection, tag and frame.trace(tag) .. whole or whole)
+	if not parts_of then
+		written = socket.write(connection, first)
 	else
-		if tag then
-			frames[1] = frame.trace(tag) .. frames[1]
-		end
-		for _, piece in ipairs(frames) do
-			written = socket.lwrite(connection, piece)
+		socket.lwrite(connection, first)
+		for block, bytes in parts_of do
+			written = socket.lwrite(connection, block, bytes)
 		end
 	end
 	if not written then
 		return refuse(response, "the connection is closed")
-	elseif not response then
+	elseif response then
+		sessions[session], in_flight = response, in_flight + 1
+		if deadline then
+			deadlines[session] = deadline
+		end
+	elseif not ours then
 		return
-	end
-	sessions[session], in_flight = response, in_flight + 1
-	if deadline then
-		deadlines[session] = deadline
+	else
+		pushed = true
 	end
 	if not watching and options.heartbeat > 0 then
 		watching, heard = true, true
@@ -217,15 +225,18 @@ end
 
 -- ---- reading ----
 
-local function finish(session, ok, result)
+local function finish(session, ok, result, size)
 	local response = sessions[session]
 	if response then
 		sessions[session], in_flight = nil, in_flight - 1
 		if next(deadlines) then
 			deadlines[session] = nil
 		end
-		response(ok, result)
+		response(ok, result, size)
 	else
+		if size then
+			skynet.trash(result, size)
+		end
 		late[session], late_count = nil, late_count - 1
 	end
 end
@@ -246,9 +257,9 @@ local function on_response(buffer, first, last)
 	elseif kind == frame.LARGE then
 		parts:begin(session, rest)
 	else
-		local message = parts:add(session, rest, kind == frame.LAST)
-		if message then
-			finish(session, true, message)
+		local message, size = parts:add(session, buffer, rest, last, kind == frame.LAST)
+		if size then
+			finish(session, true, message or "", message and size)
 		end
 	end
 end
@@ -277,9 +288,15 @@ end
 local function connect()
 	while address and not connection and queue[1] do
 		local to = address
-		local ok, id, err = pcall(socket.open, to)
+		local ok, id, err = pcall(socket.open, to, nil, { tls = trust.client })
 		if not ok then
 			id, err = nil, id
+		end
+		local problem = id and trust.connect(id)
+		if problem then
+			socket.shutdown(id)
+			socket.close(id)
+			id, err = nil, problem
 		end
 		if to ~= address then
 			if id then
@@ -316,13 +333,20 @@ local function enqueue(to, message, response, tag, deadline)
 	end
 end
 
+local function closing(message, size)
+	return setmetatable({}, { __close = function()
+		skynet.trash(message, size)
+	end })
+end
+
 local function request(to, message, size, response, seconds)
-	if type(message) == "userdata" then
+	if type(message) == "userdata" and (not connection or size < frame.PART) then
 		local text = skynet.tostring(message, size)
 		skynet.trash(message, size)
-		message = text
+		message, size = text, nil
 	end
-	local problem = frame.problem(to) or type(message) ~= "string" and "a message is a string"
+	local large <close> = size and closing(message, size)
+	local problem = frame.problem(to) or type(message) ~= "string" and not large and "a message is a string"
 	if problem then
 		return refuse(response, problem)
 	elseif address == false then
@@ -338,7 +362,7 @@ local function request(to, message, size, response, seconds)
 	end
 	local tag = core.tracetag() or nil
 	if connection then
-		return write(to, message, response, tag, deadline)
+		return write(to, message, response, tag, deadline, size)
 	end
 	return enqueue(to, message, response, tag, deadline)
 end

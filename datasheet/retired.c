@@ -304,6 +304,10 @@ static void retired_add(GCObject *o) {
 	pthread_mutex_unlock(&lock);
 }
 
+void reef_retired_add_string(TString *s) {
+	retired_add(obj2gco(s));
+}
+
 void reef_retired_add_row(struct reef_row *row, struct reef_note *note) {
 	reef_row_retire(row, note);
 	note->rows++;

@@ -25,6 +25,9 @@ void reef_retired_add_reader(lua_State *L);
 /* By who is publishing: takes a row with its note, that is emptied or belongs to a deleted sheet. */
 void reef_retired_add_row(struct reef_row *row, struct reef_note *note);
 
+/* Takes a string that nobody finds any more. Any thread. */
+void reef_retired_add_string(TString *s);
+
 /* Starts a round if there is enough, or if there is anything and `now`. In a slice. */
 void reef_retired_collect(bool now);
 

@@ -151,6 +151,28 @@ static bool row_grow(void) {
 	return true;
 }
 
+static struct counted *new_counted(const TString *source) {
+	size_t size = sizelstring(tsslen(source));
+	struct counted *c = reef_try_malloc(offsetof(struct counted, string) + size);
+	if (c == NULL)
+		return NULL;
+	account(&string_total, 1, offsetof(struct counted, string) + size);
+	memcpy(&c->string, source, size);
+	mark(obj2gco(&c->string), source->tt);
+	if (source->tt == LUA_VSHRSTR)
+		c->string.u.hnext = NULL;
+	c->refs = 0;
+	c->next = NULL;
+	return c;
+}
+
+TString *reef_row_string_copy(const TString *source) {
+	if (source->tt == LUA_VLNGSTR)
+		luaS_hashlongstr((TString *)source);
+	struct counted *c = new_counted(source);
+	return c ? &c->string : NULL;
+}
+
 TString *reef_row_string(const TString *source, bool name) {
 	if (source->tt == LUA_VSHRSTR) {
 		TString *pooled = name ? reef_pool_add(source) : reef_pool_find(getstr(source), source->shrlen, source->hash);
@@ -166,16 +188,9 @@ TString *reef_row_string(const TString *source, bool name) {
 	while (c != NULL && !same(&c->string, source))
 		c = c->next;
 	if (c == NULL) {
-		size_t size = sizelstring(tsslen(source));
-		c = reef_try_malloc(offsetof(struct counted, string) + size);
+		c = new_counted(source);
 		if (c == NULL)
 			return NULL;
-		account(&string_total, 1, offsetof(struct counted, string) + size);
-		memcpy(&c->string, source, size);
-		mark(obj2gco(&c->string), source->tt);
-		if (source->tt == LUA_VSHRSTR)
-			c->string.u.hnext = NULL;
-		c->refs = 0;
 		c->next = *chain;
 		*chain = c;
 		string_count++;

@@ -63,6 +63,9 @@ static inline struct reef_entries reef_content_entries(const Table *t) {
 /* The shared string like `source`, with one more reference. `name`: pool it if it is an identifier. NULL when out of
  * memory. */
 TString *reef_row_string(const TString *source, bool name);
+/* A shared string like `source` that is no sheet's and that nobody else finds: whoever made it retires it (retired.h), or
+ * frees it if no VM has seen it. Any thread. NULL when out of memory. */
+TString *reef_row_string_copy(const TString *source);
 /* True: that was the last reference. Nobody finds the string any more, but readers may still hold it. */
 bool reef_row_string_unref(TString *s);
 /* Any thread. */

@@ -60,8 +60,11 @@ local function identity(conf, name)
 	local target = {
 		host = conf.host, port = conf.port, where = conf.where, username = conf.username, auth = conf.auth, db = conf.db,
 		resp = conf.resp, name = conf.name, limits = conf.limits, tls = conf.tls, setup = conf.setup,
-		at_once = conf.at_once,
+		at_once = conf.at_once, credentials = conf.credentials, info = conf.info,
 	}
+	if type(conf.credentials) == "function" then
+		error("redis: credentials is a function, which services cannot share; give the name of a module that returns it", 0)
+	end
 	local key = { conf.tls and require "reef.tls".key(conf.tls) }
 	if conf.kind == "sentinel" then
 		local fields, who = require("reef.redis.cluster.remote").identity(conf)
@@ -72,7 +75,7 @@ local function identity(conf, name)
 		name = conf.read == "replica" and (name or "") .. " replica" or name
 		key[#key + 1] = who
 	end
-	for _, field in ipairs { "where", "username", "auth", "db", "resp", "name" } do
+	for _, field in ipairs { "where", "username", "auth", "db", "resp", "name", "credentials", "info" } do
 		key[#key + 1] = ("%s=%q"):format(field, tostring(conf[field]))
 	end
 	if conf.setup and conf.setup.READONLY then

@@ -33,6 +33,7 @@
 ---@field sentinel_auth string|nil
 ---@field sentinel_tls boolean|reef.tls.options|nil
 ---@field credentials function|string|nil  called before each login: username, password; or a module that returns such a one
+---@field info boolean|nil           CLIENT SETINFO: the server is told which library this is; false
 ---@field limits table|nil           reply, elements, depth, tombstones, unsent, queue, queue_bytes
 local checks = require "reef.options"
 
@@ -47,7 +48,7 @@ local kinds = {
 	tls = "boolean",
 	hosts = "list", cluster = "boolean", read = "text", nat = false, refresh = "number",
 	sentinels = "list", master = "text", sentinel_username = "text", sentinel_auth = "text", sentinel_tls = "boolean",
-	credentials = "text",
+	credentials = "text", info = "boolean",
 }
 local limits = {
 	reply = "number", elements = "number", depth = "number", tombstones = "number", unsent = "number",

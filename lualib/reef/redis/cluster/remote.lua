@@ -17,7 +17,7 @@ remote.__index = remote
 
 local plain = {
 	"hosts", "kind", "host", "port", "where", "tls", "username", "auth", "credentials", "nat", "refresh", "connect_timeout",
-	"timeout", "limits", "resp", "name", "sentinels", "master", "sentinel_username", "sentinel_auth", "sentinel_tls",
+	"timeout", "limits", "resp", "name", "info", "sentinels", "master", "sentinel_username", "sentinel_auth", "sentinel_tls",
 }
 
 ---What another service needs to know of a deployment, and a name for it.

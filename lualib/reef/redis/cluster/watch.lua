@@ -171,13 +171,53 @@ rehome = function(self, one, name)
 	end)
 end
 
+-- One master, as long as it is one; nobody listens to it any more after that.
+local function master_only(self, address)
+	return function()
+		if self.topology.map then
+			for _, one in ipairs(self.topology.map:masters()) do
+				if one == address then
+					return map.split(address)
+				end
+			end
+		end
+		self.topology:refresh()
+		return nil, "it is a master no more"
+	end
+end
+
+-- Listens to masters that are new, and no more to those that are none any more.
+local function follow_masters(self)
+	local wanted = {}
+	for _, address in ipairs(self.topology.map and self.topology.map:masters() or {}) do
+		wanted[address] = true
+		if not self.masters[address] then
+			local ok, one = pcall(open, self, address, master_only(self, address))
+			if ok then
+				self.masters[address] = one
+				for pattern in pairs(self.patterns) do
+					one:psubscribe(pattern)
+				end
+			end
+		end
+	end
+	for address, one in pairs(self.masters) do
+		if not wanted[address] then
+			self.masters[address], one.ended = nil, true
+			one:disconnect()
+			self.gaps_here = self.gaps_here + 1
+		end
+	end
+end
+
 ---@param conf table                          of the cluster
 ---@param topology redis.cluster.topology|nil  that of a client
+---@param everywhere boolean|nil               psubscribe goes to each master, since what is published stays there
 ---@return redis.cluster.watch
-function watch.new(conf, topology)
+function watch.new(conf, topology, everywhere)
 	local self = setmetatable({
 		conf = conf, queue = {}, first = 1, last = 0, most = conf.limits.queue or MOST_QUEUED, parts = {}, shards = {},
-		opening = {}, wanted = {}, gaps_here = 0,
+		opening = {}, wanted = {}, gaps_here = 0, masters = {}, patterns = {},
 	}, {
 		__index = function(self, name)
 			if name == "gaps" then
@@ -191,18 +231,36 @@ function watch.new(conf, topology)
 		end,
 	})
 	self.owns_topology = topology == nil
-	self.topology = topology or require("reef.redis.cluster.topology").new(conf, function() end)
+	local weak = setmetatable({ watch = self }, { __mode = "v" })
+	self.topology = topology or require("reef.redis.cluster.topology").new(conf, function()
+		if weak.watch and weak.watch.everywhere then
+			skynet.fork(follow_masters, weak.watch)
+		end
+	end)
 	if not self.topology.map then
 		self.topology:refresh()
 		self.topology:wait(conf.connect_timeout)
 	end
-	self.main = open(self, nil, any(self))
+	if everywhere then
+		self.everywhere = true
+		follow_masters(self)
+	else
+		self.main = open(self, nil, any(self))
+	end
 	return self
 end
 
 for _, name in ipairs { "subscribe", "psubscribe", "unsubscribe", "punsubscribe" } do
 	watch[name] = function(self, ...)
-		return self.main[name](self.main, ...)
+		if not self.everywhere then
+			return self.main[name](self.main, ...)
+		end
+		for i = 1, select("#", ...) do
+			self.patterns[(select(i, ...))] = name == "psubscribe" or nil
+		end
+		for _, one in pairs(self.masters) do
+			one[name](one, ...)
+		end
 	end
 end
 
@@ -238,7 +296,8 @@ end
 function watch:message()
 	while self.first > self.last do
 		if self.closed then
-			error(self.main.link:error("closed", "it was disconnected"), 0)
+			error(errors.new({ code = "closed", outcome = "not sent", host = "redis cluster " .. self.conf.where,
+				command = "message" }, "it was disconnected"), 0)
 		elseif self.waiting then
 			error("redis: another coroutine waits for a message already", 2)
 		end

@@ -1,0 +1,163 @@
+/* The Lua module `reef.redis.cache.core`, for reef.redis.cache:
+ *
+ *   create(bytes) -> number                   a new cache
+ *   open(number) -> cache | nil
+ *   c:getter(miss) -> get                     get(db, key) is the value, or what miss(db, key) returns
+ *   c:generation(key) -> integer              to be given back to put
+ *   c:put(key, value or nil, seconds, generation) -> boolean    seconds: that it may be kept; 0: for ever
+ *   c:remove(key)  c:drop(key)  c:flush()     see store.h
+ *   c:stat() -> table
+ *
+ * Keys and values are strings. Own slice only.
+ */
+#include "lua_cache.h"
+
+#include <lauxlib.h>
+
+#include "core/clock.h"
+#include "datasheet/retired.h"
+#include "store.h"
+
+#define CACHE "reef.redis.cache"
+
+static struct reef_cache_reader *check_reader(lua_State *L, int index) {
+	struct reef_cache_reader *reader = luaL_checkudata(L, index, CACHE);
+	luaL_argcheck(L, reader->cache != NULL, index, "this cache was collected");
+	return reader;
+}
+
+static const TString *string_at(lua_State *L, int index) {
+	luaL_checktype(L, index, LUA_TSTRING);
+	return tsvalue(s2v(REEF_CI_FUNC(L->ci) + index));
+}
+
+static int lua_cache_create(lua_State *L) {
+	lua_Integer bytes = luaL_checkinteger(L, 1);
+	luaL_argcheck(L, bytes > 0, 1, "a size in bytes");
+	unsigned number = reef_cache_new((size_t)bytes);
+	if (number == 0)
+		return luaL_error(L, "redis cache: no memory, or too many caches");
+	lua_pushinteger(L, number);
+	return 1;
+}
+
+static int lua_cache_open_number(lua_State *L) {
+	struct reef_cache *cache = reef_cache_find((unsigned)luaL_checkinteger(L, 1));
+	if (cache == NULL)
+		return 0;
+	struct reef_cache_reader *reader = lua_newuserdatauv(L, sizeof(*reader), 0);
+	*reader = (struct reef_cache_reader){0};
+	luaL_setmetatable(L, CACHE);
+	reef_retired_add_reader(L);
+	reef_cache_reader_init(reader, cache);
+	return 1;
+}
+
+static int lua_cache_finalize(lua_State *L) {
+	reef_cache_reader_fini(luaL_checkudata(L, 1, CACHE));
+	return 0;
+}
+
+static int missed(lua_State *L, int status, lua_KContext context) {
+	(void)status, (void)context;
+	return lua_gettop(L);
+}
+
+/* The hot path: upvalues are the cache and what to do when it has nothing. */
+static int get(lua_State *L) {
+	struct reef_cache_reader *reader = lua_touserdata(L, lua_upvalueindex(1));
+	if (lua_isinteger(L, 2))
+		(void)lua_tostring(L, 2);
+	if (lua_gettop(L) == 2 && lua_type(L, 2) == LUA_TSTRING && reader->cache != NULL) {
+		TString *value;
+		switch (reef_cache_get(reader, tsvalue(s2v(REEF_CI_FUNC(L->ci) + 2)), &value)) {
+		case REEF_CACHE_HIT:
+			setsvalue2s(L, REEF_TOP(L), value);
+			REEF_TOP(L)++;
+			return 1;
+		case REEF_CACHE_NOTHING:
+			lua_pushnil(L);
+			return 1;
+		default:
+			break;
+		}
+	}
+	lua_pushvalue(L, lua_upvalueindex(2));
+	lua_insert(L, 1);
+	lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, missed);
+	return lua_gettop(L);
+}
+
+static int lua_cache_getter(lua_State *L) {
+	(void)check_reader(L, 1);
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_settop(L, 2);
+	lua_pushcclosure(L, get, 2);
+	return 1;
+}
+
+static int lua_cache_generation(lua_State *L) {
+	lua_pushinteger(L, (lua_Integer)reef_cache_generation(check_reader(L, 1)->cache, string_at(L, 2)));
+	return 1;
+}
+
+static int lua_cache_put(lua_State *L) {
+	struct reef_cache *cache = check_reader(L, 1)->cache;
+	const TString *key = string_at(L, 2), *value = lua_isnil(L, 3) ? NULL : string_at(L, 3);
+	lua_Number seconds = luaL_checknumber(L, 4);
+	uint64_t generation = (uint64_t)luaL_checkinteger(L, 5);
+	uint64_t expires = seconds > 0 && seconds < 1e9 ? reef_now_ns() + (uint64_t)(seconds * 1e9) : 0;
+	lua_pushboolean(L, reef_cache_put(cache, key, value, expires, generation));
+	return 1;
+}
+
+static int lua_cache_remove(lua_State *L) {
+	reef_cache_remove(check_reader(L, 1)->cache, string_at(L, 2));
+	return 0;
+}
+
+static int lua_cache_drop(lua_State *L) {
+	reef_cache_drop(check_reader(L, 1)->cache, string_at(L, 2));
+	return 0;
+}
+
+static int lua_cache_flush(lua_State *L) {
+	reef_cache_flush(check_reader(L, 1)->cache);
+	return 0;
+}
+
+static int lua_cache_stat(lua_State *L) {
+	struct reef_cache_stat stat;
+	reef_cache_stat(check_reader(L, 1)->cache, &stat);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} fields[] = {
+			{"hits", stat.hits},         {"misses", stat.misses},   {"stored", stat.stored},   {"outdated", stat.outdated},
+			{"evicted", stat.evicted},   {"dropped", stat.dropped}, {"flushes", stat.flushes}, {"entries", stat.entries},
+			{"bytes", stat.bytes}, {"most_bytes", stat.most_bytes},
+	};
+	lua_createtable(L, 0, (int)(sizeof(fields) / sizeof(fields[0])));
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		lua_pushinteger(L, (lua_Integer)fields[i].value);
+		lua_setfield(L, -2, fields[i].name);
+	}
+	return 1;
+}
+
+int reef_lua_cache_open(lua_State *L) {
+	static const luaL_Reg methods[] = {
+			{"getter", lua_cache_getter}, {"generation", lua_cache_generation}, {"put", lua_cache_put},
+			{"remove", lua_cache_remove}, {"drop", lua_cache_drop},             {"flush", lua_cache_flush},
+			{"stat", lua_cache_stat},     {NULL, NULL},
+	};
+	static const luaL_Reg functions[] = {
+			{"create", lua_cache_create}, {"open", lua_cache_open_number}, {NULL, NULL}};
+	luaL_newmetatable(L, CACHE);
+	lua_pushcfunction(L, lua_cache_finalize);
+	lua_setfield(L, -2, "__gc");
+	luaL_newlib(L, methods);
+	lua_setfield(L, -2, "__index");
+	luaL_newlib(L, functions);
+	return 1;
+}

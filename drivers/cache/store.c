@@ -1,0 +1,282 @@
+/* See store.h. Chains are changed with the lock held, by one store each, so that readers always see a chain that ends. */
+#include "store.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "core/alloc.h"
+#include "core/clock.h"
+#include "core/epoch.h"
+#include "datasheet/retired.h"
+#include "datasheet/row.h"
+
+#define MOST_CACHES 256
+#define BYTES_OF_BUCKET 512
+#define LEAST_BUCKETS 256
+#define MOST_BUCKETS ((size_t)1 << 20)
+#define STRIPES 1024
+
+struct entry {
+	struct entry *next;
+	TString *value;
+	uint64_t expires_ns;
+	size_t bytes; /* with the value */
+	unsigned hash;
+	bool used; /* since the hand came by */
+	size_t size;
+	char key[];
+};
+
+struct reef_cache {
+	pthread_mutex_t lock;
+	struct entry **buckets;
+	size_t mask, hand;
+	uint64_t generations[STRIPES]; /* of keys, by hash */
+	struct reef_cache_reader *readers;
+	struct reef_cache_stat stat; /* hits and misses: of readers that are gone */
+	size_t uncollected;          /* bytes of values taken out since retired ones were last looked through */
+};
+
+static struct reef_cache *caches[MOST_CACHES];
+static unsigned cache_count;
+static pthread_mutex_t caches_lock = PTHREAD_MUTEX_INITIALIZER;
+
+unsigned reef_cache_new(size_t bytes) {
+	size_t count = LEAST_BUCKETS;
+	while (count < MOST_BUCKETS && count * BYTES_OF_BUCKET < bytes)
+		count *= 2;
+	struct reef_cache *cache = reef_try_malloc(sizeof(*cache));
+	struct entry **buckets = reef_try_malloc(count * sizeof(*buckets));
+	unsigned number = 0;
+	pthread_mutex_lock(&caches_lock);
+	if (cache && buckets && cache_count < MOST_CACHES) {
+		memset(cache, 0, sizeof(*cache));
+		memset(buckets, 0, count * sizeof(*buckets));
+		pthread_mutex_init(&cache->lock, NULL);
+		cache->buckets = buckets;
+		cache->mask = count - 1;
+		cache->stat.most_bytes = bytes;
+		__atomic_store_n(&caches[cache_count], cache, __ATOMIC_RELEASE);
+		number = ++cache_count;
+	}
+	pthread_mutex_unlock(&caches_lock);
+	if (number == 0) {
+		reef_free(cache);
+		reef_free(buckets);
+	}
+	return number;
+}
+
+struct reef_cache *reef_cache_find(unsigned number) {
+	return number == 0 || number > MOST_CACHES ? NULL : __atomic_load_n(&caches[number - 1], __ATOMIC_ACQUIRE);
+}
+
+void reef_cache_reader_init(struct reef_cache_reader *reader, struct reef_cache *cache) {
+	*reader = (struct reef_cache_reader){.cache = cache, .link = &cache->readers};
+	pthread_mutex_lock(&cache->lock);
+	reader->next = cache->readers;
+	if (reader->next)
+		reader->next->link = &reader->next;
+	cache->readers = reader;
+	pthread_mutex_unlock(&cache->lock);
+}
+
+void reef_cache_reader_fini(struct reef_cache_reader *reader) {
+	struct reef_cache *cache = reader->cache;
+	if (cache == NULL)
+		return;
+	pthread_mutex_lock(&cache->lock);
+	*reader->link = reader->next;
+	if (reader->next)
+		reader->next->link = reader->link;
+	cache->stat.hits += reader->hits;
+	cache->stat.misses += reader->misses;
+	pthread_mutex_unlock(&cache->lock);
+	reader->cache = NULL;
+}
+
+static unsigned hash_of(const TString *key) {
+	return key->tt == LUA_VSHRSTR ? key->hash : luaS_hashlongstr((TString *)(uintptr_t)key);
+}
+
+static bool is_of(const struct entry *entry, unsigned hash, const TString *key) {
+	return entry->hash == hash && entry->size == tsslen(key) && memcmp(entry->key, getstr(key), entry->size) == 0;
+}
+
+static void count(uint64_t *counter) {
+	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
+}
+
+enum reef_cache_found reef_cache_get(struct reef_cache_reader *reader, const TString *key, TString **value) {
+	struct reef_cache *cache = reader->cache;
+	unsigned hash = hash_of(key);
+	struct entry *entry = __atomic_load_n(&cache->buckets[hash & cache->mask], __ATOMIC_ACQUIRE);
+	while (entry && !is_of(entry, hash, key))
+		entry = __atomic_load_n(&entry->next, __ATOMIC_ACQUIRE);
+	if (entry == NULL || (entry->expires_ns && reef_now_ns() >= entry->expires_ns)) {
+		count(&reader->misses);
+		return REEF_CACHE_MISS;
+	}
+	count(&reader->hits);
+	/* Who reads the same key all the time need not write to memory that others read. */
+	if (!__atomic_load_n(&entry->used, __ATOMIC_RELAXED))
+		__atomic_store_n(&entry->used, true, __ATOMIC_RELAXED);
+	*value = entry->value;
+	return entry->value ? REEF_CACHE_HIT : REEF_CACHE_NOTHING;
+}
+
+/* ---- changing; with the lock held ---- */
+
+/* Takes out what the link leads to. */
+static void unlink_entry(struct reef_cache *cache, struct entry **link) {
+	struct entry *entry = *link;
+	__atomic_store_n(link, entry->next, __ATOMIC_RELEASE);
+	cache->stat.entries--;
+	cache->stat.bytes -= entry->bytes;
+	if (entry->value) {
+		cache->uncollected += entry->bytes;
+		reef_retired_add_string(entry->value);
+	}
+	reef_epoch_retire(entry, reef_free);
+}
+
+static struct entry **link_to(struct reef_cache *cache, unsigned hash, const TString *key) {
+	struct entry **link = &cache->buckets[hash & cache->mask];
+	while (*link && !is_of(*link, hash, key))
+		link = &(*link)->next;
+	return link;
+}
+
+static bool take_out(struct reef_cache *cache, unsigned hash, const TString *key) {
+	struct entry **link = link_to(cache, hash, key);
+	if (*link == NULL)
+		return false;
+	unlink_entry(cache, link);
+	return true;
+}
+
+/* Goes round: what was used since the last time stays. */
+static void make_room(struct reef_cache *cache, size_t bytes) {
+	while (cache->stat.bytes + bytes > cache->stat.most_bytes && cache->stat.entries > 0) {
+		struct entry **link = &cache->buckets[cache->hand++ & cache->mask];
+		while (*link) {
+			if (__atomic_exchange_n(&(*link)->used, false, __ATOMIC_RELAXED)) {
+				link = &(*link)->next;
+			} else {
+				unlink_entry(cache, link);
+				cache->stat.evicted++;
+			}
+		}
+	}
+}
+
+/* Values that were taken out may be held by services for long: they count until it is known that nobody holds them. */
+static bool has_room(const struct reef_cache *cache, size_t bytes) {
+	size_t objects, retired, readers;
+	reef_retired_stat(&objects, &retired, &readers);
+	return bytes <= cache->stat.most_bytes / 4 && retired <= cache->stat.most_bytes;
+}
+
+static struct entry *new_entry(const TString *key, const TString *value, unsigned hash) {
+	size_t size = tsslen(key);
+	struct entry *entry = reef_try_malloc(sizeof(*entry) + size);
+	if (entry == NULL)
+		return NULL;
+	*entry = (struct entry){.hash = hash, .size = size, .used = true, .bytes = sizeof(*entry) + size};
+	memcpy(entry->key, getstr(key), size);
+	if (value) {
+		entry->value = reef_row_string_copy(value);
+		if (entry->value == NULL) {
+			reef_free(entry);
+			return NULL;
+		}
+		entry->bytes += reef_row_size(obj2gco(entry->value));
+	}
+	return entry;
+}
+
+static void collect(struct reef_cache *cache, bool now) {
+	pthread_mutex_lock(&cache->lock);
+	now = now || cache->uncollected > cache->stat.most_bytes / 8;
+	if (now)
+		cache->uncollected = 0;
+	pthread_mutex_unlock(&cache->lock);
+	if (now)
+		reef_retired_collect(true);
+}
+
+uint64_t reef_cache_generation(const struct reef_cache *cache, const TString *key) {
+	return __atomic_load_n(&cache->generations[hash_of(key) % STRIPES], __ATOMIC_ACQUIRE);
+}
+
+bool reef_cache_put(struct reef_cache *cache, const TString *key, const TString *value, uint64_t expires_ns,
+					uint64_t generation) {
+	unsigned hash = hash_of(key);
+	struct entry *entry = new_entry(key, value, hash);
+	if (entry == NULL)
+		return false;
+	entry->expires_ns = expires_ns;
+	pthread_mutex_lock(&cache->lock);
+	bool current = cache->generations[hash % STRIPES] == generation;
+	bool stored = current && has_room(cache, entry->bytes);
+	if (stored) {
+		(void)take_out(cache, hash, key);
+		make_room(cache, entry->bytes);
+		struct entry **bucket = &cache->buckets[hash & cache->mask];
+		entry->next = *bucket;
+		__atomic_store_n(bucket, entry, __ATOMIC_RELEASE);
+		cache->stat.entries++;
+		cache->stat.bytes += entry->bytes;
+		cache->stat.stored++;
+	} else {
+		cache->stat.outdated += !current;
+	}
+	pthread_mutex_unlock(&cache->lock);
+	if (!stored) {
+		/* Nobody has seen the value. */
+		if (entry->value)
+			reef_row_string_free(entry->value);
+		reef_free(entry);
+	}
+	collect(cache, current && !stored);
+	return stored;
+}
+
+void reef_cache_remove(struct reef_cache *cache, const TString *key) {
+	pthread_mutex_lock(&cache->lock);
+	cache->stat.dropped += take_out(cache, hash_of(key), key);
+	pthread_mutex_unlock(&cache->lock);
+	collect(cache, false);
+}
+
+void reef_cache_drop(struct reef_cache *cache, const TString *key) {
+	unsigned hash = hash_of(key);
+	pthread_mutex_lock(&cache->lock);
+	uint64_t *generation = &cache->generations[hash % STRIPES];
+	__atomic_store_n(generation, *generation + 1, __ATOMIC_RELEASE);
+	cache->stat.dropped += take_out(cache, hash, key);
+	pthread_mutex_unlock(&cache->lock);
+	collect(cache, false);
+}
+
+void reef_cache_flush(struct reef_cache *cache) {
+	pthread_mutex_lock(&cache->lock);
+	for (size_t i = 0; i < STRIPES; i++)
+		__atomic_store_n(&cache->generations[i], cache->generations[i] + 1, __ATOMIC_RELEASE);
+	for (size_t i = 0; i <= cache->mask && cache->stat.entries > 0; i++)
+		while (cache->buckets[i])
+			unlink_entry(cache, &cache->buckets[i]);
+	cache->stat.flushes++;
+	pthread_mutex_unlock(&cache->lock);
+	collect(cache, false);
+}
+
+void reef_cache_stat(struct reef_cache *cache, struct reef_cache_stat *stat) {
+	pthread_mutex_lock(&cache->lock);
+	*stat = cache->stat;
+	for (const struct reef_cache_reader *reader = cache->readers; reader; reader = reader->next) {
+		stat->hits += __atomic_load_n(&reader->hits, __ATOMIC_RELAXED);
+		stat->misses += __atomic_load_n(&reader->misses, __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&cache->lock);
+}

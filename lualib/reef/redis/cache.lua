@@ -1,0 +1,256 @@
+-- Values of Redis kept in this process, for all of its services, and never stale: client-side caching.
+--
+--     local cache = require "reef.redis.cache"
+--     local db = cache.open("redis://127.0.0.1/0", { bytes = 64 << 20 })
+--     print(db:get "greeting")      -- asks the server once; then it is a look into memory that all services share
+--
+-- The service `reef_redis_cache` reads on a connection on which the server tells what has changed (CLIENT TRACKING), and
+-- in the order in which it happened: so what it stores was true when it was told of nothing since. What is written here
+-- is taken out before the write and again before its caller goes on; what was asked for in between is not stored.
+-- When that connection is lost, all is forgotten, and nothing is kept until there is another.
+-- https://redis.io/docs/latest/develop/reference/client-side-caching
+local checks = require "reef.options"
+local config = require "reef.redis.config"
+local core = require "reef.redis.cache.core"
+local keys = require "reef.redis.cluster.keys"
+local operations = require "reef.redis.cluster.operations"
+local remote = require "reef.redis.cluster.remote"
+local skynet = require "skynet"
+
+local cache = {}
+
+---@class redis.cache.options
+---@field bytes integer|nil     that keys and values may take; 64 MB
+---@field prefixes string[]|nil only keys that begin so are kept; the server tells of all changes to such keys. Otherwise
+---                             it remembers which keys were read
+---@field ttl number|nil        seconds that a value is kept at most
+---@field heartbeat number|nil  seconds between signs of life; 1
+---@field db redis.db|nil       for everything else; a pool otherwise
+local known = { bytes = true, prefixes = true, ttl = true, heartbeat = true, db = true }
+
+local function service()
+	return skynet.uniqueservice "reef_redis_cache"
+end
+
+local function covered(self, key)
+	local prefixes = self.prefixes
+	if not prefixes then
+		return true
+	end
+	for _, prefix in ipairs(prefixes) do
+		if key:sub(1, #prefix) == prefix then
+			return true
+		end
+	end
+	return false
+end
+
+-- What get does when the value is not there.
+local function miss(db, key, ...)
+	local self = db[3]
+	if type(key) == "table" and select("#", ...) == 0 and #key == 1 then
+		key = key[1]
+	end
+	if math.type(key) == "integer" then
+		key = tostring(key)
+	end
+	if type(key) ~= "string" or select("#", ...) > 0 or not covered(self, key) then
+		return self.db:get(key, ...)
+	end
+	local ok, there, value = pcall(skynet.call, service(), "lua", "GET", self.number, key)
+	if ok and there then
+		return value
+	end
+	-- No tracking at the moment, or an error: the db says which.
+	return self.db:get(key)
+end
+
+-- Takes keys out now and when it is closed.
+local writing = {
+	__close = function(self)
+		for _, key in ipairs(self) do
+			self.handle:drop(key)
+		end
+		if self.all then
+			self.handle:flush()
+		end
+	end,
+}
+
+local empties = { FLUSHALL = true, FLUSHDB = true, SWAPDB = true }
+
+local function add(self, into, command, list)
+	if empties[command] then
+		into.all = true
+	elseif not keys.rule(command).reads then
+		for _, place in ipairs(keys.places(command, list)) do
+			local key = list[place]
+			if type(key) == "string" or type(key) == "number" then
+				into[#into + 1] = tostring(key)
+			end
+		end
+	end
+end
+
+local function begin(self, into)
+	into.handle = self.handle
+	for _, key in ipairs(into) do
+		self.handle:drop(key)
+	end
+	if into.all then
+		self.handle:flush()
+	end
+	return setmetatable(into, writing)
+end
+
+-- Keys of a transaction change when it is executed.
+local function queued(self)
+	local running = coroutine.running()
+	if not self.queued[running] then
+		self.queued[running] = {}
+	end
+	return self.queued[running]
+end
+
+local methods = {}
+
+local function list_of(...)
+	local first = ...
+	if type(first) == "table" and select("#", ...) == 1 and not getmetatable(first) then
+		return first
+	end
+	return table.pack(...)
+end
+
+local function wrapped(name)
+	local command = name:upper()
+	local rule = keys.rule(command)
+	if command == "MULTI" or command == "WATCH" then
+		return function(db, ...)
+			local self = db[3]
+			local reply = self.db[name](self.db, ...)
+			self.open[coroutine.running()] = command == "MULTI" or nil
+			return reply
+		end
+	elseif command == "EXEC" or command == "DISCARD" then
+		return function(db, ...)
+			local self = db[3]
+			local running = coroutine.running()
+			local changed <close> = begin(self, self.queued[running] or {})
+			self.queued[running], self.open[running] = nil, nil
+			return self.db[name](changed.handle and self.db, ...)
+		end
+	elseif (rule.reads or rule.nowhere) and not empties[command] then
+		return function(db, ...)
+			local self = db[3]
+			return self.db[name](self.db, ...)
+		end
+	end
+	return function(db, ...)
+		local self = db[3]
+		local into = {}
+		add(self, into, command, list_of(...))
+		if next(self.open) and self.open[coroutine.running()] then
+			table.move(into, 1, #into, #queued(self) + 1, queued(self))
+		end
+		local changed <close> = begin(self, into)
+		return self.db[name](changed.handle and self.db, ...)
+	end
+end
+
+---As of the db: what its operations write is taken out.
+function methods:pipeline(ops, results)
+	local mine, into = self[3], {}
+	for _, op in ipairs(type(ops) == "table" and ops or {}) do
+		if type(op) == "table" and op[1] ~= nil then
+			local n = (op.n or #op) - 1
+			add(mine, into, tostring(op[1]):upper(), table.move(op, 2, n + 1, 1, { n = n }))
+		end
+	end
+	local changed <close> = begin(mine, into)
+	return mine.db.pipeline(changed.handle and mine.db, ops, results)
+end
+
+---Values of several keys, each as of get.
+function methods:mget(...)
+	local list = list_of(...)
+	local n = list.n or #list
+	local values = {}
+	if n == 0 then
+		return self[3].db:mget(...)
+	end
+	local results = operations.together(n, function(i)
+		return self:get(list[i])
+	end)
+	for i, result in ipairs(results) do
+		-- What is no string is nothing for MGET.
+		if result.ok then
+			values[i] = result.value
+		elseif not tostring(result.value):find "WRONGTYPE" then
+			error(result.value, 0)
+		end
+	end
+	return values
+end
+
+---hits, misses, stored, outdated (not stored since something was written meanwhile), evicted, dropped, flushes, entries,
+---bytes, most_bytes: of all services. on: is the server's word being heard?
+---@return table
+function methods:cache_stat()
+	local stat = self[3].handle:stat()
+	stat.on, stat.losses = skynet.call(service(), "lua", "STAT", self[3].number)
+	return stat
+end
+
+---The db that everything else goes through.
+function methods:uncached()
+	return self[3].db
+end
+
+---Gives up this object; the cache stays for others.
+function methods:disconnect()
+	self[3].db:disconnect()
+	setmetatable(self, nil)
+	self[3], self.get = nil, nil
+end
+
+setmetatable(methods, {
+	__index = function(_, name)
+		if type(name) ~= "string" then
+			return nil
+		end
+		local method = wrapped(name)
+		methods[name] = method
+		return method
+	end,
+})
+
+local meta = { __index = methods, __name = "redis cache" }
+
+---@param target redis.conf|string
+---@param options redis.cache.options|nil  the first service that names a target decides about all but `db`
+---@return redis.db
+function cache.open(target, options)
+	options = options or {}
+	checks.check("redis cache", options, known, 2)
+	local conf = config.new(target)
+	if conf.kind == "cluster" then
+		error("redis cache: a cluster's values are not kept (nothing was connected)", 2)
+	end
+	local fields, key = remote.identity(conf.sentinels and conf or setmetatable({ hosts = { { host = conf.host,
+		port = conf.port } } }, { __index = conf }))
+	fields.db = conf.db
+	key = ("%s db=%s"):format(key, tostring(conf.db))
+	local wants = { bytes = options.bytes or 64 << 20, prefixes = options.prefixes, ttl = options.ttl or 0,
+		heartbeat = options.heartbeat or 1 }
+	local number, prefixes = skynet.call(service(), "lua", "OPEN", key, fields, wants)
+	local self = {
+		number = number, prefixes = prefixes, handle = core.open(number), db = options.db or require("reef.pool").redis(target),
+		queued = setmetatable({}, { __mode = "k" }), open = setmetatable({}, { __mode = "k" }),
+	}
+	local db = setmetatable({ false, self.db[2], self }, meta)
+	db.get = self.handle:getter(miss)
+	return db
+end
+
+return cache

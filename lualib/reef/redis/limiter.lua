@@ -1,0 +1,57 @@
+-- Limits how often something may happen, for all processes that use the same Redis.
+--
+--     local limiter = require "reef.redis.limiter".new(db, { rate = 5, per = 1, burst = 10 })
+--     local allowed, wait, left = limiter:take("login:" .. address)
+--
+-- `rate` in `per` seconds, evenly (GCRA: one moment is kept for each name, by the server's clock), and up to `burst` at once.
+local checks = require "reef.options"
+local redis = require "reef.redis"
+
+local take = redis.script [[
+	local time = redis.call("TIME")
+	local now = tonumber(time[1]) * 1e6 + tonumber(time[2])
+	local each, most, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+	local free = math.max(tonumber(redis.call("GET", KEYS[1]) or now), now)
+	local after = free + each * n
+	local early = after - now - each * most
+	if early > 0 then
+		return { 0, math.ceil(early), math.floor((now + each * most - free) / each) }
+	end
+	if n > 0 then
+		redis.call("SET", KEYS[1], string.format("%.0f", after), "PX", math.ceil((after - now) / 1000) + 1)
+	end
+	return { 1, 0, math.floor((now + each * most - after) / each) }
+]]
+
+---@class redis.limiter
+local limiter = {}
+limiter.__index = limiter
+
+local M = {}
+
+---@param db redis.db
+---@param options { rate: number, per: number?, burst: number?, prefix: string? }  per: seconds, 1; burst: rate;
+---                                                                                prefix of keys: "limit:"
+---@return redis.limiter
+function M.new(db, options)
+	checks.check("redis limiter", options, { rate = true, per = true, burst = true, prefix = true }, 2)
+	local rate, per = options.rate, options.per or 1
+	local burst = options.burst or rate
+	if type(rate) ~= "number" or rate <= 0 or type(per) ~= "number" or per <= 0 or type(burst) ~= "number" or burst < 1 then
+		error("redis limiter: rate and per have to be above 0, and burst at least 1", 2)
+	end
+	return setmetatable({ db = db, each = per / rate * 1e6, burst = burst, prefix = options.prefix or "limit:" }, limiter)
+end
+
+---Takes n of what is allowed, or nothing.
+---@param name string
+---@param n integer|nil  1
+---@return boolean allowed
+---@return number wait      seconds after which it would be
+---@return integer left     that are allowed at once from now on
+function limiter:take(name, n)
+	local reply = take(self.db, { self.prefix .. name }, self.each, self.burst, n or 1)
+	return reply[1] == 1, reply[2] / 1e6, math.max(reply[3], 0)
+end
+
+return M

@@ -1,0 +1,159 @@
+-- Locks in Redis, with fencing tokens.
+--
+--     local lock = require "reef.redis.lock"
+--     do
+--         local held <close> = lock.acquire(db, "report", { ttl = 10, wait = 5 })
+--         write_report(held.token)          -- a number that grows with each holder
+--     end
+--
+-- A lock is kept for `ttl` seconds and extended as long as it is held. Who was stopped for longer than that may believe to
+-- hold what somebody else has: so whatever it protects has to refuse a token that is lower than one it has seen.
+-- https://redis.io/docs/latest/develop/use/patterns/distributed-locks
+local now = require "reef.base.now"
+local checks = require "reef.options"
+local errors = require "reef.channel.error"
+local redis = require "reef.redis"
+local skynet = require "skynet"
+
+local lock = {}
+
+local FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
+
+-- The token, or minus the milliseconds that somebody else has it for. Who has it asks again: then an answer was lost.
+local acquire = redis.script [[
+	if redis.call("GET", KEYS[1]) == ARGV[1] then
+		redis.call("PEXPIRE", KEYS[1], ARGV[2])
+		return tonumber(redis.call("GET", KEYS[2]))
+	end
+	if redis.call("SET", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then
+		return redis.call("INCR", KEYS[2])
+	end
+	return -math.max(redis.call("PTTL", KEYS[1]), 1)
+]]
+
+local extend = redis.script [[
+	if redis.call("GET", KEYS[1]) == ARGV[1] then
+		return redis.call("PEXPIRE", KEYS[1], ARGV[2])
+	end
+	return 0
+]]
+
+local release = redis.script [[
+	if redis.call("GET", KEYS[1]) == ARGV[1] then
+		return redis.call("DEL", KEYS[1])
+	end
+	return 0
+]]
+
+---@class redis.lock
+---@field token integer  grows with each holder
+---@field lost boolean   somebody else may have it by now
+local held = {}
+held.__index = held
+
+---May its holder still rely on it? False once `ttl` has passed since the server last confirmed it.
+---@return boolean
+function held:valid()
+	return not self.lost and not self.released and now() < self.until_then
+end
+
+---Confirms it for another `ttl`. False: it is lost.
+---@return boolean
+function held:extend()
+	local since = now()
+	local ok, done = pcall(extend, self.db, self.keys, self.id, self.milliseconds)
+	if ok and done == 1 then
+		self.until_then = since + self.milliseconds / 1000
+		return true
+	elseif ok then
+		self.lost = true
+	end
+	return false
+end
+
+---Gives it back. False: it was not held any more.
+---@return boolean
+function held:release()
+	if self.released then
+		return false
+	end
+	self.released = true
+	if self.waiting then
+		skynet.wakeup(self.waiting)
+	end
+	return release(self.db, self.keys, self.id) == 1
+end
+
+-- When it cannot be given back, it ends by itself.
+function held:__close()
+	pcall(self.release, self)
+end
+
+-- Ends with its holder: what nobody holds is not extended.
+local function keep(weak, pause)
+	while true do
+		local self = weak.held
+		if not self or self.released or self.lost then
+			return
+		end
+		local token = {}
+		self.waiting = token
+		self = nil
+		skynet.sleep(math.max(1, math.ceil(pause * 100)), token)
+		self = weak.held
+		if self and not self.released and not self:extend() and (self.lost or now() >= self.until_then) then
+			self.lost = true
+			if self.on_lost then
+				self.on_lost(self)
+			end
+		end
+	end
+end
+
+local known = { ttl = true, wait = true, extend = true, on_lost = true }
+
+---Waits for a lock. Raises an error with code "lock" when somebody else has it for too long.
+---@param db redis.db
+---@param name string
+---@param options { ttl: number?, wait: number?, extend: boolean?, on_lost: fun(held: redis.lock)? }|nil
+---        ttl: seconds without its holder after which it is free; 10. wait: seconds; 0: one attempt; 10. extend: as long
+---        as it is held; true
+---@return redis.lock
+function lock.acquire(db, name, options)
+	options = options or {}
+	checks.check("redis lock", options, known, 2)
+	local ttl, wait = options.ttl or 10, options.wait or 10
+	if type(ttl) ~= "number" or ttl <= 0 then
+		error("redis lock: ttl has to be a number of seconds above 0", 2)
+	end
+	local self = setmetatable({
+		db = db, keys = { ("lock:{%s}"):format(name), ("lock:{%s}:token"):format(name) }, lost = false,
+		id = ("%016x%016x"):format(math.random(0), math.random(0)), milliseconds = math.ceil(ttl * 1000),
+		on_lost = options.on_lost,
+	}, held)
+	local until_then, pause = now() + wait, FIRST_PAUSE
+	while true do
+		local since = now()
+		local ok, answer = pcall(acquire, db, self.keys, self.id, self.milliseconds)
+		if ok and answer > 0 then
+			self.token, self.until_then = answer, since + ttl
+			break
+		elseif not ok and not (errors.is(answer) and answer.outcome ~= "rejected") then
+			error(answer, 0)
+		end
+		local left = until_then - now()
+		if left <= 0 then
+			error(ok and errors.new { code = "lock", outcome = "rejected",
+				message = ("redis lock: %s is held by somebody else (waited %.3g s)"):format(name, wait) } or answer, 0)
+		end
+		skynet.sleep(math.max(1, math.ceil(math.min(pause * (0.5 + math.random()), left,
+			ok and -answer / 1000 or LONGEST_PAUSE) * 100)))
+		pause = math.min(pause * 2, LONGEST_PAUSE)
+	end
+	if options.extend ~= false then
+		skynet.fork(keep, setmetatable({ held = self }, { __mode = "v" }), ttl / 3)
+	end
+	return self
+end
+
+return lock

@@ -220,6 +220,10 @@ replies.shapes = {
 		n = needed(count), nModified = maybe(count),
 		upserted = maybe(list_of(shaped { index = needed(count) })),
 	},
+	-- Beside an error of a statement some servers leave out how many went well.
+	failed_write = reply_of {
+		n = maybe(count), nModified = maybe(count), upserted = maybe(list_of(shaped { index = needed(count) })),
+	},
 	count = reply_of { n = needed(count) },
 	values = reply_of { values = needed(list) },
 	value = reply_of { value = { kind = document, needed = true, null = true } },
@@ -231,7 +235,9 @@ replies.shapes = {
 		}),
 	},
 	next_batch = reply_of {
-		cursor = needed(shaped { id = needed(integer), ns = told(text), nextBatch = needed(batch), postBatchResumeToken = told(document) }),
+		cursor = needed(shaped {
+			id = needed(integer), ns = told(text), nextBatch = needed(batch), postBatchResumeToken = told(document),
+		}),
 	},
 	writes = reply_of {
 		nInserted = maybe(count), nUpserted = maybe(count), nMatched = maybe(count), nModified = maybe(count),
@@ -240,6 +246,9 @@ replies.shapes = {
 	},
 	login = reply_of { conversationId = needed(integer), payload = needed(binary), done = needed(boolean) },
 }
+
+---What hello says of a login that it has begun.
+replies.begun = shape_of { conversationId = needed(integer), payload = needed(binary), done = needed(boolean) }
 
 ---What a reply of a client's bulk write says of one write.
 replies.write_item = shape_of {
@@ -286,9 +295,7 @@ local hello = shape_of {
 	lastWrite = told(shaped { lastWriteDate = maybe(of_kind "date") }),
 	maxBsonObjectSize = told(count), maxMessageSizeBytes = told(count), maxWriteBatchSize = told(count),
 	saslSupportedMechs = told(list_of(text)), serviceId = told(objectid), connectionId = told(integer),
-	speculativeAuthenticate = told(shaped {
-		conversationId = needed(integer), payload = needed(binary), done = needed(boolean),
-	}),
+	speculativeAuthenticate = told(document),
 }
 
 -- ---- what others call ----
@@ -298,6 +305,9 @@ local hello = shape_of {
 ---@param shape mongo.reply_shape|nil what it has to have when it reports no error
 ---@return string|nil why it is no reply
 function replies.check(reply, shape)
+	if shape == replies.shapes.write and reply.writeErrors ~= nil then
+		shape = replies.shapes.failed_write
+	end
 	if shape and reply.ok == 1 and reply.errmsg == nil then
 		return examine(reply, shape.whole)
 	end

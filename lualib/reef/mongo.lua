@@ -14,6 +14,7 @@ local client_bulk = require "reef.mongo.client_bulk"
 local collection_methods = require "reef.mongo.collection"
 local core_client = require "reef.mongo.client"
 local limits = require "reef.mongo.limits"
+local mechanisms_of = require "reef.mongo.mechanisms"
 local crud = require "reef.mongo.crud"
 local indexes = require "reef.mongo.indexes"
 local database_methods = require "reef.mongo.database"
@@ -50,13 +51,20 @@ local function refuse_unsupported(parsed)
 	end
 end
 
-local function credentials_of_uri(parsed)
+local function credentials_of_uri(parsed, conf)
 	local credentials = parsed.credential
+	if not credentials and conf.authMechanism then
+		credentials = {
+			username = conf.username, password = conf.password, mechanism = conf.authMechanism, source = "$external",
+			mechanism_properties = conf.authMechanismProperties,
+		}
+	end
 	local mechanism = credentials and credentials.mechanism
-	if mechanism and not scram.known(mechanism) then
+	if mechanism and not scram.known(mechanism) and not mechanisms_of.known(mechanism) then
 		error(("mongo: the authentication mechanism %s is not supported"):format(mechanism), 0)
 	elseif credentials then
 		credentials.password = credentials.password or ""
+		credentials.oidc_callback, credentials.aws_credentials = conf.oidc_callback, conf.aws_credentials
 	end
 	return credentials
 end
@@ -173,7 +181,7 @@ function mongo.client(conf)
 	refuse_unsupported(parsed)
 	local first = conf.rs and conf.rs[1] or conf
 	local options = setmetatable({
-		credentials = conf.uri and credentials_of_uri(parsed) or credentials_of_conf(first),
+		credentials = conf.uri and credentials_of_uri(parsed, conf) or credentials_of_conf(first),
 	}, { __index = conf })
 	local core = core_client.new(parsed, options)
 	local settings = scopes.of_client(conf, core.options, parsed.name or parsed.hosts[1].host)

@@ -87,8 +87,9 @@ test.case("a session's reads see what it has seen and written before", function(
 	local session = client:startSession()
 	c:findWith({}, { session = session }):toArray()
 	test.equal(seen[1].readConcern, nil)
+	local read = session.operationTime
 	c:insertOne({ _id = 1 }, { session = session })
-	test.equal(seen[2].readConcern, nil)
+	test.equal(seen[2].readConcern, { afterClusterTime = read })
 	local written = session.operationTime
 	test.truthy(written)
 	c:findWith({}, { session = session }):toArray()

@@ -21,10 +21,11 @@ local OTHERS = {
 -- What FerretDB answers otherwise than the server that the suites are for: files, or cases of them.
 local FERRETDB = {
 	["crud/unified/aggregate-merge-errorResponse"] = "has no $merge and says so by another code",
-	["command-logging-and-monitoring/monitoring/updateMany"] = "leaves n out beside a write error",
 	["run-command/unified/runCursorCommand: does not close the cursor when receiving an empty batch"] =
 		"ends tailable cursors",
 	["server-discovery-and-monitoring/unified/serverMonitoringMode"] = "does not speak up by itself",
+	["read-write-concern/operation/default-write-concern-3.4: MapReduce omits default write concern"] = "has no mapReduce",
+	["retryable-reads/unified/mapReduce"] = "has no mapReduce",
 	["versioned-api/crud-api-version-1-strict: aggregate on database appends declared API version"] = "has no $listLocalSessions",
 	["versioned-api/crud-api-version-1: aggregate on database appends declared API version"] = "has no $listLocalSessions",
 	["versioned-api/crud-api-version-1-strict: distinct appends declared API version"] = "ignores the declared version",
@@ -43,6 +44,8 @@ local DEPARTURES = {
 }
 
 local TOPOLOGIES = { "replicaset", "sharded", "single", "load-balanced" }
+-- The first with load balancers.
+local BALANCED = "5.0.0"
 local VERSIONS = { "8.2.0", "8.0.0", "7.0.0", "5.0.0", "4.4.0", "4.2.0" }
 
 local cases = {}
@@ -63,8 +66,11 @@ local function suitable_peer(topology, file, case)
 	local why
 	for _, auth in ipairs { false, true } do
 		for _, version in ipairs(VERSIONS) do
-			local wanted = { topology = topology, number = mongo_peer.version_number(version), auth = auth }
+			local wanted = { topology = topology, number = mongo_peer.version_number(version), auth = auth, peer = true }
 			local reason = unified.why_not(wanted, file, case)
+			if topology == "load-balanced" and wanted.number < mongo_peer.version_number(BALANCED) then
+				reason = reason or "server " .. BALANCED .. " or later for load balancers"
+			end
 			if not reason then
 				return peer_of(topology, version, auth)
 			end

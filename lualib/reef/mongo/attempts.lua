@@ -215,6 +215,9 @@ function attempts.execute(client, op)
 			end
 			return reply, nil, server.address
 		end
+		if err.renewed then
+			goto again
+		end
 		retries = retries + 1
 		classify(op, err, server, loan)
 		if not told or not err.labels.NoWritesPerformed then
@@ -244,6 +247,7 @@ function attempts.execute(client, op)
 		if op.before_retry then
 			op.before_retry(err)
 		end
+		::again::
 	end
 end
 

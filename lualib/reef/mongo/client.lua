@@ -6,7 +6,9 @@ local attempts = require "reef.mongo.attempts"
 local balanced = require "reef.mongo.balanced"
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
+local handshake = require "reef.mongo.handshake"
 local limits = require "reef.mongo.limits"
+local mechanisms = require "reef.mongo.mechanisms"
 local replies = require "reef.mongo.replies"
 local selection = require "reef.mongo.selection"
 local session = require "reef.mongo.session"
@@ -90,7 +92,7 @@ function client.new(uri, options)
 		heartbeat = merged.heartbeatFrequencyMS or 10000,
 		threshold = merged.localThresholdMS or 15,
 		selection_timeout = (merged.serverSelectionTimeoutMS or 30000) / 1000,
-		connect_timeout = (merged.connectTimeoutMS or 10000) / 1000,
+		connect_timeout = limits.seconds(merged.connectTimeoutMS, 10000),
 		timeout = merged.timeoutMS,
 		circuit = options.circuit,
 		retry_writes = merged.retryWrites ~= false,
@@ -214,8 +216,8 @@ end
 function client:no_server(operation, since, text)
 	local t = self.topology.description
 	local err = errors.new({
-		code = operation.timed and "timeout" or "selection", reason = "selection", outcome = "not sent",
-		command = operation.name, waited = now() - since, topology = t,
+		code = "selection", outcome = "not sent", command = operation.name, waited = now() - since, topology = t,
+		timeout = operation.timed,
 	}, ("%s: topology %s, %s"):format(text, t.type, describe_servers(t)))
 	if operation.transaction then
 		transactions.label(operation, err)
@@ -396,6 +398,16 @@ function client:learn(op, reply)
 	end
 end
 
+local REAUTHENTICATE = 391
+
+-- Logs in once more on a connection whose token is over. False: that went wrong.
+function client:login_again(server, entry, deadline)
+	mechanisms.forget(self.credentials)
+	local err = handshake.login(entry.connection.raw, server.address, self.credentials, {}, nil,
+		math.min(deadline, now() + self.connect_timeout), self.api)
+	return err == nil
+end
+
 -- Errors that come from before the server.
 local blameless = { overload = true, ended = true, closed = true, auth = true }
 
@@ -508,6 +520,10 @@ function client:will(address, ...)
 	elseif connections.will then
 		return connections:will(...)
 	end
+	if mechanisms.is_live(self.credentials) then
+		-- Who could do it cannot log in.
+		return nil
+	end
 	local body = { ... }
 	if self.api then
 		table.move(self.api, 1, #self.api, #body + 1, body)
@@ -580,6 +596,10 @@ function client:attempt(server, op, loan)
 			self:report(server.address, entry, nil, reply)
 		end
 		err = errors.from_reply(reply, server.address, op.name)
+		if reply.code == REAUTHENTICATE and self.credentials and not loan.renewed then
+			loan.renewed = true
+			err.renewed = self:login_again(server, entry, op.deadline)
+		end
 	end
 	if not reply and op.session then
 		op.session:mark_dirty()

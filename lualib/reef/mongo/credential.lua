@@ -77,17 +77,19 @@ rules["MONGODB-X509"] = function(c, mechanism, given)
 	external(c, mechanism, given)
 end
 
+-- Keys that are good for a while have no place in what is written down.
 rules["MONGODB-AWS"] = function(c, mechanism, given)
 	external(c, mechanism, given)
-	if c.username then
-		need(c.password, mechanism, "password beside a user name")
-	end
+	refuse(c.username, mechanism, "user name: its keys come from the environment or a function")
+	refuse(c.password, mechanism, "password: its keys come from the environment or a function")
+	refuse((c.mechanism_properties or {}).AWS_SESSION_TOKEN, mechanism,
+		"AWS_SESSION_TOKEN: its keys come from the environment or a function")
 end
 
 rules["MONGODB-OIDC"] = function(c, mechanism, given, _, warned)
 	refuse(c.password, mechanism, "password")
 	external(c, mechanism, given)
-	-- What was left out with a warning is not missed.
+	-- What was left out with a warning is not missed, nor is an environment beside a function (mechanisms.lua).
 	if c.mechanism_properties or not warned then
 		check_oidc(c, mechanism)
 	end

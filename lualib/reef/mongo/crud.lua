@@ -91,13 +91,43 @@ function crud:insertOne(doc, options)
 	return { acknowledged = acknowledged, insertedId = doc._id }
 end
 
----@return { acknowledged: boolean, insertedCount: integer, insertedIds: any[] }
+-- Notes the ids of those that were inserted: not of those with an error, nor, in order, of those behind it.
+local function note_ids(ids, reply, places, docs)
+	local failed, n = {}, #docs
+	for _, item in ipairs(reply.writeErrors or {}) do
+		failed[item.index + 1] = true
+	end
+	for i = 1, n do
+		if failed[i] and reply.ordered then
+			break
+		elseif not failed[i] then
+			ids[places and places[i] or i] = docs[i]._id
+		end
+	end
+end
+
+---@return { acknowledged: boolean, insertedCount: integer, insertedIds: any[] } raises an error object with the same of
+---  those that were inserted in `result`
 function crud:insertMany(docs, options)
 	local ids = {}
 	for i, doc in ipairs(docs) do
 		ids[i] = prepare(doc)._id
 	end
-	local reply, acknowledged = write(self, "insert", docs, options or NONE)
+	options = options or NONE
+	local ok, reply, acknowledged = pcall(write, self, "insert", docs, options)
+	if not ok then
+		local partial = errors.is(reply) and reply.partial
+		if partial and partial.ok == 1 then
+			local done = {}
+			partial.ordered = options.ordered ~= false
+			note_ids(done, partial, nil, docs)
+			reply.result = {
+				insertedCount = partial.n or 0, insertedIds = done, matchedCount = 0, modifiedCount = 0, deletedCount = 0,
+				upsertedCount = 0, upsertedIds = {},
+			}
+		end
+		error(reply, 0)
+	end
 	return { acknowledged = acknowledged, insertedCount = reply.n, insertedIds = ids }
 end
 
@@ -125,7 +155,7 @@ local function update_result(reply, acknowledged)
 	end
 	return {
 		acknowledged = true,
-		matchedCount = reply.n - #upserted,
+		matchedCount = (reply.n or 0) - #upserted,
 		modifiedCount = reply.nModified,
 		upsertedCount = #upserted,
 		upsertedId = upserted[1] and upserted[1]._id,
@@ -400,14 +430,12 @@ end
 local function count(result, kind, reply, places, statements)
 	local upserted = reply.upserted or {}
 	if kind == "insert" then
-		result.insertedCount = result.insertedCount + reply.n
-		for i, statement in ipairs(statements) do
-			result.insertedIds[places[i]] = statement._id
-		end
+		result.insertedCount = result.insertedCount + (reply.n or 0)
+		note_ids(result.insertedIds, reply, places, statements)
 	elseif kind == "delete" then
-		result.deletedCount = result.deletedCount + reply.n
+		result.deletedCount = result.deletedCount + (reply.n or 0)
 	else
-		result.matchedCount = result.matchedCount + reply.n - #upserted
+		result.matchedCount = result.matchedCount + (reply.n or 0) - #upserted
 		result.modifiedCount = result.modifiedCount + (reply.nModified or 0)
 		result.upsertedCount = result.upsertedCount + #upserted
 		for _, item in ipairs(upserted) do
@@ -441,7 +469,9 @@ function crud:bulkWrite(requests, options)
 			end
 			error(err, 0)
 		end
-		count(result, g.kind, err and err.partial or reply, g.places, g.statements)
+		local told = err and err.partial or reply
+		told.ordered = ordered
+		count(result, g.kind, told, g.places, g.statements)
 		if err then
 			for _, item in ipairs(err.writeErrors or {}) do
 				item.index = g.places[item.index + 1] - 1

@@ -73,6 +73,9 @@ function cursor:to_primary(deadline)
 		return true
 	end
 	local client = self.client
+	if client.balanced then
+		return false
+	end
 	client:select({ name = self.command, preference = preference }, deadline or now() + client.selection_timeout)
 	for _, server in pairs(client.topology.description.servers) do
 		if server.type ~= "Unknown" and (server.maxWireVersion or 0) < WRITES_BY_SECONDARIES then

@@ -27,10 +27,15 @@ return function(client, address)
 					client.pools[address]:clear_service(err.service)
 				end
 			elseif not connection then
-				client:suspect(address, { type = "network", generation = generation, why = tostring(err) })
+				client:suspect(address, {
+					type = err.labels.SystemOverloadedError and "network" or "refused", generation = generation,
+					why = tostring(err),
+				})
 			end
 			return connection, err
 		end,
+		-- The topology was told.
+		failed = function() end,
 		usable = usable,
 		close = close,
 		on_event = client.on_event,

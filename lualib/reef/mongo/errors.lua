@@ -20,6 +20,7 @@ local errors = {}
 ---@field writeConcernError table|nil
 ---@field reply table|nil the server's reply
 ---@field attempts integer|nil
+---@field timeout boolean|nil the time of a timed operation (timeoutMS) was over
 
 ---@param fields table
 ---@param why string|nil

@@ -3,6 +3,7 @@ local bson = require "bson"
 local now = require "reef.base.now"
 local core = require "reef.mongo.core"
 local errors = require "reef.mongo.errors"
+local mechanisms = require "reef.mongo.mechanisms"
 local replies = require "reef.mongo.replies"
 local scram = require "reef.mongo.scram"
 local sdam = require "reef.mongo.sdam"
@@ -21,7 +22,10 @@ local handshake = {}
 ---@field address string
 
 local COMMAND_NOT_FOUND = 59
+local AUTHENTICATION_FAILED = 18
 local NOTHING = {}
+local X509 = "MONGODB-X509"
+local label
 local NOT_BALANCED = "Driver attempted to initialize in load balancing mode, but the server does not support this mode."
 
 local function add_api(message, api)
@@ -102,19 +106,41 @@ local function choose(credentials, hello)
 	return credentials.mechanism or (offers(hello, "SCRAM-SHA-256") and "SCRAM-SHA-256") or "SCRAM-SHA-1"
 end
 
+-- The conversation of a mechanism. Raises.
+local function converse_by(mechanism, credentials, seconds)
+	if scram.known(mechanism) then
+		return scram.new(mechanism, credentials.username, credentials.password)
+	end
+	return mechanisms.new(mechanism, credentials, seconds)
+end
+
+local function login_by_certificate(raw, address, credentials, deadline, api)
+	local message = mechanisms.x509(credentials)
+	message["$db"] = credentials.source
+	add_api(message, api)
+	local reply, err = raw:request(deadline - now(), "", "authenticate", nil, nil, message)
+	if not reply then
+		return err
+	end
+	return reply.ok ~= 1 and auth_error(address, reply.errmsg or "refused", reply) or nil
+end
+
 ---Logs in on a connection that said hello. nil, or an error object.
 ---@param raw userdata
 ---@param speculative table|nil the conversation that hello has begun
 ---@param api table|nil keys and values that go with each command
 function handshake.login(raw, address, credentials, hello, speculative, deadline, api)
-	if hello.speculativeAuthenticate and speculative then
+	local begun = hello.speculativeAuthenticate
+	if begun and speculative and not replies.check_document(begun, replies.begun) then
 		return converse(raw, address, speculative, hello.speculativeAuthenticate, credentials.source, deadline, api)
 	end
 	local mechanism = choose(credentials, hello)
-	if not scram.known(mechanism) then
+	if mechanism == X509 then
+		return hello.speculativeAuthenticate == nil and login_by_certificate(raw, address, credentials, deadline, api) or nil
+	elseif not scram.known(mechanism) and not mechanisms.known(mechanism) then
 		return auth_error(address, "the mechanism " .. tostring(mechanism) .. " is not supported")
 	end
-	local ok, conversation = pcall(scram.new, mechanism, credentials.username, credentials.password)
+	local ok, conversation = pcall(converse_by, mechanism, credentials, deadline - now())
 	if not ok then
 		return auth_error(address, conversation)
 	end
@@ -142,8 +168,14 @@ local function hello_message(name, credentials, options)
 			message.saslSupportedMechs = credentials.source .. "." .. credentials.username
 		end
 		local mechanism = credentials.mechanism or "SCRAM-SHA-256"
-		local ok
-		ok, conversation = pcall(scram.new, mechanism, credentials.username, credentials.password)
+		local ok = false
+		if scram.known(mechanism) or credentials.token then
+			ok, conversation = pcall(converse_by, mechanism, credentials, 0)
+		elseif mechanism == X509 then
+			local start = mechanisms.x509(credentials)
+			start.db = credentials.source
+			message.speculativeAuthenticate = start
+		end
 		if ok then
 			local start = start_message(mechanism, conversation)
 			start.db = credentials.source
@@ -178,12 +210,22 @@ end
 ---@return mongo.error|nil
 function handshake.greet(raw, address, options, deadline)
 	local reply, err, conversation = say_hello(raw, address, options, deadline)
+	if not reply and err.code ~= "protocol" then
+		label(err)
+	end
 	if reply and reply.ok ~= 1 then
 		err = errors.from_reply(reply, address, "hello")
 	elseif reply and options.loadBalanced and not reply.serviceId then
 		err = errors.new({ code = "incompatible", outcome = "not sent", host = "mongo " .. address, command = "hello" }, NOT_BALANCED)
 	elseif reply and options.credentials then
+		local had_token = options.credentials.token ~= nil
 		err = handshake.login(raw, address, options.credentials, reply, conversation, deadline, options.api)
+		if err and had_token and err.reply and err.reply.code == AUTHENTICATION_FAILED then
+			-- It may have expired: once more with a new one.
+			mechanisms.forget(options.credentials)
+			reply.speculativeAuthenticate = nil
+			err = handshake.login(raw, address, options.credentials, reply, nil, deadline, options.api)
+		end
 		if err then
 			err.service = reply.serviceId
 		end
@@ -193,6 +235,26 @@ function handshake.greet(raw, address, options, deadline)
 		return nil, err
 	end
 	return reply
+end
+
+-- Words of errors that have nothing to do with how much a server has to do: nobody listens, there is no such name, no
+-- trust.
+local unrelated = {
+	"refused", "No address associated", "not known", "in name resolution", "certificate", "unreachable", "No such file",
+}
+
+-- Says of a connection that did not come about that the server may have had too much to do (specification "Client
+-- Backpressure").
+function label(err)
+	for _, text in ipairs(unrelated) do
+		if tostring(err):find(text, 1, true) then
+			return err
+		end
+	end
+	if err.code ~= "tls" then
+		err.labels.SystemOverloadedError, err.labels.RetryableError = true, true
+	end
+	return err
 end
 
 -- Closes what did not become a connection, however that came.
@@ -225,7 +287,7 @@ function handshake.connect(address, options, seconds)
 	local guard <close> = setmetatable({ raw = raw }, abandoned)
 	local ok, err = raw:connect(host, port, seconds, target)
 	if not ok then
-		return nil, err
+		return nil, label(err)
 	end
 	local hello
 	hello, err = handshake.greet(raw, address, options, deadline)

@@ -6,6 +6,7 @@
 local now = require "reef.base.now"
 local errors = require "reef.mongo.errors"
 local handshake = require "reef.mongo.handshake"
+local limits = require "reef.mongo.limits"
 local monitor = require "reef.mongo.monitor"
 local process = require "reef.process"
 local sdam = require "reef.mongo.sdam"
@@ -110,7 +111,7 @@ function deployment:watch(address)
 		return
 	end
 	self.monitors[address] = monitor.new(address, {
-		heartbeat = (o.heartbeatFrequencyMS or 10000) / 1000, timeout = (o.connectTimeoutMS or 10000) / 1000,
+		heartbeat = (o.heartbeatFrequencyMS or 10000) / 1000, timeout = limits.seconds(o.connectTimeoutMS, 10000),
 		appName = o.appName, tls = self.tls, api = self.api, stream = o.serverMonitoringMode ~= "poll",
 	}, {
 		heard = function(hello, rtt, min_rtt)

@@ -22,6 +22,14 @@ function limits.check(ms)
 end
 
 ---@param ms integer|nil milliseconds; 0: without an end
+---@param default integer milliseconds
+---@return number seconds
+function limits.seconds(ms, default)
+	ms = ms or default
+	return ms == 0 and math.huge or ms / 1000
+end
+
+---@param ms integer|nil milliseconds; 0: without an end
 ---@return number|nil deadline
 function limits.deadline(ms)
 	return ms and (ms > 0 and now() + ms / 1000 or math.huge)
@@ -78,11 +86,11 @@ end
 ---@param cause mongo.error|nil
 ---@return mongo.error
 function limits.expired(op, cause)
-	if cause and (cause.code == "timeout" or cause.code == 50) then
+	if cause and (cause.code == "timeout" or cause.code == 50 or cause.timeout) then
 		return cause
 	end
 	return errors.new({
-		code = "timeout", reason = "expired", outcome = cause and cause.outcome or "not sent", command = op.name,
+		code = "timeout", timeout = true, reason = "expired", outcome = cause and cause.outcome or "not sent", command = op.name,
 		host = cause and cause.host, reply = cause and cause.reply, labels = cause and cause.labels, cause = cause,
 		attempts = cause and cause.attempts, waited = op.since and now() - op.since,
 	}, cause and "its time is over: " .. tostring(cause) or "its time is over")

@@ -58,6 +58,7 @@ function pool.new(address, options, hooks)
 		head = 1,
 		tail = 0,
 		in_use = {},
+		pending = {}, -- connections in the making, by their entries
 		services = {}, -- behind a load balancer: how often the connections to each were given up
 		total = 0, -- connections, those in the making too
 		connecting = 0,
@@ -81,6 +82,40 @@ end
 function pool:discard(entry, reason)
 	self:drop(entry, reason)
 	self:serve()
+end
+
+-- Connects in a coroutine of its own, so that `clear` can interrupt it.
+function pool:connect(entry, seconds)
+	local pending = {}
+	self.pending[entry] = pending
+	local _ <close> = setmetatable({}, { __close = function()
+		pending.over = true
+		self.pending[entry] = nil
+	end })
+	skynet.fork(function()
+		local ok, connection, err = pcall(self.hooks.connect, seconds)
+		if pending.over then
+			-- Nobody wants it any more.
+			if ok and connection then
+				self.hooks.close(connection)
+			end
+			return
+		end
+		pending.done = true
+		if ok then
+			pending.connection, pending.err = connection, err
+		else
+			pending.raised = connection
+		end
+		skynet.wakeup(pending)
+	end)
+	while not pending.done do
+		skynet.wait(pending)
+	end
+	if pending.raised then
+		error(pending.raised, 0)
+	end
+	return pending.connection, pending.err
 end
 
 function pool:may_create()
@@ -111,7 +146,7 @@ function pool:create(seconds, before_close)
 	end })
 	self:emit("ConnectionCreated", { connectionId = entry.id })
 	local started = now()
-	local connection, err = self.hooks.connect(seconds)
+	local connection, err = self:connect(entry, seconds)
 	if not connection then
 		if before_close then
 			before_close(err)
@@ -233,6 +268,10 @@ end
 
 -- ---- what users call ----
 
+function pool:describe_clear()
+	return ("Connection pool for %s was cleared because another operation failed"):format(self.address)
+end
+
 function pool:refuse(reason, started, why, code)
 	self:emit("ConnectionCheckOutFailed", { reason = reason, duration = now() - started })
 	return nil, { code = code or "pool", reason = reason, why = why }
@@ -240,9 +279,9 @@ end
 
 function pool:unusable(started)
 	if self.state == "closed" then
-		return self:refuse("poolClosed", started, "the pool is closed")
+		return self:refuse("poolClosed", started, "Attempted to check out a connection from closed connection pool")
 	elseif self.state == "paused" then
-		return self:refuse("connectionError", started, "the pool is paused after an error of its server")
+		return self:refuse("connectionError", started, self:describe_clear())
 	end
 	return nil
 end
@@ -300,7 +339,7 @@ function pool:obtain(seconds)
 		if waiter.failed then
 			_, refusal = self:unusable(started)
 			if not refusal then
-				_, refusal = self:refuse("connectionError", started, "the pool was cleared after an error of its server")
+				_, refusal = self:refuse("connectionError", started, self:describe_clear())
 			end
 			return nil, refusal
 		elseif not waiter.entry and not waiter.create then
@@ -399,6 +438,15 @@ function pool:clear(interrupt)
 		for entry in pairs(self.in_use) do
 			self.hooks.close(entry.connection)
 		end
+		for _, pending in pairs(self.pending) do
+			if not pending.done then
+				pending.done = true
+				pending.over = true
+				pending.err = { code = "pool", reason = "connectionError",
+					why = ("Connection to %s interrupted due to server monitor timeout"):format(self.address) }
+				skynet.wakeup(pending)
+			end
+		end
 	end
 	skynet.fork(discard_all, self, "stale")
 end
@@ -440,8 +488,13 @@ function pool:populate()
 		if not entry then
 			return
 		end
-		self.idle[#self.idle + 1] = entry
-		self:serve()
+		local reason = self:perished(entry)
+		if reason then
+			self:discard(entry, reason)
+		else
+			self.idle[#self.idle + 1] = entry
+			self:serve()
+		end
 	end
 end
 

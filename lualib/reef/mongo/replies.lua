@@ -92,6 +92,10 @@ replies.shapes = {
 		n = needed "count", nModified = maybe "count",
 		upserted = maybe { shape_of { index = needed "count" } },
 	},
+	-- Beside an error of a statement some servers leave out how many went well.
+	failed_write = reply_of {
+		n = maybe "count", nModified = maybe "count", upserted = maybe { shape_of { index = needed "count" } },
+	},
 	count = reply_of { n = needed "count" },
 	values = reply_of { values = needed "list" },
 	value = reply_of { value = { kind = "document", needed = true, null = true } },
@@ -113,6 +117,12 @@ replies.shapes = {
 		cursor = needed(shape_of { id = needed "integer", ns = told "text", firstBatch = needed "batch" }),
 	},
 	login = reply_of { conversationId = needed "integer", payload = needed "binary", done = needed "boolean" },
+}
+
+---What hello says of a login that it has begun.
+---@type mongo.reply_shape
+replies.begun = {
+	rest = shape_of { conversationId = needed "integer", payload = needed "binary", done = needed "boolean" },
 }
 
 ---What a reply of a client's bulk write says of one write.
@@ -161,9 +171,7 @@ local hello = shape_of {
 	lastWrite = told(shape_of { lastWriteDate = maybe "date" }),
 	maxBsonObjectSize = told "count", maxMessageSizeBytes = told "count", maxWriteBatchSize = told "count",
 	saslSupportedMechs = told { "text" }, serviceId = told "objectid", connectionId = told "integer",
-	speculativeAuthenticate = told(shape_of {
-		conversationId = needed "integer", payload = needed "binary", done = needed "boolean",
-	}),
+	speculativeAuthenticate = told "document",
 }
 
 -- ---- what others call ----
@@ -173,6 +181,9 @@ local hello = shape_of {
 ---@param shape mongo.reply_shape|nil what it has to have when it reports no error
 ---@return string|nil why it is no reply
 function replies.check(reply, shape)
+	if shape == replies.shapes.write and reply.writeErrors ~= nil then
+		shape = replies.shapes.failed_write
+	end
 	if shape and reply.ok == 1 and reply.errmsg == nil then
 		return shape.whole(reply)
 	end

@@ -514,7 +514,8 @@ end
 
 ---What an error of the application means for what is known of its server.
 ---@param server mongo.server as it is known now
----@param err { type: "command"|"network"|"timeout", handshake_done: boolean, reply: table|nil }
+---@param err { type: "command"|"network"|"timeout"|"refused", handshake_done: boolean, reply: table|nil } refused: no
+---  connection came about, for a reason that has nothing to do with load, such as a wrong password
 ---@return mongo.server|nil unknown its description from now on, or nil: nothing changes
 ---@return boolean clear its connections are not to be used any more
 function sdam.application_error(server, err)
@@ -526,6 +527,9 @@ function sdam.application_error(server, err)
 		end
 		return sdam.unknown(server.address, err.reply.errmsg or change, version), change == "shutdown"
 	elseif err.type == "timeout" and err.handshake_done then
+		return nil, false
+	elseif not err.handshake_done and (err.type == "timeout" or err.type == "network") then
+		-- Who does not get a connection may have met a server that has too much to do: its monitor knows more.
 		return nil, false
 	end
 	return sdam.unknown(server.address, err.why or err.type), true

@@ -52,14 +52,23 @@ function topology:replace(new, changed)
 			self:emit("ServerDescriptionChanged", { address = address, previous = before, new = after })
 		end
 	end
+	-- The first description is there before its servers; later ones are told when all has happened that led to them.
+	if not addresses[1] then
+		self:emit("TopologyDescriptionChanged", { previous = previous, new = new })
+	end
+	self:add(previous, new)
 	for _, address in ipairs(addresses) do
 		if not new.servers[address] then
 			self:emit("ServerClosed", { address = address })
 		end
 	end
-	if not addresses[1] or not self:same(previous, new) then
+	if addresses[1] and not self:same(previous, new) then
 		self:emit("TopologyDescriptionChanged", { previous = previous, new = new })
 	end
+end
+
+-- Servers that are new.
+function topology:add(previous, new)
 	for _, address in ipairs(sorted_keys(new.servers)) do
 		if not previous.servers[address] then
 			self.generations[address] = self.generations[address] or 0

@@ -6,6 +6,7 @@
 local now = require "reef.base.now"
 local core = require "reef.pool.mongo.core"
 local errors = require "reef.mongo.errors"
+local mechanisms = require "reef.mongo.mechanisms"
 local mongo = require "reef.mongo"
 local options = require "reef.pool.options"
 local sdam = require "reef.mongo.sdam"
@@ -188,7 +189,10 @@ function M.new(target, given)
 	end
 	conf.circuit = conf.circuit or CIRCUIT
 	function conf.new_pool(client, address)
-		if client.balanced then
+		if mechanisms.is_live(client.credentials) then
+			error(("mongo: %s needs a client with connections of its own: its keys come from a function"):format(
+				client.credentials.mechanism), 0)
+		elseif client.balanced then
 			error("mongo: loadBalanced needs a client with connections of its own: cursors and transactions keep theirs", 0)
 		end
 		own.options = own.options or pool_options(own, client.options)

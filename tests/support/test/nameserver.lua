@@ -12,7 +12,7 @@ local test = require "test"
 
 local nameserver = {
 	OK = 0x8180, TRUNCATED = 0x8380, SERVFAIL = 0x8182, NXDOMAIN = 0x8183, -- flags of replies
-	A = 1, CNAME = 5, AAAA = 28,
+	A = 1, CNAME = 5, TXT = 16, AAAA = 28, SRV = 33,
 }
 
 ---@param name string
@@ -37,6 +37,22 @@ end
 ---The loopback address of IPv6.
 function nameserver.loopback6(ttl, name)
 	return nameserver.record(nameserver.AAAA, ttl or 60, ("\0"):rep(15) .. "\1", name)
+end
+
+---Where a service is.
+---@param host string
+---@param port integer
+function nameserver.srv(host, port, ttl)
+	return nameserver.record(nameserver.SRV, ttl or 60, string.pack(">I2I2I2", 0, 5, port) .. nameserver.name(host))
+end
+
+---@param strings string[]
+function nameserver.txt(strings, ttl)
+	local packed = {}
+	for i, text in ipairs(strings) do
+		packed[i] = string.pack("s1", text)
+	end
+	return nameserver.record(nameserver.TXT, ttl or 60, table.concat(packed))
 end
 
 function nameserver.reply(query, flags, records)

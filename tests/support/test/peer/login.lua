@@ -5,7 +5,8 @@ local digest = require "reef.digest"
 local failure = require "test.peer.failure"
 local md5 = require "md5"
 
-local login = { commands = {} }
+---The token that is good.
+local login = { commands = {}, TOKEN = "token" }
 
 local ITERATIONS, SALT = 4096, "0123456789abcdef"
 
@@ -15,7 +16,27 @@ local function refuse()
 	failure.raise(18, { errmsg = "Authentication failed.", codeName = "AuthenticationFailed" })
 end
 
+-- What a client is to show, and how it is answered, by mechanism.
+local single = {}
+
+single["PLAIN"] = function(payload, users)
+	local user, password = payload:match "^%z([^%z]*)%z([^%z]*)$"
+	return user and users[user] == password
+end
+
+single["MONGODB-OIDC"] = function(payload)
+	return bson.decode_exact(payload).jwt == login.TOKEN
+end
+
 local function start(command, member, connection)
+	local by = single[command.mechanism]
+	if by then
+		local _, payload = bson.type(command.payload)
+		if not by(payload, member.set.users or {}) then
+			refuse()
+		end
+		return { conversationId = 1, done = true, payload = bson.binary "" }
+	end
 	local hash = hashes[command.mechanism]
 	if not hash then
 		failure.raise(334, "Unsupported mechanism " .. tostring(command.mechanism))
@@ -50,13 +71,21 @@ login.commands.saslContinue = function(command, _, connection)
 	return { conversationId = 1, done = true, payload = bson.binary("v=" .. crypt.base64encode(verifier)) }
 end
 
+login.commands.authenticate = function(command, member)
+	if command.mechanism ~= "MONGODB-X509" or command.user and not (member.set.users or {})[command.user] then
+		refuse()
+	end
+	return { dbname = "$external", user = command.user }
+end
+
 ---Adds to the reply of hello what a client that wants to log in asked for.
 function login.hello(command, reply, member, connection)
 	if command.saslSupportedMechs then
 		reply.saslSupportedMechs = bson.array { "SCRAM-SHA-1", "SCRAM-SHA-256" }
 	end
 	if command.speculativeAuthenticate then
-		local ok, answer = pcall(start, command.speculativeAuthenticate, member, connection)
+		local begin = command.speculativeAuthenticate.saslStart and start or login.commands.authenticate
+		local ok, answer = pcall(begin, command.speculativeAuthenticate, member, connection)
 		reply.speculativeAuthenticate = ok and answer or nil
 	end
 	return reply

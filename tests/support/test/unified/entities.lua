@@ -1,5 +1,6 @@
 -- What the operations of a file in the unified test format work on: clients with the events they saw, databases,
 -- collections, sessions, threads.
+local login = require "test.peer.login"
 local match = require "test.unified.match"
 local mongo = require "skynet.db.mongo"
 local operations = require "test.unified.operations"
@@ -35,7 +36,7 @@ local options = {}
 for name in ([[appName compressors connectTimeoutMS heartbeatFrequencyMS journal localThresholdMS maxConnecting
 	maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize readConcernLevel readPreference readPreferenceTags retryReads
 	retryWrites serverMonitoringMode serverSelectionTimeoutMS timeoutMS w waitQueueTimeoutMS wTimeoutMS authMechanism
-	directConnection replicaSet loadBalanced maxAdaptiveRetries enableOverloadRetargeting]]):gmatch "%w+" do
+	directConnection replicaSet loadBalanced maxAdaptiveRetries enableOverloadRetargeting socketTimeoutMS authMechanismProperties]]):gmatch "%w+" do
 	options[name:lower()] = name
 end
 
@@ -74,9 +75,18 @@ function make.client(run, spec)
 	if spec.serverApi then
 		conf.serverApi = match.fields(spec.serverApi)
 	end
+	if (spec.uriOptions or {}).authMechanism == "MONGODB-OIDC" then
+		conf.uri = conf.uri:gsub("//[^/@]*@", "//")
+		function conf.oidc_callback()
+			return { accessToken = login.TOKEN }
+		end
+	end
 	for k, v in pairs(spec.uriOptions or {}) do
 		local name = options[k:lower()] or skip("the option " .. k)
-		conf[name] = match.plain(v)
+		-- Properties are the runner's business.
+		if name ~= "authMechanismProperties" then
+			conf[name] = match.plain(v)
+		end
 	end
 	local observed, ignored = set_of(spec.observeEvents), set_of(spec.ignoreCommandMonitoringEvents)
 	local known = {}

@@ -5,6 +5,9 @@ local requirements = {}
 
 local harmless = { enableTestCommands = true, requireApiVersion = true, acceptApiVersion2 = true }
 
+-- Mechanisms of the peer.
+local mechanisms = { ["MONGODB-OIDC"] = true, PLAIN = true, ["MONGODB-X509"] = true }
+
 local function why_parameters(parameters)
 	for name in pairs(parameters or {}) do
 		if not harmless[name] then
@@ -38,7 +41,7 @@ local function why_not(target, r)
 		return "topology " .. table.concat(r.topologies, " or ")
 	elseif r.csfle then
 		return "client-side encryption"
-	elseif r.authMechanism and not r.authMechanism:find "^SCRAM" then
+	elseif r.authMechanism and not (r.authMechanism:find "^SCRAM" or target.peer and mechanisms[r.authMechanism]) then
 		return "authentication by " .. r.authMechanism
 	elseif r.auth ~= nil and r.auth ~= target.auth then
 		return r.auth and "a server with authentication" or "a server without authentication"

@@ -23,7 +23,7 @@ local mysql = {}
 local methods = {}
 local meta = { __index = methods, __name = "mysql" }
 
-local protocol = { name = "mysql", targets = config.targets, new = core.new }
+local protocol = { name = "mysql", target = config.target, new = core.new }
 
 -- Not the numbers of libmariadb itself: what a server has said while logging in.
 function protocol.refused(number)

@@ -16,7 +16,7 @@ local OVERLOAD = 1 << 20 -- bytes of statements that wait
 
 ---@class reef.sql.protocol
 ---@field name string                 "mysql"
----@field targets fun(conf: table): table[]     where to connect, the best first: what `new` takes
+---@field target fun(conf: table): table   what `new` takes
 ---@field new fun(target: table): userdata     a connection in C that is not connected
 ---@field refused fun(number: any): boolean    has the server answered the login, and said no?
 ---@field kill fun(id: integer): string  the statement that ends another connection, and what runs there
@@ -223,36 +223,19 @@ end
 
 -- ---- connecting ----
 
+-- Why it failed, and whether it was the server who said so; nil: it did not.
 local function attempt(self, deadline)
-	local last = "there is no address"
-	local ok, targets = pcall(self.protocol.targets, self.conf)
-	if not ok then
-		return tostring(targets), false
+	local core = self.protocol.new(self.protocol.target(self.conf))
+	local failed, result, why, number = drive(core, deadline, nil, core:connect())
+	if result then
+		self.core, self.info = core, core:info()
+		return nil
 	end
-	for _, target in ipairs(targets) do
-		local core
-		ok, core = pcall(self.protocol.new, target)
-		if not ok then
-			return tostring(core), false
-		end
-		local failed, result, why, number = drive(core, deadline, nil, core:connect())
-		if result and not result.badresult then
-			self.core, self.info = core, core:info()
-			return nil
-		end
-		core:close()
-		if failed == "timeout" then
-			return "no answer in time", false
-		end
-		if result then
-			return result.err, true
-		end
-		last = tostring(why or failed)
-		if self.protocol.refused(number) then
-			return last, true
-		end
+	core:close()
+	if failed == "timeout" then
+		return "no answer in time", false
 	end
-	return last, false
+	return tostring(why or failed), self.protocol.refused(number)
 end
 
 local function fail(self, code, command, why, since)

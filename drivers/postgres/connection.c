@@ -335,6 +335,7 @@ int reef_postgres_begin(lua_State *L, struct reef_postgres_connection *c, enum r
 	} else {
 		postgres_renew(L, REEF_POSTGRES_RESULTS);
 		c->results = 0;
+		c->most_rows = c->most_bytes = LUA_MAXINTEGER;
 		c->failed = c->described = c->drop = false;
 	}
 	return postgres_run(L, c);

@@ -1,6 +1,5 @@
 -- Options of connections to PostgreSQL, as libpq names them.
 local checks = require "reef.options"
-local ipv4 = require "reef.base.ipv4"
 local resolve = require "reef.socketcore".resolve
 
 ---@class postgres.options
@@ -110,7 +109,7 @@ function options.target(conf)
 	}
 	if not conf.host:find "^[/@]" then
 		-- libpq would wait for the name server. It tries these in turn.
-		local addresses = (ipv4.is and ipv4.is(conf.host)) and { conf.host } or resolve(conf.host)
+		local addresses = resolve(conf.host)
 		target.hostaddr = table.concat(addresses, ",")
 		target.host = (conf.host .. ","):rep(#addresses):sub(1, -2)
 		target.port = (target.port .. ","):rep(#addresses):sub(1, -2)

@@ -10,8 +10,6 @@ static int calls_over(struct reef_mysql_calls *c, int wants) {
 }
 
 int reef_mysql_calls_start(struct reef_mysql_calls *c, enum reef_mysql_call call) {
-	const struct reef_mysql_login *l = c->login;
-	MYSQL *connected;
 	my_bool failed = 0;
 	int wants = 0;
 	/* What others have left in this thread's queue would be taken for errors of this connection. */
@@ -19,11 +17,6 @@ int reef_mysql_calls_start(struct reef_mysql_calls *c, enum reef_mysql_call call
 	c->waiting = call;
 	switch (call) {
 	case REEF_MYSQL_NO_CALL:
-		break;
-	case REEF_MYSQL_CONNECT:
-		wants = mysql_real_connect_start(&connected, c->mysql, l->host, l->user, l->password, l->database, l->port,
-										 l->path, l->flags);
-		c->status = wants == 0 && connected == NULL;
 		break;
 	case REEF_MYSQL_QUERY:
 		wants = mysql_real_query_start(&c->status, c->mysql, c->text, (unsigned long)c->size);
@@ -65,16 +58,11 @@ int reef_mysql_calls_start(struct reef_mysql_calls *c, enum reef_mysql_call call
 }
 
 int reef_mysql_calls_go(struct reef_mysql_calls *c, int ready) {
-	MYSQL *connected;
 	my_bool failed = 0;
 	int wants = 0;
 	ERR_clear_error();
 	switch (c->waiting) {
 	case REEF_MYSQL_NO_CALL:
-		break;
-	case REEF_MYSQL_CONNECT:
-		wants = mysql_real_connect_cont(&connected, c->mysql, ready);
-		c->status = wants == 0 && connected == NULL;
 		break;
 	case REEF_MYSQL_QUERY:
 		wants = mysql_real_query_cont(&c->status, c->mysql, ready);

@@ -1,4 +1,4 @@
-/* The calls of libmariadb that wait for the server, in one form: each is begun, and goes on when what it waits for is there.
+/* The calls of libmariadb that wait for the server, but for connecting (opening.h), in one form: each is begun, and goes on when what it waits for is there.
  * One at a time for each connection. */
 #ifndef REEF_MYSQL_CALLS_H
 #define REEF_MYSQL_CALLS_H
@@ -8,7 +8,6 @@
 
 enum reef_mysql_call {
 	REEF_MYSQL_NO_CALL,
-	REEF_MYSQL_CONNECT,
 	REEF_MYSQL_QUERY,
 	REEF_MYSQL_ROW,
 	REEF_MYSQL_NEXT,
@@ -22,19 +21,12 @@ enum reef_mysql_call {
 	REEF_MYSQL_QUIT,
 };
 
-struct reef_mysql_login {
-	const char *host, *user, *password, *database, *path;
-	unsigned int port;
-	unsigned long flags;
-};
-
 /* What calls are made with, and what they answer. The caller's memory; it stays where it is while a call waits. */
 struct reef_mysql_calls {
 	MYSQL *mysql;
-	MYSQL_RES *result;                    /* of REEF_MYSQL_ROW */
-	MYSQL_STMT *stmt;                     /* of those with statements */
-	const struct reef_mysql_login *login; /* of REEF_MYSQL_CONNECT */
-	const char *text;                     /* of REEF_MYSQL_QUERY, REEF_MYSQL_PREPARE */
+	MYSQL_RES *result; /* of REEF_MYSQL_ROW */
+	MYSQL_STMT *stmt;  /* of those with statements */
+	const char *text;  /* of REEF_MYSQL_QUERY, REEF_MYSQL_PREPARE */
 	size_t size;
 	enum reef_mysql_call waiting; /* the call that has not come back yet */
 	int status;                   /* what one answered that answers a number */

@@ -2,6 +2,7 @@
 #include "connection.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -264,24 +265,8 @@ static void machine_push_wants(lua_State *L, int wants) {
 	lua_pushstring(L, writes && reads ? "rw" : writes ? "w" : "r");
 }
 
-/* libmariadb compares the certificate with the host that it was told to connect to, which is an address. */
-static void machine_swap_host(struct reef_mysql_connection *c, bool back) {
-	MYSQL *mysql = c->calls.mysql;
-	if (c->server_name == NULL || mysql->host == NULL)
-		return;
-	if (back && c->library_host) {
-		mysql->host = c->library_host;
-		c->library_host = NULL;
-	} else if (!back && !c->library_host && strcmp(mysql->host, c->login.host) == 0) {
-		c->library_host = mysql->host;
-		mysql->host = (char *)(uintptr_t)c->server_name;
-	}
-}
-
 static int machine_run(lua_State *L, struct reef_mysql_connection *c, enum reef_mysql_call over, int wants) {
 	for (;;) {
-		if (over == REEF_MYSQL_CONNECT)
-			machine_swap_host(c, wants == 0);
 		if (wants) {
 			machine_push_wants(L, wants);
 			return 1;
@@ -325,7 +310,50 @@ int reef_mysql_begin(lua_State *L, struct reef_mysql_connection *c, enum reef_my
 	return machine_run(L, c, first, wants);
 }
 
+int reef_mysql_connect(lua_State *L, struct reef_mysql_connection *c) {
+	c->opening = reef_mysql_opening_begin(c->calls.mysql, &c->login);
+	if (c->opening) {
+		lua_pushliteral(L, "r");
+		return 1;
+	}
+	lua_pushnil(L);
+	lua_pushnil(L);
+	lua_pushfstring(L, "no thread to connect: %s", strerrordesc_np(errno));
+	lua_pushinteger(L, 0);
+	return 4;
+}
+
+/* Goes on with connecting. */
+static int machine_open(lua_State *L, struct reef_mysql_connection *c, bool late) {
+	bool connected = false;
+	lua_settop(L, 1);
+	if (!late && !reef_mysql_opening_is_over(c->opening)) {
+		lua_pushliteral(L, "r");
+		return 1;
+	}
+	struct reef_mysql_opening *opening = c->opening;
+	c->opening = NULL;
+	if (!reef_mysql_opening_end(opening, &connected))
+		c->calls.mysql = NULL;
+	if (connected) {
+		/* With TLS, libmariadb leaves it as it was while connecting. */
+		my_socket fd = mysql_get_socket(c->calls.mysql);
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+		lua_pushnil(L);
+		lua_pushboolean(L, 1);
+		return 2;
+	}
+	lua_pushnil(L);
+	lua_pushnil(L);
+	lua_pushstring(L, c->calls.mysql ? mysql_error(c->calls.mysql) : "no answer in time");
+	lua_pushinteger(L, c->calls.mysql ? mysql_errno(c->calls.mysql) : 0);
+	reef_mysql_close(c);
+	return 4;
+}
+
 int reef_mysql_go(lua_State *L, struct reef_mysql_connection *c, int ready) {
+	if (c->opening)
+		return machine_open(L, c, ready == MYSQL_WAIT_TIMEOUT);
 	machine_push_values(L);
 	enum reef_mysql_call call = c->calls.waiting;
 	int wants;
@@ -368,13 +396,16 @@ static void machine_cut(struct reef_mysql_connection *c) {
 }
 
 void reef_mysql_close(struct reef_mysql_connection *c) {
-	MYSQL *mysql = c->calls.mysql;
-	if (mysql == NULL)
+	bool connected;
+	struct reef_mysql_opening *opening = c->opening;
+	c->opening = NULL;
+	if (opening && !reef_mysql_opening_end(opening, &connected))
+		c->calls.mysql = NULL;
+	if (c->calls.mysql == NULL)
 		return;
 	bool orderly = !c->running && !c->streaming;
 	if (!orderly)
 		machine_cut(c);
-	machine_swap_host(c, true);
 	if (c->result) {
 		/* Its rows would be read to the end. */
 		machine_cut(c);

@@ -10,6 +10,7 @@
 
 #include "calls.h"
 #include "column.h"
+#include "opening.h"
 #include "parameters.h"
 
 /* User values of the userdata. */
@@ -38,9 +39,8 @@ enum reef_mysql_reading {
 struct reef_mysql_connection {
 	struct reef_mysql_calls calls; /* calls.mysql is NULL: it is closed */
 	struct reef_mysql_login login;
-	const char *server_name; /* whom the certificate has to name; NULL: as the login says */
-	char *library_host;      /* what libmariadb calls it, while server_name takes its place */
-	MYSQL_STMT **dead;       /* collected statements that the server has to be told of */
+	struct reef_mysql_opening *opening; /* it is being made */
+	MYSQL_STMT **dead;                  /* collected statements that the server has to be told of */
 	unsigned dead_count, dead_room;
 
 	enum reef_mysql_call first; /* of this operation */
@@ -55,6 +55,8 @@ struct reef_mysql_connection {
 	struct reef_mysql_scratch scratch;
 };
 
+/* Begins to connect; pushes and returns as _go. */
+int reef_mysql_connect(lua_State *L, struct reef_mysql_connection *c);
 /* Begins an operation with the connection at stack index 1, and what it refers to already in it; then as _go. */
 int reef_mysql_begin(lua_State *L, struct reef_mysql_connection *c, enum reef_mysql_call first, MYSQL_STMT *stmt);
 /* Goes on, or ends it as far as it can when `ready` is MYSQL_WAIT_TIMEOUT. Pushes what it returns the number of: what to wait

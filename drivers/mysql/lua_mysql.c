@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <openssl/x509.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,7 +24,7 @@ static struct reef_mysql_connection *lua_mysql_check(lua_State *L) {
 
 static struct reef_mysql_connection *lua_mysql_idle(lua_State *L, bool streaming) {
 	struct reef_mysql_connection *c = lua_mysql_check(L);
-	if (c->running || c->calls.waiting != REEF_MYSQL_NO_CALL)
+	if (c->opening || c->running || c->calls.waiting != REEF_MYSQL_NO_CALL)
 		luaL_error(L, "mysql: this connection is in use");
 	if (c->streaming != streaming)
 		luaL_error(L, c->streaming ? "mysql: rows of this connection wait to be read" : "mysql: there are no rows");
@@ -49,15 +50,24 @@ static bool lua_mysql_option_set(lua_State *L, int table, const char *name) {
 static void lua_mysql_set_tls(lua_State *L, MYSQL *mysql, int tls) {
 	my_bool yes = 1;
 	const char *minimum = lua_mysql_option(L, tls, "min_version"), *ciphers = lua_mysql_option(L, tls, "ciphers");
-	mysql_ssl_set(mysql, lua_mysql_option(L, tls, "key_file"), lua_mysql_option(L, tls, "cert_file"),
-				  lua_mysql_option(L, tls, "ca_file"), lua_mysql_option(L, tls, "ca_dir"), ciphers);
+	const char *file = NULL, *directory = NULL;
+	bool verify = lua_mysql_option_set(L, tls, "verify");
+	if (verify) {
+		file = lua_mysql_option(L, tls, "ca_file");
+		directory = lua_mysql_option(L, tls, "ca_dir");
+		/* Where none are named, libmariadb looks at the chain only if the name matters, too. */
+		if (!file && !directory)
+			directory = X509_get_default_cert_dir();
+	}
+	mysql_ssl_set(mysql, lua_mysql_option(L, tls, "key_file"), lua_mysql_option(L, tls, "cert_file"), file, directory,
+				  ciphers);
 	mysql_optionsv(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
 	if (lua_mysql_option(L, tls, "password"))
 		mysql_optionsv(mysql, MARIADB_OPT_TLS_PASSPHRASE, lua_mysql_option(L, tls, "password"));
 	mysql_optionsv(mysql, MARIADB_OPT_TLS_VERSION,
 				   minimum && strcmp(minimum, "1.3") == 0 ? "TLSv1.3" : "TLSv1.2,TLSv1.3");
-	my_bool verify = lua_mysql_option_set(L, tls, "verify");
-	mysql_optionsv(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+	my_bool names = verify && lua_mysql_option_set(L, tls, "verify_host");
+	mysql_optionsv(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &names);
 }
 
 static void lua_mysql_set_options(lua_State *L, struct reef_mysql_connection *c) {
@@ -65,6 +75,14 @@ static void lua_mysql_set_options(lua_State *L, struct reef_mysql_connection *c)
 	unsigned int no = 0;
 	size_t stack = STACK;
 	mysql_optionsv(mysql, MYSQL_OPT_NONBLOCK, &stack);
+	/* Else "localhost" would be a Unix socket. */
+	enum mysql_protocol_type protocol = lua_mysql_option(L, 2, "path") ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+	mysql_optionsv(mysql, MYSQL_OPT_PROTOCOL, &protocol);
+	lua_getfield(L, 2, "seconds");
+	unsigned int seconds = (unsigned int)lua_tointeger(L, -1);
+	mysql_optionsv(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+	mysql_optionsv(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
+	mysql_optionsv(mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
 	/* Else a server could ask for any file. */
 	mysql_optionsv(mysql, MYSQL_OPT_LOCAL_INFILE, &no);
 	if (lua_mysql_option(L, 2, "charset"))
@@ -81,7 +99,7 @@ static void lua_mysql_set_options(lua_State *L, struct reef_mysql_connection *c)
 		lua_mysql_set_tls(L, mysql, lua_gettop(L));
 	lua_getfield(L, 2, "port");
 	c->login = (struct reef_mysql_login){
-			.host = lua_mysql_option(L, 2, "address"),
+			.host = lua_mysql_option(L, 2, "host"),
 			.user = lua_mysql_option(L, 2, "user"),
 			.password = lua_mysql_option(L, 2, "password"),
 			.database = lua_mysql_option(L, 2, "database"),
@@ -91,9 +109,7 @@ static void lua_mysql_set_options(lua_State *L, struct reef_mysql_connection *c)
 	};
 	if (lua_mysql_option_set(L, 2, "found_rows"))
 		c->login.flags |= CLIENT_FOUND_ROWS;
-	c->server_name = lua_mysql_option(L, 2, "server_name");
 	c->exact = lua_mysql_option_set(L, 2, "exact");
-	c->calls.login = &c->login;
 	lua_settop(L, 2);
 }
 
@@ -121,7 +137,7 @@ static int lua_mysql_new(lua_State *L) {
 }
 
 static int lua_mysql_connect(lua_State *L) {
-	return reef_mysql_begin(L, lua_mysql_idle(L, false), REEF_MYSQL_CONNECT, NULL);
+	return reef_mysql_connect(L, lua_mysql_idle(L, false));
 }
 
 /* ---- operations ---- */
@@ -286,7 +302,7 @@ static int lua_mysql_reset(lua_State *L) {
 /* connection:go(ready): ready is "r", "w" or "rw", or nil when it is too late */
 static int lua_mysql_go(lua_State *L) {
 	struct reef_mysql_connection *c = lua_mysql_check(L);
-	if (c->calls.waiting == REEF_MYSQL_NO_CALL && c->later == REEF_MYSQL_NO_CALL)
+	if (!c->opening && c->calls.waiting == REEF_MYSQL_NO_CALL && c->later == REEF_MYSQL_NO_CALL)
 		return luaL_error(L, "mysql: nothing waits");
 	const char *ready = lua_tostring(L, 2);
 	int bits = ready == NULL ? MYSQL_WAIT_TIMEOUT : 0;
@@ -299,14 +315,14 @@ static int lua_mysql_go(lua_State *L) {
 
 static int lua_mysql_fd(lua_State *L) {
 	struct reef_mysql_connection *c = lua_mysql_check(L);
-	lua_pushinteger(L, (lua_Integer)mysql_get_socket(c->calls.mysql));
+	lua_pushinteger(L, c->opening ? reef_mysql_opening_fd(c->opening) : (lua_Integer)mysql_get_socket(c->calls.mysql));
 	return 1;
 }
 
 /* Does no operation go on? */
 static int lua_mysql_is_idle(lua_State *L) {
 	struct reef_mysql_connection *c = luaL_checkudata(L, 1, CONNECTION);
-	lua_pushboolean(L, !c->running && c->calls.waiting == REEF_MYSQL_NO_CALL);
+	lua_pushboolean(L, !c->opening && !c->running && c->calls.waiting == REEF_MYSQL_NO_CALL);
 	return 1;
 }
 

@@ -5,7 +5,6 @@
 --     for _, row in ipairs(db:query "SELECT id, name FROM player") do print(row.id, row.name) end
 --
 -- What the server refuses is returned, as a table with `badresult`; what happens to the connection is raised.
-local checks = require "reef.options"
 local config = require "reef.mysql.options"
 local core = require "reef.mysql.core"
 local errors = require "reef.channel.error"
@@ -20,10 +19,11 @@ local mysql = {}
 ---@field raises boolean   what the server refuses is raised, too
 ---@field timeout number|nil
 ---@field statements table<table, table>  of each prepared statement its text, and its handle on one connection
-local methods = {}
+---@field with fun(self: mysql.db, options: { timeout: number }): mysql.db
+local methods = setmetatable({}, { __index = require "reef.sql.methods" })
 local meta = { __index = methods, __name = "mysql" }
 
-local protocol = { name = "mysql", targets = config.targets, new = core.new }
+local protocol = { name = "mysql", target = config.target, new = core.new, begin = "START TRANSACTION" }
 
 -- Not the numbers of libmariadb itself: what a server has said while logging in.
 function protocol.refused(number)
@@ -194,17 +194,6 @@ function methods:rows(sql, ...)
 	return stream.each(self.session, self.timeout, begin_rows, self, sql, ...)
 end
 
--- ---- transactions ----
-
----Runs f(t, ...) between START TRANSACTION and COMMIT. `t` is this db, but raises what the server refuses. When f raises, all
----is rolled back. Other coroutines' statements wait meanwhile.
----@param f fun(t: mysql.db, ...: any): ...
----@return any results of f
-function methods:transaction(f, ...)
-	local t = setmetatable({ raises = true }, { __index = self })
-	return self.session:transaction("START TRANSACTION", self.timeout, f, t, ...)
-end
-
 -- ---- the rest ----
 
 local function ping(s, deadline)
@@ -214,31 +203,6 @@ end
 ---@return table  as of a statement without rows
 function methods:ping()
 	return answer(self, self.session:use("ping", 0, self.timeout, ping))
-end
-
----The server's version, as it says it.
----@return string
-function methods:server_ver()
-	return self.session.info.version
-end
-
----Rows as lists in the order of the columns (true), or by column name.
----@param compact boolean
-function methods:set_compact_arrays(compact)
-	self.compact = compact and true or false
-end
-
----The same connection with another time-out.
----@param options { timeout: number }
----@return mysql.db
-function methods:with(options)
-	checks.check("mysql: with", options, { timeout = true }, 2)
-	return setmetatable({ timeout = options.timeout }, { __index = self })
-end
-
----Ends the connection for good.
-function methods:disconnect()
-	self.session:disconnect()
 end
 
 local escapes = {

@@ -25,7 +25,7 @@ end
 test.case("everything", { timeout = 200 }, function()
 	prepare_server()
 	local function case(name, f)
-		local ok, err = xpcall(f, debug.traceback)
+		local ok, err = xpcall(f, function(e) return debug.traceback(tostring(e)) end)
 		if not ok then
 			test.fail(name .. ": " .. tostring(err))
 		end

@@ -1,6 +1,5 @@
 -- Options of connections to MySQL, and where they lead to.
 local checks = require "reef.options"
-local resolve = require "reef.socketcore".resolve
 
 ---@class mysql.options
 ---@field host string|nil            name or IP; "127.0.0.1"
@@ -48,6 +47,11 @@ function options.check(given)
 	for name, value in pairs(given) do
 		if name == "tls" then
 			conf.tls = value and require "reef.tls".options(value) or nil
+			for _, other in ipairs { "server_name", "partial_chain", "alpn", "client_certificates" } do
+				if conf.tls and conf.tls[other] ~= nil then
+					error("mysql: libmariadb has nothing like the option " .. other .. " of TLS", 3)
+				end
+			end
 		elseif not kinds[name] then
 			checks.refuse("mysql", name, setmetatable({ tls = true }, { __pairs = function()
 				return pairs(kinds)
@@ -76,39 +80,24 @@ function options.check(given)
 	return conf
 end
 
----What a connection in C is made from: one table for each address of the host.
+---What a connection in C is made from.
 ---@param conf table
----@return table[]
-function options.targets(conf)
-	local target = {
-		port = math.tointeger(conf.port), user = conf.user, password = conf.password, database = conf.database,
-		charset = conf.charset, max_packet_size = math.tointeger(conf.max_packet_size), compress = conf.compress,
-		exact = conf.exact, found_rows = conf.found_rows, auth_plugins = conf.auth_plugins, path = conf.path,
+---@return table
+function options.target(conf)
+	return {
+		host = conf.path and "localhost" or conf.host, port = math.tointeger(conf.port), path = conf.path, user = conf.user,
+		password = conf.password, database = conf.database, charset = conf.charset,
+		max_packet_size = math.tointeger(conf.max_packet_size), compress = conf.compress, exact = conf.exact,
+		found_rows = conf.found_rows, auth_plugins = conf.auth_plugins, seconds = math.max(1, math.ceil(conf.connect_timeout)),
 		tls = conf.tls and options.tls(conf.tls),
 	}
-	if conf.path then
-		target.address = "localhost"
-		return { target }
-	end
-	if conf.tls then
-		target.server_name = conf.tls.server_name or conf.host
-	end
-	local list = {}
-	for i, address in ipairs(resolve(conf.host)) do
-		list[i] = {}
-		for name, value in pairs(target) do
-			list[i][name] = value
-		end
-		list[i].address = address
-	end
-	return list
 end
 
 ---Options of TLS with what is meant where nothing is said.
 ---@param given reef.tls.options
 ---@return table
 function options.tls(given)
-	local tls = { verify = true }
+	local tls = { verify = true, verify_host = true }
 	for name, value in pairs(given) do
 		tls[name] = value
 	end

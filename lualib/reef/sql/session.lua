@@ -16,9 +16,10 @@ local OVERLOAD = 1 << 20 -- bytes of statements that wait
 
 ---@class reef.sql.protocol
 ---@field name string                 "mysql"
----@field targets fun(conf: table): table[]     where to connect, the best first: what `new` takes
+---@field target fun(conf: table): table   what `new` takes
 ---@field new fun(target: table): userdata     a connection in C that is not connected
----@field refused fun(number: any): boolean    has the server answered the login, and said no?
+---@field refused fun(number: any, why: string): boolean  has the server answered the login, and said no?
+---@field begin string                the statement that begins a transaction
 ---@field kill fun(id: integer): string  the statement that ends another connection, and what runs there
 ---@field rejection fun(result: table): any  an error for what the server has refused
 
@@ -221,38 +222,48 @@ function session:run(command, deadline, method, ...)
 	return over(self, guard, command, now(), drive(core, deadline, nil, core[method](core, ...)))
 end
 
--- ---- connecting ----
-
-local function attempt(self, deadline)
-	local last = "there is no address"
-	local ok, targets = pcall(self.protocol.targets, self.conf)
-	if not ok then
-		return tostring(targets), false
+---Waits within the caller's turn for what the server says by itself; nil: it has not said anything by then.
+---@param deadline number
+---@return any|nil
+function session:hear(deadline)
+	local core = self.core
+	if not core then
+		error(self:error("closed", "not sent", "listen", "the connection was lost"), 0)
 	end
-	for _, target in ipairs(targets) do
-		local core
-		ok, core = pcall(self.protocol.new, target)
-		if not ok then
-			return tostring(core), false
-		end
-		local failed, result, why, number = drive(core, deadline, nil, core:connect())
-		if result and not result.badresult then
-			self.core, self.info = core, core:info()
+	local guard <close> = setmetatable({ busy = true, core = core, session = self }, guard_meta)
+	local events, result, why = core:listen()
+	while events do
+		local left = deadline == math.huge and 1e9 or math.max(0, (deadline - now()) * 100)
+		local ready = fd.wait(core:fd(), events, left)
+		if self.core ~= core then
+			error(self:error("closed", "not sent", "listen", "it was disconnected"), 0)
+		elseif not ready then
+			core:unlisten()
+			guard.busy = false
 			return nil
 		end
-		core:close()
-		if failed == "timeout" then
-			return "no answer in time", false
-		end
-		if result then
-			return result.err, true
-		end
-		last = tostring(why or failed)
-		if self.protocol.refused(number) then
-			return last, true
-		end
+		events, result, why = core:go(ready)
 	end
-	return last, false
+	guard.busy = false
+	return result or over(self, guard, "listen", now(), nil, nil, why)
+end
+
+-- ---- connecting ----
+
+-- Why it failed, and whether it was the server who said so; nil: it did not.
+local function attempt(self, deadline)
+	local core = self.protocol.new(self.protocol.target(self.conf))
+	local failed, result, why, number = drive(core, deadline, nil, core:connect())
+	if result then
+		self.core, self.info = core, core:info()
+		return nil
+	end
+	core:close()
+	if failed == "timeout" then
+		return "no answer in time", false
+	end
+	why = tostring(why or failed)
+	return why, self.protocol.refused(number, why)
 end
 
 local function fail(self, code, command, why, since)
@@ -347,6 +358,10 @@ local function demand(self, command, deadline)
 	local result = self:run(command, deadline, "query", command)
 	if result.badresult then
 		error(self.protocol.rejection(result), 0)
+	elseif command == "COMMIT" and result.command == "ROLLBACK" then
+		-- PostgreSQL says so when a statement before has failed.
+		error(errors.new { code = "rollback", outcome = "rejected", host = self.where, command = command,
+			message = "the transaction was rolled back, since one of its statements has failed" }, 0)
 	end
 end
 

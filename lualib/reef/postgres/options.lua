@@ -1,0 +1,126 @@
+-- Options of connections to PostgreSQL, as libpq names them.
+local checks = require "reef.options"
+local resolve = require "reef.socketcore".resolve
+
+---@class postgres.options
+---@field host string|nil            name or IP, or the directory of a Unix socket; "127.0.0.1"
+---@field port integer|nil           5432
+---@field user string|nil            "postgres"
+---@field password string|nil
+---@field database string|nil        as the user
+---@field application_name string|nil "reef"
+---@field settings table<string, string>|nil  of the server, for this connection: { search_path = "game" }
+---@field compact_arrays boolean|nil rows are lists in the order of columns
+---@field on_connect fun(db: postgres.db)|nil  called on each new connection, before others use it
+---@field overload fun(on: boolean)|nil     true: 1 MiB of statements waits; false: none does
+---@field timeout number|nil         seconds for a statement, with its wait for others; 30; 0: for ever
+---@field connect_timeout number|nil seconds to connect and log in; 5
+---@field tls boolean|reef.tls.options|nil
+---@field cancel boolean|nil         false: the server is not told of statements whose time is over
+---@field gap fun(info: table)|nil   of postgres.listen: notifications may be missing
+---@field heartbeat number|nil       of postgres.listen: seconds of silence before the server is asked; 30
+
+local options = {}
+
+local kinds = {
+	host = "string", port = "number", user = "string", password = "string", database = "string",
+	application_name = "string", settings = "table", compact_arrays = "boolean", on_connect = "function",
+	overload = "function", timeout = "number", connect_timeout = "number", cancel = "boolean", gap = "function",
+	heartbeat = "number",
+}
+local known = setmetatable({ tls = true }, { __index = kinds })
+for name in pairs(kinds) do
+	known[name] = true
+end
+local aliases = { username = "user", db = "database", dbname = "database", auth = "password", passwd = "password" }
+
+---Raises for what cannot be; a complete table otherwise.
+---@param given postgres.options
+---@return table
+function options.check(given)
+	checks.check("postgres", given, known, 3, aliases)
+	local conf = {
+		host = "127.0.0.1", port = 5432, user = "postgres", application_name = "reef", timeout = 30, connect_timeout = 5,
+		heartbeat = 30,
+	}
+	for name, value in pairs(given) do
+		if name == "tls" then
+			conf.tls = value and require "reef.tls".options(value) or nil
+		elseif type(value) ~= kinds[name] then
+			error(("postgres: %s is a %s, not a %s"):format(name, kinds[name], type(value)), 3)
+		else
+			conf[name] = value
+		end
+	end
+	for _, name in ipairs { "timeout", "connect_timeout", "port", "heartbeat" } do
+		if not (conf[name] >= 0) then
+			error(("postgres: %s has to be at least 0, not %s"):format(name, conf[name]), 3)
+		end
+	end
+	for _, other in ipairs { "server_name", "partial_chain", "alpn", "client_certificates", "ciphers", "ca_dir" } do
+		if conf.tls and conf.tls[other] ~= nil then
+			error("postgres: libpq has nothing like the option " .. other .. " of TLS", 3)
+		end
+	end
+	conf.where = (conf.host:find ":" and "[%s]:%d" or "%s:%d"):format(conf.host, conf.port)
+	return conf
+end
+
+-- Where distributions keep the authorities that they trust.
+local BUNDLES <const> = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" }
+
+local function system_bundle()
+	for _, path in ipairs(BUNDLES) do
+		local f = io.open(path)
+		if f then
+			f:close()
+			return path
+		end
+	end
+	error("postgres: TLS needs the option ca_file: there are no authorities of the system's", 0)
+end
+
+-- Nothing of the user's own directory is looked at.
+local function set_tls(target, tls)
+	if not tls then
+		target.sslmode = "disable"
+		return
+	end
+	local verify = tls.verify ~= false
+	target.sslmode = not verify and "require" or tls.verify_host == false and "verify-ca" or "verify-full"
+	target.sslrootcert = verify and (tls.ca_file or system_bundle()) or "/dev/null/none"
+	target.sslcert, target.sslkey = tls.cert_file or "/dev/null/none", tls.key_file or tls.cert_file
+	target.sslpassword = tls.password
+	target.ssl_min_protocol_version = "TLSv" .. (tls.min_version or "1.2")
+end
+
+local function quoted(text)
+	return (text:gsub("[ \\]", "\\%0"))
+end
+
+---What a connection in C is made from.
+---@param conf table
+---@return table<string, string>
+function options.target(conf)
+	local target = {
+		port = tostring(math.tointeger(conf.port)), user = conf.user, password = conf.password,
+		dbname = conf.database or conf.user, application_name = conf.application_name, client_encoding = "UTF8",
+		gssencmode = "disable", host = conf.host,
+	}
+	if not conf.host:find "^[/@]" then
+		-- libpq would wait for the name server. It tries these in turn.
+		local addresses = resolve(conf.host)
+		target.hostaddr = table.concat(addresses, ",")
+		target.host = (conf.host .. ","):rep(#addresses):sub(1, -2)
+		target.port = (target.port .. ","):rep(#addresses):sub(1, -2)
+	end
+	local settings = {}
+	for name, value in pairs(conf.settings or {}) do
+		settings[#settings + 1] = ("-c %s=%s"):format(name, quoted(tostring(value)))
+	end
+	target.options = #settings > 0 and table.concat(settings, " ") or nil
+	set_tls(target, conf.tls)
+	return target
+end
+
+return options

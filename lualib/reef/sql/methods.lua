@@ -1,0 +1,49 @@
+-- What connections to SQL servers have in common, whatever they speak.
+local checks = require "reef.options"
+
+---@class reef.sql.db
+---@field session reef.sql.session
+---@field compact boolean
+---@field raises boolean
+---@field timeout number|nil
+local methods = {}
+
+---Runs f(t, ...) in a transaction, which is committed when f returns. `t` is this db, but raises what the server refuses.
+---When f raises, all is rolled back, and the error is raised again. Other coroutines' statements wait meanwhile.
+---@param f fun(t: reef.sql.db, ...: any): ...
+---@return any results of f
+function methods:transaction(f, ...)
+	local t = setmetatable({ raises = true }, { __index = self })
+	return self.session:transaction(self.session.protocol.begin, self.timeout, f, t, ...)
+end
+
+---The server's version, as it says it.
+---@return string
+function methods:server_ver()
+	return self.session.info.version
+end
+
+---Rows as lists in the order of the columns (true), or by column name.
+---@param compact boolean
+function methods:set_compact_arrays(compact)
+	self.compact = compact and true or false
+end
+
+---The same connection with another time-out.
+---@param options { timeout: number }
+---@return reef.sql.db
+function methods:with(options)
+	local name = self.session.protocol.name
+	checks.check(name .. ": with", options, { timeout = true }, 2)
+	if type(options.timeout) ~= "number" or not (options.timeout >= 0) then
+		error(name .. ": timeout has to be a number of seconds, at least 0", 2)
+	end
+	return setmetatable({ timeout = options.timeout }, { __index = self })
+end
+
+---Ends the connection for good.
+function methods:disconnect()
+	self.session:disconnect()
+end
+
+return methods

@@ -59,9 +59,9 @@ static void set_loader_globals(lua_State *L, const char *own_services) {
 }
 
 bool reef_load_is_own_service(const char *arguments) {
-	char relative[256], path[PATH_SIZE];
+	char relative[256];
 	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)strcspn(arguments, " "), arguments);
-	return n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative, path, sizeof(path));
+	return n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative) != NULL;
 }
 
 int reef_load_run_loader(lua_State *L, const char *arguments, bool is_own) {
@@ -142,15 +142,21 @@ static int searcher_found(lua_State *L, int status, const char *name, const char
 	return 2;
 }
 
-static bool own_module_path(char *path, const char *name, const char *form) {
-	char relative[PATH_SIZE];
-	int n = snprintf(relative, sizeof(relative), form, name);
-	if (n < 0 || (size_t)n >= sizeof(relative))
-		return false;
-	for (size_t i = 0; name[i]; i++)
-		if (relative[i] == '.')
-			relative[i] = '/';
-	return reef_own_file(relative, path, PATH_SIZE);
+/* The file of our module of that name, NULL if there is none. */
+static const char *own_module(const char *name) {
+	static const char init[] = "/init.lua";
+	char relative[256];
+	size_t n = strlen(name);
+	if (n > sizeof(relative) - sizeof(init))
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		relative[i] = name[i] == '.' ? '/' : name[i];
+	memcpy(relative + n, ".lua", sizeof(".lua"));
+	const char *path = reef_own_file(relative);
+	if (path)
+		return path;
+	memcpy(relative + n, init, sizeof(init));
+	return reef_own_file(relative);
 }
 
 /* C modules of the rooms, and our own lualib. */
@@ -162,8 +168,8 @@ static int search_own(lua_State *L) {
 		lua_pushliteral(L, ":reef:");
 		return 2;
 	}
-	char path[PATH_SIZE];
-	if (own_module_path(path, name, "%s.lua") || own_module_path(path, name, "%s/init.lua"))
+	const char *path = own_module(name);
+	if (path)
 		return searcher_found(L, load_file(L, path, NULL), name, path);
 	lua_pushfstring(L, "no module '%s' in %s", name, reef_own_directory());
 	return 1;
@@ -231,7 +237,7 @@ static int search_distribution(lua_State *L) {
 void reef_load_open(lua_State *L) {
 	lua_getglobal(L, "package");
 	lua_getfield(L, -1, "searchers");
-	/* preload, own, path, C, all-in-one */
+	/* preload, own, path, C, all-in-one, distribution */
 	for (lua_Integer i = (lua_Integer)lua_rawlen(L, -1); i >= 2; i--) {
 		lua_rawgeti(L, -1, i);
 		lua_rawseti(L, -2, i + 1);

@@ -348,7 +348,7 @@ static int pool_stat(lua_State *L) {
 	lua_pool_set_integer(L, "bytes_out", n->bytes_out);
 	lua_pool_set_integer(L, "bytes_in", n->bytes_in);
 	lua_pool_set_integer(L, "connects", n->connects);
-	lua_pool_set_integer(L, "wills", pool->wills_count);
+	lua_pool_set_integer(L, "wills", pool->wills.count);
 	lua_pool_set_integer(L, "in_flight", pool->flying);
 	lua_pool_set_integer(L, "queued", pool->waiting + pool->wanting.count);
 	lua_pool_set_integer(L, "queued_bytes", pool->waiting_bytes);

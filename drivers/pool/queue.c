@@ -6,48 +6,24 @@
 #include "lane.h"
 
 struct reef_pool_caller {
-	struct reef_pool_caller *bucket_next;
-	struct reef_pool_caller *turn_next;
+	struct reef_pool_caller *next; /* in turn, or among the spare ones */
 	uint32_t source;
 	struct reef_pool_list waiting;
 };
 
-static size_t caller_bucket(uint32_t source, size_t size) {
-	return (size_t)(source * UINT64_C(0x9E3779B97F4A7C15) >> 32) & (size - 1);
-}
-
-static struct reef_pool_caller **find_caller(const struct reef_pool *pool, uint32_t source) {
-	struct reef_pool_caller **link = &pool->callers[caller_bucket(source, pool->callers_size)];
-	while (*link && (*link)->source != source)
-		link = &(*link)->bucket_next;
-	return link;
-}
-
-static void grow_callers(struct reef_pool *pool) {
-	size_t old = pool->callers_size;
-	struct reef_pool_caller **before = pool->callers;
-	pool->callers_size = old ? old * 2 : 64;
-	pool->callers = reef_calloc(pool->callers_size, sizeof(struct reef_pool_caller *));
-	for (size_t i = 0; i < old; i++) {
-		for (struct reef_pool_caller *caller = before[i], *next; caller; caller = next) {
-			next = caller->bucket_next;
-			struct reef_pool_caller **bucket = &pool->callers[caller_bucket(caller->source, pool->callers_size)];
-			caller->bucket_next = *bucket;
-			*bucket = caller;
-		}
-	}
-	reef_free(before);
+static const void *key_of_caller(uint32_t source) {
+	return (const void *)((uintptr_t)source + 1);
 }
 
 static void push_turn(struct reef_pool *pool, struct reef_pool_caller *caller) {
-	caller->turn_next = NULL;
+	caller->next = NULL;
 	*pool->turn_tail = caller;
-	pool->turn_tail = &caller->turn_next;
+	pool->turn_tail = &caller->next;
 }
 
 static struct reef_pool_caller *pop_turn(struct reef_pool *pool) {
 	struct reef_pool_caller *caller = pool->turn;
-	pool->turn = caller->turn_next;
+	pool->turn = caller->next;
 	if (pool->turn == NULL)
 		pool->turn_tail = &pool->turn;
 	return caller;
@@ -55,33 +31,37 @@ static struct reef_pool_caller *pop_turn(struct reef_pool *pool) {
 
 /* For a caller that is in no turn and has nothing waiting. */
 static void forget_caller(struct reef_pool *pool, struct reef_pool_caller *caller) {
-	*find_caller(pool, caller->source) = caller->bucket_next;
-	caller->bucket_next = pool->spare_callers;
+	reef_ptrmap_remove(&pool->callers, key_of_caller(caller->source));
+	caller->next = pool->spare_callers;
 	pool->spare_callers = caller;
-	pool->callers_count--;
+}
+
+/* Puts a new caller at the end of the turn; NULL when out of memory. */
+static struct reef_pool_caller *add_caller(struct reef_pool *pool, uint32_t source) {
+	struct reef_pool_caller *caller = pool->spare_callers;
+	if (caller)
+		pool->spare_callers = caller->next;
+	else
+		caller = reef_malloc(sizeof(*caller));
+	*caller = (struct reef_pool_caller){.source = source};
+	if (!reef_ptrmap_put(&pool->callers, key_of_caller(source), caller)) {
+		reef_free(caller);
+		return NULL;
+	}
+	reef_pool_list_init(&caller->waiting);
+	push_turn(pool, caller);
+	return caller;
 }
 
 bool reef_pool_enqueue(struct reef_pool *pool, struct reef_pool_node *node) {
 	if (pool->waiting + pool->wanting.count >= pool->options.queue || pool->waiting_bytes >= pool->options.queue_bytes)
 		return false;
-	if (pool->callers_count >= pool->callers_size)
-		grow_callers(pool);
-	struct reef_pool_caller **link = find_caller(pool, node->source), *caller = *link;
-	if (caller == NULL) {
-		caller = pool->spare_callers;
-		if (caller)
-			pool->spare_callers = caller->bucket_next;
-		else
-			caller = reef_malloc(sizeof(*caller));
-		*caller = (struct reef_pool_caller){.source = node->source};
-		reef_pool_list_init(&caller->waiting);
-		*link = caller;
-		pool->callers_count++;
-		push_turn(pool, caller);
-	} else if (caller->waiting.count > pool->options.queue / 2) {
-		/* Nobody may fill the queue alone. */
+	struct reef_pool_caller *caller = reef_ptrmap_get(&pool->callers, key_of_caller(node->source));
+	/* Nobody may fill the queue alone. */
+	if (caller && caller->waiting.count > pool->options.queue / 2)
 		return false;
-	}
+	if (caller == NULL && (caller = add_caller(pool, node->source)) == NULL)
+		return false;
 	reef_pool_list_push(&caller->waiting, node);
 	pool->waiting++;
 	pool->waiting_bytes += node->size;
@@ -92,7 +72,7 @@ bool reef_pool_enqueue(struct reef_pool *pool, struct reef_pool_node *node) {
 void reef_pool_advance(struct reef_pool *pool) {
 	/* Callers in a row whose lane had no room. */
 	size_t blocked = 0;
-	while (pool->turn && blocked < pool->callers_count) {
+	while (pool->turn && blocked < pool->callers.count) {
 		struct reef_pool_caller *caller = pool->turn;
 		struct reef_pool_node *node = caller->waiting.head;
 		struct reef_pool_connection *c = reef_pool_choose(pool, node->order);
@@ -148,7 +128,7 @@ void reef_pool_sift(struct reef_pool *pool, bool (*match)(const struct reef_pool
 	pool->turn = NULL;
 	pool->turn_tail = &pool->turn;
 	while (caller) {
-		struct reef_pool_caller *next = caller->turn_next;
+		struct reef_pool_caller *next = caller->next;
 		size_t before = caller->waiting.count;
 		sift_list(pool, &caller->waiting, match, taken, ud);
 		pool->waiting -= before - caller->waiting.count;
@@ -163,8 +143,8 @@ void reef_pool_sift(struct reef_pool *pool, bool (*match)(const struct reef_pool
 void reef_pool_queue_fini(struct reef_pool *pool) {
 	while (pool->spare_callers) {
 		struct reef_pool_caller *caller = pool->spare_callers;
-		pool->spare_callers = caller->bucket_next;
+		pool->spare_callers = caller->next;
 		reef_free(caller);
 	}
-	reef_free(pool->callers);
+	reef_ptrmap_fini(&pool->callers);
 }

@@ -26,6 +26,7 @@
 
 #include "core/host/host.h"
 #include "core/message.h"
+#include "core/ptrmap.h"
 #include "drivers/channel/channel.h"
 #include "drivers/channel/deadline.h"
 #include "drivers/channel/pending.h"
@@ -141,17 +142,13 @@ struct reef_pool {
 	size_t flying; /* on all connections, tombstones included */
 
 	/* The queue. */
-	struct reef_pool_caller **callers; /* hash of `callers_size` buckets, those who have something queued */
-	size_t callers_size, callers_count;
+	struct reef_ptrmap callers; /* by their handles + 1, those who have something queued */
 	struct reef_pool_caller *turn, **turn_tail; /* in the order in which they are served */
 	size_t waiting, waiting_bytes;              /* requests */
 	struct reef_pool_list wanting;              /* for pinned connections */
 
-	struct reef_pool_node **wills; /* hash of source and number */
-	size_t wills_size, wills_count;
-
-	struct reef_pool_lane **lanes; /* hash, those with something on its way */
-	size_t lanes_size, lanes_count;
+	struct reef_ptrmap wills; /* by source and number */
+	struct reef_ptrmap lanes; /* by order, those with something on its way */
 	struct reef_pool_lane *spare_lanes;
 	struct reef_pool_node *spare_nodes;
 	struct reef_pool_caller *spare_callers;

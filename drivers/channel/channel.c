@@ -152,7 +152,7 @@ const char *reef_channel_connect(struct reef_channel *c, struct reef_task *task,
 		(void)reef_socket_use_tls(c->socket, tls, NULL, 0);
 	c->state = REEF_CHANNEL_CONNECTING;
 	c->incarnation++;
-	c->gathered = c->handed = 0;
+	c->gathered = c->handed = c->left = 0;
 	c->missed = 0;
 	c->missed_ns = 0;
 	c->warning = 0;
@@ -231,4 +231,10 @@ bool reef_channel_give(struct reef_channel *c, char *block, size_t n, size_t cap
 
 size_t reef_channel_unsent(const struct reef_channel *c) {
 	return c->out.size + (c->socket ? reef_socket_unsent(c->socket) : 0);
+}
+
+bool reef_channel_is_full_now(struct reef_channel *c) {
+	size_t unsent = reef_channel_unsent(c);
+	c->left = c->gathered > unsent ? c->gathered - unsent : 0;
+	return unsent >= c->max_unsent;
 }

@@ -72,6 +72,7 @@ struct reef_channel {
 	bool flush_queued;
 	uint64_t gathered; /* bytes of this connection that were ever committed */
 	uint64_t handed;   /* of these, how many the socket had been given when what is being read came */
+	uint64_t left;     /* of these, how many had left when that was last looked at */
 	size_t warning;    /* what the socket said last about its unsent bytes */
 	size_t max_unsent; /* bytes; 0: no limit */
 
@@ -135,10 +136,11 @@ size_t reef_channel_unsent(const struct reef_channel *c);
 static inline uint64_t reef_channel_sent(const struct reef_channel *c) {
 	return c->gathered - reef_channel_unsent(c);
 }
-/* Does as much wait to be sent as may? */
-static inline bool reef_channel_is_full(const struct reef_channel *c) {
-	return c->max_unsent > 0 && (c->warning > 0 || c->out.size >= c->max_unsent) &&
-		   reef_channel_unsent(c) >= c->max_unsent;
+/* Does as much wait to be sent as may? Asks the socket. */
+bool reef_channel_is_full_now(struct reef_channel *c);
+/* The same for every request: asks only when so much was gathered since the last time that it may be. */
+static inline bool reef_channel_is_full(struct reef_channel *c) {
+	return c->max_unsent > 0 && c->gathered - c->left >= c->max_unsent && reef_channel_is_full_now(c);
 }
 
 #endif

@@ -98,8 +98,8 @@ static int refuse(lua_State *L, struct reef_mongo_connection *c, const char *cod
 }
 
 /* Why nothing can be sent now; NULL: it can. */
-static const char *refusal(const struct reef_mongo_connection *c) {
-	const struct reef_channel *channel = &c->requests.channel;
+static const char *refusal(struct reef_mongo_connection *c) {
+	struct reef_channel *channel = &c->requests.channel;
 	if (channel->state != REEF_CHANNEL_OPEN) {
 		return channel->lost[0] != 0 ? channel->lost : "not connected";
 	}

@@ -191,7 +191,7 @@ static inline bool reef_pool_is_tombstone(const struct reef_pool_node *node) {
 }
 
 /* Is there room on it for another request? */
-static inline bool reef_pool_has_room(const struct reef_pool *pool, const struct reef_pool_connection *c) {
+static inline bool reef_pool_has_room(const struct reef_pool *pool, struct reef_pool_connection *c) {
 	return c->channel.state == REEF_CHANNEL_OPEN && c->flying.count < pool->options.window &&
 		   !reef_channel_is_full(&c->channel);
 }

@@ -85,6 +85,6 @@ struct reef_redis_connection *reef_redis_connection_new(lua_State *L) {
 	return c;
 }
 
-const char *reef_redis_connection_refusal(const struct reef_redis_connection *c) {
+const char *reef_redis_connection_refusal(struct reef_redis_connection *c) {
 	return reef_channel_is_full(&c->requests.channel) ? "the server does not read: too many bytes wait to be sent" : "";
 }

@@ -37,6 +37,6 @@ struct reef_redis_connection {
 /* A new, closed connection for the VM that L belongs to. The caller fills in limits, overload, build and failure. */
 struct reef_redis_connection *reef_redis_connection_new(lua_State *L);
 /* Is there room for another request? "" if so, else a text that says why not. */
-const char *reef_redis_connection_refusal(const struct reef_redis_connection *c);
+const char *reef_redis_connection_refusal(struct reef_redis_connection *c);
 
 #endif

@@ -301,6 +301,26 @@ test.case("a frozen server costs a pool no more than its limits in bytes", { tim
 	test.equal(pool.stat(db).queued_bytes, 0)
 end)
 
+test.case("the limits hold also for what has piled up before a pool that was busy", { timeout = 60 }, function()
+	local s = server.start()
+	local db = pool.redis({ host = "127.0.0.1", port = s.port, timeout = 2 }, {
+		size = 2, queue_bytes = 4 << 20, unsent = 2 << 20, stall = 0,
+	})
+	test.defer(pool.close, db)
+	db:set("k", "v")
+	s:freeze()
+	-- All requests are in its mailbox before it looks at the first, so what sockets say comes behind them.
+	skynet.fork(skynet.call, db[2].address, "debug", "RUN", "local t = os.clock() while os.clock() - t < 0.5 do end", "busy")
+	skynet.sleep(10)
+	local value, held = ("x"):rep(1 << 20), 0
+	test.together(40, function(i)
+		local ok, err = pcall(db.set, db, "k" .. i, value)
+		held = held + ((ok or redis.error(err).code ~= "overload") and 1 or 0)
+	end)
+	s:thaw()
+	test.between(held, 1, 4 + 1 + 2 * (2 + 1))
+end)
+
 test.case("an answer of many megabytes comes whole, whoever it is for", { timeout = 60 }, function()
 	local s = server.start()
 	local db = pool.redis({ host = "127.0.0.1", port = s.port }, { size = 1 })

@@ -310,7 +310,8 @@ test.case("the limits hold also for what has piled up before a pool that was bus
 	db:set("k", "v")
 	s:freeze()
 	-- All requests are in its mailbox before it looks at the first, so what sockets say comes behind them.
-	skynet.fork(skynet.call, db[2].address, "debug", "RUN", "local t = os.clock() while os.clock() - t < 0.5 do end", "busy")
+	local busy = "local t = os.clock() while os.clock() - t < 0.5 do end"
+	skynet.fork(skynet.call, db[2].address, "debug", "RUN", busy, "busy")
 	skynet.sleep(10)
 	local value, held = ("x"):rep(1 << 20), 0
 	test.together(40, function(i)

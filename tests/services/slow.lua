@@ -32,10 +32,12 @@ function command.wait(cs, ...)
 	return ...
 end
 
--- Lets nobody else get on.
+-- Lets nobody else get on, from the moment when this is answered.
 function command.block(ms)
-	local since = skynet.hpc()
-	repeat until skynet.hpc() - since > ms * 1000000
+	skynet.fork(function()
+		local since = skynet.hpc()
+		repeat until skynet.hpc() - since > ms * 1000000
+	end)
 end
 
 function command.who(cs)

@@ -142,7 +142,7 @@ struct reef_pool {
 	size_t flying; /* on all connections, tombstones included */
 
 	/* The queue. */
-	struct reef_ptrmap callers; /* by their handles + 1, those who have something queued */
+	struct reef_ptrmap callers;                 /* by their handles + 1, those who have something queued */
 	struct reef_pool_caller *turn, **turn_tail; /* in the order in which they are served */
 	size_t waiting, waiting_bytes;              /* requests */
 	struct reef_pool_list wanting;              /* for pinned connections */

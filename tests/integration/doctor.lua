@@ -236,6 +236,8 @@ test.case("libraries are read, not loaded: what they have and what they need", f
 			'require "text"',
 			'require "old"', -- 5
 			'require "marks.core"',
+			'require "large"', -- 7
+			'require "strange"',
 		}, "\n"),
 		["luaclib/text.so"] = "this is no library",
 		["old.c"] = "int lua_setfenv(void *, int); int luaopen_old(void *L) { return lua_setfenv(L, 1); }",
@@ -253,12 +255,26 @@ test.case("libraries are read, not loaded: what they have and what they need", f
 			test.skip "no compiler"
 		end
 	end
+	local whole = p:read "luaclib/marks.so"
+	p:write("luaclib/large.so", (whole:gsub("marks_core", "large") .. ("\0"):rep(5 << 20)))
+	p:write("luaclib/strange.so", whole:sub(1, 0x12) .. "\x07\x07" .. whole:sub(0x15))
 	local code, told = examine(p)
 	test.equal(code, 1)
+	has(told.broken, "main%.lua:8: .*strange%.so is a shared library for another kind of machine")
 	has(told.broken, "main%.lua:3: .*echo%.so has no function luaopen_echo")
 	has(told.broken, "main%.lua:4: .*text%.so is no shared library")
 	has(told.missing, "main%.lua:5: .*old%.so needs lua_setfenv, which Reef does not have")
-	test.equal({ #told.broken, #told.missing }, { 2, 1 })
+	has(told.broken, "main%.lua:7: .*large%.so has no function luaopen_large")
+	test.equal({ #told.broken, #told.missing, told.skipped }, { 4, 1, {} })
+	-- Cut off at any place: never more than a sentence.
+	math.randomseed(test.seed)
+	for _ = 1, test.count(10) do
+		local at, n = math.random(#whole), math.random(4)
+		p:write("luaclib/strange.so", whole:sub(1, at) .. ("\xff"):rep(n) .. whole:sub(at + n + 1, math.random(at, #whole)))
+		code, told = examine(p)
+		test.equal(code, 1)
+		test.equal(told.skipped, {})
+	end
 	test.equal(p:read "marker", nil)
 end)
 

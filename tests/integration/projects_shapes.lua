@@ -128,6 +128,7 @@ test.case("shared things: datacenter, multicast, sharedata, names, a queue, olde
 				local rules = sharedata.query "rules"
 				skynet.dispatch("lua", function()
 					skynet.sleep(2)
+					assert(channel.channel) -- one that nobody refers to is unsubscribed
 					skynet.retpack(inside.name, SERVICE_PATH, table.concat(got, ","), rules.price, rules.list[2])
 				end)
 			end)

@@ -43,6 +43,16 @@ return {
 	-- Databases
 	["skynet.db.redis.connect"] = "`SELECT` and `AUTH` hold for later connections; blocking commands go over connections of their own",
 	["skynet.db.mongo.client"] = "a client watches its deployment and keeps a pool of connections; SCRAM-SHA-256 and TLS are there",
+	["redis.connect():get"] = "for any command: what has no text (nil, functions, plain tables) is refused before it is sent; 10 s is the deadline (`timeout`)",
+	["db.collection:insert"] = "waits for the server, says in the log when it fails, and answers `ok, err, reply`; so do `batch_insert` and `insert_many`",
+	["db.collection:update"] = "waits for the server, as `insert` does; so does `batch_update`",
+	["db.collection:delete"] = "waits for the server, as `insert` does",
+	["collection:find():sort"] = "a plain table with several keys has no order and is refused: `{ a = 1 }, { b = -1 }`, or `bson.document`",
+	["bson.decode"] = "integers, dates with milliseconds and arrays stay what they are; decimal128 and undefined are known types",
+
+	-- Other processes
+	["skynet.cluster.call"] = "`call failed` is followed by the reason, and by what became of the request; a peer that is gone without a word is found out",
+	["skynet.cluster.send"] = "what is lost is counted in the log",
 
 	-- Services
 	["service debug_console"] = "over HTTP it answers only requests with `console_http_token`",

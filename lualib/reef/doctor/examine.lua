@@ -175,11 +175,14 @@ end
 
 ---Which directories are those of another implementation, and what of them and of the project stands behind Reef's own.
 function examination:shadows()
+	local _, _, lualib = self.tree:stat(presence.lualib())
 	local function tell(key, kind, own)
 		for directory in places.directories(self.places[key]) do
 			local names = {}
 			local depth = kind == "service" and 1 or MAX_PARTS
-			for _, path in ipairs(self.tree:list(directory, key == "lua_cpath" and ".so" or ".lua", depth)) do
+			local _, _, id = self.tree:stat(directory)
+			local ending = key == "lua_cpath" and ".so" or ".lua"
+			for _, path in ipairs(id == lualib and {} or self.tree:list(directory, ending, depth)) do
 				local name = path:sub(#directory + 1):gsub("%.%a+$", "")
 				name = kind == "module" and name:gsub("/", "."):gsub("%.init$", "") or name
 				if own(name) and not self.places[key]:find("@reef", 1, true) then

@@ -13,7 +13,6 @@ return {
 	["skynet.call"] = "`call failed` is followed by the reason; callers of a killed service get an error instead of waiting for ever",
 	["skynet.newservice"] = "what it raises carries the reason, not only the log",
 	["skynet.response"] = "one that is collected unused fails its call instead of leaving it open",
-	["skynet.send"] = "false where a limit of the receiver's mailbox is reached; without a configured limit, never",
 	["skynet.uniqueservice"] = "starts that wait for each other in a circle are refused instead of waiting for ever",
 	["skynet.manager.kill"] = "callers of what is killed get an error",
 	["skynet.manager.abort"] = "asks nobody: the log says which shutdown hooks it has left out",
@@ -27,8 +26,10 @@ return {
 	["skynet.sharetable.update"] = "all or nothing; one table may be reached by several paths; what is not referenced any more is freed",
 
 	-- Sockets
-	["skynet.socket.open"] = "names are looked up without blocking, and there is a deadline",
-	["skynet.socket.write"] = "a connection that does not take what was written is closed at `socket_write_limit`, if one is set",
+	["skynet.socket.open"] = "names are looked up without blocking, and there is a deadline (30 s)",
+	["skynet.socket.write"] = "a connection for which more than `socket_write_limit` (512 MB) waits to be sent is closed",
+	["skynet.socket.readline"] = "a line longer than `socket_line_limit` (16 MB) closes the connection",
+	["skynet.socket.close"] = "what waits to be sent has `socket_linger` (60 s), then it is cut",
 	["skynet.socket.resolve"] = "does not block a worker; it yields",
 
 

@@ -12,11 +12,7 @@ local MAX_THREADS = 1024
 ---Is a key's difference one for this value?
 local applies = {
 	harbor = function(value) return value ~= "0" and not presence.service "cmaster" end,
-	standalone = function(_, keys)
-		return not presence.service "cmaster" and not (keys.harbor and keys.harbor.value == "0")
-	end,
-	master = function() return not presence.service "cmaster" end,
-	address = function() return not presence.service "cslave" end,
+	standalone = function(_, keys) return not (keys.harbor and keys.harbor.value == "0") end,
 	lualoader = function(value) return value:find "lualib/loader%.lua$" ~= nil end,
 	thread = function() return false end,
 	lua_path = function() return false end,

@@ -84,7 +84,6 @@ chapters[#chapters + 1] = { title = "Gates and snax", parts = {
 	{ module = "skynet.netpack", names = "pack tostring filter pop clear" },
 	{ commands = "open close forward accept kick", of = "gate",
 		file = "lualib/service/gate.lua lualib/snax/gateserver.lua" },
-	{ module = "clientsocket", names = "connect send recv close readstdin usleep" },
 	{ module = "client.socket", names = "connect send recv close readstdin usleep" },
 	{ module = "skynet.snax", names = [[ newservice rawnewservice bind uniqueservice globalservice queryservice queryglobal
 		self exit kill hotfix printf interface profile_info enablecluster ]] },

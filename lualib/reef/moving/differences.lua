@@ -2,10 +2,12 @@
 -- `module.member`, `object:method` (as reef.moving.contract writes the object), `service NAME`, `config KEY`, `log`,
 -- `process`. `docs/moving.md` and `reef doctor` say the same from here. Each is one sentence without its last full stop.
 
+local presence = require "reef.moving.presence"
+
 ---@type table<string, string>
-return {
+local differences = {
 	-- The process
-	["process"] = "one process is one node; a start service that fails ends the process with exit code 1",
+	["process"] = "a start service that fails ends the process with exit code 1",
 	["log"] = "a line that says the same as many others comes at most once a second; control characters are shown, passwords hidden",
 
 	-- skynet
@@ -19,8 +21,6 @@ return {
 	["skynet.manager.launch"] = "C services are compiled against the installed `skynet.h`",
 	["skynet.core"] = "internal: what is listed is there, other fields are Reef's own",
 	["skynet.codecache.clear"] = "frees what nobody uses any more",
-	["skynet.harbor"] = "names work within the process; there is no network of other nodes",
-	["skynet.harbor.connect"] = "raises, since there is no network",
 	["skynet.datasheet.query"] = "numbers keep their precision; any service may build and read; nothing waits for a builder",
 	["skynet.sharetable.loadfile"] = "its arguments are anything that can be shared; errors carry the reason and leave the old version",
 	["skynet.sharetable.update"] = "all or nothing; one table may be reached by several paths; what is not referenced any more is freed",
@@ -59,10 +59,7 @@ return {
 	["service debug_console"] = "over HTTP it answers only requests with `console_http_token`",
 
 	-- Configuration
-	["config harbor"] = "0 by default; another number is served as a single node, and with `master` but without `standalone` the start is refused",
-	["config standalone"] = "serves the network as its only node",
-	["config master"] = "there is no network to join",
-	["config address"] = "nobody connects from other nodes of a network",
+	["config harbor"] = "0 by default",
 	["config lualoader"] = "a path that ends in `lualib/loader.lua` means Reef's own loader",
 	["config luaservice"] = "Reef's own services come first, or where `@reef` stands among the patterns",
 	["config lua_path"] = "Reef's own modules come first; modules for Lua 5.4 of the distribution come last, and need no entry",
@@ -70,3 +67,21 @@ return {
 	["config thread"] = "must be 1 to 1024; workers are all threads there are, one for each core is plenty",
 	["config enablessl"] = "not needed: TLS is there",
 }
+
+-- As long as there is no network of numbered nodes.
+local without_network = {
+	["skynet.harbor"] = "names work within the process; there is no network of other nodes",
+	["skynet.harbor.connect"] = "raises, since there is no network",
+	["config harbor"] = "0 by default; another number is served as a single node, and with `master` but without `standalone` the start is refused",
+	["config standalone"] = "serves the network as its only node",
+	["config master"] = "there is no network to join",
+	["config address"] = "nobody connects from other nodes of a network",
+}
+
+if not presence.service "cmaster" then
+	for key, why in pairs(without_network) do
+		differences[key] = why
+	end
+end
+
+return differences

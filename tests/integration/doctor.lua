@@ -279,6 +279,19 @@ test.case("a configuration is read as Reef reads it, and what is wrong in it has
 	test.equal(#list, 8, table.concat(list, "\n"))
 end)
 
+test.case("a network of nodes has to say where it is", function()
+	for lines, wrong in pairs {
+		['harbor = 0 address = "x:1"'] = false, ['address = "x:1"'] = false, ["harbor = 3"] = false,
+		['harbor = 2 address = "x:1"'] = "address = x:1: a node of a network needs `master`",
+		['standalone = "x:1" master = "x:1"'] = "standalone = x:1: a node of a network needs `address`",
+		['harbor = 2 address = "x:1" master = "x:2"'] = false,
+	} do
+		local code, told = examine(new { config = doctor.CONFIG .. lines, ["service/main.lua"] = "" })
+		test.equal({ code, #told.broken }, { wrong and 1 or 0, wrong and 1 or 0 }, lines)
+		test.truthy(not wrong or told.broken[1]:find(wrong, 1, true), told.broken[1])
+	end
+end)
+
 test.case("a configuration that runs for ever or wants all memory is stopped", function()
 	for _, text in ipairs {
 		"while true do end", 'a = "x" while true do a = a .. a end', 'a = ("x"):rep(1 << 40)',

@@ -255,17 +255,18 @@ end)
 test.case("a console by name reads its input; a configuration has variables, includes, a network of one", function()
 	local lines = process.path "lines"
 	local f <close> = assert(io.open(lines, "w"))
+	local master = process.free_port()
 	f:write("echo hello there\n\nnosuchservice\nsnax greets you\necho last\n")
 	f:close()
 	local output = run({
-		["config"] = [[
+		["config"] = ([[
 			include "etc/base.lua"
 			start = "boot"
 			harbor = 1
-			standalone = "127.0.0.1:2013"
-			master = "127.0.0.1:2013"
-			address = "127.0.0.1:2526"
-		]],
+			standalone = "127.0.0.1:%d"
+			master = "127.0.0.1:%d"
+			address = "127.0.0.1:%d"
+		]]):format(master, master, process.free_port()),
 		["etc/base.lua"] = 'include "paths.lua" thread = $REEF_TEST_THREADS',
 		["etc/paths.lua"] = "luaservice = './$REEF_TEST_WHERE/?.lua' snax = './$REEF_TEST_WHERE/?.lua'",
 		["here/boot.lua"] = [[

@@ -2,10 +2,8 @@
 -- `module.member`, `object:method` (as reef.moving.contract writes the object), `service NAME`, `config KEY`, `log`,
 -- `process`. `docs/moving.md` and `reef doctor` say the same from here. Each is one sentence without its last full stop.
 
-local presence = require "reef.moving.presence"
-
 ---@type table<string, string>
-local differences = {
+return {
 	-- The process
 	["process"] = "a start service that fails ends the process with exit code 1",
 	["log"] = "a line that says the same as many others comes at most once a second; control characters are shown, passwords hidden",
@@ -67,21 +65,3 @@ local differences = {
 	["config thread"] = "must be 1 to 1024; workers are all threads there are, one for each core is plenty",
 	["config enablessl"] = "not needed: TLS is there",
 }
-
--- As long as there is no network of numbered nodes.
-local without_network = {
-	["skynet.harbor"] = "names work within the process; there is no network of other nodes",
-	["skynet.harbor.connect"] = "raises, since there is no network",
-	["config harbor"] = "0 by default; another number is served as a single node, and with `master` but without `standalone` the start is refused",
-	["config standalone"] = "serves the network as its only node",
-	["config master"] = "there is no network to join",
-	["config address"] = "nobody connects from other nodes of a network",
-}
-
-if not presence.service "cmaster" then
-	for key, why in pairs(without_network) do
-		differences[key] = why
-	end
-end
-
-return differences

@@ -326,7 +326,7 @@ test.case("circles of links, pipes, huge and binary files are passed by", functi
 	test.equal(#told.skipped, 3)
 	-- There is an end to it in time, too, and that is said.
 	local _, in_no_time = examine(p, { "--seconds", "0.000001" })
-	has(in_no_time.skipped, "it takes too long")
+	has(in_no_time.unfinished, "seconds were not enough")
 end)
 
 test.case("the command line", function()

@@ -100,8 +100,8 @@ function examination:file(from)
 	for _, entry in ipairs(facts.needs) do
 		if not entry.name then
 			self:made_at_run_time(entry, from)
-			self.found:add("unknown", file, entry.line, ("%s: the name is made when it runs; what it loads is not looked at")
-				:format(entry.text))
+			self.found:add("unknown", file, entry.line, ("%s: the name is made when it runs; %s"):format(entry.text,
+				entry.prefix and "what begins like it is looked at" or "what it loads is not looked at"))
 		elseif entry.name == "" or entry.name:find "[%z\1-\31]" then
 			self:missing(file, entry.line, entry.text .. ": nothing has such a name")
 		else
@@ -290,6 +290,10 @@ function examine.run(path, seconds)
 		if not self.assigned[name] then
 			self.found:add(reached and "missing" or "perhaps", file, line, name .. ": Reef's module has no such member")
 		end
+	end
+	if tree.late then
+		self.found:add("unfinished", path, nil,
+			("%g seconds were not enough to look at everything (--seconds)"):format(seconds))
 	end
 	for _, entry in ipairs(tree.skipped) do
 		self.found:add("skipped", entry.file, nil, entry.message)

@@ -9,6 +9,7 @@ local skynet = require "skynet"
 ---@field skipped { file: string, message: string }[] what was left out, and why
 ---@field bytes integer read so far
 ---@field seen integer names in directories so far
+---@field late boolean? was there not enough time?
 ---@field deadline integer ns
 local tree = {}
 tree.__index = tree
@@ -41,7 +42,7 @@ function tree:in_time()
 	if skynet.hpc() < self.deadline then
 		return true
 	end
-	self:skip(".", "it takes too long: the rest is not looked at (--seconds gives it more time)")
+	self.late = true
 	return false
 end
 

@@ -1,8 +1,8 @@
 -- reef check DIR: says whether a directory of configuration data is good.
 
+local command = require "reef.command"
 local config = require "reef.config"
 local printable = require("reef.text").printable
-local process = require "reef.process"
 local report = require "reef.config.report"
 local skynet = require "skynet"
 
@@ -17,19 +17,6 @@ Reads all Lua, JSON, CSV and TOML files of a directory as reef.config does, chec
 
 Exit code: 0 the data are good, 1 they are not, 2 the command line is wrong.
 ]]
-
--- What was written has to have left before the process ends.
-local function finish(code)
-	io.stdout:flush()
-	io.stderr:flush()
-	process.stop(code)
-	skynet.exit()
-end
-
-local function usage(message)
-	io.stderr:write("reef check: ", printable(message), " (see reef check --help)\n")
-	finish(2)
-end
 
 local function print_table(result)
 	local width = #"sheet"
@@ -47,11 +34,7 @@ end
 
 local function parse_arguments()
 	local options = { max_errors = 1000 }
-	local i = 0
-	local function next_argument()
-		i = i + 1
-		return skynet.getenv("reef_arg" .. i)
-	end
+	local next_argument = command.words()
 	for word in next_argument do
 		if word == "--help" or word == "-h" then
 			options.help = true
@@ -76,12 +59,12 @@ end
 skynet.start(function()
 	local options, wrong = parse_arguments()
 	if not options then
-		return usage(wrong)
+		return command.usage("check", wrong)
 	elseif options.help then
 		io.write(HELP)
-		return finish(0)
+		return command.finish(0)
 	elseif not options.dir then
-		return usage "which directory?"
+		return command.usage("check", "which directory?")
 	end
 	local progress
 	if options.quiet then
@@ -92,7 +75,7 @@ skynet.start(function()
 		if not options.quiet then
 			print_table(result)
 		end
-		return finish(0)
+		return command.finish(0)
 	end
 	for _, line in ipairs(report.lines(err, options.dir)) do
 		io.write((printable(line):gsub("\n", "\n\t")), "\n")
@@ -100,5 +83,5 @@ skynet.start(function()
 	if not options.quiet then
 		io.write(("%d errors\n"):format(err.count))
 	end
-	finish(1)
+	command.finish(1)
 end)

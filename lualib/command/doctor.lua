@@ -1,8 +1,7 @@
 -- reef doctor CONFIG: says what a project needs that is not there, and what will behave differently.
 
+local command = require "reef.command"
 local examine = require "reef.doctor.examine"
-local printable = require("reef.text").printable
-local process = require "reef.process"
 local report = require "reef.doctor.report"
 local skynet = require "skynet"
 
@@ -23,26 +22,9 @@ Exit code: 0 nothing that is needed is missing, 1 something is missing or wrong,
 cannot be read. Colours are used on a terminal, unless NO_COLOR is set.
 ]]
 
--- What was written has to have left before the process ends.
-local function finish(code)
-	io.stdout:flush()
-	io.stderr:flush()
-	process.stop(code)
-	skynet.exit()
-end
-
-local function usage(message)
-	io.stderr:write("reef doctor: ", printable(message), " (see reef doctor --help)\n")
-	finish(2)
-end
-
 local function parse_arguments()
 	local options = { seconds = 30 }
-	local i = 0
-	local function next_argument()
-		i = i + 1
-		return skynet.getenv("reef_arg" .. i)
-	end
+	local next_argument = command.words()
 	for word in next_argument do
 		if word == "--help" or word == "-h" then
 			options.help = true
@@ -74,21 +56,21 @@ end
 skynet.start(function()
 	local options, wrong = parse_arguments()
 	if not options then
-		return usage(wrong)
+		return command.usage("doctor", wrong)
 	elseif options.help then
 		io.write(HELP)
-		return finish(0)
+		return command.finish(0)
 	elseif not options.config then
-		return usage "which configuration?"
+		return command.usage("doctor", "which configuration?")
 	end
 	local result, reason = examine.run(options.config, options.seconds)
 	if not result then
-		return usage(reason)
+		return command.usage("doctor", reason)
 	end
 	if options.json then
 		io.write(report.json(result), "\n")
 	else
 		io.write(report.text(result, options.all, on_terminal()))
 	end
-	finish(result.found:fail() and 1 or 0)
+	command.finish(result.found:fail() and 1 or 0)
 end)

@@ -120,4 +120,34 @@ test.case("a script that never calls skynet.start runs, and ends", function()
 	test.equal((server:wait()), 0)
 end)
 
+test.case("modules of the distribution are found without a path, after all others", function()
+	for _, name in ipairs { "lpeg", "cjson" } do
+		if (process.run { "sh", "-c", ("ls /usr/lib/*/lua/5.4/%s.so"):format(name) }) ~= 0 then
+			test.skip(name .. " is not installed")
+		end
+	end
+	local output = run(nil, {
+		["main.lua"] = [[
+			local skynet = require "skynet"
+			local lpeg, cjson, re, util = require "lpeg", require "cjson", require "re", require "cjson.util"
+			skynet.start(function()
+				local again = require "lpeg"
+				print("found:", lpeg == again, lpeg.match(lpeg.P "a" ^ 1, "aab"), cjson.encode { 1, 2 }, type(re.compile),
+					type(util), package.path, package.cpath)
+				print("none:", pcall(require, "no.such"))
+				io.stdout:flush()
+				require("skynet.manager").abort()
+			end)
+		]],
+	})
+	test.matches(output, "found:\ttrue\t3\t%[1,2%]\tfunction\ttable\t%./%?%.lua\t%./luaclib/%?%.so\n")
+	test.matches(output, "none:\tfalse\tmodule 'no%.such' not found:")
+	-- A module of the project's with the same name comes first.
+	output = run(nil, {
+		["lpeg.lua"] = "return 'the project\\'s own'",
+		["main.lua"] = "print('mine:', (require 'lpeg')) io.stdout:flush() require 'skynet.manager'.abort()",
+	})
+	test.matches(output, "mine:\tthe project's own\n")
+end)
+
 test.run()

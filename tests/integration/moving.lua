@@ -2,12 +2,12 @@
 local process = require "test.process"
 local test = require "test"
 
-test.case("docs/moving.md is what is so: scripts/moving --write writes it", function()
-	local code, output = process.run { test.root .. "/scripts/moving", env = { REEF = test.reef } }
+test.case("docs/moving.md is what is so: scripts/moving --write writes it", { timeout = 60 }, function()
+	local code, output = process.run({ test.root .. "/scripts/moving", env = { REEF = test.reef } }, 50)
 	test.equal(code, 0, output)
 end)
 
-test.case("the page knows when a name is not there any more, and when a difference has no name", function()
+test.case("a page that says something else is found out", { timeout = 60 }, function()
 	local copy = process.path "tree"
 	test.equal((process.run { "sh", "-ec", ([[
 		mkdir %s && cd %s
@@ -25,12 +25,9 @@ test.case("the page knows when a name is not there any more, and when a differen
 	end
 	-- A name that nobody has.
 	change("docs/moving.md", "`mqlen`", "`mqlenght`")
-	local code, output = process.run { copy .. "/scripts/moving", env = { REEF = test.reef } }
+	local code, output = process.run({ copy .. "/scripts/moving", env = { REEF = test.reef } }, 50)
 	test.equal(code, 1, output)
 	test.matches(output, "is not what is so")
-	-- It can be written anew.
-	test.equal((process.run { copy .. "/scripts/moving", "--write", env = { REEF = test.reef } }), 0)
-	test.equal((process.run { copy .. "/scripts/moving", env = { REEF = test.reef } }), 0)
 end)
 
 test.run()

@@ -59,7 +59,7 @@ local function build()
 	local login = skynet.newservice("logind", login_port)
 	local gate = skynet.newservice("gated", login)
 	skynet.call(gate, "lua", "open", {
-		address = "127.0.0.1", port = gate_port, maxclient = PLAYERS + 16, nodelay = true, servername = world.SERVER,
+		address = "127.0.0.1", port = gate_port, maxclient = 2 * PLAYERS + 16, nodelay = true, servername = world.SERVER,
 	})
 	local web = skynet.newservice("web", channel.channel)
 	local host, web_port = skynet.call(web, "lua", "where")

@@ -12,8 +12,6 @@ local mode, argument = ...
 local AGENTS = 2
 local REQUEST = 8192
 
-local channel -- of pictures; one that nobody refers to is unsubscribed
-
 local function accept_all()
 	local host, port = os.getenv "WORLD_WEB":match "^(.*):(%d+)$"
 	local agents = {}
@@ -66,7 +64,7 @@ local function answer_some(channel_id)
 	end
 	handle.error = handle.close
 
-	channel = multicast.new {
+	local channel = multicast.new {
 		channel = channel_id,
 		dispatch = function(_, _, picture)
 			last = picture
@@ -78,6 +76,14 @@ local function answer_some(channel_id)
 		end,
 	}
 	channel:subscribe()
+	-- A channel that nobody refers to is unsubscribed; this is asked with the console's `info`.
+	skynet.info_func(function()
+		local n = 0
+		for _ in pairs(watching) do
+			n = n + 1
+		end
+		return { watching = n, channel = tostring(channel) }
+	end)
 
 	local function respond(fd, ...)
 		local ok, why = httpd.write_response(sockethelper.writefunc(fd), ...)

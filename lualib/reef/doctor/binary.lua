@@ -3,7 +3,16 @@
 
 local binary = {}
 
+local MAX_BYTES = 64 << 20
 local MAX_SYMBOLS = 200000
+local MACHINE = 0x12 + 1 -- where an ELF file says for which one it is
+
+local machine -- of this program
+do
+	local f <close> = io.open("/proc/self/exe", "rb")
+	local head = f and f:read(64)
+	machine = head and ("<I2"):unpack(head, MACHINE)
+end
 
 ---@class reef.doctor.binary
 ---@field defines table<string, boolean>
@@ -14,7 +23,7 @@ local MAX_SYMBOLS = 200000
 local function parse(text)
 	if text:sub(1, 4) ~= "\127ELF" then
 		return nil, "is no shared library"
-	elseif text:byte(5) ~= 2 or text:byte(6) ~= 1 then
+	elseif text:byte(5) ~= 2 or text:byte(6) ~= 1 or ("<I2"):unpack(text, MACHINE) ~= machine then
 		return nil, "is a shared library for another kind of machine"
 	end
 	local sections, size, count = ("<I8"):unpack(text, 0x28 + 1), ("<I2I2"):unpack(text, 0x3a + 1)
@@ -41,11 +50,11 @@ end
 
 ---@param tree reef.doctor.tree
 ---@param path string
----@return reef.doctor.binary? result, string? reason
+---@return reef.doctor.binary? result, string? reason, boolean? not_read
 function binary.read(tree, path)
-	local text, reason = tree:read(path)
+	local text, reason = tree:read(path, MAX_BYTES)
 	if not text then
-		return nil, reason
+		return nil, reason, true
 	end
 	local ok, result, why = pcall(parse, text)
 	if not ok then

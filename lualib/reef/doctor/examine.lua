@@ -100,8 +100,8 @@ function examination:file(from)
 	for _, entry in ipairs(facts.needs) do
 		if not entry.name then
 			self:made_at_run_time(entry, from)
-			self.found:add("unknown", file, entry.line, ("%s: the name is made when it runs; what it loads is not looked at")
-				:format(entry.text))
+			self.found:add("unknown", file, entry.line, ("%s: the name is made when it runs; %s"):format(entry.text,
+				entry.prefix and "what begins like it is looked at" or "what it loads is not looked at"))
 		elseif entry.name == "" or entry.name:find "[%z\1-\31]" then
 			self:missing(file, entry.line, entry.text .. ": nothing has such a name")
 		else
@@ -175,11 +175,14 @@ end
 
 ---Which directories are those of another implementation, and what of them and of the project stands behind Reef's own.
 function examination:shadows()
+	local _, _, lualib = self.tree:stat(presence.lualib())
 	local function tell(key, kind, own)
 		for directory in places.directories(self.places[key]) do
 			local names = {}
 			local depth = kind == "service" and 1 or MAX_PARTS
-			for _, path in ipairs(self.tree:list(directory, key == "lua_cpath" and ".so" or ".lua", depth)) do
+			local _, _, id = self.tree:stat(directory)
+			local ending = key == "lua_cpath" and ".so" or ".lua"
+			for _, path in ipairs(id == lualib and {} or self.tree:list(directory, ending, depth)) do
 				local name = path:sub(#directory + 1):gsub("%.%a+$", "")
 				name = kind == "module" and name:gsub("/", "."):gsub("%.init$", "") or name
 				if own(name) and not self.places[key]:find("@reef", 1, true) then
@@ -287,6 +290,10 @@ function examine.run(path, seconds)
 		if not self.assigned[name] then
 			self.found:add(reached and "missing" or "perhaps", file, line, name .. ": Reef's module has no such member")
 		end
+	end
+	if tree.late then
+		self.found:add("unfinished", path, nil,
+			("%g seconds were not enough to look at everything (--seconds)"):format(seconds))
 	end
 	for _, entry in ipairs(tree.skipped) do
 		self.found:add("skipped", entry.file, nil, entry.message)

@@ -13,6 +13,7 @@ findings.kinds = {
 	{ name = "installed", title = "from the distribution", fails = false },
 	{ name = "shadowed", title = "passed over", fails = false },
 	{ name = "differs", title = "different", fails = false },
+	{ name = "unfinished", title = "unfinished", fails = true },
 	{ name = "skipped", title = "not looked at", fails = false },
 }
 

@@ -3,7 +3,6 @@
 local config = require "reef.doctor.config"
 local differences = require "reef.moving.differences"
 local places = require "reef.doctor.places"
-local presence = require "reef.moving.presence"
 
 local judge = {}
 
@@ -11,12 +10,7 @@ local MAX_THREADS = 1024
 
 ---Is a key's difference one for this value?
 local applies = {
-	harbor = function(value) return value ~= "0" and not presence.service "cmaster" end,
-	standalone = function(_, keys)
-		return not presence.service "cmaster" and not (keys.harbor and keys.harbor.value == "0")
-	end,
-	master = function() return not presence.service "cmaster" end,
-	address = function() return not presence.service "cslave" end,
+	harbor = function() return false end,
 	lualoader = function(value) return value:find "lualib/loader%.lua$" ~= nil end,
 	thread = function() return false end,
 	lua_path = function() return false end,
@@ -29,7 +23,7 @@ local applies = {
 local function tell_differences(found, keys)
 	for key, entry in pairs(keys) do
 		local why = differences["config " .. key]
-		if why and (not applies[key] or applies[key](entry.value, keys)) then
+		if why and (not applies[key] or applies[key](entry.value)) then
 			found:add("differs", entry.file, entry.line, ("%s = %s: %s"):format(key, entry.value, why))
 		end
 	end
@@ -51,8 +45,14 @@ local function check_values(found, keys)
 		wrong("harbor", "must be a number from 0 to 255")
 	elseif harbor == 0 and value "standalone" then
 		wrong("standalone", "needs harbor > 0; leave it out")
-	elseif not presence.service "cmaster" and value "master" and not value "standalone" and harbor ~= 0 then
-		wrong("master", "a node cannot join the network of another process; set harbor = 0, or standalone for the only node")
+	elseif (harbor or (value "master" or value "standalone") and 1 or 0) ~= 0
+		and (value "address" or value "master" or value "standalone") then
+		for _, key in ipairs { "address", "master" } do
+			if not value(key) then
+				local said = value "standalone" and "standalone" or value "master" and "master" or "address"
+				wrong(said, ("a node of a network needs `%s`, such as \"127.0.0.1:2526\""):format(key))
+			end
+		end
 	end
 	for _, key in ipairs { "cpath", "luaservice", "snax" } do
 		for pattern in (value(key) or ""):gmatch "[^;]+" do

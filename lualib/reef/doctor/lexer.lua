@@ -8,6 +8,14 @@ local lexer = {}
 ---@field lines integer[]
 ---@field strings table<integer, boolean> which are strings
 
+---By the first byte: what goes on behind it. Other bytes are signs by themselves.
+local patterns = {}
+for c = 0, 255 do
+	local character = string.char(c)
+	patterns[c] = (character:find "[%a_]" or c >= 128) and "^[%w_\128-\255]*" or character:find "%d" and "^[%w_.]*"
+		or character:find "[=~<>]" and "^[=~<>]=" or character == "." and "^%.[%d.]*" or nil
+end
+
 ---@param text string
 ---@return reef.doctor.tokens
 function lexer.tokens(text)
@@ -80,17 +88,10 @@ function lexer.tokens(text)
 			count_lines(at, stop)
 			at = stop + 1
 		else
-			local _, stop = find(text, "^[%a_\128-\255][%w_\128-\255]*", at)
-			if not stop then
-				_, stop = find(text, "^%.?%d[%w_.]*", at)
+			local pattern, stop = patterns[c], at
+			if pattern then
+				stop = select(2, find(text, pattern, at)) or at
 			end
-			if not stop then
-				_, stop = find(text, "^[=~<>]=", at)
-			end
-			if not stop then
-				_, stop = find(text, "^%.%.%.?", at)
-			end
-			stop = stop or at
 			add(sub(text, at, stop))
 			at = stop + 1
 		end

@@ -20,8 +20,10 @@ end
 
 ---A shared library that would be loaded: has it what is called, and has the program what it needs?
 local function library(self, path, symbol, entry, from)
-	local result, reason = binary.read(self.tree, path)
-	if not result then
+	local result, reason, not_read = binary.read(self.tree, path)
+	if not_read then
+		return self.tree:skip(path, reason)
+	elseif not result then
 		return self.found:add("broken", from.file, entry.line, ("%s: %s %s"):format(entry.text, path, reason))
 	elseif not result.defines[symbol] then
 		self.found:add("broken", from.file, entry.line, ("%s: %s has no function %s"):format(entry.text, path, symbol))
@@ -42,6 +44,12 @@ local function package_of(name)
 	return packages[name] or packages[name:match "^[^.]*"]
 end
 
+---Says that something of another implementation is used where Reef has nothing.
+local function tell_foreign(self, entry, from, what, path)
+	self.found:add("foreign", from.file, entry.line,
+		("%s: Reef has no %s; %s is loaded, which was written for another implementation"):format(entry.text, what, path))
+end
+
 function needs:module(entry, from)
 	local name = entry.name
 	local place = self.places:module(name, from.directory)
@@ -52,8 +60,7 @@ function needs:module(entry, from)
 		end
 	elseif place and place.how == "lua" then
 		if in_contract[name] or self:is_foreign(place.path) then
-			self.found:add("foreign", from.file, entry.line, ("%s: Reef has no module %s; %s is loaded, which was written for "
-				.. "another implementation"):format(entry.text, name, place.path))
+			tell_foreign(self, entry, from, "module " .. name, place.path)
 		end
 		self:add(place.path, from.directory)
 	elseif place and place.how == "library" then
@@ -99,8 +106,7 @@ function needs:service(entry, from)
 		self.found:add("differs", from.file, entry.line, ("%s: %s"):format(entry.text, why))
 	elseif place.how == "lua" then
 		if self:is_foreign(place.path) then
-			self.found:add("foreign", from.file, entry.line, ("%s: Reef has no service %s; %s is started, which was written "
-				.. "for another implementation"):format(entry.text, entry.name, place.path))
+			tell_foreign(self, entry, from, "service " .. entry.name, place.path)
 		end
 		self:add(place.path, place.directory)
 	end

@@ -28,7 +28,7 @@ local defaults = {
 ---@param tree reef.doctor.tree
 ---@param keys table<string, reef.doctor.value>
 function places.new(tree, keys)
-	local self = setmetatable({ tree = tree, more = {}, known = {} }, places)
+	local self = setmetatable({ tree = tree, more = {}, known = {}, modules = {} }, places)
 	for key, default in pairs(defaults) do
 		self[key] = keys[key] and keys[key].value or default
 	end
@@ -59,13 +59,15 @@ function places:add(pattern)
 	if not self.known[pattern] then
 		self.known[pattern] = true
 		table.insert(self.more, pattern)
+		self.modules = {}
 	end
 end
 
+---@param self table
 ---@param name string
----@param own_directory? string of the service that requires it
+---@param own_directory? string
 ---@return reef.doctor.place?
-function places:module(name, own_directory)
+local function find_module(self, name, own_directory)
 	if standard[name] then
 		return { how = "standard" }
 	end
@@ -85,6 +87,17 @@ function places:module(name, own_directory)
 	end
 	local ok, _, where = pcall(package.searchers[#package.searchers], name)
 	return ok and where and { how = "distribution", path = where } or nil
+end
+
+---@param name string
+---@param own_directory? string of the service that requires it
+---@return reef.doctor.place?
+function places:module(name, own_directory)
+	local key = name .. "\0" .. (own_directory or "")
+	if self.modules[key] == nil then
+		self.modules[key] = find_module(self, name, own_directory) or false
+	end
+	return self.modules[key] or nil
 end
 
 ---@param name string

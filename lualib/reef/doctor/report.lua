@@ -77,7 +77,7 @@ function report.text(result, all, colored)
 		add("apt-get install " .. table.concat(sorted(packages), " "))
 	end
 	add("")
-	local verdict = missing + wrong == 0 and paint("1;32", "nothing is missing")
+	local verdict = not result.found:fail() and paint("1;32", "nothing is missing")
 		or paint("1;31", ("%d missing, %d wrong"):format(missing, wrong))
 	add(("%s: %d files read, %d of Reef's modules used, %d different, %d not known before it runs"):format(verdict,
 		count_files(result), #sorted(result.used), #result.found:of "differs", #result.found:of "unknown"))

@@ -217,10 +217,10 @@ function source.read(text, file)
 				self:ran(i)
 			elseif token == "package" then
 				self:package(i)
-			elseif token:find "^[%a_]" and tokens[i - 1] ~= "." and tokens[i - 1] ~= ":"
-				and (tokens[i + 1] == "." or tokens[i + 1] == ":") and not strings[i + 1] then
+			else
 				local module = self.alias[token] or common[token]
-				if module and not strings[i + 2] and tokens[i + 2] then
+				if module and tokens[i - 1] ~= "." and tokens[i - 1] ~= ":" and tokens[i + 2] and not strings[i + 2]
+					and (tokens[i + 1] == "." or tokens[i + 1] == ":") and not strings[i + 1] then
 					self:use(module, tokens[i + 2], i + 2)
 				end
 			end

@@ -9,6 +9,7 @@ local skynet = require "skynet"
 ---@field skipped { file: string, message: string }[] what was left out, and why
 ---@field bytes integer read so far
 ---@field seen integer names in directories so far
+---@field late boolean? was there not enough time?
 ---@field deadline integer ns
 local tree = {}
 tree.__index = tree
@@ -41,7 +42,7 @@ function tree:in_time()
 	if skynet.hpc() < self.deadline then
 		return true
 	end
-	self:skip(".", "it takes too long: the rest is not looked at (--seconds gives it more time)")
+	self.late = true
 	return false
 end
 
@@ -69,15 +70,17 @@ end
 
 ---The text of a regular file; nil and the reason if it is none, too large or no text.
 ---@param path string
+---@param most? integer bytes; 4 MB
 ---@return string? text, string? reason
-function tree:read(path)
+function tree:read(path, most)
+	most = most or MAX_FILE
 	local kind, size = self:stat(path)
 	if kind == nil then
 		return nil, tostring(size):gsub("^.*: ", "")
 	elseif kind ~= "file" then
 		return nil, kind == "directory" and "is a directory" or "is no regular file"
-	elseif size > MAX_FILE then
-		return nil, ("%d MB are more than the %d that are looked at"):format(size >> 20, MAX_FILE >> 20)
+	elseif size > most then
+		return nil, ("%d MB are more than the %d that are looked at"):format(size >> 20, most >> 20)
 	elseif self.bytes + size > MAX_ALL then
 		return nil, ("more than %d MB of files"):format(MAX_ALL >> 20)
 	end
@@ -85,7 +88,7 @@ function tree:read(path)
 	if not f then
 		return nil, (tostring(reason):gsub("^.*: ", ""))
 	end
-	local text = f:read(MAX_FILE + 1) or ""
+	local text = f:read(most) or ""
 	self.bytes = self.bytes + #text
 	return text
 end

@@ -5,7 +5,7 @@
 ---@type table<string, string>
 return {
 	-- The process
-	["process"] = "one process is one node; a start service that fails ends the process with exit code 1",
+	["process"] = "a start service that fails ends the process with exit code 1",
 	["log"] = "a line that says the same as many others comes at most once a second; control characters are shown, passwords hidden",
 
 	-- skynet
@@ -13,22 +13,21 @@ return {
 	["skynet.call"] = "`call failed` is followed by the reason; callers of a killed service get an error instead of waiting for ever",
 	["skynet.newservice"] = "what it raises carries the reason, not only the log",
 	["skynet.response"] = "one that is collected unused fails its call instead of leaving it open",
-	["skynet.send"] = "false where a limit of the receiver's mailbox is reached; without a configured limit, never",
 	["skynet.uniqueservice"] = "starts that wait for each other in a circle are refused instead of waiting for ever",
 	["skynet.manager.kill"] = "callers of what is killed get an error",
 	["skynet.manager.abort"] = "asks nobody: the log says which shutdown hooks it has left out",
 	["skynet.manager.launch"] = "C services are compiled against the installed `skynet.h`",
 	["skynet.core"] = "internal: what is listed is there, other fields are Reef's own",
 	["skynet.codecache.clear"] = "frees what nobody uses any more",
-	["skynet.harbor"] = "names work within the process; there is no network of other nodes",
-	["skynet.harbor.connect"] = "raises, since there is no network",
 	["skynet.datasheet.query"] = "numbers keep their precision; any service may build and read; nothing waits for a builder",
 	["skynet.sharetable.loadfile"] = "its arguments are anything that can be shared; errors carry the reason and leave the old version",
 	["skynet.sharetable.update"] = "all or nothing; one table may be reached by several paths; what is not referenced any more is freed",
 
 	-- Sockets
-	["skynet.socket.open"] = "names are looked up without blocking, and there is a deadline",
-	["skynet.socket.write"] = "a connection that does not take what was written is closed at `socket_write_limit`, if one is set",
+	["skynet.socket.open"] = "names are looked up without blocking, and there is a deadline (30 s)",
+	["skynet.socket.write"] = "a connection for which more than `socket_write_limit` (512 MB) waits to be sent is closed",
+	["skynet.socket.readline"] = "a line longer than `socket_line_limit` (16 MB) closes the connection",
+	["skynet.socket.close"] = "what waits to be sent has `socket_linger` (60 s), then it is cut",
 	["skynet.socket.resolve"] = "does not block a worker; it yields",
 
 
@@ -43,15 +42,22 @@ return {
 	-- Databases
 	["skynet.db.redis.connect"] = "`SELECT` and `AUTH` hold for later connections; blocking commands go over connections of their own",
 	["skynet.db.mongo.client"] = "a client watches its deployment and keeps a pool of connections; SCRAM-SHA-256 and TLS are there",
+	["redis.connect():get"] = "for any command: what has no text (nil, functions, plain tables) is refused before it is sent; 10 s is the deadline (`timeout`)",
+	["db.collection:insert"] = "waits for the server, says in the log when it fails, and answers `ok, err, reply`; so do `batch_insert` and `insert_many`",
+	["db.collection:update"] = "waits for the server, as `insert` does; so does `batch_update`",
+	["db.collection:delete"] = "waits for the server, as `insert` does",
+	["collection:find():sort"] = "a plain table with several keys has no order and is refused: `{ a = 1 }, { b = -1 }`, or `bson.document`",
+	["bson.decode"] = "integers, dates with milliseconds and arrays stay what they are; decimal128 and undefined are known types",
+
+	-- Other processes
+	["skynet.cluster.call"] = "`call failed` is followed by the reason, and by what became of the request; a peer that is gone without a word is found out",
+	["skynet.cluster.send"] = "what is lost is counted in the log",
 
 	-- Services
 	["service debug_console"] = "over HTTP it answers only requests with `console_http_token`",
 
 	-- Configuration
-	["config harbor"] = "0 by default; another number is served as a single node, and with `master` but without `standalone` the start is refused",
-	["config standalone"] = "serves the network as its only node",
-	["config master"] = "there is no network to join",
-	["config address"] = "nobody connects from other nodes of a network",
+	["config harbor"] = "0 by default",
 	["config lualoader"] = "a path that ends in `lualib/loader.lua` means Reef's own loader",
 	["config luaservice"] = "Reef's own services come first, or where `@reef` stands among the patterns",
 	["config lua_path"] = "Reef's own modules come first; modules for Lua 5.4 of the distribution come last, and need no entry",

@@ -1,5 +1,5 @@
--- A gate with an agent for each client, which sends every packet back. Loaded from outside (bench/yard/load.c); the same
--- bytes through bench/echo.lua are the yardstick. KIND is gate (the Lua service) or cgate (the C service).
+-- A gate with an agent for each client, which sends every packet back. Loaded from outside (bench/yard/load.c); the
+-- same bytes through bench/echo.lua are the yardstick. KIND is gate (the Lua service) or cgate (the C service).
 local skynet = require "skynet"
 require "skynet.manager"
 local bench = require "bench"

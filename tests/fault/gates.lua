@@ -1,5 +1,5 @@
--- Hostile clients of gates, many at a time: those that lie about lengths, flood, fall silent in mid-packet, vanish, and send
--- noise, while good ones are served. Both the Lua service `gate` and the C service stay small and lose nothing.
+-- Hostile clients of gates, many at a time: those that lie about lengths, flood, fall silent in mid-packet, vanish, and
+-- send noise, while good ones are served. Both the Lua service `gate` and the C service stay small and lose nothing.
 local skynet = require "skynet"
 local memory = require "reef.allocator"
 local process = require "test.process"

@@ -3,7 +3,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 
 skynet.start(function()
-	local listener, _, port = socket.listen("127.0.0.1", 0)
+	local listener, _, port = socket.listen("127.0.0.1", 0, 4096)
 	socket.start(listener, function(id)
 		socket.start(id)
 		while true do

@@ -1,5 +1,5 @@
 /* Loads a server: `yard_load NAME PORT PID CONNECTIONS SIZE WINDOW SECONDS [http|websocket]`. Every connection keeps WINDOW
- * messages on their way: of SIZE bytes, which come back; or requests `GET /`, whose answers are all as long as the first one;
+ * messages on their way: of SIZE bytes, which come back, and the first two of which are the length of the others; or requests `GET /`, whose answers are all as long as the first one;
  * or WebSocket messages of SIZE bytes. Reports the server's CPU (of process PID) and the wall time for each message. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -89,6 +89,8 @@ static struct traffic websocket(size_t size) {
 static struct traffic echo(size_t size) {
 	struct traffic t = {.message = malloc(size), .size = size, .reply = size};
 	memset(t.message, 'x', size);
+	t.message[0] = (char)((size - 2) >> 8);
+	t.message[1] = (char)(size - 2);
 	return t;
 }
 

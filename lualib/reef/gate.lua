@@ -14,6 +14,25 @@ function gate.broadcast(fds, data, size)
 	return core.broadcast(fds, data, size)
 end
 
+---The packets of this service's gate, some of them not whole yet: a queue of skynet.netpack.
+gate.packets = core.queue()
+
+---Packets of a client go to an agent, as skynet.redirect would send them, without a call of the gate's handler.message.
+---@param fd integer
+---@param agent? integer nil: not any more
+---@param source? integer 0 is this service
+---@param type? integer of the messages
+function gate.route(fd, agent, source, type)
+	core.route(gate.packets, fd, agent, source, type)
+end
+
+---Clients whose unfinished packet is older than that many hundredths of a second.
+---@param cs integer
+---@return integer[]
+function gate.unfinished(cs)
+	return core.unfinished(gate.packets, cs)
+end
+
 local PACKET_TIME <const> = 30000 -- 1/100 s
 local LONGEST_NAP <const> = 6000
 

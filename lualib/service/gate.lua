@@ -5,6 +5,7 @@
 -- To an agent: the packet as a PTYPE_CLIENT message, session = fd.
 
 local skynet = require "skynet"
+local front = require "reef.gate"
 local gateserver = require "snax.gateserver"
 local netpack = require "skynet.netpack"
 
@@ -14,12 +15,14 @@ skynet.register_protocol {
 }
 
 local watchdog ---@type integer
+local blocks ---@type any may messages come in pieces?
 local clients = {} ---@type table<integer, {agent?: integer, client?: integer}>
 
 local handler = {}
 
 function handler.open(source, conf)
 	watchdog = conf.watchdog or source
+	blocks = conf.blocks
 	return conf.address, conf.port
 end
 
@@ -59,6 +62,12 @@ function command.forward(source, fd, client, agent)
 	local state = assert(clients[fd], "no such client")
 	state.client = client or 0
 	state.agent = agent or source
+	-- The short way is for packets that are whole messages, and for addresses that need not be looked up.
+	if not blocks and math.type(state.agent) == "integer" and math.type(state.client) == "integer" then
+		front.route(fd, state.agent, state.client, skynet.PTYPE_CLIENT)
+	else
+		front.route(fd)
+	end
 	gateserver.openclient(fd)
 end
 
@@ -66,6 +75,7 @@ end
 function command.accept(_, fd)
 	local state = assert(clients[fd], "no such client")
 	state.agent, state.client = nil, nil
+	front.route(fd)
 	gateserver.openclient(fd)
 end
 

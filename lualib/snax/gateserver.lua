@@ -22,7 +22,7 @@ local gateserver = {}
 local DEFAULT_CLIENTS = 1024
 local DEFAULT_BACKLOG = 32
 
-local queue ---@type userdata? packets, some of them not whole yet
+local queue = gate.packets
 local connected = {} ---@type table<integer, "reading"|"closed"|"new">
 local count = 0
 local guard ---@type reef.gate.guard
@@ -32,6 +32,7 @@ local function forget(fd)
 	if connected[fd] then
 		connected[fd] = nil
 		count = count - 1
+		gate.route(fd)
 		guard:left(fd)
 		if inbox then
 			inbox:forget(fd)
@@ -60,7 +61,7 @@ end
 
 ---Streams with a packet or block that began before that many hundredths of a second.
 local function unfinished(cs)
-	local late = require("reef.gate.core").unfinished(queue, cs)
+	local late = gate.unfinished(cs)
 	return inbox and table.move(inbox:unfinished(cs), 1, 1024, #late + 1, late) or late
 end
 
@@ -162,6 +163,7 @@ function gateserver.start(handler)
 			listener = nil
 		elseif connected[fd] then
 			connected[fd] = "closed"
+			gate.route(fd)
 			if handler.disconnect then
 				handler.disconnect(fd)
 			end
@@ -216,8 +218,7 @@ function gateserver.start(handler)
 		unpack = function(msg, sz)
 			return netpack.filter(queue, msg, sz)
 		end,
-		dispatch = function(_, _, packets, kind, ...)
-			queue = packets
+		dispatch = function(_, _, _, kind, ...)
 			if kind then
 				event[kind](...)
 			end

@@ -63,10 +63,9 @@ static int gate_unfinished(lua_State *L) {
 
 int reef_lua_gate_open(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"broadcast", gate_broadcast},
-			{"heard", gate_heard},
-			{"unfinished", gate_unfinished},
-			{NULL, NULL},
+			{"broadcast", gate_broadcast},     {"heard", gate_heard},
+			{"unfinished", gate_unfinished},   {"queue", reef_lua_netpack_new},
+			{"route", reef_lua_netpack_route}, {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -1,9 +1,14 @@
 /* `skynet.netpack`: packets with a 2-byte length, made and cut out of socket messages. */
 #include "lua_netpack.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/ptrmap.h"
+#include "core/send.h"
+#include "core/service.h"
+#include "core/slice.h"
 #include "lua_common.h"
 #include "netpack.h"
 #include "raw.h"
@@ -11,47 +16,117 @@
 #define QUEUE "reef.netpack.queue"
 #define MOST 0xffff /* bytes of a packet */
 
-static struct reef_netpack **to_queue(lua_State *L) {
+/* Where the packets of one stream go without a detour through Lua. */
+struct route {
+	uint32_t to, source; /* source 0: this service */
+	uint8_t type;
+};
+
+struct queue {
+	struct reef_netpack *packets; /* NULL: it was collected */
+	struct reef_ptrmap routes;    /* by the stream's id + 1 */
+};
+
+static struct queue *to_queue(lua_State *L) {
 	return luaL_testudata(L, 1, QUEUE);
 }
 
 struct reef_netpack *reef_lua_netpack_queue(lua_State *L, int index) {
-	struct reef_netpack **queue = luaL_testudata(L, index, QUEUE);
-	return queue ? *queue : NULL;
+	struct queue *queue = luaL_testudata(L, index, QUEUE);
+	return queue ? queue->packets : NULL;
 }
 
 static int netpack_clear(lua_State *L) {
-	struct reef_netpack **queue = to_queue(L);
-	if (queue && *queue)
-		reef_netpack_clear(*queue);
+	struct queue *queue = to_queue(L);
+	if (queue && queue->packets)
+		reef_netpack_clear(queue->packets);
 	return 0;
 }
 
 static int netpack_collect(lua_State *L) {
-	struct reef_netpack **queue = luaL_checkudata(L, 1, QUEUE);
-	if (*queue)
-		reef_netpack_delete(*queue);
-	*queue = NULL;
+	struct queue *queue = luaL_checkudata(L, 1, QUEUE);
+	if (queue->packets == NULL)
+		return 0;
+	reef_netpack_delete(queue->packets);
+	queue->packets = NULL;
+	for (size_t i = 0; i < queue->routes.capacity; i++) {
+		if (queue->routes.slots[i].key)
+			reef_free(queue->routes.slots[i].value);
+	}
+	reef_ptrmap_fini(&queue->routes);
 	return 0;
 }
 
-/* The queue at index 1, made if there is none yet. */
-static struct reef_netpack *check_queue(lua_State *L) {
-	struct reef_netpack **queue = to_queue(L);
-	if (queue) {
-		luaL_argcheck(L, *queue != NULL, 1, "this queue was collected");
-		return *queue;
-	}
-	queue = lua_newuserdatauv(L, sizeof *queue, 0);
-	*queue = NULL;
+static struct queue *push_queue(lua_State *L) {
+	struct queue *queue = lua_newuserdatauv(L, sizeof *queue, 0);
+	queue->packets = NULL;
 	if (luaL_newmetatable(L, QUEUE)) {
 		lua_pushcfunction(L, netpack_collect);
 		lua_setfield(L, -2, "__gc");
 	}
 	lua_setmetatable(L, -2);
-	*queue = reef_netpack_new(2, MOST);
+	queue->packets = reef_netpack_new(2, MOST);
+	reef_ptrmap_init(&queue->routes);
+	return queue;
+}
+
+/* The queue at index 1, made if there is none yet. */
+static struct queue *check_queue(lua_State *L) {
+	struct queue *queue = to_queue(L);
+	if (queue) {
+		luaL_argcheck(L, queue->packets != NULL, 1, "this queue was collected");
+		return queue;
+	}
+	queue = push_queue(L);
 	lua_replace(L, 1);
-	return *queue;
+	return queue;
+}
+
+/* ---- routes ---- */
+
+static const void *key_of_route(int id) {
+	return (const void *)((uintptr_t)(unsigned)id + 1);
+}
+
+int reef_lua_netpack_new(lua_State *L) {
+	push_queue(L);
+	return 1;
+}
+
+int reef_lua_netpack_route(lua_State *L) {
+	struct queue *queue = check_queue(L);
+	int id = (int)luaL_checkinteger(L, 2);
+	if (lua_isnoneornil(L, 3)) {
+		reef_free(reef_ptrmap_remove(&queue->routes, key_of_route(id)));
+		return 0;
+	}
+	lua_Integer to = luaL_checkinteger(L, 3), source = luaL_checkinteger(L, 4), type = luaL_checkinteger(L, 5);
+	luaL_argcheck(L, to > 0 && to <= UINT32_MAX, 3, "no address");
+	luaL_argcheck(L, source >= 0 && source <= UINT32_MAX, 4, "no address");
+	luaL_argcheck(L, type > 0 && type <= UINT8_MAX, 5, "no message type");
+	struct route *route = reef_ptrmap_get(&queue->routes, key_of_route(id));
+	if (route == NULL) {
+		route = reef_malloc(sizeof *route);
+		if (!reef_ptrmap_put(&queue->routes, key_of_route(id), route)) {
+			reef_free(route);
+			return luaL_error(L, "not enough memory");
+		}
+	}
+	*route = (struct route){.to = (uint32_t)to, .source = (uint32_t)source, .type = (uint8_t)type};
+	return 0;
+}
+
+/* All packets in the queue are of that stream. */
+static void send_routed(struct queue *queue, int id) {
+	const struct route *route = queue->routes.count ? reef_ptrmap_get(&queue->routes, key_of_route(id)) : NULL;
+	struct reef_packet packet;
+	while (route && reef_netpack_pop(queue->packets, &packet)) {
+		struct reef_message *m = reef_message_wrap(packet.data, packet.size);
+		m->source = route->source ? route->source : reef_service_handle(reef_slice_service());
+		m->session = id;
+		m->type = route->type;
+		reef_send_offer(route->to, m);
+	}
 }
 
 static int lua_netpack_push_packet(lua_State *L, const struct reef_packet *packet) {
@@ -74,9 +149,13 @@ static int netpack_filter(lua_State *L) {
 	struct reef_packet packet;
 	switch (event->type) {
 	case REEF_EVENT_DATA: {
-		struct reef_netpack *queue = check_queue(L);
+		struct queue *own = check_queue(L);
+		struct reef_netpack *queue = own->packets;
 		lua_settop(L, 1);
+		bool was_empty = reef_netpack_count(queue) == 0; /* else who comes first, leaves first */
 		reef_netpack_feed(queue, event->id, event->buffer, (size_t)event->ud);
+		if (was_empty)
+			send_routed(own, event->id);
 		reef_free(event->buffer);
 		event->buffer = NULL;
 		if (reef_netpack_count(queue) == 1 && reef_netpack_pop(queue, &packet)) {
@@ -104,7 +183,7 @@ static int netpack_filter(lua_State *L) {
 	case REEF_EVENT_CLOSE:
 	case REEF_EVENT_ERROR:
 		if (to_queue(L))
-			reef_netpack_forget(check_queue(L), event->id);
+			reef_netpack_forget(check_queue(L)->packets, event->id);
 		lua_settop(L, 1);
 		lua_pushstring(L, event->type == REEF_EVENT_CLOSE ? "close" : "error");
 		lua_pushinteger(L, event->id);
@@ -128,9 +207,9 @@ static int netpack_filter(lua_State *L) {
 
 /* (queue) -> id, block, size; nothing when it is empty */
 static int netpack_pop(lua_State *L) {
-	struct reef_netpack **queue = to_queue(L);
+	struct queue *queue = to_queue(L);
 	struct reef_packet packet;
-	if (queue == NULL || *queue == NULL || !reef_netpack_pop(*queue, &packet))
+	if (queue == NULL || queue->packets == NULL || !reef_netpack_pop(queue->packets, &packet))
 		return 0;
 	return lua_netpack_push_packet(L, &packet);
 }

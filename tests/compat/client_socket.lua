@@ -65,7 +65,8 @@ test.case("a client that polls, sends what is typed and shows what comes", funct
 	file:write(CLIENT)
 	file:close()
 	local code, output = process.run {
-		"/bin/sh", "-c", ("(echo hello; echo two words; sleep 0.2; echo bye) | '%s' run client.lua %d"):format(test.reef, port),
+		"/bin/sh", "-c",
+		("(echo hello; echo two words; sleep 0.2; echo bye) | '%s' run client.lua %d"):format(test.reef, port),
 		cwd = test.dir,
 	}
 	test.equal(code, 0, output)
@@ -86,7 +87,6 @@ test.case("who cannot connect, and who talks to nobody, is told", function()
 end)
 
 test.case("what does not fit into the kernel's buffers is sent all the same", function()
-	local client = require "client.socket"
 	local listener, _, port = socket.listen("127.0.0.1", 0)
 	test.defer(socket.close, listener)
 	local total, got = 16 << 20, 0

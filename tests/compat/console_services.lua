@@ -4,7 +4,7 @@ local process = require "test.process"
 local project = require "project"
 local test = require "test"
 
-test.case("lines of standard input start services, snax services among them, and what fails does not end that", function()
+test.case("lines of standard input start services and snax services, and what fails does not end that", function()
 	local p = project.new {
 		["main.lua"] = [[
 			local skynet = require "skynet"

@@ -1,5 +1,7 @@
 -- Gates: packets of clients reach the watchdog or their agents.
 local skynet = require "skynet"
+local process = require "test.process"
+local project = require "project"
 local socket = require "skynet.socket"
 local test = require "test"
 
@@ -137,6 +139,37 @@ test.case("a gate that is closed takes nobody, and keeps whom it has", function(
 	test.raises("does not listen", skynet.call, gate, "lua", "close")
 	test.raises("no command nonsense", skynet.call, gate, "lua", "nonsense")
 	socket.close(id)
+end)
+
+test.case("the address may be one string, and the real one is known when the handler's open runs", function()
+	local gate = skynet.newservice "gate"
+	test.defer(require("skynet.manager").kill, gate)
+	local ip, port = skynet.call(gate, "lua", "open", { address = "127.0.0.1:0" })
+	test.equal(ip, "127.0.0.1")
+	test.truthy(port > 0)
+	test.raises("listens already", skynet.call, gate, "lua", "open", { port = 0 })
+end)
+
+test.case("the example of the manual works", function()
+	local file = assert(io.open(test.root .. "/docs/gates.md"))
+	local text = file:read "a"
+	file:close()
+	local p, port = project.new {}, process.free_port()
+	for name, code in text:gmatch "```lua\n%-%- (%w+%.lua).-\n(.-)```" do
+		p:write(name, (code:gsub("8888", tostring(port))))
+	end
+	local server = p:start { "run", "watchdog.lua" }
+	test.eventually("it listens", 20, function()
+		local id = socket.open("127.0.0.1", port)
+		if id then
+			socket.close(id)
+		end
+		return id
+	end)
+	local code, output = p:run { "run", "client.lua" }
+	test.equal(code, 0, output)
+	test.matches(output, "\nHELLO\t8\n")
+	test.truthy(server)
 end)
 
 test.run()

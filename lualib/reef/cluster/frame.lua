@@ -121,22 +121,34 @@ end
 ---@param id integer
 ---@param handle fun(buffer: string, first: integer, last: integer)
 ---@param fed fun(unfinished: boolean)|nil called for what has come; is there a frame without its end?
+---@param partly nil|fun(buffer: string, first: integer, last: integer): function|nil called for the beginning of a frame
+---that has not come as a whole. It may answer a function (buffer, first, last, complete), which gets the rest as it comes
 ---@return integer left bytes of a frame that did not come to its end
-function frame.read(id, handle, fed)
-	local rest = ""
+function frame.read(id, handle, fed, partly)
+	local rest, go_on, missing = "", nil, 0
 	while true do
-		-- A frame that has begun is completed alone: what comes behind it needs no copy with it.
-		local missing = #rest >= 2 and unpack(">I2", rest) + 2 - #rest or nil
-		local data, left = socket.read(id, missing)
+		-- A small frame that has begun is completed alone: what comes behind it needs no copy with it.
+		local data, left = socket.read(id, not go_on and #rest >= 2 and unpack(">I2", rest) + 2 - #rest or nil)
 		if not data then
-			return #rest + #(left or "")
+			return #rest + missing + #(left or "")
 		end
 		local buffer, at = rest == "" and data or rest .. data, 1
 		local size = #buffer
+		if go_on then
+			local n = size < missing and size or missing
+			missing = missing - n
+			go_on(buffer, 1, n, missing == 0)
+			go_on = missing > 0 and go_on or nil
+			at = n + 1
+		end
 		while size - at >= 1 do
 			local length = unpack(">I2", buffer, at)
 			local last = at + 1 + length
 			if last > size then
+				go_on = partly and size - at > 6 and partly(buffer, at + 2, size)
+				if go_on then
+					missing, at = last - size, size + 1
+				end
 				break
 			elseif length == 0 then
 				error("an empty frame", 0)
@@ -146,7 +158,7 @@ function frame.read(id, handle, fed)
 		end
 		rest = at > size and "" or sub(buffer, at)
 		if fed then
-			fed(rest ~= "")
+			fed(rest ~= "" or missing > 0)
 		end
 	end
 end

@@ -241,12 +241,41 @@ local function finish(session, ok, result, size)
 	end
 end
 
-local function on_response(buffer, first, last)
-	local session, kind, rest = frame.parse_response(buffer, first, last)
+local function check_session(session)
 	heard = true
 	if not sessions[session] and not late[session] then
 		error(("a response to the session %d, which nobody has asked"):format(session), 0)
-	elseif kind == frame.DONE then
+	end
+end
+
+local function add_part(session, buffer, first, last, is_last)
+	local message, size = parts:add(session, buffer, first, last, is_last)
+	if size then
+		finish(session, true, message or "", message and size)
+	end
+end
+
+-- Parts of large responses are taken as they come.
+local function partly(buffer, first, last)
+	local session, kind = string.unpack("<I4B", buffer, first)
+	if kind ~= frame.MORE and kind ~= frame.LAST then
+		return nil
+	end
+	check_session(session)
+	parts:add_some(session, buffer, first + 5, last)
+	return function(more, from, to, complete)
+		heard = true
+		if complete then
+			return add_part(session, more, from, to, kind == frame.LAST)
+		end
+		parts:add_some(session, more, from, to)
+	end
+end
+
+local function on_response(buffer, first, last)
+	local session, kind, rest = frame.parse_response(buffer, first, last)
+	check_session(session)
+	if kind == frame.DONE then
 		finish(session, true, rest)
 	elseif kind == frame.FAILED then
 		-- The other side's words cannot be taken for ours.
@@ -257,15 +286,12 @@ local function on_response(buffer, first, last)
 	elseif kind == frame.LARGE then
 		parts:begin(session, rest)
 	else
-		local message, size = parts:add(session, buffer, rest, last, kind == frame.LAST)
-		if size then
-			finish(session, true, message or "", message and size)
-		end
+		add_part(session, buffer, rest, last, kind == frame.LAST)
 	end
 end
 
 local function read(id)
-	local ok, result = pcall(frame.read, id, on_response)
+	local ok, result = pcall(frame.read, id, on_response, nil, partly)
 	if connection ~= id then
 		return
 	elseif not ok then

@@ -274,7 +274,11 @@ end
 
 local function on_response(buffer, first, last)
 	local session, kind, rest = frame.parse_response(buffer, first, last)
-	check_session(session)
+	if sessions[session] then
+		heard = true
+	else
+		check_session(session)
+	end
 	if kind == frame.DONE then
 		finish(session, true, rest)
 	elseif kind == frame.FAILED then
@@ -359,20 +363,9 @@ local function enqueue(to, message, response, tag, deadline)
 	end
 end
 
-local function closing(message, size)
-	return setmetatable({}, { __close = function()
-		skynet.trash(message, size)
-	end })
-end
-
-local function request(to, message, size, response, seconds)
-	if type(message) == "userdata" and (not connection or size < frame.PART) then
-		local text = skynet.tostring(message, size)
-		skynet.trash(message, size)
-		message, size = text, nil
-	end
-	local large <close> = size and closing(message, size)
-	local problem = frame.problem(to) or type(message) ~= "string" and not large and "a message is a string"
+-- `size`: the message is a light userdata, and there is a connection.
+local function accept(to, message, size, response, seconds)
+	local problem = frame.problem(to) or not size and type(message) ~= "string" and "a message is a string"
 	if problem then
 		return refuse(response, problem)
 	elseif address == false then
@@ -391,6 +384,18 @@ local function request(to, message, size, response, seconds)
 		return write(to, message, response, tag, deadline, size)
 	end
 	return enqueue(to, message, response, tag, deadline)
+end
+
+local function request(to, message, size, response, seconds)
+	if type(message) ~= "userdata" then
+		return accept(to, message, nil, response, seconds)
+	end
+	local text = (not connection or size < frame.PART) and skynet.tostring(message, size)
+	local ok, err = pcall(accept, to, text or message, not text and size or nil, response, seconds)
+	skynet.trash(message, size)
+	if not ok then
+		error(err, 0)
+	end
 end
 
 -- ---- commands ----

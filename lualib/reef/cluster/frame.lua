@@ -46,8 +46,8 @@ local function framed(payload)
 	return pack(">s2", payload)
 end
 
----The parts of a large message, to be written with low priority one after the other: `for block, bytes in parts do`. The
----blocks are the caller's; the message has to stay until the end.
+---The parts of a large message, to be written with low priority one after the other: `for block, bytes in parts do`.
+---The blocks are the caller's; the message has to stay until the end.
 ---@param message string|lightuserdata
 ---@param size integer
 ---@param prefix string what each begins with, behind its length
@@ -62,10 +62,10 @@ local function parts_of(message, size, prefix, last)
 			return nil
 		end
 		local n = left > PART and PART or left
-		local head = left > PART and whole or pack(">I2", #last + n) .. last
+		local begin = left > PART and whole or pack(">I2", #last + n) .. last
 		local from = at
 		at = at + n
-		return piece(head, message, size, from, n)
+		return piece(begin, message, size, from, n)
 	end
 end
 
@@ -121,8 +121,9 @@ end
 ---@param id integer
 ---@param handle fun(buffer: string, first: integer, last: integer)
 ---@param fed fun(unfinished: boolean)|nil called for what has come; is there a frame without its end?
----@param partly nil|fun(buffer: string, first: integer, last: integer): function|nil called for the beginning of a frame
----that has not come as a whole. It may answer a function (buffer, first, last, complete), which gets the rest as it comes
+---@param partly nil|fun(buffer: string, first: integer, last: integer): function|nil called for the beginning of a
+---frame that has not come as a whole. It may answer a function (buffer, first, last, complete), which gets the rest as
+---it comes
 ---@return integer left bytes of a frame that did not come to its end
 function frame.read(id, handle, fed, partly)
 	local rest, go_on, missing = "", nil, 0

@@ -1,4 +1,5 @@
--- Several hosts on one machine: network namespaces that are joined by a bridge, and what happens to cables. Needs root and
+-- Several hosts on one machine: network namespaces that are joined by a bridge, and what happens to cables. Needs
+-- root and
 -- `ip`; the case is skipped otherwise.
 --
 --     local net = require("test.namespaces").start(3)

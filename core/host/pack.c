@@ -1,8 +1,8 @@
 /* Lua values to bytes; see pack_private.h for the format.
  *
  * Writing goes into the worker's scratch buffer, and from there in one piece to where it is wanted. When that is too
- * small, or user code has to run in between (__pairs, which may pack as well), the bytes move into a userdata on the
- * Lua stack, which an error frees. */
+ * small, or user code has to run in between (__pairs, which may pack as well), the bytes move into a block that a userdata
+ * on the Lua stack owns, so that an error frees it; that block becomes the message as it is. */
 #include "pack.h"
 #include "core/slice.h"
 
@@ -15,21 +15,52 @@
 #include "core/message.h"
 #include "pack_private.h"
 
+#define BOX "reef.pack.box"
+#define WORTH_TAKING 4096 /* bytes; less is copied, since a message of its own has them beside it */
+
 struct writer {
 	lua_State *L;
 	char *at, *end;
 	char *begin;
-	int box;  /* stack index of the userdata that holds the bytes, 0: they are in the scratch buffer */
+	int box;  /* stack index of the userdata that owns the bytes, 0: they are in the scratch buffer */
 	int slot; /* stack index kept for the box */
 };
+
+static void no_memory(lua_State *L, size_t size) {
+	luaL_error(L, "not enough memory for a message of %I bytes", (LUAI_UACINT)size);
+}
+
+static int box_collect(lua_State *L) {
+	char **block = lua_touserdata(L, 1);
+	reef_free(*block);
+	*block = NULL;
+	return 0;
+}
+
+static char **push_box(lua_State *L) {
+	char **block = lua_newuserdatauv(L, sizeof *block, 0);
+	*block = NULL;
+	if (luaL_newmetatable(L, BOX)) {
+		lua_pushcfunction(L, box_collect);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+	return block;
+}
 
 static void writer_grow(struct writer *w, size_t need) {
 	size_t used = (size_t)(w->at - w->begin);
 	size_t capacity = 2 * (used + need) + 256;
-	char *begin = lua_newuserdatauv(w->L, capacity, 0);
-	memcpy(begin, w->begin, used);
-	lua_replace(w->L, w->slot);
-	w->box = w->slot;
+	char **block = w->box ? lua_touserdata(w->L, w->box) : push_box(w->L);
+	char *begin = reef_try_realloc(*block, capacity);
+	if (begin == NULL)
+		no_memory(w->L, capacity);
+	*block = begin;
+	if (!w->box) {
+		memcpy(begin, w->begin, used);
+		lua_replace(w->L, w->slot);
+		w->box = w->slot;
+	}
 	w->begin = begin;
 	w->at = begin + used;
 	w->end = begin + capacity;
@@ -236,8 +267,13 @@ static void writer_write_all(struct writer *w, lua_State *L, int first) {
 		writer_write_value(w, i, 0);
 }
 
-static void no_memory(lua_State *L, size_t size) {
-	luaL_error(L, "not enough memory for a message of %I bytes", (LUAI_UACINT)size);
+/* Takes the bytes out of the box, as a block of that size. */
+static void *writer_take(struct writer *w, size_t size) {
+	char **block = lua_touserdata(w->L, w->box);
+	char *fitting = reef_try_realloc(*block, size);
+	void *data = fitting ? fitting : *block;
+	*block = NULL;
+	return data;
 }
 
 struct reef_message *reef_pack_message(lua_State *L, int first) {
@@ -246,10 +282,15 @@ struct reef_message *reef_pack_message(lua_State *L, int first) {
 	struct writer w;
 	writer_write_all(&w, L, first);
 	size_t size = (size_t)(w.at - w.begin);
-	struct reef_message *m = reef_message_try_new(size);
-	if (m == NULL)
-		no_memory(L, size);
-	memcpy(m->data, w.begin, size);
+	struct reef_message *m;
+	if (w.box && size >= WORTH_TAKING) {
+		m = reef_message_wrap(writer_take(&w, size), size);
+	} else {
+		m = reef_message_try_new(size);
+		if (m == NULL)
+			no_memory(L, size);
+		memcpy(m->data, w.begin, size);
+	}
 	lua_pop(L, 1);
 	return m;
 }
@@ -261,10 +302,15 @@ void *reef_pack(lua_State *L, int first, size_t *size) {
 	struct writer w;
 	writer_write_all(&w, L, first);
 	*size = (size_t)(w.at - w.begin);
-	void *data = reef_try_malloc(*size);
-	if (data == NULL)
-		no_memory(L, *size);
-	memcpy(data, w.begin, *size);
+	void *data;
+	if (w.box && *size >= WORTH_TAKING) {
+		data = writer_take(&w, *size);
+	} else {
+		data = reef_try_malloc(*size);
+		if (data == NULL)
+			no_memory(L, *size);
+		memcpy(data, w.begin, *size);
+	}
 	lua_pop(L, 1);
 	return data;
 }

@@ -54,7 +54,8 @@ static int parts_piece(lua_State *L) {
 	if (block == NULL)
 		return luaL_error(L, "not enough memory for a part of %I bytes", (LUAI_UACINT)n);
 	memcpy(block, head, head_size);
-	memcpy(block + head_size, bytes + at, (size_t)n);
+	if (n > 0)
+		memcpy(block + head_size, bytes + at, (size_t)n);
 	lua_pushlightuserdata(L, block);
 	lua_pushinteger(L, (lua_Integer)(head_size + (size_t)n));
 	return 2;
@@ -102,7 +103,8 @@ static int assembly_add(lua_State *L) {
 						  (LUAI_UACINT)a->total);
 	if (!assembly_reserve(a, a->size + n))
 		return luaL_error(L, "not enough memory for a message of %I bytes", (LUAI_UACINT)a->total);
-	memcpy(a->bytes + a->size, text + first - 1, n);
+	if (n > 0)
+		memcpy(a->bytes + a->size, text + first - 1, n);
 	a->size += n;
 	lua_pushinteger(L, (lua_Integer)a->size);
 	return 1;

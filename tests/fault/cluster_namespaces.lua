@@ -1,7 +1,7 @@
 -- timeout: 300
--- Three hosts with a node and a member of etcd each: partitions, cuts in one direction, delay and loss, and the end of a
--- node and of a member. Calls have numbers: what succeeded has happened once, what was not sent has not, and no call is
--- without an end.
+-- Three hosts with a node and a member of etcd each: partitions, cuts in one direction, delay and loss, and the end
+-- of a node and of a member. Calls have numbers: what succeeded has happened once, what was not sent has not, and no
+-- call is without an end.
 local cluster = require "skynet.cluster"
 local namespaces = require "test.namespaces"
 local process = require "test.process"

@@ -198,7 +198,7 @@ test.case("a NATS server that hangs is left for another; passwords; large messag
 		local one = nats.start { "--user", "reef", "--pass", "secret" }
 		local two = nats.start { "--user", "reef", "--pass", "secret" }
 		local url = ("nats://reef:secret@127.0.0.1:%d,reef:secret@127.0.0.1:%d"):format(one.port, two.port)
-		local a, b = start(url), start(url)
+		local a, b = start(url, "bus_heartbeat = 60"), start(url, "bus_heartbeat = 60")
 		b:call("subscribe", "s")
 		local ok, outcome, text = a:call("publish", "s", ("x"):rep(2 << 20))
 		test.equal({ ok, outcome }, { false, "not sent" })

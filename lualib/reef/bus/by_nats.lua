@@ -8,7 +8,6 @@ local skynet = require "skynet"
 local socket = require "reef.socket"
 
 local TIMEOUT <const> = 500    -- cs, to connect and log in
-local HEARTBEAT <const> = 500  -- cs of silence until the server is asked for a sign of life, and until it has to come
 local PAUSES <const> = { 5, 20, 50, 100, 200 } -- cs
 local UNSENT <const> = 64 * 1024 -- KB that may wait to be sent
 local LINE <const> = 64 * 1024
@@ -16,6 +15,7 @@ local LINE <const> = 64 * 1024
 local M = {}
 
 local hooks, servers
+local heartbeat                 ---@type integer cs of silence until the server is asked for a sign of life
 local id                        ---@type integer|nil the connection, once it is ready
 local limit = 1 << 20           -- bytes of a message, as the server says
 local sids, patterns, last_sid = {}, {}, 0 ---@type table<string, integer>, table<integer, string>, integer
@@ -228,13 +228,13 @@ end
 local function watch(of)
 	local asked = false
 	while id == of do
-		skynet.sleep(HEARTBEAT // 2)
+		skynet.sleep(heartbeat // 2)
 		local silent = now() - heard
 		if id ~= of then
 			return
-		elseif silent * 100 < HEARTBEAT then
+		elseif silent * 100 < heartbeat then
 			asked = false
-		elseif asked and silent * 100 >= 2 * HEARTBEAT then
+		elseif asked and silent * 100 >= 2 * heartbeat then
 			why_away = ("no sign of life for %.3g s"):format(silent)
 			return socket.shutdown(of)
 		elseif not asked then
@@ -302,6 +302,10 @@ end
 ---@param what {received: function, prefix: string, tls: table, patterns: fun(): string[]}
 function M.start(url, what)
 	hooks, servers = what, parse(url)
+	heartbeat = math.tointeger(tonumber(skynet.getenv "bus_heartbeat" or 500))
+	if not heartbeat or heartbeat < 2 then
+		error(("bus_heartbeat = %s: hundredths of a second are needed"):format(skynet.getenv "bus_heartbeat"), 0)
+	end
 	local started = {}
 	skynet.fork(run, started)
 	skynet.sleep(TIMEOUT, started)

@@ -189,6 +189,29 @@ local function fed(unfinished)
 	end
 end
 
+local function add_part(session, buffer, first, last, is_last)
+	local message, size, about = parts:add(session, buffer, first, last, is_last)
+	if about then
+		request(about.address, session, message or "", about.push, about.tag, message and size)
+	end
+end
+
+-- Parts of large messages are taken as they come.
+local function partly(buffer, first, last)
+	local kind = buffer:byte(first)
+	if kind ~= 2 and kind ~= 3 or not visitor.known then
+		return nil
+	end
+	local session = string.unpack("<I4", buffer, first + 1)
+	parts:add_some(session, buffer, first + 5, last)
+	return function(more, from, to, complete)
+		if complete then
+			return add_part(session, more, from, to, kind == 3)
+		end
+		parts:add_some(session, more, from, to)
+	end
+end
+
 local function on_frame(buffer, first, last)
 	local kind, address, session, rest, is_push = frame.parse_request(buffer, first, last)
 	if not visitor.known then
@@ -206,10 +229,7 @@ local function on_frame(buffer, first, last)
 		end
 		tag = rest
 	else
-		local message, size, about = parts:add(session, buffer, rest, last, kind == 3)
-		if about then
-			request(about.address, session, message or "", about.push, about.tag, message and size)
-		end
+		add_part(session, buffer, rest, last, kind == 3)
 	end
 end
 
@@ -224,7 +244,7 @@ function command.serve(fd, from)
 	id, peer = fd, from
 	if socket.start(id) then
 		driver.nodelay(id)
-		local ok, result = pcall(frame.read, id, on_frame, fed)
+		local ok, result = pcall(frame.read, id, on_frame, fed, partly)
 		if not ok then
 			skynet.error(("cluster: the connection from %s is ended: it has sent %s"):format(peer, tostring(result)))
 			socket.shutdown(id)

@@ -46,8 +46,8 @@ local function framed(payload)
 	return pack(">s2", payload)
 end
 
----The parts of a large message, to be written with low priority one after the other: `for block, bytes in parts do`. The
----blocks are the caller's; the message has to stay until the end.
+---The parts of a large message, to be written with low priority one after the other: `for block, bytes in parts do`.
+---The blocks are the caller's; the message has to stay until the end.
 ---@param message string|lightuserdata
 ---@param size integer
 ---@param prefix string what each begins with, behind its length
@@ -62,10 +62,10 @@ local function parts_of(message, size, prefix, last)
 			return nil
 		end
 		local n = left > PART and PART or left
-		local head = left > PART and whole or pack(">I2", #last + n) .. last
+		local begin = left > PART and whole or pack(">I2", #last + n) .. last
 		local from = at
 		at = at + n
-		return piece(head, message, size, from, n)
+		return piece(begin, message, size, from, n)
 	end
 end
 
@@ -121,22 +121,35 @@ end
 ---@param id integer
 ---@param handle fun(buffer: string, first: integer, last: integer)
 ---@param fed fun(unfinished: boolean)|nil called for what has come; is there a frame without its end?
+---@param partly nil|fun(buffer: string, first: integer, last: integer): function|nil called for the beginning of a
+---frame that has not come as a whole. It may answer a function (buffer, first, last, complete), which gets the rest as
+---it comes
 ---@return integer left bytes of a frame that did not come to its end
-function frame.read(id, handle, fed)
-	local rest = ""
+function frame.read(id, handle, fed, partly)
+	local rest, go_on, missing = "", nil, 0
 	while true do
-		-- A frame that has begun is completed alone: what comes behind it needs no copy with it.
-		local missing = #rest >= 2 and unpack(">I2", rest) + 2 - #rest or nil
-		local data, left = socket.read(id, missing)
+		-- A small frame that has begun is completed alone: what comes behind it needs no copy with it.
+		local data, left = socket.read(id, not go_on and #rest >= 2 and unpack(">I2", rest) + 2 - #rest or nil)
 		if not data then
-			return #rest + #(left or "")
+			return #rest + missing + #(left or "")
 		end
 		local buffer, at = rest == "" and data or rest .. data, 1
 		local size = #buffer
+		if go_on then
+			local n = size < missing and size or missing
+			missing = missing - n
+			go_on(buffer, 1, n, missing == 0)
+			go_on = missing > 0 and go_on or nil
+			at = n + 1
+		end
 		while size - at >= 1 do
 			local length = unpack(">I2", buffer, at)
 			local last = at + 1 + length
 			if last > size then
+				go_on = partly and size - at > 6 and partly(buffer, at + 2, size)
+				if go_on then
+					missing, at = last - size, size + 1
+				end
 				break
 			elseif length == 0 then
 				error("an empty frame", 0)
@@ -146,7 +159,7 @@ function frame.read(id, handle, fed)
 		end
 		rest = at > size and "" or sub(buffer, at)
 		if fed then
-			fed(rest ~= "")
+			fed(rest ~= "" or missing > 0)
 		end
 	end
 end

@@ -35,6 +35,32 @@ function large:begin(session, total, about)
 	self.items[session] = { total = total, size = 0, about = about, assembly = core.assembly(total) }
 end
 
+local function append(self, session, buffer, first, final)
+	local item = self.items[session]
+	if not item then
+		error(("a part of no message, with the session %d"):format(session), 0)
+	end
+	local bytes = final - first + 1
+	item.size = item.size + bytes
+	self.bytes = self.bytes + bytes
+	if item.size > item.total then
+		error(("a message of %d bytes that was announced with %d"):format(item.size, item.total), 0)
+	elseif self.bytes > self.limit then
+		error(("%d bytes in unfinished messages: the limit is %d (cluster_limit)"):format(self.bytes, self.limit), 0)
+	end
+	item.assembly:add(buffer, first, final)
+	return item, bytes
+end
+
+---Bytes of a part whose end has not come yet.
+---@param session integer
+---@param buffer string
+---@param first integer
+---@param final integer
+function large:add_some(session, buffer, first, final)
+	append(self, session, buffer, first, final)
+end
+
 ---@param session integer
 ---@param buffer string
 ---@param first integer where the part is in it
@@ -44,21 +70,12 @@ end
 ---@return integer|nil size
 ---@return any about
 function large:add(session, buffer, first, final, last)
-	local item = self.items[session]
-	if not item then
-		error(("a part of no message, with the session %d"):format(session), 0)
-	end
-	local bytes = final - first + 1
-	item.size = item.size + bytes
-	self.bytes = self.bytes + bytes
-	if item.size > item.total or last and item.size < item.total then
+	local item, bytes = append(self, session, buffer, first, final)
+	if last and item.size < item.total then
 		error(("a message of %d bytes that was announced with %d"):format(item.size, item.total), 0)
-	elseif self.bytes > self.limit then
-		error(("%d bytes in unfinished messages: the limit is %d (cluster_limit)"):format(self.bytes, self.limit), 0)
 	elseif bytes == 0 and not last then
 		error("an empty part", 0)
 	end
-	item.assembly:add(buffer, first, final)
 	if last then
 		self.items[session] = nil
 		self.count = self.count - 1

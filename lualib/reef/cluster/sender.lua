@@ -10,6 +10,7 @@ local frame = require "reef.cluster.frame"
 local large = require "reef.cluster.large"
 local losses = require "reef.losses"
 local options = require "reef.cluster.options"
+local pending = require "reef.cluster.pending"
 local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
@@ -18,6 +19,7 @@ local trust = require "reef.cluster.trust"
 
 local LATE <const> = 65536 -- replies that a connection may owe to callers who have given up
 
+local DONE <const>, PART <const> = frame.DONE, frame.PART
 local MUCH <const> = 65536 -- bytes that wait to be sent: more than a few small requests
 local ITEM <const> = 400   -- bytes of memory that what waits takes beside its message
 
@@ -29,11 +31,9 @@ local connection                 ---@type integer|nil
 local connecting = false
 local leaving = false            -- the node is not where it was, as far as anybody knows
 local queue, queued_bytes = {}, 0
-local sessions, in_flight = {}, 0 ---@type table<integer, fun(ok: boolean, result: string)>, integer
-local deadlines = {}             ---@type table<integer, number>
-local late, late_count = {}, 0
+local calls = pending.new()
+local waiting = calls.waiting
 local parts = large.new(options.limit)
-local last_session = 0
 local heard, asked = true, false
 local ours <const> = trust.any() -- the other side is like this one, and may be asked for a sign of life at any time
 local pushed = false             -- something was sent, and nobody waits for an answer to it
@@ -72,8 +72,8 @@ end
 -- ---- the end of a connection ----
 
 local function drop(why)
-	local id, waiting = connection, sessions
-	local count = in_flight - (asked and 1 or 0)
+	local id, before = connection, calls
+	local count = calls.count - (asked and 1 or 0)
 	if not id then
 		return
 	end
@@ -81,33 +81,21 @@ local function drop(why)
 	if leaving then
 		address, leaving = false, false
 	end
-	sessions, in_flight, deadlines, late, late_count, asked, taken, pushed = {}, 0, {}, {}, 0, false, nil, false
-	parts = large.new(options.limit)
+	calls, parts = pending.new(), large.new(options.limit)
+	waiting = calls.waiting
+	asked, taken, pushed = false, nil, false
 	socket.shutdown(id)
 	skynet.fork(socket.close, id)
 	skynet.error(("cluster node %s (%s): %s; %d calls were in flight"):format(node, tostring(address), why, count))
-	local reason = failure(why, "maybe applied")
-	for _, response in pairs(waiting) do
-		response(false, reason)
-	end
+	before:fail_all(failure(why, "maybe applied"))
 end
 
 -- ---- deadlines, and signs of life ----
 
 local function due()
 	armed = nil
-	local time, nearest = now(), math.huge
-	for session, deadline in pairs(deadlines) do
-		if deadline <= time then
-			local response = sessions[session]
-			deadlines[session], sessions[session] = nil, nil
-			in_flight = in_flight - 1
-			late[session], late_count = true, late_count + 1
-			response(false, failure("no reply in time", "maybe applied"))
-		else
-			nearest = math.min(nearest, deadline)
-		end
-	end
+	local time = now()
+	local nearest = calls:give_up(time, failure("no reply in time", "maybe applied"))
 	local left = {}
 	for _, item in ipairs(queue) do
 		if item.deadline and item.deadline <= time then
@@ -119,7 +107,7 @@ local function due()
 		end
 	end
 	queue = left
-	if late_count > LATE then
+	if calls.late_count > LATE then
 		drop "too many calls without a reply in time"
 	end
 	if nearest < math.huge then
@@ -139,13 +127,6 @@ function sender.arm(deadline)
 	end)
 end
 
-local function new_session()
-	repeat
-		last_session = last_session < frame.SESSIONS and last_session + 1 or 1
-	until not sessions[last_session] and not late[last_session]
-	return last_session
-end
-
 -- While much waits to be sent, only what the other side takes makes room for more: so more bytes that the network has
 -- taken than when this was last asked are a sign of life, too.
 local function takes_bytes()
@@ -163,7 +144,7 @@ end
 -- Any node answers to a question for a name, be it with an error: so silence in which a call waits can be told from a
 -- handler that takes its time.
 local function watch()
-	if not connection or in_flight == 0 and not pushed then
+	if not connection or calls.count == 0 and not pushed then
 		watching = false
 		return
 	end
@@ -175,10 +156,10 @@ local function watch()
 		return
 	else
 		asked, pushed = true, false
-		local session = new_session()
-		sessions[session], in_flight = function()
+		local session = calls:session()
+		calls:add(session, function()
 			asked = false
-		end, in_flight + 1
+		end)
 		socket.write(connection, (frame.request(0, session, skynet.packstring "reef.alive")))
 	end
 	skynet.timeout(math.ceil(options.heartbeat * 100), watch)
@@ -188,9 +169,9 @@ end
 
 -- `size`: the message is a light userdata, which stays the caller's.
 local function write(to, message, response, tag, deadline, size)
-	local session = response and new_session() or 0
-	if not response and (size or #message) >= frame.PART then
-		session = new_session()
+	local session = 0
+	if response or (size or #message) >= PART then
+		session = calls:session()
 	end
 	local first, parts_of = frame.request(to, session, message, not response, size)
 	if tag then
@@ -208,10 +189,7 @@ local function write(to, message, response, tag, deadline, size)
 	if not written then
 		return refuse(response, "the connection is closed")
 	elseif response then
-		sessions[session], in_flight = response, in_flight + 1
-		if deadline then
-			deadlines[session] = deadline
-		end
+		calls:add(session, response, deadline)
 	elseif not ours then
 		return
 	else
@@ -226,27 +204,51 @@ end
 -- ---- reading ----
 
 local function finish(session, ok, result, size)
-	local response = sessions[session]
-	if response then
-		sessions[session], in_flight = nil, in_flight - 1
-		if next(deadlines) then
-			deadlines[session] = nil
+	if not calls:answer(session, ok, result, size) and size then
+		skynet.trash(result, size)
+	end
+end
+
+local function check_session(session)
+	heard = true
+	if not calls:knows(session) then
+		error(("a response to the session %d, which nobody has asked"):format(session), 0)
+	end
+end
+
+local function add_part(session, buffer, first, last, is_last)
+	local message, size = parts:add(session, buffer, first, last, is_last)
+	if size then
+		finish(session, true, message or "", message and size)
+	end
+end
+
+-- Parts of large responses are taken as they come.
+local function partly(buffer, first, last)
+	local session, kind = string.unpack("<I4B", buffer, first)
+	if kind ~= frame.MORE and kind ~= frame.LAST then
+		return nil
+	end
+	check_session(session)
+	parts:add_some(session, buffer, first + 5, last)
+	return function(more, from, to, complete)
+		heard = true
+		if complete then
+			return add_part(session, more, from, to, kind == frame.LAST)
 		end
-		response(ok, result, size)
-	else
-		if size then
-			skynet.trash(result, size)
-		end
-		late[session], late_count = nil, late_count - 1
+		parts:add_some(session, more, from, to)
 	end
 end
 
 local function on_response(buffer, first, last)
 	local session, kind, rest = frame.parse_response(buffer, first, last)
-	heard = true
-	if not sessions[session] and not late[session] then
-		error(("a response to the session %d, which nobody has asked"):format(session), 0)
-	elseif kind == frame.DONE then
+	if kind == DONE and waiting[session] then
+		heard = true
+		calls:answer(session, true, rest)
+		return
+	end
+	check_session(session)
+	if kind == frame.DONE then
 		finish(session, true, rest)
 	elseif kind == frame.FAILED then
 		-- The other side's words cannot be taken for ours.
@@ -257,15 +259,12 @@ local function on_response(buffer, first, last)
 	elseif kind == frame.LARGE then
 		parts:begin(session, rest)
 	else
-		local message, size = parts:add(session, buffer, rest, last, kind == frame.LAST)
-		if size then
-			finish(session, true, message or "", message and size)
-		end
+		add_part(session, buffer, rest, last, kind == frame.LAST)
 	end
 end
 
 local function read(id)
-	local ok, result = pcall(frame.read, id, on_response)
+	local ok, result = pcall(frame.read, id, on_response, nil, partly)
 	if connection ~= id then
 		return
 	elseif not ok then
@@ -333,20 +332,9 @@ local function enqueue(to, message, response, tag, deadline)
 	end
 end
 
-local function closing(message, size)
-	return setmetatable({}, { __close = function()
-		skynet.trash(message, size)
-	end })
-end
-
-local function request(to, message, size, response, seconds)
-	if type(message) == "userdata" and (not connection or size < frame.PART) then
-		local text = skynet.tostring(message, size)
-		skynet.trash(message, size)
-		message, size = text, nil
-	end
-	local large <close> = size and closing(message, size)
-	local problem = frame.problem(to) or type(message) ~= "string" and not large and "a message is a string"
+-- `size`: the message is a light userdata, and there is a connection.
+local function accept(to, message, size, response, seconds)
+	local problem = frame.problem(to) or not size and type(message) ~= "string" and "a message is a string"
 	if problem then
 		return refuse(response, problem)
 	elseif address == false then
@@ -365,6 +353,18 @@ local function request(to, message, size, response, seconds)
 		return write(to, message, response, tag, deadline, size)
 	end
 	return enqueue(to, message, response, tag, deadline)
+end
+
+local function request(to, message, size, response, seconds)
+	if type(message) ~= "userdata" then
+		return accept(to, message, nil, response, seconds)
+	end
+	local text = (not connection or size < frame.PART) and skynet.tostring(message, size)
+	local ok, err = pcall(accept, to, text or message, not text and size or nil, response, seconds)
+	skynet.trash(message, size)
+	if not ok then
+		error(err, 0)
+	end
 end
 
 -- ---- commands ----
@@ -431,7 +431,7 @@ function sender.run(name, where)
 		f(...)
 	end)
 	skynet.info_func(function()
-		return { node = node, address = address, connected = connection ~= nil, in_flight = in_flight, queued = #queue }
+		return { node = node, address = address, connected = connection ~= nil, in_flight = calls.count, queued = #queue }
 	end)
 end
 

@@ -22,7 +22,7 @@ local watch ---@type reef.etcd.watch|nil
 local function words(path)
 	local list = {}
 	for i = 1, path.n do
-		list[i] = tostring(path[i])
+		list[i] = tree.printable(path[i])
 	end
 	return table.concat(list, ".")
 end
@@ -57,8 +57,8 @@ local function gets(keys)
 	return steps
 end
 
--- Steps that replace what is there.
-local function steps_of(key, value, before)
+-- Steps that replace what is there. A branch stays a branch when the last value in it is removed.
+local function steps_of(key, branch, value, before)
 	local leaves, kept, steps = value ~= nil and tree.leaves(key, value) or {}, {}, {}
 	for _, leaf in ipairs(leaves) do
 		kept[leaf[1]] = true
@@ -70,6 +70,9 @@ local function steps_of(key, value, before)
 				steps[#steps + 1] = { "delete", item.key }
 			end
 		end
+	end
+	if value == nil and branch and steps[1] then
+		steps[#steps + 1] = { "put", branch .. "/", "" }
 	end
 	if #steps > MOST then
 		error(("a change of %d values at once: etcd takes %d"):format(#steps, MOST), 0)
@@ -88,7 +91,7 @@ local function set(...)
 		local compare = no_values(above)
 		compare[#compare + 1] = { key, "mod_revision", "<", revision + 1 }
 		compare[#compare + 1] = { key .. "/", "mod_revision", "<", revision + 1, prefix = true }
-		local steps = steps_of(key, value, before)
+		local steps = steps_of(key, above[#above], value, before)
 		local held, results = client:txn { compare = compare, success = steps, failure = gets(above) }
 		if held then
 			return old

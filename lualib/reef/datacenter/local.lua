@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 local process = require "reef.process"
+local tree = require "reef.datacenter.tree"
 local waits = require "reef.waits"
 
 ---@class datacenterd.waiter
@@ -18,7 +19,7 @@ local command = {}
 local function text(path)
 	local words = {}
 	for i = 1, path.n do
-		words[i] = tostring(path[i])
+		words[i] = tree.printable(path[i])
 	end
 	return table.concat(words, ".")
 end

@@ -41,6 +41,15 @@ local function key_of(name)
 	return kind == "i" and math.tointeger(tonumber(text)) or tonumber(text)
 end
 
+---A key as it stands in errors.
+---@param key any
+---@return string
+function tree.printable(key)
+	return (tostring(key):gsub("%c", function(c)
+		return ("\\%d"):format(c:byte())
+	end))
+end
+
 ---@param root string what all keys begin with
 ---@param path table with n
 ---@return string key

@@ -1,4 +1,5 @@
--- Several hosts on one machine: network namespaces that are joined by a bridge, and what happens to cables. Needs root and
+-- Several hosts on one machine: network namespaces that are joined by a bridge, and what happens to cables. Needs
+-- root and
 -- `ip`; the case is skipped otherwise.
 --
 --     local net = require("test.namespaces").start(3)
@@ -30,9 +31,12 @@ local function run(...)
 	end
 end
 
+local serial = 0
+
 local function unique()
 	local file <close> = assert(io.open "/proc/self/stat")
-	return (math.tointeger(tonumber(file:read("a"):match "^%d+")) % 0xffff)
+	serial = serial + 1
+	return (math.tointeger(tonumber(file:read("a"):match "^%d+")) * 8 + serial) % 0xfffff
 end
 
 ---@param count integer
@@ -47,7 +51,7 @@ function namespaces.start(count)
 	test.defer(function()
 		-- A process of the test's own would want to be ended with the case, which is over.
 		for _, h in ipairs(hosts) do
-			os.execute(("ip netns del %s 2>/dev/null"):format(h.name))
+			os.execute(("ip link del %s 2>/dev/null; ip netns del %s 2>/dev/null"):format(h.cable, h.name))
 		end
 		os.execute(("ip link del %s 2>/dev/null"):format(bridge))
 	end)

@@ -132,7 +132,9 @@ function command.OPEN(key, conf, wants)
 	if not one then
 		conf.resp, conf.limits, conf.setup = 3, conf.limits or {}, {}
 		local number = store.create(wants.bytes)
-		one = { number = number, handle = store.open(number), conf = conf, wants = wants, on = false, flights = {}, losses = 0 }
+		one = {
+			number = number, handle = store.open(number), conf = conf, wants = wants, on = false, flights = {}, losses = 0,
+		}
 		by_key[key], by_number[number] = one, one
 		if conf.sentinels then
 			sentinel_of(one)

@@ -1,42 +1,28 @@
 -- timeout: 400
--- Redis Cluster while slots move, nodes fail over, die and freeze: no wrong reply, no call that hangs, every write that was
--- acknowledged and kept is found, and whatever may have been applied is said to be so.
+-- Redis Cluster while slots move, nodes fail over, die and freeze: no wrong reply, no call that hangs, every write that
+-- was acknowledged and kept is found, and whatever may have been applied is said to be so.
 local clusters = require "test.redis_cluster"
 local redis = require "skynet.db.redis"
 local skynet = require "skynet"
 local test = require "test"
+local writers = require "test.writers"
+
+local go_on = writers.go_on
 
 local SOAK = tonumber(os.getenv "REEF_SOAK") or 1
 local TIMEOUT = 4 -- seconds, of a call
 
 -- Services that write; their names begin with a letter each.
-local function writers(target, options, coroutines)
+local function start(target, options, coroutines)
 	local list = {}
 	for i, kind in ipairs { "direct", "pool", "direct", "pool" } do
-		list[i] = test.service "cluster_caller"
 		local own = { timeout = TIMEOUT, connect_timeout = 1 }
 		for name, value in pairs(options or {}) do
 			own[name] = value
 		end
-		skynet.call(list[i], "lua", "start", kind, target, own, kind .. i, coroutines)
+		list[i] = writers.start(kind, target, own, kind .. i, coroutines)
 	end
 	return list
-end
-
-local function replies(list)
-	local n = 0
-	for _, one in ipairs(list) do
-		n = n + skynet.call(one, "lua", "replies")
-	end
-	return n
-end
-
--- All of them go on after what happened.
-local function goes_on(list, n)
-	local before = replies(list)
-	test.eventually("writes that go on", 40, function()
-		return replies(list) >= before + n
-	end)
 end
 
 -- Stops all and checks what they have seen. `lossless`: what was acknowledged has to be there.
@@ -81,8 +67,8 @@ end
 test.case("slots that move and masters that hand over lose nothing", { timeout = 200 }, function()
 	-- Nobody takes over but who is told to.
 	local cluster = clusters.start { "--cluster-node-timeout", "6000" }
-	local list = writers(cluster:uri(), nil, test.count(250))
-	goes_on(list, test.count(1000))
+	local list = start(cluster:uri(), nil, test.count(250))
+	go_on(list, test.count(1000))
 	local db = redis.connect(cluster:uri())
 	for round = 1, SOAK do
 		-- Keys that are written all the time.
@@ -94,12 +80,12 @@ test.case("slots that move and masters that hand over lose nothing", { timeout =
 				cluster:move(slot, from, to)
 			end
 		end
-		goes_on(list, test.count(1000))
+		go_on(list, test.count(1000))
 		local replica = 4 + round % 3
 		if cluster.nodes[replica]:says("^slave", "ROLE") then
 			cluster:failover(replica)
 		end
-		goes_on(list, test.count(1000))
+		go_on(list, test.count(1000))
 	end
 	finish(db, list, true)
 	test.truthy(db:status().looks > 0)
@@ -107,8 +93,8 @@ end)
 
 test.case("nodes that die and freeze: calls end in time, and go on where the replica is", { timeout = 300 }, function()
 	local cluster = clusters.start()
-	local list = writers(cluster:uri(), nil, test.count(250))
-	goes_on(list, test.count(1000))
+	local list = start(cluster:uri(), nil, test.count(250))
+	go_on(list, test.count(1000))
 	for round = 1, SOAK do
 		local victim = (round - 1) % 3 + 1
 		local node, replica = cluster.nodes[victim], cluster.nodes[victim + 3]
@@ -125,7 +111,7 @@ test.case("nodes that die and freeze: calls end in time, and go on where the rep
 		test.eventually("the replica to take over", 30, function()
 			return other:says("^master", "ROLE")
 		end)
-		goes_on(list, test.count(2000))
+		go_on(list, test.count(2000))
 		if round % 2 == 1 then
 			master:thaw()
 			master.frozen = nil
@@ -136,7 +122,7 @@ test.case("nodes that die and freeze: calls end in time, and go on where the rep
 		test.eventually("the old master as a replica", 30, function()
 			return master:says("master_link_status:up", "INFO", "replication")
 		end)
-		goes_on(list, test.count(1000))
+		go_on(list, test.count(1000))
 	end
 	finish(redis.connect(cluster:uri()), list, false)
 end)
@@ -163,18 +149,20 @@ end)
 
 test.case("an ACL user and TLS are kept on every node", { timeout = 120 }, function()
 	local world = require("test.tls").world()
-	local cluster = clusters.start({ "--cluster-node-timeout", "6000", "--user", "default", "on", "nopass", "~*", "&*", "+@all",
-		"-eval", "-incr", "--user", "app", "on", ">secret", "~*", "&*", "+@all" }, { certificate = world.good, ca_file = world.ca.file })
+	local cluster = clusters.start({
+		"--cluster-node-timeout", "6000", "--user", "default", "on", "nopass", "~*", "&*", "+@all", "-eval", "-incr",
+		"--user", "app", "on", ">secret", "~*", "&*", "+@all",
+	}, { certificate = world.good, ca_file = world.ca.file })
 	local uri = cluster:uri():gsub("redis%+cluster://", "rediss+cluster://app:secret@")
 	local options = { tls = { ca_file = world.ca.file } }
-	local list = writers(uri, options, test.count(50))
-	goes_on(list, test.count(500))
+	local list = start(uri, options, test.count(50))
+	go_on(list, test.count(500))
 	local db = redis.connect(uri, options)
 	local key = "direct1-1"
 	cluster:move(db:keyslot(key), db:keyslot(key) // 5461 + 1, (db:keyslot(key) // 5461 + 1) % 3 + 1)
-	goes_on(list, test.count(500))
+	go_on(list, test.count(500))
 	cluster:failover(4)
-	goes_on(list, test.count(500))
+	go_on(list, test.count(500))
 	finish(db, list, true)
 end)
 

@@ -125,7 +125,7 @@ test.case("writes in transactions, pipelines and scripts count, too", function()
 	test.equal(db:get "n", nil)
 end)
 
-test.case("all is forgotten when the connection is lost, is silent, or the server is another", { timeout = 60 }, function()
+test.case("all is forgotten when the connection is lost or silent, or the server another", { timeout = 60 }, function()
 	local s = server.start()
 	local proxy = fault.start(s.port)
 	local other = redis.connect(target(s.port))

@@ -4,9 +4,9 @@
 --     local db = cache.open("redis://127.0.0.1/0", { bytes = 64 << 20 })
 --     print(db:get "greeting")      -- asks the server once; then it is a look into memory that all services share
 --
--- The service `reef_redis_cache` reads on a connection on which the server tells what has changed (CLIENT TRACKING), and
--- in the order in which it happened: so what it stores was true when it was told of nothing since. What is written here
--- is taken out before the write and again before its caller goes on; what was asked for in between is not stored.
+-- The service `reef_redis_cache` reads on a connection on which the server tells what has changed (CLIENT TRACKING),
+-- and in the order in which it happened: so what it stores was true when it was told of nothing since. What is written
+-- here is taken out before the write and again before its caller goes on; what was asked for in between is not stored.
 -- When that connection is lost, all is forgotten, and nothing is kept until there is another.
 -- https://redis.io/docs/latest/develop/reference/client-side-caching
 local checks = require "reef.options"
@@ -21,8 +21,8 @@ local cache = {}
 
 ---@class redis.cache.options
 ---@field bytes integer|nil     that keys and values may take; 64 MB
----@field prefixes string[]|nil only keys that begin so are kept; the server tells of all changes to such keys. Otherwise
----                             it remembers which keys were read
+---@field prefixes string[]|nil only keys that begin so are kept; the server tells of all changes to such keys.
+---                             Otherwise it remembers which keys were read
 ---@field ttl number|nil        seconds that a value is kept at most
 ---@field heartbeat number|nil  seconds between signs of life; 1
 ---@field db redis.db|nil       for everything else; a pool otherwise
@@ -79,7 +79,7 @@ local writing = {
 
 local empties = { FLUSHALL = true, FLUSHDB = true, SWAPDB = true }
 
-local function add(self, into, command, list)
+local function add(into, command, list)
 	if empties[command] then
 		into.all = true
 	elseif not keys.rule(command).reads then
@@ -149,7 +149,7 @@ local function wrapped(name)
 	return function(db, ...)
 		local self = db[3]
 		local into = {}
-		add(self, into, command, list_of(...))
+		add(into, command, list_of(...))
 		if next(self.open) and self.open[coroutine.running()] then
 			table.move(into, 1, #into, #queued(self) + 1, queued(self))
 		end
@@ -164,7 +164,7 @@ function methods:pipeline(ops, results)
 	for _, op in ipairs(type(ops) == "table" and ops or {}) do
 		if type(op) == "table" and op[1] ~= nil then
 			local n = (op.n or #op) - 1
-			add(mine, into, tostring(op[1]):upper(), table.move(op, 2, n + 1, 1, { n = n }))
+			add(into, tostring(op[1]):upper(), table.move(op, 2, n + 1, 1, { n = n }))
 		end
 	end
 	local changed <close> = begin(mine, into)
@@ -193,8 +193,8 @@ function methods:mget(...)
 	return values
 end
 
----hits, misses, stored, outdated (not stored since something was written meanwhile), evicted, dropped, flushes, entries,
----bytes, most_bytes: of all services. on: is the server's word being heard?
+---hits, misses, stored, outdated (not stored since something was written meanwhile), evicted, dropped, flushes,
+---entries, bytes, most_bytes: of all services. on: is the server's word being heard?
 ---@return table
 function methods:cache_stat()
 	local stat = self[3].handle:stat()
@@ -245,7 +245,8 @@ function cache.open(target, options)
 		heartbeat = options.heartbeat or 1 }
 	local number, prefixes = skynet.call(service(), "lua", "OPEN", key, fields, wants)
 	local self = {
-		number = number, prefixes = prefixes, handle = core.open(number), db = options.db or require("reef.pool").redis(target),
+		number = number, prefixes = prefixes, handle = core.open(number),
+		db = options.db or require("reef.pool").redis(target),
 		queued = setmetatable({}, { __mode = "k" }), open = setmetatable({}, { __mode = "k" }),
 	}
 	local db = setmetatable({ false, self.db[2], self }, meta)

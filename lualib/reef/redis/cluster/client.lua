@@ -1,8 +1,8 @@
 -- One client of a Redis Cluster: its nodes, each a db of its own, and the way of a command to the right one.
 --
 -- A command goes to the node that the map names. What a node says no to with MOVED, ASK, TRYAGAIN and the like was not
--- applied, and neither was what has not been sent: both are tried again where they belong, until the time of the call is
--- over. What may have been applied is never sent twice.
+-- applied, and neither was what has not been sent: both are tried again where they belong, until the time of the call
+-- is over. What may have been applied is never sent twice.
 local now = require "reef.base.now"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
@@ -14,6 +14,8 @@ local MOST_REDIRECTIONS = 16
 local PATIENT_REDIRECTIONS = 4   -- without a pause
 local FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
 local WITHOUT_TIMEOUT = 10       -- seconds that a call without a deadline tries again
+local MEASURED_EVERY = 5         -- seconds, round trips
+local GRACE = 0.5                -- seconds for a master that is none any more to answer what is on its way
 local SHUNNED = 1                -- seconds for which a replica that failed is not read from
 
 ---@class redis.cluster.node
@@ -60,8 +62,32 @@ local function close_node(self, node)
 	end
 end
 
+-- A node that was a master, and hangs: nobody waits for it now that there is another. One that lives has answered by
+-- MOVED long before.
+local function leave(self, node)
+	skynet.timeout(math.ceil(GRACE * 100), function()
+		local known = self.topology.map
+		local db = node.db
+		if self.closed or known and known:is_master(node.address) or not db[2].link then
+			return
+		end
+		local info = db[2].link.connection:info()
+		if info.in_flight > 0 and info.replies == node.replies then
+			db[2].link.connection:close "it is a master no more, and silent"
+		end
+	end)
+	node.replies = node.db[2].link and node.db[2].link.connection:info().replies
+end
+
 -- What is on its way to a node that has left is finished first.
 function client:prune(fresh)
+	for address, node in pairs(self.nodes) do
+		local is = fresh:is_master(address)
+		if node.was_master and not is then
+			leave(self, node)
+		end
+		node.was_master = is
+	end
 	for address, node in pairs(self.nodes) do
 		if not fresh.nodes[address] then
 			self.nodes[address] = nil
@@ -130,10 +156,27 @@ local function next_of(self, list)
 	end
 end
 
+-- The round trip of a node, measured now and then.
+local function measure(node)
+	node.measured = now()
+	skynet.fork(function()
+		local db, since = node.reader or node.db, now()
+		if pcall(db.ping, db:with { timeout = 1 }) then
+			local trip = now() - since
+			node.round_trip = node.round_trip and node.round_trip * 0.8 + trip * 0.2 or trip
+		else
+			node.round_trip = 1
+		end
+	end)
+end
+
 local function nearest_of(self, list)
 	local best, least
 	for _, address in ipairs(list) do
 		local node = self:node(address)
+		if not node.measured or now() - node.measured > MEASURED_EVERY then
+			measure(node)
+		end
 		if usable(self, address) and (not least or (node.round_trip or math.huge) < least) then
 			best, least = address, node.round_trip or math.huge
 		end
@@ -238,7 +281,7 @@ local unreachable = { connect = true, closed = true, protocol = true }
 ---@param err any
 ---@return "moved"|"ask"|"wait"|nil what
 ---@return string|nil address  with moved and ask
-function client:judge(node, slot, err)
+function client:judge(node, err)
 	if not errors.is(err) then
 		return nil
 	end
@@ -316,7 +359,7 @@ local function again(self, view, spec, slot, since, node, err, ...)
 	while true do
 		local what, address, asking, db
 		if node then
-			what, address = self:judge(node, slot, err)
+			what, address = self:judge(node, err)
 			if not what and not (harmless and errors.is(err) and err.outcome ~= "rejected") then
 				self:raise(err)
 			end

@@ -1,16 +1,15 @@
 -- skynet.db.redis.cluster: the names of the contract, over the cluster client of reef.redis.
 --
---     local cluster = require "skynet.db.redis.cluster"
 --     local rc = cluster.new({ { host = "127.0.0.1", port = 7000 }, ... }, { auth = "secret", read_slave = true })
 --     rc:set("greeting", "hello")
 --
 -- A command's key is its first argument; those of EVAL and EVALSHA have to be in one slot. Commands without a key are
--- refused, since nobody has said which node they are for: `get_random_connection` and `get_connection_by_slot` return one.
+-- refused, since nobody has said which node they are for: `get_random_connection` and `get_connection_by_slot` return
+-- one.
 local checks = require "reef.options"
 local cluster = require "reef.redis.cluster"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
-local errors = require "reef.channel.error"
 local keys = require "reef.redis.cluster.keys"
 local skynet = require "skynet"
 local watch = require "reef.redis.cluster.watch"

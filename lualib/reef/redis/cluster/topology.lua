@@ -1,5 +1,5 @@
--- Who has which slots, kept up to date: looks at the cluster every `refresh` seconds and when something says that it has
--- changed. One look at a time; while looks fail, the pauses between them grow.
+-- Who has which slots, kept up to date: looks at the cluster every `refresh` seconds and when something says that it
+-- has changed. One look at a time; while looks fail, the pauses between them grow.
 --
 -- A map comes from any node that answers: first those that are known, then the seeds. So it comes back even when all
 -- nodes have new addresses, as long as one seed leads to one of them.

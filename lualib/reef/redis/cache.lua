@@ -13,6 +13,7 @@ local checks = require "reef.options"
 local config = require "reef.redis.config"
 local core = require "reef.redis.cache.core"
 local keys = require "reef.redis.cluster.keys"
+local redis_core = require "reef.redis.core"
 local operations = require "reef.redis.cluster.operations"
 local remote = require "reef.redis.cluster.remote"
 local skynet = require "skynet"
@@ -55,14 +56,14 @@ local function miss(db, key, ...)
 		key = tostring(key)
 	end
 	if type(key) ~= "string" or select("#", ...) > 0 or not covered(self, key) then
-		return self.db:get(key, ...)
+		return db[4]:get(key, ...)
 	end
 	local ok, there, value = pcall(skynet.call, service(), "lua", "GET", self.number, key)
 	if ok and there then
 		return value
 	end
 	-- No tracking at the moment, or an error: the db says which.
-	return self.db:get(key)
+	return db[4]:get(key)
 end
 
 -- Takes keys out now and when it is closed.
@@ -103,13 +104,40 @@ local function begin(self, into)
 	return setmetatable(into, writing)
 end
 
--- Keys of a transaction change when it is executed.
-local function queued(self)
-	local running = coroutine.running()
-	if not self.queued[running] then
-		self.queued[running] = {}
+-- From WATCH or MULTI on, a coroutine asks the server itself: what it reads belongs to its transaction. Keys that it
+-- writes change when that is executed, so they are taken out again then.
+
+local function transaction_of(self)
+	if next(self.open) then
+		local _, serial = redis_core.task()
+		return self.open[serial], serial
 	end
-	return self.queued[running]
+end
+
+local function begin_transaction(self)
+	local task, serial = redis_core.task()
+	for other, one in pairs(self.open) do
+		if not redis_core.alive(one.task, other) then
+			self.open[other] = nil
+		end
+	end
+	self.open[serial] = self.open[serial] or { task = task }
+	for db in pairs(self.views) do
+		db.get = self.careful
+	end
+end
+
+local function end_transaction(self)
+	local one, serial = transaction_of(self)
+	if serial then
+		self.open[serial] = nil
+	end
+	if not next(self.open) then
+		for db in pairs(self.views) do
+			db.get = self.getter
+		end
+	end
+	return one or {}
 end
 
 local methods = {}
@@ -128,33 +156,30 @@ local function wrapped(name)
 	if command == "MULTI" or command == "WATCH" then
 		return function(db, ...)
 			local self = db[3]
-			local reply = self.db[name](self.db, ...)
-			self.open[coroutine.running()] = command == "MULTI" or nil
-			return reply
+			begin_transaction(self)
+			return db[4][name](db[4], ...)
 		end
-	elseif command == "EXEC" or command == "DISCARD" then
+	elseif command == "EXEC" or command == "DISCARD" or command == "UNWATCH" then
 		return function(db, ...)
 			local self = db[3]
-			local running = coroutine.running()
-			local changed <close> = begin(self, self.queued[running] or {})
-			self.queued[running], self.open[running] = nil, nil
-			return self.db[name](changed.handle and self.db, ...)
+			local _ <close> = begin(self, end_transaction(self))
+			return db[4][name](db[4], ...)
 		end
 	elseif (rule.reads or rule.nowhere) and not empties[command] then
 		return function(db, ...)
-			local self = db[3]
-			return self.db[name](self.db, ...)
+			return db[4][name](db[4], ...)
 		end
 	end
 	return function(db, ...)
 		local self = db[3]
 		local into = {}
 		add(into, command, list_of(...))
-		if next(self.open) and self.open[coroutine.running()] then
-			table.move(into, 1, #into, #queued(self) + 1, queued(self))
+		local one = transaction_of(self)
+		if one then
+			table.move(into, 1, #into, #one + 1, one)
 		end
-		local changed <close> = begin(self, into)
-		return self.db[name](changed.handle and self.db, ...)
+		local _ <close> = begin(self, into)
+		return db[4][name](db[4], ...)
 	end
 end
 
@@ -167,8 +192,8 @@ function methods:pipeline(ops, results)
 			add(into, tostring(op[1]):upper(), table.move(op, 2, n + 1, 1, { n = n }))
 		end
 	end
-	local changed <close> = begin(mine, into)
-	return mine.db.pipeline(changed.handle and mine.db, ops, results)
+	local _ <close> = begin(mine, into)
+	return self[4]:pipeline(ops, results)
 end
 
 ---Values of several keys, each as of get.
@@ -176,8 +201,8 @@ function methods:mget(...)
 	local list = list_of(...)
 	local n = list.n or #list
 	local values = {}
-	if n == 0 then
-		return self[3].db:mget(...)
+	if n == 0 or transaction_of(self[3]) then
+		return self[4]:mget(...)
 	end
 	local results = operations.together(n, function(i)
 		return self:get(list[i])
@@ -204,14 +229,14 @@ end
 
 ---The db that everything else goes through.
 function methods:uncached()
-	return self[3].db
+	return self[4]
 end
 
 ---Gives up this object; the cache stays for others.
 function methods:disconnect()
-	self[3].db:disconnect()
+	self[4]:disconnect()
 	setmetatable(self, nil)
-	self[3], self.get = nil, nil
+	self[3], self[4], self.get = nil, nil, nil
 end
 
 setmetatable(methods, {
@@ -226,6 +251,20 @@ setmetatable(methods, {
 })
 
 local meta = { __index = methods, __name = "redis cache" }
+
+-- db[2]: what the db has there, for who looks; db[3]: what all views share; db[4]: the db with the view's options.
+local function view_of(self, db)
+	local view = setmetatable({ false, db[2], self, db }, meta)
+	view.get = next(self.open) and self.careful or self.getter
+	self.views[view] = true
+	return view
+end
+
+---The same cache with other options: db:with{timeout = 0.5}:get(key)
+---@param options redis.options
+function methods:with(options)
+	return view_of(self[3], self[4]:with(options))
+end
 
 ---@param target redis.conf|string
 ---@param options redis.cache.options|nil  the first service that names a target decides about all but `db`
@@ -245,13 +284,17 @@ function cache.open(target, options)
 		heartbeat = options.heartbeat or 1 }
 	local number, prefixes = skynet.call(service(), "lua", "OPEN", key, fields, wants)
 	local self = {
-		number = number, prefixes = prefixes, handle = core.open(number),
-		db = options.db or require("reef.pool").redis(target),
-		queued = setmetatable({}, { __mode = "k" }), open = setmetatable({}, { __mode = "k" }),
+		number = number, prefixes = prefixes, handle = core.open(number), open = {},
+		views = setmetatable({}, { __mode = "k" }),
 	}
-	local db = setmetatable({ false, self.db[2], self }, meta)
-	db.get = self.handle:getter(miss)
-	return db
+	self.getter = self.handle:getter(miss)
+	self.careful = function(db, ...)
+		if transaction_of(self) then
+			return db[4]:get(...)
+		end
+		return self.getter(db, ...)
+	end
+	return view_of(self, options.db or require("reef.pool").redis(target))
 end
 
 return cache

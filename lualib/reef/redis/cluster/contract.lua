@@ -20,6 +20,7 @@ local methods = {}
 local contract = {}
 
 local MAX_CONNECTIONS = 256
+local ALIVE_WITHIN = 1 -- seconds
 
 -- What these would do, or to whom, is not a matter of keys.
 local refused = { INFO = true, MULTI = true, EXEC = true, SLAVEOF = true, CONFIG = true, SHUTDOWN = true }
@@ -96,7 +97,7 @@ function methods:get_connection_by_slot(slot)
 	return node.db
 end
 
----A connection to some master.
+---A connection to some master that answers.
 ---@return redis.db
 function methods:get_random_connection()
 	local client = self[1].db[2]
@@ -104,7 +105,13 @@ function methods:get_random_connection()
 		client:prepare(client.conf.connect_timeout)
 	end
 	local masters = client.topology.map:masters()
-	return client:node(masters[math.random(#masters)]).db
+	local first = math.random(#masters)
+	for i = 0, #masters - 1 do
+		local db = client:node(masters[(first + i - 1) % #masters + 1]).db
+		if i == #masters - 1 or pcall(db.ping, db:with { timeout = ALIVE_WITHIN }) then
+			return db
+		end
+	end
 end
 
 ---Closes all connections. They come back when they are needed.

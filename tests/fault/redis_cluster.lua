@@ -49,7 +49,7 @@ local function finish(db, list, lossless)
 		total, refused = total + result.replies, refused + result.refused
 	end
 	skynet.error(("%d replies, %d maybe applied, %d not sent"):format(total, maybe, refused))
-	return total
+	return total, maybe
 end
 
 local function node_of(cluster, slot)
@@ -66,13 +66,13 @@ end
 
 test.case("slots that move and masters that hand over lose nothing", { timeout = 200 }, function()
 	-- Nobody takes over but who is told to.
-	local cluster = clusters.start { "--cluster-node-timeout", "6000" }
+	local cluster = clusters.start { "--cluster-node-timeout", "5000" }
 	local list = start(cluster:uri(), nil, test.count(250))
 	go_on(list, test.count(1000))
 	local db = redis.connect(cluster:uri())
 	for round = 1, SOAK do
 		-- Keys that are written all the time.
-		for i = 1, test.count(20) // 2 do
+		for i = 1, test.count(10) // 2 + 1 do
 			local slot = db:keyslot(("direct%d-%d"):format(i % 2 * 2 + 1, i + round))
 			local from = node_of(cluster, slot)
 			local to = from % 3 + 1
@@ -113,6 +113,8 @@ test.case("nodes that die and freeze: calls end in time, and go on where the rep
 		end)
 		go_on(list, test.count(2000))
 		if round % 2 == 1 then
+			-- What is on its way to a frozen node cannot be known; it is not waited for any more when there is another.
+			skynet.sleep(200)
 			master:thaw()
 			master.frozen = nil
 		else
@@ -124,7 +126,8 @@ test.case("nodes that die and freeze: calls end in time, and go on where the rep
 		end)
 		go_on(list, test.count(1000))
 	end
-	finish(redis.connect(cluster:uri()), list, false)
+	local _, maybe = finish(redis.connect(cluster:uri()), list, false)
+	test.truthy(maybe > 0)
 end)
 
 test.case("a shard without a replica is waited for, as long as the call may take", { timeout = 120 }, function()
@@ -150,7 +153,7 @@ end)
 test.case("an ACL user and TLS are kept on every node", { timeout = 120 }, function()
 	local world = require("test.tls").world()
 	local cluster = clusters.start({
-		"--cluster-node-timeout", "6000", "--user", "default", "on", "nopass", "~*", "&*", "+@all", "-eval", "-incr",
+		"--cluster-node-timeout", "5000", "--user", "default", "on", "nopass", "~*", "&*", "+@all", "-eval", "-incr",
 		"--user", "app", "on", ">secret", "~*", "&*", "+@all",
 	}, { certificate = world.good, ca_file = world.ca.file })
 	local uri = cluster:uri():gsub("redis%+cluster://", "rediss+cluster://app:secret@")

@@ -13,6 +13,7 @@ local checks = require "reef.options"
 local config = require "reef.redis.config"
 local core = require "reef.redis.cache.core"
 local keys = require "reef.redis.cluster.keys"
+local made = require "reef.redis.made"
 local redis_core = require "reef.redis.core"
 local operations = require "reef.redis.cluster.operations"
 local remote = require "reef.redis.cluster.remote"
@@ -239,16 +240,7 @@ function methods:disconnect()
 	self[3], self[4], self.get = nil, nil, nil
 end
 
-setmetatable(methods, {
-	__index = function(_, name)
-		if type(name) ~= "string" then
-			return nil
-		end
-		local method = wrapped(name)
-		methods[name] = method
-		return method
-	end,
-})
+made(methods, wrapped)
 
 local meta = { __index = methods, __name = "redis cache" }
 

@@ -15,6 +15,7 @@ local PATIENT_REDIRECTIONS = 4   -- without a pause
 local FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
 local WITHOUT_TIMEOUT = 10       -- seconds that a call without a deadline tries again
 local MEASURED_EVERY = 5         -- seconds, round trips
+local SILENT = 0.5               -- seconds without a reply after which the cluster is looked at
 local GRACE = 0.5                -- seconds for a master that is none any more to answer what is on its way
 local SHUNNED = 1                -- seconds for which a replica that failed is not read from
 
@@ -77,6 +78,32 @@ local function leave(self, node)
 		end
 	end)
 	node.replies = node.db[2].link and node.db[2].link.connection:info().replies
+end
+
+-- A node that is frozen says nothing, and nobody else says anything about it: who waits for it in silence looks whether
+-- there is another by now. Runs only while something is on its way.
+local function guard(weak)
+	while true do
+		skynet.sleep(math.ceil(SILENT * 100))
+		local self, busy = weak.client, false
+		if not self or self.closed then
+			return
+		end
+		for _, node in pairs(self.nodes) do
+			local status = node.db:status()
+			if status.in_flight > 0 then
+				busy = true
+				if node.seen == status.replies then
+					self.topology:refresh()
+				end
+			end
+			node.seen = status.replies
+		end
+		if not busy then
+			self.guarded = false
+			return
+		end
+	end
 end
 
 -- What is on its way to a node that has left is finished first.
@@ -417,6 +444,10 @@ function client:perform(view, spec, slot, ...)
 	local node, db = self:choose(spec.rule, slot)
 	if not node then
 		return again(self, view, spec, slot, since, nil, nil, ...)
+	end
+	if not self.guarded then
+		self.guarded = true
+		skynet.fork(guard, setmetatable({ client = self }, { __mode = "v" }))
 	end
 	if view[3] then
 		db = node.views[db] and node.views[db][view[3]] or client.view_within(node, db, view[3])

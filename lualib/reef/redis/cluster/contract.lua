@@ -11,6 +11,7 @@ local cluster = require "reef.redis.cluster"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local keys = require "reef.redis.cluster.keys"
+local made = require "reef.redis.made"
 local skynet = require "skynet"
 local watch = require "reef.redis.cluster.watch"
 
@@ -171,18 +172,11 @@ for _, name in ipairs { "subscribe", "psubscribe", "ssubscribe", "unsubscribe", 
 	end
 end
 
-setmetatable(methods, {
-	__index = function(_, name)
-		if type(name) ~= "string" then
-			return nil
-		end
-		local function method(self, ...)
-			return dispatch(self, name, ...)
-		end
-		methods[name] = method
-		return method
-	end,
-})
+made(methods, function(name)
+	return function(self, ...)
+		return dispatch(self, name, ...)
+	end
+end)
 
 local meta = {
 	__index = function(self, name)

@@ -3,6 +3,7 @@ local checks = require "reef.options"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local keys = require "reef.redis.cluster.keys"
+local made = require "reef.redis.made"
 local operations = require "reef.redis.cluster.operations"
 local redis = require "reef.redis"
 local transaction = require "reef.redis.cluster.transaction"
@@ -455,15 +456,6 @@ function methods:status()
 	return status
 end
 
-setmetatable(methods, {
-	__index = function(_, name)
-		if type(name) ~= "string" then
-			return nil
-		end
-		local made = method(name)
-		methods[name] = made
-		return made
-	end,
-})
+made(methods, method)
 
 return methods

@@ -11,6 +11,7 @@
 -- seen.
 -- https://redis.io/docs/latest/develop/use/patterns/distributed-locks
 local now = require "reef.base.now"
+local backoff = require "reef.backoff"
 local checks = require "reef.options"
 local errors = require "reef.channel.error"
 local redis = require "reef.redis"
@@ -138,7 +139,7 @@ function lock.acquire(db, name, options)
 		id = ("%016x%016x"):format(math.random(0), math.random(0)), milliseconds = math.ceil(ttl * 1000),
 		on_lost = options.on_lost,
 	}, held)
-	local until_then, pause = now() + wait, FIRST_PAUSE
+	local until_then, attempts = now() + wait, 0
 	while true do
 		local since = now()
 		local ok, answer = pcall(acquire, db, self.keys, self.id, self.milliseconds)
@@ -153,9 +154,9 @@ function lock.acquire(db, name, options)
 			error(ok and errors.new { code = "lock", outcome = "rejected",
 				message = ("redis lock: %s is held by somebody else (waited %.3g s)"):format(name, wait) } or answer, 0)
 		end
-		skynet.sleep(math.max(1, math.ceil(math.min(pause * (0.5 + math.random()), left,
+		attempts = attempts + 1
+		skynet.sleep(math.max(1, math.ceil(math.min(backoff(attempts, FIRST_PAUSE, LONGEST_PAUSE), left,
 			ok and -answer / 1000 or LONGEST_PAUSE) * 100)))
-		pause = math.min(pause * 2, LONGEST_PAUSE)
 	end
 	if options.extend ~= false then
 		skynet.fork(keep, setmetatable({ held = self }, { __mode = "v" }), ttl / 3)

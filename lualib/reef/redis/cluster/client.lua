@@ -4,6 +4,7 @@
 -- applied, and neither was what has not been sent: both are tried again where they belong, until the time of the call
 -- is over. What may have been applied is never sent twice.
 local now = require "reef.base.now"
+local backoff = require "reef.backoff"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
@@ -370,8 +371,7 @@ local function pause(self, until_then, pauses, err)
 	if left <= 0 then
 		self:raise(err)
 	end
-	local seconds = math.min(FIRST_PAUSE * 2 ^ pauses, LONGEST_PAUSE, left)
-	self.topology:wait(math.max(seconds * (0.75 + math.random() / 2), 0.01))
+	self.topology:wait(math.max(math.min(backoff(pauses + 1, FIRST_PAUSE, LONGEST_PAUSE), left), 0.01))
 end
 
 -- Another attempt, and another, until it is done or the time is over. `node`, `err`: of the attempt before.

@@ -2,6 +2,7 @@
 -- Redis Cluster while slots move, nodes fail over, die and freeze: no wrong reply, no call that hangs, every write that
 -- was acknowledged and kept is found, and whatever may have been applied is said to be so.
 local clusters = require "test.redis_cluster"
+local fault = require "test.proxy"
 local redis = require "skynet.db.redis"
 local skynet = require "skynet"
 local test = require "test"
@@ -89,6 +90,39 @@ test.case("slots that move and masters that hand over lose nothing", { timeout =
 	end
 	finish(db, list, true)
 	test.truthy(db:status().looks > 0)
+end)
+
+test.case("links that are cut, slow and in pieces: every count is explained", { timeout = 300 }, function()
+	local cluster = clusters.start { "--cluster-node-timeout", "5000" }
+	local db = redis.connect(cluster:uri())
+	for round = 1, 2 * SOAK do
+		-- The cluster is reached through proxies only, each with faults of its own.
+		local nat, proxies, hosts = {}, {}, {}
+		for i, node in ipairs(cluster.nodes) do
+			proxies[i] = fault.start(node.port, test.seed + round * 10 + i)
+			hosts[i] = "127.0.0.1:" .. proxies[i].port
+			nat["127.0.0.1:" .. node.port] = hosts[i]
+		end
+		local list = start({ hosts = hosts }, { nat = nat }, test.count(50))
+		for _, proxy in ipairs(proxies) do
+			proxy:set { cut = 200000, delay = { 100000, 5 }, split = 900 }
+		end
+		go_on(list, test.count(5000))
+		local cuts = 0
+		for i, proxy in ipairs(proxies) do
+			if i == round % 3 + 1 then
+				proxy:cut()
+			end
+			cuts = cuts + proxy:stats().cuts
+		end
+		go_on(list, test.count(1000))
+		finish(db, list, true)
+		test.truthy(cuts > 0)
+		db:flushall()
+		for _, proxy in ipairs(proxies) do
+			proxy.process:kill()
+		end
+	end
 end)
 
 test.case("nodes that die and freeze: calls end in time, and go on where the replica is", { timeout = 300 }, function()

@@ -170,8 +170,17 @@ test.case("a shard without a replica is waited for, as long as the call may take
 	local key = "somewhere"
 	local victim = db:keyslot(key) // 5461 + 1
 	test.equal(db:set(key, 1), "OK")
-	cluster.nodes[victim + 3]:kill()
+	db:wait(1, 1000)
+	-- Who may read elsewhere does so while nobody has taken over.
+	local reader = redis.connect(cluster:uri(), { timeout = 1.5, connect_timeout = 0.5, read = "fallback" })
+	local contract = require "skynet.db.redis.cluster".new({ host = "127.0.0.1", port = cluster.nodes[1].port },
+		{ read_slave = true, timeout = 1.5, connect_timeout = 0.5 })
+	test.equal({ reader:get(key), contract:get(key) }, { "1", "1" })
 	cluster.nodes[victim]:kill()
+	for _ = 1, 20 do
+		test.equal({ reader:get(key), contract:get(key) }, { "1", "1" })
+	end
+	cluster.nodes[victim + 3]:kill()
 	local since = skynet.hpc()
 	local err = redis.error(test.raises("", db.get, db, key))
 	test.truthy((skynet.hpc() - since) / 1e9 < (test.sanitizer and 10 or 4))

@@ -133,9 +133,11 @@ static int lua_cache_stat(lua_State *L) {
 		const char *name;
 		uint64_t value;
 	} fields[] = {
-			{"hits", stat.hits},         {"misses", stat.misses},   {"stored", stat.stored},   {"outdated", stat.outdated},
-			{"evicted", stat.evicted},   {"dropped", stat.dropped}, {"flushes", stat.flushes}, {"entries", stat.entries},
-			{"bytes", stat.bytes}, {"most_bytes", stat.most_bytes},
+			{"hits", stat.hits},       {"misses", stat.misses},
+			{"stored", stat.stored},   {"outdated", stat.outdated},
+			{"evicted", stat.evicted}, {"dropped", stat.dropped},
+			{"flushes", stat.flushes}, {"entries", stat.entries},
+			{"bytes", stat.bytes},     {"most_bytes", stat.most_bytes},
 	};
 	lua_createtable(L, 0, (int)(sizeof(fields) / sizeof(fields[0])));
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
@@ -147,12 +149,12 @@ static int lua_cache_stat(lua_State *L) {
 
 int reef_lua_cache_open(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"getter", lua_cache_getter}, {"generation", lua_cache_generation}, {"put", lua_cache_put},
-			{"remove", lua_cache_remove}, {"drop", lua_cache_drop},             {"flush", lua_cache_flush},
+			{"getter", lua_cache_getter}, {"generation", lua_cache_generation},
+			{"put", lua_cache_put},       {"remove", lua_cache_remove},
+			{"drop", lua_cache_drop},     {"flush", lua_cache_flush},
 			{"stat", lua_cache_stat},     {NULL, NULL},
 	};
-	static const luaL_Reg functions[] = {
-			{"create", lua_cache_create}, {"open", lua_cache_open_number}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"create", lua_cache_create}, {"open", lua_cache_open_number}, {NULL, NULL}};
 	luaL_newmetatable(L, CACHE);
 	lua_pushcfunction(L, lua_cache_finalize);
 	lua_setfield(L, -2, "__gc");

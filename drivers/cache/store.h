@@ -23,7 +23,11 @@ struct reef_cache_reader {
 	uint64_t hits, misses;
 };
 
-enum reef_cache_found { REEF_CACHE_MISS, REEF_CACHE_HIT, REEF_CACHE_NOTHING /* it is known that there is no such key */ };
+enum reef_cache_found {
+	REEF_CACHE_MISS,
+	REEF_CACHE_HIT,
+	REEF_CACHE_NOTHING /* it is known that there is no such key */
+};
 
 struct reef_cache_stat {
 	uint64_t hits, misses, stored, outdated, evicted, dropped, flushes;

@@ -245,7 +245,9 @@ static struct reef_wait *send_order(struct reef_redis_remote *remote, lua_State 
 			.kind = REEF_POOL_REQUEST,
 			.expect = (uint32_t)order->replies,
 			.pin = order->handle->pin,
-			.order = client->order ? client->order : client->by_key ? order_of(L, order->command) : 0,
+			.order = client->order    ? client->order
+					 : client->by_key ? order_of(L, order->command)
+									  : 0,
 	};
 	client->order = 0;
 	struct reef_pool_call *call = reef_pool_call_send(&client->pool, order->task, &head, m, order->handle->timeout_ns);

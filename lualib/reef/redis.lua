@@ -15,6 +15,7 @@ local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local lender = require "reef.redis.lender"
 local link = require "reef.redis.link"
+local made = require "reef.redis.made"
 local own = require "reef.redis.own"
 local partial = require "reef.redis.partial"
 local renewal = require "reef.redis.renewal"
@@ -292,15 +293,6 @@ end
 ---changing(command), which is asked before anything that changes the state of a connection.
 redis.methods = methods
 
-setmetatable(methods, {
-	__index = function(_, name)
-		if type(name) ~= "string" then
-			return nil
-		end
-		local method = commands.method(name)
-		methods[name] = method
-		return method
-	end,
-})
+made(methods, commands.method)
 
 return redis

@@ -1,4 +1,5 @@
 -- Fills the caches of reef.redis.cache: one connection for each, on which the server also tells what has changed.
+local backoff = require "reef.backoff"
 local core = require "reef.redis.core"
 local link = require "reef.redis.link"
 local now = require "reef.base.now"
@@ -109,7 +110,7 @@ local function keep(one)
 				skynet.error(("redis cache of %s: nothing is kept, since %s"):format(one.conf.where, db))
 			end
 		end
-		sleep(math.min(FIRST_PAUSE * 2 ^ failures, LONGEST_PAUSE) * (0.5 + math.random()))
+		sleep(backoff(failures + 1, FIRST_PAUSE, LONGEST_PAUSE))
 	end
 end
 
@@ -132,7 +133,9 @@ function command.OPEN(key, conf, wants)
 	if not one then
 		conf.resp, conf.limits, conf.setup = 3, conf.limits or {}, {}
 		local number = store.create(wants.bytes)
-		one = { number = number, handle = store.open(number), conf = conf, wants = wants, on = false, flights = {}, losses = 0 }
+		one = {
+			number = number, handle = store.open(number), conf = conf, wants = wants, on = false, flights = {}, losses = 0,
+		}
 		by_key[key], by_number[number] = one, one
 		if conf.sentinels then
 			sentinel_of(one)

@@ -113,6 +113,21 @@ test.case("writes in transactions, pipelines and scripts count, too", function()
 	db:incr "n"
 	test.equal(db:exec(), { 2 })
 	test.equal(db:get "n", "2")
+	-- What is read in a transaction comes from the server, and what was read after WATCH is what it is about.
+	db:multi()
+	test.equal(db:get "n", "QUEUED")
+	db:incr "m"
+	test.equal(db:exec(), { "2", 1 })
+	test.equal({ db:get "n", db:get "m" }, { "2", "1" })
+	local asked = gets(s)
+	db:watch "n"
+	test.equal({ db:get "n", db:mget("n") }, { "2", { "2" } })
+	test.equal(gets(s), asked + 1)
+	db:unwatch()
+	test.equal(db:get "n", "2")
+	test.equal(gets(s), asked + 1)
+	test.equal(db:with { timeout = 3 }:set("m", 5), "OK")
+	test.equal({ db:get "m", db:with { timeout = 3 }:get "m" }, { "5", "5" })
 	db:pipeline({ { "INCR", "n" }, { "INCR", "n" } }, {})
 	test.equal(db:get "n", "4")
 	db:eval("return redis.call('INCR', KEYS[1])", 1, "n")
@@ -125,7 +140,7 @@ test.case("writes in transactions, pipelines and scripts count, too", function()
 	test.equal(db:get "n", nil)
 end)
 
-test.case("all is forgotten when the connection is lost, is silent, or the server is another", { timeout = 60 }, function()
+test.case("all is forgotten when the connection is lost or silent, or the server another", { timeout = 60 }, function()
 	local s = server.start()
 	local proxy = fault.start(s.port)
 	local other = redis.connect(target(s.port))
@@ -195,7 +210,8 @@ end)
 
 test.case("one asks, the others wait", function()
 	local s = server.start()
-	local db = open(s.port)
+	-- A silent server is not given up here.
+	local db = open(s.port, { heartbeat = 60 })
 	redis.connect(target(s.port)):set("hot", "value")
 	local readers = {}
 	for i = 1, 10 do

@@ -136,4 +136,39 @@ test.case("the caller's table stays as it is", function()
 	test.equal(mine, { host = "h" })
 end)
 
+test.case("clusters and Sentinels are named with several hosts", function()
+	local function check(target, want)
+		local conf = config.new(target)
+		test.equal(part(conf, "kind", "host", "port", "username", "auth", "db", "master", "read"), want)
+		return conf
+	end
+	local conf = check("redis+cluster://bob:pw@a:7000,b,[::1]:7002?read=replica",
+		{ kind = "cluster", host = "a", port = 7000, username = "bob", auth = "pw", read = "replica" })
+	test.equal(conf.hosts, { { host = "a", port = 7000 }, { host = "b", port = 6379 }, { host = "::1", port = 7002 } })
+	check("redis://a:1,b:2", { kind = "cluster", host = "a", port = 1, read = "master" })
+	check("redis://a:1?cluster=true", { kind = "cluster", host = "a", port = 1, read = "master" })
+	check({ hosts = { { host = "a" }, "b:7" } }, { kind = "cluster", host = "a", port = 6379, read = "master" })
+	test.truthy(config.new "rediss+cluster://a".tls)
+	conf = check("redis+sentinel://:pw@s1,s2:7/my%2Fmaster/3?sentinel_auth=x",
+		{ kind = "sentinel", host = "s1", port = 26379, auth = "pw", master = "my/master", db = 3, read = "master" })
+	test.equal(conf.sentinels, { { host = "s1", port = 26379 }, { host = "s2", port = 7 } })
+	test.equal(conf.sentinel_auth, "x")
+	check({ sentinels = { "s" }, master = "m" }, { kind = "sentinel", host = "s", port = 26379, master = "m",
+		read = "master" })
+	for pattern, target in pairs {
+		["unknown scheme redis%+ring"] = "redis+ring://a",
+		["hosts are a list of 'host:port', not a:b"] = { hosts = { "a:b" } },
+		["hosts are a list"] = { hosts = {} }, ["sentinels are a list"] = { sentinels = "x", master = "m" },
+		["name of the master is required"] = { sentinels = { "x" } }, ["read is"] = { hosts = { "a" }, read = "both" },
+		["nat is a table"] = { hosts = { "a" }, nat = 5 }, ["credentials is a function"] = { host = "a", credentials = 5 },
+		["refresh has to be"] = { hosts = { "a" }, refresh = -1 },
+	} do
+		test.raises(pattern, config.new, target)
+	end
+	-- A node is as its deployment, elsewhere.
+	local node = config.node(config.new("redis+cluster://bob:pw@a", { timeout = 3 }), "::2", 5)
+	test.equal(part(node, "host", "port", "where", "auth", "username", "timeout"),
+		{ host = "::2", port = 5, where = "[::2]:5", auth = "pw", username = "bob", timeout = 3 })
+end)
+
 test.run()

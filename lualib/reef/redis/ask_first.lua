@@ -1,5 +1,5 @@
--- Asks several servers the same, until one has answered: the next is asked when one has failed, or has been silent for a
--- while. For those who look for a cluster's nodes or a Sentinel's master: what is asked may be dead or frozen.
+-- Asks several servers the same, until one has answered: the next is asked when one has failed, or has been silent for
+-- a while. For those who look for a cluster's nodes or a Sentinel's master: what is asked may be dead or frozen.
 local now = require "reef.base.now"
 local core = require "reef.redis.core"
 local link = require "reef.redis.link"
@@ -16,7 +16,7 @@ local function ask_one(conf, seconds, ask)
 	local until_then = now() + seconds
 	conf = setmetatable({ connect_timeout = math.min(conf.connect_timeout, seconds) }, { __index = conf })
 	local one = link.new(conf, { quiet = true })
-	local closing <close> = setmetatable({}, { __close = function()
+	local _ <close> = setmetatable({}, { __close = function()
 		one:close "it was only asked"
 	end })
 	local err = one:attempt()

@@ -4,15 +4,17 @@
 --     local db = cache.open("redis://127.0.0.1/0", { bytes = 64 << 20 })
 --     print(db:get "greeting")      -- asks the server once; then it is a look into memory that all services share
 --
--- The service `reef_redis_cache` reads on a connection on which the server tells what has changed (CLIENT TRACKING), and
--- in the order in which it happened: so what it stores was true when it was told of nothing since. What is written here
--- is taken out before the write and again before its caller goes on; what was asked for in between is not stored.
+-- The service `reef_redis_cache` reads on a connection on which the server tells what has changed (CLIENT TRACKING),
+-- and in the order in which it happened: so what it stores was true when it was told of nothing since. What is written
+-- here is taken out before the write and again before its caller goes on; what was asked for in between is not stored.
 -- When that connection is lost, all is forgotten, and nothing is kept until there is another.
 -- https://redis.io/docs/latest/develop/reference/client-side-caching
 local checks = require "reef.options"
 local config = require "reef.redis.config"
 local core = require "reef.redis.cache.core"
 local keys = require "reef.redis.cluster.keys"
+local made = require "reef.redis.made"
+local redis_core = require "reef.redis.core"
 local operations = require "reef.redis.cluster.operations"
 local remote = require "reef.redis.cluster.remote"
 local skynet = require "skynet"
@@ -21,8 +23,8 @@ local cache = {}
 
 ---@class redis.cache.options
 ---@field bytes integer|nil     that keys and values may take; 64 MB
----@field prefixes string[]|nil only keys that begin so are kept; the server tells of all changes to such keys. Otherwise
----                             it remembers which keys were read
+---@field prefixes string[]|nil only keys that begin so are kept; the server tells of all changes to such keys.
+---                             Otherwise it remembers which keys were read
 ---@field ttl number|nil        seconds that a value is kept at most
 ---@field heartbeat number|nil  seconds between signs of life; 1
 ---@field db redis.db|nil       for everything else; a pool otherwise
@@ -55,14 +57,14 @@ local function miss(db, key, ...)
 		key = tostring(key)
 	end
 	if type(key) ~= "string" or select("#", ...) > 0 or not covered(self, key) then
-		return self.db:get(key, ...)
+		return db[4]:get(key, ...)
 	end
 	local ok, there, value = pcall(skynet.call, service(), "lua", "GET", self.number, key)
 	if ok and there then
 		return value
 	end
 	-- No tracking at the moment, or an error: the db says which.
-	return self.db:get(key)
+	return db[4]:get(key)
 end
 
 -- Takes keys out now and when it is closed.
@@ -79,7 +81,7 @@ local writing = {
 
 local empties = { FLUSHALL = true, FLUSHDB = true, SWAPDB = true }
 
-local function add(self, into, command, list)
+local function add(into, command, list)
 	if empties[command] then
 		into.all = true
 	elseif not keys.rule(command).reads then
@@ -103,13 +105,40 @@ local function begin(self, into)
 	return setmetatable(into, writing)
 end
 
--- Keys of a transaction change when it is executed.
-local function queued(self)
-	local running = coroutine.running()
-	if not self.queued[running] then
-		self.queued[running] = {}
+-- From WATCH or MULTI on, a coroutine asks the server itself: what it reads belongs to its transaction. Keys that it
+-- writes change when that is executed, so they are taken out again then.
+
+local function transaction_of(self)
+	if next(self.open) then
+		local _, serial = redis_core.task()
+		return self.open[serial], serial
 	end
-	return self.queued[running]
+end
+
+local function begin_transaction(self)
+	local task, serial = redis_core.task()
+	for other, one in pairs(self.open) do
+		if not redis_core.alive(one.task, other) then
+			self.open[other] = nil
+		end
+	end
+	self.open[serial] = self.open[serial] or { task = task }
+	for db in pairs(self.views) do
+		db.get = self.careful
+	end
+end
+
+local function end_transaction(self)
+	local one, serial = transaction_of(self)
+	if serial then
+		self.open[serial] = nil
+	end
+	if not next(self.open) then
+		for db in pairs(self.views) do
+			db.get = self.getter
+		end
+	end
+	return one or {}
 end
 
 local methods = {}
@@ -128,33 +157,30 @@ local function wrapped(name)
 	if command == "MULTI" or command == "WATCH" then
 		return function(db, ...)
 			local self = db[3]
-			local reply = self.db[name](self.db, ...)
-			self.open[coroutine.running()] = command == "MULTI" or nil
-			return reply
+			begin_transaction(self)
+			return db[4][name](db[4], ...)
 		end
-	elseif command == "EXEC" or command == "DISCARD" then
+	elseif command == "EXEC" or command == "DISCARD" or command == "UNWATCH" then
 		return function(db, ...)
 			local self = db[3]
-			local running = coroutine.running()
-			local changed <close> = begin(self, self.queued[running] or {})
-			self.queued[running], self.open[running] = nil, nil
-			return self.db[name](changed.handle and self.db, ...)
+			local _ <close> = begin(self, end_transaction(self))
+			return db[4][name](db[4], ...)
 		end
 	elseif (rule.reads or rule.nowhere) and not empties[command] then
 		return function(db, ...)
-			local self = db[3]
-			return self.db[name](self.db, ...)
+			return db[4][name](db[4], ...)
 		end
 	end
 	return function(db, ...)
 		local self = db[3]
 		local into = {}
-		add(self, into, command, list_of(...))
-		if next(self.open) and self.open[coroutine.running()] then
-			table.move(into, 1, #into, #queued(self) + 1, queued(self))
+		add(into, command, list_of(...))
+		local one = transaction_of(self)
+		if one then
+			table.move(into, 1, #into, #one + 1, one)
 		end
-		local changed <close> = begin(self, into)
-		return self.db[name](changed.handle and self.db, ...)
+		local _ <close> = begin(self, into)
+		return db[4][name](db[4], ...)
 	end
 end
 
@@ -164,11 +190,11 @@ function methods:pipeline(ops, results)
 	for _, op in ipairs(type(ops) == "table" and ops or {}) do
 		if type(op) == "table" and op[1] ~= nil then
 			local n = (op.n or #op) - 1
-			add(mine, into, tostring(op[1]):upper(), table.move(op, 2, n + 1, 1, { n = n }))
+			add(into, tostring(op[1]):upper(), table.move(op, 2, n + 1, 1, { n = n }))
 		end
 	end
-	local changed <close> = begin(mine, into)
-	return mine.db.pipeline(changed.handle and mine.db, ops, results)
+	local _ <close> = begin(mine, into)
+	return self[4]:pipeline(ops, results)
 end
 
 ---Values of several keys, each as of get.
@@ -176,8 +202,8 @@ function methods:mget(...)
 	local list = list_of(...)
 	local n = list.n or #list
 	local values = {}
-	if n == 0 then
-		return self[3].db:mget(...)
+	if n == 0 or transaction_of(self[3]) then
+		return self[4]:mget(...)
 	end
 	local results = operations.together(n, function(i)
 		return self:get(list[i])
@@ -193,8 +219,8 @@ function methods:mget(...)
 	return values
 end
 
----hits, misses, stored, outdated (not stored since something was written meanwhile), evicted, dropped, flushes, entries,
----bytes, most_bytes: of all services. on: is the server's word being heard?
+---hits, misses, stored, outdated (not stored since something was written meanwhile), evicted, dropped, flushes,
+---entries, bytes, most_bytes: of all services. on: is the server's word being heard?
 ---@return table
 function methods:cache_stat()
 	local stat = self[3].handle:stat()
@@ -204,28 +230,33 @@ end
 
 ---The db that everything else goes through.
 function methods:uncached()
-	return self[3].db
+	return self[4]
 end
 
 ---Gives up this object; the cache stays for others.
 function methods:disconnect()
-	self[3].db:disconnect()
+	self[4]:disconnect()
 	setmetatable(self, nil)
-	self[3], self.get = nil, nil
+	self[3], self[4], self.get = nil, nil, nil
 end
 
-setmetatable(methods, {
-	__index = function(_, name)
-		if type(name) ~= "string" then
-			return nil
-		end
-		local method = wrapped(name)
-		methods[name] = method
-		return method
-	end,
-})
+made(methods, wrapped)
 
 local meta = { __index = methods, __name = "redis cache" }
+
+-- db[2]: what the db has there, for who looks; db[3]: what all views share; db[4]: the db with the view's options.
+local function view_of(self, db)
+	local view = setmetatable({ false, db[2], self, db }, meta)
+	view.get = next(self.open) and self.careful or self.getter
+	self.views[view] = true
+	return view
+end
+
+---The same cache with other options: db:with{timeout = 0.5}:get(key)
+---@param options redis.options
+function methods:with(options)
+	return view_of(self[3], self[4]:with(options))
+end
 
 ---@param target redis.conf|string
 ---@param options redis.cache.options|nil  the first service that names a target decides about all but `db`
@@ -245,12 +276,17 @@ function cache.open(target, options)
 		heartbeat = options.heartbeat or 1 }
 	local number, prefixes = skynet.call(service(), "lua", "OPEN", key, fields, wants)
 	local self = {
-		number = number, prefixes = prefixes, handle = core.open(number), db = options.db or require("reef.pool").redis(target),
-		queued = setmetatable({}, { __mode = "k" }), open = setmetatable({}, { __mode = "k" }),
+		number = number, prefixes = prefixes, handle = core.open(number), open = {},
+		views = setmetatable({}, { __mode = "k" }),
 	}
-	local db = setmetatable({ false, self.db[2], self }, meta)
-	db.get = self.handle:getter(miss)
-	return db
+	self.getter = self.handle:getter(miss)
+	self.careful = function(db, ...)
+		if transaction_of(self) then
+			return db[4]:get(...)
+		end
+		return self.getter(db, ...)
+	end
+	return view_of(self, options.db or require("reef.pool").redis(target))
 end
 
 return cache

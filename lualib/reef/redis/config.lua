@@ -24,15 +24,17 @@
 ---@field heartbeat number|nil       of redis.watch: seconds of silence before a PING; 30; 0: never
 ---@field hosts table|nil            several of a cluster: "host:port" or {host=, port=}
 ---@field cluster boolean|nil        this is a Redis Cluster; several hosts say so as well
----@field read "master"|"replica"|"any"|"nearest"|"fallback"|nil  of a deployment: where reading commands go; "master"
----@field nat table|function|nil     addresses that we reach by others: {["10.0.0.1:7000"]="1.2.3.4:7000"}, or f(host, port)
+---@field read "master"|"replica"|"any"|"nearest"|"fallback"|nil  of a deployment: where reading commands go
+---@field nat table|function|nil     addresses that we reach by others: {["10.0.0.1:7000"]="1.2.3.4:7000"}, or f(host,
+---                                  port)
 ---@field refresh number|nil         of a cluster: seconds between looks at its nodes; 30; 0: only on events
 ---@field sentinels table|nil        "host:port" or {host=, port=}, with master
 ---@field master string|nil          the name that Sentinels know the master by
 ---@field sentinel_username string|nil
 ---@field sentinel_auth string|nil
 ---@field sentinel_tls boolean|reef.tls.options|nil
----@field credentials function|string|nil  called before each login: username, password; or a module that returns such a one
+---@field credentials function|string|nil  called before each login: username, password; or a module that returns such
+---                                  a function
 ---@field info boolean|nil           CLIENT SETINFO: the server is told which library this is; false
 ---@field limits table|nil           reply, elements, depth, tombstones, unsent, queue, queue_bytes
 local checks = require "reef.options"

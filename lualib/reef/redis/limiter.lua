@@ -3,7 +3,8 @@
 --     local limiter = require "reef.redis.limiter".new(db, { rate = 5, per = 1, burst = 10 })
 --     local allowed, wait, left = limiter:take("login:" .. address)
 --
--- `rate` in `per` seconds, evenly (GCRA: one moment is kept for each name, by the server's clock), and up to `burst` at once.
+-- `rate` in `per` seconds, evenly (GCRA: one moment is kept for each name, by the server's clock), and up to `burst`
+-- at once.
 local checks = require "reef.options"
 local redis = require "reef.redis"
 
@@ -37,7 +38,8 @@ function M.new(db, options)
 	checks.check("redis limiter", options, { rate = true, per = true, burst = true, prefix = true }, 2)
 	local rate, per = options.rate, options.per or 1
 	local burst = options.burst or rate
-	if type(rate) ~= "number" or rate <= 0 or type(per) ~= "number" or per <= 0 or type(burst) ~= "number" or burst < 1 then
+	local numbers = type(rate) == "number" and type(per) == "number" and type(burst) == "number"
+	if not numbers or rate <= 0 or per <= 0 or burst < 1 then
 		error("redis limiter: rate and per have to be above 0, and burst at least 1", 2)
 	end
 	return setmetatable({ db = db, each = per / rate * 1e6, burst = burst, prefix = options.prefix or "limit:" }, limiter)

@@ -6,10 +6,12 @@
 --         write_report(held.token)          -- a number that grows with each holder
 --     end
 --
--- A lock is kept for `ttl` seconds and extended as long as it is held. Who was stopped for longer than that may believe to
--- hold what somebody else has: so whatever it protects has to refuse a token that is lower than one it has seen.
+-- A lock is kept for `ttl` seconds and extended as long as it is held. Who was stopped for longer than that may
+-- believe to hold what somebody else has: so whatever it protects has to refuse a token that is lower than one it has
+-- seen.
 -- https://redis.io/docs/latest/develop/use/patterns/distributed-locks
 local now = require "reef.base.now"
+local backoff = require "reef.backoff"
 local checks = require "reef.options"
 local errors = require "reef.channel.error"
 local redis = require "reef.redis"
@@ -89,18 +91,24 @@ function held:__close()
 	pcall(self.release, self)
 end
 
+-- Says what wakes whoever keeps it. False: there is nothing to keep any more.
+local function note(self, token)
+	if not self or self.released or self.lost then
+		return false
+	end
+	self.waiting = token
+	return true
+end
+
 -- Ends with its holder: what nobody holds is not extended.
 local function keep(weak, pause)
 	while true do
-		local self = weak.held
-		if not self or self.released or self.lost then
+		local token = {}
+		if not note(weak.held, token) then
 			return
 		end
-		local token = {}
-		self.waiting = token
-		self = nil
 		skynet.sleep(math.max(1, math.ceil(pause * 100)), token)
-		self = weak.held
+		local self = weak.held
 		if self and not self.released and not self:extend() and (self.lost or now() >= self.until_then) then
 			self.lost = true
 			if self.on_lost then
@@ -116,8 +124,8 @@ local known = { ttl = true, wait = true, extend = true, on_lost = true }
 ---@param db redis.db
 ---@param name string
 ---@param options { ttl: number?, wait: number?, extend: boolean?, on_lost: fun(held: redis.lock)? }|nil
----        ttl: seconds without its holder after which it is free; 10. wait: seconds; 0: one attempt; 10. extend: as long
----        as it is held; true
+---        ttl: seconds without its holder after which it is free; 10. wait: seconds; 0: one attempt; 10. extend: as
+---        long as it is held; true
 ---@return redis.lock
 function lock.acquire(db, name, options)
 	options = options or {}
@@ -131,7 +139,7 @@ function lock.acquire(db, name, options)
 		id = ("%016x%016x"):format(math.random(0), math.random(0)), milliseconds = math.ceil(ttl * 1000),
 		on_lost = options.on_lost,
 	}, held)
-	local until_then, pause = now() + wait, FIRST_PAUSE
+	local until_then, attempts = now() + wait, 0
 	while true do
 		local since = now()
 		local ok, answer = pcall(acquire, db, self.keys, self.id, self.milliseconds)
@@ -146,9 +154,9 @@ function lock.acquire(db, name, options)
 			error(ok and errors.new { code = "lock", outcome = "rejected",
 				message = ("redis lock: %s is held by somebody else (waited %.3g s)"):format(name, wait) } or answer, 0)
 		end
-		skynet.sleep(math.max(1, math.ceil(math.min(pause * (0.5 + math.random()), left,
+		attempts = attempts + 1
+		skynet.sleep(math.max(1, math.ceil(math.min(backoff(attempts, FIRST_PAUSE, LONGEST_PAUSE), left,
 			ok and -answer / 1000 or LONGEST_PAUSE) * 100)))
-		pause = math.min(pause * 2, LONGEST_PAUSE)
 	end
 	if options.extend ~= false then
 		skynet.fork(keep, setmetatable({ held = self }, { __mode = "v" }), ttl / 3)

@@ -1,10 +1,12 @@
 -- Where the master is, as Redis Sentinels know it: asked at every connect, and heard when it changes.
 --
--- Any Sentinel may be dead, frozen or cut off: the others are asked then. What one says is not believed blindly: who has
--- connected asks the server for its ROLE, and comes back when that is no master. https://redis.io/docs/latest/develop/reference/sentinel-clients
+-- Any Sentinel may be dead, frozen or cut off: the others are asked then. What one says is not believed blindly: who
+-- has connected asks the server for its ROLE, and comes back when that is no master.
+-- https://redis.io/docs/latest/develop/reference/sentinel-clients
 local ask_first = require "reef.redis.ask_first"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
+local fields_of = require "reef.redis.fields"
 local map = require "reef.redis.cluster.map"
 local pubsub = require "reef.redis.pubsub"
 local skynet = require "skynet"
@@ -32,7 +34,7 @@ local function conf_of(conf, place, more)
 	return config.node(conf, place.host, place.port, one)
 end
 
--- The one that answered last comes first, the others by chance.
+-- In an order by chance, so that one that is out of date is not asked again and again.
 local function in_turn(self)
 	local list = table.move(self.places, 1, #self.places, 1, {})
 	for i = #list, 2, -1 do
@@ -40,14 +42,6 @@ local function in_turn(self)
 		list[i], list[j] = list[j], list[i]
 	end
 	return list
-end
-
-local function fields_of(list)
-	local fields = {}
-	for i = 1, #list, 2 do
-		fields[list[i]] = list[i + 1]
-	end
-	return fields
 end
 
 -- Sentinels that those we know have heard of.

@@ -9,10 +9,11 @@
 --         end
 --     end
 --
--- A message belongs to whoever read it until it is acknowledged. First comes what this consumer had not acknowledged when
--- it ended; then, every `idle` / 2 seconds, what others have had for `idle` seconds; then what is new.
+-- A message belongs to whoever read it until it is acknowledged. First comes what this consumer had not acknowledged
+-- when it ended; then, every `idle` / 2 seconds, what others have had for `idle` seconds; then what is new.
 local now = require "reef.base.now"
 local checks = require "reef.options"
+local fields_of = require "reef.redis.fields"
 
 ---@class redis.stream.message
 ---@field id string
@@ -24,17 +25,6 @@ local group = {}
 group.__index = group
 
 local M = {}
-
-local function fields_of(list)
-	if type(list) ~= "table" or list[1] == nil then
-		return list or {}
-	end
-	local fields = {}
-	for i = 1, #list, 2 do
-		fields[list[i]] = list[i + 1]
-	end
-	return fields
-end
 
 -- Entries that were deleted meanwhile have no fields: they are acknowledged, since nobody can handle them.
 local function messages_of(self, entries)
@@ -173,10 +163,10 @@ local known = { consumer = true, idle = true, count = true, block = true, from =
 ---@param db redis.db
 ---@param key string   of the stream
 ---@param name string  of the group; it is made if there is none
----@param options table  consumer: this reader's name, required. idle: seconds after which others' messages are taken over; 60.
----                      count: messages at a time; 16. block: seconds that read waits; 5. from: where a new group begins;
----                      "$": with what is new; "0": with all. most: times that a message is delivered; dead(message): told
----                      of those that were delivered more often, which are acknowledged then
+---@param options table  consumer: this reader's name, required. idle: seconds after which others' messages are taken
+---                      over; 60. count: messages at a time; 16. block: seconds that read waits; 5. from: where a new
+---                      group begins; "$": with what is new; "0": with all. most: times that a message is delivered;
+---                      dead(message): told of those that were delivered more often, which are acknowledged then
 ---@return redis.stream.group
 function M.group(db, key, name, options)
 	checks.check("redis stream", options, known, 2)
@@ -191,8 +181,5 @@ function M.group(db, key, name, options)
 	create(self)
 	return self
 end
-
----Of any reply with fields: a flat list as a table.
-M.fields = fields_of
 
 return M

@@ -1,7 +1,7 @@
 -- A Redis Cluster of the test's own: three masters with a replica each, on free ports.
 --
 --     local cluster = require("test.redis_cluster").start { "--requirepass", "x" }     -- options of every node
---     cluster.nodes[1].port                      -- test.redis servers; 1 to 3 begin as masters, 4 to 6 as their replicas
+--     cluster.nodes[1].port                      -- test.redis servers; 1 to 3 begin as masters, 4 to 6 as replicas
 --     cluster:hosts()                            -- {"127.0.0.1:7000", ...}
 --     cluster:move(slot, from, to)               -- one slot, with its keys, as redis-cli does it
 --     cluster:begin_move(slot, from, to)         -- MIGRATING and IMPORTING only

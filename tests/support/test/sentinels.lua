@@ -10,7 +10,7 @@ local process = require "test.process"
 local redis = require "test.redis"
 local test = require "test"
 
-local DOWN_AFTER = 1000 -- ms
+local DOWN_AFTER = 600 -- ms
 
 ---@class test.sentinels
 local sentinels = {}
@@ -24,7 +24,7 @@ local function start_sentinel(self, extra)
 	f:write(table.concat({
 		"port " .. port, "bind 127.0.0.1", "dir " .. dir,
 		("sentinel monitor mymaster 127.0.0.1 %d 2"):format(self.servers[1].port),
-		"sentinel down-after-milliseconds mymaster " .. DOWN_AFTER, "sentinel failover-timeout mymaster 6000",
+		"sentinel down-after-milliseconds mymaster " .. DOWN_AFTER, "sentinel failover-timeout mymaster 1500",
 		"sentinel parallel-syncs mymaster 2", extra or "",
 	}, "\n") .. "\n")
 	f:close()

@@ -1,9 +1,10 @@
 -- One client of a Redis Cluster: its nodes, each a db of its own, and the way of a command to the right one.
 --
 -- A command goes to the node that the map names. What a node says no to with MOVED, ASK, TRYAGAIN and the like was not
--- applied, and neither was what has not been sent: both are tried again where they belong, until the time of the call is
--- over. What may have been applied is never sent twice.
+-- applied, and neither was what has not been sent: both are tried again where they belong, until the time of the call
+-- is over. What may have been applied is never sent twice.
 local now = require "reef.base.now"
+local backoff = require "reef.backoff"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
@@ -14,6 +15,9 @@ local MOST_REDIRECTIONS = 16
 local PATIENT_REDIRECTIONS = 4   -- without a pause
 local FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
 local WITHOUT_TIMEOUT = 10       -- seconds that a call without a deadline tries again
+local MEASURED_EVERY = 5         -- seconds, round trips
+local SILENT = 0.5               -- seconds without a reply after which the cluster is looked at
+local GRACE = 0.5                -- seconds for a master that is none any more to answer what is on its way
 local SHUNNED = 1                -- seconds for which a replica that failed is not read from
 
 ---@class redis.cluster.node
@@ -60,8 +64,58 @@ local function close_node(self, node)
 	end
 end
 
+-- A node that was a master, and hangs: nobody waits for it now that there is another. One that lives has answered by
+-- MOVED long before.
+local function leave(self, node)
+	skynet.timeout(math.ceil(GRACE * 100), function()
+		local known = self.topology.map
+		local db = node.db
+		if self.closed or known and known:is_master(node.address) or not db[2].link then
+			return
+		end
+		local info = db[2].link.connection:info()
+		if info.in_flight > 0 and info.replies == node.replies then
+			db[2].link.connection:close "it is a master no more, and silent"
+		end
+	end)
+	node.replies = node.db[2].link and node.db[2].link.connection:info().replies
+end
+
+-- A node that is frozen says nothing, and nobody else says anything about it: who waits for it in silence looks whether
+-- there is another by now. Runs only while something is on its way.
+local function guard(weak)
+	while true do
+		skynet.sleep(math.ceil(SILENT * 100))
+		local self, busy = weak.client, false
+		if not self or self.closed then
+			return
+		end
+		for _, node in pairs(self.nodes) do
+			local status = node.db:status()
+			if status.in_flight > 0 then
+				busy = true
+				if node.seen == status.replies then
+					self.topology:refresh()
+				end
+			end
+			node.seen = status.replies
+		end
+		if not busy then
+			self.guarded = false
+			return
+		end
+	end
+end
+
 -- What is on its way to a node that has left is finished first.
 function client:prune(fresh)
+	for address, node in pairs(self.nodes) do
+		local is = fresh:is_master(address)
+		if node.was_master and not is then
+			leave(self, node)
+		end
+		node.was_master = is
+	end
 	for address, node in pairs(self.nodes) do
 		if not fresh.nodes[address] then
 			self.nodes[address] = nil
@@ -130,10 +184,27 @@ local function next_of(self, list)
 	end
 end
 
+-- The round trip of a node, measured now and then.
+local function measure(node)
+	node.measured = now()
+	skynet.fork(function()
+		local db, since = node.reader or node.db, now()
+		if pcall(db.ping, db:with { timeout = 1 }) then
+			local trip = now() - since
+			node.round_trip = node.round_trip and node.round_trip * 0.8 + trip * 0.2 or trip
+		else
+			node.round_trip = 1
+		end
+	end)
+end
+
 local function nearest_of(self, list)
 	local best, least
 	for _, address in ipairs(list) do
 		local node = self:node(address)
+		if not node.measured or now() - node.measured > MEASURED_EVERY then
+			measure(node)
+		end
 		if usable(self, address) and (not least or (node.round_trip or math.huge) < least) then
 			best, least = address, node.round_trip or math.huge
 		end
@@ -238,7 +309,7 @@ local unreachable = { connect = true, closed = true, protocol = true }
 ---@param err any
 ---@return "moved"|"ask"|"wait"|nil what
 ---@return string|nil address  with moved and ask
-function client:judge(node, slot, err)
+function client:judge(node, err)
 	if not errors.is(err) then
 		return nil
 	end
@@ -300,8 +371,7 @@ local function pause(self, until_then, pauses, err)
 	if left <= 0 then
 		self:raise(err)
 	end
-	local seconds = math.min(FIRST_PAUSE * 2 ^ pauses, LONGEST_PAUSE, left)
-	self.topology:wait(math.max(seconds * (0.75 + math.random() / 2), 0.01))
+	self.topology:wait(math.max(math.min(backoff(pauses + 1, FIRST_PAUSE, LONGEST_PAUSE), left), 0.01))
 end
 
 -- Another attempt, and another, until it is done or the time is over. `node`, `err`: of the attempt before.
@@ -316,7 +386,7 @@ local function again(self, view, spec, slot, since, node, err, ...)
 	while true do
 		local what, address, asking, db
 		if node then
-			what, address = self:judge(node, slot, err)
+			what, address = self:judge(node, err)
 			if not what and not (harmless and errors.is(err) and err.outcome ~= "rejected") then
 				self:raise(err)
 			end
@@ -374,6 +444,10 @@ function client:perform(view, spec, slot, ...)
 	local node, db = self:choose(spec.rule, slot)
 	if not node then
 		return again(self, view, spec, slot, since, nil, nil, ...)
+	end
+	if not self.guarded then
+		self.guarded = true
+		skynet.fork(guard, setmetatable({ client = self }, { __mode = "v" }))
 	end
 	if view[3] then
 		db = node.views[db] and node.views[db][view[3]] or client.view_within(node, db, view[3])

@@ -1,17 +1,17 @@
 -- skynet.db.redis.cluster: the names of the contract, over the cluster client of reef.redis.
 --
---     local cluster = require "skynet.db.redis.cluster"
 --     local rc = cluster.new({ { host = "127.0.0.1", port = 7000 }, ... }, { auth = "secret", read_slave = true })
 --     rc:set("greeting", "hello")
 --
 -- A command's key is its first argument; those of EVAL and EVALSHA have to be in one slot. Commands without a key are
--- refused, since nobody has said which node they are for: `get_random_connection` and `get_connection_by_slot` return one.
+-- refused, since nobody has said which node they are for: `get_random_connection` and `get_connection_by_slot` return
+-- one.
 local checks = require "reef.options"
 local cluster = require "reef.redis.cluster"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
-local errors = require "reef.channel.error"
 local keys = require "reef.redis.cluster.keys"
+local made = require "reef.redis.made"
 local skynet = require "skynet"
 local watch = require "reef.redis.cluster.watch"
 
@@ -21,6 +21,7 @@ local methods = {}
 local contract = {}
 
 local MAX_CONNECTIONS = 256
+local ALIVE_WITHIN = 1 -- seconds
 
 -- What these would do, or to whom, is not a matter of keys.
 local refused = { INFO = true, MULTI = true, EXEC = true, SLAVEOF = true, CONFIG = true, SHUTDOWN = true }
@@ -97,7 +98,7 @@ function methods:get_connection_by_slot(slot)
 	return node.db
 end
 
----A connection to some master.
+---A connection to some master that answers.
 ---@return redis.db
 function methods:get_random_connection()
 	local client = self[1].db[2]
@@ -105,7 +106,13 @@ function methods:get_random_connection()
 		client:prepare(client.conf.connect_timeout)
 	end
 	local masters = client.topology.map:masters()
-	return client:node(masters[math.random(#masters)]).db
+	local first = math.random(#masters)
+	for i = 0, #masters - 1 do
+		local db = client:node(masters[(first + i - 1) % #masters + 1]).db
+		if i == #masters - 1 or pcall(db.ping, db:with { timeout = ALIVE_WITHIN }) then
+			return db
+		end
+	end
 end
 
 ---Closes all connections. They come back when they are needed.
@@ -165,18 +172,11 @@ for _, name in ipairs { "subscribe", "psubscribe", "ssubscribe", "unsubscribe", 
 	end
 end
 
-setmetatable(methods, {
-	__index = function(_, name)
-		if type(name) ~= "string" then
-			return nil
-		end
-		local function method(self, ...)
-			return dispatch(self, name, ...)
-		end
-		methods[name] = method
-		return method
-	end,
-})
+made(methods, function(name)
+	return function(self, ...)
+		return dispatch(self, name, ...)
+	end
+end)
 
 local meta = {
 	__index = function(self, name)

@@ -4,6 +4,7 @@
 -- changed but by `moved`, which notes what a node said about one slot until the next map comes.
 -- https://redis.io/docs/latest/commands/cluster-slots and cluster-shards.
 local config = require "reef.redis.config"
+local fields_of = require "reef.redis.fields"
 
 ---@class redis.cluster.shard
 ---@field master string            "host:port"
@@ -17,18 +18,6 @@ local config = require "reef.redis.config"
 ---@field nodes table<string, { host: string, port: integer }>  all of them by address
 local map = {}
 map.__index = map
-
--- Maps of RESP2 are flat lists.
-local function fields_of(list)
-	if type(list) ~= "table" or list[1] == nil then
-		return list or {}
-	end
-	local fields = {}
-	for i = 1, #list, 2 do
-		fields[list[i]] = list[i + 1]
-	end
-	return fields
-end
 
 -- A node that does not know its own address, or may not say it, is where it was asked.
 local function known(host)
@@ -189,6 +178,17 @@ function map:master(slot)
 	end
 	local shard = self:find(slot)
 	return shard and shard.master
+end
+
+---@param address string
+---@return boolean
+function map:is_master(address)
+	for _, shard in ipairs(self.shard) do
+		if shard.master == address then
+			return true
+		end
+	end
+	return false
 end
 
 ---All masters, each once, in the order of their slots.

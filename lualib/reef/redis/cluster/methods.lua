@@ -3,6 +3,7 @@ local checks = require "reef.options"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local keys = require "reef.redis.cluster.keys"
+local made = require "reef.redis.made"
 local operations = require "reef.redis.cluster.operations"
 local redis = require "reef.redis"
 local transaction = require "reef.redis.cluster.transaction"
@@ -192,7 +193,7 @@ local function on_masters(client, view, spec, ...)
 	for i, result in ipairs(results) do
 		if not result.ok then
 			if errors.is(result.value) then
-				client:judge(masters[i], nil, result.value)
+				client:judge(masters[i], result.value)
 			end
 			outcomes[i] = { ok = false, out = result.value }
 		else
@@ -225,8 +226,8 @@ local function nowhere(client, view, spec, ...)
 			return (client:perform(view, spec, nil, ...))
 		end
 	end
-	client:refuse("cluster", ("No way to dispatch this command to Redis Cluster: %s (nothing was sent): it %s"):format(spec.name,
-		spec.command == "SCAN" and "has a cursor for each node; use db:scan_iter" or refusals[rule.nowhere]))
+	client:refuse("cluster", ("No way to dispatch this command to Redis Cluster: %s (nothing was sent): it %s"):format(
+		spec.name, spec.command == "SCAN" and "has a cursor for each node; use db:scan_iter" or refusals[rule.nowhere]))
 end
 
 -- ---- methods ----
@@ -330,7 +331,7 @@ function methods:pipeline(ops, results)
 	local one = transaction.current(client)
 	if one then
 		local slot, key
-		for i, op in ipairs(ops) do
+		for _, op in ipairs(ops) do
 			local slots, first = operations.slots(client, { op })
 			if slots[1] and slot and slots[1] ~= slot then
 				slot, key = slots[1], first[1]
@@ -346,11 +347,11 @@ function methods:pipeline(ops, results)
 	end
 	local _, watches, leaves, _, changes = core.inspect(ops)
 	if changes then
-		client:refuse("cluster", "redis pipeline: SELECT, AUTH or CLIENT would change a connection that others use (nothing was "
-			.. "sent)")
-	elseif watches or leaves then
-		client:refuse("cluster", "redis pipeline: a transaction that the pipeline does not end begins with db:watch or db:multi "
+		client:refuse("cluster", "redis pipeline: SELECT, AUTH or CLIENT would change a connection that others use "
 			.. "(nothing was sent)")
+	elseif watches or leaves then
+		client:refuse("cluster", "redis pipeline: a transaction that the pipeline does not end begins with db:watch or "
+			.. "db:multi (nothing was sent)")
 	end
 	return finish(client, (operations.in_one_slot(client, self, ops)), results)
 end
@@ -455,15 +456,6 @@ function methods:status()
 	return status
 end
 
-setmetatable(methods, {
-	__index = function(_, name)
-		if type(name) ~= "string" then
-			return nil
-		end
-		local made = method(name)
-		methods[name] = made
-		return made
-	end,
-})
+made(methods, method)
 
 return methods

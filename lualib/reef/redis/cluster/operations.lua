@@ -173,8 +173,8 @@ function operations.in_one_slot(client, view, ops)
 	local slot, key
 	for i = 1, #ops do
 		if slots[i] and slot and slots[i] ~= slot then
-			client:refuse("CROSSSLOT", ("CROSSSLOT pipeline: the keys %q (slot %d) and %q (slot %d) are in different slots (nothing "
-				.. "was sent); db:batch sends each part where it belongs"):format(tostring(key), slot, tostring(first[i]),
+			client:refuse("CROSSSLOT", ("CROSSSLOT pipeline: the keys %q (slot %d) and %q (slot %d) are in different slots "
+				.. "(nothing was sent); db:batch sends each part where it belongs"):format(tostring(key), slot, tostring(first[i]),
 				slots[i]))
 		elseif slots[i] and not slot then
 			slot, key = slots[i], first[i]

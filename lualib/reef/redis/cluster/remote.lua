@@ -1,5 +1,6 @@
--- A cluster's map as the process' one watcher has it (the service `reef_redis`): stands for a reef.redis.cluster.topology
--- where many services use the same cluster, so that its nodes are asked once for all of them.
+-- A cluster's map as the process' one watcher has it (the service `reef_redis`): stands for a
+-- reef.redis.cluster.topology where many services use the same cluster, so that its nodes are asked once for all of
+-- them.
 --
 -- Whoever follows has one request there, answered when there is something new. What this service is told by a node it
 -- notes at once, and tells the watcher that it is time to look.
@@ -7,6 +8,7 @@ local now = require "reef.base.now"
 local config = require "reef.redis.config"
 local map = require "reef.redis.cluster.map"
 local skynet = require "skynet"
+local topology = require "reef.redis.cluster.topology"
 
 local APART = 0.05       -- seconds between two hints
 local AFTER_FAILURE = 50 -- cs
@@ -16,8 +18,9 @@ local remote = {}
 remote.__index = remote
 
 local plain = {
-	"hosts", "kind", "host", "port", "where", "tls", "username", "auth", "credentials", "nat", "refresh", "connect_timeout",
-	"timeout", "limits", "resp", "name", "info", "sentinels", "master", "sentinel_username", "sentinel_auth", "sentinel_tls",
+	"hosts", "kind", "host", "port", "where", "tls", "username", "auth", "credentials", "nat", "refresh",
+	"connect_timeout", "timeout", "limits", "resp", "name", "info", "sentinels", "master", "sentinel_username",
+	"sentinel_auth", "sentinel_tls",
 }
 
 ---What another service needs to know of a deployment, and a name for it.
@@ -41,7 +44,8 @@ function remote.identity(conf)
 	end
 	local from = {}
 	for other, own in pairs(conf.nat or {}) do
-		from[#from + 1] = other .. ">" .. (type(own) == "table" and config.where(own.host or own[1], own.port or own[2]) or own)
+		own = type(own) == "table" and config.where(own.host or own[1], own.port or own[2]) or own
+		from[#from + 1] = other .. ">" .. own
 	end
 	table.sort(from)
 	key[#key + 1] = table.concat(from, ",")
@@ -99,26 +103,7 @@ function remote:refresh()
 	end)
 end
 
-function remote:wait(seconds)
-	local token = {}
-	table.insert(self.waiting, token)
-	skynet.sleep(math.max(1, math.ceil(seconds * 100)), token)
-end
-
-function remote:moved(slot, host, port)
-	host, port = map.reach(self.conf, host, port)
-	local address = config.where(host, port)
-	if self.map then
-		self.map.nodes[address] = self.map.nodes[address] or { host = host, port = port }
-		if slot and self.map:master(slot) ~= address then
-			self.map.moved[slot] = address
-		end
-	end
-	if slot then
-		self:refresh()
-	end
-	return address
-end
+remote.wait, remote.moved = topology.wait, topology.moved
 
 function remote:close()
 	self.closed = true

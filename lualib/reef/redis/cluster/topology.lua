@@ -1,9 +1,10 @@
--- Who has which slots, kept up to date: looks at the cluster every `refresh` seconds and when something says that it has
--- changed. One look at a time; while looks fail, the pauses between them grow.
+-- Who has which slots, kept up to date: looks at the cluster every `refresh` seconds and when something says that it
+-- has changed. One look at a time; while looks fail, the pauses between them grow.
 --
 -- A map comes from any node that answers: first those that are known, then the seeds. So it comes back even when all
 -- nodes have new addresses, as long as one seed leads to one of them.
 local now = require "reef.base.now"
+local backoff = require "reef.backoff"
 local ask_first = require "reef.redis.ask_first"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
@@ -92,11 +93,10 @@ local function look(self)
 end
 
 local function pause(self)
-	local seconds = math.min(APART * 2 ^ math.min(self.same, 10), LONGEST_WAIT)
 	if self.failures > 0 then
-		seconds = math.min(APART * 2 ^ math.min(self.failures, 10), LONGEST_PAUSE)
+		return backoff(self.failures, APART, LONGEST_PAUSE)
 	end
-	return seconds * (0.75 + math.random() / 2)
+	return backoff(self.same + 1, APART, LONGEST_WAIT)
 end
 
 local function run(self)

@@ -68,7 +68,7 @@ local function note(client, one, err)
 	elseif err.outcome ~= "rejected" then
 		finish(client)
 	elseif one.node then
-		client:judge(one.node, one.slot, err)
+		client:judge(one.node, err)
 	end
 end
 
@@ -156,7 +156,7 @@ function words.EXEC(client, _, spec)
 	finish(client)
 	local ok, reply = pcall(one.node.db.exec, one.node.db)
 	if not ok then
-		client:judge(one.node, one.slot, reply)
+		client:judge(one.node, reply)
 		client:raise(reply)
 	end
 	return reply

@@ -1,8 +1,8 @@
 -- Subscriptions to a Redis Cluster: redis.watch with several hosts, or redis+cluster://.
 --
--- What is published to a channel reaches all nodes; so subscribe and psubscribe go to any node, and to another when that
--- is lost. What is published to a sharded channel stays with the shard that has its slot; so ssubscribe goes there, and
--- after it when the slot moves. Each connection is a reef.redis.pubsub, whose messages come together here.
+-- What is published to a channel reaches all nodes; so subscribe and psubscribe go to any node, and to another when
+-- that is lost. What is published to a sharded channel stays with the shard that has its slot; so ssubscribe goes
+-- there, and after it when the slot moves. Each connection is a reef.redis.pubsub, whose messages come together here.
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"

@@ -193,6 +193,10 @@ function attempts.execute(client, op)
 		op.timed = timeout ~= nil
 		op.deadline = timeout == 0 and math.huge or now() + (timeout and timeout / 1000 or DEFAULT_TIMEOUT)
 	end
+	if client.on_event then
+		client.last_operation = client.last_operation + 1
+		op.id = client.last_operation
+	end
 	if not op.session and client.current then
 		op.session = client.current[coroutine.running()]
 	end
@@ -206,7 +210,7 @@ function attempts.execute(client, op)
 		local server = server_for(client, op, avoid, told)
 		if op.least_wire and server.type ~= "LoadBalancer" and (server.maxWireVersion or 0) < op.least_wire then
 			error(errors.new({ code = "incompatible", outcome = "not sent", command = op.name },
-				"the server is too old for an option of this operation, and would not say so"), 0)
+				op.least_why or "the server is too old for an option of this operation, and would not say so"), 0)
 		end
 		local reply, err = client:attempt(server, op, loan)
 		if not err then

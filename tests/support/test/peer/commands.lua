@@ -205,6 +205,11 @@ function commands.insert(command, request)
 end
 
 function commands.update(command, request)
+	for _, statement in ipairs(command.updates) do
+		if type(statement.u) == "table" and bson.is_array(statement.u) then
+			pipeline.check(statement.u)
+		end
+	end
 	local reply = { n = 0, nModified = 0 }
 	return each(command, command.updates, reply, function(statement, index)
 		local n, modified, upserted = request.set.store:update(request.db, command.update, statement.q, statement.u,

@@ -27,7 +27,8 @@ local FERRETDB = {
 	["read-write-concern/operation/default-write-concern-3.4: MapReduce omits default write concern"] = "has no mapReduce",
 	["retryable-reads/unified/mapReduce"] = "has no mapReduce",
 	["command-logging-and-monitoring/monitoring/updateMany"] = "leaves n out beside a write error",
-	["versioned-api/crud-api-version-1-strict: aggregate on database appends declared API version"] = "has no $listLocalSessions",
+	["versioned-api/crud-api-version-1-strict: aggregate on database appends declared API version"] =
+		"has no $listLocalSessions",
 	["versioned-api/crud-api-version-1: aggregate on database appends declared API version"] = "has no $listLocalSessions",
 	["versioned-api/crud-api-version-1-strict: distinct appends declared API version"] = "ignores the declared version",
 	["versioned-api/runcommand-helper-no-api-version-declared"] = "ignores the declared version",
@@ -80,7 +81,7 @@ local function suitable_peer(topology, file, case)
 end
 
 -- Suites whose files have times that a busy machine does not keep: they are tried again.
-local TIMED = { ["client-side-operations-timeout"] = 3 }
+local TIMED = { ["client-side-operations-timeout"] = 5 }
 
 local function attempt(entry, on)
 	local ok, err

@@ -106,7 +106,9 @@ local function is_forbidden(client, op)
 end
 
 local function may_repeat(client, op, err, numbered)
-	if err.code == "auth" or err.code == "overload" or (err.code == "timeout" and (err.reason or err.outcome ~= "not sent")) then
+	if err.code == "auth" or err.code == "overload"
+		or (err.code == "timeout" and (err.reason or err.outcome ~= "not sent"))
+	then
 		return false
 	elseif is_overloaded(err) then
 		return not is_forbidden(client, op)

@@ -216,7 +216,9 @@ function handshake.greet(raw, address, options, deadline)
 	if reply and reply.ok ~= 1 then
 		err = errors.from_reply(reply, address, "hello")
 	elseif reply and options.loadBalanced and not reply.serviceId then
-		err = errors.new({ code = "incompatible", outcome = "not sent", host = "mongo " .. address, command = "hello" }, NOT_BALANCED)
+		err = errors.new({
+			code = "incompatible", outcome = "not sent", host = "mongo " .. address, command = "hello",
+		}, NOT_BALANCED)
 	elseif reply and options.credentials then
 		local had_token = options.credentials.token ~= nil
 		err = handshake.login(raw, address, options.credentials, reply, conversation, deadline, options.api)

@@ -61,7 +61,8 @@ local last_id = 0
 ---@param spec table hosts and options, as of a connection string
 function deployment.new(key, spec)
 	local self = setmetatable({
-		key = key, options = spec.options, tls = spec.tls, api = spec.api, monitors = {}, clients = {}, version = 1, told_generations = {},
+		key = key, options = spec.options, tls = spec.tls, api = spec.api, monitors = {}, clients = {}, version = 1,
+		told_generations = {},
 		interrupts = {},
 	}, deployment)
 	self.topology = topology.new(spec, function(event)

@@ -1,6 +1,6 @@
 -- What happens in a client as the messages that the driver specifications name: of commands, connections, the topology
--- and the choice of servers. Each is a table { level =, component =, data = { message =, ... } } for the function that the
--- client was given as `on_log`.
+-- and the choice of servers. Each is a table { level =, component =, data = { message =, ... } } for the function that
+-- the client was given as `on_log`.
 local bson = require "bson"
 local sdam = require "reef.mongo.sdam"
 
@@ -25,7 +25,8 @@ end
 local function show_topology(t)
 	local servers = {}
 	for address, server in pairs(t.servers) do
-		servers[#servers + 1] = ("%s: %s%s"):format(address, server.type, server.error and " (" .. tostring(server.error) .. ")" or "")
+		servers[#servers + 1] = ("%s: %s%s"):format(address, server.type,
+			server.error and " (" .. tostring(server.error) .. ")" or "")
 	end
 	table.sort(servers)
 	return ("%s%s { %s }"):format(t.type, t.setName and " " .. t.setName or "", table.concat(servers, ", "))

@@ -73,7 +73,9 @@ end
 -- Its place is free; `serve` is for the caller.
 function pool:drop(entry, reason)
 	self.total = self.total - 1
-	self:emit("ConnectionClosed", { connectionId = entry.id, reason = reason, error = reason == "error" and entry.err or nil })
+	self:emit("ConnectionClosed", {
+		connectionId = entry.id, reason = reason, error = reason == "error" and entry.err or nil,
+	})
 	if entry.connection then
 		self.hooks.close(entry.connection)
 	end

@@ -90,7 +90,8 @@ function view:take(version, packed, events, heard, steps)
 		self.hooks.event(event)
 	end
 	for _, step in ipairs(steps) do
-		self:apply(step, heard)
+		-- What was looked into came later.
+		self:apply(step, {})
 	end
 	self.version = version
 	self:apply(packed, heard)

@@ -36,7 +36,8 @@ local options = {}
 for name in ([[appName compressors connectTimeoutMS heartbeatFrequencyMS journal localThresholdMS maxConnecting
 	maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize readConcernLevel readPreference readPreferenceTags retryReads
 	retryWrites serverMonitoringMode serverSelectionTimeoutMS timeoutMS w waitQueueTimeoutMS wTimeoutMS authMechanism
-	directConnection replicaSet loadBalanced maxAdaptiveRetries enableOverloadRetargeting socketTimeoutMS authMechanismProperties]]):gmatch "%w+" do
+	directConnection replicaSet loadBalanced maxAdaptiveRetries enableOverloadRetargeting socketTimeoutMS
+	authMechanismProperties]]):gmatch "%w+" do
 	options[name:lower()] = name
 end
 
@@ -46,8 +47,8 @@ local sensitive = {
 	createUser = true, updateUser = true,
 }
 
-local severity = { emergency = 0, alert = 1, critical = 2, error = 3, warning = 4, warn = 4, notice = 5, info = 6, debug = 7,
-	trace = 8 }
+local severity = { emergency = 0, alert = 1, critical = 2, error = 3, warning = 4, warn = 4, notice = 5, info = 6,
+	debug = 7, trace = 8 }
 
 local make = {}
 

@@ -201,6 +201,7 @@ function attempts.execute(client, op)
 	end
 	if not op.session and client.current then
 		op.session = client.current[coroutine.running()]
+		op.unacknowledged = not op.session and op.unacknowledged or nil
 	end
 	if op.session then
 		op.session:check(client, op)

@@ -68,10 +68,25 @@ local function check_client(spec)
 	end
 end
 
+-- What a client whose connections a pool's service has cannot have.
+local function check_pooled(spec)
+	local given = spec.uriOptions or {}
+	if given.authMechanism == "MONGODB-OIDC" then
+		skip "logging in by a function, which needs connections of one's own"
+	elseif given.loadBalanced ~= nil then
+		skip "load balancers, which need connections of one's own"
+	elseif (spec.observeLogMessages or {}).connection then
+		skip "messages about connections, which the pool's service has"
+	end
+end
+
 local names = 0
 
 function make.client(run, spec)
 	check_client(spec)
+	if entities.through_pools then
+		check_pooled(spec)
+	end
 	-- A name of its own for each: clients that could, would share what watches the servers, and its events.
 	names = names + 1
 	local conf = { uri = run.target:uri(spec.useMultipleMongoses), lazy = true, appName = "unified-" .. names,

@@ -1,5 +1,5 @@
--- One time for an operation with all its attempts, overloaded servers, and bulk writes in which something fails. Against
--- the peer.
+-- One time for an operation with all its attempts, overloaded servers, and bulk writes in which something fails.
+-- Against the peer.
 local bson = require "bson"
 local mongo = require "skynet.db.mongo"
 local peers = require "test.mongo_peer"
@@ -114,8 +114,9 @@ test.case("a command of many writes that fails as a whole is an error", function
 	fail(set, "alwaysOn", { "insert", "update", "delete" }, { errorCode = 13, errorLabels = bson.array {} })
 	local err = test.raises("", c.insertMany, c, { { _id = 1 }, { _id = 2 } })
 	test.equal({ err.code, err.outcome }, { 13, "rejected" })
-	test.raises("", c.bulkWrite, c, { { insertOne = { document = { _id = 1 } } }, { insertOne = { document = { _id = 2 } } } })
-	test.raises("", c.bulkWrite, c, { { deleteOne = { filter = {} } }, { deleteOne = { filter = {} } } }, { ordered = false })
+	local insert, delete = { insertOne = { document = { a = 1 } } }, { deleteOne = { filter = {} } }
+	test.raises("", c.bulkWrite, c, { insert, insert })
+	test.raises("", c.bulkWrite, c, { delete, delete }, { ordered = false })
 	local ok, why = c:safe_batch_insert { { _id = 1 }, { _id = 2 } }
 	test.equal({ ok, why ~= nil }, { false, true })
 end)

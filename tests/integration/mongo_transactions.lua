@@ -1,4 +1,5 @@
--- Transactions: what of them is seen, what is tried again, and what becomes of them while servers fail. Against the peer.
+-- Transactions: what of them is seen, what is tried again, and what becomes of them while servers fail. Against the
+-- peer.
 local bson = require "bson"
 local mongo = require "skynet.db.mongo"
 local peers = require "test.mongo_peer"

@@ -43,6 +43,12 @@ local DEPARTURES = {
 		"the file blocks a command for less than the time that it expects to be over",
 }
 
+-- What is otherwise for clients that share a pool's connections.
+local POOLED = {
+	["/driver%-connection%-id$"] = "numbers of connections, which the pool's service has",
+	["logging/unacknowledged%-write$"] = "the read behind a write that nobody waits for may overtake it on another connection",
+}
+
 local TOPOLOGIES = { "replicaset", "sharded", "single", "load-balanced" }
 -- The first with load balancers.
 local BALANCED = "5.0.0"
@@ -101,9 +107,11 @@ local function attempt(entry, on)
 end
 
 local function run_case(entry, server)
-	if entities.through_pools and entry.name:find "/driver%-connection%-id$" then
-		entry.skipped = "numbers of connections, which the pool's service has"
-		return
+	for pattern, why in pairs(entities.through_pools and POOLED or {}) do
+		if entry.name:find(pattern) then
+			entry.skipped = why
+			return
+		end
 	end
 	for pattern, why in pairs(DEPARTURES) do
 		if entry.name:find(pattern) or entry.title:find(pattern) then

@@ -1,5 +1,5 @@
--- The optional part `transaction` of skynet's driver: mongo.enable "transaction" gives databases run_transaction. New code
--- has session:withTransaction, which also tries again.
+-- The optional part `transaction` of skynet's driver: mongo.enable "transaction" gives databases run_transaction. New
+-- code has session:withTransaction, which also tries again.
 local transaction = {}
 
 ---@param parts { mongo_db: table } methods of databases

@@ -111,10 +111,10 @@ local function host_of(conf)
 end
 
 -- The reader of connection strings is larger than the rest of a client, and needed once.
-local function parse(text)
+local function parse(text, has_callback)
 	local name = "reef.mongo.uri"
 	local kept = package.loaded[name]
-	local parsed = require(name).parse(text)
+	local parsed = require(name).parse(text, has_callback)
 	package.loaded[name] = kept
 	return parsed
 end
@@ -122,7 +122,7 @@ end
 -- What a settings table says, in the form of a connection string's.
 local function parsed_of_conf(conf)
 	if conf.uri then
-		return parse(conf.uri)
+		return parse(conf.uri, conf.oidc_callback ~= nil)
 	end
 	local hosts = {}
 	for i, entry in ipairs(conf.rs or { conf }) do

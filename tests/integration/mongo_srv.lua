@@ -1,8 +1,10 @@
+-- config: mongo_srv_poll = 1
 -- mongodb+srv: hosts and options from a name server of the test's own, and what it says later.
 local dns = require "reef.dns"
 local mongo = require "skynet.db.mongo"
 local ns = require "test.nameserver"
 local peers = require "test.mongo_peer"
+local skynet = require "skynet"
 local srv = require "reef.mongo.srv"
 local test = require "test"
 local uri = require "reef.mongo.uri"
@@ -95,6 +97,42 @@ test.case("a client finds its servers by a name", function()
 	client.db.c:insertOne { _id = 1 }
 	test.equal(client.db.c:countDocuments {}, 1)
 	test.matches(tostring(client), "localhost")
+end)
+
+test.case("name servers are asked again, and what they say then counts", { timeout = 40 }, function()
+	local set = peers.deployment { topology = "sharded", version = "8.0.0", members = 3 }
+	test.defer(set.close, set)
+	local function record(i)
+		return { "a.localhost", tonumber(set.members[i].address:match ":(%d+)$") }
+	end
+	local services = { record(1) }
+	local server = serve { ["_mongodb._tcp.localhost"] = services }
+	-- Who follows them is another service.
+	dns.servers(nil)
+	skynet.setenv("name_servers", server.address)
+	local client = mongo.client { uri = "mongodb+srv://localhost/", tls = false, heartbeatFrequencyMS = 500 }
+	test.defer(client.disconnect, client)
+	local function known()
+		local ports = {}
+		for address, found in pairs(client._core.topology.description.servers) do
+			ports[tonumber(address:match ":(%d+)$")] = found.type
+		end
+		return ports
+	end
+	test.equal(known(), { [record(1)[2]] = "Mongos" })
+	services[1], services[2] = record(2), record(3)
+	test.eventually("the others are there", 20, function()
+		local ports = known()
+		return ports[record(2)[2]] == "Mongos" and ports[record(3)[2]] == "Mongos" and not ports[record(1)[2]]
+	end)
+	-- An answer with nothing changes nothing.
+	services[1], services[2] = nil, nil
+	local asked = server.asked["_mongodb._tcp.localhost"]
+	test.eventually("it is asked again", 20, function()
+		return server.asked["_mongodb._tcp.localhost"] > asked + 1
+	end)
+	test.equal(known()[record(2)[2]], "Mongos")
+	client.db.c:insertOne { _id = 1 }
 end)
 
 test.run()

@@ -2,7 +2,12 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
+
+# Compressed messages of MongoDB; each may be missing.
 find_package(ZLIB)
+pkg_check_modules(ZSTD QUIET IMPORTED_TARGET libzstd)
+find_library(snappy_library snappy)
+find_path(snappy_header snappy-c.h)
 
 # libbson 2 is `bson2`, before it was `libbson-1.0`.
 pkg_search_module(BSON REQUIRED IMPORTED_TARGET bson2 libbson-1.0>=1.23)

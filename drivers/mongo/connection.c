@@ -17,6 +17,15 @@ enum {
 /* Received bytes are read from here before the next receive; what wakes in between does not receive. */
 static _Thread_local char receive_buffer[RECEIVE];
 
+/* What a compressed message becomes, in either direction; used up at once. */
+static _Thread_local struct reef_writer expanded;
+
+static void expanded_release(void) {
+	if (expanded.capacity > KEEP)
+		reef_writer_fini(&expanded);
+	expanded.size = 0;
+}
+
 /* ---- replies ---- */
 
 /* Pushes the reply on the build stack. False: it is malformed, the connection is closed. */
@@ -82,13 +91,32 @@ static void deliver(struct reef_mongo_connection *c, struct reef_wire_message *m
 	}
 }
 
+/* As reef_wire_parse, for a message that is compressed. */
+static long parse_compressed(const uint8_t *bytes, size_t n, struct reef_wire_message *m, const char **error) {
+	size_t size = reef_wire_expect(bytes, n);
+	if (size == 0) {
+		*error = "message length out of range";
+		return -1;
+	}
+	if (n < size)
+		return 0;
+	expanded.limit = REEF_WIRE_MAX;
+	*error = reef_compress_expand(&expanded, bytes, size);
+	long parsed = *error ? -1 : reef_wire_parse(expanded.data, expanded.size, m, error);
+	if (parsed == 0)
+		*error = "compressed message that is not whole";
+	return parsed > 0 ? (long)size : -1;
+}
+
 /* Delivers the whole messages at the start of these bytes: how many bytes they were. */
 static size_t deliver_all(struct reef_mongo_connection *c, const uint8_t *bytes, size_t n) {
 	struct reef_wire_message m;
 	const char *error = NULL;
 	size_t used = 0;
 	while (c->requests.channel.state == REEF_CHANNEL_OPEN) {
-		long size = reef_wire_parse(bytes + used, n - used, &m, &error);
+		bool compressed = reef_compress_is(bytes + used, n - used);
+		long size = compressed ? parse_compressed(bytes + used, n - used, &m, &error)
+							   : reef_wire_parse(bytes + used, n - used, &m, &error);
 		if (size < 0) {
 			reef_channel_close(&c->requests.channel, REEF_CHANNEL_GARBLED, error);
 		}
@@ -96,6 +124,8 @@ static size_t deliver_all(struct reef_mongo_connection *c, const uint8_t *bytes,
 			break;
 		}
 		deliver(c, &m);
+		if (compressed)
+			expanded_release();
 		used += (size_t)size;
 	}
 	return used;
@@ -204,8 +234,15 @@ struct reef_mongo_connection *reef_mongo_connection_new(lua_State *L) {
 	return c;
 }
 
-bool reef_mongo_connection_send(struct reef_mongo_connection *c, struct reef_writer *w) {
+bool reef_mongo_connection_send(struct reef_mongo_connection *c, struct reef_writer *w, const char *command) {
 	struct reef_channel *channel = &c->requests.channel;
+	if (c->compressor != REEF_COMPRESS_NONE && reef_compress_is_allowed(command)) {
+		expanded.limit = 2 * (size_t)REEF_WIRE_MAX;
+		bool sent = reef_compress_message(&expanded, w->data, w->size, c->compressor, c->level) &&
+					reef_channel_put(channel, (const char *)expanded.data, expanded.size);
+		expanded_release();
+		return sent;
+	}
 	if (w->capacity <= REEF_MONGO_KEEP)
 		return reef_channel_put(channel, (const char *)w->data, w->size);
 	if (!reef_channel_give(channel, (char *)w->data, w->size, w->capacity))

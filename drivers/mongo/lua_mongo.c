@@ -13,6 +13,9 @@
  *       limits (one at least), encoded; where to go on. data: they are documents to be stored, not statements
  *   release(batch)        it is not used any more; without this the collector frees it, who does not know how large it is
  *   shape(fields) -> check   what a document has to be like (shape.h)
+ *   c:compress(name, level)      requests are compressed from now on; level: of zlib
+ *   compressors() -> names        that were there when this was built, the best first
+ *   deflate(message, name) -> bytes   inflate(bytes) -> message | nil, error     for whoever plays a server
  *   c:streaming() -> boolean   c:state() -> "new" ...   c:doubtful() -> boolean   c:pending() -> n   c:close([text])
  */
 #include "lua_mongo.h"
@@ -152,10 +155,11 @@ static int mongo_release_batch(lua_State *L) {
 }
 
 /* Sends a message from the arguments at `index`: identifier, documents, body. Nothing is sent if this raises. */
-static size_t send_message(lua_State *L, struct reef_mongo_connection *c, int index, int32_t id, uint32_t flags) {
+static size_t send_message(lua_State *L, struct reef_mongo_connection *c, const char *command, int index, int32_t id,
+						   uint32_t flags) {
 	struct reef_writer *w = reef_mongo_message_write(L, 0, index, id, flags);
 	size_t size = w->size;
-	if (!reef_mongo_connection_send(c, w)) {
+	if (!reef_mongo_connection_send(c, w, command)) {
 		luaL_error(L, "mongo: no memory for a message");
 	}
 	return size;
@@ -174,7 +178,7 @@ static int mongo_request(lua_State *L) {
 		return refuse(L, c, "network", command, why);
 	}
 	int32_t id = reef_mongo_message_next_id();
-	size_t size = send_message(L, c, 5, id, flags);
+	size_t size = send_message(L, c, command, 5, id, flags);
 	struct reef_request *r = reef_requests_add(&c->requests, task, command, 1, size, timeout);
 	r->ref = id;
 	r->kind = (int)decode;
@@ -189,7 +193,7 @@ static int mongo_send(lua_State *L) {
 	if (why != NULL) {
 		return refuse(L, c, "network", lua_tostring(L, 2), why);
 	}
-	send_message(L, c, 3, reef_mongo_message_next_id(), REEF_WIRE_MORE_TO_COME);
+	send_message(L, c, lua_tostring(L, 2), 3, reef_mongo_message_next_id(), REEF_WIRE_MORE_TO_COME);
 	lua_pushboolean(L, true);
 	return 1;
 }
@@ -217,6 +221,54 @@ static int mongo_receive(lua_State *L) {
 	}
 	reef_requests_listen(&c->requests, task, timeout);
 	return reef_task_suspend(L, &c->requests.channel.wait);
+}
+
+static int mongo_compress(lua_State *L) {
+	struct reef_mongo_connection *c = check_connection(L);
+	c->compressor = reef_compress_find(luaL_checkstring(L, 2));
+	luaL_argcheck(L, c->compressor != REEF_COMPRESS_NONE, 2, "there is no such compressor");
+	c->level = (int)luaL_optinteger(L, 3, -1);
+	return 0;
+}
+
+static int mongo_compressors(lua_State *L) {
+	const char *const *names = reef_compress_names();
+	lua_newtable(L);
+	for (lua_Integer i = 0; names[i] != NULL; i++) {
+		lua_pushstring(L, names[i]);
+		lua_rawseti(L, -2, i + 1);
+	}
+	return 1;
+}
+
+/* For whoever plays a server: a message as it would be sent, and as it was before. */
+static int mongo_deflate(lua_State *L) {
+	size_t n;
+	const char *message = luaL_checklstring(L, 1, &n);
+	enum reef_compressor how = reef_compress_find(luaL_checkstring(L, 2));
+	luaL_argcheck(L, n >= REEF_WIRE_HEADER, 1, "no message");
+	struct reef_writer *w = reef_lua_writer_borrow(L, 2 * (size_t)REEF_WIRE_MAX);
+	if (!reef_compress_message(w, (const uint8_t *)message, n, how, -1)) {
+		return luaL_error(L, "mongo: no memory for a message");
+	}
+	lua_pushlstring(L, (const char *)w->data, w->size);
+	reef_lua_writer_return(L, lua_gettop(L) - 1);
+	return 1;
+}
+
+static int mongo_inflate(lua_State *L) {
+	size_t n;
+	const char *message = luaL_checklstring(L, 1, &n);
+	struct reef_writer *w = reef_lua_writer_borrow(L, 2 * (size_t)REEF_WIRE_MAX);
+	const char *why = reef_compress_expand(w, (const uint8_t *)message, n);
+	if (why != NULL) {
+		lua_pushnil(L);
+		lua_pushstring(L, why);
+		return 2;
+	}
+	lua_pushlstring(L, (const char *)w->data, w->size);
+	reef_lua_writer_return(L, lua_gettop(L) - 1);
+	return 1;
 }
 
 static int mongo_streaming(lua_State *L) {
@@ -252,11 +304,17 @@ static int mongo_close(lua_State *L) {
 
 int reef_lua_mongo_open(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"connect", mongo_connect},     {"request", mongo_request},
-			{"send", mongo_send},           {"receive", mongo_receive},
-			{"streaming", mongo_streaming}, {"state", mongo_state},
-			{"doubtful", mongo_doubtful},   {"pending", mongo_pending},
-			{"close", mongo_close},         {NULL, NULL},
+			{"connect", mongo_connect},
+			{"request", mongo_request},
+			{"send", mongo_send},
+			{"receive", mongo_receive},
+			{"streaming", mongo_streaming},
+			{"state", mongo_state},
+			{"doubtful", mongo_doubtful},
+			{"pending", mongo_pending},
+			{"close", mongo_close},
+			{"compress", mongo_compress},
+			{NULL, NULL},
 	};
 	luaL_newmetatable(L, CONNECTION);
 	lua_pushcfunction(L, mongo_connection_gc);
@@ -274,5 +332,11 @@ int reef_lua_mongo_open(lua_State *L) {
 	lua_setfield(L, -2, "release");
 	lua_pushcfunction(L, reef_mongo_shape_new);
 	lua_setfield(L, -2, "shape");
+	lua_pushcfunction(L, mongo_compressors);
+	lua_setfield(L, -2, "compressors");
+	lua_pushcfunction(L, mongo_deflate);
+	lua_setfield(L, -2, "deflate");
+	lua_pushcfunction(L, mongo_inflate);
+	lua_setfield(L, -2, "inflate");
 	return 1;
 }

@@ -13,6 +13,7 @@ local now = require "reef.base.now"
 local client_bulk = require "reef.mongo.client_bulk"
 local collection_methods = require "reef.mongo.collection"
 local core_client = require "reef.mongo.client"
+local core_of = require "reef.mongo.core"
 local limits = require "reef.mongo.limits"
 local mechanisms_of = require "reef.mongo.mechanisms"
 local crud = require "reef.mongo.crud"
@@ -35,16 +36,33 @@ local mechanisms = { scram_sha1 = "SCRAM-SHA-1", scram_sha256 = "SCRAM-SHA-256" 
 
 -- Options of connection strings that would change what happens, but not here.
 local unsupported = {
-	"compressors", "proxyHost",
+	"proxyHost",
 }
+
+-- Those of the compressors asked for that are here; the others are named in the log.
+local function compressors_of(parsed)
+	local here, list = {}, {}
+	for _, name in ipairs(core_of.compressors()) do
+		here[name] = true
+	end
+	for _, name in ipairs(parsed.options.compressors) do
+		if here[name] then
+			list[#list + 1] = name
+		else
+			parsed.warnings[#parsed.warnings + 1] = ("the compressor %s is not in this build"):format(name)
+		end
+	end
+	return list[1] and list or nil
+end
 
 local function refuse_unsupported(parsed)
 	for _, name in ipairs(unsupported) do
-		if parsed.options[name] and name ~= "compressors" then
+		if parsed.options[name] then
 			error(("mongo: the option '%s' is not supported"):format(name), 0)
-		elseif parsed.options[name] then
-			parsed.warnings[#parsed.warnings + 1] = ("option '%s' ignored: not supported"):format(name)
 		end
+	end
+	if parsed.options.compressors then
+		parsed.options.compressors = compressors_of(parsed)
 	end
 	for _, warning in ipairs(parsed.warnings) do
 		skynet.error("mongo: " .. warning)
@@ -93,10 +111,10 @@ local function host_of(conf)
 end
 
 -- The reader of connection strings is larger than the rest of a client, and needed once.
-local function parse(text)
+local function parse(text, has_callback)
 	local name = "reef.mongo.uri"
 	local kept = package.loaded[name]
-	local parsed = require(name).parse(text)
+	local parsed = require(name).parse(text, has_callback)
 	package.loaded[name] = kept
 	return parsed
 end
@@ -104,7 +122,7 @@ end
 -- What a settings table says, in the form of a connection string's.
 local function parsed_of_conf(conf)
 	if conf.uri then
-		return parse(conf.uri)
+		return parse(conf.uri, conf.oidc_callback ~= nil)
 	end
 	local hosts = {}
 	for i, entry in ipairs(conf.rs or { conf }) do

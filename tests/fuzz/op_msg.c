@@ -6,6 +6,7 @@
 
 #include "drivers/bson/reader.h"
 #include "drivers/bson/writer.h"
+#include "drivers/mongo/compress.h"
 
 static void require(bool condition) {
 	if (!condition) {
@@ -26,6 +27,21 @@ static void walk(const struct reef_wire_message *m, const uint8_t *end) {
 	}
 }
 
+/* The same bytes as a compressed message: expanded within the limit, and then as above. */
+static void expand(const uint8_t *bytes, size_t size) {
+	struct reef_writer out;
+	reef_writer_init(&out, 1 << 20);
+	if (reef_compress_is(bytes, size) && reef_compress_expand(&out, bytes, size) == NULL) {
+		struct reef_wire_message m;
+		const char *error = NULL;
+		require(out.size <= 1 << 20);
+		if (reef_wire_parse(out.data, out.size, &m, &error) > 0) {
+			walk(&m, out.data + m.size);
+		}
+	}
+	reef_writer_fini(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -33,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	uint8_t *bytes = malloc(size > 0 ? size : 1);
 	require(bytes != NULL);
 	memcpy(bytes, data, size);
+	expand(bytes, size);
 	size_t used = 0;
 	for (;;) {
 		struct reef_wire_message m;

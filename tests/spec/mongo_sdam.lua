@@ -54,7 +54,8 @@ end
 
 local function show_server(server)
 	return {
-		address = server.address, type = server.type == "PossiblePrimary" and "Unknown" or server.type, arbiters = server.arbiters or {}, hosts = server.hosts or {},
+		address = server.address, type = server.type == "PossiblePrimary" and "Unknown" or server.type,
+		arbiters = server.arbiters or {}, hosts = server.hosts or {},
 		passives = server.passives or {}, primary = server.primary, setName = server.setName,
 	}
 end

@@ -1,5 +1,6 @@
--- Hosts and options from name servers, the suite `initial-dns-seedlist-discovery`: against a name server with the records
--- that the suite describes. Whether the hosts can be connected to is not tried: they are said to be on fixed ports.
+-- Hosts and options from name servers, the suite `initial-dns-seedlist-discovery`: against a name server with the
+-- records that the suite describes. Whether the hosts can be connected to is not tried: they are said to be on fixed
+-- ports.
 local dns = require "reef.dns"
 local json = require "test.json"
 local ns = require "test.nameserver"

@@ -49,7 +49,7 @@ local function check_concern(options, case)
 end
 
 local function check(case)
-	local ok, result = pcall(uri.parse, case.uri)
+	local ok, result = pcall(uri.parse, case.uri, known(case.callback) ~= nil)
 	if not case.valid and not (ok and known(case.warning) == nil and result.warnings[1]) then
 		test.equal(ok, false, "it must be refused")
 		test.matches(result, "^Invalid MongoDB connection string")

@@ -106,7 +106,9 @@ local function is_forbidden(client, op)
 end
 
 local function may_repeat(client, op, err, numbered)
-	if err.code == "auth" or err.code == "overload" or (err.code == "timeout" and (err.reason or err.outcome ~= "not sent")) then
+	if err.code == "auth" or err.code == "overload"
+		or (err.code == "timeout" and (err.reason or err.outcome ~= "not sent"))
+	then
 		return false
 	elseif is_overloaded(err) then
 		return not is_forbidden(client, op)
@@ -193,8 +195,13 @@ function attempts.execute(client, op)
 		op.timed = timeout ~= nil
 		op.deadline = timeout == 0 and math.huge or now() + (timeout and timeout / 1000 or DEFAULT_TIMEOUT)
 	end
+	if client.on_event then
+		client.last_operation = client.last_operation + 1
+		op.id = client.last_operation
+	end
 	if not op.session and client.current then
 		op.session = client.current[coroutine.running()]
+		op.unacknowledged = not op.session and op.unacknowledged or nil
 	end
 	if op.session then
 		op.session:check(client, op)
@@ -206,7 +213,7 @@ function attempts.execute(client, op)
 		local server = server_for(client, op, avoid, told)
 		if op.least_wire and server.type ~= "LoadBalancer" and (server.maxWireVersion or 0) < op.least_wire then
 			error(errors.new({ code = "incompatible", outcome = "not sent", command = op.name },
-				"the server is too old for an option of this operation, and would not say so"), 0)
+				op.least_why or "the server is too old for an option of this operation, and would not say so"), 0)
 		end
 		local reply, err = client:attempt(server, op, loan)
 		if not err then

@@ -38,9 +38,11 @@ local view = require "reef.mongo.view"
 ---@field ending "commitTransaction"|"abortTransaction"|nil
 ---@field before_retry fun(err: mongo.error)|nil
 ---@field least_wire integer|nil servers of earlier wire versions are not even asked
+---@field least_why string|nil what is said then
 ---@field exact boolean|nil values as bson.decode_exact gives them
 ---@field opens boolean|nil its reply may have a cursor
 ---@field held mongo.held|nil the connection for it; or, behind an operation that opens a cursor, for that
+---@field id integer|nil number of the operation, for those who listen
 ---@field shape string|nil what its reply is to be like: a key of replies.shapes
 ---@field batches boolean|nil a cursor's batch comes as an object (drivers/mongo/batch.h)
 
@@ -49,6 +51,21 @@ local view = require "reef.mongo.view"
 ---@field topology mongo.topology_state
 local client = {}
 client.__index = client
+
+-- Who hears of events: the user, and what makes messages of them.
+local function listener_of(options)
+	local on_event, on_log = options.on_event, options.on_log
+	if not on_log then
+		return on_event
+	end
+	local write = require "reef.mongo.log_messages".of_events(on_log)
+	return function(event)
+		write(event)
+		if on_event then
+			on_event(event)
+		end
+	end
+end
 
 -- The version of the server's interface that is declared with each command, as its keys and values.
 local function api_of(given)
@@ -85,7 +102,8 @@ function client.new(uri, options)
 	end })
 	local self = setmetatable({
 		options = merged,
-		on_event = options.on_event,
+		on_event = listener_of(options),
+		on_log = options.on_log,
 		credentials = options.credentials,
 		tls = tls(merged),
 		new_pool = options.new_pool or require "reef.mongo.direct",
@@ -104,6 +122,7 @@ function client.new(uri, options)
 		pools = {},
 		waiting = {},
 		last_request = 0,
+		last_operation = 0,
 	}, client)
 	self.sessions = session.new_pool(self)
 	local function on_event(event)
@@ -264,7 +283,24 @@ end
 ---@param once boolean|nil give up when all servers were asked once
 ---@return mongo.server
 function client:select(operation, deadline, once)
+	if not self.on_log then
+		return self:choose(operation, deadline, once)
+	end
+	local log = require "reef.mongo.log_messages".selection
+	log(self, "Server selection started", operation, {})
+	local ok, server = pcall(self.choose, self, operation, deadline, once)
+	if not ok then
+		log(self, "Server selection failed", operation, { failure = tostring(server) })
+		error(server, 0)
+	end
+	log(self, "Server selection succeeded", operation, { address = server.address })
+	return server
+end
+
+-- The same, told to nobody.
+function client:choose(operation, deadline, once)
 	local since = now()
+	local told = not self.on_log
 	local limit = math.min(deadline, since + self.selection_timeout)
 	while not self.closed do
 		local servers = self:suitable(operation)
@@ -284,6 +320,11 @@ function client:select(operation, deadline, once)
 			-- Whoever fails at once has servers asked again all the same.
 			self.view:want(1)
 			error(self:no_server(operation, since, ("no server has answered for %.1f s"):format(now() - self.down_since)), 0)
+		end
+		if not told then
+			told = true
+			require "reef.mongo.log_messages".selection(self, "Waiting for suitable server to become available", operation,
+				{ remainingTimeMS = math.floor(left * 1000) }, "info")
 		end
 		self:wait_for_change(left, once)
 	end
@@ -467,7 +508,7 @@ function client:start_event(op, server, entry, body)
 	self:emit("CommandStarted", {
 		commandName = op.name, databaseName = op.db, address = server.address, connectionId = entry.id,
 		requestId = self.last_request, command = body, identifier = op.identifier, documents = op.documents,
-		serviceId = server.serviceId, serverConnectionId = server_connection(entry),
+		serviceId = server.serviceId, serverConnectionId = server_connection(entry), operationId = op.id,
 	})
 	return self.last_request
 end
@@ -499,7 +540,7 @@ function client:end_event(op, server, entry, request_id, started, reply, err)
 	self:emit(err and "CommandFailed" or "CommandSucceeded", {
 		commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
 		connectionId = entry.id, duration = now() - started, reply = whole(reply), failure = err,
-		serviceId = server.serviceId, serverConnectionId = server_connection(entry),
+		serviceId = server.serviceId, serverConnectionId = server_connection(entry), operationId = op.id,
 	})
 end
 
@@ -601,8 +642,11 @@ function client:attempt(server, op, loan)
 			err.renewed = self:login_again(server, entry, op.deadline)
 		end
 	end
-	if not reply and op.session then
-		op.session:mark_dirty()
+	if not reply then
+		entry.err = err
+		if op.session then
+			op.session:mark_dirty()
+		end
 	end
 	if self.on_event then
 		self:end_event(op, server, entry, request_id, started, reply, not (reply and reply.ok == 1) and err or nil)

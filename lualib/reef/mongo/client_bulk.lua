@@ -5,7 +5,6 @@
 --         { updateOne = { namespace = "shop.stock", filter = { _id = "pen" }, update = { ["$inc"] = { n = -1 } } } },
 --     }, { verboseResults = true })
 local bson = require "bson"
-local now = require "reef.base.now"
 local core = require "reef.mongo.core"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
@@ -182,12 +181,7 @@ end
 
 -- ---- running ----
 
-local function check_options(client, options, deadline)
-	local server = client:select({ name = "bulkWrite", write = true }, deadline)
-	if not client.balanced and (server.maxWireVersion or 0) < LEAST_WIRE then
-		error(errors.new({ code = "incompatible", outcome = "not sent", command = "bulkWrite" },
-			"bulkWrite of a client needs MongoDB 8.0 or later"), 0)
-	end
+local function check_options(options)
 	local unacknowledged = options.writeConcern and options.writeConcern.w == 0
 	if unacknowledged and options.verboseResults then
 		error("mongo: Cannot request unacknowledged write concern and verbose results", 0)
@@ -230,7 +224,7 @@ function client_bulk.run(client, list, options)
 	local all = prepare(list)
 	local limit = limits.set({}, { timeout = client.timeout }, options)
 	local deadline = limit.deadline
-	local unacknowledged = check_options(client, options, deadline or now() + client.selection_timeout)
+	local unacknowledged = check_options(options)
 	options = setmetatable({ deadline = deadline, timed = limit.timed }, { __index = options })
 	local state = { result = new_result(options.verboseResults), write_errors = {}, concern_errors = {} }
 	local first, cause, address = 1, nil, "no server"
@@ -242,7 +236,8 @@ function client_bulk.run(client, list, options)
 			documents = table.move(all.statements, first, next_first - 1, 1, {}), batch = batch, write = true,
 			retry = not has_multi(all, first, next_first - 1), session = options.session, deadline = deadline,
 			timed = limit.timed,
-			unacknowledged = unacknowledged, batches = true, shape = "writes",
+			unacknowledged = unacknowledged, batches = true, shape = "writes", least_wire = LEAST_WIRE,
+			least_why = "bulkWrite of a client needs MongoDB 8.0 or later",
 		}
 		local ok, reply, err, host = pcall(client.execute, client, op)
 		core.release(batch)

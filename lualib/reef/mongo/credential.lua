@@ -8,6 +8,7 @@ local credential = {}
 ---@field source string the database that knows the user
 ---@field mechanism string|nil nil: what the server offers
 ---@field mechanism_properties table|nil
+---@field callback boolean|nil a function gives the token
 
 local function need(value, mechanism, what)
 	if value == nil then
@@ -90,7 +91,9 @@ rules["MONGODB-OIDC"] = function(c, mechanism, given, _, warned)
 	refuse(c.password, mechanism, "password")
 	external(c, mechanism, given)
 	-- What was left out with a warning is not missed, nor is an environment beside a function (mechanisms.lua).
-	if c.mechanism_properties or not warned then
+	if c.callback then
+		refuse((c.mechanism_properties or {}).ENVIRONMENT, mechanism, "ENVIRONMENT beside a function")
+	elseif c.mechanism_properties or not warned then
 		check_oidc(c, mechanism)
 	end
 end
@@ -113,7 +116,7 @@ function credential.of(parsed)
 	local made = {
 		username = parsed.username, password = parsed.password, mechanism = mechanism,
 		source = options.authSource or parsed.database or "admin",
-		mechanism_properties = options.authMechanismProperties,
+		mechanism_properties = options.authMechanismProperties, callback = parsed.callback,
 	}
 	if mechanism then
 		rules[mechanism](made, mechanism, options.authSource, parsed.database, parsed.warnings[1] ~= nil)

@@ -14,12 +14,14 @@ end
 ---@param address string
 return function(client, address)
 	local generation_of = client.topology.generations
+	local compressors = client.options.compressors
 	return pool.new(address, client.options, {
 		connect = function(seconds)
 			local generation = generation_of[address]
 			local connection, err = handshake.connect(address,
 				{ credentials = client.credentials, appName = client.options.appName, tls = client.tls, api = client.api,
-					loadBalanced = client.balanced },
+					loadBalanced = client.balanced, compressors = compressors,
+					zlibCompressionLevel = client.options.zlibCompressionLevel },
 				math.min(seconds, client.connect_timeout))
 			if not connection and client.balanced then
 				-- Before hello nobody knows which service it was.

@@ -308,7 +308,9 @@ local function open(self, file, limit)
 	if not size or size < 1 or not length or length < 0 then
 		fail("wrong file", ("the file %s has no length, or no size of pieces"):format(show(file._id)))
 	end
-	local made = setmetatable({ file = file, n = 0, size = size, length = length, count = (length + size - 1) // size }, download)
+	local made = setmetatable({
+		file = file, n = 0, size = size, length = length, count = (length + size - 1) // size,
+	}, download)
 	if length > 0 then
 		made.cursor = self.chunks:findWith({ files_id = file._id }, with(limit, {
 			sort = { n = 1 }, batchSize = math.max(2, BATCH // size),
@@ -414,7 +416,8 @@ end
 
 ---All revisions of a file.
 function bucket:renameByName(before, filename, options)
-	local done = self.files:updateMany({ filename = before }, { ["$set"] = { filename = filename } }, within(self, options))
+	local change = { ["$set"] = { filename = filename } }
+	local done = self.files:updateMany({ filename = before }, change, within(self, options))
 	if done.matchedCount == 0 then
 		fail("file not found", ("there is no file '%s'"):format(before))
 	end

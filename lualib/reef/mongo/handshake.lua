@@ -162,6 +162,9 @@ local function hello_message(name, credentials, options)
 	if options.loadBalanced then
 		message.loadBalanced = true
 	end
+	if options.compressors then
+		message.compression = bson.array(options.compressors)
+	end
 	local conversation
 	if credentials then
 		if not credentials.mechanism then
@@ -216,7 +219,9 @@ function handshake.greet(raw, address, options, deadline)
 	if reply and reply.ok ~= 1 then
 		err = errors.from_reply(reply, address, "hello")
 	elseif reply and options.loadBalanced and not reply.serviceId then
-		err = errors.new({ code = "incompatible", outcome = "not sent", host = "mongo " .. address, command = "hello" }, NOT_BALANCED)
+		err = errors.new({
+			code = "incompatible", outcome = "not sent", host = "mongo " .. address, command = "hello",
+		}, NOT_BALANCED)
 	elseif reply and options.credentials then
 		local had_token = options.credentials.token ~= nil
 		err = handshake.login(raw, address, options.credentials, reply, conversation, deadline, options.api)
@@ -264,6 +269,20 @@ local abandoned = { __close = function(guard)
 	end
 end }
 
+-- The first of our compressors that the server has is used from now on.
+local function negotiate(raw, options, hello)
+	local offered = {}
+	for _, name in ipairs(hello.compression or {}) do
+		offered[name] = true
+	end
+	for _, name in ipairs(options.compressors or {}) do
+		if offered[name] then
+			raw:compress(name, options.zlibCompressionLevel)
+			return
+		end
+	end
+end
+
 ---Connects and greets.
 ---@param address string
 ---@param options { credentials: mongo.credentials|nil, appName: string|nil, tls: reef.tls.options|nil, api: table|nil,
@@ -296,6 +315,7 @@ function handshake.connect(address, options, seconds)
 		return nil, err
 	end
 	guard.raw = nil
+	negotiate(raw, options, hello)
 	return { raw = raw, hello = hello, address = address, service = options.loadBalanced and hello.serviceId or nil }
 end
 

@@ -39,6 +39,7 @@ local RTT_CHANGE, RTT_RATIO, LAG_CHANGE = 2, 0.25, 5000
 ---@field wills table<integer, table> what servers are to be told when it has ended: address, credentials, body
 ---@field listens boolean|nil wants events
 ---@field events table[]
+---@field steps string[] descriptions that it has not seen, before the current one; of those who listen
 
 ---@class mongo.hub.deployment
 ---@field key string
@@ -60,7 +61,8 @@ local last_id = 0
 ---@param spec table hosts and options, as of a connection string
 function deployment.new(key, spec)
 	local self = setmetatable({
-		key = key, options = spec.options, tls = spec.tls, api = spec.api, monitors = {}, clients = {}, version = 1, told_generations = {},
+		key = key, options = spec.options, tls = spec.tls, api = spec.api, monitors = {}, clients = {}, version = 1,
+		told_generations = {},
 		interrupts = {},
 	}, deployment)
 	self.topology = topology.new(spec, function(event)
@@ -212,10 +214,10 @@ end
 -- ---- clients ----
 
 function deployment:answer(id, c)
-	local response, events, heard = c.response, c.events, c.heard
-	c.response, c.events, c.heard, c.eager, c.waits_until = nil, {}, {}, nil, nil
+	local response, events, heard, steps = c.response, c.events, c.heard, c.steps
+	c.response, c.events, c.heard, c.steps, c.eager, c.waits_until = nil, {}, {}, {}, nil, nil
 	c.seen, c.away = self.version, now()
-	if not response(true, self.version, self.packed, events, heard) then
+	if not response(true, self.version, self.packed, events, heard, steps) then
 		self:drop(id)
 	end
 end
@@ -250,7 +252,14 @@ end
 function deployment:publish(checked)
 	if self:has_news() then
 		self.version = self.version + 1
+		local before = self.packed
 		self:note()
+		for _, c in pairs(self.clients) do
+			-- Who listens wants to hear of each step, also of those that come together.
+			if c.listens and c.seen ~= self.version - 1 then
+				c.steps[#c.steps + 1] = before
+			end
+		end
 	elseif checked then
 		self:note()
 	end
@@ -364,7 +373,7 @@ function command.JOIN(key, spec, listens)
 	local self = deployments[key] or deployment.new(key, spec)
 	last_id = last_id + 1
 	self.clients[last_id] = {
-		seen = self.version, away = now(), events = {}, suspects = {}, heard = {}, wills = {}, listens = listens,
+		seen = self.version, away = now(), events = {}, steps = {}, suspects = {}, heard = {}, wills = {}, listens = listens,
 	}
 	skynet.retpack(last_id, self.version, self.packed)
 end

@@ -52,8 +52,8 @@ end
 ---Sets what the options say of the operation's time and session.
 ---@param op table of which `session`, `deadline` and `timed` are set
 ---@param settings { timeout: integer|nil }
----@param options { timeoutMS: integer|nil, session: mongo.session|nil, within: table|nil } within: the `op` of what this
----  is a part of
+---@param options { timeoutMS: integer|nil, session: mongo.session|nil, within: table|nil } within: the `op` of what
+---  this is a part of
 ---@return table op
 function limits.set(op, settings, options)
 	local session, ms, within = options.session, options.timeoutMS, options.within
@@ -90,7 +90,8 @@ function limits.expired(op, cause)
 		return cause
 	end
 	return errors.new({
-		code = "timeout", timeout = true, reason = "expired", outcome = cause and cause.outcome or "not sent", command = op.name,
+		code = "timeout", timeout = true, reason = "expired", outcome = cause and cause.outcome or "not sent",
+		command = op.name,
 		host = cause and cause.host, reply = cause and cause.reply, labels = cause and cause.labels, cause = cause,
 		attempts = cause and cause.attempts, waited = op.since and now() - op.since,
 	}, cause and "its time is over: " .. tostring(cause) or "its time is over")

@@ -1,5 +1,5 @@
--- Ways of logging in other than SCRAM, each as a conversation: `first` is what to send, `step` takes what came and answers
--- what to send next. By the specification "Authentication". No network, but what a user's function does.
+-- Ways of logging in other than SCRAM, each as a conversation: `first` is what to send, `step` takes what came and
+-- answers what to send next. By the specification "Authentication". No network, but what a user's function does.
 --
 -- MONGODB-X509 has no conversation: the certificate of the connection says who one is, one command asks for it.
 local bson = require "bson"

@@ -95,7 +95,12 @@ end
 
 function monitor:check()
 	local awaited = self:awaits()
-	self:emit("ServerHeartbeatStarted", { awaited = awaited })
+	if not self.connection then
+		self.number = (self.number or 0) + 1
+	end
+	local number = self.number
+	local known = self.connection and self.connection.hello.connectionId
+	self:emit("ServerHeartbeatStarted", { awaited = awaited, connectionId = number, serverConnectionId = known })
 	local started = now()
 	local reply, err = self:ask()
 	local duration = now() - started
@@ -106,7 +111,9 @@ function monitor:check()
 	self.checks = self.checks + 1
 	if not reply then
 		self.average, self.samples, self.version = nil, {}, nil
-		self:emit("ServerHeartbeatFailed", { awaited = awaited, duration = duration, failure = err })
+		self:emit("ServerHeartbeatFailed", {
+			awaited = awaited, duration = duration, failure = err, connectionId = number, serverConnectionId = known,
+		})
 		self.hooks.lost(err)
 		self.hooks.checked()
 		return false
@@ -119,7 +126,10 @@ function monitor:check()
 		self:sample(duration)
 	end
 	self.version = self.options.stream and reply.ok == 1 and topology_version(reply) or nil
-	self:emit("ServerHeartbeatSucceeded", { awaited = awaited, duration = duration, reply = reply })
+	self:emit("ServerHeartbeatSucceeded", {
+		awaited = awaited, duration = duration, reply = reply, connectionId = number,
+		serverConnectionId = self.connection and self.connection.hello.connectionId,
+	})
 	self.hooks.heard(reply, self.average, self.smallest)
 	self.hooks.checked()
 	return true

@@ -73,7 +73,9 @@ end
 -- Its place is free; `serve` is for the caller.
 function pool:drop(entry, reason)
 	self.total = self.total - 1
-	self:emit("ConnectionClosed", { connectionId = entry.id, reason = reason })
+	self:emit("ConnectionClosed", {
+		connectionId = entry.id, reason = reason, error = reason == "error" and entry.err or nil,
+	})
 	if entry.connection then
 		self.hooks.close(entry.connection)
 	end
@@ -151,6 +153,7 @@ function pool:create(seconds, before_close)
 		if before_close then
 			before_close(err)
 		end
+		entry.err = err
 		give_up()
 		return nil, err
 	end
@@ -273,7 +276,9 @@ function pool:describe_clear()
 end
 
 function pool:refuse(reason, started, why, code)
-	self:emit("ConnectionCheckOutFailed", { reason = reason, duration = now() - started })
+	self:emit("ConnectionCheckOutFailed", {
+		reason = reason, duration = now() - started, error = reason == "connectionError" and why or nil,
+	})
 	return nil, { code = code or "pool", reason = reason, why = why }
 end
 
@@ -351,7 +356,7 @@ function pool:obtain(seconds)
 		local err
 		entry, err = self:create(seconds - (now() - started))
 		if not entry then
-			self:emit("ConnectionCheckOutFailed", { reason = "connectionError", duration = now() - started })
+			self:emit("ConnectionCheckOutFailed", { reason = "connectionError", duration = now() - started, error = err })
 			return nil, err
 		end
 		self:serve()

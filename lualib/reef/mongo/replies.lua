@@ -170,7 +170,8 @@ local hello = shape_of {
 	minWireVersion = maybe "count", maxWireVersion = maybe "count", logicalSessionTimeoutMinutes = maybe "count",
 	lastWrite = told(shape_of { lastWriteDate = maybe "date" }),
 	maxBsonObjectSize = told "count", maxMessageSizeBytes = told "count", maxWriteBatchSize = told "count",
-	saslSupportedMechs = told { "text" }, serviceId = told "objectid", connectionId = told "integer",
+	saslSupportedMechs = told { "text" }, compression = told { "text" },
+	serviceId = told "objectid", connectionId = told "integer",
 	speculativeAuthenticate = told "document",
 }
 

@@ -173,7 +173,7 @@ end
 ---@param server mongo.server that it goes to
 ---@param number integer|nil
 function session:decorate(body, op, server, number)
-	if not self.implicit and not server.logicalSessionTimeoutMinutes then
+	if not self.implicit and not server.logicalSessionTimeoutMinutes and server.type ~= "Unknown" then
 		refuse(op, "sessions are not supported by " .. server.address)
 	end
 	local n = #body

@@ -1,9 +1,9 @@
 -- Transactions: what sessions can do besides. By the specifications "Transactions" and "Convenient API for
 -- Transactions"; words of errors are theirs.
 --
--- The state of a transaction is that of its session: *starting* until the server has seen a command of it, *in progress*,
--- *committed* or *aborted*. All of its commands go to the mongos that had the first (or, behind a load balancer, over
--- the same connection): the session is pinned.
+-- The state of a transaction is that of its session: *starting* until the server has seen a command of it, *in
+-- progress*, *committed* or *aborted*. All of its commands go to the mongos that had the first (or, behind a load
+-- balancer, over the same connection): the session is pinned.
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
 local limits = require "reef.mongo.limits"
@@ -152,8 +152,8 @@ local function time_of(session, given)
 	return limits.set({}, { timeout = own }, { timeoutMS = ms })
 end
 
----Makes what the transaction has done last. May be called again when it is not known whether that has happened (an error
----with the label UnknownTransactionCommitResult).
+---Makes what the transaction has done last. May be called again when it is not known whether that has happened (an
+---error with the label UnknownTransactionCommitResult).
 ---@param options { timeoutMS: integer|nil }|nil
 function methods:commitTransaction(options)
 	local t = self.transaction

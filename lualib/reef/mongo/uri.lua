@@ -401,13 +401,15 @@ function uri.check(result)
 end
 
 ---@param text string
+---@param has_callback boolean|nil a function will give the token for logging in
 ---@return mongo.uri
-function uri.parse(text)
+function uri.parse(text, has_callback)
 	local scheme, rest = text:match "^(mongodb[+srv]*)://(.*)$"
 	if scheme ~= "mongodb" and scheme ~= "mongodb+srv" then
 		fail "it does not begin with mongodb:// or mongodb+srv://"
 	end
-	local result = { srv = scheme == "mongodb+srv", hosts = {}, options = {}, warnings = {}, old = {} }
+	local result = { srv = scheme == "mongodb+srv", hosts = {}, options = {}, warnings = {}, old = {},
+		callback = has_callback or nil }
 	local before, query = rest:match "^([^?]*)%?(.*)$"
 	before = before or rest
 	local user, place = before:match "^(.*)@(.*)$"

@@ -43,6 +43,8 @@ function view.target(uri, options, tls, api)
 			key[#key + 1] = ("%s=%s"):format(name, options[name])
 		end
 	end
+	-- Clients that want to be alone with their servers name what they are.
+	key[#key + 1] = options.watchedAs and "as=" .. tostring(options.watchedAs)
 	for i = 1, api and #api or 0 do
 		key[#key + 1] = tostring(api[i])
 	end
@@ -83,11 +85,20 @@ function view:doubt(description, heard)
 	return description
 end
 
-function view:take(version, packed, events, heard)
+function view:take(version, packed, events, heard, steps)
 	for _, event in ipairs(events) do
 		self.hooks.event(event)
 	end
+	for _, step in ipairs(steps) do
+		-- What was looked into came later.
+		self:apply(step, {})
+	end
 	self.version = version
+	self:apply(packed, heard)
+end
+
+-- One description of the deployment, and what goes with it.
+function view:apply(packed, heard)
 	local state = skynet.unpack(packed)
 	state.description = self:doubt(state.description, heard)
 	for address, checks in pairs(state.checks) do
@@ -108,16 +119,16 @@ function view:join()
 	for number, will in pairs(self.wills) do
 		tell(self, "WILL", number, will)
 	end
-	self:take(version, packed, {}, {})
+	self:take(version, packed, {}, {}, {})
 end
 
 function view:follow()
 	while not self.closed do
-		local version, packed, events, heard = ask(self, "NEWS", self.target.key, self.id, self.version)
+		local version, packed, events, heard, steps = ask(self, "NEWS", self.target.key, self.id, self.version)
 		if not version then
 			return
 		elseif not self.closed then
-			self:take(version, packed, events, heard)
+			self:take(version, packed, events, heard, steps)
 		end
 	end
 end

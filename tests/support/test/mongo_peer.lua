@@ -98,6 +98,15 @@ local function hello(command, member, connection)
 		connectionId = 1, readOnly = false,
 		topologyVersion = topology_version(member),
 	}
+	if command.compression and set.compressors then
+		local both = {}
+		for _, name in ipairs(command.compression) do
+			for _, own in ipairs(set.compressors) do
+				both[#both + 1] = own == name and name or nil
+			end
+		end
+		connection.compressor, reply.compression = both[1], bson.array(both)
+	end
 	if set.topology == "replicaset" then
 		of_replica_set(reply, member)
 	elseif set.topology == "sharded" then
@@ -287,7 +296,7 @@ function member_methods:serve(id)
 	self.connections[id] = true
 	local connection = {}
 	while true do
-		local command, request_id, flags = wire.read(id)
+		local command, request_id, flags, compressed = wire.read(id)
 		if not command then
 			break
 		end
@@ -306,7 +315,8 @@ function member_methods:serve(id)
 		if answer == "close" then
 			break
 		elseif answer ~= "stall" and flags & wire.MORE_TO_COME == 0 then
-			wire.write(id, request_id, answer)
+			self.compressed = (self.compressed or 0) + (compressed and 1 or 0)
+			wire.write(id, request_id, answer, nil, nil, compressed and connection.compressor or nil)
 		end
 	end
 	self.connections[id] = nil
@@ -357,13 +367,14 @@ function peer.set(n, streams)
 end
 
 ---A deployment with documents and fail points. Who made it closes it.
----@param options { topology: string, version: string, members: integer|nil, users: table<string, string>|nil }
+---@param options { topology: string, version: string, members: integer|nil, users: table<string, string>|nil,
+---  compressors: string[]|nil }
 ---@return test.mongo_set
 function peer.deployment(options)
 	return new_set(options.members or 1, {
 		answers = full, topology = options.topology, version = options.version, store = store.new(), users = options.users,
 		streams = peer.version_number(options.version) >= 4004000,
-		services = { bson.objectid(), bson.objectid() },
+		services = { bson.objectid(), bson.objectid() }, compressors = options.compressors,
 	})
 end
 

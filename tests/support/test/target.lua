@@ -138,7 +138,9 @@ function target.peer(topology, version, auth)
 	local set = peers.deployment {
 		topology = topology, version = version, members = MEMBERS[topology], users = auth and { [USER] = PASSWORD } or nil,
 	}
-	local self = setmetatable({ set = set, topology = topology, number = set.number, auth = auth, peer = true }, peer_methods)
+	local self = setmetatable({
+		set = set, topology = topology, number = set.number, auth = auth, peer = true,
+	}, peer_methods)
 	self.name = ("peer %s %s"):format(topology, version)
 	self.internal = mongo.client { uri = self:uri(true) }
 	return self

@@ -137,8 +137,8 @@ local function gather(stream, set, context, limit)
 end
 
 local function reply(stream, key, docs)
-	return { cursor = value.document(key, bson.array(docs), "id", bson.int64(stream.over and 0 or stream.id), "ns", stream.ns,
-		"postBatchResumeToken", token(stream.seq)) }
+	return { cursor = value.document(key, bson.array(docs), "id", bson.int64(stream.over and 0 or stream.id),
+		"ns", stream.ns, "postBatchResumeToken", token(stream.seq)) }
 end
 
 -- Where to begin.
@@ -171,7 +171,8 @@ function changes.open(command, request)
 	local coll = type(command.aggregate) == "string" and command.aggregate or nil
 	local stream = {
 		stage = stage, id = set.last_cursor, coll = coll, db = not stage.allChangesForCluster and request.db or nil,
-		ns = request.db .. "." .. (coll or "$cmd.aggregate"), rest = table.move(command.pipeline, 2, #command.pipeline, 1, {}),
+		ns = request.db .. "." .. (coll or "$cmd.aggregate"),
+		rest = table.move(command.pipeline, 2, #command.pipeline, 1, {}),
 		seq = first_seq(stage, set), size = value.plain((command.cursor or {}).batchSize),
 	}
 	-- Stages that no server knows are refused at once.

@@ -110,7 +110,9 @@ function rules.check(name, command, set)
 		failure.raise(59, "no such command: 'bulkWrite'")
 	end
 	local concern = command.readConcern
-	if concern and concern.level == "snapshot" and command.autocommit == nil and (not snapshots[name] or set.topology == "single") then
+	if concern and concern.level == "snapshot" and command.autocommit == nil
+		and (not snapshots[name] or set.topology == "single")
+	then
 		failure.raise(72, "command %s does not support read concern snapshot", name)
 	elseif concern and concern.level == "linearizable" and name == "aggregate" and pipeline.writes(command.pipeline) then
 		failure.raise(72, "$out and $merge cannot be used with a 'linearizable' read concern level")

@@ -45,8 +45,10 @@ function store:create(db, name, options)
 	}
 	collections[name] = collection
 	self:changed(db, name)
-	changes.note(self, { operationType = "create", db = db, coll = name, nsType = collection.options.timeseries and "timeseries"
-		or collection.options.viewOn and "view" or "collection" })
+	changes.note(self, {
+		operationType = "create", db = db, coll = name,
+		nsType = collection.options.timeseries and "timeseries" or collection.options.viewOn and "view" or "collection",
+	})
 	return collection
 end
 

@@ -1,6 +1,6 @@
--- Transactions of the peer: what a command of one reads and writes is a copy of the documents as they were when it began;
--- committing does its writes once more, to the documents that all see. A document that two open transactions want to
--- write is a conflict for the second.
+-- Transactions of the peer: what a command of one reads and writes is a copy of the documents as they were when it
+-- began; committing does its writes once more, to the documents that all see. A document that two open transactions
+-- want to write is a conflict for the second.
 local bson = require "bson"
 local failure = require "test.peer.failure"
 local value = require "test.peer.value"

@@ -164,6 +164,35 @@ function check.events(run, list)
 	end
 end
 
+-- ---- log messages ----
+
+local function matches(run, got, want)
+	return pcall(match.value, run.entities, got, want, "log message", true)
+end
+
+function check.logs(run, list)
+	for _, expectation in ipairs(list or {}) do
+		local got = {}
+		for _, message in ipairs(run.events[expectation.client].logs) do
+			local ignored = false
+			for _, want in ipairs(expectation.ignoreMessages or {}) do
+				ignored = ignored or matches(run, message, want)
+			end
+			if not ignored then
+				got[#got + 1] = message
+			end
+		end
+		for i, want in ipairs(expectation.messages) do
+			local expected = fields(want)
+			expected.failureIsRedacted = nil
+			match.value(run.entities, got[i], expected, "log message " .. i, true)
+		end
+		if #got > #expectation.messages and not expectation.ignoreExtraMessages then
+			error(("%d log messages, want %d"):format(#got, #expectation.messages), 0)
+		end
+	end
+end
+
 -- ---- outcomes ----
 
 function check.outcome(run, list)

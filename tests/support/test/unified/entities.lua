@@ -36,7 +36,8 @@ local options = {}
 for name in ([[appName compressors connectTimeoutMS heartbeatFrequencyMS journal localThresholdMS maxConnecting
 	maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize readConcernLevel readPreference readPreferenceTags retryReads
 	retryWrites serverMonitoringMode serverSelectionTimeoutMS timeoutMS w waitQueueTimeoutMS wTimeoutMS authMechanism
-	directConnection replicaSet loadBalanced maxAdaptiveRetries enableOverloadRetargeting socketTimeoutMS authMechanismProperties]]):gmatch "%w+" do
+	directConnection replicaSet loadBalanced maxAdaptiveRetries enableOverloadRetargeting socketTimeoutMS
+	authMechanismProperties]]):gmatch "%w+" do
 	options[name:lower()] = name
 end
 
@@ -45,6 +46,9 @@ local sensitive = {
 	configureFailPoint = true, authenticate = true, saslStart = true, saslContinue = true, getnonce = true,
 	createUser = true, updateUser = true,
 }
+
+local severity = { emergency = 0, alert = 1, critical = 2, error = 3, warning = 4, warn = 4, notice = 5, info = 6,
+	debug = 7, trace = 8 }
 
 local make = {}
 
@@ -57,11 +61,22 @@ local function set_of(list)
 end
 
 local function check_client(spec)
-	for _, name in ipairs { "autoEncryptOpts", "observeLogMessages", "observeTracingMessages" } do
+	for _, name in ipairs { "autoEncryptOpts", "observeTracingMessages" } do
 		if spec[name] then
-			skip(({ observeTracingMessages = "traces of OpenTelemetry", autoEncryptOpts = "client-side encryption",
-				observeLogMessages = "log messages as the specification has them" })[name])
+			skip(({ observeTracingMessages = "traces of OpenTelemetry", autoEncryptOpts = "client-side encryption" })[name])
 		end
+	end
+end
+
+-- What a client whose connections a pool's service has cannot have.
+local function check_pooled(spec)
+	local given = spec.uriOptions or {}
+	if given.authMechanism == "MONGODB-OIDC" then
+		skip "logging in by a function, which needs connections of one's own"
+	elseif given.loadBalanced ~= nil then
+		skip "load balancers, which need connections of one's own"
+	elseif (spec.observeLogMessages or {}).connection then
+		skip "messages about connections, which the pool's service has"
 	end
 end
 
@@ -69,9 +84,13 @@ local names = 0
 
 function make.client(run, spec)
 	check_client(spec)
+	if entities.through_pools then
+		check_pooled(spec)
+	end
 	-- A name of its own for each: clients that could, would share what watches the servers, and its events.
 	names = names + 1
-	local conf = { uri = run.target:uri(spec.useMultipleMongoses), lazy = true, appName = "unified-" .. names }
+	local conf = { uri = run.target:uri(spec.useMultipleMongoses), lazy = true, appName = "unified-" .. names,
+		watchedAs = names }
 	if spec.serverApi then
 		conf.serverApi = match.fields(spec.serverApi)
 	end
@@ -103,7 +122,19 @@ function make.client(run, spec)
 			skip "events of connections, which the pool's service has"
 		end
 	end
-	local seen = { command = {}, cmap = {}, sdam = {}, all = {}, out = 0 }
+	local logs, wanted = {}, match.fields(spec.observeLogMessages or {})
+	if next(wanted) then
+		function conf.on_log(message)
+			local level = wanted[message.component]
+			local secret = message.component == "command" and sensitive[message.data.commandName]
+			if level and severity[message.level] <= severity[level] and not secret
+				and message.data.commandName ~= "endSessions" and message.data.operation ~= "endSessions"
+			then
+				logs[#logs + 1] = message
+			end
+		end
+	end
+	local seen = { logs = logs, command = {}, cmap = {}, sdam = {}, all = {}, out = 0 }
 	conf.on_event = function(event)
 		local kind = events[event.name]
 		if event.name == "ConnectionCheckedOut" then

@@ -137,7 +137,7 @@ local function document(entities, got, wanted, path, root)
 		error(("%s: got %s, want a document"):format(path, test.show(got)), 0)
 	end
 	for k, v in pairs(wanted) do
-		value(entities, got[k], v, path .. "." .. k)
+		value(entities, got[k], v, path .. "." .. k, k == "data" and root)
 	end
 	for k in pairs(root and {} or fields(got)) do
 		if wanted[k] == nil then

@@ -1,6 +1,5 @@
 -- The operations of the unified test format on clients, databases, collections, sessions and cursors. Those of the test
 -- runner itself are in runner_operations.lua.
-local bson = require "bson"
 local match = require "test.unified.match"
 local skip = require "test.unified.skip"
 

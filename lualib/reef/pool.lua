@@ -29,6 +29,22 @@ function pool.mongo(target, options)
 	return require("reef.pool.mongo").new(target, options)
 end
 
+---The methods of skynet.db.mysql, through a pool.
+---@param target mysql.options
+---@param options reef.sql.pool.options|nil
+---@return reef.sql.pool
+function pool.mysql(target, options)
+	return require("reef.sql.pool").new("mysql", target, options)
+end
+
+---The methods of reef.db.postgres, through a pool.
+---@param target postgres.options
+---@param options reef.sql.pool.options|nil
+---@return reef.sql.pool
+function pool.postgres(target, options)
+	return require("reef.sql.pool").new("postgres", target, options)
+end
+
 ---A subscriber, as of skynet.db.redis.watch, on one of the pinned connections of a pool.
 ---@param target table|redis.conf|string  what pool.redis returned, or as for that
 ---@param options reef.pool.options|nil   also gap and heartbeat

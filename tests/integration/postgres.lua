@@ -275,7 +275,7 @@ host all postgres 127.0.0.1/32 trust
 		local err = failure(connect, { port = require("test.process").free_port() })
 		test.equal({ err.code, err.outcome }, { "connect", "not sent" })
 		test.equal(connect({ host = server.dir, port = server.port }):query "SELECT 1 AS a", { { a = 1 } })
-		test.equal(connect({ settings = { search_path = "x y" } }):query "SHOW search_path"[1].search_path, "x y")
+		test.equal(connect({ settings = { search_path = '"x y", public' } }):query "SHOW search_path"[1].search_path, '"x y", public')
 		test.raises("unknown option usr", postgres.connect, { usr = "x" })
 	end)
 end)

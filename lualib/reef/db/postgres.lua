@@ -40,16 +40,11 @@ function protocol.rejection(result)
 	return errors.new(fields)
 end
 
----@param options postgres.options
----@return reef.sql.session
-function postgres.session(options)
-	return session.new(protocol, options)
-end
-
----A db on a session.
----@param s reef.sql.session
+---A db that connects when it is used.
+---@param conf table  of reef.postgres.options
 ---@return postgres.db
-function postgres.db(s)
+function postgres.new(conf)
+	local s = session.new(protocol, conf)
 	local db = setmetatable({ session = s, compact = s.conf.compact_arrays or false, last = 0,
 		statements = setmetatable({}, { __mode = "k" }) }, meta)
 	s.db = db
@@ -60,7 +55,7 @@ end
 ---@param options postgres.options
 ---@return postgres.db
 function postgres.connect(options)
-	local db = postgres.db(postgres.session(config.check(options)))
+	local db = postgres.new(config.check(options))
 	db.session:use("connect", 0, db.session.conf.connect_timeout, function() end)
 	return db
 end
@@ -70,7 +65,7 @@ end
 ---@param ... string  channels
 ---@return postgres.listener
 function postgres.listen(options, ...)
-	return require("reef.postgres.listener").new(postgres.session(config.check(options)), ...)
+	return require("reef.postgres.listener").new(session.new(protocol, config.check(options)), ...)
 end
 
 local bytes_meta = { __name = "bytes" }
@@ -176,7 +171,9 @@ end
 
 -- ---- the rest ----
 
-local function begin_rows(s, deadline, db, sql, ...)
+---Begins a result that is read part by part, on the connection that there is.
+---@return table|nil names  nil: it has no rows
+function methods.begin_rows(s, deadline, db, sql, ...)
 	local result, names = answer(s:run("query", deadline, "query", sql, db.compact, true, ...))
 	return names and result or nil
 end
@@ -188,7 +185,7 @@ end
 ---@return fun(): table|nil
 function methods:rows(sql, ...)
 	check_text("a query", sql)
-	return stream.each(self.session, self.timeout, begin_rows, self, sql, ...)
+	return stream.each(self.session, self.timeout, self.begin_rows, self, sql, ...)
 end
 
 local function quote(s, _, text, name)

@@ -12,6 +12,7 @@ local checks = require "reef.options"
 ---@field max_packet_size integer|nil bytes of a statement or a row at most; 1 MiB
 ---@field compact_arrays boolean|nil rows are lists in the order of columns
 ---@field on_connect fun(db: mysql.db)|nil  called on each new connection, before others use it
+---@field init string|nil          a statement that each new connection begins with
 ---@field overload fun(on: boolean)|nil     true: 1 MiB of statements waits; false: none does
 ---@field timeout number|nil         seconds for a statement, with its wait for others; 30; 0: for ever
 ---@field connect_timeout number|nil seconds to connect and log in; 5
@@ -28,7 +29,7 @@ local options = {}
 local kinds = {
 	host = "string", port = "number", path = "string", user = "string", password = "string", database = "string",
 	charset = "string", max_packet_size = "number", compact_arrays = "boolean", on_connect = "function",
-	overload = "function", timeout = "number", connect_timeout = "number", compress = "boolean", exact = "boolean",
+	overload = "function", init = "string", timeout = "number", connect_timeout = "number", compress = "boolean", exact = "boolean",
 	found_rows = "boolean", errors = "string", auth_plugins = "string", cancel = "boolean",
 }
 local aliases = { username = "user", db = "database", auth = "password", passwd = "password", pass = "password" }

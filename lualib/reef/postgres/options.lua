@@ -12,6 +12,7 @@ local resolve = require "reef.socketcore".resolve
 ---@field settings table<string, string>|nil  of the server, for this connection: { search_path = "game" }
 ---@field compact_arrays boolean|nil rows are lists in the order of columns
 ---@field on_connect fun(db: postgres.db)|nil  called on each new connection, before others use it
+---@field init string|nil          a statement that each new connection begins with
 ---@field overload fun(on: boolean)|nil     true: 1 MiB of statements waits; false: none does
 ---@field timeout number|nil         seconds for a statement, with its wait for others; 30; 0: for ever
 ---@field connect_timeout number|nil seconds to connect and log in; 5
@@ -25,7 +26,7 @@ local options = {}
 local kinds = {
 	host = "string", port = "number", user = "string", password = "string", database = "string",
 	application_name = "string", settings = "table", compact_arrays = "boolean", on_connect = "function",
-	overload = "function", timeout = "number", connect_timeout = "number", cancel = "boolean", gap = "function",
+	overload = "function", init = "string", timeout = "number", connect_timeout = "number", cancel = "boolean", gap = "function",
 	heartbeat = "number",
 }
 local known = setmetatable({ tls = true }, { __index = kinds })

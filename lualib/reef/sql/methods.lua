@@ -14,7 +14,37 @@ local methods = {}
 ---@return any results of f
 function methods:transaction(f, ...)
 	local t = setmetatable({ raises = true }, { __index = self })
-	return self.session:transaction(self.session.protocol.begin, self.timeout, f, t, ...)
+	return self.session:transaction(self.timeout, f, t, ...)
+end
+
+local MOST_PREPARED <const> = 256
+
+---The prepared statement for a text, of which each connection remembers some.
+---@param sql string
+---@return table|nil statement
+---@return table|nil refused
+function methods:prepared(sql)
+	local root = self.session.db
+	local cache = root.cache
+	if not cache or cache.count >= MOST_PREPARED then
+		for _, statement in pairs(cache and cache.by_text or {}) do
+			self:stmt_close(statement)
+		end
+		cache = { count = 0, by_text = {} }
+		root.cache = cache
+	end
+	local statement = cache.by_text[sql]
+	if statement then
+		return statement
+	end
+	statement = self:prepare(sql)
+	if statement.badresult then
+		return nil, statement
+	end
+	if root.cache == cache then
+		cache.by_text[sql], cache.count = statement, cache.count + 1
+	end
+	return statement
 end
 
 ---The server's version, as it says it.

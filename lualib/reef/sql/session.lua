@@ -248,6 +248,18 @@ function session:hear(deadline)
 	return result or over(self, guard, "listen", now(), nil, nil, why)
 end
 
+-- A statement that the server has to agree to.
+local function demand(self, command, deadline)
+	local result = self:run(command, deadline, "query", command)
+	if result.badresult then
+		error(self.protocol.rejection(result), 0)
+	elseif command == "COMMIT" and result.command == "ROLLBACK" then
+		-- PostgreSQL says so when a statement before has failed.
+		error(errors.new { code = "rollback", outcome = "rejected", host = self.where, command = command,
+			message = "the transaction was rolled back, since one of its statements has failed" }, 0)
+	end
+end
+
 -- ---- connecting ----
 
 -- Why it failed, and whether it was the server who said so; nil: it did not.
@@ -309,13 +321,16 @@ function session:open(command, deadline)
 	end
 	self.generation = self.generation + 1
 	local ok, err = pcall(function()
+		if self.conf.init then
+			demand(self, self.conf.init, limit)
+		end
 		if self.conf.on_connect then
 			self.conf.on_connect(self.db)
 		end
 	end)
 	if not ok then
 		self:close()
-		fail(self, "connect", command, "on_connect: " .. tostring(err), since)
+		fail(self, "connect", command, "what is done first: " .. tostring(err), since)
 	end
 	self.failures, self.not_before = 0, 0
 end
@@ -339,71 +354,76 @@ function session:use(command, size, seconds, f, ...)
 	local _ <close> = self:enter(command, deadline, size)
 	if not self.pinned then
 		self:open(command, deadline)
-	elseif not self.core then
+	elseif self.core ~= self.pinned then
 		error(self:error("closed", "not sent", command, "the connection of this transaction was lost"), 0)
 	end
 	return f(self, deadline, ...)
 end
 
-local function run_in_transaction(self, f, ...)
-	self.pinned = true
-	local _ <close> = setmetatable({}, { __close = function()
-		self.pinned = nil
-	end })
-	return pcall(f, ...)
-end
-
--- A statement that the server has to agree to.
-local function demand(self, command, deadline)
-	local result = self:run(command, deadline, "query", command)
-	if result.badresult then
-		error(self.protocol.rejection(result), 0)
-	elseif command == "COMMIT" and result.command == "ROLLBACK" then
-		-- PostgreSQL says so when a statement before has failed.
-		error(errors.new { code = "rollback", outcome = "rejected", host = self.where, command = command,
-			message = "the transaction was rolled back, since one of its statements has failed" }, 0)
-	end
-end
-
----Runs f(...) between BEGIN and COMMIT, in one turn of the calling coroutine; when it raises, all is rolled back, and the
----error is raised again. An error with the outcome "not sent" says that nothing of it has been applied; of those of the
----COMMIT "maybe applied" that nobody knows.
----@param begin string  the statement that begins it
----@param seconds number|nil  for each of these statements
----@param f function
----@return any results of f
-function session:transaction(begin, seconds, f, ...)
-	local deadline = self:deadline(seconds)
-	local _ <close> = self:enter(begin, deadline)
+---Begins a transaction, within the caller's turn: until its end the connection is not made anew.
+---@param seconds number|nil
+function session:begin(seconds)
+	local command, deadline = self.protocol.begin, self:deadline(seconds)
 	if self.pinned then
 		error(self.protocol.name .. ": a transaction within a transaction", 0)
 	end
-	self:open(begin, deadline)
-	local begun, why = pcall(demand, self, begin, deadline)
-	if not begun then
+	self:open(command, deadline)
+	local ok, why = pcall(demand, self, command, deadline)
+	if not ok then
 		error(self:as_unapplied(why), 0)
 	end
-	local core = self.core
+	self.pinned = self.core
+end
+
+---Commits it. An error whose outcome is "maybe applied" says that nobody knows; after any other nothing is applied.
+---@param seconds number|nil
+function session:commit(seconds)
+	local core = self.pinned
+	self.pinned = nil
+	if self.core ~= core then
+		error(self:error("closed", "not sent", "COMMIT", "the connection was lost; nothing of the transaction is applied"), 0)
+	end
+	local ok, why = pcall(demand, self, "COMMIT", self:deadline(seconds))
+	if not ok then
+		self:close()
+		error(why, 0)
+	end
+end
+
+---Takes it back, by ending the connection if need be. Does not raise.
+---@param seconds number|nil
+function session:rollback(seconds)
+	local core = self.pinned
+	self.pinned = nil
+	if core and self.core == core and not (core:idle() and pcall(demand, self, "ROLLBACK", self:deadline(seconds))) then
+		self:close()
+	end
+end
+
+---Runs f(...) in a transaction, in one turn of the calling coroutine; when it raises, all is rolled back, and the error is
+---raised again. An error with the outcome "not sent" says that nothing of it has been applied; one of the COMMIT with
+---"maybe applied" that nobody knows.
+---@param seconds number|nil  for each statement of its own
+---@param f function
+---@return any results of f
+function session:transaction(seconds, f, ...)
+	local _ <close> = self:enter(self.protocol.begin, self:deadline(seconds))
+	self:begin(seconds)
 	-- A coroutine that ends in between leaves nothing open.
 	local open <close> = setmetatable({ true }, { __close = function(open)
-		if open[1] and self.core == core then
+		if open[1] then
+			self.pinned = nil
 			self:close()
 		end
 	end })
-	local results = table.pack(run_in_transaction(self, f, ...))
+	local results = table.pack(pcall(f, ...))
 	if results[1] then
-		if self.core ~= core or not core then
-			open[1] = false
-			error(self:error("closed", "not sent", "COMMIT", "the connection was lost before; nothing of the transaction is applied"),
-				0)
-		end
-		demand(self, "COMMIT", self:deadline(seconds))
 		open[1] = false
+		self:commit(seconds)
 		return table.unpack(results, 2, results.n)
 	end
-	if self.core and self.core == core and core:idle() then
-		open[1] = not pcall(demand, self, "ROLLBACK", self:deadline(seconds))
-	end
+	self:rollback(seconds)
+	open[1] = false
 	error(self:as_unapplied(results[2]), 0)
 end
 

@@ -33,7 +33,7 @@ local function launch(self)
 	local command = {
 		DAEMON, "--no-defaults", "--user=root", "--datadir=" .. self.dir, "--port=" .. self.port, "--bind-address=127.0.0.1",
 		"--socket=" .. self.path, "--pid-file=" .. self.dir .. "/pid", "--skip-name-resolve", "--innodb-buffer-pool-size=32M",
-		"--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M", "--skip-log-bin",
+		"--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=2", "--max-allowed-packet=64M", "--skip-log-bin",
 		"--plugin-maturity=unknown", "--performance-schema=OFF", "--sql-mode=NO_ENGINE_SUBSTITUTION",
 	}
 	if self.tls then

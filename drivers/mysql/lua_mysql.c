@@ -407,7 +407,8 @@ int reef_open_mysql(lua_State *L) {
 			{"fd", lua_mysql_fd},
 			{"alive", lua_mysql_alive},
 			{"info", lua_mysql_info},
-			{"idle", lua_mysql_is_idle}, {"transaction", lua_mysql_transaction},
+			{"idle", lua_mysql_is_idle},
+			{"transaction", lua_mysql_transaction},
 			{"close", lua_mysql_close},
 			{NULL, NULL},
 	};

@@ -1,6 +1,6 @@
 -- MySQL and MariaDB; see docs/sql.md.
 --
---     local mysql = require "skynet.db.mysql"
+--     local mysql = require "reef.mysql"
 --     local db = mysql.connect { host = "127.0.0.1", user = "game", password = "secret", database = "game" }
 --     for _, row in ipairs(db:query "SELECT id, name FROM player") do print(row.id, row.name) end
 --
@@ -56,7 +56,8 @@ function mysql.new(conf)
 	return db
 end
 
----Connects, by one attempt; raises when that fails. A connection that is lost later is made again by who needs it next.
+---Connects, by one attempt; raises when that fails. A connection that is lost later is made again by who needs it
+---next.
 ---@param options mysql.options
 ---@return mysql.db
 function mysql.connect(options)
@@ -201,8 +202,8 @@ function methods.begin_rows(s, deadline, db, sql, ...)
 	return names and result or nil
 end
 
----The rows of a result one by one, of which only some are in memory at a time. The connection is the caller's until the loop
----ends, in whatever way; other coroutines wait. What the server refuses is raised.
+---The rows of a result one by one, of which only some are in memory at a time. The connection is the caller's until
+---the loop ends, in whatever way; other coroutines wait. What the server refuses is raised.
 ---@param sql string
 ---@param ... any  values for its `?`
 ---@return fun(): table|nil

@@ -4,8 +4,8 @@
 --     local db = pool.redis("redis://user:password@host/0", { size = 4 })
 --     db:set("greeting", "hello")
 --
--- Who names the same target gets the same pool. Its connections belong to a service of their own; commands are made and
--- replies are read here, in the caller's VM.
+-- Who names the same target gets the same pool. Its connections belong to a service of their own; commands are made
+-- and replies are read here, in the caller's VM.
 local skynet = require "skynet"
 
 local pool = {}
@@ -92,8 +92,8 @@ function pool.set(db, options)
 	each(db, "SET", known.service(options))
 end
 
----Ends a pool: what was accepted is finished first, within the option `drain`. Whoever names the target again, or goes
----on with what he has, gets a new one.
+---Ends a pool: what was accepted is finished first, within the option `drain`. Whoever names the target again, or
+---goes on with what he has, gets a new one.
 ---@param db table  what pool.redis or pool.mongo returned
 function pool.close(db)
 	each(db, "CLOSE")

@@ -1,6 +1,7 @@
 -- timeout: 240
--- Connections to MySQL and PostgreSQL that are cut or held at any byte, while connecting, while a statement runs, while rows are
--- read: every call ends in time with a result that is right or an error that says what is known, and the next one works.
+-- Connections to MySQL and PostgreSQL that are cut or held at any byte, while connecting, while a statement runs,
+-- while rows are read: every call ends in time with a result that is right or an error that says what is known, and
+-- the next one works.
 local skynet = require "skynet"
 local test = require "test"
 local tls = require "test.tls"
@@ -17,7 +18,10 @@ for kind, name in pairs(drivers) do
 		if kind == "mysql" then
 			server:sql "CREATE DATABASE t"
 		end
-		local driver = require(name)
+		local driver, user, database = require(name), nil, nil
+		if kind == "mysql" then
+			user, database = "root", "t"
+		end
 		local proxy = require("test.proxy").start(server.port)
 		math.randomseed(test.seed)
 		local failures, rights = 0, 0
@@ -42,7 +46,7 @@ for kind, name in pairs(drivers) do
 		end
 		for round = 1, test.count(60) do
 			local options = {
-				port = proxy.port, user = kind == "mysql" and "root" or nil, database = kind == "mysql" and "t" or nil,
+				port = proxy.port, user = user, database = database,
 				timeout = 0.4, connect_timeout = 1, cancel = false, tls = round % 3 == 0 and { ca_file = w.ca.file } or nil,
 			}
 			local how = round % 7 == 0 and "hold" or math.random() < 0.5 and "rst" or "fin"
@@ -59,7 +63,7 @@ for kind, name in pairs(drivers) do
 		end
 		test.truthy(failures > 0)
 		proxy:pass()
-		attempt({ port = proxy.port, user = kind == "mysql" and "root" or nil, database = kind == "mysql" and "t" or nil }, 2001000)
+		attempt({ port = proxy.port, user = user, database = database }, 2001000)
 		skynet.error(("%s: %d right, %d failed"):format(kind, rights, failures))
 	end)
 end

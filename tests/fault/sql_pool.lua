@@ -1,6 +1,6 @@
 -- timeout: 300
--- Pools of MySQL and PostgreSQL: statements of many services, transactions whose callers die, servers that are killed, frozen and
--- cut off while numbered transactions run.
+-- Pools of MySQL and PostgreSQL: statements of many services, transactions whose callers die, servers that are
+-- killed, frozen and cut off while numbered transactions run.
 local pool = require "reef.pool"
 local skynet = require "skynet"
 local test = require "test"
@@ -19,10 +19,12 @@ local kinds = {
 
 local function start(kind)
 	local server = require("test." .. kind).start()
+	local target = { port = server.port }
 	if kind == "mysql" then
 		server:sql "CREATE DATABASE t"
+		target.user, target.database = "root", "t"
 	end
-	return server, { port = server.port, user = kind == "mysql" and "root" or nil, database = kind == "mysql" and "t" or nil }
+	return server, target
 end
 
 local function worker(kind, target, options)
@@ -140,13 +142,16 @@ for kind, words in pairs(kinds) do
 		test.defer(pool.close, direct)
 		prepare(direct, kind)
 		local proxy = require("test.proxy").start(server.port)
-		local through = { port = proxy.port, user = target.user, database = target.database, timeout = 1.5, connect_timeout = 1 }
+		local through = {
+			port = proxy.port, user = target.user, database = target.database, timeout = 1.5, connect_timeout = 1,
+		}
 		proxy:set { cut = 60000 }
 		local count, workers, ended, outcomes = test.count(100), 4, 0, {}
 		for k = 1, workers do
 			local w = worker(kind, through, { size = 3 })
 			skynet.fork(function()
-				for i, outcome in pairs(skynet.call(w, "lua", "transfers", k * 100000, count, { add = words.add, note = words.note })) do
+				local what = { add = words.add, note = words.note }
+				for i, outcome in pairs(skynet.call(w, "lua", "transfers", k * 100000, count, what)) do
 					outcomes[i] = outcome
 				end
 				ended = ended + 1

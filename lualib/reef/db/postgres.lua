@@ -2,7 +2,8 @@
 --
 --     local postgres = require "reef.db.postgres"
 --     local db = postgres.connect { host = "127.0.0.1", user = "game", password = "secret", database = "game" }
---     for _, row in ipairs(db:query("SELECT id, name FROM player WHERE level > $1", 5)) do print(row.id, row.name) end
+--     for _, row in ipairs(db:query("SELECT id, name FROM player WHERE level > $1", 5)) do print(row.id, row.name)
+-- end
 --
 -- What the server refuses is raised, as what happens to the connection is.
 local config = require "reef.postgres.options"
@@ -51,7 +52,8 @@ function postgres.new(conf)
 	return db
 end
 
----Connects, by one attempt; raises when that fails. A connection that is lost later is made again by who needs it next.
+---Connects, by one attempt; raises when that fails. A connection that is lost later is made again by who needs it
+---next.
 ---@param options postgres.options
 ---@return postgres.db
 function postgres.connect(options)
@@ -97,8 +99,8 @@ local function query(s, deadline, db, sql, ...)
 	return s:run("query", deadline, "query", sql, db.compact, false, ...)
 end
 
----Runs a statement. One with rows answers a list of them, others a table with affected_rows and command. Without values it
----may be several, which are one transaction: then a list of results comes with `multiresultset`.
+---Runs a statement. One with rows answers a list of them, others a table with affected_rows and command. Without
+---values it may be several, which are one transaction: then a list of results comes with `multiresultset`.
 ---@param sql string
 ---@param ... any  values for $1, $2 ...: nil, booleans, numbers, strings, postgres.bytes
 ---@return table
@@ -125,7 +127,8 @@ local function prepare(s, deadline, entry)
 	return prepare_here(s, deadline, entry) or entry
 end
 
----Prepares a statement, with $1, $2 ... for the values that are to come. It stays usable when the connection is made anew.
+---Prepares a statement, with $1, $2 ... for the values that are to come. It stays usable when the connection is made
+---anew.
 ---@param sql string
 ---@return table statement
 function methods:prepare(sql)
@@ -178,8 +181,8 @@ function methods.begin_rows(s, deadline, db, sql, ...)
 	return names and result or nil
 end
 
----The rows of a result one by one, of which only some are in memory at a time. The connection is the caller's until the loop
----ends, in whatever way; other coroutines wait.
+---The rows of a result one by one, of which only some are in memory at a time. The connection is the caller's until
+---the loop ends, in whatever way; other coroutines wait.
 ---@param sql string
 ---@param ... any
 ---@return fun(): table|nil

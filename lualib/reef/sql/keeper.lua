@@ -1,8 +1,8 @@
--- A pool's service: it has the connections, lends them for one statement, or, as a *pin*, for a transaction or for the rows of a
--- large result. Callers are in reef.sql.pool.
+-- A pool's service: it has the connections, lends them for one statement, or, as a *pin*, for a transaction or for
+-- the rows of a large result. Callers are in reef.sql.pool.
 --
--- Whoever has a pin also has a request here that is not answered while he has it (HOLD). So one that is gone is found by the
--- request that cannot be answered any more, and what he had begun is rolled back.
+-- Whoever has a pin also has a request here that is not answered while he has it (HOLD). So one that is gone is found
+-- by the request that cannot be answered any more, and what he had begun is rolled back.
 local errors = require "reef.channel.error"
 local lent = require "reef.sql.lent"
 local now = require "reef.base.now"
@@ -78,14 +78,14 @@ end
 function command.RUN(seconds, compact, operation, sql, ...)
 	local since = now()
 	local db = lent.acquire(seconds, operation)
-	local answer = table.pack(pcall(run, db, seconds > 0 and math.max(seconds - (now() - since), 0.001) or 0, compact, operation,
-		sql, ...))
+	local left_seconds = seconds > 0 and math.max(seconds - (now() - since), 0.001) or 0
+	local answer = table.pack(pcall(run, db, left_seconds, compact, operation, sql, ...))
 	local core = db.session.core
 	local left = core and (not core:idle() or core:transaction() ~= "idle")
 	if left or state.is_changed_by(sql) then
 		db.session:close()
 	end
-	lent.release(db, since, answer[1])
+	lent.release(db, since, not answer[1] and answer[2] or nil)
 	if left and answer[1] then
 		error(errors.new { code = "transaction", outcome = "not sent", host = db.session.where, command = operation,
 			message = "what begins a transaction needs db:transaction; nothing of it is applied" }, 0)
@@ -120,7 +120,7 @@ local function finish(id, commit, seconds)
 		if pin.changed then
 			db.session:close()
 		end
-		lent.release(db, pin.since, ok)
+		lent.release(db, pin.since, err)
 	end
 	if pin.hold then
 		pin.hold(true)

@@ -6,13 +6,16 @@ local skynet = require "skynet"
 local lent = {}
 
 local MODULES <const> = { mysql = "reef.mysql", postgres = "reef.db.postgres" }
+local COUNTERS <const> = { timeout = "timeouts", closed = "lost", connect = "refused", auth = "refused" }
 local SAMPLES <const> = 1000 -- times that percentiles are taken from
 
 local conf, label, target, module ---@type table, string, table, table
 local idle, all = {}, {} ---@type table[], table<table, boolean>
 local size, taken = 0, 0
 local queue, first, last = {}, 1, 0
-local counters = { requests = 0, replies = 0, overload = 0, timeouts = 0, lost = 0, refused = 0, rejected = 0, connects = 0 }
+local counters = {
+	requests = 0, replies = 0, overload = 0, timeouts = 0, lost = 0, refused = 0, rejected = 0,
+}
 local times, sample = {}, 0
 local ending, closing, draining
 
@@ -46,7 +49,8 @@ end
 function lent.acquire(seconds, command)
 	counters.requests = counters.requests + 1
 	if ending then
-		error(errors.new({ code = "ended", outcome = "not sent", host = label, command = command }, "the pool is being closed"), 0)
+		error(errors.new({ code = "ended", outcome = "not sent", host = label, command = command },
+			"the pool is being closed"), 0)
 	end
 	local db = table.remove(idle)
 	if not db and size < conf.size then
@@ -100,12 +104,13 @@ end
 ---Takes it back.
 ---@param db table
 ---@param since number  of the request
----@param ok boolean
-function lent.release(db, since, ok)
+---@param err any  what it has come to; nil: it went well
+function lent.release(db, since, err)
 	taken = taken - 1
 	sample = sample % SAMPLES + 1
 	times[sample] = now() - since
-	counters.replies = counters.replies + (ok and 1 or 0)
+	local counter = err == nil and "replies" or type(err) == "table" and COUNTERS[err.code] or "rejected"
+	counters[counter] = counters[counter] + 1
 	if size > conf.size then
 		forget(db)
 	else

@@ -8,8 +8,9 @@ local checks = require "reef.options"
 ---@field timeout number|nil
 local methods = {}
 
----Runs f(t, ...) in a transaction, which is committed when f returns. `t` is this db, but raises what the server refuses.
----When f raises, all is rolled back, and the error is raised again. Other coroutines' statements wait meanwhile.
+---Runs f(t, ...) in a transaction, which is committed when f returns. `t` is this db, but raises what the server
+---refuses. When f raises, all is rolled back, and the error is raised again. Other coroutines' statements wait
+---meanwhile.
 ---@param f fun(t: reef.sql.db, ...: any): ...
 ---@return any results of f
 function methods:transaction(f, ...)
@@ -65,7 +66,7 @@ end
 function methods:with(options)
 	local name = self.session.protocol.name
 	checks.check(name .. ": with", options, { timeout = true }, 2)
-	if type(options.timeout) ~= "number" or not (options.timeout >= 0) then
+	if type(options.timeout) ~= "number" or options.timeout < 0 or options.timeout ~= options.timeout then
 		error(name .. ": timeout has to be a number of seconds, at least 0", 2)
 	end
 	return setmetatable({ timeout = options.timeout }, { __index = self })

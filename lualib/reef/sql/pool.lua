@@ -1,5 +1,5 @@
--- MySQL and PostgreSQL through a pool: the callers' side. Statements go to the pool's service (reef.sql.keeper) and results come
--- back; the service has the connections.
+-- MySQL and PostgreSQL through a pool: the callers' side. Statements go to the pool's service (reef.sql.keeper) and
+-- results come back; the service has the connections.
 local checks = require "reef.options"
 local errors = require "reef.channel.error"
 local skynet = require "skynet"
@@ -73,15 +73,18 @@ function pool.new(kind, target, given)
 	local conf = require(KINDS[kind].options).check(target)
 	local options = {}
 	for name, value in pairs(DEFAULTS) do
-		options[name] = given and given[name] or value
-		if type(options[name]) ~= "number" or not (options[name] >= (name == "size" and 1 or 0)) then
-			error(("reef.pool: %s has to be a number, not %s"):format(name, tostring(options[name])), 3)
+		local wanted = given and given[name] or value
+		if type(wanted) ~= "number" or wanted < (name == "size" and 1 or 0) or wanted ~= wanted then
+			error(("reef.pool: %s has to be a number, not %s"):format(name, tostring(wanted)), 3)
 		end
+		options[name] = wanted
 	end
 	local raises = conf.errors == "object" or kind == "postgres"
 	conf.errors = nil
 	local client = { kind = kind, conf = conf, options = options, key = key_of(kind, conf, given and given.pool) }
-	return setmetatable({ false, client, timeout = conf.timeout, compact = conf.compact_arrays or false, raises = raises }, meta)
+	return setmetatable({
+		false, client, timeout = conf.timeout, compact = conf.compact_arrays or false, raises = raises,
+	}, meta)
 end
 
 -- ---- requests ----
@@ -118,8 +121,10 @@ local function ask(db, what, ...)
 	end
 	if not answer[1] then
 		client.address = nil
-		error(errors.new({ code = "ended", outcome = (unseen and what ~= "END") and "not sent" or "maybe applied", command = what,
-			host = label_of(client.kind, client.conf) }, tostring(answer[2])), 0)
+		error(errors.new({
+			code = "ended", outcome = (unseen and what ~= "END") and "not sent" or "maybe applied", command = what,
+			host = label_of(client.kind, client.conf),
+		}, tostring(answer[2])), 0)
 	end
 	return take(table.unpack(answer, 2, answer.n))
 end
@@ -207,8 +212,8 @@ local function new_pin(db)
 	return id, address
 end
 
----Runs f(t, ...) in a transaction on a connection of its own, which is committed when f returns. `t` is this db, but raises what
----the server refuses. When f raises, or its coroutine or service ends, all is rolled back.
+---Runs f(t, ...) in a transaction on a connection of its own, which is committed when f returns. `t` is this db, but
+---raises what the server refuses. When f raises, or its coroutine or service ends, all is rolled back.
 ---@param f fun(t: reef.sql.pool, ...: any): ...
 ---@return any results of f
 function methods:transaction(f, ...)

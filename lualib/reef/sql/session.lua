@@ -1,8 +1,8 @@
--- One connection to an SQL server, used by one coroutine at a time: the others wait in the order in which they came. It is
--- made when it is needed, also after a loss, and nothing is ever sent twice.
+-- One connection to an SQL server, used by one coroutine at a time: the others wait in the order in which they came.
+-- It is made when it is needed, also after a loss, and nothing is ever sent twice.
 --
--- What speaks to the server is in C, around a library, and says what it waits for (drivers/mysql, drivers/postgres). Each
--- of its operations returns
+-- What speaks to the server is in C, around a library, and says what it waits for (drivers/mysql, drivers/postgres).
+-- Each of its operations returns
 --     "r", "w" or "rw"          wait for the descriptor, then core:go(ready); core:go() when it is too late
 --     nil, result, ...          it is over
 --     nil, nil, why, number     the connection is lost
@@ -205,8 +205,8 @@ local function over(self, guard, command, since, failed, result, ...)
 	error(err, 0)
 end
 
----Runs an operation on the connection that there is, within the caller's turn. Raises when the connection is lost by it, or
----the deadline passes, which ends the connection, too.
+---Runs an operation on the connection that there is, within the caller's turn. Raises when the connection is lost by
+---it, or the deadline passes, which ends the connection, too.
 ---@param command string
 ---@param deadline number
 ---@param method string  of the core
@@ -381,7 +381,8 @@ function session:commit(seconds)
 	local core = self.pinned
 	self.pinned = nil
 	if self.core ~= core then
-		error(self:error("closed", "not sent", "COMMIT", "the connection was lost; nothing of the transaction is applied"), 0)
+		error(self:error("closed", "not sent", "COMMIT",
+			"the connection was lost; nothing of the transaction is applied"), 0)
 	end
 	local ok, why = pcall(demand, self, "COMMIT", self:deadline(seconds))
 	if not ok then
@@ -400,9 +401,9 @@ function session:rollback(seconds)
 	end
 end
 
----Runs f(...) in a transaction, in one turn of the calling coroutine; when it raises, all is rolled back, and the error is
----raised again. An error with the outcome "not sent" says that nothing of it has been applied; one of the COMMIT with
----"maybe applied" that nobody knows.
+---Runs f(...) in a transaction, in one turn of the calling coroutine; when it raises, all is rolled back, and the
+---error is raised again. An error with the outcome "not sent" says that nothing of it has been applied; one of the
+---COMMIT with "maybe applied" that nobody knows.
 ---@param seconds number|nil  for each statement of its own
 ---@param f function
 ---@return any results of f
@@ -430,7 +431,8 @@ end
 ---The same error, when what it is about belongs to a transaction that was not committed.
 function session:as_unapplied(err)
 	if errors.is(err) and err.outcome == "maybe applied" then
-		return self:error(err.code, "not sent", err.command or "transaction", err.message .. "; nothing of the transaction is applied")
+		return self:error(err.code, "not sent", err.command or "transaction",
+			err.message .. "; nothing of the transaction is applied")
 	end
 	return err
 end

@@ -1,4 +1,5 @@
--- Which statements may leave something behind in a connection that others use next: variables, locks, temporary tables.
+-- Which statements may leave something behind in a connection that others use next: variables, locks, temporary
+-- tables.
 
 local state = {}
 

@@ -42,7 +42,7 @@ local function measure(name, db, parameter)
 end
 
 bench.main(function()
-	local mysql, postgres = bench.option "MYSQL_SOCKET", bench.option "POSTGRES_SOCKET"
+	local mysql, postgres = os.getenv "MYSQL_SOCKET", os.getenv "POSTGRES_SOCKET"
 	if mysql ~= "" then
 		measure("mysql", require("skynet.db.mysql").connect { host = mysql, user = "root", database = "bench" }, "?")
 	end

@@ -12,6 +12,7 @@ local fd = require "reef.fd"
 local skynet = require "skynet"
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
+local FRESH = 0.005 -- seconds after an answer within which a connection is taken for alive
 local OVERLOAD = 1 << 20 -- bytes of statements that wait
 
 ---@class reef.sql.protocol
@@ -34,14 +35,54 @@ local OVERLOAD = 1 << 20 -- bytes of statements that wait
 local session = {}
 session.__index = session
 
+local function pass_on(self)
+	self.holder = nil
+	while self.first <= self.last do
+		local next_one = self.waiting[self.first]
+		self.waiting[self.first] = nil
+		self.first = self.first + 1
+		if not next_one.gone then
+			self.holder = next_one.thread
+			next_one.ready = true
+			skynet.wakeup(next_one)
+			return
+		end
+	end
+	self.first, self.last = 1, 0
+end
+
+local function leave(self)
+	self.depth = self.depth - 1
+	if self.depth == 0 then
+		pass_on(self)
+	end
+end
+
+local turn = { __close = function(held)
+	leave(held[1])
+end }
+
+local guard_meta = { __close = function(guard)
+	-- Whoever was waiting is gone: nobody knows what the server will say next.
+	if guard.busy then
+		guard.busy = false
+		if not guard.core:idle() then
+			guard.session:close()
+		end
+	end
+end }
+
 ---@param protocol reef.sql.protocol
 ---@param conf table
 ---@return reef.sql.session
 function session.new(protocol, conf)
-	return setmetatable({
+	local self = setmetatable({
 		protocol = protocol, conf = conf, waiting = {}, first = 1, last = 0, bytes = 0, depth = 0, generation = 0,
-		failures = 0, not_before = 0, where = protocol.name .. " " .. conf.where,
+		failures = 0, not_before = 0, used = 0, where = protocol.name .. " " .. conf.where,
 	}, session)
+	self.turn = setmetatable({ self }, turn)
+	self.guard = setmetatable({ session = self, busy = false }, guard_meta)
+	return self
 end
 
 ---An error of this connection.
@@ -71,33 +112,6 @@ local function count_bytes(self, n)
 		skynet.fork(told, false)
 	end
 end
-
-local function pass_on(self)
-	self.holder = nil
-	while self.first <= self.last do
-		local next_one = self.waiting[self.first]
-		self.waiting[self.first] = nil
-		self.first = self.first + 1
-		if not next_one.gone then
-			self.holder = next_one.thread
-			next_one.ready = true
-			skynet.wakeup(next_one)
-			return
-		end
-	end
-	self.first, self.last = 1, 0
-end
-
-local function leave(self)
-	self.depth = self.depth - 1
-	if self.depth == 0 then
-		pass_on(self)
-	end
-end
-
-local turn = { __close = function(held)
-	leave(held[1])
-end }
 
 ---Waits for its turn. What it returns is a variable to be closed. Within its turn a coroutine need not wait again.
 ---@param command string  for errors
@@ -135,17 +149,10 @@ function session:enter(command, deadline, size)
 		entry.taken = true
 		self.depth = 1
 	end
-	return setmetatable({ self }, turn)
+	return self.turn
 end
 
 -- ---- operations ----
-
-local guard_meta = { __close = function(guard)
-	-- Whoever was waiting is gone: nobody knows what the server will say next.
-	if guard.busy and not guard.core:idle() then
-		guard.session:close()
-	end
-end }
 
 ---Closes the connection; the next statement makes another.
 function session:close()
@@ -190,6 +197,7 @@ end
 local function over(self, guard, command, since, failed, result, ...)
 	guard.busy = false
 	if result ~= nil then
+		self.used = now()
 		return result, ...
 	end
 	local why, number = ...
@@ -218,7 +226,8 @@ function session:run(command, deadline, method, ...)
 	if not core then
 		error(self:error("closed", "not sent", command, "the connection was lost"), 0)
 	end
-	local guard <close> = setmetatable({ busy = true, core = core, session = self }, guard_meta)
+	local guard <close> = self.guard
+	guard.busy, guard.core = true, core
 	return over(self, guard, command, now(), drive(core, deadline, nil, core[method](core, ...)))
 end
 
@@ -230,7 +239,8 @@ function session:hear(deadline)
 	if not core then
 		error(self:error("closed", "not sent", "listen", "the connection was lost"), 0)
 	end
-	local guard <close> = setmetatable({ busy = true, core = core, session = self }, guard_meta)
+	local guard <close> = self.guard
+	guard.busy, guard.core = true, core
 	local events, result, why = core:listen()
 	while events do
 		local left = deadline == math.huge and 1e9 or math.max(0, (deadline - now()) * 100)
@@ -289,7 +299,8 @@ end
 ---@param deadline number
 function session:open(command, deadline)
 	if self.core then
-		if self.connecting or self.core:alive() then
+		-- Right after an answer there is no need to look.
+		if self.connecting or now() - self.used < FRESH or self.core:alive() then
 			return
 		end
 		self:close()

@@ -18,7 +18,7 @@ static double seconds(clockid_t clock) {
 
 static void report(const char *name, int n, double cpu, double wall) {
 	printf("RESULT libmariadb_%s cpu=%.9g wall=%.9g\n", name, (seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / n * 1e6,
-			(seconds(CLOCK_MONOTONIC) - wall) / n * 1e6);
+		   (seconds(CLOCK_MONOTONIC) - wall) / n * 1e6);
 }
 
 static void require(int ok) {
@@ -66,7 +66,8 @@ static void prepared(int n) {
 	char name[64];
 	unsigned long length;
 	MYSQL_BIND in = {.buffer_type = MYSQL_TYPE_LONGLONG, .buffer = &id};
-	MYSQL_BIND out[3] = {{.buffer_type = MYSQL_TYPE_LONGLONG, .buffer = &got[0]},
+	MYSQL_BIND out[3] = {
+			{.buffer_type = MYSQL_TYPE_LONGLONG, .buffer = &got[0]},
 			{.buffer_type = MYSQL_TYPE_STRING, .buffer = name, .buffer_length = sizeof name, .length = &length},
 			{.buffer_type = MYSQL_TYPE_LONGLONG, .buffer = &got[1]}};
 	for (int i = 1; i <= n; i++) {

@@ -20,7 +20,7 @@ static double seconds(clockid_t clock) {
 
 static void report(const char *name, int n, double cpu, double wall) {
 	printf("RESULT libpq_%s cpu=%.9g wall=%.9g\n", name, (seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / n * 1e6,
-			(seconds(CLOCK_MONOTONIC) - wall) / n * 1e6);
+		   (seconds(CLOCK_MONOTONIC) - wall) / n * 1e6);
 }
 
 static void require(int ok) {

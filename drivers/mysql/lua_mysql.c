@@ -319,6 +319,12 @@ static int lua_mysql_fd(lua_State *L) {
 	return 1;
 }
 
+/* -> "open" within a transaction, else "idle" */
+static int lua_mysql_transaction(lua_State *L) {
+	lua_pushstring(L, lua_mysql_check(L)->calls.mysql->server_status & SERVER_STATUS_IN_TRANS ? "open" : "idle");
+	return 1;
+}
+
 /* Does no operation go on? */
 static int lua_mysql_is_idle(lua_State *L) {
 	struct reef_mysql_connection *c = luaL_checkudata(L, 1, CONNECTION);
@@ -402,6 +408,7 @@ int reef_open_mysql(lua_State *L) {
 			{"alive", lua_mysql_alive},
 			{"info", lua_mysql_info},
 			{"idle", lua_mysql_is_idle},
+			{"transaction", lua_mysql_transaction},
 			{"close", lua_mysql_close},
 			{NULL, NULL},
 	};

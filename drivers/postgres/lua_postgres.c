@@ -165,7 +165,7 @@ static int lua_postgres_info(lua_State *L) {
 	return 1;
 }
 
-/* What the server has asked for while logging in: has it, or was the way there at fault? */
+/* -> "idle"; within a transaction "open" or "failed" */
 static int lua_postgres_transaction(lua_State *L) {
 	static const char *const names[] = {"idle", "active", "open", "failed", "unknown"};
 	lua_pushstring(L, names[PQtransactionStatus(lua_postgres_check(L)->pg)]);

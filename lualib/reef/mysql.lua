@@ -1,6 +1,6 @@
 -- MySQL and MariaDB; see docs/sql.md.
 --
---     local mysql = require "skynet.db.mysql"
+--     local mysql = require "reef.mysql"
 --     local db = mysql.connect { host = "127.0.0.1", user = "game", password = "secret", database = "game" }
 --     for _, row in ipairs(db:query "SELECT id, name FROM player") do print(row.id, row.name) end
 --
@@ -46,15 +46,23 @@ function mysql.error(result)
 end
 protocol.rejection = mysql.error
 
----Connects, by one attempt; raises when that fails. A connection that is lost later is made again by who needs it next.
----@param options mysql.options
+---A db that connects when it is used.
+---@param conf table  of reef.mysql.options
 ---@return mysql.db
-function mysql.connect(options)
-	local conf = config.check(options)
+function mysql.new(conf)
 	local db = setmetatable({ session = session.new(protocol, conf), compact = conf.compact_arrays or false,
 		raises = conf.errors == "object", statements = setmetatable({}, { __mode = "k" }) }, meta)
 	db.session.db = db
-	db.session:use("connect", 0, conf.connect_timeout, function() end)
+	return db
+end
+
+---Connects, by one attempt; raises when that fails. A connection that is lost later is made again by who needs it
+---next.
+---@param options mysql.options
+---@return mysql.db
+function mysql.connect(options)
+	local db = mysql.new(config.check(options))
+	db.session:use("connect", 0, db.session.conf.connect_timeout, function() end)
 	return db
 end
 
@@ -74,12 +82,19 @@ end
 
 ---Runs one or several statements. A SELECT answers a list of rows, others a table with affected_rows, insert_id,
 ---server_status, warning_count and message; several a list of these with `multiresultset`. What the server refuses
----answers badresult, err, errno and sqlstate.
+---answers badresult, err, errno and sqlstate. With values for its `?` it is one statement, which is prepared.
 ---@param sql string
+---@param ... any
 ---@return table
-function methods:query(sql)
+function methods:query(sql, ...)
 	if type(sql) ~= "string" then
 		error("mysql: a query is a string, not a " .. type(sql), 2)
+	elseif select("#", ...) > 0 then
+		local statement, refused = self:prepared(sql)
+		if not statement then
+			return refused
+		end
+		return self:execute(statement, ...)
 	end
 	return answer(self, self.session:use("query", #sql, self.timeout, query, self, sql))
 end
@@ -165,7 +180,9 @@ end
 
 -- ---- large results ----
 
-local function begin_rows(s, deadline, db, sql, ...)
+---Begins a result that is read part by part, on the connection that there is.
+---@return table|nil names  nil: it has no rows
+function methods.begin_rows(s, deadline, db, sql, ...)
 	local result, names
 	if select("#", ...) == 0 then
 		result, names = s:run("query", deadline, "query", sql, db.compact, true)
@@ -185,13 +202,13 @@ local function begin_rows(s, deadline, db, sql, ...)
 	return names and result or nil
 end
 
----The rows of a result one by one, of which only some are in memory at a time. The connection is the caller's until the loop
----ends, in whatever way; other coroutines wait. What the server refuses is raised.
+---The rows of a result one by one, of which only some are in memory at a time. The connection is the caller's until
+---the loop ends, in whatever way; other coroutines wait. What the server refuses is raised.
 ---@param sql string
 ---@param ... any  values for its `?`
 ---@return fun(): table|nil
 function methods:rows(sql, ...)
-	return stream.each(self.session, self.timeout, begin_rows, self, sql, ...)
+	return stream.each(self.session, self.timeout, self.begin_rows, self, sql, ...)
 end
 
 -- ---- the rest ----

@@ -4,8 +4,8 @@
 --     local db = pool.redis("redis://user:password@host/0", { size = 4 })
 --     db:set("greeting", "hello")
 --
--- Who names the same target gets the same pool. Its connections belong to a service of their own; commands are made and
--- replies are read here, in the caller's VM.
+-- Who names the same target gets the same pool. Its connections belong to a service of their own; commands are made
+-- and replies are read here, in the caller's VM.
 local skynet = require "skynet"
 
 local pool = {}
@@ -27,6 +27,22 @@ end
 ---@return mongo.client
 function pool.mongo(target, options)
 	return require("reef.pool.mongo").new(target, options)
+end
+
+---The methods of skynet.db.mysql, through a pool.
+---@param target mysql.options
+---@param options reef.sql.pool.options|nil
+---@return reef.sql.pool
+function pool.mysql(target, options)
+	return require("reef.sql.pool").new("mysql", target, options)
+end
+
+---The methods of reef.db.postgres, through a pool.
+---@param target postgres.options
+---@param options reef.sql.pool.options|nil
+---@return reef.sql.pool
+function pool.postgres(target, options)
+	return require("reef.sql.pool").new("postgres", target, options)
 end
 
 ---A subscriber, as of skynet.db.redis.watch, on one of the pinned connections of a pool.
@@ -76,8 +92,8 @@ function pool.set(db, options)
 	each(db, "SET", known.service(options))
 end
 
----Ends a pool: what was accepted is finished first, within the option `drain`. Whoever names the target again, or goes
----on with what he has, gets a new one.
+---Ends a pool: what was accepted is finished first, within the option `drain`. Whoever names the target again, or
+---goes on with what he has, gets a new one.
 ---@param db table  what pool.redis or pool.mongo returned
 function pool.close(db)
 	each(db, "CLOSE")

@@ -9,12 +9,14 @@ require "reef.manager"
 ---@field address integer
 ---@field label string
 
+local SERVICES <const> = { mysql = "reef_sql_pool", postgres = "reef_sql_pool" }
+
 local entries = {} ---@type table<string, pools.entry>
 local starting = {} ---@type table<string, reef.once.work>
 local command = {}
 
 local function start(key, kind, label, target, options)
-	local address = skynet.newservice "reef_pool"
+	local address = skynet.newservice(SERVICES[kind] or "reef_pool")
 	local ok, err = pcall(skynet.call, address, "lua", "START", kind, label, target, options)
 	if not ok then
 		skynet.kill(address)

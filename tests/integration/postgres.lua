@@ -1,5 +1,6 @@
 -- timeout: 240
--- reef.db.postgres with a real server: results, types both ways at their limits, statements, notifications, TLS, logins.
+-- reef.db.postgres with a real server: results, types both ways at their limits, statements, notifications, TLS,
+-- logins.
 local postgres = require "reef.db.postgres"
 local skynet = require "skynet"
 local test = require "test"
@@ -48,7 +49,8 @@ host all postgres 127.0.0.1/32 trust
 	case("results", function()
 		local db = connect()
 		test.matches(db:server_ver(), "^%d+%.%d+")
-		test.equal(db:query "CREATE TABLE a (id SERIAL PRIMARY KEY, name TEXT, n INT8)", { affected_rows = 0, command = "CREATE TABLE" })
+		test.equal(db:query "CREATE TABLE a (id SERIAL PRIMARY KEY, name TEXT, n INT8)",
+			{ affected_rows = 0, command = "CREATE TABLE" })
 		test.equal(db:query("INSERT INTO a (name, n) VALUES ($1, $2), ($3, $4)", "x", 5, nil, -7),
 			{ affected_rows = 2, command = "INSERT 0 2" })
 		test.equal(db:query "SELECT * FROM a ORDER BY id", { { id = 1, name = "x", n = 5 }, { id = 2, n = -7 } })
@@ -74,9 +76,9 @@ host all postgres 127.0.0.1/32 trust
 
 	case("types both ways at their limits", function()
 		local db = connect()
-		db:query [[CREATE TABLE types (k INT, b BOOL, i2 INT2, i4 INT4, i8 INT8, f4 FLOAT4, f8 FLOAT8, n NUMERIC(40,10), t TEXT,
-			v VARCHAR(10), c CHAR(3), by BYTEA, d DATE, ts TIMESTAMP, tz TIMESTAMPTZ, iv INTERVAL, u UUID, j JSONB, ar INT[],
-			ip INET)]]
+		db:query [[CREATE TABLE types (k INT, b BOOL, i2 INT2, i4 INT4, i8 INT8, f4 FLOAT4, f8 FLOAT8, n NUMERIC(40,10),
+			t TEXT, v VARCHAR(10), c CHAR(3), by BYTEA, d DATE, ts TIMESTAMP, tz TIMESTAMPTZ, iv INTERVAL, u UUID, j JSONB,
+			ar INT[], ip INET)]]
 		local all = {}
 		for i = 0, 255 do
 			all[i] = string.char(i)
@@ -101,8 +103,8 @@ host all postgres 127.0.0.1/32 trust
 		local statement = db:prepare(insert)
 		test.equal(db:execute(statement, table.unpack(values)).affected_rows, 1)
 		test.equal(db:query("SELECT * FROM types WHERE k = $1", 1), { want, want })
-		test.equal(db:query("SELECT $1::int8 AS a, $2::float8 AS b, $3::float8 AS c, $4::bool AS d", math.maxinteger, math.huge,
-			-math.huge, false), { { a = math.maxinteger, b = math.huge, c = -math.huge, d = false } })
+		test.equal(db:query("SELECT $1::int8 AS a, $2::float8 AS b, $3::float8 AS c, $4::bool AS d", math.maxinteger,
+			math.huge, -math.huge, false), { { a = math.maxinteger, b = math.huge, c = -math.huge, d = false } })
 		local nan = db:query("SELECT $1::float8 AS a", 0 / 0)[1].a
 		test.truthy(nan ~= nan)
 		math.randomseed(test.seed)
@@ -145,7 +147,8 @@ host all postgres 127.0.0.1/32 trust
 		local err = failure(db.query, db:with { timeout = 0.3 }, "SELECT pg_sleep(30)")
 		test.equal({ err.code, err.outcome }, { "timeout", "maybe applied" })
 		test.eventually("the server to give up", 10, function()
-			return server:sql "SELECT COUNT(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)' AND state = 'active'" == "0"
+			return server:sql [[SELECT COUNT(*) FROM pg_stat_activity
+				WHERE query LIKE '%pg_sleep(30)' AND state = 'active']] == "0"
 		end)
 		test.equal(db:query "SELECT 1 AS a", { { a = 1 } })
 	end)
@@ -275,7 +278,8 @@ host all postgres 127.0.0.1/32 trust
 		local err = failure(connect, { port = require("test.process").free_port() })
 		test.equal({ err.code, err.outcome }, { "connect", "not sent" })
 		test.equal(connect({ host = server.dir, port = server.port }):query "SELECT 1 AS a", { { a = 1 } })
-		test.equal(connect({ settings = { search_path = "x y" } }):query "SHOW search_path"[1].search_path, "x y")
+		local path = '"x y", public'
+		test.equal(connect({ settings = { search_path = path } }):query "SHOW search_path"[1].search_path, path)
 		test.raises("unknown option usr", postgres.connect, { usr = "x" })
 	end)
 end)

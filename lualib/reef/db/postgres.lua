@@ -2,7 +2,8 @@
 --
 --     local postgres = require "reef.db.postgres"
 --     local db = postgres.connect { host = "127.0.0.1", user = "game", password = "secret", database = "game" }
---     for _, row in ipairs(db:query("SELECT id, name FROM player WHERE level > $1", 5)) do print(row.id, row.name) end
+--     for _, row in ipairs(db:query("SELECT id, name FROM player WHERE level > $1", 5)) do print(row.id, row.name)
+-- end
 --
 -- What the server refuses is raised, as what happens to the connection is.
 local config = require "reef.postgres.options"
@@ -40,27 +41,23 @@ function protocol.rejection(result)
 	return errors.new(fields)
 end
 
----@param options postgres.options
----@return reef.sql.session
-function postgres.session(options)
-	return session.new(protocol, options)
-end
-
----A db on a session.
----@param s reef.sql.session
+---A db that connects when it is used.
+---@param conf table  of reef.postgres.options
 ---@return postgres.db
-function postgres.db(s)
+function postgres.new(conf)
+	local s = session.new(protocol, conf)
 	local db = setmetatable({ session = s, compact = s.conf.compact_arrays or false, last = 0,
 		statements = setmetatable({}, { __mode = "k" }) }, meta)
 	s.db = db
 	return db
 end
 
----Connects, by one attempt; raises when that fails. A connection that is lost later is made again by who needs it next.
+---Connects, by one attempt; raises when that fails. A connection that is lost later is made again by who needs it
+---next.
 ---@param options postgres.options
 ---@return postgres.db
 function postgres.connect(options)
-	local db = postgres.db(postgres.session(config.check(options)))
+	local db = postgres.new(config.check(options))
 	db.session:use("connect", 0, db.session.conf.connect_timeout, function() end)
 	return db
 end
@@ -70,7 +67,7 @@ end
 ---@param ... string  channels
 ---@return postgres.listener
 function postgres.listen(options, ...)
-	return require("reef.postgres.listener").new(postgres.session(config.check(options)), ...)
+	return require("reef.postgres.listener").new(session.new(protocol, config.check(options)), ...)
 end
 
 local bytes_meta = { __name = "bytes" }
@@ -102,8 +99,8 @@ local function query(s, deadline, db, sql, ...)
 	return s:run("query", deadline, "query", sql, db.compact, false, ...)
 end
 
----Runs a statement. One with rows answers a list of them, others a table with affected_rows and command. Without values it
----may be several, which are one transaction: then a list of results comes with `multiresultset`.
+---Runs a statement. One with rows answers a list of them, others a table with affected_rows and command. Without
+---values it may be several, which are one transaction: then a list of results comes with `multiresultset`.
 ---@param sql string
 ---@param ... any  values for $1, $2 ...: nil, booleans, numbers, strings, postgres.bytes
 ---@return table
@@ -130,7 +127,8 @@ local function prepare(s, deadline, entry)
 	return prepare_here(s, deadline, entry) or entry
 end
 
----Prepares a statement, with $1, $2 ... for the values that are to come. It stays usable when the connection is made anew.
+---Prepares a statement, with $1, $2 ... for the values that are to come. It stays usable when the connection is made
+---anew.
 ---@param sql string
 ---@return table statement
 function methods:prepare(sql)
@@ -176,19 +174,21 @@ end
 
 -- ---- the rest ----
 
-local function begin_rows(s, deadline, db, sql, ...)
+---Begins a result that is read part by part, on the connection that there is.
+---@return table|nil names  nil: it has no rows
+function methods.begin_rows(s, deadline, db, sql, ...)
 	local result, names = answer(s:run("query", deadline, "query", sql, db.compact, true, ...))
 	return names and result or nil
 end
 
----The rows of a result one by one, of which only some are in memory at a time. The connection is the caller's until the loop
----ends, in whatever way; other coroutines wait.
+---The rows of a result one by one, of which only some are in memory at a time. The connection is the caller's until
+---the loop ends, in whatever way; other coroutines wait.
 ---@param sql string
 ---@param ... any
 ---@return fun(): table|nil
 function methods:rows(sql, ...)
 	check_text("a query", sql)
-	return stream.each(self.session, self.timeout, begin_rows, self, sql, ...)
+	return stream.each(self.session, self.timeout, self.begin_rows, self, sql, ...)
 end
 
 local function quote(s, _, text, name)

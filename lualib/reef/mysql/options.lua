@@ -1,5 +1,5 @@
 -- Options of connections to MySQL, and where they lead to.
-local checks = require "reef.options"
+local sql = require "reef.sql.options"
 
 ---@class mysql.options
 ---@field host string|nil            name or IP; "127.0.0.1"
@@ -12,6 +12,7 @@ local checks = require "reef.options"
 ---@field max_packet_size integer|nil bytes of a statement or a row at most; 1 MiB
 ---@field compact_arrays boolean|nil rows are lists in the order of columns
 ---@field on_connect fun(db: mysql.db)|nil  called on each new connection, before others use it
+---@field init string|nil          a statement that each new connection begins with
 ---@field overload fun(on: boolean)|nil     true: 1 MiB of statements waits; false: none does
 ---@field timeout number|nil         seconds for a statement, with its wait for others; 30; 0: for ever
 ---@field connect_timeout number|nil seconds to connect and log in; 5
@@ -25,55 +26,28 @@ local checks = require "reef.options"
 
 local options = {}
 
-local kinds = {
-	host = "string", port = "number", path = "string", user = "string", password = "string", database = "string",
-	charset = "string", max_packet_size = "number", compact_arrays = "boolean", on_connect = "function",
-	overload = "function", timeout = "number", connect_timeout = "number", compress = "boolean", exact = "boolean",
-	found_rows = "boolean", errors = "string", auth_plugins = "string", cancel = "boolean",
+local KINDS <const> = {
+	path = "string", charset = "string", max_packet_size = "number", compress = "boolean", exact = "boolean",
+	found_rows = "boolean", errors = "string", auth_plugins = "string",
 }
-local aliases = { username = "user", db = "database", auth = "password", passwd = "password", pass = "password" }
+local UNKNOWN_TLS <const> = { "server_name", "partial_chain", "alpn", "client_certificates" }
 
 -- A server that is not who it should be could ask for a password in the clear.
-local GUARDED <const> = "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,auth_gssapi_client"
+local GUARDED <const> = "mysql_native_password,client_ed25519,caching_sha2_password,sha256_password,"
+	.. "auth_gssapi_client"
 
 ---Raises for what cannot be; a complete table otherwise.
 ---@param given mysql.options
 ---@return table
 function options.check(given)
-	if type(given) ~= "table" then
-		error("mysql: options are a table, not a " .. type(given), 3)
-	end
-	local conf = { host = "127.0.0.1", port = 3306, max_packet_size = 1 << 20, timeout = 30, connect_timeout = 5 }
-	for name, value in pairs(given) do
-		if name == "tls" then
-			conf.tls = value and require "reef.tls".options(value) or nil
-			for _, other in ipairs { "server_name", "partial_chain", "alpn", "client_certificates" } do
-				if conf.tls and conf.tls[other] ~= nil then
-					error("mysql: libmariadb has nothing like the option " .. other .. " of TLS", 3)
-				end
-			end
-		elseif not kinds[name] then
-			checks.refuse("mysql", name, setmetatable({ tls = true }, { __pairs = function()
-				return pairs(kinds)
-			end }), 3, aliases)
-		elseif type(value) ~= kinds[name] then
-			error(("mysql: %s is a %s, not a %s"):format(name, kinds[name], type(value)), 3)
-		else
-			conf[name] = value
-		end
-	end
-	for _, name in ipairs { "timeout", "connect_timeout", "max_packet_size", "port" } do
-		if not (conf[name] >= 0) then
-			error(("mysql: %s has to be at least 0, not %s"):format(name, conf[name]), 3)
-		end
-	end
+	local conf = sql.check("mysql", given, KINDS, { port = 3306, max_packet_size = 1 << 20 }, UNKNOWN_TLS)
 	if conf.errors ~= nil and conf.errors ~= "string" and conf.errors ~= "object" then
 		error('mysql: errors is "string" or "object", not ' .. conf.errors, 3)
 	end
 	if conf.host:find "^/" then
 		conf.path = conf.host
 	end
-	conf.where = conf.path or (conf.host:find ":" and "[%s]:%d" or "%s:%d"):format(conf.host, conf.port)
+	conf.where = conf.path or conf.where
 	if not conf.auth_plugins and not conf.tls and not conf.path then
 		conf.auth_plugins = GUARDED
 	end
@@ -85,10 +59,11 @@ end
 ---@return table
 function options.target(conf)
 	return {
-		host = conf.path and "localhost" or conf.host, port = math.tointeger(conf.port), path = conf.path, user = conf.user,
-		password = conf.password, database = conf.database, charset = conf.charset,
+		host = conf.path and "localhost" or conf.host, port = math.tointeger(conf.port), path = conf.path,
+		user = conf.user, password = conf.password, database = conf.database, charset = conf.charset,
 		max_packet_size = math.tointeger(conf.max_packet_size), compress = conf.compress, exact = conf.exact,
-		found_rows = conf.found_rows, auth_plugins = conf.auth_plugins, seconds = math.max(1, math.ceil(conf.connect_timeout)),
+		found_rows = conf.found_rows, auth_plugins = conf.auth_plugins,
+		seconds = math.max(1, math.ceil(conf.connect_timeout)),
 		tls = conf.tls and options.tls(conf.tls),
 	}
 end

@@ -1,6 +1,6 @@
 -- Options of connections to PostgreSQL, as libpq names them.
-local checks = require "reef.options"
 local resolve = require "reef.socketcore".resolve
+local sql = require "reef.sql.options"
 
 ---@class postgres.options
 ---@field host string|nil            name or IP, or the directory of a Unix socket; "127.0.0.1"
@@ -12,6 +12,7 @@ local resolve = require "reef.socketcore".resolve
 ---@field settings table<string, string>|nil  of the server, for this connection: { search_path = "game" }
 ---@field compact_arrays boolean|nil rows are lists in the order of columns
 ---@field on_connect fun(db: postgres.db)|nil  called on each new connection, before others use it
+---@field init string|nil          a statement that each new connection begins with
 ---@field overload fun(on: boolean)|nil     true: 1 MiB of statements waits; false: none does
 ---@field timeout number|nil         seconds for a statement, with its wait for others; 30; 0: for ever
 ---@field connect_timeout number|nil seconds to connect and log in; 5
@@ -22,52 +23,22 @@ local resolve = require "reef.socketcore".resolve
 
 local options = {}
 
-local kinds = {
-	host = "string", port = "number", user = "string", password = "string", database = "string",
-	application_name = "string", settings = "table", compact_arrays = "boolean", on_connect = "function",
-	overload = "function", timeout = "number", connect_timeout = "number", cancel = "boolean", gap = "function",
-	heartbeat = "number",
-}
-local known = setmetatable({ tls = true }, { __index = kinds })
-for name in pairs(kinds) do
-	known[name] = true
-end
-local aliases = { username = "user", db = "database", dbname = "database", auth = "password", passwd = "password" }
+local KINDS <const> = { application_name = "string", settings = "table", gap = "function", heartbeat = "number" }
+local UNKNOWN_TLS <const> = { "server_name", "partial_chain", "alpn", "client_certificates", "ciphers", "ca_dir" }
 
 ---Raises for what cannot be; a complete table otherwise.
 ---@param given postgres.options
 ---@return table
 function options.check(given)
-	checks.check("postgres", given, known, 3, aliases)
-	local conf = {
-		host = "127.0.0.1", port = 5432, user = "postgres", application_name = "reef", timeout = 30, connect_timeout = 5,
-		heartbeat = 30,
-	}
-	for name, value in pairs(given) do
-		if name == "tls" then
-			conf.tls = value and require "reef.tls".options(value) or nil
-		elseif type(value) ~= kinds[name] then
-			error(("postgres: %s is a %s, not a %s"):format(name, kinds[name], type(value)), 3)
-		else
-			conf[name] = value
-		end
-	end
-	for _, name in ipairs { "timeout", "connect_timeout", "port", "heartbeat" } do
-		if not (conf[name] >= 0) then
-			error(("postgres: %s has to be at least 0, not %s"):format(name, conf[name]), 3)
-		end
-	end
-	for _, other in ipairs { "server_name", "partial_chain", "alpn", "client_certificates", "ciphers", "ca_dir" } do
-		if conf.tls and conf.tls[other] ~= nil then
-			error("postgres: libpq has nothing like the option " .. other .. " of TLS", 3)
-		end
-	end
-	conf.where = (conf.host:find ":" and "[%s]:%d" or "%s:%d"):format(conf.host, conf.port)
-	return conf
+	return sql.check("postgres", given, KINDS, {
+		port = 5432, user = "postgres", application_name = "reef", heartbeat = 30,
+	}, UNKNOWN_TLS)
 end
 
 -- Where distributions keep the authorities that they trust.
-local BUNDLES <const> = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem" }
+local BUNDLES <const> = {
+	"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
+}
 
 local function system_bundle()
 	for _, path in ipairs(BUNDLES) do

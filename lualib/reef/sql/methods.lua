@@ -8,13 +8,44 @@ local checks = require "reef.options"
 ---@field timeout number|nil
 local methods = {}
 
----Runs f(t, ...) in a transaction, which is committed when f returns. `t` is this db, but raises what the server refuses.
----When f raises, all is rolled back, and the error is raised again. Other coroutines' statements wait meanwhile.
+---Runs f(t, ...) in a transaction, which is committed when f returns. `t` is this db, but raises what the server
+---refuses. When f raises, all is rolled back, and the error is raised again. Other coroutines' statements wait
+---meanwhile.
 ---@param f fun(t: reef.sql.db, ...: any): ...
 ---@return any results of f
 function methods:transaction(f, ...)
 	local t = setmetatable({ raises = true }, { __index = self })
-	return self.session:transaction(self.session.protocol.begin, self.timeout, f, t, ...)
+	return self.session:transaction(self.timeout, f, t, ...)
+end
+
+local MOST_PREPARED <const> = 256
+
+---The prepared statement for a text, of which each connection remembers some.
+---@param sql string
+---@return table|nil statement
+---@return table|nil refused
+function methods:prepared(sql)
+	local root = self.session.db
+	local cache = root.cache
+	if not cache or cache.count >= MOST_PREPARED then
+		for _, statement in pairs(cache and cache.by_text or {}) do
+			self:stmt_close(statement)
+		end
+		cache = { count = 0, by_text = {} }
+		root.cache = cache
+	end
+	local statement = cache.by_text[sql]
+	if statement then
+		return statement
+	end
+	statement = self:prepare(sql)
+	if statement.badresult then
+		return nil, statement
+	end
+	if root.cache == cache then
+		cache.by_text[sql], cache.count = statement, cache.count + 1
+	end
+	return statement
 end
 
 ---The server's version, as it says it.
@@ -35,7 +66,7 @@ end
 function methods:with(options)
 	local name = self.session.protocol.name
 	checks.check(name .. ": with", options, { timeout = true }, 2)
-	if type(options.timeout) ~= "number" or not (options.timeout >= 0) then
+	if type(options.timeout) ~= "number" or options.timeout < 0 or options.timeout ~= options.timeout then
 		error(name .. ": timeout has to be a number of seconds, at least 0", 2)
 	end
 	return setmetatable({ timeout = options.timeout }, { __index = self })

@@ -1,8 +1,8 @@
--- One connection to an SQL server, used by one coroutine at a time: the others wait in the order in which they came. It is
--- made when it is needed, also after a loss, and nothing is ever sent twice.
+-- One connection to an SQL server, used by one coroutine at a time: the others wait in the order in which they came.
+-- It is made when it is needed, also after a loss, and nothing is ever sent twice.
 --
--- What speaks to the server is in C, around a library, and says what it waits for (drivers/mysql, drivers/postgres). Each
--- of its operations returns
+-- What speaks to the server is in C, around a library, and says what it waits for (drivers/mysql, drivers/postgres).
+-- Each of its operations returns
 --     "r", "w" or "rw"          wait for the descriptor, then core:go(ready); core:go() when it is too late
 --     nil, result, ...          it is over
 --     nil, nil, why, number     the connection is lost
@@ -12,6 +12,7 @@ local fd = require "reef.fd"
 local skynet = require "skynet"
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
+local FRESH = 0.005 -- seconds after an answer within which a connection is taken for alive
 local OVERLOAD = 1 << 20 -- bytes of statements that wait
 
 ---@class reef.sql.protocol
@@ -34,14 +35,54 @@ local OVERLOAD = 1 << 20 -- bytes of statements that wait
 local session = {}
 session.__index = session
 
+local function pass_on(self)
+	self.holder = nil
+	while self.first <= self.last do
+		local next_one = self.waiting[self.first]
+		self.waiting[self.first] = nil
+		self.first = self.first + 1
+		if not next_one.gone then
+			self.holder = next_one.thread
+			next_one.ready = true
+			skynet.wakeup(next_one)
+			return
+		end
+	end
+	self.first, self.last = 1, 0
+end
+
+local function leave(self)
+	self.depth = self.depth - 1
+	if self.depth == 0 then
+		pass_on(self)
+	end
+end
+
+local turn = { __close = function(held)
+	leave(held[1])
+end }
+
+local guard_meta = { __close = function(guard)
+	-- Whoever was waiting is gone: nobody knows what the server will say next.
+	if guard.busy then
+		guard.busy = false
+		if not guard.core:idle() then
+			guard.session:close()
+		end
+	end
+end }
+
 ---@param protocol reef.sql.protocol
 ---@param conf table
 ---@return reef.sql.session
 function session.new(protocol, conf)
-	return setmetatable({
+	local self = setmetatable({
 		protocol = protocol, conf = conf, waiting = {}, first = 1, last = 0, bytes = 0, depth = 0, generation = 0,
-		failures = 0, not_before = 0, where = protocol.name .. " " .. conf.where,
+		failures = 0, not_before = 0, used = 0, where = protocol.name .. " " .. conf.where,
 	}, session)
+	self.turn = setmetatable({ self }, turn)
+	self.guard = setmetatable({ session = self, busy = false }, guard_meta)
+	return self
 end
 
 ---An error of this connection.
@@ -71,33 +112,6 @@ local function count_bytes(self, n)
 		skynet.fork(told, false)
 	end
 end
-
-local function pass_on(self)
-	self.holder = nil
-	while self.first <= self.last do
-		local next_one = self.waiting[self.first]
-		self.waiting[self.first] = nil
-		self.first = self.first + 1
-		if not next_one.gone then
-			self.holder = next_one.thread
-			next_one.ready = true
-			skynet.wakeup(next_one)
-			return
-		end
-	end
-	self.first, self.last = 1, 0
-end
-
-local function leave(self)
-	self.depth = self.depth - 1
-	if self.depth == 0 then
-		pass_on(self)
-	end
-end
-
-local turn = { __close = function(held)
-	leave(held[1])
-end }
 
 ---Waits for its turn. What it returns is a variable to be closed. Within its turn a coroutine need not wait again.
 ---@param command string  for errors
@@ -135,17 +149,10 @@ function session:enter(command, deadline, size)
 		entry.taken = true
 		self.depth = 1
 	end
-	return setmetatable({ self }, turn)
+	return self.turn
 end
 
 -- ---- operations ----
-
-local guard_meta = { __close = function(guard)
-	-- Whoever was waiting is gone: nobody knows what the server will say next.
-	if guard.busy and not guard.core:idle() then
-		guard.session:close()
-	end
-end }
 
 ---Closes the connection; the next statement makes another.
 function session:close()
@@ -190,6 +197,7 @@ end
 local function over(self, guard, command, since, failed, result, ...)
 	guard.busy = false
 	if result ~= nil then
+		self.used = now()
 		return result, ...
 	end
 	local why, number = ...
@@ -205,8 +213,8 @@ local function over(self, guard, command, since, failed, result, ...)
 	error(err, 0)
 end
 
----Runs an operation on the connection that there is, within the caller's turn. Raises when the connection is lost by it, or
----the deadline passes, which ends the connection, too.
+---Runs an operation on the connection that there is, within the caller's turn. Raises when the connection is lost by
+---it, or the deadline passes, which ends the connection, too.
 ---@param command string
 ---@param deadline number
 ---@param method string  of the core
@@ -218,7 +226,8 @@ function session:run(command, deadline, method, ...)
 	if not core then
 		error(self:error("closed", "not sent", command, "the connection was lost"), 0)
 	end
-	local guard <close> = setmetatable({ busy = true, core = core, session = self }, guard_meta)
+	local guard <close> = self.guard
+	guard.busy, guard.core = true, core
 	return over(self, guard, command, now(), drive(core, deadline, nil, core[method](core, ...)))
 end
 
@@ -230,7 +239,8 @@ function session:hear(deadline)
 	if not core then
 		error(self:error("closed", "not sent", "listen", "the connection was lost"), 0)
 	end
-	local guard <close> = setmetatable({ busy = true, core = core, session = self }, guard_meta)
+	local guard <close> = self.guard
+	guard.busy, guard.core = true, core
 	local events, result, why = core:listen()
 	while events do
 		local left = deadline == math.huge and 1e9 or math.max(0, (deadline - now()) * 100)
@@ -246,6 +256,18 @@ function session:hear(deadline)
 	end
 	guard.busy = false
 	return result or over(self, guard, "listen", now(), nil, nil, why)
+end
+
+-- A statement that the server has to agree to.
+local function demand(self, command, deadline)
+	local result = self:run(command, deadline, "query", command)
+	if result.badresult then
+		error(self.protocol.rejection(result), 0)
+	elseif command == "COMMIT" and result.command == "ROLLBACK" then
+		-- PostgreSQL says so when a statement before has failed.
+		error(errors.new { code = "rollback", outcome = "rejected", host = self.where, command = command,
+			message = "the transaction was rolled back, since one of its statements has failed" }, 0)
+	end
 end
 
 -- ---- connecting ----
@@ -277,7 +299,8 @@ end
 ---@param deadline number
 function session:open(command, deadline)
 	if self.core then
-		if self.connecting or self.core:alive() then
+		-- Right after an answer there is no need to look.
+		if self.connecting or now() - self.used < FRESH or self.core:alive() then
 			return
 		end
 		self:close()
@@ -309,13 +332,16 @@ function session:open(command, deadline)
 	end
 	self.generation = self.generation + 1
 	local ok, err = pcall(function()
+		if self.conf.init then
+			demand(self, self.conf.init, limit)
+		end
 		if self.conf.on_connect then
 			self.conf.on_connect(self.db)
 		end
 	end)
 	if not ok then
 		self:close()
-		fail(self, "connect", command, "on_connect: " .. tostring(err), since)
+		fail(self, "connect", command, "what is done first: " .. tostring(err), since)
 	end
 	self.failures, self.not_before = 0, 0
 end
@@ -339,78 +365,85 @@ function session:use(command, size, seconds, f, ...)
 	local _ <close> = self:enter(command, deadline, size)
 	if not self.pinned then
 		self:open(command, deadline)
-	elseif not self.core then
+	elseif self.core ~= self.pinned then
 		error(self:error("closed", "not sent", command, "the connection of this transaction was lost"), 0)
 	end
 	return f(self, deadline, ...)
 end
 
-local function run_in_transaction(self, f, ...)
-	self.pinned = true
-	local _ <close> = setmetatable({}, { __close = function()
-		self.pinned = nil
-	end })
-	return pcall(f, ...)
-end
-
--- A statement that the server has to agree to.
-local function demand(self, command, deadline)
-	local result = self:run(command, deadline, "query", command)
-	if result.badresult then
-		error(self.protocol.rejection(result), 0)
-	elseif command == "COMMIT" and result.command == "ROLLBACK" then
-		-- PostgreSQL says so when a statement before has failed.
-		error(errors.new { code = "rollback", outcome = "rejected", host = self.where, command = command,
-			message = "the transaction was rolled back, since one of its statements has failed" }, 0)
-	end
-end
-
----Runs f(...) between BEGIN and COMMIT, in one turn of the calling coroutine; when it raises, all is rolled back, and the
----error is raised again. An error with the outcome "not sent" says that nothing of it has been applied; of those of the
----COMMIT "maybe applied" that nobody knows.
----@param begin string  the statement that begins it
----@param seconds number|nil  for each of these statements
----@param f function
----@return any results of f
-function session:transaction(begin, seconds, f, ...)
-	local deadline = self:deadline(seconds)
-	local _ <close> = self:enter(begin, deadline)
+---Begins a transaction, within the caller's turn: until its end the connection is not made anew.
+---@param seconds number|nil
+function session:begin(seconds)
+	local command, deadline = self.protocol.begin, self:deadline(seconds)
 	if self.pinned then
 		error(self.protocol.name .. ": a transaction within a transaction", 0)
 	end
-	self:open(begin, deadline)
-	local begun, why = pcall(demand, self, begin, deadline)
-	if not begun then
+	self:open(command, deadline)
+	local ok, why = pcall(demand, self, command, deadline)
+	if not ok then
 		error(self:as_unapplied(why), 0)
 	end
-	local core = self.core
+	self.pinned = self.core
+end
+
+---Commits it. An error whose outcome is "maybe applied" says that nobody knows; after any other nothing is applied.
+---@param seconds number|nil
+function session:commit(seconds)
+	local core = self.pinned
+	self.pinned = nil
+	if self.core ~= core then
+		error(self:error("closed", "not sent", "COMMIT",
+			"the connection was lost; nothing of the transaction is applied"), 0)
+	end
+	local ok, why = pcall(demand, self, "COMMIT", self:deadline(seconds))
+	if not ok then
+		self:close()
+		error(why, 0)
+	end
+end
+
+---Takes it back, by ending the connection if need be. Does not raise.
+---@param seconds number|nil
+function session:rollback(seconds)
+	local core = self.pinned
+	self.pinned = nil
+	if core and self.core == core and not (core:idle() and pcall(demand, self, "ROLLBACK", self:deadline(seconds))) then
+		self:close()
+	end
+end
+
+---Runs f(...) in a transaction, in one turn of the calling coroutine; when it raises, all is rolled back, and the
+---error is raised again. An error with the outcome "not sent" says that nothing of it has been applied; one of the
+---COMMIT with "maybe applied" that nobody knows.
+---@param seconds number|nil  for each statement of its own
+---@param f function
+---@return any results of f
+function session:transaction(seconds, f, ...)
+	local _ <close> = self:enter(self.protocol.begin, self:deadline(seconds))
+	self:begin(seconds)
 	-- A coroutine that ends in between leaves nothing open.
 	local open <close> = setmetatable({ true }, { __close = function(open)
-		if open[1] and self.core == core then
+		if open[1] then
+			self.pinned = nil
 			self:close()
 		end
 	end })
-	local results = table.pack(run_in_transaction(self, f, ...))
+	local results = table.pack(pcall(f, ...))
 	if results[1] then
-		if self.core ~= core or not core then
-			open[1] = false
-			error(self:error("closed", "not sent", "COMMIT", "the connection was lost before; nothing of the transaction is applied"),
-				0)
-		end
-		demand(self, "COMMIT", self:deadline(seconds))
 		open[1] = false
+		self:commit(seconds)
 		return table.unpack(results, 2, results.n)
 	end
-	if self.core and self.core == core and core:idle() then
-		open[1] = not pcall(demand, self, "ROLLBACK", self:deadline(seconds))
-	end
+	self:rollback(seconds)
+	open[1] = false
 	error(self:as_unapplied(results[2]), 0)
 end
 
 ---The same error, when what it is about belongs to a transaction that was not committed.
 function session:as_unapplied(err)
 	if errors.is(err) and err.outcome == "maybe applied" then
-		return self:error(err.code, "not sent", err.command or "transaction", err.message .. "; nothing of the transaction is applied")
+		return self:error(err.code, "not sent", err.command or "transaction",
+			err.message .. "; nothing of the transaction is applied")
 	end
 	return err
 end

@@ -33,7 +33,7 @@ local function launch(self)
 	local command = {
 		DAEMON, "--no-defaults", "--user=root", "--datadir=" .. self.dir, "--port=" .. self.port, "--bind-address=127.0.0.1",
 		"--socket=" .. self.path, "--pid-file=" .. self.dir .. "/pid", "--skip-name-resolve", "--innodb-buffer-pool-size=32M",
-		"--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0", "--max-allowed-packet=64M", "--skip-log-bin",
+		"--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=2", "--max-allowed-packet=64M", "--skip-log-bin",
 		"--plugin-maturity=unknown", "--performance-schema=OFF", "--sql-mode=NO_ENGINE_SUBSTITUTION",
 	}
 	if self.tls then
@@ -57,7 +57,8 @@ function mysql.start(options)
 	local self = setmetatable({ host = "127.0.0.1", options = options, tls = options.tls }, mysql)
 	self.dir = process.path "mysql"
 	self.path = process.path "my.sock"
-	local code, output = process.run({ "/usr/bin/mariadb-install-db", "--no-defaults", "--user=root", "--datadir=" .. self.dir,
+	local code, output = process.run({ "/usr/bin/mariadb-install-db", "--no-defaults", "--user=root",
+		"--datadir=" .. self.dir,
 		"--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M" }, 120)
 	if code ~= 0 then
 		error("mariadb-install-db: " .. output, 2)
@@ -92,7 +93,9 @@ end
 ---@param text string
 ---@return string
 function mysql:sql(text)
-	local code, output = process.run { "/usr/bin/mariadb", "--no-defaults", "-uroot", "-S", self.path, "-N", "-B", "-e", text }
+	local code, output = process.run {
+		"/usr/bin/mariadb", "--no-defaults", "-uroot", "-S", self.path, "-N", "-B", "-e", text,
+	}
 	if code ~= 0 then
 		error("mariadb: " .. output, 2)
 	end

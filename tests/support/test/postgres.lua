@@ -1,6 +1,7 @@
 -- A PostgreSQL server of the test's own, on a free port and on a Unix socket.
 --
---     local server = require("test.postgres").start()                 -- options: settings for postgresql.conf, tls, hba
+--     local server = require("test.postgres").start()                 -- options: settings for postgresql.conf, tls,
+-- hba
 --     server.port, server.dir                                         -- user "postgres", trusted
 --     server:sql "CREATE USER ..."                                    -- by psql
 --     server:freeze() server:thaw() server:kill() server:restart()    -- restart: the same port and data
@@ -143,8 +144,8 @@ end
 ---@param text string
 ---@return string
 function postgres:sql(text)
-	return (run { found .. "/psql", "-X", "-h", self.dir, "-p", tostring(self.port), "-U", "postgres", "-d", "postgres", "-At",
-		"-v", "ON_ERROR_STOP=1", "-c", text }:gsub("\n$", ""))
+	return (run { found .. "/psql", "-X", "-h", self.dir, "-p", tostring(self.port), "-U", "postgres", "-d", "postgres",
+		"-At", "-v", "ON_ERROR_STOP=1", "-c", text }:gsub("\n$", ""))
 end
 
 return postgres

@@ -85,7 +85,7 @@ static int client_close(lua_State *L) {
 }
 
 /* (fd, string): comes back when the kernel has all of it */
-static int client_send(lua_State *L) {
+static int client_send_all(lua_State *L) {
 	int fd = check_descriptor(L);
 	size_t n, sent = 0;
 	const char *text = luaL_checklstring(L, 2, &n);
@@ -152,7 +152,7 @@ static int client_readstdin(lua_State *L) {
 
 int reef_lua_client_open(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"connect", client_connect}, {"close", client_close},   {"send", client_send},
+			{"connect", client_connect}, {"close", client_close},   {"send", client_send_all},
 			{"recv", client_recv},       {"usleep", client_usleep}, {NULL, NULL},
 	};
 	luaL_newlib(L, functions);

@@ -6,6 +6,7 @@ local nats = require "test.nats"
 local process = require "test.process"
 local redis = require "test.redis"
 local skynet = require "skynet"
+local socket = require "skynet.socket"
 local test = require "test"
 require "skynet.manager"
 
@@ -222,6 +223,64 @@ test.case("a NATS server that hangs is left for another; passwords; large messag
 			return why and why:lower():find "authorization"
 		end)
 	end)
+
+-- A server that lets in, and then says something that it should not; after that many times it behaves.
+local function hostile(times)
+	local id, _, port = socket.listen("127.0.0.1", 0)
+	local said = {
+		"MSG reef.s 1 99999999999\r\n", "MSG\r\n", "MSG reef.s 1 3\r\nabcdef", "MSG reef.s 77 3\r\nabc\r\nMSG x\r\n",
+		"WHAT 1\r\n",
+		"-ERR 'Stale Connection'\r\n", "INFO {\r\n-ERR\r\n", "MSG reef.s 1 40\r\n" .. ("z"):rep(40) .. "\r\n\r\n",
+		"MSG reef.s 1 2\r\na",
+	}
+	local count = 0
+	socket.start(id, function(fd)
+		socket.start(fd)
+		count = count + 1
+		local behaves = count > times
+		socket.write(fd, 'INFO {"max_payload":1000}\r\n')
+		for line in function() return socket.readline(fd, "\r\n") or nil end do
+			if line == "PING" then
+				socket.write(fd, "PONG\r\n")
+				if not behaves then
+					local text = math.random(2) == 1 and said[math.random(#said)] or nil
+					if not text then
+						local bytes = {}
+						for i = 1, math.random(60) do
+							bytes[i] = string.char(math.random(0, 255))
+						end
+						text = table.concat(bytes) .. "\r\n"
+					end
+					socket.write(fd, text)
+					socket.close(fd)
+					return
+				end
+			end
+		end
+		socket.close(fd)
+	end)
+	test.defer(socket.close, id)
+	return port, function()
+		return count
+	end
+end
+
+test.case("whatever a broker sends, its connection ends at worst", { timeout = 60 }, function()
+	local port, count = hostile(25)
+	local a = start("nats://127.0.0.1:" .. port)
+	a:call("subscribe", "s")
+	test.eventually("it has come through", 40, function()
+		return count() > 25 and a:call("status").connected
+	end)
+	test.equal({ a:call("publish", "s", 1) }, { true, 1 })
+	test.eventually("own messages", 10, function()
+		for _, item in ipairs(a:call "received") do
+			if item[2] == 1 then
+				return true
+			end
+		end
+	end)
+end)
 
 test.case("channels of skynet.multicast over the bus", { timeout = 60 }, function()
 	local server = nats.start()

@@ -6,8 +6,8 @@
 --         return 200, "hello " .. request.path .. "\n", { ["content-type"] = "text/plain" }
 --     end)
 --
--- A handler answers status, body and fields. A body is a string, or a function that gives pieces until nil, which fields to
--- send behind the body may follow. Each
+-- A handler answers status, body and fields. A body is a string, or a function that gives pieces until nil, which
+-- fields to send behind the body may follow. Each
 -- connection has a coroutine; its requests are handled one after the other.
 local deadline = require "reef.http.deadline"
 local options_check = require "reef.options".check
@@ -287,7 +287,8 @@ local function respond_in_pieces(self, req, status, pieces, header, keep)
 	local chunked = not counted and req.version ~= "1.0"
 	keep = keep and chunked -- nobody counts whether as many bytes come as were said
 	local more = date_line(self.now) .. connection_line(req, keep) .. (chunked and "transfer-encoding: chunked\r\n" or "")
-	local buffer, size, length, encoding, connection_field = writer.message(writer.status_line(status), header, nil, nil, more)
+	local start = writer.status_line(status)
+	local buffer, size, length, encoding, connection_field = writer.message(start, header, nil, nil, more)
 	check_fields(length, encoding)
 	self.answered = true
 	socket.write(self.id, buffer, size)
@@ -533,8 +534,8 @@ end
 
 ---A server that does not listen; see serve.
 ---@param handler fun(request: reef.http.request): integer, string|function|nil, table|nil
----@param options reef.http.server.options|nil  and `refuse(status, reason)`: how a request is answered that is none (status,
----                                             body, fields; nil: by the end of the connection alone)
+---@param options reef.http.server.options|nil  and `refuse(status, reason)`: how a request is answered that is none
+---                                             (status, body, fields; nil: by the end of the connection alone)
 ---@return reef.http.server
 function server.new(handler, options)
 	local self = setmetatable({ handler = handler, connections = {}, count = 0, refused = 0 }, methods)

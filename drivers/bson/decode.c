@@ -10,12 +10,12 @@
 
 #include <lauxlib.h>
 
+#include "core/utf8.h"
 #include "format.h"
 #include "keys.h"
 #include "reader.h"
 #include "tables.h"
 #include "tag.h"
-#include "core/utf8.h"
 #include "writer.h"
 
 enum {

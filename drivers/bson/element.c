@@ -3,9 +3,9 @@
 
 #include <lauxlib.h>
 
+#include "core/utf8.h"
 #include "reader.h"
 #include "regex.h"
-#include "core/utf8.h"
 
 int reef_bson_element_fail(struct reef_bson_encoder *e, const char *text) {
 	luaL_Buffer b;

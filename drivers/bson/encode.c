@@ -7,11 +7,11 @@
 
 #include <lauxlib.h>
 
+#include "core/utf8.h"
 #include "counter.h"
 #include "element.h"
 #include "object.h"
 #include "tables.h"
-#include "core/utf8.h"
 
 static void encode_value(struct reef_bson_encoder *e, int index);
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "format.h"
 #include "core/utf8.h"
+#include "format.h"
 #include "writer.h"
 
 bool reef_bson_reader_open(struct reef_bson_reader *r, const uint8_t *data, size_t size, int depth) {

@@ -8,6 +8,7 @@
 
 #include <lauxlib.h>
 
+#include "core/utf8.h"
 #include "decimal.h"
 #include "encode.h"
 #include "format.h"
@@ -16,7 +17,6 @@
 #include "oid.h"
 #include "regex.h"
 #include "tag.h"
-#include "core/utf8.h"
 
 static int push_tag(lua_State *L, uint8_t type, const void *payload, size_t size) {
 	reef_bson_tag_push(L, type, payload, size);

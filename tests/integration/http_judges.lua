@@ -98,7 +98,8 @@ test.case("a browser fetches, follows, and speaks WebSocket", { timeout = 120 },
 		return 200, nil, { ["x-path"] = path }
 	end)
 	local browser = process.start { "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+		"--disable-dev-shm-usage",
 		"--user-data-dir=" .. process.path "profile", ("http://127.0.0.1:%d/"):format(server.port) }
 	test.eventually("the page has its result", 90, function()
 		return result ~= nil

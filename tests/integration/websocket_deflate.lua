@@ -24,7 +24,8 @@ local function echo(options)
 end
 
 local UPGRADE = "GET /x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-	.. "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+	.. "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	.. "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
 
 local function raw(port)
 	local id = assert(socket.open("127.0.0.1", port))
@@ -102,7 +103,8 @@ test.case("of what is offered, what is right is answered", function()
 		test.equal(answer("permessage-deflate; " .. wrong), nil, wrong)
 	end
 	for _, wrong in ipairs { "x-other", "permessage-deflate; client_max_window_bits",
-		"permessage-deflate, permessage-deflate", "permessage-deflate; server_max_window_bits=13", "permessage-deflate; what=1" } do
+		"permessage-deflate, permessage-deflate", "permessage-deflate; server_max_window_bits=13",
+		"permessage-deflate; what=1" } do
 		test.truthy(select(2, deflate.accepted(wrong, own)), wrong)
 	end
 	test.truthy(select(2, deflate.accepted("permessage-deflate", nil)))

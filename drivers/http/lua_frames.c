@@ -75,6 +75,7 @@ static void push_output(lua_State *L, struct reef_frames *f) {
 	}
 }
 
+/* Opcode, bytes, code of a close, whether there is another; nothing if no message waits. */
 static int push_message(lua_State *L, struct reef_frames *f) {
 	struct reef_frames_message *m = f->first;
 	if (m == NULL)
@@ -83,7 +84,8 @@ static int push_message(lua_State *L, struct reef_frames *f) {
 	lua_pushlstring(L, m->bytes, m->size);
 	lua_pushinteger(L, m->code);
 	reef_free(reef_frames_take(f));
-	return 3;
+	lua_pushboolean(L, f->first != NULL);
+	return 4;
 }
 
 /* frames:feed(bytes) -> false if the peer broke the rules, bytes for the peer or nil, and what frames:take says */
@@ -96,7 +98,7 @@ static int lua_frames_feed(lua_State *L) {
 	return 2 + push_message(L, f);
 }
 
-/* frames:take() -> opcode, bytes, code of a close; nothing if no message waits */
+/* frames:take() -> opcode, bytes, code of a close, whether there is another; nothing if no message waits */
 static int l_take(lua_State *L) {
 	return push_message(L, lua_frames_check(L));
 }

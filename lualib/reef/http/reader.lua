@@ -71,14 +71,19 @@ local function step(self)
 end
 
 ---A message that comes in one piece, as most requests do. Nothing: it does not; then head() and body() go on.
+---@param body_limit integer|nil  begins with the next message, whose body may have so many bytes
 ---@return string|integer|nil start
 ---@return string|nil text
 ---@return table<string, string|string[]>|nil header
 ---@return string|nil body
 ---@return integer|nil minor
 ---@return boolean|nil keep_alive
-function reader:whole()
-	local bytes, at = self.bytes, self.at
+function reader:whole(body_limit)
+	local parser, bytes, at = self.parser, self.bytes, self.at
+	if body_limit then
+		self.done, self.begun, self.left = false, at <= #bytes, nil
+		parser:next(body_limit)
+	end
 	if at > #bytes then
 		bytes, at = self.get(), 1
 		if not bytes or bytes == "" then
@@ -86,7 +91,7 @@ function reader:whole()
 		end
 	end
 	self.begun = true
-	local stop, start, text, header, body, minor, keep_alive = self.parser:whole(bytes, at)
+	local stop, start, text, header, body, minor, keep_alive = parser:whole(bytes, at)
 	if stop then
 		self.done = true
 		if stop > #bytes then

@@ -11,7 +11,7 @@ local core = require "reef.http.core"
 
 ---@class reef.http.reader
 ---@field bytes string
----@field left string|nil  a body that has been taken out of the parser
+---@field left string|nil  a body that whole() has taken out of the parser, for piece() and body()
 ---@field at integer  what of `bytes` has not been parsed yet begins here
 local reader = {}
 reader.__index = reader
@@ -149,12 +149,6 @@ function reader:body()
 		return left
 	end
 	return self.parser:body()
-end
-
----Leaves the body of whole() for piece() or body().
----@param body string
-function reader:give_back(body)
-	self.left = body ~= "" and body or nil
 end
 
 ---Whether bytes of the body, or its end, have come already.

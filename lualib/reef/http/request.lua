@@ -99,12 +99,5 @@ function request:websocket(handle, options)
 	return require "reef.http.websocket".accept(self.id, handle, connection.tls and "wss" or "ws", self.peer, all)
 end
 
-local of = {}
-
----@param fields table  method, url, header, version, connection; expected: the client waits for `100 Continue`
----@return reef.http.request
-function of.new(fields)
-	return setmetatable(fields, meta)
-end
-
-return of
+-- Of tables with method, url, header, version and connection; `expected`: the client waits for `100 Continue`.
+return { meta = meta }

@@ -4,6 +4,8 @@ local skynet = require "skynet"
 local socket = require "reef.socket"
 local writer = require "reef.http.writer"
 
+local message, now_of, socket_write, starts = writer.message, skynet.now, socket.write, writer.starts
+
 local YIELD = 256 * 1024 -- bytes of a response after which others have their turn
 
 local date, date_at
@@ -39,12 +41,6 @@ local function write_pieces(self, body, chunked)
 			end
 			self:wait_for_room()
 		end
-	end
-end
-
-local function check_body(body)
-	if body ~= nil and type(body) ~= "function" and type(body) ~= "string" then
-		error(("http: a handler's body is a string or a function, not a %s"):format(type(body)), 0)
 	end
 end
 
@@ -90,31 +86,33 @@ end
 ---@param keep boolean  whether the connection goes on, as far as the server is concerned
 ---@return boolean
 return function(self, req, status, body, header, keep)
-	local now = skynet.now()
+	local now, kind = now_of(), type(body)
 	self.now = now
-	check_body(body)
+	if kind ~= "string" and kind ~= "nil" and kind ~= "function" then
+		error(("http: a handler's body is a string or a function, not a %s"):format(kind), 0)
+	end
 	local head_only, length = req.method == "HEAD", nil
-	if not writer.may_have_body(status) then
+	if status ~= 200 and not writer.may_have_body(status) then
 		body = nil
-	elseif type(body) == "function" then
+	elseif kind == "function" then
 		return respond_in_pieces(self, req, status, body, header, keep)
 	else
 		length = body and #body or 0
 	end
-	local more = date_line(now)
+	local more = now // 100 == date_at and date or date_line(now)
 	if not keep or req.version == "1.0" then
 		more = more .. connection_line(req, keep)
 	end
 	local small = not head_only and length and length <= writer.small
-	local buffer, size, said, encoding, connection_field = writer.message(writer.status_line(status), header,
+	local buffer, size, said, encoding, connection_field = message(starts[status] or writer.status_line(status), header,
 		small and body or nil, length, more)
 	if said or encoding then
 		check_fields(said, encoding, not head_only and length)
 	end
 	self.answered = true
-	socket.write(self.id, buffer, size)
+	socket_write(self.id, buffer, size)
 	if not small and not head_only and body then
-		socket.write(self.id, body)
+		socket_write(self.id, body)
 	end
 	return keep and not (connection_field and wants_close(connection_field))
 end

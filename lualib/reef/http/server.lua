@@ -12,7 +12,7 @@
 local deadline = require "reef.http.deadline"
 local options_check = require "reef.options".check
 local reader = require "reef.http.reader"
-local request = require "reef.http.request"
+local request_meta = require "reef.http.request".meta
 local respond = require "reef.http.respond"
 local skynet = require "skynet"
 local socket = require "reef.socket"
@@ -198,9 +198,9 @@ local function exchange(self, left)
 	elseif minor == 1 and not header.host then
 		reader.fail(400, "the field Host is missing")
 	end
-	local req = request.new {
+	local req = setmetatable({
 		method = method, url = target, header = header, version = minor == 1 and "1.1" or "1.0", connection = self,
-	}
+	}, request_meta)
 	local expect = minor == 1 and header.expect
 	if expect then
 		if type(expect) ~= "string" or expect:lower() ~= "100-continue" then
@@ -209,7 +209,9 @@ local function exchange(self, left)
 		req.expected = has_body
 	end
 	if body_there then
-		r:give_back(body_there)
+		if body_there ~= "" then
+			r.left = body_there
+		end
 		self.phase = "handler"
 	elseif has_body then
 		unset(self)
@@ -240,7 +242,7 @@ local function exchange(self, left)
 	else
 		keep = result
 	end
-	if not keep or not drain(self, req) then
+	if not keep or (not r.done and not drain(self, req)) then
 		return false
 	end
 	if self.congested then

@@ -85,8 +85,13 @@ function httpd.read_request(readbytes, bodylimit)
 	local source = sources[readbytes] or open(readbytes)
 	local ok, code, target, method, header, body = pcall(read, source, bodylimit or httpd.limits.body)
 	source.due = nil
-	if ok then
+	if ok and code then
 		return code, target, method, header, body
+	end
+	-- What comes from the same function after that is something else.
+	sources[readbytes] = nil
+	if ok then
+		return nil, target
 	end
 	local failure = reader.failure(code)
 	if failure and failure.status then

@@ -88,6 +88,23 @@ test.case("requests behind each other are read one by one", function()
 	test.equal({ httpd.read_request(f) }, { nil, sockethelper.socket_error })
 end)
 
+test.case("a function that gives something else after a failure is read anew", function()
+	local text
+	local function f()
+		local bytes = text
+		text = nil
+		return bytes or error(sockethelper.socket_error)
+	end
+	for _ = 1, 3 do
+		for bytes, want in pairs {
+			["rubbish\r\n\r\n"] = 501, [G .. "Content-Length: 3\r\n\r\nab"] = false, [G .. "\r\n"] = 200,
+		} do
+			text = bytes
+			test.equal(httpd.read_request(f) or false, want)
+		end
+	end
+end)
+
 test.case("what is wrong has its code", function()
 	test.equal(read "GET / HTTP/2.0\r\n\r\n"[1], 505)
 	test.equal(read "GET / HTTP/0.9\r\n\r\n"[1], 505)

@@ -23,6 +23,7 @@ local socket_error = require "reef.http.stream".socket_error
 local tls = require "reef.tls"
 local writer = require "reef.http.writer"
 
+local feed, send, take = frames.feed, frames.send, frames.take
 local socket_read, socket_write = socket.read, socket.write
 
 local websocket = {}
@@ -138,7 +139,7 @@ end
 local function receive(ws)
 	local opcode, bytes, code
 	if ws.more then
-		opcode, bytes, code, ws.more = ws.frames:take()
+		opcode, bytes, code, ws.more = take(ws.frames)
 	end
 	while not opcode do
 		if ws.broken then
@@ -150,7 +151,7 @@ local function receive(ws)
 		end
 		ws.heard, ws.first = true, nil
 		local good, output
-		good, output, opcode, bytes, code, ws.more = ws.frames:feed(come)
+		good, output, opcode, bytes, code, ws.more = feed(ws.frames, come)
 		if not good then
 			ws.broken = true
 		end
@@ -400,7 +401,7 @@ function websocket.write(id, data, kind, mask)
 	local ws = all[id] or find(id)
 	local opcode = kinds[kind or "text"] or error(("websocket: %q is no kind of message"):format(tostring(kind)), 2)
 	local f = ws.frames
-	local bytes = f and f:send(opcode, data, mask)
+	local bytes = f and send(f, opcode, data, mask)
 	return bytes and socket_write(id, bytes) or false
 end
 

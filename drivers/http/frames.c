@@ -145,7 +145,7 @@ void reef_frames_fini(struct reef_frames *f) {
 
 /* Writes what is queued. */
 static bool flush(struct reef_frames *f) {
-	return wslay_event_send(f->context) == 0 && !f->no_memory;
+	return (!wslay_event_want_write(f->context) || wslay_event_send(f->context) == 0) && !f->no_memory;
 }
 
 bool reef_frames_feed(struct reef_frames *f, const char *bytes, size_t n) {

@@ -9,8 +9,13 @@
 #define FRAMES "reef.http.frames"
 #define KEPT ((size_t)64 * 1024) /* bytes of a buffer that wait for the next message */
 
+/* Upvalue 1 of all methods is the metatable, which is found faster than by its name. */
 static struct reef_frames *lua_frames_check(lua_State *L) {
-	struct reef_frames *f = luaL_checkudata(L, 1, FRAMES);
+	struct reef_frames *f = lua_touserdata(L, 1);
+	if (f == NULL || !lua_getmetatable(L, 1) || !lua_rawequal(L, -1, lua_upvalueindex(1)))
+		f = luaL_checkudata(L, 1, FRAMES);
+	else
+		lua_pop(L, 1);
 	if (f->context == NULL)
 		luaL_error(L, "websocket: this connection is over");
 	return f;
@@ -75,6 +80,7 @@ static void push_output(lua_State *L, struct reef_frames *f) {
 	}
 }
 
+/* Opcode, bytes, code of a close, whether there is another; nothing if no message waits. */
 static int push_message(lua_State *L, struct reef_frames *f) {
 	struct reef_frames_message *m = f->first;
 	if (m == NULL)
@@ -83,7 +89,8 @@ static int push_message(lua_State *L, struct reef_frames *f) {
 	lua_pushlstring(L, m->bytes, m->size);
 	lua_pushinteger(L, m->code);
 	reef_free(reef_frames_take(f));
-	return 3;
+	lua_pushboolean(L, f->first != NULL);
+	return 4;
 }
 
 /* frames:feed(bytes) -> false if the peer broke the rules, bytes for the peer or nil, and what frames:take says */
@@ -96,7 +103,7 @@ static int lua_frames_feed(lua_State *L) {
 	return 2 + push_message(L, f);
 }
 
-/* frames:take() -> opcode, bytes, code of a close; nothing if no message waits */
+/* frames:take() -> opcode, bytes, code of a close, whether there is another; nothing if no message waits */
 static int l_take(lua_State *L) {
 	return push_message(L, lua_frames_check(L));
 }
@@ -139,14 +146,15 @@ int reef_open_http_frames(lua_State *L) {
 	static const luaL_Reg methods[] = {
 			{"feed", lua_frames_feed}, {"take", l_take}, {"send", l_send}, {"close", l_close}, {NULL, NULL},
 	};
-	if (luaL_newmetatable(L, FRAMES)) {
-		luaL_newlib(L, methods);
-		lua_setfield(L, -2, "__index");
-		lua_pushcfunction(L, lua_frames_gc);
-		lua_setfield(L, -2, "__gc");
-	}
-	lua_pop(L, 1);
-	lua_createtable(L, 0, 1);
+	luaL_newmetatable(L, FRAMES);
+	luaL_newlibtable(L, methods);
+	lua_pushvalue(L, -2);
+	luaL_setfuncs(L, methods, 1);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, "__index");
+	lua_pushcfunction(L, lua_frames_gc);
+	lua_setfield(L, -3, "__gc");
+	/* The module is the table of the methods, and what makes one. */
 	lua_pushcfunction(L, lua_frames_new);
 	lua_setfield(L, -2, "new");
 	return 1;

@@ -152,7 +152,9 @@ end
 function httpc.request_stream(method, where, url, recvheader, header, content)
 	local response = ask(method, where, url, recvheader, header, content)
 	response.connection.ends = nil
-	return setmetatable({ response = response, status = response.status, header = response.header, connected = true }, stream)
+	return setmetatable({
+		response = response, status = response.status, header = response.header, connected = true,
+	}, stream)
 end
 
 return httpc

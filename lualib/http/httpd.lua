@@ -14,6 +14,9 @@ local skynet_socket = require "skynet.socket"
 local stream = require "reef.http.stream"
 local writer = require "reef.http.writer"
 
+local message, sockets, small, starts = writer.message, stream.sockets, writer.small, writer.starts
+local socket_write = skynet_socket.write
+
 local httpd = {}
 
 ---What a request may have at most; `body` unless read_request says otherwise.
@@ -36,7 +39,7 @@ local function shut(source)
 end
 
 local function open(readbytes)
-	local source = { id = stream.id(readbytes) }
+	local source = { id = sockets[readbytes] }
 	local get = readbytes
 	if source.id then
 		function get()
@@ -53,8 +56,7 @@ end
 
 local function read(source, limit)
 	local r = source.reader
-	r:next(limit)
-	local method, target, header, body = r:whole()
+	local method, target, header, body = r:whole(limit)
 	if method then
 		return 200, target, method, header, body
 	end
@@ -83,8 +85,13 @@ function httpd.read_request(readbytes, bodylimit)
 	local source = sources[readbytes] or open(readbytes)
 	local ok, code, target, method, header, body = pcall(read, source, bodylimit or httpd.limits.body)
 	source.due = nil
-	if ok then
+	if ok and code then
 		return code, target, method, header, body
+	end
+	-- What comes from the same function after that is something else.
+	sources[readbytes] = nil
+	if ok then
+		return nil, target
 	end
 	local failure = reader.failure(code)
 	if failure and failure.status then
@@ -107,24 +114,22 @@ local function write_pieces(writefunc, start, pieces, header)
 end
 
 local function write(writefunc, status, body, header)
-	local start = writer.status_line(status)
-	if type(body) == "function" then
+	local start = starts[status] or writer.status_line(status)
+	local kind = type(body)
+	if kind == "function" then
 		return write_pieces(writefunc, start, body, header)
-	elseif body ~= nil and type(body) ~= "string" then
-		error(("http: a body is a string or a function, not a %s"):format(type(body)), 0)
+	elseif body ~= nil and kind ~= "string" then
+		error(("http: a body is a string or a function, not a %s"):format(kind), 0)
 	end
 	local size = body and #body or 0
-	local length = writer.may_have_body(status) and size or nil
-	local id = stream.id(writefunc)
+	local length = (status == 200 or writer.may_have_body(status)) and size or nil
+	local id = sockets[writefunc]
 	if not id then
 		writefunc((writer.text(start, header, body, length)))
-		return
-	end
-	local small = size <= writer.small
-	if not skynet_socket.write(id, writer.message(start, header, small and body or nil, length)) then
+	elseif not socket_write(id, message(start, header, size <= small and body or nil, length)) then
 		error(stream.socket_error)
-	elseif not small then
-		skynet_socket.write(id, body)
+	elseif size > small then
+		socket_write(id, body)
 	end
 end
 

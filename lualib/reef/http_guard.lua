@@ -1,6 +1,6 @@
--- HTTP for pages about the process itself (the metrics page, the debug console): reef.http.server with checks in front. One
--- request of a connection is read, and refused unless it comes from whom such a page is for. A browser is the danger: any
--- web page can make it send requests to addresses that only its machine can reach. So
+-- HTTP for pages about the process itself (the metrics page, the debug console): reef.http.server with checks in
+-- front. One request of a connection is read, and refused unless it comes from whom such a page is for. A browser is
+-- the danger: any web page can make it send requests to addresses that only its machine can reach. So
 --
 --   * the request names this server: `Host` is an address, `localhost`, or a name of the configuration key `http_hosts`
 --     (another name may have been pointed here: DNS rebinding),

@@ -88,6 +88,23 @@ test.case("requests behind each other are read one by one", function()
 	test.equal({ httpd.read_request(f) }, { nil, sockethelper.socket_error })
 end)
 
+test.case("a function that gives something else after a failure is read anew", function()
+	local text
+	local function f()
+		local bytes = text
+		text = nil
+		return bytes or error(sockethelper.socket_error)
+	end
+	for _ = 1, 3 do
+		for bytes, want in pairs {
+			["rubbish\r\n\r\n"] = 501, [G .. "Content-Length: 3\r\n\r\nab"] = false, [G .. "\r\n"] = 200,
+		} do
+			text = bytes
+			test.equal(httpd.read_request(f) or false, want)
+		end
+	end
+end)
+
 test.case("what is wrong has its code", function()
 	test.equal(read "GET / HTTP/2.0\r\n\r\n"[1], 505)
 	test.equal(read "GET / HTTP/0.9\r\n\r\n"[1], 505)
@@ -187,6 +204,26 @@ local smuggling = {
 	["an empty chunk size"] = G .. "Transfer-Encoding: chunked\r\n\r\n\r\n\r\n" .. hidden,
 	["a chunk that does not end"] = G .. "Transfer-Encoding: chunked\r\n\r\n1\r\na0\r\n\r\n" .. hidden,
 	["an extension with LF"] = G .. "Transfer-Encoding: chunked\r\n\r\n0;a\n\r\n" .. hidden,
+	["an extension with CR alone"] = G .. "Transfer-Encoding: chunked\r\n\r\n0;a\rb\r\n\r\n" .. hidden,
+	["chunked, and a cow"] = G .. "Transfer-Encoding: chunked\r\nTransfer-encoding: cow\r\n\r\n" .. chunked_hidden,
+	["a cow, and chunked"] = G .. "Transfer-Encoding: cow\r\nTransfer-encoding: chunked\r\n\r\n" .. chunked_hidden,
+	["a coding behind a form feed"] = G .. "Transfer-Encoding: \x0cchunked\r\n\r\n" .. chunked_hidden,
+	["a coding with a parameter"] = G .. "Transfer-Encoding: chunked;a=b\r\n\r\n" .. chunked_hidden,
+	["a length in quotes"] = G .. "Content-Length: \"0\"\r\n\r\n",
+	["a length with a point"] = G .. "Content-Length: 0.0\r\n\r\n",
+	["a length with a space in it"] = G .. "Content-Length: 3 3\r\n\r\n",
+	["a zero byte in the target"] = "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
+	["a space in the target"] = "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+	["a tab in the request line"] = "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n",
+	["a request line that ends in CR"] = "GET / HTTP/1.1\rHost: a\r\n\r\n",
+	["a version of three digits"] = "GET / HTTP/1.10\r\nHost: a\r\n\r\n",
+	["a version with a zero in front"] = "GET / HTTP/01.1\r\nHost: a\r\n\r\n",
+	["a version in small letters"] = "GET / http/1.1\r\nHost: a\r\n\r\n",
+	["a negative chunk size"] = G .. "Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n" .. hidden,
+	["chunks whose lines end in LF"] = G .. "Transfer-Encoding: chunked\r\n\r\n1\na\n0\n\n" .. hidden,
+	["a chunk that is longer than it says"] = G .. "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n" .. hidden,
+	["a folded field behind chunks"] = G .. "Transfer-Encoding: chunked\r\n\r\n0\r\nX: a\r\n b\r\n\r\n" .. hidden,
+	["a space before a colon behind chunks"] = G .. "Transfer-Encoding: chunked\r\n\r\n0\r\nX : a\r\n\r\n" .. hidden,
 }
 
 test.case("what two parsers could take for different messages is refused, and the connection ends", function()

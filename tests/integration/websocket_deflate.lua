@@ -1,6 +1,6 @@
 -- timeout: 180
--- Compressed messages of http.websocket: with Python's `websockets` and Node's `ws` on the other side, between two of our
--- own, and from peers that lie.
+-- Compressed messages of http.websocket: with Python's `websockets` and Node's `ws` on the other side, between two of
+-- our own, and from peers that lie.
 local deflate = require "reef.http.deflate"
 local frames = require "reef.http.frames"
 local process = require "test.process"
@@ -23,8 +23,9 @@ local function echo(options)
 	return port, over
 end
 
-local UPGRADE = "GET /x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-	.. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+local UPGRADE = "GET /x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	.. "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+	.. "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
 
 local function raw(port)
 	local id = assert(socket.open("127.0.0.1", port))
@@ -101,8 +102,9 @@ test.case("of what is offered, what is right is answered", function()
 		"server_max_window_bits=10; server_max_window_bits=10", "client_max_window_bits=" } do
 		test.equal(answer("permessage-deflate; " .. wrong), nil, wrong)
 	end
-	for _, wrong in ipairs { "x-other", "permessage-deflate; client_max_window_bits", "permessage-deflate, permessage-deflate",
-		"permessage-deflate; server_max_window_bits=13", "permessage-deflate; what=1" } do
+	for _, wrong in ipairs { "x-other", "permessage-deflate; client_max_window_bits",
+		"permessage-deflate, permessage-deflate", "permessage-deflate; server_max_window_bits=13",
+		"permessage-deflate; what=1" } do
 		test.truthy(select(2, deflate.accepted(wrong, own)), wrong)
 	end
 	test.truthy(select(2, deflate.accepted("permessage-deflate", nil)))
@@ -117,7 +119,8 @@ async def main():
     random.seed(%d)
     url = "ws://127.0.0.1:%d/"
     offers = [p.ClientPerMessageDeflateFactory(), p.ClientPerMessageDeflateFactory(True, True, 10, 11),
-              p.ClientPerMessageDeflateFactory(False, True, 15, None), p.ClientPerMessageDeflateFactory(client_max_window_bits=True)]
+              p.ClientPerMessageDeflateFactory(False, True, 15, None),
+              p.ClientPerMessageDeflateFactory(client_max_window_bits=True)]
     for offer in offers:
         async with websockets.connect(url, compression=None, extensions=[offer], max_size=None) as ws:
             assert [e.name for e in ws.extensions] == ["permessage-deflate"]

@@ -5,9 +5,9 @@
 --     local response = http:request { url = "https://example.com/news" }
 --     print(response.status, response:body())
 --
--- What is sent again: a request that failed on a kept connection before anything of an answer came, if doing it twice is
--- the same as doing it once (RFC 9110, section 9.2.2). All others begin on a connection of their own, so that none fails
--- because the server has just given up a kept one.
+-- What is sent again: a request that failed on a kept connection before anything of an answer came, if doing it twice
+-- is the same as doing it once (RFC 9110, section 9.2.2). All others begin on a connection of their own, so that none
+-- fails because the server has just given up a kept one.
 local connect = require "reef.http.connect"
 local deadline = require "reef.http.deadline"
 local idle = require "reef.http.idle"
@@ -247,10 +247,10 @@ local function once(self, request, url, ends)
 	end
 end
 
----Raises when anything fails, with the response's status in no case.
+---Raises when anything fails; a status is no failure.
 ---@param request table  url; method (GET), header, body (a string, or a function that gives pieces and at last nil and,
----                      perhaps, fields behind the body), timeout, redirects; expect: 1/100 s that the server may take to say
----                      that it wants the body, before it gets it anyway
+---                      perhaps, fields behind the body), timeout, redirects; expect: 1/100 s that the server may take
+---                      to say that it wants the body, before it gets it anyway
 ---@return reef.http.response
 function methods:request(request)
 	local own = {}

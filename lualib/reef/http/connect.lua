@@ -117,8 +117,9 @@ end
 
 ---Raises when it fails.
 ---@param target reef.http.target
----@param options table|nil  timeout in 1/100 s; resolve, a function in the place of the system's way to find an address; tls;
----                          proxy, of connect.proxy: asked for a tunnel, unless `plain` is set and the target is no TLS
+---@param options table|nil  timeout in 1/100 s; tls; resolve, a function in the place of the system's way to find an
+---                          address; proxy, of connect.proxy: asked for a tunnel, unless `plain` is set and the target
+---                          is no TLS
 ---@return integer id
 function connect.open(target, options)
 	options = options or {}

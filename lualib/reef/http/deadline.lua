@@ -2,8 +2,8 @@
 --
 --     deadline.set(connection, 500, connection.late)   -- connection:late() in 5 s, unless moved or cleared before
 --
--- One timer waits for the nearest of all; those that have moved on since are found when it comes. An owner's deadline is
--- its field `due`.
+-- One timer waits for the nearest of all; those that have moved on since are found when it comes. An owner's deadline
+-- is its field `due`.
 local skynet = require "skynet"
 
 local deadline = {}

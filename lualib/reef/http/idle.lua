@@ -1,7 +1,7 @@
 -- Connections of a client that wait for the next request to the same server.
 --
--- Somebody reads them meanwhile: what is closed is noticed at once, and what speaks without having been asked is dropped,
--- because its bytes would be taken for the answer to the next request.
+-- Somebody reads them meanwhile: what is closed is noticed at once, and what speaks without having been asked is
+-- dropped, because its bytes would be taken for the answer to the next request.
 local deadline = require "reef.http.deadline"
 local skynet = require "skynet"
 local socket = require "reef.socket"

@@ -11,7 +11,7 @@ local core = require "reef.http.core"
 
 ---@class reef.http.reader
 ---@field bytes string
----@field left string|nil  a body that has been taken out of the parser
+---@field left string|nil  a body that whole() has taken out of the parser, for piece() and body()
 ---@field at integer  what of `bytes` has not been parsed yet begins here
 local reader = {}
 reader.__index = reader
@@ -71,14 +71,19 @@ local function step(self)
 end
 
 ---A message that comes in one piece, as most requests do. Nothing: it does not; then head() and body() go on.
+---@param body_limit integer|nil  begins with the next message, whose body may have so many bytes
 ---@return string|integer|nil start
 ---@return string|nil text
 ---@return table<string, string|string[]>|nil header
 ---@return string|nil body
 ---@return integer|nil minor
 ---@return boolean|nil keep_alive
-function reader:whole()
-	local bytes, at = self.bytes, self.at
+function reader:whole(body_limit)
+	local parser, bytes, at = self.parser, self.bytes, self.at
+	if body_limit then
+		self.done, self.begun, self.left = false, at <= #bytes, nil
+		parser:next(body_limit)
+	end
 	if at > #bytes then
 		bytes, at = self.get(), 1
 		if not bytes or bytes == "" then
@@ -86,7 +91,7 @@ function reader:whole()
 		end
 	end
 	self.begun = true
-	local stop, start, text, header, body, minor, keep_alive = self.parser:whole(bytes, at)
+	local stop, start, text, header, body, minor, keep_alive = parser:whole(bytes, at)
 	if stop then
 		self.done = true
 		if stop > #bytes then
@@ -144,12 +149,6 @@ function reader:body()
 		return left
 	end
 	return self.parser:body()
-end
-
----Leaves the body of whole() for piece() or body().
----@param body string
-function reader:give_back(body)
-	self.left = body ~= "" and body or nil
 end
 
 ---Whether bytes of the body, or its end, have come already.

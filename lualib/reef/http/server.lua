@@ -6,16 +6,17 @@
 --         return 200, "hello " .. request.path .. "\n", { ["content-type"] = "text/plain" }
 --     end)
 --
--- A handler answers status, body and fields. A body is a string, or a function that gives pieces until nil, which fields to
--- send behind the body may follow. Each
+-- A handler answers status, body and fields. A body is a string, or a function that gives pieces until nil, which
+-- fields to send behind the body may follow. Each
 -- connection has a coroutine; its requests are handled one after the other.
 local deadline = require "reef.http.deadline"
 local options_check = require "reef.options".check
 local reader = require "reef.http.reader"
+local request_meta = require "reef.http.request".meta
+local respond = require "reef.http.respond"
 local skynet = require "skynet"
 local socket = require "reef.socket"
 local tls = require "reef.tls"
-local url = require "reef.http.url"
 local writer = require "reef.http.writer"
 
 local server = {}
@@ -42,105 +43,8 @@ for name in pairs(server.defaults) do
 end
 
 local DRAINED = 64 * 1024  -- bytes of a body that nobody read and that are worth less than a new connection
-local YIELD = 256 * 1024   -- bytes of a response after which others have their turn
 local LINGER = 200         -- 1/100 s that a refused client may go on sending, so that it sees the answer,
 local QUIET = 10           -- and after which one that sends nothing has seen it
-
----@class reef.http.request
----@field method string
----@field url string      as it came
----@field path string     decoded
----@field query string|nil  as it came
----@field header table<string, string|string[]>  names in lower case
----@field version string  "1.0" or "1.1"
----@field peer string     "ip:port"
----@field id integer      the socket
-local request = {}
-
--- What is made when somebody asks for it.
-local made = {}
-
-function made.path(self)
-	local path, query = url.parse(self.url)
-	self.path, self.query = path, query
-	return path
-end
-
-function made.query(self)
-	local _ = self.path
-	return rawget(self, "query")
-end
-
-function made.peer(self)
-	return self.connection.peer
-end
-
-function made.id(self)
-	return self.connection.id
-end
-
-local meta = {
-	__index = function(self, name)
-		local method = request[name]
-		if method then
-			return method
-		end
-		local make = made[name]
-		return make and make(self)
-	end,
-}
-
-local function expects(self)
-	if self.expected then
-		self.expected = false
-		if not self.connection.reader:has_piece() then
-			socket.write(self.id, "HTTP/1.1 100 Continue\r\n\r\n")
-		end
-	end
-end
-
----The next piece of the body; nil at its end. Raises when it does not come, or is more than the limit.
----@return string|nil
-function request:read()
-	expects(self)
-	return self.connection.reader:piece()
-end
-
----What is left of the body.
----@return string
-function request:body()
-	expects(self)
-	return self.connection.reader:body()
-end
-
----The fields behind a body in chunks, once all of it has been read.
----@return table<string, string|string[]>|nil
-function request:trailers()
-	return self.connection.reader.parser:trailers()
-end
-
----The query's names and values.
----@return table<string, string|string[]>
-function request:parameters()
-	return url.parse_query(self.query or "")
-end
-
----Goes over to WebSocket (http.websocket); comes back when that has ended. A handler returns right after it.
----@param handle table
----@param options table|nil
----@return boolean ok
----@return any err
-function request:websocket(handle, options)
-	local connection = self.connection
-	deadline.clear(connection)
-	connection.taken = true
-	local upgrade = { method = self.method, url = self.url, header = self.header, rest = connection.reader:rest() }
-	local all = { upgrade = upgrade }
-	for k, v in pairs(options or {}) do
-		all[k] = v
-	end
-	return require "reef.http.websocket".accept(self.id, handle, connection.tls and "wss" or "ws", self.peer, all)
-end
 
 ---------------------------------------------------------------------------------------------------------------------
 -- a connection
@@ -200,8 +104,8 @@ function connection:read()
 	return bytes
 end
 
--- Waits while the client takes nothing.
-local function wait_for_room(self)
+---Waits while the client takes nothing.
+function connection:wait_for_room()
 	while self.congested do
 		set(self, self.server.write_timeout)
 		self.waiting, self.waits = coroutine.running(), true
@@ -221,111 +125,6 @@ local function has_room(self)
 		self.waiting = nil
 		skynet.wakeup(waiting)
 	end
-end
-
-local date, date_at
-
-local function date_line(now)
-	now = now // 100
-	if date_at ~= now then
-		date, date_at = os.date "!date: %a, %d %b %Y %H:%M:%S GMT\r\n", now
-	end
-	return date
-end
-
--- That the client's buffer is full is heard of between two messages only.
-local function write_pieces(self, body, chunked)
-	local written = 0
-	while true do
-		local bytes, trailers = body()
-		if not bytes then
-			self.now = nil
-			if chunked then
-				socket.write(self.id, writer.last(trailers))
-			end
-			return
-		end
-		if bytes ~= "" then
-			if not socket.write(self.id, chunked and writer.chunk(bytes) or bytes) then
-				reader.fail(nil, "the client has gone")
-			end
-			written = written + #bytes
-			if written >= YIELD then
-				written = 0
-				skynet.yield()
-			end
-			wait_for_room(self)
-		end
-	end
-end
-
-local function check_body(body)
-	if body ~= nil and type(body) ~= "function" and type(body) ~= "string" then
-		error(("http: a handler's body is a string or a function, not a %s"):format(type(body)), 0)
-	end
-end
-
-local function check_fields(length, encoding, size)
-	if encoding then
-		error("http: a response's Transfer-Encoding is the server's own affair", 0)
-	elseif length and size and tonumber(length) ~= size then
-		error(("http: the handler says content-length: %s for a body of %d bytes"):format(length, size), 0)
-	end
-end
-
-local function connection_line(req, keep)
-	return not keep and "connection: close\r\n" or req.version == "1.0" and "connection: keep-alive\r\n" or ""
-end
-
-local function wants_close(connection_field)
-	return type(connection_field) == "string" and connection_field:lower():find("close", 1, true) ~= nil
-end
-
--- Answers with pieces. Without a length, and without chunks, the end of the connection is that of the body.
-local function respond_in_pieces(self, req, status, pieces, header, keep)
-	local counted = header and writer.find(header, "content-length") ~= nil
-	local chunked = not counted and req.version ~= "1.0"
-	keep = keep and chunked -- nobody counts whether as many bytes come as were said
-	local more = date_line(self.now) .. connection_line(req, keep) .. (chunked and "transfer-encoding: chunked\r\n" or "")
-	local buffer, size, length, encoding, connection_field = writer.message(writer.status_line(status), header, nil, nil, more)
-	check_fields(length, encoding)
-	self.answered = true
-	socket.write(self.id, buffer, size)
-	if req.method ~= "HEAD" then
-		write_pieces(self, pieces, chunked)
-	end
-	return keep and not wants_close(connection_field)
-end
-
--- Answers; whether another request may follow.
-local function respond(self, req, status, body, header, keep)
-	local now = skynet.now()
-	self.now = now
-	check_body(body)
-	local head_only, length = req.method == "HEAD", nil
-	if not writer.may_have_body(status) then
-		body = nil
-	elseif type(body) == "function" then
-		return respond_in_pieces(self, req, status, body, header, keep)
-	else
-		length = body and #body or 0
-	end
-	local more = date_line(now)
-	if not keep or req.version == "1.0" then
-		more = more .. connection_line(req, keep)
-	end
-	local small = not head_only and length and length <= writer.small
-	local buffer, size, said, encoding, connection_field = writer.message(writer.status_line(status), header,
-		small and body or nil, length, more)
-	if said or encoding then
-		check_fields(said, encoding, not head_only and length)
-	end
-	self.answered = true
-	socket.write(self.id, buffer, size)
-	if not small and not head_only and body then
-		socket.write(self.id, body)
-	end
-	return keep and not (connection_field and wants_close(connection_field))
 end
 
 local NOBODY = { method = "GET", version = "1.1" } -- the request that could not be read
@@ -401,7 +200,7 @@ local function exchange(self, left)
 	end
 	local req = setmetatable({
 		method = method, url = target, header = header, version = minor == 1 and "1.1" or "1.0", connection = self,
-	}, meta)
+	}, request_meta)
 	local expect = minor == 1 and header.expect
 	if expect then
 		if type(expect) ~= "string" or expect:lower() ~= "100-continue" then
@@ -410,7 +209,9 @@ local function exchange(self, left)
 		req.expected = has_body
 	end
 	if body_there then
-		r:give_back(body_there)
+		if body_there ~= "" then
+			r.left = body_there
+		end
 		self.phase = "handler"
 	elseif has_body then
 		unset(self)
@@ -441,11 +242,11 @@ local function exchange(self, left)
 	else
 		keep = result
 	end
-	if not keep or not drain(self, req) then
+	if not keep or (not r.done and not drain(self, req)) then
 		return false
 	end
 	if self.congested then
-		wait_for_room(self)
+		self:wait_for_room()
 	end
 	return true
 end
@@ -533,8 +334,8 @@ end
 
 ---A server that does not listen; see serve.
 ---@param handler fun(request: reef.http.request): integer, string|function|nil, table|nil
----@param options reef.http.server.options|nil  and `refuse(status, reason)`: how a request is answered that is none (status,
----                                             body, fields; nil: by the end of the connection alone)
+---@param options reef.http.server.options|nil  and `refuse(status, reason)`: how a request is answered that is none
+---                                             (status, body, fields; nil: by the end of the connection alone)
 ---@return reef.http.server
 function server.new(handler, options)
 	local self = setmetatable({ handler = handler, connections = {}, count = 0, refused = 0 }, methods)

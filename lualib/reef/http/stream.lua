@@ -9,7 +9,11 @@ stream.socket_error = setmetatable({}, {
 	end,
 })
 
-local sockets = setmetatable({}, { __mode = "k" })
+---Sockets by the functions that read or write them.
+---@type table<function, integer>
+stream.sockets = setmetatable({}, { __mode = "k" })
+
+local sockets = stream.sockets
 
 ---@generic F: function
 ---@param f F  reads from a socket, or writes to it
@@ -18,12 +22,6 @@ local sockets = setmetatable({}, { __mode = "k" })
 function stream.of(f, id)
 	sockets[f] = id
 	return f
-end
-
----@param f function
----@return integer|nil id
-function stream.id(f)
-	return sockets[f]
 end
 
 return stream

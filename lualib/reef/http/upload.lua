@@ -1,5 +1,5 @@
--- Sends the body of a request while its response is awaited: pieces, no faster than the server takes them, and none before
--- the server wants them if it was asked.
+-- Sends the body of a request while its response is awaited: pieces, no faster than the server takes them, and none
+-- before the server wants them if it was asked.
 local skynet = require "skynet"
 local socket = require "reef.socket"
 local writer = require "reef.http.writer"

@@ -23,6 +23,9 @@ local socket_error = require "reef.http.stream".socket_error
 local tls = require "reef.tls"
 local writer = require "reef.http.writer"
 
+local feed, send, take = frames.feed, frames.send, frames.take
+local socket_read, socket_write = socket.read, socket.write
+
 local websocket = {}
 
 ---1/100 s that a peer may be silent: it is pinged after half of it, and then let go. 0: for ever.
@@ -64,7 +67,7 @@ local function shut(ws)
 end
 
 local function transmit(ws, bytes)
-	return bytes ~= nil and socket.write(ws.id, bytes)
+	return bytes and socket_write(ws.id, bytes) or false
 end
 
 -- Half of the time is over. Whoever has been heard of meanwhile has it again; others are asked for a sign of life.
@@ -136,23 +139,24 @@ end
 local function receive(ws)
 	local opcode, bytes, code
 	if ws.more then
-		opcode, bytes, code = ws.frames:take()
+		opcode, bytes, code, ws.more = take(ws.frames)
 	end
 	while not opcode do
-		ws.more = false
 		if ws.broken then
 			return false
 		end
-		local come = ws.first or socket.read(ws.id)
+		local come = ws.first or socket_read(ws.id)
 		if not come then
 			return nil
 		end
-		ws.heard, ws.first, ws.more = true, nil, true
+		ws.heard, ws.first = true, nil
 		local good, output
-		good, output, opcode, bytes, code = ws.frames:feed(come)
-		ws.broken = not good
+		good, output, opcode, bytes, code, ws.more = feed(ws.frames, come)
+		if not good then
+			ws.broken = true
+		end
 		if output then
-			socket.write(ws.id, output)
+			socket_write(ws.id, output)
 		end
 	end
 	if opcode == CLOSE then
@@ -208,7 +212,7 @@ local function call(ws, name, ...)
 end
 
 local function serve(ws)
-	local id = ws.id
+	local id, handle = ws.id, ws.handle
 	while true do
 		local opcode, bytes, code = receive(ws)
 		if opcode == nil or opcode == false then
@@ -219,6 +223,11 @@ local function serve(ws)
 			call(ws, "error", id)
 			local late = ws.late and "the peer is silent"
 			return false, late or opcode == nil and tostring(socket_error) or "websocket: the peer broke the protocol's rules"
+		elseif opcode == TEXT or opcode == BINARY then
+			local message = handle.message
+			if message then
+				message(id, bytes, names[opcode])
+			end
 		elseif opcode == CLOSE then
 			if code ~= 0 then
 				call(ws, "close", id, code, bytes:sub(3))
@@ -230,8 +239,6 @@ local function serve(ws)
 			call(ws, "ping", id)
 		elseif opcode == PONG then
 			call(ws, "pong", id)
-		else
-			call(ws, "message", id, bytes, names[opcode])
 		end
 	end
 end
@@ -391,9 +398,11 @@ end
 ---@param mask integer|nil  of a client's frame, in the place of a random one
 ---@return boolean  false: it is closed or closing
 function websocket.write(id, data, kind, mask)
-	local ws = find(id)
+	local ws = all[id] or find(id)
 	local opcode = kinds[kind or "text"] or error(("websocket: %q is no kind of message"):format(tostring(kind)), 2)
-	return transmit(ws, ws.frames and ws.frames:send(opcode, data, mask))
+	local f = ws.frames
+	local bytes = f and send(f, opcode, data, mask)
+	return bytes and socket_write(id, bytes) or false
 end
 
 ---@param id integer

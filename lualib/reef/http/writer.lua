@@ -27,7 +27,11 @@ writer.reason = {
 	[504] = "Gateway Timeout", [505] = "HTTP Version Not Supported",
 }
 
-local starts = {} -- status lines, by status
+---Status lines that have been made, by status.
+---@type table<integer, string>
+writer.starts = {}
+
+local starts = writer.starts
 
 ---@param status integer
 ---@return string

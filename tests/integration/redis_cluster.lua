@@ -387,6 +387,7 @@ test.case("everything, on one cluster", { timeout = 180 }, function()
 
 	check("a pool is shared by all services, and its pools have statistics by address", function()
 		local db = pooled()
+		db:flushall()
 		local callers = {}
 		for i = 1, 10 do
 			callers[i] = test.service "pool_caller"
@@ -405,6 +406,24 @@ test.case("everything, on one cluster", { timeout = 180 }, function()
 			masters = masters + 1
 		end
 		test.equal(masters, 3)
+		-- Whoever closes it does not disturb others: what was not sent is sent through the next one.
+		local done = 0
+		for i = 1, 10 do
+			skynet.fork(function()
+				for j = 1, 50 do
+					test.equal(skynet.call(callers[i], "lua", "call", "set", ("t%d:%d"):format(i, j), j), "OK")
+				end
+				done = done + 1
+			end)
+		end
+		for _ = 1, 3 do
+			pool.close(db)
+			skynet.sleep(2)
+		end
+		test.eventually("all writes", 20, function()
+			return done == 10
+		end)
+		test.equal(db:dbsize(), 700)
 		db:flushall()
 	end)
 

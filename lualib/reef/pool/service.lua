@@ -25,6 +25,7 @@ local label, target, conf
 local pool         -- the C half
 local slots = {}   -- shared: {number=, retired=, asleep=}
 local pinned = 0
+local down_since -- when it was noticed that no connection is left; nil: there is one
 local reconnects = 0 -- shared connections that were made anew after one was lost
 local draining -- token of whoever waits until nothing is left to be done
 
@@ -126,6 +127,7 @@ local function retire(slot)
 end
 
 local function succeeded(slot)
+	down_since = nil
 	-- Nobody else has to wait for the end of his pause now.
 	for _, other in ipairs(slots) do
 		if other ~= slot and other.asleep then
@@ -134,12 +136,18 @@ local function succeeded(slot)
 	end
 end
 
+-- Where another master is to be expected, requests may wait for it as long as they may wait for room.
+local function has_waited()
+	down_since = down_since or now()
+	return not server.patient or now() - down_since >= conf.queue_timeout
+end
+
 local function failed(slot, code, why)
 	slot.failures = slot.failures + 1
 	if slot.failures == 1 then
 		complain("%s", why)
 	end
-	if not any_open() then
+	if not any_open() and has_waited() then
 		pool:down(code, why)
 		if server.on_demand then
 			-- Those who waited know it now. Whoever comes next makes us try again.

@@ -65,6 +65,7 @@ end
 function server.watch(target, hooks)
 	if target.sentinels then
 		local sentinel = require("reef.redis.sentinel").new(target, hooks.clear)
+		server.patient = true
 		function server.resolve(_, seconds)
 			return sentinel:resolve(seconds)
 		end

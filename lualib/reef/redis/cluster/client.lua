@@ -120,7 +120,11 @@ function client:prune(fresh)
 		if not fresh.nodes[address] then
 			self.nodes[address] = nil
 			skynet.timeout(math.ceil((self.conf.timeout > 0 and self.conf.timeout or WITHOUT_TIMEOUT) * 100), function()
-				close_node(self, node)
+				-- Others use a pool, too, and so do we if the node is back.
+				local known = self.topology.map
+				if not (self.close_db and known and known.nodes[address]) then
+					close_node(self, node)
+				end
 			end)
 		end
 	end
@@ -303,7 +307,7 @@ local passing = {
 	CLUSTERDOWN = true, TRYAGAIN = true, LOADING = true, MASTERDOWN = true, READONLY = true, UNBLOCKED = true,
 }
 local stays = { TRYAGAIN = true }
-local unreachable = { connect = true, closed = true, protocol = true }
+local unreachable = { connect = true, closed = true, protocol = true, ended = true }
 
 ---What is to be done about an error: "moved", "ask", "wait", or nil: it is the caller's.
 ---@param err any

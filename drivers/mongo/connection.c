@@ -17,13 +17,11 @@ enum {
 /* Received bytes are read from here before the next receive; what wakes in between does not receive. */
 static _Thread_local char receive_buffer[RECEIVE];
 
-/* What a compressed message becomes, in either direction; used up at once. */
+/* What a compressed message becomes, in either direction; used up at once, and nothing of it outlives the thread. */
 static _Thread_local struct reef_writer expanded;
 
 static void expanded_release(void) {
-	if (expanded.capacity > KEEP)
-		reef_writer_fini(&expanded);
-	expanded.size = 0;
+	reef_writer_fini(&expanded);
 }
 
 /* ---- replies ---- */
@@ -105,7 +103,10 @@ static long parse_compressed(const uint8_t *bytes, size_t n, struct reef_wire_me
 	long parsed = *error ? -1 : reef_wire_parse(expanded.data, expanded.size, m, error);
 	if (parsed == 0)
 		*error = "compressed message that is not whole";
-	return parsed > 0 ? (long)size : -1;
+	if (parsed > 0)
+		return (long)size;
+	expanded_release();
+	return -1;
 }
 
 /* Delivers the whole messages at the start of these bytes: how many bytes they were. */

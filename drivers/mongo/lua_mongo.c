@@ -316,6 +316,12 @@ int reef_lua_mongo_open(lua_State *L) {
 			{"compress", mongo_compress},
 			{NULL, NULL},
 	};
+	static const luaL_Reg functions[] = {
+			{"connection", mongo_new_connection}, {"batch", mongo_new_batch},
+			{"release", mongo_release_batch},     {"shape", reef_mongo_shape_new},
+			{"compressors", mongo_compressors},   {"deflate", mongo_deflate},
+			{"inflate", mongo_inflate},           {NULL, NULL},
+	};
 	luaL_newmetatable(L, CONNECTION);
 	lua_pushcfunction(L, mongo_connection_gc);
 	lua_setfield(L, -2, "__gc");
@@ -323,20 +329,6 @@ int reef_lua_mongo_open(lua_State *L) {
 	lua_newtable(L);
 	luaL_setfuncs(L, methods, 1);
 	lua_setfield(L, -2, "__index");
-	lua_newtable(L);
-	lua_pushcfunction(L, mongo_new_connection);
-	lua_setfield(L, -2, "connection");
-	lua_pushcfunction(L, mongo_new_batch);
-	lua_setfield(L, -2, "batch");
-	lua_pushcfunction(L, mongo_release_batch);
-	lua_setfield(L, -2, "release");
-	lua_pushcfunction(L, reef_mongo_shape_new);
-	lua_setfield(L, -2, "shape");
-	lua_pushcfunction(L, mongo_compressors);
-	lua_setfield(L, -2, "compressors");
-	lua_pushcfunction(L, mongo_deflate);
-	lua_setfield(L, -2, "deflate");
-	lua_pushcfunction(L, mongo_inflate);
-	lua_setfield(L, -2, "inflate");
+	luaL_newlib(L, functions);
 	return 1;
 }

@@ -20,7 +20,7 @@ end
 ---@param name string for example _mongodb._tcp.example.com
 ---@param asked string|nil whom to ask this time, as in `servers`
 ---@return { target: string, port: integer }[]|nil records empty if there are none
----@return integer|string ttl in seconds; or why nobody knows
+---@return integer|string ttl 0: it is not known for how long; or why nobody knows
 function dns.srv(name, asked)
 	return core.records(name, "SRV", whom(asked))
 end
@@ -28,7 +28,7 @@ end
 ---Texts of a name, each record as one.
 ---@param name string
 ---@return string[]|nil texts empty if there are none
----@return integer|string ttl in seconds; or why nobody knows
+---@return integer|string ttl 0: it is not known for how long; or why nobody knows
 function dns.txt(name)
 	return core.records(name, "TXT", whom())
 end

@@ -10,7 +10,7 @@ int reef_lua_names_resolve(lua_State *L);
  * and why not. Asks name servers only; servers are "ip:port,[v6]:port". Yields. */
 int reef_lua_names_lookup(lua_State *L);
 /* (name, "SRV" or "TXT", servers or nil) -> array of { target =, port = } or of texts, empty if the name has none, and
- * seconds that it is good for; or nil and why nobody knows. Yields. */
+ * 0, since nobody says for how long; or nil and why nobody knows. Yields. */
 int reef_lua_names_records(lua_State *L);
 
 #endif

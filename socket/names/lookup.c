@@ -131,6 +131,8 @@ static void on_records(void *ud, int status, int timeouts, unsigned char *messag
 	if (lookup->deleted)
 		return;
 	lookup->pending = 0;
+	/* c-ares does not tell how long these are good for. */
+	reef_answer_bound_ttl(&lookup->answer, 0);
 	if (status == ARES_SUCCESS && lookup->type == REEF_LOOKUP_SRV)
 		add_services(&lookup->answer, message, length, &status);
 	else if (status == ARES_SUCCESS)

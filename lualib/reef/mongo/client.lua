@@ -5,6 +5,7 @@ local now = require "reef.base.now"
 local attempts = require "reef.mongo.attempts"
 local balanced = require "reef.mongo.balanced"
 local bson = require "bson"
+local command_events = require "reef.mongo.command_events"
 local errors = require "reef.mongo.errors"
 local handshake = require "reef.mongo.handshake"
 local limits = require "reef.mongo.limits"
@@ -478,72 +479,6 @@ local function pool_error(server, op, err)
 	}, err.why)
 end
 
--- Commands that carry a secret, in small letters: listeners are not told what they say.
-local secrets = {
-	authenticate = true, saslstart = true, saslcontinue = true, getnonce = true, createuser = true, updateuser = true,
-	copydbgetnonce = true, copydbsaslstart = true, copydb = true,
-}
-
-local function is_secret(op)
-	local name = op.name:lower()
-	if name == "hello" or name == "ismaster" then
-		for i = 1, #op.body, 2 do
-			if op.body[i] == "speculativeAuthenticate" then
-				return true
-			end
-		end
-	end
-	return secrets[name] == true
-end
-
--- The server's own number of a connection.
-local function server_connection(entry)
-	local hello = entry.connection.hello
-	return hello and hello.connectionId or nil
-end
-
-function client:start_event(op, server, entry, body)
-	self.last_request = self.last_request + 1
-	body = is_secret(op) and {} or body
-	self:emit("CommandStarted", {
-		commandName = op.name, databaseName = op.db, address = server.address, connectionId = entry.id,
-		requestId = self.last_request, command = body, identifier = op.identifier, documents = op.documents,
-		serviceId = server.serviceId, serverConnectionId = server_connection(entry), operationId = op.id,
-	})
-	return self.last_request
-end
-
-local function copy(t)
-	local out = {}
-	for k, v in next, t do
-		out[k] = v
-	end
-	return setmetatable(out, getmetatable(t))
-end
-
--- Listeners see a cursor's batch as the list of its documents.
-local function whole(reply)
-	local found = reply and reply.cursor
-	local key = found and (found.firstBatch and "firstBatch" or "nextBatch")
-	if not found or type(found[key]) ~= "userdata" then
-		return reply
-	end
-	local shown = copy(reply)
-	shown.cursor = copy(found)
-	local ok, all = pcall(found[key].all, found[key])
-	shown.cursor[key] = bson.array(ok and all or {})
-	return shown
-end
-
-function client:end_event(op, server, entry, request_id, started, reply, err)
-	reply = reply and is_secret(op) and {} or reply
-	self:emit(err and "CommandFailed" or "CommandSucceeded", {
-		commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
-		connectionId = entry.id, duration = now() - started, reply = whole(reply), failure = err,
-		serviceId = server.serviceId, serverConnectionId = server_connection(entry), operationId = op.id,
-	})
-end
-
 ---Minutes after which the deployment forgets a session that is not used; nil: it knows of none.
 ---@return number|nil
 function client:session_timeout()
@@ -615,7 +550,7 @@ function client:attempt(server, op, loan)
 	if op.timed and (op.deadline - started) * 1000 <= (server.minRoundTripTime or 0) then
 		return nil, limits.expired(op)
 	end
-	local request_id = self.on_event and self:start_event(op, server, entry, body)
+	local request_id = self.on_event and command_events.started(self, op, server, entry, body)
 	local raw = entry.connection.raw
 	local reply
 	if op.unacknowledged then
@@ -649,7 +584,8 @@ function client:attempt(server, op, loan)
 		end
 	end
 	if self.on_event then
-		self:end_event(op, server, entry, request_id, started, reply, not (reply and reply.ok == 1) and err or nil)
+		command_events.ended(self, op, server, entry, request_id, started, reply,
+			not (reply and reply.ok == 1) and err or nil)
 	end
 	loan.connection = nil
 	if not self.balanced or not balanced.keep(op, reply, held, connections, entry) then

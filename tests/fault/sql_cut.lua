@@ -44,10 +44,10 @@ for kind, name in pairs(drivers) do
 			-- After a loss, what is asked next works.
 			proxy:next(math.random() < 0.5 and "up" or "down", 1000000000, "rst")
 		end
-		for round = 1, test.count(60) do
+		for round = 1, test.count(30) do
 			local options = {
 				port = proxy.port, user = user, database = database,
-				timeout = 0.4, connect_timeout = 1, cancel = false, tls = round % 3 == 0 and { ca_file = w.ca.file } or nil,
+				timeout = 0.4, connect_timeout = 0.6, cancel = false, tls = round % 3 == 0 and { ca_file = w.ca.file } or nil,
 			}
 			local how = round % 7 == 0 and "hold" or math.random() < 0.5 and "rst" or "fin"
 			local up = math.random() < 0.3

@@ -13,9 +13,9 @@ local pool = {}
 ---@field queue integer|nil         requests that may wait for one; 65536
 ---@field queue_timeout number|nil  seconds that one may wait; 10
 ---@field idle number|nil           seconds after which a connection that nobody needs is closed; 60; 0: never
----@field drain number|nil          seconds for what was accepted, at the end; 5
+---@field drain number|nil          seconds for what was accepted, at the end; 4
 
-local DEFAULTS <const> = { size = 10, queue = 65536, queue_timeout = 10, idle = 60, drain = 5 }
+local DEFAULTS <const> = { size = 10, queue = 65536, queue_timeout = 10, idle = 60, drain = 4 }
 local KINDS <const> = {
 	mysql = { options = "reef.mysql.options", module = "reef.mysql" },
 	postgres = { options = "reef.postgres.options", module = "reef.db.postgres" },

@@ -101,7 +101,7 @@ local deeds = {
 }
 
 for kind, launch in pairs(gates) do
-	test.case(kind .. ": good clients are served among hostile ones, and lies about lengths cost nothing", { timeout = 60 },
+	test.case(kind .. ": good clients are served among hostile ones, and lies of lengths cost nothing", { timeout = 60 },
 		function()
 			local gate, port, header, open = launch()
 			test.defer(skynet.kill, gate)

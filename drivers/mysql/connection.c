@@ -354,6 +354,9 @@ static int machine_open(lua_State *L, struct reef_mysql_connection *c, bool late
 int reef_mysql_go(lua_State *L, struct reef_mysql_connection *c, int ready) {
 	if (c->opening)
 		return machine_open(L, c, ready == MYSQL_WAIT_TIMEOUT);
+	/* With TLS, libmariadb does not hear of it: it would wait again. */
+	if (ready == MYSQL_WAIT_TIMEOUT)
+		shutdown(mysql_get_socket(c->calls.mysql), SHUT_RDWR);
 	machine_push_values(L);
 	enum reef_mysql_call call = c->calls.waiting;
 	int wants;

@@ -81,6 +81,14 @@ test.case("TLS, authentication, compression", { timeout = 60 }, function()
 		end
 	end
 
+	-- Deadlines, also over TLS.
+	for _, more in ipairs { {}, { tls = { ca_file = w.ca.file } } } do
+		db = assert(try(more))
+		local ok, err = test.within(10, pcall, db.query, db:with { timeout = 0.2 }, "SELECT SLEEP(20)")
+		test.equal({ ok, err.code, err.outcome }, { false, "timeout", "maybe applied" })
+		test.equal(db:query "SELECT 1 AS a", { { a = 1 } })
+	end
+
 	-- Whom the server trusts.
 	server:sql [[CREATE USER plain@'%' IDENTIFIED BY 'pa"ss';
 		CREATE USER ed@'%' IDENTIFIED VIA ed25519 USING PASSWORD('secret');

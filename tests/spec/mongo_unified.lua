@@ -46,7 +46,7 @@ local DEPARTURES = {
 -- What is otherwise for clients that share a pool's connections.
 local POOLED = {
 	["/driver%-connection%-id$"] = "numbers of connections, which the pool's service has",
-	["logging/unacknowledged%-write$"] = "the read behind a write that nobody waits for may overtake it on another connection",
+	["logging/unacknowledged%-write$"] = "a read may overtake, on another connection, a write that nobody waits for",
 }
 
 local TOPOLOGIES = { "replicaset", "sharded", "single", "load-balanced" }

@@ -59,11 +59,11 @@ static bool fails(size_t size) {
 	return __builtin_expect(asked != NULL, 0) && asked(size);
 }
 
-void *reef_try_malloc(size_t size) {
+inline void *reef_try_malloc(size_t size) {
 	return fails(size) ? NULL : malloc(size);
 }
 
-void *reef_try_realloc(void *p, size_t size) {
+inline void *reef_try_realloc(void *p, size_t size) {
 	return fails(size) ? NULL : realloc(p, size);
 }
 

@@ -67,7 +67,7 @@ struct reef_service *reef_run_queue_steal(struct reef_run_queue *own, struct ree
 	return loot[0];
 }
 
-bool reef_run_queue_empty(const struct reef_run_queue *queue) {
+inline bool reef_run_queue_empty(const struct reef_run_queue *queue) {
 	return atomic_load_explicit(&queue->head, memory_order_relaxed) ==
 		   atomic_load_explicit(&queue->tail, memory_order_relaxed);
 }
@@ -136,9 +136,7 @@ struct reef_service *reef_global_queue_pop(void) {
 	return shared_pop(&global);
 }
 
-struct reef_service *reef_global_queue_take(struct reef_run_queue *own) {
-	if (is_empty(&global))
-		return NULL;
+static __attribute__((noinline)) struct reef_service *take_some(struct reef_run_queue *own) {
 	struct reef_service *first = NULL;
 	pthread_mutex_lock(&global.lock);
 	size_t n = (atomic_load_explicit(&global.count, memory_order_relaxed) + 1) / 2;
@@ -150,7 +148,11 @@ struct reef_service *reef_global_queue_take(struct reef_run_queue *own) {
 	return first;
 }
 
-bool reef_global_queue_empty(void) {
+inline struct reef_service *reef_global_queue_take(struct reef_run_queue *own) {
+	return is_empty(&global) ? NULL : take_some(own);
+}
+
+inline bool reef_global_queue_empty(void) {
 	return is_empty(&global);
 }
 
@@ -162,7 +164,7 @@ struct reef_service *reef_heavy_queue_pop(void) {
 	return shared_pop(&heavy);
 }
 
-bool reef_heavy_queue_empty(void) {
+inline bool reef_heavy_queue_empty(void) {
 	return is_empty(&heavy);
 }
 

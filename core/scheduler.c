@@ -88,7 +88,7 @@ struct reef_worker *reef_scheduler_worker(int index) {
 	return workers[index];
 }
 
-int reef_scheduler_own_index(void) {
+inline int reef_scheduler_own_index(void) {
 	const struct reef_worker *worker = reef_slice_worker();
 	return worker ? worker->index : -1;
 }

@@ -41,8 +41,13 @@ void reef_service_set_turn_end(struct reef_service *service, void (*turn_end)(st
 }
 
 void reef_service_turn_end(struct reef_service *service) {
-	if (service->turn_end)
-		service->turn_end(service, service->callback_ud);
+	if (service->turn_end == NULL)
+		return;
+	if (service->module->enter)
+		service->module->enter(service);
+	service->turn_end(service, service->callback_ud);
+	if (service->module->leave)
+		service->module->leave(service);
 }
 
 void reef_service_deliver(struct reef_service *service, struct reef_message *m) {

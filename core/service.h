@@ -30,9 +30,10 @@ const struct reef_module *reef_service_module(const struct reef_service *service
  * one round is gathered, and handled in one slice. Own slice only. */
 void reef_service_set_lazy(struct reef_service *service, bool lazy);
 
-/* Called by the worker after each event delivered to the service, and by whoever delivered something himself, so that
- * the host can run what the delivery woke. NULL: nothing to do. */
+/* Called after each event delivered to the service, between the module's `enter` and `leave`, so that the host can run
+ * what the delivery woke. NULL: nothing to do. */
 void reef_service_set_turn_end(struct reef_service *service, void (*turn_end)(struct reef_service *service, void *ud));
+/* The same for whoever has delivered something himself. */
 void reef_service_turn_end(struct reef_service *service);
 
 /* Hands a message to the service's callback here and now. Only from within its own slice (events do this). Takes m. */

@@ -223,9 +223,8 @@ uint64_t reef_timer_next(void) {
 	return atomic_load(&next_ns);
 }
 
-int reef_timer_expire(uint64_t now_ns) {
-	if (now_ns < atomic_load_explicit(&next_ns, memory_order_relaxed))
-		return 0;
+/* Something is due. */
+static __attribute__((noinline)) int expire_due(uint64_t now_ns) {
 	struct chunk *due = NULL, **due_tail = &due;
 	uint64_t target = now_ns >> TICK_BITS;
 	pthread_mutex_lock(&lock);
@@ -260,4 +259,8 @@ int reef_timer_expire(uint64_t now_ns) {
 		pthread_mutex_unlock(&lock);
 	}
 	return sent;
+}
+
+int reef_timer_expire(uint64_t now_ns) {
+	return now_ns < atomic_load_explicit(&next_ns, memory_order_relaxed) ? 0 : expire_due(now_ns);
 }

@@ -58,7 +58,8 @@ static void handle_message(struct reef_service *service, struct reef_message *m)
 		if (service->module->enter)
 			service->module->enter(service);
 		event->deliver(service, event);
-		reef_service_turn_end(service);
+		if (service->turn_end)
+			service->turn_end(service, service->callback_ud);
 		if (service->module->leave)
 			service->module->leave(service);
 		return;
@@ -211,7 +212,8 @@ static struct reef_service *steal(struct reef_worker *worker) {
 	int n = reef_scheduler_all_workers();
 	for (int i = 1; i < n; i++) {
 		struct reef_worker *other = reef_scheduler_worker((worker->index + i) % n);
-		struct reef_service *service = reef_run_queue_steal(&worker->queue, &other->queue);
+		struct reef_service *service =
+				reef_run_queue_empty(&other->queue) ? NULL : reef_run_queue_steal(&worker->queue, &other->queue);
 		if (service)
 			return service;
 	}
@@ -225,7 +227,7 @@ static struct reef_service *take_heavy(struct reef_worker *worker) {
 }
 
 /* With nothing of its own left: what is anybody's. */
-static struct reef_service *find_work(struct reef_worker *worker) {
+static inline struct reef_service *find_work(struct reef_worker *worker) {
 	struct reef_service *service = reef_global_queue_take(&worker->queue);
 	if (service == NULL)
 		service = steal(worker);

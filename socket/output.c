@@ -51,11 +51,10 @@ static bool over_limit(struct reef_slot *slot) {
 	return true;
 }
 
-/* Unsent bytes have grown or gone: warns the owner at the thresholds. */
-static void check_warning(struct reef_slot *slot) {
+/* The owner is warned at the thresholds. */
+static __attribute__((noinline)) void threshold_passed(struct reef_slot *slot, size_t unsent) {
 	if (slot->kind != REEF_KIND_UDP && over_limit(slot))
 		return;
-	size_t unsent = reef_slot_unsent(slot);
 	if (unsent >= slot->warn_at) {
 		while (slot->warn_at <= unsent)
 			slot->warn_at *= 2;
@@ -67,6 +66,14 @@ static void check_warning(struct reef_slot *slot) {
 		slot->warn_drained = true;
 		reef_slot_tell(slot, REEF_TELL_WARNING);
 	}
+}
+
+/* Unsent bytes have grown or gone. */
+static inline void check_warning(struct reef_slot *slot) {
+	size_t unsent = reef_slot_unsent(slot);
+	bool plenty = unsent >= slot->warn_at || unsent > write_limit;
+	if (__builtin_expect(plenty || (unsent == 0 && slot->warn_at > REEF_SLOT_FIRST_WARNING), 0))
+		threshold_passed(slot, unsent);
 }
 
 /* ---- sending ---- */
@@ -164,7 +171,7 @@ static bool shake_hands_late(struct reef_slot *slot) {
 	return progress == REEF_TLS_DONE;
 }
 
-void reef_output_flush(struct reef_slot *slot) {
+inline void reef_output_flush(struct reef_slot *slot) {
 	if (slot->state != REEF_SLOT_OPEN && slot->state != REEF_SLOT_CLOSING)
 		return;
 	if (slot->state == REEF_SLOT_CLOSING && slot->tls && !reef_tls_established(slot->tls) && !shake_hands_late(slot))
@@ -229,21 +236,26 @@ bool reef_output_datagram(struct reef_slot *slot, const struct reef_address *add
 	return true;
 }
 
-static bool write_to_default(struct reef_slot *slot, const void *bytes, size_t n) {
+static __attribute__((noinline)) bool write_to_default(struct reef_slot *slot, const void *bytes, size_t n) {
 	return reef_output_datagram(slot, &(struct reef_address){.size = 0}, bytes, n);
 }
 
-bool reef_output_write(struct reef_slot *slot, const void *bytes, size_t n, enum reef_priority priority) {
+/* Large ones: returns how many bytes of it have gone, all of them if there is no writing any more. */
+static __attribute__((noinline)) size_t write_directly(struct reef_slot *slot, const void *bytes, size_t n,
+													   enum reef_priority priority) {
+	size_t direct = 0;
+	if (priority == REEF_NORMAL && slot->kind == REEF_KIND_STREAM && slot->state == REEF_SLOT_OPEN &&
+		!atomic_load(&slot->blocked))
+		direct = flush_with(slot, bytes, n);
+	return writable(slot) ? direct : n;
+}
+
+inline bool reef_output_write(struct reef_slot *slot, const void *bytes, size_t n, enum reef_priority priority) {
 	if (!writable(slot))
 		return false;
 	if (slot->kind == REEF_KIND_UDP)
 		return write_to_default(slot, bytes, n);
-	size_t direct = 0;
-	if (n >= DIRECT_AT && priority == REEF_NORMAL && slot->kind == REEF_KIND_STREAM && slot->state == REEF_SLOT_OPEN &&
-		!atomic_load(&slot->blocked))
-		direct = flush_with(slot, bytes, n);
-	if (!writable(slot))
-		direct = n;
+	size_t direct = n >= DIRECT_AT ? write_directly(slot, bytes, n, priority) : 0;
 	if (!reef_wqueue_push(&slot->out, (const char *)bytes + direct, n - direct, priority)) {
 		/* A gap in the stream would be worse than its end. */
 		too_large(slot, n);

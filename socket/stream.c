@@ -69,7 +69,7 @@ static ssize_t read_some(struct reef_slot *slot, char *buffer, size_t room) {
 }
 
 /* As reef_stream_read. */
-static bool end_of_input(struct reef_slot *slot, uint32_t id, uint32_t owner, int error) {
+static __attribute__((noinline)) bool end_of_input(struct reef_slot *slot, uint32_t id, uint32_t owner, int error) {
 	if (error != 0 || slot->write_error != 0) {
 		reef_teardown_broken(slot, error != 0 ? error : slot->write_error);
 		return true;

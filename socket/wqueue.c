@@ -53,7 +53,7 @@ void reef_wqueue_clear(struct reef_wqueue *q) {
 	q->size = 0;
 }
 
-bool reef_wqueue_push(struct reef_wqueue *q, const void *bytes, size_t n, enum reef_priority priority) {
+inline bool reef_wqueue_push(struct reef_wqueue *q, const void *bytes, size_t n, enum reef_priority priority) {
 	if (n == 0)
 		return true;
 	struct reef_list *list = priority == REEF_LOW ? &q->low : &q->normal;
@@ -122,6 +122,8 @@ static bool is_half_sent(struct reef_link *low) {
 int reef_wqueue_gather(const struct reef_wqueue *q, struct iovec *iov, int max) {
 	int count = 0;
 	struct reef_link *low = reef_list_first(&q->low);
+	if (low == NULL)
+		return gather_list(&q->normal, reef_list_first(&q->normal), iov, 0, max);
 	if (is_half_sent(low) && max > 0) {
 		iov[count++] = unsent_part(block_of(low));
 		low = reef_list_next(&q->low, low);
@@ -135,7 +137,7 @@ static struct reef_list *next_list(struct reef_wqueue *q) {
 	return is_half_sent(low) || reef_list_is_empty(&q->normal) ? &q->low : &q->normal;
 }
 
-void reef_wqueue_sent(struct reef_wqueue *q, size_t n) {
+inline void reef_wqueue_sent(struct reef_wqueue *q, size_t n) {
 	q->size -= n;
 	while (n > 0) {
 		struct block *block = block_of(reef_list_first(next_list(q)));

@@ -59,10 +59,8 @@ static void snlua_first_message(struct reef_service *service, void *ud, struct r
 static void snlua_turn_end(struct reef_service *service, void *ud) {
 	(void)service;
 	struct reef_host *host = ud;
-	reef_interrupt_enter(host);
 	reef_task_turn(host);
 	reef_report_flush(host, NULL);
-	reef_interrupt_leave(host);
 }
 
 static void snlua_enter(struct reef_service *service) {

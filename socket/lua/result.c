@@ -55,7 +55,7 @@ bool reef_result_give(struct reef_host *host, struct reef_task *task, struct ree
 	return false;
 }
 
-void reef_result_wake(struct reef_task *task, bool ok, int count, bool at_once) {
+inline void reef_result_wake(struct reef_task *task, bool ok, int count, bool at_once) {
 	if (ok && at_once)
 		reef_task_resume(task, count);
 	else if (ok)

@@ -130,6 +130,24 @@ static enum verdict judge_by_function(lua_State *L, const struct field *field, i
 	return is_wrong ? WRONG : CHANGED;
 }
 
+/* Most values are what they have to be, and can be seen to be at a glance. */
+static bool is_plain(lua_State *L, const struct field *field, int value) {
+	switch (field->is_list ? KIND_LIST : field->kind) {
+	case KIND_NUMBER:
+		return lua_type(L, value) == LUA_TNUMBER;
+	case KIND_INTEGER:
+		return lua_isinteger(L, value);
+	case KIND_COUNT:
+		return lua_isinteger(L, value) && lua_tointeger(L, value) >= 0;
+	case KIND_TEXT:
+		return lua_type(L, value) == LUA_TSTRING && lua_tostring(L, value)[0] != 0;
+	case KIND_BATCH:
+		return lua_type(L, value) == LUA_TUSERDATA;
+	default:
+		return false;
+	}
+}
+
 static void set_field(lua_State *L, int document, int key, int value) {
 	lua_pushvalue(L, key);
 	lua_pushvalue(L, value);
@@ -151,6 +169,10 @@ static const struct field *examine(lua_State *L, int document, bool *missing) {
 		if (lua_type(L, key) != LUA_TSTRING || lua_rawget(L, parts) != LUA_TNUMBER)
 			continue;
 		const struct field *field = &shape->fields[lua_tointeger(L, -1)];
+		if (is_plain(L, field, value)) {
+			seen |= field->needed;
+			continue;
+		}
 		lua_pop(L, 1);
 		enum verdict verdict = judge(L, field, field->kind, field->is_list, parts);
 		if (verdict == WRONG) {

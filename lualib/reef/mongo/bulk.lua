@@ -78,7 +78,7 @@ local function write(client, b, batch, first, last)
 		db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind], batch = batch,
 		documents = whole and b.statements or table.move(b.statements, first, last, 1, {}),
 		write = true, retry = repeatable(b.kind, b.statements), session = b.session, deadline = b.deadline,
-		timed = b.timed,
+		timed = b.timed, plain = b.extra == nil,
 		unacknowledged = b.unacknowledged, least_wire = b.least_wire, shape = "write",
 	}
 	local why = (reply.upserted or reply.writeErrors) and strays(reply, last - first + 1)

@@ -38,6 +38,7 @@ local view = require "reef.mongo.view"
 ---@field transaction mongo.transaction|nil that it is part of
 ---@field ending "commitTransaction"|"abortTransaction"|nil
 ---@field before_retry fun(err: mongo.error)|nil
+---@field plain boolean|nil without options that only some servers know
 ---@field least_wire integer|nil servers of earlier wire versions are not even asked
 ---@field least_why string|nil what is said then
 ---@field exact boolean|nil values as bson.decode_exact gives them
@@ -103,8 +104,10 @@ function client.new(uri, options)
 	end })
 	local self = setmetatable({
 		options = merged,
-		on_event = listener_of(options),
-		on_log = options.on_log,
+		-- What is looked at for every operation is there, if only to say that it is not: see __index.
+		on_event = listener_of(options) or false,
+		on_log = options.on_log or false,
+		current = false,
 		credentials = options.credentials,
 		tls = tls(merged),
 		new_pool = options.new_pool or require "reef.mongo.direct",
@@ -118,8 +121,8 @@ function client.new(uri, options)
 		retry_reads = merged.retryReads ~= false,
 		adaptive_retries = merged.maxAdaptiveRetries or ADAPTIVE_RETRIES,
 		retarget = merged.enableOverloadRetargeting or nil,
-		balanced = merged.loadBalanced or nil,
-		api = api_of(options.serverApi),
+		balanced = merged.loadBalanced or false,
+		api = api_of(options.serverApi) or false,
 		pools = {},
 		waiting = {},
 		last_request = 0,
@@ -135,13 +138,13 @@ function client.new(uri, options)
 		end
 	end)
 	-- What it opens may want to watch, too.
-	self.watched = view.target(uri, merged, self.tls, self.api)
+	self.watched = view.target(uri, merged, self.tls, self.api or nil)
 	self.topology:open()
 	self.view = view.new(self.watched, {
 		news = function(state)
 			self:news(state)
 		end,
-		event = self.on_event,
+		event = self.on_event or nil,
 	})
 	return self
 end
@@ -409,7 +412,7 @@ function client:complete(op, server, number)
 		append(body, "$clusterTime", cluster_time)
 	end
 	add_preference(body, self.topology.description, server, op)
-	if (server.maxWireVersion or 0) < RAW_DATA then
+	if not op.plain and (server.maxWireVersion or 0) < RAW_DATA then
 		drop(body, "rawData")
 	end
 	if op.timed then
@@ -427,7 +430,7 @@ local bad_time = { [204] = true, [205] = true, [211] = true }
 
 function client:learn(op, reply)
 	local cluster_time = reply["$clusterTime"] and session.cluster_time(reply)
-	if bad_time[reply.code] then
+	if reply.ok ~= 1 and bad_time[reply.code] then
 		self.cluster_time = nil
 		if op.session then
 			op.session.clusterTime = nil
@@ -560,8 +563,7 @@ function client:attempt(server, op, loan)
 		local decoding = op.batches and (op.exact and "xb" or "b") or op.exact and "x" or ""
 		reply, err = raw:request(op.deadline - started, decoding, op.name, op.identifier, op.batch or op.documents, body)
 	end
-	local why = reply and not op.unacknowledged and replies.check(reply,
-		replies.shapes[op.shape])
+	local why = reply and not op.unacknowledged and replies.check(reply, replies.shapes[op.shape])
 	if not reply then
 		self:report(server.address, entry, err)
 	elseif why then

@@ -186,7 +186,7 @@ function collection:findOne(query, projection)
 	end
 	return cursor.first(self:core(), {
 		db = self.database.name, name = "find", body = body, retry = true, preference = settings.read_preference,
-		exact = settings.exact, batches = true, shape = "first_batch",
+		exact = settings.exact, batches = true, shape = "first_batch", plain = true,
 		-- Room for what is filled in on its way.
 		session = nil, deadline = nil, timed = nil,
 	})

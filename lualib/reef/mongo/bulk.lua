@@ -74,13 +74,19 @@ local function write(client, b, batch, first, last)
 		table.move(b.extra, 1, #b.extra, 5, body)
 	end
 	local whole = first == 1 and last == #b.statements
-	local reply, err, address = client:execute {
+	local op = {
 		db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind], batch = batch,
 		documents = whole and b.statements or table.move(b.statements, first, last, 1, {}),
-		write = true, retry = repeatable(b.kind, b.statements), session = b.session, deadline = b.deadline,
-		timed = b.timed, plain = b.extra == nil,
-		unacknowledged = b.unacknowledged, least_wire = b.least_wire, shape = "write",
+		write = true, retry = repeatable(b.kind, b.statements), shape = "write", plain = b.extra == nil,
 	}
+	-- Most have none of these, and to look costs less than to set nil.
+	if b.session or b.deadline then
+		op.session, op.deadline, op.timed = b.session, b.deadline, b.timed
+	end
+	if b.unacknowledged then
+		op.unacknowledged, op.least_wire = true, b.least_wire
+	end
+	local reply, err, address = client:execute(op)
 	local why = (reply.upserted or reply.writeErrors) and strays(reply, last - first + 1)
 	if why then
 		error(replies.malformed(address, b.kind, why), 0)

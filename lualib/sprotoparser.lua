@@ -11,6 +11,9 @@ local BUILTIN = { integer = 0, boolean = 1, string = 2, binary = 2, double = 3 }
 local BINARY = 1 -- in the place of the type
 local NAME = "[%a_][%w_]*"
 local MOST_INLINE = 32766
+local MOST_TAG = { field = 32767, protocol = 0x7fffffff }
+local MOST_DECIMALS = 18
+local MOST_DEEP = 64 -- types in types
 
 ---@class sprotoparser.field
 ---@field name string
@@ -68,6 +71,16 @@ local function reader_of(text, name)
 	return self
 end
 
+---The number that comes next.
+local function read_number(reader, most, what, name)
+	local digits = reader.need "%d+"
+	local number = math.tointeger(tonumber(digits))
+	if not number or number > most then
+		error(("%s of %s is %s; the most is %d"):format(what, name, digits, most), 0)
+	end
+	return number
+end
+
 local function add_field(fields, field, type_name)
 	for _, other in ipairs(fields) do
 		if other.name == field.name then
@@ -80,32 +93,35 @@ local function add_field(fields, field, type_name)
 end
 
 local function read_field(reader, name)
-	local field = { name = name, tag = tonumber(reader.need "%d+") }
+	local field = { name = name, tag = read_number(reader, MOST_TAG.field, "the tag", name) }
 	reader.need ":"
 	field.array = reader.take "%*" ~= nil
 	field.type = reader.need(NAME .. "[%w_.]*")
 	if reader.take "%(" then
-		local decimals = reader.take "%d+"
-		local key = not decimals and reader.take(NAME)
-		reader.need "%)"
-		field.decimals = decimals and tonumber(decimals)
-		field.key = key or nil
-		field.map = not decimals and not key or nil
+		if reader.take "%)" then
+			field.map = true
+		else
+			field.key = reader.take(NAME)
+			field.decimals = not field.key and read_number(reader, MOST_DECIMALS, "the number of decimals", name) or nil
+			reader.need "%)"
+		end
 	end
 	return field
 end
 
 ---Reads what lies between the braces of a type, and the types inside it.
-local function read_type(reader, types, name)
+local function read_type(reader, types, name, depth)
 	if types[name] then
 		error(("redefine type %s"):format(name), 0)
+	elseif depth > MOST_DEEP then
+		error(("type %s lies more than %d deep in others"):format(name, MOST_DEEP), 0)
 	end
 	local fields = {}
 	types[name] = fields
 	reader.need "{"
 	while not reader.take "}" do
 		if reader.take "%." then
-			read_type(reader, types, name .. "." .. reader.need(NAME))
+			read_type(reader, types, name .. "." .. reader.need(NAME), depth + 1)
 		else
 			add_field(fields, read_field(reader, reader.need(NAME)), name)
 		end
@@ -113,7 +129,7 @@ local function read_type(reader, types, name)
 end
 
 local function read_protocol(reader, types, name)
-	local protocol = { name = name, tag = tonumber(reader.need "%d+") }
+	local protocol = { name = name, tag = read_number(reader, MOST_TAG.protocol, "the tag", name) }
 	reader.need "{"
 	while not reader.take "}" do
 		local what = reader.take "request" or reader.need "response"
@@ -123,7 +139,7 @@ local function read_protocol(reader, types, name)
 		local type = reader.take(NAME .. "[%w_.]*")
 		if not type then
 			protocol[what] = name .. "." .. what
-			read_type(reader, types, protocol[what])
+			read_type(reader, types, protocol[what], 1)
 		elseif type ~= "nil" then
 			protocol[what] = type
 		elseif what == "response" then
@@ -269,7 +285,7 @@ function sprotoparser.parse(text, name)
 	local protocols = {} ---@type sprotoparser.protocol[]
 	while not reader.at_end() do
 		if reader.take "%." then
-			read_type(reader, types, reader.need(NAME))
+			read_type(reader, types, reader.need(NAME), 1)
 		else
 			protocols[#protocols + 1] = read_protocol(reader, types, reader.need(NAME))
 		end

@@ -135,7 +135,10 @@ test.case("a patch that fails changes nothing", function()
 	test.raises("Patch mismatch response%.nothing", snax.hotfix, counter,
 		"function accept.add() end function response.nothing() end")
 	test.raises("%(hotfix%):1: ", snax.hotfix, counter, "function accept.add( end end")
-	test.raises("broken hook", snax.hotfix, counter, "function hotfix() error 'broken hook' end")
+	test.raises("broken hook", snax.hotfix, counter,
+		"function response.get() return 'half' end function hotfix() error 'broken hook' end")
+	test.raises("a patch is a string, not a nil", snax.hotfix, counter)
+	test.raises("a patch is a string, not a table", snax.hotfix, counter, {})
 	counter.post.add(1)
 	test.equal((counter.req.get()), 2)
 end)

@@ -303,6 +303,21 @@ test.case("a configuration that runs for ever or wants all memory is stopped", f
 	end
 end)
 
+test.case("services may lie beside the configuration", function()
+	local p = new {
+		config = 'luaservice = "./?.lua"\nlua_path = "./?.lua;./lib/?.lua"\n',
+		["main.lua"] = "require 'skynet' require 'rules'",
+		["rules.lua"] = "",
+		["lib/empty.lua"] = "",
+		["spare.lua"] = "require 'no.such'",
+	}
+	local code, told, report = examine(p)
+	test.equal({ code, told.missing }, { 0, {} })
+	test.equal(told.unknown, {})
+	test.equal(report.files, { "./main.lua", "./rules.lua", "./spare.lua" })
+	has(told.perhaps, "^%./spare%.lua:1: require \"no%.such\"")
+end)
+
 test.case("circles of links, pipes, huge and binary files are passed by", function()
 	local p = new { ["service/main.lua"] = "require 'pipe' require 'huge' require 'zeros' require 'code'" }
 	p:write("lualib/huge.lua", ("x = 1\n"):rep(1000000))

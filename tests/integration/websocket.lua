@@ -246,6 +246,52 @@ test.case("who is silent is pinged, and let go", function()
 	test.raises("in time", websocket.connect, "ws://127.0.0.1:" .. silent)
 end)
 
+test.case("a goodbye has an end, whatever the peer goes on sending", function()
+	local port, _, over = echo()
+	local id = raw(port)
+	test.eventually("it is over", 10, function()
+		socket.write(id, frame(0x81, "close me"))
+		skynet.sleep(10)
+		return #over == 1
+	end)
+end)
+
+test.case("who pings and does not read the answers is not read either", function()
+	local server
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	test.defer(socket.close, listener)
+	socket.start(listener, function(id)
+		server = id
+		websocket.accept(id, {})
+	end)
+	local id = raw(port)
+	socket.pause(id)
+	local n, block = test.count(250000), 1000
+	local pings = frame(0x89, ("p"):rep(125)):rep(block)
+	local function unsent()
+		for _, one in ipairs(socket.netstat()) do
+			if one.id == server then
+				return one.wbuffer or 0
+			end
+		end
+		return 0
+	end
+	local most = 0
+	for _ = 1, n // block do
+		socket.write(id, pings)
+		skynet.sleep(0)
+		most = math.max(most, unsent())
+	end
+	for _ = 1, 100 do
+		skynet.sleep(1)
+		most = math.max(most, unsent())
+	end
+	test.between(most, 0, 4 << 20)
+	for _ = 1, n // block do
+		test.equal(socket.read(id, 127 * block), ("\x8a\x7d" .. ("p"):rep(125)):rep(block))
+	end
+end)
+
 test.case("a client refuses a server that is none", function()
 	local server = http.listen("127.0.0.1:0", function()
 		return 200, "hello"

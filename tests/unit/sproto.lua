@@ -170,6 +170,11 @@ test.case("mistakes in a schema are named", function()
 		["\n\n.A { x 0 : integer "] = "syntax error at [=text] line (3)",
 		[".A { x 0 : integer } .A { }"] = "redefine type A",
 		["p 1 { } q 1 { }"] = "redefine protocol tag 1 at q",
+		[".A { x 32768 : integer }"] = "the tag of x is 32768; the most is 32767",
+		[".A { x 99999999999999999999 : integer }"] = "the tag of x is 99999999999999999999; the most is 32767",
+		[".A { x 0 : integer(19) }"] = "the number of decimals of x is 19; the most is 18",
+		["p 2147483648 { }"] = "the tag of p is 2147483648; the most is 2147483647",
+		[(".a { "):rep(65)] = "type " .. ("a."):rep(64) .. "a lies more than 64 deep in others",
 		["p 1 { request X }"] = "Undefined request type X in protocol p",
 		[".A { x 0 : integer } .B { m 0 : *A() }"] =
 			"m in type B: a plain map is made of a type with two fields, not of A",

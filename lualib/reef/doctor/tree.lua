@@ -50,7 +50,11 @@ end
 ---@param path string
 ---@return string
 function tree:at(path)
-	return path:sub(1, 1) == "/" and path or self.base .. (path:gsub("^%./+", ""))
+	if path:sub(1, 1) == "/" then
+		return path
+	end
+	local relative = self.base .. path:gsub("^%./+", "")
+	return relative == "" and "." or relative
 end
 
 ---@param path string
@@ -101,12 +105,12 @@ end
 function tree:list(directory, ending, depth)
 	local found, seen = {}, {}
 	local function walk(path, level)
-		local kind, _, id = self:stat(path == "" and "." or path)
+		local kind, _, id = self:stat(path)
 		if kind ~= "directory" or seen[id] or not self:in_time() then
 			return
 		end
 		seen[id] = true
-		local names, more = files.names(self:at(path == "" and "." or path), MAX_NAMES)
+		local names, more = files.names(self:at(path), MAX_NAMES)
 		if not names then
 			return self:skip(path, more)
 		elseif more then

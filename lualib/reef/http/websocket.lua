@@ -40,6 +40,7 @@ websocket.deflate = false
 
 local LIMITS = { head = 8 * 1024, fields = 100, body = 64 * 1024 }
 local GOODBYE = 300 -- 1/100 s that a peer may take to answer a close
+local PINGS = 1000  -- that a peer may send while it takes nothing
 local TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 local kinds = { text = TEXT, binary = BINARY }
 local names = { [TEXT] = "text", [BINARY] = "binary" }
@@ -117,6 +118,15 @@ local function open(id, server, options)
 		over = false,
 	}
 	all[id] = ws
+	socket.warning(id, function(_, kb)
+		ws.congested = kb > 0
+		local handle = ws.handle
+		if handle and handle.warning then
+			handle.warning(ws, kb)
+		elseif kb > 0 then
+			skynet.error(("WARNING: %d K bytes need to send out (fd = %d)"):format(kb, id))
+		end
+	end)
 	return ws
 end
 
@@ -133,6 +143,14 @@ local function finish(ws)
 		all[ws.id] = nil
 	end
 	socket.close(ws.id)
+end
+
+-- Whoever pings and pings, and does not take the answers, is not read meanwhile.
+local function count_ping(ws)
+	ws.pings = ws.congested and (ws.pings or 0) + 1 or 0
+	while ws.pings > PINGS and ws.congested and not ws.late and socket.disconnected(ws.id) == false do
+		skynet.sleep(10)
+	end
 end
 
 -- The next message: opcode, bytes, code. Nil: the connection has ended, or (false) the peer broke the rules.
@@ -161,6 +179,8 @@ local function receive(ws)
 	end
 	if opcode == CLOSE then
 		ws.closing = true
+	elseif opcode == PING then
+		count_ping(ws)
 	end
 	return opcode, bytes, code
 end
@@ -254,9 +274,6 @@ local function accepted(id, handle, protocol, addr, options)
 	end
 	local ws = open(id, true, options)
 	ws.handle, ws.addr, ws.header = handle, addr or "", {}
-	socket.warning(id, handle.warning and function(_, kb)
-		handle.warning(ws, kb)
-	end or nil)
 	local ok, result, why = xpcall(function()
 		call(ws, "connect", id)
 		if not upgrade then
@@ -425,8 +442,8 @@ function websocket.close(id, code, reason)
 	if not ws.closing then
 		transmit(ws, ws.frames and ws.frames:close(code or 0, code and reason or ""))
 		ws.closing = true
+		begin_watch(ws)
 	end
-	begin_watch(ws)
 	if ws.handle or ws.reading then
 		return
 	end

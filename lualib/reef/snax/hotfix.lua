@@ -61,13 +61,27 @@ local function plan_joins(f, variables, joins, seen)
 	end
 end
 
----Changes the methods. Nothing is changed when it raises.
+---Goes back to the methods that were there if the patch's own function has failed.
+local function finish(patches, ok, ...)
+	if not ok then
+		for _, patch in ipairs(patches) do
+			patch.method.f = patch.old
+		end
+		error(..., 0)
+	end
+	return ...
+end
+
+---Changes the methods. They stay what they were when it raises.
 ---@param methods snax.method[]
 ---@param env table the service's globals
 ---@param source string
 ---@param ... any arguments of the patch's function `hotfix`
 ---@return any ... what that returns
 function hotfix.apply(methods, env, source, ...)
+	if type(source) ~= "string" then
+		error(("snax: a patch is a string, not a %s"):format(type(source)), 0)
+	end
 	local by_name = { system = {}, accept = {}, response = {} } ---@type table<string, table<string, snax.method>>
 	local variables, seen = {}, {}
 	for _, method in ipairs(methods) do
@@ -85,7 +99,7 @@ function hotfix.apply(methods, env, source, ...)
 	if not chunk then
 		error(reason, 0)
 	end
-	local patches = {} ---@type {method: snax.method, f: function}[]
+	local patches = {} ---@type {method: snax.method, f: function, old: function}[]
 	local after
 	interface.run(patch_env, function(group, name, f)
 		if group == "system" and name == "hotfix" then
@@ -110,10 +124,10 @@ function hotfix.apply(methods, env, source, ...)
 		debug.upvaluejoin(join[1], join[2], join[3].f, join[3].index)
 	end
 	for _, patch in ipairs(patches) do
-		patch.method.f = patch.f
+		patch.old, patch.method.f = patch.method.f, patch.f
 	end
 	if after then
-		return after(...)
+		return finish(patches, pcall(after, ...))
 	end
 end
 

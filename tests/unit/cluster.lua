@@ -100,6 +100,19 @@ test.case("an error's text comes back, cut at 32768 bytes; the connection goes o
 	test.equal(kind, 1)
 end)
 
+test.case("an error of any bytes comes back whole", function()
+	local id = connect()
+	for i = 1, test.count(100) do
+		local bytes = { "\0" }
+		for k = 2, math.random(1, 200) do
+			bytes[k] = string.char(math.random(0, 255))
+		end
+		local text = table.concat(bytes)
+		local session, kind, reply = ask(id, pack("<BI4I4", 0, echo, i) .. skynet.packstring("fail", text))
+		test.equal({ session, kind, hex(reply) }, { i, 0, hex(text) })
+	end
+end)
+
 test.case("pushes have no response, and arrive in their order", function()
 	local id = connect()
 	local all = {}
@@ -322,6 +335,19 @@ test.case("unfinished messages are bounded together, and in number", function()
 	end
 	socket.write(id, table.concat(begins))
 	test.truthy(is_ended(id))
+end)
+
+test.case("a peer that asks and does not take its answers is put out before they fill the memory", function()
+	local id = connect()
+	local sent = 0
+	test.eventually("the end of the connection", 20, function()
+		for _ = 1, 50 do
+			sent = sent + 1
+			socket.write(id, framed(pack("<BI4I4", 0, echo, sent) .. skynet.packstring(("x"):rep(30000))))
+		end
+		return socket.disconnected(id)
+	end)
+	test.equal(ask(connect(), pack("<BI4I4", 0, echo, 7) .. skynet.packstring "goes on"), 7)
 end)
 
 test.case("an unfinished message, or frame, of which nothing comes ends the connection", function()

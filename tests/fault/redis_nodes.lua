@@ -2,18 +2,21 @@
 -- Nodes that say what no real one would, or in an order that is rare: maps without sense, redirections in circles,
 -- silence, and words of a server about keys that come between a value and what belongs to it.
 local cache = require "reef.redis.cache"
+local keyspace = require "reef.redis.keyspace"
+local limiter = require "reef.redis.limiter"
 local lock = require "reef.redis.lock"
 local redis = require "skynet.db.redis"
 local server = require "test.redis"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
+local stream = require "reef.redis.stream"
 local test = require "test"
 
 local function now()
 	return skynet.hpc() / 1e9
 end
 
--- A server that answers each command by `answer(words, write)`: what it returns is sent, "+OK" if that is nil.
+-- A server that answers each command by `answer(words, write, close)`: what it returns is sent, "+OK" if that is nil.
 local function fake(answer)
 	local self = { asked = 0 }
 	local id, _, port = socket.listen("127.0.0.1", 0)
@@ -32,6 +35,8 @@ local function fake(answer)
 			self.asked = self.asked + 1
 			local text = answer(words, function(bytes)
 				socket.write(client, bytes)
+			end, function()
+				socket.close(client)
 			end)
 			if text ~= "" then
 				socket.write(client, (text or "+OK") .. "\r\n")
@@ -290,5 +295,94 @@ test.case("a value that has changed before its time to live came is not kept", {
 		test.equal(db:get "k", "new", how)
 	end
 end)
+
+test.case("who holds a lock learns in time that he cannot be sure of it", { timeout = 60 }, function()
+	local s = server.start()
+	local db = redis.connect { host = "127.0.0.1", port = s.port, timeout = 20 }
+	local lost
+	local held = lock.acquire(db, "x", { ttl = 0.6, on_lost = function(one)
+		lost = one
+	end })
+	s:freeze()
+	local since = now()
+	test.eventually("the loss", 15, function()
+		return lost == held
+	end)
+	test.truthy(now() - since < 8, "told after " .. now() - since)
+	test.equal({ held:valid(), held.lost }, { false, true })
+	-- Nobody waits for one for longer than he said.
+	since = now()
+	test.raises("", lock.acquire, db, "y", { wait = 0.5 })
+	test.truthy(now() - since < 10, "waited " .. now() - since)
+	s:thaw()
+end)
+
+test.case("options that make no sense are refused by name", function()
+	local s = server.start()
+	local db = redis.connect { host = "127.0.0.1", port = s.port }
+	local target = { host = "127.0.0.1", port = s.port }
+	for name, values in pairs {
+		bytes = { 0, -1, 1.5, "64MB" }, prefixes = { "user:", {}, { 1 } }, ttl = { -1, "x", 0 / 0 },
+		heartbeat = { 0, -1, "x" },
+	} do
+		for _, value in ipairs(values) do
+			test.raises("redis cache: " .. name, cache.open, target, { [name] = value })
+		end
+	end
+	for name, values in pairs { ttl = { 0, "x", 0 / 0 }, wait = { -1, "x" }, on_lost = { true } } do
+		for _, value in ipairs(values) do
+			test.raises("redis lock: " .. name, lock.acquire, db, "x", { [name] = value })
+		end
+	end
+	local one = limiter.new(db, { rate = 5, burst = 3 })
+	for _, n in ipairs { -1, "x", 0 / 0 } do
+		test.raises("redis limiter", one.take, one, "x", n)
+	end
+	test.equal({ one:take("x", 4) }, { false, math.huge, 3 })
+	test.raises("redis limiter", limiter.new, db)
+	for name, values in pairs { idle = { -1, "x" }, count = { 0, "x" }, block = { -1, "x" }, most = { "x" } } do
+		for _, value in ipairs(values) do
+			test.raises("redis stream: " .. name, stream.group, db, "s", "g", { consumer = "c", [name] = value })
+		end
+	end
+	test.raises("redis keyspace", keyspace.watch, target, { keys = 7 })
+end)
+
+test.case("a change of the master that nobody told of is found when Sentinels can be heard again", { timeout = 60 },
+	function()
+		local function master_of()
+			return fake(function(words)
+				return words[1] == "ROLE" and "*3\r\n$6\r\nmaster\r\n:0\r\n*0" or nil
+			end)
+		end
+		local old, new = master_of(), master_of()
+		local master = old
+		local listeners = {}
+		local s = fake(function(words, _, close)
+			if words[1] == "SENTINEL" and words[2] == "GET-MASTER-ADDR-BY-NAME" then
+				return resp { "127.0.0.1", tostring(master.port) }:sub(1, -3)
+			elseif words[1] == "SENTINEL" and words[2] == "MASTER" then
+				return resp { "name", "m", "config-epoch", master == old and "0" or "1" }:sub(1, -3)
+			elseif words[1] == "SENTINEL" then
+				return "*0"
+			elseif words[1] == "SUBSCRIBE" then
+				listeners[#listeners + 1] = close
+				return "*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1"
+			end
+		end)
+		local db = redis.connect(("redis+sentinel://127.0.0.1:%d/m"):format(s.port))
+		test.defer(db.disconnect, db)
+		test.equal(db:set("k", 1), "OK")
+		test.eventually("a listener", 10, function()
+			return listeners[1]
+		end)
+		local before = new.asked
+		master = new
+		listeners[1]()
+		test.eventually("commands at the new master", 20, function()
+			db:set("k", 1)
+			return new.asked > before
+		end)
+	end)
 
 test.run()

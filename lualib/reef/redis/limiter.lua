@@ -53,6 +53,9 @@ end
 ---@return number wait      seconds after which it would be; more than `burst` never would: math.huge
 ---@return integer left     that are allowed at once from now on
 function limiter:take(name, n)
+	if type(name) ~= "string" and type(name) ~= "number" then
+		error("redis limiter: a name is a string, not a " .. type(name), 2)
+	end
 	n = n or 1
 	if type(n) ~= "number" or not (n >= 0) then
 		error("redis limiter: what is taken is a number of at least 0, not " .. tostring(n), 2)

@@ -122,6 +122,12 @@ end
 
 local known = { ttl = true, wait = true, extend = true, on_lost = true }
 
+-- Both in one slot of a cluster: what is in braces says which, if it is anything.
+local function keys_of(name)
+	local key = ("lock:{%s}"):format(name:find "^}" and ":" .. name or name == "" and ":" or name)
+	return { key, key .. ":token" }
+end
+
 ---Waits for a lock. Raises an error with code "lock" when somebody else has it for too long.
 ---@param db redis.db
 ---@param name string
@@ -130,6 +136,9 @@ local known = { ttl = true, wait = true, extend = true, on_lost = true }
 ---        long as it is held; true
 ---@return redis.lock
 function lock.acquire(db, name, options)
+	if type(name) ~= "string" and type(name) ~= "number" then
+		error("redis lock: a name is a string, not a " .. type(name), 2)
+	end
 	options = options or {}
 	checks.check("redis lock", options, known, 2)
 	checks.numbers("redis lock", options, { ttl = 0.001, wait = 0.0 }, 2)
@@ -138,7 +147,7 @@ function lock.acquire(db, name, options)
 	end
 	local ttl, wait = options.ttl or 10, options.wait or 10
 	local self = setmetatable({
-		db = db, keys = { ("lock:{%s}"):format(name), ("lock:{%s}:token"):format(name) }, lost = false,
+		db = db, keys = keys_of(tostring(name)), lost = false,
 		id = ("%016x%016x"):format(math.random(0), math.random(0)), milliseconds = math.ceil(ttl * 1000),
 		on_lost = options.on_lost,
 	}, held)

@@ -143,7 +143,8 @@ function sentinel:resolve(seconds)
 	local where, why = ask_first(confs_of(self), seconds > 0 and seconds or 5,
 		self.conf.read == "replica" and ask_replica(self) or ask_master(self))
 	if not where then
-		return nil, "no Sentinel answers: " .. tostring(why)
+		return nil, ("no Sentinel %s: %s"):format(tostring(why):find("knows no master", 1, true) and "names a master"
+			or "answers", tostring(why))
 	end
 	local host, port = map.reach(self.conf, where.host, where.port)
 	self.current = self.current or config.where(host, port)

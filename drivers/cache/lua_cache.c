@@ -5,7 +5,7 @@
  *   c:getter(miss) -> get                     get(db, key) is the value, or what miss(db, key) returns
  *   c:generation(key) -> integer              to be given back to put
  *   c:put(key, value or nil, seconds, generation) -> boolean    seconds: that it may be kept; 0: for ever
- *   c:remove(key)  c:drop(key)  c:flush()     see store.h
+ *   c:drop(key)  c:flush()                    see store.h
  *   c:stat() -> table
  *
  * Keys and values are strings. Own slice only.
@@ -111,11 +111,6 @@ static int lua_cache_put(lua_State *L) {
 	return 1;
 }
 
-static int lua_cache_remove(lua_State *L) {
-	reef_cache_remove(check_reader(L, 1)->cache, string_at(L, 2));
-	return 0;
-}
-
 static int lua_cache_drop(lua_State *L) {
 	reef_cache_drop(check_reader(L, 1)->cache, string_at(L, 2));
 	return 0;
@@ -149,10 +144,13 @@ static int lua_cache_stat(lua_State *L) {
 
 int reef_lua_cache_open(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"getter", lua_cache_getter}, {"generation", lua_cache_generation},
-			{"put", lua_cache_put},       {"remove", lua_cache_remove},
-			{"drop", lua_cache_drop},     {"flush", lua_cache_flush},
-			{"stat", lua_cache_stat},     {NULL, NULL},
+			{"getter", lua_cache_getter},
+			{"generation", lua_cache_generation},
+			{"put", lua_cache_put},
+			{"drop", lua_cache_drop},
+			{"flush", lua_cache_flush},
+			{"stat", lua_cache_stat},
+			{NULL, NULL},
 	};
 	static const luaL_Reg functions[] = {{"create", lua_cache_create}, {"open", lua_cache_open_number}, {NULL, NULL}};
 	luaL_newmetatable(L, CACHE);

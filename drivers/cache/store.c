@@ -242,13 +242,6 @@ bool reef_cache_put(struct reef_cache *cache, const TString *key, const TString 
 	return stored;
 }
 
-void reef_cache_remove(struct reef_cache *cache, const TString *key) {
-	pthread_mutex_lock(&cache->lock);
-	cache->stat.dropped += take_out(cache, hash_of(key), key);
-	pthread_mutex_unlock(&cache->lock);
-	collect(cache, false);
-}
-
 void reef_cache_drop(struct reef_cache *cache, const TString *key) {
 	unsigned hash = hash_of(key);
 	pthread_mutex_lock(&cache->lock);

@@ -51,9 +51,7 @@ uint64_t reef_cache_generation(const struct reef_cache *cache, const TString *ke
  * since its generation was asked for. */
 bool reef_cache_put(struct reef_cache *cache, const TString *key, const TString *value, uint64_t expires_ns,
 					uint64_t generation);
-/* Takes the key out. */
-void reef_cache_remove(struct reef_cache *cache, const TString *key);
-/* The same, and what was asked for until now is not stored any more. */
+/* Takes the key out, and what was asked for until now is not stored any more. */
 void reef_cache_drop(struct reef_cache *cache, const TString *key);
 /* The same for all keys. */
 void reef_cache_flush(struct reef_cache *cache);

@@ -71,4 +71,21 @@ function options.check(what, given, known, level, aliases)
 	end
 end
 
+---Raises for the first option that is no number, or too small; nil is none.
+---@param what string
+---@param given table|nil
+---@param least table<string, number>  by name; an integer of 1: it has to be an integer
+---@param level integer|nil
+function options.numbers(what, given, least, level)
+	for name, lowest in pairs(least) do
+		local value = given and given[name]
+		local whole = math.type(lowest) == "integer" and lowest == 1
+		local number = type(value) == "number" and value >= lowest and (not whole or math.tointeger(value))
+		if value ~= nil and not number then
+			error(("%s: %s has to be %s of at least %s, not %s"):format(what, name, whole and "an integer" or "a number", lowest,
+				tostring(value)), level == 0 and 0 or (level or 1) + 1)
+		end
+	end
+end
+
 return options

@@ -21,7 +21,8 @@ local function sleep(seconds)
 	skynet.sleep(math.max(1, math.ceil(seconds * 100)))
 end
 
--- The server's word. No waiting in here: what comes next on the connection may be a value.
+-- The server's word. It may come between a value and the time that the value has to live, so what was asked for before
+-- it is not kept. No waiting in here: what comes next on the connection may be a value.
 local function told(one, message)
 	if message[1] ~= "invalidate" then
 		return
@@ -30,7 +31,7 @@ local function told(one, message)
 		return
 	end
 	for _, key in ipairs(message[2]) do
-		one.handle:remove(key)
+		one.handle:drop(key)
 	end
 end
 

@@ -2,6 +2,7 @@
 -- A real Redis Cluster of six nodes: the way of commands, what is taken apart, transactions, pipelines, redirections,
 -- subscriptions, replicas; the same through pools, and by the contract's names.
 local clusters = require "test.redis_cluster"
+local lock = require "reef.redis.lock"
 local pool = require "reef.pool"
 local redis = require "skynet.db.redis"
 local skynet = require "skynet"
@@ -184,6 +185,20 @@ test.case("everything, on one cluster", { timeout = 180 }, function()
 			test.equal(db:echo "x", "x")
 			test.matches(db:info "server", "redis_version")
 			test.equal(#db:nodes(), 6)
+		end)
+
+		check(kind .. ": locks have any name, and nodes those that they have", function()
+			local db = open()
+			for _, name in ipairs { "", "}x", "a}b", "{", "{}", "plain" } do
+				local held = lock.acquire(db, name, { ttl = 5, wait = 0 })
+				test.raises("held", lock.acquire, db, name, { wait = 0 })
+				test.equal({ held:extend(), held:release() }, { true, true })
+			end
+			test.raises("redis lock: a name", lock.acquire, db)
+			for _, name in ipairs { "nowhere", "", ":7000", "127.0.0.1:70000", 7 } do
+				test.raises("redis: a node is named by", db.node, db, name)
+			end
+			test.raises("redis: a node is named by", db.node, db)
 		end)
 
 		check(kind .. ": scripts and functions are everywhere", function()

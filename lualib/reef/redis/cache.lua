@@ -258,12 +258,24 @@ function methods:with(options)
 	return view_of(self[3], self[4]:with(options))
 end
 
+local function check_prefixes(prefixes)
+	local good = prefixes == nil or type(prefixes) == "table" and prefixes[1] ~= nil
+	for _, prefix in ipairs(good and prefixes or {}) do
+		good = good and type(prefix) == "string"
+	end
+	if not good then
+		error("redis cache: prefixes are a list of strings", 3)
+	end
+end
+
 ---@param target redis.conf|string
 ---@param options redis.cache.options|nil  the first service that names a target decides about all but `db`
 ---@return redis.db
 function cache.open(target, options)
 	options = options or {}
 	checks.check("redis cache", options, known, 2)
+	checks.numbers("redis cache", options, { bytes = 1, ttl = 0.0, heartbeat = 0.01 }, 2)
+	check_prefixes(options.prefixes)
 	local conf = config.new(target)
 	if conf.kind == "cluster" then
 		error("redis cache: a cluster's values are not kept (nothing was connected)", 2)

@@ -56,6 +56,11 @@ end
 function keyspace.watch(target, options)
 	options = options or {}
 	checks.check("redis keyspace", options, { keys = true, configure = true, gap = true }, 2)
+	for _, name in ipairs { "keys", "configure" } do
+		if options[name] ~= nil and type(options[name]) ~= "string" then
+			error(("redis keyspace: %s is a string, not a %s"):format(name, type(options[name])), 2)
+		end
+	end
 	local conf = config.new(target, { gap = options.gap })
 	if options.configure then
 		configure(target, options.configure)

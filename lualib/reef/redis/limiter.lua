@@ -36,6 +36,7 @@ local M = {}
 ---@return redis.limiter
 function M.new(db, options)
 	checks.check("redis limiter", options, { rate = true, per = true, burst = true, prefix = true }, 2)
+	options = options or {}
 	local rate, per = options.rate, options.per or 1
 	local burst = options.burst or rate
 	local numbers = type(rate) == "number" and type(per) == "number" and type(burst) == "number"
@@ -49,11 +50,18 @@ end
 ---@param name string
 ---@param n integer|nil  1
 ---@return boolean allowed
----@return number wait      seconds after which it would be
+---@return number wait      seconds after which it would be; more than `burst` never would: math.huge
 ---@return integer left     that are allowed at once from now on
 function limiter:take(name, n)
-	local reply = take(self.db, { self.prefix .. name }, self.each, self.burst, n or 1)
-	return reply[1] == 1, reply[2] / 1e6, math.max(reply[3], 0)
+	if type(name) ~= "string" and type(name) ~= "number" then
+		error("redis limiter: a name is a string, not a " .. type(name), 2)
+	end
+	n = n or 1
+	if type(n) ~= "number" or not (n >= 0) then
+		error("redis limiter: what is taken is a number of at least 0, not " .. tostring(n), 2)
+	end
+	local reply = take(self.db, { self.prefix .. name }, self.each, self.burst, n)
+	return reply[1] == 1, n > self.burst and math.huge or reply[2] / 1e6, math.max(reply[3], 0)
 end
 
 return M

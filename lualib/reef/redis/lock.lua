@@ -59,11 +59,13 @@ function held:valid()
 	return not self.lost and not self.released and now() < self.until_then
 end
 
----Confirms it for another `ttl`. False: it is lost.
+---Confirms it for another `ttl`. False: it is lost, or there was no answer within a third of that.
 ---@return boolean
 function held:extend()
-	local since = now()
-	local ok, done = pcall(extend, self.db, self.keys, self.id, self.milliseconds)
+	local since, third = now(), self.milliseconds / 3000
+	-- A server that is silent must not keep its holder from learning in time that he cannot be sure any more.
+	local seconds = math.max(math.min(self.until_then - since, third), 0.05)
+	local ok, done = pcall(extend, self.db:with { timeout = seconds }, self.keys, self.id, self.milliseconds)
 	if ok and done == 1 then
 		self.until_then = since + self.milliseconds / 1000
 		return true
@@ -120,6 +122,12 @@ end
 
 local known = { ttl = true, wait = true, extend = true, on_lost = true }
 
+-- Both in one slot of a cluster: what is in braces says which, if it is anything.
+local function keys_of(name)
+	local key = ("lock:{%s}"):format(name:find "^}" and ":" .. name or name == "" and ":" or name)
+	return { key, key .. ":token" }
+end
+
 ---Waits for a lock. Raises an error with code "lock" when somebody else has it for too long.
 ---@param db redis.db
 ---@param name string
@@ -128,21 +136,28 @@ local known = { ttl = true, wait = true, extend = true, on_lost = true }
 ---        long as it is held; true
 ---@return redis.lock
 function lock.acquire(db, name, options)
+	if type(name) ~= "string" and type(name) ~= "number" then
+		error("redis lock: a name is a string, not a " .. type(name), 2)
+	end
 	options = options or {}
 	checks.check("redis lock", options, known, 2)
-	local ttl, wait = options.ttl or 10, options.wait or 10
-	if type(ttl) ~= "number" or ttl <= 0 then
-		error("redis lock: ttl has to be a number of seconds above 0", 2)
+	checks.numbers("redis lock", options, { ttl = 0.001, wait = 0.0 }, 2)
+	if options.on_lost ~= nil and type(options.on_lost) ~= "function" then
+		error("redis lock: on_lost has to be a function, not a " .. type(options.on_lost), 2)
 	end
+	local ttl, wait = options.ttl or 10, options.wait or 10
 	local self = setmetatable({
-		db = db, keys = { ("lock:{%s}"):format(name), ("lock:{%s}:token"):format(name) }, lost = false,
+		db = db, keys = keys_of(tostring(name)), lost = false,
 		id = ("%016x%016x"):format(math.random(0), math.random(0)), milliseconds = math.ceil(ttl * 1000),
 		on_lost = options.on_lost,
 	}, held)
 	local until_then, attempts = now() + wait, 0
 	while true do
 		local since = now()
-		local ok, answer = pcall(acquire, db, self.keys, self.id, self.milliseconds)
+		-- An answer that takes longer than `ttl` is of no use.
+		local seconds = math.max(math.min(until_then - since, ttl), 0.05)
+		local ok, answer = pcall(acquire, wait > 0 and db:with { timeout = seconds } or db, self.keys, self.id,
+			self.milliseconds)
 		if ok and answer > 0 then
 			self.token, self.until_then = answer, since + ttl
 			break
@@ -151,6 +166,10 @@ function lock.acquire(db, name, options)
 		end
 		local left = until_then - now()
 		if left <= 0 then
+			if not ok then
+				-- It may be ours for all we know.
+				skynet.fork(pcall, release, db, self.keys, self.id)
+			end
 			error(ok and errors.new { code = "lock", outcome = "rejected",
 				message = ("redis lock: %s is held by somebody else (waited %.3g s)"):format(name, wait) } or answer, 0)
 		end

@@ -12,10 +12,13 @@ local pubsub = require "reef.redis.pubsub"
 local skynet = require "skynet"
 
 local HEARTBEAT = 5 -- seconds
+local LOOK = 3      -- seconds that asking after a gap may take
 
 ---@class redis.sentinel
 ---@field asked integer       times that Sentinels were asked
 ---@field changes integer     times that they told of another master
+---@field current string|nil   "host:port" of the last master that they told of
+---@field epoch integer        of the newest configuration that was seen
 local sentinel = {}
 sentinel.__index = sentinel
 
@@ -92,21 +95,60 @@ local function ask_replica(self)
 	end
 end
 
+-- The master and the epoch of what the Sentinel knows: one that has been cut off is behind.
+local function ask_epoch(self)
+	return function(db)
+		local fields = fields_of(command(db, "MASTER", self.conf.master))
+		local epoch = math.tointeger(tonumber(fields["config-epoch"]))
+		if not epoch or epoch < self.epoch then
+			return nil, "it is out of date"
+		end
+		local reply = command(db, "GET-MASTER-ADDR-BY-NAME", self.conf.master)
+		return { host = reply[1], port = math.tointeger(tonumber(reply[2])), epoch = epoch }
+	end
+end
+
+local function confs_of(self)
+	local confs = {}
+	for i, place in ipairs(in_turn(self)) do
+		confs[i] = conf_of(self.conf, place)
+	end
+	return confs
+end
+
+-- There is another master.
+local function switched(self, host, port)
+	self.current = config.where(host, port)
+	self.changes = self.changes + 1
+	self.changed(host, port)
+end
+
+-- What was said while nobody listened is asked for.
+local function look(self)
+	local found = ask_first(confs_of(self), LOOK, ask_epoch(self))
+	if found and found.port and found.epoch >= self.epoch and not self.closed then
+		self.epoch = found.epoch
+		local host, port = map.reach(self.conf, found.host, found.port)
+		if config.where(host, port) ~= self.current then
+			switched(self, host, port)
+		end
+	end
+end
+
 ---Where to connect.
 ---@param seconds number  that asking may take
 ---@return string|nil host, integer|string port  or why nobody knows
 function sentinel:resolve(seconds)
 	self.asked = self.asked + 1
-	local confs = {}
-	for i, place in ipairs(in_turn(self)) do
-		confs[i] = conf_of(self.conf, place)
-	end
-	local where, why = ask_first(confs, seconds > 0 and seconds or 5,
+	local where, why = ask_first(confs_of(self), seconds > 0 and seconds or 5,
 		self.conf.read == "replica" and ask_replica(self) or ask_master(self))
 	if not where then
-		return nil, "no Sentinel answers: " .. tostring(why)
+		return nil, ("no Sentinel %s: %s"):format(tostring(why):find("knows no master", 1, true) and "names a master"
+			or "answers", tostring(why))
 	end
-	return map.reach(self.conf, where.host, where.port)
+	local host, port = map.reach(self.conf, where.host, where.port)
+	self.current = self.current or config.where(host, port)
+	return host, port
 end
 
 -- Hears of changes as long as somebody wants to know.
@@ -115,6 +157,11 @@ local function listen(weak, conf)
 	local at = 0
 	local listening = conf_of(conf, conf.sentinels[1], {
 		heartbeat = HEARTBEAT,
+		gap = function()
+			if weak.sentinel then
+				look(weak.sentinel)
+			end
+		end,
 		resolve = function()
 			local self = weak.sentinel
 			if not self then
@@ -143,9 +190,8 @@ local function listen(weak, conf)
 		if ok and self and not self.closed then
 			local name, host, port = data:match "^(%S+) %S+ %S+ (%S+) (%d+)"
 			if name == self.conf.master then
-				self.changes = self.changes + 1
-				host, port = map.reach(self.conf, host, math.tointeger(tonumber(port)))
-				self.changed(host, port)
+				switched(self, map.reach(self.conf, host, math.tointeger(tonumber(port))))
+				skynet.fork(look, self)
 			end
 		elseif not ok then
 			skynet.sleep(50)
@@ -165,7 +211,8 @@ end
 ---@param changed fun(host: string, port: integer)  told when there is another master
 ---@return redis.sentinel
 function sentinel.new(conf, changed)
-	local self = setmetatable({ conf = conf, changed = changed, asked = 0, changes = 0, places = {}, known = {} }, {
+	local self = setmetatable({ conf = conf, changed = changed, asked = 0, changes = 0, epoch = 0, places = {},
+		known = {} }, {
 		__index = sentinel,
 		-- Its subscriber may be gone already when the whole VM ends.
 		__gc = function(dead)

@@ -11,6 +11,7 @@ local errors = require "reef.channel.error"
 local map = require "reef.redis.cluster.map"
 local skynet = require "skynet"
 
+local SLOTS = 16384
 local MOST_REDIRECTIONS = 16
 local PATIENT_REDIRECTIONS = 4   -- without a pause
 local FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
@@ -322,12 +323,13 @@ function client:judge(node, err)
 		if code == "MOVED" or code == "ASK" then
 			local where, text = err.message:match "^%u+ (%d+) (%S*)"
 			local host, port = map.split(text or "")
-			if not port then
+			local slot = math.tointeger(tonumber(where))
+			if not map.is_port(port) or not slot or slot >= SLOTS then
 				return nil
 			elseif host == "" or host == "?" then
 				host = node.host
 			end
-			return code:lower(), self.topology:moved(code == "MOVED" and math.tointeger(tonumber(where)) or nil, host, port)
+			return code:lower(), self.topology:moved(code == "MOVED" and slot or nil, host, port)
 		elseif passing[code] then
 			if not stays[code] then
 				self.topology:refresh()

@@ -6,6 +6,8 @@
 local config = require "reef.redis.config"
 local fields_of = require "reef.redis.fields"
 
+local SLOTS = 16384
+
 ---@class redis.cluster.shard
 ---@field master string            "host:port"
 ---@field replicas string[]
@@ -22,6 +24,12 @@ map.__index = map
 -- A node that does not know its own address, or may not say it, is where it was asked.
 local function known(host)
 	return type(host) == "string" and host ~= "" and host ~= "?" and host or nil
+end
+
+---@param port any
+---@return boolean
+function map.is_port(port)
+	return math.type(port) == "integer" and port > 0 and port <= 65535
 end
 
 ---An address as the cluster announces it, as we reach it.
@@ -58,18 +66,26 @@ local function new()
 end
 
 local function add_node(self, conf, host, port)
+	if not map.is_port(port) then
+		error(("a node's port is %s"):format(port), 0)
+	end
 	host, port = map.reach(conf, host, port)
 	local address = config.where(host, port)
 	self.nodes[address] = { host = host, port = port }
 	return address
 end
 
--- Ranges come in any order.
+-- Ranges come in any order. A slot that is in two of them could be anywhere.
 local function sorted(self, ranges)
 	table.sort(ranges, function(a, b)
 		return a.first < b.first
 	end)
+	local before = -1
 	for i, range in ipairs(ranges) do
+		if range.first <= before or range.last < range.first or range.last >= SLOTS then
+			error(("the slots %s to %s come after slot %d"):format(range.first, range.last, before), 0)
+		end
+		before = range.last
 		self.first[i], self.last[i], self.shard[i] = range.first, range.last, range.shard
 	end
 	return self

@@ -4,6 +4,7 @@ local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local keys = require "reef.redis.cluster.keys"
 local made = require "reef.redis.made"
+local map = require "reef.redis.cluster.map"
 local operations = require "reef.redis.cluster.operations"
 local redis = require "reef.redis"
 local transaction = require "reef.redis.cluster.transaction"
@@ -386,6 +387,10 @@ end
 ---@param address string  "host:port"
 ---@return redis.db
 function methods:node(address)
+	local host, port = map.split(tostring(address))
+	if type(address) ~= "string" or host == "" or not map.is_port(port) then
+		error(("redis: a node is named by 'host:port', not %s"):format(tostring(address)), 2)
+	end
 	return self[2]:node(address).db
 end
 

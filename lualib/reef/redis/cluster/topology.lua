@@ -1,8 +1,8 @@
 -- Who has which slots, kept up to date: looks at the cluster every `refresh` seconds and when something says that it
 -- has changed. One look at a time; while looks fail, the pauses between them grow.
 --
--- A map comes from any node that answers: first those that are known, then the seeds. So it comes back even when all
--- nodes have new addresses, as long as one seed leads to one of them.
+-- A map comes from any node that answers: those that are known and the seeds are asked in turn. So it comes back even
+-- when all nodes have new addresses, and nobody says no at the old ones, as long as one seed leads to one of them.
 local now = require "reef.base.now"
 local backoff = require "reef.backoff"
 local ask_first = require "reef.redis.ask_first"
@@ -12,6 +12,7 @@ local map = require "reef.redis.cluster.map"
 local skynet = require "skynet"
 
 local LOOK = 3             -- seconds that a look may take
+local MOST_KNOWN = 32      -- nodes that a look asks besides the seeds
 local APART = 0.05         -- between two looks, at least
 local LONGEST_PAUSE = 1    -- while no node answers
 local LONGEST_WAIT = 0.4   -- while they have nothing new to tell
@@ -41,25 +42,35 @@ local function look_at(conf)
 	end
 end
 
--- Those that are known by chance, so that one that is out of date is not asked again and again; then the seeds.
-local function candidates(self)
-	local list, seen = {}, {}
-	local function add(host, port)
-		local address = config.where(host, port)
-		if not seen[address] then
-			seen[address] = true
-			list[#list + 1] = config.node(self.conf, host, port, { resp = 2 })
-		end
-	end
-	for _, node in pairs(self.map and self.map.nodes or {}) do
-		add(node.host, node.port)
-	end
+local function shuffle(list)
 	for i = #list, 2, -1 do
 		local j = math.random(i)
 		list[i], list[j] = list[j], list[i]
 	end
-	for _, seed in ipairs(self.conf.hosts) do
-		add(seed.host, seed.port)
+	return list
+end
+
+-- By chance, so that one that is out of date, or those that are silent, are not asked again and again. The seeds come in
+-- the order in which they were given as long as somebody answers.
+local function candidates(self)
+	local known, seeds, list, seen = {}, table.move(self.conf.hosts, 1, #self.conf.hosts, 1, {}), {}, {}
+	for _, node in pairs(self.map and self.map.nodes or {}) do
+		known[#known + 1] = node
+	end
+	shuffle(known)
+	if self.failures > 0 then
+		shuffle(seeds)
+	end
+	local function add(node)
+		local address = node and config.where(node.host, node.port)
+		if address and not seen[address] then
+			seen[address] = true
+			list[#list + 1] = config.node(self.conf, node.host, node.port, { resp = 2 })
+		end
+	end
+	for i = 1, math.max(math.min(#known, MOST_KNOWN), #seeds) do
+		add(i <= MOST_KNOWN and known[i] or nil)
+		add(seeds[i])
 	end
 	return list
 end

@@ -264,8 +264,8 @@ local function ticket_for(address)
 	return ticket and ticket.addresses[address] and ticket.id
 end
 
----As skynet.call with type "lua": the message passes if the address is held by the `run` that this coroutine belongs to,
----be it as the function itself or as a handler of a message that it sent so.
+---As skynet.call with type "lua": the message passes if the address is held by the `run` that this coroutine belongs
+---to, be it as the function itself or as a handler of a message that it sent so.
 ---@param address integer|string
 ---@param ... any
 ---@return any ...

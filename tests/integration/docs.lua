@@ -95,7 +95,11 @@ local function make_certificates(page, dir)
 	end
 end
 
-for _, page in ipairs { "services", "sockets", "tls", "http", "redis", "cluster", "bus", "errors" } do
+local pages = {
+	"services", "sockets", "tls", "http", "redis", "cluster", "bus", "errors", "together", "diff",
+}
+
+for _, page in ipairs(pages) do
 	test.case(("every example in docs/%s.md that says what it prints does so"):format(page), function()
 		local server, dir, found = redis.start(), new_directory(), 0
 		make_certificates(page, dir)

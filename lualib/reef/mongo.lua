@@ -111,18 +111,18 @@ local function host_of(conf)
 end
 
 -- The reader of connection strings is larger than the rest of a client, and needed once.
-local function parse(text, has_callback)
+local function read_by(method, ...)
 	local name = "reef.mongo.uri"
 	local kept = package.loaded[name]
-	local parsed = require(name).parse(text, has_callback)
+	local result = require(name)[method](...)
 	package.loaded[name] = kept
-	return parsed
+	return result
 end
 
 -- What a settings table says, in the form of a connection string's.
 local function parsed_of_conf(conf)
 	if conf.uri then
-		return parse(conf.uri, conf.oidc_callback ~= nil)
+		return read_by("parse", conf.uri, conf.oidc_callback ~= nil)
 	end
 	local hosts = {}
 	for i, entry in ipairs(conf.rs or { conf }) do
@@ -192,15 +192,19 @@ end
 ---@return mongo.client
 function mongo.client(conf)
 	conf = type(conf) == "string" and { uri = conf } or conf
+	if type(conf) ~= "table" then
+		error("mongo.client: neither a connection string nor a table of settings: " .. tostring(conf), 2)
+	end
 	local parsed = parsed_of_conf(conf)
 	if parsed.srv then
 		parsed = require "reef.mongo.srv".resolve(parsed, conf)
 	end
+	local own = read_by("add", parsed, conf)
 	refuse_unsupported(parsed)
+	own.compressors = parsed.options.compressors
 	local first = conf.rs and conf.rs[1] or conf
-	local options = setmetatable({
-		credentials = conf.uri and credentials_of_uri(parsed, conf) or credentials_of_conf(first),
-	}, { __index = conf })
+	own.credentials = conf.uri and credentials_of_uri(parsed, conf) or credentials_of_conf(first)
+	local options = setmetatable(own, { __index = conf })
 	local core = core_client.new(parsed, options)
 	local settings = scopes.of_client(conf, core.options, parsed.name or parsed.hosts[1].host)
 	-- Every other key is the name of a database.

@@ -2,6 +2,7 @@
 local bson = require "bson"
 local mongo = require "skynet.db.mongo"
 local mongo_server = require "test.mongo"
+local skynet = require "skynet"
 local test = require "test"
 
 math.randomseed(test.seed or 1)
@@ -116,6 +117,78 @@ test.case("a damaged file is an error that says what is wrong", function()
 	test.equal(damaged(function(id)
 		bucket.chunks:insertOne { files_id = id, n = 6, data = bson.binary "more" }
 	end).kind, "extra chunk")
+end)
+
+test.case("what cannot be read or written is an error, and leaves no file", function()
+	local bucket = start():bucket()
+	local directory <close> = assert(io.open(test.root, "rb"))
+	test.raises("directory", bucket.uploadFromStream, bucket, "d", directory)
+	test.raises("source", bucket.uploadFromStream, bucket, "d", (io.open "/no/such/file"))
+	test.raises("source", bucket.uploadFromStream, bucket, "d", 5)
+	test.raises("not bytes", bucket.uploadFromStream, bucket, "d", function()
+		return {}
+	end)
+	test.equal({ bucket:find({}):toArray()[1], bucket.chunks:countDocuments {} }, { nil, 0 })
+	local id = bucket:uploadFromStream("e", bytes(100000))
+	local full <close> = assert(io.open("/dev/full", "wb"))
+	full:setvbuf "no"
+	test.raises("No space", bucket.downloadToStream, bucket, id, full)
+	test.raises("sink", bucket.downloadToStream, bucket, id, nil)
+end)
+
+test.case("a file whose pieces did not get there does not become one", function()
+	local db, client = start()
+	local bucket = db:bucket { chunkSizeBytes = 1000 }
+	local file = bucket:openUploadStream "lost"
+	file:write(bytes(1500))
+	bucket.chunks.insertMany = function()
+		error("the link is cut", 0)
+	end
+	test.raises("the link is cut", file.write, file, ("x"):rep(5 * 1024 * 1024))
+	bucket.chunks.insertMany = nil
+	test.raises("the link is cut", file.write, file, "more")
+	test.raises("the link is cut", file.close, file)
+	test.equal(client.media:bucket():find({ filename = "lost" }):toArray(), {})
+	file:abort()
+end)
+
+test.case("a byte at a time, and pieces of a byte", { timeout = 60 }, function()
+	local bucket = start():bucket()
+	local n = test.count(200000)
+	local file, before = bucket:openUploadStream "slow", os.clock()
+	for i = 1, n do
+		file:write(string.char(i % 256))
+	end
+	file:close()
+	local reader <close> = bucket:openDownloadStream(file.id)
+	for i = 1, n do
+		if reader:read(1) ~= string.char(i % 256) then
+			error("byte " .. i)
+		end
+	end
+	test.equal(reader:read(1), nil)
+	test.note(("%.2f s"):format(os.clock() - before))
+	local most, insert = 0, bucket.chunks.insertMany
+	bucket.chunks.insertMany = function(self, pieces, ...)
+		most = math.max(most, #pieces)
+		return insert(self, pieces, ...)
+	end
+	local data = bytes(test.count(30000))
+	local id = bucket:uploadFromStream("small", data, { chunkSizeBytes = 1 })
+	test.equal(read(bucket, id), data)
+	test.truthy(most < 20000, most)
+end)
+
+test.case("the newest revision is the newest within a second, too", function()
+	local bucket = start():bucket()
+	for i = 1, 4 do
+		bucket:uploadFromStream("song", "take " .. i)
+		skynet.sleep(2)
+	end
+	for i = 1, 4 do
+		local reader <close> = bucket:openDownloadStreamByName("song", { revision = -i })
+		test.equal(reader:read(), "take " .. 5 - i)
+	end
 end)
 
 test.case("a large file needs no more memory than a small one", { timeout = 60 }, function()

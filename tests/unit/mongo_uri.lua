@@ -1,4 +1,5 @@
 -- Connection strings: what the public suites do not say, or say in files that one may not have.
+local mongo = require "skynet.db.mongo"
 local test = require "test"
 local uri = require "reef.mongo.uri"
 
@@ -43,6 +44,47 @@ test.case("values that make no sense are left out and named", function()
 		test.equal(#u.warnings, 1)
 		test.matches(u.warnings[1], option:match "^%w+")
 	end
+end)
+
+-- ---- options of a table ----
+
+local function client(options)
+	options.port, options.lazy, options.heartbeatFrequencyMS = 1, true, options.heartbeatFrequencyMS or 10000
+	local c = mongo.client(options)
+	local merged = c._core.options
+	c:disconnect()
+	return merged
+end
+
+test.case("options of a table are read as those of a connection string", function()
+	for name, pair in pairs {
+		timeoutMS = { 500.0, 500 }, maxPoolSize = { "5", 5 }, retryWrites = { "false", false }, w = { "majority", "majority" },
+		readPreference = { "nearest", "nearest" }, maxIdleTimeMS = { 0.25, 1 }, appName = { 5, "5" },
+		readPreferenceTags = { "dc:ny", { { dc = "ny" } } },
+	} do
+		test.equal(client({ [name] = pair[1] })[name], pair[2], name)
+	end
+	test.equal(client({ uri = "mongodb://127.0.0.1:1/?timeoutMS=70", timeoutMS = 80 }).timeoutMS, 80)
+	test.equal(client({ compressors = "zlib" }).compressors, client({ compressors = { "zlib" } }).compressors)
+end)
+
+test.case("options of a table that make no sense are refused by name", function()
+	for name, value in pairs {
+		timeoutMS = "soon", maxPoolSize = -1, maxConnecting = 0, retryWrites = "no", readPreference = "fastest", journal = "x",
+		heartbeatFrequencyMS = "x", connectTimeoutMS = {}, tls = "yes", localThresholdMS = "x", waitQueueTimeoutMS = "x",
+		wTimeoutMS = "x", loadBalanced = "x", serverSelectionTimeoutMS = 0 / 0, maxIdleTimeMS = -math.huge, compressors = "zip",
+		serverMonitoringMode = "x", directConnection = 5, socketTimeoutMS = print, readPreferenceTags = "x",
+		proxyHost = "a", authMechanism = "FOO", zlibCompressionLevel = 10, w = -1,
+	} do
+		test.matches(test.raises("mongo", client, { [name] = value }), name)
+	end
+	for given, name in pairs { timeoutms = "timeoutMS", TLS = "tls", ssl = "tls", j = "journal", maxpoolsize = "maxPoolSize" } do
+		test.raises(("no option '%s', it is called '%s'"):format(given, name), client, { [given] = 1 })
+	end
+	for _, value in ipairs { 5, false, print } do
+		test.raises("neither a connection string nor a table", mongo.client, value)
+	end
+	test.raises("neither a connection string nor a table", mongo.client)
 end)
 
 test.run()

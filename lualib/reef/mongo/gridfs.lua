@@ -7,12 +7,15 @@
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
 local limits = require "reef.mongo.limits"
+local skynet = require "skynet"
 
 local gridfs = {}
 
 local DEFAULT_CHUNK = 255 * 1024
 -- Bytes of pieces that go to the server, or come from it, at once; and that are read from a file.
 local BATCH, READ = 4 * 1024 * 1024, 1024 * 1024
+-- What a piece takes beside its bytes, here and at the server.
+local PIECE = 256
 
 ---@class mongo.bucket_options
 ---@field bucketName string|nil default: fs
@@ -102,8 +105,23 @@ local function send(self)
 		return
 	end
 	self.pending = {}
-	ensure_indexes(self.bucket, self.limit)
-	self.bucket.chunks:insertMany(pending, self.limit)
+	local ok, err = pcall(function()
+		ensure_indexes(self.bucket, self.limit)
+		self.bucket.chunks:insertMany(pending, self.limit)
+	end)
+	if not ok then
+		self.failed = err
+		error(err, 0)
+	end
+end
+
+-- What lacks a piece must not become a file.
+local function check_writable(self)
+	if self.failed then
+		error(self.failed, 0)
+	elseif self.closed then
+		error("mongo: this file is closed", 0)
+	end
 end
 
 local function add_piece(self, bytes)
@@ -111,7 +129,7 @@ local function add_piece(self, bytes)
 		_id = bson.objectid(), files_id = self.id, n = self.n, data = bson.binary(bytes),
 	}
 	self.n = self.n + 1
-	if #self.pending * self.chunk_size >= BATCH then
+	if #self.pending * (self.chunk_size + PIECE) >= BATCH then
 		send(self)
 	end
 end
@@ -119,38 +137,43 @@ end
 ---Appends bytes to the file.
 ---@param bytes string
 function upload:write(bytes)
-	if self.closed then
-		error("mongo: this file is closed", 0)
+	check_writable(self)
+	if type(bytes) ~= "string" then
+		error(("mongo: a file is written with a %s, not bytes"):format(type(bytes)), 0)
 	end
 	self.length = self.length + #bytes
-	local size = self.chunk_size
-	if #self.rest + #bytes < size then
-		self.rest = self.rest .. bytes
+	local size, rest = self.chunk_size, self.rest
+	if self.kept + #bytes < size then
+		rest[#rest + 1], self.kept = bytes, self.kept + #bytes
 		return
 	end
-	local at = size - #self.rest
-	add_piece(self, self.rest .. bytes:sub(1, at))
+	local at = size - self.kept
+	rest[#rest + 1] = bytes:sub(1, at)
+	self.rest, self.kept = {}, 0
+	add_piece(self, table.concat(rest))
 	while #bytes - at >= size do
 		add_piece(self, bytes:sub(at + 1, at + size))
 		at = at + size
 	end
-	self.rest = bytes:sub(at + 1)
+	self.rest, self.kept = { bytes:sub(at + 1) }, #bytes - at
 end
 
 ---Makes the file visible.
 ---@return any id
 function upload:close()
-	if self.closed then
+	if self.closed and not self.failed then
 		return self.id
 	end
-	if self.rest ~= "" then
-		add_piece(self, self.rest)
-		self.rest = ""
+	check_writable(self)
+	if self.kept > 0 then
+		local rest = table.concat(self.rest)
+		self.rest, self.kept = {}, 0
+		add_piece(self, rest)
 	end
 	send(self)
 	ensure_indexes(self.bucket, self.limit)
 	local document = bson.document("_id", self.id, "length", bson.int64(self.length), "chunkSize", self.chunk_size,
-		"uploadDate", bson.datetime(math.floor(os.time() * 1000)), "filename", self.filename)
+		"uploadDate", bson.datetime(math.floor(skynet.time() * 1000)), "filename", self.filename)
 	document.metadata = self.metadata
 	self.bucket.files:insertOne(document, self.limit)
 	self.closed = true
@@ -162,7 +185,7 @@ function upload:abort()
 	if self.closed then
 		return
 	end
-	self.closed, self.pending, self.rest = true, {}, ""
+	self.closed, self.pending, self.rest, self.kept = true, {}, {}, 0
 	self.bucket.chunks:deleteMany({ files_id = self.id }, self.limit)
 end
 
@@ -178,14 +201,19 @@ function bucket:openUploadStreamWithId(id, filename, options)
 		error(("mongo: chunkSizeBytes = %s: not a size"):format(tostring(size)), 0)
 	end
 	return setmetatable({
-		bucket = self, id = id, filename = filename, chunk_size = size, metadata = options.metadata, rest = "", n = 0,
-		length = 0, pending = {}, limit = within(self, options),
+		bucket = self, id = id, filename = filename, chunk_size = size, metadata = options.metadata, rest = {}, kept = 0,
+		n = 0, length = 0, pending = {}, limit = within(self, options),
 	}, upload)
 end
 
 ---@return mongo.upload
 function bucket:openUploadStream(filename, options)
 	return self:openUploadStreamWithId(bson.objectid(), filename, options)
+end
+
+local function has_method(object, name)
+	local kind = type(object)
+	return (kind == "table" or kind == "userdata") and object[name] ~= nil
 end
 
 -- What gives the bytes of a source, nil at its end: a string, a function, or something with a method `read`.
@@ -199,9 +227,15 @@ local function reader(source)
 		end
 	elseif type(source) == "function" then
 		return source
+	elseif not has_method(source, "read") then
+		error(("mongo: the source of a file is a %s, neither bytes nor what can be read"):format(type(source)), 0)
 	end
 	return function()
-		return source:read(READ)
+		local part, err = source:read(READ)
+		if not part and err ~= nil then
+			error("mongo: the source of a file: " .. tostring(err), 0)
+		end
+		return part
 	end
 end
 
@@ -212,8 +246,8 @@ end
 ---@param options { chunkSizeBytes: integer|nil, metadata: table|nil, timeoutMS: integer|nil }|nil
 ---@return any id
 function bucket:uploadFromStreamWithId(id, filename, source, options)
-	local file = self:openUploadStreamWithId(id, filename, options)
 	local read = reader(source)
+	local file = self:openUploadStreamWithId(id, filename, options)
 	local ok, err = pcall(function()
 		for bytes in read do
 			file:write(bytes)
@@ -275,14 +309,16 @@ function download:read(n)
 	if self.closed then
 		error("mongo: this file is closed", 0)
 	end
-	local rest = self.rest
-	self.rest = nil
-	rest = rest or next_piece(self)
-	if rest and n and #rest > n then
-		self.rest = rest:sub(n + 1)
-		return rest:sub(1, n)
+	local rest, at = self.rest, self.at
+	if not rest then
+		rest, at = next_piece(self), 1
 	end
-	return rest
+	if rest and n and #rest - at >= n then
+		self.rest, self.at = rest, at + n
+		return rest:sub(at, at + n - 1)
+	end
+	self.rest = nil
+	return rest and rest:sub(at)
 end
 
 ---`for bytes in file:each() do`
@@ -313,7 +349,7 @@ local function open(self, file, limit)
 	}, download)
 	if length > 0 then
 		made.cursor = self.chunks:findWith({ files_id = file._id }, with(limit, {
-			sort = { n = 1 }, batchSize = math.max(2, BATCH // size),
+			sort = { n = 1 }, batchSize = math.max(2, BATCH // (size + PIECE)),
 		}))
 	end
 	return made
@@ -348,25 +384,37 @@ function bucket:openDownloadStreamByName(filename, options)
 	return open(self, file, limit)
 end
 
+local function writer(sink)
+	if type(sink) == "function" then
+		return sink
+	elseif not has_method(sink, "write") then
+		error(("mongo: the sink for a file is a %s, neither a function nor what can be written to"):format(type(sink)), 0)
+	end
+	return function(bytes)
+		local _, err = sink:write(bytes)
+		if io.type(sink) and err ~= nil then
+			error("mongo: the sink for a file: " .. tostring(err), 0)
+		end
+	end
+end
+
 local function pour(file, sink)
 	local _ <close> = file
 	for bytes in file:each() do
-		if type(sink) == "function" then
-			sink(bytes)
-		else
-			sink:write(bytes)
-		end
+		sink(bytes)
 	end
 end
 
 ---@param sink function|table what takes bytes, or has `write(bytes)`
 function bucket:downloadToStream(id, sink, options)
-	pour(self:openDownloadStream(id, options), sink)
+	local write = writer(sink)
+	pour(self:openDownloadStream(id, options), write)
 end
 
 ---@param sink function|table what takes bytes, or has `write(bytes)`
 function bucket:downloadToStreamByName(filename, sink, options)
-	pour(self:openDownloadStreamByName(filename, options), sink)
+	local write = writer(sink)
+	pour(self:openDownloadStreamByName(filename, options), write)
 end
 
 -- ---- files ----

@@ -259,6 +259,57 @@ local function read_options(result, text)
 	end
 end
 
+-- ---- options of a table ----
+
+-- Those whose values may be given as a list or a map, too.
+local structured = { authMechanismProperties = true, compressors = true, readPreferenceTags = true }
+
+local function value_of(option, given)
+	if type(given) == "table" and structured[option.name] then
+		if option.name == "compressors" then
+			return compressors_value(table.concat(given, ","))
+		end
+		return given
+	elseif math.type(given) == "float" then
+		local whole = math.tointeger(given) or given == given and math.tointeger(math.ceil(given))
+		return option.read(tostring(whole or given))
+	elseif type(given) == "table" or type(given) == "function" then
+		return nil, "a " .. type(given)
+	end
+	local value, problem = option.read(tostring(given))
+	if value ~= nil and option.name == "readPreferenceTags" then
+		return { value }
+	end
+	return value, problem
+end
+
+---Reads the options that a table of settings has by the names of connection strings, and puts them into what a
+---connection string said. Raises what makes no sense, and names that are no more than nearly right.
+---@param result mongo.uri
+---@param conf table
+---@return table options those of the table
+function uri.add(result, conf)
+	local own = {}
+	for key in pairs(conf) do
+		local lower = type(key) == "string" and key:lower()
+		local option = lower and known[old_names[lower] or lower]
+		if option and option.name ~= key then
+			error(("mongo: there is no option '%s', it is called '%s'"):format(key, option.name), 0)
+		end
+	end
+	for _, d in ipairs(definitions) do
+		local name, given = d[1], conf[d[1]]
+		if given ~= nil then
+			local value, problem = value_of({ name = name, read = d[2] }, given)
+			if value == nil then
+				error(("mongo: %s = %s: %s"):format(name, name:find "Password" and "***" or tostring(given), problem), 0)
+			end
+			own[name], result.options[name] = value, value
+		end
+	end
+	return own
+end
+
 -- ---- rules between options ----
 
 local exclusive = {

@@ -433,6 +433,33 @@ test.case("bodies go in pieces both ways, fields behind them, no faster than tak
 	end })
 end)
 
+test.case("what a request says of its body is so, or its connection is not used again", { timeout = 60 }, function()
+	local url, seen = script(function(id, head)
+		while head() do
+			socket.write(id, OK)
+		end
+	end)
+	local c = new()
+	local function ask(header, body)
+		return c:request { url = url, method = "POST", header = header, body = body }:body()
+	end
+	test.raises("says content%-length: 5 for a body of 3 bytes", ask, { ["Content-Length"] = "5" }, "abc")
+	test.raises("says content%-length: 1 for a body of 0 bytes", ask, { ["content-length"] = 1 })
+	test.raises("says content%-length: three", ask, { ["content-length"] = "three" }, "abc")
+	test.raises("says content%-length: ", ask, { ["content-length"] = { "3", "3" } }, "abc")
+	test.raises("content%-length: 3.0$", ask, { ["content-length"] = 3.0 }, function() end)
+	test.raises("a length or an encoding", ask, { ["content-length"] = 3, ["Transfer-Encoding"] = "chunked" }, "abc")
+	test.equal({ seen.count, c.idle.count }, { 0, 0 })
+	test.equal(ask({ ["Content-Length"] = "0" }), "ok")
+	test.equal({ seen.count, c.idle.count }, { 1, 1 })
+	local once = { "abc" }
+	test.equal(ask({ ["Content-Length"] = 5 }, function()
+		return table.remove(once)
+	end), "ok")
+	test.equal(ask({ ["Transfer-Encoding"] = "chunked" }, "5\r\nabc"), "ok")
+	test.equal({ seen.count, c.idle.count }, { 3, 1 })
+end)
+
 test.case("a server that does not want a body is not sent it", { timeout = 60 }, function()
 	local server = serve(function(request)
 		if request.path == "/no" then

@@ -127,26 +127,25 @@ local function check(request)
 	elseif body ~= nil and type(body) ~= "string" and type(body) ~= "function" then
 		error(("http: a body is a string or a function, not a %s"):format(type(body)), 0)
 	end
+	writer.check_length(request.header or {}, body)
 end
 
--- The head, with a small body behind it, and how the rest of the body goes.
+-- The head, with a small body behind it, how the rest of the body goes, and whether it is certain where that ends.
 local function head_of(request, url, proxy)
-	local body, header, more = request.body, request.header, ""
+	local body, header, more = request.body, request.header or {}, ""
 	local chunked = false
 	local length
-	local has = function(name)
-		return header and writer.find(header, name) ~= nil
-	end
-	if not has "host" then
+	local said, encoding = writer.find(header, "content-length"), writer.find(header, "transfer-encoding")
+	if writer.find(header, "host") == nil then
 		more = ("Host: %s\r\n"):format(url.target.host)
 	end
 	if proxy and not url.target.tls and proxy.authorization then
 		more = ("%sProxy-Authorization: %s\r\n"):format(more, proxy.authorization)
 	end
-	if has "transfer-encoding" then
+	if encoding ~= nil then
 		length = nil -- the caller has made chunks of it
 	elseif type(body) == "function" then
-		if not has "content-length" then
+		if said == nil then
 			chunked = true
 			more = more .. "Transfer-Encoding: chunked\r\n"
 		end
@@ -162,7 +161,8 @@ local function head_of(request, url, proxy)
 		path = "http://" .. url.target.host .. path
 	end
 	local start = ("%s %s HTTP/1.1\r\n"):format(request.method, path)
-	return (writer.text(start, header, not later and body or nil, length, more)), chunked, later and body ~= nil
+	local certain = encoding == nil and (chunked or type(body) ~= "function")
+	return (writer.text(start, header, not later and body or nil, length, more)), chunked, later and body ~= nil, certain
 end
 
 -- The head of the final response.
@@ -197,7 +197,7 @@ response.__index = response
 
 -- Sends, and reads the head of the response.
 local function exchange(connection, request, url, proxy)
-	local bytes, chunked, later = head_of(request, url, proxy)
+	local bytes, chunked, later, certain = head_of(request, url, proxy)
 	if not socket.write(connection.id, bytes) then
 		error(socket_error)
 	end
@@ -210,7 +210,7 @@ local function exchange(connection, request, url, proxy)
 	local counted = has_body and not header["content-length"] and not header["transfer-encoding"]
 	return setmetatable({
 		status = status, reason = reason, header = header, connection = connection, to_the_end = counted,
-		keep = keep and sent and status ~= 101,
+		keep = keep and sent and certain and status ~= 101,
 	}, response)
 end
 

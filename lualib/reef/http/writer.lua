@@ -72,6 +72,27 @@ function writer.may_have_body(status)
 	return status >= 200 and status ~= 204 and status ~= 304
 end
 
+---Raises if a request says something else of its body than what it has: a server would take the difference for a part
+---of another request.
+---@param header table<string, any>
+---@param body string|function|nil
+function writer.check_length(header, body)
+	local said = writer.find(header, "content-length")
+	if said == nil then
+		return
+	elseif writer.find(header, "transfer-encoding") ~= nil then
+		error("http: a request has a length or an encoding, not both", 0)
+	end
+	local text = tostring(said)
+	if type(body) == "function" then
+		if text:find "%D" or text == "" then
+			error(("http: the request says content-length: %s"):format(text), 0)
+		end
+	elseif text ~= ("%d"):format(#(body or "")) then
+		error(("http: the request says content-length: %s for a body of %d bytes"):format(text, #(body or "")), 0)
+	end
+end
+
 ---@param bytes string  not empty
 ---@return string
 function writer.chunk(bytes)

@@ -191,7 +191,10 @@ function gateserver.start(handler)
 		assert(not listener, "the gate listens already")
 		inbox = conf.blocks and require("reef.blocks").inbox(conf.blocks) or nil
 		guard:allow(conf)
-		limit = conf.maxclient or DEFAULT_CLIENTS
+		limit = math.tointeger(tonumber(conf.maxclient or DEFAULT_CLIENTS)) or 0
+		if limit < 1 then
+			error(("gate: maxclient is a positive integer, not %s"):format(tostring(conf.maxclient)), 0)
+		end
 		nodelay = conf.nodelay
 		listener = driver.listen(conf.address or "0.0.0.0", conf.port, conf.backlog or DEFAULT_BACKLOG)
 		opening = { id = listener }

@@ -59,13 +59,13 @@ end
 
 test.case("a limit that is none is refused, and what is not set changes nothing", function()
 	for _, wrong in ipairs { { rate = 0 }, { silence = "x" }, { peraddress = -1 }, { packet_time = 1.5 },
-		{ unsent = true }, { blocks = { mots = 1 } }, { blocks = { most = 0 } } } do
+		{ unsent = true }, { maxclient = "many" }, { maxclient = 0 }, { blocks = { mots = 1 } }, { blocks = { most = 0 } } } do
 		local id = skynet.newservice "gate"
 		test.defer(skynet.kill, id)
 		wrong.address, wrong.port = "127.0.0.1", 0
 		test.raises("call failed: .*[st]%w*: [%w ]+", skynet.call, id, "lua", "open", wrong)
 	end
-	local _, connect = open {}
+	local _, connect = open { maxclient = "100" } -- as it comes from the configuration
 	local client, fd = connect()
 	socket.write(client, "\0")
 	skynet.sleep(100)

@@ -358,16 +358,19 @@ test.case("a handler that fails is a 500, and the connection lives on", function
 			return 200, "", { x = "a\r\nb: c" }
 		elseif request.path == "/type" then
 			return 200, {}
+		elseif request.path == "/interim" then
+			return 100
 		end
 		return 200, "fine"
 	end)
 	local text = ""
-	for _, path in ipairs { "/raise", "/nothing", "/inject", "/type", "/" } do
+	for _, path in ipairs { "/raise", "/nothing", "/inject", "/type", "/interim", "/" } do
 		text = text .. ("GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n"):format(path, path == "/" and "Connection: close\r\n" or "")
 	end
 	local answer = ask(server, text)
-	test.equal(select(2, answer:gsub("HTTP/1%.1 500 ", "")), 4)
+	test.equal(select(2, answer:gsub("HTTP/1%.1 500 ", "")), 5)
 	test.matches(answer, "fine$")
+	test.raises("a server needs a handler", http.listen, "127.0.0.1:0")
 end)
 
 test.case("clients that are slow or silent, or take nothing, are let go", { timeout = 60 }, function()

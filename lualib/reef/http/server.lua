@@ -226,7 +226,7 @@ local function exchange(self, left)
 	local status, body, fields = handle(self, req)
 	if self.taken then
 		return false
-	elseif not math.tointeger(status) then
+	elseif (math.tointeger(status) or 0) < 200 then -- nothing would follow an interim one
 		skynet.error(("http: %s %s: the handler answered no status but %s"):format(method, req.path, tostring(status)))
 		status, body, fields = 500, "Internal Server Error\n", nil
 	end
@@ -338,6 +338,9 @@ end
 ---                                             (status, body, fields; nil: by the end of the connection alone)
 ---@return reef.http.server
 function server.new(handler, options)
+	if handler == nil then
+		error("http: a server needs a handler", 3)
+	end
 	local self = setmetatable({ handler = handler, connections = {}, count = 0, refused = 0 }, methods)
 	for name, default in pairs(server.defaults) do
 		self[name] = default

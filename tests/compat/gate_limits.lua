@@ -59,7 +59,8 @@ end
 
 test.case("a limit that is none is refused, and what is not set changes nothing", function()
 	for _, wrong in ipairs { { rate = 0 }, { silence = "x" }, { peraddress = -1 }, { packet_time = 1.5 },
-		{ unsent = true }, { maxclient = "many" }, { maxclient = 0 }, { blocks = { mots = 1 } }, { blocks = { most = 0 } } } do
+		{ unsent = true }, { maxclient = "many" }, { maxclient = 0 }, { blocks = { mots = 1 } },
+		{ blocks = { most = 0 } } } do
 		local id = skynet.newservice "gate"
 		test.defer(skynet.kill, id)
 		wrong.address, wrong.port = "127.0.0.1", 0

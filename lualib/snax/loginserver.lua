@@ -110,6 +110,7 @@ end
 local function start_master(conf)
 	local slaves = {}
 	local busy = {} ---@type table<any, boolean> users in the middle of a login
+	local starting = {} ---@type table<integer, boolean> slaves that are being replaced
 	local turn = 0
 
 	---The line that the client gets.
@@ -129,10 +130,24 @@ local function start_master(conf)
 		return "200 " .. crypt.base64encode(tostring(subid))
 	end
 
+	-- One that is gone has a successor for the logins that follow.
+	local function replace(number, slave)
+		if slaves[number] == slave and not starting[number] and not pcall(skynet.call, slave, "debug", "PING") then
+			starting[number] = true
+			local ok, other = pcall(skynet.newservice, SERVICE_NAME)
+			starting[number] = nil
+			slaves[number] = ok and other or slave
+		end
+	end
+
 	local function accept(fd, address)
 		turn = turn % #slaves + 1
-		local ok, server, uid, secret = skynet.call(slaves[turn], "lua", fd, address)
-		if ok == nil then
+		local number, slave = turn, slaves[turn]
+		local called, ok, server, uid, secret = pcall(skynet.call, slave, "lua", fd, address)
+		if not called then
+			skynet.fork(replace, number, slave)
+			error(ok, 0)
+		elseif ok == nil then
 			return
 		end
 		-- An error of auth_handler is in the place of the server's name.

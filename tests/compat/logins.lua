@@ -82,6 +82,25 @@ test.case("others are told why not", function()
 	test.equal(lines, { "200 " .. crypt.base64encode "42", "406 Not Acceptable" })
 end)
 
+test.case("a slave that was killed is replaced", function()
+	local login = start_login()
+	local killed = 0
+	for address, what in pairs(skynet.call(".launcher", "lua", "LIST")) do
+		if what:find "logs_in" and address ~= skynet.address(login) then
+			manager.kill(address)
+			killed = killed + 1
+		end
+	end
+	test.between(killed, 2, 100) -- those of masters that were killed before, too
+	local good = "200 " .. crypt.base64encode "42"
+	local in_a_row = 0
+	test.eventually("all log in again", 20, function()
+		local ok, line = pcall(log_in, "ada:right")
+		in_a_row = ok and line == good and in_a_row + 1 or 0
+		return in_a_row == 6
+	end)
+end)
+
 test.case("a client that says nothing, or too much, is cut off, and others come in meanwhile", function()
 	start_login()
 	local silent, loud = {}, {}

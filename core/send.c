@@ -73,7 +73,10 @@ bool reef_send_event(uint32_t dest, struct reef_event *event) {
 }
 
 void reef_send_error(uint32_t source, uint32_t dest, int32_t session, const char *reason) {
-	size_t size = reason ? strlen(reason) : 0;
+	reef_send_error_bytes(source, dest, session, reason, reason ? strlen(reason) : 0);
+}
+
+void reef_send_error_bytes(uint32_t source, uint32_t dest, int32_t session, const char *reason, size_t size) {
 	struct reef_message *m = reef_message_try_new(size);
 	/* Who waits must hear of it: rather without the reason than not at all. */
 	if (m == NULL)

@@ -28,6 +28,8 @@ bool reef_send_event(uint32_t dest, struct reef_event *event);
 /* Tells `dest` that its request `session` to `source` failed. `reason` (may be NULL) becomes the text behind
  * `call failed: `. With session 0: `source` is down. */
 void reef_send_error(uint32_t source, uint32_t dest, int32_t session, const char *reason);
+/* The same with a reason of any bytes. */
+void reef_send_error_bytes(uint32_t source, uint32_t dest, int32_t session, const char *reason, size_t size);
 
 /* Pushes m to a service that was looked up already, and schedules it. Takes m. */
 void reef_send_to(struct reef_service *service, struct reef_message *m);

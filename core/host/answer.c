@@ -21,9 +21,9 @@ void reef_answer_left_open(struct reef_host *host, uint32_t source, int32_t sess
 		reef_debts_add(&host->debts, source, session, type);
 }
 
-void reef_answer_error(struct reef_task *task, const char *reason) {
+void reef_answer_error(struct reef_task *task, const char *reason, size_t size) {
 	if (task->flags & TASK_OWES && task->session)
-		reef_send_error(task->host->handle, task->source, task->session, reason);
+		reef_send_error_bytes(task->host->handle, task->source, task->session, reason, size);
 	task->flags &= (uint8_t)~TASK_OWES;
 }
 

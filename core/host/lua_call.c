@@ -39,13 +39,15 @@ static int raise_at_user(lua_State *L) {
 }
 
 static int call_failed(lua_State *L) {
-	const char *reason = lua_tostring(L, -1);
-	if (!reason || !*reason)
+	size_t size = 0;
+	const char *reason = lua_tolstring(L, -1, &size);
+	if (size == 0) {
 		lua_pushliteral(L, "call failed");
-	else if (strncmp(reason, "call failed", 11) == 0)
-		lua_pushstring(L, reason);
-	else
-		lua_pushfstring(L, "call failed: %s", reason);
+	} else if (strncmp(reason, "call failed", 11) != 0) {
+		lua_pushliteral(L, "call failed: ");
+		lua_insert(L, -2);
+		lua_concat(L, 2);
+	}
 	return raise_at_user(L);
 }
 

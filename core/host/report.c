@@ -21,7 +21,11 @@ static int describe(lua_State *L) {
 	host->no_limit = false;
 	luaL_tolstring(L, 2, NULL);
 	host->no_limit = true;
-	luaL_traceback(L, failed, lua_tostring(L, -1), 0);
+	/* A text that luaL_traceback is given ends at its first NUL. */
+	lua_pushvalue(L, -1);
+	lua_pushliteral(L, "\n");
+	luaL_traceback(L, failed, NULL, 0);
+	lua_concat(L, 3);
 	return 2;
 }
 

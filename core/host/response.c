@@ -72,9 +72,10 @@ static int response_call(lua_State *L) {
 	struct reef_host *host = r->host;
 	bool delivered = !r->dead;
 	if (!lua_toboolean(L, 1)) {
-		const char *reason = lua_isnoneornil(L, 2) ? NULL : luaL_tolstring(L, 2, NULL);
+		size_t size = 0;
+		const char *reason = lua_isnoneornil(L, 2) ? NULL : luaL_tolstring(L, 2, &size);
 		if (delivered)
-			reef_send_error(host->handle, r->source, r->session, reason);
+			reef_send_error_bytes(host->handle, r->source, r->session, reason, size);
 		delivered = delivered && reef_service_alive(r->source);
 	} else {
 		struct reef_message *m;

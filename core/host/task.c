@@ -8,6 +8,8 @@
  * Everything belongs to the host; own slice only. */
 #include "task.h"
 
+#include <string.h>
+
 #include <lauxlib.h>
 
 #include "answer.h"
@@ -90,10 +92,12 @@ static void task_failed(struct reef_task *task) {
 	/* skynet.exit where it cannot yield raises instead. */
 	if (!host->exiting) {
 		reef_report_add(host, task->L);
-		reef_answer_error(task, lua_tostring(host->L, -1));
+		size_t size = 0;
+		const char *reason = lua_tolstring(host->L, -1, &size);
+		reef_answer_error(task, reason, size);
 		lua_pop(host->L, 1);
 	}
-	reef_answer_error(task, NULL);
+	reef_answer_error(task, NULL, 0);
 	host->no_limit = no_limit;
 	if (task->state == TASK_WAITING)
 		reef_task_cancel_wait(task);
@@ -144,7 +148,7 @@ void reef_task_run(struct reef_task *task, int n) {
 	if (task->flags & TASK_OWES && task->session) {
 		/* skynet.exit raises where it cannot yield, and that may have been caught. */
 		if (host->exiting)
-			reef_answer_error(task, NULL);
+			reef_answer_error(task, NULL, 0);
 		else
 			warn_forgotten(task);
 	}
@@ -302,7 +306,7 @@ void reef_task_kill(struct reef_task *task, const char *reason) {
 		queue_remove(&host->forks, task);
 	}
 	reef_task_cancel_wait(task);
-	reef_answer_error(task, reason);
+	reef_answer_error(task, reason, reason ? strlen(reason) : 0);
 	/* What runs in <close> may not find it again. */
 	task->state = TASK_RUNNING;
 	task_close(task);

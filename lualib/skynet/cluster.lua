@@ -79,7 +79,10 @@ end
 ---@return integer address of the proxy
 function cluster.proxy(node, address)
 	if address == nil then
-		local before, name = node:match "^([^@.]+)([@.].+)$"
+		local before, name = node:match "^([^@]+)(@.+)$"
+		if not before then
+			before, name = node:match "^([^.]+)(%..+)$"
+		end
 		if not before then
 			error(("cluster.proxy: %q is neither node@name nor node.name"):format(node), 2)
 		end

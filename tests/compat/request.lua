@@ -35,6 +35,21 @@ test.case("add and call chain; n keeps nils among the arguments", function()
 	test.equal(replies.third, { nil, 2, nil, n = 3 })
 end)
 
+test.case("an error of any bytes reaches the caller whole", function()
+	local victim = test.service "error_bytes"
+	for _, how in ipairs { "raise", "response" } do
+		for _ = 1, test.count(100) do
+			local bytes = {}
+			for k = 1, math.random(1, 100) do
+				bytes[k] = string.char(math.random(0, 255) * math.random(0, 1))
+			end
+			local text = table.concat(bytes)
+			local _, err = pcall(skynet.call, victim, "lua", how, text)
+			test.truthy(err:sub(-#text - 13) == "call failed: " .. text)
+		end
+	end
+end)
+
 test.case("a remote error is false, an address that does not exist is nil and comes first", function()
 	local address = test.service "actor"
 	local dead = skynet.newservice "actor"

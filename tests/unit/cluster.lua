@@ -100,6 +100,19 @@ test.case("an error's text comes back, cut at 32768 bytes; the connection goes o
 	test.equal(kind, 1)
 end)
 
+test.case("an error of any bytes comes back whole", function()
+	local id = connect()
+	for i = 1, test.count(100) do
+		local bytes = { "\0" }
+		for k = 2, math.random(1, 200) do
+			bytes[k] = string.char(math.random(0, 255))
+		end
+		local text = table.concat(bytes)
+		local session, kind, reply = ask(id, pack("<BI4I4", 0, echo, i) .. skynet.packstring("fail", text))
+		test.equal({ session, kind, hex(reply) }, { i, 0, hex(text) })
+	end
+end)
+
 test.case("pushes have no response, and arrive in their order", function()
 	local id = connect()
 	local all = {}

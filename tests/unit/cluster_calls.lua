@@ -180,8 +180,6 @@ test.case("responses that cannot be end the connection with errors for all, the 
 		short = function() return framed "abcd" end,
 		empty = function() return "\0\0" end,
 		kind = function(s) return framed(pack("<I4B", s, 5)) end,
-		session = function(s) return framed(pack("<I4B", s + 1, 1)) end,
-		zero = function() return framed(pack("<I4B", 0, 1)) end,
 		["a part of nothing"] = function(s) return framed(pack("<I4B", s, 3) .. "x") end,
 		["no total"] = function(s) return framed(pack("<I4B", s, 2) .. "x") end,
 		["too large"] = function(s) return framed(pack("<I4BI4", s, 2, 0xffffffff)) end,
@@ -201,6 +199,56 @@ test.case("responses that cannot be end the connection with errors for all, the 
 	end
 	bytes = function(s) return framed(pack("<I4B", s, 1) .. skynet.packstring "good") end
 	test.equal(cluster.call(name, 1, "x"), "good")
+end)
+
+test.case("responses that nobody has asked for are left out, whatever their kind, in pieces of any size", function()
+	local large = ("x"):rep(100000)
+	local name = node(function(id)
+		while true do
+			local payload = receive(id)
+			if not payload then
+				return
+			end
+			local session = unpack("<I4", payload, 6)
+			local text = {}
+			for _, other in ipairs { 0, session + 7, 0x7fffffff, 0xffffffff } do
+				text[#text + 1] = framed(pack("<I4B", other, 0) .. "nobody has that name")
+				text[#text + 1] = framed(pack("<I4B", other, 1) .. "x")
+				text[#text + 1] = framed(pack("<I4BI4", other, 2, #large))
+				text[#text + 1] = framed(pack("<I4B", other, 3) .. large:sub(1, 32768))
+				text[#text + 1] = framed(pack("<I4B", other, 4) .. large:sub(32769, 65536))
+			end
+			text[#text + 1] = framed(pack("<I4B", session, 1) .. skynet.packstring(session))
+			local bytes, at = table.concat(text), 1
+			while at <= #bytes do
+				local n = math.random(1, 30000)
+				socket.write(id, bytes:sub(at, at + n - 1))
+				skynet.yield()
+				at = at + n
+			end
+		end
+	end)
+	for i = 1, test.count(20) do
+		test.equal(test.within(20, cluster.call, name, 1, "x"), i)
+	end
+end)
+
+test.case("an error of any bytes is whole", function()
+	local text
+	local name = node(function(id)
+		for payload in receive, id do
+			respond(id, unpack("<I4", payload, 6), 0, text)
+		end
+	end)
+	for i = 1, test.count(100) do
+		local bytes = { "\0" }
+		for k = 2, math.random(1, 200) do
+			bytes[k] = string.char(math.random(0, 255))
+		end
+		text = table.concat(bytes) .. i
+		local _, err = pcall(cluster.call, name, 1, "x")
+		test.equal(hex(err:match "call failed: (.*)$"), hex(text))
+	end
 end)
 
 test.case("a reply that is no message is an error of that call alone", function()

@@ -69,6 +69,11 @@ local function refuse_queue(why)
 	end
 end
 
+-- Responses to what nobody has asked: other nodes answer a send whose receiver they do not have.
+local ignored = losses.new(function(count, session)
+	return ("cluster node %s: %d responses are ignored, nobody has asked for the session %d"):format(node, count, session)
+end)
+
 -- ---- the end of a connection ----
 
 local function drop(why)
@@ -209,11 +214,14 @@ local function finish(session, ok, result, size)
 	end
 end
 
-local function check_session(session)
+local function is_asked(session, kind)
 	heard = true
-	if not calls:knows(session) then
-		error(("a response to the session %d, which nobody has asked"):format(session), 0)
+	if calls:knows(session) then
+		return true
+	elseif kind ~= frame.MORE and kind ~= frame.LAST then
+		ignored(session)
 	end
+	return false
 end
 
 local function add_part(session, buffer, first, last, is_last)
@@ -229,7 +237,9 @@ local function partly(buffer, first, last)
 	if kind ~= frame.MORE and kind ~= frame.LAST then
 		return nil
 	end
-	check_session(session)
+	if not is_asked(session, kind) then
+		return function() end
+	end
 	parts:add_some(session, buffer, first + 5, last)
 	return function(more, from, to, complete)
 		heard = true
@@ -247,8 +257,9 @@ local function on_response(buffer, first, last)
 		calls:answer(session, true, rest)
 		return
 	end
-	check_session(session)
-	if kind == frame.DONE then
+	if not is_asked(session, kind) then
+		return
+	elseif kind == frame.DONE then
 		finish(session, true, rest)
 	elseif kind == frame.FAILED then
 		-- The other side's words cannot be taken for ours.

@@ -152,6 +152,18 @@ test.case("whatever is sent to a node with a secret, it is not served", { timeou
 	works(SECRET, SECRET)
 end)
 
+test.case("who does not show in time that it knows the secret is put out", { timeout = 60 }, function()
+	local node = start(SECRET)
+	local hello = frame.request(0, 1, skynet.packstring("reef.auth", ("m"):rep(16)))
+	for _, text in ipairs { "", "\0", hello } do
+		local id = assert(socket.open("127.0.0.1", node.port))
+		socket.write(id, text)
+		test.within(20, socket.readall, id)
+		socket.close(id)
+	end
+	works(SECRET, SECRET)
+end)
+
 test.case("what is open to anybody is a line in the log, or refused", { timeout = 60 }, function()
 	local open = start ""
 	test.matches(open.process:output(), "whoever reaches that can call every service")

@@ -337,6 +337,19 @@ test.case("unfinished messages are bounded together, and in number", function()
 	test.truthy(is_ended(id))
 end)
 
+test.case("a peer that asks and does not take its answers is put out before they fill the memory", function()
+	local id = connect()
+	local sent = 0
+	test.eventually("the end of the connection", 20, function()
+		for _ = 1, 50 do
+			sent = sent + 1
+			socket.write(id, framed(pack("<BI4I4", 0, echo, sent) .. skynet.packstring(("x"):rep(30000))))
+		end
+		return socket.disconnected(id)
+	end)
+	test.equal(ask(connect(), pack("<BI4I4", 0, echo, 7) .. skynet.packstring "goes on"), 7)
+end)
+
 test.case("an unfinished message, or frame, of which nothing comes ends the connection", function()
 	local idle, id, part = connect(), connect(), connect()
 	socket.write(id, framed(pack("<BI4I4I4", 0x01, echo, 1, 1000)))

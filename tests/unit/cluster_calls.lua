@@ -251,6 +251,35 @@ test.case("an error of any bytes is whole", function()
 	end
 end)
 
+test.case("a node that takes nothing: what waits for it is bounded, calls say that they were not sent", function()
+	local go, started = {}, false
+	local name = node(function(id)
+		for payload in receive, id do
+			local kind = payload:byte()
+			local session = kind == 0 and unpack("<I4", payload, 6)
+			if session and session > 0 then
+				respond(id, session, 1, skynet.packstring "here")
+				if not started then
+					started = true
+					skynet.wait(go)
+				end
+			end
+		end
+	end)
+	test.equal(cluster.call(name, 1, "x"), "here")
+	local text = ("x"):rep(100000)
+	for _ = 1, 400 do
+		cluster.send(name, 1, text)
+	end
+	local err = test.raises("bytes wait to be sent", test.within, 20, cluster.call, name, 1, "x")
+	test.equal(require("reef.cluster").error(err).outcome, "not sent")
+	skynet.wakeup(go)
+	test.eventually("it is called again", 20, function()
+		local ok, answer = pcall(cluster.call, name, 1, "x")
+		return ok and answer == "here"
+	end)
+end)
+
 test.case("a reply that is no message is an error of that call alone", function()
 	local name = node(function(id)
 		for payload in receive, id do

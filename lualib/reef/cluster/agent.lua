@@ -235,6 +235,24 @@ end
 
 -- ---- the connection ----
 
+-- Answers that are not taken would fill the memory: a message may be as large as the limit, and twice that is too much.
+local function on_unsent(_, kb)
+	if kb * 1024 >= 2 * options.limit then
+		skynet.error(("cluster: the connection from %s is ended: it does not take its answers, %d KB wait (cluster_limit)")
+			:format(peer, kb))
+		socket.shutdown(id)
+	elseif kb > 0 then
+		skynet.error(("cluster: %d KB of answers wait to be sent to %s"):format(kb, peer))
+	end
+end
+
+local function still_unknown()
+	if not visitor.known then
+		skynet.error(("cluster: the connection from %s is ended: it has not shown that it knows cluster_secret"):format(peer))
+		socket.shutdown(id)
+	end
+end
+
 local command = {}
 
 ---Serves the connection; answers when it is over.
@@ -244,6 +262,10 @@ function command.serve(fd, from)
 	id, peer = fd, from
 	if socket.start(id) then
 		driver.nodelay(id)
+		socket.warning(id, on_unsent)
+		if not visitor.known then
+			skynet.timeout(trust.TIMEOUT, still_unknown)
+		end
 		local ok, result = pcall(frame.read, id, on_frame, fed, partly)
 		if not ok then
 			skynet.error(("cluster: the connection from %s is ended: it has sent %s"):format(peer, tostring(result)))

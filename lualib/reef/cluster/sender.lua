@@ -38,6 +38,7 @@ local heard, asked = true, false
 local ours <const> = trust.any() -- the other side is like this one, and may be asked for a sign of life at any time
 local pushed = false             -- something was sent, and nobody waits for an answer to it
 local taken                      ---@type integer|nil bytes, by the network, when much was waiting for it
+local unsent = 0                 -- bytes that wait for the network, as far as the socket has said
 local watching, armed = false, nil
 
 local function raw(message, size)
@@ -88,7 +89,7 @@ local function drop(why)
 	end
 	calls, parts = pending.new(), large.new(options.limit)
 	waiting = calls.waiting
-	asked, taken, pushed = false, nil, false
+	asked, taken, pushed, unsent = false, nil, false, 0
 	socket.shutdown(id)
 	skynet.fork(socket.close, id)
 	skynet.error(("cluster node %s (%s): %s; %d calls were in flight"):format(node, tostring(address), why, count))
@@ -295,6 +296,17 @@ local function flush()
 	end
 end
 
+-- The socket tells when much waits, more, and when nothing does any more.
+local function on_unsent(id, kb)
+	if id ~= connection then
+		return
+	end
+	unsent = kb * 1024
+	if kb > 0 then
+		skynet.error(("cluster node %s (%s): %d KB wait to be sent"):format(node, tostring(address), kb))
+	end
+end
+
 local function connect()
 	while address and not connection and queue[1] do
 		local to = address
@@ -317,6 +329,7 @@ local function connect()
 		else
 			driver.nodelay(id)
 			connection, heard, asked = id, true, false
+			socket.warning(id, on_unsent)
 			skynet.fork(read, id)
 			flush()
 		end
@@ -360,7 +373,9 @@ local function accept(to, message, size, response, seconds)
 		end
 	end
 	local tag = core.tracetag() or nil
-	if connection then
+	if unsent > options.limit then
+		return refuse(response, ("more than %d bytes wait to be sent (cluster_limit)"):format(options.limit))
+	elseif connection then
 		return write(to, message, response, tag, deadline, size)
 	end
 	return enqueue(to, message, response, tag, deadline)

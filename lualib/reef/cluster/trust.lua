@@ -12,10 +12,11 @@ local socket = require "reef.socket"
 
 local trust = {}
 
+trust.TIMEOUT = 500 -- cs until both sides have shown that they know the secret
+
 local NAME <const> = "reef.auth"
 local NONCE <const> = 16
 local LEAST <const> = 16 -- bytes of a secret
-local TIMEOUT <const> = 500 -- cs
 
 ---@type string|nil
 trust.secret = skynet.getenv "cluster_secret"
@@ -95,7 +96,7 @@ function trust.connect(id)
 		return nil
 	end
 	local done = false
-	skynet.timeout(TIMEOUT, function()
+	skynet.timeout(trust.TIMEOUT, function()
 		if not done then
 			socket.shutdown(id)
 		end

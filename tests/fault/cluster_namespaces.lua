@@ -2,21 +2,13 @@
 -- Three hosts with a node and a member of etcd each: partitions, cuts in one direction, delay and loss, and the end
 -- of a node and of a member. Calls have numbers: what succeeded has happened once, what was not sent has not, and no
 -- call is without an end.
-local cluster = require "skynet.cluster"
 local namespaces = require "test.namespaces"
 local process = require "test.process"
 local skynet = require "skynet"
 local test = require "test"
+local test_nodes = require "test.nodes"
 
 local CONFIG <const> = [[
-thread = 2
-luaservice = "%s/tests/services/?.lua"
-snax = "%s/tests/services/snax/?.lua"
-start = "cluster_node"
-node = "%s"
-port = 2528
-control = "unix:%s"
-numbers = "%s"
 cluster_nodes = "etcd"
 cluster_name = "%s"
 cluster_address = "%s:2528"
@@ -25,12 +17,6 @@ cluster_lease = 300
 etcd = "%s"
 etcd_timeout = 300
 ]]
-
----@class test.host_node
-local node = {}
-node.__index = node
-
-local serial = 0
 
 local function start_etcd(net)
 	if process.run { "sh", "-c", "command -v etcd" } ~= 0 then
@@ -53,42 +39,14 @@ local function start_etcd(net)
 end
 
 local function start_node(net, i)
-	serial = serial + 1
-	local h = net[i]
-	local name = "abc"
-	local self = setmetatable({ name = name:sub(i, i), handle = "n" .. serial, numbers = process.path "numbers" }, node)
 	local endpoints = {}
 	for k, other in ipairs(net) do
 		endpoints[k] = ("http://%s:2379"):format(other.ip)
 	end
-	local control, path = process.path "control", process.path "config"
-	local file <close> = assert(io.open(path, "w"))
-	file:write(CONFIG:format(test.root, test.root, self.name, control, self.numbers, self.name, h.ip,
-		table.concat(endpoints, ",")))
-	file:close()
-	self.process = process.start(h:command { test.reef, path })
-	self.process:expect("ready", 60)
-	cluster.reload { [self.handle] = "unix:" .. control }
-	return self
-end
-
-function node:call(...)
-	return cluster.call(self.handle, "@main", ...)
-end
-
-function node:reaches(other)
-	test.eventually(("%s reaches %s"):format(self.name, other.name), 40, function()
-		return self:call("nodes")[other.name] and self:call("try", other.name, "@main", "echo", 1)
-	end)
-end
-
-function node:counted()
-	local counts = {}
-	for line in io.lines(self.numbers) do
-		local n = math.tointeger(tonumber(line))
-		counts[n] = (counts[n] or 0) + 1
-	end
-	return counts
+	local name = ("abc"):sub(i, i)
+	return test_nodes.start(name, {
+		host = net[i], more = CONFIG:format(name, net[i].ip, table.concat(endpoints, ",")),
+	})
 end
 
 local first = 1
@@ -130,7 +88,7 @@ local function world()
 	for i = 1, 3 do
 		for k = 1, 3 do
 			if i ~= k then
-				nodes[i]:reaches(nodes[k])
+				nodes[i]:reaches(nodes[k].name, 40)
 			end
 		end
 	end
@@ -148,7 +106,7 @@ test.case("partitions and cuts in one direction: numbered calls", { timeout = 20
 		net[2]:plug()
 	end)
 	test.truthy(ends.ok > 0 and ends["maybe applied"] > 0)
-	a:reaches(b)
+	a:reaches "b"
 	for _, cut in ipairs { { 1, 2 }, { 2, 1 } } do
 		ends = numbered(a, b, 200, function()
 			skynet.sleep(20)
@@ -158,7 +116,7 @@ test.case("partitions and cuts in one direction: numbered calls", { timeout = 20
 			net[cut[1]]:hear(net[cut[2]])
 		end)
 		test.truthy(ends.ok > 0 and ends["maybe applied"] > 0)
-		a:reaches(b)
+		a:reaches "b"
 	end
 end)
 
@@ -175,8 +133,8 @@ test.case("the loss of a node and of a member of etcd", { timeout = 120 }, funct
 	test.equal(ends.ok, 100)
 	-- A node that comes finds the others, and is found.
 	local c = start_node(net, 3)
-	a:reaches(c)
-	c:reaches(b)
+	a:reaches "c"
+	c:reaches "b"
 end)
 
 test.case("delay and loss", { timeout = 120 }, function()

@@ -8,48 +8,12 @@ local process = require "test.process"
 local reef_cluster = require "reef.cluster"
 local skynet = require "skynet"
 local test = require "test"
+local test_nodes = require "test.nodes"
 require "skynet.manager"
 
-local CONFIG = [[
-thread = 2
-luaservice = "%s/tests/services/?.lua"
-snax = "%s/tests/services/snax/?.lua"
-start = "cluster_node"
-node = "%s"
-port = %d
-numbers = "%s"
-%s
-]]
-
----@class test.node
-local node = {}
-node.__index = node
-
-function node:start()
-	self.process = process.start { test.reef, self.config }
-	self.process:expect("ready", 60)
-end
-
--- Starts a node, and tells this process where it is.
-local function start(name, more)
-	local self = setmetatable({ name = name, port = process.free_port() }, node)
-	self.numbers, self.config = process.path "numbers", process.path "config"
-	local file = assert(io.open(self.config, "w"))
-	file:write(CONFIG:format(test.root, test.root, name, self.port, self.numbers, more or ""))
-	file:close()
-	self:start()
-	cluster.reload { [name] = "127.0.0.1:" .. self.port }
-	return self
-end
-
--- How often each number has arrived at a node.
-function node:counted()
-	local counts = {}
-	for line in io.lines(self.numbers) do
-		local n = math.tointeger(tonumber(line))
-		counts[n] = (counts[n] or 0) + 1
-	end
-	return counts
+-- Starts a node that this process calls by its name.
+local function start(name)
+	return test_nodes.start(name, { handle = name })
 end
 
 local function together(n, f)
@@ -267,7 +231,7 @@ test.case("a node that is killed and restarted: every call ends, its outcome is 
 		more(load, 500)
 		n.process:kill()
 		skynet.sleep(20)
-		n:start()
+		n:restart()
 	end
 	more(load, 500)
 	local tally = finish(load, n)

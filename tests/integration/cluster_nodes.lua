@@ -1,53 +1,14 @@
 -- timeout: 300
 -- Nodes of a cluster that find each other: by etcd, also while it is away, and by DNS.
-local cluster = require "skynet.cluster"
 local nameserver = require "test.nameserver"
 local process = require "test.process"
 local servers = require "test.etcd"
 local skynet = require "skynet"
 local test = require "test"
+local test_nodes = require "test.nodes"
 
-local CONFIG <const> = [[
-thread = 2
-luaservice = "%s/tests/services/?.lua"
-snax = "%s/tests/services/snax/?.lua"
-start = "cluster_node"
-node = "%s"
-port = %d
-numbers = "%s"
-%s
-]]
-
----@class test.found_node
-local node = {}
-node.__index = node
-
-local serial = 0
-
--- Starts a node; the test knows it by its port.
 local function start(name, more)
-	serial = serial + 1
-	local self = setmetatable({ name = name, port = process.free_port(), handle = "n" .. serial }, node)
-	local config = process.path "config"
-	local file <close> = assert(io.open(config, "w"))
-	file:write(CONFIG:format(test.root, test.root, name, self.port, process.path "numbers", more))
-	file:close()
-	self.process = process.start { test.reef, config }
-	self.process:expect("ready", 60)
-	cluster.reload { [self.handle] = "127.0.0.1:" .. self.port }
-	return self
-end
-
-function node:call(...)
-	return cluster.call(self.handle, "@main", ...)
-end
-
--- Waits until it can call the other.
-function node:reaches(other)
-	test.eventually(("%s reaches %s"):format(self.name, other), 20, function()
-		return self:call("nodes")[other] and self:call("try", other, "@main", "echo", 1)
-	end)
-	test.equal(self:call("call", other, "@main", "echo", other), other)
+	return test_nodes.start(name, { more = more })
 end
 
 local function by_etcd(etcd, name)
@@ -192,10 +153,7 @@ test.case("what the configuration lacks is said", function()
 		{ 'cluster_nodes = "dns"', "the key `cluster_dns` has to say" },
 		{ 'cluster_nodes = "dns" cluster_dns = "name"', "neither _service._protocol.name nor name:port" },
 	} do
-		local config = process.path "config"
-		local file <close> = assert(io.open(config, "w"))
-		file:write(CONFIG:format(test.root, test.root, "x", process.free_port(), process.path "numbers", item[1]))
-		file:close()
+		local config = test_nodes.new("x", { more = item[1] }).config
 		local _, output = process.run { test.reef, config }
 		test.truthy(output:find(item[2], 1, true), output)
 	end

@@ -1,46 +1,25 @@
 -- timeout: 200
 -- TLS and a shared secret between nodes: who has them is let in, who has not is not, both ways, and the log and the
 -- configuration say what is open to anybody.
-local cluster = require "skynet.cluster"
 local frame = require "reef.cluster.frame"
 local process = require "test.process"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local test = require "test"
+local test_nodes = require "test.nodes"
 local tls = require "test.tls"
 
-local CONFIG <const> = [[
-thread = 2
-luaservice = "%s/tests/services/?.lua"
-snax = "%s/tests/services/snax/?.lua"
-start = "cluster_node"
-node = "x"
-port = %d
-numbers = "%s"
-%s
-]]
+local function start(more)
+	return test_nodes.start("x", { more = more })
+end
 
 local function config(more)
-	local port, path = process.free_port(), process.path "config"
-	local file <close> = assert(io.open(path, "w"))
-	file:write(CONFIG:format(test.root, test.root, port, process.path "numbers", more))
-	file:close()
-	return port, path
+	return test_nodes.new("x", { more = more }).config
 end
-
-local function start(more)
-	local port, path = config(more)
-	local p = process.start { test.reef, path }
-	p:expect("ready", 60)
-	return { port = port, process = p }
-end
-
-local serial = 0
 
 -- A node whose configuration is `mine` calls one whose is `its`; the way to `mine` is its proxy of control: a second
 -- port that is open to this test, which has neither.
 local function call(mine, its)
-	serial = serial + 1
 	local other = start(its)
 	local names = process.path "names"
 	local file <close> = assert(io.open(names, "w"))
@@ -50,8 +29,7 @@ local function call(mine, its)
 	local asks <close> = assert(io.open(script, "w"))
 	asks:write [[
 		local skynet = require "skynet"
-		local cluster = require "skynet.cluster"
-		skynet.start(function()
+				skynet.start(function()
 			print("result", pcall(cluster.call, "other", "@main", "echo", "hello"))
 			print("result", pcall(cluster.call, "other", "@main", "size", ("x"):rep(100000)))
 			require("reef.process").stop()
@@ -169,18 +147,17 @@ test.case("what is open to anybody is a line in the log, or refused", { timeout 
 	test.matches(open.process:output(), "whoever reaches that can call every service")
 	local closed = start(SECRET)
 	test.equal(closed.process:output():find "whoever reaches", nil)
-	local _, path = config 'cluster_listen = "secure"\n'
+	local path = config 'cluster_listen = "secure"\n'
 	local _, output = process.run { test.reef, path }
 	test.matches(output, 'cluster_listen = "secure" forbids it')
 	start(SECRET .. 'cluster_listen = "secure"\n')
-	_, path = config 'cluster_secret = "short"\n'
+	path = config 'cluster_secret = "short"\n'
 	_, output = process.run { test.reef, path }
 	test.matches(output, "cluster_secret has 5 bytes")
-	_, path = config 'cluster_cert_file = "x"\n'
+	path = config 'cluster_cert_file = "x"\n'
 	_, output = process.run { test.reef, path }
 	test.matches(output, "TLS between nodes needs")
-	cluster.reload { open = "127.0.0.1:" .. open.port }
-	test.equal(cluster.call("open", "@main", "echo", 1), 1)
+	test.equal(open:call("echo", 1), 1)
 end)
 
 test.run()

@@ -8,42 +8,12 @@ local process = require "test.process"
 local servers = require "test.etcd"
 local skynet = require "skynet"
 local test = require "test"
-
-local CONFIG <const> = [[
-thread = 2
-luaservice = "%s/tests/services/?.lua"
-snax = "%s/tests/services/snax/?.lua"
-start = "cluster_node"
-node = "%s"
-port = %d
-numbers = "%s"
-etcd = "%s"
-etcd_timeout = 300
-%s
-]]
-
----@class test.sharing_node
-local node = {}
-node.__index = node
-
-local serial = 0
+local test_nodes = require "test.nodes"
 
 local function start(name, etcd, more)
-	serial = serial + 1
-	local self = setmetatable({ name = name, port = process.free_port(), handle = "n" .. serial }, node)
-	local config = process.path "config"
-	local file <close> = assert(io.open(config, "w"))
-	file:write(CONFIG:format(test.root, test.root, name, self.port, process.path "numbers",
-		table.concat(etcd.endpoints, ","), more or ""))
-	file:close()
-	self.process = process.start { test.reef, config }
-	self.process:expect("ready", 60)
-	cluster.reload { [self.handle] = "127.0.0.1:" .. self.port }
-	return self
-end
-
-function node:call(...)
-	return cluster.call(self.handle, "@main", ...)
+	return test_nodes.start(name, {
+		more = ('etcd = "%s"\netcd_timeout = 300\n%s'):format(table.concat(etcd.endpoints, ","), more or ""),
+	})
 end
 
 local SHARED <const> = 'datacenter = "etcd"\n'

@@ -133,7 +133,8 @@ test.case("what is no etcd is said, and left for another", function()
 	end)
 	local wrong = "http://127.0.0.1:" .. port
 	local db = etcd.new { endpoints = { wrong }, timeout = 3 }
-	for code, outcome in pairs { [404] = "not sent", [501] = "not sent", [200] = "maybe applied", [502] = "maybe applied" } do
+	local outcomes = { [404] = "not sent", [501] = "not sent", [200] = "maybe applied", [502] = "maybe applied" }
+	for code, outcome in pairs(outcomes) do
 		status = code
 		local err = select(2, pcall(db.put, db, "a", "b"))
 		test.equal(err.outcome, outcome, code)

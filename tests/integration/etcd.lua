@@ -120,6 +120,34 @@ test.case("no endpoint answers: not sent, in time", function()
 	test.matches(tostring(err), "etcd put failed: cannot connect")
 end)
 
+test.case("what is no etcd is said, and left for another", function()
+	local socket = require "skynet.socket"
+	local status = 404
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	test.defer(socket.close, listener)
+	socket.start(listener, function(id)
+		socket.start(id)
+		socket.readline(id, "\r\n\r\n")
+		socket.write(id, ("HTTP/1.1 %d Whatever\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>"):format(status))
+		socket.close(id)
+	end)
+	local wrong = "http://127.0.0.1:" .. port
+	local db = etcd.new { endpoints = { wrong }, timeout = 3 }
+	local outcomes = { [404] = "not sent", [501] = "not sent", [200] = "maybe applied", [502] = "maybe applied" }
+	for code, outcome in pairs(outcomes) do
+		status = code
+		local err = select(2, pcall(db.put, db, "a", "b"))
+		test.equal(err.outcome, outcome, code)
+		test.matches(tostring(err), "this is not how etcd answers: status " .. code)
+	end
+	status = 404
+	local cluster = servers.start()
+	db = etcd.new { endpoints = { wrong, cluster.endpoints[1] }, timeout = 10 }
+	test.eventually("the other answers", 20, function()
+		return pcall(db.put, db, "a", "b")
+	end)
+end)
+
 test.case("a member that hangs is left for another; what may have been done says so", { timeout = 120 }, function()
 	local cluster = servers.start(3)
 	local db = connect(cluster, { timeout = 3 })

@@ -87,6 +87,39 @@ test.case("a slave that is a script joins: hello, names, messages both ways, the
 	one:run("link", 9)
 end)
 
+test.case("a node that takes nothing: what waits for it is bounded, calls say it", { timeout = 60 }, function()
+	local master = process.free_port()
+	local one = harbor.start(1, master, { standalone = true })
+	local port, accept = harbor.listen()
+	local to_master = harbor.connect(master)
+	to_master:tell("H", 9, "127.0.0.1:" .. port)
+	local peer = accept()
+	peer:write "\9"
+	test.equal(peer:read(1), "\1")
+	test.eventually("a node that is there", 20, function()
+		return one.process:output():find "harbor 9: connected"
+	end)
+	local text = ("x"):rep(4 << 20)
+	local ok, err
+	for _ = 1, 40 do
+		one:run("send", 0x09000042, "lua", text)
+	end
+	skynet.fork(function()
+		ok, err = one:run("try", 0x09000042, "lua", "x")
+	end)
+	test.eventually("the call ends", 20, function()
+		return ok ~= nil
+	end)
+	test.matches(err, "harbor 9: more than %d+ bytes wait to be sent %(not sent%)")
+	-- It takes all that was sent, and is called again.
+	repeat
+		local message = test.within(20, peer.received, peer)
+		test.truthy(message[4] == 0)
+		text = message[5]
+		one:run("send", 0x09000042, "lua", "last")
+	until skynet.unpack(text) == "last"
+end)
+
 test.case("names are given once, who joins later learns of losses, numbers are taken once", function()
 	local master = process.free_port()
 	harbor.start(1, master, { standalone = true })

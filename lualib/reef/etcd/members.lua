@@ -78,7 +78,10 @@ local function attempt(self, path, body, deadline)
 	give(self, c, endpoint)
 	local answer, problem = json.decode(text)
 	if not answer then
-		return nil, ("it has answered %d with what is no JSON: %s"):format(status, problem), true
+		-- What says that it has no such page is no etcd, and has done nothing.
+		local nothing = status >= 400 and status < 500 or status == 501
+		return nil, ("this is not how etcd answers: status %d, %s"):format(status,
+			text == "" and "an empty body" or "no JSON: " .. problem), not nothing
 	end
 	return answer, status
 end

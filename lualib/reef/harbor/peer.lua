@@ -11,7 +11,7 @@ local skynet = require "skynet"
 local socket = require "reef.socket"
 local waits = require "reef.waits"
 
-local QUEUE <const> = 64 << 20 -- bytes that may wait for a node
+local QUEUE <const> = 64 << 20 -- bytes that may wait for a node, or for the network
 local RESPONSE <const>, ERROR <const> = skynet.PTYPE_RESPONSE, skynet.PTYPE_ERROR
 local INTERNAL <const> = { [skynet.PTYPE_HARBOR] = true, [skynet.PTYPE_SOCKET] = true }
 
@@ -28,7 +28,8 @@ peer.__index = peer
 ---@param id integer
 ---@return reef.harbor.peer
 function peer.new(id)
-	local self = setmetatable({ id = id, state = "waiting", queue = {}, queued = 0, pending = {}, watchers = {} }, peer)
+	local self = setmetatable({ id = id, state = "waiting", queue = {}, queued = 0, unsent = 0, pending = {},
+		watchers = {} }, peer)
 	self.add_lost, self.tell_lost = losses.new(function(count, why)
 		return ("harbor %d: %d messages are lost: %s"):format(id, count, why)
 	end)
@@ -72,6 +73,8 @@ function peer:send(source, destination, type, session, text)
 	if #text >= frame.LIMIT + 4 then
 		self:refuse(source, destination, type, session, ("a message of %d bytes is too large"):format(
 			#text - frame.TRAILER - 4))
+	elseif self.unsent > QUEUE and type ~= RESPONSE and type ~= ERROR then
+		self:refuse(source, destination, type, session, ("more than %d bytes wait to be sent"):format(QUEUE))
 	elseif self.state == "up" then
 		write(self, source, destination, type, session, text)
 	elseif self.state == "lost" then
@@ -122,6 +125,7 @@ function peer:lose(why)
 	local pending, queue, watchers = self.pending, self.queue, self.watchers
 	local was_up = self.state == "up"
 	self.state, self.pending, self.queue, self.queued, self.watchers = "lost", {}, {}, 0, {}
+	self.unsent = 0
 	skynet.error(("harbor %d: %s"):format(self.id, why))
 	for key, destination in pairs(pending) do
 		self:fail(key >> 32, destination, key & 0xffffffff, ("harbor %d: %s (maybe applied)"):format(self.id, why))
@@ -140,6 +144,13 @@ end
 function peer:serve(fd)
 	self.fd, self.state = fd, "up"
 	driver.nodelay(fd)
+	-- Answers are never refused: who asked would wait for ever.
+	socket.warning(fd, function(_, kb)
+		self.unsent = kb * 1024
+		if kb > 0 then
+			skynet.error(("harbor %d: %d KB wait to be sent"):format(self.id, kb))
+		end
+	end)
 	skynet.error(("harbor %d: connected"):format(self.id))
 	local queue, watchers = self.queue, self.watchers
 	self.queue, self.queued, self.watchers = {}, 0, {}

@@ -281,7 +281,8 @@ local function start()
 	end
 	starting = nil
 	if missing ~= 0 then
-		error(("harbor %d: cannot join: the master %s has ended the connection"):format(own, where), 0)
+		error(("harbor %d: cannot join: the master %s has ended the connection; its log says why (a number that is taken?)")
+			:format(own, where), 0)
 	end
 end
 

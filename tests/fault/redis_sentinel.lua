@@ -80,6 +80,13 @@ test.case("Sentinels have a user of their own; replicas may be read from", { tim
 	test.equal(pooled:acl "WHOAMI", "app")
 	test.raises("WRONGPASS", redis.connect, uri:gsub("sesame", "wrong"), { connect_timeout = 1 })
 	test.raises("mymaster2", redis.connect, (set:uri():gsub("mymaster", "mymaster2")), { connect_timeout = 1 })
+	-- Through a pool one waits for a master to appear, and is told why there is none.
+	for uri, why in pairs { [set:uri():gsub("mymaster", "mymaster2")] = "mymaster2",
+		["redis+sentinel://127.0.0.1:1/m"] = "no Sentinel answers" } do
+		local nobody = pool.redis(uri, { connect_timeout = 1, queue_timeout = 0.5 })
+		test.raises(why, nobody.get, nobody, "a")
+		pool.close(nobody)
+	end
 	local watch = redis.watch(set:uri())
 	watch:subscribe "news"
 	test.eventually("a subscriber", 5, function()

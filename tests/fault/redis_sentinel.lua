@@ -61,7 +61,7 @@ local function follow(set, uri)
 	end
 end
 
-test.case("Sentinels have a user of their own; replicas are read from; new masters followed", { timeout = 150 }, function()
+test.case("Sentinels have a user of their own; replicas are read; masters are followed", { timeout = 150 }, function()
 	local set = sentinels.start({ "--user", "app", "on", ">secret", "~*", "&*", "+@all" },
 		"user default on nopass ~* &* +@all\nuser watcher on >sesame ~* &* +@all")
 	local uri = set:uri():gsub("//", "//app:secret@", 1) .. "?sentinel_username=watcher&sentinel_auth=sesame"

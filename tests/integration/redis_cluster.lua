@@ -235,6 +235,18 @@ test.case("everything, on one cluster", { timeout = 180 }, function()
 				return got
 			end)
 			test.equal(got, { "list", "x" })
+			-- A key that is not there yet is asked for where its slot goes.
+			local slot = db:keyslot "{moving}"
+			local from, to = owner(db, "{moving}"), owner(db, "{moving}") % 3 + 1
+			cluster():begin_move(slot, from, to)
+			test.equal(db:blpop("{moving}1", 0.05), nil)
+			local pushed, popped = db:rpush("{moving}2", "y"), db:blpop("{moving}2", 1)
+			test.equal({ pushed, popped }, { 1, { "{moving}2", "y" } })
+			test.equal(db:xread("BLOCK", 20, "STREAMS", "{moving}3", "$"), nil)
+			test.equal(db:xread("STREAMS", "{moving}3", "0"), nil)
+			cluster():move_keys(slot, from, to)
+			cluster():end_move(slot, from, to)
+			cluster():move(slot, to, from)
 			test.equal(db:with { timeout = 5 }:wait(0, 100) >= 0, true)
 		end)
 

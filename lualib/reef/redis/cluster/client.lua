@@ -5,6 +5,7 @@
 -- is over. What may have been applied is never sent twice.
 local now = require "reef.base.now"
 local backoff = require "reef.backoff"
+local commands = require "reef.redis.commands"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
@@ -355,6 +356,10 @@ local function ask(db, spec, ...)
 	local ops, results = { { "ASKING" }, table.move(list, 1, list.n, 2, { spec.command, n = list.n + 1 }) }, {}
 	if spec.ordinary then
 		core.pipeline(db, ops, results)
+	elseif spec.waits then
+		commands.blocking(spec.command, function(mine)
+			core.pipeline(mine, ops, results)
+		end)(db, ...)
 	else
 		db:pipeline(ops, results)
 	end

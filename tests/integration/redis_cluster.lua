@@ -244,9 +244,23 @@ test.case("everything, on one cluster", { timeout = 180 }, function()
 			test.equal({ pushed, popped }, { 1, { "{moving}2", "y" } })
 			test.equal(db:xread("BLOCK", 20, "STREAMS", "{moving}3", "$"), nil)
 			test.equal(db:xread("STREAMS", "{moving}3", "0"), nil)
+			local err = test.raises("ASK", function()
+				local short = db:with { timeout = 0.3 }
+				return short:watch "{moving}4"
+			end)
+			test.equal(redis.error(err).outcome, "rejected")
+			-- Whoever has watched what is elsewhere then, and heard so, begins anew.
+			db:set("{moving}5", 1)
 			cluster():move_keys(slot, from, to)
 			cluster():end_move(slot, from, to)
+			db:watch "{moving}5"
 			cluster():move(slot, to, from)
+			test.raises("MOVED", db.get, db, "{moving}5")
+			db:watch "{moving}5"
+			test.equal(db:get "{moving}5", "1")
+			db:multi()
+			db:incr "{moving}5"
+			test.equal(db:exec(), { 2 })
 			test.equal(db:with { timeout = 5 }:wait(0, 100) >= 0, true)
 		end)
 

@@ -406,6 +406,8 @@ local function again(self, view, spec, slot, since, node, err, ...)
 			err, what = self:unknown(slot), "wait"
 		end
 		self.retries = self.retries + 1
+		-- ASKING is for one command: what is watched has to be there for the whole of a transaction.
+		what = what == "ask" and spec.command == "WATCH" and "wait" or what
 		if what == "moved" or what == "ask" then
 			self.redirections, redirections = self.redirections + 1, redirections + 1
 			if redirections > MOST_REDIRECTIONS then

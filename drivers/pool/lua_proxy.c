@@ -2,7 +2,7 @@
  *
  *   new(protocol, options) -> pool     one for each service; options: window, queue, queue_bytes, unsent, tombstones, limit, queue_timeout,
  *                                      stall, slow, routing ("any", "caller", "key")
- *   pool:set(options)  pool:accept(boolean)  pool:down([code, why])  pool:stat() -> table
+ *   pool:set(options)  pool:accept(boolean)  pool:down([code, why])  pool:why(text)  pool:stat() -> table
  *   pool:wait(shared, idle) -> integer waits until a pinned connection is wanted (1) or, if asked for, a shared one (2),
  *                                      or nothing is to be done (4); the sum of what is so.  pool:poke() ends it
  *   pool:wanted() -> n, m              how many wait for a pinned connection, and for room on a shared one
@@ -126,6 +126,11 @@ static int pool_down(lua_State *L) {
 		bool auth = strcmp(reef_check_name(L, 2), "auth") == 0;
 		reef_pool_set_down(pool, auth ? REEF_POOL_CODE_AUTH : REEF_POOL_CODE_CONNECT, luaL_checkstring(L, 3));
 	}
+	return 0;
+}
+
+static int pool_why(lua_State *L) {
+	reef_pool_set_why(check_pool(L), luaL_checkstring(L, 2));
 	return 0;
 }
 
@@ -370,23 +375,12 @@ static int pool_stat(lua_State *L) {
 
 static int open_proxy(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"set", pool_set},
-			{"accept", pool_accept},
-			{"down", pool_down},
-			{"wait", pool_wait},
-			{"new", pool_new_connection},
-			{"connect", pool_connect},
-			{"ask", pool_ask},
-			{"open", pool_open},
-			{"lost", pool_lost},
-			{"retire", pool_retire},
-			{"close", pool_close},
-			{"remove", pool_remove},
-			{"poke", pool_poke},
-			{"wanted", pool_wanted},
-			{"info", pool_info},
-			{"stat", pool_stat},
-			{NULL, NULL},
+			{"set", pool_set},         {"accept", pool_accept}, {"down", pool_down},
+			{"why", pool_why},         {"wait", pool_wait},     {"new", pool_new_connection},
+			{"connect", pool_connect}, {"ask", pool_ask},       {"open", pool_open},
+			{"lost", pool_lost},       {"retire", pool_retire}, {"close", pool_close},
+			{"remove", pool_remove},   {"poke", pool_poke},     {"wanted", pool_wanted},
+			{"info", pool_info},       {"stat", pool_stat},     {NULL, NULL},
 	};
 	static const luaL_Reg functions[] = {{"new", new_pool}, {NULL, NULL}};
 	luaL_newmetatable(L, POOL);

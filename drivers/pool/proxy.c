@@ -24,14 +24,14 @@ static bool is_late(const struct reef_pool_node *node, void *ud) {
 }
 
 static void too_late(struct reef_pool *pool, struct reef_pool_node *node, void *ud) {
-	char why[100];
+	char why[100 + sizeof(pool->down_why)];
 	bool pinned = node->kind == REEF_POOL_PIN;
 	(void)ud;
 	pool->counters.overload++;
 	snprintf(why, sizeof(why),
-			 pinned ? "no connection of its own became free in time; %zu requests waiting"
-					: "no room on a connection in time; %zu requests waiting",
-			 pool->waiting + pool->wanting.count);
+			 pinned ? "no connection of its own became free in time; %zu requests waiting%s%s"
+					: "no room on a connection in time; %zu requests waiting%s%s",
+			 pool->waiting + pool->wanting.count, pool->down_why[0] ? "; " : "", pool->down_why);
 	reef_pool_fail(pool, node, pool->down ? pool->down_code : REEF_POOL_CODE_OVERLOAD, false, why);
 }
 
@@ -271,12 +271,16 @@ static void refuse_down(struct reef_pool *pool, struct reef_pool_node *node, voi
 	reef_pool_fail(pool, node, pool->down_code, false, pool->down_why);
 }
 
+void reef_pool_set_why(struct reef_pool *pool, const char *why) {
+	snprintf(pool->down_why, sizeof(pool->down_why), "%s", why ? why : "");
+}
+
 void reef_pool_set_down(struct reef_pool *pool, uint8_t code, const char *why) {
 	pool->down = why != NULL;
+	reef_pool_set_why(pool, why);
 	if (why == NULL)
 		return;
 	pool->down_code = code;
-	snprintf(pool->down_why, sizeof(pool->down_why), "%s", why);
 	reef_pool_sift(pool, is_any, refuse_down, NULL);
 }
 

@@ -159,7 +159,7 @@ struct reef_pool {
 	uint64_t now_ns; /* of this slice */
 
 	bool accepting;
-	bool down; /* no server can be reached: `down_why` */
+	bool down; /* no server can be reached, and nobody waits for one: `down_why` */
 	uint8_t down_code;
 	char down_why[120];
 

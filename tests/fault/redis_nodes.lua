@@ -1,67 +1,15 @@
 -- timeout: 120
--- Nodes that say what no real one would, or in an order that is rare: maps without sense, redirections in circles,
--- silence, and words of a server about keys that come between a value and what belongs to it.
-local cache = require "reef.redis.cache"
-local keyspace = require "reef.redis.keyspace"
-local limiter = require "reef.redis.limiter"
-local lock = require "reef.redis.lock"
+-- Nodes that say what no real one would: maps without sense, redirections in circles, silence.
 local redis = require "skynet.db.redis"
-local server = require "test.redis"
+local scripted = require "test.scripted"
 local skynet = require "skynet"
-local socket = require "skynet.socket"
-local stream = require "reef.redis.stream"
 local test = require "test"
 
 local function now()
 	return skynet.hpc() / 1e9
 end
 
--- A server that answers each command by `answer(words, write, close)`: what it returns is sent, "+OK" if that is nil.
-local function fake(answer)
-	local self = { asked = 0 }
-	local id, _, port = socket.listen("127.0.0.1", 0)
-	socket.start(id, function(client)
-		socket.start(client)
-		while true do
-			local head = socket.readline(client, "\r\n")
-			if not head then
-				break
-			end
-			local words = {}
-			for i = 1, tonumber(head:sub(2)) do
-				socket.readline(client, "\r\n")
-				words[i] = socket.readline(client, "\r\n")
-			end
-			self.asked = self.asked + 1
-			local text = answer(words, function(bytes)
-				socket.write(client, bytes)
-			end, function()
-				socket.close(client)
-			end)
-			if text ~= "" then
-				socket.write(client, (text or "+OK") .. "\r\n")
-			end
-		end
-		socket.close(client)
-	end)
-	test.defer(socket.close, id)
-	self.port = port
-	return self
-end
-
--- As a reply: strings, integers, lists.
-local function resp(value)
-	if math.type(value) == "integer" then
-		return ":" .. value .. "\r\n"
-	elseif type(value) == "table" then
-		local parts = { "*" .. #value .. "\r\n" }
-		for i, item in ipairs(value) do
-			parts[i + 1] = resp(item)
-		end
-		return table.concat(parts)
-	end
-	return ("$%d\r\n%s\r\n"):format(#value, value)
-end
+local fake, resp = scripted.start, scripted.resp
 
 -- Answers CLUSTER SLOTS by what `slots()` returns, and everything else by `answer`, or by its own port.
 local function node(slots, answer)
@@ -221,131 +169,21 @@ test.case("seeds are asked, however many known nodes are silent", { timeout = 60
 end)
 
 test.case("ten thousand nodes", { timeout = 60 }, function()
+	local n, reply = test.count(10000), nil
 	local one = node(function(port)
 		local slots = {}
-		for i = 0, 9999 do
-			slots[i + 1] = { i, i < 9999 and i or 16383, i == 12182 % 10000 and { "127.0.0.1", port, "me" }
-				or { "10." .. i // 65536 .. "." .. i // 256 % 256 .. "." .. i % 256, 7000, "id" .. i },
-				{ "127.0.0.1", port, "replica" } }
+		for i = 1, not reply and n or 0 do
+			local me = { "127.0.0.1", port, "me" }
+			slots[i] = { i - 1, i < n and i - 1 or 16383,
+				i < n and { "10.0." .. i // 256 .. "." .. i % 256, 7000, "id" .. i } or me, me }
 		end
-		slots[10000][3] = { "127.0.0.1", port, "me" }
-		return slots
+		reply = reply or resp(slots):sub(1, -3)
+		return reply
 	end)
 	local db = connect({ timeout = 20, connect_timeout = 20 }, one)
-	test.equal(db:keyslot "foo" >= 9999, true)
+	test.truthy(db:keyslot "foo" >= n)
 	test.equal(db:get "foo", "from " .. one.port)
-	test.equal(#db:nodes(), 9999)
-end)
-
--- ---- what is kept here ----
-
-local HELLO = "%1\r\n$5\r\nproto\r\n:3"
-local TOLD = ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n"
-
-test.case("a value that has changed before its time to live came is not kept", { timeout = 60 }, function()
-	for _, how in ipairs { "between", "between, in pieces", "behind", "behind, in pieces" } do
-		local value, old = "old", true
-		local s = fake(function(words, write)
-			local pieces = how:find "pieces"
-			if words[1] == "HELLO" then
-				return HELLO
-			elseif words[1] == "GET" and old then
-				local text = resp(value)
-				if how:find "between" then
-					value = "new"
-					if pieces then
-						write(text)
-						skynet.sleep(5)
-						write(TOLD)
-						skynet.sleep(5)
-					else
-						write(text .. TOLD)
-					end
-					return ""
-				end
-				write(text)
-				return ""
-			elseif words[1] == "GET" then
-				return resp(value):sub(1, -3)
-			elseif words[1] == "PTTL" then
-				if old and how:find "behind" then
-					value = "new"
-					if pieces then
-						write ":-1\r\n"
-						skynet.sleep(5)
-						write(TOLD)
-					else
-						write(":-1\r\n" .. TOLD)
-					end
-					old = false
-					return ""
-				end
-				old = false
-				return ":-1"
-			end
-		end)
-		local target = { host = "127.0.0.1", port = s.port, timeout = 3, connect_timeout = 3 }
-		local db = cache.open(target, { heartbeat = 60, db = redis.connect(target) })
-		test.eventually("tracking", 10, function()
-			return db:cache_stat().on
-		end)
-		db:get "k"
-		skynet.sleep(20)
-		test.equal(db:get "k", "new", how)
-		test.equal(db:get "k", "new", how)
-	end
-end)
-
-test.case("who holds a lock learns in time that he cannot be sure of it", { timeout = 60 }, function()
-	local s = server.start()
-	local db = redis.connect { host = "127.0.0.1", port = s.port, timeout = 20 }
-	local lost
-	local held = lock.acquire(db, "x", { ttl = 0.6, on_lost = function(one)
-		lost = one
-	end })
-	s:freeze()
-	local since = now()
-	test.eventually("the loss", 15, function()
-		return lost == held
-	end)
-	test.truthy(now() - since < 8, "told after " .. now() - since)
-	test.equal({ held:valid(), held.lost }, { false, true })
-	-- Nobody waits for one for longer than he said.
-	since = now()
-	test.raises("", lock.acquire, db, "y", { wait = 0.5 })
-	test.truthy(now() - since < 10, "waited " .. now() - since)
-	s:thaw()
-end)
-
-test.case("options that make no sense are refused by name", function()
-	local s = server.start()
-	local db = redis.connect { host = "127.0.0.1", port = s.port }
-	local target = { host = "127.0.0.1", port = s.port }
-	for name, values in pairs {
-		bytes = { 0, -1, 1.5, "64MB" }, prefixes = { "user:", {}, { 1 } }, ttl = { -1, "x", 0 / 0 },
-		heartbeat = { 0, -1, "x" },
-	} do
-		for _, value in ipairs(values) do
-			test.raises("redis cache: " .. name, cache.open, target, { [name] = value })
-		end
-	end
-	for name, values in pairs { ttl = { 0, "x", 0 / 0 }, wait = { -1, "x" }, on_lost = { true } } do
-		for _, value in ipairs(values) do
-			test.raises("redis lock: " .. name, lock.acquire, db, "x", { [name] = value })
-		end
-	end
-	local one = limiter.new(db, { rate = 5, burst = 3 })
-	for _, n in ipairs { -1, "x", 0 / 0 } do
-		test.raises("redis limiter", one.take, one, "x", n)
-	end
-	test.equal({ one:take("x", 4) }, { false, math.huge, 3 })
-	test.raises("redis limiter", limiter.new, db)
-	for name, values in pairs { idle = { -1, "x" }, count = { 0, "x" }, block = { -1, "x" }, most = { "x" } } do
-		for _, value in ipairs(values) do
-			test.raises("redis stream: " .. name, stream.group, db, "s", "g", { consumer = "c", [name] = value })
-		end
-	end
-	test.raises("redis keyspace", keyspace.watch, target, { keys = 7 })
+	test.equal(#db:nodes(), n)
 end)
 
 test.case("a change of the master that nobody told of is found when Sentinels can be heard again", { timeout = 60 },

@@ -9,11 +9,11 @@ local writers = require "test.writers"
 
 local go_on = writers.go_on
 
-test.case("the master is followed when it hands over, freezes and dies", { timeout = 150 }, function()
-	local set = sentinels.start()
+-- The master is followed when it hands over, freezes and dies.
+local function follow(set, uri)
 	local list = {}
 	for i, kind in ipairs { "direct", "pool" } do
-		list[i] = writers.start(kind, set:uri(), { timeout = 5, connect_timeout = 1, stall = kind == "pool" and 1 or nil,
+		list[i] = writers.start(kind, uri, { timeout = 5, connect_timeout = 1, stall = kind == "pool" and 1 or nil,
 			queue_timeout = kind == "pool" and 5 or nil }, kind, test.count(100))
 	end
 	go_on(list, test.count(500))
@@ -59,9 +59,9 @@ test.case("the master is followed when it hands over, freezes and dies", { timeo
 		test.truthy(result.refused <= result.replies / 10, "refused " .. result.refused .. ": " .. tostring(result.last))
 		skynet.error(("%d: %d replies, %d refused"):format(i, result.replies, result.refused))
 	end
-end)
+end
 
-test.case("Sentinels have a user of their own; replicas may be read from", { timeout = 60 }, function()
+test.case("Sentinels have a user of their own; replicas are read; masters are followed", { timeout = 150 }, function()
 	local set = sentinels.start({ "--user", "app", "on", ">secret", "~*", "&*", "+@all" },
 		"user default on nopass ~* &* +@all\nuser watcher on >sesame ~* &* +@all")
 	local uri = set:uri():gsub("//", "//app:secret@", 1) .. "?sentinel_username=watcher&sentinel_auth=sesame"
@@ -80,6 +80,13 @@ test.case("Sentinels have a user of their own; replicas may be read from", { tim
 	test.equal(pooled:acl "WHOAMI", "app")
 	test.raises("WRONGPASS", redis.connect, uri:gsub("sesame", "wrong"), { connect_timeout = 1 })
 	test.raises("mymaster2", redis.connect, (set:uri():gsub("mymaster", "mymaster2")), { connect_timeout = 1 })
+	-- Through a pool one waits for a master to appear, and is told why there is none.
+	for wrong, why in pairs { [set:uri():gsub("mymaster", "mymaster2")] = "mymaster2",
+		["redis+sentinel://127.0.0.1:1/m"] = "no Sentinel answers" } do
+		local nobody = pool.redis(wrong, { connect_timeout = 1, queue_timeout = 0.5 })
+		test.raises(why, nobody.get, nobody, "a")
+		pool.close(nobody)
+	end
 	local watch = redis.watch(set:uri())
 	watch:subscribe "news"
 	test.eventually("a subscriber", 5, function()
@@ -92,6 +99,7 @@ test.case("Sentinels have a user of their own; replicas may be read from", { tim
 	db:disconnect()
 	reader:disconnect()
 	watch:disconnect()
+	follow(set, uri)
 end)
 
 test.case("without Sentinels there is an error that names them", function()

@@ -235,6 +235,32 @@ test.case("everything, on one cluster", { timeout = 180 }, function()
 				return got
 			end)
 			test.equal(got, { "list", "x" })
+			-- A key that is not there yet is asked for where its slot goes.
+			local slot = db:keyslot "{moving}"
+			local from, to = owner(db, "{moving}"), owner(db, "{moving}") % 3 + 1
+			cluster():begin_move(slot, from, to)
+			test.equal(db:blpop("{moving}1", 0.05), nil)
+			local pushed, popped = db:rpush("{moving}2", "y"), db:blpop("{moving}2", 1)
+			test.equal({ pushed, popped }, { 1, { "{moving}2", "y" } })
+			test.equal(db:xread("BLOCK", 20, "STREAMS", "{moving}3", "$"), nil)
+			test.equal(db:xread("STREAMS", "{moving}3", "0"), nil)
+			local err = test.raises("ASK", function()
+				local short = db:with { timeout = 0.3 }
+				return short:watch "{moving}4"
+			end)
+			test.equal(redis.error(err).outcome, "rejected")
+			-- Whoever has watched what is elsewhere then, and heard so, begins anew.
+			db:set("{moving}5", 1)
+			cluster():move_keys(slot, from, to)
+			cluster():end_move(slot, from, to)
+			db:watch "{moving}5"
+			cluster():move(slot, to, from)
+			test.raises("MOVED", db.get, db, "{moving}5")
+			db:watch "{moving}5"
+			test.equal(db:get "{moving}5", "1")
+			db:multi()
+			db:incr "{moving}5"
+			test.equal(db:exec(), { 2 })
 			test.equal(db:with { timeout = 5 }:wait(0, 100) >= 0, true)
 		end)
 

@@ -147,7 +147,9 @@ local function failed(slot, code, why)
 	if slot.failures == 1 then
 		complain("%s", why)
 	end
-	if not any_open() and has_waited() then
+	if not any_open() and not has_waited() then
+		pool:why(why)
+	elseif not any_open() then
 		pool:down(code, why)
 		if server.on_demand then
 			-- Those who waited know it now. Whoever comes next makes us try again.

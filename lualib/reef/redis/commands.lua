@@ -227,6 +227,12 @@ local wrappers = {
 	end,
 }
 
+---Does what may block, on a connection of its own if it does.
+---@param command string  in capitals
+---@param raw fun(db: table, ...): any
+---@return fun(db: table, ...): any
+commands.blocking = blocking
+
 ---The method of that name.
 ---@param name string  of the command, in any case of letters
 ---@return fun(db: table, ...): any

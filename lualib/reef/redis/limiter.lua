@@ -57,7 +57,7 @@ function limiter:take(name, n)
 		error("redis limiter: a name is a string, not a " .. type(name), 2)
 	end
 	n = n or 1
-	if type(n) ~= "number" or not (n >= 0) then
+	if type(n) ~= "number" or n < 0 or n ~= n then
 		error("redis limiter: what is taken is a number of at least 0, not " .. tostring(n), 2)
 	end
 	local reply = take(self.db, { self.prefix .. name }, self.each, self.burst, n)

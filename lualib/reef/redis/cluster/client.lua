@@ -5,6 +5,7 @@
 -- is over. What may have been applied is never sent twice.
 local now = require "reef.base.now"
 local backoff = require "reef.backoff"
+local commands = require "reef.redis.commands"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
@@ -355,6 +356,10 @@ local function ask(db, spec, ...)
 	local ops, results = { { "ASKING" }, table.move(list, 1, list.n, 2, { spec.command, n = list.n + 1 }) }, {}
 	if spec.ordinary then
 		core.pipeline(db, ops, results)
+	elseif spec.waits then
+		commands.blocking(spec.command, function(mine)
+			core.pipeline(mine, ops, results)
+		end)(db, ...)
 	else
 		db:pipeline(ops, results)
 	end
@@ -401,6 +406,8 @@ local function again(self, view, spec, slot, since, node, err, ...)
 			err, what = self:unknown(slot), "wait"
 		end
 		self.retries = self.retries + 1
+		-- ASKING is for one command: what is watched has to be there for the whole of a transaction.
+		what = what == "ask" and spec.command == "WATCH" and "wait" or what
 		if what == "moved" or what == "ask" then
 			self.redirections, redirections = self.redirections + 1, redirections + 1
 			if redirections > MOST_REDIRECTIONS then

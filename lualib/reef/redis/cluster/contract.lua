@@ -67,7 +67,8 @@ local function dispatch(self, name, ...)
 	local db = self[1].db
 	if keys.rule(command).nowhere then
 		local spec, client = db[2].spec(tostring(name), command), db[2]
-		return (client:perform(db, { name = spec.name, command = command, rule = {}, ordinary = spec.ordinary,
+		return (client:perform(db, { name = spec.name, command = command, rule = {},
+			ordinary = spec.ordinary, waits = spec.waits,
 			method = spec.method, list_of = spec.list_of, answer = spec.answer }, core.slot((arguments(...))[1]), ...))
 	end
 	return db[name](db, ...)

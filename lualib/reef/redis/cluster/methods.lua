@@ -17,6 +17,7 @@ local methods = {}
 ---@field command string     in capitals
 ---@field rule redis.cluster.rule
 ---@field ordinary boolean   it neither blocks nor changes a connection
+---@field waits boolean      it blocks, or may
 ---@field method fun(db: table, ...): any
 ---@field list_of fun(...): any[]
 ---@field answer fun(reply: any): any
@@ -50,7 +51,7 @@ function methods.spec_of(name, command)
 		rule.blocks = class == "blocking"
 		spec = {
 			name = name, command = command, rule = rule, method = redis.methods[name], list_of = list_of, answer = same,
-			ordinary = class == "ordinary",
+			ordinary = class == "ordinary", waits = class == "blocking" or class == "maybe block",
 		}
 		if most[name] then
 			spec.answer = function(reply)

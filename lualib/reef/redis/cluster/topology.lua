@@ -50,8 +50,8 @@ local function shuffle(list)
 	return list
 end
 
--- By chance, so that one that is out of date, or those that are silent, are not asked again and again. The seeds come in
--- the order in which they were given as long as somebody answers.
+-- By chance, so that one that is out of date, or those that are silent, are not asked again and again. The seeds come
+-- in the order in which they were given as long as somebody answers.
 local function candidates(self)
 	local known, seeds, list, seen = {}, table.move(self.conf.hosts, 1, #self.conf.hosts, 1, {}), {}, {}
 	for _, node in pairs(self.map and self.map.nodes or {}) do

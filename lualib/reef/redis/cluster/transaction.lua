@@ -12,6 +12,7 @@ local errors = require "reef.channel.error"
 ---@field key string|nil
 ---@field multi boolean     MULTI was called
 ---@field begun boolean     and has been sent
+---@field gone boolean|nil   what was watched is elsewhere, as an error has said; the next WATCH begins anew
 ---@field broken string|nil  why EXEC will apply nothing
 local transaction = {}
 
@@ -68,7 +69,8 @@ local function note(client, one, err)
 	elseif err.outcome ~= "rejected" then
 		finish(client)
 	elseif one.node then
-		client:judge(one.node, err)
+		local what = client:judge(one.node, err)
+		one.gone = one.gone or not one.multi and (what == "moved" or what == "ask")
 	end
 end
 
@@ -113,7 +115,10 @@ transaction.words = words
 ---@param client redis.cluster.client
 function words.WATCH(client, view, spec, slot, key, ...)
 	local one = transaction.current(client)
-	if one then
+	if one and one.gone then
+		pcall(one.node.db.unwatch, one.node.db)
+		finish(client)
+	elseif one then
 		return transaction.perform(client, view, one, spec, slot, key, ...)
 	end
 	local reply, node = client:perform(view, spec, slot, ...)

@@ -219,7 +219,8 @@ for kind, words in pairs(kinds) do
 		end
 	end
 
-	test.case(kind .. ": a pool serves many, and keeps its promises while the server fails", { timeout = 120 * SOAK }, function()
+	local promise = ": a pool serves many, and keeps its promises while the server fails"
+	test.case(kind .. promise, { timeout = 120 * SOAK }, function()
 		local server, target = start(kind)
 		serves_many(server, target)
 		server:restart()

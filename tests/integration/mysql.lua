@@ -322,11 +322,39 @@ test.case("everything", { timeout = 200 }, function()
 		end
 	end)
 
+	case("a statement whose columns have changed fails once", function()
+		local db = connect()
+		db:query "CREATE TABLE grows (a INT)"
+		db:query "INSERT INTO grows VALUES (1)"
+		local all = db:prepare "SELECT * FROM grows WHERE a = ?"
+		test.equal(db:execute(all, 1), { { a = 1 } })
+		db:query "ALTER TABLE grows ADD b INT DEFAULT 2"
+		local ok, err = pcall(db.execute, db, all, 1)
+		test.equal({ ok, err.code, err.outcome }, { false, "closed", "maybe applied" })
+		test.equal(db:execute(all, 1), { { a = 1, b = 2 } })
+	end)
+
 	case("who is told that he is killed need not find out by his next statement", function()
 		local db = connect()
 		for _ = 1, 20 do
 			test.equal(db:query("KILL CONNECTION_ID()").errno, 1927)
 			test.equal(db:query "SELECT 1 AS a", { { a = 1 } })
+		end
+	end)
+
+	case("a coroutine that is ended leaves its turn, and nothing of its answer, to the next", function()
+		local db = connect()
+		for _ = 1, 10 do
+			local thread = skynet.fork(function()
+				db:query "SELECT SLEEP(5) AS a"
+			end)
+			local waiting = skynet.fork(function()
+				db:query "SELECT 2 AS a"
+			end)
+			skynet.sleep(2)
+			skynet.killthread(waiting)
+			skynet.killthread(thread)
+			test.equal(db:query "SELECT 3 AS a", { { a = 3 } })
 		end
 	end)
 

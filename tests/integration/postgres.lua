@@ -284,7 +284,8 @@ host all postgres 127.0.0.1/32 trust
 	end)
 
 	case("what cannot be is refused, not taken for something else", function()
-		for option, value in pairs { user = "postgres\0x", password = "\0", database = "postgres\0", application_name = "\0" } do
+		local wrong = { user = "postgres\0x", password = "\0", database = "postgres\0", application_name = "\0" }
+		for option, value in pairs(wrong) do
 			test.raises(option .. " has a zero byte", connect, { [option] = value })
 		end
 		for _, port in ipairs { 0, 1.5, 65536, math.huge } do

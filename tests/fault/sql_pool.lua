@@ -184,6 +184,11 @@ for kind, words in pairs(kinds) do
 		test.eventually("every call to end", 60, function()
 			return ended == #workers
 		end)
+		local theirs = pool[kind](through, { size = 3 })
+		test.eventually("all connections back", 20, function()
+			return pool.stat(theirs).in_flight == 0
+		end)
+		pool.close(theirs)
 		local counts = {}
 		test.eventually("a server that answers", 20, function()
 			return pcall(number, direct, "SELECT 1 AS v")

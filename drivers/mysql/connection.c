@@ -15,8 +15,9 @@
 
 /* ---- results ---- */
 
-static void machine_renew(lua_State *L, int value) {
-	lua_newtable(L);
+/* A new list in a user value, with room for what is to come: one row, as mostly. */
+static void machine_renew(lua_State *L, int value, int room) {
+	lua_createtable(L, room, 0);
 	lua_pushvalue(L, -1);
 	lua_setiuservalue(L, 1, value);
 	lua_replace(L, 1 + value);
@@ -137,8 +138,8 @@ static enum reef_mysql_call machine_result(lua_State *L, struct reef_mysql_conne
 	c->calls.result = c->result;
 	c->fields = mysql_fetch_fields(c->result);
 	c->rows = 0;
-	machine_renew(L, REEF_MYSQL_ROWS);
-	machine_renew(L, REEF_MYSQL_NAMES);
+	machine_renew(L, REEF_MYSQL_ROWS, 1);
+	machine_renew(L, REEF_MYSQL_NAMES, (int)c->columns);
 	for (unsigned i = 0; i < c->columns; i++) {
 		lua_pushlstring(L, c->fields[i].name, c->fields[i].name_length);
 		lua_rawseti(L, 1 + REEF_MYSQL_NAMES, (lua_Integer)i + 1);
@@ -299,11 +300,11 @@ int reef_mysql_begin(lua_State *L, struct reef_mysql_connection *c, enum reef_my
 	c->rows = 0;
 	machine_push_values(L);
 	if (c->streaming) {
-		machine_renew(L, REEF_MYSQL_ROWS);
+		machine_renew(L, REEF_MYSQL_ROWS, 1);
 		c->calls.stmt = stmt;
 	} else {
 		c->results = 0;
-		machine_renew(L, REEF_MYSQL_RESULTS);
+		machine_renew(L, REEF_MYSQL_RESULTS, 1);
 		first = machine_begin_first(c);
 	}
 	int wants = reef_mysql_calls_start(&c->calls, first);

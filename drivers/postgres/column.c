@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MOST_PARAMETERS 65535 /* of the protocol */
+
 enum {
 	TYPE_BOOL = 16,
 	TYPE_BYTEA = 17,
@@ -91,6 +93,8 @@ static void postgres_replace_number(lua_State *L, int index) {
 }
 
 void reef_postgres_parameters(lua_State *L, struct reef_postgres_parameters *p, int first, int count) {
+	if (count > MOST_PARAMETERS)
+		luaL_error(L, "postgres: a statement has at most %d parameters, not %d", MOST_PARAMETERS, count);
 	size_t room = (size_t)count + 1;
 	char *memory = lua_newuserdatauv(L, room * (sizeof *p->values + 2 * sizeof *p->sizes), 0);
 	*p = (struct reef_postgres_parameters){.values = (const char **)(void *)memory, .count = count};

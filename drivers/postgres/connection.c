@@ -10,8 +10,9 @@
 
 #define BURST 4000 /* rows after which the service's other messages have their turn */
 
-static void postgres_renew(lua_State *L, int value) {
-	lua_newtable(L);
+/* A new table in a user value, with room for what is to come: one row, as mostly. */
+static void postgres_renew(lua_State *L, int value, int room) {
+	lua_createtable(L, room, 0);
 	lua_pushvalue(L, -1);
 	lua_setiuservalue(L, 1, value);
 	lua_replace(L, 1 + value);
@@ -60,7 +61,7 @@ static void postgres_failed(lua_State *L, struct reef_postgres_connection *c, co
 	if (c->failed)
 		return;
 	c->failed = true;
-	postgres_renew(L, REEF_POSTGRES_FAILURE);
+	postgres_renew(L, REEF_POSTGRES_FAILURE, 0);
 	lua_pushvalue(L, 1 + REEF_POSTGRES_FAILURE);
 	lua_pushboolean(L, 1);
 	lua_setfield(L, -2, "badresult");
@@ -85,9 +86,9 @@ static void postgres_begin_rows(lua_State *L, struct reef_postgres_connection *c
 		return;
 	c->described = true;
 	c->rows = 0;
-	postgres_renew(L, REEF_POSTGRES_ROWS);
-	postgres_renew(L, REEF_POSTGRES_NAMES);
+	postgres_renew(L, REEF_POSTGRES_ROWS, 1);
 	int columns = PQnfields(c->result);
+	postgres_renew(L, REEF_POSTGRES_NAMES, columns);
 	for (int i = 0; i < columns; i++) {
 		lua_pushstring(L, PQfname(c->result, i));
 		lua_rawseti(L, 1 + REEF_POSTGRES_NAMES, i + 1);
@@ -184,7 +185,7 @@ static bool postgres_refuse_copy(lua_State *L, struct reef_postgres_connection *
 		if (n == 0)
 			return false;
 		c->failed = true;
-		postgres_renew(L, REEF_POSTGRES_FAILURE);
+		postgres_renew(L, REEF_POSTGRES_FAILURE, 0);
 		lua_pushboolean(L, 1);
 		lua_setfield(L, 1 + REEF_POSTGRES_FAILURE, "badresult");
 		lua_pushstring(L, reason);
@@ -331,9 +332,9 @@ int reef_postgres_begin(lua_State *L, struct reef_postgres_connection *c, enum r
 	if (phase == REEF_POSTGRES_LISTENING)
 		return postgres_listen(L, c);
 	if (part) {
-		postgres_renew(L, REEF_POSTGRES_ROWS);
+		postgres_renew(L, REEF_POSTGRES_ROWS, 1);
 	} else {
-		postgres_renew(L, REEF_POSTGRES_RESULTS);
+		postgres_renew(L, REEF_POSTGRES_RESULTS, 1);
 		c->results = 0;
 		c->most_rows = c->most_bytes = LUA_MAXINTEGER;
 		c->failed = c->described = c->drop = false;

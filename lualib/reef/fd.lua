@@ -18,7 +18,7 @@ local BITS <const> = { r = 1, w = 2, rw = 3 }
 local NAMES <const> = { "r", "w", "rw" }
 local CANCELED <const> = -125 -- ECANCELED
 
-local idle = {} -- waiters that can be used again
+local idle, count = {}, 0 -- waiters that can be used again
 
 ---Waits until a descriptor can be read or written.
 ---@param number integer the descriptor
@@ -28,9 +28,16 @@ local idle = {} -- waiters that can be used again
 ---@return string|nil err "timeout"; "closed" when another wait for the same number has begun; or the system's words
 function fd.wait(number, events, timeout)
 	local bits = BITS[events] or error(("fd.wait: events are r, w or rw, not %s"):format(tostring(events)), 2)
-	local waiter = table.remove(idle) or core.new()
+	local waiter
+	if count > 0 then
+		waiter = idle[count]
+		idle[count], count = nil, count - 1
+	else
+		waiter = core.new()
+	end
 	local result = core.wait(waiter, number, bits, timeout or 3000)
-	idle[#idle + 1] = waiter
+	count = count + 1
+	idle[count] = waiter
 	if result > 0 then
 		return NAMES[result]
 	elseif result == 0 then

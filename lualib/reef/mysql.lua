@@ -30,6 +30,13 @@ function protocol.refused(number)
 	return number ~= nil and number > 0 and (number < 2000 or number >= 3000) and (number < 5000 or number >= 6000)
 end
 
+-- ER_SERVER_SHUTDOWN, ER_CONNECTION_KILLED, ER_CLIENT_INTERACTION_TIMEOUT
+local FAREWELLS <const> = { [1053] = true, [1927] = true, [4031] = true }
+
+function protocol.farewell(result)
+	return FAREWELLS[result.errno] or false
+end
+
 function protocol.kill(id)
 	return "KILL " .. id
 end
@@ -51,6 +58,7 @@ protocol.rejection = mysql.error
 ---@return mysql.db
 function mysql.new(conf)
 	local db = setmetatable({ session = session.new(protocol, conf), compact = conf.compact_arrays or false,
+		timeout = conf.timeout,
 		raises = conf.errors == "object", statements = setmetatable({}, { __mode = "k" }) }, meta)
 	db.session.db = db
 	return db

@@ -52,7 +52,10 @@ int reef_fd_watch(int fd, int events, reef_fd_ready ready, uint64_t ud) {
 	table[fd] = (struct interest){.ready = ready, .ud = ud, .generation = lost.generation + 1, .events = events};
 	uint32_t tag = TAG(fd, table[fd].generation), wanted = EPOLLONESHOT;
 	wanted |= (events & REEF_FD_READ ? EPOLLIN | EPOLLRDHUP : 0u) | (events & REEF_FD_WRITE ? EPOLLOUT : 0u);
-	int error = reef_poller_add(fd, REEF_POLL_FD, tag, wanted);
+	/* Who waited for a number mostly waits for it again: then it is there already. */
+	int error = lost.events ? reef_poller_modify(fd, REEF_POLL_FD, tag, wanted) : EEXIST;
+	if (error != 0)
+		error = reef_poller_add(fd, REEF_POLL_FD, tag, wanted);
 	if (error == EEXIST)
 		error = reef_poller_modify(fd, REEF_POLL_FD, tag, wanted);
 	if (error != 0)

@@ -1,10 +1,13 @@
 -- timeout: 300
 -- Pools of MySQL and PostgreSQL: statements of many services, transactions whose callers die, servers that are
--- killed, frozen and cut off while numbered transactions run.
+-- killed, frozen and cut off while numbered transactions run. REEF_SOAK=N: they fail N times.
 local pool = require "reef.pool"
 local skynet = require "skynet"
 local test = require "test"
 require "skynet.manager"
+
+local SOAK <const> = tonumber(os.getenv "REEF_SOAK") or 1
+local MOST <const> = 99999 -- transactions of a worker
 
 local kinds = {
 	mysql = {
@@ -34,6 +37,8 @@ local function worker(kind, target, options)
 end
 
 local function prepare(db, kind)
+	db:query "DROP TABLE IF EXISTS acc"
+	db:query "DROP TABLE IF EXISTS done"
 	db:query("CREATE TABLE acc (id INT PRIMARY KEY, n INT)" .. kinds[kind].engine)
 	db:query("CREATE TABLE done (i INT PRIMARY KEY)" .. kinds[kind].engine)
 	for i = 1, 10 do
@@ -46,8 +51,7 @@ local function number(db, sql)
 end
 
 for kind, words in pairs(kinds) do
-	test.case(kind .. ": a pool serves many services", { timeout = 90 }, function()
-		local server, target = start(kind)
+	local function serves_many(server, target)
 		local options = { size = 3 }
 		local db = pool[kind](target, options)
 		test.defer(pool.close, db)
@@ -134,10 +138,9 @@ for kind, words in pairs(kinds) do
 		ok, err = pcall(db.query, db, "SELECT 1 AS v")
 		test.equal(ok, false)
 		test.truthy(err.outcome == "not sent" or err.outcome == "maybe applied")
-	end)
+	end
 
-	test.case(kind .. ": numbered transactions while the server fails", { timeout = 120 }, function()
-		local server, target = start(kind)
+	local function keeps_promises(server, target)
 		local direct = pool[kind](target, { size = 1, pool = "direct" })
 		test.defer(pool.close, direct)
 		prepare(direct, kind)
@@ -145,35 +148,47 @@ for kind, words in pairs(kinds) do
 		local through = {
 			port = proxy.port, user = target.user, database = target.database, timeout = 1.5, connect_timeout = 1,
 		}
-		proxy:set { cut = 60000 }
-		local count, workers, ended, outcomes = test.count(100), 4, 0, {}
-		for k = 1, workers do
+		local workers, ended, outcomes = {}, 0, {}
+		for k = 1, 4 do
 			local w = worker(kind, through, { size = 3 })
+			workers[k] = w
 			skynet.fork(function()
 				local what = { add = words.add, note = words.note }
-				for i, outcome in pairs(skynet.call(w, "lua", "transfers", k * 100000, count, what)) do
+				for i, outcome in pairs(skynet.call(w, "lua", "transfers", k * 100000, MOST, what)) do
 					outcomes[i] = outcome
 				end
 				ended = ended + 1
 			end)
 		end
-		skynet.sleep(30)
-		server:freeze()
-		skynet.sleep(60)
-		server:thaw()
-		skynet.sleep(30)
-		proxy:cut()
-		server:restart()
-		skynet.sleep(30)
-		proxy:hold()
-		skynet.sleep(30)
-		proxy:heal()
-		proxy:set { cut = 3000 }
-		skynet.sleep(100)
-		proxy:pass()
+		for _ = 1, SOAK do
+			proxy:set { cut = 60000 }
+			skynet.sleep(20)
+			server:freeze()
+			skynet.sleep(40)
+			server:thaw()
+			skynet.sleep(20)
+			proxy:cut()
+			server:restart()
+			skynet.sleep(20)
+			proxy:hold()
+			skynet.sleep(30)
+			proxy:heal()
+			proxy:set { cut = 3000 }
+			skynet.sleep(50)
+			proxy:pass()
+		end
+		skynet.sleep(20)
+		for _, w in ipairs(workers) do
+			skynet.call(w, "lua", "stop")
+		end
 		test.eventually("every call to end", 60, function()
-			return ended == workers
+			return ended == #workers
 		end)
+		local theirs = pool[kind](through, { size = 3 })
+		test.eventually("all connections back", 20, function()
+			return pool.stat(theirs).in_flight == 0
+		end)
+		pool.close(theirs)
 		local counts = {}
 		test.eventually("a server that answers", 20, function()
 			return pcall(number, direct, "SELECT 1 AS v")
@@ -207,6 +222,14 @@ for kind, words in pairs(kinds) do
 		for _, row in ipairs(direct:query "SELECT id, n FROM acc") do
 			test.equal(row.n, want[row.id])
 		end
+	end
+
+	local promise = ": a pool serves many, and keeps its promises while the server fails"
+	test.case(kind .. promise, { timeout = 120 * SOAK }, function()
+		local server, target = start(kind)
+		serves_many(server, target)
+		server:restart()
+		keeps_promises(server, target)
 	end)
 end
 

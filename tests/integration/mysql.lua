@@ -305,6 +305,59 @@ test.case("everything", { timeout = 200 }, function()
 		test.equal(db:query "SELECT n FROM acc WHERE id = 1", { { n = 90 } })
 	end)
 
+	case("what cannot be is refused, not taken for something else", function()
+		for option, value in pairs { user = "root\0x", password = "\0", database = "t\0", charset = "utf8mb4\0" } do
+			test.raises(option .. " has a zero byte", connect, { [option] = value })
+		end
+		for _, port in ipairs { 0, 1.5, 65536, 65536 + server.port, math.huge } do
+			test.raises("port is a whole number from 1 to 65535", connect, { port = port })
+		end
+		for _, size in ipairs { 1.5, 1e30, (1 << 30) + 1 } do
+			test.raises("max_packet_size is a whole number", connect, { max_packet_size = size })
+		end
+		for _, long in ipairs { 0, 1e7, 1e18, 1e300, math.huge } do
+			local db = connect { timeout = long, connect_timeout = long }
+			test.equal(db:query "SELECT SLEEP(0.02) AS v", { { v = 0 } })
+			test.equal(db:with({ timeout = long }):query "SELECT SLEEP(0.02) AS v", { { v = 0 } })
+		end
+	end)
+
+	case("a statement whose columns have changed fails once", function()
+		local db = connect()
+		db:query "CREATE TABLE grows (a INT)"
+		db:query "INSERT INTO grows VALUES (1)"
+		local all = db:prepare "SELECT * FROM grows WHERE a = ?"
+		test.equal(db:execute(all, 1), { { a = 1 } })
+		db:query "ALTER TABLE grows ADD b INT DEFAULT 2"
+		local ok, err = pcall(db.execute, db, all, 1)
+		test.equal({ ok, err.code, err.outcome }, { false, "closed", "maybe applied" })
+		test.equal(db:execute(all, 1), { { a = 1, b = 2 } })
+	end)
+
+	case("who is told that he is killed need not find out by his next statement", function()
+		local db = connect()
+		for _ = 1, 20 do
+			test.equal(db:query("KILL CONNECTION_ID()").errno, 1927)
+			test.equal(db:query "SELECT 1 AS a", { { a = 1 } })
+		end
+	end)
+
+	case("a coroutine that is ended leaves its turn, and nothing of its answer, to the next", function()
+		local db = connect()
+		for _ = 1, 10 do
+			local thread = skynet.fork(function()
+				db:query "SELECT SLEEP(5) AS a"
+			end)
+			local waiting = skynet.fork(function()
+				db:query "SELECT 2 AS a"
+			end)
+			skynet.sleep(2)
+			skynet.killthread(waiting)
+			skynet.killthread(thread)
+			test.equal(db:query "SELECT 3 AS a", { { a = 3 } })
+		end
+	end)
+
 	case("disconnected is disconnected", function()
 		local db = connect()
 		db:disconnect()

@@ -282,6 +282,56 @@ host all postgres 127.0.0.1/32 trust
 		test.equal(connect({ settings = { search_path = path } }):query "SHOW search_path"[1].search_path, path)
 		test.raises("unknown option usr", postgres.connect, { usr = "x" })
 	end)
+
+	case("what cannot be is refused, not taken for something else", function()
+		local wrong = { user = "postgres\0x", password = "\0", database = "postgres\0", application_name = "\0" }
+		for option, value in pairs(wrong) do
+			test.raises(option .. " has a zero byte", connect, { [option] = value })
+		end
+		for _, port in ipairs { 0, 1.5, 65536, math.huge } do
+			test.raises("port is a whole number from 1 to 65535", connect, { port = port })
+		end
+		test.raises("search_path has a zero byte", connect, { settings = { search_path = "a\0b" } })
+		test.raises("not the name of a setting", connect, { settings = { ["x -c work_mem"] = "64kB" } })
+		-- A value is one value, whatever white space it has.
+		local before = connect():query "SHOW work_mem"[1].work_mem
+		for _, space in ipairs { "\t", "\n", "\r", "\v", "\f", " " } do
+			local name = ("x%s-c%swork_mem=64kB"):format(space, space)
+			local db = connect { settings = { ["reef.name"] = name } }
+			test.equal(db:query "SHOW reef.name"[1]["reef.name"], name)
+			test.equal(db:query "SHOW work_mem"[1].work_mem, before)
+		end
+		local db, values = connect(), {}
+		for i = 1, 65536 do
+			values[i] = i
+		end
+		local id = db:query "SELECT pg_backend_pid() AS id"[1].id
+		test.raises("at most 65535 parameters, not 65536", db.query, db, "SELECT $1::int", table.unpack(values))
+		test.equal(db:query "SELECT pg_backend_pid() AS id"[1].id, id)
+		for _, long in ipairs { 0, 1e7, 1e18, 1e300, math.huge } do
+			local patient = connect { timeout = long, connect_timeout = long }
+			test.equal(patient:query "SELECT 1 AS a FROM pg_sleep(0.02)", { { a = 1 } })
+		end
+	end)
+
+	case("a statement that the server does not know any more is prepared again", function()
+		local db = connect()
+		db:query "CREATE TABLE grows (a INT)"
+		db:query "INSERT INTO grows VALUES (1)"
+		local all = db:prepare "SELECT * FROM grows WHERE a = $1"
+		test.equal(db:execute(all, 1), { { a = 1 } })
+		db:query "ALTER TABLE grows ADD b TEXT DEFAULT 'x'"
+		test.equal(db:execute(all, 1), { { a = 1, b = "x" } })
+		db:query "DISCARD ALL"
+		test.equal(db:execute(all, 1), { { a = 1, b = "x" } })
+		-- Within a transaction it is over, but not for ever.
+		db:query "ALTER TABLE grows ADD c INT DEFAULT 3"
+		test.raises("result type", db.transaction, db, function(t)
+			t:execute(all, 1)
+		end)
+		test.equal(db:execute(all, 1), { { a = 1, b = "x", c = 3 } })
+		db:stmt_close(all)
+	end)
 end)
 
 test.run()

@@ -29,11 +29,20 @@ function command.hang_rows(sql)
 	end
 end
 
--- Numbered transfers: what came of each.
-function command.transfers(first, count, statements)
+local stopped = false
+
+function command.stop()
+	stopped = true
+end
+
+-- Numbered transfers until they are stopped: what came of each.
+function command.transfers(first, most, statements)
 	local db = pool[kind](target, options)
 	local outcomes = {}
-	for i = first, first + count - 1 do
+	for i = first, first + most - 1 do
+		if stopped then
+			break
+		end
 		local from, to = i % 10 + 1, (i * 7 + 3) % 10 + 1
 		local ok, err = pcall(db.transaction, db, function(t)
 			-- In one order, so that transfers do not wait for each other in a circle.

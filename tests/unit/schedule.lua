@@ -1,6 +1,7 @@
 -- timeout: 180
 -- reef.schedule: expressions against an oracle that looks at each minute of a year, in zones with daylight saving,
--- and what happens when clocks jump. Offsets come from `date`, which has its own reader of the system's database.
+-- and what happens when clocks jump. REEF_SOAK=N: N times as many expressions, and more entries. Offsets come from
+-- `date`, which has its own reader of the system's database.
 local calendar = require "reef.schedule.calendar"
 local process = require "test.process"
 local schedule = require "reef.schedule"
@@ -8,6 +9,7 @@ local skynet = require "skynet"
 local test = require "test"
 local zones = require "reef.schedule.zone"
 
+local SOAK <const> = tonumber(os.getenv "REEF_SOAK") or 1
 local YEAR <const> = 2025
 local BEGIN <const>, END <const> = calendar.days(YEAR, 1, 1) * 86400, calendar.days(YEAR + 1, 1, 1) * 86400
 
@@ -62,7 +64,9 @@ test.case("zones are what date says, long ago and far ahead", { timeout = 60 }, 
 			local _, _, got = zone:period(moments[i])
 			-- date shows whole minutes.
 			local minutes = got < 0 and -(-got // 60) * 60 or got // 60 * 60
-			test.equal({ name, moments[i], minutes }, { name, moments[i], offset })
+			if minutes ~= offset then
+				test.equal({ name, moments[i], minutes }, { name, moments[i], offset })
+			end
 		end
 	end
 	test.raises("no such time zone", zones.load, "Europe/Nowhere")
@@ -74,8 +78,10 @@ test.case("dates", function()
 	for year = 1890, 2110 do
 		for month = 1, 12 do
 			for of_month = 1, calendar.month_length(year, month) do
-				test.equal({ calendar.days(year, month, of_month) }, { day })
-				test.equal({ calendar.civil(day) }, { year, month, of_month })
+				local y, m, d = calendar.civil(day)
+				if calendar.days(year, month, of_month) ~= day or y ~= year or m ~= month or d ~= of_month then
+					test.equal({ calendar.days(year, month, of_month), y, m, d }, { day, year, month, of_month })
+				end
 				day = day + 1
 			end
 		end
@@ -114,9 +120,9 @@ local function oracle(fields, offsets, gap, overlap)
 	for h = 0, 23 do
 		hourly = hourly and means(hour, h, 0)
 	end
-	local minutes, hours, days = {}, {}, {}
-	for v = 0, 59 do
-		minutes[v], hours[v] = means(minute, v, 0), means(hour, v, 0)
+	local minutes, days = {}, {} -- of the day; of the year
+	for v = 0, 1439 do
+		minutes[v] = means(minute, v % 60, 0) and means(hour, v // 60, 0)
 	end
 	local function is_day(number)
 		local _, m, d = calendar.civil(number)
@@ -127,19 +133,19 @@ local function oracle(fields, offsets, gap, overlap)
 		return means(month, m, 1) and (by_day or by_weekday)
 	end
 	local function is_meant(moment)
-		local number, of_day = moment // 86400, moment % 86400
-		if not (minutes[of_day // 60 % 60] and hours[of_day // 3600]) then
+		if not minutes[moment % 86400 // 60] then
 			return false
 		end
+		local number = moment // 86400
 		if days[number] == nil then
 			days[number] = is_day(number)
 		end
 		return days[number]
 	end
 	local shown, list = {}, {}
+	local before = offsets[1]
 	for i, offset in ipairs(offsets) do
 		local t = BEGIN + (i - 1) * 60
-		local before = offsets[i - 1] or offset
 		local jumped = false
 		for skipped = t + before, t + offset - 60, 60 do
 			jumped = jumped or is_meant(skipped)
@@ -156,6 +162,7 @@ local function oracle(fields, offsets, gap, overlap)
 			end
 			shown[t + offset] = shown[t + offset] or #list
 		end
+		before = offset
 	end
 	local result = {}
 	for _, t in ipairs(list) do
@@ -186,7 +193,7 @@ local function random_fields()
 		math.random(2) == 1 and "*" or field(1, 12), math.random(2) == 1 and "*" or field(0, 6) }
 end
 
-test.case("a year of daylight saving in three zones, minute by minute", { timeout = 150 }, function()
+test.case("a year of daylight saving in three zones, minute by minute", { timeout = 150 * SOAK }, function()
 	check_zones()
 	math.randomseed(test.seed)
 	for _, name in ipairs { "Europe/Berlin", "America/New_York", "Australia/Lord_Howe" } do
@@ -201,7 +208,7 @@ test.case("a year of daylight saving in three zones, minute by minute", { timeou
 			end
 		end
 		local gaps, overlaps = { "run", "skip" }, { "first", "second", "both" }
-		for _ = 1, test.count(6) do
+		for _ = 1, test.count(6) * SOAK do
 			local fields, gap, overlap = random_fields(), gaps[math.random(2)], overlaps[math.random(3)]
 			local expression = table.concat(fields, " ")
 			local want, t, got = oracle(fields, offsets, gap, overlap), BEGIN - 1, {}
@@ -308,13 +315,13 @@ test.case("the system's clock, and many entries", { timeout = 60 }, function()
 	s:add("now and then", { cron = "* * * * * *", run = function(due)
 		times[#times + 1] = { due, os.time() }
 	end })
-	local n = test.count(100000)
+	local n = test.count(os.getenv "REEF_SOAK" and 100000 or 20000)
 	for i = 1, n do
 		s:add(i, { cron = "0 0 1 1 *", zone = "Europe/Berlin", run = function() end })
 	end
 	test.equal(s:size(), n + 1)
-	test.eventually("three seconds", 20, function()
-		return #times >= 3
+	test.eventually("two seconds", 20, function()
+		return #times >= 2
 	end)
 	for i, time in ipairs(times) do
 		test.truthy(time[2] >= time[1])

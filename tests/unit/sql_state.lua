@@ -16,7 +16,8 @@ test.case("statements that may", function()
 	for _, sql in ipairs {
 		"SET @a = 1", "USE other", "LOCK TABLES a WRITE", "CREATE TEMPORARY TABLE a (id INT)", "create temp table a (id int)",
 		"SELECT GET_LOCK('a', 1)", "SELECT pg_advisory_lock(1)", "SELECT set_config('a.b', 'c', false)", "SELECT @a := 1",
-		"SELECT 1 INTO @a", "SELECT 1; SET @a = 1", "PREPARE p AS SELECT 1", "LISTEN news", "CALL p()", "DO 1", "BEGIN",
+		"SELECT 1 INTO @a", "SELECT 1 INTO@a", "SELECT 1 INTO/**/@a", "SELECT 1; SET @a = 1",
+		"PREPARE p AS SELECT 1", "LISTEN news", "CALL p()", "DO 1", "BEGIN",
 		"/* note */ SET @a = 1", "", "-- note\nSELECT 1", ("SELECT 1;"):rep(500) .. "SET @a = 1",
 	} do
 		test.equal({ sql, state.is_changed_by(sql) }, { sql, true })

@@ -27,6 +27,10 @@ function protocol.refused(_, why)
 	return why:find("FATAL:", 1, true) ~= nil or why:find("no password supplied", 1, true) ~= nil
 end
 
+function protocol.farewell(result)
+	return result.severity == "FATAL" or result.severity == "PANIC"
+end
+
 function protocol.kill(id)
 	return ("SELECT pg_terminate_backend(%d)"):format(id)
 end
@@ -47,6 +51,7 @@ end
 function postgres.new(conf)
 	local s = session.new(protocol, conf)
 	local db = setmetatable({ session = s, compact = s.conf.compact_arrays or false, last = 0,
+		timeout = conf.timeout,
 		statements = setmetatable({}, { __mode = "k" }) }, meta)
 	s.db = db
 	return db
@@ -111,6 +116,12 @@ end
 
 -- ---- statements ----
 
+local function new_name(db)
+	local root = db.session.db
+	root.last = root.last + 1
+	return "reef_" .. root.last
+end
+
 -- Makes sure that the server knows a statement: why not, or nothing.
 local function prepare_here(s, deadline, entry)
 	if entry.generation == s.generation then
@@ -133,17 +144,30 @@ end
 ---@return table statement
 function methods:prepare(sql)
 	check_text("a statement", sql)
-	local root = self.session.db
-	root.last = root.last + 1
-	local entry = { sql = sql, name = "reef_" .. root.last }
+	local entry = { sql = sql, name = new_name(self) }
 	answer(self.session:use("prepare", #sql, self.timeout, prepare, entry))
 	local statement = setmetatable({ sql = sql }, { __name = "statement" })
 	self.statements[statement] = entry
 	return statement
 end
 
-local function execute(s, deadline, db, entry, ...)
+local function execute_here(s, deadline, db, entry, ...)
 	return prepare_here(s, deadline, entry) or s:run("execute", deadline, "execute", entry.name, db.compact, false, ...)
+end
+
+-- The server refuses it before it runs: it knows the statement no more, or its columns are others by now.
+local STALE <const> = { ["26000"] = true, ["0A000"] = true }
+
+local function execute(s, deadline, db, entry, ...)
+	local known = entry.generation == s.generation
+	local result = execute_here(s, deadline, db, entry, ...)
+	if known and result.badresult and STALE[result.sqlstate] then
+		entry.generation, entry.name = nil, new_name(db)
+		if s.core and s.core:transaction() == "idle" then
+			return execute_here(s, deadline, db, entry, ...)
+		end
+	end
+	return result
 end
 
 local function entry_of(db, statement)

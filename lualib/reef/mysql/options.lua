@@ -30,6 +30,8 @@ local KINDS <const> = {
 	path = "string", charset = "string", max_packet_size = "number", compress = "boolean", exact = "boolean",
 	found_rows = "boolean", errors = "string", auth_plugins = "string",
 }
+local MOST_PACKET <const> = 1 << 30
+local FOREVER <const> = 86400 -- seconds, where the library wants some
 local UNKNOWN_TLS <const> = { "server_name", "partial_chain", "alpn", "client_certificates" }
 
 -- A server that is not who it should be could ask for a password in the clear.
@@ -43,6 +45,10 @@ function options.check(given)
 	local conf = sql.check("mysql", given, KINDS, { port = 3306, max_packet_size = 1 << 20 }, UNKNOWN_TLS)
 	if conf.errors ~= nil and conf.errors ~= "string" and conf.errors ~= "object" then
 		error('mysql: errors is "string" or "object", not ' .. conf.errors, 3)
+	end
+	if not math.tointeger(conf.max_packet_size) or conf.max_packet_size > MOST_PACKET then
+		error(("mysql: max_packet_size is a whole number of bytes, at most %d, not %s"):format(MOST_PACKET,
+			conf.max_packet_size), 3)
 	end
 	if conf.host:find "^/" then
 		conf.path = conf.host
@@ -63,7 +69,7 @@ function options.target(conf)
 		user = conf.user, password = conf.password, database = conf.database, charset = conf.charset,
 		max_packet_size = math.tointeger(conf.max_packet_size), compress = conf.compress, exact = conf.exact,
 		found_rows = conf.found_rows, auth_plugins = conf.auth_plugins,
-		seconds = math.max(1, math.ceil(conf.connect_timeout)),
+		seconds = conf.connect_timeout > 0 and math.ceil(math.min(math.max(1, conf.connect_timeout), FOREVER)) or FOREVER,
 		tls = conf.tls and options.tls(conf.tls),
 	}
 end

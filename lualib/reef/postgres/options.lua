@@ -30,9 +30,17 @@ local UNKNOWN_TLS <const> = { "server_name", "partial_chain", "alpn", "client_ce
 ---@param given postgres.options
 ---@return table
 function options.check(given)
-	return sql.check("postgres", given, KINDS, {
+	local conf = sql.check("postgres", given, KINDS, {
 		port = 5432, user = "postgres", application_name = "reef", heartbeat = 30,
 	}, UNKNOWN_TLS)
+	for name, value in pairs(conf.settings or {}) do
+		if type(name) ~= "string" or not name:find "^[%a_][%w_.]*$" then
+			error(("postgres: %q is not the name of a setting"):format(tostring(name)), 3)
+		elseif tostring(value):find("\0", 1, true) then
+			error(("postgres: the setting %s has a zero byte"):format(name), 3)
+		end
+	end
+	return conf
 end
 
 -- Where distributions keep the authorities that they trust.
@@ -66,7 +74,7 @@ local function set_tls(target, tls)
 end
 
 local function quoted(text)
-	return (text:gsub("[ \\]", "\\%0"))
+	return (text:gsub("[%s\\]", "\\%0"))
 end
 
 ---What a connection in C is made from.

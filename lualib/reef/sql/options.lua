@@ -39,9 +39,15 @@ function options.check(name, given, kinds, defaults, unknown_tls)
 			error(("%s: %s is a %s, not a %s"):format(name, option, known[option], type(value)), 4)
 		elseif type(value) == "number" and (value < 0 or value ~= value) then
 			error(("%s: %s has to be at least 0, not %s"):format(name, option, value), 4)
+		elseif type(value) == "string" and value:find("\0", 1, true) then
+			-- The libraries would see the part before it.
+			error(("%s: %s has a zero byte"):format(name, option), 4)
 		else
 			conf[option] = value
 		end
+	end
+	if not math.tointeger(conf.port) or conf.port < 1 or conf.port > 65535 then
+		error(("%s: port is a whole number from 1 to 65535, not %s"):format(name, conf.port), 4)
 	end
 	for _, option in ipairs(unknown_tls) do
 		if conf.tls and conf.tls[option] ~= nil then

@@ -11,8 +11,11 @@ local errors = require "reef.channel.error"
 local fd = require "reef.fd"
 local skynet = require "skynet"
 
+local running, wait = coroutine.running, fd.wait
+
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
 local FRESH = 0.005 -- seconds after an answer within which a connection is taken for alive
+local FOREVER <const> = 1e7 -- seconds from which on a time-out is none
 local OVERLOAD = 1 << 20 -- bytes of statements that wait
 
 ---@class reef.sql.protocol
@@ -23,6 +26,7 @@ local OVERLOAD = 1 << 20 -- bytes of statements that wait
 ---@field begin string                the statement that begins a transaction
 ---@field kill fun(id: integer): string  the statement that ends another connection, and what runs there
 ---@field rejection fun(result: table): any  an error for what the server has refused
+---@field farewell fun(result: table): boolean  has the server ended the connection with these words?
 
 ---@class reef.sql.session
 ---@field conf table             host (for messages), timeout, connect_timeout, on_connect, overload
@@ -51,15 +55,16 @@ local function pass_on(self)
 	self.first, self.last = 1, 0
 end
 
-local function leave(self)
-	self.depth = self.depth - 1
-	if self.depth == 0 then
-		pass_on(self)
-	end
-end
-
 local turn = { __close = function(held)
-	leave(held[1])
+	local self = held[1]
+	self.depth = self.depth - 1
+	if self.depth > 0 then
+		return
+	elseif self.last > 0 then
+		pass_on(self)
+	else
+		self.holder = nil
+	end
 end }
 
 local guard_meta = { __close = function(guard)
@@ -118,7 +123,7 @@ end
 ---@param deadline number
 ---@param size integer|nil bytes that are kept meanwhile
 function session:enter(command, deadline, size)
-	local me = coroutine.running()
+	local me = running()
 	if self.holder == me then
 		self.depth = self.depth + 1
 	elseif not self.holder then
@@ -163,17 +168,20 @@ function session:close()
 	end
 end
 
--- Goes on with an operation to its end: "timeout" or nil, and its results.
-local function drive(core, deadline, failed, events, ...)
-	if not events then
-		return failed, ...
-	end
-	local ready, why
-	if not failed then
-		local left = deadline == math.huge and 1e9 or math.max(0, (deadline - now()) * 100)
-		ready, why = fd.wait(core:fd(), events, left)
-	end
-	return drive(core, deadline, failed or why, core:go(ready))
+local LONGEST_WAIT <const> = 1e9 -- cs
+
+-- Goes on with an operation to its end: nil, or why it could not wait any longer ("timeout"), and its results.
+local function drive(core, deadline, time, events)
+	local failed, ready, result, why, number
+	repeat
+		if not failed then
+			local left = deadline < LONGEST_WAIT and (deadline - time) * 100 or LONGEST_WAIT
+			ready, failed = wait(core:fd(), events, left > 0 and left or 0)
+		end
+		events, result, why, number = core:go(ready)
+		time = events and now()
+	until not events
+	return failed, result, why, number
 end
 
 -- The server goes on with what nobody waits for: tell it, by a connection of its own.
@@ -194,13 +202,8 @@ local function forget(self, id)
 	end)
 end
 
-local function over(self, guard, command, since, failed, result, ...)
-	guard.busy = false
-	if result ~= nil then
-		self.used = now()
-		return result, ...
-	end
-	local why, number = ...
+-- An operation has ended the connection.
+local function lost(self, command, since, failed, why, number)
 	self:close()
 	if failed == "timeout" then
 		if self.info then
@@ -228,7 +231,19 @@ function session:run(command, deadline, method, ...)
 	end
 	local guard <close> = self.guard
 	guard.busy, guard.core = true, core
-	return over(self, guard, command, now(), drive(core, deadline, nil, core[method](core, ...)))
+	local since, failed = now(), nil
+	local events, result, more, number = core[method](core, ...)
+	if events then
+		failed, result, more, number = drive(core, deadline, since, events)
+	end
+	guard.busy = false
+	if result == nil then
+		lost(self, command, since, failed, more, number)
+	elseif result.badresult and self.protocol.farewell(result) then
+		self:close()
+	end
+	self.used = now()
+	return result, more
 end
 
 ---Waits within the caller's turn for what the server says by itself; nil: it has not said anything by then.
@@ -244,7 +259,7 @@ function session:hear(deadline)
 	local events, result, why = core:listen()
 	while events do
 		local left = deadline == math.huge and 1e9 or math.max(0, (deadline - now()) * 100)
-		local ready = fd.wait(core:fd(), events, left)
+		local ready = wait(core:fd(), events, left)
 		if self.core ~= core then
 			error(self:error("closed", "not sent", "listen", "it was disconnected"), 0)
 		elseif not ready then
@@ -255,13 +270,15 @@ function session:hear(deadline)
 		events, result, why = core:go(ready)
 	end
 	guard.busy = false
-	return result or over(self, guard, "listen", now(), nil, nil, why)
+	return result or lost(self, "listen", now(), nil, why)
 end
 
 -- A statement that the server has to agree to.
 local function demand(self, command, deadline)
 	local result = self:run(command, deadline, "query", command)
-	if result.badresult then
+	if result.badresult and command == "COMMIT" and self.protocol.farewell(result) then
+		error(self:error("closed", "maybe applied", command, result.err), 0)
+	elseif result.badresult then
 		error(self.protocol.rejection(result), 0)
 	elseif command == "COMMIT" and result.command == "ROLLBACK" then
 		-- PostgreSQL says so when a statement before has failed.
@@ -275,7 +292,11 @@ end
 -- Why it failed, and whether it was the server who said so; nil: it did not.
 local function attempt(self, deadline)
 	local core = self.protocol.new(self.protocol.target(self.conf))
-	local failed, result, why, number = drive(core, deadline, nil, core:connect())
+	local failed
+	local events, result, why, number = core:connect()
+	if events then
+		failed, result, why, number = drive(core, deadline, now(), events)
+	end
 	if result then
 		self.core, self.info = core, core:info()
 		return nil
@@ -299,7 +320,6 @@ end
 ---@param deadline number
 function session:open(command, deadline)
 	if self.core then
-		-- Right after an answer there is no need to look.
 		if self.connecting or now() - self.used < FRESH or self.core:alive() then
 			return
 		end
@@ -317,7 +337,7 @@ function session:open(command, deadline)
 		end
 		skynet.sleep(math.ceil((self.not_before - since) * 100))
 	end
-	local limit = math.min(deadline, now() + self.conf.connect_timeout)
+	local limit = math.min(deadline, self:deadline(self.conf.connect_timeout))
 	self.connecting = true
 	local _ <close> = setmetatable({}, { __close = function()
 		self.connecting = false
@@ -351,7 +371,7 @@ end
 ---@return number
 function session:deadline(seconds)
 	seconds = seconds or self.conf.timeout
-	return seconds > 0 and now() + seconds or math.huge
+	return seconds > 0 and seconds < FOREVER and now() + seconds or math.huge
 end
 
 ---Waits for its turn and for the connection, and then runs f(session, deadline, ...).
@@ -361,9 +381,21 @@ end
 ---@param f function
 ---@return any results of f
 function session:use(command, size, seconds, f, ...)
-	local deadline = self:deadline(seconds)
-	local _ <close> = self:enter(command, deadline, size)
-	if not self.pinned then
+	local time = now()
+	seconds = seconds or self.conf.timeout
+	local deadline = seconds > 0 and seconds < FOREVER and time + seconds or math.huge
+	local fresh = false
+	if not self.holder then
+		-- Right after an answer there is no need to look.
+		self.holder, self.depth = running(), 1
+		fresh = self.core and time - self.used < FRESH
+	else
+		self:enter(command, deadline, size)
+	end
+	local _ <close> = self.turn
+	if fresh then
+		return f(self, deadline, ...)
+	elseif not self.pinned then
 		self:open(command, deadline)
 	elseif self.core ~= self.pinned then
 		error(self:error("closed", "not sent", command, "the connection of this transaction was lost"), 0)

@@ -9,7 +9,7 @@ local HARMLESS <const> = {
 	explain = true, describe = true, truncate = true, create = true, drop = true, alter = true, analyze = true,
 	commit = true, rollback = true,
 }
-local SUSPICIOUS <const> = { "temp", "get_lock", "advisory", "set_config", ":=", "into%s+@" }
+local SUSPICIOUS <const> = { "temp", "get_lock", "advisory", "set_config", ":=", "into%W*@" }
 
 local known, count = {}, 0 ---@type table<string, boolean>
 local MOST <const>, LONGEST <const> = 1000, 1000 -- texts that are remembered, and how long they may be

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "alloc.h"
+#include "await.h"
 #include "clock.h"
 #include "cservice.h"
 #include "cycles.h"
@@ -161,6 +162,7 @@ int reef_runtime_run(void (*const *setups)(void)) {
 	for (int i = 0; i < stop_hook_count; i++)
 		stop_hooks[i](deadline);
 	reef_epoch_leave();
+	reef_await_stop(deadline);
 	end_logger();
 	reef_end_stopping();
 	reef_workers_stop();

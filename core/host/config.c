@@ -216,7 +216,8 @@ bool reef_config_complete(void) {
 	}
 	reef_env_set("reef_lualib", lualib);
 	if (!check_harbor() || !config_check_number("shutdown_timeout", 0) || !config_check_number("log_buffer", 1) ||
-		!config_check_number("mailbox_messages", 0) || !config_check_number("mailbox_bytes", 0))
+		!config_check_number("mailbox_messages", 0) || !config_check_number("mailbox_bytes", 0) ||
+		!config_check_number("await_threads", 1))
 		return false;
 	long threads = reef_env_int("thread", 0);
 	if (threads < 1 || threads > MAX_THREADS) {

@@ -11,6 +11,7 @@
 #include "lua_services.h"
 #include "lua_text.h"
 #include "snlua.h"
+#include "task_await.h"
 
 void reef_host_setup(void);
 
@@ -22,6 +23,7 @@ void reef_host_setup(void) {
 	reef_host_preload("reef.base.now", reef_lua_info_open_now);
 	reef_host_preload("reef.memory", reef_open_memory);
 	reef_host_preload("reef.services", reef_open_services);
+	reef_host_preload("reef.await", reef_open_await);
 	reef_host_preload("reef.text", reef_open_text);
 	reef_host_preload("reef.files", reef_open_files);
 	reef_host_preload("reef.log", reef_open_log);

@@ -58,7 +58,7 @@ test.case("of a command with a secret listeners are told neither words nor answe
 	for _, event in ipairs(told) do
 		text = text .. tostring(event.failure) .. tostring((event.data or {}).failure)
 		failed = failed + (event.name == "CommandFailed" and 1 or 0)
-		code = event.failure and event.failure.code or code
+		code = code or event.failure and event.failure.code
 	end
 	test.truthy(failed >= 2)
 	test.equal(text:find("hunter2", 1, true), nil)

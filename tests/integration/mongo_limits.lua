@@ -36,6 +36,35 @@ local function fail(set, mode, commands, data)
 	end
 end
 
+-- ---- secrets ----
+
+test.case("of a command with a secret listeners are told neither words nor answers, nor why it failed", function()
+	local set = peers.deployment { topology = "single", version = "8.0.0", members = 1 }
+	test.defer(set.close, set)
+	local told = {}
+	local function keep(what)
+		told[#told + 1] = what
+	end
+	local client = mongo.client { uri = set:uri(), on_event = keep, on_log = keep }
+	test.defer(client.disconnect, client)
+	fail(set, "alwaysOn", { "createUser" }, { errorCode = 51003, errorExtraInfo = { errmsg = "hunter2 is too short" } })
+	local err
+	for _, name in ipairs { "createUser", "CreateUser" } do
+		pcall(client.db.runCommand, client.db, name, "ann", "pwd", "hunter2", "roles", bson.array {})
+		err = select(2, pcall(client.db.runCommand, client.db, bson.document(name, "ann", "pwd", "hunter2"), {}))
+	end
+	test.truthy(err)
+	local text, failed, code = test.show(told), 0, nil
+	for _, event in ipairs(told) do
+		text = text .. tostring(event.failure) .. tostring((event.data or {}).failure)
+		failed = failed + (event.name == "CommandFailed" and 1 or 0)
+		code = code or event.failure and event.failure.code
+	end
+	test.truthy(failed >= 2)
+	test.equal(text:find("hunter2", 1, true), nil)
+	test.equal(code, 51003)
+end)
+
 -- ---- times ----
 
 test.case("what is left of the time goes with each command, in place of older options", function()
@@ -51,6 +80,23 @@ test.case("what is left of the time goes with each command, in place of older op
 	own:insertOne { _id = 2 }
 	test.truthy(seen[4].maxTimeMS <= 300)
 	test.raises("not a number of milliseconds", c.insertOne, c, { _id = 3 }, { timeoutMS = -1 })
+end)
+
+test.case("socketTimeoutMS is how long an attempt waits, unless timeoutMS says more", function()
+	local _, c, set, seen = start { uri = "socketTimeoutMS=200" }
+	local late = { blockConnection = true, blockTimeMS = 1500 }
+	fail(set, { times = 1 }, { "find", "insert" }, late)
+	c:findWith({ _id = 1 }):toArray()
+	test.equal(#seen, 2)
+	fail(set, { times = 1 }, { "insert" }, late)
+	c:insertOne { _id = 1 }
+	test.equal({ #seen, seen[3].txnNumber }, { 4, seen[4].txnNumber })
+	test.equal(c:countDocuments { _id = 1 }, 1)
+	fail(set, "alwaysOn", { "update" }, late)
+	local err = test.raises("no reply in time", c.updateMany, c, {}, { ["$set"] = { v = 1 } })
+	test.equal({ err.outcome, err.timeout }, { "maybe applied", true })
+	fail(set, "alwaysOn", { "find" }, { blockConnection = true, blockTimeMS = 500 })
+	c:findWith({}, { timeoutMS = 20000 }):toArray()
 end)
 
 test.case("a timed operation is tried as often as there is time, and says so when it is over", function()

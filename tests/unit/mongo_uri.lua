@@ -58,7 +58,8 @@ end
 
 test.case("options of a table are read as those of a connection string", function()
 	for name, pair in pairs {
-		timeoutMS = { 500.0, 500 }, maxPoolSize = { "5", 5 }, retryWrites = { "false", false }, w = { "majority", "majority" },
+		timeoutMS = { 500.0, 500 }, maxPoolSize = { "5", 5 }, retryWrites = { "false", false },
+		w = { "majority", "majority" },
 		readPreference = { "nearest", "nearest" }, maxIdleTimeMS = { 0.25, 1 }, appName = { 5, "5" },
 		readPreferenceTags = { "dc:ny", { { dc = "ny" } } },
 	} do
@@ -70,15 +71,17 @@ end)
 
 test.case("options of a table that make no sense are refused by name", function()
 	for name, value in pairs {
-		timeoutMS = "soon", maxPoolSize = -1, maxConnecting = 0, retryWrites = "no", readPreference = "fastest", journal = "x",
-		heartbeatFrequencyMS = "x", connectTimeoutMS = {}, tls = "yes", localThresholdMS = "x", waitQueueTimeoutMS = "x",
-		wTimeoutMS = "x", loadBalanced = "x", serverSelectionTimeoutMS = 0 / 0, maxIdleTimeMS = -math.huge, compressors = "zip",
+		timeoutMS = "soon", maxPoolSize = -1, maxConnecting = 0, retryWrites = "no", readPreference = "fastest",
+		journal = "x", heartbeatFrequencyMS = "x", connectTimeoutMS = {}, tls = "yes", localThresholdMS = "x", waitQueueTimeoutMS = "x",
+		wTimeoutMS = "x", loadBalanced = "x", serverSelectionTimeoutMS = 0 / 0, maxIdleTimeMS = -math.huge,
+		compressors = "zip",
 		serverMonitoringMode = "x", directConnection = 5, socketTimeoutMS = print, readPreferenceTags = "x",
 		proxyHost = "a", authMechanism = "FOO", zlibCompressionLevel = 10, w = -1,
 	} do
 		test.matches(test.raises("mongo", client, { [name] = value }), name)
 	end
-	for given, name in pairs { timeoutms = "timeoutMS", TLS = "tls", ssl = "tls", j = "journal", maxpoolsize = "maxPoolSize" } do
+	local wrong = { timeoutms = "timeoutMS", TLS = "tls", ssl = "tls", j = "journal", maxpoolsize = "maxPoolSize" }
+	for given, name in pairs(wrong) do
 		test.raises(("no option '%s', it is called '%s'"):format(given, name), client, { [given] = 1 })
 	end
 	for _, value in ipairs { 5, false, print } do

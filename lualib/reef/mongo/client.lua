@@ -116,6 +116,7 @@ function client.new(uri, options)
 		selection_timeout = (merged.serverSelectionTimeoutMS or 30000) / 1000,
 		connect_timeout = limits.seconds(merged.connectTimeoutMS, 10000),
 		timeout = merged.timeoutMS,
+		socket_timeout = limits.seconds(merged.socketTimeoutMS, 0),
 		circuit = options.circuit,
 		retry_writes = merged.retryWrites ~= false,
 		retry_reads = merged.retryReads ~= false,
@@ -555,13 +556,17 @@ function client:attempt(server, op, loan)
 	end
 	local request_id = self.on_event and command_events.started(self, op, server, entry, body)
 	local raw = entry.connection.raw
-	local reply
+	local reply, short_of
 	if op.unacknowledged then
 		reply, err = raw:send(op.name, op.identifier, op.batch or op.documents, body)
 		reply = reply and { ok = 1 }
 	else
 		local decoding = op.batches and (op.exact and "xb" or "b") or op.exact and "x" or ""
-		reply, err = raw:request(op.deadline - started, decoding, op.name, op.identifier, op.batch or op.documents, body)
+		local seconds = op.deadline - started
+		local short = self.socket_timeout < seconds and not op.timed
+		reply, err = raw:request(short and self.socket_timeout or seconds, decoding, op.name, op.identifier,
+			op.batch or op.documents, body)
+		short_of = not reply and short
 	end
 	local why = reply and not op.unacknowledged and replies.check(reply, replies.shapes[op.shape])
 	if not reply then
@@ -578,6 +583,10 @@ function client:attempt(server, op, loan)
 			loan.renewed = true
 			err.renewed = self:login_again(server, entry, op.deadline)
 		end
+	end
+	if short_of and err.code == "timeout" then
+		-- There is time for another attempt.
+		err.code, err.timeout = "network", true
 	end
 	if not reply then
 		entry.err = err

@@ -1,6 +1,7 @@
 -- What listeners are told of commands: their beginnings and ends, without secrets. By the specification "Command
 -- Logging and Monitoring".
 local bson = require "bson"
+local errors = require "reef.mongo.errors"
 local now = require "reef.base.now"
 
 local command_events = {}
@@ -69,13 +70,26 @@ local function whole(reply)
 	return shown
 end
 
+-- What the server said against a command with a secret may repeat it.
+local function redacted(err)
+	if not err or not err.reply then
+		return err
+	end
+	return errors.new {
+		code = err.code, codeName = err.codeName, labels = err.labels, outcome = err.outcome, host = err.host,
+		command = err.command, message = "redacted",
+	}
+end
+
 ---It was answered, or was not.
 ---@param request_id integer
 ---@param started number
 ---@param reply table|nil
 ---@param err mongo.error|nil it has failed
 function command_events.ended(client, op, server, entry, request_id, started, reply, err)
-	reply = reply and is_secret(op) and {} or reply
+	if is_secret(op) then
+		reply, err = reply and {}, redacted(err)
+	end
 	client:emit(err and "CommandFailed" or "CommandSucceeded", {
 		commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
 		connectionId = entry.id, duration = now() - started, reply = whole(reply), failure = err,

@@ -170,6 +170,11 @@ local function matches(run, got, want)
 	return pcall(match.value, run.entities, got, want, "log message", true)
 end
 
+local function check_redaction(failure, redacted, what)
+	test.truthy(failure, what)
+	test.equal(failure:find("redacted", 1, true) ~= nil, redacted, what .. ": is it redacted? " .. failure)
+end
+
 function check.logs(run, list)
 	for _, expectation in ipairs(list or {}) do
 		local got = {}
@@ -184,8 +189,12 @@ function check.logs(run, list)
 		end
 		for i, want in ipairs(expectation.messages) do
 			local expected = fields(want)
+			local redacted = expected.failureIsRedacted
 			expected.failureIsRedacted = nil
 			match.value(run.entities, got[i], expected, "log message " .. i, true)
+			if redacted ~= nil then
+				check_redaction(got[i].data.failure, redacted, "the failure of log message " .. i)
+			end
 		end
 		if #got > #expectation.messages and not expectation.ignoreExtraMessages then
 			error(("%d log messages, want %d"):format(#got, #expectation.messages), 0)

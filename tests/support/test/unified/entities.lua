@@ -1,5 +1,6 @@
 -- What the operations of a file in the unified test format work on: clients with the events they saw, databases,
 -- collections, sessions, threads.
+local bson = require "bson"
 local login = require "test.peer.login"
 local match = require "test.unified.match"
 local mongo = require "skynet.db.mongo"
@@ -37,7 +38,7 @@ for name in ([[appName compressors connectTimeoutMS heartbeatFrequencyMS journal
 	maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize readConcernLevel readPreference readPreferenceTags retryReads
 	retryWrites serverMonitoringMode serverSelectionTimeoutMS timeoutMS w waitQueueTimeoutMS wTimeoutMS authMechanism
 	directConnection replicaSet loadBalanced maxAdaptiveRetries enableOverloadRetargeting socketTimeoutMS
-	authMechanismProperties]]):gmatch "%w+" do
+	authMechanismProperties authSource serverSelectionTryOnce srvMaxHosts srvServiceName zlibCompressionLevel]]):gmatch "%w+" do
 	options[name:lower()] = name
 end
 
@@ -134,9 +135,19 @@ function make.client(run, spec)
 			end
 		end
 	end
+	for _, stored in ipairs(spec.storeEventsAsEntities or {}) do
+		run.entities[stored.id] = run.entities[stored.id] or bson.array {}
+	end
 	local seen = { logs = logs, command = {}, cmap = {}, sdam = {}, all = {}, out = 0 }
 	conf.on_event = function(event)
 		local kind = events[event.name]
+		for _, stored in ipairs(kind and spec.storeEventsAsEntities or {}) do
+			if set_of(stored.events)[kind[1]:gsub("^%l", string.upper)] then
+				local kept = match.fields(event)
+				kept.name, kept.observedAt = kind[1]:gsub("^%l", string.upper), skynet.time()
+				table.insert(run.entities[stored.id], kept)
+			end
+		end
 		if event.name == "ConnectionCheckedOut" then
 			seen.out = seen.out + 1
 		elseif event.name == "ConnectionCheckedIn" then

@@ -7,7 +7,10 @@ local operations = {}
 
 -- What the driver does not have, by what it is called.
 local missing = {
-	["client-side encryption"] = { "createDataKey", "encrypt", "decrypt", "rewrapManyDataKey" },
+	["client-side encryption"] = {
+		"createDataKey", "encrypt", "decrypt", "rewrapManyDataKey", "deleteKey", "getKey", "getKeys", "getKeyByAltName",
+		"addKeyAltName", "removeKeyAltName",
+	},
 }
 
 for what, names in pairs(missing) do
@@ -231,6 +234,9 @@ end
 function operations.download(run, bucket, a)
 	return gather(bucket.downloadToStream, bucket, a.id, options_of(run, a, "id"))
 end
+
+-- As older files have it.
+operations.openDownloadStream = operations.download
 
 function operations.downloadByName(run, bucket, a)
 	return gather(bucket.downloadToStreamByName, bucket, a.filename, options_of(run, a, "filename"))

@@ -3,22 +3,14 @@
 local bson = require "bson"
 local check = require "test.unified.check"
 local entities = require "test.unified.entities"
+local errors = require "reef.mongo.errors"
 local match = require "test.unified.match"
-local skip = require "test.unified.skip"
 local skynet = require "skynet"
 local test = require "test"
 
 local operations = {}
 
 local plain = match.plain
-
-local missing = { loop = "operations without an end" }
-
-for name, what in pairs(missing) do
-	operations[name] = function()
-		skip(what)
-	end
-end
 
 function operations.failPoint(run, _, a)
 	run.target:fail_point(run.entities[a.client], a.failPoint)
@@ -65,6 +57,43 @@ end
 
 function operations.wait(_, _, a)
 	skynet.sleep(plain(a.ms) // 10)
+end
+
+-- ---- a loop ----
+
+-- How often the operations of a loop, which ends when somebody says so, are done here.
+local ROUNDS = 20
+
+local function store_in(run, name, what)
+	local list = run.entities[name] or bson.array {}
+	run.entities[name] = list
+	list[#list + 1] = { error = tostring(what), time = skynet.time() }
+end
+
+---An error of the driver's and a failed expectation go to different lists, if there are such; without any they end it.
+function operations.loop(run, _, a)
+	local rounds, successes = 0, 0
+	local errors_to, failures_to = a.storeErrorsAsEntity or a.storeFailuresAsEntity,
+		a.storeFailuresAsEntity or a.storeErrorsAsEntity
+	for _ = 1, ROUNDS do
+		rounds = rounds + 1
+		for _, op in ipairs(a.operations) do
+			local ok, err = pcall(run.operation, run, op)
+			if ok then
+				successes = successes + 1
+			elseif type(err) == "table" and err.skipped or not errors_to then
+				error(err, 0)
+			else
+				store_in(run, errors.is(err) and errors_to or failures_to, err)
+				break
+			end
+		end
+	end
+	for name, n in pairs { storeIterationsAsEntity = rounds, storeSuccessesAsEntity = successes } do
+		if a[name] then
+			run.entities[a[name]] = n
+		end
+	end
 end
 
 -- ---- topology ----

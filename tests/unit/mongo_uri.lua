@@ -72,8 +72,10 @@ end)
 test.case("options of a table that make no sense are refused by name", function()
 	for name, value in pairs {
 		timeoutMS = "soon", maxPoolSize = -1, maxConnecting = 0, retryWrites = "no", readPreference = "fastest",
-		journal = "x", heartbeatFrequencyMS = "x", connectTimeoutMS = {}, tls = "yes", localThresholdMS = "x", waitQueueTimeoutMS = "x",
-		wTimeoutMS = "x", loadBalanced = "x", serverSelectionTimeoutMS = 0 / 0, maxIdleTimeMS = -math.huge,
+		journal = "x", heartbeatFrequencyMS = "x", connectTimeoutMS = {}, tls = "yes", localThresholdMS = "x",
+		waitQueueTimeoutMS = "x",
+		wTimeoutMS = "x", loadBalanced = "x", serverSelectionTimeoutMS = 0 / 0,
+		maxIdleTimeMS = -math.huge,
 		compressors = "zip",
 		serverMonitoringMode = "x", directConnection = 5, socketTimeoutMS = print, readPreferenceTags = "x",
 		proxyHost = "a", authMechanism = "FOO", zlibCompressionLevel = 10, w = -1,

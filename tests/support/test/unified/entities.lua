@@ -38,7 +38,8 @@ for name in ([[appName compressors connectTimeoutMS heartbeatFrequencyMS journal
 	maxIdleTimeMS maxPoolSize maxStalenessSeconds minPoolSize readConcernLevel readPreference readPreferenceTags retryReads
 	retryWrites serverMonitoringMode serverSelectionTimeoutMS timeoutMS w waitQueueTimeoutMS wTimeoutMS authMechanism
 	directConnection replicaSet loadBalanced maxAdaptiveRetries enableOverloadRetargeting socketTimeoutMS
-	authMechanismProperties authSource serverSelectionTryOnce srvMaxHosts srvServiceName zlibCompressionLevel]]):gmatch "%w+" do
+	authMechanismProperties authSource serverSelectionTryOnce srvMaxHosts srvServiceName
+	zlibCompressionLevel]]):gmatch "%w+" do
 	options[name:lower()] = name
 end
 

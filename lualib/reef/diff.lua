@@ -5,7 +5,8 @@
 --                                                    r.value is the same table
 --
 -- A packet is skynet.pack's: the sender's number, the packet's, the one that it continues (0: none, it is full), and a
--- flat list of steps, so that depth costs nothing. The sender's copy is changed by the same steps as the receivers' tables.
+-- flat list of steps, so that depth costs nothing.
+-- The sender's copy is changed by the same steps as the receivers' tables.
 local skynet = require "skynet"
 
 local diff = {}
@@ -170,7 +171,8 @@ function diff.sender()
 end
 
 ---The packet for all receivers: what has changed since the last one, or the whole table where that is shorter. When
----nothing has, it tells them just where they should be. An error (a cycle, a function ...) names the place and changes nothing.
+---nothing has, it tells them just where they should be. An error (a cycle, a function ...) names the place and changes
+---nothing.
 ---@param t table  strings, numbers, booleans and tables of them; metatables are passed over
 ---@return string packet
 ---@return boolean changed  false: whoever has the last packet does not need this one

@@ -4,8 +4,9 @@
 --     broadcast(s:pack(world))      -- packet ->     if r:apply(packet) == "ask" then ask_for(s:full()) end
 --                                                    r.value is the same table
 --
--- A packet is skynet.pack's: the sender's number, the packet's, the one that it continues (0: none, it is full), and a flat
--- list of steps, so that depth costs nothing. The sender's copy is changed by the same steps as the receivers' tables.
+-- A packet is skynet.pack's: the sender's number, the packet's, the one that it continues (0: none, it is full), and a
+-- flat list of steps, so that depth costs nothing.
+-- The sender's copy is changed by the same steps as the receivers' tables.
 local skynet = require "skynet"
 
 local diff = {}
@@ -169,8 +170,9 @@ function diff.sender()
 	return setmetatable({ id = id, number = 0, copy = {} }, sender)
 end
 
----The packet for all receivers: what has changed since the last one, or the whole table where that is shorter. When nothing
----has, it tells them just where they should be. An error (a cycle, a function ...) names the place and changes nothing.
+---The packet for all receivers: what has changed since the last one, or the whole table where that is shorter. When
+---nothing has, it tells them just where they should be. An error (a cycle, a function ...) names the place and changes
+---nothing.
 ---@param t table  strings, numbers, booleans and tables of them; metatables are passed over
 ---@return string packet
 ---@return boolean changed  false: whoever has the last packet does not need this one
@@ -244,8 +246,8 @@ end
 
 ---Takes a packet, in whatever order and how often they come.
 ---@param packet string
----@return "ok"|"old"|"ask"|nil state  "ok": `value` is what the sender had when it made this packet. "old": it is newer.
----"ask": something has been lost, sender:full() is needed. nil: this is no packet
+---@return "ok"|"old"|"ask"|nil state  "ok": `value` is what the sender had when it made this packet. "old": it is
+---newer. "ask": something has been lost, sender:full() is needed. nil: this is no packet
 ---@return string|nil reason  why it is none
 function receiver:apply(packet)
 	local ok, id, number, base, steps = pcall(read, packet)

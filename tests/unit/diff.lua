@@ -55,17 +55,6 @@ local function mutate(t, depth)
 	end
 end
 
-local function copy(t)
-	if type(t) ~= "table" then
-		return t
-	end
-	local new = {}
-	for k, v in next, t do
-		new[k] = copy(v)
-	end
-	return new
-end
-
 -- A text of all that is in it, with the kinds of numbers; nothing of reef.diff is in it.
 local function text(v)
 	if type(v) == "number" then

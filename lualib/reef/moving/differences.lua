@@ -30,6 +30,8 @@ return {
 	["skynet.socket.close"] = "what waits to be sent has `socket_linger` (60 s), then it is cut",
 	["skynet.socket.resolve"] = "does not block a worker; it yields",
 
+	-- Gates
+	["snax.gateserver.start"] = "a packet that has begun has five minutes to be whole (`packet_time`)",
 
 	-- HTTP
 	["http.httpd.read_request"] = "what two servers could read in two ways is refused, folded fields too; 60 s and 64 MB are the limits",
@@ -41,6 +43,7 @@ return {
 
 	-- Databases
 	["skynet.db.redis.connect"] = "`SELECT` and `AUTH` hold for later connections; blocking commands go over connections of their own",
+	["skynet.db.mysql.connect"] = "a statement has 30 s (`timeout`); `LOAD DATA LOCAL` is off; without TLS no password is sent in the clear",
 	["skynet.db.mongo.client"] = "a client watches its deployment and keeps a pool of connections; SCRAM-SHA-256 and TLS are there",
 	["redis.connect():get"] = "for any command: what has no text (nil, functions, plain tables) is refused before it is sent; 10 s is the deadline (`timeout`)",
 	["db.collection:insert"] = "waits for the server, says in the log when it fails, and answers `ok, err, reply`; so do `batch_insert` and `insert_many`",

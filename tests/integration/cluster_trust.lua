@@ -28,8 +28,9 @@ local function call(mine, its)
 	local script = process.path "asks" .. ".lua"
 	local asks <close> = assert(io.open(script, "w"))
 	asks:write [[
+		local cluster = require "skynet.cluster"
 		local skynet = require "skynet"
-				skynet.start(function()
+		skynet.start(function()
 			print("result", pcall(cluster.call, "other", "@main", "echo", "hello"))
 			print("result", pcall(cluster.call, "other", "@main", "size", ("x"):rep(100000)))
 			require("reef.process").stop()

@@ -46,8 +46,11 @@ end
 
 ---Ends the service. Never returns.
 function skynet.exit()
+	local core = require "skynet.core"
+	-- Before the launcher hears of it, which then asks for no shutdown hooks: none of them is missed.
+	core.command("HOOK", "0")
 	skynet.send(".launcher", "lua", "REMOVE", skynet.self(), false)
-	require("skynet.core").exit()
+	core.exit()
 end
 
 ---The name of a request for a service, which says so when the start function itself waits for it: what it waits for may

@@ -50,6 +50,37 @@ test.case("shutdown hooks run before the end, stage by stage, and may wait", fun
 	test.matches(reef:output(), "player begins.*player ends.*pool begins.*pool ends")
 end)
 
+test.case("who has a hook and ends by itself while the process ends is not missed", function()
+	local p = project.new {
+		["hooked.lua"] = [[
+			local skynet = require "skynet"
+			require("reef.shutdown").on(function() end)
+			skynet.start(function()
+				skynet.dispatch("lua", function()
+					-- Slow between saying that it goes and going.
+					local send = skynet.send
+					function skynet.send(...)
+						send(...)
+						local till = skynet.hpc() + 3e8
+						while skynet.hpc() < till do end
+					end
+					skynet.exit()
+				end)
+			end)
+		]],
+		["main.lua"] = [[
+			local skynet = require "skynet"
+			skynet.start(function()
+				skynet.send(skynet.newservice "hooked", "lua")
+				skynet.sleep(10)
+				require("reef.process").stop()
+			end)
+		]],
+	}
+	local code, output = p:run(p:config())
+	test.equal(code, 0, output)
+end)
+
 test.case("a hook that does not end is not waited for longer than shutdown_timeout", function()
 	local p = project.new { ["main.lua"] = [[
 		local skynet = require "skynet"

@@ -105,7 +105,7 @@ parts[2] = { "links that are cut, slow and in pieces: every count is explained",
 		end
 		local list = start({ hosts = hosts }, { nat = nat }, test.count(50))
 		for _, proxy in ipairs(proxies) do
-			proxy:set { cut = SOAKS and 200000 or 40000, delay = { 100000, 5 }, split = 900 }
+			proxy:set { cut = SOAKS and 200000 or test.count(40000), delay = { 100000, 5 }, split = 900 }
 		end
 		go_on(list, test.count(5000))
 		local cuts = 0

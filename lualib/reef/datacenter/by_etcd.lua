@@ -4,7 +4,7 @@
 -- waits. When etcd does not answer, the call fails and says what became of it.
 
 local configured = require "reef.etcd.configured"
-local process = require "reef.process"
+local serve = require "reef.datacenter.serve"
 local skynet = require "skynet"
 local tree = require "reef.datacenter.tree"
 local waits = require "reef.waits"
@@ -179,17 +179,7 @@ end
 
 function by_etcd.run()
 	client, root = configured.client(), configured.prefix() .. "datacenter/"
-	skynet.dispatch("lua", function(_, _, name, ...)
-		if name == "WAIT" then
-			return wait(...)
-		end
-		local f = command[name]
-		if not f then
-			error(("DATACENTER: unknown command %s"):format(tostring(name)), 0)
-		end
-		skynet.retpack(f(...))
-	end)
-	skynet.start(process.daemon)
+	serve(command, wait)
 end
 
 return by_etcd

@@ -1,7 +1,7 @@
 -- `DATACENTER` with its tree in this process.
 
 local skynet = require "skynet"
-local process = require "reef.process"
+local serve = require "reef.datacenter.serve"
 local tree = require "reef.datacenter.tree"
 local waits = require "reef.waits"
 
@@ -142,17 +142,7 @@ local function wait(...)
 end
 
 function own.run()
-	skynet.dispatch("lua", function(_, _, name, ...)
-		if name == "WAIT" then
-			return wait(...)
-		end
-		local f = command[name]
-		if not f then
-			error(("DATACENTER: unknown command %s"):format(tostring(name)), 0)
-		end
-		skynet.retpack(f(...))
-	end)
-	skynet.start(process.daemon)
+	serve(command, wait)
 end
 
 return own

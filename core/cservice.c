@@ -6,6 +6,8 @@
 #include "cservice.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +32,8 @@ struct cservice {
 	skynet_cb callback;
 	void *ud;
 	struct reef_debts debts; /* all requests that it has not been seen to answer */
+	pthread_mutex_t signals; /* held while its signal function runs, which may end up there again */
+	bool released;           /* under `signals`: the instance takes none any more */
 };
 
 /* `struct skynet_context` is our struct reef_service. */
@@ -57,6 +61,11 @@ static void cservice_message(struct reef_service *service, void *ud, struct reef
 static int cservice_init(struct reef_service *service, const char *args) {
 	struct cservice *c = reef_calloc(1, sizeof *c);
 	c->functions = reef_service_module(service)->data;
+	pthread_mutexattr_t attributes;
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&c->signals, &attributes);
+	pthread_mutexattr_destroy(&attributes);
 	reef_service_set_instance(service, c);
 	reef_service_set_callback(service, cservice_message, c);
 	c->instance = c->functions->create ? c->functions->create() : NULL;
@@ -67,16 +76,28 @@ static int cservice_init(struct reef_service *service, const char *args) {
 
 static void cservice_release(struct reef_service *service) {
 	struct cservice *c = reef_service_instance(service);
+	pthread_mutex_lock(&c->signals);
+	c->released = true;
+	pthread_mutex_unlock(&c->signals);
 	if (c->functions->release && c->instance)
 		c->functions->release(c->instance);
 	reef_debts_fail(&c->debts, reef_service_handle(service));
+}
+
+static void cservice_dispose(struct reef_service *service) {
+	struct cservice *c = reef_service_instance(service);
+	pthread_mutex_destroy(&c->signals);
 	reef_free(c);
 }
 
 static void cservice_signal(struct reef_service *service, int n) {
 	struct cservice *c = reef_service_instance(service);
-	if (c && c->functions->signal)
+	if (c->functions->signal == NULL)
+		return;
+	pthread_mutex_lock(&c->signals);
+	if (!c->released)
 		c->functions->signal(c->instance, n);
+	pthread_mutex_unlock(&c->signals);
 }
 
 void reef_cservice_set_callback(struct reef_service *service, void *ud, skynet_cb callback) {
@@ -99,6 +120,7 @@ static const struct reef_module *module_of(const char *name, const struct functi
 	*module = (struct reef_module){.name = reef_strdup(name),
 								   .init = cservice_init,
 								   .release = cservice_release,
+								   .dispose = cservice_dispose,
 								   .signal = cservice_signal,
 								   .data = kept};
 	return module;

@@ -16,7 +16,10 @@ struct reef_module {
 	/* Ends the instance: every request it still owes a reply must be answered with REEF_PTYPE_ERROR here. Runs on the
 	 * thread that ran the service last, or on the launching one after a refused init. */
 	void (*release)(struct reef_service *service);
-	/* `SIGNAL`: may be called by any thread while the service runs. NULL if the module has none. */
+	/* Frees the instance's memory, when no other thread can be inside `signal` any more. On any thread inside the engine.
+	 * NULL if there is nothing to free. */
+	void (*dispose)(struct reef_service *service);
+	/* `SIGNAL`: may be called by any thread, even during and after `release`. NULL if the module has none. */
 	void (*signal)(struct reef_service *service, int n);
 	/* Notes what the next slice will want (warm.h), at the end of one. NULL if the module does not. */
 	void (*warm)(struct reef_service *service, struct reef_warm *warm);

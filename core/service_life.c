@@ -62,6 +62,8 @@ static void end_dropped(struct reef_event *event) {
 static void destroy(void *p) {
 	struct reef_service *service = p;
 	drain(service);
+	if (service->module->dispose)
+		service->module->dispose(service);
 	reef_free(service->description);
 	reef_free(service);
 }
@@ -94,6 +96,7 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 		if (reef_handle_remove(service))
 			reef_name_remove_all(handle);
 		reef_service_release(service);
+		reef_service_retire(service);
 		return 0;
 	}
 	/* The logger itself is launched before there is one. */
@@ -176,6 +179,9 @@ void reef_service_release(struct reef_service *service) {
 		end_hooks[i](service->handle);
 	if (!atomic_exchange(&service->mourned, true))
 		tell_monitor(service);
+}
+
+void reef_service_retire(struct reef_service *service) {
 	reef_epoch_retire(service, destroy);
 	/* The log service does not keep the process alive. */
 	size_t kept = reef_log_service() != 0;

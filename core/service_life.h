@@ -31,8 +31,11 @@ size_t reef_service_count(void);
 
 /* ---- for whoever runs services ---- */
 
-/* Ends the instance and gives the memory to the reclaimer. Worker of the service only. */
+/* Ends the instance; the memory stays. Worker of the service only. */
 void reef_service_release(struct reef_service *service);
+/* After the release: gives the memory to the reclaimer. Nobody may be able to find the service any more, by its handle
+ * or as what a worker runs. */
+void reef_service_retire(struct reef_service *service);
 /* The service was ended and does not come out of what it does: whoever waits for it hears of its end now. Any thread
  * inside the engine; again it does nothing. */
 void reef_service_mourn(struct reef_service *service);

@@ -123,8 +123,10 @@ static void release_service(struct reef_worker *worker, struct reef_service *ser
 	atomic_store_explicit(&worker->running, service, memory_order_release);
 	reef_service_release(service);
 	run_deferred(worker);
+	/* Before it is retired: the watchdog reads what it finds here. */
 	atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
 	atomic_store_explicit(&worker->releasing, false, memory_order_relaxed);
+	reef_service_retire(service);
 }
 
 /* Runs the service until its mailbox is empty or its time is up. Returns the cycle counter at the end. */

@@ -4,8 +4,8 @@
  * that (on a worker of its own, not within the launcher's call). The end answers whatever is owed, tells those that were
  * being asked, closes coroutines with their <close> variables, and then the VM.
  *
- * Each host belongs to its service; its struct is freed by the reclaimer, since reef_allocator_bytes and signals may look
- * at it from other threads. */
+ * Each host belongs to its service; its struct is freed together with that, since reef_allocator_bytes and signals may
+ * look at it from other threads. */
 #include "snlua.h"
 #include "core/send.h"
 #include "core/service.h"
@@ -16,7 +16,6 @@
 
 #include "boot.h"
 #include "core/alloc.h"
-#include "core/epoch.h"
 #include "core/log.h"
 #include "dispatch.h"
 #include "host_private.h"
@@ -148,7 +147,10 @@ static void snlua_release(struct reef_service *service) {
 	reef_free(host->warning);
 	reef_service_set_turn_end(service, NULL);
 	reef_service_set_callback(service, NULL, NULL);
-	reef_epoch_retire(host, reef_free);
+}
+
+static void snlua_dispose(struct reef_service *service) {
+	reef_free(reef_service_instance(service));
 }
 
 static void snlua_down(struct reef_service *service, uint32_t handle) {
@@ -161,6 +163,7 @@ const struct reef_module reef_snlua_module = {
 		.name = "snlua",
 		.init = snlua_init,
 		.release = snlua_release,
+		.dispose = snlua_dispose,
 		.signal = snlua_signal,
 		.warm = reef_lookahead_note,
 		.down = snlua_down,

@@ -45,6 +45,30 @@ test.case("signals reach its signal function", function()
 	test.equal(skynet.call(address, "text", "get"), "6")
 end)
 
+-- Under a sanitizer an instance that is signalled after its release is a report.
+test.case("signals at any moment of its end reach it before the release or not at all", { timeout = 60 }, function()
+	local core = require "skynet.core"
+	local senders = {}
+	for i = 1, 4 do
+		senders[i] = skynet.newservice("signaller")
+		test.defer(skynet.kill, senders[i])
+	end
+	for _ = 1, test.count(1000) do
+		local address = assert(skynet.launch("counter", "0"))
+		local name = skynet.address(address)
+		for _, sender in ipairs(senders) do
+			skynet.send(sender, "lua", name)
+		end
+		core.command("SIGNAL", name .. " 1")
+		skynet.kill(address)
+	end
+	local sent = 0
+	for _, sender in ipairs(senders) do
+		sent = sent + skynet.call(sender, "lua")
+	end
+	test.equal(sent, 4 * test.count(1000) * 4)
+end)
+
 test.case("one that refuses to start, or does not exist, gives nil", function()
 	test.equal(skynet.launch("counter", "refuse"), nil)
 	test.equal(skynet.launch "no_such_module", nil)

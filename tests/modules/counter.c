@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/skynet.h"
 
 struct counter {
-	int count;
+	_Atomic int count;
 	void *kept;
 	size_t kept_size;
 };
@@ -64,6 +65,9 @@ void counter_release(struct counter *counter) {
 	free(counter);
 }
 
+/* Takes a while, so that the instance may be released meanwhile if anybody lets that happen. */
 void counter_signal(struct counter *counter, int n) {
+	struct timespec pause = {.tv_nsec = 50000};
+	nanosleep(&pause, NULL);
 	counter->count += n;
 }

@@ -2,6 +2,7 @@
 
 local skynet = require "skynet"
 local core = require "reef.memory"
+local sorted = require "reef.base.sorted"
 
 local memory = {}
 
@@ -31,12 +32,8 @@ end
 
 ---Logs the bytes of each service.
 function memory.dump()
-	local info, handles = memory.info(), {}
-	for handle in pairs(info) do
-		handles[#handles + 1] = handle
-	end
-	table.sort(handles)
-	for _, handle in ipairs(handles) do
+	local info = memory.info()
+	for _, handle in ipairs(sorted.keys(info)) do
 		skynet.error(("%s -> %d"):format(skynet.address(handle), info[handle]))
 	end
 	skynet.error(("+total: %d"):format(memory.total()))

@@ -13,6 +13,7 @@ local crypt = require "skynet.crypt"
 local digest = require "reef.digest"
 local http = require "reef.http.server"
 local skynet = require "skynet"
+local sorted = require "reef.base.sorted"
 local writer = require "reef.http.writer"
 
 local HEAD_LIMIT = 8 * 1024 -- bytes
@@ -96,12 +97,7 @@ end
 
 ---@param methods table<string, boolean>
 function guard.list(methods)
-	local names = {}
-	for name in pairs(methods) do
-		names[#names + 1] = name
-	end
-	table.sort(names)
-	return table.concat(names, ", ")
+	return table.concat(sorted.keys(methods), ", ")
 end
 
 ---Does the request carry `Authorization: Bearer TOKEN`? How long the look takes says nothing about the token.

@@ -3,6 +3,7 @@
 local skynet = require "skynet"
 
 local clean = require("reef.text").clean
+local sorted = require "reef.base.sorted"
 
 local name, argument = ...
 
@@ -10,14 +11,7 @@ local function show(value, indent)
 	if type(value) ~= "table" then
 		return print(clean(indent .. tostring(value)))
 	end
-	local keys = {}
-	for key in pairs(value) do
-		keys[#keys + 1] = key
-	end
-	table.sort(keys, function(a, b)
-		return tostring(a) < tostring(b)
-	end)
-	for _, key in ipairs(keys) do
+	for _, key in ipairs(sorted.keys(value)) do
 		if type(value[key]) == "table" then
 			print(clean(("%s%s:"):format(indent, tostring(key))))
 			show(value[key], indent .. "\t")

@@ -9,6 +9,7 @@ local skynet = require "skynet"
 local core = require "skynet.core"
 local guard = require "reef.http_guard"
 local socket = require "reef.socket"
+local sorted = require "reef.base.sorted"
 local text = require "reef.text"
 require "reef.manager"
 
@@ -64,27 +65,13 @@ local special = {} ---@type table<string, fun(connection: debug_console.connecti
 ---------------------------------------------------------------------------------------------------------------------
 -- text
 
-local function sorted_keys(t)
-	local keys = {}
-	for key in pairs(t) do
-		keys[#keys + 1] = key
-	end
-	table.sort(keys, function(a, b)
-		if type(a) == type(b) and type(a) ~= "boolean" and type(a) ~= "table" then
-			return a < b
-		end
-		return tostring(a) < tostring(b)
-	end)
-	return keys
-end
-
 local function value_of(key, value)
 	return text.names_secret(tostring(key)) and "***" or tostring(value)
 end
 
 local function one_line(t)
 	local words = {}
-	for i, key in ipairs(sorted_keys(t)) do
+	for i, key in ipairs(sorted.keys(t)) do
 		words[i] = ("%s:%s"):format(tostring(key), value_of(key, t[key]))
 	end
 	return table.concat(words, "\t")
@@ -92,7 +79,7 @@ end
 
 local function show(result, print)
 	if type(result) == "table" then
-		for _, key in ipairs(sorted_keys(result)) do
+		for _, key in ipairs(sorted.keys(result)) do
 			local value = result[key]
 			print(("%s\t%s"):format(tostring(key), type(value) == "table" and one_line(value) or value_of(key, value)))
 		end

@@ -6,6 +6,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.core"
+local sorted = require "reef.base.sorted"
 require "reef.manager"
 
 -- The code of what services rarely use is read now, and shared with all: later there may be no descriptor for its file,
@@ -35,20 +36,11 @@ local ending = false
 
 local command = {}
 
-local function sorted_handles(t)
-	local list = {}
-	for handle in pairs(t) do
-		list[#list + 1] = handle
-	end
-	table.sort(list)
-	return list
-end
-
 ---The lowest stage with a service whose hooks have not been run, and those services.
 local function next_stage()
-	for _, stage in ipairs(sorted_handles(hooks)) do
+	for _, stage in ipairs(sorted.keys(hooks)) do
 		if next(hooks[stage]) then
-			return stage, sorted_handles(hooks[stage])
+			return stage, sorted.keys(hooks[stage])
 		end
 	end
 end
@@ -326,7 +318,7 @@ end
 
 ---Who has metrics of its own, in the order of their addresses.
 function command.METRICS()
-	return sorted_handles(measured)
+	return sorted.keys(measured)
 end
 
 function command.SHUTDOWN(_, code)

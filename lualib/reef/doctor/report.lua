@@ -2,17 +2,9 @@
 
 local findings = require "reef.doctor.findings"
 local printable = require("reef.text").printable
+local sorted = require "reef.base.sorted"
 
 local report = {}
-
-local function sorted(names)
-	local list = {}
-	for name in pairs(names) do
-		list[#list + 1] = name
-	end
-	table.sort(list)
-	return list
-end
 
 local function place(entry)
 	return entry.line and ("%s:%d"):format(entry.file, entry.line) or entry.file
@@ -74,13 +66,13 @@ function report.text(result, all, colored)
 	local missing, wrong = #result.found:of "missing", #result.found:of "broken"
 	if next(packages) then
 		add("")
-		add("apt-get install " .. table.concat(sorted(packages), " "))
+		add("apt-get install " .. table.concat(sorted.keys(packages), " "))
 	end
 	add("")
 	local verdict = not result.found:fail() and paint("1;32", "nothing is missing")
 		or paint("1;31", ("%d missing, %d wrong"):format(missing, wrong))
 	add(("%s: %d files read, %d of Reef's modules used, %d different, %d not known before it runs"):format(verdict,
-		count_files(result), #sorted(result.used), #result.found:of "differs", #result.found:of "unknown"))
+		count_files(result), #sorted.keys(result.used), #result.found:of "differs", #result.found:of "unknown"))
 	return table.concat(lines, "\n") .. "\n"
 end
 
@@ -109,7 +101,7 @@ local function encode(value)
 		end
 		return "[" .. table.concat(parts, ",") .. "]"
 	end
-	for _, key in ipairs(sorted(value)) do
+	for _, key in ipairs(sorted.keys(value)) do
 		parts[#parts + 1] = string_of(key) .. ":" .. encode(value[key])
 	end
 	return "{" .. table.concat(parts, ",") .. "}"
@@ -127,8 +119,8 @@ function report.json(result)
 		config_files = result.config_files,
 		base = result.tree.base,
 		ok = not result.found:fail(),
-		files = sorted(result.read),
-		uses = sorted(result.used),
+		files = sorted.keys(result.read),
+		uses = sorted.keys(result.used),
 		protocols = result.protocols,
 		findings = all,
 	}

@@ -3,21 +3,13 @@
 -- Events go to one function as tables {name=, ...}: TopologyOpening, ServerOpening, ServerDescriptionChanged,
 -- ServerClosed, TopologyDescriptionChanged, TopologyClosed, with `address`, `previous` and `new` where they apply.
 local sdam = require "reef.mongo.sdam"
+local sorted = require "reef.base.sorted"
 
 ---@class mongo.topology_state
 ---@field description mongo.topology
 ---@field generations table<string, integer> how often the connections of an address were given up
 local topology = {}
 topology.__index = topology
-
-local function sorted_keys(t)
-	local keys = {}
-	for k in pairs(t) do
-		keys[#keys + 1] = k
-	end
-	table.sort(keys)
-	return keys
-end
 
 ---@param uri mongo.uri
 ---@param on_event fun(event: table)|nil
@@ -44,7 +36,7 @@ end
 function topology:replace(new, changed)
 	local previous = self.description
 	self.description = new
-	local addresses = sorted_keys(previous.servers)
+	local addresses = sorted.keys(previous.servers)
 	for _, address in ipairs(addresses) do
 		local before = previous.servers[address]
 		local after = new.servers[address] or changed and changed.address == address and changed
@@ -69,7 +61,7 @@ end
 
 -- Servers that are new.
 function topology:add(previous, new)
-	for _, address in ipairs(sorted_keys(new.servers)) do
+	for _, address in ipairs(sorted.keys(new.servers)) do
 		if not previous.servers[address] then
 			self.generations[address] = self.generations[address] or 0
 			self:emit("ServerOpening", { address = address })
@@ -121,7 +113,7 @@ end
 ---Ends: all servers are closed.
 function topology:close()
 	local previous = self.description
-	for _, address in ipairs(sorted_keys(previous.servers)) do
+	for _, address in ipairs(sorted.keys(previous.servers)) do
 		self:emit("ServerClosed", { address = address })
 	end
 	self.description = { type = "Unknown", servers = {}, compatible = true }

@@ -16,6 +16,7 @@ local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local link = require "reef.redis.link"
 local skynet = require "skynet"
+local sorted = require "reef.base.sorted"
 
 -- self.unconfirmed, left: subscriptions that the server has not confirmed on this connection, and how many; lost: since
 -- when and why messages may be missing; early: replies that wait to be read and came before that; stale: those that
@@ -27,15 +28,6 @@ local watch = {}
 watch.__index = watch
 
 local kinds = { "subscribe", "psubscribe", "ssubscribe" }
-
-local function list_of(set)
-	local list = {}
-	for name in pairs(set) do
-		list[#list + 1] = name
-	end
-	table.sort(list)
-	return list
-end
 
 local function send(self, ...)
 	return core.send(self.sender, ...)
@@ -66,7 +58,7 @@ local function connected(self)
 	self.link.connection:stream(true)
 	self.unconfirmed, self.left = {}, 0
 	for _, kind in ipairs(kinds) do
-		local names = list_of(self.wanted[kind])
+		local names = sorted.keys(self.wanted[kind])
 		for _, name in ipairs(names) do
 			self.unconfirmed[kind .. " " .. name] = true
 		end

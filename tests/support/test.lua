@@ -40,7 +40,7 @@ local cases = {}
 local deferred = {}
 local skip_mark = {}
 
----Adds a case. `options.timeout` is in seconds (default 30), multiplied under sanitizers.
+---Adds a case. `options.timeout` is in seconds (default 60), multiplied under sanitizers.
 ---@param name string the promise that is checked
 ---@param options table|function
 ---@param f function|nil
@@ -49,7 +49,7 @@ function test.case(name, options, f)
 		options, f = {}, options
 	end
 	assert(type(name) == "string" and type(f) == "function", "test.case(name, [options,] function)")
-	cases[#cases + 1] = { name = name, timeout = (options.timeout or 30) * slowness, run = f }
+	cases[#cases + 1] = { name = name, timeout = (options.timeout or 60) * slowness, run = f }
 end
 
 ---Runs f(...) when the current case is over, however it ends; the last deferred first.

@@ -83,10 +83,10 @@ function process:freeze()
 	test.eventually("a process that stands still", 20, stands_still, self.pid)
 end
 
----Waits until it has ended: exit code, or nil and the signal's number. Fails the case after `seconds` (default 20).
+---Waits until it has ended: exit code, or nil and the signal's number. Fails the case after `seconds` (default 60).
 ---@param seconds number|nil
 function process:wait(seconds)
-	test.eventually("the end of " .. self.command[1], seconds or 20, function()
+	test.eventually("the end of " .. self.command[1], seconds or 60, function()
 		return not self:running()
 	end)
 	return self.code, self.by
@@ -113,7 +113,7 @@ end
 
 ---Waits until its output matches the pattern; returns the captures.
 function process:expect(pattern, seconds)
-	local ok = pcall(test.eventually, "output", seconds or 20, function()
+	local ok = pcall(test.eventually, "output", seconds or 60, function()
 		return self:output():find(pattern) or not self:running()
 	end)
 	local text = self:output()

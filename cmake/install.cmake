@@ -1,7 +1,7 @@
-# cmake --install: bin/reef, share/reef (Lua library, examples), the headers for C modules, C services and drivers, and what
+# cmake --install: bin/reef, share/reef (Lua library, examples, what other tools import), the headers for C modules, C services and drivers, and what
 # lets pkg-config and CMake find them. Nothing that is installed knows where it was built.
 install(TARGETS reef RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-foreach(dir lualib examples)
+foreach(dir lualib examples contrib)
 	if(EXISTS ${PROJECT_SOURCE_DIR}/${dir})
 		install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_DATADIR}/reef USE_SOURCE_PERMISSIONS)
 	endif()

@@ -6,10 +6,13 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "alloc.h"
 #include "cycles.h"
+#include "delay.h"
+#include "env.h"
 #include "poller.h"
 #include "service_private.h"
 #include "slice.h"
@@ -20,7 +23,8 @@
 #define SURPLUS_US 100    /* how long work may wait in the queue before a sleeping worker is called: it costs some 50 */
 #define LONG_US 50        /* slices longer than this keep others waiting for longer than it takes to wake somebody */
 #define HEAVY_US 1000     /* slices longer than this are messages that are: no slice of many is longer than a tenth */
-#define SHARE_US 50000    /* for how long others may keep a heavy service waiting after a slice of a heavy one */
+#define SLOW_CS 10     /* messages that take longer are counted as slow ones, unless the configuration says otherwise */
+#define SHARE_US 50000 /* for how long others may keep a heavy service waiting after a slice of a heavy one */
 
 struct reef_scheduler_limits reef_scheduler_limits;
 
@@ -41,6 +45,7 @@ static atomic_int parked_count;
 
 void reef_scheduler_schedule(struct reef_service *service) {
 	struct reef_worker *worker = reef_slice_worker();
+	reef_delay_stamp(service, worker);
 	if (service->slice_cycles > reef_scheduler_limits.heavy) {
 		reef_heavy_queue_push(service);
 		reef_scheduler_wake_one();
@@ -91,6 +96,16 @@ struct reef_worker *reef_scheduler_worker(int index) {
 inline int reef_scheduler_own_index(void) {
 	const struct reef_worker *worker = reef_slice_worker();
 	return worker ? worker->index : -1;
+}
+
+double reef_scheduler_cpu_seconds(int index) {
+	struct timespec t;
+	clockid_t clock = atomic_load(&workers[index]->cpu_clock);
+	return clock != 0 && clock_gettime(clock, &t) == 0 ? (double)t.tv_sec + (double)t.tv_nsec / 1e9 : 0;
+}
+
+const struct reef_histogram *reef_scheduler_delays(int index) {
+	return &workers[index]->delays;
 }
 
 struct reef_worker *reef_scheduler_add_worker(void) {
@@ -227,6 +242,7 @@ void reef_scheduler_stop(void) {
 }
 
 void reef_scheduler_init(int n) {
+	long slow = reef_env_int("slow_message", SLOW_CS);
 	reef_scheduler_limits = (struct reef_scheduler_limits){
 			.slice = reef_cycles_from_us(REEF_SCHEDULER_SLICE_US),
 			.spin = reef_cycles_from_us(SPIN_US),
@@ -235,6 +251,7 @@ void reef_scheduler_init(int n) {
 			.is_long = reef_cycles_from_us(LONG_US),
 			.heavy = reef_cycles_from_us(HEAVY_US),
 			.share = reef_cycles_from_us(SHARE_US),
+			.slow = slow > 0 ? reef_cycles_from_us((uint64_t)slow * 10000) : UINT64_MAX,
 	};
 	reef_list_init(&parked);
 	atomic_store(&stopping, false);

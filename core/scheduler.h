@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct reef_histogram;
 struct reef_service;
 struct reef_worker;
 
@@ -26,6 +27,7 @@ struct reef_scheduler_limits {
 	uint64_t is_long; /* a service whose slices are longer than this keeps others waiting */
 	uint64_t heavy;   /* and one whose slices are longer than this stands back */
 	uint64_t share;   /* for at most so long after each slice, if others have work all the time */
+	uint64_t slow;    /* a message that takes longer is counted as slow */
 };
 extern struct reef_scheduler_limits reef_scheduler_limits;
 
@@ -49,6 +51,11 @@ struct reef_worker *reef_scheduler_worker(int index);
 int reef_scheduler_own_index(void);
 /* Puts what waits behind the worker's slice where others find it. */
 void reef_scheduler_expose(struct reef_worker *worker);
+
+/* CPU time of its thread, in seconds; 0 if that has not begun or is over. */
+double reef_scheduler_cpu_seconds(int index);
+/* How long services that were to run waited for this worker, in nanoseconds; one of some dozens is looked at. */
+const struct reef_histogram *reef_scheduler_delays(int index);
 
 /* How many workers run services right now. */
 int reef_scheduler_busy_workers(void);

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "alloc.h"
 #include "cycles.h"
 #include "handle.h"
 #include "mailbox.h"
@@ -87,6 +88,27 @@ bool reef_service_signal(uint32_t handle, int n) {
 
 /* ---- statistics ---- */
 
+void reef_service_note_error(struct reef_service *service) {
+	reef_counter_add(&service->errors, 1);
+}
+
+void reef_service_note_slow(struct reef_service *service, unsigned kind) {
+	reef_counter *slow = atomic_load_explicit(&service->slow, memory_order_relaxed);
+	if (slow == NULL) {
+		slow = reef_calloc(REEF_SERVICE_KINDS, sizeof *slow);
+		atomic_store_explicit(&service->slow, slow, memory_order_release);
+	}
+	reef_counter_add(&slow[kind], 1);
+}
+
+bool reef_service_slow(uint32_t handle, uint64_t counts[REEF_SERVICE_KINDS]) {
+	const struct reef_service *service = reef_handle_find(handle);
+	const reef_counter *slow = service ? atomic_load_explicit(&service->slow, memory_order_acquire) : NULL;
+	for (unsigned kind = 0; slow && kind < REEF_SERVICE_KINDS; kind++)
+		counts[kind] = reef_counter_get(&slow[kind]);
+	return slow != NULL;
+}
+
 void reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat, bool clear) {
 	reef_mailbox_gather(service);
 	uint64_t running = reef_slice_service() == service ? reef_cycles() - service->message_start : 0;
@@ -112,6 +134,7 @@ bool reef_service_look(uint32_t handle, struct reef_service_look *look) {
 			.queued = reef_counter_get(&service->queued),
 			.messages = reef_counter_get(&service->messages),
 			.refused = atomic_load_explicit(&service->mailbox.refused, memory_order_relaxed),
+			.errors = reef_counter_get(&service->errors),
 			.cpu_seconds = reef_cycles_to_seconds(reef_counter_get(&service->cycles)),
 	};
 	return true;

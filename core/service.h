@@ -47,6 +47,16 @@ void reef_service_set_hooked(struct reef_service *service, bool hooked);
 /* True from the moment that somebody asked for the end of this service. */
 bool reef_service_ending(const struct reef_service *service);
 
+/* An error that nobody caught. Own slice only. */
+void reef_service_note_error(struct reef_service *service);
+
+/* Kinds of messages, as slow ones are counted by: the types of the API, what the engine delivers, what users define. */
+enum { REEF_SERVICE_EVENT = REEF_PTYPE_TRACE + 1, REEF_SERVICE_OTHER, REEF_SERVICE_KINDS };
+/* A message of that kind was slow. Worker of the service only. */
+void reef_service_note_slow(struct reef_service *service, unsigned kind);
+/* How many slow messages of each kind there were. False: none, or no such service. Any thread inside the engine. */
+bool reef_service_slow(uint32_t handle, uint64_t counts[REEF_SERVICE_KINDS]);
+
 /* Is there a living service with that handle? Any thread inside the engine. */
 bool reef_service_alive(uint32_t handle);
 /* Calls the module's signal function of that service. Any thread inside the engine. */
@@ -75,6 +85,7 @@ struct reef_service_look {
 	uint64_t queued;         /* messages that its worker has seen and not handled */
 	uint64_t messages;       /* handled so far */
 	uint64_t refused;        /* messages that found the mailbox full */
+	uint64_t errors;         /* that nobody caught */
 	double cpu_seconds;      /* in finished messages */
 };
 /* False: no such service. Any thread inside the engine. */

@@ -64,6 +64,7 @@ static void destroy(void *p) {
 	drain(service);
 	if (service->module->dispose)
 		service->module->dispose(service);
+	reef_free(atomic_load(&service->slow));
 	reef_free(service->description);
 	reef_free(service);
 }

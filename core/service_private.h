@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "counter.h"
 #include "message.h"
 #include "service.h"
 #include "warm.h"
@@ -13,19 +14,6 @@
  * into `queue`, which only it touches. `inbox` also says whether the service is scheduled: REEF_INBOX_IDLE means that
  * it is not, and whoever replaces that value by a message must schedule it. So a push is one compare-and-swap. */
 #define REEF_INBOX_IDLE ((struct reef_message *)1)
-
-/* Written by the worker that runs the service, read by anybody: so atomic, but never a locked instruction. */
-typedef _Atomic uint64_t reef_counter;
-
-static inline uint64_t reef_counter_get(const reef_counter *counter) {
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
-static inline uint64_t reef_counter_add(reef_counter *counter, uint64_t n) {
-	n += reef_counter_get(counter);
-	atomic_store_explicit(counter, n, memory_order_relaxed);
-	return n;
-}
 
 struct reef_service {
 	/* What every slice looks at, in two cache lines. */
@@ -41,6 +29,7 @@ struct reef_service {
 	atomic_bool counted;   /* senders count what they push: there is a limit, or the service is stuck */
 	uint32_t slice_cycles; /* moving average of the length of a slice */
 	uint32_t last_slice;   /* number of the worker's slice that ran it last */
+	uint32_t due_since;    /* when it was scheduled, if that was looked at (delay.h); 0: it was not */
 	reef_callback callback;
 	void *callback_ud;
 	void (*turn_end)(struct reef_service *service, void *ud);
@@ -53,11 +42,13 @@ struct reef_service {
 
 	struct reef_warm warm;
 
-	atomic_bool hooked;     /* has a shutdown hook that has not returned */
-	atomic_bool mourned;    /* those who wait for it were told that it ends */
-	uint64_t overload_time; /* cycle counter at the last overload line */
-	char *description;      /* `module args`, as launched; owned */
-	struct reef_event end;  /* pushed by whoever ends the service, so that a worker gets to release it */
+	atomic_bool hooked;           /* has a shutdown hook that has not returned */
+	atomic_bool mourned;          /* those who wait for it were told that it ends */
+	uint64_t overload_time;       /* cycle counter at the last overload line */
+	char *description;            /* `module args`, as launched; owned */
+	reef_counter errors;          /* that nobody caught */
+	_Atomic(reef_counter *) slow; /* slow messages by kind, NULL if there were none; owned */
+	struct reef_event end;        /* pushed by whoever ends the service, so that a worker gets to release it */
 
 	/* Written by senders, but only while `counted`. */
 	struct {
@@ -66,5 +57,11 @@ struct reef_service {
 		_Atomic uint64_t refused, refused_ns;                 /* how many, and when that was last said */
 	} mailbox;
 };
+
+static inline unsigned reef_service_kind_of(const struct reef_message *m) {
+	if (m->flags & REEF_MESSAGE_EVENT)
+		return REEF_SERVICE_EVENT;
+	return m->type <= REEF_PTYPE_TRACE ? m->type : REEF_SERVICE_OTHER;
+}
 
 #endif

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cycles.h"
+#include "delay.h"
 #include "epoch.h"
 #include "mailbox.h"
 #include "message_log.h"
@@ -138,6 +139,7 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 	reef_slice_set_service(service);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
 	worker->slices++;
+	reef_delay_note(worker, service, start);
 	if (worker->looking > 0)
 		fetch_for_next(worker);
 	for (;;) {
@@ -166,11 +168,15 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		service->message_start = now;
 		atomic_store_explicit(&worker->message_source, m->source, memory_order_relaxed);
 		note_progress(worker);
+		unsigned kind = reef_service_kind_of(m);
 		handle_message(service, m);
 		uint64_t end = reef_cycles();
 		reef_counter_add(&service->cycles, end - now);
 		reef_counter_add(&service->messages, 1);
+		uint64_t took = end - now;
 		now = end;
+		if (__builtin_expect(took > reef_scheduler_limits.slow, 0))
+			reef_service_note_slow(service, kind);
 		if (reef_service_ending(service) || --left == 0 || now - start > limit)
 			break;
 	}

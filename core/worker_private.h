@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "histogram.h"
 #include "list.h"
 #include "run_queue.h"
 
@@ -26,6 +27,8 @@ struct reef_worker {
 	bool spare;             /* helps while others are stuck (spare.c) */
 	struct reef_deferred *deferred, **deferred_tail;
 	int index;
+	unsigned scheduled;           /* services, by what runs on it */
+	struct reef_histogram delays; /* nanoseconds that services waited for it (delay.h) */
 
 	/* Looked at by the watchdog. `running` is the service in its slice; `progress` changes with every message. */
 	_Alignas(64) _Atomic(struct reef_service *) running;
@@ -33,6 +36,8 @@ struct reef_worker {
 	_Atomic(uint32_t) message_source;
 	atomic_bool releasing; /* the service has ended, what runs are its finalizers */
 	atomic_int inside;     /* 1: in a slice (world.h) */
+
+	atomic_int cpu_clock; /* clockid_t of its thread, 0 before there is one */
 
 	/* The worker's bed. */
 	_Alignas(64) atomic_int wakeup; /* futex: 0 asleep or about to be, 1 called */

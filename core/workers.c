@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "alloc.h"
 #include "poller.h"
@@ -23,6 +24,9 @@ static void *worker_main(void *p) {
 	char name[16];
 	snprintf(name, sizeof name, "%s %d", worker->spare ? "spare" : "worker", worker->index);
 	prctl(PR_SET_NAME, name);
+	clockid_t clock;
+	if (pthread_getcpuclockid(pthread_self(), &clock) == 0)
+		atomic_store(&worker->cpu_clock, clock);
 	prctl(PR_SET_TIMERSLACK, 1); /* timers must not wait for others to be due */
 	reef_slice_set_worker(worker);
 	reef_worker_run(worker);

@@ -77,8 +77,24 @@ static int files_names(lua_State *L) {
 	return 2;
 }
 
+/* count(path) -> how many names without a dot in front there are in a directory; or nil and the reason. */
+static int files_count(lua_State *L) {
+	const char *path = reef_check_name(L, 1);
+	lua_Integer count = 0;
+	DIR *directory = opendir(path);
+	if (directory == NULL)
+		return files_failed(L, path, errno);
+	struct dirent *entry;
+	while ((entry = readdir(directory)) != NULL)
+		count += entry->d_name[0] != '.';
+	closedir(directory);
+	lua_pushinteger(L, count);
+	return 1;
+}
+
 int reef_open_files(lua_State *L) {
-	static const luaL_Reg functions[] = {{"stat", files_stat}, {"names", files_names}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {
+			{"stat", files_stat}, {"names", files_names}, {"count", files_count}, {NULL, NULL}};
 	luaL_newlib(L, functions);
 	return 1;
 }

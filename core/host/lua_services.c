@@ -10,7 +10,7 @@
 #include "core/service.h"
 #include "host.h"
 
-enum { ADDRESS = 1, DESCRIPTION, MESSAGES, CPU, QUEUED, BYTES, REFUSED, COLUMNS = REFUSED };
+enum { ADDRESS = 1, DESCRIPTION, MESSAGES, CPU, QUEUED, BYTES, REFUSED, ERRORS, COLUMNS = ERRORS };
 
 static void column_set(lua_State *L, int column, lua_Integer row, uint64_t value) {
 	lua_pushinteger(L, (lua_Integer)value);
@@ -18,7 +18,7 @@ static void column_set(lua_State *L, int column, lua_Integer row, uint64_t value
 }
 
 /* snapshot() -> address[], description[], messages[], cpu seconds[], queued messages[], bytes of its VM[],
- * refused messages[] */
+ * refused messages[], errors that nobody caught[] */
 static int services_snapshot(lua_State *L) {
 	lua_settop(L, 1);
 	size_t room = reef_handle_list(NULL, 0) + 16;
@@ -45,8 +45,27 @@ static int services_snapshot(lua_State *L) {
 		column_set(L, 1 + QUEUED, row, look.queued);
 		column_set(L, 1 + BYTES, row, reef_allocator_bytes(handles[i]));
 		column_set(L, 1 + REFUSED, row, look.refused);
+		column_set(L, 1 + ERRORS, row, look.errors);
 	}
 	return COLUMNS;
+}
+
+/* slow(address) -> how many slow messages of each kind it handled, by the kind's name; nil if there were none */
+static int services_slow(lua_State *L) {
+	static const char *const names[REEF_SERVICE_KINDS] = {"text",   "response", "multicast", "client", "system",
+														  "harbor", "socket",   "error",     "queue",  "debug",
+														  "lua",    "snax",     "trace",     "event",  "other"};
+	uint64_t counts[REEF_SERVICE_KINDS];
+	if (!reef_service_slow((uint32_t)luaL_checkinteger(L, 1), counts))
+		return 0;
+	lua_createtable(L, 0, 1);
+	for (int kind = 0; kind < REEF_SERVICE_KINDS; kind++) {
+		if (counts[kind] == 0)
+			continue;
+		lua_pushinteger(L, (lua_Integer)counts[kind]);
+		lua_setfield(L, -2, names[kind]);
+	}
+	return 1;
 }
 
 /* alive(address) -> boolean */
@@ -77,11 +96,9 @@ static int services_mailbox(lua_State *L) {
 }
 
 int reef_open_services(lua_State *L) {
-	static const luaL_Reg functions[] = {{"snapshot", services_snapshot},
-										 {"alive", services_alive},
-										 {"limit", services_limit},
-										 {"mailbox", services_mailbox},
-										 {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"snapshot", services_snapshot}, {"alive", services_alive},
+										 {"limit", services_limit},       {"mailbox", services_mailbox},
+										 {"slow", services_slow},         {NULL, NULL}};
 	luaL_newlib(L, functions);
 	return 1;
 }

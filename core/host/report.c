@@ -9,6 +9,7 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "core/service.h"
 #include "host_private.h"
 
 /* Only what is the user's, __tostring, is held to the limit of memory. */
@@ -46,6 +47,7 @@ static void add_error(struct reef_host *host, const char *text, size_t size) {
 
 void reef_report_add(struct reef_host *host, lua_State *failed) {
 	lua_State *L = host->L;
+	reef_service_note_error(host->service);
 	bool no_limit = host->no_limit;
 	host->no_limit = true;
 	lua_pushcfunction(L, describe);

@@ -8,6 +8,7 @@
 #include "lua_files.h"
 #include "lua_info.h"
 #include "lua_memory.h"
+#include "lua_scheduler.h"
 #include "lua_services.h"
 #include "lua_text.h"
 #include "snlua.h"
@@ -22,6 +23,7 @@ void reef_host_setup(void) {
 	reef_host_preload("skynet.core", reef_open_core);
 	reef_host_preload("reef.base.now", reef_lua_info_open_now);
 	reef_host_preload("reef.memory", reef_open_memory);
+	reef_host_preload("reef.scheduler", reef_open_scheduler);
 	reef_host_preload("reef.services", reef_open_services);
 	reef_host_preload("reef.await", reef_open_await);
 	reef_host_preload("reef.text", reef_open_text);

@@ -16,6 +16,8 @@
 
 #include "connection.h"
 #include "core/clock.h"
+#include "core/histogram.h"
+#include "core/host/lua_scheduler.h"
 #include "core/host/name_check.h"
 #include "lua_proxy.h"
 #include "mongo.h"
@@ -328,8 +330,9 @@ static void set_quantiles(lua_State *L, const char *name, const struct reef_hist
 		const char *name;
 		double quantile;
 	} quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}, {"max", 1}};
-	lua_createtable(L, 0, 6);
-	lua_pool_set_integer(L, "count", histogram->count);
+	lua_createtable(L, 0, 9);
+	lua_pool_set_integer(L, "count", reef_counter_get(&histogram->count));
+	reef_lua_set_histogram(L, &histogram, 1);
 	for (size_t i = 0; i < sizeof(quantiles) / sizeof(*quantiles); i++)
 		set_seconds(L, quantiles[i].name, reef_histogram_quantile(histogram, quantiles[i].quantile));
 	lua_setfield(L, -2, name);

@@ -24,6 +24,7 @@
 
 #include <lua.h>
 
+#include "core/histogram.h"
 #include "core/host/host.h"
 #include "core/message.h"
 #include "core/ptrmap.h"
@@ -31,7 +32,6 @@
 #include "drivers/channel/deadline.h"
 #include "drivers/channel/pending.h"
 #include "frame.h"
-#include "histogram.h"
 #include "wire.h"
 
 struct reef_pool;

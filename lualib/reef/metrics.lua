@@ -12,16 +12,24 @@ local metrics = {}
 
 ---@class reef.metric
 ---@field name string
----@field kind "counter"|"gauge"
+---@field kind "counter"|"gauge"|"histogram"
 ---@field help string
 ---@field labels string[]  names
+---@field bounds number[]|nil  of a histogram's buckets, ascending
 ---@field samples table<string, reef.metric.sample>  by the label values, joined
 local metric = {}
 metric.__index = metric
 
+---A number; of a histogram how many values are in each bucket, the last one without a bound.
 ---@class reef.metric.sample
----@field [1] number
+---@field [integer] number
+---@field sum number|nil  of a histogram's values
 ---@field labels string[]|nil  values
+
+---Fits times in seconds, from a tenth of a millisecond to ten seconds.
+local BOUNDS <const> = {
+	0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+}
 
 local own ---@type table<string, reef.metric>|nil
 local collectors = {} ---@type fun()[]
@@ -43,7 +51,20 @@ local function join()
 	skynet.send(".launcher", "lua", "HAS_METRICS")
 end
 
-local function new(kind, name, help, ...)
+local function check_bounds(name, bounds)
+	if type(bounds) ~= "table" or #bounds == 0 then
+		error(("metric %s: the bounds of its buckets are a list of numbers"):format(name), 4)
+	end
+	for i, bound in ipairs(bounds) do
+		if type(bound) ~= "number" or bound ~= bound or bound == math.huge or i > 1 and bound <= bounds[i - 1] then
+			error(("metric %s: bound %d of its buckets, %s, is no number above the one before"):format(
+				name, i, tostring(bound)), 4)
+		end
+	end
+	return table.move(bounds, 1, #bounds, 1, {})
+end
+
+local function new(kind, bounds, name, help, ...)
 	if type(name) ~= "string" or not name:find "^[%a_:][%w_:]*$" then
 		error(("metric %q: a name has letters, digits and underscores only"):format(tostring(name)), 3)
 	end
@@ -52,20 +73,25 @@ local function new(kind, name, help, ...)
 	end
 	local labels = { ... }
 	for _, label in ipairs(labels) do
-		if type(label) ~= "string" or not label:find "^[%a_][%w_]*$" then
+		if type(label) ~= "string" or not label:find "^[%a_][%w_]*$" or bounds and label == "le" then
 			error(("metric %s: %q is no name of a label"):format(name, tostring(label)), 3)
 		end
 	end
+	bounds = bounds and check_bounds(name, bounds)
 	join()
 	local known = own[name]
 	if known then
 		if known.kind ~= kind or table.concat(known.labels, ",") ~= table.concat(labels, ",") then
 			error(("metric %s: this service has it already, as a %s with labels (%s)"):format(
 				name, known.kind, table.concat(known.labels, ", ")), 3)
+		elseif bounds and table.concat(known.bounds, ",") ~= table.concat(bounds, ",") then
+			error(("metric %s: this service has it already, with buckets up to %s"):format(
+				name, table.concat(known.bounds, ", ")), 3)
 		end
 		return known
 	end
-	local self = setmetatable({ name = name, kind = kind, help = help, labels = labels, samples = {} }, metric)
+	local self = setmetatable({ name = name, kind = kind, help = help, labels = labels, bounds = bounds, samples = {} },
+		metric)
 	own[name] = self
 	return self
 end
@@ -76,7 +102,12 @@ end
 ---@param ... string names of labels
 ---@return reef.metric
 function metrics.counter(name, help, ...)
-	return new("counter", name, help, ...)
+	local self = new("counter", nil, name, help, ...)
+	-- Who looks before anything was counted sees 0; which values labels will have is not known.
+	if #self.labels == 0 then
+		self:add(0)
+	end
+	return self
 end
 
 ---A number that goes up and down. Services that have one of the same name and labels are added up.
@@ -85,7 +116,23 @@ end
 ---@param ... string names of labels
 ---@return reef.metric
 function metrics.gauge(name, help, ...)
-	return new("gauge", name, help, ...)
+	return new("gauge", nil, name, help, ...)
+end
+
+---Values counted in buckets, for quantiles over any time and any number of services and processes. By custom its name
+---ends with the unit: `_seconds`, `_bytes`. Services that have one of the same name need the same bounds.
+---@param name string
+---@param help string
+---@param bounds number[]|nil  ascending: a value is counted in the first bucket whose bound it is not above. Default:
+---16 from 0.0001 to 10, for seconds
+---@param ... string names of labels
+---@return reef.metric
+function metrics.histogram(name, help, bounds, ...)
+	local self = new("histogram", bounds or BOUNDS, name, help, ...)
+	if #self.labels == 0 then
+		self:touch()
+	end
+	return self
 end
 
 local function sample(self, ...)
@@ -106,9 +153,20 @@ local function sample(self, ...)
 	local found = self.samples[key]
 	if not found then
 		found = { 0, labels = values or n == 1 and { key } or nil }
+		for i = 1, self.bounds and #self.bounds or 0 do
+			found[i + 1] = 0
+		end
+		found.sum = self.bounds and 0
 		self.samples[key] = found
 	end
 	return found
+end
+
+local function check_kind(self, is_histogram)
+	if (self.bounds ~= nil) ~= is_histogram then
+		error(("metric %s is a %s: %s"):format(self.name, self.kind,
+			is_histogram and "it has add and set, not observe" or "it has observe, not add and set"), 3)
+	end
 end
 
 local function store(self, s, n)
@@ -121,6 +179,7 @@ end
 ---@param n number
 ---@param ... string|number label values
 function metric:add(n, ...)
+	check_kind(self, false)
 	local s = sample(self, ...)
 	store(self, s, s[1] + n)
 end
@@ -128,7 +187,50 @@ end
 ---@param n number
 ---@param ... string|number label values
 function metric:set(n, ...)
+	check_kind(self, false)
 	store(self, sample(self, ...), n)
+end
+
+---Of a histogram: counts a value.
+---@param value number
+---@param ... string|number label values
+function metric:observe(value, ...)
+	check_kind(self, true)
+	if type(value) ~= "number" or value ~= value then
+		error(("metric %s: %s is no number"):format(self.name, tostring(value)), 2)
+	end
+	local s, bounds = sample(self, ...), self.bounds
+	local low, high = 1, #bounds + 1
+	while low < high do
+		local middle = (low + high) // 2
+		if value <= bounds[middle] then
+			high = middle
+		else
+			low = middle + 1
+		end
+	end
+	s[low] = s[low] + 1
+	s.sum = s.sum + value
+end
+
+---Of a histogram: sets how many values each bucket has, of values that were counted elsewhere.
+---@param counts integer[]  one more than there are bounds
+---@param sum number  of all values
+---@param ... string|number label values
+function metric:assign(counts, sum, ...)
+	check_kind(self, true)
+	if #counts ~= #self.bounds + 1 then
+		error(("metric %s: %d counts for %d buckets"):format(self.name, #counts, #self.bounds + 1), 2)
+	end
+	local s = sample(self, ...)
+	table.move(counts, 1, #counts, 1, s)
+	s.sum = sum
+end
+
+---Makes the sample of these label values be there, so that whoever looks sees 0 before anything was counted.
+---@param ... string|number label values
+function metric:touch(...)
+	sample(self, ...)
 end
 
 ---Forgets all samples: those that are set next are all there is. For a gauge whose labels come and go.
@@ -144,7 +246,23 @@ function metrics.collect(f)
 	collectors[#collectors + 1] = f
 end
 
----Answers HTTP there: `/metrics` for Prometheus, `/` a page for people. The configuration key `metrics` does the same.
+---From now on `/readyz` answers 503 and names this, until `metrics.ready` is called with the same words, by any
+---service: what has to be loaded or reached before requests make sense. It holds also when the service has ended.
+---@param what string
+function metrics.not_ready(what)
+	if type(what) ~= "string" or what == "" then
+		error("metrics.not_ready: say in words what is not ready", 2)
+	end
+	skynet.call(skynet.uniqueservice "reef_metrics", "lua", "NOT_READY", what)
+end
+
+---@param what string  as given to `metrics.not_ready`
+function metrics.ready(what)
+	skynet.call(skynet.uniqueservice "reef_metrics", "lua", "READY", what)
+end
+
+---Answers HTTP there: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever watches over the process, `/` a
+---page for people. The configuration key `metrics` does the same.
 ---@param address string "127.0.0.1:9464"; port 0 is any free one
 ---@return string address that is listened to
 function metrics.serve(address)

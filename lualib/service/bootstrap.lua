@@ -7,6 +7,10 @@ local core = require "skynet.core"
 require "reef.manager"
 local process = require "reef.process"
 
+local START <const> = "the start service"
+
+local metrics ---@type table?  reef.metrics, if they are served
+
 ---What is to be started: the service, its arguments in the same string.
 ---@return string
 local function start_line()
@@ -73,7 +77,9 @@ local function boot()
 	skynet.newservice "service_mgr"
 	local address = skynet.getenv "metrics"
 	if address then
-		require("reef.metrics").serve(address)
+		metrics = require "reef.metrics"
+		metrics.not_ready(START)
+		metrics.serve(address)
 	end
 end
 
@@ -90,6 +96,9 @@ skynet.start(function()
 	ok, reason = pcall(skynet.newservice, line)
 	if not ok then
 		return process.fail(("cannot start %s: %s"):format(line:match "%S+" or "main", reason))
+	end
+	if metrics then
+		metrics.ready(START)
 	end
 	if skynet.getenv "reef_run" then
 		skynet.send(".launcher", "lua", "END_WITH_LAST")

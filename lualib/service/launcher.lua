@@ -316,6 +316,11 @@ function command.HAS_METRICS(source)
 	return NO_REPLY
 end
 
+---Has the end of the process begun?
+function command.ENDING()
+	return ending
+end
+
 ---Who has metrics of its own, in the order of their addresses.
 function command.METRICS()
 	return sorted.keys(measured)

@@ -86,7 +86,6 @@ local function measure()
 	local in_flight = gauge("in_flight", "Requests that are on their way.")
 	local queued = gauge("queued", "Requests that wait for a connection.")
 	local down = gauge("down", "1 if no server can be reached.")
-	local seconds = gauge("seconds", "Time from a request's arrival to its reply.", "quantile")
 	local requests = metrics.counter("reef_pool_requests_total", "Requests to a pool.", "pool")
 	local failed = metrics.counter("reef_pool_failed_total", "Requests that got no reply, by reason.", "pool", "reason")
 	for label, stat in pairs(command.STAT()) do
@@ -94,8 +93,10 @@ local function measure()
 		in_flight:set(stat.in_flight, label)
 		queued:set(stat.queued, label)
 		down:set(stat.down and 1 or 0, label)
-		for quantile, field in pairs { ["0.5"] = "p50", ["0.9"] = "p90", ["0.99"] = "p99" } do
-			seconds:set(stat.time[field], label, quantile)
+		-- Pools for SQL count their times themselves.
+		if stat.time.counts then
+			metrics.histogram("reef_pool_request_seconds", "Time from a request's arrival to its reply.", stat.time.bounds,
+				"pool"):assign(stat.time.counts, stat.time.sum, label)
 		end
 		requests:set(stat.requests, label)
 		for _, reason in ipairs { "overload", "timeouts", "lost", "refused" } do

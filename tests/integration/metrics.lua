@@ -68,7 +68,7 @@ test.case("the text is in Prometheus' format: families in one piece, described, 
 			if not name then
 				name, value = line:match "^([%a_:][%w_:]*){.*} (%S+)$"
 			end
-			test.equal(name, family)
+			test.equal(name:gsub("_bucket$", ""):gsub("_sum$", ""):gsub("_count$", ""), family)
 			test.truthy(tonumber(value))
 		end
 	end
@@ -145,6 +145,118 @@ test.case("bad names, labels and values say what is wrong", function()
 		"test_bad_total", "For this test.")
 	test.raises("metric test_bad_total: 0 label values, but 1 labels %(kind%)", c.add, c, 1)
 	test.raises("a counter never goes down", c.add, c, -1, "x")
+end)
+
+test.case("a histogram counts each value in one bucket, and adds up over services and their ends", function()
+	local count, service = counting()
+	local random, values_seen = math.random, {}
+	local function sizes()
+		local want = { sum = 0 }
+		for _, bound in ipairs { 10, 100, 1000, math.huge } do
+			want[bound] = 0
+			for _, v in ipairs(values_seen) do
+				want[bound] = want[bound] + (v <= bound and 1 or 0)
+			end
+		end
+		for _, v in ipairs(values_seen) do
+			want.sum = want.sum + v
+		end
+		return want
+	end
+	local function check()
+		local now, want = values(), sizes()
+		local function of(what, le)
+			return now[("test_size_bytes_%s{mode=\"x\"%s}"):format(what, le and (",le=\"%s\""):format(le) or "")]
+		end
+		test.equal({ of("bucket", "10"), of("bucket", "100"), of("bucket", "1000"), of("bucket", "+Inf"), of "count" },
+			{ want[10], want[100], want[1000], want[math.huge], want[math.huge] })
+		test.equal(of "sum", want.sum)
+	end
+	local own = metrics.histogram("test_size_bytes", "Sizes.", { 10, 100, 1000 }, "mode")
+	for i = 1, 400 do
+		local v = i % 7 == 0 and math.tointeger(10 ^ random(0, 4)) or random(0, 2000)
+		values_seen[i] = v
+		if i % 2 == 0 then
+			own:observe(v, "x")
+		else
+			count("OBSERVE", v, "x")
+		end
+	end
+	check()
+	skynet.kill(service)
+	check()
+end)
+
+test.case("histograms that cannot be added up, or are used as something else, are refused by name", function()
+	for _, bounds in ipairs { {}, { 1, 1 }, { 2, 1 }, { "1" }, { 0 / 0 }, { math.huge } } do
+		test.raises("metric test_h: .*bound", metrics.histogram, "test_h", "x", bounds)
+	end
+	test.raises('"le" is no name of a label', metrics.histogram, "test_h", "x", { 1 }, "le")
+	local h = metrics.histogram("test_once_seconds", "x", { 1, 2 })
+	test.raises("this service has it already, with buckets up to 1, 2", metrics.histogram, "test_once_seconds", "x", { 1 })
+	test.raises("it has observe", h.add, h, 1)
+	test.raises("it has add and set", metrics.counter("test_once_total", "x").observe,
+		metrics.counter("test_once_total", "x"), 1)
+	test.raises("nan", h.observe, h, 0 / 0)
+	test.raises("2 counts for 3 buckets", h.assign, h, { 1, 2 }, 3)
+	h:assign({ 1, 2, 3 }, 12)
+	local now = values()
+	test.equal({ now['test_once_seconds_bucket{le="2"}'], now.test_once_seconds_count, now.test_once_seconds_sum },
+		{ 3, 6, 12 })
+	test.equal(now.test_once_total, 0)
+	-- Another service's of the same name with other buckets is left out, and the others are not lost by that.
+	local count, service = counting()
+	count("OTHER")
+	now = values()
+	test.equal({ now.test_once_seconds_count, now['test_games_total{mode="other"}'] }, { 6, 1 })
+	skynet.kill(service)
+end)
+
+test.case("/healthz answers, /readyz says what is waited for", function()
+	test.equal({ (get "/healthz") }, { "200 OK" })
+	test.equal({ (get "/readyz") }, { "200 OK" })
+	metrics.not_ready "the cards"
+	metrics.not_ready "the maps"
+	local status, _, body = get "/readyz"
+	test.equal({ status, body }, { "503 Service Unavailable", "not ready: the cards, the maps\n" })
+	test.equal((get "/healthz"), "200 OK")
+	metrics.ready "the cards"
+	test.equal(select(3, get "/readyz"), "not ready: the maps\n")
+	metrics.ready "the maps"
+	test.equal((get "/readyz"), "200 OK")
+	test.raises("say in words", metrics.not_ready, "")
+end)
+
+test.case("errors that nobody caught and messages that are slow are counted, by service", function()
+	local before = values()
+	local count, service = counting()
+	for _ = 1, 3 do
+		test.raises("call failed", count, "FAIL")
+	end
+	count("SPIN", 0.25)
+	local now = values()
+	local function grown(key)
+		return now[key] - (before[key] or 0)
+	end
+	test.equal(grown 'reef_service_errors_total{service="counts"}', 3)
+	test.equal(grown 'reef_service_slow_messages_total{service="counts",type="lua"}', 1)
+	skynet.kill(service)
+	now = values()
+	test.equal(grown 'reef_service_errors_total{service="counts"}', 3)
+	test.equal(grown 'reef_service_slow_messages_total{service="counts",type="lua"}', 1)
+end)
+
+test.case("the engine's own are there: descriptors, workers, time that services wait for one", function()
+	local now = values()
+	test.truthy(now.process_open_fds > 3 and now.process_open_fds < now.process_max_fds)
+	test.truthy(now['reef_worker_cpu_seconds_total{worker="0"}'] > 0)
+	local counted = now.reef_scheduling_delay_seconds_count
+	local _, service = counting()
+	for _ = 1, 200 do
+		skynet.call(service, "debug", "PING")
+	end
+	skynet.kill(service)
+	test.truthy(values().reef_scheduling_delay_seconds_count > counted)
 end)
 
 test.case("a second address is refused, also one that is taken", function()

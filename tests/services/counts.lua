@@ -9,6 +9,25 @@ function command.COUNT(n, mode)
 	metrics.gauge("test_rooms", "Open rooms."):add(1)
 end
 
+function command.OBSERVE(n, mode)
+	metrics.histogram("test_size_bytes", "Sizes.", { 10, 100, 1000 }, "mode"):observe(n, mode)
+end
+
+function command.OTHER()
+	metrics.histogram("test_once_seconds", "x", { 5 }):observe(1)
+	command.COUNT(1, "other")
+end
+
+function command.FAIL()
+	error "asked for"
+end
+
+function command.SPIN(seconds)
+	local until_then = os.clock() + seconds
+	while os.clock() < until_then do -- luacheck: ignore 542
+	end
+end
+
 function command.STALL()
 	metrics.collect(function()
 		skynet.wait()

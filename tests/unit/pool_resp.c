@@ -1,8 +1,8 @@
 /* Where RESP replies end: reef_pool_resp. */
 #include "engine.h"
 
+#include "core/histogram.h"
 #include "drivers/pool/frame.h"
-#include "drivers/pool/histogram.h"
 
 static enum reef_frame scan(struct reef_frames *frames, const char *bytes, size_t n) {
 	/* An exact copy, so that a sanitizer sees a read beyond the end. */

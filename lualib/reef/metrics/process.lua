@@ -1,7 +1,9 @@
 -- What the engine knows of the process: CPU and memory, services by the name of their file, sockets, shared data. None
 -- of it asks another service, so it answers when services are stuck, too.
+local files = require "reef.files"
 local ledger = require "reef.metrics.ledger"
 local memory = require "reef.allocator"
+local scheduler = require "reef.scheduler"
 local services = require "reef.services"
 local skynet = require "skynet"
 local text = require "reef.metrics.text"
@@ -42,6 +44,17 @@ local function system(out)
 	out:add("process_start_time_seconds", "process_start_time_seconds", skynet.starttime())
 	out:declare("reef_memory_allocated_bytes", "gauge", "What is allocated, by the allocator's count.")
 	out:add("reef_memory_allocated_bytes", "reef_memory_allocated_bytes", memory.total())
+	local limit = (read "/proc/self/limits" or ""):match "Max open files%s+(%d+)"
+	local open = files.count "/proc/self/fd"
+	if open then
+		-- One of them is the directory.
+		out:declare("process_open_fds", "gauge", "Open file descriptors.")
+		out:add("process_open_fds", "process_open_fds", open - 1)
+	end
+	if limit then
+		out:declare("process_max_fds", "gauge", "File descriptors that may be open.")
+		out:add("process_max_fds", "process_max_fds", math.tointeger(limit))
+	end
 	out:declare("reef_workers", "gauge", "Worker threads.")
 	out:add("reef_workers", "reef_workers", math.tointeger(skynet.getenv "thread") or 0)
 end
@@ -59,10 +72,16 @@ local columns = {
 	{ "reef_service_queued_messages", "gauge", "Messages that wait for services of this name." },
 	{ "reef_service_memory_bytes", "gauge", "Memory of the VMs of services of this name." },
 	{ "reef_service_refused_messages_total", "counter", "Messages that found the mailbox of services of this name full." },
+	{ "reef_service_errors_total", "counter", "Errors in services of this name that nobody caught." },
 }
+local SLOW <const> = "reef_service_slow_messages_total"
+
+local function slow_key(name, kind)
+	return text.key(SLOW, { "service", "type" }, { name, kind })
+end
 
 local function by_name(out)
-	local address, description, messages, cpu, queued, bytes, refused = services.snapshot()
+	local address, description, messages, cpu, queued, bytes, refused, errors = services.snapshot()
 	local sums, names, living = {}, {}, {}
 	for i, handle in ipairs(address) do
 		local name = name_of(description[i])
@@ -73,7 +92,7 @@ local function by_name(out)
 			end
 			sum = sums[name]
 			if not sum then
-				sum = { 0, 0, 0, 0, 0, 0, keys = {} }
+				sum = { 0, 0, 0, 0, 0, 0, 0, keys = {}, slow = { lua = 0 } }
 				sums[name] = sum
 				names[#names + 1] = name
 				for column, family in ipairs(columns) do
@@ -82,8 +101,14 @@ local function by_name(out)
 			end
 		end
 		sum[1], sum[4], sum[5] = sum[1] + 1, sum[4] + queued[i], sum[5] + bytes[i]
-		sum[2], sum[3], sum[6] = sum[2] + messages[i], sum[3] + cpu[i], sum[6] + refused[i]
-		living[handle] = { [sum.keys[2]] = messages[i], [sum.keys[3]] = cpu[i], [sum.keys[6]] = refused[i] }
+		sum[2], sum[3], sum[6], sum[7] = sum[2] + messages[i], sum[3] + cpu[i], sum[6] + refused[i], sum[7] + errors[i]
+		local counters = { [sum.keys[2]] = messages[i], [sum.keys[3]] = cpu[i], [sum.keys[6]] = refused[i],
+			[sum.keys[7]] = errors[i] }
+		for kind, n in pairs(services.slow(handle) or {}) do
+			sum.slow[kind] = (sum.slow[kind] or 0) + n
+			counters[slow_key(name, kind)] = n
+		end
+		living[handle] = counters
 	end
 	for _, family in ipairs(columns) do
 		out:declare(table.unpack(family))
@@ -93,8 +118,28 @@ local function by_name(out)
 			out:add(family[1], sums[name].keys[column], sums[name][column])
 		end
 	end
+	out:declare(SLOW, "counter", "Messages that services of this name took longer for than `slow_message`.")
+	for _, name in ipairs(names) do
+		for kind, n in pairs(sums[name].slow) do
+			out:add(SLOW, slow_key(name, kind), n)
+		end
+	end
 	ended:settle(living, function(key, value)
 		out:add(key:match "^[^{]+", key, value)
+	end)
+end
+
+local function workers(out)
+	out:declare("reef_worker_cpu_seconds_total", "counter", "CPU time of a worker thread; all spare ones are one.")
+	local cpu, regular = scheduler.cpu()
+	for i, used in ipairs(cpu) do
+		local name = i <= regular and tostring(i - 1) or "spare"
+		out:add("reef_worker_cpu_seconds_total", text.key("reef_worker_cpu_seconds_total", { "worker" }, { name }), used)
+	end
+	local name, delays = "reef_scheduling_delay_seconds", scheduler.delays()
+	out:declare(name, "histogram", "Time that services with work waited for a worker; one of 32 is measured.")
+	text.histogram(name, {}, nil, delays.bounds, delays.counts, delays.sum, function(key, value)
+		out:add(name, key, value)
 	end)
 end
 
@@ -139,6 +184,7 @@ end
 function process.collect(out)
 	system(out)
 	by_name(out)
+	workers(out)
 	sockets(out)
 	shared(out)
 	log_lines(out)

@@ -4,6 +4,7 @@ local ledger = require "reef.metrics.ledger"
 local process = require "reef.process"
 local skynet = require "skynet"
 local socket = require "reef.socket"
+local sorted = require "reef.base.sorted"
 local text = require "reef.metrics.text"
 require "reef.manager"
 
@@ -13,24 +14,54 @@ local REQUEST_SIZE = 8 * 1024 -- bytes
 
 local command = {}
 local ended = ledger.new()
+local described = {} ---@type table<string, reef.metric>  the first of each name that was seen
+local differing = {} ---@type table<string, boolean>  names about which it was said that services disagree
+local waited_for = {} ---@type table<string, boolean>  what is not ready yet
 local listening ---@type string|nil
 local listens ---@type string  the address of it
 
 ---------------------------------------------------------------------------------------------------------------------
 -- gathering
 
+-- Values of one name are added up, so they have to be of one kind.
+local function agrees(address, metric)
+	local first = described[metric.name]
+	if not first then
+		described[metric.name] = metric
+		return true
+	end
+	local same_kind = first.kind == metric.kind
+	if same_kind and table.concat(first.bounds or {}, " ") == table.concat(metric.bounds or {}, " ") then
+		return true
+	elseif not differing[metric.name] then
+		differing[metric.name] = true
+		skynet.error(("metrics: %s of %s is left out: another service has a %s of that name%s"):format(metric.name,
+			skynet.address(address), first.kind, same_kind and " with other buckets" or ""))
+	end
+	return false
+end
+
 ---@param out reef.metrics.families
+---@param address integer
 ---@param metrics table<string, reef.metric>
----@return table<string, number> counters
-local function add_metrics(out, metrics)
+---@return table<string, number> counters  by the name, a line feed, and the sample's key
+local function add_metrics(out, address, metrics)
 	local counters = {}
 	for name, metric in pairs(metrics) do
-		out:declare(name, metric.kind, metric.help)
-		for _, sample in pairs(metric.samples) do
-			local key = text.key(name, metric.labels, sample.labels)
-			out:add(name, key, sample[1])
-			if metric.kind == "counter" then
-				counters[key] = sample[1]
+		if agrees(address, metric) then
+			out:declare(name, metric.kind, metric.help)
+			local function add(key, value)
+				out:add(name, key, value)
+				if metric.kind ~= "gauge" then
+					counters[name .. "\n" .. key] = value
+				end
+			end
+			for _, sample in pairs(metric.samples) do
+				if metric.kind == "histogram" then
+					text.histogram(name, metric.labels, sample.labels, metric.bounds, sample, sample.sum, add)
+				else
+					add(text.key(name, metric.labels, sample.labels), sample[1])
+				end
 			end
 		end
 	end
@@ -50,16 +81,16 @@ local function ask_services(out)
 		local answered = 0
 		for object, answer in request:select(PATIENCE) do
 			if answer then
-				living[object[1]] = add_metrics(out, answer[1])
+				living[object[1]] = add_metrics(out, object[1], answer[1])
 				answered = answered + 1
 			end
 		end
 		silent = #members - answered
 	end
 	ended:settle(living, function(key, value)
-		local name = key:match "^[^{]+"
-		out:declare(name, "counter", "Counted by services that have ended.")
-		out:add(name, key, value)
+		local name, line = key:match "^(.-)\n(.*)$"
+		out:declare(name, described[name].kind, described[name].help)
+		out:add(name, line, value)
 	end)
 	out:declare("reef_metrics_silent_services", "gauge", "Services that did not tell their metrics in time.")
 	out:add("reef_metrics_silent_services", "reef_metrics_silent_services", silent)
@@ -84,7 +115,36 @@ local function page()
 	return html
 end
 
+function command.NOT_READY(what)
+	waited_for[what] = true
+end
+
+function command.READY(what)
+	waited_for[what] = nil
+end
+
+local function words(what)
+	return function()
+		return what
+	end
+end
+
+local function ready()
+	local list = sorted.keys(waited_for)
+	if skynet.call(".launcher", "lua", "ENDING") then
+		table.insert(list, 1, "the process ends")
+	end
+	if #list == 0 then
+		return "ready\n"
+	end
+	return ("not ready: %s\n"):format(table.concat(list, ", ")), 503
+end
+
+local PLAIN <const> = "text/plain; charset=utf-8"
+
 local routes = {
+	["/healthz"] = { PLAIN, words "alive\n" },
+	["/readyz"] = { PLAIN, ready },
 	["/"] = { "text/html; charset=utf-8", page, guard.page_policy },
 	["/metrics"] = { "text/plain; version=0.0.4; charset=utf-8", command.TEXT },
 }
@@ -95,8 +155,9 @@ end, { GET = true, HEAD = true }, REQUEST_SIZE, function(request)
 	if not route then
 		return guard.refuse(404)
 	end
-	local body = route[2]()
-	return guard.answer(200, route[1], body, route[3] and { ["Content-Security-Policy"] = route[3](body) } or nil)
+	local body, status = route[2]()
+	local policy = route[3] and { ["Content-Security-Policy"] = route[3](body) } or nil
+	return guard.answer(status or 200, route[1], body, policy)
 end)
 
 local function accept(id, peer)

@@ -274,4 +274,55 @@ test.case("reef check shows names and values of files without their control char
 	test.equal(output:find "[%z\1-\8\11-\31\127]", nil, output)
 end)
 
+test.case("printed lines are not torn by others, nor by the log", function()
+	local p = project.new {
+		["main.lua"] = [[
+			local skynet = require "skynet"
+			skynet.start(function()
+				local left = 6
+				for i = 1, 6 do
+					skynet.newservice("prints", i)
+				end
+				skynet.dispatch("lua", function()
+					left = left - 1
+					if left == 0 then
+						require("skynet.manager").abort()
+					end
+				end)
+				for i = 1, 6 do
+					skynet.send(".prints" .. i, "lua", skynet.self())
+				end
+			end)
+		]],
+		["prints.lua"] = [[
+			local skynet = require "skynet"
+			require "skynet.manager"
+			local number = ...
+			skynet.start(function()
+				skynet.register(".prints" .. number)
+				skynet.dispatch("lua", function(_, _, main)
+					for i = 1, 300 do
+						print("print", number, i, nil, true, 1.5, "end")
+						skynet.error("log", number, i, "end")
+						if i % 10 == 0 then
+							skynet.yield()
+						end
+					end
+					skynet.send(main, "lua")
+				end)
+			end)
+		]],
+	}
+	local code, output = p:run(p:config "thread = 4")
+	test.equal(code, 0, output)
+	local printed = 0
+	for line in output:gmatch "[^\n]+" do
+		if line:find("print", 1, true) and not line:find("LAUNCH", 1, true) then
+			test.matches(line, "^print\t%d\t%d+\tnil\ttrue\t1%.5\tend$")
+			printed = printed + 1
+		end
+	end
+	test.equal(printed, 6 * 300)
+end)
+
 test.run()

@@ -95,9 +95,10 @@ test.case("circles of every length and order of start end, and trees start", { t
 		end
 		local p = project_of(starts, ("local left = %d %s while left > 0 do skynet.sleep(1) end"):format(
 			n, table.concat(lines, "\n")))
-		local _, output = run(p)
+		local code, output = run(p)
+		test.equal(code, 0, output)
 		for i = 1, n do
-			test.matches(output, ("s%d\t%s\t"):format(i, not circular[i]))
+			test.equal(("\n" .. output):match(("\ns%d\t(%%l+)\t"):format(i)), tostring(not circular[i]), ("s%d\n%s"):format(i, output))
 		end
 	end
 end)

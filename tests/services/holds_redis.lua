@@ -9,7 +9,7 @@ skynet.start(function()
 		local db = kind == "pool" and pool.redis(uri) or redis.connect(uri)
 		local done = {}
 		skynet.fork(function()
-			local held = lock.acquire(db, "mine" .. kind, { ttl = 1 })
+			local held = lock.acquire(db, "mine" .. kind, { ttl = 3 })
 			local w = kind == "pool" and pool.watch(db) or redis.watch(uri)
 			w:subscribe "news"
 			skynet.fork(w.message, w)

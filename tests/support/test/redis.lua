@@ -2,6 +2,7 @@
 --
 --     local server = require("test.redis").start()
 --     server.port, server.path        -- 127.0.0.1:port, and the Unix socket
+--     server.bus_port                 -- of a node of a cluster
 --     server:freeze() server:thaw()   -- SIGSTOP, SIGCONT
 --     server:kill() server:restart()  -- SIGKILL; the same port and options again, empty
 --     redis.start_tls(certificate, ca_file [, options])  -- clients need no certificate unless options say so
@@ -16,6 +17,14 @@ local test = require "test"
 local redis = {}
 redis.__index = redis
 
+local function is_node_of_cluster(options)
+	for i, option in ipairs(options) do
+		if option == "--cluster-enabled" then
+			return options[i + 1] == "yes"
+		end
+	end
+end
+
 local function launch(self)
 	local command = {
 		"redis-server", self.tls and "--tls-port" or "--port", self.port, "--bind", "127.0.0.1",
@@ -27,12 +36,16 @@ local function launch(self)
 		table.move({ "--tls-cert-file", self.tls.cert, "--tls-key-file", self.tls.key }, 1, 4, #command + 1, command)
 		table.move({ "--tls-ca-cert-file", self.tls_ca }, 1, 2, #command + 1, command)
 	end
+	if self.bus_port then
+		table.move({ "--cluster-port", self.bus_port }, 1, 2, #command + 1, command)
+	end
 	table.move(self.options, 1, #self.options, #command + 1, command)
 	os.remove(self.path)
 	self.process = process.start(command)
-	-- The Unix socket comes after the port: who answers there has both, and is ours.
-	test.eventually("a redis-server that listens", 20, function()
-		return core.can_connect(self.path) or not self.process:running()
+	-- One that listens may still end, as when the port of the cluster's bus is taken.
+	test.eventually("a redis-server that is ready", 20, function()
+		return self.process:output():find "Ready to accept connections" and core.can_connect(self.path)
+			or not self.process:running()
 	end)
 	return self.process:running()
 end
@@ -62,6 +75,8 @@ function redis.launch(self)
 	-- Another program may have taken the port meanwhile: then redis-server ends, and another port is tried.
 	for _ = 1, 5 do
 		self.port = core.free_port()
+		-- Without one it would be the port and ten thousand, which may be taken, or no port at all.
+		self.bus_port = is_node_of_cluster(self.options) and core.free_port() or nil
 		if launch(self) then
 			return self
 		end

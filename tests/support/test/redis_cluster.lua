@@ -7,7 +7,6 @@
 --     cluster:begin_move(slot, from, to)         -- MIGRATING and IMPORTING only
 --     cluster:failover(4)                        -- that replica takes over
 --     cluster:settled(seconds)                   -- waits until every slot has a master that all living nodes agree on
-local core = require "test.process.core"
 local redis = require "test.redis"
 local test = require "test"
 
@@ -19,7 +18,7 @@ local NODE_TIMEOUT = 1000 -- ms
 
 local function options_of(given)
 	local list = {
-		"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", core.free_port(),
+		"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
 		"--cluster-node-timeout", NODE_TIMEOUT, "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0",
 		"--cluster-allow-replica-migration", "no", "--repl-ping-replica-period", "1",
 	}
@@ -72,11 +71,7 @@ function cluster.start(options, tls)
 			node:cli("CLUSTER", "ADDSLOTSRANGE", ranges[i][1], ranges[i][2])
 		end
 		if i > 1 then
-			local bus
-			for j, option in ipairs(node.options) do
-				bus = option == "--cluster-port" and node.options[j + 1] or bus
-			end
-			self.nodes[1]:cli("CLUSTER", "MEET", "127.0.0.1", node.port, bus)
+			self.nodes[1]:cli("CLUSTER", "MEET", "127.0.0.1", node.port, node.bus_port)
 		end
 	end)
 	self:settled()

@@ -4,8 +4,9 @@
  *   open(number) -> cache | nil
  *   c:getter(miss) -> get                     get(db, key) is the value, or what miss(db, key) returns
  *   c:generation(key) -> integer              to be given back to put
- *   c:put(key, value or nil, seconds, generation) -> boolean    seconds: that it may be kept; 0: for ever
- *   c:drop(key)  c:flush()                    see store.h
+ *   c:put(key, value or nil, seconds, generation, source, slot) -> boolean    seconds: that it may be kept; 0: for ever
+ *   c:drop(key)  c:flush()  c:flush_source(source)  c:flush_slots{slot, ...}   see store.h
+ *   c:set_home(slot, address or nil)  c:is_home(slot, address) -> boolean
  *   c:stat() -> table
  *
  * Keys and values are strings. Own slice only.
@@ -101,13 +102,21 @@ static int lua_cache_generation(lua_State *L) {
 	return 1;
 }
 
+static unsigned check_slot(lua_State *L, int index) {
+	lua_Integer slot = luaL_checkinteger(L, index);
+	luaL_argcheck(L, slot >= 0 && slot < REEF_CACHE_SLOTS, index, "a slot");
+	return (unsigned)slot;
+}
+
 static int lua_cache_put(lua_State *L) {
 	struct reef_cache *cache = check_reader(L, 1)->cache;
 	const TString *key = string_at(L, 2), *value = lua_isnil(L, 3) ? NULL : string_at(L, 3);
 	lua_Number seconds = luaL_checknumber(L, 4);
 	uint64_t generation = (uint64_t)luaL_checkinteger(L, 5);
 	uint64_t expires = seconds > 0 && seconds < 1e9 ? reef_now_ns() + (uint64_t)(seconds * 1e9) : 0;
-	lua_pushboolean(L, reef_cache_put(cache, key, value, expires, generation));
+	const struct reef_cache_origin origin = {.source = (uint32_t)luaL_checkinteger(L, 6),
+											 .slot = (uint16_t)check_slot(L, 7)};
+	lua_pushboolean(L, reef_cache_put(cache, key, value, expires, generation, origin));
 	return 1;
 }
 
@@ -119,6 +128,40 @@ static int lua_cache_drop(lua_State *L) {
 static int lua_cache_flush(lua_State *L) {
 	reef_cache_flush(check_reader(L, 1)->cache);
 	return 0;
+}
+
+static int lua_cache_flush_source(lua_State *L) {
+	reef_cache_flush_source(check_reader(L, 1)->cache, (uint32_t)luaL_checkinteger(L, 2));
+	return 0;
+}
+
+static int lua_cache_flush_slots(lua_State *L) {
+	uint64_t slots[REEF_CACHE_SLOTS / 64] = {0};
+	struct reef_cache *cache = check_reader(L, 1)->cache;
+	luaL_checktype(L, 2, LUA_TTABLE);
+	for (lua_Integer i = 1, n = (lua_Integer)lua_rawlen(L, 2); i <= n; i++) {
+		lua_rawgeti(L, 2, i);
+		unsigned slot = check_slot(L, -1);
+		slots[slot / 64] |= UINT64_C(1) << slot % 64;
+		lua_pop(L, 1);
+	}
+	reef_cache_flush_slots(cache, slots);
+	return 0;
+}
+
+static int lua_cache_set_home(lua_State *L) {
+	struct reef_cache *cache = check_reader(L, 1)->cache;
+	unsigned slot = check_slot(L, 2);
+	if (!reef_cache_set_home(cache, slot, lua_isnoneornil(L, 3) ? NULL : string_at(L, 3)))
+		return luaL_error(L, "redis cache: no memory");
+	return 0;
+}
+
+static int lua_cache_is_home(lua_State *L) {
+	struct reef_cache *cache = check_reader(L, 1)->cache;
+	unsigned slot = check_slot(L, 2);
+	lua_pushboolean(L, reef_cache_is_home(cache, slot, string_at(L, 3)));
+	return 1;
 }
 
 static int lua_cache_stat(lua_State *L) {
@@ -149,6 +192,10 @@ int reef_lua_cache_open(lua_State *L) {
 			{"put", lua_cache_put},
 			{"drop", lua_cache_drop},
 			{"flush", lua_cache_flush},
+			{"flush_source", lua_cache_flush_source},
+			{"flush_slots", lua_cache_flush_slots},
+			{"set_home", lua_cache_set_home},
+			{"is_home", lua_cache_is_home},
 			{"stat", lua_cache_stat},
 			{NULL, NULL},
 	};

@@ -22,6 +22,7 @@ struct entry {
 	uint64_t expires_ns;
 	size_t bytes; /* with the value */
 	unsigned hash;
+	struct reef_cache_origin origin;
 	bool used; /* since the hand came by */
 	size_t size;
 	char key[];
@@ -35,6 +36,7 @@ struct reef_cache {
 	struct reef_cache_reader *readers;
 	struct reef_cache_stat stat; /* hits and misses: of readers that are gone */
 	size_t uncollected;          /* bytes of values taken out since retired ones were last looked through */
+	uint32_t *homes;             /* hashes of addresses by slot; NULL: not of a cluster */
 };
 
 static struct reef_cache *caches[MOST_CACHES];
@@ -210,12 +212,13 @@ uint64_t reef_cache_generation(const struct reef_cache *cache, const TString *ke
 }
 
 bool reef_cache_put(struct reef_cache *cache, const TString *key, const TString *value, uint64_t expires_ns,
-					uint64_t generation) {
+					uint64_t generation, struct reef_cache_origin origin) {
 	unsigned hash = hash_of(key);
 	struct entry *entry = new_entry(key, value, hash);
 	if (entry == NULL)
 		return false;
 	entry->expires_ns = expires_ns;
+	entry->origin = origin;
 	pthread_mutex_lock(&cache->lock);
 	bool current = cache->generations[hash % STRIPES] == generation;
 	bool stored = current && has_room(cache, entry->bytes);
@@ -252,16 +255,71 @@ void reef_cache_drop(struct reef_cache *cache, const TString *key) {
 	collect(cache, false);
 }
 
-void reef_cache_flush(struct reef_cache *cache) {
+/* Takes out what `wanted` says, and lets nothing be stored that was asked for until now. */
+static void flush(struct reef_cache *cache, bool (*wanted)(const struct entry *, const void *), const void *which) {
 	pthread_mutex_lock(&cache->lock);
 	for (size_t i = 0; i < STRIPES; i++)
 		__atomic_store_n(&cache->generations[i], cache->generations[i] + 1, __ATOMIC_RELEASE);
-	for (size_t i = 0; i <= cache->mask && cache->stat.entries > 0; i++)
-		while (cache->buckets[i])
-			unlink_entry(cache, &cache->buckets[i]);
+	for (size_t i = 0; i <= cache->mask && cache->stat.entries > 0; i++) {
+		struct entry **link = &cache->buckets[i];
+		while (*link) {
+			if (wanted(*link, which))
+				unlink_entry(cache, link);
+			else
+				link = &(*link)->next;
+		}
+	}
 	cache->stat.flushes++;
 	pthread_mutex_unlock(&cache->lock);
 	collect(cache, false);
+}
+
+static bool is_any(const struct entry *entry, const void *which) {
+	(void)entry, (void)which;
+	return true;
+}
+
+static bool is_from(const struct entry *entry, const void *source) {
+	return entry->origin.source == *(const uint32_t *)source;
+}
+
+static bool is_in_slots(const struct entry *entry, const void *slots) {
+	return ((const uint64_t *)slots)[entry->origin.slot / 64] >> entry->origin.slot % 64 & 1;
+}
+
+void reef_cache_flush(struct reef_cache *cache) {
+	flush(cache, is_any, NULL);
+}
+
+void reef_cache_flush_source(struct reef_cache *cache, uint32_t source) {
+	flush(cache, is_from, &source);
+}
+
+void reef_cache_flush_slots(struct reef_cache *cache, const uint64_t slots[REEF_CACHE_SLOTS / 64]) {
+	flush(cache, is_in_slots, slots);
+}
+
+/* Never 0, which is nobody's. */
+static uint32_t home_of(const TString *address) {
+	return address ? (uint32_t)hash_of(address) | 1 : 0;
+}
+
+bool reef_cache_set_home(struct reef_cache *cache, unsigned slot, const TString *address) {
+	uint32_t *homes = cache->homes;
+	if (homes == NULL) {
+		homes = reef_try_malloc(REEF_CACHE_SLOTS * sizeof(*homes));
+		if (homes == NULL)
+			return false;
+		memset(homes, 0, REEF_CACHE_SLOTS * sizeof(*homes));
+		__atomic_store_n(&cache->homes, homes, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&homes[slot], home_of(address), __ATOMIC_RELEASE);
+	return true;
+}
+
+bool reef_cache_is_home(const struct reef_cache *cache, unsigned slot, const TString *address) {
+	const uint32_t *homes = __atomic_load_n(&cache->homes, __ATOMIC_ACQUIRE);
+	return homes && __atomic_load_n(&homes[slot], __ATOMIC_ACQUIRE) == home_of(address);
 }
 
 void reef_cache_stat(struct reef_cache *cache, struct reef_cache_stat *stat) {

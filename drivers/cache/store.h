@@ -14,6 +14,8 @@
 
 #include "sharetable/overlay/ov.h"
 
+#define REEF_CACHE_SLOTS 16384
+
 struct reef_cache;
 
 /* One service's view; its counters are written by that service alone. Lies in memory of the caller's. */
@@ -47,14 +49,28 @@ enum reef_cache_found reef_cache_get(struct reef_cache_reader *reader, const TSt
 
 /* What a value has to be stored with, if it is asked for from now on. */
 uint64_t reef_cache_generation(const struct reef_cache *cache, const TString *key);
+/* Whose word a value is: what comes from one connection, or lies in one slot of a cluster, is forgotten together. */
+struct reef_cache_origin {
+	uint32_t source;
+	uint16_t slot;
+};
+
 /* Stores the value, NULL: that there is none, until that moment (0: as long as it takes), unless the key was dropped
  * since its generation was asked for. */
 bool reef_cache_put(struct reef_cache *cache, const TString *key, const TString *value, uint64_t expires_ns,
-					uint64_t generation);
+					uint64_t generation, struct reef_cache_origin origin);
 /* Takes the key out, and what was asked for until now is not stored any more. */
 void reef_cache_drop(struct reef_cache *cache, const TString *key);
-/* The same for all keys. */
+/* The same for all keys; for those that came from a source; for those of some slots, a bit each. */
 void reef_cache_flush(struct reef_cache *cache);
+void reef_cache_flush_source(struct reef_cache *cache, uint32_t source);
+void reef_cache_flush_slots(struct reef_cache *cache, const uint64_t slots[REEF_CACHE_SLOTS / 64]);
+
+/* The node that the values of a slot come from; NULL: none does at the moment. False when out of memory. Of the service
+ * that fills the cache. */
+bool reef_cache_set_home(struct reef_cache *cache, unsigned slot, const TString *address);
+/* Is it that one? Any thread. */
+bool reef_cache_is_home(const struct reef_cache *cache, unsigned slot, const TString *address);
 
 void reef_cache_stat(struct reef_cache *cache, struct reef_cache_stat *stat);
 

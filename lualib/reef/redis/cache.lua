@@ -7,7 +7,8 @@
 -- The service `reef_redis_cache` reads on a connection on which the server tells what has changed (CLIENT TRACKING),
 -- and in the order in which it happened: so what it stores was true when it was told of nothing since. What is written
 -- here is taken out before the write and again before its caller goes on; what was asked for in between is not stored.
--- When that connection is lost, all is forgotten, and nothing is kept until there is another.
+-- When that connection is lost, all that came on it is forgotten, and nothing is kept until there is another. A cluster
+-- has one such connection for each master.
 -- https://redis.io/docs/latest/develop/reference/client-side-caching
 local checks = require "reef.options"
 local config = require "reef.redis.config"
@@ -268,6 +269,15 @@ local function check_prefixes(prefixes)
 	end
 end
 
+-- Who has written somewhere must not be told something older from elsewhere.
+local function fence(self)
+	return function(slot, address)
+		if not self.handle:is_home(slot, address) then
+			skynet.call(service(), "lua", "FENCE", self.number, slot, address)
+		end
+	end
+end
+
 ---@param target redis.conf|string
 ---@param options redis.cache.options|nil  the first service that names a target decides about all but `db`
 ---@return redis.db
@@ -277,10 +287,11 @@ function cache.open(target, options)
 	checks.numbers("redis cache", options, { bytes = 1, ttl = 0.0, heartbeat = 0.01 }, 2)
 	check_prefixes(options.prefixes)
 	local conf = config.new(target)
-	if conf.kind == "cluster" then
-		error("redis cache: a cluster's values are not kept (nothing was connected)", 2)
+	local db = options.db
+	if db and (conf.kind == "cluster") ~= (db[2].topology ~= nil) then
+		error("redis cache: db and the target have to be the same deployment", 2)
 	end
-	local fields, key = remote.identity(conf.sentinels and conf or setmetatable({ hosts = { { host = conf.host,
+	local fields, key = remote.identity(conf.kind and conf or setmetatable({ hosts = { { host = conf.host,
 		port = conf.port } } }, { __index = conf }))
 	fields.db = conf.db
 	key = ("%s db=%s"):format(key, tostring(conf.db))
@@ -298,7 +309,11 @@ function cache.open(target, options)
 		end
 		return self.getter(db, ...)
 	end
-	return view_of(self, options.db or require("reef.pool").redis(target))
+	db = db or require("reef.pool").redis(target)
+	if conf.kind == "cluster" then
+		db[2].acknowledged[number] = fence(self)
+	end
+	return view_of(self, db)
 end
 
 return cache

@@ -32,6 +32,7 @@ local SHUNNED = 1                -- seconds for which a replica that failed is n
 ---@field topology redis.cluster.topology
 ---@field nodes table<string, redis.cluster.node>
 ---@field most integer|nil                          nodes that are connected to at the same time
+---@field acknowledged table<any, fun(slot: integer, address: string)>  told of what has been written, and may wait
 local client = {}
 client.__index = client
 
@@ -43,7 +44,7 @@ client.__index = client
 function client.new(conf, open, close, topology)
 	local self = setmetatable({
 		conf = conf, open = open, close_db = close, nodes = {}, turn = 0, transactions = {}, begun = 0,
-		redirections = 0, retries = 0,
+		redirections = 0, retries = 0, acknowledged = {},
 	}, client)
 	local weak = setmetatable({ client = self }, { __mode = "v" })
 	self.topology = topology(conf, function(fresh)
@@ -385,6 +386,24 @@ local function pause(self, until_then, pauses, err)
 	self.topology:wait(math.max(math.min(backoff(pauses + 1, FIRST_PAUSE, LONGEST_PAUSE), left), 0.01))
 end
 
+---The node has done something in a slot that may be a write: tells who wants to know, before the caller goes on.
+---@param node redis.cluster.node
+---@param slot integer|false|nil
+function client:acknowledge(node, slot)
+	if slot then
+		for _, f in pairs(self.acknowledged) do
+			f(slot, node.address)
+		end
+	end
+end
+
+-- A node that is asked since a slot is under way does not have it yet.
+local function done(self, spec, slot, node, asking)
+	if next(self.acknowledged) and not spec.rule.reads and not spec.parts and not asking then
+		self:acknowledge(node, slot)
+	end
+end
+
 -- Another attempt, and another, until it is done or the time is over. `node`, `err`: of the attempt before.
 local function again(self, view, spec, slot, since, node, err, ...)
 	local until_then = since + self:seconds_of(view)
@@ -439,6 +458,7 @@ local function again(self, view, spec, slot, since, node, err, ...)
 				ok, reply = pcall(spec.method, db, ...)
 			end
 			if ok then
+				done(self, spec, slot, node, asking)
 				return reply, node
 			end
 			err = reply
@@ -470,6 +490,7 @@ function client:perform(view, spec, slot, ...)
 	end
 	local ok, reply = pcall(spec.method, db, ...)
 	if ok then
+		done(self, spec, slot, node)
 		return reply, node
 	end
 	return again(self, view, spec, slot, since, node, reply, ...)

@@ -18,6 +18,7 @@ local methods = {}
 ---@field rule redis.cluster.rule
 ---@field ordinary boolean   it neither blocks nor changes a connection
 ---@field waits boolean      it blocks, or may
+---@field parts boolean|nil   it is several commands, of which each may be refused
 ---@field method fun(db: table, ...): any
 ---@field list_of fun(...): any[]
 ---@field answer fun(reply: any): any

@@ -115,7 +115,7 @@ end
 -- Sends the operations to a node; what it redirects is done one by one.
 local function send(client, view, ops, slots, results)
 	local as_one = {
-		rule = {},
+		rule = {}, parts = true,
 		method = function(db)
 			local got = {}
 			db:pipeline(ops, got)
@@ -126,10 +126,12 @@ local function send(client, view, ops, slots, results)
 	for i = 1, #ops do
 		slot = slot or slots[i] or nil
 	end
-	local got = client:perform(view, as_one, slot)
+	local got, node = client:perform(view, as_one, slot)
 	for i, reply in ipairs(got) do
 		if elsewhere[code_of(reply)] then
 			reply = alone(client, view, ops[i], slots[i])
+		elseif reply.ok then
+			client:acknowledge(node, slots[i])
 		end
 		results[i] = reply
 	end

@@ -164,6 +164,7 @@ function words.EXEC(client, _, spec)
 		client:judge(one.node, reply)
 		client:raise(reply)
 	end
+	client:acknowledge(one.node, one.slot)
 	return reply
 end
 

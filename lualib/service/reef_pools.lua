@@ -70,7 +70,11 @@ function command.SET(key, options)
 	skynet.call(pool_of(key), "lua", "SET", options)
 end
 
-function command.CLOSE(key)
+---@param perhaps boolean|nil  somebody else may have closed it
+function command.CLOSE(key, perhaps)
+	if perhaps and not entries[key] then
+		return
+	end
 	local address = pool_of(key)
 	entries[key] = nil
 	skynet.call(address, "lua", "CLOSE")

@@ -55,18 +55,6 @@ local function finish(db, list, lossless)
 	return total, maybe
 end
 
-local function node_of(cluster, slot)
-	for i, node in ipairs(cluster.nodes) do
-		if node.process:running() and node:says("^master", "ROLE") then
-			for from, to in node:cli("CLUSTER", "NODES"):match "[^\n]*myself[^\n]*":gmatch " (%d+)%-?(%d*)%f[ \0]" do
-				if tonumber(from) <= slot and slot <= (tonumber(to) or tonumber(from)) then
-					return i
-				end
-			end
-		end
-	end
-end
-
 local parts = {}
 
 parts[1] = { "slots that move and masters that hand over lose nothing", function(cluster, db)
@@ -76,7 +64,7 @@ parts[1] = { "slots that move and masters that hand over lose nothing", function
 		-- Keys that are written all the time.
 		for i = 1, test.count(10) // 2 + 1 do
 			local slot = db:keyslot(("direct%d-%d"):format(i % 2 * 2 + 1, i + round))
-			local from = node_of(cluster, slot)
+			local from = cluster:master_of(slot)
 			local to = from % 3 + 1
 			if cluster.nodes[to]:says("^master", "ROLE") then
 				cluster:move(slot, from, to)
@@ -169,7 +157,7 @@ end }
 parts[4] = { "a shard without a replica is waited for, as long as the call may take", function(cluster)
 	local db = redis.connect(cluster:uri(), { timeout = 1.5, connect_timeout = 0.5 })
 	local key = "somewhere"
-	local victim = node_of(cluster, db:keyslot(key))
+	local victim = cluster:master_of(db:keyslot(key))
 	local replica = victim > 3 and victim - 3 or victim + 3
 	test.equal(db:set(key, 1), "OK")
 	db:wait(1, 1000)

@@ -165,7 +165,7 @@ end
 -- A node has left: what was accepted is finished, within the pool's option `drain`.
 local function close_node(db)
 	if db[2].address then
-		pcall(skynet.call, skynet.uniqueservice "reef_pools", "lua", "CLOSE", db[2].key)
+		pcall(skynet.call, skynet.uniqueservice "reef_pools", "lua", "CLOSE", db[2].key, true)
 	end
 end
 

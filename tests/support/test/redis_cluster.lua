@@ -5,6 +5,7 @@
 --     cluster:hosts()                            -- {"127.0.0.1:7000", ...}
 --     cluster:move(slot, from, to)               -- one slot, with its keys, as redis-cli does it
 --     cluster:begin_move(slot, from, to)         -- MIGRATING and IMPORTING only
+--     cluster:master_of(slot)                    -- which node has it; nil: none that lives
 --     cluster:failover(4)                        -- that replica takes over
 --     cluster:settled(seconds)                   -- waits until every slot has a master that all living nodes agree on
 local redis = require "test.redis"
@@ -109,6 +110,20 @@ end
 ---@return string
 function cluster:uri()
 	return "redis+cluster://" .. table.concat(self:hosts(), ",")
+end
+
+---@param slot integer
+---@return integer|nil
+function cluster:master_of(slot)
+	for i, node in ipairs(self.nodes) do
+		if node.process:running() and not node.frozen and node:says("^master", "ROLE") then
+			for from, to in node:cli("CLUSTER", "NODES"):match "[^\n]*myself[^\n]*":gmatch " (%d+)%-?(%d*)%f[ \0]" do
+				if tonumber(from) <= slot and slot <= (tonumber(to) or tonumber(from)) then
+					return i
+				end
+			end
+		end
+	end
 end
 
 function cluster:begin_move(slot, from, to)

@@ -1,0 +1,164 @@
+-- timeout: 400
+-- Values of a Redis Cluster kept here while slots move, nodes fail over, die, freeze and lose their clients, as a seed
+-- says: no service ever reads what is older than what it has itself seen acknowledged, and in the end everybody reads
+-- what the servers have. REEF_SOAK=N does it N times, with seeds one after the other.
+local clusters = require "test.redis_cluster"
+local redis = require "skynet.db.redis"
+local skynet = require "skynet"
+local test = require "test"
+require "skynet.manager"
+
+local SOAK = math.tointeger(tonumber(os.getenv "REEF_SOAK")) or 1
+local ACTIONS = os.getenv "REEF_SOAK" and 12 or test.count(10) // 2 + 2
+local COROUTINES = 20 -- of each service
+local TIMEOUT = 3     -- seconds, of a call
+
+local function pair_of(cluster, number)
+	local one, other = cluster.nodes[number], cluster.nodes[number > 3 and number - 3 or number + 3]
+	if one:says("^master", "ROLE") then
+		return one, other
+	end
+	return other, one
+end
+
+local function taken_over(replica)
+	test.eventually("the replica to take over", 40, function()
+		return replica:says("^master", "ROLE")
+	end)
+end
+
+local function back(cluster, node)
+	cluster:settled(60)
+	test.eventually("the old master as a replica", 40, function()
+		return node:says("master_link_status:up", "INFO", "replication")
+	end)
+end
+
+local actions = {}
+
+function actions.move(cluster, random, db)
+	for _ = 1, 3 do
+		local slot = db:keyslot(("c%d-%d"):format(random(3), random(COROUTINES)))
+		local from = cluster:master_of(slot)
+		local to = cluster:master_of(random(0, 16383))
+		if from and to and from ~= to then
+			cluster:begin_move(slot, from, to)
+			skynet.sleep(random(0, 20))
+			cluster:move_keys(slot, from, to)
+			skynet.sleep(random(0, 5))
+			cluster:end_move(slot, from, to)
+		end
+	end
+end
+
+function actions.hand_over(cluster, random)
+	local master, replica = pair_of(cluster, random(3))
+	replica:cli("CLUSTER", "FAILOVER")
+	taken_over(replica)
+	back(cluster, master)
+end
+
+function actions.kill(cluster, random)
+	local master, replica = pair_of(cluster, random(3))
+	master:kill()
+	taken_over(replica)
+	master:restart()
+	back(cluster, master)
+end
+
+function actions.freeze(cluster, random)
+	local master, replica = pair_of(cluster, random(3))
+	master:freeze()
+	master.frozen = true
+	taken_over(replica)
+	skynet.sleep(random(0, 100))
+	master:thaw()
+	master.frozen = nil
+	back(cluster, master)
+end
+
+function actions.pause(cluster, random)
+	local master = pair_of(cluster, random(3))
+	master:freeze()
+	skynet.sleep(random(60))
+	master:thaw()
+end
+
+function actions.hang_up(cluster, random)
+	pair_of(cluster, random(3)):cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+end
+
+local names = { "move", "move", "hand_over", "kill", "freeze", "pause", "hang_up" }
+
+local function go_on(list, n)
+	local function reads()
+		local total = 0
+		for _, one in ipairs(list) do
+			total = total + skynet.call(one, "lua", "reads")
+		end
+		return total
+	end
+	local before = reads()
+	test.eventually("reads that go on", 60, function()
+		return reads() >= before + n
+	end)
+end
+
+local function round(cluster, db, seed)
+	math.randomseed(seed)
+	local random = math.random
+	local options = { heartbeat = 0.5, prefixes = seed % 2 == 0 and { "c" } or nil }
+	local list = {}
+	for i = 1, 3 do
+		list[i] = test.service "cache_checker"
+		skynet.call(list[i], "lua", "start", cluster:uri() .. "?name=seed" .. seed, options, TIMEOUT, "c" .. i, COROUTINES)
+	end
+	go_on(list, test.count(500))
+	local done = {}
+	for i = 1, ACTIONS do
+		done[i] = names[random(#names)]
+		actions[done[i]](cluster, random, db)
+		go_on(list, test.count(500))
+	end
+	local _, stat = skynet.call(list[1], "lua", "reads")
+	local total = { reads = 0, acknowledged = 0, maybe = 0, lost = 0 }
+	for _, one in ipairs(list) do
+		local result = skynet.call(one, "lua", "stop")
+		test.equal({ result.stale, result.hung }, { {}, 0 }, ("seed %d: %s"):format(seed, table.concat(done, " ")))
+		test.truthy(result.acknowledged > 0, result.last)
+		for name in pairs(total) do
+			total[name] = total[name] + result[name]
+		end
+	end
+	for i = 1, COROUTINES do
+		local key = "c1-" .. i
+		for _, one in ipairs(list) do
+			test.eventually("what the servers have", 20, function()
+				local ok, value = pcall(skynet.call, one, "lua", "get", key)
+				return ok and value == db:get(key)
+			end)
+		end
+	end
+	skynet.error(("seed %d: %s: %d reads, %d hits, %d flushes, %d losses; %d acknowledged, %d maybe, %d lost by servers")
+		:format(seed, table.concat(done, " "), total.reads, stat.hits, stat.flushes, stat.losses, total.acknowledged,
+		total.maybe, total.lost))
+	for _, one in ipairs(list) do
+		skynet.kill(one)
+	end
+	test.truthy(stat.hits > total.reads // 10 and stat.flushes > 0, "the cache was of use")
+	return total
+end
+
+test.case("nobody reads what is older than what he has seen acknowledged, whatever becomes of the nodes",
+	{ timeout = 390 * SOAK }, function()
+		local cluster = clusters.start()
+		local db = redis.connect(cluster:uri())
+		local reads = 0
+		for i = 1, SOAK do
+			db:flushall()
+			reads = reads + round(cluster, db, test.seed + i).reads
+		end
+		skynet.error(("%d seeds, %d reads"):format(SOAK, reads))
+	end)
+
+test.run()

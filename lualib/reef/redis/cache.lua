@@ -287,8 +287,8 @@ function cache.open(target, options)
 	checks.numbers("redis cache", options, { bytes = 1, ttl = 0.0, heartbeat = 0.01 }, 2)
 	check_prefixes(options.prefixes)
 	local conf = config.new(target)
-	local db = options.db
-	if db and (conf.kind == "cluster") ~= (db[2].topology ~= nil) then
+	local over = options.db
+	if over and (conf.kind == "cluster") ~= (over[2].topology ~= nil) then
 		error("redis cache: db and the target have to be the same deployment", 2)
 	end
 	local fields, key = remote.identity(conf.kind and conf or setmetatable({ hosts = { { host = conf.host,
@@ -309,11 +309,11 @@ function cache.open(target, options)
 		end
 		return self.getter(db, ...)
 	end
-	db = db or require("reef.pool").redis(target)
+	over = over or require("reef.pool").redis(target)
 	if conf.kind == "cluster" then
-		db[2].acknowledged[number] = fence(self)
+		over[2].acknowledged[number] = fence(self)
 	end
-	return view_of(self, db)
+	return view_of(self, over)
 end
 
 return cache

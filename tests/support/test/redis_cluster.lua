@@ -2,7 +2,7 @@
 --
 --     local cluster = require("test.redis_cluster").start { "--requirepass", "x" }     -- options of every node
 --     cluster.nodes[1].port                      -- test.redis servers; 1 to 3 begin as masters, 4 to 6 as replicas
---     cluster:hosts()                            -- {"127.0.0.1:7000", ...}
+--     cluster:hosts()                            -- {"127.0.0.1:7000", ...}; cluster:uri()
 --     cluster:move(slot, from, to)               -- one slot, with its keys, as redis-cli does it
 --     cluster:begin_move(slot, from, to)         -- MIGRATING and IMPORTING only
 --     cluster:master_of(slot)                    -- which node has it; nil: none that lives
@@ -107,9 +107,14 @@ function cluster:hosts()
 	return list
 end
 
+---@param turn integer|nil  0 to 5: another URI of the same cluster for each, so what services share by it is apart
 ---@return string
-function cluster:uri()
-	return "redis+cluster://" .. table.concat(self:hosts(), ",")
+function cluster:uri(turn)
+	local hosts, list = self:hosts(), {}
+	for i = 1, #hosts do
+		list[i] = hosts[(i - 1 + (turn or 0)) % #hosts + 1]
+	end
+	return "redis+cluster://" .. table.concat(list, ",")
 end
 
 ---@param slot integer

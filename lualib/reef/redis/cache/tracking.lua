@@ -1,8 +1,8 @@
--- The connection to one server on which values for a cache come, and on which the server tells what has changed: in the
--- order in which it happened. Of the service `reef_redis_cache`.
+-- The connection to one server on which values for a cache come, and on which the server tells what has changed: in
+-- the order in which it happened. Of the service `reef_redis_cache`.
 --
--- What came on a connection is forgotten with it. A server is also asked for a sign of life now and then: a link that is
--- dead says nothing by itself.
+-- What came on a connection is forgotten with it. A server is also asked for a sign of life now and then: a link that
+-- is dead says nothing by itself.
 -- https://redis.io/docs/latest/develop/reference/client-side-caching
 local backoff = require "reef.backoff"
 local core = require "reef.redis.core"

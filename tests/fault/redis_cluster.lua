@@ -15,44 +15,12 @@ local SOAK = tonumber(os.getenv "REEF_SOAK") or 1
 local COROUTINES = test.count(SOAKS and 250 or 60) -- of each service
 local TIMEOUT = 4 -- seconds, of a call
 
--- Services that write; their names begin with a letter each.
 local function start(target, options, coroutines)
-	local list = {}
-	for i, kind in ipairs { "direct", "pool", "direct", "pool" } do
-		local own = { timeout = TIMEOUT, connect_timeout = 1 }
-		for name, value in pairs(options or {}) do
-			own[name] = value
-		end
-		list[i] = writers.start(kind, target, own, kind .. i, coroutines)
-	end
-	return list
+	return writers.start_all(target, TIMEOUT, options, coroutines)
 end
 
--- Stops all and checks what they have seen. `lossless`: what was acknowledged has to be there.
 local function finish(db, list, lossless)
-	local total, maybe, refused = 0, 0, 0
-	for _, one in ipairs(list) do
-		local result = skynet.call(one, "lua", "stop")
-		test.equal(result.wrong, nil)
-		test.equal(result.hung, 0)
-		test.truthy(result.longest < TIMEOUT + (test.sanitizer and 20 or 4), "longest call " .. result.longest)
-		for key, sure in pairs(result.sure) do
-			local found = tonumber(db:get(key)) or 0
-			if lossless then
-				test.truthy(found >= sure, ("%s: %d of %d acknowledged writes were found"):format(key, found, sure))
-			end
-			test.truthy(found <= sure + result.maybe[key],
-				("%s: %d writes were found, %d acknowledged, %d maybe"):format(key, found, sure, result.maybe[key]))
-			maybe = maybe + result.maybe[key]
-		end
-		for code, n in pairs(result.rejected) do
-			test.truthy(code == "CLUSTERDOWN" or code == "LOADING" or code == "MASTERDOWN" or code == "NOREPLICAS",
-				("%d times %s: %s"):format(n, code, result.last))
-		end
-		total, refused = total + result.replies, refused + result.refused
-	end
-	skynet.error(("%d replies, %d maybe applied, %d not sent"):format(total, maybe, refused))
-	return total, maybe
+	return writers.finish(db, list, TIMEOUT, lossless)
 end
 
 local parts = {}

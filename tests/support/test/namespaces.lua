@@ -1,11 +1,11 @@
--- Several hosts on one machine: network namespaces that are joined by a bridge, and what happens to cables. Needs
--- root and
--- `ip`; the case is skipped otherwise.
+-- Several hosts on one machine: network namespaces that are joined by a bridge, and what happens to cables. Needs root
+-- and `ip`; the case is skipped otherwise.
 --
 --     local net = require("test.namespaces").start(3)
 --     net[1].ip, net[1]:command { "program", "argument" }     -- a command that runs there
 --     net[1]:unplug() net[1]:plug()
 --     net[1]:deaf_to(net[2]) net[1]:hear(net[2])             -- what 2 sends does not reach 1
+--     net[1]:deaf_to(net.here) net.here:deaf_to(net[1])      -- where the test itself runs
 --     net[1]:netem("delay", "20ms", "loss", "5%")            -- false: the kernel does not have it
 --
 -- They are gone with the case that made them.
@@ -16,6 +16,7 @@ local namespaces = {}
 
 ---@class test.host
 ---@field ip string
+---@field device string   its own end of the cable
 local host = {}
 host.__index = host
 
@@ -40,14 +41,18 @@ local function unique()
 end
 
 ---@param count integer
----@return test.host[]
+---@return test.host[]  and `here`
 function namespaces.start(count)
 	local id = unique()
 	local bridge = ("rb%x"):format(id)
 	if not try("ip", "link", "add", bridge, "type", "bridge") then
 		test.skip "no network namespaces: they need root, and ip"
 	end
-	local hosts = {}
+	local network = ("10.77.%d."):format(id % 250)
+	local here = setmetatable({ ip = network .. 254, device = bridge, mac = "02:00:00:00:00:fe" }, host)
+	run("ip", "link", "set", bridge, "address", here.mac)
+	run("ip", "addr", "add", here.ip .. "/24", "dev", bridge)
+	local hosts = { here = here }
 	test.defer(function()
 		-- A process of the test's own would want to be ended with the case, which is over.
 		for _, h in ipairs(hosts) do
@@ -59,7 +64,7 @@ function namespaces.start(count)
 	for i = 1, count do
 		local h = setmetatable({
 			name = ("reef%x-%d"):format(id, i), cable = ("rv%x-%d"):format(id, i),
-			ip = ("10.77.%d.%d"):format(id % 250, i), mac = ("02:00:00:00:00:%02x"):format(i),
+			ip = network .. i, mac = ("02:00:00:00:00:%02x"):format(i), device = "eth0",
 		}, host)
 		if not try("ip", "netns", "add", h.name) then
 			test.skip "no network namespaces: the kernel does not have them"
@@ -89,16 +94,25 @@ function host:plug()
 	run("ip", "link", "set", self.cable, "up")
 end
 
+-- Where this host believes the other one to be.
+local function believe(self, other, mac)
+	local words = { "neigh", "replace", other.ip, "lladdr", mac, "dev", self.device, "nud", "permanent" }
+	if self.name then
+		run("ip", "-n", self.name, table.unpack(words))
+	else
+		run("ip", table.unpack(words))
+	end
+end
+
 ---What the other one sends goes to an address that nobody has.
 ---@param other test.host
 function host:deaf_to(other)
-	run("ip", "-n", other.name, "neigh", "replace", self.ip, "lladdr", "02:00:00:00:00:ff", "dev", "eth0", "nud",
-		"permanent")
+	believe(other, self, "02:00:00:00:00:ff")
 end
 
 ---@param other test.host
 function host:hear(other)
-	run("ip", "-n", other.name, "neigh", "replace", self.ip, "lladdr", self.mac, "dev", "eth0", "nud", "permanent")
+	believe(other, self, self.mac)
 end
 
 ---Changes what leaves this host; without words nothing is changed any more.

@@ -3,6 +3,7 @@
 --     local server = require("test.redis").start()
 --     server.port, server.path        -- 127.0.0.1:port, and the Unix socket
 --     server.bus_port                 -- of a node of a cluster
+--     redis.start_on(host, options)   -- in a network namespace; server.host is where
 --     server:freeze() server:thaw()   -- SIGSTOP, SIGCONT
 --     server:kill() server:restart()  -- SIGKILL; the same port and options again, empty
 --     redis.start_tls(certificate, ca_file [, options])  -- clients need no certificate unless options say so
@@ -27,7 +28,7 @@ end
 
 local function launch(self)
 	local command = {
-		"redis-server", self.tls and "--tls-port" or "--port", self.port, "--bind", "127.0.0.1",
+		"redis-server", self.tls and "--tls-port" or "--port", self.port, "--bind", self.host,
 		"--unixsocket", self.path, "--dir", self.dir, "--save", "",
 		"--appendonly", "no", "--daemonize", "no", "--loglevel", "notice",
 	}
@@ -35,6 +36,9 @@ local function launch(self)
 		table.move({ "--port", 0, "--tls-auth-clients", "no" }, 1, 4, #command + 1, command)
 		table.move({ "--tls-cert-file", self.tls.cert, "--tls-key-file", self.tls.key }, 1, 4, #command + 1, command)
 		table.move({ "--tls-ca-cert-file", self.tls_ca }, 1, 2, #command + 1, command)
+	end
+	if self.net then
+		command = table.move({ "--protected-mode", "no" }, 1, 2, #command + 1, self.net:command(command))
 	end
 	if self.bus_port then
 		table.move({ "--cluster-port", self.bus_port }, 1, 2, #command + 1, command)
@@ -65,9 +69,17 @@ function redis.start_tls(certificate, ca_file, options)
 	return redis.launch { options = options or {}, tls = certificate, tls_ca = ca_file }
 end
 
+---Starts one on another host; see test.namespaces.
+---@param net test.host
+---@param options string[]|nil
+---@return test.redis
+function redis.start_on(net, options)
+	return redis.launch { options = options or {}, net = net }
+end
+
 -- Finds a port for it.
 function redis.launch(self)
-	self.host = "127.0.0.1"
+	self.host = self.net and self.net.ip or "127.0.0.1"
 	setmetatable(self, redis)
 	self.dir = process.path "redis"
 	assert(core.mkdir(self.dir))

@@ -54,15 +54,17 @@ end
 
 ---@param options string[]|nil
 ---@param tls { certificate: table, ca_file: string }|nil
+---@param net test.host[]|nil    each node on one of these hosts
 ---@return test.redis_cluster
-function cluster.start(options, tls)
+function cluster.start(options, tls, net)
 	local self = setmetatable({ nodes = {} }, cluster)
 	for i = 1, 6 do
 		local list = options_of(options)
 		if tls then
 			table.move({ "--tls-cluster", "yes", "--tls-replication", "yes" }, 1, 4, #list + 1, list)
 		end
-		self.nodes[i] = tls and redis.start_tls(tls.certificate, tls.ca_file, list) or redis.start(list)
+		self.nodes[i] = tls and redis.start_tls(tls.certificate, tls.ca_file, list) or net and redis.start_on(net[i], list)
+			or redis.start(list)
 	end
 	local ranges = { { 0, 5460 }, { 5461, 10922 }, { 10923, 16383 } }
 	each(self, function(node, i)
@@ -72,7 +74,7 @@ function cluster.start(options, tls)
 			node:cli("CLUSTER", "ADDSLOTSRANGE", ranges[i][1], ranges[i][2])
 		end
 		if i > 1 then
-			self.nodes[1]:cli("CLUSTER", "MEET", "127.0.0.1", node.port, node.bus_port)
+			self.nodes[1]:cli("CLUSTER", "MEET", node.host, node.port, node.bus_port)
 		end
 	end)
 	self:settled()
@@ -102,7 +104,7 @@ end
 function cluster:hosts()
 	local list = {}
 	each(self, function(node, i)
-		list[i] = "127.0.0.1:" .. node.port
+		list[i] = node.host .. ":" .. node.port
 	end)
 	return list
 end
@@ -147,7 +149,7 @@ function cluster:move_keys(slot, from, to)
 		if not keys[1] then
 			return
 		end
-		source:cli("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", table.unpack(keys))
+		source:cli("MIGRATE", target.host, target.port, "", 0, 5000, "KEYS", table.unpack(keys))
 	end
 end
 

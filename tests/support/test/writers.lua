@@ -3,6 +3,8 @@
 --     local writers = require "test.writers"
 --     local list = { writers.start("direct", target, { timeout = 4 }, "name", 100), ... }
 --     writers.go_on(list, 1000)
+--     local list = writers.start_all(target, 4, nil, 100)     -- direct and through pools
+--     writers.finish(db, list, 4, true)                       -- every write is explained
 local skynet = require "skynet"
 local test = require "test"
 
@@ -32,6 +34,55 @@ function writers.go_on(list, n)
 	test.eventually("writes that go on", 40, function()
 		return replies(list) >= before + n
 	end)
+end
+
+---Two that write direct and two that write through pools.
+---@param timeout number       seconds, of a call
+---@param options table|nil
+---@param coroutines integer   of each
+---@return integer[]
+function writers.start_all(target, timeout, options, coroutines)
+	local list = {}
+	for i, kind in ipairs { "direct", "pool", "direct", "pool" } do
+		local own = { timeout = timeout, connect_timeout = 1 }
+		for name, value in pairs(options or {}) do
+			own[name] = value
+		end
+		list[i] = writers.start(kind, target, own, kind .. i, coroutines)
+	end
+	return list
+end
+
+---Stops all and checks what they have seen.
+---@param db table
+---@param timeout number            seconds, of a call
+---@param lossless boolean          what was acknowledged has to be there
+---@return integer replies, integer maybe
+function writers.finish(db, list, timeout, lossless)
+	local total, maybe, refused, lost = 0, 0, 0, 0
+	for _, one in ipairs(list) do
+		local result = skynet.call(one, "lua", "stop")
+		test.equal(result.wrong, nil)
+		test.equal(result.hung, 0)
+		test.truthy(result.longest < timeout + (test.sanitizer and 20 or 4), "longest call " .. result.longest)
+		for key, sure in pairs(result.sure) do
+			local found = tonumber(db:get(key)) or 0
+			if lossless then
+				test.truthy(found >= sure, ("%s: %d of %d acknowledged writes were found"):format(key, found, sure))
+			end
+			lost = lost + math.max(sure - found, 0)
+			test.truthy(found <= sure + result.maybe[key],
+				("%s: %d writes were found, %d acknowledged, %d maybe"):format(key, found, sure, result.maybe[key]))
+			maybe = maybe + result.maybe[key]
+		end
+		for code, n in pairs(result.rejected) do
+			test.truthy(code == "CLUSTERDOWN" or code == "LOADING" or code == "MASTERDOWN" or code == "NOREPLICAS",
+				("%d times %s: %s"):format(n, code, result.last))
+		end
+		total, refused = total + result.replies, refused + result.refused
+	end
+	skynet.error(("%d replies, %d maybe applied, %d not sent, %d lost by servers"):format(total, maybe, refused, lost))
+	return total, maybe
 end
 
 return writers

@@ -24,7 +24,9 @@
 ---@field heartbeat number|nil       of redis.watch: seconds of silence before a PING; 30; 0: never
 ---@field hosts table|nil            several of a cluster: "host:port" or {host=, port=}
 ---@field cluster boolean|nil        this is a Redis Cluster; several hosts say so as well
----@field read "master"|"replica"|"any"|"nearest"|"fallback"|nil  of a deployment: where reading commands go
+---@field read "master"|"replica"|"any"|"nearest"|"zone"|"fallback"|nil  of a deployment: where reading commands go
+---@field zone string|nil            with read = "zone": where we are
+---@field zones table|function|nil   where servers are: {["10.0.0.1"]="a"}, {["10.0.0.1:7000"]="a"}, or f(host, port)
 ---@field nat table|function|nil     addresses that we reach by others: {["10.0.0.1:7000"]="1.2.3.4:7000"}, or f(host,
 ---                                  port)
 ---@field refresh number|nil         of a cluster: seconds between looks at its nodes; 30; 0: only on events
@@ -49,6 +51,7 @@ local kinds = {
 	name = "text", errors = "text", auth = "text", username = "text",
 	tls = "boolean",
 	hosts = "list", cluster = "boolean", read = "text", nat = false, refresh = "number",
+	zone = "text", zones = false,
 	sentinels = "list", master = "text", sentinel_username = "text", sentinel_auth = "text", sentinel_tls = "boolean",
 	credentials = "text", info = "boolean",
 }
@@ -318,7 +321,7 @@ local function take(into, from)
 	end
 end
 
-local reads = { master = true, replica = true, any = true, nearest = true, fallback = true }
+local reads = { master = true, replica = true, any = true, nearest = true, zone = true, fallback = true }
 
 -- What belongs to clusters and Sentinels. `kind` is "cluster", "sentinel" or nil; host and port are those of the first.
 local function deployment(c)
@@ -341,7 +344,13 @@ local function deployment(c)
 	end
 	c.read = c.read or "master"
 	if not reads[c.read] then
-		error('redis: read is "master", "replica", "any", "nearest" or "fallback", not ' .. tostring(c.read), 0)
+		error('redis: read is "master", "replica", "any", "nearest", "zone" or "fallback", not ' .. tostring(c.read), 0)
+	end
+	text(c, "zone")
+	if c.read == "zone" and not c.zone then
+		error('redis: with read = "zone" the zone where we are is required (option zone)', 0)
+	elseif c.zones ~= nil and type(c.zones) ~= "table" and type(c.zones) ~= "function" then
+		error("redis: zones is a table or a function, not a " .. type(c.zones), 0)
 	end
 	if c.nat ~= nil and type(c.nat) ~= "table" and type(c.nat) ~= "function" then
 		error("redis: nat is a table or a function, not a " .. type(c.nat), 0)

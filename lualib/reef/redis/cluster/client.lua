@@ -10,6 +10,7 @@ local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local map = require "reef.redis.cluster.map"
+local readers = require "reef.redis.cluster.readers"
 local skynet = require "skynet"
 
 local SLOTS = 16384
@@ -17,7 +18,6 @@ local MOST_REDIRECTIONS = 16
 local PATIENT_REDIRECTIONS = 4   -- without a pause
 local FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
 local WITHOUT_TIMEOUT = 10       -- seconds that a call without a deadline tries again
-local MEASURED_EVERY = 5         -- seconds, round trips
 local SILENT = 0.5               -- seconds without a reply after which the cluster is looked at
 local GRACE = 0.5                -- seconds for a master that is none any more to answer what is on its way
 local SHUNNED = 1                -- seconds for which a replica that failed is not read from
@@ -175,67 +175,6 @@ local function reader_of(self, node)
 	return node.reader
 end
 
-local function usable(self, address)
-	local node = self.nodes[address]
-	return not (node and node.shunned and node.shunned > now())
-end
-
-local function next_of(self, list)
-	local n = #list
-	for _ = 1, n do
-		self.turn = self.turn + 1
-		local address = list[self.turn % n + 1]
-		if usable(self, address) then
-			return address
-		end
-	end
-end
-
--- The round trip of a node, measured now and then.
-local function measure(node)
-	node.measured = now()
-	skynet.fork(function()
-		local db, since = node.reader or node.db, now()
-		if pcall(db.ping, db:with { timeout = 1 }) then
-			local trip = now() - since
-			node.round_trip = node.round_trip and node.round_trip * 0.8 + trip * 0.2 or trip
-		else
-			node.round_trip = 1
-		end
-	end)
-end
-
-local function nearest_of(self, list)
-	local best, least
-	for _, address in ipairs(list) do
-		local node = self:node(address)
-		if not node.measured or now() - node.measured > MEASURED_EVERY then
-			measure(node)
-		end
-		if usable(self, address) and (not least or (node.round_trip or math.huge) < least) then
-			best, least = address, node.round_trip or math.huge
-		end
-	end
-	return best
-end
-
--- The replica, or whoever, that a reading command goes to; nil: the master.
-local function replica_for(self, slot)
-	local shard, read = self.topology.map:find(slot), self.conf.read
-	if not shard or self.topology.map.moved[slot] or not shard.replicas[1] then
-		return nil
-	elseif read == "replica" then
-		return next_of(self, shard.replicas)
-	elseif read == "fallback" then
-		return not usable(self, shard.master) and next_of(self, shard.replicas) or nil
-	end
-	local all = table.move(shard.replicas, 1, #shard.replicas, 2, { shard.master })
-	if read == "any" then
-		return next_of(self, all)
-	end
-	return nearest_of(self, all)
-end
-
 ---Where a command goes. nil: nobody knows.
 ---@param rule redis.cluster.rule
 ---@param slot integer|nil  nil: to any master
@@ -248,9 +187,9 @@ function client:choose(rule, slot)
 	local address
 	if not slot then
 		local masters = known:masters()
-		address = next_of(self, masters) or masters[1]
+		address = readers.next_of(self, masters) or masters[1]
 	elseif rule.reads and self.conf.read ~= "master" then
-		address = replica_for(self, slot)
+		address = readers.choose(self, slot)
 		if address and address ~= known:master(slot) then
 			local node = self:node(address)
 			return node, reader_of(self, node)

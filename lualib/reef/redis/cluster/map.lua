@@ -17,7 +17,7 @@ local SLOTS = 16384
 ---@field last integer[]
 ---@field shard redis.cluster.shard[]     of each range
 ---@field moved table<integer, string>    addresses that nodes named since
----@field nodes table<string, { host: string, port: integer }>  all of them by address
+---@field nodes table<string, { host: string, port: integer, zone: string? }>  all by address
 local map = {}
 map.__index = map
 
@@ -65,13 +65,13 @@ local function new()
 	return setmetatable({ first = {}, last = {}, shard = {}, moved = {}, nodes = {} }, map)
 end
 
-local function add_node(self, conf, host, port)
+local function add_node(self, conf, host, port, zone)
 	if not map.is_port(port) then
 		error(("a node's port is %s"):format(port), 0)
 	end
 	host, port = map.reach(conf, host, port)
 	local address = config.where(host, port)
-	self.nodes[address] = { host = host, port = port }
+	self.nodes[address] = { host = host, port = port, zone = known(zone) }
 	return address
 end
 
@@ -99,7 +99,7 @@ local function slots_reply(conf, reply, asked)
 			local node = item[i]
 			local more = fields_of(node[4])
 			local address = add_node(self, conf, known(node[1]) or known(more.hostname) or known(more.ip) or asked,
-				math.tointeger(node[2]))
+				math.tointeger(node[2]), more["availability-zone"])
 			if i == 3 then
 				shard.master = address
 			else
@@ -123,7 +123,7 @@ local function shards_reply(conf, reply, asked)
 			local port = math.tointeger(tonumber(conf.tls and node["tls-port"] or node.port or node["tls-port"]))
 			local host = known(node.endpoint) or known(node.hostname) or known(node.ip) or asked
 			if port and node.health ~= "failed" then
-				local address = add_node(self, conf, host, port)
+				local address = add_node(self, conf, host, port, node["availability-zone"])
 				if node.role == "master" then
 					shard.master = address
 				else

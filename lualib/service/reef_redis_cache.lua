@@ -25,9 +25,30 @@ function command.OPEN(key, conf, wants)
 	return one.number, one.wants.prefixes
 end
 
----Asks once for all who want the same at the same time. false: nothing is kept at the moment, or there was an error.
+local function fly(one, from, key, flight, slot, address)
+	local _ <close> = setmetatable({}, { __close = function()
+		flight.over = true
+		if one.flights[key] == flight then
+			one.flights[key] = nil
+		end
+		for _, token in ipairs(flight.waiting) do
+			skynet.wakeup(token)
+		end
+	end })
+	local why
+	flight.ok, flight.value, why = from:ask(key, slot, flight.generation)
+	if why then
+		one.from:refused(address, tostring(why))
+	end
+end
+
+---Asks once for all who want the same at the same time. false: nothing is kept at the moment, there was an error, or no
+---answer in time.
+---@param number integer
+---@param key string
+---@param seconds number  that the caller can wait; 0: as long as it takes
 ---@return boolean, string|nil value
-function command.GET(number, key)
+function command.GET(number, key, seconds)
 	local one = by_number[number]
 	local from, slot, address
 	if one then
@@ -38,28 +59,19 @@ function command.GET(number, key)
 	end
 	local generation = one.handle:generation(key)
 	local flight = one.flights[key]
-	if flight and flight.generation == generation then
-		local token = {}
-		table.insert(flight.waiting, token)
+	if not flight or flight.generation ~= generation then
+		flight = { generation = generation, waiting = {} }
+		one.flights[key] = flight
+		skynet.fork(fly, one, from, key, flight, slot, address)
+	end
+	local token = {}
+	table.insert(flight.waiting, token)
+	if seconds > 0 then
+		skynet.sleep(math.max(1, math.ceil(seconds * 100)), token)
+	else
 		skynet.wait(token)
-		return flight.ok, flight.value
 	end
-	flight = { generation = generation, waiting = {} }
-	one.flights[key] = flight
-	local _ <close> = setmetatable({}, { __close = function()
-		if one.flights[key] == flight then
-			one.flights[key] = nil
-		end
-		for _, token in ipairs(flight.waiting) do
-			skynet.wakeup(token)
-		end
-	end })
-	local why
-	flight.ok, flight.value, why = from:ask(key, slot, generation)
-	if why then
-		one.from:refused(address, tostring(why))
-	end
-	return flight.ok or false, flight.value
+	return flight.over and flight.ok or false, flight.value
 end
 
 ---A write was acknowledged by that node, which is not the one that the slot was read from.

@@ -228,6 +228,27 @@ test.case("a server that is not there for long is not stormed, and found again",
 	finish(state, 20)
 end)
 
+test.case("nobody waits longer for the next attempt to connect than his call may take", { timeout = 60 }, function()
+	local s = server.start()
+	local db = redis.connect { host = "127.0.0.1", port = s.port, timeout = 20 }
+	s:kill()
+	for _ = 1, 6 do
+		pcall(db.get, db, "k")
+	end
+	-- Pauses are over a second by now. Several calls end within one, unless the machine stands still.
+	local hasty = db:with { timeout = 0.05 }
+	test.eventually("calls that end within a pause", 30, function()
+		local before = db[2].link.failures
+		for _ = 1, 5 do
+			local err = redis.error(test.raises("Connection refused", hasty.get, hasty, "k"))
+			test.equal(err.outcome, "not sent")
+		end
+		return db[2].link.failures - before <= 2
+	end)
+	s:restart()
+	test.equal(db:set("k", 1), "OK")
+end)
+
 test.case("a transaction whose connection is lost is not applied in part", { timeout = 60 }, function()
 	local s = server.start()
 	local through = proxy.start(s.path)

@@ -98,6 +98,35 @@ test.case("who holds a lock learns in time that he cannot be sure of it", { time
 	s:thaw()
 end)
 
+test.case("a silent server is waited for as long as the call may take, and no longer", { timeout = 60 }, function()
+	local s = server.start()
+	local target = { host = "127.0.0.1", port = s.port, timeout = 30, connect_timeout = 30 }
+	-- The cache does not give it up meanwhile.
+	local db = cache.open(target, { heartbeat = 60 })
+	test.eventually("tracking", 10, function()
+		return db:cache_stat().on
+	end)
+	db:set("k", 1)
+	s:freeze()
+	local hasty = db:with { timeout = 0.3 }
+	local patient
+	skynet.fork(function()
+		patient = db:get "k"
+	end)
+	for _ = 1, 2 do
+		local err = test.within(10, function()
+			return test.raises("no reply in time", hasty.get, hasty, "k")
+		end)
+		test.equal({ err.code, err.outcome, err.command }, { "timeout", "maybe applied", "GET" })
+	end
+	test.equal(patient, nil)
+	s:thaw()
+	test.eventually("an answer for who had time", 20, function()
+		return patient == "1"
+	end)
+	test.equal(hasty:get "k", "1")
+end)
+
 test.case("options that make no sense are refused by name", function()
 	local s = server.start()
 	local db = redis.connect { host = "127.0.0.1", port = s.port }

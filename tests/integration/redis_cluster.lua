@@ -94,6 +94,10 @@ test.case("everything, on one cluster", { timeout = 180 }, function()
 			test.equal(db:del(list), 97)
 			-- Of one slot they stay whole.
 			test.equal(db:mset("{t}1", 1, "{t}2", 2), "OK")
+			for _, name in ipairs { "mset", "msetnx" } do
+				test.raises(("wrong number of arguments for '%s' command: 3, but each key has a value %%(nothing was sent%%)")
+					:format(name), db[name], db, "a", 1, "b")
+			end
 			test.equal(db:mget("{t}2", "{t}1"), { "2", "1" })
 			for name, args in pairs {
 				sunion = { "a", "b" }, msetnx = { "a", 1, "b", 2 }, rename = { "a", "b" }, sinterstore = { "a", "b", "c" },

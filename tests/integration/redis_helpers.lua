@@ -30,11 +30,11 @@ test.case("a lock has one holder at a time, and tokens that grow", function()
 	for i, token in ipairs(tokens) do
 		test.equal(token, i)
 	end
-	local held = lock.acquire(db, "x", { ttl = 0.3 })
+	local held = lock.acquire(db, "x", { ttl = 2 })
 	local err = test.raises("held by somebody else", lock.acquire, db, "x", { wait = 0.1 })
 	test.equal(err.code, "lock")
 	-- It is extended as long as somebody holds it.
-	skynet.sleep(50)
+	skynet.sleep(250)
 	test.equal(held:valid(), true)
 	test.raises("held", lock.acquire, db, "x", { wait = 0 })
 	test.equal(held:release(), true)
@@ -55,6 +55,22 @@ test.case("a lock has one holder at a time, and tokens that grow", function()
 		return lost == held
 	end)
 	test.equal(held:valid(), false)
+end)
+
+test.case("tokens go on above what the highest was, when the server has lost its count", function()
+	local db = open()
+	local function token(options)
+		local held <close> = lock.acquire(db, "x", options)
+		return held.token
+	end
+	test.equal({ token(), token { above = 40 }, token { above = 7 } }, { 1, 41, 42 })
+	db:flushall()
+	test.equal({ token { above = 42 }, token() }, { 43, 44 })
+	db:flushall()
+	test.equal(token(), 1)
+	for _, above in ipairs { -1, 1.5, "1", 1 << 53 } do
+		test.raises("redis lock: above has to be an integer", lock.acquire, db, "x", { above = above })
+	end
 end)
 
 test.case("a limiter allows a burst, and then so many in a time", function()

@@ -13,14 +13,18 @@
 local checks = require "reef.options"
 local config = require "reef.redis.config"
 local core = require "reef.redis.cache.core"
+local errors = require "reef.channel.error"
 local keys = require "reef.redis.cluster.keys"
 local made = require "reef.redis.made"
+local now = require "reef.base.now"
 local redis_core = require "reef.redis.core"
 local operations = require "reef.redis.cluster.operations"
 local remote = require "reef.redis.cluster.remote"
 local skynet = require "skynet"
 
 local cache = {}
+
+local WORTH_COUNTING = 0.01 -- seconds that a call may take longer than it was given
 
 ---@class redis.cache.options
 ---@field bytes integer|nil     that keys and values may take; 64 MB
@@ -60,12 +64,20 @@ local function miss(db, key, ...)
 	if type(key) ~= "string" or select("#", ...) > 0 or not covered(self, key) then
 		return db[4]:get(key, ...)
 	end
-	local ok, there, value = pcall(skynet.call, service(), "lua", "GET", self.number, key)
+	local since, seconds = now(), db[4][3] or db[2].conf.timeout
+	local ok, there, value = pcall(skynet.call, service(), "lua", "GET", self.number, key, seconds)
 	if ok and there then
 		return value
 	end
-	-- No tracking at the moment, or an error: the db says which.
-	return db[4]:get(key)
+	-- No tracking at the moment, or an error: the db says which, in the time that is left.
+	local waited = now() - since
+	if seconds == 0 or waited < WORTH_COUNTING then
+		return db[4]:get(key)
+	elseif waited >= seconds then
+		error(errors.new({ code = "timeout", outcome = "maybe applied", command = "GET", host = self.where,
+			waited = waited }, "no reply in time"), 0)
+	end
+	return db[4]:with({ timeout = seconds - waited }):get(key)
 end
 
 -- Takes keys out now and when it is closed.
@@ -299,7 +311,7 @@ function cache.open(target, options)
 		heartbeat = options.heartbeat or 1 }
 	local number, prefixes = skynet.call(service(), "lua", "OPEN", key, fields, wants)
 	local self = {
-		number = number, prefixes = prefixes, handle = core.open(number), open = {},
+		number = number, where = "redis " .. conf.where, prefixes = prefixes, handle = core.open(number), open = {},
 		views = setmetatable({}, { __mode = "k" }),
 	}
 	self.getter = self.handle:getter(miss)

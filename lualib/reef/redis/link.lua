@@ -192,7 +192,7 @@ local function pause(seconds)
 end
 
 local function try(self)
-	self.waiting = {}
+	self.waiting = self.waiting or {}
 	local busy <close> = setmetatable({ link = self, waiting = self.waiting }, guard)
 	local wait = self.not_before - now()
 	if wait > 0 then
@@ -216,6 +216,11 @@ function link:open(seconds)
 		error(self:error("closed", "it was disconnected"), 0)
 	end
 	local err
+	if not self.waiting and seconds > 0 and now() < self.not_before then
+		-- The pause may be longer than the caller can wait: others may come who can.
+		self.waiting = {}
+		skynet.fork(try, self)
+	end
 	if self.waiting then
 		local token, since = {}, now()
 		table.insert(self.waiting, token)

@@ -9,6 +9,9 @@
 -- A lock is kept for `ttl` seconds and extended as long as it is held. Who was stopped for longer than that may
 -- believe to hold what somebody else has: so whatever it protects has to refuse a token that is lower than one it has
 -- seen.
+--
+-- Tokens are counted where the lock is: when the server loses its data (FLUSHALL, a failover, a restart without a
+-- file), they begin anew. Who has noted the highest one somewhere else says so (`above`).
 -- https://redis.io/docs/latest/develop/use/patterns/distributed-locks
 local now = require "reef.base.now"
 local backoff = require "reef.backoff"
@@ -28,6 +31,9 @@ local acquire = redis.script [[
 		return tonumber(redis.call("GET", KEYS[2]))
 	end
 	if redis.call("SET", KEYS[1], ARGV[1], "NX", "PX", ARGV[2]) then
+		if tonumber(redis.call("GET", KEYS[2]) or 0) < tonumber(ARGV[3]) then
+			redis.call("SET", KEYS[2], ARGV[3])
+		end
 		return redis.call("INCR", KEYS[2])
 	end
 	return -math.max(redis.call("PTTL", KEYS[1]), 1)
@@ -120,7 +126,9 @@ local function keep(weak, pause)
 	end
 end
 
-local known = { ttl = true, wait = true, extend = true, on_lost = true }
+local known = { ttl = true, wait = true, extend = true, on_lost = true, above = true }
+
+local HIGHEST = 1 << 53 -- what scripts of the server can count to
 
 -- Both in one slot of a cluster: what is in braces says which, if it is anything.
 local function keys_of(name)
@@ -131,9 +139,9 @@ end
 ---Waits for a lock. Raises an error with code "lock" when somebody else has it for too long.
 ---@param db redis.db
 ---@param name string
----@param options { ttl: number?, wait: number?, extend: boolean?, on_lost: fun(held: redis.lock)? }|nil
+---@param options { ttl: number?, wait: number?, extend: boolean?, on_lost: function?, above: integer? }|nil
 ---        ttl: seconds without its holder after which it is free; 10. wait: seconds; 0: one attempt; 10. extend: as
----        long as it is held; true
+---        long as it is held; true. above: the token is higher than that, whatever the server has counted to; 0
 ---@return redis.lock
 function lock.acquire(db, name, options)
 	if type(name) ~= "string" and type(name) ~= "number" then
@@ -144,6 +152,10 @@ function lock.acquire(db, name, options)
 	checks.numbers("redis lock", options, { ttl = 0.001, wait = 0.0 }, 2)
 	if options.on_lost ~= nil and type(options.on_lost) ~= "function" then
 		error("redis lock: on_lost has to be a function, not a " .. type(options.on_lost), 2)
+	end
+	local above = options.above or 0
+	if math.type(above) ~= "integer" or above < 0 or above >= HIGHEST then
+		error("redis lock: above has to be an integer from 0 to 2^53, not " .. tostring(above), 2)
 	end
 	local ttl, wait = options.ttl or 10, options.wait or 10
 	local self = setmetatable({
@@ -157,7 +169,7 @@ function lock.acquire(db, name, options)
 		-- An answer that takes longer than `ttl` is of no use.
 		local seconds = math.max(math.min(until_then - since, ttl), 0.05)
 		local ok, answer = pcall(acquire, wait > 0 and db:with { timeout = seconds } or db, self.keys, self.id,
-			self.milliseconds)
+			self.milliseconds, ("%d"):format(above))
 		if ok and answer > 0 then
 			self.token, self.until_then = answer, since + ttl
 			break

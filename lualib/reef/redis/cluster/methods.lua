@@ -255,6 +255,10 @@ local function keyed(client, view, spec, ...)
 		return (client:perform(view, spec, slot, ...))
 	end
 	list = spec.list_of(...)
+	if spec.rule.step > 1 and list.n % spec.rule.step ~= 0 then
+		client:refuse("ERR", ("ERR wrong number of arguments for '%s' command: %d, but each key has a value (nothing was "
+			.. "sent)"):format(spec.command:lower(), list.n))
+	end
 	if spec.rule.apart and not one and list.n > spec.rule.step and list.n % spec.rule.step == 0 then
 		local slot = core.slot(list[1])
 		for i = 1 + spec.rule.step, list.n, spec.rule.step do

@@ -16,6 +16,7 @@ local MOST_KNOWN = 32      -- nodes that a look asks besides the seeds
 local APART = 0.05         -- between two looks, at least
 local LONGEST_PAUSE = 1    -- while no node answers
 local LONGEST_WAIT = 0.4   -- while they have nothing new to tell
+local TOLD_AFTER = 2       -- looks in a row that failed
 local FORGOTTEN = 2        -- seconds without a look after which pauses are short again
 
 ---@class redis.cluster.topology
@@ -92,7 +93,14 @@ local function look(self)
 	self.looked_at = now()
 	if not fresh then
 		self.failures, self.why = self.failures + 1, why
+		-- Calls go on trying as long as they may: the log says before that what is wrong.
+		if self.failures == TOLD_AFTER then
+			skynet.error(("redis cluster %s: no node answers: %s"):format(self.conf.where, why))
+		end
 		return
+	end
+	if self.failures >= TOLD_AFTER then
+		skynet.error(("redis cluster %s: nodes answer again"):format(self.conf.where))
 	end
 	self.failures, self.why = 0, nil
 	self.same = self.same + 1

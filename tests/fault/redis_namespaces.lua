@@ -117,15 +117,15 @@ local function round(cluster, net, db, seed, wanted)
 	math.randomseed(seed)
 	local replies, maybe = 0, 0
 	local check = checked(cluster, seed)
-	for _, name in ipairs(wanted) do
-		local list = writers.start_all(cluster:uri(), TIMEOUT, nil, COROUTINES)
+	for i, name in ipairs(wanted) do
+		local list = writers.start_all(cluster:uri(), TIMEOUT, nil, COROUTINES, ("w%d-%d-"):format(seed, i))
 		writers.go_on(list, test.count(500))
 		local lossy = cuts[name](cluster, net, math.random)
 		writers.go_on(list, test.count(500))
 		skynet.error(("seed %d: %s"):format(seed, name))
 		local n, doubtful = writers.finish(db, list, TIMEOUT, not lossy)
 		replies, maybe = replies + n, maybe + doubtful
-		for key in db:scan_iter { match = "[dp][io][ro]*", count = 1000 } do
+		for key in db:scan_iter { match = "w*", count = 1000 } do
 			pcall(db.del, db, key)
 		end
 	end

@@ -40,15 +40,17 @@ end
 ---@param timeout number       seconds, of a call
 ---@param options table|nil
 ---@param coroutines integer   of each
+---@param prefix string|nil    of the names of its keys. A write that may have been applied may still arrive after its
+---                            caller has given up, and must not be taken for one of who comes next
 ---@return integer[]
-function writers.start_all(target, timeout, options, coroutines)
+function writers.start_all(target, timeout, options, coroutines, prefix)
 	local list = {}
 	for i, kind in ipairs { "direct", "pool", "direct", "pool" } do
 		local own = { timeout = timeout, connect_timeout = 1 }
 		for name, value in pairs(options or {}) do
 			own[name] = value
 		end
-		list[i] = writers.start(kind, target, own, kind .. i, coroutines)
+		list[i] = writers.start(kind, target, own, (prefix or "") .. kind .. i, coroutines)
 	end
 	return list
 end

@@ -321,6 +321,44 @@ local function take(into, from)
 	end
 end
 
+---@param where string  "host:port"; IPv6 addresses with brackets or without
+---@return string host, integer|nil port
+function config.split(where)
+	local host, port = where:match "^(.*):(%d+)$"
+	host = host or where
+	return host:match "^%[(.*)%]$" or host, math.tointeger(tonumber(port))
+end
+
+---What an entry of `nat` makes of an address: "host:port", "host", {host=, port=}, or nil.
+---@param entry any
+---@param host string
+---@param port integer
+---@return any host, any port
+function config.translation(entry, host, port)
+	if entry == nil then
+		return host, port
+	elseif type(entry) == "table" then
+		return entry.host or entry[1], math.tointeger(tonumber(entry.port or entry[2] or port))
+	elseif type(entry) == "string" then
+		local other, other_port = config.split(entry)
+		return other, other_port or port
+	end
+end
+
+local function check_nat(nat)
+	if nat ~= nil and type(nat) ~= "table" and type(nat) ~= "function" then
+		error("redis: nat is a table or a function, not a " .. type(nat), 0)
+	end
+	for from, to in pairs(type(nat) == "table" and nat or {}) do
+		local host, port = config.translation(to, "", 1)
+		if type(from) ~= "string" or not from:find ":%d+$" or type(host) ~= "string" or host == ""
+			or math.type(port) ~= "integer" or port < 1 or port > 65535 then
+			error(('redis: nat is {["host:port"] = "host:port", ...}, and %s is at %s'):format(tostring(from),
+				type(to) == "table" and ("{%s, %s}"):format(host, port) or tostring(to)), 0)
+		end
+	end
+end
+
 local reads = { master = true, replica = true, any = true, nearest = true, zone = true, fallback = true }
 
 -- What belongs to clusters and Sentinels. `kind` is "cluster", "sentinel" or nil; host and port are those of the first.
@@ -352,9 +390,7 @@ local function deployment(c)
 	elseif c.zones ~= nil and type(c.zones) ~= "table" and type(c.zones) ~= "function" then
 		error("redis: zones is a table or a function, not a " .. type(c.zones), 0)
 	end
-	if c.nat ~= nil and type(c.nat) ~= "table" and type(c.nat) ~= "function" then
-		error("redis: nat is a table or a function, not a " .. type(c.nat), 0)
-	end
+	check_nat(c.nat)
 	if c.credentials ~= nil and type(c.credentials) ~= "function" and type(c.credentials) ~= "string" then
 		error("redis: credentials is a function or the name of a module, not a " .. type(c.credentials), 0)
 	end

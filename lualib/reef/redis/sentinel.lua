@@ -13,6 +13,7 @@ local skynet = require "skynet"
 
 local HEARTBEAT = 5 -- seconds
 local LOOK = 3      -- seconds that asking after a gap may take
+local MOST = 64     -- Sentinels that are known at the same time
 
 ---@class redis.sentinel
 ---@field asked integer       times that Sentinels were asked
@@ -47,17 +48,24 @@ local function in_turn(self)
 	return list
 end
 
+-- What a Sentinel says of a place, as we reach it; nil: it makes no sense.
+---@return string|nil host, integer|nil port
+local function place_of(self, host, port)
+	port = math.tointeger(tonumber(port))
+	if type(host) == "string" and host ~= "" and map.is_port(port) then
+		return map.reach(self.conf, host, port)
+	end
+end
+
 -- Sentinels that those we know have heard of.
 local function learn(self, db)
 	local ok, reply = pcall(command, db, "SENTINELS", self.conf.master)
 	for _, item in ipairs(ok and type(reply) == "table" and reply or {}) do
-		local fields = fields_of(item)
-		local port = math.tointeger(tonumber(fields.port))
-		if fields.ip and port then
-			local host
-			host, port = map.reach(self.conf, fields.ip, port)
+		local fields = type(item) == "table" and fields_of(item) or {}
+		local host, port = place_of(self, fields.ip, fields.port)
+		if host then
 			local where = config.where(host, port)
-			if not self.known[where] then
+			if not self.known[where] and #self.places < MOST then
 				self.known[where] = true
 				table.insert(self.places, { host = host, port = port })
 			end
@@ -68,11 +76,12 @@ end
 local function ask_master(self)
 	return function(db, conf)
 		local reply = command(db, "GET-MASTER-ADDR-BY-NAME", self.conf.master)
-		if type(reply) ~= "table" or not tonumber(reply[2]) then
+		local host, port = place_of(self, type(reply) == "table" and reply[1], type(reply) == "table" and reply[2])
+		if not host then
 			return nil, ("the Sentinel %s knows no master %s"):format(conf.where, self.conf.master)
 		end
 		learn(self, db)
-		return { host = reply[1], port = math.tointeger(tonumber(reply[2])) }
+		return { host = host, port = port }
 	end
 end
 
@@ -86,9 +95,10 @@ local function ask_replica(self)
 	return function(db, conf)
 		local list = {}
 		for _, item in ipairs(command(db, "REPLICAS", self.conf.master)) do
-			local fields = fields_of(item)
-			if is_well(fields) then
-				list[#list + 1] = { host = fields.ip, port = math.tointeger(tonumber(fields.port)) }
+			local fields = type(item) == "table" and fields_of(item) or {}
+			local host, port = place_of(self, fields.ip, fields.port)
+			if host and is_well(fields) then
+				list[#list + 1] = { host = host, port = port }
 			end
 		end
 		return list[math.random(math.max(#list, 1))] or master(db, conf)
@@ -104,7 +114,8 @@ local function ask_epoch(self)
 			return nil, "it is out of date"
 		end
 		local reply = command(db, "GET-MASTER-ADDR-BY-NAME", self.conf.master)
-		return { host = reply[1], port = math.tointeger(tonumber(reply[2])), epoch = epoch }
+		local host, port = place_of(self, reply[1], reply[2])
+		return host and { host = host, port = port, epoch = epoch } or nil, "it names no place"
 	end
 end
 
@@ -126,11 +137,10 @@ end
 -- What was said while nobody listened is asked for.
 local function look(self)
 	local found = ask_first(confs_of(self), LOOK, ask_epoch(self))
-	if found and found.port and found.epoch >= self.epoch and not self.closed then
+	if found and found.epoch >= self.epoch and not self.closed then
 		self.epoch = found.epoch
-		local host, port = map.reach(self.conf, found.host, found.port)
-		if config.where(host, port) ~= self.current then
-			switched(self, host, port)
+		if config.where(found.host, found.port) ~= self.current then
+			switched(self, found.host, found.port)
 		end
 	end
 end
@@ -146,9 +156,8 @@ function sentinel:resolve(seconds)
 		return nil, ("no Sentinel %s: %s"):format(tostring(why):find("knows no master", 1, true) and "names a master"
 			or "answers", tostring(why))
 	end
-	local host, port = map.reach(self.conf, where.host, where.port)
-	self.current = self.current or config.where(host, port)
-	return host, port
+	self.current = self.current or config.where(where.host, where.port)
+	return where.host, where.port
 end
 
 -- Hears of changes as long as somebody wants to know.
@@ -188,9 +197,10 @@ local function listen(weak, conf)
 		local ok, data = pcall(w.message, w)
 		local self = weak.sentinel
 		if ok and self and not self.closed then
-			local name, host, port = data:match "^(%S+) %S+ %S+ (%S+) (%d+)"
-			if name == self.conf.master then
-				switched(self, map.reach(self.conf, host, math.tointeger(tonumber(port))))
+			local name, host, port = tostring(data):match "^(%S+) %S+ %S+ (%S+) (%d+)$"
+			host, port = place_of(self, host, port)
+			if host and name == self.conf.master then
+				switched(self, host, port)
 				skynet.fork(look, self)
 			end
 		elseif not ok then

@@ -145,7 +145,7 @@ function nodes:refused(address, text)
 		end
 		local there = self.topology:moved(slot, host, port)
 		-- Only who has a slot can say that it is elsewhere.
-		if there ~= address and self.owner[slot] == address then
+		if there and there ~= address and self.owner[slot] == address then
 			self.fenced[slot] = nil
 			settle(self, { [slot] = there })
 		end

@@ -35,10 +35,13 @@ local function told(self, message)
 		self.handle:flush_source(self.source)
 		return
 	end
-	for _, key in ipairs(message[2]) do
-		if type(key) == "string" then
-			self.handle:drop(key)
+	-- Not in order: a list may have holes.
+	for _, key in pairs(message[2]) do
+		if type(key) ~= "string" then
+			self.handle:flush_source(self.source)
+			return
 		end
+		self.handle:drop(key)
 	end
 end
 
@@ -172,7 +175,7 @@ function tracking:ask(key, slot, generation)
 	local value, left = replies[1], replies[2]
 	if not (value.ok and left.ok) or type(left.out) ~= "number" then
 		return false, nil, not value.ok and value.out or left.out
-	elseif not self.on or self.source ~= source then
+	elseif not self.on or self.source ~= source or value.out ~= nil and type(value.out) ~= "string" then
 		return true, value.out
 	end
 	local seconds = self.wants.ttl

@@ -270,7 +270,8 @@ function client:judge(node, err)
 			elseif host == "" or host == "?" then
 				host = node.host
 			end
-			return code:lower(), self.topology:moved(code == "MOVED" and slot or nil, host, port)
+			local address = self.topology:moved(code == "MOVED" and slot or nil, host, port)
+			return address and code:lower() or "wait", address
 		elseif passing[code] then
 			if not stays[code] then
 				self.topology:refresh()

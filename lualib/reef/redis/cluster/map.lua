@@ -32,34 +32,31 @@ function map.is_port(port)
 	return math.type(port) == "integer" and port > 0 and port <= 65535
 end
 
----An address as the cluster announces it, as we reach it.
+local function translated(conf, host, port)
+	if type(conf.nat) == "function" then
+		local other, other_port = conf.nat(host, port)
+		return other or host, other_port and math.tointeger(tonumber(other_port)) or not other_port and port
+	elseif conf.nat then
+		return config.translation(conf.nat[config.where(host, port)], host, port)
+	end
+	return host, port
+end
+
+---An address as the cluster announces it, as we reach it. Raises when `nat` says nothing that makes sense.
 ---@param conf table  nat
 ---@param host string
 ---@param port integer
 ---@return string, integer
 function map.reach(conf, host, port)
-	if type(conf.nat) == "function" then
-		local other, other_port = conf.nat(host, port)
-		return other or host, math.tointeger(tonumber(other_port)) or port
-	elseif conf.nat then
-		local other = conf.nat[config.where(host, port)]
-		if type(other) == "table" then
-			return other.host or other[1], other.port or other[2]
-		elseif other then
-			local other_host, other_port = map.split(other)
-			return other_host, other_port or port
-		end
+	local other, other_port = translated(conf, host, port)
+	if not known(other) or not map.is_port(other_port) then
+		error(("redis: nat says that %s is at %s, port %s"):format(config.where(host, port), tostring(other),
+			tostring(other_port)), 0)
 	end
-	return host, port
+	return other, other_port
 end
 
----@param address string  "host:port"; IPv6 addresses with brackets or without
----@return string host, integer|nil port
-function map.split(address)
-	local host, port = address:match "^(.*):(%d+)$"
-	host = host or address
-	return host:match "^%[(.*)%]$" or host, math.tointeger(tonumber(port))
-end
+map.split = config.split
 
 local function new()
 	return setmetatable({ first = {}, last = {}, shard = {}, moved = {}, nodes = {} }, map)

@@ -13,6 +13,8 @@ local skynet = require "skynet"
 
 local LOOK = 3             -- seconds that a look may take
 local MOST_KNOWN = 32      -- nodes that a look asks besides the seeds
+local MOST_STRANGERS = 128 -- nodes that no map has, and that others name
+local STRANGE = 10         -- within so many seconds
 local APART = 0.05         -- between two looks, at least
 local LONGEST_PAUSE = 1    -- while no node answers
 local LONGEST_WAIT = 0.4   -- while they have nothing new to tell
@@ -155,15 +157,29 @@ function topology:wait(seconds)
 	skynet.sleep(math.max(1, math.ceil(seconds * 100)), token)
 end
 
+-- One more that no map has. Each costs connections, so nobody can name them without end.
+local function are_many(self)
+	local time = now()
+	if time - (self.strangers_since or -math.huge) > STRANGE then
+		self.strangers, self.strangers_since = 0, time
+	end
+	self.strangers = self.strangers + 1
+	return self.strangers > MOST_STRANGERS
+end
+
 ---A node has said where a slot is.
 ---@param slot integer
 ---@param host string
 ---@param port integer
----@return string address  as we reach it
+---@return string|nil address  as we reach it; nil: nobody has heard of so many nodes
 function topology:moved(slot, host, port)
 	host, port = map.reach(self.conf, host, port)
 	local address = config.where(host, port)
 	if self.map then
+		if not self.map.nodes[address] and are_many(self) then
+			self:refresh()
+			return nil
+		end
 		self.map.nodes[address] = self.map.nodes[address] or { host = host, port = port }
 		if slot and self.map:master(slot) ~= address then
 			self.map.moved[slot] = address

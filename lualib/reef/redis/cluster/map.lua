@@ -95,6 +95,9 @@ local function slots_reply(conf, reply, asked)
 		for i = 3, #item do
 			local node = item[i]
 			local more = fields_of(node[4])
+			if node[1] ~= nil and type(node[1]) ~= "string" then
+				error("a node's host is a " .. type(node[1]), 0)
+			end
 			local address = add_node(self, conf, known(node[1]) or known(more.hostname) or known(more.ip) or asked,
 				math.tointeger(node[2]), more["availability-zone"])
 			if i == 3 then

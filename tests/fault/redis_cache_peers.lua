@@ -142,4 +142,39 @@ test.case("where a write was acknowledged is where its slot is read, whatever ma
 	test.equal({ db:get "another", db:get "one more", db:get "other" }, { "new", "new", "old" })
 end)
 
+for kind, open in pairs { ["a connection of one's own"] = redis.connect, ["a pool"] = require("reef.pool").redis } do
+	test.case("a master that has acknowledged a write is who is read, whatever Sentinels say: " .. kind, function()
+		local nodes, master = {}, 1
+		local function node(i, value, set)
+			nodes[i] = fake(function(words)
+				local replies = { HELLO = HELLO, ROLE = "*3\r\n$6\r\nmaster\r\n:0\r\n*0", GET = resp(value):sub(1, -3),
+					PTTL = ":-1", SET = set }
+				return replies[words[1]]
+			end)
+		end
+		node(1, "old", "-READONLY You can't write against a read only replica.")
+		node(2, "new", "+OK")
+		-- Nobody is told of the change, and who asks later hears of the old one again.
+		local sentinel = fake(function(words)
+			if words[1] == "SENTINEL" and words[2] == "GET-MASTER-ADDR-BY-NAME" then
+				return resp { "127.0.0.1", tostring(nodes[master].port) }:sub(1, -3)
+			elseif words[1] == "SENTINEL" then
+				return "*0"
+			elseif words[1] == "SUBSCRIBE" then
+				return "*3\r\n$9\r\nsubscribe\r\n$14\r\n+switch-master\r\n:1"
+			end
+		end)
+		local target = { sentinels = { "127.0.0.1:" .. sentinel.port }, master = "m", timeout = 3, connect_timeout = 3 }
+		local db = on(cache.open(target, { heartbeat = 60, db = open(target) }))
+		test.equal({ db:get "k", db:get "k" }, { "old", "old" })
+		master = 2
+		test.eventually("a write", 20, function()
+			return pcall(db.set, db, "k", "new")
+		end)
+		master = 1
+		on(db)
+		test.equal({ db:get "k", db:get "k", db:get "other" }, { "new", "new", "new" })
+	end)
+end
+
 test.run()

@@ -72,7 +72,7 @@ test.case("nobody is connected to just because somebody names him without end", 
 	end)
 	local db = connect({ timeout = 0.2 }, one)
 	test.together(50, function()
-		for _ = 1, test.count(50) do
+		for _ = 1, test.count(20) do
 			test.equal((pcall(db.get, db, "k")), false)
 		end
 	end)

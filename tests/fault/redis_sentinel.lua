@@ -12,6 +12,8 @@ local go_on = writers.go_on
 -- The master is followed when it hands over, freezes and dies.
 local function follow(set, uri)
 	local list = {}
+	local checker = test.service "cache_checker"
+	skynet.call(checker, "lua", "start", uri, { heartbeat = 0.5 }, 5, "kept", 10)
 	for i, kind in ipairs { "direct", "pool" } do
 		list[i] = writers.start(kind, uri, { timeout = 5, connect_timeout = 1, stall = kind == "pool" and 1 or nil,
 			queue_timeout = kind == "pool" and 5 or nil }, kind, test.count(100))
@@ -48,6 +50,10 @@ local function follow(set, uri)
 		end)
 		go_on(list, test.count(1000))
 	end
+	local _, stat = skynet.call(checker, "lua", "reads")
+	test.truthy(stat.losses > 0 and stat.hits > 100, test.show(stat))
+	local checked = skynet.call(checker, "lua", "stop")
+	test.equal({ checked.stale, checked.hung }, { {}, 0 })
 	for i, one in ipairs(list) do
 		local result = skynet.call(one, "lua", "stop")
 		test.equal({ result.wrong, result.hung }, { nil, 0 })

@@ -79,6 +79,8 @@ local function reach(n, then_ask)
 	if code then
 		pool:close(n, "the login failed")
 		why = redacted(why or "the connection was lost") -- a server may repeat what it was sent
+	elseif not then_ask and server.arrived then
+		server.arrived(host, port)
 	end
 	return code, why
 end
@@ -480,6 +482,11 @@ function command.STAT()
 	local stat = pool:stat()
 	stat.label, stat.options, stat.address, stat.reconnects = label, conf, skynet.self(), reconnects
 	return stat
+end
+
+-- Where its newest connection leads to, if that may change.
+function command.AT()
+	return server.at
 end
 
 function command.SET(given)

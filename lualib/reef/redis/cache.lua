@@ -83,6 +83,9 @@ end
 -- Takes keys out now and when it is closed.
 local writing = {
 	__close = function(self)
+		if self.written then
+			self.written()
+		end
 		for _, key in ipairs(self) do
 			self.handle:drop(key)
 		end
@@ -108,7 +111,7 @@ local function add(into, command, list)
 end
 
 local function begin(self, into)
-	into.handle = self.handle
+	into.handle, into.written = self.handle, self.written
 	for _, key in ipairs(into) do
 		self.handle:drop(key)
 	end
@@ -290,6 +293,23 @@ local function fence(self)
 	end
 end
 
+-- With Sentinels: where the db writes to by now.
+local function fence_master(self, db)
+	local fenced = fence(self)
+	return function()
+		local client, address = db[2], nil
+		if client.link then
+			address = client.link.at
+		elseif client.address then
+			local ok, at = pcall(skynet.call, client.address, "lua", "AT")
+			address = ok and at or nil
+		end
+		if address then
+			fenced(0, address)
+		end
+	end
+end
+
 ---@param target redis.conf|string
 ---@param options redis.cache.options|nil  the first service that names a target decides about all but `db`
 ---@return redis.db
@@ -300,7 +320,7 @@ function cache.open(target, options)
 	check_prefixes(options.prefixes)
 	local conf = config.new(target)
 	local over = options.db
-	if over and (conf.kind == "cluster") ~= (over[2].topology ~= nil) then
+	if over and ((conf.kind == "cluster") ~= (over[2].topology ~= nil) or over[2].conf.kind ~= conf.kind) then
 		error("redis cache: db and the target have to be the same deployment", 2)
 	end
 	local fields, key = remote.identity(conf.kind and conf or setmetatable({ hosts = { { host = conf.host,
@@ -324,6 +344,8 @@ function cache.open(target, options)
 	over = over or require("reef.pool").redis(target)
 	if conf.kind == "cluster" then
 		over[2].acknowledged[number] = fence(self)
+	elseif conf.kind == "sentinel" then
+		self.written = fence_master(self, over)
 	end
 	return view_of(self, over)
 end

@@ -1,4 +1,5 @@
 -- How a pool's service talks to a Redis server by itself: the login and the health check.
+local config = require "reef.redis.config"
 local logging_in = require "reef.redis.login"
 local renewal = require "reef.redis.renewal"
 
@@ -68,6 +69,9 @@ function server.watch(target, hooks)
 		server.patient = true
 		function server.resolve(_, seconds)
 			return sentinel:resolve(seconds)
+		end
+		function server.arrived(host, port)
+			server.at = config.where(host, port)
 		end
 	end
 end

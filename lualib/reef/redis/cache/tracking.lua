@@ -108,6 +108,9 @@ end
 local function serve(self, fresh, db)
 	last_source = last_source + 1
 	self.link, self.db, self.source, self.on = fresh, db, last_source, true
+	if self.hooks.opened then
+		self.hooks.opened(fresh)
+	end
 	skynet.fork(beat, self, fresh)
 	while true do
 		local ok, message = pcall(fresh.connection.message, fresh.connection, 0)
@@ -197,7 +200,7 @@ end
 ---@param conf table       of the server
 ---@param wants table      prefixes, ttl, heartbeat
 ---@param handle userdata  the cache
----@param hooks table|nil  check(db): raises when the server cannot be believed any more
+---@param hooks table|nil  check(db): raises when the server cannot be believed any more; opened(link)
 ---@return redis.cache.tracking
 function tracking.new(conf, wants, handle, hooks)
 	local self = setmetatable({

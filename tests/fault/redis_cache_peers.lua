@@ -117,9 +117,11 @@ test.case("where a write was acknowledged is where its slot is read, whatever ma
 	end)
 	local target = { hosts = { "127.0.0.1:" .. nodes[1].port }, timeout = 3, connect_timeout = 3, refresh = 0.1 }
 	db = on(cache.open(target, { heartbeat = 0.1, db = redis.connect(target) }))
-	test.equal({ db:get "k", db:get "k" }, { "old", "old" })
+	test.equal({ db:get "k", db:get "k", db:get "{k}2" }, { "old", "old", "old" })
 	test.equal(db:set("k", "new"), "OK")
 	on(db)
+	-- What was kept of the slot came from who has it no more.
+	test.equal(db:get "{k}2", "new")
 	for _ = 1, 50 do
 		test.equal(db:get "k", "new")
 		db:with({ timeout = 1 }):ping()

@@ -3,6 +3,7 @@
  *   create(bytes) -> number                   a new cache
  *   open(number) -> cache | nil
  *   c:getter(miss) -> get                     get(db, key) is the value, or what miss(db, key) returns
+ *   c:peek(key) -> boolean, value             is it there? Counts nothing
  *   c:generation(key) -> integer              to be given back to put
  *   c:put(key, value or nil, seconds, generation, source, slot) -> boolean    seconds: that it may be kept; 0: for ever
  *   c:drop(key)  c:flush()  c:flush_source(source)  c:flush_slots{slot, ...}   see store.h
@@ -97,6 +98,17 @@ static int lua_cache_getter(lua_State *L) {
 	return 1;
 }
 
+static int lua_cache_peek(lua_State *L) {
+	TString *value = NULL;
+	enum reef_cache_found found = reef_cache_peek(check_reader(L, 1)->cache, string_at(L, 2), &value);
+	lua_pushboolean(L, found != REEF_CACHE_MISS);
+	if (found != REEF_CACHE_HIT)
+		return 1;
+	setsvalue2s(L, REEF_TOP(L), value);
+	REEF_TOP(L)++;
+	return 2;
+}
+
 static int lua_cache_generation(lua_State *L) {
 	lua_pushinteger(L, (lua_Integer)reef_cache_generation(check_reader(L, 1)->cache, string_at(L, 2)));
 	return 1;
@@ -188,6 +200,7 @@ static int lua_cache_stat(lua_State *L) {
 int reef_lua_cache_open(lua_State *L) {
 	static const luaL_Reg methods[] = {
 			{"getter", lua_cache_getter},
+			{"peek", lua_cache_peek},
 			{"generation", lua_cache_generation},
 			{"put", lua_cache_put},
 			{"drop", lua_cache_drop},

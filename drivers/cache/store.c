@@ -109,13 +109,25 @@ static void count(uint64_t *counter) {
 	__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 }
 
-enum reef_cache_found reef_cache_get(struct reef_cache_reader *reader, const TString *key, TString **value) {
-	struct reef_cache *cache = reader->cache;
+static struct entry *find(const struct reef_cache *cache, const TString *key) {
 	unsigned hash = hash_of(key);
 	struct entry *entry = __atomic_load_n(&cache->buckets[hash & cache->mask], __ATOMIC_ACQUIRE);
 	while (entry && !is_of(entry, hash, key))
 		entry = __atomic_load_n(&entry->next, __ATOMIC_ACQUIRE);
-	if (entry == NULL || (entry->expires_ns && reef_now_ns() >= entry->expires_ns)) {
+	return entry && entry->expires_ns && reef_now_ns() >= entry->expires_ns ? NULL : entry;
+}
+
+enum reef_cache_found reef_cache_peek(const struct reef_cache *cache, const TString *key, TString **value) {
+	const struct entry *entry = find(cache, key);
+	if (entry == NULL)
+		return REEF_CACHE_MISS;
+	*value = entry->value;
+	return entry->value ? REEF_CACHE_HIT : REEF_CACHE_NOTHING;
+}
+
+enum reef_cache_found reef_cache_get(struct reef_cache_reader *reader, const TString *key, TString **value) {
+	struct entry *entry = find(reader->cache, key);
+	if (entry == NULL) {
 		count(&reader->misses);
 		return REEF_CACHE_MISS;
 	}

@@ -47,6 +47,9 @@ void reef_cache_reader_fini(struct reef_cache_reader *reader);
 /* The key's value. */
 enum reef_cache_found reef_cache_get(struct reef_cache_reader *reader, const TString *key, TString **value);
 
+/* The same, for who fills the cache: nothing is counted. */
+enum reef_cache_found reef_cache_peek(const struct reef_cache *cache, const TString *key, TString **value);
+
 /* What a value has to be stored with, if it is asked for from now on. */
 uint64_t reef_cache_generation(const struct reef_cache *cache, const TString *key);
 /* Whose word a value is: what comes from one connection, or lies in one slot of a cluster, is forgotten together. */

@@ -57,6 +57,11 @@ function command.GET(number, key, seconds)
 	if not from or not from.on then
 		return false
 	end
+	-- It may have come since the caller has looked.
+	local there, value = one.handle:peek(key)
+	if there then
+		return true, value
+	end
 	local generation = one.handle:generation(key)
 	local flight = one.flights[key]
 	if not flight or flight.generation ~= generation then

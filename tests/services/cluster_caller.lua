@@ -12,6 +12,8 @@ local result = { sure = {}, maybe = {}, replies = 0, refused = 0, longest = 0, r
 local left = 0
 local command = {}
 
+local redirection, most = { MOVED = true, ASK = true, TRYAGAIN = true }, nil
+
 local function note(key, number, took, ok, reply)
 	result.longest = math.max(result.longest, took)
 	if ok then
@@ -26,6 +28,9 @@ local function note(key, number, took, ok, reply)
 	if err.outcome == "maybe applied" then
 		result.maybe[key] = result.maybe[key] + 1
 	elseif err.outcome == "not sent" then
+		result.refused = result.refused + 1
+	elseif redirection[err.code] and took > most * 0.9 then
+		-- It would have gone on elsewhere, and had no time left.
 		result.refused = result.refused + 1
 	elseif err.outcome == "rejected" then
 		result.rejected[err.code] = (result.rejected[err.code] or 0) + 1
@@ -57,7 +62,7 @@ end
 ---@param n integer   coroutines
 function command.start(kind, target, options, name, n)
 	db = kind == "pool" and pool.redis(target, options) or redis.connect(target, options)
-	left = n
+	left, most = n, options.timeout
 	for i = 1, n do
 		skynet.fork(write, name .. "-" .. i)
 	end

@@ -211,12 +211,16 @@ end)
 test.case("one asks, the others wait", function()
 	local s = server.start()
 	-- A silent server is not given up here.
-	local db = open(s.port, { heartbeat = 60 })
-	redis.connect(target(s.port)):set("hot", "value")
+	local patient = { host = "127.0.0.1", port = s.port, timeout = 60, connect_timeout = 60 }
+	local db = cache.open(patient, { heartbeat = 60 })
+	test.eventually("tracking", 10, function()
+		return db:cache_stat().on
+	end)
+	redis.connect(patient):set("hot", "value")
 	local readers = {}
 	for i = 1, 10 do
 		readers[i] = test.service "cache_reader"
-		skynet.call(readers[i], "lua", "open", target(s.port))
+		skynet.call(readers[i], "lua", "open", patient)
 	end
 	s:freeze()
 	local answered = 0

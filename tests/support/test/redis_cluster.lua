@@ -141,21 +141,28 @@ end
 ---Moves keys of a slot that is under way.
 function cluster:move_keys(slot, from, to)
 	local source, target = self.nodes[from], self.nodes[to]
-	while true do
+	test.eventually("keys that have moved", 60, function()
 		local keys = {}
 		for key in source:cli("CLUSTER", "GETKEYSINSLOT", slot, 100):gmatch "[^\n]+" do
 			keys[#keys + 1] = key
 		end
-		if not keys[1] then
-			return
+		if keys[1] then
+			source:cli("MIGRATE", target.host, target.port, "", 0, 5000, "KEYS", table.unpack(keys))
 		end
-		source:cli("MIGRATE", target.host, target.port, "", 0, 5000, "KEYS", table.unpack(keys))
-	end
+		return not keys[1]
+	end)
 end
 
+---All masters are told, as redis-cli does: one that has not heard of it yet would refuse the next move.
 function cluster:end_move(slot, from, to)
-	self.nodes[to]:cli("CLUSTER", "SETSLOT", slot, "NODE", self.nodes[to].id)
-	self.nodes[from]:cli("CLUSTER", "SETSLOT", slot, "NODE", self.nodes[to].id)
+	local id = self.nodes[to].id
+	self.nodes[to]:cli("CLUSTER", "SETSLOT", slot, "NODE", id)
+	self.nodes[from]:cli("CLUSTER", "SETSLOT", slot, "NODE", id)
+	for i, node in ipairs(self.nodes) do
+		if i ~= from and i ~= to and node.process:running() and not node.frozen and node:says("^master", "ROLE") then
+			node:cli("CLUSTER", "SETSLOT", slot, "NODE", id)
+		end
+	end
 end
 
 function cluster:move(slot, from, to)

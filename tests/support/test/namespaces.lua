@@ -40,6 +40,18 @@ local function unique()
 	return (math.tointeger(tonumber(file:read("a"):match "^%d+")) * 8 + serial) % 0xfffff
 end
 
+-- The first three numbers of addresses that no other test has at the moment.
+local function unused_network(id)
+	local _, taken = try("ip", "-o", "-4", "addr")
+	for i = id, id + 249 do
+		local network = ("10.77.%d."):format(i % 250)
+		if not taken:find(network, 1, true) then
+			return network
+		end
+	end
+	error "no network is left for the test's hosts"
+end
+
 ---@param count integer
 ---@return test.host[]  and `here`
 function namespaces.start(count)
@@ -48,7 +60,7 @@ function namespaces.start(count)
 	if not try("ip", "link", "add", bridge, "type", "bridge") then
 		test.skip "no network namespaces: they need root, and ip"
 	end
-	local network = ("10.77.%d."):format(id % 250)
+	local network = unused_network(id)
 	local here = setmetatable({ ip = network .. 254, device = bridge, mac = "02:00:00:00:00:fe" }, host)
 	run("ip", "link", "set", bridge, "address", here.mac)
 	run("ip", "addr", "add", here.ip .. "/24", "dev", bridge)

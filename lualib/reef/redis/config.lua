@@ -40,6 +40,7 @@
 ---@field info boolean|nil           CLIENT SETINFO: the server is told which library this is; false
 ---@field limits table|nil           reply, elements, depth, tombstones, unsent, queue, queue_bytes
 local checks = require "reef.options"
+local place = require "reef.redis.place"
 
 local config = {}
 
@@ -158,7 +159,7 @@ local BAD_ADDRESS = "redis URI: bad address; it is [[user]:password@]host[:port]
 local default_ports = { sentinels = 26379 }
 
 -- "host:port", "[::1]:port", or { host = , port = }.
-local function place(what, item)
+local function place_in(what, item)
 	local host, port = item, nil
 	if type(item) == "table" then
 		host, port = item.host or item[1], item.port or item[2]
@@ -183,7 +184,7 @@ local function places(conf, what)
 		error(("redis: %s are a list of 'host:port'"):format(what), 0)
 	end
 	for i, item in ipairs(given) do
-		list[i] = place(what, item)
+		list[i] = place_in(what, item)
 	end
 	conf[what] = list
 end
@@ -321,44 +322,6 @@ local function take(into, from)
 	end
 end
 
----@param where string  "host:port"; IPv6 addresses with brackets or without
----@return string host, integer|nil port
-function config.split(where)
-	local host, port = where:match "^(.*):(%d+)$"
-	host = host or where
-	return host:match "^%[(.*)%]$" or host, math.tointeger(tonumber(port))
-end
-
----What an entry of `nat` makes of an address: "host:port", "host", {host=, port=}, or nil.
----@param entry any
----@param host string
----@param port integer
----@return any host, any port
-function config.translation(entry, host, port)
-	if entry == nil then
-		return host, port
-	elseif type(entry) == "table" then
-		return entry.host or entry[1], math.tointeger(tonumber(entry.port or entry[2] or port))
-	elseif type(entry) == "string" then
-		local other, other_port = config.split(entry)
-		return other, other_port or port
-	end
-end
-
-local function check_nat(nat)
-	if nat ~= nil and type(nat) ~= "table" and type(nat) ~= "function" then
-		error("redis: nat is a table or a function, not a " .. type(nat), 0)
-	end
-	for from, to in pairs(type(nat) == "table" and nat or {}) do
-		local host, port = config.translation(to, "", 1)
-		if type(from) ~= "string" or not from:find ":%d+$" or type(host) ~= "string" or host == ""
-			or math.type(port) ~= "integer" or port < 1 or port > 65535 then
-			error(('redis: nat is {["host:port"] = "host:port", ...}, and %s is at %s'):format(tostring(from),
-				type(to) == "table" and ("{%s, %s}"):format(host, port) or tostring(to)), 0)
-		end
-	end
-end
-
 local reads = { master = true, replica = true, any = true, nearest = true, zone = true, fallback = true }
 
 -- What belongs to clusters and Sentinels. `kind` is "cluster", "sentinel" or nil; host and port are those of the first.
@@ -390,19 +353,14 @@ local function deployment(c)
 	elseif c.zones ~= nil and type(c.zones) ~= "table" and type(c.zones) ~= "function" then
 		error("redis: zones is a table or a function, not a " .. type(c.zones), 0)
 	end
-	check_nat(c.nat)
+	place.check(c.nat)
 	if c.credentials ~= nil and type(c.credentials) ~= "function" and type(c.credentials) ~= "string" then
 		error("redis: credentials is a function or the name of a module, not a " .. type(c.credentials), 0)
 	end
 	c.refresh = positive(c, "refresh", 30)
 end
 
----@param host string
----@param port integer
----@return string  "host:port", "[::1]:port"
-function config.where(host, port)
-	return (host:find(":", 1, true) and "[%s]:%d" or "%s:%d"):format(host, port)
-end
+config.where = place.where
 
 ---The conf of one node of a deployment: that of the deployment with other places.
 ---@param conf table

@@ -5,6 +5,7 @@
 -- https://redis.io/docs/latest/commands/cluster-slots and cluster-shards.
 local config = require "reef.redis.config"
 local fields_of = require "reef.redis.fields"
+local place = require "reef.redis.place"
 
 local SLOTS = 16384
 
@@ -26,37 +27,7 @@ local function known(host)
 	return type(host) == "string" and host ~= "" and host ~= "?" and host or nil
 end
 
----@param port any
----@return boolean
-function map.is_port(port)
-	return math.type(port) == "integer" and port > 0 and port <= 65535
-end
-
-local function translated(conf, host, port)
-	if type(conf.nat) == "function" then
-		local other, other_port = conf.nat(host, port)
-		return other or host, other_port and math.tointeger(tonumber(other_port)) or not other_port and port
-	elseif conf.nat then
-		return config.translation(conf.nat[config.where(host, port)], host, port)
-	end
-	return host, port
-end
-
----An address as the cluster announces it, as we reach it. Raises when `nat` says nothing that makes sense.
----@param conf table  nat
----@param host string
----@param port integer
----@return string, integer
-function map.reach(conf, host, port)
-	local other, other_port = translated(conf, host, port)
-	if not known(other) or not map.is_port(other_port) then
-		error(("redis: nat says that %s is at %s, port %s"):format(config.where(host, port), tostring(other),
-			tostring(other_port)), 0)
-	end
-	return other, other_port
-end
-
-map.split = config.split
+map.is_port, map.reach, map.split = place.is_port, place.reach, place.split
 
 local function new()
 	return setmetatable({ first = {}, last = {}, shard = {}, moved = {}, nodes = {} }, map)

@@ -71,13 +71,15 @@ test.case("nobody is connected to just because somebody names him without end", 
 		end
 	end)
 	local db = connect({ timeout = 0.2 }, one)
+	local since = skynet.hpc()
 	test.together(50, function()
-		for _ = 1, test.count(20) do
+		while n < 2000 do
 			test.equal((pcall(db.get, db, "k")), false)
 		end
 	end)
-	test.truthy(n > 100, n)
-	test.truthy(db:status().nodes < 600, db:status().nodes .. " nodes")
+	-- 128 in ten seconds, and the one that there is.
+	local most = 128 * (2 + (skynet.hpc() - since) / 1e10) + 1
+	test.truthy(db:status().nodes <= most, db:status().nodes .. " nodes")
 end)
 
 test.case("maps that change with every look do not make a storm of looks", { timeout = 60 }, function()
@@ -216,13 +218,13 @@ test.case("Sentinels that disagree: only who is a master is used", { timeout = 6
 			return bytes
 		end)
 	end
-	for _ = 1, 5 do
+	-- Whom they ask first is a matter of chance.
+	test.eventually("the wrong one to be asked", 20, function()
 		test.equal(watched(wrong, right):get "k", "master")
 		test.equal(watched(right, table.unpack(nothing)):get "k", "master")
-	end
-	test.truthy(wrong.asked > 0)
+		return wrong.asked > 0
+	end)
 	for _, bad in ipairs(nothing) do
-		test.truthy(bad.asked > 0)
 		test.raises("names a master", watched, bad)
 	end
 end)

@@ -9,7 +9,7 @@ local test = require "test"
 require "skynet.manager"
 
 local SOAK = math.tointeger(tonumber(os.getenv "REEF_SOAK")) or 1
-local ACTIONS = os.getenv "REEF_SOAK" and 12 or test.count(10) // 2 + 2
+local ACTIONS = os.getenv "REEF_SOAK" and 12 or test.sanitizer and 2 or 5
 local COROUTINES = 20 -- of each service
 local TIMEOUT = 3     -- seconds, of a call
 

@@ -120,6 +120,8 @@ static int on_value_end(llhttp_t *llhttp) {
 		return 0;
 	if (parser_is_name(p, f, "host") && ++p->hosts > 1)
 		return parser_refuse(p, 400, "there are two fields Host");
+	if (parser_is_name(p, f, "expect"))
+		p->expects = true;
 	/* Another coding in front of `chunked` would be handed on as if it was the content. */
 	if (parser_is_name(p, f, "transfer-encoding") &&
 		(f->value_size != 7 || strncasecmp(p->text + f->value, "chunked", 7) != 0))
@@ -276,7 +278,7 @@ void reef_http_parser_next(struct reef_http_parser *p) {
 		p->body = NULL;
 		p->body_room = 0;
 	}
-	p->no_body = p->head_done = p->done = p->has_body = p->chunked = p->upgrade = p->keep_alive = false;
+	p->no_body = p->head_done = p->done = p->has_body = p->chunked = p->upgrade = p->keep_alive = p->expects = false;
 	p->size = p->start_size = p->before_head = p->behind_head = p->body_size = 0;
 	p->count = p->head_count = p->hosts = 0;
 	p->body_total = 0;

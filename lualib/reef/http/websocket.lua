@@ -23,8 +23,7 @@ local socket_error = require "reef.http.stream".socket_error
 local tls = require "reef.tls"
 local writer = require "reef.http.writer"
 
-local feed, send, take = frames.feed, frames.send, frames.take
-local socket_read, socket_write = socket.read, socket.write
+local next_message, send = frames.receive, frames.send
 
 local websocket = {}
 
@@ -41,9 +40,8 @@ websocket.deflate = false
 local LIMITS = { head = 8 * 1024, fields = 100, body = 64 * 1024 }
 local GOODBYE = 300 -- 1/100 s that a peer may take to answer a close
 local PINGS = 1000  -- that a peer may send while it takes nothing
-local TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+local TEXT <const>, BINARY <const>, CLOSE <const>, PING <const>, PONG <const> = 1, 2, 8, 9, 10
 local kinds = { text = TEXT, binary = BINARY }
-local names = { [TEXT] = "text", [BINARY] = "binary" }
 
 ---@class http.websocket.connection
 ---@field id integer
@@ -67,20 +65,15 @@ local function shut(ws)
 	socket.shutdown(ws.id)
 end
 
-local function transmit(ws, bytes)
-	return bytes and socket_write(ws.id, bytes) or false
-end
-
 -- Half of the time is over. Whoever has been heard of meanwhile has it again; others are asked for a sign of life.
 local function ask(ws)
-	if ws.heard then
-		ws.heard = false
+	if ws.frames:heard() then
 		deadline.set(ws, ws.idle / 2, ask)
 		return
 	end
-	transmit(ws, ws.frames:send(PING, ""))
+	ws.frames:send(PING, "")
 	deadline.set(ws, ws.idle / 2, function()
-		if ws.heard then
+		if ws.frames:heard() then
 			ask(ws)
 		else
 			shut(ws)
@@ -113,7 +106,6 @@ local function open(id, server, options)
 		most = options.max_message or websocket.max_message,
 		idle = options.idle_timeout or websocket.idle_timeout,
 		deflate = deflate.options(compressed),
-		heard = false,
 		closing = false,
 		over = false,
 	}
@@ -132,8 +124,10 @@ end
 
 -- The handshake is over; what has been read behind it are frames.
 local function begin_frames(ws, agreed, rest)
-	ws.frames = frames.new(ws.server, ws.most, agreed)
-	ws.first = rest ~= "" and rest or nil
+	ws.frames = frames.new(ws.id, ws.server, ws.most, agreed)
+	if rest ~= "" then
+		ws.frames:feed(rest)
+	end
 end
 
 local function finish(ws)
@@ -153,35 +147,19 @@ local function count_ping(ws)
 	end
 end
 
--- The next message: opcode, bytes, code. Nil: the connection has ended, or (false) the peer broke the rules.
-local function receive(ws)
-	local opcode, bytes, code
-	if ws.more then
-		opcode, bytes, code, ws.more = take(ws.frames)
-	end
-	while not opcode do
-		if ws.broken then
-			return false
-		end
-		local come = ws.first or socket_read(ws.id)
-		if not come then
-			return nil
-		end
-		ws.heard, ws.first = true, nil
-		local good, output
-		good, output, opcode, bytes, code, ws.more = feed(ws.frames, come)
-		if not good then
-			ws.broken = true
-		end
-		if output then
-			socket_write(ws.id, output)
-		end
-	end
+-- What a message means for the connection itself.
+local function note(ws, opcode)
 	if opcode == CLOSE then
 		ws.closing = true
 	elseif opcode == PING then
 		count_ping(ws)
 	end
+end
+
+-- The next message: opcode, bytes, code. Nil: the connection has ended, or (false) the peer broke the rules.
+local function receive(ws)
+	local opcode, bytes, code = next_message(ws.frames)
+	note(ws, opcode)
 	return opcode, bytes, code
 end
 
@@ -231,34 +209,42 @@ local function call(ws, name, ...)
 	end
 end
 
+local function ended(ws, broken)
+	if ws.closing and not broken then
+		call(ws, "close", ws.id)
+		return true
+	end
+	call(ws, "error", ws.id)
+	if ws.late then
+		return false, "the peer is silent"
+	end
+	return false, broken and "websocket: the peer broke the protocol's rules" or tostring(socket_error)
+end
+
 local function serve(ws)
-	local id, handle = ws.id, ws.handle
+	local id, handle, f = ws.id, ws.handle, ws.frames
 	while true do
-		local opcode, bytes, code = receive(ws)
-		if opcode == nil or opcode == false then
-			if ws.closing and opcode == nil then
+		local opcode, bytes, code = next_message(f)
+		if opcode == TEXT or opcode == BINARY then
+			local message = handle.message
+			if message then
+				message(id, bytes, opcode == TEXT and "text" or "binary")
+			end
+		elseif not opcode then
+			return ended(ws, opcode == false)
+		else
+			note(ws, opcode)
+			if opcode == PING then
+				call(ws, "ping", id)
+			elseif opcode == PONG then
+				call(ws, "pong", id)
+			elseif code ~= 0 then
+				call(ws, "close", id, code, bytes:sub(3))
+				return true
+			else
 				call(ws, "close", id)
 				return true
 			end
-			call(ws, "error", id)
-			local late = ws.late and "the peer is silent"
-			return false, late or opcode == nil and tostring(socket_error) or "websocket: the peer broke the protocol's rules"
-		elseif opcode == TEXT or opcode == BINARY then
-			local message = handle.message
-			if message then
-				message(id, bytes, names[opcode])
-			end
-		elseif opcode == CLOSE then
-			if code ~= 0 then
-				call(ws, "close", id, code, bytes:sub(3))
-			else
-				call(ws, "close", id)
-			end
-			return true
-		elseif opcode == PING then
-			call(ws, "ping", id)
-		elseif opcode == PONG then
-			call(ws, "pong", id)
 		end
 	end
 end
@@ -335,7 +321,7 @@ local function shake(ws, target, path, header)
 	if not header or writer.find(header, "host") == nil then
 		more = ("Host: %s\r\n%s"):format(target.host, more)
 	end
-	socket.write(ws.id, writer.message(("GET %s HTTP/1.1\r\n"):format(path), header, nil, nil, more))
+	writer.send(("GET %s HTTP/1.1\r\n"):format(path), header, nil, nil, more, ws.id, true, true)
 	local r = reader.new(function()
 		return socket.read(ws.id)
 	end, true, LIMITS)
@@ -418,15 +404,14 @@ function websocket.write(id, data, kind, mask)
 	local ws = all[id] or find(id)
 	local opcode = kinds[kind or "text"] or error(("websocket: %q is no kind of message"):format(tostring(kind)), 2)
 	local f = ws.frames
-	local bytes = f and send(f, opcode, data, mask)
-	return bytes and socket_write(id, bytes) or false
+	return f ~= nil and send(f, opcode, data, mask)
 end
 
 ---@param id integer
 ---@return boolean
 function websocket.ping(id)
 	local ws = find(id)
-	return transmit(ws, ws.frames and ws.frames:send(PING, ""))
+	return ws.frames ~= nil and ws.frames:send(PING, "")
 end
 
 ---Says goodbye. Whoever reads hears of the end when the peer has answered, or has not in three seconds. A client that
@@ -440,7 +425,9 @@ function websocket.close(id, code, reason)
 		return
 	end
 	if not ws.closing then
-		transmit(ws, ws.frames and ws.frames:close(code or 0, code and reason or ""))
+		if ws.frames then
+			ws.frames:close(code or 0, code and reason or "")
+		end
 		ws.closing = true
 		begin_watch(ws)
 	end

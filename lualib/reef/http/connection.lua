@@ -1,7 +1,7 @@
 -- A connection of reef.http.server: requests come, the handler answers, one after the other.
 --
--- Most requests come in one piece and are answered with a string. That way is short: `serve`, and nothing else. Whatever is
--- otherwise (pieces, Expect, no Host, failures) goes through functions of its own.
+-- Most requests come in one piece and are answered with a string. That way is short: `serve`, and nothing else.
+-- Whatever is otherwise (pieces, Expect, no Host, failures) goes through functions of its own.
 local core = require "reef.http.core"
 local deadline = require "reef.http.deadline"
 local reader = require "reef.http.reader"

@@ -107,5 +107,6 @@ function request:websocket(handle, options)
 	return require "reef.http.websocket".accept(self.id, handle, connection.tls and "wss" or "ws", self.peer, all)
 end
 
--- Of tables with method, url, header or `packed` fields, version and connection; `expected`: the client waits for `100 Continue`.
+-- Of tables with method, url, header or `packed` fields, version and connection; `expected`: the client waits for
+-- `100 Continue`.
 return { meta = meta }

@@ -102,8 +102,8 @@ return function(self, req, status, body, header, keep)
 		more = more .. connection_line(req, keep)
 	end
 	local head_only = req.method == "HEAD"
-	local _, field = send(starts[status] or writer.status_line(status), header, not head_only and body or nil, length, more,
-		self.id, head_only)
+	local _, field = send(starts[status] or writer.status_line(status), header, not head_only and body or nil, length,
+		more, self.id, head_only)
 	self.answered = true
 	return keep and not (field and wants_close(field))
 end

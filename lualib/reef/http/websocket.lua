@@ -356,7 +356,8 @@ function websocket.connect(url, header, timeout, options)
 		error(("websocket: the path of %q has spaces or control characters"):format(url), 2)
 	end
 	local target = host.parse(scheme .. "://" .. authority)
-	local id = connect.open(target, { timeout = timeout, proxy = connect.proxy(connect.client.proxy) })
+	local id = connect.open(target, { timeout = timeout, proxy_tls = connect.client.proxy_tls,
+		proxy = connect.proxy(connect.proxy_for(connect.client.proxy, connect.client.no_proxy, target)) })
 	local ws = open(id, false, options)
 	ws.addr = authority
 	deadline.set(ws, timeout or websocket.handshake_timeout, shut)

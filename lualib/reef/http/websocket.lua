@@ -40,7 +40,12 @@ websocket.deflate = false
 local LIMITS = { head = 8 * 1024, fields = 100, body = 64 * 1024 }
 local GOODBYE = 300 -- 1/100 s that a peer may take to answer a close
 local PINGS = 1000  -- that a peer may send while it takes nothing
-local TEXT <const>, BINARY <const>, CLOSE <const>, PING <const>, PONG <const> = 1, 2, 8, 9, 10
+-- One by one: of several in a line, the compiler takes the last for a constant only.
+local TEXT <const> = 1
+local BINARY <const> = 2
+local CLOSE <const> = 8
+local PING <const> = 9
+local PONG <const> = 10
 local kinds = { text = TEXT, binary = BINARY }
 
 ---@class http.websocket.connection
@@ -53,6 +58,7 @@ local kinds = { text = TEXT, binary = BINARY }
 ---@field over boolean
 
 local all = {} ---@type table<integer, http.websocket.connection>
+local frames_of = {} ---@type table<integer, userdata>  of those that have shaken hands, for those who write
 
 local function find(id)
 	return all[id] or error(("websocket: %s is not open"):format(tostring(id)), 3)
@@ -125,6 +131,7 @@ end
 -- The handshake is over; what has been read behind it are frames.
 local function begin_frames(ws, agreed, rest)
 	ws.frames = frames.new(ws.id, ws.server, ws.most, agreed)
+	frames_of[ws.id] = ws.frames
 	if rest ~= "" then
 		ws.frames:feed(rest)
 	end
@@ -134,7 +141,7 @@ local function finish(ws)
 	ws.over = true
 	deadline.clear(ws)
 	if all[ws.id] == ws then
-		all[ws.id] = nil
+		all[ws.id], frames_of[ws.id] = nil, nil
 	end
 	socket.close(ws.id)
 end
@@ -402,10 +409,14 @@ end
 ---@param mask integer|nil  of a client's frame, in the place of a random one
 ---@return boolean  false: it is closed or closing
 function websocket.write(id, data, kind, mask)
-	local ws = all[id] or find(id)
-	local opcode = kinds[kind or "text"] or error(("websocket: %q is no kind of message"):format(tostring(kind)), 2)
-	local f = ws.frames
-	return f ~= nil and send(f, opcode, data, mask)
+	local f, opcode = frames_of[id], kinds[kind or "text"]
+	if f and opcode then
+		return send(f, opcode, data, mask)
+	elseif not opcode then
+		error(("websocket: %q is no kind of message"):format(tostring(kind)), 2)
+	end
+	find(id)
+	return false
 end
 
 ---@param id integer

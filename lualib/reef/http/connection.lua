@@ -25,7 +25,7 @@ local QUIET = 10           -- and after which one that sends nothing has seen it
 ---@field phase "idle"|"head"|"body"|"handler"|"end"  of a request that goes the short way: idle
 ---@field request reef.http.request|nil  while the handler has it
 ---@field waits boolean  for the client, while the handler has the request
----@field answered boolean  the answer to the request has begun
+---@field answered boolean  nothing can be answered any more: an answer has begun and not ended, or has been all
 ---@field taken boolean  another protocol has taken over
 ---@field over string|nil  why it has been ended
 ---@field congested boolean  the client takes nothing

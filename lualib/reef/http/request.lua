@@ -19,7 +19,12 @@ local request = {}
 local made = {}
 
 function made.path(self)
-	local path, query = url.parse(self.url)
+	local target = self.url
+	if target:byte() ~= 47 then -- a whole address, as proxies get it
+		target = target:gsub("^%a[%w+.-]*://[^/?#]*", "")
+		target = target:find "^[?#]" and "/" .. target or target == "" and "/" or target
+	end
+	local path, query = url.parse(target)
 	self.path, self.query = path, query
 	return path
 end

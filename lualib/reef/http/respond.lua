@@ -64,6 +64,7 @@ local function respond_in_pieces(self, req, status, pieces, header, keep)
 	if req.method ~= "HEAD" then
 		write_pieces(self, pieces, chunked)
 	end
+	self.answered = false
 	return keep and not (field and wants_close(field))
 end
 
@@ -76,7 +77,7 @@ local function has_body(status)
 end
 
 ---Answers; whether another request may follow. Raises before anything is sent if the handler's answer is none.
----@param self reef.http.connection  its `answered` says whether the answer has begun, its `now` when
+---@param self reef.http.connection  its `answered` says whether one has begun and not ended, its `now` when
 ---@param req reef.http.request
 ---@param status integer
 ---@param body string|nil|fun(): string|nil, table|nil
@@ -104,6 +105,5 @@ return function(self, req, status, body, header, keep)
 	local head_only = req.method == "HEAD"
 	local _, field = send(starts[status] or writer.status_line(status), header, not head_only and body or nil, length,
 		more, self.id, head_only)
-	self.answered = true
 	return keep and not (field and wants_close(field))
 end

@@ -11,7 +11,7 @@
 #include "socket/lua/readers.h"
 
 #define FRAMES "reef.http.frames"
-#define KEPT ((size_t)64 * 1024)   /* bytes of a buffer that wait for the next message */
+#define KEPT ((size_t)64 * 1024) /* bytes of a buffer that wait for the next message */
 
 struct end {
 	struct reef_frames frames;
@@ -173,7 +173,8 @@ static int l_send(lua_State *L) {
 			mask[i] = (uint8_t)(key >> (24 - 8 * i));
 	}
 	luaL_argcheck(L, opcode >= 1 && opcode <= 15, 2, "out of range");
-	lua_pushboolean(L, reef_frames_send(&e->frames, (uint8_t)opcode, bytes, n, masked ? mask : NULL) && frames_write(e));
+	lua_pushboolean(L,
+					reef_frames_send(&e->frames, (uint8_t)opcode, bytes, n, masked ? mask : NULL) && frames_write(e));
 	return 1;
 }
 

@@ -3,7 +3,8 @@
 
 #include "socket/lua/readers.h"
 
-void reef_lua_handle_methods(lua_State *L, const char *name, const luaL_Reg *methods, int count, lua_CFunction collect) {
+void reef_lua_handle_methods(lua_State *L, const char *name, const luaL_Reg *methods, int count,
+							 lua_CFunction collect) {
 	luaL_newmetatable(L, name);
 	lua_createtable(L, 0, count);
 	lua_pushvalue(L, -2);

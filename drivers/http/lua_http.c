@@ -227,10 +227,9 @@ static int l_body(lua_State *L) {
 
 int reef_open_http_core(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"feed", lua_http_feed}, {"finish", l_finish},     {"next", lua_http_next},
-			{"no_body", l_no_body},  {"head", l_head},         {"whole", l_whole},
-			{"body", l_body},        {"trailers", l_trailers}, {"read", l_read},
-			{NULL, NULL},
+			{"feed", lua_http_feed}, {"finish", l_finish}, {"next", lua_http_next}, {"no_body", l_no_body},
+			{"head", l_head},        {"whole", l_whole},   {"body", l_body},        {"trailers", l_trailers},
+			{"read", l_read},        {NULL, NULL},
 	};
 	lua_createtable(L, 0, 5);
 	reef_lua_handle_methods(L, PARSER, methods, sizeof methods / sizeof *methods, lua_http_gc);

@@ -16,30 +16,19 @@ local frames = require "reef.http.frames"
 local handshake = require "reef.http.handshake"
 local host = require "reef.http.host"
 local reader = require "reef.http.reader"
-local options_check = require "reef.options".check
 local skynet = require "skynet"
 local socket = require "reef.socket"
 local socket_error = require "reef.http.stream".socket_error
 local tls = require "reef.tls"
+local link = require "reef.http.websocket_link"
 local writer = require "reef.http.writer"
 
-local next_message, send = frames.receive, frames.send
+local find, finish, note, open, receive, shut = link.find, link.finish, link.note, link.open, link.receive, link.shut
+local frames_of, next_message, send = link.frames_of, frames.receive, frames.send
 
-local websocket = {}
-
----1/100 s that a peer may be silent: it is pinged after half of it, and then let go. 0: for ever.
-websocket.idle_timeout = 12000
----1/100 s for the handshake, unless connect says otherwise.
-websocket.handshake_timeout = 1000
----Bytes of a message that comes.
-websocket.max_message = 256 * 1024
----Whether messages are compressed if the peer wants it: true, or the options of reef.http.deflate.
----@type boolean|table
-websocket.deflate = false
+local websocket = link.settings
 
 local LIMITS = { head = 8 * 1024, fields = 100, body = 64 * 1024 }
-local GOODBYE = 300 -- 1/100 s that a peer may take to answer a close
-local PINGS = 1000  -- that a peer may send while it takes nothing
 -- One by one: of several in a line, the compiler takes the last for a constant only.
 local TEXT <const> = 1
 local BINARY <const> = 2
@@ -47,128 +36,6 @@ local CLOSE <const> = 8
 local PING <const> = 9
 local PONG <const> = 10
 local kinds = { text = TEXT, binary = BINARY }
-
----@class http.websocket.connection
----@field id integer
----@field frames userdata
----@field handle table|nil  of a server
----@field addr string
----@field header table
----@field closing boolean   a close has been sent
----@field over boolean
-
-local all = {} ---@type table<integer, http.websocket.connection>
-local frames_of = {} ---@type table<integer, userdata>  of those that have shaken hands, for those who write
-
-local function find(id)
-	return all[id] or error(("websocket: %s is not open"):format(tostring(id)), 3)
-end
-
--- ---- time ----
-
-local function shut(ws)
-	ws.late = true
-	socket.shutdown(ws.id)
-end
-
--- Half of the time is over. Whoever has been heard of meanwhile has it again; others are asked for a sign of life.
-local function ask(ws)
-	if ws.frames:heard() then
-		deadline.set(ws, ws.idle / 2, ask)
-		return
-	end
-	ws.frames:send(PING, "")
-	deadline.set(ws, ws.idle / 2, function()
-		if ws.frames:heard() then
-			ask(ws)
-		else
-			shut(ws)
-		end
-	end)
-end
-
-local function begin_watch(ws)
-	if ws.closing then
-		deadline.set(ws, GOODBYE, shut)
-	elseif ws.idle > 0 then
-		deadline.set(ws, ws.idle / 2, ask)
-	end
-end
-
--- ---- life ----
-
-local known_options = { upgrade = true, max_message = true, idle_timeout = true, deflate = true }
-
-local function open(id, server, options)
-	options = options or {}
-	options_check("websocket", options, known_options, 4)
-	local compressed = options.deflate
-	if compressed == nil then
-		compressed = websocket.deflate
-	end
-	local ws = {
-		id = id,
-		server = server,
-		most = options.max_message or websocket.max_message,
-		idle = options.idle_timeout or websocket.idle_timeout,
-		deflate = deflate.options(compressed),
-		closing = false,
-		over = false,
-	}
-	all[id] = ws
-	socket.warning(id, function(_, kb)
-		ws.congested = kb > 0
-		local handle = ws.handle
-		if handle and handle.warning then
-			handle.warning(ws, kb)
-		elseif kb > 0 then
-			skynet.error(("WARNING: %d K bytes need to send out (fd = %d)"):format(kb, id))
-		end
-	end)
-	return ws
-end
-
--- The handshake is over; what has been read behind it are frames.
-local function begin_frames(ws, agreed, rest)
-	ws.frames = frames.new(ws.id, ws.server, ws.most, agreed)
-	frames_of[ws.id] = ws.frames
-	if rest ~= "" then
-		ws.frames:feed(rest)
-	end
-end
-
-local function finish(ws)
-	ws.over = true
-	deadline.clear(ws)
-	if all[ws.id] == ws then
-		all[ws.id], frames_of[ws.id] = nil, nil
-	end
-	socket.close(ws.id)
-end
-
--- Whoever pings and pings, and does not take the answers, is not read meanwhile.
-local function count_ping(ws)
-	ws.pings = ws.congested and (ws.pings or 0) + 1 or 0
-	while ws.pings > PINGS and ws.congested and not ws.late and socket.disconnected(ws.id) == false do
-		skynet.sleep(10)
-	end
-end
-
--- What a message means for the connection itself.
-local function note(ws, opcode)
-	if opcode == CLOSE then
-		ws.closing = true
-	elseif opcode == PING then
-		count_ping(ws)
-	end
-end
-
--- The next message: opcode, bytes, code. Nil: the connection has ended, or (false) the peer broke the rules.
-local function receive(ws)
-	local opcode, bytes, code = next_message(ws.frames)
-	note(ws, opcode)
-	return opcode, bytes, code
-end
 
 -- ---- servers ----
 
@@ -285,8 +152,8 @@ local function accepted(id, handle, protocol, addr, options)
 			return false, reason
 		end
 		ws.header = upgrade.header
-		begin_frames(ws, agreed, upgrade.rest)
-		begin_watch(ws)
+		link.begin_frames(ws, agreed, upgrade.rest)
+		link.watch(ws)
 		call(ws, "handshake", id, upgrade.header, upgrade.url)
 		return serve(ws)
 	end, debug.traceback)
@@ -346,7 +213,7 @@ local function shake(ws, target, path, header)
 		error("websocket: " .. fault, 0)
 	end
 	ws.header = fields
-	begin_frames(ws, agreed, r:rest())
+	link.begin_frames(ws, agreed, r:rest())
 end
 
 ---Connects, or raises. wss verifies the server (httpc.tls says how).
@@ -375,7 +242,7 @@ function websocket.connect(url, header, timeout, options)
 		error(ws.late and "websocket: the server did not answer in time" or err, 0)
 	end
 	deadline.clear(ws)
-	begin_watch(ws)
+	link.watch(ws)
 	return id
 end
 
@@ -432,7 +299,7 @@ end
 ---@param code integer|nil
 ---@param reason string|nil
 function websocket.close(id, code, reason)
-	local ws = all[id]
+	local ws = link.all[id]
 	if not ws or ws.over then
 		return
 	end
@@ -441,7 +308,7 @@ function websocket.close(id, code, reason)
 			ws.frames:close(code or 0, code and reason or "")
 		end
 		ws.closing = true
-		begin_watch(ws)
+		link.watch(ws)
 	end
 	if ws.handle or ws.reading then
 		return
@@ -468,7 +335,7 @@ end
 ---@param id integer
 ---@return boolean
 function websocket.is_close(id)
-	local ws = all[id]
+	local ws = link.all[id]
 	return ws == nil or ws.over or ws.closing
 end
 

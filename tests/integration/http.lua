@@ -1,5 +1,9 @@
 -- timeout: 240
 -- HTTP servers: http.httpd and reef.http.server, with curl and Python as clients, and with clients that mean no good.
+if require "test".without "reef.http.core" then
+	return
+end
+
 local certificates = require "test.tls"
 local http = require "reef.http.server"
 local httpd = require "http.httpd"

@@ -1,5 +1,9 @@
 -- timeout: 180
 -- reef.http.client: kept connections and what is sent again, redirects, proxies, bodies in pieces both ways.
+if require "test".without("reef.http.core", "reef.http.frames") then
+	return
+end
+
 local certificates = require "test.tls"
 local client = require "reef.http.client"
 local http = require "reef.http.server"

@@ -1,5 +1,9 @@
 -- timeout: 180
 -- http.websocket: with Python's `websockets` on the other side, and with peers that break the rules.
+if require "test".without("reef.http.core", "reef.http.frames") then
+	return
+end
+
 local certificates = require "test.tls"
 local http = require "reef.http.server"
 local httpc = require "http.httpc"

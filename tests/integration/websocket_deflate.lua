@@ -1,6 +1,10 @@
 -- timeout: 180
 -- Compressed messages of http.websocket: with Python's `websockets` and Node's `ws` on the other side, between two of
 -- our own, and from peers that lie.
+if require "test".without("reef.http.core", "reef.http.frames") then
+	return
+end
+
 local deflate = require "reef.http.deflate"
 local frames = require "reef.http.frames"
 local process = require "test.process"

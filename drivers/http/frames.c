@@ -87,6 +87,9 @@ static void on_message(wslay_event_context_ptr context, const struct wslay_event
 	(void)context;
 	const char *bytes = (const char *)arg->msg;
 	size_t n = arg->msg_length;
+	/* wslay takes a close that ends within its code for one without. */
+	if (arg->opcode == WSLAY_CONNECTION_CLOSE && n == 1)
+		f->refused = WSLAY_CODE_PROTOCOL_ERROR;
 	if (f->refused != 0 || (wslay_get_rsv1(arg->rsv) && !frames_unpack(f, arg->opcode, &bytes, &n)))
 		return;
 	struct reef_frames_message *m = reef_try_malloc(sizeof *m + n);

@@ -1,23 +1,87 @@
-/* `reef.http.core`: parsers as Lua values. */
+/* `reef.http.core`: parsers as Lua values. A parser may read from a socket itself: then what comes goes right into it. */
 #include "drivers/http/lua_http.h"
 
 #include <lauxlib.h>
 #include <string.h>
 
+#include "drivers/http/lua_fields.h"
+#include "drivers/http/lua_handle.h"
 #include "drivers/http/lua_message.h"
 #include "drivers/http/parser.h"
+#include "socket/lua/readers.h"
 
 #define PARSER "reef.http.parser"
-#define NAME_SIZE 64 /* bytes of a name that is lower-cased without a buffer of its own */
 
 struct value {
 	struct reef_http_parser parser;
 	bool response;
+	bool packed; /* a whole message's fields are wanted as a string */
+	struct reef_taker taker;
 };
 
 static struct value *lua_http_check(lua_State *L) {
-	return luaL_checkudata(L, 1, PARSER);
+	return reef_lua_handle(L, PARSER);
 }
+
+/* ---- what comes of it ---- */
+
+/* After feeding: done; or nil, what a server answers, and why. */
+static int outcome(lua_State *L, const struct reef_http_parser *p) {
+	if (p->error == NULL) {
+		lua_pushboolean(L, p->done);
+		return 1;
+	}
+	lua_pushnil(L);
+	lua_pushinteger(L, p->status);
+	lua_pushstring(L, p->error);
+	return 3;
+}
+
+static void push_start(lua_State *L, const struct value *v) {
+	const struct reef_http_parser *p = &v->parser;
+	if (v->response)
+		lua_pushinteger(L, p->llhttp.status_code);
+	else
+		lua_pushstring(L, llhttp_method_name((llhttp_method_t)p->llhttp.method));
+	lua_pushlstring(L, p->start_size ? p->text : "", p->start_size);
+}
+
+/* A message that is complete: method or status, target or reason, fields (a string for `fields` if wanted), body, minor
+ * version, whether another may follow, and, of a request, whether it expects something or has no Host. */
+static int push_whole(lua_State *L, struct value *v) {
+	struct reef_http_parser *p = &v->parser;
+	push_start(L, v);
+	if (v->packed)
+		reef_lua_fields_pack(L, p);
+	else
+		reef_lua_fields_push(L, p, 0, p->head_count);
+	lua_pushlstring(L, p->body_size ? p->body : "", p->body_size);
+	p->body_size = 0;
+	lua_pushinteger(L, p->llhttp.http_minor);
+	lua_pushboolean(L, p->keep_alive);
+	lua_pushboolean(L, p->expects || p->hosts == 0);
+	return 7;
+}
+
+static struct value *value_of(struct reef_taker *taker) {
+	return (struct value *)(void *)((char *)taker - offsetof(struct value, taker));
+}
+
+static size_t http_take(struct reef_taker *taker, const char *bytes, size_t n, bool *enough) {
+	*enough = true;
+	return reef_http_parser_feed(&value_of(taker)->parser, bytes, n);
+}
+
+static int http_give(struct reef_taker *taker, lua_State *L, bool over) {
+	struct value *v = value_of(taker);
+	if (over) {
+		lua_pushnil(L);
+		return 1;
+	}
+	return v->parser.error || !v->parser.done ? outcome(L, &v->parser) : push_whole(L, v);
+}
+
+/* ---- ---- */
 
 static lua_Integer lua_http_limit(lua_State *L, const char *name, lua_Integer most) {
 	lua_getfield(L, 2, name);
@@ -37,7 +101,9 @@ static int lua_http_new(lua_State *L) {
 			.body = (uint64_t)lua_http_limit(L, "body", INT64_MAX),
 	};
 	struct value *v = lua_newuserdatauv(L, sizeof *v, 0);
+	memset(v, 0, sizeof *v);
 	v->response = lua_toboolean(L, 1);
+	v->taker = (struct reef_taker){.take = http_take, .give = http_give};
 	reef_http_parser_init(&v->parser, v->response, &limits);
 	luaL_setmetatable(L, PARSER);
 	return 1;
@@ -48,18 +114,6 @@ static int lua_http_gc(lua_State *L) {
 	reef_http_parser_fini(&v->parser);
 	reef_http_parser_init(&v->parser, v->response, &(struct reef_http_limits){0});
 	return 0;
-}
-
-/* After feeding: done; or nil, what a server answers, and why. */
-static int outcome(lua_State *L, const struct reef_http_parser *p) {
-	if (p->error == NULL) {
-		lua_pushboolean(L, p->done);
-		return 1;
-	}
-	lua_pushnil(L);
-	lua_pushinteger(L, p->status);
-	lua_pushstring(L, p->error);
-	return 3;
 }
 
 /* parser:feed(bytes [, from]) -> done, where it stopped; or nil, status, why */
@@ -85,15 +139,19 @@ static int l_finish(lua_State *L) {
 	return outcome(L, p);
 }
 
-/* parser:next([most bytes of a body]) */
-static int lua_http_next(lua_State *L) {
-	struct reef_http_parser *p = &lua_http_check(L)->parser;
-	if (!lua_isnoneornil(L, 2)) {
-		lua_Integer most = luaL_checkinteger(L, 2);
-		luaL_argcheck(L, most >= 0, 2, "negative");
+/* The next message, whose body has at most as many bytes as the argument says. */
+static void next_message(lua_State *L, struct reef_http_parser *p, int most_at) {
+	if (!lua_isnoneornil(L, most_at)) {
+		lua_Integer most = luaL_checkinteger(L, most_at);
+		luaL_argcheck(L, most >= 0, most_at, "negative");
 		p->limits.body = (uint64_t)most;
 	}
 	reef_http_parser_next(p);
+}
+
+/* parser:next([most bytes of a body]) */
+static int lua_http_next(lua_State *L) {
+	next_message(L, &lua_http_check(L)->parser, 2);
 	return 0;
 }
 
@@ -105,59 +163,6 @@ static int l_no_body(lua_State *L) {
 
 /* ---- the head ---- */
 
-static void push_lower(lua_State *L, const char *name, size_t n) {
-	char small[NAME_SIZE];
-	luaL_Buffer buffer;
-	char *to = n <= sizeof small ? small : luaL_buffinitsize(L, &buffer, n);
-	for (size_t i = 0; i < n; i++)
-		to[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
-	if (to == small)
-		lua_pushlstring(L, small, n);
-	else
-		luaL_pushresultsize(&buffer, n);
-}
-
-/* With the table below and the name and the value on top. Takes both. */
-static void add_field(lua_State *L) {
-	lua_pushvalue(L, -2);
-	int found = lua_rawget(L, -4);
-	if (found == LUA_TNIL) {
-		lua_pop(L, 1);
-		lua_rawset(L, -3);
-		return;
-	}
-	if (found == LUA_TSTRING) {
-		lua_createtable(L, 2, 0);
-		lua_insert(L, -2);
-		lua_rawseti(L, -2, 1);
-		lua_pushvalue(L, -3);
-		lua_pushvalue(L, -2);
-		lua_rawset(L, -6);
-	}
-	lua_insert(L, -2);
-	lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
-	lua_pop(L, 2);
-}
-
-static void push_start(lua_State *L, const struct value *v) {
-	const struct reef_http_parser *p = &v->parser;
-	if (v->response)
-		lua_pushinteger(L, p->llhttp.status_code);
-	else
-		lua_pushstring(L, llhttp_method_name((llhttp_method_t)p->llhttp.method));
-	lua_pushlstring(L, p->start_size ? p->text : "", p->start_size);
-}
-
-static void push_fields(lua_State *L, const struct reef_http_parser *p, uint32_t from, uint32_t to) {
-	lua_createtable(L, 0, (int)(to - from));
-	for (uint32_t i = from; i < to; i++) {
-		const struct reef_http_field *f = &p->fields[i];
-		push_lower(L, p->text + f->name, f->name_size);
-		lua_pushlstring(L, p->text + f->value, f->value_size);
-		add_field(L);
-	}
-}
-
 /* parser:head() -> nil before it is complete; of a request: method, target, fields, minor version, whether another may
  * follow, whether a body does, whether it asks for another protocol; of a response: status, reason, and the same. Names
  * are in lower case; the values of one that occurs repeatedly are an array. */
@@ -167,7 +172,7 @@ static int l_head(lua_State *L) {
 	if (!p->head_done)
 		return 0;
 	push_start(L, v);
-	push_fields(L, p, 0, p->head_count);
+	reef_lua_fields_push(L, p, 0, p->head_count);
 	lua_pushinteger(L, p->llhttp.http_minor);
 	lua_pushboolean(L, p->keep_alive);
 	lua_pushboolean(L, p->has_body);
@@ -175,8 +180,7 @@ static int l_head(lua_State *L) {
 	return 7;
 }
 
-/* parser:whole(bytes [, from]) feeds, too -> where it stopped, and method, target, fields, body, minor version, whether
- * another may follow; false: more is needed, all bytes were taken; or nil, status, why */
+/* parser:whole(bytes [, from]) feeds, too -> where it stopped, and what push_whole says; false: more is needed, all bytes were taken; or nil, status, why */
 static int l_whole(lua_State *L) {
 	struct value *v = lua_http_check(L);
 	struct reef_http_parser *p = &v->parser;
@@ -189,13 +193,19 @@ static int l_whole(lua_State *L) {
 	if (p->error || !p->done)
 		return outcome(L, p);
 	lua_pushinteger(L, from + (lua_Integer)taken);
-	push_start(L, v);
-	push_fields(L, p, 0, p->head_count);
-	lua_pushlstring(L, p->body_size ? p->body : "", p->body_size);
-	p->body_size = 0;
-	lua_pushinteger(L, p->llhttp.http_minor);
-	lua_pushboolean(L, p->keep_alive);
-	return 7;
+	v->packed = false;
+	return 1 + push_whole(L, v);
+}
+
+/* parser:read(socket [, most bytes of a body [, packed]]) begins with the next message and waits for bytes of it -> what
+ * push_whole says; false: it has not come to its end yet; nil: the stream has; or
+ * nil, status, why */
+static int l_read(lua_State *L) {
+	struct value *v = lua_http_check(L);
+	int id = (int)luaL_checkinteger(L, 2);
+	next_message(L, &v->parser, 3);
+	v->packed = lua_toboolean(L, 4);
+	return reef_reader_take(L, lua_upvalueindex(REEF_HTTP_READERS), id, &v->taker);
 }
 
 /* parser:trailers() -> the fields behind the body; nil: there are none, or not yet */
@@ -203,7 +213,7 @@ static int l_trailers(lua_State *L) {
 	const struct reef_http_parser *p = &lua_http_check(L)->parser;
 	if (!p->done || p->count == p->head_count)
 		return 0;
-	push_fields(L, p, p->head_count, p->count);
+	reef_lua_fields_push(L, p, p->head_count, p->count);
 	return 1;
 }
 
@@ -217,20 +227,17 @@ static int l_body(lua_State *L) {
 
 int reef_open_http_core(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"feed", lua_http_feed}, {"finish", l_finish},     {"next", lua_http_next},
-			{"no_body", l_no_body},  {"head", l_head},         {"whole", l_whole},
-			{"body", l_body},        {"trailers", l_trailers}, {NULL, NULL},
+			{"feed", lua_http_feed}, {"finish", l_finish}, {"next", lua_http_next}, {"no_body", l_no_body},
+			{"head", l_head},        {"whole", l_whole},   {"body", l_body},        {"trailers", l_trailers},
+			{"read", l_read},        {NULL, NULL},
 	};
-	if (luaL_newmetatable(L, PARSER)) {
-		luaL_newlib(L, methods);
-		lua_setfield(L, -2, "__index");
-		lua_pushcfunction(L, lua_http_gc);
-		lua_setfield(L, -2, "__gc");
-	}
-	lua_pop(L, 1);
-	lua_createtable(L, 0, 3);
+	lua_createtable(L, 0, 5);
+	reef_lua_handle_methods(L, PARSER, methods, sizeof methods / sizeof *methods, lua_http_gc);
+	lua_setfield(L, -2, "methods");
 	lua_pushcfunction(L, lua_http_new);
 	lua_setfield(L, -2, "parser");
+	lua_pushcfunction(L, reef_lua_fields_unpack);
+	lua_setfield(L, -2, "fields");
 	reef_lua_message_set(L);
 	return 1;
 }

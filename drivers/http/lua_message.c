@@ -1,5 +1,5 @@
-/* See lua_message.h. The bytes are put together in a userdata of the VM that is used again and again, because a server
- * makes thousands of them a second and socket.write copies them anyway. */
+/* See lua_message.h. A message is put together on the C stack, or in a userdata if it is large. What goes to a socket never
+ * becomes a Lua string. */
 #include "drivers/http/lua_message.h"
 
 #include <lauxlib.h>
@@ -8,16 +8,19 @@
 #include <string.h>
 #include <strings.h>
 
-#define SMALLEST ((size_t)4096)
-#define KEPT ((size_t)64 * 1024) /* bytes of a buffer that wait for the next message */
+#include "socket/socket.h"
 
-enum { START = 1, FIELDS, BODY, LENGTH, MORE, ARGUMENTS = MORE };
+#define SMALL ((size_t)1024)
+#define COPIED ((size_t)16 * 1024) /* bytes of a body that are put behind the head, so that both leave together */
+
+enum { START = 1, FIELDS, BODY, LENGTH, MORE, ID, ANY_LENGTH, ANY_ENCODING, ARGUMENTS = ANY_ENCODING };
 enum { BUFFER = ARGUMENTS + 1, FOUND_LENGTH, FOUND_ENCODING, FOUND_CONNECTION, TOP = FOUND_CONNECTION };
 
 struct message {
 	lua_State *L;
 	char *bytes;
 	size_t size, room;
+	char small[SMALL];
 };
 
 /* RFC 9110, section 5.6.2. */
@@ -37,29 +40,25 @@ static void message_fail(lua_State *L, const char *format, const char *text) {
 	lua_error(L);
 }
 
-static void new_buffer(lua_State *L, size_t room) {
-	lua_newuserdatauv(L, room, 0);
-	lua_replace(L, BUFFER);
-}
-
-static void message_reserve(struct message *m, size_t more) {
-	if (m->room - m->size >= more)
-		return;
+static void message_grow(struct message *m, size_t more) {
 	size_t room = m->room * 2;
 	while (room - m->size < more)
 		room *= 2;
-	lua_pushvalue(m->L, BUFFER);
-	const char *old = m->bytes;
-	new_buffer(m->L, room);
-	m->bytes = lua_touserdata(m->L, BUFFER);
+	char *bytes = lua_newuserdatauv(m->L, room, 0);
+	memcpy(bytes, m->bytes, m->size);
+	lua_replace(m->L, BUFFER);
+	m->bytes = bytes;
 	m->room = room;
-	memcpy(m->bytes, old, m->size);
-	lua_pop(m->L, 1);
+}
+
+static inline char *message_reserve(struct message *m, size_t more) {
+	if (m->room - m->size < more)
+		message_grow(m, more);
+	return m->bytes + m->size;
 }
 
 static void add(struct message *m, const char *bytes, size_t n) {
-	message_reserve(m, n);
-	memcpy(m->bytes + m->size, bytes, n);
+	memcpy(message_reserve(m, n), bytes, n);
 	m->size += n;
 }
 
@@ -87,8 +86,7 @@ static void add_line(struct message *m, const char *name, size_t name_size) {
 	const char *value = convert ? luaL_tolstring(L, -1, &n) : lua_tolstring(L, -1, &n);
 	if (has_break(value, n))
 		message_fail(L, "http: the field %s has a line break or a zero byte in its value", name);
-	message_reserve(m, name_size + n + 4);
-	char *to = m->bytes + m->size;
+	char *to = message_reserve(m, name_size + n + 4);
 	memcpy(to, name, name_size);
 	memcpy(to + name_size, ": ", 2);
 	memcpy(to + name_size + 2, value, n);
@@ -107,8 +105,11 @@ static void note(lua_State *L, const char *name, size_t n) {
 		at = FOUND_ENCODING;
 	else if (n == 10 && strncasecmp(name, "connection", n) == 0)
 		at = FOUND_CONNECTION;
-	if (at != 0)
-		lua_copy(L, -1, at);
+	if (at == 0)
+		return;
+	if (at != FOUND_CONNECTION && (!lua_isnil(L, at) || lua_istable(L, -1)))
+		message_fail(L, "http: there are several fields %s", name);
+	lua_copy(L, -1, at);
 }
 
 /* The field whose name and value are on top of the stack; an array becomes lines of their own. */
@@ -168,64 +169,84 @@ static void add_fields(struct message *m) {
 	}
 }
 
-/* Puts the message together at the top of the stack: buffer, values of the fields; returns its size. */
-static size_t message_build(lua_State *L) {
+/* Puts the head together, and the body behind it up to `copied` bytes; else the body is left. At the top of the stack are then
+ * the buffer and the values of the fields that were found. */
+static void message_build(struct message *m, lua_State *L, size_t copied) {
 	size_t n;
 	const char *text;
 	lua_settop(L, ARGUMENTS);
-	/* Nobody else may have it meanwhile: values may turn themselves into text. */
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_pushnil(L);
-	lua_replace(L, lua_upvalueindex(1));
 	lua_settop(L, TOP);
-	if (lua_isnil(L, BUFFER) || lua_rawlen(L, BUFFER) > KEPT)
-		new_buffer(L, SMALLEST);
-	struct message m = {.L = L, .bytes = lua_touserdata(L, BUFFER), .room = lua_rawlen(L, BUFFER)};
+	m->L = L;
+	m->bytes = m->small;
+	m->size = 0;
+	m->room = sizeof m->small;
 	text = luaL_checklstring(L, START, &n);
-	add(&m, text, n);
+	add(m, text, n);
 	if (!lua_isnil(L, FIELDS))
-		add_fields(&m);
+		add_fields(m);
 	if (!lua_isnil(L, MORE)) {
 		text = luaL_checklstring(L, MORE, &n);
-		add(&m, text, n);
+		add(m, text, n);
 	}
-	if (!lua_isnil(L, LENGTH) && lua_isnil(L, FOUND_LENGTH)) {
-		add(&m, "content-length: ", 16);
-		add_number(&m, (uint64_t)luaL_checkinteger(L, LENGTH));
-		add(&m, "\r\n", 2);
+	if (!lua_isnil(L, LENGTH) && lua_isnil(L, FOUND_LENGTH) && lua_isnil(L, FOUND_ENCODING)) {
+		add(m, "content-length: ", 16);
+		add_number(m, (uint64_t)luaL_checkinteger(L, LENGTH));
+		add(m, "\r\n", 2);
 	}
-	add(&m, "\r\n", 2);
+	add(m, "\r\n", 2);
 	if (!lua_isnil(L, BODY)) {
 		text = luaL_checklstring(L, BODY, &n);
-		add(&m, text, n);
+		if (n <= copied)
+			add(m, text, n);
 	}
-	lua_pushvalue(L, BUFFER);
-	lua_replace(L, lua_upvalueindex(1));
-	return m.size;
 }
 
-/* (start line, fields or nil, body or nil, length or nil, more lines or nil) -> buffer, its size, and the values of the
- * fields Content-Length, Transfer-Encoding and Connection. A length becomes a Content-Length if the fields have none.
- * Raises where a field would become something else. The buffer is good until the next call. */
-static int lua_message(lua_State *L) {
-	lua_pushinteger(L, (lua_Integer)message_build(L));
-	lua_insert(L, FOUND_LENGTH);
-	return 5;
-}
-
-/* The same as a string. */
+/* (start line, fields or nil, body or nil, length or nil, more lines or nil) -> the message, and the values of the fields
+ * Content-Length, Transfer-Encoding and Connection. A length becomes a Content-Length if the fields have neither that nor an encoding. Raises
+ * where a field would become something else. */
 static int message_text(lua_State *L) {
-	size_t size = message_build(L);
-	lua_pushlstring(L, lua_touserdata(L, BUFFER), size);
+	struct message m;
+	message_build(&m, L, SIZE_MAX);
+	lua_pushlstring(L, m.bytes, m.size);
 	lua_replace(L, BUFFER);
 	return 4;
 }
 
+/* A response says nothing else of its body than what the server says. */
+static void check_response(lua_State *L) {
+	if (!lua_isnil(L, FOUND_ENCODING) && !lua_toboolean(L, ANY_ENCODING))
+		message_fail(L, "http: a response's Transfer-Encoding is the server's own affair%s", "");
+	if (lua_isnil(L, FOUND_LENGTH) || lua_isnil(L, LENGTH) || lua_toboolean(L, ANY_LENGTH))
+		return;
+	const char *said = luaL_tolstring(L, FOUND_LENGTH, NULL);
+	const char *real = lua_pushfstring(L, "%I", (LUAI_UACINT)lua_tointeger(L, LENGTH));
+	if (strcmp(said, real) == 0)
+		return;
+	lua_pushfstring(L, "http: the handler says content-length: %s for a body of %s bytes", said, real);
+	lua_error(L);
+}
+
+/* (start line, fields, body, length, more lines, socket, any length, any encoding) writes the same to a socket -> whether that
+ * takes it, and the value of the field Connection. Unless they may be any, raises if the fields say another length than the
+ * argument, or an encoding; nothing is written then. */
+static int message_send(lua_State *L) {
+	struct message m;
+	size_t n = 0;
+	int id = (int)luaL_checkinteger(L, ID);
+	message_build(&m, L, COPIED);
+	check_response(L);
+	bool ok = reef_socket_write(id, m.bytes, m.size, REEF_NORMAL);
+	const char *body = lua_isnil(L, BODY) ? NULL : lua_tolstring(L, BODY, &n);
+	if (ok && n > COPIED)
+		ok = reef_socket_write(id, body, n, REEF_NORMAL);
+	lua_pushboolean(L, ok);
+	lua_pushvalue(L, FOUND_CONNECTION);
+	return 2;
+}
+
 void reef_lua_message_set(lua_State *L) {
-	lua_pushnil(L);
-	lua_pushcclosure(L, lua_message, 1);
-	lua_setfield(L, -2, "message");
-	lua_pushnil(L);
-	lua_pushcclosure(L, message_text, 1);
+	lua_pushcfunction(L, message_send);
+	lua_setfield(L, -2, "send");
+	lua_pushcfunction(L, message_text);
 	lua_setfield(L, -2, "text");
 }

@@ -56,6 +56,19 @@ static int add_text(struct reef_http_parser *p, const char *at, size_t n) {
 	return 0;
 }
 
+#if LLHTTP_VERSION_MAJOR > 9 || (LLHTTP_VERSION_MAJOR == 9 && LLHTTP_VERSION_MINOR >= 3)
+#define HAS_ON_PROTOCOL 1
+/* llhttp reads relatives of HTTP as well. */
+static int on_protocol(llhttp_t *llhttp, const char *at, size_t n) {
+	static const char http[] = "HTTP";
+	struct reef_http_parser *p = parser_of(llhttp);
+	for (size_t i = 0; i < n; i++)
+		if (p->protocol_size == sizeof http - 1 || at[i] != http[p->protocol_size++])
+			return parser_refuse(p, 505, "another protocol than HTTP");
+	return 0;
+}
+#endif
+
 static int on_start(llhttp_t *llhttp, const char *at, size_t n) {
 	struct reef_http_parser *p = parser_of(llhttp);
 	p->start_size += n;
@@ -111,6 +124,14 @@ static bool parser_is_name(const struct reef_http_parser *p, const struct reef_h
 	return f->name_size == strlen(name) && strncasecmp(p->text + f->name, name, f->name_size) == 0;
 }
 
+/* RFC 3986, section 3.2.2: a name or an address, and a port; none of what else an authority or a URL has. */
+static bool is_host(const char *text, size_t n) {
+	for (size_t i = 0; i < n; i++)
+		if ((unsigned char)text[i] <= ' ' || strchr("\"#/<>?@\\^`{|}\x7f", text[i]) != NULL)
+			return false;
+	return true;
+}
+
 static int on_value_end(llhttp_t *llhttp) {
 	struct reef_http_parser *p = parser_of(llhttp);
 	struct reef_http_field *f = last_field(p);
@@ -118,8 +139,14 @@ static int on_value_end(llhttp_t *llhttp) {
 		f->value_size--;
 	if (p->head_done)
 		return 0;
-	if (parser_is_name(p, f, "host") && ++p->hosts > 1)
-		return parser_refuse(p, 400, "there are two fields Host");
+	if (parser_is_name(p, f, "host")) {
+		if (++p->hosts > 1)
+			return parser_refuse(p, 400, "there are two fields Host");
+		if (!is_host(p->text + f->value, f->value_size))
+			return parser_refuse(p, 400, "the field Host is no name with a port");
+	}
+	if (parser_is_name(p, f, "expect"))
+		p->expects = true;
 	/* Another coding in front of `chunked` would be handed on as if it was the content. */
 	if (parser_is_name(p, f, "transfer-encoding") &&
 		(f->value_size != 7 || strncasecmp(p->text + f->value, "chunked", 7) != 0))
@@ -191,6 +218,9 @@ static int on_end(llhttp_t *llhttp) {
 
 static const llhttp_settings_t settings = {
 		.on_url = on_start,
+#ifdef HAS_ON_PROTOCOL
+		.on_protocol = on_protocol,
+#endif
 		.on_status = on_start,
 		.on_version_complete = check_version,
 		.on_header_field = on_name,
@@ -276,8 +306,9 @@ void reef_http_parser_next(struct reef_http_parser *p) {
 		p->body = NULL;
 		p->body_room = 0;
 	}
-	p->no_body = p->head_done = p->done = p->has_body = p->chunked = p->upgrade = p->keep_alive = false;
+	p->no_body = p->head_done = p->done = p->has_body = p->chunked = p->upgrade = p->keep_alive = p->expects = false;
 	p->size = p->start_size = p->before_head = p->behind_head = p->body_size = 0;
 	p->count = p->head_count = p->hosts = 0;
+	p->protocol_size = 0;
 	p->body_total = 0;
 }

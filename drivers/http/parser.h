@@ -38,6 +38,8 @@ struct reef_http_parser {
 	uint32_t count, fields_room; /* trailers included, */
 	uint32_t head_count;         /* which come behind these */
 	uint32_t hosts;              /* how many fields Host there are */
+	bool expects;                /* there is a field Expect */
+	uint8_t protocol_size;       /* bytes of the protocol's name that have been compared */
 	size_t before_head;          /* bytes that were fed before the head was complete */
 	size_t behind_head;          /* bytes of extensions and of fields behind the body */
 	uint64_t body_total;

@@ -53,7 +53,8 @@ local function ask(method, where, url, recvheader, header, content)
 		header.Host = target.host
 	end
 	own.timeout, own.idle_timeout, own.limits = httpc.timeout, httpc.idle_timeout, httpc.limits
-	own.redirects, own.proxy, own.tls, own.idle.time = httpc.redirects, httpc.proxy, httpc.tls, httpc.keep
+	own.redirects, own.tls, own.idle.time = httpc.redirects, httpc.tls, httpc.keep
+	own.proxy, own.no_proxy, own.proxy_tls = httpc.proxy, httpc.no_proxy, httpc.proxy_tls
 	local base = (target.tls and "https://" or "http://") .. target.host
 	local response = own:request {
 		method = method, url = base .. (url:find "^[/?]" and url or "/" .. url), header = header, body = content,

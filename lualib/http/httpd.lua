@@ -8,14 +8,15 @@
 --     socket.close(id)
 --
 -- reef.http.server does the rest as well: it keeps connections, and bodies need not fit into memory.
+local core = require "reef.http.core"
 local deadline = require "reef.http.deadline"
 local reader = require "reef.http.reader"
 local skynet_socket = require "skynet.socket"
 local stream = require "reef.http.stream"
 local writer = require "reef.http.writer"
 
-local message, sockets, small, starts = writer.message, stream.sockets, writer.small, writer.starts
-local socket_write = skynet_socket.write
+local next_request = core.methods.read
+local send, sockets, starts = writer.send, stream.sockets, writer.starts
 
 local httpd = {}
 
@@ -31,6 +32,7 @@ httpd.timeout = 6000
 ---@class http.httpd.source
 ---@field reader reef.http.reader
 ---@field id integer|nil  of the socket
+---@field plain boolean|nil  nothing but the socket is read: then that is done without the function
 ---@field due number|nil  see reef.http.deadline
 local sources = setmetatable({}, { __mode = "k" }) ---@type table<function, http.httpd.source>
 
@@ -39,7 +41,7 @@ local function shut(source)
 end
 
 local function open(readbytes)
-	local source = { id = sockets[readbytes] }
+	local source = { id = sockets[readbytes], plain = stream.plain[readbytes] }
 	local get = readbytes
 	if source.id then
 		function get()
@@ -56,11 +58,14 @@ end
 
 local function read(source, limit)
 	local r = source.reader
-	local method, target, header, body = r:whole(limit)
-	if method then
-		return 200, target, method, header, body
-	end
 	local has_body, _
+	local method, target, header, body
+	if not source.plain or r.at <= #r.bytes then
+		method, target, header, body = r:whole(limit)
+		if method then
+			return 200, target, method, header, body
+		end
+	end
 	method, target, header, _, _, has_body = r:head()
 	if not method then
 		return nil, "the connection ended before a request"
@@ -83,7 +88,23 @@ end
 ---@return string|nil body
 function httpd.read_request(readbytes, bodylimit)
 	local source = sources[readbytes] or open(readbytes)
-	local ok, code, target, method, header, body = pcall(read, source, bodylimit or httpd.limits.body)
+	local r = source.reader
+	local limit = bodylimit or httpd.limits.body
+	local ok, code, target, method, header, body
+	if source.plain and r.at > #r.bytes then
+		if httpd.timeout > 0 then
+			deadline.set(source, httpd.timeout, shut)
+		end
+		method, target, header, body = next_request(r.parser, source.id, limit)
+		if method then
+			source.due = nil
+			return 200, target, method, header, body
+		end
+		ok, code = pcall(r.came, r, method, target, header)
+	end
+	if ok ~= false then
+		ok, code, target, method, header, body = pcall(read, source, limit)
+	end
 	source.due = nil
 	if ok and code then
 		return code, target, method, header, body
@@ -126,10 +147,8 @@ local function write(writefunc, status, body, header)
 	local id = sockets[writefunc]
 	if not id then
 		writefunc((writer.text(start, header, body, length)))
-	elseif not socket_write(id, message(start, header, size <= small and body or nil, length)) then
+	elseif not send(start, header, body, length, nil, id, true, true) then
 		error(stream.socket_error)
-	elseif size > small then
-		socket_write(id, body)
 	end
 end
 
@@ -140,6 +159,16 @@ end
 ---@return boolean ok
 ---@return any err
 function httpd.write_response(writefunc, status, body, header)
+	local id = sockets[writefunc]
+	if id and status == 200 and type(body) == "string" then
+		local ok, taken = pcall(send, starts[200], header, body, #body, nil, id, true, true)
+		if not ok then
+			return false, taken
+		elseif not taken then
+			return false, stream.socket_error
+		end
+		return true
+	end
 	return pcall(write, writefunc, status, body, header)
 end
 

@@ -21,7 +21,7 @@ function sockethelper.readfunc(id, pre)
 	if not pre or pre == "" then
 		return stream.of(function(n)
 			return socket_read(id, n) or error(socket_error)
-		end, id)
+		end, id, true)
 	end
 	return stream.of(function(n)
 		if pre == "" then

@@ -22,6 +22,7 @@ local socket = require "skynet.socket"
 ---@field instance? integer 8: slaves
 ---@field multilogin? boolean may the same user be in the middle of two logins?
 ---@field timeout? integer 1000: hundredths of a second for a client to say who he is
+---@field maxclient? integer 1024: clients in the middle of a login; more are closed at once
 ---@field auth_handler fun(token: string): string, any server and user id; raises if the token is not valid
 ---@field login_handler fun(server: string, uid: any, secret: string): any the subid
 ---@field command_handler fun(cmd: any, ...): any
@@ -29,6 +30,8 @@ local socket = require "skynet.socket"
 local READ_LIMIT = 8192
 local DEFAULT_SLAVES = 8
 local DEFAULT_TIMEOUT = 1000
+local DEFAULT_MOST = 1024
+local TOLD_EACH = 100 -- 1/100 s between two lines about clients that were too many
 
 local function write_line(fd, text)
 	return socket.write(fd, text .. "\n")
@@ -74,8 +77,14 @@ local function shake_hands(fd)
 	return "", secret, token
 end
 
-local function start_slave(conf)
+local function start_slave(conf, master)
 	local timeout = conf.timeout or DEFAULT_TIMEOUT
+
+	-- The call is answered by the master's end.
+	skynet.fork(function()
+		pcall(skynet.call, master, "debug", "LINK")
+		skynet.exit()
+	end)
 
 	local function authenticate(fd, address)
 		socket.start(fd)
@@ -112,6 +121,19 @@ local function start_master(conf)
 	local busy = {} ---@type table<any, boolean> users in the middle of a login
 	local starting = {} ---@type table<integer, boolean> slaves that are being replaced
 	local turn = 0
+	local most, clients, refused, told = conf.maxclient or DEFAULT_MOST, 0, 0, -TOLD_EACH
+
+	-- Too many at once. They are told of together, since they come in floods.
+	local function refuse(fd, address)
+		socket.close_fd(fd)
+		refused = refused + 1
+		local now = skynet.now()
+		if now - told >= TOLD_EACH then
+			skynet.error(("login: %d clients log in already (maxclient): %s is refused, %d in all"):format(clients, address,
+				refused))
+			told = now
+		end
+	end
 
 	---The line that the client gets.
 	local function log_in(ok, server, uid, secret)
@@ -169,7 +191,12 @@ local function start_master(conf)
 	local id, ip, port = socket.listen(host, conf.port)
 	skynet.error(("login server listens on %s:%d"):format(ip or host, port or conf.port))
 	socket.start(id, function(fd, address)
+		if clients >= most then
+			return refuse(fd, address)
+		end
+		clients = clients + 1
 		local ok, reason = pcall(accept, fd, address)
+		clients = clients - 1
 		if not ok then
 			skynet.error(("login: %s: %s"):format(address, tostring(reason)))
 			socket.close_fd(fd)
@@ -180,10 +207,15 @@ end
 ---Turns the service into the login service, or into one of its slaves if there is one already.
 ---@param conf loginserver.conf
 local function login(conf)
+	local most = conf.maxclient
+	if most ~= nil and (math.type(most) ~= "integer" or most < 1) then
+		error("login: maxclient has to be a number of clients, 1 or more", 2)
+	end
 	local name = "." .. (conf.name or "login")
 	skynet.start(function()
-		if skynet.localname(name) then
-			start_slave(conf)
+		local master = skynet.localname(name)
+		if master then
+			start_slave(conf, master)
 		else
 			skynet.register(name)
 			start_master(conf)

@@ -18,6 +18,7 @@ local netpack = require "skynet.netpack"
 local msgserver = {}
 
 local DEFAULT_EXPIRED = 128
+local DEFAULT_GREETING = 1000
 local TRAILER = ">BI4" -- of a reply
 local MOST = 65535 - string.packsize(TRAILER)
 local MOST_OF_BLOCKS = (1 << 32) - 1 - string.packsize(TRAILER)
@@ -40,7 +41,7 @@ local MOST_OF_BLOCKS = (1 << 32) - 1 - string.packsize(TRAILER)
 
 local online = {} ---@type table<string, msgserver.user>
 local connected = {} ---@type table<integer, msgserver.user>
-local greeting = {} ---@type table<integer, string> addresses of those that have not said who they are
+local greeting = {} ---@type table<integer, {address: string}> those that have not said who they are
 
 ---`uid@server#subid`, each in base64.
 ---@return string
@@ -123,6 +124,22 @@ local function authenticate(message)
 	return "200 OK", user
 end
 
+-- Whoever has not said by then who he is has to go.
+local function expect_greeting(fd, address, time)
+	local mark = { address = address }
+	greeting[fd] = mark
+	if time > 0 then
+		skynet.timeout(time, function()
+			if greeting[fd] == mark then
+				skynet.error(("msgserver: %s did not say who he is within %.2f s (greeting_time)"):format(address,
+					time / 100))
+				greeting[fd] = nil
+				gateserver.closeclient(fd)
+			end
+		end)
+	end
+end
+
 local function greet(fd, address, message)
 	local status, user = authenticate(message)
 	greeting[fd] = nil
@@ -139,8 +156,13 @@ end
 
 ---Turns the service into a message server.
 ---@param conf table login_handler, logout_handler, kick_handler, request_handler, register_handler, disconnect_handler,
----expired_number (128: replies that are kept for each user)
+---expired_number (128: replies that are kept for each user), greeting_time (1000: hundredths of a second that a client
+---may take for its first packet; 0: for ever)
 function msgserver.start(conf)
+	local greeting_time = conf.greeting_time or DEFAULT_GREETING
+	if type(greeting_time) ~= "number" or not (greeting_time >= 0 and greeting_time < math.huge) then
+		error("msgserver: greeting_time has to be a number of hundredths of a second", 2)
+	end
 	local expired = conf.expired_number or DEFAULT_EXPIRED
 
 	local function reply_of(user, number, body)
@@ -222,7 +244,7 @@ function msgserver.start(conf)
 	end
 
 	function handler.connect(fd, address)
-		greeting[fd] = address
+		expect_greeting(fd, address, math.ceil(greeting_time))
 		gateserver.openclient(fd)
 	end
 
@@ -253,7 +275,7 @@ function msgserver.start(conf)
 		if user then
 			work(fd, user, message)
 		elseif greeting[fd] then
-			greet(fd, greeting[fd], message)
+			greet(fd, greeting[fd].address, message)
 		end
 	end
 

@@ -109,6 +109,8 @@ static void last_result(const struct reef_reader *r, struct reef_result *result)
 	result->n = reef_buffer_size(&r->buffer);
 	if (r->want == REEF_WANT_ALL)
 		result->kind = REEF_RESULT_BYTES;
+	else if (r->want == REEF_WANT_TAKEN)
+		*result = (struct reef_result){.kind = REEF_RESULT_TAKEN, .taker = r->taker, .over = true};
 	else if (r->want == REEF_WANT_NEWS)
 		result->kind = REEF_RESULT_FALSE;
 	else
@@ -126,6 +128,14 @@ int reef_reader_suspend_closer(lua_State *L, struct reef_reader *r) {
 	return reef_task_suspend(L, &r->closer_wait);
 }
 
+static void flow_again(struct reef_reader *r) {
+	if (!r->paused)
+		return;
+	r->paused = false;
+	reef_log(handle_of(r), "Resume socket (%d)", r->id);
+	reef_socket_resume(r->id);
+}
+
 int reef_reader_read(lua_State *L, struct reef_reader *r) {
 	size_t n, skip, size = reef_buffer_size(&r->buffer);
 	struct reef_result result = {.kind = REEF_RESULT_BYTES, .bytes = reef_buffer_bytes(&r->buffer)};
@@ -138,17 +148,31 @@ int reef_reader_read(lua_State *L, struct reef_reader *r) {
 			result.kind = REEF_RESULT_FALSE;
 		n = r->want == REEF_WANT_NEWS ? 0 : size;
 	} else {
-		if (r->paused) {
-			r->paused = false;
-			reef_log(handle_of(r), "Resume socket (%d)", r->id);
-			reef_socket_resume(r->id);
-		}
+		flow_again(r);
 		return reef_reader_suspend(L, r, "socket read");
 	}
 	r->want = REEF_WANT_NOTHING;
 	reef_result_push(L, &result);
 	reef_buffer_drop(&r->buffer, n + (found ? skip : 0));
 	return result.count;
+}
+
+int reef_reader_take(lua_State *L, int readers, int id, struct reef_taker *taker) {
+	lua_rawgeti(L, readers, id);
+	struct reef_reader *r = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	if (r == NULL || r->task)
+		return luaL_error(L, "socket %d is %s", id, r ? "being read by another coroutine" : "none of this service's");
+	size_t size = reef_buffer_size(&r->buffer);
+	bool enough = false;
+	if (size > 0)
+		reef_buffer_drop(&r->buffer, taker->take(taker, reef_buffer_bytes(&r->buffer), size, &enough));
+	if (enough || !r->connected)
+		return taker->give(taker, L, !enough);
+	flow_again(r);
+	r->taker = taker;
+	r->want = REEF_WANT_TAKEN;
+	return reef_reader_suspend(L, r, "socket read");
 }
 
 /* ---- the sink ---- */
@@ -220,6 +244,21 @@ static void out_of_memory(struct reef_reader *r, size_t n) {
 	reef_socket_shutdown(r->id);
 }
 
+static void feed_taker(struct reef_reader *r, const char *bytes, size_t n) {
+	bool enough = false;
+	size_t used = r->taker->take(r->taker, bytes, n, &enough);
+	if (bytes == reef_buffer_bytes(&r->buffer))
+		reef_buffer_drop(&r->buffer, used);
+	else if (!keep_rest(r, bytes + used, n - used))
+		out_of_memory(r, n - used);
+	if (!enough)
+		return;
+	struct reef_result result = {.kind = REEF_RESULT_TAKEN, .taker = r->taker};
+	struct reef_task *task = take_task(r);
+	bool ok = reef_result_give(r->host, task, &result);
+	reef_result_wake(task, ok, result.count, true);
+}
+
 static void reader_data(void *ud, int id, const char *bytes, size_t n) {
 	(void)id;
 	struct reef_reader *r = ud;
@@ -231,6 +270,10 @@ static void reader_data(void *ud, int id, const char *bytes, size_t n) {
 		}
 		bytes = reef_buffer_bytes(&r->buffer);
 		n = reef_buffer_size(&r->buffer);
+	}
+	if (r->task && r->want == REEF_WANT_TAKEN) {
+		feed_taker(r, bytes, n);
+		return;
 	}
 	size_t got, skip;
 	struct reef_result result = {.kind = REEF_RESULT_BYTES, .bytes = bytes};
@@ -300,7 +343,9 @@ void reef_reader_abandon(struct reef_reader *r) {
 	struct reef_task *closer = r->closer;
 	r->closer = NULL;
 	if (r->task) {
-		struct reef_result result = {.kind = REEF_RESULT_FALSE};
+		struct reef_result result = {.kind = REEF_RESULT_FALSE, .taker = r->taker, .over = true};
+		if (r->want == REEF_WANT_TAKEN)
+			result.kind = REEF_RESULT_TAKEN;
 		struct reef_task *task = take_task(r);
 		bool ok = reef_result_give(r->host, task, &result);
 		reef_result_wake(task, ok, result.count, false);

@@ -22,7 +22,17 @@ enum reef_want {
 	REEF_WANT_LINE,  /* up to the separator */
 	REEF_WANT_ALL,   /* up to the end */
 	REEF_WANT_NEWS,  /* to be told that something has come */
+	REEF_WANT_TAKEN, /* what `taker` says */
 	REEF_WANT_OPEN,  /* the connect */
+};
+
+/* A parser that reads in the place of a coroutine which waits: bytes go to it from where they were read, no string is made of
+ * them. It has to stay where it is while the coroutine waits. Both functions are called in the owner's slice. */
+struct reef_taker {
+	/* Takes bytes; returns how many: all, or, when it sets *enough, those that it needed. Then the coroutine goes on. */
+	size_t (*take)(struct reef_taker *taker, const char *bytes, size_t n, bool *enough);
+	/* Pushes what the coroutine gets; returns how many values. `over`: no more comes, there was not enough. May raise. */
+	int (*give)(struct reef_taker *taker, lua_State *L, bool over);
 };
 
 struct reef_reader {
@@ -32,6 +42,7 @@ struct reef_reader {
 
 	enum reef_want want;
 	size_t need;
+	struct reef_taker *taker;
 	size_t scanned;
 	char separator_space[8];
 	char *separator; /* there, or a block of its own */
@@ -57,6 +68,10 @@ struct reef_reader *reef_reader_new(lua_State *L);
 
 /* `return reef_reader_read(L, r)`: gives the running task what `r->want` says, now or later. */
 int reef_reader_read(lua_State *L, struct reef_reader *r);
+/* `return reef_reader_take(L, readers, id, taker)`: lets the taker have what comes, and gives the running task what it has.
+ * `readers` is the index of the table that reef_readers_push pushes. Raises if the service does not have this socket, or
+ * somebody reads from it. */
+int reef_reader_take(lua_State *L, int readers, int id, struct reef_taker *taker);
 /* The same for things that always have to come: `return reef_reader_suspend(L, r)`. */
 int reef_reader_suspend(lua_State *L, struct reef_reader *r, const char *what);
 int reef_reader_suspend_closer(lua_State *L, struct reef_reader *r);

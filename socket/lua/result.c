@@ -3,6 +3,8 @@
 
 #include <lauxlib.h>
 
+#include "reader.h"
+
 void reef_result_push(lua_State *L, struct reef_result *p) {
 	p->count = 1;
 	switch (p->kind) {
@@ -30,6 +32,9 @@ void reef_result_push(lua_State *L, struct reef_result *p) {
 		lua_pushnil(L);
 		lua_pushlstring(L, p->bytes, p->n);
 		p->count = 2;
+		break;
+	case REEF_RESULT_TAKEN:
+		p->count = p->taker->give(p->taker, L, p->over);
 		break;
 	}
 }

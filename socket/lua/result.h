@@ -8,6 +8,8 @@
 
 #include "core/host/host.h"
 
+struct reef_taker;
+
 struct reef_result {
 	enum {
 		REEF_RESULT_NONE,
@@ -17,9 +19,12 @@ struct reef_result {
 		REEF_RESULT_FALSE,
 		REEF_RESULT_FALSE_BYTES,
 		REEF_RESULT_NIL_BYTES,
+		REEF_RESULT_TAKEN, /* what `taker` gives; `over`: no more comes */
 	} kind;
 	const char *bytes;
 	size_t n;
+	struct reef_taker *taker;
+	bool over;
 	int count; /* of values, when they have been pushed */
 	lua_State *to;
 };

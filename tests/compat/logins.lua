@@ -6,8 +6,9 @@ local process = require "test.process"
 local socket = require "skynet.socket"
 local test = require "test"
 
-local login_port = process.free_port()
+local login_port, few_port = process.free_port(), process.free_port()
 skynet.setenv("login_port", login_port)
+skynet.setenv("few_port", few_port)
 
 -- ---- a client of the login service ----
 
@@ -43,6 +44,17 @@ local function log_in(token, spoil)
 	write_value(id, sent("proof", crypt.hmac64(challenge, secret)))
 	write_value(id, sent("token", crypt.desencode(secret, token)))
 	return socket.readline(id) or nil, secret
+end
+
+-- How many services of this name there are, without this one.
+local function others(name, address)
+	local n = 0
+	for other, what in pairs(skynet.call(".launcher", "lua", "LIST")) do
+		if what:match "%S+$" == name and other ~= skynet.address(address) then
+			n = n + 1
+		end
+	end
+	return n
 end
 
 local function start_login()
@@ -91,7 +103,7 @@ test.case("a slave that was killed is replaced", function()
 			killed = killed + 1
 		end
 	end
-	test.between(killed, 2, 100) -- those of masters that were killed before, too
+	test.between(killed, 2, 100)
 	local good = "200 " .. crypt.base64encode "42"
 	local in_a_row = 0
 	test.eventually("all log in again", 20, function()
@@ -115,6 +127,51 @@ test.case("a client that says nothing, or too much, is cut off, and others come 
 		socket.close(silent[i])
 		test.within(10, socket.readall, loud[i])
 		socket.close(loud[i])
+	end
+end)
+
+test.case("slaves end with their master", function()
+	local login = start_login()
+	test.between(others("logs_in", login), 2, 100)
+	-- One of them is with a client.
+	local id = assert(socket.open("127.0.0.1", login_port))
+	test.truthy(socket.readline(id))
+	manager.kill(login)
+	test.eventually("all have ended", 30, function()
+		return others("logs_in", login) == 0
+	end)
+	test.equal(test.within(30, socket.readall, id) or "", "")
+	socket.close(id)
+	test.eventually("nobody listens any more", 30, function()
+		local ok, why = pcall(log_in, "ada:right")
+		return not ok and why:find "refused"
+	end)
+end)
+
+test.case("more clients than maxclient are closed at once, and come in when others have left", function()
+	local login = skynet.newservice "logs_in_few"
+	test.defer(manager.kill, login)
+	local inside = {}
+	for i = 1, 3 do
+		inside[i] = assert(socket.open("127.0.0.1", few_port))
+		test.truthy(socket.readline(inside[i]))
+	end
+	for _ = 1, 20 do
+		local id = assert(socket.open("127.0.0.1", few_port))
+		test.equal(test.within(30, socket.readline, id), false)
+		socket.close(id)
+	end
+	socket.close(inside[1])
+	test.eventually("there is room again", 30, function()
+		local id = assert(socket.open("127.0.0.1", few_port))
+		local line = socket.readline(id)
+		socket.close(id)
+		return line
+	end)
+	socket.close(inside[2])
+	socket.close(inside[3])
+	for _, wrong in ipairs { 0, -1, 1.5, "many" } do
+		test.raises("maxclient", require "snax.loginserver", { maxclient = wrong })
 	end
 end)
 
@@ -189,6 +246,27 @@ test.case("requests are answered by number, out of order if need be, and failure
 	c:ask(2, "quick")
 	test.equal({ c:reply() }, { 2, "quick was asked 2 times", 1 })
 	c:close()
+end)
+
+test.case("who does not say who he is in time has to go, others stay", function()
+	local _, port, username = start_messages "ada"
+	local slow = {}
+	for i = 1, 5 do
+		slow[i] = assert(socket.open("127.0.0.1", port))
+		socket.write(slow[i], ("\0\40begins"):sub(1, 2 * i - 2))
+	end
+	local c, status = connect(port, username, SECRET, 1)
+	test.equal(status, "200 OK")
+	for i = 1, 5 do
+		test.equal(test.within(30, socket.readall, slow[i]) or "", "")
+		socket.close(slow[i])
+	end
+	c:ask(1, "quick")
+	test.equal({ c:reply() }, { 1, "quick was asked 1 times", 1 })
+	c:close()
+	for _, wrong in ipairs { -1, "soon", 0 / 0, math.huge } do
+		test.raises("greeting_time", require "snax.msgserver".start, { greeting_time = wrong })
+	end
 end)
 
 test.case("only who is logged in and proves it may talk, each time with a higher index", function()

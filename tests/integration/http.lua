@@ -1,5 +1,9 @@
 -- timeout: 240
 -- HTTP servers: http.httpd and reef.http.server, with curl and Python as clients, and with clients that mean no good.
+if require "test".without "reef.http.core" then
+	return
+end
+
 local certificates = require "test.tls"
 local http = require "reef.http.server"
 local httpd = require "http.httpd"
@@ -195,6 +199,17 @@ local smuggling = {
 	["a field without a colon"] = G .. "Content-Length 33\r\n\r\n",
 	["a field without a name"] = G .. ": 33\r\n\r\n",
 	["two hosts"] = G .. "Host: b\r\n\r\n",
+	["a host with a space"] = "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+	["a list of hosts"] = "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n",
+	["a host with a path"] = "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+	["a host with a user"] = "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n",
+	["another protocol"] = "OPTIONS / RTSP/1.0\r\nHost: a\r\n\r\n",
+	["another one still"] = "SOURCE / ICE/1.0\r\nHost: a\r\n\r\n",
+	["a coding, and nothing"] = G .. "Transfer-Encoding: chunked,\r\n\r\n" .. chunked_hidden,
+	["nothing, and a coding"] = G .. "Transfer-Encoding: ,chunked\r\n\r\n" .. chunked_hidden,
+	["a length behind a space of another alphabet"] = G .. "Content-Length: \xa00\r\n\r\n",
+	["a length behind chunks"] = G .. "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 33\r\n\r\n" .. hidden,
+	["an extension whose quotes do not end"] = G .. "Transfer-Encoding: chunked\r\n\r\n0;a=\"b\r\n\r\n" .. hidden,
 	["no host"] = "GET / HTTP/1.1\r\n\r\n",
 	["a chunk size with a sign"] = G .. "Transfer-Encoding: chunked\r\n\r\n+0\r\n\r\n" .. hidden,
 	["a chunk size with 0x"] = G .. "Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n" .. hidden,
@@ -250,6 +265,87 @@ test.case("what two parsers could take for different messages is refused, and th
 end)
 
 ---------------------------------------------------------------------------------------------------------------------
+
+-- Requests of any kind, and what is not to be one.
+local function random_stream()
+	local parts = {}
+	for n = 1, math.random(1, 6) do
+		local body = ("x"):rep(math.random(0, 3) * math.random(0, 40))
+		local head = ("POST /%d HTTP/1.1\r\nHost: a\r\n"):format(n)
+		local kind = math.random(6)
+		if kind == 1 then
+			parts[n] = ("GET /%d HTTP/1.1\r\nHost: a\r\nX-%d: %s\r\n\r\n"):format(n, n, body)
+		elseif kind == 2 then
+			parts[n] = head .. "Transfer-Encoding: chunked\r\n\r\n" .. (body == "" and "" or "%x;e=f\r\n%s\r\n"):format(#body,
+				body) .. "0\r\nX: trailer\r\n\r\n"
+		elseif kind == 3 then
+			head = ("POST /%d1 HTTP/1.1\r\nHost: a\r\n"):format(n) -- its body is wanted
+			parts[n] = head .. ("Expect: 100-continue\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body)
+		elseif kind == 4 then
+			parts[n] = "\r\n" .. head .. ("x-a: 1\r\nX-A: 2\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body)
+		else
+			parts[n] = head .. ("Content-Length: %d\r\n\r\n%s"):format(#body, body)
+		end
+	end
+	if math.random(3) == 1 then
+		local names = {}
+		for name in pairs(smuggling) do
+			names[#names + 1] = name
+		end
+		table.sort(names)
+		parts[#parts + 1] = smuggling[names[math.random(#names)]]
+	end
+	parts[#parts + 1] = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+	return table.concat(parts)
+end
+
+test.case("however the bytes of requests arrive, the answers are the same", { timeout = 120 }, function()
+	local server = serve(function(request)
+		if request.path:find "[02468]$" then
+			return 200, request.path -- which leaves the body where it is
+		end
+		local a = request.header["x-a"]
+		return 200, ("%s %s %s"):format(request.path, request:body(), type(a) == "table" and table.concat(a, "+") or "")
+	end)
+	local function answers(text, most)
+		local id = connect(server)
+		local at = 1
+		while at <= #text do
+			local n = most and math.random(1, most) or #text
+			socket.write(id, text:sub(at, at + n - 1))
+			at = at + n
+			skynet.sleep(most and math.random(4) == 1 and 1 or 0)
+		end
+		local got = test.within(60, socket.readall, id) or ""
+		socket.close(id)
+		-- Whether it asks for a body depends on whether that has come.
+		return (got:gsub("HTTP/1.1 100 Continue\r\n\r\n", ""):gsub("date: [^\r]*\r\n", ""))
+	end
+	for _ = 1, test.count(30) do
+		local text = random_stream()
+		local whole = answers(text)
+		if not whole:find "^HTTP/1%.1 " then
+			error((("%s is answered %s"):format(text, whole):gsub("%c", "~")))
+		end
+		local cut = answers(text, math.random(1, 60))
+		if whole ~= cut then
+			error((("%s is answered %s in one piece, else %s"):format(text, whole, cut):gsub("%c", "~")))
+		end
+	end
+end)
+
+test.case("a target may be a whole address", function()
+	local server = serve(function(request)
+		return 200, request.path .. " " .. tostring(request.query)
+	end)
+	for target, want in pairs {
+		["http://b/"] = "/ nil", ["http://b"] = "/ nil", ["http://b?c=d"] = "/ c=d", ["HTTP://b:1/x%20y?z"] = "/x y z",
+		["/http://b/"] = "/http://b/ nil", ["//b/c"] = "//b/c nil",
+	} do
+		local answer = ask(server, ("GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"):format(target))
+		test.equal(answer:match "\r\n\r\n(.*)$", want)
+	end
+end)
 
 test.case("curl and Python are served: bodies both ways, kept connections, HEAD, HTTP/1.0, Expect", function()
 	local server = serve(function(request)

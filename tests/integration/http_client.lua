@@ -1,5 +1,9 @@
 -- timeout: 120
 -- http.httpc, with Python's server and with servers that mean no good.
+if require "test".without "reef.http.core" then
+	return
+end
+
 local certificates = require "test.tls"
 local http = require "reef.http.server"
 local httpc = require "http.httpc"

@@ -1,5 +1,9 @@
 -- timeout: 240
 -- HTTP and WebSocket as programs of others see them: a browser, wrk, Node. Those that are missing are skipped.
+if require "test".without("reef.http.core", "reef.http.frames") then
+	return
+end
+
 local client = require "reef.http.client"
 local http = require "reef.http.server"
 local httpd = require "http.httpd"

@@ -1,5 +1,9 @@
 -- timeout: 180
 -- reef.http.client: kept connections and what is sent again, redirects, proxies, bodies in pieces both ways.
+if require "test".without("reef.http.core", "reef.http.frames") then
+	return
+end
+
 local certificates = require "test.tls"
 local client = require "reef.http.client"
 local http = require "reef.http.server"
@@ -9,6 +13,7 @@ local skynet = require "skynet"
 local socket = require "skynet.socket"
 local stream = require "test.stream"
 local test = require "test"
+local tls = require "reef.tls"
 local websocket = require "http.websocket"
 
 local function serve(handler, options)
@@ -264,10 +269,21 @@ end)
 
 ---------------------------------------------------------------------------------------------------------------------
 
--- A proxy of the simplest kind; what it was asked.
-local function proxy(answer)
+local function secure_listener(attend, certificate)
+	local id, ip, port = tls.listen("127.0.0.1", 0, { cert_file = certificate.cert, key_file = certificate.key })
+	socket.start(id, function(fd)
+		if tls.start(fd) then
+			attend(fd)
+		end
+	end)
+	test.defer(socket.close, id)
+	return id, ip, port
+end
+
+-- A proxy of the simplest kind, behind TLS if there is a certificate; what it was asked.
+local function proxy(answer, certificate)
 	local asked = {}
-	local port = stream.listen(function(id)
+	local function attend(id)
 		local head = socket.readline(id, "\r\n\r\n")
 		asked[#asked + 1] = head
 		if not head then
@@ -299,7 +315,13 @@ local function proxy(answer)
 		until not bytes
 		socket.close(to)
 		socket.close(id)
-	end)
+	end
+	local port
+	if certificate then
+		port = select(3, secure_listener(attend, certificate))
+	else
+		port = stream.listen(attend)
+	end
 	return port, asked
 end
 
@@ -344,6 +366,83 @@ test.case("a proxy is asked if told so: in absolute form, and for tunnels", { ti
 	test.matches(asked[#asked], "^CONNECT 127.0.0.1:")
 end)
 
+test.case("a proxy may speak TLS, and is verified", { timeout = 60 }, function()
+	certificates.check()
+	local world = certificates.world()
+	local port, asked = proxy(nil, world.good)
+	local server = serve(function(request)
+		return 200, request.url
+	end)
+	local c = new { proxy = "https://localhost:" .. port, proxy_tls = { ca_file = world.ca.file } }
+	for i = 1, 3 do
+		test.matches(c:request({ url = server.url .. "/" .. i }):body(), ("/%d$"):format(i))
+	end
+	test.matches(asked[1], ("^GET http://127.0.0.1:%d/1 HTTP/1.1\r\n"):format(server.port))
+	local distrusts = new { proxy = "https://localhost:" .. port }
+	test.raises("certificate", distrusts.request, distrusts, { url = server.url })
+	test.raises("TLS within the TLS", c.request, c, { url = "https://localhost:1/" })
+	local bad = proxy(nil, world.expired)
+	local late = new { proxy = "https://localhost:" .. bad, proxy_tls = { ca_file = world.ca.file } }
+	test.raises("certificate", late.request, late, { url = server.url })
+end)
+
+test.case("who is in no_proxy is asked without it", { timeout = 60 }, function()
+	local no_proxy = require "reef.http.no_proxy"
+	local host = require "reef.http.host"
+	local function direct(list, where)
+		return no_proxy.parse(list)(host.parse(where))
+	end
+	for _, row in ipairs {
+		{ "", "a.example", false }, { "*", "a.example", true }, { "example", "example", true },
+		{ "example", "a.example", true }, { ".example", "example", true }, { "example", "anexample", false },
+		{ "EXAMPLE.", "a.Example.", true }, { "a.example", "example", false }, { "x, b  c", "c", true },
+		{ "a:80", "http://a", true }, { "a:80", "https://a", false }, { "a:8080", "a:8080", true },
+		{ "10.0.0.1", "10.0.0.1", true }, { "10.0.0.1", "10.0.0.10", false }, { "10.0.0.0/8", "10.9.8.7", true },
+		{ "10.0.0.0/8", "11.0.0.0", false }, { "10.0.0.0/9", "10.128.0.1", false }, { "0.0.0.0/0", "9.9.9.9", true },
+		{ "0.0.0.0/0", "name", false }, { "0.0.0.0/0", "[::1]", false }, { "::1", "[::1]", true },
+		{ "[::1]:80", "http://[0:0:0:0:0:0:0:1]", true }, { "[::1]:80", "https://[::1]", false },
+		{ "fe80::/10", "[febf::1]", true }, { "fe80::/10", "[fec0::1]", false },
+		{ "::ffff:10.0.0.1", "[::ffff:a00:1]", true }, { "0.1", "10.0.0.1", false }, { "1", "10.0.0.1", false },
+	} do
+		test.equal(direct(row[1], row[2]), row[3], row[1] .. " and " .. row[2])
+	end
+	for _, wrong in ipairs { "10.0.0.0/33", "::1/129", "http://a", "a/8", "[::1", 7, true } do
+		test.raises("no_proxy", no_proxy.parse, wrong)
+		test.raises("no_proxy", client.new, { no_proxy = wrong })
+	end
+	local port, asked = proxy()
+	local server = serve(function()
+		return 200, "here"
+	end)
+	local c = new { proxy = "http://127.0.0.1:" .. port, no_proxy = { "10.0.0.0/8", "127.0.0.1:" .. server.port } }
+	test.equal(c:request({ url = server.url }):body(), "here")
+	test.equal(#asked, 0)
+	c.no_proxy = "localhost"
+	test.equal(c:request({ url = server.url }):body(), "here")
+	test.equal(#asked, 1)
+end)
+
+test.case("interim responses have an end", { timeout = 60 }, function()
+	local many = 100
+	local port = stream.listen(function(id)
+		socket.readline(id, "\r\n\r\n")
+		for _ = 1, many do
+			if not socket.write(id, "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n") then
+				break
+			end
+		end
+		socket.write(id, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+		socket.close(id)
+	end)
+	local c = new {}
+	local url = ("http://127.0.0.1:%d/"):format(port)
+	test.equal(c:request({ url = url }):body(), "ok")
+	many = 101
+	test.raises("more than 100 responses that are not the last", c.request, c, { url = url })
+	many = 100000
+	test.raises("more than 100", c.request, c, { url = url })
+end)
+
 test.case("a proxy that refuses, lies or is silent is an error", { timeout = 60 }, function()
 	local function ask(answer, options)
 		local c = new { proxy = "http://127.0.0.1:" .. proxy(answer), tls = { verify = false, verify_host = false } }
@@ -360,7 +459,7 @@ test.case("a proxy that refuses, lies or is silent is an error", { timeout = 60 
 	end)
 	local c = new { proxy = "http://127.0.0.1:" .. silent }
 	test.within(5, test.raises, "in time", c.request, c, { url = "https://localhost:1/", timeout = 30 })
-	test.raises("is no proxy", client.new, { proxy = "https://a:1" })
+	test.raises("is no proxy", client.new, { proxy = "ftp://a:1" })
 	test.raises("is no proxy", client.new, { proxy = "socks5://a:1" })
 	test.raises("did you mean proxy", client.new, { prxy = "" })
 end)

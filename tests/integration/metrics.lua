@@ -1,4 +1,8 @@
 -- reef.metrics: what a process tells of itself over HTTP.
+if require "test".without "reef.http.core" then
+	return
+end
+
 local metrics = require "reef.metrics"
 local skynet = require "skynet"
 local socket = require "skynet.socket"

@@ -1,5 +1,9 @@
 -- timeout: 180
 -- http.websocket: with Python's `websockets` on the other side, and with peers that break the rules.
+if require "test".without("reef.http.core", "reef.http.frames") then
+	return
+end
+
 local certificates = require "test.tls"
 local http = require "reef.http.server"
 local httpc = require "http.httpc"
@@ -194,6 +198,75 @@ test.case("who breaks the rules is told and let go", function()
 	broken(1009, string.char(0x82, 255) .. (">I8"):pack(300000) .. "\0\0\0\0" .. ("x"):rep(300000))
 	broken(1009, string.char(0x02, 255) .. (">I8"):pack(200000) .. "\0\0\0\0" .. ("x"):rep(200000)
 		.. string.char(0x80, 255) .. (">I8"):pack(200000) .. "\0\0\0\0" .. ("x"):rep(200000))
+end)
+
+test.case("every other way to break the rules ends the connection, too", { timeout = 120 }, function()
+	local port, _, over = echo()
+	local function ends(what, bytes, ...)
+		local before = #over
+		local id = raw(port)
+		socket.write(id, bytes)
+		local answer = test.within(30, socket.readall, id) or ""
+		socket.close(id)
+		test.eventually(what .. ": it is over", 30, function()
+			return #over > before
+		end)
+		test.equal(over[#over][1], false, what)
+		test.equal(answer:byte(1), 0x88, what)
+		local code = #answer > 2 and (">I2"):unpack(answer, 3) or nil
+		local allowed = false
+		for _, c in ipairs { ... } do
+			allowed = allowed or c == code
+		end
+		test.truthy(allowed or code == nil, ("%s: %s"):format(what, code))
+	end
+	local function long(first, bits, n, rest)
+		return string.char(first, bits == 16 and 254 or 255) .. (bits == 16 and ">I2" or ">I8"):pack(n) .. "\0\0\0\0" .. rest
+	end
+	for _, first in ipairs { 0xa1, 0x91, 0xf1, 0xa8, 0x99 } do
+		ends(("reserved bits %02x"):format(first), frame(first, "a"), 1002)
+	end
+	for opcode = 3, 15 do
+		if opcode < 8 or opcode > 10 then
+			ends(("opcode %d"):format(opcode), frame(0x80 | opcode, "a"), 1002)
+		end
+	end
+	for _, opcode in ipairs { 8, 9, 10 } do
+		ends(("control %d in fragments"):format(opcode), frame(opcode, ""), 1002)
+		ends(("control %d of 126 bytes"):format(opcode), long(0x80 | opcode, 16, 126, ("x"):rep(126)), 1002)
+	end
+	ends("a length of 16 bits that fits into 7", long(0x82, 16, 125, ("x"):rep(125)), 1002)
+	ends("a length of 64 bits that fits into 16", long(0x82, 64, 65535, ("x"):rep(65535)), 1002)
+	ends("a length with the highest bit", long(0x82, 64, math.mininteger, ""), 1002, 1009)
+	ends("a length of all bits", long(0x82, 64, -1, ""), 1002, 1009)
+	ends("the largest length", long(0x82, 64, math.maxinteger, ("x"):rep(300000)), 1009)
+	ends("a close of one byte", frame(0x88, "\3"), 1002)
+	for _, code in ipairs { 0, 1, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535 } do
+		ends("close " .. code, frame(0x88, (">I2"):pack(code)), 1002)
+	end
+	for what, text in pairs {
+		["a surrogate"] = "\xed\xa0\x80", ["too long for what it is"] = "\xc0\x80", ["beyond the last"] = "\xf4\x90\x80\x80",
+		["of five bytes"] = "\xf8\x88\x80\x80\x80", ["cut off"] = "a\xe2\x82", ["only the rest"] = "\x80",
+	} do
+		ends("text: " .. what, frame(0x81, text), 1007)
+		for cut = 0, #text do
+			ends("text in pieces: " .. what, frame(0x01, text:sub(1, cut)) .. frame(0x80, text:sub(cut + 1)), 1007)
+		end
+	end
+	-- What is right at any cut.
+	local text = "a\xe2\x82\xac\xf0\x9f\x90\x9fb"
+	for cut = 0, #text do
+		local id = raw(port)
+		socket.write(id, frame(0x01, text:sub(1, cut)) .. frame(0x80, text:sub(cut + 1)))
+		test.equal(test.within(30, socket.read, id, 2 + #text), string.char(0x81, #text) .. text)
+		socket.close(id)
+	end
+	for _, code in ipairs { 1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999 } do
+		local id = raw(port)
+		socket.write(id, frame(0x88, (">I2"):pack(code)))
+		test.equal(test.within(30, socket.readall, id), "\x88\2" .. (">I2"):pack(code))
+		socket.close(id)
+	end
 end)
 
 test.case("messages come whole however they are cut, in fragments and with pings between", function()

@@ -1,5 +1,9 @@
 -- timeout: 180
 -- The example of a whole project (examples/world) does what it claims.
+if require "test".without("reef.http.core", "reef.http.frames") then
+	return
+end
+
 local httpc = require "http.httpc"
 local json = require "test.json"
 local process = require "test.process"

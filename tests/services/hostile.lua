@@ -95,6 +95,12 @@ local makers = {
 			window = 1, queue = 1, tombstones = 1, limit = 1000, queue_timeout = 1, stall = 1, slow = 1, routing = "any",
 		})
 	end,
+	["reef.http.parser"] = function()
+		return loaded["reef.http.core"].parser(false, { head = 1000, fields = 10, body = 1000 })
+	end,
+	["reef.http.frames"] = function()
+		return loaded["reef.http.frames"].new(1, true, 1000)
+	end,
 	["reef.pool.redis"] = function()
 		return loaded["reef.pool.redis.core"].client(function() end, {})
 	end,

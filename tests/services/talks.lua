@@ -42,5 +42,6 @@ function server.request_handler(_, text)
 end
 
 server.expired_number = 4
+server.greeting_time = 500
 
 msgserver.start(server)

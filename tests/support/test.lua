@@ -63,6 +63,24 @@ function test.skip(reason)
 	error({ [skip_mark] = reason })
 end
 
+---Is one of these modules missing in this build? Then the file has one case, which says so, and is to end here:
+---`if require "test".without "reef.http.core" then return end`, in front of what requires them.
+---@param ... string
+---@return boolean
+function test.without(...)
+	for _, name in ipairs { ... } do
+		local ok, why = pcall(require, name)
+		if not ok then
+			test.case("what needs " .. name, function()
+				test.skip(tostring(why):match "built without[^\n]*" or "there is no " .. name)
+			end)
+			test.run()
+			return true
+		end
+	end
+	return false
+end
+
 local note
 
 ---A word that goes with the result of the current case, for whoever counts.

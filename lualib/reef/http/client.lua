@@ -11,7 +11,9 @@
 local connect = require "reef.http.connect"
 local deadline = require "reef.http.deadline"
 local idle = require "reef.http.idle"
+local no_proxy = require "reef.http.no_proxy"
 local options_check = require "reef.options".check
+local outgoing = require "reef.http.outgoing"
 local reader = require "reef.http.reader"
 local redirect = require "reef.http.redirect"
 local skynet = require "skynet"
@@ -20,7 +22,6 @@ local socket_error = require "reef.http.stream".socket_error
 local target = require "reef.http.target"
 local tls = require "reef.tls"
 local upload = require "reef.http.upload"
-local writer = require "reef.http.writer"
 
 local client = {}
 
@@ -43,13 +44,8 @@ client.defaults = {
 
 local known_options = {
 	timeout = true, idle_timeout = true, redirects = true, proxy = true, tls = true, limits = true, keep = true,
-	keep_most = true, keep_each = true, resolve = true,
+	keep_most = true, keep_each = true, resolve = true, no_proxy = true, proxy_tls = true,
 }
-local known_fields = {
-	url = true, method = true, header = true, body = true, timeout = true, redirects = true, expect = true,
-	counted = true, -- for httpc: each request says how long its body is, also the one that has none
-}
-
 -- Methods that do the same when they are done twice.
 local idempotent = { GET = true, HEAD = true, OPTIONS = true, TRACE = true, PUT = true, DELETE = true }
 
@@ -89,8 +85,15 @@ end
 local methods = {}
 methods.__index = methods
 
+local function proxy_tls(self)
+	return self.proxy_tls or connect.client.proxy_tls or self.tls or connect.client.tls
+end
+
 local function key_of(self, to, proxy)
 	local secure = to.tls and tls.key(self.tls or connect.client.tls) or ""
+	if proxy and proxy:lower():find "^https:" then
+		secure = secure .. " " .. tls.key(proxy_tls(self))
+	end
 	return ("%s %s:%d %s %s"):format(to.tls and "https" or "http", to.name:lower(), to.port, proxy or "", secure)
 end
 
@@ -101,6 +104,7 @@ local function open(self, to, proxy_text, ends)
 	end
 	local id = connect.open(to, {
 		timeout = left, resolve = self.resolve, tls = self.tls, proxy = connect.proxy(proxy_text), plain = true,
+		proxy_tls = proxy_tls(self),
 	})
 	local connection = { id = id, key = key_of(self, to, proxy_text) }
 	connection.reader = reader.new(function()
@@ -117,58 +121,12 @@ end
 ---------------------------------------------------------------------------------------------------------------------
 -- requests
 
-local function check(request)
-	options_check("http: request", request, known_fields, 3)
-	local method, url, body = request.method, request.url, request.body
-	if type(method) ~= "string" or method:find "[^%w%-]" or method == "" then
-		error(("http: %q is no method"):format(tostring(method)), 0)
-	elseif type(url) ~= "string" then
-		error("http: a request needs a url", 0)
-	elseif body ~= nil and type(body) ~= "string" and type(body) ~= "function" then
-		error(("http: a body is a string or a function, not a %s"):format(type(body)), 0)
-	end
-	writer.check_length(request.header or {}, body)
-end
-
--- The head, with a small body behind it, how the rest of the body goes, and whether it is certain where that ends.
-local function head_of(request, url, proxy)
-	local body, header, more = request.body, request.header or {}, ""
-	local chunked = false
-	local length
-	local said, encoding = writer.find(header, "content-length"), writer.find(header, "transfer-encoding")
-	if writer.find(header, "host") == nil then
-		more = ("Host: %s\r\n"):format(url.target.host)
-	end
-	if proxy and not url.target.tls and proxy.authorization then
-		more = ("%sProxy-Authorization: %s\r\n"):format(more, proxy.authorization)
-	end
-	if encoding ~= nil then
-		length = nil -- the caller has made chunks of it
-	elseif type(body) == "function" then
-		if said == nil then
-			chunked = true
-			more = more .. "Transfer-Encoding: chunked\r\n"
-		end
-	elseif body or request.counted or (request.method ~= "GET" and request.method ~= "HEAD") then
-		length = body and #body or 0
-	end
-	local later = type(body) == "function" or request.expect ~= nil
-	if request.expect and body then
-		more = more .. "Expect: 100-continue\r\n"
-	end
-	local path = url.path
-	if proxy and not url.target.tls then
-		path = "http://" .. url.target.host .. path
-	end
-	local start = ("%s %s HTTP/1.1\r\n"):format(request.method, path)
-	local certain = encoding == nil and (chunked or type(body) ~= "function")
-	return (writer.text(start, header, not later and body or nil, length, more)), chunked, later and body ~= nil, certain
-end
+local INTERIM = 100 -- responses (1xx) in front of the one that counts
 
 -- The head of the final response.
 local function read_head(connection, method)
 	local r = connection.reader
-	while true do
+	for _ = 0, INTERIM do
 		if method == "HEAD" then
 			r.parser:no_body()
 		end
@@ -184,6 +142,7 @@ local function read_head(connection, method)
 		r:body()
 		r:next()
 	end
+	error(("http: the server sends more than %d responses that are not the last"):format(INTERIM), 0)
 end
 
 ---@class reef.http.response
@@ -197,7 +156,7 @@ response.__index = response
 
 -- Sends, and reads the head of the response.
 local function exchange(connection, request, url, proxy)
-	local bytes, chunked, later, certain = head_of(request, url, proxy)
+	local bytes, chunked, later, certain = outgoing.head(request, url, proxy)
 	if not socket.write(connection.id, bytes) then
 		error(socket_error)
 	end
@@ -226,12 +185,13 @@ end
 
 -- One request, without redirects.
 local function once(self, request, url, ends)
-	local proxy = connect.proxy(self.proxy)
+	local proxy_text = connect.proxy_for(self.proxy, self.no_proxy, url.target)
+	local proxy = connect.proxy(proxy_text)
 	local reusable = idempotent[request.method] and type(request.body) ~= "function" and not request.expect
-	local connection = reusable and self.idle:take(key_of(self, url.target, self.proxy)) or nil
+	local connection = reusable and self.idle:take(key_of(self, url.target, proxy_text)) or nil
 	while true do
 		local kept = connection ~= nil
-		connection = connection or open(self, url.target, self.proxy, ends)
+		connection = connection or open(self, url.target, proxy_text, ends)
 		connection.ends, connection.idle_timeout, connection.client = ends, self.idle_timeout, self
 		local ok, result = pcall(exchange, connection, request, url, proxy)
 		if ok then
@@ -258,7 +218,7 @@ function methods:request(request)
 		own[name] = value
 	end
 	own.method = own.method or "GET"
-	check(own)
+	outgoing.check(own)
 	local timeout = own.timeout or self.timeout
 	local ends = timeout and skynet.now() + timeout or nil
 	local left = own.redirects or self.redirects
@@ -388,6 +348,7 @@ function client.new(options)
 		self[name] = value
 	end
 	connect.proxy(self.proxy)
+	no_proxy.parse(self.no_proxy)
 	self.idle = idle.new(self.keep_most, self.keep_each, self.keep)
 	return setmetatable(self, methods)
 end

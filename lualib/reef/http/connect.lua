@@ -2,6 +2,7 @@
 local crypt = require "skynet.crypt"
 local deadline = require "reef.http.deadline"
 local host = require "reef.http.host"
+local no_proxy = require "reef.http.no_proxy"
 local reader = require "reef.http.reader"
 local skynet = require "skynet"
 local socket = require "reef.socket"
@@ -16,7 +17,9 @@ local TIMEOUT = 3000 -- 1/100 s
 ---What clients have in common: the table of http.httpc.
 ---@class reef.http.client
 ---@field tls reef.tls.options  of https and wss
----@field proxy string|nil      http://[user:password@]name[:port]
+---@field proxy string|nil      http://[user:password@]name[:port], or https://
+---@field no_proxy string|string[]|nil  who is asked without it: see reef.http.no_proxy
+---@field proxy_tls reef.tls.options|nil  of a connection to a proxy that speaks TLS; default: tls
 connect.client = { tls = {} }
 
 ---@class reef.http.proxy
@@ -31,8 +34,10 @@ function connect.proxy(text)
 		return nil
 	end
 	local scheme, authority = text:match "^(%a+)://([^/?#]*)/?$"
-	if not scheme or scheme:lower() ~= "http" then
-		error(("http: %q is no proxy; they are written http://name:port"):format(text:gsub("//.*@", "//...@")), 0)
+	scheme = scheme and scheme:lower()
+	if scheme ~= "http" and scheme ~= "https" then
+		error(("http: %q is no proxy; they are written http://name:port, or https://name:port"):format(
+			text:gsub("//.*@", "//...@")), 0)
 	end
 	local user, name = authority:match "^(.*)@([^@]*)$"
 	if user then
@@ -41,9 +46,26 @@ function connect.proxy(text)
 		end)
 	end
 	return {
-		target = host.parse("http://" .. (name or authority)),
+		target = host.parse(scheme .. "://" .. (name or authority)),
 		authorization = user and "Basic " .. crypt.base64encode(user) or nil,
 	}
+end
+
+local direct_of, direct = nil, nil ---@type any, any
+
+---The proxy for this server, or nil if it is asked itself. Raises if the list of those is wrong.
+---@param text string|nil                the proxy
+---@param list string|string[]|nil       those that are asked without it
+---@param target reef.http.target
+---@return string|nil
+function connect.proxy_for(text, list, target)
+	if not text or not list then
+		return text
+	end
+	if direct_of ~= list or type(list) == "table" then
+		direct_of, direct = list, no_proxy.parse(list)
+	end
+	return not direct(target) and text or nil
 end
 
 -- The options for a connection to this server.
@@ -97,7 +119,7 @@ end
 local function tunnel(target, proxy, options)
 	local timeout = options.timeout or TIMEOUT
 	local ends = skynet.now() + timeout
-	local id = dial(proxy.target, { timeout = timeout, resolve = options.resolve })
+	local id = dial(proxy.target, { timeout = timeout, resolve = options.resolve, tls = options.proxy_tls })
 	local owner = { id = id }
 	deadline.set(owner, math.max(1, ends - skynet.now()), shut)
 	local ok, err = pcall(ask_for_tunnel, id, target, proxy)
@@ -117,9 +139,9 @@ end
 
 ---Raises when it fails.
 ---@param target reef.http.target
----@param options table|nil  timeout in 1/100 s; tls; resolve, a function in the place of the system's way to find an
----                          address; proxy, of connect.proxy: asked for a tunnel, unless `plain` is set and the target
----                          is no TLS
+---@param options table|nil  timeout in 1/100 s; tls; proxy_tls, of a proxy; resolve, a function in the place of the
+---                          system's way to find an address; proxy, of connect.proxy: asked for a tunnel,
+---                          unless `plain` is set and the target is no TLS
 ---@return integer id
 function connect.open(target, options)
 	options = options or {}
@@ -127,7 +149,10 @@ function connect.open(target, options)
 	if not proxy then
 		return dial(target, options)
 	elseif options.plain and not target.tls then
-		return dial(proxy.target, options)
+		return dial(proxy.target, { timeout = options.timeout, resolve = options.resolve, tls = options.proxy_tls })
+	elseif proxy.target.tls and target.tls then
+		error(("http: %s:%d: there is no TLS within the TLS of a proxy; one that is http:// can carry that"):format(
+			target.name, target.port), 0)
 	end
 	return tunnel(target, proxy, options)
 end

@@ -78,6 +78,7 @@ end
 ---@return string|nil body
 ---@return integer|nil minor
 ---@return boolean|nil keep_alive
+---@return boolean|nil special  a server has to look at the fields: there is no Host, or something is expected
 function reader:whole(body_limit)
 	local parser, bytes, at = self.parser, self.bytes, self.at
 	if body_limit then
@@ -91,19 +92,32 @@ function reader:whole(body_limit)
 		end
 	end
 	self.begun = true
-	local stop, start, text, header, body, minor, keep_alive = parser:whole(bytes, at)
+	local stop, start, text, header, body, minor, keep_alive, special = parser:whole(bytes, at)
 	if stop then
 		self.done = true
 		if stop > #bytes then
 			bytes, stop = "", 1
 		end
 		self.bytes, self.at = bytes, stop
-		return start, text, header, body, minor, keep_alive
+		return start, text, header, body, minor, keep_alive, special
 	elseif stop == nil then
 		reader.fail(start, text)
 	end
 	self.bytes, self.at = "", 1
 	return nil
+end
+
+---Takes note of what parser:read has said, if that was not a whole message: then head() and body() go on.
+---@param start any
+---@param status integer|string|nil
+---@param why any
+function reader:came(start, status, why)
+	self.left = nil
+	if start == nil and status then
+		reader.fail(status, why)
+	elseif not start then
+		self.done, self.begun = false, start == false
+	end
 end
 
 ---The head of the message: as parser:head of reef.http.core. Nothing if the stream ended before it began.

@@ -1,4 +1,5 @@
 -- A request as a handler of reef.http.server sees it.
+local core = require "reef.http.core"
 local deadline = require "reef.http.deadline"
 local socket = require "reef.socket"
 local url = require "reef.http.url"
@@ -18,7 +19,12 @@ local request = {}
 local made = {}
 
 function made.path(self)
-	local path, query = url.parse(self.url)
+	local target = self.url
+	if target:byte() ~= 47 then -- a whole address, as proxies get it
+		target = target:gsub("^%a[%w+.-]*://[^/?#]*", "")
+		target = target:find "^[?#]" and "/" .. target or target == "" and "/" or target
+	end
+	local path, query = url.parse(target)
 	self.path, self.query = path, query
 	return path
 end
@@ -26,6 +32,13 @@ end
 function made.query(self)
 	local _ = self.path
 	return rawget(self, "query")
+end
+
+function made.header(self)
+	local packed = self.packed
+	local header = packed and core.fields(packed) or {}
+	self.header, self.packed = header, nil
+	return header
 end
 
 function made.peer(self)
@@ -99,5 +112,6 @@ function request:websocket(handle, options)
 	return require "reef.http.websocket".accept(self.id, handle, connection.tls and "wss" or "ws", self.peer, all)
 end
 
--- Of tables with method, url, header, version and connection; `expected`: the client waits for `100 Continue`.
+-- Of tables with method, url, header or `packed` fields, version and connection; `expected`: the client waits for
+-- `100 Continue`.
 return { meta = meta }

@@ -13,14 +13,20 @@ stream.socket_error = setmetatable({}, {
 ---@type table<function, integer>
 stream.sockets = setmetatable({}, { __mode = "k" })
 
+---Those that read nothing but what comes from the socket.
+---@type table<function, true>
+stream.plain = setmetatable({}, { __mode = "k" })
+
 local sockets = stream.sockets
 
 ---@generic F: function
 ---@param f F  reads from a socket, or writes to it
 ---@param id integer
+---@param plain boolean|nil  it has nothing but what comes from there
 ---@return F
-function stream.of(f, id)
+function stream.of(f, id, plain)
 	sockets[f] = id
+	stream.plain[f] = plain
 	return f
 end
 

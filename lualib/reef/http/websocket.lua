@@ -16,174 +16,26 @@ local frames = require "reef.http.frames"
 local handshake = require "reef.http.handshake"
 local host = require "reef.http.host"
 local reader = require "reef.http.reader"
-local options_check = require "reef.options".check
 local skynet = require "skynet"
 local socket = require "reef.socket"
 local socket_error = require "reef.http.stream".socket_error
 local tls = require "reef.tls"
+local link = require "reef.http.websocket_link"
 local writer = require "reef.http.writer"
 
-local feed, send, take = frames.feed, frames.send, frames.take
-local socket_read, socket_write = socket.read, socket.write
+local find, finish, note, open, receive, shut = link.find, link.finish, link.note, link.open, link.receive, link.shut
+local frames_of, next_message, send = link.frames_of, frames.receive, frames.send
 
-local websocket = {}
-
----1/100 s that a peer may be silent: it is pinged after half of it, and then let go. 0: for ever.
-websocket.idle_timeout = 12000
----1/100 s for the handshake, unless connect says otherwise.
-websocket.handshake_timeout = 1000
----Bytes of a message that comes.
-websocket.max_message = 256 * 1024
----Whether messages are compressed if the peer wants it: true, or the options of reef.http.deflate.
----@type boolean|table
-websocket.deflate = false
+local websocket = link.settings
 
 local LIMITS = { head = 8 * 1024, fields = 100, body = 64 * 1024 }
-local GOODBYE = 300 -- 1/100 s that a peer may take to answer a close
-local PINGS = 1000  -- that a peer may send while it takes nothing
-local TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+-- One by one: of several in a line, the compiler takes the last for a constant only.
+local TEXT <const> = 1
+local BINARY <const> = 2
+local CLOSE <const> = 8
+local PING <const> = 9
+local PONG <const> = 10
 local kinds = { text = TEXT, binary = BINARY }
-local names = { [TEXT] = "text", [BINARY] = "binary" }
-
----@class http.websocket.connection
----@field id integer
----@field frames userdata
----@field handle table|nil  of a server
----@field addr string
----@field header table
----@field closing boolean   a close has been sent
----@field over boolean
-
-local all = {} ---@type table<integer, http.websocket.connection>
-
-local function find(id)
-	return all[id] or error(("websocket: %s is not open"):format(tostring(id)), 3)
-end
-
--- ---- time ----
-
-local function shut(ws)
-	ws.late = true
-	socket.shutdown(ws.id)
-end
-
-local function transmit(ws, bytes)
-	return bytes and socket_write(ws.id, bytes) or false
-end
-
--- Half of the time is over. Whoever has been heard of meanwhile has it again; others are asked for a sign of life.
-local function ask(ws)
-	if ws.heard then
-		ws.heard = false
-		deadline.set(ws, ws.idle / 2, ask)
-		return
-	end
-	transmit(ws, ws.frames:send(PING, ""))
-	deadline.set(ws, ws.idle / 2, function()
-		if ws.heard then
-			ask(ws)
-		else
-			shut(ws)
-		end
-	end)
-end
-
-local function begin_watch(ws)
-	if ws.closing then
-		deadline.set(ws, GOODBYE, shut)
-	elseif ws.idle > 0 then
-		deadline.set(ws, ws.idle / 2, ask)
-	end
-end
-
--- ---- life ----
-
-local known_options = { upgrade = true, max_message = true, idle_timeout = true, deflate = true }
-
-local function open(id, server, options)
-	options = options or {}
-	options_check("websocket", options, known_options, 4)
-	local compressed = options.deflate
-	if compressed == nil then
-		compressed = websocket.deflate
-	end
-	local ws = {
-		id = id,
-		server = server,
-		most = options.max_message or websocket.max_message,
-		idle = options.idle_timeout or websocket.idle_timeout,
-		deflate = deflate.options(compressed),
-		heard = false,
-		closing = false,
-		over = false,
-	}
-	all[id] = ws
-	socket.warning(id, function(_, kb)
-		ws.congested = kb > 0
-		local handle = ws.handle
-		if handle and handle.warning then
-			handle.warning(ws, kb)
-		elseif kb > 0 then
-			skynet.error(("WARNING: %d K bytes need to send out (fd = %d)"):format(kb, id))
-		end
-	end)
-	return ws
-end
-
--- The handshake is over; what has been read behind it are frames.
-local function begin_frames(ws, agreed, rest)
-	ws.frames = frames.new(ws.server, ws.most, agreed)
-	ws.first = rest ~= "" and rest or nil
-end
-
-local function finish(ws)
-	ws.over = true
-	deadline.clear(ws)
-	if all[ws.id] == ws then
-		all[ws.id] = nil
-	end
-	socket.close(ws.id)
-end
-
--- Whoever pings and pings, and does not take the answers, is not read meanwhile.
-local function count_ping(ws)
-	ws.pings = ws.congested and (ws.pings or 0) + 1 or 0
-	while ws.pings > PINGS and ws.congested and not ws.late and socket.disconnected(ws.id) == false do
-		skynet.sleep(10)
-	end
-end
-
--- The next message: opcode, bytes, code. Nil: the connection has ended, or (false) the peer broke the rules.
-local function receive(ws)
-	local opcode, bytes, code
-	if ws.more then
-		opcode, bytes, code, ws.more = take(ws.frames)
-	end
-	while not opcode do
-		if ws.broken then
-			return false
-		end
-		local come = ws.first or socket_read(ws.id)
-		if not come then
-			return nil
-		end
-		ws.heard, ws.first = true, nil
-		local good, output
-		good, output, opcode, bytes, code, ws.more = feed(ws.frames, come)
-		if not good then
-			ws.broken = true
-		end
-		if output then
-			socket_write(ws.id, output)
-		end
-	end
-	if opcode == CLOSE then
-		ws.closing = true
-	elseif opcode == PING then
-		count_ping(ws)
-	end
-	return opcode, bytes, code
-end
 
 -- ---- servers ----
 
@@ -231,34 +83,42 @@ local function call(ws, name, ...)
 	end
 end
 
+local function ended(ws, broken)
+	if ws.closing and not broken then
+		call(ws, "close", ws.id)
+		return true
+	end
+	call(ws, "error", ws.id)
+	if ws.late then
+		return false, "the peer is silent"
+	end
+	return false, broken and "websocket: the peer broke the protocol's rules" or tostring(socket_error)
+end
+
 local function serve(ws)
-	local id, handle = ws.id, ws.handle
+	local id, handle, f = ws.id, ws.handle, ws.frames
 	while true do
-		local opcode, bytes, code = receive(ws)
-		if opcode == nil or opcode == false then
-			if ws.closing and opcode == nil then
+		local opcode, bytes, code = next_message(f)
+		if opcode == TEXT or opcode == BINARY then
+			local message = handle.message
+			if message then
+				message(id, bytes, opcode == TEXT and "text" or "binary")
+			end
+		elseif not opcode then
+			return ended(ws, opcode == false)
+		else
+			note(ws, opcode)
+			if opcode == PING then
+				call(ws, "ping", id)
+			elseif opcode == PONG then
+				call(ws, "pong", id)
+			elseif code ~= 0 then
+				call(ws, "close", id, code, bytes:sub(3))
+				return true
+			else
 				call(ws, "close", id)
 				return true
 			end
-			call(ws, "error", id)
-			local late = ws.late and "the peer is silent"
-			return false, late or opcode == nil and tostring(socket_error) or "websocket: the peer broke the protocol's rules"
-		elseif opcode == TEXT or opcode == BINARY then
-			local message = handle.message
-			if message then
-				message(id, bytes, names[opcode])
-			end
-		elseif opcode == CLOSE then
-			if code ~= 0 then
-				call(ws, "close", id, code, bytes:sub(3))
-			else
-				call(ws, "close", id)
-			end
-			return true
-		elseif opcode == PING then
-			call(ws, "ping", id)
-		elseif opcode == PONG then
-			call(ws, "pong", id)
 		end
 	end
 end
@@ -292,8 +152,8 @@ local function accepted(id, handle, protocol, addr, options)
 			return false, reason
 		end
 		ws.header = upgrade.header
-		begin_frames(ws, agreed, upgrade.rest)
-		begin_watch(ws)
+		link.begin_frames(ws, agreed, upgrade.rest)
+		link.watch(ws)
 		call(ws, "handshake", id, upgrade.header, upgrade.url)
 		return serve(ws)
 	end, debug.traceback)
@@ -335,7 +195,7 @@ local function shake(ws, target, path, header)
 	if not header or writer.find(header, "host") == nil then
 		more = ("Host: %s\r\n%s"):format(target.host, more)
 	end
-	socket.write(ws.id, writer.message(("GET %s HTTP/1.1\r\n"):format(path), header, nil, nil, more))
+	writer.send(("GET %s HTTP/1.1\r\n"):format(path), header, nil, nil, more, ws.id, true, true)
 	local r = reader.new(function()
 		return socket.read(ws.id)
 	end, true, LIMITS)
@@ -353,7 +213,7 @@ local function shake(ws, target, path, header)
 		error("websocket: " .. fault, 0)
 	end
 	ws.header = fields
-	begin_frames(ws, agreed, r:rest())
+	link.begin_frames(ws, agreed, r:rest())
 end
 
 ---Connects, or raises. wss verifies the server (httpc.tls says how).
@@ -370,7 +230,8 @@ function websocket.connect(url, header, timeout, options)
 		error(("websocket: the path of %q has spaces or control characters"):format(url), 2)
 	end
 	local target = host.parse(scheme .. "://" .. authority)
-	local id = connect.open(target, { timeout = timeout, proxy = connect.proxy(connect.client.proxy) })
+	local id = connect.open(target, { timeout = timeout, proxy_tls = connect.client.proxy_tls,
+		proxy = connect.proxy(connect.proxy_for(connect.client.proxy, connect.client.no_proxy, target)) })
 	local ws = open(id, false, options)
 	ws.addr = authority
 	deadline.set(ws, timeout or websocket.handshake_timeout, shut)
@@ -381,7 +242,7 @@ function websocket.connect(url, header, timeout, options)
 		error(ws.late and "websocket: the server did not answer in time" or err, 0)
 	end
 	deadline.clear(ws)
-	begin_watch(ws)
+	link.watch(ws)
 	return id
 end
 
@@ -415,18 +276,21 @@ end
 ---@param mask integer|nil  of a client's frame, in the place of a random one
 ---@return boolean  false: it is closed or closing
 function websocket.write(id, data, kind, mask)
-	local ws = all[id] or find(id)
-	local opcode = kinds[kind or "text"] or error(("websocket: %q is no kind of message"):format(tostring(kind)), 2)
-	local f = ws.frames
-	local bytes = f and send(f, opcode, data, mask)
-	return bytes and socket_write(id, bytes) or false
+	local f, opcode = frames_of[id], kinds[kind or "text"]
+	if f and opcode then
+		return send(f, opcode, data, mask)
+	elseif not opcode then
+		error(("websocket: %q is no kind of message"):format(tostring(kind)), 2)
+	end
+	find(id)
+	return false
 end
 
 ---@param id integer
 ---@return boolean
 function websocket.ping(id)
 	local ws = find(id)
-	return transmit(ws, ws.frames and ws.frames:send(PING, ""))
+	return ws.frames ~= nil and ws.frames:send(PING, "")
 end
 
 ---Says goodbye. Whoever reads hears of the end when the peer has answered, or has not in three seconds. A client that
@@ -435,14 +299,16 @@ end
 ---@param code integer|nil
 ---@param reason string|nil
 function websocket.close(id, code, reason)
-	local ws = all[id]
+	local ws = link.all[id]
 	if not ws or ws.over then
 		return
 	end
 	if not ws.closing then
-		transmit(ws, ws.frames and ws.frames:close(code or 0, code and reason or ""))
+		if ws.frames then
+			ws.frames:close(code or 0, code and reason or "")
+		end
 		ws.closing = true
-		begin_watch(ws)
+		link.watch(ws)
 	end
 	if ws.handle or ws.reading then
 		return
@@ -469,7 +335,7 @@ end
 ---@param id integer
 ---@return boolean
 function websocket.is_close(id)
-	local ws = all[id]
+	local ws = link.all[id]
 	return ws == nil or ws.over or ws.closing
 end
 

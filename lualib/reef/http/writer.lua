@@ -2,12 +2,9 @@
 local core = require "reef.http.core"
 
 local writer = {
-	message = core.message,
+	send = core.send,
 	text = core.text,
 }
-
----Bytes of a body that are copied behind the head, so that both leave together.
-writer.small = 16 * 1024
 
 ---@type table<integer, string>
 writer.reason = {
@@ -47,6 +44,8 @@ function writer.status_line(status)
 	end
 	return line
 end
+
+writer.status_line(200)
 
 ---The value of a field whatever case its name is written in.
 ---@param header table<string, any>

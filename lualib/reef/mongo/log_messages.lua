@@ -32,6 +32,12 @@ local function show_topology(t)
 	return ("%s%s { %s }"):format(t.type, t.setName and " " .. t.setName or "", table.concat(servers, ", "))
 end
 
+-- The id of a service behind a load balancer, as text.
+local function service_of(event)
+	local _, id = bson.type(event.serviceId)
+	return event.serviceId and id
+end
+
 local function milliseconds(seconds)
 	return seconds and seconds * 1000
 end
@@ -60,7 +66,7 @@ local function of_command(event, message, more)
 	local data = of_server(event.address, more)
 	data.message, data.commandName, data.databaseName = message, event.commandName, event.databaseName
 	data.requestId, data.operationId, data.driverConnectionId = event.requestId, event.operationId, event.connectionId
-	data.serverConnectionId, data.serviceId = event.serverConnectionId, event.serviceId
+	data.serverConnectionId, data.serviceId = event.serverConnectionId, service_of(event)
 	return "command", data
 end
 
@@ -98,7 +104,7 @@ local function of_connection(message, reasons)
 	return function(event)
 		local data = of_server(event.address, {
 			message = message, driverConnectionId = event.connectionId, durationMS = milliseconds(event.duration),
-			serviceId = event.serviceId, reason = reasons and reasons[event.reason],
+			serviceId = service_of(event), reason = reasons and reasons[event.reason],
 			error = event.error and tostring(event.error) or nil,
 		})
 		return "connection", data

@@ -54,15 +54,20 @@ local view = require "reef.mongo.view"
 local client = {}
 client.__index = client
 
--- Who hears of events: the user, and what makes messages of them.
-local function listener_of(options)
+-- Who hears of events: the user, what makes messages of them, and what makes spans.
+local function listener_of(options, tracer)
 	local on_event, on_log = options.on_event, options.on_log
-	if not on_log then
+	if not on_log and not tracer then
 		return on_event
 	end
-	local write = require "reef.mongo.log_messages".of_events(on_log)
-	return function(event)
-		write(event)
+	local write = on_log and require "reef.mongo.log_messages".of_events(on_log)
+	return function(event, op)
+		if tracer and op then
+			tracer:event(event, op)
+		end
+		if write then
+			write(event)
+		end
 		if on_event then
 			on_event(event)
 		end
@@ -102,10 +107,12 @@ function client.new(uri, options)
 		end
 		return v
 	end })
+	local tracer = options.on_span and require "reef.mongo.spans".new(options.on_span, options.span_text)
 	local self = setmetatable({
 		options = merged,
 		-- What is looked at for every operation is there, if only to say that it is not: see __index.
-		on_event = listener_of(options) or false,
+		on_event = listener_of(options, tracer) or false,
+		tracer = tracer or false,
 		on_log = options.on_log or false,
 		current = false,
 		credentials = options.credentials,
@@ -129,6 +136,11 @@ function client.new(uri, options)
 		last_request = 0,
 		last_operation = 0,
 	}, client)
+	if tracer then
+		function self.execute(_, op)
+			return tracer:execute(self, op)
+		end
+	end
 	self.sessions = session.new_pool(self)
 	local function on_event(event)
 		self:topology_event(event)
@@ -152,10 +164,11 @@ end
 
 -- ---- servers come and go ----
 
-function client:emit(name, fields)
+---@param op mongo.command|nil that it is about
+function client:emit(name, fields, op)
 	if self.on_event then
 		fields.name = name
-		self.on_event(fields)
+		self.on_event(fields, self.tracer and op or nil)
 	end
 end
 

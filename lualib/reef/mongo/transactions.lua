@@ -22,6 +22,7 @@ local skynet = require "skynet"
 ---@field number integer
 ---@field empty boolean|nil it was committed without any command
 ---@field token table|nil the server's word by which another mongos finds out what became of it
+---@field span mongo.span|nil (spans.lua)
 
 local transactions = {}
 
@@ -89,6 +90,18 @@ function methods:startTransaction(options)
 		readPreference = choose("readPreference", inherited.read_preference),
 		maxCommitTimeMS = choose "maxCommitTimeMS",
 	}
+	local tracer = self.pool.client.tracer
+	if tracer then
+		tracer:enter(self.transaction)
+	end
+end
+
+-- The transaction's span is over.
+local function leave(self, t)
+	local tracer = self.pool.client.tracer
+	if tracer then
+		tracer:leave(t)
+	end
 end
 
 -- ---- ending ----
@@ -163,10 +176,14 @@ function methods:commitTransaction(options)
 		refuse("commitTransaction", "Cannot call commitTransaction after calling abortTransaction")
 	elseif t.state == "starting" or t.empty then
 		t.state, t.empty = "committed", true
+		leave(self, t)
 		return
 	end
 	local again = t.state == "committed"
 	t.state = "committed"
+	local _ <close> = setmetatable({}, { __close = function()
+		leave(self, t)
+	end })
 	finish(self, "commitTransaction", t, again, time_of(self, options))
 end
 
@@ -186,6 +203,7 @@ function methods:abortTransaction(options)
 	if started then
 		pcall(finish, self, "abortTransaction", t, false, time_of(self, options))
 	end
+	leave(self, t)
 	self:unpin()
 end
 

@@ -120,6 +120,7 @@ function unified.run(target, file, case)
 	end
 	check.events(run, case.expectEvents)
 	check.logs(run, case.expectLogMessages)
+	check.spans(run, case.expectTracingMessages)
 	check.outcome(run, case.outcome)
 end
 

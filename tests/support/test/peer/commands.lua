@@ -79,8 +79,9 @@ function commands.find(command, request)
 	local store = request.set.store
 	local docs = store.matching(documents_of(request, command.find, time), command.filter or {}, context_of(command))
 	local out = {}
+	local variables = expression.variables(command.let)
 	for i, doc in ipairs(narrow(docs, command)) do
-		doc = query.project(doc, command.returnKey and { _id = 1 } or command.projection, expression.variables(command.let))
+		doc = query.project(doc, command.returnKey and { _id = 1 } or command.projection, variables)
 		if command.showRecordId and not command.returnKey then
 			doc = value.copy(doc)
 			doc["$recordId"] = bson.int64(i)

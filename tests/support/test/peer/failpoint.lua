@@ -92,8 +92,8 @@ local function error_reply(data, command, number)
 	return reply
 end
 
--- A point of older servers: closes the connection of a numbered write, before it is done or behind it. One that was done
--- and comes again is no write.
+-- A point of older servers: closes the connection of a numbered write, before it is done or behind it. One that was
+-- done and comes again is no write.
 local function transactional(self, name, command, done)
 	local data = command.txnNumber and not done and self:due("onPrimaryTransactionalWrite", function()
 		return true

@@ -253,7 +253,8 @@ function store:update(db, name, filter, changed, context)
 			modified = modified + 1
 			local replaced = not bson.is_array(changed) and not value.is_operator(value.first(changed))
 			changes.note(self, { operationType = replaced and "replace" or "update", db = db, coll = name, fullDocument = new,
-				before = found[i], uuid = collection.uuid, images = has_images(collection), documentKey = { _id = new._id }, updateDescription = not replaced and changes.describe(found[i], new) or nil })
+				before = found[i], uuid = collection.uuid, images = has_images(collection), documentKey = { _id = new._id },
+				updateDescription = not replaced and changes.describe(found[i], new) or nil })
 		end
 	end
 	if modified > 0 then

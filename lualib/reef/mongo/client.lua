@@ -563,6 +563,9 @@ function client:attempt(server, op, loan)
 	if op.session and connections.will and not op.session.server.will then
 		op.session.server.will = connections:will("endSessions", bson.array { op.session.lsid }, "$db", "admin")
 	end
+	if op.transaction and not op.ending then
+		transactions.bequeath(self, op, server.address)
+	end
 	local started = now()
 	if op.timed and (op.deadline - started) * 1000 <= (server.minRoundTripTime or 0) then
 		return nil, limits.expired(op)

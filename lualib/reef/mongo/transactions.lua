@@ -115,8 +115,8 @@ local function leave(self, t)
 	end
 end
 
----A command of a transaction is about to be sent. If this service ends before it has ended the transaction, somebody else
----has it aborted: the server would hold what it has written for a minute.
+---A command of a transaction is about to be sent. If this service ends before it has ended the transaction, somebody
+---else has it aborted: the server would hold what it has written for a minute.
 ---@param client mongo.core_client
 ---@param op mongo.command
 ---@param address string

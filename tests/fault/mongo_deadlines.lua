@@ -1,7 +1,7 @@
--- timeoutMS that ends at any point of an operation: before a server is chosen, while a connection is made, while a command
--- is on its way, between two batches, in the middle of a transaction. Whatever the time was, the operation ends, says so
--- in one way, keeps no connection, and what it has written is there as a whole or not at all. Against the peer, which
--- answers each command late.
+-- timeoutMS that ends at any point of an operation: before a server is chosen, while a connection is made, while a
+-- command is on its way, between two batches, in the middle of a transaction. Whatever the time was, the operation ends,
+-- says so in one way, keeps no connection, and what it has written is there as a whole or not at all. Against the peer,
+-- which answers each command late.
 local mongo = require "skynet.db.mongo"
 local peers = require "test.mongo_peer"
 local skynet = require "skynet"

@@ -71,7 +71,7 @@ local function resident()
 	return tonumber(kib)
 end
 
-test.case("what expands to more than a message may be is refused, and nothing of it stays", { timeout = 120 }, function()
+test.case("what expands to more than a message may be is refused, nothing of it stays", { timeout = 120 }, function()
 	-- One byte more than the longest message, header and all; and the longest.
 	local most = 48000000
 	for _, name in ipairs(here) do

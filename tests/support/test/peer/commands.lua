@@ -101,7 +101,8 @@ function commands.aggregate(command, request)
 	end
 	local docs = type(name) == "string" and documents_of(request, name, time) or {}
 	docs = pipeline.run(docs, command.pipeline, {
-		store = request.set.store, db = request.db, name = name, let = expression.variables(command.let), collation = command.collation,
+		store = request.set.store, db = request.db, name = name, let = expression.variables(command.let),
+		collation = command.collation,
 	})
 	if command.explain then
 		return { queryPlanner = {} }

@@ -1,5 +1,5 @@
 -- timeoutMS that ends at any point of an operation: before a server is chosen, while a connection is made, while a
--- command is on its way, between two batches, in the middle of a transaction. Whatever the time was, the operation ends,
+-- command is on its way, between two batches, in the middle of a transaction. Whatever it was, the operation ends,
 -- says so in one way, keeps no connection, and what it has written is there as a whole or not at all. Against the peer,
 -- which answers each command late.
 local mongo = require "skynet.db.mongo"

@@ -1,4 +1,5 @@
 -- Measuring inside a benchmark service. Results are lines `RESULT name key=number ...` that bench/run reads.
+local process = require "reef.process"
 local skynet = require "skynet"
 require "skynet.manager"
 
@@ -77,7 +78,8 @@ function bench.main(f)
 				print("FAILED " .. tostring(err))
 			end
 			io.stdout:flush()
-			skynet.abort()
+			-- In order: pools want to end before others do.
+			process.stop()
 		end)
 	end)
 end

@@ -188,7 +188,7 @@ end
 
 ---Connects to a deployment. One attempt: raises an error object when no server that takes writes answers at once.
 ---@param conf string|table a connection string, or settings: host, port, username, password, authmod, authdb, rs, uri,
----  acknowledged, exact, on_event, lazy, and options by their names in connection strings
+---  acknowledged, exact, on_event, on_log, on_span, lazy, and options by their names in connection strings
 ---@return mongo.client
 function mongo.client(conf)
 	conf = type(conf) == "string" and { uri = conf } or conf

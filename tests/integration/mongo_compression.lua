@@ -1,4 +1,5 @@
 -- Compressed messages: what is sent and answered so, and what is not. Against the peer.
+local bson = require "bson"
 local core = require "reef.mongo.core"
 local mongo = require "skynet.db.mongo"
 local peers = require "test.mongo_peer"
@@ -59,6 +60,61 @@ test.case("a message that is damaged is refused, and no other one comes of it", 
 		test.equal(core.inflate(huge), nil)
 		test.equal(core.inflate(packed:sub(1, 20) .. ("<I4"):pack(0xffffffff) .. packed:sub(25)), nil)
 		test.equal(core.inflate(packed:sub(1, 16) .. ("<I4"):pack(2012) .. packed:sub(21)), nil)
+	end
+end)
+
+-- Resident KiB of the process.
+local function resident()
+	local file = assert(io.open "/proc/self/status")
+	local kib = file:read("a"):match "VmRSS:%s*(%d+)"
+	file:close()
+	return tonumber(kib)
+end
+
+test.case("what expands to more than a message may be is refused, nothing of it stays", { timeout = 120 }, function()
+	-- One byte more than the longest message, header and all; and the longest.
+	local most = 48000000
+	for _, name in ipairs(here) do
+		for more, ok in pairs { [0] = true, [1] = false } do
+			local message = ("<i4i4i4i4"):pack(most + more, 7, 0, 2013) .. ("\0"):rep(most + more - 16)
+			local packed = core.deflate(message, name)
+			message = nil -- luacheck: ignore
+			collectgarbage()
+			test.truthy(#packed < 4000000, "it is a bomb")
+			local before = resident()
+			local got, why = core.inflate(packed)
+			test.equal(got and #got or false, ok and most)
+			test.truthy(got or why:find "out of range", why)
+			got = nil -- luacheck: ignore
+			collectgarbage()
+			-- Sanitizers keep what was freed for a while.
+			test.truthy(test.sanitizer or resident() - before < 16 * 1024, "nothing of it stays")
+		end
+	end
+end)
+
+test.case("a bomb in place of a reply ends its connection, and the next is asked", function()
+	for _, name in ipairs(here) do
+		local set = peers.deployment { topology = "single", version = "8.0.0", compressors = here }
+		test.defer(set.close, set)
+		local client = mongo.client(set:uri("retryReads=false&compressors=" .. name))
+		test.defer(client.disconnect, client)
+		client.db.c:insertOne { _id = 1 }
+		for _, size in ipairs { 48000001, 0x7fffffff, 0xffffffff } do
+			local times = 1
+			set.members[1].on.find = function(command, member)
+				if times == 0 then
+					return nil
+				end
+				times = times - 1
+				return { bytes = tostring(bson.encode(member:usual("find", command))), spoil = function(message)
+					return message:sub(1, 20) .. ("<I4"):pack(size) .. message:sub(25)
+				end }
+			end
+			local ok, err = pcall(client.db.c.findOne, client.db.c, { _id = 1 })
+			test.equal({ ok, ok or err.code }, { false, "protocol" })
+			test.equal(client.db.c:findOne({ _id = 1 })._id, 1)
+		end
 	end
 end)
 

@@ -77,6 +77,27 @@ function command.cursor(batch)
 	return cursor:hasNext()
 end
 
+---Writes so many documents in one transaction, numbered from `first` on.
+function command.transaction(n, first)
+	local session = client:startSession()
+	session:withTransaction(function()
+		for i = first, first + n - 1 do
+			c:insertOne({ _id = i }, { session = session })
+		end
+	end)
+	session:endSession()
+	return true
+end
+
+---Watches, and keeps what watches.
+function command.watch()
+	local stream = c:watch()
+	kept[#kept + 1] = stream
+	skynet.fork(function()
+		stream:next()
+	end)
+end
+
 ---Whom this service takes for the primary.
 function command.primary()
 	for address, known in pairs(client._core.topology.description.servers) do

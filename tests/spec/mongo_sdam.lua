@@ -1,5 +1,6 @@
 -- Server discovery and monitoring: the suites that are pure data.
 local bson = require "bson"
+local replies = require "reef.mongo.replies"
 local sdam = require "reef.mongo.sdam"
 local spec = require "test.spec"
 local test = require "test"
@@ -112,6 +113,7 @@ local function run(case)
 		for _, response in ipairs(phase.responses or {}) do
 			local address, hello = response[1], response[2]
 			if next(hello) then
+				test.equal(replies.check_hello(hello), nil, "why the reply of " .. address .. " is none")
 				t:heard(sdam.describe(address, hello))
 			else
 				t:lost(address, "network error")

@@ -50,7 +50,9 @@ local texts = {
 	test21 = { { "loadBalanced=false" } }, test24 = { { "loadBalanced=true" } },
 }
 
-local function answer(name, qtype, query)
+-- Names mean the same in any case.
+local function answer(asked, qtype, query)
+	local name = asked:lower()
 	local records = {}
 	for _, found in ipairs(qtype == ns.SRV and services[name] or {}) do
 		records[#records + 1] = ns.srv(found[2], found[1])

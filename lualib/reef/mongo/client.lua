@@ -5,13 +5,14 @@ local now = require "reef.base.now"
 local attempts = require "reef.mongo.attempts"
 local balanced = require "reef.mongo.balanced"
 local bson = require "bson"
+local choice = require "reef.mongo.choice"
 local command_events = require "reef.mongo.command_events"
 local errors = require "reef.mongo.errors"
 local handshake = require "reef.mongo.handshake"
 local limits = require "reef.mongo.limits"
 local mechanisms = require "reef.mongo.mechanisms"
 local replies = require "reef.mongo.replies"
-local selection = require "reef.mongo.selection"
+local requests = require "reef.mongo.requests"
 local session = require "reef.mongo.session"
 local skynet = require "skynet"
 local tls = require "reef.mongo.tls"
@@ -52,17 +53,25 @@ local view = require "reef.mongo.view"
 ---@field options table
 ---@field topology mongo.topology_state
 local client = {}
+for name, method in pairs(choice) do
+	client[name] = method
+end
 client.__index = client
 
--- Who hears of events: the user, and what makes messages of them.
-local function listener_of(options)
+-- Who hears of events: the user, what makes messages of them, and what makes spans.
+local function listener_of(options, tracer)
 	local on_event, on_log = options.on_event, options.on_log
-	if not on_log then
+	if not on_log and not tracer then
 		return on_event
 	end
-	local write = require "reef.mongo.log_messages".of_events(on_log)
-	return function(event)
-		write(event)
+	local write = on_log and require "reef.mongo.log_messages".of_events(on_log)
+	return function(event, op)
+		if tracer and op then
+			tracer:event(event, op)
+		end
+		if write then
+			write(event)
+		end
 		if on_event then
 			on_event(event)
 		end
@@ -102,10 +111,12 @@ function client.new(uri, options)
 		end
 		return v
 	end })
+	local tracer = options.on_span and require "reef.mongo.spans".new(options.on_span, options.span_text)
 	local self = setmetatable({
 		options = merged,
 		-- What is looked at for every operation is there, if only to say that it is not: see __index.
-		on_event = listener_of(options) or false,
+		on_event = listener_of(options, tracer) or false,
+		tracer = tracer or false,
 		on_log = options.on_log or false,
 		current = false,
 		credentials = options.credentials,
@@ -129,6 +140,11 @@ function client.new(uri, options)
 		last_request = 0,
 		last_operation = 0,
 	}, client)
+	if tracer then
+		function self.execute(_, op)
+			return tracer:execute(self, op)
+		end
+	end
 	self.sessions = session.new_pool(self)
 	local function on_event(event)
 		self:topology_event(event)
@@ -152,10 +168,11 @@ end
 
 -- ---- servers come and go ----
 
-function client:emit(name, fields)
+---@param op mongo.command|nil that it is about
+function client:emit(name, fields, op)
 	if self.on_event then
 		fields.name = name
-		self.on_event(fields)
+		self.on_event(fields, self.tracer and op or nil)
 	end
 end
 
@@ -217,213 +234,7 @@ function client:suspect(address, err)
 	end
 end
 
--- ---- finding a server ----
-
-local MOST_TOLD = 10
-
-local function describe_servers(t)
-	local parts = {}
-	for address, server in pairs(t.servers) do
-		parts[#parts + 1] = ("%s is %s%s"):format(address, server.type,
-			server.error and " (" .. tostring(server.error) .. ")" or "")
-	end
-	table.sort(parts)
-	if #parts > MOST_TOLD then
-		parts = table.move(parts, 1, MOST_TOLD, 1, { [MOST_TOLD + 1] = ("and %d more"):format(#parts - MOST_TOLD) })
-	elseif #parts == 0 then
-		parts[1] = "no servers are known"
-	end
-	parts[#parts + 1] = t.removed
-	return table.concat(parts, "; ")
-end
-
-function client:no_server(operation, since, text)
-	local t = self.topology.description
-	local err = errors.new({
-		code = "selection", outcome = "not sent", command = operation.name, waited = now() - since, topology = t,
-		timeout = operation.timed,
-	}, ("%s: topology %s, %s"):format(text, t.type, describe_servers(t)))
-	if operation.transaction then
-		transactions.label(operation, err)
-	end
-	return err
-end
-
--- Has every server been asked, in vain?
-function client:all_lost()
-	for address in pairs(self.topology.description.servers) do
-		if (self.view.checks[address] or 0) == 0 then
-			return false
-		end
-	end
-	return true
-end
-
--- The answer for the primary is kept as long as the topology stays what it is.
-function client:suitable(operation)
-	local t = self.topology.description
-	local plain = (operation.write or not operation.preference) and not (operation.avoid and next(operation.avoid))
-	if plain and self.kept_for == t then
-		return self.kept
-	elseif not t.compatible then
-		error(errors.new({ code = "incompatible", outcome = "not sent", command = operation.name }, t.incompatible), 0)
-	end
-	local servers = selection.in_window(selection.suitable(t, operation, self.heartbeat), self.threshold)
-	if plain and servers[1] then
-		self.kept_for, self.kept = t, servers
-	end
-	return servers
-end
-
-function client:wait_for_change(seconds, once)
-	local token = {}
-	self.waiting[#self.waiting + 1] = token
-	self.view:want(seconds, once)
-	skynet.sleep(math.max(1, math.ceil(seconds * 100)), token)
-end
-
----The server that the operation goes to; waits until there is one. Raises an error object at the deadline.
----@param operation table see selection.suitable
----@param deadline number
----@param once boolean|nil give up when all servers were asked once
----@return mongo.server
-function client:select(operation, deadline, once)
-	if not self.on_log then
-		return self:choose(operation, deadline, once)
-	end
-	local log = require "reef.mongo.log_messages".selection
-	log(self, "Server selection started", operation, {})
-	local ok, server = pcall(self.choose, self, operation, deadline, once)
-	if not ok then
-		log(self, "Server selection failed", operation, { failure = tostring(server) })
-		error(server, 0)
-	end
-	log(self, "Server selection succeeded", operation, { address = server.address })
-	return server
-end
-
--- The same, told to nobody.
-function client:choose(operation, deadline, once)
-	local since = now()
-	local told = not self.on_log
-	local limit = math.min(deadline, since + self.selection_timeout)
-	while not self.closed do
-		local servers = self:suitable(operation)
-		local server = servers[2] and selection.pick(servers, function(address)
-			local connections = self.pools[address]
-			return connections and connections:busy() or 0
-		end) or servers[1]
-		if server and self.pools[server.address] then
-			return server
-		end
-		local left = limit - now()
-		if left <= 0 then
-			error(self:no_server(operation, since, "no suitable server in time"), 0)
-		elseif once and self:all_lost() then
-			error(self:no_server(operation, since, "no server answers"), 0)
-		elseif self.circuit and self.down_since and now() - self.down_since >= self.circuit then
-			-- Whoever fails at once has servers asked again all the same.
-			self.view:want(1)
-			error(self:no_server(operation, since, ("no server has answered for %.1f s"):format(now() - self.down_since)), 0)
-		end
-		if not told then
-			told = true
-			require "reef.mongo.log_messages".selection(self, "Waiting for suitable server to become available", operation,
-				{ remainingTimeMS = math.floor(left * 1000) }, "info")
-		end
-		self:wait_for_change(left, once)
-	end
-	error(errors.new({ code = "closed", outcome = "not sent", command = operation.name }, "the client is closed"), 0)
-end
-
 -- ---- one attempt ----
-
--- The wire version of MongoDB 8.2, which knows the option `rawData`; earlier ones refuse it, and do what it says.
-local RAW_DATA = 27
-
-local function drop(body, key)
-	for i = 1, #body, 2 do
-		if body[i] == key then
-			table.remove(body, i)
-			table.remove(body, i)
-			return
-		end
-	end
-end
-
-local function append(list, k, v)
-	list[#list + 1] = k
-	list[#list + 1] = v
-end
-
-local function add_preference(body, t, server, op)
-	local preference = op.preference
-	if t.type == "Single" and server.type ~= "Standalone" and server.type ~= "Mongos" and not op.write then
-		if not preference or preference.mode == "primary" then
-			preference = { mode = "primaryPreferred" }
-		end
-	elseif server.type == "Standalone" or op.write or not preference or preference.mode == "primary" then
-		return
-	end
-	append(body, "$readPreference", {
-		mode = preference.mode,
-		tags = preference.tags and bson.array(preference.tags) or nil,
-		maxStalenessSeconds = preference.maxStalenessSeconds,
-	})
-end
-
--- What a timed operation asks of the server in place of older options.
-local function limit_time(body, op, server)
-	if not op.own_time then
-		if not op.given then
-			drop(body, "maxTimeMS")
-		end
-		if op.deadline < math.huge then
-			local left = math.floor((op.deadline - now()) * 1000 - (server.minRoundTripTime or 0))
-			append(body, "maxTimeMS", math.max(1, left))
-		end
-	end
-	for i = 1, #body, 2 do
-		local concern = body[i] == "writeConcern" and body[i + 1]
-		if type(concern) == "table" and concern.wtimeout and not op.given then
-			local own = {}
-			for k, v in pairs(concern) do
-				own[k] = v
-			end
-			own.wtimeout = nil
-			body[i + 1] = own
-			if next(own) == nil then
-				drop(body, "writeConcern")
-			end
-			break
-		end
-	end
-end
-
--- The body as this server is to get it.
-function client:complete(op, server, number)
-	local body, n = { table.unpack(op.body) }, #op.body
-	body[n + 1], body[n + 2] = "$db", op.db
-	local cluster_time = self.cluster_time
-	if op.session then
-		op.session:decorate(body, op, server, number)
-		cluster_time = session.newest(op.session.clusterTime, cluster_time)
-	end
-	if cluster_time and server.type ~= "Standalone" then
-		append(body, "$clusterTime", cluster_time)
-	end
-	add_preference(body, self.topology.description, server, op)
-	if not op.plain and (server.maxWireVersion or 0) < RAW_DATA then
-		drop(body, "rawData")
-	end
-	if op.timed then
-		limit_time(body, op, server)
-	end
-	if self.api then
-		table.move(self.api, 1, #self.api, #body + 1, body)
-	end
-	return body
-end
 
 -- Codes of servers that refuse a $clusterTime: TimeProofMismatch, ClusterTimeFailsRateLimiter, KeyNotFound. Whoever has
 -- told us of that time, it is not to be told again.
@@ -546,9 +357,12 @@ function client:attempt(server, op, loan)
 	if self.balanced then
 		server = balanced.server(entry, server)
 	end
-	local body = self:complete(op, server, attempts.prepare(self, server, op, loan))
+	local body = requests.complete(self, op, server, attempts.prepare(self, server, op, loan))
 	if op.session and connections.will and not op.session.server.will then
 		op.session.server.will = connections:will("endSessions", bson.array { op.session.lsid }, "$db", "admin")
+	end
+	if op.transaction and not op.ending then
+		transactions.bequeath(self, op, server.address)
 	end
 	local started = now()
 	if op.timed and (op.deadline - started) * 1000 <= (server.minRoundTripTime or 0) then

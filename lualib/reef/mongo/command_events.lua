@@ -44,7 +44,7 @@ function command_events.started(client, op, server, entry, body)
 		commandName = op.name, databaseName = op.db, address = server.address, connectionId = entry.id,
 		requestId = client.last_request, command = body, identifier = op.identifier, documents = op.documents,
 		serviceId = server.serviceId, serverConnectionId = server_connection(entry), operationId = op.id,
-	})
+	}, op)
 	return client.last_request
 end
 
@@ -94,7 +94,7 @@ function command_events.ended(client, op, server, entry, request_id, started, re
 		commandName = op.name, databaseName = op.db, address = server.address, requestId = request_id,
 		connectionId = entry.id, duration = now() - started, reply = whole(reply), failure = err,
 		serviceId = server.serviceId, serverConnectionId = server_connection(entry), operationId = op.id,
-	})
+	}, op)
 end
 
 return command_events

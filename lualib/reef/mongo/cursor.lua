@@ -261,9 +261,10 @@ function cursor:close()
 	if self.batch and self.id ~= 0 then
 		local id, o = self.id, self.options
 		self.id = 0
-		-- A time of its own: what was left for the cursor may be over.
+		-- A time of its own: what was left for the cursor may be over. Nobody waits for the answer, but where the
+		-- connection is about to go back: what becomes of it shows whether the next can have it.
 		pcall(self.client.execute, self.client, {
-			db = self.db, name = "killCursors", address = self.address, unacknowledged = true, held = self.held,
+			db = self.db, name = "killCursors", address = self.address, unacknowledged = not self.held or nil, held = self.held,
 			deadline = limits.deadline(o.ms), timed = o.ms ~= nil or nil,
 			body = { "killCursors", self.ns, "cursors", bson.array { bson.int64(id) } },
 		})

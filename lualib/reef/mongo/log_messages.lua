@@ -3,6 +3,7 @@
 -- the client was given as `on_log`.
 local bson = require "bson"
 local sdam = require "reef.mongo.sdam"
+local texts = require "reef.mongo.show"
 
 local log_messages = {}
 
@@ -10,16 +11,7 @@ local log_messages = {}
 local MOST = 1000
 
 local function show(value)
-	local text
-	local ok, found = pcall(function()
-		return bson.to_json(bson.encode(value), "relaxed")
-	end)
-	text = ok and found or tostring(value)
-	if #text > MOST then
-		local cut = utf8.offset(text:sub(1, MOST + 4), 0, MOST + 1) or MOST + 1
-		text = text:sub(1, cut - 1) .. "..."
-	end
-	return text
+	return texts.value(value, MOST)
 end
 
 local function show_topology(t)
@@ -30,6 +22,12 @@ local function show_topology(t)
 	end
 	table.sort(servers)
 	return ("%s%s { %s }"):format(t.type, t.setName and " " .. t.setName or "", table.concat(servers, ", "))
+end
+
+-- The id of a service behind a load balancer, as text.
+local function service_of(event)
+	local _, id = bson.type(event.serviceId)
+	return event.serviceId and id
 end
 
 local function milliseconds(seconds)
@@ -45,29 +43,18 @@ end
 
 -- ---- commands ----
 
-local function command_of(event)
-	local document = bson.document()
-	for i = 1, #event.command, 2 do
-		document[event.command[i]] = event.command[i + 1]
-	end
-	if event.identifier and event.documents then
-		document[event.identifier] = bson.array(table.move(event.documents, 1, #event.documents, 1, {}))
-	end
-	return document
-end
-
 local function of_command(event, message, more)
 	local data = of_server(event.address, more)
 	data.message, data.commandName, data.databaseName = message, event.commandName, event.databaseName
 	data.requestId, data.operationId, data.driverConnectionId = event.requestId, event.operationId, event.connectionId
-	data.serverConnectionId, data.serviceId = event.serverConnectionId, event.serviceId
+	data.serverConnectionId, data.serviceId = event.serverConnectionId, service_of(event)
 	return "command", data
 end
 
 local make = {}
 
 function make.CommandStarted(event)
-	return of_command(event, "Command started", { command = show(command_of(event)) })
+	return of_command(event, "Command started", { command = show(texts.command(event)) })
 end
 
 function make.CommandSucceeded(event)
@@ -98,7 +85,7 @@ local function of_connection(message, reasons)
 	return function(event)
 		local data = of_server(event.address, {
 			message = message, driverConnectionId = event.connectionId, durationMS = milliseconds(event.duration),
-			serviceId = event.serviceId, reason = reasons and reasons[event.reason],
+			serviceId = service_of(event), reason = reasons and reasons[event.reason],
 			error = event.error and tostring(event.error) or nil,
 		})
 		return "connection", data

@@ -387,9 +387,12 @@ function pool:login()
 	self:ready()
 end
 
----Gives a connection back.
+---Gives a connection back. One that `clear` has interrupted meanwhile is back already.
 ---@param entry mongo.pooled
 function pool:check_in(entry)
+	if not self.in_use[entry] then
+		return
+	end
 	self.in_use[entry] = nil
 	if self.hooks.on_event then
 		self:emit("ConnectionCheckedIn", { connectionId = entry.id })
@@ -440,8 +443,11 @@ function pool:clear(interrupt)
 	end
 	self:fail_waiting()
 	if interrupt then
-		for entry in pairs(self.in_use) do
-			self.hooks.close(entry.connection)
+		local interrupted = self.in_use
+		self.in_use = {}
+		for entry in pairs(interrupted) do
+			self:emit("ConnectionCheckedIn", { connectionId = entry.id })
+			self:drop(entry, "stale")
 		end
 		for _, pending in pairs(self.pending) do
 			if not pending.done then

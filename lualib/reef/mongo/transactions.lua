@@ -22,6 +22,9 @@ local skynet = require "skynet"
 ---@field number integer
 ---@field empty boolean|nil it was committed without any command
 ---@field token table|nil the server's word by which another mongos finds out what became of it
+---@field span mongo.span|nil (spans.lua)
+---@field will integer|nil what the server is told if this service ends meanwhile
+---@field will_at string|nil its address
 
 local transactions = {}
 
@@ -89,6 +92,44 @@ function methods:startTransaction(options)
 		readPreference = choose("readPreference", inherited.read_preference),
 		maxCommitTimeMS = choose "maxCommitTimeMS",
 	}
+	local tracer = self.pool.client.tracer
+	if tracer then
+		tracer:enter(self.transaction)
+	end
+end
+
+-- Nothing has to be aborted for whoever ends.
+local function settle(client, t)
+	if t.will then
+		client:revoke(t.will_at, t.will)
+		t.will, t.will_at = nil, nil
+	end
+end
+
+-- The transaction is over, as far as this service can tell.
+local function leave(self, t)
+	local client = self.pool.client
+	settle(client, t)
+	if client.tracer then
+		client.tracer:leave(t)
+	end
+end
+
+---A command of a transaction is about to be sent. If this service ends before it has ended the transaction, somebody
+---else has it aborted: the server would hold what it has written for a minute.
+---@param client mongo.core_client
+---@param op mongo.command
+---@param address string
+function transactions.bequeath(client, op, address)
+	local t = op.transaction
+	-- Behind a load balancer nobody else reaches that service; it ends a transaction with its connection.
+	if t.will_at == address or client.balanced then
+		return
+	end
+	settle(client, t)
+	t.will_at = address
+	t.will = client:will(address, "abortTransaction", 1, "lsid", op.session.lsid, "txnNumber", bson.int64(t.number),
+		"autocommit", false, "$db", "admin")
 end
 
 -- ---- ending ----
@@ -163,10 +204,14 @@ function methods:commitTransaction(options)
 		refuse("commitTransaction", "Cannot call commitTransaction after calling abortTransaction")
 	elseif t.state == "starting" or t.empty then
 		t.state, t.empty = "committed", true
+		leave(self, t)
 		return
 	end
 	local again = t.state == "committed"
 	t.state = "committed"
+	local _ <close> = setmetatable({}, { __close = function()
+		leave(self, t)
+	end })
 	finish(self, "commitTransaction", t, again, time_of(self, options))
 end
 
@@ -186,6 +231,7 @@ function methods:abortTransaction(options)
 	if started then
 		pcall(finish, self, "abortTransaction", t, false, time_of(self, options))
 	end
+	leave(self, t)
 	self:unpin()
 end
 

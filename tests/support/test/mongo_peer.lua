@@ -135,13 +135,18 @@ local function refuse_writes(member)
 	end
 end
 
+-- By what a numbered write is known when it comes again.
+local function number_of(command)
+	return command.txnNumber and command.lsid.id .. "/" .. value.plain(command.txnNumber)
+end
+
 local simple = { hello = hello, isMaster = hello, ismaster = hello, ping = admin.ping }
 simple.endSessions, simple.killCursors = admin.ping, admin.ping
 
 function simple.insert(command, member)
 	local set = member.set
 	refuse_writes(member)
-	local number = command.txnNumber and command.lsid.id .. "/" .. value.plain(command.txnNumber)
+	local number = number_of(command)
 	if not number or not set.done[number] then
 		for _, document in ipairs(command.documents) do
 			table.insert(set.documents, document)
@@ -184,7 +189,7 @@ for _, list in ipairs { commands, admin } do
 			if command.autocommit == false then
 				return transaction.run(name, command, member, work)
 			end
-			local number = command.txnNumber and command.lsid.id .. "/" .. value.plain(command.txnNumber)
+			local number = number_of(command)
 			local reply = number and member.set.done[number]
 			reply = reply or work(command, { member = member, set = member.set, db = command["$db"] })
 			if number then
@@ -247,7 +252,9 @@ function member_methods:answer(name, command, connection)
 	if answer then
 		return answer
 	end
-	local failed, more = self.failpoint:check(name, command, connection.app_name, self.set.number)
+	local number = number_of(command)
+	local failed, more = self.failpoint:check(name, command, connection.app_name, self.set.number,
+		number and self.set.done[number] ~= nil)
 	if failed == "close behind" then
 		self:usual(name, command, connection)
 		return "close"

@@ -59,7 +59,7 @@ function Run:operation(op, within)
 	end
 	local object = not of_runner and (self.entities[op.object] or skip("the entity " .. op.object)) or nil
 	local ok, value = pcall(work, self, object, op.arguments or {})
-	if not ok and (is_skip(value) or of_runner) then
+	if not ok and (is_skip(value) or of_runner or within and not op.expectError) then
 		error(value, 0)
 	end
 	self:compare(op, ok, value)
@@ -120,6 +120,7 @@ function unified.run(target, file, case)
 	end
 	check.events(run, case.expectEvents)
 	check.logs(run, case.expectLogMessages)
+	check.spans(run, case.expectTracingMessages)
 	check.outcome(run, case.outcome)
 end
 

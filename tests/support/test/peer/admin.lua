@@ -1,12 +1,14 @@
 -- The commands about collections, indexes, databases and sessions: as in commands.lua.
 local bson = require "bson"
+local changes = require "test.peer.changes"
+local cursors = require "test.peer.cursors"
 local failure = require "test.peer.failure"
 local value = require "test.peer.value"
 
 local commands = {}
 
-local function list_reply(items, ns)
-	return { cursor = bson.document("id", bson.int64(0), "ns", ns, "firstBatch", bson.array(items)) }
+local function list_reply(items, ns, command, request)
+	return cursors.open(request.set, items, ns, { size = value.plain((command.cursor or {}).batchSize) })
 end
 
 local function sorted(t)
@@ -26,8 +28,8 @@ commands.endSessions, commands.killAllSessions = commands.ping, commands.ping
 commands.testVersion2, commands.testDeprecationInVersion2 = commands.ping, commands.ping
 commands.replSetFreeze, commands.logout = commands.ping, commands.ping
 
-function commands.checkMetadataConsistency()
-	return list_reply({}, "admin.$cmd.aggregate")
+function commands.checkMetadataConsistency(command, request)
+	return list_reply({}, "admin.$cmd.aggregate", command, request)
 end
 
 function commands.buildInfo(_, request)
@@ -69,7 +71,7 @@ function commands.listCollections(command, request)
 			items[#items + 1] = item
 		end
 	end
-	return list_reply(items, request.db .. ".$cmd.listCollections")
+	return list_reply(items, request.db .. ".$cmd.listCollections", command, request)
 end
 
 function commands.listIndexes(command, request)
@@ -77,7 +79,7 @@ function commands.listIndexes(command, request)
 	if not collection then
 		failure.raise(26, "ns does not exist: %s.%s", request.db, command.listIndexes)
 	end
-	return list_reply(collection.indexes, request.db .. "." .. command.listIndexes)
+	return list_reply(collection.indexes, request.db .. "." .. command.listIndexes, command, request)
 end
 
 function commands.create(command, request)
@@ -98,12 +100,49 @@ function commands.create(command, request)
 	return {}
 end
 
+-- An index may become unique in two steps: first nothing new may be there twice, then nothing at all.
+local function modify_index(collection, wanted)
+	for _, index in ipairs(collection.indexes) do
+		if index.name == wanted.name or wanted.keyPattern and value.equal(index.key, wanted.keyPattern) then
+			if wanted.prepareUnique ~= nil then
+				index.prepareUnique = wanted.prepareUnique
+			end
+			if wanted.unique then
+				local violations = collection:violations(index)
+				if violations[1] then
+					failure.raise(359, { errmsg = "Cannot convert the index to unique. Please resolve conflicting documents.",
+						violations = violations })
+				end
+				index.unique, index.prepareUnique = true, nil
+			end
+			return
+		end
+	end
+	failure.raise(27, "cannot find index")
+end
+
 function commands.collMod(command, request)
 	local collection = request.set.store:need(request.db, command.collMod)
 	for _, key in ipairs { "validator", "changeStreamPreAndPostImages" } do
 		collection.options[key] = command[key] or collection.options[key]
 	end
+	if command.index then
+		modify_index(collection, command.index)
+	end
+	changes.note(request.set.store, { operationType = "modify", db = request.db, coll = command.collMod,
+		uuid = collection.uuid, operationDescription = value.document("index", command.index) })
 	return {}
+end
+
+function commands.shardCollection(command, request)
+	if request.set.topology ~= "sharded" then
+		failure.raise(59, "no such command: 'shardCollection'")
+	end
+	local db, name = command.shardCollection:match "^([^.]*)%.(.*)$"
+	local collection = request.set.store:need(db, name)
+	changes.note(request.set.store, { operationType = "shardCollection", db = db, coll = name, uuid = collection.uuid,
+		operationDescription = value.document("shardKey", command.key) })
+	return { collectionsharded = command.shardCollection }
 end
 
 function commands.drop(command, request)
@@ -130,6 +169,8 @@ function commands.createIndexes(command, request)
 			local stored = value.copy(index)
 			stored.v = 2
 			table.insert(collection.indexes, stored)
+			changes.note(request.set.store, { operationType = "createIndexes", db = request.db, coll = command.createIndexes,
+				uuid = collection.uuid, operationDescription = value.document("indexes", bson.array { stored }) })
 		end
 	end
 	return { numIndexesBefore = before, numIndexesAfter = #collection.indexes, createdCollectionAutomatically = false }
@@ -140,7 +181,9 @@ function commands.dropIndexes(command, request)
 	local before = #collection.indexes
 	for i = before, 2, -1 do
 		if command.index == "*" or collection.indexes[i].name == command.index then
-			table.remove(collection.indexes, i)
+			changes.note(request.set.store, { operationType = "dropIndexes", db = request.db, coll = command.dropIndexes,
+				uuid = collection.uuid, operationDescription = value.document("indexes",
+					bson.array { table.remove(collection.indexes, i) }) })
 		end
 	end
 	if command.index ~= "*" and #collection.indexes == before then
@@ -165,7 +208,7 @@ function commands.renameCollection(command, request)
 	elseif store:find(db, name) and not command.dropTarget then
 		failure.raise(48, "target namespace exists")
 	end
-	store:rename(from_db, from, db, name)
+	store:rename(from_db, from, db, name, command.dropTarget)
 	return {}
 end
 

@@ -24,6 +24,8 @@ function changes.note(store, event)
 	end
 end
 
+local compare, differences
+
 local function is_prefix(short, long)
 	if #short >= #long then
 		return false
@@ -36,26 +38,65 @@ local function is_prefix(short, long)
 	return true
 end
 
-local function differences(before, after, path, found)
+-- Notes the path to a field of which its name with dots does not tell where it leads.
+local function note_path(found, name, path)
+	for _, part in ipairs(path) do
+		if type(part) == "string" and part:find "^%d+$" or tostring(part):find(".", 1, true) then
+			found.disambiguatedPaths[name] = bson.array(table.move(path, 1, #path, 1, {}))
+			return
+		end
+	end
+end
+
+local function items_differ(old, v, path, found)
+	for i, item in ipairs(v) do
+		if not value.equal(item, old[i]) then
+			path[#path + 1] = i - 1
+			compare(old[i], item, path, found)
+			path[#path] = nil
+		end
+	end
+end
+
+local function is_list(v)
+	return type(v) == "table" and bson.is_array(v)
+end
+
+-- A field that was there before and has another value now.
+function compare(old, v, path, found)
+	local name = table.concat(path, ".")
+	if is_list(v) and is_list(old) and is_prefix(v, old) then
+		table.insert(found.truncatedArrays, { field = name, newSize = #v })
+	elseif is_list(v) and is_list(old) and #v == #old then
+		items_differ(old, v, path, found)
+	elseif type(v) == "table" and type(old) == "table" and not is_list(v) and not is_list(old) then
+		differences(old, v, path, found)
+	else
+		found.updatedFields[name] = v
+		note_path(found, name, path)
+	end
+end
+
+function differences(before, after, path, found)
 	for key, v in pairs(after) do
 		local old = before[key]
-		local name = path .. key
+		path[#path + 1] = key
 		if old == nil then
+			local name = table.concat(path, ".")
 			found.updatedFields[name] = v
+			note_path(found, name, path)
 		elseif not value.equal(old, v) then
-			local lists = type(v) == "table" and type(old) == "table" and bson.is_array(v) and bson.is_array(old)
-			if lists and is_prefix(v, old) then
-				table.insert(found.truncatedArrays, { field = name, newSize = #v })
-			elseif type(v) == "table" and type(old) == "table" and not bson.is_array(v) and not bson.is_array(old) then
-				differences(old, v, name .. ".", found)
-			else
-				found.updatedFields[name] = v
-			end
+			compare(old, v, path, found)
 		end
+		path[#path] = nil
 	end
 	for key in pairs(before) do
 		if after[key] == nil then
-			table.insert(found.removedFields, path .. key)
+			path[#path + 1] = key
+			local name = table.concat(path, ".")
+			table.insert(found.removedFields, name)
+			note_path(found, name, path)
+			path[#path] = nil
 		end
 	end
 end
@@ -64,8 +105,9 @@ end
 function changes.describe(before, after)
 	local found = {
 		updatedFields = bson.document(), removedFields = bson.array {}, truncatedArrays = bson.array {},
+		disambiguatedPaths = bson.document(),
 	}
-	differences(before, after, "", found)
+	differences(before, after, {}, found)
 	return found
 end
 
@@ -79,7 +121,7 @@ local function seq_of(resume)
 	return tonumber(resume._data:sub(1, 16), 16)
 end
 
-local expanded = { create = true, modify = true, createIndexes = true, dropIndexes = true }
+local expanded = { create = true, modify = true, createIndexes = true, dropIndexes = true, shardCollection = true }
 
 local function concerns(stream, event)
 	if stream.db == nil then
@@ -88,20 +130,47 @@ local function concerns(stream, event)
 	return event.db == stream.db and (stream.coll == nil or event.coll == stream.coll)
 end
 
+-- A document as it was kept, or what a stream is told where it was not.
+local function image(wanted, event, doc)
+	if event.images then
+		return doc
+	elseif wanted == "required" then
+		failure.raise(347, { errmsg = "Change stream was configured to require an image of the document, which was not found",
+			errorLabels = bson.array { "NonResumableChangeStreamError" } })
+	end
+	return bson.null
+end
+
+local function add_images(stage, event, doc)
+	local full, before = stage.fullDocument, stage.fullDocumentBeforeChange
+	if event.operationType == "update" and (full == "whenAvailable" or full == "required") then
+		doc.fullDocument = image(full, event, event.fullDocument)
+	elseif event.operationType == "update" and full and full ~= "default" then
+		doc.fullDocument = event.fullDocument
+	end
+	if event.before and before and before ~= "off" then
+		doc.fullDocumentBeforeChange = image(before, event, event.before)
+	end
+end
+
 local function told(stream, event, set)
 	local doc = value.document("_id", token(event.seq), "operationType", event.operationType,
 		"clusterTime", bson.timestamp(event.time, 1), "wallTime", set.number >= 6000000 and bson.date(os.time()) or nil)
 	if event.operationType == "insert" or event.operationType == "replace" then
 		doc.fullDocument = event.fullDocument
 	elseif event.operationType == "update" then
-		doc.updateDescription = event.updateDescription
-		if stream.stage.fullDocument and stream.stage.fullDocument ~= "default" then
-			doc.fullDocument = event.fullDocument
+		doc.updateDescription = value.copy(event.updateDescription)
+		if not stream.stage.showExpandedEvents or set.number < 6001000 then
+			doc.updateDescription.disambiguatedPaths = nil
 		end
 	end
+	add_images(stream.stage, event, doc)
 	doc.ns = value.document("db", event.db, "coll", event.coll)
 	doc.to, doc.documentKey = event.to, event.documentKey
-	doc.nsType = stream.stage.showExpandedEvents and set.number >= 8001000 and event.nsType or nil
+	if stream.stage.showExpandedEvents then
+		doc.collectionUUID, doc.operationDescription = event.uuid, event.operationDescription
+		doc.nsType = set.number >= 8001000 and event.nsType or nil
+	end
 	return doc
 end
 

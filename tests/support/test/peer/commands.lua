@@ -1,6 +1,8 @@
 -- The commands that read and write documents: each takes a command as it came and answers a reply without `ok`.
 local bson = require "bson"
 local changes = require "test.peer.changes"
+local cursors = require "test.peer.cursors"
+local expression = require "test.peer.expression"
 local failure = require "test.peer.failure"
 local pipeline = require "test.peer.pipeline"
 local query = require "test.peer.query"
@@ -17,27 +19,6 @@ local plain = value.plain
 
 -- ---- cursors ----
 
----@class test.peer.batch_options
----@field size integer|nil
----@field single boolean|nil the rest is not wanted
----@field tailable boolean|nil the end is not the end
----@field time integer|nil of a snapshot
-
----@param options test.peer.batch_options
-local function cursor_reply(request, docs, ns, options)
-	local batch_size = options.size or 101
-	local set = request.set
-	local first = table.move(docs, 1, math.min(#docs, batch_size), 1, {})
-	local id = 0
-	if (#docs > batch_size and not options.single) or options.tailable then
-		set.last_cursor = (set.last_cursor or 100) + 1
-		id = set.last_cursor
-		set.cursors[id] = { docs = docs, at = #first, ns = ns, tailable = options.tailable }
-	end
-	return { cursor = value.document("firstBatch", bson.array(first), "id", bson.int64(id), "ns", ns,
-		"atClusterTime", options.time and bson.timestamp(options.time, 1) or nil) }
-end
-
 function commands.getMore(command, request)
 	local cursor = request.set.cursors[plain(command.getMore)]
 	if not cursor then
@@ -46,15 +27,7 @@ function commands.getMore(command, request)
 	if cursor.stream then
 		return changes.more(command, request, cursor.stream)
 	end
-	local n = plain(command.batchSize) or 101
-	local batch = table.move(cursor.docs, cursor.at + 1, math.min(#cursor.docs, cursor.at + n), 1, {})
-	cursor.at = cursor.at + #batch
-	local id = plain(command.getMore)
-	if cursor.at >= #cursor.docs and not cursor.tailable then
-		request.set.cursors[id] = nil
-		id = 0
-	end
-	return { cursor = { nextBatch = bson.array(batch), id = bson.int64(id), ns = cursor.ns } }
+	return cursors.more(request.set, command, cursor)
 end
 
 function commands.killCursors(command, request)
@@ -97,7 +70,7 @@ local function narrow(docs, command)
 end
 
 local function context_of(command)
-	return { let = command.let, collation = command.collation, sort = command.sort }
+	return { let = expression.variables(command.let), collation = command.collation, sort = command.sort }
 end
 
 function commands.find(command, request)
@@ -106,15 +79,16 @@ function commands.find(command, request)
 	local store = request.set.store
 	local docs = store.matching(documents_of(request, command.find, time), command.filter or {}, context_of(command))
 	local out = {}
+	local variables = expression.variables(command.let)
 	for i, doc in ipairs(narrow(docs, command)) do
-		doc = query.project(doc, command.returnKey and { _id = 1 } or command.projection, command.let)
+		doc = query.project(doc, command.returnKey and { _id = 1 } or command.projection, variables)
 		if command.showRecordId and not command.returnKey then
 			doc = value.copy(doc)
 			doc["$recordId"] = bson.int64(i)
 		end
 		out[i] = doc
 	end
-	return cursor_reply(request, out, request.db .. "." .. command.find, {
+	return cursors.open(request.set, out, request.db .. "." .. command.find, {
 		size = plain(command.batchSize), single = command.singleBatch, tailable = command.tailable, time = time,
 	})
 end
@@ -127,13 +101,14 @@ function commands.aggregate(command, request)
 	end
 	local docs = type(name) == "string" and documents_of(request, name, time) or {}
 	docs = pipeline.run(docs, command.pipeline, {
-		store = request.set.store, db = request.db, let = command.let, collation = command.collation,
+		store = request.set.store, db = request.db, name = name, let = expression.variables(command.let),
+		collation = command.collation,
 	})
 	if command.explain then
 		return { queryPlanner = {} }
 	end
 	local ns = request.db .. "." .. (type(name) == "string" and name or "$cmd.aggregate")
-	return cursor_reply(request, docs, ns, { size = plain((command.cursor or {}).batchSize), time = time })
+	return cursors.open(request.set, docs, ns, { size = plain((command.cursor or {}).batchSize), time = time })
 end
 
 function commands.count(command, request)
@@ -206,7 +181,7 @@ end
 local function update_context(statement, command)
 	return {
 		multi = statement.multi, upsert = statement.upsert, arrayFilters = statement.arrayFilters,
-		collation = statement.collation, let = command.let, sort = statement.sort,
+		collation = statement.collation, let = expression.variables(command.let), sort = statement.sort,
 		bypass = command.bypassDocumentValidation,
 	}
 end
@@ -241,7 +216,7 @@ end
 commands["delete"] = function(command, request)
 	local reply, store = { n = 0 }, request.set.store
 	return each(command, command.deletes, reply, function(statement)
-		local context = { collation = statement.collation, let = command.let }
+		local context = { collation = statement.collation, let = expression.variables(command.let) }
 		reply.n = reply.n + #store:remove(request.db, command.delete, statement.q, plain(statement.limit), context)
 	end)
 end
@@ -265,7 +240,7 @@ function commands.findAndModify(command, request)
 	return {
 		lastErrorObject = value.document("n", upserted and 1 or matched, "updatedExisting",
 			not command.remove and (matched > 0) or nil, "upserted", upserted and upserted._id),
-		value = shown and query.project(shown, command.fields, command.let) or bson.null,
+		value = shown and query.project(shown, command.fields, expression.variables(command.let)) or bson.null,
 	}
 end
 
@@ -287,7 +262,7 @@ local function bulk_update(op, ns, request, command, reply)
 end
 
 local function bulk_delete(op, ns, request, command, reply)
-	local context = { collation = op.collation, let = command.let }
+	local context = { collation = op.collation, let = expression.variables(command.let) }
 	local n = #request.set.store:remove(ns.db, ns.name, op.filter, op.multi and 0 or 1, context)
 	reply.nDeleted = reply.nDeleted + n
 	return { n = n }
@@ -319,7 +294,7 @@ function commands.bulkWrite(command, request)
 		end
 	end
 	local size = plain((command.cursor or {}).batchSize)
-	reply.cursor = cursor_reply(request, results, "admin.$cmd.bulkWrite", { size = size }).cursor
+	reply.cursor = cursors.open(request.set, results, "admin.$cmd.bulkWrite", { size = size }).cursor
 	return reply
 end
 

@@ -52,6 +52,9 @@ local operators = {
 		return c <= 0
 	end),
 	["$sum"] = sum,
+	["$rand"] = function()
+		return math.random()
+	end,
 	["$add"] = sum,
 }
 
@@ -151,5 +154,17 @@ function evaluate(e, doc, vars)
 end
 
 expression.evaluate = evaluate
+
+---The variables that a command declares, with their values.
+---@param let table|nil
+---@return table|nil
+function expression.variables(let)
+	local vars = let and {}
+	for name, e in pairs(let or {}) do
+		local v = evaluate(e, bson.document(), vars)
+		vars[name] = v == nil and bson.null or v
+	end
+	return vars
+end
 
 return expression

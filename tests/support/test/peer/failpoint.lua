@@ -92,9 +92,10 @@ local function error_reply(data, command, number)
 	return reply
 end
 
--- A point of older servers: closes the connection of a numbered write, before it is done or behind it.
-local function transactional(self, name, command)
-	local data = command.txnNumber and self:due("onPrimaryTransactionalWrite", function()
+-- A point of older servers: closes the connection of a numbered write, before it is done or behind it. One that was
+-- done and comes again is no write.
+local function transactional(self, name, command, done)
+	local data = command.txnNumber and not done and self:due("onPrimaryTransactionalWrite", function()
 		return true
 	end)
 	if not data then
@@ -111,9 +112,10 @@ end
 ---@param command table
 ---@param app_name string|nil of the client on this connection
 ---@param number integer version of the server
+---@param done boolean it is a numbered write that was done before
 ---@return string|table|nil
 ---@return table|nil
-function failpoint:check(name, command, app_name, number)
+function failpoint:check(name, command, app_name, number, done)
 	local data = self:due("failCommand", function(data)
 		return names(data.failCommands, name) and (data.appName == nil or data.appName == app_name)
 	end)
@@ -129,7 +131,7 @@ function failpoint:check(name, command, app_name, number)
 		end
 	end
 	if not data then
-		return transactional(self, name, command)
+		return transactional(self, name, command, done)
 	end
 	if data.blockConnection then
 		skynet.sleep(plain(data.blockTimeMS) // 10)

@@ -78,6 +78,14 @@ login.commands.authenticate = function(command, member)
 	return { dbname = "$external", user = command.user }
 end
 
+---Of servers before 6.2, for a way of logging in that is gone.
+login.commands.getnonce = function(_, member)
+	if member.set.number >= 6002000 then
+		failure.raise(59, "no such command: 'getnonce'")
+	end
+	return { nonce = "2375531c32080ae8" }
+end
+
 ---Adds to the reply of hello what a client that wants to log in asked for.
 function login.hello(command, reply, member, connection)
 	if command.saslSupportedMechs then

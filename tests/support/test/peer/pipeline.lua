@@ -11,6 +11,7 @@ local pipeline = {}
 ---@class test.peer.pipeline_context
 ---@field store table
 ---@field db string
+---@field name string|nil of the collection
 ---@field let table|nil
 ---@field collation table|nil
 ---@field time integer|nil
@@ -87,8 +88,11 @@ stages["$currentOp"] = function()
 	return { bson.document("type", "op", "ns", "admin.$cmd.aggregate") }
 end
 
-stages["$collStats"] = function(docs)
-	return { bson.document("count", #docs) }
+stages["$collStats"] = function(docs, argument, context)
+	local collection = context.store:find(context.db, context.name)
+	local options = collection and collection.options or {}
+	return { value.document("count", #docs, "storageStats", argument.storageStats and value.document("count", #docs,
+		"capped", options.capped or false, "maxSize", options.size, "max", options.max)) }
 end
 
 stages["$indexStats"] = function()

@@ -25,6 +25,9 @@ local statements = { update = "updates", delete = "deletes" }
 local snapshots = { find = true, aggregate = true, distinct = true }
 
 local function unknown(name, field)
+	if field == "let" and (name == "find" or name == "aggregate") then
+		failure.raise(9, name == "find" and "Failed to parse: Unrecognized field 'let'." or "unrecognized field 'let'")
+	end
 	failure.raise(40415, "BSON field '%s.%s' is an unknown field. (field '%s' is an unknown field)", name, field, field)
 end
 
@@ -54,13 +57,15 @@ end
 
 -- Before 5.0 no stored document had a key with a dollar in front.
 local function check_keys(name, command, number)
-	if number >= 5000000 then
-		return
-	end
 	for _, doc in ipairs(name == "insert" and command.documents or {}) do
-		if dollar(doc, false) then
+		if type(doc._id) == "table" and dollar(doc._id, false) then
+			failure.raise(52, "_id fields may not contain '$'-prefixed fields")
+		elseif number < 5000000 and dollar(doc, false) then
 			failure.raise(2, "Document can't have $ prefixed field names")
 		end
+	end
+	if number >= 5000000 then
+		return
 	end
 	for _, update in ipairs(name == "update" and command.updates or name == "findAndModify" and { command } or {}) do
 		local change = update.u or update.update

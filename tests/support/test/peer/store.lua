@@ -16,6 +16,34 @@ store.__index = store
 ---@field options table
 ---@field indexes table[]
 
+local collection_methods = {}
+local collection_meta = { __index = collection_methods }
+
+---The documents that have the same keys of an index, as a server tells them.
+---@return table[] { ids = }
+function collection_methods:violations(index)
+	local found = bson.array {}
+	for i, doc in ipairs(self.documents) do
+		local ids = bson.array { doc._id }
+		for j, other in ipairs(self.documents) do
+			local same = j ~= i
+			for path in pairs(index.key) do
+				same = same and value.equal(value.get(other, path), value.get(doc, path))
+			end
+			if same and j < i then
+				ids = nil
+				break
+			elseif same then
+				ids[#ids + 1] = other._id
+			end
+		end
+		if ids and ids[2] then
+			found[#found + 1] = { ids = ids }
+		end
+	end
+	return found
+end
+
 function store.new()
 	return setmetatable({ databases = {}, time = 1, past = {}, events = {} }, store)
 end
@@ -39,14 +67,14 @@ function store:create(db, name, options)
 		collections = {}
 		self.databases[db] = collections
 	end
-	local collection = {
-		name = name, documents = {}, options = options or {},
+	local collection = setmetatable({
+		uuid = bson.uuid(), name = name, documents = {}, options = options or {},
 		indexes = { bson.document("v", 2, "key", bson.document("_id", 1), "name", "_id_") },
-	}
+	}, collection_meta)
 	collections[name] = collection
 	self:changed(db, name)
 	changes.note(self, {
-		operationType = "create", db = db, coll = name,
+		operationType = "create", db = db, coll = name, uuid = collection.uuid,
 		nsType = collection.options.timeseries and "timeseries" or collection.options.viewOn and "view" or "collection",
 	})
 	return collection
@@ -58,17 +86,18 @@ end
 
 function store:drop(db, name)
 	local collections = self.databases[db] or {}
-	local there = collections[name] ~= nil
+	local there = collections[name]
 	collections[name] = nil
 	self:changed(db, name)
 	if there then
-		changes.note(self, { operationType = "drop", db = db, coll = name })
+		changes.note(self, { operationType = "drop", db = db, coll = name, uuid = there.uuid })
 	end
-	return there
+	return there ~= nil
 end
 
 ---A collection gets another name; what has it so far goes.
-function store:rename(from_db, from, db, name)
+---@param drop_target boolean|nil
+function store:rename(from_db, from, db, name, drop_target)
 	local collection = self.databases[from_db][from]
 	self.databases[from_db][from] = nil
 	self.databases[db] = self.databases[db] or {}
@@ -76,7 +105,9 @@ function store:rename(from_db, from, db, name)
 	self.databases[db][name] = collection
 	self:changed(from_db, from)
 	self:changed(db, name)
-	changes.note(self, { operationType = "rename", db = from_db, coll = from, to = bson.document("db", db, "coll", name) })
+	local to = bson.document("db", db, "coll", name)
+	changes.note(self, { operationType = "rename", db = from_db, coll = from, to = to, uuid = collection.uuid,
+		operationDescription = value.document("to", to, "dropTarget", drop_target) })
 end
 
 -- ---- the past ----
@@ -120,7 +151,8 @@ end
 
 local function check_unique(collection, ns, doc, except)
 	for _, index in ipairs(collection.indexes) do
-		if index.unique or index.name == "_id_" then
+		local primary = index.name == "_id_" and not collection.options.timeseries
+		if index.unique or index.prepareUnique or primary then
 			for _, other in ipairs(collection.documents) do
 				local same = other ~= except
 				for path in pairs(index.key) do
@@ -162,9 +194,14 @@ function store:insert(db, name, doc, context)
 	self:note(db, name, stored)
 	table.insert(collection.documents, stored)
 	self:changed(db, name)
-	changes.note(self, { operationType = "insert", db = db, coll = name, fullDocument = stored,
+	changes.note(self, { operationType = "insert", db = db, coll = name, fullDocument = stored, uuid = collection.uuid,
 		documentKey = { _id = stored._id } })
 	return stored
+end
+
+-- Are documents kept as they were before and behind a change?
+local function has_images(collection)
+	return (collection.options.changeStreamPreAndPostImages or {}).enabled == true
 end
 
 local function matching(documents, filter, context)
@@ -216,7 +253,8 @@ function store:update(db, name, filter, changed, context)
 			modified = modified + 1
 			local replaced = not bson.is_array(changed) and not value.is_operator(value.first(changed))
 			changes.note(self, { operationType = replaced and "replace" or "update", db = db, coll = name, fullDocument = new,
-				documentKey = { _id = new._id }, updateDescription = not replaced and changes.describe(found[i], new) or nil })
+				before = found[i], uuid = collection.uuid, images = has_images(collection), documentKey = { _id = new._id },
+				updateDescription = not replaced and changes.describe(found[i], new) or nil })
 		end
 	end
 	if modified > 0 then
@@ -241,7 +279,8 @@ function store:remove(db, name, filter, limit, context)
 	for _, doc in ipairs(found) do
 		self:note(db, name, doc)
 		table.remove(collection.documents, place(collection.documents, doc))
-		changes.note(self, { operationType = "delete", db = db, coll = name, documentKey = { _id = doc._id } })
+		changes.note(self, { operationType = "delete", db = db, coll = name, documentKey = { _id = doc._id }, before = doc,
+			uuid = collection.uuid, images = has_images(collection) })
 	end
 	if found[1] then
 		self:changed(db, name)

@@ -202,6 +202,51 @@ function check.logs(run, list)
 	end
 end
 
+-- ---- spans ----
+
+-- What is within a span, or within none, in the order of their ends.
+local function within(spans, parent)
+	local found = {}
+	for _, span in ipairs(spans) do
+		if span.parent == parent then
+			found[#found + 1] = span
+		end
+	end
+	return found
+end
+
+local function check_spans(run, spans, parent, wanted, extra, path)
+	local got, at = within(spans, parent), 0
+	for i, want in ipairs(wanted or {}) do
+		local place = ("%s span %d"):format(path, i)
+		local ok, why
+		repeat
+			at = at + 1
+			local span = got[at]
+			ok, why = pcall(function()
+				test.equal(span and span.name, want.name, place)
+				for k, v in pairs(fields(want.attributes)) do
+					match.value(run.entities, span.attributes[k], v, place .. "." .. k, true)
+				end
+				check_spans(run, spans, span, want.nested, extra, place)
+			end)
+		until ok or not extra or at > #got
+		if not ok then
+			error(why, 0)
+		end
+	end
+	if at < #got and not extra then
+		error(("%s: %d spans, want %d; one more is %s"):format(path, #got, at, got[at + 1].name), 0)
+	end
+end
+
+function check.spans(run, list)
+	for _, expectation in ipairs(list or {}) do
+		check_spans(run, run.events[expectation.client].spans, nil, expectation.spans, expectation.ignoreExtraSpans == true,
+			expectation.client)
+	end
+end
+
 -- ---- outcomes ----
 
 function check.outcome(run, list)

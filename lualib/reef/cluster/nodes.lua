@@ -202,8 +202,9 @@ function command.register(name, address)
 end
 
 ---@param name string
-function command.unregister(name)
-	if names[name] then
+---@param address integer|nil only if this is the one
+function command.unregister(name, address)
+	if names[name] and (address == nil or names[name] == address) then
 		names[name] = nil
 		tell_agents()
 	end

@@ -1,5 +1,5 @@
--- A player's side of the wire: the login service's lines, and the gate's packets. A player who finds a door shut goes to
--- the next one.
+-- A player's side of the wire: the login service's lines, and the gate's packets. A player who finds a door shut goes
+-- to the next one.
 local crypt = require "skynet.crypt"
 local skynet = require "skynet"
 local socket = require "skynet.socket"

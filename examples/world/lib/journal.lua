@@ -1,5 +1,5 @@
--- What the map writes down: it notes what has changed, and waits until that is in the store. All who wait meanwhile wait
--- for one batch. A map that is not the last one elected gets nothing written, and ends.
+-- What the map writes down: it notes what has changed, and waits until that is in the store. All who wait meanwhile
+-- wait for one batch. A map that is not the last one elected gets nothing written, and ends.
 local skynet = require "skynet"
 local snax = require "skynet.snax"
 

@@ -1,5 +1,5 @@
--- Lets the players in, edits the rules while they play, and counts everything at the end. The world that they play in is
--- this process, or nodes whose doors are told.
+-- Lets the players in, edits the rules while they play, and counts everything at the end. The world that they play in
+-- is this process, or nodes whose doors are told.
 local config = require "reef.config"
 local datasheet = require "skynet.datasheet"
 local process = require "reef.process"
@@ -155,13 +155,10 @@ local function main()
 	report.line("%d players have logged in", players)
 	local editions = play(crews)
 	local sum = count_all(crews)
-	local seen, errors = skynet.call(viewers, "lua", "stop")
+	local seen, maps, errors = skynet.call(viewers, "lua", "stop")
 	table.move(errors, 1, #errors, #sum.errors + 1, sum.errors)
-	local pictures, least, called, maps, known = 0, math.huge, 0, 0, {}
+	local pictures, least, called = 0, math.huge, 0
 	for _, viewer in ipairs(seen) do
-		for map in pairs(viewer.maps) do
-			known[map], maps = true, maps + (known[map] and 0 or 1)
-		end
 		called = called + (viewer.called and 1 or 0)
 		pictures, least = pictures + viewer.pictures, math.min(least, viewer.pictures)
 	end

@@ -1,6 +1,6 @@
 -- The map: where players stand, where coins lie, and what is in whose purse. There is one in the whole world. What
--- players ask has numbers, so that nothing is done twice; and it is written down before it is answered, so that another
--- map can go on where this one ends.
+-- players ask has numbers, so that nothing is done twice; and it is written down before it is answered, so that
+-- another map can go on where this one ends.
 local datacenter = require "skynet.datacenter"
 local datasheet = require "skynet.datasheet"
 local journal = require "journal"
@@ -151,9 +151,9 @@ local function picture()
 		colors[i] = ("%q:%q"):format(kind, sheet[kind].color)
 	end
 	pictures = pictures + 1
-	return (('{"map":%d,"n":%d,"width":%d,"height":%d,"version":%d,"colors":{%s},"beacon":[%s],"players":[%s],"coins":[%s]}')
-		:format(fence, pictures, world.WIDTH, world.HEIGHT, datasheet.query("rules").version, table.concat(colors, ","),
-			beacon and ("%d,%d"):format(beacon.x, beacon.y) or "", table.concat(circles, ","), table.concat(coins, ",")))
+	return ('{"map":%d,"n":%d,"width":%d,"height":%d,"version":%d,"colors":{%s},"beacon":[%s],"players":[%s],' ..
+		'"coins":[%s]}'):format(fence, pictures, world.WIDTH, world.HEIGHT, datasheet.query("rules").version,
+		table.concat(colors, ","), beacon and ("%d,%d"):format(beacon.x, beacon.y) or "", table.concat(circles, ","), table.concat(coins, ","))
 end
 
 ---All who look have one channel, whichever map draws.

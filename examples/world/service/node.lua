@@ -1,5 +1,5 @@
--- A node of the world, or all of it: lets players in by a login service and a gate, shows the map on a page, and has the
--- map, if there is no other node or this one is elected.
+-- A node of the world, or all of it: lets players in by a login service and a gate, shows the map on a page, and has
+-- the map, if there is no other node or this one is elected.
 local cluster = require "skynet.cluster"
 local config = require "reef.config"
 local process = require "reef.process"

@@ -6,7 +6,8 @@ local websocket = require "http.websocket"
 local PATIENCE = 500 -- 1/100 s for the last picture
 
 local CALLS = 15 -- the first viewer calls the players to a place after so many pictures, as a click on the page does
-local seen = {} -- of each: pictures, last, map, maps, players, called
+local seen = {} -- of each: pictures, last, map, players, called
+local maps, map_count = {}, 0 -- that have drawn them
 local errors = {}
 local looking = true
 
@@ -21,7 +22,10 @@ local function check(viewer, picture)
 	local _, players = picture:match '"players":%[(.-)%],"coins"':gsub("%[", "")
 	-- Another map, which was elected later, begins anew.
 	if map ~= viewer.map then
-		viewer.last, viewer.maps[map or -1] = 0, true
+		viewer.last = 0
+	end
+	if map and not maps[map] then
+		maps[map], map_count = true, map_count + 1
 	end
 	if not n or map < viewer.map or n <= viewer.last then
 		note(("picture %s of map %s after %d of map %d"):format(n, map, viewer.last, viewer.map))
@@ -75,7 +79,7 @@ function command.look(n, doors)
 		end
 	end
 	for i = 1, n do
-		seen[i] = { pictures = 0, last = 0, map = -1, maps = {}, players = 0 }
+		seen[i] = { pictures = 0, last = 0, map = -1, players = 0 }
 		skynet.fork(function()
 			local ok, why = pcall(look, seen[i], doors, i % #doors + 1)
 			if not ok then
@@ -94,12 +98,12 @@ function command.stop()
 			waiting = waiting or not viewer.done
 		end
 		if not waiting then
-			return seen, errors
+			return seen, map_count, errors
 		end
 		skynet.sleep(1)
 	end
 	note "a browser waits for a picture in vain"
-	return seen, errors
+	return seen, map_count, errors
 end
 
 skynet.start(function()

@@ -1,5 +1,5 @@
--- The store: what a map has written down, in Redis, if there is one. Whoever writes says the number of its election, and
--- is refused when Redis has seen a higher one.
+-- The store: what a map has written down, in Redis, if there is one. Whoever writes says the number of its election,
+-- and is refused when Redis has seen a higher one.
 local redis = require "skynet.db.redis"
 local skynet = require "skynet"
 

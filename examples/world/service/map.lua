@@ -153,7 +153,8 @@ local function picture()
 	pictures = pictures + 1
 	return ('{"map":%d,"n":%d,"width":%d,"height":%d,"version":%d,"colors":{%s},"beacon":[%s],"players":[%s],' ..
 		'"coins":[%s]}'):format(fence, pictures, world.WIDTH, world.HEIGHT, datasheet.query("rules").version,
-		table.concat(colors, ","), beacon and ("%d,%d"):format(beacon.x, beacon.y) or "", table.concat(circles, ","), table.concat(coins, ","))
+		table.concat(colors, ","),
+		beacon and ("%d,%d"):format(beacon.x, beacon.y) or "", table.concat(circles, ","), table.concat(coins, ","))
 end
 
 ---All who look have one channel, whichever map draws.

@@ -27,6 +27,7 @@ local tag                      ---@type string|nil of the next request
 local progress = true          -- has anything come that unfinished messages wait for?
 local in_frame = false
 local watching = false
+local over                     ---@type table|nil no request comes any more: what to wake when nothing is left to answer
 
 -- ---- what cannot be answered ----
 
@@ -79,24 +80,29 @@ local function answer(session, message, size)
 	if not parts_of then
 		return socket.write(id, first)
 	end
-	socket.lwrite(id, first)
+	local taken = socket.lwrite(id, first)
 	for block, bytes in parts_of do
-		socket.lwrite(id, block, bytes)
+		taken = socket.lwrite(id, block, bytes)
 	end
+	return taken
 end
 
 local function refuse(session, text)
-	socket.write(id, frame.failure(session, text))
+	return socket.write(id, frame.failure(session, text))
 end
 
 local function finish(session, ok, message, size)
 	at_work = at_work - 1
+	local taken
 	if ok and size > frame.PART then
-		answer(session, message, size)
+		taken = answer(session, message, size)
 	elseif ok then
-		answer(session, size == 0 and "" or skynet.tostring(message, size))
+		taken = answer(session, size == 0 and "" or skynet.tostring(message, size))
 	else
-		refuse(session, (tostring(message):gsub("^call failed: ", "")))
+		taken = refuse(session, (tostring(message):gsub("^call failed: ", "")))
+	end
+	if over and (at_work == 0 or not taken) then
+		skynet.wakeup(over)
 	end
 end
 
@@ -253,6 +259,15 @@ local function still_unknown()
 	end
 end
 
+-- Who has ended his writing side, after what he had to ask, may still wait for answers.
+local function answer_the_rest()
+	if at_work > 0 then
+		over = {}
+		skynet.send(clusterd, "lua", "lingers", skynet.self())
+		skynet.sleep(math.ceil(options.unfinished * 100), over)
+	end
+end
+
 local command = {}
 
 ---Serves the connection; answers when it is over.
@@ -273,11 +288,22 @@ function command.serve(fd, from)
 		elseif result > 0 or parts.count > 0 then
 			skynet.error(("cluster: the connection from %s was lost in the middle of a message"):format(peer))
 		end
+		if ok then
+			answer_the_rest()
+		end
 		socket.close(id)
 	end
 	tell_dropped()
 	skynet.retpack()
 	skynet.exit()
+end
+
+---From clusterd: others need the place more than answers that are owed to who asks no more.
+function command.leave()
+	skynet.ignoreret()
+	if over then
+		skynet.wakeup(over)
+	end
 end
 
 ---From clusterd: what is registered has changed.

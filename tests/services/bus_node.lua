@@ -42,6 +42,20 @@ function command.publish_many(n, subject)
 	return failed
 end
 
+local published = 0
+
+-- The next numbers on a subject.
+function command.publish_next(subject, n)
+	for _ = 1, n do
+		published = published + 1
+		pcall(bus.publish, subject, published)
+	end
+end
+
+function command.published()
+	return published
+end
+
 function command.received()
 	local all = received
 	received = {}

@@ -5,9 +5,12 @@
 local frame = require "reef.cluster.frame"
 local large = require "reef.cluster.large"
 
+---@alias reef.cluster.incoming.request fun(address: integer|string, session: integer, message: any, push: boolean,
+---tag: string|nil, size: integer|nil) `size`: the message is large, and the callee's, as in lua_parts.h
+
 ---@class reef.cluster.incoming
 ---@field parts reef.cluster.large
----@field request fun(address: integer|string, session: integer, message: any, push: boolean, tag: string|nil, size: integer|nil)
+---@field request reef.cluster.incoming.request
 ---@field tag string|nil of the next request
 local incoming = {}
 incoming.__index = incoming
@@ -15,8 +18,7 @@ incoming.__index = incoming
 local TAG <const> = 255 -- most bytes of a trace tag
 
 ---@param limit integer bytes of unfinished messages
----@param request fun(address: integer|string, session: integer, message: any, push: boolean, tag: string|nil, size: integer|nil)
----`size`: the message is large, and the callee's, as in lua_parts.h
+---@param request reef.cluster.incoming.request
 ---@return reef.cluster.incoming
 function incoming.new(limit, request)
 	return setmetatable({ parts = large.new(limit), request = request }, incoming)

@@ -4,7 +4,6 @@
 -- once, what was not sent has not happened, the rest at most once; what comes in an order comes in it, and every wait
 -- ends.
 local cluster = require "skynet.cluster"
-local etcd_client = require "reef.etcd"
 local process = require "test.process"
 local proxy = require "test.proxy"
 local redis = require "test.redis"
@@ -183,7 +182,7 @@ end)
 test.case("no two holders of a fencing number are at work", { timeout = 280 }, function()
 	math.randomseed(test.seed)
 	local etcd, links = etcd_through(3)
-	local db = etcd_client.new { endpoints = etcd.endpoints, timeout = 5 }
+	local db = servers.client.new { endpoints = etcd.endpoints, timeout = 5 }
 	-- What is worked on takes no lower number than the highest that it has seen.
 	local highest, accepted, who = 0, 0, {}
 	skynet.dispatch("lua", function(_, _, _, fence, name)

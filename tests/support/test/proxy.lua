@@ -45,7 +45,8 @@ function proxy:command(line)
 end
 
 ---Chooses faults: `latency` in ms, `rate` in bytes a second, `cut` = mean bytes between ends, `stall` and `delay` =
----{mean bytes, ms}, `split` = most bytes in a piece or {most bytes, us between pieces}; 0 switches off, what is not named stays.
+---{mean bytes, ms}, `split` = most bytes in a piece or {most bytes, us between pieces}; 0 switches off, what is not
+---named stays.
 function proxy:set(faults)
 	local words = { "set" }
 	for name, value in pairs(faults) do

@@ -141,6 +141,20 @@ function command.nodes()
 	return require("reef.cluster").nodes()
 end
 
+function command.services()
+	return skynet.call(".launcher", "lua", "LIST")
+end
+
+-- Bytes of all VMs, after they have been cleaned up.
+function command.memory()
+	skynet.call(".launcher", "lua", "GC", 5000)
+	local sum = 0
+	for _, text in pairs(skynet.call(".launcher", "lua", "MEM", 5000)) do
+		sum = sum + (tonumber(tostring(text):match "^([%d.]+) Kb") or 0)
+	end
+	return math.floor(sum * 1024)
+end
+
 function command.die()
 	skynet.exit()
 end

@@ -1,5 +1,6 @@
 -- timeout: 300
--- Peers that mean no good, or are broken, against a node: it goes on, gives back what they have used, and serves others.
+-- Peers that mean no good, or are broken, against a node: it goes on, gives back what they have used, and serves
+-- others.
 local cluster = require "skynet.cluster"
 local frame = require "reef.cluster.frame"
 local peer = require "test.frames"
@@ -97,7 +98,7 @@ test.case("a session that is used again before its answer has come is answered t
 	socket.close(id)
 end)
 
-test.case("what a node that knows the secret has said is worth nothing when it is said again", { timeout = 60 }, function()
+test.case("what who knows the secret has said is worth nothing when it is said again", { timeout = 60 }, function()
 	local secret = 'cluster_secret = "0123456789abcdef0"\n'
 	local node = test_nodes.start("x", { more = secret })
 	-- What it says on its way: kept by somebody in between.

@@ -76,8 +76,8 @@ local command = {}
 
 ---Logs these players in, each by one of the doors.
 function command.log_in(uids, all, doors)
-	for i, uid in ipairs(uids) do
-		local ok, connection = pcall(client.new, uid, doors, i % #doors + 1)
+	for _, uid in ipairs(uids) do
+		local ok, connection = pcall(client.new, uid, doors, tonumber(uid:match "%d+$") % #doors + 1)
 		if ok then
 			table.insert(bots, { uid = uid, all = all, client = connection, purse = world.purse(), dx = 1, dy = 0,
 				requests = 0, x = 0, y = 0, version = 0 })

@@ -136,8 +136,8 @@ test.case("the loss of a node and of a member of etcd", { timeout = 120 }, funct
 	test.equal(ends.ok, 100)
 	-- A node that comes finds the others, and is found.
 	local c = start_node(net, 3)
-	a:reaches "c"
-	c:reaches "b"
+	a:reaches("c", 60)
+	c:reaches("b", 60)
 end)
 
 test.case("delay and loss", { timeout = 120 }, function()

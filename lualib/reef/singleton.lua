@@ -17,7 +17,9 @@
 -- `holder:guard`.
 
 local cluster = require "reef.cluster.link"
+local cluster_error = require("reef.cluster").error
 local configured = require "reef.etcd.configured"
+local limits = require "reef.cluster.options"
 local now = require "reef.base.now"
 local options = require "reef.options"
 local skynet = require "skynet"
@@ -25,7 +27,6 @@ require "reef.manager"
 
 local singleton = {}
 
-local TTL <const> = 10    -- seconds
 local MARGIN <const> = 0.1 -- of the ttl: how much earlier a holder stops, for clocks that do not run alike
 local AGAIN <const> = 100 -- cs
 
@@ -182,13 +183,13 @@ local KNOWN <const> = { ttl = true, value = true }
 ---is killed when the election does not hold any more; when f returns, somebody else is elected.
 ---@param name string
 ---@param f fun(holder: reef.singleton.holder)
----@param more? {ttl: integer?, value: string?} seconds after which a process that is gone is replaced (10); what
----`where` answers (the process' `cluster_name`)
+---@param more? {ttl: integer?, value: string?} seconds after which a process that is gone is replaced
+---(`singleton_lease`); what `where` answers (the process' `cluster_name`)
 ---@return {close: function} candidate `close()`: does not stand any more
 function singleton.elect(name, f, more)
 	options.check("singleton", more, KNOWN, 2)
 	local candidate = {
-		name = name, key = key_of(name), ttl = more and more.ttl or TTL,
+		name = name, key = key_of(name), ttl = more and more.ttl or limits.election,
 		value = more and more.value or skynet.getenv "cluster_name" or "",
 	}
 	function candidate.close()
@@ -211,6 +212,7 @@ function singleton.launch(name, service, ...)
 		local address
 		function self.ended()
 			if address then
+				skynet.send(cluster.manager(), "lua", "unregister", name, address)
 				skynet.kill(address)
 			end
 		end
@@ -220,6 +222,7 @@ function singleton.launch(name, service, ...)
 		end
 		skynet.call(cluster.manager(), "lua", "register", name, address)
 		pcall(skynet.call, address, "debug", "LINK")
+		skynet.call(cluster.manager(), "lua", "unregister", name, address)
 	end)
 end
 
@@ -231,16 +234,38 @@ function singleton.where(name)
 	return value, item and item.create_revision
 end
 
----Calls the service that `launch` has started somewhere.
+local known = {} ---@type table<string, string> the node whose service has answered last
+
+-- Is it certain that nobody there has seen the request?
+local function unseen(err, name)
+	local e = cluster_error(err)
+	return e.outcome == "not sent" or e.message:find(("nobody is registered as @%s"):format(name), 1, true) ~= nil
+end
+
+local function call_at(node, name, message)
+	local result = table.pack(pcall(cluster.call, node, "@" .. name, message))
+	known[name] = result[1] and node or nil
+	return result
+end
+
+---Calls the service that `launch` has started somewhere. Where it is, is looked up again when a call has failed.
 ---@param name string
 ---@param ... any
 ---@return any ...
 function singleton.call(name, ...)
-	local node = singleton.where(name)
-	if not node then
-		error(("call failed: singleton %s: nobody is elected (not sent)"):format(name), 2)
+	local message, node = skynet.packstring(...), known[name]
+	local result = node and call_at(node, name, message)
+	if not result or not result[1] and unseen(result[2], name) then
+		node = singleton.where(name)
+		if not node then
+			error(("call failed: cluster node of singleton %s: nobody is elected (not sent)"):format(name), 0)
+		end
+		result = call_at(node, name, message)
 	end
-	return cluster.call(node, "@" .. name, skynet.packstring(...))
+	if not result[1] then
+		error(result[2], 0)
+	end
+	return table.unpack(result, 2, result.n)
 end
 
 return singleton

@@ -2,6 +2,8 @@
 local process = require "test.process"
 local proxy = require "test.proxy"
 local redis = require "test.redis"
+local skynet = require "skynet"
+local socket = require "skynet.socket"
 local test = require "test"
 
 local function cli(through, ...)
@@ -45,6 +47,63 @@ test.case("what is held goes on when it is healed, and refused connections are r
 	test.equal(process.can_connect(through.port), false)
 	through:accept()
 	test.truthy(process.can_connect(through.port))
+end)
+
+-- An open connection through the proxy to a server that answers what it gets, line by line.
+local function echo()
+	local listener, _, port = socket.listen("127.0.0.1", 0)
+	test.defer(socket.close, listener)
+	socket.start(listener, function(id)
+		socket.start(id)
+		for line in function() return socket.readline(id) or nil end do
+			socket.write(id, line .. "\n")
+		end
+		socket.write(id, "end\n")
+		socket.close(id)
+	end)
+	local through = proxy.start(port)
+	local id = assert(socket.open("127.0.0.1", through.port))
+	test.defer(socket.close, id)
+	return through, id
+end
+
+test.case("every byte comes later, and not more than so many a second", function()
+	local through, id = echo()
+	local function takes(text)
+		local since = skynet.hpc()
+		socket.write(id, text .. "\n")
+		test.equal(socket.readline(id), text)
+		return (skynet.hpc() - since) / 1e6
+	end
+	through:set { latency = 150 }
+	test.between(takes "there and back", 300, math.huge)
+	through:set { latency = 0, rate = 10000 }
+	test.between(takes(("x"):rep(3000)), 300, math.huge)
+	through:pass()
+	test.equal(type(takes "at once"), "number")
+end)
+
+test.case("one direction is held, or ends; the other goes on", function()
+	local through, id = echo()
+	local got
+	through:hold "down"
+	socket.write(id, "a\n")
+	skynet.fork(function()
+		got = socket.readline(id)
+	end)
+	test.eventually("it has come there", 10, function()
+		return through:stats().up == 2
+	end)
+	test.equal(got, nil)
+	through:heal()
+	test.eventually("the answer", 10, function()
+		return got == "a"
+	end)
+	socket.write(id, "b\n")
+	test.equal(socket.readline(id), "b")
+	through:half "up"
+	test.equal(socket.readline(id), "end")
+	test.equal(socket.readline(id), false)
 end)
 
 test.case("the same seed does the same to the same bytes", function()

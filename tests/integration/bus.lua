@@ -109,6 +109,21 @@ test.case("a service that ends is forgotten, one message reaches many", function
 	end)
 end)
 
+-- Who subscribes while others do, and while somebody publishes, hears all from then on, and nothing twice.
+local function subscribe_in_a_storm(here, there, new)
+	for _ = 1, test.count(20) do
+		local where = new()
+		here:call("storm", where, 1)
+		there:call("storm", where, 2)
+		local all, most = here:call("subscribe_at_once", 4, where)
+		for _, n in ipairs { here, there } do
+			n:call("calm", where)
+		end
+		test.equal(all, { 20, 20, 20, 20 })
+		test.equal(most, 1)
+	end
+end
+
 -- What both brokers do.
 local function both(url, broker)
 	local a, b, c = start(url), start(url), start(url)
@@ -138,6 +153,11 @@ local function both(url, broker)
 	end)
 	skynet.sleep(10)
 	test.equal(b:call("status").received, before + 1)
+	local storms = 0
+	subscribe_in_a_storm(b, a, function()
+		storms = storms + 1
+		return "storm." .. storms
+	end)
 	b:call("unsubscribe", "x.y")
 	a:call("publish", "x.y", "unheard")
 	test.equal(c:hears(1)[1][2], "unheard")
@@ -299,6 +319,9 @@ test.case("channels of skynet.multicast over the bus", { timeout = 60 }, functio
 		end)
 		test.equal(all, { { "channel", "one", 1 }, { "channel", "two", 2 } })
 	end
+	subscribe_in_a_storm(b, a, function()
+		return a:call "channel"
+	end)
 	b:call("on_channel", number, "unsubscribe")
 	a:call("on_channel", number, "publish", "three", 3)
 	test.equal(a:hears(1), { { "channel", "three", 3 } })

@@ -149,7 +149,7 @@ end)
 test.case("what the configuration lacks is said", function()
 	for _, item in ipairs {
 		{ 'cluster_nodes = "x"', 'cluster_nodes = x: "etcd" or "dns" is needed' },
-		{ 'cluster_nodes = "etcd"', "the key `etcd` has to name the members" },
+		{ 'cluster_nodes = "etcd"', servers.can_speak and "the key `etcd` has to name the members" or "built without HTTP" },
 		{ 'cluster_nodes = "dns"', "the key `cluster_dns` has to say" },
 		{ 'cluster_nodes = "dns" cluster_dns = "name"', "neither _service._protocol.name nor name:port" },
 	} do

@@ -17,13 +17,4 @@ test.case("the arena loses no point when Redis is killed", { timeout = 150 }, fu
 	end
 end)
 
-test.case("three nodes in three network namespaces outlive a node and a member of etcd", { timeout = 150 }, function()
-	local code, output = process.run({ test.root .. "/examples/nodes/run", env = { REEF = test.reef } }, 140)
-	if code == 77 then
-		test.skip(output)
-	end
-	test.equal(code, 0, output)
-	test.matches(output, "all nodes have ended in order, each call has ended")
-end)
-
 test.run()

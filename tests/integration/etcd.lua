@@ -1,10 +1,11 @@
 -- timeout: 300
 -- The client of etcd, with real servers: keys, transactions, leases, watches, and members that die, hang and come back.
-local etcd = require "reef.etcd"
 local servers = require "test.etcd"
 local skynet = require "skynet"
 local test = require "test"
 local world = require "test.tls"
+
+local etcd = servers.client
 
 local function connect(cluster, more)
 	local options = { endpoints = cluster.endpoints, timeout = 5 }

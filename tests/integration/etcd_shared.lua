@@ -3,7 +3,6 @@
 -- also when a process is frozen and comes back.
 local cluster = require "skynet.cluster"
 local datacenter = require "skynet.datacenter"
-local etcd_client = require "reef.etcd"
 local process = require "test.process"
 local servers = require "test.etcd"
 local skynet = require "skynet"
@@ -128,7 +127,7 @@ end
 
 test.case("frozen holders that come back do no work; a member of etcd is lost meanwhile", { timeout = 200 }, function()
 	local etcd = servers.start(3)
-	local db = etcd_client.new { endpoints = etcd.endpoints, timeout = 5 }
+	local db = servers.client.new { endpoints = etcd.endpoints, timeout = 5 }
 	test.eventually("a leader", 20, function()
 		return pcall(db.put, db, "ready", "1")
 	end)

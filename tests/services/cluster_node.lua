@@ -38,16 +38,23 @@ function command.size(text)
 	return #text
 end
 
-function command.number(n)
+function command.number(n, load)
 	numbers:write(n, "\n")
 	numbers:flush()
-	return n
+	return n, load
 end
 
 local outcomes, running = {}, 0
 
--- Calls another node with each number once, eight at a time; says later what became of each.
-function command.run_numbers(to, first, count)
+-- A number that is sent, and nobody is told about.
+function command.pushed(n)
+	numbers:write("push ", n, "\n")
+	numbers:flush()
+end
+
+-- Calls another node with each number once, eight at a time; says later what became of each. With `bytes`, every fourth
+-- takes so many along, there and back; and each is sent, too, in the order of the numbers.
+function command.run_numbers(to, first, count, bytes)
 	local at, last = first, first + count - 1
 	for _ = 1, 8 do
 		running = running + 1
@@ -55,8 +62,34 @@ function command.run_numbers(to, first, count)
 			while at <= last do
 				local n = at
 				at = at + 1
-				local ok, err = pcall(cluster.call, to, "@main", "number", n)
-				outcomes[n] = ok and "ok" or require("reef.cluster").error(err).outcome
+				local load = bytes and n % 4 == 0 and ("x"):rep(bytes) or nil
+				if bytes then
+					cluster.send(to, "@main", "pushed", n)
+				end
+				local ok, result, back = pcall(cluster.call, to, "@main", "number", n, load)
+				outcomes[n] = ok and "ok" or require("reef.cluster").error(result).outcome
+				if ok and (result ~= n or back ~= load) then
+					outcomes[n] = ("the answer of another call: %s"):format(tostring(result))
+				end
+				skynet.sleep(ok and 1 or 10)
+			end
+			running = running - 1
+		end)
+	end
+end
+
+-- Sets each number once in the tree of datacenter, four at a time.
+function command.set_numbers(first, count)
+	local at, last = first, first + count - 1
+	for _ = 1, 4 do
+		running = running + 1
+		skynet.fork(function()
+			while at <= last do
+				local n = at
+				at = at + 1
+				local ok, err = pcall(require("skynet.datacenter").set, "numbers", n, n)
+				outcomes[n] = ok and "ok" or tostring(err):match "%((not sent)%)" or tostring(err):match "%((maybe applied)%)"
+					or tostring(err)
 				skynet.sleep(ok and 1 or 10)
 			end
 			running = running - 1
@@ -106,6 +139,20 @@ end
 
 function command.nodes()
 	return require("reef.cluster").nodes()
+end
+
+function command.services()
+	return skynet.call(".launcher", "lua", "LIST")
+end
+
+-- Bytes of all VMs, after they have been cleaned up.
+function command.memory()
+	skynet.call(".launcher", "lua", "GC", 5000)
+	local sum = 0
+	for _, text in pairs(skynet.call(".launcher", "lua", "MEM", 5000)) do
+		sum = sum + (tonumber(tostring(text):match "^([%d.]+) Kb") or 0)
+	end
+	return math.floor(sum * 1024)
 end
 
 function command.die()

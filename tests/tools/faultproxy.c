@@ -14,12 +14,16 @@
  *                   stall and delay hold back one direction, delay for 0..2 MS by chance; split passes at most 1..MAX
  *                   bytes at a time with US microseconds between (default 50). What is not named stays as it is.
  *                   Holds for new connections and from here on for living ones.
+ *   set latency=MS rate=BYTES
+ *                   every byte comes so much later; so many bytes a second at most, in each direction (0: any)
  *   pass            no faults; what was held back goes on
- *   hold | heal     holds back everything, both ways, of all connections, new ones too | goes on
+ *   hold [up|down] | heal
+ *                   holds back everything, both ways or one, of all connections, new ones too | goes on
+ *   half up|down    ends one direction of all connections (FIN); what else comes that way is not passed on
  *   cut | close     ends all connections now: RST | FIN
  *   refuse | accept connections are refused | taken again, on the same port
- *   next up=N|down=N fin|rst|hold
- *                   the next connection ends, or is held for ever, after exactly N bytes in that direction
+ *   next up=N|down=N fin|rst|hold|half
+ *                   the next connection ends, or is held for ever, or ends in that direction, after exactly N bytes of it
  *   stats           `ok connections=N living=N cuts=N up=BYTES down=BYTES`
  *
  * One thread; a connection owns its two flows, the list owns the connections.
@@ -43,14 +47,21 @@
 
 #define NEVER UINT64_MAX
 #define BUFFER 65536
+#define MARKS 256
 
 enum fault { CUT, STALL, DELAY, SPLIT, FAULTS };
 
+static const char *const flow_names[] = {"up", "down"};
 static const char *const fault_names[] = {"cut", "stall", "delay", "split"};
 
 /* What to do: `mean` bytes between two faults, `arg` in ms (us for split). */
 struct setting {
 	uint64_t mean, arg;
+};
+
+/* Bytes up to an offset may pass from then on. */
+struct mark {
+	uint64_t end, due;
 };
 
 struct flow {
@@ -60,6 +71,9 @@ struct flow {
 	bool shut;        /* and `to` has been told */
 	uint64_t offset;  /* bytes passed on so far */
 	uint64_t not_before;
+	uint64_t ripe;            /* offset up to which latency is over */
+	struct mark marks[MARKS]; /* of what comes behind it: a ring */
+	unsigned mark_at, mark_count;
 	uint64_t random[FAULTS];
 	uint64_t next[FAULTS]; /* offset of the next fault of that kind */
 	uint64_t exact;        /* `next`: the offset where it ends */
@@ -79,7 +93,8 @@ static uint64_t seed;
 static struct connection *connections;
 static unsigned count, cuts;
 static uint64_t total[2];
-static bool holding;
+static bool holding[2];
+static uint64_t latency, rate; /* ns, bytes a second */
 static uint64_t exact_offset = NEVER;
 static int exact_flow;
 static char exact_how[8];
@@ -158,7 +173,7 @@ static void take_connection(void) {
 	c->index = count++;
 	for (int i = 0; i < 2; i++) {
 		struct flow *f = &c->flow[i];
-		f->name = i == 0 ? "up" : "down";
+		f->name = flow_names[i];
 		f->from = i == 0 ? client : server;
 		f->to = i == 0 ? server : client;
 		f->exact = NEVER;
@@ -173,11 +188,21 @@ static void take_connection(void) {
 	connections = c;
 }
 
+/* What has come and may not pass yet is thrown away, and what comes. */
+static void end_flow(struct flow *f) {
+	f->ended = true;
+	f->start = f->end = 0;
+	f->mark_count = 0;
+	shutdown(f->from, SHUT_RD);
+}
+
 /* Does what is due at this offset. False: nothing may pass now. */
 static bool faults_here(struct connection *c, struct flow *f, uint64_t now) {
 	if (f->exact == f->offset) {
 		if (strcmp(exact_how, "hold") == 0)
 			f->not_before = NEVER;
+		else if (strcmp(exact_how, "half") == 0)
+			end_flow(f);
 		else
 			cuts++, end_connection(c, strcmp(exact_how, "rst") == 0, "cut as told");
 		f->exact = NEVER;
@@ -203,11 +228,25 @@ static bool faults_here(struct connection *c, struct flow *f, uint64_t now) {
 	return true;
 }
 
+static bool is_held(const struct connection *c, const struct flow *f) {
+	return holding[f - c->flow];
+}
+
+static void ripen(struct flow *f, uint64_t now) {
+	while (f->mark_count > 0 && f->marks[f->mark_at].due <= now) {
+		f->ripe = f->marks[f->mark_at].end;
+		f->mark_at = (f->mark_at + 1) % MARKS;
+		f->mark_count--;
+	}
+}
+
 /* Passes on what may pass now. */
 static void pass_on(struct connection *c, struct flow *f, uint64_t now) {
-	while (!c->dead && !holding && f->not_before <= now && faults_here(c, f, now) && f->start < f->end) {
+	ripen(f, now);
+	while (!c->dead && !is_held(c, f) && f->not_before <= now && faults_here(c, f, now) && f->offset < f->ripe &&
+		   f->start < f->end) {
 		uint64_t n = f->end - f->start;
-		uint64_t stop = f->exact;
+		uint64_t stop = f->exact < f->ripe ? f->exact : f->ripe;
 		for (int kind = 0; kind < SPLIT; kind++)
 			stop = f->next[kind] < stop ? f->next[kind] : stop;
 		if (n > stop - f->offset)
@@ -216,6 +255,8 @@ static void pass_on(struct connection *c, struct flow *f, uint64_t now) {
 			uint64_t piece = 1 + draw(&f->random[SPLIT]) % settings[SPLIT].mean;
 			n = piece < n ? piece : n;
 		}
+		if (rate && n > 1 + rate / 100)
+			n = 1 + rate / 100;
 		ssize_t sent = send(f->to, f->data + f->start, n, MSG_NOSIGNAL);
 		if (sent < 0) {
 			if (errno != EAGAIN)
@@ -227,10 +268,12 @@ static void pass_on(struct connection *c, struct flow *f, uint64_t now) {
 		total[f - c->flow] += (uint64_t)sent;
 		if (settings[SPLIT].mean)
 			f->not_before = now + settings[SPLIT].arg * 1000u;
+		if (rate)
+			f->not_before = now + (uint64_t)sent * 1000000000u / rate;
 	}
 	if (f->start == f->end)
 		f->start = f->end = 0; /* or a full buffer would stay full for serve() */
-	if (!c->dead && f->ended && f->start == f->end && !f->shut && !holding && f->not_before <= now) {
+	if (!c->dead && f->ended && f->start == f->end && !f->shut && !is_held(c, f) && f->not_before <= now) {
 		f->shut = true;
 		shutdown(f->to, SHUT_WR);
 	}
@@ -238,16 +281,19 @@ static void pass_on(struct connection *c, struct flow *f, uint64_t now) {
 		end_connection(c, false, "over");
 }
 
-static void fill(struct connection *c, struct flow *f) {
-	if (f->end == BUFFER || f->ended)
+static void fill(struct connection *c, struct flow *f, uint64_t now) {
+	if (f->end == BUFFER || f->ended || f->mark_count == MARKS)
 		return;
 	ssize_t n = recv(f->from, f->data + f->end, BUFFER - f->end, 0);
-	if (n > 0)
+	if (n > 0) {
 		f->end += (size_t)n;
-	else if (n == 0)
+		f->marks[(f->mark_at + f->mark_count++) % MARKS] =
+				(struct mark){.end = f->offset + (f->end - f->start), .due = now + latency};
+	} else if (n == 0) {
 		f->ended = true;
-	else if (errno != EAGAIN)
+	} else if (errno != EAGAIN) {
 		end_connection(c, true, "reset by peer");
+	}
 }
 
 static void open_listener(void) {
@@ -269,6 +315,14 @@ static void end_all(bool reset) {
 
 /* `set`: applies one NAME=NUMBER[:NUMBER]. */
 static bool set(const char *word) {
+	unsigned long long number;
+	if (sscanf(word, "latency=%llu", &number) == 1) {
+		latency = number * 1000000u;
+		return true;
+	} else if (sscanf(word, "rate=%llu", &number) == 1) {
+		rate = number;
+		return true;
+	}
 	for (int kind = 0; kind < FAULTS; kind++) {
 		size_t n = strlen(fault_names[kind]);
 		if (strncmp(word, fault_names[kind], n) != 0 || word[n] != '=')
@@ -286,7 +340,7 @@ static bool set(const char *word) {
 }
 
 static void heal(void) {
-	holding = false;
+	holding[0] = holding[1] = false;
 	for (struct connection *c = connections; c; c = c->link)
 		c->flow[0].not_before = c->flow[1].not_before = 0;
 }
@@ -301,9 +355,18 @@ static bool command(char *line) {
 				return false;
 	} else if (strcmp(word, "pass") == 0) {
 		set((char[]){"cut=0"}), set((char[]){"stall=0"}), set((char[]){"delay=0"}), set((char[]){"split=0"});
+		latency = rate = 0;
 		heal();
 	} else if (strcmp(word, "hold") == 0) {
-		holding = true;
+		word = strtok_r(NULL, " \n", &save);
+		for (int i = 0; i < 2; i++)
+			holding[i] = holding[i] || !word || strcmp(word, flow_names[i]) == 0;
+	} else if (strcmp(word, "half") == 0) {
+		word = strtok_r(NULL, " \n", &save);
+		for (struct connection *c = connections; c; c = c->link)
+			for (int i = 0; i < 2 && !c->dead; i++)
+				if (word && strcmp(word, flow_names[i]) == 0)
+					end_flow(&c->flow[i]);
 	} else if (strcmp(word, "heal") == 0) {
 		heal();
 	} else if (strcmp(word, "cut") == 0 || strcmp(word, "close") == 0) {
@@ -377,15 +440,18 @@ static void serve(int control_fd) {
 			short events[2] = {0, 0};
 			for (int i = 0; i < 2; i++) {
 				struct flow *f = &c->flow[i];
-				if (!f->ended && f->end - f->start < BUFFER && f->end < BUFFER)
+				if (!f->ended && f->end < BUFFER && f->mark_count < MARKS)
 					events[i] |= POLLIN;
 				bool waiting = f->start < f->end || (f->ended && !f->shut);
-				if (!waiting || holding)
+				if (!waiting || holding[i])
 					continue;
-				if (f->not_before <= now)
+				uint64_t then = f->not_before;
+				if (f->offset >= f->ripe && f->mark_count > 0 && f->marks[f->mark_at].due > then)
+					then = f->marks[f->mark_at].due;
+				if (then <= now)
 					events[!i] |= POLLOUT;
-				else if (f->not_before < wake)
-					wake = f->not_before;
+				else if (then < wake)
+					wake = then;
 			}
 			for (int i = 0; i < 2; i++)
 				polls[n + (size_t)i] = (struct pollfd){.fd = events[i] ? c->flow[i].from : -1, .events = events[i]};
@@ -401,7 +467,7 @@ static void serve(int control_fd) {
 		for (struct connection *c = connections; c; c = c->link, n += 2) {
 			for (int i = 0; i < 2 && !c->dead; i++)
 				if (polls[n + (size_t)i].revents & (POLLIN | POLLHUP | POLLERR))
-					fill(c, &c->flow[i]);
+					fill(c, &c->flow[i], now);
 			for (int i = 0; i < 2 && !c->dead; i++)
 				pass_on(c, &c->flow[i], now);
 		}

@@ -6,6 +6,7 @@
 -- The bytes that a node of a cluster gets, and what it answers: the other side is a scripted peer that calls.
 local cluster = require "skynet.cluster"
 local peer = require "test.frames"
+local proxy = require "test.proxy"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local test = require "test"
@@ -282,6 +283,67 @@ test.case("a trace tag belongs to the next request", function()
 	end
 	socket.write(id, framed "\4:0000beef-8" .. framed(pack("<BI4I4", 0, echo, 0) .. skynet.packstring("note", 1)))
 	test.equal(select(2, ask(id, pack("<BI4I4", 0, echo, 2) .. skynet.packstring "noted")), 1)
+end)
+
+test.case("who ends its writing side after its requests gets all answers, and then the end", function()
+	local large = skynet.packstring(("h"):rep(3000000))
+	local bytes = { framed(pack("<BI4I4", 0, echo, 1) .. skynet.packstring("sleep", 20, "late")),
+		framed(pack("<Bs1I4", 0x80, "@echo", 2) .. skynet.packstring "soon") }
+	for _, f in ipairs(in_parts(0x01, "@echo", 3, large, parts_of_32k)) do
+		bytes[#bytes + 1] = f
+	end
+	bytes[#bytes + 1] = framed(pack("<BI4I4", 0, 0x7ffffff, 4) .. skynet.packstring "x")
+	bytes = table.concat(bytes)
+	local through = proxy.start(port)
+	through:next("up", #bytes, "half")
+	local id = assert(socket.open("127.0.0.1", through.port))
+	test.defer(socket.close, id)
+	socket.write(id, bytes)
+	local kinds, total, got = {}, nil, {}
+	for payload in receive, id do
+		local session, kind = unpack("<I4B", payload)
+		kinds[session] = kind
+		if session == 3 and kind == 2 then
+			total = unpack("<I4", payload, 6)
+		elseif session == 3 then
+			got[#got + 1] = payload:sub(6)
+		end
+	end
+	test.equal(kinds, { 1, 1, 4, 0 })
+	test.equal(total, #large)
+	test.truthy(table.concat(got) == large)
+end)
+
+test.case("who asks no more gives way when all places are taken", function()
+	cluster.reload { narrow = "127.0.0.1:0" }
+	local _, at = cluster.open("narrow", 2)
+	local waiting = {}
+	for i = 1, 2 do
+		local through = proxy.start(at)
+		local bytes = framed(pack("<BI4I4", 0, echo, i) .. skynet.packstring("sleep", 100000))
+		through:next("up", #bytes, "half")
+		waiting[i] = assert(socket.open("127.0.0.1", through.port))
+		socket.write(waiting[i], bytes)
+	end
+	test.eventually("both have asked", 20, function()
+		local n = 0
+		for _, line in pairs(skynet.call(".launcher", "lua", "LIST")) do
+			n = n + (line:find "clusteragent" and 1 or 0)
+		end
+		return n >= 2
+	end)
+	local answered
+	test.eventually("an answer", 20, function()
+		local id = socket.open("127.0.0.1", at)
+		socket.write(id, framed(pack("<BI4I4", 0, echo, 7) .. skynet.packstring "in"))
+		answered = receive(id)
+		socket.close(id)
+		return answered
+	end)
+	test.equal(answered:sub(6), skynet.packstring "in")
+	for _, id in ipairs(waiting) do
+		socket.close(id)
+	end
 end)
 
 -- ---- what is no frame ----

@@ -145,6 +145,74 @@ test.case("large responses: mixed with others", function()
 	test.truthy(large == big)
 end)
 
+test.case("three megabytes there and back, by number and by name, in the bytes of the protocol", function()
+	local size, kinds = 3000000, {}
+	local name = node(function(id)
+		local total, parts = nil, {}
+		for payload in receive, id do
+			local kind = payload:byte()
+			if kind == 1 or kind == 0x81 then
+				kinds[#kinds + 1] = kind
+				total = unpack("<I4", payload, #payload - 3)
+			else
+				parts[#parts + 1] = payload:sub(6)
+			end
+			if kind == 3 then
+				local message, session = table.concat(parts), unpack("<I4", payload, 2)
+				test.equal(#message, total)
+				parts = {}
+				respond(id, session, 2, pack("<I4", #message))
+				for at = 1, #message, 32768 do
+					respond(id, session, at + 32768 > #message and 4 or 3, message:sub(at, at + 32767))
+				end
+			end
+		end
+	end)
+	for _, to in ipairs { 7, "@big" } do
+		local bytes = {}
+		for i = 1, size // 1000 do
+			bytes[i] = string.char(math.random(0, 255)):rep(1000)
+		end
+		local text = table.concat(bytes)
+		test.truthy(test.within(30, cluster.call, name, to, text) == text)
+	end
+	test.equal(kinds, { 1, 0x81 })
+end)
+
+test.case("the trace tag of who is traced goes before his request, small or large", function()
+	local seen = {}
+	local name = node(function(id)
+		for payload in receive, id do
+			seen[#seen + 1] = payload
+			local kind = payload:byte()
+			if kind == 0 then
+				respond(id, unpack("<I4", payload, 6), 1, skynet.packstring(true))
+			elseif kind == 3 then
+				respond(id, unpack("<I4", payload, 2), 1, skynet.packstring(true))
+			end
+		end
+	end)
+	local done
+	skynet.fork(function()
+		skynet.trace "tagged"
+		cluster.call(name, 5, "small")
+		cluster.call(name, 5, ("l"):rep(40000))
+		done = true
+	end)
+	test.eventually("both calls", 20, function()
+		return done
+	end)
+	cluster.call(name, 5, "not traced")
+	local kinds = {}
+	for i, payload in ipairs(seen) do
+		kinds[i] = payload:byte()
+	end
+	test.equal(kinds, { 4, 0, 4, 1, 2, 3, 0 })
+	test.equal(seen[1], seen[3])
+	test.between(#seen[1], 2, 256)
+	test.equal(#seen, 7)
+end)
+
 test.case("an error of the other side carries its reason, and is never taken for one of the connection", function()
 	local outcome = require("reef.cluster").error
 	local text

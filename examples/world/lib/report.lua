@@ -9,12 +9,6 @@ function report.line(format, ...)
 	io.stdout:flush()
 end
 
-report.progress = report.line
-
-function report.head()
-	report.line ""
-end
-
 ---@param what string
 ---@param value integer
 ---@param holds boolean

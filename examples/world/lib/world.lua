@@ -17,6 +17,7 @@ local schema = sproto.parse [[
 	dy 2 : integer
 	kind 3 : string
 	to 4 : string
+	number 5 : integer
 }
 .Reply {
 	who 0 : string

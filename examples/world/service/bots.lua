@@ -5,6 +5,7 @@ local world = require "world"
 
 local THINK = { 5, 15 } -- 1/100 s
 local LOSES = 0.01      -- how likely a request loses its connection
+local PATIENCE = 15     -- seconds for an answer, until another door is tried
 
 local bots = {}
 local playing = true
@@ -73,10 +74,10 @@ end
 
 local command = {}
 
----Logs these players in.
-function command.log_in(uids, all, login_port, gate_port)
+---Logs these players in, each by one of the doors.
+function command.log_in(uids, all, doors)
 	for _, uid in ipairs(uids) do
-		local ok, connection = pcall(client.log_in, uid, login_port, gate_port)
+		local ok, connection = pcall(client.new, uid, doors, tonumber(uid:match "%d+$") % #doors + 1)
 		if ok then
 			table.insert(bots, { uid = uid, all = all, client = connection, purse = world.purse(), dx = 1, dy = 0,
 				requests = 0, x = 0, y = 0, version = 0 })
@@ -91,6 +92,14 @@ function command.play()
 	for _, bot in ipairs(bots) do
 		skynet.fork(play, bot)
 	end
+	skynet.fork(function()
+		while playing do
+			skynet.sleep(100)
+			for _, bot in ipairs(bots) do
+				bot.client:hurry(PATIENCE)
+			end
+		end
+	end)
 end
 
 ---Ends the game: returns when no player waits for an answer any more.
@@ -115,18 +124,18 @@ function command.account()
 		end
 		bot.client:close()
 		accounts[bot.uid] = { purse = bot.purse, requests = bot.requests + 1, repeated = bot.client.repeated,
-			version = bot.version }
+			moved = bot.client.moved, version = bot.version }
 	end
 	return accounts, errors
 end
 
----How many requests were answered so far.
+---How many requests were answered so far, and how many of any player at least.
 function command.progress()
-	local n = 0
+	local n, least = 0, math.huge
 	for _, bot in ipairs(bots) do
-		n = n + bot.requests
+		n, least = n + bot.requests, math.min(least, bot.requests)
 	end
-	return n
+	return n, least
 end
 
 skynet.start(function()

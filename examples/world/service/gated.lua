@@ -1,5 +1,4 @@
 -- The gate to the world: whoever has logged in gets an agent, which answers what he asks.
-local datacenter = require "skynet.datacenter"
 local msgserver = require "snax.msgserver"
 local skynet = require "skynet"
 
@@ -13,7 +12,8 @@ local last_id = 0
 skynet.register_protocol { name = "client", id = skynet.PTYPE_CLIENT }
 
 function server.login_handler(uid, secret)
-	assert(not names[uid], "is in the world already")
+	-- Whoever is in already has come through another door meanwhile, or has lost what was said.
+	server.logout_handler(uid)
 	last_id = last_id + 1
 	local id = last_id
 	local username = msgserver.username(uid, id, name_of_server)
@@ -21,7 +21,6 @@ function server.login_handler(uid, secret)
 	local agent = skynet.newservice "agent"
 	skynet.call(agent, "lua", "login", uid)
 	agents[username] = agent
-	datacenter.set("agent", uid, agent)
 	msgserver.login(username, secret)
 	return id
 end

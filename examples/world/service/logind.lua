@@ -3,9 +3,10 @@ local crypt = require "skynet.crypt"
 local login = require "snax.loginserver"
 local skynet = require "skynet"
 
+local ip, port = ...
 local gates = {} -- server -> the gate's address
 
-local server = { host = "127.0.0.1", port = tonumber((...)), name = "login_master", instance = 4 }
+local server = { host = ip, port = tonumber(port), name = "login_master", instance = 4 }
 
 function server.auth_handler(token)
 	local user, name, password = token:match "([^@]+)@([^:]+):(.+)"

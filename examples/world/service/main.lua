@@ -1,13 +1,13 @@
--- Brings up the world as configured, lets the players in, edits the rules while they play, and counts everything at
--- the end.
+-- Lets the players in, edits the rules while they play, and counts everything at the end. The world that they play in
+-- is this process, or nodes whose doors are told.
 local config = require "reef.config"
 local datasheet = require "skynet.datasheet"
-local multicast = require "skynet.multicast"
 local process = require "reef.process"
 local report = require "report"
 local shutdown = require "reef.shutdown"
 local skynet = require "skynet"
 local snax = require "skynet.snax"
+local the_map = require "the_map"
 local world = require "world"
 
 local PLAYERS = math.tointeger(tonumber(os.getenv "WORLD_PLAYERS"))
@@ -40,35 +40,23 @@ local function edit(version)
 	write("rules.toml", ("version = %d\nspeed = %d\n"):format(version, 1 + version % 3))
 end
 
----Ports of the login service and the gate, where nobody listens yet.
-local function free_port()
-	local socket = require "skynet.socket"
-	local id, _, port = socket.listen("127.0.0.1", 0)
-	socket.close(id)
-	return port
-end
-
----The world: where its login service, its gate and its page are.
-local function build()
+---Where players come in: at other nodes, or at the one that is started here.
+---@return door[]
+local function find_doors()
+	local doors = {}
+	for host, login, gate, web in (os.getenv "WORLD_DOORS" or ""):gmatch "([^%s:]+):(%d+):(%d+):(%d+)" do
+		doors[#doors + 1] = { host = host, login = math.tointeger(tonumber(login)), gate = math.tointeger(tonumber(gate)),
+			web = math.tointeger(tonumber(web)) }
+	end
+	if #doors == 0 then
+		return { skynet.call(skynet.newservice "node", "lua", "door") }
+	end
 	assert(config.watch(DATA))
-	local coins = PLAYERS * world.COINS_PER_PLAYER
-	local channel = multicast.new()
-	snax.uniqueservice "store"
-	local map = snax.uniqueservice("map", coins, channel.channel)
-	local login_port, gate_port = free_port(), free_port()
-	local login = skynet.newservice("logind", login_port)
-	local gate = skynet.newservice("gated", login)
-	skynet.call(gate, "lua", "open", {
-		address = "127.0.0.1", port = gate_port, maxclient = 2 * PLAYERS + 16, nodelay = true, servername = world.SERVER,
-	})
-	local web = skynet.newservice("web", channel.channel)
-	local host, web_port = skynet.call(web, "lua", "where")
-	report.line("The map: http://%s:%d/   (%d players, %d coins)", host, web_port, PLAYERS, coins)
-	return { map = map, coins = coins, login_port = login_port, gate_port = gate_port, web_port = web_port }
+	return doors
 end
 
 ---Starts the crews that play the players, and lets them log in side by side.
-local function let_in(places)
+local function let_in(doors)
 	local all, share, crews = {}, {}, {}
 	for i = 1, PLAYERS do
 		all[i] = "player" .. i
@@ -79,13 +67,22 @@ local function let_in(places)
 	local request = skynet.request()
 	for i, uids in ipairs(share) do
 		crews[i] = skynet.newservice "bots"
-		request:add { crews[i], "lua", "log_in", uids, all, places.login_port, places.gate_port }
+		request:add { crews[i], "lua", "log_in", uids, all, doors }
 	end
 	local n = 0
 	for _, reply in request:select() do
 		n = n + (reply and reply[1] or 0)
 	end
 	return crews, n
+end
+
+local function progress(crews)
+	local n, least = 0, math.huge
+	for _, crew in ipairs(crews) do
+		local its, its_least = skynet.call(crew, "lua", "progress")
+		n, least = n + its, math.min(least, its_least)
+	end
+	return n, least
 end
 
 local function play(crews)
@@ -103,11 +100,9 @@ local function play(crews)
 			edit(editions)
 		end
 		if now() - last >= 1 then
-			local n = 0
-			for _, crew in ipairs(crews) do
-				n = n + skynet.call(crew, "lua", "progress")
-			end
-			report.progress("%5.1f s  %6.0f requests/s  rules version %d", passed, (n - before) / (now() - last), editions)
+			local n, least = progress(crews)
+			report.line("%5.1f s  %6.0f requests/s, each player %d or more   rules version %d", passed,
+				(n - before) / (now() - last), least, editions)
 			before, last = n, now()
 		end
 	end
@@ -124,40 +119,43 @@ local function play(crews)
 	return editions
 end
 
----What both sides say at the end.
-local function count_all(crews, map)
-	local sum = { purses = 0, in_purses = 0, requests = 0, done = 0, repeated = 0, up_to_date = 0, stored = 0 }
+---What all sides say at the end: the players, the map, and Redis.
+local function count_all(crews)
+	local sum = { purses = 0, in_purses = 0, requests = 0, done = 0, repeated = 0, moved = 0, up_to_date = 0, stored = 0 }
 	sum.errors = {}
-	local datacenter = require "skynet.datacenter"
-	local stored = snax.queryservice("store").req.purses()
+	local accounts = {}
 	for _, crew in ipairs(crews) do
-		local accounts, errors = skynet.call(crew, "lua", "account")
-		for uid, account in pairs(accounts) do
-			local purse, done = skynet.call(datacenter.get("agent", uid), "lua", "audit")
-			sum.purses = sum.purses + (world.same(purse, account.purse) and 1 or 0)
-			sum.in_purses = sum.in_purses + world.count(purse)
-			sum.requests, sum.done = sum.requests + account.requests, sum.done + done
-			sum.repeated = sum.repeated + account.repeated
-			sum.up_to_date = sum.up_to_date + (account.version == datasheet.query("rules").version and 1 or 0)
-			local kept = stored and (stored[uid] or world.purse())
-			sum.stored = sum.stored + (kept and world.same(kept, purse) and 1 or 0)
+		local its, errors = skynet.call(crew, "lua", "account")
+		for uid, account in pairs(its) do
+			accounts[uid] = account
 		end
 		table.move(errors, 1, #errors, #sum.errors + 1, sum.errors)
 	end
-	sum.lying = world.count(map.req.lying())
+	local players, lying = the_map.ask "account"
+	local stored = snax.uniqueservice("store").req.players()
+	for uid, account in pairs(accounts) do
+		local player = players[uid] or { purse = world.purse(), done = 0 }
+		sum.purses = sum.purses + (world.same(player.purse, account.purse) and 1 or 0)
+		sum.in_purses = sum.in_purses + world.count(player.purse)
+		sum.requests, sum.done = sum.requests + account.requests, sum.done + player.done
+		sum.repeated, sum.moved = sum.repeated + account.repeated, sum.moved + account.moved
+		sum.up_to_date = sum.up_to_date + (account.version == datasheet.query("rules").version and 1 or 0)
+		sum.stored = sum.stored + (stored and stored[uid] and world.same(stored[uid].purse, account.purse) and 1 or 0)
+	end
+	sum.lying = lying
 	sum.has_store = stored ~= nil
 	return sum
 end
 
 local function main()
-	local places = build()
+	local doors = find_doors()
 	local viewers = skynet.newservice "viewers"
-	skynet.call(viewers, "lua", "look", VIEWERS, places.web_port)
-	local crews, players = let_in(places)
+	skynet.call(viewers, "lua", "look", VIEWERS, doors)
+	local crews, players = let_in(doors)
 	report.line("%d players have logged in", players)
 	local editions = play(crews)
-	local sum = count_all(crews, places.map)
-	local seen, errors = skynet.call(viewers, "lua", "stop")
+	local sum = count_all(crews)
+	local seen, maps, errors = skynet.call(viewers, "lua", "stop")
 	table.move(errors, 1, #errors, #sum.errors + 1, sum.errors)
 	local pictures, least, called = 0, math.huge, 0
 	for _, viewer in ipairs(seen) do
@@ -165,13 +163,18 @@ local function main()
 		pictures, least = pictures + viewer.pictures, math.min(least, viewer.pictures)
 	end
 
-	report.head()
-	report.claim("players", players, players == PLAYERS, "logged in, and came through the gate to their agents")
+	local coins = PLAYERS * world.COINS_PER_PLAYER
+	report.line ""
+	report.claim("players", players, players == PLAYERS, "logged in, and came through a gate to their agents")
 	report.claim("requests", sum.requests, sum.requests == sum.done,
-		("%d done by the agents: none twice, none lost"):format(sum.done))
+		("%d done by the map: none twice, none lost"):format(sum.done))
 	report.claim("asked again", sum.repeated, sum.repeated > 0 or sum.requests < 2000,
 		"on another connection, since the first was lost")
-	report.claim("coins dealt", places.coins, sum.lying + sum.in_purses == places.coins,
+	if #doors > 1 then
+		report.claim("log-ins again", sum.moved, sum.moved > 0, "through another door, since the first is gone")
+		report.claim("maps", maps, maps > 1, "have been elected, one after the other")
+	end
+	report.claim("coins dealt", coins, sum.lying + sum.in_purses == coins,
 		("%d lie on the map, %d are in purses"):format(sum.lying, sum.in_purses))
 	report.claim("purses", sum.purses, sum.purses == players, "are what the players themselves have counted")
 	if sum.has_store then

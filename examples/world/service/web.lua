@@ -1,14 +1,15 @@
 -- The page: one service accepts connections, several answer them and send pictures of the map to who looks.
+local datacenter = require "skynet.datacenter"
 local httpd = require "http.httpd"
 local multicast = require "skynet.multicast"
 local skynet = require "skynet"
-local snax = require "skynet.snax"
 local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
+local the_map = require "the_map"
 local urllib = require "http.url"
 local websocket = require "http.websocket"
 
-local mode, argument = ...
+local mode = ...
 local AGENTS = 2
 local REQUEST = 8192
 
@@ -16,7 +17,7 @@ local function accept_all()
 	local host, port = os.getenv "WORLD_WEB":match "^(.*):(%d+)$"
 	local agents = {}
 	for i = 1, AGENTS do
-		agents[i] = skynet.newservice(SERVICE_NAME, "agent", mode)
+		agents[i] = skynet.newservice(SERVICE_NAME, "agent")
 	end
 	-- Somebody else may have the port.
 	local ok, id, _, real = pcall(socket.listen, host, tonumber(port))
@@ -33,8 +34,7 @@ local function accept_all()
 	end)
 end
 
-local function answer_some(channel_id)
-	local map = snax.queryservice "map"
+local function answer_some()
 	local watching = {} -- WebSocket -> true, or false while it does not take what it was sent
 	local last -- picture
 	local page
@@ -53,7 +53,7 @@ local function answer_some(channel_id)
 	function handle.message(_, text)
 		local x, y = text:match "^call (%d+) (%d+)$"
 		if x then
-			map.post.call(math.tointeger(tonumber(x)), math.tointeger(tonumber(y)))
+			the_map.ask("call", math.tointeger(tonumber(x)), math.tointeger(tonumber(y)))
 		end
 	end
 	function handle.warning(ws, kb)
@@ -65,7 +65,7 @@ local function answer_some(channel_id)
 	handle.error = handle.close
 
 	local channel = multicast.new {
-		channel = channel_id,
+		channel = datacenter.wait "pictures",
 		dispatch = function(_, _, picture)
 			last = picture
 			for id, takes in pairs(watching) do
@@ -124,7 +124,7 @@ end
 
 skynet.start(function()
 	if mode == "agent" then
-		answer_some(math.tointeger(tonumber(argument)))
+		answer_some()
 	else
 		accept_all()
 	end

@@ -111,6 +111,8 @@ function command.SUBSCRIBE(source, pattern)
 		entry.pattern, entry.match = pattern, is_pattern and subject.matcher(pattern) or nil
 		entry.head, entry.seen, entry.seen_count = skynet.packstring(pattern), {}, 0
 		list[pattern] = entry
+		-- Before anything is waited for: a message that finds nobody would have it forgotten.
+		entry:add(source)
 		if broker then
 			broker.subscribe(pattern)
 		end

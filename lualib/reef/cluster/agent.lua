@@ -4,7 +4,7 @@
 -- service sends to another arrives in that order. What cannot be a frame ends the connection.
 
 local frame = require "reef.cluster.frame"
-local large = require "reef.cluster.large"
+local incoming_requests = require "reef.cluster.incoming"
 local losses = require "reef.losses"
 local options = require "reef.cluster.options"
 local core = require "skynet.core"
@@ -13,20 +13,17 @@ local skynet = require "skynet"
 local socket = require "reef.socket"
 local trust = require "reef.cluster.trust"
 
-local TAG <const> = 255 -- most bytes of a trace tag
-
 local agent = {}
 
 local id, peer                 ---@type integer, string
 local clusterd                 ---@type integer
 local names = {}               ---@type table<string, integer> of `@name`, as clusterd has said
-local parts = large.new(options.limit)
 local at_work = 0
 local visitor = trust.visitor()
-local tag                      ---@type string|nil of the next request
 local progress = true          -- has anything come that unfinished messages wait for?
 local in_frame = false
 local watching = false
+local over                     ---@type table|nil no request comes any more: what to wake when nothing is left to answer
 
 -- ---- what cannot be answered ----
 
@@ -79,24 +76,29 @@ local function answer(session, message, size)
 	if not parts_of then
 		return socket.write(id, first)
 	end
-	socket.lwrite(id, first)
+	local taken = socket.lwrite(id, first)
 	for block, bytes in parts_of do
-		socket.lwrite(id, block, bytes)
+		taken = socket.lwrite(id, block, bytes)
 	end
+	return taken
 end
 
 local function refuse(session, text)
-	socket.write(id, frame.failure(session, text))
+	return socket.write(id, frame.failure(session, text))
 end
 
 local function finish(session, ok, message, size)
 	at_work = at_work - 1
+	local taken
 	if ok and size > frame.PART then
-		answer(session, message, size)
+		taken = answer(session, message, size)
 	elseif ok then
-		answer(session, size == 0 and "" or skynet.tostring(message, size))
+		taken = answer(session, size == 0 and "" or skynet.tostring(message, size))
 	else
-		refuse(session, (tostring(message):gsub("^call failed: ", "")))
+		taken = refuse(session, (tostring(message):gsub("^call failed: ", "")))
+	end
+	if over and (at_work == 0 or not taken) then
+		skynet.wakeup(over)
 	end
 end
 
@@ -168,6 +170,9 @@ end
 
 -- ---- frames ----
 
+local incoming = incoming_requests.new(options.limit, request)
+local parts = incoming.parts
+
 local function overdue()
 	if not progress then
 		skynet.error(("cluster: the connection from %s is ended: nothing more of an unfinished %s has come for %g s"):format(
@@ -189,48 +194,16 @@ local function fed(unfinished)
 	end
 end
 
-local function add_part(session, buffer, first, last, is_last)
-	local message, size, about = parts:add(session, buffer, first, last, is_last)
-	if about then
-		request(about.address, session, message or "", about.push, about.tag, message and size)
-	end
-end
-
--- Parts of large messages are taken as they come.
 local function partly(buffer, first, last)
-	local kind = buffer:byte(first)
-	if kind ~= 2 and kind ~= 3 or not visitor.known then
-		return nil
-	end
-	local session = string.unpack("<I4", buffer, first + 1)
-	parts:add_some(session, buffer, first + 5, last)
-	return function(more, from, to, complete)
-		if complete then
-			return add_part(session, more, from, to, kind == 3)
-		end
-		parts:add_some(session, more, from, to)
-	end
+	return visitor.known and incoming:partly(buffer, first, last) or nil
 end
 
 local function on_frame(buffer, first, last)
-	local kind, address, session, rest, is_push = frame.parse_request(buffer, first, last)
-	if not visitor.known then
-		answer(session, trust.visit(visitor, kind == 0 and address, kind == 0 and rest or ""))
-	elseif kind == 0 then
-		local its_tag = tag
-		tag = nil
-		request(address, session, rest, is_push, its_tag)
-	elseif kind == 1 then
-		parts:begin(session, rest, { address = address, push = is_push, tag = tag })
-		tag = nil
-	elseif kind == 4 then
-		if #rest == 0 or #rest > TAG then
-			error(("a trace tag of %d bytes"):format(#rest), 0)
-		end
-		tag = rest
-	else
-		add_part(session, buffer, rest, last, kind == 3)
+	if visitor.known then
+		return incoming:frame(buffer, first, last)
 	end
+	local kind, address, session, message = frame.parse_request(buffer, first, last)
+	answer(session, trust.visit(visitor, kind == 0 and address, kind == 0 and message or ""))
 end
 
 -- ---- the connection ----
@@ -250,6 +223,15 @@ local function still_unknown()
 	if not visitor.known then
 		skynet.error(("cluster: the connection from %s is ended: it has not shown that it knows cluster_secret"):format(peer))
 		socket.shutdown(id)
+	end
+end
+
+-- Who has ended his writing side, after what he had to ask, may still wait for answers.
+local function answer_the_rest()
+	if at_work > 0 then
+		over = {}
+		skynet.send(clusterd, "lua", "lingers", skynet.self())
+		skynet.sleep(math.ceil(options.unfinished * 100), over)
 	end
 end
 
@@ -273,11 +255,22 @@ function command.serve(fd, from)
 		elseif result > 0 or parts.count > 0 then
 			skynet.error(("cluster: the connection from %s was lost in the middle of a message"):format(peer))
 		end
+		if ok then
+			answer_the_rest()
+		end
 		socket.close(id)
 	end
 	tell_dropped()
 	skynet.retpack()
 	skynet.exit()
+end
+
+---From clusterd: others need the place more than answers that are owed to who asks no more.
+function command.leave()
+	skynet.ignoreret()
+	if over then
+		skynet.wakeup(over)
+	end
 end
 
 ---From clusterd: what is registered has changed.

@@ -75,6 +75,13 @@ local function forget(message, size)
 	end
 end
 
+-- What is sent later than it was said carries the trace tag of who said it.
+local function tell_tag(address, tag)
+	if tag then
+		core.send(address, skynet.PTYPE_TRACE, 0, tag)
+	end
+end
+
 ---@param node string
 ---@param to integer|string
 ---@param message string|lightuserdata packed
@@ -86,7 +93,7 @@ function link.call(node, to, message, size, seconds)
 	if sender then
 		return skynet.call(sender, "lua", "req", to, message, size, seconds)
 	end
-	local token, result = {}, nil
+	local token, result, tag = {}, nil, core.tracetag()
 	local function arrived(...)
 		result = table.pack(...)
 		skynet.wakeup(token)
@@ -94,8 +101,10 @@ function link.call(node, to, message, size, seconds)
 	when_known(node, function(ok, address)
 		if not ok then
 			forget(message, size)
-			arrived(false, address)
-		elseif not core.post(arrived, address, "lua", "req", to, message, size, seconds) then
+			return arrived(false, address)
+		end
+		tell_tag(address, tag)
+		if not core.post(arrived, address, "lua", "req", to, message, size, seconds) then
 			forget(message, size)
 			arrived(false, ("cluster node %s: its connection's service is gone (not sent)"):format(node))
 		end
@@ -116,8 +125,10 @@ function link.send(node, to, message, size)
 	if sender then
 		return skynet.send(sender, "lua", "push", to, message, size)
 	end
+	local tag = core.tracetag()
 	when_known(node, function(ok, address)
 		if ok then
+			tell_tag(address, tag)
 			skynet.send(address, "lua", "push", to, message, size)
 		else
 			forget(message, size)

@@ -20,6 +20,7 @@ local launching = {}   ---@type table<string, reef.once.work>
 local proxies = {}     ---@type table<string, integer>
 local names = {}       ---@type table<string, integer>
 local agents = {}      ---@type table<integer, true>
+local lingering = {}   ---@type table<integer, true> those who get no more requests, and still have some to answer
 
 local command = {}
 
@@ -202,8 +203,9 @@ function command.register(name, address)
 end
 
 ---@param name string
-function command.unregister(name)
-	if names[name] then
+---@param address integer|nil only if this is the one
+function command.unregister(name, address)
+	if names[name] and (address == nil or names[name] == address) then
 		names[name] = nil
 		tell_agents()
 	end
@@ -216,6 +218,20 @@ function command.registered(name)
 end
 
 -- ---- listening ----
+
+---From an agent.
+function command.lingers(agent)
+	lingering[agent] = true
+end
+
+local function make_room()
+	local agent = next(lingering)
+	if agent then
+		lingering[agent] = nil
+		skynet.send(agent, "lua", "leave")
+	end
+	return agent ~= nil
+end
 
 local function check_exposure(ip, port)
 	if ip:find "^127%." or ip == "::1" or ip:find "^/" or ip:find "^@" or ip:find "^unix:" then
@@ -262,7 +278,7 @@ function command.open(where, maxclient)
 	end
 	local count, most, told = 0, maxclient or MAXCLIENT, false
 	assert(socket.start(id, function(fd, peer)
-		if count >= most then
+		if count >= most and not make_room() then
 			if not told then
 				told = true
 				skynet.error(("cluster: %d connections at %s:%d, more are refused, the first from %s"):format(
@@ -275,7 +291,7 @@ function command.open(where, maxclient)
 		if launched and agent then
 			agents[agent] = true
 			pcall(skynet.call, agent, "lua", "serve", fd, peer)
-			agents[agent] = nil
+			agents[agent], lingering[agent] = nil, nil
 		else
 			skynet.error(("cluster: cannot serve %s: %s"):format(peer, tostring(agent)))
 		end

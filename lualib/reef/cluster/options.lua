@@ -28,6 +28,7 @@ options.requests = number("cluster_requests", 65536, 1)        -- of a connectio
 options.unfinished = number("cluster_unfinished", 6000, 1) / 100 -- seconds until the next part has to come
 
 options.lease = number("cluster_lease", 1000, 200) / 100       -- seconds after which a node that is gone is out of etcd
+options.election = math.floor(number("singleton_lease", 1000, 200) / 100) -- seconds until who is gone is replaced
 options.dns_interval = number("cluster_dns_interval", 500, 10) -- cs between two questions to DNS
 
 return options

@@ -7,10 +7,10 @@
 
 local now = require "reef.base.now"
 local frame = require "reef.cluster.frame"
-local large = require "reef.cluster.large"
 local losses = require "reef.losses"
 local options = require "reef.cluster.options"
 local pending = require "reef.cluster.pending"
+local replies = require "reef.cluster.replies"
 local core = require "skynet.core"
 local driver = require "skynet.socketdriver"
 local skynet = require "skynet"
@@ -19,7 +19,7 @@ local trust = require "reef.cluster.trust"
 
 local LATE <const> = 65536 -- replies that a connection may owe to callers who have given up
 
-local DONE <const>, PART <const> = frame.DONE, frame.PART
+local PART <const> = frame.PART
 local MUCH <const> = 65536 -- bytes that wait to be sent: more than a few small requests
 local ITEM <const> = 400   -- bytes of memory that what waits takes beside its message
 
@@ -32,9 +32,8 @@ local connecting = false
 local leaving = false            -- the node is not where it was, as far as anybody knows
 local queue, queued_bytes = {}, 0
 local calls = pending.new()
-local waiting = calls.waiting
-local parts = large.new(options.limit)
-local heard, asked = true, false
+local answers                    ---@type reef.cluster.replies of the connection
+local asked = false
 local ours <const> = trust.any() -- the other side is like this one, and may be asked for a sign of life at any time
 local pushed = false             -- something was sent, and nobody waits for an answer to it
 local taken                      ---@type integer|nil bytes, by the network, when much was waiting for it
@@ -87,8 +86,7 @@ local function drop(why)
 	if leaving then
 		address, leaving = false, false
 	end
-	calls, parts = pending.new(), large.new(options.limit)
-	waiting = calls.waiting
+	calls = pending.new()
 	asked, taken, pushed, unsent = false, nil, false, 0
 	socket.shutdown(id)
 	skynet.fork(socket.close, id)
@@ -154,8 +152,8 @@ local function watch()
 		watching = false
 		return
 	end
-	if heard or takes_bytes() then
-		heard = false
+	if answers.heard or takes_bytes() then
+		answers.heard = false
 	elseif asked then
 		drop(("no sign of life for %g s"):format(2 * options.heartbeat))
 		watching = false
@@ -202,81 +200,15 @@ local function write(to, message, response, tag, deadline, size)
 		pushed = true
 	end
 	if not watching and options.heartbeat > 0 then
-		watching, heard = true, true
+		watching, answers.heard = true, true
 		skynet.timeout(math.ceil(options.heartbeat * 100), watch)
 	end
 end
 
 -- ---- reading ----
 
-local function finish(session, ok, result, size)
-	if not calls:answer(session, ok, result, size) and size then
-		skynet.trash(result, size)
-	end
-end
-
-local function is_asked(session, kind)
-	heard = true
-	if calls:knows(session) then
-		return true
-	elseif kind ~= frame.MORE and kind ~= frame.LAST then
-		ignored(session)
-	end
-	return false
-end
-
-local function add_part(session, buffer, first, last, is_last)
-	local message, size = parts:add(session, buffer, first, last, is_last)
-	if size then
-		finish(session, true, message or "", message and size)
-	end
-end
-
--- Parts of large responses are taken as they come.
-local function partly(buffer, first, last)
-	local session, kind = string.unpack("<I4B", buffer, first)
-	if kind ~= frame.MORE and kind ~= frame.LAST then
-		return nil
-	end
-	if not is_asked(session, kind) then
-		return function() end
-	end
-	parts:add_some(session, buffer, first + 5, last)
-	return function(more, from, to, complete)
-		heard = true
-		if complete then
-			return add_part(session, more, from, to, kind == frame.LAST)
-		end
-		parts:add_some(session, more, from, to)
-	end
-end
-
-local function on_response(buffer, first, last)
-	local session, kind, rest = frame.parse_response(buffer, first, last)
-	if kind == DONE and waiting[session] then
-		heard = true
-		calls:answer(session, true, rest)
-		return
-	end
-	if not is_asked(session, kind) then
-		return
-	elseif kind == frame.DONE then
-		finish(session, true, rest)
-	elseif kind == frame.FAILED then
-		-- The other side's words cannot be taken for ours.
-		if rest:find "^cluster node " or rest:find "^call failed" then
-			rest = "remote: " .. rest
-		end
-		finish(session, false, rest)
-	elseif kind == frame.LARGE then
-		parts:begin(session, rest)
-	else
-		add_part(session, buffer, rest, last, kind == frame.LAST)
-	end
-end
-
 local function read(id)
-	local ok, result = pcall(frame.read, id, on_response, nil, partly)
+	local ok, result = pcall(frame.read, id, answers.frame, nil, answers.partly)
 	if connection ~= id then
 		return
 	elseif not ok then
@@ -328,7 +260,8 @@ local function connect()
 			refuse_queue(("cannot connect: %s"):format(err))
 		else
 			driver.nodelay(id)
-			connection, heard, asked = id, true, false
+			connection, asked = id, false
+			answers = replies.new(calls, options.limit, ignored)
 			socket.warning(id, on_unsent)
 			skynet.fork(read, id)
 			flush()

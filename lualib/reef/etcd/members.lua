@@ -34,10 +34,7 @@ end
 
 function members:turn()
 	self.at = self.at % #self.endpoints + 1
-	for _, c in ipairs(self.idle) do
-		c:close()
-	end
-	self.idle = {}
+	self:close()
 end
 
 local function take(self, deadline)
@@ -168,11 +165,13 @@ function members:stream(path, request)
 	return c
 end
 
+---Closes the connections that nobody uses.
 function members:close()
-	for _, c in ipairs(self.idle) do
+	local idle = self.idle
+	self.idle = {}
+	for _, c in ipairs(idle) do
 		c:close()
 	end
-	self.idle = {}
 end
 
 return members

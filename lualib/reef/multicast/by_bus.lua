@@ -3,6 +3,7 @@
 
 local bus = require "reef.bus"
 local digest = require "reef.digest"
+local once = require "reef.once"
 local process = require "reef.process"
 local serve = require "reef.serve"
 local skynet = require "skynet"
@@ -14,6 +15,7 @@ local subscribers = require "reef.subscribers"
 
 local by_bus = {}
 local channels = {} ---@type table<integer, multicastd.bus_channel>
+local opening = {}  ---@type table<integer, reef.once.work>
 local shorts, last = {}, 0 ---@type table<integer, true>, integer
 
 local function subject_of(number)
@@ -32,9 +34,7 @@ local function forget(number)
 	local channel = channels[number]
 	if channel then
 		channels[number], shorts[channel.short] = nil, nil
-		if channel.subscription then
-			channel.subscription:close()
-		end
+		channel.subscription:close()
 	end
 end
 
@@ -58,21 +58,32 @@ function command.NEW()
 	return (string.unpack(">I7", digest.random(7)) & 0x3fffffffffffff) | 1
 end
 
+-- A channel is known when the bus has it: before, a message would find it without subscribers, and forget it.
+local function open(number)
+	local channel = subscribers.new()
+	local subscription = bus.subscribe(subject_of(number), function(_, ...)
+		arrived(number, ...)
+	end)
+	channel.short, channel.subscription = new_short(), subscription
+	channels[number] = channel
+	return channel
+end
+
 function command.SUBSCRIBE(source, number)
-	local channel = channels[number]
-	if not channel then
-		channel = subscribers.new()
-		channel.short = new_short()
-		channels[number] = channel
-		channel.subscription = bus.subscribe(subject_of(number), function(_, ...)
-			arrived(number, ...)
+	local channel
+	repeat
+		channel = channels[number] or once(opening, number, function()
+			return open(number)
 		end)
-	end
+	until channels[number] == channel
 	channel:add(source)
 	return channel.short
 end
 
 function command.UNSUBSCRIBE(source, number)
+	if opening[number] then
+		pcall(once, opening, number)
+	end
 	local channel = channels[number]
 	if channel then
 		channel:remove(source)

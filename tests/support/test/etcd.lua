@@ -3,13 +3,22 @@
 --     local etcd = require("test.etcd").start(3)
 --     etcd.endpoints                                     -- { "http://127.0.0.1:port", ... }
 --     etcd[1]:freeze() etcd[1]:thaw() etcd[1]:kill() etcd[1]:restart()
+--     require("test.etcd").client.new { ... }            -- reef.etcd
 --
--- They end with the case that started them. Without etcd the case is skipped.
+-- They end with the case that started them. Without etcd, or HTTP, which it is spoken to by, the case is skipped.
 local core = require "test.process.core"
 local process = require "test.process"
 local test = require "test"
 
 local etcd = {}
+
+---Was this built with HTTP?
+---@type boolean
+etcd.can_speak = pcall(require, "reef.http.core")
+
+etcd.client = etcd.can_speak and require "reef.etcd" or setmetatable({}, { __index = function()
+	test.skip "built without HTTP"
+end })
 
 ---@class test.etcd.member
 local member = {}
@@ -47,7 +56,9 @@ end
 ---@param world table|nil of test.tls: TLS for clients
 ---@return table
 function etcd.start(count, options, world)
-	if process.run { "sh", "-c", "command -v etcd" } ~= 0 then
+	if not etcd.can_speak then
+		test.skip "built without HTTP"
+	elseif process.run { "sh", "-c", "command -v etcd" } ~= 0 then
 		test.skip "there is no etcd"
 	end
 	local members, cluster = { endpoints = {} }, {}

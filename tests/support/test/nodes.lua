@@ -102,9 +102,21 @@ function node:counted()
 	local counts = {}
 	for line in io.lines(self.numbers) do
 		local n = math.tointeger(tonumber(line))
-		counts[n] = (counts[n] or 0) + 1
+		if n then
+			counts[n] = (counts[n] or 0) + 1
+		end
 	end
 	return counts
+end
+
+---The numbers that were sent there, in the order in which they have arrived.
+---@return integer[]
+function node:pushed()
+	local list = {}
+	for line in io.lines(self.numbers) do
+		list[#list + 1] = math.tointeger(tonumber(line:match "^push (%d+)$"))
+	end
+	return list
 end
 
 return nodes

@@ -5,6 +5,8 @@
 --     proxy:set { cut = 4096, delay = { 1000, 20 }, split = 7 }   -- faults by chance, from test.seed
 --     proxy:set { split = 1 }                                     -- a byte at a time
 --     proxy:next("down", 17, "rst")                               -- exactly there, once
+--     proxy:set { latency = 20, rate = 100000 }                   -- ms that every byte is later; bytes a second
+--     proxy:half "down" proxy:hold "up"                           -- one direction ends (FIN), or is held back
 --     proxy:hold() proxy:heal() proxy:cut() proxy:close() proxy:refuse() proxy:accept() proxy:pass()
 --     proxy:stats().living
 --
@@ -42,8 +44,9 @@ function proxy:command(line)
 	return stats
 end
 
----Chooses faults: `cut` = mean bytes between ends, `stall` and `delay` = {mean bytes, ms}, `split` = most bytes in a
----piece or {most bytes, us between pieces}; 0 switches off, what is not named stays.
+---Chooses faults: `latency` in ms, `rate` in bytes a second, `cut` = mean bytes between ends, `stall` and `delay` =
+---{mean bytes, ms}, `split` = most bytes in a piece or {most bytes, us between pieces}; 0 switches off, what is not
+---named stays.
 function proxy:set(faults)
 	local words = { "set" }
 	for name, value in pairs(faults) do
@@ -52,14 +55,27 @@ function proxy:set(faults)
 	return self:command(table.concat(words, " "))
 end
 
----The next connection ends ("fin", "rst") or is held for ever ("hold") after n bytes "up" (to the server) or "down".
+---The next connection ends ("fin", "rst"), is held for ever ("hold"), or ends in that direction alone ("half") after n
+---bytes "up" (to the server) or "down".
 function proxy:next(direction, n, how)
 	return self:command(("next %s=%d %s"):format(direction, n, how))
 end
 
--- No faults any more; hold everything back; go on; end all connections by RST, or by FIN; refuse new ones; take them
+---Holds everything back, or what goes "up" or "down".
+---@param direction "up"|"down"|nil
+function proxy:hold(direction)
+	return self:command("hold " .. (direction or ""))
+end
+
+---Ends one direction of all connections, by FIN.
+---@param direction "up"|"down"
+function proxy:half(direction)
+	return self:command("half " .. direction)
+end
+
+-- No faults any more; go on; end all connections by RST, or by FIN; refuse new ones; take them
 -- again; just the numbers: connections, living, cuts, and bytes up and down.
-for _, name in ipairs { "pass", "hold", "heal", "cut", "close", "refuse", "accept", "stats" } do
+for _, name in ipairs { "pass", "heal", "cut", "close", "refuse", "accept", "stats" } do
 	proxy[name] = function(self)
 		return self:command(name)
 	end

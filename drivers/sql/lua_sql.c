@@ -75,16 +75,18 @@ int reef_open_sql(lua_State *L) {
 			{"waiting", lua_sql_waiting}, {"fresh", lua_sql_fresh},     {"connect", reef_sql_connect},
 			{"run", reef_sql_run},        {"one", reef_sql_one},        {NULL, NULL},
 	};
+	static const luaL_Reg of_class[] = {{"__gc", reef_sql_turn_gc}, {"__close", reef_sql_turn_close}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {{"new", lua_sql_new}, {"one", reef_sql_one}, {NULL, NULL}};
 	reef_sql_turn_open(L);
 	luaL_newmetatable(L, REEF_SQL_TURN);
+	lua_pushvalue(L, -1);
+	luaL_setfuncs(L, of_class, 1);
 	lua_newtable(L);
-	luaL_setfuncs(L, methods, 0);
+	lua_pushvalue(L, -2);
+	luaL_setfuncs(L, methods, 1);
 	lua_setfield(L, -2, "__index");
-	lua_pushcfunction(L, reef_sql_turn_gc);
-	lua_setfield(L, -2, "__gc");
-	lua_pushcfunction(L, reef_sql_turn_close);
-	lua_setfield(L, -2, "__close");
-	luaL_newlib(L, functions);
+	luaL_newlibtable(L, functions);
+	lua_insert(L, -2);
+	luaL_setfuncs(L, functions, 1);
 	return 1;
 }

@@ -183,7 +183,11 @@ struct reef_sql_turn *reef_sql_turn_new(lua_State *L, int told) {
 }
 
 struct reef_sql_turn *reef_sql_turn_check(lua_State *L, int index) {
-	return luaL_checkudata(L, index, REEF_SQL_TURN);
+	bool is_one = lua_getmetatable(L, index) && lua_rawequal(L, -1, lua_upvalueindex(1));
+	if (!is_one)
+		luaL_typeerror(L, index, REEF_SQL_TURN);
+	lua_pop(L, 1);
+	return lua_touserdata(L, index);
 }
 
 int reef_sql_turn_close(lua_State *L) {

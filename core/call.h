@@ -22,8 +22,8 @@ extern "C" {
 #endif
 
 enum reef_called {
-	REEF_CALL_DONE,    /* the reply is there; for a sleep, its time has passed */
-	REEF_CALL_FAILED,  /* the other service has failed, or ended before it answered; the reply is the reason, if there is one */
+	REEF_CALL_DONE, /* the reply is there; for a sleep, its time has passed */
+	REEF_CALL_FAILED, /* the other service has failed, or ended before it answered; the reply is the reason, if there is one */
 	REEF_CALL_LATE,    /* no reply in time: what comes later is dropped, and whether it was done is not known */
 	REEF_CALL_NOBODY,  /* there is no such service, or its mailbox is full: nothing was sent */
 	REEF_CALL_ENDING,  /* the own service ends: clean up and return; every further call answers this at once */

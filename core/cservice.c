@@ -39,8 +39,8 @@ struct cservice {
 	void *ud;
 	struct reef_stacks *stacks; /* its callbacks may wait; NULL: they may not */
 	struct reef_debts debts;    /* all requests that it has not been seen to answer */
-	pthread_mutex_t signals; /* held while its signal function runs, which may end up there again */
-	bool released;           /* under `signals`: the instance takes none any more */
+	pthread_mutex_t signals;    /* held while its signal function runs, which may end up there again */
+	bool released;              /* under `signals`: the instance takes none any more */
 };
 
 /* `struct skynet_context` is our struct reef_service. */
@@ -156,9 +156,9 @@ __attribute__((visibility("default"), used)) int reef_call_allow(struct skynet_c
 	return 0;
 }
 
-__attribute__((visibility("default"), used)) enum reef_called
-reef_call(struct skynet_context *context, uint32_t dest, int type, const void *data, size_t size, int timeout,
-		  struct reef_reply *reply) {
+__attribute__((visibility("default"), used)) enum reef_called reef_call(struct skynet_context *context, uint32_t dest,
+																		int type, const void *data, size_t size,
+																		int timeout, struct reef_reply *reply) {
 	struct cservice *c = cservice_of(context);
 	if (c && c->stacks)
 		return reef_stacks_call(c->stacks, (struct reef_service *)context, dest, type, data, size, timeout, reply);
@@ -168,7 +168,7 @@ reef_call(struct skynet_context *context, uint32_t dest, int type, const void *d
 }
 
 __attribute__((visibility("default"), used)) enum reef_called reef_call_sleep(struct skynet_context *context,
-																			 int time) {
+																			  int time) {
 	struct cservice *c = cservice_of(context);
 	return c && c->stacks ? reef_stacks_sleep(c->stacks, (struct reef_service *)context, time) : REEF_CALL_OUTSIDE;
 }

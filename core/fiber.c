@@ -71,7 +71,7 @@ __attribute__((noinline)) static void fiber_set_current(struct reef_fiber *fiber
 #define LEAVES_THREAD(f) __sanitizer_start_switch_fiber(&(f)->back_fake, (f)->stack, (f)->size)
 #define IS_IN_STACK(f) __sanitizer_finish_switch_fiber((f)->fake, &(f)->back_bottom, &(f)->back_size)
 /* The last time: nothing on the stack is needed any more. */
-#define LEAVES_STACK(f) \
+#define LEAVES_STACK(f)                                                                                                \
 	__sanitizer_start_switch_fiber((f)->returned ? NULL : &(f)->fake, (f)->back_bottom, (f)->back_size)
 #define IS_BACK_IN_THREAD(f) __sanitizer_finish_switch_fiber((f)->back_fake, NULL, NULL)
 #elif defined(__SANITIZE_THREAD__)
@@ -98,8 +98,8 @@ static void fiber_main(struct reef_fiber *f) {
 #if defined(__x86_64__)
 
 /* The registers that a callee keeps, the control words of both floating-point units, and the stack. */
-__attribute__((naked, noinline, noclone, no_sanitize_thread)) static void fiber_switch(
-		__attribute__((unused)) fiber_place *from, __attribute__((unused)) fiber_place *to) {
+__attribute__((naked, noinline, noclone, no_sanitize_thread)) static void
+fiber_switch(__attribute__((unused)) fiber_place *from, __attribute__((unused)) fiber_place *to) {
 	__asm__ volatile("pushq %rbp\n\t"
 					 "pushq %rbx\n\t"
 					 "pushq %r12\n\t"
@@ -162,7 +162,8 @@ static void fiber_prepare(struct reef_fiber *f) {
 	f->own.uc_stack.ss_sp = f->stack;
 	f->own.uc_stack.ss_size = f->size;
 	f->own.uc_link = NULL;
-	makecontext(&f->own, (void (*)(void))fiber_entry, 2, (unsigned)(uintptr_t)f, (unsigned)((uint64_t)(uintptr_t)f >> 32));
+	makecontext(&f->own, (void (*)(void))fiber_entry, 2, (unsigned)(uintptr_t)f,
+				(unsigned)((uint64_t)(uintptr_t)f >> 32));
 }
 
 #endif

@@ -185,8 +185,8 @@ lua_Integer reef_mysql_push_column(lua_State *L, MYSQL_STMT *stmt, const MYSQL_F
 		return 0;
 	case MYSQL_TYPE_STRING:
 		if (value->length >= REEF_MYSQL_SHORT)
-			return reef_mysql_push_text(L, field, column_long_text(L, stmt, column, columns, value->length), value->length,
-										exact);
+			return reef_mysql_push_text(L, field, column_long_text(L, stmt, column, columns, value->length),
+										value->length, exact);
 		value->text[value->length] = '\0';
 		return reef_mysql_push_text(L, field, value->text, value->length, exact);
 	default:

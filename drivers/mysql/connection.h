@@ -46,7 +46,7 @@ enum reef_mysql_reading {
 
 struct reef_mysql_connection {
 	struct reef_sql_connection sql; /* first */
-	struct reef_mysql_calls calls; /* calls.mysql is NULL: it is closed */
+	struct reef_mysql_calls calls;  /* calls.mysql is NULL: it is closed */
 	struct reef_mysql_login login;
 	struct reef_mysql_opening *opening; /* it is being made */
 	MYSQL_STMT **dead;                  /* collected statements that the server has to be told of */

@@ -158,7 +158,7 @@ static int lua_mysql_query(lua_State *L, struct reef_sql_connection *sql) {
 }
 
 static struct reef_mysql_statement *lua_mysql_check_statement(lua_State *L, int index,
-															   const struct reef_mysql_connection *c) {
+															  const struct reef_mysql_connection *c) {
 	struct reef_mysql_statement *s = luaL_checkudata(L, index, STATEMENT);
 	if (s->stmt == NULL || s->connection != c)
 		luaL_error(L, "mysql: this statement is %s", s->stmt ? "of another connection" : "closed");
@@ -344,18 +344,15 @@ static void lua_mysql_new_class(lua_State *L, const char *name, const luaL_Reg *
 
 int reef_open_mysql(lua_State *L) {
 	static const luaL_Reg connection[] = {
-			{"statement", lua_mysql_statement},
-			{"describe", lua_mysql_describe},
-			{"info", lua_mysql_info},
-			{"transaction", lua_mysql_transaction},
-			{"alive", reef_sql_alive},
-			{"idle", reef_sql_idle},
-			{"close", lua_mysql_close},
-			{NULL, NULL},
+			{"statement", lua_mysql_statement}, {"describe", lua_mysql_describe},
+			{"info", lua_mysql_info},           {"transaction", lua_mysql_transaction},
+			{"alive", reef_sql_alive},          {"idle", reef_sql_idle},
+			{"close", lua_mysql_close},         {NULL, NULL},
 	};
 	static const struct reef_sql_named operations[] = {
-			{"connect", {lua_mysql_connect}}, {"query", {lua_mysql_query}}, {"prepare", {lua_mysql_prepare}},
-			{"execute", {lua_mysql_execute}}, {"fetch", {lua_mysql_fetch}}, {"ping", {lua_mysql_ping}},
+			{"connect", {lua_mysql_connect}}, {"query", {lua_mysql_query}},
+			{"prepare", {lua_mysql_prepare}}, {"execute", {lua_mysql_execute}},
+			{"fetch", {lua_mysql_fetch}},     {"ping", {lua_mysql_ping}},
 			{"reset", {lua_mysql_reset}},     {NULL, {NULL}},
 	};
 	static const luaL_Reg statement[] = {{"close", lua_mysql_statement_gc}, {NULL, NULL}};

@@ -38,7 +38,7 @@ enum reef_postgres_phase {
 
 struct reef_postgres_connection {
 	struct reef_sql_connection sql; /* first */
-	PGconn *pg; /* NULL: it is closed */
+	PGconn *pg;                     /* NULL: it is closed */
 	enum reef_postgres_phase phase;
 	PGresult *result; /* that is being read */
 	int row, burst;

@@ -62,7 +62,8 @@ static int lua_postgres_connect(lua_State *L, struct reef_sql_connection *sql) {
 }
 
 /* The parameters behind (statement, compact, stream); how many. */
-static int lua_postgres_parameters(lua_State *L, struct reef_postgres_connection *c, struct reef_postgres_parameters *p) {
+static int lua_postgres_parameters(lua_State *L, struct reef_postgres_connection *c,
+								   struct reef_postgres_parameters *p) {
 	int count = c->sql.base - ARGUMENT(3);
 	c->compact = c->sql.base >= ARGUMENT(2) && lua_toboolean(L, ARGUMENT(2));
 	c->stream = count >= 0 && lua_toboolean(L, ARGUMENT(3));
@@ -155,15 +156,21 @@ static int lua_postgres_quote(lua_State *L) {
 
 int reef_open_postgres(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"info", lua_postgres_info},   {"transaction", lua_postgres_transaction},
-			{"quote", lua_postgres_quote}, {"alive", reef_sql_alive},
-			{"idle", reef_sql_idle},       {"close", lua_postgres_close},
+			{"info", lua_postgres_info},
+			{"transaction", lua_postgres_transaction},
+			{"quote", lua_postgres_quote},
+			{"alive", reef_sql_alive},
+			{"idle", reef_sql_idle},
+			{"close", lua_postgres_close},
 			{NULL, NULL},
 	};
 	static const struct reef_sql_named operations[] = {
-			{"connect", {lua_postgres_connect}}, {"query", {lua_postgres_query}},
-			{"prepare", {lua_postgres_prepare}}, {"execute", {lua_postgres_execute}},
-			{"fetch", {lua_postgres_fetch}},     {"listen", {lua_postgres_listen}},
+			{"connect", {lua_postgres_connect}},
+			{"query", {lua_postgres_query}},
+			{"prepare", {lua_postgres_prepare}},
+			{"execute", {lua_postgres_execute}},
+			{"fetch", {lua_postgres_fetch}},
+			{"listen", {lua_postgres_listen}},
 			{NULL, {NULL}},
 	};
 	static const luaL_Reg functions[] = {{"new", lua_postgres_new}, {NULL, NULL}};

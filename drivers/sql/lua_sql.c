@@ -71,9 +71,9 @@ static int lua_sql_fresh(lua_State *L) {
 
 int reef_open_sql(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"use", lua_sql_use},         {"enter", lua_sql_enter},     {"leave", reef_sql_turn_close},
-			{"waiting", lua_sql_waiting}, {"fresh", lua_sql_fresh},     {"connect", reef_sql_connect},
-			{"run", reef_sql_run},        {"one", reef_sql_one},        {NULL, NULL},
+			{"use", lua_sql_use},         {"enter", lua_sql_enter}, {"leave", reef_sql_turn_close},
+			{"waiting", lua_sql_waiting}, {"fresh", lua_sql_fresh}, {"connect", reef_sql_connect},
+			{"run", reef_sql_run},        {"one", reef_sql_one},    {NULL, NULL},
 	};
 	static const luaL_Reg of_class[] = {{"__gc", reef_sql_turn_gc}, {"__close", reef_sql_turn_close}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {{"new", lua_sql_new}, {"one", reef_sql_one}, {NULL, NULL}};

@@ -49,7 +49,8 @@ end
 
 local function check_reader(what, reader)
 	if type(reader) ~= "string" or reader == "" then
-		error(("mail: %s: a reader is a text, not %s"):format(what, reader == "" and "an empty one" or "a " .. type(reader)), 3)
+		local given = reader == "" and "an empty one" or "a " .. type(reader)
+		error(("mail: %s: a reader is a text, not %s"):format(what, given), 3)
 	end
 end
 
@@ -69,8 +70,8 @@ function box:with_timeout(seconds)
 	return setmetatable({ name = self.name, centre = self.centre, timeout = seconds }, box)
 end
 
----Keeps a letter. It is there exactly once when this returns. When it raises, the error's `outcome` says whether it may be
----there; posting again with the same id is safe as long as the letter has not been read.
+---Keeps a letter. It is there exactly once when this returns. When it raises, the error's `outcome` says whether it may
+---be there; posting again with the same id is safe as long as the letter has not been read.
 ---@param reader string
 ---@param body any        whatever a message can carry
 ---@param settings { id: string|nil, timeout: number|nil }|nil

@@ -26,7 +26,9 @@ local mysql = {}
 local methods = setmetatable({}, { __index = require "reef.sql.methods" })
 local meta = { __index = methods, __name = "mysql" }
 
-local protocol = { name = "mysql", target = config.target, new = core.new, operations = core.operations, begin = "START TRANSACTION" }
+local protocol = {
+	name = "mysql", target = config.target, new = core.new, operations = core.operations, begin = "START TRANSACTION",
+}
 
 -- Not the numbers of libmariadb itself: what a server has said while logging in.
 function protocol.refused(number)
@@ -172,7 +174,8 @@ function methods:execute(statement, ...)
 	if not entry or select("#", ...) ~= statement.param_count then
 		check_statement(self, statement, select("#", ...))
 	end
-	local result, deadline = one(s.turn, "execute", self.timeout, EXECUTE, entry.generation, entry.handle, compact, false, ...)
+	local result, deadline = one(s.turn, "execute", self.timeout, EXECUTE, entry.generation, entry.handle, compact, false,
+		...)
 	return answer(self, result or s:use_until("execute", 0, deadline, execute, self, statement, ...))
 end
 

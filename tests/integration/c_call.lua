@@ -1,6 +1,6 @@
 -- timeout: 240
--- Callbacks of C services that wait: tests/modules/caller.c, and the example of docs/c.md, built outside the tree with the
--- installed headers.
+-- Callbacks of C services that wait: tests/modules/caller.c, and the example of docs/c.md, built outside the tree with
+-- the installed headers.
 local process = require "test.process"
 local skynet = require "skynet"
 require "skynet.manager"

@@ -1,5 +1,5 @@
--- Answers texts: "later CS TEXT" after that time; "error" with an error; "never" not at all; "loop" by never coming back;
--- others with themselves.
+-- Answers texts: "later CS TEXT" after that time; "error" with an error; "never" not at all; "loop" by never coming
+-- back; others with themselves.
 local skynet = require "skynet"
 
 skynet.register_protocol { name = "text", id = skynet.PTYPE_TEXT, pack = tostring, unpack = skynet.tostring }

@@ -24,7 +24,9 @@ local postgres = {}
 local methods = setmetatable({}, { __index = require "reef.sql.methods" })
 local meta = { __index = methods, __name = "postgres" }
 
-local protocol = { name = "postgres", target = config.target, new = core.new, operations = core.operations, begin = "BEGIN" }
+local protocol = {
+	name = "postgres", target = config.target, new = core.new, operations = core.operations, begin = "BEGIN",
+}
 
 -- libpq has no numbers; these are the beginnings of what it cannot do by itself.
 function protocol.refused(_, why)

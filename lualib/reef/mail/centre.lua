@@ -1,7 +1,8 @@
 -- The mail centre's service: it has the stores, repeats what is safe to repeat, and tells those who wait for news.
 --
--- A letter has an id, by which the store keeps it once: so putting it in again after an error that leaves it open is safe, and
--- is done until the caller's time is over. Who waits for news has a request here that is not answered before there are some.
+-- A letter has an id, by which the store keeps it once: so putting it in again after an error that leaves it open is
+-- safe, and is done until the caller's time is over. Who waits for news has a request here that is not answered before
+-- there are some.
 local backoff = require "reef.backoff"
 local errors = require "reef.channel.error"
 local now = require "reef.base.now"

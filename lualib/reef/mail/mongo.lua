@@ -1,5 +1,5 @@
--- Letters in MongoDB: a document each, in the collection of the box's name. `target` has the database (`database`, "reef") beside
--- what pool.mongo takes.
+-- Letters in MongoDB: a document each, in the collection of the box's name. `target` has the database (`database`,
+-- "reef") beside what pool.mongo takes.
 local bson = require "bson"
 local pool = require "reef.pool"
 

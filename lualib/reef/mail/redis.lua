@@ -1,4 +1,5 @@
--- Letters in Redis: of each reader a hash with their bytes by id, and a sorted set with their order. Both change together.
+-- Letters in Redis: of each reader a hash with their bytes by id, and a sorted set with their order. Both change
+-- together.
 local pool = require "reef.pool"
 
 ---@class reef.mail.redis: reef.mail.store

@@ -1,6 +1,7 @@
 -- Letters in MySQL or PostgreSQL: a row each, in a table of the box's name, which is made when it is not there.
 local pool = require "reef.pool"
-local postgres_bytes = function(bytes)
+
+local function postgres_bytes(bytes)
 	return require("reef.db.postgres").bytes(bytes)
 end
 
@@ -13,8 +14,8 @@ local MOST_AT_A_TIME <const> = 500 -- ids in one statement
 
 local WORDS <const> = {
 	mysql = {
-		create = "CREATE TABLE IF NOT EXISTS %s (reader VARBINARY(255) NOT NULL, id VARBINARY(128) NOT NULL, at BIGINT NOT NULL,"
-			.. " body LONGBLOB NOT NULL, PRIMARY KEY (reader, id), KEY reader_at (reader, at)) ENGINE=InnoDB",
+		create = "CREATE TABLE IF NOT EXISTS %s (reader VARBINARY(255) NOT NULL, id VARBINARY(128) NOT NULL,"
+			.. " at BIGINT NOT NULL, body LONGBLOB NOT NULL, PRIMARY KEY (reader, id), KEY reader_at (reader, at)) ENGINE=InnoDB",
 		put = "INSERT INTO %s VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE id = id",
 		count = "SELECT COUNT(*) AS n FROM %s WHERE reader = ?",
 		list = "SELECT id, at, body FROM %s WHERE reader = ? ORDER BY at, id LIMIT ?",

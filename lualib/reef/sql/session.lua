@@ -1,9 +1,9 @@
 -- One connection to an SQL server, used by one coroutine at a time: the others wait in the order in which they came.
 -- It is made when it is needed, also after a loss, and nothing is ever sent twice.
 --
--- What speaks to the server is in C, around a library (drivers/mysql, drivers/postgres). Whose turn it is, the waits and
--- their deadlines are in C, too (drivers/sql): a statement on a connection that was alive just now needs nothing of
--- this file. Here is what happens before and after: connecting, errors and their outcomes, transactions.
+-- What speaks to the server is in C, around a library (drivers/mysql, drivers/postgres). Whose turn it is, the waits
+-- and their deadlines are in C, too (drivers/sql): a statement on a connection that was alive just now needs nothing
+-- of this file. Here is what happens before and after: connecting, errors and their outcomes, transactions.
 local now = require "reef.base.now"
 local errors = require "reef.channel.error"
 local skynet = require "skynet"

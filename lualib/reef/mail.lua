@@ -1,4 +1,5 @@
--- Letters for readers who may not be there: kept in a store, counted, fetched, told of without polling. See docs/mail.md.
+-- Letters for readers who may not be there: kept in a store, counted, fetched, told of without polling. See
+-- docs/mail.md.
 --
 --     local box = mail.open { store = "redis", target = "redis://127.0.0.1:6379" }
 --     box:post("player:7", { text = "you have won", gold = 10 })               -- anywhere in the process
@@ -70,8 +71,8 @@ function box:with_timeout(seconds)
 	return setmetatable({ name = self.name, centre = self.centre, timeout = seconds }, box)
 end
 
----Keeps a letter. It is there exactly once when this returns. When it raises, the error's `outcome` says whether it may
----be there; posting again with the same id is safe as long as the letter has not been read.
+---Keeps a letter. It is there exactly once when this returns. When it raises, the error's `outcome` says whether it
+---may be there; posting again with the same id is safe as long as the letter has not been read.
 ---@param reader string
 ---@param body any        whatever a message can carry
 ---@param settings { id: string|nil, timeout: number|nil }|nil

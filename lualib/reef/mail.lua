@@ -35,6 +35,15 @@ local KNOWN <const> = { store = true, target = true, pool = true, name = true, t
 local PAUSE <const> = 100 -- cs until a watcher asks again when the centre or the store could not answer
 local DEFAULT_LIMIT <const> = 100
 
+-- The centre's answer: true and results, or false and an error, which keeps its fields.
+local function ask(self, command, ...)
+	local answer = table.pack(skynet.call(self.centre, "lua", command, self.name, ...))
+	if not answer[1] then
+		error(type(answer[2]) == "table" and errors.new(answer[2]) or answer[2], 0)
+	end
+	return table.unpack(answer, 2, answer.n)
+end
+
 ---@param given reef.mail.options
 ---@return reef.mail.box
 function mail.open(given)
@@ -44,7 +53,7 @@ function mail.open(given)
 	end
 	local self = setmetatable({ name = given.name or "mail", timeout = given.timeout or 10,
 		centre = skynet.uniqueservice "reef_mail" }, box)
-	skynet.call(self.centre, "lua", "OPEN", self.name, given.store, given.target, given.pool)
+	ask(self, "OPEN", given.store, given.target, given.pool)
 	return self
 end
 
@@ -53,15 +62,6 @@ local function check_reader(what, reader)
 		local given = reader == "" and "an empty one" or "a " .. type(reader)
 		error(("mail: %s: a reader is a text, not %s"):format(what, given), 3)
 	end
-end
-
--- The centre's answer: true and results, or false and an error, which keeps its fields.
-local function ask(self, command, ...)
-	local answer = table.pack(skynet.call(self.centre, "lua", command, self.name, ...))
-	if not answer[1] then
-		error(type(answer[2]) == "table" and errors.new(answer[2]) or answer[2], 0)
-	end
-	return table.unpack(answer, 2, answer.n)
 end
 
 ---The same box with another time for what is asked.

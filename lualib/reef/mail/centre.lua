@@ -136,7 +136,7 @@ function command.OPEN(name, store, target, pool_options)
 			skynet.wakeup(token)
 		end
 		if not ok then
-			error(result, 0)
+			return false, tostring(result)
 		end
 	elseif not box.store then
 		local token = {}
@@ -145,8 +145,9 @@ function command.OPEN(name, store, target, pool_options)
 		return command.OPEN(name, store, target, pool_options)
 	end
 	if box.kind ~= store then
-		error(("mail: %q is kept in %s, not in %s"):format(name, box.kind, store), 0)
+		return false, ("mail: %q is kept in %s, not in %s"):format(name, box.kind, store)
 	end
+	return true
 end
 
 function command.POST(name, reader, id, bytes, seconds)

@@ -31,25 +31,29 @@ local WORDS <const> = {
 	},
 }
 
+-- What MySQL refuses is raised, too.
+local function demand(self, statement, ...)
+	local result = self.db:query(statement, ...)
+	if result.badresult then
+		error(require("reef.mysql").error(result), 0)
+	end
+	return result
+end
+
 function sql.new(target, pool_options, name, kind)
 	if not name:find "^[%a_][%w_]*$" then
 		error(("mail: %q is no name for a table"):format(name), 0)
 	end
-	-- What the server refuses is raised by both.
-	local given = { errors = kind == "mysql" and "object" or nil }
-	for key, value in pairs(pool_options) do
-		given[key] = value
-	end
-	local self = setmetatable({ db = pool[kind](target, given), words = WORDS[kind], name = name, kind = kind }, sql)
+	local self = setmetatable({ db = pool[kind](target, pool_options), words = WORDS[kind], name = name, kind = kind }, sql)
 	self.bytes = kind == "postgres" and postgres_bytes or function(bytes)
 		return bytes
 	end
-	self.db:query(self.words.create:format(name))
+	demand(self, self.words.create:format(name))
 	return self
 end
 
 local function run(self, word, ...)
-	return self.db:query(self.words[word]:format(self.name), ...)
+	return demand(self, self.words[word]:format(self.name), ...)
 end
 
 function sql:put(reader, id, at, bytes)
@@ -77,7 +81,7 @@ function sql:remove(reader, ids)
 			marks[#marks + 1] = self.kind == "mysql" and "?" or "$" .. (i - first + 2)
 		end
 		local statement = self.words.remove:format(self.name, table.concat(marks, ", "))
-		count = count + self.db:query(statement, reader, table.unpack(ids, first, last)).affected_rows
+		count = count + demand(self, statement, reader, table.unpack(ids, first, last)).affected_rows
 	end
 	return count
 end

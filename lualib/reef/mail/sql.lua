@@ -15,7 +15,8 @@ local MOST_AT_A_TIME <const> = 500 -- ids in one statement
 local WORDS <const> = {
 	mysql = {
 		create = "CREATE TABLE IF NOT EXISTS %s (reader VARBINARY(255) NOT NULL, id VARBINARY(128) NOT NULL,"
-			.. " at BIGINT NOT NULL, body LONGBLOB NOT NULL, PRIMARY KEY (reader, id), KEY reader_at (reader, at)) ENGINE=InnoDB",
+			.. " at BIGINT NOT NULL, body LONGBLOB NOT NULL, PRIMARY KEY (reader, id), KEY reader_at (reader, at))"
+			.. " ENGINE=InnoDB",
 		put = "INSERT INTO %s VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE id = id",
 		count = "SELECT COUNT(*) AS n FROM %s WHERE reader = ?",
 		list = "SELECT id, at, body FROM %s WHERE reader = ? ORDER BY at, id LIMIT ?",
@@ -44,7 +45,8 @@ function sql.new(target, pool_options, name, kind)
 	if not name:find "^[%a_][%w_]*$" then
 		error(("mail: %q is no name for a table"):format(name), 0)
 	end
-	local self = setmetatable({ db = pool[kind](target, pool_options), words = WORDS[kind], name = name, kind = kind }, sql)
+	local db = pool[kind](target, pool_options)
+	local self = setmetatable({ db = db, words = WORDS[kind], name = name, kind = kind }, sql)
 	self.bytes = kind == "postgres" and postgres_bytes or function(bytes)
 		return bytes
 	end

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -20,6 +19,7 @@
 #include "ptrmap.h"
 #include "send.h"
 #include "service.h"
+#include "thread.h"
 
 enum { DEFAULT_THREADS = 8 };
 
@@ -131,16 +131,7 @@ static void *helper_main(void *unused) {
 
 /* One helper more; 0 or an errno. With the lock. */
 static int add_helper(void) {
-	pthread_attr_t attributes;
-	pthread_t thread;
-	sigset_t all, before;
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int error = pthread_create(&thread, &attributes, helper_main, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
+	int error = reef_thread_detached(helper_main, NULL);
 	if (error == 0)
 		pool.threads++;
 	return error;

@@ -6,6 +6,7 @@
 #include "cservice.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,7 +17,12 @@
 #include "debts.h"
 #include "env.h"
 #include "log.h"
+#include "message.h"
 #include "module.h"
+#include "send.h"
+#include "stacks.h"
+
+#define STACK_SIZE ((size_t)64 * 1024) /* bytes for a callback that may wait */
 
 struct functions {
 	void *(*create)(void);
@@ -31,9 +37,10 @@ struct cservice {
 	void *instance;
 	skynet_cb callback;
 	void *ud;
-	struct reef_debts debts; /* all requests that it has not been seen to answer */
-	pthread_mutex_t signals; /* held while its signal function runs, which may end up there again */
-	bool released;           /* under `signals`: the instance takes none any more */
+	struct reef_stacks *stacks; /* its callbacks may wait; NULL: they may not */
+	struct reef_debts debts;    /* all requests that it has not been seen to answer */
+	pthread_mutex_t signals;    /* held while its signal function runs, which may end up there again */
+	bool released;              /* under `signals`: the instance takes none any more */
 };
 
 /* `struct skynet_context` is our struct reef_service. */
@@ -50,10 +57,23 @@ static void cservice_message(struct reef_service *service, void *ud, struct reef
 	struct cservice *c = ud;
 	if (c->callback == NULL)
 		return;
+	if (c->stacks && reef_stacks_answer(c->stacks, service, m))
+		return;
 	size_t size = m->size;
 	void *data = reef_message_take(m);
 	if (m->session > 0 && !is_reply(m->type))
 		reef_debts_add(&c->debts, m->source, m->session, m->type);
+	if (c->stacks) {
+		if (reef_stacks_run(c->stacks, service, c->callback, c->ud, m, data, size))
+			return;
+		reef_log(reef_service_handle(service), "no memory for a stack: a message from :%08x is lost", m->source);
+		if (m->session > 0 && !is_reply(m->type)) {
+			reef_debts_remove(&c->debts, m->source, m->session);
+			reef_send_error(reef_service_handle(service), m->source, m->session, "no memory for a stack");
+		}
+		reef_free(data);
+		return;
+	}
 	if (c->callback(cservice_context_of(service), c->ud, m->type, m->session, m->source, data, size) == 0)
 		reef_free(data);
 }
@@ -79,6 +99,9 @@ static void cservice_release(struct reef_service *service) {
 	pthread_mutex_lock(&c->signals);
 	c->released = true;
 	pthread_mutex_unlock(&c->signals);
+	if (c->stacks)
+		reef_stacks_end(c->stacks);
+	c->stacks = NULL;
 	if (c->functions->release && c->instance)
 		c->functions->release(c->instance);
 	reef_debts_fail(&c->debts, reef_service_handle(service));
@@ -88,6 +111,12 @@ static void cservice_dispose(struct reef_service *service) {
 	struct cservice *c = reef_service_instance(service);
 	pthread_mutex_destroy(&c->signals);
 	reef_free(c);
+}
+
+static void cservice_down(struct reef_service *service, uint32_t handle) {
+	struct cservice *c = reef_service_instance(service);
+	if (c->stacks)
+		reef_stacks_down(c->stacks, handle);
 }
 
 static void cservice_signal(struct reef_service *service, int n) {
@@ -113,6 +142,37 @@ void reef_cservice_note_answer(struct reef_service *service, uint32_t asker, int
 	reef_debts_remove(&c->debts, asker, session);
 }
 
+static struct cservice *cservice_of(struct skynet_context *context) {
+	struct reef_service *service = (struct reef_service *)context;
+	return reef_service_module(service)->init == cservice_init ? reef_service_instance(service) : NULL;
+}
+
+__attribute__((visibility("default"), used)) int reef_call_allow(struct skynet_context *context, size_t size) {
+	struct cservice *c = cservice_of(context);
+	if (c == NULL)
+		return ENOTSUP;
+	if (c->stacks == NULL)
+		c->stacks = reef_stacks_new(size ? size : STACK_SIZE);
+	return 0;
+}
+
+__attribute__((visibility("default"), used)) enum reef_called reef_call(struct skynet_context *context, uint32_t dest,
+																		int type, const void *data, size_t size,
+																		int timeout, struct reef_reply *reply) {
+	struct cservice *c = cservice_of(context);
+	if (c && c->stacks)
+		return reef_stacks_call(c->stacks, (struct reef_service *)context, dest, type, data, size, timeout, reply);
+	if (reply)
+		*reply = (struct reef_reply){.data = NULL};
+	return REEF_CALL_OUTSIDE;
+}
+
+__attribute__((visibility("default"), used)) enum reef_called reef_call_sleep(struct skynet_context *context,
+																			  int time) {
+	struct cservice *c = cservice_of(context);
+	return c && c->stacks ? reef_stacks_sleep(c->stacks, (struct reef_service *)context, time) : REEF_CALL_OUTSIDE;
+}
+
 static const struct reef_module *module_of(const char *name, const struct functions *functions) {
 	struct reef_module *module = reef_malloc(sizeof *module);
 	struct functions *kept = reef_malloc(sizeof *kept);
@@ -122,6 +182,7 @@ static const struct reef_module *module_of(const char *name, const struct functi
 								   .release = cservice_release,
 								   .dispose = cservice_dispose,
 								   .signal = cservice_signal,
+								   .down = cservice_down,
 								   .data = kept};
 	return module;
 }

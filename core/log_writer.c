@@ -12,9 +12,9 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +25,7 @@
 #include "env.h"
 #include "list.h"
 #include "log_line.h"
+#include "thread.h"
 
 #define DEFAULT_LIMIT_MIB 32
 #define KEPT_CAPACITY (256 * 1024) /* bytes of an empty buffer that are not given back */
@@ -299,6 +300,7 @@ static void writer_release(struct reef_log_writer *w) {
 }
 
 static void *writer_main(void *ud) {
+	prctl(PR_SET_NAME, "reef-log");
 	struct reef_log_writer *w = ud;
 	pthread_mutex_lock(&lock);
 	while (take_lines(w)) {
@@ -318,20 +320,8 @@ static void *writer_main(void *ud) {
 
 /* All signals are for others; SIGXFSZ, too, which a file that may not grow would end the process with. */
 static bool start_thread(struct reef_log_writer *w) {
-	pthread_attr_t attributes;
-	pthread_t thread;
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int failure = pthread_create(&thread, &attributes, writer_main, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	if (failure == 0)
-		pthread_setname_np(thread, "reef-log");
-	errno = failure;
-	return failure == 0;
+	errno = reef_thread_detached(writer_main, w);
+	return errno == 0;
 }
 
 /* ---- from outside: lines ---- */

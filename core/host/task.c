@@ -225,6 +225,12 @@ int reef_task_suspend(lua_State *L, struct reef_wait *wait) {
 	return reef_task_block(L, task, task_resumed);
 }
 
+int reef_task_suspend_with(lua_State *L, struct reef_wait *wait, lua_KFunction k) {
+	struct reef_task *task = reef_host_get(L)->running;
+	task->wait = wait;
+	return reef_task_block(L, task, k);
+}
+
 void reef_task_resume(struct reef_task *task, int n) {
 	task->wait = NULL;
 	if (task->host->running)

@@ -4,8 +4,8 @@
 #include <openssl/err.h>
 
 /* What others have left in this thread's queue would be taken for errors of this connection. */
-static void calls_clear_errors(void) {
-	if (ERR_peek_error() != 0)
+static void calls_clear_errors(const struct reef_mysql_calls *c) {
+	if (c->tls && ERR_peek_error() != 0)
 		ERR_clear_error();
 }
 
@@ -18,7 +18,7 @@ static int calls_over(struct reef_mysql_calls *c, int wants) {
 int reef_mysql_calls_start(struct reef_mysql_calls *c, enum reef_mysql_call call) {
 	my_bool failed = 0;
 	int wants = 0;
-	calls_clear_errors();
+	calls_clear_errors(c);
 	c->waiting = call;
 	switch (call) {
 	case REEF_MYSQL_NO_CALL:
@@ -65,7 +65,7 @@ int reef_mysql_calls_start(struct reef_mysql_calls *c, enum reef_mysql_call call
 int reef_mysql_calls_go(struct reef_mysql_calls *c, int ready) {
 	my_bool failed = 0;
 	int wants = 0;
-	calls_clear_errors();
+	calls_clear_errors(c);
 	switch (c->waiting) {
 	case REEF_MYSQL_NO_CALL:
 		break;

@@ -1,9 +1,10 @@
-/* The calls of libmariadb that wait for the server, but for connecting (opening.h), in one form: each is begun, and goes on when what it waits for is there.
- * One at a time for each connection. */
+/* The calls of libmariadb that wait for the server, but for connecting (opening.h), in one form: each is begun, and goes on when
+ * what it waits for is there. One at a time for each connection. */
 #ifndef REEF_MYSQL_CALLS_H
 #define REEF_MYSQL_CALLS_H
 
 #include <mysql.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum reef_mysql_call {
@@ -24,7 +25,8 @@ enum reef_mysql_call {
 /* What calls are made with, and what they answer. The caller's memory; it stays where it is while a call waits. */
 struct reef_mysql_calls {
 	MYSQL *mysql;
-	MYSQL_RES *result; /* of REEF_MYSQL_ROW */
+	bool tls;
+	MYSQL_RES *result; /* of REEF_MYSQL_ROW, which it belongs to */
 	MYSQL_STMT *stmt;  /* of those with statements */
 	const char *text;  /* of REEF_MYSQL_QUERY, REEF_MYSQL_PREPARE */
 	size_t size;

@@ -37,7 +37,7 @@ static void column_push_number(lua_State *L, const char *text, size_t size, bool
 	}
 }
 
-void reef_mysql_push_text(lua_State *L, const MYSQL_FIELD *field, const char *text, size_t size, bool exact) {
+lua_Integer reef_mysql_push_text(lua_State *L, const MYSQL_FIELD *field, const char *text, size_t size, bool exact) {
 	switch (field->type) {
 	case MYSQL_TYPE_TINY:
 	case MYSQL_TYPE_SHORT:
@@ -55,7 +55,9 @@ void reef_mysql_push_text(lua_State *L, const MYSQL_FIELD *field, const char *te
 		break;
 	default:
 		lua_pushlstring(L, text, size);
+		return (lua_Integer)size;
 	}
+	return 0;
 }
 
 /* The fraction of a second as text does it: as many digits as the column has. */
@@ -84,94 +86,118 @@ static void column_push_time(lua_State *L, const MYSQL_FIELD *field, const MYSQL
 	lua_pushlstring(L, text, (size_t)n);
 }
 
-/* The bytes of a column in `scratch`, with a zero behind them; false: null. */
-static bool column_bytes(lua_State *L, MYSQL_STMT *stmt, unsigned int column, struct reef_mysql_scratch *scratch,
-						 size_t *size) {
-	unsigned long length = 0;
-	my_bool null = 0;
-	for (;;) {
-		MYSQL_BIND bind = {.buffer_type = MYSQL_TYPE_STRING,
-						   .buffer = scratch->bytes,
-						   .buffer_length = (unsigned long)scratch->room,
-						   .length = &length,
-						   .is_null = &null};
-		mysql_stmt_fetch_column(stmt, &bind, column, 0);
-		if (null || length < scratch->room)
-			break;
-		size_t room = length + 1 < 1024 ? 1024 : length + 1;
-		char *larger = reef_try_realloc(scratch->bytes, room);
-		if (larger == NULL)
-			luaL_error(L, "mysql: out of memory for a value of %d bytes", (int)length);
-		scratch->bytes = larger;
-		scratch->room = room;
-	}
-	*size = length;
-	if (!null)
-		scratch->bytes[length] = '\0';
-	return !null;
-}
-
-void reef_mysql_push_column(lua_State *L, MYSQL_STMT *stmt, const MYSQL_FIELD *field, unsigned int column,
-							struct reef_mysql_scratch *scratch, bool exact) {
-	my_bool null = 0;
-	unsigned long length = 0;
-	union {
-		int64_t integer;
-		float single;
-		double real;
-		MYSQL_TIME time;
-	} value;
-	memset(&value, 0, sizeof value);
-	MYSQL_BIND bind = {.buffer = &value, .is_null = &null, .length = &length, .buffer_length = sizeof value};
-	bool is_unsigned = field->flags & UNSIGNED_FLAG;
-	switch (field->type) {
+static enum enum_field_types column_fetched_as(enum enum_field_types type) {
+	switch (type) {
 	case MYSQL_TYPE_TINY:
 	case MYSQL_TYPE_SHORT:
 	case MYSQL_TYPE_LONG:
 	case MYSQL_TYPE_INT24:
 	case MYSQL_TYPE_LONGLONG:
 	case MYSQL_TYPE_YEAR:
-		bind.buffer_type = MYSQL_TYPE_LONGLONG;
-		bind.is_unsigned = is_unsigned;
-		break;
+		return MYSQL_TYPE_LONGLONG;
 	case MYSQL_TYPE_FLOAT:
-		bind.buffer_type = MYSQL_TYPE_FLOAT;
-		break;
 	case MYSQL_TYPE_DOUBLE:
-		bind.buffer_type = MYSQL_TYPE_DOUBLE;
-		break;
 	case MYSQL_TYPE_DATE:
-	case MYSQL_TYPE_NEWDATE:
 	case MYSQL_TYPE_TIME:
 	case MYSQL_TYPE_DATETIME:
 	case MYSQL_TYPE_TIMESTAMP:
-		bind.buffer_type = field->type == MYSQL_TYPE_NEWDATE ? MYSQL_TYPE_DATE : field->type;
-		break;
-	default: {
-		size_t size;
-		if (!column_bytes(L, stmt, column, scratch, &size))
-			lua_pushnil(L);
-		else
-			reef_mysql_push_text(L, field, scratch->bytes, size, exact);
+		return type;
+	case MYSQL_TYPE_NEWDATE:
+		return MYSQL_TYPE_DATE;
+	default:
+		return MYSQL_TYPE_STRING;
+	}
+}
+
+static void columns_reach(lua_State *L, struct reef_mysql_columns *c, unsigned count) {
+	if (c->room >= count)
 		return;
+	MYSQL_BIND *binds = reef_try_realloc(c->binds, count * sizeof *binds);
+	if (binds)
+		c->binds = binds;
+	struct reef_mysql_column *columns = reef_try_realloc(c->columns, count * sizeof *columns);
+	if (columns)
+		c->columns = columns;
+	if (!binds || !columns)
+		luaL_error(L, "mysql: out of memory for %d columns", (int)count);
+	c->room = count;
+}
+
+void reef_mysql_columns_bind(lua_State *L, struct reef_mysql_columns *c, MYSQL_STMT *stmt, unsigned count) {
+	columns_reach(L, c, count);
+	memset(c->binds, 0, count * sizeof *c->binds);
+	for (unsigned i = 0; i < count; i++) {
+		MYSQL_BIND *bind = &c->binds[i];
+		struct reef_mysql_column *column = &c->columns[i];
+		bind->buffer_type = column_fetched_as(stmt->fields[i].type);
+		bind->buffer = &column->integer;
+		bind->buffer_length = REEF_MYSQL_SHORT - 1;
+		bind->length = &column->length;
+		bind->is_null = &column->null;
+		bind->is_unsigned = (stmt->fields[i].flags & UNSIGNED_FLAG) != 0;
 	}
+	mysql_stmt_bind_result(stmt, c->binds);
+}
+
+/* A text that is longer than its place. */
+static const char *column_long_text(lua_State *L, MYSQL_STMT *stmt, unsigned column, struct reef_mysql_columns *c,
+									unsigned long length) {
+	if (length >= c->bytes_room) {
+		char *larger = reef_try_realloc(c->bytes, length + 1);
+		if (larger == NULL)
+			luaL_error(L, "mysql: out of memory for a value of %d bytes", (int)length);
+		c->bytes = larger;
+		c->bytes_room = length + 1;
 	}
+	my_bool null = 0;
+	MYSQL_BIND bind = {.buffer_type = MYSQL_TYPE_STRING,
+					   .buffer = c->bytes,
+					   .buffer_length = (unsigned long)c->bytes_room,
+					   .length = &length,
+					   .is_null = &null};
 	mysql_stmt_fetch_column(stmt, &bind, column, 0);
-	if (null) {
+	c->bytes[length] = '\0';
+	return c->bytes;
+}
+
+lua_Integer reef_mysql_push_column(lua_State *L, MYSQL_STMT *stmt, const MYSQL_FIELD *field, unsigned column,
+								   struct reef_mysql_columns *columns, bool exact) {
+	struct reef_mysql_column *value = &columns->columns[column];
+	if (value->null) {
 		lua_pushnil(L);
-	} else if (bind.buffer_type == MYSQL_TYPE_LONGLONG) {
-		if (is_unsigned && value.integer < 0) {
+		return 0;
+	}
+	switch (columns->binds[column].buffer_type) {
+	case MYSQL_TYPE_LONGLONG:
+		if ((field->flags & UNSIGNED_FLAG) && value->integer < 0) {
 			char text[24];
-			int n = snprintf(text, sizeof text, "%llu", (unsigned long long)value.integer);
+			int n = snprintf(text, sizeof text, "%llu", (unsigned long long)value->integer);
 			column_push_number(L, text, (size_t)n, exact);
 		} else {
-			lua_pushinteger(L, value.integer);
+			lua_pushinteger(L, value->integer);
 		}
-	} else if (bind.buffer_type == MYSQL_TYPE_FLOAT) {
-		lua_pushnumber(L, (lua_Number)value.single);
-	} else if (bind.buffer_type == MYSQL_TYPE_DOUBLE) {
-		lua_pushnumber(L, value.real);
-	} else {
-		column_push_time(L, field, &value.time);
+		return 0;
+	case MYSQL_TYPE_FLOAT:
+		lua_pushnumber(L, (lua_Number)value->single);
+		return 0;
+	case MYSQL_TYPE_DOUBLE:
+		lua_pushnumber(L, value->real);
+		return 0;
+	case MYSQL_TYPE_STRING:
+		if (value->length >= REEF_MYSQL_SHORT)
+			return reef_mysql_push_text(L, field, column_long_text(L, stmt, column, columns, value->length),
+										value->length, exact);
+		value->text[value->length] = '\0';
+		return reef_mysql_push_text(L, field, value->text, value->length, exact);
+	default:
+		column_push_time(L, field, &value->time);
+		return 0;
 	}
+}
+
+void reef_mysql_columns_fini(struct reef_mysql_columns *columns) {
+	reef_free(columns->binds);
+	reef_free(columns->columns);
+	reef_free(columns->bytes);
+	*columns = (struct reef_mysql_columns){.binds = NULL};
 }

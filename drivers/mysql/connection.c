@@ -1,4 +1,4 @@
-/* See connection.h. While an operation runs, the connection is at stack index 1, and its user values lie behind it. */
+/* See connection.h. */
 #include "connection.h"
 
 #include <errno.h>
@@ -13,15 +13,9 @@
 #define BURST 4000 /* rows after which the service's other messages have their turn */
 #define CLIENT_ERRORS(e) (((e) >= 2000 && (e) < 3000) || ((e) >= 5000 && (e) < 6000))
 
-/* ---- results ---- */
+#define AT(c, value) ((c)->sql.base + REEF_MYSQL_##value)
 
-/* A new list in a user value, with room for what is to come: one row, as mostly. */
-static void machine_renew(lua_State *L, int value, int room) {
-	lua_createtable(L, room, 0);
-	lua_pushvalue(L, -1);
-	lua_setiuservalue(L, 1, value);
-	lua_replace(L, 1 + value);
-}
+/* ---- results ---- */
 
 static void machine_push_ok(lua_State *L, const struct reef_mysql_connection *c) {
 	MYSQL *mysql = c->calls.mysql;
@@ -42,41 +36,57 @@ static void machine_push_ok(lua_State *L, const struct reef_mysql_connection *c)
 	}
 }
 
+/* The first result stands for itself; a second one makes a list. */
 static void machine_add_result(lua_State *L, struct reef_mysql_connection *c) {
-	lua_rawseti(L, 1 + REEF_MYSQL_RESULTS, ++c->results);
+	if (c->results == 1) {
+		lua_createtable(L, 4, 1);
+		lua_pushvalue(L, AT(c, RESULTS));
+		lua_rawseti(L, -2, 1);
+		lua_replace(L, AT(c, RESULTS));
+	}
+	if (++c->results == 1)
+		lua_replace(L, AT(c, RESULTS));
+	else
+		lua_rawseti(L, AT(c, RESULTS), c->results);
 }
 
-/* Ends the operation with the result on the top. */
-static enum reef_mysql_call machine_done(lua_State *L, struct reef_mysql_connection *c) {
-	lua_pushnil(L);
-	lua_insert(L, -2);
-	for (int i = REEF_MYSQL_RESULTS; i <= REEF_MYSQL_HELD; i++) {
-		lua_pushnil(L);
-		lua_setiuservalue(L, 1, i);
-	}
-	c->running = false;
+/* Ends the operation with the `n` values on the top. */
+static enum reef_mysql_call machine_done(struct reef_mysql_connection *c, int n) {
+	c->sql.pushed = n;
+	c->state = REEF_SQL_OVER;
 	return REEF_MYSQL_NO_CALL;
+}
+
+static void machine_mark_several(lua_State *L, const struct reef_mysql_connection *c) {
+	lua_pushboolean(L, 1);
+	lua_setfield(L, -2, c->stmt ? "mulitresultset" : "multiresultset");
 }
 
 /* Ends it with all results. */
 static enum reef_mysql_call machine_finish(lua_State *L, struct reef_mysql_connection *c) {
 	c->streaming = false;
-	if (c->results == 1) {
-		lua_rawgeti(L, 1 + REEF_MYSQL_RESULTS, 1);
-	} else {
-		lua_pushvalue(L, 1 + REEF_MYSQL_RESULTS);
-		lua_pushboolean(L, 1);
-		lua_setfield(L, -2, c->stmt ? "mulitresultset" : "multiresultset");
-	}
-	return machine_done(L, c);
+	lua_pushvalue(L, AT(c, RESULTS));
+	if (c->results > 1)
+		machine_mark_several(L, c);
+	return machine_done(c, 1);
 }
 
 static void machine_free_result(struct reef_mysql_connection *c) {
-	MYSQL_RES *result = c->result;
-	c->result = NULL;
+	MYSQL_RES *result = c->calls.result;
 	c->calls.result = NULL;
 	if (result)
 		mysql_free_result(result);
+}
+
+/* Lets go of what a stream has kept. */
+static void machine_end_stream(lua_State *L, struct reef_mysql_connection *c) {
+	if (!c->streaming)
+		return;
+	c->streaming = false;
+	for (int i = REEF_MYSQL_STREAM_NAMES; i <= REEF_MYSQL_STREAM_OF; i++) {
+		lua_pushnil(L);
+		lua_setiuservalue(L, REEF_SQL_AT_CONNECTION, i);
+	}
 }
 
 /* A call has failed: the server says no, or the connection is lost. */
@@ -88,20 +98,23 @@ static enum reef_mysql_call machine_failed(lua_State *L, struct reef_mysql_conne
 	if (number == 0)
 		number = mysql_errno(mysql);
 	if (CLIENT_ERRORS(number) || number == 0) {
-		lua_pushnil(L);
-		lua_pushnil(L);
 		lua_pushstring(L, number ? text : "libmariadb has failed and does not say why");
 		lua_pushinteger(L, number);
 		reef_mysql_close(c);
-		c->running = false;
+		c->state = REEF_SQL_LOST;
 		return REEF_MYSQL_NO_CALL;
 	}
-	lua_createtable(L, 0, 4);
 	if (c->results > 0 && !c->streaming) {
-		lua_pop(L, 1);
-		lua_pushvalue(L, 1 + REEF_MYSQL_RESULTS);
-		lua_pushboolean(L, 1);
-		lua_setfield(L, -2, c->stmt ? "mulitresultset" : "multiresultset");
+		if (c->results == 1) {
+			lua_createtable(L, 1, 5);
+			lua_pushvalue(L, AT(c, RESULTS));
+			lua_rawseti(L, -2, 1);
+		} else {
+			lua_pushvalue(L, AT(c, RESULTS));
+		}
+		machine_mark_several(L, c);
+	} else {
+		lua_createtable(L, 0, 4);
 	}
 	lua_pushboolean(L, 1);
 	lua_setfield(L, -2, "badresult");
@@ -112,8 +125,9 @@ static enum reef_mysql_call machine_failed(lua_State *L, struct reef_mysql_conne
 	lua_pushstring(L, state);
 	lua_setfield(L, -2, "sqlstate");
 	machine_free_result(c);
-	c->streaming = false;
-	return machine_done(L, c);
+	machine_end_stream(L, c);
+	c->sql.refused = true;
+	return machine_done(c, 1);
 }
 
 /* ---- rows ---- */
@@ -122,73 +136,90 @@ static enum reef_mysql_call machine_row_call(const struct reef_mysql_connection 
 	return c->stmt ? REEF_MYSQL_STMT_ROW : REEF_MYSQL_ROW;
 }
 
+static void machine_push_name(lua_State *L, const struct reef_mysql_connection *c, unsigned column) {
+	lua_pushlstring(L, c->fields[column].name, c->fields[column].name_length);
+}
+
+static void machine_make_names(lua_State *L, const struct reef_mysql_connection *c) {
+	lua_createtable(L, (int)c->columns, 0);
+	for (unsigned i = 0; i < c->columns; i++) {
+		machine_push_name(L, c, i);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_replace(L, AT(c, NAMES));
+}
+
 /* A result has begun that has rows, unless it has no columns. */
 static enum reef_mysql_call machine_result(lua_State *L, struct reef_mysql_connection *c) {
 	MYSQL *mysql = c->calls.mysql;
-	c->columns = c->stmt ? mysql_stmt_field_count(c->stmt) : mysql_field_count(mysql);
+	c->columns = c->stmt ? c->stmt->field_count : mysql_field_count(mysql);
 	if (c->columns == 0) {
 		machine_push_ok(L, c);
 		machine_add_result(L, c);
 		bool more = c->stmt ? mysql_stmt_more_results(c->stmt) : mysql_more_results(mysql);
 		return more ? (c->stmt ? REEF_MYSQL_STMT_NEXT : REEF_MYSQL_NEXT) : machine_finish(L, c);
 	}
-	c->result = c->stmt ? mysql_stmt_result_metadata(c->stmt) : mysql_use_result(mysql);
-	if (c->result == NULL)
-		return machine_failed(L, c);
-	c->calls.result = c->result;
-	c->fields = mysql_fetch_fields(c->result);
-	c->rows = 0;
-	machine_renew(L, REEF_MYSQL_ROWS, 1);
-	machine_renew(L, REEF_MYSQL_NAMES, (int)c->columns);
-	for (unsigned i = 0; i < c->columns; i++) {
-		lua_pushlstring(L, c->fields[i].name, c->fields[i].name_length);
-		lua_rawseti(L, 1 + REEF_MYSQL_NAMES, (lua_Integer)i + 1);
+	if (c->stmt) {
+		c->fields = c->stmt->fields;
+		reef_mysql_columns_bind(L, &c->binds, c->stmt, c->columns);
+	} else {
+		c->calls.result = mysql_use_result(mysql);
+		if (c->calls.result == NULL)
+			return machine_failed(L, c);
+		c->fields = mysql_fetch_fields(c->calls.result);
 	}
+	c->rows = 0;
+	lua_createtable(L, 1, 0);
+	lua_replace(L, AT(c, ROWS));
 	if (c->reading == REEF_MYSQL_STREAM && !c->streaming) {
-		/* The names stay, so it is not over for them. */
 		c->streaming = true;
-		c->running = false;
-		lua_pushnil(L);
-		lua_pushvalue(L, 1 + REEF_MYSQL_NAMES);
+		machine_make_names(L, c);
+		lua_pushvalue(L, AT(c, NAMES));
+		lua_setiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_MYSQL_STREAM_NAMES);
+		lua_pushvalue(L, REEF_SQL_AT_ARGUMENTS);
+		lua_setiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_MYSQL_STREAM_OF);
+		lua_pushvalue(L, AT(c, NAMES));
 		lua_pushboolean(L, 1);
-		return REEF_MYSQL_NO_CALL;
+		return machine_done(c, 2);
 	}
 	return machine_row_call(c);
 }
 
 static void machine_add_row(lua_State *L, struct reef_mysql_connection *c) {
-	unsigned long *lengths = c->stmt ? NULL : mysql_fetch_lengths(c->result);
+	unsigned long *lengths = c->stmt ? NULL : mysql_fetch_lengths(c->calls.result);
+	bool known = c->streaming || c->rows > 0;
+	/* One row needs no list of the names. */
+	if (c->rows == 1 && !c->streaming && !c->compact)
+		machine_make_names(L, c);
 	lua_createtable(L, c->compact ? (int)c->columns : 0, c->compact ? 0 : (int)c->columns);
 	for (unsigned i = 0; i < c->columns; i++) {
 		const MYSQL_FIELD *field = &c->fields[i];
-		if (!c->compact)
-			lua_rawgeti(L, 1 + REEF_MYSQL_NAMES, (lua_Integer)i + 1);
+		if (!c->compact && known)
+			lua_rawgeti(L, AT(c, NAMES), (lua_Integer)i + 1);
+		else if (!c->compact)
+			machine_push_name(L, c, i);
 		if (c->stmt)
-			reef_mysql_push_column(L, c->stmt, field, i, &c->scratch, c->exact);
+			c->bytes += reef_mysql_push_column(L, c->stmt, field, i, &c->binds, c->exact);
 		else if (c->calls.row[i])
-			reef_mysql_push_text(L, field, c->calls.row[i], lengths[i], c->exact);
+			c->bytes += reef_mysql_push_text(L, field, c->calls.row[i], lengths[i], c->exact);
 		else
 			lua_pushnil(L);
-		if (lua_type(L, -1) == LUA_TSTRING)
-			c->bytes += (lua_Integer)lua_rawlen(L, -1);
 		if (c->compact)
 			lua_rawseti(L, -2, (lua_Integer)i + 1);
 		else
 			lua_rawset(L, -3);
 	}
 	c->bytes += c->columns * 16;
-	lua_rawseti(L, 1 + REEF_MYSQL_ROWS, ++c->rows);
+	lua_rawseti(L, AT(c, ROWS), ++c->rows);
 }
 
 /* A part of a stream is full. */
 static enum reef_mysql_call machine_part(lua_State *L, struct reef_mysql_connection *c, bool more) {
-	c->running = false;
-	lua_pushnil(L);
-	lua_pushvalue(L, 1 + REEF_MYSQL_ROWS);
+	lua_pushvalue(L, AT(c, ROWS));
 	lua_pushboolean(L, more);
 	if (!more)
-		c->streaming = false;
-	return REEF_MYSQL_NO_CALL;
+		machine_end_stream(L, c);
+	return machine_done(c, 2);
 }
 
 static enum reef_mysql_call machine_row(lua_State *L, struct reef_mysql_connection *c) {
@@ -210,7 +241,7 @@ static enum reef_mysql_call machine_row(lua_State *L, struct reef_mysql_connecti
 	}
 	machine_free_result(c);
 	if (!c->streaming) {
-		lua_pushvalue(L, 1 + REEF_MYSQL_ROWS);
+		lua_pushvalue(L, AT(c, ROWS));
 		machine_add_result(L, c);
 	}
 	if (c->stmt ? mysql_stmt_more_results(c->stmt) : mysql_more_results(c->calls.mysql)) {
@@ -233,7 +264,7 @@ static enum reef_mysql_call machine_begin_first(struct reef_mysql_connection *c)
 	return c->first;
 }
 
-/* What follows a call that is over. NO_CALL: nothing, and what is returned has been pushed; or `later` says what. */
+/* What follows a call that is over. NO_CALL: nothing, and `state` is what it has come to; or `later` says what. */
 static enum reef_mysql_call machine_follow(lua_State *L, struct reef_mysql_connection *c, enum reef_mysql_call over) {
 	bool failed = c->calls.status != 0;
 	switch (over) {
@@ -257,81 +288,66 @@ static enum reef_mysql_call machine_follow(lua_State *L, struct reef_mysql_conne
 		if (failed)
 			return machine_failed(L, c);
 		machine_push_ok(L, c);
-		return machine_done(L, c);
+		return machine_done(c, 1);
 	}
 }
 
-static void machine_push_wants(lua_State *L, int wants) {
+static int machine_wants(int wants) {
 	bool writes = wants & MYSQL_WAIT_WRITE, reads = (wants & (MYSQL_WAIT_READ | MYSQL_WAIT_EXCEPT)) || !writes;
-	lua_pushstring(L, writes && reads ? "rw" : writes ? "w" : "r");
+	return (writes ? REEF_FD_WRITE : 0) | (reads ? REEF_FD_READ : 0);
 }
 
 static int machine_run(lua_State *L, struct reef_mysql_connection *c, enum reef_mysql_call over, int wants) {
-	for (;;) {
-		if (wants) {
-			machine_push_wants(L, wants);
-			return 1;
-		}
-		int top = lua_gettop(L);
+	while (wants == 0) {
 		over = machine_follow(L, c, over);
-		if (over == REEF_MYSQL_NO_CALL && c->later == REEF_MYSQL_NO_CALL)
-			return lua_gettop(L) - top;
-		if (over == REEF_MYSQL_NO_CALL) {
-			lua_pushstring(L, "w");
-			return 1;
-		}
+		if (over == REEF_MYSQL_NO_CALL)
+			return c->later == REEF_MYSQL_NO_CALL ? c->state : REEF_FD_WRITE;
 		wants = reef_mysql_calls_start(&c->calls, over);
 	}
+	return machine_wants(wants);
 }
 
-static void machine_push_values(lua_State *L) {
-	lua_settop(L, 1);
-	luaL_checkstack(L, 16, NULL);
-	for (int i = REEF_MYSQL_RESULTS; i <= REEF_MYSQL_NAMES; i++)
-		lua_getiuservalue(L, 1, i);
+static int machine_start(lua_State *L, struct reef_mysql_connection *c, enum reef_mysql_call call) {
+	int wants = reef_mysql_calls_start(&c->calls, call);
+	return machine_run(L, c, call, wants);
 }
 
 int reef_mysql_begin(lua_State *L, struct reef_mysql_connection *c, enum reef_mysql_call first, MYSQL_STMT *stmt) {
-	c->running = true;
+	c->sql.busy = true;
 	c->first = first;
 	c->stmt = stmt;
 	c->burst = 0;
-	c->bytes = 0;
-	c->rows = 0;
-	machine_push_values(L);
-	if (c->streaming) {
-		machine_renew(L, REEF_MYSQL_ROWS, 1);
-		c->calls.stmt = stmt;
-	} else {
-		c->results = 0;
-		machine_renew(L, REEF_MYSQL_RESULTS, 1);
-		first = machine_begin_first(c);
-	}
-	int wants = reef_mysql_calls_start(&c->calls, first);
-	return machine_run(L, c, first, wants);
+	c->bytes = c->rows = c->results = 0;
+	lua_settop(L, c->sql.base + REEF_MYSQL_KEPT);
+	return machine_start(L, c, machine_begin_first(c));
+}
+
+int reef_mysql_begin_part(lua_State *L, struct reef_mysql_connection *c) {
+	c->sql.busy = true;
+	c->burst = 0;
+	c->bytes = c->rows = 0;
+	c->calls.stmt = c->stmt;
+	lua_pushnil(L);
+	lua_createtable(L, 16, 0);
+	lua_getiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_MYSQL_STREAM_NAMES);
+	return machine_start(L, c, machine_row_call(c));
 }
 
 int reef_mysql_connect(lua_State *L, struct reef_mysql_connection *c) {
+	c->sql.busy = true;
 	c->opening = reef_mysql_opening_begin(c->calls.mysql, &c->login);
-	if (c->opening) {
-		lua_pushliteral(L, "r");
-		return 1;
-	}
-	lua_pushnil(L);
-	lua_pushnil(L);
+	if (c->opening)
+		return REEF_FD_READ;
 	lua_pushfstring(L, "no thread to connect: %s", strerrordesc_np(errno));
 	lua_pushinteger(L, 0);
-	return 4;
+	return REEF_SQL_LOST;
 }
 
 /* Goes on with connecting. */
 static int machine_open(lua_State *L, struct reef_mysql_connection *c, bool late) {
 	bool connected = false;
-	lua_settop(L, 1);
-	if (!late && !reef_mysql_opening_is_over(c->opening)) {
-		lua_pushliteral(L, "r");
-		return 1;
-	}
+	if (!late && !reef_mysql_opening_is_over(c->opening))
+		return REEF_FD_READ;
 	struct reef_mysql_opening *opening = c->opening;
 	c->opening = NULL;
 	if (!reef_mysql_opening_end(opening, &connected))
@@ -340,37 +356,57 @@ static int machine_open(lua_State *L, struct reef_mysql_connection *c, bool late
 		/* With TLS, libmariadb leaves it as it was while connecting. */
 		my_socket fd = mysql_get_socket(c->calls.mysql);
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-		lua_pushnil(L);
+		c->calls.tls = mysql_get_ssl_cipher(c->calls.mysql) != NULL;
 		lua_pushboolean(L, 1);
-		return 2;
+		c->sql.pushed = 1;
+		return REEF_SQL_OVER;
 	}
-	lua_pushnil(L);
-	lua_pushnil(L);
 	lua_pushstring(L, c->calls.mysql ? mysql_error(c->calls.mysql) : "no answer in time");
 	lua_pushinteger(L, c->calls.mysql ? mysql_errno(c->calls.mysql) : 0);
 	reef_mysql_close(c);
-	return 4;
+	return REEF_SQL_LOST;
 }
 
-int reef_mysql_go(lua_State *L, struct reef_mysql_connection *c, int ready) {
+static int mysql_go(lua_State *L, struct reef_sql_connection *sql, int ready) {
+	struct reef_mysql_connection *c = (struct reef_mysql_connection *)sql;
 	if (c->opening)
-		return machine_open(L, c, ready == MYSQL_WAIT_TIMEOUT);
+		return machine_open(L, c, ready == 0);
 	/* With TLS, libmariadb does not hear of it: it would wait again. */
-	if (ready == MYSQL_WAIT_TIMEOUT)
+	if (ready == 0)
 		shutdown(mysql_get_socket(c->calls.mysql), SHUT_RDWR);
-	machine_push_values(L);
-	enum reef_mysql_call call = c->calls.waiting;
-	int wants;
 	c->burst = 0;
 	if (c->later != REEF_MYSQL_NO_CALL) {
-		call = c->later;
+		enum reef_mysql_call later = c->later;
 		c->later = REEF_MYSQL_NO_CALL;
-		wants = reef_mysql_calls_start(&c->calls, call);
-	} else {
-		wants = reef_mysql_calls_go(&c->calls, ready);
+		return machine_start(L, c, later);
 	}
+	enum reef_mysql_call call = c->calls.waiting;
+	int bits = ready == 0 ? MYSQL_WAIT_TIMEOUT : 0;
+	bits |= (ready & REEF_FD_READ ? MYSQL_WAIT_READ : 0) | (ready & REEF_FD_WRITE ? MYSQL_WAIT_WRITE : 0);
+	int wants = reef_mysql_calls_go(&c->calls, bits);
 	return machine_run(L, c, call, wants);
 }
+
+static int mysql_fd(struct reef_sql_connection *sql) {
+	struct reef_mysql_connection *c = (struct reef_mysql_connection *)sql;
+	return c->opening ? reef_mysql_opening_fd(c->opening) : (int)mysql_get_socket(c->calls.mysql);
+}
+
+static bool mysql_alive(struct reef_sql_connection *sql) {
+	struct reef_mysql_connection *c = (struct reef_mysql_connection *)sql;
+	char byte;
+	if (c->calls.mysql == NULL || c->opening)
+		return false;
+	ssize_t n = recv(mysql_get_socket(c->calls.mysql), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n < 0 ? errno == EAGAIN || errno == EINTR : n > 0 && c->calls.tls;
+}
+
+static void mysql_close_connection(struct reef_sql_connection *sql) {
+	reef_mysql_close((struct reef_mysql_connection *)sql);
+}
+
+const struct reef_sql_driver reef_mysql_driver = {
+		.go = mysql_go, .fd = mysql_fd, .alive = mysql_alive, .close = mysql_close_connection};
 
 /* ---- the end ---- */
 
@@ -400,17 +436,17 @@ static void machine_cut(struct reef_mysql_connection *c) {
 }
 
 void reef_mysql_close(struct reef_mysql_connection *c) {
-	bool connected;
+	bool connected, orderly = !c->sql.busy && !c->streaming;
+	reef_sql_closed(&c->sql);
 	struct reef_mysql_opening *opening = c->opening;
 	c->opening = NULL;
 	if (opening && !reef_mysql_opening_end(opening, &connected))
 		c->calls.mysql = NULL;
 	if (c->calls.mysql == NULL)
 		return;
-	bool orderly = !c->running && !c->streaming;
 	if (!orderly)
 		machine_cut(c);
-	if (c->result) {
+	if (c->calls.result) {
 		/* Its rows would be read to the end. */
 		machine_cut(c);
 		machine_free_result(c);
@@ -419,7 +455,7 @@ void reef_mysql_close(struct reef_mysql_connection *c) {
 		machine_cut(c);
 	c->calls.mysql = NULL;
 	c->later = REEF_MYSQL_NO_CALL;
-	c->streaming = c->running = false;
+	c->streaming = false;
 	while (c->dead_count > 0)
 		mysql_stmt_close(c->dead[--c->dead_count]);
 }

@@ -1,7 +1,8 @@
 /* A connection to a MySQL server as a state machine: an operation begins a call of libmariadb, and whatever follows from its
  * answer, until the whole result is made of Lua values. Whenever it has to wait it says for what, and goes on later.
  *
- * It is a userdata of the module reef.mysql.core, which owns all of it. Own slice only, one operation at a time. */
+ * It is a userdata of the module reef.mysql.core, which owns all of it. Waiting is drivers/sql's. Own slice only, one operation
+ * at a time. */
 #ifndef REEF_MYSQL_CONNECTION_H
 #define REEF_MYSQL_CONNECTION_H
 
@@ -10,17 +11,24 @@
 
 #include "calls.h"
 #include "column.h"
+#include "drivers/sql/operation.h"
 #include "opening.h"
 #include "parameters.h"
 
 /* User values of the userdata. */
 enum {
-	REEF_MYSQL_RESULTS = 1, /* the results so far of what is going on */
+	REEF_MYSQL_OPTIONS = 1,
+	REEF_MYSQL_STREAM_NAMES, /* the columns' names, while a stream waits for who reads on */
+	REEF_MYSQL_STREAM_OF,    /* its statement */
+	REEF_MYSQL_VALUES = REEF_MYSQL_STREAM_OF,
+};
+
+/* What an operation keeps on its stack, behind its arguments. */
+enum {
+	REEF_MYSQL_RESULTS = 1, /* the result, or the list of several */
 	REEF_MYSQL_ROWS,        /* the rows of the one that is being read */
-	REEF_MYSQL_NAMES,       /* of its columns */
-	REEF_MYSQL_HELD,        /* what the call that waits refers to */
-	REEF_MYSQL_OPTIONS,
-	REEF_MYSQL_VALUES = REEF_MYSQL_OPTIONS,
+	REEF_MYSQL_NAMES,       /* of its columns, once there are two rows */
+	REEF_MYSQL_KEPT = REEF_MYSQL_NAMES,
 };
 
 /* A prepared statement: a userdata, whose first user value is that of its connection. */
@@ -37,7 +45,8 @@ enum reef_mysql_reading {
 };
 
 struct reef_mysql_connection {
-	struct reef_mysql_calls calls; /* calls.mysql is NULL: it is closed */
+	struct reef_sql_connection sql; /* first */
+	struct reef_mysql_calls calls;  /* calls.mysql is NULL: it is closed */
 	struct reef_mysql_login login;
 	struct reef_mysql_opening *opening; /* it is being made */
 	MYSQL_STMT **dead;                  /* collected statements that the server has to be told of */
@@ -46,23 +55,22 @@ struct reef_mysql_connection {
 	enum reef_mysql_call first; /* of this operation */
 	enum reef_mysql_call later; /* goes on with this call, since others shall have their turn */
 	MYSQL_STMT *stmt;           /* of this operation; NULL: the text protocol */
-	MYSQL_RES *result;          /* that is being read; of a statement, its columns */
-	MYSQL_FIELD *fields;
+	const MYSQL_FIELD *fields;  /* of the result that is being read */
 	unsigned columns, burst;
+	int state; /* what it has come to, when nothing follows */
 	lua_Integer rows, most_rows, bytes, most_bytes, results;
 	enum reef_mysql_reading reading;
-	bool compact, exact, streaming, running;
-	struct reef_mysql_scratch scratch;
+	bool compact, exact, streaming;
+	struct reef_mysql_columns binds; /* of statements' results */
 };
 
-/* Begins to connect; pushes and returns as _go. */
+extern const struct reef_sql_driver reef_mysql_driver;
+
+/* Begin an operation, and return as reef_sql_driver.go does. Arguments have been looked at. */
 int reef_mysql_connect(lua_State *L, struct reef_mysql_connection *c);
-/* Begins an operation with the connection at stack index 1, and what it refers to already in it; then as _go. */
 int reef_mysql_begin(lua_State *L, struct reef_mysql_connection *c, enum reef_mysql_call first, MYSQL_STMT *stmt);
-/* Goes on, or ends it as far as it can when `ready` is MYSQL_WAIT_TIMEOUT. Pushes what it returns the number of: what to wait
- * for ("r", "w", "rw"); or nil and the result; or nil, nil, the reason why the connection is lost, and libmariadb's number
- * for that. */
-int reef_mysql_go(lua_State *L, struct reef_mysql_connection *c, int ready);
+/* Goes on with reading a stream. */
+int reef_mysql_begin_part(lua_State *L, struct reef_mysql_connection *c);
 /* Ends it without waiting. */
 void reef_mysql_close(struct reef_mysql_connection *c);
 /* The statement is not needed any more. */

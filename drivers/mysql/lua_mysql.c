@@ -1,12 +1,10 @@
 /* See lua_mysql.h. Who calls has looked at the options already (reef.mysql.options). */
 #include "lua_mysql.h"
 
-#include <errno.h>
 #include <lauxlib.h>
 #include <openssl/x509.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "connection.h"
 #include "core/alloc.h"
@@ -22,9 +20,10 @@ static struct reef_mysql_connection *lua_mysql_check(lua_State *L) {
 	return c;
 }
 
-static struct reef_mysql_connection *lua_mysql_idle(lua_State *L, bool streaming) {
-	struct reef_mysql_connection *c = lua_mysql_check(L);
-	if (c->opening || c->running || c->calls.waiting != REEF_MYSQL_NO_CALL)
+/* An operation is about to begin, after the rows of a stream or not. */
+static struct reef_mysql_connection *lua_mysql_begin(lua_State *L, struct reef_sql_connection *sql, bool streaming) {
+	struct reef_mysql_connection *c = (struct reef_mysql_connection *)sql;
+	if (sql->busy)
 		luaL_error(L, "mysql: this connection is in use");
 	if (c->streaming != streaming)
 		luaL_error(L, c->streaming ? "mysql: rows of this connection wait to be read" : "mysql: there are no rows");
@@ -124,6 +123,7 @@ static int lua_mysql_new(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	struct reef_mysql_connection *c = lua_newuserdatauv(L, sizeof *c, REEF_MYSQL_VALUES);
 	memset(c, 0, sizeof *c);
+	reef_sql_connection_init(L, &c->sql, &reef_mysql_driver);
 	luaL_setmetatable(L, CONNECTION);
 	lua_insert(L, 1);
 	lua_pushvalue(L, 2);
@@ -136,33 +136,30 @@ static int lua_mysql_new(lua_State *L) {
 	return 1;
 }
 
-static int lua_mysql_connect(lua_State *L) {
-	return reef_mysql_connect(L, lua_mysql_idle(L, false));
+static int lua_mysql_connect(lua_State *L, struct reef_sql_connection *sql) {
+	return reef_mysql_connect(L, lua_mysql_begin(L, sql, false));
 }
 
-/* ---- operations ---- */
+/* ---- operations: arguments begin at REEF_SQL_AT_ARGUMENTS ---- */
+
+#define ARGUMENT(n) (REEF_SQL_AT_ARGUMENTS - 1 + (n))
 
 static void lua_mysql_begin_reading(lua_State *L, struct reef_mysql_connection *c, int compact) {
-	c->compact = lua_toboolean(L, compact);
-	c->reading = lua_toboolean(L, compact + 1) ? REEF_MYSQL_STREAM : REEF_MYSQL_ALL;
+	c->compact = compact <= c->sql.base && lua_toboolean(L, compact);
+	c->reading = compact < c->sql.base && lua_toboolean(L, compact + 1) ? REEF_MYSQL_STREAM : REEF_MYSQL_ALL;
 }
 
-static void lua_mysql_hold(lua_State *L, int index) {
-	lua_pushvalue(L, index);
-	lua_setiuservalue(L, 1, REEF_MYSQL_HELD);
-}
-
-/* connection:query(sql, compact, stream) */
-static int lua_mysql_query(lua_State *L) {
-	struct reef_mysql_connection *c = lua_mysql_idle(L, false);
-	c->calls.text = luaL_checklstring(L, 2, &c->calls.size);
-	lua_mysql_begin_reading(L, c, 3);
-	lua_mysql_hold(L, 2);
+/* query(sql, compact, stream) */
+static int lua_mysql_query(lua_State *L, struct reef_sql_connection *sql) {
+	struct reef_mysql_connection *c = lua_mysql_begin(L, sql, false);
+	c->calls.text = luaL_checklstring(L, ARGUMENT(1), &c->calls.size);
+	lua_mysql_begin_reading(L, c, ARGUMENT(2));
 	return reef_mysql_begin(L, c, REEF_MYSQL_QUERY, NULL);
 }
 
-static struct reef_mysql_statement *lua_mysql_check_statement(lua_State *L, struct reef_mysql_connection *c) {
-	struct reef_mysql_statement *s = luaL_checkudata(L, 2, STATEMENT);
+static struct reef_mysql_statement *lua_mysql_check_statement(lua_State *L, int index,
+															  const struct reef_mysql_connection *c) {
+	struct reef_mysql_statement *s = luaL_checkudata(L, index, STATEMENT);
 	if (s->stmt == NULL || s->connection != c)
 		luaL_error(L, "mysql: this statement is %s", s->stmt ? "of another connection" : "closed");
 	return s;
@@ -170,7 +167,7 @@ static struct reef_mysql_statement *lua_mysql_check_statement(lua_State *L, stru
 
 /* connection:statement() -> a statement, to be prepared */
 static int lua_mysql_statement(lua_State *L) {
-	struct reef_mysql_connection *c = lua_mysql_idle(L, false);
+	struct reef_mysql_connection *c = lua_mysql_begin(L, &lua_mysql_check(L)->sql, false);
 	struct reef_mysql_statement *s = lua_newuserdatauv(L, sizeof *s, 1);
 	memset(s, 0, sizeof *s);
 	s->connection = c;
@@ -183,12 +180,11 @@ static int lua_mysql_statement(lua_State *L) {
 	return 1;
 }
 
-/* connection:prepare(statement, sql) */
-static int lua_mysql_prepare(lua_State *L) {
-	struct reef_mysql_connection *c = lua_mysql_idle(L, false);
-	struct reef_mysql_statement *s = lua_mysql_check_statement(L, c);
-	c->calls.text = luaL_checklstring(L, 3, &c->calls.size);
-	lua_mysql_hold(L, 3);
+/* prepare(statement, sql) */
+static int lua_mysql_prepare(lua_State *L, struct reef_sql_connection *sql) {
+	struct reef_mysql_connection *c = lua_mysql_begin(L, sql, false);
+	struct reef_mysql_statement *s = lua_mysql_check_statement(L, ARGUMENT(1), c);
+	c->calls.text = luaL_checklstring(L, ARGUMENT(2), &c->calls.size);
 	return reef_mysql_begin(L, c, REEF_MYSQL_PREPARE, s->stmt);
 }
 
@@ -219,7 +215,7 @@ static void lua_mysql_push_field(lua_State *L, const MYSQL_FIELD *field) {
 
 /* connection:describe(statement) -> table with what its preparation has told */
 static int lua_mysql_describe(lua_State *L) {
-	struct reef_mysql_statement *s = lua_mysql_check_statement(L, lua_mysql_check(L));
+	struct reef_mysql_statement *s = lua_mysql_check_statement(L, 2, lua_mysql_check(L));
 	unsigned long parameters = mysql_stmt_param_count(s->stmt);
 	unsigned fields = mysql_stmt_field_count(s->stmt);
 	lua_createtable(L, 0, 6);
@@ -257,91 +253,47 @@ static int lua_mysql_describe(lua_State *L) {
 	return 1;
 }
 
-/* connection:execute(statement, compact, stream, values...) */
-static int lua_mysql_execute(lua_State *L) {
-	struct reef_mysql_connection *c = lua_mysql_idle(L, false);
-	struct reef_mysql_statement *s = lua_mysql_check_statement(L, c);
+/* execute(statement, compact, stream, values...) */
+static int lua_mysql_execute(lua_State *L, struct reef_sql_connection *sql) {
+	struct reef_mysql_connection *c = lua_mysql_begin(L, sql, false);
+	struct reef_mysql_statement *s = lua_mysql_check_statement(L, ARGUMENT(1), c);
 	unsigned count = (unsigned)mysql_stmt_param_count(s->stmt);
-	int given = lua_gettop(L) - 4;
+	int given = c->sql.base - ARGUMENT(3);
 	if (given != (int)count)
 		return luaL_error(L, "mysql: the statement has %d parameters, not %d", (int)count, given);
-	lua_mysql_begin_reading(L, c, 3);
+	lua_mysql_begin_reading(L, c, ARGUMENT(2));
 	if (count > 0) {
-		reef_mysql_parameters_set(L, &s->parameters, 5, count);
-		lua_createtable(L, (int)count, 0);
-		for (int i = 1; i <= (int)count; i++) {
-			lua_pushvalue(L, 4 + i);
-			lua_rawseti(L, -2, i);
-		}
-		lua_setiuservalue(L, 1, REEF_MYSQL_HELD);
+		reef_mysql_parameters_set(L, &s->parameters, ARGUMENT(4), count);
 		mysql_stmt_bind_param(s->stmt, s->parameters.binds);
 	}
 	return reef_mysql_begin(L, c, REEF_MYSQL_EXECUTE, s->stmt);
 }
 
-/* connection:fetch(most rows, most bytes [, drop]): the next rows of a stream, and whether there may be more */
-static int lua_mysql_fetch(lua_State *L) {
-	struct reef_mysql_connection *c = lua_mysql_idle(L, true);
-	c->most_rows = luaL_checkinteger(L, 2);
-	c->most_bytes = luaL_checkinteger(L, 3);
-	if (lua_toboolean(L, 4))
+/* fetch(most rows, most bytes [, drop]): the next rows of a stream, and whether there may be more */
+static int lua_mysql_fetch(lua_State *L, struct reef_sql_connection *sql) {
+	struct reef_mysql_connection *c = lua_mysql_begin(L, sql, true);
+	c->most_rows = luaL_checkinteger(L, ARGUMENT(1));
+	c->most_bytes = luaL_checkinteger(L, ARGUMENT(2));
+	if (c->sql.base >= ARGUMENT(3) && lua_toboolean(L, ARGUMENT(3)))
 		c->reading = REEF_MYSQL_DROP;
-	return reef_mysql_begin(L, c, c->stmt ? REEF_MYSQL_STMT_ROW : REEF_MYSQL_ROW, c->stmt);
+	return reef_mysql_begin_part(L, c);
 }
 
-static int lua_mysql_ping(lua_State *L) {
-	return reef_mysql_begin(L, lua_mysql_idle(L, false), REEF_MYSQL_PING, NULL);
+static int lua_mysql_ping(lua_State *L, struct reef_sql_connection *sql) {
+	return reef_mysql_begin(L, lua_mysql_begin(L, sql, false), REEF_MYSQL_PING, NULL);
 }
 
-/* connection:reset(statement) */
-static int lua_mysql_reset(lua_State *L) {
-	struct reef_mysql_connection *c = lua_mysql_idle(L, false);
-	return reef_mysql_begin(L, c, REEF_MYSQL_STMT_RESET, lua_mysql_check_statement(L, c)->stmt);
-}
-
-/* connection:go(ready): ready is "r", "w" or "rw", or nil when it is too late */
-static int lua_mysql_go(lua_State *L) {
-	struct reef_mysql_connection *c = lua_mysql_check(L);
-	if (!c->opening && c->calls.waiting == REEF_MYSQL_NO_CALL && c->later == REEF_MYSQL_NO_CALL)
-		return luaL_error(L, "mysql: nothing waits");
-	const char *ready = lua_tostring(L, 2);
-	int bits = ready == NULL ? MYSQL_WAIT_TIMEOUT : 0;
-	if (ready)
-		bits = (strchr(ready, 'r') ? MYSQL_WAIT_READ : 0) | (strchr(ready, 'w') ? MYSQL_WAIT_WRITE : 0);
-	return reef_mysql_go(L, c, bits);
+/* reset(statement) */
+static int lua_mysql_reset(lua_State *L, struct reef_sql_connection *sql) {
+	struct reef_mysql_connection *c = lua_mysql_begin(L, sql, false);
+	return reef_mysql_begin(L, c, REEF_MYSQL_STMT_RESET, lua_mysql_check_statement(L, ARGUMENT(1), c)->stmt);
 }
 
 /* ---- what it is ---- */
 
-static int lua_mysql_fd(lua_State *L) {
-	struct reef_mysql_connection *c = lua_mysql_check(L);
-	lua_pushinteger(L, c->opening ? reef_mysql_opening_fd(c->opening) : (lua_Integer)mysql_get_socket(c->calls.mysql));
-	return 1;
-}
-
 /* -> "open" within a transaction, else "idle" */
 static int lua_mysql_transaction(lua_State *L) {
 	lua_pushstring(L, lua_mysql_check(L)->calls.mysql->server_status & SERVER_STATUS_IN_TRANS ? "open" : "idle");
-	return 1;
-}
-
-/* Does no operation go on? */
-static int lua_mysql_is_idle(lua_State *L) {
-	struct reef_mysql_connection *c = luaL_checkudata(L, 1, CONNECTION);
-	lua_pushboolean(L, !c->opening && !c->running && c->calls.waiting == REEF_MYSQL_NO_CALL);
-	return 1;
-}
-
-/* Has the server ended it while nobody asked anything? */
-static int lua_mysql_alive(lua_State *L) {
-	struct reef_mysql_connection *c = luaL_checkudata(L, 1, CONNECTION);
-	bool alive = c->calls.mysql != NULL;
-	if (alive) {
-		char byte;
-		ssize_t n = recv(mysql_get_socket(c->calls.mysql), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-		alive = n < 0 ? errno == EAGAIN || errno == EINTR : n > 0 && mysql_get_ssl_cipher(c->calls.mysql) != NULL;
-	}
-	lua_pushboolean(L, alive);
 	return 1;
 }
 
@@ -366,9 +318,8 @@ static int lua_mysql_gc(lua_State *L) {
 	struct reef_mysql_connection *c = luaL_checkudata(L, 1, CONNECTION);
 	reef_mysql_close(c);
 	reef_free(c->dead);
-	reef_free(c->scratch.bytes);
+	reef_mysql_columns_fini(&c->binds);
 	c->dead = NULL;
-	c->scratch.bytes = NULL;
 	c->dead_room = 0;
 	return 0;
 }
@@ -389,33 +340,28 @@ static void lua_mysql_new_class(lua_State *L, const char *name, const luaL_Reg *
 	lua_setfield(L, -2, "__index");
 	lua_pushcfunction(L, gc);
 	lua_setfield(L, -2, "__gc");
-	lua_pop(L, 1);
 }
 
 int reef_open_mysql(lua_State *L) {
 	static const luaL_Reg connection[] = {
-			{"connect", lua_mysql_connect},
-			{"query", lua_mysql_query},
-			{"statement", lua_mysql_statement},
-			{"prepare", lua_mysql_prepare},
-			{"describe", lua_mysql_describe},
-			{"execute", lua_mysql_execute},
-			{"fetch", lua_mysql_fetch},
-			{"ping", lua_mysql_ping},
-			{"reset", lua_mysql_reset},
-			{"go", lua_mysql_go},
-			{"fd", lua_mysql_fd},
-			{"alive", lua_mysql_alive},
-			{"info", lua_mysql_info},
-			{"idle", lua_mysql_is_idle},
-			{"transaction", lua_mysql_transaction},
-			{"close", lua_mysql_close},
-			{NULL, NULL},
+			{"statement", lua_mysql_statement}, {"describe", lua_mysql_describe},
+			{"info", lua_mysql_info},           {"transaction", lua_mysql_transaction},
+			{"alive", reef_sql_alive},          {"idle", reef_sql_idle},
+			{"close", lua_mysql_close},         {NULL, NULL},
+	};
+	static const struct reef_sql_named operations[] = {
+			{"connect", {lua_mysql_connect}}, {"query", {lua_mysql_query}},
+			{"prepare", {lua_mysql_prepare}}, {"execute", {lua_mysql_execute}},
+			{"fetch", {lua_mysql_fetch}},     {"ping", {lua_mysql_ping}},
+			{"reset", {lua_mysql_reset}},     {NULL, {NULL}},
 	};
 	static const luaL_Reg statement[] = {{"close", lua_mysql_statement_gc}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {{"new", lua_mysql_new}, {NULL, NULL}};
 	lua_mysql_new_class(L, CONNECTION, connection, lua_mysql_gc);
+	reef_sql_mark_class(L);
 	lua_mysql_new_class(L, STATEMENT, statement, lua_mysql_statement_gc);
 	luaL_newlib(L, functions);
+	reef_sql_push_operations(L, operations);
+	lua_setfield(L, -2, "operations");
 	return 1;
 }

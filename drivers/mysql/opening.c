@@ -2,14 +2,13 @@
 #include "opening.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/thread.h"
 
 enum { TEXTS = 5 };
 enum { OPENING_GOES_ON, OPENING_IS_OVER, OPENING_IS_UNWANTED };
@@ -53,28 +52,13 @@ static bool opening_copy(struct reef_mysql_opening *o, const struct reef_mysql_l
 	return true;
 }
 
-/* 0 or an errno. The thread is nobody's to interrupt. */
-static int opening_launch(struct reef_mysql_opening *o) {
-	pthread_attr_t attributes;
-	pthread_t thread;
-	sigset_t all, before;
-	pthread_attr_init(&attributes);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int error = pthread_create(&thread, &attributes, opening_run, o);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return error;
-}
-
 struct reef_mysql_opening *reef_mysql_opening_begin(MYSQL *mysql, const struct reef_mysql_login *login) {
 	struct reef_mysql_opening *o = reef_calloc(1, sizeof *o);
 	o->mysql = mysql;
 	o->port = login->port;
 	o->flags = login->flags;
 	o->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int error = o->fd < 0 ? errno : opening_copy(o, login) ? opening_launch(o) : ENOMEM;
+	int error = o->fd < 0 ? errno : opening_copy(o, login) ? reef_thread_detached(opening_run, o) : ENOMEM;
 	if (error == 0)
 		return o;
 	opening_free(o);

@@ -1,4 +1,4 @@
-/* See connection.h. While an operation runs, the connection is at stack index 1, and its user values lie behind it. */
+/* See connection.h. */
 #include "connection.h"
 
 #include <lauxlib.h>
@@ -10,40 +10,22 @@
 
 #define BURST 4000 /* rows after which the service's other messages have their turn */
 
-/* A new table in a user value, with room for what is to come: one row, as mostly. */
-static void postgres_renew(lua_State *L, int value, int room) {
-	lua_createtable(L, room, 0);
-	lua_pushvalue(L, -1);
-	lua_setiuservalue(L, 1, value);
-	lua_replace(L, 1 + value);
-}
-
-static int postgres_wait(lua_State *L, const char *events) {
-	lua_pushstring(L, events);
-	return 1;
-}
+#define AT(c, value) ((c)->sql.base + REEF_POSTGRES_##value)
 
 static int postgres_lost(lua_State *L, struct reef_postgres_connection *c, const char *why) {
-	lua_pushnil(L);
-	lua_pushnil(L);
 	/* libpq's texts are lines. */
 	size_t n = strlen(why);
 	while (n > 0 && why[n - 1] == '\n')
 		n--;
 	lua_pushlstring(L, why, n);
+	lua_pushnil(L);
 	reef_postgres_close(c);
-	return 3;
+	return REEF_SQL_LOST;
 }
 
-static int postgres_done(lua_State *L, struct reef_postgres_connection *c) {
-	c->phase = REEF_POSTGRES_IDLE;
-	lua_pushnil(L);
-	lua_insert(L, -2);
-	for (int i = REEF_POSTGRES_RESULTS; i <= REEF_POSTGRES_VALUES; i++) {
-		lua_pushnil(L);
-		lua_setiuservalue(L, 1, i);
-	}
-	return 2;
+static int postgres_done(struct reef_postgres_connection *c, int n) {
+	c->sql.pushed = n;
+	return REEF_SQL_OVER;
 }
 
 /* ---- results ---- */
@@ -61,8 +43,7 @@ static void postgres_failed(lua_State *L, struct reef_postgres_connection *c, co
 	if (c->failed)
 		return;
 	c->failed = true;
-	postgres_renew(L, REEF_POSTGRES_FAILURE, 0);
-	lua_pushvalue(L, 1 + REEF_POSTGRES_FAILURE);
+	lua_createtable(L, 0, 8);
 	lua_pushboolean(L, 1);
 	lua_setfield(L, -2, "badresult");
 	lua_pushstring(L, PQresultErrorMessage(result));
@@ -77,7 +58,17 @@ static void postgres_failed(lua_State *L, struct reef_postgres_connection *c, co
 	postgres_set(L, result, "table", PG_DIAG_TABLE_NAME);
 	postgres_set(L, result, "column", PG_DIAG_COLUMN_NAME);
 	postgres_set(L, result, "constraint", PG_DIAG_CONSTRAINT_NAME);
-	lua_pop(L, 1);
+	lua_replace(L, AT(c, FAILURE));
+}
+
+static void postgres_make_names(lua_State *L, struct reef_postgres_connection *c) {
+	int columns = PQnfields(c->result);
+	lua_createtable(L, columns, 0);
+	for (int i = 0; i < columns; i++) {
+		lua_pushstring(L, PQfname(c->result, i));
+		lua_rawseti(L, -2, i + 1);
+	}
+	lua_replace(L, AT(c, NAMES));
 }
 
 static void postgres_begin_rows(lua_State *L, struct reef_postgres_connection *c) {
@@ -86,25 +77,29 @@ static void postgres_begin_rows(lua_State *L, struct reef_postgres_connection *c
 		return;
 	c->described = true;
 	c->rows = 0;
-	postgres_renew(L, REEF_POSTGRES_ROWS, 1);
-	int columns = PQnfields(c->result);
-	postgres_renew(L, REEF_POSTGRES_NAMES, columns);
-	for (int i = 0; i < columns; i++) {
-		lua_pushstring(L, PQfname(c->result, i));
-		lua_rawseti(L, 1 + REEF_POSTGRES_NAMES, i + 1);
-	}
+	lua_createtable(L, 1, 0);
+	lua_replace(L, AT(c, ROWS));
+	if (c->stream)
+		postgres_make_names(L, c);
 }
 
 static void postgres_add_row(lua_State *L, struct reef_postgres_connection *c) {
 	const PGresult *result = c->result;
 	int columns = PQnfields(result);
+	bool known = c->stream || c->rows > 0;
+	/* One row needs no list of the names. */
+	if (c->rows == 1 && !c->stream && !c->compact)
+		postgres_make_names(L, c);
 	lua_createtable(L, c->compact ? columns : 0, c->compact ? 0 : columns);
 	for (int i = 0; i < columns; i++) {
-		if (PQgetisnull(result, c->row, i))
-			continue;
 		int size = PQgetlength(result, c->row, i);
-		if (!c->compact)
-			lua_rawgeti(L, 1 + REEF_POSTGRES_NAMES, i + 1);
+		/* Null has no bytes. */
+		if (size == 0 && PQgetisnull(result, c->row, i))
+			continue;
+		if (!c->compact && known)
+			lua_rawgeti(L, AT(c, NAMES), i + 1);
+		else if (!c->compact)
+			lua_pushstring(L, PQfname(result, i));
 		reef_postgres_push(L, PQftype(result, i), PQgetvalue(result, c->row, i), (size_t)size);
 		if (c->compact)
 			lua_rawseti(L, -2, i + 1);
@@ -113,7 +108,21 @@ static void postgres_add_row(lua_State *L, struct reef_postgres_connection *c) {
 		c->bytes += size;
 	}
 	c->bytes += columns * 16;
-	lua_rawseti(L, 1 + REEF_POSTGRES_ROWS, ++c->rows);
+	lua_rawseti(L, AT(c, ROWS), ++c->rows);
+}
+
+/* The first result stands for itself; a second one makes a list. */
+static void postgres_add_result(lua_State *L, struct reef_postgres_connection *c) {
+	if (c->results == 1) {
+		lua_createtable(L, 4, 1);
+		lua_pushvalue(L, AT(c, RESULTS));
+		lua_rawseti(L, -2, 1);
+		lua_replace(L, AT(c, RESULTS));
+	}
+	if (++c->results == 1)
+		lua_replace(L, AT(c, RESULTS));
+	else
+		lua_rawseti(L, AT(c, RESULTS), c->results);
 }
 
 static void postgres_add_command(lua_State *L, struct reef_postgres_connection *c) {
@@ -122,7 +131,7 @@ static void postgres_add_command(lua_State *L, struct reef_postgres_connection *
 	lua_setfield(L, -2, "affected_rows");
 	lua_pushstring(L, PQcmdStatus(c->result));
 	lua_setfield(L, -2, "command");
-	lua_rawseti(L, 1 + REEF_POSTGRES_RESULTS, ++c->results);
+	postgres_add_result(L, c);
 }
 
 static void postgres_clear(struct reef_postgres_connection *c) {
@@ -148,10 +157,14 @@ static bool postgres_is_full(const struct reef_postgres_connection *c) {
 
 static int postgres_part(lua_State *L, struct reef_postgres_connection *c, bool more) {
 	c->phase = more ? REEF_POSTGRES_PAUSING : REEF_POSTGRES_IDLE;
-	lua_pushnil(L);
-	lua_pushvalue(L, 1 + (more || !c->failed ? REEF_POSTGRES_ROWS : REEF_POSTGRES_FAILURE));
+	c->sql.refused = !more && c->failed;
+	if (!more) {
+		lua_pushnil(L);
+		lua_setiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_POSTGRES_STREAM_NAMES);
+	}
+	lua_pushvalue(L, c->sql.refused ? AT(c, FAILURE) : AT(c, ROWS));
 	lua_pushboolean(L, more);
-	return 3;
+	return postgres_done(c, 2);
 }
 
 /* All of the operation has come. */
@@ -160,16 +173,22 @@ static int postgres_finish(lua_State *L, struct reef_postgres_connection *c) {
 		return postgres_lost(L, c, PQerrorMessage(c->pg));
 	if (c->stream && c->described)
 		return postgres_part(L, c, false);
+	c->phase = REEF_POSTGRES_IDLE;
+	c->sql.refused = c->failed;
 	if (c->failed) {
-		lua_pushvalue(L, 1 + REEF_POSTGRES_FAILURE);
-	} else if (c->results == 1) {
-		lua_rawgeti(L, 1 + REEF_POSTGRES_RESULTS, 1);
-	} else {
-		lua_pushvalue(L, 1 + REEF_POSTGRES_RESULTS);
-		lua_pushboolean(L, c->results > 1);
+		lua_pushvalue(L, AT(c, FAILURE));
+	} else if (c->results == 0) {
+		lua_createtable(L, 0, 1);
+		lua_pushboolean(L, 0);
 		lua_setfield(L, -2, "multiresultset");
+	} else {
+		lua_pushvalue(L, AT(c, RESULTS));
+		if (c->results > 1) {
+			lua_pushboolean(L, 1);
+			lua_setfield(L, -2, "multiresultset");
+		}
 	}
-	return postgres_done(L, c);
+	return postgres_done(c, 1);
 }
 
 /* COPY is not spoken: what the server wants is refused, what it sends is read and thrown away. False: wait for more. */
@@ -185,21 +204,22 @@ static bool postgres_refuse_copy(lua_State *L, struct reef_postgres_connection *
 		if (n == 0)
 			return false;
 		c->failed = true;
-		postgres_renew(L, REEF_POSTGRES_FAILURE, 0);
+		lua_createtable(L, 0, 3);
 		lua_pushboolean(L, 1);
-		lua_setfield(L, 1 + REEF_POSTGRES_FAILURE, "badresult");
+		lua_setfield(L, -2, "badresult");
 		lua_pushstring(L, reason);
-		lua_setfield(L, 1 + REEF_POSTGRES_FAILURE, "err");
+		lua_setfield(L, -2, "err");
 		lua_pushliteral(L, "0A000");
-		lua_setfield(L, 1 + REEF_POSTGRES_FAILURE, "sqlstate");
+		lua_setfield(L, -2, "sqlstate");
+		lua_replace(L, AT(c, FAILURE));
 	}
 	return true;
 }
 
 /* ---- the run ---- */
 
-/* What comes of a result that is complete. 0: it was read; else what is returned. */
-static int postgres_take(lua_State *L, struct reef_postgres_connection *c) {
+/* What comes of a result that is complete. True: it was read; else `state` is what the operation has come to. */
+static bool postgres_take(lua_State *L, struct reef_postgres_connection *c, int *state) {
 	ExecStatusType status = PQresultStatus(c->result);
 	switch (status) {
 	case PGRES_TUPLES_OK:
@@ -210,17 +230,21 @@ static int postgres_take(lua_State *L, struct reef_postgres_connection *c) {
 			if (c->stream && !known) {
 				/* The names come first, then parts. */
 				c->phase = REEF_POSTGRES_PAUSING;
-				lua_pushnil(L);
-				lua_pushvalue(L, 1 + REEF_POSTGRES_NAMES);
+				lua_pushvalue(L, AT(c, NAMES));
+				lua_setiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_POSTGRES_STREAM_NAMES);
+				lua_pushvalue(L, AT(c, NAMES));
 				lua_pushboolean(L, 1);
-				return 3;
+				*state = postgres_done(c, 2);
+				return false;
 			}
 		}
-		if (!postgres_read_rows(L, c))
-			return postgres_wait(L, "w");
+		if (!postgres_read_rows(L, c)) {
+			*state = REEF_FD_WRITE;
+			return false;
+		}
 		if (!c->stream) {
-			lua_pushvalue(L, 1 + REEF_POSTGRES_ROWS);
-			lua_rawseti(L, 1 + REEF_POSTGRES_RESULTS, ++c->results);
+			lua_pushvalue(L, AT(c, ROWS));
+			postgres_add_result(L, c);
 		} else if (status == PGRES_TUPLES_OK) {
 			c->drop = true; /* of a stream only the first result is read */
 		}
@@ -232,19 +256,21 @@ static int postgres_take(lua_State *L, struct reef_postgres_connection *c) {
 	case PGRES_COPY_IN:
 	case PGRES_COPY_BOTH:
 	case PGRES_COPY_OUT:
-		if (!postgres_refuse_copy(L, c, status))
-			return postgres_wait(L, "r");
+		if (!postgres_refuse_copy(L, c, status)) {
+			*state = REEF_FD_READ;
+			return false;
+		}
 		break;
 	default:
 		/* Without a code it is libpq's own word about the connection. */
 		if (PQresultErrorField(c->result, PG_DIAG_SQLSTATE) == NULL) {
-			int n = postgres_lost(L, c, PQresultErrorMessage(c->result));
-			return n;
+			*state = postgres_lost(L, c, PQresultErrorMessage(c->result));
+			return false;
 		}
 		postgres_failed(L, c, c->result);
 	}
 	postgres_clear(c);
-	return 0;
+	return true;
 }
 
 static int postgres_run(lua_State *L, struct reef_postgres_connection *c) {
@@ -254,31 +280,30 @@ static int postgres_run(lua_State *L, struct reef_postgres_connection *c) {
 			if (left < 0)
 				return postgres_lost(L, c, PQerrorMessage(c->pg));
 			if (left > 0)
-				return postgres_wait(L, "rw");
+				return REEF_FD_READ | REEF_FD_WRITE;
 			c->phase = REEF_POSTGRES_READING;
 		}
 		if (c->result == NULL) {
 			if (postgres_is_full(c))
 				return postgres_part(L, c, true);
 			if (PQisBusy(c->pg))
-				return postgres_wait(L, "r");
+				return REEF_FD_READ;
 			c->result = PQgetResult(c->pg);
 			c->row = -1;
 			if (c->result == NULL)
 				return postgres_finish(L, c);
 		}
-		int returned = postgres_take(L, c);
-		if (returned)
-			return returned;
+		int state;
+		if (!postgres_take(L, c, &state))
+			return state;
 	}
 }
 
-static int postgres_listen(lua_State *L, struct reef_postgres_connection *c) {
+static int postgres_hear(lua_State *L, struct reef_postgres_connection *c) {
 	PGnotify *note = PQnotifies(c->pg);
 	if (note == NULL)
-		return postgres_wait(L, "r");
+		return REEF_FD_READ;
 	c->phase = REEF_POSTGRES_IDLE;
-	lua_pushnil(L);
 	lua_createtable(L, 0, 3);
 	lua_pushstring(L, note->relname);
 	lua_setfield(L, -2, "channel");
@@ -287,7 +312,7 @@ static int postgres_listen(lua_State *L, struct reef_postgres_connection *c) {
 	lua_pushinteger(L, note->be_pid);
 	lua_setfield(L, -2, "pid");
 	PQfreemem(note);
-	return 2;
+	return postgres_done(c, 1);
 }
 
 static void postgres_ignore(void *argument, const PGresult *result) {
@@ -298,10 +323,10 @@ static void postgres_ignore(void *argument, const PGresult *result) {
 static int postgres_connect(lua_State *L, struct reef_postgres_connection *c) {
 	switch (PQconnectPoll(c->pg)) {
 	case PGRES_POLLING_READING:
-		return postgres_wait(L, "r");
+		return REEF_FD_READ;
 	case PGRES_POLLING_WRITING:
 	case PGRES_POLLING_ACTIVE:
-		return postgres_wait(L, "w");
+		return REEF_FD_WRITE;
 	case PGRES_POLLING_OK:
 		break;
 	case PGRES_POLLING_FAILED:
@@ -310,55 +335,88 @@ static int postgres_connect(lua_State *L, struct reef_postgres_connection *c) {
 	PQsetnonblocking(c->pg, 1);
 	PQsetNoticeReceiver(c->pg, postgres_ignore, NULL);
 	c->phase = REEF_POSTGRES_IDLE;
-	lua_pushnil(L);
 	lua_pushboolean(L, 1);
-	return 2;
+	return postgres_done(c, 1);
 }
 
-static void postgres_push_values(lua_State *L) {
-	lua_settop(L, 1);
-	luaL_checkstack(L, 16, NULL);
-	for (int i = REEF_POSTGRES_RESULTS; i <= REEF_POSTGRES_VALUES; i++)
-		lua_getiuservalue(L, 1, i);
+int reef_postgres_connect(lua_State *L, struct reef_postgres_connection *c) {
+	c->sql.busy = true;
+	return PQstatus(c->pg) == CONNECTION_BAD ? postgres_connect(L, c) : REEF_FD_WRITE;
 }
 
-int reef_postgres_begin(lua_State *L, struct reef_postgres_connection *c, enum reef_postgres_phase phase) {
+static void postgres_begin(lua_State *L, struct reef_postgres_connection *c, enum reef_postgres_phase phase) {
+	c->sql.busy = true;
 	c->burst = 0;
-	c->bytes = 0;
-	c->rows = 0;
-	bool part = c->phase == REEF_POSTGRES_PAUSING;
+	c->bytes = c->rows = 0;
 	c->phase = phase;
-	postgres_push_values(L);
-	if (phase == REEF_POSTGRES_LISTENING)
-		return postgres_listen(L, c);
-	if (part) {
-		postgres_renew(L, REEF_POSTGRES_ROWS, 1);
-	} else {
-		postgres_renew(L, REEF_POSTGRES_RESULTS, 1);
-		c->results = 0;
-		c->most_rows = c->most_bytes = LUA_MAXINTEGER;
-		c->failed = c->described = c->drop = false;
-	}
+	lua_settop(L, c->sql.base);
+	lua_settop(L, c->sql.base + REEF_POSTGRES_KEPT);
+}
+
+int reef_postgres_begin(lua_State *L, struct reef_postgres_connection *c, bool sent) {
+	if (!sent)
+		return postgres_lost(L, c, PQerrorMessage(c->pg));
+	if (c->stream)
+		PQsetSingleRowMode(c->pg);
+	postgres_begin(L, c, REEF_POSTGRES_SENDING);
+	c->results = 0;
+	c->most_rows = c->most_bytes = LUA_MAXINTEGER;
+	c->failed = c->described = c->drop = false;
 	return postgres_run(L, c);
 }
 
-int reef_postgres_go(lua_State *L, struct reef_postgres_connection *c, const char *ready) {
-	postgres_push_values(L);
+int reef_postgres_begin_part(lua_State *L, struct reef_postgres_connection *c) {
+	postgres_begin(L, c, REEF_POSTGRES_READING);
+	lua_createtable(L, 16, 0);
+	lua_replace(L, AT(c, ROWS));
+	lua_getiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_POSTGRES_STREAM_NAMES);
+	lua_replace(L, AT(c, NAMES));
+	return postgres_run(L, c);
+}
+
+int reef_postgres_listen(lua_State *L, struct reef_postgres_connection *c) {
+	postgres_begin(L, c, REEF_POSTGRES_LISTENING);
+	return postgres_hear(L, c);
+}
+
+static int postgres_go(lua_State *L, struct reef_sql_connection *sql, int ready) {
+	struct reef_postgres_connection *c = (struct reef_postgres_connection *)sql;
 	c->burst = 0;
-	if (ready == NULL)
+	if (ready == 0 && c->phase == REEF_POSTGRES_LISTENING) {
+		c->phase = REEF_POSTGRES_IDLE;
+		lua_pushnil(L);
+		return postgres_done(c, 1);
+	}
+	if (ready == 0)
 		return postgres_lost(L, c, "no answer in time");
 	if (c->phase == REEF_POSTGRES_CONNECTING)
 		return postgres_connect(L, c);
 	/* What is there already is read first: an error message may be behind the end. */
-	if (strchr(ready, 'r') && !PQconsumeInput(c->pg) && c->result == NULL && PQisBusy(c->pg))
+	if ((ready & REEF_FD_READ) && !PQconsumeInput(c->pg) && c->result == NULL && PQisBusy(c->pg))
 		return postgres_lost(L, c, PQerrorMessage(c->pg));
-	return c->phase == REEF_POSTGRES_LISTENING ? PQstatus(c->pg) == CONNECTION_BAD
-														 ? postgres_lost(L, c, PQerrorMessage(c->pg))
-														 : postgres_listen(L, c)
-											   : postgres_run(L, c);
+	if (c->phase != REEF_POSTGRES_LISTENING)
+		return postgres_run(L, c);
+	return PQstatus(c->pg) == CONNECTION_BAD ? postgres_lost(L, c, PQerrorMessage(c->pg)) : postgres_hear(L, c);
 }
 
+static int postgres_fd(struct reef_sql_connection *sql) {
+	return PQsocket(((struct reef_postgres_connection *)sql)->pg);
+}
+
+static bool postgres_alive(struct reef_sql_connection *sql) {
+	PGconn *pg = ((struct reef_postgres_connection *)sql)->pg;
+	return pg && PQconsumeInput(pg) && PQstatus(pg) == CONNECTION_OK;
+}
+
+static void postgres_close(struct reef_sql_connection *sql) {
+	reef_postgres_close((struct reef_postgres_connection *)sql);
+}
+
+const struct reef_sql_driver reef_postgres_driver = {
+		.go = postgres_go, .fd = postgres_fd, .alive = postgres_alive, .close = postgres_close};
+
 void reef_postgres_close(struct reef_postgres_connection *c) {
+	reef_sql_closed(&c->sql);
 	postgres_clear(c);
 	if (c->pg)
 		PQfinish(c->pg);

@@ -1,7 +1,8 @@
 /* A connection to a PostgreSQL server as a state machine around libpq's non-blocking calls: an operation sends a statement and
  * makes Lua values of what comes. Whenever it has to wait it says for what, and goes on later.
  *
- * It is a userdata of the module reef.postgres.core, which owns all of it. Own slice only, one operation at a time. */
+ * It is a userdata of the module reef.postgres.core, which owns all of it. Waiting is drivers/sql's. Own slice only, one
+ * operation at a time. */
 #ifndef REEF_POSTGRES_CONNECTION_H
 #define REEF_POSTGRES_CONNECTION_H
 
@@ -9,13 +10,21 @@
 #include <lua.h>
 #include <stdbool.h>
 
+#include "drivers/sql/operation.h"
+
 /* User values of the userdata. */
 enum {
-	REEF_POSTGRES_RESULTS = 1, /* of the statements so far */
-	REEF_POSTGRES_ROWS,        /* of the one that is being read */
-	REEF_POSTGRES_NAMES,       /* of its columns */
+	REEF_POSTGRES_STREAM_NAMES = 1, /* the columns' names, while a stream waits for who reads on */
+	REEF_POSTGRES_VALUES = REEF_POSTGRES_STREAM_NAMES,
+};
+
+/* What an operation keeps on its stack, behind its arguments. */
+enum {
+	REEF_POSTGRES_RESULTS = 1, /* the result, or the list of several */
+	REEF_POSTGRES_ROWS,        /* the rows of the one that is being read */
+	REEF_POSTGRES_NAMES,       /* of its columns, once there are two rows */
 	REEF_POSTGRES_FAILURE,     /* what the server refuses, in the end */
-	REEF_POSTGRES_VALUES = REEF_POSTGRES_FAILURE,
+	REEF_POSTGRES_KEPT = REEF_POSTGRES_FAILURE,
 };
 
 enum reef_postgres_phase {
@@ -28,7 +37,8 @@ enum reef_postgres_phase {
 };
 
 struct reef_postgres_connection {
-	PGconn *pg; /* NULL: it is closed */
+	struct reef_sql_connection sql; /* first */
+	PGconn *pg;                     /* NULL: it is closed */
 	enum reef_postgres_phase phase;
 	PGresult *result; /* that is being read */
 	int row, burst;
@@ -36,11 +46,16 @@ struct reef_postgres_connection {
 	bool compact, stream, drop, failed, described;
 };
 
-/* Goes on, or begins once something was given to libpq to be sent. The connection is at stack index 1. Pushes what it returns
- * the number of: what to wait for ("r", "w", "rw"); or nil and the result; or nil, nil and why the connection is lost. */
-int reef_postgres_begin(lua_State *L, struct reef_postgres_connection *c, enum reef_postgres_phase phase);
-/* `ready`: "r", "w", "rw"; NULL: too late, which ends it. */
-int reef_postgres_go(lua_State *L, struct reef_postgres_connection *c, const char *ready);
+extern const struct reef_sql_driver reef_postgres_driver;
+
+/* Begins to connect. Returns as reef_sql_driver.go does. */
+int reef_postgres_connect(lua_State *L, struct reef_postgres_connection *c);
+/* Begins once something was given to libpq to be sent, or not (`sent`), which loses the connection. Returns the same. */
+int reef_postgres_begin(lua_State *L, struct reef_postgres_connection *c, bool sent);
+/* Goes on with reading a stream. */
+int reef_postgres_begin_part(lua_State *L, struct reef_postgres_connection *c);
+/* Waits for a notification; nil when it is too late. */
+int reef_postgres_listen(lua_State *L, struct reef_postgres_connection *c);
 void reef_postgres_close(struct reef_postgres_connection *c);
 
 #endif

@@ -17,10 +17,13 @@ static struct reef_postgres_connection *lua_postgres_check(lua_State *L) {
 	return c;
 }
 
-static struct reef_postgres_connection *lua_postgres_idle(lua_State *L) {
-	struct reef_postgres_connection *c = lua_postgres_check(L);
-	if (c->phase != REEF_POSTGRES_IDLE)
-		luaL_error(L, "postgres: this connection is in use");
+/* An operation is about to begin, which finds the connection in that phase. */
+static struct reef_postgres_connection *lua_postgres_begin(lua_State *L, struct reef_sql_connection *sql,
+														   enum reef_postgres_phase phase) {
+	struct reef_postgres_connection *c = (struct reef_postgres_connection *)sql;
+	if (c->phase != phase)
+		luaL_error(L, phase == REEF_POSTGRES_PAUSING ? "postgres: there are no rows to be read"
+													 : "postgres: this connection is in use");
 	return c;
 }
 
@@ -31,6 +34,7 @@ static int lua_postgres_new(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	struct reef_postgres_connection *c = lua_newuserdatauv(L, sizeof *c, REEF_POSTGRES_VALUES);
 	memset(c, 0, sizeof *c);
+	reef_sql_connection_init(L, &c->sql, &reef_postgres_driver);
 	luaL_setmetatable(L, CLASS);
 	lua_insert(L, 1);
 	lua_settop(L, 2);
@@ -49,109 +53,68 @@ static int lua_postgres_new(lua_State *L) {
 	return 1;
 }
 
-static int lua_postgres_connect(lua_State *L) {
-	struct reef_postgres_connection *c = lua_postgres_check(L);
-	if (PQstatus(c->pg) == CONNECTION_BAD)
-		return reef_postgres_go(L, c, "w");
-	lua_pushliteral(L, "w");
-	return 1;
+/* ---- operations: arguments begin at REEF_SQL_AT_ARGUMENTS ---- */
+
+#define ARGUMENT(n) (REEF_SQL_AT_ARGUMENTS - 1 + (n))
+
+static int lua_postgres_connect(lua_State *L, struct reef_sql_connection *sql) {
+	return reef_postgres_connect(L, lua_postgres_begin(L, sql, REEF_POSTGRES_CONNECTING));
 }
 
-/* What was given to libpq to be sent is on its way, or the connection is lost. */
-static int lua_postgres_sent(lua_State *L, struct reef_postgres_connection *c, int sent) {
-	if (!sent) {
-		lua_pushnil(L);
-		lua_pushnil(L);
-		lua_pushstring(L, PQerrorMessage(c->pg));
-		return 3;
-	}
-	if (c->stream)
-		PQsetSingleRowMode(c->pg);
-	return reef_postgres_begin(L, c, REEF_POSTGRES_SENDING);
+/* The parameters behind (statement, compact, stream); how many. */
+static int lua_postgres_parameters(lua_State *L, struct reef_postgres_connection *c,
+								   struct reef_postgres_parameters *p) {
+	int count = c->sql.base - ARGUMENT(3);
+	c->compact = c->sql.base >= ARGUMENT(2) && lua_toboolean(L, ARGUMENT(2));
+	c->stream = count >= 0 && lua_toboolean(L, ARGUMENT(3));
+	if (count > 0)
+		reef_postgres_parameters(L, p, ARGUMENT(4), count);
+	return count > 0 ? count : 0;
 }
 
-/* connection:query(sql, compact, stream, parameters...): without parameters `sql` may be several statements */
-static int lua_postgres_query(lua_State *L) {
-	struct reef_postgres_connection *c = lua_postgres_idle(L);
-	const char *sql = luaL_checkstring(L, 2);
-	int count = lua_gettop(L) - 4;
-	c->compact = lua_toboolean(L, 3);
-	c->stream = lua_toboolean(L, 4);
-	if (count <= 0)
-		return lua_postgres_sent(L, c, PQsendQuery(c->pg, sql));
+/* query(sql, compact, stream, parameters...): without parameters `sql` may be several statements */
+static int lua_postgres_query(lua_State *L, struct reef_sql_connection *sql) {
+	struct reef_postgres_connection *c = lua_postgres_begin(L, sql, REEF_POSTGRES_IDLE);
 	struct reef_postgres_parameters p;
-	reef_postgres_parameters(L, &p, 5, count);
-	return lua_postgres_sent(L, c, PQsendQueryParams(c->pg, sql, count, NULL, p.values, p.sizes, p.formats, 0));
+	const char *text = luaL_checkstring(L, ARGUMENT(1));
+	int count = lua_postgres_parameters(L, c, &p);
+	int sent = count == 0 ? PQsendQuery(c->pg, text)
+						  : PQsendQueryParams(c->pg, text, count, NULL, p.values, p.sizes, p.formats, 0);
+	return reef_postgres_begin(L, c, sent);
 }
 
-/* connection:prepare(name, sql) */
-static int lua_postgres_prepare(lua_State *L) {
-	struct reef_postgres_connection *c = lua_postgres_idle(L);
+/* prepare(name, sql) */
+static int lua_postgres_prepare(lua_State *L, struct reef_sql_connection *sql) {
+	struct reef_postgres_connection *c = lua_postgres_begin(L, sql, REEF_POSTGRES_IDLE);
 	c->stream = false;
-	return lua_postgres_sent(L, c, PQsendPrepare(c->pg, luaL_checkstring(L, 2), luaL_checkstring(L, 3), 0, NULL));
+	return reef_postgres_begin(
+			L, c, PQsendPrepare(c->pg, luaL_checkstring(L, ARGUMENT(1)), luaL_checkstring(L, ARGUMENT(2)), 0, NULL));
 }
 
-/* connection:execute(name, compact, stream, parameters...) */
-static int lua_postgres_execute(lua_State *L) {
-	struct reef_postgres_connection *c = lua_postgres_idle(L);
-	const char *name = luaL_checkstring(L, 2);
-	int count = lua_gettop(L) - 4;
-	struct reef_postgres_parameters p;
-	c->compact = lua_toboolean(L, 3);
-	c->stream = lua_toboolean(L, 4);
-	luaL_argcheck(L, count >= 0, 4, "missing");
-	reef_postgres_parameters(L, &p, 5, count);
-	return lua_postgres_sent(L, c, PQsendQueryPrepared(c->pg, name, count, p.values, p.sizes, p.formats, 0));
+/* execute(name, compact, stream, parameters...) */
+static int lua_postgres_execute(lua_State *L, struct reef_sql_connection *sql) {
+	struct reef_postgres_connection *c = lua_postgres_begin(L, sql, REEF_POSTGRES_IDLE);
+	struct reef_postgres_parameters p = {.count = 0};
+	const char *name = luaL_checkstring(L, ARGUMENT(1));
+	int count = lua_postgres_parameters(L, c, &p);
+	return reef_postgres_begin(L, c, PQsendQueryPrepared(c->pg, name, count, p.values, p.sizes, p.formats, 0));
 }
 
-/* connection:fetch(most rows, most bytes [, drop]): the next rows of a stream, and whether there may be more */
-static int lua_postgres_fetch(lua_State *L) {
-	struct reef_postgres_connection *c = lua_postgres_check(L);
-	if (c->phase != REEF_POSTGRES_PAUSING)
-		return luaL_error(L, "postgres: there are no rows to be read");
-	c->most_rows = luaL_checkinteger(L, 2);
-	c->most_bytes = luaL_checkinteger(L, 3);
-	c->drop = c->drop || lua_toboolean(L, 4);
-	return reef_postgres_begin(L, c, REEF_POSTGRES_READING);
+/* fetch(most rows, most bytes [, drop]): the next rows of a stream, and whether there may be more */
+static int lua_postgres_fetch(lua_State *L, struct reef_sql_connection *sql) {
+	struct reef_postgres_connection *c = lua_postgres_begin(L, sql, REEF_POSTGRES_PAUSING);
+	c->most_rows = luaL_checkinteger(L, ARGUMENT(1));
+	c->most_bytes = luaL_checkinteger(L, ARGUMENT(2));
+	c->drop = c->drop || (c->sql.base >= ARGUMENT(3) && lua_toboolean(L, ARGUMENT(3)));
+	return reef_postgres_begin_part(L, c);
 }
 
-/* connection:listen(): the next notification */
-static int lua_postgres_listen(lua_State *L) {
-	return reef_postgres_begin(L, lua_postgres_idle(L), REEF_POSTGRES_LISTENING);
+/* listen(): the next notification */
+static int lua_postgres_listen(lua_State *L, struct reef_sql_connection *sql) {
+	return reef_postgres_listen(L, lua_postgres_begin(L, sql, REEF_POSTGRES_IDLE));
 }
 
-/* connection:unlisten(): nobody waits for a notification any more */
-static int lua_postgres_unlisten(lua_State *L) {
-	struct reef_postgres_connection *c = lua_postgres_check(L);
-	if (c->phase == REEF_POSTGRES_LISTENING)
-		c->phase = REEF_POSTGRES_IDLE;
-	return 0;
-}
-
-static int lua_postgres_go(lua_State *L) {
-	struct reef_postgres_connection *c = lua_postgres_check(L);
-	if (c->phase == REEF_POSTGRES_IDLE || c->phase == REEF_POSTGRES_PAUSING)
-		return luaL_error(L, "postgres: nothing waits");
-	return reef_postgres_go(L, c, lua_tostring(L, 2));
-}
-
-static int lua_postgres_fd(lua_State *L) {
-	lua_pushinteger(L, PQsocket(lua_postgres_check(L)->pg));
-	return 1;
-}
-
-static int lua_postgres_is_idle(lua_State *L) {
-	struct reef_postgres_connection *c = luaL_checkudata(L, 1, CLASS);
-	lua_pushboolean(L, c->phase == REEF_POSTGRES_IDLE || c->phase == REEF_POSTGRES_PAUSING);
-	return 1;
-}
-
-/* Has the server ended it while nobody asked anything? */
-static int lua_postgres_alive(lua_State *L) {
-	struct reef_postgres_connection *c = luaL_checkudata(L, 1, CLASS);
-	lua_pushboolean(L, c->pg && PQconsumeInput(c->pg) && PQstatus(c->pg) == CONNECTION_OK);
-	return 1;
-}
+/* ---- what it is ---- */
 
 static int lua_postgres_info(lua_State *L) {
 	PGconn *pg = lua_postgres_check(L)->pg;
@@ -193,30 +156,33 @@ static int lua_postgres_quote(lua_State *L) {
 
 int reef_open_postgres(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"connect", lua_postgres_connect},
-			{"query", lua_postgres_query},
-			{"prepare", lua_postgres_prepare},
-			{"execute", lua_postgres_execute},
-			{"fetch", lua_postgres_fetch},
-			{"listen", lua_postgres_listen},
-			{"unlisten", lua_postgres_unlisten},
-			{"go", lua_postgres_go},
-			{"fd", lua_postgres_fd},
-			{"idle", lua_postgres_is_idle},
-			{"alive", lua_postgres_alive},
 			{"info", lua_postgres_info},
 			{"transaction", lua_postgres_transaction},
 			{"quote", lua_postgres_quote},
+			{"alive", reef_sql_alive},
+			{"idle", reef_sql_idle},
 			{"close", lua_postgres_close},
 			{NULL, NULL},
 	};
+	static const struct reef_sql_named operations[] = {
+			{"connect", {lua_postgres_connect}},
+			{"query", {lua_postgres_query}},
+			{"prepare", {lua_postgres_prepare}},
+			{"execute", {lua_postgres_execute}},
+			{"fetch", {lua_postgres_fetch}},
+			{"listen", {lua_postgres_listen}},
+			{NULL, {NULL}},
+	};
 	static const luaL_Reg functions[] = {{"new", lua_postgres_new}, {NULL, NULL}};
 	luaL_newmetatable(L, CLASS);
+	reef_sql_mark_class(L);
 	lua_newtable(L);
 	luaL_setfuncs(L, methods, 0);
 	lua_setfield(L, -2, "__index");
 	lua_pushcfunction(L, lua_postgres_close);
 	lua_setfield(L, -2, "__gc");
 	luaL_newlib(L, functions);
+	reef_sql_push_operations(L, operations);
+	lua_setfield(L, -2, "operations");
 	return 1;
 }

@@ -11,6 +11,9 @@ local errors = require "reef.channel.error"
 local session = require "reef.sql.session"
 local stream = require "reef.sql.stream"
 
+local one = require("reef.sql.core").one
+local QUERY, EXECUTE <const> = core.operations.query, core.operations.execute
+
 local mysql = {}
 
 ---@class mysql.db
@@ -23,7 +26,9 @@ local mysql = {}
 local methods = setmetatable({}, { __index = require "reef.sql.methods" })
 local meta = { __index = methods, __name = "mysql" }
 
-local protocol = { name = "mysql", target = config.target, new = core.new, begin = "START TRANSACTION" }
+local protocol = {
+	name = "mysql", target = config.target, new = core.new, operations = core.operations, begin = "START TRANSACTION",
+}
 
 -- Not the numbers of libmariadb itself: what a server has said while logging in.
 function protocol.refused(number)
@@ -104,7 +109,9 @@ function methods:query(sql, ...)
 		end
 		return self:execute(statement, ...)
 	end
-	return answer(self, self.session:use("query", #sql, self.timeout, query, self, sql))
+	local s, compact = self.session, self.compact
+	local result, deadline = one(s.turn, "query", self.timeout, QUERY, nil, sql, compact)
+	return answer(self, result or s:use_until("query", #sql, deadline, query, self, sql))
 end
 
 -- Prepares a statement on the connection that there is: what the server has told of it, or what it says no with.
@@ -163,8 +170,13 @@ end
 ---@param statement table  of prepare
 ---@return table           as of query, but several results are marked by `mulitresultset`
 function methods:execute(statement, ...)
-	check_statement(self, statement, select("#", ...))
-	return answer(self, self.session:use("execute", 0, self.timeout, execute, self, statement, ...))
+	local s, entry, compact = self.session, self.statements[statement], self.compact
+	if not entry or select("#", ...) ~= statement.param_count then
+		check_statement(self, statement, select("#", ...))
+	end
+	local result, deadline = one(s.turn, "execute", self.timeout, EXECUTE, entry.generation, entry.handle, compact, false,
+		...)
+	return answer(self, result or s:use_until("execute", 0, deadline, execute, self, statement, ...))
 end
 
 local function reset(s, deadline, db, statement)

@@ -122,6 +122,13 @@ test.case("everything", { timeout = 200 }, function()
 		test.equal(exact:execute(insert, table.unpack(values)).affected_rows, 1)
 		want.k = 3
 		test.equal(exact:query "SELECT * FROM types WHERE k = 3", { want })
+		-- Texts of every length around those for which a row has a place, beside others.
+		for _, size in ipairs { 0, 1, 63, 126, 127, 128, 129, 255, 256, 4095, 70000 } do
+			local text = ("\0a'b"):rep(size // 4 + 1):sub(1, size)
+			local sized = db:prepare "SELECT ? AS a, NULL AS n, ? AS b, ? AS c"
+			test.equal(db:execute(sized, text, "between", text), { { a = text, b = "between", c = text } })
+			db:stmt_close(sized)
+		end
 		-- Random numbers, by both protocols.
 		math.randomseed(test.seed)
 		local twice = db:prepare "SELECT ? AS i, ? AS d"

@@ -28,11 +28,18 @@ struct slow_job {
 	char given[TEXT];
 	int session;
 	uint32_t source;
+};
+
+/* What the service keeps of a job, which belongs to the work from its beginning on. */
+struct slow_request {
+	const struct slow_job *job; /* a name, not to be looked at */
 	uint64_t number;
+	int session;
+	uint32_t source;
 };
 
 struct slow {
-	struct slow_job *jobs[MOST];
+	struct slow_request requests[MOST];
 	int count;
 };
 
@@ -68,9 +75,9 @@ static void slow_drop(void *ud) {
 
 static void slow_forget(struct slow *slow, const struct slow_job *job) {
 	for (int i = 0; i < slow->count; i++)
-		if (slow->jobs[i] == job) {
+		if (slow->requests[i].job == job) {
 			slow->count--;
-			memmove(&slow->jobs[i], &slow->jobs[i + 1], (size_t)(slow->count - i) * sizeof slow->jobs[0]);
+			memmove(&slow->requests[i], &slow->requests[i + 1], (size_t)(slow->count - i) * sizeof slow->requests[0]);
 			return;
 		}
 }
@@ -93,13 +100,13 @@ static int slow_message(struct skynet_context *context, void *ud, int type, int 
 	if (sz > 0)
 		memcpy(line, msg, sz);
 	if (strcmp(line, "cancel") == 0) {
-		struct slow_job *job = slow->count > 0 ? slow->jobs[0] : NULL;
 		const char *answer = "nothing";
-		if (job) {
+		if (slow->count > 0) {
 			static char cancelled[] = "cancelled";
-			slow_forget(slow, job);
-			skynet_send(context, 0, job->source, PTYPE_RESPONSE, job->session, cancelled, sizeof cancelled - 1);
-			answer = reef_await_cancel(job->number) ? "yes" : "no";
+			struct slow_request oldest = slow->requests[0];
+			slow_forget(slow, oldest.job);
+			skynet_send(context, 0, oldest.source, PTYPE_RESPONSE, oldest.session, cancelled, sizeof cancelled - 1);
+			answer = reef_await_cancel(oldest.number) ? "yes" : "no";
 		}
 		skynet_send(context, 0, source, PTYPE_RESPONSE, session, (void *)(uintptr_t)answer, strlen(answer));
 		return 0;
@@ -110,9 +117,10 @@ static int slow_message(struct skynet_context *context, void *ud, int type, int 
 	job->slow = slow;
 	job->session = session;
 	job->source = source;
-	job->number = slow->count < MOST ? reef_await(context, &slow_work, job) : 0;
-	if (job->number)
-		slow->jobs[slow->count++] = job;
+	uint64_t number = slow->count < MOST ? reef_await(context, &slow_work, job) : 0;
+	if (number)
+		slow->requests[slow->count++] =
+				(struct slow_request){.job = job, .number = number, .session = session, .source = source};
 	else
 		slow_drop(job);
 	return 0;

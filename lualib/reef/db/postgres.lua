@@ -12,6 +12,10 @@ local errors = require "reef.channel.error"
 local session = require "reef.sql.session"
 local stream = require "reef.sql.stream"
 
+local find = string.find
+local one = require("reef.sql.core").one
+local QUERY, EXECUTE <const> = core.operations.query, core.operations.execute
+
 local postgres = {}
 
 ---@class postgres.db: reef.sql.db
@@ -20,7 +24,9 @@ local postgres = {}
 local methods = setmetatable({}, { __index = require "reef.sql.methods" })
 local meta = { __index = methods, __name = "postgres" }
 
-local protocol = { name = "postgres", target = config.target, new = core.new, begin = "BEGIN" }
+local protocol = {
+	name = "postgres", target = config.target, new = core.new, operations = core.operations, begin = "BEGIN",
+}
 
 -- libpq has no numbers; these are the beginnings of what it cannot do by itself.
 function protocol.refused(_, why)
@@ -110,8 +116,12 @@ end
 ---@param ... any  values for $1, $2 ...: nil, booleans, numbers, strings, postgres.bytes
 ---@return table
 function methods:query(sql, ...)
-	check_text("a query", sql)
-	return answer(self.session:use("query", #sql, self.timeout, query, self, sql, ...))
+	if type(sql) ~= "string" or find(sql, "\0", 1, true) then
+		check_text("a query", sql)
+	end
+	local s, compact = self.session, self.compact
+	local result, deadline = one(s.turn, "query", self.timeout, QUERY, nil, sql, compact, false, ...)
+	return answer(result or s:use_until("query", #sql, deadline, query, self, sql, ...))
 end
 
 -- ---- statements ----
@@ -158,14 +168,24 @@ end
 -- The server refuses it before it runs: it knows the statement no more, or its columns are others by now.
 local STALE <const> = { ["26000"] = true, ["0A000"] = true }
 
-local function execute(s, deadline, db, entry, ...)
-	local known = entry.generation == s.generation
-	local result = execute_here(s, deadline, db, entry, ...)
-	if known and result.badresult and STALE[result.sqlstate] then
+local NONE <const> = -1 -- the generation of no connection
+
+-- Is it to be prepared again, since the server has refused what it was on the connection of that generation?
+local function is_stale(s, db, entry, generation, result)
+	if not STALE[result.sqlstate] then
+		return false
+	end
+	if entry.generation == generation then
 		entry.generation, entry.name = nil, new_name(db)
-		if s.core and s.core:transaction() == "idle" then
-			return execute_here(s, deadline, db, entry, ...)
-		end
+	end
+	return s.core ~= nil and s.core:transaction() == "idle"
+end
+
+local function execute(s, deadline, db, entry, ...)
+	local generation = entry.generation
+	local result = execute_here(s, deadline, db, entry, ...)
+	if generation == s.generation and result.badresult and is_stale(s, db, entry, generation, result) then
+		return execute_here(s, deadline, db, entry, ...)
 	end
 	return result
 end
@@ -179,7 +199,15 @@ end
 ---@param ... any
 ---@return table  as of query
 function methods:execute(statement, ...)
-	return answer(self.session:use("execute", 0, self.timeout, execute, self, entry_of(self, statement), ...))
+	local s, entry, compact = self.session, entry_of(self, statement), self.compact
+	local generation = entry.generation or NONE
+	local result, deadline = one(s.turn, "execute", self.timeout, EXECUTE, generation, entry.name, compact, false, ...)
+	if not result then
+		result = s:use_until("execute", 0, deadline, execute, self, entry, ...)
+	elseif result.badresult and is_stale(s, self, entry, generation, result) then
+		result = s:use("execute", 0, self.timeout, execute, self, entry, ...)
+	end
+	return answer(result)
 end
 
 local function close_here(s, deadline, db, entry)

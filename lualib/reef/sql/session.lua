@@ -1,27 +1,22 @@
 -- One connection to an SQL server, used by one coroutine at a time: the others wait in the order in which they came.
 -- It is made when it is needed, also after a loss, and nothing is ever sent twice.
 --
--- What speaks to the server is in C, around a library, and says what it waits for (drivers/mysql, drivers/postgres).
--- Each of its operations returns
---     "r", "w" or "rw"          wait for the descriptor, then core:go(ready); core:go() when it is too late
---     nil, result, ...          it is over
---     nil, nil, why, number     the connection is lost
+-- What speaks to the server is in C, around a library (drivers/mysql, drivers/postgres). Whose turn it is, the waits
+-- and their deadlines are in C, too (drivers/sql): a statement on a connection that was alive just now needs nothing
+-- of this file. Here is what happens before and after: connecting, errors and their outcomes, transactions.
 local now = require "reef.base.now"
 local errors = require "reef.channel.error"
-local fd = require "reef.fd"
 local skynet = require "skynet"
-
-local running, wait = coroutine.running, fd.wait
+local turns = require "reef.sql.core"
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
-local FRESH = 0.005 -- seconds after an answer within which a connection is taken for alive
 local FOREVER <const> = 1e7 -- seconds from which on a time-out is none
-local OVERLOAD = 1 << 20 -- bytes of statements that wait
 
 ---@class reef.sql.protocol
 ---@field name string                 "mysql"
 ---@field target fun(conf: table): table   what `new` takes
 ---@field new fun(target: table): userdata     a connection in C that is not connected
+---@field operations table<string, lightuserdata>  what it can do, by name
 ---@field refused fun(number: any, why: string): boolean  has the server answered the login, and said no?
 ---@field begin string                the statement that begins a transaction
 ---@field kill fun(id: integer): string  the statement that ends another connection, and what runs there
@@ -32,61 +27,25 @@ local OVERLOAD = 1 << 20 -- bytes of statements that wait
 ---@field conf table             host (for messages), timeout, connect_timeout, on_connect, overload
 ---@field protocol reef.sql.protocol
 ---@field core userdata|nil
----@field holder thread|nil      whose turn it is
----@field waiting table[]        who comes next
+---@field turn userdata       whose turn it is
+---@field operations table<string, lightuserdata>
 ---@field generation integer     of the connection
 ---@field ended boolean|nil
 local session = {}
 session.__index = session
-
-local function pass_on(self)
-	self.holder = nil
-	while self.first <= self.last do
-		local next_one = self.waiting[self.first]
-		self.waiting[self.first] = nil
-		self.first = self.first + 1
-		if not next_one.gone then
-			self.holder = next_one.thread
-			next_one.ready = true
-			skynet.wakeup(next_one)
-			return
-		end
-	end
-	self.first, self.last = 1, 0
-end
-
-local turn = { __close = function(held)
-	local self = held[1]
-	self.depth = self.depth - 1
-	if self.depth > 0 then
-		return
-	elseif self.last > 0 then
-		pass_on(self)
-	else
-		self.holder = nil
-	end
-end }
-
-local guard_meta = { __close = function(guard)
-	-- Whoever was waiting is gone: nobody knows what the server will say next.
-	if guard.busy then
-		guard.busy = false
-		if not guard.core:idle() then
-			guard.session:close()
-		end
-	end
-end }
 
 ---@param protocol reef.sql.protocol
 ---@param conf table
 ---@return reef.sql.session
 function session.new(protocol, conf)
 	local self = setmetatable({
-		protocol = protocol, conf = conf, waiting = {}, first = 1, last = 0, bytes = 0, depth = 0, generation = 0,
-		failures = 0, not_before = 0, used = 0, where = protocol.name .. " " .. conf.where,
+		protocol = protocol, operations = protocol.operations, conf = conf, generation = 0, failures = 0, not_before = 0,
+		where = protocol.name .. " " .. conf.where,
 	}, session)
-	self.turn = setmetatable({ self }, turn)
-	self.guard = setmetatable({ session = self, busy = false }, guard_meta)
+	local told = conf.overload
+	self.turn = turns.new(self, told and function(on)
+		skynet.fork(told, on)
+	end)
 	return self
 end
 
@@ -99,23 +58,17 @@ end
 function session:error(code, outcome, command, why, since)
 	return errors.new({
 		code = code, outcome = outcome, host = self.where, command = command, waited = since and now() - since,
-		in_flight = self.last - self.first + 1,
+		in_flight = self.turn:waiting(),
 	}, why)
 end
 
 -- ---- whose turn it is ----
 
-local function count_bytes(self, n)
-	local before = self.bytes
-	self.bytes = before + n
-	local told = self.conf.overload
-	if told and n > 0 and before < OVERLOAD and self.bytes >= OVERLOAD then
-		self.overloaded = true
-		skynet.fork(told, true)
-	elseif told and self.overloaded and self.bytes == 0 then
-		self.overloaded = false
-		skynet.fork(told, false)
-	end
+---The turn has not come in time.
+---@param command string
+---@param since number
+function session:late(command, since)
+	error(self:error("timeout", "not sent", command, "others' statements took too long", since), 0)
 end
 
 ---Waits for its turn. What it returns is a variable to be closed. Within its turn a coroutine need not wait again.
@@ -123,38 +76,12 @@ end
 ---@param deadline number
 ---@param size integer|nil bytes that are kept meanwhile
 function session:enter(command, deadline, size)
-	local me = running()
-	if self.holder == me then
-		self.depth = self.depth + 1
-	elseif not self.holder then
-		self.holder, self.depth = me, 1
-	else
-		local entry, since = { thread = me }, now()
-		self.last = self.last + 1
-		self.waiting[self.last] = entry
-		count_bytes(self, size or 0)
-		local _ <close> = setmetatable({}, { __close = function()
-			count_bytes(self, -(size or 0))
-			if entry.taken then
-				return
-			elseif entry.ready then
-				pass_on(self)
-			else
-				entry.gone = true
-			end
-		end })
-		if deadline == math.huge then
-			skynet.wait(entry)
-		else
-			skynet.sleep(math.max(0, math.ceil((deadline - now()) * 100)), entry)
-		end
-		if not entry.ready then
-			error(self:error("timeout", "not sent", command, "others' statements took too long", since), 0)
-		end
-		entry.taken = true
-		self.depth = 1
+	local turn = self.turn
+	local came, since = turn:enter(deadline, size or 0)
+	if not came then
+		self:late(command, since)
 	end
-	return self.turn
+	return turn
 end
 
 -- ---- operations ----
@@ -163,25 +90,10 @@ end
 function session:close()
 	local core = self.core
 	self.core = nil
+	self.turn:use(nil)
 	if core then
 		core:close()
 	end
-end
-
-local LONGEST_WAIT <const> = 1e9 -- cs
-
--- Goes on with an operation to its end: nil, or why it could not wait any longer ("timeout"), and its results.
-local function drive(core, deadline, time, events)
-	local failed, ready, result, why, number
-	repeat
-		if not failed then
-			local left = deadline < LONGEST_WAIT and (deadline - time) * 100 or LONGEST_WAIT
-			ready, failed = wait(core:fd(), events, left > 0 and left or 0)
-		end
-		events, result, why, number = core:go(ready)
-		time = events and now()
-	until not events
-	return failed, result, why, number
 end
 
 -- The server goes on with what nobody waits for: tell it, by a connection of its own.
@@ -202,8 +114,13 @@ local function forget(self, id)
 	end)
 end
 
--- An operation has ended the connection.
-local function lost(self, command, since, failed, why, number)
+---An operation has ended the connection.
+---@param command string
+---@param since number
+---@param failed string|nil  why it could not wait any longer
+---@param why string
+---@param number integer|nil
+function session:lost(command, since, failed, why, number)
 	self:close()
 	if failed == "timeout" then
 		if self.info then
@@ -216,61 +133,38 @@ local function lost(self, command, since, failed, why, number)
 	error(err, 0)
 end
 
+---There is no connection for an operation.
+---@param command string
+function session:gone(command)
+	error(self:error("closed", "not sent", command, "the connection was lost"), 0)
+end
+
+---The server has refused something.
+---@param command string
+---@param result table
+function session:refused(command, result) -- luacheck: no unused args
+	if self.protocol.farewell(result) then
+		self:close()
+	end
+end
+
 ---Runs an operation on the connection that there is, within the caller's turn. Raises when the connection is lost by
 ---it, or the deadline passes, which ends the connection, too.
 ---@param command string
 ---@param deadline number
----@param method string  of the core
+---@param operation string  of the protocol
 ---@param ... any        its arguments
 ---@return any result
 ---@return any more
-function session:run(command, deadline, method, ...)
-	local core = self.core
-	if not core then
-		error(self:error("closed", "not sent", command, "the connection was lost"), 0)
-	end
-	local guard <close> = self.guard
-	guard.busy, guard.core = true, core
-	local since, failed = now(), nil
-	local events, result, more, number = core[method](core, ...)
-	if events then
-		failed, result, more, number = drive(core, deadline, since, events)
-	end
-	guard.busy = false
-	if result == nil then
-		lost(self, command, since, failed, more, number)
-	elseif result.badresult and self.protocol.farewell(result) then
-		self:close()
-	end
-	self.used = now()
-	return result, more
+function session:run(command, deadline, operation, ...)
+	return self.turn:run(command, deadline, self.operations[operation], ...)
 end
 
 ---Waits within the caller's turn for what the server says by itself; nil: it has not said anything by then.
 ---@param deadline number
 ---@return any|nil
 function session:hear(deadline)
-	local core = self.core
-	if not core then
-		error(self:error("closed", "not sent", "listen", "the connection was lost"), 0)
-	end
-	local guard <close> = self.guard
-	guard.busy, guard.core = true, core
-	local events, result, why = core:listen()
-	while events do
-		local left = deadline == math.huge and 1e9 or math.max(0, (deadline - now()) * 100)
-		local ready = wait(core:fd(), events, left)
-		if self.core ~= core then
-			error(self:error("closed", "not sent", "listen", "it was disconnected"), 0)
-		elseif not ready then
-			core:unlisten()
-			guard.busy = false
-			return nil
-		end
-		events, result, why = core:go(ready)
-	end
-	guard.busy = false
-	return result or lost(self, "listen", now(), nil, why)
+	return self.turn:run("listen", deadline, self.operations.listen)
 end
 
 -- A statement that the server has to agree to.
@@ -292,13 +186,10 @@ end
 -- Why it failed, and whether it was the server who said so; nil: it did not.
 local function attempt(self, deadline)
 	local core = self.protocol.new(self.protocol.target(self.conf))
-	local failed
-	local events, result, why, number = core:connect()
-	if events then
-		failed, result, why, number = drive(core, deadline, now(), events)
-	end
+	local result, failed, why, number = self.turn:connect("connect", deadline, core, self.operations.connect)
 	if result then
-		self.core, self.info = core, core:info()
+		self.core, self.info, self.generation = core, core:info(), self.generation + 1
+		self.turn:use(core, self.generation)
 		return nil
 	end
 	core:close()
@@ -320,7 +211,7 @@ end
 ---@param deadline number
 function session:open(command, deadline)
 	if self.core then
-		if self.connecting or now() - self.used < FRESH or self.core:alive() then
+		if self.connecting or self.turn:fresh() or self.core:alive() then
 			return
 		end
 		self:close()
@@ -350,7 +241,6 @@ function session:open(command, deadline)
 		self:close()
 		error(self:error("closed", "not sent", command, "it was disconnected"), 0)
 	end
-	self.generation = self.generation + 1
 	local ok, err = pcall(function()
 		if self.conf.init then
 			demand(self, self.conf.init, limit)
@@ -377,30 +267,27 @@ end
 ---Waits for its turn and for the connection, and then runs f(session, deadline, ...).
 ---@param command string
 ---@param size integer|nil  bytes of the statement
----@param seconds number|nil
+---@param deadline number
 ---@param f function
 ---@return any results of f
-function session:use(command, size, seconds, f, ...)
-	local time = now()
-	seconds = seconds or self.conf.timeout
-	local deadline = seconds > 0 and seconds < FOREVER and time + seconds or math.huge
-	local fresh = false
-	if not self.holder then
-		-- Right after an answer there is no need to look.
-		self.holder, self.depth = running(), 1
-		fresh = self.core and time - self.used < FRESH
-	else
-		self:enter(command, deadline, size)
-	end
-	local _ <close> = self.turn
-	if fresh then
-		return f(self, deadline, ...)
-	elseif not self.pinned then
+function session:use_until(command, size, deadline, f, ...)
+	local _ <close> = self:enter(command, deadline, size)
+	if not self.pinned then
 		self:open(command, deadline)
 	elseif self.core ~= self.pinned then
 		error(self:error("closed", "not sent", command, "the connection of this transaction was lost"), 0)
 	end
 	return f(self, deadline, ...)
+end
+
+---The same, with a time-out.
+---@param command string
+---@param size integer|nil
+---@param seconds number|nil
+---@param f function
+---@return any results of f
+function session:use(command, size, seconds, f, ...)
+	return self:use_until(command, size, self:deadline(seconds), f, ...)
 end
 
 ---Begins a transaction, within the caller's turn: until its end the connection is not made anew.

@@ -1,0 +1,274 @@
+/* See operation.h. What may raise is called while no memory is held but Lua's: a turn is left by a variable that is closed, and a
+ * connection that an operation has left `busy` is of no use any more. */
+#include "operation.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "core/clock.h"
+#include "core/host/host.h"
+#include "turn.h"
+
+#define FRESH_NS 5000000u /* after an answer within which a connection is taken for alive */
+#define NS 1e9
+#define CLASS_MARK "reef.sql.connection"
+#define FOREVER 1e7 /* seconds from which on a time-out is none */
+
+/* ---- waiting for the server ---- */
+
+static void operation_done(struct reef_fd_waiter *waiter, int result) {
+	struct reef_sql_connection *c =
+			(struct reef_sql_connection *)(void *)((char *)waiter - offsetof(struct reef_sql_connection, waiter));
+	struct reef_task *task = c->task;
+	c->task = NULL;
+	c->ready = result;
+	reef_task_resume(task, 0);
+}
+
+/* Whoever was waiting is gone: nobody knows what the server will say next. */
+static void operation_cancel(struct reef_wait *wait, struct reef_task *task) {
+	(void)task;
+	struct reef_sql_connection *c =
+			(struct reef_sql_connection *)(void *)((char *)wait - offsetof(struct reef_sql_connection, wait));
+	c->task = NULL;
+	c->driver->close(c);
+}
+
+void reef_sql_connection_init(lua_State *L, struct reef_sql_connection *c, const struct reef_sql_driver *driver) {
+	c->driver = driver;
+	c->waiter.done = operation_done;
+	c->waiter.host = reef_host_of(L);
+	c->wait = (struct reef_wait){.cancel = operation_cancel, .what = "sql"};
+	c->open = true;
+}
+
+void reef_sql_closed(struct reef_sql_connection *c) {
+	c->open = c->busy = false;
+	reef_fd_wait_end(&c->waiter);
+	if (c->task) {
+		struct reef_task *task = c->task;
+		c->task = NULL;
+		c->ready = -ECANCELED;
+		reef_task_wake(task, 0);
+	}
+}
+
+/* ---- its end ---- */
+
+static struct reef_sql_turn *operation_turn(lua_State *L) {
+	return lua_touserdata(L, REEF_SQL_AT_TURN);
+}
+
+/* Calls a method of the session, with the `n` values on the top behind the word for errors. */
+static void operation_tell(lua_State *L, const char *method, int n) {
+	lua_getiuservalue(L, REEF_SQL_AT_TURN, REEF_SQL_SESSION);
+	lua_getfield(L, -1, method);
+	lua_insert(L, -2 - n);
+	lua_insert(L, -1 - n);
+	lua_pushvalue(L, REEF_SQL_AT_COMMAND);
+	lua_insert(L, -1 - n);
+	lua_call(L, n + 2, 0);
+}
+
+static int operation_lost(lua_State *L, struct reef_sql_connection *c) {
+	lua_pushnumber(L, (lua_Number)(lua_Integer)c->since_ns / NS);
+	lua_pushstring(L, c->failed);
+	lua_rotate(L, -4, 2);
+	operation_tell(L, "lost", 4);
+	return luaL_error(L, "sql: session:lost has come back");
+}
+
+static int operation_over(lua_State *L, struct reef_sql_connection *c, int state) {
+	c->busy = false;
+	if (state == REEF_SQL_LOST && c->connecting) {
+		lua_pushnil(L);
+		lua_pushstring(L, c->failed);
+		lua_rotate(L, -4, 2);
+		return 4;
+	}
+	c->connecting = false;
+	if (state == REEF_SQL_LOST)
+		return operation_lost(L, c);
+	operation_turn(L)->used_ns = reef_now_ns();
+	if (c->refused) {
+		c->refused = false;
+		lua_pushvalue(L, -c->pushed);
+		operation_tell(L, "refused", 1);
+	}
+	return c->pushed;
+}
+
+static int operation_goes_on(lua_State *L, struct reef_sql_connection *c, int state);
+
+static int operation_resumed(lua_State *L, int status, lua_KContext context) {
+	(void)status;
+	(void)context;
+	struct reef_sql_connection *c = lua_touserdata(L, REEF_SQL_AT_CONNECTION);
+	int ready = c->ready;
+	if (!c->open) {
+		c->failed = NULL;
+		lua_pushliteral(L, "it was disconnected");
+		lua_pushnil(L);
+		return operation_over(L, c, REEF_SQL_LOST);
+	}
+	if (ready < 0) {
+		snprintf(c->words, sizeof c->words, "%s", ready == -ECANCELED ? "closed" : strerrordesc_np(-ready));
+		c->failed = c->words;
+	} else if (ready == 0) {
+		c->failed = "timeout";
+	}
+	return operation_goes_on(L, c, c->driver->go(L, c, ready > 0 ? ready : 0));
+}
+
+static int operation_goes_on(lua_State *L, struct reef_sql_connection *c, int state) {
+	while (state > 0) {
+		struct reef_task *task = reef_task_running(L);
+		int error = reef_fd_wait(&c->waiter, c->driver->fd(c), state, c->deadline_ns);
+		if (error == 0) {
+			c->task = task;
+			return reef_task_suspend_with(L, &c->wait, operation_resumed);
+		}
+		snprintf(c->words, sizeof c->words, "%s", strerrordesc_np(error));
+		c->failed = c->words;
+		state = c->driver->go(L, c, 0);
+	}
+	return operation_over(L, c, state);
+}
+
+static int operation_begin(lua_State *L, struct reef_sql_connection *c, const struct reef_sql_operation *operation,
+						   uint64_t now_ns, uint64_t deadline_ns) {
+	c->base = lua_gettop(L);
+	c->failed = NULL;
+	c->refused = false;
+	c->since_ns = now_ns;
+	c->deadline_ns = deadline_ns;
+	luaL_checkstack(L, 24, NULL);
+	return operation_goes_on(L, c, operation->begin(L, c));
+}
+
+bool reef_sql_is_fresh(const struct reef_sql_turn *turn, uint64_t now_ns) {
+	const struct reef_sql_connection *c = turn->core;
+	return c && c->open && !c->busy && now_ns - turn->used_ns < FRESH_NS;
+}
+
+/* ---- for Lua ---- */
+
+static const struct reef_sql_operation *operation_check(lua_State *L, int index) {
+	luaL_checktype(L, index, LUA_TLIGHTUSERDATA);
+	return lua_touserdata(L, index);
+}
+
+/* Of seconds on the scale of reef_now_ns. */
+static uint64_t operation_deadline(lua_Number seconds) {
+	return seconds < 1e9 ? (uint64_t)(seconds > 0 ? seconds * NS : 0) : UINT64_MAX;
+}
+
+void reef_sql_push_operations(lua_State *L, const struct reef_sql_named *operations) {
+	lua_newtable(L);
+	for (; operations->name; operations++) {
+		lua_pushlightuserdata(L, (void *)(uintptr_t)&operations->operation);
+		lua_setfield(L, -2, operations->name);
+	}
+}
+
+void reef_sql_mark_class(lua_State *L) {
+	lua_pushboolean(L, 1);
+	lua_setfield(L, -2, CLASS_MARK);
+}
+
+struct reef_sql_connection *reef_sql_connection_check(lua_State *L, int index) {
+	luaL_checktype(L, index, LUA_TUSERDATA);
+	luaL_argcheck(L, luaL_getmetafield(L, index, CLASS_MARK) != LUA_TNIL, index, "a connection expected");
+	lua_pop(L, 1);
+	return lua_touserdata(L, index);
+}
+
+int reef_sql_alive(lua_State *L) {
+	struct reef_sql_connection *c = reef_sql_connection_check(L, 1);
+	lua_pushboolean(L, c->open && !c->busy && c->driver->alive(c));
+	return 1;
+}
+
+int reef_sql_idle(lua_State *L) {
+	lua_pushboolean(L, !reef_sql_connection_check(L, 1)->busy);
+	return 1;
+}
+
+int reef_sql_connect(lua_State *L) {
+	reef_sql_turn_check(L, REEF_SQL_AT_TURN);
+	lua_Number deadline = luaL_checknumber(L, REEF_SQL_AT_DEADLINE);
+	struct reef_sql_connection *c = reef_sql_connection_check(L, REEF_SQL_AT_CONNECTION);
+	const struct reef_sql_operation *operation = operation_check(L, REEF_SQL_AT_ARGUMENTS);
+	c->connecting = true;
+	return operation_begin(L, c, operation, reef_now_ns(), operation_deadline(deadline));
+}
+
+int reef_sql_run(lua_State *L) {
+	struct reef_sql_turn *turn = reef_sql_turn_check(L, REEF_SQL_AT_TURN);
+	lua_Number deadline = luaL_checknumber(L, REEF_SQL_AT_DEADLINE);
+	const struct reef_sql_operation *operation = operation_check(L, REEF_SQL_AT_CONNECTION);
+	reef_task_running(L);
+	struct reef_sql_connection *c = turn->core;
+	if (c && c->busy)
+		c->driver->close(c); /* what was left so is useless */
+	if (c == NULL || !c->open) {
+		operation_tell(L, "gone", 0);
+		return luaL_error(L, "sql: session:gone has come back");
+	}
+	lua_getiuservalue(L, REEF_SQL_AT_TURN, REEF_SQL_CORE);
+	lua_replace(L, REEF_SQL_AT_CONNECTION);
+	return operation_begin(L, c, operation, reef_now_ns(), operation_deadline(deadline));
+}
+
+static int one_in_turn(lua_State *L, struct reef_sql_turn *turn, uint64_t now_ns, uint64_t deadline_ns);
+
+static int one_came(lua_State *L, int status, lua_KContext context) {
+	(void)status;
+	struct reef_sql_turn *turn = operation_turn(L);
+	uint64_t deadline_ns = (uint64_t)lua_tointeger(L, REEF_SQL_AT_DEADLINE);
+	uint64_t since_ns;
+	if (!reef_sql_turn_came(L, context, &since_ns)) {
+		lua_pushnumber(L, (lua_Number)(lua_Integer)since_ns / NS);
+		operation_tell(L, "late", 1);
+		return luaL_error(L, "sql: session:late has come back");
+	}
+	lua_toclose(L, REEF_SQL_AT_TURN);
+	return one_in_turn(L, turn, reef_now_ns(), deadline_ns);
+}
+
+static int one_in_turn(lua_State *L, struct reef_sql_turn *turn, uint64_t now_ns, uint64_t deadline_ns) {
+	struct reef_sql_connection *c = turn->core;
+	const struct reef_sql_operation *operation = lua_touserdata(L, REEF_SQL_AT_CONNECTION);
+	bool same = lua_isnil(L, REEF_SQL_AT_ARGUMENTS) || lua_tointeger(L, REEF_SQL_AT_ARGUMENTS) == turn->generation;
+	if (!same || !reef_sql_is_fresh(turn, now_ns)) {
+		lua_pushnil(L);
+		lua_pushnumber(L, deadline_ns == UINT64_MAX ? (lua_Number)HUGE_VAL : (lua_Number)(lua_Integer)deadline_ns / NS);
+		return 2;
+	}
+	lua_getiuservalue(L, REEF_SQL_AT_TURN, REEF_SQL_CORE);
+	lua_replace(L, REEF_SQL_AT_CONNECTION);
+	lua_remove(L, REEF_SQL_AT_ARGUMENTS);
+	return operation_begin(L, c, operation, now_ns, deadline_ns);
+}
+
+int reef_sql_one(lua_State *L) {
+	struct reef_sql_turn *turn = reef_sql_turn_check(L, REEF_SQL_AT_TURN);
+	lua_Number seconds = luaL_checknumber(L, REEF_SQL_AT_DEADLINE);
+	operation_check(L, REEF_SQL_AT_CONNECTION);
+	reef_task_running(L);
+	uint64_t now = reef_now_ns(),
+			 deadline = seconds > 0 && seconds < FOREVER ? now + (uint64_t)(seconds * NS) : UINT64_MAX;
+	if (reef_sql_turn_take(turn, L)) {
+		lua_toclose(L, REEF_SQL_AT_TURN);
+		return one_in_turn(L, turn, now, deadline);
+	}
+	/* The first argument is what would be kept. */
+	size_t size = lua_type(L, REEF_SQL_AT_ARGUMENTS + 1) == LUA_TSTRING ? lua_rawlen(L, REEF_SQL_AT_ARGUMENTS + 1) : 0;
+	lua_pushinteger(L, (lua_Integer)deadline);
+	lua_replace(L, REEF_SQL_AT_DEADLINE);
+	return reef_sql_turn_wait(L, REEF_SQL_AT_TURN, size, deadline, one_came);
+}

@@ -1,0 +1,95 @@
+/* Operations on connections to SQL servers: what a coroutine does in its turn. The driver's part begins one and goes on
+ * whenever what it waits for is there; this waits, knows the deadline, and ends the connection with a coroutine that is gone.
+ *
+ * A connection is a userdata of its driver, which begins with this struct. Own slice only, one operation at a time. */
+#ifndef REEF_SQL_OPERATION_H
+#define REEF_SQL_OPERATION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <lua.h>
+
+#include "core/host/task.h"
+#include "socket/fd/fd_wait.h"
+
+/* The stack of an operation: the turn, a word for errors, the deadline, the connection, the operation's arguments, and what the
+ * driver keeps: `base` is the index of the last argument. All of it stays there while the operation waits. */
+enum { REEF_SQL_AT_TURN = 1, REEF_SQL_AT_COMMAND, REEF_SQL_AT_DEADLINE, REEF_SQL_AT_CONNECTION, REEF_SQL_AT_ARGUMENTS };
+
+/* What a part of an operation has come to; more than 0: the REEF_FD_ bits of what it waits for. */
+enum {
+	REEF_SQL_OVER = 0,  /* its results lie on the top of the stack, `pushed` of them; also what the server refuses */
+	REEF_SQL_LOST = -1, /* the connection is closed; a text that says why and a number, or nil, lie there */
+};
+
+struct reef_sql_connection;
+
+struct reef_sql_driver {
+	/* Goes on; `ready`: REEF_FD_ bits; 0: too late, so it ends as soon as it can, and what the server says by itself is not
+	 * waited for any more. */
+	int (*go)(lua_State *L, struct reef_sql_connection *c, int ready);
+	int (*fd)(struct reef_sql_connection *c);
+	/* Is there a server at the other end, as far as one can see without asking? */
+	bool (*alive)(struct reef_sql_connection *c);
+	/* Without waiting; closed ones, too. Calls reef_sql_closed. */
+	void (*close)(struct reef_sql_connection *c);
+};
+
+/* A kind of operation. Raises for arguments that cannot be, before `busy` is set; pushes and returns as `go`. */
+struct reef_sql_operation {
+	int (*begin)(lua_State *L, struct reef_sql_connection *c);
+};
+
+/* What Lua calls them by. */
+struct reef_sql_named {
+	const char *name; /* NULL: the end of the list */
+	struct reef_sql_operation operation;
+};
+
+struct reef_sql_connection {
+	const struct reef_sql_driver *driver;
+	struct reef_fd_waiter waiter;
+	struct reef_wait wait;
+	struct reef_task *task; /* waits; NULL: nobody does */
+	const char *failed;     /* why it could not wait any longer */
+	char words[64];         /* that `failed` may lie in */
+	uint64_t since_ns, deadline_ns;
+	int base, pushed, ready;
+	bool open;       /* until reef_sql_closed */
+	bool busy;       /* an operation goes on; one that has been left so has made the connection useless */
+	bool refused;    /* the result is the server's no */
+	bool connecting; /* what is lost is told and not raised */
+};
+
+/* A new one's beginning, on the top of the stack. */
+void reef_sql_connection_init(lua_State *L, struct reef_sql_connection *c, const struct reef_sql_driver *driver);
+/* The metatable on the top is one of connections. */
+void reef_sql_mark_class(lua_State *L);
+/* The connection at that index; raises for anything else. */
+struct reef_sql_connection *reef_sql_connection_check(lua_State *L, int index);
+/* Nobody waits for its descriptor any more, which the driver is about to close. Whoever did goes on. */
+void reef_sql_closed(struct reef_sql_connection *c);
+
+/* Can its connection be used without a look whether the server has ended it? */
+struct reef_sql_turn;
+bool reef_sql_is_fresh(const struct reef_sql_turn *turn, uint64_t now_ns);
+
+/* Pushes a table with operations by name, which live as long as the process. */
+void reef_sql_push_operations(lua_State *L, const struct reef_sql_named *operations);
+
+/* For Lua, methods of a connection: can it be used, as far as one can see? Does no operation go on? */
+int reef_sql_alive(lua_State *L);
+int reef_sql_idle(lua_State *L);
+
+/* For Lua, methods of a turn. */
+
+/* turn:connect(word, deadline, connection, operation): true; or nil, "timeout" or another reason not to wait, why, number */
+int reef_sql_connect(lua_State *L);
+/* turn:run(word, deadline, operation, ...): its results, within the turn. Raises what session:lost says. */
+int reef_sql_run(lua_State *L);
+/* turn:one(word, seconds, operation, generation, ...): waits for the turn, and then the same. nil and the deadline: it has to
+ * be done the long way, since there is no connection that was alive just now, or none of that generation (nil: any). */
+int reef_sql_one(lua_State *L);
+
+#endif

@@ -1,0 +1,214 @@
+/* See turn.h. Who waits is a userdata on its coroutine's stack, and in the turn's list. The stack keeps it, and closes it when
+ * the coroutine is ended: so a turn that has come to somebody who is gone is passed on. */
+#include "turn.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "core/alloc.h"
+#include "core/clock.h"
+#include "core/host/host.h"
+
+#define WAITER "reef.sql.waiter"
+#define OVERLOAD ((size_t)1 << 20) /* bytes of statements that wait */
+
+enum waiter_state { WAITER_WAITS, WAITER_HAS_TURN, WAITER_LATE, WAITER_OVER };
+
+struct reef_sql_waiter {
+	struct reef_wait wait; /* first */
+	struct reef_sql_waiter *next, **before;
+	struct reef_sql_turn *turn;
+	struct reef_task *task;
+	const lua_State *L;
+	uint64_t since_ns, deadline_ns;
+	size_t size;
+	enum waiter_state state;
+};
+
+/* ---- bytes that wait ---- */
+
+static void turn_tell(struct reef_sql_turn *turn, bool overloaded) {
+	lua_State *L = reef_host_main(turn->host);
+	turn->overloaded = overloaded;
+	lua_rawgeti(L, LUA_REGISTRYINDEX, turn->told);
+	lua_pushboolean(L, overloaded);
+	if (lua_pcall(L, 1, 0, 0) != LUA_OK)
+		lua_pop(L, 1);
+}
+
+static void turn_unlink(struct reef_sql_waiter *w, enum waiter_state state) {
+	struct reef_sql_turn *turn = w->turn;
+	*w->before = w->next;
+	if (w->next)
+		w->next->before = w->before;
+	else
+		turn->last = w->before;
+	w->state = state;
+	turn->waiting--;
+	turn->bytes -= w->size;
+	if (turn->overloaded && turn->bytes == 0)
+		turn_tell(turn, false);
+}
+
+/* ---- the turn ---- */
+
+bool reef_sql_turn_take(struct reef_sql_turn *turn, const lua_State *L) {
+	if (turn->holder == NULL)
+		turn->holder = L;
+	else if (turn->holder != L)
+		return false;
+	turn->depth++;
+	return true;
+}
+
+void reef_sql_turn_leave(struct reef_sql_turn *turn, const lua_State *L) {
+	if (turn->holder != L || --turn->depth > 0)
+		return;
+	struct reef_sql_waiter *w = turn->first;
+	turn->holder = NULL;
+	if (w == NULL)
+		return;
+	turn->holder = w->L;
+	turn->depth = 1;
+	turn_unlink(w, WAITER_HAS_TURN);
+	reef_task_wake(w->task, 0);
+}
+
+/* ---- waiting for it ---- */
+
+static void waiter_cancel(struct reef_wait *wait, struct reef_task *task) {
+	(void)task;
+	turn_unlink((struct reef_sql_waiter *)wait, WAITER_OVER);
+}
+
+/* Its coroutine ends. */
+static int waiter_close(lua_State *L) {
+	struct reef_sql_waiter *w = lua_touserdata(L, 1);
+	enum waiter_state state = w->state;
+	w->state = WAITER_OVER;
+	if (state == WAITER_HAS_TURN)
+		reef_sql_turn_leave(w->turn, w->L);
+	return 0;
+}
+
+static void turn_set_timer(struct reef_sql_turn *turn, uint64_t deadline_ns);
+
+static void turn_timer(struct reef_host *host, void *ud) {
+	(void)host;
+	struct reef_sql_turn *turn = ud;
+	uint64_t now = reef_now_ns(), next = UINT64_MAX;
+	turn->timer = 0;
+	struct reef_sql_waiter *w = turn->first;
+	while (w) {
+		if (w->deadline_ns <= now) {
+			turn_unlink(w, WAITER_LATE);
+			/* It may end others. */
+			reef_task_resume(w->task, 0);
+			w = turn->first;
+			next = UINT64_MAX;
+			continue;
+		}
+		if (w->deadline_ns < next)
+			next = w->deadline_ns;
+		w = w->next;
+	}
+	if (next != UINT64_MAX)
+		turn_set_timer(turn, next);
+}
+
+/* One that is due earlier looks again. */
+static void turn_set_timer(struct reef_sql_turn *turn, uint64_t deadline_ns) {
+	if (deadline_ns == UINT64_MAX || (turn->timer && turn->timer_ns <= deadline_ns))
+		return;
+	if (turn->timer)
+		reef_host_timer_cancel(turn->host, turn->timer);
+	turn->timer_ns = deadline_ns;
+	turn->timer = reef_host_timer_add(turn->host, deadline_ns, turn_timer, turn);
+}
+
+int reef_sql_turn_wait(lua_State *L, int index, size_t size, uint64_t deadline_ns, lua_KFunction k) {
+	struct reef_sql_turn *turn = lua_touserdata(L, index);
+	struct reef_task *task = reef_task_running(L);
+	struct reef_sql_waiter *w = lua_newuserdatauv(L, sizeof *w, 0);
+	*w = (struct reef_sql_waiter){
+			.wait = {.cancel = waiter_cancel, .what = "turn"},
+			.before = turn->last,
+			.turn = turn,
+			.task = task,
+			.L = L,
+			.since_ns = reef_now_ns(),
+			.deadline_ns = deadline_ns,
+			.size = size,
+			.state = WAITER_OVER,
+	};
+	luaL_setmetatable(L, WAITER);
+	lua_toclose(L, -1);
+	w->state = WAITER_WAITS;
+	*turn->last = w;
+	turn->last = &w->next;
+	turn->waiting++;
+	size_t before = turn->bytes;
+	turn->bytes += size;
+	turn_set_timer(turn, deadline_ns);
+	if (turn->told != LUA_NOREF && before < OVERLOAD && turn->bytes >= OVERLOAD)
+		turn_tell(turn, true);
+	return reef_task_suspend_with(L, &w->wait, k);
+}
+
+bool reef_sql_turn_came(lua_State *L, lua_KContext context, uint64_t *since_ns) {
+	struct reef_sql_waiter *w = lua_touserdata(L, (int)context);
+	bool came = w->state == WAITER_HAS_TURN;
+	*since_ns = w->since_ns;
+	w->state = WAITER_OVER;
+	lua_closeslot(L, (int)context);
+	lua_settop(L, (int)context - 1);
+	return came;
+}
+
+/* ---- the userdata ---- */
+
+struct reef_sql_turn *reef_sql_turn_new(lua_State *L, int told) {
+	struct reef_sql_turn *turn = lua_newuserdatauv(L, sizeof *turn, REEF_SQL_VALUES);
+	memset(turn, 0, sizeof *turn);
+	turn->host = reef_host_of(L);
+	turn->last = &turn->first;
+	turn->told = LUA_NOREF;
+	luaL_setmetatable(L, REEF_SQL_TURN);
+	if (told) {
+		lua_pushvalue(L, told);
+		turn->told = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
+	return turn;
+}
+
+struct reef_sql_turn *reef_sql_turn_check(lua_State *L, int index) {
+	bool is_one = lua_getmetatable(L, index) && lua_rawequal(L, -1, lua_upvalueindex(1));
+	if (!is_one)
+		luaL_typeerror(L, index, REEF_SQL_TURN);
+	lua_pop(L, 1);
+	return lua_touserdata(L, index);
+}
+
+int reef_sql_turn_close(lua_State *L) {
+	reef_sql_turn_leave(reef_sql_turn_check(L, 1), L);
+	return 0;
+}
+
+int reef_sql_turn_gc(lua_State *L) {
+	struct reef_sql_turn *turn = reef_sql_turn_check(L, 1);
+	if (turn->timer)
+		reef_host_timer_cancel(turn->host, turn->timer);
+	turn->timer = 0;
+	turn->core = NULL;
+	luaL_unref(L, LUA_REGISTRYINDEX, turn->told);
+	turn->told = LUA_NOREF;
+	return 0;
+}
+
+void reef_sql_turn_open(lua_State *L) {
+	luaL_newmetatable(L, WAITER);
+	lua_pushcfunction(L, waiter_close);
+	lua_setfield(L, -2, "__close");
+	lua_pop(L, 1);
+}

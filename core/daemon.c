@@ -1,25 +1,32 @@
 /* Daemon mode: see daemon.h. */
 #include "daemon.h"
 #include "clean.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#define NS_PER_MS UINT64_C(1000000)
 #define PATIENCE_MS 1000 /* for other instances that start or end in the same directory at this moment */
 
 static struct {
 	int directory; /* where the file lies: the process may leave the directory that the path is relative to */
 	int file;      /* keeps the lock */
 	char name[NAME_MAX + 1];
-} held = {.directory = -1, .file = -1};
+	atomic_int told; /* pipe to the parent, which waits for the start */
+} held = {.directory = -1, .file = -1, .told = -1};
 
 /* The lock, not the number in the file, tells whether a process lives: numbers are used again, and an ended process
  * keeps its number until its parent asks for it. Children inherit the lock; it is held until the last of them ends. */
@@ -89,13 +96,13 @@ static bool write_pid(int fd, const char *pid_file) {
 	return false;
 }
 
-static bool close_streams(void) {
+static bool to_null(const int *streams, int n) {
 	int null = open("/dev/null", O_RDWR);
 	if (null < 0)
 		return false;
-	for (int fd = 0; fd <= 2; fd++)
-		dup2(null, fd);
-	if (null > 2)
+	for (int i = 0; i < n; i++)
+		dup2(null, streams[i]);
+	if (null > STDERR_FILENO)
 		close(null);
 	return true;
 }
@@ -108,34 +115,113 @@ static void let_go_of_pid_file(void) {
 	held.file = held.directory = -1;
 }
 
-/* Goes on in a child of its own session. Whoever started us reads the pid file as soon as we have ended, so the parent
- * waits until the child has written it, which is when `*told` is closed with a byte in it. */
-static bool go_to_background(int *told) {
-	int fds[2];
-	if (pipe2(fds, O_CLOEXEC) != 0)
-		return false;
-	pid_t child = fork();
-	if (child < 0) {
-		close(fds[0]);
-		close(fds[1]);
-		return false;
-	}
-	if (child > 0) {
+/* ---- the parent ---- */
+
+/* Whoever started us reads the pid file as soon as we have ended, and our exit code. So the parent stays until the child
+ * has written a byte when the file is there, and another when it has started; what the child says on stderr until then it
+ * passes on. */
+struct watch {
+	pid_t child;
+	int told, said; /* pipes from the child: bytes, and its stderr */
+	int bytes;      /* that were told */
+};
+
+static void pass_on(const struct watch *watch) {
+	char text[4096];
+	ssize_t n;
+	while ((n = read(watch->said, text, sizeof text)) > 0)
+		if (write(STDERR_FILENO, text, (size_t)n) < 0)
+			return;
+}
+
+/* Until `wanted` bytes were told. False: the child has ended, or `ms` have passed; -1: any time. */
+static bool watch_until(struct watch *watch, int wanted, int ms) {
+	uint64_t deadline = reef_now_ns() + (uint64_t)(ms > 0 ? ms : 0) * NS_PER_MS;
+	while (watch->bytes < wanted) {
+		uint64_t now = reef_now_ns();
+		if (ms >= 0 && now >= deadline)
+			return false;
+		struct pollfd fds[] = {{.fd = watch->told, .events = POLLIN}, {.fd = watch->said, .events = POLLIN}};
+		poll(fds, 2, ms < 0 ? -1 : (int)((deadline - now) / NS_PER_MS + 1));
+		pass_on(watch);
+		if (fds[1].revents & POLLHUP) { /* it has closed its stderr */
+			close(watch->said);
+			watch->said = -1;
+		}
 		char byte;
-		close(fds[1]);
-		ssize_t n;
-		do
-			n = read(fds[0], &byte, 1);
-		while (n < 0 && errno == EINTR);
-		_exit(n == 1 ? 0 : 1);
+		ssize_t n = fds[0].revents ? read(watch->told, &byte, 1) : -1;
+		if (n == 0)
+			return false;
+		watch->bytes += n > 0;
 	}
-	close(fds[0]);
-	setsid();
-	*told = fds[1];
 	return true;
 }
 
-bool reef_daemon_start(const char *pid_file) {
+/* The exit code of a child that has ended, as a shell has it. */
+static int code_of(pid_t child) {
+	int status;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static _Noreturn void watch_child(struct watch *watch, long patience_cs) {
+	int ms = patience_cs > INT_MAX / 10 ? INT_MAX : (int)patience_cs * 10;
+	bool started = watch_until(watch, 1, -1) && (ms == 0 || watch_until(watch, 2, ms));
+	/* Nothing to read and no end: the time is over. */
+	struct pollfd ended = {.fd = watch->told, .events = POLLIN};
+	bool waits = !started && poll(&ended, 1, 0) == 0;
+	int code = started || waits ? 0 : code_of(watch->child);
+	pass_on(watch);
+	if (waits)
+		dprintf(STDERR_FILENO, "reef: has not started within %.2f s, and goes on in the background (daemon_timeout)\n",
+				(double)patience_cs / 100);
+	_exit(code);
+}
+
+/* ---- the child ---- */
+
+static bool open_pipes(int told[2], int said[2]) {
+	if (pipe2(told, O_CLOEXEC) != 0)
+		return false;
+	if (pipe2(said, O_CLOEXEC) == 0) {
+		fcntl(said[0], F_SETFL, O_NONBLOCK);
+		return true;
+	}
+	close(told[0]);
+	close(told[1]);
+	return false;
+}
+
+/* Goes on in a child of its own session. */
+static bool go_to_background(long patience_cs) {
+	int told[2], said[2];
+	if (!open_pipes(told, said))
+		return false;
+	pid_t child = fork();
+	int mine = child > 0 ? 0 : 1;
+	if (child >= 0) {
+		close(told[!mine]);
+		close(said[!mine]);
+	}
+	if (child > 0)
+		watch_child(&(struct watch){.child = child, .told = told[0], .said = said[0]}, patience_cs);
+	if (child < 0) {
+		for (int i = 0; i < 2; i++) {
+			close(told[i]);
+			close(said[i]);
+		}
+		return false;
+	}
+	setsid();
+	dup2(said[1], STDERR_FILENO);
+	close(said[1]);
+	atomic_store(&held.told, told[1]);
+	return true;
+}
+
+bool reef_daemon_start(const char *pid_file, long patience_cs) {
 	if (!open_directory(pid_file))
 		return false;
 	lock_directory(held.directory);
@@ -145,17 +231,26 @@ bool reef_daemon_start(const char *pid_file) {
 		let_go_of_pid_file();
 		return false;
 	}
-	int told;
-	if (!go_to_background(&told)) {
+	if (!go_to_background(patience_cs)) {
 		reef_clean_complain("cannot go to the background: %s", strerror(errno));
 		reef_daemon_end();
 		return false;
 	}
-	bool ok = write_pid(held.file, pid_file) && close_streams() && write(told, "", 1) == 1;
-	close(told);
+	static const int streams[] = {STDIN_FILENO, STDOUT_FILENO};
+	bool ok = write_pid(held.file, pid_file) && to_null(streams, 2) && write(atomic_load(&held.told), "", 1) == 1;
 	if (!ok)
 		reef_daemon_end();
 	return ok;
+}
+
+void reef_daemon_started(void) {
+	static const int streams[] = {STDERR_FILENO};
+	int told = atomic_exchange(&held.told, -1);
+	if (told < 0)
+		return;
+	to_null(streams, 1);
+	(void)!write(told, "", 1);
+	close(told);
 }
 
 void reef_daemon_end(void) {

@@ -166,10 +166,15 @@ static void stop_by_signal(void) {
 		reef_end_stop();
 }
 
-bool reef_end_failed(void) {
+bool reef_end_has_begun(void) {
 	pthread_mutex_lock(&lock);
-	bool failed = began == 0;
+	bool begun = began != 0;
 	pthread_mutex_unlock(&lock);
+	return begun;
+}
+
+bool reef_end_failed(void) {
+	bool failed = !reef_end_has_begun();
 	if (failed)
 		reef_end_set_exit_code(REEF_EXIT_FAILED);
 	return failed;
@@ -262,9 +267,7 @@ static bool log_is_written(uint64_t deadline) {
 }
 
 bool reef_end_at_once(uint32_t self) {
-	pthread_mutex_lock(&lock);
-	bool in_hook = began != 0;
-	pthread_mutex_unlock(&lock);
+	bool in_hook = reef_end_has_begun();
 	bool left_out = check_hooks_but(in_hook ? self : 0);
 	/* A log service in Lua has as long as it would have at an orderly end; not if it is the one that exits. */
 	if (self != reef_log_service())

@@ -24,6 +24,9 @@ void reef_end_stop(void);
  * Any thread. */
 bool reef_end_failed(void);
 
+/* Has an end begun? Any thread. */
+bool reef_end_has_begun(void);
+
 /* Ends all services but the logger; the process ends when they are gone. Nothing can be launched any more. A shutdown
  * hook that did not run to its end is logged and makes the exit code REEF_EXIT_CUT. Any thread inside the engine. */
 void reef_end_abort(void);

@@ -1,10 +1,12 @@
 /* The command line of `reef`. What it does beyond starting services is done by scripts, lualib/command/NAME.lua. */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <lua.h>
@@ -19,13 +21,16 @@
 #include "rooms.h"
 #include "runtime.h"
 #include "signals.h"
+#include "text.h"
 
 #define USAGE_ERROR 1
+#define DAEMON_TIMEOUT_CS 1000
 #define LOG_GRACE_NS UINT64_C(1000000000) /* to write what is left */
 
 static const char help[] =
 		"Usage: reef CONFIG              start from a configuration file\n"
 		"       reef run SCRIPT [ARG...] start one script as the first service, without a configuration\n"
+		"       reef check CONFIG        say what is wrong with a configuration file, and start nothing\n"
 		"       reef check DIR           check a directory of configuration data (reef check --help)\n"
 		"       reef doctor CONFIG       say what a project needs that is not there (reef doctor --help)\n"
 		"       reef --help | --version\n"
@@ -35,6 +40,16 @@ static const char help[] =
 		"127.0.0.1:9464, the process answers HTTP there with what goes on inside.\n"
 		"Exit code: 0 after an orderly end (also on SIGTERM and SIGINT), 1 when something failed to start, 3 when the\n"
 		"end was not orderly: the log says which shutdown hook failed or what was cut off.\n";
+
+static const char run_help[] =
+		"Usage: reef run SCRIPT [ARG...]\n"
+		"\n"
+		"Starts the Lua file SCRIPT as the first service, without a configuration. Other services and modules are looked\n"
+		"for beside it, log lines go to stderr, and the process ends when what the script started has ended. What stands\n"
+		"behind SCRIPT is the script's: it finds it in `...`.\n"
+		"\n"
+		"REEF_THREADS=N sets the number of worker threads (default: one for each processor), REEF_METRICS=HOST:PORT lets\n"
+		"the process answer HTTP there with what goes on inside.\n";
 
 static char *join_words(int n, char **words) {
 	size_t size = 1;
@@ -51,7 +66,7 @@ static int start_process(void) {
 	if (!reef_config_complete())
 		return 1;
 	const char *pid_file = reef_env_get("daemon");
-	if (pid_file && !reef_daemon_start(pid_file))
+	if (pid_file && !reef_daemon_start(pid_file, reef_env_int("daemon_timeout", DAEMON_TIMEOUT_CS)))
 		return 1;
 	int code = reef_runtime_run(reef_rooms);
 	reef_log_writer_finish(reef_now_ns() + LOG_GRACE_NS);
@@ -76,9 +91,25 @@ static void take_metrics_address(void) {
 		reef_env_set("metrics", address);
 }
 
+static bool is_help(const char *word) {
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int command_run(int argc, char **argv) {
 	if (argc < 1) {
-		fprintf(stderr, "reef run: which script?\n");
+		fprintf(stderr, "reef run: which script? (see reef run --help)\n");
+		return USAGE_ERROR;
+	}
+	if (is_help(argv[0])) {
+		fputs(run_help, stdout);
+		return 0;
+	}
+	if (argv[0][0] == '-') {
+		reef_clean_complain("unknown option %s (see reef run --help)", argv[0]);
+		return USAGE_ERROR;
+	}
+	if (access(argv[0], R_OK) != 0) {
+		reef_clean_complain("cannot run %s: %s", argv[0], strerror(errno));
 		return USAGE_ERROR;
 	}
 	char *args = join_words(argc - 1, argv + 1);
@@ -113,6 +144,33 @@ static int run_command(const char *path, int argc, char **argv) {
 	return run_script(path);
 }
 
+/* The command that a word may have been meant as, NULL: none is like it. */
+static const char *command_meant(const char *word) {
+	static const char *const commands[] = {"run", "check", "doctor"};
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (reef_text_is_one_away(word, commands[i]))
+			return commands[i];
+	return NULL;
+}
+
+/* reef CONFIG */
+static int start_from(const char *path, int argc, char **argv) {
+	struct stat st;
+	const char *meant = stat(path, &st) != 0 ? command_meant(path) : NULL;
+	if (meant) {
+		reef_clean_complain("there is neither a command nor a configuration file %s (did you mean reef %s?)", path, meant);
+		return USAGE_ERROR;
+	}
+	if (argc > 0) {
+		reef_clean_complain("unexpected %s: a start takes a configuration file and nothing else (see reef --help)", argv[0]);
+		return USAGE_ERROR;
+	}
+	if (!reef_config_load(path))
+		return 1;
+	take_metrics_address();
+	return start_process();
+}
+
 /* A closed stream would be the number of the next file that is opened, and what is printed would end up there. */
 static void open_closed_streams(void) {
 	int fd;
@@ -130,7 +188,7 @@ int main(int argc, char **argv) {
 		return USAGE_ERROR;
 	}
 	const char *word = argv[1];
-	if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+	if (is_help(word) || (strcmp(word, "help") == 0 && access(word, F_OK) != 0)) {
 		fputs(help, stdout);
 		return 0;
 	}
@@ -147,8 +205,5 @@ int main(int argc, char **argv) {
 	char path[PATH_MAX + 64];
 	if (find_command(word, path, sizeof path))
 		return run_command(path, argc - 2, argv + 2);
-	if (!reef_config_load(word))
-		return 1;
-	take_metrics_address();
-	return start_process();
+	return start_from(word, argc - 2, argv + 2);
 }

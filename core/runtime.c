@@ -14,9 +14,11 @@
 
 #include "alloc.h"
 #include "await.h"
+#include "clean.h"
 #include "clock.h"
 #include "cservice.h"
 #include "cycles.h"
+#include "daemon.h"
 #include "end.h"
 #include "env.h"
 #include "epoch.h"
@@ -41,6 +43,7 @@
 static void (*stop_hooks[MAX_HOOKS])(uint64_t deadline_ns);
 static void (*hangup_hooks[MAX_HOOKS])(void);
 static int stop_hook_count, hangup_hook_count;
+static uint32_t bootstrap; /* set before any worker runs it */
 
 void reef_runtime_on_stop(void (*hook)(uint64_t deadline_ns)) {
 	stop_hooks[stop_hook_count++] = hook;
@@ -85,6 +88,12 @@ static bool start_logger(void) {
 	return reef_name_add("logger", handle);
 }
 
+/* The process has started when the bootstrap service has nothing left to do; not if it has failed, or was told to end. */
+static void bootstrap_ended(uint32_t handle) {
+	if (handle == bootstrap && !reef_end_has_begun() && reef_end_exit_code() == 0)
+		reef_daemon_started();
+}
+
 static bool start_bootstrap(void) {
 	const char *line = reef_env_get("bootstrap");
 	char module[64];
@@ -94,10 +103,11 @@ static bool start_bootstrap(void) {
 	memcpy(module, line, n);
 	module[n] = '\0';
 	line += strcspn(line, " ");
-	if (reef_service_launch(module, line + strspn(line, " ")) != 0)
-		return true;
-	fprintf(stderr, "reef: Bootstrap error : %s\n", reef_env_get("bootstrap"));
-	return false;
+	bootstrap = reef_service_launch(module, line + strspn(line, " "));
+	if (bootstrap == 0)
+		reef_clean_complain("Bootstrap error : cannot launch %s, which the key bootstrap names",
+							reef_env_get("bootstrap"));
+	return bootstrap != 0;
 }
 
 /* ---- end ---- */
@@ -144,6 +154,7 @@ int reef_runtime_run(void (*const *setups)(void)) {
 	reef_end_init();
 	reef_alloc_start_giving_back();
 	reef_service_on_last_end(reef_end_finished);
+	reef_service_on_end(bootstrap_ended);
 	reef_module_set_loader(reef_cservice_load);
 	reef_module_register(&reef_logger_module);
 	for (void (*const *setup)(void) = setups; *setup; setup++)

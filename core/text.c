@@ -98,3 +98,16 @@ void reef_text_free(struct reef_text *t) {
 	reef_free(t->data);
 	*t = (struct reef_text){0};
 }
+
+bool reef_text_is_one_away(const char *a, const char *b) {
+	while (*a != '\0' && *a == *b) {
+		a++;
+		b++;
+	}
+	if (*a == '\0' && *b == '\0')
+		return false;
+	bool missing = strcmp(a, *b ? b + 1 : b) == 0 && *b, extra = *a && strcmp(a + 1, b) == 0;
+	bool changed = *a && *b && strcmp(a + 1, b + 1) == 0;
+	bool swapped = *a && *b && a[0] == b[1] && a[1] == b[0] && strcmp(a + 2, b + 2) == 0;
+	return missing || extra || changed || swapped;
+}

@@ -22,4 +22,7 @@ void reef_text_add(struct reef_text *t, const char *bytes, size_t size);
 void reef_text_add_printable(struct reef_text *t, const char *text, size_t size);
 void reef_text_free(struct reef_text *t);
 
+/* Are two words one letter apart: one too many, missing, changed, or swapped with its neighbour? */
+bool reef_text_is_one_away(const char *a, const char *b);
+
 #endif

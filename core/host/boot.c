@@ -13,6 +13,7 @@
 
 #include "allocator.h"
 #include "core/alloc.h"
+#include "core/clean.h"
 #include "core/end.h"
 #include "core/env.h"
 #include "core/log.h"
@@ -110,8 +111,9 @@ static void boot_refuse(struct reef_host *host, const char *text) {
 	memcpy(report, "ERROR ", 6);
 	memcpy(report + 6, text, size);
 	report[size + 6] = 0;
-	if (!reef_name_find("launcher"))
-		reef_end_failed();
+	const char *log = reef_env_get("reef_log_stream");
+	if (!reef_name_find("launcher") && reef_end_failed() && !(log && strcmp(log, "stderr") == 0))
+		reef_clean_complain("Bootstrap error : %.*s", (int)size, text);
 	boot_end(host, report);
 	if (report != shorter)
 		reef_free(report);

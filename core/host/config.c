@@ -1,13 +1,6 @@
-/* Reads the configuration.
- *
- * `$NAME` anywhere in the text becomes the variable of the process' environment before the text is compiled; it runs
- * with an environment of its own that has only `include`, which reads another file the same way, relative to the file
- * that includes it.
- */
+/* The configuration of this process: reads it, fills in defaults, judges it. Places are kept as long as the process. */
 #include "config.h"
-#include "name_check.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -19,98 +12,48 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "config_keys.h"
+#include "config_read.h"
+#include "core/alloc.h"
+#include "core/array.h"
 #include "core/clean.h"
 #include "core/env.h"
 #include "core/node.h"
+#include "name_check.h"
 
-#define MAX_THREADS 1024
+/* Where a key got its value. */
+struct place {
+	char *key, *where; /* where: `FILE:LINE: ` */
+};
 
-/* Appends the file's text with variables replaced. Raises a Lua error. */
-static void push_expanded(lua_State *L, const char *path) {
-	FILE *file = fopen(path, "rb");
-	if (file == NULL)
-		luaL_error(L, "%s: %s", path, strerror(errno));
-	luaL_Buffer text;
-	luaL_buffinit(L, &text);
-	int c = getc(file);
-	while (c != EOF) {
-		if (c != '$') {
-			luaL_addchar(&text, (char)c);
-			c = getc(file);
-			continue;
-		}
-		char name[256];
-		size_t n = 0;
-		while ((c = getc(file)) != EOF && (isalnum(c) || c == '_') && n < sizeof name - 1)
-			name[n++] = (char)c;
-		name[n] = '\0';
-		const char *value = n > 0 ? getenv(name) : NULL;
-		if (value == NULL) {
-			fclose(file);
-			luaL_error(L, n > 0 ? "%s: the environment variable $%s is not set" : "%s: a $ without a name", path, name);
-		}
-		luaL_addstring(&text, value);
-	}
-	int failure = ferror(file) ? errno : 0; /* a directory, say */
-	fclose(file);
-	if (failure != 0)
-		luaL_error(L, "%s: %s", path, strerror(failure));
-	luaL_pushresult(&text);
+static struct REEF_ARRAY(struct place) assigned;
+
+static const char *place_of(const char *key) {
+	for (size_t i = 0; i < assigned.count; i++)
+		if (strcmp(assigned.items[i].key, key) == 0)
+			return assigned.items[i].where;
+	return "";
 }
 
-static int run_file(lua_State *L, const char *path);
-
-/* include(path); upvalues: the environment table, the directory of the including file. */
-static int include(lua_State *L) {
-	const char *path = reef_check_name(L, 1);
-	if (path[0] != '/')
-		path = lua_pushfstring(L, "%s%s", lua_tostring(L, lua_upvalueindex(2)), path);
-	lua_pushvalue(L, lua_upvalueindex(1));
-	return run_file(L, path);
+static void keep_place(const char *key, const char *where) {
+	struct place *place = reef_array_add(&assigned);
+	if (place)
+		*place = (struct place){.key = reef_strdup(key), .where = reef_strdup(where)};
 }
 
-/* The environment table is on top of the stack; it stays. */
-static int run_file(lua_State *L, const char *path) {
-	int env = lua_gettop(L);
-	push_expanded(L, path);
-	size_t size;
-	const char *text = lua_tolstring(L, -1, &size);
-	if (luaL_loadbufferx(L, text, size, lua_pushfstring(L, "@%s", path), "t") != LUA_OK)
-		return lua_error(L);
-	/* Each file sees an `include` that knows where it is. */
-	const char *slash = strrchr(path, '/');
-	lua_getfield(L, env, "include");
-	lua_pushvalue(L, env);
-	lua_pushlstring(L, path, slash ? (size_t)(slash - path) + 1 : 0);
-	lua_pushcclosure(L, include, 2);
-	lua_setfield(L, env, "include");
-	lua_insert(L, -2);
-	lua_pushvalue(L, env);
-	lua_setupvalue(L, -2, 1);
-	lua_call(L, 0, 0);
-	lua_setfield(L, env, "include");
-	lua_settop(L, env);
-	return 0;
-}
+/* ---- reading ---- */
 
 static int load(lua_State *L) {
-	const char *path = lua_touserdata(L, 1);
-	lua_newtable(L);
-	int env = lua_gettop(L);
-	run_file(L, path);
+	reef_config_read(L, lua_touserdata(L, 1));
 	lua_pushnil(L);
-	lua_setfield(L, env, "include");
-	lua_pushnil(L);
-	while (lua_next(L, env)) {
-		if (lua_type(L, -2) != LUA_TSTRING)
-			return luaL_error(L, "Invalid config table key = %s", luaL_tolstring(L, -2, NULL));
-		const char *key = reef_check_name_at(L, -2, "config key");
-		int type = lua_type(L, -1);
-		if (type != LUA_TSTRING && type != LUA_TNUMBER && type != LUA_TBOOLEAN)
-			return luaL_error(L, "Invalid config table key = %s (its value is a %s)", key, luaL_typename(L, -1));
-		luaL_tolstring(L, -1, NULL);
-		reef_env_set(key, reef_check_name_at(L, -1, key));
-		lua_pop(L, 2);
+	while (lua_next(L, -2)) {
+		const char *key = lua_tostring(L, -2);
+		lua_getfield(L, -1, "file");
+		lua_getfield(L, -2, "line");
+		lua_getfield(L, -3, "value");
+		keep_place(key, lua_pushfstring(L, "%s:%d: ", lua_tostring(L, -3), (int)lua_tointeger(L, -2)));
+		reef_env_set(key, lua_tostring(L, -2));
+		lua_pop(L, 5);
 	}
 	return 0;
 }
@@ -156,19 +99,17 @@ bool reef_config_lualib(char real[PATH_MAX]) {
 	return false;
 }
 
+/* ---- judging ---- */
+
 /* A number alone makes no network: such a node is served without one. */
 static bool check_harbor(void) {
-	long harbor = reef_env_int("harbor", -1);
-	if (harbor < 0 || harbor > 255) {
-		fprintf(stderr, "reef: harbor = %s: must be a number from 0 to 255\n", reef_env_get("harbor"));
-		return false;
-	}
+	long harbor = reef_env_int("harbor", 0);
 	static const char *const needed[] = {"address", "master"};
 	bool network = harbor != 0 && (reef_env_get("address") || reef_env_get("master") || reef_env_get("standalone"));
 	for (int i = 0; network && i < 2; i++) {
 		if (reef_env_get(needed[i]) == NULL) {
-			fprintf(stderr, "reef: harbor = %ld: a node of a network needs `%s`, such as \"127.0.0.1:2526\"\n", harbor,
-					needed[i]);
+			reef_clean_complain("%sharbor = %ld: a node of a network needs `%s`, such as \"127.0.0.1:2526\"",
+								place_of("harbor"), harbor, needed[i]);
 			return false;
 		}
 	}
@@ -176,16 +117,30 @@ static bool check_harbor(void) {
 	return true;
 }
 
-/* What is not set has its default. */
-static bool config_check_number(const char *key, long least) {
-	const char *text = reef_env_get(key);
-	char *end = NULL;
-	errno = 0;
-	long value = text ? strtol(text, &end, 10) : least;
-	if (text == NULL || (errno == 0 && end != text && *end == '\0' && value >= least))
+static bool check_value(const char *key) {
+	const char *value = reef_env_get(key);
+	char why[256];
+	if (value == NULL)
 		return true;
-	reef_clean_complain("%s = %s: must be an integer of at least %ld", key, text, least);
-	return false;
+	enum reef_config_judgement judgement = reef_config_key_check(key, value, why, sizeof why);
+	if (judgement != REEF_CONFIG_GOOD)
+		reef_clean_complain("%s%s%s = %s: %s", place_of(key), judgement == REEF_CONFIG_DOUBTFUL ? "warning: " : "", key,
+							value, why);
+	return judgement != REEF_CONFIG_WRONG;
+}
+
+/* Says all that is wrong, not only the first. */
+static bool check_values(void) {
+	bool ok = true;
+	for (size_t i = 0; i < assigned.count; i++) {
+		const char *meant = reef_config_key_meant(assigned.items[i].key);
+		if (meant)
+			reef_clean_complain("%swarning: Reef knows no key %s (did you mean %s?)", assigned.items[i].where,
+								assigned.items[i].key, meant);
+	}
+	for (size_t i = 0; i < reef_config_key_count(); i++)
+		ok &= check_value(reef_config_key_name(i));
+	return ok;
 }
 
 bool reef_config_complete(void) {
@@ -215,14 +170,5 @@ bool reef_config_complete(void) {
 		return false;
 	}
 	reef_env_set("reef_lualib", lualib);
-	if (!check_harbor() || !config_check_number("shutdown_timeout", 0) || !config_check_number("log_buffer", 1) ||
-		!config_check_number("mailbox_messages", 0) || !config_check_number("mailbox_bytes", 0) ||
-		!config_check_number("await_threads", 1))
-		return false;
-	long threads = reef_env_int("thread", 0);
-	if (threads < 1 || threads > MAX_THREADS) {
-		fprintf(stderr, "reef: thread = %s: must be a number from 1 to %d\n", reef_env_get("thread"), MAX_THREADS);
-		return false;
-	}
-	return true;
+	return check_values() && check_harbor();
 }

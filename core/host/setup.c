@@ -10,6 +10,7 @@
 #include "lua_memory.h"
 #include "lua_scheduler.h"
 #include "lua_services.h"
+#include "lua_settings.h"
 #include "lua_text.h"
 #include "snlua.h"
 #include "task_await.h"
@@ -28,6 +29,7 @@ void reef_host_setup(void) {
 	reef_host_preload("reef.await", reef_open_await);
 	reef_host_preload("reef.text", reef_open_text);
 	reef_host_preload("reef.files", reef_open_files);
+	reef_host_preload("reef.settings", reef_open_settings);
 	reef_host_preload("reef.log", reef_open_log);
 	reef_host_preload("skynet.debugchannel", reef_open_debugchannel);
 }

@@ -141,6 +141,11 @@ bool reef_config_key_known(const char *key) {
 	return find_key(key) != NULL;
 }
 
+bool reef_config_key_names_file(const char *name) {
+	const struct key *key = find_key(name);
+	return key != NULL && key->kind == FILE_NAME;
+}
+
 /* ---- what was meant ---- */
 
 const char *reef_config_key_meant(const char *key) {

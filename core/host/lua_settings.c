@@ -28,6 +28,12 @@ static int settings_check(lua_State *L) {
 	return 2;
 }
 
+/* names_file(key) -> is its value the path of a file that is read? */
+static int settings_names_file(lua_State *L) {
+	lua_pushboolean(L, reef_config_key_names_file(reef_check_name(L, 1)));
+	return 1;
+}
+
 /* meant(key) -> the known key that is one letter away, or nil */
 static int settings_meant(lua_State *L) {
 	lua_pushstring(L, reef_config_key_meant(reef_check_name(L, 1)));
@@ -77,7 +83,8 @@ static int settings_expand(lua_State *L) {
 int reef_open_settings(lua_State *L) {
 	static const luaL_Reg functions[] = {{"read", settings_read},   {"check", settings_check},
 										 {"meant", settings_meant}, {"known", settings_known},
-										 {"expand", settings_expand}, {NULL, NULL}};
+										 {"expand", settings_expand}, {"names_file", settings_names_file},
+										 {NULL, NULL}};
 	luaL_newlib(L, functions);
 	return 1;
 }

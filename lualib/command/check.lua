@@ -1,21 +1,28 @@
--- reef check DIR: says whether a directory of configuration data is good.
+-- reef check PATH: says whether a configuration file, or a directory of configuration data, is good.
 
 local command = require "reef.command"
 local config = require "reef.config"
+local files = require "reef.files"
 local printable = require("reef.text").printable
 local report = require "reef.config.report"
 local skynet = require "skynet"
+local start = require "reef.doctor.start"
 
 local HELP = [[
-Usage: reef check DIR [--quiet] [--max-errors N]
+Usage: reef check CONFIG [--quiet]
+       reef check DIR [--quiet] [--max-errors N]
 
-Reads all Lua, JSON, CSV and TOML files of a directory as reef.config does, checks them against their schemas
+CONFIG: reads a configuration file as a start does, and says what is wrong with it: keys that are misspelled, values that
+cannot be, files and services that are not there or do not compile; and which keys are none of Reef's. It starts nothing.
+Call it where you would start Reef, since relative paths begin there.
+
+DIR: reads all Lua, JSON, CSV and TOML files of a directory as reef.config does, checks them against their schemas
 (NAME.schema.lua), and prints the sheets that they are, or else all errors as `file:line:column: message`.
 
   --quiet         print errors only
   --max-errors N  print the first N errors (default 1000)
 
-Exit code: 0 the data are good, 1 they are not, 2 the command line is wrong.
+Exit code: 0 it is good, 1 it is not, 2 the command line is wrong.
 ]]
 
 local function print_table(result)
@@ -47,13 +54,40 @@ local function parse_arguments()
 			end
 		elseif word:sub(1, 1) == "-" then
 			return nil, "unknown option " .. word
-		elseif options.dir then
-			return nil, "one directory at a time"
+		elseif options.path then
+			return nil, "one file or directory at a time"
 		else
-			options.dir = word
+			options.path = word
 		end
 	end
 	return options
+end
+
+local function check_file(options)
+	local result = start.check(options.path)
+	io.write(start.text(result, options.path, options.quiet))
+	command.finish(result.errors == 0 and 0 or 1)
+end
+
+local function check_directory(options)
+	local progress
+	if options.quiet then
+		progress = false
+	end
+	local result, err = config.check(options.path, { max_errors = options.max_errors, progress = progress })
+	if result then
+		if not options.quiet then
+			print_table(result)
+		end
+		return command.finish(0)
+	end
+	for _, line in ipairs(report.lines(err, options.path)) do
+		io.write((printable(line):gsub("\n", "\n\t")), "\n")
+	end
+	if not options.quiet then
+		io.write(("%d errors\n"):format(err.count))
+	end
+	command.finish(1)
 end
 
 skynet.start(function()
@@ -63,25 +97,12 @@ skynet.start(function()
 	elseif options.help then
 		io.write(HELP)
 		return command.finish(0)
-	elseif not options.dir then
-		return command.usage("check", "which directory?")
+	elseif not options.path then
+		return command.usage("check", "which configuration file, or directory of data?")
 	end
-	local progress
-	if options.quiet then
-		progress = false
+	local kind = files.stat(options.path)
+	if kind and kind ~= "directory" then
+		return check_file(options)
 	end
-	local result, err = config.check(options.dir, { max_errors = options.max_errors, progress = progress })
-	if result then
-		if not options.quiet then
-			print_table(result)
-		end
-		return command.finish(0)
-	end
-	for _, line in ipairs(report.lines(err, options.dir)) do
-		io.write((printable(line):gsub("\n", "\n\t")), "\n")
-	end
-	if not options.quiet then
-		io.write(("%d errors\n"):format(err.count))
-	end
-	command.finish(1)
+	check_directory(options)
 end)

@@ -96,8 +96,8 @@ end)
 test.case("help is told, in both places", function()
 	local code, output = check "--help"
 	test.equal(code, 0)
-	test.matches(output, "^Usage: reef check DIR")
-	test.matches(output, "Exit code: 0 the data are good, 1 they are not, 2 the command line is wrong")
+	test.matches(output, "^Usage: reef check CONFIG .*reef check DIR")
+	test.matches(output, "Exit code: 0 it is good, 1 it is not, 2 the command line is wrong")
 	code, output = process.run { test.reef, "--help" }
 	test.equal(code, 0)
 	test.matches(output, "reef check DIR")

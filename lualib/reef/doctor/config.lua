@@ -2,6 +2,7 @@
 -- nothing else of Lua's library; within bounds of steps, and with what is wrong collected instead of raised.
 
 local budget = require "reef.budget"
+local settings = require "reef.settings"
 
 local config = {}
 
@@ -30,26 +31,13 @@ local function line_of(text, key)
 	return found
 end
 
----`$NAME` becomes the variable; one that is not set is a problem, and stays as its name.
+---Puts variables in; one that is not set is a problem, and stays as its name.
 local function expand(text, file, problems)
-	local line, at, out = 1, 1, {}
-	while true do
-		local from = text:find("$", at, true)
-		local piece = text:sub(at, (from or #text + 1) - 1)
-		out[#out + 1] = piece
-		line = line + select(2, piece:gsub("\n", ""))
-		if not from then
-			return table.concat(out)
-		end
-		local name = text:match("^[%w_]*", from + 1)
-		local value = name ~= "" and os.getenv(name)
-		if not value then
-			problems[#problems + 1] = { file = file, line = line, message = name == "" and "a $ without a name"
-				or ("the environment variable $%s is not set: Reef does not start without it"):format(name) }
-		end
-		out[#out + 1] = value or name
-		at = from + 1 + #name
+	local expanded, wrong = settings.expand(text)
+	for _, problem in ipairs(wrong) do
+		problems[#problems + 1] = { file = file, line = problem.line, message = problem.message }
 	end
+	return expanded
 end
 
 ---@param message any

@@ -3,10 +3,9 @@
 local config = require "reef.doctor.config"
 local differences = require "reef.moving.differences"
 local places = require "reef.doctor.places"
+local settings = require "reef.settings"
 
 local judge = {}
-
-local MAX_THREADS = 1024
 
 ---Is a key's difference one for this value?
 local applies = {
@@ -29,21 +28,35 @@ local function tell_differences(found, keys)
 	end
 end
 
-local function check_values(found, keys)
+---What a value is, and what cannot go together.
+---@param found table findings
+---@param tree reef.doctor.tree
+---@param keys table<string, reef.doctor.value>
+local function check_values(found, tree, keys)
 	local function wrong(key, message)
 		found:add("broken", keys[key].file, keys[key].line, ("%s = %s: %s"):format(key, keys[key].value, message))
 	end
 	local function value(key)
 		return keys[key] and keys[key].value
 	end
-	local threads = value "thread" and math.tointeger(tonumber(value "thread"))
-	if value "thread" and not (threads and threads >= 1 and threads <= MAX_THREADS) then
-		wrong("thread", ("must be a number from 1 to %d"):format(MAX_THREADS))
+	for key, entry in pairs(keys) do
+		local path = settings.names_file(key)
+		local verdict, why = settings.check(key, path and not entry.value:find "lualib/loader%.lua$" and tree:at(entry.value)
+			or entry.value)
+		if verdict ~= "good" and path then
+			found:add("missing", entry.file, entry.line, ("%s = %s: %s"):format(key, entry.value, why))
+		elseif verdict == "doubtful" then
+			found:add("unknown", entry.file, entry.line, ("%s = %s: %s"):format(key, entry.value, why))
+		elseif verdict == "wrong" then
+			wrong(key, why)
+		end
+		local meant = settings.meant(key)
+		if meant then
+			found:add("unknown", entry.file, entry.line, ("Reef knows no key %s (did you mean %s?)"):format(key, meant))
+		end
 	end
 	local harbor = value "harbor" and math.tointeger(tonumber(value "harbor"))
-	if value "harbor" and not (harbor and harbor >= 0 and harbor <= 255) then
-		wrong("harbor", "must be a number from 0 to 255")
-	elseif harbor == 0 and value "standalone" then
+	if harbor == 0 and value "standalone" then
 		wrong("standalone", "needs harbor > 0; leave it out")
 	elseif (harbor or (value "master" or value "standalone") and 1 or 0) ~= 0
 		and (value "address" or value "master" or value "standalone") then
@@ -54,24 +67,10 @@ local function check_values(found, keys)
 			end
 		end
 	end
-	for _, key in ipairs { "cpath", "luaservice", "snax" } do
-		for pattern in (value(key) or ""):gmatch "[^;]+" do
-			if pattern ~= "@reef" and not pattern:find("?", 1, true) then
-				wrong(key, ("the pattern %s has no ?"):format(pattern))
-			end
-		end
-	end
 end
 
 ---Files that the configuration names.
 local function check_files(found, tree, keys)
-	for _, key in ipairs { "preload", "lualoader", "snax_loader", "certfile", "keyfile", "cluster" } do
-		local entry = keys[key]
-		local stands_for_ours = key == "lualoader" and entry and entry.value:find "lualib/loader%.lua$"
-		if entry and not stands_for_ours and not tree:is_file(entry.value) then
-			found:add("missing", entry.file, entry.line, ("%s = %s: there is no such file"):format(key, entry.value))
-		end
-	end
 	if keys.cluster and tree:is_file(keys.cluster.value) then
 		local _, problems = config.read_cluster(tree, keys.cluster.value)
 		for _, problem in ipairs(problems) do
@@ -89,6 +88,16 @@ local function check_files(found, tree, keys)
 	end
 end
 
+---What a configuration says that is wrong.
+---@param found table findings
+---@param tree reef.doctor.tree
+---@param keys table<string, reef.doctor.value>
+function judge.keys(found, tree, keys)
+	check_values(found, tree, keys)
+	check_files(found, tree, keys)
+end
+
+---The same, and what Reef takes differently.
 ---@param found table findings
 ---@param tree reef.doctor.tree
 ---@param result reef.doctor.config
@@ -96,8 +105,7 @@ function judge.config(found, tree, result)
 	for _, problem in ipairs(result.problems) do
 		found:add("broken", problem.file, problem.line, problem.message)
 	end
-	check_values(found, result.keys)
-	check_files(found, tree, result.keys)
+	judge.keys(found, tree, result.keys)
 	tell_differences(found, result.keys)
 end
 

@@ -5,6 +5,7 @@
 --	if not ok and cluster.error(err).outcome == "not sent" then ... end
 
 local errors = require "reef.channel.error"
+local checks = require "reef.options"
 local link = require "reef.cluster.link"
 local skynet = require "skynet"
 
@@ -14,7 +15,8 @@ local cluster = {}
 ---included
 ---@return {call: function, query: function}
 function cluster.with(options)
-	local seconds = options.timeout
+	checks.check("cluster.with", options, { timeout = true }, 2)
+	local seconds = options and options.timeout
 	if type(seconds) ~= "number" or seconds <= 0 then
 		error("cluster.with: timeout is a number of seconds above zero", 2)
 	end

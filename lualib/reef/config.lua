@@ -4,6 +4,7 @@
 --	assert(config.load "data")
 --	local items = require("reef.datasheet").query "items"
 
+local checks = require "reef.options"
 local report = require "reef.config.report"
 local skynet = require "skynet"
 require "reef.manager"
@@ -11,6 +12,14 @@ require "reef.manager"
 local config = {}
 
 local DEFAULT_MEMORY = 2 << 30
+
+local once_options = {
+	max_errors = true, max_bytes = true, max_instructions = true, max_memory = true, timeout = true, progress = true,
+}
+local watch_options = { quiet = true, max_delay = true, retry = true, rescan = true }
+for name in pairs(once_options) do
+	watch_options[name] = true
+end
 
 ---@class reef.config.options
 ---@field max_errors integer|nil        how many errors are told; 100
@@ -49,15 +58,16 @@ local function ask(service, timeout, dir, ...)
 		errors = { { file = dir, message = ("not done after %g s"):format(timeout) } } }
 end
 
-local function start(dir, options)
+local function start(dir, options, known)
 	if type(dir) ~= "string" then
 		error("reef.config: the directory's name is a string", 3)
 	end
+	checks.check("reef.config", options, known, 3)
 	return skynet.newservice("reef_config", options and options.max_memory or DEFAULT_MEMORY)
 end
 
 local function once(dir, options, only_check)
-	local service = start(dir, options)
+	local service = start(dir, options, once_options)
 	local ok, result, err = pcall(ask, service, options and options.timeout, dir, "LOAD", dir, options, only_check)
 	skynet.kill(service)
 	if not ok then
@@ -123,7 +133,7 @@ end
 ---@return reef.config.watcher? watcher nil: the first load has failed, nothing is watched
 ---@return reef.config.error?
 function config.watch(dir, options)
-	local service = start(dir, options)
+	local service = start(dir, options, watch_options)
 	local ok, result, err = pcall(ask, service, options and options.timeout, dir, "WATCH", dir, options)
 	if ok and result then
 		return setmetatable({ dir = dir, report = result, service = service }, watcher)

@@ -6,7 +6,10 @@
 -- Without a limit of its own a service has that of the config (`mailbox_messages`, `mailbox_bytes`), if there is one.
 -- What answers, and what sockets, timers and debuggers send, is never refused.
 
+local checks = require "reef.options"
 local core = require "reef.services"
+
+local KNOWN <const> = { messages = true, bytes = true }
 
 local mailbox = {}
 
@@ -23,11 +26,7 @@ end
 ---Sets the limits of this service's mailbox.
 ---@param options { messages: integer?, bytes: integer? } what is absent stays as it is; 0: no limit
 function mailbox.limit(options)
-	for key in pairs(options) do
-		if key ~= "messages" and key ~= "bytes" then
-			error(("mailbox.limit: there is no option '%s'"):format(tostring(key)), 2)
-		end
-	end
+	checks.check("mailbox.limit", options, KNOWN, 2)
 	local _, _, _, messages, bytes = core.mailbox()
 	core.limit(number(options, "messages", messages), number(options, "bytes", bytes))
 end

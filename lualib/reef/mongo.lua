@@ -18,6 +18,7 @@ local limits = require "reef.mongo.limits"
 local mechanisms_of = require "reef.mongo.mechanisms"
 local crud = require "reef.mongo.crud"
 local indexes = require "reef.mongo.indexes"
+local known = require "reef.mongo.known"
 local database_methods = require "reef.mongo.database"
 local scram = require "reef.mongo.scram"
 local scopes = require "reef.mongo.settings"
@@ -329,6 +330,7 @@ function client_methods:bulkWrite(models, options, ...)
 		return client_bulk.run_ops(self._core, models, options, ...)
 	end
 	options = options or {}
+	known.check_bulk(options)
 	local concern = options.writeConcern
 	if concern == nil and not (options.session and options.session:inTransaction()) then
 		concern = self._settings.write_concern
@@ -360,5 +362,8 @@ end
 function mongo.enable(name)
 	require("reef.mongo." .. name).init { mongo_db = database_methods }
 end
+
+known.guard(client_methods, "client")
+known.guard(database_methods, "database")
 
 return mongo

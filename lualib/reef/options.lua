@@ -39,6 +39,11 @@ function options.nearest(name, known)
 	return best
 end
 
+local function unknown(what, name, known, aliases)
+	local nearest = type(name) == "string" and (aliases and aliases[name:lower()] or options.nearest(name, known))
+	return ("%s: unknown option %s%s"):format(what, tostring(name), nearest and " (did you mean " .. nearest .. "?)" or "")
+end
+
 ---Raises since that option is not known.
 ---@param what string    what the options are of, for the message: "redis"
 ---@param name any
@@ -46,9 +51,7 @@ end
 ---@param level integer|nil  as of error; 0: no place in front of the message
 ---@param aliases table<string, string>|nil  known names by what others call them
 function options.refuse(what, name, known, level, aliases)
-	local nearest = type(name) == "string" and (aliases and aliases[name:lower()] or options.nearest(name, known))
-	error(("%s: unknown option %s%s"):format(what, tostring(name), nearest and " (did you mean " .. nearest .. "?)" or ""),
-		level == 0 and 0 or (level or 1) + 1)
+	error(unknown(what, name, known, aliases), level == 0 and 0 or (level or 1) + 1)
 end
 
 ---Raises for the first option that is not known; see refuse.
@@ -69,6 +72,42 @@ function options.check(what, given, known, level, aliases)
 			options.refuse(what, name, known, level, aliases)
 		end
 	end
+end
+
+local told = {}
+
+---The same for functions whose callers may have given anything before: a line in the log for each name, once in a service.
+---@param what string
+---@param given table|nil
+---@param known table<string, any>
+function options.warn(what, given, known)
+	for name in pairs(given or {}) do
+		local key = what .. "\0" .. tostring(name)
+		if known[name] == nil and not told[key] then
+			told[key] = true
+			require("skynet").error("warning: " .. unknown(what, name, known))
+		end
+	end
+end
+
+---The same, but raises for a name that is like a known one: it never did what was meant.
+---@param what string
+---@param given any       a table, or nil
+---@param known table<string, any>
+---@param level integer|nil
+---@param aliases table<string, string>|nil
+function options.check_contract(what, given, known, level, aliases)
+	level = level == 0 and 0 or (level or 1) + 1
+	if type(given) == "table" then
+		for name in pairs(given) do
+			local like = type(name) == "string" and (aliases and aliases[name:lower()] or options.nearest(name, known))
+			if known[name] == nil and like then
+				options.refuse(what, name, known, level, aliases)
+			end
+		end
+		return options.warn(what, given, known)
+	end
+	options.check(what, given, known, level, aliases)
 end
 
 ---Raises for the first option that is no number, or too small; nil is none.

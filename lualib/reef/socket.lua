@@ -6,8 +6,11 @@
 --     socket.close(id)
 --
 -- What is called for every packet is C (reef.socketcore). The rest is here: callbacks, errors as the API words them.
+local checks = require "reef.options"
 local skynet = require "skynet"
 local core = require "reef.socketcore"
+
+local OPEN <const> = { timeout = true, tls = true }
 
 ---@class skynet.socket
 local socket = {
@@ -131,6 +134,7 @@ end
 function socket.open(addr, port, options)
 	local timeout, tls = options, nil
 	if type(options) == "table" then
+		checks.check("socket.open", options, OPEN, 2)
 		timeout, tls = options.timeout, options.tls
 	end
 	port = check_port(port)

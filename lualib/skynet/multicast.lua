@@ -6,7 +6,10 @@
 --
 -- Other services use it by its number: multicast.new { channel = number, dispatch = f }.
 
+local checks = require "reef.options"
 local skynet = require "skynet"
+
+local KNOWN <const> = { channel = true, pack = true, unpack = true, dispatch = true }
 
 local multicast = {}
 
@@ -68,6 +71,7 @@ skynet.register_protocol {
 ---@return multicast.channel
 function multicast.new(options)
 	options = options or {}
+	checks.warn("multicast.new", options, KNOWN)
 	local number = options.channel
 	if number == nil then
 		number = skynet.call(manage(), "lua", "NEW")

@@ -9,6 +9,7 @@
 -- that whoever needs the connection waits no longer than he wants to. What failed is said by an error object
 -- (reef.channel.error) that equals `error` and prints as `[Error: socket] ...`.
 local now = require "reef.base.now"
+local checks = require "reef.options"
 local driver = require "skynet.socketdriver"
 local errors = require "reef.channel.error"
 local skynet = require "skynet"
@@ -57,6 +58,11 @@ function reader:readline(separator)
 	return line or error(errors.socket)
 end
 
+local KNOWN <const> = {
+	host = true, port = true, backup = true, response = true, auth = true, nodelay = true, overload = true, timeout = true,
+	connect_timeout = true, tls = true, tombstones = true, socket_read = true, socket_readline = true,
+}
+
 local function reader_class(desc)
 	if not (desc.socket_read or desc.socket_readline) then
 		return reader
@@ -75,6 +81,7 @@ end
 ---@param desc socketchannel.desc
 ---@return socketchannel
 function socketchannel.channel(desc)
+	checks.warn("socketchannel.channel", desc, KNOWN)
 	local self = {
 		backup = desc.backup or {},
 		parse = desc.response,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/text.h"
 #include "lua_common.h"
 #include "socket/tls/tls.h"
 
@@ -135,8 +136,11 @@ static void check_option_names(lua_State *L) {
 		int i = 0;
 		while (known[i] && strcmp(known[i], key) != 0)
 			i++;
-		if (known[i] == NULL)
-			luaL_error(L, "tls: unknown option '%s'", key);
+		if (known[i] != NULL)
+			continue;
+		for (i = 0; known[i] && !reef_text_is_one_away(key, known[i]); i++)
+			continue;
+		luaL_error(L, known[i] ? "tls: unknown option %s (did you mean %s?)" : "tls: unknown option %s", key, known[i]);
 	}
 }
 

@@ -363,7 +363,7 @@ end)
 
 case("options that are wrong are refused by name", function()
 	local port = serve(good(), echo)
-	test.raises("unknown option 'ca'", tls.connect, "localhost", port, { ca = "x" })
+	test.raises("unknown option ca", tls.connect, "localhost", port, { ca = "x" })
 	test.raises("ca_file has to be a string, not number", tls.connect, "localhost", port, { ca_file = 1 })
 	test.raises("min_version cannot be '1.1'", tls.connect, "localhost", port, { min_version = "1.1" })
 	test.raises("client_certificates is for servers", tls.connect, "localhost", port, { client_certificates = "required" })

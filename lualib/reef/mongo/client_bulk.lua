@@ -9,6 +9,7 @@ local core = require "reef.mongo.core"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
+local known = require "reef.mongo.known"
 local limits = require "reef.mongo.limits"
 local replies = require "reef.mongo.replies"
 
@@ -74,6 +75,7 @@ local function prepare(list)
 		local name = next(item)
 		local make = models[name] or error("mongo: unknown write model " .. tostring(name), 0)
 		local model = item[name]
+		known.check_model(name, model, true)
 		local ns = model.namespace
 		if type(ns) ~= "string" or not ns:find "^[^.]+%.." then
 			error(("mongo: write model %d has no namespace 'database.collection'"):format(i), 0)

@@ -4,6 +4,7 @@ local bulk = require "reef.mongo.bulk"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
+local known = require "reef.mongo.known"
 local limits = require "reef.mongo.limits"
 local replies = require "reef.mongo.replies"
 
@@ -415,6 +416,7 @@ local function group(requests, ordered)
 		local name = first_key(request)
 		local model = request[name]
 		local make = models[name] or error("mongo: unknown write model " .. tostring(name), 0)
+		known.check_model(name, model)
 		local kind, statement = make(model)
 		local last = ordered and groups[#groups] or by_kind[kind]
 		if not last or last.kind ~= kind then
@@ -493,4 +495,4 @@ function crud:bulkWrite(requests, options)
 	return unacknowledged and { acknowledged = false } or result
 end
 
-return crud
+return known.guard(crud, "collection")

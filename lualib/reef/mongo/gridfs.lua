@@ -7,6 +7,7 @@
 local base = require "reef.mongo.gridfs.base"
 local bson = require "bson"
 local download = require "reef.mongo.gridfs.download"
+local known = require "reef.mongo.known"
 local upload = require "reef.mongo.gridfs.upload"
 
 local gridfs = {}
@@ -191,5 +192,7 @@ function gridfs.bucket(database, options)
 		files = database:collection(name .. ".files", scope), chunks = database:collection(name .. ".chunks", scope),
 	}, bucket)
 end
+
+known.guard(bucket, "bucket")
 
 return gridfs

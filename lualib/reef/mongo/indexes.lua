@@ -6,6 +6,7 @@
 local bson = require "bson"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
+local known = require "reef.mongo.known"
 local limits = require "reef.mongo.limits"
 
 local indexes = {}
@@ -249,4 +250,4 @@ function indexes:listIndexNames(options)
 	return names
 end
 
-return indexes
+return known.guard(indexes, "collection")

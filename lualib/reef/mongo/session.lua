@@ -8,6 +8,7 @@
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
 local now = require "reef.base.now"
+local known = require "reef.mongo.known"
 local transactions = require "reef.mongo.transactions"
 
 ---@class mongo.session_options
@@ -30,6 +31,7 @@ session.__index = session
 for name, method in pairs(transactions.methods) do
 	session[name] = method
 end
+known.guard(session, "session")
 
 local pool = {}
 pool.__index = pool

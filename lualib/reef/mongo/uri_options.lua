@@ -1,5 +1,6 @@
 -- Options of connection strings, by the specification "URI Options": their names, what their values may be, and reading
 -- them from a string or from a table of settings (uri.lua says what is done about those that make no sense).
+local checks = require "reef.options"
 local credential = require "reef.mongo.credential"
 
 local uri_options = {}
@@ -182,6 +183,25 @@ for _, d in ipairs(definitions) do
 end
 known.ssl = known.tls
 
+-- What a table of settings may have: options, and more.
+local settings = {}
+for _, d in ipairs(definitions) do
+	settings[d[1]] = true
+end
+for name in ([[host port username password authmod authdb rs uri overload acknowledged exact on_event on_log lazy
+	circuit new_pool oidc_callback aws_credentials serverApi backgroundThreadIntervalMS watchedAs]]):gmatch "%S+" do
+	settings[name] = true
+end
+
+-- Projects may have given more, which nobody has looked at; those who ask for a pool are told.
+local function check_names(conf)
+	if conf.new_pool then
+		require("reef.pool.options").check(conf, settings)
+	else
+		checks.warn("mongo.client", conf, settings)
+	end
+end
+
 local old_names = { wtimeout = "wtimeoutms", j = "journal" }
 
 local function read_option(result, key, value)
@@ -288,6 +308,7 @@ function uri_options.add(result, conf)
 			error(("mongo: there is no option '%s', it is called '%s'"):format(key, option.name), 0)
 		end
 	end
+	check_names(conf)
 	for _, d in ipairs(definitions) do
 		local name, given = d[1], conf[d[1]]
 		if given ~= nil then

@@ -85,11 +85,10 @@ function options.check_service(given)
 	checks.check("reef.pool", given, known, 0)
 end
 
----Raises unless all of these are options of a pool, or of what it connects to.
----@param given table|nil
+---All options of a pool, and other names.
 ---@param also table<string, any>
----@param aliases table<string, string>|nil
-function options.check(given, also, aliases)
+---@return table<string, boolean>
+function options.names(also)
 	local known = { routing = true, pool = true, on_slow = true }
 	for name in pairs(numbers) do
 		known[name] = true
@@ -97,7 +96,15 @@ function options.check(given, also, aliases)
 	for name in pairs(also) do
 		known[name] = true
 	end
-	checks.check("reef.pool", given, known, 0, aliases)
+	return known
+end
+
+---Raises unless all of these are options of a pool, or of what it connects to.
+---@param given table|nil
+---@param also table<string, any>
+---@param aliases table<string, string>|nil
+function options.check(given, also, aliases)
+	checks.check("reef.pool", given, options.names(also), 0, aliases)
 end
 
 ---Everything that is an option of a pool and nothing of the connection's.

@@ -6,6 +6,7 @@
 --
 -- See docs/proxies.md.
 local backoff = require "reef.backoff"
+local checks = require "reef.options"
 local relay = require "reef.proxy.relay"
 local skynet = require "skynet"
 require "reef.manager"
@@ -23,6 +24,8 @@ local balance = {}
 ---@field queue integer|nil   requests that may wait here; 10000
 ---@field args table|nil      arguments of newservice
 
+local KNOWN <const> = { n = true, window = true, queue = true, args = true }
+
 local function check(options, old)
 	return {
 		n = relay.number("balance", options, "n", old and old.n or 4, 1),
@@ -36,6 +39,7 @@ end
 ---@param options reef.proxy.balance.options|nil
 ---@return integer address
 function balance.new(name, options)
+	checks.check("reef.proxy.balance", options, KNOWN, 2)
 	local conf = check(options or {})
 	conf.name, conf.args = name, options and options.args or {}
 	return relay.start("balance", conf)
@@ -45,6 +49,7 @@ end
 ---@param address integer
 ---@param options reef.proxy.balance.options
 function balance.set(address, options)
+	checks.check("reef.proxy.balance", options, KNOWN, 2)
 	check(options)
 	relay.set(address, options)
 end

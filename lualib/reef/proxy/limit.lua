@@ -6,6 +6,7 @@
 --     })
 --
 -- See docs/proxies.md.
+local checks = require "reef.options"
 local now = require "reef.base.now"
 local relay = require "reef.proxy.relay"
 local skynet = require "skynet"
@@ -17,6 +18,8 @@ local limit = {}
 ---@field queue integer|nil       requests that may wait; 256
 ---@field wait number|nil         seconds that a request may wait; 1
 ---@field priority table<string, integer>|nil  by the first value of a `lua` message; others have 1. Higher goes first
+
+local KNOWN <const> = { concurrent = true, queue = true, wait = true, priority = true }
 
 local function check(options, old)
 	local conf = {}
@@ -37,6 +40,7 @@ end
 ---@param options reef.proxy.limit.options|nil
 ---@return integer address
 function limit.new(target, options)
+	checks.check("reef.proxy.limit", options, KNOWN, 2)
 	local conf = check(options or {})
 	conf.target = target
 	return relay.start("limit", conf)
@@ -46,6 +50,7 @@ end
 ---@param address integer
 ---@param options reef.proxy.limit.options
 function limit.set(address, options)
+	checks.check("reef.proxy.limit", options, KNOWN, 2)
 	check(options)
 	relay.set(address, options)
 end

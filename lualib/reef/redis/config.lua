@@ -316,7 +316,7 @@ local function callback(conf, name)
 end
 
 local function take(into, from)
-	checks.check("redis", from, kinds, 0, aliases)
+	checks.check_contract("redis", from, kinds, 0, aliases)
 	for k, v in pairs(from or {}) do
 		into[k] = v
 	end

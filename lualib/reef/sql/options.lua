@@ -27,7 +27,8 @@ function options.check(name, given, kinds, defaults, unknown_tls)
 			known[option] = kind
 		end
 	end
-	checks.check(name, given, known, 4, ALIASES)
+	local check = name == "mysql" and checks.check_contract or checks.check
+	check(name, given, known, 4, ALIASES)
 	local conf = { host = "127.0.0.1", timeout = 30, connect_timeout = 5 }
 	for option, value in pairs(defaults) do
 		conf[option] = value

@@ -80,7 +80,7 @@ static const char *do_name(struct reef_service *self, const char *param) {
 
 static const char *do_exit(struct reef_service *self, const char *param) {
 	(void)param;
-	reef_log(reef_service_handle(self), "KILL self");
+	reef_log_at(REEF_LOG_VERBOSE, reef_service_handle(self), "KILL self");
 	reef_service_kill(reef_service_handle(self));
 	return NULL;
 }
@@ -90,7 +90,7 @@ static const char *do_kill(struct reef_service *self, const char *param) {
 	if (handle == reef_service_handle(self))
 		return do_exit(self, param);
 	if (handle != 0 && reef_service_kill(handle))
-		reef_log(reef_service_handle(self), "KILL :%x", handle);
+		reef_log_at(REEF_LOG_VERBOSE, reef_service_handle(self), "KILL :%x", handle);
 	return NULL;
 }
 

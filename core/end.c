@@ -102,10 +102,10 @@ static bool check_hooks(uint32_t handle, bool orderly) {
 	atomic_fetch_add(&hooks_cut, 1);
 	reef_end_set_exit_code(REEF_EXIT_CUT);
 	if (orderly)
-		reef_log(0, "shutdown: :%08x (%s) did not end in time: its shutdown hooks were cut off", handle,
+		reef_log_at(REEF_LOG_ERROR, 0, "shutdown: :%08x (%s) did not end in time: its shutdown hooks were cut off", handle,
 				 service->description);
 	else
-		reef_log(0, "abort: the shutdown hooks of :%08x (%s) are not run; reef.process.stop runs them", handle,
+		reef_log_at(REEF_LOG_WARN, 0, "abort: the shutdown hooks of :%08x (%s) are not run; reef.process.stop runs them", handle,
 				 service->description);
 	return true;
 }
@@ -241,7 +241,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct words *words, const
 	va_end(args);
 	if (n < 0 || (size_t)n + 1 >= room)
 		return;
-	reef_log_bytes(0, line, (size_t)n);
+	reef_log_error(0, "", line, (size_t)n);
 	line[n] = '\n';
 	words->size += (size_t)n + 1;
 }

@@ -44,43 +44,64 @@ static bool put_to_service(uint32_t source, const char *head, const char *text, 
 	return sent;
 }
 
-static void put_line(uint32_t source, const char *head, const char *text, size_t size, bool red) {
+static void put_line(const struct reef_log_line *line, const char *text, size_t size) {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	if (reef_log_writer_line(NULL, source, head, text, size, red) || put_to_service(source, head, text, size))
+	if (reef_log_writer_line(NULL, line, text, size) || put_to_service(line->source, line->head, text, size))
 		return;
 	pthread_once(&once, open_stderr);
 	if (stderr_writer)
-		reef_log_writer_line(stderr_writer, source, head, text, size, red);
+		reef_log_writer_line(stderr_writer, line, text, size);
 }
 
 void reef_log_bytes(uint32_t source, const char *text, size_t size) {
-	put_line(source, "", text, size, false);
+	size_t label;
+	put_line(&(struct reef_log_line){.source = source, .level = reef_log_level_of(text, size, &label), .head = ""}, text,
+			 size);
 }
 
 void reef_log_error(uint32_t source, const char *head, const char *text, size_t size) {
-	put_line(source, head, text, size, true);
+	put_line(&(struct reef_log_line){.source = source, .level = REEF_LOG_ERROR, .head = head}, text, size);
 }
 
-void reef_log(uint32_t source, const char *format, ...) {
+/* `level`: that of the line; NULL: what the text says. */
+static void put_format(const enum reef_log_level *level, uint32_t source, const char *format, va_list args) {
 	char line[SHORT_LINE], *text = line;
-	va_list args;
-	va_start(args, format);
+	va_list again;
+	va_copy(again, args);
 	int n = vsnprintf(line, sizeof line, format, args);
-	va_end(args);
-	if (n < 0)
-		return;
-	if ((size_t)n >= sizeof line) {
+	if (n >= (int)sizeof line) {
 		text = reef_try_malloc((size_t)n + 1);
 		if (text == NULL) {
 			text = line;
 			n = sizeof line - 1;
 		} else {
-			va_start(args, format);
-			vsnprintf(text, (size_t)n + 1, format, args);
-			va_end(args);
+			vsnprintf(text, (size_t)n + 1, format, again);
 		}
 	}
-	reef_log_bytes(source, text, (size_t)n);
+	va_end(again);
+	size_t label;
+	if (n >= 0) {
+		struct reef_log_line said = {.source = source, .head = ""};
+		said.level = level ? *level : reef_log_level_of(text, (size_t)n, &label);
+		if (said.level >= reef_log_threshold())
+			put_line(&said, text, (size_t)n);
+	}
 	if (text != line)
 		reef_free(text);
+}
+
+void reef_log(uint32_t source, const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	put_format(NULL, source, format, args);
+	va_end(args);
+}
+
+void reef_log_at(enum reef_log_level level, uint32_t source, const char *format, ...) {
+	va_list args;
+	if (level < reef_log_threshold())
+		return;
+	va_start(args, format);
+	put_format(&level, source, format, args);
+	va_end(args);
 }

@@ -8,11 +8,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* `source`: handle in whose name the line is written, 0 for the runtime. No newline at the end. */
+#include "log_level.h"
+
+/* `source`: handle in whose name the line is written, 0 for the runtime. No newline at the end. What the engine says is
+ * held against the threshold of the pattern `*`; its level is what the text says (log_level.h). */
 void reef_log(uint32_t source, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The same for bytes that may contain anything. */
+/* The same with that level. */
+void reef_log_at(enum reef_log_level level, uint32_t source, const char *format, ...)
+		__attribute__((format(printf, 3, 4)));
+/* Bytes that may contain anything, as a line whatever the thresholds are. */
 void reef_log_bytes(uint32_t source, const char *text, size_t size);
-/* `head` and behind it `text`, which is red on a terminal. */
+/* An error: `head` and behind it `text`, which is red on a terminal. */
 void reef_log_error(uint32_t source, const char *head, const char *text, size_t size);
 
 /* Handle of the log service, 0 while there is none. Any thread. */

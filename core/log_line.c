@@ -2,16 +2,24 @@
 #include "log_line.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "clock.h"
 
 #define RED "\x1b[31m"
+#define YELLOW "\x1b[33m"
 #define NO_COLOUR "\x1b[0m"
 
-/* `DD/MM/YY HH:MM:SS.cc `, the local time; the second's text is made once. */
-static void add_time(struct reef_text *t) {
+static void add(struct reef_text *t, const char *text) {
+	reef_text_add(t, text, strlen(text));
+}
+
+/* ---- time ---- */
+
+/* The second's text is made once. */
+static void add_short_time(struct reef_text *t) {
 	static char text[64];
 	static time_t known = -1;
 	uint64_t cs = reef_now_cs();
@@ -23,39 +31,118 @@ static void add_time(struct reef_text *t) {
 		known = second;
 	}
 	char line[80];
-	int n = snprintf(line, sizeof line, "%s.%02d ", text, (int)(cs % 100));
+	int n = snprintf(line, sizeof line, "%s.%02d", text, (int)(cs % 100));
 	reef_text_add(t, line, (size_t)n);
 }
 
+static void add_iso_time(struct reef_text *t) {
+	static char text[64], zone[16];
+	static time_t known = -1;
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (now.tv_sec != known) {
+		struct tm local;
+		localtime_r(&now.tv_sec, &local);
+		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &local);
+		long minutes = local.tm_gmtoff / 60, most = labs(minutes);
+		snprintf(zone, sizeof zone, "%c%02d:%02d", minutes < 0 ? '-' : '+', (int)(most / 60), (int)(most % 60));
+		known = now.tv_sec;
+	}
+	char line[96];
+	int n = snprintf(line, sizeof line, "%s.%03d%s", text, (int)(now.tv_nsec / 1000000), zone);
+	reef_text_add(t, line, (size_t)n);
+}
+
+/* ---- text ---- */
+
 static bool is_like_a_line(const char *p, size_t left) {
-	return left > 1 && ((p[0] == '[' && p[1] == ':') || (p[0] >= '0' && p[0] <= '9'));
+	return left > 1 && ((p[0] == '[' && p[1] == ':') || (p[0] >= '0' && p[0] <= '9') || p[0] == '<');
+}
+
+static void add_priority(struct reef_text *t, enum reef_log_level level) {
+	static const char *const priorities[] = {"<7>", "<6>", "<6>", "<4>", "<3>"};
+	add(t, priorities[level]);
 }
 
 /* Text of several lines is legal, but none of them may look as if it were a line of the log: a tab says that it goes on. */
-static void add_with_marks(struct reef_text *t, const struct reef_text *text) {
+static void add_with_marks(struct reef_text *t, const struct reef_log_style *style, enum reef_log_level level,
+						   const struct reef_text *text) {
 	const char *p = text->data, *end = p + text->size;
 	while (p < end) {
 		const char *newline = memchr(p, '\n', (size_t)(end - p));
 		const char *next = newline ? newline + 1 : end;
 		reef_text_add(t, p, (size_t)(next - p));
+		if (newline && style->journal)
+			add_priority(t, level);
 		if (newline && is_like_a_line(next, (size_t)(end - next)))
-			reef_text_add(t, "\t", 1);
+			add(t, "\t");
 		p = next;
 	}
 }
 
-void reef_log_line_add(struct reef_text *t, bool timed, uint32_t source, const char *head, const struct reef_text *text,
-					   bool red) {
+static const char *colour_of(enum reef_log_level level) {
+	return level == REEF_LOG_ERROR ? RED : level == REEF_LOG_WARN ? YELLOW : NULL;
+}
+
+static void add_text_line(struct reef_text *t, const struct reef_log_style *style, const struct reef_log_line *line,
+						  const struct reef_text *text) {
 	char mark[32];
-	int n = snprintf(mark, sizeof mark, "[:%08x] ", source);
-	if (timed)
-		add_time(t);
-	reef_text_add(t, mark, (size_t)n);
-	reef_text_add(t, head, strlen(head));
-	if (red)
-		reef_text_add(t, RED, sizeof RED - 1);
-	add_with_marks(t, text);
-	if (red)
-		reef_text_add(t, NO_COLOUR, sizeof NO_COLOUR - 1);
-	reef_text_add(t, "\n", 1);
+	const char *colour = style->colours ? colour_of(line->level) : NULL;
+	snprintf(mark, sizeof mark, "[:%08x] ", line->source);
+	if (style->journal)
+		add_priority(t, line->level);
+	if (style->time == REEF_LOG_TIME_SHORT)
+		add_short_time(t);
+	else if (style->time == REEF_LOG_TIME_ISO)
+		add_iso_time(t);
+	if (style->time != REEF_LOG_TIME_NONE)
+		add(t, " ");
+	add(t, mark);
+	add(t, line->head);
+	if (colour)
+		add(t, colour);
+	add_with_marks(t, style, line->level, text);
+	if (colour)
+		add(t, NO_COLOUR);
+}
+
+/* ---- JSON ---- */
+
+/* Clean text has newlines and tabs, and no other control characters. */
+static void add_json_bytes(struct reef_text *t, const char *p, size_t size) {
+	const char *end = p + size;
+	while (p < end) {
+		const char *start = p;
+		while (p < end && *p != '"' && *p != '\\' && *p != '\n' && *p != '\t')
+			p++;
+		reef_text_add(t, start, (size_t)(p - start));
+		if (p < end)
+			add(t, *p == '\n' ? "\\n" : *p == '\t' ? "\\t" : *p == '"' ? "\\\"" : "\\\\");
+		p++;
+	}
+}
+
+static void add_json_line(struct reef_text *t, const struct reef_log_line *line, const struct reef_text *text) {
+	char middle[80];
+	size_t label = 0;
+	if (*line->head == '\0')
+		reef_log_level_of(text->data ? text->data : "", text->size, &label);
+	add(t, "{\"time\":\"");
+	add_iso_time(t);
+	snprintf(middle, sizeof middle, "\",\"level\":\"%s\",\"service\":\":%08x\",\"text\":\"",
+			 reef_log_level_name(line->level), line->source);
+	add(t, middle);
+	add_json_bytes(t, line->head, strlen(line->head));
+	if (text->size > label)
+		add_json_bytes(t, text->data + label, text->size - label);
+	add(t, "\"}");
+}
+
+void reef_log_line_add(struct reef_text *t, const struct reef_log_style *style, const struct reef_log_line *line,
+					   const struct reef_text *text) {
+	if (style->json)
+		add_json_line(t, line, text);
+	else
+		add_text_line(t, style, line, text);
+	add(t, "\n");
 }

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -24,7 +25,6 @@
 #include "clock.h"
 #include "env.h"
 #include "list.h"
-#include "log_line.h"
 #include "thread.h"
 
 #define DEFAULT_LIMIT_MIB 32
@@ -55,7 +55,8 @@ struct reef_log_writer {
 	uint64_t last_line; /* reef_now_ns */
 	enum state state;
 	int fd; /* changed under the lock, and only by the thread */
-	bool regular, terminal;
+	bool regular;
+	struct reef_log_style style;
 	struct reef_link link;
 
 	/* the thread's own */
@@ -83,22 +84,18 @@ static struct reef_log_writer *next_writer(const struct reef_log_writer *w) {
 
 /* ---- lines ---- */
 
-static void add_line(struct reef_log_writer *w, uint32_t source, const char *head, const struct reef_text *text,
-					 bool red) {
-	reef_log_line_add(&w->incoming, w->path != NULL, source, head, text, red && w->terminal);
-}
+static const struct reef_log_line own_line = {.level = REEF_LOG_WARN, .head = ""};
 
 static void add_count_of_lost(struct reef_log_writer *w) {
 	char line[96];
 	int n = snprintf(line, sizeof line, "%llu log lines are missing here: they could not be written in time",
 					 (unsigned long long)w->lost_here);
 	w->lost_here = 0;
-	add_line(w, 0, "", &(struct reef_text){.data = line, .size = (size_t)n}, false);
+	reef_log_line_add(&w->incoming, &w->style, &own_line, &(struct reef_text){.data = line, .size = (size_t)n});
 }
 
 /* All of the line or nothing. Under the lock. */
-static bool try_line(struct reef_log_writer *w, uint32_t source, const char *head, const struct reef_text *text,
-					 bool red) {
+static bool try_line(struct reef_log_writer *w, const struct reef_log_line *line, const struct reef_text *text) {
 	struct reef_text *t = &w->incoming;
 	size_t before = t->size;
 	uint64_t lost = w->lost_here;
@@ -106,7 +103,7 @@ static bool try_line(struct reef_log_writer *w, uint32_t source, const char *hea
 		return false;
 	if (lost > 0)
 		add_count_of_lost(w);
-	add_line(w, source, head, text, red);
+	reef_log_line_add(t, &w->style, line, text);
 	if (!t->failed)
 		return true;
 	t->failed = false;
@@ -117,11 +114,37 @@ static bool try_line(struct reef_log_writer *w, uint32_t source, const char *hea
 
 /* ---- the file ---- */
 
+/* Does the journal read what is written to `fd`? */
+static bool is_journal(int fd) {
+	const char *stream = getenv("JOURNAL_STREAM");
+	struct stat st;
+	char id[64];
+	if (stream == NULL || fstat(fd, &st) != 0)
+		return false;
+	snprintf(id, sizeof id, "%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+	return strcmp(stream, id) == 0;
+}
+
+static struct reef_log_style style_of(const struct reef_log_writer *w, int fd) {
+	const char *format = reef_env_get("log_format"), *time = reef_env_get("log_time"), *plain = getenv("NO_COLOR");
+	struct reef_log_style style = {
+			.json = format && strcmp(format, "json") == 0,
+			.colours = isatty(fd) && !(plain && *plain),
+			.journal = w->stream != 0 && is_journal(fd),
+			.time = w->path ? REEF_LOG_TIME_SHORT : REEF_LOG_TIME_NONE,
+	};
+	if (time && strcmp(time, "iso") == 0)
+		style.time = REEF_LOG_TIME_ISO;
+	else if (time && strcmp(time, "none") == 0)
+		style.time = REEF_LOG_TIME_NONE;
+	return style;
+}
+
 static void use_descriptor(struct reef_log_writer *w, int fd) {
 	struct stat st;
 	w->fd = fd;
 	w->regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-	w->terminal = isatty(fd);
+	w->style = style_of(w, fd);
 }
 
 /* Without waiting, as a pipe would for somebody who reads. */
@@ -147,7 +170,7 @@ static void reopen_file(struct reef_log_writer *w) {
 	if (fd < 0) {
 		char text[PATH_MAX + 128];
 		snprintf(text, sizeof text, "error: the log file %s cannot be opened again: %s", w->path, strerror(errno));
-		reef_log_writer_line(w, 0, "", text, strlen(text), false);
+		reef_log_writer_line(w, &(struct reef_log_line){.level = REEF_LOG_ERROR, .head = ""}, text, strlen(text));
 		return;
 	}
 	replace_descriptor(w, fd);
@@ -371,8 +394,7 @@ static void write_only_line(struct reef_log_writer *w) {
 		pthread_cond_signal(&w->wake);
 }
 
-bool reef_log_writer_line(struct reef_log_writer *w, uint32_t source, const char *head, const char *text, size_t size,
-						  bool red) {
+bool reef_log_writer_line(struct reef_log_writer *w, const struct reef_log_line *line, const char *text, size_t size) {
 	struct reef_text clean = {0};
 	reef_clean_add(&clean, text, size);
 	pthread_mutex_lock(&lock);
@@ -381,7 +403,7 @@ bool reef_log_writer_line(struct reef_log_writer *w, uint32_t source, const char
 	if (w) {
 		bool at_once = may_write_at_once(w), idle = w->incoming.size == 0;
 		numbers.lines++;
-		if (!try_line(w, source, head, &clean, red)) {
+		if (!try_line(w, line, &clean)) {
 			numbers.lost++;
 			w->lost_here++;
 		} else if (at_once) {
@@ -403,10 +425,10 @@ struct reef_log_writer *reef_log_writer_open(const char *path, int fd) {
 		return NULL;
 	tzset(); /* reads the file of the time zone now: later there may be no descriptor for it */
 	struct reef_log_writer *w = reef_calloc(1, sizeof *w);
-	use_descriptor(w, own);
-	pthread_cond_init(&w->wake, NULL);
 	w->path = path ? reef_strdup(path) : NULL;
 	w->stream = path ? 0 : fd;
+	use_descriptor(w, own);
+	pthread_cond_init(&w->wake, NULL);
 	long mib = reef_env_int("log_buffer", DEFAULT_LIMIT_MIB);
 	w->limit = (size_t)(mib < 1 ? 1 : mib) << 20;
 	pthread_mutex_lock(&lock);

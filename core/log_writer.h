@@ -15,19 +15,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "log_line.h"
+
 struct reef_log_writer;
 
 /* Appends to the file `path`, or, with NULL, writes to a copy of the descriptor `fd` (1 or 2). Lines of a file begin
- * with the time. A pipe may get its reader later. Returns NULL with errno set when it cannot be opened. */
+ * with the time, unless the keys `log_time` and `log_format` say otherwise. A pipe may get its reader later. Returns NULL with errno set when it cannot be opened. */
 struct reef_log_writer *reef_log_writer_open(const char *path, int fd);
 
 /* From now on this is the log of the process: lines that are put with the writer NULL go there, until it is closed. */
 void reef_log_writer_serve_process(struct reef_log_writer *w);
 
-/* Puts one line, without its newline, behind the others: `head`, then `text`; `red`: on a terminal, the text is. With w
- * NULL: into the log of the process. False: there is none. */
-bool reef_log_writer_line(struct reef_log_writer *w, uint32_t source, const char *head, const char *text, size_t size,
-						  bool red);
+/* Puts one line, without its newline, behind the others. With w NULL: into the log of the process. False: there is
+ * none. */
+bool reef_log_writer_line(struct reef_log_writer *w, const struct reef_log_line *line, const char *text, size_t size);
 
 /* The file that has the path now is opened and written from now on; lines that still wait go there. */
 void reef_log_writer_reopen(struct reef_log_writer *w);

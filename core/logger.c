@@ -17,13 +17,19 @@
 #include "log_writer.h"
 #include "service.h"
 
+static void put_text(struct reef_log_writer *writer, uint32_t source, const char *text, size_t size) {
+	size_t label;
+	struct reef_log_line line = {.source = source, .level = reef_log_level_of(text, size, &label), .head = ""};
+	reef_log_writer_line(writer, &line, text, size);
+}
+
 static void logger_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	(void)service;
 	struct reef_log_writer *writer = ud;
 	if (m->type == REEF_PTYPE_SYSTEM)
 		reef_log_writer_reopen(writer);
 	else if (m->type == REEF_PTYPE_TEXT)
-		reef_log_writer_line(writer, m->source, "", m->data ? m->data : "", m->size, false);
+		put_text(writer, m->source, m->data ? m->data : "", m->size);
 }
 
 static void logger_release(struct reef_service *service) {

@@ -68,7 +68,7 @@ static void say_overload(struct reef_service *service, uint64_t queued) {
 	while (queued > limit)
 		limit *= 2;
 	atomic_store_explicit(&service->overload_limit, limit, memory_order_relaxed);
-	reef_log(service->handle, "May overload, message queue length = %llu", (unsigned long long)queued);
+	reef_log_at(REEF_LOG_WARN, service->handle, "May overload, message queue length = %llu", (unsigned long long)queued);
 }
 
 static bool is_limited(const struct reef_service *service) {
@@ -161,8 +161,8 @@ static void note_refusal(struct reef_service *service) {
 	if ((said != 0 && now - said < REFUSED_QUIET_NS) ||
 		!atomic_compare_exchange_strong(&service->mailbox.refused_ns, &said, now))
 		return;
-	reef_log(
-			service->handle,
+	reef_log_at(
+			REEF_LOG_WARN, service->handle,
 			"mailbox is full: %llu messages with %llu bytes wait (the limits are %llu and %llu, 0: none); %llu refused "
 			"so far",
 			(unsigned long long)atomic_load(&service->mailbox.messages),

@@ -160,6 +160,9 @@ int reef_runtime_run(void (*const *setups)(void)) {
 	for (void (*const *setup)(void) = setups; *setup; setup++)
 		(*setup)();
 
+	const char *levels = reef_env_get("log_level");
+	if (levels)
+		reef_log_threshold_read(levels, false);
 	reef_epoch_enter();
 	bool started = start_logger() && start_bootstrap();
 	reef_epoch_leave();

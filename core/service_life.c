@@ -14,6 +14,7 @@
 #include "name.h"
 #include "scheduler.h"
 #include "send.h"
+#include "service_log.h"
 #include "service_private.h"
 #include "slice.h"
 
@@ -85,6 +86,7 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 
 	atomic_fetch_add(&alive, 1);
 	uint32_t handle = reef_handle_add(service);
+	reef_service_log_begin(service);
 	struct reef_service *before = reef_slice_set_service(service);
 	bool ok = module->init(service, args) == 0;
 	reef_slice_set_service(before);
@@ -92,7 +94,7 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 	bool too_late = atomic_load(&launches_refused);
 	if (!ok || too_late) {
 		if (!too_late)
-			reef_log(handle, "FAILED launch %s", service->description);
+			reef_log_at(REEF_LOG_ERROR, handle, "FAILED launch %s", service->description);
 		atomic_store(&service->ending, true);
 		if (reef_handle_remove(service))
 			reef_name_remove_all(handle);
@@ -102,7 +104,7 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 	}
 	/* The logger itself is launched before there is one. */
 	if (reef_log_service() != 0)
-		reef_log(handle, "LAUNCH %s", service->description);
+		reef_log_at(REEF_LOG_VERBOSE, handle, "LAUNCH %s", service->description);
 	if (!reef_mailbox_rest(service))
 		reef_scheduler_schedule(service);
 	return handle;

@@ -43,6 +43,7 @@ struct reef_service {
 	struct reef_warm warm;
 
 	atomic_bool hooked;           /* has a shutdown hook that has not returned */
+	atomic_uchar log_level;       /* from which on its lines are written */
 	atomic_bool mourned;          /* those who wait for it were told that it ends */
 	uint64_t overload_time;       /* cycle counter at the last overload line */
 	char *description;            /* `module args`, as launched; owned */

@@ -21,6 +21,7 @@
 #include "node.h"
 #include "send.h"
 #include "service.h"
+#include "service_log.h"
 #include "slice.h"
 
 #define MAX_SIZE ((size_t)1 << 56)
@@ -37,7 +38,10 @@ void skynet_error(struct skynet_context *context, const char *format, ...) {
 	va_end(args);
 	if (n < 0)
 		return;
-	reef_log_bytes(context ? reef_service_handle(service_of(context)) : 0, text, (size_t)n);
+	size_t label;
+	enum reef_log_level level = reef_log_level_of(text, (size_t)n, &label);
+	if (context ? reef_service_logs(service_of(context), level) : level >= reef_log_threshold())
+		reef_log_bytes(context ? reef_service_handle(service_of(context)) : 0, text, (size_t)n);
 	free(text);
 }
 

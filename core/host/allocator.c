@@ -15,7 +15,7 @@
 static void report_memory(struct reef_host *host, size_t memory) {
 	while (memory > host->memory_report)
 		host->memory_report *= 2;
-	reef_log(host->handle, "Memory warning %.2f M", (double)memory / (1 << 20));
+	reef_log_at(REEF_LOG_WARN, host->handle, "Memory warning %.2f M", (double)memory / (1 << 20));
 }
 
 /* The collector may run a finalizer of the user's wherever something is allocated. */

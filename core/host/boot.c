@@ -21,6 +21,7 @@
 #include "libraries.h"
 #include "load.h"
 #include "protocol.h"
+#include "show.h"
 
 #include "lgc.h"
 #include "lstate.h"
@@ -40,7 +41,7 @@ static void boot_warning(void *ud, const char *text, int to_be_continued) {
 	size_t old = host->warning ? strlen(host->warning) : 0, size = strlen(text);
 	char *warning = reef_try_realloc(host->warning, old + size + 1);
 	if (warning == NULL) {
-		reef_log(host->handle, "Lua warning: %s", text);
+		reef_log_at(REEF_LOG_WARN, host->handle, "Lua warning: %s", text);
 		return;
 	}
 	host->warning = warning;
@@ -48,13 +49,13 @@ static void boot_warning(void *ud, const char *text, int to_be_continued) {
 	if (to_be_continued)
 		return;
 	if (!host->no_warnings)
-		reef_log(host->handle, "Lua warning: %s", host->warning);
+		reef_log_at(REEF_LOG_WARN, host->handle, "Lua warning: %s", host->warning);
 	reef_free(host->warning);
 	host->warning = NULL;
 }
 
 static int boot_traceback(lua_State *L) {
-	luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
+	luaL_traceback(L, L, reef_show(L, 1, NULL), 1);
 	return 1;
 }
 
@@ -100,7 +101,7 @@ static void boot_end(struct reef_host *host, const char *report) {
 
 /* Without a launcher this is the bootstrap service, and the process has failed. */
 static void boot_refuse(struct reef_host *host, const char *text) {
-	reef_log(host->handle, "%s", text);
+	reef_log_at(REEF_LOG_ERROR, host->handle, "%s", text);
 	const char *end = strstr(text, "\nstack traceback:");
 	size_t size = end ? (size_t)(end - text) : strlen(text);
 	char shorter[64], *report = reef_try_malloc(size + 7);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/log_level.h"
 #include "core/text.h"
 
 #define MAX_THREADS 1024
@@ -22,6 +23,7 @@ enum kind {
 	WORD,     /* one of `words` */
 	PREFIX,   /* begins like one of `words` */
 	PATTERNS, /* with a `?` in each */
+	LEVELS,   /* of the log */
 	FILE_NAME /* of a file that can be read */
 };
 
@@ -88,6 +90,9 @@ static const struct key keys[] = {
 		OF("http_hosts", ANY, REEF_CONFIG_GOOD),
 		OF("keyfile", FILE_NAME, REEF_CONFIG_DOUBTFUL),
 		NUMBER("log_buffer", 1, LONG_MAX >> 20),
+		ONE_OF("log_format", WORD, "text json", REEF_CONFIG_WRONG),
+		OF("log_level", LEVELS, REEF_CONFIG_WRONG),
+		ONE_OF("log_time", WORD, "default iso none", REEF_CONFIG_WRONG),
 		OF("logger", ANY, REEF_CONFIG_GOOD),
 		OF("logpath", TEXT, REEF_CONFIG_DOUBTFUL),
 		OF("logservice", TEXT, REEF_CONFIG_WRONG),
@@ -238,6 +243,9 @@ static bool is_good(const struct key *key, const char *value, char *why, size_t 
 	case PATTERNS:
 		snprintf(why, size, "must be patterns, separated by ;, each with a ? for the name");
 		return are_patterns(value);
+	case LEVELS:
+		snprintf(why, size, "must be a level (debug, verbose, info, warn, error), or rules such as info,main=debug");
+		return reef_log_threshold_read(value, true);
 	case FILE_NAME:
 		return is_own_loader(key, value) || is_readable(value, why, size);
 	}

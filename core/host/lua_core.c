@@ -11,6 +11,7 @@
 #include "lua_answer.h"
 #include "lua_call.h"
 #include "lua_info.h"
+#include "lua_log.h"
 #include "lua_message.h"
 #include "lua_protocol.h"
 #include "lua_publish.h"
@@ -55,7 +56,7 @@ static const luaL_Reg core[] = {
 		{"command", reef_lua_info_command},
 		{"intcommand", reef_lua_info_intcommand},
 		{"addresscommand", reef_lua_info_addresscommand},
-		{"error", reef_lua_info_error},
+		{"error", reef_lua_log_info},
 		{"harbor", reef_lua_info_harbor},
 		{"callback", reef_lua_protocol_callback},
 		{"tostring", reef_lua_message_tostring},
@@ -126,7 +127,7 @@ static const luaL_Reg functions[] = {
 		{"harbor", reef_lua_info_harbor},
 		{"getenv", reef_lua_info_getenv},
 		{"setenv", reef_lua_info_setenv},
-		{"error", reef_lua_info_error},
+		{"error", reef_lua_log_info},
 		{"stat", reef_lua_info_stat},
 		{"mqlen", reef_lua_info_mqlen},
 		{"endless", reef_lua_info_endless},

@@ -1,4 +1,4 @@
-/* Functions for Lua about the service itself, the process, time, and the log. Own slice only. */
+/* Functions for Lua about the service itself, the process, and time. Own slice only. */
 #include "lua_info.h"
 #include "core/name.h"
 #include "core/service.h"
@@ -12,7 +12,6 @@
 #include "core/clock.h"
 #include "core/command.h"
 #include "core/env.h"
-#include "core/log.h"
 #include "host_private.h"
 #include "name_check.h"
 #include "reply.h"
@@ -102,29 +101,6 @@ int reef_lua_info_setenv(lua_State *L) {
 	luaL_tolstring(L, 2, NULL);
 	if (!reef_env_set(key, reef_check_name_at(L, -1, key)))
 		return luaL_error(L, "Can't setenv exist key : %s", key);
-	return 0;
-}
-
-/* error(...): a line for the log. */
-int reef_lua_info_error(lua_State *L) {
-	int n = lua_gettop(L);
-	luaL_Buffer b;
-	size_t size;
-	if (n == 1) {
-		const char *text = luaL_tolstring(L, 1, &size);
-		reef_log_bytes(reef_host_get(L)->handle, text, size);
-		return 0;
-	}
-	luaL_buffinit(L, &b);
-	for (int i = 1; i <= n; i++) {
-		if (i > 1)
-			luaL_addchar(&b, ' ');
-		luaL_tolstring(L, i, NULL);
-		luaL_addvalue(&b);
-	}
-	luaL_pushresult(&b);
-	const char *text = lua_tolstring(L, -1, &size);
-	reef_log_bytes(reef_host_get(L)->handle, text, size);
 	return 0;
 }
 

@@ -1,4 +1,4 @@
-/* Functions for Lua that tell about the service itself, the process and time, and that write to the log. */
+/* Functions for Lua that tell about the service itself, the process and time. */
 #ifndef REEF_LUA_INFO_H
 #define REEF_LUA_INFO_H
 
@@ -14,7 +14,6 @@ int reef_lua_info_address(lua_State *L);
 int reef_lua_info_harbor(lua_State *L);
 int reef_lua_info_getenv(lua_State *L);
 int reef_lua_info_setenv(lua_State *L);
-int reef_lua_info_error(lua_State *L);
 int reef_lua_info_stat(lua_State *L);
 int reef_lua_info_mqlen(lua_State *L);
 int reef_lua_info_endless(lua_State *L);

@@ -1,10 +1,9 @@
-/* What Lua has of the cleaning of text (clean.h), and of the log's numbers. */
+/* What Lua has of the cleaning of text (clean.h). */
 #include "lua_text.h"
 
 #include <lauxlib.h>
 
 #include "core/clean.h"
-#include "core/log_writer.h"
 #include "core/redact.h"
 #include "core/text.h"
 
@@ -55,28 +54,12 @@ static int text_names_secret(lua_State *L) {
 	return 1;
 }
 
-/* numbers() -> lines, lost lines, bytes that wait, is it failing? */
-static int log_numbers(lua_State *L) {
-	struct reef_log_numbers numbers = reef_log_writer_numbers();
-	lua_pushinteger(L, (lua_Integer)numbers.lines);
-	lua_pushinteger(L, (lua_Integer)numbers.lost);
-	lua_pushinteger(L, (lua_Integer)numbers.waiting);
-	lua_pushboolean(L, numbers.failing);
-	return 4;
-}
-
 int reef_open_text(lua_State *L) {
 	static const luaL_Reg functions[] = {{"printable", text_printable},
 										 {"redacted", text_redacted},
 										 {"clean", text_clean},
 										 {"names_secret", text_names_secret},
 										 {NULL, NULL}};
-	luaL_newlib(L, functions);
-	return 1;
-}
-
-int reef_open_log(lua_State *L) {
-	static const luaL_Reg functions[] = {{"numbers", log_numbers}, {NULL, NULL}};
 	luaL_newlib(L, functions);
 	return 1;
 }

@@ -11,6 +11,7 @@
 #include "core/log.h"
 #include "core/service.h"
 #include "host_private.h"
+#include "show.h"
 
 /* Only what is the user's, __tostring, is held to the limit of memory. */
 static int describe(lua_State *L) {
@@ -20,7 +21,7 @@ static int describe(lua_State *L) {
 	lua_pushvalue(failed, -1);
 	lua_xmove(failed, L, 1);
 	host->no_limit = false;
-	luaL_tolstring(L, 2, NULL);
+	reef_show(L, 2, NULL);
 	host->no_limit = true;
 	/* A text that luaL_traceback is given ends at its first NUL. */
 	lua_pushvalue(L, -1);

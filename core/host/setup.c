@@ -7,6 +7,7 @@
 #include "lua_debugchannel.h"
 #include "lua_files.h"
 #include "lua_info.h"
+#include "lua_log.h"
 #include "lua_memory.h"
 #include "lua_scheduler.h"
 #include "lua_services.h"

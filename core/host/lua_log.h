@@ -1,0 +1,11 @@
+/* The log for Lua: `skynet.error`, and the module `reef.log` (lua_log.c). */
+#ifndef REEF_HOST_LUA_LOG_H
+#define REEF_HOST_LUA_LOG_H
+
+#include <lua.h>
+
+/* A line whose level is what its text says: skynet.error(...). */
+int reef_lua_log_info(lua_State *L);
+int reef_open_log(lua_State *L);
+
+#endif

@@ -95,9 +95,8 @@ static const char *do_kill(struct reef_service *self, const char *param) {
 }
 
 static const char *do_abort(struct reef_service *self, const char *param) {
-	(void)self;
 	(void)param;
-	reef_end_abort();
+	reef_end_abort(reef_service_handle(self));
 	return NULL;
 }
 
@@ -109,9 +108,8 @@ static const char *do_failed(struct reef_service *self, const char *param) {
 
 /* An orderly end, with that exit code. */
 static const char *do_stop(struct reef_service *self, const char *param) {
-	(void)self;
 	reef_end_set_exit_code((int)strtol(param, NULL, 10));
-	reef_end_stop();
+	reef_end_stop(reef_service_handle(self));
 	return NULL;
 }
 

@@ -66,6 +66,11 @@ static uint64_t timeout_ns(void) {
 	return (uint64_t)cs * 10000000u;
 }
 
+/* `reef run` ends when its script does, which is nothing to tell. */
+static bool tells(void) {
+	return reef_env_get("reef_run") == NULL;
+}
+
 /* Under the lock. False: it had begun before. */
 static bool start_countdown(void) {
 	if (began != 0)
@@ -122,8 +127,10 @@ static bool check_hooks_but(uint32_t but) {
 	return any;
 }
 
-void reef_end_abort(void) {
+void reef_end_abort(uint32_t source) {
 	bool orderly = begin_abort();
+	if (source != 0 && !orderly && tells() && reef_end_exit_code() != REEF_EXIT_FAILED)
+		reef_log(source, "the process ends: this service has aborted it");
 	reef_service_refuse_launches();
 	size_t n = reef_handle_list(NULL, 0);
 	uint32_t *handles = reef_malloc((n + 1) * sizeof *handles);
@@ -137,19 +144,21 @@ void reef_end_abort(void) {
 	reef_free(handles);
 }
 
-void reef_end_stop(void) {
+void reef_end_stop(uint32_t source) {
 	pthread_mutex_lock(&lock);
 	bool first = start_countdown();
 	pthread_mutex_unlock(&lock);
 	if (!first)
 		return;
+	if (source != 0 && tells())
+		reef_log(source, "the process ends: this service has asked for it");
 	uint32_t launcher = reef_name_find("launcher");
 	if (launcher == 0 || !reef_send_copy(0, launcher, REEF_PTYPE_SYSTEM, 0, NULL, 0))
-		reef_end_abort();
+		reef_end_abort(0);
 }
 
 /* A signal asks for an orderly end. A second one leaves a second from the first. */
-static void stop_by_signal(void) {
+static void stop_by_signal(int number) {
 	pthread_mutex_lock(&lock);
 	bool again = began != 0;
 	uint64_t soon = began + AGAIN_NS, now = reef_now_ns();
@@ -162,8 +171,10 @@ static void stop_by_signal(void) {
 		pthread_cond_broadcast(&changed);
 	}
 	pthread_mutex_unlock(&lock);
+	reef_log(0, again ? "%s again: what is left of the end has a second" : "%s: the process ends in order",
+			 number == SIGINT ? "SIGINT" : "SIGTERM");
 	if (!again)
-		reef_end_stop();
+		reef_end_stop(0);
 }
 
 bool reef_end_has_begun(void) {
@@ -182,10 +193,25 @@ bool reef_end_failed(void) {
 
 void reef_end_finished(void) {
 	pthread_mutex_lock(&lock);
-	start_countdown();
+	bool first = start_countdown();
+	pthread_mutex_unlock(&lock);
+	/* Before the log may be closed. */
+	if (first && tells() && reef_end_exit_code() != REEF_EXIT_FAILED)
+		reef_log(0, "the process ends: its last service has ended");
+	pthread_mutex_lock(&lock);
 	finished = true;
 	pthread_mutex_unlock(&lock);
 	reef_signals_wake();
+}
+
+void reef_end_tell(void) {
+	int code = reef_end_exit_code();
+	double seconds = (double)(reef_now_ns() - began) / (double)SECOND_NS;
+	bool is_short = seconds < 1;
+	if (tells())
+		reef_log(0, "the process has ended, %.*f %s after its end began: exit code %d%s", is_short ? 0 : 1,
+				 is_short ? seconds * 1000 : seconds, is_short ? "ms" : "s", code,
+				 code == REEF_EXIT_CUT ? ", something was left out or cut off" : "");
 }
 
 void reef_end_stopping(void) {
@@ -206,12 +232,13 @@ uint64_t reef_end_wait(void (*on_hangup)(void)) {
 			break;
 		int number = reef_signals_wait(next);
 		reef_epoch_enter();
-		if (number == SIGHUP)
+		if (number == SIGHUP) {
+			reef_log(0, "SIGHUP: the log is opened anew, and certificates are read again");
 			on_hangup();
-		else if (number != 0)
-			stop_by_signal();
+		} else if (number != 0)
+			stop_by_signal(number);
 		else if (reef_now_ns() >= next)
-			reef_end_abort();
+			reef_end_abort(0);
 		reef_epoch_leave();
 	}
 	pthread_mutex_lock(&lock);

@@ -17,8 +17,9 @@
 void reef_end_init(void);
 
 /* An orderly end is asked for: the clock starts, and `.launcher` runs the shutdown hooks; without one, everything is
- * aborted. Asked for again it changes nothing. Any thread inside the engine. */
-void reef_end_stop(void);
+ * aborted. Asked for again it changes nothing. `source`: the service that asks, 0: the engine, which has said why. Any
+ * thread inside the engine. */
+void reef_end_stop(uint32_t source);
 
 /* Something could not start, which is what the exit code says, unless it was the end that kept it from starting: false.
  * Any thread. */
@@ -28,8 +29,9 @@ bool reef_end_failed(void);
 bool reef_end_has_begun(void);
 
 /* Ends all services but the logger; the process ends when they are gone. Nothing can be launched any more. A shutdown
- * hook that did not run to its end is logged and makes the exit code REEF_EXIT_CUT. Any thread inside the engine. */
-void reef_end_abort(void);
+ * hook that did not run to its end is logged and makes the exit code REEF_EXIT_CUT. `source` as for reef_end_stop. Any thread inside the
+ * engine. */
+void reef_end_abort(uint32_t source);
 
 /* The exit code of an otherwise orderly end: the first one that is not 0 stays. Any thread. */
 void reef_end_set_exit_code(int code);
@@ -46,6 +48,8 @@ void reef_end_finished(void);
  * still be sent (reef_now_ns scale). */
 uint64_t reef_end_wait(void (*on_hangup)(void));
 
+/* Main thread: says in the log how the process has ended. */
+void reef_end_tell(void);
 /* Main thread: no service runs any more, threads are being stopped. */
 void reef_end_stopping(void);
 /* Main thread: nothing can hold the process now. */

@@ -10,7 +10,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "alloc.h"
 #include "await.h"
@@ -94,6 +96,19 @@ static void bootstrap_ended(uint32_t handle) {
 		reef_daemon_started();
 }
 
+/* The first line: what runs here, and within which limits. */
+static void tell_start(void) {
+	const char *config = reef_env_get("reef_config");
+	struct rlimit files;
+	char limit[32] = "any number of";
+	if (config == NULL)
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
+		snprintf(limit, sizeof limit, "%llu", (unsigned long long)files.rlim_cur);
+	reef_log(0, "reef %s starts: pid %d, configuration %s, %s workers, %s open files at most", REEF_VERSION, getpid(),
+			 config, reef_env_get("thread"), limit);
+}
+
 static bool start_bootstrap(void) {
 	const char *line = reef_env_get("bootstrap");
 	char module[64];
@@ -164,7 +179,11 @@ int reef_runtime_run(void (*const *setups)(void)) {
 	if (levels)
 		reef_log_threshold_read(levels, false);
 	reef_epoch_enter();
-	bool started = start_logger() && start_bootstrap();
+	bool started = start_logger();
+	if (started) {
+		tell_start();
+		started = start_bootstrap();
+	}
 	reef_epoch_leave();
 	if (!started) {
 		reef_end_over();
@@ -177,6 +196,9 @@ int reef_runtime_run(void (*const *setups)(void)) {
 		stop_hooks[i](deadline);
 	reef_epoch_leave();
 	reef_await_stop(deadline);
+	reef_epoch_enter();
+	reef_end_tell();
+	reef_epoch_leave();
 	end_logger();
 	reef_end_stopping();
 	reef_workers_stop();

@@ -67,7 +67,9 @@ bool reef_config_load(const char *path) {
 	lua_pushcfunction(L, load);
 	lua_pushlightuserdata(L, (void *)path);
 	bool ok = lua_pcall(L, 1, 0, 0) == LUA_OK;
-	if (!ok)
+	if (ok)
+		reef_env_set("reef_config", path);
+	else
 		reef_clean_complain("%s", lua_tostring(L, -1));
 	lua_close(L);
 	return ok;

@@ -39,6 +39,7 @@ local help = {
 	call = "call address 'cmd', arg, ...: call a lua service, arguments written in lua",
 	logon = "logon address: log all messages of a service",
 	logoff = "logoff address",
+	loglevel = "loglevel [level [pattern]]: from which level on lines are written; of services whose names fit",
 	signal = "signal address [n]: 0 interrupts a lua loop, 1 logs its memory",
 	clearcache = "Forget the compiled lua files",
 	trace = "trace address [proto] on|off: trace log of messages",
@@ -350,6 +351,18 @@ end
 
 function command.dumpheap()
 	require("reef.allocator").dumpheap()
+end
+
+function command.loglevel(level, pattern)
+	local log = require "reef.log"
+	if level then
+		log.set(level, pattern or "*")
+	end
+	local list = {}
+	for i, rule in ipairs(log.rules()) do
+		list[i] = rule.pattern .. "\t" .. rule.level
+	end
+	return table.concat(list, "\n")
 end
 
 function command.getenv(name)

@@ -120,7 +120,7 @@ static void watch(struct reef_service *service, void *ud, struct reef_message *m
 	bool all = atomic_load(&stopping) &&
 			   atomic_load(&replied) + atomic_load(&failed) + atomic_load(&refused) == atomic_load(&asked);
 	if (all || reef_now_ns() > give_up)
-		reef_end_abort();
+		reef_end_abort(0);
 	else
 		reef_timer_add(reef_service_handle(service), 1, reef_now_ns() + 5000000);
 }

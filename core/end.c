@@ -107,11 +107,12 @@ static bool check_hooks(uint32_t handle, bool orderly) {
 	atomic_fetch_add(&hooks_cut, 1);
 	reef_end_set_exit_code(REEF_EXIT_CUT);
 	if (orderly)
-		reef_log_at(REEF_LOG_ERROR, 0, "shutdown: :%08x (%s) did not end in time: its shutdown hooks were cut off", handle,
-				 service->description);
+		reef_log_at(REEF_LOG_ERROR, 0, "shutdown: :%08x (%s) did not end in time: its shutdown hooks were cut off",
+					handle, service->description);
 	else
-		reef_log_at(REEF_LOG_WARN, 0, "abort: the shutdown hooks of :%08x (%s) are not run; reef.process.stop runs them", handle,
-				 service->description);
+		reef_log_at(REEF_LOG_WARN, 0,
+					"abort: the shutdown hooks of :%08x (%s) are not run; reef.process.stop runs them", handle,
+					service->description);
 	return true;
 }
 

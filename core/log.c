@@ -55,8 +55,8 @@ static void put_line(const struct reef_log_line *line, const char *text, size_t 
 
 void reef_log_bytes(uint32_t source, const char *text, size_t size) {
 	size_t label;
-	put_line(&(struct reef_log_line){.source = source, .level = reef_log_level_of(text, size, &label), .head = ""}, text,
-			 size);
+	put_line(&(struct reef_log_line){.source = source, .level = reef_log_level_of(text, size, &label), .head = ""},
+			 text, size);
 }
 
 void reef_log_error(uint32_t source, const char *head, const char *text, size_t size) {

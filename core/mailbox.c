@@ -68,7 +68,8 @@ static void say_overload(struct reef_service *service, uint64_t queued) {
 	while (queued > limit)
 		limit *= 2;
 	atomic_store_explicit(&service->overload_limit, limit, memory_order_relaxed);
-	reef_log_at(REEF_LOG_WARN, service->handle, "May overload, message queue length = %llu", (unsigned long long)queued);
+	reef_log_at(REEF_LOG_WARN, service->handle, "May overload, message queue length = %llu",
+				(unsigned long long)queued);
 }
 
 static bool is_limited(const struct reef_service *service) {

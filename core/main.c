@@ -41,15 +41,17 @@ static const char help[] =
 		"Exit code: 0 after an orderly end (also on SIGTERM and SIGINT), 1 when something failed to start, 3 when the\n"
 		"end was not orderly: the log says which shutdown hook failed or what was cut off.\n";
 
-static const char run_help[] =
-		"Usage: reef run SCRIPT [ARG...]\n"
-		"\n"
-		"Starts the Lua file SCRIPT as the first service, without a configuration. Other services and modules are looked\n"
-		"for beside it, log lines go to stderr, and the process ends when what the script started has ended. What stands\n"
-		"behind SCRIPT is the script's: it finds it in `...`.\n"
-		"\n"
-		"REEF_THREADS=N sets the number of worker threads (default: one for each processor), REEF_METRICS=HOST:PORT lets\n"
-		"the process answer HTTP there with what goes on inside.\n";
+static const char run_help[] = "Usage: reef run SCRIPT [ARG...]\n"
+							   "\n"
+							   "Starts the Lua file SCRIPT as the first service, without a configuration. Other "
+							   "services and modules are looked\n"
+							   "for beside it, log lines go to stderr, and the process ends when what the script "
+							   "started has ended. What stands\n"
+							   "behind SCRIPT is the script's: it finds it in `...`.\n"
+							   "\n"
+							   "REEF_THREADS=N sets the number of worker threads (default: one for each processor), "
+							   "REEF_METRICS=HOST:PORT lets\n"
+							   "the process answer HTTP there with what goes on inside.\n";
 
 static char *join_words(int n, char **words) {
 	size_t size = 1;
@@ -158,11 +160,13 @@ static int start_from(const char *path, int argc, char **argv) {
 	struct stat st;
 	const char *meant = stat(path, &st) != 0 ? command_meant(path) : NULL;
 	if (meant) {
-		reef_clean_complain("there is neither a command nor a configuration file %s (did you mean reef %s?)", path, meant);
+		reef_clean_complain("there is neither a command nor a configuration file %s (did you mean reef %s?)", path,
+							meant);
 		return USAGE_ERROR;
 	}
 	if (argc > 0) {
-		reef_clean_complain("unexpected %s: a start takes a configuration file and nothing else (see reef --help)", argv[0]);
+		reef_clean_complain("unexpected %s: a start takes a configuration file and nothing else (see reef --help)",
+							argv[0]);
 		return USAGE_ERROR;
 	}
 	if (!reef_config_load(path))

@@ -57,8 +57,8 @@ static void watch_message(struct reef_worker *worker, struct watched *w, struct 
 	w->reported_ns = now;
 	atomic_store(&running->endless, true);
 	reef_log_at(REEF_LOG_WARN, 0, "A message from [ :%08x ] to [ :%08x ] maybe in an endless loop (version = %llu)",
-			 atomic_load_explicit(&worker->message_source, memory_order_relaxed), running->handle,
-			 (unsigned long long)w->progress);
+				atomic_load_explicit(&worker->message_source, memory_order_relaxed), running->handle,
+				(unsigned long long)w->progress);
 }
 
 /* Has it been in the same message since the last tick? */

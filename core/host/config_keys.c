@@ -17,8 +17,8 @@
 
 enum kind {
 	ANY,
-	TEXT,     /* not empty */
-	INTEGER,  /* from `least` to `most` */
+	TEXT,    /* not empty */
+	INTEGER, /* from `least` to `most` */
 	BOOLEAN,
 	WORD,     /* one of `words` */
 	PREFIX,   /* begins like one of `words` */

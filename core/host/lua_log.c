@@ -129,9 +129,9 @@ static int log_numbers(lua_State *L) {
 }
 
 int reef_open_log(lua_State *L) {
-	static const luaL_Reg functions[] = {{"debug", log_debug},     {"info", log_info},       {"warn", log_warn},
-										 {"error", log_error},     {"enabled", log_enabled}, {"set", log_set},
-										 {"rules", log_rules},     {"numbers", log_numbers}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"debug", log_debug}, {"info", log_info},       {"warn", log_warn},
+										 {"error", log_error}, {"enabled", log_enabled}, {"set", log_set},
+										 {"rules", log_rules}, {"numbers", log_numbers}, {NULL, NULL}};
 	luaL_newlib(L, functions);
 	return 1;
 }

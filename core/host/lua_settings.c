@@ -81,9 +81,12 @@ static int settings_expand(lua_State *L) {
 }
 
 int reef_open_settings(lua_State *L) {
-	static const luaL_Reg functions[] = {{"read", settings_read},   {"check", settings_check},
-										 {"meant", settings_meant}, {"known", settings_known},
-										 {"expand", settings_expand}, {"names_file", settings_names_file},
+	static const luaL_Reg functions[] = {{"read", settings_read},
+										 {"check", settings_check},
+										 {"meant", settings_meant},
+										 {"known", settings_known},
+										 {"expand", settings_expand},
+										 {"names_file", settings_names_file},
 										 {NULL, NULL}};
 	luaL_newlib(L, functions);
 	return 1;

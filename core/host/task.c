@@ -79,8 +79,8 @@ static void warn_forgotten(struct reef_task *task) {
 	}
 	if (!(task->flags & TASK_PASSED_ON))
 		reef_answer_left_open(host, task->source, task->session, task->ptype);
-	reef_log_at(REEF_LOG_WARN, host->handle, "Maybe forgot response session %d from :%08x : %s:%d", task->session, task->source,
-			 ar.short_src, ar.linedefined);
+	reef_log_at(REEF_LOG_WARN, host->handle, "Maybe forgot response session %d from :%08x : %s:%d", task->session,
+				task->source, ar.short_src, ar.linedefined);
 }
 
 static void task_failed(struct reef_task *task) {

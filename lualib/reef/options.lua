@@ -76,7 +76,8 @@ end
 
 local told = {}
 
----The same for functions whose callers may have given anything before: a line in the log for each name, once in a service.
+---The same for functions whose callers may have given anything before: a line in the log for each name, once
+-- in a service.
 ---@param what string
 ---@param given table|nil
 ---@param known table<string, any>

@@ -60,7 +60,8 @@ end)
 
 test.case("all wrong values are told, not only the first", function()
 	local code, errors = run "thread = 0\nlog_buffer = 'x'\nsocket_linger = {}"
-	test.equal({ code, errors }, { 1, "reef: config:6: Invalid config table key = socket_linger (its value is a table)\n" })
+	test.equal({ code, errors }, { 1,
+		"reef: config:6: Invalid config table key = socket_linger (its value is a table)\n" })
 	code, errors = run "thread = 0\nlog_buffer = 'x'\nsocket_linger = 'y'"
 	test.equal(code, 1)
 	for _, line in ipairs { "config:4: thread = 0: ", "config:5: log_buffer = x: ", "config:6: socket_linger = y: " } do
@@ -149,7 +150,8 @@ test.case("$ in comments stays, and elsewhere it has an escape and defaults", fu
 		d = [[--$REEF_TEST_A]] e = "\"--$REEF_TEST_A\" [[" -- "$
 	]==], { ["main.lua"] = main }, { env = { REEF_TEST_A = "from outside", REEF_TEST_EMPTY = "" } })
 	test.equal({ code, errors }, { 0, "" })
-	test.truthy(output:find('$5 $NAME\tfrom outsidex\ta -- default 2\t--from outside\t"--from outside" [[\n', 1, true), output)
+	test.truthy(output:find('$5 $NAME\tfrom outsidex\ta -- default 2\t--from outside\t"--from outside" [[\n', 1,
+		true), output)
 	refused("\na = '$REEF_TEST_NOT_SET'",
 		'config:5: the environment variable $REEF_TEST_NOT_SET is not set; "${NAME:-text}" has a text for that')
 	refused("a = 'x$'", "config:4: a $ without a name; $$ is a dollar sign")
@@ -167,7 +169,8 @@ test.case("words behind the configuration are refused, and commands that are mis
 		test.equal(got, code, table.concat(words, " "))
 		test.matches(output, pattern)
 	end
-	says({ "rnu", "x" }, 1, "^reef: there is neither a command nor a configuration file rnu %(did you mean reef run%?%)\n$")
+	says({ "rnu", "x" }, 1,
+		"^reef: there is neither a command nor a configuration file rnu %(did you mean reef run%?%)\n$")
 	says({ "chekc", "x" }, 1, "did you mean reef check")
 	says({ "rnu2" }, 1, "rnu2:1: thread = 0")
 	says({ "run", "--help" }, 0, "^Usage: reef run SCRIPT")
@@ -182,13 +185,15 @@ end)
 test.case("a daemon whose start fails ends with the exit code and the reason of that", function()
 	refused("daemon = './pid' start = 'none'",
 		"cannot start none: call failed: cannot open ./none.lua: No such file or directory")
-	refused("daemon = './pid' preload = './boom.lua'", "Bootstrap error : ./boom.lua:1: boom", { ["boom.lua"] = "error 'boom'" })
+	refused("daemon = './pid' preload = './boom.lua'", "Bootstrap error : ./boom.lua:1: boom",
+		{ ["boom.lua"] = "error 'boom'" })
 	refused("daemon = './pid' bootstrap = 'none'", "Bootstrap error : cannot launch none, which the key bootstrap names")
 	-- Without a log, the log's lines are on stderr, too.
 	local code, errors = run "daemon = './pid' logger = './none/x'"
 	test.equal(code, 1)
 	test.matches(errors, "reef: cannot open the log %./none/x: No such file or directory\n")
 	local p
+	local _
 	code, errors, _, p = run("daemon = './pid'", { ["main.lua"] = "require('skynet').start(function() os.exit(7) end)" })
 	test.equal({ code, errors }, { 7, "" })
 	test.eventually("the pid file is gone", 20, function()
@@ -263,7 +268,8 @@ test.case("the keys that a start knows are those that the sources read and the p
 		end
 		return words
 	end
-	local read = words_of(([[cd '%s' && (grep -rhoE '(getenv[ (]+|reef_env_(get|int)\()"[a-z_]+"' lualib core socket drivers
+	local read = words_of(([[cd '%s' && (grep -rhoE '(getenv[ (]+|reef_env_(get|int)\()"[a-z_]+"' \
+		lualib core socket drivers
 		grep -hoE 'number\("[a-z_]+"' lualib/reef/cluster/options.lua) | sed 's/.*"\(.*\)"/\1/']]):format(root))
 	test.truthy(read.thread and read.cluster_limit and read.socket_linger)
 	for key in pairs(read) do
@@ -278,7 +284,8 @@ end)
 -- ---- any text ----
 
 test.case("whatever stands in a configuration, a start says where it is wrong, or starts", { timeout = 120 }, function()
-	local pieces = { "$", "$$", "${", "}", ":-", "A", "'", '"', "[[", "]]", "[==[", "]==]", "--", "--[[", "\n", "=", "x", " ",
+	local pieces = { "$", "$$", "${", "}", ":-", "A",
+		"'", '"', "[[", "]]", "[==[", "]==]", "--", "--[[", "\n", "=", "x", " ",
 		"\\", "include ", "thread", "1", "{}", ";", "\0", "\255" }
 	local p = project.new { ["main.lua"] = MAIN }
 	for _ = 1, test.count(40) do

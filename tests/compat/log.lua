@@ -121,7 +121,8 @@ test.case("a full disk is said once; lines are kept and written when there is ro
 	reef:signal "TERM"
 	test.equal({ reef:wait() }, { 0 })
 	assert_in_order((lines_of(p:read "log.txt")))
-	test.matches(p:read "log.txt", "^%d%d/%d%d/%d%d %d%d:%d%d:%d%d%.%d%d %[:%x+%] reef [^\n]*\n[^\n]*%[:%x+%] LAUNCH snlua bootstrap\n")
+	test.matches(p:read "log.txt",
+		"^%d%d/%d%d/%d%d %d%d:%d%d:%d%d%.%d%d %[:%x+%] reef [^\n]*\n[^\n]*%[:%x+%] LAUNCH snlua bootstrap\n")
 	local _, times = reef:output():gsub("reef: cannot write the log %./log.txt: No space left on device", "")
 	test.equal(times, 1)
 end)

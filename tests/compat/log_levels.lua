@@ -156,8 +156,8 @@ test.case("tables say what is in them, within bounds and without secrets", funct
 		assert(pcall(log.info, circle))
 	]]), {
 		'{} { 3, "x", a = { b = { c = { d = 1 } } } } { password = *** user = "u" }', "its own { f = true }",
-		"{ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, "
-			.. "... }",
+		"{ 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, "
+			.. "29, 30, 31, 32, ... }",
 		"{ self = { self = { self = { self = table: TABLE } } } }",
 	})
 end)
@@ -234,7 +234,8 @@ end)
 test.case("where the journal reads, each line begins with its priority", function()
 	local p = project.new { ["main.lua"] = SAYS:format("", ALL .. "log.error 'two\\nlines'"), journal = "" }
 	local words = p:config "log_level = 'debug'"
-	process.run { "sh", "-c", ("JOURNAL_STREAM=$(stat -c %%d:%%i journal) exec %s %s > journal"):format(test.reef, words[1]),
+	process.run { "sh", "-c", ("JOURNAL_STREAM=$(stat -c %%d:%%i journal) exec %s %s > journal"):format(test.reef,
+		words[1]),
 		cwd = p.dir }
 	local text = p:read "journal"
 	for _, line in ipairs {

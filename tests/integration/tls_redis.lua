@@ -61,7 +61,8 @@ test.case("a URI says it all", function()
 	test.raises("tls: certificate of localhost:%d+ is signed by an unknown authority", redis.connect,
 		("rediss://localhost:%d"):format(s.port))
 	test.equal(redis.connect(uri .. "&tls_verify=false"):ping(), "PONG")
-	test.raises("tls: unknown option cafile %(did you mean ca_file%?%)", redis.connect, ("rediss://localhost:%d?tls_cafile=x"):format(s.port))
+	test.raises("tls: unknown option cafile %(did you mean ca_file%?%)", redis.connect,
+		("rediss://localhost:%d?tls_cafile=x"):format(s.port))
 end)
 
 test.case("certificates that are expired, for somebody else, or by an unknown authority are refused by name", function()

@@ -47,7 +47,8 @@ test.case("functions of the contract take what they do not know, unless it is li
 	end
 	test.equal(said, { "warning: that: unknown option colour",
 		"warning: this: unknown option sise (did you mean size?)" })
-	refused("that: unknown option sise %(did you mean size%?%)", options.check_contract, "that", { sise = 1 }, { size = true })
+	refused("that: unknown option sise %(did you mean size%?%)", options.check_contract, "that", { sise = 1 },
+		{ size = true })
 	refused("that: options are a table", options.check_contract, "that", 5, { size = true })
 end)
 
@@ -55,22 +56,27 @@ test.case("pools, connections and helpers", function()
 	local pool = require "reef.pool"
 	refused("unknown option sise %(did you mean size%?%)", pool.redis, "redis://127.0.0.1:1", { sise = 4 })
 	refused("unknown option sise %(did you mean size%?%)", pool.mongo, "mongodb://127.0.0.1:1", { sise = 4 })
-	refused("unknown option maxPolSize %(did you mean maxPoolSize%?%)", pool.mongo, "mongodb://127.0.0.1:1", { maxPolSize = 4 })
+	refused("unknown option maxPolSize %(did you mean maxPoolSize%?%)", pool.mongo, "mongodb://127.0.0.1:1",
+		{ maxPolSize = 4 })
 	refused("unknown option sise %(did you mean size%?%)", pool.mysql, {}, { sise = 4 })
 	refused("unknown option sise %(did you mean size%?%)", pool.postgres, {}, { sise = 4 })
 	local redis = require "reef.redis"
 	refused("unknown option timeot %(did you mean timeout%?%)", redis.connect, { host = "h", timeot = 1 })
 	local db = redis.lazy(require("reef.redis.config").new { host = "127.0.0.1", port = 1 })
 	refused("unknown option timeuot %(did you mean timeout%?%)", db.with, db, { timeuot = 1 })
-	refused("unknown option ca_fil %(did you mean ca_file%?%)", require("reef.tls").connect, "127.0.0.1", 1, { ca_fil = "x" })
-	refused("unknown option timeot %(did you mean timeout%?%)", require("skynet.socket").open, "127.0.0.1", 1, { timeot = 1 })
+	refused("unknown option ca_fil %(did you mean ca_file%?%)", require("reef.tls").connect, "127.0.0.1", 1,
+		{ ca_fil = "x" })
+	refused("unknown option timeot %(did you mean timeout%?%)", require("skynet.socket").open, "127.0.0.1", 1,
+		{ timeot = 1 })
 	refused("unknown option timeot %(did you mean timeout%?%)", require("reef.cluster").with, { timeot = 1 })
 	refused("cluster.with: timeout is", require("reef.cluster").with)
 	refused("unknown option mesages %(did you mean messages%?%)", require("reef.mailbox").limit, { mesages = 1 })
 	refused("unknown option windw %(did you mean window%?%)", require("reef.proxy.balance").new, "x", { windw = 1 })
 	refused("unknown option windw %(did you mean window%?%)", require("reef.proxy.balance").set, 1, { windw = 1 })
-	refused("unknown option concurent %(did you mean concurrent%?%)", require("reef.proxy.limit").new, 1, { concurent = 1 })
-	refused("unknown option concurent %(did you mean concurrent%?%)", require("reef.proxy.limit").set, 1, { concurent = 1 })
+	refused("unknown option concurent %(did you mean concurrent%?%)", require("reef.proxy.limit").new, 1,
+		{ concurent = 1 })
+	refused("unknown option concurent %(did you mean concurrent%?%)", require("reef.proxy.limit").set, 1,
+		{ concurent = 1 })
 	local config = require "reef.config"
 	for _, name in ipairs { "load", "check", "watch" } do
 		refused("unknown option max_eror %(did you mean max_errors%?%)", config[name], "x", { max_eror = 1 })
@@ -119,7 +125,8 @@ test.case("MongoDB: every method that takes options, before a server is asked", 
 	refused(meant, client.watch, client, {}, wrong)
 	refused("mongo: startSession: unknown option snapshott %(did you mean snapshot%?%)", client.startSession, client,
 		{ snapshott = true })
-	refused("mongo: bulkWrite: " .. meant, client.bulkWrite, client, { { insertOne = { namespace = "a.b", document = {} } } },
+	refused("mongo: bulkWrite: " .. meant, client.bulkWrite, client, { { insertOne = { namespace = "a.b",
+		document = {} } } },
 		wrong)
 	refused("mongo: bulkWrite: updateOne: unknown option upsret %(did you mean upsert%?%)", c.bulkWrite, c,
 		{ { updateOne = { filter = {}, update = { ["$set"] = {} }, upsret = true } } })
@@ -128,7 +135,8 @@ test.case("MongoDB: every method that takes options, before a server is asked", 
 	local bucket = db:bucket()
 	for name, count in pairs {
 		openUploadStream = 1, uploadFromStream = 2, openDownloadStream = 1, openDownloadStreamByName = 1,
-		downloadToStream = 2, downloadToStreamByName = 2, delete = 1, deleteByName = 1, rename = 2, renameByName = 2, drop = 0,
+		downloadToStream = 2, downloadToStreamByName = 2, delete = 1, deleteByName = 1, rename = 2, renameByName = 2,
+			drop = 0,
 	} do
 		local arguments = { bucket }
 		for i = 1, count do

@@ -1,4 +1,5 @@
--- The options that methods take, by method: what nobody knows is refused before anything is asked of a server. Options of
+-- The options that methods take, by method: what nobody knows is refused before anything is asked of a server.
+-- Options of
 -- `aggregate` and `modifyCollection`, and those of an index, go to the server as they are, which refuses them itself.
 
 local checks = require "reef.options"
@@ -61,7 +62,8 @@ local METHODS <const> = {
 	},
 	bucket = {
 		openUploadStreamWithId = { 3, FILE }, openUploadStream = { 2, FILE }, uploadFromStreamWithId = { 4, FILE },
-		uploadFromStream = { 3, FILE }, openDownloadStream = { 2, TIME }, openDownloadStreamByName = { 2, TIME .. " revision" },
+		uploadFromStream = { 3, FILE }, openDownloadStream = { 2, TIME }, openDownloadStreamByName = { 2,
+			TIME .. " revision" },
 		downloadToStream = { 3, TIME }, downloadToStreamByName = { 3, TIME .. " revision" }, delete = { 2, TIME },
 		deleteByName = { 2, TIME }, rename = { 3, TIME }, renameByName = { 3, TIME }, drop = { 1, TIME },
 	},
@@ -70,7 +72,8 @@ local METHODS <const> = {
 -- What a model of a bulk write is made of.
 local MODELS <const> = {
 	insertOne = "document", updateOne = "filter update upsert collation arrayFilters hint sort",
-	updateMany = "filter update upsert collation arrayFilters hint", replaceOne = "filter replacement upsert collation hint sort",
+	updateMany = "filter update upsert collation arrayFilters hint",
+		replaceOne = "filter replacement upsert collation hint sort",
 	deleteOne = "filter collation hint", deleteMany = "filter collation hint",
 }
 

@@ -49,10 +49,20 @@ function meta.__eq(a, b)
 	return rawequal(a, M.socket) and not answered[b.outcome]
 end
 
+-- Seconds, in units that people read.
+local function duration(seconds)
+	if seconds >= 1 then
+		return ("%.3g s"):format(seconds)
+	elseif seconds >= 0.001 then
+		return ("%.0f ms"):format(seconds * 1000)
+	end
+	return "less than 1 ms"
+end
+
 local function explain(e, why)
 	local parts = { e.host and e.host .. ": " or "", e.command or "request" }
 	if e.waited and e.waited > 0 then
-		parts[#parts + 1] = string.format(" failed after %.3g s", e.waited)
+		parts[#parts + 1] = " failed after " .. duration(e.waited)
 	else
 		parts[#parts + 1] = " failed"
 	end

@@ -1,6 +1,5 @@
--- Would a process start from this configuration? What `reef check CONFIG` says: the values are judged, and
--- what the first
--- services are made of is looked for and compiled. Nothing of it is run.
+-- Would a process start from this configuration? What `reef check CONFIG` says: the values are judged, and what the
+-- first services are made of is looked for and compiled. Nothing of it is run.
 
 local judge = require "reef.doctor.judge"
 local places_of = require "reef.doctor.places"

@@ -1,5 +1,5 @@
--- The options that methods take, by method: what nobody knows is refused before anything is asked of a server. Options
--- of `aggregate` and `modifyCollection`, and those of an index, go to the server as they are, which refuses them itself.
+-- The options that methods take, by method: what nobody knows is refused before anything is asked of a server.
+-- Those of `aggregate`, `modifyCollection` and of an index go to the server as they are, which refuses them itself.
 
 local checks = require "reef.options"
 

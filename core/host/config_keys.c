@@ -110,7 +110,7 @@ static const struct key keys[] = {
 		OF("preload", FILE_NAME, REEF_CONFIG_WRONG),
 		OF("profile", BOOLEAN, REEF_CONFIG_DOUBTFUL),
 		NUMBER("shutdown_timeout", 0, LONG_MAX),
-		NUMBER("singleton_lease", 1, MAX_CS),
+		NUMBER("singleton_lease", 200, MAX_CS),
 		NUMBER("slow_message", 0, MAX_CS),
 		OF("snax", PATTERNS, REEF_CONFIG_DOUBTFUL),
 		OF("snax_interface_g", TEXT, REEF_CONFIG_DOUBTFUL),

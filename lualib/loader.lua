@@ -1,5 +1,5 @@
--- The first Lua file of every service: finds the service's main file and returns its function. Gets the pattern of our own
--- services if the name is one of them, the service's name and its arguments. Our own services come first, or where
+-- The first Lua file of every service: finds the service's main file and returns its function, and whether it was found at
+-- once. Gets the pattern of our own services if the name is one of them, the service's name and its arguments. Our own services come first, or where
 -- `@reef` stands among the patterns of `luaservice`, which follow in their order; a file that does not compile is
 -- passed over like one that is not there, and all reasons are raised if none is left.
 --
@@ -74,4 +74,4 @@ local preload = skynet.getenv "preload"
 if preload then
 	assert(loadfile(preload))(select(2, ...))
 end
-return main
+return main, #reasons == 0

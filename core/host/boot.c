@@ -15,6 +15,7 @@
 #include "core/end.h"
 #include "core/env.h"
 #include "core/log.h"
+#include "copy.h"
 #include "host_private.h"
 #include "load.h"
 #include "prepare.h"
@@ -78,10 +79,7 @@ static void limit_mailbox(struct reef_host *host) {
 }
 
 static int boot_run_main(lua_State *L) {
-	struct reef_host *host = reef_host_get(L);
-	if (!reef_load_is_own_service(host->args))
-		limit_mailbox(host);
-	return lua_isnil(L, 1) ? 0 : reef_load_run_main(L, host->args);
+	return lua_isnil(L, 1) ? 0 : reef_load_run_main(L, reef_host_get(L)->args);
 }
 
 /* Is there anything that can run, and tell the launcher that the service is ready? */
@@ -89,7 +87,16 @@ static bool boot_has_begun(const struct reef_host *host) {
 	return host->sessions.count > 0 || host->forks.head || host->raw_callback;
 }
 
-/* The service's own code. What the VM has needed before may be a copy. */
+/* A VM that is prepared: a copy of one that was, if there is any. */
+static int boot_prepare(struct reef_host *host) {
+	if (reef_copy_boot(host, host->args))
+		return LUA_OK;
+	int status = reef_prepare(host, reef_allocator_run, host, host->args);
+	if (status == LUA_OK)
+		reef_copy_note(host->L, host->args);
+	return status;
+}
+
 static int boot_begin(struct reef_host *host) {
 	lua_State *L = host->L;
 	lua_pushcfunction(L, boot_run_main);
@@ -99,7 +106,9 @@ static int boot_begin(struct reef_host *host) {
 
 void reef_boot(struct reef_host *host) {
 	boot_protocols(host);
-	int status = reef_prepare(host, reef_allocator_run, host, host->args);
+	if (!reef_load_is_own_service(host->args))
+		limit_mailbox(host);
+	int status = boot_prepare(host);
 	lua_State *L = host->L;
 	if (!L) {
 		boot_refuse(host, "not enough memory for a VM");

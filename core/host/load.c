@@ -93,14 +93,15 @@ int reef_load_main(lua_State *L, const char *arguments) {
 		return lua_error(L);
 	if (is_own_loader) {
 		lua_pushstring(L, own_services);
-		lua_call(L, 1 + push_words(L, arguments), 1);
+		lua_call(L, 1 + push_words(L, arguments), 2);
 	} else {
 		set_loader_globals(L, own_services);
 		lua_pushstring(L, arguments);
 		lua_call(L, 1, 0);
 		lua_pushnil(L);
+		lua_pushboolean(L, 0);
 	}
-	return 1;
+	return 2;
 }
 
 int reef_load_run_main(lua_State *L, const char *arguments) {

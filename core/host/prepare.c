@@ -71,7 +71,7 @@ static int prepare_main(lua_State *L) {
 	return reef_load_main(L, lua_touserdata(L, 1));
 }
 
-static void set_allowance(lua_State *L) {
+void reef_prepare_allowance(lua_State *L) {
 	luaE_setdebt(G(L), -BOOT_ALLOWANCE);
 	if (reef_host_hooks()->opened)
 		reef_host_hooks()->opened(L);
@@ -93,8 +93,8 @@ int reef_prepare(struct reef_host *host, lua_Alloc allocator, void *ud, const ch
 	if (status != LUA_OK)
 		return status;
 	lua_gc(L, LUA_GCRESTART);
-	set_allowance(L);
+	reef_prepare_allowance(L);
 	lua_pushcfunction(L, prepare_main);
 	lua_pushlightuserdata(L, (void *)(uintptr_t)arguments);
-	return lua_pcall(L, 1, 1, REEF_PREPARED_TRACEBACK);
+	return lua_pcall(L, 1, 2, REEF_PREPARED_TRACEBACK);
 }

@@ -10,11 +10,15 @@ struct reef_host;
 enum {
 	REEF_PREPARED_TRACEBACK = 1, /* for lua_pcall */
 	REEF_PREPARED_MAIN = 2,      /* the service's main function, or nil where a loader of others has run it */
+	REEF_PREPARED_AGAIN = 3,     /* true: the next one of that name gets the same */
 };
 
 /* Makes the host's VM, opens its libraries and runs the loader of services with these arguments, which begin with the
  * service's name. Returns LUA_OK, or a status with the reason on top of the stack; host->L is NULL when there was no
  * memory for a VM. */
 int reef_prepare(struct reef_host *host, lua_Alloc allocator, void *ud, const char *arguments);
+
+/* What the VM may allocate from now on before its first collection. */
+void reef_prepare_allowance(lua_State *L);
 
 #endif

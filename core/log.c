@@ -57,6 +57,10 @@ void reef_log_bytes(uint32_t source, const char *text, size_t size) {
 	put_line(source, "", text, size, false);
 }
 
+void reef_log_text(uint32_t source, const char *head, const char *text) {
+	put_line(source, head, text, strlen(text), false);
+}
+
 void reef_log_error(uint32_t source, const char *head, const char *text, size_t size) {
 	put_line(source, head, text, size, true);
 }

@@ -12,6 +12,8 @@
 void reef_log(uint32_t source, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same for bytes that may contain anything. */
 void reef_log_bytes(uint32_t source, const char *text, size_t size);
+/* `head`, of our own, and behind it `text`: for lines that are written often. */
+void reef_log_text(uint32_t source, const char *head, const char *text);
 /* `head` and behind it `text`, which is red on a terminal. */
 void reef_log_error(uint32_t source, const char *head, const char *text, size_t size);
 

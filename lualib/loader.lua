@@ -1,5 +1,5 @@
--- The first Lua file of every service: finds the service's main file and returns its function, and whether it was found at
--- once. Gets the pattern of our own services if the name is one of them, the service's name and its arguments. Our own services come first, or where
+-- The first Lua file of every service: finds the service's main file and returns its function, and the files that
+-- it was looked for in before, separated by zero bytes. Gets the pattern of our own services if the name is one of them, the service's name and its arguments. Our own services come first, or where
 -- `@reef` stands among the patterns of `luaservice`, which follow in their order; a file that does not compile is
 -- passed over like one that is not there, and all reasons are raised if none is left.
 --
@@ -38,7 +38,7 @@ local function say_passed_over(file)
 end
 
 local main, pattern
-local reasons = {}
+local reasons, passed = {}, {}
 local patterns = skynet.getenv "luaservice" or "./service/?.lua"
 if own and not (";" .. patterns .. ";"):find(";" .. OWN .. ";", 1, true) then
 	for candidate in patterns:gmatch "[^;]+" do
@@ -55,7 +55,7 @@ for candidate in patterns:gmatch "[^;]+" do
 		pattern = candidate
 		break
 	end
-	reasons[#reasons + 1] = reason
+	reasons[#reasons + 1], passed[#passed + 1] = reason, file
 end
 if not main then
 	error(table.concat(reasons, "\n"), 0)
@@ -74,4 +74,4 @@ local preload = skynet.getenv "preload"
 if preload then
 	assert(loadfile(preload))(select(2, ...))
 end
-return main, #reasons == 0
+return main, table.concat(passed, "\0")

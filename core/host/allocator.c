@@ -48,6 +48,15 @@ static void *change_in_block(void *p, size_t old_size, size_t new_size) {
 	return q;
 }
 
+/* What the image has left of the block is as good as any memory, once. */
+static void *take_rest(struct reef_host *host, size_t size) {
+	size_t left = host->block_left * (size_t)REEF_BLOCK_UNIT;
+	if (size > left)
+		return NULL;
+	host->block_left = (uint8_t)(host->block_left - (size + REEF_BLOCK_UNIT - 1) / REEF_BLOCK_UNIT);
+	return reef_host_block(host) + reef_host_block_size(host) - left;
+}
+
 void *reef_allocator_run(void *ud, void *p, size_t old_size, size_t new_size) {
 	struct reef_host *host = ud;
 	if (!p)
@@ -66,9 +75,9 @@ void *reef_allocator_run(void *ud, void *p, size_t old_size, size_t new_size) {
 	if (host->memory_limit && memory > host->memory_limit && new_size > old_size &&
 		(!host->no_limit || in_finalizer(host)))
 		return NULL;
-	void *q;
+	void *q = NULL;
 	if (!p)
-		q = reef_try_malloc(new_size);
+		q = host->block_left > 0 && (q = take_rest(host, new_size)) ? q : reef_try_malloc(new_size);
 	else if (in_block(host, p))
 		q = change_in_block(p, old_size, new_size);
 	else

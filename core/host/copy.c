@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "copy_image.h"
 #include "core/alloc.h"
@@ -101,6 +102,15 @@ static bool has_same_paths(struct copy_version *version) {
 	return true;
 }
 
+/* Is its main file still the first one that is there? One that could not be read is there. */
+static bool has_same_file(const struct reef_image *image) {
+	const char *end = image->passed + image->passed_size;
+	for (const char *file = image->passed; image->passed && file < end; file += strlen(file) + 1)
+		if (access(file, F_OK) == 0)
+			return false;
+	return true;
+}
+
 static bool may_copy(void) {
 	const char *wanted = reef_env_get("copy_vms");
 	return reef_host_hooks()->record != NULL && reef_load_has_own_loader() && reef_env_get("preload") == NULL &&
@@ -116,8 +126,12 @@ static struct copy_version *make_version(const struct reef_host *host, const cha
 	version->variables = reef_env_count();
 	read_paths(version);
 	version->image = reef_image_make(host, arguments, why);
-	if (version->image)
+	if (version->image && has_same_file(version->image))
 		return version;
+	if (version->image) {
+		*why = "a main file that was passed over";
+		reef_image_delete(version->image);
+	}
 	reef_free(version);
 	return NULL;
 }
@@ -160,12 +174,12 @@ bool reef_copy_boot(struct reef_host *host, const char *arguments) {
 		make_image(entry, host, arguments);
 		version = atomic_load_explicit(&entry->version, memory_order_acquire);
 	}
-	return version && reef_image_copy(version->image, host);
+	return version && has_same_file(version->image) && reef_image_copy(version->image, host);
 }
 
 void reef_copy_note(lua_State *L, const char *arguments) {
 	size_t size = reef_load_name_size(arguments);
-	if (size == 0 || !lua_toboolean(L, REEF_PREPARED_AGAIN) || !may_copy())
+	if (size == 0 || !lua_isfunction(L, REEF_PREPARED_MAIN) || !may_copy())
 		return;
 	struct copy_name *entry = find_name(arguments, size);
 	if (entry == NULL)

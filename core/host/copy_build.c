@@ -12,6 +12,7 @@
 #include "host_private.h"
 #include "allocator.h"
 #include "prepare.h"
+#include "sharetable/overlay/pool.h"
 
 enum { BUILD_MEMORY = 1 << 20, COLLECTIONS = 3 };
 
@@ -26,14 +27,14 @@ static void *build_allocate(void *ud, void *p, size_t old_size, size_t new_size)
 		if (rounded(new_size) + sizeof(*block) > BUILD_MEMORY - build->used)
 			return NULL;
 		block = (void *)(build->memory + build->used);
-		*block = (struct reef_build_block){.size = new_size, .live = 1};
+		*block = (struct reef_build_block){.size = new_size, .is = block + 1};
 		build->used += sizeof(*block) + rounded(new_size);
 		build->bytes += new_size;
 		if (p)
 			memcpy(block + 1, p, old_size < new_size ? old_size : new_size);
 	}
 	if (p) {
-		((struct reef_build_block *)p - 1)->live = 0;
+		((struct reef_build_block *)p - 1)->is = NULL;
 		build->bytes -= old_size;
 	}
 	return block ? block + 1 : NULL;
@@ -99,8 +100,8 @@ static const char *refuse_host(const struct reef_host *host) {
 
 static const char *refuse_vm(lua_State *L, const struct reef_host *host) {
 	const global_State *g = G(L);
-	if (!lua_isfunction(L, REEF_PREPARED_MAIN) || !lua_toboolean(L, REEF_PREPARED_AGAIN))
-		return "where its main file is found may change";
+	if (!lua_isfunction(L, REEF_PREPARED_MAIN))
+		return "a loader of others";
 	if (L->openupval != NULL || L->hookmask != 0 || g->tobefnz != NULL)
 		return "what is left over in the VM";
 	const char *why = refuse_host(host);
@@ -185,8 +186,36 @@ static int settle(lua_State *L) {
 	return 0;
 }
 
-static void clear_vm(lua_State *L) {
+static void forget_string(global_State *g, TString *s) {
+	TString **link = &g->strt.hash[s->hash & ((unsigned int)g->strt.size - 1)];
+	while (*link != s)
+		link = &(*link)->u.hnext;
+	*link = s->u.hnext;
+	g->strt.nuse--;
+}
+
+/* Reserved words and names of metamethods, of which a VM that is made anew has its own: the same strings in the pool stand
+ * for them, which the copy finds there when it looks for one. */
+static void share_fixed_strings(struct reef_build *build, global_State *g) {
+	GCObject **link = &g->fixedgc;
+	while (*link != NULL) {
+		TString *s = gco2ts(*link), *shared = s->tt == LUA_VSHRSTR ? reef_pool_add(s) : NULL;
+		if (shared == NULL || shared->extra != s->extra) {
+			link = &s->next;
+			continue;
+		}
+		*link = s->next;
+		forget_string(g, s);
+		((struct reef_build_block *)(void *)s - 1)->is = shared;
+		size_t size = sizelstring(s->shrlen);
+		build->bytes -= size;
+		g->GCdebt -= (l_mem)size;
+	}
+}
+
+static void clear_vm(struct reef_build *build, lua_State *L) {
 	global_State *g = G(L);
+	share_fixed_strings(build, g);
 	for (int i = 0; i < STRCACHE_N; i++) {
 		for (int j = 0; j < STRCACHE_M; j++)
 			g->strcache[i][j] = g->memerrmsg;
@@ -219,8 +248,11 @@ bool reef_build_begin(struct reef_build *build, const struct reef_host *host, co
 		return false;
 	}
 	build->failure = refuse_vm(L, build->host);
+	const char *passed = lua_tolstring(L, REEF_PREPARED_PASSED, &build->passed_size);
+	if (build->passed_size > 0)
+		build->passed = memcpy(reef_malloc(build->passed_size + 1), passed, build->passed_size + 1);
 	lua_settop(L, REEF_PREPARED_MAIN);
-	clear_vm(L);
+	clear_vm(build, L);
 	lua_setallocf(L, reef_allocator_run, build->host);
 	return build->failure == NULL;
 }
@@ -233,5 +265,6 @@ void reef_build_end(struct reef_build *build) {
 	if (build->host)
 		reef_free(build->host->warning);
 	reef_free(build->host);
+	reef_free(build->passed);
 	*build = (struct reef_build){0};
 }

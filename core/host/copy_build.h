@@ -15,7 +15,8 @@ struct reef_host;
 /* In front of each block. Blocks and headers are multiples of 16 bytes, the first begins at the start of the memory. */
 struct reef_build_block {
 	size_t size; /* as it was asked for */
-	size_t live; /* 0: it has been freed */
+	/* NULL: it has been freed. Another block than this one: an object that all VMs share stands for it. */
+	const void *is;
 };
 
 struct reef_build {
@@ -24,6 +25,8 @@ struct reef_build {
 	size_t bytes; /* of live blocks */
 	struct reef_host *host;
 	const char *failure; /* why there is no such VM */
+	char *passed;        /* REEF_PREPARED_PASSED, or NULL */
+	size_t passed_size;
 	size_t random;       /* where the state of math.random lies in `memory`; 0: nowhere */
 };
 

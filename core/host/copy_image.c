@@ -22,7 +22,8 @@ enum { MAX_IMAGE = 256 * 1024 };
 struct place {
 	const char *data;
 	size_t size;
-	size_t offset; /* in the image */
+	size_t offset;      /* in the image */
+	const void *shared; /* what stands for it in all VMs; NULL: it is in the image */
 };
 
 struct comparison {
@@ -48,15 +49,18 @@ static bool list_places(struct comparison *c) {
 		b = reef_build_next(c->b, b);
 		if (a == NULL || b == NULL)
 			break;
-		if (a->size != b->size || a->live != b->live)
+		bool is_own = a->is == a + 1;
+		if (a->size != b->size || is_own != (b->is == b + 1) || (!is_own && a->is != b->is))
 			return refuse(c, "two of them differ in what they allocate");
-		if (!a->live)
+		if (!a->is)
 			continue;
 		struct place *place = reef_array_add(&c->places);
 		if (place == NULL)
 			return refuse(c, "no memory");
-		*place = (struct place){.data = (char *)(a + 1), .size = a->size, .offset = offset};
-		offset += (a->size + 7) & ~(size_t)7;
+		*place = (struct place){
+				.data = (char *)(a + 1), .size = a->size, .offset = offset, .shared = is_own ? NULL : a->is};
+		if (is_own)
+			offset += (a->size + 7) & ~(size_t)7;
 	}
 	if (a != b || c->places.count == 0)
 		return refuse(c, "two of them differ in how much they allocate");
@@ -64,6 +68,8 @@ static bool list_places(struct comparison *c) {
 	if (offset > MAX_IMAGE)
 		return refuse(c, "it is too large");
 	c->image->size = (uint32_t)offset;
+	size_t room = reef_alloc_good_size(offset), most = offset + UINT8_MAX * REEF_BLOCK_UNIT;
+	c->image->room = (uint32_t)(room > most ? most : room);
 	c->image->bytes = reef_try_malloc(offset);
 	if (c->image->bytes == NULL)
 		return refuse(c, "no memory");
@@ -102,8 +108,8 @@ static bool take_word(struct comparison *c, uint32_t at, uintptr_t a, uintptr_t 
 		bool is_same = b - (uintptr_t)c->b->memory == a - (uintptr_t)c->a->memory;
 		if (!is_same || place == NULL || a % sizeof(uintptr_t) != 0)
 			return refuse(c, "an address of something that is gone");
-		word = place->offset + (a - (uintptr_t)place->data);
-		ok = ADD_WORD(&c->image->words, at);
+		word = place->shared ? (uintptr_t)place->shared : place->offset + (a - (uintptr_t)place->data);
+		ok = place->shared ? a == (uintptr_t)place->data : ADD_WORD(&c->image->words, at);
 	} else if (is_within(a, c->a->host, sizeof(*c->a->host)) && b - (uintptr_t)c->b->host == a - (uintptr_t)c->a->host) {
 		word = a - (uintptr_t)c->a->host;
 		ok = ADD_WORD(&c->image->hosts, at);
@@ -138,7 +144,7 @@ static bool take_all(struct comparison *c) {
 	if (!list_places(c))
 		return false;
 	for (size_t i = 0; i < c->places.count; i++) {
-		if (!take_place(c, &c->places.items[i]))
+		if (c->places.items[i].shared == NULL && !take_place(c, &c->places.items[i]))
 			return false;
 	}
 	if (c->a->random) {
@@ -152,13 +158,16 @@ static bool take_all(struct comparison *c) {
 	return image->record != NULL || refuse(c, "what it has loaded cannot be shared");
 }
 
-static struct reef_image *compare(const struct reef_build *a, const struct reef_build *b, const char **why) {
+static struct reef_image *compare(struct reef_build *a, const struct reef_build *b, const char **why) {
 	const struct reef_record_hooks *hooks = reef_host_hooks()->record;
 	struct comparison c = {.a = a, .b = b, .record_a = hooks->find(a->host->L), .record_b = hooks->find(b->host->L)};
 	c.image = reef_calloc(1, sizeof(*c.image));
 	bool ok = a->bytes == b->bytes ? take_all(&c) : refuse(&c, "two of them differ in size");
 	reef_array_fini(&c.places);
 	*why = c.why;
+	c.image->passed = a->passed;
+	c.image->passed_size = a->passed_size;
+	a->passed = NULL;
 	if (ok)
 		return c.image;
 	reef_image_delete(c.image);
@@ -187,6 +196,7 @@ void reef_image_delete(struct reef_image *image) {
 	reef_array_fini(&image->words);
 	reef_array_fini(&image->hosts);
 	reef_array_fini(&image->records);
+	reef_free(image->passed);
 	reef_free(image->bytes);
 	reef_free(image);
 }
@@ -218,7 +228,7 @@ static void add_to_words(char *block, const uint32_t *words, size_t count, uintp
 
 bool reef_image_copy(const struct reef_image *image, struct reef_host *host) {
 	void *record = reef_host_hooks()->record->copy(image->record);
-	char *block = record ? reef_try_malloc(image->size) : NULL;
+	char *block = record ? reef_try_malloc(image->room) : NULL;
 	if (block == NULL) {
 		reef_host_hooks()->record->drop(record);
 		return false;
@@ -231,7 +241,8 @@ bool reef_image_copy(const struct reef_image *image, struct reef_host *host) {
 		make_random(block + image->random);
 	host->L = (lua_State *)(void *)(block + LUA_EXTRASPACE);
 	host->active = host->L;
-	host->block_units = (uint16_t)(image->size / REEF_BLOCK_UNIT);
+	host->block_units = (uint16_t)(image->room / REEF_BLOCK_UNIT);
+	host->block_left = (uint8_t)((image->room - image->size) / REEF_BLOCK_UNIT);
 	host->functions = image->functions;
 	__atomic_store_n(&host->memory, image->memory, __ATOMIC_RELAXED);
 	return true;

@@ -12,7 +12,7 @@ struct reef_host;
 
 struct reef_image {
 	char *bytes;
-	uint32_t size;
+	uint32_t size, room; /* bytes; those of the block that a copy lies in */
 	struct REEF_ARRAY(uint32_t) words; /* where words are addresses in the block; they hold offsets */
 	struct REEF_ARRAY(uint32_t) hosts; /* the same for addresses in the host */
 	struct REEF_ARRAY(uint32_t) records;
@@ -20,6 +20,9 @@ struct reef_image {
 	size_t memory;   /* what the VM has allocated */
 	int functions;   /* of its host */
 	void *record;    /* kept (struct reef_record_hooks) */
+	/* Files that would be its main file if they were there: zero bytes separate them. NULL: there are none. */
+	char *passed;
+	size_t passed_size;
 };
 
 /* Makes the image of the VM that `host` would make with these arguments; NULL: `why` says why it cannot be copied. */

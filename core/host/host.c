@@ -137,7 +137,7 @@ void reef_host_end_vm(struct reef_host *host) {
 	char *block = reef_host_block(host);
 	size_t size = reef_host_block_size(host);
 	reef_host_close_state(host->L);
-	host->block_units = 0;
+	host->block_units = host->block_left = 0;
 	reef_free_sized(block, size);
 }
 

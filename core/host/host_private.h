@@ -80,7 +80,8 @@ struct reef_host {
 	int unknown_response;
 	uint32_t trace_count;   /* tags made */
 	uint16_t entered_again; /* times that it was entered while it was */
-	uint16_t interrupt;     /* set by other threads: make it raise */
+	uint8_t interrupt;      /* set by other threads: make it raise */
+	uint8_t block_left;     /* of REEF_BLOCK_UNIT bytes: how much is free at the end of the block */
 	char *args;             /* until the VM is booted */
 	char *warning;          /* the pieces so far */
 };

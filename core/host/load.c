@@ -99,7 +99,7 @@ int reef_load_main(lua_State *L, const char *arguments) {
 		lua_pushstring(L, arguments);
 		lua_call(L, 1, 0);
 		lua_pushnil(L);
-		lua_pushboolean(L, 0);
+		lua_pushliteral(L, "");
 	}
 	return 2;
 }

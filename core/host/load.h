@@ -14,9 +14,9 @@ size_t reef_load_name_size(const char *arguments);
 bool reef_load_is_own_service(const char *arguments);
 /* Is the loader of services ours, and not one that the configuration names? */
 bool reef_load_has_own_loader(void);
-/* Runs the loader of services and pushes the service's main function, nil if a loader of others has run it; and whether
- * it was found where it was looked for first, so that it is what the next one of that name gets, too. Raises what the
- * loader raises. Returns 2. */
+/* Runs the loader of services and pushes the service's main function, nil if a loader of others has run it; and the
+ * files that it was looked for in before, as a string in which zero bytes separate them. Raises what the loader raises.
+ * Returns 2. */
 int reef_load_main(lua_State *L, const char *arguments);
 /* Calls the main function on top of the stack with the words behind the service's name. Returns 0. */
 int reef_load_run_main(lua_State *L, const char *arguments);

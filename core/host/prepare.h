@@ -10,7 +10,7 @@ struct reef_host;
 enum {
 	REEF_PREPARED_TRACEBACK = 1, /* for lua_pcall */
 	REEF_PREPARED_MAIN = 2,      /* the service's main function, or nil where a loader of others has run it */
-	REEF_PREPARED_AGAIN = 3,     /* true: the next one of that name gets the same */
+	REEF_PREPARED_PASSED = 3,    /* the files that it was looked for in before, separated by zero bytes */
 };
 
 /* Makes the host's VM, opens its libraries and runs the loader of services with these arguments, which begin with the

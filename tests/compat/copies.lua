@@ -10,17 +10,18 @@ local scripts = require "copy_scripts"
 local HEAD = [[
 local skynet = require "skynet"
 local out = {}
+local concat, tostring, pack = table.concat, tostring, table.pack
 local function say(...)
-	local words = table.pack(...)
+	local words = pack(...)
 	for i = 1, words.n do
 		words[i] = tostring(words[i])
 	end
-	out[#out + 1] = table.concat(words, " ")
+	out[#out + 1] = concat(words, " ")
 end
 local arguments = table.pack(...)
 ]]
 
-local TAIL = [[
+local TAIL = "\n" .. [[
 skynet.start(function()
 	skynet.dispatch("lua", function()
 		skynet.retpack(require("reef.memory").copied(), table.concat(out, "\n"))
@@ -168,7 +169,13 @@ test.case("launches and kills at any moment", { timeout = 240 }, function()
 		for i = 1, test.count(2000) do
 			local session = skynet.genid()
 			if (who + i) % 3 == 0 then
-				manager.kill(skynet.newservice("brief", i))
+				-- Somebody else may have killed it meanwhile.
+				local ok, address = pcall(skynet.newservice, "brief", i)
+				if ok and address then
+					manager.kill(address)
+				else
+					test.matches(tostring(address), "killed while it started")
+				end
 			else
 				skynet.send(".launcher", "lua", "LAUNCH", "snlua", "brief", i)
 				skynet.yield()

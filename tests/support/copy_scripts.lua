@@ -9,7 +9,7 @@ scripts.everything = [[
 	local seen = {}
 	local function walk(value, path, depth)
 		local kind = type(value)
-		if kind == "string" or kind == "number" or kind == "boolean" then
+		if kind == "nil" or kind == "string" or kind == "number" or kind == "boolean" then
 			say(path, value)
 			return
 		end
@@ -90,14 +90,14 @@ local PIECES = {
 	"setmetatable(string, { __mode = 'v' }) collectgarbage() say(('$s'):upper()) setmetatable(string, nil)",
 	"setmetatable(_G, { __index = function(_, k) return 'no ' .. k end }) say($s2, $s3) setmetatable(_G, nil)",
 	"setmetatable(os, { __gc = function() end }) collectgarbage() say(type(os.time)) setmetatable(os, nil)",
-	"local function deep(n) return n == 0 and 0 or 1 + deep(n - 1) end say(deep($n * 20)) say(select(2, pcall(function() local function f() return f() + 1 end return f() end)):sub(1, 60))",
+	"local function deep(n) return n == 0 and 0 or 1 + deep(n - 1) end say(deep($n * 20))",
 	"say(io.stdout:seek('cur') ~= false, io.type(io.stderr), pcall(io.close) ~= nil, tostring(io.stdin):match 'file') say(os.getenv 'NO_$s', os.time { year = 2020, month = 1, day = $n % 28 + 1, hour = 12 })",
 	"local long = ('$s'):rep(50) local t = { [long] = 1 } say(t[('$s'):rep(50)], #long) for k in pairs(t) do say(#k) end",
 	"local r = {} for i = 1, 50 do r[i] = { r[i - 1], '$s' .. i % 7 } end r = nil collectgarbage() say(collectgarbage 'count' > 0)",
 	"debug.setmetatable(1, { __index = { $s = $n } }) say((1).$s) debug.setmetatable(1, nil) say(pcall(function() return (1).$s end))",
 	"skynet.init(function() say 'init $s' end)",
 	"skynet.fork(function(...) say('fork', ...) skynet.sleep(0) say 'forked $s' end, $n)",
-	"say(debug.getinfo(1, 'l').currentline > 0, debug.getinfo(1, 'S').what, debug.getinfo(2, 'S') and debug.getinfo(2, 'S').what, debug.getinfo(3) == nil, debug.getlocal(1, 1))",
+	"say(debug.getinfo(1, 'l').currentline > 0, debug.getinfo(1, 'S').what, debug.getinfo(2, 'S') and debug.getinfo(2, 'S').what, debug.getinfo(3) == nil, (debug.getlocal(1, 1)))",
 }
 
 local NAMES = { "alpha", "beta", "x", "name", "self", "index", "gamma_1", "Item", "value", "key", "_y", "long_name_of_a_field" }

@@ -11,11 +11,11 @@
 #include <lauxlib.h>
 
 #include "allocator.h"
+#include "copy.h"
 #include "core/alloc.h"
 #include "core/end.h"
 #include "core/env.h"
 #include "core/log.h"
-#include "copy.h"
 #include "host_private.h"
 #include "load.h"
 #include "prepare.h"

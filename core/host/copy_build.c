@@ -8,9 +8,9 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "allocator.h"
 #include "core/alloc.h"
 #include "host_private.h"
-#include "allocator.h"
 #include "prepare.h"
 #include "sharetable/overlay/pool.h"
 
@@ -90,7 +90,8 @@ static const char *refuse_list(lua_State *L, GCObject *list) {
 }
 
 static const char *refuse_host(const struct reef_host *host) {
-	bool is_idle = host->all == NULL && host->sessions.count == 0 && host->forks.head == NULL && host->wakes.head == NULL;
+	bool is_idle =
+			host->all == NULL && host->sessions.count == 0 && host->forks.head == NULL && host->wakes.head == NULL;
 	bool is_new = host->raw_callback == 0 && host->tokens == 0 && host->unknown_request == 0 &&
 				  host->unknown_response == 0 && !host->completed && !host->collector_chosen && !host->exiting &&
 				  host->protocol_count == 0 && reef_list_is_empty(&host->responses) && host->memory_limit == 0 &&

@@ -27,7 +27,7 @@ struct reef_build {
 	const char *failure; /* why there is no such VM */
 	char *passed;        /* REEF_PREPARED_PASSED, or NULL */
 	size_t passed_size;
-	size_t random;       /* where the state of math.random lies in `memory`; 0: nowhere */
+	size_t random; /* where the state of math.random lies in `memory`; 0: nowhere */
 };
 
 enum { REEF_RANDOM_SIZE = 32 };

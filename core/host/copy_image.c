@@ -11,9 +11,9 @@
 
 #include <lua.h>
 
+#include "copy_build.h"
 #include "core/alloc.h"
 #include "core/cycles.h"
-#include "copy_build.h"
 #include "host_private.h"
 
 enum { MAX_IMAGE = 256 * 1024 };
@@ -110,7 +110,8 @@ static bool take_word(struct comparison *c, uint32_t at, uintptr_t a, uintptr_t 
 			return refuse(c, "an address of something that is gone");
 		word = place->shared ? (uintptr_t)place->shared : place->offset + (a - (uintptr_t)place->data);
 		ok = place->shared ? a == (uintptr_t)place->data : ADD_WORD(&c->image->words, at);
-	} else if (is_within(a, c->a->host, sizeof(*c->a->host)) && b - (uintptr_t)c->b->host == a - (uintptr_t)c->a->host) {
+	} else if (is_within(a, c->a->host, sizeof(*c->a->host)) &&
+			   b - (uintptr_t)c->b->host == a - (uintptr_t)c->a->host) {
 		word = a - (uintptr_t)c->a->host;
 		ok = ADD_WORD(&c->image->hosts, at);
 	} else if (c->record_a && a == (uintptr_t)c->record_a && b == (uintptr_t)c->record_b) {

@@ -37,8 +37,8 @@ struct reef_host {
 	uint32_t pooled, pool_low;
 	uint16_t pool_window;
 	uint16_t block_units; /* of REEF_BLOCK_UNIT bytes: the block that a VM which is a copy lies in; 0: this is none */
-	int raw_callback; /* registry; 0: the dispatcher */
-	uint64_t serial;  /* of the last task */
+	int raw_callback;     /* registry; 0: the dispatcher */
+	uint64_t serial;      /* of the last task */
 	struct reef_task_queue wakes, failures, forks;
 	struct reef_sessions sessions;
 	const struct reef_message *incoming; /* the message being dispatched */

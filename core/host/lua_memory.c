@@ -174,15 +174,9 @@ static int memory_images(lua_State *L) {
 
 int reef_open_memory(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"services", memory_services},
-			{"copied", memory_copied},
-			{"images", memory_images},
-			{"blocks", memory_blocks},
-			{"number", memory_number},
-			{"profile", memory_profile},
-			{"dump", memory_dump},
-			{"report", memory_report},
-			{NULL, NULL},
+			{"services", memory_services}, {"copied", memory_copied}, {"images", memory_images},
+			{"blocks", memory_blocks},     {"number", memory_number}, {"profile", memory_profile},
+			{"dump", memory_dump},         {"report", memory_report}, {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -126,7 +126,7 @@ test.case("a service in a directory of its own finds it", function()
 end)
 
 test.case("errors of copies are told as those of others", function()
-	write("fails", "local skynet = require 'skynet' local a = ... if a == 'yes' then error 'told' end skynet.start(function() end)")
+	write("fails", "local a = ... if a == 'yes' then error 'told' end require('skynet').start(function() end)")
 	for _ = 1, 3 do
 		local ok, reason = pcall(skynet.newservice, "fails", "yes")
 		test.equal(ok, false)

@@ -1,5 +1,6 @@
--- Scripts whose words are compared between VMs that are made anew and copies: what they say must not depend on addresses
--- or time. They have `say` and `arguments`.
+-- luacheck: no max line length
+-- Scripts whose words are compared between VMs that are made anew and copies: what they say must not depend on
+-- addresses or time. They have `say` and `arguments`.
 
 ---@class copy_scripts
 local scripts = {}

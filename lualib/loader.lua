@@ -1,8 +1,8 @@
--- The first Lua file of every service: finds the service's main file and returns its function, and the files that it was
--- looked for in before, separated by zero bytes. Gets the pattern of our own services if the name is one of them, the
--- service's name and its arguments. Our own services come first, or where `@reef` stands among the patterns of
--- `luaservice`, which follow in their order; a file that does not compile is passed over like one that is not there, and
--- all reasons are raised if none is left.
+-- The first Lua file of every service: finds the service's main file and returns its function, and the files that it
+-- was looked for in before, separated by zero bytes. Gets the pattern of our own services if the name is one of them,
+-- the service's name and its arguments. Our own services come first, or where `@reef` stands among the patterns of
+-- `luaservice`, which follow in their order; a file that does not compile is passed over like one that is not there,
+-- and all reasons are raised if none is left.
 --
 -- Where many services of a name are launched, only the first ones run this file: it may do nothing that depends on the
 -- arguments, but for the preload file.

@@ -14,7 +14,7 @@
 #include "prepare.h"
 #include "sharetable/overlay/pool.h"
 
-enum { BUILD_MEMORY = 1 << 20, COLLECTIONS = 3 };
+enum { BUILD_MEMORY = 1 << 20, COLLECTIONS = 6, STRINGS = 64 };
 
 static size_t rounded(size_t size) {
 	return (size + 15) & ~(size_t)15;
@@ -217,6 +217,9 @@ static void share_fixed_strings(struct reef_build *build, global_State *g) {
 static void clear_vm(struct reef_build *build, lua_State *L) {
 	global_State *g = G(L);
 	share_fixed_strings(build, g);
+	/* The table grows with what the service makes. */
+	if (g->strt.nuse <= STRINGS && g->strt.size > STRINGS)
+		luaS_resize(L, STRINGS);
 	for (int i = 0; i < STRCACHE_N; i++) {
 		for (int j = 0; j < STRCACHE_M; j++)
 			g->strcache[i][j] = g->memerrmsg;

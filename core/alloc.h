@@ -46,6 +46,9 @@ extern bool (*reef_alloc_fails)(size_t size);
  * and so never in a process that has become idle. It sleeps when nothing is left to give. After the last fork. */
 void reef_alloc_start_giving_back(void);
 
+/* What a block of that size takes in any case, at least `size`: as much may be asked for at the same price. */
+size_t reef_alloc_good_size(size_t size);
+
 /* Frees a block whose allocation size the caller knows exactly: faster than reef_free. */
 void reef_free_sized(void *p, size_t size);
 

@@ -2,6 +2,7 @@
 #include "env.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ struct variable {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct REEF_ARRAY(struct variable) variables;
+static atomic_size_t count;
 
 /* Under the lock. NULL if there is none. */
 static const char *find_value(const char *key) {
@@ -38,9 +40,14 @@ bool reef_env_set(const char *key, const char *value) {
 		if (added == NULL)
 			reef_alloc_give_up(sizeof *added * variables.capacity * 2);
 		*added = (struct variable){.key = reef_strdup(key), .value = reef_strdup(value)};
+		atomic_fetch_add(&count, 1);
 	}
 	pthread_mutex_unlock(&lock);
 	return is_new;
+}
+
+size_t reef_env_count(void) {
+	return atomic_load(&count);
 }
 
 long reef_env_int(const char *key, long fallback) {

@@ -59,6 +59,11 @@ void reef_log_bytes(uint32_t source, const char *text, size_t size) {
 			 text, size);
 }
 
+void reef_log_text(enum reef_log_level level, uint32_t source, const char *head, const char *text) {
+	if (level >= reef_log_threshold())
+		put_line(&(struct reef_log_line){.source = source, .level = level, .head = head}, text, strlen(text));
+}
+
 void reef_log_error(uint32_t source, const char *head, const char *text, size_t size) {
 	put_line(&(struct reef_log_line){.source = source, .level = REEF_LOG_ERROR, .head = head}, text, size);
 }

@@ -18,6 +18,8 @@ void reef_log_at(enum reef_log_level level, uint32_t source, const char *format,
 		__attribute__((format(printf, 3, 4)));
 /* Bytes that may contain anything, as a line whatever the thresholds are. */
 void reef_log_bytes(uint32_t source, const char *text, size_t size);
+/* With that level: `head`, of our own, and behind it `text`: for lines that are written often. */
+void reef_log_text(enum reef_log_level level, uint32_t source, const char *head, const char *text);
 /* An error: `head` and behind it `text`, which is red on a terminal. */
 void reef_log_error(uint32_t source, const char *head, const char *text, size_t size);
 

@@ -1,7 +1,6 @@
 /* The life of services: see service_life.h. */
 #include "service_life.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "alloc.h"
@@ -80,9 +79,11 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 	service->module = module;
 	service->end = (struct reef_event){
 			.message = {.flags = REEF_MESSAGE_EVENT}, .deliver = end_delivered, .drop = end_dropped};
-	size_t size = strlen(module_name) + 1 + strlen(args) + 1;
-	service->description = reef_malloc(size);
-	snprintf(service->description, size, "%s%s%s", module_name, *args ? " " : "", args);
+	size_t module_size = strlen(module_name), size = strlen(args);
+	service->description = reef_malloc(module_size + 1 + size + 1);
+	memcpy(service->description, module_name, module_size);
+	service->description[module_size] = size > 0 ? ' ' : 0;
+	memcpy(service->description + module_size + (size > 0), args, size + 1);
 
 	atomic_fetch_add(&alive, 1);
 	uint32_t handle = reef_handle_add(service);
@@ -104,7 +105,7 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 	}
 	/* The logger itself is launched before there is one. */
 	if (reef_log_service() != 0)
-		reef_log_at(REEF_LOG_VERBOSE, handle, "LAUNCH %s", service->description);
+		reef_log_text(REEF_LOG_VERBOSE, handle, "LAUNCH ", service->description);
 	if (!reef_mailbox_rest(service))
 		reef_scheduler_schedule(service);
 	return handle;

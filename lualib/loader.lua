@@ -1,17 +1,16 @@
--- The first Lua file of every service: finds the service's main file and runs it. Gets the service's name and arguments
--- as one string, and the pattern of our own services if the name is one of them. Our own services come first, or where
--- `@reef` stands among the patterns of `luaservice`, which follow in their order; a file that does not compile is
--- passed over like one that is not there, and all reasons are raised if none is left.
+-- The first Lua file of every service: finds the service's main file and returns its function, and the files that it
+-- was looked for in before, separated by zero bytes. Gets the pattern of our own services if the name is one of them,
+-- the service's name and its arguments. Our own services come first, or where `@reef` stands among the patterns of
+-- `luaservice`, which follow in their order; a file that does not compile is passed over like one that is not there,
+-- and all reasons are raised if none is left.
+--
+-- Where many services of a name are launched, only the first ones run this file: it may do nothing that depends on the
+-- arguments, but for the preload file.
 
 local skynet = require "skynet"
 
-local line, own = ...
+local own, name = ...
 
-local words = {} ---@type string[]
-for word in line:gmatch "%S+" do
-	words[#words + 1] = word
-end
-local name = words[1]
 if not name then
 	error("a Lua service needs a name", 0)
 end
@@ -40,7 +39,7 @@ local function say_passed_over(file)
 end
 
 local main, pattern
-local reasons = {}
+local reasons, passed = {}, {}
 local patterns = skynet.getenv "luaservice" or "./service/?.lua"
 if own and not (";" .. patterns .. ";"):find(";" .. OWN .. ";", 1, true) then
 	for candidate in patterns:gmatch "[^;]+" do
@@ -57,7 +56,7 @@ for candidate in patterns:gmatch "[^;]+" do
 		pattern = candidate
 		break
 	end
-	reasons[#reasons + 1] = reason
+	reasons[#reasons + 1], passed[#passed + 1] = reason, file
 end
 if not main then
 	error(table.concat(reasons, "\n"), 0)
@@ -74,6 +73,6 @@ SERVICE_PATH = directory
 
 local preload = skynet.getenv "preload"
 if preload then
-	assert(loadfile(preload))(table.unpack(words))
+	assert(loadfile(preload))(select(2, ...))
 end
-main(table.unpack(words, 2))
+return main, table.concat(passed, "\0")

@@ -2,6 +2,7 @@
 #include "codecache.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@ struct reef_code {
 	struct reef_code *next; /* in its chain, or in the list of evicted ones */
 	struct reef_snapshot *snapshot;
 	size_t vms;
+	size_t keepers; /* records that copies of VMs are made from */
 	uint32_t hash;
 	bool current;
 	bool binary; /* it was compiled before it was loaded */
@@ -26,6 +28,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reef_code **chains; /* current versions */
 static size_t chain_count, code_count;
 static struct reef_code *evicted; /* still used */
+static atomic_uint_least64_t version;
 
 static uint32_t codecache_hash_of(const char *name) {
 	uint32_t h = 2166136261u;
@@ -147,6 +150,10 @@ int reef_codecache_load(lua_State *L, const char *name, const char *mode) {
 	return LUA_OK;
 }
 
+static bool is_unused(const struct reef_code *code) {
+	return code->vms == 0 && code->keepers == 0;
+}
+
 /* With the lock held: takes a version out of its chain. Returns it if nobody uses it. */
 static struct reef_code *unlink_code(struct reef_code **link) {
 	struct reef_code *code = *link;
@@ -154,7 +161,8 @@ static struct reef_code *unlink_code(struct reef_code **link) {
 	code->next = NULL;
 	code->current = false;
 	code_count--;
-	if (code->vms == 0)
+	atomic_fetch_add(&version, 1);
+	if (is_unused(code))
 		return code;
 	code->next = evicted;
 	evicted = code;
@@ -213,12 +221,17 @@ static void unlink_evicted(struct reef_code *code) {
 	*link = code->next;
 }
 
-void reef_codecache_leave(struct reef_vm *vm) {
+/* A VM, or a keeper, is gone. */
+static void leave_codes(struct reef_vm *vm, bool is_keeper) {
 	struct reef_code *unused = NULL;
 	pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < vm->codes.count; i++) {
 		struct reef_code *code = vm->codes.items[i];
-		if (--code->vms == 0 && !code->current) {
+		if (is_keeper)
+			code->keepers--;
+		else
+			code->vms--;
+		if (is_unused(code) && !code->current) {
 			unlink_evicted(code);
 			code->next = unused;
 			unused = code;
@@ -227,6 +240,43 @@ void reef_codecache_leave(struct reef_vm *vm) {
 	pthread_mutex_unlock(&lock);
 	delete_list(unused);
 	reef_array_fini(&vm->codes);
+}
+
+void reef_codecache_leave(struct reef_vm *vm) {
+	leave_codes(vm, false);
+}
+
+void reef_codecache_let_go(struct reef_vm *kept) {
+	leave_codes(kept, true);
+}
+
+void reef_codecache_keep(struct reef_vm *kept, struct reef_vm *vm) {
+	pthread_mutex_lock(&lock);
+	kept->codes = vm->codes;
+	memset(&vm->codes, 0, sizeof(vm->codes));
+	for (size_t i = 0; i < kept->codes.count; i++) {
+		kept->codes.items[i]->vms--;
+		kept->codes.items[i]->keepers++;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+bool reef_codecache_copy(struct reef_vm *vm, const struct reef_vm *kept) {
+	size_t count = kept->codes.count;
+	if (!reef_array_reserve(&vm->codes, count))
+		return false;
+	if (count > 0)
+		memcpy(vm->codes.items, kept->codes.items, count * sizeof(*vm->codes.items));
+	vm->codes.count = count;
+	pthread_mutex_lock(&lock);
+	for (size_t i = 0; i < count; i++)
+		vm->codes.items[i]->vms++;
+	pthread_mutex_unlock(&lock);
+	return true;
+}
+
+uint64_t reef_codecache_version(void) {
+	return atomic_load_explicit(&version, memory_order_relaxed);
 }
 
 static void stat_code(const struct reef_code *code, void (*each)(void *, const struct reef_code_stat *), void *ud) {

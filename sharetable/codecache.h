@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <lua.h>
 
@@ -23,6 +24,15 @@ size_t reef_codecache_clear(void);
 
 /* The VM is gone: lets go of all versions it used. */
 void reef_codecache_leave(struct reef_vm *vm);
+
+/* For copies of VMs. `kept`, an empty record, takes what `vm` uses: it holds the versions, and counts for none that uses
+ * them. */
+void reef_codecache_keep(struct reef_vm *kept, struct reef_vm *vm);
+/* A new VM uses what is kept. False when out of memory. */
+bool reef_codecache_copy(struct reef_vm *vm, const struct reef_vm *kept);
+void reef_codecache_let_go(struct reef_vm *kept);
+/* Changes with each file that is forgotten. Any thread. */
+uint64_t reef_codecache_version(void);
 
 struct reef_code_stat {
 	const char *name;

@@ -15,6 +15,7 @@
 #include "sharetable/overlay/interrupt.h"
 #include "vm.h"
 #include "vm_close.h"
+#include "vm_copy.h"
 
 static bool interrupt(bool for_good) {
 	return reef_interrupt_raise(for_good ? REEF_INTERRUPT_ALWAYS : REEF_INTERRUPT_ONCE);
@@ -28,6 +29,7 @@ void reef_sharetable_setup(void) {
 			.close_state = reef_vm_close,
 			.load_file = reef_codecache_load,
 			.interrupt = interrupt,
+			.record = &reef_vm_record_hooks,
 	};
 	reef_share_library_names();
 	reef_image_setup(reef_libraries_open);

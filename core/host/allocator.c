@@ -12,6 +12,13 @@
 #include "lgc.h"
 #include "lstate.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#define block_poison(p, size) ASAN_POISON_MEMORY_REGION(p, size)
+#else
+#define block_poison(p, size) ((void)(p), (void)(size))
+#endif
+
 static void report_memory(struct reef_host *host, size_t memory) {
 	while (memory > host->memory_report)
 		host->memory_report *= 2;
@@ -23,6 +30,33 @@ static bool in_finalizer(const struct reef_host *host) {
 	return host->L && G(host->L)->gcstp & GCSTPGC;
 }
 
+/* Does it lie in the block of a VM that is a copy? That goes as a whole, at the end. */
+static inline bool in_block(const struct reef_host *host, const void *p) {
+	return (uintptr_t)p - ((uintptr_t)host->L - LUA_EXTRASPACE) < reef_host_block_size(host);
+}
+
+static void *change_in_block(void *p, size_t old_size, size_t new_size) {
+	if (new_size <= old_size) {
+		block_poison((char *)p + new_size, old_size - new_size);
+		return p;
+	}
+	void *q = reef_try_malloc(new_size);
+	if (q) {
+		memcpy(q, p, old_size);
+		block_poison(p, old_size);
+	}
+	return q;
+}
+
+/* What the image has left of the block is as good as any memory, once. */
+static void *take_rest(struct reef_host *host, size_t size) {
+	size_t left = host->block_left * (size_t)REEF_BLOCK_UNIT;
+	if (size > left)
+		return NULL;
+	host->block_left = (uint8_t)(host->block_left - (size + REEF_BLOCK_UNIT - 1) / REEF_BLOCK_UNIT);
+	return reef_host_block(host) + reef_host_block_size(host) - left;
+}
+
 void *reef_allocator_run(void *ud, void *p, size_t old_size, size_t new_size) {
 	struct reef_host *host = ud;
 	if (!p)
@@ -31,14 +65,23 @@ void *reef_allocator_run(void *ud, void *p, size_t old_size, size_t new_size) {
 	if (new_size == 0) {
 		if (p) {
 			__atomic_store_n(&host->memory, memory, __ATOMIC_RELAXED);
-			reef_free_sized(p, old_size);
+			if (in_block(host, p))
+				block_poison(p, old_size);
+			else
+				reef_free_sized(p, old_size);
 		}
 		return NULL;
 	}
 	if (host->memory_limit && memory > host->memory_limit && new_size > old_size &&
 		(!host->no_limit || in_finalizer(host)))
 		return NULL;
-	void *q = p ? reef_try_realloc(p, new_size) : reef_try_malloc(new_size);
+	void *q = NULL;
+	if (!p)
+		q = host->block_left > 0 && (q = take_rest(host, new_size)) ? q : reef_try_malloc(new_size);
+	else if (in_block(host, p))
+		q = change_in_block(p, old_size, new_size);
+	else
+		q = reef_try_realloc(p, new_size);
 	if (!q)
 		return NULL;
 	__atomic_store_n(&host->memory, memory, __ATOMIC_RELAXED);

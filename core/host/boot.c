@@ -7,68 +7,20 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <lauxlib.h>
 
 #include "allocator.h"
+#include "copy.h"
 #include "core/alloc.h"
 #include "core/clean.h"
 #include "core/end.h"
 #include "core/env.h"
 #include "core/log.h"
 #include "host_private.h"
-#include "libraries.h"
 #include "load.h"
+#include "prepare.h"
 #include "protocol.h"
-#include "show.h"
-
-#include "lgc.h"
-#include "lstate.h"
-
-#define BOOT_ALLOWANCE (48 * 1024) /* bytes that loading may allocate before the first collection */
-
-/* Warnings come in pieces; errors of finalizers are among them. `@off` and `@on` are for this function. */
-static void boot_warning(void *ud, const char *text, int to_be_continued) {
-	struct reef_host *host = ud;
-	if (!host->warning && !to_be_continued && text[0] == '@') {
-		if (strcmp(text, "@off") == 0)
-			host->no_warnings = true;
-		else if (strcmp(text, "@on") == 0)
-			host->no_warnings = false;
-		return;
-	}
-	size_t old = host->warning ? strlen(host->warning) : 0, size = strlen(text);
-	char *warning = reef_try_realloc(host->warning, old + size + 1);
-	if (warning == NULL) {
-		reef_log_at(REEF_LOG_WARN, host->handle, "Lua warning: %s", text);
-		return;
-	}
-	host->warning = warning;
-	memcpy(host->warning + old, text, size + 1);
-	if (to_be_continued)
-		return;
-	if (!host->no_warnings)
-		reef_log_at(REEF_LOG_WARN, host->handle, "Lua warning: %s", host->warning);
-	reef_free(host->warning);
-	host->warning = NULL;
-}
-
-static int boot_traceback(lua_State *L) {
-	luaL_traceback(L, L, reef_show(L, 1, NULL), 1);
-	return 1;
-}
-
-static int open_libraries_of_vm(lua_State *L) {
-	struct reef_host *host = reef_host_get(L);
-	lua_pushboolean(L, 1);
-	lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
-	void (*open_libraries)(lua_State * L) = reef_host_hooks()->open_libraries;
-	(open_libraries ? open_libraries : reef_libraries_open)(L);
-	lua_newtable(L);
-	host->functions = luaL_ref(L, LUA_REGISTRYINDEX);
-	return 0;
-}
 
 static void boot_protocols(struct reef_host *host) {
 	static const struct {
@@ -128,12 +80,8 @@ static void limit_mailbox(struct reef_host *host) {
 		reef_mailbox_set_limit(host->service, messages > 0 ? (uint64_t)messages : 0, bytes > 0 ? (uint64_t)bytes : 0);
 }
 
-static int boot_run_loader(lua_State *L) {
-	struct reef_host *host = reef_host_get(L);
-	bool is_own = reef_load_is_own_service(host->args);
-	if (!is_own)
-		limit_mailbox(host);
-	return reef_load_run_loader(L, host->args, is_own);
+static int boot_run_main(lua_State *L) {
+	return lua_isnil(L, 1) ? 0 : reef_load_run_main(L, reef_host_get(L)->args);
 }
 
 /* Is there anything that can run, and tell the launcher that the service is ready? */
@@ -141,37 +89,35 @@ static bool boot_has_begun(const struct reef_host *host) {
 	return host->sessions.count > 0 || host->forks.head || host->raw_callback;
 }
 
-/* An error where nobody can be told: memory is gone while a message is handed to a coroutine. */
-static int vm_panic(lua_State *L) {
-	const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error";
-	fprintf(stderr, "reef: service :%08x: %s\n", reef_host_get(L)->handle, text);
-	_exit(REEF_EXIT_NO_MEMORY);
+/* A VM that is prepared: a copy of one that was, if there is any. */
+static int boot_prepare(struct reef_host *host) {
+	if (reef_copy_boot(host, host->args))
+		return LUA_OK;
+	int status = reef_prepare(host, reef_allocator_run, host, host->args);
+	if (status == LUA_OK)
+		reef_copy_note(host->L, host->args);
+	return status;
+}
+
+static int boot_begin(struct reef_host *host) {
+	lua_State *L = host->L;
+	lua_pushcfunction(L, boot_run_main);
+	lua_pushvalue(L, REEF_PREPARED_MAIN);
+	return lua_pcall(L, 1, 0, REEF_PREPARED_TRACEBACK);
 }
 
 void reef_boot(struct reef_host *host) {
-	lua_State *L = lua_newstate(reef_allocator_run, host);
+	boot_protocols(host);
+	if (!reef_load_is_own_service(host->args))
+		limit_mailbox(host);
+	int status = boot_prepare(host);
+	lua_State *L = host->L;
 	if (!L) {
 		boot_refuse(host, "not enough memory for a VM");
 		return;
 	}
-	lua_atpanic(L, vm_panic);
-	reef_task_set_header(L, &host->none);
-	host->L = L;
-	host->active = L;
-	lua_setwarnf(L, boot_warning, host);
-	boot_protocols(host);
-	lua_gc(L, LUA_GCSTOP);
-	lua_pushcfunction(L, boot_traceback);
-	lua_pushcfunction(L, open_libraries_of_vm);
-	int status = lua_pcall(L, 0, 0, 1);
-	if (status == LUA_OK) {
-		lua_gc(L, LUA_GCRESTART);
-		luaE_setdebt(G(L), -BOOT_ALLOWANCE);
-		if (reef_host_hooks()->opened)
-			reef_host_hooks()->opened(L);
-		lua_pushcfunction(L, boot_run_loader);
-		status = lua_pcall(L, 0, 0, 1);
-	}
+	if (status == LUA_OK)
+		status = boot_begin(host);
 	host->booted = true;
 	reef_free(host->args);
 	host->args = NULL;

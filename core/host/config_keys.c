@@ -73,6 +73,7 @@ static const struct key keys[] = {
 		NUMBER("cluster_timeout", 0, MAX_CS),
 		NUMBER("cluster_unfinished", 1, MAX_CS),
 		OF("console_http_token", TEXT, REEF_CONFIG_WRONG),
+		OF("copy_vms", BOOLEAN, REEF_CONFIG_WRONG),
 		OF("cpath", PATTERNS, REEF_CONFIG_WRONG),
 		OF("daemon", TEXT, REEF_CONFIG_WRONG),
 		NUMBER("daemon_timeout", 0, MAX_CS),

@@ -12,6 +12,22 @@
 #include "host_private.h"
 #include "session.h"
 
+#define FIRST_MEMORY_REPORT ((size_t)32 << 20)
+
+struct reef_host *reef_host_new(struct reef_service *service) {
+	struct reef_host *host = reef_calloc(1, sizeof(*host));
+	host->service = service;
+	host->handle = reef_service_handle(service);
+	host->memory_report = FIRST_MEMORY_REPORT;
+	reef_list_init(&host->responses);
+	struct reef_task *headers[] = {&host->none, &host->blocked, &host->gone};
+	for (int i = 0; i < 3; i++) {
+		headers[i]->host = host;
+		headers[i]->state = TASK_NONE;
+	}
+	return host;
+}
+
 struct reef_host *reef_host_of(lua_State *L) {
 	return reef_host_get(L);
 }
@@ -115,6 +131,14 @@ const struct reef_host_hooks *reef_host_hooks(void) {
 
 void reef_host_close_state(lua_State *L) {
 	(hooks.close_state ? hooks.close_state : lua_close)(L);
+}
+
+void reef_host_end_vm(struct reef_host *host) {
+	char *block = reef_host_block(host);
+	size_t size = reef_host_block_size(host);
+	reef_host_close_state(host->L);
+	host->block_units = host->block_left = 0;
+	reef_free_sized(block, size);
 }
 
 void reef_host_new_library(lua_State *L, const luaL_Reg *functions, int extra) {

@@ -58,6 +58,19 @@ lua_CFunction reef_host_preloaded(const char *name);
  * fields: cheaper than luaL_newlib. May raise a memory error. */
 void reef_host_new_library(lua_State *L, const luaL_Reg *functions, int extra);
 
+/* What a room above keeps of each VM, its *record*, which a copy of the VM has one of its own of: its registry refers to it
+ * by a light userdata. Called by the slices of services but for `version`, which any thread may call. */
+struct reef_record_hooks {
+	void *(*find)(lua_State *L); /* NULL if there is none */
+	/* Takes what the VM's record has; from that, copies are made. NULL: there is something in it that cannot be copied, or
+	 * no memory. */
+	void *(*keep)(lua_State *L);
+	void *(*copy)(const void *kept); /* for a new VM; NULL: no memory */
+	void (*let_go)(void *kept);      /* any thread */
+	void (*drop)(void *record);      /* of a VM that is not closed; NULL is allowed */
+	uint64_t (*version)(void);       /* changes when files that were loaded may be others now */
+};
+
 /* What a room above may put in the place of stock behaviour. Unset members mean stock Lua. Start-up only. */
 struct reef_host_hooks {
 	/* Opens the libraries of a VM that has none yet; stock: reef_libraries_open. May raise. */
@@ -73,6 +86,8 @@ struct reef_host_hooks {
 	/* Makes the Lua code that this thread runs raise: once, or at every step until the outermost call has ended. False:
 	 * it runs none. Called by a signal handler. Stock: a hook on the coroutine that the host has resumed last. */
 	bool (*interrupt)(bool for_good);
+	/* NULL: VMs are not copied. */
+	const struct reef_record_hooks *record;
 };
 void reef_host_set_hooks(const struct reef_host_hooks *hooks);
 const struct reef_host_hooks *reef_host_hooks(void);

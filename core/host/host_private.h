@@ -13,6 +13,8 @@
 #include "session.h"
 #include "task_private.h"
 
+enum { REEF_BLOCK_UNIT = 16 };
+
 struct reef_protocol;
 
 /* What a session of kind SESSION_TIMER has. */
@@ -32,9 +34,11 @@ struct reef_host {
 	lua_State *active;             /* the innermost coroutine that runs */
 	lua_State *from;               /* who resumes tasks: NULL, or the thread of a raw callback */
 	struct reef_task *pool;
-	uint32_t pooled, pool_low, pool_window;
-	int raw_callback; /* registry; 0: the dispatcher */
-	uint64_t serial;  /* of the last task */
+	uint32_t pooled, pool_low;
+	uint16_t pool_window;
+	uint16_t block_units; /* of REEF_BLOCK_UNIT bytes: the block that a VM which is a copy lies in; 0: this is none */
+	int raw_callback;     /* registry; 0: the dispatcher */
+	uint64_t serial;      /* of the last task */
 	struct reef_task_queue wakes, failures, forks;
 	struct reef_sessions sessions;
 	const struct reef_message *incoming; /* the message being dispatched */
@@ -76,12 +80,27 @@ struct reef_host {
 	int unknown_response;
 	uint32_t trace_count;   /* tags made */
 	uint16_t entered_again; /* times that it was entered while it was */
-	uint16_t interrupt;     /* set by other threads: make it raise */
+	uint8_t interrupt;      /* set by other threads: make it raise */
+	uint8_t block_left;     /* of REEF_BLOCK_UNIT bytes: how much is free at the end of the block */
 	char *args;             /* until the VM is booted */
 	char *warning;          /* the pieces so far */
 };
 
 _Static_assert(sizeof(struct reef_host) <= 640, "beyond that each service costs the allocator's next size, 768");
+
+/* The block in which a VM that is a copy lies, NULL of others. The VM's main thread comes first in it. */
+static inline char *reef_host_block(const struct reef_host *host) {
+	return host->block_units == 0 ? NULL : (char *)host->L - LUA_EXTRASPACE;
+}
+
+static inline size_t reef_host_block_size(const struct reef_host *host) {
+	return (size_t)host->block_units * REEF_BLOCK_UNIT;
+}
+
+/* A host without a VM. Freed with reef_free. */
+struct reef_host *reef_host_new(struct reef_service *service);
+/* Closes the VM and frees its block. */
+void reef_host_end_vm(struct reef_host *host);
 
 static inline struct reef_host *reef_host_get(lua_State *L) {
 	return reef_task_header(L)->host;

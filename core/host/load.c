@@ -38,7 +38,7 @@ static int load_file(lua_State *L, const char *name, const char *mode) {
 
 /* Is the loader of services ours? It is unless the key `lualoader` names another one; the name of the API's own loader,
  * wherever it is said to lie, stands for ours. */
-static bool has_own_loader(void) {
+bool reef_load_has_own_loader(void) {
 	static const char standard[] = "lualib/loader.lua";
 	const char *name = reef_env_get("lualoader");
 	size_t size = name ? strlen(name) : 0;
@@ -58,26 +58,55 @@ static void set_loader_globals(lua_State *L, const char *own_services) {
 	lua_setglobal(L, "LUA_SERVICE");
 }
 
+static const char blanks[] = " \t\n\v\f\r";
+
+size_t reef_load_name_size(const char *arguments) {
+	return strcspn(arguments, blanks);
+}
+
 bool reef_load_is_own_service(const char *arguments) {
 	char relative[256];
-	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)strcspn(arguments, " "), arguments);
+	int n = snprintf(relative, sizeof(relative), "service/%.*s.lua", (int)reef_load_name_size(arguments), arguments);
 	return n > 0 && (size_t)n < sizeof(relative) && reef_own_file(relative) != NULL;
 }
 
-int reef_load_run_loader(lua_State *L, const char *arguments, bool is_own) {
+/* Pushes the words of `text`, and says how many. May raise. */
+static int push_words(lua_State *L, const char *text) {
+	int count = 0;
+	for (text += strspn(text, blanks); *text; text += strspn(text, blanks)) {
+		size_t size = strcspn(text, blanks);
+		luaL_checkstack(L, 1, "too many arguments of a service");
+		lua_pushlstring(L, text, size);
+		text += size;
+		count++;
+	}
+	return count;
+}
+
+int reef_load_main(lua_State *L, const char *arguments) {
 	char path[PATH_SIZE], loader[PATH_SIZE];
 	snprintf(path, sizeof(path), "%s/service/?.lua", reef_own_directory());
-	const char *own_services = is_own ? path : NULL;
+	const char *own_services = reef_load_is_own_service(arguments) ? path : NULL;
 	snprintf(loader, sizeof(loader), "%s/loader.lua", reef_own_directory());
-	bool is_own_loader = has_own_loader();
+	bool is_own_loader = reef_load_has_own_loader();
 	if (load_file(L, is_own_loader ? loader : reef_env_get("lualoader"), NULL) != LUA_OK)
 		return lua_error(L);
-	lua_pushstring(L, arguments);
-	if (is_own_loader)
+	if (is_own_loader) {
 		lua_pushstring(L, own_services);
-	else
+		lua_call(L, 1 + push_words(L, arguments), 2);
+	} else {
 		set_loader_globals(L, own_services);
-	lua_call(L, is_own_loader ? 2 : 1, 0);
+		lua_pushstring(L, arguments);
+		lua_call(L, 1, 0);
+		lua_pushnil(L);
+		lua_pushliteral(L, "");
+	}
+	return 2;
+}
+
+int reef_load_run_main(lua_State *L, const char *arguments) {
+	arguments += strspn(arguments, blanks);
+	lua_call(L, push_words(L, arguments + strcspn(arguments, blanks)), 0);
 	return 0;
 }
 

@@ -10,7 +10,9 @@
 #include <lauxlib.h>
 
 #include "allocator.h"
+#include "copy.h"
 #include "core/service.h"
+#include "host_private.h"
 
 #ifdef REEF_JEMALLOC
 #include <jemalloc/jemalloc.h>
@@ -150,15 +152,31 @@ static int memory_services(lua_State *L) {
 	return 1;
 }
 
+/* copied([name]) -> is this service's VM a copy of an image; with a name, why those of that service cannot be, or nil */
+static int memory_copied(lua_State *L) {
+	const char *name = reef_opt_name(L, 1, NULL);
+	if (name)
+		lua_pushstring(L, reef_copy_refused(name));
+	else
+		lua_pushboolean(L, reef_host_block(reef_host_get(L)) != NULL);
+	return 1;
+}
+
+/* images() -> images of VMs that were made, names that cannot have one, bytes of those that there are */
+static int memory_images(lua_State *L) {
+	struct reef_copy_stat stat;
+	reef_copy_stat(&stat);
+	lua_pushinteger(L, (lua_Integer)stat.images);
+	lua_pushinteger(L, (lua_Integer)stat.refused);
+	lua_pushinteger(L, (lua_Integer)stat.bytes);
+	return 3;
+}
+
 int reef_open_memory(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"services", memory_services},
-			{"blocks", memory_blocks},
-			{"number", memory_number},
-			{"profile", memory_profile},
-			{"dump", memory_dump},
-			{"report", memory_report},
-			{NULL, NULL},
+			{"services", memory_services}, {"copied", memory_copied}, {"images", memory_images},
+			{"blocks", memory_blocks},     {"number", memory_number}, {"profile", memory_profile},
+			{"dump", memory_dump},         {"report", memory_report}, {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -29,8 +29,6 @@
 #include "task.h"
 #include "task_pool.h"
 
-#define FIRST_MEMORY_REPORT ((size_t)32 << 20)
-
 /* The second message makes the start function run. What loading has left behind is collected then, once, by going over to
  * the generational mode; a small service that waits afterwards holds nothing that it does not need. */
 static void snlua_second_message(struct reef_service *service, void *ud, struct reef_message *m) {
@@ -71,17 +69,8 @@ static void snlua_leave(struct reef_service *service) {
 }
 
 static int snlua_init(struct reef_service *service, const char *args) {
-	struct reef_host *host = reef_calloc(1, sizeof(*host));
-	host->service = service;
-	host->handle = reef_service_handle(service);
+	struct reef_host *host = reef_host_new(service);
 	host->args = reef_strdup(args);
-	host->memory_report = FIRST_MEMORY_REPORT;
-	reef_list_init(&host->responses);
-	struct reef_task *headers[] = {&host->none, &host->blocked, &host->gone};
-	for (int i = 0; i < 3; i++) {
-		headers[i]->host = host;
-		headers[i]->state = TASK_NONE;
-	}
 	reef_service_set_instance(service, host);
 	reef_service_set_callback(service, snlua_first_message, host);
 	reef_service_set_turn_end(service, snlua_turn_end);
@@ -134,7 +123,7 @@ static void snlua_release(struct reef_service *service) {
 		reef_task_end_all(host);
 		reef_response_fail_all(host);
 		tell_asked(host);
-		reef_host_close_state(host->L);
+		reef_host_end_vm(host);
 		/* Finalizers may still have answered some. */
 		reef_debts_fail(&host->debts, host->handle);
 	}

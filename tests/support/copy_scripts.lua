@@ -1,0 +1,128 @@
+-- luacheck: no max line length
+-- Scripts whose words are compared between VMs that are made anew and copies: what they say must not depend on
+-- addresses or time. They have `say` and `arguments`.
+
+---@class copy_scripts
+local scripts = {}
+
+-- Goes through everything that can be reached, in the order in which `pairs` gives it.
+scripts.everything = [[
+	local seen = {}
+	local function walk(value, path, depth)
+		local kind = type(value)
+		if kind == "nil" or kind == "string" or kind == "number" or kind == "boolean" then
+			say(path, value)
+			return
+		end
+		say(path, kind, seen[value] or "new", math.type(value))
+		if seen[value] or depth > 6 then
+			return
+		end
+		seen[value] = path
+		if kind == "table" then
+			say(path, "#", rawlen(value))
+			for k, v in next, value do
+				walk(v, path .. "." .. (type(k) == "string" and k or type(k) .. (type(k) == "number" and k or "")), depth + 1)
+			end
+		elseif kind == "function" then
+			local info = debug.getinfo(value, "Su")
+			say(path, info.short_src, info.linedefined, info.what, info.nups, info.nparams, info.isvararg)
+			for i = 1, info.nups do
+				local name, up = debug.getupvalue(value, i)
+				if name ~= "" or type(up) ~= "userdata" then
+					walk(up, path .. "^" .. i .. name, depth + 1)
+				end
+			end
+		elseif kind == "userdata" then
+			say(path, io.type(value), tostring(value):match "^%a+")
+		end
+		walk(debug.getmetatable(value), path .. "~", depth + 1)
+	end
+	walk(_G, "_G", 0)
+	walk(package.loaded, "loaded", 0)
+	walk(debug.getmetatable "", "string", 0)
+	walk(arguments, "arguments", 0)
+	local registry = debug.getregistry()
+	for _, key in ipairs { "_LOADED", "_PRELOAD", "FILE*", "LUA_NOENV", "_CLIBS", "_HOOKKEY" } do
+		walk(registry[key], key, 4)
+	end
+	for k, v in pairs(registry) do
+		if type(k) ~= "string" then
+			say("registry", type(k), math.type(k) and k, type(v), #debug.traceback())
+		end
+	end
+	say(collectgarbage "incremental", collectgarbage "isrunning", coroutine.isyieldable(), select(2, coroutine.running()))
+	say(debug.gethook(), debug.traceback("here", 1))
+	say(io.write == io.stdout.write, io.type(io.stdin), require "skynet" == skynet, skynet.pcall == pcall)
+]]
+
+-- Pieces of random scripts. `$n` stands for a number, `$s` for a name; what they need beside that they make.
+local PIECES = {
+	"local t = {} for i = 1, $n do t['$s' .. i] = i end for k, v in pairs(t) do say(k, v) end",
+	"local t = { $s = 1, $s2 = 2, [$n] = 3, '$s' } t.$s = nil t.$s3 = 4 for k, v in pairs(t) do say(k, v) end say(next({}), #t)",
+	"$s = $n say(_G.$s, rawget(_G, '$s')) for k in pairs(_G) do if k:find '^$s' then say(k) end end $s = nil",
+	"string.$s = function(x) return #x end say(('abc'):$s()) for k in pairs(string) do say(k) end string.$s = nil",
+	"say(pcall(function() local x = nil return x.$s end))",
+	"say(pcall(function() return $s.$s2 end)) say(pcall(error, { code = $n } and '$s', $n))",
+	"say(select(2, pcall(error, setmetatable({}, { __tostring = function() return '$s' end }))))",
+	"say(xpcall(function() error('$s', 2) end, function(m) return debug.traceback(m):gsub('0x%x+', '') end))",
+	"local co = coroutine.wrap(function(...) for i = 1, $n do say(i, coroutine.yield(i, ...)) end return '$s' end) for _ = 1, $n + 1 do say(co('$s2')) end",
+	"local co = coroutine.create(function() local x <close> = setmetatable({}, { __close = function() say 'closed $s' end }) coroutine.yield(1) end) say(coroutine.resume(co)) say(coroutine.close(co), coroutine.status(co))",
+	"local n = 0 debug.sethook(function(e, l) n = n + 1 end, 'lcr') for i = 1, $n do math.abs(i) end debug.sethook() say('hooks', n)",
+	"local n = 0 debug.sethook(function() n = n + 1 end, '', $n + 1) for i = 1, 100 do local _ = i .. '$s' end debug.sethook() say('counts', n)",
+	"local weak = setmetatable({}, { __mode = 'kv' }) for i = 1, $n do weak[i] = {} weak[{}] = i end weak.$s = skynet collectgarbage() for k, v in pairs(weak) do say(k, v == skynet) end",
+	"do local x = setmetatable({}, { __gc = function() say 'gc $s' end }) x = nil collectgarbage() collectgarbage() end",
+	"for i = 1, 200 do local _ = { i, tostring(i) .. '$s' } end collectgarbage 'step' say(collectgarbage 'isrunning')",
+	"say(collectgarbage 'generational') for i = 1, 300 do local _ = { '$s' .. i } end say(collectgarbage 'incremental')",
+	"local f = load('local a <const> = $n; local function $s(...) return a, ... end goto e do say(0) end ::e:: return $s(1, nil, true, not false)') say(f())",
+	"say(load 'return and') say(load 'local while = 1') say(load('return _ENV.$s, ...', '=$s', 't', { $s = $n })(2))",
+	"local f = load(string.dump(function(a) local t = { a, and_ = 1 } for k, v in pairs(t) do say(k, v) end return a end)) say(pcall(f, $n))",
+	"local words = {} for w in ('$s $s2 and or not $n end'):gmatch '%w+' do words[#words + 1] = w end table.sort(words) say(table.concat(words, ','))",
+	"say(('%5.2f|%q|%s|%x'):format($n / 3, '$s\\n', '$s2', $n)) say(('$s'):rep($n, '-'):upper():reverse())",
+	"math.randomseed($n) say(math.random(1000), math.random(1000), math.random() < 1)",
+	"local m = setmetatable({}, { __index = function(_, k) return k .. '$s' end, __newindex = function(t, k, v) rawset(t, k, v + 1) end, __call = function(_, ...) return select('#', ...) end, __len = function() return $n end, __eq = function() return true end, __lt = function() return true end, __concat = function() return '$s2' end, __unm = function() return 1 end }) m.x = $n say(m.x, m.y, m(1, 2), #m, m < m, m .. 1, -m)",
+	"local up = { } for i = 1, 3 do up[i] = function() i = i + $n return i end end say(up[1](), up[1](), up[2](), debug.upvalueid(up[1], 1) == debug.upvalueid(up[2], 1))",
+	"say(skynet.address(16), skynet.getenv 'harbor', type(skynet.now()), skynet.PTYPE_LUA, rawget(skynet, '$s'), skynet.$s)",
+	"for k, v in pairs(skynet) do say(k, type(v)) end",
+	"say(package.searchpath('$s', './?.lua;./?/$s2.lua')) say(pcall(require, 'no.$s')) package.preload['$s'] = function(...) return { ... } end say(#require '$s', package.loaded['$s'] ~= nil)",
+	"say(utf8.char($n + 200, 8364), utf8.len '$s', string.pack('<i4z', $n, '$s'):byte(1, -1))",
+	"table.insert = table.insert local old = table.concat table.concat = nil say(pcall(function() return table.concat({}) end)) table.concat = old for k in pairs(table) do say(k) end",
+	"getmetatable('').__index = function(s, k) return string[k] or k .. '$s' end say(('x').foo, ('x'):upper()) getmetatable('').__index = string",
+	"setmetatable(string, { __mode = 'v' }) collectgarbage() say(('$s'):upper()) setmetatable(string, nil)",
+	"setmetatable(_G, { __index = function(_, k) return 'no ' .. k end }) say($s2, $s3) setmetatable(_G, nil)",
+	"setmetatable(os, { __gc = function() end }) collectgarbage() say(type(os.time)) setmetatable(os, nil)",
+	"local function deep(n) return n == 0 and 0 or 1 + deep(n - 1) end say(deep($n * 20))",
+	"say(io.stdout:seek('cur') ~= false, io.type(io.stderr), pcall(io.close) ~= nil, tostring(io.stdin):match 'file') say(os.getenv 'NO_$s', os.time { year = 2020, month = 1, day = $n % 28 + 1, hour = 12 })",
+	"local long = ('$s'):rep(50) local t = { [long] = 1 } say(t[('$s'):rep(50)], #long) for k in pairs(t) do say(#k) end",
+	"local r = {} for i = 1, 50 do r[i] = { r[i - 1], '$s' .. i % 7 } end r = nil collectgarbage() say(collectgarbage 'count' > 0)",
+	"debug.setmetatable(1, { __index = { $s = $n } }) say((1).$s) debug.setmetatable(1, nil) say(pcall(function() return (1).$s end))",
+	"skynet.init(function() say 'init $s' end)",
+	"skynet.fork(function(...) say('fork', ...) skynet.sleep(0) say 'forked $s' end, $n)",
+	"say(debug.getinfo(1, 'l').currentline > 0, debug.getinfo(1, 'S').what, debug.getinfo(2, 'S') and debug.getinfo(2, 'S').what, debug.getinfo(3) == nil, (debug.getlocal(1, 1)))",
+}
+
+local NAMES = { "alpha", "beta", "x", "name", "self", "index", "gamma_1", "Item", "value", "key", "_y", "long_name_of_a_field" }
+
+---Returns a function that makes another script each time.
+---@param seed integer
+function scripts.generator(seed)
+	-- Not math.random, which others use, too.
+	local state = seed & 0x7fffffff
+	local function choose(n)
+		state = (state * 1103515245 + 12345) & 0x7fffffff
+		return (state >> 8) % n + 1
+	end
+	return function()
+		local lines = {}
+		for i = 1, choose(12) do
+			local names = {
+				["$n"] = tostring(choose(20)), ["$s"] = NAMES[choose(#NAMES)] .. "_1", ["$s2"] = NAMES[choose(#NAMES)] .. "_2",
+				["$s3"] = NAMES[choose(#NAMES)] .. "_3",
+			}
+			lines[i] = "do " .. PIECES[choose(#PIECES)]:gsub("%$%a%d?", names) .. " end"
+		end
+		return table.concat(lines, "\n") .. "\n"
+	end
+end
+
+return scripts

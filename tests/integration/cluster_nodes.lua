@@ -58,6 +58,31 @@ test.case("nodes that come and go are found by etcd, without a reload", function
 	a:reaches "b"
 end)
 
+test.case("a node that listens in several places is put into etcd once, with one lease", { timeout = 60 }, function()
+	local etcd = servers.start()
+	local client = require("reef.etcd").new { endpoints = etcd.endpoints }
+	for _, name in ipairs { "a", "b", "c", "d" } do
+		local more = ('control = "127.0.0.1:%d"\n'):format(process.free_port())
+		test_nodes.start(name, { more = by_etcd(etcd, name) .. more }):reaches("control")
+	end
+	local items
+	test.eventually("all are there", 20, function()
+		items = client:list "/reef/cluster/"
+		return #items == 4
+	end)
+	-- The time of a lease that nobody prolongs.
+	skynet.sleep(300)
+	items = client:list "/reef/cluster/"
+	local leases = {}
+	for i, item in ipairs(items) do
+		test.equal({ i, item.version }, { i, 1 })
+		leases[item.lease] = true
+	end
+	test.equal(#items, 4)
+	test.equal(#client.members:ask("/v3/lease/leases", {}, true).leases, 4)
+	client:close()
+end)
+
 test.case("while etcd is away, nodes that are known are called", { timeout = 90 }, function()
 	local etcd = servers.start()
 	local a = start("a", by_etcd(etcd, "a"))

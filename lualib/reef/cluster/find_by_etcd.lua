@@ -13,8 +13,11 @@ local finder = {}
 
 local client ---@type reef.etcd
 local prefix ---@type string
-local lease  ---@type reef.etcd.lease|nil
-local announced
+local announced ---@type reef.cluster.announced|nil
+
+---@class reef.cluster.announced
+---@field address string
+---@field lease reef.etcd.lease|nil  the one that the name is there with
 
 ---@param tell fun(list: table<string, string|false>, whole: boolean)
 function finder.run(tell)
@@ -37,8 +40,9 @@ function finder.run(tell)
 end
 
 -- Puts the name there; nil and why, when somebody else has it.
-local function claim(name, address)
-	lease = client:lease(math.max(2, math.floor(options.lease)))
+---@param own reef.cluster.announced
+local function claim(name, own)
+	local lease, address = client:lease(math.max(2, math.floor(options.lease))), own.address
 	local key, put = prefix .. name, { "put", prefix .. name, address, { lease = lease.id } }
 	local held, results = client:txn {
 		compare = { { key, "create_revision", "=", 0 } }, success = { put }, failure = { { "get", key } },
@@ -53,22 +57,25 @@ local function claim(name, address)
 		lease:revoke()
 		return nil, ("the name is taken by %s"):format(before and before.value or "somebody")
 	end
-	return true
+	own.lease = lease
+	return lease
 end
 
-local function announce(name, address)
+---@param own reef.cluster.announced
+local function announce(name, own)
 	local told, token = nil, {}
-	while announced == address do
-		local ok, held, why = pcall(claim, name, address)
-		if ok and held then
+	while announced == own do
+		local ok, lease, why = pcall(claim, name, own)
+		if ok and lease then
 			told = nil
 			lease:keep(function()
 				skynet.wakeup(token)
 			end)
 			skynet.wait(token)
+			own.lease = nil
 			skynet.error(("cluster: node %s is not in etcd any more, since its lease could not be prolonged"):format(name))
 		else
-			why = ok and why or tostring(held)
+			why = ok and why or tostring(lease)
 			if why ~= told then
 				skynet.error(("cluster: node %s cannot be put into etcd: %s"):format(name, why))
 				told = why
@@ -94,16 +101,19 @@ function finder.announce(ip, port)
 		return skynet.error(("cluster: node %s is not put into etcd: %s is no address for others, set cluster_address")
 			:format(name, address))
 	end
-	if not announced then
-		shutdown.on(function()
-			announced = nil
-			if lease and lease:valid() then
-				pcall(lease.revoke, lease)
-			end
-		end, 1)
+	if announced then
+		-- It listens in one more place, which others need not know.
+		return
 	end
-	announced = address
-	skynet.fork(announce, name, address)
+	announced = { address = address }
+	shutdown.on(function()
+		local lease = announced.lease
+		announced = nil
+		if lease and lease:valid() then
+			pcall(lease.revoke, lease)
+		end
+	end, 1)
+	skynet.fork(announce, name, announced)
 end
 
 return finder

@@ -299,7 +299,7 @@ function command.open(where, maxclient)
 		count = count - 1
 		told = told and count >= most
 	end))
-	if finder then
+	if finder and not host:find "^unix:" and not host:find "^/" then
 		skynet.send(finder, "lua", "announce", ip, real)
 	end
 	return ip, real

@@ -23,8 +23,8 @@ function command.FAIL()
 end
 
 function command.SPIN(seconds)
-	local until_then = os.clock() + seconds
-	while os.clock() < until_then do -- luacheck: ignore 542
+	local until_then = skynet.hpc() + seconds * 1e9
+	while skynet.hpc() < until_then do -- luacheck: ignore 542
 	end
 end
 

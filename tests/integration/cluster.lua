@@ -311,7 +311,7 @@ test.case("the file with the nodes; listening beyond loopback is said, or refuse
 	test.matches(run "cluster = \"/nowhere\"", "OPEN false .*cannot read /nowhere: No such file")
 	write "self = = 1"
 	test.matches(run(key), "OPEN false .*cluster: .*nodes:1: unexpected symbol")
-	test.matches(run(key .. "cluster_heartbeat = \"often\""), "cluster_heartbeat = often: a whole number")
+	test.matches(run(key .. "cluster_heartbeat = \"often\""), "cluster_heartbeat = often: must be an integer")
 end)
 
 test.case("no more connections than cluster.open allows", function()

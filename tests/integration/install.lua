@@ -125,7 +125,7 @@ test.case("the services of the manual compile", function()
 			run { "cc", "-fsyntax-only", "-Wall", "-Werror", "-I" .. prefix .. "/include/reef", source }
 		end
 	end
-	test.equal(found, 2)
+	test.equal(found, 3)
 end)
 
 test.case("what the installed headers declare is in the executable", function()

@@ -124,11 +124,11 @@ end
 ---The handshake is over; what has been read behind it are frames.
 ---@param ws http.websocket.connection
 ---@param agreed table|nil  on compression
----@param rest string
+---@param rest string|nil
 function link.begin_frames(ws, agreed, rest)
 	ws.frames = frames.new(ws.id, ws.server, ws.most, agreed)
 	frames_of[ws.id] = ws.frames
-	if rest ~= "" then
+	if rest and rest ~= "" then
 		ws.frames:feed(rest)
 	end
 end

@@ -8,7 +8,9 @@ local json = require "reef.etcd.json"
 local now = require "reef.base.now"
 
 local IDLE <const> = 4       -- connections that are kept for the next request
-local CODES <const> = { deadline = 4, unavailable = 14, unauthenticated = 16 }
+local UNAUTHENTICATED <const> = 16
+-- Codes of gRPC with which nobody knows whether it was done: cancelled, unknown, deadline exceeded, internal, unavailable.
+local UNSURE <const> = { [1] = true, [2] = true, [4] = true, [13] = true, [14] = true }
 
 ---@class reef.etcd.members
 ---@field endpoints string[]
@@ -118,14 +120,13 @@ function members:ask(path, request, again, deadline)
 		if answer and status == 200 then
 			return answer
 		end
-		local stale = answer and (answer.code == CODES.unauthenticated or tostring(answer.error):find "invalid auth token")
+		local stale = answer and (answer.code == UNAUTHENTICATED or tostring(answer.error):find "invalid auth token")
 		if stale and self.user and not logged_in and command ~= "authenticate" then
 			logged_in = true
 			log_in(self, deadline)
 		elseif answer then
 			why = tostring(answer.error or answer.message or status)
-			local unsure = answer.code == CODES.unavailable or answer.code == CODES.deadline
-			if not unsure then
+			if not UNSURE[answer.code] then
 				self:fail(tostring(answer.code or status), "rejected", command, why)
 			end
 			maybe = maybe or not is_undone(why)

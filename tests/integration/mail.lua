@@ -192,7 +192,8 @@ local function says_that_the_store_is_away(box, server)
 	server:kill()
 	local ok, err = pcall(box.post, box, "late", 1, { timeout = 1 })
 	test.equal(ok, false)
-	test.matches(err.outcome, "not sent")
+	-- A connection that was open may have taken it.
+	test.truthy(err.outcome == "not sent" or err.outcome == "maybe applied", err.outcome)
 	test.truthy(not pcall(box.count, box:with_timeout(1), "late"))
 end
 

@@ -9,7 +9,8 @@ local now = require "reef.base.now"
 
 local IDLE <const> = 4       -- connections that are kept for the next request
 local UNAUTHENTICATED <const> = 16
--- Codes of gRPC with which nobody knows whether it was done: cancelled, unknown, deadline exceeded, internal, unavailable.
+-- Codes of gRPC with which nobody knows whether it was done: cancelled, unknown, deadline exceeded, internal,
+-- unavailable.
 local UNSURE <const> = { [1] = true, [2] = true, [4] = true, [13] = true, [14] = true }
 
 ---@class reef.etcd.members

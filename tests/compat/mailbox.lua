@@ -80,7 +80,7 @@ test.case("wrong limits are refused", function()
 	local mailbox = require "reef.mailbox"
 	test.raises("at least 0", mailbox.limit, { messages = -1 })
 	test.raises("at least 0", mailbox.limit, { bytes = 1.5 })
-	test.raises("no option 'message'", mailbox.limit, { message = 1 })
+	test.raises("unknown option message %(did you mean messages%?%)", mailbox.limit, { message = 1 })
 end)
 
 local function run(config, source)

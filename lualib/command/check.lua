@@ -12,10 +12,8 @@ local HELP = [[
 Usage: reef check CONFIG [--quiet]
        reef check DIR [--quiet] [--max-errors N]
 
-CONFIG: reads a configuration file as a start does, and says what is wrong with it: keys that are misspelled,
-	values that
-cannot be,
-	files and services that are not there or do not compile; and which keys are none of Reef's. It starts nothing.
+CONFIG: reads a configuration file as a start does, and says what is wrong with it: keys that are misspelled, values that
+cannot be, files and services that are not there or do not compile; and which keys are none of Reef's. It starts nothing.
 Call it where you would start Reef, since relative paths begin there.
 
 DIR: reads all Lua, JSON, CSV and TOML files of a directory as reef.config does, checks them against their schemas

@@ -45,10 +45,11 @@ static inline uint64_t reef_histogram_quantile(const struct reef_histogram *hist
 	return 0;
 }
 
-/* How many values are below 2 to the power of `power`, which is 2 or more. */
-static inline uint64_t reef_histogram_below(const struct reef_histogram *histogram, unsigned power) {
+/* How many values are not below 2 to the power of `from`, but below 2 to that of `to`. `from`: 0, for all small ones, or 2
+ * or more; `to`: 2 or more. */
+static inline uint64_t reef_histogram_between(const struct reef_histogram *histogram, unsigned from, unsigned to) {
 	uint64_t seen = 0;
-	for (unsigned i = 0; i < power * 4 - 4; i++)
+	for (unsigned i = from ? from * 4 - 4 : 0; i < to * 4 - 4; i++)
 		seen += reef_counter_get(&histogram->bucket[i]);
 	return seen;
 }

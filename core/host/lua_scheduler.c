@@ -16,18 +16,19 @@ void reef_lua_set_histogram(lua_State *L, const struct reef_histogram *const *hi
 	lua_setfield(L, -2, "sum");
 	lua_createtable(L, LAST_POWER - FIRST_POWER + 1, 0);
 	lua_createtable(L, LAST_POWER - FIRST_POWER + 2, 0);
-	uint64_t before = 0;
+	unsigned from = 0;
 	for (unsigned power = FIRST_POWER; power <= LAST_POWER + 1; power++) {
-		uint64_t below = 0;
+		unsigned to = power <= LAST_POWER ? power : REEF_HISTOGRAM_POWERS;
+		uint64_t count = 0;
 		for (size_t i = 0; i < n; i++)
-			below += reef_histogram_below(histograms[i], power <= LAST_POWER ? power : REEF_HISTOGRAM_POWERS);
+			count += reef_histogram_between(histograms[i], from, to);
 		if (power <= LAST_POWER) {
 			lua_pushnumber(L, (double)((UINT64_C(1) << power) - 1) / 1e9);
 			lua_rawseti(L, -3, power - FIRST_POWER + 1);
 		}
-		lua_pushinteger(L, (lua_Integer)(below - before));
+		lua_pushinteger(L, (lua_Integer)count);
 		lua_rawseti(L, -2, power - FIRST_POWER + 1);
-		before = below;
+		from = to;
 	}
 	lua_setfield(L, -3, "counts");
 	lua_setfield(L, -2, "bounds");

@@ -36,20 +36,6 @@ static void machine_push_ok(lua_State *L, const struct reef_mysql_connection *c)
 	}
 }
 
-/* The first result stands for itself; a second one makes a list. */
-static void machine_add_result(lua_State *L, struct reef_mysql_connection *c) {
-	if (c->results == 1) {
-		lua_createtable(L, 4, 1);
-		lua_pushvalue(L, AT(c, RESULTS));
-		lua_rawseti(L, -2, 1);
-		lua_replace(L, AT(c, RESULTS));
-	}
-	if (++c->results == 1)
-		lua_replace(L, AT(c, RESULTS));
-	else
-		lua_rawseti(L, AT(c, RESULTS), c->results);
-}
-
 /* Ends the operation with the `n` values on the top. */
 static enum reef_mysql_call machine_done(struct reef_mysql_connection *c, int n) {
 	c->sql.pushed = n;
@@ -155,7 +141,7 @@ static enum reef_mysql_call machine_result(lua_State *L, struct reef_mysql_conne
 	c->columns = c->stmt ? c->stmt->field_count : mysql_field_count(mysql);
 	if (c->columns == 0) {
 		machine_push_ok(L, c);
-		machine_add_result(L, c);
+		reef_sql_add_result(L, AT(c, RESULTS), &c->results);
 		bool more = c->stmt ? mysql_stmt_more_results(c->stmt) : mysql_more_results(mysql);
 		return more ? (c->stmt ? REEF_MYSQL_STMT_NEXT : REEF_MYSQL_NEXT) : machine_finish(L, c);
 	}
@@ -242,7 +228,7 @@ static enum reef_mysql_call machine_row(lua_State *L, struct reef_mysql_connecti
 	machine_free_result(c);
 	if (!c->streaming) {
 		lua_pushvalue(L, AT(c, ROWS));
-		machine_add_result(L, c);
+		reef_sql_add_result(L, AT(c, RESULTS), &c->results);
 	}
 	if (c->stmt ? mysql_stmt_more_results(c->stmt) : mysql_more_results(c->calls.mysql)) {
 		/* Of a stream only the first result is read. */

@@ -111,27 +111,13 @@ static void postgres_add_row(lua_State *L, struct reef_postgres_connection *c) {
 	lua_rawseti(L, AT(c, ROWS), ++c->rows);
 }
 
-/* The first result stands for itself; a second one makes a list. */
-static void postgres_add_result(lua_State *L, struct reef_postgres_connection *c) {
-	if (c->results == 1) {
-		lua_createtable(L, 4, 1);
-		lua_pushvalue(L, AT(c, RESULTS));
-		lua_rawseti(L, -2, 1);
-		lua_replace(L, AT(c, RESULTS));
-	}
-	if (++c->results == 1)
-		lua_replace(L, AT(c, RESULTS));
-	else
-		lua_rawseti(L, AT(c, RESULTS), c->results);
-}
-
 static void postgres_add_command(lua_State *L, struct reef_postgres_connection *c) {
 	lua_createtable(L, 0, 2);
 	lua_pushinteger(L, strtoll(PQcmdTuples(c->result), NULL, 10));
 	lua_setfield(L, -2, "affected_rows");
 	lua_pushstring(L, PQcmdStatus(c->result));
 	lua_setfield(L, -2, "command");
-	postgres_add_result(L, c);
+	reef_sql_add_result(L, AT(c, RESULTS), &c->results);
 }
 
 static void postgres_clear(struct reef_postgres_connection *c) {
@@ -244,7 +230,7 @@ static bool postgres_take(lua_State *L, struct reef_postgres_connection *c, int 
 		}
 		if (!c->stream) {
 			lua_pushvalue(L, AT(c, ROWS));
-			postgres_add_result(L, c);
+			reef_sql_add_result(L, AT(c, RESULTS), &c->results);
 		} else if (status == PGRES_TUPLES_OK) {
 			c->drop = true; /* of a stream only the first result is read */
 		}

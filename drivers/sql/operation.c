@@ -167,6 +167,19 @@ static uint64_t operation_deadline(lua_Number seconds) {
 	return seconds < 1e9 ? (uint64_t)(seconds > 0 ? seconds * NS : 0) : UINT64_MAX;
 }
 
+void reef_sql_add_result(lua_State *L, int index, lua_Integer *count) {
+	if (*count == 1) {
+		lua_createtable(L, 4, 1);
+		lua_pushvalue(L, index);
+		lua_rawseti(L, -2, 1);
+		lua_replace(L, index);
+	}
+	if (++*count == 1)
+		lua_replace(L, index);
+	else
+		lua_rawseti(L, index, *count);
+}
+
 void reef_sql_push_operations(lua_State *L, const struct reef_sql_named *operations) {
 	lua_newtable(L);
 	for (; operations->name; operations++) {

@@ -75,6 +75,10 @@ void reef_sql_closed(struct reef_sql_connection *c);
 struct reef_sql_turn;
 bool reef_sql_is_fresh(const struct reef_sql_turn *turn, uint64_t now_ns);
 
+/* The result on the top is one more of an operation that has had `*count`: the first stands for itself at `index`, a second
+ * one makes a list of it. Pops it. */
+void reef_sql_add_result(lua_State *L, int index, lua_Integer *count);
+
 /* Pushes a table with operations by name, which live as long as the process. */
 void reef_sql_push_operations(lua_State *L, const struct reef_sql_named *operations);
 

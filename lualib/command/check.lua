@@ -12,9 +12,9 @@ local HELP = [[
 Usage: reef check CONFIG [--quiet]
        reef check DIR [--quiet] [--max-errors N]
 
-CONFIG: reads a configuration file as a start does, and says what is wrong with it: keys that are misspelled, values that
-cannot be, files and services that are not there or do not compile; and which keys are none of Reef's. It starts nothing.
-Call it where you would start Reef, since relative paths begin there.
+CONFIG: reads a configuration file as a start does, and says what is wrong with it: keys that are misspelled, values
+that cannot be, files and services that are not there or do not compile; and which keys are none of Reef's. It starts
+nothing. Call it where you would start Reef, since relative paths begin there.
 
 DIR: reads all Lua, JSON, CSV and TOML files of a directory as reef.config does, checks them against their schemas
 (NAME.schema.lua), and prints the sheets that they are, or else all errors as `file:line:column: message`.
@@ -91,14 +91,10 @@ local function check_directory(options)
 end
 
 skynet.start(function()
-	local options, wrong = parse_arguments()
+	local options = command.options("check", HELP, parse_arguments, "path",
+		"which configuration file, or directory of data?")
 	if not options then
-		return command.usage("check", wrong)
-	elseif options.help then
-		io.write(HELP)
-		return command.finish(0)
-	elseif not options.path then
-		return command.usage("check", "which configuration file, or directory of data?")
+		return
 	end
 	local kind = files.stat(options.path)
 	if kind and kind ~= "directory" then

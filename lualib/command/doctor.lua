@@ -54,14 +54,9 @@ local function on_terminal()
 end
 
 skynet.start(function()
-	local options, wrong = parse_arguments()
+	local options = command.options("doctor", HELP, parse_arguments, "config", "which configuration?")
 	if not options then
-		return command.usage("doctor", wrong)
-	elseif options.help then
-		io.write(HELP)
-		return command.finish(0)
-	elseif not options.config then
-		return command.usage("doctor", "which configuration?")
+		return
 	end
 	local result, reason = examine.run(options.config, options.seconds)
 	if not result then

@@ -25,6 +25,25 @@ function command.finish(code)
 	skynet.exit()
 end
 
+---What the command line says, if the command is to run: otherwise what is to be said of it is said, and the process
+---ends.
+---@param name string
+---@param help string
+---@param parse fun(): table|nil, string|nil  options; nil and what is wrong
+---@param subject string  the option that has to be there
+---@param question string  that it answers
+---@return table|nil options
+function command.options(name, help, parse, subject, question)
+	local options, wrong = parse()
+	if options and options.help then
+		io.write(help)
+		return command.finish(0)
+	elseif options and options[subject] then
+		return options
+	end
+	command.usage(name, wrong or question)
+end
+
 ---Says what is wrong with the command line, and ends the process.
 ---@param name string
 ---@param message string

@@ -39,8 +39,12 @@ function options.nearest(name, known)
 	return best
 end
 
+local function meant(name, known, aliases)
+	return type(name) == "string" and (aliases and aliases[name:lower()] or options.nearest(name, known))
+end
+
 local function unknown(what, name, known, aliases)
-	local nearest = type(name) == "string" and (aliases and aliases[name:lower()] or options.nearest(name, known))
+	local nearest = meant(name, known, aliases)
 	return ("%s: unknown option %s%s"):format(what, tostring(name), nearest and " (did you mean " .. nearest .. "?)" or "")
 end
 
@@ -77,7 +81,7 @@ end
 local told = {}
 
 ---The same for functions whose callers may have given anything before: a line in the log for each name, once
--- in a service.
+---in a service.
 ---@param what string
 ---@param given table|nil
 ---@param known table<string, any>
@@ -101,8 +105,7 @@ function options.check_contract(what, given, known, level, aliases)
 	level = level == 0 and 0 or (level or 1) + 1
 	if type(given) == "table" then
 		for name in pairs(given) do
-			local like = type(name) == "string" and (aliases and aliases[name:lower()] or options.nearest(name, known))
-			if known[name] == nil and like then
+			if known[name] == nil and meant(name, known, aliases) then
 				options.refuse(what, name, known, level, aliases)
 			end
 		end

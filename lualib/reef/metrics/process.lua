@@ -32,31 +32,24 @@ local function system(out)
 		fields[#fields + 1] = word
 	end
 	if fields[13] then
-		out:declare("process_cpu_seconds_total", "counter", "User and system CPU time.")
-		out:add("process_cpu_seconds_total", "process_cpu_seconds_total", (fields[12] + fields[13]) / TICKS)
+		out:single("process_cpu_seconds_total", "counter", "User and system CPU time.", (fields[12] + fields[13]) / TICKS)
 	end
 	local resident = (read "/proc/self/status" or ""):match "VmRSS:%s*(%d+) kB"
 	if resident then
-		out:declare("process_resident_memory_bytes", "gauge", "Memory in RAM.")
-		out:add("process_resident_memory_bytes", "process_resident_memory_bytes", math.tointeger(resident) * 1024)
+		out:single("process_resident_memory_bytes", "gauge", "Memory in RAM.", math.tointeger(resident) * 1024)
 	end
-	out:declare("process_start_time_seconds", "gauge", "Start of the process, since the epoch.")
-	out:add("process_start_time_seconds", "process_start_time_seconds", skynet.starttime())
-	out:declare("reef_memory_allocated_bytes", "gauge", "What is allocated, by the allocator's count.")
-	out:add("reef_memory_allocated_bytes", "reef_memory_allocated_bytes", memory.total())
+	out:single("process_start_time_seconds", "gauge", "Start of the process, since the epoch.", skynet.starttime())
+	out:single("reef_memory_allocated_bytes", "gauge", "What is allocated, by the allocator's count.", memory.total())
 	local limit = (read "/proc/self/limits" or ""):match "Max open files%s+(%d+)"
 	local open = files.count "/proc/self/fd"
 	if open then
 		-- One of them is the directory.
-		out:declare("process_open_fds", "gauge", "Open file descriptors.")
-		out:add("process_open_fds", "process_open_fds", open - 1)
+		out:single("process_open_fds", "gauge", "Open file descriptors.", open - 1)
 	end
 	if limit then
-		out:declare("process_max_fds", "gauge", "File descriptors that may be open.")
-		out:add("process_max_fds", "process_max_fds", math.tointeger(limit))
+		out:single("process_max_fds", "gauge", "File descriptors that may be open.", math.tointeger(limit))
 	end
-	out:declare("reef_workers", "gauge", "Worker threads.")
-	out:add("reef_workers", "reef_workers", math.tointeger(skynet.getenv "thread") or 0)
+	out:single("reef_workers", "gauge", "Worker threads.", math.tointeger(skynet.getenv "thread") or 0)
 end
 
 ---`snlua arena 1` is an `arena`, `logger x` a `logger`.
@@ -172,12 +165,10 @@ end
 
 local function log_lines(out)
 	local lines, lost, waiting = require("reef.log").numbers()
-	out:declare("reef_log_lines_total", "counter", "Lines that were logged.")
-	out:add("reef_log_lines_total", "reef_log_lines_total", lines)
-	out:declare("reef_log_lost_lines_total", "counter", "Lines for which there was no room: the log could not be written.")
-	out:add("reef_log_lost_lines_total", "reef_log_lost_lines_total", lost)
-	out:declare("reef_log_waiting_bytes", "gauge", "Lines that wait to be written.")
-	out:add("reef_log_waiting_bytes", "reef_log_waiting_bytes", waiting)
+	out:single("reef_log_lines_total", "counter", "Lines that were logged.", lines)
+	out:single("reef_log_lost_lines_total", "counter",
+		"Lines for which there was no room: the log could not be written.", lost)
+	out:single("reef_log_waiting_bytes", "gauge", "Lines that wait to be written.", waiting)
 end
 
 ---@param out reef.metrics.families

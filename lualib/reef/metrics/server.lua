@@ -92,8 +92,7 @@ local function ask_services(out)
 		out:declare(name, described[name].kind, described[name].help)
 		out:add(name, line, value)
 	end)
-	out:declare("reef_metrics_silent_services", "gauge", "Services that did not tell their metrics in time.")
-	out:add("reef_metrics_silent_services", "reef_metrics_silent_services", silent)
+	out:single("reef_metrics_silent_services", "gauge", "Services that did not tell their metrics in time.", silent)
 end
 
 ---@return string

@@ -63,6 +63,16 @@ function families:add(family, key, value)
 	f.sums[key] = (f.sums[key] or 0) + value
 end
 
+---A family of one sample without labels.
+---@param name string
+---@param kind "counter"|"gauge"
+---@param help string
+---@param value number
+function families:single(name, kind, help, value)
+	self:declare(name, kind, help)
+	self:add(name, name, value)
+end
+
 ---Adds the values of a histogram's sample: how many are in each bucket (one more than there are bounds), their sum, and
 ---how many there are. Calls add(key, value) for each line.
 ---@param name string

@@ -1,9 +1,9 @@
 -- timeout: 400
--- A Redis Cluster whose nodes are on hosts of their own, and what becomes of both as a seed says: cables are cut for all,
--- in one direction, between nodes only; nodes die, freeze, hand over and hang up; slots move. Numbered writes go on,
--- direct and through pools: no wrong reply, no call that hangs, and every count is explained by what was acknowledged
--- and what may have been applied. Values that are kept here are never older than what their readers have seen
--- acknowledged. REEF_SOAK=N: N seeds, of which each chooses its faults (tests/soak redis).
+-- A Redis Cluster whose nodes are on hosts of their own, and what becomes of both as a seed says: cables are cut for
+-- all, in one direction, between nodes only; nodes die, freeze, hand over and hang up; slots move. Numbered writes go
+-- on, direct and through pools: no wrong reply, no call that hangs, and every count is explained by what was
+-- acknowledged and what may have been applied. Values that are kept here are never older than what their readers have
+-- seen acknowledged. REEF_SOAK=N: N seeds, of which each chooses its faults (tests/soak redis).
 local clusters = require "test.redis_cluster"
 local faults = require "test.redis_faults"
 local namespaces = require "test.namespaces"

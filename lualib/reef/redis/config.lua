@@ -323,6 +323,8 @@ local function take(into, from)
 end
 
 local reads = { master = true, replica = true, any = true, nearest = true, zone = true, fallback = true }
+-- Where a connection is to a server that has been chosen once.
+local sentinel_reads = { master = true, replica = true, any = true, zone = true }
 
 -- What belongs to clusters and Sentinels. `kind` is "cluster", "sentinel" or nil; host and port are those of the first.
 local function deployment(c)
@@ -347,6 +349,9 @@ local function deployment(c)
 	if not reads[c.read] then
 		error('redis: read is "master", "replica", "any", "nearest", "zone" or "fallback", not ' .. tostring(c.read), 0)
 	end
+	if c.kind == "sentinel" and not sentinel_reads[c.read] then
+		error(('redis: with Sentinels read is "master", "replica", "any" or "zone", not %q'):format(c.read), 0)
+	end
 	text(c, "zone")
 	if c.read == "zone" and not c.zone then
 		error('redis: with read = "zone" the zone where we are is required (option zone)', 0)
@@ -361,6 +366,13 @@ local function deployment(c)
 end
 
 config.where = place.where
+
+---Is it of no matter whether the server is a master?
+---@param conf table
+---@return boolean
+function config.reads_elsewhere(conf)
+	return conf.read == "replica" or conf.kind == "sentinel" and (conf.read or "master") ~= "master"
+end
 
 ---The conf of one node of a deployment: that of the deployment with other places.
 ---@param conf table

@@ -7,6 +7,7 @@ local made = require "reef.redis.made"
 local map = require "reef.redis.cluster.map"
 local operations = require "reef.redis.cluster.operations"
 local redis = require "reef.redis"
+local together = require "reef.redis.together"
 local transaction = require "reef.redis.cluster.transaction"
 
 ---@class redis.cluster.db: redis.db
@@ -188,7 +189,7 @@ local function on_masters(client, view, spec, ...)
 		client:prepare(client:seconds_of(view))
 	end
 	local masters, args = client:masters(), table.pack(...)
-	local results = operations.together(#masters, function(i)
+	local results = together(#masters, function(i)
 		local db = view[3] and masters[i].db:with { timeout = view[3] } or masters[i].db
 		return spec.method(db, table.unpack(args, 1, args.n))
 	end)

@@ -69,6 +69,8 @@ local function slots_reply(conf, reply, asked, epochs)
 			local more = fields_of(node[4])
 			if node[1] ~= nil and type(node[1]) ~= "string" then
 				error("a node's host is a " .. type(node[1]), 0)
+			elseif node[4] ~= nil and type(node[4]) ~= "table" then
+				error("a node's metadata is a " .. type(node[4]), 0)
 			end
 			local address = add_node(self, conf, known(node[1]) or known(more.hostname) or known(more.ip) or asked,
 				math.tointeger(node[2]), more["availability-zone"])

@@ -12,8 +12,9 @@ local test = require "test"
 
 local scripted = {}
 
----A server that answers each command by `answer(words, write, close)`: what it returns is sent, "+OK" if that is nil.
----@param answer fun(words: string[], write: fun(bytes: string), close: fun()): string|nil
+---A server that answers each command by `answer(words, write, close, connection)`: what it returns is sent, "+OK" if
+---that is nil.
+---@param answer fun(words: string[], write: fun(bytes: string), close: fun(), connection: integer): string|nil
 ---@return { port: integer, asked: integer }
 function scripted.start(answer)
 	local self = { asked = 0 }
@@ -35,7 +36,7 @@ function scripted.start(answer)
 				socket.write(client, bytes)
 			end, function()
 				socket.close(client)
-			end)
+			end, client)
 			if text ~= "" then
 				socket.write(client, (text or "+OK") .. "\r\n")
 			end

@@ -150,7 +150,11 @@ local routes = {
 local http = guard.server(function()
 	return listens
 end, { GET = true, HEAD = true }, REQUEST_SIZE, function(request)
-	local route = routes[request.url:match "^[^?]*"]
+	local path = request.url:match "^[^?]*"
+	if path == "/api/profile" then
+		return guard.answer(require("reef.profile.http")(request))
+	end
+	local route = routes[path]
 	if not route then
 		return guard.refuse(404)
 	end

@@ -11,6 +11,7 @@
 
 #include "alloc.h"
 #include "clean.h"
+#include "log_recent.h"
 #include "log_writer.h"
 
 #define SHORT_LINE 256
@@ -46,6 +47,7 @@ static bool put_to_service(uint32_t source, const char *head, const char *text, 
 
 static void put_line(const struct reef_log_line *line, const char *text, size_t size) {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	reef_log_recent_add(line, text, size);
 	if (reef_log_writer_line(NULL, line, text, size) || put_to_service(line->source, line->head, text, size))
 		return;
 	pthread_once(&once, open_stderr);

@@ -52,6 +52,17 @@ int reef_scheduler_own_index(void);
 /* Puts what waits behind the worker's slice where others find it. */
 void reef_scheduler_expose(struct reef_worker *worker);
 
+/* What a service does at the moment. */
+struct reef_scheduler_look {
+	bool runs; /* a worker has it, with the message of that kind and source, for so many seconds */
+	bool due;  /* it has messages, or runs */
+	uint32_t source;
+	unsigned kind; /* reef_service_kind_of */
+	double seconds;
+};
+/* False: no such service. Any thread inside the engine. */
+bool reef_scheduler_look(uint32_t handle, struct reef_scheduler_look *look);
+
 /* CPU time of its thread, in seconds; 0 if that has not begun or is over. */
 double reef_scheduler_cpu_seconds(int index);
 /* How long services that were to run waited for this worker, in nanoseconds; one of some dozens is looked at. */

@@ -8,6 +8,7 @@
 #include "lua_files.h"
 #include "lua_info.h"
 #include "lua_log.h"
+#include "lua_look.h"
 #include "lua_memory.h"
 #include "lua_scheduler.h"
 #include "lua_services.h"
@@ -32,5 +33,6 @@ void reef_host_setup(void) {
 	reef_host_preload("reef.files", reef_open_files);
 	reef_host_preload("reef.settings", reef_open_settings);
 	reef_host_preload("reef.log", reef_open_log);
+	reef_host_preload("reef.look", reef_open_look);
 	reef_host_preload("skynet.debugchannel", reef_open_debugchannel);
 }

@@ -36,7 +36,8 @@ end
 local function parse_arguments()
 	local options = { what = {}, jobs = math.tointeger(tonumber(skynet.getenv "thread")) or 1, seed = os.time() }
 	local next_argument = command.words()
-	local flags = { ["--tap"] = "tap", ["--verbose"] = "verbose", ["-v"] = "verbose", ["--help"] = "help", ["-h"] = "help" }
+	local flags = { ["--tap"] = "tap", ["--verbose"] = "verbose", ["-v"] = "verbose" }
+	flags["--help"], flags["-h"] = "help", "help"
 	local texts = { ["--config"] = "config", ["--only"] = "only", ["--junit"] = "junit" }
 	local numbers = { ["--seed"] = "seed", ["--jobs"] = "jobs" }
 	for word in next_argument do

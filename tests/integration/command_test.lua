@@ -33,13 +33,15 @@ import sys, xml.etree.ElementTree as e
 r = e.parse(sys.argv[1]).getroot()
 print(r.attrib["tests"], r.attrib["failures"], r.attrib["skipped"], [c.attrib["name"] for c in r.iter("testcase")])
 ]], p:path "out.xml" }
-	test.equal({ checked, problem }, { 0, "4 1 1 ['adds # up', 'is <wrong> & \\\\x1b[31mred', 'is left out', 'random']\n" })
+	test.equal({ checked, problem }, { 0,
+		"4 1 1 ['adds # up', 'is <wrong> & \\\\x1b[31mred', 'is left out', 'random']\n" })
 
 	code, output = reef(p, "--tap", "--only", "adds", "test/a_test.lua")
 	test.equal({ code, output }, { 0, "TAP version 14\n1..1\nok 1 - test/a_test.lua: adds \\# up\n" })
 	code, output = reef(p, "--tap", "test/a_test.lua")
 	test.equal(code, 1)
-	test.matches(output, "\nnot ok 2 %- test/a_test.lua: is <wrong> & \\+x1b%[31mred\n  %-%-%-\n  message: |\n.*want.*  %.%.%.\nok 3 .* # SKIP no server\n")
+	test.matches(output, "\nnot ok 2 %- test/a_test.lua: is <wrong> & \\+x1b%[31mred\n  %-%-%-\n  message: |\n"
+		.. ".*want.*  %.%.%.\nok 3 .* # SKIP no server\n")
 
 	local _, first = reef(p, "-v", "--seed", "12", "test/deep")
 	local _, again = reef(p, "-v", "--seed", "12", "test/deep")
@@ -50,7 +52,8 @@ end)
 
 test.case("a file that hangs, dies or does not start is a failure that says so", function()
 	local p = project.new {
-		["hangs_test.lua"] = "-- timeout: 0.3\n" .. HEAD .. "test.case('loops', function() while true do end end)\ntest.run()",
+		["hangs_test.lua"] = "-- timeout: 0.3\n" .. HEAD
+			.. "test.case('loops', function() while true do end end)\ntest.run()",
 		["dies_test.lua"] = HEAD .. "test.case('ends', function() os.exit(7) end)\ntest.run()",
 		["starts_test.lua"] = "error 'wrong from the start'",
 		["late_test.lua"] = HEAD .. "test.case('waits', { timeout = 0.1 }, function() skynet.wait() end)\ntest.run()",

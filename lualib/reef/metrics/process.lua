@@ -1,61 +1,38 @@
 -- What the engine knows of the process: CPU and memory, services by the name of their file, sockets, shared data. None
 -- of it asks another service, so it answers when services are stuck, too.
-local files = require "reef.files"
 local ledger = require "reef.metrics.ledger"
 local memory = require "reef.allocator"
+local name_of = require "reef.look.name"
 local scheduler = require "reef.scheduler"
 local services = require "reef.services"
 local skynet = require "skynet"
+local system = require "reef.look.system"
 local text = require "reef.metrics.text"
 
 local MOST_NAMES = 200 -- of services; all others are one, named "other"
-local TICKS = 100 -- clock ticks a second in /proc, the same on every Linux: sysconf(_SC_CLK_TCK)
 
 local process = {}
 
 local ended = ledger.new()
 
----@return string|nil
-local function read(path)
-	local f = io.open(path, "rb")
-	if f then
-		local content = f:read "a"
-		f:close()
-		return content
+local function system_numbers(out)
+	local cpu, resident = system.cpu(), system.resident()
+	if cpu then
+		out:single("process_cpu_seconds_total", "counter", "User and system CPU time.", cpu)
 	end
-end
-
-local function system(out)
-	-- proc(5): fields behind the command's closing parenthesis; 12 and 13 there are user and system time.
-	local fields = {}
-	for word in ((read "/proc/self/stat" or ""):match ".*%)(.*)" or ""):gmatch "%S+" do
-		fields[#fields + 1] = word
-	end
-	if fields[13] then
-		out:single("process_cpu_seconds_total", "counter", "User and system CPU time.", (fields[12] + fields[13]) / TICKS)
-	end
-	local resident = (read "/proc/self/status" or ""):match "VmRSS:%s*(%d+) kB"
 	if resident then
-		out:single("process_resident_memory_bytes", "gauge", "Memory in RAM.", math.tointeger(resident) * 1024)
+		out:single("process_resident_memory_bytes", "gauge", "Memory in RAM.", resident)
 	end
 	out:single("process_start_time_seconds", "gauge", "Start of the process, since the epoch.", skynet.starttime())
 	out:single("reef_memory_allocated_bytes", "gauge", "What is allocated, by the allocator's count.", memory.total())
-	local limit = (read "/proc/self/limits" or ""):match "Max open files%s+(%d+)"
-	local open = files.count "/proc/self/fd"
+	local open, limit = system.descriptors()
 	if open then
-		-- One of them is the directory.
-		out:single("process_open_fds", "gauge", "Open file descriptors.", open - 1)
+		out:single("process_open_fds", "gauge", "Open file descriptors.", open)
 	end
 	if limit then
-		out:single("process_max_fds", "gauge", "File descriptors that may be open.", math.tointeger(limit))
+		out:single("process_max_fds", "gauge", "File descriptors that may be open.", limit)
 	end
 	out:single("reef_workers", "gauge", "Worker threads.", math.tointeger(skynet.getenv "thread") or 0)
-end
-
----`snlua arena 1` is an `arena`, `logger x` a `logger`.
-local function name_of(description)
-	local module, first = description:match "^(%S+) ?(%S*)"
-	return module == "snlua" and first ~= "" and first or module or "?"
 end
 
 local columns = {
@@ -173,7 +150,7 @@ end
 
 ---@param out reef.metrics.families
 function process.collect(out)
-	system(out)
+	system_numbers(out)
 	by_name(out)
 	workers(out)
 	sockets(out)

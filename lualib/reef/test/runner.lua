@@ -88,9 +88,9 @@ local function configuration(path, options, more)
 		lines[#lines + 1] = key .. " = nil"
 	end
 	lines[#lines + 1] = ("start = %s"):format(quoted(name))
-	lines[#lines + 1] = ('luaservice = %s .. ";" .. (luaservice or "./service/?.lua")'):format(quoted(directory .. "/?.lua"))
-	lines[#lines + 1] = ('lua_path = (lua_path or "./lualib/?.lua;./lualib/?/init.lua") .. ";" .. %s'):format(
-		quoted(directory .. "/?.lua"))
+	local beside = quoted(directory .. "/?.lua")
+	lines[#lines + 1] = ('luaservice = %s .. ";" .. (luaservice or "./service/?.lua")'):format(beside)
+	lines[#lines + 1] = ('lua_path = (lua_path or "./lualib/?.lua;./lualib/?/init.lua") .. ";" .. %s'):format(beside)
 	table.move(more, 1, #more, #lines + 1, lines)
 	return table.concat(lines, "\n") .. "\n"
 end
@@ -110,7 +110,8 @@ local function parse(text)
 			done = true
 		elseif kind then
 			running = nil
-			cases[#cases + 1] = { name = unescaped(name), state = kind, text = unescaped(why), seconds = tonumber(seconds) or 0 }
+			cases[#cases + 1] = { name = unescaped(name), state = kind, text = unescaped(why),
+			seconds = tonumber(seconds) or 0 }
 		end
 	end
 	return cases, running, done

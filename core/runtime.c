@@ -30,6 +30,7 @@
 #include "logger.h"
 #include "module.h"
 #include "name.h"
+#include "notify.h"
 #include "poller.h"
 #include "scheduler.h"
 #include "send.h"
@@ -94,8 +95,10 @@ static bool start_logger(void) {
 
 /* The process has started when the bootstrap service has nothing left to do; not if it has failed, or was told to end. */
 static void bootstrap_ended(uint32_t handle) {
-	if (handle == bootstrap && !reef_end_has_begun() && reef_end_exit_code() == 0)
+	if (handle == bootstrap && !reef_end_has_begun() && reef_end_exit_code() == 0) {
 		reef_daemon_started();
+		reef_notify("READY=1");
+	}
 }
 
 /* The first line: what runs here, and within which limits. */

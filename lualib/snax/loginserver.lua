@@ -1,5 +1,7 @@
--- A login service: proves that client and server share a secret, finds out who the client is, and asks the game's
--- server to take him. Lines end with `\n`, binary values are in base64:
+-- A login service, which says who a client is. Times are in hundredths of a second.
+--
+-- It proves that client and server share a secret, finds out who the client is, and asks the game's server to take him.
+-- Lines end with `\n`, binary values are in base64:
 --
 --     server -> client   challenge (8 bytes)
 --     client -> server   public key (8 bytes)

@@ -1,6 +1,8 @@
--- A gate for clients that a login service has let in. A client proves with its first packet that it knows the secret;
--- after that each request carries a number, and so does its reply. A client that lost its connection comes back with a
--- higher index and asks again: what was answered is not done twice.
+-- A gate for clients that a login service has let in. Times are in hundredths of a second.
+--
+-- A client proves with its first packet that it knows the secret; after that each request carries a number, and so does
+-- its reply. A client that lost its connection comes back with a higher index and asks again: what was answered is not
+-- done twice.
 --
 --     first packet   username:index:base64(hmac_hash(secret, "username:index"))
 --     its reply      200 OK | 400 Bad Request | 401 Unauthorized | 403 Index Expired | 404 User Not Found
@@ -47,6 +49,9 @@ local connected = {} ---@type table<integer, msgserver.user>
 local greeting = {} ---@type table<integer, {address: string}> those that have not said who they are
 
 ---`uid@server#subid`, each in base64.
+---@param uid string
+---@param subid string
+---@param server string
 ---@return string
 function msgserver.username(uid, subid, server)
 	local encode = crypt.base64encode

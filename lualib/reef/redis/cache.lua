@@ -1,4 +1,4 @@
--- Values of Redis kept in this process, for all of its services, and never stale: client-side caching.
+-- Values of Redis kept in this process, for all services, and never stale. Times are in seconds.
 --
 --     local cache = require "reef.redis.cache"
 --     local db = cache.open("redis://127.0.0.1/0", { bytes = 64 << 20 })

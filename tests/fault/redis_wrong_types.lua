@@ -1,6 +1,5 @@
 -- timeout: 200
-	self.wrong, self.at = names[which][random(#names[which])], random(1000)
-	self.bytes = wrong_redis.replies[random(#wrong_redis.replies)]
+-- Servers whose replies are of other types than they should be, too long, too deep or cut off, wherever a client asks
 -- by itself or takes replies apart: logins, maps of clusters, Sentinels, transactions, scans, scripts, subscriptions,
 -- tracking. One part of one kind of reply is changed, as a seed says. Whoever asked gets a value, or an error that is
 -- told as one of the server's or of the connection, in time; nobody trips over what has come; and when the server has
@@ -186,7 +185,8 @@ local function trial(number, names)
 	-- Caches stay as long as the process, which has only so many of them.
 	local which = random(number <= 800 and #uses or #uses - 2)
 	local use, self = uses[which], wrong_redis.start()
-	self.wrong, self.at, self.bytes = names[which][random(#names[which])], random(1000), wrong_redis.replies[random(#wrong_redis.replies)]
+	self.wrong, self.at = names[which][random(#names[which])], random(1000)
+	self.bytes = wrong_redis.replies[random(#wrong_redis.replies)]
 	local what = ("seed %d: use %d, %s, part %d: %q"):format(seed, which, self.wrong, self.at, self.bytes)
 	local told = 0
 	ask_all(use, self, function(ok, err, seconds)

@@ -17,8 +17,12 @@ local NONE <const> = {}
 
 local api = {}
 
----What can be asked for. Others may add to it: parameters, and a function of them that returns a table.
----@type table<string, { parameters: table<string, boolean>, answer: fun(parameters: table<string, string>, server: table): table }>
+---@class reef.look.route
+---@field parameters table<string, boolean>
+---@field answer fun(parameters: table<string, string>, server: table): table
+
+---What can be asked for. Others may add to it.
+---@type table<string, reef.look.route>
 api.routes = {
 	["/api/process"] = { parameters = process.parameters, answer = process.look },
 	["/api/services"] = { parameters = services.parameters, answer = services.list },

@@ -161,7 +161,7 @@ local function answer_json(status, body)
 	return guard.answer(status, JSON, json.encode(body) .. "\n")
 end
 
-local function change(request, path)
+local function change(request)
 	if request.method ~= "POST" then
 		return guard.refuse(405, "only POST", { Allow = "POST" })
 	elseif not token then
@@ -177,7 +177,7 @@ end
 local function answer_api(request, path)
 	local api = require "reef.look.api"
 	if api.changes[path] then
-		return change(request, path)
+		return change(request)
 	elseif request.method == "POST" then
 		return guard.refuse(405, "only GET, HEAD", { Allow = "GET, HEAD" })
 	elseif path == "/api/live" then

@@ -180,6 +180,8 @@ local function answer_api(request, path)
 		return change(request)
 	elseif request.method == "POST" then
 		return guard.refuse(405, "only GET, HEAD", { Allow = "GET, HEAD" })
+	elseif path == "/api/profile" then
+		return guard.answer(require("reef.profile.http").answer(request))
 	elseif path == "/api/live" then
 		if not require("reef.look.live").serve(request, api_server) then
 			return answer_json(503, { error = "too many look already" })

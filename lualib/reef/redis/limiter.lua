@@ -1,4 +1,4 @@
--- Limits how often something may happen, for all processes that use the same Redis.
+-- Limits how often something may happen, for all processes that use the same Redis. Times are in seconds.
 --
 --     local limiter = require "reef.redis.limiter".new(db, { rate = 5, per = 1, burst = 10 })
 --     local allowed, wait, left = limiter:take("login:" .. address)

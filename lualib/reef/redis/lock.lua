@@ -1,4 +1,4 @@
--- Locks in Redis, with fencing tokens.
+-- Locks in Redis, with fencing tokens. Times are in seconds.
 --
 --     local lock = require "reef.redis.lock"
 --     do

@@ -1,4 +1,4 @@
--- Consumer groups of streams: reads what is new, and what consumers that are gone have left.
+-- Consumer groups of streams: reads what is new, and what consumers that are gone have left. Times are in seconds.
 --
 --     local stream = require "reef.redis.stream"
 --     local group = stream.group(db, "orders", "billing", { consumer = "node-1" })

@@ -101,7 +101,7 @@ local function by_sentinel(client)
 		end
 	end)
 	client.sentinel, client.open = sentinel, open_when_there_is_a_master
-	conf.role = conf.read ~= "replica" and "master" or nil
+	conf.role = not config.reads_elsewhere(conf) and "master" or nil
 	conf.resolve = function(seconds)
 		return sentinel:resolve(seconds)
 	end
@@ -128,7 +128,7 @@ local function new_client(conf)
 		by_sentinel(client)
 	end
 	client.new_link = function()
-		return link.new(conf, { overload = conf.overload, useless = conf.read ~= "replica" and useless or nil })
+		return link.new(conf, { overload = conf.overload, useless = not config.reads_elsewhere(conf) and useless or nil })
 	end
 	client.link = client.new_link()
 	client.own = own.new(client, lender.new(client))

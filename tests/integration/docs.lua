@@ -260,4 +260,19 @@ test.case("every block says what language it is in, or has none", function()
 	end)
 end)
 
+test.case("docs/commands.md says what each command says of itself", function()
+	local text, said = read "docs/commands.md", {}
+	for name, help in ("\n## reef \n" .. text):gmatch "\n## reef ?(%a*)\n.-```text\n(.-)```" do
+		said[name] = help
+	end
+	local code, names = process.run { "ls", test.root .. "/lualib/command" }
+	test.equal(code, 0, names)
+	for name in ("\nrun.lua\n" .. names):gmatch "(%a+)%.lua\n" do
+		local _, help = process.run { test.reef, name, "--help" }
+		test.equal(said[name], help, "reef " .. name)
+	end
+	local _, help = process.run { test.reef, "--help" }
+	test.equal(said[""], help)
+end)
+
 test.run()

@@ -41,6 +41,11 @@ function commands.STAT()
 	}
 end
 
+---For the page and its API (reef.look).
+function commands.LOOK()
+	skynet.retpack(require "reef.look.inside"())
+end
+
 function commands.TASK(session)
 	if session then
 		return skynet.retpack(skynet.task(session))

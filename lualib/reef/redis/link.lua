@@ -9,6 +9,7 @@ local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local logging_in = require "reef.redis.login"
+local outage = require "reef.outage"
 local skynet = require "skynet"
 
 local redacted = require("reef.text").redacted
@@ -34,6 +35,7 @@ function link.new(conf, hooks, limits, pooled)
 		self.connection = pooled
 		return self
 	end
+	self.away = outage.new("redis " .. conf.where)
 	local where, failed, useless = "redis " .. conf.where, self.hooks.failed, self.hooks.useless
 	local function failure(code, outcome, command, waited, why, in_flight, unsent)
 		if outcome == "rejected" then
@@ -110,6 +112,7 @@ end
 function link:complain(format, ...)
 	if not self.hooks.quiet then
 		skynet.error(format:format(...))
+		self.away:begins()
 	end
 end
 
@@ -152,6 +155,7 @@ function link:attempt()
 	if not connection:ready() then
 		return self:error("connect", self:lost(), since)
 	end
+	self.away:ends()
 end
 
 ---What core.send can be given.

@@ -12,6 +12,7 @@ local SLOTS = 16384
 ---@class redis.cluster.shard
 ---@field master string            "host:port"
 ---@field replicas string[]
+---@field epoch integer|nil        config epoch of the master, see reef.redis.cluster.claims
 
 ---@class redis.cluster.map
 ---@field first integer[]                 first slot of each range, in order
@@ -59,7 +60,7 @@ local function sorted(self, ranges)
 	return self
 end
 
-local function slots_reply(conf, reply, asked)
+local function slots_reply(conf, reply, asked, epochs)
 	local self, ranges, shards = new(), {}, {}
 	for _, item in ipairs(reply) do
 		local shard = { replicas = {} }
@@ -68,11 +69,13 @@ local function slots_reply(conf, reply, asked)
 			local more = fields_of(node[4])
 			if node[1] ~= nil and type(node[1]) ~= "string" then
 				error("a node's host is a " .. type(node[1]), 0)
+			elseif node[4] ~= nil and type(node[4]) ~= "table" then
+				error("a node's metadata is a " .. type(node[4]), 0)
 			end
 			local address = add_node(self, conf, known(node[1]) or known(more.hostname) or known(more.ip) or asked,
 				math.tointeger(node[2]), more["availability-zone"])
 			if i == 3 then
-				shard.master = address
+				shard.master, shard.epoch = address, epochs[node[3]]
 			else
 				table.insert(shard.replicas, address)
 			end
@@ -85,7 +88,7 @@ local function slots_reply(conf, reply, asked)
 	return sorted(self, ranges)
 end
 
-local function shards_reply(conf, reply, asked)
+local function shards_reply(conf, reply, asked, epochs)
 	local self, ranges = new(), {}
 	for _, item in ipairs(reply) do
 		local fields, shard = fields_of(item), { replicas = {} }
@@ -96,7 +99,7 @@ local function shards_reply(conf, reply, asked)
 			if port and node.health ~= "failed" then
 				local address = add_node(self, conf, host, port, node["availability-zone"])
 				if node.role == "master" then
-					shard.master = address
+					shard.master, shard.epoch = address, epochs[node.id]
 				else
 					table.insert(shard.replicas, address)
 				end
@@ -117,10 +120,11 @@ end
 ---@param kind "SLOTS"|"SHARDS"
 ---@param reply any
 ---@param asked string  the node's host
+---@param epochs table<string, integer>  config epochs by the nodes' ids
 ---@return redis.cluster.map|nil
 ---@return string|nil why  it makes no sense
-function map.read(conf, kind, reply, asked)
-	local ok, self = pcall(kind == "SLOTS" and slots_reply or shards_reply, conf, reply, asked)
+function map.read(conf, kind, reply, asked, epochs)
+	local ok, self = pcall(kind == "SLOTS" and slots_reply or shards_reply, conf, reply, asked, epochs)
 	if not ok then
 		return nil, "CLUSTER " .. kind .. " has an answer that makes no sense: " .. tostring(self)
 	elseif not self.first[1] then
@@ -200,7 +204,7 @@ function map:equals(other)
 	end
 	for i, first in ipairs(self.first) do
 		local a, b = self.shard[i], other.shard[i]
-		if first ~= other.first[i] or self.last[i] ~= other.last[i] or a.master ~= b.master
+		if first ~= other.first[i] or self.last[i] ~= other.last[i] or a.master ~= b.master or a.epoch ~= b.epoch
 			or table.concat(a.replicas, " ") ~= table.concat(b.replicas, " ") then
 			return false
 		end

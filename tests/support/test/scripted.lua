@@ -13,12 +13,13 @@ local scripted = {}
 
 ---A server that answers each command by `answer(words, write, close, connection)`: what it returns is sent, "+OK" if
 ---that is nil.
----@param answer fun(words: string[], write: fun(bytes: string), close: fun(), connection: table): string|nil
+---@param answer fun(words: string[], write: fun(bytes: string), close: fun(), connection: integer): string|nil
 ---@return { port: integer, asked: integer }
 function scripted.start(answer)
 	local self = { asked = 0 }
 	self.port = peer.start(function(c)
-		while true do
+		local open = true
+		while open do
 			local words = {}
 			for i = 1, tonumber(c:line "\r\n":sub(2)) do
 				c:line "\r\n"
@@ -28,9 +29,10 @@ function scripted.start(answer)
 			local text = answer(words, function(bytes)
 				c:write(bytes)
 			end, function()
+				open = false
 				c:close()
-			end, c)
-			if text ~= "" then
+			end, c.id)
+			if open and text ~= "" then
 				c:write((text or "+OK") .. "\r\n")
 			end
 		end

@@ -154,6 +154,7 @@ reef_room(cache FOLDERS drivers/cache MAY datasheet sharetable core host lua)
 target_link_libraries(reef_core PRIVATE reef_hot)
 # The C API is for what is loaded at run time: nothing inside asks for it.
 target_link_options(reef_core INTERFACE -Wl,--undefined=skynet_send)
+target_link_options(reef_host INTERFACE -Wl,--undefined=reef_task_on_stack)
 target_link_libraries(reef_host PRIVATE reef_hot)
 if(CMAKE_LIBRARY_ARCHITECTURE)
 	target_compile_definitions(reef_host PRIVATE REEF_MULTIARCH="${CMAKE_LIBRARY_ARCHITECTURE}")

@@ -4,7 +4,8 @@
 --     local result = profile.take { service = address, seconds = 10 }
 --     io.open("profile.svg", "w"):write(result:svg()):close()
 --
--- Seconds are of the wall clock, values are nanoseconds of CPU time or bytes. While nothing is profiled it costs nothing.
+-- Seconds are of the wall clock, values are nanoseconds of CPU time or bytes. While nothing is profiled it costs
+-- nothing.
 local options = require "reef.options"
 local result = require "reef.profile.result"
 local sampler = require "reef.profile.sampler"
@@ -199,10 +200,12 @@ end
 local known_of_heap = { seconds = true, objects = true, paths = true, least = true }
 
 ---What is in a service's memory, and by which way it is reached. The service goes on meanwhile, in pieces of some
----milliseconds, but collects no garbage; one with a limit to its memory stands still. What all services share is left out.
+---milliseconds, but collects no garbage; one with a limit to its memory stands still. What all services share is left
+---out.
 ---@param address integer|string  address or name
----@param given {seconds: number|nil, objects: integer|nil, paths: integer|nil, least: integer|nil}|nil  seconds that it may
----take (10), objects that are looked into (5000000), paths that come back (1000), and the fewest bytes of one (1024)
+---@param given {seconds: number|nil, objects: integer|nil, paths: integer|nil, least: integer|nil}|nil  seconds that
+---it may take (10), objects that are looked into (5000000), paths that come back (1000), and the fewest bytes of one
+---(1024)
 ---@return reef.profile.heap
 function profile.heap(address, given)
 	options.check("profile.heap", given, known_of_heap, 2)

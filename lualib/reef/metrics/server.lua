@@ -153,6 +153,8 @@ end, { GET = true, HEAD = true }, REQUEST_SIZE, function(request)
 	local path = request.url:match "^[^?]*"
 	if path == "/api/profile" then
 		return guard.answer(require("reef.profile.http")(request))
+	elseif path == "/api/traces" then
+		return guard.answer(require("reef.trace.http")())
 	end
 	local route = routes[path]
 	if not route then

@@ -1,4 +1,5 @@
 """Writes the pages of docs/api from what api_lua has read. For scripts/api."""
+import pathlib
 import re
 
 WORD = re.compile(r"[A-Za-z_][\w.]*")
@@ -177,9 +178,14 @@ def sentences(lines):
     return [links(line) for line in lines]
 
 
+def page_link(match):
+    there = (pathlib.Path(__file__).resolve().parent.parent / "docs" / (match[1] + ".md")).exists()
+    return f"[{match[1].replace('-', ' ')}](../{match[1]}.md)" if there else match[0]
+
+
 def links(text):
     """`see docs/x.md` becomes a link; what looks like HTML is shown."""
-    text = re.sub(r"\bdocs/([\w-]+)\.md", lambda m: f"[{m[1].replace('-', ' ')}](../{m[1]}.md)", text)
+    text = re.sub(r"\bdocs/([\w-]+)\.md", page_link, text)
     return re.sub(r"<(?=[a-zA-Z/])(?![^`]*`[^`]*$)", "&lt;", text) if "`" not in text else text
 
 

@@ -4,7 +4,8 @@
 --     local result = profile.take { service = address, seconds = 10 }
 --     io.open("profile.svg", "w"):write(result:svg()):close()
 --
--- Seconds are of the wall clock, values are nanoseconds of CPU time or bytes. While nothing is profiled it costs nothing.
+-- Seconds are of the wall clock, values are nanoseconds of CPU time or bytes. While nothing is profiled it costs
+-- nothing.
 local options = require "reef.options"
 local result = require "reef.profile.result"
 local sampler = require "reef.profile.sampler"

@@ -12,8 +12,8 @@
 
 #include <lauxlib.h>
 
-#define ENTER "\033[?1049h\033[?25l" /* the other screen, no cursor */
-#define LEAVE "\033[?25h\033[?1049l"
+#define ENTER "\033[?1049h\033[?25l\033[?7l" /* the other screen, no cursor, long lines are cut */
+#define LEAVE "\033[?7h\033[?25h\033[?1049l"
 
 static struct termios before;
 static atomic_bool taken;

@@ -24,12 +24,23 @@ local function another(set, old)
 	end)
 end
 
--- Sentinels take their time to make replicas of former masters.
+-- Sentinels take their time to make replicas of former masters, and one that was frozen does nothing for half a minute.
 local function whole(set)
-	test.eventually("replicas that are ready", 90, function()
+	test.eventually("replicas and Sentinels that are ready", 120, function()
 		local now = set:master()
-		return now and set.servers[now]:says("connected_slaves:2", "INFO", "replication")
-			and not set:ask(1, "SENTINEL", "MASTER", "mymaster"):find "failover_in_progress"
+		if not now or not set.servers[now]:says("connected_slaves:2", "INFO", "replication") then
+			return false
+		end
+		for i = 1, 3 do
+			local master = set:ask(i, "SENTINEL", "MASTER", "mymaster")
+			local replicas = set:ask(i, "SENTINEL", "REPLICAS", "mymaster")
+			if not set:ask(i, "INFO", "sentinel"):find "sentinel_tilt:0" or not master:find "\nflags\nmaster\n"
+				or not master:find("\nport\n" .. set.servers[now].port .. "\n", 1, true)
+				or select(2, replicas:gsub("\nflags\nslave\n", "")) ~= 2 then
+				return false
+			end
+		end
+		return true
 	end)
 end
 

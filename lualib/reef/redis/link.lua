@@ -83,7 +83,7 @@ local function is_no_master(db)
 	local reply = replies[1]
 	if not ok then
 		return "connect", tostring(err)
-	elseif reply.ok and reply.out[1] ~= "master" then
+	elseif reply.ok and (type(reply.out) ~= "table" or reply.out[1] ~= "master") then
 		return "connect", "it is a master no more, or not yet"
 	end
 end
@@ -97,7 +97,7 @@ local function login(self, seconds)
 		local replies, answers = {}, {}
 		local done, err = pcall(core.pipeline, db, list, replies)
 		for i, reply in ipairs(replies) do
-			answers[i] = not reply.ok and reply.out
+			answers[i] = not reply.ok and tostring(reply.out)
 		end
 		return answers, not done and (errors.is(err) and err.message or tostring(err)) or nil
 	end

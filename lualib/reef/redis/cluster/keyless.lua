@@ -1,6 +1,7 @@
 -- Commands without a key on a Redis Cluster: some go to any node, some to all masters, whose replies are put together,
 -- and what is about one node or would change a connection is refused.
 local errors = require "reef.channel.error"
+local expect = require "reef.redis.expect"
 local parts = require "reef.redis.cluster.parts"
 local together = require "reef.redis.together"
 local transaction = require "reef.redis.cluster.transaction"
@@ -9,31 +10,35 @@ local keyless = {}
 
 -- ---- commands without a key ----
 
-local function merged(replies)
+local function merged(replies, command)
 	local list = {}
 	for _, reply in ipairs(replies) do
-		table.move(reply, 1, #reply, #list + 1, list)
+		table.move(expect.list(reply, command), 1, #reply, #list + 1, list)
 	end
 	return list
 end
 
-local function added(replies)
+local function added(replies, command)
 	local total = 0
 	for _, n in ipairs(replies) do
-		total = total + n
+		total = total + expect.integer(n, command)
 	end
 	return total
 end
 
-local function least(replies)
-	return math.min(table.unpack(replies))
+local function least(replies, command)
+	local least_one = math.maxinteger
+	for _, n in ipairs(replies) do
+		least_one = math.min(least_one, expect.integer(n, command))
+	end
+	return least_one
 end
 
-local function least_of_each(replies)
+local function least_of_each(replies, command)
 	local list = {}
 	for _, reply in ipairs(replies) do
-		for i, n in ipairs(reply) do
-			list[i] = math.min(list[i] or n, n)
+		for i, n in ipairs(expect.list(reply, command)) do
+			list[i] = math.min(list[i] or math.maxinteger, expect.integer(n, command))
 		end
 	end
 	return list
@@ -70,10 +75,13 @@ local function on_masters(client, view, spec, ...)
 		end
 	end
 	parts.check(client, spec, outcomes)
-	if whole == "SCRIPT EXISTS" then
-		return least_of_each(replies)
+	local put_together = whole == "SCRIPT EXISTS" and least_of_each or combine[spec.command]
+	if not put_together then
+		return replies[1]
+	elseif #replies < #masters then
+		expect.list(nil, spec.command)
 	end
-	return combine[spec.command] and combine[spec.command](replies) or replies[1]
+	return put_together(replies, spec.command)
 end
 
 local refusals = {

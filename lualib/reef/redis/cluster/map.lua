@@ -60,55 +60,64 @@ local function sorted(self, ranges)
 	return self
 end
 
+local function table_in(value, what)
+	return type(value) == "table" and value or error(("%s is a %s"):format(what, type(value)), 0)
+end
+
+local function slot_in(value)
+	return math.tointeger(tonumber(value)) or error(("a slot is %s"):format(tostring(value)), 0)
+end
+
 local function slots_reply(conf, reply, asked, epochs)
 	local self, ranges, shards = new(), {}, {}
-	for _, item in ipairs(reply) do
+	for _, item in ipairs(table_in(reply, "the reply")) do
 		local shard = { replicas = {} }
-		for i = 3, #item do
-			local node = item[i]
-			local more = fields_of(node[4])
+		for i = 3, #table_in(item, "a range") do
+			local node = table_in(item[i], "a node")
+			local more = fields_of(node[4] ~= nil and table_in(node[4], "a node's metadata"))
 			if node[1] ~= nil and type(node[1]) ~= "string" then
 				error("a node's host is a " .. type(node[1]), 0)
-			elseif node[4] ~= nil and type(node[4]) ~= "table" then
-				error("a node's metadata is a " .. type(node[4]), 0)
 			end
 			local address = add_node(self, conf, known(node[1]) or known(more.hostname) or known(more.ip) or asked,
 				math.tointeger(node[2]), more["availability-zone"])
 			if i == 3 then
-				shard.master, shard.epoch = address, epochs[node[3]]
+				shard.master, shard.epoch = address, epochs[node[3] or ""]
 			else
 				table.insert(shard.replicas, address)
 			end
 		end
+		if not shard.master then
+			error("a range has no node", 0)
+		end
 		-- Ranges of one node are one shard.
 		shard = shards[shard.master] or shard
 		shards[shard.master] = shard
-		ranges[#ranges + 1] = { first = math.tointeger(item[1]), last = math.tointeger(item[2]), shard = shard }
+		ranges[#ranges + 1] = { first = slot_in(item[1]), last = slot_in(item[2]), shard = shard }
 	end
 	return sorted(self, ranges)
 end
 
 local function shards_reply(conf, reply, asked, epochs)
 	local self, ranges = new(), {}
-	for _, item in ipairs(reply) do
-		local fields, shard = fields_of(item), { replicas = {} }
-		for _, node in ipairs(fields.nodes or {}) do
-			node = fields_of(node)
+	for _, item in ipairs(table_in(reply, "the reply")) do
+		local fields, shard = fields_of(table_in(item, "a shard")), { replicas = {} }
+		for _, node in ipairs(table_in(fields.nodes or {}, "a shard's nodes")) do
+			node = fields_of(table_in(node, "a node"))
 			local port = math.tointeger(tonumber(conf.tls and node["tls-port"] or node.port or node["tls-port"]))
 			local host = known(node.endpoint) or known(node.hostname) or known(node.ip) or asked
 			if port and node.health ~= "failed" then
 				local address = add_node(self, conf, host, port, node["availability-zone"])
 				if node.role == "master" then
-					shard.master, shard.epoch = address, epochs[node.id]
+					shard.master, shard.epoch = address, epochs[node.id or ""]
 				else
 					table.insert(shard.replicas, address)
 				end
 			end
 		end
-		local slots = fields.slots or {}
+		local slots = table_in(fields.slots or {}, "a shard's slots")
 		for i = 1, shard.master and #slots or 0, 2 do
 			ranges[#ranges + 1] = {
-				first = math.tointeger(tonumber(slots[i])), last = math.tointeger(tonumber(slots[i + 1])), shard = shard,
+				first = slot_in(slots[i]), last = slot_in(slots[i + 1]), shard = shard,
 			}
 		end
 	end

@@ -1,16 +1,17 @@
 -- Commands with many keys that Redis Cluster would refuse, taken apart by slot: MGET, MSET, DEL and the like.
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
+local expect = require "reef.redis.expect"
 local operations = require "reef.redis.cluster.operations"
 
 local parts = {}
 
 -- ---- commands that are taken apart ----
 
-local function sum(_, results)
+local function sum(spec, results)
 	local total = 0
 	for _, result in ipairs(results) do
-		total = total + result.out
+		total = total + expect.integer(result.out, spec.command)
 	end
 	return total
 end
@@ -20,9 +21,10 @@ local joins = {
 	status = function()
 		return "OK"
 	end,
-	list = function(_, results, groups)
+	list = function(spec, results, groups)
 		local list = {}
 		for i, result in ipairs(results) do
+			expect.list(result.out, spec.command)
 			for j, place in ipairs(groups[i].places) do
 				list[place] = result.out[j]
 			end
@@ -83,7 +85,7 @@ function parts.perform(client, view, spec, list)
 	end
 	local results = operations.batch(client, view, ops)
 	parts.check(client, spec, results)
-	return spec.answer(joins[spec.rule.apart](client, results, groups))
+	return spec.answer(joins[spec.rule.apart](spec, results, groups))
 end
 
 return parts

@@ -43,6 +43,7 @@ def outside(match):
 
 def prepare(app, name, source):
     text = re.sub(r"^```lua part:[^\n]*$", "```lua", source[0], flags=re.M)
+    text = re.sub(r"^```csv$", "```text", text, flags=re.M)
     text = re.sub(r"\[([^\]]*)\]\(((?:\.\./)+(?!(?:[\w-]+\.md|api/))[^)]*)\)", outside, text)
     if name.count("/") == 0:
         text = re.sub(r"\[([^\]]*)\]\((\.\./[^)]*)\)", outside, text)

@@ -212,7 +212,8 @@ test.case("a block that does not run says why, compiles, and calls what there is
 		end
 		parts = parts + 1
 		test.truthy(#reason > 5, block.where .. ": why does it not run?")
-		local code = block.code:gsub("%.%.%.(%s+end)", "%1")
+		-- `...` stands for what is left out, and a list of fields for what there is.
+		local code = ("\n" .. block.code):gsub("%.%.%.(%s+end)", "%1"):gsub("\n([%w_]+%.[%w_]+, )", "\nlocal _ = %1"):sub(2)
 		local f, wrong = load(code, "=" .. block.where)
 		test.truthy(f, wrong)
 		local names = setmetatable({}, { __index = usual })

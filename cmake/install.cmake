@@ -39,7 +39,8 @@ while(driver_headers)
 	endforeach()
 endwhile()
 
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN site EXCLUDE)
 
 file(CONFIGURE OUTPUT reef.pc @ONLY CONTENT [[
 prefix=${pcfiledir}/../..

@@ -105,6 +105,7 @@ static const struct key keys[] = {
 		NUMBER("mailbox_messages", 0, LONG_MAX),
 		OF("master", TEXT, REEF_CONFIG_DOUBTFUL),
 		OF("metrics", TEXT, REEF_CONFIG_WRONG),
+		OF("metrics_token", TEXT, REEF_CONFIG_WRONG),
 		NUMBER("mongo_srv_poll", 1, MAX_CS),
 		ONE_OF("multicast", WORD, "harbor bus", REEF_CONFIG_DOUBTFUL),
 		OF("name_servers", TEXT, REEF_CONFIG_DOUBTFUL),

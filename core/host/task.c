@@ -13,7 +13,9 @@
 #include <lauxlib.h>
 
 #include "answer.h"
+#include "core/cycles.h"
 #include "core/log.h"
+#include "core/service.h"
 #include "host_private.h"
 #include "profile.h"
 #include "protocol.h"
@@ -135,7 +137,9 @@ void reef_task_run(struct reef_task *task, int n) {
 	host->no_limit = no_limit;
 	if (status == LUA_YIELD) {
 		host->last_waiter = task;
-		if (task->state != TASK_WAITING)
+		if (task->state == TASK_WAITING)
+			task->since = reef_cycles_coarse(reef_service_message_start(host->service));
+		else
 			task_stray(task, results);
 		return;
 	}

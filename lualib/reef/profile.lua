@@ -1,4 +1,4 @@
--- Where services spend their CPU time, and where they allocate; see docs/profile.md.
+-- Where services spend their CPU time, and where they allocate. Times are in seconds; see docs/profile.md.
 --
 --     local profile = require "reef.profile"
 --     local result = profile.take { service = address, seconds = 10 }

@@ -41,6 +41,11 @@ function commands.STAT()
 	}
 end
 
+---For the page and its API (reef.look).
+function commands.LOOK()
+	skynet.retpack(require "reef.look.inside"())
+end
+
 function commands.TASK(session)
 	if session then
 		return skynet.retpack(skynet.task(session))
@@ -138,6 +143,8 @@ function M.reg_debugcmd(name, f)
 end
 
 ---Handler of the debug protocol.
+---@param name string a command
+---@param ... any what it takes
 function M.dispatch(_, _, name, ...)
 	local f = commands[name]
 	if not f then

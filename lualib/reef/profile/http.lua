@@ -6,7 +6,9 @@ local sorted = require "reef.base.sorted"
 
 local LONGEST <const> = 300 -- seconds
 
-local known = {
+local http = {}
+
+http.parameters = {
 	service = true, name = true, seconds = true, format = true, kind = true, hz = true, every = true, lines = true,
 }
 
@@ -49,8 +51,8 @@ end
 
 local function parse(parameters)
 	for name, value in pairs(parameters) do
-		if not known[name] then
-			fail("unknown parameter %s: there are %s", name, table.concat(sorted.keys(known), ", "))
+		if not http.parameters[name] then
+			fail("unknown parameter %s: there are %s", name, table.concat(sorted.keys(http.parameters), ", "))
 		elseif type(value) == "table" then
 			fail("%s is there twice", name)
 		end
@@ -79,7 +81,7 @@ end
 ---@return integer status
 ---@return string kind
 ---@return string body
-return function(request)
+function http.answer(request)
 	local parameters = request:parameters()
 	local ok, format, options = pcall(parse, parameters)
 	local result
@@ -95,3 +97,5 @@ return function(request)
 		parameters.service or parameters.name or "the process")
 	return 200, formats[format][1], formats[format][2](result, title)
 end
+
+return http

@@ -77,7 +77,9 @@ local function fetch(options)
 		end
 	end
 	local client = http.new { timeout = math.ceil((tonumber(options.seconds) + 30) * 100), idle_timeout = 40000 }
-	local response = client:request { url = ("http://%s/api/profile?%s"):format(options.address, table.concat(query, "&")) }
+	local response = client:request {
+		url = ("http://%s/api/profile?%s"):format(options.address, table.concat(query, "&")),
+	}
 	local status, body = response.status, response:body()
 	if status ~= 200 then
 		error(body:match '^{"error":"(.*)"}' or ("%d: %s"):format(status, body), 0)

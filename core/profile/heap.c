@@ -58,7 +58,7 @@ static enum reef_heap_type measure(const GCObject *o, size_t *size) {
 }
 
 static struct reef_heap_node *note(struct reef_heap *heap, const GCObject *o, enum reef_heap_edge edge) {
-	static struct reef_heap_node nowhere;
+	static _Thread_local struct reef_heap_node nowhere; /* what is written there is read by nobody */
 	if (o == NULL || reef_is_shared(o) || reef_ptrmap_get(&heap->seen, o) != NULL)
 		return &nowhere;
 	size_t size;

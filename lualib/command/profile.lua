@@ -1,7 +1,7 @@
 -- reef profile HOST:PORT: takes a profile of a running process, by the endpoint of its metrics server.
 
 local command = require "reef.command"
-local httpc = require "http.httpc"
+local http = require "reef.http.client"
 local printable = require("reef.text").printable
 local skynet = require "skynet"
 
@@ -76,9 +76,11 @@ local function fetch(options)
 			end)))
 		end
 	end
-	httpc.timeout = math.ceil((tonumber(options.seconds) + 30) * 100)
-	local fields = {}
-	local status, body = httpc.request("GET", options.address, "/api/profile?" .. table.concat(query, "&"), fields)
+	local client = http.new { timeout = math.ceil((tonumber(options.seconds) + 30) * 100), idle_timeout = 40000 }
+	local response = client:request {
+		url = ("http://%s/api/profile?%s"):format(options.address, table.concat(query, "&")),
+	}
+	local status, body = response.status, response:body()
 	if status ~= 200 then
 		error(body:match '^{"error":"(.*)"}' or ("%d: %s"):format(status, body), 0)
 	end

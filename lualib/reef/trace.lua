@@ -75,7 +75,7 @@ end
 ---The running coroutine's place in its trace, as the field `traceparent` of W3C's Trace Context; nil: it is in none.
 ---@return string|nil
 function trace.parent()
-	return require("skynet.core").tracecontext()
+	return (require("skynet.core").tracecontext())
 end
 
 ---The running coroutine's request goes on with a trace that has begun elsewhere.

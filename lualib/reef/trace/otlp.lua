@@ -2,7 +2,7 @@
 -- opentelemetry-proto, trace.proto), in batches. What does not get through is tried again, with pauses that grow;
 -- what finds no room meanwhile is dropped and counted. Part of the service reef_traces.
 local encode = require("reef.json").encode
-local httpc = require "http.httpc"
+local http = require "reef.http.client"
 local skynet = require "skynet"
 
 local ROOM <const> = 8192 -- spans that wait
@@ -11,6 +11,8 @@ local TIMEOUT <const> = 1000 -- 1/100 s for a request
 local SHORTEST <const>, LONGEST <const> = 100, 3000 -- 1/100 s between attempts
 
 local otlp = {}
+
+local client = http.new { timeout = TIMEOUT }
 
 local endpoint, name ---@type string|nil, string
 local waiting = {} ---@type table[]
@@ -77,10 +79,13 @@ end
 
 -- True: the collector has taken them, or never will.
 local function post(list)
-	local scheme, host, path = endpoint:match "^(https?://)([^/]+)(.*)$"
-	httpc.timeout = TIMEOUT
-	local ok, status, body = pcall(httpc.request, "POST", (scheme == "https://" and scheme or "") .. host,
-		path .. "/v1/traces", {}, { ["content-type"] = "application/json" }, body_of(list))
+	local ok, status, body = pcall(function()
+		local response = client:request {
+			method = "POST", url = endpoint .. "/v1/traces", header = { ["content-type"] = "application/json" },
+			body = body_of(list),
+		}
+		return response.status, response:body()
+	end)
 	if ok and status >= 200 and status < 300 then
 		sent, last_error = sent + #list, nil
 		return true

@@ -36,6 +36,7 @@ static const char help[] =
 		"       reef new NAME            make a project that runs\n"
 		"       reef test [DIR|FILE...]  run the tests of a project\n"
 		"       reef top HOST:PORT       look at what goes on in a running process\n"
+		"       reef profile HOST:PORT   say where a running process spends its time\n"
 		"       reef attach ADDRESS      a console of a running process\n"
 		"       reef repl [CONFIG]       a prompt for Lua inside a service\n"
 		"       reef COMMAND --help      all about one of these\n"
@@ -154,7 +155,7 @@ static int run_command(const char *path, int argc, char **argv) {
 
 /* The command that a word may have been meant as, NULL: none is like it. */
 static const char *command_meant(const char *word) {
-	static const char *const commands[] = {"run", "check", "doctor", "new", "test", "top", "attach", "repl"};
+	static const char *const commands[] = {"run", "check", "doctor", "new", "test", "top", "attach", "repl", "profile"};
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (reef_text_is_one_away(word, commands[i]))
 			return commands[i];

@@ -178,6 +178,8 @@ local function answer_api(request, path)
 		return change(request)
 	elseif path == "/api/profile" then
 		return guard.answer(require("reef.profile.http").answer(request))
+	elseif path == "/api/traces" then
+		return guard.answer(require("reef.trace.http")())
 	elseif path == "/api/live" then
 		if not require("reef.look.live").serve(request, api_server) then
 			return answer_json(503, { error = "too many look already" })

@@ -30,7 +30,7 @@ NAVIGATION = [
     ("Services", "services config time schedule errors together proxies testing commands c"),
     ("Data", "redis mongo sql pools config-data shared-data diff mail"),
     ("Network", "sockets tls gates http cluster harbor bus etcd"),
-    ("Operate", "deploy metrics page faults threats"),
+    ("Operate", "deploy metrics page profile traces faults threats"),
     ("Inside", "design"),
 ]
 

@@ -1,5 +1,5 @@
--- Waits in C functions in three ways until it is ended, N times at once: for SERVICE, which does not answer, for time to
--- pass, and below Lua that C has called.
+-- Waits in C functions in three ways until it is ended, N times at once: for SERVICE, which does not answer, for time
+-- to pass, and below Lua that C has called.
 local cpath, service, n = ...
 package.cpath = cpath
 local skynet = require "skynet"

@@ -87,3 +87,6 @@ pkg_check_modules(POSTGRES QUIET IMPORTED_TARGET libpq>=14)
 if(NOT POSTGRES_FOUND)
 	message(WARNING "libpq is missing: built without PostgreSQL")
 endif()
+
+# Lines that are edited, at the prompts of commands. Without it they are plain lines.
+pkg_check_modules(LIBEDIT QUIET IMPORTED_TARGET libedit)

@@ -34,3 +34,9 @@ uint64_t reef_now_cs(void) {
 uint32_t reef_start_time(void) {
 	return start_second;
 }
+
+double reef_wall_seconds(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}

@@ -15,5 +15,7 @@ uint64_t reef_coarse_ns(void);
 uint64_t reef_now_cs(void);
 /* Wall-clock second of the start, as `skynet.starttime`. */
 uint32_t reef_start_time(void);
+/* The wall clock: seconds since 1970. */
+double reef_wall_seconds(void);
 
 #endif

@@ -29,4 +29,12 @@ void reef_cycles_calibrate(void);
 double reef_cycles_to_seconds(uint64_t cycles);
 uint64_t reef_cycles_from_us(uint64_t microseconds);
 
+extern unsigned reef_cycles_coarse_shift;
+/* A coarse reading of the counter in 32 bits: a step is four to eight milliseconds, so differences are good for half a
+ * year and more. */
+static inline uint32_t reef_cycles_coarse(uint64_t cycles) {
+	return (uint32_t)(cycles >> reef_cycles_coarse_shift);
+}
+double reef_cycles_coarse_to_seconds(uint32_t steps);
+
 #endif

@@ -22,6 +22,7 @@
 #include "log.h"
 #include "log_writer.h"
 #include "name.h"
+#include "notify.h"
 #include "scheduler.h"
 #include "send.h"
 #include "service_life.h"
@@ -151,6 +152,7 @@ void reef_end_stop(uint32_t source) {
 	pthread_mutex_unlock(&lock);
 	if (!first)
 		return;
+	reef_notify("STOPPING=1");
 	if (source != 0 && tells())
 		reef_log(source, "the process ends: this service has asked for it");
 	uint32_t launcher = reef_name_find("launcher");

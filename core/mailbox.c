@@ -83,7 +83,7 @@ inline bool reef_mailbox_fetch(struct reef_service *service) {
 		uint64_t queued = reef_counter_get(&service->queued);
 		if (queued > reef_counter_get(&service->overload_limit)) {
 			say_overload(service, queued);
-			service->overload_time = service->message_start;
+			service->overload_time = reef_counter_get(&service->message_start);
 		}
 		if (__builtin_expect(atomic_load_explicit(&service->counted, memory_order_relaxed), 0) && !is_limited(service))
 			atomic_store_explicit(&service->counted, false, memory_order_relaxed);
@@ -99,7 +99,7 @@ inline struct reef_message *reef_mailbox_pop(struct reef_service *service) {
 	if (service->queue == NULL) {
 		service->queue_tail = &service->queue;
 		if (reef_counter_get(&service->overload_limit) != REEF_MAILBOX_OVERLOAD &&
-			service->message_start - service->overload_time > reef_cycles_from_us(OVERLOAD_QUIET_US))
+			reef_counter_get(&service->message_start) - service->overload_time > reef_cycles_from_us(OVERLOAD_QUIET_US))
 			atomic_store_explicit(&service->overload_limit, REEF_MAILBOX_OVERLOAD, memory_order_relaxed);
 	}
 	reef_counter_add(&service->queued, (uint64_t)-1);

@@ -33,6 +33,13 @@ static const char help[] =
 		"       reef check CONFIG        say what is wrong with a configuration file, and start nothing\n"
 		"       reef check DIR           check a directory of configuration data (reef check --help)\n"
 		"       reef doctor CONFIG       say what a project needs that is not there (reef doctor --help)\n"
+		"       reef new NAME            make a project that runs\n"
+		"       reef test [DIR|FILE...]  run the tests of a project\n"
+		"       reef top HOST:PORT       look at what goes on in a running process\n"
+		"       reef profile HOST:PORT   say where a running process spends its time\n"
+		"       reef attach ADDRESS      a console of a running process\n"
+		"       reef repl [CONFIG]       a prompt for Lua inside a service\n"
+		"       reef COMMAND --help      all about one of these\n"
 		"       reef --help | --version\n"
 		"\n"
 		"`reef run` ends when the services that the script started have ended. The environment variable REEF_THREADS\n"
@@ -148,7 +155,7 @@ static int run_command(const char *path, int argc, char **argv) {
 
 /* The command that a word may have been meant as, NULL: none is like it. */
 static const char *command_meant(const char *word) {
-	static const char *const commands[] = {"run", "check", "doctor"};
+	static const char *const commands[] = {"run", "check", "doctor", "new", "test", "top", "attach", "repl", "profile"};
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (reef_text_is_one_away(word, commands[i]))
 			return commands[i];

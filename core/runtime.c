@@ -30,10 +30,12 @@
 #include "logger.h"
 #include "module.h"
 #include "name.h"
+#include "notify.h"
 #include "poller.h"
 #include "scheduler.h"
 #include "send.h"
 #include "service_life.h"
+#include "service_log.h"
 #include "service_private.h"
 #include "signals.h"
 #include "timer.h"
@@ -81,6 +83,7 @@ static bool start_logger(void) {
 		snprintf(text, sizeof text, "%s", args ? args : "logger");
 		args = text;
 	}
+	reef_log_set_namer(reef_service_log_name);
 	uint32_t handle = reef_service_launch(module, args ? args : "");
 	if (handle == 0) {
 		fprintf(stderr, "reef: cannot start the log service %s\n", module);
@@ -92,8 +95,10 @@ static bool start_logger(void) {
 
 /* The process has started when the bootstrap service has nothing left to do; not if it has failed, or was told to end. */
 static void bootstrap_ended(uint32_t handle) {
-	if (handle == bootstrap && !reef_end_has_begun() && reef_end_exit_code() == 0)
+	if (handle == bootstrap && !reef_end_has_begun() && reef_end_exit_code() == 0) {
 		reef_daemon_started();
+		reef_notify("READY=1");
+	}
 }
 
 /* The first line: what runs here, and within which limits. */

@@ -13,9 +13,11 @@
 #include "cycles.h"
 #include "delay.h"
 #include "env.h"
+#include "handle.h"
 #include "poller.h"
 #include "service_private.h"
 #include "slice.h"
+#include "slow.h"
 #include "worker_private.h"
 
 #define POLL_EVERY_US 100 /* between looks of a busy worker at the poller and the process' queues */
@@ -106,6 +108,16 @@ double reef_scheduler_cpu_seconds(int index) {
 
 const struct reef_histogram *reef_scheduler_delays(int index) {
 	return &workers[index]->delays;
+}
+
+const struct reef_histogram *reef_scheduler_pauses(int index) {
+	return &workers[index]->pauses;
+}
+
+void reef_scheduler_note_pause(uint64_t since) {
+	struct reef_worker *worker = reef_slice_worker();
+	if (worker)
+		reef_histogram_add(&worker->pauses, (uint64_t)(reef_cycles_to_seconds(reef_cycles() - since) * 1e9));
 }
 
 struct reef_worker *reef_scheduler_add_worker(void) {
@@ -233,6 +245,25 @@ bool reef_scheduler_takes_heavy(const struct reef_worker *worker) {
 
 /* ---- start and stop ---- */
 
+bool reef_scheduler_look(uint32_t handle, struct reef_scheduler_look *look) {
+	*look = (struct reef_scheduler_look){0};
+	const struct reef_service *service = reef_handle_find(handle);
+	if (service == NULL)
+		return false;
+	for (int i = 0, n = reef_scheduler_all_workers(); i < n; i++) {
+		const struct reef_worker *worker = reef_scheduler_worker(i);
+		if (atomic_load_explicit(&worker->running, memory_order_acquire) != service)
+			continue;
+		uint64_t now = reef_cycles(), start = reef_counter_get(&service->message_start);
+		look->runs = true;
+		look->source = reef_worker_message_source(worker);
+		look->kind = reef_worker_message_kind(worker);
+		look->seconds = now > start ? reef_cycles_to_seconds(now - start) : 0;
+	}
+	look->due = atomic_load_explicit(&service->inbox, memory_order_relaxed) != REEF_INBOX_IDLE;
+	return true;
+}
+
 bool reef_scheduler_stopping(void) {
 	return atomic_load_explicit(&stopping, memory_order_relaxed);
 }
@@ -253,6 +284,7 @@ void reef_scheduler_init(int n) {
 			.share = reef_cycles_from_us(SHARE_US),
 			.slow = slow > 0 ? reef_cycles_from_us((uint64_t)slow * 10000) : UINT64_MAX,
 	};
+	reef_slow_init(reef_scheduler_limits.slow);
 	reef_list_init(&parked);
 	atomic_store(&stopping, false);
 	atomic_store(&heavy_allowed, 0);

@@ -52,10 +52,25 @@ int reef_scheduler_own_index(void);
 /* Puts what waits behind the worker's slice where others find it. */
 void reef_scheduler_expose(struct reef_worker *worker);
 
+/* What a service does at the moment. */
+struct reef_scheduler_look {
+	bool runs; /* a worker has it, with the message of that kind and source, for so many seconds */
+	bool due;  /* it has messages, or runs */
+	uint32_t source;
+	unsigned kind; /* reef_service_kind_of */
+	double seconds;
+};
+/* False: no such service. Any thread inside the engine. */
+bool reef_scheduler_look(uint32_t handle, struct reef_scheduler_look *look);
+
 /* CPU time of its thread, in seconds; 0 if that has not begun or is over. */
 double reef_scheduler_cpu_seconds(int index);
 /* How long services that were to run waited for this worker, in nanoseconds; one of some dozens is looked at. */
 const struct reef_histogram *reef_scheduler_delays(int index);
+/* How long a VM's collector kept what runs on this worker from going on, each time, in nanoseconds. */
+const struct reef_histogram *reef_scheduler_pauses(int index);
+/* Such a pause, which began at `since` of the cycle counter, is over. Nothing happens outside a worker. */
+void reef_scheduler_note_pause(uint64_t since);
 
 /* How many workers run services right now. */
 int reef_scheduler_busy_workers(void);

@@ -88,6 +88,10 @@ bool reef_service_signal(uint32_t handle, int n) {
 
 /* ---- statistics ---- */
 
+inline uint64_t reef_service_message_start(const struct reef_service *service) {
+	return reef_counter_get(&service->message_start);
+}
+
 void reef_service_note_error(struct reef_service *service) {
 	reef_counter_add(&service->errors, 1);
 }
@@ -111,7 +115,7 @@ bool reef_service_slow(uint32_t handle, uint64_t counts[REEF_SERVICE_KINDS]) {
 
 void reef_service_get_stat(struct reef_service *service, struct reef_service_stat *stat, bool clear) {
 	reef_mailbox_gather(service);
-	uint64_t running = reef_slice_service() == service ? reef_cycles() - service->message_start : 0;
+	uint64_t running = reef_slice_service() == service ? reef_cycles() - reef_counter_get(&service->message_start) : 0;
 	*stat = (struct reef_service_stat){
 			.mqlen = reef_counter_get(&service->queued),
 			.messages = reef_counter_get(&service->messages),

@@ -47,6 +47,9 @@ void reef_service_set_hooked(struct reef_service *service, bool hooked);
 /* True from the moment that somebody asked for the end of this service. */
 bool reef_service_ending(const struct reef_service *service);
 
+/* Cycle counter at the start of the message that it handles. Own slice only. */
+uint64_t reef_service_message_start(const struct reef_service *service);
+
 /* An error that nobody caught. Own slice only. */
 void reef_service_note_error(struct reef_service *service);
 

@@ -36,7 +36,7 @@ struct reef_service {
 	_Atomic(FILE *) message_log;
 	reef_counter cycles; /* spent in finished messages */
 	reef_counter messages;
-	uint64_t message_start; /* cycle counter at the start of the current message */
+	reef_counter message_start; /* cycle counter at the start of the current message */
 	const struct reef_module *module;
 	void *instance;
 

@@ -20,6 +20,7 @@
 #include "scheduler.h"
 #include "service_life.h"
 #include "service_private.h"
+#include "slow.h"
 #include "spare.h"
 #include "worker_private.h"
 
@@ -57,8 +58,7 @@ static void watch_message(struct reef_worker *worker, struct watched *w, struct 
 	w->reported_ns = now;
 	atomic_store(&running->endless, true);
 	reef_log_at(REEF_LOG_WARN, 0, "A message from [ :%08x ] to [ :%08x ] maybe in an endless loop (version = %llu)",
-				atomic_load_explicit(&worker->message_source, memory_order_relaxed), running->handle,
-				(unsigned long long)w->progress);
+				reef_worker_message_source(worker), running->handle, (unsigned long long)w->progress);
 }
 
 /* Has it been in the same message since the last tick? */
@@ -132,6 +132,7 @@ static void *watchdog_main(void *p) {
 		}
 		reef_epoch_enter();
 		tick();
+		reef_slow_age();
 		reef_epoch_leave();
 	}
 	return NULL;

@@ -26,6 +26,7 @@
 #include "service_life.h"
 #include "service_private.h"
 #include "slice.h"
+#include "slow.h"
 #include "spare.h"
 #include "watchdog.h"
 #include "worker_private.h"
@@ -165,18 +166,18 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 			__builtin_prefetch(next->next);
 			reef_send_soon(next->source);
 		}
-		service->message_start = now;
-		atomic_store_explicit(&worker->message_source, m->source, memory_order_relaxed);
-		note_progress(worker);
+		atomic_store_explicit(&service->message_start, now, memory_order_relaxed);
 		unsigned kind = reef_service_kind_of(m);
+		atomic_store_explicit(&worker->message, reef_worker_message(m->source, kind), memory_order_relaxed);
+		note_progress(worker);
 		handle_message(service, m);
 		uint64_t end = reef_cycles();
 		reef_counter_add(&service->cycles, end - now);
 		reef_counter_add(&service->messages, 1);
 		uint64_t took = end - now;
 		now = end;
-		if (__builtin_expect(took > reef_scheduler_limits.slow, 0))
-			reef_service_note_slow(service, kind);
+		if (__builtin_expect(took > atomic_load_explicit(&reef_slow_above, memory_order_relaxed), 0))
+			reef_slow_note(service, kind, reef_worker_message_source(worker), took);
 		if (reef_service_ending(service) || --left == 0 || now - start > limit)
 			break;
 	}

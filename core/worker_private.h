@@ -29,13 +29,14 @@ struct reef_worker {
 	int index;
 	unsigned scheduled;           /* services, by what runs on it */
 	struct reef_histogram delays; /* nanoseconds that services waited for it (delay.h) */
+	struct reef_histogram pauses; /* nanoseconds that the collector kept a VM from going on, each time */
 
 	/* Looked at by the watchdog. `running` is the service in its slice; `progress` changes with every message. */
 	_Alignas(64) _Atomic(struct reef_service *) running;
 	atomic_uint_fast64_t progress;
-	_Atomic(uint32_t) message_source;
-	atomic_bool releasing; /* the service has ended, what runs are its finalizers */
-	atomic_int inside;     /* 1: in a slice (world.h) */
+	_Atomic uint64_t message; /* whose it is and of what kind (reef_worker_message) */
+	atomic_bool releasing;    /* the service has ended, what runs are its finalizers */
+	atomic_int inside;        /* 1: in a slice (world.h) */
 
 	atomic_int cpu_clock; /* clockid_t of its thread, 0 before there is one */
 
@@ -44,5 +45,15 @@ struct reef_worker {
 	atomic_int lent;                /* futex, of spare ones: 1 shall work */
 	struct reef_link parked;
 };
+
+static inline uint64_t reef_worker_message(uint32_t source, unsigned kind) {
+	return (uint64_t)kind << 32 | source;
+}
+static inline uint32_t reef_worker_message_source(const struct reef_worker *worker) {
+	return (uint32_t)atomic_load_explicit(&worker->message, memory_order_relaxed);
+}
+static inline unsigned reef_worker_message_kind(const struct reef_worker *worker) {
+	return (unsigned)(atomic_load_explicit(&worker->message, memory_order_relaxed) >> 32);
+}
 
 #endif

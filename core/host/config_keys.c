@@ -105,9 +105,11 @@ static const struct key keys[] = {
 		NUMBER("mailbox_messages", 0, LONG_MAX),
 		OF("master", TEXT, REEF_CONFIG_DOUBTFUL),
 		OF("metrics", TEXT, REEF_CONFIG_WRONG),
+		OF("metrics_token", TEXT, REEF_CONFIG_WRONG),
 		NUMBER("mongo_srv_poll", 1, MAX_CS),
 		ONE_OF("multicast", WORD, "harbor bus", REEF_CONFIG_DOUBTFUL),
 		OF("name_servers", TEXT, REEF_CONFIG_DOUBTFUL),
+		ONE_OF("otlp_endpoint", PREFIX, "http:// https://", REEF_CONFIG_DOUBTFUL),
 		OF("preload", FILE_NAME, REEF_CONFIG_WRONG),
 		OF("profile", BOOLEAN, REEF_CONFIG_DOUBTFUL),
 		NUMBER("shutdown_timeout", 0, LONG_MAX),
@@ -125,6 +127,8 @@ static const struct key keys[] = {
 		OF("standalone", TEXT, REEF_CONFIG_DOUBTFUL),
 		OF("start", TEXT, REEF_CONFIG_WRONG),
 		NUMBER("thread", 1, MAX_THREADS),
+		OF("trace_rate", TEXT, REEF_CONFIG_DOUBTFUL),
+		OF("trace_services", TEXT, REEF_CONFIG_DOUBTFUL),
 };
 
 #define KEYS (sizeof keys / sizeof keys[0])

@@ -36,8 +36,19 @@ struct reef_service *reef_host_service(struct reef_host *host) {
 	return host->service;
 }
 
+bool reef_host_is_limited(const struct reef_host *host) {
+	return host->memory_limit != 0;
+}
+
 lua_State *reef_host_main(struct reef_host *host) {
 	return host->L;
+}
+
+lua_State *reef_host_running_thread(struct reef_service *service) {
+	if (strcmp(reef_service_module(service)->name, "snlua") != 0)
+		return NULL;
+	const struct reef_host *host = reef_service_instance(service);
+	return host && host->running ? host->running->L : NULL;
 }
 
 /* ---- requests and timers ---- */

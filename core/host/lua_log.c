@@ -77,7 +77,7 @@ static int log_error(lua_State *L) {
 
 /* ---- thresholds ---- */
 
-static enum reef_log_level check_level(lua_State *L, int index) {
+enum reef_log_level reef_lua_log_level(lua_State *L, int index) {
 	enum reef_log_level level = REEF_LOG_INFO;
 	const char *name = reef_check_name(L, index);
 	if (!reef_log_level_parse(name, strlen(name), &level))
@@ -87,13 +87,13 @@ static enum reef_log_level check_level(lua_State *L, int index) {
 
 /* enabled(level) -> is a line of this service's with that level written? */
 static int log_enabled(lua_State *L) {
-	lua_pushboolean(L, is_written(L, check_level(L, 1)));
+	lua_pushboolean(L, is_written(L, reef_lua_log_level(L, 1)));
 	return 1;
 }
 
 /* set(level [, pattern]) */
 static int log_set(lua_State *L) {
-	enum reef_log_level level = check_level(L, 1);
+	enum reef_log_level level = reef_lua_log_level(L, 1);
 	const char *pattern = reef_opt_name(L, 2, "*");
 	if (!reef_service_log_set(pattern, level))
 		return luaL_error(L, "reef.log: no rule for %s: it is too long, empty, or there are too many", pattern);
@@ -118,10 +118,14 @@ static int log_rules(lua_State *L) {
 	return 1;
 }
 
-/* numbers() -> lines, lost lines, bytes that wait, is it failing? */
+/* numbers() -> lines by level, lost lines, bytes that wait, is it failing? */
 static int log_numbers(lua_State *L) {
 	struct reef_log_numbers numbers = reef_log_writer_numbers();
-	lua_pushinteger(L, (lua_Integer)numbers.lines);
+	lua_createtable(L, 0, REEF_LOG_LEVELS);
+	for (int level = 0; level < REEF_LOG_LEVELS; level++) {
+		lua_pushinteger(L, (lua_Integer)numbers.lines[level]);
+		lua_setfield(L, -2, reef_log_level_name((enum reef_log_level)level));
+	}
 	lua_pushinteger(L, (lua_Integer)numbers.lost);
 	lua_pushinteger(L, (lua_Integer)numbers.waiting);
 	lua_pushboolean(L, numbers.failing);

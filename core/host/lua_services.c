@@ -9,6 +9,7 @@
 #include "allocator.h"
 #include "core/service.h"
 #include "host.h"
+#include "kinds.h"
 
 enum { ADDRESS = 1, DESCRIPTION, MESSAGES, CPU, QUEUED, BYTES, REFUSED, ERRORS, COLUMNS = ERRORS };
 
@@ -52,9 +53,6 @@ static int services_snapshot(lua_State *L) {
 
 /* slow(address) -> how many slow messages of each kind it handled, by the kind's name; nil if there were none */
 static int services_slow(lua_State *L) {
-	static const char *const names[REEF_SERVICE_KINDS] = {"text",   "response", "multicast", "client", "system",
-														  "harbor", "socket",   "error",     "queue",  "debug",
-														  "lua",    "snax",     "trace",     "event",  "other"};
 	uint64_t counts[REEF_SERVICE_KINDS];
 	if (!reef_service_slow((uint32_t)luaL_checkinteger(L, 1), counts))
 		return 0;
@@ -63,7 +61,7 @@ static int services_slow(lua_State *L) {
 		if (counts[kind] == 0)
 			continue;
 		lua_pushinteger(L, (lua_Integer)counts[kind]);
-		lua_setfield(L, -2, names[kind]);
+		lua_setfield(L, -2, reef_kind_name((unsigned)kind));
 	}
 	return 1;
 }

@@ -13,7 +13,9 @@
 #include <lauxlib.h>
 
 #include "answer.h"
+#include "core/cycles.h"
 #include "core/log.h"
+#include "core/service.h"
 #include "host_private.h"
 #include "profile.h"
 #include "protocol.h"
@@ -88,7 +90,7 @@ static void task_failed(struct reef_task *task) {
 	bool no_limit = host->no_limit;
 	host->no_limit = true;
 	if (task->flags & TASK_TAGGED)
-		reef_trace_event(task, "error", NULL);
+		reef_trace_failed(task);
 	/* skynet.exit where it cannot yield raises instead. */
 	if (!host->exiting) {
 		reef_report_add(host, task->L);
@@ -135,7 +137,9 @@ void reef_task_run(struct reef_task *task, int n) {
 	host->no_limit = no_limit;
 	if (status == LUA_YIELD) {
 		host->last_waiter = task;
-		if (task->state != TASK_WAITING)
+		if (task->state == TASK_WAITING)
+			task->since = reef_cycles_coarse(reef_service_message_start(host->service));
+		else
 			task_stray(task, results);
 		return;
 	}
@@ -222,17 +226,23 @@ static int task_resumed(lua_State *L, int status, lua_KContext base) {
 int reef_task_suspend(lua_State *L, struct reef_wait *wait) {
 	struct reef_task *task = reef_host_get(L)->running;
 	task->wait = wait;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_wait(task, wait->what);
 	return reef_task_block(L, task, task_resumed);
 }
 
 int reef_task_suspend_with(lua_State *L, struct reef_wait *wait, lua_KFunction k) {
 	struct reef_task *task = reef_host_get(L)->running;
 	task->wait = wait;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_wait(task, wait->what);
 	return reef_task_block(L, task, k);
 }
 
 void reef_task_resume(struct reef_task *task, int n) {
 	task->wait = NULL;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_resume(task, task->flags & TASK_FAIL);
 	if (task->host->running)
 		reef_task_wake(task, n);
 	else
@@ -246,6 +256,8 @@ void reef_task_fail(struct reef_task *task) {
 
 void reef_task_wake(struct reef_task *task, int n) {
 	task->wait = NULL;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_resume(task, task->flags & TASK_FAIL);
 	task->state = TASK_WOKEN;
 	task->results = n;
 	queue_push(&task->host->wakes, task);
@@ -258,6 +270,8 @@ void reef_task_wake_fail(struct reef_task *task) {
 
 void reef_task_wake_failure(struct reef_task *task, int n) {
 	task->flags |= TASK_FAIL;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_resume(task, true);
 	task->state = TASK_WOKEN;
 	task->results = n;
 	queue_push(&task->host->failures, task);

@@ -48,11 +48,6 @@ local function parse_arguments()
 	return options
 end
 
-local function on_terminal()
-	local no_color = os.getenv "NO_COLOR"
-	return (no_color == nil or no_color == "") and os.execute "test -t 1" == true
-end
-
 skynet.start(function()
 	local options = command.options("doctor", HELP, parse_arguments, "config", "which configuration?")
 	if not options then
@@ -65,7 +60,7 @@ skynet.start(function()
 	if options.json then
 		io.write(report.json(result), "\n")
 	else
-		io.write(report.text(result, options.all, on_terminal()))
+		io.write(report.text(result, options.all, command.colors()))
 	end
 	command.finish(result.found:fail() and 1 or 0)
 end)

@@ -16,6 +16,13 @@ function command.words()
 	end
 end
 
+---Are colours to be used on stdout? On a terminal, unless NO_COLOR is set.
+---@return boolean
+function command.colors()
+	local no_color = os.getenv "NO_COLOR"
+	return (no_color == nil or no_color == "") and require("reef.terminal").is_terminal(1)
+end
+
 ---Ends the process. What was written has left before.
 ---@param code integer
 function command.finish(code)

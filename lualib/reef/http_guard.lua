@@ -9,7 +9,6 @@
 --   * the answer may not be shown within another page, nor be taken for something else than it is.
 
 local is_ipv4 = require "reef.base.ipv4"
-local crypt = require "skynet.crypt"
 local digest = require "reef.digest"
 local http = require "reef.http.server"
 local skynet = require "skynet"
@@ -90,8 +89,8 @@ local function refusal(request, listens, methods)
 		return 403, "another page has asked"
 	elseif origin and origin ~= "http://" .. header.host and origin ~= "https://" .. header.host then
 		return 403, "another page has asked"
-	elseif not methods[request.method] then
-		return 405, "only " .. guard.list(methods)
+	elseif not methods(request.url:match "^[^?]*")[request.method] then
+		return 405, "only " .. guard.list(methods(request.url:match "^[^?]*"))
 	end
 end
 
@@ -113,25 +112,15 @@ end
 
 local CLOSED = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
----The policy of a page that loads nothing from elsewhere: it runs its own scripts, and they may ask this server.
----@param html string
----@return string
-function guard.page_policy(html)
-	local function sources(tag)
-		local list = {}
-		for text in html:gmatch("<" .. tag .. ">(.-)</" .. tag .. ">") do
-			list[#list + 1] = "'sha256-" .. crypt.base64encode(digest.sum("sha256", text)) .. "'"
-		end
-		return #list > 0 and table.concat(list, " ") or "'none'"
-	end
-	return ("%s; script-src %s; style-src %s; connect-src 'self'"):format(CLOSED, sources "script", sources "style")
-end
+---The policy of a page that loads nothing from elsewhere: scripts and styles are files of this server, which scripts
+---may ask.
+guard.PAGE = CLOSED .. "; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
 
 ---What a handler answers.
 ---@param status integer
 ---@param kind string media type
 ---@param body string
----@param more table<string, string>|nil  fields; see page_policy
+---@param more table<string, string>|nil  fields; see PAGE
 ---@return integer status
 ---@return string body
 ---@return table<string, string> fields
@@ -173,7 +162,7 @@ end
 
 ---A server whose handler only sees requests that have passed the checks. What it answers is what guard.answer gives.
 ---@param listens fun(): string  address that is listened to
----@param methods table<string, boolean>
+---@param methods fun(path: string): table<string, boolean>
 ---@param body_limit integer  bytes
 ---@param handler fun(request: reef.http.request): integer, string, table
 ---@return reef.http.server
@@ -181,7 +170,8 @@ function guard.server(listens, methods, body_limit, handler)
 	return http.new(function(request)
 		local status, why = refusal(request, listens(), methods)
 		if status then
-			return guard.refuse(status, why, status == 405 and { Allow = guard.list(methods) } or nil)
+			return guard.refuse(status, why,
+				status == 405 and { Allow = guard.list(methods(request.url:match "^[^?]*")) } or nil)
 		end
 		local ok, body, fields
 		ok, status, body, fields = xpcall(handler, debug.traceback, request)

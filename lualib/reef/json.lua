@@ -13,18 +13,30 @@ local function text_of(text)
 	end) .. '"'
 end
 
----Tables with something at 1 are lists, others objects.
+local list_meta = {}
+
+---Makes the table a list, also when it is empty.
+---@param t any[]
+---@return any[]
+function json.list(t)
+	return setmetatable(t, list_meta)
+end
+
+---Tables with something at 1, and those of json.list, are lists, others objects. What is no number in JSON, an infinite
+---one, is null.
 ---@param value any
 ---@return string
 function json.encode(value)
 	local kind = type(value)
 	if kind == "string" then
 		return text_of(value)
+	elseif kind == "number" and (value ~= value or value == math.huge or value == -math.huge) then
+		return "null"
 	elseif kind ~= "table" then
 		return tostring(value)
 	end
 	local parts = {}
-	if value[1] ~= nil then
+	if value[1] ~= nil or getmetatable(value) == list_meta then
 		for i, item in ipairs(value) do
 			parts[i] = json.encode(item)
 		end

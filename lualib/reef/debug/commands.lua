@@ -41,6 +41,11 @@ function commands.STAT()
 	}
 end
 
+---For the page and its API (reef.look).
+function commands.LOOK()
+	skynet.retpack(require "reef.look.inside"())
+end
+
 function commands.TASK(session)
 	if session then
 		return skynet.retpack(skynet.task(session))
@@ -71,6 +76,27 @@ function commands.INFO(...)
 	else
 		skynet.retpack(nil)
 	end
+end
+
+-- Samples by allocated bytes: one for each so many; nil: no more, unless somebody else wants them. No reply.
+function commands.ALLOCATIONS(every)
+	local sampler = require "reef.profile.sampler"
+	if every then
+		sampler.watch(every)
+	else
+		sampler.unwatch()
+	end
+	done()
+end
+
+-- What is in this service's memory, see reef.profile.heap. Other messages have their turn meanwhile.
+function commands.HEAP(options)
+	local ended <const> = skynet.hpc() + options.seconds * 1e9
+	local walk <close> = require("reef.profile.heap").begin(options.objects)
+	while not walk:step(options.slice) and skynet.hpc() < ended do
+		skynet.yield()
+	end
+	skynet.retpack(walk:result(options.paths, options.least))
 end
 
 function commands.EXIT()
@@ -117,6 +143,8 @@ function M.reg_debugcmd(name, f)
 end
 
 ---Handler of the debug protocol.
+---@param name string a command
+---@param ... any what it takes
 function M.dispatch(_, _, name, ...)
 	local f = commands[name]
 	if not f then

@@ -1,61 +1,38 @@
 -- What the engine knows of the process: CPU and memory, services by the name of their file, sockets, shared data. None
 -- of it asks another service, so it answers when services are stuck, too.
-local files = require "reef.files"
 local ledger = require "reef.metrics.ledger"
 local memory = require "reef.allocator"
+local name_of = require "reef.look.name"
 local scheduler = require "reef.scheduler"
 local services = require "reef.services"
 local skynet = require "skynet"
+local system = require "reef.look.system"
 local text = require "reef.metrics.text"
 
 local MOST_NAMES = 200 -- of services; all others are one, named "other"
-local TICKS = 100 -- clock ticks a second in /proc, the same on every Linux: sysconf(_SC_CLK_TCK)
 
 local process = {}
 
 local ended = ledger.new()
 
----@return string|nil
-local function read(path)
-	local f = io.open(path, "rb")
-	if f then
-		local content = f:read "a"
-		f:close()
-		return content
+local function system_numbers(out)
+	local cpu, resident = system.cpu(), system.resident()
+	if cpu then
+		out:single("process_cpu_seconds_total", "counter", "User and system CPU time.", cpu)
 	end
-end
-
-local function system(out)
-	-- proc(5): fields behind the command's closing parenthesis; 12 and 13 there are user and system time.
-	local fields = {}
-	for word in ((read "/proc/self/stat" or ""):match ".*%)(.*)" or ""):gmatch "%S+" do
-		fields[#fields + 1] = word
-	end
-	if fields[13] then
-		out:single("process_cpu_seconds_total", "counter", "User and system CPU time.", (fields[12] + fields[13]) / TICKS)
-	end
-	local resident = (read "/proc/self/status" or ""):match "VmRSS:%s*(%d+) kB"
 	if resident then
-		out:single("process_resident_memory_bytes", "gauge", "Memory in RAM.", math.tointeger(resident) * 1024)
+		out:single("process_resident_memory_bytes", "gauge", "Memory in RAM.", resident)
 	end
 	out:single("process_start_time_seconds", "gauge", "Start of the process, since the epoch.", skynet.starttime())
 	out:single("reef_memory_allocated_bytes", "gauge", "What is allocated, by the allocator's count.", memory.total())
-	local limit = (read "/proc/self/limits" or ""):match "Max open files%s+(%d+)"
-	local open = files.count "/proc/self/fd"
+	local open, limit = system.descriptors()
 	if open then
-		-- One of them is the directory.
-		out:single("process_open_fds", "gauge", "Open file descriptors.", open - 1)
+		out:single("process_open_fds", "gauge", "Open file descriptors.", open)
 	end
 	if limit then
-		out:single("process_max_fds", "gauge", "File descriptors that may be open.", math.tointeger(limit))
+		out:single("process_max_fds", "gauge", "File descriptors that may be open.", limit)
 	end
 	out:single("reef_workers", "gauge", "Worker threads.", math.tointeger(skynet.getenv "thread") or 0)
-end
-
----`snlua arena 1` is an `arena`, `logger x` a `logger`.
-local function name_of(description)
-	local module, first = description:match "^(%S+) ?(%S*)"
-	return module == "snlua" and first ~= "" and first or module or "?"
 end
 
 local columns = {
@@ -67,6 +44,7 @@ local columns = {
 	{ "reef_service_refused_messages_total", "counter", "Messages that found the mailbox of services of this name full." },
 	{ "reef_service_errors_total", "counter", "Errors in services of this name that nobody caught." },
 }
+local LEVELS <const> = { "debug", "verbose", "info", "warn", "error" }
 local SLOW <const> = "reef_service_slow_messages_total"
 
 local function slow_key(name, kind)
@@ -122,6 +100,13 @@ local function by_name(out)
 	end)
 end
 
+local function histogram(out, name, help, of)
+	out:declare(name, "histogram", help)
+	text.histogram(name, {}, nil, of.bounds, of.counts, of.sum, function(key, value)
+		out:add(name, key, value)
+	end)
+end
+
 local function workers(out)
 	out:declare("reef_worker_cpu_seconds_total", "counter", "CPU time of a worker thread; all spare ones are one.")
 	local cpu, regular = scheduler.cpu()
@@ -129,11 +114,10 @@ local function workers(out)
 		local name = i <= regular and tostring(i - 1) or "spare"
 		out:add("reef_worker_cpu_seconds_total", text.key("reef_worker_cpu_seconds_total", { "worker" }, { name }), used)
 	end
-	local name, delays = "reef_scheduling_delay_seconds", scheduler.delays()
-	out:declare(name, "histogram", "Time that services with work waited for a worker; one of 32 is measured.")
-	text.histogram(name, {}, nil, delays.bounds, delays.counts, delays.sum, function(key, value)
-		out:add(name, key, value)
-	end)
+	histogram(out, "reef_scheduling_delay_seconds",
+		"Time that services with work waited for a worker; one of 32 is measured.", scheduler.delays())
+	histogram(out, "reef_collector_pause_seconds",
+		"Time that the garbage collector of a VM kept it from going on, each time.", scheduler.pauses())
 end
 
 local function sockets(out)
@@ -165,7 +149,11 @@ end
 
 local function log_lines(out)
 	local lines, lost, waiting = require("reef.log").numbers()
-	out:single("reef_log_lines_total", "counter", "Lines that were logged.", lines)
+	local name = "reef_log_lines_total"
+	out:declare(name, "counter", "Lines that were logged.")
+	for _, level in ipairs(LEVELS) do
+		out:add(name, text.key(name, { "level" }, { level }), lines[level])
+	end
 	out:single("reef_log_lost_lines_total", "counter",
 		"Lines for which there was no room: the log could not be written.", lost)
 	out:single("reef_log_waiting_bytes", "gauge", "Lines that wait to be written.", waiting)
@@ -173,7 +161,7 @@ end
 
 ---@param out reef.metrics.families
 function process.collect(out)
-	system(out)
+	system_numbers(out)
 	by_name(out)
 	workers(out)
 	sockets(out)

@@ -1,5 +1,7 @@
 -- The service behind reef.metrics: gathers what services count and what the engine knows, and answers HTTP.
+local files = require "reef.look.files"
 local guard = require "reef.http_guard"
+local json = require "reef.json"
 local ledger = require "reef.metrics.ledger"
 local process = require "reef.process"
 local skynet = require "skynet"
@@ -104,15 +106,7 @@ function command.TEXT()
 end
 
 ---------------------------------------------------------------------------------------------------------------------
--- HTTP: a GET, an answer, the end of the connection
-
-local function page()
-	local path = skynet.getenv "reef_lualib" .. "/reef/metrics/page.html"
-	local f = assert(io.open(path, "rb"))
-	local html = f:read "a"
-	f:close()
-	return html
-end
+-- HTTP: a request, an answer, the end of the connection
 
 function command.NOT_READY(what)
 	waited_for[what] = true
@@ -128,11 +122,16 @@ local function words(what)
 	end
 end
 
-local function ready()
+local function waits_for()
 	local list = sorted.keys(waited_for)
 	if skynet.call(".launcher", "lua", "ENDING") then
 		table.insert(list, 1, "the process ends")
 	end
+	return list
+end
+
+local function ready()
+	local list = waits_for()
 	if #list == 0 then
 		return "ready\n"
 	end
@@ -140,24 +139,92 @@ local function ready()
 end
 
 local PLAIN <const> = "text/plain; charset=utf-8"
+local JSON <const> = "application/json"
+local WRONG_TOKEN_PAUSE <const> = 50 -- hundredths of a second
+local SHORTEST_TOKEN <const> = 16 -- characters
 
 local routes = {
 	["/healthz"] = { PLAIN, words "alive\n" },
 	["/readyz"] = { PLAIN, ready },
-	["/"] = { "text/html; charset=utf-8", page, guard.page_policy },
 	["/metrics"] = { "text/plain; version=0.0.4; charset=utf-8", command.TEXT },
 }
+
+local token ---@type string|nil
+-- What the API is told of this server.
+local api_server = { changes = false, not_ready = waits_for }
+
+function api_server.look()
+	return require("reef.look.process").look({}, api_server)
+end
+
+local function answer_json(status, body)
+	return guard.answer(status, JSON, json.encode(body) .. "\n")
+end
+
+local function change(request)
+	if not token then
+		return answer_json(403, { error = "nothing can be changed: the configuration has no metrics_token" })
+	elseif not guard.has_token(request, token) then
+		skynet.sleep(WRONG_TOKEN_PAUSE)
+		return answer_json(401, { error = "Authorization: Bearer and the token of metrics_token are needed" })
+	end
+	request:body()
+	return answer_json(require("reef.look.api").change(request.url, request.peer))
+end
+
+local function answer_api(request, path)
+	local api = require "reef.look.api"
+	if api.changes[path] then
+		return change(request)
+	elseif path == "/api/profile" then
+		return guard.answer(require("reef.profile.http").answer(request))
+	elseif path == "/api/traces" then
+		return guard.answer(require("reef.trace.http")())
+	elseif path == "/api/live" then
+		if not require("reef.look.live").serve(request, api_server) then
+			return answer_json(503, { error = "too many look already" })
+		end
+		return
+	end
+	local status, body = api.answer(request.url, api_server)
+	if not status then
+		return answer_json(404, { error = "there is no " .. path })
+	end
+	return answer_json(status, body)
+end
+
+local LOOKING <const>, CHANGING <const> = { GET = true, HEAD = true }, { POST = true }
+
+local function methods_of(path)
+	return path:find "^/api/" and require("reef.look.api").changes[path] and CHANGING or LOOKING
+end
+
 local http = guard.server(function()
 	return listens
-end, { GET = true, HEAD = true }, REQUEST_SIZE, function(request)
-	local route = routes[request.url:match "^[^?]*"]
+end, methods_of, REQUEST_SIZE, function(request)
+	local path = request.url:match "^[^?]*"
+	if path == "/api" or path:find "^/api/" then
+		return answer_api(request, path)
+	end
+	local content, kind = files.read(path)
+	if content then
+		return guard.answer(200, kind, content, { ["Content-Security-Policy"] = guard.PAGE })
+	end
+	local route = routes[path]
 	if not route then
 		return guard.refuse(404)
 	end
 	local body, status = route[2]()
-	local policy = route[3] and { ["Content-Security-Policy"] = route[3](body) } or nil
-	return guard.answer(status or 200, route[1], body, policy)
+	return guard.answer(status or 200, route[1], body)
 end)
+
+local function read_token()
+	local given = skynet.getenv "metrics_token"
+	if given and (#given < SHORTEST_TOKEN or given:find "[^\33-\126]") then
+		error(("metrics_token: at least %d visible characters, without spaces"):format(SHORTEST_TOKEN), 0)
+	end
+	token, api_server.changes = given, given ~= nil
+end
 
 local function accept(id, peer)
 	socket.start(id)
@@ -183,11 +250,13 @@ function command.SERVE(address)
 	if listening then
 		error(("metrics: %s is served already"):format(listening), 0)
 	end
+	read_token()
 	local ok, id, ip, port = pcall(socket.listen, address)
 	if not ok then
 		error(("metrics: cannot listen to %s: %s"):format(tostring(address), tostring(id)), 0)
 	end
 	listening, listens = ("%s:%d"):format(ip, port), ip
+	require("reef.look").keep()
 	socket.start(id, accept)
 	skynet.error(("metrics at http://%s/"):format(listening))
 	return listening

@@ -5,6 +5,7 @@ local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
 local left = require "reef.mongo.left"
 local limits = require "reef.mongo.limits"
+local next_of = require("reef.mongo.core").next
 
 ---@class mongo.cursor
 local cursor = {}
@@ -23,13 +24,7 @@ end
 
 -- ---- getting batches: for all kinds ----
 
-local function raise(reply, address, name)
-	local err = errors.from_reply(reply, address, name)
-	if err then
-		error(err, 0)
-	end
-end
-
+-- Goes on with what a reply has brought.
 function cursor:take_batch(result, batch)
 	self.id = result.id
 	self.batch = batch
@@ -43,6 +38,7 @@ function cursor:take_batch(result, batch)
 	end
 end
 
+-- Gives back what it held for the server: a connection, a session.
 function cursor:release()
 	if self.guard then
 		self.guard:release()
@@ -58,6 +54,7 @@ function cursor:release()
 	end
 end
 
+-- A session of its own, unless it was given one.
 function cursor:borrow()
 	local minutes = self.client:session_timeout()
 	if not self.options.session and minutes then
@@ -104,6 +101,7 @@ function cursor:begin()
 	end
 end
 
+-- Sends the command whose reply has the first batch.
 function cursor:start()
 	local o = self.options
 	local deadline = self:deadline()
@@ -131,6 +129,7 @@ function cursor:server()
 	return self.held and self.held.entry.connection.server or self.client.topology.description.servers[self.address]
 end
 
+-- Asks for the next batch.
 function cursor:get_more()
 	local body = { "getMore", bson.int64(self.id), "collection", self.ns }
 	local size = self.settings.batchSize
@@ -147,7 +146,7 @@ function cursor:get_more()
 	if o.await then
 		body[#body + 1], body[#body + 2] = "maxTimeMS", o.await
 	end
-	local ok, reply = pcall(self.client.execute, self.client, {
+	local ok, reply, err = pcall(self.client.execute, self.client, {
 		db = self.db, name = "getMore", body = body, address = self.address, held = self.held, exact = o.exact,
 		batches = true, session = o.session or self.borrowed, deadline = self:deadline(), timed = o.timed, own_time = true,
 		shape = "next_batch",
@@ -165,7 +164,9 @@ function cursor:get_more()
 			error(reply, 0)
 		end
 	end
-	raise(reply, self.address, "getMore")
+	if err then
+		error(err, 0)
+	end
 	self:take_batch(reply.cursor, reply.cursor.nextBatch)
 end
 
@@ -232,12 +233,10 @@ end
 ---`for document in cursor:each() do`
 function cursor:each()
 	return function()
-		local batch = self.batch
-		if batch and not self.closed then
-			local document = batch:next(self)
-			if document then
-				return document
-			end
+		local batch = not self.closed and self.batch
+		local document = batch and next_of(batch, self)
+		if document then
+			return document
 		end
 		return self:hasNext() and self:next() or nil
 	end
@@ -283,9 +282,12 @@ local function derive()
 	return methods
 end
 
+---What `collection:find` returns.
+---@class mongo.find: mongo.cursor
 local find = derive()
 find.command = "find"
 
+-- The command.
 function find:body()
 	local body, n, settings = { "find", self.collection }, 2, self.settings
 	for key, value in next, settings do
@@ -299,6 +301,10 @@ function find:body()
 	return body
 end
 
+---Orders what comes: a name, or one document whose keys have an order, or several pairs.
+---@param key string|table
+---@param ... table
+---@return mongo.find
 function find:sort(key, ...)
 	self.settings.sort = ordered(key, ...)
 	return self
@@ -312,6 +318,8 @@ for _, name in ipairs { "skip", "limit", "hint", "maxTimeMS", "batchSize" } do
 end
 
 ---How many documents match; with skip and limit on demand.
+---@param with_skip_limit? boolean
+---@return integer
 function find:count(with_skip_limit)
 	local settings = self.settings
 	local body = { "count", self.collection, "query", settings.filter }
@@ -323,19 +331,24 @@ function find:count(with_skip_limit)
 			end
 		end
 	end
-	local reply, _, address = self.client:execute {
+	local reply, err = self.client:execute {
 		db = self.db, name = "count", body = body, retry = true, preference = self.options.readPreference,
 		session = self.options.session, shape = "count",
 	}
-	raise(reply, address, "count")
+	if err then
+		error(err, 0)
+	end
 	return reply.n
 end
 
 -- ---- aggregate ----
 
+---What `collection:aggregate` returns.
+---@class mongo.aggregate: mongo.cursor
 local aggregate = derive()
 aggregate.command = "aggregate"
 
+-- The command.
 function aggregate:body()
 	local body = { "aggregate", self.collection, "pipeline", bson.array(self.pipeline) }
 	local settings = self.settings
@@ -355,19 +368,29 @@ local function stage(self, name, value)
 	return self
 end
 
+---Orders what comes: a name, or one document whose keys have an order, or several pairs.
+---@param key string|table
+---@param ... table
+---@return mongo.aggregate
 function aggregate:sort(key, ...)
 	return stage(self, "$sort", ordered(key, ...))
 end
 
+---@param n integer
+---@return mongo.aggregate
 function aggregate:skip(n)
 	return stage(self, "$skip", n)
 end
 
+---@param n integer
+---@return mongo.aggregate
 function aggregate:limit(n)
 	return stage(self, "$limit", n)
 end
 
 ---How many documents the pipeline gives.
+---@param with_skip_limit? boolean
+---@return integer
 function aggregate:count(with_skip_limit)
 	local pipeline = {}
 	for _, s in ipairs(self.pipeline) do
@@ -430,6 +453,8 @@ end
 function M.find(client, db, collection, settings, options)
 	return setmetatable({
 		client = client, db = db, collection = collection, settings = settings, options = options,
+		-- Looked at for each document: see __index.
+		batch = false, closed = false,
 	}, find_meta)
 end
 

@@ -6,7 +6,7 @@
 --     require("test.etcd").client.new { ... }            -- reef.etcd
 --
 -- They end with the case that started them. Without etcd, or HTTP, which it is spoken to by, the case is skipped.
-local core = require "test.process.core"
+local core = require "reef.programs"
 local process = require "test.process"
 local test = require "test"
 

@@ -6,7 +6,7 @@
 --     server:freeze() server:thaw() server:kill() server:restart()    -- restart: the same port and data
 --
 -- It ends with the case that started it, or with the file if it was started outside of cases.
-local core = require "test.process.core"
+local core = require "reef.programs"
 local process = require "test.process"
 local test = require "test"
 

@@ -5,7 +5,7 @@
 --     nats:freeze() nats:thaw() nats:kill() nats:restart()
 --
 -- It ends with the case that started it.
-local core = require "test.process.core"
+local core = require "reef.programs"
 local process = require "test.process"
 local test = require "test"
 

@@ -7,7 +7,7 @@
 --     server:freeze() server:thaw() server:kill() server:restart()    -- restart: the same port and data
 --
 -- It ends with the case that started it. The server refuses to be root: then it is the user "postgres".
-local core = require "test.process.core"
+local core = require "reef.programs"
 local process = require "test.process"
 local test = require "test"
 

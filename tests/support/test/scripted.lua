@@ -7,43 +7,36 @@
 --     scripted.resp { "a", 1, {} }                          -- a value as a reply
 --
 -- It ends with the case that started it.
-local socket = require "skynet.socket"
-local test = require "test"
+local peer = require "reef.test.peer"
 
 local scripted = {}
 
----A server that answers each command by `answer(words, write, close)`: what it returns is sent, "+OK" if that is nil.
----@param answer fun(words: string[], write: fun(bytes: string), close: fun()): string|nil
+---A server that answers each command by `answer(words, write, close, connection)`: what it returns is sent, "+OK" if
+---that is nil.
+---@param answer fun(words: string[], write: fun(bytes: string), close: fun(), connection: integer): string|nil
 ---@return { port: integer, asked: integer }
 function scripted.start(answer)
 	local self = { asked = 0 }
-	local id, _, port = socket.listen("127.0.0.1", 0)
-	socket.start(id, function(client)
-		socket.start(client)
-		while true do
-			local head = socket.readline(client, "\r\n")
-			if not head then
-				break
-			end
+	self.port = peer.start(function(c)
+		local open = true
+		while open do
 			local words = {}
-			for i = 1, tonumber(head:sub(2)) do
-				socket.readline(client, "\r\n")
-				words[i] = socket.readline(client, "\r\n")
+			for i = 1, tonumber(c:line "\r\n":sub(2)) do
+				c:line "\r\n"
+				words[i] = c:line "\r\n"
 			end
 			self.asked = self.asked + 1
 			local text = answer(words, function(bytes)
-				socket.write(client, bytes)
+				c:write(bytes)
 			end, function()
-				socket.close(client)
-			end)
-			if text ~= "" then
-				socket.write(client, (text or "+OK") .. "\r\n")
+				open = false
+				c:close()
+			end, c.id)
+			if open and text ~= "" then
+				c:write((text or "+OK") .. "\r\n")
 			end
 		end
-		socket.close(client)
-	end)
-	test.defer(socket.close, id)
-	self.port = port
+	end).port
 	return self
 end
 

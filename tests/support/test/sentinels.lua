@@ -5,7 +5,7 @@
 --     set.sentinels[1].port
 --     set:uri()                                          -- redis+sentinel://...
 --     set:master()                                       -- number of the server that is the master now
-local core = require "test.process.core"
+local core = require "reef.programs"
 local process = require "test.process"
 local redis = require "test.redis"
 local test = require "test"

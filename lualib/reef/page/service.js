@@ -30,7 +30,8 @@ function who(node, address, name) {
 
 function makeWait() {
 	const p = { what: element("span"), target: element("a"), since: element("span", { class: "dim" }), stack: element("pre", { tabindex: "0" }) };
-	const node = element("details", {}, element("summary", {}, p.what, " ", p.target, " ", p.since), p.stack);
+	// A summary is a button: the link has its place below.
+	const node = element("details", {}, element("summary", {}, p.what, " ", p.since), element("p", {}, p.target), p.stack);
 	node.p = p;
 	return node;
 }
@@ -38,7 +39,7 @@ function makeWait() {
 function fillWait(node, wait) {
 	const { what, target, since, stack } = node.p;
 	const [one, many] = WORDS[wait.what] || [`waits: ${wait.what}`, `wait: ${wait.what}`];
-	text(what, (wait.count > 1 ? `${count(wait.count)} ${many}` : one) + (wait.target ? " of" : ""));
+	text(what, (wait.count > 1 ? `${count(wait.count)} ${many}` : one) + (wait.target ? ` of ${wait.target_name || ""} ${wait.target}` : ""));
 	if (wait.target) who(target, wait.target, wait.target_name);
 	target.hidden = !wait.target;
 	text(since, [wait.seconds === undefined ? "" : `for ${seconds(wait.seconds)}`, wait.source ? `handling a request of ${wait.source_name || ""} ${wait.source}` : "",

@@ -15,7 +15,7 @@ install(FILES ${public_headers} ${skynet_headers} DESTINATION ${CMAKE_INSTALL_IN
 # What drivers outside the tree stand on, under the paths that they have inside; with all that these include.
 file(GLOB driver_headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
 	core/alloc.h core/array.h core/await.h core/call.h core/clock.h core/env.h core/list.h core/log.h core/log_level.h core/ptrmap.h core/send.h core/service.h core/text.h core/timer.h
-	core/skynet.h core/host/host.h core/host/task_await.h core/host/name_check.h core/host/pack.h core/host/unpack.h
+	core/skynet.h core/host/host.h core/host/task_await.h core/host/task_stack.h core/host/name_check.h core/host/pack.h core/host/unpack.h
 	socket/socket.h socket/udp.h socket/tls/tls.h socket/fd/fd.h socket/fd/fd_wait.h drivers/channel/*.h)
 list(FILTER driver_headers EXCLUDE REGEX "_private\\.h$")
 set(installed)
@@ -39,7 +39,8 @@ while(driver_headers)
 	endforeach()
 endwhile()
 
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN site EXCLUDE)
 
 file(CONFIGURE OUTPUT reef.pc @ONLY CONTENT [[
 prefix=${pcfiledir}/../..

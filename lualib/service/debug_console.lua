@@ -453,7 +453,9 @@ local listens ---@type string address
 -- Answers a request with the output of the command that is its body, as text.
 local http = guard.server(function()
 	return listens
-end, { POST = true }, LINE_LIMIT, function(request)
+end, function()
+	return { POST = true }
+end, LINE_LIMIT, function(request)
 	if not guard.has_token(request, token) then
 		skynet.sleep(WRONG_TOKEN_PAUSE)
 		return guard.refuse(401, "Authorization: Bearer and the token of console_http_token")

@@ -151,6 +151,24 @@ promise("who has the token kills a service; the page says that it is gone", func
 	test.equal(core.alive(victim), false)
 end)
 
+promise("a flame graph says where the time of a service goes", function()
+	local busy = test.service("watched", "busy")
+	show("service?address=" .. skynet.address(busy):sub(2))
+	window:eventually("the button", 30, "!!document.querySelector('.flame')")
+	window:evaluate "document.querySelector('.flame').closest('section').querySelector('button').click()"
+	-- It works until the ten seconds are over.
+	test.eventually("the graph", 60, function()
+		skynet.call(busy, "lua", "work", 3e6)
+		return window:evaluate "document.querySelectorAll('.flame button').length > 0"
+	end)
+	test.truthy(window:evaluate "document.querySelector('.flame').textContent":find("watched.lua", 1, true))
+	test.matches(text_of ".tip", "^%d+ samples")
+	window:evaluate [[
+		[...document.querySelectorAll('.flame button')].find(b => b.textContent.includes('watched.lua')).click()
+	]]
+	test.equal(text_of ".flame button", "\u{2190} all")
+end)
+
 promise("lines of the log appear as they are written; who reads further up is left there", function()
 	show "log"
 	window:eventually("lines", 30, "document.querySelectorAll('.log .entry').length > 0")

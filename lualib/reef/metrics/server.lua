@@ -162,9 +162,7 @@ local function answer_json(status, body)
 end
 
 local function change(request)
-	if request.method ~= "POST" then
-		return guard.refuse(405, "only POST", { Allow = "POST" })
-	elseif not token then
+	if not token then
 		return answer_json(403, { error = "nothing can be changed: the configuration has no metrics_token" })
 	elseif not guard.has_token(request, token) then
 		skynet.sleep(WRONG_TOKEN_PAUSE)
@@ -178,8 +176,6 @@ local function answer_api(request, path)
 	local api = require "reef.look.api"
 	if api.changes[path] then
 		return change(request)
-	elseif request.method == "POST" then
-		return guard.refuse(405, "only GET, HEAD", { Allow = "GET, HEAD" })
 	elseif path == "/api/profile" then
 		return guard.answer(require("reef.profile.http").answer(request))
 	elseif path == "/api/traces" then
@@ -197,14 +193,18 @@ local function answer_api(request, path)
 	return answer_json(status, body)
 end
 
+local LOOKING <const>, CHANGING <const> = { GET = true, HEAD = true }, { POST = true }
+
+local function methods_of(path)
+	return path:find "^/api/" and require("reef.look.api").changes[path] and CHANGING or LOOKING
+end
+
 local http = guard.server(function()
 	return listens
-end, { GET = true, HEAD = true, POST = true }, REQUEST_SIZE, function(request)
+end, methods_of, REQUEST_SIZE, function(request)
 	local path = request.url:match "^[^?]*"
 	if path == "/api" or path:find "^/api/" then
 		return answer_api(request, path)
-	elseif request.method == "POST" then
-		return guard.refuse(405, "only GET, HEAD", { Allow = "GET, HEAD" })
 	end
 	local content, kind = files.read(path)
 	if content then

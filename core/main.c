@@ -39,7 +39,6 @@ static const char help[] =
 		"       reef profile HOST:PORT   say where a running process spends its time\n"
 		"       reef attach ADDRESS      a console of a running process\n"
 		"       reef repl [CONFIG]       a prompt for Lua inside a service\n"
-		"       reef profile HOST:PORT   say where a running process spends its time\n"
 		"       reef COMMAND --help      all about one of these\n"
 		"       reef --help | --version\n"
 		"\n"

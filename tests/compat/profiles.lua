@@ -145,7 +145,7 @@ test.case("allocated bytes are counted for who allocates", function()
 	local result = running:stop()
 	local large, small = share(result, ";large %("), share(result, ";small %(")
 	test.between(large / small, 3.5, 4.5)
-	test.between(result:total() / (200 * 500000), 0.95, 1.2)
+	test.between(result:total() / (200 * 500000), 0.95, 2.2) -- string.rep may fill a buffer first
 	-- Nobody counts any more.
 	local none = profile.start { service = "nobody*", kind = "bytes" }
 	skynet.call(service, "lua", "allocate", 20)
@@ -183,7 +183,7 @@ test.case("a walk through a heap that is ended in the middle leaves the collecto
 end)
 
 test.case("files of profiles are what their readers take", function()
-	local result = taken({}, "shares", 0.05)
+	local result = taken({}, "shares", SECONDS)
 	local function file(name, content)
 		local path = test.dir .. "/" .. name
 		local f <close> = assert(io.open(path, "wb"))

@@ -1,7 +1,7 @@
-# cmake --install: bin/reef, share/reef (Lua library, examples, what other tools import), the headers for C modules, C services and drivers, and what
+# cmake --install: bin/reef, share/reef (Lua library, examples, what other tools import, docs), the headers for C modules, C services and drivers, and what
 # lets pkg-config and CMake find them. Nothing that is installed knows where it was built.
 install(TARGETS reef RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-foreach(dir lualib examples contrib)
+foreach(dir lualib examples contrib docs)
 	if(EXISTS ${PROJECT_SOURCE_DIR}/${dir})
 		install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_DATADIR}/reef USE_SOURCE_PERMISSIONS)
 	endif()
@@ -39,7 +39,18 @@ while(driver_headers)
 	endforeach()
 endwhile()
 
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# What gets a MongoDB server for tests (reef.test.mongo).
+install(PROGRAMS scripts/mongo-server DESTINATION ${CMAKE_INSTALL_DATADIR}/reef/scripts)
+install(FILES scripts/common.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/reef/scripts)
+
+if(TARGET manual)
+	install(FILES ${manual_dir}/reef.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+	install(FILES ${manual_dir}/reef.bash RENAME reef DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+	install(FILES ${manual_dir}/_reef DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+	install(FILES ${manual_dir}/reef.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
+
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 file(CONFIGURE OUTPUT reef.pc @ONLY CONTENT [[
 prefix=${pcfiledir}/../..

@@ -67,6 +67,7 @@ static int editline_start(lua_State *L) {
 		rl_readline_name = "reef";
 		rl_initialize();
 		rl_attempted_completion_function = complete;
+		rl_completion_append_character = '\0';
 		rl_completer_word_break_characters = (char *)(uintptr_t) " \t\n";
 	}
 	state.over = false;

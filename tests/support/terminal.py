@@ -3,7 +3,7 @@
 
 Runs a command on a terminal of its own, and does step by step: `expect:PATTERN` waits until what was shown since the last
 step that waited matches, `send:TEXT` types (with Python's escapes), `size:WxH` resizes, `kill:NUMBER` sends a signal,
-`gone:` waits for the end. Prints all that was shown; the exit code is the command's, 99 if a step was not to be done in 60 s.
+`gone:` waits for the end. Prints all that was shown; the exit code is the command's, 99 if a step was not to be done in 45 s.
 """
 import fcntl
 import os
@@ -15,7 +15,7 @@ import sys
 import termios
 import time
 
-PATIENCE = 60  # seconds
+PATIENCE = 8  # seconds
 shown = b""
 seen = 0
 

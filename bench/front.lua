@@ -42,8 +42,7 @@ local function start_c(address)
 end
 
 skynet.start(function()
-	-- The load comes twice.
-	for i = 1, 2 * count do
+	for i = 1, count do
 		agents[i] = skynet.newservice "front_agent"
 	end
 	print("PORT " .. (os.getenv "KIND" == "cgate" and start_c or start_lua) "127.0.0.1")

@@ -1,5 +1,5 @@
--- Servers that are loaded from outside (bench/yard/load.c): HTTP in the way of the API, with agents (PORT), and in
--- the way of reef.http.server (PORT_SERVER); a WebSocket echo (PORT_WEBSOCKET).
+-- Servers that are loaded from outside (bench/yard/load.c): HTTP in the way of the API, with agents, and in
+-- the way of reef.http.server; a WebSocket echo. Their ports are printed in this order.
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 

@@ -19,6 +19,7 @@
 static struct reef_log_writer *stderr_writer;
 static _Atomic(uint32_t) log_service;
 static reef_log_send send_line;
+static reef_log_namer name_of_source;
 
 static void open_stderr(void) {
 	stderr_writer = reef_log_writer_open(NULL, STDERR_FILENO);
@@ -33,6 +34,10 @@ void reef_log_set_service(uint32_t handle, reef_log_send send) {
 	atomic_store(&log_service, handle);
 }
 
+void reef_log_set_namer(reef_log_namer namer) {
+	name_of_source = namer;
+}
+
 static bool put_to_service(uint32_t source, const char *head, const char *text, size_t size) {
 	uint32_t service = reef_log_service();
 	if (service == 0)
@@ -45,8 +50,9 @@ static bool put_to_service(uint32_t source, const char *head, const char *text, 
 	return sent;
 }
 
-static void put_line(const struct reef_log_line *line, const char *text, size_t size) {
+static void put_line(struct reef_log_line *line, const char *text, size_t size) {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	line->name = name_of_source ? name_of_source(line->source, &line->name_size) : NULL;
 	reef_log_recent_add(line, text, size);
 	if (reef_log_writer_line(NULL, line, text, size) || put_to_service(line->source, line->head, text, size))
 		return;

@@ -28,5 +28,9 @@ uint32_t reef_log_service(void);
 /* The log service is there. `send` sends it a line as a REEF_PTYPE_TEXT message; false: it is gone. Main thread, once. */
 typedef bool (*reef_log_send)(uint32_t source, uint32_t service, const char *text, size_t size);
 void reef_log_set_service(uint32_t handle, reef_log_send send);
+/* `namer` knows the name of the service that the calling thread runs, if that has the handle `source`; NULL: it has not.
+ * Main thread, once, before there are others. */
+typedef const char *(*reef_log_namer)(uint32_t source, size_t *size);
+void reef_log_set_namer(reef_log_namer namer);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum reef_log_level { REEF_LOG_DEBUG, REEF_LOG_VERBOSE, REEF_LOG_INFO, REEF_LOG_WARN, REEF_LOG_ERROR };
+enum reef_log_level { REEF_LOG_DEBUG, REEF_LOG_VERBOSE, REEF_LOG_INFO, REEF_LOG_WARN, REEF_LOG_ERROR, REEF_LOG_LEVELS };
 
 /* `debug`, `verbose`, `info`, `warn`, `error`. */
 const char *reef_log_level_name(enum reef_log_level level);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clean.h"
 #include "clock.h"
 
 #define RED "\x1b[31m"
@@ -129,9 +130,18 @@ static void add_json_line(struct reef_text *t, const struct reef_log_line *line,
 		reef_log_level_of(text->data ? text->data : "", text->size, &label);
 	add(t, "{\"time\":\"");
 	add_iso_time(t);
-	snprintf(middle, sizeof middle, "\",\"level\":\"%s\",\"service\":\":%08x\",\"text\":\"",
-			 reef_log_level_name(line->level), line->source);
+	snprintf(middle, sizeof middle, "\",\"level\":\"%s\",\"service\":\":%08x\"", reef_log_level_name(line->level),
+			 line->source);
 	add(t, middle);
+	if (line->name) {
+		struct reef_text name = {0};
+		reef_clean_add(&name, line->name, line->name_size);
+		add(t, ",\"name\":\"");
+		add_json_bytes(t, name.data, name.size);
+		add(t, "\"");
+		reef_text_free(&name);
+	}
+	add(t, ",\"text\":\"");
 	add_json_bytes(t, line->head, strlen(line->head));
 	if (text->size > label)
 		add_json_bytes(t, text->data + label, text->size - label);

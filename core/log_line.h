@@ -23,7 +23,9 @@ struct reef_log_style {
 };
 
 struct reef_log_line {
-	uint32_t source; /* handle */
+	uint32_t source;  /* handle */
+	const char *name; /* of that service, its first word; NULL: not known */
+	size_t name_size;
 	enum reef_log_level level;
 	const char *head; /* before the text, in no colour */
 };

@@ -402,7 +402,7 @@ bool reef_log_writer_line(struct reef_log_writer *w, const struct reef_log_line 
 		w = process_writer;
 	if (w) {
 		bool at_once = may_write_at_once(w), idle = w->incoming.size == 0;
-		numbers.lines++;
+		numbers.lines[line->level]++;
 		if (!try_line(w, line, &clean)) {
 			numbers.lost++;
 			w->lost_here++;

@@ -42,10 +42,10 @@ void reef_log_writer_finish(uint64_t deadline_ns);
 
 /* Of all writers since the start. */
 struct reef_log_numbers {
-	uint64_t lines;   /* that were logged */
-	uint64_t lost;    /* for which there was no room */
-	uint64_t waiting; /* bytes that are not written yet */
-	bool failing;     /* one of them cannot write at the moment */
+	uint64_t lines[REEF_LOG_LEVELS]; /* that were logged */
+	uint64_t lost;                   /* for which there was no room */
+	uint64_t waiting;                /* bytes that are not written yet */
+	bool failing;                    /* one of them cannot write at the moment */
 };
 struct reef_log_numbers reef_log_writer_numbers(void);
 

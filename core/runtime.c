@@ -35,6 +35,7 @@
 #include "scheduler.h"
 #include "send.h"
 #include "service_life.h"
+#include "service_log.h"
 #include "service_private.h"
 #include "signals.h"
 #include "timer.h"
@@ -82,6 +83,7 @@ static bool start_logger(void) {
 		snprintf(text, sizeof text, "%s", args ? args : "logger");
 		args = text;
 	}
+	reef_log_set_namer(reef_service_log_name);
 	uint32_t handle = reef_service_launch(module, args ? args : "");
 	if (handle == 0) {
 		fprintf(stderr, "reef: cannot start the log service %s\n", module);

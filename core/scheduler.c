@@ -110,6 +110,16 @@ const struct reef_histogram *reef_scheduler_delays(int index) {
 	return &workers[index]->delays;
 }
 
+const struct reef_histogram *reef_scheduler_pauses(int index) {
+	return &workers[index]->pauses;
+}
+
+void reef_scheduler_note_pause(uint64_t since) {
+	struct reef_worker *worker = reef_slice_worker();
+	if (worker)
+		reef_histogram_add(&worker->pauses, (uint64_t)(reef_cycles_to_seconds(reef_cycles() - since) * 1e9));
+}
+
 struct reef_worker *reef_scheduler_add_worker(void) {
 	int index = atomic_load_explicit(&all_workers, memory_order_relaxed);
 	struct reef_worker *worker = memset(reef_aligned_alloc(64, sizeof *worker), 0, sizeof *worker);

@@ -67,6 +67,10 @@ bool reef_scheduler_look(uint32_t handle, struct reef_scheduler_look *look);
 double reef_scheduler_cpu_seconds(int index);
 /* How long services that were to run waited for this worker, in nanoseconds; one of some dozens is looked at. */
 const struct reef_histogram *reef_scheduler_delays(int index);
+/* How long a VM's collector kept what runs on this worker from going on, each time, in nanoseconds. */
+const struct reef_histogram *reef_scheduler_pauses(int index);
+/* Such a pause, which began at `since` of the cycle counter, is over. Nothing happens outside a worker. */
+void reef_scheduler_note_pause(uint64_t since);
 
 /* How many workers run services right now. */
 int reef_scheduler_busy_workers(void);

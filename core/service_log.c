@@ -9,6 +9,7 @@
 #include "alloc.h"
 #include "handle.h"
 #include "service_private.h"
+#include "slice.h"
 
 #define LONGEST_NAME 128
 
@@ -18,13 +19,25 @@ bool reef_service_logs(const struct reef_service *service, enum reef_log_level l
 	return level >= atomic_load_explicit(&service->log_level, memory_order_relaxed);
 }
 
-static void take_level(struct reef_service *service) {
+static const char *name_of(const struct reef_service *service, size_t *size) {
 	static const char host[] = "snlua ";
 	const char *name = service->description;
-	char word[LONGEST_NAME];
 	if (strncmp(name, host, sizeof host - 1) == 0)
 		name += sizeof host - 1;
-	snprintf(word, sizeof word, "%.*s", (int)strcspn(name, " "), name);
+	*size = strcspn(name, " ");
+	return name;
+}
+
+const char *reef_service_log_name(uint32_t source, size_t *size) {
+	const struct reef_service *service = reef_slice_service();
+	return service && service->handle == source ? name_of(service, size) : NULL;
+}
+
+static void take_level(struct reef_service *service) {
+	size_t size;
+	const char *name = name_of(service, &size);
+	char word[LONGEST_NAME];
+	snprintf(word, sizeof word, "%.*s", (int)size, name);
 	atomic_store(&service->log_level, (unsigned char)reef_log_threshold_of(word));
 }
 

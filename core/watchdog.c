@@ -58,8 +58,7 @@ static void watch_message(struct reef_worker *worker, struct watched *w, struct 
 	w->reported_ns = now;
 	atomic_store(&running->endless, true);
 	reef_log_at(REEF_LOG_WARN, 0, "A message from [ :%08x ] to [ :%08x ] maybe in an endless loop (version = %llu)",
-				reef_worker_message_source(worker), running->handle,
-				(unsigned long long)w->progress);
+				reef_worker_message_source(worker), running->handle, (unsigned long long)w->progress);
 }
 
 /* Has it been in the same message since the last tick? */

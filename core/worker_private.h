@@ -29,6 +29,7 @@ struct reef_worker {
 	int index;
 	unsigned scheduled;           /* services, by what runs on it */
 	struct reef_histogram delays; /* nanoseconds that services waited for it (delay.h) */
+	struct reef_histogram pauses; /* nanoseconds that the collector kept a VM from going on, each time */
 
 	/* Looked at by the watchdog. `running` is the service in its slice; `progress` changes with every message. */
 	_Alignas(64) _Atomic(struct reef_service *) running;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "alloc.h"
+#include "cpu_ticks.h"
 #include "poller.h"
 #include "scheduler.h"
 #include "slice.h"
@@ -29,7 +30,9 @@ static void *worker_main(void *p) {
 		atomic_store(&worker->cpu_clock, clock);
 	prctl(PR_SET_TIMERSLACK, 1); /* timers must not wait for others to be due */
 	reef_slice_set_worker(worker);
+	reef_cpu_ticks_join();
 	reef_worker_run(worker);
+	reef_cpu_ticks_leave();
 	reef_slice_set_worker(NULL);
 	return NULL;
 }

@@ -100,11 +100,17 @@ function sproto:decode(name, ...)
 end
 
 ---As encode, packed.
+---@param name string
+---@param values table
+---@return string
 function sproto:pencode(name, values)
 	return core.pencode(self.cobj, type_of(self, name), values)
 end
 
 ---As decode, of packed bytes.
+---@param name string
+---@param ... any string, or pointer and size
+---@return table
 function sproto:pdecode(name, ...)
 	return core.pdecode(self.cobj, type_of(self, name), ...)
 end
@@ -122,6 +128,9 @@ local function decode_body(self, kind, ...)
 	end
 end
 
+---The request of a protocol, without a header.
+---@param name string|integer of a protocol
+---@param values? table
 ---@return string
 ---@return integer tag
 function sproto:request_encode(name, values)
@@ -129,6 +138,8 @@ function sproto:request_encode(name, values)
 	return encode_body(self, protocol.request, values), protocol.tag
 end
 
+---@param name string|integer of a protocol
+---@param ... any string, or pointer and size
 ---@return table?
 ---@return string name
 function sproto:request_decode(name, ...)
@@ -136,10 +147,17 @@ function sproto:request_decode(name, ...)
 	return decode_body(self, protocol.request, ...), protocol.name
 end
 
+---The response of a protocol, without a header.
+---@param name string|integer of a protocol
+---@param values? table
+---@return string
 function sproto:response_encode(name, values)
 	return encode_body(self, self:queryproto(name).response, values)
 end
 
+---@param name string|integer of a protocol
+---@param ... any string, or pointer and size
+---@return table?
 function sproto:response_decode(name, ...)
 	return decode_body(self, self:queryproto(name).response, ...)
 end

@@ -142,6 +142,15 @@ void reef_socket_abandon(int id) {
 	reef_slot_unlock(slot);
 }
 
+void reef_socket_set_ud(int id, const struct reef_sink *sink, void *ud) {
+	struct reef_slot *slot = reef_slot_lock(id);
+	if (slot == NULL)
+		return;
+	if (slot->sink == sink && atomic_load(&slot->owner) == current_handle())
+		slot->ud = ud;
+	reef_slot_unlock(slot);
+}
+
 void reef_socket_pause(int id) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)

@@ -71,6 +71,9 @@ const char *reef_socket_start(int id, const struct reef_sink *sink, void *ud, bo
 
 /* The sink is not called any more; nothing is read until some service starts the socket. */
 void reef_socket_abandon(int id);
+/* Another `ud` for a sink that was given with reef_socket_start. No effect unless the socket belongs to the calling service and
+ * has that sink. */
+void reef_socket_set_ud(int id, const struct reef_sink *sink, void *ud);
 /* Stops and resumes reading; the peer's bytes wait in the kernel. */
 void reef_socket_pause(int id);
 void reef_socket_resume(int id);

@@ -1,14 +1,19 @@
-/* Loads a server: `yard_load NAME PORT PID CONNECTIONS SIZE WINDOW SECONDS [http|websocket]`. Every connection keeps WINDOW
- * messages on their way: of SIZE bytes, which come back, and the first two of which are the length of the others; or requests `GET /`, whose answers are all as long as the first one;
- * or WebSocket messages of SIZE bytes. Reports the server's CPU (of process PID) and the wall time for each message. */
+/* Loads a server: `yard_load PORT PID CONNECTIONS SIZE [http|websocket]`, told by lines `NAME WINDOW SECONDS` on its input.
+ * It connects once, prints READY, and for each line loads for that long: every connection keeps WINDOW messages on their way,
+ * of SIZE bytes, which come back, and the first two of which are the length of the others; or requests `GET /`, whose answers
+ * are all as long as the first one; or WebSocket messages of SIZE bytes. Then it prints the server's CPU (of process PID) and
+ * the wall time for each message, and is silent until the next line. So several servers can take turns, each with all its
+ * clients connected. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,55 +99,126 @@ static struct traffic echo(size_t size) {
 	return t;
 }
 
-int main(int argc, char **argv) {
-	if (argc < 8)
-		return 2;
-	uint16_t port = (uint16_t)atoi(argv[2]);
-	unsigned n = (unsigned)atoi(argv[4]);
-	size_t size = (size_t)atol(argv[5]), window = (size_t)atol(argv[6]);
-	double duration = atof(argv[7]);
-	const char *kind = argc > 8 ? argv[8] : "echo";
-	struct traffic t = strcmp(kind, "http") == 0        ? http(port)
-					   : strcmp(kind, "websocket") == 0 ? websocket(size)
-														: echo(size);
+struct load {
+	struct traffic traffic;
 	clockid_t server;
-	clock_getcpuclockid(atoi(argv[3]), &server);
-	size_t *partial = calloc(n, sizeof *partial);
-	int *fds = calloc(n, sizeof *fds), set = epoll_create1(0);
-	char *messages = malloc(t.size * window), *buffer = malloc(t.reply * window);
-	for (size_t i = 0; i < window; i++)
-		memcpy(messages + i * t.size, t.message, t.size);
-	for (unsigned i = 0; i < n; i++) {
-		fds[i] = connected(port);
-		if (t.greeting)
-			exchange(fds[i], t.greeting);
-		epoll_ctl(set, EPOLL_CTL_ADD, fds[i], &(struct epoll_event){.events = EPOLLIN, .data.u32 = i});
-		if (write(fds[i], messages, t.size * window) < 0)
-			fail("cannot write");
+	int set;    /* of epoll */
+	unsigned n; /* connections */
+	int *fds;
+	size_t *partial;         /* bytes that have come of an answer, by connection */
+	size_t *on_way;          /* messages without an answer, by connection */
+	char *messages, *buffer; /* `room` messages and answers */
+	size_t room;
+};
+
+#define WARM_UP 0.3 /* seconds of a turn before anything is measured */
+
+static void allow_descriptors(unsigned n) {
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < n + 16) {
+		fprintf(stderr, "load: %u connections need as many descriptors, the limit is %lu (ulimit -Hn)\n", n,
+				(unsigned long)limit.rlim_cur);
+		exit(1);
 	}
-	size_t done = 0;
-	double wall = seconds(CLOCK_MONOTONIC) + 0.3, cpu = -1, now;
+}
+
+static void connect_all(struct load *load, uint16_t port) {
+	load->fds = calloc(load->n, sizeof *load->fds);
+	load->partial = calloc(load->n, sizeof *load->partial);
+	load->on_way = calloc(load->n, sizeof *load->on_way);
+	load->set = epoll_create1(0);
+	for (unsigned i = 0; i < load->n; i++) {
+		load->fds[i] = connected(port);
+		if (load->traffic.greeting)
+			exchange(load->fds[i], load->traffic.greeting);
+		epoll_ctl(load->set, EPOLL_CTL_ADD, load->fds[i], &(struct epoll_event){.events = EPOLLIN, .data.u32 = i});
+	}
+}
+
+static void make_room(struct load *load, size_t window) {
+	if (window <= load->room)
+		return;
+	const struct traffic *t = &load->traffic;
+	load->room = window;
+	load->messages = realloc(load->messages, t->size * window);
+	load->buffer = realloc(load->buffer, t->reply * window);
+	for (size_t i = 0; i < window; i++)
+		memcpy(load->messages + i * t->size, t->message, t->size);
+}
+
+static void ask(struct load *load, unsigned i, size_t messages) {
+	size_t n = messages * load->traffic.size;
+	if (write(load->fds[i], load->messages, n) != (ssize_t)n)
+		fail("cannot write");
+	load->on_way[i] += messages;
+}
+
+/* Reads what has come; asks again for each answer if `on`. Returns how many answers came. */
+static size_t serve(struct load *load, bool on) {
+	struct epoll_event events[256];
+	size_t done = 0, reply = load->traffic.reply;
+	int ready = epoll_wait(load->set, events, 256, 10000);
+	if (ready == 0)
+		fail("the server does not answer");
+	for (int k = 0; k < ready; k++) {
+		unsigned i = events[k].data.u32;
+		ssize_t got = read(load->fds[i], load->buffer, reply * load->room);
+		if (got <= 0)
+			fail("the server has closed a connection");
+		size_t whole = (load->partial[i] + (size_t)got) / reply;
+		load->partial[i] = (load->partial[i] + (size_t)got) % reply;
+		if (whole > load->on_way[i])
+			fail("the server says more than was asked");
+		load->on_way[i] -= whole;
+		done += whole;
+		if (whole && on)
+			ask(load, i, whole);
+	}
+	return done;
+}
+
+static void turn(struct load *load, const char *name, size_t window, double duration) {
+	make_room(load, window);
+	for (unsigned i = 0; i < load->n; i++)
+		ask(load, i, window);
+	size_t done = 0, on_way = load->n * window;
+	double wall = seconds(CLOCK_MONOTONIC) + WARM_UP, cpu = -1, now;
 	while ((now = seconds(CLOCK_MONOTONIC)) < wall + duration || cpu < 0) {
 		if (cpu < 0 && now >= wall) {
 			done = 0;
 			wall = now;
-			cpu = seconds(server);
+			cpu = seconds(load->server);
 		}
-		struct epoll_event events[256];
-		int ready = epoll_wait(set, events, 256, 100);
-		for (int k = 0; k < ready; k++) {
-			unsigned i = events[k].data.u32;
-			ssize_t got = read(fds[i], buffer, t.reply * window);
-			if (got <= 0)
-				fail("the server has closed a connection");
-			size_t whole = (partial[i] + (size_t)got) / t.reply;
-			partial[i] = (partial[i] + (size_t)got) % t.reply;
-			done += whole;
-			if (whole && write(fds[i], messages, whole * t.size) < 0)
-				fail("cannot write");
-		}
+		done += serve(load, true);
 	}
-	printf("RESULT %s cpu=%.9g wall=%.9g\n", argv[1], (seconds(server) - cpu) / (double)done * 1e6,
-		   (now - wall) / (double)done * 1e6);
+	cpu = seconds(load->server) - cpu;
+	while (on_way > 0)
+		on_way -= serve(load, false);
+	printf("RESULT %s cpu=%.9g wall=%.9g\n", name, cpu / (double)done * 1e6, (now - wall) / (double)done * 1e6);
+	fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+	if (argc < 5)
+		return 2;
+	uint16_t port = (uint16_t)atoi(argv[1]);
+	size_t size = (size_t)atol(argv[4]), window;
+	const char *kind = argc > 5 ? argv[5] : "echo";
+	struct load load = {.n = (unsigned)atoi(argv[3])};
+	char name[64];
+	double duration;
+	allow_descriptors(load.n);
+	clock_getcpuclockid(atoi(argv[2]), &load.server);
+	load.traffic = strcmp(kind, "http") == 0        ? http(port)
+				   : strcmp(kind, "websocket") == 0 ? websocket(size)
+													: echo(size);
+	connect_all(&load, port);
+	puts("READY");
+	fflush(stdout);
+	while (scanf("%63s %zu %lf", name, &window, &duration) == 3)
+		turn(&load, name, window, duration);
 	return 0;
 }

@@ -40,6 +40,13 @@ lua_State *reef_host_main(struct reef_host *host) {
 	return host->L;
 }
 
+lua_State *reef_host_running_thread(struct reef_service *service) {
+	if (strcmp(reef_service_module(service)->name, "snlua") != 0)
+		return NULL;
+	const struct reef_host *host = reef_service_instance(service);
+	return host && host->running ? host->running->L : NULL;
+}
+
 /* ---- requests and timers ---- */
 
 int32_t reef_host_new_session(struct reef_host *host) {

@@ -24,6 +24,9 @@ struct reef_service *reef_host_service(struct reef_host *host);
 /* The VM's main thread: a place to build values on. */
 lua_State *reef_host_main(struct reef_host *host);
 
+/* The coroutine of the task that the service runs, NULL if it runs none or is no Lua service. */
+lua_State *reef_host_running_thread(struct reef_service *service);
+
 /* A session number that nothing waits for. */
 int32_t reef_host_new_session(struct reef_host *host);
 

@@ -118,10 +118,14 @@ static int log_rules(lua_State *L) {
 	return 1;
 }
 
-/* numbers() -> lines, lost lines, bytes that wait, is it failing? */
+/* numbers() -> lines by level, lost lines, bytes that wait, is it failing? */
 static int log_numbers(lua_State *L) {
 	struct reef_log_numbers numbers = reef_log_writer_numbers();
-	lua_pushinteger(L, (lua_Integer)numbers.lines);
+	lua_createtable(L, 0, REEF_LOG_LEVELS);
+	for (int level = 0; level < REEF_LOG_LEVELS; level++) {
+		lua_pushinteger(L, (lua_Integer)numbers.lines[level]);
+		lua_setfield(L, -2, reef_log_level_name((enum reef_log_level)level));
+	}
 	lua_pushinteger(L, (lua_Integer)numbers.lost);
 	lua_pushinteger(L, (lua_Integer)numbers.waiting);
 	lua_pushboolean(L, numbers.failing);

@@ -46,22 +46,33 @@ static int scheduler_cpu(lua_State *L) {
 	return 2;
 }
 
-/* delays() -> {bounds = seconds[], counts = integer[], sum = seconds}: how long services that were to run
- * waited for a worker; one of 32 is looked at */
-static int scheduler_delays(lua_State *L) {
+static void push_histogram(lua_State *L, const struct reef_histogram *(*of_worker)(int index)) {
 	const struct reef_histogram *histograms[1024];
 	size_t n = (size_t)reef_scheduler_all_workers();
 	if (n > sizeof histograms / sizeof histograms[0])
 		n = sizeof histograms / sizeof histograms[0];
 	for (size_t i = 0; i < n; i++)
-		histograms[i] = reef_scheduler_delays((int)i);
+		histograms[i] = of_worker((int)i);
 	lua_createtable(L, 0, 3);
 	reef_lua_set_histogram(L, histograms, n);
+}
+
+/* delays() -> {bounds = seconds[], counts = integer[], sum = seconds}: how long services that were to run
+ * waited for a worker; one of 32 is looked at */
+static int scheduler_delays(lua_State *L) {
+	push_histogram(L, reef_scheduler_delays);
+	return 1;
+}
+
+/* pauses() -> the same: how long the collector of a VM kept it from going on, each time */
+static int scheduler_pauses(lua_State *L) {
+	push_histogram(L, reef_scheduler_pauses);
 	return 1;
 }
 
 int reef_open_scheduler(lua_State *L) {
-	static const luaL_Reg functions[] = {{"cpu", scheduler_cpu}, {"delays", scheduler_delays}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {
+			{"cpu", scheduler_cpu}, {"delays", scheduler_delays}, {"pauses", scheduler_pauses}, {NULL, NULL}};
 	luaL_newlib(L, functions);
 	return 1;
 }

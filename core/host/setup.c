@@ -1,5 +1,7 @@
 /* Start of the room. */
+#include "core/cycles.h"
 #include "core/module.h"
+#include "core/scheduler.h"
 #include "core/service.h"
 #include "host.h"
 #include "interrupt.h"
@@ -14,6 +16,7 @@
 #include "lua_services.h"
 #include "lua_settings.h"
 #include "lua_text.h"
+#include "sharetable/overlay/collector.h"
 #include "snlua.h"
 #include "task_await.h"
 
@@ -21,6 +24,7 @@ void reef_host_setup(void);
 
 void reef_host_setup(void) {
 	reef_interrupt_setup();
+	reef_collector_watch = (struct reef_collector_watch){.begins = reef_cycles, .ended = reef_scheduler_note_pause};
 	reef_module_register(&reef_snlua_module);
 	reef_host_preload("reef.host", reef_open_host);
 	reef_host_preload("skynet.core", reef_open_core);

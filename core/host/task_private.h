@@ -33,7 +33,7 @@ struct reef_task {
 	struct reef_task *all_prev, *all_next;
 	struct reef_wait *wait; /* of C waiters, NULL for others */
 	uint64_t serial;
-	int ref;         /* anchors L in the registry */
+	int ref; /* anchors L in the registry */
 	union {
 		int results;    /* values on its stack to be resumed with, when queued */
 		uint32_t since; /* when it began to wait (reef_cycles_coarse), while it waits */

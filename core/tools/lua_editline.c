@@ -84,6 +84,8 @@ static int editline_start(lua_State *L) {
  * key if none has come: see reef.fd. */
 static int editline_feed(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
+	if (!state.installed)
+		return luaL_error(L, "no line has been started");
 	lua_settop(L, 1);
 	state.L = L;
 	rl_callback_read_char();

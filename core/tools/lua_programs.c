@@ -24,6 +24,8 @@
 
 #include <lauxlib.h>
 
+#define MOST_ARGUMENTS 4096
+
 /* What the child needs, gathered before the fork: afterwards only async-signal-safe calls are allowed. */
 struct plan {
 	char **argv;
@@ -113,6 +115,7 @@ static int programs_spawn(lua_State *L) {
 	lua_settop(L, 1);
 	lua_Integer argc = luaL_len(L, 1);
 	luaL_argcheck(L, argc >= 1, 1, "a program is needed");
+	luaL_argcheck(L, argc <= MOST_ARGUMENTS, 1, "too many arguments");
 	struct plan p = {.parent = getpid()};
 	luaL_checkstack(L, 2 * (int)argc + 20, "too many arguments");
 	p.argv = lua_newuserdatauv(L, ((size_t)argc + 1) * sizeof *p.argv, 0);
@@ -165,6 +168,7 @@ static int programs_kill(lua_State *L) {
 static int programs_poll(lua_State *L) {
 	int status;
 	pid_t pid = (pid_t)luaL_checkinteger(L, 1);
+	luaL_argcheck(L, pid > 1, 1, "not a process of ours");
 	pid_t got = waitpid(pid, &status, WNOHANG);
 	if (got < 0)
 		return luaL_error(L, "process %d: %s", (int)pid, strerror(errno));

@@ -5,8 +5,8 @@
  * one, else to the client's agent (`forward N :agent :client`), as messages of type `ptype` with the session N, else to
  * the watchdog. Other commands: `kick N`, `close` (take no more clients).
  *
- * It is a service like those outside the tree, on the public API; all of it runs in the service's slices. The gate owns its
- * clients and what has come of their packets.
+ * All of it runs in the service's slices. The gate owns its clients and what has come of their packets. Reading is not on the
+ * public API as the rest is: a client's bytes are cut into messages where they were read, without an event between.
  */
 #include "gate.h"
 
@@ -20,6 +20,7 @@
 #include "core/ptrmap.h"
 #include "core/skynet.h"
 #include "socket/lua/netpack.h"
+#include "socket/lua/raw.h"
 #include "socket/lua/skynet_socket.h"
 
 #define BACKLOG 128
@@ -27,12 +28,15 @@
 #define PREFIX 32              /* `N data ` */
 
 struct client {
+	struct reef_raw_tap tap;
+	struct reef_gate *gate;
 	int id;
 	uint32_t agent, source; /* 0: no agent; the gate itself */
 	bool started;
 };
 
 struct reef_gate {
+	struct skynet_context *context;
 	int listener;
 	struct reef_gate_param param;
 	uint32_t watchdog, broker;  /* 0: none */
@@ -85,27 +89,30 @@ __attribute__((format(printf, 3, 4))) static void tell(const struct reef_gate *g
 	skynet_send(context, 0, gate->watchdog, PTYPE_TEXT, 0, text, (size_t)n);
 }
 
-static void tell_data(const struct reef_gate *gate, struct skynet_context *context, const struct reef_packet *packet) {
-	if (gate->watchdog != 0) {
-		char *text = reef_malloc(PREFIX + packet->size);
-		size_t n = (size_t)snprintf(text, PREFIX, "%d data ", packet->id);
-		memcpy(text + n, packet->data, packet->size);
-		skynet_send(context, 0, gate->watchdog, PTYPE_TEXT | PTYPE_TAG_DONTCOPY, 0, text, n + packet->size);
-	}
-	reef_free(packet->data);
+static void tell_data(const struct reef_gate *gate, int id, const void *packet, size_t size) {
+	if (gate->watchdog == 0)
+		return;
+	char *text = reef_malloc(PREFIX + size);
+	size_t n = (size_t)snprintf(text, PREFIX, "%d data ", id);
+	memcpy(text + n, packet, size);
+	skynet_send(gate->context, 0, gate->watchdog, PTYPE_TEXT | PTYPE_TAG_DONTCOPY, 0, text, n + size);
 }
 
-/* Takes the packet's bytes. */
-static void forward(struct reef_gate *gate, struct skynet_context *context, struct client *client,
-					const struct reef_packet *packet) {
+/* A packet of a client, which is somebody's; a reef_netpack_take. */
+static void forward(void *ud, const void *packet, size_t size, void *block) {
+	struct client *client = ud;
+	struct reef_gate *gate = client->gate;
+	struct skynet_context *context = gate->context;
 	uint32_t to = gate->broker ? gate->broker : client->agent;
 	if (to == 0) {
-		tell_data(gate, context, packet);
+		tell_data(gate, client->id, packet, size);
+		reef_free(block);
 		return;
 	}
 	uint32_t source = gate->broker ? 0 : client->source;
-	int type = gate->param.type | PTYPE_TAG_DONTCOPY;
-	if (skynet_send(context, source, to, type, client->id, packet->data, packet->size) == -1 && client->agent == to) {
+	int type = gate->param.type | (block ? PTYPE_TAG_DONTCOPY : 0);
+	void *data = (void *)(uintptr_t)packet;
+	if (skynet_send(context, source, to, type, client->id, data, size) == -1 && client->agent == to) {
 		skynet_error(context, "gate: the agent :%08x of %d is gone, its packets go to the watchdog", to, client->id);
 		client->agent = 0;
 	}
@@ -119,16 +126,15 @@ static void end_client(struct reef_gate *gate, struct skynet_context *context, i
 	tell(gate, context, "%d close", id);
 }
 
-static void read_data(struct reef_gate *gate, struct skynet_context *context, struct client *client, const char *bytes,
-					  size_t n) {
-	struct reef_packet packet;
-	bool ok = reef_netpack_feed(gate->packets, client->id, bytes, n);
-	while (reef_netpack_pop(gate->packets, &packet))
-		forward(gate, context, client, &packet);
-	if (ok)
-		return;
-	skynet_error(context, "gate: %d sends a packet of more than %zu bytes", client->id, MOST);
-	end_client(gate, context, client->id);
+/* Each client's bytes come here from where they are read, without an event. */
+static bool read_data(struct reef_raw_tap *tap, int id, const char *bytes, size_t n) {
+	struct client *client = (struct client *)(void *)tap;
+	struct reef_gate *gate = client->gate;
+	if (!reef_netpack_cut(gate->packets, id, bytes, n, forward, client)) {
+		skynet_error(gate->context, "gate: %d sends a packet of more than %zu bytes", id, MOST);
+		end_client(gate, gate->context, id);
+	}
+	return true;
 }
 
 /* `peer` is "ip:port", n bytes. */
@@ -137,8 +143,8 @@ static void accept_client(struct reef_gate *gate, struct skynet_context *context
 		skynet_socket_shutdown(context, id);
 		return;
 	}
-	struct client *client = reef_calloc(1, sizeof *client);
-	client->id = id;
+	struct client *client = reef_malloc(sizeof *client);
+	*client = (struct client){.tap.data = read_data, .gate = gate, .id = id};
 	if (!reef_ptrmap_put(&gate->clients, key_of_client(id), client)) {
 		reef_free(client);
 		skynet_socket_shutdown(context, id);
@@ -154,11 +160,6 @@ static void on_socket(struct reef_gate *gate, struct skynet_context *context, co
 	const char *text = (const char *)(event + 1);
 	size_t n = size - sizeof *event;
 	switch (event->type) {
-	case SKYNET_SOCKET_TYPE_DATA:
-		if (client)
-			read_data(gate, context, client, event->buffer, (size_t)event->ud);
-		skynet_free(event->buffer);
-		break;
 	case SKYNET_SOCKET_TYPE_ACCEPT:
 		accept_client(gate, context, event->ud, text, n);
 		break;
@@ -189,10 +190,11 @@ static bool obey(struct reef_gate *gate, struct skynet_context *context, const c
 			end_client(gate, context, client->id);
 		return client != NULL;
 	case REEF_GATE_START:
-		if (client && !client->started)
+		if (client && !client->started) {
 			skynet_socket_start(context, client->id);
-		if (client)
+			reef_raw_set_tap(client->id, &client->tap);
 			client->started = true;
+		}
 		return client != NULL;
 	case REEF_GATE_FORWARD:
 		if (client) {
@@ -246,6 +248,7 @@ int reef_gate_init(void *instance, struct skynet_context *context, const char *t
 		}
 	}
 	gate->packets = reef_netpack_new(param->header, MOST);
+	gate->context = context;
 	skynet_callback(context, gate, gate_message);
 	gate->listener = skynet_socket_listen(context, param->host, param->port, BACKLOG);
 	if (gate->listener <= 0)

@@ -1,4 +1,4 @@
--- HTTP requests, each on a connection of its own unless httpc.keep says otherwise.
+-- HTTP requests. Times are in hundredths of a second. Each has its own connection unless httpc.keep says otherwise.
 --
 --     local status, body = httpc.get("https://example.com", "/news?page=2")
 --
@@ -80,11 +80,21 @@ function httpc.request(method, where, url, recvheader, header, content)
 	return response.status, response:body()
 end
 
+---@param where string  [http://|https://]name[:port]
+---@param url string    path and query
+---@param recvheader table|nil  is filled with the response's fields
+---@param header table|nil      of the request
+---@param content string|nil
 ---@return integer status
 function httpc.head(where, url, recvheader, header, content)
 	return (httpc.request("HEAD", where, url, recvheader, header, content))
 end
 
+---@param where string  [http://|https://]name[:port]
+---@param url string    path and query
+---@param recvheader table|nil  is filled with the response's fields
+---@param header table|nil      of the request
+---@param content string|nil
 ---@return integer status
 ---@return string body
 function httpc.get(where, url, recvheader, header, content)
@@ -120,6 +130,7 @@ end
 local stream = {}
 stream.__index = stream
 
+---Ends it: the connection is closed.
 function stream:close()
 	if self.connected then
 		self.connected = false
@@ -149,6 +160,12 @@ end
 
 ---The response in pieces as they come: `for chunk, stream in httpc.request_stream(...) do`. What is not read is not
 ---received.
+---@param method string
+---@param where string  [http://|https://]name[:port]
+---@param url string    path and query
+---@param recvheader table|nil  is filled with the response's fields
+---@param header table|nil      of the request
+---@param content string|nil
 ---@return http.httpc.stream
 function httpc.request_stream(method, where, url, recvheader, header, content)
 	local response = ask(method, where, url, recvheader, header, content)

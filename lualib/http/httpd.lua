@@ -1,4 +1,4 @@
--- A request read, a response written: HTTP for a service that accepts its connections itself.
+-- HTTP for a service that accepts its connections itself. Times are in hundredths of a second.
 --
 --     socket.start(id)
 --     local code, url, method, header, body = httpd.read_request(sockethelper.readfunc(id), 8192)

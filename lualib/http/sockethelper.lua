@@ -1,4 +1,4 @@
--- Sockets as the modules http.* want them: functions that raise when the connection ends.
+-- Sockets as functions that raise when the connection ends. Times are in hundredths of a second.
 local skynet_socket = require "skynet.socket"
 local stream = require "reef.http.stream"
 

@@ -1,5 +1,6 @@
--- Publish and subscribe, for all services of all processes that name the same broker: NATS, Redis, or none, which is
--- for the services of one process.
+-- Publish and subscribe, for services of all processes. Times are in seconds; see docs/bus.md.
+--
+-- Processes that name the same broker belong together: NATS, Redis, or none, which is for the services of one process.
 --
 --     bus.subscribe("match.*.over", function(subject, winner) ... end)
 --     bus.publish("match.7.over", "Ada")

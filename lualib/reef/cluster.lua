@@ -1,4 +1,4 @@
--- What skynet.cluster leaves out: calls with a deadline of their own, and what an error means.
+-- What skynet.cluster leaves out: calls with a deadline of their own, and what an error means. Times are in seconds.
 --
 --	local soon = cluster.with { timeout = 0.5 }
 --	local ok, err = pcall(soon.call, "db", "@store", "put", "name", "Ada")

@@ -1,4 +1,6 @@
--- Configuration from files: a directory of Lua, JSON, CSV and TOML files becomes datasheets; see docs/config-data.md.
+-- Configuration from files. Times are in seconds; see docs/config-data.md.
+--
+-- A directory of Lua, JSON, CSV and TOML files becomes datasheets.
 --
 --	local config = require "reef.config"
 --	assert(config.load "data")

@@ -1,4 +1,4 @@
--- A client of etcd, version 3, by its HTTP gateway.
+-- A client of etcd, version 3, by its HTTP gateway. Times are in seconds.
 --
 --     local db = require("reef.etcd").new { endpoints = { "http://10.0.0.1:2379", "http://10.0.0.2:2379" } }
 --     db:put("name", "Ada")

@@ -1,5 +1,6 @@
--- Waiting for descriptors that belong to a C library: libpq, libmariadb and their like open, use and close non-blocking
--- sockets of their own, and say what they wait for.
+-- Waiting for descriptors that belong to a C library. Times are in hundredths of a second.
+--
+-- libpq, libmariadb and their like open, use and close non-blocking sockets of their own, and say what they wait for.
 --
 --     local status = connection:query_start "SELECT 1"       -- your C module, around the library
 --     while status ~= "done" do

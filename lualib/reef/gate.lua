@@ -1,5 +1,7 @@
--- What a gate allows its clients, beyond their number: connections from one address, new ones in a second, silence, the
--- time that a packet may take, and bytes that they do not read. And one write to many clients.
+-- What a gate allows its clients, beyond their number. Times are in hundredths of a second.
+--
+-- Connections from one address, new ones in a second, silence, the time that a packet may take, and bytes that they do
+-- not read. And one write to many clients.
 local core = require "reef.gate.core"
 local skynet = require "skynet"
 

@@ -112,7 +112,8 @@ end
 
 local CLOSED = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
----The policy of a page that loads nothing from elsewhere: scripts and styles are files of this server, and scripts may ask it.
+---The policy of a page that loads nothing from elsewhere: scripts and styles are files of this server, which scripts
+---may ask.
 guard.PAGE = CLOSED .. "; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
 
 ---What a handler answers.

@@ -1,5 +1,6 @@
--- Letters for readers who may not be there: kept in a store, counted, fetched, told of without polling. See
--- docs/mail.md.
+-- Letters for readers who may not be there. Times are in seconds; see docs/mail.md.
+--
+-- They are kept in a store, counted, fetched, told of without polling.
 --
 --     local box = mail.open { store = "redis", target = "redis://127.0.0.1:6379" }
 --     box:post("player:7", { text = "you have won", gold = 10 })               -- anywhere in the process

@@ -1,4 +1,4 @@
--- MongoDB; see docs/mongo.md.
+-- MongoDB; see docs/mongo.md. Times are in milliseconds where a name ends in MS, else in seconds.
 --
 --     local mongo = require "reef.mongo"
 --     local client = mongo.client { host = "127.0.0.1" }           -- or mongo.client "mongodb://..."
@@ -230,6 +230,8 @@ function client_methods:connect()
 	core.pools[server.address]:prove(core.connect_timeout)
 end
 
+---The database of that name, as `client.name` is.
+---@param name string
 ---@return mongo.database
 function client_methods:getDB(name)
 	local database = self:database(name)
@@ -238,6 +240,7 @@ function client_methods:getDB(name)
 end
 
 ---The database of that name, with ways to read and write of its own.
+---@param name string
 ---@param options mongo.scope_options|nil
 ---@return mongo.database
 function client_methods:database(name, options)
@@ -252,10 +255,15 @@ end
 
 client_methods.close = client_methods.disconnect
 
+---A command for the database `admin`; see the database's.
+---@param ... any
+---@return table reply
 function client_methods:runCommand(...)
 	return self:getDB("admin"):runCommand(...)
 end
 
+---A number for a request.
+---@return integer
 function client_methods:genId()
 	self._core.last_request = self._core.last_request + 1
 	return self._core.last_request
@@ -271,6 +279,8 @@ function client_methods:use_credentials(credentials)
 	end
 end
 
+---From now on connections do not log in.
+---@return boolean
 function client_methods:logout()
 	self:use_credentials(nil)
 	return true
@@ -304,6 +314,7 @@ function client_methods:listDatabases(options)
 	return reply.databases
 end
 
+---@param options table|nil as of listDatabases
 ---@return string[]
 function client_methods:listDatabaseNames(options)
 	local names = {}
@@ -325,6 +336,8 @@ end
 ---options, give a result or raise (client_bulk.lua). The form that skynet has, { op = "insert", collection = "db.c",
 ---insert = doc }, answers ok, err, reply and the indexes of what failed.
 ---@param models table[]
+---@param options table|nil
+---@param ... any of skynet's form
 function client_methods:bulkWrite(models, options, ...)
 	if models[1] and models[1].op then
 		return client_bulk.run_ops(self._core, models, options, ...)
@@ -343,12 +356,14 @@ function client_methods:bulkWrite(models, options, ...)
 	return client_bulk.run(self._core, models, own)
 end
 
+---@param name string
 ---@return mongo.collection
 function database_methods:getCollection(name)
 	return self:collection(name)
 end
 
 ---The collection of that name, with ways to read and write of its own.
+---@param name string
 ---@param options mongo.scope_options|nil
 ---@return mongo.collection
 function database_methods:collection(name, options)
@@ -359,6 +374,7 @@ function database_methods:collection(name, options)
 end
 
 ---Makes an optional part known: loads skynet.db.mongo.NAME.
+---@param name string
 function mongo.enable(name)
 	require("reef.mongo." .. name).init { mongo_db = database_methods }
 end

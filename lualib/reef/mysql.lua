@@ -1,4 +1,4 @@
--- MySQL and MariaDB; see docs/sql.md.
+-- MySQL and MariaDB; see docs/sql.md. Times are in seconds.
 --
 --     local mysql = require "reef.mysql"
 --     local db = mysql.connect { host = "127.0.0.1", user = "game", password = "secret", database = "game" }
@@ -16,7 +16,7 @@ local QUERY, EXECUTE <const> = core.operations.query, core.operations.execute
 
 local mysql = {}
 
----@class mysql.db
+---@class mysql.db: reef.sql.db
 ---@field session reef.sql.session
 ---@field compact boolean
 ---@field raises boolean   what the server refuses is raised, too
@@ -168,6 +168,7 @@ end
 
 ---Runs a prepared statement. Values are nil, booleans (1 and 0), numbers and strings.
 ---@param statement table  of prepare
+---@param ... any
 ---@return table           as of query, but several results are marked by `mulitresultset`
 function methods:execute(statement, ...)
 	local s, entry, compact = self.session, self.statements[statement], self.compact
@@ -185,6 +186,7 @@ local function reset(s, deadline, db, statement)
 end
 
 ---Takes a statement back to the state after prepare.
+---@param statement table
 ---@return table
 function methods:stmt_reset(statement)
 	check_statement(self, statement)
@@ -192,6 +194,7 @@ function methods:stmt_reset(statement)
 end
 
 ---Lets go of a statement; the server is told with the next one.
+---@param statement table
 function methods:stmt_close(statement)
 	check_statement(self, statement)
 	self.statements[statement].handle:close()
@@ -200,6 +203,7 @@ end
 
 -- ---- large results ----
 
+---Internal.
 ---Begins a result that is read part by part, on the connection that there is.
 ---@return table|nil names  nil: it has no rows
 function methods.begin_rows(s, deadline, db, sql, ...)

@@ -80,7 +80,7 @@ end
 
 local told = {}
 
----The same for functions whose callers may have given anything before: a line in the log for each name, once
+---As check, for functions whose callers may have given anything before: a line in the log for each name, once
 ---in a service.
 ---@param what string
 ---@param given table|nil
@@ -95,7 +95,19 @@ function options.warn(what, given, known)
 	end
 end
 
----The same, but raises for a name that is like a known one: it never did what was meant.
+---As warn, for tables that are the caller's own as well: only names that are like a known one are told.
+---@param what string
+---@param given table
+---@param known table<string, any>
+function options.hint(what, given, known)
+	local like = {}
+	for name in pairs(given) do
+		like[name] = known[name] == nil and meant(name, known) and true or nil
+	end
+	options.warn(what, like, known)
+end
+
+---As warn, but raises for a name that is like a known one: it never did what was meant.
 ---@param what string
 ---@param given any       a table, or nil
 ---@param known table<string, any>

@@ -1,4 +1,4 @@
--- Connection pools that all services of the process share; see docs/pools.md.
+-- Connection pools that all services of the process share; see docs/pools.md. Times are in seconds.
 --
 --     local pool = require "reef.pool"
 --     local db = pool.redis("redis://user:password@host/0", { size = 4 })

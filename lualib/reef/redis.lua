@@ -1,4 +1,4 @@
--- Redis: any command as a method; see docs/redis.md.
+-- Redis: any command as a method; see docs/redis.md. Times are in seconds.
 --
 --     local redis = require "reef.redis"
 --     local db = redis.connect { host = "127.0.0.1" }      -- or "redis://user:password@host:6379/0"
@@ -101,7 +101,7 @@ local function by_sentinel(client)
 		end
 	end)
 	client.sentinel, client.open = sentinel, open_when_there_is_a_master
-	conf.role = conf.read ~= "replica" and "master" or nil
+	conf.role = not config.reads_elsewhere(conf) and "master" or nil
 	conf.resolve = function(seconds)
 		return sentinel:resolve(seconds)
 	end
@@ -128,7 +128,7 @@ local function new_client(conf)
 		by_sentinel(client)
 	end
 	client.new_link = function()
-		return link.new(conf, { overload = conf.overload, useless = conf.read ~= "replica" and useless or nil })
+		return link.new(conf, { overload = conf.overload, useless = not config.reads_elsewhere(conf) and useless or nil })
 	end
 	client.link = client.new_link()
 	client.own = own.new(client, lender.new(client))
@@ -157,7 +157,10 @@ function redis.connect(conf, more)
 	return db
 end
 
----A subscriber; see reef.redis.pubsub.
+---A subscriber, with a connection of its own.
+---@param conf redis.conf|string
+---@param more redis.conf|nil options beside a URI
+---@return redis.watch
 function redis.watch(conf, more)
 	conf = config.new(conf, more)
 	if conf.kind == "cluster" then
@@ -175,6 +178,8 @@ function redis.watch(conf, more)
 end
 
 ---A script that runs in the server; see reef.redis.script.
+---@param source string Lua, as the server takes it
+---@return fun(db: redis.db, keys: string[], ...: any): any sends its digest, or all of it
 function redis.script(source)
 	return require "reef.redis.script"(source)
 end
@@ -185,6 +190,7 @@ local function code_of(text)
 end
 
 ---What a failed call raised, as an object with `code` and `outcome`, whatever it was.
+---@param err any
 ---@return reef.channel.error
 function redis.error(err)
 	if errors.is(err) then

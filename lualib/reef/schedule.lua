@@ -1,4 +1,4 @@
--- Things to be done at times of day; see docs/schedule.md.
+-- Things to be done at times of day; see docs/schedule.md. Times are in seconds.
 --
 --     local schedule = require "reef.schedule"
 --     local s = schedule.new()
@@ -38,6 +38,9 @@ local meta = { __index = methods, __name = "schedule" }
 
 local MOST_MISSED <const> = 1000 -- moments of one entry that are made up for
 
+---A clock that stands until it is moved with `advance(seconds)`: for tests, as the option `clock`.
+---@param utc number|nil seconds since 1970; 0
+---@return table
 schedule.manual = clocks.manual
 
 -- ---- the heap: entries by their next moment ----

@@ -1,6 +1,8 @@
--- Orderly end of the process: on SIGTERM, SIGINT or reef.process.stop, every service that registered a hook here is
--- told, and the process ends when all hooks have returned or the deadline is over (`shutdown_timeout` in the
--- configuration, in 1/100 s, 500 by default). A hook that raises, or is cut off, makes the exit code 3.
+-- Orderly end of the process.
+--
+-- On SIGTERM, SIGINT or reef.process.stop, every service that registered a hook here is told, and the process ends when
+-- all hooks have returned or the deadline is over (`shutdown_timeout` in the configuration, in hundredths of a second,
+-- 500 by default). A hook that raises, or is cut off, makes the exit code 3.
 --
 --	local shutdown = require "reef.shutdown"
 --	shutdown.on(function() save_everything() end)

@@ -1,5 +1,6 @@
--- A service of which there is one in the whole cluster: processes stand for election in etcd, and when the elected
--- one is gone another takes over.
+-- A service of which there is one in the whole cluster. Times are in seconds.
+--
+-- Processes stand for election in etcd, and when the elected one is gone another takes over.
 --
 --     singleton.launch("matchmaker", "matchmaker", "eu")     -- in every process that may have it
 --     singleton.call("matchmaker", "join", 7)                 -- from any process

@@ -1,4 +1,4 @@
--- Sockets of a service: TCP, UDP and Unix, read by coroutines.
+-- Sockets of a service: TCP, UDP and Unix, read by coroutines. Times are in hundredths of a second.
 --
 --     local id = assert(socket.open("127.0.0.1:7"))
 --     socket.write(id, "hello\n")

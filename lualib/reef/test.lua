@@ -1,4 +1,4 @@
--- Tests that run inside a service. A test file names its cases and ends with test.run():
+-- Tests that run inside a service. Times are in seconds. A file names its cases and ends with test.run():
 --
 --     local test = require "reef.test"
 --     test.case("a reply reaches the coroutine that asked", function()
@@ -47,6 +47,8 @@ function test.case(name, options, f)
 end
 
 ---Runs f(...) when the current case is over, however it ends; the last deferred first.
+---@param f function
+---@param ... any
 function test.defer(f, ...)
 	deferred[#deferred + 1] = table.pack(f, ...)
 end
@@ -90,17 +92,25 @@ local function fail(text, what)
 end
 
 ---Ends the current case as failed.
+---@param text string
 function test.fail(text)
 	error(text, 2)
 end
 
 ---Checks that two values are the same: tables by content, 1 and 1.0 are different, nan equals itself.
+---@param got any
+---@param want any
+---@param what? any said when it fails
 function test.equal(got, want, what)
 	if not values.same(got, want) then
 		fail("got " .. test.show(got) .. ", want " .. test.show(want), what)
 	end
 end
 
+---Checks that two values are not the same, as `equal` compares.
+---@param got any
+---@param other any
+---@param what? any said when it fails
 function test.different(got, other, what)
 	if values.same(got, other) then
 		fail("got " .. test.show(got) .. ", which it must not be", what)
@@ -108,6 +118,9 @@ function test.different(got, other, what)
 end
 
 ---Checks that v is neither nil nor false, and returns it.
+---@param v any
+---@param what? any said when it fails
+---@return any v
 function test.truthy(v, what)
 	if not v then
 		fail("got " .. test.show(v), what)
@@ -116,6 +129,10 @@ function test.truthy(v, what)
 end
 
 ---Checks that text (through tostring) matches a Lua pattern; returns the captures.
+---@param text any
+---@param pattern string
+---@param what? any said when it fails
+---@return string ...
 function test.matches(text, pattern, what)
 	text = tostring(text)
 	if not text:find(pattern) then
@@ -125,6 +142,10 @@ function test.matches(text, pattern, what)
 end
 
 ---Checks that f(...) raises an error whose text matches the pattern; returns the error.
+---@param pattern string
+---@param f function
+---@param ... any
+---@return any error
 function test.raises(pattern, f, ...)
 	local result = table.pack(pcall(f, ...))
 	if result[1] then
@@ -138,6 +159,10 @@ function test.raises(pattern, f, ...)
 end
 
 ---Checks low <= got <= high.
+---@param got number
+---@param low number
+---@param high number
+---@param what? any said when it fails
 function test.between(got, low, high, what)
 	if not (got >= low and got <= high) then
 		fail(("got %s, want %s..%s"):format(got, low, high), what)
@@ -147,6 +172,9 @@ end
 ---Asks again and again (every 10 ms) until f(...) is true, and returns what it returned. Fails after `seconds`.
 ---@param what string what is waited for
 ---@param seconds number times test.slowness
+---@param f function
+---@param ... any
+---@return any ...
 function test.eventually(what, seconds, f, ...)
 	local deadline = skynet.now() + math.ceil(seconds * test.slowness * 100)
 	while true do
@@ -162,6 +190,8 @@ function test.eventually(what, seconds, f, ...)
 end
 
 ---Runs f(1) ... f(n) in coroutines of their own and waits for all; raises the first error.
+---@param n integer
+---@param f fun(i: integer)
 function test.together(n, f)
 	local left, token, failed = n, {}, nil
 	for i = 1, n do
@@ -185,6 +215,10 @@ function test.together(n, f)
 end
 
 ---Fails unless f(...) comes back within `seconds` (times test.slowness); returns or raises what it does.
+---@param seconds number
+---@param f function
+---@param ... any
+---@return any ...
 function test.within(seconds, f, ...)
 	local token, result = {}, nil
 	local args = table.pack(...)
@@ -203,6 +237,8 @@ function test.within(seconds, f, ...)
 end
 
 ---Launches a Lua service that is killed when the case is over.
+---@param name string
+---@param ... string|number
 ---@return integer address
 function test.service(name, ...)
 	local address = skynet.newservice(name, ...)

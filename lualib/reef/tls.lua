@@ -1,4 +1,4 @@
--- TLS: encrypted sockets, which are read and written by skynet.socket like any other.
+-- TLS: encrypted sockets, read and written by skynet.socket like others. Times are in hundredths of a second.
 --
 --     local id = assert(tls.connect("db.example", 6379))
 --     socket.write(id, "PING\r\n")

@@ -1,4 +1,4 @@
--- Several services hold back their other messages while a function runs over them; see docs/together.md.
+-- A function runs over several services, which hold back their other messages. Times are in seconds.
 --
 --     local together = require "reef.together"
 --     together.dispatch("lua", handler)                       -- in each of the services, in place of skynet.dispatch

@@ -36,6 +36,7 @@ function M.create(f)
 end
 
 ---@param thread thread made by this module
+---@param ... any what its function, or its yield, gets
 ---@return boolean ok
 ---@return any ...
 function M.resume(thread, ...)
@@ -50,6 +51,8 @@ function M.resume(thread, ...)
 end
 
 ---Back to who resumed this coroutine. Raises in one that was not made by this module.
+---@param ... any what resume returns behind true
+---@return any ... what the next resume is given
 function M.yield(...)
 	if owners[running()] == nil then
 		error("skynet.coroutine.yield: this coroutine was not resumed by skynet.coroutine.resume", 2)

@@ -1,4 +1,4 @@
--- Names to addresses, asked of a name server of one's choice, without blocking a worker.
+-- Names to addresses, asked of a name server of one's choice. Times are in hundredths of a second.
 --
 --     dns.server()                       -- what /etc/resolv.conf says
 --     print(dns.resolve "example.com")   -- "93.184.215.14", { "93.184.215.14" }

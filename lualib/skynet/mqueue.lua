@@ -37,10 +37,18 @@ function mqueue.register(f)
 	end)
 end
 
+---Sends a request to the second mailbox of a service and waits for its answer. Raises as skynet.call does.
+---@param address skynet.address
+---@param ... any
+---@return any ...
 function mqueue.call(address, ...)
 	return skynet.call(address, "queue", ...)
 end
 
+---Sends a message to the second mailbox of a service.
+---@param address skynet.address
+---@param ... any
+---@return integer? zero nil: there is no such service
 function mqueue.send(address, ...)
 	return skynet.send(address, "queue", ...)
 end

@@ -30,6 +30,7 @@ end
 
 local states = setmetatable({}, { __mode = "k" })
 
+---@class sharemap.writer
 local writer = {}
 writer.__index = writer
 
@@ -61,7 +62,7 @@ end
 
 ---@param typename string
 ---@param tbl? table first fields; it becomes the writer
----@return table writer its fields are assigned directly; `commit` publishes them
+---@return sharemap.writer writer its fields are assigned directly; `commit` publishes them
 function sharemap.writer(typename, tbl)
 	local schema = schema_of(typename)
 	local self = setmetatable(tbl or {}, writer)
@@ -71,6 +72,7 @@ end
 
 local reader = {}
 
+---@class sharemap.reader
 local methods = {}
 
 ---Takes over what was published since the last time.
@@ -103,7 +105,7 @@ end
 
 ---@param typename string
 ---@param copy lightuserdata what `writer:copy` returned
----@return table reader
+---@return sharemap.reader reader
 function sharemap.reader(typename, copy)
 	local schema = schema_of(typename)
 	local self = setmetatable({}, reader)

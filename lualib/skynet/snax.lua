@@ -103,6 +103,8 @@ function snax.rawnewservice(name, ...)
 end
 
 ---The same, as an object.
+---@param name string of its file
+---@param ... any for its `init`
 ---@return snax.object
 function snax.newservice(name, ...)
 	return snax.bind(snax.rawnewservice(name, ...), name)
@@ -113,23 +115,29 @@ local function unique(command, name, ...)
 end
 
 ---One for each name in the process: launches or finds it.
+---@param name string of its file
+---@param ... any for its `init`
 ---@return snax.object
 function snax.uniqueservice(name, ...)
 	return unique("LAUNCH", name, ...)
 end
 
 ---One for each name in the network of nodes.
+---@param name string of its file
+---@param ... any for its `init`
 ---@return snax.object
 function snax.globalservice(name, ...)
 	return unique("GLAUNCH", name, ...)
 end
 
 ---Waits until somebody has launched it.
+---@param name string
 ---@return snax.object
 function snax.queryservice(name)
 	return unique("QUERY", name)
 end
 
+---@param name string
 ---@return snax.object
 function snax.queryglobal(name)
 	return unique("GQUERY", name)
@@ -151,6 +159,7 @@ function snax.self()
 end
 
 ---Ends this service.
+---@param ... any for its `exit`
 function snax.exit(...)
 	snax.kill(snax.self(), ...)
 end
@@ -179,6 +188,7 @@ function snax.profile_info(object)
 end
 
 ---@param format string
+---@param ... any what the format wants
 function snax.printf(format, ...)
 	skynet.error(format:format(...))
 end

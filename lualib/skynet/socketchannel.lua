@@ -1,4 +1,4 @@
--- Requests and responses over one connection that many coroutines share; it comes back after a loss.
+-- Requests and responses over one connection that coroutines share; it comes back after a loss. Times are in seconds.
 --
 -- Order mode: replies come in the order of the requests, and each request brings the function that reads its reply.
 -- Session mode: one function reads any reply and says which request it belongs to.
@@ -586,6 +586,8 @@ function channel:close()
 end
 
 ---Goes to another host with the next request.
+---@param host string
+---@param port? integer
 function channel:changehost(host, port)
 	set_address(self, host, port or self.port)
 	if not self.closed then

@@ -5,6 +5,7 @@
 local driver = require "skynet.socketdriver"
 local gate = require "reef.gate"
 local netpack = require "skynet.netpack"
+local options = require "reef.options"
 local skynet = require "skynet"
 
 local gateserver = {}
@@ -19,6 +20,8 @@ local gateserver = {}
 ---@field command? fun(cmd: any, source: integer, ...): any
 ---@field embed? boolean the service calls skynet.start itself
 
+local KNOWN = { address = true, port = true, maxclient = true, nodelay = true, backlog = true, blocks = true,
+	watchdog = true, peraddress = true, rate = true, silence = true, packet_time = true, unsent = true }
 local DEFAULT_CLIENTS = 1024
 local DEFAULT_BACKLOG = 32
 
@@ -189,6 +192,7 @@ function gateserver.start(handler)
 
 	function command.open(source, conf)
 		assert(not listener, "the gate listens already")
+		options.hint("gate", conf, KNOWN)
 		inbox = conf.blocks and require("reef.blocks").inbox(conf.blocks) or nil
 		guard:allow(conf)
 		limit = math.tointeger(tonumber(conf.maxclient or DEFAULT_CLIENTS)) or 0

@@ -1,5 +1,7 @@
--- A login service: proves that client and server share a secret, finds out who the client is, and asks the game's
--- server to take him. Lines end with `\n`, binary values are in base64:
+-- A login service, which says who a client is. Times are in hundredths of a second.
+--
+-- It proves that client and server share a secret, finds out who the client is, and asks the game's server to take him.
+-- Lines end with `\n`, binary values are in base64:
 --
 --     server -> client   challenge (8 bytes)
 --     client -> server   public key (8 bytes)
@@ -13,6 +15,7 @@
 local skynet = require "skynet"
 require "skynet.manager"
 local crypt = require "skynet.crypt"
+local options = require "reef.options"
 local socket = require "skynet.socket"
 
 ---@class loginserver.conf
@@ -27,6 +30,8 @@ local socket = require "skynet.socket"
 ---@field login_handler fun(server: string, uid: any, secret: string): any the subid
 ---@field command_handler fun(cmd: any, ...): any
 
+local KNOWN = { host = true, port = true, name = true, instance = true, multilogin = true, timeout = true,
+	maxclient = true, auth_handler = true, login_handler = true, command_handler = true }
 local READ_LIMIT = 8192
 local DEFAULT_SLAVES = 8
 local DEFAULT_TIMEOUT = 1000
@@ -207,6 +212,7 @@ end
 ---Turns the service into the login service, or into one of its slaves if there is one already.
 ---@param conf loginserver.conf
 local function login(conf)
+	options.hint("login", conf, KNOWN)
 	local most = conf.maxclient
 	if most ~= nil and (math.type(most) ~= "integer" or most < 1) then
 		error("login: maxclient has to be a number of clients, 1 or more", 2)

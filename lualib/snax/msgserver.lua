@@ -1,6 +1,8 @@
--- A gate for clients that a login service has let in. A client proves with its first packet that it knows the secret;
--- after that each request carries a number, and so does its reply. A client that lost its connection comes back with a
--- higher index and asks again: what was answered is not done twice.
+-- A gate for clients that a login service has let in. Times are in hundredths of a second.
+--
+-- A client proves with its first packet that it knows the secret; after that each request carries a number, and so does
+-- its reply. A client that lost its connection comes back with a higher index and asks again: what was answered is not
+-- done twice.
 --
 --     first packet   username:index:base64(hmac_hash(secret, "username:index"))
 --     its reply      200 OK | 400 Bad Request | 401 Unauthorized | 403 Index Expired | 404 User Not Found
@@ -14,9 +16,12 @@ local crypt = require "skynet.crypt"
 local driver = require "skynet.socketdriver"
 local gateserver = require "snax.gateserver"
 local netpack = require "skynet.netpack"
+local options = require "reef.options"
 
 local msgserver = {}
 
+local KNOWN = { login_handler = true, logout_handler = true, kick_handler = true, request_handler = true,
+	register_handler = true, disconnect_handler = true, expired_number = true, greeting_time = true }
 local DEFAULT_EXPIRED = 128
 local DEFAULT_GREETING = 1000
 local TRAILER = ">BI4" -- of a reply
@@ -44,6 +49,9 @@ local connected = {} ---@type table<integer, msgserver.user>
 local greeting = {} ---@type table<integer, {address: string}> those that have not said who they are
 
 ---`uid@server#subid`, each in base64.
+---@param uid string
+---@param subid string
+---@param server string
 ---@return string
 function msgserver.username(uid, subid, server)
 	local encode = crypt.base64encode
@@ -159,10 +167,12 @@ end
 ---expired_number (128: replies that are kept for each user), greeting_time (1000: hundredths of a second that a client
 ---may take for its first packet; 0: for ever)
 function msgserver.start(conf)
+	options.hint("msgserver", conf, KNOWN)
 	local greeting_time = conf.greeting_time or DEFAULT_GREETING
 	if type(greeting_time) ~= "number" or not (greeting_time >= 0 and greeting_time < math.huge) then
 		error("msgserver: greeting_time has to be a number of hundredths of a second", 2)
 	end
+	options.numbers("msgserver", conf, { expired_number = 1 }, 2)
 	local expired = conf.expired_number or DEFAULT_EXPIRED
 
 	local function reply_of(user, number, body)

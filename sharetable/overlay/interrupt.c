@@ -27,6 +27,47 @@ static void alarm_clear(int alarm) {
 	__atomic_fetch_and(&reef_interrupt.alarm, ~alarm, __ATOMIC_RELAXED);
 }
 
+/* ---- looks ---- */
+
+static void (*look)(lua_State *L, bool left);
+
+/* The stack may be on its way to another place: then the function lies nowhere in the old one. Its slot may be half
+ * written, too, which is why nothing is read through it. */
+static void (*function_of(const lua_State *L, const CallInfo *ci))(void) {
+	StkId function = REEF_CI_FUNC(ci);
+	if (function < REEF_STACK(L) || function >= REEF_STACK_LAST(L) || rawtt(s2v(function)) != LUA_VLCF)
+		return NULL;
+	return (void (*)(void))val_(s2v(function)).f;
+}
+
+void reef_interrupt_ask(struct reef_interrupt_seen *seen) {
+	lua_State *L = reef_interrupt.running;
+	*seen = (struct reef_interrupt_seen){.L = L};
+	if (!reef_interrupt_raise(REEF_INTERRUPT_LOOK))
+		return;
+	const CallInfo *ci = L->ci;
+	seen->frame = ci;
+	seen->in_c = !isLua(ci) && ci != &L->base_ci;
+	if (seen->in_c)
+		seen->function = function_of(L, ci);
+}
+
+void reef_interrupt_set_look(void (*f)(lua_State *L, bool left)) {
+	__atomic_store_n(&look, f, __ATOMIC_RELEASE);
+}
+
+static void take_look(lua_State *L, bool left) {
+	alarm_clear(REEF_INTERRUPT_LOOK);
+	void (*f)(lua_State *, bool) = __atomic_load_n(&look, __ATOMIC_ACQUIRE);
+	if (f)
+		f(L, left);
+}
+
+void reef_interrupt_left(lua_State *L) {
+	if (reef_interrupt.alarm & REEF_INTERRUPT_LOOK)
+		take_look(L, true);
+}
+
 void reef_interrupt_pass_on(lua_State *L) {
 	if (L == NULL)
 		alarm_clear(REEF_INTERRUPT_ONCE | REEF_INTERRUPT_ALWAYS);
@@ -74,6 +115,8 @@ static void budget_pay(lua_State *L, struct reef_budget *budget, int64_t steps) 
 
 void reef_interrupt_heed(lua_State *L, int64_t steps) {
 	int alarm = __atomic_load_n(&reef_interrupt.alarm, __ATOMIC_RELAXED);
+	if (alarm & REEF_INTERRUPT_LOOK)
+		take_look(L, false);
 	if (alarm & REEF_INTERRUPT_ALWAYS) {
 		L->errfunc = 0;
 		alarm_fail(L, "interrupted: the service is to end");

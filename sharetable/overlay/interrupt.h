@@ -20,6 +20,7 @@ enum {
 	REEF_INTERRUPT_ONCE = 1,    /* one error, which may be caught */
 	REEF_INTERRUPT_ALWAYS = 2,  /* an error at each step until the outermost call has ended */
 	REEF_INTERRUPT_COUNTED = 4, /* steps are counted: struct reef_budget */
+	REEF_INTERRUPT_LOOK = 8,    /* somebody wants to see the stack; nothing is raised */
 };
 
 /* A bit of the hook mask that stands for no hook. With any bit set the VM looks more closely at each function that it
@@ -62,6 +63,25 @@ static inline void reef_interrupt_step(struct lua_State *L, int64_t steps) {
 	if (__builtin_expect(__atomic_load_n(&reef_interrupt.alarm, __ATOMIC_RELAXED) != 0, 0))
 		reef_interrupt_heed(L, steps);
 }
+
+/* What ran when a look was asked for. */
+struct reef_interrupt_seen {
+	struct lua_State *L; /* NULL: no Lua */
+	/* The innermost function's frame (frames.h): if it is not active any more when the look comes, it has returned. */
+	const void *frame;
+	bool in_c; /* that is a function of C, which Lua has called */
+	/* That function, or NULL. It is what the stack has said in the middle of anything: to be compared, not to be called. */
+	void (*function)(void);
+};
+
+/* Says what this thread runs and, if that is Lua, has `look` called soon: between two instructions, in a loop of a C
+ * function, or at the latest when the coroutine yields or ends. Async-signal-safe. */
+void reef_interrupt_ask(struct reef_interrupt_seen *seen);
+/* Who is called then, on the same thread, with the thread of Lua whose stack may be read. `left`: it has just come to its
+ * end, or yielded. It may raise nothing, and run no Lua. Before the first look is asked for. */
+void reef_interrupt_set_look(void (*look)(struct lua_State *L, bool left));
+/* For the hooks in protected calls: a coroutine has come to its end, or yielded. */
+void reef_interrupt_left(struct lua_State *L);
 
 /* For the hooks in protected calls: `L` is about to run, or goes on. */
 void reef_interrupt_pass_on(struct lua_State *L);

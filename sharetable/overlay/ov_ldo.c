@@ -19,6 +19,8 @@ static int reef_run_protected(lua_State *L, Pfunc f, void *ud) {
 	if (l_unlikely(reef_interrupt.alarm != 0))
 		reef_interrupt_pass_on(L);
 	int status = stock_run_protected(L, f, ud);
+	if (l_unlikely(reef_interrupt.alarm != 0) && outer != L)
+		reef_interrupt_left(L);
 	reef_interrupt.running = outer;
 	/* An error that a pcall of the coroutine will catch is not the end of it: lua_resume goes on with that. */
 	if (l_unlikely(reef_interrupt.alarm != 0) && !(outer == NULL && status > LUA_YIELD && findpcall(L) != NULL))

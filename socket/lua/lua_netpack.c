@@ -16,8 +16,12 @@
 #define QUEUE "reef.netpack.queue"
 #define MOST 0xffff /* bytes of a packet */
 
-/* Where the packets of one stream go without a detour through Lua. */
+/* Where the packets of one stream go without a detour through Lua: from where they were read, once the first one has shown
+ * that its socket is this service's. */
 struct route {
+	struct reef_raw_tap tap;
+	struct reef_netpack *packets;
+	int id;
 	uint32_t to, source; /* source 0: this service */
 	uint8_t type;
 };
@@ -36,6 +40,12 @@ struct reef_netpack *reef_lua_netpack_queue(lua_State *L, int index) {
 	return queue ? queue->packets : NULL;
 }
 
+static void route_delete(struct route *route) {
+	if (route)
+		reef_raw_set_tap(route->id, NULL);
+	reef_free(route);
+}
+
 static int netpack_clear(lua_State *L) {
 	struct queue *queue = to_queue(L);
 	if (queue && queue->packets)
@@ -51,7 +61,7 @@ static int netpack_collect(lua_State *L) {
 	queue->packets = NULL;
 	for (size_t i = 0; i < queue->routes.capacity; i++) {
 		if (queue->routes.slots[i].key)
-			reef_free(queue->routes.slots[i].value);
+			route_delete(queue->routes.slots[i].value);
 	}
 	reef_ptrmap_fini(&queue->routes);
 	return 0;
@@ -93,11 +103,32 @@ int reef_lua_netpack_new(lua_State *L) {
 	return 1;
 }
 
+/* A reef_netpack_take. */
+static void send_packet(void *ud, const void *packet, size_t size, void *block) {
+	const struct route *route = ud;
+	struct reef_message *m = block ? reef_message_wrap(block, size) : reef_message_new(size);
+	if (block == NULL)
+		memcpy(m->data, packet, size);
+	m->source = route->source ? route->source : reef_service_handle(reef_slice_service());
+	m->session = route->id;
+	m->type = route->type;
+	reef_send_offer(route->to, m);
+}
+
+/* A tap. Who came first, leaves first: packets that wait in the queue may be of this stream. */
+static bool send_routed(struct reef_raw_tap *tap, int id, const char *bytes, size_t n) {
+	struct route *route = (struct route *)(void *)tap;
+	if (reef_netpack_count(route->packets) > 0)
+		return false;
+	reef_netpack_cut(route->packets, id, bytes, n, send_packet, route);
+	return true;
+}
+
 int reef_lua_netpack_route(lua_State *L) {
 	struct queue *queue = check_queue(L);
 	int id = (int)luaL_checkinteger(L, 2);
 	if (lua_isnoneornil(L, 3)) {
-		reef_free(reef_ptrmap_remove(&queue->routes, key_of_route(id)));
+		route_delete(reef_ptrmap_remove(&queue->routes, key_of_route(id)));
 		return 0;
 	}
 	lua_Integer to = luaL_checkinteger(L, 3), source = luaL_checkinteger(L, 4), type = luaL_checkinteger(L, 5);
@@ -112,21 +143,13 @@ int reef_lua_netpack_route(lua_State *L) {
 			return luaL_error(L, "not enough memory");
 		}
 	}
-	*route = (struct route){.to = (uint32_t)to, .source = (uint32_t)source, .type = (uint8_t)type};
+	*route = (struct route){.tap.data = send_routed,
+							.packets = queue->packets,
+							.id = id,
+							.to = (uint32_t)to,
+							.source = (uint32_t)source,
+							.type = (uint8_t)type};
 	return 0;
-}
-
-/* All packets in the queue are of that stream. */
-static void send_routed(struct queue *queue, int id) {
-	const struct route *route = queue->routes.count ? reef_ptrmap_get(&queue->routes, key_of_route(id)) : NULL;
-	struct reef_packet packet;
-	while (route && reef_netpack_pop(queue->packets, &packet)) {
-		struct reef_message *m = reef_message_wrap(packet.data, packet.size);
-		m->source = route->source ? route->source : reef_service_handle(reef_slice_service());
-		m->session = id;
-		m->type = route->type;
-		reef_send_offer(route->to, m);
-	}
 }
 
 static int lua_netpack_push_packet(lua_State *L, const struct reef_packet *packet) {
@@ -152,10 +175,11 @@ static int netpack_filter(lua_State *L) {
 		struct queue *own = check_queue(L);
 		struct reef_netpack *queue = own->packets;
 		lua_settop(L, 1);
-		bool was_empty = reef_netpack_count(queue) == 0; /* else who comes first, leaves first */
-		reef_netpack_feed(queue, event->id, event->buffer, (size_t)event->ud);
-		if (was_empty)
-			send_routed(own, event->id);
+		struct route *route = own->routes.count ? reef_ptrmap_get(&own->routes, key_of_route(event->id)) : NULL;
+		if (route)
+			reef_raw_set_tap(event->id, &route->tap);
+		if (route == NULL || !send_routed(&route->tap, event->id, event->buffer, (size_t)event->ud))
+			reef_netpack_feed(queue, event->id, event->buffer, (size_t)event->ud);
 		reef_free(event->buffer);
 		event->buffer = NULL;
 		if (reef_netpack_count(queue) == 1 && reef_netpack_pop(queue, &packet)) {

@@ -19,6 +19,12 @@ struct partial {
 	uint64_t since_ns;
 };
 
+/* Where whole packets go. */
+struct taker {
+	reef_netpack_take take;
+	void *ud;
+};
+
 struct reef_netpack {
 	int header;
 	size_t most;
@@ -124,10 +130,10 @@ static void enlarge(struct partial *partial, size_t n) {
 	partial->room = room;
 }
 
-/* Adds to the incomplete packet; returns how many bytes that took. A finished one is queued and forgotten, and so is one
- * that is too long: *ok is false then. */
+/* Adds to the incomplete packet; returns how many bytes that took. A finished one is given away and forgotten. One that is
+ * too long is forgotten: *ok is false then. */
 static size_t complete(struct reef_netpack *queue, struct partial *partial, const unsigned char *bytes, size_t n,
-					   bool *ok) {
+					   const struct taker *taker, bool *ok) {
 	size_t used = 0;
 	while (partial->header < queue->header && used < n) {
 		partial->size = partial->size << 8 | bytes[used++];
@@ -146,10 +152,11 @@ static size_t complete(struct reef_netpack *queue, struct partial *partial, cons
 	partial->got += take;
 	used += take;
 	if (partial->got == partial->size) {
-		netpack_push_packet(queue,
-							(struct reef_packet){.id = partial->id, .data = partial->data, .size = partial->size});
+		unsigned char *data = partial->data;
+		size_t size = partial->size;
 		reef_ptrmap_remove(&queue->partials, key_of(partial->id));
 		reef_free(partial);
+		taker->take(taker->ud, data, size, data);
 	}
 	return used;
 }
@@ -159,8 +166,8 @@ static void keep_partial(struct reef_netpack *queue, int id, const unsigned char
 	partial->id = id;
 	partial->since_ns = reef_coarse_ns();
 	if (!reef_ptrmap_put(&queue->partials, key_of(id), partial))
-		reef_alloc_give_up(sizeof *partial); /* half a packet lost would be a stream read wrongly */
-	complete(queue, partial, bytes, n, ok);
+		reef_alloc_give_up(sizeof *partial);      /* half a packet lost would be a stream read wrongly */
+	complete(queue, partial, bytes, n, NULL, ok); /* it is not whole */
 }
 
 static size_t length_at(const struct reef_netpack *queue, const unsigned char *bytes) {
@@ -170,22 +177,40 @@ static size_t length_at(const struct reef_netpack *queue, const unsigned char *b
 	return size;
 }
 
-bool reef_netpack_feed(struct reef_netpack *queue, int id, const void *data, size_t n) {
+bool reef_netpack_cut(struct reef_netpack *queue, int id, const void *data, size_t n, reef_netpack_take take,
+					  void *ud) {
+	const struct taker taker = {.take = take, .ud = ud};
 	const unsigned char *bytes = data;
 	size_t header = (size_t)queue->header;
-	struct partial *partial = reef_ptrmap_get(&queue->partials, key_of(id));
+	struct partial *partial = queue->partials.count ? reef_ptrmap_get(&queue->partials, key_of(id)) : NULL;
 	bool ok = true;
-	size_t used = partial ? complete(queue, partial, bytes, n, &ok) : 0;
+	size_t used = partial ? complete(queue, partial, bytes, n, &taker, &ok) : 0;
 	while (n - used >= header) {
 		size_t size = length_at(queue, bytes + used);
 		if (size > queue->most || n - used - header < size)
 			break;
-		void *body = reef_malloc(size ? size : 1);
-		memcpy(body, bytes + used + header, size);
-		netpack_push_packet(queue, (struct reef_packet){.id = id, .data = body, .size = size});
+		take(ud, bytes + used + header, size, NULL);
 		used += header + size;
 	}
 	if (used < n)
 		keep_partial(queue, id, bytes + used, n - used, &ok);
 	return ok;
+}
+
+struct stream {
+	struct reef_netpack *queue;
+	int id;
+};
+
+/* A reef_netpack_take. */
+static void push_packet(void *ud, const void *packet, size_t size, void *block) {
+	const struct stream *stream = ud;
+	if (block == NULL)
+		block = memcpy(reef_malloc(size ? size : 1), packet, size);
+	netpack_push_packet(stream->queue, (struct reef_packet){.id = stream->id, .data = block, .size = size});
+}
+
+bool reef_netpack_feed(struct reef_netpack *queue, int id, const void *bytes, size_t n) {
+	struct stream stream = {.queue = queue, .id = id};
+	return reef_netpack_cut(queue, id, bytes, n, push_packet, &stream);
 }

@@ -23,6 +23,11 @@ void reef_netpack_delete(struct reef_netpack *queue);
 /* The next n bytes of stream `id`: complete packets are queued, an incomplete one is kept for the rest of it. False: a
  * packet longer than `most` begins; the packets before it are queued, and the stream is forgotten: it cannot be read on. */
 bool reef_netpack_feed(struct reef_netpack *queue, int id, const void *bytes, size_t n);
+/* The same, but gives the packets away at once, in order, and queues none. `block`: the packet as a block that is the
+ * function's from now on; NULL: it is still part of the bytes. The function must not touch this stream. */
+typedef void (*reef_netpack_take)(void *ud, const void *packet, size_t size, void *block);
+bool reef_netpack_cut(struct reef_netpack *queue, int id, const void *bytes, size_t n, reef_netpack_take take,
+					  void *ud);
 /* The stream has ended: forgets its incomplete packet. */
 void reef_netpack_forget(struct reef_netpack *queue, int id);
 /* Writes the ids of at most `max` streams to `ids` whose unfinished packet began before that time (reef_coarse_ns); how

@@ -1,4 +1,4 @@
-/* See raw.h. A sink that makes a message of each call and has it handled in the same slice. */
+/* See raw.h. A sink that makes a message of each call and has it handled in the same slice. Its `ud` is the socket's tap. */
 #include "raw.h"
 #include "core/slice.h"
 
@@ -64,8 +64,9 @@ static void raw_opened(void *ud, int id, const char *peer) {
 }
 
 static void raw_data(void *ud, int id, const char *bytes, size_t n) {
-	(void)ud;
-	tell_bytes(REEF_EVENT_DATA, id, bytes, n, NULL, 0);
+	struct reef_raw_tap *tap = ud;
+	if (tap == NULL || !tap->data(tap, id, bytes, n))
+		tell_bytes(REEF_EVENT_DATA, id, bytes, n, NULL, 0);
 }
 
 static void raw_datagram(void *ud, int id, const char *bytes, size_t n, const struct reef_udp_address *from) {
@@ -103,6 +104,10 @@ const struct reef_sink reef_raw_sink = {
 		.failed = raw_failed,
 		.warning = raw_warning,
 };
+
+void reef_raw_set_tap(int id, struct reef_raw_tap *tap) {
+	reef_socket_set_ud(id, &reef_raw_sink, tap);
+}
 
 void reef_raw_send(enum reef_socket_event type, int id, int ud, const char *text) {
 	reef_send(reef_service_handle(reef_slice_service()), event_message(type, id, ud, text, strlen(text)));

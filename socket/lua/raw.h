@@ -25,6 +25,16 @@ struct reef_socket_message {
 
 extern const struct reef_sink reef_raw_sink;
 
+/* Who is shown the bytes of a socket before they become an event. Called in the owner's slice. */
+struct reef_raw_tap {
+	/* True: it has done with them; it may have closed the socket, and may be gone itself. False: they become an event. */
+	bool (*data)(struct reef_raw_tap *tap, int id, const char *bytes, size_t n);
+};
+
+/* From now on, until the socket is started anew; NULL: not any more. Of a socket of the calling service that has the sink above;
+ * others are left alone. The tap has to stay until then, or until the service or its socket has ended. */
+void reef_raw_set_tap(int id, struct reef_raw_tap *tap);
+
 /* Sends the calling service an event of its own making. */
 void reef_raw_send(enum reef_socket_event type, int id, int ud, const char *text);
 

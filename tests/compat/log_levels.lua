@@ -192,6 +192,9 @@ test.case("lines as JSON: one object a line, whatever is in them", function()
 		test.matches(entry.service, "^:%x%x%x%x%x%x%x%x$")
 		test.truthy(({ debug = 1, verbose = 1, info = 1, warn = 1, error = 1 })[entry.level], entry.level)
 		test.equal(type(entry.text), "string")
+		if entry.text == '"' then
+			test.equal(entry.name, "main")
+		end
 		if entry.level == "warn" then
 			last = entry.text
 		end

@@ -3,6 +3,7 @@
 -- says: no service ever reads what is older than what it has itself seen acknowledged, and in the end everybody reads
 -- what the servers have. REEF_SOAK=N does it N times, with seeds one after the other.
 local clusters = require "test.redis_cluster"
+local faults = require "test.redis_faults"
 local redis = require "skynet.db.redis"
 local skynet = require "skynet"
 local test = require "test"
@@ -12,81 +13,6 @@ local SOAK = math.tointeger(tonumber(os.getenv "REEF_SOAK")) or 1
 local ACTIONS = os.getenv "REEF_SOAK" and 12 or test.sanitizer and 2 or 5
 local COROUTINES = 20 -- of each service
 local TIMEOUT = 3     -- seconds, of a call
-
-local function pair_of(cluster, number)
-	local one, other = cluster.nodes[number], cluster.nodes[number > 3 and number - 3 or number + 3]
-	if one:says("^master", "ROLE") then
-		return one, other
-	end
-	return other, one
-end
-
-local function taken_over(replica)
-	test.eventually("the replica to take over", 40, function()
-		return replica:says("^master", "ROLE")
-	end)
-end
-
-local function back(cluster, node)
-	cluster:settled(60)
-	test.eventually("the old master as a replica", 40, function()
-		return node:says("master_link_status:up", "INFO", "replication")
-	end)
-end
-
-local actions = {}
-
-function actions.move(cluster, random, db)
-	for _ = 1, 3 do
-		local slot = db:keyslot(("c%d-%d"):format(random(3), random(COROUTINES)))
-		local from = cluster:master_of(slot)
-		local to = cluster:master_of(random(0, 16383))
-		if from and to and from ~= to then
-			cluster:begin_move(slot, from, to)
-			skynet.sleep(random(0, 20))
-			cluster:move_keys(slot, from, to)
-			skynet.sleep(random(0, 5))
-			cluster:end_move(slot, from, to)
-		end
-	end
-end
-
-function actions.hand_over(cluster, random)
-	local master, replica = pair_of(cluster, random(3))
-	replica:cli("CLUSTER", "FAILOVER")
-	taken_over(replica)
-	back(cluster, master)
-end
-
-function actions.kill(cluster, random)
-	local master, replica = pair_of(cluster, random(3))
-	master:kill()
-	taken_over(replica)
-	master:restart()
-	back(cluster, master)
-end
-
-function actions.freeze(cluster, random)
-	local master, replica = pair_of(cluster, random(3))
-	master:freeze()
-	master.frozen = true
-	taken_over(replica)
-	skynet.sleep(random(0, 100))
-	master:thaw()
-	master.frozen = nil
-	back(cluster, master)
-end
-
-function actions.pause(cluster, random)
-	local master = pair_of(cluster, random(3))
-	master:freeze()
-	skynet.sleep(random(60))
-	master:thaw()
-end
-
-function actions.hang_up(cluster, random)
-	pair_of(cluster, random(3)):cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-end
 
 local names = { "move", "move", "hand_over", "kill", "freeze", "pause", "hang_up" }
 
@@ -104,6 +30,10 @@ local function go_on(list, n)
 	end)
 end
 
+local function key(random)
+	return ("c%d-%d"):format(random(3), random(COROUTINES))
+end
+
 -- Half of the seeds with broadcasts.
 local function round(cluster, db, seed)
 	math.randomseed(seed)
@@ -119,7 +49,7 @@ local function round(cluster, db, seed)
 	local done = {}
 	for i = 1, ACTIONS do
 		done[i] = names[random(#names)]
-		actions[done[i]](cluster, random, db)
+		faults.nodes[done[i]](cluster, random, { key = key })
 		go_on(list, test.count(500))
 	end
 	local _, stat = skynet.call(list[1], "lua", "reads")
@@ -133,11 +63,11 @@ local function round(cluster, db, seed)
 		end
 	end
 	for i = 1, COROUTINES do
-		local key = "c1-" .. i
+		local name = "c1-" .. i
 		for _, one in ipairs(list) do
 			test.eventually("what the servers have", 20, function()
-				local ok, value = pcall(skynet.call, one, "lua", "get", key)
-				return ok and value == db:get(key)
+				local ok, value = pcall(skynet.call, one, "lua", "get", name)
+				return ok and value == db:get(name)
 			end)
 		end
 	end

@@ -162,7 +162,7 @@ end)
 test.case("looks at the cluster are bounded, whatever happens", function()
 	local looks, one = 0, nil
 	one = peer(function(words)
-		if words[1] == "CLUSTER" then
+		if words[1] == "CLUSTER" and words[2] == "SLOTS" then
 			looks = looks + 1
 		elseif words[1] == "GET" then
 			return ("-MOVED 5 127.0.0.1:%d\r\n"):format(one.port)

@@ -1,19 +1,19 @@
--- The examples in the README and in docs/ print what they say.
+-- timeout: 300
+-- Every block of code in the README and in docs/ is run, or is marked as a part with a reason; parts are compiled, and
+-- what they call has to exist.
 local process = require "test.process"
 local redis = require "test.redis"
+local settings = require "reef.settings"
 local test = require "test"
 
-local function read(path)
-	local f = assert(io.open(test.root .. "/" .. path))
-	local text = f:read "a"
-	f:close()
-	return text
+local read = function(path)
+	local f <close> = assert(io.open(test.root .. "/" .. path, "rb"))
+	return f:read "a"
 end
 
 local function write(path, text)
-	local f = assert(io.open(path, "w"))
+	local f <close> = assert(io.open(path, "wb"))
 	f:write(text)
-	f:close()
 end
 
 local function new_directory()
@@ -22,11 +22,67 @@ local function new_directory()
 	return dir
 end
 
--- Lines of the first block that is indented by four spaces after `command`.
+local pages = {}
+for path in io.popen("cd '" .. test.root .. "' && ls README.md docs/*.md"):lines() do
+	pages[#pages + 1] = path
+end
+
+---@class docs.block
+---@field info string behind the three backticks
+---@field code string
+---@field where string page:line
+
+-- All fenced blocks of a page.
+local function blocks(path)
+	local found, line, open = {}, 0, nil
+	for text in read(path):gmatch "([^\n]*)\n" do
+		line = line + 1
+		local info = text:match "^```(.*)$"
+		if open and info then
+			open.code = table.concat(open, "\n") .. "\n"
+			found[#found + 1], open = open, nil
+		elseif open then
+			open[#open + 1] = text
+		elseif info then
+			open = { info = info, where = ("%s:%d"):format(path, line) }
+		end
+	end
+	test.equal(open, nil, path .. " ends within a block")
+	return found
+end
+
+local function kind_of(block)
+	local name = block.code:match "^%-%- ([%w_/.]+%.lua)\n"
+	if not block.info:find "^lua" then
+		return block.info:match "^%w*"
+	elseif block.info:find "^lua part:" then
+		return "part"
+	elseif block.code:find "^%-%- config" then
+		return "config"
+	elseif name then
+		return "file", name
+	end
+	return "runs"
+end
+
+-- Each page with its blocks and their kinds.
+local function each_block(f)
+	for _, path in ipairs(pages) do
+		for _, block in ipairs(blocks(path)) do
+			block.kind, block.name = kind_of(block)
+			f(block, path)
+		end
+	end
+end
+
+-- Lines of the first block that is indented by four spaces after `command`; nil: nobody shows it.
 local function lines_below(text, command)
 	local lines = {}
 	local _, stop = text:find("    $ " .. command .. "\n", 1, true)
-	for line in text:sub(test.truthy(stop, command) + 1):gmatch "([^\n]*)\n" do
+	if not stop then
+		return nil
+	end
+	for line in text:sub(stop + 1):gmatch "([^\n]*)\n" do
 		if not line:find "^    " then
 			break
 		end
@@ -35,86 +91,174 @@ local function lines_below(text, command)
 	return table.concat(lines)
 end
 
-test.case("every script in the README prints what stands below it", function()
-	local text, found = read "README.md", 0
-	local server = redis.start()
-	for code in text:gmatch "```lua\n(.-)```" do
-		local name = code:match "^%-%- (%w+%.lua)\n"
-		found = found + 1
-		local dir = new_directory()
-		write(dir .. "/" .. name, code)
-		local exit, output = process.run {
-			test.reef, "run", name, cwd = dir, stderr = dir .. "/log", env = { REDIS_PORT = server.port },
-		}
-		test.equal({ exit, output }, { 0, lines_below(text, "build/release/reef run " .. name .. " 2>/dev/null") })
-	end
-	test.equal(found, 2)
-end)
+-- ---- blocks that run ----
 
--- An example that is only a piece of a service gets these around it.
+-- What is only a piece of a service gets these around it. Modules have their usual names.
 local before = [[
 	local skynet = require "skynet"
+	local usual = {
+		bson = "bson", bus = "reef.bus", cluster = "skynet.cluster", config = "reef.config", log = "reef.log",
+		datasheet = "reef.datasheet", metrics = "reef.metrics", mongo = "skynet.db.mongo", mysql = "skynet.db.mysql",
+		pool = "reef.pool", postgres = "reef.db.postgres", schedule = "reef.schedule", sharetable = "skynet.sharetable",
+		socket = "skynet.socket",
+	}
+	setmetatable(_G, { __index = function(_, name) return usual[name] and require(usual[name]) end })
 	skynet.start(function()
 		local redis = require "skynet.db.redis"
 		local db = redis.connect "redis://127.0.0.1:6379"
 ]]
 local after = [[
 
-		skynet.exit()
+		print "(the example has ended)"
 	end)
 ]]
 
--- Runs an example until it has printed what its `-->` comments say, and checks that this is all.
-local function check_example(dir, code, port)
-	local expected = {}
+-- Runs an example until it has ended and printed what its `-->` comments say, and checks that this is all.
+local function check_example(dir, block, port)
+	local code, expected = block.code, {}
 	for text in code:gmatch "%-%->%s*([^\n]*)" do
 		expected[#expected + 1] = (text:gsub("%s+", " ") .. "\n")
 	end
-	if not code:find("skynet.start(", 1, true) then
+	local whole = code:find("skynet.start(", 1, true)
+	test.truthy(not whole or #expected > 0, block.where .. ": a whole example says with --> what it prints")
+	if not whole then
 		code = before .. code .. after
 	end
 	write(dir .. "/example.lua", (code:gsub("6379", port)))
 	local example = process.start { test.reef, "run", "example.lua", cwd = dir, stderr = dir .. "/log" }
-	pcall(test.eventually, "the output", 10, function()
-		return #example:output() >= #table.concat(expected) or not example:running()
+	pcall(test.eventually, "its end", 20, function()
+		local _, lines = example:output():gsub("\n", "\n")
+		return not example:running() or lines >= #expected + (whole and 0 or 1)
 	end)
 	example:kill()
-	test.equal(example:output():gsub("[ \t]+", " "), table.concat(expected), code)
-	os.remove(dir .. "/log")
+	local f <close> = assert(io.open(dir .. "/log"))
+	local log = f:read "a"
+	local printed = example:output():gsub("%(the example has ended%)\n", ""):gsub("[ \t]+", " ")
+	test.equal(printed, table.concat(expected), block.where .. "\n" .. log)
+	test.truthy(not log:find "init service failed", block.where .. "\n" .. log)
 end
 
 -- The page about TLS says how.
-local function make_certificates(page, dir)
-	if page == "tls" then
-		local commands = {}
-		for line in read "docs/tls.md":gmatch "\n    ([^\n]+)" do
-			commands[#commands + 1] = line
-		end
-		local code, output = process.run { "sh", "-ec", table.concat(commands, "\n"), cwd = dir }
-		test.equal(code, 0, output)
+local function make_certificates(dir)
+	local commands = {}
+	for line in read "docs/tls.md":gmatch "\n    ([^\n]+)" do
+		commands[#commands + 1] = line
 	end
+	local code, output = process.run { "sh", "-ec", table.concat(commands, "\n"), cwd = dir }
+	test.equal(code, 0, output)
 end
 
-local pages = {
-	"services", "sockets", "tls", "http", "redis", "cluster", "bus", "errors", "together", "diff",
-}
+test.case("every script that is shown with what it prints prints it", function()
+	local server, found = redis.start(), 0
+	each_block(function(block, path)
+		local text = read(path)
+		local shown = block.kind == "file" and
+			(lines_below(text, "build/release/reef run " .. block.name .. " 2>/dev/null")
+				or lines_below(text, "reef run " .. block.name .. " 2>/dev/null"))
+		if shown and path ~= "docs/config-data.md" then -- whose files are those of tests/integration/config_check.lua
+			found = found + 1
+			local dir = new_directory()
+			write(dir .. "/" .. block.name, block.code)
+			local exit, output = process.run {
+				test.reef, "run", block.name, cwd = dir, stderr = dir .. "/log", env = { REDIS_PORT = server.port },
+			}
+			test.equal({ exit, output }, { 0, shown }, block.where)
+		end
+	end)
+	test.truthy(found >= 2)
+end)
 
-for _, page in ipairs(pages) do
-	test.case(("every example in docs/%s.md that says what it prints does so"):format(page), function()
-		local server, dir, found = redis.start(), new_directory(), 0
-		make_certificates(page, dir)
-		for code in read("docs/" .. page .. ".md"):gmatch "```lua\n(.-)```" do
-			local name = code:match "^%-%- (%w+%.lua)\n"
-			if name then
-				write(dir .. "/" .. name, code)
-			elseif code:find("-->", 1, true) then
-				found = found + 1
-				check_example(dir, code, server.port)
+for _, path in ipairs(pages) do
+	test.case(("every example in %s runs, and prints what it says"):format(path), { timeout = 120 }, function()
+		local server, dir, certificates
+		for _, block in ipairs(blocks(path)) do
+			local kind, name = kind_of(block)
+			if kind == "file" or kind == "runs" then
+				dir = dir or new_directory()
+			end
+			if kind == "file" then
+				process.run { "mkdir", "-p", (dir .. "/" .. name):match "^(.*)/" }
+				write(dir .. "/" .. name, block.code)
+				test.truthy(load(block.code, "=" .. block.where), select(2, load(block.code, "=" .. block.where)))
+			elseif kind == "runs" then
+				server = server or redis.start()
+				if path == "docs/tls.md" and not certificates then
+					make_certificates(dir)
+					certificates = true
+				end
+				check_example(dir, block, server.port)
 			end
 		end
-		test.truthy(found > 0)
 	end)
 end
+
+-- ---- blocks that are parts ----
+
+-- Modules by the names that texts give them, unless a block says what a name is.
+local usual = {
+	skynet = "skynet", socket = "skynet.socket", redis = "skynet.db.redis", mongo = "skynet.db.mongo", pool = "reef.pool",
+	mysql = "skynet.db.mysql", postgres = "reef.db.postgres", datasheet = "reef.datasheet", bson = "bson",
+	sharetable = "skynet.sharetable", metrics = "reef.metrics", schedule = "reef.schedule", log = "reef.log",
+	socketchannel = "skynet.socketchannel", singleton = "reef.singleton", sharemap = "skynet.sharemap",
+}
+
+test.case("a block that does not run says why, compiles, and calls what there is", function()
+	require "skynet.manager"
+	local parts, calls = 0, 0
+	each_block(function(block)
+		local reason = block.info:match "^lua part:(.*)$"
+		if not reason then
+			return
+		end
+		parts = parts + 1
+		test.truthy(#reason > 5, block.where .. ": why does it not run?")
+		local code = block.code:gsub("%.%.%.(%s+end)", "%1")
+		local f, wrong = load(code, "=" .. block.where)
+		test.truthy(f, wrong)
+		local names = setmetatable({}, { __index = usual })
+		for name, module in code:gmatch "local ([%w_]+)%s*=%s*require%s*%(?%s*[\"']([%w_.]+)[\"']" do
+			names[name] = module
+		end
+		for name, method in code:gmatch "%f[%w_.:]([%a_][%w_]*)%.([%a_][%w_]*)%s*[%({]" do
+			local module = names[name]
+			if module then
+				calls = calls + 1
+				test.truthy(type(require(module)) ~= "table" or require(module)[method] ~= nil,
+					("%s: %s.%s is not there"):format(block.where, module, method))
+			end
+		end
+	end)
+	test.truthy(calls > 20)
+	test.truthy(parts < 60, "blocks that do not run are few")
+end)
+
+test.case("every configuration that is shown can be read, and has good values", function()
+	local found = 0
+	each_block(function(block)
+		if block.kind == "config" then
+			found = found + 1
+			local path = process.path "config"
+			write(path, (block.code:gsub('include "[^\n]*', ""):gsub("%$(%u+)", "%1")))
+			for key, value in pairs(settings.read(path)) do
+				if not settings.names_file(key) then
+					local verdict, why = settings.check(key, value.value)
+					test.equal(verdict, "good", ("%s: %s %s"):format(block.where, key, why or ""))
+				end
+			end
+		end
+	end)
+	test.truthy(found > 4)
+end)
+
+test.case("every block says what language it is in, or has none", function()
+	local known = {
+		[""] = true, lua = true, sh = true, c = true, csv = true, json = true, yaml = true, ini = true, toml = true,
+		text = true, dockerfile = true,
+	}
+	each_block(function(block)
+		test.truthy(known[block.info:match "^%w*"], block.where .. ": " .. block.info)
+	end)
+end)
 
 test.case("docs/commands.md says what each command says of itself", function()
 	local text, said = read "docs/commands.md", {}

@@ -267,6 +267,19 @@ test.case("the engine's own are there: descriptors, workers, time that services 
 	test.truthy(values().reef_scheduling_delay_seconds_count > counted)
 end)
 
+test.case("pauses of the collector, and log lines by level", function()
+	local before = values()
+	for _ = 1, 5 do
+		collectgarbage()
+	end
+	require("reef.log").warn "this is a warning"
+	local now = values()
+	test.truthy(now.reef_collector_pause_seconds_count >= before.reef_collector_pause_seconds_count + 5)
+	test.truthy(now.reef_collector_pause_seconds_sum > before.reef_collector_pause_seconds_sum)
+	local warnings = 'reef_log_lines_total{level="warn"}'
+	test.truthy(now[warnings] > before[warnings])
+end)
+
 test.case("a second address is refused, also one that is taken", function()
 	test.raises("is served already", metrics.serve, "127.0.0.1:0")
 end)

@@ -106,8 +106,106 @@ test.case("one that is near and does not answer is left for another", function()
 	readers(db, "3")
 end)
 
+-- A Sentinel, a master and two replicas; `says(i)`: the zone that server i tells of in INFO.
+local function watched(says)
+	local servers = {}
+	for i = 1, 3 do
+		servers[i] = fake(function(words, _, close)
+			if servers[i].gone then
+				close()
+				return ""
+			elseif words[1] == "INFO" then
+				return resp("# Server\r\navailability_zone:" .. (says and says(i) or "") .. "\r\n"):sub(1, -3)
+			elseif words[1] == "ROLE" then
+				return resp { i == 1 and "master" or "slave" }:sub(1, -3)
+			elseif words[1] == "GET" then
+				return resp(tostring(i)):sub(1, -3)
+			end
+		end)
+	end
+	local epoch, master = 1, 1
+	local sentinel = fake(function(words)
+		local word = words[2] and words[2]:upper()
+		local list = {}
+		if word == "GET-MASTER-ADDR-BY-NAME" then
+			list = { "127.0.0.1", tostring(servers[master].port) }
+		elseif word == "MASTER" then
+			list = { "name", "m", "config-epoch", tostring(epoch) }
+		elseif word == "REPLICAS" then
+			for i = 1, 3 do
+				if i ~= master then
+					list[#list + 1] = { "ip", "127.0.0.1", "port", tostring(servers[i].port), "flags", "slave" }
+				end
+			end
+		end
+		return resp(list):sub(1, -3)
+	end)
+	return servers, "redis+sentinel://127.0.0.1:" .. sentinel.port .. "/m"
+end
+
+-- Who is connected to, of `n` connections.
+local function connected(uri, options, n)
+	local seen, list = {}, {}
+	for _ = 1, n or 6 do
+		options.timeout, options.connect_timeout = 3, 3
+		local db = redis.connect(uri, options)
+		seen[db:get "k"] = true
+		db:disconnect()
+	end
+	for who in pairs(seen) do
+		list[#list + 1] = who
+	end
+	table.sort(list)
+	return table.concat(list, " ")
+end
+
+test.case("servers that Sentinels know are read by zone, too", { timeout = 60 }, function()
+	local function zone(i)
+		return i == 2 and "a" or "b"
+	end
+	local servers, uri = watched(zone)
+	test.equal(connected(uri, { read = "zone", zone = "a" }), "2")
+	-- What the user says counts first.
+	local by_address = { ["127.0.0.1:" .. servers[2].port] = "c", ["127.0.0.1:" .. servers[3].port] = "a" }
+	test.equal(connected(uri, { read = "zone", zone = "a", zones = by_address }), "3")
+	-- Nobody near: a replica. Only the master near: the master.
+	test.equal(connected(uri, { read = "zone", zone = "z" }, 20), "2 3")
+	local _, other = watched(function(i)
+		return i == 1 and "a" or "b"
+	end)
+	test.equal(connected(other, { read = "zone", zone = "a" }), "1")
+	test.equal(connected(uri, { read = "any" }, 40), "1 2 3")
+	test.equal(connected(uri, { read = "master" }), "1")
+	-- One that is gone, while the Sentinels have not noticed it yet.
+	servers[2].gone = true
+	test.equal(connected(uri, { read = "zone", zone = "a" }), "3")
+	servers[3].gone = true
+	test.equal(connected(uri, { read = "replica" }), "1")
+end)
+
+test.case("a pool reads by zone where Sentinels know the servers", function()
+	local pool = require "reef.pool"
+	local servers, uri = watched(function(i)
+		return i == 3 and "a" or "b"
+	end)
+	local near = pool.redis(uri, { read = "zone", zone = "a" })
+	local far = pool.redis(uri, { read = "zone", zone = "a", zones = { ["127.0.0.1:" .. servers[2].port] = "a",
+		["127.0.0.1:" .. servers[3].port] = "b" } })
+	local plain = pool.redis(uri)
+	test.equal({ near:get "k", far:get "k", plain:get "k" }, { "3", "2", "1" })
+	for _, db in ipairs { near, far, plain } do
+		pool.close(db)
+	end
+	test.raises("zones is a function, which services cannot share", pool.redis, uri, { read = "zone", zone = "a",
+		zones = function() end })
+end)
+
 test.case("options that make no sense are refused", function()
 	test.raises("zone where we are is required", redis.connect, { hosts = { "127.0.0.1:1" }, read = "zone" })
+	for _, read in ipairs { "nearest", "fallback" } do
+		test.raises('with Sentinels read is "master", "replica", "any" or "zone", not "' .. read, redis.connect,
+			"redis+sentinel://127.0.0.1:1/m", { read = read })
+	end
 	test.raises("zones is a table or a function", redis.connect, { hosts = { "127.0.0.1:1" }, zones = "a" })
 	test.raises("zone has to be a string", redis.connect, { hosts = { "127.0.0.1:1" }, read = "zone", zone = {} })
 end)

@@ -12,7 +12,7 @@ local raise = redis.script [[
 	return 1
 ]]
 
-local SETTLED = 300 -- cs for which servers have to agree with an acknowledged value before the cache is to blame
+local SETTLED = 2000 -- cs for which servers have to agree with an acknowledged value before the cache is to blame
 
 local db, stop
 local left = 0

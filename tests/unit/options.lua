@@ -44,9 +44,11 @@ test.case("functions of the contract take what they do not know, unless it is li
 	for _ = 1, 3 do
 		options.check_contract("that", { colour = 1, size = 1 }, { size = true }, 1)
 		options.warn("this", { sise = 1 }, { size = true })
+		options.hint("these", { seize = 1, servername = "mine", [1] = 2, size = 3 }, { size = true })
 	end
 	test.equal(said, { "warning: that: unknown option colour",
-		"warning: this: unknown option sise (did you mean size?)" })
+		"warning: this: unknown option sise (did you mean size?)",
+		"warning: these: unknown option seize (did you mean size?)" })
 	refused("that: unknown option sise %(did you mean size%?%)", options.check_contract, "that", { sise = 1 },
 		{ size = true })
 	refused("that: options are a table", options.check_contract, "that", 5, { size = true })

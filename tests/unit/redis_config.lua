@@ -1,5 +1,6 @@
 -- Where a Redis server is: URIs and tables.
 local config = require "reef.redis.config"
+local uris = require "reef.redis.uri"
 local test = require "test"
 
 local function part(conf, ...)
@@ -12,7 +13,7 @@ end
 
 test.case("a URI says what a table says", function()
 	local function check(uri, want)
-		local got = part(config.uri(uri), "host", "port", "path", "username", "auth", "db", "resp", "timeout", "name")
+		local got = part(uris.read(uri), "host", "port", "path", "username", "auth", "db", "resp", "timeout", "name")
 		test.equal(got, want, uri)
 	end
 	check("redis://localhost", { host = "localhost" })
@@ -24,27 +25,27 @@ test.case("a URI says what a table says", function()
 	check("redis://bob:p@ss@h", { host = "h", username = "bob", auth = "p@ss" })
 	check("REDIS://[::1]:6380/1", { host = "::1", port = 6380, db = 1 })
 	check("redis://h?resp=3&timeout=2.5&name=a%20b", { host = "h", resp = 3, timeout = 2.5, name = "a b" })
-	test.equal(config.uri("rediss://h:1?tls_ca_file=/a%20b&tls_verify_host=false"),
+	test.equal(uris.read("rediss://h:1?tls_ca_file=/a%20b&tls_verify_host=false"),
 		{ host = "h", port = 1, tls = { ca_file = "/a b", verify_host = false } })
-	test.equal(config.uri "redis://h".tls, nil)
+	test.equal(uris.read "redis://h".tls, nil)
 	check("unix:///run/redis.sock?db=4", { path = "/run/redis.sock", db = 4 })
 	check("unix://bob:pw@/run/my%20redis.sock", { path = "/run/my redis.sock", username = "bob", auth = "pw" })
 end)
 
 test.case("what is no URI is refused with its reason", function()
-	test.raises("expected redis://", config.uri, "localhost:6379")
-	test.raises("unknown scheme http", config.uri, "http://h")
-	test.raises("bad address", config.uri, "redis://h:port")
-	test.raises("bad address", config.uri, "redis://h:1:2")
-	test.raises("bad address", config.uri, "redis://[::1")
-	test.raises("db is no number", config.uri, "redis://h/first")
-	test.raises("unknown option color$", config.uri, "redis://h?color=red")
-	test.raises("unknown option timout %(did you mean timeout%?%)", config.uri, "redis://h?timout=1")
-	test.raises("unknown option password %(did you mean auth%?%)", config.uri, "redis://h?password=secret")
-	test.raises("tls is true or false", config.uri, "redis://h?tls=perhaps")
-	test.raises("with TLS", config.uri, "rediss://h?tls=false")
-	test.raises("timeout is no number", config.uri, "redis://h?timeout=soon")
-	test.raises("absolute path", config.uri, "unix://relative")
+	test.raises("expected redis://", uris.read, "localhost:6379")
+	test.raises("unknown scheme http", uris.read, "http://h")
+	test.raises("bad address", uris.read, "redis://h:port")
+	test.raises("bad address", uris.read, "redis://h:1:2")
+	test.raises("bad address", uris.read, "redis://[::1")
+	test.raises("db is no number", uris.read, "redis://h/first")
+	test.raises("unknown option color$", uris.read, "redis://h?color=red")
+	test.raises("unknown option timout %(did you mean timeout%?%)", uris.read, "redis://h?timout=1")
+	test.raises("unknown option password %(did you mean auth%?%)", uris.read, "redis://h?password=secret")
+	test.raises("tls is true or false", uris.read, "redis://h?tls=perhaps")
+	test.raises("with TLS", uris.read, "rediss://h?tls=false")
+	test.raises("timeout is no number", uris.read, "redis://h?timeout=soon")
+	test.raises("absolute path", uris.read, "unix://relative")
 end)
 
 test.case("an error never names a password, whatever the shape of the URI", function()
@@ -72,7 +73,7 @@ test.case("an error never names a password, whatever the shape of the URI", func
 		local ok, reason = pcall(config.new, "redis://h?" .. query)
 		test.equal(not ok and tostring(reason):find(secret, 1, true) or nil, nil, query)
 	end
-	test.equal(config.uri "unix:///run/user@1000/redis.sock".path, "/run/user@1000/redis.sock")
+	test.equal(uris.read "unix:///run/user@1000/redis.sock".path, "/run/user@1000/redis.sock")
 end)
 
 test.case("tables are checked and completed", function()

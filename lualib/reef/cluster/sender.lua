@@ -6,6 +6,7 @@
 -- are.
 
 local now = require "reef.base.now"
+local outage = require "reef.outage"
 local frame = require "reef.cluster.frame"
 local losses = require "reef.losses"
 local options = require "reef.cluster.options"
@@ -26,6 +27,7 @@ local ITEM <const> = 400   -- bytes of memory that what waits takes beside its m
 local sender = {}
 
 local node = "?"
+local away ---@type reef.outage
 local address                    ---@type string|false|nil nil: not known yet
 local connection                 ---@type integer|nil
 local connecting = false
@@ -91,6 +93,7 @@ local function drop(why)
 	socket.shutdown(id)
 	skynet.fork(socket.close, id)
 	skynet.error(("cluster node %s (%s): %s; %d calls were in flight"):format(node, tostring(address), why, count))
+	away:begins()
 	before:fail_all(failure(why, "maybe applied"))
 end
 
@@ -261,6 +264,7 @@ local function connect()
 		else
 			driver.nodelay(id)
 			connection, asked = id, false
+			away:ends()
 			answers = replies.new(calls, options.limit, ignored)
 			socket.warning(id, on_unsent)
 			skynet.fork(read, id)
@@ -382,6 +386,7 @@ end
 ---@param where string|false|nil
 function sender.run(name, where)
 	node, address = name, where
+	away = outage.new(("cluster node %s: the connection"):format(node))
 	skynet.dispatch("lua", function(_, _, name_of, ...)
 		local f = command[name_of]
 		if not f then

@@ -1,4 +1,4 @@
--- PostgreSQL; see docs/sql.md.
+-- PostgreSQL; see docs/sql.md. Times are in seconds.
 --
 --     local postgres = require "reef.db.postgres"
 --     local db = postgres.connect { host = "127.0.0.1", user = "game", password = "secret", database = "game" }
@@ -218,6 +218,7 @@ local function close_here(s, deadline, db, entry)
 end
 
 ---Lets go of a prepared statement.
+---@param statement table
 function methods:stmt_close(statement)
 	local entry = entry_of(self, statement)
 	self.statements[statement] = nil
@@ -226,6 +227,7 @@ end
 
 -- ---- the rest ----
 
+---Internal.
 ---Begins a result that is read part by part, on the connection that there is.
 ---@return table|nil names  nil: it has no rows
 function methods.begin_rows(s, deadline, db, sql, ...)

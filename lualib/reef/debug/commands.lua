@@ -122,6 +122,8 @@ function M.reg_debugcmd(name, f)
 end
 
 ---Handler of the debug protocol.
+---@param name string a command
+---@param ... any what it takes
 function M.dispatch(_, _, name, ...)
 	local f = commands[name]
 	if not f then

@@ -1,6 +1,7 @@
 -- Leases of etcd: what is put with one is gone some time after its holder is.
 
 local now = require "reef.base.now"
+local outage = require "reef.outage"
 local skynet = require "skynet"
 
 ---@class reef.etcd.lease
@@ -44,17 +45,17 @@ function lease:renew()
 end
 
 local function keep(self, on_lost)
+	local away = outage.new "etcd: prolonging a lease"
 	while not self.lost do
 		skynet.sleep(math.max(1, math.floor(self.ttl * 100 / 3)))
 		if self.lost then
 			break
 		end
 		local ok, err = pcall(self.renew, self)
-		if not ok and not self.told then
-			self.told = true
-			skynet.error(("etcd: a lease is not prolonged: %s"):format(tostring(err)))
-		elseif ok then
-			self.told = nil
+		if ok then
+			away:ends()
+		else
+			away:begins(("etcd: a lease is not prolonged: %s"):format(tostring(err)))
 		end
 		if not self:valid() then
 			break

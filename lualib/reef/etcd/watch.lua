@@ -2,6 +2,7 @@
 -- when the member that tells is lost: another one goes on behind what was heard last.
 
 local json = require "reef.etcd.json"
+local outage = require "reef.outage"
 local skynet = require "skynet"
 
 local ALIVE <const> = 300 -- cs of silence, after which the cluster is asked for a sign of life
@@ -116,6 +117,7 @@ local function once(self)
 		return why
 	end
 	self.connection, self.heard, self.failures = c, true, 0
+	self.away:ends()
 	skynet.timeout(ALIVE, function()
 		look(self, c)
 	end)
@@ -133,7 +135,7 @@ local function run(self)
 		end
 		self.failures = self.failures + 1
 		if self.failures == 2 or not ok and self.failures == 1 then
-			skynet.error(("etcd: the watch of %s is interrupted: %s"):format(self.key, tostring(why)))
+			self.away:begins(("etcd: the watch of %s is interrupted: %s"):format(self.key, tostring(why)))
 		end
 		skynet.sleep(PAUSES[math.min(self.failures, #PAUSES)])
 	end
@@ -149,7 +151,7 @@ end
 function watch.new(client, key, range_end, revision, handle, restart)
 	local self = setmetatable({
 		client = client, key = key, range_end = range_end, revision = revision, handle = handle, restart = restart,
-		failures = 0,
+		failures = 0, away = outage.new(("etcd: the watch of %s"):format(key)),
 	}, watch)
 	skynet.fork(run, self)
 	return self

@@ -1,4 +1,6 @@
--- An HTTP/1.1 client: connections that are kept, bodies in pieces both ways, redirects and proxies if told so.
+-- An HTTP/1.1 client. Times are in hundredths of a second.
+--
+-- Connections are kept, bodies go in pieces both ways, redirects and proxies are followed if told so.
 --
 --     local client = require "reef.http.client"
 --     local http = client.new { redirects = 5 }

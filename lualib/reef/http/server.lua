@@ -1,5 +1,6 @@
--- An HTTP/1.1 server: connections that are kept, requests that are pipelined, bodies of any size, limits and deadlines
--- on all of it.
+-- An HTTP/1.1 server. Times are in hundredths of a second.
+--
+-- Connections are kept, requests pipelined, bodies of any size, with limits and deadlines on all of it.
 --
 --     local http = require "reef.http.server"
 --     http.listen("0.0.0.0:8080", function(request)

@@ -1,4 +1,4 @@
--- WebSocket (RFC 6455), both ends. The server's:
+-- WebSocket (RFC 6455), both ends. Times are in hundredths of a second. The server's:
 --
 --     socket.start(listener, function(id, addr)
 --         websocket.accept(id, { message = function(id, data, kind) websocket.write(id, data, kind) end }, "ws", addr)

@@ -6,6 +6,7 @@ local json = require "reef.json"
 local lines = require "reef.look.lines"
 local parts = require "reef.look.parts"
 local process = require "reef.look.process"
+local profile = require "reef.profile.http"
 local service = require "reef.look.service"
 local services = require "reef.look.services"
 local slow = require "reef.look.slow"
@@ -17,8 +18,12 @@ local NONE <const> = {}
 
 local api = {}
 
----What can be asked for. Others may add to it: parameters, and a function of them that returns a table.
----@type table<string, { parameters: table<string, boolean>, answer: fun(parameters: table<string, string>, server: table): table }>
+---@class reef.look.route
+---@field parameters table<string, boolean>
+---@field answer fun(parameters: table<string, string>, server: table): table
+
+---What can be asked for. Others may add to it.
+---@type table<string, reef.look.route>
 api.routes = {
 	["/api/process"] = { parameters = process.parameters, answer = process.look },
 	["/api/services"] = { parameters = services.parameters, answer = services.list },
@@ -43,7 +48,9 @@ api.routes["/api"] = { parameters = NONE, answer = function()
 	for path, route in pairs(api.changes) do
 		endpoints[path] = { method = "POST", parameters = json.list(sorted.keys(route.parameters)) }
 	end
+	-- What answers no object is served elsewhere.
 	endpoints["/api/live"] = { method = "GET", parameters = json.list {} }
+	endpoints["/api/profile"] = { method = "GET", parameters = json.list(sorted.keys(profile.parameters)) }
 	return { endpoints = endpoints }
 end }
 

@@ -1,5 +1,5 @@
--- Questions to services that may be stuck. Nobody waits longer than a moment, and a service that has not answered yet is not
--- asked the same again.
+-- Questions to services that may be stuck. Nobody waits longer than a moment, and a service that has not answered yet
+-- is not asked the same again.
 local skynet = require "skynet"
 
 local PATIENCE <const> = 50 -- hundredths of a second

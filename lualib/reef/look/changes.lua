@@ -8,12 +8,16 @@ local skynet = require "skynet"
 
 local changes = {}
 
----@type table<string, { parameters: table<string, boolean>, run: fun(parameters: table<string, string>, peer: string): table }>
+---@class reef.look.change
+---@field parameters table<string, boolean>
+---@field run fun(parameters: table<string, string>, peer: string): table
+
+---@type table<string, reef.look.change>
 changes.routes = {}
 
 changes.routes["/api/kill"] = { parameters = { address = true }, run = function(parameters, peer)
 	local address = service.address(parameters.address)
-	local now = sample.both()
+	local now = sample.both(address)
 	local description = clean(now.description[now.row[address]] or "?")
 	if address == skynet.self() then
 		fault.raise(400, "%s answers this request", parameters.address)

@@ -1,4 +1,4 @@
--- The files of the page. They are read when somebody asks for them, so that nobody pays for a page that nobody looks at.
+-- The files of the page. They are read when somebody asks for them, so nobody pays for a page that nobody looks at.
 local skynet = require "skynet"
 local system = require "reef.look.system"
 

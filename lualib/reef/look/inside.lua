@@ -1,5 +1,5 @@
--- What a service tells of itself: what its coroutines wait for, and how full its mailbox is. Runs within the service that
--- is looked at, as the debug command LOOK.
+-- What a service tells of itself: what its coroutines wait for, and how full its mailbox is. Runs within the service
+-- that is looked at, as the debug command LOOK.
 local core = require "reef.look"
 local mailbox = require "reef.mailbox"
 local skynet = require "skynet"
@@ -26,7 +26,8 @@ return function()
 		local key = ("%s\n%s\n%s"):format(task.what, task.target, stack)
 		local group = groups[key]
 		if not group then
-			group = { what = task.what, target = task.target, source = task.source, session = task.session, stack = stack, count = 0 }
+			group = { what = task.what, target = task.target, source = task.source, session = task.session, stack = stack,
+				count = 0 }
 			groups[key] = group
 			list[#list + 1] = group
 		end

@@ -1,5 +1,5 @@
--- What the endpoints answer, as it changes, over WebSocket. The next round is not sent before the client has said that it
--- has seen the one before: so a client that reads slowly has one round waiting for it, and no more.
+-- What the endpoints answer, as it changes, over WebSocket. The next round is not sent before the client has said that
+-- it has seen the one before: so a client that reads slowly has one round waiting for it, and no more.
 local api = require "reef.look.api"
 local history = require "reef.look.history"
 local json = require "reef.json"

@@ -1,5 +1,5 @@
--- What services of the system tell of themselves: pools, nodes of the cluster, directories of configuration data. Only those
--- that run are asked; nothing is started.
+-- What services of the system tell of themselves: pools, nodes of the cluster, directories of configuration data. Only
+-- those that run are asked; nothing is started.
 local ask = require "reef.look.ask"
 local clean = require "reef.text".clean
 local json = require "reef.json"
@@ -176,7 +176,8 @@ function parts.cluster()
 	local answered, info = ask(node, "debug", "INFO")
 	local known = {}
 	for name, address in pairs(answered and info and info.nodes or {}) do
-		known[name] = { name = clean(tostring(name)), address = address and clean(tostring(address)) or nil, state = "unused" }
+		known[name] = { name = clean(tostring(name)), address = address and clean(tostring(address)) or nil,
+			state = "unused" }
 	end
 	for _, sender in ipairs(services_of(now, "clustersender")) do
 		local told, state = ask(sender, "debug", "INFO")
@@ -192,7 +193,8 @@ function parts.cluster()
 	end
 	local names = {}
 	for name, address in pairs(answered and info and info.names or {}) do
-		names[clean(tostring(name))] = math.type(address) == "integer" and skynet.address(address) or clean(tostring(address))
+		names[clean(tostring(name))] = math.type(address) == "integer" and skynet.address(address)
+			or clean(tostring(address))
 	end
 	answer.names, answer.connections = names, #services_of(now, "clusteragent")
 	return answer

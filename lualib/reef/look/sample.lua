@@ -1,6 +1,5 @@
--- Two looks at all services, the latest one and one before it, of which rates are made. All who look share them: a look is
--- taken when somebody asks and the latest is old.
-local name_of = require "reef.look.name"
+-- Two looks at all services, the latest one and one before it, of which rates are made. All who look share them: a look
+-- is taken when somebody asks and the latest is old.
 local services = require "reef.services"
 local skynet = require "skynet"
 local system = require "reef.look.system"
@@ -44,14 +43,15 @@ local function age(s)
 end
 
 ---The latest look and the one before. May wait a quarter of a second.
+---@param address integer|nil  of a service that is to be in it if it lives
 ---@return reef.look.sample latest
 ---@return reef.look.sample before
-function sample.both()
+function sample.both(address)
 	if not latest or age(latest) > USEFUL then
 		if taking[1] then
 			taking[#taking + 1] = coroutine.running()
 			skynet.wait(coroutine.running())
-			return sample.both()
+			return sample.both(address)
 		end
 		taking[1] = coroutine.running()
 		local first = take()
@@ -64,6 +64,8 @@ function sample.both()
 		end
 	elseif age(latest) > FRESH then
 		before, latest = latest, take()
+	elseif address and not latest.row[address] then
+		latest = take()
 	end
 	return latest, before
 end
@@ -79,7 +81,5 @@ function sample.rate(now, old, column, i)
 	local since = now[column][i] - (j and old[column][j] or 0)
 	return since > 0 and since / (now.at - old.at) or 0
 end
-
-sample.name_of = name_of
 
 return sample

@@ -63,7 +63,7 @@ service.parameters = { address = true }
 ---@return table
 function service.look(parameters)
 	local address = service.address(parameters.address)
-	local now, old = sample.both()
+	local now, old = sample.both(address)
 	local i = now.row[address]
 	if not i then
 		fault.raise(404, "service %s has just come or gone", parameters.address)

@@ -9,8 +9,8 @@ local skynet = require "skynet"
 
 local services = {}
 
-local NUMBERS <const> = { "messages", "message_rate", "cpu", "cpu_rate", "queued", "memory", "refused", "errors", "error_rate",
-	"slow" }
+local NUMBERS <const> = { "messages", "message_rate", "cpu", "cpu_rate", "queued", "memory", "refused", "errors",
+	"error_rate", "slow" }
 
 local function slow_of(address)
 	local n = 0
@@ -88,7 +88,10 @@ local function groups(now, old, rows)
 	return list
 end
 
-services.parameters = { sort = true, order = true, filter = true, limit = true, offset = true, group = true, name = true }
+services.parameters = { group = true, name = true }
+for name in pairs(lists.parameters) do
+	services.parameters[name] = true
+end
 
 ---@param parameters table<string, string>
 ---@return table

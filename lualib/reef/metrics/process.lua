@@ -44,6 +44,7 @@ local columns = {
 	{ "reef_service_refused_messages_total", "counter", "Messages that found the mailbox of services of this name full." },
 	{ "reef_service_errors_total", "counter", "Errors in services of this name that nobody caught." },
 }
+local LEVELS <const> = { "debug", "verbose", "info", "warn", "error" }
 local SLOW <const> = "reef_service_slow_messages_total"
 
 local function slow_key(name, kind)
@@ -99,6 +100,13 @@ local function by_name(out)
 	end)
 end
 
+local function histogram(out, name, help, of)
+	out:declare(name, "histogram", help)
+	text.histogram(name, {}, nil, of.bounds, of.counts, of.sum, function(key, value)
+		out:add(name, key, value)
+	end)
+end
+
 local function workers(out)
 	out:declare("reef_worker_cpu_seconds_total", "counter", "CPU time of a worker thread; all spare ones are one.")
 	local cpu, regular = scheduler.cpu()
@@ -106,11 +114,10 @@ local function workers(out)
 		local name = i <= regular and tostring(i - 1) or "spare"
 		out:add("reef_worker_cpu_seconds_total", text.key("reef_worker_cpu_seconds_total", { "worker" }, { name }), used)
 	end
-	local name, delays = "reef_scheduling_delay_seconds", scheduler.delays()
-	out:declare(name, "histogram", "Time that services with work waited for a worker; one of 32 is measured.")
-	text.histogram(name, {}, nil, delays.bounds, delays.counts, delays.sum, function(key, value)
-		out:add(name, key, value)
-	end)
+	histogram(out, "reef_scheduling_delay_seconds",
+		"Time that services with work waited for a worker; one of 32 is measured.", scheduler.delays())
+	histogram(out, "reef_collector_pause_seconds",
+		"Time that the garbage collector of a VM kept it from going on, each time.", scheduler.pauses())
 end
 
 local function sockets(out)
@@ -142,7 +149,11 @@ end
 
 local function log_lines(out)
 	local lines, lost, waiting = require("reef.log").numbers()
-	out:single("reef_log_lines_total", "counter", "Lines that were logged.", lines)
+	local name = "reef_log_lines_total"
+	out:declare(name, "counter", "Lines that were logged.")
+	for _, level in ipairs(LEVELS) do
+		out:add(name, text.key(name, { "level" }, { level }), lines[level])
+	end
 	out:single("reef_log_lost_lines_total", "counter",
 		"Lines for which there was no room: the log could not be written.", lost)
 	out:single("reef_log_waiting_bytes", "gauge", "Lines that wait to be written.", waiting)

@@ -161,7 +161,7 @@ local function answer_json(status, body)
 	return guard.answer(status, JSON, json.encode(body) .. "\n")
 end
 
-local function change(request, path)
+local function change(request)
 	if request.method ~= "POST" then
 		return guard.refuse(405, "only POST", { Allow = "POST" })
 	elseif not token then
@@ -177,9 +177,11 @@ end
 local function answer_api(request, path)
 	local api = require "reef.look.api"
 	if api.changes[path] then
-		return change(request, path)
+		return change(request)
 	elseif request.method == "POST" then
 		return guard.refuse(405, "only GET, HEAD", { Allow = "GET, HEAD" })
+	elseif path == "/api/profile" then
+		return guard.answer(require("reef.profile.http").answer(request))
 	elseif path == "/api/live" then
 		if not require("reef.look.live").serve(request, api_server) then
 			return answer_json(503, { error = "too many look already" })

@@ -227,6 +227,7 @@ function stream:ended()
 	return self.closed or not self.lost and self.cursor.id == 0 and not self.cursor.batch:more()
 end
 
+---Ends it; the server forgets its cursor.
 function stream:close()
 	if self.closed then
 		return

@@ -49,6 +49,7 @@ local view = require "reef.mongo.view"
 ---@field shape string|nil what its reply is to be like: a key of replies.shapes
 ---@field batches boolean|nil a cursor's batch comes as an object (drivers/mongo/batch.h)
 
+---Internal.
 ---@class mongo.core_client
 ---@field options table
 ---@field topology mongo.topology_state

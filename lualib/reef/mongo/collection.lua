@@ -16,10 +16,12 @@ local skynet = require "skynet"
 ---@field database mongo.database
 local collection = {}
 
+-- The client behind it.
 function collection:core()
 	return self.database.client._core
 end
 
+-- Its ways to read and write.
 function collection:settings()
 	return rawget(self, "_settings")
 end
@@ -29,6 +31,7 @@ local function triple(reply)
 	return reply.ok == 1 and not err, err, reply
 end
 
+-- Statements as they go to the server.
 function collection:write(kind, statements)
 	return bulk.run(self:core(), {
 		db = self.database.name, collection = self.name, kind = kind, statements = statements,
@@ -101,22 +104,47 @@ end
 
 -- ---- writing ----
 
+---Inserts a document; what fails is in the log.
+---@param doc table gets an `_id` if it has none
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:insert(doc)
 	return loud_write(self, "insert", { with_id(doc) })
 end
 
+---Inserts a document.
+---@param doc table
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:safe_insert(doc)
 	return safe_write(self, "insert", { doc })
 end
 
+---Inserts a document that is encoded.
+---@param object bson.object
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:raw_safe_insert(object)
 	return safe_write(self, "insert", { object })
 end
 
+---Inserts documents, which are encoded in place; what fails is in the log. Also insert_many.
+---@param docs table[]
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:batch_insert(docs)
 	return loud_write(self, "insert", encode_all(docs))
 end
 
+---Inserts documents, which are encoded in place. Also safe_insert_many.
+---@param docs table[]
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:safe_batch_insert(docs)
 	return safe_write(self, "insert", encode_all(docs))
 end
@@ -124,50 +152,108 @@ end
 collection.insert_many = collection.batch_insert
 collection.safe_insert_many = collection.safe_batch_insert
 
+---Updates the first document that matches, or with `multi` all; what fails is in the log.
+---@param query table
+---@param update table
+---@param upsert? boolean
+---@param multi? boolean
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:update(query, update, upsert, multi)
 	return loud_write(self, "update", { update_of(query, update, upsert, multi) })
 end
 
+---Updates the first document that matches, or with `multi` all.
+---@param query table
+---@param update table
+---@param upsert? boolean
+---@param multi? boolean
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:safe_update(query, update, upsert, multi)
 	return safe_write(self, "update", { update_of(query, update, upsert, multi) })
 end
 
+---Several updates; what fails is in the log.
+---@param list { query: table, update: table, upsert: boolean?, multi: boolean? }[]
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:batch_update(list)
 	return loud_write(self, "update", updates_of(list))
 end
 
+---Several updates.
+---@param list { query: table, update: table, upsert: boolean?, multi: boolean? }[]
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:safe_batch_update(list)
 	return safe_write(self, "update", updates_of(list))
 end
 
+---An update that is encoded, as the command has it.
+---@param object bson.object
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:raw_safe_update(object)
 	return safe_write(self, "update", { object })
 end
 
+---Deletes all documents that match, or one; what fails is in the log.
+---@param query table
+---@param single? boolean
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:delete(query, single)
 	return loud_write(self, "delete", { delete_of(query, single) })
 end
 
+---Deletes all documents that match, or one.
+---@param query table
+---@param single? boolean
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:safe_delete(query, single)
 	return safe_write(self, "delete", { delete_of(query, single) })
 end
 
+---Several deletions.
+---@param queries table[]
+---@param single? boolean
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:safe_batch_delete(queries, single)
 	return safe_write(self, "delete", deletes_of(queries, single))
 end
 
+---A deletion that is encoded, as the command has it.
+---@param object bson.object
+---@return boolean ok
+---@return string? err
+---@return table? reply
 function collection:raw_safe_delete(object)
 	return safe_write(self, "delete", { object })
 end
 
 -- ---- reading ----
 
+-- How it reads.
 function collection:read_options()
 	local settings = self:settings()
 	return { readPreference = settings.read_preference, exact = settings.exact }
 end
 
 ---A cursor over what matches; nothing is asked before its first use.
+---@param query? table
+---@param projection? table
+---@return mongo.find
 function collection:find(query, projection)
 	return cursor.find(self:core(), self.database.name, self.name, {
 		filter = query or {}, projection = projection, readConcern = self:settings().read_concern,
@@ -175,6 +261,9 @@ function collection:find(query, projection)
 end
 
 ---The first document that matches, or nil.
+---@param query? table
+---@param projection? table
+---@return table?
 function collection:findOne(query, projection)
 	local settings = self:settings()
 	local body = { "find", self.name, "filter", query or {}, "limit", 1, "singleBatch", true }
@@ -192,6 +281,9 @@ function collection:findOne(query, projection)
 	})
 end
 
+---Changes or removes one document.
+---@param doc table query, and update or remove; the rest by the names in the command
+---@return table reply `value` is the document
 function collection:findAndModify(doc)
 	assert(doc.query)
 	assert(doc.update or doc.remove)
@@ -205,6 +297,10 @@ function collection:findAndModify(doc)
 	})
 end
 
+---A cursor over what a pipeline gives.
+---@param pipeline table stages
+---@param options? table by their names in the specification
+---@return mongo.aggregate
 function collection:aggregate(pipeline, options)
 	return cursor.aggregate(self:core(), self.database.name, self.name, pipeline,
 		cursor.aggregate_options(self:settings(), pipeline, options))

@@ -8,6 +8,7 @@ local known = require "reef.mongo.known"
 local limits = require "reef.mongo.limits"
 local replies = require "reef.mongo.replies"
 
+---@class mongo.collection
 local crud = {}
 
 local check_replacement, check_update = documents.check_replacement, documents.check_update
@@ -86,6 +87,9 @@ end
 
 -- ---- insert ----
 
+---Inserts a document. Raises what goes wrong, as all of these do.
+---@param doc table gets an `_id` if it has none
+---@param options table|nil by their names in the driver specification; session, timeoutMS
 ---@return { acknowledged: boolean, insertedId: any }
 function crud:insertOne(doc, options)
 	local _, acknowledged = write(self, "insert", { prepare(doc) }, options or NONE)
@@ -107,6 +111,9 @@ local function note_ids(ids, reply, places, docs)
 	end
 end
 
+---Inserts documents.
+---@param docs table[]
+---@param options table|nil by their names in the driver specification; session, timeoutMS
 ---@return { acknowledged: boolean, insertedCount: integer, insertedIds: any[] } raises an error object with the same of
 ---  those that were inserted in `result`
 function crud:insertMany(docs, options)
@@ -163,17 +170,31 @@ local function update_result(reply, acknowledged)
 	}
 end
 
+---Updates the first document that matches.
+---@param filter table
+---@param update table operators, or a pipeline
+---@param options table|nil by their names in the driver specification; session, timeoutMS
 ---@return { matchedCount: integer, modifiedCount: integer, upsertedCount: integer, upsertedId: any }
 function crud:updateOne(filter, update, options)
 	options = options or {}
 	return update_result(write(self, "update", { update_statement(filter, check_update(update), options) }, options))
 end
 
+---Updates all documents that match.
+---@param filter table
+---@param update table operators, or a pipeline
+---@param options table|nil by their names in the driver specification; session, timeoutMS
+---@return { matchedCount: integer, modifiedCount: integer, upsertedCount: integer, upsertedId: any }
 function crud:updateMany(filter, update, options)
 	options = options or {}
 	return update_result(write(self, "update", { update_statement(filter, check_update(update), options, true) }, options))
 end
 
+---Replaces the first document that matches.
+---@param filter table
+---@param replacement table
+---@param options table|nil by their names in the driver specification; session, timeoutMS
+---@return { matchedCount: integer, modifiedCount: integer, upsertedCount: integer, upsertedId: any }
 function crud:replaceOne(filter, replacement, options)
 	options = options or {}
 	local statement = update_statement(filter, check_replacement(replacement), options)
@@ -192,12 +213,19 @@ local function delete_result(reply, acknowledged)
 	return { acknowledged = acknowledged, deletedCount = acknowledged and reply.n or nil }
 end
 
+---Deletes the first document that matches.
+---@param filter table
+---@param options table|nil by their names in the driver specification; session, timeoutMS
 ---@return { deletedCount: integer }
 function crud:deleteOne(filter, options)
 	options = options or {}
 	return delete_result(write(self, "delete", { delete_statement(filter, options, 1) }, options))
 end
 
+---Deletes all documents that match.
+---@param filter table
+---@param options table|nil by their names in the driver specification; session, timeoutMS
+---@return { deletedCount: integer }
 function crud:deleteMany(filter, options)
 	options = options or {}
 	return delete_result(write(self, "delete", { delete_statement(filter, options, 0) }, options))
@@ -240,6 +268,9 @@ local function find_and(self, filter, words, options)
 	return reply.value
 end
 
+---@param filter table
+---@param update table operators, or a pipeline
+---@param options table|nil by their names in the driver specification; session, timeoutMS
 ---@return table|nil the document as it was, or as it is with options.returnDocument = "after"
 function crud:findOneAndUpdate(filter, update, options)
 	options = options or {}
@@ -247,12 +278,21 @@ function crud:findOneAndUpdate(filter, update, options)
 	return find_and(self, filter, { "update", check_update(update), "new", after or false }, options)
 end
 
+---Replaces one document.
+---@param filter table
+---@param replacement table
+---@param options table|nil by their names in the driver specification; session, timeoutMS
+---@return table? document
 function crud:findOneAndReplace(filter, replacement, options)
 	options = options or {}
 	local after = options.returnDocument and options.returnDocument:lower() == "after"
 	return find_and(self, filter, { "update", check_replacement(replacement), "new", after or false }, options)
 end
 
+---Deletes one document.
+---@param filter table
+---@param options table|nil by their names in the driver specification; session, timeoutMS
+---@return table? document
 function crud:findOneAndDelete(filter, options)
 	return find_and(self, filter, { "remove", true }, options or {})
 end
@@ -272,6 +312,8 @@ local function read_op(self, name, body, options, shape)
 	}, options)
 end
 
+---@param filter table
+---@param options table|nil by their names in the driver specification; session, timeoutMS
 ---@return integer
 function crud:countDocuments(filter, options)
 	options = options or {}
@@ -294,6 +336,7 @@ function crud:countDocuments(filter, options)
 	return counted and counted.n or 0
 end
 
+---@param options table|nil by their names in the driver specification; session, timeoutMS
 ---@return integer
 function crud:estimatedDocumentCount(options)
 	options = options or {}
@@ -302,6 +345,8 @@ function crud:estimatedDocumentCount(options)
 end
 
 ---How many documents match, by the command that countDocuments replaces: fast, but wrong on sharded clusters.
+---@param filter table|nil
+---@param options table|nil by their names in the driver specification; session, timeoutMS
 ---@return integer
 function crud:count(filter, options)
 	options = options or {}
@@ -310,6 +355,9 @@ function crud:count(filter, options)
 	return read_op(self, "count", body, options, "count").n
 end
 
+---@param key string
+---@param filter table|nil
+---@param options table|nil by their names in the driver specification; session, timeoutMS
 ---@return any[]
 function crud:distinct(key, filter, options)
 	options = options or {}
@@ -319,6 +367,8 @@ function crud:distinct(key, filter, options)
 end
 
 ---The cursor of a find with options by their names in the specification.
+---@param filter table|nil
+---@param options table|nil by their names in the driver specification; session, timeoutMS
 function crud:findWith(filter, options)
 	options = options or {}
 	local client = self:settings()
@@ -447,6 +497,8 @@ local function count(result, kind, reply, places, statements)
 end
 
 ---Writes of any kind: { { insertOne = { document = d } }, { updateOne = { filter = f, update = u } }, ... }
+---@param requests table[]
+---@param options table|nil by their names in the driver specification; session, timeoutMS
 ---@return table counts and ids; raises an error object with writeErrors and the counts so far in `result`
 function crud:bulkWrite(requests, options)
 	options = options or {}

@@ -30,6 +30,7 @@ local function raise(reply, address, name)
 	end
 end
 
+-- Goes on with what a reply has brought.
 function cursor:take_batch(result, batch)
 	self.id = result.id
 	self.batch = batch
@@ -43,6 +44,7 @@ function cursor:take_batch(result, batch)
 	end
 end
 
+-- Gives back what it held for the server: a connection, a session.
 function cursor:release()
 	if self.guard then
 		self.guard:release()
@@ -58,6 +60,7 @@ function cursor:release()
 	end
 end
 
+-- A session of its own, unless it was given one.
 function cursor:borrow()
 	local minutes = self.client:session_timeout()
 	if not self.options.session and minutes then
@@ -104,6 +107,7 @@ function cursor:begin()
 	end
 end
 
+-- Sends the command whose reply has the first batch.
 function cursor:start()
 	local o = self.options
 	local deadline = self:deadline()
@@ -131,6 +135,7 @@ function cursor:server()
 	return self.held and self.held.entry.connection.server or self.client.topology.description.servers[self.address]
 end
 
+-- Asks for the next batch.
 function cursor:get_more()
 	local body = { "getMore", bson.int64(self.id), "collection", self.ns }
 	local size = self.settings.batchSize
@@ -283,9 +288,12 @@ local function derive()
 	return methods
 end
 
+---What `collection:find` returns.
+---@class mongo.find: mongo.cursor
 local find = derive()
 find.command = "find"
 
+-- The command.
 function find:body()
 	local body, n, settings = { "find", self.collection }, 2, self.settings
 	for key, value in next, settings do
@@ -299,6 +307,10 @@ function find:body()
 	return body
 end
 
+---Orders what comes: a name, or one document whose keys have an order, or several pairs.
+---@param key string|table
+---@param ... table
+---@return mongo.find
 function find:sort(key, ...)
 	self.settings.sort = ordered(key, ...)
 	return self
@@ -312,6 +324,8 @@ for _, name in ipairs { "skip", "limit", "hint", "maxTimeMS", "batchSize" } do
 end
 
 ---How many documents match; with skip and limit on demand.
+---@param with_skip_limit? boolean
+---@return integer
 function find:count(with_skip_limit)
 	local settings = self.settings
 	local body = { "count", self.collection, "query", settings.filter }
@@ -333,9 +347,12 @@ end
 
 -- ---- aggregate ----
 
+---What `collection:aggregate` returns.
+---@class mongo.aggregate: mongo.cursor
 local aggregate = derive()
 aggregate.command = "aggregate"
 
+-- The command.
 function aggregate:body()
 	local body = { "aggregate", self.collection, "pipeline", bson.array(self.pipeline) }
 	local settings = self.settings
@@ -355,19 +372,29 @@ local function stage(self, name, value)
 	return self
 end
 
+---Orders what comes: a name, or one document whose keys have an order, or several pairs.
+---@param key string|table
+---@param ... table
+---@return mongo.aggregate
 function aggregate:sort(key, ...)
 	return stage(self, "$sort", ordered(key, ...))
 end
 
+---@param n integer
+---@return mongo.aggregate
 function aggregate:skip(n)
 	return stage(self, "$skip", n)
 end
 
+---@param n integer
+---@return mongo.aggregate
 function aggregate:limit(n)
 	return stage(self, "$limit", n)
 end
 
 ---How many documents the pipeline gives.
+---@param with_skip_limit? boolean
+---@return integer
 function aggregate:count(with_skip_limit)
 	local pipeline = {}
 	for _, s in ipairs(self.pipeline) do

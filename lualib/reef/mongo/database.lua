@@ -42,6 +42,7 @@ end
 ---wrong as an error object.
 ---@param cmd string|table
 ---@param value any the command's own value; or with a document { session=, readPreference=, timeoutMS= }
+---@param ... any its keys and values
 ---@return table reply
 function database:runCommand(cmd, value, ...)
 	if type(cmd) == "table" then
@@ -70,6 +71,10 @@ function database:runCursorCommand(document, options)
 end
 
 ---Sends a command and forgets it.
+---@param cmd string
+---@param value any the command's own value
+---@param ... any its keys and values
+---@return { ok: 1 }
 function database:send_command(cmd, value, ...)
 	local body = value and { cmd, value, ... } or { cmd, 1 }
 	body[#body + 1], body[#body + 2] = "writeConcern", { w = 0 }
@@ -78,6 +83,8 @@ function database:send_command(cmd, value, ...)
 end
 
 ---Logs in as somebody else, known to this database.
+---@param username string
+---@param password string
 ---@return boolean
 function database:auth(username, password)
 	local core = self.client._core
@@ -107,6 +114,7 @@ local create_options = {
 }
 
 ---Makes a collection, or with viewOn and pipeline a view.
+---@param name string
 ---@param options table|nil by their names in the command `create`; session
 ---@return mongo.collection
 function database:createCollection(name, options)
@@ -130,6 +138,7 @@ function database:createCollection(name, options)
 end
 
 ---Changes options of a collection (the command collMod).
+---@param name string
 ---@param options table by their names in the command; session, timeoutMS
 ---@return table reply
 function database:modifyCollection(name, options)
@@ -167,11 +176,15 @@ local function list_collections(self, filter, options)
 	return made
 end
 
+---@param filter table|nil
+---@param options table|nil by their names in the command `listCollections`; session, timeoutMS
 ---@return table[] what is known of each collection
 function database:listCollections(filter, options)
 	return list_collections(self, filter, options):toArray()
 end
 
+---@param filter table|nil
+---@param options table|nil by their names in the command `listCollections`; session, timeoutMS
 ---@return string[]
 function database:listCollectionNames(filter, options)
 	local with_names = { nameOnly = true }
@@ -221,6 +234,9 @@ function database:watch(pipeline, options)
 end
 
 ---A pipeline that begins with a stage of its own, such as $currentOp or $documents.
+---@param pipeline table
+---@param options table|nil as of collection:aggregate
+---@return mongo.cursor
 function database:aggregate(pipeline, options)
 	return cursor.aggregate(self.client._core, self.name, 1, pipeline,
 		cursor.aggregate_options(self._settings, pipeline, options))

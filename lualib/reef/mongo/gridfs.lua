@@ -40,6 +40,9 @@ function bucket:openUploadStreamWithId(id, filename, options)
 	return upload.open(self, id, filename, options)
 end
 
+---A file to be written.
+---@param filename string
+---@param options { chunkSizeBytes: integer|nil, metadata: table|nil, timeoutMS: integer|nil }|nil
 ---@return mongo.upload
 function bucket:openUploadStream(filename, options)
 	return self:openUploadStreamWithId(bson.objectid(), filename, options)
@@ -67,6 +70,10 @@ function bucket:uploadFromStreamWithId(id, filename, source, options)
 	return id
 end
 
+---Writes a whole file.
+---@param filename string
+---@param source string|function|table bytes; what answers more of them, nil at the end; or what has `read(n)`
+---@param options { chunkSizeBytes: integer|nil, metadata: table|nil, timeoutMS: integer|nil }|nil
 ---@return any id
 function bucket:uploadFromStream(filename, source, options)
 	return self:uploadFromStreamWithId(bson.objectid(), filename, source, options)
@@ -103,13 +110,19 @@ function bucket:openDownloadStreamByName(filename, options)
 	return download.open(self, file, limit)
 end
 
+---Reads a whole file.
+---@param id any
 ---@param sink function|table what takes bytes, or has `write(bytes)`
+---@param options { timeoutMS: integer|nil }|nil
 function bucket:downloadToStream(id, sink, options)
 	local write = download.writer(sink)
 	download.pour(self:openDownloadStream(id, options), write)
 end
 
+---Reads a whole file, by its name.
+---@param filename string
 ---@param sink function|table what takes bytes, or has `write(bytes)`
+---@param options { revision: integer|nil, timeoutMS: integer|nil }|nil
 function bucket:downloadToStreamByName(filename, sink, options)
 	local write = download.writer(sink)
 	download.pour(self:openDownloadStreamByName(filename, options), write)
@@ -138,6 +151,7 @@ end
 
 ---All revisions of a file.
 ---@param filename string raises when there is no such file
+---@param options { timeoutMS: integer|nil }|nil
 function bucket:deleteByName(filename, options)
 	local limit = within(self, options)
 	local ids = bson.array {}
@@ -153,6 +167,7 @@ end
 
 ---@param id any raises when there is no such file
 ---@param filename string from now on
+---@param options { timeoutMS: integer|nil }|nil
 function bucket:rename(id, filename, options)
 	local done = self.files:updateOne({ _id = id }, { ["$set"] = { filename = filename } }, within(self, options))
 	if done.matchedCount == 0 then
@@ -161,6 +176,9 @@ function bucket:rename(id, filename, options)
 end
 
 ---All revisions of a file.
+---@param before string raises when there is no such file
+---@param filename string from now on
+---@param options { timeoutMS: integer|nil }|nil
 function bucket:renameByName(before, filename, options)
 	local change = { ["$set"] = { filename = filename } }
 	local done = self.files:updateMany({ filename = before }, change, within(self, options))
@@ -170,6 +188,7 @@ function bucket:renameByName(before, filename, options)
 end
 
 ---All files and their bytes.
+---@param options { timeoutMS: integer|nil }|nil
 function bucket:drop(options)
 	local limit = within(self, options)
 	self.files:drop(limit)

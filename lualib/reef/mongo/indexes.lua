@@ -9,6 +9,7 @@ local documents = require "reef.mongo.documents"
 local known = require "reef.mongo.known"
 local limits = require "reef.mongo.limits"
 
+---@class mongo.collection
 local indexes = {}
 
 local NONE = {}
@@ -86,6 +87,8 @@ local function index_of_document(keys, options)
 end
 
 ---Makes an index: ({ k = 1 }, options) or a model { { k1 = 1 }, { k2 = -1 }, unique = true }.
+---@param first table
+---@param options? table unique, name, ...
 ---@return table reply
 function indexes:createIndex(first, options)
 	local index = first[1] == nil and next(first) ~= nil and index_of_document(first, options) or index_of_model(first)
@@ -132,6 +135,7 @@ function indexes:dropIndex(name, options)
 end
 
 ---Drops all indexes but that of _id.
+---@param options table|nil as of dropIndex
 ---@return table reply
 function indexes:dropIndexes(options)
 	return self:dropIndex("*", options)
@@ -176,12 +180,14 @@ end
 
 ---Makes an index for searching, where the deployment has such.
 ---@param model { definition: table, name: string|nil, type: string|nil }
+---@param options table|nil session, comment, timeoutMS
 ---@return string name
 function indexes:createSearchIndex(model, options)
 	return self:createSearchIndexes({ model }, options)[1]
 end
 
 ---@param models table[]
+---@param options table|nil session, comment, timeoutMS
 ---@return string[] names
 function indexes:createSearchIndexes(models, options)
 	local reply = search(self, "createSearchIndexes", options, "indexes", bson.array(models))
@@ -194,11 +200,13 @@ end
 
 ---@param name string
 ---@param definition table
+---@param options table|nil session, comment, timeoutMS
 function indexes:updateSearchIndex(name, definition, options)
 	search(self, "updateSearchIndex", options, "name", name, "definition", definition)
 end
 
 ---@param name string one that is not there is no error
+---@param options table|nil session, comment, timeoutMS
 function indexes:dropSearchIndex(name, options)
 	local ok, err = pcall(search, self, "dropSearchIndex", options, "name", name)
 	if not ok and not (type(err) == "table" and err.reply and err.code == NAMESPACE_NOT_FOUND) then
@@ -240,6 +248,7 @@ function indexes:listIndexes(options)
 	return list_indexes(self, options):toArray()
 end
 
+---@param options table|nil session, comment, timeoutMS
 ---@return string[]
 function indexes:listIndexNames(options)
 	local names = {}

@@ -127,6 +127,7 @@ local function refuse(op, why)
 	error(errors.new({ code = "session", outcome = "not sent", command = op.name }, why), 0)
 end
 
+---Internal.
 ---Raises when an operation cannot be done in this session.
 function session:check(client, op)
 	if not self.server then

@@ -62,7 +62,7 @@ export function flame(address) {
 		try {
 			const response = await fetch(`api/profile?service=${address}&seconds=${SECONDS}&format=folded`, { cache: "no-store" });
 			const folded = await response.text();
-			if (!response.ok) throw new Error(folded);
+			if (!response.ok) throw new Error(JSON.parse(folded).error);
 			const root = tree(folded);
 			root.total = root.value;
 			if (root.value === 0) box.replaceChildren();

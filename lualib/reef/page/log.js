@@ -12,13 +12,14 @@ export function entry() {
 	return node;
 }
 
-export function fillEntry(node, line) {
+// With `short`, the first line of its text.
+export function fillEntry(node, line, short) {
 	classes(node, "entry " + line.level);
 	text(node.p.time, moment(line.time));
 	text(node.p.level, line.level);
 	if (line.service === ":00000000") text(node.p.service, "engine");
 	else link(node.p.service, "#service?address=" + line.service.slice(1), line.service);
-	text(node.p.text, line.text);
+	text(node.p.text, short ? line.text.split("\n", 1)[0] : line.text);
 }
 
 const chosen = { level: "verbose", filter: "" };

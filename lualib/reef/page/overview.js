@@ -43,7 +43,7 @@ export function overview(page, root) {
 				kept = kept.concat(body.lines).slice(-12);
 				none.hidden = kept.length > 0;
 				lines.hidden = kept.length === 0;
-				keyed(lines, [...kept].reverse(), line => line.id, entry, fillEntry);
+				keyed(lines, [...kept].reverse(), line => line.id, entry, (node, line) => fillEntry(node, line, true));
 			},
 		},
 	};

@@ -21,7 +21,8 @@ const NUMBERS = [
 	["Refused messages", look => count(look.refused)],
 ];
 
-const WORDS = { call: "waits for an answer", sleep: "sleeps", wait: "waits to be woken", timer: "begins when a timer is due", "its turn": "is about to go on" };
+const WORDS = { call: ["waits for an answer", "wait for an answer"], sleep: ["sleeps", "sleep"], wait: ["waits to be woken", "wait to be woken"],
+	timer: ["begins when a timer is due", "begin when a timer is due"], "its turn": ["is about to go on", "are about to go on"] };
 
 function who(node, address, name) {
 	return link(node, "#service?address=" + address.slice(1), name ? `${name} ${address}` : address);
@@ -36,7 +37,8 @@ function makeWait() {
 
 function fillWait(node, wait) {
 	const { what, target, since, stack } = node.p;
-	text(what, (wait.count > 1 ? `${count(wait.count)} coroutines: ` : "") + (WORDS[wait.what] || wait.what) + (wait.target ? " of" : ""));
+	const [one, many] = WORDS[wait.what] || [`waits: ${wait.what}`, `wait: ${wait.what}`];
+	text(what, (wait.count > 1 ? `${count(wait.count)} ${many}` : one) + (wait.target ? " of" : ""));
 	if (wait.target) who(target, wait.target, wait.target_name);
 	target.hidden = !wait.target;
 	text(since, [wait.seconds === undefined ? "" : `for ${seconds(wait.seconds)}`, wait.source ? `handling a request of ${wait.source_name || ""} ${wait.source}` : "",

@@ -24,9 +24,9 @@ export const nameColumn = {
 export const cpuColumn = {
 	field: "cpu_rate", label: "CPU",
 	fill(td, row) {
-		const p = parts(td, () => ({ n: element("span"), bar: element("span", { class: "bar" }) }));
+		const p = parts(td, () => ({ n: element("span"), bar: element("span", { class: "bar" }, element("i")) }));
 		text(p.n, percent(row.cpu_rate));
-		p.bar.style.width = Math.min(100, row.cpu_rate * 100) + "%";
+		p.bar.firstChild.style.width = Math.min(100, row.cpu_rate * 100) + "%";
 		classes(td, row.cpu_rate < 0.0005 ? "zero" : "");
 	},
 };
@@ -34,7 +34,7 @@ export const cpuColumn = {
 const NUMBERS = [
 	{ field: "message_rate", label: "Messages/s", format: count, weight: "middle" },
 	cpuColumn,
-	{ field: "queued", label: "Waiting", format: count },
+	{ field: "queued", label: "Waiting", format: count, weight: "middle" },
 	{ field: "memory", label: "Memory", format: bytes },
 	{ field: "errors", label: "Errors", format: count, tone, weight: "middle" },
 	{ field: "slow", label: "Slow", format: count, tone: v => v ? "warn" : "", weight: "low" },

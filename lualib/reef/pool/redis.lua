@@ -12,6 +12,7 @@ local pubsub = require "reef.redis.pubsub"
 local redis = require "reef.redis"
 local renewal = require "reef.redis.renewal"
 local skynet = require "skynet"
+local zones = require "reef.redis.zones"
 
 local M = {}
 
@@ -71,9 +72,17 @@ local function identity(conf, name)
 		for field, value in pairs(fields) do
 			target[field] = value
 		end
-		target.read, target.role = conf.read, conf.read ~= "replica" and "master" or nil
-		name = conf.read == "replica" and (name or "") .. " replica" or name
+		target.read = conf.read
+		if not config.reads_elsewhere(conf) then
+			target.role = "master"
+		else
+			name = (name or "") .. " " .. conf.read
+		end
 		key[#key + 1] = who
+		if conf.read == "zone" then
+			target.zone, target.zones = conf.zone, conf.zones
+			key[#key + 1], name = zones.key(conf), name .. " " .. conf.zone
+		end
 	end
 	for _, field in ipairs { "where", "username", "auth", "db", "resp", "name", "credentials", "info" } do
 		key[#key + 1] = ("%s=%q"):format(field, tostring(conf[field]))

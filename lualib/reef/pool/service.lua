@@ -8,6 +8,7 @@ local backoff = require "reef.backoff"
 local now = require "reef.base.now"
 local core = require "reef.pool.core"
 local options = require "reef.pool.options"
+local outage = require "reef.outage"
 local process = require "reef.process"
 local renewal = require "reef.redis.renewal"
 local shutdown = require "reef.shutdown"
@@ -22,6 +23,7 @@ local service = {}
 
 local server       -- how to log in, by protocol: reef.pool.server.<kind>
 local label, target, conf
+local away ---@type reef.outage
 local pool         -- the C half
 local slots = {}   -- shared: {number=, retired=, asleep=}
 local pinned = 0
@@ -102,6 +104,7 @@ local function complain(format, ...)
 	if now() - complained > 1 then
 		complained = now()
 		skynet.error(label .. ": " .. format:format(...))
+		away:begins()
 	end
 end
 
@@ -130,6 +133,7 @@ end
 
 local function succeeded(slot)
 	down_since = nil
+	away:ends()
 	-- Nobody else has to wait for the end of his pause now.
 	for _, other in ipairs(slots) do
 		if other ~= slot and other.asleep then
@@ -448,6 +452,7 @@ end
 local function start(kind, name, given_target, given)
 	server = require("reef.pool.server." .. kind)
 	label, target = name, given_target
+	away = outage.new(label)
 	conf = options.complete(given, nil, server.defaults)
 	pool = core.new(kind, settings())
 	skynet.fork(watch)

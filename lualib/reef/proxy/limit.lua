@@ -1,4 +1,6 @@
--- Overload protection in front of any service: so many requests at work, so many in the queue, the rest is refused.
+-- Overload protection in front of any service. Times are in seconds.
+--
+-- So many requests are at work, so many in the queue; the rest is refused.
 --
 --     local limit = require "reef.proxy.limit"
 --     local shop = limit.new(skynet.newservice "shop", {

@@ -1,4 +1,4 @@
--- A deadline in front of any service.
+-- A deadline in front of any service. Times are in seconds.
 --
 --     local timeout = require "reef.proxy.timeout"
 --     local bank = timeout.new(skynet.newservice "bank", 0.5)

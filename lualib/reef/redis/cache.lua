@@ -1,4 +1,4 @@
--- Values of Redis kept in this process, for all of its services, and never stale: client-side caching.
+-- Values of Redis kept in this process, for all services, and never stale. Times are in seconds.
 --
 --     local cache = require "reef.redis.cache"
 --     local db = cache.open("redis://127.0.0.1/0", { bytes = 64 << 20 })
@@ -18,9 +18,9 @@ local keys = require "reef.redis.cluster.keys"
 local made = require "reef.redis.made"
 local now = require "reef.base.now"
 local redis_core = require "reef.redis.core"
-local operations = require "reef.redis.cluster.operations"
 local remote = require "reef.redis.cluster.remote"
 local skynet = require "skynet"
+local together = require "reef.redis.together"
 
 local cache = {}
 
@@ -221,7 +221,7 @@ function methods:mget(...)
 	if n == 0 or transaction_of(self[3]) then
 		return self[4]:mget(...)
 	end
-	local results = operations.together(n, function(i)
+	local results = together(n, function(i)
 		return self:get(list[i])
 	end)
 	for i, result in ipairs(results) do

@@ -5,6 +5,7 @@ local core = require "reef.redis.core"
 local client = require "reef.redis.cluster.client"
 local methods = require "reef.redis.cluster.methods"
 local redis = require "reef.redis"
+local specs = require "reef.redis.cluster.specs"
 local topology = require "reef.redis.cluster.topology"
 local transaction = require "reef.redis.cluster.transaction"
 
@@ -20,7 +21,7 @@ local meta = { __index = methods, __name = "redis cluster" }
 ---@return redis.cluster.db
 function cluster.over(conf, open, close, watch)
 	local one = client.new(conf, open, close, watch or topology.new)
-	one.spec = methods.spec_of
+	one.spec = specs.of
 	-- What reef.redis.script asks.
 	one.own = {
 		current = function()

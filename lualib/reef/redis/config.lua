@@ -1,10 +1,4 @@
--- Where a Redis server is and how to talk to it: tables and URIs in one form.
---
---     redis://[[user]:password@]host[:port][/db][?option=value&...]
---     rediss://...   the same with TLS, whose options are tls_ca_file=PATH and so on
---     unix://[[user]:password@]/path/to/socket[?db=1&...]
---     redis+cluster://[[user]:password@]host[:port],host[:port]...[?...]        rediss+cluster:// with TLS
---     redis+sentinel://[[user]:password@]host[:port],.../master[/db][?...]      rediss+sentinel:// with TLS
+-- Where a Redis server is and how to talk to it: tables and URIs (reef.redis.uri) in one form, checked.
 ---@class redis.conf
 ---@field host string|nil            name, IP, or the path of a Unix socket
 ---@field port integer|nil           6379
@@ -41,119 +35,16 @@
 ---@field limits table|nil           reply, elements, depth, tombstones, unsent, queue, queue_bytes
 local checks = require "reef.options"
 local place = require "reef.redis.place"
+local uri = require "reef.redis.uri"
 
 local config = {}
 
--- What each option is, as its value is written in a URI: "number", "text", or false if it is nothing for a URI.
-local kinds = {
-	uri = false, host = false, path = false, overload = false, gap = false, limits = false,
-	port = "number", db = "number", resp = "number", timeout = "number", connect_timeout = "number", pool = "number",
-	heartbeat = "number",
-	name = "text", errors = "text", auth = "text", username = "text",
-	tls = "boolean",
-	hosts = "list", cluster = "boolean", read = "text", nat = false, refresh = "number",
-	zone = "text", zones = false,
-	sentinels = "list", master = "text", sentinel_username = "text", sentinel_auth = "text", sentinel_tls = "boolean",
-	credentials = "text", info = "boolean",
-}
-local limits = {
-	reply = "number", elements = "number", depth = "number", tombstones = "number", unsent = "number",
-	queue = "number", queue_bytes = "number",
-}
-local tls_kinds = { verify = "boolean", verify_host = "boolean", timeout = "number", alpn = "list" }
-
--- Names that others use.
-local aliases = { password = "auth", passwd = "auth", pass = "auth", user = "username", database = "db", url = "uri" }
-
 ---Names of all options, for who has more of his own.
 config.known = {}
-for name in pairs(kinds) do
+for name in pairs(uri.kinds) do
 	config.known[name] = true
 end
-config.aliases = aliases
-
-local function unescape(text)
-	return (text:gsub("%%(%x%x)", function(hex)
-		return string.char(tonumber(hex, 16))
-	end))
-end
-
-local booleans = { ["true"] = true, yes = true, ["1"] = true, ["false"] = false, no = false, ["0"] = false }
-
-local convert = {}
-
-function convert.number(name, text)
-	local value = text:find "^%d*%.?%d+$" and tonumber(text)
-	return value or error(string.format("redis URI: %s is no number: %s", name, text), 0)
-end
-
-function convert.text(_, text)
-	return text
-end
-
-function convert.boolean(name, text)
-	local value = booleans[text:lower()]
-	if value == nil then
-		error(("redis URI: %s is true or false, not %s"):format(name, text), 0)
-	end
-	return value
-end
-
-function convert.list(_, text)
-	local list = {}
-	for word in text:gmatch "[^,]+" do
-		list[#list + 1] = word
-	end
-	return list
-end
-
-local number = convert.number
-
--- "tls_ca_file" is the option ca_file of the table `tls`, "limits_reply" the limit `reply`.
-local function inner_option(conf, key, text)
-	local group, name = key:match "^(tls)_(.+)$"
-	if not group then
-		group, name = key:match "^(limits)_(.+)$"
-	end
-	if not group then
-		return false
-	end
-	conf[group] = type(conf[group]) == "table" and conf[group] or {}
-	local kind = group == "limits" and "number" or tls_kinds[name] or "text"
-	conf[group][name] = convert[kind](key, text)
-	return true
-end
-
-local function options(conf, query)
-	for pair in query:gmatch "[^&]+" do
-		local key, value = pair:match "^([^=]+)=(.*)$"
-		key, value = key or pair, value and unescape(value)
-		local kind = kinds[key]
-		if value and kind then
-			if not (key == "tls" and conf.tls) then
-				conf[key] = convert[kind](key, value)
-			end
-		elseif not (value and inner_option(conf, key, value)) then
-			checks.refuse("redis URI", key, kinds, 0, aliases)
-		end
-	end
-end
-
-local function credentials(conf, text)
-	local user, password = text:match "^([^:]*):(.*)$"
-	if not user then
-		user, password = "", text
-	end
-	conf.auth = unescape(password)
-	if user ~= "" then
-		conf.username = unescape(user)
-	end
-end
-
-local redacted = require("reef.text").redacted
-
-local BAD_ADDRESS = "redis URI: bad address; it is [[user]:password@]host[:port], "
-	.. "where / ? and # of a password are written %2F, %3F and %23"
+config.aliases = uri.aliases
 
 -- Sentinels listen elsewhere.
 local default_ports = { sentinels = 26379 }
@@ -189,104 +80,6 @@ local function places(conf, what)
 	conf[what] = list
 end
 
-local function address(conf, text)
-	local host, port = text:match "^%[([%x:.%%]+)%](.*)$"
-	if not host then
-		host, port = text:match "^([^:%[%]]*)(.*)$"
-	end
-	if not host or (port ~= "" and not port:match "^:%d+$") then
-		error(BAD_ADDRESS, 0)
-	end
-	conf.host = host ~= "" and unescape(host) or "127.0.0.1"
-	if port ~= "" then
-		conf.port = number("port", port:sub(2))
-	end
-end
-
-local schemes = {}
-
-function schemes.cluster(conf, authority, path)
-	conf.hosts, conf.cluster = convert.list("hosts", authority), true
-	local db = path:match "^/?(.*)$"
-	if db ~= "" then
-		conf.db = number("db", db)
-	end
-end
-
-function schemes.sentinel(conf, authority, path)
-	conf.sentinels = convert.list("sentinels", authority)
-	local master, db = path:match "^/([^/]+)/?(.*)$"
-	conf.master = master and unescape(master) or conf.master
-	if db and db ~= "" then
-		conf.db = number("db", db)
-	end
-end
-
-local function parse(uri)
-	local scheme, rest = uri:match "^(%a[%w+.-]*)://(.*)$"
-	if not scheme then
-		error("redis URI: expected redis://... or unix://...", 0)
-	end
-	scheme = scheme:lower()
-	local conf = {}
-	local main, query = rest:match "^([^?]*)%??(.*)$"
-	options(conf, query)
-	local authority, path = main:match "^([^/]*)(.*)$"
-	-- A password may contain an @ that nobody escaped: the last one ends it.
-	local login, where = authority:match "^(.*)@([^@]*)$"
-	if login then
-		credentials(conf, login)
-		authority = where
-	end
-	if scheme == "unix" or scheme == "redis+unix" then
-		if authority ~= "" or path == "" then
-			error("redis URI: unix:// is followed by an absolute path", 0)
-		end
-		conf.path = unescape(path)
-	elseif scheme:find "^rediss?%+" and schemes[scheme:match "%+(.*)$"] then
-		if scheme:find "^rediss" then
-			conf.tls = conf.tls or {}
-		end
-		schemes[scheme:match "%+(.*)$"](conf, authority, path)
-	elseif (scheme == "redis" or scheme == "rediss") and authority:find(",", 1, true) then
-		if scheme == "rediss" then
-			conf.tls = conf.tls or {}
-		end
-		schemes.cluster(conf, authority, path)
-	elseif scheme == "redis" or scheme == "rediss" or scheme == "tcp" then
-		if scheme == "rediss" then
-			if conf.tls == false then
-				error("redis URI: rediss:// is redis:// with TLS, and tls=false without", 0)
-			end
-			conf.tls = conf.tls or {}
-		end
-		address(conf, authority)
-		local db = path:match "^/?(.*)$"
-		if db ~= "" then
-			conf.db = number("db", db)
-		end
-	else
-		error("redis URI: unknown scheme " .. scheme, 0)
-	end
-	return conf
-end
-
--- Was a part of a password perhaps taken for the path, an option, or a port?
-local function is_odd(uri)
-	local authority, rest = uri:match "^[^:]*://([^/?#]*)(.*)$"
-	if not authority or authority:find("@", 1, true) then
-		return false
-	end
-	return rest:find("@", 1, true) or authority:find "^:" or authority:find "^[^%[].*:%D"
-end
-
----@param uri string
----@return redis.conf
-function config.uri(uri)
-	local ok, conf = pcall(parse, uri)
-	return ok and conf or error(is_odd(uri) and BAD_ADDRESS or redacted(conf), 0)
-end
-
 local function positive(conf, name, default)
 	local v = conf[name]
 	if v == nil then
@@ -316,13 +109,15 @@ local function callback(conf, name)
 end
 
 local function take(into, from)
-	checks.check_contract("redis", from, kinds, 0, aliases)
+	checks.check_contract("redis", from, uri.kinds, 0, uri.aliases)
 	for k, v in pairs(from or {}) do
 		into[k] = v
 	end
 end
 
 local reads = { master = true, replica = true, any = true, nearest = true, zone = true, fallback = true }
+-- Where a connection is to a server that has been chosen once.
+local sentinel_reads = { master = true, replica = true, any = true, zone = true }
 
 -- What belongs to clusters and Sentinels. `kind` is "cluster", "sentinel" or nil; host and port are those of the first.
 local function deployment(c)
@@ -347,6 +142,9 @@ local function deployment(c)
 	if not reads[c.read] then
 		error('redis: read is "master", "replica", "any", "nearest", "zone" or "fallback", not ' .. tostring(c.read), 0)
 	end
+	if c.kind == "sentinel" and not sentinel_reads[c.read] then
+		error(('redis: with Sentinels read is "master", "replica", "any" or "zone", not %q'):format(c.read), 0)
+	end
 	text(c, "zone")
 	if c.read == "zone" and not c.zone then
 		error('redis: with read = "zone" the zone where we are is required (option zone)', 0)
@@ -361,6 +159,13 @@ local function deployment(c)
 end
 
 config.where = place.where
+
+---Is it of no matter whether the server is a master?
+---@param conf table
+---@return boolean
+function config.reads_elsewhere(conf)
+	return conf.read == "replica" or conf.kind == "sentinel" and (conf.read or "master") ~= "master"
+end
 
 ---The conf of one node of a deployment: that of the deployment with other places.
 ---@param conf table
@@ -388,7 +193,7 @@ function config.new(conf, more)
 		error("redis: expected a table or a URI, got a " .. type(conf), 0)
 	end
 	if conf.uri then
-		take(c, config.uri(conf.uri))
+		take(c, uri.read(conf.uri))
 	end
 	take(c, conf)
 	take(c, more)
@@ -435,7 +240,7 @@ function config.new(conf, more)
 		error('redis: errors is "string" or "object", not ' .. tostring(c.errors), 0)
 	end
 	c.limits = c.limits or {}
-	checks.check("redis: limits", c.limits, limits, 0)
+	checks.check("redis: limits", c.limits, uri.limits, 0)
 	for name in pairs(c.limits) do
 		positive(c.limits, name)
 	end

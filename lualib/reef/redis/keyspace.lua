@@ -1,4 +1,4 @@
--- Notifications about keys: what happens to them, as the server tells (option notify-keyspace-events of the server).
+-- What happens to keys, as the server tells (its option notify-keyspace-events). Times are in seconds.
 --
 --     local keyspace = require "reef.redis.keyspace"
 --     local w = keyspace.watch("redis://127.0.0.1/0", { keys = "user:*", configure = "KEA" })
@@ -37,6 +37,7 @@ function watch:gaps()
 	return self.w.gaps
 end
 
+---Ends it.
 function watch:disconnect()
 	self.w:disconnect()
 end

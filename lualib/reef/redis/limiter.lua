@@ -1,4 +1,4 @@
--- Limits how often something may happen, for all processes that use the same Redis.
+-- Limits how often something may happen, for all processes that use the same Redis. Times are in seconds.
 --
 --     local limiter = require "reef.redis.limiter".new(db, { rate = 5, per = 1, burst = 10 })
 --     local allowed, wait, left = limiter:take("login:" .. address)
@@ -6,6 +6,7 @@
 -- `rate` in `per` seconds, evenly (GCRA: one moment is kept for each name, by the server's clock), and up to `burst`
 -- at once.
 local checks = require "reef.options"
+local expect = require "reef.redis.expect"
 local redis = require "reef.redis"
 
 local take = redis.script [[
@@ -60,7 +61,7 @@ function limiter:take(name, n)
 	if type(n) ~= "number" or n < 0 or n ~= n then
 		error("redis limiter: what is taken is a number of at least 0, not " .. tostring(n), 2)
 	end
-	local reply = take(self.db, { self.prefix .. name }, self.each, self.burst, n)
+	local reply = expect.list(take(self.db, { self.prefix .. name }, self.each, self.burst, n), "EVALSHA", 3)
 	return reply[1] == 1, n > self.burst and math.huge or reply[2] / 1e6, math.max(reply[3], 0)
 end
 

@@ -9,6 +9,7 @@ local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local logging_in = require "reef.redis.login"
+local outage = require "reef.outage"
 local skynet = require "skynet"
 
 local redacted = require("reef.text").redacted
@@ -34,6 +35,7 @@ function link.new(conf, hooks, limits, pooled)
 		self.connection = pooled
 		return self
 	end
+	self.away = outage.new("redis " .. conf.where)
 	local where, failed, useless = "redis " .. conf.where, self.hooks.failed, self.hooks.useless
 	local function failure(code, outcome, command, waited, why, in_flight, unsent)
 		if outcome == "rejected" then
@@ -81,7 +83,7 @@ local function is_no_master(db)
 	local reply = replies[1]
 	if not ok then
 		return "connect", tostring(err)
-	elseif reply.ok and reply.out[1] ~= "master" then
+	elseif reply.ok and (type(reply.out) ~= "table" or reply.out[1] ~= "master") then
 		return "connect", "it is a master no more, or not yet"
 	end
 end
@@ -95,7 +97,7 @@ local function login(self, seconds)
 		local replies, answers = {}, {}
 		local done, err = pcall(core.pipeline, db, list, replies)
 		for i, reply in ipairs(replies) do
-			answers[i] = not reply.ok and reply.out
+			answers[i] = not reply.ok and tostring(reply.out)
 		end
 		return answers, not done and (errors.is(err) and err.message or tostring(err)) or nil
 	end
@@ -110,6 +112,7 @@ end
 function link:complain(format, ...)
 	if not self.hooks.quiet then
 		skynet.error(format:format(...))
+		self.away:begins()
 	end
 end
 
@@ -152,6 +155,7 @@ function link:attempt()
 	if not connection:ready() then
 		return self:error("connect", self:lost(), since)
 	end
+	self.away:ends()
 end
 
 ---What core.send can be given.

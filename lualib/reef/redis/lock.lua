@@ -1,4 +1,4 @@
--- Locks in Redis, with fencing tokens.
+-- Locks in Redis, with fencing tokens. Times are in seconds.
 --
 --     local lock = require "reef.redis.lock"
 --     do
@@ -17,6 +17,7 @@ local now = require "reef.base.now"
 local backoff = require "reef.backoff"
 local checks = require "reef.options"
 local errors = require "reef.channel.error"
+local expect = require "reef.redis.expect"
 local redis = require "reef.redis"
 local skynet = require "skynet"
 
@@ -170,7 +171,7 @@ function lock.acquire(db, name, options)
 		local seconds = math.max(math.min(until_then - since, ttl), 0.05)
 		local ok, answer = pcall(acquire, wait > 0 and db:with { timeout = seconds } or db, self.keys, self.id,
 			self.milliseconds, ("%d"):format(above))
-		if ok and answer > 0 then
+		if ok and expect.integer(answer, "EVALSHA") > 0 then
 			self.token, self.until_then = answer, since + ttl
 			break
 		elseif not ok and not (errors.is(answer) and answer.outcome ~= "rejected") then

@@ -7,6 +7,7 @@
 --
 -- As Redis promises: what is there from beginning to end comes at least once; what changes meanwhile may or may not.
 local checks = require "reef.options"
+local expect = require "reef.redis.expect"
 
 local scan = {}
 
@@ -33,8 +34,10 @@ local function iterate(db, command, key, options, width)
 				return nil
 			end
 			started = true
-			local reply = db[command](db, arguments(key and { key, cursor } or { cursor }, options))
-			cursor, items, at = tostring(reply[1]), reply[2], 1
+			local reply = expect.list(db[command](db, arguments(key and { key, cursor } or { cursor }, options)), command)
+			local following = expect.number(reply[1], command)
+			cursor = following == "0" and following or expect.another(cursor, following, command)
+			items, at = expect.list(reply[2], command), 1
 		end
 		at = at + width
 		return table.unpack(items, at - width, at - 1)

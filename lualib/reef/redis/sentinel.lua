@@ -3,16 +3,19 @@
 -- Any Sentinel may be dead, frozen or cut off: the others are asked then. What one says is not believed blindly: who
 -- has connected asks the server for its ROLE, and comes back when that is no master.
 -- https://redis.io/docs/latest/develop/reference/sentinel-clients
+local now = require "reef.base.now"
 local ask_first = require "reef.redis.ask_first"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local fields_of = require "reef.redis.fields"
 local map = require "reef.redis.cluster.map"
 local pubsub = require "reef.redis.pubsub"
+local readers = require "reef.redis.sentinel.readers"
 local skynet = require "skynet"
 
 local HEARTBEAT = 5 -- seconds
 local LOOK = 3      -- seconds that asking after a gap may take
+local DOUBTED = 5   -- seconds for which Sentinels may contradict what is known before they are believed
 local MOST = 64     -- Sentinels that are known at the same time
 
 ---@class redis.sentinel
@@ -20,6 +23,7 @@ local MOST = 64     -- Sentinels that are known at the same time
 ---@field changes integer     times that they told of another master
 ---@field current string|nil   "host:port" of the last master that they told of
 ---@field epoch integer        of the newest configuration that was seen
+---@field doubted number|nil    when a Sentinel first said what is older, and no other has confirmed ours since
 local sentinel = {}
 sentinel.__index = sentinel
 
@@ -73,50 +77,40 @@ local function learn(self, db)
 	end
 end
 
+-- What a Sentinel knows that was frozen or cut off: others have told of a newer configuration. When for a while nobody
+-- knows better, it is believed after all: Sentinels may have been made anew.
+local function is_behind(self, epoch)
+	return epoch and epoch < self.epoch and not (self.doubted and now() - self.doubted > DOUBTED)
+end
+
 local function ask_master(self)
+	local words = { { "SENTINEL", "MASTER", self.conf.master },
+		{ "SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.conf.master } }
 	return function(db, conf)
-		local reply = command(db, "GET-MASTER-ADDR-BY-NAME", self.conf.master)
-		local host, port = place_of(self, type(reply) == "table" and reply[1], type(reply) == "table" and reply[2])
+		local replies = {}
+		core.pipeline(db, words, replies)
+		local state, reply = replies[1], replies[2]
+		if not reply.ok then
+			return nil, tostring(reply.out)
+		end
+		local host, port = place_of(self, type(reply.out) == "table" and reply.out[1],
+			type(reply.out) == "table" and reply.out[2])
 		if not host then
 			return nil, ("the Sentinel %s knows no master %s"):format(conf.where, self.conf.master)
 		end
+		local epoch = state.ok and math.tointeger(tonumber(fields_of(state.out)["config-epoch"])) or nil
+		if is_behind(self, epoch) then
+			self.doubted = self.doubted or now()
+			return nil, ("what the Sentinel %s knows is out of date"):format(conf.where)
+		end
 		learn(self, db)
-		return { host = host, port = port }
+		return { host = host, port = port, epoch = epoch }
 	end
 end
 
-local function is_well(fields)
-	return not (fields.flags or ""):find "down" and not (fields.flags or ""):find "disconnected"
-		and fields["master-link-status"] ~= "err"
-end
-
-local function ask_replica(self)
-	local master = ask_master(self)
-	return function(db, conf)
-		local list = {}
-		for _, item in ipairs(command(db, "REPLICAS", self.conf.master)) do
-			local fields = type(item) == "table" and fields_of(item) or {}
-			local host, port = place_of(self, fields.ip, fields.port)
-			if host and is_well(fields) then
-				list[#list + 1] = { host = host, port = port }
-			end
-		end
-		return list[math.random(math.max(#list, 1))] or master(db, conf)
-	end
-end
-
--- The master and the epoch of what the Sentinel knows: one that has been cut off is behind.
-local function ask_epoch(self)
-	return function(db)
-		local fields = fields_of(command(db, "MASTER", self.conf.master))
-		local epoch = math.tointeger(tonumber(fields["config-epoch"]))
-		if not epoch or epoch < self.epoch then
-			return nil, "it is out of date"
-		end
-		local reply = command(db, "GET-MASTER-ADDR-BY-NAME", self.conf.master)
-		local host, port = place_of(self, reply[1], reply[2])
-		return host and { host = host, port = port, epoch = epoch } or nil, "it names no place"
-	end
+-- What it has said is the newest that we know of.
+local function believe(self, found)
+	self.epoch, self.doubted = found.epoch or self.epoch, nil
 end
 
 local function confs_of(self)
@@ -136,9 +130,9 @@ end
 
 -- What was said while nobody listened is asked for.
 local function look(self)
-	local found = ask_first(confs_of(self), LOOK, ask_epoch(self))
-	if found and found.epoch >= self.epoch and not self.closed then
-		self.epoch = found.epoch
+	local found = ask_first(confs_of(self), LOOK, ask_master(self))
+	if found and not is_behind(self, found.epoch) and not self.closed then
+		believe(self, found)
 		if config.where(found.host, found.port) ~= self.current then
 			switched(self, found.host, found.port)
 		end
@@ -150,12 +144,18 @@ end
 ---@return string|nil host, integer|string port  or why nobody knows
 function sentinel:resolve(seconds)
 	self.asked = self.asked + 1
-	local where, why = ask_first(confs_of(self), seconds > 0 and seconds or 5,
-		self.conf.read == "replica" and ask_replica(self) or ask_master(self))
+	seconds = seconds > 0 and seconds or 5
+	local until_then = now() + seconds
+	local elsewhere = config.reads_elsewhere(self.conf)
+	local where, why = ask_first(confs_of(self), seconds, (elsewhere and readers.ask or ask_master)(self, ask_master))
 	if not where then
 		return nil, ("no Sentinel %s: %s"):format(tostring(why):find("knows no master", 1, true) and "names a master"
 			or "answers", tostring(why))
+	elseif elsewhere then
+		where = readers.choose(self, where, until_then - now())
+		return where.host, where.port
 	end
+	believe(self, where)
 	self.current = self.current or config.where(where.host, where.port)
 	return where.host, where.port
 end
@@ -232,7 +232,7 @@ function sentinel.new(conf, changed)
 	for i, place in ipairs(conf.sentinels) do
 		self.places[i], self.known[config.where(place.host, place.port)] = place, true
 	end
-	if conf.read ~= "replica" then
+	if not config.reads_elsewhere(conf) then
 		skynet.fork(listen, setmetatable({ sentinel = self }, { __mode = "v" }), conf)
 	end
 	return self

@@ -1,4 +1,4 @@
--- Consumer groups of streams: reads what is new, and what consumers that are gone have left.
+-- Consumer groups of streams: reads what is new, and what consumers that are gone have left. Times are in seconds.
 --
 --     local stream = require "reef.redis.stream"
 --     local group = stream.group(db, "orders", "billing", { consumer = "node-1" })
@@ -13,6 +13,7 @@
 -- when it ended; then, every `idle` / 2 seconds, what others have had for `idle` seconds; then what is new.
 local now = require "reef.base.now"
 local checks = require "reef.options"
+local expect = require "reef.redis.expect"
 local fields_of = require "reef.redis.fields"
 
 ---@class redis.stream.message
@@ -27,13 +28,16 @@ group.__index = group
 local M = {}
 
 -- Entries that were deleted meanwhile have no fields: they are acknowledged, since nobody can handle them.
-local function messages_of(self, entries)
+local function messages_of(self, entries, command)
 	local list = {}
 	for _, entry in ipairs(entries or {}) do
-		if type(entry) == "table" and entry[2] ~= nil then
-			list[#list + 1] = { id = entry[1], fields = fields_of(entry[2]) }
-		elseif type(entry) == "table" then
-			self:ack(entry[1])
+		if type(entry) == "table" then
+			local id = expect.text(entry[1], command)
+			if entry[2] ~= nil then
+				list[#list + 1] = { id = id, fields = fields_of(entry[2]) }
+			else
+				self:ack(id)
+			end
 		end
 	end
 	return list
@@ -41,10 +45,14 @@ end
 
 -- RESP2: {{stream, entries}}; RESP3: a map.
 local function entries_of(self, reply)
-	if type(reply) ~= "table" then
+	if reply == nil then
 		return nil
 	end
-	return reply[self.key] or (reply[1] and reply[1][2])
+	local entries = expect.list(reply, "XREADGROUP")[self.key]
+	if entries == nil and reply[1] ~= nil then
+		entries = expect.list(reply[1], "XREADGROUP")[2]
+	end
+	return entries ~= nil and expect.list(entries, "XREADGROUP") or nil
 end
 
 local function create(self)
@@ -83,7 +91,8 @@ local function without_dead(self, list)
 	local alive = {}
 	for _, message in ipairs(list) do
 		local pending = self.db:xpending(self.key, self.name, message.id, message.id, 1)
-		message.deliveries = pending[1] and pending[1][4]
+		pending = expect.list(pending, "XPENDING")[1]
+		message.deliveries = pending ~= nil and expect.integer(expect.list(pending, "XPENDING")[4], "XPENDING") or nil
 		if message.deliveries and message.deliveries > self.most then
 			if self.dead then
 				self.dead(message)
@@ -100,11 +109,11 @@ end
 local function claim(self)
 	local reply = with_group(self, self.db.xautoclaim, self.key, self.name, self.consumer, math.ceil(self.idle * 1000),
 		self.cursor, "COUNT", self.count)
-	self.cursor = reply[1]
+	self.cursor = tostring(expect.list(reply, "XAUTOCLAIM")[1])
 	if self.cursor == "0-0" then
 		self.claimed = now()
 	end
-	return without_dead(self, messages_of(self, reply[2]))
+	return without_dead(self, messages_of(self, expect.list(reply[2], "XAUTOCLAIM"), "XAUTOCLAIM"))
 end
 
 ---The next messages; waits for them. An empty list: there were none within `block` seconds.
@@ -112,9 +121,9 @@ end
 function group:read()
 	if self.own then
 		local entries = read_from(self, self.own)
-		local list = messages_of(self, entries)
+		local list = messages_of(self, entries, "XREADGROUP")
 		if entries and entries[1] then
-			self.own = entries[#entries][1]
+			self.own = expect.another(self.own, expect.list(entries[#entries], "XREADGROUP")[1], "XREADGROUP")
 			list = without_dead(self, list)
 			if list[1] then
 				return list
@@ -133,7 +142,7 @@ function group:read()
 		end
 		local left = until_then - now()
 		local wait = math.min(math.max(left, 0.001), math.max(self.claimed + self.idle / 2 - now(), 0.01))
-		local list = messages_of(self, read_from(self, ">", wait))
+		local list = messages_of(self, read_from(self, ">", wait), "XREADGROUP")
 		if list[1] or now() >= until_then then
 			return list
 		end

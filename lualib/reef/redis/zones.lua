@@ -17,6 +17,21 @@ function zones.of(conf, host, port)
 	return given and (given[config.where(host, port)] or given[host]) or nil
 end
 
+---What tells apart those who want different zones of the same servers. Raises for what services cannot share.
+---@param conf table  zone, zones
+---@return string
+function zones.key(conf)
+	local list = {}
+	if type(conf.zones) == "function" then
+		error("redis: zones is a function, which services cannot share; give a table", 0)
+	end
+	for where, zone in pairs(conf.zones or {}) do
+		list[#list + 1] = ("%s>%s"):format(where, zone)
+	end
+	table.sort(list)
+	return ("zone=%q %s"):format(conf.zone, table.concat(list, ","))
+end
+
 ---What INFO says.
 ---@param text any
 ---@return string|nil

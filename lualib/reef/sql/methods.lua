@@ -12,6 +12,7 @@ local methods = {}
 ---refuses. When f raises, all is rolled back, and the error is raised again. Other coroutines' statements wait
 ---meanwhile.
 ---@param f fun(t: reef.sql.db, ...: any): ...
+---@param ... any
 ---@return any results of f
 function methods:transaction(f, ...)
 	local t = setmetatable({ raises = true }, { __index = self })

@@ -168,6 +168,7 @@ function methods:prepare(sql)
 end
 
 ---@param statement table
+---@param ... any
 ---@return table
 function methods:execute(statement, ...)
 	return request(self, "execute", statement.sql, ...)
@@ -176,6 +177,8 @@ end
 ---Nothing is to be done: connections forget statements by themselves.
 function methods:stmt_close() end
 
+---Asks the server for an answer.
+---@return table
 function methods:ping()
 	return request(self, "ping")
 end
@@ -215,6 +218,7 @@ end
 ---Runs f(t, ...) in a transaction on a connection of its own, which is committed when f returns. `t` is this db, but
 ---raises what the server refuses. When f raises, or its coroutine or service ends, all is rolled back.
 ---@param f fun(t: reef.sql.pool, ...: any): ...
+---@param ... any
 ---@return any results of f
 function methods:transaction(f, ...)
 	if self.pin then
@@ -246,6 +250,7 @@ end
 
 ---The rows of a result one by one, of which only some are in memory at a time.
 ---@param sql string
+---@param ... any
 ---@return fun(): table|nil
 function methods:rows(sql, ...)
 	check(sql)

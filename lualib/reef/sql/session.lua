@@ -12,6 +12,7 @@ local turns = require "reef.sql.core"
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
 local FOREVER <const> = 1e7 -- seconds from which on a time-out is none
 
+---Internal.
 ---@class reef.sql.protocol
 ---@field name string                 "mysql"
 ---@field target fun(conf: table): table   what `new` takes
@@ -23,6 +24,7 @@ local FOREVER <const> = 1e7 -- seconds from which on a time-out is none
 ---@field rejection fun(result: table): any  an error for what the server has refused
 ---@field farewell fun(result: table): boolean  has the server ended the connection with these words?
 
+---Internal.
 ---@class reef.sql.session
 ---@field conf table             host (for messages), timeout, connect_timeout, on_connect, overload
 ---@field protocol reef.sql.protocol

@@ -64,23 +64,29 @@ function mongo.start(options)
 end
 
 ---A connection string for it, with options behind the question mark.
+---@param options? string
+---@return string
 function mongo:uri(options)
 	local user = self.options.username and ("%s:%s@"):format(self.options.username, self.options.password) or ""
 	return ("mongodb://%s127.0.0.1:%d/?%s"):format(user, self.port, options or "")
 end
 
+---Stops it (SIGSTOP): it answers nothing more, and its connections stay.
 function mongo:freeze()
 	self.process:freeze()
 end
 
+---Lets it go on.
 function mongo:thaw()
 	assert(self.process:signal "CONT")
 end
 
+---Kills it (SIGKILL).
 function mongo:kill()
 	self.process:kill()
 end
 
+---Starts it again, on the same port.
 function mongo:restart()
 	self:kill()
 	test.eventually("a MongoDB server on the same port", 60, launch, self)

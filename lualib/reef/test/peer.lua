@@ -1,4 +1,6 @@
--- A TCP server that does what a script says, byte for byte: for what no real server would do, or only once in a year.
+-- A TCP server that does what a script says, byte for byte. Times are in hundredths of a second.
+--
+-- It is for what no real server would do, or only once in a year.
 --
 --     local peer = require("reef.test.peer").start(function(c)       -- runs for each connection
 --         test.equal(c:line(), "HELLO")

@@ -1,4 +1,6 @@
--- Programs that a test starts. All waiting is skynet.sleep, so the service goes on; everything started is killed when
+-- Programs that a test starts. Times are in seconds.
+--
+-- All waiting is skynet.sleep, so the service goes on; everything started is killed when
 -- the case that started it is over.
 local core = require "reef.programs"
 local skynet = require "skynet"
@@ -47,6 +49,8 @@ function process.start(command)
 end
 
 ---Sends a signal by name: "TERM", "STOP", "CONT", ... False if the process is over.
+---@param name string
+---@return boolean
 function process:signal(name)
 	if self:running() then
 		return (core.kill(self.pid, assert(signals[name], name)))
@@ -54,6 +58,8 @@ function process:signal(name)
 	return false
 end
 
+---Has it not ended yet?
+---@return boolean
 function process:running()
 	if not self.over then
 		local result = table.pack(core.poll(self.pid))
@@ -112,6 +118,9 @@ function process:output()
 end
 
 ---Waits until its output matches the pattern; returns the captures.
+---@param pattern string
+---@param seconds? number
+---@return string ...
 function process:expect(pattern, seconds)
 	local ok = pcall(test.eventually, "output", seconds or 60, function()
 		return self:output():find(pattern) or not self:running()
@@ -124,6 +133,8 @@ function process:expect(pattern, seconds)
 end
 
 ---Runs a program to its end: exit code (or nil and the signal), and then its output.
+---@param command table as of start
+---@param seconds? number
 ---@return integer|nil code, string output
 function process.run(command, seconds)
 	local self = process.start(command)

@@ -99,14 +99,17 @@ function redis.launch(self)
 	error("redis-server does not start:\n" .. self.process:output(), 2)
 end
 
+---Stops it (SIGSTOP): it answers nothing more, and its connections stay.
 function redis:freeze()
 	self.process:freeze()
 end
 
+---Lets it go on.
 function redis:thaw()
 	assert(self.process:signal "CONT")
 end
 
+---Kills it (SIGKILL).
 function redis:kill()
 	self.process:kill()
 end
@@ -118,6 +121,8 @@ function redis:restart()
 end
 
 ---Runs one command through redis-cli and returns what that prints, without the last newline.
+---@param ... string|number the command and its arguments
+---@return string
 function redis:cli(...)
 	local code, output = process.run { "redis-cli", "-s", self.path, ... }
 	if code ~= 0 then
@@ -128,6 +133,7 @@ end
 
 ---Does what the command prints match the pattern? False, too, when it cannot be asked.
 ---@param pattern string
+---@param ... string|number the command and its arguments
 ---@return boolean
 function redis:says(pattern, ...)
 	local ok, text = pcall(self.cli, self, ...)

@@ -11,8 +11,9 @@ local peer = require "reef.test.peer"
 
 local scripted = {}
 
----A server that answers each command by `answer(words, write, close)`: what it returns is sent, "+OK" if that is nil.
----@param answer fun(words: string[], write: fun(bytes: string), close: fun()): string|nil
+---A server that answers each command by `answer(words, write, close, connection)`: what it returns is sent, "+OK" if
+---that is nil.
+---@param answer fun(words: string[], write: fun(bytes: string), close: fun(), connection: integer): string|nil
 ---@return { port: integer, asked: integer }
 function scripted.start(answer)
 	local self = { asked = 0 }
@@ -28,7 +29,7 @@ function scripted.start(answer)
 				c:write(bytes)
 			end, function()
 				c:close()
-			end)
+			end, c.id)
 			if text ~= "" then
 				c:write((text or "+OK") .. "\r\n")
 			end

@@ -66,6 +66,7 @@ function download:each()
 	end
 end
 
+---Reads no more.
 function download:close()
 	if not self.closed then
 		self.closed, self.rest = true, nil

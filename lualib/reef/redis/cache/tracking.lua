@@ -8,6 +8,7 @@ local backoff = require "reef.backoff"
 local core = require "reef.redis.core"
 local link = require "reef.redis.link"
 local now = require "reef.base.now"
+local outage = require "reef.outage"
 local skynet = require "skynet"
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2
@@ -69,8 +70,8 @@ local function check(self, db)
 end
 
 -- A link on which tracking is on, and what asks there; nil and why.
-local function connect(self)
-	local fresh = link.new(self.conf, { quiet = self.told })
+local function connect(self, failures)
+	local fresh = link.new(self.conf, { quiet = failures > 0 })
 	local err = fresh:attempt()
 	if err then
 		return nil, tostring(err)
@@ -128,21 +129,22 @@ end
 local function keep(self)
 	local failures = 0
 	while not self.stopped do
-		local fresh, db = connect(self)
+		local fresh, db = connect(self, failures)
 		if fresh and self.stopped then
 			fresh:close "its values are not wanted any more"
 		elseif fresh then
-			failures, self.told = 0, false
+			failures = 0
+			self.away:ends()
 			serve(self, fresh, db)
 			if not self.stopped then
-				skynet.error(("redis cache of %s: the connection was lost, its values are forgotten"):format(self.conf.where))
+				self.away:begins(("redis cache of %s: the connection was lost, its values are forgotten"):format(self.conf.where))
 			end
 		else
 			failures = failures + 1
-			if not self.told then
-				self.told = true
+			if failures == 1 then
 				skynet.error(("redis cache of %s: nothing is kept, since %s"):format(self.conf.where, db))
 			end
+			self.away:begins()
 		end
 		if not self.stopped then
 			sleep(backoff(failures + 1, FIRST_PAUSE, LONGEST_PAUSE))
@@ -205,6 +207,7 @@ end
 function tracking.new(conf, wants, handle, hooks)
 	local self = setmetatable({
 		conf = conf, wants = wants, handle = handle, hooks = hooks or {}, on = false, losses = 0, source = 0,
+		away = outage.new("redis cache of " .. conf.where),
 	}, tracking)
 	skynet.fork(keep, self)
 	return self

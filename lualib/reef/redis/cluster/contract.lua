@@ -1,4 +1,4 @@
--- skynet.db.redis.cluster: the names of the contract, over the cluster client of reef.redis.
+-- A Redis Cluster, by skynet's names, over the client of reef.redis. Times are in seconds.
 --
 --     local rc = cluster.new({ { host = "127.0.0.1", port = 7000 }, ... }, { auth = "secret", read_slave = true })
 --     rc:set("greeting", "hello")
@@ -75,6 +75,9 @@ local function dispatch(self, name, ...)
 end
 
 ---A command by its name.
+---@param name string
+---@param ... any
+---@return any ...
 function methods:call(name, ...)
 	return dispatch(self, name, ...)
 end

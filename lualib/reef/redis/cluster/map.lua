@@ -12,6 +12,7 @@ local SLOTS = 16384
 ---@class redis.cluster.shard
 ---@field master string            "host:port"
 ---@field replicas string[]
+---@field epoch integer|nil        config epoch of the master, see reef.redis.cluster.claims
 
 ---@class redis.cluster.map
 ---@field first integer[]                 first slot of each range, in order
@@ -59,53 +60,64 @@ local function sorted(self, ranges)
 	return self
 end
 
-local function slots_reply(conf, reply, asked)
+local function table_in(value, what)
+	return type(value) == "table" and value or error(("%s is a %s"):format(what, type(value)), 0)
+end
+
+local function slot_in(value)
+	return math.tointeger(tonumber(value)) or error(("a slot is %s"):format(tostring(value)), 0)
+end
+
+local function slots_reply(conf, reply, asked, epochs)
 	local self, ranges, shards = new(), {}, {}
-	for _, item in ipairs(reply) do
+	for _, item in ipairs(table_in(reply, "the reply")) do
 		local shard = { replicas = {} }
-		for i = 3, #item do
-			local node = item[i]
-			local more = fields_of(node[4])
+		for i = 3, #table_in(item, "a range") do
+			local node = table_in(item[i], "a node")
+			local more = fields_of(node[4] ~= nil and table_in(node[4], "a node's metadata"))
 			if node[1] ~= nil and type(node[1]) ~= "string" then
 				error("a node's host is a " .. type(node[1]), 0)
 			end
 			local address = add_node(self, conf, known(node[1]) or known(more.hostname) or known(more.ip) or asked,
 				math.tointeger(node[2]), more["availability-zone"])
 			if i == 3 then
-				shard.master = address
+				shard.master, shard.epoch = address, epochs[node[3] or ""]
 			else
 				table.insert(shard.replicas, address)
 			end
 		end
+		if not shard.master then
+			error("a range has no node", 0)
+		end
 		-- Ranges of one node are one shard.
 		shard = shards[shard.master] or shard
 		shards[shard.master] = shard
-		ranges[#ranges + 1] = { first = math.tointeger(item[1]), last = math.tointeger(item[2]), shard = shard }
+		ranges[#ranges + 1] = { first = slot_in(item[1]), last = slot_in(item[2]), shard = shard }
 	end
 	return sorted(self, ranges)
 end
 
-local function shards_reply(conf, reply, asked)
+local function shards_reply(conf, reply, asked, epochs)
 	local self, ranges = new(), {}
-	for _, item in ipairs(reply) do
-		local fields, shard = fields_of(item), { replicas = {} }
-		for _, node in ipairs(fields.nodes or {}) do
-			node = fields_of(node)
+	for _, item in ipairs(table_in(reply, "the reply")) do
+		local fields, shard = fields_of(table_in(item, "a shard")), { replicas = {} }
+		for _, node in ipairs(table_in(fields.nodes or {}, "a shard's nodes")) do
+			node = fields_of(table_in(node, "a node"))
 			local port = math.tointeger(tonumber(conf.tls and node["tls-port"] or node.port or node["tls-port"]))
 			local host = known(node.endpoint) or known(node.hostname) or known(node.ip) or asked
 			if port and node.health ~= "failed" then
 				local address = add_node(self, conf, host, port, node["availability-zone"])
 				if node.role == "master" then
-					shard.master = address
+					shard.master, shard.epoch = address, epochs[node.id or ""]
 				else
 					table.insert(shard.replicas, address)
 				end
 			end
 		end
-		local slots = fields.slots or {}
+		local slots = table_in(fields.slots or {}, "a shard's slots")
 		for i = 1, shard.master and #slots or 0, 2 do
 			ranges[#ranges + 1] = {
-				first = math.tointeger(tonumber(slots[i])), last = math.tointeger(tonumber(slots[i + 1])), shard = shard,
+				first = slot_in(slots[i]), last = slot_in(slots[i + 1]), shard = shard,
 			}
 		end
 	end
@@ -117,10 +129,11 @@ end
 ---@param kind "SLOTS"|"SHARDS"
 ---@param reply any
 ---@param asked string  the node's host
+---@param epochs table<string, integer>  config epochs by the nodes' ids
 ---@return redis.cluster.map|nil
 ---@return string|nil why  it makes no sense
-function map.read(conf, kind, reply, asked)
-	local ok, self = pcall(kind == "SLOTS" and slots_reply or shards_reply, conf, reply, asked)
+function map.read(conf, kind, reply, asked, epochs)
+	local ok, self = pcall(kind == "SLOTS" and slots_reply or shards_reply, conf, reply, asked, epochs)
 	if not ok then
 		return nil, "CLUSTER " .. kind .. " has an answer that makes no sense: " .. tostring(self)
 	elseif not self.first[1] then
@@ -200,7 +213,7 @@ function map:equals(other)
 	end
 	for i, first in ipairs(self.first) do
 		local a, b = self.shard[i], other.shard[i]
-		if first ~= other.first[i] or self.last[i] ~= other.last[i] or a.master ~= b.master
+		if first ~= other.first[i] or self.last[i] ~= other.last[i] or a.master ~= b.master or a.epoch ~= b.epoch
 			or table.concat(a.replicas, " ") ~= table.concat(b.replicas, " ") then
 			return false
 		end

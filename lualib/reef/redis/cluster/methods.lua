@@ -1,239 +1,17 @@
 -- The methods of a db that is a Redis Cluster: those of reef.redis, each with its way to the right node.
 local checks = require "reef.options"
 local core = require "reef.redis.core"
-local errors = require "reef.channel.error"
-local keys = require "reef.redis.cluster.keys"
+local keyless = require "reef.redis.cluster.keyless"
 local made = require "reef.redis.made"
 local map = require "reef.redis.cluster.map"
 local operations = require "reef.redis.cluster.operations"
+local parts = require "reef.redis.cluster.parts"
 local redis = require "reef.redis"
+local specs = require "reef.redis.cluster.specs"
 local transaction = require "reef.redis.cluster.transaction"
 
 ---@class redis.cluster.db: redis.db
 local methods = {}
-
----@class redis.cluster.spec
----@field name string        as it was written
----@field command string     in capitals
----@field rule redis.cluster.rule
----@field ordinary boolean   it neither blocks nor changes a connection
----@field waits boolean      it blocks, or may
----@field parts boolean|nil   it is several commands, of which each may be refused
----@field method fun(db: table, ...): any
----@field list_of fun(...): any[]
----@field answer fun(reply: any): any
-
-local function list_of(...)
-	local first = ...
-	if type(first) == "table" and select("#", ...) == 1 and not getmetatable(first) then
-		return table.move(first, 1, first.n or #first, 1, { n = first.n or #first })
-	elseif first == nil and select("#", ...) <= 1 then
-		return { n = 0 }
-	end
-	return table.pack(...)
-end
-
-local function same(reply)
-	return reply
-end
-
--- Only these two spellings answer with booleans, and take a fixed number of arguments; see reef.redis.commands.
-local most = { exists = 1, sismember = 2 }
-
-local specs = {}
-
----@param name string
----@param command string
----@return redis.cluster.spec
-function methods.spec_of(name, command)
-	local spec = specs[name]
-	if not spec then
-		local rule, class = keys.rule(command), core.classify(command)
-		rule.blocks = class == "blocking"
-		spec = {
-			name = name, command = command, rule = rule, method = redis.methods[name], list_of = list_of, answer = same,
-			ordinary = class == "ordinary", waits = class == "blocking" or class == "maybe block",
-		}
-		if most[name] then
-			spec.answer = function(reply)
-				return math.type(reply) == "integer" and reply ~= 0 or reply
-			end
-			spec.list_of = function(...)
-				local list = list_of(...)
-				list.n = type((...)) == "table" and list.n or math.min(list.n, most[name])
-				return list
-			end
-		end
-		specs[name] = spec
-	end
-	return spec
-end
-
--- ---- commands that are taken apart ----
-
-local function sum(_, results)
-	local total = 0
-	for _, result in ipairs(results) do
-		total = total + result.out
-	end
-	return total
-end
-
-local joins = {
-	sum = sum,
-	status = function()
-		return "OK"
-	end,
-	list = function(_, results, groups)
-		local list = {}
-		for i, result in ipairs(results) do
-			for j, place in ipairs(groups[i].places) do
-				list[place] = result.out[j]
-			end
-		end
-		return list
-	end,
-}
-
--- Some parts were applied and others not: whoever asked has to know.
-local function raise_part(client, spec, results)
-	local done, failed, maybe = 0, nil, false
-	for _, result in ipairs(results) do
-		if result.ok then
-			done = done + 1
-		else
-			local err = operations.failure(client, result.out, spec.command)
-			if not errors.is(err) then
-				error(err, 0)
-			end
-			maybe = maybe or err.outcome == "maybe applied"
-			failed = failed or err
-		end
-	end
-	if not failed then
-		return
-	elseif done == 0 and not maybe or spec.rule.reads then
-		client:raise(failed)
-	end
-	client:raise(errors.new { code = failed.code, outcome = maybe and "maybe applied" or "applied in part",
-		command = spec.command, host = failed.host, message = ("%s: %d of %d slots' parts were applied; another failed: %s")
-			:format(spec.command, done, #results, failed.message) })
-end
-
-local function in_parts(client, view, spec, list)
-	local groups, by_slot, ops = {}, {}, {}
-	local step = spec.rule.step
-	for i = 1, list.n, step do
-		local slot = core.slot(list[i])
-		local group = by_slot[slot]
-		if not group then
-			group = { places = {}, op = { spec.command, n = 1 } }
-			by_slot[slot], groups[#groups + 1], ops[#ops + 1] = group, group, group.op
-		end
-		local op = group.op
-		table.insert(group.places, (i - 1) // step + 1)
-		for j = i, i + step - 1 do
-			op[op.n + 1], op.n = list[j], op.n + 1
-		end
-	end
-	local results = operations.batch(client, view, ops)
-	raise_part(client, spec, results)
-	return spec.answer(joins[spec.rule.apart](client, results, groups))
-end
-
--- ---- commands without a key ----
-
-local function merged(replies)
-	local list = {}
-	for _, reply in ipairs(replies) do
-		table.move(reply, 1, #reply, #list + 1, list)
-	end
-	return list
-end
-
-local function added(replies)
-	local total = 0
-	for _, n in ipairs(replies) do
-		total = total + n
-	end
-	return total
-end
-
-local function least(replies)
-	return math.min(table.unpack(replies))
-end
-
-local function least_of_each(replies)
-	local list = {}
-	for _, reply in ipairs(replies) do
-		for i, n in ipairs(reply) do
-			list[i] = math.min(list[i] or n, n)
-		end
-	end
-	return list
-end
-
-local combine = { DBSIZE = added, KEYS = merged, WAIT = least, WAITAOF = least_of_each }
--- Of these one node's word is enough.
-local one_of = { ["CONFIG GET"] = true, ["FUNCTION LIST"] = true, ["FUNCTION DUMP"] = true, ["FUNCTION STATS"] = true,
-	["SCRIPT HELP"] = true, ["FUNCTION HELP"] = true, ["CONFIG HELP"] = true }
-
-local function on_masters(client, view, spec, ...)
-	local first = spec.list_of(...)[1]
-	local whole = spec.command .. " " .. tostring(first):upper()
-	if one_of[whole] then
-		return (client:perform(view, spec, nil, ...))
-	end
-	if not client.topology.map then
-		client:prepare(client:seconds_of(view))
-	end
-	local masters, args = client:masters(), table.pack(...)
-	local results = operations.together(#masters, function(i)
-		local db = view[3] and masters[i].db:with { timeout = view[3] } or masters[i].db
-		return spec.method(db, table.unpack(args, 1, args.n))
-	end)
-	local replies, outcomes = {}, {}
-	for i, result in ipairs(results) do
-		if not result.ok then
-			if errors.is(result.value) then
-				client:judge(masters[i], result.value)
-			end
-			outcomes[i] = { ok = false, out = result.value }
-		else
-			replies[#replies + 1], outcomes[i] = result.value, { ok = true }
-		end
-	end
-	raise_part(client, spec, outcomes)
-	if whole == "SCRIPT EXISTS" then
-		return least_of_each(replies)
-	end
-	return combine[spec.command] and combine[spec.command](replies) or replies[1]
-end
-
-local refusals = {
-	own = "would change a connection that others use",
-	node = "is about one node; use db:node(address)",
-}
-
-local function nowhere(client, view, spec, ...)
-	local rule = spec.rule
-	if rule.nowhere == "any" then
-		return (client:perform(view, spec, nil, ...))
-	elseif rule.nowhere == "masters" then
-		return on_masters(client, view, spec, ...)
-	elseif rule.nowhere == "transaction" then
-		return transaction.words[spec.command](client, view, spec)
-	elseif spec.command == "CLIENT" then
-		local word = tostring(spec.list_of(...)[1]):upper()
-		if word == "ID" or word == "INFO" or word == "GETNAME" or word == "LIST" then
-			return (client:perform(view, spec, nil, ...))
-		end
-	end
-	client:refuse("cluster", ("No way to dispatch this command to Redis Cluster: %s (nothing was sent): it %s"):format(
-		spec.name, spec.command == "SCAN" and "has a cursor for each node; use db:scan_iter" or refusals[rule.nowhere]))
-end
-
--- ---- methods ----
 
 local function keyed(client, view, spec, ...)
 	local one = transaction.current(client)
@@ -263,7 +41,7 @@ local function keyed(client, view, spec, ...)
 		local slot = core.slot(list[1])
 		for i = 1 + spec.rule.step, list.n, spec.rule.step do
 			if list[i] ~= nil and core.slot(list[i]) ~= slot then
-				return in_parts(client, view, spec, list)
+				return parts.perform(client, view, spec, list)
 			end
 		end
 	end
@@ -279,10 +57,10 @@ end
 ---@param name string
 ---@return fun(db: table, ...): any
 local function method(name)
-	local spec = methods.spec_of(name, name:upper())
+	local spec = specs.of(name, name:upper())
 	if spec.rule.nowhere then
 		return function(db, ...)
-			return nowhere(db[2], db, spec, ...)
+			return keyless.perform(db[2], db, spec, ...)
 		end
 	end
 	if spec.rule.only_first then

@@ -5,38 +5,9 @@ local errors = require "reef.channel.error"
 local keys = require "reef.redis.cluster.keys"
 local core = require "reef.redis.core"
 local partial = require "reef.redis.partial"
-local skynet = require "skynet"
+local together = require "reef.redis.together"
 
 local operations = {}
-
----Does f(1) ... f(n) at the same time and waits for all; what they raise is their result.
----@param n integer
----@param f fun(i: integer): any
----@return table[]  {ok=, value=} of each
-function operations.together(n, f)
-	local results, left, token = {}, n, {}
-	local waiting = false
-	for i = 1, n do
-		skynet.fork(function()
-			local _ <close> = setmetatable({}, { __close = function()
-				left = left - 1
-				if left == 0 and waiting then
-					skynet.wakeup(token)
-				end
-			end })
-			local ok, value = pcall(f, i)
-			results[i] = { ok = ok, value = value }
-		end)
-	end
-	if left > 0 then
-		waiting = true
-		skynet.wait(token)
-	end
-	for i = 1, n do
-		results[i] = results[i] or { ok = false, value = "the coroutine was ended" }
-	end
-	return results
-end
 
 ---The slot of a command's keys, and the first of them; nil: it has none. Raises if they are in several.
 ---@param client redis.cluster.client
@@ -227,7 +198,7 @@ function operations.batch(client, view, ops)
 	if #parts == 1 then
 		do_part(1)
 	else
-		operations.together(#parts, do_part)
+		together(#parts, do_part)
 	end
 	return results
 end

@@ -2,9 +2,12 @@
 -- has changed. One look at a time; while looks fail, the pauses between them grow.
 --
 -- A map comes from any node that answers: those that are known and the seeds are asked in turn. So it comes back even
--- when all nodes have new addresses, and nobody says no at the old ones, as long as one seed leads to one of them.
+-- when all nodes have new addresses, and nobody says no at the old ones, as long as one seed leads to one of them. What
+-- a node says that is behind does not count (reef.redis.cluster.claims), unless for a while nobody knows better: a
+-- cluster may have been made anew.
 local now = require "reef.base.now"
 local backoff = require "reef.backoff"
+local claims = require "reef.redis.cluster.claims"
 local ask_first = require "reef.redis.ask_first"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
@@ -19,6 +22,7 @@ local APART = 0.05         -- between two looks, at least
 local LONGEST_PAUSE = 1    -- while no node answers
 local LONGEST_WAIT = 0.4   -- while they have nothing new to tell
 local TOLD_AFTER = 2       -- looks in a row that failed
+local DOUBTED = 5          -- seconds without anybody who confirms our map, until another is believed
 local FORGOTTEN = 2        -- seconds without a look after which pauses are short again
 
 ---@class redis.cluster.topology
@@ -29,19 +33,24 @@ local FORGOTTEN = 2        -- seconds without a look after which pauses are shor
 local topology = {}
 topology.__index = topology
 
-local cluster_command = core.command "CLUSTER"
+-- In one packet: were the epochs those of a later moment, an old claim would pass for a new one.
+local WORDS = { { "CLUSTER", "NODES" }, { "CLUSTER", "SLOTS" } }
+local shards_command = core.command "CLUSTER"
 
 local function look_at(conf)
 	return function(db, node)
-		local first
-		for _, kind in ipairs { "SLOTS", "SHARDS" } do
-			local ok, reply = pcall(cluster_command, db, kind)
-			if ok then
-				return map.read(conf, kind, reply, node.host)
-			end
-			first = first or tostring(reply)
+		local replies = {}
+		core.pipeline(db, WORDS, replies)
+		local nodes, slots = replies[1], replies[2]
+		local epochs = claims.epochs(nodes.ok and nodes.out)
+		if slots.ok then
+			return map.read(conf, "SLOTS", slots.out, node.host, epochs)
 		end
-		return nil, first
+		local ok, reply = pcall(shards_command, db, "SHARDS")
+		if ok then
+			return map.read(conf, "SHARDS", reply, node.host, epochs)
+		end
+		return nil, tostring(slots.out)
 	end
 end
 
@@ -86,6 +95,16 @@ local function wake(self)
 	end
 end
 
+-- Another node is asked soon when this one is behind.
+local function keep_newer(self, fresh)
+	local believed = not self.map or self.doubted and now() - self.doubted > DOUBTED
+	if not believed and claims.keep(fresh, self.map) then
+		self.doubted, self.again = self.doubted or now(), true
+	else
+		self.doubted = nil
+	end
+end
+
 local function look(self)
 	self.looks = self.looks + 1
 	if now() - self.looked_at > FORGOTTEN then
@@ -106,6 +125,7 @@ local function look(self)
 	end
 	self.failures, self.why = 0, nil
 	self.same = self.same + 1
+	keep_newer(self, fresh)
 	if not fresh:equals(self.map) then
 		self.same = 0
 		self.map, self.version = fresh, self.version + 1

@@ -3,7 +3,8 @@
 install(TARGETS reef RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(dir lualib examples contrib docs)
 	if(EXISTS ${PROJECT_SOURCE_DIR}/${dir})
-		install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_DATADIR}/reef USE_SOURCE_PERMISSIONS)
+		install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_DATADIR}/reef USE_SOURCE_PERMISSIONS
+			PATTERN contrib/debian EXCLUDE)
 	endif()
 endforeach()
 

@@ -556,6 +556,7 @@ skynet.start(function()
 	end
 	local id, address, real_port = socket.listen(ip, tonumber(port) or error("debug_console [ip] port", 0))
 	listens = address
+	require("reef.look").keep() -- lines of the log, for `tail`
 	skynet.error(("Start debug console at %s:%d"):format(address, real_port))
 	if not address:find "^127%." and address ~= "::1" and not address:find("/", 1, true) then
 		skynet.error "console: whoever reaches this address can do everything to the process"

@@ -15,9 +15,10 @@ import sys
 import termios
 import time
 
-PATIENCE = 8  # seconds
+PATIENCE = 45  # seconds
 shown = b""
 seen = 0
+pid = 0
 
 
 def resize(fd, size):
@@ -58,12 +59,14 @@ def gone(fd):
 
 
 def give_up(step):
+    os.kill(pid, 9)
     sys.stdout.buffer.write(shown + b"\nnot done: " + step.encode() + b"\n")
     sys.stdout.flush()
     os._exit(99)
 
 
 def main():
+    global pid
     size, *steps = sys.argv[1:sys.argv.index("--")]
     command = sys.argv[sys.argv.index("--") + 1:]
     ready, go = os.pipe()

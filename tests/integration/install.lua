@@ -51,8 +51,9 @@ test.case("manual, completion and docs are installed; a project that it makes pa
 	local complained, complaints = process.run { "man", "--warnings", "-l", "-Tascii", prefix .. "/share/man/man1/reef.1" }
 	test.equal(complained, 0)
 	test.equal(complaints:match "[^\n]*warning:[^\n]*", nil)
+	local page = run { "cat", prefix .. "/share/man/man1/reef.1" }
 	for name in run { "ls", prefix .. "/share/reef/lualib/command" }:gmatch "(%l+)%.lua" do
-		test.matches(complaints, "\n   reef " .. name .. "\n")
+		test.matches(page, "\n.SS reef " .. name .. "\n")
 	end
 	local words = run { "bash", "-c", "source $1; COMP_WORDS=(reef test --j); COMP_CWORD=2; _reef; echo ${COMPREPLY[@]}",
 		"bash",

@@ -16,6 +16,6 @@ files["bench/overlay.lua"] = { ignore = { "241", "311", "331" } }
 files["tests/services/limited.lua"] = { ignore = { "241", "331" } }
 files["lualib/loader.lua"].globals = { "SERVICE_NAME", "SERVICE_PATH" }
 files["lualib/reef/moving/differences.lua"].ignore = { "631" } -- a sentence in a line
-files["lualib/meta"].ignore = { "212", "631" } -- declarations for editors
+files["lualib/meta"].ignore = { "212", "241", "431", "631" } -- declarations for editors
 files["tests/services/snax"].globals = { "accept", "response", "init", "exit", "hotfix" }
 files["examples/world/snax"].globals = { "accept", "response", "init", "exit" }

@@ -1,7 +1,7 @@
 # cmake --install: bin/reef, share/reef (Lua library, examples, what other tools import, docs), the headers for C modules, C services and drivers, and what
 # lets pkg-config and CMake find them. Nothing that is installed knows where it was built.
 install(TARGETS reef RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-foreach(dir lualib examples contrib docs)
+foreach(dir lualib examples contrib)
 	if(EXISTS ${PROJECT_SOURCE_DIR}/${dir})
 		install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_DATADIR}/reef USE_SOURCE_PERMISSIONS
 			PATTERN contrib/debian EXCLUDE)
@@ -16,7 +16,7 @@ install(FILES ${public_headers} ${skynet_headers} DESTINATION ${CMAKE_INSTALL_IN
 # What drivers outside the tree stand on, under the paths that they have inside; with all that these include.
 file(GLOB driver_headers RELATIVE ${PROJECT_SOURCE_DIR} CONFIGURE_DEPENDS
 	core/alloc.h core/array.h core/await.h core/call.h core/clock.h core/env.h core/list.h core/log.h core/log_level.h core/ptrmap.h core/send.h core/service.h core/text.h core/timer.h
-	core/skynet.h core/host/host.h core/host/task_await.h core/host/name_check.h core/host/pack.h core/host/unpack.h
+	core/skynet.h core/host/host.h core/host/task_await.h core/host/task_stack.h core/host/name_check.h core/host/pack.h core/host/unpack.h
 	socket/socket.h socket/udp.h socket/tls/tls.h socket/fd/fd.h socket/fd/fd_wait.h drivers/channel/*.h)
 list(FILTER driver_headers EXCLUDE REGEX "_private\\.h$")
 set(installed)
@@ -52,6 +52,7 @@ if(TARGET manual)
 endif()
 
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN site EXCLUDE)
 
 file(CONFIGURE OUTPUT reef.pc @ONLY CONTENT [[
 prefix=${pcfiledir}/../..

@@ -183,11 +183,12 @@ static void fiber_free(struct reef_fiber *f) {
 }
 
 bool reef_fiber_resume(struct reef_fiber_pool *pool, struct reef_fiber *f) {
+	struct reef_fiber *outer = reef_fiber_current();
 	fiber_set_current(f);
 	LEAVES_THREAD(f);
 	fiber_switch(&f->back, &f->own);
 	IS_BACK_IN_THREAD(f);
-	fiber_set_current(NULL);
+	fiber_set_current(outer);
 	if (!f->returned)
 		return false;
 	if (pool->idle_count < MOST_IDLE) {

@@ -20,7 +20,8 @@ struct reef_fiber_pool {
 
 /* A fiber that runs run(ud) when it is resumed. NULL: no memory. */
 struct reef_fiber *reef_fiber_take(struct reef_fiber_pool *pool, void (*run)(void *ud), void *ud);
-/* Runs it until it parks (false) or has returned (true), when its stack is the pool's again. Not from within a fiber. */
+/* Runs it until it parks (false) or has returned (true), when its stack is the pool's again. From within
+ * another fiber, too. */
 bool reef_fiber_resume(struct reef_fiber_pool *pool, struct reef_fiber *fiber);
 /* From within a fiber: whoever has resumed it goes on; comes back when it is resumed again. */
 void reef_fiber_park(struct reef_fiber *fiber);

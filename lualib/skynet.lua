@@ -1,8 +1,15 @@
 -- The API of services. Times are in hundredths of a second.
 --
--- Most is written in C (core/host/lua_core.c lists it; `call` is in lua_call.c) and comes into the table when it is
--- first used; what is rarely used comes from reef/base/extra.lua; here is what nearly every service needs. For editors
--- the functions are described in lualib/meta/skynet.lua.
+--     local skynet = require "skynet"
+--     skynet.start(function()
+--         skynet.dispatch("lua", function(session, source, command, ...)
+--             skynet.retpack(handle[command](...))
+--         end)
+--     end)
+--
+-- Inside: most is written in C (core/host/lua_core.c lists it; `call` is in lua_call.c) and comes into the table when
+-- it is first used; what is rarely used comes from reef/base/extra.lua; here is what nearly every service needs. For
+-- editors the functions are described in lualib/meta/skynet.lua.
 
 local skynet = require "reef.host"
 

@@ -1,10 +1,11 @@
 """Writes the pages of docs/api from what api_lua has read. For scripts/api."""
+import pathlib
 import re
 
 WORD = re.compile(r"[A-Za-z_][\w.]*")
 TIME = re.compile(r"\b(seconds?|milliseconds?|hundredths|cs|ms|timeout|deadline)\b")
 UNIT = re.compile(r"[Tt]imes? (?:is|are|in)\b.*?(seconds|hundredths of a second|milliseconds)")
-SPECIAL = {"skynet.address": "services", "skynet.cs": "time"}
+TYPES_OF_SKYNET = {"skynet.address", "skynet.cs"}
 
 
 def is_public(function):
@@ -16,7 +17,7 @@ class Page:
 
     def __init__(self, library, name, homes):
         self.library, self.name, self.homes = library, name, homes
-        self.files = library.resolve(name)
+        self.files = sorted(library.resolve(name), key=lambda file: bool(file.meta))
         self.functions, self.classes = [], []
         self.complaints = []
         seen = set()
@@ -31,8 +32,9 @@ class Page:
 
     def head(self):
         """The words of the module itself, before those about its C side."""
-        files = sorted(self.files, key=lambda f: bool(f.meta) and len(self.files) > 1)
-        return files[0].head if files else []
+        head = self.files[0].head if self.files else []
+        inside = next((i for i, line in enumerate(head) if line.startswith("Inside: ")), len(head))
+        return head[:inside]
 
     def types_of(self, function):
         return " ".join([p[1] + " " + p[2] for p in function.params] + [r[0] for r in function.returns])
@@ -92,11 +94,15 @@ class Page:
     def kind(self, text, optional):
         if optional and not re.search(r"\?$|\bnil\b", text):
             text += "?"
-        words = [word for word in dict.fromkeys(WORD.findall(text)) if word in self.homes]
-        links = [("" if self.homes[word] == self.name else self.homes[word] + ".md") + "#" + anchor(word) for word in words]
+        words = [word for word in dict.fromkeys(WORD.findall(text)) if word in self.homes or word in TYPES_OF_SKYNET]
+        links = [self.link_to(word) for word in words]
         if len(words) == 1:
             return f"[`{text}`]({links[0]})"
         return f"`{text}`" + "".join(f" ([{short(word)}]({link}))" for word, link in zip(words, links))
+
+    def link_to(self, word):
+        home, heading = ("skynet", "types") if word in TYPES_OF_SKYNET else (self.homes[word], anchor(word))
+        return ("" if home == self.name else home + ".md") + "#" + heading
 
     def text(self):
         out = [f"# {self.name}", ""]
@@ -108,13 +114,16 @@ class Page:
             out += ["## Functions", ""]
         for function, file in self.functions:
             out += self.entry(function, self.prefix(function, file))
+        aliases = {name: alias for file in self.files for name, alias in file.aliases.items()}
+        if aliases:
+            out += ["## Types", ""]
+            out += [f"- `{name}` is `{kind}`{dash(words)}" for name, (kind, words) in sorted(aliases.items())] + [""]
         for entry, file in self.classes:
             out += [f"## {entry.name}", ""]
             if entry.text:
                 out += [*sentences(entry.text), ""]
             if entry.parent in self.homes:
-                page = "" if self.homes[entry.parent] == self.name else self.homes[entry.parent] + ".md"
-                out += [f"Has all of [{entry.parent}]({page}#{anchor(entry.parent)}), too.", ""]
+                out += [f"Has all of [{entry.parent}]({self.link_to(entry.parent)}), too.", ""]
             fields = [f for f in entry.fields if not f[0].startswith("_") and f[0] not in ("private", "protected")]
             if fields:
                 out += ["| field | type | |", "|---|---|---|"]
@@ -177,9 +186,14 @@ def sentences(lines):
     return [links(line) for line in lines]
 
 
+def page_link(match):
+    there = (pathlib.Path(__file__).resolve().parent.parent / "docs" / (match[1] + ".md")).exists()
+    return f"[{match[1].replace('-', ' ')}](../{match[1]}.md)" if there else match[0]
+
+
 def links(text):
     """`see docs/x.md` becomes a link; what looks like HTML is shown."""
-    text = re.sub(r"\bdocs/([\w-]+)\.md", lambda m: f"[{m[1].replace('-', ' ')}](../{m[1]}.md)", text)
+    text = re.sub(r"\bdocs/([\w-]+)\.md", page_link, text)
     return re.sub(r"<(?=[a-zA-Z/])(?![^`]*`[^`]*$)", "&lt;", text) if "`" not in text else text
 
 

@@ -61,7 +61,7 @@ def keys(texts):
     """Every key that Reef reads is explained in a table, and nothing else is called one."""
     known, explained = known_keys(), set()
     for path, text in texts.items():
-        for table in re.findall(r"^\| key \|.*\n\|[-| ]+\n((?:\|.*\n)+)", text, re.M):
+        for table in re.findall(r"^\| (?:configuration )?key \|.*\n\|[-| ]+\n((?:\|.*\n)+)", text, re.M):
             for row in table.splitlines():
                 cells = re.findall(r"`([a-z_]+)`", row.split("|")[1])
                 explained.update(cells)
@@ -87,8 +87,66 @@ def commands(texts):
                 yield path, f"there is no scripts/{name}"
 
 
+
+# ---- messages ----
+
+SAID_IN_C = re.compile(r"\b(?:reef_log|reef_log_at|reef_log_service|reef_clean_complain|skynet_error|complain|fprintf\s*\(\s*stderr)"
+                       r"\s*[(,]((?:[^;\"]|\"(?:[^\"\\]|\\.)*\")*)\)\s*;")
+SAID_IN_LUA = re.compile(r"\bskynet\.error\s*\(?\s*\(?[^\n\"]*?\"((?:[^\"\\]|\\.)*)\"")
+# Commands explain themselves.
+SILENT = ("core/tools/", "core/clean.c", "lualib/command/", "lualib/meta/", "lualib/reef/test", "core/main.c: reef run", "lualib/reef/allocator")
+
+
+def messages():
+    """(source, what is printed) of the engine, the drivers and the library: formats as they stand there."""
+    for room in ("core", "socket", "drivers", "sharetable", "datasheet", "profile"):
+        for path in sorted((ROOT / room).rglob("*.c")):
+            for arguments in SAID_IN_C.findall(path.read_text()):
+                text = "".join(re.findall(r"\"((?:[^\"\\]|\\.)*)\"", arguments))
+                yield str(path.relative_to(ROOT)), text
+    for path in sorted((ROOT / "lualib").rglob("*.lua")):
+        for text in SAID_IN_LUA.findall(path.read_text()):
+            yield str(path.relative_to(ROOT)), text
+
+
+def explained_messages(text):
+    """The patterns of docs/faults.md, as text -> expression."""
+    found = {}
+    for row in re.findall(r"^\| (`.*?) \| ", text, re.M):
+        for words in re.findall(r"`([^`]+)`", row):
+            found[words] = re.compile(".*".join(re.escape(part) for part in words.split("…")), re.S)
+    return found
+
+
+def faults(texts):
+    """Every message that is printed is explained, and nothing is explained that nobody prints."""
+    page = ROOT / "docs" / "faults.md"
+    patterns, used = explained_messages(texts.get(page, "")), set()
+    for source, text in messages():
+        text = text.replace("\\n", "").replace('\\"', '"')
+        if len(re.sub(r"%[-+.*\d]*[a-zA-Z]+|\W", "", text)) < 3 and text != ": " or f"{source}: {text}".startswith(SILENT):
+            continue
+        fits = [words for words, pattern in patterns.items() if pattern.fullmatch(text)]
+        used.update(fits)
+        if not fits:
+            yield page, f"does not explain `{text}` ({source})"
+    for words in patterns:
+        if words not in used and not said_elsewhere(words):
+            yield page, f"explains `{words}`, which nobody prints"
+
+
+def said_elsewhere(words):
+    """Is a piece of it in the sources, though no call that prints has all of it?"""
+    piece = max(words.split("…"), key=len).strip()
+    for room in ("core", "socket", "drivers", "lualib", "sharetable", "datasheet"):
+        for path in (ROOT / room).rglob("*.*"):
+            if path.suffix in (".c", ".lua") and piece in path.read_text():
+                return True
+    return False
+
+
 def complaints():
     texts = {path: path.read_text() for path in pages() if path.exists()}
-    for check in (links, all_have_a_way_in, keys, commands):
+    for check in (links, all_have_a_way_in, keys, commands, faults):
         for path, text in check(texts):
             yield f"{path.relative_to(ROOT)}: {text}"

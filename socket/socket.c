@@ -259,7 +259,7 @@ bool reef_socket_nodelay(int id, bool on) {
 
 /* A new connection, before the connect is done or on what is connected. */
 static void begin_tls(struct reef_slot *slot, const struct reef_tls_target *target, const void *received, size_t n) {
-	slot->tls = reef_tls_new(target);
+	slot->tls = slot->tls ? reef_tls_new_within(slot->tls, target) : reef_tls_new(target);
 	reef_tls_set_tell(slot->tls, true);
 	if (slot->state != REEF_SLOT_OPEN || slot->kind != REEF_KIND_STREAM)
 		return;
@@ -277,7 +277,9 @@ bool reef_socket_use_tls(int id, const struct reef_tls_target *target, const voi
 	if (slot == NULL)
 		return false;
 	bool stream = slot->kind == REEF_KIND_STREAM || slot->kind == REEF_KIND_LISTEN;
-	bool ok = stream && slot->tls == NULL && slot->state <= REEF_SLOT_OPEN && !slot->fin && slot->write_error == 0 &&
+	bool plain = slot->tls == NULL ||
+				 (slot->kind == REEF_KIND_STREAM && reef_tls_established(slot->tls) && !reef_tls_is_within(slot->tls));
+	bool ok = stream && plain && slot->state <= REEF_SLOT_OPEN && !slot->fin && slot->write_error == 0 &&
 			  atomic_load(&slot->owner) == current_handle();
 	if (ok)
 		begin_tls(slot, target, received, n);

@@ -115,7 +115,8 @@ bool reef_socket_nodelay(int id, bool on);
  * After reef_socket_open: `opened` comes when the handshake is done, within the deadline of the connect. On a listener:
  * what it accepts is a server's side, whose handshake begins with reef_socket_start. On an established connection, the
  * role being the context's: queued output leaves unencrypted first, and the n bytes that the caller has already received
- * belong to the handshake; `opened` follows, or `failed`. False: no stream socket of this service, or it has TLS. */
+ * belong to the handshake; `opened` follows, or `failed`. A connection that has TLS carries the new one within, once. False: no
+ * stream socket of this service, or it cannot have (more) TLS. */
 bool reef_socket_use_tls(int id, const struct reef_tls_target *target, const void *received, size_t n);
 /* False: no such socket, or no TLS on it. */
 bool reef_socket_tls_info(int id, struct reef_tls_info *info);

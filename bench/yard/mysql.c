@@ -75,6 +75,8 @@ static void prepared(int n) {
 		mysql_stmt_bind_param(stmt, &in);
 		require(mysql_stmt_execute(stmt) == 0);
 		mysql_stmt_bind_result(stmt, out);
+		lua_newtable(L);
+		lua_Integer count = 0;
 		while (mysql_stmt_fetch(stmt) == 0) {
 			lua_createtable(L, 0, 3);
 			lua_pushinteger(L, got[0]);
@@ -83,8 +85,9 @@ static void prepared(int n) {
 			lua_setfield(L, -2, "name");
 			lua_pushinteger(L, got[1]);
 			lua_setfield(L, -2, "n");
-			lua_pop(L, 1);
+			lua_rawseti(L, -2, ++count);
 		}
+		lua_pop(L, 1);
 	}
 	mysql_stmt_close(stmt);
 }

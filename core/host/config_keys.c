@@ -109,6 +109,7 @@ static const struct key keys[] = {
 		NUMBER("mongo_srv_poll", 1, MAX_CS),
 		ONE_OF("multicast", WORD, "harbor bus", REEF_CONFIG_DOUBTFUL),
 		OF("name_servers", TEXT, REEF_CONFIG_DOUBTFUL),
+		ONE_OF("otlp_endpoint", PREFIX, "http:// https://", REEF_CONFIG_DOUBTFUL),
 		OF("preload", FILE_NAME, REEF_CONFIG_WRONG),
 		OF("profile", BOOLEAN, REEF_CONFIG_DOUBTFUL),
 		NUMBER("shutdown_timeout", 0, LONG_MAX),
@@ -126,6 +127,8 @@ static const struct key keys[] = {
 		OF("standalone", TEXT, REEF_CONFIG_DOUBTFUL),
 		OF("start", TEXT, REEF_CONFIG_WRONG),
 		NUMBER("thread", 1, MAX_THREADS),
+		OF("trace_rate", TEXT, REEF_CONFIG_DOUBTFUL),
+		OF("trace_services", TEXT, REEF_CONFIG_DOUBTFUL),
 };
 
 #define KEYS (sizeof keys / sizeof keys[0])

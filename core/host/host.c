@@ -36,6 +36,10 @@ struct reef_service *reef_host_service(struct reef_host *host) {
 	return host->service;
 }
 
+bool reef_host_is_limited(const struct reef_host *host) {
+	return host->memory_limit != 0;
+}
+
 lua_State *reef_host_main(struct reef_host *host) {
 	return host->L;
 }

@@ -21,6 +21,8 @@ struct reef_service;
 
 struct reef_host *reef_host_of(lua_State *L);
 struct reef_service *reef_host_service(struct reef_host *host);
+/* Is there a limit to the memory of the VM (skynet.memlimit)? */
+bool reef_host_is_limited(const struct reef_host *host);
 /* The VM's main thread: a place to build values on. */
 lua_State *reef_host_main(struct reef_host *host);
 

@@ -81,6 +81,8 @@ static const luaL_Reg core[] = {
 		{"tracetag", reef_trace_tag},
 		{"newtag", reef_trace_newtag},
 		{"traceproto", reef_trace_protocol},
+		{"tracecontext", reef_trace_context},
+		{"tracewire", reef_trace_wire},
 		{"profile_start", reef_profile_start},
 		{"profile_stop", reef_profile_stop},
 		{NULL, NULL},

@@ -168,8 +168,10 @@ int reef_lua_wait_sleep(lua_State *L) {
 	int32_t session = reef_host_new_session(host);
 	reef_session_add(&host->sessions, session, SESSION_SLEEP, task);
 	task->awaited = session;
-	if (task->flags & TASK_TAGGED)
+	if (task->flags & TASK_TAGGED) {
 		reef_trace_event(task, "sleep", L);
+		reef_trace_wait(task, "sleep");
+	}
 	start_timer(host, session, cs);
 	return reef_task_block(L, task, slept);
 }

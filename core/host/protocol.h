@@ -16,13 +16,15 @@ enum reef_codec {
 	CODEC_USER,   /* a function in the registry */
 };
 
+enum { REEF_TRACE_SAMPLED = 2 };
+
 struct reef_protocol {
 	char *name;
 	size_t name_size;
 	int dispatch, pack, unpack; /* registry references, 0: none */
 	uint8_t id;
 	uint8_t packs, unpacks; /* enum reef_codec */
-	int8_t trace;           /* 1: always, 0: never, -1: as the coroutine is traced */
+	int8_t trace;           /* 1: always, 0: never, -1: as the coroutine is traced; REEF_TRACE_SAMPLED: by chance */
 };
 
 /* NULL if there is none such. */

@@ -25,8 +25,10 @@ static void reply_to_task(struct reef_host *host, const struct reef_session *ent
 		codec = protocol ? protocol->unpacks : CODEC_NONE;
 	}
 	task->awaited = 0;
-	if (task->flags & TASK_TAGGED)
+	if (task->flags & TASK_TAGGED) {
 		reef_trace_event(task, "resume", NULL);
+		reef_trace_resume(task, false);
+	}
 	if (codec == CODEC_USER) {
 		/* Its function runs inside the task, where it may raise. */
 		task->flags |= TASK_UNPACK;
@@ -115,8 +117,10 @@ inline void reef_reply_arrived(struct reef_host *host, const struct reef_message
 	case SESSION_SLEEP:
 		reef_session_close(host, found);
 		task->awaited = 0;
-		if (task->flags & TASK_TAGGED)
+		if (task->flags & TASK_TAGGED) {
 			reef_trace_event(task, "resume", NULL);
+			reef_trace_resume(task, false);
+		}
 		reef_task_run(task, 0);
 		break;
 	case SESSION_START:

@@ -18,6 +18,7 @@
 #include "lua_text.h"
 #include "sharetable/overlay/collector.h"
 #include "snlua.h"
+#include "spans.h"
 #include "task_await.h"
 
 void reef_host_setup(void);
@@ -32,6 +33,7 @@ void reef_host_setup(void) {
 	reef_host_preload("reef.memory", reef_open_memory);
 	reef_host_preload("reef.scheduler", reef_open_scheduler);
 	reef_host_preload("reef.services", reef_open_services);
+	reef_host_preload("reef.spans", reef_open_spans);
 	reef_host_preload("reef.await", reef_open_await);
 	reef_host_preload("reef.text", reef_open_text);
 	reef_host_preload("reef.files", reef_open_files);

@@ -90,7 +90,7 @@ static void task_failed(struct reef_task *task) {
 	bool no_limit = host->no_limit;
 	host->no_limit = true;
 	if (task->flags & TASK_TAGGED)
-		reef_trace_event(task, "error", NULL);
+		reef_trace_failed(task);
 	/* skynet.exit where it cannot yield raises instead. */
 	if (!host->exiting) {
 		reef_report_add(host, task->L);
@@ -226,17 +226,23 @@ static int task_resumed(lua_State *L, int status, lua_KContext base) {
 int reef_task_suspend(lua_State *L, struct reef_wait *wait) {
 	struct reef_task *task = reef_host_get(L)->running;
 	task->wait = wait;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_wait(task, wait->what);
 	return reef_task_block(L, task, task_resumed);
 }
 
 int reef_task_suspend_with(lua_State *L, struct reef_wait *wait, lua_KFunction k) {
 	struct reef_task *task = reef_host_get(L)->running;
 	task->wait = wait;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_wait(task, wait->what);
 	return reef_task_block(L, task, k);
 }
 
 void reef_task_resume(struct reef_task *task, int n) {
 	task->wait = NULL;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_resume(task, task->flags & TASK_FAIL);
 	if (task->host->running)
 		reef_task_wake(task, n);
 	else
@@ -250,6 +256,8 @@ void reef_task_fail(struct reef_task *task) {
 
 void reef_task_wake(struct reef_task *task, int n) {
 	task->wait = NULL;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_resume(task, task->flags & TASK_FAIL);
 	task->state = TASK_WOKEN;
 	task->results = n;
 	queue_push(&task->host->wakes, task);
@@ -262,6 +270,8 @@ void reef_task_wake_fail(struct reef_task *task) {
 
 void reef_task_wake_failure(struct reef_task *task, int n) {
 	task->flags |= TASK_FAIL;
+	if (task->flags & TASK_TAGGED)
+		reef_trace_resume(task, true);
 	task->state = TASK_WOKEN;
 	task->results = n;
 	queue_push(&task->host->failures, task);

@@ -2,6 +2,8 @@
 #ifndef REEF_TRACE_H
 #define REEF_TRACE_H
 
+#include <stdbool.h>
+
 #include <lua.h>
 
 #include "target.h"
@@ -18,6 +20,12 @@ void reef_trace_request(struct reef_task *task, const struct reef_protocol *prot
 void reef_trace_event(struct reef_task *task, const char *event, lua_State *L);
 /* Logs the call and sends the tag ahead of it. */
 void reef_trace_call(struct reef_task *task, struct reef_target target, lua_State *L);
+/* The task, which has a tag, begins to wait for what `what` says. */
+void reef_trace_wait(struct reef_task *task, const char *what);
+/* What it waited for has come; `failed`: the reason lies on top of its thread. */
+void reef_trace_resume(struct reef_task *task, bool failed);
+/* The task has raised what lies on top of its thread. */
+void reef_trace_failed(struct reef_task *task);
 /* The task ends: its tag is forgotten. */
 void reef_trace_forget(struct reef_task *task);
 
@@ -26,5 +34,7 @@ int reef_trace_line(lua_State *L);
 int reef_trace_tag(lua_State *L);
 int reef_trace_newtag(lua_State *L);
 int reef_trace_protocol(lua_State *L);
+int reef_trace_context(lua_State *L);
+int reef_trace_wire(lua_State *L);
 
 #endif

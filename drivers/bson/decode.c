@@ -1,7 +1,8 @@
 /* BSON bytes to Lua tables, in one walk.
  *
  * Each element is checked when the walk reaches it. The walk looks ahead within a document, so that its table is made in
- * the right size at once; the size of a long one is reckoned from its beginning.
+ * the right size at once; the size of a long one is reckoned from its beginning. One that comes after others that may be
+ * alike is tried by their model first.
  */
 #include "decode.h"
 
@@ -13,7 +14,9 @@
 #include "core/utf8.h"
 #include "format.h"
 #include "keys.h"
+#include "models.h"
 #include "reader.h"
+#include "sharetable/overlay/model.h"
 #include "tables.h"
 #include "tag.h"
 #include "writer.h"
@@ -23,7 +26,11 @@ enum {
 	AHEAD = 32,
 	/* A table is never presized for more than this on the word of bytes not read yet. */
 	PRESIZE = 4096,
+	/* Longer strings are not compared with those of the document before. */
+	REMEMBERED = 256,
 };
+
+enum { ARRAY_MT, KEY_STRINGS, OWN_PLACES };
 
 struct decode_step {
 	const char *key;
@@ -34,8 +41,10 @@ struct decoder {
 	lua_State *L;
 	unsigned flags;
 	int owner; /* on the stack; 0: none */
-	int array_mt, key_strings;
+	int base;  /* of our own places on the stack: what is there, nil, is filled in when it is needed */
 	struct reef_bson_keys *keys;
+	struct reef_bson_models *models;
+	int models_at; /* on the stack */
 	int depth;
 	struct decode_step path[REEF_BSON_DEPTH + 1];
 };
@@ -143,8 +152,9 @@ static void push_scalar(lua_State *L, const struct reef_bson_element *e, unsigne
 
 /* ---- documents and arrays ---- */
 
-static void decode_document(struct decoder *d, const uint8_t *data, size_t size);
-static void decode_array(struct decoder *d, const uint8_t *data, size_t size);
+/* `model` is a place in the set of models; REEF_BSON_NO_MODEL: none. */
+static void decode_document(struct decoder *d, const uint8_t *data, size_t size, int model);
+static void decode_array(struct decoder *d, const uint8_t *data, size_t size, int model);
 
 /* Was the array that comes here taken by who knows batches? */
 static bool push_batch(const struct decoder *d, const struct reef_bson_element *e) {
@@ -152,12 +162,13 @@ static bool push_batch(const struct decoder *d, const struct reef_bson_element *
 		   take_batch(d->L, d->path[1].key, e, d->flags & ~(unsigned)REEF_BSON_BATCHES);
 }
 
-static void decode_value(struct decoder *d, const struct reef_bson_element *e) {
+/* `model` is that of a document, or of those in an array. */
+static void decode_value(struct decoder *d, const struct reef_bson_element *e, int model) {
 	if (e->type == REEF_BSON_DOCUMENT) {
-		decode_document(d, e->value, e->value_size);
+		decode_document(d, e->value, e->value_size, model);
 	} else if (e->type == REEF_BSON_ARRAY) {
 		if (!push_batch(d, e)) {
-			decode_array(d, e->value, e->value_size);
+			decode_array(d, e->value, e->value_size, model);
 		}
 	} else {
 		push_scalar(d->L, e, d->flags);
@@ -201,7 +212,11 @@ static int expect(const struct reef_bson_reader *r, const uint8_t *data, int n) 
 }
 
 static void push_key(struct decoder *d, const struct reef_bson_reader *r, const struct reef_bson_element *e) {
-	if (!reef_bson_keys_push_key(d->L, d->keys, d->key_strings, e->key, e->key_size,
+	if (d->keys == NULL) {
+		d->keys = reef_bson_keys_push(d->L);
+		lua_replace(d->L, d->base + KEY_STRINGS);
+	}
+	if (!reef_bson_keys_push_key(d->L, d->keys, d->base + KEY_STRINGS, e->key, e->key_size,
 								 (size_t)((const char *)r->end - e->key))) {
 		decode_failed(d, REEF_BSON_BAD_KEY);
 	}
@@ -219,39 +234,115 @@ static void note_key(struct decoder *d, int document, lua_Integer n) {
 	lua_rawseti(L, document + 1, n);
 }
 
-static void decode_document(struct decoder *d, const uint8_t *data, size_t size) {
+/* A string into its place, unless the document before had the same there: then it is in it already. */
+static void put_string(struct decoder *d, const struct reef_bson_model *model, const struct reef_bson_field *f,
+					   const void *table, const struct reef_bson_element *e) {
+	lua_State *L = d->L;
+	if (reef_model_has(table, f->place, (const char *)e->value + 4, e->value_size - 5)) {
+		return;
+	}
+	push_string(L, e->value, e->value_size, d->flags);
+	if (e->value_size <= REMEMBERED + 5) {
+		lua_pushvalue(L, -1);
+		reef_model_put(L, model->table, f->place);
+	}
+	reef_model_put(L, table, f->place);
+}
+
+/* Pushes the document's table, as far as it is like the model: whether that was to the end. The reader is then at what is
+ * not. */
+static bool decode_by_model(struct decoder *d, struct reef_bson_reader *r, const struct reef_bson_model *model) {
+	struct reef_bson_element e;
+	int done = 0, found = 1;
+	const void *table = reef_model_push(d->L, model->table);
+	for (; done < model->count; done++) {
+		const struct reef_bson_field *f = &model->fields[done];
+		found = reef_bson_reader_next_named(r, f->key, f->key_size, &e);
+		if (found <= 0) {
+			break;
+		}
+		if (e.type == REEF_BSON_STRING) {
+			put_string(d, model, f, table, &e);
+		} else {
+			set_place(d, &e);
+			decode_value(d, &e, f->inner);
+			reef_model_put(d->L, table, f->place);
+		}
+	}
+	if (found < 0) {
+		set_place(d, &e);
+		decode_failed(d, r->error);
+	}
+	for (int i = done; i < model->count; i++) {
+		reef_model_clear(table, model->fields[i].place);
+	}
+	return done == model->count && r->at == r->end;
+}
+
+/* The elements that are left, into the table. */
+static void decode_fields(struct decoder *d, struct reef_bson_reader *r, struct reef_bson_element *e, int n,
+						  int table) {
+	bool exact = (d->flags & REEF_BSON_EXACT) != 0;
+	for (lua_Integer done = 0; n > 0; n = look_ahead(d, r, e)) {
+		for (int i = 0; i < n; i++) {
+			set_place(d, &e[i]);
+			push_key(d, r, &e[i]);
+			if (exact) {
+				note_key(d, table, ++done);
+			}
+			decode_value(d, &e[i], REEF_BSON_NO_MODEL);
+			lua_rawset(d->L, table);
+		}
+	}
+}
+
+static void decode_any(struct decoder *d, struct reef_bson_reader *r, const uint8_t *data) {
 	lua_State *L = d->L;
 	bool exact = (d->flags & REEF_BSON_EXACT) != 0;
-	struct reef_bson_reader r;
 	struct reef_bson_element e[AHEAD];
-	decode_enter(d, &r, data, size);
 	int table = lua_gettop(L) + 1;
-	int n = look_ahead(d, &r, e);
-	int expected = expect(&r, data, n);
+	int n = look_ahead(d, r, e);
+	int expected = expect(r, data, n);
 	lua_createtable(L, 0, expected + (exact ? 1 : 0));
 	if (exact) {
 		lua_createtable(L, expected, 0);
 	}
-	for (lua_Integer done = 0; n > 0; n = look_ahead(d, &r, e)) {
-		for (int i = 0; i < n; i++) {
-			set_place(d, &e[i]);
-			push_key(d, &r, &e[i]);
-			if (exact) {
-				note_key(d, table, ++done);
-			}
-			decode_value(d, &e[i]);
-			lua_rawset(L, table);
-		}
-	}
+	decode_fields(d, r, e, n, table);
 	if (exact) {
 		lua_rawsetp(L, table, &reef_bson_tables_order);
 		reef_bson_tables_push_document_mt(L);
 		lua_setmetatable(L, table);
 	}
+}
+
+static void decode_rest(struct decoder *d, struct reef_bson_reader *r) {
+	struct reef_bson_element e[AHEAD];
+	int table = lua_gettop(d->L);
+	int n = look_ahead(d, r, e);
+	decode_fields(d, r, e, n, table);
+}
+
+static void decode_document(struct decoder *d, const uint8_t *data, size_t size, int place) {
+	struct reef_bson_reader r;
+	bool modelled = place != REEF_BSON_NO_MODEL && d->models != NULL;
+	const struct reef_bson_model *model = modelled ? reef_bson_models_get(d->models, place) : NULL;
+	decode_enter(d, &r, data, size);
+	if (model != NULL) {
+		bool fitted = decode_by_model(d, &r, model);
+		if (!fitted) {
+			decode_rest(d, &r);
+		}
+		reef_bson_models_tried(d->models, place, fitted);
+	} else {
+		decode_any(d, &r, data);
+	}
+	if (modelled && reef_bson_models_wants(d->models, place)) {
+		reef_bson_models_learn(d->L, d->models_at, place, data, size);
+	}
 	d->depth--;
 }
 
-static void decode_array(struct decoder *d, const uint8_t *data, size_t size) {
+static void decode_array(struct decoder *d, const uint8_t *data, size_t size, int model) {
 	lua_State *L = d->L;
 	struct reef_bson_reader r;
 	struct reef_bson_element e[AHEAD];
@@ -265,44 +356,43 @@ static void decode_array(struct decoder *d, const uint8_t *data, size_t size) {
 			if (!reef_utf8_valid(e[i].key, e[i].key_size)) {
 				decode_failed(d, REEF_BSON_BAD_KEY);
 			}
-			decode_value(d, &e[i]);
+			decode_value(d, &e[i], e[i].type == REEF_BSON_DOCUMENT ? model : REEF_BSON_NO_MODEL);
 			lua_rawseti(L, table, ++done);
 		}
 	}
-	lua_pushvalue(L, d->array_mt);
+	if (lua_isnil(L, d->base + ARRAY_MT)) {
+		reef_bson_tables_push_array_mt(L);
+		lua_replace(L, d->base + ARRAY_MT);
+	}
+	lua_pushvalue(L, d->base + ARRAY_MT);
 	lua_setmetatable(L, table);
 	d->depth--;
 }
 
-static void decode_begin(struct decoder *d, lua_State *L, unsigned flags) {
-	d->L = L;
-	d->flags = flags;
-	d->owner = 0;
-	d->depth = 0;
-	luaL_checkstack(L, 8, "bson");
-	reef_bson_tables_push_array_mt(L);
-	d->keys = reef_bson_keys_push(L);
-	d->key_strings = lua_gettop(L);
-	d->array_mt = d->key_strings - 1;
-}
-
-/* Leaves only the value on top of what decode_begin found. */
-static void decode_end(struct decoder *d) {
-	lua_replace(d->L, d->array_mt);
-	lua_settop(d->L, d->array_mt);
-}
-
 void reef_bson_decode(lua_State *L, const uint8_t *data, size_t size, unsigned flags) {
-	struct decoder d;
-	decode_begin(&d, L, flags);
-	decode_document(&d, data, size);
-	decode_end(&d);
+	reef_bson_decode_alike(L, data, size, flags, 0, 0);
 }
 
 void reef_bson_decode_for(lua_State *L, const uint8_t *data, size_t size, unsigned flags, int owner) {
+	reef_bson_decode_alike(L, data, size, flags, owner, 0);
+}
+
+void reef_bson_decode_alike(lua_State *L, const uint8_t *data, size_t size, unsigned flags, int owner, int models) {
 	struct decoder d;
-	decode_begin(&d, L, flags);
+	d.L = L;
+	d.flags = flags;
 	d.owner = owner;
-	decode_document(&d, data, size);
-	decode_end(&d);
+	d.depth = 0;
+	d.keys = NULL;
+	luaL_checkstack(L, 8, "bson");
+	d.models = models != 0 && (flags & REEF_BSON_EXACT) == 0 ? reef_bson_models_enter(L, models) : NULL;
+	d.models_at = models;
+	d.base = lua_gettop(L) + 1;
+	lua_settop(L, d.base + OWN_PLACES - 1);
+	decode_document(&d, data, size, REEF_BSON_FIRST_MODEL);
+	if (d.models != NULL) {
+		reef_bson_models_leave(d.models);
+	}
+	lua_replace(L, d.base);
+	lua_settop(L, d.base);
 }

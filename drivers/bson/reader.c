@@ -213,6 +213,26 @@ int reef_bson_reader_next_value(struct reef_bson_reader *r, struct reef_bson_ele
 	return 1;
 }
 
+int reef_bson_reader_next_named(struct reef_bson_reader *r, const char *key, size_t key_size,
+								struct reef_bson_element *e) {
+	const char *found = (const char *)r->at + 1;
+	if ((size_t)(r->end - r->at) < key_size + 2 || memcmp(found, key, key_size + 1) != 0) {
+		return 0;
+	}
+	const uint8_t *value = (const uint8_t *)found + key_size + 1;
+	e->type = *r->at;
+	e->key = found;
+	e->key_size = key_size;
+	e->value_size = fixed_sizes[e->type];
+	if ((e->value_size == 0 || e->value_size > (size_t)(r->end - value)) &&
+		!reef_bson_reader_payload(e->type, value, (size_t)(r->end - value), r->depth, &e->value_size, &r->error)) {
+		return -1;
+	}
+	e->value = value;
+	r->at = value + e->value_size;
+	return 1;
+}
+
 int reef_bson_reader_next(struct reef_bson_reader *r, struct reef_bson_element *e) {
 	int more = reef_bson_reader_next_value(r, e);
 	if (more > 0 && !reef_utf8_valid(e->key, e->key_size)) {

@@ -30,6 +30,9 @@ bool reef_bson_reader_open(struct reef_bson_reader *r, const uint8_t *data, size
 int reef_bson_reader_next(struct reef_bson_reader *r, struct reef_bson_element *e);
 /* The same for who checks the keys himself: they are not known to be UTF-8. */
 int reef_bson_reader_next_value(struct reef_bson_reader *r, struct reef_bson_element *e);
+/* The same for who knows the key's bytes: 0 also if it is another one, which is not read then. `key` ends with a NUL. */
+int reef_bson_reader_next_named(struct reef_bson_reader *r, const char *key, size_t key_size,
+								struct reef_bson_element *e);
 #define REEF_BSON_BAD_KEY "invalid UTF-8 in a key"
 /* Checks a whole document, nested ones too. NULL, or what is wrong. */
 const char *reef_bson_reader_check(const uint8_t *data, size_t size, int depth);

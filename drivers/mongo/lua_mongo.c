@@ -14,6 +14,7 @@
  *   release(batch)        it is not used any more; without this the collector frees it, who does not know how large it is
  *   shape(fields) -> check   what a document has to be like (shape.h)
  *   c:compress(name, level)      requests are compressed from now on; level: of zlib
+ *   next(batch, [owner])         what batch:next is (batch.h), for who calls it for each document
  *   compressors() -> names        that were there when this was built, the best first
  *   deflate(message, name) -> bytes   inflate(bytes) -> message | nil, error     for whoever plays a server
  *   c:streaming() -> boolean   c:state() -> "new" ...   c:doubtful() -> boolean   c:pending() -> n   c:close([text])
@@ -25,6 +26,7 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include "batch.h"
 #include "connection.h"
 #include "core/clock.h"
 #include "core/host/name_check.h"
@@ -330,5 +332,7 @@ int reef_lua_mongo_open(lua_State *L) {
 	luaL_setfuncs(L, methods, 1);
 	lua_setfield(L, -2, "__index");
 	luaL_newlib(L, functions);
+	reef_mongo_batch_push_next(L);
+	lua_setfield(L, -2, "next");
 	return 1;
 }

@@ -7,27 +7,10 @@
 #include <string.h>
 
 #include "core/alloc.h"
-
-#define SAFE_DIGITS 18 /* decimal digits that are below 2^63 whatever they are */
-
-/* A number without a fraction and not too long, as most are. */
-static bool column_push_short(lua_State *L, const char *text, size_t size) {
-	size_t i = size > 0 && text[0] == '-';
-	if (size == i || size - i > SAFE_DIGITS)
-		return false;
-	lua_Integer n = 0;
-	for (size_t k = i; k < size; k++) {
-		unsigned digit = (unsigned char)text[k] - (unsigned)'0';
-		if (digit > 9)
-			return false;
-		n = n * 10 + (lua_Integer)digit;
-	}
-	lua_pushinteger(L, i ? -n : n);
-	return true;
-}
+#include "drivers/sql/value.h"
 
 static void column_push_number(lua_State *L, const char *text, size_t size, bool exact) {
-	if (column_push_short(L, text, size))
+	if (reef_sql_push_short_integer(L, text, size))
 		return;
 	if (lua_stringtonumber(L, text) != size + 1) {
 		lua_pushlstring(L, text, size);
@@ -123,12 +106,27 @@ static void columns_reach(lua_State *L, struct reef_mysql_columns *c, unsigned c
 	c->room = count;
 }
 
+/* Are they bound to fields of these types already? */
+static bool columns_are_bound(const struct reef_mysql_columns *c, const MYSQL_STMT *stmt, unsigned count) {
+	if (c->bound != count || !stmt->bind_result_done)
+		return false;
+	for (unsigned i = 0; i < count; i++)
+		if (c->columns[i].type != stmt->fields[i].type || c->columns[i].flags != stmt->fields[i].flags)
+			return false;
+	return true;
+}
+
 void reef_mysql_columns_bind(lua_State *L, struct reef_mysql_columns *c, MYSQL_STMT *stmt, unsigned count) {
+	if (columns_are_bound(c, stmt, count))
+		return;
+	c->bound = 0;
 	columns_reach(L, c, count);
 	memset(c->binds, 0, count * sizeof *c->binds);
 	for (unsigned i = 0; i < count; i++) {
 		MYSQL_BIND *bind = &c->binds[i];
 		struct reef_mysql_column *column = &c->columns[i];
+		column->type = stmt->fields[i].type;
+		column->flags = stmt->fields[i].flags;
 		bind->buffer_type = column_fetched_as(stmt->fields[i].type);
 		bind->buffer = &column->integer;
 		bind->buffer_length = REEF_MYSQL_SHORT - 1;
@@ -136,7 +134,8 @@ void reef_mysql_columns_bind(lua_State *L, struct reef_mysql_columns *c, MYSQL_S
 		bind->is_null = &column->null;
 		bind->is_unsigned = (stmt->fields[i].flags & UNSIGNED_FLAG) != 0;
 	}
-	mysql_stmt_bind_result(stmt, c->binds);
+	if (mysql_stmt_bind_result(stmt, c->binds) == 0)
+		c->bound = count;
 }
 
 /* A text that is longer than its place. */

@@ -11,6 +11,7 @@
 
 #include "calls.h"
 #include "column.h"
+#include "drivers/sql/names.h"
 #include "drivers/sql/operation.h"
 #include "opening.h"
 #include "parameters.h"
@@ -20,22 +21,25 @@ enum {
 	REEF_MYSQL_OPTIONS = 1,
 	REEF_MYSQL_STREAM_NAMES, /* the columns' names, while a stream waits for who reads on */
 	REEF_MYSQL_STREAM_OF,    /* its statement */
-	REEF_MYSQL_VALUES = REEF_MYSQL_STREAM_OF,
+	REEF_MYSQL_NAME_LISTS,   /* of `names` */
+	REEF_MYSQL_VALUES = REEF_MYSQL_NAME_LISTS,
 };
 
 /* What an operation keeps on its stack, behind its arguments. */
 enum {
 	REEF_MYSQL_RESULTS = 1, /* the result, or the list of several */
 	REEF_MYSQL_ROWS,        /* the rows of the one that is being read */
-	REEF_MYSQL_NAMES,       /* of its columns, once there are two rows */
+	REEF_MYSQL_NAMES,       /* of its columns, if they are needed */
 	REEF_MYSQL_KEPT = REEF_MYSQL_NAMES,
 };
 
 /* A prepared statement: a userdata, whose first user value is that of its connection. */
 struct reef_mysql_statement {
+	const void *mark; /* first: says that it is one */
 	MYSQL_STMT *stmt; /* NULL: it is closed */
 	struct reef_mysql_connection *connection;
 	struct reef_mysql_parameters parameters;
+	struct reef_mysql_columns columns; /* of its results */
 };
 
 enum reef_mysql_reading {
@@ -52,23 +56,25 @@ struct reef_mysql_connection {
 	MYSQL_STMT **dead;                  /* collected statements that the server has to be told of */
 	unsigned dead_count, dead_room;
 
-	enum reef_mysql_call first; /* of this operation */
-	enum reef_mysql_call later; /* goes on with this call, since others shall have their turn */
-	MYSQL_STMT *stmt;           /* of this operation; NULL: the text protocol */
-	const MYSQL_FIELD *fields;  /* of the result that is being read */
+	enum reef_mysql_call first;             /* of this operation */
+	enum reef_mysql_call later;             /* goes on with this call, since others shall have their turn */
+	struct reef_mysql_statement *statement; /* of this operation; NULL: the text protocol */
+	MYSQL_STMT *stmt;                       /* its own, or NULL */
+	const MYSQL_FIELD *fields;              /* of the result that is being read */
 	unsigned columns, burst;
 	int state; /* what it has come to, when nothing follows */
 	lua_Integer rows, most_rows, bytes, most_bytes, results;
 	enum reef_mysql_reading reading;
 	bool compact, exact, streaming;
-	struct reef_mysql_columns binds; /* of statements' results */
+	struct reef_sql_names names;
 };
 
 extern const struct reef_sql_driver reef_mysql_driver;
 
 /* Begin an operation, and return as reef_sql_driver.go does. Arguments have been looked at. */
 int reef_mysql_connect(lua_State *L, struct reef_mysql_connection *c);
-int reef_mysql_begin(lua_State *L, struct reef_mysql_connection *c, enum reef_mysql_call first, MYSQL_STMT *stmt);
+int reef_mysql_begin(lua_State *L, struct reef_mysql_connection *c, enum reef_mysql_call first,
+					 struct reef_mysql_statement *statement);
 /* Goes on with reading a stream. */
 int reef_mysql_begin_part(lua_State *L, struct reef_mysql_connection *c);
 /* Ends it without waiting. */

@@ -8,10 +8,13 @@
 
 #include "connection.h"
 #include "core/alloc.h"
+#include "greeting.h"
 
 #define CONNECTION "reef.mysql.connection"
 #define STATEMENT "reef.mysql.statement"
 #define STACK ((size_t)128 * 1024) /* bytes for libmariadb's calls that wait, handshakes of TLS among them */
+
+static const char mark; /* of statements */
 
 static struct reef_mysql_connection *lua_mysql_check(lua_State *L) {
 	struct reef_mysql_connection *c = luaL_checkudata(L, 1, CONNECTION);
@@ -114,6 +117,7 @@ static void lua_mysql_set_options(lua_State *L, struct reef_mysql_connection *c)
 
 static void lua_mysql_library_begin(void) {
 	mysql_server_init(0, NULL, NULL);
+	reef_mysql_greeting_setup();
 }
 
 /* (options) -> connection, which is not connected; its options stay with it */
@@ -159,7 +163,9 @@ static int lua_mysql_query(lua_State *L, struct reef_sql_connection *sql) {
 
 static struct reef_mysql_statement *lua_mysql_check_statement(lua_State *L, int index,
 															  const struct reef_mysql_connection *c) {
-	struct reef_mysql_statement *s = luaL_checkudata(L, index, STATEMENT);
+	struct reef_mysql_statement *s = lua_touserdata(L, index);
+	if (s == NULL || lua_rawlen(L, index) != sizeof *s || s->mark != &mark)
+		luaL_typeerror(L, index, STATEMENT);
 	if (s->stmt == NULL || s->connection != c)
 		luaL_error(L, "mysql: this statement is %s", s->stmt ? "of another connection" : "closed");
 	return s;
@@ -170,6 +176,7 @@ static int lua_mysql_statement(lua_State *L) {
 	struct reef_mysql_connection *c = lua_mysql_begin(L, &lua_mysql_check(L)->sql, false);
 	struct reef_mysql_statement *s = lua_newuserdatauv(L, sizeof *s, 1);
 	memset(s, 0, sizeof *s);
+	s->mark = &mark;
 	s->connection = c;
 	luaL_setmetatable(L, STATEMENT);
 	lua_pushvalue(L, 1);
@@ -185,7 +192,7 @@ static int lua_mysql_prepare(lua_State *L, struct reef_sql_connection *sql) {
 	struct reef_mysql_connection *c = lua_mysql_begin(L, sql, false);
 	struct reef_mysql_statement *s = lua_mysql_check_statement(L, ARGUMENT(1), c);
 	c->calls.text = luaL_checklstring(L, ARGUMENT(2), &c->calls.size);
-	return reef_mysql_begin(L, c, REEF_MYSQL_PREPARE, s->stmt);
+	return reef_mysql_begin(L, c, REEF_MYSQL_PREPARE, s);
 }
 
 static void lua_mysql_push_field(lua_State *L, const MYSQL_FIELD *field) {
@@ -266,7 +273,7 @@ static int lua_mysql_execute(lua_State *L, struct reef_sql_connection *sql) {
 		reef_mysql_parameters_set(L, &s->parameters, ARGUMENT(4), count);
 		mysql_stmt_bind_param(s->stmt, s->parameters.binds);
 	}
-	return reef_mysql_begin(L, c, REEF_MYSQL_EXECUTE, s->stmt);
+	return reef_mysql_begin(L, c, REEF_MYSQL_EXECUTE, s);
 }
 
 /* fetch(most rows, most bytes [, drop]): the next rows of a stream, and whether there may be more */
@@ -286,7 +293,7 @@ static int lua_mysql_ping(lua_State *L, struct reef_sql_connection *sql) {
 /* reset(statement) */
 static int lua_mysql_reset(lua_State *L, struct reef_sql_connection *sql) {
 	struct reef_mysql_connection *c = lua_mysql_begin(L, sql, false);
-	return reef_mysql_begin(L, c, REEF_MYSQL_STMT_RESET, lua_mysql_check_statement(L, ARGUMENT(1), c)->stmt);
+	return reef_mysql_begin(L, c, REEF_MYSQL_STMT_RESET, lua_mysql_check_statement(L, ARGUMENT(1), c));
 }
 
 /* ---- what it is ---- */
@@ -318,18 +325,26 @@ static int lua_mysql_gc(lua_State *L) {
 	struct reef_mysql_connection *c = luaL_checkudata(L, 1, CONNECTION);
 	reef_mysql_close(c);
 	reef_free(c->dead);
-	reef_mysql_columns_fini(&c->binds);
+	reef_sql_names_fini(&c->names);
 	c->dead = NULL;
 	c->dead_room = 0;
 	return 0;
 }
 
-static int lua_mysql_statement_gc(lua_State *L) {
+/* An operation may be under way that still puts its rows into `columns`: they are freed with it. */
+static int lua_mysql_statement_close(lua_State *L) {
 	struct reef_mysql_statement *s = luaL_checkudata(L, 1, STATEMENT);
 	if (s->stmt)
 		reef_mysql_bury(s->connection, s->stmt);
 	s->stmt = NULL;
+	return 0;
+}
+
+static int lua_mysql_statement_gc(lua_State *L) {
+	struct reef_mysql_statement *s = luaL_checkudata(L, 1, STATEMENT);
+	lua_mysql_statement_close(L);
 	reef_mysql_parameters_fini(&s->parameters);
+	reef_mysql_columns_fini(&s->columns);
 	return 0;
 }
 
@@ -355,7 +370,7 @@ int reef_open_mysql(lua_State *L) {
 			{"fetch", {lua_mysql_fetch}},     {"ping", {lua_mysql_ping}},
 			{"reset", {lua_mysql_reset}},     {NULL, {NULL}},
 	};
-	static const luaL_Reg statement[] = {{"close", lua_mysql_statement_gc}, {NULL, NULL}};
+	static const luaL_Reg statement[] = {{"close", lua_mysql_statement_close}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {{"new", lua_mysql_new}, {NULL, NULL}};
 	lua_mysql_new_class(L, CONNECTION, connection, lua_mysql_gc);
 	reef_sql_mark_class(L);

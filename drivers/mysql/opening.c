@@ -9,6 +9,7 @@
 
 #include "core/alloc.h"
 #include "core/thread.h"
+#include "greeting.h"
 
 enum { TEXTS = 5 };
 enum { OPENING_GOES_ON, OPENING_IS_OVER, OPENING_IS_UNWANTED };
@@ -34,6 +35,7 @@ static void opening_free(struct reef_mysql_opening *o) {
 static void *opening_run(void *argument) {
 	struct reef_mysql_opening *o = argument;
 	char **t = o->texts;
+	reef_mysql_greeting_look();
 	o->connected = mysql_real_connect(o->mysql, t[0], t[1], t[2], t[3], o->port, t[4], o->flags) != NULL;
 	/* Before the other side may free it: who comes too early looks again. */
 	eventfd_write(o->fd, 1);

@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/alloc.h"
+#include "drivers/sql/value.h"
+
 #define MOST_PARAMETERS 65535 /* of the protocol */
 
 enum {
@@ -64,7 +67,7 @@ void reef_postgres_push(lua_State *L, Oid type, const char *text, size_t size) {
 	case TYPE_INT4:
 	case TYPE_INT8:
 	case TYPE_OID:
-		if (lua_stringtonumber(L, text) != size + 1)
+		if (!reef_sql_push_short_integer(L, text, size) && lua_stringtonumber(L, text) != size + 1)
 			lua_pushlstring(L, text, size);
 		break;
 	case TYPE_FLOAT4:
@@ -79,27 +82,47 @@ void reef_postgres_push(lua_State *L, Oid type, const char *text, size_t size) {
 	}
 }
 
-static void postgres_replace_number(lua_State *L, int index) {
-	char text[64];
-	lua_Number n = lua_tonumber(L, index);
-	if (lua_isinteger(L, index))
-		snprintf(text, sizeof text, LUA_INTEGER_FMT, (LUAI_UACINT)lua_tointeger(L, index));
-	else if (isnan(n) || isinf(n))
-		strcpy(text, isnan(n) ? "NaN" : n > 0 ? "Infinity" : "-Infinity");
-	else
-		snprintf(text, sizeof text, "%.17g", (double)n);
-	lua_pushstring(L, text);
-	lua_replace(L, index);
+/* The text of a number, written into `text`; where it begins. */
+static const char *postgres_number(lua_State *L, int index, char text[REEF_POSTGRES_NUMBER]) {
+	if (!lua_isinteger(L, index)) {
+		lua_Number n = lua_tonumber(L, index);
+		if (isnan(n) || isinf(n))
+			return isnan(n) ? "NaN" : n > 0 ? "Infinity" : "-Infinity";
+		snprintf(text, REEF_POSTGRES_NUMBER, "%.17g", (double)n);
+		return text;
+	}
+	lua_Integer n = lua_tointeger(L, index);
+	lua_Unsigned left = n < 0 ? 0u - (lua_Unsigned)n : (lua_Unsigned)n;
+	char *at = text + REEF_POSTGRES_NUMBER - 1;
+	*at = '\0';
+	do
+		*--at = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	if (n < 0)
+		*--at = '-';
+	return at;
 }
 
-void reef_postgres_parameters(lua_State *L, struct reef_postgres_parameters *p, int first, int count) {
-	if (count > MOST_PARAMETERS)
-		luaL_error(L, "postgres: a statement has at most %d parameters, not %d", MOST_PARAMETERS, count);
-	size_t room = (size_t)count + 1;
-	char *memory = lua_newuserdatauv(L, room * (sizeof *p->values + 2 * sizeof *p->sizes), 0);
-	*p = (struct reef_postgres_parameters){.values = (const char **)(void *)memory, .count = count};
+static void parameters_reach(lua_State *L, struct reef_postgres_parameters *p, int count) {
+	if (p->memory && count <= p->room)
+		return;
+	size_t room = (size_t)count + 8;
+	char *memory =
+			reef_try_realloc(p->memory, room * (sizeof *p->values + 2 * sizeof *p->sizes + REEF_POSTGRES_NUMBER));
+	if (memory == NULL)
+		luaL_error(L, "postgres: out of memory for %d parameters", count);
+	p->memory = memory;
+	p->room = (int)room;
+	p->values = (const char **)(void *)memory;
 	p->sizes = (int *)(void *)(memory + room * sizeof *p->values);
 	p->formats = p->sizes + room;
+	p->numbers = (char(*)[REEF_POSTGRES_NUMBER])(void *)(p->formats + room);
+}
+
+void reef_postgres_parameters_set(lua_State *L, struct reef_postgres_parameters *p, int first, int count) {
+	if (count > MOST_PARAMETERS)
+		luaL_error(L, "postgres: a statement has at most %d parameters, not %d", MOST_PARAMETERS, count);
+	parameters_reach(L, p, count);
 	for (int i = 0; i < count; i++) {
 		int index = first + i;
 		size_t size = 0;
@@ -112,8 +135,7 @@ void reef_postgres_parameters(lua_State *L, struct reef_postgres_parameters *p, 
 			p->values[i] = lua_toboolean(L, index) ? "t" : "f";
 			break;
 		case LUA_TNUMBER:
-			postgres_replace_number(L, index);
-			p->values[i] = lua_tostring(L, index);
+			p->values[i] = postgres_number(L, index, p->numbers[i]);
 			break;
 		case LUA_TSTRING:
 			p->values[i] = lua_tolstring(L, index, &size);
@@ -136,4 +158,9 @@ void reef_postgres_parameters(lua_State *L, struct reef_postgres_parameters *p, 
 		}
 		p->sizes[i] = (int)size;
 	}
+}
+
+void reef_postgres_parameters_fini(struct reef_postgres_parameters *p) {
+	reef_free(p->memory);
+	*p = (struct reef_postgres_parameters){.memory = NULL};
 }

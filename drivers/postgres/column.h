@@ -10,15 +10,21 @@
  * Lua; of others the text is pushed. May raise for want of memory. */
 void reef_postgres_push(lua_State *L, Oid type, const char *text, size_t size);
 
-/* Parameters of one statement: what libpq takes. They point into Lua values, which somebody has to hold. */
+enum { REEF_POSTGRES_NUMBER = 32 }; /* bytes for the text of a number */
+
+/* Parameters of one statement after the other: what libpq takes, which has copied them when it returns. All zero at first; whoever
+ * has them frees them. */
 struct reef_postgres_parameters {
+	void *memory; /* of what follows */
 	const char **values;
 	int *sizes, *formats;
-	int count;
+	char (*numbers)[REEF_POSTGRES_NUMBER];
+	int room;
 };
 
-/* Makes them from `count` values from stack index `first` on, as userdata that is pushed; numbers and booleans are replaced on
- * the stack by their texts. Raises for what cannot be one. */
-void reef_postgres_parameters(lua_State *L, struct reef_postgres_parameters *p, int first, int count);
+/* Makes them from `count` values from stack index `first` on, which hold the texts. Raises for what cannot be one, and for want of
+ * memory. */
+void reef_postgres_parameters_set(lua_State *L, struct reef_postgres_parameters *p, int first, int count);
+void reef_postgres_parameters_fini(struct reef_postgres_parameters *p);
 
 #endif

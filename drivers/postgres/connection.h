@@ -10,19 +10,22 @@
 #include <lua.h>
 #include <stdbool.h>
 
+#include "column.h"
+#include "drivers/sql/names.h"
 #include "drivers/sql/operation.h"
 
 /* User values of the userdata. */
 enum {
 	REEF_POSTGRES_STREAM_NAMES = 1, /* the columns' names, while a stream waits for who reads on */
-	REEF_POSTGRES_VALUES = REEF_POSTGRES_STREAM_NAMES,
+	REEF_POSTGRES_NAME_LISTS,       /* of `names` */
+	REEF_POSTGRES_VALUES = REEF_POSTGRES_NAME_LISTS,
 };
 
 /* What an operation keeps on its stack, behind its arguments. */
 enum {
 	REEF_POSTGRES_RESULTS = 1, /* the result, or the list of several */
 	REEF_POSTGRES_ROWS,        /* the rows of the one that is being read */
-	REEF_POSTGRES_NAMES,       /* of its columns, once there are two rows */
+	REEF_POSTGRES_NAMES,       /* of its columns, if they are needed */
 	REEF_POSTGRES_FAILURE,     /* what the server refuses, in the end */
 	REEF_POSTGRES_KEPT = REEF_POSTGRES_FAILURE,
 };
@@ -43,7 +46,10 @@ struct reef_postgres_connection {
 	PGresult *result; /* that is being read */
 	int row, burst;
 	lua_Integer rows, most_rows, bytes, most_bytes, results;
+	struct reef_sql_names names;
+	struct reef_postgres_parameters parameters;
 	bool compact, stream, drop, failed, described;
+	bool untouched; /* nothing was read since its statement was sent */
 };
 
 extern const struct reef_sql_driver reef_postgres_driver;

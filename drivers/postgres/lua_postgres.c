@@ -61,25 +61,24 @@ static int lua_postgres_connect(lua_State *L, struct reef_sql_connection *sql) {
 	return reef_postgres_connect(L, lua_postgres_begin(L, sql, REEF_POSTGRES_CONNECTING));
 }
 
-/* The parameters behind (statement, compact, stream); how many. */
-static int lua_postgres_parameters(lua_State *L, struct reef_postgres_connection *c,
-								   struct reef_postgres_parameters *p) {
+/* Takes what stands behind (statement, compact, stream) as parameters; how many. */
+static int lua_postgres_parameters(lua_State *L, struct reef_postgres_connection *c) {
 	int count = c->sql.base - ARGUMENT(3);
 	c->compact = c->sql.base >= ARGUMENT(2) && lua_toboolean(L, ARGUMENT(2));
 	c->stream = count >= 0 && lua_toboolean(L, ARGUMENT(3));
 	if (count > 0)
-		reef_postgres_parameters(L, p, ARGUMENT(4), count);
+		reef_postgres_parameters_set(L, &c->parameters, ARGUMENT(4), count);
 	return count > 0 ? count : 0;
 }
 
 /* query(sql, compact, stream, parameters...): without parameters `sql` may be several statements */
 static int lua_postgres_query(lua_State *L, struct reef_sql_connection *sql) {
 	struct reef_postgres_connection *c = lua_postgres_begin(L, sql, REEF_POSTGRES_IDLE);
-	struct reef_postgres_parameters p;
 	const char *text = luaL_checkstring(L, ARGUMENT(1));
-	int count = lua_postgres_parameters(L, c, &p);
+	int count = lua_postgres_parameters(L, c);
+	const struct reef_postgres_parameters *p = &c->parameters;
 	int sent = count == 0 ? PQsendQuery(c->pg, text)
-						  : PQsendQueryParams(c->pg, text, count, NULL, p.values, p.sizes, p.formats, 0);
+						  : PQsendQueryParams(c->pg, text, count, NULL, p->values, p->sizes, p->formats, 0);
 	return reef_postgres_begin(L, c, sent);
 }
 
@@ -94,10 +93,10 @@ static int lua_postgres_prepare(lua_State *L, struct reef_sql_connection *sql) {
 /* execute(name, compact, stream, parameters...) */
 static int lua_postgres_execute(lua_State *L, struct reef_sql_connection *sql) {
 	struct reef_postgres_connection *c = lua_postgres_begin(L, sql, REEF_POSTGRES_IDLE);
-	struct reef_postgres_parameters p = {.count = 0};
 	const char *name = luaL_checkstring(L, ARGUMENT(1));
-	int count = lua_postgres_parameters(L, c, &p);
-	return reef_postgres_begin(L, c, PQsendQueryPrepared(c->pg, name, count, p.values, p.sizes, p.formats, 0));
+	int count = lua_postgres_parameters(L, c);
+	const struct reef_postgres_parameters *p = &c->parameters;
+	return reef_postgres_begin(L, c, PQsendQueryPrepared(c->pg, name, count, p->values, p->sizes, p->formats, 0));
 }
 
 /* fetch(most rows, most bytes [, drop]): the next rows of a stream, and whether there may be more */
@@ -140,6 +139,14 @@ static int lua_postgres_close(lua_State *L) {
 	return 0;
 }
 
+static int lua_postgres_gc(lua_State *L) {
+	struct reef_postgres_connection *c = luaL_checkudata(L, 1, CLASS);
+	reef_postgres_close(c);
+	reef_sql_names_fini(&c->names);
+	reef_postgres_parameters_fini(&c->parameters);
+	return 0;
+}
+
 /* connection:quote(text [, "name"]) -> a literal, or an identifier */
 static int lua_postgres_quote(lua_State *L) {
 	PGconn *pg = lua_postgres_check(L)->pg;
@@ -179,7 +186,7 @@ int reef_open_postgres(lua_State *L) {
 	lua_newtable(L);
 	luaL_setfuncs(L, methods, 0);
 	lua_setfield(L, -2, "__index");
-	lua_pushcfunction(L, lua_postgres_close);
+	lua_pushcfunction(L, lua_postgres_gc);
 	lua_setfield(L, -2, "__gc");
 	luaL_newlib(L, functions);
 	reef_sql_push_operations(L, operations);

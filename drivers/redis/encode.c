@@ -159,9 +159,17 @@ void reef_redis_put_stack(lua_State *L, struct reef_output *output, int first, i
 		(void)encode_put_value(L, output, i);
 }
 
+/* luaL_len, at less cost where there is no metatable. */
+static lua_Integer length_of(lua_State *L, int index) {
+	if (!lua_getmetatable(L, index))
+		return (lua_Integer)lua_rawlen(L, index);
+	lua_pop(L, 1);
+	return luaL_len(L, index);
+}
+
 int reef_redis_list_length(lua_State *L, int index) {
 	lua_getfield(L, index, "n");
-	lua_Integer n = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : luaL_len(L, index);
+	lua_Integer n = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : length_of(L, index);
 	lua_pop(L, 1);
 	if (n < 0 || n >= INT_MAX)
 		luaL_error(L, "redis: a command cannot have %I arguments", (LUAI_UACINT)n);

@@ -79,14 +79,9 @@ int reef_open_sql(lua_State *L) {
 	static const luaL_Reg functions[] = {{"new", lua_sql_new}, {"one", reef_sql_one}, {NULL, NULL}};
 	reef_sql_turn_open(L);
 	luaL_newmetatable(L, REEF_SQL_TURN);
-	lua_pushvalue(L, -1);
-	luaL_setfuncs(L, of_class, 1);
-	lua_newtable(L);
-	lua_pushvalue(L, -2);
-	luaL_setfuncs(L, methods, 1);
+	luaL_setfuncs(L, of_class, 0);
+	luaL_newlib(L, methods);
 	lua_setfield(L, -2, "__index");
-	luaL_newlibtable(L, functions);
-	lua_insert(L, -2);
-	luaL_setfuncs(L, functions, 1);
+	luaL_newlib(L, functions);
 	return 1;
 }

@@ -127,7 +127,9 @@ static int operation_resumed(lua_State *L, int status, lua_KContext context) {
 static int operation_goes_on(lua_State *L, struct reef_sql_connection *c, int state) {
 	while (state > 0) {
 		struct reef_task *task = reef_task_running(L);
-		int error = reef_fd_wait(&c->waiter, c->driver->fd(c), state, c->deadline_ns);
+		int fd = c->driver->fd(c);
+		int error = state == REEF_SQL_MORE ? reef_fd_wait_more(&c->waiter, fd, c->deadline_ns)
+										   : reef_fd_wait(&c->waiter, fd, state, c->deadline_ns);
 		if (error == 0) {
 			c->task = task;
 			return reef_task_suspend_with(L, &c->wait, operation_resumed);

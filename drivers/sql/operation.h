@@ -17,8 +17,9 @@
  * driver keeps: `base` is the index of the last argument. All of it stays there while the operation waits. */
 enum { REEF_SQL_AT_TURN = 1, REEF_SQL_AT_COMMAND, REEF_SQL_AT_DEADLINE, REEF_SQL_AT_CONNECTION, REEF_SQL_AT_ARGUMENTS };
 
-/* What a part of an operation has come to; more than 0: the REEF_FD_ bits of what it waits for. */
+/* What a part of an operation has come to; more than 0: the REEF_FD_ bits of what it waits for, or: */
 enum {
+	REEF_SQL_MORE = 4,  /* waits for more than there was to be read: see reef_fd_wait_more */
 	REEF_SQL_OVER = 0,  /* its results lie on the top of the stack, `pushed` of them; also what the server refuses */
 	REEF_SQL_LOST = -1, /* the connection is closed; a text that says why and a number, or nil, lie there */
 };

@@ -13,6 +13,8 @@
 #define WAITER "reef.sql.waiter"
 #define OVERLOAD ((size_t)1 << 20) /* bytes of statements that wait */
 
+static const char mark;
+
 enum waiter_state { WAITER_WAITS, WAITER_HAS_TURN, WAITER_LATE, WAITER_OVER };
 
 struct reef_sql_waiter {
@@ -171,6 +173,7 @@ bool reef_sql_turn_came(lua_State *L, lua_KContext context, uint64_t *since_ns) 
 struct reef_sql_turn *reef_sql_turn_new(lua_State *L, int told) {
 	struct reef_sql_turn *turn = lua_newuserdatauv(L, sizeof *turn, REEF_SQL_VALUES);
 	memset(turn, 0, sizeof *turn);
+	turn->mark = &mark;
 	turn->host = reef_host_of(L);
 	turn->last = &turn->first;
 	turn->told = LUA_NOREF;
@@ -183,11 +186,11 @@ struct reef_sql_turn *reef_sql_turn_new(lua_State *L, int told) {
 }
 
 struct reef_sql_turn *reef_sql_turn_check(lua_State *L, int index) {
-	bool is_one = lua_getmetatable(L, index) && lua_rawequal(L, -1, lua_upvalueindex(1));
-	if (!is_one)
+	struct reef_sql_turn *turn = lua_touserdata(L, index);
+	/* Sooner than by metatable: this is asked twice for each statement. */
+	if (turn == NULL || lua_rawlen(L, index) != sizeof *turn || turn->mark != &mark)
 		luaL_typeerror(L, index, REEF_SQL_TURN);
-	lua_pop(L, 1);
-	return lua_touserdata(L, index);
+	return turn;
 }
 
 int reef_sql_turn_close(lua_State *L) {

@@ -26,6 +26,7 @@ enum {
 };
 
 struct reef_sql_turn {
+	const void *mark; /* first: says that it is one */
 	struct reef_host *host;
 	struct reef_sql_connection *core; /* NULL: none */
 	const lua_State *holder;          /* NULL: nobody */
@@ -43,7 +44,7 @@ struct reef_sql_turn {
 
 /* Pushes a new one; told: stack index of the function that hears whether too much waits, or 0. */
 struct reef_sql_turn *reef_sql_turn_new(lua_State *L, int told);
-/* The one at that index; raises for anything else. The C function that runs has the turns' metatable as its first upvalue. */
+/* The one at that index; raises for anything else. */
 struct reef_sql_turn *reef_sql_turn_check(lua_State *L, int index);
 /* True: it is L's turn now, until it has been left as often as it was taken. */
 bool reef_sql_turn_take(struct reef_sql_turn *turn, const lua_State *L);
@@ -53,7 +54,7 @@ int reef_sql_turn_wait(lua_State *L, int index, size_t size, uint64_t deadline_n
 /* In that continuation: is it L's turn, or too late? Takes that value away. `since_ns`: when the wait began. */
 bool reef_sql_turn_came(lua_State *L, lua_KContext context, uint64_t *since_ns);
 void reef_sql_turn_leave(struct reef_sql_turn *turn, const lua_State *L);
-/* Of the metatable: __close and __gc, which have it as their upvalue, too. */
+/* Of the metatable: __close and __gc. */
 int reef_sql_turn_close(lua_State *L);
 int reef_sql_turn_gc(lua_State *L);
 /* Once for each VM: makes the metatable of what waits. */

@@ -89,8 +89,8 @@ local function refusal(request, listens, methods)
 		return 403, "another page has asked"
 	elseif origin and origin ~= "http://" .. header.host and origin ~= "https://" .. header.host then
 		return 403, "another page has asked"
-	elseif not methods[request.method] then
-		return 405, "only " .. guard.list(methods)
+	elseif not methods(request.url:match "^[^?]*")[request.method] then
+		return 405, "only " .. guard.list(methods(request.url:match "^[^?]*"))
 	end
 end
 
@@ -162,7 +162,7 @@ end
 
 ---A server whose handler only sees requests that have passed the checks. What it answers is what guard.answer gives.
 ---@param listens fun(): string  address that is listened to
----@param methods table<string, boolean>
+---@param methods fun(path: string): table<string, boolean>
 ---@param body_limit integer  bytes
 ---@param handler fun(request: reef.http.request): integer, string, table
 ---@return reef.http.server
@@ -170,7 +170,8 @@ function guard.server(listens, methods, body_limit, handler)
 	return http.new(function(request)
 		local status, why = refusal(request, listens(), methods)
 		if status then
-			return guard.refuse(status, why, status == 405 and { Allow = guard.list(methods) } or nil)
+			return guard.refuse(status, why,
+				status == 405 and { Allow = guard.list(methods(request.url:match "^[^?]*")) } or nil)
 		end
 		local ok, body, fields
 		ok, status, body, fields = xpcall(handler, debug.traceback, request)

@@ -213,6 +213,26 @@ function metric:observe(value, ...)
 	s.sum = s.sum + value
 end
 
+---Of a histogram: the bound of the bucket up to which that part of the values lies; 0 if there are none.
+---@param part number  0.5: the median
+---@param ... string|number label values
+---@return number  math.huge for the last bucket
+function metric:quantile(part, ...)
+	check_kind(self, true)
+	local s, bounds, count = sample(self, ...), self.bounds, 0
+	for i = 1, #bounds + 1 do
+		count = count + s[i]
+	end
+	local rank, seen = part * count, 0
+	for i = 1, count > 0 and #bounds + 1 or 0 do
+		seen = seen + s[i]
+		if s[i] > 0 and seen >= rank then
+			return bounds[i] or math.huge
+		end
+	end
+	return 0
+end
+
 ---Of a histogram: sets how many values each bucket has, of values that were counted elsewhere.
 ---@param counts integer[]  one more than there are bounds
 ---@param sum number  of all values

@@ -4,10 +4,12 @@
 --     local result = profile.take { service = address, seconds = 10 }
 --     io.open("profile.svg", "w"):write(result:svg()):close()
 --
--- Seconds are of the wall clock, values are nanoseconds of CPU time or bytes. While nothing is profiled it costs nothing.
+-- Seconds are of the wall clock, values are nanoseconds of CPU time or bytes. While nothing is profiled it costs
+-- nothing.
 local options = require "reef.options"
 local result = require "reef.profile.result"
 local sampler = require "reef.profile.sampler"
+local services = require "reef.services"
 local skynet = require "skynet"
 
 local profile = {}
@@ -79,7 +81,7 @@ local function translate(given)
 	end
 	if service ~= nil and type(service) ~= "string" and math.type(service) ~= "integer" then
 		error(("profile: service is an address or a pattern of names, not a %s"):format(type(service)), 0)
-	elseif math.type(service) == "integer" and not require("reef.services").alive(service) then
+	elseif math.type(service) == "integer" and not services.alive(service) then
 		error(("profile: there is no service %s"):format(skynet.address(service)), 0)
 	end
 	local kind = given.kind or "cpu"
@@ -96,6 +98,35 @@ local function translate(given)
 	}
 end
 
+-- Whose allocations are looked at: services that are there now.
+local function members(wanted)
+	if wanted.service then
+		return { wanted.service }
+	end
+	local addresses, descriptions = services.snapshot()
+	local list = {}
+	for i, address in ipairs(addresses) do
+		if descriptions[i]:find "^snlua " and sampler.fits(address, wanted.pattern or "*") then
+			list[#list + 1] = address
+		end
+	end
+	return list
+end
+
+local function ask_for_bytes(wanted, every)
+	for _, address in ipairs(members(wanted)) do
+		if address == skynet.self() then
+			if every then
+				sampler.watch(every)
+			else
+				sampler.unwatch()
+			end
+		else
+			skynet.send(address, "debug", "ALLOCATIONS", every)
+		end
+	end
+end
+
 ---Begins a profile, which goes on until it is stopped, collected, or this service ends.
 ---@param given reef.profile.options|nil
 ---@return reef.profile.running
@@ -106,6 +137,9 @@ function profile.start(given)
 	local object, why = sampler.start(wanted)
 	if not object then
 		error("profile: " .. why, 0)
+	end
+	if wanted.kind == 1 then
+		ask_for_bytes(wanted, wanted.every)
 	end
 	return setmetatable({ sampler = object, options = wanted, began = skynet.hpc() }, running)
 end
@@ -124,6 +158,9 @@ function running:stop()
 	local by_bytes = wanted.kind == 1
 	local seconds, samples, stacks = (skynet.hpc() - self.began) / 1e9, self.sampler:count(), self.sampler:stacks()
 	self.sampler:free()
+	if by_bytes then
+		ask_for_bytes(wanted)
+	end
 	return result.new {
 		kind = by_bytes and "bytes" or "cpu",
 		unit = by_bytes and "bytes" or "nanoseconds",
@@ -151,6 +188,44 @@ function profile.take(given)
 	local taken = profile.start(own)
 	skynet.sleep(math.ceil(seconds * 100))
 	return taken:stop()
+end
+
+---@class reef.profile.heap
+---@field complete boolean  false: there was more, or too little time
+---@field types table<string, {count: integer, bytes: integer}>  by type: "table", "string", "proto" (code) ...
+---@field paths string[]    what most memory hangs on: the largest first
+---@field bytes integer[]   of each path
+---@field parents integer[] the path that it is part of, 0: that is not in the list
+
+local known_of_heap = { seconds = true, objects = true, paths = true, least = true }
+
+---What is in a service's memory, and by which way it is reached. The service goes on meanwhile, in pieces of some
+---milliseconds, but collects no garbage; one with a limit to its memory stands still. What all services share is left
+---out.
+---@param address integer|string  address or name
+---@param given {seconds: number|nil, objects: integer|nil, paths: integer|nil, least: integer|nil}|nil  seconds that
+---it may take (10), objects that are looked into (5000000), paths that come back (1000), and the fewest bytes of one
+---(1024)
+---@return reef.profile.heap
+function profile.heap(address, given)
+	options.check("profile.heap", given, known_of_heap, 2)
+	options.numbers("profile.heap", given, { seconds = 0.0, objects = 1, paths = 1, least = 1 }, 2)
+	given = given or {}
+	return skynet.call(address, "debug", "HEAP", {
+		seconds = given.seconds or 10,
+		objects = math.tointeger(given.objects or 5000000),
+		paths = math.tointeger(given.paths or 1000),
+		least = math.tointeger(given.least or 1024),
+		slice = 3000000,
+	})
+end
+
+---What grew between two moments.
+---@param before reef.profile.heap
+---@param after reef.profile.heap
+---@return reef.profile.growth
+function profile.diff(before, after)
+	return require("reef.profile.growth").between(before, after)
 end
 
 return profile

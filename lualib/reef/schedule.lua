@@ -104,12 +104,31 @@ local function next_due(item, after)
 	return cron.next(item.cron, item.zone, after, item.gap, item.overlap)
 end
 
+-- Saving may take its time, and fail: of one entry it goes in order, others do not wait for it.
+local function save_and_run(self, item)
+	local dues, i = item.saving, 1
+	while dues[i] do
+		local ok, err = pcall(self.save, item.id, dues[i])
+		if not ok then
+			skynet.error(("schedule: %s is not run, since it could not be saved: %s"):format(tostring(item.id), tostring(err)))
+		elseif not item.removed then
+			skynet.fork(item.run, dues[i], item.id)
+		end
+		i = i + 1
+	end
+	item.saving = nil
+end
+
 local function run(self, item, due)
 	item.last = due
-	if self.save then
-		self.save(item.id, due)
+	if not self.save then
+		skynet.fork(item.run, due, item.id)
+	elseif item.saving then
+		table.insert(item.saving, due)
+	else
+		item.saving = { due }
+		skynet.fork(save_and_run, self, item)
 	end
-	skynet.fork(item.run, due, item.id)
 end
 
 -- What has become due of an entry, which is not in the heap, and puts it there again.
@@ -239,6 +258,7 @@ function methods:remove(id)
 		return false
 	end
 	self.entries[id] = nil
+	item.removed = true
 	if item.at then
 		heap_remove(self.heap, item)
 		arm(self)
@@ -264,6 +284,9 @@ end
 
 ---Nothing is run any more.
 function methods:close()
+	for _, item in ipairs(self.heap) do
+		item.removed = true
+	end
 	self.heap, self.entries = {}, {}
 	self.clock:wait(self, nil)
 end

@@ -75,6 +75,13 @@ local function boot()
 		skynet.name("DATACENTER", skynet.newservice "datacenterd")
 	end
 	skynet.newservice "service_mgr"
+	local rate, endpoint = skynet.getenv "trace_rate", skynet.getenv "otlp_endpoint"
+	if rate or endpoint then
+		require("reef.trace").start {
+			rate = rate and (tonumber(rate) or error(("trace_rate is a number from 0 to 1, not %s"):format(rate), 0)),
+			services = skynet.getenv "trace_services", otlp = endpoint, service_name = skynet.getenv "cluster_name",
+		}
+	end
 	local address = skynet.getenv "metrics"
 	if address and not skynet.getenv "reef_prompt" then
 		metrics = require "reef.metrics"

@@ -44,6 +44,8 @@ local help = {
 	loglevel = "loglevel [level [pattern]]: from which level on lines are written; of services whose names fit",
 	signal = "signal address [n]: 0 interrupts a lua loop, 1 logs its memory",
 	clearcache = "Forget the compiled lua files",
+	profile = "profile address|pattern [seconds] [bytes]: where services spend CPU time, or allocate",
+	heap = "heap address [seconds]: what is in a service's memory; with seconds, what grew meanwhile",
 	trace = "trace address [proto] on|off: trace log of messages",
 	debug = "debug address: attach the debugger to a lua service",
 	cmem = "C memory of services",
@@ -296,6 +298,26 @@ function command.trace(address, protocol, flag)
 	skynet.call(handle, "debug", "TRACELOG", protocol, flag == "on")
 end
 
+function command.profile(service, seconds, kind)
+	if not service then
+		error("profile address|pattern [seconds] [bytes]", 0)
+	end
+	local address = service:find "^[:.]" and parse_address(service) or service
+	return require("reef.profile").take({
+		service = address, seconds = tonumber(seconds) or 10, kind = kind or "cpu",
+	}):folded()
+end
+
+function command.heap(service, seconds)
+	local profile, address = require "reef.profile", parse_address(service)
+	local before = profile.heap(address)
+	if seconds then
+		skynet.sleep(math.ceil((tonumber(seconds) or error("heap address [seconds]", 0)) * 100))
+		return profile.diff(before, profile.heap(address)):text()
+	end
+	return profile.diff({ paths = {}, bytes = {}, parents = {}, types = before.types }, before):text()
+end
+
 function special.debug(connection, _, address)
 	local handle = parse_address(address)
 	if skynet.getenv "thread" == "1" then
@@ -457,7 +479,9 @@ local listens ---@type string address
 -- Answers a request with the output of the command that is its body, as text.
 local http = guard.server(function()
 	return listens
-end, { POST = true }, LINE_LIMIT, function(request)
+end, function()
+	return { POST = true }
+end, LINE_LIMIT, function(request)
 	if not guard.has_token(request, token) then
 		skynet.sleep(WRONG_TOKEN_PAUSE)
 		return guard.refuse(401, "Authorization: Bearer and the token of console_http_token")

@@ -13,18 +13,24 @@ static int stock_run_protected(lua_State *L, Pfunc f, void *ud);
 #include "ldo.c"
 #undef luaD_rawrunprotected
 
-static int reef_run_protected(lua_State *L, Pfunc f, void *ud) {
-	lua_State *outer = reef_interrupt.running;
-	reef_interrupt.running = L;
-	if (l_unlikely(reef_interrupt.alarm != 0))
-		reef_interrupt_pass_on(L);
-	int status = stock_run_protected(L, f, ud);
+/* A function of its own, since C code that waits may have come to another thread meanwhile: the address of what is the
+ * thread's is not to be kept across the call. */
+__attribute__((noinline)) static void run_over(lua_State *L, lua_State *outer, int status) {
 	if (l_unlikely(reef_interrupt.alarm != 0) && outer != L)
 		reef_interrupt_left(L);
 	reef_interrupt.running = outer;
 	/* An error that a pcall of the coroutine will catch is not the end of it: lua_resume goes on with that. */
 	if (l_unlikely(reef_interrupt.alarm != 0) && !(outer == NULL && status > LUA_YIELD && findpcall(L) != NULL))
 		reef_interrupt_pass_on(outer);
+}
+
+static int reef_run_protected(lua_State *L, Pfunc f, void *ud) {
+	lua_State *outer = reef_interrupt.running;
+	reef_interrupt.running = L;
+	if (l_unlikely(reef_interrupt.alarm != 0))
+		reef_interrupt_pass_on(L);
+	int status = stock_run_protected(L, f, ud);
+	run_over(L, outer, status);
 	return status;
 }
 

@@ -27,8 +27,9 @@ static TString *reef_intern(lua_State *L, const char *str, size_t l) {
 			return ts;
 		}
 	}
-	/* A VM that is being built fixes its own strings in place: they must be its own. */
-	if (l_likely(completestate(g)) && (ts = reef_pool_find(str, l, hash)) != NULL)
+	/* A VM that is being built fixes its own strings in place: they must be its own. What begins with a NUL, as typed values
+	 * of BSON do, is no identifier. */
+	if (l_likely(completestate(g)) && l > 0 && *str != 0 && (ts = reef_pool_find(str, l, hash)) != NULL)
 		return ts;
 	if (g->strt.nuse >= g->strt.size)
 		growstrtab(L, &g->strt);

@@ -6,6 +6,9 @@
  * anybody. What is ready already when the interest is given is told, too. Nothing here ever closes a descriptor, takes
  * it out of the poller's set, or reads from it.
  *
+ * Who knows more may keep a number's registration from one interest to the next, which saves a system call for each: a keeper
+ * reads until there is nothing more before he waits, and lets go of the number before it is closed.
+ *
  * A number can have one interest at a time. A new one takes the place of the old one, whose holder is told at once that
  * it is lost: its descriptor has been closed, or two wait for the same. Do not give a descriptor here that is also a
  * socket of Reef (reef_socket_bind_fd).
@@ -28,8 +31,11 @@ enum {
 typedef void (*reef_fd_ready)(uint64_t ud, int fd, int events);
 
 /* 0 or an errno. EPERM: a regular file, which is always ready. The same `ready` and `ud` again: changed wishes, nobody
- * is told. */
-int reef_fd_watch(int fd, int events, reef_fd_ready ready, uint64_t ud);
+ * is told. `keeper`, an address of the caller's: only what has become ready since his last interest with the same events is
+ * told; NULL: what is ready is. `ready` may be called from within. */
+int reef_fd_watch(int fd, int events, reef_fd_ready ready, uint64_t ud, const void *keeper);
+/* The number is not his any more, if it has been. */
+void reef_fd_let_go(int fd, const void *keeper);
 /* True: `ready` is not called for that interest any more. False: it has been, is being, or was never given. */
 bool reef_fd_unwatch(int fd, reef_fd_ready ready, uint64_t ud);
 

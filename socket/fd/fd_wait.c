@@ -1,6 +1,6 @@
 /* See fd_wait.h. What is under way is a job with two holders: the waiter, and whoever carries it (the table of interests,
- * then the event). Whoever lets go last frees it. A waiter has one timer, which is moved only when a wait would end
- * before it. */
+ * then the event). Whoever lets go last frees it, unless the waiter spares it for its next wait. A waiter has one timer, which is
+ * moved only when a wait would end before it. */
 #include "fd_wait.h"
 
 #include <errno.h>
@@ -31,11 +31,12 @@ static void job_deliver(struct reef_service *service, struct reef_event *event) 
 	struct reef_fd_wait_job *job = (struct reef_fd_wait_job *)event;
 	struct reef_fd_waiter *waiter = job->waiter;
 	int result = job->result;
-	job_release(job);
-	if (waiter == NULL)
+	if (waiter == NULL) {
+		job_release(job);
 		return;
+	}
 	waiter->job = NULL;
-	job_release(job);
+	waiter->spare = job; /* nobody else holds it now */
 	waiter->done(waiter, result);
 }
 
@@ -102,19 +103,29 @@ static void waiter_set_timer(struct reef_fd_waiter *waiter, uint64_t deadline_ns
 	waiter->timer = reef_host_timer_add(waiter->host, deadline_ns, waiter_timer, waiter);
 }
 
-int reef_fd_wait(struct reef_fd_waiter *waiter, int fd, int events, uint64_t deadline_ns) {
+static struct reef_fd_wait_job *waiter_take_job(struct reef_fd_waiter *waiter) {
+	struct reef_fd_wait_job *job = waiter->spare;
+	waiter->spare = NULL;
+	if (job == NULL)
+		job = reef_malloc(sizeof *job);
+	*job = (struct reef_fd_wait_job){
+			.event = {.message = {.flags = REEF_MESSAGE_EVENT, .type = REEF_PTYPE_SOCKET},
+					  .deliver = job_deliver,
+					  .drop = job_drop},
+			.waiter = waiter,
+			.owner = reef_service_handle(reef_host_service(waiter->host)),
+	};
+	atomic_init(&job->holders, 2);
+	return job;
+}
+
+static int waiter_wait(struct reef_fd_waiter *waiter, int fd, int events, uint64_t deadline_ns, const void *keeper) {
 	if (waiter->job)
 		return EBUSY;
-	struct reef_fd_wait_job *job = reef_calloc(1, sizeof *job);
-	job->event = (struct reef_event){.message = {.flags = REEF_MESSAGE_EVENT, .type = REEF_PTYPE_SOCKET},
-									 .deliver = job_deliver,
-									 .drop = job_drop};
-	job->waiter = waiter;
-	atomic_init(&job->holders, 2);
-	job->owner = reef_service_handle(reef_host_service(waiter->host));
+	struct reef_fd_wait_job *job = waiter_take_job(waiter);
 	job->fd = fd;
 	job->events = events;
-	int error = reef_fd_watch(fd, events, job_ready, (uint64_t)(uintptr_t)job);
+	int error = reef_fd_watch(fd, events, job_ready, (uint64_t)(uintptr_t)job, keeper);
 	if (error == EPERM)
 		fd_wait_job_finish(job, events);
 	else if (error != 0) {
@@ -126,8 +137,22 @@ int reef_fd_wait(struct reef_fd_waiter *waiter, int fd, int events, uint64_t dea
 	return 0;
 }
 
+int reef_fd_wait(struct reef_fd_waiter *waiter, int fd, int events, uint64_t deadline_ns) {
+	return waiter_wait(waiter, fd, events, deadline_ns, NULL);
+}
+
+int reef_fd_wait_more(struct reef_fd_waiter *waiter, int fd, uint64_t deadline_ns) {
+	waiter->kept = fd + 1;
+	return waiter_wait(waiter, fd, REEF_FD_READ, deadline_ns, waiter);
+}
+
 void reef_fd_wait_end(struct reef_fd_waiter *waiter) {
 	waiter_detach(waiter);
+	if (waiter->kept)
+		reef_fd_let_go(waiter->kept - 1, waiter);
+	waiter->kept = 0;
+	reef_free(waiter->spare);
+	waiter->spare = NULL;
 	if (waiter->timer != 0)
 		reef_host_timer_cancel(waiter->host, waiter->timer);
 	waiter->timer = 0;

@@ -17,7 +17,8 @@ struct reef_fd_waiter {
 	 * free the waiter after reef_fd_wait_end. */
 	void (*done)(struct reef_fd_waiter *waiter, int result);
 	struct reef_host *host; /* of the service */
-	struct reef_fd_wait_job *job;
+	struct reef_fd_wait_job *job, *spare;
+	int kept; /* one more than the descriptor of reef_fd_wait_more; 0: none */
 	uint64_t deadline_ns, timer_ns;
 	int32_t timer;
 };
@@ -25,6 +26,10 @@ struct reef_fd_waiter {
 /* Waits until `fd` is ready for one of `events` (REEF_FD_ bits), by `deadline_ns` at the latest (reef_now_ns). 0: `done`
  * will be called. Else an errno, and it will not: EBADF, ENOMEM and the like; EBUSY: this waiter waits already. */
 int reef_fd_wait(struct reef_fd_waiter *waiter, int fd, int events, uint64_t deadline_ns);
+/* The same, until there is more to be read: for who has just read until there was nothing (EAGAIN, which a library's calls do
+ * that say "wait until it can be read"), or has read nothing since he asked for something that is still to come. Cheaper. The
+ * waiter has one descriptor then until reef_fd_wait_end. */
+int reef_fd_wait_more(struct reef_fd_waiter *waiter, int fd, uint64_t deadline_ns);
 /* `done` is not called any more, and the waiter's memory may go. To be called before the library closes the descriptor,
  * also when nothing is waited for; twice is harmless. */
 void reef_fd_wait_end(struct reef_fd_waiter *waiter);

@@ -197,7 +197,7 @@ static int socket_use_tls(lua_State *L) {
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 2);
 	reef_task_running(L);
 	if (r->connected && !reef_socket_use_tls(r->id, tls, reef_buffer_bytes(&r->buffer), reef_buffer_size(&r->buffer)))
-		return push_failure(L, "tls: not a plain connection");
+		return push_failure(L, "tls: a connection that cannot go over to TLS");
 	if (!r->connected)
 		return push_failure(L, "socket closed");
 	reef_buffer_clear(&r->buffer);

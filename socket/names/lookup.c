@@ -174,7 +174,7 @@ static void watch_all(struct reef_lookup *lookup) {
 			continue;
 		/* One that cannot be watched is left to the timeout. */
 		open->watched = true;
-		(void)reef_fd_watch(open->fd, open->events, lookup->ready, lookup->ud);
+		(void)reef_fd_watch(open->fd, open->events, lookup->ready, lookup->ud, NULL);
 	}
 }
 

@@ -184,7 +184,7 @@ static void resolver_timer_due(uint64_t ud, int fd, int events) {
 			look_at(job);
 		}
 	}
-	(void)reef_fd_watch(timer, REEF_FD_READ, resolver_timer_due, 0);
+	(void)reef_fd_watch(timer, REEF_FD_READ, resolver_timer_due, 0, NULL);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -197,7 +197,7 @@ static void arm_timer(uint64_t at) {
 		return;
 	if (timer < 0) {
 		timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-		int error = timer < 0 ? errno : reef_fd_watch(timer, REEF_FD_READ, resolver_timer_due, 0);
+		int error = timer < 0 ? errno : reef_fd_watch(timer, REEF_FD_READ, resolver_timer_due, 0, NULL);
 		if (error != 0) {
 			reef_log(0, "error: socket: no timer for lookups: %s", strerrordesc_np(error));
 			return;

@@ -7,13 +7,15 @@
 #include <sys/socket.h>
 
 #include "core/alloc.h"
+#include "tls.h"
 #include "tls_private.h"
 
 #define RECEIVE (64 * 1024)
 #define SEAL (REEF_TLS_BATCH + 8 * 1024)
 
-static _Thread_local char receive_buffer[RECEIVE];
-static _Thread_local char seal_buffer[SEAL];
+/* Of connections, and of those within others: both are at work at the same time. */
+static _Thread_local char receive_buffer[2][RECEIVE];
+static _Thread_local char seal_buffer[2][SEAL];
 
 /* ---- what OpenSSL reads and writes ---- */
 
@@ -36,8 +38,8 @@ static int bio_read(BIO *bio, char *to, size_t n, size_t *got) {
 /* Room for n more bytes of output; false: no memory. */
 static bool out_reserve(struct reef_tls *tls, size_t n) {
 	if (tls->out.data == NULL) {
-		tls->out.data = seal_buffer;
-		tls->out.capacity = sizeof seal_buffer;
+		tls->out.data = seal_buffer[tls->lower != NULL];
+		tls->out.capacity = SEAL;
 	}
 	if (tls->out.capacity - tls->out.end >= n)
 		return true;
@@ -100,15 +102,23 @@ BIO *reef_tls_bytes_bio(struct reef_tls *tls) {
 ssize_t reef_tls_bytes_receive(struct reef_tls *tls, bool *drained) {
 	reef_free(tls->kept);
 	tls->kept = NULL;
+	char *buffer = receive_buffer[tls->lower != NULL];
 	ssize_t n;
 	do {
-		n = recv(tls->fd, receive_buffer, sizeof receive_buffer, MSG_DONTWAIT);
+		n = tls->lower ? reef_tls_read(tls->lower, buffer, RECEIVE, &tls->lower_wants)
+					   : recv(tls->fd, buffer, RECEIVE, MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
-	tls->feed = receive_buffer;
+	tls->feed = buffer;
 	tls->feed_size = n > 0 ? (size_t)n : 0;
 	tls->cut = n == 0;
-	*drained = n < (ssize_t)sizeof receive_buffer;
+	*drained = n < RECEIVE;
 	return n;
+}
+
+int reef_tls_bytes_lower_wants(struct reef_tls *tls) {
+	int wants = tls->lower_wants;
+	tls->lower_wants = 0;
+	return wants;
 }
 
 void reef_tls_bytes_keep_feed(struct reef_tls *tls) {
@@ -131,17 +141,24 @@ void reef_tls_bytes_preload(struct reef_tls *tls, const void *received, size_t n
 
 /* ---- output ---- */
 
+static ssize_t send_out(struct reef_tls *tls) {
+	struct iovec iov = {.iov_base = tls->out.data + tls->out.begin, .iov_len = tls->out.end - tls->out.begin};
+	return tls->lower ? reef_tls_send(tls->lower, &iov, 1)
+					  : send(tls->fd, iov.iov_base, iov.iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* Has the thread's buffer, if it is used, sent or copied. */
 int reef_tls_bytes_push(struct reef_tls *tls) {
 	int error = 0;
 	while (tls->out.begin < tls->out.end && error == 0) {
-		ssize_t n = send(tls->fd, tls->out.data + tls->out.begin, tls->out.end - tls->out.begin,
-						 MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = send_out(tls);
 		if (n >= 0)
 			tls->out.begin += (size_t)n;
 		else if (errno != EINTR)
 			error = errno;
 	}
+	if (tls->lower && error == 0)
+		error = reef_tls_bytes_push(tls->lower);
 	while (tls->first_mark < tls->last_mark && tls->marks[tls->first_mark].end <= tls->out.begin)
 		tls->sealed_users -= tls->marks[tls->first_mark++].users;
 	size_t left = tls->out.end - tls->out.begin;
@@ -164,5 +181,5 @@ int reef_tls_bytes_push(struct reef_tls *tls) {
 }
 
 bool reef_tls_bytes_push_aside(struct reef_tls *tls) {
-	return tls->out.end > tls->out.begin && reef_tls_bytes_push(tls) == 0 && tls->out.end > tls->out.begin;
+	return reef_tls_sealed(tls) > 0 && reef_tls_bytes_push(tls) == 0 && reef_tls_sealed(tls) > 0;
 }

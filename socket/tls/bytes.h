@@ -15,6 +15,8 @@ BIO *reef_tls_bytes_bio(struct reef_tls *tls);
 void reef_tls_bytes_preload(struct reef_tls *tls, const void *received, size_t n);
 /* Bytes received, 0 at the end, -1 with errno; all that was fed has been used up. `*drained`: the kernel has no more. */
 ssize_t reef_tls_bytes_receive(struct reef_tls *tls, bool *drained);
+/* What receiving has left to be done of the connection that carries this one, bits of tls.h; forgotten then. */
+int reef_tls_bytes_lower_wants(struct reef_tls *tls);
 /* The thread's buffer is somebody else's from now on. */
 void reef_tls_bytes_keep_feed(struct reef_tls *tls);
 

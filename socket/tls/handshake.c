@@ -78,7 +78,10 @@ static int feed_handshake(struct reef_tls *tls) {
 	ssize_t n = reef_tls_bytes_receive(tls, &drained);
 	if (n < 0 && errno == EAGAIN)
 		return 0;
-	if (n < 0)
+	const char *below = tls->lower ? reef_tls_error(tls->lower) : NULL;
+	if (n < 0 && below)
+		snprintf(tls->text, sizeof tls->text, "%s", below);
+	else if (n < 0)
 		snprintf(tls->text, sizeof tls->text, "tls: handshake with %s: %s", tls->target.where, strerrordesc_np(errno));
 	else if (n == 0)
 		reef_tls_say(tls, "",
@@ -122,6 +125,7 @@ enum reef_tls_progress reef_tls_handshake(struct reef_tls *tls, int *wants) {
 	enum reef_tls_progress progress = shake_hands(tls, wants);
 	push_answer(tls, wants);
 	reef_tls_bytes_keep_feed(tls);
+	*wants |= reef_tls_bytes_lower_wants(tls);
 	if (progress == REEF_TLS_FAILED) {
 		/* Closing with something unread would reset the connection, and the peer not hear our alert. */
 		bool drained = false;

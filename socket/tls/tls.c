@@ -37,6 +37,16 @@ struct reef_tls *reef_tls_new(const struct reef_tls_target *target) {
 	return tls;
 }
 
+struct reef_tls *reef_tls_new_within(struct reef_tls *lower, const struct reef_tls_target *target) {
+	struct reef_tls *tls = reef_tls_new(target);
+	tls->lower = lower;
+	return tls;
+}
+
+bool reef_tls_is_within(const struct reef_tls *tls) {
+	return tls->lower != NULL;
+}
+
 struct reef_tls *reef_tls_accept(const struct reef_tls *listener, const char *peer) {
 	struct reef_tls_target target = listener->target;
 	target.name = NULL;
@@ -47,6 +57,7 @@ struct reef_tls *reef_tls_accept(const struct reef_tls *listener, const char *pe
 void reef_tls_delete(struct reef_tls *tls) {
 	if (tls == NULL)
 		return;
+	reef_tls_delete(tls->lower);
 	SSL_free(tls->ssl);
 	reef_tls_context_unref(tls->target.context);
 	reef_free(tls->kept);
@@ -84,11 +95,11 @@ uint64_t reef_tls_timeout_ns(const struct reef_tls *tls) {
 }
 
 size_t reef_tls_sealed(const struct reef_tls *tls) {
-	return tls->out.end - tls->out.begin;
+	return tls->out.end - tls->out.begin + (tls->lower ? reef_tls_sealed(tls->lower) : 0);
 }
 
 size_t reef_tls_sealed_users(const struct reef_tls *tls) {
-	return tls->sealed_users;
+	return tls->sealed_users + (tls->lower ? reef_tls_sealed_users(tls->lower) : 0);
 }
 
 /* ---- what went wrong ---- */
@@ -100,7 +111,9 @@ static ssize_t broken(struct reef_tls *tls) {
 }
 
 const char *reef_tls_error(const struct reef_tls *tls) {
-	return tls->broken ? tls->text : NULL;
+	if (tls->broken)
+		return tls->text;
+	return tls->lower ? reef_tls_error(tls->lower) : NULL;
 }
 
 void reef_tls_say(struct reef_tls *tls, const char *before, const char *after) {
@@ -175,7 +188,8 @@ ssize_t reef_tls_read(struct reef_tls *tls, char *buffer, size_t room, int *want
 		if (reef_tls_bytes_push_aside(tls))
 			*wants |= REEF_TLS_WANTS_ROOM;
 		reef_tls_bytes_keep_feed(tls);
-		if (reef_tls_sealed(tls) > tls->sealed_users + MOST_ANSWERS) {
+		*wants |= reef_tls_bytes_lower_wants(tls);
+		if (reef_tls_sealed(tls) > reef_tls_sealed_users(tls) + MOST_ANSWERS) {
 			reef_tls_say(tls, "", " does not read what it asks for");
 			tls->broken = true;
 		}
@@ -282,6 +296,8 @@ enum reef_tls_parting reef_tls_part(struct reef_tls *tls) {
 		if (reef_tls_sealed(tls) > 0)
 			return REEF_TLS_PARTS_UNSENT;
 	}
+	if (tls->lower)
+		return reef_tls_part(tls->lower);
 	if (!tls->silent) {
 		tls->silent = true;
 		shutdown(tls->fd, SHUT_WR);

@@ -23,6 +23,9 @@ enum {
 
 /* The target is copied. */
 struct reef_tls *reef_tls_new(const struct reef_tls_target *target);
+/* A connection within an established one, which it takes: TLS through a proxy that speaks TLS. `lower` is in no other. */
+struct reef_tls *reef_tls_new_within(struct reef_tls *lower, const struct reef_tls_target *target);
+bool reef_tls_is_within(const struct reef_tls *tls);
 /* The server's side of a connection that a listener with this TLS has accepted. */
 struct reef_tls *reef_tls_accept(const struct reef_tls *listener, const char *peer);
 /* NULL is allowed. The descriptor stays open. */

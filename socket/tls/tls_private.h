@@ -23,6 +23,8 @@ struct reef_tls_mark {
 
 struct reef_tls {
 	struct reef_tls_target target; /* first: what OpenSSL's callbacks are given; its texts are our own */
+	struct reef_tls *lower;        /* what carries this one, in the place of the descriptor; NULL: nothing. Owned */
+	int lower_wants;               /* what its calls have left to be done */
 	SSL *ssl;                      /* NULL: not begun, or a listener's */
 	int fd;
 	bool established, tell;

@@ -138,6 +138,78 @@ test.case("a profile that nobody holds is over", function()
 	end
 end)
 
+test.case("allocated bytes are counted for who allocates", function()
+	local service = test.service "profiled"
+	local running = profile.start { service = service, kind = "bytes", every = 1 << 16 }
+	skynet.call(service, "lua", "allocate", 200)
+	local result = running:stop()
+	local large, small = share(result, ";large %("), share(result, ";small %(")
+	test.between(large / small, 3.5, 4.5)
+	test.between(result:total() / (200 * 500000), 0.95, 1.2)
+	-- Nobody counts any more.
+	local none = profile.start { service = "nobody*", kind = "bytes" }
+	skynet.call(service, "lua", "allocate", 20)
+	test.equal(none:stop().samples, 0)
+end)
+
+test.case("the difference of two heaps names the table that grew", function()
+	local service = test.service "profiled"
+	skynet.call(service, "lua", "grow", "other", 5000)
+	local before = profile.heap(service)
+	skynet.call(service, "lua", "grow", "leak", 5000)
+	local after = profile.heap(service)
+	test.truthy(before.complete and after.complete)
+	local growth = profile.diff(before, after)
+	test.equal(growth.paths[1].path, "_G.leak.list")
+	test.equal(growth.types[1].type, "table")
+	test.between(growth.types[1].count, 5000, 5100)
+	test.truthy(growth.paths[1].bytes > growth.types[1].bytes) -- with the strings
+	test.matches(growth:text(), "_G.leak.list")
+	-- The collector works again.
+	skynet.call(service, "lua", "allocate", 100)
+	test.truthy(skynet.call(service, "debug", "MEM") < 20000)
+end)
+
+test.case("a walk through a heap that is ended in the middle leaves the collector as it was", function()
+	local service = test.service "profiled"
+	skynet.call(service, "lua", "grow", "many", 50000)
+	local short = profile.heap(service, { objects = 1000 })
+	test.equal(short.complete, false)
+	for _ = 1, 5 do
+		test.equal(profile.heap(service, { seconds = 0 }).complete, false)
+	end
+	skynet.call(service, "lua", "allocate", 200)
+	test.truthy(skynet.call(service, "debug", "MEM") < 60000)
+end)
+
+test.case("files of profiles are what their readers take", function()
+	local result = taken({}, "shares", 0.05)
+	local function file(name, content)
+		local path = test.dir .. "/" .. name
+		local f <close> = assert(io.open(path, "wb"))
+		f:write(content)
+		return path
+	end
+	local json = file("p.json", result:speedscope "<&>")
+	local svg = file("p.svg", result:svg '<&>"')
+	local p <close> = assert(io.popen(("python3 -c '%s' %s %s 2>&1"):format([[
+import json, sys, xml.dom.minidom
+p = json.load(open(sys.argv[1]))
+assert set(p) <= {"$schema", "shared", "profiles", "name", "activeProfileIndex", "exporter"}
+[one] = p["profiles"]
+assert one["type"] == "sampled" and one["unit"] == "nanoseconds" and len(one["samples"]) == len(one["weights"])
+assert sum(one["weights"]) == one["endValue"] and all(i < len(p["shared"]["frames"]) for s in one["samples"] for i in s)
+print(p["name"], xml.dom.minidom.parse(sys.argv[2]).documentElement.tagName)
+]], json, svg)))
+	test.equal(p:read "a", "<&> svg\n")
+	local pprof = file("p.pb.gz", result:pprof())
+	if not os.execute "command -v go >/dev/null" then
+		test.skip "there is no go tool pprof"
+	end
+	local out <close> = assert(io.popen("go tool pprof -top " .. pprof .. " 2>&1"))
+	test.matches(out:read "a", "Type: cpu.*heavy")
+end)
+
 test.case("what cannot be profiled is said", function()
 	test.raises("unknown option secnods %(did you mean seconds%?%)", profile.take, { secnods = 1 })
 	test.raises("no service :000fffff", profile.start, { service = 0xfffff })

@@ -73,26 +73,29 @@ local events = {
 	function(world) pcall(world.w.unsubscribe, world.w, "other" .. math.random(5)) end,
 }
 
--- Seconds that message may have been on its way: nobody can know that, so its gap may begin by so much later.
-local function transit(published, n)
+-- Seconds that a message may have been on its way: nobody can know that, so its gap may begin by so much later. As a
+-- rule that is short; on a busy machine some are long.
+local SHORT, LONG = 0.1, 3
+
+local function transit(published, n, most)
 	for _, hold in ipairs(published.held) do
 		if published.to[n] >= hold.from and published.from[n] <= hold.to then
-			return hold.to - hold.from + 0.1
+			return hold.to - hold.from + most
 		end
 	end
-	return 0.1
+	return most
 end
 
-local function covered(told, published, n)
+local function covered(told, published, n, most)
 	for _, gap in ipairs(told) do
-		if gap.since <= published.to[n] + transit(published, n) and gap.at >= published.from[n] then
+		if gap.since <= published.to[n] + transit(published, n, most) and gap.at >= published.from[n] then
 			return true
 		end
 	end
 end
 
 local function verify(stream, published)
-	local told, last, missed = {}, nil, 0
+	local told, last, missed, late = {}, nil, 0, 0
 	for _, item in ipairs(stream) do
 		if type(item) == "table" then
 			-- Nothing that came before lies in it.
@@ -105,14 +108,16 @@ local function verify(stream, published)
 		else
 			for n = (last or item) + 1, item - 1 do
 				missed = missed + 1
+				late = late + (covered(told, published, n, SHORT) and 0 or 1)
 				local last_told = told[#told] or { since = 0, at = 0 }
-				test.truthy(covered(told, published, n), ("%d of %.3f to %.3f is missing; told was %.3f to %.3f")
+				test.truthy(covered(told, published, n, LONG), ("%d of %.3f to %.3f is missing; told was %.3f to %.3f")
 					:format(n, published.from[n], published.to[n], last_told.since, last_told.at))
 			end
 			test.truthy(not last or item > last, "in order")
 			last = item
 		end
 	end
+	test.truthy(late <= missed // 10 + 10, ("%d of %d that are missing were long on their way"):format(late, missed))
 	return missed
 end
 

@@ -91,7 +91,6 @@ for _, kind in ipairs { "mysql", "postgres" } do
 		test.equal(failures + results, test.count(150))
 	end)
 
-	-- Not MySQL's greeting: libmariadb 3.3 reads the version of a server that has not told one.
 	test.case(kind .. ": logins that are spoiled", { timeout = 200 }, function()
 		for i = 1, test.count(100) do
 			local peer = peers.start(kind, function(stage, bytes)
@@ -136,6 +135,61 @@ for _, kind in ipairs { "mysql", "postgres" } do
 				end
 			end
 		end
+	end)
+end
+
+-- libmariadb trusts greetings, and has crashed on some of these: on those without a version, or with another protocol's
+-- number.
+test.case("mysql: greetings that are spoiled, in pieces too", { timeout = 200 }, function()
+	local total, started, ended, connected = test.count(400), 0, 0, 0
+	local peer = peers.start("mysql", function(stage, bytes)
+		if stage ~= "hello" then
+			return bytes
+		end
+		for _ = 1, math.random(3) do
+			bytes = spoiled(bytes)
+		end
+		if math.random(2) == 1 then
+			-- With a length that is right: what is wrong is inside.
+			bytes = string.pack("<I3", #bytes - 4) .. bytes:sub(4)
+		end
+		return bytes
+	end)
+	for _ = 1, 16 do
+		skynet.fork(function()
+			while started < total do
+				started = started + 1
+				local since = now()
+				local ok, db = pcall(connect, "mysql", peer, { connect_timeout = 0.3 })
+				if ok then
+					connected = connected + 1
+					db:disconnect()
+				else
+					ends_well("greeting", ok, db, since, 1)
+					test.equal(db.outcome, "not sent")
+				end
+				ended = ended + 1
+			end
+		end)
+	end
+	test.eventually("all have ended", 100, function()
+		return ended >= total
+	end)
+	test.truthy(connected < total)
+end)
+
+for _, wrong in ipairs {
+	{ "SSH-2.0-OpenSSH_9.2p1\r\n", "it is too long" }, { "\1\0\0\0\10", "it tells no version" },
+	{ "\3\0\0\0\11a\0", "it is of another protocol" }, { "\4\0\0\0\10", "it breaks off" },
+	{ "\3\0\0\0\10a\0", "it is too short" }, { "\0\0\0\0", "it is empty" },
+	{ "\9\0\0\0\255\255\255\1\2\3abc", "it is a report on progress" },
+} do
+	test.case("mysql: a greeting of which " .. wrong[2], function()
+		local peer = peers.start("mysql", function()
+			return wrong[1]
+		end)
+		local err = test.raises("this is no greeting of a MySQL server: " .. wrong[2], connect, "mysql", peer)
+		test.equal({ err.code, err.outcome }, { "connect", "not sent" })
 	end)
 end
 

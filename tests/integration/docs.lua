@@ -212,7 +212,8 @@ test.case("a block that does not run says why, compiles, and calls what there is
 		end
 		parts = parts + 1
 		test.truthy(#reason > 5, block.where .. ": why does it not run?")
-		local code = block.code:gsub("%.%.%.(%s+end)", "%1")
+		-- `...` stands for what is left out, and a list of fields for what there is.
+		local code = ("\n" .. block.code):gsub("%.%.%.(%s+end)", "%1"):gsub("\n([%w_]+%.[%w_]+, )", "\nlocal _ = %1"):sub(2)
 		local f, wrong = load(code, "=" .. block.where)
 		test.truthy(f, wrong)
 		local names = setmetatable({}, { __index = usual })
@@ -258,6 +259,77 @@ test.case("every block says what language it is in, or has none", function()
 	each_block(function(block)
 		test.truthy(known[block.info:match "^%w*"], block.where .. ": " .. block.info)
 	end)
+end)
+
+-- ---- the tutorial ----
+
+test.case("what the tutorial shows is what lies in examples/tutorial", function()
+	local here = {}
+	for _, block in ipairs(blocks "docs/tutorial.md") do
+		here[block.code] = true
+	end
+	local code, list = process.run { "sh", "-c", "cd '" .. test.root .. "/examples/tutorial' && find . -type f" }
+	test.equal(code, 0, list)
+	local files = 0
+	for path in list:gmatch "%./(%S+)" do
+		files = files + 1
+		test.truthy(here[read("examples/tutorial/" .. path)], "docs/tutorial.md shows " .. path .. " as it is")
+	end
+	test.truthy(files > 5)
+end)
+
+test.case("what the tutorial types works", { timeout = 120 }, function()
+	local server, dir = redis.start(), process.path "tutorial"
+	test.equal(process.run { "cp", "-r", test.root .. "/examples/tutorial", dir }, 0)
+	local port = process.free_port()
+	write(dir .. "/echo.lua", (read "examples/tutorial/echo.lua":gsub("7000", port)))
+	local env = { PORT = port, REDIS_PORT = server.port, METRICS_PORT = process.free_port(), REEF_TEST_DIR = dir }
+	local done = 0
+	for _, block in ipairs(blocks "docs/tutorial.md") do
+		local arguments = block.info == "sh" and block.code:match "^reef ([^\n]*)\n$"
+		if arguments then
+			local command = { test.reef, cwd = dir, env = env }
+			for word in arguments:gmatch "%S+" do
+				command[#command + 1] = word
+			end
+			done = done + 1
+			if arguments:find "^check" or arguments:find "^test" then
+				local code, output = process.run(command, 100)
+				test.equal(code, 0, arguments .. "\n" .. output)
+			else
+				local started = process.start(command)
+				started:expect(("127.0.0.1 %d"):format(port), 20)
+				started:signal "TERM"
+				test.equal(started:wait(), 0, started:output())
+			end
+		end
+	end
+	test.equal(done, 5)
+end)
+
+-- ---- Kubernetes ----
+
+test.case("the manifest's configuration is good, and its probes are answered", function()
+	local text = read "contrib/kubernetes/reef.yaml"
+	local config = text:match "\n  config: |\n(.-)\n%-%-%-":gsub("\n    ", "\n"):gsub("^    ", "")
+	local dir, at = new_directory(), ("127.0.0.1:%d"):format(process.free_port())
+	write(dir .. "/main.lua", 'require("skynet").start(function() end) require("reef.process").daemon()')
+	write(dir .. "/config", (config:gsub("/srv/service", dir)))
+	local env = { REEF_METRICS_AT = at }
+	local code, output = process.run { test.reef, "check", dir .. "/config", env = env }
+	test.equal(code, 0, output)
+	local server = process.start { test.reef, dir .. "/config", env = env }
+	local probes = 0
+	for path in text:gmatch "httpGet: { path: (%S+)," do
+		probes = probes + 1
+		test.eventually(path .. " is answered", 20, function()
+			local _, status = process.run { "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://" .. at .. path }
+			return status == "200"
+		end)
+	end
+	test.equal(probes, 3)
+	server:signal "TERM"
+	test.equal(server:wait(), 0, server:output())
 end)
 
 test.case("docs/commands.md says what each command says of itself", function()

@@ -380,10 +380,67 @@ test.case("a proxy may speak TLS, and is verified", { timeout = 60 }, function()
 	test.matches(asked[1], ("^GET http://127.0.0.1:%d/1 HTTP/1.1\r\n"):format(server.port))
 	local distrusts = new { proxy = "https://localhost:" .. port }
 	test.raises("certificate", distrusts.request, distrusts, { url = server.url })
-	test.raises("TLS within the TLS", c.request, c, { url = "https://localhost:1/" })
 	local bad = proxy(nil, world.expired)
 	local late = new { proxy = "https://localhost:" .. bad, proxy_tls = { ca_file = world.ca.file } }
 	test.raises("certificate", late.request, late, { url = server.url })
+end)
+
+test.case("https and wss go through a proxy that speaks TLS, each verified for itself", { timeout = 60 }, function()
+	certificates.check()
+	local world, others = certificates.world(), certificates.authority "the proxy's"
+	local port, asked = proxy(nil, others:issue { dns = { "localhost" } })
+	local function secure(certificate)
+		local s = http.listen("127.0.0.1:0", function(request)
+			if request.path == "/chat" then
+				return request:websocket {
+					message = function(id, data)
+						websocket.write(id, "got " .. data)
+					end,
+				}
+			end
+			local left = request:body()
+			return 200, function()
+				local piece = left:sub(1, math.random(1, 70000))
+				left = left:sub(#piece + 1)
+				return piece ~= "" and piece or nil
+			end, { ["x-proxy"] = tostring(request.header["proxy-authorization"]) }
+		end, { tls = { cert_file = certificate.cert, key_file = certificate.key } })
+		test.defer(s.close, s)
+		return ("https://localhost:%d/"):format(s.port)
+	end
+	local url = secure(world.good)
+	local c = new { proxy = "https://u:p@localhost:" .. port, proxy_tls = { ca_file = others.file },
+		tls = { ca_file = world.ca.file }, timeout = 3000 }
+	local block = require("skynet.crypt").randomkey():rep(1 << 17)
+	for i = 1, 30 do -- bodies of all sizes around those of records, of batches of records, and of the kernel's buffers
+		local n = i % 10 == 0 and math.random(1 << 18, #block) or math.random(0, 1 << (i % 18))
+		local sent = block:sub(1, n)
+		local response = c:request { url = url .. i, method = "PUT", body = sent }
+		test.equal(response:body() == sent, true, ("body %d of %d bytes"):format(i, n))
+		test.equal(response.header["x-proxy"], "nil")
+	end
+	test.matches(asked[1], "^CONNECT localhost:%d+ HTTP/1.1\r\n")
+	test.matches(asked[1], "Proxy%-Authorization: Basic ")
+	test.equal(#asked, 1) -- tunnels are kept as connections are
+
+	test.defer(function()
+		httpc.proxy, httpc.proxy_tls, httpc.tls = nil, nil, {}
+	end)
+	httpc.proxy, httpc.proxy_tls, httpc.tls = c.proxy, c.proxy_tls, c.tls
+	local id = websocket.connect(url:gsub("^https", "wss") .. "chat")
+	websocket.write(id, ("x"):rep(100000), "binary")
+	test.equal(#websocket.read(id), 100004)
+	websocket.close(id)
+
+	test.raises("certificate of localhost has expired", c.request, c, { url = secure(world.expired) })
+	c.tls = { ca_file = others.file }
+	test.raises("localhost.*unknown authority", c.request, c, { url = url })
+	local distrusts = new { proxy = c.proxy, proxy_tls = { ca_file = world.ca.file }, tls = { ca_file = world.ca.file } }
+	test.raises("unknown authority", distrusts.request, distrusts, { url = url })
+	test.equal(#asked, 4) -- the last one trusted the proxy with nothing
+	local ending = proxy("HTTP/1.1 200 OK\r\n\r\n", others:issue { dns = { "localhost" } })
+	local cuts = new { proxy = "https://localhost:" .. ending, proxy_tls = { ca_file = others.file } }
+	test.raises("ended the connection", cuts.request, cuts, { url = url })
 end)
 
 test.case("who is in no_proxy is asked without it", { timeout = 60 }, function()

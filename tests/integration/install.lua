@@ -43,7 +43,7 @@ test.case("manual, completion and docs are installed; a project that it makes pa
 	end
 	for _, path in ipairs {
 		"man/man1/reef.1", "bash-completion/completions/reef", "zsh/vendor-completions/_reef",
-		"fish/vendor_completions.d/reef.fish", "reef/docs/commands.md", "reef/contrib/prometheus/reef.rules.yml",
+		"fish/vendor_completions.d/reef.fish", "doc/reef/docs/commands.md", "reef/contrib/prometheus/reef.rules.yml",
 		"reef/scripts/mongo-server", "doc/reef/CHANGELOG.md",
 	} do
 		test.truthy(io.open(prefix .. "/share/" .. path), path)
@@ -146,14 +146,14 @@ test.case("the services of the manual compile", function()
 	local text, found = f:read "a", 0
 	f:close()
 	for code in text:gmatch "```c\n(.-)```" do
-		if code:find("_init(", 1, true) then
+		if code:find("_init(", 1, true) or code:find("luaopen_", 1, true) then
 			found = found + 1
 			local source = process.path "manual.c"
 			write(source, code)
 			run { "cc", "-fsyntax-only", "-Wall", "-Werror", "-I" .. prefix .. "/include/reef", source }
 		end
 	end
-	test.equal(found, 3)
+	test.equal(found, 4)
 end)
 
 test.case("what the installed headers declare is in the executable", function()

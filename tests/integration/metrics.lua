@@ -192,6 +192,24 @@ test.case("a histogram counts each value in one bucket, and adds up over service
 	check()
 end)
 
+test.case("a quantile is the bound up to which that part of the values lies", function()
+	local bounds, sorted = { 1, 2, 5, 10 }, {}
+	local h = metrics.histogram("test_quantile_seconds", "x", bounds)
+	test.equal(h:quantile(0.5), 0)
+	for i = 1, 200 do
+		sorted[i] = math.random() * 12
+		h:observe(sorted[i])
+		table.sort(sorted)
+		local part = math.random()
+		local exact = sorted[math.max(1, math.ceil(part * i))]
+		local want = math.huge
+		for k = #bounds, 1, -1 do
+			want = exact <= bounds[k] and bounds[k] or want
+		end
+		test.equal(h:quantile(part), want)
+	end
+end)
+
 test.case("histograms that cannot be added up, or are used as something else, are refused by name", function()
 	for _, bounds in ipairs { {}, { 1, 1 }, { 2, 1 }, { "1" }, { 0 / 0 }, { math.huge } } do
 		test.raises("metric test_h: .*bound", metrics.histogram, "test_h", "x", bounds)

@@ -181,4 +181,35 @@ test.case("what cannot be retried is said in words that help", function()
 	test.equal(fields(err, "code", "outcome", "attempts"), { 20, "rejected", 1 })
 end)
 
+test.case("errors name the collection that they are about", function()
+	local c, set = start()
+	local function names(pattern, f, ...)
+		local err = test.raises(pattern, f, c, ...)
+		test.equal(fields(err, "database", "collection"), { "db", c.name })
+	end
+	local name = "db%." .. c.name
+	set.members[1].on.insert = function()
+		return { ok = 0, code = 13, errmsg = "not authorized" }
+	end
+	names("^insert " .. name .. ": not authorized$", c.insertOne, { _id = 1 })
+	names("insert " .. name .. ": not authorized", c.insertMany, { { _id = 1 }, { _id = 2 } })
+	set.members[1].on.find = function()
+		return "close"
+	end
+	names("find " .. name .. " failed", c.findOne, { _id = 1 })
+	set.members[1].on.find = function()
+		return { ok = 1, cursor = { id = bson.int64(7), ns = "db." .. c.name, firstBatch = bson.array {} } }
+	end
+	set.members[1].on.getMore = function()
+		return { ok = 0, code = 43, errmsg = "cursor id 7 not found" }
+	end
+	local cursor = c:find()
+	local err = test.raises("^getMore " .. name .. ": cursor id 7 not found", cursor.hasNext, cursor)
+	test.equal(fields(err, "database", "collection"), { "db", c.name })
+	set.members[1].on.insert = function()
+		return { ok = 1, n = 0, writeErrors = bson.array { { index = 0, code = 11000, errmsg = "E11000 in db." .. c.name } } }
+	end
+	names("^E11000 in " .. name .. "$", c.insertOne, { _id = 1 })
+end)
+
 test.run()

@@ -341,6 +341,28 @@ test.case("everything", { timeout = 200 }, function()
 		test.equal(db:execute(all, 1), { { a = 1, b = 2 } })
 	end)
 
+	case("a statement whose columns change their types, between others with other columns", function()
+		local db = connect()
+		db:query "CREATE TABLE kinds (a INT, b VARCHAR(500))"
+		db:query "INSERT INTO kinds VALUES (7, 'x')"
+		local two, three = db:prepare "SELECT a, b FROM kinds", db:prepare "SELECT b, a, b AS c FROM kinds"
+		local values = { INT = -3, ["VARCHAR(500)"] = ("y"):rep(300), ["BIGINT UNSIGNED"] = math.maxinteger, DOUBLE = 1.5,
+			["DATETIME(3)"] = "2024-01-31 23:59:59.125" }
+		local names = {}
+		for name in pairs(values) do
+			names[#names + 1] = name
+		end
+		for _ = 1, 12 do
+			local a, b = names[math.random(#names)], names[math.random(#names)]
+			db:query "UPDATE kinds SET a = NULL, b = NULL"
+			db:query(("ALTER TABLE kinds MODIFY a %s NULL, MODIFY b %s NULL"):format(a, b))
+			test.equal(db:execute(two), { {} })
+			db:query("UPDATE kinds SET a = ?, b = ?", values[a], values[b])
+			test.equal(db:execute(two), { { a = values[a], b = values[b] } })
+			test.equal(db:execute(three), { { a = values[a], b = values[b], c = values[b] } })
+		end
+	end)
+
 	case("who is told that he is killed need not find out by his next statement", function()
 		local db = connect()
 		for _ = 1, 20 do

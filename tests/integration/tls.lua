@@ -513,7 +513,6 @@ case("a plain connection becomes a TLS one, both ways", function()
 	socket.write(id, "secret\n")
 	test.equal(socket.readline(id), "secret")
 	test.equal(tls.info(id).established, true)
-	test.equal({ tls.upgrade(id, "localhost") }, { nil, "tls: not a plain connection" })
 	socket.close(id)
 	local bad = assert(socket.open("127.0.0.1", port))
 	socket.write(bad, "STARTTLS\n")
@@ -522,6 +521,35 @@ case("a plain connection becomes a TLS one, both ways", function()
 	test.equal(none, nil)
 	test.matches(err, "is for 'localhost, 127.0.0.1, ::1', not 'other.example'")
 	test.equal(socket.invalid(bad), true)
+end)
+
+case("a TLS connection carries another one within, and no third", function()
+	local heard
+	local listener, _, port = tls.listen("127.0.0.1", 0, good())
+	test.defer(socket.close, listener)
+	socket.start(listener, function(id)
+		assert(tls.start(id))
+		assert(tls.accept(id, good()))
+		echo(id)
+		heard = true -- a proper end, as nothing was cut
+		socket.close(id)
+	end)
+	local id = assert(tls.connect("localhost", port, { ca_file = world.ca.file }))
+	test.equal(tls.upgrade(id, "localhost", { ca_file = world.ca.file }), id)
+	test.equal({ tls.upgrade(id, "localhost") }, { nil, "tls: a connection that cannot go over to TLS" })
+	local text = ("0123456789abcdef"):rep(1 << 15) .. "\n"
+	for at = 1, #text, 7777 do
+		socket.write(id, text:sub(at, at + 7776))
+	end
+	test.equal(socket.read(id, #text) == text, true)
+	socket.close(id)
+	test.eventually("the other side ends", 10, function()
+		return heard
+	end)
+	local bad = assert(tls.connect("localhost", port, { ca_file = world.ca.file }))
+	local none, err = tls.upgrade(bad, "other.example", { ca_file = world.ca.file })
+	test.equal(none, nil)
+	test.matches(err, "is for 'localhost, 127.0.0.1, ::1', not 'other.example'")
 end)
 
 case("what a peer sends before the handshake never counts as encrypted", function()

@@ -310,6 +310,49 @@ test.case("clocks that jump, missed moments, what is saved", function()
 	test.raises("gap cannot be", s.add, s, "x", { cron = "* * * * *", gap = "no", run = run })
 end)
 
+test.case("saving that fails or takes its time is felt by its entry alone, and keeps its order", function()
+	local clock = schedule.manual(1000000)
+	local fails, held, saved, ran = {}, {}, {}, {}
+	local s = schedule.new { clock = clock, save = function(id, due)
+		if fails[id] then
+			error "the store is away"
+		end
+		while held[id] do
+			skynet.sleep(1)
+		end
+		saved[#saved + 1] = { id, due }
+	end }
+	local function run(due, id)
+		ran[id] = ran[id] or {}
+		table.insert(ran[id], due)
+	end
+	for _, id in ipairs { "broken", "slow", "well", "gone" } do
+		s:add(id, { cron = "* * * * *", run = run })
+	end
+	fails.broken, held.slow, held.gone = true, true, true
+	clock:advance(180)
+	test.eventually("the others run", 20, function()
+		return ran.well and #ran.well == 3
+	end)
+	test.equal({ ran.broken, ran.slow, ran.gone }, {})
+	s:remove "gone"
+	fails, held = {}, {}
+	clock:advance(60)
+	test.eventually("both go on", 20, function()
+		return ran.broken and ran.slow and #ran.slow == 4
+	end)
+	test.equal(ran.broken, { 1000200 })
+	test.equal(ran.slow, ran.well)
+	test.equal(ran.gone, nil, "it was removed before it was saved")
+	local last = 0
+	for _, entry in ipairs(saved) do
+		if entry[1] == "slow" then
+			test.truthy(entry[2] > last)
+			last = entry[2]
+		end
+	end
+end)
+
 test.case("the system's clock, and many entries", { timeout = 60 }, function()
 	local s, times = schedule.new(), {}
 	s:add("now and then", { cron = "* * * * * *", run = function(due)

@@ -176,10 +176,11 @@ return function(skynet)
 
 	---A rawcall in the name of a tag that came from elsewhere.
 	function add.tracecall(tag, address, kind, message, size)
-		core.trace(tag, "tracecall begin")
+		local plain = tag:match "^%S+" or tag -- what stands behind it says whose part of which trace this is
+		core.trace(plain, "tracecall begin")
 		core.send(address, skynet.PTYPE_TRACE, 0, tag)
 		local reply, reply_size = skynet.rawcall(address, kind, message, size)
-		core.trace(tag, "tracecall end")
+		core.trace(plain, "tracecall end")
 		return reply, reply_size
 	end
 

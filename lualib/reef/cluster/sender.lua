@@ -309,7 +309,7 @@ local function accept(to, message, size, response, seconds)
 			sender.arm(deadline)
 		end
 	end
-	local tag = core.tracetag() or nil
+	local tag = core.tracewire()
 	if unsent > options.limit then
 		return refuse(response, ("more than %d bytes wait to be sent (cluster_limit)"):format(options.limit))
 	elseif connection then

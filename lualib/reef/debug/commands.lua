@@ -78,6 +78,27 @@ function commands.INFO(...)
 	end
 end
 
+-- Samples by allocated bytes: one for each so many; nil: no more, unless somebody else wants them. No reply.
+function commands.ALLOCATIONS(every)
+	local sampler = require "reef.profile.sampler"
+	if every then
+		sampler.watch(every)
+	else
+		sampler.unwatch()
+	end
+	done()
+end
+
+-- What is in this service's memory, see reef.profile.heap. Other messages have their turn meanwhile.
+function commands.HEAP(options)
+	local ended <const> = skynet.hpc() + options.seconds * 1e9
+	local walk <close> = require("reef.profile.heap").begin(options.objects)
+	while not walk:step(options.slice) and skynet.hpc() < ended do
+		skynet.yield()
+	end
+	skynet.retpack(walk:result(options.paths, options.least))
+end
+
 function commands.EXIT()
 	skynet.exit()
 end

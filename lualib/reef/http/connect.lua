@@ -150,9 +150,6 @@ function connect.open(target, options)
 		return dial(target, options)
 	elseif options.plain and not target.tls then
 		return dial(proxy.target, { timeout = options.timeout, resolve = options.resolve, tls = options.proxy_tls })
-	elseif proxy.target.tls and target.tls then
-		error(("http: %s:%d: there is no TLS within the TLS of a proxy; one that is http:// can carry that"):format(
-			target.name, target.port), 0)
 	end
 	return tunnel(target, proxy, options)
 end

@@ -162,9 +162,7 @@ local function answer_json(status, body)
 end
 
 local function change(request)
-	if request.method ~= "POST" then
-		return guard.refuse(405, "only POST", { Allow = "POST" })
-	elseif not token then
+	if not token then
 		return answer_json(403, { error = "nothing can be changed: the configuration has no metrics_token" })
 	elseif not guard.has_token(request, token) then
 		skynet.sleep(WRONG_TOKEN_PAUSE)
@@ -178,10 +176,10 @@ local function answer_api(request, path)
 	local api = require "reef.look.api"
 	if api.changes[path] then
 		return change(request)
-	elseif request.method == "POST" then
-		return guard.refuse(405, "only GET, HEAD", { Allow = "GET, HEAD" })
 	elseif path == "/api/profile" then
 		return guard.answer(require("reef.profile.http").answer(request))
+	elseif path == "/api/traces" then
+		return guard.answer(require("reef.trace.http")())
 	elseif path == "/api/live" then
 		if not require("reef.look.live").serve(request, api_server) then
 			return answer_json(503, { error = "too many look already" })
@@ -195,14 +193,18 @@ local function answer_api(request, path)
 	return answer_json(status, body)
 end
 
+local LOOKING <const>, CHANGING <const> = { GET = true, HEAD = true }, { POST = true }
+
+local function methods_of(path)
+	return path:find "^/api/" and require("reef.look.api").changes[path] and CHANGING or LOOKING
+end
+
 local http = guard.server(function()
 	return listens
-end, { GET = true, HEAD = true, POST = true }, REQUEST_SIZE, function(request)
+end, methods_of, REQUEST_SIZE, function(request)
 	local path = request.url:match "^[^?]*"
 	if path == "/api" or path:find "^/api/" then
 		return answer_api(request, path)
-	elseif request.method == "POST" then
-		return guard.refuse(405, "only GET, HEAD", { Allow = "GET, HEAD" })
 	end
 	local content, kind = files.read(path)
 	if content then

@@ -181,6 +181,7 @@ local function classify(op, err, server, loan)
 	if op.transaction then
 		transactions.label(op, err)
 	end
+	errors.name(err, op.db, errors.collection_of(op))
 end
 
 ---Brings a command to a server and its reply back.

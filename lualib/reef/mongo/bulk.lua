@@ -127,6 +127,7 @@ function bulk.run(client, b)
 	local err = errors.from_reply(total, host, b.kind)
 	if err then
 		err.labels = labels or err.labels
+		errors.name(err, b.db, b.collection)
 	end
 	return total, err
 end

@@ -35,7 +35,7 @@ function methods:no_server(operation, since, text)
 	if operation.transaction then
 		transactions.label(operation, err)
 	end
-	return err
+	return errors.name(err, operation.db, errors.collection_of(operation))
 end
 
 -- Has every server been asked, in vain?

@@ -5,6 +5,7 @@ local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
 local left = require "reef.mongo.left"
 local limits = require "reef.mongo.limits"
+local next_of = require("reef.mongo.core").next
 
 ---@class mongo.cursor
 local cursor = {}
@@ -22,13 +23,6 @@ local function ordered(first, ...)
 end
 
 -- ---- getting batches: for all kinds ----
-
-local function raise(reply, address, name)
-	local err = errors.from_reply(reply, address, name)
-	if err then
-		error(err, 0)
-	end
-end
 
 -- Goes on with what a reply has brought.
 function cursor:take_batch(result, batch)
@@ -152,7 +146,7 @@ function cursor:get_more()
 	if o.await then
 		body[#body + 1], body[#body + 2] = "maxTimeMS", o.await
 	end
-	local ok, reply = pcall(self.client.execute, self.client, {
+	local ok, reply, err = pcall(self.client.execute, self.client, {
 		db = self.db, name = "getMore", body = body, address = self.address, held = self.held, exact = o.exact,
 		batches = true, session = o.session or self.borrowed, deadline = self:deadline(), timed = o.timed, own_time = true,
 		shape = "next_batch",
@@ -170,7 +164,9 @@ function cursor:get_more()
 			error(reply, 0)
 		end
 	end
-	raise(reply, self.address, "getMore")
+	if err then
+		error(err, 0)
+	end
 	self:take_batch(reply.cursor, reply.cursor.nextBatch)
 end
 
@@ -237,12 +233,10 @@ end
 ---`for document in cursor:each() do`
 function cursor:each()
 	return function()
-		local batch = self.batch
-		if batch and not self.closed then
-			local document = batch:next(self)
-			if document then
-				return document
-			end
+		local batch = not self.closed and self.batch
+		local document = batch and next_of(batch, self)
+		if document then
+			return document
 		end
 		return self:hasNext() and self:next() or nil
 	end
@@ -337,11 +331,13 @@ function find:count(with_skip_limit)
 			end
 		end
 	end
-	local reply, _, address = self.client:execute {
+	local reply, err = self.client:execute {
 		db = self.db, name = "count", body = body, retry = true, preference = self.options.readPreference,
 		session = self.options.session, shape = "count",
 	}
-	raise(reply, address, "count")
+	if err then
+		error(err, 0)
+	end
 	return reply.n
 end
 
@@ -457,6 +453,8 @@ end
 function M.find(client, db, collection, settings, options)
 	return setmetatable({
 		client = client, db = db, collection = collection, settings = settings, options = options,
+		-- Looked at for each document: see __index.
+		batch = false, closed = false,
 	}, find_meta)
 end
 

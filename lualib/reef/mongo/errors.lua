@@ -15,6 +15,8 @@ local errors = {}
 ---@field codeName string|nil
 ---@field kind "duplicate key"|"validation"|"write concern"|nil what the application may want to tell apart
 ---@field details table|nil why a document is not valid
+---@field database string|nil what the operation was about
+---@field collection string|nil
 ---@field labels table<string, boolean>
 ---@field writeErrors { index: integer, code: integer, errmsg: string }[]|nil
 ---@field writeConcernError table|nil
@@ -89,6 +91,40 @@ function errors.from_reply(reply, host, command)
 		writeConcernError = concern,
 		reply = reply,
 	}
+end
+
+---The collection that a command is about, nil: none that we know of.
+---@param op { db: string, name: string, body: table, given: boolean|nil }
+---@return string|nil
+function errors.collection_of(op)
+	if op.db == "admin" or op.given or not op.body then
+		return nil
+	end
+	local name = op.body[op.name == "getMore" and 4 or 2]
+	return type(name) == "string" and name or nil
+end
+
+---Says in an error which collection it is about, unless it says so already.
+---@param err mongo.error
+---@param database string|nil
+---@param collection string|nil
+---@return mongo.error err
+function errors.name(err, database, collection)
+	if not database or err.database then
+		return err
+	end
+	err.database, err.collection = database, collection
+	local message, name = err.message, collection and database .. "." .. collection
+	if not name or message:find(name, 1, true) then
+		return err
+	end
+	local head = (err.host and err.host .. ": " or "") .. (err.command or "request")
+	if message:sub(1, #head) == head then
+		err.message = head .. " " .. name .. message:sub(#head + 1)
+	else
+		err.message = ("%s %s: %s"):format(err.command or "request", name, message)
+	end
+	return err
 end
 
 ---What a safe_* method answers for its second value.

@@ -89,12 +89,13 @@ function limits.expired(op, cause)
 	if cause and (cause.code == "timeout" or cause.code == 50 or cause.timeout) then
 		return cause
 	end
-	return errors.new({
+	local err = errors.new({
 		code = "timeout", timeout = true, reason = "expired", outcome = cause and cause.outcome or "not sent",
 		command = op.name,
 		host = cause and cause.host, reply = cause and cause.reply, labels = cause and cause.labels, cause = cause,
 		attempts = cause and cause.attempts, waited = op.since and now() - op.since,
 	}, cause and "its time is over: " .. tostring(cause) or "its time is over")
+	return errors.name(err, op.db, errors.collection_of(op))
 end
 
 return limits

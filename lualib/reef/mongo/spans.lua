@@ -71,16 +71,6 @@ local function operation_name(op)
 	return op.name
 end
 
--- The collection that an operation is about, nil: none.
-local function collection_of(op)
-	if op.db == "admin" or op.given then
-		return nil
-	end
-	local key = op.name == "getMore" and 3 or 1
-	local name = op.body[key + 1]
-	return type(name) == "string" and name or nil
-end
-
 local function summary(name, op, collection)
 	return ("%s %s%s"):format(name, op.db, collection and "." .. collection or "")
 end
@@ -89,7 +79,7 @@ end
 ---@param client mongo.core_client
 ---@param op mongo.command
 function tracer:execute(client, op)
-	local name, collection = operation_name(op), collection_of(op)
+	local name, collection = operation_name(op), errors.collection_of(op)
 	local text = summary(name, op, collection)
 	local span = begin(text, nil, {
 		["db.namespace"] = op.db, ["db.collection.name"] = collection, ["db.operation.name"] = name,
@@ -119,7 +109,7 @@ local hidden = { lsid = true, ["$db"] = true, ["$clusterTime"] = true, signature
 
 local function started(self, event, op)
 	local host, port = sdam.split(event.address)
-	local collection = collection_of(op)
+	local collection = errors.collection_of(op)
 	op.span.parent = op.transaction and op.transaction.span
 	local span = begin(op.name, op.span, {
 		["db.namespace"] = op.db, ["db.collection.name"] = collection, ["db.command.name"] = op.name,

@@ -2,7 +2,7 @@
 import { attribute, element, svg, text } from "./dom.js";
 import { clock } from "./format.js";
 
-const LEFT = 46, BOTTOM = 18, TOP = 8, RIGHT = 2, SPAN = 120; // pixels; seconds that are shown at least
+const LEFT = 50, BOTTOM = 18, TOP = 8, RIGHT = 2, SPAN = 60; // pixels; seconds that are shown at least
 let serial = 0;
 
 // A number not below n with which a half is round, too; `base` 2 for bytes.
@@ -69,7 +69,7 @@ export class Curve {
 		});
 		for (const [node, value, y] of [[this.high, most, TOP], [this.half, most / 2, (low + TOP) / 2], [this.zero, 0, low]]) {
 			attribute(node, "y", y + 4);
-			text(node, this.format(value));
+			text(node, this.format(value).replace(/\.0+(?= |$)/, ""));
 		}
 		attribute(this.newest, "x", width);
 		attribute(this.newest, "y", height - 3);

@@ -17,7 +17,7 @@ export function bytes(n) {
 }
 
 export function percent(n) {
-	return n === undefined ? "–" : (n * 100).toFixed(n < 0.1 ? 1 : 0) + " %";
+	return n === undefined ? "–" : n === 0 ? "0 %" : (n * 100).toFixed(n < 0.001 ? 2 : n < 0.1 ? 1 : 0) + " %";
 }
 
 export function seconds(n) {

@@ -1,8 +1,11 @@
 // The slowest messages, and traces of requests if the process keeps some.
 import { element, keyed, link, text } from "./dom.js";
 import { moment, seconds } from "./format.js";
+import { get } from "./live.js";
 import { parts, Table } from "./table.js";
 import { Waterfall } from "./waterfall.js";
+
+const EVERY = 2000; // ms
 
 function serviceColumn(label, address, name, weight) {
 	return { label, text: true, weight, fill(td, row) {
@@ -21,13 +24,19 @@ export function messages(page, root) {
 	root.append(element("div", { class: "title" }, element("h1", {}, "Messages")), element("section", { class: "card" }, element("h2", {}, "Slowest of the last minutes"),
 		element("p", { class: "dim" }, "How long each held its service, without the time that it waited for others."), none, table.root));
 	const watch = { "/api/slow": body => { none.hidden = body.messages.length > 0; table.update(body.messages); } };
-	if (page.endpoints["/api/traces"]) {
-		const list = element("div"), empty = element("p", { class: "empty" }, "No traces yet.");
-		root.append(element("section", { class: "card" }, element("h2", {}, "Requests"), empty, list));
-		watch["/api/traces"] = body => {
-			empty.hidden = body.traces.length > 0;
-			keyed(list, body.traces, t => t.id, () => new Waterfall().root, (node, trace) => node.waterfall.update(trace));
-		};
+	const list = element("div"), section = element("section", { class: "card", hidden: true }, element("h2", {}, "Requests"),
+		element("p", { class: "dim" }, "Traces that were kept: of slow requests, and of those that failed."), list);
+	root.append(section);
+	let timer, over = false;
+	// Where the process keeps no traces, there is no such path.
+	async function read() {
+		try {
+			const { traces } = page.live.held ? {} : await get("api/traces");
+			section.hidden = !(traces ? traces.length : !section.hidden);
+			if (traces) keyed(list, traces, t => t.trace, () => new Waterfall().root, (node, trace) => node.waterfall.update(trace));
+			if (!over) timer = setTimeout(read, EVERY);
+		} catch { section.hidden = true; }
 	}
-	return { watch };
+	read();
+	return { watch, close() { over = true; clearTimeout(timer); } };
 }

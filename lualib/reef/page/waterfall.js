@@ -18,13 +18,13 @@ export class Waterfall {
 			for (let p = known.get(s.parent); p && d < 20; p = known.get(p.parent)) d++;
 			depth.set(s.id, d);
 		}
-		text(this.title, `${spans[0].name} · ${seconds(end - start)} · ${spans.length} spans · ${moment(start)}${spans.some(s => s.error) ? " · failed" : ""}`);
+		text(this.title, `${trace.name} · ${seconds(end - start)} · ${spans.length} spans · ${moment(start)}${spans.some(s => s.error) ? " · failed" : ""}`);
 		keyed(this.box, spans, s => s.id, () => element("div", {}, element("i"), element("span")), (node, s) => {
 			classes(node, "span" + (s.error ? " bad" : ""));
 			const [bar, label] = node.children;
 			bar.style.left = (s.start - start) / span * 100 + "%";
 			bar.style.width = (s.duration || 0) / span * 100 + "%";
-			text(label, `${" ".repeat(depth.get(s.id) * 2)}${s.name} ${s.service || ""} ${seconds(s.duration)}${s.error ? ": " + s.error : ""}`);
+			text(label, `${" ".repeat(depth.get(s.id) * 2)}${s.name} ${s.service_name || ""} ${s.service || ""} ${seconds(s.duration)}${s.error ? ": " + s.error : ""}`);
 			attribute(node, "title", label.textContent);
 		});
 	}

@@ -1,5 +1,5 @@
--- A profile as pprof reads it: the message `perftools.profiles.Profile` (github.com/google/pprof, proto/profile.proto) in
--- protobuf's encoding (protobuf.dev, "Encoding"), with gzip around it.
+-- A profile as pprof reads it: the message `perftools.profiles.Profile` (github.com/google/pprof,
+-- proto/profile.proto) in protobuf's encoding (protobuf.dev, "Encoding"), with gzip around it.
 local frame_of = require("reef.profile.result").frame
 local sampler = require "reef.profile.sampler"
 local skynet = require "skynet"

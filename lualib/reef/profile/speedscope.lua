@@ -1,5 +1,5 @@
--- A profile as speedscope reads it (https://www.speedscope.app/file-format-schema.json): of the kind "sampled", each stack
--- once, with its weight.
+-- A profile as speedscope reads it (https://www.speedscope.app/file-format-schema.json): of the kind "sampled", each
+-- stack once, with its weight.
 local encode = require("reef.json").encode
 local frame_of = require("reef.profile.result").frame
 local sorted = require "reef.base.sorted"

@@ -1,5 +1,5 @@
--- A profile as a flame graph in SVG: each function is a box as wide as its share, above the one that has called it. Plain
--- shapes with titles, which any viewer shows; nothing runs, and nothing is loaded.
+-- A profile as a flame graph in SVG: each function is a box as wide as its share, above the one that has called it.
+-- Plain shapes with titles, which any viewer shows; nothing runs, and nothing is loaded.
 local frame_of = require("reef.profile.result").frame
 local sorted = require "reef.base.sorted"
 

@@ -9,7 +9,6 @@ local lent = {}
 
 local MODULES <const> = { mysql = "reef.mysql", postgres = "reef.db.postgres" }
 local COUNTERS <const> = { timeout = "timeouts", closed = "lost", connect = "refused", auth = "refused" }
-local SAMPLES <const> = 1000 -- times that percentiles are taken from
 
 local conf, label, target, module ---@type table, string, table, table
 local idle, all = {}, {} ---@type table[], table<table, boolean>
@@ -18,8 +17,8 @@ local queue, first, last = {}, 1, 0
 local counters = {
 	requests = 0, replies = 0, overload = 0, timeouts = 0, lost = 0, refused = 0, rejected = 0,
 }
-local times, sample = {}, 0
 local took ---@type reef.metric
+local longest = 0 -- of the times in `took`
 local ending, closing, draining
 
 ---@param kind "mysql"|"postgres"
@@ -113,9 +112,9 @@ end
 ---@param err any  what it has come to; nil: it went well
 function lent.release(db, since, err)
 	taken = taken - 1
-	sample = sample % SAMPLES + 1
-	times[sample] = now() - since
-	took:observe(times[sample], label)
+	local seconds = now() - since
+	longest = math.max(longest, seconds)
+	took:observe(seconds, label)
 	local counter = err == nil and "replies" or type(err) == "table" and COUNTERS[err.code] or "rejected"
 	counters[counter] = counters[counter] + 1
 	if size > conf.size then
@@ -144,11 +143,9 @@ function lent.release(db, since, err)
 end
 
 local function percentiles()
-	local sorted = table.move(times, 1, #times, 1, {})
-	table.sort(sorted)
-	local result = { count = counters.replies, max = sorted[#sorted] or 0 }
+	local result = { count = counters.replies, max = longest }
 	for name, part in pairs { p50 = 0.5, p90 = 0.9, p99 = 0.99, p999 = 0.999 } do
-		result[name] = sorted[math.max(1, math.ceil(#sorted * part))] or 0
+		result[name] = math.min(took:quantile(part, label), longest)
 	end
 	return result
 end

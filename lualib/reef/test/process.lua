@@ -12,8 +12,17 @@ process.__index = process
 
 local signals = { HUP = 1, INT = 2, QUIT = 3, KILL = 9, USR1 = 10, USR2 = 12, TERM = 15, CONT = 18, STOP = 19 }
 
+---A port of 127.0.0.1 that nobody has at this moment.
+---@return integer
 process.free_port = core.free_port
+---Does somebody listen on that port of 127.0.0.1?
+---@param port integer|string or the path of a Unix socket
+---@return boolean
 process.can_connect = core.can_connect
+---Makes a directory.
+---@param path string
+---@return boolean? ok
+---@return string? err
 process.mkdir = core.mkdir
 ---The process id of the runtime that runs the test.
 process.self = core.pid

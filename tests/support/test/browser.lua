@@ -40,8 +40,8 @@ function browser.open(url)
 	local id = websocket.connect(target, nil, nil, { max_message = 16 << 20 })
 	local self = setmetatable({ id = id, n = 0, browser = child }, browser)
 	test.eventually("it is loaded", 60, function()
-		local ok, loaded = pcall(self.evaluate, self, "document.readyState === 'complete'")
-		return ok and loaded
+		local ok, place = pcall(self.evaluate, self, "document.readyState === 'complete' && location.href")
+		return ok and place and place:sub(1, #url) == url
 	end)
 	return self
 end

@@ -18,7 +18,8 @@ local scripted = {}
 function scripted.start(answer)
 	local self = { asked = 0 }
 	self.port = peer.start(function(c)
-		while true do
+		local open = true
+		while open do
 			local words = {}
 			for i = 1, tonumber(c:line "\r\n":sub(2)) do
 				c:line "\r\n"
@@ -28,9 +29,10 @@ function scripted.start(answer)
 			local text = answer(words, function(bytes)
 				c:write(bytes)
 			end, function()
+				open = false
 				c:close()
 			end, c.id)
-			if text ~= "" then
+			if open and text ~= "" then
 				c:write((text or "+OK") .. "\r\n")
 			end
 		end

@@ -129,11 +129,11 @@ end
 ---@param kind "SLOTS"|"SHARDS"
 ---@param reply any
 ---@param asked string  the node's host
----@param epochs table<string, integer>  config epochs by the nodes' ids
+---@param epochs table<string, integer>|nil  config epochs by the nodes' ids, as far as they are known
 ---@return redis.cluster.map|nil
 ---@return string|nil why  it makes no sense
 function map.read(conf, kind, reply, asked, epochs)
-	local ok, self = pcall(kind == "SLOTS" and slots_reply or shards_reply, conf, reply, asked, epochs)
+	local ok, self = pcall(kind == "SLOTS" and slots_reply or shards_reply, conf, reply, asked, epochs or {})
 	if not ok then
 		return nil, "CLUSTER " .. kind .. " has an answer that makes no sense: " .. tostring(self)
 	elseif not self.first[1] then

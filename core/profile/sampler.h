@@ -44,6 +44,9 @@ void reef_sampler_allocated(uint64_t bytes);
 /* Is there a profile of bytes that this service belongs to? */
 bool reef_sampler_wants_bytes(uint32_t handle);
 
+/* Does that service's name fit the pattern? */
+bool reef_sampler_fits(uint32_t handle, const char *pattern);
+
 /* A function of C is called that in profiles. */
 void reef_sampler_name(void (*function)(void), const char *name);
 

@@ -286,6 +286,12 @@ bool reef_sampler_wants_bytes(uint32_t handle) {
 	return wanted;
 }
 
+bool reef_sampler_fits(uint32_t handle, const char *pattern) {
+	char name[NAME_SIZE];
+	name_of(handle, name);
+	return fnmatch(pattern, name, 0) == 0;
+}
+
 void reef_sampler_name(void (*function)(void), const char *name) {
 	pthread_mutex_lock(&lock);
 	reef_stack_text_name(function, name);

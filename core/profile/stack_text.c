@@ -129,7 +129,9 @@ void reef_stack_text_returned(struct reef_stack_text *text, lua_State *L, void (
 void reef_stack_text_address(struct reef_stack_text *text, void *address) {
 	Dl_info info;
 	begin_frame(text);
-	if (!address || dladdr(address, &info) == 0) {
+	if (!address) {
+		add(text, "[outside of Lua]"); /* what the engine does for the service */
+	} else if (dladdr(address, &info) == 0) {
 		add(text, "[native code]");
 	} else if (info.dli_sname) {
 		add(text, info.dli_sname);

@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 
+#include "allocations.h"
 #include "gzip.h"
 #include "sampler.h"
 
@@ -98,9 +99,22 @@ static int sampler_name(lua_State *L) {
 	return 0;
 }
 
+/* fits(address, pattern) -> whether the name of that service fits the shell pattern */
+static int sampler_fits(lua_State *L) {
+	lua_pushboolean(L, reef_sampler_fits((uint32_t)luaL_checkinteger(L, 1), luaL_checkstring(L, 2)));
+	return 1;
+}
+
 int reef_open_sampler(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"start", sampler_start}, {"name", sampler_name}, {"gzip", reef_lua_gzip}, {NULL, NULL}};
+			{"start", sampler_start},
+			{"name", sampler_name},
+			{"watch", reef_lua_allocations_watch},
+			{"unwatch", reef_lua_allocations_unwatch},
+			{"fits", sampler_fits},
+			{"gzip", reef_lua_gzip},
+			{NULL, NULL},
+	};
 	static const luaL_Reg methods[] = {
 			{"stop", sampler_stop}, {"count", sampler_count},  {"stacks", sampler_stacks}, {"free", sampler_free},
 			{"__gc", sampler_free}, {"__close", sampler_free}, {"__index", NULL},          {NULL, NULL}};

@@ -1,0 +1,2 @@
+-- Gathers spans of traces; see reef.trace.
+require("skynet").start(require("reef.trace.service").run)

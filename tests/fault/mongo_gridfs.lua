@@ -1,0 +1,102 @@
+-- Files of GridFS over a link that is cut at any byte, against a real server: afterwards a file is there whole, or the
+-- error says that it may not be, and nothing that is less than the file can be read as if it were the file.
+-- timeout: 1200
+local errors = require "reef.mongo.errors"
+local mongo = require "skynet.db.mongo"
+local mongo_server = require "test.mongo"
+local proxies = require "test.proxy"
+local test = require "test"
+
+-- Files each way, their bytes at most, and in a piece.
+local FILES, MOST, PIECE = 20, 60000, 5000
+
+-- Reads are not repeated: each cut is to be seen.
+local function start()
+	local server = mongo_server.start()
+	local proxy = proxies.start(server.port)
+	local direct = mongo.client { host = "127.0.0.1", port = server.port }
+	test.defer(direct.disconnect, direct)
+	local client = mongo.client {
+		host = "127.0.0.1", port = proxy.port, timeoutMS = 20000, heartbeatFrequencyMS = 500, retryReads = false,
+	}
+	test.defer(client.disconnect, client)
+	local options = { chunkSizeBytes = PIECE }
+	return client.media:bucket(options), direct.media:bucket(options), proxy
+end
+
+local function bytes()
+	local parts = {}
+	for i = 1, math.random(0, MOST) // 8 do
+		parts[i] = string.pack("<I8", math.random(0))
+	end
+	return table.concat(parts)
+end
+
+-- The file, or nil and why it could not be read.
+local function read(bucket, id)
+	local parts = {}
+	local ok, err = pcall(bucket.downloadToStream, bucket, id, function(part)
+		parts[#parts + 1] = part
+	end)
+	return ok and table.concat(parts) or nil, err
+end
+
+local function check_error(err, cut)
+	test.truthy(errors.is(err), tostring(err))
+	test.truthy(err.outcome == "not sent" or err.outcome == "maybe applied" or err.outcome == "rejected", tostring(err))
+	cut[err.outcome] = (cut[err.outcome] or 0) + 1
+	cut.n = cut.n + 1
+end
+
+test.case("what an upload that was cut leaves is no file, or the whole file", { timeout = 900 }, function()
+	local through, direct, proxy = start()
+	direct:uploadFromStream("first", "x")
+	proxy:set { cut = MOST, split = 3000 }
+	local whole, cut = 0, { n = 0 }
+	for i = 1, test.count(FILES) do
+		local data = bytes()
+		local file = through:openUploadStream("file " .. i)
+		local ok, err = pcall(function()
+			for at = 1, #data, 7000 do
+				file:write(data:sub(at, at + 6999))
+			end
+			file:close()
+		end)
+		local found, why = read(direct, file.id)
+		if ok then
+			test.truthy(found == data, why)
+			whole = whole + 1
+		else
+			check_error(err, cut)
+			test.truthy(found == nil or found == data, "half of a file is read as a file")
+			-- Trying to close it again does not make it whole.
+			local again = pcall(file.close, file)
+			test.equal(again, false)
+		end
+	end
+	test.truthy(whole > 0 and cut.n > 0, ("%d whole, %d cut"):format(whole, cut.n))
+end)
+
+test.case("a download that was cut is the whole file, or an error", { timeout = 900 }, function()
+	local through, direct, proxy = start()
+	local ids, contents = {}, {}
+	for i = 1, 5 do
+		contents[i] = bytes() .. "end"
+		ids[i] = direct:uploadFromStream("file " .. i, contents[i])
+	end
+	proxy:set { cut = MOST // 2, split = 3000 }
+	local whole, cut = 0, { n = 0 }
+	for i = 1, test.count(FILES) do
+		local k = i % #ids + 1
+		local found, err = read(through, ids[k])
+		if found then
+			test.truthy(found == contents[k], "half of a file was read as a file")
+			whole = whole + 1
+		else
+			check_error(err, cut)
+		end
+	end
+	test.truthy(whole > 0 and cut.n > 0, ("%d whole, %d cut"):format(whole, cut.n))
+end)
+
+test.run()

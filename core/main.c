@@ -38,6 +38,7 @@ static const char help[] =
 		"       reef top HOST:PORT       look at what goes on in a running process\n"
 		"       reef profile HOST:PORT   say where a running process spends its time\n"
 		"       reef attach ADDRESS      a console of a running process\n"
+		"       reef profile HOST:PORT   say where a running process spends its time\n"
 		"       reef repl [CONFIG]       a prompt for Lua inside a service\n"
 		"       reef profile HOST:PORT   say where a running process spends its time\n"
 		"       reef COMMAND --help      all about one of these\n"

@@ -36,11 +36,9 @@ static const char help[] =
 		"       reef new NAME            make a project that runs\n"
 		"       reef test [DIR|FILE...]  run the tests of a project\n"
 		"       reef top HOST:PORT       look at what goes on in a running process\n"
-		"       reef profile HOST:PORT   say where a running process spends its time\n"
 		"       reef attach ADDRESS      a console of a running process\n"
 		"       reef profile HOST:PORT   say where a running process spends its time\n"
 		"       reef repl [CONFIG]       a prompt for Lua inside a service\n"
-		"       reef profile HOST:PORT   say where a running process spends its time\n"
 		"       reef COMMAND --help      all about one of these\n"
 		"       reef --help | --version\n"
 		"\n"
@@ -177,7 +175,7 @@ static int command_repl(int argc, char **argv) {
 
 /* The command that a word may have been meant as, NULL: none is like it. */
 static const char *command_meant(const char *word) {
-	static const char *const commands[] = {"run", "check", "doctor", "new", "test", "top", "attach", "repl", "profile"};
+	static const char *const commands[] = {"run", "check", "doctor", "new", "test", "top", "attach", "profile", "repl"};
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (reef_text_is_one_away(word, commands[i]))
 			return commands[i];

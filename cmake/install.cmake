@@ -1,9 +1,10 @@
-# cmake --install: bin/reef, share/reef (Lua library, examples, what other tools import), the headers for C modules, C services and drivers, and what
+# cmake --install: bin/reef, share/reef (Lua library, examples, what other tools import, docs), the headers for C modules, C services and drivers, and what
 # lets pkg-config and CMake find them. Nothing that is installed knows where it was built.
 install(TARGETS reef RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 foreach(dir lualib examples contrib)
 	if(EXISTS ${PROJECT_SOURCE_DIR}/${dir})
-		install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_DATADIR}/reef USE_SOURCE_PERMISSIONS)
+		install(DIRECTORY ${dir} DESTINATION ${CMAKE_INSTALL_DATADIR}/reef USE_SOURCE_PERMISSIONS
+			PATTERN contrib/debian EXCLUDE)
 	endif()
 endforeach()
 
@@ -38,6 +39,17 @@ while(driver_headers)
 		endif()
 	endforeach()
 endwhile()
+
+# What gets a MongoDB server for tests (reef.test.mongo).
+install(PROGRAMS scripts/mongo-server DESTINATION ${CMAKE_INSTALL_DATADIR}/reef/scripts)
+install(FILES scripts/common.sh DESTINATION ${CMAKE_INSTALL_DATADIR}/reef/scripts)
+
+if(TARGET manual)
+	install(FILES ${manual_dir}/reef.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+	install(FILES ${manual_dir}/reef.bash RENAME reef DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+	install(FILES ${manual_dir}/_reef DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+	install(FILES ${manual_dir}/reef.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+endif()
 
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN site EXCLUDE)

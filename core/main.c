@@ -36,8 +36,8 @@ static const char help[] =
 		"       reef new NAME            make a project that runs\n"
 		"       reef test [DIR|FILE...]  run the tests of a project\n"
 		"       reef top HOST:PORT       look at what goes on in a running process\n"
-		"       reef profile HOST:PORT   say where a running process spends its time\n"
 		"       reef attach ADDRESS      a console of a running process\n"
+		"       reef profile HOST:PORT   say where a running process spends its time\n"
 		"       reef repl [CONFIG]       a prompt for Lua inside a service\n"
 		"       reef COMMAND --help      all about one of these\n"
 		"       reef --help | --version\n"
@@ -74,7 +74,7 @@ static char *join_words(int n, char **words) {
 static int start_process(void) {
 	if (!reef_config_complete())
 		return 1;
-	const char *pid_file = reef_env_get("daemon");
+	const char *pid_file = reef_env_get("reef_prompt") ? NULL : reef_env_get("daemon");
 	if (pid_file && !reef_daemon_start(pid_file, reef_env_int("daemon_timeout", DAEMON_TIMEOUT_CS)))
 		return 1;
 	int code = reef_runtime_run(reef_rooms);
@@ -153,9 +153,29 @@ static int run_command(const char *path, int argc, char **argv) {
 	return run_script(path);
 }
 
+/* reef repl [CONFIG]: what a configuration says of places counts; the rest is a server's. */
+static int command_repl(int argc, char **argv) {
+	char lualib[PATH_MAX], script[PATH_MAX + 64];
+	bool config = argc > 0 && argv[0][0] != '-';
+	if (argc > 1 || (argc > 0 && !config) || !reef_config_lualib(lualib))
+		return find_command("repl", script, sizeof script) ? run_command(script, argc, argv) : USAGE_ERROR;
+	reef_env_set("start", "reef_repl");
+	reef_env_set("bootstrap", "snlua bootstrap");
+	reef_env_set("logger", "");
+	reef_env_set("logservice", "logger");
+	reef_env_set("log_level", "info");
+	reef_env_set("reef_log_stream", "stderr");
+	reef_env_set("reef_prompt", "true");
+	if (config && !reef_config_load(argv[0]))
+		return 1;
+	reef_env_set("luaservice", "./service/?.lua;./?.lua");
+	reef_env_set("lua_path", "./lualib/?.lua;./lualib/?/init.lua;./?.lua;./?/init.lua");
+	return start_process();
+}
+
 /* The command that a word may have been meant as, NULL: none is like it. */
 static const char *command_meant(const char *word) {
-	static const char *const commands[] = {"run", "check", "doctor", "new", "test", "top", "attach", "repl", "profile"};
+	static const char *const commands[] = {"run", "check", "doctor", "new", "test", "top", "attach", "profile", "repl"};
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (reef_text_is_one_away(word, commands[i]))
 			return commands[i];
@@ -213,6 +233,8 @@ int main(int argc, char **argv) {
 		reef_clean_complain("unknown option %s (see reef --help)", word);
 		return USAGE_ERROR;
 	}
+	if (strcmp(word, "repl") == 0)
+		return command_repl(argc - 2, argv + 2);
 	char path[PATH_MAX + 64];
 	if (find_command(word, path, sizeof path))
 		return run_command(path, argc - 2, argv + 2);

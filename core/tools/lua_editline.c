@@ -58,17 +58,25 @@ static char **complete(const char *word, int start, int end) {
 	return matches;
 }
 
+/* Initialising libedit once more would lose the history. */
+static void initialize(void) {
+	static bool done;
+	if (done)
+		return;
+	done = true;
+	atexit(put_away);
+	rl_readline_name = "reef";
+	rl_initialize();
+	using_history();
+	rl_attempted_completion_function = complete;
+	rl_completion_append_character = '\0';
+	rl_completer_word_break_characters = (char *)(uintptr_t) " \t\n";
+}
+
 /* start(prompt [, text]): shows the prompt, and text behind it, that may be edited. */
 static int editline_start(lua_State *L) {
-	static bool registered;
 	const char *prompt = luaL_checkstring(L, 1), *text = luaL_optstring(L, 2, "");
-	if (!registered) {
-		registered = atexit(put_away) == 0;
-		rl_readline_name = "reef";
-		rl_initialize();
-		rl_attempted_completion_function = complete;
-		rl_completer_word_break_characters = (char *)(uintptr_t) " \t\n";
-	}
+	initialize();
 	state.over = false;
 	state.installed = true;
 	rl_callback_handler_install(prompt, take_line);
@@ -116,7 +124,7 @@ static int editline_remember(lua_State *L) {
 
 /* load(path), save(path, most): the history; that it cannot be read or written is not told. */
 static int editline_load(lua_State *L) {
-	using_history();
+	initialize();
 	lua_pushboolean(L, read_history(luaL_checkstring(L, 1)) == 0);
 	return 1;
 }

@@ -11,7 +11,7 @@
 -- names, without it to stderr.
 local process = require "reef.process"
 local skynet = require "skynet"
-local values = require "reef.test.values"
+local values = require "reef.values"
 
 ---@class reef.test
 local test = {}

@@ -83,7 +83,7 @@ local function boot()
 		}
 	end
 	local address = skynet.getenv "metrics"
-	if address then
+	if address and not skynet.getenv "reef_prompt" then
 		metrics = require "reef.metrics"
 		metrics.not_ready(START)
 		metrics.serve(address)

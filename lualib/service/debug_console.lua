@@ -36,6 +36,8 @@ local help = {
 	dbgcmd = "dbgcmd address command ...: send a debug command",
 	ping = "ping address: time of a round trip",
 	inject = "inject address file ...: run a lua file inside a service",
+	run = "run address code: run lua code, one line, inside a service; what it returns is shown",
+	tail = "tail [n [address|all [id]]]: the last n lines of the log, of a service, from that id on",
 	call = "call address 'cmd', arg, ...: call a lua service, arguments written in lua",
 	logon = "logon address: log all messages of a service",
 	logoff = "logoff address",
@@ -243,6 +245,30 @@ function special.call(_, line)
 		error("call what? write the arguments in lua: call " .. address .. " 'command', 1", 0)
 	end
 	return table.pack(skynet.call(handle, "lua", table.unpack(arguments, 1, arguments.n)))
+end
+
+-- An expression, or statements.
+function special.run(_, line)
+	local address, code = line:match "^%s*%S+%s+(%S+)%s*(.*)$"
+	local handle = parse_address(address)
+	local source = load("return " .. code, "=run", "t") and ("print(require('reef.values').list(" .. code .. "))") or code
+	local ok, output = skynet.call(handle, "debug", "RUN", source, "=run")
+	if not ok then
+		error(output, 0)
+	end
+	return output
+end
+
+function command.tail(n, address, id)
+	local words = {}
+	for i, line in ipairs(require("reef.look.lines").last {
+		limit = math.max(1, math.min(tonumber(n) or 20, 1000)) // 1, since = math.tointeger(tonumber(id)),
+		address = address and address ~= "all" and parse_address(address) or nil,
+	}) do
+		words[i] = ("%d %s %s %s %s"):format(line.id, os.date("%H:%M:%S", line.time // 1), line.level, line.service,
+			line.text:gsub("\n", " "))
+	end
+	return table.concat(words, "\n")
 end
 
 function command.logon(address)
@@ -554,6 +580,7 @@ skynet.start(function()
 	end
 	local id, address, real_port = socket.listen(ip, tonumber(port) or error("debug_console [ip] port", 0))
 	listens = address
+	require("reef.look").keep() -- lines of the log, for `tail`
 	skynet.error(("Start debug console at %s:%d"):format(address, real_port))
 	if not address:find "^127%." and address ~= "::1" and not address:find("/", 1, true) then
 		skynet.error "console: whoever reaches this address can do everything to the process"

@@ -172,6 +172,9 @@ test.case("words behind the configuration are refused, and commands that are mis
 	says({ "rnu", "x" }, 1,
 		"^reef: there is neither a command nor a configuration file rnu %(did you mean reef run%?%)\n$")
 	says({ "chekc", "x" }, 1, "did you mean reef check")
+	for word, meant in pairs { tst = "test", nwe = "new", tpo = "top", atach = "attach", repll = "repl" } do
+		says({ word }, 1, "did you mean reef " .. meant)
+	end
 	says({ "rnu2" }, 1, "rnu2:1: thread = 0")
 	says({ "run", "--help" }, 0, "^Usage: reef run SCRIPT")
 	says({ "run" }, 1, "^reef run: which script%? %(see reef run %-%-help%)\n$")

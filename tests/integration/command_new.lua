@@ -46,7 +46,7 @@ while True:
 	local reef_process = process.start {
 		test.reef, "config", cwd = made, env = { METRICS = "127.0.0.1:0", CONSOLE = 0, PORT = 0, NOTIFY_SOCKET = socket },
 	}
-	reef_process:expect "tower_1%-b is ready: clients may come to port %d+"
+	reef_process:expect "ready: clients may come to port %d+"
 	listener:expect "READY=1\n"
 	reef_process:signal "TERM"
 	test.equal({ reef_process:wait() }, { 0 })

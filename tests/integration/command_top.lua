@@ -84,9 +84,7 @@ test.case("who is not there, or no Reef, is told with exit code 1", function()
 	end)
 	local endless = peer.start(function(c)
 		c:write "HTTP/1.1 200 OK\r\n\r\n"
-		for _ = 1, 9 do
-			c:write((" "):rep(1 << 20))
-		end
+		c:trickle((" "):rep(64 << 20), 1 << 20, 1)
 	end)
 	for _, case in ipairs {
 		{ gone.port, "Connection refused" }, { rubbish.port, "HTTP" }, { closes.port, "closed" },

@@ -37,6 +37,34 @@ test.case("an installed reef runs a script from another directory", function()
 	test.truthy(output:find("running with " .. prefix, 1, true), output)
 end)
 
+test.case("manual, completion and docs are installed; a project that it makes passes its test", function()
+	if test.sanitizer then
+		test.skip "the manual comes with builds without a sanitizer"
+	end
+	for _, path in ipairs {
+		"man/man1/reef.1", "bash-completion/completions/reef", "zsh/vendor-completions/_reef",
+		"fish/vendor_completions.d/reef.fish", "doc/reef/docs/commands.md", "reef/contrib/prometheus/reef.rules.yml",
+		"reef/scripts/mongo-server", "doc/reef/CHANGELOG.md",
+	} do
+		test.truthy(io.open(prefix .. "/share/" .. path), path)
+	end
+	local complained, complaints = process.run { "man", "--warnings", "-l", "-Tascii", prefix .. "/share/man/man1/reef.1" }
+	test.equal(complained, 0)
+	test.equal(complaints:match "[^\n]*warning:[^\n]*", nil)
+	local page = run { "cat", prefix .. "/share/man/man1/reef.1" }
+	for name in run { "ls", prefix .. "/share/reef/lualib/command" }:gmatch "(%l+)%.lua" do
+		test.matches(page, "\n.SS reef " .. name .. "\n")
+	end
+	local words = run { "bash", "-c", "source $1; COMP_WORDS=(reef test --j); COMP_CWORD=2; _reef; echo ${COMPREPLY[@]}",
+		"bash",
+		prefix .. "/share/bash-completion/completions/reef" }
+	test.equal(words, "--jobs --junit\n")
+	local place = process.path "made"
+	process.mkdir(place)
+	run { prefix .. "/bin/reef", "new", "--quiet", "tower", cwd = place }
+	test.matches(run { prefix .. "/bin/reef", "test", cwd = place .. "/tower" }, "3 passed, 0 failed, 0 skipped\n$")
+end)
+
 test.case("nothing that is installed knows the source tree", function()
 	if build_directory():match "[^/]*$" ~= "release" then
 		test.skip "only release builds are installed"

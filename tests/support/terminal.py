@@ -3,7 +3,7 @@
 
 Runs a command on a terminal of its own, and does step by step: `expect:PATTERN` waits until what was shown since the last
 step that waited matches, `send:TEXT` types (with Python's escapes), `size:WxH` resizes, `kill:NUMBER` sends a signal,
-`gone:` waits for the end. Prints all that was shown; the exit code is the command's, 99 if a step was not to be done in 60 s.
+`gone:` waits for the end. Prints all that was shown; the exit code is the command's, 99 if a step was not to be done in 45 s.
 """
 import fcntl
 import os
@@ -15,9 +15,10 @@ import sys
 import termios
 import time
 
-PATIENCE = 60  # seconds
+PATIENCE = 45  # seconds
 shown = b""
 seen = 0
+pid = 0
 
 
 def resize(fd, size):
@@ -58,12 +59,14 @@ def gone(fd):
 
 
 def give_up(step):
+    os.kill(pid, 9)
     sys.stdout.buffer.write(shown + b"\nnot done: " + step.encode() + b"\n")
     sys.stdout.flush()
     os._exit(99)
 
 
 def main():
+    global pid
     size, *steps = sys.argv[1:sys.argv.index("--")]
     command = sys.argv[sys.argv.index("--") + 1:]
     ready, go = os.pipe()

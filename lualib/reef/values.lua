@@ -1,4 +1,4 @@
--- What tests say of values, and when two are the same.
+-- Values as text that people read, and when two of them are the same. For tests, and for prompts.
 local values = {}
 
 local LONGEST = 200 -- bytes of a string that are shown
@@ -42,6 +42,16 @@ end
 ---@return string
 function values.show(v)
 	return (show(v, 0))
+end
+
+---Text of several values, one beside the other; "" for none.
+---@return string
+function values.list(...)
+	local words = table.pack(...)
+	for i = 1, words.n do
+		words[i] = values.show(words[i])
+	end
+	return table.concat(words, "\t")
 end
 
 ---Are they the same? Tables by content; 1 and 1.0 are different, nan equals itself.

@@ -1,0 +1,107 @@
+-- The other end of a debug console: sends a command, and takes what comes until its end. Used by one coroutine at a
+-- time.
+local skynet = require "skynet"
+local socket = require "reef.socket"
+
+local LONGEST = 1 << 20 -- bytes of a line
+local MOST = 16 << 20 -- bytes of an answer
+local GREETING = 500 -- hundredths of a second that the greeting may take
+
+---@class reef.console_client
+local client = {}
+client.__index = client
+
+local function line_of(self)
+	local line = socket.readline(self.id, "\n")
+	if not line then
+		error(self.late and "no answer in time" or "the console has closed the connection", 0)
+	end
+	return line
+end
+
+---@param address string HOST:PORT, or the path of a Unix socket
+---@param timeout integer 1/100 s that a command may take
+---@return reef.console_client|nil
+---@return string|nil problem
+function client.open(address, timeout)
+	local host, port = address:match "^%[?([^%[%]]-)%]?:(%d+)$"
+	if not host and not address:find("/", 1, true) then
+		return nil, ("%s is neither HOST:PORT nor the path of a socket"):format(address)
+	end
+	local id, why = socket.open(host or address, tonumber(port))
+	if not id then
+		return nil, tostring(why)
+	end
+	local self = setmetatable({ id = id, timeout = timeout, count = 0 }, client)
+	socket.limit(id, LONGEST)
+	local greeted, late = false, false
+	skynet.timeout(GREETING, function()
+		if not greeted then
+			late = true
+			socket.shutdown(id)
+		end
+	end)
+	local line = socket.readline(id, "\n")
+	greeted = true
+	if line ~= "Welcome to skynet console" then
+		socket.close(id)
+		return nil, late and "no greeting of a debug console in time" or "what answers is no debug console"
+	end
+	return self
+end
+
+---Runs a command, which is one line; gives each line of the answer to f.
+---@param line string
+---@param f fun(line: string)
+---@param patient boolean|nil  it may take any time
+---@return boolean good  false: the console calls it an error
+function client:run(line, f, patient)
+	local count, size = self.count + 1, 0
+	self.count = count
+	if not patient then
+		skynet.timeout(self.timeout, function()
+			if self.count == count and not self.answered then
+				self.late = true
+				socket.shutdown(self.id)
+			end
+		end)
+	end
+	self.answered = false
+	socket.write(self.id, line .. "\n")
+	while true do
+		local answer = line_of(self)
+		if answer == "<CMD OK>" or answer == "<CMD Error>" then
+			self.answered = true
+			return answer == "<CMD OK>"
+		end
+		size = size + #answer
+		if size > MOST then
+			error("the answer does not end", 0)
+		end
+		f(answer)
+	end
+end
+
+---The same, as a list of lines.
+---@param line string
+---@return string[]
+---@return boolean good
+function client:ask(line)
+	local lines = {}
+	local good = self:run(line, function(answer)
+		lines[#lines + 1] = answer
+	end)
+	return lines, good
+end
+
+---Sends a line while a command runs that takes some (the debugger).
+---@param line string
+function client:write(line)
+	socket.write(self.id, line .. "\n")
+end
+
+function client:close()
+	socket.close(self.id)
+end
+
+return client

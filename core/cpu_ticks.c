@@ -22,7 +22,7 @@ struct ticking {
 	struct reef_link link;
 	pid_t tid;
 	clockid_t clock;
-	bool has_timer;
+	bool has_timer, joined; /* joined: in the list; the thread's own */
 	timer_t timer;
 };
 
@@ -91,16 +91,18 @@ void reef_cpu_ticks_join(void) {
 		return;
 	pthread_mutex_lock(&lock);
 	reef_list_push(&threads, &own.link);
+	own.joined = true;
 	if (period != 0)
 		set_timer(&own);
 	pthread_mutex_unlock(&lock);
 }
 
 void reef_cpu_ticks_leave(void) {
-	if (!reef_link_is_linked(&own.link))
+	if (!own.joined)
 		return;
 	pthread_mutex_lock(&lock);
 	drop_timer(&own);
 	reef_link_remove(&own.link);
 	pthread_mutex_unlock(&lock);
+	own.joined = false;
 }

@@ -12,7 +12,7 @@
 static void column_push_number(lua_State *L, const char *text, size_t size, bool exact) {
 	if (reef_sql_push_short_integer(L, text, size))
 		return;
-	if (lua_stringtonumber(L, text) != size + 1) {
+	if (!reef_sql_push_number(L, text, size)) {
 		lua_pushlstring(L, text, size);
 	} else if (exact && !lua_isinteger(L, -1)) {
 		lua_pop(L, 1);

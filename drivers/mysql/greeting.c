@@ -96,6 +96,7 @@ static my_bool (*connect_before)(MARIADB_PVIO *pvio, MA_PVIO_CINFO *info);
 /* Why libmariadb shall not read it; NULL: it may, or there is nothing to read and it will find that out. */
 static const char *greeting_peek(int fd, uint64_t deadline_ns) {
 	unsigned char bytes[HEADER + MOST];
+	bool ended = false; /* all that will ever come is there */
 	for (long pause_ms = 1;; pause_ms = pause_ms < 16 ? pause_ms * 2 : 16) {
 		ssize_t n = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
 		uint64_t now = reef_now_ns();
@@ -108,16 +109,14 @@ static const char *greeting_peek(int fd, uint64_t deadline_ns) {
 			if (size <= (size_t)n)
 				return reef_mysql_greeting_fault(bytes, size);
 		}
-		if (now >= deadline_ns)
+		if (ended || now >= deadline_ns)
 			return n > 0 ? "it breaks off" : "none has come";
-		struct pollfd more = {.fd = fd, .events = POLLIN};
+		struct pollfd more = {.fd = fd, .events = POLLIN | POLLRDHUP};
+		poll(&more, 1, n > 0 ? 0 : (int)((deadline_ns - now) / MS) + 1);
+		ended = n > 0 && (more.revents & (POLLHUP | POLLRDHUP | POLLERR)) != 0;
 		/* What there is keeps poll from waiting. */
-		if (n > 0 && poll(&more, 1, 0) > 0 && (more.revents & POLLHUP) == 0)
+		if (n > 0 && !ended)
 			nanosleep(&(struct timespec){.tv_nsec = pause_ms * (long)MS}, NULL);
-		else if (n > 0)
-			return "it breaks off";
-		else
-			poll(&more, 1, (int)((deadline_ns - now) / MS) + 1);
 	}
 }
 

@@ -29,7 +29,7 @@ static void postgres_push_float(lua_State *L, const char *text, size_t size) {
 		lua_pushnumber(L, (lua_Number)HUGE_VAL);
 	else if (strcmp(text, "-Infinity") == 0)
 		lua_pushnumber(L, -(lua_Number)HUGE_VAL);
-	else if (lua_stringtonumber(L, text) != size + 1)
+	else if (!reef_sql_push_number(L, text, size))
 		lua_pushlstring(L, text, size);
 	else if (lua_isinteger(L, -1)) {
 		lua_Number n = lua_tonumber(L, -1);
@@ -67,7 +67,7 @@ void reef_postgres_push(lua_State *L, Oid type, const char *text, size_t size) {
 	case TYPE_INT4:
 	case TYPE_INT8:
 	case TYPE_OID:
-		if (!reef_sql_push_short_integer(L, text, size) && lua_stringtonumber(L, text) != size + 1)
+		if (!reef_sql_push_short_integer(L, text, size) && !reef_sql_push_number(L, text, size))
 			lua_pushlstring(L, text, size);
 		break;
 	case TYPE_FLOAT4:

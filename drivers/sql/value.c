@@ -17,3 +17,12 @@ bool reef_sql_push_short_integer(lua_State *L, const char *text, size_t size) {
 	lua_pushinteger(L, i ? -n : n);
 	return true;
 }
+
+bool reef_sql_push_number(lua_State *L, const char *text, size_t size) {
+	size_t read = lua_stringtonumber(L, text);
+	if (read == size + 1)
+		return true;
+	if (read != 0)
+		lua_pop(L, 1);
+	return false;
+}

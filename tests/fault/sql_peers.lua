@@ -185,8 +185,11 @@ for _, wrong in ipairs {
 	{ "\9\0\0\0\255\255\255\1\2\3abc", "it is a report on progress" },
 } do
 	test.case("mysql: a greeting of which " .. wrong[2], function()
-		local peer = peers.start("mysql", function()
-			return wrong[1]
+		local peer = require("reef.test.peer").start(function(c)
+			c:write(wrong[1])
+			if wrong[2] ~= "it breaks off" then
+				c:stall()
+			end
 		end)
 		local err = test.raises("this is no greeting of a MySQL server: " .. wrong[2], connect, "mysql", peer)
 		test.equal({ err.code, err.outcome }, { "connect", "not sent" })

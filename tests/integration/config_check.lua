@@ -157,7 +157,7 @@ test.case("the page on configuration data does what it says", function()
 	assert(process.mkdir(dir .. "/data"))
 	local names = { "data/items.csv", "data/quests.json", "data/items.schema.lua", "data/quests.schema.lua", "shop.lua" }
 	local found = 0
-	for block in text:gmatch "```%a*\n(.-)```" do
+	for block in text:gmatch "```[^\n]*\n(.-)```" do
 		found = found + 1
 		write(dir .. "/" .. names[found], block)
 	end

@@ -10,6 +10,8 @@
 
 #ifdef REEF_LIBEDIT
 #include <editline/readline.h>
+#include <poll.h>
+#include <unistd.h>
 
 static struct {
 	lua_State *L;     /* while a key is taken: who asks; argument 1 is its function that completes */
@@ -87,6 +89,12 @@ static int editline_start(lua_State *L) {
 	return 0;
 }
 
+/* A terminal that is gone is always ready, and libedit does not call that an end. */
+static bool has_hung_up(void) {
+	struct pollfd terminal = {.fd = STDIN_FILENO, .events = POLLIN};
+	return poll(&terminal, 1, 0) > 0 && (terminal.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+}
+
 /* feed(complete) -> nothing while the line is not over, then the line, or false at the end of what is typed. Waits for a
  * key if none has come: see reef.fd. */
 static int editline_feed(lua_State *L) {
@@ -94,6 +102,11 @@ static int editline_feed(lua_State *L) {
 	if (!state.installed)
 		return luaL_error(L, "no line has been started");
 	lua_settop(L, 1);
+	if (has_hung_up()) {
+		put_away();
+		lua_pushboolean(L, false);
+		return 1;
+	}
 	state.L = L;
 	rl_callback_read_char();
 	state.L = NULL;

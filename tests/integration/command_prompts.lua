@@ -141,4 +141,9 @@ test.case("repl on a terminal completes names, goes on after errors, and says wh
 	test.equal(code, 0, output)
 end)
 
+test.case("repl ends with its terminal", function()
+	local output, code = on_terminal({ "expect:> ", "hang:" }, "repl")
+	test.equal(code, 0, output)
+end)
+
 test.run()

@@ -3,7 +3,8 @@
 
 Runs a command on a terminal of its own, and does step by step: `expect:PATTERN` waits until what was shown since the last
 step that waited matches, `send:TEXT` types (with Python's escapes), `size:WxH` resizes, `kill:NUMBER` sends a signal,
-`gone:` waits for the end. Prints all that was shown; the exit code is the command's, 99 if a step was not to be done in 45 s.
+`gone:` waits for the end, `hang:` takes the terminal away and waits for it. Prints all that was shown; the exit code is the
+command's, 99 if a step was not to be done in 45 s.
 """
 import fcntl
 import os
@@ -58,6 +59,16 @@ def gone(fd):
             give_up("gone")
 
 
+def hang(fd):
+    """What has no terminal any more has to end by itself."""
+    os.close(fd)
+    deadline = time.monotonic() + PATIENCE
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if time.monotonic() > deadline:
+            give_up("hang")
+        time.sleep(0.05)
+
+
 def give_up(step):
     os.kill(pid, 9)
     sys.stdout.buffer.write(shown + b"\nnot done: " + step.encode() + b"\n")
@@ -89,6 +100,8 @@ def main():
             os.kill(pid, int(text))
         elif kind == "gone":
             gone(fd)
+        elif kind == "hang":
+            hang(fd)
     _, status = os.waitpid(pid, 0)
     sys.stdout.buffer.write(shown)
     sys.stdout.flush()

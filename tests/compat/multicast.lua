@@ -193,7 +193,7 @@ test.case("random subscribers, publishers and ends: nobody gets a message twice,
 		local at = math.random(4)
 		published[at] = published[at] + 1
 		channels[at]:publish(published[at], math.random(3) == 1 and ("z"):rep(1000) or nil)
-		if math.random(100) == 1 then
+		if math.random(100) == 1 and #actors > 1 then
 			local index = math.random(#actors)
 			skynet.kill(actors[index].address)
 			table.remove(actors, index)

@@ -21,14 +21,11 @@ local function redis()
 	return db
 end
 
--- `count` coroutines that share the work.
-local function together(count, f)
+-- Begins `count` pieces of work, by start(done), and waits until each has called done().
+local function all_of(count, start)
 	local left, main = count, coroutine.running()
-	for i = 1, count do
-		skynet.fork(function()
-			for _ = 1, n // count do
-				f(i)
-			end
+	for _ = 1, count do
+		start(function()
 			left = left - 1
 			if left == 0 then
 				skynet.wakeup(main)
@@ -36,6 +33,18 @@ local function together(count, f)
 		end)
 	end
 	skynet.wait(main)
+end
+
+-- `count` coroutines that share the work.
+local function together(count, f)
+	all_of(count, function(done)
+		skynet.fork(function()
+			for _ = 1, n // count do
+				f()
+			end
+			done()
+		end)
+	end)
 end
 
 function paths.call()
@@ -67,16 +76,9 @@ end
 
 function paths.timer()
 	return function()
-		local left, main = n, coroutine.running()
-		for _ = 1, n do
-			skynet.timeout(1, function()
-				left = left - 1
-				if left == 0 then
-					skynet.wakeup(main)
-				end
-			end)
-		end
-		skynet.wait(main)
+		all_of(n, function(done)
+			skynet.timeout(1, done)
+		end)
 	end
 end
 

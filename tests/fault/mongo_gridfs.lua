@@ -41,6 +41,11 @@ local function read(bucket, id)
 	return ok and table.concat(parts) or nil, err
 end
 
+-- Both have to be seen, however few files a sanitizer leaves.
+local function more_of(done, whole, cut)
+	return done < test.count(FILES) or done < 20 * FILES and (whole == 0 or cut == 0)
+end
+
 local function check_error(err, cut)
 	test.truthy(errors.is(err), tostring(err))
 	test.truthy(err.outcome == "not sent" or err.outcome == "maybe applied" or err.outcome == "rejected", tostring(err))
@@ -52,8 +57,9 @@ test.case("what an upload that was cut leaves is no file, or the whole file", { 
 	local through, direct, proxy = start()
 	direct:uploadFromStream("first", "x")
 	proxy:set { cut = MOST, split = 3000 }
-	local whole, cut = 0, { n = 0 }
-	for i = 1, test.count(FILES) do
+	local whole, cut, i = 0, { n = 0 }, 0
+	while more_of(i, whole, cut.n) do
+		i = i + 1
 		local data = bytes()
 		local file = through:openUploadStream("file " .. i)
 		local ok, err = pcall(function()
@@ -85,8 +91,9 @@ test.case("a download that was cut is the whole file, or an error", { timeout = 
 		ids[i] = direct:uploadFromStream("file " .. i, contents[i])
 	end
 	proxy:set { cut = MOST // 2, split = 3000 }
-	local whole, cut = 0, { n = 0 }
-	for i = 1, test.count(FILES) do
+	local whole, cut, i = 0, { n = 0 }, 0
+	while more_of(i, whole, cut.n) do
+		i = i + 1
 		local k = i % #ids + 1
 		local found, err = read(through, ids[k])
 		if found then

@@ -2,6 +2,7 @@
 -- config: await_threads = 3
 -- C functions that block, on helper threads: tests/modules/slow.c, built outside the tree with the installed headers.
 local process = require "test.process"
+local outside = require "test.outside"
 local skynet = require "skynet"
 require "skynet.manager"
 local test = require "test"
@@ -10,22 +11,10 @@ local THREADS <const> = 3
 
 skynet.register_protocol { name = "text", id = skynet.PTYPE_TEXT, pack = tostring, unpack = skynet.tostring }
 
-local function run(command)
-	local code, output = process.run(command, 100)
-	test.equal(code, 0, output)
-end
-
 local slow
 
 test.case("the module is built with what is installed", { timeout = 100 }, function()
-	local prefix = process.path "prefix"
-	run { "cmake", "--install", test.reef:match "^(.*)/[^/]*$", "--prefix", prefix }
-	process.mkdir "cservice"
-	local sanitizer = ({ asan = "-fsanitize=address,undefined", tsan = "-fsanitize=thread" })[test.sanitizer] or "-O1"
-	run { "cc", "-shared", "-fPIC", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", sanitizer,
-		"-I" .. prefix .. "/include/reef", "-o", "cservice/slow.so", test.root .. "/tests/modules/slow.c" }
-	package.cpath = "./cservice/?.so;" .. package.cpath
-	slow = require "slow"
+	slow = outside.load "slow"
 end)
 
 -- All works are over, and each was freed once.

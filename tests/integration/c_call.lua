@@ -2,33 +2,17 @@
 -- Callbacks of C services that wait: tests/modules/caller.c, and the example of docs/c.md, built outside the tree with
 -- the installed headers.
 local process = require "test.process"
+local outside = require "test.outside"
 local skynet = require "skynet"
 require "skynet.manager"
 local test = require "test"
 
 skynet.register_protocol { name = "text", id = skynet.PTYPE_TEXT, pack = tostring, unpack = skynet.tostring }
 
-local prefix = process.path "prefix"
-
-local function run(command)
-	local code, output = process.run(command, 100)
-	test.equal(code, 0, output)
-end
-
-local function build(name, source)
-	local sanitizer = ({ asan = "-fsanitize=address,undefined", tsan = "-fsanitize=thread" })[test.sanitizer] or "-O2"
-	run { "cc", "-shared", "-fPIC", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", sanitizer,
-		"-I" .. prefix .. "/include/reef", "-o", "cservice/" .. name .. ".so", source }
-end
-
 local caller
 
 test.case("the module is built with what is installed", { timeout = 150 }, function()
-	run { "cmake", "--install", test.reef:match "^(.*)/[^/]*$", "--prefix", prefix }
-	process.mkdir "cservice"
-	build("caller", test.root .. "/tests/modules/caller.c")
-	package.cpath = "./cservice/?.so;" .. package.cpath
-	caller = require "caller"
+	caller = outside.load "caller"
 end)
 
 local function launch(size)
@@ -251,7 +235,7 @@ test.case("the example of the page works as it stands there", { timeout = 100 },
 	f = assert(io.open(source, "w"))
 	f:write(code)
 	f:close()
-	build("quest", source)
+	outside.build("quest", source)
 	local quest, store = assert(skynet.launch "quest"), answerer()
 	test.defer(skynet.kill, quest)
 	skynet.name(".store", store)

@@ -1,27 +1,15 @@
 -- timeout: 240
 -- Lua functions in C that wait in their midst: tests/modules/stacked.c, built outside the tree with the installed
 -- headers.
-local process = require "test.process"
+local outside = require "test.outside"
 local skynet = require "skynet"
 require "skynet.manager"
 local test = require "test"
 
-local function run(command)
-	local code, output = process.run(command, 100)
-	test.equal(code, 0, output)
-end
-
 local stacked
 
 test.case("the module is built with what is installed", { timeout = 150 }, function()
-	local prefix = process.path "prefix"
-	run { "cmake", "--install", test.reef:match "^(.*)/[^/]*$", "--prefix", prefix }
-	process.mkdir "cservice"
-	local sanitizer = ({ asan = "-fsanitize=address,undefined", tsan = "-fsanitize=thread" })[test.sanitizer] or "-O2"
-	run { "cc", "-shared", "-fPIC", "-g", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE", sanitizer,
-		"-I" .. prefix .. "/include/reef", "-o", "cservice/stacked.so", test.root .. "/tests/modules/stacked.c" }
-	package.cpath = "./cservice/?.so;" .. package.cpath
-	stacked = require "stacked"
+	stacked = outside.load "stacked"
 end)
 
 local function answerer()

@@ -23,6 +23,7 @@ local MOST = 64     -- Sentinels that are known at the same time
 ---@field changes integer     times that they told of another master
 ---@field current string|nil   "host:port" of the last master that they told of
 ---@field epoch integer        of the newest configuration that was seen
+---@field heard string|nil      the Sentinel that has answered last, and heard_at: when
 ---@field doubted number|nil    when a Sentinel first said what is older, and no other has confirmed ours since
 local sentinel = {}
 sentinel.__index = sentinel
@@ -42,12 +43,19 @@ local function conf_of(conf, place, more)
 	return config.node(conf, place.host, place.port, one)
 end
 
--- In an order by chance, so that one that is out of date is not asked again and again.
+-- In an order by chance, so that one that is out of date is not asked again and again; last of all who has just been
+-- heard: to be asked again so soon means that what he said has led nowhere.
 local function in_turn(self)
 	local list = table.move(self.places, 1, #self.places, 1, {})
 	for i = #list, 2, -1 do
 		local j = math.random(i)
 		list[i], list[j] = list[j], list[i]
+	end
+	for i, place in ipairs(list) do
+		if self.heard and now() - self.heard_at < LOOK and config.where(place.host, place.port) == self.heard then
+			table.insert(list, table.remove(list, i))
+			break
+		end
 	end
 	return list
 end
@@ -147,7 +155,9 @@ function sentinel:resolve(seconds)
 	seconds = seconds > 0 and seconds or 5
 	local until_then = now() + seconds
 	local elsewhere = config.reads_elsewhere(self.conf)
-	local where, why = ask_first(confs_of(self), seconds, (elsewhere and readers.ask or ask_master)(self, ask_master))
+	local where, why, who = ask_first(confs_of(self), seconds,
+		(elsewhere and readers.ask or ask_master)(self, ask_master))
+	self.heard, self.heard_at = who and who.where, now()
 	if not where then
 		return nil, ("no Sentinel %s: %s"):format(tostring(why):find("knows no master", 1, true) and "names a master"
 			or "answers", tostring(why))

@@ -22,11 +22,11 @@ void reef_service_set_callback(struct reef_service *service, reef_callback callb
 }
 
 void reef_service_set_instance(struct reef_service *service, void *instance) {
-	service->instance = instance;
+	atomic_store_explicit(&service->instance, instance, memory_order_release);
 }
 
 void *reef_service_instance(const struct reef_service *service) {
-	return service->instance;
+	return atomic_load_explicit(&service->instance, memory_order_acquire);
 }
 
 const struct reef_module *reef_service_module(const struct reef_service *service) {

@@ -38,7 +38,7 @@ struct reef_service {
 	reef_counter messages;
 	reef_counter message_start; /* cycle counter at the start of the current message */
 	const struct reef_module *module;
-	void *instance;
+	_Atomic(void *) instance; /* others may look while it is made: what can be seen here is whole */
 
 	struct reef_warm warm;
 

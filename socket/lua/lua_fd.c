@@ -36,6 +36,14 @@ static void fd_cancel(struct reef_wait *wait, struct reef_task *task) {
 	reef_fd_wait_end(&w->waiter);
 }
 
+/* What it keeps between two waits: a job, and a timer that knows it. */
+static int fd_collect(lua_State *L) {
+	struct lua_wait *w = luaL_checkudata(L, 1, WAITER);
+	w->task = NULL;
+	reef_fd_wait_end(&w->waiter);
+	return 0;
+}
+
 /* () -> waiter */
 static int fd_new(lua_State *L) {
 	struct lua_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
@@ -43,7 +51,10 @@ static int fd_new(lua_State *L) {
 	w->waiter.done = fd_done;
 	w->waiter.host = reef_host_of(L);
 	w->wait = (struct reef_wait){.cancel = fd_cancel, .what = "descriptor"};
-	luaL_newmetatable(L, WAITER);
+	if (luaL_newmetatable(L, WAITER)) {
+		lua_pushcfunction(L, fd_collect);
+		lua_setfield(L, -2, "__gc");
+	}
 	lua_setmetatable(L, -2);
 	return 1;
 }

@@ -51,8 +51,9 @@ print(r.attrib["tests"], r.attrib["failures"], r.attrib["skipped"], [c.attrib["n
 end)
 
 test.case("a file that hangs, dies or does not start is a failure that says so", function()
+	local patience = test.sanitizer and 8 or 2 -- until a process has started, and begun a case
 	local p = project.new {
-		["hangs_test.lua"] = "-- timeout: 0.3\n" .. HEAD
+		["hangs_test.lua"] = ("-- timeout: %g\n"):format(patience) .. HEAD
 			.. "test.case('loops', function() while true do end end)\ntest.run()",
 		["dies_test.lua"] = HEAD .. "test.case('ends', function() os.exit(7) end)\ntest.run()",
 		["starts_test.lua"] = "error 'wrong from the start'",
@@ -63,7 +64,7 @@ test.case("a file that hangs, dies or does not start is a failure that says so",
 	local code, output = reef(p, ".", "--jobs", "3")
 	test.equal(code, 1)
 	for _, text in ipairs {
-		"failed: loops\n       killed after 0.3 s, before all cases had run",
+		("failed: loops\n       killed after %g s, before all cases had run"):format(patience),
 		"failed: ends\n       exit code 7, before all cases had run",
 		"failed: (start)\n       exit code 1, before all cases had run\n     output of ./starts_test.lua",
 		"wrong from the start",

@@ -168,7 +168,7 @@ test.case("the example of the manual works", function()
 	end)
 	local code, output = p:run { "run", "client.lua" }
 	test.equal(code, 0, output)
-	test.matches(output, "\nHELLO\n")
+	test.matches("\n" .. output, "\nHELLO\n")
 	test.truthy(server)
 end)
 

@@ -119,7 +119,7 @@ test.case("a service that waits in a call says for whom, and since when", functi
 	local body
 	test.eventually("it waits", 20, function()
 		body = select(2, get(path))
-		return body.tasks == 1 and body.waiting[1].what == "call" and body.waiting[1].seconds > 0
+		return body.tasks == 1 and body.waiting[1].what == "call" and body.waiting[1].seconds > 0 and body.state == "waits"
 	end)
 	local wait = body.waiting[1]
 	test.equal({ wait.target, wait.target_name, wait.count }, { skynet.address(called), "watched", 1 })

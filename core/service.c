@@ -2,6 +2,7 @@
 #include "service.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "alloc.h"
 #include "cycles.h"
@@ -127,6 +128,14 @@ void reef_service_get_stat(struct reef_service *service, struct reef_service_sta
 			.most_bytes = atomic_load_explicit(&service->mailbox.most_bytes, memory_order_relaxed),
 			.endless = clear ? atomic_exchange(&service->endless, false) : atomic_load(&service->endless),
 	};
+}
+
+const char *reef_service_name(const char *description, size_t *size) {
+	static const char host[] = "snlua ";
+	if (strncmp(description, host, sizeof host - 1) == 0)
+		description += sizeof host - 1;
+	*size = strcspn(description, " ");
+	return description;
 }
 
 bool reef_service_look(uint32_t handle, struct reef_service_look *look) {

@@ -91,6 +91,8 @@ struct reef_service_look {
 	uint64_t errors;         /* that nobody caught */
 	double cpu_seconds;      /* in finished messages */
 };
+/* The name in a description: `snlua arena 1` is an `arena`, `logger x` a `logger`. Any thread. */
+const char *reef_service_name(const char *description, size_t *size);
 /* False: no such service. Any thread inside the engine. */
 bool reef_service_look(uint32_t handle, struct reef_service_look *look);
 

@@ -4,10 +4,10 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "alloc.h"
 #include "handle.h"
+#include "service.h"
 #include "service_private.h"
 #include "slice.h"
 
@@ -19,23 +19,14 @@ bool reef_service_logs(const struct reef_service *service, enum reef_log_level l
 	return level >= atomic_load_explicit(&service->log_level, memory_order_relaxed);
 }
 
-static const char *name_of(const struct reef_service *service, size_t *size) {
-	static const char host[] = "snlua ";
-	const char *name = service->description;
-	if (strncmp(name, host, sizeof host - 1) == 0)
-		name += sizeof host - 1;
-	*size = strcspn(name, " ");
-	return name;
-}
-
 const char *reef_service_log_name(uint32_t source, size_t *size) {
 	const struct reef_service *service = reef_slice_service();
-	return service && service->handle == source ? name_of(service, size) : NULL;
+	return service && service->handle == source ? reef_service_name(service->description, size) : NULL;
 }
 
 static void take_level(struct reef_service *service) {
 	size_t size;
-	const char *name = name_of(service, &size);
+	const char *name = reef_service_name(service->description, &size);
 	char word[LONGEST_NAME];
 	snprintf(word, sizeof word, "%.*s", (int)size, name);
 	atomic_store(&service->log_level, (unsigned char)reef_log_threshold_of(word));

@@ -82,7 +82,6 @@ void reef_sampler_allocated(uint64_t bytes) {
 
 /* ---- reading: under the lock ---- */
 
-/* `snlua arena 1` is an `arena`, `logger x` a `logger`. */
 static void name_of(uint32_t handle, char name[NAME_SIZE]) {
 	struct reef_service_look look;
 	if (handle == 0) {
@@ -93,10 +92,9 @@ static void name_of(uint32_t handle, char name[NAME_SIZE]) {
 		snprintf(name, NAME_SIZE, ":%08x", handle);
 		return;
 	}
-	const char *word = look.description;
-	if (strncmp(word, "snlua ", 6) == 0)
-		word += 6;
-	snprintf(name, NAME_SIZE, "%.*s", (int)strcspn(word, " "), word);
+	size_t size;
+	const char *word = reef_service_name(look.description, &size);
+	snprintf(name, NAME_SIZE, "%.*s", (int)size, word);
 }
 
 static bool wants(const struct reef_sampler *profile, uint32_t handle, const char *name) {

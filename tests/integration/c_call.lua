@@ -39,18 +39,8 @@ local function all_returned()
 	end)
 end
 
--- Calls f(1) .. f(n) in coroutines of their own.
 local function together(n, f)
-	local done = 0
-	for i = 1, n do
-		skynet.fork(function()
-			f(i)
-			done = done + 1
-		end)
-	end
-	test.eventually("all are done", 100, function()
-		return done == n
-	end)
+	test.within(100, test.together, n, f)
 end
 
 test.case("a callback asks a service and goes on with the reply", function()
@@ -211,7 +201,9 @@ test.case("a stack that is too small ends the process instead of spoiling what l
 		require "skynet.manager"
 		skynet.register_protocol { name = "text", id = skynet.PTYPE_TEXT, pack = tostring, unpack = skynet.tostring }
 		skynet.start(function()
-			skynet.call(assert(skynet.launch("caller", "16384")), "text", "deep 4000000")
+			local caller = assert(skynet.launch("caller", "16384"))
+			skynet.sleep(20) -- the line of the launch is written by a thread of its own
+			skynet.call(caller, "text", "deep 4000000")
 			print "came back"
 		end)
 	]]

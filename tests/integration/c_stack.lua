@@ -26,18 +26,8 @@ local function all_ended()
 	end)
 end
 
--- Calls f(1) .. f(n) in coroutines of their own.
 local function together(n, f)
-	local done = 0
-	for i = 1, n do
-		skynet.fork(function()
-			f(i)
-			done = done + 1
-		end)
-	end
-	test.eventually("all are done", 100, function()
-		return done == n
-	end)
+	test.within(100, test.together, n, f)
 end
 
 test.case("it asks, and goes on with each reply", function()

@@ -2,6 +2,7 @@
 -- and "Polling SRV Records for mongos Discovery".
 local dns = require "reef.dns"
 local uri = require "reef.mongo.uri"
+local shuffle = require "reef.shuffle"
 
 local srv = {}
 
@@ -61,11 +62,7 @@ function srv.choose(list, most)
 	if not most or most == 0 or most >= #list then
 		return list
 	end
-	for i = #list, 2, -1 do
-		local j = math.random(i)
-		list[i], list[j] = list[j], list[i]
-	end
-	return table.move(list, 1, most, 1, {})
+	return table.move(shuffle(list), 1, most, 1, {})
 end
 
 local function read_texts(parsed, name)

@@ -11,6 +11,7 @@ local fields_of = require "reef.redis.fields"
 local map = require "reef.redis.cluster.map"
 local pubsub = require "reef.redis.pubsub"
 local readers = require "reef.redis.sentinel.readers"
+local shuffle = require "reef.shuffle"
 local skynet = require "skynet"
 
 local HEARTBEAT = 5 -- seconds
@@ -46,11 +47,7 @@ end
 -- In an order by chance, so that one that is out of date is not asked again and again; last of all who has just been
 -- heard: to be asked again so soon means that what he said has led nowhere.
 local function in_turn(self)
-	local list = table.move(self.places, 1, #self.places, 1, {})
-	for i = #list, 2, -1 do
-		local j = math.random(i)
-		list[i], list[j] = list[j], list[i]
-	end
+	local list = shuffle(table.move(self.places, 1, #self.places, 1, {}))
 	for i, place in ipairs(list) do
 		if self.heard and now() - self.heard_at < LOOK and config.where(place.host, place.port) == self.heard then
 			table.insert(list, table.remove(list, i))

@@ -12,6 +12,7 @@ local ask_first = require "reef.redis.ask_first"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local map = require "reef.redis.cluster.map"
+local shuffle = require "reef.shuffle"
 local skynet = require "skynet"
 
 local LOOK = 3             -- seconds that a look may take
@@ -52,14 +53,6 @@ local function look_at(conf)
 		end
 		return nil, tostring(slots.out)
 	end
-end
-
-local function shuffle(list)
-	for i = #list, 2, -1 do
-		local j = math.random(i)
-		list[i], list[j] = list[j], list[i]
-	end
-	return list
 end
 
 -- By chance, so that one that is out of date, or those that are silent, are not asked again and again. The seeds come

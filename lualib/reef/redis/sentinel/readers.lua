@@ -8,6 +8,7 @@ local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local fields_of = require "reef.redis.fields"
 local place = require "reef.redis.place"
+local shuffle = require "reef.shuffle"
 local together = require "reef.redis.together"
 local zones = require "reef.redis.zones"
 
@@ -78,22 +79,14 @@ local function find_zones(self, list)
 	end)
 end
 
-local function shuffled(list)
-	for i = #list, 2, -1 do
-		local j = math.random(i)
-		list[i], list[j] = list[j], list[i]
-	end
-	return list
-end
-
 -- All that may read, whom we like best first.
 local function in_order(self, found)
 	local read, list = self.conf.read, found.replicas
 	if read == "any" then
 		list[#list + 1] = found.master
-		return shuffled(list)
+		return shuffle(list)
 	end
-	shuffled(list)
+	shuffle(list)
 	list[#list + 1] = found.master
 	if read == "zone" then
 		find_zones(self, list)
@@ -101,7 +94,7 @@ local function in_order(self, found)
 		for _, one in ipairs(list) do
 			table.insert(one.zone == self.conf.zone and near or far, one)
 		end
-		list = table.move(far, 1, #far, #near + 1, shuffled(near))
+		list = table.move(far, 1, #far, #near + 1, shuffle(near))
 	end
 	return list
 end

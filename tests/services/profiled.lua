@@ -36,7 +36,7 @@ end
 
 local function deep(n)
 	if n == 0 then
-		return (work(20000))
+		return (work(200000))
 	end
 	return (deep(n - 1))
 end

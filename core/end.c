@@ -307,15 +307,25 @@ bool reef_end_at_once(uint32_t self) {
 	return left_out;
 }
 
-static void name_who_is_stuck(struct words *words) {
+/* Returns how many it named. */
+static size_t name_who_is_stuck(struct words *words) {
+	size_t named = 0;
 	for (int i = 0; i < reef_scheduler_all_workers(); i++) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
 		const struct reef_service *service = atomic_load(&worker->running);
 		const char *what = atomic_load(&worker->releasing) ? "is still closing its VM" : "is still in a message";
-		if (service)
-			say(words, "shutdown: :%08x (%s) did not end in time: it %s, and is cut off", service->handle,
-				service->description, what);
+		if (service == NULL || service->handle == reef_log_service())
+			continue;
+		named++;
+		say(words, "shutdown: :%08x (%s) did not end in time: it %s, and is cut off", service->handle,
+			service->description, what);
 	}
+	return named;
+}
+
+static size_t services_left(void) {
+	size_t kept = reef_log_service() != 0, count = reef_service_count();
+	return count > kept ? count - kept : 0;
 }
 
 /* Neither locks that others may hold for long nor streams that nobody drains are waited for. */
@@ -327,13 +337,16 @@ static _Noreturn void cut_off(bool threads_stop, double seconds) {
 	if (threads_stop) {
 		say(&words, "shutdown: the log was not written in time, and is cut off");
 	} else {
-		name_who_is_stuck(&words);
+		size_t left = services_left(), named = name_who_is_stuck(&words);
+		/* They have ended too, but no worker got to them: others hold all of them, or the machine. */
+		if (left > named)
+			say(&words, "shutdown: %zu services did not end in time: they wait for a worker, and are cut off",
+				left - named);
 		if (atomic_load(&hooks_cut) > 0)
 			say(&words, "shutdown: the shutdown hooks of %d services did not run to their end",
 				atomic_load(&hooks_cut));
-		size_t kept = reef_log_service() != 0, count = reef_service_count();
 		say(&words, "shutdown: the process is ended %.1f s after its end began, %zu of its services left", seconds,
-			count > kept ? count - kept : 0);
+			left);
 		const char *log = reef_env_get("logger");
 		logged = log_is_written(reef_now_ns() + LINES_NS) && (log == NULL || strcmp(log, "/dev/null") != 0);
 	}

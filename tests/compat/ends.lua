@@ -75,13 +75,17 @@ test.case("services that no worker gets to in time are counted", function()
 		["main.lua"] = [[
 			local skynet = require "skynet"
 			skynet.start(function()
+				os.execute "mkfifo fifo"
 				for i = 1, 40 do skynet.send(skynet.newservice "holder", "lua", i) end
 			end)
 		]],
 		["holder.lua"] = [[
 			local skynet = require "skynet"
 			skynet.start(function()
-				skynet.dispatch("lua", function(_, _, i) os.execute(("touch held%d; sleep 15"):format(i)) end)
+				skynet.dispatch("lua", function(_, _, i)
+					io.open("held" .. i, "w"):close()
+					io.open "fifo"
+				end)
 			end)
 		]],
 	}
@@ -102,8 +106,10 @@ test.case("services that no worker gets to in time are counted", function()
 		named[handle] = true
 	end
 	test.equal(count, 34)
-	test.matches(output, "shutdown: 6 services did not end in time: they wait for a worker, and are cut off")
-	test.matches(output, "40 of its services left")
+	local waiting = output:match "shutdown: (%d+) services did not end in time: they wait for a worker, and are cut off"
+	-- Beside the six other holders there may be those that every process has.
+	test.truthy(tonumber(waiting) >= 6, waiting)
+	test.equal(tonumber(output:match "(%d+) of its services left"), 34 + tonumber(waiting))
 end)
 
 test.case("what is printed and logged before the cut is not lost", function()

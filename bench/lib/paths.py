@@ -1,0 +1,67 @@
+"""The hottest paths of bench/paths.lua under valgrind: for bench/instructions and bench/locks."""
+import contextlib
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+REEF = ROOT / "build" / "release" / "reef"
+SCRIPT = ROOT / "bench" / "paths.lua"
+FEW = 1000
+# How many more: enough that what happens meanwhile by the clock does not count.
+MANY = {"launch": 400, "pack": 10000, "bson": 10000, "http": 4000, "socket": 5000}
+MANY_OF_OTHERS = 20000
+
+
+def few_and_more(path):
+    """How often a path is gone along in a short run, and how much oftener in a long one."""
+    return min(FEW, MANY.get(path, FEW) // 4), MANY.get(path, MANY_OF_OTHERS)
+
+
+def choose(parser, reef, names):
+    """All paths, or those that were named."""
+    listed = subprocess.run([reef, "run", str(SCRIPT), "list"], capture_output=True, text=True).stdout.split()
+    for name in names:
+        if name not in listed:
+            parser.error(f"there is no path {name}: {' '.join(listed)}")
+    return names or listed
+
+
+def run(valgrind, reef, path, n, port):
+    """Goes along a path with one worker; what valgrind said."""
+    command = [*valgrind, reef, "run", str(SCRIPT), path, str(n)]
+    env = dict(os.environ, REEF_THREADS="1", REDIS_PORT=str(port))
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
+    if done.returncode != 0:
+        sys.exit(f"bench: {path} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return done.stderr
+
+
+def can_connect(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def redis(directory):
+    """A server of its own; gives its port."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory],
+                              stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 30
+        while not can_connect(port):
+            if time.monotonic() > until or server.poll() is not None:
+                sys.exit("bench: redis-server does not start")
+            time.sleep(0.05)
+        yield port
+    finally:
+        server.terminate()
+        server.wait()

@@ -85,12 +85,14 @@ static void stand_in(void) {
 
 static void tick(void) {
 	uint64_t now = reef_now_ns();
-	int regular = reef_scheduler_regular_workers(), free_regular = 0, free_spare = 0, working = 0, stuck = 0;
+	int regular = reef_scheduler_regular_workers(), free_regular = 0, free_spare = 0, working = 0, held = 0;
 	for (int i = 0, n = reef_scheduler_all_workers(); i < n; i++) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
-		bool is_free = !is_stuck(worker, &watched[i], now);
-		if (!is_free) {
-			stuck++;
+		/* One that has just begun with a heavy service counts as stuck already: if the spare worker went at the end of
+		 * each slice of such a service, all others would wait for the next tick. */
+		bool is_held = is_stuck(worker, &watched[i], now) || atomic_load_explicit(&worker->heavy, memory_order_relaxed);
+		if (is_held) {
+			held++;
 			working += now - watched[i].since_ns < LOST_NS;
 		} else if (!worker->spare) {
 			free_regular++;
@@ -100,7 +102,7 @@ static void tick(void) {
 	}
 	if (free_regular > 0)
 		reef_spare_take_back();
-	if (stuck == 0)
+	if (held == 0)
 		return;
 	int may_be_heavy = regular - free_regular - working;
 	reef_scheduler_allow_heavy(may_be_heavy > 0 ? may_be_heavy : 0);

@@ -372,7 +372,12 @@ void reef_worker_run(struct reef_worker *worker) {
 		/* Somebody else must look after sockets and timers meanwhile. */
 		if (service->slice_cycles > reef_scheduler_limits.is_long && !reef_poller_is_held())
 			reef_scheduler_wake_beside();
+		bool heavy = service->slice_cycles > reef_scheduler_limits.heavy;
+		if (heavy)
+			atomic_store_explicit(&worker->heavy, true, memory_order_relaxed);
 		uint64_t now = run_slice(worker, service);
+		if (heavy)
+			atomic_store_explicit(&worker->heavy, false, memory_order_relaxed);
 		reef_epoch_quiescent();
 		if (reef_epoch_pending() >= RECLAIM_AT)
 			reef_epoch_reclaim();

@@ -35,6 +35,7 @@ struct reef_worker {
 	_Alignas(64) _Atomic(struct reef_service *) running;
 	atomic_uint_fast64_t progress;
 	_Atomic uint64_t message; /* whose it is and of what kind (reef_worker_message) */
+	atomic_bool heavy;        /* in a slice of a heavy service: it will not soon be free again */
 	atomic_bool releasing;    /* the service has ended, what runs are its finalizers */
 	atomic_int inside;        /* 1: in a slice (world.h) */
 

@@ -334,19 +334,17 @@ static _Noreturn void cut_off(bool threads_stop, double seconds) {
 	reef_end_set_exit_code(REEF_EXIT_CUT);
 	reef_epoch_enter();
 	bool logged = false;
-	if (threads_stop) {
-		say(&words, "shutdown: the log was not written in time, and is cut off");
-	} else {
-		size_t left = services_left(), named = name_who_is_stuck(&words);
-		/* They have ended too, but no worker got to them: others hold all of them, or the machine. */
-		if (left > named)
-			say(&words, "shutdown: %zu services did not end in time: they wait for a worker, and are cut off",
-				left - named);
-		if (atomic_load(&hooks_cut) > 0)
-			say(&words, "shutdown: the shutdown hooks of %d services did not run to their end",
-				atomic_load(&hooks_cut));
-		say(&words, "shutdown: the process is ended %.1f s after its end began, %zu of its services left", seconds,
-			left);
+	size_t left = services_left(), named = threads_stop ? left : name_who_is_stuck(&words);
+	if (threads_stop)
+		say(&words, "shutdown: sockets, threads or the log did not end in time, and are cut off");
+	/* They have ended too, but no worker got to them: others hold all of them, or the machine. */
+	if (left > named)
+		say(&words, "shutdown: %zu services did not end in time: they wait for a worker, and are cut off",
+			left - named);
+	if (atomic_load(&hooks_cut) > 0)
+		say(&words, "shutdown: the shutdown hooks of %d services did not run to their end", atomic_load(&hooks_cut));
+	say(&words, "shutdown: the process is ended %.1f s after its end began, %zu of its services left", seconds, left);
+	if (!threads_stop) {
 		const char *log = reef_env_get("logger");
 		logged = log_is_written(reef_now_ns() + LINES_NS) && (log == NULL || strcmp(log, "/dev/null") != 0);
 	}

@@ -34,6 +34,8 @@ static struct reef_worker **workers; /* spare ones are added to the end */
 static int regular_workers;
 static atomic_int all_workers;
 static atomic_bool stopping;
+static int processors;            /* that this process may use */
+static atomic_int useful_workers; /* the busy ones beyond would only take the processors from each other */
 static atomic_int busy_workers;
 static atomic_int searching;
 static atomic_bool wake_under_way;
@@ -202,7 +204,17 @@ static bool wake_one(void) {
 }
 
 void reef_scheduler_wake_one(void) {
-	(void)wake_one();
+	/* If there are enough, they find the work when theirs is done; if they are held, the watchdog sees it. */
+	if (reef_scheduler_busy_workers() < atomic_load_explicit(&useful_workers, memory_order_relaxed))
+		(void)wake_one();
+}
+
+void reef_scheduler_set_held(int n) {
+	atomic_store_explicit(&useful_workers, processors + n, memory_order_relaxed);
+}
+
+bool reef_scheduler_is_crowded(void) {
+	return reef_scheduler_busy_workers() > atomic_load_explicit(&useful_workers, memory_order_relaxed);
 }
 
 void reef_scheduler_wake_beside(void) {
@@ -272,6 +284,12 @@ void reef_scheduler_stop(void) {
 	atomic_store(&stopping, true);
 }
 
+/* A set that is too small for the machine's processors is refused; then there are many. */
+static int count_processors(void) {
+	cpu_set_t set;
+	return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : CPU_SETSIZE;
+}
+
 void reef_scheduler_init(int n) {
 	long slow = reef_env_int("slow_message", SLOW_CS);
 	reef_scheduler_limits = (struct reef_scheduler_limits){
@@ -290,6 +308,8 @@ void reef_scheduler_init(int n) {
 	atomic_store(&heavy_allowed, 0);
 	atomic_store(&all_workers, 0);
 	regular_workers = n;
+	processors = count_processors();
+	reef_scheduler_set_held(0);
 	workers = reef_calloc((size_t)n + REEF_SCHEDULER_SPARES, sizeof workers[0]);
 }
 

@@ -87,10 +87,15 @@ bool reef_scheduler_takes_heavy(const struct reef_worker *worker);
 
 /* ---- sleeping and waking ---- */
 
-/* Gets a sleeping worker to look for work, if there is one and none is looking already. Any thread. */
+/* Gets a sleeping worker to look for work, if there is one, none is looking already, and fewer are busy than there are
+ * processors and workers that are held. Any thread. */
 void reef_scheduler_wake_one(void);
 /* The same for a worker that is going to be busy for long. */
 void reef_scheduler_wake_beside(void);
+/* Watchdog only: how many workers are held in long messages. They need no processor of their own, or keep one. */
+void reef_scheduler_set_held(int n);
+/* Do more workers run services than there are processors for? */
+bool reef_scheduler_is_crowded(void);
 /* Wakes a worker in bed whatever others do; false: none is. */
 bool reef_scheduler_wake_parked(void);
 /* The worker that reef_scheduler_wake_one had called has looked for work. */

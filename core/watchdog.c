@@ -100,6 +100,7 @@ static void tick(void) {
 			free_spare++;
 		}
 	}
+	reef_scheduler_set_held(held);
 	if (free_regular > 0)
 		reef_spare_take_back();
 	if (held == 0)

@@ -107,6 +107,18 @@ static void note_warm(struct reef_worker *worker, struct reef_service *service) 
 	}
 }
 
+/* How long a service has kept its worker, as others see it. The time in which the kernel gave the processor to somebody
+ * else is not the service's: on a busy machine every service would be known for long slices, and more and more workers
+ * would be called. */
+static uint64_t own_part(struct reef_worker *worker, uint64_t cycles) {
+	uint64_t a_while = 4 * reef_scheduler_limits.is_long;
+	if (__builtin_expect(cycles <= a_while, 1))
+		return cycles;
+	uint64_t waited = reef_cycles_from_us(reef_run_delay_ask(&worker->waited) / 1000);
+	/* Of a service that was not known for long slices this may be the time before: next time it is asked at the start. */
+	return waited < cycles - a_while ? cycles - waited : a_while;
+}
+
 /* A slice is over: its length goes into the service's average. */
 static void note_length(struct reef_service *service, uint64_t cycles) {
 	uint32_t length = cycles > UINT32_MAX ? UINT32_MAX : (uint32_t)cycles;
@@ -135,11 +147,14 @@ static void release_service(struct reef_worker *worker, struct reef_service *ser
 static uint64_t run_slice(struct reef_worker *worker, struct reef_service *service) {
 	uint64_t start = reef_cycles(), now = start, limit = reef_scheduler_limits.slice;
 	int left = SLICE_MESSAGES;
+	uint64_t length = 0;
 	bool rested = false;
 	reef_world_enter(&worker->inside);
 	reef_slice_set_service(service);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
 	worker->slices++;
+	if (service->slice_cycles > reef_scheduler_limits.is_long)
+		(void)reef_run_delay_ask(&worker->waited);
 	reef_delay_note(worker, service, start);
 	if (worker->looking > 0)
 		fetch_for_next(worker);
@@ -151,7 +166,8 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 			if (reef_mailbox_fetch(service))
 				continue;
 			atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
-			note_length(service, now - start);
+			length = own_part(worker, now - start);
+			note_length(service, length);
 			note_warm(worker, service);
 			if (reef_mailbox_rest(service)) {
 				rested = true;
@@ -187,7 +203,8 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		if (reef_service_ending(service)) {
 			release_service(worker, service);
 		} else {
-			note_length(service, now - start);
+			length = own_part(worker, now - start);
+			note_length(service, length);
 			if (service->slice_cycles > reef_scheduler_limits.heavy)
 				reef_heavy_queue_push(service);
 			else
@@ -196,9 +213,8 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 	}
 	reef_slice_set_service(NULL);
 	reef_world_leave(&worker->inside);
-	if (now - start > reef_scheduler_limits.heavy)
-		worker->heavy_due =
-				now + (now - start < reef_scheduler_limits.share ? now - start : reef_scheduler_limits.share);
+	if (length > reef_scheduler_limits.heavy)
+		worker->heavy_due = now + (length < reef_scheduler_limits.share ? length : reef_scheduler_limits.share);
 	return now;
 }
 
@@ -276,6 +292,13 @@ static struct reef_service *spin(struct reef_worker *worker) {
 	return service;
 }
 
+static void sleep_until_woken(struct reef_worker *worker) {
+	reef_epoch_leave();
+	while (atomic_load(&worker->wakeup) == 0)
+		syscall(SYS_futex, &worker->wakeup, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+	reef_epoch_enter();
+}
+
 static void park(struct reef_worker *worker) {
 	reef_scheduler_park_begin(worker);
 	/* Work that was published before others could see us in bed is ours to find; and who held the poller may have let
@@ -284,10 +307,20 @@ static void park(struct reef_worker *worker) {
 		if (reef_scheduler_park_cancel(worker))
 			return;
 	}
-	reef_epoch_leave();
-	while (atomic_load(&worker->wakeup) == 0)
-		syscall(SYS_futex, &worker->wakeup, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
-	reef_epoch_enter();
+	sleep_until_woken(worker);
+}
+
+/* Goes to bed in the middle of work, which is left to others. */
+static void give_way(struct reef_worker *worker, bool *busy) {
+	reef_scheduler_expose(worker);
+	reef_scheduler_set_busy(busy, false);
+	reef_scheduler_park_begin(worker);
+	/* They may have gone to bed meanwhile. */
+	reef_scheduler_wake_one();
+	if (reef_scheduler_stopping() && reef_scheduler_park_cancel(worker))
+		return;
+	sleep_until_woken(worker);
+	worker->surplus_since = worker->last_poll = reef_cycles();
 }
 
 /* Waits for something to do: as the poller if nobody else is, in bed otherwise. */
@@ -340,6 +373,7 @@ static void look_around(struct reef_worker *worker, uint64_t now) {
 void reef_worker_run(struct reef_worker *worker) {
 	bool busy = false;
 	worker->deferred_tail = &worker->deferred;
+	reef_run_delay_begin(&worker->waited);
 	reef_epoch_enter();
 	while (!reef_scheduler_stopping()) {
 		struct reef_service *service = NULL;
@@ -382,8 +416,11 @@ void reef_worker_run(struct reef_worker *worker) {
 		if (reef_epoch_pending() >= RECLAIM_AT)
 			reef_epoch_reclaim();
 		look_around(worker, now);
+		if (worker->late && !worker->spare && reef_scheduler_is_crowded())
+			give_way(worker, &busy);
 	}
 	if (busy)
 		reef_scheduler_set_busy(&busy, false);
 	reef_epoch_leave();
+	reef_run_delay_end(&worker->waited);
 }

@@ -8,6 +8,7 @@
 
 #include "histogram.h"
 #include "list.h"
+#include "run_delay.h"
 #include "run_queue.h"
 
 struct reef_deferred;
@@ -16,15 +17,16 @@ struct reef_worker {
 	struct reef_run_queue queue;
 	/* Run before the queue: what the running service has just woken is warm in the cache. */
 	_Alignas(64) _Atomic(struct reef_service *) next;
-	unsigned hand_overs;    /* how often in a row `next` was preferred */
-	uint32_t slices;        /* that this worker has run */
-	unsigned looking;       /* slices for which it goes on to look ahead */
-	uint64_t surplus_since; /* cycle counter when the queues were last seen empty */
-	uint64_t last_poll;     /* cycle counter */
-	uint64_t heavy_due;     /* cycle counter from which on a heavy service may go before others */
-	bool late;              /* it is time to look beyond the own queue */
-	bool looked;            /* the last slice was found there: the own queue is next */
-	bool spare;             /* helps while others are stuck (spare.c) */
+	unsigned hand_overs;          /* how often in a row `next` was preferred */
+	uint32_t slices;              /* that this worker has run */
+	unsigned looking;             /* slices for which it goes on to look ahead */
+	uint64_t surplus_since;       /* cycle counter when the queues were last seen empty */
+	uint64_t last_poll;           /* cycle counter */
+	uint64_t heavy_due;           /* cycle counter from which on a heavy service may go before others */
+	bool late;                    /* it is time to look beyond the own queue */
+	bool looked;                  /* the last slice was found there: the own queue is next */
+	bool spare;                   /* helps while others are stuck (spare.c) */
+	struct reef_run_delay waited; /* for a processor */
 	struct reef_deferred *deferred, **deferred_tail;
 	int index;
 	unsigned scheduled;           /* services, by what runs on it */

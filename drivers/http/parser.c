@@ -120,14 +120,22 @@ static int on_value(llhttp_t *llhttp, const char *at, size_t n) {
 	return add_text(p, at, n);
 }
 
-static bool parser_is_name(const struct reef_http_parser *p, const struct reef_http_field *f, const char *name) {
+static inline bool parser_is_name(const struct reef_http_parser *p, const struct reef_http_field *f, const char *name) {
 	return f->name_size == strlen(name) && strncasecmp(p->text + f->name, name, f->name_size) == 0;
+}
+
+static bool is_blank(char c) {
+	return c == ' ' || c == '\t';
 }
 
 /* RFC 3986, section 3.2.2: a name or an address, and a port; none of what else an authority or a URL has. */
 static bool is_host(const char *text, size_t n) {
+	static const bool is_other[256] = {
+			['"'] = true,  ['#'] = true, ['/'] = true, ['<'] = true, ['>'] = true, ['?'] = true, ['@'] = true,
+			['\\'] = true, ['^'] = true, ['`'] = true, ['{'] = true, ['|'] = true, ['}'] = true, ['\x7f'] = true,
+	};
 	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)text[i] <= ' ' || strchr("\"#/<>?@\\^`{|}\x7f", text[i]) != NULL)
+		if ((unsigned char)text[i] <= ' ' || is_other[(unsigned char)text[i]])
 			return false;
 	return true;
 }
@@ -135,7 +143,7 @@ static bool is_host(const char *text, size_t n) {
 static int on_value_end(llhttp_t *llhttp) {
 	struct reef_http_parser *p = parser_of(llhttp);
 	struct reef_http_field *f = last_field(p);
-	while (f->value_size > 0 && strchr(" \t", p->text[f->value + f->value_size - 1]) != NULL)
+	while (f->value_size > 0 && is_blank(p->text[f->value + f->value_size - 1]))
 		f->value_size--;
 	if (p->head_done)
 		return 0;

@@ -1,5 +1,5 @@
--- Packets that gates hand to agents right where they were read: they are counted as messages of the gate, and a log of its
--- messages shows them.
+-- Packets that gates hand to agents right where they were read: they are counted as messages of the gate, and a log of
+-- its messages shows them.
 local skynet = require "skynet"
 local core = require "skynet.core"
 local process = require "test.process"
@@ -79,7 +79,7 @@ local function hex(text)
 end
 
 for kind, launch in pairs(gates) do
-	test.case(kind .. ": packets for an agent are counted, logged while that is wanted, and whole either way", { timeout = 60 },
+	test.case(kind .. ": packets for an agent are counted, logged if wanted, and whole either way", { timeout = 60 },
 		function()
 			local gate, port, format, forward = launch()
 			test.defer(skynet.kill, gate)

@@ -259,19 +259,18 @@ static int model_place(lua_State *L, const void *table, const char *key) {
 	return place;
 }
 
-/* parser:model(table): requests are made after it; it has method, url, packed and version = "1.1", and gets no other key */
+/* parser:model(table): requests are made after a copy of it; it has method, url, packed and version = "1.1" */
 static int l_model(lua_State *L) {
 	struct value *v = lua_http_check(L);
 	luaL_checktype(L, 2, LUA_TTABLE);
 	const void *table = lua_topointer(L, 2);
 	struct model model = {
-			.table = table,
 			.method = model_place(L, table, "method"),
 			.url = model_place(L, table, "url"),
 			.packed = model_place(L, table, "packed"),
 			.version = model_place(L, table, "version"),
 	};
-	lua_settop(L, 2);
+	model.table = reef_model_push(L, table); /* which nobody else gets, and so no other key */
 	lua_setiuservalue(L, 1, 1);
 	v->model = model;
 	return 0;

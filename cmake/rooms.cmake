@@ -107,7 +107,7 @@ endif()
 if(REEF_HAS_WEBSOCKET)
 	list(APPEND http_libraries ${wslay_library} ZLIB::ZLIB)
 else()
-	list(APPEND http_without drivers/http/deflate.c drivers/http/frames.c drivers/http/lua_frames.c)
+	list(APPEND http_without drivers/http/deflate.c drivers/http/frame_cut.c drivers/http/frames.c drivers/http/lua_frames.c)
 endif()
 
 set(tools_libraries)

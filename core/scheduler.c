@@ -24,6 +24,7 @@
 #define SPIN_US 20        /* looking before sleeping; more gains nothing */
 #define SURPLUS_US 100    /* how long work may wait in the queue before a sleeping worker is called: it costs some 50 */
 #define LONG_US 50        /* slices longer than this keep others waiting for longer than it takes to wake somebody */
+#define BLIND_US 200      /* slices longer than this are messages that keep their worker from polling in time */
 #define HEAVY_US 1000     /* slices longer than this are messages that are: no slice of many is longer than a tenth */
 #define SLOW_CS 10     /* messages that take longer are counted as slow ones, unless the configuration says otherwise */
 #define SHARE_US 50000 /* for how long others may keep a heavy service waiting after a slice of a heavy one */
@@ -298,6 +299,7 @@ void reef_scheduler_init(int n) {
 			.surplus = reef_cycles_from_us(SURPLUS_US),
 			.poll = reef_cycles_from_us(POLL_EVERY_US),
 			.is_long = reef_cycles_from_us(LONG_US),
+			.blind = reef_cycles_from_us(BLIND_US),
 			.heavy = reef_cycles_from_us(HEAVY_US),
 			.share = reef_cycles_from_us(SHARE_US),
 			.slow = slow > 0 ? reef_cycles_from_us((uint64_t)slow * 10000) : UINT64_MAX,

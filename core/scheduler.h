@@ -24,7 +24,8 @@ struct reef_scheduler_limits {
 	uint64_t spin;    /* looking around before sleeping */
 	uint64_t surplus; /* waiting time in a queue that calls another worker */
 	uint64_t poll;    /* between polls of a busy worker */
-	uint64_t is_long; /* a service whose slices are longer than this keeps others waiting */
+	uint64_t is_long; /* a service whose slices are longer than this keeps others waiting, */
+	uint64_t blind;   /* and this one its worker from polling, which it does between slices */
 	uint64_t heavy;   /* and one whose slices are longer than this stands back */
 	uint64_t share;   /* for at most so long after each slice, if others have work all the time */
 	uint64_t slow;    /* a message that takes longer is counted as slow */

@@ -8,6 +8,7 @@
 #include "cycles.h"
 #include "handle.h"
 #include "mailbox.h"
+#include "message_log.h"
 #include "module.h"
 #include "node.h"
 #include "service_private.h"
@@ -52,10 +53,23 @@ void reef_service_turn_end(struct reef_service *service) {
 		service->module->leave(service);
 }
 
-void reef_service_deliver(struct reef_service *service, struct reef_message *m) {
+void reef_service_note_message(struct reef_service *service) {
+	reef_counter_add(&service->messages, 1);
+}
+
+inline void reef_service_deliver(struct reef_service *service, struct reef_message *m,
+								 const struct reef_message *shown) {
+	FILE *log = atomic_load_explicit(&service->message_log, memory_order_relaxed);
+	if (log)
+		reef_message_log_write(log, shown);
 	if (service->callback)
 		service->callback(service, service->callback_ud, m);
 	reef_message_free(m);
+	reef_counter_add(&service->messages, 1);
+}
+
+bool reef_service_is_logged(const struct reef_service *service) {
+	return atomic_load_explicit(&service->message_log, memory_order_relaxed) != NULL;
 }
 
 int32_t reef_service_new_session(struct reef_service *service) {

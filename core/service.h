@@ -36,8 +36,14 @@ void reef_service_set_turn_end(struct reef_service *service, void (*turn_end)(st
 /* The same for whoever has delivered something himself. */
 void reef_service_turn_end(struct reef_service *service);
 
-/* Hands a message to the service's callback here and now. Only from within its own slice (events do this). Takes m. */
-void reef_service_deliver(struct reef_service *service, struct reef_message *m);
+/* Hands a message to the service's callback here and now, and counts it; a log of its messages shows `shown`. Only from within
+ * its own slice (events do this). Takes m. */
+void reef_service_deliver(struct reef_service *service, struct reef_message *m, const struct reef_message *shown);
+/* Counts what was handled instead of becoming a message. Own slice only. */
+void reef_service_note_message(struct reef_service *service);
+
+/* Has the service a log of its messages? Then what comes has to be handed over as one. Own slice only. */
+bool reef_service_is_logged(const struct reef_service *service);
 
 /* Next session number of the service: 1 .. 0x7fffffff, wrapping to 1. Own slice only. */
 int32_t reef_service_new_session(struct reef_service *service);

@@ -18,7 +18,6 @@
 #include "delay.h"
 #include "epoch.h"
 #include "mailbox.h"
-#include "message_log.h"
 #include "module.h"
 #include "poller.h"
 #include "scheduler.h"
@@ -57,21 +56,20 @@ static void run_deferred(struct reef_worker *worker) {
 static void handle_message(struct reef_service *service, struct reef_message *m) {
 	if (m->flags & REEF_MESSAGE_EVENT) {
 		struct reef_event *event = (struct reef_event *)m;
+		uint64_t before = reef_counter_get(&service->messages);
 		if (service->module->enter)
 			service->module->enter(service);
 		event->deliver(service, event);
+		/* Of what was handed over as messages, these are counted. */
+		if (reef_counter_get(&service->messages) == before)
+			reef_counter_add(&service->messages, 1);
 		if (service->turn_end)
 			service->turn_end(service, service->callback_ud);
 		if (service->module->leave)
 			service->module->leave(service);
 		return;
 	}
-	FILE *log = atomic_load_explicit(&service->message_log, memory_order_relaxed);
-	if (log)
-		reef_message_log_write(log, m);
-	if (service->callback)
-		service->callback(service, service->callback_ud, m);
-	reef_message_free(m);
+	reef_service_deliver(service, m, m);
 }
 
 /* Fetches what the next ones in the queue will want while others run: see warm.h. */
@@ -189,7 +187,6 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		handle_message(service, m);
 		uint64_t end = reef_cycles();
 		reef_counter_add(&service->cycles, end - now);
-		reef_counter_add(&service->messages, 1);
 		uint64_t took = end - now;
 		now = end;
 		if (__builtin_expect(took > atomic_load_explicit(&reef_slow_above, memory_order_relaxed), 0))
@@ -351,13 +348,16 @@ static void rest(struct reef_worker *worker, bool *busy) {
 	worker->surplus_since = worker->last_poll = reef_cycles();
 }
 
-static bool nobody_waits(struct reef_worker *worker) {
-	return reef_run_queue_empty(&worker->queue) && reef_global_queue_empty() && reef_heavy_queue_empty();
+/* The service that has just run may go on right away: for that one nobody has to come. */
+static bool nobody_waits(struct reef_worker *worker, const struct reef_service *ran) {
+	const struct reef_service *first = reef_run_queue_peek(&worker->queue, 0);
+	return (first == NULL || (first == ran && reef_run_queue_peek(&worker->queue, 1) == NULL)) &&
+		   reef_global_queue_empty() && reef_heavy_queue_empty();
 }
 
-/* After a slice that ended at `now`. */
-static void look_around(struct reef_worker *worker, uint64_t now) {
-	if (nobody_waits(worker)) {
+/* After a slice of `ran`, which may be gone, that ended at `now`. */
+static void look_around(struct reef_worker *worker, const struct reef_service *ran, uint64_t now) {
+	if (nobody_waits(worker, ran)) {
 		worker->surplus_since = now;
 	} else if (now - worker->surplus_since > reef_scheduler_limits.surplus) {
 		worker->surplus_since = now;
@@ -404,7 +404,7 @@ void reef_worker_run(struct reef_worker *worker) {
 			reef_watchdog_notice();
 		}
 		/* Somebody else must look after sockets and timers meanwhile. */
-		if (service->slice_cycles > reef_scheduler_limits.is_long && !reef_poller_is_held())
+		if (service->slice_cycles > reef_scheduler_limits.blind && !reef_poller_is_held())
 			reef_scheduler_wake_beside();
 		bool heavy = service->slice_cycles > reef_scheduler_limits.heavy;
 		if (heavy)
@@ -415,7 +415,7 @@ void reef_worker_run(struct reef_worker *worker) {
 		reef_epoch_quiescent();
 		if (reef_epoch_pending() >= RECLAIM_AT)
 			reef_epoch_reclaim();
-		look_around(worker, now);
+		look_around(worker, service, now);
 		if (worker->late && !worker->spare && reef_scheduler_is_crowded())
 			give_way(worker, &busy);
 	}

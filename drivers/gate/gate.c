@@ -126,7 +126,7 @@ static void end_client(struct reef_gate *gate, struct skynet_context *context, i
 	tell(gate, context, "%d close", id);
 }
 
-/* Each client's bytes come here from where they are read, without an event. */
+/* Each client's bytes come here from where they are read, mostly without an event. */
 static bool read_data(struct reef_raw_tap *tap, int id, const char *bytes, size_t n) {
 	struct client *client = (struct client *)(void *)tap;
 	struct reef_gate *gate = client->gate;
@@ -160,6 +160,11 @@ static void on_socket(struct reef_gate *gate, struct skynet_context *context, co
 	const char *text = (const char *)(event + 1);
 	size_t n = size - sizeof *event;
 	switch (event->type) {
+	case SKYNET_SOCKET_TYPE_DATA:
+		if (client)
+			read_data(&client->tap, event->id, event->buffer, (size_t)event->ud);
+		skynet_free(event->buffer);
+		break;
 	case SKYNET_SOCKET_TYPE_ACCEPT:
 		accept_client(gate, context, event->ud, text, n);
 		break;

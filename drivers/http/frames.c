@@ -152,12 +152,15 @@ static bool flush(struct reef_frames *f) {
 }
 
 bool reef_frames_feed(struct reef_frames *f, const char *bytes, size_t n) {
-	f->in = bytes;
-	f->in_size = n;
 	int error = 0;
 	/* It stops to read when it has queued a close. */
-	while (f->in_size > 0 && error == 0 && !f->no_memory && f->refused == 0 && wslay_event_want_read(f->context))
+	while (error == 0 && !f->no_memory && f->refused == 0 && wslay_event_want_read(f->context)) {
+		if (f->in_size == 0 && n > 0)
+			f->in = reef_frame_cut_take(&f->cut, &bytes, &n, &f->in_size);
+		if (f->in_size == 0)
+			break;
 		error = wslay_event_recv(f->context);
+	}
 	if (f->refused != 0) {
 		(void)wslay_event_queue_close(f->context, f->refused, NULL, 0);
 		error = WSLAY_ERR_CALLBACK_FAILURE;

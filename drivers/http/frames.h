@@ -9,6 +9,7 @@
 #include <wslay/wslay.h>
 
 #include "drivers/http/deflate.h"
+#include "drivers/http/frame_cut.h"
 
 struct reef_frames_message {
 	struct reef_frames_message *next;
@@ -20,6 +21,7 @@ struct reef_frames_message {
 
 struct reef_frames {
 	wslay_event_context_ptr context;
+	struct reef_frame_cut cut;
 	const char *in;
 	size_t in_size;
 	char *out;

@@ -8,14 +8,22 @@
 #include "drivers/http/lua_handle.h"
 #include "drivers/http/lua_message.h"
 #include "drivers/http/parser.h"
+#include "sharetable/overlay/model.h"
 #include "socket/lua/readers.h"
 
 #define PARSER "reef.http.parser"
 
+/* What requests are made after, the parser's user value, and where in it what goes. */
+struct model {
+	const void *table; /* NULL: there is none */
+	int method, url, packed, version;
+};
+
 struct value {
 	struct reef_http_parser parser;
 	bool response;
-	bool packed; /* a whole message's fields are wanted as a string */
+	bool made; /* a whole request is wanted as a table */
+	struct model model;
 	struct reef_taker taker;
 };
 
@@ -46,21 +54,50 @@ static void push_start(lua_State *L, const struct value *v) {
 	lua_pushlstring(L, p->start_size ? p->text : "", p->start_size);
 }
 
-/* A message that is complete: method or status, target or reason, fields (a string for `fields` if wanted), body, minor
- * version, whether another may follow, and, of a request, whether it expects something or has no Host. */
+/* A server has to look at its fields. */
+static bool is_special(const struct reef_http_parser *p) {
+	return p->expects || p->hosts == 0;
+}
+
+/* A message that is complete: method or status, target or reason, fields, body, minor version, whether another may follow,
+ * and, of a request, whether it is special. */
 static int push_whole(lua_State *L, struct value *v) {
 	struct reef_http_parser *p = &v->parser;
 	push_start(L, v);
-	if (v->packed)
-		reef_lua_fields_pack(L, p);
-	else
-		reef_lua_fields_push(L, p, 0, p->head_count);
+	reef_lua_fields_push(L, p, 0, p->head_count);
 	lua_pushlstring(L, p->body_size ? p->body : "", p->body_size);
 	p->body_size = 0;
 	lua_pushinteger(L, p->llhttp.http_minor);
 	lua_pushboolean(L, p->keep_alive);
-	lua_pushboolean(L, p->expects || p->hosts == 0);
+	lua_pushboolean(L, is_special(p));
 	return 7;
+}
+
+/* A request that is complete and not special: as a table like the model, its fields packed; whether it is plain, which is
+ * answered by a body on a connection that goes on; its body, nil if that is empty; whether another may follow. */
+static int push_request(lua_State *L, struct value *v) {
+	struct reef_http_parser *p = &v->parser;
+	const struct model *model = &v->model;
+	const void *request = reef_model_push(L, model->table);
+	lua_pushstring(L, llhttp_method_name((llhttp_method_t)p->llhttp.method));
+	reef_model_put(L, request, model->method);
+	lua_pushlstring(L, p->text, p->start_size);
+	reef_model_put(L, request, model->url);
+	reef_lua_fields_pack(L, p);
+	reef_model_put(L, request, model->packed);
+	if (p->llhttp.http_minor == 0) {
+		lua_pushliteral(L, "1.0");
+		reef_model_put(L, request, model->version);
+	}
+	lua_pushboolean(L, p->keep_alive && p->llhttp.http_minor == 1 && p->llhttp.method != HTTP_HEAD &&
+							   p->llhttp.method != HTTP_CONNECT);
+	if (p->body_size > 0)
+		lua_pushlstring(L, p->body, p->body_size);
+	else
+		lua_pushnil(L);
+	p->body_size = 0;
+	lua_pushboolean(L, p->keep_alive);
+	return 4;
 }
 
 static struct value *value_of(struct reef_taker *taker) {
@@ -74,11 +111,15 @@ static size_t http_take(struct reef_taker *taker, const char *bytes, size_t n, b
 
 static int http_give(struct reef_taker *taker, lua_State *L, bool over) {
 	struct value *v = value_of(taker);
-	if (over) {
+	const struct reef_http_parser *p = &v->parser;
+	bool whole = !over && !p->error && p->done;
+	if (v->made && whole && !is_special(p))
+		return push_request(L, v);
+	if (v->made)
 		lua_pushnil(L);
-		return 1;
-	}
-	return v->parser.error || !v->parser.done ? outcome(L, &v->parser) : push_whole(L, v);
+	if (over)
+		lua_pushnil(L);
+	return v->made + (over ? 1 : whole ? push_whole(L, v) : outcome(L, p));
 }
 
 /* ---- ---- */
@@ -100,7 +141,7 @@ static int lua_http_new(lua_State *L) {
 			.fields = (uint32_t)lua_http_limit(L, "fields", 1 << 20),
 			.body = (uint64_t)lua_http_limit(L, "body", INT64_MAX),
 	};
-	struct value *v = lua_newuserdatauv(L, sizeof *v, 0);
+	struct value *v = lua_newuserdatauv(L, sizeof *v, 1);
 	memset(v, 0, sizeof *v);
 	v->response = lua_toboolean(L, 1);
 	v->taker = (struct reef_taker){.take = http_take, .give = http_give};
@@ -193,19 +234,55 @@ static int l_whole(lua_State *L) {
 	if (p->error || !p->done)
 		return outcome(L, p);
 	lua_pushinteger(L, from + (lua_Integer)taken);
-	v->packed = false;
 	return 1 + push_whole(L, v);
 }
 
-/* parser:read(socket [, most bytes of a body [, packed]]) begins with the next message and waits for bytes of it -> what
- * push_whole says; false: it has not come to its end yet; nil: the stream has; or
- * nil, status, why */
+static int wait_for_message(lua_State *L, struct value *v, bool made) {
+	v->made = made;
+	return reef_reader_take(L, lua_upvalueindex(REEF_HTTP_READERS), (int)luaL_checkinteger(L, 2), &v->taker);
+}
+
+/* parser:read(socket [, most bytes of a body]) begins with the next message and waits for bytes of it -> what push_whole says;
+ * false: it has not come to its end yet; nil: the stream has; or nil, status, why */
 static int l_read(lua_State *L) {
 	struct value *v = lua_http_check(L);
-	int id = (int)luaL_checkinteger(L, 2);
 	next_message(L, &v->parser, 3);
-	v->packed = lua_toboolean(L, 4);
-	return reef_reader_take(L, lua_upvalueindex(REEF_HTTP_READERS), id, &v->taker);
+	return wait_for_message(L, v, false);
+}
+
+static int model_place(lua_State *L, const void *table, const char *key) {
+	lua_pushstring(L, key);
+	int place = reef_model_place(L, table);
+	lua_pop(L, 1);
+	if (place < 0)
+		luaL_error(L, "http: the model has no field %s", key);
+	return place;
+}
+
+/* parser:model(table): requests are made after a copy of it; it has method, url, packed and version = "1.1" */
+static int l_model(lua_State *L) {
+	struct value *v = lua_http_check(L);
+	luaL_checktype(L, 2, LUA_TTABLE);
+	const void *table = lua_topointer(L, 2);
+	struct model model = {
+			.method = model_place(L, table, "method"),
+			.url = model_place(L, table, "url"),
+			.packed = model_place(L, table, "packed"),
+			.version = model_place(L, table, "version"),
+	};
+	model.table = reef_model_push(L, table); /* which nobody else gets, and so no other key */
+	lua_setiuservalue(L, 1, 1);
+	v->model = model;
+	return 0;
+}
+
+/* parser:request(socket) does as `read` -> what push_request says, if it is such a request; else nil, and what `read` says */
+static int l_request(lua_State *L) {
+	struct value *v = lua_http_check(L);
+	if (v->model.table == NULL)
+		return luaL_error(L, "http: this parser has no model");
+	reef_http_parser_next(&v->parser);
+	return wait_for_message(L, v, true);
 }
 
 /* parser:trailers() -> the fields behind the body; nil: there are none, or not yet */
@@ -229,7 +306,7 @@ int reef_open_http_core(lua_State *L) {
 	static const luaL_Reg methods[] = {
 			{"feed", lua_http_feed}, {"finish", l_finish}, {"next", lua_http_next}, {"no_body", l_no_body},
 			{"head", l_head},        {"whole", l_whole},   {"body", l_body},        {"trailers", l_trailers},
-			{"read", l_read},        {NULL, NULL},
+			{"read", l_read},        {"model", l_model},   {"request", l_request},  {NULL, NULL},
 	};
 	lua_createtable(L, 0, 5);
 	reef_lua_handle_methods(L, PARSER, methods, sizeof methods / sizeof *methods, lua_http_gc);

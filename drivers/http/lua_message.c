@@ -5,9 +5,12 @@
 #include <lauxlib.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
+#include "core/clock.h"
 #include "socket/socket.h"
 
 #define SMALL ((size_t)1024)
@@ -15,6 +18,14 @@
 
 enum { START = 1, FIELDS, BODY, LENGTH, MORE, ID, ANY_LENGTH, ANY_ENCODING, ARGUMENTS = ANY_ENCODING };
 enum { BUFFER = ARGUMENTS + 1, FOUND_LENGTH, FOUND_ENCODING, FOUND_CONNECTION, TOP = FOUND_CONNECTION };
+
+/* What is said of a message besides its fields. */
+struct extent {
+	bool counted; /* a length becomes a Content-Length if the fields have neither that nor an encoding */
+	uint64_t length;
+	const char *more; /* lines; NULL: none */
+	size_t more_size;
+};
 
 struct message {
 	lua_State *L;
@@ -171,11 +182,9 @@ static void add_fields(struct message *m) {
 
 /* Puts the head together, and the body behind it up to `copied` bytes; else the body is left. At the top of the stack are then
  * the buffer and the values of the fields that were found. */
-static void message_build(struct message *m, lua_State *L, size_t copied) {
+static void message_build(struct message *m, lua_State *L, const struct extent *extent, size_t copied) {
 	size_t n;
 	const char *text;
-	lua_settop(L, ARGUMENTS);
-	lua_settop(L, TOP);
 	m->L = L;
 	m->bytes = m->small;
 	m->size = 0;
@@ -184,13 +193,11 @@ static void message_build(struct message *m, lua_State *L, size_t copied) {
 	add(m, text, n);
 	if (!lua_isnil(L, FIELDS))
 		add_fields(m);
-	if (!lua_isnil(L, MORE)) {
-		text = luaL_checklstring(L, MORE, &n);
-		add(m, text, n);
-	}
-	if (!lua_isnil(L, LENGTH) && lua_isnil(L, FOUND_LENGTH) && lua_isnil(L, FOUND_ENCODING)) {
+	if (extent->more)
+		add(m, extent->more, extent->more_size);
+	if (extent->counted && lua_isnil(L, FOUND_LENGTH) && lua_isnil(L, FOUND_ENCODING)) {
 		add(m, "content-length: ", 16);
-		add_number(m, (uint64_t)luaL_checkinteger(L, LENGTH));
+		add_number(m, extent->length);
 		add(m, "\r\n", 2);
 	}
 	add(m, "\r\n", 2);
@@ -201,29 +208,48 @@ static void message_build(struct message *m, lua_State *L, size_t copied) {
 	}
 }
 
+/* Makes room for what is found, and says what the arguments do. */
+static struct extent arguments(lua_State *L) {
+	struct extent extent = {0};
+	lua_settop(L, ARGUMENTS);
+	lua_settop(L, TOP);
+	if (!lua_isnil(L, MORE))
+		extent.more = luaL_checklstring(L, MORE, &extent.more_size);
+	extent.counted = !lua_isnil(L, LENGTH);
+	if (extent.counted)
+		extent.length = (uint64_t)luaL_checkinteger(L, LENGTH);
+	return extent;
+}
+
 /* (start line, fields or nil, body or nil, length or nil, more lines or nil) -> the message, and the values of the fields
- * Content-Length, Transfer-Encoding and Connection. A length becomes a Content-Length if the fields have neither that nor an encoding. Raises
- * where a field would become something else. */
+ * Content-Length, Transfer-Encoding and Connection. Raises where a field would become something else. */
 static int message_text(lua_State *L) {
 	struct message m;
-	message_build(&m, L, SIZE_MAX);
+	struct extent extent = arguments(L);
+	message_build(&m, L, &extent, SIZE_MAX);
 	lua_pushlstring(L, m.bytes, m.size);
 	lua_replace(L, BUFFER);
 	return 4;
 }
 
 /* A response says nothing else of its body than what the server says. */
-static void check_response(lua_State *L) {
-	if (!lua_isnil(L, FOUND_ENCODING) && !lua_toboolean(L, ANY_ENCODING))
+static void check_response(lua_State *L, const struct extent *extent, bool any_length, bool any_encoding) {
+	if (!lua_isnil(L, FOUND_ENCODING) && !any_encoding)
 		message_fail(L, "http: a response's Transfer-Encoding is the server's own affair%s", "");
-	if (lua_isnil(L, FOUND_LENGTH) || lua_isnil(L, LENGTH) || lua_toboolean(L, ANY_LENGTH))
+	if (lua_isnil(L, FOUND_LENGTH) || !extent->counted || any_length)
 		return;
 	const char *said = luaL_tolstring(L, FOUND_LENGTH, NULL);
-	const char *real = lua_pushfstring(L, "%I", (LUAI_UACINT)lua_tointeger(L, LENGTH));
+	const char *real = lua_pushfstring(L, "%I", (LUAI_UACINT)extent->length);
 	if (strcmp(said, real) == 0)
 		return;
 	lua_pushfstring(L, "http: the handler says content-length: %s for a body of %s bytes", said, real);
 	lua_error(L);
+}
+
+/* A body that is too large to be copied follows. False: the socket does not take it. */
+static bool message_write(const struct message *m, int id, const char *body, size_t n) {
+	bool ok = reef_socket_write(id, m->bytes, m->size, REEF_NORMAL);
+	return ok && (n <= COPIED || reef_socket_write(id, body, n, REEF_NORMAL));
 }
 
 /* (start line, fields, body, length, more lines, socket, any length, any encoding) writes the same to a socket -> whether that
@@ -232,14 +258,66 @@ static void check_response(lua_State *L) {
 static int message_send(lua_State *L) {
 	struct message m;
 	size_t n = 0;
+	struct extent extent = arguments(L);
 	int id = (int)luaL_checkinteger(L, ID);
-	message_build(&m, L, COPIED);
-	check_response(L);
-	bool ok = reef_socket_write(id, m.bytes, m.size, REEF_NORMAL);
+	message_build(&m, L, &extent, COPIED);
+	check_response(L, &extent, lua_toboolean(L, ANY_LENGTH), lua_toboolean(L, ANY_ENCODING));
 	const char *body = lua_isnil(L, BODY) ? NULL : lua_tolstring(L, BODY, &n);
-	if (ok && n > COPIED)
-		ok = reef_socket_write(id, body, n, REEF_NORMAL);
-	lua_pushboolean(L, ok);
+	lua_pushboolean(L, message_write(&m, id, body, n));
+	lua_pushvalue(L, FOUND_CONNECTION);
+	return 2;
+}
+
+/* ---- responses of a server ---- */
+
+struct date {
+	time_t at; /* 0: none was made yet */
+	size_t size;
+	char line[64];
+};
+
+/* RFC 9110, section 6.6.1. Each thread has its own. */
+static const struct date *date_now(void) {
+	static _Thread_local struct date date;
+	static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+	static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+									 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	time_t now = time(NULL);
+	struct tm t;
+	if (now == date.at || gmtime_r(&now, &t) == NULL)
+		return &date;
+	date.at = now;
+	date.size = (size_t)snprintf(date.line, sizeof date.line, "date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
+								 days[t.tm_wday], t.tm_mday, months[t.tm_mon], t.tm_year + 1900, t.tm_hour, t.tm_min,
+								 t.tm_sec);
+	return &date;
+}
+
+/* () -> the line Date of a response */
+static int message_date(lua_State *L) {
+	const struct date *date = date_now();
+	lua_pushlstring(L, date->line, date->size);
+	return 1;
+}
+
+/* (start line or nil, fields, body, socket) sends a response whose body is a string, on a connection that goes on -> the time as
+ * skynet.now has it, and the value of the field Connection; nothing if it is none such, or its status line is not known:
+ * then nothing was sent. Raises as `send` does. */
+static int message_answer(lua_State *L) {
+	struct message m;
+	if (lua_type(L, START) != LUA_TSTRING || lua_type(L, BODY) != LUA_TSTRING)
+		return 0;
+	int id = (int)luaL_checkinteger(L, BODY + 1);
+	size_t n;
+	const char *body = lua_tolstring(L, BODY, &n);
+	const struct date *date = date_now();
+	struct extent extent = {.counted = true, .length = n, .more = date->line, .more_size = date->size};
+	lua_settop(L, BODY);
+	lua_settop(L, TOP);
+	message_build(&m, L, &extent, COPIED);
+	check_response(L, &extent, false, false);
+	message_write(&m, id, body, n);
+	lua_pushinteger(L, (lua_Integer)reef_now_cs());
 	lua_pushvalue(L, FOUND_CONNECTION);
 	return 2;
 }
@@ -249,4 +327,8 @@ void reef_lua_message_set(lua_State *L) {
 	lua_setfield(L, -2, "send");
 	lua_pushcfunction(L, message_text);
 	lua_setfield(L, -2, "text");
+	lua_pushcfunction(L, message_answer);
+	lua_setfield(L, -2, "answer");
+	lua_pushcfunction(L, message_date);
+	lua_setfield(L, -2, "date");
 }

@@ -4,7 +4,7 @@
 
 #include <lua.h>
 
-/* Sets the functions `send` and `text` of the table on top of the stack. */
+/* Sets the functions `send`, `text`, `answer` and `date` of the table on top of the stack. */
 void reef_lua_message_set(lua_State *L);
 
 #endif

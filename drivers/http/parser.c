@@ -75,6 +75,14 @@ static int on_start(llhttp_t *llhttp, const char *at, size_t n) {
 	return add_text(p, at, n);
 }
 
+/* RFC 9112, section 4: no control characters but tabs. */
+static int on_reason(llhttp_t *llhttp, const char *at, size_t n) {
+	for (size_t i = 0; i < n; i++)
+		if (((unsigned char)at[i] < ' ' && at[i] != '\t') || at[i] == '\x7f')
+			return parser_refuse(parser_of(llhttp), 400, "a control character in the reason phrase");
+	return on_start(llhttp, at, n);
+}
+
 static struct reef_http_field *last_field(struct reef_http_parser *p) {
 	return &p->fields[p->count - 1];
 }
@@ -120,14 +128,22 @@ static int on_value(llhttp_t *llhttp, const char *at, size_t n) {
 	return add_text(p, at, n);
 }
 
-static bool parser_is_name(const struct reef_http_parser *p, const struct reef_http_field *f, const char *name) {
+static inline bool parser_is_name(const struct reef_http_parser *p, const struct reef_http_field *f, const char *name) {
 	return f->name_size == strlen(name) && strncasecmp(p->text + f->name, name, f->name_size) == 0;
+}
+
+static bool is_blank(char c) {
+	return c == ' ' || c == '\t';
 }
 
 /* RFC 3986, section 3.2.2: a name or an address, and a port; none of what else an authority or a URL has. */
 static bool is_host(const char *text, size_t n) {
+	static const bool is_other[256] = {
+			['"'] = true,  ['#'] = true, ['/'] = true, ['<'] = true, ['>'] = true, ['?'] = true, ['@'] = true,
+			['\\'] = true, ['^'] = true, ['`'] = true, ['{'] = true, ['|'] = true, ['}'] = true, ['\x7f'] = true,
+	};
 	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)text[i] <= ' ' || strchr("\"#/<>?@\\^`{|}\x7f", text[i]) != NULL)
+		if ((unsigned char)text[i] <= ' ' || is_other[(unsigned char)text[i]])
 			return false;
 	return true;
 }
@@ -135,7 +151,7 @@ static bool is_host(const char *text, size_t n) {
 static int on_value_end(llhttp_t *llhttp) {
 	struct reef_http_parser *p = parser_of(llhttp);
 	struct reef_http_field *f = last_field(p);
-	while (f->value_size > 0 && strchr(" \t", p->text[f->value + f->value_size - 1]) != NULL)
+	while (f->value_size > 0 && is_blank(p->text[f->value + f->value_size - 1]))
 		f->value_size--;
 	if (p->head_done)
 		return 0;
@@ -147,11 +163,12 @@ static int on_value_end(llhttp_t *llhttp) {
 	}
 	if (parser_is_name(p, f, "expect"))
 		p->expects = true;
+	if (!parser_is_name(p, f, "transfer-encoding"))
+		return 0;
 	/* Another coding in front of `chunked` would be handed on as if it was the content. */
-	if (parser_is_name(p, f, "transfer-encoding") &&
-		(f->value_size != 7 || strncasecmp(p->text + f->value, "chunked", 7) != 0))
+	if (f->value_size != 7 || strncasecmp(p->text + f->value, "chunked", 7) != 0)
 		return parser_refuse(p, 501, "Transfer-Encoding: only `chunked` is known");
-	return 0;
+	return ++p->encodings > 1 ? parser_refuse(p, 400, "there are two fields Transfer-Encoding") : 0;
 }
 
 /* A request of HTTP/0.9 has no version that could end. */
@@ -221,7 +238,7 @@ static const llhttp_settings_t settings = {
 #ifdef HAS_ON_PROTOCOL
 		.on_protocol = on_protocol,
 #endif
-		.on_status = on_start,
+		.on_status = on_reason,
 		.on_version_complete = check_version,
 		.on_header_field = on_name,
 		.on_header_field_complete = on_name_end,
@@ -308,7 +325,7 @@ void reef_http_parser_next(struct reef_http_parser *p) {
 	}
 	p->no_body = p->head_done = p->done = p->has_body = p->chunked = p->upgrade = p->keep_alive = p->expects = false;
 	p->size = p->start_size = p->before_head = p->behind_head = p->body_size = 0;
-	p->count = p->head_count = p->hosts = 0;
+	p->count = p->head_count = p->hosts = p->encodings = 0;
 	p->protocol_size = 0;
 	p->body_total = 0;
 }

@@ -38,6 +38,7 @@ struct reef_http_parser {
 	uint32_t count, fields_room; /* trailers included, */
 	uint32_t head_count;         /* which come behind these */
 	uint32_t hosts;              /* how many fields Host there are */
+	uint32_t encodings;          /* and Transfer-Encoding */
 	bool expects;                /* there is a field Expect */
 	uint8_t protocol_size;       /* bytes of the protocol's name that have been compared */
 	size_t before_head;          /* bytes that were fed before the head was complete */

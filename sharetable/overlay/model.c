@@ -24,6 +24,7 @@ const void *reef_model_push(lua_State *L, const void *model) {
 	t->node = nodes;
 	t->lsizenode = from->lsizenode;
 	t->lastfree = nodes + (from->lastfree - from->node);
+	t->metatable = from->metatable;
 	invalidateTMcache(t);
 	/* To find memory for the nodes, all may have been collected and have grown old. */
 	if (l_unlikely(isblack(t)))

@@ -16,8 +16,8 @@ struct lua_State;
  * hold as long as the table gets no new key. */
 int reef_model_place(struct lua_State *L, const void *table);
 
-/* Pushes a table like the model, which has string keys only, none of them nil. Needs a slot of the stack. Raises when
- * there is no memory. */
+/* Pushes a table like the model, which has string keys only, none of them nil, and no finalizer. Needs a slot of the stack.
+ * Raises when there is no memory. */
 const void *reef_model_push(struct lua_State *L, const void *model);
 
 /* Pops a value, which is not nil, into a place of the table: the model, or one that was made after it and has got no new

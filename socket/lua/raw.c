@@ -25,7 +25,7 @@ static struct reef_message *event_message(enum reef_socket_event type, int id, i
 }
 
 static void deliver_now(struct reef_message *m) {
-	reef_service_deliver(reef_slice_service(), m);
+	reef_service_deliver(reef_slice_service(), m, m);
 }
 
 static void tell_text(enum reef_socket_event type, int id, int ud, const char *text) {
@@ -42,9 +42,17 @@ static void tell_bytes(enum reef_socket_event type, int id, const char *bytes, s
 		return;
 	}
 	memcpy(buffer, bytes, n);
+	struct reef_service *service = reef_slice_service();
 	struct reef_message *m = event_message(type, id, (int)n, text, text_size);
 	((struct reef_socket_message *)m->data)->buffer = buffer;
-	deliver_now(m);
+	if (!reef_service_is_logged(service)) {
+		reef_service_deliver(service, m, m);
+		return;
+	}
+	/* Of an address nobody would learn what has come. */
+	struct reef_message *shown = event_message(type, id, (int)n, bytes, n);
+	reef_service_deliver(service, m, shown);
+	reef_message_free(shown);
 }
 
 static void raw_opened(void *ud, int id, const char *peer) {
@@ -65,7 +73,10 @@ static void raw_opened(void *ud, int id, const char *peer) {
 
 static void raw_data(void *ud, int id, const char *bytes, size_t n) {
 	struct reef_raw_tap *tap = ud;
-	if (tap == NULL || !tap->data(tap, id, bytes, n))
+	struct reef_service *service = reef_slice_service();
+	if (tap && !reef_service_is_logged(service) && tap->data(tap, id, bytes, n))
+		reef_service_note_message(service);
+	else
 		tell_bytes(REEF_EVENT_DATA, id, bytes, n, NULL, 0);
 }
 

@@ -27,7 +27,8 @@ extern const struct reef_sink reef_raw_sink;
 
 /* Who is shown the bytes of a socket before they become an event. Called in the owner's slice. */
 struct reef_raw_tap {
-	/* True: it has done with them; it may have closed the socket, and may be gone itself. False: they become an event. */
+	/* True: it has done with them; it may have closed the socket, and may be gone itself. False: they become an event, as they do
+	 * without a call while the service has a log of its messages. */
 	bool (*data)(struct reef_raw_tap *tap, int id, const char *bytes, size_t n);
 };
 

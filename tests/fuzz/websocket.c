@@ -39,11 +39,8 @@ static struct story read_all(const uint8_t *bytes, size_t size, size_t step, uin
 		while ((m = reef_frames_take(&f)) != NULL) {
 			if (m->size > MOST)
 				abort();
-			/* wslay looks at a close's reason only when it comes in one piece with what is before it. */
-			if (m->opcode != WSLAY_CONNECTION_CLOSE) {
-				tell(&story, &m->opcode, sizeof m->opcode);
-				tell(&story, m->bytes, m->size);
-			}
+			tell(&story, &m->opcode, sizeof m->opcode);
+			tell(&story, m->bytes, m->size);
 			reef_free(m);
 		}
 	}

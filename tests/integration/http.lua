@@ -13,6 +13,7 @@ local socket = require "skynet.socket"
 local sockethelper = require "http.sockethelper"
 local stream = require "test.stream"
 local test = require "test"
+local tricks = require "test.http_tricks"
 local url = require "http.url"
 
 local G = "GET / HTTP/1.1\r\nHost: a\r\n"
@@ -158,88 +159,6 @@ test.case("targets come apart into path and query", function()
 end)
 
 ---------------------------------------------------------------------------------------------------------------------
--- Two parsers that take these for different messages let one request hide in another.
-
-local hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"
-local chunked_hidden = "0\r\n\r\n" .. hidden
-
-local smuggling = {
-	["two lengths"] = G .. "Content-Length: 0\r\nContent-Length: 33\r\n\r\n",
-	["one length twice"] = G .. "Content-Length: 0\r\nContent-Length: 0\r\n\r\n",
-	["a list of lengths"] = G .. "Content-Length: 0, 33\r\n\r\n",
-	["a length with a sign"] = G .. "Content-Length: +0\r\n\r\n",
-	["a negative length"] = G .. "Content-Length: -1\r\n\r\n",
-	["a hexadecimal length"] = G .. "Content-Length: 0x0\r\n\r\n",
-	["an empty length"] = G .. "Content-Length:\r\n\r\n",
-	["a length with rubbish behind"] = G .. "Content-Length: 0 0\r\n\r\n",
-	["a length that overflows"] = G .. "Content-Length: 18446744073709551616\r\n\r\n",
-	["length and coding"] = G .. "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" .. chunked_hidden,
-	["coding and length"] = G .. "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n" .. chunked_hidden,
-	["an unknown coding"] = G .. "Transfer-Encoding: xchunked\r\n\r\n" .. chunked_hidden,
-	["a coding in quotes"] = G .. "Transfer-Encoding: \"chunked\"\r\n\r\n" .. chunked_hidden,
-	["a coding behind a tab and a control"] = G .. "Transfer-Encoding: \x0bchunked\r\n\r\n" .. chunked_hidden,
-	["chunked, and something"] = G .. "Transfer-Encoding: chunked, identity\r\n\r\n" .. chunked_hidden,
-	["something, and chunked"] = G .. "Transfer-Encoding: identity, chunked\r\n\r\n" .. chunked_hidden,
-	["chunked twice"] = G .. "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n" .. chunked_hidden,
-	["identity"] = G .. "Transfer-Encoding: identity\r\n\r\n" .. chunked_hidden,
-	["an empty coding"] = G .. "Transfer-Encoding:\r\n\r\n" .. chunked_hidden,
-	["chunked in HTTP/1.0"] = "GET / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" .. chunked_hidden,
-	["a space before the colon"] = G .. "Content-Length : 33\r\n\r\n",
-	["a tab before the colon"] = G .. "Transfer-Encoding\t: chunked\r\n\r\n" .. chunked_hidden,
-	["a folded coding"] = G .. "Transfer-Encoding:\r\n chunked\r\n\r\n" .. chunked_hidden,
-	["a folded length"] = G .. "Content-Length: 3\r\n 3\r\n\r\n",
-	["a fold behind another field"] = G .. "X: a\r\n Content-Length: 33\r\n\r\n",
-	["a space before the first field"] = "GET / HTTP/1.1\r\n Host: a\r\n\r\n",
-	["a line that ends in LF"] = G .. "X: a\nContent-Length: 33\r\n\r\n",
-	["a line that ends in CR"] = G .. "X: a\rContent-Length: 33\r\n\r\n",
-	["a head that ends in LF"] = "GET / HTTP/1.1\nHost: a\n\n",
-	["an empty line of LF"] = G .. "X: a\r\n\n",
-	["a zero byte in a name"] = G .. "Content\0-Length: 33\r\n\r\n",
-	["a zero byte in a value"] = G .. "X: a\0b\r\n\r\n",
-	["a field without a colon"] = G .. "Content-Length 33\r\n\r\n",
-	["a field without a name"] = G .. ": 33\r\n\r\n",
-	["two hosts"] = G .. "Host: b\r\n\r\n",
-	["a host with a space"] = "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
-	["a list of hosts"] = "GET / HTTP/1.1\r\nHost: a, b\r\n\r\n",
-	["a host with a path"] = "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
-	["a host with a user"] = "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n",
-	["another protocol"] = "OPTIONS / RTSP/1.0\r\nHost: a\r\n\r\n",
-	["another one still"] = "SOURCE / ICE/1.0\r\nHost: a\r\n\r\n",
-	["a coding, and nothing"] = G .. "Transfer-Encoding: chunked,\r\n\r\n" .. chunked_hidden,
-	["nothing, and a coding"] = G .. "Transfer-Encoding: ,chunked\r\n\r\n" .. chunked_hidden,
-	["a length behind a space of another alphabet"] = G .. "Content-Length: \xa00\r\n\r\n",
-	["a length behind chunks"] = G .. "Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 33\r\n\r\n" .. hidden,
-	["an extension whose quotes do not end"] = G .. "Transfer-Encoding: chunked\r\n\r\n0;a=\"b\r\n\r\n" .. hidden,
-	["no host"] = "GET / HTTP/1.1\r\n\r\n",
-	["a chunk size with a sign"] = G .. "Transfer-Encoding: chunked\r\n\r\n+0\r\n\r\n" .. hidden,
-	["a chunk size with 0x"] = G .. "Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n" .. hidden,
-	["a chunk size with a space"] = G .. "Transfer-Encoding: chunked\r\n\r\n0 \r\n\r\n" .. hidden,
-	["a chunk size with LF"] = G .. "Transfer-Encoding: chunked\r\n\r\n0\n\n" .. hidden,
-	["a chunk size that overflows"] = G .. "Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n" .. hidden,
-	["an empty chunk size"] = G .. "Transfer-Encoding: chunked\r\n\r\n\r\n\r\n" .. hidden,
-	["a chunk that does not end"] = G .. "Transfer-Encoding: chunked\r\n\r\n1\r\na0\r\n\r\n" .. hidden,
-	["an extension with LF"] = G .. "Transfer-Encoding: chunked\r\n\r\n0;a\n\r\n" .. hidden,
-	["an extension with CR alone"] = G .. "Transfer-Encoding: chunked\r\n\r\n0;a\rb\r\n\r\n" .. hidden,
-	["chunked, and a cow"] = G .. "Transfer-Encoding: chunked\r\nTransfer-encoding: cow\r\n\r\n" .. chunked_hidden,
-	["a cow, and chunked"] = G .. "Transfer-Encoding: cow\r\nTransfer-encoding: chunked\r\n\r\n" .. chunked_hidden,
-	["a coding behind a form feed"] = G .. "Transfer-Encoding: \x0cchunked\r\n\r\n" .. chunked_hidden,
-	["a coding with a parameter"] = G .. "Transfer-Encoding: chunked;a=b\r\n\r\n" .. chunked_hidden,
-	["a length in quotes"] = G .. "Content-Length: \"0\"\r\n\r\n",
-	["a length with a point"] = G .. "Content-Length: 0.0\r\n\r\n",
-	["a length with a space in it"] = G .. "Content-Length: 3 3\r\n\r\n",
-	["a zero byte in the target"] = "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
-	["a space in the target"] = "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
-	["a tab in the request line"] = "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n",
-	["a request line that ends in CR"] = "GET / HTTP/1.1\rHost: a\r\n\r\n",
-	["a version of three digits"] = "GET / HTTP/1.10\r\nHost: a\r\n\r\n",
-	["a version with a zero in front"] = "GET / HTTP/01.1\r\nHost: a\r\n\r\n",
-	["a version in small letters"] = "GET / http/1.1\r\nHost: a\r\n\r\n",
-	["a negative chunk size"] = G .. "Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n" .. hidden,
-	["chunks whose lines end in LF"] = G .. "Transfer-Encoding: chunked\r\n\r\n1\na\n0\n\n" .. hidden,
-	["a chunk that is longer than it says"] = G .. "Transfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n" .. hidden,
-	["a folded field behind chunks"] = G .. "Transfer-Encoding: chunked\r\n\r\n0\r\nX: a\r\n b\r\n\r\n" .. hidden,
-	["a space before a colon behind chunks"] = G .. "Transfer-Encoding: chunked\r\n\r\n0\r\nX : a\r\n\r\n" .. hidden,
-}
 
 test.case("what two parsers could take for different messages is refused, and the connection ends", function()
 	local seen = {}
@@ -248,17 +167,17 @@ test.case("what two parsers could take for different messages is refused, and th
 		return 200, request:body()
 	end)
 	local count = 0
-	for name, text in pairs(smuggling) do
+	for name, text in pairs(tricks.requests) do
 		seen = {}
-		local answer = ask(server, text .. hidden .. hidden)
+		local answer = ask(server, text .. tricks.hidden .. tricks.hidden)
 		test.matches(answer, "^HTTP/1%.1 [45]%d%d ", name)
 		test.matches(answer, "\r\nconnection: close\r\n", name)
 		test.equal(select(2, answer:gsub("HTTP/1%.1 ", "")), 1, name)
 		for _, path in ipairs(seen) do
 			test.different(path, "/hidden", name)
 		end
-		local code = httpd.read_request(pieces(text .. hidden, 30))
-		test.truthy(code ~= 200 or name == "no host", name)
+		local code = httpd.read_request(pieces(text .. tricks.hidden, 30))
+		test.truthy(code ~= 200 or name:find "^no host", name)
 		count = count + 1
 	end
 	test.note(count .. " messages")
@@ -289,11 +208,11 @@ local function random_stream()
 	end
 	if math.random(3) == 1 then
 		local names = {}
-		for name in pairs(smuggling) do
+		for name in pairs(tricks.requests) do
 			names[#names + 1] = name
 		end
 		table.sort(names)
-		parts[#parts + 1] = smuggling[names[math.random(#names)]]
+		parts[#parts + 1] = tricks.requests[names[math.random(#names)]]
 	end
 	parts[#parts + 1] = "GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 	return table.concat(parts)

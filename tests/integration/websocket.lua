@@ -161,8 +161,9 @@ test.case("a handshake that is none has its answer", function()
 	refused(400, (UPGRADE:gsub("Host: a", "Sec-WebSocket-Protocol: mqtt\r\n%0")))
 	refused(413, (UPGRADE:gsub("Host: a", "X: " .. ("x"):rep(9000) .. "\r\n%0")))
 	refused(505, (UPGRADE:gsub("HTTP/1.1", "HTTP/2.0")))
-	test.eventually("all are over", 5, function()
-		return #over == 10
+	refused(400, (UPGRADE:gsub("HTTP/1.1", "HTTP/1.0")))
+	test.eventually("all are over", 30, function()
+		return #over == 11
 	end)
 	for _, result in ipairs(over) do
 		test.equal(result[1], false)
@@ -379,6 +380,22 @@ test.case("a client refuses a server that is none", function()
 		socket.close(id)
 	end)
 	test.raises("Accept is wrong", websocket.connect, "ws://127.0.0.1:" .. port)
+	-- Of subprotocols, one that was asked for or none.
+	local protocol = "Sec-WebSocket-Protocol: chat\r\n"
+	port = stream.listen(function(id)
+		local key = socket.readline(id, "\r\n\r\n"):match "Sec%-WebSocket%-Key: (%S+)"
+		socket.write(id, ("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+			.. "Sec-WebSocket-Accept: %s\r\n%s\r\n"):format(require("reef.http.handshake").accept_of(key), protocol))
+		socket.readall(id)
+		socket.close(id)
+	end)
+	local url = "ws://127.0.0.1:" .. port
+	test.raises("a subprotocol that nobody has asked for", websocket.connect, url)
+	test.raises("a subprotocol that nobody has asked for", websocket.connect, url, { ["Sec-WebSocket-Protocol"] = "x, y" })
+	local id = websocket.connect(url, { ["sec-websocket-protocol"] = "x, chat" })
+	websocket.close(id)
+	protocol = protocol .. protocol
+	test.raises("a subprotocol", websocket.connect, url, { ["sec-websocket-protocol"] = "chat" })
 end)
 
 test.case("an HTTP server becomes one, over TLS as well", function()

@@ -11,7 +11,8 @@ local skynet = require "skynet"
 local socket = require "reef.socket"
 local writer = require "reef.http.writer"
 
-local read = core.methods.read
+local answer, next_request = core.answer, core.methods.request
+local lines, wants_close = writer.with_body, writer.wants_close
 
 local DRAINED = 64 * 1024  -- bytes of a body that nobody read and that are worth less than a new connection
 local LINGER = 200         -- 1/100 s that a refused client may go on sending, so that it sees the answer,
@@ -24,6 +25,7 @@ local QUIET = 10           -- and after which one that sends nothing has seen it
 ---@field reader reef.http.reader
 ---@field phase "idle"|"head"|"body"|"handler"|"end"  of a request that goes the short way: idle
 ---@field request reef.http.request|nil  while the handler has it
+---@field keep boolean  another request may follow that one
 ---@field waits boolean  for the client, while the handler has the request
 ---@field answered boolean  nothing can be answered any more: an answer has begun and not ended, or has been all
 ---@field taken boolean  another protocol has taken over
@@ -213,25 +215,41 @@ local function clear_up(self, req)
 	return true
 end
 
+-- The time for the next request begins, if it has not begun in the same instant.
+local function await_next(self, now)
+	if not now or self.idle_since ~= now then
+		deadline.set(self, self.server.idle_timeout, late, now)
+		self.idle_since = now
+	end
+end
+
+-- Answers what is not plain. Whether another request may follow.
+local function finish(self, req, again, status, body, fields)
+	again = respond(self, req, status, body, fields, again and (self.reader.done or not req.expected))
+	self.request = nil
+	if not again or (self.phase ~= "idle" or self.congested) and not clear_up(self, req) then
+		return false
+	end
+	await_next(self, self.now)
+	return true
+end
+
+-- A plain request is answered by a string, and its connection goes on.
 local function serve(self)
 	local r, options, id = self.reader, self.server, self.id
 	local parser, handler = r.parser, options.handler
 	while true do
-		local req, again
+		local req, plain, again
 		if r.at > #r.bytes then
-			local method, target, packed, body, minor, keep, special = read(parser, id, nil, true)
-			if method and not special then
-				if body ~= "" then
-					r.left = body
-				elseif r.left then
-					r.left = nil
-				end
-				req = setmetatable({ method = method, url = target, packed = packed, connection = self,
-					version = minor == 1 and "1.1" or "1.0" }, request_meta)
-				again = keep
+			local body, minor, keep, begun
+			req, plain, body, again, begun, minor, keep = next_request(parser, id)
+			if req then
+				r.left = body
 			else
-				r:came(method, target, packed)
-				req, again = long_way(self, method, target, method and core.fields(packed), body, minor, keep)
+				local method, target, header = plain, body, again
+				r:came(method, target, header)
+				plain = false
+				req, again = long_way(self, method, target, header, begun, minor, keep)
 			end
 		else
 			req, again = next_of_rest(self)
@@ -241,23 +259,30 @@ local function serve(self)
 		end
 		local left = self.left - 1
 		self.left, self.request = left, req
-		if left <= 0 or options.closed or req.method == "CONNECT" then
-			again = false
+		if not plain or left <= 0 or options.closed then
+			plain = false
+			again = again and left > 0 and not options.closed and req.method ~= "CONNECT"
+			self.keep = again
 		end
-		self.keep = again
-		local status, answer, fields = handler(req)
+		local status, body, fields = handler(req)
 		if self.taken then
 			return
 		end
-		again = respond(self, req, status, answer, fields, again and (r.done or not req.expected))
-		self.request = nil
-		if not again or ((self.phase ~= "idle" or self.congested) and not clear_up(self, req)) then
-			return
+		local now, field
+		if plain then
+			now, field = answer(lines[status], fields, body, id)
 		end
-		local now = self.now
-		if not now or self.idle_since ~= now then
-			deadline.set(self, options.idle_timeout, late, now)
-			self.idle_since = now
+		if not now then
+			if not finish(self, req, again, status, body, fields) then
+				return
+			end
+		else
+			self.request = nil
+			if field and wants_close(field) or self.congested and not clear_up(self, req) then
+				return
+			elseif self.idle_since ~= now then
+				await_next(self, now)
+			end
 		end
 	end
 end
@@ -311,11 +336,13 @@ end
 ---@return reef.http.connection
 function connection.new(server, id, peer, first)
 	local self = setmetatable({ id = id, peer = peer, server = server, tls = server.tls, congested = false,
-		left = server.requests, phase = "idle", waits = false, answered = false, taken = false }, connection)
+		left = server.requests, phase = "idle", keep = true, waits = false, answered = false, taken = false }, connection)
 	self.reader = reader.new(function()
 		return self:read()
 	end, false, server.limits)
 	self.reader.bytes, self.reader.done = first or "", true
+	self.reader.parser:model(setmetatable({ method = "", url = "", packed = "", version = "1.1", connection = self },
+		request_meta))
 	socket.warning(id, function(_, kb)
 		if kb > 0 then
 			self.congested = true

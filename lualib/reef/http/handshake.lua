@@ -54,12 +54,15 @@ handshake.refuse = refuse
 ---@param method string
 ---@param header table<string, string|string[]>
 ---@param extensions string|nil  what it agrees to
+---@param version string|nil  of HTTP; default "1.1"
 ---@return boolean|nil ok
 ---@return string bytes  the answer
 ---@return string|nil reason  why not
-function handshake.answer(method, header, extensions)
+function handshake.answer(method, header, extensions, version)
 	if method ~= "GET" then
 		return refuse(400, "only GET becomes a WebSocket")
+	elseif version == "1.0" then
+		return refuse(400, "HTTP/1.0 becomes no WebSocket") -- RFC 9110, section 7.8
 	elseif not header.host then
 		return refuse(400, "the field Host is missing")
 	elseif not handshake.has(header.upgrade, "websocket") then
@@ -89,14 +92,19 @@ end
 ---@param status integer
 ---@param header table<string, string|string[]>
 ---@param key string
+---@param wanted any  the subprotocols that were asked for, as the field says
 ---@return string|nil
-function handshake.fault(status, header, key)
+function handshake.fault(status, header, key, wanted)
 	if status ~= 101 then
 		return ("the server answers %d"):format(status)
 	elseif not handshake.has(header.upgrade, "websocket") or not handshake.has(header.connection, "upgrade") then
 		return "the server goes over to something else"
 	elseif header["sec-websocket-accept"] ~= handshake.accept_of(key) then
 		return "the server's Sec-WebSocket-Accept is wrong"
+	end
+	local protocol = header["sec-websocket-protocol"]
+	if protocol and not (type(protocol) == "string" and wanted and handshake.has(wanted, protocol:lower())) then
+		return "the server goes over to a subprotocol that nobody has asked for" -- RFC 6455, section 4.1
 	end
 	return nil
 end

@@ -104,7 +104,8 @@ function request:websocket(handle, options)
 	local connection = self.connection
 	deadline.clear(connection)
 	connection.taken = true
-	local upgrade = { method = self.method, url = self.url, header = self.header, rest = connection.reader:rest() }
+	local upgrade = { method = self.method, url = self.url, header = self.header, version = self.version,
+		rest = connection.reader:rest() }
 	local all = { upgrade = upgrade }
 	for k, v in pairs(options or {}) do
 		all[k] = v

@@ -1,22 +1,13 @@
 -- Sends the responses of reef.http.server.
+local core = require "reef.http.core"
 local reader = require "reef.http.reader"
 local skynet = require "skynet"
 local socket = require "reef.socket"
 local writer = require "reef.http.writer"
 
-local now_of, send, starts = skynet.now, writer.send, writer.starts
+local date_line, now_of, send, wants_close = core.date, skynet.now, writer.send, writer.wants_close
 
 local YIELD = 256 * 1024 -- bytes of a response after which others have their turn
-
-local date, date_at
-
-local function date_line(now)
-	now = now // 100
-	if date_at ~= now then
-		date, date_at = os.date "!date: %a, %d %b %Y %H:%M:%S GMT\r\n", now
-	end
-	return date
-end
 
 -- That the client's buffer is full is heard of between two messages only.
 local function write_pieces(self, body, chunked)
@@ -48,17 +39,12 @@ local function connection_line(req, keep)
 	return not keep and "connection: close\r\n" or req.version == "1.0" and "connection: keep-alive\r\n" or ""
 end
 
-local function wants_close(field)
-	local text = type(field) == "table" and table.concat(field, ",") or tostring(field)
-	return text:lower():find("close", 1, true) ~= nil
-end
-
 -- Answers with pieces. Without a length, and without chunks, the end of the connection is that of the body.
 local function respond_in_pieces(self, req, status, pieces, header, keep)
 	local counted = header and writer.find(header, "content-length") ~= nil
 	local chunked = not counted and req.version ~= "1.0"
 	keep = keep and chunked -- nobody counts whether as many bytes come as were said
-	local more = date_line(self.now) .. connection_line(req, keep) .. (chunked and "transfer-encoding: chunked\r\n" or "")
+	local more = date_line() .. connection_line(req, keep) .. (chunked and "transfer-encoding: chunked\r\n" or "")
 	local _, field = send(writer.status_line(status), header, nil, nil, more, self.id)
 	self.answered = true
 	if req.method ~= "HEAD" then
@@ -85,8 +71,8 @@ end
 ---@param keep boolean  whether the connection goes on, as far as the server is concerned
 ---@return boolean
 return function(self, req, status, body, header, keep)
-	local now, kind, length = now_of(), type(body), nil
-	self.now = now
+	local kind, length = type(body), nil
+	self.now = now_of()
 	if status ~= 200 and not has_body(status) then
 		body = nil
 	elseif kind == "string" then
@@ -98,12 +84,9 @@ return function(self, req, status, body, header, keep)
 	else
 		error(("http: a handler's body is a string or a function, not a %s"):format(kind), 0)
 	end
-	local more = now // 100 == date_at and date or date_line(now)
-	if not keep or req.version == "1.0" then
-		more = more .. connection_line(req, keep)
-	end
+	local more = date_line() .. connection_line(req, keep)
 	local head_only = req.method == "HEAD"
-	local _, field = send(starts[status] or writer.status_line(status), header, not head_only and body or nil, length,
+	local _, field = send(writer.status_line(status), header, not head_only and body or nil, length,
 		more, self.id, head_only)
 	return keep and not (field and wants_close(field))
 end

@@ -45,7 +45,7 @@ local function read_upgrade(id)
 	end, false, LIMITS)
 	local owner = { id = id }
 	deadline.set(owner, websocket.handshake_timeout, shut)
-	local ok, method, target, header = pcall(r.head, r)
+	local ok, method, target, header, minor = pcall(r.head, r)
 	if ok and method then
 		ok, method = pcall(function()
 			r:body()
@@ -63,7 +63,7 @@ local function read_upgrade(id)
 	elseif not method then
 		return nil, tostring(socket_error)
 	end
-	return { method = method, url = target, header = header, rest = r:rest() }
+	return { method = method, url = target, header = header, version = minor == 1 and "1.1" or "1.0", rest = r:rest() }
 end
 
 local function begin(id, protocol)
@@ -146,7 +146,7 @@ local function accepted(id, handle, protocol, addr, options)
 		if ws.deflate then
 			extensions, agreed = deflate.answer(upgrade.header["sec-websocket-extensions"], ws.deflate)
 		end
-		local good, bytes, reason = handshake.answer(upgrade.method, upgrade.header, extensions)
+		local good, bytes, reason = handshake.answer(upgrade.method, upgrade.header, extensions, upgrade.version)
 		socket.write(id, bytes)
 		if not good then
 			return false, reason
@@ -203,7 +203,7 @@ local function shake(ws, target, path, header)
 	if not status then
 		error(socket_error)
 	end
-	local fault = handshake.fault(status, fields, key)
+	local fault = handshake.fault(status, fields, key, header and writer.find(header, "sec-websocket-protocol"))
 	if fault then
 		error("websocket: " .. fault, 0)
 	end

@@ -28,6 +28,10 @@ writer.reason = {
 ---@type table<integer, string>
 writer.starts = {}
 
+---The same of responses that may have a body.
+---@type table<integer, string>
+writer.with_body = {}
+
 local starts = writer.starts
 
 ---@param status integer
@@ -41,11 +45,12 @@ function writer.status_line(status)
 		end
 		line = ("HTTP/1.1 %03d %s\r\n"):format(number, writer.reason[number] or "")
 		starts[number] = line
+		if writer.may_have_body(number) then
+			writer.with_body[number] = line
+		end
 	end
 	return line
 end
-
-writer.status_line(200)
 
 ---The value of a field whatever case its name is written in.
 ---@param header table<string, any>
@@ -64,12 +69,22 @@ function writer.find(header, name)
 	return nil
 end
 
+---Does the value of a field Connection end it?
+---@param field any
+---@return boolean
+function writer.wants_close(field)
+	local text = type(field) == "table" and table.concat(field, ",") or tostring(field)
+	return text:lower():find("close", 1, true) ~= nil
+end
+
 ---May a response with this status have a body, and so a Content-Length?
 ---@param status integer
 ---@return boolean
 function writer.may_have_body(status)
 	return status >= 200 and status ~= 204 and status ~= 304
 end
+
+writer.status_line(200)
 
 ---Raises if a request says something else of its body than what it has: a server would take the difference for a part
 ---of another request.

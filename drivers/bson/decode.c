@@ -12,6 +12,7 @@
 #include <lauxlib.h>
 
 #include "core/utf8.h"
+#include "decode_scalar.h"
 #include "format.h"
 #include "keys.h"
 #include "models.h"
@@ -80,76 +81,6 @@ static int decode_failed(struct decoder *d, const char *text) {
 	return lua_error(d->L);
 }
 
-/* ---- scalars ---- */
-
-static void push_binary(lua_State *L, const uint8_t *p, size_t size) {
-	if (p[4] != 2) {
-		reef_bson_tag_push(L, REEF_BSON_BINARY, p + 4, size - 4);
-		return;
-	}
-	luaL_Buffer b;
-	luaL_buffinit(L, &b);
-	luaL_addlstring(&b, "\0\5\2", 3);
-	luaL_addlstring(&b, (const char *)p + 9, size - 9);
-	luaL_pushresult(&b);
-}
-
-static void push_double(lua_State *L, const uint8_t *p) {
-	uint64_t bits = reef_get64(p);
-	double d;
-	memcpy(&d, &bits, 8);
-	lua_pushnumber(L, d);
-}
-
-static void push_string(lua_State *L, const uint8_t *p, size_t size, unsigned flags) {
-	const char *s = (const char *)p + 4;
-	size -= 5;
-	if ((flags & REEF_BSON_EXACT) != 0 && size >= 2 && s[0] == 0) {
-		reef_bson_tag_push(L, REEF_BSON_STRING, s, size);
-	} else {
-		lua_pushlstring(L, s, size);
-	}
-}
-
-static void push_int64(lua_State *L, const uint8_t *p, unsigned flags) {
-	int64_t i = (int64_t)reef_get64(p);
-	if ((flags & REEF_BSON_EXACT) != 0 && i >= INT32_MIN && i <= INT32_MAX) {
-		reef_bson_tag_push(L, REEF_BSON_INT64, p, 8);
-	} else {
-		lua_pushinteger(L, i);
-	}
-}
-
-static void push_scalar(lua_State *L, const struct reef_bson_element *e, unsigned flags) {
-	const uint8_t *p = e->value;
-	switch (e->type) {
-	case REEF_BSON_DOUBLE:
-		push_double(L, p);
-		break;
-	case REEF_BSON_STRING:
-		push_string(L, p, e->value_size, flags);
-		break;
-	case REEF_BSON_BINARY:
-		push_binary(L, p, e->value_size);
-		break;
-	case REEF_BSON_BOOLEAN:
-		lua_pushboolean(L, p[0]);
-		break;
-	case REEF_BSON_DATE:
-		reef_bson_tag_push_date(L, (int64_t)reef_get64(p));
-		break;
-	case REEF_BSON_INT32:
-		lua_pushinteger(L, (int32_t)reef_get32(p));
-		break;
-	case REEF_BSON_INT64:
-		push_int64(L, p, flags);
-		break;
-	default:
-		reef_bson_tag_push(L, e->type, p, e->value_size);
-		break;
-	}
-}
-
 /* ---- documents and arrays ---- */
 
 /* `model` is a place in the set of models; REEF_BSON_NO_MODEL: none. */
@@ -171,7 +102,7 @@ static void decode_value(struct decoder *d, const struct reef_bson_element *e, i
 			decode_array(d, e->value, e->value_size, model);
 		}
 	} else {
-		push_scalar(d->L, e, d->flags);
+		reef_bson_decode_scalar(d->L, e, d->flags);
 	}
 }
 
@@ -241,7 +172,7 @@ static void put_string(struct decoder *d, const struct reef_bson_model *model, c
 	if (reef_model_has(table, f->place, (const char *)e->value + 4, e->value_size - 5)) {
 		return;
 	}
-	push_string(L, e->value, e->value_size, d->flags);
+	reef_bson_decode_string(L, e, d->flags);
 	if (e->value_size <= REMEMBERED + 5) {
 		lua_pushvalue(L, -1);
 		reef_model_put(L, model->table, f->place);

@@ -56,20 +56,22 @@ void reef_bson_element_check_key(struct reef_bson_encoder *e, const char *key, s
 	}
 }
 
-void reef_bson_element_number(struct reef_bson_encoder *e, int index) {
-	if (!lua_isinteger(e->L, index)) {
-		lua_Number d = lua_tonumber(e->L, index);
-		uint64_t bits;
-		memcpy(&bits, &d, 8);
-		reef_put64(reef_bson_element_add(e, REEF_BSON_DOUBLE, 8), bits);
-		return;
-	}
-	lua_Integer i = lua_tointeger(e->L, index);
+void reef_bson_element_double(struct reef_bson_encoder *e, double d) {
+	uint64_t bits;
+	memcpy(&bits, &d, 8);
+	reef_put64(reef_bson_element_add(e, REEF_BSON_DOUBLE, 8), bits);
+}
+
+void reef_bson_element_integer(struct reef_bson_encoder *e, int64_t i) {
 	if (i >= INT32_MIN && i <= INT32_MAX) {
 		reef_put32(reef_bson_element_add(e, REEF_BSON_INT32, 4), (uint32_t)i);
 	} else {
 		reef_put64(reef_bson_element_add(e, REEF_BSON_INT64, 8), (uint64_t)i);
 	}
+}
+
+void reef_bson_element_boolean(struct reef_bson_encoder *e, bool is_true) {
+	reef_bson_element_add(e, REEF_BSON_BOOLEAN, 1)[0] = is_true;
 }
 
 void reef_bson_element_string(struct reef_bson_encoder *e, const char *s, size_t size) {

@@ -5,6 +5,7 @@
 #ifndef REEF_BSON_ELEMENT_H
 #define REEF_BSON_ELEMENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -29,9 +30,11 @@ void reef_bson_element_enter(struct reef_bson_encoder *e);
 /* Makes it the current key, once it is seen to be good. */
 void reef_bson_element_check_key(struct reef_bson_encoder *e, const char *key, size_t size);
 
-/* The element at the current key: the number at `index`; text; a tagged string (tag.h) of at least two bytes; a document
- * that is encoded already. */
-void reef_bson_element_number(struct reef_bson_encoder *e, int index);
+/* The element at the current key: a number; whether something is true; text; a tagged string (tag.h) of at least two
+ * bytes; a document that is encoded already. */
+void reef_bson_element_double(struct reef_bson_encoder *e, double d);
+void reef_bson_element_integer(struct reef_bson_encoder *e, int64_t i);
+void reef_bson_element_boolean(struct reef_bson_encoder *e, bool is_true);
 void reef_bson_element_string(struct reef_bson_encoder *e, const char *s, size_t size);
 void reef_bson_element_tagged(struct reef_bson_encoder *e, const char *s, size_t size);
 void reef_bson_element_document(struct reef_bson_encoder *e, const uint8_t *data, size_t size);

@@ -11,6 +11,8 @@
  *   c:receive(seconds) -> reply | nil, error               the next reply of a stream; waits
  *   batch(documents, first, bytes, count, data) -> batch, next   as many of them, from `first` on, as stay within the
  *       limits (one at least), encoded; where to go on. data: they are documents to be stored, not statements
+ *   identify(documents) -> ids     each `_id`, an object id for those that had none
+ *   extend(list, ...) -> list      another one with what is in the list and behind it, and room for some more
  *   release(batch)        it is not used any more; without this the collector frees it, who does not know how large it is
  *   shape(fields) -> check   what a document has to be like (shape.h)
  *   c:compress(name, level)      requests are compressed from now on; level: of zlib
@@ -31,9 +33,9 @@
 #include "core/clock.h"
 #include "core/host/name_check.h"
 #include "drivers/bson/decode.h"
-#include "drivers/bson/encode.h"
 #include "drivers/bson/format.h"
 #include "drivers/bson/lua_writer.h"
+#include "lists.h"
 #include "message.h"
 #include "shape.h"
 #include "socket/lua/lua_common.h"
@@ -123,37 +125,6 @@ static int mongo_connect(lua_State *L) {
 	const char *error = channel->incarnation > 0 ? "the connection was used before"
 												 : reef_channel_connect(channel, task, host, port, deadline, tls);
 	return error == NULL ? reef_task_suspend(L, &channel->wait) : refuse(L, c, "network", "connect", error);
-}
-
-static int mongo_new_batch(lua_State *L) {
-	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_Integer first = luaL_checkinteger(L, 2), last = luaL_len(L, 1);
-	size_t bytes = (size_t)luaL_checkinteger(L, 3);
-	lua_Integer count = luaL_checkinteger(L, 4);
-	enum reef_bson_purpose purpose = lua_toboolean(L, 5) ? REEF_BSON_DATA : REEF_BSON_ANYTHING;
-	lua_settop(L, 1);
-	struct reef_writer *w = reef_lua_writer_borrow(L, REEF_BSON_SIZE);
-	lua_Integer i = first;
-	size_t size = 0;
-	for (; i <= last && i - first < count; i++) {
-		lua_geti(L, 1, i);
-		reef_bson_encode(L, -1, w, purpose);
-		lua_pop(L, 1);
-		if (w->size > bytes && i > first) {
-			break;
-		}
-		size = w->size;
-	}
-	w->size = size;
-	lua_pushinteger(L, i);
-	return 2;
-}
-
-static int mongo_release_batch(lua_State *L) {
-	if (reef_lua_writer_to(L, 1) != NULL) {
-		reef_lua_writer_return(L, 1);
-	}
-	return 0;
 }
 
 /* Sends a message from the arguments at `index`: identifier, documents, body. Nothing is sent if this raises. */
@@ -319,10 +290,8 @@ int reef_lua_mongo_open(lua_State *L) {
 			{NULL, NULL},
 	};
 	static const luaL_Reg functions[] = {
-			{"connection", mongo_new_connection}, {"batch", mongo_new_batch},
-			{"release", mongo_release_batch},     {"shape", reef_mongo_shape_new},
-			{"compressors", mongo_compressors},   {"deflate", mongo_deflate},
-			{"inflate", mongo_inflate},           {NULL, NULL},
+			{"connection", mongo_new_connection}, {"shape", reef_mongo_shape_new}, {"compressors", mongo_compressors},
+			{"deflate", mongo_deflate},           {"inflate", mongo_inflate},      {NULL, NULL},
 	};
 	luaL_newmetatable(L, CONNECTION);
 	lua_pushcfunction(L, mongo_connection_gc);
@@ -332,6 +301,7 @@ int reef_lua_mongo_open(lua_State *L) {
 	luaL_setfuncs(L, methods, 1);
 	lua_setfield(L, -2, "__index");
 	luaL_newlib(L, functions);
+	reef_mongo_lists_register(L);
 	reef_mongo_batch_push_next(L);
 	lua_setfield(L, -2, "next");
 	return 1;

@@ -5,19 +5,21 @@ local errors = require "reef.mongo.errors"
 local mongo = require "skynet.db.mongo"
 local mongo_server = require "test.mongo"
 local proxies = require "test.proxy"
+local skynet = require "skynet"
 local test = require "test"
 
 -- Files each way, their bytes at most, and in a piece.
 local FILES, MOST, PIECE = 20, 60000, 5000
 
 -- Reads are not repeated: each cut is to be seen.
-local function start()
+local function start(on_event)
 	local server = mongo_server.start()
 	local proxy = proxies.start(server.port)
 	local direct = mongo.client { host = "127.0.0.1", port = server.port }
 	test.defer(direct.disconnect, direct)
 	local client = mongo.client {
 		host = "127.0.0.1", port = proxy.port, timeoutMS = 20000, heartbeatFrequencyMS = 500, retryReads = false,
+		on_event = on_event,
 	}
 	test.defer(client.disconnect, client)
 	local options = { chunkSizeBytes = PIECE }
@@ -81,6 +83,32 @@ test.case("what an upload that was cut leaves is no file, or the whole file", { 
 		end
 	end
 	test.truthy(whole > 0 and cut.n > 0, ("%d whole, %d cut"):format(whole, cut.n))
+end)
+
+test.case("a file whose end was lost on its way does not become one when it is closed again", function()
+	local proxy ---@type test.proxy
+	local through, direct, lost
+	local function lose(event)
+		local command = event.command
+		if event.name == "CommandStarted" and command[1] == "insert" and command[2] == "fs.files" and not lost then
+			lost = true
+			proxy:hold "up"
+			skynet.timeout(10, function()
+				proxy:cut()
+				proxy:heal()
+			end)
+		end
+	end
+	through, direct, proxy = start(lose)
+	local file = through:openUploadStream "file"
+	file:write(("x"):rep(2 * PIECE))
+	for _ = 1, 2 do
+		local ok, err = pcall(file.close, file)
+		test.equal({ ok, ok or err.outcome }, { false, "maybe applied" })
+	end
+	test.equal(read(direct, file.id), nil)
+	file:abort()
+	test.equal(direct.chunks:countDocuments {}, 0)
 end)
 
 test.case("a download that was cut is the whole file, or an error", { timeout = 900 }, function()

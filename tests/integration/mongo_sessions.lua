@@ -42,10 +42,10 @@ test.case("an id that the server is about to forget is not used again", function
 	local session = client:startSession()
 	local id, server = session.lsid.id, session.server
 	session:endSession()
-	server.used = server.used - 29.5
+	server.used = server.used - 29.5 * 60
 	test.different(client:startSession().lsid.id, id)
 	local late = client:startSession()
-	late.server.used = late.server.used - 29.5
+	late.server.used = late.server.used - 29.5 * 60
 	id = late.lsid.id
 	late:endSession()
 	test.different(client:startSession().lsid.id, id)

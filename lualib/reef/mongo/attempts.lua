@@ -33,12 +33,14 @@ local function knows_numbers(server)
 	return server.type == "LoadBalancer" or server.type ~= "Standalone" and server.logicalSessionTimeoutMinutes ~= nil
 end
 
----What an operation has taken, to be given back when it is over, however it ends.
+---What an operation has taken, to be given back when it is over, however it ends. A client uses one again.
 ---@class mongo.loan
+---@field client mongo.core_client
 ---@field session mongo.session|nil
 ---@field number integer|nil of a write, the same for all attempts
 ---@field connections mongo.pool|nil
 ---@field connection mongo.pooled|nil taken from there
+---@field renewed boolean|nil it has logged in once more
 
 ---Lends a session to an operation that has none, and numbers a write that may come again: called when there is a
 ---connection to send it on.
@@ -63,13 +65,24 @@ function attempts.prepare(client, server, op, loan)
 end
 
 local loan_meta = { __close = function(loan)
-	if loan.connection then
-		loan.connections:check_in(loan.connection)
+	local connection, session = loan.connection, loan.session
+	if connection then
+		loan.connection = nil
+		loan.connections:check_in(connection)
 	end
-	if loan.session then
-		loan.session:endSession()
+	if session then
+		loan.session = nil
+		session:endSession()
 	end
+	loan.number, loan.connections, loan.renewed = nil, nil, nil
+	loan.client.spare_loan = loan
 end }
+
+local function take_loan(client)
+	local loan = client.spare_loan
+	client.spare_loan = false
+	return loan or setmetatable({ client = client, session = nil, connections = nil, connection = nil }, loan_meta)
+end
 
 -- ---- errors ----
 
@@ -207,7 +220,7 @@ function attempts.execute(client, op)
 	if op.session then
 		op.session:check(client, op)
 	end
-	local loan <close> = setmetatable({ session = nil, connections = nil, connection = nil }, loan_meta)
+	local loan <close> = take_loan(client)
 	local retries, most = 0, op.timed and math.huge or 1
 	local told, told_reply, avoid
 	while true do

@@ -42,10 +42,7 @@ local function merge(total, reply, offset)
 end
 
 -- May the server be asked again to do exactly this?
-local function repeatable(kind, statements)
-	if kind == "insert" then
-		return true
-	end
+local function repeatable(statements)
 	for _, statement in ipairs(statements) do
 		if type(statement) ~= "table" or statement.multi or statement.limit == 0 then
 			return false
@@ -67,31 +64,49 @@ end
 ---@field unacknowledged boolean|nil
 ---@field least_wire integer|nil as in mongo.command
 
--- One message with the statements from `first` on that `batch` has encoded; all of them if there is none.
-local function write(client, b, batch, first, last)
-	local body = { b.kind, b.collection, "ordered", b.ordered ~= false }
-	if b.extra then
-		table.move(b.extra, 1, #b.extra, 5, body)
+---A command that writes statements, as many as one message takes.
+---@param db string
+---@param collection string
+---@param kind "insert"|"update"|"delete"
+---@param statements table
+---@param ordered boolean|nil default true
+---@param extra table|nil keys and values for the command
+---@return mongo.command
+function bulk.command(db, collection, kind, statements, ordered, extra)
+	local body = { kind, collection, "ordered", ordered ~= false }
+	if extra then
+		table.move(extra, 1, #extra, 5, body)
 	end
-	local whole = first == 1 and last == #b.statements
-	local op = {
-		db = b.db, name = b.kind, body = body, identifier = identifiers[b.kind], batch = batch,
-		documents = whole and b.statements or table.move(b.statements, first, last, 1, {}),
-		write = true, retry = repeatable(b.kind, b.statements), shape = "write", plain = b.extra == nil,
+	return {
+		db = db, name = kind, body = body, identifier = identifiers[kind], documents = statements, write = true,
+		retry = kind == "insert" or repeatable(statements), shape = "write", plain = extra == nil,
 	}
-	-- Most have none of these, and to look costs less than to set nil.
-	if b.session or b.deadline then
-		op.session, op.deadline, op.timed = b.session, b.deadline, b.timed
-	end
-	if b.unacknowledged then
-		op.unacknowledged, op.least_wire = true, b.least_wire
-	end
+end
+
+---Writes what bulk.command has made.
+---@param client mongo.core_client
+---@param op mongo.command
+---@param count integer of its statements
+---@return table reply
+---@return mongo.error|nil
+---@return string address
+function bulk.execute(client, op, count)
 	local reply, err, address = client:execute(op)
-	local why = (reply.upserted or reply.writeErrors) and strays(reply, last - first + 1)
+	local why = (reply.upserted or reply.writeErrors) and strays(reply, count)
 	if why then
-		error(replies.malformed(address, b.kind, why), 0)
+		error(replies.malformed(address, op.name, why), 0)
 	end
 	return reply, err, address
+end
+
+-- One message with the statements from `first` on that `batch` has encoded; all of them if there is none.
+local function write(client, b, batch, first, last)
+	local whole = first == 1 and last == #b.statements
+	local op = bulk.command(b.db, b.collection, b.kind,
+		whole and b.statements or table.move(b.statements, first, last, 1, {}), b.ordered, b.extra)
+	op.batch, op.session, op.deadline, op.timed = batch, b.session, b.deadline, b.timed
+	op.unacknowledged, op.least_wire = b.unacknowledged, b.least_wire
+	return bulk.execute(client, op, last - first + 1)
 end
 
 ---Writes; answers one reply as if the server had taken all in one message, and the error it reports.

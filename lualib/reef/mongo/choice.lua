@@ -48,7 +48,7 @@ function methods:all_lost()
 	return true
 end
 
--- The answer for the primary is kept as long as the topology stays what it is.
+-- The answer for the primary is kept as long as the topology stays what it is; `only`, if it is one server.
 function methods:suitable(operation)
 	local t = self.topology.description
 	local plain = (operation.write or not operation.preference) and not (operation.avoid and next(operation.avoid))
@@ -59,7 +59,7 @@ function methods:suitable(operation)
 	end
 	local servers = selection.in_window(selection.suitable(t, operation, self.heartbeat), self.threshold)
 	if plain and servers[1] then
-		self.kept_for, self.kept = t, servers
+		self.kept_for, self.kept, self.only = t, servers, not servers[2] and servers[1]
 	end
 	return servers
 end
@@ -78,6 +78,12 @@ end
 ---@return mongo.server
 function methods:select(operation, deadline, once)
 	if not self.on_log then
+		local only = self.only
+		if only and self.kept_for == self.topology.description and (operation.write or not operation.preference)
+			and not operation.avoid and self.pools[only.address]
+		then
+			return only
+		end
 		return self:choose(operation, deadline, once)
 	end
 	local log = require "reef.mongo.log_messages".selection

@@ -140,6 +140,10 @@ function client.new(uri, options)
 		waiting = {},
 		last_request = 0,
 		last_operation = 0,
+		spare_loan = false,
+		closed = false,
+		kept_for = false,
+		only = false,
 	}, client)
 	if tracer then
 		function self.execute(_, op)

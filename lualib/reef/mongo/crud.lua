@@ -1,6 +1,7 @@
 -- The operations of the driver specifications "CRUD", with their names, options and results. They raise error objects.
 local bson = require "bson"
 local bulk = require "reef.mongo.bulk"
+local core = require "reef.mongo.core"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
 local errors = require "reef.mongo.errors"
@@ -67,6 +68,16 @@ end
 -- `limit` is of all that it is a part of.
 local function write(self, kind, statements, options, limit)
 	local extra, unacknowledged = write_extra(self, options)
+	if #statements == 1 and not unacknowledged and not limit then
+		local op = bulk.command(self.database.name, self.name, kind, statements, options.ordered, extra)
+		limits.set(op, self:settings(), options)
+		local reply, err = bulk.execute(self:core(), op, 1)
+		if err then
+			err.partial = reply
+			error(err, 0)
+		end
+		return reply, true
+	end
 	local b = {
 		db = self.database.name, collection = self.name, kind = kind, statements = statements, extra = extra,
 		ordered = options.ordered, unacknowledged = unacknowledged,
@@ -117,10 +128,7 @@ end
 ---@return { acknowledged: boolean, insertedCount: integer, insertedIds: any[] } raises an error object with the same of
 ---  those that were inserted in `result`
 function crud:insertMany(docs, options)
-	local ids = {}
-	for i, doc in ipairs(docs) do
-		ids[i] = prepare(doc)._id
-	end
+	local ids = core.identify(docs)
 	options = options or NONE
 	local ok, reply, acknowledged = pcall(write, self, "insert", docs, options)
 	if not ok then

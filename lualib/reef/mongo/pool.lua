@@ -64,6 +64,7 @@ function pool.new(address, options, hooks)
 		connecting = 0,
 		last_id = 0,
 	}, pool)
+	self.max_idle = self.options.maxIdleTimeMS > 0 and self.options.maxIdleTimeMS / 1000
 	self:emit("ConnectionPoolCreated", { options = options })
 	return self
 end
@@ -171,7 +172,7 @@ end
 
 ---Was the connection given up with those to its service (balanced.lua)?
 function pool:is_stale(entry)
-	return entry.service ~= nil and entry.service_generation ~= (self.services[entry.service] or 0)
+	return entry.service_generation ~= (self.services[entry.service] or 0)
 end
 
 function pool:perished(entry)
@@ -179,24 +180,25 @@ function pool:perished(entry)
 		return "stale"
 	elseif not self.hooks.usable(entry.connection) then
 		return "error"
-	elseif self:is_stale(entry) then
+	elseif entry.service and self:is_stale(entry) then
 		return "stale"
 	end
-	local limit = self.options.maxIdleTimeMS
-	return limit > 0 and now() - entry.used > limit / 1000 and "idle" or nil
+	return self.max_idle and now() - entry.used > self.max_idle and "idle" or nil
 end
 
 -- Does not serve those who wait: who takes a connection is about to do so, or nobody waits.
 function pool:take_idle()
 	local idle = self.idle
-	while idle[1] do
-		local entry = idle[#idle]
-		idle[#idle] = nil
+	local n = #idle
+	while n > 0 do
+		local entry = idle[n]
+		idle[n] = nil
 		local reason = self:perished(entry)
 		if not reason then
 			return entry
 		end
 		self:drop(entry, reason)
+		n = #idle
 	end
 	return nil
 end
@@ -402,7 +404,7 @@ function pool:check_in(entry)
 		self:discard(entry, reason)
 		return
 	end
-	if self.options.maxIdleTimeMS > 0 then
+	if self.max_idle then
 		entry.used = now()
 	end
 	self.idle[#self.idle + 1] = entry

@@ -1,5 +1,6 @@
 -- What a command becomes for the server that it goes to: session, times, read preference, version of the interface.
 local bson = require "bson"
+local extend = require("reef.mongo.core").extend
 local now = require "reef.base.now"
 local session = require "reef.mongo.session"
 
@@ -74,8 +75,7 @@ end
 ---@param number integer|nil of a write that may come again
 ---@return table keys and values in turn
 function requests.complete(client, op, server, number)
-	local body, n = { table.unpack(op.body) }, #op.body
-	body[n + 1], body[n + 2] = "$db", op.db
+	local body = extend(op.body, "$db", op.db)
 	local cluster_time = client.cluster_time
 	if op.session then
 		op.session:decorate(body, op, server, number)

@@ -46,18 +46,14 @@ local waits = {
 	dropIndexes = true,
 }
 
-local function minutes()
-	return now() / 60
-end
-
 ---@param client mongo.core_client
 function session.new_pool(client)
 	return setmetatable({ client = client }, pool)
 end
 
--- A session that was not used since then is nearly forgotten.
+-- A session that was not used since then is nearly forgotten. `timeout` is in minutes.
 local function oldest(timeout)
-	return timeout and minutes() - timeout + 1 or -math.huge
+	return timeout and now() - 60 * (timeout - 1) or -math.huge
 end
 
 local NO_OPTIONS = {}
@@ -93,7 +89,7 @@ function pool:take_server(timeout)
 		end
 		n = n - 1
 	end
-	return { lsid = { id = bson.uuid() }, txnNumber = 0, used = minutes() }
+	return { lsid = { id = bson.uuid() }, txnNumber = 0, used = now() }
 end
 
 ---A session for one operation that was given none. Nobody else sees it, so that it is used again as it is.
@@ -238,11 +234,15 @@ end
 ---@param reply table
 ---@param cluster_time table|nil of the reply
 function session:learn(reply, cluster_time)
-	if not self.server then
+	local server = self.server
+	if not server then
 		return
 	end
-	self.server.used = minutes()
-	if reply.operationTime then
+	server.used = now()
+	if self.implicit then
+		-- Nobody asks for what it has seen.
+		return
+	elseif reply.operationTime then
 		self:advanceOperationTime(reply.operationTime)
 	end
 	if cluster_time then

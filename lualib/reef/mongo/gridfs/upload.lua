@@ -55,20 +55,24 @@ local function ensure_indexes(self, limit)
 	self.indexed = true
 end
 
--- Sends the pieces that are complete.
-local function send(self)
-	local pending = self.pending
-	if not pending[1] then
-		return
-	end
-	self.pending = {}
+-- Writes documents to the server. What went wrong once stays wrong: nobody knows what was done.
+local function store(self, collection, documents)
 	local ok, err = pcall(function()
 		ensure_indexes(self.bucket, self.limit)
-		self.bucket.chunks:insertMany(pending, self.limit)
+		collection:insertMany(documents, self.limit)
 	end)
 	if not ok then
 		self.failed = err
 		error(err, 0)
+	end
+end
+
+-- Sends the pieces that are complete.
+local function send(self)
+	local pending = self.pending
+	if pending[1] then
+		self.pending = {}
+		store(self, self.bucket.chunks, pending)
 	end
 end
 
@@ -128,11 +132,10 @@ function upload:close()
 		add_piece(self, rest)
 	end
 	send(self)
-	ensure_indexes(self.bucket, self.limit)
 	local document = bson.document("_id", self.id, "length", bson.int64(self.length), "chunkSize", self.chunk_size,
 		"uploadDate", bson.datetime(math.floor(skynet.time() * 1000)), "filename", self.filename)
 	document.metadata = self.metadata
-	self.bucket.files:insertOne(document, self.limit)
+	store(self, self.bucket.files, { document })
 	self.closed = true
 	return self.id
 end

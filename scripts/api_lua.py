@@ -123,10 +123,13 @@ class File:
                 if pending:
                     self.class_of[match[1]] = pending
             elif (match := re.match(r"^([\w.]+)\s*=", line)) and block and "." in match[1]:
-                # A function that is made elsewhere, described here.
+                # A function that is made elsewhere, described here; a method, if it has a `self`.
                 args = [m[1].rstrip("?") for b in block if (m := re.match(r"@param (\S+)", b))]
-                if args or any(b.startswith("@return") for b in block) or block:
-                    self.add_function(match[1], ", ".join(args), block, where, False)
+                name = match[1]
+                if args[:1] == ["self"]:
+                    args, name = args[1:], ":".join(name.rsplit(".", 1))
+                    block = [b for b in block if not re.match(r"@param self\b", b)]
+                self.add_function(name, ", ".join(args), block, where, False)
             pending, block = None, []
 
     def add_function(self, full, args, block, where, is_local, is_module=False):

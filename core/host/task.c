@@ -231,12 +231,13 @@ int reef_task_suspend(lua_State *L, struct reef_wait *wait) {
 	return reef_task_block(L, task, task_resumed);
 }
 
-int reef_task_suspend_with(lua_State *L, struct reef_wait *wait, lua_KFunction k) {
+int reef_task_suspend_with(lua_State *L, struct reef_wait *wait, lua_KFunction k, lua_KContext context) {
 	struct reef_task *task = reef_host_get(L)->running;
 	task->wait = wait;
 	if (task->flags & TASK_TAGGED)
 		reef_trace_wait(task, wait->what);
-	return reef_task_block(L, task, k);
+	task->state = TASK_WAITING;
+	return lua_yieldk(L, 0, context, k);
 }
 
 void reef_task_resume(struct reef_task *task, int n) {

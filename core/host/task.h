@@ -33,9 +33,9 @@ bool reef_task_alive(struct reef_host *host, const struct reef_task *task, uint6
 /* Ends a C function that makes the running task wait: `return reef_task_suspend(L, wait)`. The C function then returns
  * to its Lua caller whatever the task is resumed with, or raises what it is failed with. */
 int reef_task_suspend(lua_State *L, struct reef_wait *wait);
-/* The same, but `k` goes on, whose context is the index of what was the top; the values that it is resumed with lie above. It
- * cannot be failed. */
-int reef_task_suspend_with(lua_State *L, struct reef_wait *wait, lua_KFunction k);
+/* The same, but `k` goes on with that context; the values that it is resumed with lie above what was the top. It cannot be
+ * failed. */
+int reef_task_suspend_with(lua_State *L, struct reef_wait *wait, lua_KFunction k, lua_KContext context);
 
 /* Goes on with a suspended task at once: the `n` values on top of its thread are the results. Only from an event or a
  * callback, never from inside another task's C function (use reef_task_wake there). */

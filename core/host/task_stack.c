@@ -80,7 +80,7 @@ static int stack_again(lua_State *L, int status, lua_KContext top);
 static int stack_go(lua_State *L, struct task_stack *stack) {
 	if (!stack_run(stack)) {
 		stack->task = reef_task_running(L);
-		return reef_task_suspend_with(L, &stack->wait, stack_again);
+		return reef_task_suspend_with(L, &stack->wait, stack_again, lua_gettop(L));
 	}
 	int n = lua_gettop(stack->L);
 	luaL_checkstack(L, n, "too many results");

@@ -53,7 +53,7 @@ int reef_mysql_begin_part(lua_State *L, struct reef_mysql_connection *c) {
 	c->calls.stmt = c->stmt;
 	lua_pushnil(L);
 	lua_createtable(L, 16, 0);
-	lua_getiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_MYSQL_STREAM_NAMES);
+	lua_getiuservalue(L, c->sql.self, REEF_MYSQL_STREAM_NAMES);
 	return machine_start(L, c, reef_mysql_row_call(c));
 }
 

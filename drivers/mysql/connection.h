@@ -65,7 +65,7 @@ struct reef_mysql_connection {
 	int state; /* what it has come to, when nothing follows */
 	lua_Integer rows, most_rows, bytes, most_bytes, results;
 	enum reef_mysql_reading reading;
-	bool compact, exact, streaming;
+	bool exact, streaming;
 	struct reef_sql_names names;
 };
 

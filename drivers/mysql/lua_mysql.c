@@ -144,20 +144,22 @@ static int lua_mysql_connect(lua_State *L, struct reef_sql_connection *sql) {
 	return reef_mysql_connect(L, lua_mysql_begin(L, sql, false));
 }
 
-/* ---- operations: arguments begin at REEF_SQL_AT_ARGUMENTS ---- */
+/* ---- operations ---- */
 
 #define ARGUMENT(n) (REEF_SQL_AT_ARGUMENTS - 1 + (n))
 
-static void lua_mysql_begin_reading(lua_State *L, struct reef_mysql_connection *c, int compact) {
-	c->compact = compact <= c->sql.base && lua_toboolean(L, compact);
-	c->reading = compact < c->sql.base && lua_toboolean(L, compact + 1) ? REEF_MYSQL_STREAM : REEF_MYSQL_ALL;
+/* How many values there are. */
+static int lua_mysql_begin_reading(lua_State *L, struct reef_mysql_connection *c) {
+	int count = reef_sql_look_at_arguments(L, &c->sql);
+	c->reading = c->sql.stream ? REEF_MYSQL_STREAM : REEF_MYSQL_ALL;
+	return count;
 }
 
 /* query(sql, compact, stream) */
 static int lua_mysql_query(lua_State *L, struct reef_sql_connection *sql) {
 	struct reef_mysql_connection *c = lua_mysql_begin(L, sql, false);
-	c->calls.text = luaL_checklstring(L, ARGUMENT(1), &c->calls.size);
-	lua_mysql_begin_reading(L, c, ARGUMENT(2));
+	c->calls.text = luaL_checklstring(L, sql->statement, &c->calls.size);
+	lua_mysql_begin_reading(L, c);
 	return reef_mysql_begin(L, c, REEF_MYSQL_QUERY, NULL);
 }
 
@@ -263,14 +265,13 @@ static int lua_mysql_describe(lua_State *L) {
 /* execute(statement, compact, stream, values...) */
 static int lua_mysql_execute(lua_State *L, struct reef_sql_connection *sql) {
 	struct reef_mysql_connection *c = lua_mysql_begin(L, sql, false);
-	struct reef_mysql_statement *s = lua_mysql_check_statement(L, ARGUMENT(1), c);
+	struct reef_mysql_statement *s = lua_mysql_check_statement(L, sql->statement, c);
 	unsigned count = (unsigned)mysql_stmt_param_count(s->stmt);
-	int given = c->sql.base - ARGUMENT(3);
+	int given = lua_mysql_begin_reading(L, c);
 	if (given != (int)count)
 		return luaL_error(L, "mysql: the statement has %d parameters, not %d", (int)count, given);
-	lua_mysql_begin_reading(L, c, ARGUMENT(2));
 	if (count > 0) {
-		reef_mysql_parameters_set(L, &s->parameters, ARGUMENT(4), count);
+		reef_mysql_parameters_set(L, &s->parameters, sql->values, count);
 		mysql_stmt_bind_param(s->stmt, s->parameters.binds);
 	}
 	return reef_mysql_begin(L, c, REEF_MYSQL_EXECUTE, s);
@@ -281,7 +282,7 @@ static int lua_mysql_fetch(lua_State *L, struct reef_sql_connection *sql) {
 	struct reef_mysql_connection *c = lua_mysql_begin(L, sql, true);
 	c->most_rows = luaL_checkinteger(L, ARGUMENT(1));
 	c->most_bytes = luaL_checkinteger(L, ARGUMENT(2));
-	if (c->sql.base >= ARGUMENT(3) && lua_toboolean(L, ARGUMENT(3)))
+	if (sql->last >= ARGUMENT(3) && lua_toboolean(L, ARGUMENT(3)))
 		c->reading = REEF_MYSQL_DROP;
 	return reef_mysql_begin_part(L, c);
 }
@@ -364,11 +365,11 @@ int reef_open_mysql(lua_State *L) {
 			{"alive", reef_sql_alive},          {"idle", reef_sql_idle},
 			{"close", lua_mysql_close},         {NULL, NULL},
 	};
-	static const struct reef_sql_named operations[] = {
-			{"connect", {lua_mysql_connect}}, {"query", {lua_mysql_query}},
-			{"prepare", {lua_mysql_prepare}}, {"execute", {lua_mysql_execute}},
-			{"fetch", {lua_mysql_fetch}},     {"ping", {lua_mysql_ping}},
-			{"reset", {lua_mysql_reset}},     {NULL, {NULL}},
+	static const struct reef_sql_operation operations[] = {
+			{"connect", lua_mysql_connect, REEF_SQL_OTHER}, {"query", lua_mysql_query, REEF_SQL_TEXT_ALONE},
+			{"prepare", lua_mysql_prepare, REEF_SQL_OTHER}, {"execute", lua_mysql_execute, REEF_SQL_PREPARED},
+			{"fetch", lua_mysql_fetch, REEF_SQL_OTHER},     {"ping", lua_mysql_ping, REEF_SQL_OTHER},
+			{"reset", lua_mysql_reset, REEF_SQL_OTHER},     {NULL, NULL, REEF_SQL_OTHER},
 	};
 	static const luaL_Reg statement[] = {{"close", lua_mysql_statement_close}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {{"new", lua_mysql_new}, {NULL, NULL}};

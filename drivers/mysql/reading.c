@@ -65,7 +65,7 @@ static void reading_end_stream(lua_State *L, struct reef_mysql_connection *c) {
 	c->streaming = false;
 	for (int i = REEF_MYSQL_STREAM_NAMES; i <= REEF_MYSQL_STREAM_OF; i++) {
 		lua_pushnil(L);
-		lua_setiuservalue(L, REEF_SQL_AT_CONNECTION, i);
+		lua_setiuservalue(L, c->sql.self, i);
 	}
 }
 
@@ -146,17 +146,20 @@ static enum reef_mysql_call reading_result(lua_State *L, struct reef_mysql_conne
 	lua_createtable(L, 1, 0);
 	lua_replace(L, AT(c, ROWS));
 	bool begins = c->reading == REEF_MYSQL_STREAM && !c->streaming;
-	if (!c->compact || begins) {
-		reef_sql_names_push(L, &c->names, REEF_SQL_AT_CONNECTION, REEF_MYSQL_NAME_LISTS, c->columns, reading_name,
-							c->fields);
-		lua_replace(L, AT(c, NAMES));
+	if (!c->sql.compact || begins) {
+		bool known = reef_sql_names_look(L, &c->names, c->sql.self, REEF_MYSQL_NAME_LISTS, c->columns, reading_name,
+										 c->fields);
+		if (!known || begins) {
+			reef_sql_names_push(L, &c->names, c->sql.self, REEF_MYSQL_NAME_LISTS);
+			lua_replace(L, AT(c, NAMES));
+		}
 	}
 	if (begins) {
 		c->streaming = true;
 		lua_pushvalue(L, AT(c, NAMES));
-		lua_setiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_MYSQL_STREAM_NAMES);
-		lua_pushvalue(L, REEF_SQL_AT_ARGUMENTS);
-		lua_setiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_MYSQL_STREAM_OF);
+		lua_setiuservalue(L, c->sql.self, REEF_MYSQL_STREAM_NAMES);
+		lua_pushvalue(L, c->sql.statement);
+		lua_setiuservalue(L, c->sql.self, REEF_MYSQL_STREAM_OF);
 		lua_pushvalue(L, AT(c, NAMES));
 		lua_pushboolean(L, 1);
 		return reading_done(c, 2);
@@ -166,21 +169,23 @@ static enum reef_mysql_call reading_result(lua_State *L, struct reef_mysql_conne
 
 static void reading_add_row(lua_State *L, struct reef_mysql_connection *c) {
 	unsigned long *lengths = c->stmt ? NULL : mysql_fetch_lengths(c->calls.result);
-	lua_createtable(L, c->compact ? (int)c->columns : 0, c->compact ? 0 : (int)c->columns);
+	const void *row = NULL;
+	if (c->sql.compact)
+		lua_createtable(L, (int)c->columns, 0);
+	else
+		row = reef_sql_row_push(L, &c->names);
 	for (unsigned i = 0; i < c->columns; i++) {
 		const MYSQL_FIELD *field = &c->fields[i];
-		if (!c->compact)
-			lua_rawgeti(L, AT(c, NAMES), (lua_Integer)i + 1);
 		if (c->stmt)
 			c->bytes += reef_mysql_push_column(L, c->stmt, field, i, &c->statement->columns, c->exact);
 		else if (c->calls.row[i])
 			c->bytes += reef_mysql_push_text(L, field, c->calls.row[i], lengths[i], c->exact);
 		else
 			lua_pushnil(L);
-		if (c->compact)
+		if (c->sql.compact)
 			lua_rawseti(L, -2, (lua_Integer)i + 1);
 		else
-			lua_rawset(L, -3);
+			reef_sql_row_put(L, &c->names, row, AT(c, NAMES), i);
 	}
 	c->bytes += c->columns * 16;
 	lua_rawseti(L, AT(c, ROWS), ++c->rows);

@@ -23,8 +23,10 @@ static int postgres_run(lua_State *L, struct reef_postgres_connection *c) {
 		if (c->result == NULL) {
 			if (reef_postgres_is_full(c))
 				return reef_postgres_part(L, c, true);
+			if (c->untouched)
+				return REEF_SQL_MORE;
 			if (PQisBusy(c->pg))
-				return c->untouched ? REEF_SQL_MORE : REEF_FD_READ;
+				return REEF_FD_READ;
 			c->result = PQgetResult(c->pg);
 			c->row = -1;
 			if (c->result == NULL)
@@ -86,14 +88,13 @@ static void postgres_begin(lua_State *L, struct reef_postgres_connection *c, enu
 	c->burst = 0;
 	c->bytes = c->rows = 0;
 	c->phase = phase;
-	lua_settop(L, c->sql.base);
 	lua_settop(L, c->sql.base + REEF_POSTGRES_KEPT);
 }
 
 int reef_postgres_begin(lua_State *L, struct reef_postgres_connection *c, bool sent) {
 	if (!sent)
 		return reef_postgres_lost(L, c, PQerrorMessage(c->pg));
-	if (c->stream)
+	if (c->sql.stream)
 		PQsetSingleRowMode(c->pg);
 	postgres_begin(L, c, REEF_POSTGRES_SENDING);
 	c->results = 0;
@@ -108,7 +109,7 @@ int reef_postgres_begin_part(lua_State *L, struct reef_postgres_connection *c) {
 	c->untouched = false;
 	lua_createtable(L, 16, 0);
 	lua_replace(L, AT(c, ROWS));
-	lua_getiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_POSTGRES_STREAM_NAMES);
+	lua_getiuservalue(L, c->sql.self, REEF_POSTGRES_STREAM_NAMES);
 	lua_replace(L, AT(c, NAMES));
 	return postgres_run(L, c);
 }

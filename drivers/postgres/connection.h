@@ -44,11 +44,11 @@ struct reef_postgres_connection {
 	PGconn *pg;                     /* NULL: it is closed */
 	enum reef_postgres_phase phase;
 	PGresult *result; /* that is being read */
-	int row, burst;
+	int row, columns, burst;
 	lua_Integer rows, most_rows, bytes, most_bytes, results;
 	struct reef_sql_names names;
 	struct reef_postgres_parameters parameters;
-	bool compact, stream, drop, failed, described;
+	bool drop, failed, described;
 	bool untouched; /* nothing was read since its statement was sent */
 };
 

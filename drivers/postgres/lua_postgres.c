@@ -53,7 +53,7 @@ static int lua_postgres_new(lua_State *L) {
 	return 1;
 }
 
-/* ---- operations: arguments begin at REEF_SQL_AT_ARGUMENTS ---- */
+/* ---- operations ---- */
 
 #define ARGUMENT(n) (REEF_SQL_AT_ARGUMENTS - 1 + (n))
 
@@ -61,20 +61,21 @@ static int lua_postgres_connect(lua_State *L, struct reef_sql_connection *sql) {
 	return reef_postgres_connect(L, lua_postgres_begin(L, sql, REEF_POSTGRES_CONNECTING));
 }
 
-/* Takes what stands behind (statement, compact, stream) as parameters; how many. */
+/* Takes the values as parameters; how many. */
 static int lua_postgres_parameters(lua_State *L, struct reef_postgres_connection *c) {
-	int count = c->sql.base - ARGUMENT(3);
-	c->compact = c->sql.base >= ARGUMENT(2) && lua_toboolean(L, ARGUMENT(2));
-	c->stream = count >= 0 && lua_toboolean(L, ARGUMENT(3));
+	int count = reef_sql_look_at_arguments(L, &c->sql);
 	if (count > 0)
-		reef_postgres_parameters_set(L, &c->parameters, ARGUMENT(4), count);
-	return count > 0 ? count : 0;
+		reef_postgres_parameters_set(L, &c->parameters, c->sql.values, count);
+	return count;
 }
 
 /* query(sql, compact, stream, parameters...): without parameters `sql` may be several statements */
 static int lua_postgres_query(lua_State *L, struct reef_sql_connection *sql) {
 	struct reef_postgres_connection *c = lua_postgres_begin(L, sql, REEF_POSTGRES_IDLE);
-	const char *text = luaL_checkstring(L, ARGUMENT(1));
+	size_t size;
+	const char *text = luaL_checklstring(L, sql->statement, &size);
+	if (strlen(text) != size)
+		return luaL_error(L, "postgres: a query has a zero byte");
 	int count = lua_postgres_parameters(L, c);
 	const struct reef_postgres_parameters *p = &c->parameters;
 	int sent = count == 0 ? PQsendQuery(c->pg, text)
@@ -85,7 +86,7 @@ static int lua_postgres_query(lua_State *L, struct reef_sql_connection *sql) {
 /* prepare(name, sql) */
 static int lua_postgres_prepare(lua_State *L, struct reef_sql_connection *sql) {
 	struct reef_postgres_connection *c = lua_postgres_begin(L, sql, REEF_POSTGRES_IDLE);
-	c->stream = false;
+	sql->stream = false;
 	return reef_postgres_begin(
 			L, c, PQsendPrepare(c->pg, luaL_checkstring(L, ARGUMENT(1)), luaL_checkstring(L, ARGUMENT(2)), 0, NULL));
 }
@@ -93,7 +94,7 @@ static int lua_postgres_prepare(lua_State *L, struct reef_sql_connection *sql) {
 /* execute(name, compact, stream, parameters...) */
 static int lua_postgres_execute(lua_State *L, struct reef_sql_connection *sql) {
 	struct reef_postgres_connection *c = lua_postgres_begin(L, sql, REEF_POSTGRES_IDLE);
-	const char *name = luaL_checkstring(L, ARGUMENT(1));
+	const char *name = luaL_checkstring(L, sql->statement);
 	int count = lua_postgres_parameters(L, c);
 	const struct reef_postgres_parameters *p = &c->parameters;
 	return reef_postgres_begin(L, c, PQsendQueryPrepared(c->pg, name, count, p->values, p->sizes, p->formats, 0));
@@ -104,7 +105,7 @@ static int lua_postgres_fetch(lua_State *L, struct reef_sql_connection *sql) {
 	struct reef_postgres_connection *c = lua_postgres_begin(L, sql, REEF_POSTGRES_PAUSING);
 	c->most_rows = luaL_checkinteger(L, ARGUMENT(1));
 	c->most_bytes = luaL_checkinteger(L, ARGUMENT(2));
-	c->drop = c->drop || (c->sql.base >= ARGUMENT(3) && lua_toboolean(L, ARGUMENT(3)));
+	c->drop = c->drop || (sql->last >= ARGUMENT(3) && lua_toboolean(L, ARGUMENT(3)));
 	return reef_postgres_begin_part(L, c);
 }
 
@@ -171,14 +172,14 @@ int reef_open_postgres(lua_State *L) {
 			{"close", lua_postgres_close},
 			{NULL, NULL},
 	};
-	static const struct reef_sql_named operations[] = {
-			{"connect", {lua_postgres_connect}},
-			{"query", {lua_postgres_query}},
-			{"prepare", {lua_postgres_prepare}},
-			{"execute", {lua_postgres_execute}},
-			{"fetch", {lua_postgres_fetch}},
-			{"listen", {lua_postgres_listen}},
-			{NULL, {NULL}},
+	static const struct reef_sql_operation operations[] = {
+			{"connect", lua_postgres_connect, REEF_SQL_OTHER},
+			{"query", lua_postgres_query, REEF_SQL_TEXT},
+			{"prepare", lua_postgres_prepare, REEF_SQL_OTHER},
+			{"execute", lua_postgres_execute, REEF_SQL_PREPARED},
+			{"fetch", lua_postgres_fetch, REEF_SQL_OTHER},
+			{"listen", lua_postgres_listen, REEF_SQL_OTHER},
+			{NULL, NULL, REEF_SQL_OTHER},
 	};
 	static const luaL_Reg functions[] = {{"new", lua_postgres_new}, {NULL, NULL}};
 	luaL_newmetatable(L, CLASS);

@@ -68,35 +68,43 @@ static const char *reading_name(const void *result, unsigned column, size_t *siz
 
 static void reading_begin_rows(lua_State *L, struct reef_postgres_connection *c) {
 	c->row = 0;
-	if (c->stream && c->described)
+	c->columns = PQnfields(c->result);
+	if (c->sql.stream && c->described)
 		return;
 	c->described = true;
 	c->rows = 0;
 	lua_createtable(L, 1, 0);
 	lua_replace(L, AT(c, ROWS));
-	if (c->stream || !c->compact) {
-		reef_sql_names_push(L, &c->names, REEF_SQL_AT_CONNECTION, REEF_POSTGRES_NAME_LISTS,
-							(unsigned)PQnfields(c->result), reading_name, c->result);
+	if (c->sql.compact && !c->sql.stream)
+		return;
+	bool known = reef_sql_names_look(L, &c->names, c->sql.self, REEF_POSTGRES_NAME_LISTS, (unsigned)c->columns,
+									 reading_name, c->result);
+	if (!known || c->sql.stream) {
+		reef_sql_names_push(L, &c->names, c->sql.self, REEF_POSTGRES_NAME_LISTS);
 		lua_replace(L, AT(c, NAMES));
 	}
 }
 
 static void reading_add_row(lua_State *L, struct reef_postgres_connection *c) {
 	const PGresult *result = c->result;
-	int columns = PQnfields(result);
-	lua_createtable(L, c->compact ? columns : 0, c->compact ? 0 : columns);
+	int columns = c->columns;
+	const void *row = NULL;
+	if (c->sql.compact)
+		lua_createtable(L, columns, 0);
+	else
+		row = reef_sql_row_push(L, &c->names);
 	for (int i = 0; i < columns; i++) {
 		int size = PQgetlength(result, c->row, i);
 		/* Null has no bytes. */
-		if (size == 0 && PQgetisnull(result, c->row, i))
+		if (size == 0 && PQgetisnull(result, c->row, i)) {
+			reef_sql_row_skip(&c->names, row, (unsigned)i);
 			continue;
-		if (!c->compact)
-			lua_rawgeti(L, AT(c, NAMES), i + 1);
+		}
 		reef_postgres_push(L, PQftype(result, i), PQgetvalue(result, c->row, i), (size_t)size);
-		if (c->compact)
+		if (c->sql.compact)
 			lua_rawseti(L, -2, i + 1);
 		else
-			lua_rawset(L, -3);
+			reef_sql_row_put(L, &c->names, row, AT(c, NAMES), (unsigned)i);
 		c->bytes += size;
 	}
 	c->bytes += columns * 16;
@@ -130,7 +138,7 @@ static bool reading_read_rows(lua_State *L, struct reef_postgres_connection *c) 
 }
 
 bool reef_postgres_is_full(const struct reef_postgres_connection *c) {
-	return c->stream && !c->drop && (c->rows >= c->most_rows || c->bytes >= c->most_bytes);
+	return c->sql.stream && !c->drop && (c->rows >= c->most_rows || c->bytes >= c->most_bytes);
 }
 
 int reef_postgres_part(lua_State *L, struct reef_postgres_connection *c, bool more) {
@@ -138,7 +146,7 @@ int reef_postgres_part(lua_State *L, struct reef_postgres_connection *c, bool mo
 	c->sql.refused = !more && c->failed;
 	if (!more) {
 		lua_pushnil(L);
-		lua_setiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_POSTGRES_STREAM_NAMES);
+		lua_setiuservalue(L, c->sql.self, REEF_POSTGRES_STREAM_NAMES);
 	}
 	lua_pushvalue(L, c->sql.refused ? AT(c, FAILURE) : AT(c, ROWS));
 	lua_pushboolean(L, more);
@@ -149,7 +157,7 @@ int reef_postgres_part(lua_State *L, struct reef_postgres_connection *c, bool mo
 int reef_postgres_finish(lua_State *L, struct reef_postgres_connection *c) {
 	if (PQstatus(c->pg) == CONNECTION_BAD && !c->failed)
 		return reef_postgres_lost(L, c, PQerrorMessage(c->pg));
-	if (c->stream && c->described)
+	if (c->sql.stream && c->described)
 		return reef_postgres_part(L, c, false);
 	c->phase = REEF_POSTGRES_IDLE;
 	c->sql.refused = c->failed;
@@ -205,11 +213,11 @@ bool reef_postgres_take(lua_State *L, struct reef_postgres_connection *c, int *s
 		if (c->row < 0) {
 			bool known = c->described;
 			reading_begin_rows(L, c);
-			if (c->stream && !known) {
+			if (c->sql.stream && !known) {
 				/* The names come first, then parts. */
 				c->phase = REEF_POSTGRES_PAUSING;
 				lua_pushvalue(L, AT(c, NAMES));
-				lua_setiuservalue(L, REEF_SQL_AT_CONNECTION, REEF_POSTGRES_STREAM_NAMES);
+				lua_setiuservalue(L, c->sql.self, REEF_POSTGRES_STREAM_NAMES);
 				lua_pushvalue(L, AT(c, NAMES));
 				lua_pushboolean(L, 1);
 				*state = reef_postgres_done(c, 2);
@@ -220,7 +228,7 @@ bool reef_postgres_take(lua_State *L, struct reef_postgres_connection *c, int *s
 			*state = REEF_FD_WRITE;
 			return false;
 		}
-		if (!c->stream) {
+		if (!c->sql.stream) {
 			lua_pushvalue(L, AT(c, ROWS));
 			reef_sql_add_result(L, AT(c, RESULTS), &c->results);
 		} else if (status == PGRES_TUPLES_OK) {

@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "operation.h"
+#include "statement.h"
 #include "turn.h"
 
 /* (session [, told]) -> turn; told(true): 1 MiB of statements waits, told(false): none does any more */
@@ -27,31 +28,35 @@ static int lua_sql_use(lua_State *L) {
 	return 0;
 }
 
+static int lua_sql_entered(lua_State *L) {
+	lua_pushthread(L);
+	lua_setiuservalue(L, 1, REEF_SQL_HOLDER);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 static int lua_sql_came(lua_State *L, int status, lua_KContext context) {
 	(void)status;
-	uint64_t since_ns;
-	bool came = reef_sql_turn_came(L, context, &since_ns);
-	if (came) {
-		lua_pushthread(L);
-		lua_setiuservalue(L, 1, REEF_SQL_HOLDER);
+	struct reef_sql_turn *turn = lua_touserdata(L, (int)context);
+	if (reef_sql_turn_came(turn, L)) {
+		turn->depth++; /* this function leaves it once, at its end */
+		return lua_sql_entered(L);
 	}
-	lua_pushboolean(L, came);
-	lua_pushnumber(L, (lua_Number)(lua_Integer)since_ns / 1e9);
+	lua_pushboolean(L, 0);
+	lua_insert(L, -2);
 	return 2;
 }
 
-/* turn:enter(deadline, size): has it come to this coroutine, or is it too late, and when did the wait begin? It is kept until
+/* turn:enter(deadline, size): true; or false, since it is too late, and when the wait began. It is kept until
  * turn:leave(), or the end of a variable that is to be closed */
 static int lua_sql_enter(lua_State *L) {
 	struct reef_sql_turn *turn = reef_sql_turn_check(L, 1);
 	lua_Number deadline = luaL_checknumber(L, 2);
 	lua_Integer size = luaL_checkinteger(L, 3);
-	if (reef_sql_turn_take(turn, L)) {
-		lua_pushthread(L);
-		lua_setiuservalue(L, 1, REEF_SQL_HOLDER);
-		lua_pushboolean(L, 1);
-		return 1;
-	}
+	if (reef_sql_turn_take(turn, L))
+		return lua_sql_entered(L);
+	lua_settop(L, 1);
+	lua_toclose(L, 1);
 	uint64_t deadline_ns = deadline < 1e9 ? (uint64_t)(deadline > 0 ? deadline * 1e9 : 0) : UINT64_MAX;
 	return reef_sql_turn_wait(L, 1, (size_t)size, deadline_ns, lua_sql_came);
 }
@@ -71,13 +76,13 @@ static int lua_sql_fresh(lua_State *L) {
 
 int reef_open_sql(lua_State *L) {
 	static const luaL_Reg methods[] = {
-			{"use", lua_sql_use},         {"enter", lua_sql_enter}, {"leave", reef_sql_turn_close},
-			{"waiting", lua_sql_waiting}, {"fresh", lua_sql_fresh}, {"connect", reef_sql_connect},
-			{"run", reef_sql_run},        {"one", reef_sql_one},    {NULL, NULL},
+			{"use", lua_sql_use},           {"enter", lua_sql_enter},
+			{"leave", reef_sql_turn_close}, {"waiting", lua_sql_waiting},
+			{"fresh", lua_sql_fresh},       {"connect", reef_sql_connect},
+			{"run", reef_sql_run},          {NULL, NULL},
 	};
 	static const luaL_Reg of_class[] = {{"__gc", reef_sql_turn_gc}, {"__close", reef_sql_turn_close}, {NULL, NULL}};
-	static const luaL_Reg functions[] = {{"new", lua_sql_new}, {"one", reef_sql_one}, {NULL, NULL}};
-	reef_sql_turn_open(L);
+	static const luaL_Reg functions[] = {{"new", lua_sql_new}, {"statement", reef_sql_statement}, {NULL, NULL}};
 	luaL_newmetatable(L, REEF_SQL_TURN);
 	luaL_setfuncs(L, of_class, 0);
 	luaL_newlib(L, methods);

@@ -16,7 +16,6 @@
 #define FRESH_NS 5000000u /* after an answer within which a connection is taken for alive */
 #define NS 1e9
 #define CLASS_MARK "reef.sql.connection"
-#define FOREVER 1e7 /* seconds from which on a time-out is none */
 
 /* ---- waiting for the server ---- */
 
@@ -59,17 +58,16 @@ void reef_sql_closed(struct reef_sql_connection *c) {
 
 /* ---- its end ---- */
 
-static struct reef_sql_turn *operation_turn(lua_State *L) {
-	return lua_touserdata(L, REEF_SQL_AT_TURN);
-}
-
-/* Calls a method of the session, with the `n` values on the top behind the word for errors. */
-static void operation_tell(lua_State *L, const char *method, int n) {
-	lua_getiuservalue(L, REEF_SQL_AT_TURN, REEF_SQL_SESSION);
+void reef_sql_tell(lua_State *L, int turn, int command, const struct reef_sql_operation *operation, const char *method,
+				   int n) {
+	lua_getiuservalue(L, turn, REEF_SQL_SESSION);
 	lua_getfield(L, -1, method);
 	lua_insert(L, -2 - n);
 	lua_insert(L, -1 - n);
-	lua_pushvalue(L, REEF_SQL_AT_COMMAND);
+	if (command)
+		lua_pushvalue(L, command);
+	else
+		lua_pushstring(L, operation->name);
 	lua_insert(L, -1 - n);
 	lua_call(L, n + 2, 0);
 }
@@ -78,7 +76,7 @@ static int operation_lost(lua_State *L, struct reef_sql_connection *c) {
 	lua_pushnumber(L, (lua_Number)(lua_Integer)c->since_ns / NS);
 	lua_pushstring(L, c->failed);
 	lua_rotate(L, -4, 2);
-	operation_tell(L, "lost", 4);
+	reef_sql_tell(L, c->turn, c->command, c->operation, "lost", 4);
 	return luaL_error(L, "sql: session:lost has come back");
 }
 
@@ -93,21 +91,20 @@ static int operation_over(lua_State *L, struct reef_sql_connection *c, int state
 	c->connecting = false;
 	if (state == REEF_SQL_LOST)
 		return operation_lost(L, c);
-	operation_turn(L)->used_ns = reef_now_ns();
-	if (c->refused) {
-		c->refused = false;
-		lua_pushvalue(L, -c->pushed);
-		operation_tell(L, "refused", 1);
-	}
-	return c->pushed;
+	((struct reef_sql_turn *)lua_touserdata(L, c->turn))->used_ns = reef_now_ns();
+	if (!c->refused)
+		return c->pushed;
+	c->refused = false;
+	lua_pushvalue(L, -c->pushed);
+	reef_sql_tell(L, c->turn, c->command, c->operation, "refused", 1);
+	return c->refusal ? c->refusal(L, c) : c->pushed;
 }
 
 static int operation_goes_on(lua_State *L, struct reef_sql_connection *c, int state);
 
 static int operation_resumed(lua_State *L, int status, lua_KContext context) {
 	(void)status;
-	(void)context;
-	struct reef_sql_connection *c = lua_touserdata(L, REEF_SQL_AT_CONNECTION);
+	struct reef_sql_connection *c = (struct reef_sql_connection *)context; /* which the stack keeps */
 	int ready = c->ready;
 	if (!c->open) {
 		c->failed = NULL;
@@ -132,7 +129,7 @@ static int operation_goes_on(lua_State *L, struct reef_sql_connection *c, int st
 										   : reef_fd_wait(&c->waiter, fd, state, c->deadline_ns);
 		if (error == 0) {
 			c->task = task;
-			return reef_task_suspend_with(L, &c->wait, operation_resumed);
+			return reef_task_suspend_with(L, &c->wait, operation_resumed, (lua_KContext)c);
 		}
 		snprintf(c->words, sizeof c->words, "%s", strerrordesc_np(error));
 		c->failed = c->words;
@@ -141,8 +138,9 @@ static int operation_goes_on(lua_State *L, struct reef_sql_connection *c, int st
 	return operation_over(L, c, state);
 }
 
-static int operation_begin(lua_State *L, struct reef_sql_connection *c, const struct reef_sql_operation *operation,
-						   uint64_t now_ns, uint64_t deadline_ns) {
+int reef_sql_begin(lua_State *L, struct reef_sql_connection *c, const struct reef_sql_operation *operation,
+				   uint64_t now_ns, uint64_t deadline_ns) {
+	c->operation = operation;
 	c->base = lua_gettop(L);
 	c->failed = NULL;
 	c->refused = false;
@@ -159,7 +157,7 @@ bool reef_sql_is_fresh(const struct reef_sql_turn *turn, uint64_t now_ns) {
 
 /* ---- for Lua ---- */
 
-static const struct reef_sql_operation *operation_check(lua_State *L, int index) {
+const struct reef_sql_operation *reef_sql_operation_check(lua_State *L, int index) {
 	luaL_checktype(L, index, LUA_TLIGHTUSERDATA);
 	return lua_touserdata(L, index);
 }
@@ -182,10 +180,10 @@ void reef_sql_add_result(lua_State *L, int index, lua_Integer *count) {
 		lua_rawseti(L, index, *count);
 }
 
-void reef_sql_push_operations(lua_State *L, const struct reef_sql_named *operations) {
+void reef_sql_push_operations(lua_State *L, const struct reef_sql_operation *operations) {
 	lua_newtable(L);
 	for (; operations->name; operations++) {
-		lua_pushlightuserdata(L, (void *)(uintptr_t)&operations->operation);
+		lua_pushlightuserdata(L, (void *)(uintptr_t)operations);
 		lua_setfield(L, -2, operations->name);
 	}
 }
@@ -213,77 +211,48 @@ int reef_sql_idle(lua_State *L) {
 	return 1;
 }
 
+/* Where turn:run and turn:connect have what an operation needs. */
+static void operation_place(lua_State *L, struct reef_sql_connection *c) {
+	c->turn = REEF_SQL_AT_TURN;
+	c->command = REEF_SQL_AT_COMMAND;
+	c->self = REEF_SQL_AT_CONNECTION;
+	c->statement = REEF_SQL_AT_ARGUMENTS;
+	c->values = REEF_SQL_AT_ARGUMENTS + 3;
+	c->last = lua_gettop(L);
+	c->refusal = NULL;
+}
+
+int reef_sql_look_at_arguments(lua_State *L, struct reef_sql_connection *c) {
+	bool placed = c->turn == REEF_SQL_AT_TURN;
+	c->compact = placed ? lua_toboolean(L, REEF_SQL_AT_ARGUMENTS + 1) : c->lists;
+	c->stream = placed && lua_toboolean(L, REEF_SQL_AT_ARGUMENTS + 2);
+	return c->last < c->values ? 0 : c->last - c->values + 1;
+}
+
 int reef_sql_connect(lua_State *L) {
 	reef_sql_turn_check(L, REEF_SQL_AT_TURN);
 	lua_Number deadline = luaL_checknumber(L, REEF_SQL_AT_DEADLINE);
 	struct reef_sql_connection *c = reef_sql_connection_check(L, REEF_SQL_AT_CONNECTION);
-	const struct reef_sql_operation *operation = operation_check(L, REEF_SQL_AT_ARGUMENTS);
+	const struct reef_sql_operation *operation = reef_sql_operation_check(L, REEF_SQL_AT_ARGUMENTS);
 	c->connecting = true;
-	return operation_begin(L, c, operation, reef_now_ns(), operation_deadline(deadline));
+	operation_place(L, c);
+	return reef_sql_begin(L, c, operation, reef_now_ns(), operation_deadline(deadline));
 }
 
 int reef_sql_run(lua_State *L) {
 	struct reef_sql_turn *turn = reef_sql_turn_check(L, REEF_SQL_AT_TURN);
 	lua_Number deadline = luaL_checknumber(L, REEF_SQL_AT_DEADLINE);
-	const struct reef_sql_operation *operation = operation_check(L, REEF_SQL_AT_CONNECTION);
+	const struct reef_sql_operation *operation = reef_sql_operation_check(L, REEF_SQL_AT_CONNECTION);
 	reef_task_running(L);
 	struct reef_sql_connection *c = turn->core;
 	if (c && c->busy)
 		c->driver->close(c); /* what was left so is useless */
 	if (c == NULL || !c->open) {
-		operation_tell(L, "gone", 0);
+		reef_sql_tell(L, REEF_SQL_AT_TURN, REEF_SQL_AT_COMMAND, operation, "gone", 0);
 		return luaL_error(L, "sql: session:gone has come back");
 	}
 	lua_getiuservalue(L, REEF_SQL_AT_TURN, REEF_SQL_CORE);
 	lua_replace(L, REEF_SQL_AT_CONNECTION);
-	return operation_begin(L, c, operation, reef_now_ns(), operation_deadline(deadline));
-}
-
-static int one_in_turn(lua_State *L, struct reef_sql_turn *turn, uint64_t now_ns, uint64_t deadline_ns);
-
-static int one_came(lua_State *L, int status, lua_KContext context) {
-	(void)status;
-	struct reef_sql_turn *turn = operation_turn(L);
-	uint64_t deadline_ns = (uint64_t)lua_tointeger(L, REEF_SQL_AT_DEADLINE);
-	uint64_t since_ns;
-	if (!reef_sql_turn_came(L, context, &since_ns)) {
-		lua_pushnumber(L, (lua_Number)(lua_Integer)since_ns / NS);
-		operation_tell(L, "late", 1);
-		return luaL_error(L, "sql: session:late has come back");
-	}
-	lua_toclose(L, REEF_SQL_AT_TURN);
-	return one_in_turn(L, turn, reef_now_ns(), deadline_ns);
-}
-
-static int one_in_turn(lua_State *L, struct reef_sql_turn *turn, uint64_t now_ns, uint64_t deadline_ns) {
-	struct reef_sql_connection *c = turn->core;
-	const struct reef_sql_operation *operation = lua_touserdata(L, REEF_SQL_AT_CONNECTION);
-	bool same = lua_isnil(L, REEF_SQL_AT_ARGUMENTS) || lua_tointeger(L, REEF_SQL_AT_ARGUMENTS) == turn->generation;
-	if (!same || !reef_sql_is_fresh(turn, now_ns)) {
-		lua_pushnil(L);
-		lua_pushnumber(L, deadline_ns == UINT64_MAX ? (lua_Number)HUGE_VAL : (lua_Number)(lua_Integer)deadline_ns / NS);
-		return 2;
-	}
-	lua_getiuservalue(L, REEF_SQL_AT_TURN, REEF_SQL_CORE);
-	lua_replace(L, REEF_SQL_AT_CONNECTION);
-	lua_remove(L, REEF_SQL_AT_ARGUMENTS);
-	return operation_begin(L, c, operation, now_ns, deadline_ns);
-}
-
-int reef_sql_one(lua_State *L) {
-	struct reef_sql_turn *turn = reef_sql_turn_check(L, REEF_SQL_AT_TURN);
-	lua_Number seconds = luaL_checknumber(L, REEF_SQL_AT_DEADLINE);
-	operation_check(L, REEF_SQL_AT_CONNECTION);
-	reef_task_running(L);
-	uint64_t now = reef_now_ns(),
-			 deadline = seconds > 0 && seconds < FOREVER ? now + (uint64_t)(seconds * NS) : UINT64_MAX;
-	if (reef_sql_turn_take(turn, L)) {
-		lua_toclose(L, REEF_SQL_AT_TURN);
-		return one_in_turn(L, turn, now, deadline);
-	}
-	/* The first argument is what would be kept. */
-	size_t size = lua_type(L, REEF_SQL_AT_ARGUMENTS + 1) == LUA_TSTRING ? lua_rawlen(L, REEF_SQL_AT_ARGUMENTS + 1) : 0;
-	lua_pushinteger(L, (lua_Integer)deadline);
-	lua_replace(L, REEF_SQL_AT_DEADLINE);
-	return reef_sql_turn_wait(L, REEF_SQL_AT_TURN, size, deadline, one_came);
+	operation_place(L, c);
+	return reef_sql_begin(L, c, operation, reef_now_ns(), operation_deadline(deadline));
 }

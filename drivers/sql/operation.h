@@ -13,8 +13,10 @@
 #include "core/host/task.h"
 #include "socket/fd/fd_wait.h"
 
-/* The stack of an operation: the turn, a word for errors, the deadline, the connection, the operation's arguments, and what the
- * driver keeps: `base` is the index of the last argument. All of it stays there while the operation waits. */
+/* The stack of an operation that turn:run begins: the turn, a word for errors, the deadline, the connection, the operation's
+ * arguments. Of statements these are the statement, whether rows are lists, whether they are a stream, and values; where they lie for
+ * one that is begun in another way, the connection says (statement.h). Behind that is what the driver keeps. All of it stays there
+ * while the operation waits. */
 enum { REEF_SQL_AT_TURN = 1, REEF_SQL_AT_COMMAND, REEF_SQL_AT_DEADLINE, REEF_SQL_AT_CONNECTION, REEF_SQL_AT_ARGUMENTS };
 
 /* What a part of an operation has come to; more than 0: the REEF_FD_ bits of what it waits for, or: */
@@ -37,30 +39,43 @@ struct reef_sql_driver {
 	void (*close)(struct reef_sql_connection *c);
 };
 
-/* A kind of operation. Raises for arguments that cannot be, before `busy` is set; pushes and returns as `go`. */
-struct reef_sql_operation {
-	int (*begin)(lua_State *L, struct reef_sql_connection *c);
+/* What an operation is for. */
+enum reef_sql_takes {
+	REEF_SQL_OTHER,
+	REEF_SQL_TEXT,       /* a statement as a text, with values */
+	REEF_SQL_TEXT_ALONE, /* one without values */
+	REEF_SQL_PREPARED,   /* a prepared statement, with values */
 };
 
-/* What Lua calls them by. */
-struct reef_sql_named {
-	const char *name; /* NULL: the end of the list */
-	struct reef_sql_operation operation;
+/* A kind of operation. */
+struct reef_sql_operation {
+	const char *name; /* that Lua calls it by; NULL: the end of a list */
+	/* Raises for arguments that cannot be, before `busy` is set; pushes and returns as `go`. */
+	int (*begin)(lua_State *L, struct reef_sql_connection *c);
+	enum reef_sql_takes takes;
 };
 
 struct reef_sql_connection {
 	const struct reef_sql_driver *driver;
+	const struct reef_sql_operation *operation; /* the last one */
 	struct reef_fd_waiter waiter;
 	struct reef_wait wait;
 	struct reef_task *task; /* waits; NULL: nobody does */
 	const char *failed;     /* why it could not wait any longer */
 	char words[64];         /* that `failed` may lie in */
+	/* What the operation refuses, which is on the top, is told to Lua in this way: as a C function's end. NULL: it is its result. */
+	int (*refusal)(lua_State *L, struct reef_sql_connection *c);
 	uint64_t since_ns, deadline_ns;
-	int base, pushed, ready;
-	bool open;       /* until reef_sql_closed */
-	bool busy;       /* an operation goes on; one that has been left so has made the connection useless */
-	bool refused;    /* the result is the server's no */
-	bool connecting; /* what is lost is told and not raised */
+	/* Stack indices of the operation: the turn, the word for errors (0: the operation's name), the connection, the statement or the like, the first
+	 * of its values, the last of them; and that behind which is what the driver keeps. */
+	int turn, command, self, statement, values, last, base;
+	int pushed, ready;
+	bool lists;           /* what a statement that turn:run has not begun says of its rows */
+	bool compact, stream; /* how rows are wanted, by the last that was begun */
+	bool open;            /* until reef_sql_closed */
+	bool busy;            /* an operation goes on; one that has been left so has made the connection useless */
+	bool refused;         /* the result is the server's no */
+	bool connecting;      /* what is lost is told and not raised */
 };
 
 /* A new one's beginning, on the top of the stack. */
@@ -76,12 +91,24 @@ void reef_sql_closed(struct reef_sql_connection *c);
 struct reef_sql_turn;
 bool reef_sql_is_fresh(const struct reef_sql_turn *turn, uint64_t now_ns);
 
+/* For `begin` of statements: finds out how rows are wanted. How many values there are. */
+int reef_sql_look_at_arguments(lua_State *L, struct reef_sql_connection *c);
+/* Begins an operation, whose stack indices but `base`, the top, are set; ends a C function. */
+int reef_sql_begin(lua_State *L, struct reef_sql_connection *c, const struct reef_sql_operation *operation,
+				   uint64_t now_ns, uint64_t deadline_ns);
+/* Calls a method of the turn's session, with a word for errors, which lies at `command` or else (0) is the operation's name, and the
+ * `n` values on the top. */
+void reef_sql_tell(lua_State *L, int turn, int command, const struct reef_sql_operation *operation, const char *method,
+				   int n);
+/* The operation at that index; raises for anything else. */
+const struct reef_sql_operation *reef_sql_operation_check(lua_State *L, int index);
+
 /* The result on the top is one more of an operation that has had `*count`: the first stands for itself at `index`, a second
  * one makes a list of it. Pops it. */
 void reef_sql_add_result(lua_State *L, int index, lua_Integer *count);
 
 /* Pushes a table with operations by name, which live as long as the process. */
-void reef_sql_push_operations(lua_State *L, const struct reef_sql_named *operations);
+void reef_sql_push_operations(lua_State *L, const struct reef_sql_operation *operations);
 
 /* For Lua, methods of a connection: can it be used, as far as one can see? Does no operation go on? */
 int reef_sql_alive(lua_State *L);
@@ -93,8 +120,5 @@ int reef_sql_idle(lua_State *L);
 int reef_sql_connect(lua_State *L);
 /* turn:run(word, deadline, operation, ...): its results, within the turn. Raises what session:lost says. */
 int reef_sql_run(lua_State *L);
-/* turn:one(word, seconds, operation, generation, ...): waits for the turn, and then the same. nil and the deadline: it has to
- * be done the long way, since there is no connection that was alive just now, or none of that generation (nil: any). */
-int reef_sql_one(lua_State *L);
 
 #endif

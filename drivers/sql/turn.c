@@ -1,5 +1,5 @@
-/* See turn.h. Who waits is a userdata on its coroutine's stack, and in the turn's list. The stack keeps it, and closes it when
- * the coroutine is ended: so a turn that has come to somebody who is gone is passed on. */
+/* See turn.h. Who waits has a struct in the turn's list; the turn uses it again for the next one. Whose turn it is, is said by
+ * `holder` alone, also to who has waited for it. */
 #include "turn.h"
 
 #include <string.h>
@@ -10,12 +10,9 @@
 #include "core/clock.h"
 #include "core/host/host.h"
 
-#define WAITER "reef.sql.waiter"
 #define OVERLOAD ((size_t)1 << 20) /* bytes of statements that wait */
 
 static const char mark;
-
-enum waiter_state { WAITER_WAITS, WAITER_HAS_TURN, WAITER_LATE, WAITER_OVER };
 
 struct reef_sql_waiter {
 	struct reef_wait wait; /* first */
@@ -25,7 +22,6 @@ struct reef_sql_waiter {
 	const lua_State *L;
 	uint64_t since_ns, deadline_ns;
 	size_t size;
-	enum waiter_state state;
 };
 
 /* ---- bytes that wait ---- */
@@ -39,14 +35,16 @@ static void turn_tell(struct reef_sql_turn *turn, bool overloaded) {
 		lua_pop(L, 1);
 }
 
-static void turn_unlink(struct reef_sql_waiter *w, enum waiter_state state) {
+/* It waits no longer. */
+static void turn_unlink(struct reef_sql_waiter *w) {
 	struct reef_sql_turn *turn = w->turn;
 	*w->before = w->next;
 	if (w->next)
 		w->next->before = w->before;
 	else
 		turn->last = w->before;
-	w->state = state;
+	w->next = turn->spare;
+	turn->spare = w;
 	turn->waiting--;
 	turn->bytes -= w->size;
 	if (turn->overloaded && turn->bytes == 0)
@@ -71,27 +69,18 @@ void reef_sql_turn_leave(struct reef_sql_turn *turn, const lua_State *L) {
 	turn->holder = NULL;
 	if (w == NULL)
 		return;
+	struct reef_task *task = w->task;
 	turn->holder = w->L;
 	turn->depth = 1;
-	turn_unlink(w, WAITER_HAS_TURN);
-	reef_task_wake(w->task, 0);
+	turn_unlink(w);
+	reef_task_wake(task, 0);
 }
 
 /* ---- waiting for it ---- */
 
 static void waiter_cancel(struct reef_wait *wait, struct reef_task *task) {
 	(void)task;
-	turn_unlink((struct reef_sql_waiter *)wait, WAITER_OVER);
-}
-
-/* Its coroutine ends. */
-static int waiter_close(lua_State *L) {
-	struct reef_sql_waiter *w = lua_touserdata(L, 1);
-	enum waiter_state state = w->state;
-	w->state = WAITER_OVER;
-	if (state == WAITER_HAS_TURN)
-		reef_sql_turn_leave(w->turn, w->L);
-	return 0;
+	turn_unlink((struct reef_sql_waiter *)wait);
 }
 
 static void turn_set_timer(struct reef_sql_turn *turn, uint64_t deadline_ns);
@@ -104,9 +93,11 @@ static void turn_timer(struct reef_host *host, void *ud) {
 	struct reef_sql_waiter *w = turn->first;
 	while (w) {
 		if (w->deadline_ns <= now) {
-			turn_unlink(w, WAITER_LATE);
+			struct reef_task *task = w->task;
+			lua_pushnumber(reef_task_thread(task), (lua_Number)(lua_Integer)w->since_ns / 1e9);
+			turn_unlink(w);
 			/* It may end others. */
-			reef_task_resume(w->task, 0);
+			reef_task_resume(task, 1);
 			w = turn->first;
 			next = UINT64_MAX;
 			continue;
@@ -132,7 +123,11 @@ static void turn_set_timer(struct reef_sql_turn *turn, uint64_t deadline_ns) {
 int reef_sql_turn_wait(lua_State *L, int index, size_t size, uint64_t deadline_ns, lua_KFunction k) {
 	struct reef_sql_turn *turn = lua_touserdata(L, index);
 	struct reef_task *task = reef_task_running(L);
-	struct reef_sql_waiter *w = lua_newuserdatauv(L, sizeof *w, 0);
+	struct reef_sql_waiter *w = turn->spare;
+	if (w)
+		turn->spare = w->next;
+	else
+		w = reef_malloc(sizeof *w);
 	*w = (struct reef_sql_waiter){
 			.wait = {.cancel = waiter_cancel, .what = "turn"},
 			.before = turn->last,
@@ -142,11 +137,7 @@ int reef_sql_turn_wait(lua_State *L, int index, size_t size, uint64_t deadline_n
 			.since_ns = reef_now_ns(),
 			.deadline_ns = deadline_ns,
 			.size = size,
-			.state = WAITER_OVER,
 	};
-	luaL_setmetatable(L, WAITER);
-	lua_toclose(L, -1);
-	w->state = WAITER_WAITS;
 	*turn->last = w;
 	turn->last = &w->next;
 	turn->waiting++;
@@ -155,17 +146,11 @@ int reef_sql_turn_wait(lua_State *L, int index, size_t size, uint64_t deadline_n
 	turn_set_timer(turn, deadline_ns);
 	if (turn->told != LUA_NOREF && before < OVERLOAD && turn->bytes >= OVERLOAD)
 		turn_tell(turn, true);
-	return reef_task_suspend_with(L, &w->wait, k);
+	return reef_task_suspend_with(L, &w->wait, k, index);
 }
 
-bool reef_sql_turn_came(lua_State *L, lua_KContext context, uint64_t *since_ns) {
-	struct reef_sql_waiter *w = lua_touserdata(L, (int)context);
-	bool came = w->state == WAITER_HAS_TURN;
-	*since_ns = w->since_ns;
-	w->state = WAITER_OVER;
-	lua_closeslot(L, (int)context);
-	lua_settop(L, (int)context - 1);
-	return came;
+bool reef_sql_turn_came(const struct reef_sql_turn *turn, const lua_State *L) {
+	return turn->holder == L;
 }
 
 /* ---- the userdata ---- */
@@ -206,12 +191,10 @@ int reef_sql_turn_gc(lua_State *L) {
 	turn->core = NULL;
 	luaL_unref(L, LUA_REGISTRYINDEX, turn->told);
 	turn->told = LUA_NOREF;
+	while (turn->spare) {
+		struct reef_sql_waiter *w = turn->spare;
+		turn->spare = w->next;
+		reef_free(w);
+	}
 	return 0;
-}
-
-void reef_sql_turn_open(lua_State *L) {
-	luaL_newmetatable(L, WAITER);
-	lua_pushcfunction(L, waiter_close);
-	lua_setfield(L, -2, "__close");
-	lua_pop(L, 1);
 }

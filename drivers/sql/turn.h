@@ -32,7 +32,7 @@ struct reef_sql_turn {
 	const lua_State *holder;          /* NULL: nobody */
 	unsigned depth;                   /* how many times the holder has entered */
 	unsigned waiting;
-	struct reef_sql_waiter *first, **last;
+	struct reef_sql_waiter *first, **last, *spare;
 	uint64_t used_ns;  /* when the connection has answered last */
 	uint64_t timer_ns; /* when the timer is due */
 	size_t bytes;      /* of the statements that wait */
@@ -48,16 +48,15 @@ struct reef_sql_turn *reef_sql_turn_new(lua_State *L, int told);
 struct reef_sql_turn *reef_sql_turn_check(lua_State *L, int index);
 /* True: it is L's turn now, until it has been left as often as it was taken. */
 bool reef_sql_turn_take(struct reef_sql_turn *turn, const lua_State *L);
-/* Ends a C function that has to wait for the turn at stack index `index`: `k` goes on, with the stack and one value more,
- * whose index is its context. Then reef_sql_turn_came says whether it came. `size`: bytes that are kept meanwhile. */
+/* Ends a C function that has to wait for the turn, which lies at stack index `index` and is to be closed there: so one that comes
+ * to somebody who is gone is passed on. `k` goes on with that index as its context, and asks reef_sql_turn_came. `size`: bytes that
+ * are kept meanwhile. */
 int reef_sql_turn_wait(lua_State *L, int index, size_t size, uint64_t deadline_ns, lua_KFunction k);
-/* In that continuation: is it L's turn, or too late? Takes that value away. `since_ns`: when the wait began. */
-bool reef_sql_turn_came(lua_State *L, lua_KContext context, uint64_t *since_ns);
+/* In that continuation: is it L's turn? Or it is too late, and when the wait began, in seconds, lies on the top. */
+bool reef_sql_turn_came(const struct reef_sql_turn *turn, const lua_State *L);
 void reef_sql_turn_leave(struct reef_sql_turn *turn, const lua_State *L);
 /* Of the metatable: __close and __gc. */
 int reef_sql_turn_close(lua_State *L);
 int reef_sql_turn_gc(lua_State *L);
-/* Once for each VM: makes the metatable of what waits. */
-void reef_sql_turn_open(lua_State *L);
 
 #endif

@@ -54,7 +54,7 @@ function mail.open(given)
 	end
 	local self = setmetatable({ name = given.name or "mail", timeout = given.timeout or 10,
 		centre = skynet.uniqueservice "reef_mail" }, box)
-	ask(self, "OPEN", given.store, given.target, given.pool)
+	ask(self, "OPEN", given.store, given.target, given.pool, self.timeout)
 	return self
 end
 

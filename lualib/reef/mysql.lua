@@ -11,19 +11,20 @@ local errors = require "reef.channel.error"
 local session = require "reef.sql.session"
 local stream = require "reef.sql.stream"
 
-local one = require("reef.sql.core").one
-local QUERY, EXECUTE <const> = core.operations.query, core.operations.execute
+local statement_of = require("reef.sql.core").statement
+local common = require "reef.sql.methods"
+
+-- Places in a db (reef.sql.methods), and in the metatable of a prepared statement (drivers/sql/statement.h).
+local TIMEOUT <const>, COMPACT <const> = 2, 3
+local HANDLE <const>, GENERATION <const> = 1, 2
 
 local mysql = {}
 
 ---@class mysql.db: reef.sql.db
----@field session reef.sql.session
----@field compact boolean
 ---@field raises boolean   what the server refuses is raised, too
----@field timeout number|nil
 ---@field statements table<table, table>  of each prepared statement its text, and its handle on one connection
 ---@field with fun(self: mysql.db, options: { timeout: number }): mysql.db
-local methods = setmetatable({}, { __index = require "reef.sql.methods" })
+local methods = setmetatable({}, { __index = common })
 local meta = { __index = methods, __name = "mysql" }
 
 local protocol = {
@@ -62,11 +63,8 @@ protocol.rejection = mysql.error
 ---@param conf table  of reef.mysql.options
 ---@return mysql.db
 function mysql.new(conf)
-	local db = setmetatable({ session = session.new(protocol, conf), compact = conf.compact_arrays or false,
-		timeout = conf.timeout,
-		raises = conf.errors == "object", statements = setmetatable({}, { __mode = "k" }) }, meta)
-	db.session.db = db
-	return db
+	return common.new({ raises = conf.errors == "object", statements = setmetatable({}, { __mode = "k" }) },
+		session.new(protocol, conf), meta)
 end
 
 ---Connects, by one attempt; raises when that fails. A connection that is lost later is made again by who needs it
@@ -90,29 +88,30 @@ end
 -- ---- statements ----
 
 local function query(s, deadline, db, sql)
-	return s:run("query", deadline, "query", sql, db.compact)
+	return s:run("query", deadline, "query", sql, db[COMPACT])
+end
+
+local function query_slowly(db, deadline, sql, ...)
+	if type(sql) ~= "string" then
+		error("mysql: a query is a string, not a " .. type(sql), 3)
+	elseif select("#", ...) > 0 then
+		local statement, refused = db:prepared(sql)
+		if not statement then
+			return refused
+		end
+		return db:execute(statement, ...)
+	end
+	return answer(db, db.session:use_until("query", #sql, deadline, query, db, sql))
 end
 
 ---Runs one or several statements. A SELECT answers a list of rows, others a table with affected_rows, insert_id,
 ---server_status, warning_count and message; several a list of these with `multiresultset`. What the server refuses
 ---answers badresult, err, errno and sqlstate. With values for its `?` it is one statement, which is prepared.
+---@param self mysql.db
 ---@param sql string
 ---@param ... any
 ---@return table
-function methods:query(sql, ...)
-	if type(sql) ~= "string" then
-		error("mysql: a query is a string, not a " .. type(sql), 2)
-	elseif select("#", ...) > 0 then
-		local statement, refused = self:prepared(sql)
-		if not statement then
-			return refused
-		end
-		return self:execute(statement, ...)
-	end
-	local s, compact = self.session, self.compact
-	local result, deadline = one(s.turn, "query", self.timeout, QUERY, nil, sql, compact)
-	return answer(self, result or s:use_until("query", #sql, deadline, query, self, sql))
-end
+methods.query = statement_of(core.operations.query, query_slowly, answer)
 
 -- Prepares a statement on the connection that there is: what the server has told of it, or what it says no with.
 local function prepare_here(s, deadline, entry)
@@ -121,7 +120,7 @@ local function prepare_here(s, deadline, entry)
 	if result.badresult then
 		return nil, result
 	end
-	entry.handle, entry.generation = handle, s.generation
+	entry[HANDLE], entry[GENERATION] = handle, s.generation
 	return s.core:describe(handle)
 end
 
@@ -133,52 +132,50 @@ function methods:prepare(sql)
 		error("mysql: a statement is a string, not a " .. type(sql), 2)
 	end
 	local entry = { sql = sql }
-	local statement, refused = self.session:use("prepare", #sql, self.timeout, prepare_here, entry)
+	local statement, refused = self.session:use("prepare", #sql, self[TIMEOUT], prepare_here, entry)
 	if not statement then
 		return answer(self, refused)
 	end
 	self.statements[statement] = entry
-	return statement
+	return setmetatable(statement, entry)
 end
 
 local function handle_of(s, deadline, db, statement)
 	local entry = db.statements[statement]
-	if entry.generation ~= s.generation then
+	if entry[GENERATION] ~= s.generation then
 		local again, refused = prepare_here(s, deadline, entry)
 		if not again then
 			return nil, refused
 		end
 		statement.prepare_id = again.prepare_id
 	end
-	return entry.handle
+	return entry[HANDLE]
 end
 
 local function execute(s, deadline, db, statement, ...)
 	local handle, refused = handle_of(s, deadline, db, statement)
-	return refused or s:run("execute", deadline, "execute", handle, db.compact, false, ...)
+	return refused or s:run("execute", deadline, "execute", handle, db[COMPACT], false, ...)
 end
 
 local function check_statement(db, statement, given)
 	if not db.statements[statement] then
-		error("mysql: this is no statement that db:prepare has made, or it is closed", 3)
+		error("mysql: this is no statement that db:prepare has made, or it is closed", given and 4 or 3)
 	elseif given and given ~= statement.param_count then
-		error(("mysql: the statement has %d parameters, not %d"):format(statement.param_count, given), 3)
+		error(("mysql: the statement has %d parameters, not %d"):format(statement.param_count, given), 4)
 	end
 end
 
+local function execute_slowly(db, deadline, statement, ...)
+	check_statement(db, statement, select("#", ...))
+	return answer(db, db.session:use_until("execute", 0, deadline, execute, db, statement, ...))
+end
+
 ---Runs a prepared statement. Values are nil, booleans (1 and 0), numbers and strings.
+---@param self mysql.db
 ---@param statement table  of prepare
 ---@param ... any
 ---@return table           as of query, but several results are marked by `mulitresultset`
-function methods:execute(statement, ...)
-	local s, entry, compact = self.session, self.statements[statement], self.compact
-	if not entry or select("#", ...) ~= statement.param_count then
-		check_statement(self, statement, select("#", ...))
-	end
-	local result, deadline = one(s.turn, "execute", self.timeout, EXECUTE, entry.generation, entry.handle, compact, false,
-		...)
-	return answer(self, result or s:use_until("execute", 0, deadline, execute, self, statement, ...))
-end
+methods.execute = statement_of(core.operations.execute, execute_slowly, answer)
 
 local function reset(s, deadline, db, statement)
 	local handle, refused = handle_of(s, deadline, db, statement)
@@ -190,15 +187,17 @@ end
 ---@return table
 function methods:stmt_reset(statement)
 	check_statement(self, statement)
-	return answer(self, self.session:use("reset", 0, self.timeout, reset, self, statement))
+	return answer(self, self.session:use("reset", 0, self[TIMEOUT], reset, self, statement))
 end
 
 ---Lets go of a statement; the server is told with the next one.
 ---@param statement table
 function methods:stmt_close(statement)
 	check_statement(self, statement)
-	self.statements[statement].handle:close()
+	local entry = self.statements[statement]
 	self.statements[statement] = nil
+	setmetatable(statement, nil)
+	entry[HANDLE]:close()
 end
 
 -- ---- large results ----
@@ -209,7 +208,7 @@ end
 function methods.begin_rows(s, deadline, db, sql, ...)
 	local result, names
 	if select("#", ...) == 0 then
-		result, names = s:run("query", deadline, "query", sql, db.compact, true)
+		result, names = s:run("query", deadline, "query", sql, db[COMPACT], true)
 	else
 		local entry = { sql = sql }
 		local statement, refused = prepare_here(s, deadline, entry)
@@ -218,7 +217,7 @@ function methods.begin_rows(s, deadline, db, sql, ...)
 		elseif statement.param_count ~= select("#", ...) then
 			error(("mysql: the statement has %d parameters, not %d"):format(statement.param_count, select("#", ...)), 0)
 		end
-		result, names = s:run("execute", deadline, "execute", entry.handle, db.compact, true, ...)
+		result, names = s:run("execute", deadline, "execute", entry[HANDLE], db[COMPACT], true, ...)
 	end
 	if result.badresult then
 		error(mysql.error(result), 0)
@@ -232,7 +231,7 @@ end
 ---@param ... any  values for its `?`
 ---@return fun(): table|nil
 function methods:rows(sql, ...)
-	return stream.each(self.session, self.timeout, self.begin_rows, self, sql, ...)
+	return stream.each(self.session, self[TIMEOUT], self.begin_rows, self, sql, ...)
 end
 
 -- ---- the rest ----
@@ -243,7 +242,7 @@ end
 
 ---@return table  as of a statement without rows
 function methods:ping()
-	return answer(self, self.session:use("ping", 0, self.timeout, ping))
+	return answer(self, self.session:use("ping", 0, self[TIMEOUT], ping))
 end
 
 local escapes = {

@@ -188,6 +188,35 @@ local function survives(box, server, keeps)
 	watcher:close()
 end
 
+-- A store that says nothing is waited for as long as the box says, and not for as long as its own time-outs.
+local function has_its_own_time(box, server, options)
+	box:post("slow", 1, { id = "first" })
+	server:freeze()
+	local over, thawed = false, false
+	skynet.fork(function()
+		for _ = 1, 250 do
+			if over then
+				break
+			end
+			skynet.sleep(10)
+		end
+		server:thaw()
+		thawed = true
+	end)
+	local hurried = box:with_timeout(0.5)
+	local other = { name = options.name .. "_late", timeout = 0.5, store = options.store, target = options.target }
+	test.equal(pcall(hurried.count, hurried, "slow"), false)
+	test.equal(pcall(hurried.fetch, hurried, "slow"), false)
+	test.equal(pcall(hurried.post, hurried, "slow", 2), false)
+	test.equal(pcall(hurried.done, hurried, "slow", "first"), false)
+	pcall(mail.open, other)
+	test.equal(thawed, false)
+	over = true
+	test.eventually("it answers again", 30, function()
+		return thawed and pcall(box.count, box, "slow")
+	end)
+end
+
 local function says_that_the_store_is_away(box, server)
 	server:kill()
 	local ok, err = pcall(box.post, box, "late", 1, { timeout = 1 })
@@ -208,6 +237,7 @@ for kind, start in pairs(stores) do
 		tells(box, options)
 		if server then
 			survives(box, server, keeps)
+			has_its_own_time(box, server, options)
 			says_that_the_store_is_away(box, server)
 		end
 	end)

@@ -233,6 +233,25 @@ test.case("everything", { timeout = 200 }, function()
 		test.equal(connect({ host = "localhost" }):query "SELECT 1 AS a", { { a = 1 } })
 	end)
 
+	case("rows of one shape after the other", function()
+		local db = connect()
+		local long = ("x"):rep(60)
+		for _ = 1, 20 do
+			test.equal(db:query "SELECT 1 AS a, NULL AS b, 'c' AS c", { { a = 1, c = "c" } })
+			test.equal(db:query "SELECT NULL AS a, 2 AS b, NULL AS c UNION ALL SELECT 3, NULL, 'd'",
+				{ { b = 2 }, { a = 3, c = "d" } })
+			test.equal(db:query "SELECT 1 AS a, 2 AS b, 3 AS a", { { a = 3, b = 2 } })
+			test.equal(db:query(("SELECT 1 AS %s, 2 AS b"):format(long)), { { [long] = 1, b = 2 } })
+			for i = 1, 9 do
+				test.equal(db:query(("SELECT %d AS n%d, NULL AS m"):format(i, i)), { { ["n" .. i] = i } })
+			end
+		end
+		-- A row is a table as any other.
+		local row = db:query("SELECT 1 AS a, NULL AS b")[1]
+		row.b, row.c, row.a = 2, 3, nil
+		test.equal(row, { b = 2, c = 3 })
+	end)
+
 	case("a large result in bounded memory", function()
 		local db = connect()
 		local n, sum, rows = test.count(1000000), 0, 0
@@ -263,6 +282,16 @@ test.case("everything", { timeout = 200 }, function()
 		end
 		local ok, err = pcall(db.rows, db, "SELECT nothing")
 		test.equal({ ok, err.outcome, err.errno }, { false, "rejected", 1054 })
+		test.equal(db:query "SELECT 1 AS a", { { a = 1 } })
+		-- What is asked meanwhile is refused, and the loop goes on.
+		local read = 0
+		for row in db:rows "SELECT seq AS n FROM seq_1_to_3000" do
+			read = read + row.n
+			if row.n % 700 == 0 then
+				test.equal(pcall(db.query, db, "SELECT 1 AS a"), false)
+			end
+		end
+		test.equal(read, 3000 * 3001 // 2)
 		test.equal(db:query "SELECT 1 AS a", { { a = 1 } })
 		local got = {}
 		for row in db:rows("SELECT seq FROM seq_1_to_5 WHERE seq > ?", 2) do

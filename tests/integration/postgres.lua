@@ -153,6 +153,25 @@ host all postgres 127.0.0.1/32 trust
 		test.equal(db:query "SELECT 1 AS a", { { a = 1 } })
 	end)
 
+	case("rows of one shape after the other", function()
+		local db = connect()
+		local long = ("x"):rep(60)
+		for _ = 1, 20 do
+			test.equal(db:query "SELECT 1 AS a, NULL AS b, 'c' AS c", { { a = 1, c = "c" } })
+			test.equal(db:query "SELECT NULL::int AS a, 2 AS b, NULL::text AS c UNION ALL SELECT 3, NULL::int, 'd'",
+				{ { b = 2 }, { a = 3, c = "d" } })
+			test.equal(db:query "SELECT 1 AS a, 2 AS b, 3 AS a", { { a = 3, b = 2 } })
+			test.equal(db:query(("SELECT 1 AS %s, 2 AS b"):format(long)), { { [long] = 1, b = 2 } })
+			for i = 1, 9 do
+				test.equal(db:query(("SELECT %d AS n%d, NULL AS m"):format(i, i)), { { ["n" .. i] = i } })
+			end
+		end
+		-- A row is a table as any other.
+		local row = db:query("SELECT 1 AS a, NULL AS b")[1]
+		row.b, row.c, row.a = 2, 3, nil
+		test.equal(row, { b = 2, c = 3 })
+	end)
+
 	case("a large result in bounded memory", function()
 		local db = connect()
 		local n, sum, rows, most = test.count(1000000), 0, 0, 0
@@ -170,6 +189,16 @@ host all postgres 127.0.0.1/32 trust
 				break
 			end
 		end
+		test.equal(db:query "SELECT 1 AS a", { { a = 1 } })
+		-- What is asked meanwhile is refused, and the loop goes on.
+		local read = 0
+		for row in db:rows "SELECT i AS n FROM generate_series(1, 3000) AS i" do
+			read = read + row.n
+			if row.n % 700 == 0 then
+				test.equal(pcall(db.query, db, "SELECT 1 AS a"), false)
+			end
+		end
+		test.equal(read, 3000 * 3001 // 2)
 		test.equal(db:query "SELECT 1 AS a", { { a = 1 } })
 		test.equal(failure(db.rows, db, "SELECT nothing").outcome, "rejected")
 		local err = failure(function()

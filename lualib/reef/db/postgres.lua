@@ -12,16 +12,19 @@ local errors = require "reef.channel.error"
 local session = require "reef.sql.session"
 local stream = require "reef.sql.stream"
 
-local find = string.find
-local one = require("reef.sql.core").one
-local QUERY, EXECUTE <const> = core.operations.query, core.operations.execute
+local statement_of = require("reef.sql.core").statement
+local common = require "reef.sql.methods"
+
+-- Places in a db (reef.sql.methods), and in the metatable of a prepared statement (drivers/sql/statement.h).
+local TIMEOUT <const>, COMPACT <const> = 2, 3
+local HANDLE <const>, GENERATION <const> = 1, 2
 
 local postgres = {}
 
 ---@class postgres.db: reef.sql.db
 ---@field statements table<table, table>  of each prepared statement its text, and the connection that knows it
 ---@field last integer                    number of the last
-local methods = setmetatable({}, { __index = require "reef.sql.methods" })
+local methods = setmetatable({}, { __index = common })
 local meta = { __index = methods, __name = "postgres" }
 
 local protocol = {
@@ -55,12 +58,7 @@ end
 ---@param conf table  of reef.postgres.options
 ---@return postgres.db
 function postgres.new(conf)
-	local s = session.new(protocol, conf)
-	local db = setmetatable({ session = s, compact = s.conf.compact_arrays or false, last = 0,
-		timeout = conf.timeout,
-		statements = setmetatable({}, { __mode = "k" }) }, meta)
-	s.db = db
-	return db
+	return common.new({ last = 0, statements = setmetatable({}, { __mode = "k" }) }, session.new(protocol, conf), meta)
 end
 
 ---Connects, by one attempt; raises when that fails. A connection that is lost later is made again by who needs it
@@ -98,31 +96,34 @@ local function answer(result, ...)
 	return result, ...
 end
 
-local function check_text(what, text)
+local function check_text(what, text, level)
 	if type(text) ~= "string" then
-		error(("postgres: %s is a string, not a %s"):format(what, type(text)), 3)
+		error(("postgres: %s is a string, not a %s"):format(what, type(text)), level or 3)
 	elseif text:find("\0", 1, true) then
-		error(("postgres: %s has a zero byte"):format(what), 3)
+		error(("postgres: %s has a zero byte"):format(what), level or 3)
 	end
 end
 
 local function query(s, deadline, db, sql, ...)
-	return s:run("query", deadline, "query", sql, db.compact, false, ...)
+	return s:run("query", deadline, "query", sql, db[COMPACT], false, ...)
+end
+
+local function query_slowly(db, deadline, sql, ...)
+	check_text("a query", sql, 4)
+	return answer(db.session:use_until("query", #sql, deadline, query, db, sql, ...))
+end
+
+local function refused(_, result)
+	error(protocol.rejection(result), 0)
 end
 
 ---Runs a statement. One with rows answers a list of them, others a table with affected_rows and command. Without
 ---values it may be several, which are one transaction: then a list of results comes with `multiresultset`.
+---@param self postgres.db
 ---@param sql string
 ---@param ... any  values for $1, $2 ...: nil, booleans, numbers, strings, postgres.bytes
 ---@return table
-function methods:query(sql, ...)
-	if type(sql) ~= "string" or find(sql, "\0", 1, true) then
-		check_text("a query", sql)
-	end
-	local s, compact = self.session, self.compact
-	local result, deadline = one(s.turn, "query", self.timeout, QUERY, nil, sql, compact, false, ...)
-	return answer(result or s:use_until("query", #sql, deadline, query, self, sql, ...))
-end
+methods.query = statement_of(core.operations.query, query_slowly, refused)
 
 -- ---- statements ----
 
@@ -134,14 +135,14 @@ end
 
 -- Makes sure that the server knows a statement: why not, or nothing.
 local function prepare_here(s, deadline, entry)
-	if entry.generation == s.generation then
+	if entry[GENERATION] == s.generation then
 		return nil
 	end
-	local result = s:run("prepare", deadline, "prepare", entry.name, entry.sql)
+	local result = s:run("prepare", deadline, "prepare", entry[HANDLE], entry.sql)
 	if result.badresult then
 		return result
 	end
-	entry.generation = s.generation
+	entry[GENERATION] = s.generation
 end
 
 local function prepare(s, deadline, entry)
@@ -154,35 +155,34 @@ end
 ---@return table statement
 function methods:prepare(sql)
 	check_text("a statement", sql)
-	local entry = { sql = sql, name = new_name(self) }
-	answer(self.session:use("prepare", #sql, self.timeout, prepare, entry))
-	local statement = setmetatable({ sql = sql }, { __name = "statement" })
+	local entry = { [HANDLE] = new_name(self), sql = sql, __name = "statement" }
+	answer(self.session:use("prepare", #sql, self[TIMEOUT], prepare, entry))
+	local statement = setmetatable({ sql = sql }, entry)
 	self.statements[statement] = entry
 	return statement
 end
 
 local function execute_here(s, deadline, db, entry, ...)
-	return prepare_here(s, deadline, entry) or s:run("execute", deadline, "execute", entry.name, db.compact, false, ...)
+	return prepare_here(s, deadline, entry)
+		or s:run("execute", deadline, "execute", entry[HANDLE], db[COMPACT], false, ...)
 end
 
 -- The server refuses it before it runs: it knows the statement no more, or its columns are others by now.
 local STALE <const> = { ["26000"] = true, ["0A000"] = true }
-
-local NONE <const> = -1 -- the generation of no connection
 
 -- Is it to be prepared again, since the server has refused what it was on the connection of that generation?
 local function is_stale(s, db, entry, generation, result)
 	if not STALE[result.sqlstate] then
 		return false
 	end
-	if entry.generation == generation then
-		entry.generation, entry.name = nil, new_name(db)
+	if entry[GENERATION] == generation then
+		entry[GENERATION], entry[HANDLE] = nil, new_name(db)
 	end
 	return s.core ~= nil and s.core:transaction() == "idle"
 end
 
 local function execute(s, deadline, db, entry, ...)
-	local generation = entry.generation
+	local generation = entry[GENERATION]
 	local result = execute_here(s, deadline, db, entry, ...)
 	if generation == s.generation and result.badresult and is_stale(s, db, entry, generation, result) then
 		return execute_here(s, deadline, db, entry, ...)
@@ -190,29 +190,34 @@ local function execute(s, deadline, db, entry, ...)
 	return result
 end
 
-local function entry_of(db, statement)
-	return db.statements[statement] or error("postgres: this is no statement that db:prepare has made, or it is closed", 3)
+local function entry_of(db, statement, level)
+	return db.statements[statement]
+		or error("postgres: this is no statement that db:prepare has made, or it is closed", level)
+end
+
+local function execute_slowly(db, deadline, statement, ...)
+	local entry = entry_of(db, statement, 4)
+	return answer(db.session:use_until("execute", 0, deadline, execute, db, entry, ...))
+end
+
+local function execute_refused(db, result, statement, ...)
+	local s, entry = db.session, db.statements[statement]
+	if entry and is_stale(s, db, entry, s.generation, result) then
+		return answer(s:use("execute", 0, db[TIMEOUT], execute, db, entry, ...))
+	end
+	return refused(db, result)
 end
 
 ---Runs a prepared statement.
+---@param self postgres.db
 ---@param statement table
 ---@param ... any
 ---@return table  as of query
-function methods:execute(statement, ...)
-	local s, entry, compact = self.session, entry_of(self, statement), self.compact
-	local generation = entry.generation or NONE
-	local result, deadline = one(s.turn, "execute", self.timeout, EXECUTE, generation, entry.name, compact, false, ...)
-	if not result then
-		result = s:use_until("execute", 0, deadline, execute, self, entry, ...)
-	elseif result.badresult and is_stale(s, self, entry, generation, result) then
-		result = s:use("execute", 0, self.timeout, execute, self, entry, ...)
-	end
-	return answer(result)
-end
+methods.execute = statement_of(core.operations.execute, execute_slowly, execute_refused)
 
 local function close_here(s, deadline, db, entry)
-	if entry.generation == s.generation then
-		return s:run("close", deadline, "query", "DEALLOCATE " .. entry.name, db.compact, false)
+	if entry[GENERATION] == s.generation then
+		return s:run("close", deadline, "query", "DEALLOCATE " .. entry[HANDLE], db[COMPACT], false)
 	end
 	return {}
 end
@@ -220,9 +225,10 @@ end
 ---Lets go of a prepared statement.
 ---@param statement table
 function methods:stmt_close(statement)
-	local entry = entry_of(self, statement)
+	local entry = entry_of(self, statement, 3)
 	self.statements[statement] = nil
-	answer(self.session:use("close", 0, self.timeout, close_here, self, entry))
+	setmetatable(statement, nil)
+	answer(self.session:use("close", 0, self[TIMEOUT], close_here, self, entry))
 end
 
 -- ---- the rest ----
@@ -231,7 +237,7 @@ end
 ---Begins a result that is read part by part, on the connection that there is.
 ---@return table|nil names  nil: it has no rows
 function methods.begin_rows(s, deadline, db, sql, ...)
-	local result, names = answer(s:run("query", deadline, "query", sql, db.compact, true, ...))
+	local result, names = answer(s:run("query", deadline, "query", sql, db[COMPACT], true, ...))
 	return names and result or nil
 end
 
@@ -242,7 +248,7 @@ end
 ---@return fun(): table|nil
 function methods:rows(sql, ...)
 	check_text("a query", sql)
-	return stream.each(self.session, self.timeout, self.begin_rows, self, sql, ...)
+	return stream.each(self.session, self[TIMEOUT], self.begin_rows, self, sql, ...)
 end
 
 local function quote(s, _, text, name)
@@ -254,7 +260,7 @@ end
 ---@return string
 function methods:quote(text)
 	check_text("a text", text)
-	return self.session:use("quote", 0, self.timeout, quote, text, false)
+	return self.session:use("quote", 0, self[TIMEOUT], quote, text, false)
 end
 
 ---A name as an identifier of SQL, with its quotes.
@@ -262,7 +268,7 @@ end
 ---@return string
 function methods:quote_name(name)
 	check_text("a name", name)
-	return self.session:use("quote", 0, self.timeout, quote, name, true)
+	return self.session:use("quote", 0, self[TIMEOUT], quote, name, true)
 end
 
 ---Tells those who listen on a channel.

@@ -10,12 +10,15 @@ local skynet = require "skynet"
 
 local centre = {}
 
----What a store has to do. Functions raise; errors of drivers (reef.channel.error) are taken at their word.
+---What a store has to do, each within so many `seconds`. Functions raise; errors of drivers (reef.channel.error) are
+---taken at their word.
 ---@class reef.mail.store
----@field put fun(self, reader: string, id: string, at: integer, bytes: string)  keeps it, unless there is that id
----@field count fun(self, reader: string): integer
----@field list fun(self, reader: string, limit: integer): table[]  the first in the order of `at`: { id, at, bytes }
----@field remove fun(self, reader: string, ids: string[]): integer how many there were
+---@field put fun(self, reader: string, id: string, at: integer, bytes: string, seconds: number)  keeps it, unless
+---there is that id
+---@field count fun(self, reader: string, seconds: number): integer
+---@field list fun(self, reader: string, limit: integer, seconds: number): table[]  the first in the order of `at`:
+---{ id, at, bytes }
+---@field remove fun(self, reader: string, ids: string[], seconds: number): integer how many there were
 ---@field close fun(self)|nil
 
 ---@class reef.mail.entry
@@ -24,6 +27,8 @@ local centre = {}
 
 local FIRST_PAUSE <const>, LONGEST_PAUSE <const> = 0.05, 1 -- seconds
 local LOOK <const> = 3000 -- cs between looks for waiters that are gone
+local LEAST <const> = 0.001 -- seconds: 0 would be none at all
+local UNSURE_TIME <const> = 10 -- seconds for one question whether a store is back
 
 local boxes = {}         ---@type table<string, table>
 local version, last_at = 0, 0
@@ -32,9 +37,9 @@ local looking = false
 local BUILT_IN <const> = { memory = true, redis = true, mongo = true, mysql = true, postgres = true }
 local SQL <const> = { mysql = true, postgres = true }
 
-local function open(store, target, pool_options, name)
+local function open(store, target, pool_options, name, seconds)
 	local module = SQL[store] and "reef.mail.sql" or BUILT_IN[store] and "reef.mail." .. store or store
-	return require(module).new(target, pool_options or {}, name, store)
+	return require(module).new(target, pool_options or {}, name, seconds, store)
 end
 
 -- ---- who is told ----
@@ -80,7 +85,7 @@ local function tell_later(box, reader)
 	box.unsure[reader] = true
 	skynet.fork(function()
 		local failures = 0
-		while not pcall(box.store.count, box.store, reader) do
+		while not pcall(box.store.count, box.store, reader, UNSURE_TIME) do
 			failures = failures + 1
 			skynet.sleep(math.ceil(backoff(failures, FIRST_PAUSE, LONGEST_PAUSE) * 100))
 		end
@@ -91,11 +96,12 @@ end
 
 -- ---- asking the store ----
 
--- Repeats what does no harm twice, until the time is over. True and the result, or false and the error.
-local function attempt(seconds, f, ...)
+-- Repeats f(seconds that are left), which does no harm twice, until the time is over. True and the result, or false and
+-- the error.
+local function attempt(seconds, f)
 	local deadline, failures, uncertain = now() + seconds, 0, false
 	while true do
-		local ok, result = pcall(f, ...)
+		local ok, result = pcall(f, math.max(deadline - now(), LEAST))
 		if ok then
 			return true, result
 		elseif not errors.is(result) then
@@ -121,13 +127,13 @@ end
 
 local command = {}
 
-function command.OPEN(name, store, target, pool_options)
+function command.OPEN(name, store, target, pool_options, seconds)
 	local box = boxes[name]
 	if not box then
 		-- A second one that asks meanwhile waits for the first.
 		box = { kind = store, entries = {}, unsure = {}, waiting = {} }
 		boxes[name] = box
-		local ok, result = pcall(open, store, target, pool_options, name)
+		local ok, result = pcall(open, store, target, pool_options, name, seconds)
 		box.store = ok and result
 		if not ok then
 			boxes[name] = nil
@@ -142,7 +148,7 @@ function command.OPEN(name, store, target, pool_options)
 		local token = {}
 		table.insert(box.waiting, token)
 		skynet.wait(token)
-		return command.OPEN(name, store, target, pool_options)
+		return command.OPEN(name, store, target, pool_options, seconds)
 	end
 	if box.kind ~= store then
 		return false, ("mail: %q is kept in %s, not in %s"):format(name, box.kind, store)
@@ -153,7 +159,10 @@ end
 function command.POST(name, reader, id, bytes, seconds)
 	local box = boxes[name]
 	last_at = math.max(last_at + 1, math.floor(skynet.time() * 1e6))
-	local ok, result = attempt(seconds, box.store.put, box.store, reader, id, last_at, bytes)
+	local at = last_at
+	local ok, result = attempt(seconds, function(left)
+		return box.store:put(reader, id, at, bytes, left)
+	end)
 	if ok then
 		tell(box, reader)
 	elseif type(result) == "table" and result.outcome == "maybe applied" then
@@ -164,17 +173,23 @@ end
 
 function command.COUNT(name, reader, seconds)
 	local store = boxes[name].store
-	return attempt(seconds, store.count, store, reader)
+	return attempt(seconds, function(left)
+		return store:count(reader, left)
+	end)
 end
 
 function command.FETCH(name, reader, limit, seconds)
 	local store = boxes[name].store
-	return attempt(seconds, store.list, store, reader, limit)
+	return attempt(seconds, function(left)
+		return store:list(reader, limit, left)
+	end)
 end
 
 function command.DONE(name, reader, ids, seconds)
 	local store = boxes[name].store
-	return attempt(seconds, store.remove, store, reader, ids)
+	return attempt(seconds, function(left)
+		return store:remove(reader, ids, left)
+	end)
 end
 
 local function entry_of(box, reader)

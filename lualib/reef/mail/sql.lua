@@ -1,4 +1,5 @@
 -- Letters in MySQL or PostgreSQL: a row each, in a table of the box's name, which is made when it is not there.
+local now = require "reef.base.now"
 local pool = require "reef.pool"
 
 local function postgres_bytes(bytes)
@@ -33,49 +34,50 @@ local WORDS <const> = {
 }
 
 -- What MySQL refuses is raised, too.
-local function demand(self, statement, ...)
-	local result = self.db:query(statement, ...)
+local function demand(self, seconds, statement, ...)
+	local result = self.db:with({ timeout = math.min(seconds, self.most) }):query(statement, ...)
 	if result.badresult then
 		error(require("reef.mysql").error(result), 0)
 	end
 	return result
 end
 
-function sql.new(target, pool_options, name, kind)
+function sql.new(target, pool_options, name, seconds, kind)
 	if not name:find "^[%a_][%w_]*$" then
 		error(("mail: %q is no name for a table"):format(name), 0)
 	end
 	local db = pool[kind](target, pool_options)
-	local self = setmetatable({ db = db, words = WORDS[kind], name = name, kind = kind }, sql)
+	local self = setmetatable({ db = db, most = db.timeout > 0 and db.timeout or math.huge, words = WORDS[kind],
+		name = name, kind = kind }, sql)
 	self.bytes = kind == "postgres" and postgres_bytes or function(bytes)
 		return bytes
 	end
-	demand(self, self.words.create:format(name))
+	demand(self, seconds, self.words.create:format(name))
 	return self
 end
 
-local function run(self, word, ...)
-	return demand(self, self.words[word]:format(self.name), ...)
+local function run(self, seconds, word, ...)
+	return demand(self, seconds, self.words[word]:format(self.name), ...)
 end
 
-function sql:put(reader, id, at, bytes)
-	run(self, "put", reader, id, at, self.bytes(bytes))
+function sql:put(reader, id, at, bytes, seconds)
+	run(self, seconds, "put", reader, id, at, self.bytes(bytes))
 end
 
-function sql:count(reader)
-	return math.tointeger(run(self, "count", reader)[1].n)
+function sql:count(reader, seconds)
+	return math.tointeger(run(self, seconds, "count", reader)[1].n)
 end
 
-function sql:list(reader, limit)
-	local letters = run(self, "list", reader, limit)
+function sql:list(reader, limit, seconds)
+	local letters = run(self, seconds, "list", reader, limit)
 	for i, row in ipairs(letters) do
 		letters[i] = { row.id, row.at, row.body }
 	end
 	return letters
 end
 
-function sql:remove(reader, ids)
-	local count = 0
+function sql:remove(reader, ids, seconds)
+	local count, deadline = 0, now() + seconds
 	for first = 1, #ids, MOST_AT_A_TIME do
 		local last = math.min(first + MOST_AT_A_TIME - 1, #ids)
 		local marks = {}
@@ -83,7 +85,8 @@ function sql:remove(reader, ids)
 			marks[#marks + 1] = self.kind == "mysql" and "?" or "$" .. (i - first + 2)
 		end
 		local statement = self.words.remove:format(self.name, table.concat(marks, ", "))
-		count = count + demand(self, statement, reader, table.unpack(ids, first, last)).affected_rows
+		local left = math.max(deadline - now(), 0.001)
+		count = count + demand(self, left, statement, reader, table.unpack(ids, first, last)).affected_rows
 	end
 	return count
 end

@@ -70,7 +70,7 @@ function operations.version(db)
 end
 
 local function run(db, seconds, compact, operation, ...)
-	db.timeout, db.compact = seconds, compact
+	db:set(seconds, compact)
 	return operations[operation](db, ...)
 end
 
@@ -184,7 +184,7 @@ end
 
 local function begin(pin, seconds)
 	pin.db = lent.acquire(seconds, "begin")
-	pin.db.timeout = seconds
+	pin.db:set(seconds)
 	pin.db.session:begin(seconds)
 	pin.began = true
 end
@@ -232,7 +232,7 @@ local function open_rows(pin, seconds, compact, sql, ...)
 	if pin.reader then
 		error("reef.pool: rows of this transaction wait to be read", 0)
 	end
-	pin.db.timeout, pin.db.compact = seconds, compact
+	pin.db:set(seconds, compact)
 	pin.reader = stream.open(pin.db.session, seconds, pin.db.begin_rows, pin.db, sql, ...)
 	return pin.reader ~= nil
 end

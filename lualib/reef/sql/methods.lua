@@ -1,12 +1,37 @@
 -- What connections to SQL servers have in common, whatever they speak.
 local checks = require "reef.options"
 
+-- Places in a db: whose turn it is, seconds for a statement, are rows lists? C reads them (drivers/sql/statement.h).
+local TURN <const>, TIMEOUT <const>, COMPACT <const> = 1, 2, 3
+
 ---@class reef.sql.db
 ---@field session reef.sql.session
----@field compact boolean
 ---@field raises boolean
----@field timeout number|nil
 local methods = {}
+
+---Internal.
+---Makes a db of a table with what its driver needs.
+---@param db table
+---@param session reef.sql.session
+---@param meta table
+---@return reef.sql.db
+function methods.new(db, session, meta)
+	db.session = session
+	db[TURN], db[TIMEOUT], db[COMPACT] = session.turn, session.conf.timeout, session.conf.compact_arrays or false
+	session.db = db
+	return setmetatable(db, meta)
+end
+
+---Internal.
+---How its next statements are run.
+---@param seconds number
+---@param compact boolean|nil  nil: as before
+function methods:set(seconds, compact)
+	self[TIMEOUT] = seconds
+	if compact ~= nil then
+		self[COMPACT] = compact
+	end
+end
 
 ---Runs f(t, ...) in a transaction, which is committed when f returns. `t` is this db, but raises what the server
 ---refuses. When f raises, all is rolled back, and the error is raised again. Other coroutines' statements wait
@@ -16,7 +41,7 @@ local methods = {}
 ---@return any results of f
 function methods:transaction(f, ...)
 	local t = setmetatable({ raises = true }, { __index = self })
-	return self.session:transaction(self.timeout, f, t, ...)
+	return self.session:transaction(self[TIMEOUT], f, t, ...)
 end
 
 local MOST_PREPARED <const> = 256
@@ -58,7 +83,7 @@ end
 ---Rows as lists in the order of the columns (true), or by column name.
 ---@param compact boolean
 function methods:set_compact_arrays(compact)
-	self.compact = compact and true or false
+	self[COMPACT] = compact and true or false
 end
 
 ---The same connection with another time-out.
@@ -70,7 +95,7 @@ function methods:with(options)
 	if type(options.timeout) ~= "number" or options.timeout < 0 or options.timeout ~= options.timeout then
 		error(name .. ": timeout has to be a number of seconds, at least 0", 2)
 	end
-	return setmetatable({ timeout = options.timeout }, { __index = self })
+	return setmetatable({ [TIMEOUT] = options.timeout }, { __index = self })
 end
 
 ---Ends the connection for good.

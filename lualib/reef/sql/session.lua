@@ -31,10 +31,12 @@ local FOREVER <const> = 1e7 -- seconds from which on a time-out is none
 ---@field core userdata|nil
 ---@field turn userdata       whose turn it is
 ---@field operations table<string, lightuserdata>
----@field generation integer     of the connection
+---@field generation integer     of the connection: no other one in this VM has the same
 ---@field ended boolean|nil
 local session = {}
 session.__index = session
+
+local last_generation = 0
 
 ---@param protocol reef.sql.protocol
 ---@param conf table
@@ -190,7 +192,8 @@ local function attempt(self, deadline)
 	local core = self.protocol.new(self.protocol.target(self.conf))
 	local result, failed, why, number = self.turn:connect("connect", deadline, core, self.operations.connect)
 	if result then
-		self.core, self.info, self.generation = core, core:info(), self.generation + 1
+		last_generation = last_generation + 1
+		self.core, self.info, self.generation = core, core:info(), last_generation
 		self.turn:use(core, self.generation)
 		return nil
 	end

@@ -1,8 +1,8 @@
--- What it costs a process of 1,000 busy services (bench/busy.lua) to be watched: by its log, by Prometheus, by the page, by a
--- profile, by traces. This process is who looks. There are two that are looked at, with the same to do at the same time, and
--- one of them is watched now and then: so whatever else goes on in the machine disturbs both. Since most of it costs too little to be seen, it is watched many times
--- as much as usual. Printed is by how much the ratio of their CPU times changes, and how many milliseconds of CPU that is in a
--- second, both as they are usually.
+-- What it costs a process of 1,000 busy services (bench/busy.lua) to be watched: by its log, by Prometheus, by the
+-- page, by a profile, by traces. This process is who looks. There are two that are looked at, with the same to do at the
+-- same time, and one of them is watched now and then: so whatever else goes on in the machine disturbs both. Since most
+-- of it costs too little to be seen, it is watched many times as much as usual. Printed is by how much the ratio of
+-- their CPU times changes, and how many milliseconds of CPU that is in a second, both as they are usually.
 local bench = require "bench"
 local http = require "reef.http.client"
 local json = require "reef.json"
@@ -14,7 +14,9 @@ local METRICS, CONTROL, OTHER = os.getenv "METRICS", bench.option("CONTROL", 0),
 local TURNS, SECONDS = bench.option("TURNS", 6), bench.option("SECONDS", 1)
 
 -- How many times as much as usual: lines, one a step, not a second; scrapes; frequency; pages.
-local TIMES <const> = { log = bench.option("STEPS", 20), metrics = 10, profile = 10, traces = 1, overview = 10, services = 10 }
+local TIMES <const> = {
+	log = bench.option("STEPS", 20), metrics = 10, profile = 10, traces = 1, overview = 10, services = 10,
+}
 
 -- As the page asks, with its overview open and with its list of services.
 local ALWAYS <const> = { "/api/process" }
@@ -108,7 +110,8 @@ end
 local function measured_against(name, usual)
 	local measured, ratio = measure(name)
 	ratio = ratio / usual
-	bench.result("watch_" .. name, { ratio = 1 + (ratio - 1) / TIMES[name], more = measured.load * (1 - 1 / ratio) / TIMES[name] })
+	local times = TIMES[name]
+	bench.result("watch_" .. name, { ratio = 1 + (ratio - 1) / times, more = measured.load * (1 - 1 / ratio) / times })
 end
 
 bench.main(function()

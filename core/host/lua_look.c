@@ -32,13 +32,17 @@ static void set_integer(lua_State *L, const char *name, lua_Integer n) {
 
 /* ---- coroutines ---- */
 
-static const char *what_awaits(const struct reef_task *task, const struct reef_session *session) {
+/* `of`: a word in front, or NULL. */
+static const char *what_awaits(const struct reef_task *task, const struct reef_session *session, const char **of) {
+	*of = NULL;
 	if (task->state == TASK_READY)
 		return session ? "timer" : "its turn";
 	if (task->state == TASK_WOKEN)
 		return "its turn";
-	if (task->wait)
+	if (task->wait) {
+		*of = task->wait->of;
 		return task->wait->what ? task->wait->what : "something";
+	}
 	if (session == NULL)
 		return "wait";
 	return session->kind == SESSION_SLEEP ? "sleep" : session->dest ? "call" : "something";
@@ -60,7 +64,9 @@ static int look_tasks(lua_State *L) {
 		lua_rawgeti(L, LUA_REGISTRYINDEX, task->ref);
 		lua_setfield(L, -2, "thread");
 		set_integer(L, "session", task->awaited);
-		set_text(L, "what", what_awaits(task, session));
+		const char *of, *what = what_awaits(task, session, &of);
+		lua_pushfstring(L, "%s%s%s", of ? of : "", of ? " " : "", what);
+		lua_setfield(L, -2, "what");
 		if (session && session->dest)
 			set_integer(L, "target", session->dest);
 		if (task->source)

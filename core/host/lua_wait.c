@@ -170,7 +170,7 @@ int reef_lua_wait_sleep(lua_State *L) {
 	task->awaited = session;
 	if (task->flags & TASK_TAGGED) {
 		reef_trace_event(task, "sleep", L);
-		reef_trace_wait(task, "sleep");
+		reef_trace_wait(task, NULL, "sleep");
 	}
 	start_timer(host, session, cs);
 	return reef_task_block(L, task, slept);

@@ -227,7 +227,7 @@ int reef_task_suspend(lua_State *L, struct reef_wait *wait) {
 	struct reef_task *task = reef_host_get(L)->running;
 	task->wait = wait;
 	if (task->flags & TASK_TAGGED)
-		reef_trace_wait(task, wait->what);
+		reef_trace_wait(task, wait->of, wait->what);
 	return reef_task_block(L, task, task_resumed);
 }
 
@@ -235,7 +235,7 @@ int reef_task_suspend_with(lua_State *L, struct reef_wait *wait, lua_KFunction k
 	struct reef_task *task = reef_host_get(L)->running;
 	task->wait = wait;
 	if (task->flags & TASK_TAGGED)
-		reef_trace_wait(task, wait->what);
+		reef_trace_wait(task, wait->of, wait->what);
 	task->state = TASK_WAITING;
 	return lua_yieldk(L, 0, context, k);
 }

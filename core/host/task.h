@@ -18,7 +18,7 @@ struct reef_task; /* one coroutine that the dispatcher runs */
 struct reef_wait {
 	/* The task goes away (killthread, the service ends): forget it, whatever comes later is to be dropped. */
 	void (*cancel)(struct reef_wait *wait, struct reef_task *task);
-	const char *what; /* a word for lists of tasks: "redis GET" */
+	const char *of, *what; /* words for lists of tasks, as "redis" and "GET"; `of` may be NULL */
 };
 
 /* The task that the dispatcher is running; raises a Lua error when there is none (main chunk, a finalizer). */

@@ -100,6 +100,9 @@ static bool parse_parent(const char *text, struct reef_trace_carried *carried) {
 	return true;
 }
 
+/* Behind what other nodes are told of a trace that leaves no lines in the log. */
+#define QUIET " quiet"
+
 /* What was announced: a tag; behind a zero byte what our own services send, behind a space what other nodes do. Pushes the
  * tag alone onto L. */
 static bool split(lua_State *L, const char *text, size_t size, struct reef_trace_carried *carried) {
@@ -111,7 +114,7 @@ static bool split(lua_State *L, const char *text, size_t size, struct reef_trace
 	}
 	const char *space = strchr(text, ' ');
 	if (space && parse_parent(space + 1, carried)) {
-		carried->quiet = 0;
+		carried->quiet = strchr(space + 1, ' ') != NULL;
 		lua_pushlstring(L, text, (size_t)(space - text));
 		return true;
 	}
@@ -186,7 +189,7 @@ void reef_trace_call(struct reef_task *task, struct reef_target target, lua_Stat
 	size_t size;
 	const char *tag = lua_tolstring(host->L, -1, &size);
 	struct reef_trace_carried carried;
-	reef_trace_span_wait(task, "call", target.handle);
+	reef_trace_span_wait(task, NULL, "call", target.handle);
 	bool has_span = reef_trace_span_carry(task, &carried);
 	if (!has_span || !carried.quiet)
 		trace_write(host, tag, "call", L, 1);
@@ -203,8 +206,8 @@ void reef_trace_call(struct reef_task *task, struct reef_target target, lua_Stat
 	lua_pop(host->L, 1);
 }
 
-void reef_trace_wait(struct reef_task *task, const char *what) {
-	reef_trace_span_wait(task, what, 0);
+void reef_trace_wait(struct reef_task *task, const char *of, const char *what) {
+	reef_trace_span_wait(task, of, what, 0);
 }
 
 void reef_trace_resume(struct reef_task *task, bool failed) {
@@ -256,6 +259,17 @@ int reef_trace_tag(lua_State *L) {
 	return 1;
 }
 
+static bool push_parent(lua_State *L, struct reef_task *task) {
+	struct reef_trace_carried carried;
+	if (!(task->flags & TASK_TAGGED) || !reef_trace_span_carry(task, &carried))
+		return false;
+	char text[64];
+	int n = snprintf(text, sizeof text, "00-%016llx%016llx-%016llx-01", (unsigned long long)carried.trace[0],
+					 (unsigned long long)carried.trace[1], (unsigned long long)carried.parent);
+	lua_pushlstring(L, text, (size_t)n);
+	return true;
+}
+
 /* context() -> the running coroutine's span as a traceparent of W3C; nil if it has none. context(traceparent): its request goes
  * on with that trace, if it has none and spans are noted; whether it does. */
 int reef_trace_context(lua_State *L) {
@@ -264,21 +278,14 @@ int reef_trace_context(lua_State *L) {
 	struct reef_trace_carried carried;
 	if (!task)
 		return 0;
-	if (!lua_isnoneornil(L, 1)) {
-		if ((task->flags & TASK_TAGGED) || !reef_spans_on() || !parse_parent(luaL_checkstring(L, 1), &carried))
-			return 0;
-		new_tag(host);
-		set_tag(task);
-		reef_trace_span_begin(task, &carried, true);
-		lua_pushboolean(L, 1);
-		return 1;
-	}
-	if (!(task->flags & TASK_TAGGED) || !reef_trace_span_carry(task, &carried))
+	if (lua_isnoneornil(L, 1))
+		return push_parent(L, task);
+	if ((task->flags & TASK_TAGGED) || !reef_spans_on() || !parse_parent(luaL_checkstring(L, 1), &carried))
 		return 0;
-	char text[64];
-	int n = snprintf(text, sizeof text, "00-%016llx%016llx-%016llx-01", (unsigned long long)carried.trace[0],
-					 (unsigned long long)carried.trace[1], (unsigned long long)carried.parent);
-	lua_pushlstring(L, text, (size_t)n);
+	new_tag(host);
+	set_tag(task);
+	reef_trace_span_begin(task, &carried, true);
+	lua_pushboolean(L, 1);
 	return 1;
 }
 
@@ -286,12 +293,13 @@ int reef_trace_context(lua_State *L) {
 int reef_trace_wire(lua_State *L) {
 	if (reef_trace_tag(L) == 0 || lua_type(L, -1) != LUA_TSTRING)
 		return 0;
-	lua_settop(L, 0);
-	reef_trace_tag(L);
-	if (reef_trace_context(L) == 1) {
-		lua_pushliteral(L, " ");
-		lua_insert(L, -2);
-		lua_concat(L, 3);
+	lua_pushliteral(L, " ");
+	struct reef_task *task = reef_host_get(L)->running;
+	if (push_parent(L, task)) {
+		lua_pushstring(L, reef_trace_span_is_quiet(task) ? QUIET : "");
+		lua_concat(L, 4);
+	} else {
+		lua_pop(L, 1);
 	}
 	return 1;
 }

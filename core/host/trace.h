@@ -21,7 +21,7 @@ void reef_trace_event(struct reef_task *task, const char *event, lua_State *L);
 /* Logs the call and sends the tag ahead of it. */
 void reef_trace_call(struct reef_task *task, struct reef_target target, lua_State *L);
 /* The task, which has a tag, begins to wait for what `what` says. */
-void reef_trace_wait(struct reef_task *task, const char *what);
+void reef_trace_wait(struct reef_task *task, const char *of, const char *what);
 /* What it waited for has come; `failed`: the reason lies on top of its thread. */
 void reef_trace_resume(struct reef_task *task, bool failed);
 /* The task has raised what lies on top of its thread. */

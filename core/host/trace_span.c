@@ -1,6 +1,7 @@
 /* Spans of tasks: see trace_span.h. A table in the registry has the record of each, a userdata, under its thread. */
 #include "trace_span.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -79,7 +80,7 @@ bool reef_trace_span_is_quiet(struct reef_task *task) {
 	return record && record->quiet;
 }
 
-void reef_trace_span_wait(struct reef_task *task, const char *name, uint32_t peer) {
+void reef_trace_span_wait(struct reef_task *task, const char *of, const char *what, uint32_t peer) {
 	struct record *record = record_of(task);
 	if (!record)
 		return;
@@ -89,7 +90,7 @@ void reef_trace_span_wait(struct reef_task *task, const char *name, uint32_t pee
 	span->kind = peer ? REEF_SPAN_CALL : REEF_SPAN_WAIT;
 	span->service = task->host->handle;
 	span->peer = peer;
-	copy_text(span->name, sizeof span->name, name, strlen(name));
+	snprintf(span->name, sizeof span->name, "%s%s%s", of ? of : "", of ? " " : "", what ? what : "something");
 }
 
 void reef_trace_span_resume(struct reef_task *task, const char *error, size_t size) {

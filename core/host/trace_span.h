@@ -22,8 +22,8 @@ struct reef_trace_carried {
 void reef_trace_span_begin(struct reef_task *task, const struct reef_trace_carried *carried, bool quiet);
 /* Does it leave no lines in the log? */
 bool reef_trace_span_is_quiet(struct reef_task *task);
-/* The task begins to wait: for `peer`, or for what `name` says. */
-void reef_trace_span_wait(struct reef_task *task, const char *name, uint32_t peer);
+/* The task begins to wait: for `peer`, or for what the words say, of which the first may be NULL. */
+void reef_trace_span_wait(struct reef_task *task, const char *of, const char *what, uint32_t peer);
 /* What it waited for has come, or has failed; nothing if it waits for nothing. */
 void reef_trace_span_resume(struct reef_task *task, const char *error, size_t size);
 /* What is to be carried to whom the task asks now. False: it was not picked. */

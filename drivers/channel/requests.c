@@ -97,6 +97,7 @@ struct reef_request *reef_requests_add(struct reef_requests *r, struct reef_task
 									   size_t replies, size_t size, uint64_t timeout_ns) {
 	struct reef_request *request = reef_pending_add(&r->pending, task, replies);
 	request->command = command;
+	request->wait.of = r->protocol->name;
 	request->wait.what = command;
 	request->position = r->channel.gathered - size;
 	request->sent_ns = reef_deadline_clock();

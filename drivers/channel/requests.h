@@ -18,6 +18,7 @@ struct reef_requests;
 
 /* What a protocol says and does. */
 struct reef_requests_protocol {
+	const char *name;                     /* in front of a command, where it is said what waits for it */
 	const char *codes[REEF_CHANNEL_ENDS]; /* words for the ends of a connection */
 	const char *listening;                /* for messages: what a listener waits for */
 	/* Goes on with the task, which waited, with the failure. Wakes, and does not resume. */

@@ -194,6 +194,7 @@ static void mongo_fail(struct reef_requests *r, struct reef_task *task, const st
 
 static const struct reef_requests_protocol requests_protocol = {
 		.codes = {"closed", "network", "network", "protocol", "closed"},
+		.name = "mongodb",
 		.listening = "hello",
 		.fail = mongo_fail,
 };

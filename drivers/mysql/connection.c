@@ -130,7 +130,7 @@ static void mysql_close_connection(struct reef_sql_connection *sql) {
 }
 
 const struct reef_sql_driver reef_mysql_driver = {
-		.go = mysql_go, .fd = mysql_fd, .alive = mysql_alive, .close = mysql_close_connection};
+		.name = "mysql", .go = mysql_go, .fd = mysql_fd, .alive = mysql_alive, .close = mysql_close_connection};
 
 /* ---- the end ---- */
 

@@ -108,6 +108,7 @@ static int mongo_pool_send_message(lua_State *L, struct client *client, enum ree
 	struct reef_pool_call *call = reef_pool_call_send(&client->pool, task, &head, m, timeout_ns);
 	if (call == NULL)
 		return mongo_pool_refuse(L, client, command);
+	call->wait.of = "mongodb";
 	call->command = call->wait.what = command;
 	call->kind = (int)decode;
 	return reef_task_suspend(L, &call->wait);

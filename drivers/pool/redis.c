@@ -253,6 +253,7 @@ static struct reef_wait *send_order(struct reef_redis_remote *remote, lua_State 
 	struct reef_pool_call *call = reef_pool_call_send(&client->pool, order->task, &head, m, order->handle->timeout_ns);
 	if (call == NULL)
 		return NULL;
+	call->wait.of = "redis";
 	call->command = call->wait.what = order->command;
 	call->kind = order->kind;
 	call->ref = order->ref;
@@ -285,6 +286,7 @@ static int client_pin(lua_State *L) {
 	if (call == NULL)
 		return 0;
 	call->reply.arrived = pinned;
+	call->wait.of = "redis";
 	call->command = call->wait.what = "connection";
 	return reef_task_suspend(L, &call->wait);
 }
@@ -349,6 +351,7 @@ static int client_listen(lua_State *L) {
 	if (call == NULL)
 		return 0;
 	call->reply.arrived = heard;
+	call->wait.of = "redis";
 	call->command = call->wait.what = "message";
 	return reef_task_suspend(L, &call->wait);
 }

@@ -154,7 +154,7 @@ static void postgres_close(struct reef_sql_connection *sql) {
 }
 
 const struct reef_sql_driver reef_postgres_driver = {
-		.go = postgres_go, .fd = postgres_fd, .alive = postgres_alive, .close = postgres_close};
+		.name = "postgres", .go = postgres_go, .fd = postgres_fd, .alive = postgres_alive, .close = postgres_close};
 
 void reef_postgres_close(struct reef_postgres_connection *c) {
 	reef_sql_closed(&c->sql);

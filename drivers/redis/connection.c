@@ -73,6 +73,7 @@ static const struct reef_channel_protocol channel_protocol = {
 
 static const struct reef_requests_protocol requests_protocol = {
 		.codes = {"closed", "closed", "timeout", "protocol", "closed"},
+		.name = "redis",
 		.listening = "message",
 		.fail = fail,
 		.dropped = dropped,

@@ -41,7 +41,7 @@ void reef_sql_connection_init(lua_State *L, struct reef_sql_connection *c, const
 	c->driver = driver;
 	c->waiter.done = operation_done;
 	c->waiter.host = reef_host_of(L);
-	c->wait = (struct reef_wait){.cancel = operation_cancel, .what = "sql"};
+	c->wait = (struct reef_wait){.cancel = operation_cancel, .of = driver->name, .what = "query"};
 	c->open = true;
 }
 

@@ -29,6 +29,7 @@ enum {
 struct reef_sql_connection;
 
 struct reef_sql_driver {
+	const char *name;
 	/* Goes on; `ready`: REEF_FD_ bits; 0: too late, so it ends as soon as it can, and what the server says by itself is not
 	 * waited for any more. */
 	int (*go)(lua_State *L, struct reef_sql_connection *c, int ready);

@@ -7,8 +7,21 @@ local json = {}
 
 local ESCAPES <const> = { ['"'] = '\\"', ["\\"] = "\\\\" }
 
+-- JSON is UTF-8: each byte that is no part of it has U+FFFD in its place.
+local function as_utf8(text)
+	local parts, from = {}, 1
+	while true do
+		local _, bad = utf8.len(text, from)
+		if not bad then
+			return from == 1 and text or table.concat(parts) .. text:sub(from)
+		end
+		parts[#parts + 1] = text:sub(from, bad - 1) .. "\u{FFFD}"
+		from = bad + 1
+	end
+end
+
 local function text_of(text)
-	return '"' .. text:gsub('[%c"\\]', function(c)
+	return '"' .. as_utf8(text):gsub('[%c"\\]', function(c)
 		return ESCAPES[c] or ("\\u%04x"):format(c:byte())
 	end) .. '"'
 end

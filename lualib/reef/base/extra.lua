@@ -177,10 +177,15 @@ return function(skynet)
 	---A rawcall in the name of a tag that came from elsewhere.
 	function add.tracecall(tag, address, kind, message, size)
 		local plain = tag:match "^%S+" or tag -- what stands behind it says whose part of which trace this is
-		core.trace(plain, "tracecall begin")
+		local quiet = tag:find " quiet$" -- it leaves no lines in the log
+		if not quiet then
+			core.trace(plain, "tracecall begin")
+		end
 		core.send(address, skynet.PTYPE_TRACE, 0, tag)
 		local reply, reply_size = skynet.rawcall(address, kind, message, size)
-		core.trace(plain, "tracecall end")
+		if not quiet then
+			core.trace(plain, "tracecall end")
+		end
 		return reply, reply_size
 	end
 

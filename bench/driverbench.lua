@@ -99,6 +99,28 @@ local function files(db)
 	end)
 end
 
+-- By how much the process grows while a file of BIG_MB megabytes goes up and down, of which it never has more than one.
+local function memory(db)
+	local big <const> = math.tointeger(bench.option("BIG_MB", 64))
+	local piece <const>, before <const> = ("16 bytes of text"):rep(1 << 16), bench.resident()
+	local most, sent, found = before, 0, 0
+	local function look()
+		most = math.max(most, bench.resident())
+	end
+	local bucket = db:bucket { bucketName = "big" }
+	local id = bucket:uploadFromStream("big", function()
+		look()
+		sent = sent + 1
+		return sent <= big and piece or nil
+	end)
+	bucket:downloadToStream(id, function(bytes)
+		look()
+		found = found + #bytes
+	end)
+	assert(found == big << 20)
+	bench.result("db_memory", { mib = (most - before) / (1 << 20) })
+end
+
 bench.main(function()
 	for _, name in ipairs { "flat", "deep", "full" } do
 		codec(name)
@@ -109,6 +131,8 @@ bench.main(function()
 	local client = mongo.client { host = "127.0.0.1", port = bench.option "MONGO_PORT" }
 	local db = client.driverbench
 	db:dropDatabase()
+	-- First: nothing that others have left hides what it takes.
+	memory(db)
 	insert(db, "small", ONE)
 	insert(db, "large", LARGE)
 	bulk(db, "small", MANY)

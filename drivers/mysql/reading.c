@@ -129,7 +129,8 @@ static enum reef_mysql_call reading_result(lua_State *L, struct reef_mysql_conne
 	c->columns = c->stmt ? c->stmt->field_count : mysql_field_count(mysql);
 	if (c->columns == 0) {
 		reading_push_ok(L, c);
-		reef_sql_add_result(L, AT(c, RESULTS), &c->results);
+		reef_sql_add_result(L, lua_gettop(L), AT(c, RESULTS), &c->results);
+		lua_pop(L, 1);
 		bool more = c->stmt ? mysql_stmt_more_results(c->stmt) : mysql_more_results(mysql);
 		return more ? (c->stmt ? REEF_MYSQL_STMT_NEXT : REEF_MYSQL_NEXT) : reading_finish(L, c);
 	}
@@ -218,10 +219,8 @@ static enum reef_mysql_call reading_row(lua_State *L, struct reef_mysql_connecti
 		return REEF_MYSQL_NO_CALL;
 	}
 	reef_mysql_free_result(c);
-	if (!c->streaming) {
-		lua_pushvalue(L, AT(c, ROWS));
-		reef_sql_add_result(L, AT(c, RESULTS), &c->results);
-	}
+	if (!c->streaming)
+		reef_sql_add_result(L, AT(c, ROWS), AT(c, RESULTS), &c->results);
 	if (c->stmt ? mysql_stmt_more_results(c->stmt) : mysql_more_results(c->calls.mysql)) {
 		/* Of a stream only the first result is read. */
 		if (c->streaming)

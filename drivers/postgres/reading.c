@@ -117,7 +117,8 @@ static void reading_add_command(lua_State *L, struct reef_postgres_connection *c
 	lua_setfield(L, -2, "affected_rows");
 	lua_pushstring(L, PQcmdStatus(c->result));
 	lua_setfield(L, -2, "command");
-	reef_sql_add_result(L, AT(c, RESULTS), &c->results);
+	reef_sql_add_result(L, lua_gettop(L), AT(c, RESULTS), &c->results);
+	lua_pop(L, 1);
 }
 
 void reef_postgres_clear(struct reef_postgres_connection *c) {
@@ -229,8 +230,7 @@ bool reef_postgres_take(lua_State *L, struct reef_postgres_connection *c, int *s
 			return false;
 		}
 		if (!c->sql.stream) {
-			lua_pushvalue(L, AT(c, ROWS));
-			reef_sql_add_result(L, AT(c, RESULTS), &c->results);
+			reef_sql_add_result(L, AT(c, ROWS), AT(c, RESULTS), &c->results);
 		} else if (status == PGRES_TUPLES_OK) {
 			c->drop = true; /* of a stream only the first result is read */
 		}

@@ -91,7 +91,7 @@ static int operation_over(lua_State *L, struct reef_sql_connection *c, int state
 	c->connecting = false;
 	if (state == REEF_SQL_LOST)
 		return operation_lost(L, c);
-	((struct reef_sql_turn *)lua_touserdata(L, c->turn))->used_ns = reef_now_ns();
+	c->owner->used_ns = reef_now_ns();
 	if (!c->refused)
 		return c->pushed;
 	c->refused = false;
@@ -167,17 +167,19 @@ static uint64_t operation_deadline(lua_Number seconds) {
 	return seconds < 1e9 ? (uint64_t)(seconds > 0 ? seconds * NS : 0) : UINT64_MAX;
 }
 
-void reef_sql_add_result(lua_State *L, int index, lua_Integer *count) {
-	if (*count == 1) {
+void reef_sql_add_result(lua_State *L, int value, int index, lua_Integer *count) {
+	if (++*count == 1) {
+		lua_copy(L, value, index);
+		return;
+	}
+	if (*count == 2) {
 		lua_createtable(L, 4, 1);
 		lua_pushvalue(L, index);
 		lua_rawseti(L, -2, 1);
 		lua_replace(L, index);
 	}
-	if (++*count == 1)
-		lua_replace(L, index);
-	else
-		lua_rawseti(L, index, *count);
+	lua_pushvalue(L, value);
+	lua_rawseti(L, index, *count);
 }
 
 void reef_sql_push_operations(lua_State *L, const struct reef_sql_operation *operations) {
@@ -213,6 +215,7 @@ int reef_sql_idle(lua_State *L) {
 
 /* Where turn:run and turn:connect have what an operation needs. */
 static void operation_place(lua_State *L, struct reef_sql_connection *c) {
+	c->owner = lua_touserdata(L, REEF_SQL_AT_TURN);
 	c->turn = REEF_SQL_AT_TURN;
 	c->command = REEF_SQL_AT_COMMAND;
 	c->self = REEF_SQL_AT_CONNECTION;

@@ -27,6 +27,7 @@ enum {
 };
 
 struct reef_sql_connection;
+struct reef_sql_turn;
 
 struct reef_sql_driver {
 	const char *name;
@@ -59,6 +60,7 @@ struct reef_sql_operation {
 struct reef_sql_connection {
 	const struct reef_sql_driver *driver;
 	const struct reef_sql_operation *operation; /* the last one */
+	struct reef_sql_turn *owner;                /* in whose turn it was begun; good while it goes on */
 	struct reef_fd_waiter waiter;
 	struct reef_wait wait;
 	struct reef_task *task; /* waits; NULL: nobody does */
@@ -67,8 +69,8 @@ struct reef_sql_connection {
 	/* What the operation refuses, which is on the top, is told to Lua in this way: as a C function's end. NULL: it is its result. */
 	int (*refusal)(lua_State *L, struct reef_sql_connection *c);
 	uint64_t since_ns, deadline_ns;
-	/* Stack indices of the operation: the turn, the word for errors (0: the operation's name), the connection, the statement or the like, the first
-	 * of its values, the last of them; and that behind which is what the driver keeps. */
+	/* Stack indices of the operation: the turn, the word for errors (0: the operation's name), the connection, the statement
+	 * or the like, the first of its values, the last of them; and that behind which is what the driver keeps. */
 	int turn, command, self, statement, values, last, base;
 	int pushed, ready;
 	bool lists;           /* what a statement that turn:run has not begun says of its rows */
@@ -89,7 +91,6 @@ struct reef_sql_connection *reef_sql_connection_check(lua_State *L, int index);
 void reef_sql_closed(struct reef_sql_connection *c);
 
 /* Can its connection be used without a look whether the server has ended it? */
-struct reef_sql_turn;
 bool reef_sql_is_fresh(const struct reef_sql_turn *turn, uint64_t now_ns);
 
 /* For `begin` of statements: finds out how rows are wanted. How many values there are. */
@@ -104,9 +105,9 @@ void reef_sql_tell(lua_State *L, int turn, int command, const struct reef_sql_op
 /* The operation at that index; raises for anything else. */
 const struct reef_sql_operation *reef_sql_operation_check(lua_State *L, int index);
 
-/* The result on the top is one more of an operation that has had `*count`: the first stands for itself at `index`, a second
- * one makes a list of it. Pops it. */
-void reef_sql_add_result(lua_State *L, int index, lua_Integer *count);
+/* The result at stack index `value` is one more of an operation that has had `*count`: the first stands for itself at `index`, a
+ * second one makes a list of it. */
+void reef_sql_add_result(lua_State *L, int value, int index, lua_Integer *count);
 
 /* Pushes a table with operations by name, which live as long as the process. */
 void reef_sql_push_operations(lua_State *L, const struct reef_sql_operation *operations);

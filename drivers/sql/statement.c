@@ -81,6 +81,7 @@ static int statement_in_turn(lua_State *L, struct reef_sql_turn *turn, int at, u
 	lua_geti(L, AT_DB, DB_COMPACT);
 	c->lists = lua_toboolean(L, -1);
 	lua_getiuservalue(L, at, REEF_SQL_CORE);
+	c->owner = turn;
 	c->turn = at;
 	c->command = 0;
 	c->self = lua_gettop(L);

@@ -16,17 +16,19 @@ can do, such as
   run ADDRESS CODE                run Lua in a service, and show what it returns
   tail N [ADDRESS]                the last lines of the log
   follow [ADDRESS]                the log as it grows, until Enter is pressed
+  profile ADDRESS|PATTERN [N]     folded stacks of N seconds, by CPU time (`profile agent* 10`)
   debug ADDRESS                   the debugger; `cont` ends it
 
 On a terminal: Tab completes commands and addresses, and the lines are kept in $XDG_STATE_HOME/reef/attach_history
 (~/.local/state). From a file or a pipe it takes a command a line. With COMMAND it runs that one, and ends. Ctrl-D ends.
 
-  --timeout SECONDS  that a command may take (default 60), but for the debugger
+  --timeout SECONDS  that a command may take (default 60), but for the debugger, and beside those of a profile
 
 Exit code: 0, 1 the process cannot be reached or is lost, or the last command was an error, 2 the command line is wrong.
 ]]
 
 local FOLLOW_PAUSE = 30 -- hundredths of a second between two looks at the log
+local LASTING <const> = { profile = 10, heap = 0 } -- seconds that these take, if the command says nothing else
 local STALE = 500 -- hundredths of a second that addresses are believed
 
 local function parse_arguments()
@@ -126,7 +128,7 @@ local function debugger(console, p, line)
 end
 
 local function run(console, p, line)
-	local name, first = line:match "^%s*(%S+)%s*(%S*)"
+	local name, first, second = line:match "^%s*(%S+)%s*(%S*)%s*(%S*)"
 	if not name then
 		return true
 	elseif name == "follow" then
@@ -134,9 +136,10 @@ local function run(console, p, line)
 	elseif name == "debug" then
 		return debugger(console, p, line)
 	end
+	local lasts = LASTING[name] and (tonumber(second) or LASTING[name])
 	return console:run(line, function(answer)
 		p:say(printable(answer))
-	end)
+	end, false, lasts)
 end
 
 local function talk(console, options)

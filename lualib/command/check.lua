@@ -3,6 +3,7 @@
 local command = require "reef.command"
 local config = require "reef.config"
 local files = require "reef.files"
+local plural = require "reef.plural"
 local printable = require("reef.text").printable
 local report = require "reef.config.report"
 local skynet = require "skynet"
@@ -35,8 +36,8 @@ local function print_table(result)
 	for _, sheet in ipairs(result.sheets) do
 		io.write(line:format(printable(sheet.name), sheet.rows, sheet.bytes, printable(sheet.file)))
 	end
-	io.write(("%d sheets are good: %d rows, %d bytes, %.0f ms\n"):format(#result.sheets, result.rows, result.bytes,
-		result.ms))
+	io.write(("%s good: %s, %s, %.0f ms\n"):format(plural(#result.sheets, "sheet is", "sheets are"),
+		plural(result.rows, "row"), plural(result.bytes, "byte"), result.ms))
 end
 
 local function parse_arguments()
@@ -85,7 +86,7 @@ local function check_directory(options)
 		io.write((printable(line):gsub("\n", "\n\t")), "\n")
 	end
 	if not options.quiet then
-		io.write(("%d errors\n"):format(err.count))
+		io.write(plural(err.count, "error"), "\n")
 	end
 	command.finish(1)
 end

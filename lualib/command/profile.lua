@@ -2,6 +2,7 @@
 
 local command = require "reef.command"
 local http = require "reef.http.client"
+local plural = require "reef.plural"
 local printable = require("reef.text").printable
 local skynet = require "skynet"
 
@@ -100,7 +101,7 @@ local function write(options, body)
 	assert(out:flush())
 	if options.file then
 		out:close()
-		io.write(("%s: %d bytes\n"):format(printable(options.file), #body))
+		io.write(("%s: %s\n"):format(printable(options.file), plural(#body, "byte")))
 	end
 end
 

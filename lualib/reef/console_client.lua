@@ -54,12 +54,13 @@ end
 ---@param line string
 ---@param f fun(line: string)
 ---@param patient boolean|nil  it may take any time
+---@param lasts number|nil  seconds that it takes by itself
 ---@return boolean good  false: the console calls it an error
-function client:run(line, f, patient)
+function client:run(line, f, patient, lasts)
 	local count, size = self.count + 1, 0
 	self.count = count
 	if not patient then
-		skynet.timeout(self.timeout, function()
+		skynet.timeout(self.timeout + math.ceil((lasts or 0) * 100), function()
 			if self.count == count and not self.answered then
 				self.late = true
 				socket.shutdown(self.id)

@@ -41,6 +41,12 @@ test.case("attach runs commands of a console, one or a script of them", function
 	test.equal(code, 0)
 	test.matches(output, "^thread\t4\nInvalid command nonsense, type help .*:%x+\tsnlua command_prompts\n")
 	test.equal((reef({ "attach", console }, "list\nnonsense")), 1)
+	-- A profile takes its seconds beside those that a command may take.
+	code, output = reef { "attach", "--timeout", "5", console, "profile", "nobody*", "6" }
+	test.equal({ code, output }, { 0, "\n" })
+	code, output = reef { "attach", console, "profile", "nonsense", "x", "heat" }
+	test.equal(code, 1)
+	test.matches(output, 'kind is "cpu" or "bytes", not heat')
 	skynet.error "a line to be followed"
 	test.eventually("the line in the log", 20, function()
 		code, output = reef { "attach", console, "tail", "100", self }

@@ -1,6 +1,7 @@
 -- What the doctor says, as text and as JSON.
 
 local findings = require "reef.doctor.findings"
+local plural = require "reef.plural"
 local printable = require("reef.text").printable
 local sorted = require "reef.base.sorted"
 
@@ -71,8 +72,9 @@ function report.text(result, all, colored)
 	add("")
 	local verdict = not result.found:fail() and paint("1;32", "nothing is missing")
 		or paint("1;31", ("%d missing, %d wrong"):format(missing, wrong))
-	add(("%s: %d files read, %d of Reef's modules used, %d different, %d not known before it runs"):format(verdict,
-		count_files(result), #sorted.keys(result.used), #result.found:of "differs", #result.found:of "unknown"))
+	add(("%s: %s read, %d of Reef's modules used, %d different, %d not known before it runs"):format(verdict,
+		plural(count_files(result), "file"), #sorted.keys(result.used), #result.found:of "differs",
+		#result.found:of "unknown"))
 	return table.concat(lines, "\n") .. "\n"
 end
 

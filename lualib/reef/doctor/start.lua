@@ -3,6 +3,7 @@
 
 local judge = require "reef.doctor.judge"
 local places_of = require "reef.doctor.places"
+local plural = require "reef.plural"
 local printable = require "reef.text".printable
 local settings = require "reef.settings"
 local tree_of = require "reef.doctor.tree"
@@ -168,9 +169,9 @@ function start.text(result, path, quiet)
 			add("%s:%d: note: %s is none of Reef's keys; services find it with skynet.getenv", own.file, own.line, own.key)
 		end
 		if result.errors == 0 then
-			add("%s is good: %d keys, %d of them the project's own", path, result.keys, #result.own)
+			add("%s is good: %s, %d of them the project's own", path, plural(result.keys, "key"), #result.own)
 		else
-			add("%s: %d error%s", path, result.errors, result.errors == 1 and "" or "s")
+			add("%s: %s", path, plural(result.errors, "error"))
 		end
 	end
 	return table.concat(lines)

@@ -250,6 +250,10 @@ uint64_t reef_end_wait(void (*on_hangup)(void)) {
 		until = began + timeout_ns();
 	if (until + TAIL_NS > cut_at)
 		until = cut_at - TAIL_NS;
+	/* Sockets may take all the time that services have left; what comes after them has its own, as VMs would have had. */
+	uint64_t last = began + timeout_ns() + CLOSE_NS;
+	if (cut_at < last)
+		cut_at = until + CLOSE_NS < last ? until + CLOSE_NS : last;
 	pthread_mutex_unlock(&lock);
 	return until;
 }

@@ -75,7 +75,10 @@ test.case("the threshold changes while services run, of those that run and of th
 		skynet.call(other, "lua")
 		log.set("warn", "oth*")
 		skynet.call(other, "lua")
-		for _, rule in ipairs(log.rules()) do print(rule.pattern, rule.level) end
+		-- In one piece: lines of the log may come between two.
+		local rules = {}
+		for i, rule in ipairs(log.rules()) do rules[i] = rule.pattern .. "\t" .. rule.level end
+		print(table.concat(rules, "\n"))
 		print(pcall(log.set, "loud"))
 		print(log.enabled "debug", pcall(log.set, "info", ""))
 		io.stdout:flush()

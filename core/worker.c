@@ -131,10 +131,9 @@ static void release_service(struct reef_worker *worker, struct reef_service *ser
 	reef_service_retire(service);
 }
 
-/* Runs the service until its mailbox is empty or its time is up. Returns the cycle counter at the end. */
-static uint64_t run_slice(struct reef_worker *worker, struct reef_service *service) {
+/* Runs the service until its mailbox is empty, `left` messages are handled, or its time is up. Returns the cycle counter at the end. */
+static inline uint64_t run_slice(struct reef_worker *worker, struct reef_service *service, int left) {
 	uint64_t start = reef_cycles(), now = start, limit = reef_scheduler_limits.slice;
-	int left = SLICE_MESSAGES;
 	bool rested = false;
 	reef_world_enter(&worker->inside);
 	reef_slice_set_service(service);
@@ -200,6 +199,10 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 		worker->heavy_due =
 				now + (now - start < reef_scheduler_limits.share ? now - start : reef_scheduler_limits.share);
 	return now;
+}
+
+void reef_worker_slice(struct reef_worker *worker, struct reef_service *service, int messages) {
+	run_slice(worker, service, messages);
 }
 
 /* ---- finding work ---- */
@@ -372,7 +375,7 @@ void reef_worker_run(struct reef_worker *worker) {
 		/* Somebody else must look after sockets and timers meanwhile. */
 		if (service->slice_cycles > reef_scheduler_limits.is_long && !reef_poller_is_held())
 			reef_scheduler_wake_beside();
-		uint64_t now = run_slice(worker, service);
+		uint64_t now = run_slice(worker, service, SLICE_MESSAGES);
 		reef_epoch_quiescent();
 		if (reef_epoch_pending() >= RECLAIM_AT)
 			reef_epoch_reclaim();

@@ -132,7 +132,8 @@ static void release_service(struct reef_worker *worker, struct reef_service *ser
 }
 
 /* Runs the service until its mailbox is empty, `left` messages are handled, or its time is up. Returns the cycle counter at the end. */
-static inline uint64_t run_slice(struct reef_worker *worker, struct reef_service *service, int left) {
+static inline __attribute__((always_inline)) uint64_t run_slice(struct reef_worker *worker,
+																struct reef_service *service, int left) {
 	uint64_t start = reef_cycles(), now = start, limit = reef_scheduler_limits.slice;
 	bool rested = false;
 	reef_world_enter(&worker->inside);

@@ -26,6 +26,7 @@ holds("channel", "order")
 holds("channel", "session")
 holds "redis"
 holds "pool"
+holds "transactions"
 
 -- A copy of a module in which a text, which has to be there once, is another.
 local function with_fault(module, from, to)
@@ -66,5 +67,14 @@ is_found("a lost wake-up", "channel", "session", "skynet/socketchannel", [[
 				break
 			end
 ]], "has waited since")
+
+is_found("a place among connections is given to two", "transactions", "reef.redis.lender", "reef/redis/lender", [[
+		skynet.wakeup(token)
+	else
+		self.used = self.used - 1]], [[
+		skynet.wakeup(token)
+		self.used = self.used - 1
+	else
+		self.used = self.used - 1]], "connections are lent")
 
 test.run()

@@ -4,8 +4,8 @@ local sim = require "reef.sim"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
-local host, port, mood = ...
-local late = mood == "calm" and 0 or 0.02
+local host, port = ...
+local late = 0.02
 
 local values = {}
 local commands = {}
@@ -17,6 +17,8 @@ end
 function commands.SELECT()
 	return "+OK\r\n"
 end
+commands.UNWATCH = commands.SELECT
+commands.WATCH = commands.SELECT
 
 function commands.ECHO(text)
 	return ("$%d\r\n%s\r\n"):format(#text, text)
@@ -58,7 +60,27 @@ local function read_command(id)
 	return words
 end
 
+-- Within a transaction, whose replies come with its end.
+local function queue(state, words)
+	local name = words[1]:upper()
+	if name == "MULTI" then
+		state.replies = {}
+		return "+OK\r\n"
+	elseif name == "DISCARD" then
+		state.replies = nil
+		return "+OK\r\n"
+	elseif name == "EXEC" and state.replies then
+		local replies = table.concat(state.replies)
+		replies, state.replies = ("*%d\r\n"):format(#state.replies) .. replies, nil
+		return replies
+	elseif state.replies then
+		table.insert(state.replies, commands[name](table.unpack(words, 2)))
+		return "+QUEUED\r\n"
+	end
+end
+
 local function serve(id)
+	local state = {}
 	socket.start(id)
 	while true do
 		local words = read_command(id)
@@ -72,7 +94,7 @@ local function serve(id)
 			break
 		end
 		local command = commands[words[1]:upper()]
-		local reply = command and command(table.unpack(words, 2)) or ("-ERR unknown command %s\r\n"):format(words[1])
+		local reply = queue(state, words) or command and command(table.unpack(words, 2)) or ("-ERR unknown command %s\r\n"):format(words[1])
 		if not socket.write(id, reply) then
 			break
 		end
@@ -82,6 +104,9 @@ end
 
 skynet.start(function()
 	sim.place(host)
+	skynet.dispatch("lua", function()
+		late = 0 -- calm
+	end)
 	local listener = socket.listen("0.0.0.0", tonumber(port))
 	socket.start(listener, function(id)
 		skynet.fork(serve, id)

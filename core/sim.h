@@ -85,7 +85,13 @@ void reef_sim_count_message(void);
 /* A line of the log. */
 void reef_sim_note_line(uint32_t source, const char *text, size_t size);
 
+/* So many things more, or less, are promised for later. */
+void reef_sim_promise(int n);
+
 /* ---- the end ---- */
+
+/* Its own time is over, or nothing is left to happen: it has passed unless something is still promised. */
+_Noreturn void reef_sim_end_by_itself(void);
 
 /* The run is over. `why` may be empty. What was logged and printed is out. */
 _Noreturn void reef_sim_end(enum reef_sim_outcome outcome, const char *why);

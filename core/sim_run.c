@@ -90,19 +90,23 @@ static void run_one(struct reef_worker *worker) {
 		reef_epoch_reclaim();
 }
 
-static _Noreturn void finish(enum reef_sim_outcome outcome, const char *why) {
-	reef_log_writer_finish(reef_now_ns() + GRACE_NS);
-	reef_sim_end(outcome, why);
-}
-
 static uint64_t abort_at; /* of an end in order that takes too long */
 
+static void write_log(void) {
+	reef_log_writer_finish(reef_now_ns() + GRACE_NS);
+}
+
 static void check_end(void) {
-	if (reef_end_go_on(&abort_at))
-		finish(reef_end_exit_code() == 0 ? REEF_SIM_PASSED : REEF_SIM_FAILED,
-			   reef_end_exit_code() == 0 ? "" : "it did not end in order: the log says why");
-	if (reef_sim_now() >= reef_sim_until())
-		finish(REEF_SIM_PASSED, "");
+	if (reef_end_go_on(&abort_at)) {
+		write_log();
+		if (reef_end_exit_code() != 0)
+			reef_sim_end(REEF_SIM_FAILED, "it did not end in order: the log says why");
+		reef_sim_end_by_itself();
+	}
+	if (reef_sim_now() >= reef_sim_until()) {
+		write_log();
+		reef_sim_end_by_itself();
+	}
 }
 
 /* Nobody has anything to do: time goes on. */
@@ -110,8 +114,10 @@ static void wait_for_next(void) {
 	uint64_t timer = reef_timer_next(), event = reef_sim_next(), next = timer < event ? timer : event;
 	if (abort_at < next)
 		next = abort_at;
-	if (next == UINT64_MAX)
-		finish(REEF_SIM_PASSED, "");
+	if (next == UINT64_MAX) {
+		write_log();
+		reef_sim_end_by_itself();
+	}
 	reef_sim_advance_to(next < reef_sim_until() ? next : reef_sim_until());
 }
 

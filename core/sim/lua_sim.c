@@ -62,6 +62,13 @@ static int sim_finish(lua_State *L) {
 	reef_sim_end(REEF_SIM_PASSED, "");
 }
 
+/* promise(n): so many things more, or less, are promised for later */
+static int sim_promise(lua_State *L) {
+	check_on(L);
+	reef_sim_promise((int)luaL_checkinteger(L, 1));
+	return 0;
+}
+
 /* elapsed() -> seconds */
 static int sim_elapsed(lua_State *L) {
 	check_on(L);
@@ -153,6 +160,7 @@ int reef_open_sim(struct lua_State *L) {
 			{"random", sim_random},
 			{"fail", sim_fail},
 			{"finish", sim_finish},
+			{"promise", sim_promise},
 			{"elapsed", sim_elapsed},
 			{"jump", sim_jump},
 			{"note", sim_note},

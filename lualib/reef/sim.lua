@@ -82,13 +82,22 @@ function sim.always(what, holds, every)
 	end)
 end
 
----Waits until `holds` returns true, and returns that; after `within` seconds the run has failed.
+local promised = {
+	__close = function()
+		core.promise(-1)
+	end,
+}
+
+---Waits until `holds` returns true, and returns that; after `within` seconds the run has failed. A run that ends by itself
+---meanwhile has failed, too.
 ---@generic T
 ---@param within number  seconds
 ---@param what string
 ---@param holds fun(): T?, string?
 ---@return T
 function sim.eventually(within, what, holds)
+	local promise <close> = setmetatable({}, promised)
+	core.promise(1)
 	local deadline = core.elapsed() + within
 	while true do
 		local value, why = holds()

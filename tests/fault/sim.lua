@@ -17,7 +17,7 @@ local function holds(name, ...)
 	local words = { name, ... }
 	test.case(table.concat(words, " ") .. " keeps its promises", { timeout = 300 }, function()
 		local seed = tostring(math.random(1 << 31))
-		local code, output = sim(name, "--runs", tostring(SEEDS), "--seed", seed, "--", table.unpack(words, 2))
+		local code, output = sim(name, "--runs", tostring(SEEDS), "--seed", seed, "--until", "1d", "--", table.unpack(words, 2))
 		test.equal(code, 0, output)
 	end)
 end
@@ -27,6 +27,7 @@ holds("channel", "session")
 holds "redis"
 holds "pool"
 holds "transactions"
+holds "cluster"
 
 -- A copy of a module in which a text, which has to be there once, is another.
 local function with_fault(module, from, to)
@@ -43,7 +44,7 @@ end
 local function is_found(what, script, word, module, from, to, says)
 	test.case("is found: " .. what, { timeout = 300 }, function()
 		local path = with_fault(module, from, to)
-		local code, output = sim(script, "--runs", BOUND, "--", word, path)
+		local code, output = sim(script, "--runs", BOUND, "--until", "1d", "--", word, path)
 		test.equal(code, 1, output)
 		test.matches(output, says)
 	end)

@@ -10,7 +10,7 @@ local EVERY <const> = 0.01 -- seconds between looks at what is promised
 ---@class reef.sim
 local sim = {}
 
----@alias reef.sim.host string  a name, as in `socket.open(name, port)`, or an address; `localhost` for who was not placed
+---@alias reef.sim.host string  a name, or an address; `localhost` for who was not placed
 
 ---@class reef.sim.link  Which connections; what is left out is any
 ---@field to? reef.sim.host  that was connected to
@@ -64,8 +64,8 @@ function sim.finish()
 	core.finish()
 end
 
----Promises that `holds` returns true at any time: it is called each hundredth of a second (or `every` seconds) from now on,
----in a coroutine of its own.
+---Promises that `holds` returns true at any time: it is called each hundredth of a second (or `every` seconds) from
+---now on, in a coroutine of its own.
 ---@param what string
 ---@param holds fun(): any, string?  false or nil, and perhaps why: the run has failed
 ---@param every? number  seconds
@@ -82,22 +82,22 @@ function sim.always(what, holds, every)
 	end)
 end
 
-local promised = {
+local promised = setmetatable({}, {
 	__close = function()
 		core.promise(-1)
 	end,
-}
+})
 
----Waits until `holds` returns true, and returns that; after `within` seconds the run has failed. A run that ends by itself
----meanwhile has failed, too.
+---Waits until `holds` returns true, and returns that; after `within` seconds the run has failed. A run that ends by
+---itself meanwhile has failed, too.
 ---@generic T
 ---@param within number  seconds
 ---@param what string
 ---@param holds fun(): T?, string?
 ---@return T
 function sim.eventually(within, what, holds)
-	local promise <close> = setmetatable({}, promised)
 	core.promise(1)
+	local _ <close> = promised
 	local deadline = core.elapsed() + within
 	while true do
 		local value, why = holds()
@@ -119,7 +119,8 @@ end
 ---------------------------------------------------------------------------------------------------------------------
 -- Chance
 
----Does something of this chance happen here? What does is a fault: it has a number, and `--shrink` tries to do without.
+---Does something of this chance happen here? What does is a fault: it has a number, and `--shrink` tries to do
+---without.
 ---@param chance number  0 to 1
 ---@return boolean
 function sim.fault(chance)
@@ -143,7 +144,8 @@ function sim.kill(address)
 	skynet.send(".launcher", "lua", "KILL", address)
 end
 
----The wall clock is set forward, or back, by so many seconds: `os.time` and `os.date` jump, `skynet.now` and timers do not.
+---The wall clock is set forward, or back, by so many seconds: `os.time` and `os.date` jump, `skynet.now` and timers
+---do not.
 ---@param seconds number
 function sim.clock_jump(seconds)
 	core.jump(seconds)
@@ -163,8 +165,8 @@ function sim.network(network)
 	end
 end
 
----Nothing passes between two hosts, in neither direction, until `heal`, or for so many seconds. What is sent meanwhile comes
----afterwards; connections stay, connects wait.
+---Nothing passes between two hosts, in neither direction, until `heal`, or for so many seconds. What is sent
+---meanwhile comes afterwards; connections stay, connects wait.
 ---@param one reef.sim.host
 ---@param other reef.sim.host
 ---@param seconds? number
@@ -204,8 +206,8 @@ function sim.half_close(link)
 	return core.cut("half", link.to, link.port, link.from)
 end
 
----Says on which host a service is, this one unless another is named: its connections come from there, its `127.0.0.1` is
----that host. To be said before it listens or connects.
+---Says on which host a service is, this one unless another is named: its connections come from there, its
+---`127.0.0.1` is that host. To be said before it listens or connects.
 ---@param host reef.sim.host
 ---@param address? integer
 function sim.place(host, address)

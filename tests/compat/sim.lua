@@ -85,7 +85,8 @@ test.case("every order of two senders comes about, the order of one is kept", fu
 	end
 end)
 
-for _, name in ipairs { "bytes", "refused", "partition", "reset", "half_close", "slow_reader", "clock_jump", "kill", "unix" } do
+for _, name in ipairs { "bytes", "refused", "partition", "reset", "half_close", "slow_reader", "clock_jump", "kill",
+	"unix" } do
 	test.case("the network: " .. name, function()
 		local seed = some_seed()
 		local code, output = sim("network", name, "--runs", tostring(SEEDS), "--seed", seed)
@@ -142,8 +143,8 @@ test.case("a run that does not end by itself is ended: in its own time, and in o
 end)
 
 test.case("a wrong command line is told", function()
-	for _, words in ipairs { { "--runs", "0" }, { "--runs" }, { "--until", "3x" }, { "--seed", "-1" }, { "--without", "a" },
-		{ "--limit", "0" }, { "--wrong" } } do
+	for _, words in ipairs { { "--runs", "0" }, { "--runs" }, { "--until", "3x" }, { "--seed", "-1" },
+		{ "--without", "a" }, { "--limit", "0" }, { "--wrong" } } do
 		local code, output = sim("faults", table.unpack(words))
 		test.equal(code, 2, table.concat(words, " "))
 		test.matches(output, "^reef: .*%-%-%l+")

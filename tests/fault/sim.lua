@@ -1,6 +1,6 @@
 -- timeout: 900
--- Our own drivers in the simulation, with seeds that nobody has chosen; and faults that are put back into a copy of a module,
--- to see that the simulation finds each.
+-- Our own drivers in the simulation, with seeds that nobody has chosen; and faults that are put back into a copy of
+-- a module, to see that the simulation finds each.
 local process = require "test.process"
 local test = require "test"
 
@@ -17,7 +17,8 @@ local function holds(name, ...)
 	local words = { name, ... }
 	test.case(table.concat(words, " ") .. " keeps its promises", { timeout = 300 }, function()
 		local seed = tostring(math.random(1 << 31))
-		local code, output = sim(name, "--runs", tostring(SEEDS), "--seed", seed, "--until", "1d", "--", table.unpack(words, 2))
+		local code, output = sim(name, "--runs", tostring(SEEDS), "--seed", seed, "--until", "1d", "--",
+			table.unpack(words, 2))
 		test.equal(code, 0, output)
 	end)
 end

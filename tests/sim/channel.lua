@@ -1,5 +1,6 @@
--- Requests over a `skynet.socketchannel`, in order or by session, to a peer that answers late, breaks connections, and is
--- parted from us. Promised: who gets a reply gets his own, nobody waits for ever, and what was asked in calm is answered.
+-- Requests over a `skynet.socketchannel`, in order or by session, to a peer that answers late, breaks connections,
+-- and is parted from us. Promised: who gets a reply gets his own, nobody waits for ever, and what was asked in calm
+-- is answered.
 --
 --     reef sim channel.lua order|session [FILE]   FILE takes the place of the module skynet.socketchannel
 local sim = require "reef.sim"

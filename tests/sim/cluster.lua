@@ -1,5 +1,5 @@
--- Calls and sends over a cluster, to a node whose network breaks and parts. Promised: who gets a reply gets his own, what was
--- sent comes once at most, nobody waits for ever, and in calm a call is answered.
+-- Calls and sends over a cluster, to a node whose network breaks and parts. Promised: who gets a reply gets his
+-- own, what was sent comes once at most, nobody waits for ever, and in calm a call is answered.
 local cluster = require "skynet.cluster"
 local sim = require "reef.sim"
 local skynet = require "skynet"

@@ -1,4 +1,5 @@
--- Two services send three messages each to this one. `order.lua WORD`: the run fails when they come in the order of WORD.
+-- Two services send three messages each to this one. `order.lua WORD`: the run fails when they come in the order of
+-- WORD.
 local sim = require "reef.sim"
 local skynet = require "skynet"
 

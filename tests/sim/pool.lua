@@ -1,5 +1,6 @@
--- Several services share a pool of connections to a Redis that is late, goes away and comes back. Promised: who gets a reply
--- gets his own, what one service increments grows in its order, nobody waits for ever, and in calm all are answered.
+-- Several services share a pool of connections to a Redis that is late, goes away and comes back. Promised: who
+-- gets a reply gets his own, what one service increments grows in its order, nobody waits for ever, and in calm all
+-- are answered.
 local pool = require "reef.pool"
 local sim = require "reef.sim"
 local skynet = require "skynet"

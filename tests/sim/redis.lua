@@ -1,6 +1,6 @@
--- Many coroutines use one connection of the Redis driver while its server is late, its connections break and its network is
--- parted. Promised: who gets a reply gets his own, and nobody waits for ever. A module of that name in `REDIS_LINK` takes the
--- place of the driver's: a test puts a fault back in with it.
+-- Many coroutines use one connection of the Redis driver while its server is late, its connections break and its
+-- network is parted. Promised: who gets a reply gets his own, and nobody waits for ever. A module of that name in
+-- `REDIS_LINK` takes the place of the driver's: a test puts a fault back in with it.
 local sim = require "reef.sim"
 local skynet = require "skynet"
 

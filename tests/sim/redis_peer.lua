@@ -1,5 +1,5 @@
--- A server that speaks Redis' protocol as far as the simulations need it, on the host and port that it is given: it answers
--- in order, now and then late, and now and then it ends a connection.
+-- A server that speaks Redis' protocol as far as the simulations need it, on the host and port that it is given: it
+-- answers in order, now and then late, and now and then it ends a connection.
 local sim = require "reef.sim"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
@@ -94,7 +94,8 @@ local function serve(id)
 			break
 		end
 		local command = commands[words[1]:upper()]
-		local reply = queue(state, words) or command and command(table.unpack(words, 2)) or ("-ERR unknown command %s\r\n"):format(words[1])
+		local reply = queue(state, words) or command and command(table.unpack(words, 2))
+			or ("-ERR unknown command %s\r\n"):format(words[1])
 		if not socket.write(id, reply) then
 			break
 		end

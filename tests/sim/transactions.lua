@@ -1,5 +1,6 @@
--- More coroutines want a connection for a transaction than there may be, while these are late, break, and are given back in
--- any state. Promised: each transaction is its own, and in calm everybody gets one, but never more than two at a time.
+-- More coroutines want a connection for a transaction than there may be, while these are late, break, and are given
+-- back in any state. Promised: each transaction is its own, and in calm everybody gets one, but never more than two
+-- at a time.
 --
 --     reef sim transactions.lua [MODULE FILE]   FILE takes the place of the module
 local sim = require "reef.sim"

@@ -27,6 +27,7 @@ static uint64_t hash = UINT64_C(0xcbf29ce484222325);
 static uint64_t messages, lines;
 static uint32_t faults;
 static int promises;
+static void (*last_act)(void);
 
 /* ---- chance ---- */
 
@@ -171,6 +172,10 @@ void reef_sim_begin(const struct reef_sim_options *given) {
 	atomic_store(&wall_offset, (int64_t)(wall - START_NS));
 }
 
+void reef_sim_before_end(void (*act)(void)) {
+	last_act = act;
+}
+
 _Noreturn void reef_sim_end(enum reef_sim_outcome outcome, const char *why) {
 	struct reef_sim_result *result = options.result;
 	*result = (struct reef_sim_result){.outcome = outcome,
@@ -180,6 +185,8 @@ _Noreturn void reef_sim_end(enum reef_sim_outcome outcome, const char *why) {
 									   .time_ns = reef_sim_elapsed(),
 									   .faults = faults};
 	snprintf(result->why, sizeof result->why, "%s", why);
+	if (last_act)
+		last_act();
 	fflush(NULL);
 	_exit(outcome == REEF_SIM_PASSED ? 0 : 1);
 }

@@ -93,7 +93,9 @@ void reef_sim_promise(int n);
 /* Its own time is over, or nothing is left to happen: it has passed unless something is still promised. */
 _Noreturn void reef_sim_end_by_itself(void);
 
-/* The run is over. `why` may be empty. What was logged and printed is out. */
+/* `act` is called when the run is over, once: it sees to it that what was logged is out. */
+void reef_sim_before_end(void (*act)(void));
+/* The run is over. `why` may be empty. */
 _Noreturn void reef_sim_end(enum reef_sim_outcome outcome, const char *why);
 /* It did something that cannot be simulated: `what`, as in "a process of the system". */
 _Noreturn void reef_sim_refuse(const char *what);

@@ -11,7 +11,6 @@
 
 #include "alloc.h"
 #include "array.h"
-#include "clock.h"
 #include "end.h"
 #include "epoch.h"
 #include "log_writer.h"
@@ -27,11 +26,10 @@
 #include "worker_private.h"
 #include "world.h"
 
-#define MANY 16              /* messages that a slice handles at most, */
-#define SELDOM 8             /* if it is one of so many: else it is one */
-#define SLICE_NS 20000       /* what a slice takes at most */
-#define RECLAIM_AT 64        /* retired objects */
-#define GRACE_NS 1000000000u /* real time, for the log */
+#define MANY 16        /* messages that a slice handles at most, */
+#define SELDOM 8       /* if it is one of so many: else it is one */
+#define SLICE_NS 20000 /* what a slice takes at most */
+#define RECLAIM_AT 64  /* retired objects */
 
 static struct REEF_ARRAY(struct reef_service *) ready;
 
@@ -92,21 +90,19 @@ static void run_one(struct reef_worker *worker) {
 
 static uint64_t abort_at; /* of an end in order that takes too long */
 
+/* What bounds the wait for it is the time that a run may take. */
 static void write_log(void) {
-	reef_log_writer_finish(reef_now_ns() + GRACE_NS);
+	reef_log_writer_finish(UINT64_MAX);
 }
 
 static void check_end(void) {
 	if (reef_end_go_on(&abort_at)) {
-		write_log();
 		if (reef_end_exit_code() != 0)
 			reef_sim_end(REEF_SIM_FAILED, "it did not end in order: the log says why");
 		reef_sim_end_by_itself();
 	}
-	if (reef_sim_now() >= reef_sim_until()) {
-		write_log();
+	if (reef_sim_now() >= reef_sim_until())
 		reef_sim_end_by_itself();
-	}
 }
 
 /* Nobody has anything to do: time goes on. */
@@ -114,14 +110,13 @@ static void wait_for_next(void) {
 	uint64_t timer = reef_timer_next(), event = reef_sim_next(), next = timer < event ? timer : event;
 	if (abort_at < next)
 		next = abort_at;
-	if (next == UINT64_MAX) {
-		write_log();
+	if (next == UINT64_MAX)
 		reef_sim_end_by_itself();
-	}
 	reef_sim_advance_to(next < reef_sim_until() ? next : reef_sim_until());
 }
 
 _Noreturn void reef_sim_run(void) {
+	reef_sim_before_end(write_log);
 	reef_scheduler_init(1);
 	reef_world_init();
 	struct reef_worker *worker = reef_scheduler_add_worker();

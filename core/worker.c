@@ -131,7 +131,8 @@ static void release_service(struct reef_worker *worker, struct reef_service *ser
 	reef_service_retire(service);
 }
 
-/* Runs the service until its mailbox is empty, `left` messages are handled, or its time is up. Returns the cycle counter at the end. */
+/* Runs the service until its mailbox is empty, `left` messages are handled, or its time is up. Returns the cycle counter at
+ * the end. */
 static inline __attribute__((always_inline)) uint64_t run_slice(struct reef_worker *worker,
 																struct reef_service *service, int left) {
 	uint64_t start = reef_cycles(), now = start, limit = reef_scheduler_limits.slice;

@@ -8,6 +8,7 @@
 #include "core/host/host.h"
 #include "core/service.h"
 #include "core/sim.h"
+#include "links.h"
 #include "net.h"
 #include "nodes.h"
 

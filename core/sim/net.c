@@ -12,6 +12,7 @@
 #include "core/array.h"
 #include "core/net.h"
 #include "core/sim.h"
+#include "links.h"
 #include "nodes.h"
 #include "stream.h"
 
@@ -20,15 +21,8 @@
 #define LAST_PORT 60999
 #define BACKLOG 4096
 
-struct reef_sim_network reef_sim_network = {.delay_least = 50e-6, .delay_most = 1e-3};
-
 static struct REEF_ARRAY(struct reef_sim_end *) ends;
 static int next_port = FIRST_PORT;
-
-struct pair {
-	uint32_t one, other;
-};
-static struct REEF_ARRAY(struct pair) partitions;
 
 static void *must(void *p) {
 	if (p == NULL)
@@ -406,31 +400,6 @@ int reef_sim_net_cut(const struct reef_sim_link *link, enum reef_sim_cut how) {
 		}
 	}
 	return n;
-}
-
-bool reef_sim_net_parted(uint32_t one, uint32_t other) {
-	for (size_t i = 0; i < partitions.count; i++) {
-		struct pair pair = partitions.items[i];
-		if ((pair.one == one && pair.other == other) || (pair.one == other && pair.other == one))
-			return true;
-	}
-	return false;
-}
-
-void reef_sim_net_partition(uint32_t one, uint32_t other, bool parted) {
-	if (parted && !reef_sim_net_parted(one, other)) {
-		struct pair *pair = must(reef_array_add(&partitions));
-		*pair = (struct pair){one, other};
-	}
-	for (size_t i = partitions.count; !parted && i-- > 0;) {
-		struct pair pair = partitions.items[i];
-		if ((pair.one == one && pair.other == other) || (pair.one == other && pair.other == one))
-			partitions.items[i] = partitions.items[--partitions.count];
-	}
-}
-
-void reef_sim_net_heal(void) {
-	partitions.count = 0;
 }
 
 static const struct reef_net network = {

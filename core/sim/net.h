@@ -6,17 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the network is like; chances are from 0 to 1. */
-struct reef_sim_network {
-	double delay_least, delay_most; /* seconds, one way */
-	double stall, stall_most;       /* chance that a piece takes up to so many seconds more */
-	double reset;                   /* that a write breaks its connection */
-	double refuse;                  /* that a connect is refused */
-	double lose;                    /* that a connect is never answered */
-	double slow;                    /* that a connection's reader is slow: it takes a few thousand bytes a second */
-};
-extern struct reef_sim_network reef_sim_network;
-
 /* From now on reef_net is this network. Start-up only. */
 void reef_sim_net_setup(void);
 
@@ -32,8 +21,5 @@ enum reef_sim_cut {
 };
 /* Cuts what is connected like that; how many connections that were. */
 int reef_sim_net_cut(const struct reef_sim_link *link, enum reef_sim_cut how);
-/* Nothing passes between the two hosts any more, or everything does again: what was sent meanwhile, too. */
-void reef_sim_net_partition(uint32_t one, uint32_t other, bool parted);
-void reef_sim_net_heal(void);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "core/alloc.h"
 #include "core/sim.h"
-#include "net.h"
+#include "links.h"
 
 #define SECOND 1e9
 #define TELL_NS 60000u      /* within which the poller sees what has come about */

@@ -79,7 +79,4 @@ uint32_t reef_sim_stream_ready(const struct reef_sim_end *end);
 /* The poller is going to be told of what is there. */
 void reef_sim_stream_poke(struct reef_sim_end *end);
 
-/* ---- for streams: of the network ---- */
-bool reef_sim_net_parted(uint32_t one, uint32_t other);
-
 #endif

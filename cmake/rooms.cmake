@@ -134,6 +134,7 @@ endif()
 
 reef_room(core FOLDERS core LIBRARIES ${core_libraries} ${CMAKE_DL_LIBS} NO_SETUP)
 reef_room(host FOLDERS core/host MAY core lua)
+reef_room(sim FOLDERS core/sim MAY core host lua)
 reef_room(tools FOLDERS core/tools MAY core host lua LIBRARIES ${tools_libraries})
 target_compile_definitions(reef_tools PRIVATE $<$<BOOL:${LIBEDIT_FOUND}>:REEF_LIBEDIT=1>)
 reef_room(fd FOLDERS socket/fd MAY core host lua NO_SETUP)

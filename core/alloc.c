@@ -129,3 +129,12 @@ void reef_alloc_start_giving_back(void) {
 	(void)mallctl("background_thread", NULL, NULL, &on, sizeof on);
 #endif
 }
+
+void reef_alloc_do_alike(void) {
+#ifdef REEF_JEMALLOC
+	/* What is free goes back to the system after a while: not by the clock. */
+	ssize_t never = -1;
+	(void)mallctl("arena.0.dirty_decay_ms", NULL, NULL, &never, sizeof never);
+	(void)mallctl("arena.0.muzzy_decay_ms", NULL, NULL, &never, sizeof never);
+#endif
+}

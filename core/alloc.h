@@ -45,6 +45,8 @@ extern bool (*reef_alloc_fails)(size_t size);
 /* From now on a thread of the allocator's gives unused memory back to the system: workers do so only while they allocate,
  * and so never in a process that has become idle. It sleeps when nothing is left to give. After the last fork. */
 void reef_alloc_start_giving_back(void);
+/* From now on, what is allocated where depends on nothing but what is asked for. Before there is another thread. */
+void reef_alloc_do_alike(void);
 
 /* What a block of that size takes in any case, at least `size`: as much may be asked for at the same price. */
 size_t reef_alloc_good_size(size_t size);

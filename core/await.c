@@ -3,6 +3,7 @@
  * Who looks for a job by its number does so under the pool's lock, and a job's number is taken away before it is freed: so
  * a number may be kept for longer than its job. A helper that still runs when the process ends touches nothing any more. */
 #include "await.h"
+#include "sim.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -147,6 +148,8 @@ static int make_room(void) {
 }
 
 uint64_t reef_await(struct skynet_context *context, const struct reef_await_work *work, void *ud) {
+	if (reef_sim_on)
+		reef_sim_refuse("a C function on a thread of its own (reef_await)");
 	struct await_job *job = reef_calloc(1, sizeof *job);
 	job->event = (struct reef_event){.message = {.flags = REEF_MESSAGE_EVENT, .type = REEF_PTYPE_SYSTEM},
 									 .deliver = await_event_deliver,

@@ -3,6 +3,7 @@
 #define REEF_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 /* The process starts now; once, before the others are used. */
 void reef_clock_init(void);
@@ -15,7 +16,8 @@ uint64_t reef_coarse_ns(void);
 uint64_t reef_now_cs(void);
 /* Wall-clock second of the start, as `skynet.starttime`. */
 uint32_t reef_start_time(void);
-/* The wall clock: seconds since 1970. */
+/* The wall clock: since 1970, and in seconds. */
+void reef_clock_wall(struct timespec *now);
 double reef_wall_seconds(void);
 
 #endif

@@ -24,7 +24,8 @@ static inline uint64_t reef_cycles(void) {
 }
 #endif
 
-/* Measures the rate; once, at start-up, before the others are used. Takes a fifth of a millisecond. */
+/* In a simulation, where nothing depends on how fast the processor is, a number of cycles is no time, and any time is more
+ * cycles than there are. Otherwise: measures the rate; once, at start-up, before the others are used. Takes a fifth of a millisecond. */
 void reef_cycles_calibrate(void);
 double reef_cycles_to_seconds(uint64_t cycles);
 uint64_t reef_cycles_from_us(uint64_t microseconds);

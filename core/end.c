@@ -258,6 +258,16 @@ uint64_t reef_end_wait(void (*on_hangup)(void)) {
 	return until;
 }
 
+bool reef_end_go_on(uint64_t *next) {
+	pthread_mutex_lock(&lock);
+	bool done = finished;
+	*next = began == 0 || atomic_load(&aborted) ? UINT64_MAX : abort_at;
+	pthread_mutex_unlock(&lock);
+	if (!done && reef_now_ns() >= *next)
+		reef_end_abort(0);
+	return done;
+}
+
 /* ---- the cut ---- */
 
 /* The last words, for the log and for stderr if the log cannot be written. */

@@ -28,6 +28,10 @@ bool reef_end_failed(void);
 /* Has an end begun? Any thread. */
 bool reef_end_has_begun(void);
 
+/* For who does not wait for the end with a thread: what is due is done. True: it is over. `*next`: when this wants to be called
+ * again, at the latest. */
+bool reef_end_go_on(uint64_t *next);
+
 /* Ends all services but the logger; the process ends when they are gone. Nothing can be launched any more. A shutdown
  * hook that did not run to its end is logged and makes the exit code REEF_EXIT_CUT. `source` as for reef_end_stop. Any thread inside the
  * engine. */

@@ -13,6 +13,7 @@
 #include "clean.h"
 #include "log_recent.h"
 #include "log_writer.h"
+#include "sim.h"
 
 #define SHORT_LINE 256
 
@@ -54,6 +55,8 @@ static void put_line(struct reef_log_line *line, const char *text, size_t size) 
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	line->name = name_of_source ? name_of_source(line->source, &line->name_size) : NULL;
 	reef_log_recent_add(line, text, size);
+	if (reef_sim_on)
+		reef_sim_note_line(line->source, text, size);
 	if (reef_log_writer_line(NULL, line, text, size) || put_to_service(line->source, line->head, text, size))
 		return;
 	pthread_once(&once, open_stderr);

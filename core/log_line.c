@@ -40,7 +40,7 @@ static void add_iso_time(struct reef_text *t) {
 	static char text[64], zone[16];
 	static time_t known = -1;
 	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
+	reef_clock_wall(&now);
 	if (now.tv_sec != known) {
 		struct tm local;
 		localtime_r(&now.tv_sec, &local);

@@ -15,6 +15,7 @@
 #include "clean.h"
 #include "clock.h"
 #include "core/host/config.h"
+#include "core/sim/command.h"
 #include "daemon.h"
 #include "env.h"
 #include "log_writer.h"
@@ -35,6 +36,7 @@ static const char help[] =
 		"       reef doctor CONFIG       say what a project needs that is not there (reef doctor --help)\n"
 		"       reef new NAME            make a project that runs\n"
 		"       reef test [DIR|FILE...]  run the tests of a project\n"
+		"       reef sim SCRIPT          run a script in a simulation: time, chance and network are a seed's\n"
 		"       reef top HOST:PORT       look at what goes on in a running process\n"
 		"       reef attach ADDRESS      a console of a running process\n"
 		"       reef profile HOST:PORT   say where a running process spends its time\n"
@@ -102,6 +104,17 @@ static void take_metrics_address(void) {
 
 static bool is_help(const char *word) {
 	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* In a process that is a simulation. */
+static int start_simulated(const char *script, int word_count, char **words) {
+	char *args = join_words(word_count, words);
+	reef_env_set("thread", "1");
+	if (*args)
+		reef_env_set("reef_run_args", args);
+	reef_free(args);
+	reef_env_set("reef_log_stream", "stderr");
+	return run_script(script);
 }
 
 static int command_run(int argc, char **argv) {
@@ -175,7 +188,8 @@ static int command_repl(int argc, char **argv) {
 
 /* The command that a word may have been meant as, NULL: none is like it. */
 static const char *command_meant(const char *word) {
-	static const char *const commands[] = {"run", "check", "doctor", "new", "test", "top", "attach", "profile", "repl"};
+	static const char *const commands[] = {"run", "check", "doctor", "new",     "test",
+										   "sim", "top",   "attach", "profile", "repl"};
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (reef_text_is_one_away(word, commands[i]))
 			return commands[i];
@@ -227,6 +241,8 @@ int main(int argc, char **argv) {
 		printf("reef %s (%s)\n", REEF_VERSION, LUA_RELEASE);
 		return 0;
 	}
+	if (strcmp(word, "sim") == 0)
+		return reef_sim_command(argc, argv, start_simulated);
 	if (strcmp(word, "run") == 0)
 		return command_run(argc - 2, argv + 2);
 	if (word[0] == '-') {

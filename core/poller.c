@@ -12,6 +12,8 @@
 
 #include "clock.h"
 #include "epoch.h"
+#include "net.h"
+#include "sim.h"
 
 #define EVENTS_AT_ONCE 256
 
@@ -37,6 +39,8 @@ static void on_wakeup(uint32_t id, uint32_t events) {
 
 void reef_poller_init(const struct reef_poller_work *other_work) {
 	work = other_work;
+	if (reef_sim_on)
+		return;
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	wakeup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	reef_poller_set_handler(REEF_POLL_WAKEUP, on_wakeup);
@@ -44,6 +48,10 @@ void reef_poller_init(const struct reef_poller_work *other_work) {
 		fprintf(stderr, "reef: cannot set up epoll: %s\n", strerror(errno));
 		exit(1);
 	}
+}
+
+void reef_poller_tell(enum reef_poll_kind kind, uint32_t id, uint32_t events) {
+	handlers[kind](id, events);
 }
 
 void reef_poller_fini(void) {
@@ -57,6 +65,8 @@ void reef_poller_set_handler(enum reef_poll_kind kind, reef_poll_handler handler
 }
 
 static int control(int operation, int fd, enum reef_poll_kind kind, uint32_t id, uint32_t events) {
+	if (reef_sim_on)
+		return reef_net->watch(fd, kind, id, events);
 	struct epoll_event event = {.events = events | EPOLLET, .data.u64 = tag(kind, id)};
 	return epoll_ctl(epoll_fd, operation, fd, &event) == 0 ? 0 : errno;
 }
@@ -70,6 +80,8 @@ int reef_poller_modify(int fd, enum reef_poll_kind kind, uint32_t id, uint32_t e
 }
 
 void reef_poller_remove(int fd) {
+	if (reef_sim_on)
+		return;
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
 }
 
@@ -130,6 +142,8 @@ bool reef_poller_is_held(void) {
 }
 
 void reef_poller_kick(void) {
+	if (reef_sim_on)
+		return;
 	uint64_t one = 1;
 	ssize_t written = write(wakeup_fd, &one, sizeof one);
 	(void)written; /* EAGAIN: it is being kicked already */

@@ -31,6 +31,9 @@ int reef_poller_modify(int fd, enum reef_poll_kind kind, uint32_t id, uint32_t e
 /* Closing the fd does this too, unless it was duplicated. */
 void reef_poller_remove(int fd);
 
+/* Something has happened: what the handler of that kind is told. For who simulates descriptors. */
+void reef_poller_tell(enum reef_poll_kind kind, uint32_t id, uint32_t events);
+
 /* ---- for workers ---- */
 
 /* What else there is to wait for. Any thread inside the engine calls them. */

@@ -38,6 +38,8 @@
 #include "service_log.h"
 #include "service_private.h"
 #include "signals.h"
+#include "sim.h"
+#include "sim_run.h"
 #include "timer.h"
 #include "workers.h"
 
@@ -167,12 +169,14 @@ int reef_runtime_run(void (*const *setups)(void)) {
 	reef_clock_init();
 	reef_timer_init();
 	reef_poller_init(&work);
-	if (!reef_signals_catch()) {
+	if (!reef_sim_on && !reef_signals_catch()) {
 		fprintf(stderr, "reef: cannot catch signals: %s\n", strerror(errno));
 		return REEF_EXIT_FAILED;
 	}
-	reef_end_init();
-	reef_alloc_start_giving_back();
+	if (!reef_sim_on) {
+		reef_end_init();
+		reef_alloc_start_giving_back();
+	}
 	reef_service_on_last_end(reef_end_finished);
 	reef_service_on_end(bootstrap_ended);
 	reef_module_set_loader(reef_cservice_load);
@@ -194,6 +198,8 @@ int reef_runtime_run(void (*const *setups)(void)) {
 		reef_end_over();
 		return REEF_EXIT_FAILED;
 	}
+	if (reef_sim_on)
+		reef_sim_run();
 	reef_workers_start((int)reef_env_int("thread", 1));
 	uint64_t deadline = reef_end_wait(hang_up);
 	reef_epoch_enter();

@@ -141,10 +141,11 @@ static void release_service(struct reef_worker *worker, struct reef_service *ser
 	reef_service_retire(service);
 }
 
-/* Runs the service until its mailbox is empty or its time is up. Returns the cycle counter at the end. */
-static uint64_t run_slice(struct reef_worker *worker, struct reef_service *service) {
+/* Runs the service until its mailbox is empty, `left` messages are handled, or its time is up. Returns the cycle counter at
+ * the end. */
+static inline __attribute__((always_inline)) uint64_t run_slice(struct reef_worker *worker,
+																struct reef_service *service, int left) {
 	uint64_t start = reef_cycles(), now = start, limit = reef_scheduler_limits.slice;
-	int left = SLICE_MESSAGES;
 	uint64_t length = 0;
 	bool rested = false;
 	reef_world_enter(&worker->inside);
@@ -213,6 +214,10 @@ static uint64_t run_slice(struct reef_worker *worker, struct reef_service *servi
 	if (length > reef_scheduler_limits.heavy)
 		worker->heavy_due = now + (length < reef_scheduler_limits.share ? length : reef_scheduler_limits.share);
 	return now;
+}
+
+void reef_worker_slice(struct reef_worker *worker, struct reef_service *service, int messages) {
+	run_slice(worker, service, messages);
 }
 
 /* ---- finding work ---- */
@@ -409,7 +414,7 @@ void reef_worker_run(struct reef_worker *worker) {
 		bool heavy = service->slice_cycles > reef_scheduler_limits.heavy;
 		if (heavy)
 			atomic_store_explicit(&worker->heavy, true, memory_order_relaxed);
-		uint64_t now = run_slice(worker, service);
+		uint64_t now = run_slice(worker, service, SLICE_MESSAGES);
 		if (heavy)
 			atomic_store_explicit(&worker->heavy, false, memory_order_relaxed);
 		reef_epoch_quiescent();

@@ -6,6 +6,7 @@
 
 #include "core/alloc.h"
 #include "core/array.h"
+#include "core/net.h"
 #include "socket/names/resolver.h"
 
 struct reef_attempts *reef_attempts_begin(struct reef_slot *slot) {
@@ -17,7 +18,7 @@ void reef_attempts_end(struct reef_slot *slot) {
 	if (a == NULL)
 		return;
 	for (int i = 0; i < a->running; i++)
-		close(a->fds[i]);
+		reef_net->close(a->fds[i]);
 	if (a->resolving)
 		reef_resolver_forget((int)atomic_load(&slot->id));
 	reef_array_fini(a);
@@ -34,7 +35,7 @@ int reef_attempts_take(struct reef_attempts *a, int i) {
 
 void reef_attempts_push(struct reef_attempts *a, int fd) {
 	if (a->running == REEF_ATTEMPTS_MAX)
-		close(reef_attempts_take(a, 0));
+		reef_net->close(reef_attempts_take(a, 0));
 	a->fds[a->running++] = fd;
 }
 

@@ -12,6 +12,7 @@
 #include "attempts.h"
 #include "core/alloc.h"
 #include "core/clock.h"
+#include "core/net.h"
 #include "core/poller.h"
 #include "expiry.h"
 #include "socket/names/resolver.h"
@@ -43,23 +44,23 @@ static void set_options(int fd, int family) {
 	if (family == AF_UNIX)
 		return;
 	int on = 1;
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	reef_net->set(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	reef_net->set(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 /* 0: under way, or done and the socket is no longer CONNECTING; else an errno. */
 static int attempt(struct reef_slot *slot, const struct reef_address *address) {
 	struct reef_attempts *c = slot->attempts;
-	int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = reef_net->socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errno;
 	set_options(fd, address->any.sa_family);
-	bool done = connect(fd, &address->any, address->size) == 0;
+	bool done = reef_net->connect(fd, &address->any, address->size) == 0;
 	int error = done || errno == EINPROGRESS ? 0 : errno;
 	if (error == 0)
 		error = reef_poller_add(fd, REEF_POLL_SOCKET, atomic_load(&slot->id), REEF_STREAM_EVENTS);
 	if (error != 0) {
-		close(fd);
+		reef_net->close(fd);
 		return error;
 	}
 	if (done) {
@@ -113,16 +114,16 @@ void reef_connect_check(struct reef_slot *slot) {
 	for (int i = 0; i < c->running;) {
 		int error = 0, fd = c->fds[i];
 		socklen_t size = sizeof error;
-		getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+		reef_net->get(fd, SOL_SOCKET, SO_ERROR, &error, &size);
 		if (error != 0) {
-			close(reef_attempts_take(c, i));
+			reef_net->close(reef_attempts_take(c, i));
 			note_error(slot, error);
 			failed = true;
 			continue;
 		}
 		/* An event from before the connect says nothing: ask the socket itself. */
-		struct pollfd state = {.fd = fd, .events = POLLOUT};
-		if (poll(&state, 1, 0) > 0 && !(state.revents & (POLLERR | POLLHUP))) {
+		int events = reef_net->ready(fd, POLLOUT);
+		if (events != 0 && !(events & (POLLERR | POLLHUP))) {
 			won(slot, reef_attempts_take(c, i));
 			return;
 		}

@@ -13,6 +13,7 @@
 #include "core/array.h"
 #include "core/log.h"
 #include "core/poller.h"
+#include "core/sim.h"
 #include "slot.h"
 
 struct entry {
@@ -51,11 +52,21 @@ static struct entry heap_pop(void) {
 	return top;
 }
 
+static void time_has_come(void *ud, uint64_t n) {
+	(void)ud;
+	(void)n;
+	reef_expiry_fire();
+}
+
 /* Makes the timer fire at the first entry. */
 static void arm_heap_timer(void) {
 	if (heap.count == 0 || (armed != 0 && armed <= heap.items[0].when))
 		return;
 	armed = heap.items[0].when;
+	if (reef_sim_on) {
+		reef_sim_at(armed, time_has_come, NULL, 0);
+		return;
+	}
 	struct itimerspec spec = {
 			.it_value = {.tv_sec = (time_t)(armed / 1000000000u), .tv_nsec = (long)(armed % 1000000000u)}};
 	timerfd_settime(timer, TFD_TIMER_ABSTIME, &spec, NULL);
@@ -74,7 +85,7 @@ void reef_expiry_set(struct reef_slot *slot, uint64_t deadline_ns) {
 
 void reef_expiry_fire(void) {
 	uint64_t expirations;
-	if (read(timer, &expirations, sizeof expirations) < 0)
+	if (!reef_sim_on && read(timer, &expirations, sizeof expirations) < 0)
 		return;
 	for (;;) {
 		uint64_t now = reef_now_ns();
@@ -100,6 +111,8 @@ void reef_expiry_fire(void) {
 
 void reef_expiry_setup(void (*expired)(struct reef_slot *slot)) {
 	on_expiry = expired;
+	if (reef_sim_on)
+		return;
 	timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	int error = timer < 0 ? errno : reef_poller_add(timer, REEF_POLL_SOCKET, 0, EPOLLIN);
 	if (error != 0) {

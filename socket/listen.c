@@ -13,7 +13,9 @@
 
 #include "close.h"
 #include "core/log.h"
+#include "core/net.h"
 #include "core/service.h"
+#include "core/sim.h"
 #include "expiry.h"
 #include "slot.h"
 #include "socket/names/endpoint.h"
@@ -29,34 +31,34 @@
 static void remove_stale(const struct reef_address *address) {
 	const char *path = address->local.sun_path;
 	struct stat file;
-	if (path[0] == '\0' || stat(path, &file) != 0 || !S_ISSOCK(file.st_mode))
+	if (reef_sim_on || path[0] == '\0' || stat(path, &file) != 0 || !S_ISSOCK(file.st_mode))
 		return;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = reef_net->socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	if (connect(fd, &address->any, address->size) != 0 && errno == ECONNREFUSED)
+	if (reef_net->connect(fd, &address->any, address->size) != 0 && errno == ECONNREFUSED)
 		unlink(path);
-	close(fd);
+	reef_net->close(fd);
 }
 
 /* A listening descriptor, or -1 with errno. */
 static int listen_on(const struct reef_address *address, int backlog) {
 	int family = address->any.sa_family, on = 1;
-	int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = reef_net->socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
 	if (family == AF_UNIX) {
 		remove_stale(address);
 	} else {
 		/* Accepted connections inherit all three. */
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		reef_net->set(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+		reef_net->set(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+		reef_net->set(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	}
-	if (bind(fd, &address->any, address->size) == 0 && listen(fd, backlog) == 0)
+	if (reef_net->bind(fd, &address->any, address->size) == 0 && reef_net->listen(fd, backlog) == 0)
 		return fd;
 	int error = errno;
-	close(fd);
+	reef_net->close(fd);
 	errno = error;
 	return -1;
 }
@@ -82,7 +84,7 @@ int reef_listen_open(const char *host, int port, int backlog, char *ip, int *rea
 	}
 	struct reef_slot *slot = reef_slot_new(REEF_KIND_LISTEN, reef_service_handle(reef_slice_service()));
 	if (slot == NULL) {
-		close(fd);
+		reef_net->close(fd);
 		*error = REEF_SLOT_LIMIT_TEXT;
 		return 0;
 	}
@@ -118,9 +120,9 @@ static bool accept_and_drop(int listener) {
 	pthread_mutex_lock(&spare_lock);
 	if (spare >= 0)
 		close(spare);
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = reef_net->accept(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
-		close(fd);
+		reef_net->close(fd);
 	spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	pthread_mutex_unlock(&spare_lock);
 	return fd >= 0;
@@ -137,7 +139,7 @@ void reef_listen_keep_spare(void) {
 static uint32_t slot_for(int fd, uint32_t owner, struct reef_tls *tls) {
 	struct reef_slot *slot = reef_slot_new(REEF_KIND_STREAM, owner);
 	if (slot == NULL) {
-		close(fd);
+		reef_net->close(fd);
 		reef_tls_delete(tls);
 		reef_log(owner, "socket: accept error: %s", REEF_SLOT_LIMIT_TEXT);
 		return 0;
@@ -166,7 +168,7 @@ bool reef_listen_accept(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 			return true;
 		}
 		struct reef_address peer = {.size = sizeof peer.local};
-		int fd = accept4(slot->fd, &peer.any, &peer.size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = reef_net->accept(slot->fd, &peer.any, &peer.size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0) {
 			int error = errno;
 			if (error == EAGAIN)

@@ -13,6 +13,7 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "core/net.h"
 #include "core/scheduler.h"
 #include "datagrams.h"
 #include "secure.h"
@@ -92,9 +93,9 @@ static ssize_t send_vectors(struct reef_slot *slot, struct iovec *iov, int n) {
 		return write(slot->fd, iov->iov_base, iov->iov_len < BOUND_MAX ? iov->iov_len : BOUND_MAX);
 	}
 	if (n == 1)
-		return send(slot->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		return reef_net->send(slot->fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-	return sendmsg(slot->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return reef_net->sendmsg(slot->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* The connection does not take output any more. */

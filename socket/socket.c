@@ -13,6 +13,7 @@
 #include "core/alloc.h"
 #include "core/clock.h"
 #include "core/env.h"
+#include "core/net.h"
 #include "core/service.h"
 #include "expiry.h"
 #include "output.h"
@@ -249,7 +250,7 @@ bool reef_socket_nodelay(int id, bool on) {
 	if (slot == NULL)
 		return false;
 	int value = on;
-	bool ok = slot->fd >= 0 ? setsockopt(slot->fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) == 0
+	bool ok = slot->fd >= 0 ? reef_net->set(slot->fd, IPPROTO_TCP, TCP_NODELAY, &value, sizeof value) == 0
 							: slot->attempts && on; /* as every attempt is made */
 	reef_slot_unlock(slot);
 	return ok;

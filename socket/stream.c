@@ -3,6 +3,7 @@
  * everything is looked at afresh. */
 #include "stream.h"
 #include "core/clock.h"
+#include "core/net.h"
 #include "core/slice.h"
 
 #include <errno.h>
@@ -58,7 +59,7 @@ static ssize_t read_some(struct reef_slot *slot, char *buffer, size_t room) {
 	if (slot->tls)
 		return reef_secure_read(slot, buffer, room);
 	if (slot->kind == REEF_KIND_STREAM)
-		return recv(slot->fd, buffer, room, MSG_DONTWAIT);
+		return reef_net->recv(slot->fd, buffer, room, MSG_DONTWAIT);
 	/* A bound descriptor may be a blocking one. */
 	struct pollfd state = {.fd = slot->fd, .events = POLLIN};
 	if (!slot->unpollable && poll(&state, 1, 0) == 0) {

@@ -5,6 +5,7 @@
 
 #include "attempts.h"
 #include "core/alloc.h"
+#include "core/net.h"
 #include "core/poller.h"
 #include "datagrams.h"
 #include "expiry.h"
@@ -17,7 +18,7 @@ static void close_fd(struct reef_slot *slot) {
 		if (slot->polled)
 			reef_poller_remove(slot->fd);
 	} else {
-		close(slot->fd);
+		reef_net->close(slot->fd);
 	}
 	slot->fd = -1;
 	slot->polled = false;

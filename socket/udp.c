@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/net.h"
 #include "core/service.h"
 #include "output.h"
 #include "slot.h"
@@ -111,7 +112,7 @@ enum purpose { BIND, CONNECT, NEITHER };
 static int new_socket(const struct reef_address *address, enum purpose purpose, const struct reef_sink *sink, void *ud,
 					  const char **error) {
 	int family = address->any.sa_family;
-	int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = reef_net->socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		*error = strerrordesc_np(errno);
 		return 0;

@@ -5,9 +5,9 @@
  * records do, one of those. Any other difference is something that cannot be copied. Blocks that were freed meanwhile are
  * left out, so the image is as dense as can be. */
 #include "copy_image.h"
+#include "core/chance.h"
 
 #include <string.h>
-#include <sys/random.h>
 
 #include <lua.h>
 
@@ -207,7 +207,7 @@ void reef_image_delete(struct reef_image *image) {
 /* Another state for each VM (splitmix64), from a seed of each thread. */
 static void make_random(char *state) {
 	static _Thread_local uint64_t seed;
-	if (seed == 0 && getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != (ssize_t)sizeof(seed))
+	if (seed == 0 && !reef_chance_fill(&seed, sizeof(seed), false))
 		seed = reef_cycles() ^ (uintptr_t)&seed;
 	for (size_t i = 0; i < REEF_RANDOM_SIZE; i += sizeof(seed)) {
 		uint64_t x = seed += 0x9e3779b97f4a7c15u;

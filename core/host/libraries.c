@@ -8,11 +8,13 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "core/sim.h"
 #include "coroutine.h"
 #include "host.h"
 #include "load.h"
 #include "lua_execute.h"
 #include "lua_paths.h"
+#include "sim_libraries.h"
 
 #include "host_private.h"
 
@@ -63,6 +65,8 @@ void reef_libraries_open(lua_State *L) {
 	lua_getglobal(L, "coroutine");
 	reef_coroutine_open(L);
 	lua_pop(L, 3);
+	if (reef_sim_on)
+		reef_sim_libraries_open(L);
 	reef_lua_paths_open(L);
 	reef_load_open(L);
 }

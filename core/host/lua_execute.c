@@ -11,12 +11,15 @@
 #include <lauxlib.h>
 
 #include "core/end.h"
+#include "core/sim.h"
 #include "host_private.h"
 #include "name_check.h"
 
 /* execute([command]) -> as the stock one */
 int reef_lua_execute(lua_State *L) {
 	const char *command = reef_opt_name(L, 1, NULL);
+	if (reef_sim_on)
+		reef_sim_refuse("a process of the system (os.execute)");
 	if (command == NULL) {
 		lua_pushboolean(L, access("/bin/sh", X_OK) == 0);
 		return 1;
@@ -46,6 +49,8 @@ int reef_lua_execute_exit(lua_State *L) {
 	else
 		status = (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
 	bool close = lua_toboolean(L, 2);
+	if (reef_sim_on)
+		reef_sim_end(status == EXIT_SUCCESS ? REEF_SIM_PASSED : REEF_SIM_FAILED, "os.exit was called");
 	if (reef_end_at_once(host->handle) && status == EXIT_SUCCESS)
 		status = REEF_EXIT_CUT;
 	if (close)

@@ -3,6 +3,7 @@
 #include "core/module.h"
 #include "core/scheduler.h"
 #include "core/service.h"
+#include "core/sim.h"
 #include "host.h"
 #include "interrupt.h"
 #include "lua_core.h"
@@ -17,6 +18,7 @@
 #include "lua_settings.h"
 #include "lua_text.h"
 #include "sharetable/overlay/collector.h"
+#include "sharetable/overlay/seed.h"
 #include "snlua.h"
 #include "spans.h"
 #include "task_await.h"
@@ -24,6 +26,8 @@
 void reef_host_setup(void);
 
 void reef_host_setup(void) {
+	if (reef_sim_on)
+		reef_seed_set((unsigned)reef_sim_draw(REEF_SIM_PROGRAM));
 	reef_interrupt_setup();
 	reef_collector_watch = (struct reef_collector_watch){.begins = reef_cycles, .ended = reef_scheduler_note_pause};
 	reef_module_register(&reef_snlua_module);

@@ -1,11 +1,11 @@
 /* Spans: see spans.h. One ring of the process with one lock: only what was picked comes here. */
 #include "spans.h"
+#include "core/chance.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include <lauxlib.h>
@@ -26,7 +26,7 @@ static _Thread_local uint64_t state;
 /* splitmix64: public domain, Sebastiano Vigna. */
 uint64_t reef_spans_new_id(void) {
 	while (state == 0)
-		if (getrandom(&state, sizeof state, GRND_NONBLOCK) != sizeof state)
+		if (!reef_chance_fill(&state, sizeof state, false))
 			state = reef_now_ns() ^ (uintptr_t)&state;
 	uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -110,7 +110,7 @@ static void push_span(lua_State *L, const struct reef_span *span, uint64_t since
 
 static uint64_t now_since_1970(void) {
 	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
+	reef_clock_wall(&t);
 	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 

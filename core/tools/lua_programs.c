@@ -4,6 +4,7 @@
  * ended, and finds free ports. Children die with this process (PR_SET_PDEATHSIG) and inherit neither its file
  * descriptors nor its signal mask. Nothing here blocks for longer than a fork or a connect on the same machine. */
 #include "lua_programs.h"
+#include "core/sim.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -111,6 +112,8 @@ static char **environment(lua_State *L) {
 
 /* spawn{"program", "argument", ..., cwd=, env={}, stdin=path, stdout=path, stderr=path} -> pid | nil, error */
 static int programs_spawn(lua_State *L) {
+	if (reef_sim_on)
+		reef_sim_refuse("a program of the system (reef.programs)");
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
 	lua_Integer argc = luaL_len(L, 1);

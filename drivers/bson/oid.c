@@ -1,10 +1,11 @@
 /* See oid.h. */
 #include "oid.h"
+#include "core/chance.h"
+#include "core/clock.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@ static void improvise(uint8_t *bytes, size_t n) {
 
 static void identify(void) {
 	uint8_t bytes[sizeof(process) + sizeof(unsigned)] = {0};
-	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes)) {
+	if (!reef_chance_fill(bytes, sizeof(bytes), true)) {
 		improvise(bytes, sizeof(bytes));
 	}
 	unsigned start;
@@ -48,7 +49,7 @@ uint32_t reef_bson_oid_next_increment(void) {
 
 void reef_bson_oid_new(uint8_t oid[REEF_BSON_OID_SIZE]) {
 	uint32_t n = reef_bson_oid_next_increment();
-	uint32_t now = (uint32_t)time(NULL);
+	uint32_t now = (uint32_t)reef_wall_seconds();
 	for (int i = 0; i < 4; i++) {
 		oid[i] = (uint8_t)(now >> (24 - 8 * i));
 	}

@@ -1,10 +1,10 @@
 /* See value.h. */
 #include "value.h"
+#include "core/chance.h"
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <lauxlib.h>
 
@@ -109,7 +109,7 @@ static int new_binary(lua_State *L) {
 static int new_uuid(lua_State *L) {
 	uint8_t p[17] = {4};
 	if (lua_isnoneornil(L, 1)) {
-		if (getrandom(p + 1, 16, 0) != 16) {
+		if (!reef_chance_fill(p + 1, 16, true)) {
 			return luaL_error(L, "no random numbers");
 		}
 		p[7] = (uint8_t)((p[7] & 0x0f) | 0x40);

@@ -16,9 +16,7 @@ static uint64_t deadline_nanoseconds(const struct timespec *t) {
 }
 
 uint64_t reef_deadline_clock(void) {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return deadline_nanoseconds(&t);
+	return reef_coarse_ns();
 }
 
 uint64_t reef_deadline_grain(void) {

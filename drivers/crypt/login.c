@@ -1,12 +1,12 @@
 /* What the login protocol of `snax.loginserver` is made of: an exchange of keys modulo 2^64 - 59, and short message
  * authentication codes over eight-byte blocks. Kept because clients speak it; not for new designs. */
 #include "login.h"
+#include "core/chance.h"
 
 #include <lauxlib.h>
 #include <openssl/evp.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
 
 static uint32_t get32(const uint8_t *p) {
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
@@ -38,7 +38,7 @@ static const uint8_t *check8(lua_State *L, int arg) {
 static int random_key(lua_State *L) {
 	uint8_t p[8], x;
 	do {
-		if (getrandom(p, sizeof(p), 0) != (ssize_t)sizeof(p)) {
+		if (!reef_chance_fill(p, sizeof(p), true)) {
 			return luaL_error(L, "no random numbers");
 		}
 		x = 0;

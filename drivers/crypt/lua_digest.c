@@ -1,10 +1,10 @@
 /* The Lua module `reef.digest`: what drivers need beyond `skynet.crypt`. */
 #include "lua_digest.h"
+#include "core/chance.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include <lauxlib.h>
@@ -86,7 +86,7 @@ static int digest_random(lua_State *L) {
 	lua_Integer n = luaL_checkinteger(L, 1);
 	luaL_argcheck(L, n >= 0 && n <= 256, 1, "not 0..256");
 	char out[256];
-	if (getrandom(out, (size_t)n, 0) != (ssize_t)n) {
+	if (!reef_chance_fill(out, (size_t)n, true)) {
 		return luaL_error(L, "no random numbers");
 	}
 	lua_pushlstring(L, out, (size_t)n);

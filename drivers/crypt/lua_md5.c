@@ -1,10 +1,10 @@
 /* The Lua module `md5`. */
 #include "lua_md5.h"
+#include "core/chance.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <lauxlib.h>
 #include <openssl/evp.h>
@@ -86,7 +86,7 @@ static int md5_crypt(lua_State *L) {
 	char chance[MD5_SIZE];
 	const char *text = luaL_checklstring(L, 1, &size);
 	if (lua_isnoneornil(L, 3)) {
-		if (getrandom(chance, sizeof(chance), 0) != (ssize_t)sizeof(chance)) {
+		if (!reef_chance_fill(chance, sizeof(chance), true)) {
 			return luaL_error(L, "no random numbers");
 		}
 		lua_settop(L, 2);

@@ -1,5 +1,7 @@
 /* See frames.h. */
 #include "drivers/http/frames.h"
+#include "core/chance.h"
+#include "core/sim.h"
 
 #include <openssl/rand.h>
 #include <string.h>
@@ -54,9 +56,14 @@ static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *bytes, si
 	return (ssize_t)n;
 }
 
+/* Not the system's chance, which costs a call of the system for each frame. */
+static bool fill_mask(uint8_t *to, size_t n) {
+	return reef_sim_on ? reef_chance_fill(to, n, true) : RAND_bytes(to, (int)n) == 1;
+}
+
 static int on_mask(wslay_event_context_ptr context, uint8_t *to, size_t n, void *user) {
 	(void)user;
-	if (RAND_bytes(to, (int)n) == 1)
+	if (fill_mask(to, n))
 		return 0;
 	wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
 	return -1;
@@ -218,7 +225,7 @@ bool reef_frames_send(struct reef_frames *f, uint8_t opcode, const char *bytes, 
 			first |= WSLAY_RSV1_BIT << 4;
 	}
 	if (!f->server && mask == NULL) {
-		if (RAND_bytes(random, sizeof random) != 1)
+		if (!fill_mask(random, sizeof random))
 			return false;
 		mask = random;
 	}

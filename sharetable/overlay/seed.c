@@ -14,6 +14,14 @@ static void make_seed(void) {
 		seed = (unsigned int)time(NULL) ^ (unsigned int)(size_t)&seed;
 }
 
+static void keep_seed(void) {
+}
+
+void reef_seed_set(unsigned int given) {
+	pthread_once(&seed_once, keep_seed);
+	seed = given;
+}
+
 unsigned int reef_seed(void) {
 	pthread_once(&seed_once, make_seed);
 	return seed;

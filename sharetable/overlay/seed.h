@@ -3,5 +3,7 @@
 #define REEF_SHARETABLE_SEED_H
 
 unsigned int reef_seed(void);
+/* It is this one. Before anybody asks. */
+void reef_seed_set(unsigned int given);
 
 #endif

@@ -2,6 +2,7 @@
  * the thread, up to a deadline, and recv and readstdin ask whether there is something. Sockets are descriptors of the
  * process, which the script owns. */
 #include "lua_client.h"
+#include "core/sim.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -52,6 +53,8 @@ static int connect_to(const struct addrinfo *address) {
 
 /* (host, port) -> fd */
 static int client_connect(lua_State *L) {
+	if (reef_sim_on)
+		reef_sim_refuse("a socket that makes its thread wait (client.socket)");
 	const char *host = reef_check_name(L, 1);
 	lua_Integer port = luaL_checkinteger(L, 2);
 	char service[32];

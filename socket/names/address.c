@@ -1,5 +1,6 @@
 /* See address.h. */
 #include "address.h"
+#include "core/net.h"
 
 #include <arpa/inet.h>
 #include <stddef.h>
@@ -50,13 +51,13 @@ void reef_address_text(const struct reef_address *address, char text[REEF_ADDRES
 bool reef_address_of(int fd, struct reef_address *address) {
 	memset(address, 0, sizeof *address);
 	address->size = sizeof address->local;
-	return getsockname(fd, &address->any, &address->size) == 0;
+	return reef_net->name(fd, &address->any, &address->size) == 0;
 }
 
 bool reef_address_of_peer(int fd, struct reef_address *address) {
 	memset(address, 0, sizeof *address);
 	address->size = sizeof address->local;
-	return getpeername(fd, &address->any, &address->size) == 0;
+	return reef_net->peer(fd, &address->any, &address->size) == 0;
 }
 
 void reef_address_set_port(struct reef_address *address, int port) {

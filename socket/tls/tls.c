@@ -4,6 +4,7 @@
  * queues stays in its order, and unencrypted, until then.
  */
 #include "tls.h"
+#include "core/sim.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -28,6 +29,8 @@ static _Thread_local char gather_buffer[REEF_TLS_RECORD];
 /* ---- life ---- */
 
 struct reef_tls *reef_tls_new(const struct reef_tls_target *target) {
+	if (reef_sim_on)
+		reef_sim_refuse("TLS, whose library draws its own chance,");
 	struct reef_tls *tls = reef_calloc(1, sizeof *tls);
 	tls->target = *target;
 	reef_tls_context_ref(target->context);

@@ -1,0 +1,58 @@
+/* See nodes.h. */
+#include "nodes.h"
+
+#include <arpa/inet.h>
+#include <strings.h>
+
+#include "core/alloc.h"
+#include "core/array.h"
+#include "core/service.h"
+#include "core/sim.h"
+#include "core/slice.h"
+
+#define FIRST_HOST UINT32_C(0x0a000001) /* 10.0.0.1 */
+
+struct place {
+	uint32_t handle, host;
+};
+
+static struct REEF_ARRAY(char *) names; /* the i-th has the address FIRST_HOST + i */
+static struct REEF_ARRAY(struct place) places;
+
+uint32_t reef_sim_node(const char *name) {
+	struct in_addr literal;
+	if (inet_pton(AF_INET, name, &literal) == 1)
+		return ntohl(literal.s_addr);
+	if (strcasecmp(name, "localhost") == 0)
+		return REEF_SIM_LOCALHOST;
+	for (size_t i = 0; i < names.count; i++)
+		if (strcasecmp(names.items[i], name) == 0)
+			return FIRST_HOST + (uint32_t)i;
+	char **added = reef_array_add(&names);
+	if (added == NULL)
+		reef_alloc_give_up(sizeof *added);
+	*added = reef_strdup(name);
+	return FIRST_HOST + (uint32_t)names.count - 1;
+}
+
+void reef_sim_node_place(uint32_t handle, uint32_t host) {
+	for (size_t i = 0; i < places.count; i++) {
+		if (places.items[i].handle == handle) {
+			places.items[i].host = host;
+			return;
+		}
+	}
+	struct place *place = reef_array_add(&places);
+	if (place == NULL)
+		reef_alloc_give_up(sizeof *place);
+	*place = (struct place){handle, host};
+}
+
+uint32_t reef_sim_node_here(void) {
+	const struct reef_service *service = reef_slice_service();
+	uint32_t handle = service ? reef_service_handle(service) : 0;
+	for (size_t i = 0; i < places.count; i++)
+		if (places.items[i].handle == handle)
+			return places.items[i].host;
+	return REEF_SIM_LOCALHOST;
+}

@@ -1,0 +1,81 @@
+-- Calls and sends over a cluster, to a node whose network breaks and parts. Promised: who gets a reply gets his
+-- own, what was sent comes once at most, nobody waits for ever, and in calm a call is answered.
+local cluster = require "skynet.cluster"
+local sim = require "reef.sim"
+local skynet = require "skynet"
+
+local role = ...
+
+local CALLERS <const> = 6
+local REQUESTS <const> = 30
+local LONGEST <const> = 300 -- seconds
+
+if role then
+	skynet.start(function()
+		local seen = {}
+		skynet.dispatch("lua", function(session, _, what, who, n)
+			if what == "count" then
+				local token = who .. "." .. n
+				sim.check(not seen[token], "%s came twice", token)
+				seen[token] = true
+				return
+			end
+			if sim.fault(0.02) then
+				skynet.sleep(sim.random(1, 300))
+			end
+			if session ~= 0 then
+				skynet.retpack(who)
+			end
+		end)
+	end)
+	return
+end
+
+skynet.start(function()
+	cluster.reload { far = "127.0.0.1:2528" }
+	cluster.register("echo", skynet.newservice("cluster", "echo"))
+	cluster.open "far"
+	sim.network { delay = { 0.0001, sim.random(1, 50) / 1000 }, stall = 0.01, stall_most = 3, reset = 0.003, refuse = 0.1,
+		slow = 0.05 }
+	local waiting, done = {}, 0
+	sim.always("nobody waits for ever", function()
+		for who, since in pairs(waiting) do
+			if sim.elapsed() - since > LONGEST then
+				return false, ("%s has waited since %.3f"):format(who, since)
+			end
+		end
+		return true
+	end, 1)
+	for caller = 1, CALLERS do
+		skynet.fork(function()
+			for i = 1, REQUESTS do
+				local token = ("%d.%d"):format(caller, i)
+				cluster.send("far", "@echo", "count", caller, i)
+				waiting[token] = sim.elapsed()
+				local ok, reply = pcall(cluster.call, "far", "@echo", "echo", token)
+				waiting[token] = nil
+				sim.check(not ok or reply == token, "%s was answered by %s", token, tostring(reply))
+				skynet.sleep(math.random(0, 20))
+			end
+			done = done + 1
+		end)
+	end
+	skynet.fork(function()
+		for _ = 1, 3 do
+			skynet.sleep(sim.random(1, 1000))
+			if sim.fault(0.5) then
+				sim.reset { port = 2528 }
+			elseif sim.fault(0.5) then
+				sim.half_close { port = 2528 }
+			end
+		end
+	end)
+	sim.eventually(36000, "all have asked", function()
+		return done == CALLERS
+	end)
+	sim.network { delay = { 0.0001, 0.001 }, stall = 0, reset = 0, refuse = 0, slow = 0 }
+	sim.eventually(120, "a call in calm is answered", function()
+		return pcall(cluster.call, "far", "@echo", "echo", "calm")
+	end)
+	sim.finish()
+end)

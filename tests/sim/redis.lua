@@ -1,0 +1,71 @@
+-- Many coroutines use one connection of the Redis driver while its server is late, its connections break and its
+-- network is parted. Promised: who gets a reply gets his own, and nobody waits for ever. A module of that name in
+-- `REDIS_LINK` takes the place of the driver's: a test puts a fault back in with it.
+local sim = require "reef.sim"
+local skynet = require "skynet"
+
+local driver = ... or "skynet.db.redis"
+local redis = require(driver)
+
+local CALLERS <const> = 8
+local REQUESTS <const> = 40
+local TIMEOUT <const> = 2
+local LONGEST <const> = 20 -- seconds that any request may take: its deadline, and those of connecting again
+
+local function faults()
+	sim.network { delay = { 0.0001, sim.random(1, 100) / 1000 }, stall = 0.01, stall_most = 3, reset = 0.005,
+		refuse = 0.1, lose = 0.05, slow = 0.1 }
+	skynet.fork(function()
+		for _ = 1, 5 do
+			skynet.sleep(sim.random(1, 1000))
+			if sim.fault(0.5) then
+				sim.partition("app", "redis", sim.random(1, 50) / 10)
+			elseif sim.fault(0.5) then
+				sim.half_close { to = "redis" }
+			end
+		end
+	end)
+end
+
+skynet.start(function()
+	sim.place "app"
+	skynet.newservice("redis_peer", "redis", 6379)
+	faults()
+	local db
+	sim.eventually(600, "a first connection", function()
+		local ok, it = pcall(redis.connect, { host = "redis", port = 6379, timeout = TIMEOUT })
+		db = ok and it
+		return ok
+	end)
+	local waiting, done, answered = {}, 0, 0
+	sim.always("nobody waits for ever", function()
+		for who, since in pairs(waiting) do
+			if sim.elapsed() - since > LONGEST then
+				return false, ("%s has waited since %.3f"):format(who, since)
+			end
+		end
+		return true
+	end)
+	for caller = 1, CALLERS do
+		skynet.fork(function()
+			for i = 1, REQUESTS do
+				local token = ("%d.%d"):format(caller, i)
+				waiting[token] = sim.elapsed()
+				local ok, reply = pcall(db.echo, db, token)
+				waiting[token] = nil
+				answered = answered + (ok and 1 or 0)
+				sim.check(not ok or reply == token, "%s was answered by %s", token, tostring(reply))
+				if math.random(4) == 1 then
+					skynet.sleep(math.random(0, 30))
+				end
+			end
+			done = done + 1
+		end)
+	end
+	sim.eventually(3600, "all have asked", function()
+		return done == CALLERS
+	end)
+	sim.check(answered > 0, "nobody had an answer")
+	skynet.error(("%d of %d requests were answered"):format(answered, CALLERS * REQUESTS))
+	sim.finish()
+end)

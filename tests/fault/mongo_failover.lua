@@ -3,6 +3,7 @@ local bson = require "bson"
 local mongo = require "skynet.db.mongo"
 local peers = require "test.mongo_peer"
 local skynet = require "skynet"
+local socket = require "skynet.socket"
 local test = require "test"
 
 local function connect(set, options)
@@ -66,6 +67,38 @@ test.case("a write whose answer is lost again says that it may have been done", 
 	end
 	local err = test.raises(".", c.insertOne, c, { _id = 1 })
 	test.equal({ err.outcome, err.attempts }, { "maybe applied", 2 })
+end)
+
+test.case("a write that cannot be sent again says that it may have been done", function()
+	for _, options in ipairs { "", "timeoutMS=1500" } do
+		local set = peers.set(2)
+		local c = connect(set, options)
+		local first, second = set.members[1], set.members[2]
+		first.on.insert = function(command)
+			first:usual("insert", command)
+			-- The next primary is watched over a connection that it has, and takes no others.
+			socket.close(second.listening)
+			set:elect(2)
+			return "close"
+		end
+		local err = test.raises(".", c.insertOne, c, { _id = 1 })
+		test.equal({ err.outcome, err.attempts > 1, #set.documents }, { "maybe applied", true, 1 })
+	end
+end)
+
+test.case("a write that is refused as it comes again says that it may have been done", function()
+	local set = peers.set(2)
+	local c = connect(set)
+	local first = set.members[1]
+	first.on.insert = function(command)
+		if first.seen.insert == 1 then
+			first:usual("insert", command)
+			return "close"
+		end
+		return { ok = 0, code = 10107, errmsg = "not primary", errorLabels = bson.array { "RetryableWriteError" } }
+	end
+	local err = test.raises("not primary", c.insertOne, c, { _id = 1 })
+	test.equal({ err.outcome, first.seen.insert, #set.documents }, { "maybe applied", 2, 1 })
 end)
 
 test.case("without numbers a write is not sent again", function()

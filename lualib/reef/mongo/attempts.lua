@@ -223,6 +223,7 @@ function attempts.execute(client, op)
 	local loan <close> = take_loan(client)
 	local retries, most = 0, op.timed and math.huge or 1
 	local told, told_reply, avoid
+	local unsure = false -- an attempt may have been applied: none behind it can say that nothing was
 	while true do
 		local server = server_for(client, op, avoid, told)
 		if op.least_wire and server.type ~= "LoadBalancer" and (server.maxWireVersion or 0) < op.least_wire then
@@ -252,6 +253,10 @@ function attempts.execute(client, op)
 		local again = retries <= most and may_repeat(client, op, err, loan.number ~= nil or op.ending ~= nil)
 		if op.transaction and not (again and overloaded) then
 			transactions.seen(op, err)
+		end
+		unsure = unsure or err.outcome == "maybe applied"
+		if unsure and (told.outcome == "not sent" or told.labels.RetryableWriteError) then
+			told.outcome = "maybe applied"
 		end
 		if again and now() >= op.deadline then
 			error(op.timed and limits.expired(op, told) or told, 0)

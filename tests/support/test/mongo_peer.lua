@@ -355,10 +355,15 @@ local function new_set(n, fields)
 	set.members, set.primary, set.election = {}, 1, 1
 	set.done, set.cursors, set.transactions = {}, {}, {}
 	set.number = peer.version_number(set.version)
-	for i = 1, n do
-		set.members[i] = new_member(set)
+	for _ = 1, n do
+		set:join()
 	end
 	return set
+end
+
+---A member more.
+function set_methods:join()
+	table.insert(self.members, new_member(self))
 end
 
 ---A replica set that answers simply; it ends with the case.

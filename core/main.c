@@ -15,7 +15,9 @@
 #include "clean.h"
 #include "clock.h"
 #include "core/host/config.h"
+#include "core/sim.h"
 #include "core/sim/command.h"
+#include "core/sim/options.h"
 #include "daemon.h"
 #include "env.h"
 #include "log_writer.h"
@@ -76,7 +78,7 @@ static char *join_words(int n, char **words) {
 static int start_process(void) {
 	if (!reef_config_complete())
 		return 1;
-	const char *pid_file = reef_env_get("reef_prompt") ? NULL : reef_env_get("daemon");
+	const char *pid_file = reef_env_get("reef_prompt") || reef_sim_on ? NULL : reef_env_get("daemon");
 	if (pid_file && !reef_daemon_start(pid_file, reef_env_int("daemon_timeout", DAEMON_TIMEOUT_CS)))
 		return 1;
 	int code = reef_runtime_run(reef_rooms);
@@ -107,14 +109,20 @@ static bool is_help(const char *word) {
 }
 
 /* In a process that is a simulation. */
-static int start_simulated(const char *script, int word_count, char **words) {
-	char *args = join_words(word_count, words);
+static int start_simulated(const struct reef_sim_command *command) {
 	reef_env_set("thread", "1");
+	if (command->config) {
+		/* What is logged is shown. */
+		reef_env_set("logger", "");
+		reef_env_set("reef_log_stream", "stderr");
+		return reef_config_load(command->config) ? start_process() : 1;
+	}
+	char *args = join_words(command->word_count, command->words);
 	if (*args)
 		reef_env_set("reef_run_args", args);
 	reef_free(args);
 	reef_env_set("reef_log_stream", "stderr");
-	return run_script(script);
+	return run_script(command->script);
 }
 
 static int command_run(int argc, char **argv) {

@@ -112,8 +112,8 @@ static void tell_start(void) {
 		return;
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
 		snprintf(limit, sizeof limit, "%llu", (unsigned long long)files.rlim_cur);
-	reef_log(0, "reef %s starts: pid %d, configuration %s, %s workers, %s open files at most", REEF_VERSION, getpid(),
-			 config, reef_env_get("thread"), limit);
+	reef_log(0, "reef %s starts: pid %d, configuration %s, %s workers, %s open files at most", REEF_VERSION,
+			 reef_sim_on ? 1 : getpid(), config, reef_env_get("thread"), limit);
 }
 
 static bool start_bootstrap(void) {

@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <time.h>
 
+#include "core/sim.h"
 #include "host_private.h"
 
 struct profile {
@@ -19,6 +20,8 @@ static char profiles;
 
 static double cpu_clock(void) {
 	struct timespec t;
+	if (reef_sim_on)
+		return (double)reef_sim_elapsed() / 1e9;
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }

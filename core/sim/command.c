@@ -23,49 +23,60 @@
 #define NOT_STARTED 127
 
 static struct reef_sim_command command;
-static struct reef_sim_result *result; /* of the last run, shared with it */
-static int (*start_script)(const char *script, int word_count, char **words);
+static struct reef_sim_result *results; /* one for each job, shared with the run that it is */
+static struct reef_sim_result *result;  /* of the last run that was alone */
+static int (*start)(const struct reef_sim_command *);
 
 /* ---- one run ---- */
 
-static _Noreturn void be_the_run(uint64_t seed, const uint8_t *left_out, bool shown) {
+static _Noreturn void be_the_run(uint64_t seed, const uint8_t *left_out, bool shown, struct reef_sim_result *to) {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!shown && (freopen("/dev/null", "w", stdout) == NULL || freopen("/dev/null", "w", stderr) == NULL))
 		_exit(NOT_STARTED);
 	alarm(command.limit);
 	reef_alloc_do_alike();
-	reef_sim_begin(&(struct reef_sim_options){
-			.seed = seed, .until_ns = command.until_ns, .left_out = left_out, .result = result});
-	exit(start_script(command.script, command.word_count, command.words));
+	reef_sim_begin(
+			&(struct reef_sim_options){.seed = seed, .until_ns = command.until_ns, .left_out = left_out, .result = to});
+	exit(start(&command));
+}
+
+static pid_t begin_run(uint64_t seed, const uint8_t *left_out, bool shown, struct reef_sim_result *to) {
+	*to = (struct reef_sim_result){.outcome = REEF_SIM_RUNS};
+	fflush(stdout);
+	pid_t child = fork();
+	if (child == 0)
+		be_the_run(seed, left_out, shown, to);
+	if (child < 0) {
+		perror("reef sim: fork");
+		exit(1);
+	}
+	return child;
 }
 
 /* It did not come to its end: what is known of that. */
-static void explain(int status) {
-	result->outcome = REEF_SIM_FAILED;
+static void explain(int status, struct reef_sim_result *of) {
+	of->outcome = REEF_SIM_FAILED;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-		snprintf(result->why, sizeof result->why, "it did not end within %u s of real time (--limit)", command.limit);
+		snprintf(of->why, sizeof of->why, "it did not end within %u s of real time (--limit)", command.limit);
 	else if (WIFSIGNALED(status))
-		snprintf(result->why, sizeof result->why, "SIG%s ended it", sigabbrev_np(WTERMSIG(status)));
+		snprintf(of->why, sizeof of->why, "SIG%s ended it", sigabbrev_np(WTERMSIG(status)));
 	else
-		snprintf(result->why, sizeof result->why, "it ended with exit code %d", WEXITSTATUS(status));
+		snprintf(of->why, sizeof of->why, "it ended with exit code %d", WEXITSTATUS(status));
+}
+
+/* Of a run that is over. */
+static bool has_passed(int status, struct reef_sim_result *of) {
+	if (of->outcome == REEF_SIM_RUNS)
+		explain(status, of);
+	return of->outcome == REEF_SIM_PASSED;
 }
 
 /* The result is in `result`. False: it did not pass. */
 static bool run(uint64_t seed, const uint8_t *left_out, bool shown) {
 	int status = 0;
-	*result = (struct reef_sim_result){.outcome = REEF_SIM_RUNS};
-	fflush(stdout);
-	pid_t child = fork();
-	if (child == 0)
-		be_the_run(seed, left_out, shown);
-	if (child < 0) {
-		perror("reef sim: fork");
-		exit(1);
-	}
+	pid_t child = begin_run(seed, left_out, shown, result);
 	waitpid(child, &status, 0);
-	if (result->outcome == REEF_SIM_RUNS)
-		explain(status);
-	return result->outcome == REEF_SIM_PASSED;
+	return has_passed(status, result);
 }
 
 /* ---- what is said ---- */
@@ -113,8 +124,8 @@ static void say_word(const char *word) {
 }
 
 static void say_again(uint64_t seed, const uint8_t *left_out) {
-	printf("sim: again: reef sim");
-	say_word(command.script);
+	printf(command.config ? "sim: again: reef sim --config" : "sim: again: reef sim");
+	say_word(command.config ? command.config : command.script);
 	printf(" --seed %llu --until %llus", (unsigned long long)seed,
 		   (unsigned long long)(command.until_ns / 1000000000u));
 	say_list(left_out);
@@ -171,21 +182,73 @@ static int show_failure(uint64_t seed) {
 	return 1;
 }
 
+/* Runs of several seeds at the same time; each is that of the seed with its number. */
+static struct {
+	pid_t pid; /* 0: none */
+	uint64_t number;
+} jobs[REEF_SIM_MOST_JOBS];
+
+static unsigned find_job(pid_t pid) {
+	unsigned i = 0;
+	while (jobs[i].pid != pid)
+		i++;
+	return i;
+}
+
+/* Waits for one; *failed is the first number that has failed so far. */
+static void end_job(uint64_t *failed) {
+	int status = 0;
+	pid_t pid = wait(&status);
+	if (pid <= 0) {
+		perror("reef sim: wait");
+		exit(1);
+	}
+	unsigned i = find_job(pid);
+	jobs[i].pid = 0;
+	if (jobs[i].number < *failed && !has_passed(status, &results[i]))
+		*failed = jobs[i].number;
+}
+
+/* The number of the first seed that fails, whichever is found first; that of all: none does. */
+static uint64_t find_failure(void) {
+	uint64_t next = 0, failed = command.runs;
+	unsigned running = 0;
+	while (next < failed || running > 0) {
+		if (next < failed && running < command.jobs) {
+			unsigned i = find_job(0);
+			jobs[i].number = next;
+			jobs[i].pid = begin_run(command.seed + next++, command.left_out, false, &results[i]);
+			running++;
+			continue;
+		}
+		/* What is behind one that has failed does not matter any more. */
+		for (unsigned i = 0; i < command.jobs; i++)
+			if (jobs[i].pid && jobs[i].number > failed)
+				kill(jobs[i].pid, SIGKILL);
+		end_job(&failed);
+		running--;
+	}
+	return failed;
+}
+
+static int run_one(void) {
+	if (!run(command.seed, command.left_out, true))
+		return show_failure(command.seed);
+	if (!command.quiet)
+		say_result(command.seed);
+	return 0;
+}
+
 static int run_all(void) {
 	struct timespec begin, end;
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	for (uint64_t i = 0; i < command.runs; i++) {
-		uint64_t seed = command.seed + i;
-		if (!run(seed, command.left_out, command.runs == 1))
-			return show_failure(seed);
-		if (command.runs == 1 && !command.quiet)
-			say_result(seed);
-	}
+	uint64_t failed = find_failure();
+	if (failed < command.runs)
+		return show_failure(command.seed + failed);
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	if (command.runs > 1)
-		printf("sim: seeds %llu to %llu passed, in %.1f s\n", (unsigned long long)command.seed,
-			   (unsigned long long)(command.seed + command.runs - 1),
-			   (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
+	printf("sim: seeds %llu to %llu passed, in %.1f s\n", (unsigned long long)command.seed,
+		   (unsigned long long)(command.seed + command.runs - 1),
+		   (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
 	return 0;
 }
 
@@ -201,7 +264,7 @@ static void fix_addresses(char **argv) {
 		  stderr);
 }
 
-int reef_sim_command(int argc, char **argv, int (*start)(const char *script, int word_count, char **words)) {
+int reef_sim_command(int argc, char **argv, int (*start_it)(const struct reef_sim_command *)) {
 	static char buffer[BUFSIZ];
 	fix_addresses(argv);
 	setvbuf(stdout, buffer, _IOLBF, sizeof buffer);
@@ -211,11 +274,13 @@ int reef_sim_command(int argc, char **argv, int (*start)(const char *script, int
 		fputs(reef_sim_help, stdout);
 		return 0;
 	}
-	result = mmap(NULL, sizeof *result, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (result == MAP_FAILED) {
+	size_t size = REEF_SIM_MOST_JOBS * sizeof *results;
+	results = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (results == MAP_FAILED) {
 		perror("reef sim: mmap");
 		return 1;
 	}
-	start_script = start;
-	return run_all();
+	result = results;
+	start = start_it;
+	return command.runs == 1 ? run_one() : run_all();
 }

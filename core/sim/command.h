@@ -2,8 +2,10 @@
 #ifndef REEF_SIM_COMMAND_H
 #define REEF_SIM_COMMAND_H
 
-/* The arguments of main. `start` starts a script, with its own arguments in one text, as the first service of this process,
+struct reef_sim_command;
+
+/* The arguments of main. `start` starts the script, or what the configuration says, as the first service of this process,
  * which is a simulation by then; it returns an exit code when that could not begin. Returns the exit code. */
-int reef_sim_command(int argc, char **argv, int (*start)(const char *script, int word_count, char **words));
+int reef_sim_command(int argc, char **argv, int (*start)(const struct reef_sim_command *command));
 
 #endif

@@ -101,6 +101,13 @@ static int sim_place(lua_State *L) {
 	return 0;
 }
 
+/* inherit(service, from): the service is where the other one is */
+static int sim_inherit(lua_State *L) {
+	check_on(L);
+	reef_sim_node_inherit((uint32_t)luaL_checkinteger(L, 1), (uint32_t)luaL_checkinteger(L, 2));
+	return 0;
+}
+
 /* partition(one, other, parted) */
 static int sim_partition(lua_State *L) {
 	check_on(L);
@@ -166,6 +173,7 @@ int reef_open_sim(struct lua_State *L) {
 			{"jump", sim_jump},
 			{"note", sim_note},
 			{"place", sim_place},
+			{"inherit", sim_inherit},
 			{"partition", sim_partition},
 			{"heal", sim_heal},
 			{"cut", sim_cut},

@@ -6,18 +6,19 @@
 
 #include "core/alloc.h"
 #include "core/array.h"
+#include "core/ptrmap.h"
 #include "core/service.h"
 #include "core/sim.h"
 #include "core/slice.h"
 
 #define FIRST_HOST UINT32_C(0x0a000001) /* 10.0.0.1 */
 
-struct place {
-	uint32_t handle, host;
-};
-
 static struct REEF_ARRAY(char *) names; /* the i-th has the address FIRST_HOST + i */
-static struct REEF_ARRAY(struct place) places;
+static struct reef_ptrmap places;       /* handles to hosts */
+
+static void *key_of(uint32_t n) {
+	return (void *)(uintptr_t)n;
+}
 
 uint32_t reef_sim_node(const char *name) {
 	struct in_addr literal;
@@ -36,23 +37,20 @@ uint32_t reef_sim_node(const char *name) {
 }
 
 void reef_sim_node_place(uint32_t handle, uint32_t host) {
-	for (size_t i = 0; i < places.count; i++) {
-		if (places.items[i].handle == handle) {
-			places.items[i].host = host;
-			return;
-		}
-	}
-	struct place *place = reef_array_add(&places);
-	if (place == NULL)
-		reef_alloc_give_up(sizeof *place);
-	*place = (struct place){handle, host};
+	if (!reef_ptrmap_put(&places, key_of(handle), key_of(host)))
+		reef_alloc_give_up(sizeof(struct reef_ptrpair));
+}
+
+static uint32_t host_of(uint32_t handle) {
+	const void *host = handle ? reef_ptrmap_get(&places, key_of(handle)) : NULL;
+	return host ? (uint32_t)(uintptr_t)host : REEF_SIM_LOCALHOST;
+}
+
+void reef_sim_node_inherit(uint32_t handle, uint32_t from) {
+	reef_sim_node_place(handle, host_of(from));
 }
 
 uint32_t reef_sim_node_here(void) {
 	const struct reef_service *service = reef_slice_service();
-	uint32_t handle = service ? reef_service_handle(service) : 0;
-	for (size_t i = 0; i < places.count; i++)
-		if (places.items[i].handle == handle)
-			return places.items[i].host;
-	return REEF_SIM_LOCALHOST;
+	return host_of(service ? reef_service_handle(service) : 0);
 }

@@ -10,6 +10,8 @@
 uint32_t reef_sim_node(const char *name);
 /* The service is on that host; without, it is on localhost. */
 void reef_sim_node_place(uint32_t handle, uint32_t host);
+/* The service is where the other one is. */
+void reef_sim_node_inherit(uint32_t handle, uint32_t from);
 /* The host of the service that runs now. */
 uint32_t reef_sim_node_here(void);
 

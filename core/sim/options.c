@@ -16,8 +16,9 @@
 #define LONGEST (HOUR * 24 * 365 * 100)
 
 const char reef_sim_help[] =
-		"Usage: reef sim SCRIPT [ARG...] [--seed N] [--runs K] [--until TIME] [--shrink] [--limit SECONDS]\n"
-		"                [--without LIST] [--quiet]\n"
+		"Usage: reef sim SCRIPT [ARG...] [--seed N] [--runs K] [--jobs N] [--until TIME] [--shrink]\n"
+		"                [--limit SECONDS] [--without LIST] [--quiet]\n"
+		"       reef sim --config FILE [--seed N] ...\n"
 		"\n"
 		"Runs the Lua file SCRIPT as `reef run` does, in a simulation: one thread, a time of its own that jumps to the "
 		"next\n"
@@ -26,10 +27,12 @@ const char reef_sim_help[] =
 		"faults of the network are functions of the seed, so a run can be had again: the same seed has the same\n"
 		"fingerprint. What a script may promise and ask for is in the module reef.sim.\n"
 		"\n"
+		"  --config FILE     run what the configuration FILE starts, as `reef FILE` does, in the place of a script\n"
 		"  --seed N          the seed, or the first of several: 1 by default\n"
 		"  --runs K          run with K seeds, N, N + 1 ..., until one fails; its run is shown, and the command that "
 		"shows\n"
 		"                    it again\n"
+		"  --jobs N          so many runs at the same time: by default one for each processor\n"
 		"  --until TIME      a run ends after that time of its own: 90s, 15m, 2h, 1d; 1h by default\n"
 		"  --shrink          when a seed fails, look for fewer faults with which it still does\n"
 		"  --without LIST    leave out the faults with these numbers, 3,7-12, which is what --shrink finds\n"
@@ -37,6 +40,11 @@ const char reef_sim_help[] =
 		"  --quiet, -q       print nothing of runs that pass, but one line at the end\n"
 		"\n"
 		"Exit code: 0 every run passed, 1 one has failed, 2 the command line is wrong.\n";
+
+static unsigned processors(void) {
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+	return n < 1 ? 1 : n > REEF_SIM_MOST_JOBS ? REEF_SIM_MOST_JOBS : (unsigned)n;
+}
 
 static bool read_number(const char *text, uint64_t *n) {
 	char *end;
@@ -88,10 +96,17 @@ static bool read_list(const char *text, uint8_t *bits) {
 static bool read_value(struct reef_sim_command *command, const char *option, const char *value, bool *known) {
 	uint64_t n;
 	*known = true;
+	if (strcmp(option, "--config") == 0)
+		return *(command->config = value) != '\0';
 	if (strcmp(option, "--seed") == 0)
 		return read_number(value, &command->seed);
 	if (strcmp(option, "--runs") == 0)
 		return read_number(value, &command->runs) && command->runs > 0;
+	if (strcmp(option, "--jobs") == 0) {
+		bool good = read_number(value, &n) && n > 0 && n <= REEF_SIM_MOST_JOBS;
+		command->jobs = good ? (unsigned)n : 0;
+		return good;
+	}
 	if (strcmp(option, "--until") == 0)
 		return read_time(value, &command->until_ns);
 	if (strcmp(option, "--without") == 0)
@@ -123,9 +138,26 @@ static bool read_option(struct reef_sim_command *command, const char *word, cons
 	return good;
 }
 
+static bool has_what_to_run(const struct reef_sim_command *command) {
+	const char *path = command->script ? command->script : command->config;
+	if (path == NULL) {
+		reef_clean_complain("which script? (see reef sim --help)");
+		return false;
+	}
+	if (command->script && command->config) {
+		reef_clean_complain("either the script %s or the configuration %s", command->script, command->config);
+		return false;
+	}
+	if (access(path, R_OK) != 0) {
+		reef_clean_complain("cannot run %s: %s", path, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
 bool reef_sim_options_read(struct reef_sim_command *command, int argc, char **argv) {
 	*command = (struct reef_sim_command){
-			.seed = 1, .runs = 1, .until_ns = HOUR * SECOND_NS, .limit = LIMIT, .words = argv};
+			.seed = 1, .runs = 1, .jobs = processors(), .until_ns = HOUR * SECOND_NS, .limit = LIMIT, .words = argv};
 	bool options = true;
 	for (int i = 0; i < argc; i++) {
 		bool took = false;
@@ -148,13 +180,5 @@ bool reef_sim_options_read(struct reef_sim_command *command, int argc, char **ar
 							(unsigned long long)command->seed, (unsigned long long)UINT64_MAX);
 		return false;
 	}
-	if (command->script == NULL) {
-		reef_clean_complain("which script? (see reef sim --help)");
-		return false;
-	}
-	if (access(command->script, R_OK) != 0) {
-		reef_clean_complain("cannot run %s: %s", command->script, strerror(errno));
-		return false;
-	}
-	return true;
+	return has_what_to_run(command);
 }

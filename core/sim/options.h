@@ -7,11 +7,14 @@
 
 #include "core/sim.h"
 
+#define REEF_SIM_MOST_JOBS 256
+
 struct reef_sim_command {
-	const char *script;
-	char **words; /* behind the script: its own */
+	const char *script, *config; /* one of them */
+	char **words;                /* behind the script: its own */
 	int word_count;
 	uint64_t seed, runs;
+	unsigned jobs; /* runs at the same time */
 	uint64_t until_ns;
 	unsigned limit; /* seconds of real time that a run may take */
 	bool shrink, quiet, help;

@@ -259,7 +259,7 @@ static int programs_directory(lua_State *L) {
 }
 
 static int programs_pid(lua_State *L) {
-	lua_pushinteger(L, getpid());
+	lua_pushinteger(L, reef_sim_on ? 1 : getpid());
 	return 1;
 }
 

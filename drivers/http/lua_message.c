@@ -282,7 +282,9 @@ static const struct date *date_now(void) {
 	static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 	static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
 									 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-	time_t now = time(NULL);
+	struct timespec wall;
+	reef_clock_wall(&wall);
+	time_t now = wall.tv_sec;
 	struct tm t;
 	if (now == date.at || gmtime_r(&now, &t) == NULL)
 		return &date;

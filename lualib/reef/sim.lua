@@ -207,7 +207,8 @@ function sim.half_close(link)
 end
 
 ---Says on which host a service is, this one unless another is named: its connections come from there, its
----`127.0.0.1` is that host. To be said before it listens or connects.
+---`127.0.0.1` is that host. To be said before it listens or connects. What the service launches afterwards is there,
+---too, unless it says otherwise; a unique service belongs to all, and is on `localhost`.
 ---@param host reef.sim.host
 ---@param address? integer
 function sim.place(host, address)

@@ -6,6 +6,7 @@
 
 local skynet = require "skynet"
 local core = require "skynet.core"
+local simulation = require "reef.sim.core"
 local sorted = require "reef.base.sorted"
 require "reef.manager"
 
@@ -160,6 +161,9 @@ local function launch(source, how, ...)
 	if not handle then
 		response(false, "cannot launch " .. line)
 		return NO_REPLY
+	end
+	if simulation.on() then
+		simulation.inherit(handle, source)
 	end
 	services[handle] = line
 	booting[handle] = {

@@ -60,6 +60,20 @@ test.case("a seed is the same among many as by itself", function()
 	test.matches(output, "sim: again: reef sim .*order%.lua %-%-seed " .. seed .. " %-%-until 3600s %-%- aaabbb\n")
 end)
 
+test.case("however many run at the same time, the first seed that fails is told", function()
+	local seed = some_seed()
+	local function first_failure(jobs)
+		local code, output = sim("order", "--runs", "20000", "--seed", seed, "--jobs", jobs, "--", "bbbaaa")
+		test.equal(code, 1, output)
+		return { output:match "sim: seed (%d+) FAILED .* fingerprint (%x+)" }
+	end
+	local alone = first_failure "1"
+	test.equal(#alone, 2)
+	for _, jobs in ipairs { "2", "7", "30" } do
+		test.equal(first_failure(jobs), alone, jobs .. " jobs, --seed " .. seed)
+	end
+end)
+
 test.case("every order of two senders comes about, the order of one is kept", function()
 	local words = { "" }
 	for _ = 1, 6 do
@@ -85,8 +99,8 @@ test.case("every order of two senders comes about, the order of one is kept", fu
 	end
 end)
 
-for _, name in ipairs { "bytes", "hosts", "refused", "partition", "reset", "half_close", "slow_reader", "clock_jump", "kill",
-	"unix" } do
+for _, name in ipairs { "bytes", "hosts", "children", "refused", "partition", "reset", "half_close", "slow_reader",
+	"clock_jump", "kill", "unix" } do
 	test.case("the network: " .. name, function()
 		local seed = some_seed()
 		local code, output = sim("network", name, "--runs", tostring(SEEDS), "--seed", seed)
@@ -142,9 +156,28 @@ test.case("a run that does not end by itself is ended: in its own time, and in o
 	test.matches(output, "did not end within 1 s of real time")
 end)
 
+test.case("what a configuration starts can be simulated", function()
+	local path = process.path "config"
+	local f <close> = assert(io.open(path, "w"))
+	f:write(('luaservice = "%s?.lua"\nstart = "prints"\nthread = 8\ndaemon = "./pid"\nharbor = 0\n'):format(SCRIPTS))
+	f:close()
+	local seed, fingerprints = some_seed(), {}
+	for i = 1, 2 do
+		local code, output = process.run { cwd = test.dir, test.reef, "sim", "--config", path, "--seed", seed }
+		test.equal(code, 0, output)
+		fingerprints[i] = fingerprint(output)
+	end
+	test.equal(fingerprints[1], fingerprints[2], "seed " .. seed)
+	local code, output = sim("faults", "--config", path)
+	test.equal(code, 2, output)
+	test.matches(output, "either the script .*faults%.lua or the configuration")
+end)
+
 test.case("a wrong command line is told", function()
 	for _, words in ipairs { { "--runs", "0" }, { "--runs" }, { "--until", "3x" }, { "--seed", "-1" },
-		{ "--without", "a" }, { "--without", "3-1" }, { "--without", "1," }, { "--limit", "0" }, { "--wrong" } } do
+		{ "--without", "a" }, { "--without", "3-1" },
+		{ "--without", "1," }, { "--limit", "0" }, { "--jobs", "0" }, { "--jobs", "257" }, { "--config" },
+		{ "--wrong" } } do
 		local code, output = sim("faults", table.unpack(words))
 		test.equal(code, 2, table.concat(words, " "))
 		test.matches(output, "^reef: .*%-%-%l+")

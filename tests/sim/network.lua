@@ -3,8 +3,20 @@ local sim = require "reef.sim"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
-local name = ...
+local name, to = ...
 local cases = {}
+
+-- On which of some hosts this service is, by who can connect to a port of its own.
+local function own_host()
+	local port = 1000 + skynet.self()
+	socket.start(assert(socket.listen("127.0.0.1", port)), print)
+	for _, host in ipairs { "a", "b", "c", "localhost" } do
+		local id = socket.open(host, port)
+		if id then
+			return host
+		end
+	end
+end
 
 -- A peer on the host `b` that sends back what it gets, and what a client on `a` has of it.
 local function echo()
@@ -165,6 +177,20 @@ function cases.clock_jump()
 	sim.check(os.time() < wall, "the wall clock does not go back")
 end
 
+-- A launched service is on the host of who launched it, and may go elsewhere.
+function cases.children()
+	local function host_of(...)
+		return (skynet.call(skynet.newservice("network", "host", ...), "lua"))
+	end
+	sim.place "a"
+	sim.check(host_of() == "a", "not on the host of its parent")
+	sim.check(host_of "c" == "c", "not on the host that it named")
+	sim.place "b"
+	sim.check(host_of() == "b", "on a host that its parent has left")
+	local unique = skynet.call(skynet.uniqueservice("network", "host"), "lua")
+	sim.check(unique == "localhost", "a unique service is on %s", unique)
+end
+
 function cases.kill()
 	local address = skynet.newservice("network", "sleeper")
 	skynet.fork(sim.kill, address)
@@ -185,6 +211,15 @@ skynet.start(function()
 	if name == "sleeper" then
 		skynet.dispatch("lua", function()
 			skynet.wait()
+		end)
+		return
+	end
+	if name == "host" then
+		if to then
+			sim.place(to)
+		end
+		skynet.dispatch("lua", function()
+			skynet.retpack(own_host())
 		end)
 		return
 	end

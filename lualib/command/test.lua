@@ -116,7 +116,7 @@ skynet.start(function()
 	local color = command.colors()
 	local results = run(paths, options, function(result)
 		if not options.tap then
-			io.write(report.text(result, { color = color, verbose = options.verbose, seed = options.seed }))
+			io.write(report.text(result, { color = color, verbose = options.verbose }))
 			io.flush()
 		end
 	end)

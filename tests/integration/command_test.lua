@@ -126,4 +126,47 @@ test.case("what the command line has wrong is named", function()
 	end
 end)
 
+test.case("a file that asks for it runs in the simulation, with its seeds", function()
+	local p = project.new {
+		["test/day_test.lua"] = "-- sim: seed 7 runs 2\n" .. HEAD .. [[
+test.case("a day passes", { timeout = 90000 }, function()
+	skynet.sleep(8640000)
+	test.truthy(require("reef.sim").elapsed() >= 86400)
+	local f <close> = io.open(os.getenv "SEEDS", "a")
+	f:write(test.seed, " ")
+end)
+test.run()
+]],
+		["test/promise_test.lua"] = "-- sim: runs 100\n" .. HEAD .. [[
+test.case("passes", function() end)
+test.case("has a promise", function()
+	require("reef.sim").check(math.random(8) > 1, "it was %d", 1)
+end)
+test.run()
+]],
+		["test/wrong_test.lua"] = "-- sim: seeds\n" .. HEAD .. "test.run()\n",
+	}
+	local code, output = process.run { test.reef, "test", "--seed", "40", "test/day_test.lua", cwd = p.dir,
+		env = { SEEDS = p:path "seeds" } }
+	test.equal(code, 0, output)
+	test.matches(output, "ok   test/day_test.lua: 1 passed")
+	local seeds <close> = io.open(p:path "seeds")
+	test.equal(seeds:read "a", "7 40 41 ")
+
+	code, output = reef(p, "--seed", "5", "test/promise_test.lua")
+	test.equal(code, 1, output)
+	test.matches(output, "FAIL test/promise_test.lua: 1 passed, 1 failed")
+	test.matches(output, "failed: has a promise\n%s+it was 1\n")
+	local seed = test.matches(output, "again: reef test test/promise_test.lua %-%-seed (%d+)\n")
+	test.matches(output, "output of test/promise_test.lua %(%-%-seed " .. seed .. "%)")
+	test.equal(output:find("sim: again", 1, true), nil, output)
+	code, output = reef(p, "--tap", "--seed", seed, "test/promise_test.lua")
+	test.equal(code, 1, output)
+	test.matches(output, "not ok 2 .*in the simulation of seed " .. seed .. ";")
+
+	code, output = reef(p, "test/wrong_test.lua")
+	test.equal(code, 1, output)
+	test.matches(output, "sim: seeds is neither `seed N` nor `runs N`")
+end)
+
 test.run()

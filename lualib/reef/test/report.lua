@@ -40,7 +40,7 @@ end
 
 ---Text for people: a line for a file, and what failed, with what the file printed.
 ---@param result reef.test.result
----@param options { color: boolean, verbose: boolean|nil, seed: integer }
+---@param options { color: boolean, verbose: boolean|nil }
 ---@return string
 function report.text(result, options)
 	local function paint(state, text)
@@ -61,7 +61,7 @@ function report.text(result, options)
 		end
 	end
 	if (result.failed > 0 or options.verbose) and result.output ~= "" then
-		lines[#lines + 1] = ("     output of %s (--seed %d):\n"):format(printable(result.file), options.seed)
+		lines[#lines + 1] = ("     output of %s (--seed %d):\n"):format(printable(result.file), result.seed)
 		lines[#lines + 1] = indented(result.output, "     | ")
 	end
 	return table.concat(lines)

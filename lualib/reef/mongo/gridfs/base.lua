@@ -26,12 +26,15 @@ end
 
 ---What a filter says of the id of a file: an expression or a document of operators is an id like any other, and no id
 ---is not all of them.
----@return table
+---@return any
 function base.is(id)
+	local kind = bson.type(id)
 	if id == nil then
 		error("mongo: the id of a file is nil", 0)
+	elseif kind == "table" or kind == "regex" then
+		return { ["$eq"] = id }
 	end
-	return { ["$eq"] = id }
+	return id
 end
 
 ---Raises for what is no name of a file, and would be a filter.

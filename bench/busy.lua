@@ -1,6 +1,6 @@
--- A load that goes on by itself, to measure what it costs to watch it (bench/watch.lua): SERVICES services, each of which
--- works for a moment STEPS times a second and asks its neighbour. So there is as much to do in each second, watched or
--- not.
+-- A load that goes on by itself, to measure what it costs to watch it (bench/watch.lua): SERVICES services, each of
+-- which works for a moment STEPS times a second and asks its neighbour. So there is as much to do in each second,
+-- watched or not.
 --
 -- Prints the address of its metrics server and the port of its control. That takes lines `NAME SECONDS`, switches on
 -- what NAME says while it measures, and answers with CPU seconds, seconds of the clock, and steps.

@@ -1,8 +1,8 @@
 -- What it costs a process of 1,000 busy services (bench/busy.lua) to be watched: by its log, by Prometheus, by the
 -- page, by a profile, by traces. This process is who looks. There are two that are looked at, with the same to do at
--- the same time, and one of them is watched now and then: so whatever else goes on in the machine disturbs both. Since most
--- of it costs too little to be seen, it is watched many times as much as usual. Printed is by how much the ratio of
--- their CPU times changes, and how many milliseconds of CPU that is in a second, both as they are usually.
+-- the same time, and one of them is watched now and then: so whatever else goes on in the machine disturbs both. Since
+-- most of it costs too little to be seen, it is watched many times as much as usual. Printed is by how much the ratio
+-- of their CPU times changes, and how many milliseconds of CPU that is in a second, both as they are usually.
 local bench = require "bench"
 local http = require "reef.http.client"
 local json = require "reef.json"

@@ -1,4 +1,5 @@
--- A login service that has room for three clients, who may take their time.
+-- A login service that has room for three clients, of one address for as many as the setting few_of_one says, who may
+-- take their time.
 local skynet = require "skynet"
 local login = require "snax.loginserver"
 
@@ -9,6 +10,7 @@ login {
 	name = "logs_in_few",
 	timeout = 60000,
 	maxclient = 3,
+	peraddress = tonumber(skynet.getenv "few_of_one"),
 	auth_handler = function()
 		return "server", "somebody"
 	end,

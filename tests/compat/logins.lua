@@ -176,22 +176,22 @@ test.case("more clients than maxclient are closed at once, and come in when othe
 end)
 
 test.case("one address may be in the middle of so many logins, and others log in", function()
-	skynet.setenv("few_of_one", 1)
-	local login = skynet.newservice "logs_in_few"
+	local port = process.free_port()
+	local login = skynet.newservice("logs_in_few", port, 1)
 	test.defer(manager.kill, login)
-	local inside = assert(socket.open("127.0.0.1", few_port))
+	local inside = assert(socket.open("127.0.0.1", port))
 	test.truthy(socket.readline(inside))
-	local second = assert(socket.open("127.0.0.1", few_port))
+	local second = assert(socket.open("127.0.0.1", port))
 	test.equal(test.within(30, socket.readline, second), false)
 	local id, proxied = process.run { "python3", "-c", [[
 import socket, sys
 s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=30, source_address=("127.0.0.2", 0))
-print(len(s.makefile().readline()))]], tostring(few_port) }
+print(len(s.makefile().readline()))]], tostring(port) }
 	test.equal({ id, proxied }, { 0, "13\n" })
 	socket.close(second)
 	socket.close(inside)
 	test.eventually("there is room again", 30, function()
-		local again = assert(socket.open("127.0.0.1", few_port))
+		local again = assert(socket.open("127.0.0.1", port))
 		local line = socket.readline(again)
 		socket.close(again)
 		return line

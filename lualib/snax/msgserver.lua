@@ -260,6 +260,11 @@ function msgserver.start(conf)
 		deliver(user, request)
 	end
 
+	-- Request handlers pass what they get on to agents, as gates do.
+	if not skynet._proto.client then
+		skynet.register_protocol { name = "client", id = skynet.PTYPE_CLIENT }
+	end
+
 	local command = { login = conf.login_handler, logout = conf.logout_handler, kick = conf.kick_handler }
 	local handler = { defaults = { unsent = DEFAULT_UNSENT } }
 

@@ -275,6 +275,14 @@ test.case("requests are answered by number, out of order if need be, and failure
 	c:close()
 end)
 
+test.case("a request handler passes requests on to an agent, as messages of type client", function()
+	local _, port, username = start_messages "ada"
+	local c = connect(port, username, SECRET, 1)
+	c:ask(1, "agent, hello")
+	test.equal({ c:reply() }, { 1, "AGENT, HELLO", 1 })
+	c:close()
+end)
+
 test.case("who does not say who he is in time has to go, others stay", function()
 	local _, port, username = start_messages "ada"
 	local slow = {}

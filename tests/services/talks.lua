@@ -41,6 +41,8 @@ function server.request_handler(_, text)
 		skynet.wait {}
 	elseif text:find "^large" then
 		return ("%d "):format(calls[text]) .. ("x"):rep(60000)
+	elseif text:find "^agent" then
+		return skynet.tostring(skynet.rawcall(skynet.uniqueservice "talks_agent", "client", text))
 	elseif text == "events" then
 		return table.concat(events, " ")
 	end

@@ -83,8 +83,8 @@ static bool read_address(const struct sockaddr *address, uint32_t *host, int *po
 	memcpy(&v4, address, sizeof v4);
 	*host = ntohl(v4.sin_addr.s_addr);
 	*port = ntohs(v4.sin_port);
-	/* Each host has a localhost. */
-	if (*host == REEF_SIM_LOCALHOST)
+	/* Each host has a localhost, and means itself by "any address". */
+	if (*host == REEF_SIM_LOCALHOST || *host == INADDR_ANY)
 		*host = reef_sim_node_here();
 	return true;
 }
@@ -97,7 +97,7 @@ static struct reef_sim_end *find_listener(const struct sockaddr *address, sockle
 	for (size_t i = 0; i < ends.count; i++) {
 		struct reef_sim_end *end = ends.items[i];
 		bool here = address->sa_family == AF_UNIX ? is_same(&end->local, end->local_size, address, size)
-												  : end->port == port && (end->here == host || end->here == INADDR_ANY);
+												  : end->port == port && end->here == host;
 		if (end->state == REEF_SIM_LISTENING && here)
 			return end;
 	}
@@ -140,7 +140,10 @@ static int sim_bind(int fd, const struct sockaddr *address, socklen_t size) {
 	}
 	if (end->port == 0)
 		end->port = free_port();
-	set_address(&end->local, &end->local_size, end->here, end->port);
+	/* As it is said, "any address" too. */
+	struct sockaddr_in said;
+	memcpy(&said, address, sizeof said);
+	set_address(&end->local, &end->local_size, ntohl(said.sin_addr.s_addr), end->port);
 	return 0;
 }
 

@@ -73,10 +73,12 @@ static bool read_list(const char *text, uint8_t *bits) {
 			return false;
 		if (*end == '-' && isdigit((unsigned char)end[1]))
 			last = strtoul(end + 1, &end, 10);
-		if (last >= REEF_SIM_FAULTS || (*end != '\0' && *end != ','))
+		if (last < first || last >= REEF_SIM_FAULTS || (*end != '\0' && *end != ','))
 			return false;
 		for (unsigned long i = first; i <= last; i++)
 			bits[i / 8] |= (uint8_t)(1u << i % 8);
+		if (*end == ',' && end[1] == '\0')
+			return false;
 		text = *end == ',' ? end + 1 : end;
 	}
 	return true;
@@ -141,6 +143,11 @@ bool reef_sim_options_read(struct reef_sim_command *command, int argc, char **ar
 	}
 	if (command->help)
 		return true;
+	if (command->runs - 1 > UINT64_MAX - command->seed) {
+		reef_clean_complain("there are no %llu seeds from %llu on: the last is %llu", (unsigned long long)command->runs,
+							(unsigned long long)command->seed, (unsigned long long)UINT64_MAX);
+		return false;
+	}
 	if (command->script == NULL) {
 		reef_clean_complain("which script? (see reef sim --help)");
 		return false;

@@ -85,7 +85,7 @@ test.case("every order of two senders comes about, the order of one is kept", fu
 	end
 end)
 
-for _, name in ipairs { "bytes", "refused", "partition", "reset", "half_close", "slow_reader", "clock_jump", "kill",
+for _, name in ipairs { "bytes", "hosts", "refused", "partition", "reset", "half_close", "slow_reader", "clock_jump", "kill",
 	"unix" } do
 	test.case("the network: " .. name, function()
 		local seed = some_seed()
@@ -144,12 +144,15 @@ end)
 
 test.case("a wrong command line is told", function()
 	for _, words in ipairs { { "--runs", "0" }, { "--runs" }, { "--until", "3x" }, { "--seed", "-1" },
-		{ "--without", "a" }, { "--limit", "0" }, { "--wrong" } } do
+		{ "--without", "a" }, { "--without", "3-1" }, { "--without", "1," }, { "--limit", "0" }, { "--wrong" } } do
 		local code, output = sim("faults", table.unpack(words))
 		test.equal(code, 2, table.concat(words, " "))
 		test.matches(output, "^reef: .*%-%-%l+")
 	end
-	local code, output = process.run { test.reef, "sim" }
+	local code, output = sim("faults", "--seed", "18446744073709551615", "--runs", "2")
+	test.equal(code, 2, output)
+	test.matches(output, "there are no 2 seeds from 18446744073709551615 on")
+	code, output = process.run { test.reef, "sim" }
 	test.equal(code, 2, output)
 	test.matches(output, "which script%?")
 	code, output = process.run { test.reef, "sim", "nowhere.lua" }

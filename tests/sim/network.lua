@@ -56,6 +56,38 @@ function cases.bytes()
 	end)
 end
 
+-- Each host has its own ports, at any address and at 127.0.0.1.
+function cases.hosts()
+	for _, host in ipairs { "a", "b", "localhost" } do
+		sim.place(host)
+		for port, address in pairs { [80] = "0.0.0.0", [81] = "127.0.0.1" } do
+			local listener, said = socket.listen(address, port)
+			sim.check(said == address, "it listens at %s", said)
+			socket.start(listener, function(id)
+				socket.start(id)
+				socket.write(id, host .. "\n")
+			end)
+		end
+		local again = pcall(socket.listen, "0.0.0.0", 80)
+		sim.check(not again, "%s has two listeners at a port", host)
+	end
+	local function greeting(host, port)
+		local id = assert(socket.open(host, port))
+		local said = socket.readline(id)
+		socket.close(id)
+		return said
+	end
+	for _, here in ipairs { "localhost", "b", "a" } do
+		sim.place(here)
+		for _, there in ipairs { "a", "b" } do
+			sim.check(greeting(there, 80) == there, "another host than %s", there)
+		end
+		for _, own in ipairs { "127.0.0.1", "localhost", "0.0.0.0" } do
+			sim.check(greeting(own, 80) == here, "%s is not %s", own, here)
+		end
+	end
+end
+
 function cases.refused()
 	local id, why = socket.open("b", 81)
 	sim.check(not id and why == "Connection refused", "%s", why)

@@ -1,7 +1,6 @@
 -- reef profile HOST:PORT: takes a profile of a running process, by the endpoint of its metrics server.
 
 local command = require "reef.command"
-local http = require "reef.http.client"
 local plural = require "reef.plural"
 local printable = require("reef.text").printable
 local skynet = require "skynet"
@@ -77,7 +76,8 @@ local function fetch(options)
 			end)))
 		end
 	end
-	local client = http.new { timeout = math.ceil((tonumber(options.seconds) + 30) * 100), idle_timeout = 40000 }
+	-- Here, so that a build without HTTP has its help.
+	local client = require("reef.http.client").new { timeout = math.ceil((tonumber(options.seconds) + 30) * 100), idle_timeout = 40000 }
 	local response = client:request {
 		url = ("http://%s/api/profile?%s"):format(options.address, table.concat(query, "&")),
 	}

@@ -310,6 +310,42 @@ test.case("what the tutorial types works", { timeout = 120 }, function()
 	test.equal(done, 5)
 end)
 
+-- ---- files of contrib ----
+
+test.case("a file of contrib that a page shows is shown as it is", function()
+	local shown = 0
+	each_block(function(block)
+		local path, rest = block.code:match "^# (contrib/%S+)\n(.*)$"
+		if path then
+			shown = shown + 1
+			test.equal(rest, read(path), ("%s shows %s"):format(block.where, path))
+		end
+	end)
+	test.equal(shown, 2)
+end)
+
+-- What the unit of the package and that of a project each say for themselves.
+local OWN <const> = {
+	Description = true, Documentation = true, EnvironmentFile = true, ExecStartPre = true, ExecStart = true, User = true,
+	Group = true, LogsDirectory = true, LogsDirectoryMode = true, StateDirectory = true, WorkingDirectory = true,
+	DynamicUser = true,
+}
+
+test.case("the unit of a project is that of the package but for user, directories and configuration", function()
+	local function common(path)
+		local lines = {}
+		for line in read(path):gmatch "[^\n]+" do
+			if not line:find "^#" and not OWN[line:match "^(%w+)="] then
+				lines[#lines + 1] = line
+			end
+		end
+		return lines
+	end
+	local of_package = common "contrib/debian/reef.service"
+	test.truthy(#of_package > 10)
+	test.equal(common "examples/project/NAME.service", of_package)
+end)
+
 -- ---- Kubernetes ----
 
 test.case("the manifest's configuration is good, and its probes are answered", function()
@@ -348,6 +384,31 @@ test.case("docs/commands.md says what each command says of itself", function()
 	end
 	local _, help = process.run { test.reef, "--help" }
 	test.equal(said[""], help)
+end)
+
+test.case("a build without its optional parts has the help of each command, too", function()
+	local dir, commands = new_directory(), 0
+	write(dir .. "/without.lua", ([[
+		for _, part in ipairs { "reef.http.core", "reef.http.frames", "reef.mysql.core", "reef.postgres.core" } do
+			package.preload[part] = function()
+				error("built without " .. part)
+			end
+		end
+		for _, name in ipairs { "reef.http.client", "http.websocket", "skynet.db.mysql", "reef.db.postgres" } do
+			assert(not pcall(require, name), name)
+		end
+		require("skynet").setenv("reef_arg1", "--help")
+		assert(loadfile(%q .. ... .. ".lua"))()
+	]]):format(test.root .. "/lualib/command/"))
+	local code, names = process.run { "ls", test.root .. "/lualib/command" }
+	test.equal(code, 0, names)
+	for name in names:gmatch "(%a+)%.lua\n" do
+		commands = commands + 1
+		local exit, output = process.run { test.reef, "run", "without.lua", name, cwd = dir }
+		test.equal(exit, 0, output)
+		test.matches(output, "Usage: reef " .. name)
+	end
+	test.truthy(commands > 7)
 end)
 
 test.run()

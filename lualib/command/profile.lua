@@ -76,8 +76,8 @@ local function fetch(options)
 			end)))
 		end
 	end
-	-- Here, so that a build without HTTP has its help.
-	local client = require("reef.http.client").new { timeout = math.ceil((tonumber(options.seconds) + 30) * 100), idle_timeout = 40000 }
+	local http = require "reef.http.client" -- here, so that a build without HTTP has its help
+	local client = http.new { timeout = math.ceil((tonumber(options.seconds) + 30) * 100), idle_timeout = 40000 }
 	local response = client:request {
 		url = ("http://%s/api/profile?%s"):format(options.address, table.concat(query, "&")),
 	}

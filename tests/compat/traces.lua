@@ -173,7 +173,9 @@ test.case("a collector gets spans as the schema of OTLP says, also one that was 
 		test.equal(got.refused, 1)
 		test.equal({ good.kind, failed.kind, wait.kind, caused.kind }, { 2, 2, 1, 2 })
 		test.matches(failed.status.message, "\u{FFFD}")
-		test.equal({ wait.traceId, call.traceId, caused.traceId }, { PARENT:sub(4, 35), PARENT:sub(4, 35), PARENT:sub(4, 35) })
+		for _, span in ipairs { wait, call, caused } do
+			test.equal(span.traceId, PARENT:sub(4, 35))
+		end
 		for _, body in ipairs(got.bodies) do
 			for _, of_resource in ipairs(body.resourceSpans) do
 				test.equal(of_resource.resource.attributes[1], { key = "service.name", value = { stringValue = "tests" } })

@@ -51,7 +51,7 @@ local function parse_arguments()
 		elseif options.address then
 			return nil, "one process at a time"
 		else
-			options.address = word:match "^:?(%d+)$" and "127.0.0.1:" .. word:match "%d+" or word
+			options.address = command.address(word)
 		end
 	end
 	local seconds = tonumber(options.seconds or 10)
@@ -99,6 +99,10 @@ local function write(options, body)
 	end
 	assert(out:write(body))
 	assert(out:flush())
+	if body == "" then
+		io.stderr:write(("reef profile: nothing was sampled in %s s: what is looked at was idle, or is not there\n"):format(
+			options.seconds))
+	end
 	if options.file then
 		out:close()
 		io.write(("%s: %s\n"):format(printable(options.file), plural(#body, "byte")))

@@ -56,6 +56,9 @@ end
 ---Ends the service. Never returns.
 function skynet.exit()
 	local core = require "skynet.core"
+	for _, f in ipairs(package.loaded["reef.base.exits"] or {}) do
+		pcall(f)
+	end
 	-- Before the launcher hears of it, which then asks for no shutdown hooks: none of them is missed.
 	core.command("HOOK", "0")
 	skynet.send(".launcher", "lua", "REMOVE", skynet.self(), false)

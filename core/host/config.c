@@ -24,6 +24,7 @@
 /* Where a key got its value. */
 struct place {
 	char *key, *where; /* where: `FILE:LINE: ` */
+	int line;
 };
 
 static struct REEF_ARRAY(struct place) assigned;
@@ -35,10 +36,18 @@ static const char *place_of(const char *key) {
 	return "";
 }
 
-static void keep_place(const char *key, const char *where) {
+static void keep_place(const char *key, const char *where, int line) {
 	struct place *place = reef_array_add(&assigned);
 	if (place)
-		*place = (struct place){.key = reef_strdup(key), .where = reef_strdup(where)};
+		*place = (struct place){.key = reef_strdup(key), .where = reef_strdup(where), .line = line};
+}
+
+/* By file, then as they are read. */
+static int compare_places(const void *one, const void *other) {
+	const struct place *a = one, *b = other;
+	size_t n = strcspn(a->where, ":"), m = strcspn(b->where, ":");
+	int files = strncmp(a->where, b->where, n > m ? n : m);
+	return files ? files : a->line - b->line;
 }
 
 /* ---- reading ---- */
@@ -51,10 +60,13 @@ static int load(lua_State *L) {
 		lua_getfield(L, -1, "file");
 		lua_getfield(L, -2, "line");
 		lua_getfield(L, -3, "value");
-		keep_place(key, lua_pushfstring(L, "%s:%d: ", lua_tostring(L, -3), (int)lua_tointeger(L, -2)));
+		int line = (int)lua_tointeger(L, -2);
+		keep_place(key, lua_pushfstring(L, "%s:%d: ", lua_tostring(L, -3), line), line);
 		reef_env_set(key, lua_tostring(L, -2));
 		lua_pop(L, 5);
 	}
+	if (assigned.count > 0)
+		qsort(assigned.items, assigned.count, sizeof assigned.items[0], compare_places);
 	return 0;
 }
 
@@ -131,7 +143,8 @@ static bool check_value(const char *key) {
 	return judgement != REEF_CONFIG_WRONG;
 }
 
-/* Says all that is wrong, not only the first. */
+/* Says all that is wrong, not only the first: what the configuration assigns from its first line on, then what has its
+ * value from elsewhere. */
 static bool check_values(void) {
 	bool ok = true;
 	for (size_t i = 0; i < assigned.count; i++) {
@@ -139,9 +152,11 @@ static bool check_values(void) {
 		if (meant)
 			reef_clean_complain("%swarning: Reef knows no key %s (did you mean %s?)", assigned.items[i].where,
 								assigned.items[i].key, meant);
+		ok &= check_value(assigned.items[i].key);
 	}
 	for (size_t i = 0; i < reef_config_key_count(); i++)
-		ok &= check_value(reef_config_key_name(i));
+		if (*place_of(reef_config_key_name(i)) == '\0')
+			ok &= check_value(reef_config_key_name(i));
 	return ok;
 }
 

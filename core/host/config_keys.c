@@ -24,6 +24,8 @@ enum kind {
 	PREFIX,   /* begins like one of `words` */
 	PATTERNS, /* with a `?` in each */
 	LEVELS,   /* of the log */
+	SHARE,    /* a number from 0 to 1 */
+	ADDRESS,  /* host:port */
 	FILE_NAME /* of a file that can be read */
 };
 
@@ -104,12 +106,12 @@ static const struct key keys[] = {
 		NUMBER("mailbox_bytes", 0, LONG_MAX),
 		NUMBER("mailbox_messages", 0, LONG_MAX),
 		OF("master", TEXT, REEF_CONFIG_DOUBTFUL),
-		OF("metrics", TEXT, REEF_CONFIG_WRONG),
+		OF("metrics", ADDRESS, REEF_CONFIG_WRONG),
 		OF("metrics_token", TEXT, REEF_CONFIG_WRONG),
 		NUMBER("mongo_srv_poll", 1, MAX_CS),
 		ONE_OF("multicast", WORD, "harbor bus", REEF_CONFIG_DOUBTFUL),
 		OF("name_servers", TEXT, REEF_CONFIG_DOUBTFUL),
-		ONE_OF("otlp_endpoint", PREFIX, "http:// https://", REEF_CONFIG_DOUBTFUL),
+		ONE_OF("otlp_endpoint", PREFIX, "http:// https://", REEF_CONFIG_WRONG),
 		OF("preload", FILE_NAME, REEF_CONFIG_WRONG),
 		OF("profile", BOOLEAN, REEF_CONFIG_DOUBTFUL),
 		NUMBER("shutdown_timeout", 0, LONG_MAX),
@@ -127,7 +129,7 @@ static const struct key keys[] = {
 		OF("standalone", TEXT, REEF_CONFIG_DOUBTFUL),
 		OF("start", TEXT, REEF_CONFIG_WRONG),
 		NUMBER("thread", 1, MAX_THREADS),
-		OF("trace_rate", TEXT, REEF_CONFIG_DOUBTFUL),
+		OF("trace_rate", SHARE, REEF_CONFIG_WRONG),
 		OF("trace_services", TEXT, REEF_CONFIG_DOUBTFUL),
 };
 
@@ -176,6 +178,18 @@ static bool is_integer(const char *text, long least, long most) {
 	errno = 0;
 	long value = strtol(text, &end, 10);
 	return errno == 0 && end != text && *end == '\0' && value >= least && value <= most;
+}
+
+static bool is_share(const char *text) {
+	char *end;
+	double value = strtod(text, &end);
+	return end != text && *end == '\0' && value >= 0 && value <= 1;
+}
+
+/* What is in front of the port is for the resolver to judge. */
+static bool is_address(const char *text) {
+	const char *port = strrchr(text, ':');
+	return port && port[1] >= '0' && port[1] <= '9' && is_integer(port + 1, 0, 65535);
 }
 
 static bool is_boolean(const char *text) {
@@ -253,6 +267,12 @@ static bool is_good(const struct key *key, const char *value, char *why, size_t 
 	case LEVELS:
 		snprintf(why, size, "must be a level (debug, verbose, info, warn, error), or rules such as info,main=debug");
 		return reef_log_threshold_read(value, true);
+	case SHARE:
+		snprintf(why, size, "must be a number from 0 to 1");
+		return is_share(value);
+	case ADDRESS:
+		snprintf(why, size, "must be an address with a port, such as 127.0.0.1:9464");
+		return is_address(value);
 	case FILE_NAME:
 		return is_own_loader(key, value) || is_readable(value, why, size);
 	}

@@ -6,8 +6,10 @@ skynet.start(function()
 	local listener, ip, port = assert(socket.listen("127.0.0.1", 7000))
 	socket.start(listener, function(id)
 		socket.start(id)
-		for line in socket.readline, id do
+		local line = socket.readline(id)
+		while line do
 			socket.write(id, line .. "\n")
+			line = socket.readline(id)
 		end
 		socket.close(id)
 	end)

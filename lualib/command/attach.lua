@@ -9,8 +9,8 @@ local skynet = require "skynet"
 local HELP = [[
 Usage: reef attach [--timeout SECONDS] HOST:PORT|PATH [COMMAND...]
 
-Attaches to the debug console of a running process (`skynet.newservice("debug_console", 8000)`): type `help` for what it
-can do, such as
+Attaches to the debug console of a running process (`skynet.newservice("debug_console", 8000)`); without HOST it is this
+machine. Type `help` for what it can do, such as
 
   list, stat, info ADDRESS        services, and what they say of themselves
   run ADDRESS CODE                run Lua in a service, and show what it returns
@@ -47,7 +47,7 @@ local function parse_arguments()
 		elseif options.address then
 			options.command = options.command and options.command .. " " .. word or word
 		else
-			options.address = word
+			options.address = command.address(word)
 		end
 	end
 	return options

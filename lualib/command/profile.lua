@@ -1,7 +1,6 @@
 -- reef profile HOST:PORT: takes a profile of a running process, by the endpoint of its metrics server.
 
 local command = require "reef.command"
-local http = require "reef.http.client"
 local plural = require "reef.plural"
 local printable = require("reef.text").printable
 local skynet = require "skynet"
@@ -52,7 +51,7 @@ local function parse_arguments()
 		elseif options.address then
 			return nil, "one process at a time"
 		else
-			options.address = word:match "^:?(%d+)$" and "127.0.0.1:" .. word:match "%d+" or word
+			options.address = command.address(word)
 		end
 	end
 	local seconds = tonumber(options.seconds or 10)
@@ -77,6 +76,7 @@ local function fetch(options)
 			end)))
 		end
 	end
+	local http = require "reef.http.client" -- here, so that a build without HTTP has its help
 	local client = http.new { timeout = math.ceil((tonumber(options.seconds) + 30) * 100), idle_timeout = 40000 }
 	local response = client:request {
 		url = ("http://%s/api/profile?%s"):format(options.address, table.concat(query, "&")),
@@ -99,6 +99,10 @@ local function write(options, body)
 	end
 	assert(out:write(body))
 	assert(out:flush())
+	if body == "" then
+		io.stderr:write(("reef profile: nothing was sampled in %s s: what is looked at was idle, or is not there\n"):format(
+			options.seconds))
+	end
 	if options.file then
 		out:close()
 		io.write(("%s: %s\n"):format(printable(options.file), plural(#body, "byte")))

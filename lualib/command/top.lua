@@ -11,8 +11,8 @@ local HELP = [[
 Usage: reef top HOST:PORT [--once] [--interval SECONDS] [--sort FIELD] [--filter TEXT] [--group] [--limit N]
 
 Shows what goes on in a process whose configuration has the key `metrics = "HOST:PORT"` (with `reef run`, REEF_METRICS):
-its numbers, and its services from the busiest on. With --once, or if stdin or stdout is no terminal, it prints that
-once, as text.
+its numbers, and its services from the busiest on. Without HOST it is this machine. With --once, or if stdin or stdout
+is no terminal, it prints that once, as text.
 
   --once              print once, and end
   --interval SECONDS  between two looks (default 1)
@@ -70,7 +70,7 @@ local function parse_arguments()
 		elseif options.address then
 			return nil, "one process at a time"
 		else
-			options.address = word
+			options.address = command.address(word)
 		end
 		if wrong then
 			return nil, wrong

@@ -121,8 +121,32 @@ function httpd.read_request(readbytes, bodylimit)
 	return nil, code
 end
 
+-- A body whose length the fields say goes as it is.
+local function write_counted(writefunc, pieces, length)
+	local written = 0
+	for bytes in pieces do
+		written = written + #bytes
+		if written > length then
+			error(("http: the body is longer than content-length: %d"):format(length), 0)
+		elseif bytes ~= "" then
+			writefunc(bytes)
+		end
+	end
+	if written < length then
+		error(("http: the body has %d bytes of content-length: %d"):format(written, length), 0)
+	end
+end
+
 local function write_pieces(writefunc, start, pieces, header)
-	writefunc((writer.text(start, header, nil, nil, "transfer-encoding: chunked\r\n")))
+	local length = header and writer.length(header)
+	local encoding = header and writer.find(header, "transfer-encoding")
+	if encoding ~= nil and tostring(encoding):lower() ~= "chunked" then
+		error(("http: a body in pieces has no transfer-encoding: %s"):format(tostring(encoding)), 0)
+	end
+	writefunc((writer.text(start, header, nil, nil, not length and "transfer-encoding: chunked\r\n" or nil)))
+	if length then
+		return write_counted(writefunc, pieces, length)
+	end
 	while true do
 		local bytes, trailers = pieces()
 		if not bytes then
@@ -137,17 +161,20 @@ end
 local function write(writefunc, status, body, header)
 	local start = starts[status] or writer.status_line(status)
 	local kind = type(body)
-	if kind == "function" then
-		return write_pieces(writefunc, start, body, header)
-	elseif body ~= nil and kind ~= "string" then
+	local has_body = status == 200 or writer.may_have_body(status)
+	if body ~= nil and kind ~= "string" and kind ~= "function" then
 		error(("http: a body is a string or a function, not a %s"):format(kind), 0)
+	elseif not has_body then
+		body = nil -- a client would take it for the next response
+	elseif kind == "function" then
+		return write_pieces(writefunc, start, body, header)
 	end
 	local size = body and #body or 0
-	local length = (status == 200 or writer.may_have_body(status)) and size or nil
+	local length = has_body and size or nil
 	local id = sockets[writefunc]
 	if not id then
-		writefunc((writer.text(start, header, body, length)))
-	elseif not send(start, header, body, length, nil, id, true, true) then
+		writefunc((writer.text(start, header, body, length, nil, nil, size == 0)))
+	elseif not send(start, header, body, length, nil, id, size == 0, true) then
 		error(stream.socket_error)
 	end
 end
@@ -161,7 +188,7 @@ end
 function httpd.write_response(writefunc, status, body, header)
 	local id = sockets[writefunc]
 	if id and status == 200 and type(body) == "string" then
-		local ok, taken = pcall(send, starts[200], header, body, #body, nil, id, true, true)
+		local ok, taken = pcall(send, starts[200], header, body, #body, nil, id, body == "", true)
 		if not ok then
 			return false, taken
 		elseif not taken then

@@ -16,6 +16,14 @@ function command.words()
 	end
 end
 
+---The address of a process, as people type it: a port alone is one of this machine.
+---@param word string
+---@return string
+function command.address(word)
+	local port = word:match "^:?(%d+)$"
+	return port and "127.0.0.1:" .. port or word
+end
+
 ---Are colours to be used on stdout? On a terminal, unless NO_COLOR is set.
 ---@return boolean
 function command.colors()

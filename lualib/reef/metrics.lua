@@ -6,6 +6,7 @@
 --
 -- Values live in the service that counts them. They are fetched when somebody asks for the whole.
 local debug = require "reef.debug.commands"
+local exits = require "reef.base.exits"
 local skynet = require "skynet"
 
 local metrics = {}
@@ -49,6 +50,13 @@ local function join()
 		skynet.retpack(own)
 	end)
 	skynet.send(".launcher", "lua", "HAS_METRICS")
+	-- What nobody has seen yet would be lost with a service that lives for less than the time between two looks.
+	exits[#exits + 1] = function()
+		local server = skynet.localname ".reef_metrics"
+		if server then
+			skynet.send(server, "lua", "LEAVES", skynet.self(), own)
+		end
+	end
 end
 
 local function check_bounds(name, bounds)

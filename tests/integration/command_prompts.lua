@@ -33,6 +33,7 @@ test.case("attach runs commands of a console, one or a script of them", function
 	console = "127.0.0.1:" .. skynet.call(skynet.newservice("debug_console", 0), "debug", "INFO").port
 	local self = skynet.address(skynet.self())
 	test.equal({ reef { "attach", console, "run", self, "1", "+", "1,", "{a='x'}" } }, { 0, '2\t{["a"]="x"}\n' })
+	test.equal({ reef { "attach", console:match ":(%d+)$", "run", self, "1" } }, { 0, "1\n" })
 	test.equal({ reef { "attach", console, "run", self, "local", "n", "=", "4", "print(n)" } }, { 0, "4\n" })
 	local code, output = reef { "attach", console, "run", self, "error", "'broken'" }
 	test.equal(code, 1)

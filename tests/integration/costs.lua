@@ -14,3 +14,5 @@ test.case("no hot path has grown", { timeout = 580 }, function()
 	end
 	test.equal(code, 0, output)
 end)
+
+test.run()

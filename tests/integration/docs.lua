@@ -125,6 +125,7 @@ local function check_example(dir, block, port)
 		code = before .. code .. after
 	end
 	write(dir .. "/example.lua", (code:gsub("6379", port)))
+	write(dir .. "/log", "")
 	local example = process.start { test.reef, "run", "example.lua", cwd = dir, stderr = dir .. "/log" }
 	pcall(test.eventually, "its end", 20, function()
 		local _, lines = example:output():gsub("\n", "\n")
@@ -135,7 +136,8 @@ local function check_example(dir, block, port)
 	local log = f:read "a"
 	local printed = example:output():gsub("%(the example has ended%)\n", ""):gsub("[ \t]+", " ")
 	test.equal(printed, table.concat(expected), block.where .. "\n" .. log)
-	test.truthy(not log:find "init service failed", block.where .. "\n" .. log)
+	-- An error of a service is in the log of those examples only that show how one is caught.
+	test.truthy(not log:find("stack traceback", 1, true) or block.code:find("pcall", 1, true), block.where .. "\n" .. log)
 end
 
 -- The page about TLS says how.
@@ -281,6 +283,21 @@ test.case("what the tutorial shows is what lies in examples/tutorial", function(
 	test.truthy(files > 5)
 end)
 
+-- Whoever has said all hears the rest of the answer, and the end.
+local function check_echo(port)
+	local code, output = process.run { "python3", "-c", [[
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 30)
+s.sendall(b"one\ntwo\n")
+s.shutdown(socket.SHUT_WR)
+text = b""
+while piece := s.recv(100):
+    text += piece
+print(text.decode(), end="")
+]], port }
+	test.equal({ code, output }, { 0, "one\ntwo\n" })
+end
+
 test.case("what the tutorial types works", { timeout = 120 }, function()
 	local server, dir = redis.start(), process.path "tutorial"
 	test.equal(process.run { "cp", "-r", test.root .. "/examples/tutorial", dir }, 0)
@@ -302,12 +319,52 @@ test.case("what the tutorial types works", { timeout = 120 }, function()
 			else
 				local started = process.start(command)
 				started:expect(("127.0.0.1 %d"):format(port), 20)
+				if arguments:find "echo" then
+					check_echo(port)
+				end
 				started:signal "TERM"
 				test.equal(started:wait(), 0, started:output())
+				test.truthy(not started:output():find("stack traceback", 1, true), started:output())
 			end
 		end
 	end
 	test.equal(done, 5)
+end)
+
+-- ---- files of contrib ----
+
+test.case("a file of contrib that a page shows is shown as it is", function()
+	local shown = 0
+	each_block(function(block)
+		local path, rest = block.code:match "^# (contrib/%S+)\n(.*)$"
+		if path then
+			shown = shown + 1
+			test.equal(rest, read(path), ("%s shows %s"):format(block.where, path))
+		end
+	end)
+	test.equal(shown, 2)
+end)
+
+-- What the unit of the package and that of a project each say for themselves.
+local OWN <const> = {
+	Description = true, Documentation = true, EnvironmentFile = true, ExecStartPre = true, ExecStart = true, User = true,
+	Group = true, LogsDirectory = true, LogsDirectoryMode = true, StateDirectory = true, WorkingDirectory = true,
+	DynamicUser = true,
+}
+
+test.case("the unit of a project is that of the package but for user, directories and configuration", function()
+	local function common(path)
+		local lines = {}
+		for line in read(path):gmatch "[^\n]+" do
+			if not line:find "^#" and not OWN[line:match "^(%w+)="] then
+				lines[#lines + 1] = line
+			end
+		end
+		return lines
+	end
+	local of_package = common "contrib/debian/reef.service"
+	test.truthy(#of_package > 10)
+	test.equal(common "examples/project/NAME.service", of_package)
 end)
 
 -- ---- Kubernetes ----
@@ -348,6 +405,31 @@ test.case("docs/commands.md says what each command says of itself", function()
 	end
 	local _, help = process.run { test.reef, "--help" }
 	test.equal(said[""], help)
+end)
+
+test.case("a build without its optional parts has the help of each command, too", function()
+	local dir, commands = new_directory(), 0
+	write(dir .. "/without.lua", ([[
+		for _, part in ipairs { "reef.http.core", "reef.http.frames", "reef.mysql.core", "reef.postgres.core" } do
+			package.preload[part] = function()
+				error("built without " .. part)
+			end
+		end
+		for _, name in ipairs { "reef.http.client", "http.websocket", "skynet.db.mysql", "reef.db.postgres" } do
+			assert(not pcall(require, name), name)
+		end
+		require("skynet").setenv("reef_arg1", "--help")
+		assert(loadfile(%q .. ... .. ".lua"))()
+	]]):format(test.root .. "/lualib/command/"))
+	local code, names = process.run { "ls", test.root .. "/lualib/command" }
+	test.equal(code, 0, names)
+	for name in names:gmatch "(%a+)%.lua\n" do
+		commands = commands + 1
+		local exit, output = process.run { test.reef, "run", "without.lua", name, cwd = dir }
+		test.equal(exit, 0, output)
+		test.matches(output, "Usage: reef " .. name)
+	end
+	test.truthy(commands > 7)
 end)
 
 test.run()

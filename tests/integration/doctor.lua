@@ -31,6 +31,21 @@ test.case("a project that needs nothing more is told so", function()
 	test.truthy(not text:find "\27")
 end)
 
+test.case("an older name of a module is told with the one of today, and with what makes it known", function()
+	local p = new { ["service/main.lua"] = 'local redis = require "redis"\nlocal socket = require "socket"' }
+	local code, told = examine(p)
+	test.equal(code, 1)
+	local pattern = test.matches(told.missing[1],
+		'^%./service/main%.lua:1: require "redis": the older name of skynet%.db%.redis: put ([^ ]+) into lua_path$')
+	has(told.missing, "the older name of skynet%.socket: ")
+	p = new {
+		["service/main.lua"] = 'local redis = require "redis"\nlocal socket = require "socket"',
+		config = doctor.CONFIG .. ('lua_path = lua_path .. ";%s"\n'):format(pattern),
+	}
+	code, told = examine(p)
+	test.equal({ code, told.missing }, { 0, {} })
+end)
+
 test.case("each thing that is missing is named with its place", function()
 	local p = new {
 		["service/main.lua"] = table.concat({

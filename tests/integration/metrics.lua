@@ -130,11 +130,56 @@ test.case("a counter does not go down when a service ends, a gauge does", functi
 	test.equal(now['reef_services{service="counts"}'], nil)
 end)
 
+test.case("what services count is there after they have ended, seen before or not", { timeout = 120 }, function()
+	local key = 'test_games_total{mode="brief"}'
+	local sum, least, looking, rounds = 0, 0, true, 0
+	-- Somebody looks all the time: never less than before, and what is certain by then.
+	skynet.fork(function()
+		while looking do
+			local certain, now = sum, values()[key] or 0
+			rounds = rounds + 1
+			test.truthy(now >= least, ("%d after %d"):format(now, least))
+			least = now
+			if now < certain then
+				-- The last one's exit is on its way.
+				test.eventually("what was counted", 20, function()
+					return (values()[key] or 0) >= certain
+				end)
+			end
+		end
+		looking = nil
+	end)
+	for _ = 1, test.count(100) do
+		local count = counting()
+		local n = math.random(0, 9)
+		if math.random(3) == 1 then
+			count("COUNT", n, "brief")
+			sum, n = sum + n, math.random(0, 9)
+			skynet.sleep(math.random(0, 1))
+		end
+		count("COUNT_AND_EXIT", n, "brief")
+		sum = sum + n
+	end
+	looking = false
+	test.eventually("the last look", 60, function()
+		return looking == nil
+	end)
+	test.eventually("the sum", 20, function()
+		return values()[key] == sum
+	end)
+	for _ = 1, 3 do
+		test.equal(values()[key], sum)
+	end
+	test.truthy(rounds > 1)
+end)
+
 test.case("a service that does not answer is counted, and holds nobody up for ever", { timeout = 60 }, function()
 	local count, service = counting()
 	count("COUNT", 1, "stalled")
+	test.equal(values()['test_games_total{mode="stalled"}'], 1)
 	count "STALL"
-	test.equal(values().reef_metrics_silent_services, 1)
+	local now = values()
+	test.equal({ now.reef_metrics_silent_services, now['test_games_total{mode="stalled"}'] }, { 1, 1 })
 	skynet.kill(service)
 	test.eventually("it is not asked any more", 20, function()
 		return values().reef_metrics_silent_services == 0

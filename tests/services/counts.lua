@@ -18,6 +18,11 @@ function command.OTHER()
 	command.COUNT(1, "other")
 end
 
+function command.COUNT_AND_EXIT(n, mode)
+	command.COUNT(n, mode)
+	skynet.fork(skynet.exit)
+end
+
 function command.FAIL()
 	error "asked for"
 end

@@ -85,6 +85,10 @@ function command.grow(name, n)
 	end
 end
 
+function command.fail(text)
+	error(text, 0)
+end
+
 function command.forever()
 	while true do
 		light(1000)

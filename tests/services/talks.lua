@@ -1,7 +1,9 @@
--- A message server that answers with what it was asked, and tells how often.
+-- A message server that answers with what it was asked, and tells how often. Its arguments are limits: requests,
+-- requests_kb, expired_kb, greeting_time.
 local skynet = require "skynet"
 local msgserver = require "snax.msgserver"
 
+local requests, requests_kb, expired_kb, greeting_time = ...
 local calls = {}
 local events = {}
 
@@ -35,6 +37,12 @@ function server.request_handler(_, text)
 		error "on purpose"
 	elseif text:find "^slow" then
 		skynet.sleep(30)
+	elseif text:find "^never" then
+		skynet.wait {}
+	elseif text:find "^large" then
+		return ("%d "):format(calls[text]) .. ("x"):rep(60000)
+	elseif text:find "^agent" then
+		return skynet.tostring(skynet.rawcall(skynet.uniqueservice "talks_agent", "client", text))
 	elseif text == "events" then
 		return table.concat(events, " ")
 	end
@@ -42,6 +50,7 @@ function server.request_handler(_, text)
 end
 
 server.expired_number = 4
-server.greeting_time = 500
+server.greeting_time = tonumber(greeting_time) or 500
+server.requests, server.requests_kb, server.expired_kb = tonumber(requests), tonumber(requests_kb), tonumber(expired_kb)
 
 msgserver.start(server)

@@ -71,7 +71,9 @@ function needs:module(entry, from)
 			package and (", Debian's package %s"):format(package) or ""), package)
 	elseif not place then
 		local package = package_of(name)
-		local why = in_contract[name] and "not in Reef yet"
+		local today, pattern = presence.of_older_name(name)
+		local why = today and ("the older name of %s: put %s into lua_path"):format(today, pattern)
+			or in_contract[name] and "not in Reef yet"
 			or package and ("Debian's package %s has it: apt-get install %s"):format(package, package)
 			or "it is neither Reef's, nor in lua_path or lua_cpath, nor installed"
 		if entry.optional then

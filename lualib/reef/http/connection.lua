@@ -12,7 +12,7 @@ local socket = require "reef.socket"
 local writer = require "reef.http.writer"
 
 local answer, next_request = core.answer, core.methods.request
-local lines, wants_close = writer.with_body, writer.wants_close
+local lines = writer.with_body
 
 local DRAINED = 64 * 1024  -- bytes of a body that nobody read and that are worth less than a new connection
 local LINGER = 200         -- 1/100 s that a refused client may go on sending, so that it sees the answer,
@@ -268,9 +268,9 @@ local function serve(self)
 		if self.taken then
 			return
 		end
-		local now, field
+		local now, closes
 		if plain then
-			now, field = answer(lines[status], fields, body, id)
+			now, closes = answer(lines[status], fields, body, id)
 		end
 		if not now then
 			if not finish(self, req, again, status, body, fields) then
@@ -278,7 +278,7 @@ local function serve(self)
 			end
 		else
 			self.request = nil
-			if field and wants_close(field) or self.congested and not clear_up(self, req) then
+			if closes or self.congested and not clear_up(self, req) then
 				return
 			elseif self.idle_since ~= now then
 				await_next(self, now)

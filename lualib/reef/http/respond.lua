@@ -5,23 +5,35 @@ local skynet = require "skynet"
 local socket = require "reef.socket"
 local writer = require "reef.http.writer"
 
-local date_line, now_of, send, wants_close = core.date, skynet.now, writer.send, writer.wants_close
+local date_line, now_of, send = core.date, skynet.now, writer.send
 
 local YIELD = 256 * 1024 -- bytes of a response after which others have their turn
 
+local function check_length(sent, length)
+	if length and sent ~= length then
+		error(("http: the handler says content-length: %d for a body of %s%d bytes"):format(length,
+			sent > length and "at least " or "", sent), 0)
+	end
+end
+
 -- That the client's buffer is full is heard of between two messages only.
-local function write_pieces(self, body, chunked)
-	local written = 0
+local function write_pieces(self, body, chunked, length)
+	local written, sent = 0, 0
 	while true do
 		local bytes, trailers = body()
 		if not bytes then
 			self.now = nil
+			check_length(sent, length)
 			if chunked then
 				socket.write(self.id, writer.last(trailers))
 			end
 			return
 		end
 		if bytes ~= "" then
+			sent = sent + #bytes
+			if length and sent > length then
+				check_length(sent, length)
+			end
 			if not socket.write(self.id, chunked and writer.chunk(bytes) or bytes) then
 				reader.fail(nil, "the client has gone")
 			end
@@ -41,17 +53,17 @@ end
 
 -- Answers with pieces. Without a length, and without chunks, the end of the connection is that of the body.
 local function respond_in_pieces(self, req, status, pieces, header, keep)
-	local counted = header and writer.find(header, "content-length") ~= nil
-	local chunked = not counted and req.version ~= "1.0"
-	keep = keep and chunked -- nobody counts whether as many bytes come as were said
+	local length = header and writer.length(header)
+	local chunked = not length and req.version ~= "1.0"
+	keep = keep and chunked -- the body may turn out to be another
 	local more = date_line() .. connection_line(req, keep) .. (chunked and "transfer-encoding: chunked\r\n" or "")
-	local _, field = send(writer.status_line(status), header, nil, nil, more, self.id)
+	local _, closes = send(writer.status_line(status), header, nil, nil, more, self.id)
 	self.answered = true
 	if req.method ~= "HEAD" then
-		write_pieces(self, pieces, chunked)
+		write_pieces(self, pieces, chunked, length)
 	end
 	self.answered = false
-	return keep and not (field and wants_close(field))
+	return keep and not closes
 end
 
 -- Nothing would follow an interim answer.
@@ -86,7 +98,7 @@ return function(self, req, status, body, header, keep)
 	end
 	local more = date_line() .. connection_line(req, keep)
 	local head_only = req.method == "HEAD"
-	local _, field = send(writer.status_line(status), header, not head_only and body or nil, length,
+	local _, closes = send(writer.status_line(status), header, not head_only and body or nil, length,
 		more, self.id, head_only)
-	return keep and not (field and wants_close(field))
+	return keep and not closes
 end

@@ -69,12 +69,12 @@ function writer.find(header, name)
 	return nil
 end
 
----Does the value of a field Connection end it?
----@param field any
----@return boolean
-function writer.wants_close(field)
-	local text = type(field) == "table" and table.concat(field, ",") or tostring(field)
-	return text:lower():find("close", 1, true) ~= nil
+---What the fields say of the body's length; nil: nothing, or nothing that may be sent.
+---@param header table<string, any>
+---@return integer|nil
+function writer.length(header)
+	local said = writer.find(header, "content-length")
+	return math.tointeger(tonumber(type(said) == "table" and said[1] or said))
 end
 
 ---May a response with this status have a body, and so a Content-Length?

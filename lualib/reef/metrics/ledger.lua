@@ -1,29 +1,48 @@
 -- Counters of services that have ended. A sum over services must not go down when one of them ends: what it had counted
--- when it was last seen is kept.
+-- when it was last seen, or has said at its end, is kept.
 
 ---@class reef.metrics.ledger
 ---@field seen table<integer, table<string, number>>  by the service's address
+---@field left table<integer, table<string, number>>  what services have said at their end
 ---@field kept table<string, number>
 local ledger = {}
 ledger.__index = ledger
 
 ---@return reef.metrics.ledger
 function ledger.new()
-	return setmetatable({ seen = {}, kept = {} }, ledger)
+	return setmetatable({ seen = {}, left = {}, kept = {} }, ledger)
 end
 
----Calls report(key, value) for what ended services had counted.
----@param living table<integer, table<string, number>>  counters by key, of all services that there are
+---A service ends, with these counters.
+---@param address integer
+---@param counters table<string, number>
+function ledger:leave(address, counters)
+	self.left[address] = counters
+end
+
+---Calls report(key, value) for what those had counted who have not answered: services that have ended, and silent ones.
+---@param living table<integer, table<string, number>>  counters by key, of all services that have answered
 ---@param report fun(key: string, value: number)
-function ledger:settle(living, report)
+---@param listed table<integer, boolean>|nil  who has been asked; nil: all of them have answered
+function ledger:settle(living, report, listed)
+	for address, counters in pairs(self.left) do
+		-- Who has answered and ended since is in the sum already: what it said last counts from the next time on.
+		local of = living[address] and living or self.seen
+		of[address] = counters
+	end
 	for address, counters in pairs(self.seen) do
-		if not living[address] then
+		if not living[address] and listed and listed[address] and not self.left[address] then
+			living[address] = counters
+			for key, value in pairs(counters) do
+				report(key, value)
+			end
+		elseif not living[address] then
 			for key, value in pairs(counters) do
 				self.kept[key] = (self.kept[key] or 0) + value
 			end
 		end
 	end
-	self.seen = living
+	self.seen, self.left = living, {}
 	for key, value in pairs(self.kept) do
 		report(key, value)
 	end

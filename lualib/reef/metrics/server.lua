@@ -74,10 +74,10 @@ end
 ---@param out reef.metrics.families
 local function ask_services(out)
 	local members = skynet.call(".launcher", "lua", "METRICS")
-	local request, living, silent = skynet.request(), {}, 0
+	local request, living, listed, silent = skynet.request(), {}, {}, 0
 	for _, address in ipairs(members) do
 		request:add { address, "debug", "METRICS" }
-		living[address] = ended.seen[address] or {}
+		listed[address] = true
 	end
 	if #members > 0 then
 		local answered = 0
@@ -93,8 +93,15 @@ local function ask_services(out)
 		local name, line = key:match "^(.-)\n(.*)$"
 		out:declare(name, described[name].kind, described[name].help)
 		out:add(name, line, value)
-	end)
+	end, listed)
 	out:single("reef_metrics_silent_services", "gauge", "Services that did not tell their metrics in time.", silent)
+end
+
+-- A service ends: its counters are those of an ended one from now on, whether anybody had asked for them or not.
+---@param address integer
+---@param metrics table<string, reef.metric>
+function command.LEAVES(address, metrics)
+	ended:leave(address, add_metrics(text.families(), address, metrics))
 end
 
 ---@return string
@@ -266,6 +273,7 @@ local server = {}
 
 function server.run()
 	process.daemon()
+	skynet.register ".reef_metrics"
 	skynet.dispatch("lua", function(_, _, name, ...)
 		skynet.retpack(command[name](...))
 	end)

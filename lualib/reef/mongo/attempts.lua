@@ -197,6 +197,15 @@ local function classify(op, err, server, loan)
 	errors.name(err, op.db, errors.collection_of(op))
 end
 
+-- Lets what is told of a write say that an attempt before it may have done it. What a server answers to a numbered
+-- write that it has looked at is about all attempts.
+local function remember(told, before)
+	if before and told.outcome ~= "maybe applied" and not (told.reply and told.reply.ok == 1) then
+		told.outcome, told.cause = "maybe applied", before
+		told.message = told.message .. "; an attempt before may have been applied: " .. before.message
+	end
+end
+
 ---Brings a command to a server and its reply back.
 ---@param client mongo.core_client
 ---@param op mongo.command
@@ -222,8 +231,7 @@ function attempts.execute(client, op)
 	end
 	local loan <close> = take_loan(client)
 	local retries, most = 0, op.timed and math.huge or 1
-	local told, told_reply, avoid
-	local unsure = false -- an attempt may have been applied: none behind it can say that nothing was
+	local told, told_reply, avoid, unsure
 	while true do
 		local server = server_for(client, op, avoid, told)
 		if op.least_wire and server.type ~= "LoadBalancer" and (server.maxWireVersion or 0) < op.least_wire then
@@ -245,6 +253,10 @@ function attempts.execute(client, op)
 		if not told or not err.labels.NoWritesPerformed then
 			told, told_reply = err, reply
 		end
+		if op.write or op.ending then
+			remember(told, unsure)
+			unsure = unsure or told.outcome == "maybe applied" and told or nil
+		end
 		told.attempts = retries
 		local overloaded = err.labels.SystemOverloadedError
 		if overloaded then
@@ -253,10 +265,6 @@ function attempts.execute(client, op)
 		local again = retries <= most and may_repeat(client, op, err, loan.number ~= nil or op.ending ~= nil)
 		if op.transaction and not (again and overloaded) then
 			transactions.seen(op, err)
-		end
-		unsure = unsure or err.outcome == "maybe applied"
-		if unsure and (told.outcome == "not sent" or told.labels.RetryableWriteError) then
-			told.outcome = "maybe applied"
 		end
 		if again and now() >= op.deadline then
 			error(op.timed and limits.expired(op, told) or told, 0)

@@ -432,6 +432,7 @@ function client:close()
 		return
 	end
 	local ids = self.sessions:drain(10000)
+	self.ending = true
 	if #ids > 0 then
 		pcall(self.execute, self, {
 			db = "admin", name = "endSessions", body = { "endSessions", bson.array(ids) }, deadline = now() + 1,

@@ -12,7 +12,7 @@ local upload = require "reef.mongo.gridfs.upload"
 
 local gridfs = {}
 
-local fail, show, with, within = base.fail, base.show, base.with, base.within
+local check_name, fail, is, show, with, within = base.check_name, base.fail, base.is, base.show, base.with, base.within
 local DEFAULT_CHUNK = 255 * 1024
 
 ---@class mongo.bucket_options
@@ -56,18 +56,7 @@ end
 ---@return any id
 function bucket:uploadFromStreamWithId(id, filename, source, options)
 	local read = upload.reader(source)
-	local file = self:openUploadStreamWithId(id, filename, options)
-	local ok, err = pcall(function()
-		for bytes in read do
-			file:write(bytes)
-		end
-		file:close()
-	end)
-	if not ok then
-		pcall(file.abort, file)
-		error(err, 0)
-	end
-	return id
+	return upload.pour(self:openUploadStreamWithId(id, filename, options), read)
 end
 
 ---Writes a whole file.
@@ -87,7 +76,7 @@ end
 ---@return mongo.download
 function bucket:openDownloadStream(id, options)
 	local limit = within(self, options)
-	local file = self.files:findWith({ _id = id }, with(limit, { limit = -1 })):toArray()[1]
+	local file = self.files:findWith({ _id = is(id) }, with(limit, { limit = -1 })):toArray()[1]
 	if not file then
 		fail("file not found", ("there is no file with the id %s"):format(show(id)))
 	end
@@ -101,7 +90,7 @@ end
 function bucket:openDownloadStreamByName(filename, options)
 	local limit = within(self, options)
 	local revision = options and options.revision or -1
-	local file = self.files:findWith({ filename = filename }, with(limit, {
+	local file = self.files:findWith({ filename = check_name(filename) }, with(limit, {
 		sort = { uploadDate = revision < 0 and -1 or 1 }, skip = revision < 0 and -revision - 1 or revision, limit = -1,
 	})):toArray()[1]
 	if not file then
@@ -142,8 +131,8 @@ end
 ---@param options { timeoutMS: integer|nil }|nil
 function bucket:delete(id, options)
 	local limit = within(self, options)
-	local found = self.files:deleteOne({ _id = id }, limit)
-	self.chunks:deleteMany({ files_id = id }, limit)
+	local found = self.files:deleteOne({ _id = is(id) }, limit)
+	self.chunks:deleteMany({ files_id = is(id) }, limit)
 	if found.deletedCount == 0 then
 		fail("file not found", ("there is no file with the id %s"):format(show(id)))
 	end
@@ -155,7 +144,8 @@ end
 function bucket:deleteByName(filename, options)
 	local limit = within(self, options)
 	local ids = bson.array {}
-	for file in self.files:findWith({ filename = filename }, with(limit, { projection = { _id = 1 } })):each() do
+	local named = { filename = check_name(filename) }
+	for file in self.files:findWith(named, with(limit, { projection = { _id = 1 } })):each() do
 		ids[#ids + 1] = file._id
 	end
 	if not ids[1] then
@@ -169,7 +159,8 @@ end
 ---@param filename string from now on
 ---@param options { timeoutMS: integer|nil }|nil
 function bucket:rename(id, filename, options)
-	local done = self.files:updateOne({ _id = id }, { ["$set"] = { filename = filename } }, within(self, options))
+	local change = { ["$set"] = { filename = check_name(filename) } }
+	local done = self.files:updateOne({ _id = is(id) }, change, within(self, options))
 	if done.matchedCount == 0 then
 		fail("file not found", ("there is no file with the id %s"):format(show(id)))
 	end
@@ -180,8 +171,8 @@ end
 ---@param filename string from now on
 ---@param options { timeoutMS: integer|nil }|nil
 function bucket:renameByName(before, filename, options)
-	local change = { ["$set"] = { filename = filename } }
-	local done = self.files:updateMany({ filename = before }, change, within(self, options))
+	local change = { ["$set"] = { filename = check_name(filename) } }
+	local done = self.files:updateMany({ filename = check_name(before) }, change, within(self, options))
 	if done.matchedCount == 0 then
 		fail("file not found", ("there is no file '%s'"):format(before))
 	end

@@ -20,6 +20,7 @@ return {
 	["skynet.core"] = "internal: what is listed is there, other fields are Reef's own",
 	["skynet.codecache.clear"] = "frees what nobody uses any more",
 	["skynet.datasheet.query"] = "numbers keep their precision; any service may build and read; nothing waits for a builder",
+	["skynet.sharedata.query"] = "a name that is not known is an error that says so",
 	["skynet.sharetable.loadfile"] = "its arguments are anything that can be shared; errors carry the reason and leave the old version",
 	["skynet.sharetable.update"] = "all or nothing; one table may be reached by several paths; what is not referenced any more is freed",
 
@@ -31,13 +32,16 @@ return {
 	["skynet.socket.resolve"] = "does not block a worker; it yields",
 
 	-- Gates
+	["snax.loginserver"] = "a client has 10 s to log in (`timeout`), and 1024 do so at a time (`maxclient`)",
+	["snax.msgserver.start"] = "the first packet has 10 s (`greeting_time`); what a user has under way, what is kept and what waits for a client is bounded",
 	["snax.gateserver.start"] = "a packet that has begun has five minutes to be whole (`packet_time`)",
 
 	-- HTTP
 	["http.httpd.read_request"] = "what two servers could read in two ways is refused, folded fields too; 60 s and 64 MB are the limits",
-	["http.httpc"] = "https verifies the server's certificate and name (`httpc.tls`); `Host` is sent once",
+	["http.httpd.write_response"] = "a field that may be there once is, or is an error; pieces whose length the fields say are no chunks; 204 and 304 have no body",
+	["http.httpc"] = "https verifies the server's certificate and name (`httpc.tls`); `Host` is sent once; a server may be silent for 60 s (`idle_timeout`), and answer with 256 MB (`limits`)",
 	["http.websocket.connect"] = "frames are masked, and wss verifies the certificate",
-	["http.websocket.accept"] = "frames that are not masked are refused; silent peers are pinged and let go (`websocket.idle_timeout`)",
+	["http.websocket.accept"] = "frames that are not masked are refused; silent peers are pinged and let go (`websocket.idle_timeout`); `close` gets a code that came without a reason",
 	["http.tlshelper.newtls"] = "a client verifies the certificate and has to name the server (`ctx:set_options`)",
 	["ltls.c"] = "needs no `enablessl`",
 

@@ -18,6 +18,16 @@ function presence.is_own(name)
 	return ok and type(loader) == "function"
 end
 
+---The module of today that an older name stands for, and the pattern that finds it under that name.
+---@param name string
+---@return string? target, string? pattern
+function presence.of_older_name(name)
+	local pattern = lualib .. "/compat10/?.lua"
+	local path = not name:find "[^%w_]" and package.searchpath(name, pattern)
+	local file <close> = path and io.open(path) or nil
+	return file and file:read "a":match '^return require "([%w_.]+)"\n$', pattern
+end
+
 local modules = {} ---@type table<string, { value: any, reason: string? }>
 
 ---A module of ours: its value; nil and why there is none.

@@ -91,6 +91,11 @@ end
 ---@return mongo.error|nil
 function link:check_out()
 	if self.over or not self.raw:ready() then
+		if self.client.ending then
+			-- A farewell is no reason to open a pool again that was closed.
+			return nil, errors.new({ code = "closed", outcome = "not sent", host = "mongo " .. self.address },
+				"the pool was closed")
+		end
 		self.over = false
 		local ok, address = pcall(skynet.call, skynet.uniqueservice "reef_pools", "lua", "OPEN", "mongo", self.key,
 			self.label, self.target, self.options)
@@ -150,6 +155,10 @@ function link:close()
 	for number in pairs(self.wills) do
 		self:revoke(number)
 	end
+	if self.client.ending then
+		-- Whoever closes the client first still knows which pools it had.
+		self.given.keys[self.address] = self.key
+	end
 end
 
 -- ---- clients ----
@@ -176,7 +185,7 @@ end
 ---@param given reef.pool.options|nil  and options of mongo.client
 ---@return mongo.client
 function M.new(target, given)
-	local conf, own = {}, {}
+	local conf, own = {}, { keys = {} }
 	for name, value in pairs(type(target) == "table" and target or { uri = target }) do
 		conf[name] = value
 	end
@@ -198,15 +207,21 @@ function M.new(target, given)
 		own.options = own.options or pool_options(own, client.options)
 		return link.new(client, address, own)
 	end
-	return mongo.client(conf)
+	local client = mongo.client(conf)
+	rawget(client, "_core").pool_keys = own.keys
+	return client
 end
 
 ---The keys of a client's pools by address of their server, as the directory knows them.
 ---@param client mongo.client
 ---@return table<string, string>
 function M.keys(client)
+	local inner = rawget(client, "_core")
 	local keys = {}
-	for address, connections in pairs(rawget(client, "_core").pools) do
+	if inner.closed then
+		return inner.pool_keys
+	end
+	for address, connections in pairs(inner.pools) do
 		keys[address] = connections.key
 	end
 	return keys

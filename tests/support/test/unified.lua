@@ -8,9 +8,11 @@ local entities = require "test.unified.entities"
 local legacy = require "test.legacy"
 local match = require "test.unified.match"
 local operations = require "test.unified.operations"
+local pool = require "reef.pool"
 local requirements = require "test.unified.requirements"
 local runner_operations = require "test.unified.runner_operations"
 local skip = require "test.unified.skip"
+local skynet = require "skynet"
 
 local unified = {}
 
@@ -88,6 +90,10 @@ local function close(run)
 	run.over = true
 	for _, client in ipairs(run.clients) do
 		client:close()
+		if entities.through_pools then
+			-- Nobody else has a pool of the client's name, which would live for a while.
+			skynet.fork(pool.close, client)
+		end
 	end
 	run.target:no_fail_points()
 end

@@ -13,14 +13,38 @@ base.PIECE = 256
 ---Raises what is wrong with a file.
 ---@param kind string
 ---@param text string
-function base.fail(kind, text)
-	error(errors.new({ code = "gridfs", kind = kind, outcome = "rejected", command = "GridFS" }, text), 0)
+---@param outcome "rejected"|"maybe applied"|nil default: rejected
+function base.fail(kind, text, outcome)
+	error(errors.new({ code = "gridfs", kind = kind, outcome = outcome or "rejected", command = "GridFS" }, text), 0)
 end
 
 ---An id for messages.
 ---@return string
 function base.show(id)
 	return bson.type(id) == "objectid" and select(2, bson.type(id)) or tostring(id)
+end
+
+---What a filter says of the id of a file: an expression or a document of operators is an id like any other, and no id
+---is not all of them.
+---@return any
+function base.is(id)
+	local kind = bson.type(id)
+	if id == nil then
+		error("mongo: the id of a file is nil", 0)
+	elseif kind == "table" or kind == "regex" then
+		return { ["$eq"] = id }
+	end
+	return id
+end
+
+---Raises for what is no name of a file, and would be a filter.
+---@return string name
+function base.check_name(name)
+	local kind = bson.type(name)
+	if kind ~= "string" then
+		error(("mongo: the name of a file is a %s, not text"):format(kind), 0)
+	end
+	return name
 end
 
 ---Options for all operations of one piece of work: they share its time.

@@ -93,7 +93,7 @@ function M.open(bucket, file, limit)
 		file = file, n = 0, size = size, length = length, count = (length + size - 1) // size,
 	}, download)
 	if length > 0 then
-		made.cursor = bucket.chunks:findWith({ files_id = file._id }, base.with(limit, {
+		made.cursor = bucket.chunks:findWith({ files_id = base.is(file._id) }, base.with(limit, {
 			sort = { n = 1 }, batchSize = math.max(2, BATCH // (size + PIECE)),
 		}))
 	end

@@ -1,13 +1,17 @@
 -- A file of GridFS that is being written: its bytes go to the server in pieces, some at a time; it becomes a file when
--- it is closed.
+-- it is closed. Its pieces have ids that no other upload has, so that giving it up touches nothing else, whosever the
+-- file's id is.
 local base = require "reef.mongo.gridfs.base"
 local bson = require "bson"
+local digest = require "reef.digest"
 local errors = require "reef.mongo.errors"
 local skynet = require "skynet"
 
 local BATCH, PIECE = base.BATCH, base.PIECE
 -- Bytes that are read from a source at once.
 local READ = 1024 * 1024
+-- The last number that a series of ids for pieces has.
+local LAST = 0xffffff
 
 ---@class mongo.upload
 ---@field id any of the file
@@ -55,6 +59,17 @@ local function ensure_indexes(self, limit)
 	self.indexed = true
 end
 
+-- Object ids for pieces, of which nobody else has one: they begin alike, and end with a number.
+local function new_series()
+	return ("%08x"):format(os.time() & 0xffffffff) .. digest.random(5):gsub(".", function(c)
+		return ("%02x"):format(c:byte())
+	end)
+end
+
+local function id_in(series, n)
+	return bson.objectid(("%s%06x"):format(series, n))
+end
+
 -- Writes documents to the server. What went wrong once stays wrong: nobody knows what was done.
 local function store(self, collection, documents)
 	local ok, err = pcall(function()
@@ -86,10 +101,14 @@ local function check_writable(self)
 end
 
 local function add_piece(self, bytes)
+	local series, n = self.series, self.n
+	if n > #series * (LAST + 1) - 1 then
+		series[#series + 1] = new_series()
+	end
 	self.pending[#self.pending + 1] = {
-		_id = bson.objectid(), files_id = self.id, n = self.n, data = bson.binary(bytes),
+		_id = id_in(series[#series], n & LAST), files_id = self.id, n = n, data = bson.binary(bytes),
 	}
-	self.n = self.n + 1
+	self.n = n + 1
 	if #self.pending * (self.chunk_size + PIECE) >= BATCH then
 		send(self)
 	end
@@ -135,18 +154,36 @@ function upload:close()
 	local document = bson.document("_id", self.id, "length", bson.int64(self.length), "chunkSize", self.chunk_size,
 		"uploadDate", bson.datetime(math.floor(skynet.time() * 1000)), "filename", self.filename)
 	document.metadata = self.metadata
+	self.ending = true
 	store(self, self.bucket.files, { document })
 	self.closed = true
 	return self.id
 end
 
----Gives the file up: what was sent of it is removed.
+-- What became of the document that makes it a file: "refused" or "unsure"; nil: it was not sent.
+local function fate(self)
+	local err = self.ending and self.failed
+	if not err or errors.is(err) and err.outcome == "not sent" then
+		return nil
+	end
+	return errors.is(err) and err.outcome == "rejected" and "refused" or "unsure"
+end
+
+---Gives the file up: what was sent of it is removed. Raises when the file may be there, because nobody has heard what
+---became of it when it was closed: then its pieces stay.
 function upload:abort()
 	if self.closed then
 		return
 	end
 	self.closed, self.pending, self.rest, self.kept = true, {}, {}, 0
-	self.bucket.chunks:deleteMany({ files_id = self.id }, self.limit)
+	if fate(self) == "unsure" then
+		base.fail("file may exist", ("nobody has heard whether the file %s is there: its pieces stay, delete(id) removes "
+			.. "both"):format(base.show(self.id)), "maybe applied")
+	end
+	for _, series in ipairs(self.series) do
+		local own = { ["$gte"] = id_in(series, 0), ["$lte"] = id_in(series, LAST) }
+		self.bucket.chunks:deleteMany({ files_id = base.is(self.id), _id = own }, self.limit)
+	end
 end
 
 local M = {}
@@ -162,10 +199,33 @@ function M.open(bucket, id, filename, options)
 	if math.type(size) ~= "integer" or size < 1 then
 		error(("mongo: chunkSizeBytes = %s: not a size"):format(tostring(size)), 0)
 	end
+	base.is(id)
 	return setmetatable({
-		bucket = bucket, id = id, filename = filename, chunk_size = size, metadata = options.metadata, rest = {}, kept = 0,
-		n = 0, length = 0, pending = {}, limit = base.within(bucket, options),
+		bucket = bucket, id = id, filename = base.check_name(filename), chunk_size = size, metadata = options.metadata,
+		rest = {}, kept = 0, n = 0, length = 0, pending = {}, series = { new_series() },
+		limit = base.within(bucket, options),
 	}, upload)
+end
+
+---Writes all that is read, and closes the file. An error at the server is told at once, as the specification wants it,
+---and pieces that are there stay; but not beside a file that has the id already.
+---@param file mongo.upload
+---@param read fun(): string|nil
+---@return any id
+function M.pour(file, read)
+	local ok, err = pcall(function()
+		for bytes in read do
+			file:write(bytes)
+		end
+		file:close()
+	end)
+	if not ok then
+		if not file.failed or fate(file) == "refused" then
+			pcall(file.abort, file)
+		end
+		error(err, 0)
+	end
+	return file.id
 end
 
 ---What gives the bytes of a source, nil at its end.

@@ -12,10 +12,13 @@
 #define MOST_BYTES ((size_t)16 * 1024 * 1024) /* of a message */
 #define MOST_INLINE 32766
 
-static int buffer_gc(lua_State *L) {
-	struct reef_sproto_buffer *buffer = luaL_checkudata(L, 1, BUFFER);
+void reef_sproto_buffer_clear(struct reef_sproto_buffer *buffer) {
 	reef_free(buffer->bytes);
 	*buffer = (struct reef_sproto_buffer){0};
+}
+
+static int buffer_gc(lua_State *L) {
+	reef_sproto_buffer_clear(luaL_checkudata(L, 1, BUFFER));
 	return 0;
 }
 
@@ -44,7 +47,7 @@ static void enlarge(lua_State *L, struct reef_sproto_buffer *buffer, size_t n) {
 }
 
 /* Room for n more bytes behind `size`; may raise. Their address. */
-static char *reserve(lua_State *L, struct reef_sproto_buffer *buffer, size_t n) {
+static inline char *reserve(lua_State *L, struct reef_sproto_buffer *buffer, size_t n) {
 	if (n > buffer->capacity - buffer->size)
 		enlarge(L, buffer, n);
 	return buffer->bytes + buffer->size;

@@ -10,10 +10,14 @@
 struct reef_sproto_buffer {
 	char *bytes;
 	size_t size, capacity;
+	bool taken; /* a message is being put together in it */
 };
 
 /* Pushes an empty buffer. */
 struct reef_sproto_buffer *reef_sproto_buffer_push(lua_State *L);
+
+/* Gives the memory of a buffer back. */
+void reef_sproto_buffer_clear(struct reef_sproto_buffer *buffer);
 
 /* Appends the table at `table` to the buffer. `names` is the index of the array of the fields' names. Raises what does not
  * fit, with the field's path. */

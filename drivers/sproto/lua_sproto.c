@@ -154,23 +154,26 @@ static int sproto_protocol(lua_State *L) {
 
 /* ---- messages ---- */
 
-/* Pushes the buffer that the last message has left, or a new one. Whoever raises leaves it to the collector. */
+/* Pushes the buffer that the last message has left, or a new one. Whoever raises leaves it taken: the next one makes another, and
+ * the collector has this one. A metamethod may encode in the midst of it, too. */
 static struct reef_sproto_buffer *take_buffer(lua_State *L) {
 	struct reef_sproto_buffer *buffer = lua_touserdata(L, lua_upvalueindex(1));
-	if (buffer == NULL)
-		return reef_sproto_buffer_push(L);
-	lua_pushvalue(L, lua_upvalueindex(1));
-	lua_pushnil(L);
-	lua_replace(L, lua_upvalueindex(1));
+	if (buffer == NULL || buffer->taken) {
+		buffer = reef_sproto_buffer_push(L);
+		lua_pushvalue(L, -1);
+		lua_replace(L, lua_upvalueindex(1));
+	} else {
+		lua_pushvalue(L, lua_upvalueindex(1));
+	}
+	buffer->taken = true;
 	return buffer;
 }
 
-static void give_back(lua_State *L, int index, struct reef_sproto_buffer *buffer) {
+static void give_back(struct reef_sproto_buffer *buffer) {
 	buffer->size = 0;
+	buffer->taken = false;
 	if (buffer->capacity > KEEP_CAPACITY)
-		return;
-	lua_pushvalue(L, index);
-	lua_replace(L, lua_upvalueindex(1));
+		reef_sproto_buffer_clear(buffer);
 }
 
 static void push_packed(lua_State *L, const char *bytes, size_t n) {
@@ -191,7 +194,7 @@ static int encode_message(lua_State *L, bool packed) {
 		push_packed(L, buffer->bytes, buffer->size);
 	else
 		lua_pushlstring(L, buffer->bytes, buffer->size);
-	give_back(L, 5, buffer);
+	give_back(buffer);
 	return 1;
 }
 

@@ -269,6 +269,34 @@ test.case("a file whose end was not heard keeps its pieces: it may be there", fu
 	end
 end)
 
+test.case("a file that is given up while another closes it stays", function()
+	local uri, member = targets.peer()
+	local client = mongo.client(uri)
+	test.defer(client.disconnect, client)
+	local bucket = client.media:bucket { chunkSizeBytes = PIECE }
+	local go_on = false
+	function member.on.insert(command)
+		while command.insert == "fs.files" and not go_on do
+			skynet.sleep(1)
+		end
+	end
+	local file, closed = bucket:openUploadStreamWithId("b", "file"), nil
+	file:write(("b"):rep(250))
+	skynet.fork(function()
+		closed = pcall(file.close, file)
+	end)
+	test.eventually("the file's document is on its way", 60, function()
+		return (member.seen.insert or 0) > 1 and bucket.chunks:countDocuments { files_id = "b" } == 3
+	end)
+	local _, err = pcall(file.abort, file)
+	go_on = true
+	test.equal(err.kind, "file may exist")
+	test.eventually("it is closed", 60, function()
+		return closed ~= nil
+	end)
+	test.equal({ closed, read(bucket, "b") }, { true, ("b"):rep(250) })
+end)
+
 test.case("pieces that were refused are told of at once, and nothing is removed", function()
 	local uri, member = targets.peer()
 	local client = mongo.client(uri .. "retryWrites=false")

@@ -160,13 +160,14 @@ function upload:close()
 	return self.id
 end
 
--- What became of the document that makes it a file: "refused" or "unsure"; nil: it was not sent.
+-- What became of the document that makes it a file: "refused" or "unsure", also while it is on its way; nil: it was not
+-- sent.
 local function fate(self)
-	local err = self.ending and self.failed
-	if not err or errors.is(err) and err.outcome == "not sent" then
+	local outcome = errors.is(self.failed) and self.failed.outcome
+	if not self.ending or outcome == "not sent" then
 		return nil
 	end
-	return errors.is(err) and err.outcome == "rejected" and "refused" or "unsure"
+	return outcome == "rejected" and "refused" or "unsure"
 end
 
 ---Gives the file up: what was sent of it is removed. Raises when the file may be there, because nobody has heard what

@@ -131,9 +131,10 @@ local function check_example(dir, block, port)
 		local _, lines = example:output():gsub("\n", "\n")
 		return not example:running() or lines >= #expected + (whole and 0 or 1)
 	end)
-	example:kill()
+	-- Before it is killed, which is an error of a service that has not ended.
 	local f <close> = assert(io.open(dir .. "/log"))
 	local log = f:read "a"
+	example:kill()
 	local printed = example:output():gsub("%(the example has ended%)\n", ""):gsub("[ \t]+", " ")
 	test.equal(printed, table.concat(expected), block.where .. "\n" .. log)
 	-- An error of a service is in the log of those examples only that show how one is caught.

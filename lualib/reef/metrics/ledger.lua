@@ -3,7 +3,8 @@
 
 ---@class reef.metrics.ledger
 ---@field seen table<integer, table<string, number>>  by the service's address
----@field left table<integer, table<string, number>>  what services have said at their end
+---@field asking boolean|nil  services are being asked, and `settle` follows
+---@field left table<integer, table<string, number>>  what services have said at their end meanwhile
 ---@field kept table<string, number>
 local ledger = {}
 ledger.__index = ledger
@@ -13,11 +14,22 @@ function ledger.new()
 	return setmetatable({ seen = {}, left = {}, kept = {} }, ledger)
 end
 
----A service ends, with these counters.
+local function keep(self, counters)
+	for key, value in pairs(counters) do
+		self.kept[key] = (self.kept[key] or 0) + value
+	end
+end
+
+---A service ends, with these counters. Between two looks nothing is left of it but the sum.
 ---@param address integer
 ---@param counters table<string, number>
 function ledger:leave(address, counters)
-	self.left[address] = counters
+	if self.asking then
+		self.left[address] = counters
+	else
+		self.seen[address] = nil
+		keep(self, counters)
+	end
 end
 
 ---Calls report(key, value) for what those had counted who have not answered: services that have ended, and silent ones.
@@ -37,12 +49,10 @@ function ledger:settle(living, report, listed)
 				report(key, value)
 			end
 		elseif not living[address] then
-			for key, value in pairs(counters) do
-				self.kept[key] = (self.kept[key] or 0) + value
-			end
+			keep(self, counters)
 		end
 	end
-	self.seen, self.left = living, {}
+	self.seen, self.left, self.asking = living, {}, nil
 	for key, value in pairs(self.kept) do
 		report(key, value)
 	end

@@ -16,6 +16,7 @@ local REQUEST_SIZE = 8 * 1024 -- bytes
 
 local command = {}
 local ended = ledger.new()
+local waiting ---@type thread[]|nil  who is to ask services as soon as those are done who do; nil: nobody asks
 local described = {} ---@type table<string, reef.metric>  the first of each name that was seen
 local differing = {} ---@type table<string, boolean>  names about which it was said that services disagree
 local waited_for = {} ---@type table<string, boolean>  what is not ready yet
@@ -73,6 +74,7 @@ end
 ---What services count themselves. Who does not answer in time is left out, and counted.
 ---@param out reef.metrics.families
 local function ask_services(out)
+	ended.asking = true
 	local members = skynet.call(".launcher", "lua", "METRICS")
 	local request, living, listed, silent = skynet.request(), {}, {}, 0
 	for _, address in ipairs(members) do
@@ -104,11 +106,29 @@ function command.LEAVES(address, metrics)
 	ended:leave(address, add_metrics(text.families(), address, metrics))
 end
 
+-- One look after the other: a service that ends meanwhile belongs to one of them.
+local function one_at_a_time(f, ...)
+	while waiting do
+		waiting[#waiting + 1] = coroutine.running()
+		skynet.wait()
+	end
+	waiting = {}
+	local ok, reason = pcall(f, ...)
+	local next_ones = waiting
+	waiting = nil
+	for _, thread in ipairs(next_ones) do
+		skynet.wakeup(thread)
+	end
+	if not ok then
+		error(reason, 0)
+	end
+end
+
 ---@return string
 function command.TEXT()
 	local out = text.families()
 	require("reef.metrics.process").collect(out)
-	ask_services(out)
+	one_at_a_time(ask_services, out)
 	return out:format()
 end
 

@@ -47,7 +47,8 @@ elseif role == "sleeper" then
 	return
 end
 
-local function calls(pairs_count, n)
+---@param label? string behind the result's name
+local function calls(pairs_count, n, label)
 	local callers, echoes = {}, {}
 	for i = 1, pairs_count do
 		callers[i] = skynet.newservice("messages", "caller")
@@ -60,7 +61,7 @@ local function calls(pairs_count, n)
 	end
 	local each = n // pairs_count
 	run(each // 10)
-	bench.measure("call_" .. pairs_count, each * pairs_count, function()
+	bench.measure("call_" .. pairs_count .. (label or ""), each * pairs_count, function()
 		run(each)
 	end)
 end
@@ -107,6 +108,13 @@ end
 
 bench.main(function()
 	local n = bench.option("N", 400000)
+	-- Calls alone, for a comparison of numbers of workers.
+	local label = os.getenv "CALLS"
+	if label then
+		calls(1, n, label)
+		calls(100, n, label)
+		return
+	end
 	local co = coroutine.wrap(function(...)
 		while true do
 			coroutine.yield(...)

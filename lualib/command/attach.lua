@@ -20,7 +20,8 @@ machine. Type `help` for what it can do, such as
   debug ADDRESS                   the debugger; `cont` ends it
 
 On a terminal: Tab completes commands and addresses, and the lines are kept in $XDG_STATE_HOME/reef/attach_history
-(~/.local/state). From a file or a pipe it takes a command a line. With COMMAND it runs that one, and ends. Ctrl-D ends.
+(~/.local/state). Ctrl-D and `quit` end it. From a file or a pipe it takes a command a line. With COMMAND it runs that
+one, and ends.
 
   --timeout SECONDS  that a command may take (default 60), but for the debugger, and beside those of a profile
 
@@ -65,7 +66,7 @@ local function learn(console)
 		return
 	end
 	asked = skynet.now()
-	local names = { "follow" }
+	local names = { "follow", "quit" }
 	for _, line in ipairs((console:ask "help")) do
 		names[#names + 1] = line:match "^(%l+)\t"
 	end
@@ -149,14 +150,14 @@ local function talk(console, options)
 	end
 	local good = true
 	if p.on_terminal then
-		p:say(("attached to %s; help lists the commands, Ctrl-D ends"):format(printable(options.address)))
+		p:say(("attached to %s; help lists the commands, Ctrl-D or quit ends"):format(printable(options.address)))
 	end
 	while true do
 		if p.edits then
 			learn(console)
 		end
 		local line = p:line(options.address:gsub("%c", "?") .. "> ")
-		if not line then
+		if not line or line:find "^%s*quit%s*$" then
 			return good or p.on_terminal
 		elseif line:find "%c" then
 			good = false

@@ -42,6 +42,9 @@ test.case("attach runs commands of a console, one or a script of them", function
 	test.equal(code, 0)
 	test.matches(output, "^thread\t4\nInvalid command nonsense, type help .*:%x+\tsnlua command_prompts\n")
 	test.equal((reef({ "attach", console }, "list\nnonsense")), 1)
+	code, output = reef({ "attach", console }, "getenv thread\n quit \nnonsense\n")
+	test.equal(code, 0)
+	test.equal(select(2, output:gsub("\n", "")), 1)
 	-- A profile takes its seconds beside those that a command may take.
 	code, output = reef { "attach", "--timeout", "5", console, "profile", "nobody*", "6" }
 	test.equal({ code, output }, { 0, "\n" })

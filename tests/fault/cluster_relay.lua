@@ -118,9 +118,14 @@ test.case("calls and sends of a cluster", { timeout = 280 }, function()
 			before = list[i]
 		end
 		pushed = #list
-		local _, all_losses = a.process:output():gsub("calls were in flight", "")
-		test.between(turns, 0, all_losses - losses)
-		losses = all_losses
+		-- What was under way on a connection that was lost may come among what was sent on the next one.
+		test.eventually("a loss is told, if some came late", 10, function()
+			local _, all = a.process:output():gsub("calls were in flight", "")
+			if turns == 0 or all > losses then
+				losses = all
+				return true
+			end
+		end)
 		first = first + count
 	end
 	test.truthy(sum.ok > 0 and pushed > 0)

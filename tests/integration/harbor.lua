@@ -158,12 +158,20 @@ test.case("a node among scripts: its hello, whom it waits for, whom it connects 
 	local to_slave = accept_slave()
 	test.equal(to_slave:told(), { "H", 4, "127.0.0.1:" .. node.port })
 	to_slave:tell("W", 2)
-	local first = harbor.connect(node.port)
-	first:write "\5"
-	test.equal(first:read(1), "\4")
-	local refused = harbor.connect(node.port)
-	refused:write "\5"
-	test.equal(refused:read(2), "\4")
+	-- Of two that come with one number, the one that is heard first is kept, whichever that is.
+	local twins, first = { harbor.connect(node.port), harbor.connect(node.port) }, nil
+	for _, twin in ipairs(twins) do
+		twin:write "\5"
+		test.equal(twin:read(1), "\4")
+	end
+	test.eventually("one is refused", 20, function()
+		for i, twin in ipairs(twins) do
+			if socket.disconnected(twin.id) then
+				first = twins[3 - i]
+				return true
+			end
+		end
+	end)
 	local port, accept = harbor.listen()
 	to_slave:tell("C", 7, "127.0.0.1:" .. port)
 	local third = accept()

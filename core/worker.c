@@ -378,7 +378,10 @@ static void look_around(struct reef_worker *worker, const struct reef_service *r
 void reef_worker_run(struct reef_worker *worker) {
 	bool busy = false;
 	worker->deferred_tail = &worker->deferred;
-	reef_run_delay_begin(&worker->waited);
+	/* Spare ones come in the midst of things, and stay: who counts the process' open files would look for a leak. */
+	worker->waited.fd = -1;
+	if (!worker->spare)
+		reef_run_delay_begin(&worker->waited);
 	reef_epoch_enter();
 	while (!reef_scheduler_stopping()) {
 		struct reef_service *service = NULL;

@@ -15,16 +15,8 @@ local stream = require "test.stream"
 local test = require "test"
 local tricks = require "test.http_tricks"
 
-local function write_cut(id, text)
-	local at = 1
-	while at <= #text and not socket.invalid(id) do
-		local n = math.random(2) == 1 and #text or math.random(1, 30)
-		if not socket.write(id, text:sub(at, at + n - 1)) then
-			break
-		end
-		at = at + n
-		skynet.sleep(0)
-	end
+local function write_cut(id, bytes)
+	stream.write_cut(id, bytes, 2, 30)
 end
 
 -- A server that answers each connection's first request with these bytes, and then listens until the client ends it;

@@ -287,15 +287,7 @@ local function story(breach)
 end
 
 local function send_cut(id, bytes)
-	local at = 1
-	while at <= #bytes and not socket.invalid(id) do
-		local n = math.random(3) == 1 and #bytes or math.random(1, 40)
-		if not socket.write(id, bytes:sub(at, at + n - 1)) then
-			break
-		end
-		at = at + n
-		skynet.sleep(0)
-	end
+	stream.write_cut(id, bytes, 3, 40)
 end
 
 -- ---- both ends ----

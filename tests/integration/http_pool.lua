@@ -5,7 +5,7 @@ if require "test".without "reef.http.core" then
 end
 
 local certificates = require "test.tls"
-local client = require "reef.http.client"
+local ends = require "test.http_ends"
 local http = require "reef.http.server"
 local httpc = require "http.httpc"
 local skynet = require "skynet"
@@ -13,18 +13,7 @@ local socket = require "skynet.socket"
 local stream = require "test.stream"
 local test = require "test"
 
-local function serve(handler, options)
-	local server = http.listen("127.0.0.1:0", handler, options)
-	test.defer(server.close, server)
-	server.url = ("http://127.0.0.1:%d"):format(server.port)
-	return server
-end
-
-local function new(options)
-	local c = client.new(options)
-	test.defer(c.close, c)
-	return c
-end
+local serve, new = ends.serve, ends.client
 
 -- A server that does as told with each connection, one after the other; how many there were, and what came.
 local function script(...)

@@ -7,6 +7,7 @@ end
 
 local certificates = require "test.tls"
 local client = require "reef.http.client"
+local ends = require "test.http_ends"
 local http = require "reef.http.server"
 local httpc = require "http.httpc"
 local process = require "test.process"
@@ -17,18 +18,7 @@ local test = require "test"
 local tls = require "reef.tls"
 local websocket = require "http.websocket"
 
-local function serve(handler, options)
-	local server = http.listen("127.0.0.1:0", handler, options)
-	test.defer(server.close, server)
-	server.url = ("http://127.0.0.1:%d"):format(server.port)
-	return server
-end
-
-local function new(options)
-	local c = client.new(options)
-	test.defer(c.close, c)
-	return c
-end
+local serve, new = ends.serve, ends.client
 
 ---------------------------------------------------------------------------------------------------------------------
 

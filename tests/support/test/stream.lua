@@ -35,4 +35,21 @@ function stream.pair()
 	return id, accepted
 end
 
+---Writes bytes in pieces, as long as somebody takes them.
+---@param id integer of a socket
+---@param bytes string
+---@param whole integer one piece of so many is all that is left
+---@param most integer bytes of the others
+function stream.write_cut(id, bytes, whole, most)
+	local at = 1
+	while at <= #bytes and not socket.invalid(id) do
+		local n = math.random(whole) == 1 and #bytes or math.random(1, most)
+		if not socket.write(id, bytes:sub(at, at + n - 1)) then
+			break
+		end
+		at = at + n
+		skynet.sleep(0)
+	end
+end
+
 return stream

@@ -117,10 +117,12 @@ static uint64_t own_part(struct reef_worker *worker, uint64_t cycles) {
 	return waited < cycles - a_while ? cycles - waited : a_while;
 }
 
-/* A slice is over: its length goes into the service's average. */
-static void note_length(struct reef_service *service, uint64_t cycles) {
-	uint32_t length = cycles > UINT32_MAX ? UINT32_MAX : (uint32_t)cycles;
+/* A slice is over: its length, which is returned, goes into the service's average. */
+static uint64_t note_length(struct reef_worker *worker, struct reef_service *service, uint64_t cycles) {
+	uint64_t own = own_part(worker, cycles);
+	uint32_t length = own > UINT32_MAX ? UINT32_MAX : (uint32_t)own;
 	service->slice_cycles += (length >> 2) - (service->slice_cycles >> 2);
+	return own;
 }
 
 /* The watchdog sees that something new has begun. */
@@ -165,8 +167,7 @@ static inline __attribute__((always_inline)) uint64_t run_slice(struct reef_work
 			if (reef_mailbox_fetch(service))
 				continue;
 			atomic_store_explicit(&worker->running, NULL, memory_order_relaxed);
-			length = own_part(worker, now - start);
-			note_length(service, length);
+			length = note_length(worker, service, now - start);
 			note_warm(worker, service);
 			if (reef_mailbox_rest(service)) {
 				rested = true;
@@ -201,8 +202,7 @@ static inline __attribute__((always_inline)) uint64_t run_slice(struct reef_work
 		if (reef_service_ending(service)) {
 			release_service(worker, service);
 		} else {
-			length = own_part(worker, now - start);
-			note_length(service, length);
+			length = note_length(worker, service, now - start);
 			if (service->slice_cycles > reef_scheduler_limits.heavy)
 				reef_heavy_queue_push(service);
 			else

@@ -41,7 +41,7 @@ skynet.start(function()
 	sim.always("nobody waits for ever", function()
 		for who, since in pairs(waiting) do
 			if sim.elapsed() - since > LONGEST then
-				return false, ("%s has waited since %.3f"):format(who, since)
+				return false, ("%.60s has waited since %.3f"):format(who, since)
 			end
 		end
 		return true
@@ -50,11 +50,14 @@ skynet.start(function()
 		skynet.fork(function()
 			for i = 1, REQUESTS do
 				local token = ("%d.%d"):format(caller, i)
+				if math.random(8) == 1 then
+					token = token .. ("."):rep(math.random(30000, 120000)) -- which goes in parts
+				end
 				cluster.send("far", "@echo", "count", caller, i)
 				waiting[token] = sim.elapsed()
 				local ok, reply = pcall(cluster.call, "far", "@echo", "echo", token)
 				waiting[token] = nil
-				sim.check(not ok or reply == token, "%s was answered by %s", token, tostring(reply))
+				sim.check(not ok or reply == token, "%.60s was answered by %.60s", token, tostring(reply))
 				skynet.sleep(math.random(0, 20))
 			end
 			done = done + 1

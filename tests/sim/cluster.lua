@@ -32,6 +32,7 @@ if role then
 end
 
 skynet.start(function()
+	sim.no_errors()
 	cluster.reload { far = "127.0.0.1:2528" }
 	cluster.register("echo", skynet.newservice("cluster", "echo"))
 	cluster.open "far"
@@ -50,7 +51,7 @@ skynet.start(function()
 		skynet.fork(function()
 			for i = 1, REQUESTS do
 				local token = ("%d.%d"):format(caller, i)
-				if math.random(8) == 1 then
+				if math.random(20) == 1 then
 					token = token .. ("."):rep(math.random(30000, 120000)) -- which goes in parts
 				end
 				cluster.send("far", "@echo", "count", caller, i)

@@ -56,6 +56,7 @@ local function make_trouble(set)
 end
 
 skynet.start(function()
+	sim.no_errors()
 	local set = start_set()
 	local client = mongo.client(set:uri(("heartbeatFrequencyMS=1000&connectTimeoutMS=2000&timeoutMS=%d"):format(
 		TIMEOUT * 1000)))

@@ -93,6 +93,7 @@ if me then
 end
 
 skynet.start(function()
+	sim.no_errors()
 	local peer = skynet.newservice("redis_peer", "redis", 6379)
 	sim.network { delay = { 0.0001, sim.random(1, 50) / 1000 }, stall = 0.01, stall_most = 3, reset = 0.003,
 		refuse = 0.1, lose = 0.05, slow = 0.05 }

@@ -27,6 +27,7 @@ local function faults()
 end
 
 skynet.start(function()
+	sim.no_errors()
 	sim.place "app"
 	local peer = skynet.newservice("redis_peer", "redis", 6379)
 	faults()
@@ -78,8 +79,8 @@ skynet.start(function()
 		local ok, value = pcall(db.get, db, "n")
 		return ok and value
 	end))
-	sim.check(acknowledged <= n and n <= acknowledged + unsure, "%d increments, of which %d are acknowledged and %d unsure", n,
-		acknowledged, unsure)
+	sim.check(acknowledged <= n and n <= acknowledged + unsure,
+		"%d increments, of which %d are acknowledged and %d unsure", n, acknowledged, unsure)
 	skynet.error(("%d of %d requests were answered"):format(answered, CALLERS * REQUESTS))
 	sim.finish()
 end)

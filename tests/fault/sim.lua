@@ -30,8 +30,9 @@ holds(1500, "redis")
 holds(800, "pool")
 holds(700, "transactions")
 holds(400, "cluster")
-holds(300, "mongo")
-holds(280, "mongo", "streams")
+holds(200, "mongo")
+holds(180, "mongo", "streams")
+holds(200, "mongo", "pool")
 holds(20, "schedule")
 
 -- A copy of a module in which a text, which has to be there once, is another.

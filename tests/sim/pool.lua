@@ -43,18 +43,20 @@ local function increment(db, key)
 end
 
 ---@return integer acknowledged, integer unsure
-local function ask(db, who)
+local function ask(db, who, calm)
 	local key, last, acknowledged, unsure = "n" .. who, 0, 0, 0
 	for i = 1, REQUESTS do
 		local since, token = sim.elapsed(), ("%s.%d"):format(who, i)
 		local ok, reply = pcall(db.echo, db, token)
 		sim.check(not ok or reply == token, "%s was answered by %s", token, tostring(reply))
+		sim.check(ok or not calm, "in calm: %s", tostring(reply))
 		local n, why
 		if math.random(4) == 1 then
 			n, why = commit(db, key, token)
 		else
 			n, why = increment(db, key)
 		end
+		sim.check(n or not calm, "in calm: %s", tostring(why))
 		if n then
 			sim.check(n > last, "%s: %s came after %s", token, n, last)
 			last, acknowledged = n, acknowledged + 1
@@ -67,13 +69,15 @@ local function ask(db, who)
 	return acknowledged, unsure
 end
 
-local function serve()
-	local db = pool.redis("redis://redis:6379/0", { size = 2, pinned = 2, timeout = 2, queue_timeout = 2 })
+local db
+
+local function serve(calm)
+	db = db or pool.redis("redis://redis:6379/0", { size = 2, pinned = 2, timeout = 2, queue_timeout = 2 })
 	local counts, done = {}, 0
 	for i = 1, COROUTINES do
 		skynet.fork(function()
 			local who = ("%s.%d"):format(me, i)
-			counts[who] = table.pack(ask(db, who))
+			counts[who] = table.pack(ask(db, who, calm))
 			done = done + 1
 		end)
 	end
@@ -81,13 +85,13 @@ local function serve()
 		return done == COROUTINES
 	end)
 	skynet.retpack(counts)
-	skynet.sleep(100)
-	return db
 end
 
 if me then
 	skynet.start(function()
-		skynet.dispatch("lua", serve)
+		skynet.dispatch("lua", function(_, _, calm)
+			serve(calm)
+		end)
 	end)
 	return
 end
@@ -97,15 +101,25 @@ skynet.start(function()
 	local peer = skynet.newservice("redis_peer", "redis", 6379)
 	sim.network { delay = { 0.0001, sim.random(1, 50) / 1000 }, stall = 0.01, stall_most = 3, reset = 0.003,
 		refuse = 0.1, lose = 0.05, slow = 0.05 }
-	local done, counts = 0, {}
+	local addresses = {}
 	for i = 1, CALLERS do
-		local address = skynet.newservice("pool", i)
-		skynet.fork(function()
-			for who, count in pairs(skynet.call(address, "lua")) do
-				counts[who] = count
-			end
-			done = done + 1
+		addresses[i] = skynet.newservice("pool", i)
+	end
+	-- What each coroutine of each service knows of its increments.
+	local function all_ask(calm)
+		local done, counts = 0, {}
+		for _, address in ipairs(addresses) do
+			skynet.fork(function()
+				for who, count in pairs(skynet.call(address, "lua", calm)) do
+					counts[who] = count
+				end
+				done = done + 1
+			end)
+		end
+		sim.eventually(COROUTINES * REQUESTS * LONGEST, "all have asked", function()
+			return done == CALLERS
 		end)
+		return counts
 	end
 	skynet.fork(function()
 		for _ = 1, 3 do
@@ -115,20 +129,24 @@ skynet.start(function()
 			end
 		end
 	end)
-	sim.eventually(COROUTINES * REQUESTS * LONGEST, "all have asked", function()
-		return done == CALLERS
-	end)
+	local counts = all_ask(false)
 	sim.network { delay = { 0.0001, 0.001 }, stall = 0, reset = 0, refuse = 0, lose = 0, slow = 0 }
 	sim.heal()
 	skynet.send(peer, "lua")
-	local db = pool.redis("redis://redis:6379/0")
+	sim.reset { port = 6379 } -- what is slow stays so
+	db = pool.redis("redis://redis:6379/0")
 	sim.eventually(60, "a request in calm is answered", function()
 		return pcall(db.ping, db)
 	end)
+	skynet.sleep(1000) -- the other connections come back, too
 	for who, count in pairs(counts) do
 		local n = tonumber(db:get("n" .. who)) or 0
 		sim.check(count[1] <= n and n <= count[1] + count[2], "%s: %d increments, of which %d are acknowledged and %d unsure",
 			who, n, count[1], count[2])
 	end
+	sim.eventually(60, "a transaction in calm is committed", function()
+		return commit(db, "calm", "calm")
+	end)
+	all_ask(true)
 	sim.finish()
 end)

@@ -1,6 +1,6 @@
 -- Many coroutines use one connection of the Redis driver while its server is late, its connections break and its
 -- network is parted. Promised: who gets a reply gets his own, what is acknowledged was done once and what is "not sent"
--- was not, and nobody waits for ever.
+-- was not, deadlines come in time, and nobody waits for ever.
 local sim = require "reef.sim"
 local skynet = require "skynet"
 
@@ -9,6 +9,7 @@ local redis = require "skynet.db.redis"
 local CALLERS <const> = 8
 local REQUESTS <const> = 40
 local TIMEOUT <const> = 2
+local LATE <const> = 0.2 -- seconds by which a deadline may be found late
 local LONGEST <const> = 20 -- seconds that any request may take: its deadline, and those of connecting again
 
 local function faults()
@@ -56,11 +57,13 @@ skynet.start(function()
 				answered = answered + (ok and 1 or 0)
 				sim.check(not ok or reply == token, "%s was answered by %s", token, tostring(reply))
 				ok, reply = pcall(db.incr, db, "n")
+				local err = not ok and redis.error(reply)
 				if ok then
 					acknowledged = acknowledged + 1
-				elseif redis.error(reply).outcome ~= "not sent" then
+				elseif err.outcome ~= "not sent" then
 					unsure = unsure + 1
 				end
+				sim.check(ok or err.code ~= "timeout" or err.waited < TIMEOUT + LATE, "a deadline that came late: %s", err)
 				if math.random(4) == 1 then
 					skynet.sleep(math.random(0, 30))
 				end

@@ -27,13 +27,14 @@ end
 holds(3000, "channel", "order")
 holds(3000, "channel", "session")
 holds(1500, "redis")
-holds(800, "pool")
-holds(700, "transactions")
+holds(700, "pool")
+holds(500, "transactions")
 holds(400, "cluster")
 holds(200, "mongo")
 holds(180, "mongo", "streams")
 holds(200, "mongo", "pool")
 holds(20, "schedule")
+holds(300, "http")
 
 -- A copy of a module in which a text, which has to be there once, is another.
 local function with_fault(module, from, to)
@@ -88,6 +89,9 @@ is_found("a write may have been done, and its error says that it was not sent", 
 	"reef/mongo/attempts", [[
 			remember(told, unsure)
 ]], "", "was sent: .* %(not sent%)")
+
+is_found("a POST is sent again", "http", "reef.http.client", "reef/http/client", "local reusable = idempotent[request.method]",
+	"local reusable = true", "POST %S+ was done 2 times")
 
 is_found("a moment is run again when the clock is set back", "schedule", "reef.schedule", "reef/schedule",
 	"now < self.seen - self.back", "now < self.seen", "it was run for")

@@ -121,15 +121,19 @@ skynet.start(function()
 		end)
 		return counts
 	end
+	local calm = false
 	skynet.fork(function()
-		for _ = 1, 3 do
+		while true do
 			skynet.sleep(sim.random(1, 1000))
-			if sim.fault(0.5) then
+			if calm then
+				return
+			elseif sim.fault(0.5) then
 				sim.partition("localhost", "redis", sim.random(1, 50) / 10)
 			end
 		end
 	end)
 	local counts = all_ask(false)
+	calm = true
 	sim.network { delay = { 0.0001, 0.001 }, stall = 0, reset = 0, refuse = 0, lose = 0, slow = 0 }
 	sim.heal()
 	skynet.send(peer, "lua")

@@ -25,7 +25,7 @@ local function holds(seeds, name, word)
 end
 
 holds(3000, "channel", "order")
-holds(3000, "channel", "session")
+holds(2700, "channel", "session")
 holds(1500, "redis")
 holds(700, "pool")
 holds(500, "transactions")
@@ -35,6 +35,8 @@ holds(180, "mongo", "streams")
 holds(200, "mongo", "pool")
 holds(20, "schedule")
 holds(300, "http")
+holds(200, "subscribers")
+holds(200, "subscribers", "pool")
 
 -- A copy of a module in which a text, which has to be there once, is another.
 local function with_fault(module, from, to)
@@ -92,6 +94,10 @@ is_found("a write may have been done, and its error says that it was not sent", 
 
 is_found("a POST is sent again", "http", "reef.http.client", "reef/http/client", "local reusable = idempotent[request.method]",
 	"local reusable = true", "POST %S+ was done 2 times")
+
+is_found("messages are missing, and nobody is told", "subscribers", "reef.redis.pubsub", "reef/redis/pubsub", [[
+		note_loss(self)
+		self.link]], "		self.link", "without a word")
 
 is_found("a moment is run again when the clock is set back", "schedule", "reef.schedule", "reef/schedule",
 	"now < self.seen - self.back", "now < self.seen", "it was run for")

@@ -92,8 +92,8 @@ is_found("a write may have been done, and its error says that it was not sent", 
 			remember(told, unsure)
 ]], "", "was sent: .* %(not sent%)")
 
-is_found("a POST is sent again", "http", "reef.http.client", "reef/http/client", "local reusable = idempotent[request.method]",
-	"local reusable = true", "POST %S+ was done 2 times")
+is_found("a POST is sent again", "http", "reef.http.client", "reef/http/client",
+	"local reusable = idempotent[request.method]", "local reusable = true", "POST %S+ was done 2 times")
 
 is_found("messages are missing, and nobody is told", "subscribers", "reef.redis.pubsub", "reef/redis/pubsub", [[
 		note_loss(self)

@@ -74,7 +74,8 @@ local function ask(web, name, calm)
 	sim.check(ok or not calm, "in calm: %s %s: %s", method, name, tostring(response))
 	if ok then
 		sim.check(response.status == 200 and response.header["x-name"] == name and body == body_of(name, size),
-			"%s %s was answered by %d %s with %d bytes", method, name, response.status, tostring(response.header["x-name"]), #body)
+			"%s %s was answered by %d %s with %d bytes", method, name, response.status,
+			tostring(response.header["x-name"]), #body)
 	end
 	local times = done[method .. " " .. name] or 0
 	sim.check(times >= (ok and 1 or 0) and times <= (method == "POST" and 1 or 2), "%s %s was done %d times", method, name,

@@ -108,8 +108,7 @@ class Processes:
     def yard(self, name):
         path = RELEASE / "bench" / ("yard_" + name)
         if not path.exists():
-            missing(f"the yardstick {path.name}", "scripts/install-deps build bench, then scripts/build release && "
-                    "cmake --build --preset release --target yardsticks")
+            missing(f"the yardstick {path.name}", "scripts/install-deps build bench, then scripts/bench")
         return path
 
     def spawn_sources(self):

@@ -20,6 +20,8 @@ def measure(name, size, work):
 
 
 def main():
+    if not bson.has_c():
+        sys.exit("pymongo is without its part in C")
     port, directory = int(sys.argv[1]), pathlib.Path(sys.argv[2])
 
     def load(name):
@@ -30,8 +32,6 @@ def main():
         doc, data = load(name)
         measure("encode_" + name, 2000 * len(data), lambda: [bson.BSON.encode(doc) for _ in range(2000)] and None)
         measure("decode_" + name, 2000 * len(data), lambda: [bson.BSON(data).decode() for _ in range(2000)] and None)
-    if not bson.has_c():
-        sys.exit("pymongo is without its part in C")
     client = pymongo.MongoClient("127.0.0.1", port)
     client.drop_database("driverbench_py")
     db = client.driverbench_py

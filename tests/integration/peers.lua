@@ -1,4 +1,5 @@
 -- The programs of bench/peers: each client does each work, and says what it took.
+-- timeout: 1200
 local mongo = require "test.mongo"
 local process = require "test.process"
 local redis = require "test.redis"
@@ -7,13 +8,17 @@ local test = require "test"
 local MADE <const> = test.root .. "/build/peers"
 local SOURCES <const> = test.root .. "/bench/peers"
 
--- The results of a client: CPU times by what was done.
-local function results(made, name, command)
+-- Skips the case if bench/peers/setup has not made this.
+local function need(made)
 	local marker = io.open(("%s/%s.made"):format(MADE, made))
 	if not marker then
 		test.skip(("build/peers/%s is not there: bench/peers/setup %s"):format(made, made))
 	end
 	marker:close()
+end
+
+-- How often each result of a client is there.
+local function results(name, command)
 	local code, output = process.run(command, 100)
 	test.equal(code, 0, output)
 	test.matches(output, "VERSION " .. name .. " ")
@@ -37,16 +42,18 @@ end
 
 local function with_redis(name, made, command)
 	test.case(name .. " does what bench/redis.lua does", function()
+		need(made)
 		local works = { tostring(redis.start().port), "get_1:1:20", "get_128:128:256", "set_128:128:256", "pipeline_100:1:2" }
-		local found = results(made, name, command(works))
+		local found = results(name, command(works))
 		test.equal(found, { get_1 = 1, get_128 = 1, set_128 = 1, pipeline_100 = 1 })
 	end)
 end
 
 local function with_mongo(name, made, command)
 	test.case(name .. " does what bench/mongo.lua does", { timeout = 600 }, function()
+		need(made)
 		local works = { tostring(mongo.start().port), "insert_1:1:2", "insert_1000:1:1", "find_1:1:5", "find_10000:1:1" }
-		local found = results(made, name, command(works))
+		local found = results(name, command(works))
 		test.equal(found, { insert_1 = 1, insert_1000 = 1, find_1 = 1, find_10000 = 1 })
 	end)
 end
@@ -63,8 +70,9 @@ end
 with_mongo("pymongo", "python", function(works) return python("mongo_py.py", table.unpack(works)) end)
 
 test.case("Erlang does what bench/messages.lua and bench/spawn.lua do", function()
+	need "erlang"
 	local function erlang(...)
-		return results("erlang", "erlang", { "erl", "-noshell", "-pa", MADE .. "/erlang", "-s", "peers", "main", ... })
+		return results("erlang", { "erl", "-noshell", "-pa", MADE .. "/erlang", "-s", "peers", "main", ... })
 	end
 	test.equal(erlang("messages", "200"), {
 		call_1 = 1, call_16 = 1, bare_call_1 = 1, bare_call_16 = 1, send = 1, bare_send = 1,

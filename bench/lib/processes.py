@@ -26,6 +26,11 @@ def missing(what, command):
     sys.exit(f"bench: {what} is missing: {command}")
 
 
+def need_program(name, command):
+    if not shutil.which(name):
+        missing(name, command)
+
+
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]
@@ -146,8 +151,7 @@ class Processes:
             self.redis_port = self.new_redis("redis.sock", "--port")
 
     def new_redis(self, name, *options):
-        if not shutil.which("redis-server"):
-            missing("redis-server", "scripts/install-deps test")
+        need_program("redis-server", "scripts/install-deps test")
         port, path = free_port(), self.directory + "/" + name
         server = subprocess.Popen(["redis-server", *options, str(port), "--bind", "127.0.0.1", "--save", "",
                                    "--unixsocket", path, "--appendonly", "no", "--dir", self.directory],

@@ -106,10 +106,11 @@ void reef_host_timer_cancel(struct reef_host *host, int32_t session) {
 
 /* ---- start-up: libraries and hooks ---- */
 
-enum { MAX_MODULES = 128 };
+enum { MAX_MODULES = 128, MAX_HARMLESS = 32 };
 
 static luaL_Reg modules[MAX_MODULES]; /* sorted by name */
-static size_t module_count;
+static size_t module_count, harmless_count;
+static lua_CFunction harmless[MAX_HARMLESS];
 static struct reef_host_hooks hooks;
 
 void reef_host_preload(const char *name, lua_CFunction open) {
@@ -130,6 +131,26 @@ static int module_find(const void *name, const void *module) {
 lua_CFunction reef_host_preloaded(const char *name) {
 	const luaL_Reg *found = bsearch(name, modules, module_count, sizeof(*modules), module_find);
 	return found ? found->func : NULL;
+}
+
+void reef_host_add_harmless(lua_CFunction f) {
+	if (harmless_count == MAX_HARMLESS) {
+		fprintf(stderr, "reef: too many harmless functions\n");
+		abort();
+	}
+	harmless[harmless_count++] = f;
+}
+
+bool reef_host_is_harmless(lua_CFunction f) {
+	for (size_t i = 0; i < module_count; i++) {
+		if (modules[i].func == f)
+			return true;
+	}
+	for (size_t i = 0; i < harmless_count; i++) {
+		if (harmless[i] == f)
+			return true;
+	}
+	return false;
 }
 
 void reef_host_set_hooks(const struct reef_host_hooks *given) {

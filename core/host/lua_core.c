@@ -238,3 +238,23 @@ int reef_open_host(lua_State *L) {
 	lua_setmetatable(L, -2);
 	return 1;
 }
+
+bool reef_core_is_harmless(lua_CFunction f) {
+	static const lua_CFunction harmless[] = {
+			skynet_missing,
+			pairs_of_all,
+			reef_lua_protocol_register,
+			reef_lua_protocol_dispatch,
+			reef_lua_protocol_unknown_request,
+			reef_lua_protocol_unknown_response,
+			reef_lua_protocol_get,
+			reef_lua_wait_timeout,
+			reef_lua_info_getenv,
+			reef_lua_message_packstring,
+	};
+	for (size_t i = 0; i < sizeof(harmless) / sizeof(*harmless); i++) {
+		if (f == harmless[i])
+			return true;
+	}
+	return false;
+}

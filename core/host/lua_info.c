@@ -18,6 +18,7 @@
 #include "reply.h"
 #include "target.h"
 #include "task.h"
+#include "watch.h"
 
 /* ---- time ---- */
 
@@ -103,7 +104,11 @@ int reef_lua_info_harbor(lua_State *L) {
 /* ---- environment and log ---- */
 
 int reef_lua_info_getenv(lua_State *L) {
-	lua_pushstring(L, reef_env_get(reef_check_name(L, 1)));
+	const char *value = reef_env_get(reef_check_name(L, 1));
+	struct reef_watch *watch = reef_watch_current();
+	if (value == NULL && watch != NULL)
+		watch->asked_missing = true;
+	lua_pushstring(L, value);
 	return 1;
 }
 

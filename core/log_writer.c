@@ -2,8 +2,9 @@
  *
  * Lines are appended to `incoming` under one lock of the process; the thread takes the whole of it, leaves an empty
  * buffer, and writes without the lock. It waits without a time limit while there is nothing to write, so a process that
- * is idle stays so. A single line for stdout or stderr is written by who logs it, if that cannot make him wait: so it stands
- * where it was written among what is printed.
+ * is idle stays so; after lines that came thick and fast it sleeps for a moment in which nobody wakes it. A single line
+ * for stdout or stderr is written by who logs it, if that cannot make him wait: so it stands where it was written among
+ * what is printed.
  */
 #include "log_writer.h"
 #include "sim.h"

@@ -19,6 +19,7 @@
 #include "watch.h"
 
 enum { CHAINS = 256, MAX_NAMES = 1024, MAX_TRIES = 3, MAX_TEMPLATES = 8 };
+enum { MOST_BYTES = 64 << 20 }; /* of images; beyond that there are no more templates */
 
 struct copy_template {
 	struct reef_image *image;
@@ -207,7 +208,8 @@ static struct copy_template *find_template(struct copy_version *version, const c
 
 /* Will somebody come with the same arguments, as far as that can be known? */
 static bool is_worth_a_template(struct copy_version *version, const char *arguments) {
-	if (atomic_load_explicit(&version->template_tries, memory_order_relaxed) >= MAX_TRIES)
+	if (atomic_load_explicit(&version->template_tries, memory_order_relaxed) >= MAX_TRIES ||
+		atomic_load_explicit(&image_bytes, memory_order_relaxed) > MOST_BYTES)
 		return false;
 	if (!version->image->varies)
 		return true;

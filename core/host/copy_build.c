@@ -16,7 +16,7 @@
 #include "protocol.h"
 #include "sharetable/overlay/pool.h"
 
-enum { BUILD_MEMORY = 4 << 20, COLLECTIONS = 6, STRINGS = 64 };
+enum { BUILD_MEMORY = 4 << 20, COLLECTIONS = 6, STRINGS = 32 };
 
 static size_t rounded(size_t size) {
 	return (size + 15) & ~(size_t)15;

@@ -11,6 +11,7 @@
 
 #include <lua.h>
 
+#include "copy_blocks.h"
 #include "copy_build.h"
 #include "core/alloc.h"
 #include "core/cycles.h"
@@ -19,6 +20,8 @@
 #include "protocol.h"
 
 enum { MAX_IMAGE = 256 * 1024 };
+/* What a copy makes first lies in its block, too. */
+enum { REST = 448, BLOCK_ALIGNMENT = 64 };
 
 /* A block of the build that lives. */
 struct place {
@@ -71,8 +74,8 @@ static bool list_places(struct comparison *c) {
 	if (offset > MAX_IMAGE)
 		return refuse(c, "it is too large");
 	c->image->size = (uint32_t)offset;
-	size_t room = reef_alloc_good_size(offset), most = offset + UINT8_MAX * REEF_BLOCK_UNIT;
-	c->image->room = (uint32_t)(room > most ? most : room);
+	c->image->room = (uint32_t)((offset + REST + BLOCK_ALIGNMENT - 1) & ~(size_t)(BLOCK_ALIGNMENT - 1));
+	c->image->blocks = reef_copy_blocks_new(c->image->room);
 	c->image->bytes = reef_try_malloc(offset);
 	if (c->image->bytes == NULL)
 		return refuse(c, "no memory");
@@ -226,6 +229,8 @@ void reef_image_delete(struct reef_image *image) {
 	reef_free(image->files);
 	reef_protocol_free(image->protocols, image->protocol_count);
 	reef_free(image->bytes);
+	if (image->blocks)
+		reef_copy_blocks_let_go(image->blocks);
 	reef_free(image);
 }
 
@@ -265,7 +270,7 @@ static void copy_beginning(const struct reef_image *image, struct reef_host *hos
 
 bool reef_image_copy(const struct reef_image *image, struct reef_host *host) {
 	void *record = reef_host_hooks()->record->copy(image->record);
-	char *block = record ? reef_try_malloc(image->room) : NULL;
+	char *block = record ? reef_copy_blocks_take(image->blocks) : NULL;
 	if (block == NULL) {
 		reef_host_hooks()->record->drop(record);
 		return false;

@@ -12,7 +12,8 @@ struct reef_host;
 
 struct reef_image {
 	char *bytes;
-	uint32_t size, room;               /* bytes; those of the block that a copy lies in */
+	uint32_t size, room; /* bytes; those of the block that a copy lies in */
+	struct reef_copy_blocks *blocks;
 	struct REEF_ARRAY(uint32_t) words; /* where words are addresses in the block; they hold offsets */
 	struct REEF_ARRAY(uint32_t) hosts; /* the same for addresses in the host */
 	struct REEF_ARRAY(uint32_t) records;

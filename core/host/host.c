@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "copy_blocks.h"
 #include "core/alloc.h"
 #include "core/timer.h"
 #include "host_private.h"
 #include "session.h"
+#include "sharetable/overlay/closing.h"
 
 #define FIRST_MEMORY_REPORT ((size_t)32 << 20)
 
@@ -167,10 +169,12 @@ void reef_host_close_state(lua_State *L) {
 
 void reef_host_end_vm(struct reef_host *host) {
 	char *block = reef_host_block(host);
-	size_t size = reef_host_block_size(host);
+	reef_closing = (struct reef_closing){block, reef_host_block_size(host)};
 	reef_host_close_state(host->L);
+	reef_closing = (struct reef_closing){0};
 	host->block_units = host->block_left = 0;
-	reef_free_sized(block, size);
+	if (block)
+		reef_copy_blocks_give_back(block);
 }
 
 void reef_host_new_library(lua_State *L, const luaL_Reg *functions, int extra) {

@@ -5,7 +5,6 @@
 #include "core/service_life.h"
 
 #include <lauxlib.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,7 +83,7 @@ int reef_lua_info_localname(lua_State *L) {
 int reef_lua_info_address(lua_State *L) {
 	if (lua_type(L, 1) == LUA_TNUMBER) {
 		char text[16];
-		snprintf(text, sizeof(text), ":%08x", (uint32_t)luaL_checkinteger(L, 1));
+		reef_handle_text(text, (uint32_t)luaL_checkinteger(L, 1));
 		lua_pushstring(L, text);
 	} else {
 		luaL_checkany(L, 1);

@@ -11,6 +11,7 @@
 
 #include "allocator.h"
 #include "copy.h"
+#include "copy_blocks.h"
 #include "core/service.h"
 #include "host_private.h"
 
@@ -174,7 +175,7 @@ static int memory_template(lua_State *L) {
 }
 
 /* images() -> images of VMs that were made, names that cannot have one, bytes of those that there are; templates that were
- * made, and attempts to make one that failed */
+ * made, attempts to make one that failed; bytes of VMs that are copies, and of what is mapped for them */
 static int memory_images(lua_State *L) {
 	struct reef_copy_stat stat;
 	reef_copy_stat(&stat);
@@ -183,7 +184,9 @@ static int memory_images(lua_State *L) {
 	lua_pushinteger(L, (lua_Integer)stat.bytes);
 	lua_pushinteger(L, (lua_Integer)stat.templates);
 	lua_pushinteger(L, (lua_Integer)stat.refused_templates);
-	return 5;
+	lua_pushinteger(L, (lua_Integer)reef_copy_blocks_used());
+	lua_pushinteger(L, (lua_Integer)reef_copy_blocks_mapped());
+	return 7;
 }
 
 int reef_open_memory(lua_State *L) {

@@ -43,7 +43,9 @@ struct reef_host {
 	struct reef_sessions sessions;
 	const struct reef_message *incoming; /* the message being dispatched */
 	struct reef_protocol *protocols;     /* [0] is always `lua` */
-	int protocol_count;
+	uint16_t protocol_count;
+	bool from_template; /* its main function had run in the VM that it is a copy of */
+	bool fresh;         /* the same, and its start function has not returned yet: its collector is as it was there */
 	uint32_t trace_pending; /* tags announced for requests to come */
 	uint32_t profiled;
 	uint32_t errors_size;

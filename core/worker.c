@@ -37,7 +37,7 @@
 #define COLD 512           /* slices of others after which nothing of a service is left in the cache */
 #define HOT 64        /* slices in a row that are not cold, after which nothing is fetched for a service any more */
 #define LOOKING 64    /* slices after a cold one for which the worker looks ahead */
-#define NOTE_EVERY 16 /* cold slices; what a service works with seldom changes */
+#define NOTE_EVERY 32 /* cold slices, at last; what a service works with seldom changes */
 #define NEAR 3        /* places in the queue: whose memory is fetched, */
 #define FAR 8         /* and whose notes about it are */
 
@@ -72,7 +72,7 @@ static void handle_message(struct reef_service *service, struct reef_message *m)
 	reef_service_deliver(service, m, m);
 }
 
-/* Fetches what the next ones in the queue will want while others run: see warm.h. */
+/* Fetches what the next ones in the queue will want while others run (warm.h). */
 static void fetch_for_next(struct reef_worker *worker) {
 	const struct reef_service *near = reef_run_queue_peek(&worker->queue, NEAR);
 	const char *far = (const char *)reef_run_queue_peek(&worker->queue, FAR);
@@ -83,6 +83,9 @@ static void fetch_for_next(struct reef_worker *worker) {
 		__builtin_prefetch(message + REEF_LINE, 0, 2);
 		reef_warm_fetch(&near->warm);
 	}
+	/* Before it is empty: nothing would have been fetched for the first of those that come. */
+	if (far == NULL)
+		reef_global_queue_refill(&worker->queue);
 	for (size_t at = 0; far && at < offsetof(struct reef_service, mailbox); at += REEF_LINE)
 		__builtin_prefetch(far + at, 0, 2);
 }
@@ -93,16 +96,22 @@ static void note_warm(struct reef_worker *worker, struct reef_service *service) 
 	bool cold = worker->slices - service->last_slice > COLD;
 	service->last_slice = worker->slices;
 	if (!cold) {
-		if (worker->looking > 0 && warm->count > 0 && ++warm->hot == HOT)
-			__atomic_store_n(&warm->count, 0, __ATOMIC_RELAXED);
+		if (worker->looking > 0 && warm->count > 0 && ++warm->hot == HOT) {
+			reef_warm_clear(warm);
+			warm->noted = 0;
+		}
 		return;
 	}
 	worker->looking = LOOKING;
 	warm->hot = 0;
-	if (service->module->warm && (warm->count == 0 || ++warm->noted >= NOTE_EVERY)) {
-		warm->noted = 0;
+	if (service->module->warm == NULL)
+		return;
+	/* After one, two, four of them, and so on: what comes first may be unlike all that follows. */
+	unsigned n = ++warm->noted;
+	if (n == 2 * NOTE_EVERY)
+		warm->noted = NOTE_EVERY;
+	if ((n & (n - 1)) == 0)
 		service->module->warm(service, warm);
-	}
 }
 
 /* How long a service has kept its worker, as others see it. The time in which the kernel gave the processor to somebody

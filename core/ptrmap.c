@@ -52,10 +52,6 @@ void *reef_ptrmap_get(const struct reef_ptrmap *map, const void *key) {
 	return map->count == 0 ? NULL : slot_of_key(map, key)->value;
 }
 
-void reef_ptrmap_soon(const struct reef_ptrmap *map, const void *key) {
-	__builtin_prefetch(&map->slots[home_of(key) & (map->capacity - 1)], 1);
-}
-
 static bool grow_map(struct reef_ptrmap *map) {
 	struct reef_ptrmap larger = {.capacity = map->capacity == 0 ? FIRST_CAPACITY : map->capacity * 2};
 	larger.slots = alloc_slots(larger.capacity);

@@ -22,7 +22,5 @@ void *reef_ptrmap_get(const struct reef_ptrmap *map, const void *key);
 bool reef_ptrmap_put(struct reef_ptrmap *map, const void *key, void *value);
 /* Takes a key away; its value, NULL if it was not there. Moves other slots. */
 void *reef_ptrmap_remove(struct reef_ptrmap *map, const void *key);
-/* The key will soon be asked for: fetches its place into the cache, of a map that is not empty. */
-void reef_ptrmap_soon(const struct reef_ptrmap *map, const void *key);
 
 #endif

@@ -41,6 +41,8 @@
 #define NEAR 3        /* places in the queue: whose memory is fetched, */
 #define FAR 8         /* and whose notes about it are */
 
+#define FETCHED (sizeof(((struct reef_worker *)NULL)->fetched) / sizeof(void *))
+
 /* ---- one slice ---- */
 
 static void run_deferred(struct reef_worker *worker) {
@@ -72,11 +74,22 @@ static void handle_message(struct reef_service *service, struct reef_message *m)
 	reef_service_deliver(service, m, m);
 }
 
-/* Fetches what the next ones in the queue will want while others run (warm.h). */
-static void fetch_for_next(struct reef_worker *worker) {
+static bool was_fetched(const struct reef_worker *worker, const struct reef_service *service) {
+	bool found = false;
+	for (size_t i = 0; i < FETCHED; i++)
+		found |= worker->fetched[i] == service;
+	return found;
+}
+
+/* Fetches what the next ones in the queue will want while others run (warm.h). What this one wants comes late if it was not in
+ * the queue, but all at the same time. */
+static void fetch_for_next(struct reef_worker *worker, const struct reef_service *now) {
 	const struct reef_service *near = reef_run_queue_peek(&worker->queue, NEAR);
 	const char *far = (const char *)reef_run_queue_peek(&worker->queue, FAR);
 	worker->looking--;
+	if (!was_fetched(worker, now))
+		reef_warm_fetch(&now->warm);
+	worker->fetched[worker->slices % FETCHED] = near;
 	if (near) {
 		const char *message = (const char *)atomic_load_explicit(&near->inbox, memory_order_relaxed);
 		__builtin_prefetch(message, 0, 2);
@@ -90,18 +103,8 @@ static void fetch_for_next(struct reef_worker *worker) {
 		__builtin_prefetch(far + at, 0, 2);
 }
 
-/* At the end of a slice, before the service may run elsewhere. */
-static void note_warm(struct reef_worker *worker, struct reef_service *service) {
+static __attribute__((noinline)) void note_cold(struct reef_worker *worker, struct reef_service *service) {
 	struct reef_warm *warm = &service->warm;
-	bool cold = worker->slices - service->last_slice > COLD;
-	service->last_slice = worker->slices;
-	if (!cold) {
-		if (worker->looking > 0 && warm->count > 0 && ++warm->hot == HOT) {
-			reef_warm_clear(warm);
-			warm->noted = 0;
-		}
-		return;
-	}
 	worker->looking = LOOKING;
 	warm->hot = 0;
 	if (service->module->warm == NULL)
@@ -112,6 +115,19 @@ static void note_warm(struct reef_worker *worker, struct reef_service *service) 
 		warm->noted = NOTE_EVERY;
 	if ((n & (n - 1)) == 0)
 		service->module->warm(service, warm);
+}
+
+/* At the end of a slice, before the service may run elsewhere. */
+static inline __attribute__((always_inline)) void note_warm(struct reef_worker *worker, struct reef_service *service) {
+	struct reef_warm *warm = &service->warm;
+	bool cold = worker->slices - service->last_slice > COLD;
+	service->last_slice = worker->slices;
+	if (__builtin_expect(cold, 0)) {
+		note_cold(worker, service);
+	} else if (worker->looking > 0 && warm->count > 0 && ++warm->hot == HOT) {
+		reef_warm_clear(warm);
+		warm->noted = 0;
+	}
 }
 
 /* How long a service has kept its worker, as others see it. The time in which the kernel gave the processor to somebody
@@ -167,7 +183,7 @@ static inline __attribute__((always_inline)) uint64_t run_slice(struct reef_work
 		(void)reef_run_delay_ask(&worker->waited);
 	reef_delay_note(worker, service, start);
 	if (worker->looking > 0)
-		fetch_for_next(worker);
+		fetch_for_next(worker, service);
 	for (;;) {
 		struct reef_message *m = reef_mailbox_pop(service);
 		if (m == NULL) {

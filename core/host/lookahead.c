@@ -29,7 +29,7 @@ enum {
 	SOME = 16,         /* fields of what is noted at all */
 	LARGE = 256,       /* bytes of what is not noted as a whole */
 	REPLY_SIZE = 128,  /* of what a C module keeps about a request, about */
-	WAITING = 64,
+	WAITING = 64,      /* objects to be looked at */
 };
 
 /* What is to be looked at, nearest first: when there is no room for more lines, what is missing is far away. */
@@ -106,7 +106,9 @@ static void note_object(struct look *look, const GCObject *o, int steps) {
 }
 
 static void note_thread(struct reef_warm *warm, lua_State *L) {
-	struct look look = {.warm = warm};
+	struct look look;
+	look.warm = warm;
+	look.begin = look.end = 0;
 	reef_warm_note(warm, lua_getextraspace(L), LUA_EXTRASPACE + sizeof(*L));
 	StkId top = P(L->top), from = P(L->stack);
 	if (top - from > STACK_VALUES)

@@ -52,13 +52,6 @@ void reef_pool_leave_lane(struct reef_pool *pool, struct reef_pool_node *node) {
 	pool->spare_lanes = lane;
 }
 
-void reef_pool_leave_lane_soon(const struct reef_pool *pool, const struct reef_pool_node *node) {
-	if (node->lane == NULL)
-		return;
-	__builtin_prefetch(node->lane, 1);
-	reef_ptrmap_soon(&pool->lanes, key_of_lane(node->order));
-}
-
 /* ---- connections ---- */
 
 static struct reef_pool_connection *least_busy(const struct reef_pool *pool) {

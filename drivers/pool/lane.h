@@ -9,8 +9,6 @@ struct reef_pool_connection *reef_pool_choose(struct reef_pool *pool, uint64_t o
 /* The node travels on the lane of its order. */
 void reef_pool_enter_lane(struct reef_pool *pool, struct reef_pool_node *node, struct reef_pool_connection *c);
 void reef_pool_leave_lane(struct reef_pool *pool, struct reef_pool_node *node);
-/* Fetches what that will look at into the cache. */
-void reef_pool_leave_lane_soon(const struct reef_pool *pool, const struct reef_pool_node *node);
 /* With the pool. */
 void reef_pool_lanes_fini(struct reef_pool *pool);
 

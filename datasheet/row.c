@@ -104,6 +104,13 @@ void reef_content_free(const struct reef_row *row, Table *t) {
 	reef_free(memory_of(t));
 }
 
+/* 1 and 1.0 are equal, and so are the zeros, but they are not the same; nor are they if that cannot be told. */
+bool reef_row_is_same(const TValue *old, const TValue *new) {
+	return ttypetag(old) == ttypetag(new) &&
+		   (ttisfloat(new) ? memcmp(&fltvalue(old), &fltvalue(new), sizeof(lua_Number)) == 0
+						   : luaV_rawequalobj(old, new) != 0);
+}
+
 /* ---- strings ---- */
 
 /* A string with what is ours in front of it. */

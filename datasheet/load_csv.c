@@ -13,6 +13,7 @@
 
 #include "csv_reader.h"
 #include "load.h"
+#include "sharetable/overlay/model.h"
 
 #define MAX_COLUMNS 1000
 
@@ -22,35 +23,54 @@ static const char *const type_names[] = {"integer", "number", "boolean", "string
 struct reef_csv_column {
 	enum type type;
 	bool not_integer, not_number, not_boolean, seen; /* of its values, while the type is unknown */
+	int place;                                       /* in the model */
 	bool guessed;                                    /* nobody has asked for the type */
 };
 
 /* ---- values ---- */
 
-/* Is it [+-] digits [. digits] [e [+-] digits]? `*plain`: nothing but an optional - and digits without a leading zero. */
-static bool is_number(const char *s, bool *plain, bool *leading_zero) {
-	const char *p = s + (*s == '-' || *s == '+');
-	size_t whole = strspn(p, "0123456789"), fraction = 0;
-	*leading_zero = whole > 1 && *p == '0';
-	*plain = *s != '+';
-	p += whole;
+#define SMALL_DIGITS 18 /* so many fit in 64 bits, whatever they are */
+
+struct written {
+	bool plain;        /* nothing but an optional - and digits */
+	bool leading_zero; /* digits begin with a zero that says nothing */
+	bool small;        /* plain, and here is its value */
+	lua_Integer value;
+};
+
+static const char *past_digits(const char *p) {
+	while (*p >= '0' && *p <= '9')
+		p++;
+	return p;
+}
+
+/* Is it [+-] digits [. digits] [e [+-] digits]? The text is followed by a NUL. */
+static bool is_number(const char *s, size_t n, struct written *written) {
+	const char *digits = s + (*s == '-' || *s == '+'), *p = digits;
+	lua_Unsigned value = 0;
+	for (; *p >= '0' && *p <= '9'; p++)
+		value = value * 10 + (lua_Unsigned)(*p - '0');
+	size_t whole = (size_t)(p - digits), fraction = 0;
+	written->leading_zero = whole > 1 && *digits == '0';
+	written->plain = *s != '+';
 	if (*p == '.') {
-		*plain = false;
-		fraction = strspn(++p, "0123456789");
-		p += fraction;
+		written->plain = false;
+		fraction = (size_t)(past_digits(p + 1) - (p + 1));
+		p += 1 + fraction;
 	}
 	if (whole + fraction == 0)
 		return false;
 	if (*p == 'e' || *p == 'E') {
-		*plain = false;
+		written->plain = false;
 		p++;
 		p += *p == '-' || *p == '+';
-		size_t digits = strspn(p, "0123456789");
-		if (digits == 0)
+		if (past_digits(p) == p)
 			return false;
-		p += digits;
+		p = past_digits(p);
 	}
-	return *p == '\0';
+	written->small = written->plain && whole <= SMALL_DIGITS;
+	written->value = (lua_Integer)(*s == '-' ? 0 - value : value);
+	return p == s + n;
 }
 
 static bool is_boolean(const char *s) {
@@ -99,11 +119,12 @@ static void guess_field(struct reef_csv_reader *reader, const char *bytes, size_
 	struct reef_csv_column *column = &reader->columns[reader->fields];
 	if (column->type != UNKNOWN || (column->not_number && column->not_boolean))
 		return;
-	bool plain, leading_zero, text = reef_csv_reader_is_quoted(reader) || strlen(bytes) != n;
+	struct written written;
+	bool text = reef_csv_reader_is_quoted(reader);
 	column->seen = true;
-	if (text || !is_number(bytes, &plain, &leading_zero) || leading_zero)
+	if (text || !is_number(bytes, n, &written) || written.leading_zero)
 		column->not_integer = column->not_number = true;
-	else if (!plain)
+	else if (!written.plain)
 		column->not_integer = true;
 	else if (n > 17) {
 		/* Long numbers are names of something unless all their digits count. */
@@ -112,7 +133,7 @@ static void guess_field(struct reef_csv_reader *reader, const char *bytes, size_
 		else
 			column->not_integer = column->not_number = true;
 	}
-	if (text || !is_boolean(bytes))
+	if (text || strlen(bytes) != n || !is_boolean(bytes))
 		column->not_boolean = true;
 }
 
@@ -125,13 +146,15 @@ static void no_row(struct reef_csv_reader *reader) {
 static bool push_field(struct reef_csv_reader *reader, const char *bytes, size_t n) {
 	lua_State *L = reader->L;
 	enum type type = reader->columns[reader->fields].type;
-	bool plain, leading_zero;
+	struct written written;
 	if (bytes == NULL || (n == 0 && type != STRING))
 		return false;
 	if (type == BOOLEAN && is_boolean(bytes)) {
 		lua_pushboolean(L, (*bytes | 32) == 't');
-	} else if (type > NUMBER || strlen(bytes) != n || !is_number(bytes, &plain, &leading_zero)) {
+	} else if (type > NUMBER || !is_number(bytes, n, &written)) {
 		lua_pushlstring(L, bytes, n);
+	} else if (written.small) {
+		lua_pushinteger(L, written.value);
 	} else if (!push_number(L, bytes, type)) {
 		if (reader->columns[reader->fields].guessed) {
 			lua_rawgeti(L, reader->names, (lua_Integer)reader->fields + 1);
@@ -150,19 +173,30 @@ static void make_field(struct reef_csv_reader *reader, const char *bytes, size_t
 	lua_State *L = reader->L;
 	if (reader->rows == 0 || reader->fields >= reader->width)
 		return;
-	if (reader->fields == 0)
+	if (reader->fields == 0 && reader->model != NULL)
+		reader->made = reef_model_push(L, reader->model);
+	else if (reader->fields == 0)
 		lua_createtable(L, 0, (int)reader->width);
-	if (push_field(reader, bytes, n)) {
-		lua_pushvalue(L, reader->out + 1 + (int)reader->fields);
-		lua_insert(L, -2);
-		lua_rawset(L, -3);
+	if (reader->model != NULL) {
+		if (push_field(reader, bytes, n))
+			reef_model_put(L, reader->made, reader->columns[reader->fields].place);
+		else
+			reef_model_clear(reader->made, reader->columns[reader->fields].place);
+		return;
 	}
+	lua_pushvalue(L, reader->out + 1 + (int)reader->fields);
+	if (push_field(reader, bytes, n))
+		lua_rawset(L, -3);
+	else
+		lua_pop(L, 1);
 }
 
 static void make_row(struct reef_csv_reader *reader) {
 	lua_State *L = reader->L;
 	if (reader->rows == 0)
 		return;
+	for (size_t i = reader->fields; reader->model != NULL && i < reader->width; i++)
+		reef_model_clear(reader->made, reader->columns[i].place);
 	lua_rawseti(L, reader->out, (lua_Integer)reader->rows);
 	if (reader->fields != reader->width) {
 		lua_pushfstring(L, "this row has %d fields, the header has %d", (int)reader->fields, (int)reader->width);
@@ -240,6 +274,26 @@ static void find_types(struct reef_csv_reader *reader) {
 	}
 }
 
+/* Pushes what rows are made after, with the names of the columns, which are on the stack behind `out`. A name may be
+ * too long for that. */
+static void push_csv_model(struct reef_csv_reader *reader) {
+	lua_State *L = reader->L;
+	lua_createtable(L, 0, (int)reader->width);
+	for (size_t i = 0; i < reader->width; i++) {
+		lua_pushvalue(L, reader->out + 1 + (int)i);
+		lua_pushboolean(L, 1);
+		lua_rawset(L, -3);
+	}
+	reader->model = lua_topointer(L, -1);
+	for (size_t i = 0; i < reader->width; i++) {
+		lua_pushvalue(L, reader->out + 1 + (int)i);
+		reader->columns[i].place = reef_model_place(L, lua_topointer(L, -2));
+		if (reader->columns[i].place < 0)
+			reader->model = NULL;
+		lua_pop(L, 1);
+	}
+}
+
 /* (reader, problems, types) -> sheet or nil */
 static int load_csv_sheet(lua_State *L) {
 	struct reef_csv_reader *reader = lua_touserdata(L, 1);
@@ -263,6 +317,7 @@ static int load_csv_sheet(lua_State *L) {
 	luaL_checkstack(L, (int)reader->width + 20, "columns");
 	for (size_t i = 0; i < reader->width; i++)
 		lua_rawgeti(L, 5, (lua_Integer)i + 1);
+	push_csv_model(reader);
 	bool good = reef_csv_reader_pass(reader, make_field, make_row);
 	lua_pushvalue(L, reader->out);
 	lua_setfield(L, 4, "rows");

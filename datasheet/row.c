@@ -32,7 +32,7 @@ void reef_row_stat(size_t *rows, size_t *strings, size_t *bytes) {
 static void mark(GCObject *o, int tag) {
 	o->next = (GCObject *)(void *)&reef_row_owner;
 	o->tt = cast_byte(tag);
-	o->marked = REEF_SHARED_MARK;
+	o->marked = REEF_PASSING_MARK;
 }
 
 /* ---- rows ---- */

@@ -11,6 +11,7 @@
 
 #include <lauxlib.h>
 
+#include "csv_number.h"
 #include "csv_reader.h"
 #include "load.h"
 #include "sharetable/overlay/model.h"
@@ -29,50 +30,6 @@ struct reef_csv_column {
 
 /* ---- values ---- */
 
-#define SMALL_DIGITS 18 /* so many fit in 64 bits, whatever they are */
-
-struct written {
-	bool plain;        /* nothing but an optional - and digits */
-	bool leading_zero; /* digits begin with a zero that says nothing */
-	bool small;        /* plain, and here is its value */
-	lua_Integer value;
-};
-
-static const char *past_digits(const char *p) {
-	while (*p >= '0' && *p <= '9')
-		p++;
-	return p;
-}
-
-/* Is it [+-] digits [. digits] [e [+-] digits]? The text is followed by a NUL. */
-static bool is_number(const char *s, size_t n, struct written *written) {
-	const char *digits = s + (*s == '-' || *s == '+'), *p = digits;
-	lua_Unsigned value = 0;
-	for (; *p >= '0' && *p <= '9'; p++)
-		value = value * 10 + (lua_Unsigned)(*p - '0');
-	size_t whole = (size_t)(p - digits), fraction = 0;
-	written->leading_zero = whole > 1 && *digits == '0';
-	written->plain = *s != '+';
-	if (*p == '.') {
-		written->plain = false;
-		fraction = (size_t)(past_digits(p + 1) - (p + 1));
-		p += 1 + fraction;
-	}
-	if (whole + fraction == 0)
-		return false;
-	if (*p == 'e' || *p == 'E') {
-		written->plain = false;
-		p++;
-		p += *p == '-' || *p == '+';
-		if (past_digits(p) == p)
-			return false;
-		p = past_digits(p);
-	}
-	written->small = written->plain && whole <= SMALL_DIGITS;
-	written->value = (lua_Integer)(*s == '-' ? 0 - value : value);
-	return p == s + n;
-}
-
 static bool is_boolean(const char *s) {
 	return strcasecmp(s, "true") == 0 || strcasecmp(s, "false") == 0;
 }
@@ -83,7 +40,7 @@ static bool is_zero(const char *s) {
 	return s[i] < '1' || s[i] > '9';
 }
 
-/* Pushes the number that the text is, which is_number has seen. False, and nothing is pushed, if the type has none. */
+/* Pushes the number that the text is, which reef_csv_is_number has seen. False, and nothing is pushed, if the type has none. */
 static bool push_number(lua_State *L, const char *s, enum type type) {
 	if (lua_stringtonumber(L, s + (*s == '+')) == 0)
 		return false;
@@ -119,12 +76,12 @@ static void guess_field(struct reef_csv_reader *reader, const char *bytes, size_
 	struct reef_csv_column *column = &reader->columns[reader->fields];
 	if (column->type != UNKNOWN || (column->not_number && column->not_boolean))
 		return;
-	struct written written;
+	struct reef_csv_number number;
 	bool text = reef_csv_reader_is_quoted(reader);
 	column->seen = true;
-	if (text || !is_number(bytes, n, &written) || written.leading_zero)
+	if (text || !reef_csv_is_number(bytes, n, &number) || number.leading_zero)
 		column->not_integer = column->not_number = true;
-	else if (!written.plain)
+	else if (!number.plain)
 		column->not_integer = true;
 	else if (n > 17) {
 		/* Long numbers are names of something unless all their digits count. */
@@ -146,15 +103,15 @@ static void no_row(struct reef_csv_reader *reader) {
 static bool push_field(struct reef_csv_reader *reader, const char *bytes, size_t n) {
 	lua_State *L = reader->L;
 	enum type type = reader->columns[reader->fields].type;
-	struct written written;
+	struct reef_csv_number number;
 	if (bytes == NULL || (n == 0 && type != STRING))
 		return false;
 	if (type == BOOLEAN && is_boolean(bytes)) {
 		lua_pushboolean(L, (*bytes | 32) == 't');
-	} else if (type > NUMBER || !is_number(bytes, n, &written)) {
+	} else if (type > NUMBER || !reef_csv_is_number(bytes, n, &number)) {
 		lua_pushlstring(L, bytes, n);
-	} else if (written.small) {
-		lua_pushinteger(L, written.value);
+	} else if (number.small) {
+		lua_pushinteger(L, number.value);
 	} else if (!push_number(L, bytes, type)) {
 		if (reader->columns[reader->fields].guessed) {
 			lua_rawgeti(L, reader->names, (lua_Integer)reader->fields + 1);

@@ -116,8 +116,8 @@ test.case("any CSV is read as it was meant, and each field is found again", func
 	local WORDS <const> = { "a", "é", "one two", "x'y", "007", "-12", "1.5", "#", "\u{1f600}" }
 	local QUOTED <const> = { "", "a", 'say ""hi""', '""', "x,y;z", "two\nlines", "\r\n", " blank ", "é,", '"",""' }
 	local NAMES <const> = { "a", "b", "c", "d", "e" }
-	local fields = 0
-	for _ = 1, test.count(400) do
+	local fields, rounds = 0, test.count(400)
+	for _ = 1, rounds do
 		local separator, width = pick { ",", ";", "|" }, random(2, 5)
 		local parts, line, column = {}, 1, 1
 		local function write(text)
@@ -166,7 +166,7 @@ test.case("any CSV is read as it was meant, and each field is found again", func
 		test.equal(core.csv_places(text, separator, tree), places, text)
 		fields = fields + #places
 	end
-	test.truthy(fields > 1000, "too few fields to say anything")
+	test.truthy(fields > rounds * 2, "too few fields to say anything")
 end)
 
 test.case("a directory without a name, or with one that ends early, is refused", function()

@@ -80,9 +80,17 @@ local function soak(change, what)
 	end
 	-- What `data` makes comes again after 210 steps, so that both look alike.
 	local before, heap_before = run(1, 210)
-	local after, heap_after = run(211, 210 + count // 210 * 210)
-	test.equal(after, before)
-	test.truthy(heap_after - heap_before < 512 * 1024, ("the heap grew by %d bytes"):format(heap_after - heap_before))
+	local grown = {}
+	-- The heap goes up and down by some hundred kilobytes; what is left behind makes it grow each time.
+	for round = 1, 3 do
+		local after, heap = run(211, 210 + count // 210 * 210)
+		test.equal(after, before)
+		grown[round], heap_before = heap - heap_before, heap
+		if grown[round] < 512 * 1024 then
+			return
+		end
+	end
+	test.fail("the heap grew by " .. table.concat(grown, ", ") .. " bytes")
 end
 
 test.case("versions of shared tables leave nothing behind", { timeout = 140 }, function()

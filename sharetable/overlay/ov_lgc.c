@@ -50,7 +50,8 @@ static int end_in_c(lua_State *L) {
 	for (GCObject *o = G(L)->finobj; o != NULL; o = o->next) {
 		TValue v;
 		setgcovalue(L, &v, o);
-		if (ttisLclosure(luaT_gettmbyobj(L, &v, TM_GC)))
+		const TValue *end = luaT_gettmbyobj(L, &v, TM_GC);
+		if (!notm(end) && !ttislcf(end) && !ttisCclosure(end))
 			return 0;
 	}
 	return G(L)->tobefnz == NULL;
@@ -91,6 +92,7 @@ void luaC_freeallobjects(lua_State *L) {
 		return;
 	}
 	g->gcstp = GCSTPCLS;
+	g->finobjold1 = NULL; /* the end is for those, too, that a young collection would pass by */
 	separatetobefnz(g, 1);
 	callallpendingfinalizers(L);
 	GCObject *lists[] = {g->allgc, g->fixedgc};

@@ -162,6 +162,47 @@ test.case("copies are collected, limited and counted like others", function()
 	test.equal(kilobytes[3], kilobytes[2])
 end)
 
+-- A file's finalizer is C's, and writes what it has not written yet.
+test.case("what C keeps is ended with a copy, however old it is", function()
+	write("leaves", HEAD .. [[
+		kept = {}
+		function leave(path, mode, collections)
+			local file = assert(io.open(path, "w"))
+			file:write "left"
+			kept[path] = file
+			collectgarbage(mode)
+			for _ = 1, collections do
+				collectgarbage()
+			end
+			if collections % 2 == 1 then
+				setmetatable({}, { __gc = function() kept = nil end })
+			end
+		end
+		skynet.start(function()
+			skynet.dispatch("lua", function(_, _, ...)
+				leave(...)
+				skynet.retpack(require("reef.memory").copied())
+			end)
+		end)
+	]])
+	local copies = 0
+	for i = 1, 40 do
+		local address, path = skynet.newservice "leaves", ("%s/left%d"):format(test.dir, i)
+		local mode = i % 3 == 0 and "incremental" or "generational"
+		copies = copies + (skynet.call(address, "lua", path, mode, i % 7) and 1 or 0)
+		require("skynet.manager").kill(address)
+		test.eventually("what was left in " .. path, 10, function()
+			local file = io.open(path)
+			local text = file and file:read "a"
+			if file then
+				file:close()
+			end
+			return text == "left"
+		end)
+	end
+	test.truthy(copies >= 38, "copies")
+end)
+
 test.case("launches and kills at any moment", { timeout = 240 }, function()
 	write("brief", "local skynet = require 'skynet' skynet.start(function() skynet.sleep(math.random(0, 2)) end)")
 	local manager = require "skynet.manager"

@@ -273,7 +273,8 @@ test.case("the bus", { timeout = 200 }, function()
 			at("pub", "publish_next", "n", 1)
 			for _, item in ipairs(at("sub", "received")) do
 				test.truthy(item[2] > heard, "twice, or out of order")
-				lost = lost + item[2] - heard - 1
+				-- Of what came before the first one nobody here can know.
+				lost = lost + (heard > 0 and item[2] - heard - 1 or 0)
 				heard = item[2]
 			end
 			return heard == at("pub", "published")

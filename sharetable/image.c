@@ -240,7 +240,7 @@ static void fill(lua_State *L, GCObject *const *copies, int i) {
 			for (int k = 0; k < sizenode(t); k++)
 				image_resolve(copies, gval(gnode(t, k)));
 		}
-		invalidateTMcache(t); /* as that of files, which have a finalizer */
+		t->flags = cast_byte(t->flags & ~maskflags); /* that of files has a finalizer */
 		if (isblack(t))
 			luaC_barrierback_(L, obj2gco(t));
 	} else if (object->tag == LUA_VCCL) {

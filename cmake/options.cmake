@@ -1,4 +1,4 @@
-# How C is compiled, and the one C++ file of the datasheet room, which wraps a C++ library. reef_flags is for code of ours (it has all the warnings); reef_base is for everything.
+# How C is compiled, and the C++ files of the datasheet room, which wrap C++ libraries. reef_flags is for code of ours (it has all the warnings); reef_base is for everything.
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON)

@@ -1,6 +1,6 @@
 /* Loaders: the text of a file becomes Lua values, and the place of any value in it can be found again.
  *
- * Parsing is the work of libraries (libcsv, jansson, toml++). Values carry no places; who has something to say about one
+ * Parsing is the work of libraries (libcsv, simdjson, jansson, toml++). Values carry no places; who has something to say about one
  * asks for its line afterwards, and the text is gone through once more. So good data costs nothing for it, and a value
  * is an ordinary Lua value.
  *

@@ -1,4 +1,5 @@
-/* JSON, parsed by jansson: RFC 8259 with UTF-8 checked, no key twice in an object, integers of 64 bits.
+/* JSON, parsed by jansson: RFC 8259 with UTF-8 checked, no key twice in an object, integers of 64 bits. What is good mostly
+ * needs no jansson (load_json_fast.h).
  *
  * jansson keeps no places, but it keeps the order of keys. So a value is found again by counting: the key or value that
  * comes n-th in a walk over the parsed tree is the n-th token in the text that is not punctuation.
@@ -13,6 +14,7 @@
 #include <lauxlib.h>
 
 #include "load.h"
+#include "load_json_fast.h"
 #include "place.h"
 
 #define FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
@@ -149,7 +151,7 @@ static void walk_init(struct walk *walk, json_t *root, const char *text, size_t 
 	reef_place_init(&walk->place, text);
 }
 
-int reef_load_json(lua_State *L) {
+int reef_load_json_careful(lua_State *L) {
 	size_t n;
 	const char *text = luaL_checklstring(L, 1, &n);
 	lua_settop(L, 1);
@@ -183,6 +185,12 @@ int reef_load_json(lua_State *L) {
 	lua_insert(L, 2);
 	lua_settop(L, lua_rawlen(L, 3) == 0 ? 2 : 3);
 	return lua_gettop(L) - 1;
+}
+
+int reef_load_json(lua_State *L) {
+	size_t n;
+	const char *text = luaL_checklstring(L, 1, &n);
+	return reef_load_json_fast(L, text, n) ? 1 : reef_load_json_careful(L);
 }
 
 static void skip(struct walk *walk, json_t *value) {

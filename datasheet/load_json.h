@@ -6,6 +6,8 @@
 
 /* json(text) -> value or nil, problems or nil */
 int reef_load_json(lua_State *L);
+/* The same by jansson alone. */
+int reef_load_json_careful(lua_State *L);
 /* json_places(text, tree) -> places; the text is one that was parsed before */
 int reef_load_json_places(lua_State *L);
 

@@ -1,6 +1,6 @@
 /* TOML 1.0, parsed by toml++, which knows the place of every value.
  *
- * The only C++ file: the library is header-only C++17. Its tree lives on the heap and belongs to the function that Lua
+ * C++ because of the library, which is header-only C++17. Its tree lives on the heap and belongs to the function that Lua
  * has called; what raises Lua errors runs protected in between, over frames that have nothing to destroy.
  */
 

@@ -9,6 +9,7 @@
 #include "load_csv.h"
 #include "load_directory.h"
 #include "load_json.h"
+#include "load_json_fast.h"
 #include "load_toml.h"
 #include "load_watch.h"
 
@@ -18,13 +19,21 @@ static int load_terminal(lua_State *L) {
 	return 1;
 }
 
+/* json_fast(text) -> value, or nothing where `json` asks jansson */
+static int load_json_fast(lua_State *L) {
+	size_t n;
+	const char *text = luaL_checklstring(L, 1, &n);
+	return reef_load_json_fast(L, text, n) ? 1 : 0;
+}
+
 static int open_load(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"csv", reef_load_csv},      {"csv_places", reef_load_csv_places},
-			{"json", reef_load_json},    {"json_places", reef_load_json_places},
-			{"toml", reef_load_toml},    {"toml_places", reef_load_toml_places},
-			{"watch", reef_load_watch},  {"list", reef_load_directory},
-			{"terminal", load_terminal}, {NULL, NULL},
+			{"csv", reef_load_csv},        {"csv_places", reef_load_csv_places},
+			{"json", reef_load_json},      {"json_places", reef_load_json_places},
+			{"json_fast", load_json_fast}, {"json_careful", reef_load_json_careful},
+			{"toml", reef_load_toml},      {"toml_places", reef_load_toml_places},
+			{"watch", reef_load_watch},    {"list", reef_load_directory},
+			{"terminal", load_terminal},   {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -1,6 +1,8 @@
 /* Whatever is in a file of configuration, it becomes values or problems, and any value that came out can be found again:
- * its line and column are within the text. The first byte chooses the format. */
+ * its line and column are within the text. JSON is the same in the fast way and in the careful one. The first byte chooses
+ * the format. */
 #include <assert.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -116,11 +118,47 @@ static void load_csv(lua_State *L, const char *text, size_t n, uint8_t choice) {
 	}
 }
 
+/* Are the values at these absolute indices the same in all that can be told apart? */
+static bool same(lua_State *L, int a, int b) {
+	if (lua_type(L, a) != lua_type(L, b) || lua_isinteger(L, a) != lua_isinteger(L, b))
+		return false;
+	if (lua_type(L, a) == LUA_TNUMBER && signbit(lua_tonumber(L, a)) != signbit(lua_tonumber(L, b)))
+		return false;
+	if (!lua_istable(L, a))
+		return lua_rawequal(L, a, b);
+	luaL_checkstack(L, 10, NULL);
+	int top = lua_gettop(L), count = 0;
+	for (lua_pushnil(L); lua_next(L, a); count++) {
+		lua_pushvalue(L, -2);
+		lua_rawget(L, b);
+		if (!same(L, top + 2, top + 3))
+			return false;
+		lua_settop(L, top + 1);
+	}
+	for (lua_pushnil(L); lua_next(L, b); count--)
+		lua_pop(L, 1);
+	return count == 0;
+}
+
+/* What the loader has made is on the stack from index 1 on. */
+static void check_careful(lua_State *L, const char *text, size_t n) {
+	int made = lua_gettop(L);
+	lua_pushcfunction(L, reef_load_json_careful);
+	lua_pushlstring(L, text, n);
+	lua_call(L, 1, LUA_MULTRET);
+	assert(lua_gettop(L) == 2 * made);
+	for (int i = 1; i <= made; i++)
+		assert(same(L, i, made + i));
+	lua_settop(L, made);
+}
+
 static void load(lua_State *L, lua_CFunction loader, lua_CFunction places, const char *text, size_t n) {
 	lua_pushcfunction(L, loader);
 	lua_pushlstring(L, text, n);
 	lua_call(L, 1, LUA_MULTRET);
 	check_problems(L, lines_of(text, n));
+	if (loader == reef_load_json)
+		check_careful(L, text, n);
 	if (lua_istable(L, 1) && lua_gettop(L) == 1)
 		check_places(L, places, text, n, NULL, true);
 }

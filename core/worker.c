@@ -182,7 +182,8 @@ static inline __attribute__((always_inline)) uint64_t run_slice(struct reef_work
 	atomic_store_explicit(&service->message_start, start, memory_order_relaxed);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
 	worker->slices++;
-	if (service->slice_cycles > reef_scheduler_limits.is_long)
+	/* A system call: not for a service whose slices are far from what own_part looks at. */
+	if (service->slice_cycles > 2 * reef_scheduler_limits.is_long)
 		(void)reef_run_delay_ask(&worker->waited);
 	reef_delay_note(worker, service, start);
 	if (worker->looking > 0)

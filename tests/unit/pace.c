@@ -87,6 +87,8 @@ static void long_messages_are_seen_in_time(void **state) {
 			wary_until = course.end + REEF_PACE_WARY / 2 * REEF_PACE_LEAST_NS;
 		}
 	}
+	/* What docs/design.md and docs/speed.md promise. */
+	assert_true(REEF_PACE_LONG_NS + LONGEST <= 10 * MS && REEF_PACE_LONG_NS + REEF_PACE_LEAST_NS <= 4 * MS);
 	/* All of that has happened. */
 	assert_true(found > 10000 && slept > 10000 && late > 100);
 }

@@ -12,10 +12,11 @@
 #include <unistd.h>
 
 #include "alloc.h"
-#include "clock.h"
+#include "cycles.h"
 #include "epoch.h"
 #include "log.h"
 #include "mailbox.h"
+#include "pace.h"
 #include "poller.h"
 #include "scheduler.h"
 #include "service_life.h"
@@ -24,8 +25,6 @@
 #include "spare.h"
 #include "worker_private.h"
 
-#define TICK_NS 2000000
-#define IDLE_TICKS 2            /* without a busy worker, before it sleeps: a tick costs as much as waking it again */
 #define STUCK_NS 20000000u      /* in one message, before its mailbox is counted */
 #define ENDLESS_NS 5000000000u  /* in one message, before it is reported, again and again */
 #define MOURN_NS 20000000u      /* grace for a service that is to end, before those who wait for it hear of its end */
@@ -36,8 +35,8 @@
 /* What was seen of a worker. */
 struct watched {
 	uint64_t progress;
-	uint64_t since_ns;    /* when that progress was first seen */
-	uint64_t reported_ns; /* when it was last reported */
+	uint64_t age_ns;      /* of the message that it is in */
+	uint64_t reported_ns; /* its age when it was last reported */
 };
 
 static pthread_t thread;
@@ -45,32 +44,40 @@ static atomic_bool stop;
 static atomic_int awake; /* futex */
 static struct watched *watched;
 
-static void watch_message(struct reef_worker *worker, struct watched *w, struct reef_service *running, uint64_t now) {
-	if (reef_service_ending(running) && now - w->since_ns >= MOURN_NS)
+static void watch_message(struct reef_worker *worker, struct watched *w, struct reef_service *running) {
+	if (reef_service_ending(running) && w->age_ns >= MOURN_NS)
 		reef_service_mourn(running);
 	uint64_t grace = atomic_load_explicit(&worker->releasing, memory_order_relaxed) ? RELEASE_NS : INTERRUPT_NS;
-	if (reef_service_ending(running) && now - w->since_ns >= grace)
+	if (reef_service_ending(running) && w->age_ns >= grace)
 		reef_service_signal_service(running, 0);
-	if (now - w->since_ns >= STUCK_NS)
+	if (w->age_ns >= STUCK_NS)
 		reef_mailbox_watch(running);
-	if (now - w->reported_ns < ENDLESS_NS)
+	if (w->age_ns < w->reported_ns + ENDLESS_NS)
 		return;
-	w->reported_ns = now;
+	w->reported_ns = w->age_ns;
 	atomic_store(&running->endless, true);
 	reef_log_at(REEF_LOG_WARN, 0, "A message from [ :%08x ] to [ :%08x ] maybe in an endless loop (version = %llu)",
 				reef_worker_message_source(worker), running->handle, (unsigned long long)w->progress);
 }
 
-/* Has it been in the same message since the last tick? */
-static bool is_stuck(struct reef_worker *worker, struct watched *w, uint64_t now) {
+static uint64_t age_of_message(const struct reef_service *running) {
+	uint64_t start = reef_counter_get(&running->message_start), now = reef_cycles();
+	return now > start ? (uint64_t)(reef_cycles_to_seconds(now - start) * 1e9) : 0;
+}
+
+/* Is it in a long message? */
+static bool is_stuck(struct reef_worker *worker, struct watched *w, bool *any) {
 	struct reef_service *running = atomic_load(&worker->running);
 	uint64_t progress = atomic_load_explicit(&worker->progress, memory_order_relaxed);
-	if (running == NULL || progress != w->progress) {
-		*w = (struct watched){.progress = progress, .since_ns = now, .reported_ns = now};
-		return false;
+	if (progress != w->progress) {
+		*any = true;
+		*w = (struct watched){.progress = progress};
 	}
+	w->age_ns = running ? age_of_message(running) : 0;
+	if (w->age_ns < REEF_PACE_LONG_NS)
+		return false;
 	reef_scheduler_expose(worker);
-	watch_message(worker, w, running, now);
+	watch_message(worker, w, running);
 	return true;
 }
 
@@ -83,34 +90,37 @@ static void stand_in(void) {
 	reef_scheduler_wake_one();
 }
 
-static void tick(void) {
-	uint64_t now = reef_now_ns();
+static struct reef_pace_look look_at_workers(void) {
 	int regular = reef_scheduler_regular_workers(), free_regular = 0, free_spare = 0, working = 0, held = 0;
+	bool any = false;
 	for (int i = 0, n = reef_scheduler_all_workers(); i < n; i++) {
 		struct reef_worker *worker = reef_scheduler_worker(i);
 		/* One that has just begun with a heavy service counts as stuck already: if the spare worker went at the end of
-		 * each slice of such a service, all others would wait for the next tick. */
-		bool is_held = is_stuck(worker, &watched[i], now) || atomic_load_explicit(&worker->heavy, memory_order_relaxed);
+		 * each slice of such a service, all others would wait for the next look. */
+		bool is_held =
+				is_stuck(worker, &watched[i], &any) || atomic_load_explicit(&worker->heavy, memory_order_relaxed);
 		if (is_held) {
 			held++;
-			working += now - watched[i].since_ns < LOST_NS;
+			working += watched[i].age_ns < LOST_NS;
 		} else if (!worker->spare) {
 			free_regular++;
 		} else if (atomic_load(&worker->lent) != 0) {
 			free_spare++;
 		}
 	}
+	struct reef_pace_look look = {.any = any, .busy = reef_scheduler_busy_workers() > 0, .held = held > 0};
 	reef_scheduler_set_held(held);
 	if (free_regular > 0)
 		reef_spare_take_back();
 	if (held == 0)
-		return;
+		return look;
 	int may_be_heavy = regular - free_regular - working;
 	reef_scheduler_allow_heavy(may_be_heavy > 0 ? may_be_heavy : 0);
 	if (free_regular + free_spare == 0)
 		stand_in();
 	else if (!reef_poller_is_held() || !reef_global_queue_empty() || !reef_heavy_queue_empty())
 		reef_scheduler_wake_one();
+	return look;
 }
 
 static void sleep_until_noticed(void) {
@@ -123,20 +133,16 @@ static void sleep_until_noticed(void) {
 static void *watchdog_main(void *p) {
 	(void)p;
 	prctl(PR_SET_NAME, "watchdog");
-	int idle = 0;
+	struct reef_pace pace = {0};
 	while (!atomic_load(&stop)) {
-		struct timespec pause = {.tv_nsec = TICK_NS};
+		struct timespec pause = {.tv_nsec = (long)reef_pace_pause_ns(&pace)};
 		nanosleep(&pause, NULL);
-		idle = reef_scheduler_busy_workers() == 0 ? idle + 1 : 0;
-		if (idle >= IDLE_TICKS) {
-			sleep_until_noticed();
-			idle = 0;
-			continue;
-		}
 		reef_epoch_enter();
-		tick();
+		struct reef_pace_look look = look_at_workers();
 		reef_slow_age();
 		reef_epoch_leave();
+		if (reef_pace_note(&pace, look))
+			sleep_until_noticed();
 	}
 	return NULL;
 }

@@ -157,6 +157,7 @@ static void note_progress(struct reef_worker *worker) {
 }
 
 static void release_service(struct reef_worker *worker, struct reef_service *service) {
+	atomic_store_explicit(&service->message_start, reef_cycles(), memory_order_relaxed);
 	note_progress(worker);
 	atomic_store_explicit(&worker->releasing, true, memory_order_relaxed);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
@@ -177,9 +178,12 @@ static inline __attribute__((always_inline)) uint64_t run_slice(struct reef_work
 	bool rested = false;
 	reef_world_enter(&worker->inside);
 	reef_slice_set_service(service);
+	/* Before others can see what runs: the watchdog asks since when. */
+	atomic_store_explicit(&service->message_start, start, memory_order_relaxed);
 	atomic_store_explicit(&worker->running, service, memory_order_release);
 	worker->slices++;
-	if (service->slice_cycles > reef_scheduler_limits.is_long)
+	/* A system call: not for a service whose slices are far from what own_part looks at. */
+	if (service->slice_cycles > 2 * reef_scheduler_limits.is_long)
 		(void)reef_run_delay_ask(&worker->waited);
 	reef_delay_note(worker, service, start);
 	if (worker->looking > 0)

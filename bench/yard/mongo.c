@@ -151,25 +151,33 @@ static void find_all_tables(mongoc_collection_t *c, int i) {
 	find_all(c, make_table);
 }
 
+struct finder {
+	pthread_t thread;
+	int first, rounds;
+};
+
 static void *find_some(void *argument) {
-	const int *rounds = argument;
+	const struct finder *finder = argument;
 	mongoc_client_t *own = mongoc_client_pool_pop(clients);
 	mongoc_collection_t *c = mongoc_client_get_collection(own, "bench_yard", "one");
-	for (int i = 0; i < *rounds; i++)
-		find_one(c, i);
+	for (int i = 0; i < finder->rounds; i++)
+		find_one(c, finder->first + i);
 	mongoc_collection_destroy(c);
 	mongoc_client_pool_push(clients, own);
 	return NULL;
 }
 
 static void find_together(mongoc_collection_t *c, int rounds) {
-	pthread_t threads[64];
+	struct finder finders[64];
 	(void)c;
-	for (int i = 0; i < 64; i++)
-		if (pthread_create(&threads[i], NULL, find_some, &rounds) != 0)
+	for (int i = 0; i < 64; i++) {
+		/* Each its own documents: the server may look for one longer the later it was inserted. */
+		finders[i] = (struct finder){.first = 30 * i, .rounds = rounds};
+		if (pthread_create(&finders[i].thread, NULL, find_some, &finders[i]) != 0)
 			abort();
+	}
 	for (int i = 0; i < 64; i++)
-		pthread_join(threads[i], NULL);
+		pthread_join(finders[i].thread, NULL);
 }
 
 static void find_64(mongoc_collection_t *c, int i) {

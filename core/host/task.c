@@ -177,6 +177,7 @@ void reef_task_turn(struct reef_host *host) {
 		reef_task_run(task, lua_gettop(task->L) - 1);
 		tasks_run_woken(host);
 	}
+	reef_task_pool_turn(host);
 }
 
 void reef_task_fork(struct reef_task *task) {

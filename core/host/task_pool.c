@@ -3,7 +3,8 @@
  * A task's thread is anchored in the registry once and used again for the next message after lua_settop(0), which is
  * ten times cheaper than a new one. Its extra space points to the task; all other threads (the main one, coroutines
  * that user code makes) point to a header of the host that is not a task. The pool shrinks by half of what was idle
- * during the last thousand tasks. Everything belongs to the host; own slice only. */
+ * during the last thousand tasks and turns: idle threads cost memory, and time in each collection. Everything belongs to the
+ * host; own slice only. */
 #include "task_pool.h"
 
 #include <string.h>
@@ -63,6 +64,19 @@ void reef_task_pool_drop(struct reef_task *task) {
 	host->spare = task;
 }
 
+static __attribute__((noinline)) void end_window(struct reef_host *host) {
+	if (host->pool_low > POOL_KEPT) {
+		for (uint32_t n = host->pool_low / 2; n; n--) {
+			struct reef_task *idle = host->pool;
+			host->pool = idle->next;
+			host->pooled--;
+			reef_task_pool_drop(idle);
+		}
+	}
+	host->pool_window = 0;
+	host->pool_low = host->pooled;
+}
+
 inline void reef_task_pool_give_back(struct reef_task *task) {
 	struct reef_host *host = task->host;
 	lua_settop(task->L, 0);
@@ -78,18 +92,13 @@ inline void reef_task_pool_give_back(struct reef_task *task) {
 	task->next = host->pool;
 	host->pool = task;
 	host->pooled++;
-	if (++host->pool_window < POOL_WINDOW)
-		return;
-	if (host->pool_low > POOL_KEPT) {
-		for (uint32_t n = host->pool_low / 2; n; n--) {
-			struct reef_task *idle = host->pool;
-			host->pool = idle->next;
-			host->pooled--;
-			reef_task_pool_drop(idle);
-		}
-	}
-	host->pool_window = 0;
-	host->pool_low = host->pooled;
+	if (++host->pool_window >= POOL_WINDOW)
+		end_window(host);
+}
+
+inline void reef_task_pool_turn(struct reef_host *host) {
+	if (host->pool_low > POOL_KEPT && ++host->pool_window >= POOL_WINDOW)
+		end_window(host);
 }
 
 void reef_task_pool_empty(struct reef_host *host) {
@@ -98,6 +107,7 @@ void reef_task_pool_empty(struct reef_host *host) {
 		host->pool = task->next;
 		reef_task_pool_drop(task);
 	}
+	host->pooled = host->pool_low = 0;
 }
 
 void reef_task_pool_free(struct reef_host *host) {

@@ -413,4 +413,41 @@ test.case("who lists the functions sees them all", function()
 	test.equal(skynet.no_such_function, nil)
 end)
 
+test.case("what a burst of coroutines leaves idle goes, also when no new ones begin", { timeout = 120 }, function()
+	local service, echo = test.service "actor", test.service "actor"
+	skynet.call(echo, "lua", [[
+		local skynet = require "skynet"
+		skynet.dispatch("lua", function()
+			skynet.retpack()
+		end)
+	]])
+	local left = skynet.call(service, "lua", [[
+		local skynet = require "skynet"
+		local echo = ...
+		local threads, count = setmetatable({}, { __mode = "k" }), 4096
+		local me = coroutine.running()
+		for _ = 1, count do
+			skynet.fork(function()
+				threads[coroutine.running()] = true
+				skynet.yield()
+				count = count - 1
+				if count == 0 then
+					skynet.wakeup(me)
+				end
+			end)
+		end
+		skynet.wait(me)
+		for _ = 1, 12 * 1024 do
+			skynet.call(echo, "lua")
+		end
+		collectgarbage()
+		collectgarbage()
+		for _ in pairs(threads) do
+			count = count + 1
+		end
+		return count
+	]], echo)
+	test.truthy(left <= 64, left .. " idle coroutines are left")
+end)
+
 test.run()

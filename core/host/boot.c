@@ -91,10 +91,10 @@ static bool boot_has_begun(const struct reef_host *host) {
 
 /* A VM that is prepared: a copy of one that was, if there is any. */
 static int boot_prepare(struct reef_host *host) {
-	if (reef_copy_boot(host, host->args))
+	if (!host->seam && reef_copy_boot(host, host->args))
 		return LUA_OK;
 	int status = reef_prepare(host, reef_allocator_run, host, host->args);
-	if (status == LUA_OK)
+	if (status == LUA_OK && !host->seam)
 		reef_copy_note(host->L, host->args);
 	return status;
 }

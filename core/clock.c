@@ -33,17 +33,18 @@ static uint64_t read_clock(clockid_t clock) {
 }
 
 /* Where time is not simply the system's. */
-static __attribute__((noinline)) uint64_t other_time(clockid_t clock) {
+static __attribute__((noinline, cold)) uint64_t other_time(clockid_t clock) {
 	return reef_sim_on ? reef_sim_now() : (uint64_t)reef_seam_number(REEF_SEAM_TIME, (int64_t)read_clock(clock));
 }
 
 uint64_t reef_now_ns(void) {
-	return __builtin_expect(reef_sim_on | reef_seam_is_on(), 0) ? other_time(CLOCK_MONOTONIC) : read_clock(CLOCK_MONOTONIC);
+	return __builtin_expect(reef_sim_on | reef_seam_is_on(), 0) ? other_time(CLOCK_MONOTONIC)
+																: read_clock(CLOCK_MONOTONIC);
 }
 
 uint64_t reef_coarse_ns(void) {
 	return __builtin_expect(reef_sim_on | reef_seam_is_on(), 0) ? other_time(CLOCK_MONOTONIC_COARSE)
-														   : read_clock(CLOCK_MONOTONIC_COARSE);
+																: read_clock(CLOCK_MONOTONIC_COARSE);
 }
 
 /* As the running service sees it. */

@@ -71,11 +71,9 @@ static inline bool reef_seam_is_on(void) {
 extern struct reef_seam *(*reef_seam_find)(void);
 
 /* What is to be done or asked now passes this seam; NULL: none. */
+__attribute__((cold)) struct reef_seam *reef_seam_now(void);
 static inline struct reef_seam *reef_seam_here(void) {
-	if (!reef_seam_is_on())
-		return NULL;
-	struct reef_seam *seam = reef_seam_find();
-	return seam && seam->off == 0 ? seam : NULL;
+	return reef_seam_is_on() ? reef_seam_now() : NULL;
 }
 
 static inline int64_t reef_seam_number(enum reef_seam_answer what, int64_t real) {

@@ -30,8 +30,8 @@ static bool send_elsewhere(uint32_t dest, struct reef_message *m) {
 }
 
 /* From a service that is recorded or replayed. */
-static __attribute__((noinline)) enum reef_offered send_through(struct reef_seam *seam, uint32_t dest,
-																struct reef_message *m) {
+static __attribute__((noinline, cold)) enum reef_offered send_through(struct reef_seam *seam, uint32_t dest,
+																	  struct reef_message *m) {
 	struct reef_seam_about about = {.a = dest,
 									.b = (int64_t)m->type << 32 | (uint32_t)m->session,
 									.c = m->source,

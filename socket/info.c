@@ -1,7 +1,7 @@
 /* See info.h. */
 #include "info.h"
-#include "real.h"
 #include "core/clock.h"
+#include "real.h"
 
 #include "slot.h"
 

@@ -1,8 +1,8 @@
 /* See listen.h. */
 #include "listen.h"
-#include "real.h"
 #include "core/clock.h"
 #include "core/slice.h"
+#include "real.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* See socket.h. */
 #include "socket.h"
-#include "real.h"
 #include "core/slice.h"
+#include "real.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ static uint32_t current_handle(void) {
 /* ---- opening ---- */
 
 int reef_real_open(const char *host, int port, uint64_t deadline_ns, const struct reef_sink *sink, void *ud,
-					 const char **error) {
+				   const char **error) {
 	struct reef_endpoint endpoint;
 	*error = reef_endpoint_parse(&endpoint, host, port);
 	if (*error)

@@ -187,6 +187,8 @@ int reef_socket_bind_fd(int fd, const struct reef_sink *sink, void *ud, const ch
 }
 
 const char *reef_socket_start(int id, const struct reef_sink *sink, void *ud, bool tell) {
+	if (!reef_seam_is_on())
+		return reef_real_start(id, sink, ud, tell);
 	struct reef_seam *seam = reef_seam_here();
 	bool real = act(seam, DEED_START, id, tell, NULL, 0);
 	const char *error = done_text(seam, real ? reef_real_start(id, sink, ud, tell) : NULL);
@@ -196,6 +198,10 @@ const char *reef_socket_start(int id, const struct reef_sink *sink, void *ud, bo
 }
 
 void reef_socket_abandon(int id) {
+	if (!reef_seam_is_on()) {
+		reef_real_abandon(id);
+		return;
+	}
 	struct reef_seam *seam = reef_seam_here();
 	if (act(seam, DEED_ABANDON, id, 0, NULL, 0))
 		reef_real_abandon(id);
@@ -205,6 +211,10 @@ void reef_socket_abandon(int id) {
 }
 
 void reef_socket_set_ud(int id, const struct reef_sink *sink, void *ud) {
+	if (!reef_seam_is_on()) {
+		reef_real_set_ud(id, sink, ud);
+		return;
+	}
 	const struct listener *found = reef_ptrmap_get(&listeners, (const void *)(intptr_t)id);
 	if (found && found->sink == sink)
 		listen_to(id, sink, ud);
@@ -214,6 +224,10 @@ void reef_socket_set_ud(int id, const struct reef_sink *sink, void *ud) {
 }
 
 void reef_socket_pause(int id) {
+	if (!reef_seam_is_on()) {
+		reef_real_pause(id);
+		return;
+	}
 	struct reef_seam *seam = reef_seam_here();
 	if (act(seam, DEED_PAUSE, id, 0, NULL, 0))
 		reef_real_pause(id);
@@ -221,6 +235,10 @@ void reef_socket_pause(int id) {
 }
 
 void reef_socket_resume(int id) {
+	if (!reef_seam_is_on()) {
+		reef_real_resume(id);
+		return;
+	}
 	struct reef_seam *seam = reef_seam_here();
 	if (act(seam, DEED_RESUME, id, 0, NULL, 0))
 		reef_real_resume(id);
@@ -228,12 +246,16 @@ void reef_socket_resume(int id) {
 }
 
 bool reef_socket_write(int id, const void *bytes, size_t n, enum reef_priority priority) {
+	if (!reef_seam_is_on())
+		return reef_real_write(id, bytes, n, priority);
 	struct reef_seam *seam = reef_seam_here();
 	bool real = act(seam, DEED_WRITE, id, priority, bytes, n);
 	return done(seam, real && reef_real_write(id, bytes, n, priority));
 }
 
 bool reef_socket_write_take(int id, void *block, size_t n, enum reef_priority priority) {
+	if (!reef_seam_is_on())
+		return reef_real_write_take(id, block, n, priority);
 	struct reef_seam *seam = reef_seam_here();
 	bool real = act(seam, DEED_WRITE, id, priority, block, n);
 	if (!real)
@@ -242,6 +264,8 @@ bool reef_socket_write_take(int id, void *block, size_t n, enum reef_priority pr
 }
 
 bool reef_socket_write_shared(int id, struct reef_payload *payload) {
+	if (!reef_seam_is_on())
+		return reef_real_write_shared(id, payload);
 	struct reef_seam *seam = reef_seam_here();
 	size_t size = 0;
 	const void *bytes = seam ? reef_payload_bytes(payload, &size) : NULL;
@@ -250,6 +274,10 @@ bool reef_socket_write_shared(int id, struct reef_payload *payload) {
 }
 
 void reef_socket_close(int id) {
+	if (!reef_seam_is_on()) {
+		reef_real_close(id);
+		return;
+	}
 	struct reef_seam *seam = reef_seam_here();
 	if (act(seam, DEED_CLOSE, id, 0, NULL, 0))
 		reef_real_close(id);
@@ -257,6 +285,10 @@ void reef_socket_close(int id) {
 }
 
 void reef_socket_shutdown(int id) {
+	if (!reef_seam_is_on()) {
+		reef_real_shutdown(id);
+		return;
+	}
 	struct reef_seam *seam = reef_seam_here();
 	if (act(seam, DEED_SHUTDOWN, id, 0, NULL, 0))
 		reef_real_shutdown(id);
@@ -333,6 +365,8 @@ bool reef_udp_send(int id, const uint8_t *address, size_t address_size, const vo
 /* ---- questions ---- */
 
 size_t reef_socket_unsent(int id) {
+	if (!reef_seam_is_on())
+		return reef_real_unsent(id);
 	struct reef_seam *seam = reef_seam_leave();
 	size_t unsent = reef_real_unsent(id);
 	reef_seam_return(seam);

@@ -1,8 +1,8 @@
 /* See udp.h. */
 #include "udp.h"
-#include "real.h"
 #include "core/clock.h"
 #include "core/slice.h"
+#include "real.h"
 
 #include <errno.h>
 #include <string.h>

@@ -81,9 +81,9 @@ struct reef_host {
 	uint32_t lost_source; /* of the request that was last redirected to nobody */
 	int32_t lost_session;
 	struct reef_intercept *intercept; /* NULL: messages go to the dispatcher first */
-	int functions;       /* registry: sessions' index + 1 -> function */
-	int tokens;          /* registry: token -> task; 0 until needed */
-	int unknown_request; /* registry; 0: the default */
+	int functions;                    /* registry: sessions' index + 1 -> function */
+	int tokens;                       /* registry: token -> task; 0 until needed */
+	int unknown_request;              /* registry; 0: the default */
 	int unknown_response;
 	uint32_t trace_count;   /* tags made */
 	uint16_t entered_again; /* times that it was entered while it was */

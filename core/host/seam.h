@@ -15,6 +15,7 @@ struct reef_service;
 struct reef_host_seam {
 	struct reef_seam seam;
 	struct reef_host *host;
+	bool started; /* it has handled its first message */
 	/* The VM has its libraries and has run nothing yet. May raise. */
 	void (*opened)(struct reef_host_seam *seam, lua_State *L);
 	/* The first message is handled: the service's file has run. */

@@ -34,7 +34,8 @@
  * the generational mode; a small service that waits afterwards holds nothing that it does not need. */
 static void snlua_second_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	struct reef_host *host = ud;
-	reef_service_set_callback(service, reef_dispatch_callback, host);
+	if (!host->seam)
+		reef_service_set_callback(service, reef_dispatch_callback, host);
 	reef_dispatch_callback(service, host, m);
 	if (host->L && !host->exiting && !host->collector_chosen) {
 		reef_interrupt_enter(host);
@@ -61,7 +62,9 @@ void reef_host_seam_leave(struct reef_host *host) {
 }
 
 void reef_host_seam_deliver(struct reef_host *host, struct reef_message *m) {
-	reef_dispatch_callback(host->service, host, m);
+	bool first = !host->seam->started;
+	host->seam->started = true;
+	(first ? snlua_second_message : reef_dispatch_callback)(host->service, host, m);
 }
 
 void reef_host_seam_turn(struct reef_host *host) {

@@ -25,7 +25,8 @@
 static const char help[] =
 		"Usage: reef replay FILE [OPTION...]\n"
 		"\n"
-		"Runs the service whose record FILE is once more, from its start on and without anything around it: what it is sent\n"
+		"Runs the service whose record FILE is once more, from its start on and without anything around it: what it is "
+		"sent\n"
 		"and told comes from the record, and what it does is compared with it.\n"
 		"\n"
 		"  --with FILE       load FILE in the place of the file of that name: would the fix have helped?\n"
@@ -38,7 +39,8 @@ static const char help[] =
 		"  --quiet           say nothing when all is as recorded\n"
 		"  --help            this text\n"
 		"\n"
-		"Exit code: 0 when all was as recorded, 1 when something was not, or when the record cannot be replayed; 2 for a\n"
+		"Exit code: 0 when all was as recorded, 1 when something was not, or when the record cannot be replayed; 2 for "
+		"a\n"
 		"command line that is wrong.\n";
 
 static struct reef_replay_options options;

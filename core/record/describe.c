@@ -16,13 +16,26 @@ static const char *const answers[REEF_SEAM_ANSWERS] = {[REEF_SEAM_TIME] = "the t
 													   [REEF_SEAM_NAME] = "the address behind a name",
 													   [REEF_SEAM_STATE] = "the state of the process"};
 
-static const char *const socket_deeds[] = {"connects", "opens the descriptor", "starts socket", "abandons socket",
-										   "pauses socket", "resumes socket", "writes to socket", "closes socket",
-										   "shuts down socket", "sets the linger of socket", "sets nodelay of socket",
-										   "begins TLS on socket", "listens", "announces socket", "opens UDP",
-										   "dials UDP", "connects UDP socket", "sends a datagram from socket"};
+static const char *const socket_deeds[] = {"connects",
+										   "opens the descriptor",
+										   "starts socket",
+										   "abandons socket",
+										   "pauses socket",
+										   "resumes socket",
+										   "writes to socket",
+										   "closes socket",
+										   "shuts down socket",
+										   "sets the linger of socket",
+										   "sets nodelay of socket",
+										   "begins TLS on socket",
+										   "listens",
+										   "announces socket",
+										   "opens UDP",
+										   "dials UDP",
+										   "connects UDP socket",
+										   "sends a datagram from socket"};
 
-static const char *const events[] = {"?", "is open", "has bytes", "has a connection", "has a datagram",
+static const char *const events[] = {"?",         "is open",    "has bytes",       "has a connection", "has a datagram",
 									 "has ended", "has failed", "has much to send"};
 
 static void add(struct reef_text *to, const char *format, ...) __attribute__((format(printf, 2, 3)));

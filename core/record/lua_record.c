@@ -49,10 +49,8 @@ static int record_list(lua_State *L) {
 }
 
 int reef_open_record(lua_State *L) {
-	static const luaL_Reg functions[] = {{"want", record_want},
-										 {"want_no_more", record_want_no_more},
-										 {"list", record_list},
-										 {NULL, NULL}};
+	static const luaL_Reg functions[] = {
+			{"want", record_want}, {"want_no_more", record_want_no_more}, {"list", record_list}, {NULL, NULL}};
 	reef_host_new_library(L, functions, 0);
 	return 1;
 }

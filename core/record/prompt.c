@@ -18,8 +18,8 @@ static int run_line(lua_State *L) {
 		return lua_error(L);
 	lua_call(L, 0, LUA_MULTRET);
 	for (int i = 2; i <= lua_gettop(L); i++)
-		fprintf(stderr, "%s%s", i > 2 ? "\t" : "", luaL_tolstring(L, i, NULL)), lua_pop(L, 1);
-	fputc('\n', stderr);
+		printf("%s%s", i > 2 ? "\t" : "", luaL_tolstring(L, i, NULL)), lua_pop(L, 1);
+	putchar('\n');
 	return 0;
 }
 
@@ -28,16 +28,17 @@ void reef_replay_prompt(struct reef_host *host, uint64_t message, double seconds
 	struct reef_seam *seam = &reef_tape_of(L)->host.seam;
 	char line[4096];
 	seam->off++;
-	fprintf(stderr, "replay: before message %llu, after %.3f s; Lua of the service, `cont` goes on\n",
-			(unsigned long long)message, seconds);
+	printf("replay: before message %llu, after %.3f s; Lua of the service, `cont` goes on\n",
+		   (unsigned long long)message, seconds);
 	for (;;) {
-		fputs("replay> ", stderr);
+		fputs("replay> ", stdout);
+		fflush(stdout);
 		if (fgets(line, sizeof line, stdin) == NULL || strcmp(line, "cont\n") == 0)
 			break;
 		lua_pushcfunction(L, run_line);
 		lua_pushlightuserdata(L, line);
 		if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-			fprintf(stderr, "%s\n", luaL_tolstring(L, -1, NULL));
+			printf("%s\n", luaL_tolstring(L, -1, NULL));
 			lua_pop(L, 2);
 		}
 	}

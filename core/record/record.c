@@ -26,10 +26,10 @@
 #include "sharetable/overlay/seed.h"
 #include "tape.h"
 
-#define STEP ((size_t)1 << 20)  /* by which a file grows */
-#define RESERVE ((size_t)4096)  /* at the end of a file, for why it ends */
-#define ITEM_MAX ((size_t)64)   /* of an item without its bytes */
-#define DEFAULT_LIMIT 64        /* MiB of a record */
+#define STEP ((size_t)1 << 20) /* by which a file grows */
+#define RESERVE ((size_t)4096) /* at the end of a file, for why it ends */
+#define ITEM_MAX ((size_t)64)  /* of an item without its bytes */
+#define DEFAULT_LIMIT 64       /* MiB of a record */
 
 struct recording {
 	struct reef_tape tape;
@@ -80,7 +80,9 @@ static __attribute__((noinline)) bool grow(struct recording *r, size_t need) {
 		return false;
 	if (r->room + step > r->limit)
 		step = r->limit - r->room;
-	int failed = r->at + need + RESERVE > r->limit ? EFBIG : step == 0 ? 0 : posix_fallocate(r->fd, (off_t)r->room, (off_t)step);
+	int failed = r->at + need + RESERVE > r->limit ? EFBIG
+				 : step == 0                       ? 0
+												   : posix_fallocate(r->fd, (off_t)r->room, (off_t)step);
 	if (failed == 0) {
 		r->room += step;
 		return true;
@@ -302,8 +304,8 @@ static void put_head_number(struct recording *r, const char *key, uint64_t value
 }
 
 static void put_beginning(struct recording *r, const char *arguments) {
-	static const char *const places[] = {"lua_path", "lua_cpath", "luaservice", "lualoader", "preload", "snax",
-										 "log_level"};
+	static const char *const places[] = {"lua_path", "lua_cpath", "luaservice", "lualoader",
+										 "preload",  "snax",      "log_level"};
 	struct reef_clock_start start = reef_clock_start();
 	struct timespec now;
 	char folder[4096], key[32];
@@ -353,6 +355,8 @@ static bool open_file(struct recording *r) {
 }
 
 struct reef_host_seam *reef_record_make(struct reef_host *host, const char *arguments) {
+	if (!reef_seam_is_on())
+		return NULL;
 	struct reef_record_state state = {.handle = reef_service_handle(reef_host_service(host))};
 	if (!reef_record_files_wants(arguments, &state))
 		return NULL;

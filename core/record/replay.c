@@ -7,6 +7,7 @@
 #include "replay.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,8 @@
 #include "tape.h"
 #include "unpacked.h"
 
-#define AT_ONCE 256        /* items that are played before the engine gets its turn */
-#define MOST_SHOWN 5       /* differences */
+#define AT_ONCE 256  /* items that are played before the engine gets its turn */
+#define MOST_SHOWN 5 /* differences */
 #define LOG_GRACE_NS 1000000000u
 #define ENDED_WELL 0
 #define ENDED_ILL 1
@@ -39,8 +40,8 @@ static struct replay {
 	struct reef_record_reader reader;
 	struct reef_item next; /* if `has_next` */
 	bool on, has_next, over;
-	bool exact;          /* no look at the clock too many or too few */
-	int64_t start_ns;    /* when the record began */
+	bool exact;       /* no look at the clock too many or too few */
+	int64_t start_ns; /* when the record began */
 	int64_t time_ns, wall_ns;
 	int64_t paced_ns;
 	uint64_t messages, events, deeds, lines, answers, differences;
@@ -51,6 +52,17 @@ static struct replay {
 
 static double seconds(void) {
 	return (double)(replay.time_ns - replay.start_ns) / 1e9;
+}
+
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void say(const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	fputs("replay: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
 }
 
 /* What the service has said comes before what is said of it. */
@@ -64,15 +76,13 @@ static _Noreturn void finish(const char *how, int code) {
 	replay.tape.host.seam.off++;
 	flush();
 	if (!replay.options.quiet || code != ENDED_WELL)
-		fprintf(stderr,
-				"replay: %.3f s, %llu messages, %llu events, %llu things done, %llu lines, %llu answers: %s; %s\n",
-				seconds(), (unsigned long long)replay.messages, (unsigned long long)replay.events,
-				(unsigned long long)replay.deeds, (unsigned long long)replay.lines,
-				(unsigned long long)replay.answers,
-				replay.differences > 0 ? "NOT as recorded"
-				: replay.exact         ? "as recorded"
-									   : "as recorded but for looks at the clock",
-				how);
+		say("%.3f s, %llu messages, %llu events, %llu things done, %llu lines, %llu answers: %s; %s", seconds(),
+			(unsigned long long)replay.messages, (unsigned long long)replay.events, (unsigned long long)replay.deeds,
+			(unsigned long long)replay.lines, (unsigned long long)replay.answers,
+			replay.differences > 0 ? "NOT as recorded"
+			: replay.exact         ? "as recorded"
+								   : "as recorded but for looks at the clock",
+			how);
 	_exit(replay.differences > 0 && code == ENDED_WELL ? ENDED_ILL : code);
 }
 
@@ -87,7 +97,7 @@ static void show_stack(void) {
 		return;
 	replay.tape.host.seam.off++;
 	luaL_traceback(L, L, NULL, 0);
-	fprintf(stderr, "replay: %s\n", lua_tostring(L, -1));
+	say("%s", lua_tostring(L, -1));
 	lua_pop(L, 1);
 	replay.tape.host.seam.off--;
 }
@@ -95,12 +105,12 @@ static void show_stack(void) {
 static void show_item(const char *what, const struct reef_item *item) {
 	struct reef_text text = {0};
 	reef_describe(&text, item);
-	fprintf(stderr, "replay:   %s %.*s\n", what, (int)text.size, text.data ? text.data : "");
+	say("  %s %.*s", what, (int)text.size, text.data ? text.data : "");
 	reef_text_free(&text);
 	lua_State *L = reef_host_main(replay.tape.host.host);
 	if (item->kind == REEF_ITEM_DEED && item->what == REEF_SEAM_SEND &&
 		reef_unpacked_push(L, item->bytes, item->size)) {
-		fprintf(stderr, "replay:             which is %s\n", lua_tostring(L, -1));
+		say("            which is %s", lua_tostring(L, -1));
 		lua_pop(L, 1);
 	}
 }
@@ -113,17 +123,16 @@ static void show_difference(const struct reef_item *expected, const struct reef_
 	flush();
 	replay.tape.host.seam.off--;
 	replay.tape.host.seam.off++;
-	fprintf(stderr, "replay: difference %llu, in message %llu, after %.3f s%s\n",
-			(unsigned long long)replay.differences, (unsigned long long)replay.messages, seconds(),
-			expected ? "" : " (new)");
+	say("difference %llu, in message %llu, after %.3f s%s", (unsigned long long)replay.differences,
+		(unsigned long long)replay.messages, seconds(), expected ? "" : " (new)");
 	if (expected)
 		show_item("recorded:", expected);
 	if (got)
 		show_item("now:     ", got);
 	else
-		fprintf(stderr, "replay:   now:      it does not\n");
+		say("  now:      it does not");
 	if (expected)
-		fprintf(stderr, "replay:   at offset %zu of the record\n", expected->offset);
+		say("  at offset %zu of the record", expected->offset);
 	show_stack();
 	replay.tape.host.seam.off--;
 }
@@ -300,7 +309,7 @@ static void replay_note(struct reef_tape *tape, const char *what) {
 	const struct reef_item *item = peek();
 	if (is_end(item))
 		at_end();
-	fprintf(stderr, "replay: %s cannot be recorded, and is used here for the first time\n", what);
+	say("%s cannot be recorded, and is used here for the first time", what);
 	show_stack();
 	finish("from here on the record is of no use", ENDED_ILL);
 }
@@ -338,8 +347,7 @@ static void play_message(const struct reef_item *item) {
 
 static void play_event(const struct reef_item *item) {
 	struct reef_seam *seam = &replay.tape.host.seam;
-	struct reef_seam_about about = {
-			.a = item->a, .b = item->b, .c = item->c, .bytes = item->bytes, .size = item->size};
+	struct reef_seam_about about = {.a = item->a, .b = item->b, .c = item->c, .bytes = item->bytes, .size = item->size};
 	unsigned event = item->what;
 	take();
 	replay.events++;

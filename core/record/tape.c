@@ -54,6 +54,15 @@ static int tape_call(lua_State *L) {
 	return lua_gettop(L) - 1;
 }
 
+/* A function of a module: its name and itself are upvalues. */
+static int recorded_call(lua_State *L) {
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_pushvalue(L, lua_upvalueindex(2));
+	lua_insert(L, 2);
+	return tape_call(L);
+}
+
 /* wall() -> second */
 static int tape_wall(lua_State *L) {
 	struct timespec now;
@@ -90,10 +99,14 @@ void reef_tape_open_libraries(lua_State *L) {
 
 /* What looks outside by ways of its own. */
 static const char *const unrecorded[] = {
-		"client.socket",        "reef.await",        "reef.datasheet.core",   "reef.fd.core",     "reef.mysql.core",
-		"reef.pool.core",       "reef.pool.mongo.core", "reef.pool.redis.core", "reef.postgres.core",
-		"reef.redis.cache.core", "reef.sharetable",  "reef.spans",            "reef.sql.core",    "skynet.debugchannel",
-		"skynet.stm",
+		"client.socket",        "reef.await",
+		"reef.datasheet.core",  "reef.fd.core",
+		"reef.mysql.core",      "reef.pool.core",
+		"reef.pool.mongo.core", "reef.pool.redis.core",
+		"reef.postgres.core",   "reef.redis.cache.core",
+		"reef.sharetable",      "reef.spans",
+		"reef.sql.core",        "skynet.debugchannel",
+		"skynet.stm",           NULL,
 };
 
 enum { MOST_UPVALUES = 2 };
@@ -129,12 +142,55 @@ static void wrap(lua_State *L, const char *module, const char *name) {
 	lua_replace(L, function);
 }
 
+/* Modules all of whose functions return plain values of what is outside, */
+static const char *const recorded_modules[] = {
+		"reef.files", "reef.look", "reef.memory", "reef.scheduler", "reef.services", "reef.settings", NULL,
+};
+/* and functions that do. */
+static const char *const recorded[] = {
+		"reef.sharetable.query",
+		"reef.sharetable.publish",
+		NULL,
+};
+/* Of modules that are recorded otherwise. */
+static const char *const unrecorded_functions[] = {
+		"reef.socketcore.resolve",
+		"reef.socketcore.lookup",
+		"reef.socketcore.records",
+		"skynet.socketdriver.resolve",
+		NULL,
+};
+
+static bool is_listed(const char *const *list, const char *name) {
+	while (*list && strcmp(*list, name) != 0)
+		list++;
+	return *list != NULL;
+}
+
+static bool is_among(const char *const *list, const char *module, const char *name) {
+	size_t size = strlen(module);
+	for (; *list; list++)
+		if (strncmp(*list, module, size) == 0 && (name == NULL || strcmp(*list + size + 1, name) == 0))
+			return true;
+	return false;
+}
+
+/* The C function on top, as this service is to have it. */
+static void replace(lua_State *L, const char *module, const char *name, bool whole) {
+	if (is_listed(recorded_modules, module) || is_among(recorded, module, name)) {
+		lua_pushfstring(L, "%s.%s", module, name);
+		lua_insert(L, -2);
+		lua_pushcclosure(L, recorded_call, 2);
+	} else if (whole || is_among(unrecorded_functions, module, name)) {
+		wrap(L, module, name);
+	}
+}
+
 int reef_tape_open_module(struct reef_host_seam *seam, lua_State *L, const char *name, lua_CFunction open) {
 	(void)seam;
-	bool is_recorded = true;
-	for (size_t i = 0; i < sizeof unrecorded / sizeof *unrecorded; i++)
-		is_recorded &= strcmp(unrecorded[i], name) != 0;
-	if (is_recorded)
+	bool whole = is_listed(unrecorded, name);
+	if (!whole && !is_listed(recorded_modules, name) && !is_among(unrecorded_functions, name, NULL) &&
+		!is_among(recorded, name, NULL))
 		return open(L);
 	lua_pushcfunction(L, open);
 	lua_pushstring(L, name);
@@ -144,7 +200,7 @@ int reef_tape_open_module(struct reef_host_seam *seam, lua_State *L, const char 
 	lua_newtable(L);
 	for (lua_pushnil(L); lua_next(L, -3);) {
 		if (lua_iscfunction(L, -1) && lua_type(L, -2) == LUA_TSTRING)
-			wrap(L, name, lua_tostring(L, -2));
+			replace(L, name, lua_tostring(L, -2), whole);
 		lua_pushvalue(L, -2);
 		lua_insert(L, -2);
 		lua_rawset(L, -4);

@@ -1,12 +1,13 @@
--- What a service that is recorded, or replayed, finds in the place of the libraries' functions that look outside: each call
--- is compared, and what it returned is recorded. In a replay files are stand-ins, which read what the record says.
+-- What a service that is recorded, or replayed, finds in the place of the libraries' functions that look outside: each
+-- call is compared, and what it returned is recorded. In a replay files are stand-ins, which read what the record says.
 --
--- Gets `call(name, f, ...)`, which is f(...) where there is an outside, `wall()`, the second, `chance()`, two integers, and
--- whether this is a replay.
+-- Gets `call(name, f, ...)`, which is f(...) where there is an outside, `wall()`, the second, `chance()`, two integers,
+-- and whether this is a replay.
 
 local call, wall, chance, replaying = ...
 
-local os, io, math = os, io, math
+local loaded = package.loaded
+local os, io, math = loaded.os, loaded.io, loaded.math
 local stock_open, stock_popen, stock_date, stock_output = io.open, io.popen, os.date, io.output
 local stock_input, stock_time, stock_seed, stock_collect = io.input, os.time, math.randomseed, collectgarbage
 local stdout, stderr, io_type = io.stdout, io.stderr, io.type
@@ -29,14 +30,14 @@ function math.randomseed(...)
 end
 math.randomseed()
 
-for _, name in ipairs { "clock", "getenv", "remove", "rename", "tmpname", "execute", "difftime" } do
+for _, name in ipairs { "clock", "getenv", "remove", "rename", "tmpname", "execute" } do
 	local f = os[name]
 	os[name] = function(...)
 		return call("os." .. name, f, ...)
 	end
 end
 
-function collectgarbage(option, ...)
+function loaded._G.collectgarbage(option, ...)
 	if option == "count" then
 		return call("collectgarbage", stock_collect, option, ...)
 	end

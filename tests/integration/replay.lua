@@ -1,0 +1,245 @@
+-- timeout: 600
+-- A service that was recorded among real services and servers does the same again, without them.
+local process = require "test.process"
+local project = require "project"
+local redis = require "test.redis"
+local test = require "test"
+
+local SERVICES <const> = test.root .. "/tests/replay/service/?.lua"
+local ROUNDS <const> = test.count(10)
+
+---A process that records one service to a folder of its own.
+---@param seed integer
+---@param servers string ports
+---@param more? string lines of its configuration
+---@return table project, string output
+local function play(seed, servers, more)
+	local p = project.new {
+		config = ('thread = 2\nharbor = 0\nluaservice = %q\nstart = "replay_main %d %s"\nrecord = "replay_played"\n%s\n')
+			:format(SERVICES, seed, servers, more or ""),
+	}
+	local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
+	test.equal(code, 0, output)
+	return p, output
+end
+
+local function record_of(p)
+	local code, names = process.run { "sh", "-c", "ls *.rec", cwd = p.dir }
+	test.equal(code, 0, names)
+	return (names:match "^[^\n]+")
+end
+
+local function replay(p, ...)
+	return process.run({ test.reef, "replay", cwd = p.dir, ... }, 120)
+end
+
+test.case("what was recorded among servers is replayed without them, to the same end", function()
+	local server = redis.start()
+	local records = {}
+	for i = 1, ROUNDS do
+		local seed = test.seed + i
+		local p, output = play(seed, server.port)
+		local fingerprint = output:match "fingerprint (%x+)\n" or test.fail(output)
+		records[i] = { p = p, seed = seed, fingerprint = fingerprint }
+	end
+	server:kill()
+	for _, one in ipairs(records) do
+		local what = "seed " .. one.seed
+		local code, output = replay(one.p, record_of(one.p))
+		test.equal(code, 0, what .. "\n" .. output)
+		test.matches(output, "fingerprint " .. one.fingerprint .. "\n", what)
+		test.matches(output, "answers: as recorded; the service has ended", what)
+		test.truthy(tonumber(output:match "(%d+) messages") > 40, what)
+		test.truthy(tonumber(output:match "(%d+) events") > 10, what)
+	end
+end)
+
+test.case("without MongoDB's server, too", function()
+	local server, mongo = redis.start(), require("test.mongo").start()
+	local p, output = play(test.seed, server.port .. " " .. mongo.port)
+	local fingerprint = output:match "fingerprint (%x+)\n" or test.fail(output)
+	server:kill()
+	mongo:kill()
+	local code, again = replay(p, record_of(p))
+	test.equal(code, 0, again)
+	test.matches(again, "fingerprint " .. fingerprint .. "\n")
+end)
+
+---A service of a few lines, recorded.
+local function record(body, more)
+	local p = project.new {
+		config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\n' .. (more or ""),
+		["service/main.lua"] = [[
+local skynet = require "skynet"
+require "skynet.manager"
+skynet.start(function()
+	local one = skynet.newservice "one"
+	for i = 1, 20 do
+		pcall(skynet.call, one, "lua", i)
+	end
+	skynet.kill(one)
+	skynet.sleep(2)
+	skynet.abort()
+end)
+]],
+		["service/one.lua"] = 'local skynet = require "skynet"\n' .. body,
+	}
+	local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
+	test.equal(code, 0, output)
+	return p, output
+end
+
+local SUM <const> = [[
+local sum = 0
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, n)
+		sum = sum + (n > 12 and n * 2 or n)
+		print("sum", sum)
+		skynet.retpack(sum)
+	end)
+end)
+]]
+
+test.case("changed code shows the first difference, and where it is", function()
+	local p = record(SUM)
+	test.equal(replay(p, record_of(p)), 0)
+	p:write("fixed/one.lua", 'local skynet = require "skynet"\n' .. SUM:gsub("n %* 2", "n * 3"))
+	local code, output = replay(p, record_of(p), "--with", "fixed/one.lua")
+	test.equal(code, 1, output)
+	test.matches(output, "difference 1, in message 14, after [%d.]+ s")
+	test.matches(output, "recorded: prints: sum\t104\n.-now:      it does not")
+	test.matches(output, "which is 104\n")
+	test.matches(output, "which is 117\n")
+	test.matches(output, "in function 'skynet.retpack'\n.*one.lua:7: in function")
+	test.matches(output, "NOT as recorded")
+	-- What only looks more closely is no other outcome.
+	p:write("fixed/one.lua", 'local skynet = require "skynet"\n' .. SUM:gsub("sum = sum %+", "skynet.now() sum = sum +"))
+	code, output = replay(p, record_of(p), "--with", "fixed/one.lua")
+	test.equal(code, 0, output)
+	test.matches(output, "as recorded but for looks at the clock")
+end)
+
+test.case("a replay stops where it is told to, and can be looked into", function()
+	local p = record(SUM)
+	local code, output = replay(p, record_of(p), "--until", "0.000001")
+	test.equal(code, 0, output)
+	test.matches(output, "as far as was wanted")
+	code, output = process.run({ "sh", "-c", ("printf 'sum_of = debug.getinfo(1)\\n1 + 41\\ncont\\n' | %s replay %s --stop 9")
+		:format(test.reef, record_of(p)), cwd = p.dir }, 120)
+	test.equal(code, 0, output)
+	test.matches(output, "before message 9")
+	test.matches(output, "42\n")
+	code, output = replay(p, record_of(p), "--show")
+	test.equal(code, 0, output)
+	test.matches(output, "one, handle :%x+.*message from :%x+ type 10 session %d+")
+	test.matches(output, "prints: sum\t1")
+end)
+
+test.case("what cannot be recorded is named at once, in the log and by the replay", function()
+	local p, output = record [[
+local stm = require "skynet.stm"
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, n)
+		print("before", n)
+		if n == 5 then
+			stm.new(skynet.pack(n))
+		end
+		skynet.retpack(n)
+	end)
+end)
+]]
+	test.matches(output, "the record .*rec ends here: skynet.stm.new cannot be recorded")
+	local code, again = replay(p, record_of(p))
+	test.equal(code, 0, again)
+	test.matches(again, "before\t5\n")
+	test.equal(again:find "before\t6", nil)
+	test.matches(again, "this cannot be recorded: skynet.stm.new")
+end)
+
+test.case("a record that is cut, or is none, is said to be", function()
+	local p = record(SUM)
+	local bytes = p:read(record_of(p))
+	local reached = {}
+	for _ = 1, test.count(40) do
+		p:write("cut.rec", bytes:sub(1, math.random(0, #bytes)))
+		local code, output = replay(p, "cut.rec")
+		test.truthy(code == 0 or code == 1, output)
+		test.truthy(output:find "it was cut" or output:find "at offset %d+" or output:find "is not whole"
+			or output:find "no record of a service", output)
+		reached[code] = (reached[code] or 0) + 1
+	end
+	test.truthy(reached[1] and reached[1] > 0)
+	for _ = 1, test.count(60) do
+		local at = math.random(#bytes)
+		p:write("wrong.rec", bytes:sub(1, at - 1) .. string.char(math.random(0, 255)) .. bytes:sub(at + 1))
+		local code, output = replay(p, "wrong.rec", "--show")
+		test.truthy(code == 0 or code == 1, output)
+		code, output = replay(p, "wrong.rec")
+		test.truthy(code == 0 or code == 1, output)
+	end
+end)
+
+test.case("kill -9 leaves a record that is good up to its end", function()
+	local p = project.new {
+		config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "main"\n',
+		["service/main.lua"] = [[
+local skynet = require "skynet"
+skynet.start(function()
+	for i = 1, 100000 do
+		skynet.sleep(0)
+		if i % 1000 == 0 then
+			print("at", i, math.random())
+		end
+	end
+end)
+]],
+	}
+	local server = process.start { test.reef, "config", cwd = p.dir }
+	server:expect "at\t3000\t"
+	server:signal "KILL"
+	server:wait()
+	local code, output = replay(p, record_of(p))
+	test.equal(code, 0, output)
+	test.matches(output, "at\t3000\t")
+	test.matches(output, "it was cut")
+	local line = server:output():match "at\t3000\t[%d.]+\n"
+	test.truthy(line and output:find(line, 1, true), output)
+end)
+
+test.case("a record keeps to its limit, and older records make room", function()
+	local p, output = record([[
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, n)
+		for _ = 1, n > 0 and 20 or 0 do
+			skynet.send(skynet.self(), "lua", 0, ("x"):rep(10000))
+		end
+		print("n", n)
+		if n > 0 then
+			skynet.retpack(n)
+		else
+			skynet.ignoreret()
+		end
+	end)
+end)
+]], "record_limit = 3\nrecord_files = 2\n")
+	test.matches(output, "ends here: it has 3 MiB, which is its limit")
+	local code, again = replay(p, record_of(p))
+	test.equal(code, 0, again)
+	test.matches(again, "it has 3 MiB")
+	local size = #p:read(record_of(p))
+	test.between(size, 1 << 20, 3 << 20)
+	for _ = 1, 3 do
+		test.equal(process.run({ test.reef, "config", cwd = p.dir }, 120), 0)
+	end
+	local _, names = process.run { "sh", "-c", "ls *.rec | wc -l", cwd = p.dir }
+	test.equal(tonumber(names), 2)
+end)
+
+test.case("where nothing can be written the service runs, and the log says why there is no record", function()
+	local p, output = record(SUM, "record_path = \"nowhere\"\n")
+	test.matches(output, "cannot record one to nowhere/one%-.*: No such file or directory")
+	test.matches(output, "sum\t342\n")
+	test.equal(process.run({ "sh", "-c", "ls *.rec", cwd = p.dir }) == 0, false)
+end)
+
+test.run()

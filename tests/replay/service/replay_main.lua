@@ -1,4 +1,5 @@
--- Starts the service that is recorded, plays with it as a seed says, and ends the process. `seed redis-port mongo-port`.
+-- Starts the service that is recorded, plays with it as a seed says, and ends the process:
+-- `seed redis-port mongo-port`.
 local skynet = require "skynet"
 require "skynet.manager"
 

@@ -1,5 +1,5 @@
--- The service that is recorded: what it does depends on chance, time, its messages and its servers, and all that goes into its
--- fingerprint.
+-- The service that is recorded: what it does depends on chance, time, its messages and its servers, and all that goes
+-- into its fingerprint.
 local skynet = require "skynet"
 local redis = require "skynet.db.redis"
 local socket = require "skynet.socket"

@@ -11,7 +11,6 @@
 #include "core/log.h"
 #include "core/service.h"
 #include "host_private.h"
-#include "seam.h"
 #include "show.h"
 
 /* Only what is the user's, __tostring, is held to the limit of memory. */
@@ -80,8 +79,6 @@ void reef_report_flush(struct reef_host *host, const struct reef_message *m) {
 	snprintf(head, sizeof head, "lua call [%x to :%x : %d msgsz = %zu] error : ", m->source, host->handle, m->session,
 			 m->size);
 	reef_log_error(host->handle, head, host->errors, host->errors_size);
-	if (host->seam)
-		host->seam->failed(host->seam);
 	reef_free(host->errors);
 	host->errors = NULL;
 	host->errors_size = 0;

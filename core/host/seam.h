@@ -28,8 +28,6 @@ struct reef_host_seam {
 	int (*module)(struct reef_host_seam *seam, lua_State *L, const char *name, lua_CFunction open);
 	/* The file to be loaded instead of that one. */
 	const char *(*file)(struct reef_host_seam *seam, const char *name);
-	/* An error that nobody caught has been reported. */
-	void (*failed)(struct reef_host_seam *seam);
 	/* The service is being released: what it leaves open is answered. */
 	void (*ending)(struct reef_host_seam *seam);
 	/* The service is over, and frees nothing of the seam. */

@@ -85,7 +85,7 @@ static void add_deed(struct reef_text *to, const struct reef_item *item) {
 	add_bytes(to, item->bytes, item->size);
 }
 
-const char *reef_describe_answer(unsigned what) {
+static const char *answer_name(unsigned what) {
 	return what < REEF_SEAM_ANSWERS && answers[what] ? answers[what] : "something unknown";
 }
 
@@ -115,17 +115,14 @@ void reef_describe(struct reef_text *to, const struct reef_item *item) {
 	case REEF_ITEM_VALUES:
 		add(to, "is returned values");
 		break;
-	case REEF_ITEM_GAP:
-		add(to, "what came before is not kept");
-		break;
 	case REEF_ITEM_NUMBER:
-		add(to, "is told %s: %lld", reef_describe_answer(item->what), (long long)item->a);
+		add(to, "is told %s: %lld", answer_name(item->what), (long long)item->a);
 		break;
 	case REEF_ITEM_BYTES:
-		add(to, "is told %s (%zu bytes)", reef_describe_answer(item->what), item->size);
+		add(to, "is told %s (%zu bytes)", answer_name(item->what), item->size);
 		break;
 	case REEF_ITEM_TEXT:
-		add(to, "is told %s: ", reef_describe_answer(item->what));
+		add(to, "is told %s: ", answer_name(item->what));
 		add_bytes(to, item->a ? item->bytes : "nothing", item->a ? item->size : 7);
 		break;
 	case REEF_ITEM_DEED:

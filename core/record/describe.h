@@ -7,6 +7,5 @@
 
 /* Adds a line without its end. */
 void reef_describe(struct reef_text *to, const struct reef_item *item);
-const char *reef_describe_answer(unsigned what);
 
 #endif

@@ -88,7 +88,6 @@ static bool get_plain(struct reef_record_reader *reader, struct reef_item *item)
 	case REEF_ITEM_DEFERRED:
 	case REEF_ITEM_ENDING:
 		return true;
-	case REEF_ITEM_GAP:
 	case REEF_ITEM_TURN:
 		return get_time(reader, &reader->time_ns, &time);
 	case REEF_ITEM_MESSAGE:

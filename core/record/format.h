@@ -25,7 +25,6 @@ enum reef_item_kind {
 	REEF_ITEM_NOTE,          /* bytes: what cannot be recorded */
 	REEF_ITEM_END,           /* bytes: why the record ends here */
 	REEF_ITEM_VALUES,        /* bytes: what a function has returned */
-	REEF_ITEM_GAP,           /* what came before is not kept */
 	REEF_ITEM_NUMBER = 0x20, /* + enum reef_seam_answer; a */
 	REEF_ITEM_BYTES = 0x30,  /* + enum reef_seam_answer; bytes */
 	REEF_ITEM_TEXT = 0x40,   /* + enum reef_seam_answer; a: is it a text? bytes */

@@ -70,7 +70,7 @@ static void put_end(struct recording *r, const char *why) {
 	uint8_t *end = reef_record_put_size(start + 1, size);
 	memcpy(end, why, size);
 	*start = REEF_ITEM_END;
-	r->at = (size_t)(end + size - r->base);
+	__atomic_store_n(&r->at, (size_t)(end + size - r->base), __ATOMIC_RELAXED);
 }
 
 static __attribute__((noinline)) bool grow(struct recording *r, size_t need) {
@@ -381,7 +381,6 @@ struct reef_host_seam *reef_record_make(struct reef_host *host, const char *argu
 										  .turn = record_turn,
 										  .module = reef_tape_open_module,
 										  .file = record_file,
-										  .failed = record_nothing,
 										  .ending = record_ending,
 										  .ended = record_ended},
 								 .put_values = record_values,

@@ -382,8 +382,6 @@ static bool play(void) {
 		reef_service_kill(reef_service_handle(service));
 		replay.tape.host.seam.off--;
 		return false;
-	case REEF_ITEM_GAP:
-		finish("the beginning of this record is not kept: it can only be read (--show)", ENDED_ILL);
 	default:
 		lose(item, NULL);
 	}
@@ -481,7 +479,6 @@ struct reef_host_seam *reef_replay_make(struct reef_host *host) {
 											  .turn = replay_turn,
 											  .module = reef_tape_open_module,
 											  .file = replay_file,
-											  .failed = replay_turn,
 											  .ending = replay_ending,
 											  .ended = replay_ended},
 									 .get_values = replay_values,

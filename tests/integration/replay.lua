@@ -235,6 +235,41 @@ end)
 	test.equal(tonumber(names), 2)
 end)
 
+test.case("on a full disk the record ends, and the service goes on", function()
+	local p = project.new {
+		config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "main"\nrecord_path = "small"\n',
+		["small/empty"] = "",
+		["service/main.lua"] = [[
+local skynet = require "skynet"
+require "skynet.manager"
+skynet.start(function()
+	skynet.dispatch("lua", function()
+		skynet.ignoreret()
+	end)
+	for _ = 1, 200 do
+		for _ = 1, 10 do
+			skynet.send(skynet.self(), "lua", ("x"):rep(10000))
+		end
+		skynet.yield()
+	end
+	print "it went on"
+	skynet.abort()
+end)
+]],
+	}
+	local code, output = process.run({ "unshare", "-m", "sh", "-c", ("mount -t tmpfs -o size=3m tmpfs small || exit 77\n"
+		.. "%s config && cp small/*.rec ."):format(test.reef), cwd = p.dir }, 120)
+	if code ~= 0 and not output:find("reef", 1, true) then
+		test.skip("no file system of its own: " .. output)
+	end
+	test.equal(code, 0, output)
+	test.matches(output, "ends here: No space left on device")
+	test.matches(output, "it went on\n")
+	code, output = replay(p, record_of(p))
+	test.equal(code, 0, output)
+	test.matches(output, "answers: as recorded; No space left on device")
+end)
+
 test.case("where nothing can be written the service runs, and the log says why there is no record", function()
 	local p, output = record(SUM, "record_path = \"nowhere\"\n")
 	test.matches(output, "cannot record one to nowhere/one%-.*: No such file or directory")

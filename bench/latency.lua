@@ -1,6 +1,7 @@
--- How long others keep a call and a Redis GET waiting: 100 services do one of each every 10 ms, first alone, then
--- while one service collects 200 MB of garbage without end, one loops, one publishes tables of 100,000 rows, and 1,000
--- services a second are launched and end. The delays are those of single requests, in microseconds.
+-- How long others keep a call and a Redis GET waiting: 100 services do one of each every 10 ms, first alone, then while
+-- 1,000 services a second are launched and end; besides one loops, in messages of LOOP (0.2) seconds; besides one
+-- collects 200 MB of garbage without end; and besides one publishes tables of 100,000 rows. The delays are those of
+-- single requests, in microseconds.
 local bench = require "bench"
 local skynet = require "skynet"
 require "skynet.manager"
@@ -54,7 +55,7 @@ end
 
 function roles.loop()
 	while true do
-		local stop = bench.wall() + 0.2
+		local stop = bench.wall() + bench.option("LOOP", 0.2)
 		while bench.wall() < stop do end -- luacheck: ignore 542
 		done = done + 1
 		skynet.yield()
@@ -123,11 +124,18 @@ bench.main(function()
 	watch("warm", peer, probes, 0.5)
 	watch("quiet", peer, probes, seconds)
 	local others = {}
-	for _, name in ipairs { "garbage", "loop", "publish", "launch" } do
+	local function work_beside(name, ...)
 		others[name] = skynet.newservice("latency", name)
-		skynet.send(others[name], "lua", name == "garbage" and 200)
+		skynet.send(others[name], "lua", ...)
+		skynet.sleep(200)
 	end
-	skynet.sleep(300)
+	for _, name in ipairs { "launch", "loop" } do
+		work_beside(name)
+		watch(name, peer, probes, seconds)
+	end
+	work_beside("garbage", 200)
+	watch("garbage", peer, probes, seconds)
+	work_beside "publish"
 	local before, since = {}, bench.wall()
 	for name, address in pairs(others) do
 		before[name] = skynet.call(address, "lua", "done")

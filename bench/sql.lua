@@ -42,12 +42,8 @@ local function measure(name, db, parameter)
 end
 
 bench.main(function()
-	local mysql, postgres = os.getenv "MYSQL_SOCKET", os.getenv "POSTGRES_SOCKET"
-	if mysql ~= "" then
-		measure("mysql", require("skynet.db.mysql").connect { host = mysql, user = "root", database = "bench" }, "?")
-	end
-	if postgres ~= "" then
-		local directory, port = postgres:match "^(.*):(%d+)$"
-		measure("postgres", require("reef.db.postgres").connect { host = directory, port = tonumber(port) }, "$1")
-	end
+	local mysql = require "skynet.db.mysql"
+	measure("mysql", mysql.connect { host = os.getenv "MYSQL_SOCKET", user = "root", database = "bench" }, "?")
+	local directory, port = os.getenv("POSTGRES_SOCKET"):match "^(.*):(%d+)$"
+	measure("postgres", require("reef.db.postgres").connect { host = directory, port = tonumber(port) }, "$1")
 end)

@@ -102,14 +102,6 @@ size_t reef_mapped(void) {
 	return __atomic_load_n(&mapped, __ATOMIC_RELAXED);
 }
 
-size_t reef_alloc_good_size(size_t size) {
-#ifdef REEF_JEMALLOC
-	return nallocx(size, 0);
-#else
-	return size;
-#endif
-}
-
 void reef_free_sized(void *p, size_t size) {
 #ifdef REEF_JEMALLOC
 	if (p != NULL)

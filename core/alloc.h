@@ -48,9 +48,6 @@ void reef_alloc_start_giving_back(void);
 /* From now on, what is allocated where depends on nothing but what is asked for. Before there is another thread. */
 void reef_alloc_do_alike(void);
 
-/* What a block of that size takes in any case, at least `size`: as much may be asked for at the same price. */
-size_t reef_alloc_good_size(size_t size);
-
 /* Frees a block whose allocation size the caller knows exactly: faster than reef_free. */
 void reef_free_sized(void *p, size_t size);
 

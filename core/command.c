@@ -21,10 +21,7 @@
 static _Thread_local char result[RESULT_SIZE];
 
 static const char *handle_text(uint32_t handle) {
-	if (handle == 0)
-		return NULL;
-	snprintf(result, sizeof result, ":%08x", handle);
-	return result;
+	return handle == 0 ? NULL : reef_handle_text(result, handle);
 }
 
 static uint32_t command_find_address(const char *address) {

@@ -8,6 +8,7 @@
 
 #include "clean.h"
 #include "clock.h"
+#include "name.h"
 
 #define RED "\x1b[31m"
 #define YELLOW "\x1b[33m"
@@ -87,9 +88,9 @@ static const char *colour_of(enum reef_log_level level) {
 
 static void add_text_line(struct reef_text *t, const struct reef_log_style *style, const struct reef_log_line *line,
 						  const struct reef_text *text) {
-	char mark[32];
+	char mark[4 + REEF_HANDLE_TEXT] = "[";
 	const char *colour = style->colours ? colour_of(line->level) : NULL;
-	snprintf(mark, sizeof mark, "[:%08x] ", line->source);
+	strcpy(reef_handle_text(mark + 1, line->source) + REEF_HANDLE_TEXT - 1, "] ");
 	if (style->journal)
 		add_priority(t, line->level);
 	if (style->time == REEF_LOG_TIME_SHORT)

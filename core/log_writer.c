@@ -2,8 +2,9 @@
  *
  * Lines are appended to `incoming` under one lock of the process; the thread takes the whole of it, leaves an empty
  * buffer, and writes without the lock. It waits without a time limit while there is nothing to write, so a process that
- * is idle stays so. A single line for stdout or stderr is written by who logs it, if that cannot make him wait: so it stands
- * where it was written among what is printed.
+ * is idle stays so; after lines that came thick and fast it sleeps for a moment in which nobody wakes it. A single line
+ * for stdout or stderr is written by who logs it, if that cannot make him wait: so it stands where it was written among
+ * what is printed.
  */
 #include "log_writer.h"
 #include "sim.h"
@@ -35,6 +36,7 @@
 #define POLL_MS 1000       /* after which the thread looks whether it shall reopen the file */
 #define SAY_AGAIN_MS 60000 /* not more often on stderr that the file cannot be written */
 #define BURST_NS 50000     /* lines that follow each other faster are gathered for the thread */
+#define NAP_MS 1           /* for which the thread gathers, while it is woken more often than that */
 
 enum state {
 	WRITING, /* or nothing to write */
@@ -53,6 +55,7 @@ struct reef_log_writer {
 	uint64_t lost_here; /* lines that are missing at the end of `incoming` */
 	bool reopen, closing;
 	bool at_once;       /* somebody who logs is writing his line himself */
+	bool napping;       /* the thread will come by itself */
 	uint64_t last_line; /* reef_now_ns */
 	enum state state;
 	int fd; /* changed under the lock, and only by the thread */
@@ -65,6 +68,7 @@ struct reef_log_writer {
 	size_t written;
 	int failure; /* errno of the last attempt, 0 when it went well */
 	uint64_t said_at;
+	uint64_t taken_at; /* when it took lines last */
 	long retry_ms;
 };
 
@@ -251,11 +255,32 @@ static void empty(struct reef_text *t) {
 		reef_text_free(t);
 }
 
+static struct timespec in_ms(long ms) {
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	t.tv_nsec += ms * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
+/* To be woken costs those who log more than the line does: who is woken again and again looks by himself for a while. */
+static void nap(struct reef_log_writer *w) {
+	struct timespec until = in_ms(NAP_MS);
+	bool is_busy = !reef_sim_on && reef_now_ns() - w->taken_at < NAP_MS * UINT64_C(1000000);
+	if (!is_busy || w->closing || w->reopen)
+		return;
+	w->napping = true;
+	pthread_cond_timedwait(&w->wake, &lock, &until);
+	w->napping = false;
+}
+
 /* Waits until there is something to do; false: it was the last. Under the lock. */
 static bool take_lines(struct reef_log_writer *w) {
 	empty(&w->writing);
 	w->written = 0;
 	pthread_cond_broadcast(&progress);
+	nap(w);
 	while (w->at_once || (w->incoming.size == 0 && !w->reopen)) {
 		if (w->at_once) {
 			pthread_cond_wait(&w->wake, &lock);
@@ -271,16 +296,8 @@ static bool take_lines(struct reef_log_writer *w) {
 	struct reef_text taken = w->incoming;
 	w->incoming = w->writing;
 	w->writing = taken;
+	w->taken_at = reef_now_ns();
 	return true;
-}
-
-static struct timespec in_ms(long ms) {
-	struct timespec t;
-	clock_gettime(CLOCK_REALTIME, &t);
-	t.tv_nsec += ms * 1000000;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
-	return t;
 }
 
 static void wait_to_retry(struct reef_log_writer *w) {
@@ -411,7 +428,7 @@ bool reef_log_writer_line(struct reef_log_writer *w, const struct reef_log_line 
 			w->lost_here++;
 		} else if (at_once) {
 			write_only_line(w);
-		} else if (idle) {
+		} else if (w->napping ? w->incoming.size > w->limit / 4 : idle) {
 			pthread_cond_signal(&w->wake);
 		}
 	}
@@ -490,10 +507,9 @@ static void say_what_is_left(const struct reef_log_writer *w) {
 void reef_log_writer_finish(uint64_t deadline_ns) {
 	pthread_mutex_lock(&lock);
 	for (struct reef_log_writer *w = first_writer(); w; w = next_writer(w)) {
-		if (w->state == FAILING) { /* tries once more, at once */
+		if (w->state == FAILING) /* tries once more, at once */
 			w->state = STALLED;
-			pthread_cond_signal(&w->wake);
-		}
+		pthread_cond_signal(&w->wake);
 	}
 	while (any_is_writing() && reef_now_ns() < deadline_ns) {
 		struct timespec until = in_ms(10);

@@ -111,3 +111,11 @@ uint32_t reef_address_parse(const char *text) {
 	unsigned long value = strtoul(digits, &end, text[0] == ':' ? 16 : 0);
 	return end != digits && *end == '\0' && value <= UINT32_MAX ? (uint32_t)value : 0;
 }
+
+char *reef_handle_text(char text[REEF_HANDLE_TEXT], uint32_t handle) {
+	text[0] = ':';
+	for (int i = 8; i > 0; i--, handle >>= 4)
+		text[i] = "0123456789abcdef"[handle & 15];
+	text[9] = 0;
+	return text;
+}

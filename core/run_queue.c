@@ -136,20 +136,24 @@ struct reef_service *reef_global_queue_pop(void) {
 	return shared_pop(&global);
 }
 
-static __attribute__((noinline)) struct reef_service *take_some(struct reef_run_queue *own) {
-	struct reef_service *first = NULL;
+static __attribute__((noinline)) void take_some(struct reef_run_queue *own) {
 	pthread_mutex_lock(&global.lock);
 	size_t n = (atomic_load_explicit(&global.count, memory_order_relaxed) + 1) / 2;
-	if (n > 0)
-		first = take_first(&global);
-	for (size_t i = 1; i < n && i < TAKEN; i++)
+	for (size_t i = 0; i < n && i < TAKEN; i++)
 		reef_run_queue_push(own, take_first(&global));
 	pthread_mutex_unlock(&global.lock);
-	return first;
+}
+
+void reef_global_queue_refill(struct reef_run_queue *own) {
+	if (!is_empty(&global))
+		take_some(own);
 }
 
 inline struct reef_service *reef_global_queue_take(struct reef_run_queue *own) {
-	return is_empty(&global) ? NULL : take_some(own);
+	if (is_empty(&global))
+		return NULL;
+	take_some(own);
+	return reef_run_queue_pop(own);
 }
 
 inline bool reef_global_queue_empty(void) {

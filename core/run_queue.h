@@ -39,6 +39,8 @@ void reef_global_queue_push(struct reef_service *service);
 struct reef_service *reef_global_queue_pop(void);
 /* The same for a worker whose own queue is empty: more of them go there, but others find some, too. */
 struct reef_service *reef_global_queue_take(struct reef_run_queue *own);
+/* Moves some, if there are any, behind what a worker's own queue still has, which may not be more than half of its size. */
+void reef_global_queue_refill(struct reef_run_queue *own);
 bool reef_global_queue_empty(void);
 
 /* Another one of the process, for services that are known for long slices: they stand back behind the others. */

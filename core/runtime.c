@@ -99,6 +99,7 @@ static bool start_logger(void) {
 static void bootstrap_ended(uint32_t handle) {
 	if (handle == bootstrap && !reef_end_has_begun() && reef_end_exit_code() == 0) {
 		reef_daemon_started();
+		reef_sim_started();
 		reef_notify("READY=1");
 	}
 }

@@ -27,6 +27,7 @@ static uint64_t hash = UINT64_C(0xcbf29ce484222325);
 static uint64_t messages, lines;
 static uint32_t faults;
 static int promises;
+static bool started, no_errors;
 static void (*last_act)(void);
 
 /* ---- chance ---- */
@@ -200,6 +201,28 @@ _Noreturn void reef_sim_end_by_itself(void) {
 		reef_sim_end(REEF_SIM_PASSED, "");
 	reef_sim_end(REEF_SIM_FAILED, "it ended before what is promised for later (sim.eventually) had come about; --until "
 								  "gives it more time");
+}
+
+_Noreturn void reef_sim_end_of_events(void) {
+	if (!started)
+		reef_sim_end(REEF_SIM_FAILED, "nothing is left to happen, and the start is not over: it waits for ever");
+	reef_sim_end_by_itself();
+}
+
+void reef_sim_started(void) {
+	started = true;
+}
+
+void reef_sim_promise_no_errors(void) {
+	no_errors = true;
+}
+
+void reef_sim_uncaught(const char *text, size_t size) {
+	char why[sizeof((struct reef_sim_result *)0)->why];
+	if (!no_errors)
+		return;
+	snprintf(why, sizeof why, "an error that nobody caught: %.*s", (int)size, text);
+	reef_sim_end(REEF_SIM_FAILED, why);
 }
 
 _Noreturn void reef_sim_refuse(const char *what) {

@@ -90,8 +90,16 @@ void reef_sim_promise(int n);
 
 /* ---- the end ---- */
 
-/* Its own time is over, or nothing is left to happen: it has passed unless something is still promised. */
+/* What the run is to start has started. */
+void reef_sim_started(void);
+/* Nobody has caught this error of a service: where that is promised, the run has failed. */
+void reef_sim_uncaught(const char *text, size_t size);
+void reef_sim_promise_no_errors(void);
+
+/* Its own time is over, or its services have ended: it has passed unless something is still promised. */
 _Noreturn void reef_sim_end_by_itself(void);
+/* Nothing is left to happen: it has passed likewise, if it has started. */
+_Noreturn void reef_sim_end_of_events(void);
 
 /* `act` is called when the run is over, once: it sees to it that what was logged is out. */
 void reef_sim_before_end(void (*act)(void));

@@ -111,7 +111,7 @@ static void wait_for_next(void) {
 	if (abort_at < next)
 		next = abort_at;
 	if (next == UINT64_MAX)
-		reef_sim_end_by_itself();
+		reef_sim_end_of_events();
 	reef_sim_advance_to(next < reef_sim_until() ? next : reef_sim_until());
 }
 

@@ -37,9 +37,11 @@
 #define COLD 512           /* slices of others after which nothing of a service is left in the cache */
 #define HOT 64        /* slices in a row that are not cold, after which nothing is fetched for a service any more */
 #define LOOKING 64    /* slices after a cold one for which the worker looks ahead */
-#define NOTE_EVERY 16 /* cold slices; what a service works with seldom changes */
+#define NOTE_EVERY 32 /* cold slices, at last; what a service works with seldom changes */
 #define NEAR 3        /* places in the queue: whose memory is fetched, */
 #define FAR 8         /* and whose notes about it are */
+
+#define FETCHED (sizeof(((struct reef_worker *)NULL)->fetched) / sizeof(void *))
 
 /* ---- one slice ---- */
 
@@ -72,36 +74,59 @@ static void handle_message(struct reef_service *service, struct reef_message *m)
 	reef_service_deliver(service, m, m);
 }
 
-/* Fetches what the next ones in the queue will want while others run: see warm.h. */
-static void fetch_for_next(struct reef_worker *worker) {
+static bool was_fetched(const struct reef_worker *worker, const struct reef_service *service) {
+	bool found = false;
+	for (size_t i = 0; i < FETCHED; i++)
+		found |= worker->fetched[i] == service;
+	return found;
+}
+
+/* Fetches what the next ones in the queue will want while others run (warm.h). What this one wants comes late if it was not in
+ * the queue, but all at the same time. */
+static void fetch_for_next(struct reef_worker *worker, const struct reef_service *now) {
 	const struct reef_service *near = reef_run_queue_peek(&worker->queue, NEAR);
 	const char *far = (const char *)reef_run_queue_peek(&worker->queue, FAR);
 	worker->looking--;
+	if (!was_fetched(worker, now))
+		reef_warm_fetch(&now->warm);
+	worker->fetched[worker->slices % FETCHED] = near;
 	if (near) {
 		const char *message = (const char *)atomic_load_explicit(&near->inbox, memory_order_relaxed);
 		__builtin_prefetch(message, 0, 2);
 		__builtin_prefetch(message + REEF_LINE, 0, 2);
 		reef_warm_fetch(&near->warm);
 	}
+	/* Before it is empty: nothing would have been fetched for the first of those that come. */
+	if (far == NULL)
+		reef_global_queue_refill(&worker->queue);
 	for (size_t at = 0; far && at < offsetof(struct reef_service, mailbox); at += REEF_LINE)
 		__builtin_prefetch(far + at, 0, 2);
 }
 
+static __attribute__((noinline)) void note_cold(struct reef_worker *worker, struct reef_service *service) {
+	struct reef_warm *warm = &service->warm;
+	worker->looking = LOOKING;
+	warm->hot = 0;
+	if (service->module->warm == NULL)
+		return;
+	/* After one, two, four of them, and so on: what comes first may be unlike all that follows. */
+	unsigned n = ++warm->noted;
+	if (n == 2 * NOTE_EVERY)
+		warm->noted = NOTE_EVERY;
+	if ((n & (n - 1)) == 0)
+		service->module->warm(service, warm);
+}
+
 /* At the end of a slice, before the service may run elsewhere. */
-static void note_warm(struct reef_worker *worker, struct reef_service *service) {
+static inline __attribute__((always_inline)) void note_warm(struct reef_worker *worker, struct reef_service *service) {
 	struct reef_warm *warm = &service->warm;
 	bool cold = worker->slices - service->last_slice > COLD;
 	service->last_slice = worker->slices;
-	if (!cold) {
-		if (worker->looking > 0 && warm->count > 0 && ++warm->hot == HOT)
-			__atomic_store_n(&warm->count, 0, __ATOMIC_RELAXED);
-		return;
-	}
-	worker->looking = LOOKING;
-	warm->hot = 0;
-	if (service->module->warm && (warm->count == 0 || ++warm->noted >= NOTE_EVERY)) {
+	if (__builtin_expect(cold, 0)) {
+		note_cold(worker, service);
+	} else if (worker->looking > 0 && warm->count > 0 && ++warm->hot == HOT) {
+		reef_warm_clear(warm);
 		warm->noted = 0;
-		service->module->warm(service, warm);
 	}
 }
 
@@ -158,7 +183,7 @@ static inline __attribute__((always_inline)) uint64_t run_slice(struct reef_work
 		(void)reef_run_delay_ask(&worker->waited);
 	reef_delay_note(worker, service, start);
 	if (worker->looking > 0)
-		fetch_for_next(worker);
+		fetch_for_next(worker, service);
 	for (;;) {
 		struct reef_message *m = reef_mailbox_pop(service);
 		if (m == NULL) {

@@ -32,6 +32,7 @@ struct reef_worker {
 	unsigned scheduled;           /* services, by what runs on it */
 	struct reef_histogram delays; /* nanoseconds that services waited for it (delay.h) */
 	struct reef_histogram pauses; /* nanoseconds that the collector kept a VM from going on, each time */
+	const void *fetched[8];       /* services whose memory was fetched last (warm.h); only compared */
 
 	/* Looked at by the watchdog. `running` is the service in its slice; `progress` changes with every message. */
 	_Alignas(64) _Atomic(struct reef_service *) running;

@@ -5,18 +5,39 @@
 
 #include "load.h"
 
+/* libcsv has said what is in the field; where it ends, the text says. It was found to be good, so behind a closing quote come
+ * blanks at most. */
+static const char *end_of_field(const struct reef_csv_reader *reader, size_t n) {
+	const char *p = reader->start, *end = reader->end;
+	if (p < end && *p == '"') {
+		do {
+			p = memchr(p + 1, '"', (size_t)(end - p - 1));
+			if (p == NULL)
+				return end;
+			p++;
+		} while (p < end && *p == '"');
+	} else {
+		p += n;
+	}
+	while (p < end && *p != reader->separator && *p != '\n' && *p != '\r')
+		p++;
+	return p + (p < end);
+}
+
 static void csv_field(void *bytes, size_t n, void *ud) {
 	struct reef_csv_reader *reader = ud;
+	const char *p = reader->start;
 	/* Blank lines and spaces before the field are not part of it. */
-	const char *skipped = reader->fields == 0 ? " \t\r\n" : " \t";
-	while (reader->start < reader->piece_end && *reader->start != reader->separator && *reader->start != '\0' &&
-		   strchr(skipped, *reader->start))
-		reader->start++;
+	while (p < reader->end && *p != reader->separator &&
+		   (*p == ' ' || *p == '\t' || (reader->fields == 0 && (*p == '\r' || *p == '\n'))))
+		p++;
+	reader->start = p;
 	if (reader->fields == 0)
-		reader->row_start = reader->start;
+		reader->row_start = p;
+	const char *next = end_of_field(reader, n);
 	reader->field(reader, bytes, n);
 	reader->fields++;
-	reader->start = reader->piece_end;
+	reader->start = next;
 }
 
 static void csv_row(int terminator, void *ud) {
@@ -36,19 +57,26 @@ void reef_csv_reader_problem(struct reef_csv_reader *reader, const char *at) {
 	reef_load_problem(reader->L, reader->problems, reader->place.line, reader->place.column);
 }
 
+/* Behind the line's end; `*newline` is the next one from `p` on if it is not before `p`. */
+static const char *end_of_line(const char *p, const char *end, const char **newline) {
+	if (*newline < p) {
+		*newline = memchr(p, '\n', (size_t)(end - p));
+		if (*newline == NULL)
+			*newline = end;
+	}
+	const char *other = memchr(p, '\r', (size_t)(*newline - p));
+	return other != NULL ? other + 1 : *newline + (*newline < end);
+}
+
 /* Goes through the text. False: it stops at an error, and a problem was added (unless `problems` is 0). */
 static bool read_text(struct reef_csv_reader *reader) {
-	const char *p = reader->text;
+	const char *p = reader->text, *newline = NULL;
 	reef_place_init(&reader->place, p);
 	reader->start = reader->row_start = p;
 	reader->rows = reader->fields = 0;
 	char *why = NULL;
 	while (p < reader->end && !reader->stop) {
-		const char *q = p;
-		while (q < reader->end && *q != reader->separator && *q != '\n' && *q != '\r')
-			q++;
-		q += q < reader->end;
-		reader->piece_end = q;
+		const char *q = end_of_line(p, reader->end, &newline);
 		size_t used = csv_parse(&reader->parser, p, (size_t)(q - p), csv_field, csv_row, reader);
 		if (used != (size_t)(q - p)) {
 			p += used;

@@ -1,7 +1,7 @@
 /* CSV text (RFC 4180) as fields that know where they are, by libcsv.
  *
- * libcsv says what is in a field, not where it was. It is fed from one separator to the next, so a field that it reports
- * ends where the piece ends, and the one after it begins there. The reader lives in its user's frame; the text is the
+ * libcsv says what is in a field, not where it was. So the reader goes along the text beside it, from the beginning of one
+ * field to that of the next. It feeds libcsv line by line, so that it can stop behind the header. The reader lives in its user's frame; the text is the
  * user's. Own slice only.
  */
 #ifndef REEF_DATASHEET_CSV_READER_H
@@ -24,13 +24,13 @@ struct reef_csv_reader {
 	struct csv_parser parser;
 	void (*field)(struct reef_csv_reader *reader, const char *bytes, size_t n);
 	void (*row)(struct reef_csv_reader *reader);
-	/* Where the current field begins, where the current row does, and behind the piece that libcsv is being fed. */
-	const char *start, *row_start, *piece_end;
-	size_t rows, fields; /* rows that are complete, fields of the current row that are; the header is row 0 */
-	bool stop;           /* the rest is of no interest */
+	const char *start, *row_start; /* where the current field begins, and the current row */
+	size_t rows, fields;           /* rows that are complete, fields of the current row that are; the header is row 0 */
+	bool stop;                     /* the rest is of no interest */
 	struct reef_place place;
 	struct reef_csv_column *columns;
 	size_t width;
+	const void *model, *made; /* what rows are made after, if they are; the current one */
 	int names, problems, out; /* stack indices: names of columns, problems, what is made */
 };
 

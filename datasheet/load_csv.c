@@ -11,8 +11,10 @@
 
 #include <lauxlib.h>
 
+#include "csv_number.h"
 #include "csv_reader.h"
 #include "load.h"
+#include "sharetable/overlay/model.h"
 
 #define MAX_COLUMNS 1000
 
@@ -22,36 +24,11 @@ static const char *const type_names[] = {"integer", "number", "boolean", "string
 struct reef_csv_column {
 	enum type type;
 	bool not_integer, not_number, not_boolean, seen; /* of its values, while the type is unknown */
+	int place;                                       /* in the model */
 	bool guessed;                                    /* nobody has asked for the type */
 };
 
 /* ---- values ---- */
-
-/* Is it [+-] digits [. digits] [e [+-] digits]? `*plain`: nothing but an optional - and digits without a leading zero. */
-static bool is_number(const char *s, bool *plain, bool *leading_zero) {
-	const char *p = s + (*s == '-' || *s == '+');
-	size_t whole = strspn(p, "0123456789"), fraction = 0;
-	*leading_zero = whole > 1 && *p == '0';
-	*plain = *s != '+';
-	p += whole;
-	if (*p == '.') {
-		*plain = false;
-		fraction = strspn(++p, "0123456789");
-		p += fraction;
-	}
-	if (whole + fraction == 0)
-		return false;
-	if (*p == 'e' || *p == 'E') {
-		*plain = false;
-		p++;
-		p += *p == '-' || *p == '+';
-		size_t digits = strspn(p, "0123456789");
-		if (digits == 0)
-			return false;
-		p += digits;
-	}
-	return *p == '\0';
-}
 
 static bool is_boolean(const char *s) {
 	return strcasecmp(s, "true") == 0 || strcasecmp(s, "false") == 0;
@@ -63,7 +40,7 @@ static bool is_zero(const char *s) {
 	return s[i] < '1' || s[i] > '9';
 }
 
-/* Pushes the number that the text is, which is_number has seen. False, and nothing is pushed, if the type has none. */
+/* Pushes the number that the text is, which reef_csv_is_number has seen. False, and nothing is pushed, if the type has none. */
 static bool push_number(lua_State *L, const char *s, enum type type) {
 	if (lua_stringtonumber(L, s + (*s == '+')) == 0)
 		return false;
@@ -99,11 +76,12 @@ static void guess_field(struct reef_csv_reader *reader, const char *bytes, size_
 	struct reef_csv_column *column = &reader->columns[reader->fields];
 	if (column->type != UNKNOWN || (column->not_number && column->not_boolean))
 		return;
-	bool plain, leading_zero, text = reef_csv_reader_is_quoted(reader) || strlen(bytes) != n;
+	struct reef_csv_number number;
+	bool text = reef_csv_reader_is_quoted(reader);
 	column->seen = true;
-	if (text || !is_number(bytes, &plain, &leading_zero) || leading_zero)
+	if (text || !reef_csv_is_number(bytes, n, &number) || number.leading_zero)
 		column->not_integer = column->not_number = true;
-	else if (!plain)
+	else if (!number.plain)
 		column->not_integer = true;
 	else if (n > 17) {
 		/* Long numbers are names of something unless all their digits count. */
@@ -112,7 +90,7 @@ static void guess_field(struct reef_csv_reader *reader, const char *bytes, size_
 		else
 			column->not_integer = column->not_number = true;
 	}
-	if (text || !is_boolean(bytes))
+	if (text || strlen(bytes) != n || !is_boolean(bytes))
 		column->not_boolean = true;
 }
 
@@ -125,13 +103,15 @@ static void no_row(struct reef_csv_reader *reader) {
 static bool push_field(struct reef_csv_reader *reader, const char *bytes, size_t n) {
 	lua_State *L = reader->L;
 	enum type type = reader->columns[reader->fields].type;
-	bool plain, leading_zero;
+	struct reef_csv_number number;
 	if (bytes == NULL || (n == 0 && type != STRING))
 		return false;
 	if (type == BOOLEAN && is_boolean(bytes)) {
 		lua_pushboolean(L, (*bytes | 32) == 't');
-	} else if (type > NUMBER || strlen(bytes) != n || !is_number(bytes, &plain, &leading_zero)) {
+	} else if (type > NUMBER || !reef_csv_is_number(bytes, n, &number)) {
 		lua_pushlstring(L, bytes, n);
+	} else if (number.small) {
+		lua_pushinteger(L, number.value);
 	} else if (!push_number(L, bytes, type)) {
 		if (reader->columns[reader->fields].guessed) {
 			lua_rawgeti(L, reader->names, (lua_Integer)reader->fields + 1);
@@ -150,19 +130,30 @@ static void make_field(struct reef_csv_reader *reader, const char *bytes, size_t
 	lua_State *L = reader->L;
 	if (reader->rows == 0 || reader->fields >= reader->width)
 		return;
-	if (reader->fields == 0)
+	if (reader->fields == 0 && reader->model != NULL)
+		reader->made = reef_model_push(L, reader->model);
+	else if (reader->fields == 0)
 		lua_createtable(L, 0, (int)reader->width);
-	if (push_field(reader, bytes, n)) {
-		lua_pushvalue(L, reader->out + 1 + (int)reader->fields);
-		lua_insert(L, -2);
-		lua_rawset(L, -3);
+	if (reader->model != NULL) {
+		if (push_field(reader, bytes, n))
+			reef_model_put(L, reader->made, reader->columns[reader->fields].place);
+		else
+			reef_model_clear(reader->made, reader->columns[reader->fields].place);
+		return;
 	}
+	lua_pushvalue(L, reader->out + 1 + (int)reader->fields);
+	if (push_field(reader, bytes, n))
+		lua_rawset(L, -3);
+	else
+		lua_pop(L, 1);
 }
 
 static void make_row(struct reef_csv_reader *reader) {
 	lua_State *L = reader->L;
 	if (reader->rows == 0)
 		return;
+	for (size_t i = reader->fields; reader->model != NULL && i < reader->width; i++)
+		reef_model_clear(reader->made, reader->columns[i].place);
 	lua_rawseti(L, reader->out, (lua_Integer)reader->rows);
 	if (reader->fields != reader->width) {
 		lua_pushfstring(L, "this row has %d fields, the header has %d", (int)reader->fields, (int)reader->width);
@@ -240,6 +231,26 @@ static void find_types(struct reef_csv_reader *reader) {
 	}
 }
 
+/* Pushes what rows are made after, with the names of the columns, which are on the stack behind `out`. A name may be
+ * too long for that. */
+static void push_csv_model(struct reef_csv_reader *reader) {
+	lua_State *L = reader->L;
+	lua_createtable(L, 0, (int)reader->width);
+	for (size_t i = 0; i < reader->width; i++) {
+		lua_pushvalue(L, reader->out + 1 + (int)i);
+		lua_pushboolean(L, 1);
+		lua_rawset(L, -3);
+	}
+	reader->model = lua_topointer(L, -1);
+	for (size_t i = 0; i < reader->width; i++) {
+		lua_pushvalue(L, reader->out + 1 + (int)i);
+		reader->columns[i].place = reef_model_place(L, lua_topointer(L, -2));
+		if (reader->columns[i].place < 0)
+			reader->model = NULL;
+		lua_pop(L, 1);
+	}
+}
+
 /* (reader, problems, types) -> sheet or nil */
 static int load_csv_sheet(lua_State *L) {
 	struct reef_csv_reader *reader = lua_touserdata(L, 1);
@@ -263,6 +274,7 @@ static int load_csv_sheet(lua_State *L) {
 	luaL_checkstack(L, (int)reader->width + 20, "columns");
 	for (size_t i = 0; i < reader->width; i++)
 		lua_rawgeti(L, 5, (lua_Integer)i + 1);
+	push_csv_model(reader);
 	bool good = reef_csv_reader_pass(reader, make_field, make_row);
 	lua_pushvalue(L, reader->out);
 	lua_setfield(L, 4, "rows");

@@ -41,7 +41,7 @@ static bool meet_all(struct reef_plan *plan, uint32_t step, Table *patch, Table 
 		} else if (takes_away(new)) {
 			*same &= isempty(old);
 		} else {
-			*same &= reef_plan_is_same(old, new);
+			*same &= reef_row_is_same(old, new);
 		}
 	}
 	return true;

@@ -10,6 +10,7 @@
 
 #include "core/alloc.h"
 #include "sharetable/overlay/path.h"
+#include "unchanged.h"
 
 const char reef_plan_nothing;
 
@@ -47,11 +48,10 @@ bool reef_plan_take(struct reef_plan *plan, Table *source, struct reef_row *row,
 	return true;
 }
 
-struct reef_row *reef_plan_row_for(struct reef_plan *plan, Table *source, const TValue *old, uint32_t step,
-								   const TValue *key) {
-	struct reef_row *row = reef_ptrmap_get(&plan->rows, source);
-	if (row != NULL)
-		return row;
+/* Gives a table a row: that of its place, unless another table has it. */
+static struct reef_row *give_row(struct reef_plan *plan, Table *source, const TValue *old, uint32_t step,
+								 const TValue *key) {
+	struct reef_row *row;
 	if (source->metatable != NULL) {
 		reef_plan_refuse(plan, "cannot share a table with a metatable", step, key);
 		return NULL;
@@ -69,11 +69,60 @@ struct reef_row *reef_plan_row_for(struct reef_plan *plan, Table *source, const 
 	return row;
 }
 
-/* 1 and 1.0 are equal, and so are the zeros, but they are not the same; nor are they if that cannot be told. */
-bool reef_plan_is_same(const TValue *old, const TValue *new) {
-	return ttypetag(old) == ttypetag(new) &&
-		   (ttisfloat(new) ? memcmp(&fltvalue(old), &fltvalue(new), sizeof(lua_Number)) == 0
-						   : luaV_rawequalobj(old, new) != 0);
+/* The row that stays as it is for a table that was not seen before; NULL if none does. To it leads one cell, so it was not
+ * met before and will not be met again: nothing is noted about it, neither that it is planned nor a step. */
+static struct reef_row *leave_row(struct reef_plan *plan, const Table *source, const TValue *old) {
+	struct reef_row *row = old != NULL && ttistable(old) ? reef_row_of(hvalue(old)) : NULL;
+	if (row == NULL || row->refs != 1 || row->planned || !reef_unchanged(source, row))
+		return NULL;
+	return !plan->recalled || reef_ptrmap_put(&plan->rows, source, row) ? row : NULL;
+}
+
+/* A table was found again that had left its row as it is. Finds out which tables did so before this entry: these were worked
+ * off in the same order. */
+static bool recall(struct reef_plan *plan, uint32_t step, const TValue *key) {
+	plan->recalled = true;
+	for (uint32_t i = 0; i <= step; i++) {
+		const struct reef_step *at = &plan->part->found.steps.items[i];
+		struct reef_row *row = at->data;
+		if (reef_plan_is_fresh(row))
+			continue;
+		struct reef_layout layout = reef_layout_of(at->table);
+		struct reef_entries entries = reef_entries_of(at->table, layout.array);
+		const TValue *value;
+		TValue k;
+		while ((value = reef_entries_next(&entries, &k)) != NULL && !(i == step && luaV_rawequalobj(&k, key))) {
+			const TValue *old = luaH_get(&row->table, &k);
+			if (ttistable(value) && ttistable(old) && reef_ptrmap_get(&plan->rows, hvalue(value)) == NULL &&
+				!reef_ptrmap_put(&plan->rows, hvalue(value), reef_row_of(hvalue(old))))
+				return reef_plan_no_memory(plan);
+		}
+	}
+	return true;
+}
+
+struct reef_row *reef_plan_row_for(struct reef_plan *plan, Table *source, const TValue *old, uint32_t step,
+								   const TValue *key) {
+	bool before;
+	if (!reef_seen_add(&plan->seen, source, &before)) {
+		reef_plan_no_memory(plan);
+		return NULL;
+	}
+	struct reef_row *row = before ? reef_ptrmap_get(&plan->rows, source) : leave_row(plan, source, old);
+	if (before && row == NULL) {
+		if (!recall(plan, step, key))
+			return NULL;
+		row = reef_ptrmap_get(&plan->rows, source);
+	}
+	return row != NULL ? row : give_row(plan, source, old, step, key);
+}
+
+/* The row of a table in a step that was compared, entry by entry. */
+static struct reef_row *compared_row(const struct reef_plan *plan, const Table *source, uint32_t step,
+									 const TValue *key) {
+	const struct reef_row *row = plan->part->found.steps.items[step].data;
+	struct reef_row *found = reef_ptrmap_get(&plan->rows, source);
+	return found != NULL ? found : reef_row_of(hvalue(luaH_get((Table *)&row->table, key)));
 }
 
 static const char *refusal_of(const TValue *v) {
@@ -99,7 +148,9 @@ static bool plan_copy_value(struct reef_plan *plan, TValue *to, const TValue *fr
 			setobj(plan->L, to, from);
 			return true;
 		}
-		struct reef_row *row = reef_plan_row_for(plan, hvalue(from), NULL, step, key);
+		bool compared = !plan->patch && !reef_plan_is_fresh(plan->part->found.steps.items[step].data);
+		struct reef_row *row = compared ? compared_row(plan, hvalue(from), step, key)
+										: reef_plan_row_for(plan, hvalue(from), NULL, step, key);
 		if (row == NULL)
 			return false;
 		sethvalue(plan->L, to, &row->table);
@@ -170,6 +221,20 @@ bool reef_plan_begin_part(struct reef_plan *plan, lua_State *L, const char *name
 		return true;
 	plan->parts.count--;
 	return reef_plan_no_memory(plan);
+}
+
+void reef_plan_begin_tables(struct reef_plan *plan, bool patch) {
+	plan->patch = patch;
+	plan->recalled = false;
+	reef_ptrmap_init(&plan->rows);
+	reef_ptrmap_init(&plan->patches);
+	plan->seen = (struct reef_seen){0};
+}
+
+void reef_plan_end_tables(struct reef_plan *plan) {
+	reef_ptrmap_fini(&plan->rows);
+	reef_ptrmap_fini(&plan->patches);
+	reef_seen_fini(&plan->seen);
 }
 
 static void plan_give_up(struct reef_plan *plan) {

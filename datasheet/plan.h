@@ -9,6 +9,7 @@
 #include "core/ptrmap.h"
 #include "retired.h"
 #include "row.h"
+#include "seen.h"
 #include "sharetable/trail.h"
 #include "sheets.h"
 
@@ -50,7 +51,9 @@ struct reef_plan {
 	/* While a table is added. */
 	lua_State *L;
 	struct reef_part *part;
-	struct reef_ptrmap rows;    /* source table -> its row */
+	struct reef_ptrmap rows;    /* source table -> its row, unless that was left as it is */
+	struct reef_seen seen;      /* source tables */
+	bool recalled;              /* all source tables have their rows in the map */
 	struct reef_ptrmap patches; /* row -> the table that changes it */
 	bool patch;
 	char *why;
@@ -76,14 +79,15 @@ void reef_plan_free(struct reef_plan *plan);
 bool reef_plan_no_memory(struct reef_plan *plan);
 bool reef_plan_refuse(struct reef_plan *plan, const char *what, uint32_t step, const TValue *key);
 
+/* Begins to take in tables, of a part that has begun; and ends it. */
+void reef_plan_begin_tables(struct reef_plan *plan, bool patch);
+void reef_plan_end_tables(struct reef_plan *plan);
 /* The row for a table that `key` leads to in a step; `old` is what the row of the step has there (NULL: nothing). NULL
  * after an error. */
 struct reef_row *reef_plan_row_for(struct reef_plan *plan, Table *source, const TValue *old, uint32_t step,
 								   const TValue *key);
 /* Has a row `source` as its table from now on, and is worked off later. */
 bool reef_plan_take(struct reef_plan *plan, Table *source, struct reef_row *row, uint32_t step, const TValue *key);
-/* Is the value that a content has still right, if neither is a table? */
-bool reef_plan_is_same(const TValue *old, const TValue *new);
 /* Adds an entry to new content, which has room for it. A table gets its row, unless it is one that is to be kept. */
 bool reef_plan_put(struct reef_plan *plan, Table *content, const TValue *key, const TValue *value, uint32_t step,
 				   bool keep);

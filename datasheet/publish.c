@@ -28,17 +28,14 @@ static bool plan_row(struct reef_plan *plan, uint32_t step) {
 static bool work_off(struct reef_plan *plan, bool ok) {
 	for (uint32_t i = 0; ok && i < plan->part->found.steps.count; i++)
 		ok = plan_row(plan, i);
-	reef_ptrmap_fini(&plan->rows);
-	reef_ptrmap_fini(&plan->patches);
+	reef_plan_end_tables(plan);
 	return ok;
 }
 
 bool reef_publish_table(struct reef_plan *plan, lua_State *L, const char *name, int index, char *why, size_t size) {
 	if (!reef_plan_begin_part(plan, L, name, true, why, size))
 		return false;
-	plan->patch = false;
-	reef_ptrmap_init(&plan->rows);
-	reef_ptrmap_init(&plan->patches);
+	reef_plan_begin_tables(plan, false);
 	struct reef_sheet *sheet = plan->part->sheet;
 	TValue old;
 	setnilvalue(&old);
@@ -53,9 +50,7 @@ bool reef_publish_table(struct reef_plan *plan, lua_State *L, const char *name, 
 bool reef_publish_patch(struct reef_plan *plan, lua_State *L, const char *name, int index, char *why, size_t size) {
 	if (!reef_plan_begin_part(plan, L, name, false, why, size))
 		return false;
-	plan->patch = true;
-	reef_ptrmap_init(&plan->rows);
-	reef_ptrmap_init(&plan->patches);
+	reef_plan_begin_tables(plan, true);
 	Table *source = (Table *)lua_topointer(L, index);
 	struct reef_row *root = plan->part->sheet->root;
 	return work_off(plan, (reef_ptrmap_put(&plan->patches, root, source) || reef_plan_no_memory(plan)) &&

@@ -32,7 +32,7 @@ void reef_row_stat(size_t *rows, size_t *strings, size_t *bytes) {
 static void mark(GCObject *o, int tag) {
 	o->next = (GCObject *)(void *)&reef_row_owner;
 	o->tt = cast_byte(tag);
-	o->marked = REEF_SHARED_MARK;
+	o->marked = REEF_PASSING_MARK;
 }
 
 /* ---- rows ---- */
@@ -102,6 +102,13 @@ void reef_content_free(const struct reef_row *row, Table *t) {
 		return;
 	account(&row_total, 0, -content_size(row, t));
 	reef_free(memory_of(t));
+}
+
+/* 1 and 1.0 are equal, and so are the zeros, but they are not the same; nor are they if that cannot be told. */
+bool reef_row_is_same(const TValue *old, const TValue *new) {
+	return ttypetag(old) == ttypetag(new) &&
+		   (ttisfloat(new) ? memcmp(&fltvalue(old), &fltvalue(new), sizeof(lua_Number)) == 0
+						   : luaV_rawequalobj(old, new) != 0);
 }
 
 /* ---- strings ---- */

@@ -55,6 +55,9 @@ bool reef_content_new(struct reef_row *row, const struct reef_layout *layout, Ta
 /* Frees a content that is or was the row's. */
 void reef_content_free(const struct reef_row *row, Table *t);
 
+/* Is the value that a content has still right, if neither is a table? */
+bool reef_row_is_same(const TValue *old, const TValue *new);
+
 /* All entries of a content. */
 static inline struct reef_entries reef_content_entries(const Table *t) {
 	return reef_entries_of(t, t->alimit);

@@ -2,6 +2,8 @@
  * differ. */
 #include "whole.h"
 
+#include "unchanged.h"
+
 /* Of the hash part. */
 static unsigned int count_entries(const struct reef_row *row) {
 	unsigned int count = row->entries;
@@ -22,13 +24,14 @@ static bool compare_all(struct reef_plan *plan, uint32_t step, const struct reef
 	*same = layout->array == row->table.alimit && layout->hash == count_entries(row);
 	while ((value = reef_entries_next(&entries, &key)) != NULL) {
 		const TValue *old = luaH_get(&row->table, &key);
+		reef_unchanged_expect(entries.table, row, entries.at);
 		if (ttistable(value)) {
 			struct reef_row *child = reef_plan_row_for(plan, hvalue(value), old, step, &key);
 			if (child == NULL)
 				return false;
 			*same &= ttistable(old) && hvalue(old) == &child->table;
 		} else {
-			*same &= reef_plan_is_same(old, value);
+			*same &= reef_row_is_same(old, value);
 		}
 	}
 	return true;

@@ -21,7 +21,7 @@ void *reef_freeze_alloc(struct reef_freeze *freeze, size_t size) {
 void reef_freeze_mark(struct reef_freeze *freeze, GCObject *o, int tag) {
 	o->next = (GCObject *)(void *)freeze->owner;
 	o->tt = cast_byte(tag);
-	o->marked = REEF_SHARED_MARK;
+	o->marked = freeze->passing ? REEF_PASSING_MARK : REEF_SHARED_MARK;
 }
 
 static bool is_pooled(const TString *s) {

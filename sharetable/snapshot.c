@@ -39,6 +39,7 @@ static struct reef_snapshot *freeze_one(lua_State *L, Table *table, const Proto 
 	freeze.arena = &snapshot->arena;
 	/* Not in tables: their versions go when nobody refers to them, and what a function of theirs made is not found there. */
 	freeze.ready_functions = table == NULL;
+	freeze.passing = table != NULL;
 	bool ok;
 	if (table != NULL)
 		ok = reef_freeze_table(&freeze, table, &snapshot->table, REEF_TRAIL_ROOT, NULL);

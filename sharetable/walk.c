@@ -3,6 +3,8 @@
  * can fail, and it writes. Between the first step and the last the collector stands still, emergencies included, and
  * the stack of the calling thread has room enough not to move; so the places stay where they are.
  *
+ * Most tables have never held a shared object that may go, and say so in their header (ov.h); what is in them is not looked at.
+ *
  * Stack slots above a thread's top are dead, but a collector may look at them before they are written again; stock Lua
  * clears them for the same reason.
  */
@@ -106,6 +108,8 @@ static void look_table(struct walker *w, Table *t) {
 	bool registry = t == hvalue(&G(w->L)->l_registry);
 	unsigned int size = luaH_realasize(t);
 	look_metatable(w, &t->metatable, obj2gco(t));
+	if (l_likely(!reef_has_held(t)))
+		return;
 	for (unsigned int i = 0; i < size; i++) {
 		if (registry)
 			look_held_by_c(w, &t->array[i], obj2gco(t), "a string in the registry");
@@ -167,8 +171,22 @@ static void look_thread(struct walker *w, lua_State *th) {
 	}
 }
 
+/* Objects of one kind that were made one after the other mostly lie one after the other, so where the next ones are can be
+ * guessed; the list itself tells when it is too late to wait for something else. */
+#define GUESSES_AHEAD 16
+#define STRIDE_MAX 256
+
+static inline void expect(const char **last, const char *o) {
+	ptrdiff_t stride = o - *last;
+	*last = o;
+	if (stride <= STRIDE_MAX && stride >= -STRIDE_MAX)
+		__builtin_prefetch(o + GUESSES_AHEAD * stride);
+}
+
 static void look_list(struct walker *w, GCObject *o) {
+	const char *last[2] = {NULL, NULL};
 	for (; o != NULL; o = o->next) {
+		expect(&last[o->tt == LUA_VTABLE], (const char *)o);
 		switch (o->tt) {
 		case LUA_VTABLE:
 			look_table(w, gco2t(o));

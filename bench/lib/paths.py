@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -23,6 +24,9 @@ def few_and_more(path):
 
 def choose(parser, reef, names):
     """All paths, or those that were named."""
+    for program in ("valgrind", "redis-server"):
+        if not shutil.which(program):
+            sys.exit(f"bench: {program} is missing: scripts/install-deps test")
     listed = subprocess.run([reef, "run", str(SCRIPT), "list"], capture_output=True, text=True).stdout.split()
     for name in names:
         if name not in listed:

@@ -63,7 +63,8 @@ int main(int argc, char **argv) {
 		return 1;
 	csv_fini(&parser, on_field, on_row, NULL);
 	csv_free(&parser);
-	printf("RESULT libcsv cpu=%.6g rows=%zu\n", cpu() - start, rows);
+	double ms = cpu() - start;
+	printf("RESULT libcsv cpu=%.6g mb=%.6g rows=%zu\n", ms, (double)n / ms / 1e3, rows);
 	free(text);
 	text = read_file(argv[2], &n);
 	start = cpu();
@@ -72,7 +73,8 @@ int main(int argc, char **argv) {
 		return 1;
 	visit(root);
 	json_decref(root);
-	printf("RESULT jansson cpu=%.6g rows=%zu\n", cpu() - start, bytes);
+	ms = cpu() - start;
+	printf("RESULT jansson cpu=%.6g mb=%.6g rows=%zu\n", ms, (double)n / ms / 1e3, bytes);
 	free(text);
 	return 0;
 }

@@ -193,6 +193,7 @@ int main(int argc, char **argv) {
 	bson_error_t error;
 	mongoc_init();
 	snprintf(uri, sizeof(uri), "mongodb://127.0.0.1:%s/", argc > 1 ? argv[1] : "27017");
+	printf("VERSION libmongoc %s\n", mongoc_get_version());
 	client = mongoc_client_new(uri);
 	mongoc_uri_t *parsed = mongoc_uri_new(uri);
 	clients = mongoc_client_pool_new(parsed);

@@ -74,6 +74,7 @@ int main(int argc, char **argv) {
 	}
 	if (argc > 2)
 		use_tls(argv[2]);
+	printf("VERSION hiredis %d.%d.%d\n", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
 	memset(value, 'x', 64);
 	for (int i = 0; i < 100; i++)
 		snprintf(keys[i], sizeof keys[i], "k:%d", i + 1);

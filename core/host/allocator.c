@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "copy_blocks.h"
 #include "core/alloc.h"
 #include "core/log.h"
 #include "core/seam.h"
@@ -12,13 +13,6 @@
 
 #include "lgc.h"
 #include "lstate.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#define block_poison(p, size) ASAN_POISON_MEMORY_REGION(p, size)
-#else
-#define block_poison(p, size) ((void)(p), (void)(size))
-#endif
 
 static void report_memory(struct reef_host *host, size_t memory) {
 	while (memory > host->memory_report)
@@ -40,13 +34,13 @@ static inline bool in_block(const struct reef_host *host, const void *p) {
 
 static void *change_in_block(void *p, size_t old_size, size_t new_size) {
 	if (new_size <= old_size) {
-		block_poison((char *)p + new_size, old_size - new_size);
+		reef_copy_poison((char *)p + new_size, old_size - new_size);
 		return p;
 	}
 	void *q = reef_try_malloc(new_size);
 	if (q) {
 		memcpy(q, p, old_size);
-		block_poison(p, old_size);
+		reef_copy_poison(p, old_size);
 	}
 	return q;
 }
@@ -69,7 +63,7 @@ void *reef_allocator_run(void *ud, void *p, size_t old_size, size_t new_size) {
 		if (p) {
 			__atomic_store_n(&host->memory, memory, __ATOMIC_RELAXED);
 			if (in_block(host, p))
-				block_poison(p, old_size);
+				reef_copy_poison(p, old_size);
 			else
 				reef_free_sized(p, old_size);
 		}

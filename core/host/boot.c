@@ -22,20 +22,6 @@
 #include "prepare.h"
 #include "protocol.h"
 
-static void boot_protocols(struct reef_host *host) {
-	static const struct {
-		const char *name;
-		int id;
-	} known[] = {{"lua", REEF_PTYPE_LUA},
-				 {"response", REEF_PTYPE_RESPONSE},
-				 {"error", REEF_PTYPE_ERROR},
-				 {"debug", REEF_PTYPE_DEBUG}};
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
-		struct reef_protocol *protocol = reef_protocol_add(host, known[i].name, known[i].id);
-		protocol->packs = protocol->unpacks = known[i].id == REEF_PTYPE_ERROR ? CODEC_STRING : CODEC_LUA;
-	}
-}
-
 /* Ends a service that has not begun. The launcher learns how: "ERROR reason", or "EXIT" where nothing went wrong. */
 static void boot_end(struct reef_host *host, const char *report) {
 	uint32_t launcher = reef_name_find("launcher");
@@ -80,44 +66,40 @@ static void limit_mailbox(struct reef_host *host) {
 		reef_mailbox_set_limit(host->service, messages > 0 ? (uint64_t)messages : 0, bytes > 0 ? (uint64_t)bytes : 0);
 }
 
-static int boot_run_main(lua_State *L) {
-	return lua_isnil(L, 1) ? 0 : reef_load_run_main(L, reef_host_get(L)->args);
-}
-
 /* Is there anything that can run, and tell the launcher that the service is ready? */
 static bool boot_has_begun(const struct reef_host *host) {
 	return host->sessions.count > 0 || host->forks.head || host->raw_callback;
 }
 
-/* A VM that is prepared: a copy of one that was, if there is any. */
 static int boot_prepare(struct reef_host *host) {
-	if (!host->seam && reef_copy_boot(host, host->args))
-		return LUA_OK;
+	reef_protocol_begin(host);
 	int status = reef_prepare(host, reef_allocator_run, host, host->args);
 	if (status == LUA_OK && !host->seam)
 		reef_copy_note(host->L, host->args);
 	return status;
 }
 
+/* A copy of a VM that is there already, as far as there is one; the long way from there. One with a seam is never one. */
 static int boot_begin(struct reef_host *host) {
+	enum reef_copied copied = host->seam ? REEF_COPIED_NOT : reef_copy_boot(host, host->args);
+	if (copied == REEF_COPIED_BEGUN)
+		return LUA_OK;
+	int status = copied == REEF_COPIED_PREPARED ? LUA_OK : boot_prepare(host);
 	lua_State *L = host->L;
-	lua_pushcfunction(L, boot_run_main);
-	lua_pushvalue(L, REEF_PREPARED_MAIN);
-	return lua_pcall(L, 1, 0, REEF_PREPARED_TRACEBACK);
+	if (status != LUA_OK)
+		return status;
+	return reef_prepare_begin(L, host->args);
 }
 
 void reef_boot(struct reef_host *host) {
-	boot_protocols(host);
 	if (!reef_load_is_own_service(host->args))
 		limit_mailbox(host);
-	int status = boot_prepare(host);
+	int status = boot_begin(host);
 	lua_State *L = host->L;
 	if (!L) {
 		boot_refuse(host, "not enough memory for a VM");
 		return;
 	}
-	if (status == LUA_OK)
-		status = boot_begin(host);
 	host->booted = true;
 	reef_free(host->args);
 	host->args = NULL;

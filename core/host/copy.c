@@ -16,11 +16,24 @@
 #include "host_private.h"
 #include "load.h"
 #include "prepare.h"
+#include "watch.h"
 
-enum { CHAINS = 256, MAX_NAMES = 1024, MAX_TRIES = 3 };
+enum { CHAINS = 256, MAX_NAMES = 1024, MAX_TRIES = 3, MAX_TEMPLATES = 8 };
+enum { MOST_BYTES = 64 << 20 }; /* of images; beyond that there are no more templates */
+
+struct copy_template {
+	struct reef_image *image;
+	size_t variables; /* of the environment, when it was made */
+	char *arguments;  /* that it is for; NULL: all */
+};
 
 /* An image, and what it was made under. */
 struct copy_version {
+	_Atomic(struct copy_template *) templates[MAX_TEMPLATES];
+	/* Hashes of arguments that were seen: who comes again gets a template. */
+	atomic_uint_least64_t seen[MAX_TEMPLATES];
+	atomic_uint last_seen;
+	atomic_int template_tries; /* in vain */
 	struct reef_image *image;
 	uint64_t code;
 	atomic_size_t variables; /* of the environment, the last time that the paths were looked at */
@@ -34,20 +47,25 @@ struct copy_name {
 	atomic_bool launched; /* since there was an image last */
 	atomic_bool busy;     /* somebody makes an image */
 	atomic_int tries;     /* in vain, one after the other */
-	_Atomic(const char *) refused;
+	_Atomic(const char *) refused, template_refused;
 	size_t size;
 	char name[];
 };
 
 static _Atomic(struct copy_name *) chains[CHAINS];
 static atomic_size_t name_count, image_bytes;
-static atomic_uint_least64_t made, refused;
+static atomic_uint_least64_t made, refused, templates_made, templates_refused;
+
+static uint64_t hash_of(const char *text, size_t size) {
+	uint64_t hash = 14695981039346656037u;
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ (unsigned char)text[i]) * 1099511628211u;
+	return hash;
+}
 
 static _Atomic(struct copy_name *) *chain_of(const char *name, size_t size) {
-	uint32_t hash = 2166136261u;
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ (unsigned char)name[i]) * 16777619u;
-	return &chains[(hash ^ (hash >> 16)) % CHAINS];
+	uint64_t hash = hash_of(name, size);
+	return &chains[(hash ^ (hash >> 32)) % CHAINS];
 }
 
 static struct copy_name *find_name(const char *name, size_t size) {
@@ -73,8 +91,21 @@ static void add_name(const char *name, size_t size) {
 		;
 }
 
+static void delete_template(void *p) {
+	struct copy_template *template = p;
+	atomic_fetch_sub(&image_bytes, template->image->size);
+	reef_image_delete(template->image);
+	reef_free(template->arguments);
+	reef_free(template);
+}
+
 static void delete_version(void *p) {
 	struct copy_version *version = p;
+	for (int i = 0; i < MAX_TEMPLATES; i++) {
+		struct copy_template *template = atomic_load(&version->templates[i]);
+		if (template)
+			delete_template(template);
+	}
 	atomic_fetch_sub(&image_bytes, version->image->size);
 	reef_image_delete(version->image);
 	reef_free(version);
@@ -125,7 +156,7 @@ static struct copy_version *make_version(const struct reef_host *host, const cha
 	version->code = reef_host_hooks()->record->version();
 	version->variables = reef_env_count();
 	read_paths(version);
-	version->image = reef_image_make(host, arguments, why);
+	version->image = reef_image_make(host, arguments, false, why);
 	if (version->image && has_same_file(version->image))
 		return version;
 	if (version->image) {
@@ -155,26 +186,126 @@ static void make_image(struct copy_name *entry, const struct reef_host *host, co
 	atomic_store(&entry->busy, false);
 }
 
-bool reef_copy_boot(struct reef_host *host, const char *arguments) {
+/* ---- templates ---- */
+
+static bool is_template_true(const struct copy_template *template) {
+	const struct reef_image *image = template->image;
+	return (!image->asked_missing || template->variables == reef_env_count()) &&
+		   reef_watch_has_same_files(image->files, image->files_size);
+}
+
+/* The template for these arguments, and where it is. */
+static struct copy_template *find_template(struct copy_version *version, const char *arguments, int *place) {
+	for (int i = 0; i < MAX_TEMPLATES; i++) {
+		struct copy_template *template = atomic_load_explicit(&version->templates[i], memory_order_acquire);
+		if (template && (template->arguments == NULL || strcmp(template->arguments, arguments) == 0)) {
+			*place = i;
+			return template;
+		}
+	}
+	return NULL;
+}
+
+/* Will somebody come with the same arguments, as far as that can be known? */
+static bool is_worth_a_template(struct copy_version *version, const char *arguments) {
+	if (atomic_load_explicit(&version->template_tries, memory_order_relaxed) >= MAX_TRIES ||
+		atomic_load_explicit(&image_bytes, memory_order_relaxed) > MOST_BYTES)
+		return false;
+	if (!version->image->varies)
+		return true;
+	uint64_t hash = hash_of(arguments, strlen(arguments));
+	for (int i = 0; i < MAX_TEMPLATES; i++) {
+		if (atomic_load_explicit(&version->seen[i], memory_order_relaxed) == hash)
+			return true;
+	}
+	unsigned place = atomic_fetch_add_explicit(&version->last_seen, 1, memory_order_relaxed);
+	atomic_store_explicit(&version->seen[place % MAX_TEMPLATES], hash, memory_order_relaxed);
+	return false;
+}
+
+static void keep_template(struct copy_version *version, int place, struct reef_image *image, size_t variables,
+						  const char *arguments) {
+	struct copy_template *template = reef_calloc(1, sizeof(*template));
+	template->image = image;
+	template->variables = variables;
+	template->arguments = version->image->varies ? reef_strdup(arguments) : NULL;
+	atomic_fetch_add(&templates_made, 1);
+	atomic_fetch_add(&image_bytes, image->size);
+	atomic_store(&version->templates[place], template);
+}
+
+static void make_template(struct copy_name *entry, struct copy_version *version, const struct reef_host *host,
+						  const char *arguments) {
+	int place = 0;
+	while (place < MAX_TEMPLATES && atomic_load(&version->templates[place]) != NULL)
+		place++;
+	int other;
+	if (place == MAX_TEMPLATES || atomic_exchange(&entry->busy, true))
+		return;
+	if (atomic_load(&version->templates[place]) != NULL || find_template(version, arguments, &other)) {
+		atomic_store(&entry->busy, false);
+		return;
+	}
+	const char *why = NULL;
+	size_t variables = reef_env_count();
+	struct reef_image *image = reef_image_make(host, arguments, true, &why);
+	bool is_old = version->code != reef_host_hooks()->record->version();
+	if (image && !is_old) {
+		keep_template(version, place, image, variables, arguments);
+	} else if (image) {
+		reef_image_delete(image);
+	} else if (!is_old) {
+		atomic_fetch_add(&version->template_tries, 1);
+		atomic_fetch_add(&templates_refused, 1);
+		atomic_store(&entry->template_refused, why);
+	}
+	atomic_store(&entry->busy, false);
+}
+
+/* A template that is no longer true goes, and the next one is made from what there is now. */
+static bool copy_template(struct copy_name *entry, struct copy_version *version, struct reef_host *host,
+						  const char *arguments) {
+	int place = 0;
+	struct copy_template *template = find_template(version, arguments, &place);
+	if (template == NULL && is_worth_a_template(version, arguments)) {
+		make_template(entry, version, host, arguments);
+		template = find_template(version, arguments, &place);
+	}
+	if (template == NULL)
+		return false;
+	if (is_template_true(template))
+		return reef_image_copy(template->image, host);
+	if (atomic_compare_exchange_strong(&version->templates[place], &template, NULL))
+		reef_epoch_retire(template, delete_template);
+	return false;
+}
+
+enum reef_copied reef_copy_boot(struct reef_host *host, const char *arguments) {
 	size_t size = reef_load_name_size(arguments);
 	struct copy_name *entry = find_name(arguments, size);
 	if (entry == NULL || size == 0)
-		return false;
+		return REEF_COPIED_NOT;
 	struct copy_version *version = atomic_load_explicit(&entry->version, memory_order_acquire);
 	if (version && (version->code != reef_host_hooks()->record->version() || !has_same_paths(version))) {
 		atomic_store(&entry->launched, false);
 		if (atomic_compare_exchange_strong(&entry->version, &version, NULL))
 			reef_epoch_retire(version, delete_version);
-		return false;
+		return REEF_COPIED_NOT;
 	}
 	if (version == NULL) {
 		if (!atomic_load_explicit(&entry->launched, memory_order_relaxed) ||
 			atomic_load_explicit(&entry->tries, memory_order_relaxed) >= MAX_TRIES || !may_copy())
-			return false;
+			return REEF_COPIED_NOT;
 		make_image(entry, host, arguments);
 		version = atomic_load_explicit(&entry->version, memory_order_acquire);
+		if (version == NULL || !has_same_file(version->image))
+			return REEF_COPIED_NOT;
+	} else if (!has_same_file(version->image)) {
+		return REEF_COPIED_NOT;
+	} else if (copy_template(entry, version, host, arguments)) {
+		return REEF_COPIED_BEGUN;
 	}
-	return version && has_same_file(version->image) && reef_image_copy(version->image, host);
+	return reef_image_copy(version->image, host) ? REEF_COPIED_PREPARED : REEF_COPIED_NOT;
 }
 
 void reef_copy_note(lua_State *L, const char *arguments) {
@@ -189,11 +320,19 @@ void reef_copy_note(lua_State *L, const char *arguments) {
 }
 
 void reef_copy_stat(struct reef_copy_stat *stat) {
-	*stat = (struct reef_copy_stat){
-			.images = atomic_load(&made), .refused = atomic_load(&refused), .bytes = atomic_load(&image_bytes)};
+	*stat = (struct reef_copy_stat){.images = atomic_load(&made),
+									.refused = atomic_load(&refused),
+									.bytes = atomic_load(&image_bytes),
+									.templates = atomic_load(&templates_made),
+									.refused_templates = atomic_load(&templates_refused)};
 }
 
 const char *reef_copy_refused(const char *name) {
 	const struct copy_name *entry = find_name(name, strlen(name));
 	return entry ? atomic_load(&entry->refused) : NULL;
+}
+
+const char *reef_copy_template_refused(const char *name) {
+	const struct copy_name *entry = find_name(name, strlen(name));
+	return entry ? atomic_load(&entry->template_refused) : NULL;
 }

@@ -3,6 +3,7 @@
 
 #include "copy_build.h"
 
+#include <lopcodes.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -12,9 +13,10 @@
 #include "core/alloc.h"
 #include "host_private.h"
 #include "prepare.h"
+#include "protocol.h"
 #include "sharetable/overlay/pool.h"
 
-enum { BUILD_MEMORY = 1 << 20, COLLECTIONS = 6, STRINGS = 64 };
+enum { BUILD_MEMORY = 4 << 20, COLLECTIONS = 6, STRINGS = 32 };
 
 static size_t rounded(size_t size) {
 	return (size + 15) & ~(size_t)15;
@@ -24,8 +26,10 @@ static void *build_allocate(void *ud, void *p, size_t old_size, size_t new_size)
 	struct reef_build *build = ud;
 	struct reef_build_block *block = NULL;
 	if (new_size > 0) {
-		if (rounded(new_size) + sizeof(*block) > BUILD_MEMORY - build->used)
+		if (new_size > BUILD_MEMORY || rounded(new_size) + sizeof(*block) > BUILD_MEMORY - build->used) {
+			build->full = true;
 			return NULL;
+		}
 		block = (void *)(build->memory + build->used);
 		*block = (struct reef_build_block){.size = new_size, .is = block + 1};
 		build->used += sizeof(*block) + rounded(new_size);
@@ -60,13 +64,13 @@ static const char *refuse_table(const Table *t) {
 	return NULL;
 }
 
-/* Of userdata only those of the libraries are known. */
+/* Of those with a metatable only the libraries' files are known. The others are bytes that functions use which make them
+ * their upvalue. */
 static const char *refuse_userdata(lua_State *L, const Udata *u) {
-	bool is_random = u->metatable == NULL && u->len == REEF_RANDOM_SIZE;
 	luaL_getmetatable(L, LUA_FILEHANDLE);
 	bool is_file = u->metatable != NULL && (const void *)u->metatable == lua_topointer(L, -1);
 	lua_pop(L, 1);
-	return is_random || is_file ? NULL : "a userdata";
+	return u->metatable == NULL || is_file ? NULL : "a userdata";
 }
 
 static const char *refuse_object(lua_State *L, GCObject *o) {
@@ -92,17 +96,33 @@ static const char *refuse_list(lua_State *L, GCObject *list) {
 static const char *refuse_host(const struct reef_host *host) {
 	bool is_idle =
 			host->all == NULL && host->sessions.count == 0 && host->forks.head == NULL && host->wakes.head == NULL;
-	bool is_new = host->raw_callback == 0 && host->tokens == 0 && host->unknown_request == 0 &&
-				  host->unknown_response == 0 && !host->completed && !host->collector_chosen && !host->exiting &&
-				  host->protocol_count == 0 && reef_list_is_empty(&host->responses) && host->memory_limit == 0 &&
-				  !host->no_warnings && host->warning == NULL;
-	return is_idle && is_new ? NULL : "what the service does before its own code begins";
+	bool is_new = host->raw_callback == 0 && host->tokens == 0 && !host->collector_chosen && !host->exiting &&
+				  reef_list_is_empty(&host->responses) && host->memory_limit == 0 && !host->no_warnings &&
+				  host->warning == NULL;
+	return is_idle && is_new ? NULL : "what the service does before its start function";
+}
+
+/* What a copy has only of a VM that has begun. */
+static const char *refuse_beginning(const struct reef_build *build) {
+	const struct reef_host *host = build->host;
+	if (build->begun)
+		return build->watch.starts > 0 ? NULL : "it has no start function";
+	bool is_new =
+			host->unknown_request == 0 && host->unknown_response == 0 && !host->completed && host->protocol_count == 0;
+	return is_new ? NULL : "what the service does before its own code begins";
+}
+
+/* Objects of scripts whose ends somebody would see. */
+static const char *refuse_finalizers(lua_State *L) {
+	for (const GCObject *o = G(L)->finobj; o != NULL; o = o->next) {
+		if (o->tt != LUA_VUSERDATA)
+			return "an object with a finalizer";
+	}
+	return NULL;
 }
 
 static const char *refuse_vm(lua_State *L, const struct reef_host *host) {
 	const global_State *g = G(L);
-	if (!lua_isfunction(L, REEF_PREPARED_MAIN))
-		return "a loader of others";
 	if (L->openupval != NULL || L->hookmask != 0 || g->tobefnz != NULL)
 		return "what is left over in the VM";
 	const char *why = refuse_host(host);
@@ -180,11 +200,45 @@ static void find_random(struct reef_build *build, lua_State *L) {
 	lua_settop(L, 1);
 }
 
-static int settle(lua_State *L) {
+static int prepared(lua_State *L) {
 	find_random(lua_touserdata(L, 1), L);
+	return 0;
+}
+
+/* Runs the main function and looks at what it does. */
+static const char *begin(struct reef_build *build, lua_State *L, const char *arguments) {
+	if (!reef_watch_begin(&build->watch, L))
+		return "no memory";
+	lua_gc(L, LUA_GCSTOP);
+	int status = reef_prepare_begin(L, arguments);
+	reef_watch_end(L);
+	lua_gc(L, LUA_GCRESTART);
+	if (build->watch.refusal)
+		return build->watch.refusal;
+	if (build->full)
+		return "it is too large";
+	return status == LUA_OK ? refuse_finalizers(L) : "its loading has failed";
+}
+
+/* All garbage goes. What is there when a service begins stays for long: its collector need not look at it again and
+ * again. */
+static int settle(lua_State *L) {
+	const struct reef_build *build = lua_touserdata(L, 1);
+	lua_settop(L, 0);
 	for (int i = 0; i < COLLECTIONS; i++)
 		lua_gc(L, LUA_GCCOLLECT);
+	if (build->begun)
+		lua_gc(L, LUA_GCGEN, 0, 0);
 	return 0;
+}
+
+static bool uses_arguments(const lua_State *L) {
+	const Proto *p = clLvalue(s2v(REEF_STACK(L) + REEF_PREPARED_MAIN))->p;
+	for (int i = 0; i < p->sizecode; i++) {
+		if (GET_OPCODE(p->code[i]) == OP_VARARG)
+			return true;
+	}
+	return false;
 }
 
 static void forget_string(global_State *g, TString *s) {
@@ -233,32 +287,52 @@ static void clear_vm(struct reef_build *build, lua_State *L) {
 	reef_prepare_allowance(L);
 }
 
-bool reef_build_begin(struct reef_build *build, const struct reef_host *host, const char *arguments) {
-	*build = (struct reef_build){.memory = reef_try_map(BUILD_MEMORY)};
+static bool run(struct reef_build *build, lua_State *L, lua_CFunction f) {
+	lua_pushcfunction(L, f);
+	lua_pushlightuserdata(L, build);
+	return lua_pcall(L, 1, 0, 0) == LUA_OK;
+}
+
+/* Makes the VM; returns why it cannot be copied. */
+static const char *make_vm(struct reef_build *build, const char *arguments) {
+	if (build->begun)
+		reef_protocol_begin(build->host);
+	int status = reef_prepare(build->host, build_allocate, build, arguments);
+	lua_State *L = build->host->L;
+	if (status != LUA_OK)
+		return "its loading has failed";
+	if (!lua_isfunction(L, REEF_PREPARED_MAIN) || lua_iscfunction(L, REEF_PREPARED_MAIN))
+		return "a loader of others";
+	build->varies = uses_arguments(L);
+	const char *passed = lua_tolstring(L, REEF_PREPARED_PASSED, &build->passed_size);
+	if (build->passed_size > 0)
+		build->passed = memcpy(reef_malloc(build->passed_size + 1), passed, build->passed_size + 1);
+	lua_settop(L, REEF_PREPARED_MAIN);
+	if (!run(build, L, prepared))
+		return "its loading has failed";
+	const char *why = build->begun ? begin(build, L, arguments) : NULL;
+	lua_settop(L, build->begun ? REEF_PREPARED_TRACEBACK : REEF_PREPARED_MAIN);
+	if (why == NULL && !run(build, L, settle))
+		why = "its loading has failed";
+	if (why == NULL)
+		why = build->full ? "it is too large" : refuse_beginning(build);
+	return why ? why : refuse_vm(L, build->host);
+}
+
+bool reef_build_begin(struct reef_build *build, const struct reef_host *host, const char *arguments, bool begun) {
+	*build = (struct reef_build){.memory = reef_try_map(BUILD_MEMORY), .begun = begun};
 	if (build->memory == NULL) {
 		build->failure = "no memory";
 		return false;
 	}
 	build->host = reef_host_new(host->service);
-	int status = reef_prepare(build->host, build_allocate, build, arguments);
+	build->failure = make_vm(build, arguments);
 	lua_State *L = build->host->L;
-	if (status == LUA_OK) {
-		lua_pushcfunction(L, settle);
-		lua_pushlightuserdata(L, build);
-		status = lua_pcall(L, 1, 0, 0);
-	}
-	if (status != LUA_OK) {
-		build->failure = "its loading has failed";
+	if (build->failure != NULL)
 		return false;
-	}
-	build->failure = refuse_vm(L, build->host);
-	const char *passed = lua_tolstring(L, REEF_PREPARED_PASSED, &build->passed_size);
-	if (build->passed_size > 0)
-		build->passed = memcpy(reef_malloc(build->passed_size + 1), passed, build->passed_size + 1);
-	lua_settop(L, REEF_PREPARED_MAIN);
 	clear_vm(build, L);
 	lua_setallocf(L, reef_allocator_run, build->host);
-	return build->failure == NULL;
+	return true;
 }
 
 void reef_build_end(struct reef_build *build) {
@@ -266,8 +340,11 @@ void reef_build_end(struct reef_build *build) {
 	if (build->host && build->host->L && record)
 		record->drop(record->find(build->host->L));
 	reef_unmap(build->memory, BUILD_MEMORY);
-	if (build->host)
+	if (build->host) {
 		reef_free(build->host->warning);
+		reef_protocol_fini(build->host);
+	}
+	reef_watch_fini(&build->watch);
 	reef_free(build->host);
 	reef_free(build->passed);
 	*build = (struct reef_build){0};

@@ -10,6 +10,8 @@
 
 #include <lua.h>
 
+#include "watch.h"
+
 struct reef_host;
 
 /* In front of each block. Blocks and headers are multiples of 16 bytes, the first begins at the start of the memory. */
@@ -28,13 +30,17 @@ struct reef_build {
 	char *passed;        /* REEF_PREPARED_PASSED, or NULL */
 	size_t passed_size;
 	size_t random; /* where the state of math.random lies in `memory`; 0: nowhere */
+	bool varies;   /* its main function looks at its arguments */
+	bool begun;    /* its main function has run */
+	bool full;     /* the memory did not suffice */
+	struct reef_watch watch;
 };
 
 enum { REEF_RANDOM_SIZE = 32 };
 
-/* Makes the VM as `host` would with these arguments, and brings it into a form that depends on nothing but what it holds:
+/* Makes the VM as `host` would with these arguments, runs its main function if it shall have `begun`, and brings it into a form that depends on nothing but what it holds:
  * no garbage, no remains of what has run. False: see `failure`. Ended by reef_build_end in any case. */
-bool reef_build_begin(struct reef_build *build, const struct reef_host *host, const char *arguments);
+bool reef_build_begin(struct reef_build *build, const struct reef_host *host, const char *arguments, bool begun);
 /* Frees it all, as it is: nothing in such a VM waits for its end. */
 void reef_build_end(struct reef_build *build);
 

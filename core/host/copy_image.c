@@ -11,12 +11,17 @@
 
 #include <lua.h>
 
+#include "copy_blocks.h"
 #include "copy_build.h"
 #include "core/alloc.h"
 #include "core/cycles.h"
 #include "host_private.h"
+#include "lua_wait.h"
+#include "protocol.h"
 
 enum { MAX_IMAGE = 256 * 1024 };
+/* What a copy makes first lies in its block, too. */
+enum { REST = 448, BLOCK_ALIGNMENT = 64 };
 
 /* A block of the build that lives. */
 struct place {
@@ -27,7 +32,8 @@ struct place {
 };
 
 struct comparison {
-	const struct reef_build *a, *b;
+	struct reef_build *a;
+	const struct reef_build *b;
 	void *record_a, *record_b;
 	struct REEF_ARRAY(struct place) places; /* of a, in the order of their addresses */
 	struct reef_image *image;
@@ -68,8 +74,8 @@ static bool list_places(struct comparison *c) {
 	if (offset > MAX_IMAGE)
 		return refuse(c, "it is too large");
 	c->image->size = (uint32_t)offset;
-	size_t room = reef_alloc_good_size(offset), most = offset + UINT8_MAX * REEF_BLOCK_UNIT;
-	c->image->room = (uint32_t)(room > most ? most : room);
+	c->image->room = (uint32_t)((offset + REST + BLOCK_ALIGNMENT - 1) & ~(size_t)(BLOCK_ALIGNMENT - 1));
+	c->image->blocks = reef_copy_blocks_new(c->image->room);
 	c->image->bytes = reef_try_malloc(offset);
 	if (c->image->bytes == NULL)
 		return refuse(c, "no memory");
@@ -140,6 +146,24 @@ static bool take_place(struct comparison *c, const struct place *place) {
 	return true;
 }
 
+/* What the main function has changed beside the VM. */
+static void take_beginning(struct reef_image *image, struct reef_build *build) {
+	struct reef_host *host = build->host;
+	image->begun = true;
+	image->completed = host->completed;
+	image->asked_missing = build->watch.asked_missing;
+	image->unknown_request = host->unknown_request;
+	image->unknown_response = host->unknown_response;
+	image->starts = build->watch.starts;
+	image->protocols = host->protocols;
+	image->protocol_count = host->protocol_count;
+	host->protocols = NULL;
+	host->protocol_count = 0;
+	image->files = build->watch.files.data;
+	image->files_size = build->watch.files.size;
+	build->watch.files = (struct reef_text){0};
+}
+
 static bool take_all(struct comparison *c) {
 	struct reef_image *image = c->image;
 	if (!list_places(c))
@@ -151,8 +175,12 @@ static bool take_all(struct comparison *c) {
 	if (c->a->random) {
 		const char *state = c->a->memory + c->a->random;
 		const struct place *place = place_of(c, state);
-		image->random = (uint32_t)(place->offset + (size_t)(state - place->data));
+		if (place)
+			image->random = (uint32_t)(place->offset + (size_t)(state - place->data));
 	}
+	image->varies = c->a->varies;
+	if (c->a->begun)
+		take_beginning(image, c->a);
 	image->memory = c->a->bytes;
 	image->functions = c->a->host->functions;
 	image->record = reef_host_hooks()->record->keep(c->a->host->L);
@@ -175,11 +203,11 @@ static struct reef_image *compare(struct reef_build *a, const struct reef_build 
 	return NULL;
 }
 
-struct reef_image *reef_image_make(const struct reef_host *host, const char *arguments, const char **why) {
+struct reef_image *reef_image_make(const struct reef_host *host, const char *arguments, bool begun, const char **why) {
 	struct reef_build a, b;
 	struct reef_image *image = NULL;
-	if (reef_build_begin(&a, host, arguments)) {
-		if (reef_build_begin(&b, host, arguments))
+	if (reef_build_begin(&a, host, arguments, begun)) {
+		if (reef_build_begin(&b, host, arguments, begun))
 			image = compare(&a, &b, why);
 		else
 			*why = b.failure;
@@ -198,7 +226,11 @@ void reef_image_delete(struct reef_image *image) {
 	reef_array_fini(&image->hosts);
 	reef_array_fini(&image->records);
 	reef_free(image->passed);
+	reef_free(image->files);
+	reef_protocol_free(image->protocols, image->protocol_count);
 	reef_free(image->bytes);
+	if (image->blocks)
+		reef_copy_blocks_let_go(image->blocks);
 	reef_free(image);
 }
 
@@ -227,9 +259,18 @@ static void add_to_words(char *block, const uint32_t *words, size_t count, uintp
 	}
 }
 
+static void copy_beginning(const struct reef_image *image, struct reef_host *host) {
+	reef_protocol_copy(host, image->protocols, image->protocol_count);
+	host->completed = image->completed;
+	host->unknown_request = image->unknown_request;
+	host->unknown_response = image->unknown_response;
+	host->fresh = host->from_template = true;
+	reef_lua_wait_begin(host, image->starts);
+}
+
 bool reef_image_copy(const struct reef_image *image, struct reef_host *host) {
 	void *record = reef_host_hooks()->record->copy(image->record);
-	char *block = record ? reef_try_malloc(image->room) : NULL;
+	char *block = record ? reef_copy_blocks_take(image->blocks) : NULL;
 	if (block == NULL) {
 		reef_host_hooks()->record->drop(record);
 		return false;
@@ -245,6 +286,10 @@ bool reef_image_copy(const struct reef_image *image, struct reef_host *host) {
 	host->block_units = (uint16_t)(image->room / REEF_BLOCK_UNIT);
 	host->block_left = (uint8_t)((image->room - image->size) / REEF_BLOCK_UNIT);
 	host->functions = image->functions;
+	if (image->begun)
+		copy_beginning(image, host);
+	else
+		reef_protocol_begin(host);
 	__atomic_store_n(&host->memory, image->memory, __ATOMIC_RELAXED);
 	return true;
 }

@@ -12,7 +12,8 @@ struct reef_host;
 
 struct reef_image {
 	char *bytes;
-	uint32_t size, room;               /* bytes; those of the block that a copy lies in */
+	uint32_t size, room; /* bytes; those of the block that a copy lies in */
+	struct reef_copy_blocks *blocks;
 	struct REEF_ARRAY(uint32_t) words; /* where words are addresses in the block; they hold offsets */
 	struct REEF_ARRAY(uint32_t) hosts; /* the same for addresses in the host */
 	struct REEF_ARRAY(uint32_t) records;
@@ -23,10 +24,22 @@ struct reef_image {
 	/* Files that would be its main file if they were there: zero bytes separate them. NULL: there are none. */
 	char *passed;
 	size_t passed_size;
+	bool varies; /* its main function looks at its arguments */
+	/* What follows is of VMs whose main function has run. */
+	bool begun;
+	bool completed;     /* of its host, as the next */
+	bool asked_missing; /* for a variable that was not set */
+	int unknown_request, unknown_response;
+	int starts;
+	struct reef_protocol *protocols;
+	int protocol_count;
+	char *files; /* as reef_watch_has_same_files knows them */
+	size_t files_size;
 };
 
-/* Makes the image of the VM that `host` would make with these arguments; NULL: `why` says why it cannot be copied. */
-struct reef_image *reef_image_make(const struct reef_host *host, const char *arguments, const char **why);
+/* Makes the image of the VM that `host` would make with these arguments, and whose main function has run if it shall have
+ * `begun`; NULL: `why` says why it cannot be copied. */
+struct reef_image *reef_image_make(const struct reef_host *host, const char *arguments, bool begun, const char **why);
 /* Makes the host's VM. False: there was no memory for it, and nothing has changed. */
 bool reef_image_copy(const struct reef_image *image, struct reef_host *host);
 void reef_image_delete(struct reef_image *image);

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "copy_blocks.h"
 #include "core/alloc.h"
 #include "core/timer.h"
 #include "host_private.h"
 #include "session.h"
+#include "sharetable/overlay/closing.h"
 
 #define FIRST_MEMORY_REPORT ((size_t)32 << 20)
 
@@ -106,10 +108,11 @@ void reef_host_timer_cancel(struct reef_host *host, int32_t session) {
 
 /* ---- start-up: libraries and hooks ---- */
 
-enum { MAX_MODULES = 128 };
+enum { MAX_MODULES = 128, MAX_HARMLESS = 32 };
 
 static luaL_Reg modules[MAX_MODULES]; /* sorted by name */
-static size_t module_count;
+static size_t module_count, harmless_count;
+static lua_CFunction harmless[MAX_HARMLESS];
 static struct reef_host_hooks hooks;
 
 void reef_host_preload(const char *name, lua_CFunction open) {
@@ -132,6 +135,26 @@ lua_CFunction reef_host_preloaded(const char *name) {
 	return found ? found->func : NULL;
 }
 
+void reef_host_add_harmless(lua_CFunction f) {
+	if (harmless_count == MAX_HARMLESS) {
+		fprintf(stderr, "reef: too many harmless functions\n");
+		abort();
+	}
+	harmless[harmless_count++] = f;
+}
+
+bool reef_host_is_harmless(lua_CFunction f) {
+	for (size_t i = 0; i < module_count; i++) {
+		if (modules[i].func == f)
+			return true;
+	}
+	for (size_t i = 0; i < harmless_count; i++) {
+		if (harmless[i] == f)
+			return true;
+	}
+	return false;
+}
+
 void reef_host_set_hooks(const struct reef_host_hooks *given) {
 	hooks = *given;
 }
@@ -146,10 +169,12 @@ void reef_host_close_state(lua_State *L) {
 
 void reef_host_end_vm(struct reef_host *host) {
 	char *block = reef_host_block(host);
-	size_t size = reef_host_block_size(host);
+	reef_closing = (struct reef_closing){block, reef_host_block_size(host)};
 	reef_host_close_state(host->L);
+	reef_closing = (struct reef_closing){0};
 	host->block_units = host->block_left = 0;
-	reef_free_sized(block, size);
+	if (block)
+		reef_copy_blocks_give_back(block);
 }
 
 void reef_host_new_library(lua_State *L, const luaL_Reg *functions, int extra) {

@@ -58,6 +58,11 @@ void reef_host_preload(const char *name, lua_CFunction open);
 
 /* Its open function, NULL if there is none of that name. */
 lua_CFunction reef_host_preloaded(const char *name);
+/* This function of a C module changes nothing outside the VM and gives the same in each: main functions that call it may
+ * be run ahead (watch.h). What it makes may be userdata without a metatable. Start-up only. */
+void reef_host_add_harmless(lua_CFunction f);
+/* Is it one of these, or the open function of such a module? */
+bool reef_host_is_harmless(lua_CFunction f);
 
 /* Pushes a new table with those C functions (an array that lives as long as the process) and room for `extra` more
  * fields: cheaper than luaL_newlib. May raise a memory error. */

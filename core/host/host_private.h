@@ -51,7 +51,9 @@ struct reef_host {
 	struct reef_sessions sessions;
 	const struct reef_message *incoming; /* the message being dispatched */
 	struct reef_protocol *protocols;     /* [0] is always `lua` */
-	int protocol_count;
+	uint16_t protocol_count;
+	bool from_template; /* its main function had run in the VM that it is a copy of */
+	bool fresh;         /* the same, and its start function has not returned yet: its collector is as it was there */
 	uint32_t trace_pending; /* tags announced for requests to come */
 	uint32_t profiled;
 	uint32_t errors_size;
@@ -61,8 +63,8 @@ struct reef_host {
 	bool collector_chosen; /* collectgarbage has set a mode */
 	bool completed;        /* the table skynet has its rarely used part */
 	bool exiting;
-	bool no_warnings;
-	bool no_limit; /* allocation must not fail now: no protected call is active */
+	uint8_t block_left; /* of REEF_BLOCK_UNIT bytes: how much is free at the end of the block */
+	bool no_limit;      /* allocation must not fail now: no protected call is active */
 	size_t memory, memory_limit, memory_report;
 	char *errors;            /* what went wrong in this turn */
 	struct reef_host *outer; /* on the same thread, while this one is inside the engine's call */
@@ -88,9 +90,9 @@ struct reef_host {
 	uint32_t trace_count;   /* tags made */
 	uint16_t entered_again; /* times that it was entered while it was */
 	uint8_t interrupt;      /* set by other threads: make it raise */
-	uint8_t block_left;     /* of REEF_BLOCK_UNIT bytes: how much is free at the end of the block */
-	char *args;             /* until the VM is booted */
-	char *warning;          /* the pieces so far */
+	bool no_warnings;
+	char *args;    /* until the VM is booted */
+	char *warning; /* the pieces so far */
 };
 
 _Static_assert(sizeof(struct reef_host) <= 640, "beyond that each service costs the allocator's next size, 768");

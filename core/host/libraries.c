@@ -15,6 +15,7 @@
 #include "load.h"
 #include "lua_execute.h"
 #include "lua_paths.h"
+#include "prepare.h"
 #include "sim_libraries.h"
 
 #include "host_private.h"
@@ -26,6 +27,8 @@ static int libraries_collectgarbage(lua_State *L) {
 	const char *option = luaL_optstring(L, 1, "collect");
 	if (strcmp(option, "incremental") == 0 || strcmp(option, "generational") == 0)
 		reef_host_get(L)->collector_chosen = true;
+	if (strcmp(option, "count") != 0)
+		reef_prepare_no_generations(L);
 	return __atomic_load_n(&stock_collectgarbage, __ATOMIC_RELAXED)(L);
 }
 

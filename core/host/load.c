@@ -17,6 +17,7 @@
 #include "host_private.h"
 #include "own_files.h"
 #include "seam.h"
+#include "watch.h"
 
 enum { PATH_SIZE = 4096 };
 
@@ -234,8 +235,15 @@ static const char *file_in_path(lua_State *L) {
 	lua_getfield(L, -1, "searchpath");
 	lua_pushvalue(L, 1);
 	lua_pushvalue(L, path);
+	struct reef_watch *watch = reef_watch_current();
+	if (watch)
+		watch->searching = true;
 	lua_call(L, 2, 2);
 	bool found = !lua_isnil(L, -2);
+	if (watch) {
+		watch->searching = false;
+		reef_watch_searched(watch, lua_tostring(L, 1), lua_tostring(L, path), found ? lua_tostring(L, -2) : NULL);
+	}
 	lua_pushvalue(L, found ? -2 : -1);
 	lua_replace(L, path);
 	lua_settop(L, path);

@@ -21,70 +21,94 @@
 #endif
 
 enum {
-	STEPS = 4,         /* from a function's stack to the object behind the object behind the object */
-	FRAMES = 3,        /* of the coroutine, innermost first */
+	STEPS = 5,         /* from a function's stack to the object behind the object behind the object */
+	FRAMES = 4,        /* of the coroutine, innermost first */
+	DEEP = 2,          /* of which what their functions refer to is looked at */
 	STACK_VALUES = 12, /* on top of the stack */
 	FEW = 8,           /* fields or values of what is looked into */
 	SOME = 16,         /* fields of what is noted at all */
+	LARGE = 256,       /* bytes of what is not noted as a whole */
 	REPLY_SIZE = 128,  /* of what a C module keeps about a request, about */
+	WAITING = 64,      /* objects to be looked at */
 };
 
-static void note_value(struct reef_warm *warm, const TValue *v, int steps);
+/* What is to be looked at, nearest first: when there is no room for more lines, what is missing is far away. */
+struct look {
+	struct reef_warm *warm;
+	unsigned begin, end;
+	struct {
+		const GCObject *object;
+		int steps;
+	} waiting[WAITING];
+};
 
-static void note_table(struct reef_warm *warm, const Table *t, int steps) {
+static void look_later(struct look *look, const TValue *v, int steps) {
+	if (!iscollectable(v) || steps == 0 || look->end == WAITING)
+		return;
+	look->waiting[look->end].object = gcvalue(v);
+	look->waiting[look->end++].steps = steps;
+}
+
+static void note_table(struct look *look, const Table *t, int steps) {
 	unsigned fields = (unsigned)sizenode(t), items = t->alimit < FEW ? t->alimit : FEW;
-	reef_warm_note(warm, t, sizeof(*t));
+	reef_warm_note(look->warm, t, sizeof(*t));
 	if (items > 0)
-		reef_warm_note(warm, t->array, items * sizeof(TValue));
+		reef_warm_note(look->warm, t->array, items * sizeof(TValue));
 	if (fields <= SOME)
-		reef_warm_note(warm, t->node, fields * sizeof(Node));
+		reef_warm_note(look->warm, t->node, fields * sizeof(Node));
 	if (fields > FEW)
 		return;
 	for (unsigned i = 0; i < items; i++)
-		note_value(warm, &t->array[i], steps);
+		look_later(look, &t->array[i], steps);
 	for (unsigned i = 0; i < fields; i++)
-		note_value(warm, gval(gnode(t, i)), steps);
+		look_later(look, gval(gnode(t, i)), steps);
 }
 
-static void note_closure(struct reef_warm *warm, const LClosure *f, int steps) {
-	reef_warm_note(warm, f, (size_t)sizeLclosure(f->nupvalues));
+static void note_closure(struct look *look, const LClosure *f, int steps) {
+	reef_warm_note(look->warm, f, (size_t)sizeLclosure(f->nupvalues));
 	for (int i = 0; i < f->nupvalues && i < FEW; i++) {
 		const UpVal *up = f->upvals[i];
 		if (up == NULL)
 			continue;
-		reef_warm_note(warm, up, sizeof(*up));
-		if (steps > 1)
-			note_value(warm, P(up->v), steps);
+		reef_warm_note(look->warm, up, sizeof(*up));
+		look_later(look, P(up->v), steps);
 	}
 }
 
-static void note_value(struct reef_warm *warm, const TValue *v, int steps) {
-	if (!iscollectable(v) || steps == 0 || warm->count == REEF_WARM_LINES)
-		return;
-	const GCObject *o = gcvalue(v);
-	switch (ttypetag(v)) {
+static void note_userdata(struct look *look, const Udata *u, int steps) {
+	size_t size = sizeudata(u->nuvalue, u->len);
+	reef_warm_note(look->warm, u, size < LARGE ? size : LARGE);
+	/* C goes from one to another; what else is kept there is seldom looked at. */
+	for (int i = 0; i < u->nuvalue && i < FEW; i++)
+		if (ttisfulluserdata(&u->uv[i].uv))
+			look_later(look, &u->uv[i].uv, steps);
+}
+
+static void note_object(struct look *look, const GCObject *o, int steps) {
+	switch (o->tt) {
 	case LUA_VTABLE:
-		note_table(warm, hvalue(v), steps - 1);
+		note_table(look, gco2t(o), steps);
 		break;
 	case LUA_VLCL:
-		note_closure(warm, clLvalue(v), steps - 1);
+		note_closure(look, gco2lcl(o), steps);
 		break;
 	case LUA_VCCL:
-		reef_warm_note(warm, o, (size_t)sizeCclosure(clCvalue(v)->nupvalues));
-		for (int i = 0; i < clCvalue(v)->nupvalues && i < FEW; i++)
-			note_value(warm, &clCvalue(v)->upvalue[i], steps - 1);
+		reef_warm_note(look->warm, o, (size_t)sizeCclosure(gco2ccl(o)->nupvalues));
+		for (int i = 0; i < gco2ccl(o)->nupvalues && i < FEW; i++)
+			look_later(look, &gco2ccl(o)->upvalue[i], steps);
 		break;
 	case LUA_VUSERDATA:
-		reef_warm_note(warm, o, sizeudata(uvalue(v)->nuvalue, uvalue(v)->len < 128 ? uvalue(v)->len : 128));
-		for (int i = 0; i < uvalue(v)->nuvalue && i < FEW; i++)
-			note_value(warm, &uvalue(v)->uv[i].uv, steps - 1);
+		note_userdata(look, gco2u(o), steps);
 		break;
 	default: /* of a string the header, with its hash and first bytes */
-		reef_warm_note(warm, o, 1);
+		reef_warm_note(look->warm, o, 1);
 	}
 }
 
 static void note_thread(struct reef_warm *warm, lua_State *L) {
+	struct look look;
+	look.warm = warm;
+	look.begin = look.end = 0;
 	reef_warm_note(warm, lua_getextraspace(L), LUA_EXTRASPACE + sizeof(*L));
 	StkId top = P(L->top), from = P(L->stack);
 	if (top - from > STACK_VALUES)
@@ -96,8 +120,12 @@ static void note_thread(struct reef_warm *warm, lua_State *L) {
 		/* The innermost function is in C and has its arguments on the stack. */
 		if (n == 0)
 			for (StkId at = P(ci->func) + 1; at < top && at < P(ci->func) + FEW; at++)
-				note_value(warm, s2v(at), STEPS - 1);
-		note_value(warm, s2v(P(ci->func)), STEPS);
+				look_later(&look, s2v(at), STEPS - 1);
+		look_later(&look, s2v(P(ci->func)), n < DEEP ? STEPS : 1);
+	}
+	while (look.begin < look.end && !reef_warm_is_full(warm)) {
+		unsigned i = look.begin++;
+		note_object(&look, look.waiting[i].object, look.waiting[i].steps - 1);
 	}
 }
 
@@ -119,7 +147,7 @@ static void note_sessions(struct reef_warm *warm, const struct reef_sessions *se
 
 void reef_lookahead_note(struct reef_service *service, struct reef_warm *warm) {
 	struct reef_host *host = reef_service_instance(service);
-	__atomic_store_n(&warm->count, 0, __ATOMIC_RELAXED);
+	reef_warm_clear(warm);
 	if (host->L == NULL || host->exiting)
 		return;
 	reef_warm_note(warm, host, offsetof(struct reef_host, none));

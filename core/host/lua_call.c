@@ -3,9 +3,9 @@
  * skynet.call is a C function that ends with a yield; its continuation finds the reply's values on the stack already,
  * or the reason of the failure. Own slice only. */
 #include "lua_call.h"
+#include "core/name.h"
 #include "core/send.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <lauxlib.h>
@@ -75,7 +75,7 @@ static const char *address_text(lua_State *L, struct reef_target target) {
 	if (lua_type(L, 1) != LUA_TNUMBER)
 		return lua_tostring(L, 1);
 	char text[16];
-	snprintf(text, sizeof text, ":%08x", target.handle);
+	reef_handle_text(text, target.handle);
 	return lua_pushstring(L, text);
 }
 

@@ -88,8 +88,66 @@ static const luaL_Reg core[] = {
 		{NULL, NULL},
 };
 
-int reef_open_core(lua_State *L) {
-	reef_host_new_library(L, core, 0);
+/* Pushes the function of that name; false: there is none. */
+static bool push_function(lua_State *L, const luaL_Reg *list, const char *name) {
+	for (const luaL_Reg *f = list; f->name; f++) {
+		if (strcmp(name, f->name) == 0) {
+			lua_pushcfunction(L, f->func);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Pushes a table that gets its fields when they are asked for, and all of them when it is listed. */
+static void push_lazy_table(lua_State *L, int room, lua_CFunction missing, lua_CFunction pairs) {
+	lua_createtable(L, 0, room);
+	lua_createtable(L, 0, 2);
+	lua_pushcfunction(L, missing);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, pairs);
+	lua_setfield(L, -2, "__pairs");
+	lua_setmetatable(L, -2);
+}
+
+/* The name at 2; NULL: it is not the name of anything here. */
+static const char *name_asked_for(lua_State *L) {
+	size_t size;
+	const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tolstring(L, 2, &size) : NULL;
+	return name && strlen(name) == size ? name : NULL;
+}
+
+/* Puts the value on top of the stack, which stays there, into the table at 1 under the name at 2. */
+static int keep_field(lua_State *L) {
+	lua_pushvalue(L, 2);
+	lua_pushvalue(L, -2);
+	lua_rawset(L, 1);
+	return 1;
+}
+
+static int core_missing(lua_State *L) {
+	lua_settop(L, 2);
+	const char *name = name_asked_for(L);
+	return name && push_function(L, core, name) ? keep_field(L) : 0;
+}
+
+static int push_next(lua_State *L) {
+	lua_getglobal(L, "next");
+	lua_pushvalue(L, 1);
+	return 2;
+}
+
+static int pairs_of_core(lua_State *L) {
+	lua_settop(L, 1);
+	for (const luaL_Reg *f = core; f->name; f++) {
+		lua_getfield(L, 1, f->name);
+		lua_pop(L, 1);
+	}
+	return push_next(L);
+}
+
+static int open_core(lua_State *L) {
+	push_lazy_table(L, 0, core_missing, pairs_of_core);
 	return 1;
 }
 
@@ -163,16 +221,6 @@ static bool push_constant(lua_State *L, const char *name) {
 	return false;
 }
 
-static bool push_core_function(lua_State *L, const char *name) {
-	for (const luaL_Reg *f = functions; f->name; f++) {
-		if (strcmp(name, f->name) == 0) {
-			lua_pushcfunction(L, f->func);
-			return true;
-		}
-	}
-	return false;
-}
-
 /* The part that is written in Lua and rarely used: reef/base/extra.lua puts it into the table at 1. */
 static void skynet_complete(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
@@ -190,24 +238,18 @@ static void skynet_complete(lua_State *L) {
  * service's memory. This is called for what is not there yet. */
 static int skynet_missing(lua_State *L) {
 	lua_settop(L, 2);
-	if (lua_type(L, 2) != LUA_TSTRING)
-		return 0;
-	size_t size;
-	const char *name = lua_tolstring(L, 2, &size);
-	if (strlen(name) != size)
+	const char *name = name_asked_for(L);
+	if (name == NULL)
 		return 0;
 	if (strncmp(name, "PTYPE_", 6) == 0)
 		return push_constant(L, name + 6);
-	if (!push_core_function(L, name)) {
+	if (!push_function(L, functions, name)) {
 		skynet_complete(L);
 		lua_pushvalue(L, 2);
 		lua_rawget(L, 1);
 		return 1;
 	}
-	lua_pushvalue(L, 2);
-	lua_pushvalue(L, 3);
-	lua_rawset(L, 1);
-	return 1;
+	return keep_field(L);
 }
 
 /* Who lists the table sees everything. */
@@ -223,18 +265,31 @@ static int pairs_of_all(lua_State *L) {
 		lua_pushinteger(L, constants[i].value);
 		lua_rawset(L, 1);
 	}
-	lua_getglobal(L, "next");
-	lua_pushvalue(L, 1);
-	return 2;
+	return push_next(L);
 }
 
-int reef_open_host(lua_State *L) {
-	lua_createtable(L, 0, 16);
-	lua_createtable(L, 0, 2);
-	lua_pushcfunction(L, skynet_missing);
-	lua_setfield(L, -2, "__index");
-	lua_pushcfunction(L, pairs_of_all);
-	lua_setfield(L, -2, "__pairs");
-	lua_setmetatable(L, -2);
+static int open_host(lua_State *L) {
+	push_lazy_table(L, 16, skynet_missing, pairs_of_all);
 	return 1;
+}
+
+void reef_core_setup(void) {
+	static const lua_CFunction harmless[] = {
+			core_missing,
+			pairs_of_core,
+			skynet_missing,
+			pairs_of_all,
+			reef_lua_protocol_register,
+			reef_lua_protocol_dispatch,
+			reef_lua_protocol_unknown_request,
+			reef_lua_protocol_unknown_response,
+			reef_lua_protocol_get,
+			reef_lua_wait_timeout,
+			reef_lua_info_getenv,
+			reef_lua_message_packstring,
+	};
+	reef_host_preload("reef.host", open_host);
+	reef_host_preload("skynet.core", open_core);
+	for (size_t i = 0; i < sizeof(harmless) / sizeof(*harmless); i++)
+		reef_host_add_harmless(harmless[i]);
 }

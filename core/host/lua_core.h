@@ -2,9 +2,7 @@
 #ifndef REEF_LUA_CORE_H
 #define REEF_LUA_CORE_H
 
-#include <lua.h>
-
-int reef_open_host(lua_State *L);
-int reef_open_core(lua_State *L);
+/* Makes them known. Start-up only. */
+void reef_core_setup(void);
 
 #endif

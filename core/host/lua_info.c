@@ -5,7 +5,6 @@
 #include "core/service_life.h"
 
 #include <lauxlib.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +18,7 @@
 #include "reply.h"
 #include "target.h"
 #include "task.h"
+#include "watch.h"
 
 /* ---- time ---- */
 
@@ -85,7 +85,7 @@ int reef_lua_info_localname(lua_State *L) {
 int reef_lua_info_address(lua_State *L) {
 	if (lua_type(L, 1) == LUA_TNUMBER) {
 		char text[16];
-		snprintf(text, sizeof(text), ":%08x", (uint32_t)luaL_checkinteger(L, 1));
+		reef_handle_text(text, (uint32_t)luaL_checkinteger(L, 1));
 		lua_pushstring(L, text);
 	} else {
 		luaL_checkany(L, 1);
@@ -105,7 +105,11 @@ int reef_lua_info_harbor(lua_State *L) {
 /* ---- environment and log ---- */
 
 int reef_lua_info_getenv(lua_State *L) {
-	lua_pushstring(L, reef_seam_text(REEF_SEAM_STATE, reef_env_get(reef_check_name(L, 1))));
+	const char *value = reef_env_get(reef_check_name(L, 1));
+	struct reef_watch *watch = reef_watch_current();
+	if (value == NULL && watch != NULL)
+		watch->asked_missing = true;
+	lua_pushstring(L, reef_seam_text(REEF_SEAM_STATE, value));
 	return 1;
 }
 

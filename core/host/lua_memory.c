@@ -11,6 +11,7 @@
 
 #include "allocator.h"
 #include "copy.h"
+#include "copy_blocks.h"
 #include "core/service.h"
 #include "host_private.h"
 
@@ -162,21 +163,39 @@ static int memory_copied(lua_State *L) {
 	return 1;
 }
 
-/* images() -> images of VMs that were made, names that cannot have one, bytes of those that there are */
+/* template([name]) -> had this service's main function run in the VM that it is a copy of; with a name, why there was no such
+ * VM when one was tried last, or nil */
+static int memory_template(lua_State *L) {
+	const char *name = reef_opt_name(L, 1, NULL);
+	if (name)
+		lua_pushstring(L, reef_copy_template_refused(name));
+	else
+		lua_pushboolean(L, reef_host_get(L)->from_template);
+	return 1;
+}
+
+/* images() -> images of VMs that were made, names that cannot have one, bytes of those that there are; templates that were
+ * made, attempts to make one that failed; bytes of VMs that are copies, and of what is mapped for them */
 static int memory_images(lua_State *L) {
 	struct reef_copy_stat stat;
 	reef_copy_stat(&stat);
 	lua_pushinteger(L, (lua_Integer)stat.images);
 	lua_pushinteger(L, (lua_Integer)stat.refused);
 	lua_pushinteger(L, (lua_Integer)stat.bytes);
-	return 3;
+	lua_pushinteger(L, (lua_Integer)stat.templates);
+	lua_pushinteger(L, (lua_Integer)stat.refused_templates);
+	lua_pushinteger(L, (lua_Integer)reef_copy_blocks_used());
+	lua_pushinteger(L, (lua_Integer)reef_copy_blocks_mapped());
+	return 7;
 }
 
 int reef_open_memory(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"services", memory_services}, {"copied", memory_copied}, {"images", memory_images},
-			{"blocks", memory_blocks},     {"number", memory_number}, {"profile", memory_profile},
-			{"dump", memory_dump},         {"report", memory_report}, {NULL, NULL},
+			{"services", memory_services}, {"copied", memory_copied},
+			{"images", memory_images},     {"blocks", memory_blocks},
+			{"number", memory_number},     {"profile", memory_profile},
+			{"dump", memory_dump},         {"report", memory_report},
+			{"template", memory_template}, {NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -16,6 +16,7 @@
 #include "task.h"
 #include "task_pool.h"
 #include "trace.h"
+#include "watch.h"
 
 #include "lstate.h"
 
@@ -47,13 +48,25 @@ int reef_lua_wait_fork(lua_State *L) {
 	return push_task_thread(L, task);
 }
 
+static void send_now(struct reef_host *host, int32_t session) {
+	struct reef_message *m = reef_message_wrap(NULL, 0);
+	m->type = REEF_PTYPE_RESPONSE;
+	m->session = session;
+	m->source = 0;
+	reef_send(host->handle, m);
+}
+
+void reef_lua_wait_begin(struct reef_host *host, int count) {
+	for (int i = 0; i < count; i++) {
+		int32_t session = reef_host_new_session(host);
+		reef_session_add(&host->sessions, session, SESSION_FUNCTION, NULL);
+		send_now(host, session);
+	}
+}
+
 static void start_timer(struct reef_host *host, int32_t session, lua_Integer cs) {
 	if (cs <= 0) {
-		struct reef_message *m = reef_message_wrap(NULL, 0);
-		m->type = REEF_PTYPE_RESPONSE;
-		m->session = session;
-		m->source = 0;
-		reef_send(host->handle, m);
+		send_now(host, session);
 		return;
 	}
 	const lua_Integer longest = INT64_MAX / (lua_Integer)NS_PER_CS / 2;
@@ -69,6 +82,11 @@ int reef_lua_wait_timeout(lua_State *L) {
 	lua_Integer cs = luaL_checkinteger(L, 1);
 	luaL_checktype(L, 2, LUA_TFUNCTION);
 	lua_settop(L, 2);
+	struct reef_watch *watch = reef_watch_current();
+	if (watch) {
+		reef_watch_start(watch, L, cs, L->ci->nresults == 0);
+		return 0;
+	}
 	int32_t session = reef_host_new_session(host);
 	if (L->ci->nresults == 0) {
 		const struct reef_session *entry = reef_session_add(&host->sessions, session, SESSION_FUNCTION, NULL);

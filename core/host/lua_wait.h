@@ -4,6 +4,8 @@
 
 #include <lua.h>
 
+struct reef_host;
+
 int reef_lua_wait_fork(lua_State *L);
 int reef_lua_wait_timeout(lua_State *L);
 int reef_lua_wait_sleep(lua_State *L);
@@ -15,5 +17,8 @@ int reef_lua_wait_tasks(lua_State *L);
 int reef_lua_wait_taskcount(lua_State *L);
 int reef_lua_wait_blocked(lua_State *L);
 int reef_lua_wait_task(lua_State *L);
+
+/* Makes the first `count` functions that the host keeps for sessions run at once: it has no sessions yet. Own slice only. */
+void reef_lua_wait_begin(struct reef_host *host, int count);
 
 #endif

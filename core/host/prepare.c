@@ -19,6 +19,7 @@
 #include "lstate.h"
 
 #define BOOT_ALLOWANCE (48 * 1024) /* bytes that loading may allocate before the first collection */
+#define STARTS_GARBAGE (4 * 1024)  /* bytes that are not worth a collection */
 
 /* Warnings come in pieces; errors of finalizers are among them. `@off` and `@on` are for this function. */
 static void prepare_warning(void *ud, const char *text, int to_be_continued) {
@@ -83,6 +84,35 @@ void reef_prepare_allowance(lua_State *L) {
 		reef_host_hooks()->opened(L);
 }
 
+void reef_prepare_no_generations(lua_State *L) {
+	struct reef_host *host = reef_host_get(L);
+	if (!host->fresh)
+		return;
+	host->fresh = false;
+	lua_gc(L, LUA_GCINC, 0, 0, 0);
+	reef_prepare_allowance(L);
+}
+
+/* What its start function has left is so little that it waits for the first collection. */
+static void settle_copy(lua_State *L) {
+	global_State *g = G(L);
+	size_t bytes = gettotalbytes(g);
+	if (bytes > g->GCestimate + STARTS_GARBAGE)
+		lua_gc(L, LUA_GCSTEP, 0);
+	else
+		luaE_setdebt(g, -(l_mem)(bytes / 100 * g->genminormul));
+}
+
+void reef_prepare_settle(lua_State *L) {
+	struct reef_host *host = reef_host_get(L);
+	if (!host->fresh) {
+		lua_gc(L, LUA_GCGEN, 0, 0);
+		return;
+	}
+	host->fresh = false;
+	settle_copy(L);
+}
+
 int reef_prepare(struct reef_host *host, lua_Alloc allocator, void *ud, const char *arguments) {
 	lua_State *L = lua_newstate(allocator, ud);
 	if (!L)
@@ -103,4 +133,17 @@ int reef_prepare(struct reef_host *host, lua_Alloc allocator, void *ud, const ch
 	lua_pushcfunction(L, prepare_main);
 	lua_pushlightuserdata(L, (void *)(uintptr_t)arguments);
 	return lua_pcall(L, 1, 2, REEF_PREPARED_TRACEBACK);
+}
+
+static int run_main(lua_State *L) {
+	const char *arguments = lua_touserdata(L, 2);
+	lua_settop(L, 1);
+	return lua_isnil(L, 1) ? 0 : reef_load_run_main(L, arguments);
+}
+
+int reef_prepare_begin(lua_State *L, const char *arguments) {
+	lua_pushcfunction(L, run_main);
+	lua_pushvalue(L, REEF_PREPARED_MAIN);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)arguments);
+	return lua_pcall(L, 2, 0, REEF_PREPARED_TRACEBACK);
 }

@@ -20,7 +20,7 @@ enum { REEF_TRACE_SAMPLED = 2 };
 
 struct reef_protocol {
 	char *name;
-	size_t name_size;
+	uint32_t name_size;
 	int dispatch, pack, unpack; /* registry references, 0: none */
 	uint8_t id;
 	uint8_t packs, unpacks; /* enum reef_codec */
@@ -34,6 +34,11 @@ struct reef_protocol *reef_protocol_by_name(struct reef_host *host, const char *
 struct reef_protocol *reef_protocol_check(lua_State *L, int index);
 /* A new one, without any functions; `name` is copied. */
 struct reef_protocol *reef_protocol_add(struct reef_host *host, const char *name, int id);
+/* The host, which has none, gets those that each service knows. */
+void reef_protocol_begin(struct reef_host *host);
+/* The host, which has none, gets the same as another one. */
+void reef_protocol_copy(struct reef_host *host, const struct reef_protocol *from, int count);
 void reef_protocol_fini(struct reef_host *host);
+void reef_protocol_free(struct reef_protocol *protocols, int count);
 
 #endif

@@ -10,6 +10,7 @@
 #include "core/alloc.h"
 #include "core/log.h"
 #include "core/service.h"
+#include "core/sim.h"
 #include "host_private.h"
 #include "show.h"
 
@@ -79,6 +80,8 @@ void reef_report_flush(struct reef_host *host, const struct reef_message *m) {
 	snprintf(head, sizeof head, "lua call [%x to :%x : %d msgsz = %zu] error : ", m->source, host->handle, m->session,
 			 m->size);
 	reef_log_error(host->handle, head, host->errors, host->errors_size);
+	if (reef_sim_on)
+		reef_sim_uncaught(host->errors, host->errors_size);
 	reef_free(host->errors);
 	host->errors = NULL;
 	host->errors_size = 0;

@@ -89,13 +89,16 @@ inline void reef_session_remove(struct reef_sessions *sessions, struct reef_sess
 /* ---- functions that wait for one ---- */
 
 void reef_session_keep_function(lua_State *L, struct reef_host *host, const struct reef_session *entry, int index) {
-	lua_Integer at = (lua_Integer)reef_session_index(&host->sessions, entry) + 1;
+	reef_session_keep_at(L, host, (int)reef_session_index(&host->sessions, entry), index);
+}
+
+void reef_session_keep_at(lua_State *L, struct reef_host *host, int at, int index) {
 	/* The entry is there already: its function must be, too. The limit is felt by what comes next. */
 	bool no_limit = host->no_limit;
 	host->no_limit = true;
 	lua_rawgeti(L, LUA_REGISTRYINDEX, host->functions);
 	lua_pushvalue(L, index);
-	lua_rawseti(L, -2, at);
+	lua_rawseti(L, -2, (lua_Integer)at + 1);
 	lua_pop(L, 1);
 	host->no_limit = no_limit;
 }

@@ -53,7 +53,9 @@ static inline uint32_t reef_session_index(const struct reef_sessions *sessions, 
 
 /* Removes it from the host's table. */
 void reef_session_close(struct reef_host *host, struct reef_session *entry);
-/* The value at `index` of L becomes what the entry runs. */
+/* The value at `index` of L becomes what the entry with index `at` runs. */
+void reef_session_keep_at(lua_State *L, struct reef_host *host, int at, int index);
+/* The same for that entry. */
 void reef_session_keep_function(lua_State *L, struct reef_host *host, const struct reef_session *entry, int index);
 /* Takes the function of the entry with that index out of the table, onto a stack of the host's. */
 void reef_session_take_function(lua_State *L, struct reef_host *host, uint32_t index);

@@ -31,8 +31,7 @@ void reef_host_setup(void) {
 	reef_interrupt_setup();
 	reef_collector_watch = (struct reef_collector_watch){.begins = reef_cycles, .ended = reef_scheduler_note_pause};
 	reef_module_register(&reef_snlua_module);
-	reef_host_preload("reef.host", reef_open_host);
-	reef_host_preload("skynet.core", reef_open_core);
+	reef_core_setup();
 	reef_host_preload("reef.base.now", reef_lua_info_open_now);
 	reef_host_preload("reef.memory", reef_open_memory);
 	reef_host_preload("reef.scheduler", reef_open_scheduler);

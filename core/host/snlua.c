@@ -21,6 +21,7 @@
 #include "host_private.h"
 #include "interrupt.h"
 #include "lookahead.h"
+#include "prepare.h"
 #include "protocol.h"
 #include "reply.h"
 #include "report.h"
@@ -30,8 +31,7 @@
 #include "task.h"
 #include "task_pool.h"
 
-/* The second message makes the start function run. What loading has left behind is collected then, once, by going over to
- * the generational mode; a small service that waits afterwards holds nothing that it does not need. */
+/* The second message makes the start function run. */
 static void snlua_second_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	struct reef_host *host = ud;
 	if (!host->seam)
@@ -39,7 +39,7 @@ static void snlua_second_message(struct reef_service *service, void *ud, struct 
 	reef_dispatch_callback(service, host, m);
 	if (host->L && !host->exiting && !host->collector_chosen) {
 		reef_interrupt_enter(host);
-		lua_gc(host->L, LUA_GCGEN, 0, 0);
+		reef_prepare_settle(host->L);
 		reef_report_flush(host, NULL);
 		reef_interrupt_leave(host);
 	}

@@ -16,6 +16,7 @@
 
 #include "core/alloc.h"
 #include "core/sim.h"
+#include "limit.h"
 #include "options.h"
 
 #define USAGE_ERROR 2
@@ -33,7 +34,7 @@ static _Noreturn void be_the_run(uint64_t seed, const uint8_t *left_out, bool sh
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!shown && (freopen("/dev/null", "w", stdout) == NULL || freopen("/dev/null", "w", stderr) == NULL))
 		_exit(NOT_STARTED);
-	alarm(command.limit);
+	reef_sim_limit(command.limit);
 	reef_alloc_do_alike();
 	reef_sim_begin(
 			&(struct reef_sim_options){.seed = seed, .until_ns = command.until_ns, .left_out = left_out, .result = to});
@@ -57,7 +58,8 @@ static pid_t begin_run(uint64_t seed, const uint8_t *left_out, bool shown, struc
 static void explain(int status, struct reef_sim_result *of) {
 	of->outcome = REEF_SIM_FAILED;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-		snprintf(of->why, sizeof of->why, "it did not end within %u s of real time (--limit)", command.limit);
+		snprintf(of->why, sizeof of->why, "it did not end within %u s of real time (--limit), and runs no Lua",
+				 command.limit);
 	else if (WIFSIGNALED(status))
 		snprintf(of->why, sizeof of->why, "SIG%s ended it", sigabbrev_np(WTERMSIG(status)));
 	else

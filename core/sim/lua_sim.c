@@ -57,6 +57,13 @@ static int sim_fail(lua_State *L) {
 	reef_sim_end(REEF_SIM_FAILED, luaL_checkstring(L, 1));
 }
 
+/* no_errors() */
+static int sim_no_errors(lua_State *L) {
+	check_on(L);
+	reef_sim_promise_no_errors();
+	return 0;
+}
+
 /* finish() */
 static int sim_finish(lua_State *L) {
 	check_on(L);
@@ -168,6 +175,7 @@ int reef_open_sim(struct lua_State *L) {
 			{"random", sim_random},
 			{"fail", sim_fail},
 			{"finish", sim_finish},
+			{"no_errors", sim_no_errors},
 			{"promise", sim_promise},
 			{"elapsed", sim_elapsed},
 			{"jump", sim_jump},

@@ -12,112 +12,16 @@
 #include "core/array.h"
 #include "core/net.h"
 #include "core/sim.h"
+#include "ends.h"
 #include "links.h"
 #include "nodes.h"
 #include "stream.h"
 
-#define FIRST_FD (1 << 24) /* no descriptor of the system is that large */
-#define FIRST_PORT 32768
-#define LAST_PORT 60999
 #define BACKLOG 4096
-
-static struct REEF_ARRAY(struct reef_sim_end *) ends;
-static int next_port = FIRST_PORT;
-
-static void *must(void *p) {
-	if (p == NULL)
-		reef_alloc_give_up(sizeof(void *));
-	return p;
-}
-
-/* ---- ends ---- */
-
-static struct reef_sim_end *end_new(void) {
-	size_t i = 0;
-	while (i < ends.count && ends.items[i]->state != REEF_SIM_FREE)
-		i++;
-	if (i == ends.count) {
-		struct reef_sim_end **place = must(reef_array_add(&ends));
-		*place = reef_calloc(1, sizeof **place);
-	}
-	struct reef_sim_end *end = ends.items[i];
-	*end = (struct reef_sim_end){.state = REEF_SIM_NEW, .life = end->life, .fd = FIRST_FD + (int)i};
-	return end;
-}
-
-static void end_free(struct reef_sim_end *end) {
-	reef_sim_stream_forget(end);
-	reef_array_fini(&end->pending);
-	end->state = REEF_SIM_FREE;
-	end->life++;
-}
-
-static struct reef_sim_end *end_of(int fd) {
-	size_t i = (size_t)(fd - FIRST_FD);
-	if (fd < FIRST_FD || i >= ends.count || ends.items[i]->state == REEF_SIM_FREE)
-		reef_sim_refuse("a descriptor of the system in the place of a socket");
-	return ends.items[i];
-}
 
 static int fail(int error) {
 	errno = error;
 	return -1;
-}
-
-/* ---- addresses ---- */
-
-static void set_address(struct sockaddr_storage *to, socklen_t *to_size, uint32_t host, int port) {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	address.sin_addr.s_addr = htonl(host);
-	memcpy(to, &address, sizeof address);
-	*to_size = sizeof address;
-}
-
-/* False: a Unix socket's. */
-static bool read_address(const struct sockaddr *address, uint32_t *host, int *port) {
-	struct sockaddr_in v4;
-	if (address->sa_family == AF_UNIX)
-		return false;
-	if (address->sa_family != AF_INET)
-		reef_sim_refuse("an address of IPv6");
-	memcpy(&v4, address, sizeof v4);
-	*host = ntohl(v4.sin_addr.s_addr);
-	*port = ntohs(v4.sin_port);
-	/* Each host has a localhost, and means itself by "any address". */
-	if (*host == REEF_SIM_LOCALHOST || *host == INADDR_ANY)
-		*host = reef_sim_node_here();
-	return true;
-}
-
-static bool is_same(const struct sockaddr_storage *a, socklen_t a_size, const struct sockaddr *b, socklen_t b_size) {
-	return a_size == b_size && memcmp(a, b, a_size) == 0;
-}
-
-static struct reef_sim_end *find_listener(const struct sockaddr *address, socklen_t size, uint32_t host, int port) {
-	for (size_t i = 0; i < ends.count; i++) {
-		struct reef_sim_end *end = ends.items[i];
-		bool here = address->sa_family == AF_UNIX ? is_same(&end->local, end->local_size, address, size)
-												  : end->port == port && end->here == host;
-		if (end->state == REEF_SIM_LISTENING && here)
-			return end;
-	}
-	return NULL;
-}
-
-static int free_port(void) {
-	int port = next_port++;
-	if (next_port > LAST_PORT)
-		next_port = FIRST_PORT;
-	return port;
-}
-
-static int copy_address(const struct sockaddr_storage *from, socklen_t from_size, struct sockaddr *to,
-						socklen_t *size) {
-	if (to != NULL)
-		memcpy(to, from, from_size < *size ? from_size : *size);
-	if (size != NULL)
-		*size = from_size;
-	return 0;
 }
 
 /* ---- the calls ---- */
@@ -128,29 +32,29 @@ static int sim_socket(int family, int type, int protocol) {
 		return fail(EAFNOSUPPORT);
 	if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM)
 		reef_sim_refuse("a socket for datagrams (UDP)");
-	return end_new()->fd;
+	return reef_sim_end_new()->fd;
 }
 
 static int sim_bind(int fd, const struct sockaddr *address, socklen_t size) {
-	struct reef_sim_end *end = end_of(fd);
-	if (!read_address(address, &end->here, &end->port)) {
+	struct reef_sim_end *end = reef_sim_end_of(fd);
+	if (!reef_sim_address_read(address, &end->here, &end->port)) {
 		memcpy(&end->local, address, size);
 		end->local_size = size;
 		return 0;
 	}
 	if (end->port == 0)
-		end->port = free_port();
+		end->port = reef_sim_free_port();
 	/* As it is said, "any address" too. */
 	struct sockaddr_in said;
 	memcpy(&said, address, sizeof said);
-	set_address(&end->local, &end->local_size, ntohl(said.sin_addr.s_addr), end->port);
+	reef_sim_address_set(&end->local, &end->local_size, ntohl(said.sin_addr.s_addr), end->port);
 	return 0;
 }
 
 static int sim_listen(int fd, int backlog) {
-	struct reef_sim_end *end = end_of(fd);
+	struct reef_sim_end *end = reef_sim_end_of(fd);
 	const struct sockaddr *address = (const struct sockaddr *)&end->local;
-	if (find_listener(address, end->local_size, end->here, end->port))
+	if (reef_sim_end_listening(address, end->local_size, end->here, end->port))
 		return fail(EADDRINUSE);
 	end->state = REEF_SIM_LISTENING;
 	end->backlog = backlog > 0 && backlog < BACKLOG ? (size_t)backlog : BACKLOG;
@@ -179,7 +83,7 @@ static void asked(void *ud, uint64_t life) {
 	if (end->life != life || end->state != REEF_SIM_CONNECTING)
 		return;
 	struct reef_sim_end *listener =
-			find_listener((struct sockaddr *)&end->remote, end->remote_size, end->there, end->port);
+			reef_sim_end_listening((struct sockaddr *)&end->remote, end->remote_size, end->there, end->port);
 	bool lost =
 			reef_sim_net_parted(end->here, end->there) || (listener && listener->pending.count >= listener->backlog);
 	uint64_t now = reef_sim_now();
@@ -192,7 +96,7 @@ static void asked(void *ud, uint64_t life) {
 		reef_sim_at(answered, refused, end, life);
 		return;
 	}
-	struct reef_sim_end *other = end_new();
+	struct reef_sim_end *other = reef_sim_end_new();
 	other->state = REEF_SIM_OPEN;
 	other->accepted = true;
 	other->here = end->there;
@@ -205,18 +109,20 @@ static void asked(void *ud, uint64_t life) {
 	reef_sim_stream_join(end, other);
 	/* Nothing comes before the connection itself does. */
 	end->arrival = answered;
-	struct reef_sim_end **place = must(reef_array_add(&listener->pending));
+	struct reef_sim_end **place = reef_array_add(&listener->pending);
+	if (place == NULL)
+		reef_alloc_give_up(sizeof *place);
 	*place = other;
 	reef_sim_at(answered, established, end, life);
 	reef_sim_stream_poke(listener);
 }
 
 static int sim_connect(int fd, const struct sockaddr *address, socklen_t size) {
-	struct reef_sim_end *end = end_of(fd);
-	if (read_address(address, &end->there, &end->port)) {
+	struct reef_sim_end *end = reef_sim_end_of(fd);
+	if (reef_sim_address_read(address, &end->there, &end->port)) {
 		end->here = reef_sim_node_here();
-		set_address(&end->local, &end->local_size, end->here, free_port());
-		set_address(&end->remote, &end->remote_size, end->there, end->port);
+		reef_sim_address_set(&end->local, &end->local_size, end->here, reef_sim_free_port());
+		reef_sim_address_set(&end->remote, &end->remote_size, end->there, end->port);
 	} else {
 		end->local.ss_family = AF_UNIX;
 		end->local_size = sizeof end->local.ss_family;
@@ -231,12 +137,12 @@ static int sim_connect(int fd, const struct sockaddr *address, socklen_t size) {
 
 static int sim_accept(int fd, struct sockaddr *address, socklen_t *size, int flags) {
 	(void)flags;
-	struct reef_sim_end *end = end_of(fd);
+	struct reef_sim_end *end = reef_sim_end_of(fd);
 	if (end->pending.count == 0)
 		return fail(EAGAIN);
 	struct reef_sim_end *taken = end->pending.items[0];
 	memmove(end->pending.items, end->pending.items + 1, --end->pending.count * sizeof end->pending.items[0]);
-	copy_address(&taken->remote, taken->remote_size, address, size);
+	reef_sim_address_copy(&taken->remote, taken->remote_size, address, size);
 	return taken->fd;
 }
 
@@ -247,7 +153,7 @@ static void gone(void *ud, uint64_t life) {
 }
 
 static int sim_close(int fd) {
-	struct reef_sim_end *end = end_of(fd);
+	struct reef_sim_end *end = reef_sim_end_of(fd);
 	for (size_t i = 0; i < end->pending.count; i++)
 		sim_close(end->pending.items[i]->fd);
 	struct reef_sim_end *other = end->other;
@@ -260,7 +166,7 @@ static int sim_close(int fd) {
 			reef_sim_at(end->arrival + reef_sim_stream_delay(), gone, other, other->life);
 		other->other = NULL;
 	}
-	end_free(end);
+	reef_sim_end_free(end);
 	return 0;
 }
 
@@ -272,7 +178,7 @@ static int take_error(struct reef_sim_end *end) {
 
 static ssize_t sim_recv(int fd, void *buffer, size_t size, int flags) {
 	(void)flags;
-	struct reef_sim_end *end = end_of(fd);
+	struct reef_sim_end *end = reef_sim_end_of(fd);
 	if (end->size > 0)
 		return (ssize_t)reef_sim_stream_take(end, buffer, size);
 	if (end->error != 0)
@@ -303,7 +209,7 @@ static size_t taken_of(struct reef_sim_end *end, size_t size) {
 
 static ssize_t sim_send(int fd, const void *bytes, size_t size, int flags) {
 	(void)flags;
-	struct reef_sim_end *end = end_of(fd);
+	struct reef_sim_end *end = reef_sim_end_of(fd);
 	if (end->error != 0)
 		return fail(take_error(end));
 	if (end->state != REEF_SIM_OPEN || end->end_sent)
@@ -339,12 +245,12 @@ static int sim_set(int fd, int level, int option, const void *value, socklen_t s
 	(void)option;
 	(void)value;
 	(void)size;
-	(void)end_of(fd);
+	(void)reef_sim_end_of(fd);
 	return 0;
 }
 
 static int sim_get(int fd, int level, int option, void *value, socklen_t *size) {
-	struct reef_sim_end *end = end_of(fd);
+	struct reef_sim_end *end = reef_sim_end_of(fd);
 	if (level != SOL_SOCKET || option != SO_ERROR)
 		reef_sim_refuse("an option of a socket that is asked for");
 	int error = take_error(end);
@@ -354,24 +260,24 @@ static int sim_get(int fd, int level, int option, void *value, socklen_t *size) 
 }
 
 static int sim_name(int fd, struct sockaddr *address, socklen_t *size) {
-	struct reef_sim_end *end = end_of(fd);
-	return copy_address(&end->local, end->local_size, address, size);
+	struct reef_sim_end *end = reef_sim_end_of(fd);
+	return reef_sim_address_copy(&end->local, end->local_size, address, size);
 }
 
 static int sim_peer(int fd, struct sockaddr *address, socklen_t *size) {
-	struct reef_sim_end *end = end_of(fd);
-	return copy_address(&end->remote, end->remote_size, address, size);
+	struct reef_sim_end *end = reef_sim_end_of(fd);
+	return reef_sim_address_copy(&end->remote, end->remote_size, address, size);
 }
 
 static int sim_ready(int fd, int events) {
-	return (int)reef_sim_stream_ready(end_of(fd)) & (events | POLLERR | POLLHUP);
+	return (int)reef_sim_stream_ready(reef_sim_end_of(fd)) & (events | POLLERR | POLLHUP);
 }
 
 static int sim_watch(int fd, enum reef_poll_kind kind, uint32_t id, uint32_t events) {
-	if (fd < FIRST_FD)
+	if (fd < REEF_SIM_FIRST_FD)
 		reef_sim_refuse(
 				"a wait for a descriptor of the system (a file, a pipe, a terminal, a library's own connection)");
-	struct reef_sim_end *end = end_of(fd);
+	struct reef_sim_end *end = reef_sim_end_of(fd);
 	end->watched = true;
 	end->kind = kind;
 	end->id = id;
@@ -390,8 +296,8 @@ static bool fits(const struct reef_sim_end *end, const struct reef_sim_link *lin
 
 int reef_sim_net_cut(const struct reef_sim_link *link, enum reef_sim_cut how) {
 	int n = 0;
-	for (size_t i = 0; i < ends.count; i++) {
-		struct reef_sim_end *end = ends.items[i];
+	struct reef_sim_end *end;
+	for (size_t i = 0; (end = reef_sim_end_at(i)) != NULL; i++) {
 		if (!fits(end, link))
 			continue;
 		n++;

@@ -324,6 +324,6 @@ void reef_bson_decode_alike(lua_State *L, const uint8_t *data, size_t size, unsi
 	if (d.models != NULL) {
 		reef_bson_models_leave(d.models);
 	}
-	lua_replace(L, d.base);
+	lua_copy(L, -1, d.base);
 	lua_settop(L, d.base);
 }

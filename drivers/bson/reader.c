@@ -184,6 +184,24 @@ bool reef_bson_reader_payload(uint8_t type, const uint8_t *p, size_t left, int d
 	return *size > 0;
 }
 
+/* The payload of the element whose type is known. Most are numbers or strings. */
+static inline int take_value(struct reef_bson_reader *r, struct reef_bson_element *e, const uint8_t *value) {
+	size_t left = (size_t)(r->end - value);
+	e->value_size = fixed_sizes[e->type];
+	if (e->type == REEF_BSON_STRING) {
+		e->value_size = string_size(value, left, &r->error);
+		if (e->value_size == 0) {
+			return -1;
+		}
+	} else if ((e->value_size == 0 || e->value_size > left) &&
+			   !reef_bson_reader_payload(e->type, value, left, r->depth, &e->value_size, &r->error)) {
+		return -1;
+	}
+	e->value = value;
+	r->at = value + e->value_size;
+	return 1;
+}
+
 int reef_bson_reader_next_value(struct reef_bson_reader *r, struct reef_bson_element *e) {
 	if (r->at == r->end) {
 		return 0;
@@ -203,34 +221,45 @@ int reef_bson_reader_next_value(struct reef_bson_reader *r, struct reef_bson_ele
 		return -1;
 	}
 	e->key_size = key;
-	e->value_size = fixed_sizes[e->type];
-	if ((e->value_size == 0 || e->value_size > (size_t)(r->end - value)) &&
-		!reef_bson_reader_payload(e->type, value, (size_t)(r->end - value), r->depth, &e->value_size, &r->error)) {
-		return -1;
+	return take_value(r, e, value);
+}
+
+static inline bool is_same_32(const char *a, const char *b) {
+	uint32_t x, y;
+	memcpy(&x, a, 4);
+	memcpy(&y, b, 4);
+	return x == y;
+}
+
+/* Keys are short: a call costs more than the comparison. The last word overlaps the one before. */
+static inline bool is_same(const char *a, const char *b, size_t size) {
+	if (size < 4) {
+		for (size_t i = 0; i < size; i++) {
+			if (a[i] != b[i]) {
+				return false;
+			}
+		}
+		return true;
 	}
-	e->value = value;
-	r->at = value + e->value_size;
-	return 1;
+	for (size_t i = 0; i + 4 < size; i += 4) {
+		if (!is_same_32(a + i, b + i)) {
+			return false;
+		}
+	}
+	return is_same_32(a + size - 4, b + size - 4);
 }
 
 int reef_bson_reader_next_named(struct reef_bson_reader *r, const char *key, size_t key_size,
 								struct reef_bson_element *e) {
 	const char *found = (const char *)r->at + 1;
-	if ((size_t)(r->end - r->at) < key_size + 2 || memcmp(found, key, key_size + 1) != 0) {
+	if ((size_t)(r->end - r->at) < key_size + 2 || !is_same(found, key, key_size + 1)) {
 		return 0;
 	}
 	const uint8_t *value = (const uint8_t *)found + key_size + 1;
 	e->type = *r->at;
 	e->key = found;
 	e->key_size = key_size;
-	e->value_size = fixed_sizes[e->type];
-	if ((e->value_size == 0 || e->value_size > (size_t)(r->end - value)) &&
-		!reef_bson_reader_payload(e->type, value, (size_t)(r->end - value), r->depth, &e->value_size, &r->error)) {
-		return -1;
-	}
-	e->value = value;
-	r->at = value + e->value_size;
-	return 1;
+	return take_value(r, e, value);
 }
 
 int reef_bson_reader_next(struct reef_bson_reader *r, struct reef_bson_element *e) {

@@ -30,7 +30,7 @@ struct batch {
 /* The first argument; the upvalue is the metatable of batches. */
 static struct batch *check_batch(lua_State *L) {
 	struct batch *batch = lua_touserdata(L, 1);
-	if (batch == NULL || !lua_getmetatable(L, 1) || !lua_rawequal(L, -1, lua_upvalueindex(1))) {
+	if (batch == NULL || !lua_getmetatable(L, 1) || lua_topointer(L, -1) != lua_topointer(L, lua_upvalueindex(1))) {
 		luaL_typeerror(L, 1, BATCH);
 	}
 	lua_pop(L, 1);

@@ -68,10 +68,6 @@ bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_
 	return true;
 }
 
-bool reef_pool_connection_sent(const struct reef_pool_connection *c, const struct reef_pool_node *node) {
-	return node->position < reef_channel_sent(&c->channel);
-}
-
 /* ---- ends ---- */
 
 /* A coroutine of our Lua half that waits for this connection is ended. */

@@ -30,8 +30,6 @@ bool reef_pool_connection_send(struct reef_pool_connection *c, struct reef_pool_
 							   size_t n);
 /* Nobody waits for it any more. */
 void reef_pool_connection_bury(struct reef_pool_connection *c, struct reef_pool_node *node);
-/* Bytes of it may have left. */
-bool reef_pool_connection_sent(const struct reef_pool_connection *c, const struct reef_pool_node *node);
 /* Closes it if there are too many tombstones, or one where there must be none. True: it is closed now. */
 bool reef_pool_connection_check(struct reef_pool_connection *c);
 

@@ -66,9 +66,9 @@ static void expire(struct reef_pool *pool, struct reef_pool_connection *c, uint6
 		*copy = *node;
 		copy->lane = NULL;
 		pool->counters.timeouts++;
-		bool sent = reef_pool_connection_sent(c, node);
 		reef_pool_connection_bury(c, node);
-		reef_pool_fail(pool, copy, REEF_POOL_CODE_TIMEOUT, sent, "no reply in time");
+		/* What has not left yet may still leave: it is not taken back. */
+		reef_pool_fail(pool, copy, REEF_POOL_CODE_TIMEOUT, true, "no reply in time");
 	}
 	const struct reef_pool_node *oldest = c->flying.head;
 	if (reef_pool_connection_check(c) || (newest_ns > 0 && reef_channel_missed(&c->channel, newest_ns)))

@@ -9,7 +9,8 @@ local memory = {}
 ---Bytes that the process has allocated; 0 in builds without jemalloc.
 ---@return integer
 function memory.total()
-	return core.number "stats.allocated" or 0
+	local allocated = core.number "stats.allocated"
+	return allocated and allocated + select(6, core.images()) or 0
 end
 
 ---Living allocations; 0 in builds without jemalloc.

@@ -36,7 +36,11 @@ end
 -- Promises
 
 local function text_of(what, ...)
-	return select("#", ...) > 0 and what:format(...) or tostring(what)
+	if select("#", ...) == 0 then
+		return tostring(what)
+	end
+	local ok, text = pcall(string.format, what, ...)
+	return ok and text or ("%s (%s)"):format(what, text)
 end
 
 ---The run has failed, and ends here.
@@ -80,6 +84,11 @@ function sim.always(what, holds, every)
 			skynet.sleep(math.max(1, math.floor((every or EVERY) * 100)))
 		end
 	end)
+end
+
+---Promises that services raise no error that nobody catches, from now on: one that is logged as `lua call ... error`.
+function sim.no_errors()
+	core.no_errors()
 end
 
 local promised = setmetatable({}, {

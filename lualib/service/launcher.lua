@@ -15,6 +15,8 @@ require "reef.manager"
 require "reef.base.extra"
 require "reef.base.require"
 
+local concat, find, select, type = table.concat, string.find, select, type
+
 local NO_REPLY = {}
 
 ---@class launcher.boot
@@ -133,8 +135,8 @@ local function forget(handle, failure)
 	end
 end
 
----The engine's launch line: module, name and arguments joined by single spaces.
-local function launch_line(...)
+---As launch_line, and says what is wrong with the words.
+local function checked_line(...)
 	local words = table.pack(...)
 	while words.n > 0 and words[words.n] == nil do
 		words.n = words.n - 1
@@ -150,6 +152,19 @@ local function launch_line(...)
 		end
 	end
 	return table.concat(words, " ", 1, words.n)
+end
+
+---The engine's launch line: module, name and arguments joined by single spaces.
+local function launch_line(...)
+	local words, n = { ... }, select("#", ...)
+	for i = 1, n do
+		local kind = type(words[i])
+		if kind ~= "string" and kind ~= "number" then
+			return checked_line(...)
+		end
+	end
+	local line = concat(words, " ", 1, n)
+	return n > 0 and not find(line, "\0", 1, true) and line or checked_line(...)
 end
 
 ---@param how {logged?: boolean, holds?: boolean, unique?: string}

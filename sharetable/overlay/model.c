@@ -26,6 +26,7 @@ const void *reef_model_push(lua_State *L, const void *model) {
 	t->lastfree = nodes + (from->lastfree - from->node);
 	t->metatable = from->metatable;
 	invalidateTMcache(t);
+	t->flags |= from->flags & REEF_HELD_BIT;
 	/* To find memory for the nodes, all may have been collected and have grown old. */
 	if (l_unlikely(isblack(t)))
 		luaC_barrierback_(L, obj2gco(t));

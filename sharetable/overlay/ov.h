@@ -9,6 +9,7 @@
  *   luai_makeseed          one seed a process: equal strings hash alike in all VMs
  *   eqshrstr               short strings are equal by hash and bytes, not by address alone
  *   luaV_finishfastset     refuse to overwrite a field of a shared table
+ *   luaC_barrierback       a table notes that it refers to shared objects that may go
  *   luaH_set, luaH_setint, luaH_finishset (ov_ltable.c), lua_setmetatable (ov_lapi.c)   refuse the rest
  *   luaH_next              (ov_ltable.c) a traversal goes on from the key's content
  *   pushclosure            (ov_lvm.c) functions without upvalues are as shared as their code
@@ -69,6 +70,28 @@
 #define REEF_SHARED_BIT 0x80
 #define REEF_SHARED_MARK cast_byte(REEF_SHARED_BIT | bitmask(BLACKBIT) | G_OLD)
 #define reef_is_shared(o) ((o)->marked & REEF_SHARED_BIT)
+
+/* A shared object that may go while VMs live: those who refer to it will be walked for. It has the bit of objects with a
+ * finalizer, too, which no shared one is. */
+#define REEF_PASSING_BITS (REEF_SHARED_BIT | bitmask(FINALIZEDBIT))
+#define REEF_PASSING_MARK cast_byte(REEF_SHARED_MARK | bitmask(FINALIZEDBIT))
+#define reef_is_passing(o) (((o)->marked & REEF_PASSING_BITS) == REEF_PASSING_BITS)
+
+/* A table that has once referred to one, by a key or a value, says so in a bit of its flags that stock Lua leaves alone
+ * (metamethods have those below it, `isrealasize` the one above). */
+#define REEF_HELD_BIT 0x40
+#define reef_has_held(t) ((t)->flags & REEF_HELD_BIT)
+
+/* Whatever puts a value or a key into a table calls this one for the collector's sake. */
+static inline void reef_barrierback(lua_State *L, GCObject *p, const GCObject *v) {
+	if (isblack(p) && iswhite(v))
+		luaC_barrierback_(L, p);
+	else if (luai_unlikely(reef_is_passing(v)) && p->tt == LUA_VTABLE)
+		gco2t(p)->flags |= REEF_HELD_BIT;
+}
+
+#undef luaC_barrierback
+#define luaC_barrierback(L, p, v) (iscollectable(v) ? reef_barrierback(L, p, gcvalue(v)) : cast_void(0))
 
 /* The function that shared code without upvalues has ready for all VMs, or NULL. It is kept where collectors would link a
  * prototype into their lists, which they never do with a shared one. */

@@ -364,7 +364,7 @@ static int socket_udp_connect(lua_State *L) {
 	return 1;
 }
 
-static int socket_set_notify(lua_State *L) {
+int reef_lua_core_set_notify(lua_State *L) {
 	luaL_checktype(L, 1, LUA_TFUNCTION);
 	lua_settop(L, 1);
 	reef_readers_set_notify(L);
@@ -407,7 +407,7 @@ int reef_lua_core_open(lua_State *L) {
 			{"records", reef_lua_names_records},
 			{"netstat", reef_lua_common_info},
 			{"header", reef_lua_common_header},
-			{"set_notify", socket_set_notify},
+			{"set_notify", reef_lua_core_set_notify},
 			{NULL, NULL},
 	};
 	luaL_newlibtable(L, functions);

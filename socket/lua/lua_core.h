@@ -5,5 +5,6 @@
 #include <lua.h>
 
 int reef_lua_core_open(lua_State *L);
+int reef_lua_core_set_notify(lua_State *L);
 
 #endif

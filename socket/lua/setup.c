@@ -13,6 +13,7 @@
 
 void reef_socket_lua_setup(void) {
 	reef_host_preload("reef.socketcore", reef_lua_core_open);
+	reef_host_add_harmless(reef_lua_core_set_notify);
 	reef_host_preload("skynet.socketdriver", reef_lua_driver_open);
 	reef_host_preload("skynet.netpack", reef_lua_netpack_open);
 	reef_host_preload("client.socket", reef_lua_client_open);

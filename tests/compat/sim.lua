@@ -141,7 +141,13 @@ test.case("a run that does not end by itself is ended: in its own time, and in o
 			while mode == "sleeps" do
 				skynet.sleep(100)
 			end
-			while true do end
+			if mode == "stops" then
+				skynet.wait "nobody wakes it"
+			end
+			local function turn()
+				while true do end
+			end
+			coroutine.wrap(turn)()
 		end)
 	]]
 	f:close()
@@ -154,6 +160,45 @@ test.case("a run that does not end by itself is ended: in its own time, and in o
 	code, output = process.run { test.reef, "sim", script, "--limit", "1" }
 	test.equal(code, 1, output)
 	test.matches(output, "did not end within 1 s of real time")
+	test.matches(output, "snlua %S*endless%S* runs\n\t%S*endless%.lua:14: in ")
+	code, output = process.run { test.reef, "sim", script, "sleeps", "--limit", "1", "--until", "36500d" }
+	test.equal(code, 1, output)
+	test.matches(output, "in which it has come to [%d.]+ s of its own")
+	code, output = process.run { test.reef, "sim", script, "stops" }
+	test.equal(code, 1, output)
+	test.matches(output, "nothing is left to happen, and the start is not over")
+end)
+
+test.case("an error that nobody catches fails the run that promises that there is none", function()
+	local script = process.path "raises.lua"
+	local f <close> = assert(io.open(script, "w"))
+	f:write [[
+		local sim = require "reef.sim"
+		local skynet = require "skynet"
+		local mode = ...
+		skynet.start(function()
+			if mode ~= "may" then
+				sim.no_errors()
+			end
+			pcall(error, "caught")
+			skynet.timeout(100, function()
+				if mode == "check" then
+					sim.check(false, "%d of %s", "x")
+				end
+				error "oh dear"
+			end)
+			skynet.sleep(200)
+		end)
+	]]
+	f:close()
+	local code, output = process.run { test.reef, "sim", script, "may" }
+	test.equal(code, 0, output)
+	code, output = process.run { test.reef, "sim", script, "may_not" }
+	test.equal(code, 1, output)
+	test.matches(output, "FAILED after 1%.%d+ s, .*: an error that nobody caught: %S*raises%.lua:13: oh dear\n")
+	code, output = process.run { test.reef, "sim", script, "check" }
+	test.equal(code, 1, output)
+	test.matches(output, "FAILED after 1%.%d+ s, .*: %%d of %%s %(bad argument")
 end)
 
 test.case("what a configuration starts can be simulated", function()

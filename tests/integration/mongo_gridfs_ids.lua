@@ -64,6 +64,34 @@ local function check_files(bucket, files)
 	end
 end
 
+on_both("what is deleted while it is written does not become a file", { timeout = 300 }, function(db)
+	local bucket, other = db:bucket { chunkSizeBytes = PIECE }, db:bucket()
+	for round = 1, 20 do
+		local id, before, after = "file" .. round, math.random(4, 12), math.random(0, 12)
+		local file = bucket:openUploadStreamWithId(id, "file")
+		file:write(("a"):rep(before * PIECE))
+		test.different(bucket.chunks:countDocuments { files_id = id }, 0)
+		test.equal(test.raises("no file", other.delete, other, id).kind, "file not found")
+		local err = test.raises("deleted while", function()
+			file:write(("b"):rep(after * PIECE))
+			file:close()
+		end)
+		test.equal({ err.kind, err.outcome }, { "deleted", "rejected" })
+		test.raises("deleted while", file.close, file)
+		file:abort()
+		test.equal({ bucket.chunks:countDocuments {}, bucket.files:countDocuments {} }, { 0, 0 })
+	end
+	-- It may have become one just before its pieces go.
+	local delete_many = other.chunks.deleteMany
+	rawset(other.chunks, "deleteMany", function(self, ...)
+		rawset(self, "deleteMany", nil)
+		bucket:uploadFromStreamWithId("late", "file", "bytes")
+		return delete_many(self, ...)
+	end)
+	other:delete "late"
+	test.equal({ bucket.chunks:countDocuments {}, bucket.files:countDocuments {} }, { 0, 0 })
+end)
+
 on_both("an id that is taken is an error, and the file that has it stays whole", { timeout = 300 }, function(db)
 	for _, index in ipairs { true, false } do
 		local files = { none = "", one = ("1"):rep(50), some = ("s"):rep(3 * PIECE + 1) }

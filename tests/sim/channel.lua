@@ -71,6 +71,7 @@ local function make_trouble()
 end
 
 skynet.start(function()
+	sim.no_errors()
 	start_peer()
 	local channel = socketchannel.channel { host = "app", port = 7000, timeout = TIMEOUT,
 		response = mode == "session" and read_reply or nil }

@@ -3,6 +3,7 @@
 -- waits longer than his deadline, and in calm a write succeeds.
 --
 --     reef sim mongo.lua streams       members speak up by themselves when something changes
+--     reef sim mongo.lua pool          through a pool, which other services could use, too
 --     reef sim mongo.lua MODULE FILE   FILE takes the place of the module
 local root = debug.getinfo(1, "S").source:match "^@(.-)/?tests/sim/[^/]*$"
 package.path = ("%s/tests/support/?.lua;"):format(root == "" and "." or root) .. package.path
@@ -16,7 +17,7 @@ local peers = require "test.mongo_peer"
 local sim = require "reef.sim"
 local skynet = require "skynet"
 
-local streams = mode == "streams"
+local streams, pooled = mode == "streams", mode == "pool"
 
 local MEMBERS <const> = 3
 local CALLERS <const> = 6
@@ -56,11 +57,12 @@ local function make_trouble(set)
 end
 
 skynet.start(function()
+	sim.no_errors()
 	local set = start_set()
-	local client = mongo.client(set:uri(("heartbeatFrequencyMS=1000&connectTimeoutMS=2000&timeoutMS=%d"):format(
-		TIMEOUT * 1000)))
+	local uri = set:uri(("heartbeatFrequencyMS=1000&connectTimeoutMS=2000&timeoutMS=%d"):format(TIMEOUT * 1000))
+	local client = pooled and require("reef.pool").mongo(uri, { size = 2 }) or mongo.client(uri)
 	local c = client.db.c
-	local waiting, done, acknowledged, answered = {}, 0, {}, 0
+	local waiting, done, acknowledged, unsent, answered = {}, 0, {}, {}, 0
 	sim.always("nobody waits longer than his deadline", function()
 		for who, since in pairs(waiting) do
 			if sim.elapsed() - since > LONGEST then
@@ -92,6 +94,7 @@ skynet.start(function()
 				sim.check(n <= 1, "%s was written %d times", id, n)
 				sim.check(not written or n == 1, "%s is not there", id)
 				sim.check(written or why.outcome ~= "not sent" or n == 0, "%s was sent: %s", id, why)
+				unsent[id] = not written and why.outcome == "not sent" or nil
 				acknowledged[id] = written
 				local read, document = ask(id, c.findOne, c, { _id = id })
 				sim.check(not read or document._id == id, "%s was answered by %s", id, read and document._id)
@@ -112,6 +115,9 @@ skynet.start(function()
 		return ask("calm", c.insertOne, c, { _id = "calm" })
 	end)
 	local written = 0
+	for id in pairs(unsent) do
+		sim.check(count(id) == 0, "%s was sent later", id)
+	end
 	for id in pairs(acknowledged) do
 		sim.check(not acknowledged[id] or count(id) == 1, "%s is there %d times", id, count(id))
 		written = written + (acknowledged[id] and 1 or 0)

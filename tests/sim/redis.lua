@@ -1,15 +1,15 @@
 -- Many coroutines use one connection of the Redis driver while its server is late, its connections break and its
--- network is parted. Promised: who gets a reply gets his own, and nobody waits for ever. A module of that name in
--- `REDIS_LINK` takes the place of the driver's: a test puts a fault back in with it.
+-- network is parted. Promised: who gets a reply gets his own, what is acknowledged was done once and what is "not sent"
+-- was not, deadlines come in time, and nobody waits for ever.
 local sim = require "reef.sim"
 local skynet = require "skynet"
 
-local driver = ... or "skynet.db.redis"
-local redis = require(driver)
+local redis = require "skynet.db.redis"
 
 local CALLERS <const> = 8
 local REQUESTS <const> = 40
 local TIMEOUT <const> = 2
+local LATE <const> = 0.2 -- seconds by which a deadline may be found late
 local LONGEST <const> = 20 -- seconds that any request may take: its deadline, and those of connecting again
 
 local function faults()
@@ -28,8 +28,9 @@ local function faults()
 end
 
 skynet.start(function()
+	sim.no_errors()
 	sim.place "app"
-	skynet.newservice("redis_peer", "redis", 6379)
+	local peer = skynet.newservice("redis_peer", "redis", 6379)
 	faults()
 	local db
 	sim.eventually(600, "a first connection", function()
@@ -37,7 +38,7 @@ skynet.start(function()
 		db = ok and it
 		return ok
 	end)
-	local waiting, done, answered = {}, 0, 0
+	local waiting, done, answered, acknowledged, unsure = {}, 0, 0, 0, 0
 	sim.always("nobody waits for ever", function()
 		for who, since in pairs(waiting) do
 			if sim.elapsed() - since > LONGEST then
@@ -55,6 +56,14 @@ skynet.start(function()
 				waiting[token] = nil
 				answered = answered + (ok and 1 or 0)
 				sim.check(not ok or reply == token, "%s was answered by %s", token, tostring(reply))
+				ok, reply = pcall(db.incr, db, "n")
+				local err = not ok and redis.error(reply)
+				if ok then
+					acknowledged = acknowledged + 1
+				elseif err.outcome ~= "not sent" then
+					unsure = unsure + 1
+				end
+				sim.check(ok or err.code ~= "timeout" or err.waited < TIMEOUT + LATE, "a deadline that came late: %s", err)
 				if math.random(4) == 1 then
 					skynet.sleep(math.random(0, 30))
 				end
@@ -66,6 +75,15 @@ skynet.start(function()
 		return done == CALLERS
 	end)
 	sim.check(answered > 0, "nobody had an answer")
+	sim.network { delay = { 0.0001, 0.001 }, stall = 0, reset = 0, refuse = 0, lose = 0, slow = 0 }
+	sim.heal()
+	skynet.send(peer, "lua")
+	local n = tonumber(sim.eventually(60, "a request in calm is answered", function()
+		local ok, value = pcall(db.get, db, "n")
+		return ok and value
+	end))
+	sim.check(acknowledged <= n and n <= acknowledged + unsure,
+		"%d increments, of which %d are acknowledged and %d unsure", n, acknowledged, unsure)
 	skynet.error(("%d of %d requests were answered"):format(answered, CALLERS * REQUESTS))
 	sim.finish()
 end)

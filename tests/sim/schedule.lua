@@ -72,6 +72,7 @@ local function expected(entry, from, to)
 end
 
 skynet.start(function()
+	sim.no_errors()
 	local begin = os.time()
 	local highest, jumped = begin, -LATE -- what the clock has shown, and when it was set
 	local runs = {}

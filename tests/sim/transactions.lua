@@ -44,6 +44,7 @@ local function commit(db, token)
 end
 
 skynet.start(function()
+	sim.no_errors()
 	sim.place "app"
 	local peer = skynet.newservice("redis_peer", "redis", 6379)
 	local db

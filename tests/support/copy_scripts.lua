@@ -101,11 +101,41 @@ local PIECES = {
 	"say(debug.getinfo(1, 'l').currentline > 0, debug.getinfo(1, 'S').what, debug.getinfo(2, 'S') and debug.getinfo(2, 'S').what, debug.getinfo(3) == nil, (debug.getlocal(1, 1)))",
 }
 
+-- The same for pieces that are felt nowhere outside the VM. `$m` is a module that the script has.
+local HARMLESS = {
+	"local t = {} for i = 1, $n do t['$s' .. i] = i end for k, v in pairs(t) do say(k, v) end kept_$s = t",
+	"$s = { $n, { '$s2' }, $s3 = function() return $n end } say(_G.$s[1], #$s[2][1], $s.$s3())",
+	"local up = {} for i = 1, 3 do up[i] = function() i = i + $n return i end end later(function() say(up[1](), up[2](), up[1]()) end)",
+	"local m = require '$m' say(m.name, m.count()) later(function() say(m.count(), m == require '$m', package.loaded['$m'] == m) end)",
+	"say(pcall(error, '$s', $n)) say(select(2, pcall(function() return nil .. '$s' end)))",
+	"say(xpcall(function() error('$s', 2) end, debug.traceback))",
+	"local Class = setmetatable({}, { __call = function(c, x) return setmetatable({ x = x }, c) end }) Class.__index = Class function Class:$s() return self.x + $n end $s2 = Class later(function() say(Class($n):$s()) end)",
+	"local weak = setmetatable({}, { __mode = 'kv' }) weak.$s = skynet later(function() weak[$n] = skynet for k, v in pairs(weak) do say(k, v == skynet) end end)",
+	"local f = load('local a <const> = $n; local function $s(...) return a, ... end return $s(1, nil)') say(f()) later(function() say(f()) end)",
+	"local words = {} for w in ('$s $s2 and or not $n end'):gmatch '%w+' do words[#words + 1] = w end table.sort(words) say(concat(words, ','))",
+	"local long = ('$s'):rep(50) .. $n kept = { [long] = 1 } later(function() say(kept[('$s'):rep(50) .. $n], #long) end)",
+	"say(('%5.2f|%q|%s|%x'):format($n / 3, '$s\\n', '$s2', $n), utf8.char($n + 200, 8364), string.pack('<i4z', $n, '$s'):byte(1, -1))",
+	"getmetatable('').__index = function(s, k) return string[k] or k .. '$s' end say(('x').foo) later(function() say(('x').bar) end)",
+	"string.$s = function(x) return #x end later(function() for k in pairs(string) do say(k) end say(('abc'):$s()) end)",
+	"math.floor = nil later(function() say(math.floor, package.path) end) package.path = package.path .. ';./$s/?.lua'",
+	"skynet.init(function() say 'init $s' end) later(function() say 'later $s' end)",
+	"say(skynet.getenv 'harbor', skynet.getenv '$s', skynet.PTYPE_LUA) for k, v in pairs(skynet) do if type(k) == 'string' then say(k, type(v)) end end",
+	"later(function() say(math.random(0) ~= math.random(0), collectgarbage 'isrunning') math.randomseed($n) say(math.random(1000)) end)",
+	"later(function() say(collectgarbage 'generational', collectgarbage 'incremental') end)",
+	"later(function() local x = setmetatable({}, { __gc = function() say 'gc $s' end }) x = nil collectgarbage() for i = 1, 2000 do local _ = { i } end end)",
+	"later(function() skynet.fork(function(...) say('forked', ...) end, $n) end)",
+	"local co = coroutine.isyieldable() say(co, select(2, coroutine.running())) later(function() say(coroutine.isyieldable()) end)",
+	"say(debug.getinfo(1, 'l').currentline > 0, debug.getinfo(1, 'S').what, debug.getinfo(2, 'S').what, debug.getinfo(3) == nil)",
+	"for _, name in ipairs { 'socket', 'sharetable', 'queue', 'manager', 'crypt', 'db.redis', 'netpack' } do if #name % 5 == $n % 5 then say(type(require('skynet.' .. name))) end end",
+}
+
 local NAMES = { "alpha", "beta", "x", "name", "self", "index", "gamma_1", "Item", "value", "key", "_y", "long_name_of_a_field" }
 
 ---Returns a function that makes another script each time.
 ---@param seed integer
-function scripts.generator(seed)
+---@param harmless? boolean only what templates may do, before their start function and in it
+function scripts.generator(seed, harmless)
+	local pieces = harmless and HARMLESS or PIECES
 	-- Not math.random, which others use, too.
 	local state = seed & 0x7fffffff
 	local function choose(n)
@@ -117,9 +147,9 @@ function scripts.generator(seed)
 		for i = 1, choose(12) do
 			local names = {
 				["$n"] = tostring(choose(20)), ["$s"] = NAMES[choose(#NAMES)] .. "_1", ["$s2"] = NAMES[choose(#NAMES)] .. "_2",
-				["$s3"] = NAMES[choose(#NAMES)] .. "_3",
+				["$s3"] = NAMES[choose(#NAMES)] .. "_3", ["$m"] = "module_" .. choose(4),
 			}
-			lines[i] = "do " .. PIECES[choose(#PIECES)]:gsub("%$%a%d?", names) .. " end"
+			lines[i] = "do " .. pieces[choose(#pieces)]:gsub("%$%a%d?", names) .. " end"
 		end
 		return table.concat(lines, "\n") .. "\n"
 	end

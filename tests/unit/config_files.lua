@@ -104,6 +104,71 @@ test.case("no column without a schema has numbers and text in it, in whatever or
 	end
 end)
 
+-- Blanks and quotes are put around fields as people and programs do it; what is read has to be what was meant, and each
+-- field has to be found where it was written.
+test.case("any CSV is read as it was meant, and each field is found again", function()
+	math.randomseed(test.seed or 1)
+	local random = math.random
+	local function pick(list)
+		return list[random(#list)]
+	end
+	local BLANKS <const> = { "", "", "", " ", "\t ", "  " }
+	local WORDS <const> = { "a", "é", "one two", "x'y", "007", "-12", "1.5", "#", "\u{1f600}" }
+	local QUOTED <const> = { "", "a", 'say ""hi""', '""', "x,y;z", "two\nlines", "\r\n", " blank ", "é,", '"",""' }
+	local NAMES <const> = { "a", "b", "c", "d", "e" }
+	local fields, rounds = 0, test.count(400)
+	for _ = 1, rounds do
+		local separator, width = pick { ",", ";", "|" }, random(2, 5)
+		local parts, line, column = {}, 1, 1
+		local function write(text)
+			parts[#parts + 1] = text
+			for character in text:gmatch(utf8.charpattern) do
+				column = column + 1
+				if character == "\n" then
+					line, column = line + 1, 1
+				end
+			end
+		end
+		write(table.concat(NAMES, separator, 1, width) .. pick { "\n", "\r\n" })
+		local want, places, tree, types = {}, {}, { sub = {} }, {}
+		for i = 1, width do
+			types[NAMES[i]] = "string"
+		end
+		for row = 1, random(0, 6) do
+			want[row], tree.sub[row] = {}, { sub = {} }
+			write(random(6) == 1 and "\n" or "")
+			for i = 1, width do
+				write(pick(BLANKS))
+				places[#places + 1] = { line = line, column = column }
+				tree.sub[row].sub[NAMES[i]] = { at = #places }
+				local how = random(5)
+				if how <= 2 then
+					local text = pick(WORDS)
+					want[row][NAMES[i]] = text
+					write(text)
+				elseif how <= 4 then
+					local text = pick(QUOTED)
+					want[row][NAMES[i]] = text:gsub('""', '"')
+					write('"' .. text .. '"')
+				end
+				write(pick(BLANKS))
+				if how == 5 then -- an empty field is where it ends
+					places[#places] = { line = line, column = column }
+				end
+				write(i < width and separator or pick { "\n", "\r\n" })
+			end
+		end
+		local text = table.concat(parts)
+		text = random(2) == 1 and text or text:gsub("\r?\n$", "")
+		local sheet, problems = core.csv(text, types, separator)
+		test.equal(problems, nil, text)
+		test.equal(sheet.rows, want, text)
+		test.equal(core.csv_places(text, separator, tree), places, text)
+		fields = fields + #places
+	end
+	test.truthy(fields > rounds * 2, "too few fields to say anything")
+end)
+
 test.case("a directory without a name, or with one that ends early, is refused", function()
 	for _, f in ipairs { config.load, config.check, config.watch } do
 		for name, why in pairs { [""] = "the directory has no name", ["a\0b"] = "the directory's name has a NUL" } do

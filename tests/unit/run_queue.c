@@ -110,6 +110,27 @@ static void who_takes_from_the_process_leaves_half_to_others(void **state) {
 	reef_free(services);
 }
 
+static void what_is_taken_in_time_stands_behind_what_is_there(void **state) {
+	(void)state;
+	struct reef_run_queue *queue = queue_new();
+	struct reef_service *services = reef_calloc(9, sizeof *services);
+	reef_global_queue_refill(queue);
+	assert_true(reef_run_queue_empty(queue));
+	for (int i = 0; i < 2; i++)
+		reef_run_queue_push(queue, &services[i]);
+	for (int i = 2; i < 8; i++)
+		reef_global_queue_push(&services[i]);
+	reef_global_queue_refill(queue);
+	reef_run_queue_push(queue, &services[8]);
+	for (int i = 0; i < 5; i++)
+		assert_ptr_equal(reef_run_queue_pop(queue), &services[i]);
+	assert_ptr_equal(reef_run_queue_pop(queue), &services[8]);
+	for (int i = 5; i < 8; i++)
+		assert_ptr_equal(reef_global_queue_pop(), &services[i]);
+	free(queue);
+	reef_free(services);
+}
+
 static void heavy_services_have_a_queue_of_their_own(void **state) {
 	(void)state;
 	struct reef_service *services = reef_calloc(3, sizeof *services);
@@ -169,6 +190,7 @@ int main(void) {
 			cmocka_unit_test(what_does_not_fit_goes_to_the_process),
 			cmocka_unit_test(the_process_keeps_the_order_of_any_number),
 			cmocka_unit_test(who_takes_from_the_process_leaves_half_to_others),
+			cmocka_unit_test(what_is_taken_in_time_stands_behind_what_is_there),
 			cmocka_unit_test(heavy_services_have_a_queue_of_their_own),
 			cmocka_unit_test(what_is_given_up_by_others_is_lost_nowhere),
 	};

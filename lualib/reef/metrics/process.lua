@@ -1,6 +1,7 @@
 -- What the engine knows of the process: CPU and memory, services by the name of their file, sockets, shared data. None
 -- of it asks another service, so it answers when services are stuck, too.
 local ledger = require "reef.metrics.ledger"
+local core = require "reef.memory"
 local memory = require "reef.allocator"
 local name_of = require "reef.look.name"
 local scheduler = require "reef.scheduler"
@@ -25,6 +26,12 @@ local function system_numbers(out)
 	end
 	out:single("process_start_time_seconds", "gauge", "Start of the process, since the epoch.", skynet.starttime())
 	out:single("reef_memory_allocated_bytes", "gauge", "What is allocated, by the allocator's count.", memory.total())
+	local images, _, image_bytes, templates, refused, copies = core.images()
+	out:single("reef_vm_images_total", "counter", "Images of VMs that were made.", images)
+	out:single("reef_vm_templates_total", "counter", "Images of VMs whose main function has run.", templates)
+	out:single("reef_vm_templates_refused_total", "counter", "Attempts to make one that failed.", refused)
+	out:single("reef_vm_image_bytes", "gauge", "Memory of the images.", image_bytes)
+	out:single("reef_vm_copy_bytes", "gauge", "Memory of VMs that are copies.", copies)
 	local open, limit = system.descriptors()
 	if open then
 		out:single("process_open_fds", "gauge", "Open file descriptors.", open)

@@ -134,6 +134,12 @@ function bucket:delete(id, options)
 	local found = self.files:deleteOne({ _id = is(id) }, limit)
 	self.chunks:deleteMany({ files_id = is(id) }, limit)
 	if found.deletedCount == 0 then
+		-- Had it become a file before its pieces went?
+		found = self.files:deleteOne({ _id = is(id) }, limit)
+		if found.deletedCount > 0 then
+			self.chunks:deleteMany({ files_id = is(id) }, limit)
+			return
+		end
 		fail("file not found", ("there is no file with the id %s"):format(show(id)))
 	end
 end
@@ -197,8 +203,12 @@ function gridfs.bucket(database, options)
 		readConcern = options.readConcern, writeConcern = options.writeConcern, readPreference = options.readPreference,
 		timeoutMS = options.timeoutMS,
 	}
+	-- What the server has now, and not only what many have.
+	local newest = {
+		readConcern = { level = "local" }, readPreference = { mode = "primary" }, timeoutMS = options.timeoutMS,
+	}
 	return setmetatable({
-		chunk_size = options.chunkSizeBytes or DEFAULT_CHUNK,
+		newest = database:collection(name .. ".chunks", newest), chunk_size = options.chunkSizeBytes or DEFAULT_CHUNK,
 		files = database:collection(name .. ".files", scope), chunks = database:collection(name .. ".chunks", scope),
 	}, bucket)
 end

@@ -72,14 +72,15 @@ end
 
 -- Writes documents to the server. What went wrong once stays wrong: nobody knows what was done.
 local function store(self, collection, documents)
-	local ok, err = pcall(function()
+	local ok, result = pcall(function()
 		ensure_indexes(self.bucket, self.limit)
-		collection:insertMany(documents, self.limit)
+		return collection:insertMany(documents, self.limit)
 	end)
 	if not ok then
-		self.failed = err
-		error(err, 0)
+		self.failed = result
+		error(result, 0)
 	end
+	return result
 end
 
 -- Sends the pieces that are complete.
@@ -87,7 +88,31 @@ local function send(self)
 	local pending = self.pending
 	if pending[1] then
 		self.pending = {}
-		store(self, self.bucket.chunks, pending)
+		if store(self, self.bucket.chunks, pending).acknowledged then
+			self.sent = self.sent + #pending
+		end
+	end
+end
+
+-- Removes its pieces from the server, and nobody else's.
+local function remove_pieces(self)
+	for _, series in ipairs(self.series) do
+		local own = { ["$gte"] = id_in(series, 0), ["$lte"] = id_in(series, LAST) }
+		self.bucket.chunks:deleteMany({ files_id = base.is(self.id), _id = own }, self.limit)
+	end
+end
+
+-- Somebody may have deleted what has that id while it was written.
+local function check_pieces(self)
+	local ok, err = pcall(function()
+		if self.bucket.newest:countDocuments({ files_id = base.is(self.id) }, self.limit) < self.sent then
+			remove_pieces(self)
+			base.fail("deleted", ("the file %s was deleted while it was written"):format(base.show(self.id)))
+		end
+	end)
+	if not ok then
+		self.failed = err
+		error(err, 0)
 	end
 end
 
@@ -150,7 +175,11 @@ function upload:close()
 		self.rest, self.kept = {}, 0
 		add_piece(self, rest)
 	end
+	local before = self.sent
 	send(self)
+	if before > 0 then
+		check_pieces(self)
+	end
 	local document = bson.document("_id", self.id, "length", bson.int64(self.length), "chunkSize", self.chunk_size,
 		"uploadDate", bson.datetime(math.floor(skynet.time() * 1000)), "filename", self.filename)
 	document.metadata = self.metadata
@@ -181,10 +210,7 @@ function upload:abort()
 		base.fail("file may exist", ("nobody has heard whether the file %s is there: its pieces stay, delete(id) removes "
 			.. "both"):format(base.show(self.id)), "maybe applied")
 	end
-	for _, series in ipairs(self.series) do
-		local own = { ["$gte"] = id_in(series, 0), ["$lte"] = id_in(series, LAST) }
-		self.bucket.chunks:deleteMany({ files_id = base.is(self.id), _id = own }, self.limit)
-	end
+	remove_pieces(self)
 end
 
 local M = {}
@@ -203,7 +229,7 @@ function M.open(bucket, id, filename, options)
 	base.is(id)
 	return setmetatable({
 		bucket = bucket, id = id, filename = base.check_name(filename), chunk_size = size, metadata = options.metadata,
-		rest = {}, kept = 0, n = 0, length = 0, pending = {}, series = { new_series() },
+		rest = {}, kept = 0, n = 0, length = 0, pending = {}, sent = 0, series = { new_series() },
 		limit = base.within(bucket, options),
 	}, upload)
 end

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct reef_deferred;
 struct reef_message;
@@ -84,6 +85,13 @@ static inline int64_t reef_seam_number(enum reef_seam_answer what, int64_t real)
 static inline const char *reef_seam_text(enum reef_seam_answer what, const char *real) {
 	struct reef_seam *seam = reef_seam_here();
 	return seam ? seam->text(seam, what, real) : real;
+}
+
+/* A truth value out of bytes that a record may have any others for. */
+static inline void reef_seam_mend(bool *value) {
+	unsigned char byte;
+	memcpy(&byte, value, 1);
+	*value = byte != 0;
 }
 
 /* From here on until reef_seam_return, what happens is the engine's. */

@@ -47,14 +47,17 @@ struct listener {
 
 static struct reef_ptrmap listeners; /* by id */
 
+static struct listener *find(int id) {
+	return id > 0 ? reef_ptrmap_get(&listeners, (const void *)(intptr_t)id) : NULL;
+}
+
 static void listen_to(int id, const struct reef_sink *sink, void *ud) {
-	const void *key = (const void *)(intptr_t)id;
-	struct listener *listener = id > 0 ? reef_ptrmap_get(&listeners, key) : NULL;
+	struct listener *listener = find(id);
 	if (id <= 0)
 		return;
 	if (listener == NULL) {
 		listener = reef_malloc(sizeof *listener);
-		reef_ptrmap_put(&listeners, key, listener);
+		reef_ptrmap_put(&listeners, (const void *)(intptr_t)id, listener);
 	}
 	*listener = (struct listener){sink, ud};
 }
@@ -64,18 +67,23 @@ static void forget(int id) {
 		reef_free(reef_ptrmap_remove(&listeners, (const void *)(intptr_t)id));
 }
 
-static void play_data(const struct listener *to, int id, const char *bytes, size_t n) {
-	size_t room = n;
-	char *place = to->sink->room ? to->sink->room(to->ud, id, &room) : NULL;
-	if (place && room >= n)
-		bytes = memcpy(place, bytes, n);
-	to->sink->data(to->ud, id, bytes, n);
+/* Who asks for room gets his bytes there, in as many pieces as that takes. */
+static void play_data(int id, const char *bytes, size_t n) {
+	const struct listener *to;
+	while (n > 0 && (to = find(id)) != NULL && to->sink && to->sink->data) {
+		size_t room = n;
+		char *place = to->sink->room ? to->sink->room(to->ud, id, &room) : NULL;
+		size_t part = place && room < n ? room : n;
+		to->sink->data(to->ud, id, place ? memcpy(place, bytes, part) : bytes, part);
+		bytes += part;
+		n -= part;
+	}
 }
 
 static void play(unsigned event, const struct reef_seam_about *about) {
 	static struct reef_udp_address from;
 	int id = (int)about->a;
-	const struct listener *found = reef_ptrmap_get(&listeners, (const void *)(intptr_t)id);
+	const struct listener *found = find(id);
 	char text[REEF_ADDRESS_SIZE + 256];
 	size_t size = about->size < sizeof text ? about->size : sizeof text - 1;
 	if (found == NULL || found->sink == NULL)
@@ -91,8 +99,7 @@ static void play(unsigned event, const struct reef_seam_about *about) {
 			sink->opened(to.ud, id, text);
 		break;
 	case REEF_SOCKET_EVENT_DATA:
-		if (sink->data)
-			play_data(&to, id, about->bytes, about->size);
+		play_data(id, about->bytes, about->size);
 		break;
 	case REEF_SOCKET_EVENT_ACCEPTED:
 		if (sink->accepted)
@@ -215,7 +222,7 @@ void reef_socket_set_ud(int id, const struct reef_sink *sink, void *ud) {
 		reef_real_set_ud(id, sink, ud);
 		return;
 	}
-	const struct listener *found = reef_ptrmap_get(&listeners, (const void *)(intptr_t)id);
+	const struct listener *found = find(id);
 	if (found && found->sink == sink)
 		listen_to(id, sink, ud);
 	struct reef_seam *seam = reef_seam_leave();
@@ -377,13 +384,40 @@ uint32_t reef_socket_owner(int id) {
 	return (uint32_t)reef_seam_number(REEF_SEAM_STATE, reef_real_owner(id));
 }
 
+/* Whatever a record says they are, they are what others may read. */
+static void ask_tls_info(struct reef_seam *seam, struct reef_tls_info *info) {
+	seam->bytes(seam, REEF_SEAM_STATE, info, sizeof *info);
+	reef_seam_mend(&info->established);
+	reef_seam_mend(&info->resumed);
+	reef_seam_mend(&info->server);
+	reef_seam_mend(&info->has_peer);
+	info->version[sizeof info->version - 1] = '\0';
+	info->cipher[sizeof info->cipher - 1] = '\0';
+	info->alpn[sizeof info->alpn - 1] = '\0';
+	info->name[sizeof info->name - 1] = '\0';
+	info->subject[sizeof info->subject - 1] = '\0';
+	info->issuer[sizeof info->issuer - 1] = '\0';
+	info->names[sizeof info->names - 1] = '\0';
+	info->not_after[sizeof info->not_after - 1] = '\0';
+	info->fingerprint[sizeof info->fingerprint - 1] = '\0';
+}
+
+static void ask_info(struct reef_seam *seam, struct reef_socket_info *info) {
+	seam->bytes(seam, REEF_SEAM_STATE, info, sizeof *info);
+	reef_seam_mend(&info->reading);
+	reef_seam_mend(&info->writing);
+	info->name[sizeof info->name - 1] = '\0';
+	if ((unsigned)info->type > REEF_SOCKET_CLOSING)
+		info->type = REEF_SOCKET_CLOSING;
+}
+
 bool reef_socket_tls_info(int id, struct reef_tls_info *info) {
 	struct reef_seam *seam = reef_seam_leave();
 	bool known = reef_real_tls_info(id, info);
 	reef_seam_return(seam);
 	known = reef_seam_number(REEF_SEAM_STATE, known);
 	if (seam && known)
-		seam->bytes(seam, REEF_SEAM_STATE, info, sizeof *info);
+		ask_tls_info(seam, info);
 	return known;
 }
 
@@ -393,7 +427,7 @@ bool reef_info_get(int id, struct reef_socket_info *info) {
 	reef_seam_return(seam);
 	known = reef_seam_number(REEF_SEAM_STATE, known);
 	if (seam && known)
-		seam->bytes(seam, REEF_SEAM_STATE, info, sizeof *info);
+		ask_info(seam, info);
 	return known;
 }
 

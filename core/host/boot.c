@@ -21,6 +21,7 @@
 #include "load.h"
 #include "prepare.h"
 #include "protocol.h"
+#include "seam.h"
 
 /* Ends a service that has not begun. The launcher learns how: "ERROR reason", or "EXIT" where nothing went wrong. */
 static void boot_end(struct reef_host *host, const char *report) {
@@ -40,6 +41,8 @@ static void boot_end(struct reef_host *host, const char *report) {
 /* Without a launcher this is the bootstrap service, and the process has failed. */
 static void boot_refuse(struct reef_host *host, const char *text) {
 	reef_log_at(REEF_LOG_ERROR, host->handle, "%s", text);
+	if (host->seam && host->seam->failed)
+		host->seam->failed(host->seam);
 	const char *end = strstr(text, "\nstack traceback:");
 	size_t size = end ? (size_t)(end - text) : strlen(text);
 	char shorter[64], *report = reef_try_malloc(size + 7);

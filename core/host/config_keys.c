@@ -118,6 +118,7 @@ static const struct key keys[] = {
 		NUMBER("record_files", 1, INT_MAX),
 		NUMBER("record_limit", 2, LONG_MAX >> 21),
 		OF("record_path", TEXT, REEF_CONFIG_DOUBTFUL),
+		NUMBER("record_ring", 0, 86400),
 		NUMBER("shutdown_timeout", 0, LONG_MAX),
 		NUMBER("singleton_lease", 200, MAX_CS),
 		NUMBER("slow_message", 0, MAX_CS),

@@ -128,8 +128,10 @@ static struct reef_service_stat service_stat(lua_State *L, bool clear) {
 	struct reef_service_stat stat;
 	reef_service_get_stat(reef_host_get(L)->service, &stat, clear);
 	struct reef_seam *seam = reef_seam_here();
-	if (seam)
+	if (seam) {
 		seam->bytes(seam, REEF_SEAM_STATE, &stat, sizeof stat);
+		reef_seam_mend(&stat.endless);
+	}
 	return stat;
 }
 

@@ -24,6 +24,8 @@ struct reef_host_seam {
 	bool (*message)(struct reef_host_seam *seam, struct reef_message *m);
 	/* An event has been told, and what it woke is about to run. */
 	void (*turn)(struct reef_host_seam *seam);
+	/* An error that nobody caught has been logged. NULL: that is of no interest. */
+	void (*failed)(struct reef_host_seam *seam);
 	/* Pushes what a C module's open function gives: called in the place of that, as it is. */
 	int (*module)(struct reef_host_seam *seam, lua_State *L, const char *name, lua_CFunction open);
 	/* The file to be loaded instead of that one. */

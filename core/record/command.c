@@ -199,6 +199,8 @@ static int show_record(void) {
 	struct reef_item item;
 	uint64_t messages = 0;
 	printf("%s, handle :%08x, Reef %s\n", head.arguments, (uint32_t)head.handle, head.version);
+	if (reader.lost)
+		puts("what was before is lost: these are its last seconds");
 	while (reef_record_read(&reader, &item)) {
 		struct reef_text text = {0};
 		messages += item.kind == REEF_ITEM_MESSAGE;
@@ -228,6 +230,13 @@ int reef_replay_command(int argc, char **argv, int (*start)(void)) {
 		return 1;
 	if (show)
 		return show_record();
+	if (reader.lost) {
+		reef_clean_complain(
+				"reef replay: %s has a service's last seconds and not its beginning: it can be shown (--show), "
+				"but not replayed",
+				options.file);
+		return 1;
+	}
 	if (strcmp(head.version, REEF_VERSION) != 0)
 		reef_clean_complain("reef replay: %s was made by Reef %s, this is %s: what its libraries do may differ",
 							options.file, head.version, REEF_VERSION);

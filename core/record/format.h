@@ -2,6 +2,10 @@
  * length, signed ones zigzag; times are differences to the one before. The place behind the last item is 0, or the end of
  * the file: whatever stops a process leaves a record that can be read up to there.
  *
+ * A ring has, in its head, the size of a part. Behind REEF_RECORD_RING_HEAD bytes come two parts, each with its number, of 8
+ * bytes, and items: the part with the lower number is read first, and 0 is none. If that is above 1, what was before is lost. In each
+ * part times begin anew.
+ *
  * One thread at a time has a reader; the file's bytes have to stay. */
 #ifndef REEF_RECORD_FORMAT_H
 #define REEF_RECORD_FORMAT_H
@@ -13,6 +17,7 @@
 #define REEF_RECORD_MAGIC "REEFREC1"
 #define REEF_RECORD_MAGIC_SIZE 8
 #define REEF_RECORD_TEXT_MAX 4096 /* of names, and of what is in the head */
+#define REEF_RECORD_RING_HEAD ((size_t)128 << 10)
 
 enum reef_item_kind {
 	REEF_ITEM_NOTHING,
@@ -45,7 +50,11 @@ struct reef_item {
 
 struct reef_record_reader {
 	const uint8_t *file;
-	size_t size, at;
+	size_t size, at, end;     /* of the file; of what is read now */
+	size_t part_size;         /* of a ring; 0: it is none */
+	size_t newer;             /* where a ring's newer part begins, if the older one is read */
+	bool ready;               /* the head is over */
+	bool lost;                /* the beginning */
 	int64_t time_ns, wall_ns; /* of what was read last */
 	char error[160];          /* empty: the record has ended */
 };

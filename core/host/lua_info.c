@@ -205,12 +205,15 @@ int reef_lua_info_exit(lua_State *L) {
 
 /* ---- commands ---- */
 
+static bool is_own(const struct reef_host *host, const char *name, const char *parameter) {
+	return strcmp(name, "TIMEOUT") == 0 || strcmp(name, "EXIT") == 0 ||
+		   (strcmp(name, "KILL") == 0 && parameter && reef_address_parse(parameter) == host->handle);
+}
+
 /* Through the service's seam, if it has one, but for what is its own affair. */
 static const char *run_command(struct reef_host *host, const char *name, const char *parameter) {
 	struct reef_seam *seam = reef_seam_here();
-	bool own = strcmp(name, "TIMEOUT") == 0 || strcmp(name, "EXIT") == 0 ||
-			   (strcmp(name, "KILL") == 0 && parameter && reef_address_parse(parameter) == host->handle);
-	if (seam == NULL || own)
+	if (seam == NULL || is_own(host, name, parameter))
 		return reef_command(host->service, name, parameter);
 	const char *text = NULL;
 	seam->act(seam, REEF_SEAM_COMMAND, &(struct reef_seam_about){.bytes = name, .size = strlen(name)});

@@ -281,8 +281,10 @@ static void put_beginning(struct recording *r, const char *arguments) {
 		snprintf(key, sizeof key, "env.%s", places[i]);
 		put_head(r, key, reef_env_get(places[i]));
 	}
-	if (r->writer.ring_ns > 0)
-		put_head_number(r, "ring", r->writer.part_size);
+	if (r->writer.ring_ns > 0) {
+		snprintf(key, sizeof key, "%0*zu", REEF_RECORD_RING_DIGITS, r->writer.part_size);
+		put_head(r, "ring", key);
+	}
 	put_empty(r, REEF_ITEM_READY, false);
 	reef_record_writer_ready(&r->writer);
 }

@@ -150,6 +150,7 @@ static const char *const recorded_modules[] = {
 static const char *const recorded[] = {
 		"reef.sharetable.query",
 		"reef.sharetable.publish",
+		"reef.tls.core.reload",
 		NULL,
 };
 /* Of modules that are recorded otherwise. */
@@ -170,7 +171,8 @@ static bool is_listed(const char *const *list, const char *name) {
 static bool is_among(const char *const *list, const char *module, const char *name) {
 	size_t size = strlen(module);
 	for (; *list; list++)
-		if (strncmp(*list, module, size) == 0 && (name == NULL || strcmp(*list + size + 1, name) == 0))
+		if (strncmp(*list, module, size) == 0 && (*list)[size] == '.' &&
+			(name == NULL || strcmp(*list + size + 1, name) == 0))
 			return true;
 	return false;
 }

@@ -154,11 +154,16 @@ const char *reef_record_writer_copy(struct reef_record_writer *writer, const cha
 	if (fd < 0)
 		return strerrordesc_np(errno);
 	writer->used[writer->number & 1] = writer->at - part_start(writer);
+	/* Parts no larger than they have to be. */
+	size_t size = writer->used[writer->used[1] > writer->used[0]];
+	char digits[REEF_RECORD_RING_DIGITS + 1];
+	snprintf(digits, sizeof digits, "%0*zu", REEF_RECORD_RING_DIGITS, size);
 	const char *why = put_at(fd, writer->base, writer->head_size, 0);
-	for (size_t part = 0; part < 2 && why == NULL; part++) {
-		size_t start = REEF_RECORD_RING_HEAD + part * writer->part_size;
-		why = put_at(fd, writer->base + start, writer->used[part], start);
-	}
+	if (why == NULL)
+		why = put_at(fd, (uint8_t *)digits, REEF_RECORD_RING_DIGITS, writer->head_size - 1 - REEF_RECORD_RING_DIGITS);
+	for (size_t part = 0; part < 2 && why == NULL; part++)
+		why = put_at(fd, writer->base + REEF_RECORD_RING_HEAD + part * writer->part_size, writer->used[part],
+					 REEF_RECORD_RING_HEAD + part * size);
 	if (close(fd) != 0 && why == NULL)
 		why = strerrordesc_np(errno);
 	if (why)

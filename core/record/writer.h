@@ -36,7 +36,8 @@ struct reef_record_writer {
 
 /* `ring_ns` > 0: a ring of that duration. NULL, or why there is no file. */
 const char *reef_record_writer_open(struct reef_record_writer *writer, const char *path, size_t limit, int64_t ring_ns);
-/* The head is written. */
+#define REEF_RECORD_RING_DIGITS 20
+/* The head is written; a ring's ends with the size of a part, in so many digits. */
 void reef_record_writer_ready(struct reef_record_writer *writer);
 void reef_record_writer_close(struct reef_record_writer *writer);
 /* Nothing more is written, and the file says why. */

@@ -40,6 +40,7 @@ static const char help[] =
 		"       reef new NAME            make a project that runs\n"
 		"       reef test [DIR|FILE...]  run the tests of a project\n"
 		"       reef sim SCRIPT          run a script in a simulation: time, chance and network are a seed's\n"
+		"       reef record ADDRESS NAME have services of a running process recorded (reef record --help)\n"
 		"       reef replay FILE         run the service of a record again (reef replay --help)\n"
 		"       reef top HOST:PORT       look at what goes on in a running process\n"
 		"       reef attach ADDRESS      a console of a running process\n"
@@ -199,7 +200,7 @@ static int command_repl(int argc, char **argv) {
 /* The command that a word may have been meant as, NULL: none is like it. */
 static const char *command_meant(const char *word) {
 	static const char *const commands[] = {"run",    "check", "doctor", "new",     "test", "sim",
-										   "replay", "top",   "attach", "profile", "repl"};
+										   "record", "replay", "top", "attach", "profile", "repl"};
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (reef_text_is_one_away(word, commands[i]))
 			return commands[i];

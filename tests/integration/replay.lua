@@ -320,6 +320,56 @@ end)
 	test.truthy(p:read "one-two-20200101-000000-1-00000001.rec")
 end)
 
+test.case("reef record has services of a running process recorded", function()
+	local port = process.free_port()
+	local p = project.new {
+		config = 'thread = 2\nharbor = 0\nstart = "main"\n',
+		["service/main.lua"] = ([[
+local skynet = require "skynet"
+skynet.start(function()
+	skynet.newservice("debug_console", %d)
+	print "ready"
+	while true do
+		skynet.sleep(2)
+		if io.open "go" then
+			skynet.call(skynet.newservice "one", "lua", 1)
+			print "called"
+			return
+		end
+	end
+end)
+]]):format(port),
+		["service/one.lua"] = 'local skynet = require "skynet"\n' .. SUM,
+	}
+	local server = process.start { test.reef, "config", cwd = p.dir }
+	server:expect "ready\n"
+	local function command(...)
+		return process.run({ test.reef, "record", tostring(port), ... }, 120)
+	end
+	local code, output = command()
+	test.equal(code, 0, output)
+	test.matches(output, "nothing is recorded\n")
+	code, output = command("nobody", "off")
+	test.equal(code, 1, output)
+	test.matches(output, "no nobody was to be recorded")
+	code, output = command("one", "one.rec")
+	test.equal(code, 0, output)
+	test.matches(output, "one is recorded from its next start on")
+	p:write("go", "")
+	server:expect "called\n"
+	code, output = command()
+	test.equal(code, 0, output)
+	test.matches(output, "^:%x+\tone\tone.rec\t%d+ bytes")
+	server:signal "TERM"
+	server:wait()
+	code, output = replay(p, "one.rec")
+	test.equal(code, 0, output)
+	test.matches(output, "sum\t1\n.*as recorded; the service has ended")
+	test.equal(process.run { test.reef, "record" }, 2)
+	code, output = command "one"
+	test.equal(code, 1, output)
+end)
+
 -- ---- rings ----
 
 ---Calls the service `one`, which fails when it is told to, N times; its process ends as `last` says.

@@ -199,8 +199,8 @@ static int command_repl(int argc, char **argv) {
 
 /* The command that a word may have been meant as, NULL: none is like it. */
 static const char *command_meant(const char *word) {
-	static const char *const commands[] = {"run",    "check", "doctor", "new",     "test", "sim",
-										   "record", "replay", "top", "attach", "profile", "repl"};
+	static const char *const commands[] = {"run",    "check",  "doctor", "new",    "test",    "sim",
+										   "record", "replay", "top",    "attach", "profile", "repl"};
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (reef_text_is_one_away(word, commands[i]))
 			return commands[i];

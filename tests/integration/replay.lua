@@ -463,7 +463,8 @@ test.case("a ring keeps to its limit, whatever is sent, and goes with its servic
 	local p, files, code, output = ring(30, "25", nil, "record_limit = 2\n")
 	test.equal(code, 0, output)
 	test.equal(#files, 1)
-	p:write("service/main.lua", p:read "service/main.lua":gsub('%("x"%):rep%(1000%)', '("x"):rep(i == 10 and 3000000 or 200000)'))
+	p:write("service/main.lua", (p:read "service/main.lua":gsub('%("x"%):rep%(1000%)',
+		'("x"):rep(i == 10 and 3000000 or 200000)')))
 	process.run { "sh", "-c", "rm *.rec", cwd = p.dir }
 	code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
 	test.equal(code, 0, output)

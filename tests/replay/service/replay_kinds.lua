@@ -22,7 +22,8 @@ end
 
 function kinds.tls(certificates, ca)
 	local tls = require "reef.tls"
-	local listener, _, port = tls.listen("127.0.0.1", 0, { cert_file = certificates .. ".pem", key_file = certificates .. ".key" })
+	local listener, _, port = tls.listen("127.0.0.1", 0,
+		{ cert_file = certificates .. ".pem", key_file = certificates .. ".key" })
 	socket.start(listener, function(id)
 		print("accepted", tls.start(id))
 		echo(id)

@@ -451,7 +451,7 @@ test.case("a ring that has lost its beginning can be shown, and not replayed", f
 end)
 
 test.case("a process that crashes leaves its rings", function()
-	local p, files, _, output = ring(1500, "0", "os.execute 'kill -SEGV $PPID'")
+	local p, files, _, output = ring(1500, "0", "os.execute 'kill -SEGV $PPID' skynet.wait()")
 	test.equal(#files, 1, output)
 	test.matches(files[1], "%.ring$")
 	local code, again = replay(p, files[1], "--show")

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "seam.h"
 #include "sim.h"
 
 static void draw_all(char *to, size_t n) {
@@ -21,5 +22,11 @@ bool reef_chance_fill(void *bytes, size_t n, bool wait) {
 		draw_all(bytes, n);
 		return true;
 	}
-	return getrandom(bytes, n, wait ? 0 : GRND_NONBLOCK) == (ssize_t)n;
+	bool filled = getrandom(bytes, n, wait ? 0 : GRND_NONBLOCK) == (ssize_t)n;
+	struct reef_seam *seam = reef_seam_here();
+	if (seam) {
+		filled = seam->number(seam, REEF_SEAM_RESULT, filled);
+		seam->bytes(seam, REEF_SEAM_CHANCE, bytes, n);
+	}
+	return filled;
 }

@@ -5,8 +5,18 @@
 #include <stdint.h>
 #include <time.h>
 
+/* When the process started, on each clock. */
+struct reef_clock_start {
+	uint64_t ns; /* as reef_now_ns, */
+	uint64_t cs; /* as reef_now_cs, */
+	uint32_t second;
+};
+
 /* The process starts now; once, before the others are used. */
 void reef_clock_init(void);
+struct reef_clock_start reef_clock_start(void);
+/* What a service sees that is replayed: the start of the process that it ran in. */
+void reef_clock_replay(const struct reef_clock_start *start);
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
 uint64_t reef_now_ns(void);

@@ -13,6 +13,7 @@
 #include "clean.h"
 #include "log_recent.h"
 #include "log_writer.h"
+#include "seam.h"
 #include "sim.h"
 
 #define SHORT_LINE 256
@@ -53,15 +54,20 @@ static bool put_to_service(uint32_t source, const char *head, const char *text, 
 
 static void put_line(struct reef_log_line *line, const char *text, size_t size) {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct reef_seam *seam = reef_seam_here();
+	if (seam)
+		seam->act(seam, REEF_SEAM_LOG, &(struct reef_seam_about){.a = line->level, .bytes = text, .size = size});
+	(void)reef_seam_leave();
 	line->name = name_of_source ? name_of_source(line->source, &line->name_size) : NULL;
 	reef_log_recent_add(line, text, size);
 	if (reef_sim_on)
 		reef_sim_note_line(line->source, text, size);
-	if (reef_log_writer_line(NULL, line, text, size) || put_to_service(line->source, line->head, text, size))
-		return;
-	pthread_once(&once, open_stderr);
-	if (stderr_writer)
-		reef_log_writer_line(stderr_writer, line, text, size);
+	if (!reef_log_writer_line(NULL, line, text, size) && !put_to_service(line->source, line->head, text, size)) {
+		pthread_once(&once, open_stderr);
+		if (stderr_writer)
+			reef_log_writer_line(stderr_writer, line, text, size);
+	}
+	reef_seam_return(seam);
 }
 
 void reef_log_bytes(uint32_t source, const char *text, size_t size) {

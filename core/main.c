@@ -15,6 +15,7 @@
 #include "clean.h"
 #include "clock.h"
 #include "core/host/config.h"
+#include "core/record/command.h"
 #include "core/sim.h"
 #include "core/sim/command.h"
 #include "core/sim/options.h"
@@ -39,6 +40,8 @@ static const char help[] =
 		"       reef new NAME            make a project that runs\n"
 		"       reef test [DIR|FILE...]  run the tests of a project\n"
 		"       reef sim SCRIPT          run a script in a simulation: time, chance and network are a seed's\n"
+		"       reef record ADDRESS NAME have services of a running process recorded (reef record --help)\n"
+		"       reef replay FILE         run the service of a record again (reef replay --help)\n"
 		"       reef top HOST:PORT       look at what goes on in a running process\n"
 		"       reef attach ADDRESS      a console of a running process\n"
 		"       reef profile HOST:PORT   say where a running process spends its time\n"
@@ -196,8 +199,8 @@ static int command_repl(int argc, char **argv) {
 
 /* The command that a word may have been meant as, NULL: none is like it. */
 static const char *command_meant(const char *word) {
-	static const char *const commands[] = {"run", "check", "doctor", "new",     "test",
-										   "sim", "top",   "attach", "profile", "repl"};
+	static const char *const commands[] = {"run",    "check",  "doctor", "new",    "test",    "sim",
+										   "record", "replay", "top",    "attach", "profile", "repl"};
 	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (reef_text_is_one_away(word, commands[i]))
 			return commands[i];
@@ -251,6 +254,8 @@ int main(int argc, char **argv) {
 	}
 	if (strcmp(word, "sim") == 0)
 		return reef_sim_command(argc, argv, start_simulated);
+	if (strcmp(word, "replay") == 0)
+		return reef_replay_command(argc, argv, start_process);
 	if (strcmp(word, "run") == 0)
 		return command_run(argc - 2, argv + 2);
 	if (word[0] == '-') {

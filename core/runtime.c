@@ -126,6 +126,9 @@ static bool start_bootstrap(void) {
 	memcpy(module, line, n);
 	module[n] = '\0';
 	line += strcspn(line, " ");
+	/* A service that is replayed has the handle that it had. */
+	if (reef_env_int("reef_first_handle", 0) > 0)
+		reef_handle_set_next((uint32_t)reef_env_int("reef_first_handle", 0));
 	bootstrap = reef_service_launch(module, line + strspn(line, " "));
 	if (bootstrap == 0)
 		reef_clean_complain("Bootstrap error : cannot launch %s, which the key bootstrap names",

@@ -8,6 +8,7 @@
 #include "node.h"
 #include "remote.h"
 #include "scheduler.h"
+#include "seam.h"
 #include "service_private.h"
 
 void reef_send_to(struct reef_service *service, struct reef_message *m) {
@@ -28,7 +29,29 @@ static bool send_elsewhere(uint32_t dest, struct reef_message *m) {
 	return m != NULL;
 }
 
+/* From a service that is recorded or replayed. */
+static __attribute__((noinline, cold)) enum reef_offered send_through(struct reef_seam *seam, uint32_t dest,
+																	  struct reef_message *m) {
+	struct reef_seam_about about = {.a = dest,
+									.b = (int64_t)m->type << 32 | (uint32_t)m->session,
+									.c = m->source,
+									.bytes = m->data,
+									.size = m->size};
+	enum reef_offered offered = REEF_OFFER_TAKEN;
+	if (seam->act(seam, REEF_SEAM_SEND, &about)) {
+		seam->off++;
+		offered = reef_send_offer(dest, m);
+		seam->off--;
+	} else {
+		reef_message_free(m);
+	}
+	return (enum reef_offered)seam->number(seam, REEF_SEAM_RESULT, (int64_t)offered);
+}
+
 inline bool reef_send(uint32_t dest, struct reef_message *m) {
+	struct reef_seam *seam = reef_seam_here();
+	if (seam)
+		return send_through(seam, dest, m) == REEF_OFFER_TAKEN;
 	struct reef_service *service = reef_handle_find(dest);
 	if (service == NULL)
 		return send_elsewhere(dest, m);
@@ -37,6 +60,9 @@ inline bool reef_send(uint32_t dest, struct reef_message *m) {
 }
 
 inline enum reef_offered reef_send_offer(uint32_t dest, struct reef_message *m) {
+	struct reef_seam *seam = reef_seam_here();
+	if (seam)
+		return send_through(seam, dest, m);
 	struct reef_service *service = reef_handle_find(dest);
 	if (service == NULL)
 		return send_elsewhere(dest, m) ? REEF_OFFER_TAKEN : REEF_OFFER_NOBODY;

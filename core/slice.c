@@ -2,6 +2,7 @@
 #include "slice.h"
 
 #include "alloc.h"
+#include "seam.h"
 #include "worker_private.h"
 
 static _Thread_local struct reef_worker *own_worker;
@@ -9,6 +10,11 @@ static _Thread_local struct reef_service *current_service;
 static _Thread_local char *scratch;
 
 bool reef_slice_defer(struct reef_deferred *deferred) {
+	struct reef_seam *seam = reef_seam_here();
+	if (seam) {
+		seam->defer(seam, deferred);
+		return true;
+	}
 	struct reef_worker *worker = own_worker;
 	if (worker == NULL || atomic_load_explicit(&worker->running, memory_order_relaxed) == NULL)
 		return false;

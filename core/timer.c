@@ -15,6 +15,7 @@
 #include "alloc.h"
 #include "clock.h"
 #include "poller.h"
+#include "seam.h"
 #include "send.h"
 
 #define TICK_BITS 16
@@ -201,6 +202,10 @@ static void send_due(uint32_t handle, int32_t session) {
 }
 
 void reef_timer_add(uint32_t handle, int32_t session, uint64_t deadline_ns) {
+	struct reef_seam *seam = reef_seam_here();
+	if (seam && !seam->act(seam, REEF_SEAM_TIMER, &(struct reef_seam_about){.a = session}))
+		return;
+	(void)reef_seam_leave();
 	/* Rounded up: never early. */
 	struct timer timer = {
 			.tick = (deadline_ns + (UINT64_C(1) << TICK_BITS) - 1) >> TICK_BITS, .handle = handle, .session = session};
@@ -217,6 +222,7 @@ void reef_timer_add(uint32_t handle, int32_t session, uint64_t deadline_ns) {
 		send_due(handle, session);
 	else if (tick_ns(timer.tick) < reef_poller_blocked_until())
 		reef_poller_kick();
+	reef_seam_return(seam);
 }
 
 uint64_t reef_timer_next(void) {

@@ -74,7 +74,7 @@ def keys(texts):
 
 def commands(texts):
     """Every `reef COMMAND` and scripts/NAME that is shown exists."""
-    there = {"run", "sim"} | {p.stem for p in (ROOT / "lualib" / "command").glob("*.lua")}
+    there = {"run", "sim", "replay"} | {p.stem for p in (ROOT / "lualib" / "command").glob("*.lua")}
     for path, text in texts.items():
         if path.name in ("CHANGELOG.md",):
             continue

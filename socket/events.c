@@ -16,6 +16,7 @@
 #include "socket/names/address.h"
 #include "stream.h"
 #include "teardown.h"
+#include "tell.h"
 #include "udp.h"
 
 /* ---- the poller's side ---- */
@@ -79,7 +80,7 @@ static bool tell_opened(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 	void *ud = slot->ud;
 	reef_slot_unlock(slot);
 	if (sink && sink->opened)
-		sink->opened(ud, (int)id, text);
+		reef_tell_opened(sink, ud, (int)id, text);
 	return reef_slot_relock(slot, owner);
 }
 
@@ -92,14 +93,14 @@ static bool tell_warning(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 	slot->warn_drained = false;
 	reef_slot_unlock(slot);
 	if (kb != 0 && sink && sink->warning)
-		sink->warning(ud, (int)id, kb);
+		reef_tell_warning(sink, ud, (int)id, kb);
 	if (!reef_slot_relock(slot, owner))
 		return false;
 	if (!drained || slot->sink != sink || slot->ud != ud)
 		return true;
 	reef_slot_unlock(slot);
 	if (sink && sink->warning)
-		sink->warning(ud, (int)id, 0);
+		reef_tell_warning(sink, ud, (int)id, 0);
 	return reef_slot_relock(slot, owner);
 }
 
@@ -111,9 +112,9 @@ static bool tell_end(struct reef_slot *slot, uint32_t id, uint32_t owner, bool f
 	snprintf(text, sizeof text, "%s", slot->error_text ? slot->error_text : strerrordesc_np(error));
 	reef_slot_unlock(slot);
 	if (sink && failed && sink->failed)
-		sink->failed(ud, (int)id, error, text);
+		reef_tell_failed(sink, ud, (int)id, error, text);
 	if (sink && !failed && sink->closed)
-		sink->closed(ud, (int)id);
+		reef_tell_closed(sink, ud, (int)id);
 	return reef_slot_relock(slot, owner);
 }
 
@@ -143,6 +144,7 @@ static void deliver_bits(struct reef_slot *slot, uint32_t id, uint32_t owner, ui
 void reef_events_deliver(struct reef_service *service, struct reef_event *event) {
 	struct reef_slot *slot = reef_slot_of(event, event);
 	uint32_t me = reef_service_handle(service);
+	struct reef_seam *seam = reef_seam_leave();
 	pthread_mutex_lock(&slot->lock);
 	/* Not before: between the two, whoever flushes could end the socket, find nothing left to be told, and free it. */
 	uint32_t bits = atomic_exchange(&slot->ready, 0) & ~(uint32_t)REEF_SLOT_SIGNALLED;
@@ -151,6 +153,7 @@ void reef_events_deliver(struct reef_service *service, struct reef_event *event)
 		if (owner != 0 && bits != 0)
 			reef_slot_signal(slot, bits);
 		reef_slot_unlock(slot);
+		reef_seam_return(seam);
 		return;
 	}
 	slot->delivering++;
@@ -168,6 +171,7 @@ void reef_events_deliver(struct reef_service *service, struct reef_event *event)
 	}
 	slot->delivering--;
 	reef_slot_unlock(slot);
+	reef_seam_return(seam);
 }
 
 void reef_events_drop(struct reef_event *event) {

@@ -1,6 +1,7 @@
 /* See info.h. */
 #include "info.h"
 #include "core/clock.h"
+#include "real.h"
 
 #include "slot.h"
 
@@ -26,7 +27,7 @@ static enum reef_socket_type type_of(const struct reef_slot *slot) {
 	return types[slot->kind];
 }
 
-bool reef_info_get(int id, struct reef_socket_info *info) {
+bool reef_real_info_get(int id, struct reef_socket_info *info) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return false;
@@ -52,7 +53,7 @@ bool reef_info_get(int id, struct reef_socket_info *info) {
 	return known;
 }
 
-int reef_info_next(int id) {
+int reef_real_info_next(int id) {
 	for (int i = id == 0 ? 0 : id % REEF_SLOTS + 1; i < REEF_SLOTS; i++) {
 		struct reef_slot *slot = reef_slot_at(i);
 		uint32_t found = slot ? atomic_load(&slot->id) : 0;

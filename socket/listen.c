@@ -2,6 +2,7 @@
 #include "listen.h"
 #include "core/clock.h"
 #include "core/slice.h"
+#include "real.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,7 @@
 #include "slot.h"
 #include "socket/names/endpoint.h"
 #include "socket/names/resolver.h"
+#include "tell.h"
 
 #define ACCEPTS 64 /* a slice's share */
 /* After a failure that leaves the connection pending, about which the poller says nothing more. */
@@ -63,7 +65,7 @@ static int listen_on(const struct reef_address *address, int backlog) {
 	return -1;
 }
 
-int reef_listen_open(const char *host, int port, int backlog, char *ip, int *real_port, const char **error) {
+int reef_real_listen_open(const char *host, int port, int backlog, char *ip, int *real_port, const char **error) {
 	struct reef_endpoint endpoint;
 	*error = reef_endpoint_parse(&endpoint, host, port);
 	if (*error)
@@ -99,7 +101,7 @@ int reef_listen_open(const char *host, int port, int backlog, char *ip, int *rea
 	return id;
 }
 
-void reef_listen_announce(int id, const struct reef_sink *sink, void *ud) {
+void reef_real_listen_announce(int id, const struct reef_sink *sink, void *ud) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return;
@@ -192,7 +194,7 @@ bool reef_listen_accept(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 		uint32_t newid = slot_for(fd, owner, tls);
 		if (newid != 0) {
 			if (sink && sink->accepted)
-				sink->accepted(ud, (int)id, (int)newid, text);
+				reef_tell_accepted(sink, ud, (int)id, (int)newid, text);
 			else
 				turn_down(newid);
 		}

@@ -1,6 +1,7 @@
 /* See socket.h. */
 #include "socket.h"
 #include "core/slice.h"
+#include "real.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,8 +28,8 @@ static uint32_t current_handle(void) {
 
 /* ---- opening ---- */
 
-int reef_socket_open(const char *host, int port, uint64_t deadline_ns, const struct reef_sink *sink, void *ud,
-					 const char **error) {
+int reef_real_open(const char *host, int port, uint64_t deadline_ns, const struct reef_sink *sink, void *ud,
+				   const char **error) {
 	struct reef_endpoint endpoint;
 	*error = reef_endpoint_parse(&endpoint, host, port);
 	if (*error)
@@ -49,7 +50,7 @@ int reef_socket_open(const char *host, int port, uint64_t deadline_ns, const str
 	return id;
 }
 
-int reef_socket_bind_fd(int fd, const struct reef_sink *sink, void *ud, const char **error) {
+int reef_real_bind_fd(int fd, const struct reef_sink *sink, void *ud, const char **error) {
 	struct reef_slot *slot = reef_slot_new(REEF_KIND_BIND, current_handle());
 	if (slot == NULL) {
 		*error = REEF_SLOT_LIMIT_TEXT;
@@ -76,7 +77,7 @@ int reef_socket_bind_fd(int fd, const struct reef_sink *sink, void *ud, const ch
 
 /* ---- owning ---- */
 
-const char *reef_socket_start(int id, const struct reef_sink *sink, void *ud, bool tell) {
+const char *reef_real_start(int id, const struct reef_sink *sink, void *ud, bool tell) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return "invalid socket";
@@ -127,7 +128,7 @@ static void suspend_handshake(struct reef_slot *slot) {
 	atomic_store(&slot->connecting, false);
 }
 
-void reef_socket_abandon(int id) {
+void reef_real_abandon(int id) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return;
@@ -143,7 +144,7 @@ void reef_socket_abandon(int id) {
 	reef_slot_unlock(slot);
 }
 
-void reef_socket_set_ud(int id, const struct reef_sink *sink, void *ud) {
+void reef_real_set_ud(int id, const struct reef_sink *sink, void *ud) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return;
@@ -152,7 +153,7 @@ void reef_socket_set_ud(int id, const struct reef_sink *sink, void *ud) {
 	reef_slot_unlock(slot);
 }
 
-void reef_socket_pause(int id) {
+void reef_real_pause(int id) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return;
@@ -161,7 +162,7 @@ void reef_socket_pause(int id) {
 	reef_slot_unlock(slot);
 }
 
-void reef_socket_resume(int id) {
+void reef_real_resume(int id) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return;
@@ -174,7 +175,7 @@ void reef_socket_resume(int id) {
 
 /* ---- writing ---- */
 
-bool reef_socket_write(int id, const void *bytes, size_t n, enum reef_priority priority) {
+bool reef_real_write(int id, const void *bytes, size_t n, enum reef_priority priority) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return false;
@@ -183,7 +184,7 @@ bool reef_socket_write(int id, const void *bytes, size_t n, enum reef_priority p
 	return ok;
 }
 
-bool reef_socket_write_take(int id, void *block, size_t n, enum reef_priority priority) {
+bool reef_real_write_take(int id, void *block, size_t n, enum reef_priority priority) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL) {
 		reef_free(block);
@@ -194,7 +195,7 @@ bool reef_socket_write_take(int id, void *block, size_t n, enum reef_priority pr
 	return ok;
 }
 
-bool reef_socket_write_shared(int id, struct reef_payload *payload) {
+bool reef_real_write_shared(int id, struct reef_payload *payload) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return false;
@@ -203,7 +204,7 @@ bool reef_socket_write_shared(int id, struct reef_payload *payload) {
 	return ok;
 }
 
-size_t reef_socket_unsent(int id) {
+size_t reef_real_unsent(int id) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return 0;
@@ -214,7 +215,7 @@ size_t reef_socket_unsent(int id) {
 
 /* ---- ends ---- */
 
-void reef_socket_close(int id) {
+void reef_real_close(int id) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return;
@@ -222,7 +223,7 @@ void reef_socket_close(int id) {
 	reef_slot_unlock(slot);
 }
 
-void reef_socket_shutdown(int id) {
+void reef_real_shutdown(int id) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return;
@@ -230,12 +231,12 @@ void reef_socket_shutdown(int id) {
 	reef_slot_unlock(slot);
 }
 
-uint32_t reef_socket_owner(int id) {
+uint32_t reef_real_owner(int id) {
 	struct reef_slot *slot = id > 0 ? reef_slot_peek((uint32_t)id) : NULL;
 	return slot ? atomic_load(&slot->owner) : 0;
 }
 
-void reef_socket_set_linger(int id, uint64_t ns) {
+void reef_real_set_linger(int id, uint64_t ns) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return;
@@ -245,7 +246,7 @@ void reef_socket_set_linger(int id, uint64_t ns) {
 	reef_slot_unlock(slot);
 }
 
-bool reef_socket_nodelay(int id, bool on) {
+bool reef_real_nodelay(int id, bool on) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return false;
@@ -273,7 +274,7 @@ static void begin_tls(struct reef_slot *slot, const struct reef_tls_target *targ
 	reef_secure_begin_amid(slot, received, n);
 }
 
-bool reef_socket_use_tls(int id, const struct reef_tls_target *target, const void *received, size_t n) {
+bool reef_real_use_tls(int id, const struct reef_tls_target *target, const void *received, size_t n) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return false;
@@ -288,7 +289,7 @@ bool reef_socket_use_tls(int id, const struct reef_tls_target *target, const voi
 	return ok;
 }
 
-bool reef_socket_tls_info(int id, struct reef_tls_info *info) {
+bool reef_real_tls_info(int id, struct reef_tls_info *info) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return false;

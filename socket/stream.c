@@ -15,6 +15,7 @@
 #include "output.h"
 #include "secure.h"
 #include "teardown.h"
+#include "tell.h"
 
 #define READ_BYTES (512 * 1024) /* a slice's share */
 
@@ -84,7 +85,7 @@ static __attribute__((noinline)) bool end_of_input(struct reef_slot *slot, uint3
 	void *ud = slot->ud;
 	reef_slot_unlock(slot);
 	if (sink && sink->closed)
-		sink->closed(ud, (int)id);
+		reef_tell_closed(sink, ud, (int)id);
 	return reef_slot_relock(slot, owner);
 }
 
@@ -113,7 +114,7 @@ bool reef_stream_read(struct reef_slot *slot, uint32_t id, uint32_t owner, uint3
 		slot->read_ns = reef_coarse_ns();
 		reef_slot_unlock(slot);
 		if (sink && sink->data)
-			sink->data(ud, (int)id, buffer, (size_t)n);
+			reef_tell_data(sink, ud, (int)id, buffer, (size_t)n);
 		if (!reef_slot_relock(slot, owner))
 			return false;
 		if ((size_t)n < room && !ending)

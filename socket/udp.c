@@ -2,6 +2,7 @@
 #include "udp.h"
 #include "core/clock.h"
 #include "core/slice.h"
+#include "real.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "socket/names/endpoint.h"
 #include "socket/names/resolver.h"
 #include "teardown.h"
+#include "tell.h"
 
 #define DATAGRAM_MAX 65535
 #define READS 64 /* a slice's share */
@@ -44,7 +46,7 @@ bool reef_udp_read(struct reef_slot *slot, uint32_t id, uint32_t owner) {
 		reef_slot_unlock(slot);
 		struct reef_udp_address address;
 		if (sink && sink->datagram && reef_address_to_udp(&from, &address))
-			sink->datagram(ud, (int)id, buffer, (size_t)n, &address);
+			reef_tell_datagram(sink, ud, (int)id, buffer, (size_t)n, &address);
 		if (!reef_slot_relock(slot, owner))
 			return false;
 	}
@@ -59,7 +61,7 @@ static bool send_to(struct reef_slot *slot, const uint8_t *udp_address, size_t s
 		   reef_output_datagram(slot, &address, bytes, n);
 }
 
-bool reef_udp_send(int id, const uint8_t *address, size_t address_size, const void *bytes, size_t n) {
+bool reef_real_udp_send(int id, const uint8_t *address, size_t address_size, const void *bytes, size_t n) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL)
 		return false;
@@ -145,7 +147,7 @@ static int new_socket(const struct reef_address *address, enum purpose purpose, 
 	return id;
 }
 
-int reef_udp_open(const char *host, int port, const struct reef_sink *sink, void *ud, const char **error) {
+int reef_real_udp_open(const char *host, int port, const struct reef_sink *sink, void *ud, const char **error) {
 	struct reef_address address = {.size = sizeof address.v4};
 	if (host == NULL) {
 		address.v4.sin_family = AF_INET;
@@ -155,13 +157,13 @@ int reef_udp_open(const char *host, int port, const struct reef_sink *sink, void
 	return *error ? 0 : new_socket(&address, BIND, sink, ud, error);
 }
 
-int reef_udp_dial(const char *host, int port, const struct reef_sink *sink, void *ud, const char **error) {
+int reef_real_udp_dial(const char *host, int port, const struct reef_sink *sink, void *ud, const char **error) {
 	struct reef_address address;
 	*error = udp_find_address(host, port, 0, &address);
 	return *error ? 0 : new_socket(&address, CONNECT, sink, ud, error);
 }
 
-const char *reef_udp_connect(int id, const char *host, int port) {
+const char *reef_real_udp_connect(int id, const char *host, int port) {
 	struct reef_slot *slot = reef_slot_lock(id);
 	if (slot == NULL || slot->kind != REEF_KIND_UDP) {
 		if (slot)

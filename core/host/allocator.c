@@ -8,6 +8,7 @@
 #include "copy_blocks.h"
 #include "core/alloc.h"
 #include "core/log.h"
+#include "core/seam.h"
 #include "host_private.h"
 
 #include "lgc.h"
@@ -16,7 +17,9 @@
 static void report_memory(struct reef_host *host, size_t memory) {
 	while (memory > host->memory_report)
 		host->memory_report *= 2;
+	struct reef_seam *seam = reef_seam_leave();
 	reef_log_at(REEF_LOG_WARN, host->handle, "Memory warning %.2f M", (double)memory / (1 << 20));
+	reef_seam_return(seam);
 }
 
 /* The collector may run a finalizer of the user's wherever something is allocated. */

@@ -15,6 +15,7 @@
 #include <lauxlib.h>
 
 #include "answer.h"
+#include "core/alloc.h"
 #include "hook.h"
 #include "host_private.h"
 #include "interrupt.h"
@@ -179,12 +180,13 @@ void reef_dispatch_callback(struct reef_service *service, void *ud, struct reef_
 
 static void dispatch_intercepted(struct reef_service *service, void *ud, struct reef_message *m) {
 	struct reef_host *host = ud;
-	if (!host->intercept(host->intercept_ud, m))
+	if (!host->intercept->take(host->intercept->ud, m))
 		reef_dispatch_callback(service, ud, m);
 }
 
 void reef_dispatch_intercept(struct reef_host *host, bool (*take)(void *ud, struct reef_message *m), void *ud) {
-	host->intercept = take;
-	host->intercept_ud = ud;
+	if (host->intercept == NULL)
+		host->intercept = reef_malloc(sizeof *host->intercept);
+	*host->intercept = (struct reef_intercept){take, ud};
 	reef_service_set_callback(host->service, dispatch_intercepted, host);
 }

@@ -15,11 +15,18 @@
 
 enum { REEF_BLOCK_UNIT = 16 };
 
+struct reef_host_seam;
 struct reef_protocol;
 
 /* What a session of kind SESSION_TIMER has. */
 struct reef_c_timer {
 	reef_host_timer handler;
+	void *ud;
+};
+
+/* Who sees each message before the dispatcher. */
+struct reef_intercept {
+	bool (*take)(void *ud, struct reef_message *m);
 	void *ud;
 };
 
@@ -33,6 +40,7 @@ struct reef_host {
 	struct reef_task *last_waiter; /* the last one that has begun to wait */
 	lua_State *active;             /* the innermost coroutine that runs */
 	lua_State *from;               /* who resumes tasks: NULL, or the thread of a raw callback */
+	struct reef_host_seam *seam;   /* NULL: it has none */
 	struct reef_task *pool;
 	uint32_t pooled, pool_low;
 	uint16_t pool_window;
@@ -74,11 +82,10 @@ struct reef_host {
 	uint32_t raw_source;
 	uint32_t lost_source; /* of the request that was last redirected to nobody */
 	int32_t lost_session;
-	bool (*intercept)(void *ud, struct reef_message *m);
-	void *intercept_ud;
-	int functions;       /* registry: sessions' index + 1 -> function */
-	int tokens;          /* registry: token -> task; 0 until needed */
-	int unknown_request; /* registry; 0: the default */
+	struct reef_intercept *intercept; /* NULL: messages go to the dispatcher first */
+	int functions;                    /* registry: sessions' index + 1 -> function */
+	int tokens;                       /* registry: token -> task; 0 until needed */
+	int unknown_request;              /* registry; 0: the default */
 	int unknown_response;
 	uint32_t trace_count;   /* tags made */
 	uint16_t entered_again; /* times that it was entered while it was */

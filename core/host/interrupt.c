@@ -8,8 +8,14 @@
 #include <lauxlib.h>
 
 #include "host_private.h"
+#include "seam.h"
 
 static _Thread_local struct reef_host *current;
+
+static struct reef_seam *find_seam(void) {
+	struct reef_host_seam *of = current ? current->seam : NULL;
+	return of ? &of->seam : NULL;
+}
 
 void reef_interrupt_enter(struct reef_host *host) {
 	if (current == host) {
@@ -57,6 +63,7 @@ void reef_interrupt_send(struct reef_host *host) {
 }
 
 void reef_interrupt_setup(void) {
+	reef_seam_find = find_seam;
 	struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
 	sigaction(SIGURG, &action, NULL);
 }

@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "core/seam.h"
 #include "core/sim.h"
 #include "coroutine.h"
 #include "host.h"
@@ -47,6 +48,9 @@ static int libraries_print(lua_State *L) {
 	luaL_pushresult(&line);
 	size_t size;
 	const char *text = lua_tolstring(L, -1, &size);
+	struct reef_seam *seam = reef_seam_here();
+	if (seam)
+		seam->act(seam, REEF_SEAM_PRINT, &(struct reef_seam_about){.bytes = text, .size = size});
 	fwrite(text, 1, size, stdout);
 	fflush(stdout);
 	return 0;

@@ -16,6 +16,7 @@
 #include "core/env.h"
 #include "host_private.h"
 #include "own_files.h"
+#include "seam.h"
 #include "watch.h"
 
 enum { PATH_SIZE = 4096 };
@@ -34,6 +35,9 @@ enum { PATH_SIZE = 4096 };
 /* As luaL_loadfilex for every file that a service loads. */
 static int load_file(lua_State *L, const char *name, const char *mode) {
 	int (*hook)(lua_State * L, const char *file, const char *how) = reef_host_hooks()->load_file;
+	struct reef_host_seam *seam = reef_host_get(L)->seam;
+	if (seam && name)
+		name = seam->file(seam, name);
 	return (hook ? hook : luaL_loadfilex)(L, name, mode);
 }
 
@@ -189,10 +193,22 @@ static const char *own_module(const char *name) {
 	return reef_own_file(relative);
 }
 
+/* The open function is upvalue 1. */
+static int open_through_seam(lua_State *L) {
+	struct reef_host_seam *seam = reef_host_get(L)->seam;
+	return seam->module(seam, L, luaL_checkstring(L, 1), lua_tocfunction(L, lua_upvalueindex(1)));
+}
+
 /* C modules of the rooms, and our own lualib. */
 static int search_own(lua_State *L) {
 	const char *name = reef_check_name(L, 1);
 	lua_CFunction open = reef_host_preloaded(name);
+	if (open && reef_host_get(L)->seam) {
+		lua_pushcfunction(L, open);
+		lua_pushcclosure(L, open_through_seam, 1);
+		lua_pushliteral(L, ":reef:");
+		return 2;
+	}
 	if (open) {
 		lua_pushcfunction(L, open);
 		lua_pushliteral(L, ":reef:");

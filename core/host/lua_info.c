@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/command.h"
 #include "core/env.h"
+#include "core/seam.h"
 #include "core/sim.h"
 #include "host_private.h"
 #include "name_check.h"
@@ -73,6 +74,7 @@ int reef_lua_info_self(lua_State *L) {
 int reef_lua_info_localname(lua_State *L) {
 	const char *name = reef_check_name(L, 1);
 	uint32_t handle = name[0] == '.' ? reef_name_find(name + 1) : 0;
+	handle = (uint32_t)reef_seam_number(REEF_SEAM_NAME, handle);
 	if (!handle)
 		return 0;
 	lua_pushinteger(L, handle);
@@ -107,7 +109,7 @@ int reef_lua_info_getenv(lua_State *L) {
 	struct reef_watch *watch = reef_watch_current();
 	if (value == NULL && watch != NULL)
 		watch->asked_missing = true;
-	lua_pushstring(L, value);
+	lua_pushstring(L, reef_seam_text(REEF_SEAM_STATE, value));
 	return 1;
 }
 
@@ -115,7 +117,7 @@ int reef_lua_info_setenv(lua_State *L) {
 	const char *key = reef_check_name(L, 1);
 	luaL_checkany(L, 2);
 	luaL_tolstring(L, 2, NULL);
-	if (!reef_env_set(key, reef_check_name_at(L, -1, key)))
+	if (!reef_seam_number(REEF_SEAM_RESULT, reef_env_set(key, reef_check_name_at(L, -1, key))))
 		return luaL_error(L, "Can't setenv exist key : %s", key);
 	return 0;
 }
@@ -125,6 +127,11 @@ int reef_lua_info_setenv(lua_State *L) {
 static struct reef_service_stat service_stat(lua_State *L, bool clear) {
 	struct reef_service_stat stat;
 	reef_service_get_stat(reef_host_get(L)->service, &stat, clear);
+	struct reef_seam *seam = reef_seam_here();
+	if (seam) {
+		seam->bytes(seam, REEF_SEAM_STATE, &stat, sizeof stat);
+		reef_seam_mend(&stat.endless);
+	}
 	return stat;
 }
 
@@ -187,7 +194,9 @@ int reef_lua_info_memlimit(lua_State *L) {
 int reef_lua_info_exit(lua_State *L) {
 	struct reef_host *host = reef_host_get(L);
 	host->exiting = true;
+	struct reef_seam *seam = reef_seam_leave();
 	reef_service_kill(host->handle);
+	reef_seam_return(seam);
 	if (!host->running || !lua_isyieldable(L))
 		return luaL_error(L, "the service exits");
 	host->exiting_task = host->running;
@@ -195,6 +204,27 @@ int reef_lua_info_exit(lua_State *L) {
 }
 
 /* ---- commands ---- */
+
+static bool is_own(const struct reef_host *host, const char *name, const char *parameter) {
+	return strcmp(name, "TIMEOUT") == 0 || strcmp(name, "EXIT") == 0 ||
+		   (strcmp(name, "KILL") == 0 && parameter && reef_address_parse(parameter) == host->handle);
+}
+
+/* Through the service's seam, if it has one, but for what is its own affair. */
+static const char *run_command(struct reef_host *host, const char *name, const char *parameter) {
+	struct reef_seam *seam = reef_seam_here();
+	if (seam == NULL || is_own(host, name, parameter))
+		return reef_command(host->service, name, parameter);
+	const char *text = NULL;
+	seam->act(seam, REEF_SEAM_COMMAND, &(struct reef_seam_about){.bytes = name, .size = strlen(name)});
+	if (seam->act(seam, REEF_SEAM_COMMAND,
+				  &(struct reef_seam_about){.bytes = parameter, .size = parameter ? strlen(parameter) : 0})) {
+		(void)reef_seam_leave();
+		text = reef_command(host->service, name, parameter);
+		reef_seam_return(seam);
+	}
+	return seam->text(seam, REEF_SEAM_RESULT, text);
+}
 
 /* *gone: the service has ended itself, and the function must not return. */
 static const char *command(lua_State *L, bool *gone) {
@@ -205,7 +235,7 @@ static const char *command(lua_State *L, bool *gone) {
 		parameter = reef_check_name_at(L, -1, name);
 	}
 	struct reef_host *host = reef_host_get(L);
-	const char *text = reef_command(host->service, name, parameter);
+	const char *text = run_command(host, name, parameter);
 	*gone = (strcmp(name, "KILL") == 0 || strcmp(name, "EXIT") == 0) && reef_service_ending(host->service);
 	return text;
 }

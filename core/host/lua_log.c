@@ -7,6 +7,7 @@
 
 #include "core/log.h"
 #include "core/log_writer.h"
+#include "core/seam.h"
 #include "core/service_log.h"
 #include "host_private.h"
 #include "name_check.h"
@@ -15,7 +16,7 @@
 /* ---- lines ---- */
 
 static bool is_written(lua_State *L, enum reef_log_level level) {
-	return reef_service_logs(reef_host_get(L)->service, level);
+	return reef_seam_number(REEF_SEAM_STATE, reef_service_logs(reef_host_get(L)->service, level));
 }
 
 int reef_lua_log_info(lua_State *L) {

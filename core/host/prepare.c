@@ -12,6 +12,7 @@
 #include "host_private.h"
 #include "libraries.h"
 #include "load.h"
+#include "seam.h"
 #include "show.h"
 
 #include "lgc.h"
@@ -70,7 +71,11 @@ static int prepare_panic(lua_State *L) {
 }
 
 static int prepare_main(lua_State *L) {
-	return reef_load_main(L, lua_touserdata(L, 1));
+	const char *arguments = lua_touserdata(L, 1);
+	struct reef_host_seam *seam = reef_host_get(L)->seam;
+	if (seam)
+		seam->opened(seam, L);
+	return reef_load_main(L, arguments);
 }
 
 void reef_prepare_allowance(lua_State *L) {

@@ -12,6 +12,7 @@
 #include "core/service.h"
 #include "core/sim.h"
 #include "host_private.h"
+#include "seam.h"
 #include "show.h"
 
 /* Only what is the user's, __tostring, is held to the limit of memory. */
@@ -85,4 +86,6 @@ void reef_report_flush(struct reef_host *host, const struct reef_message *m) {
 	reef_free(host->errors);
 	host->errors = NULL;
 	host->errors_size = 0;
+	if (host->seam && host->seam->failed)
+		host->seam->failed(host->seam);
 }

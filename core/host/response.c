@@ -11,6 +11,7 @@
 #include <lauxlib.h>
 
 #include "answer.h"
+#include "core/seam.h"
 #include "host_private.h"
 #include "lua_message.h"
 #include "pack.h"
@@ -60,11 +61,15 @@ static int response_gc(lua_State *L) {
 	return 0;
 }
 
+static bool is_alive(uint32_t handle) {
+	return reef_seam_number(REEF_SEAM_STATE, reef_service_alive(handle));
+}
+
 static int response_call(lua_State *L) {
 	struct reef_response *r = lua_touserdata(L, lua_upvalueindex(1));
 	const char *word = lua_type(L, 1) == LUA_TSTRING ? lua_tostring(L, 1) : NULL;
 	if (word && strcmp(word, "TEST") == 0) {
-		lua_pushboolean(L, r->host && !r->dead && reef_service_alive(r->source));
+		lua_pushboolean(L, r->host && !r->dead && is_alive(r->source));
 		return 1;
 	}
 	if (!r->host)
@@ -76,7 +81,7 @@ static int response_call(lua_State *L) {
 		const char *reason = lua_isnoneornil(L, 2) ? NULL : luaL_tolstring(L, 2, &size);
 		if (delivered)
 			reef_send_error_bytes(host->handle, r->source, r->session, reason, size);
-		delivered = delivered && reef_service_alive(r->source);
+		delivered = delivered && is_alive(r->source);
 	} else {
 		struct reef_message *m;
 		if (lua_isnil(L, lua_upvalueindex(2))) {

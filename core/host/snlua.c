@@ -26,6 +26,7 @@
 #include "reply.h"
 #include "report.h"
 #include "response.h"
+#include "seam.h"
 #include "session.h"
 #include "task.h"
 #include "task_pool.h"
@@ -33,7 +34,8 @@
 /* The second message makes the start function run. */
 static void snlua_second_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	struct reef_host *host = ud;
-	reef_service_set_callback(service, reef_dispatch_callback, host);
+	if (!host->seam)
+		reef_service_set_callback(service, reef_dispatch_callback, host);
 	reef_dispatch_callback(service, host, m);
 	if (host->L && !host->exiting && !host->collector_chosen) {
 		reef_interrupt_enter(host);
@@ -42,6 +44,63 @@ static void snlua_second_message(struct reef_service *service, void *ud, struct 
 		reef_interrupt_leave(host);
 	}
 }
+
+/* ---- with a seam ---- */
+
+static struct reef_host_seam *(*make_seam)(struct reef_host *host, const char *arguments);
+
+void reef_host_set_seams(struct reef_host_seam *(*make)(struct reef_host *host, const char *arguments)) {
+	make_seam = make;
+}
+
+void reef_host_seam_enter(struct reef_host *host) {
+	reef_interrupt_enter(host);
+}
+
+void reef_host_seam_leave(struct reef_host *host) {
+	reef_interrupt_leave(host);
+}
+
+void reef_host_seam_deliver(struct reef_host *host, struct reef_message *m) {
+	bool first = !host->seam->started;
+	host->seam->started = true;
+	(first ? snlua_second_message : reef_dispatch_callback)(host->service, host, m);
+}
+
+void reef_host_seam_turn(struct reef_host *host) {
+	reef_task_turn(host);
+	reef_report_flush(host, NULL);
+}
+
+static void snlua_seam_message(struct reef_service *service, void *ud, struct reef_message *m) {
+	struct reef_host *host = ud;
+	(void)service;
+	reef_interrupt_enter(host);
+	if (host->seam->message(host->seam, m))
+		reef_host_seam_deliver(host, m);
+	reef_interrupt_leave(host);
+}
+
+static void snlua_seam_turn_end(struct reef_service *service, void *ud) {
+	(void)service;
+	struct reef_host *host = ud;
+	host->seam->turn(host->seam);
+	reef_host_seam_turn(host);
+}
+
+static void snlua_seam_boot(struct reef_service *service, void *ud, struct reef_message *m) {
+	struct reef_host *host = ud;
+	(void)m;
+	reef_service_set_callback(service, snlua_seam_message, host);
+	reef_service_set_turn_end(service, snlua_seam_turn_end);
+	reef_interrupt_enter(host);
+	reef_boot(host);
+	reef_host_seam_turn(host);
+	host->seam->booted(host->seam);
+	reef_interrupt_leave(host);
+}
+
+/* ---- the beginning ---- */
 
 static void snlua_first_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	struct reef_host *host = ud;
@@ -72,7 +131,8 @@ static int snlua_init(struct reef_service *service, const char *args) {
 	struct reef_host *host = reef_host_new(service);
 	host->args = reef_strdup(args);
 	reef_service_set_instance(service, host);
-	reef_service_set_callback(service, snlua_first_message, host);
+	host->seam = make_seam ? make_seam(host, args) : NULL;
+	reef_service_set_callback(service, host->seam ? snlua_seam_boot : snlua_first_message, host);
 	reef_service_set_turn_end(service, snlua_turn_end);
 	reef_send(host->handle, reef_message_wrap(NULL, 0));
 	return 0;
@@ -119,6 +179,8 @@ static void snlua_release(struct reef_service *service) {
 		return;
 	reef_interrupt_enter(host);
 	host->exiting = true;
+	if (host->seam)
+		host->seam->ending(host->seam);
 	if (host->L) {
 		reef_task_end_all(host);
 		reef_response_fail_all(host);
@@ -127,8 +189,11 @@ static void snlua_release(struct reef_service *service) {
 		/* Finalizers may still have answered some. */
 		reef_debts_fail(&host->debts, host->handle);
 	}
-	reef_interrupt_leave(host);
 	reef_report_flush(host, NULL);
+	reef_interrupt_leave(host);
+	if (host->seam)
+		host->seam->ended(host->seam);
+	host->seam = NULL;
 	reef_task_pool_free(host);
 	reef_session_fini(&host->sessions);
 	reef_protocol_fini(host);
@@ -136,6 +201,8 @@ static void snlua_release(struct reef_service *service) {
 	reef_free(host->warning);
 	reef_service_set_turn_end(service, NULL);
 	reef_service_set_callback(service, NULL, NULL);
+	reef_free(host->intercept);
+	host->intercept = NULL;
 }
 
 static void snlua_dispose(struct reef_service *service) {

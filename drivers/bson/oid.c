@@ -2,6 +2,7 @@
 #include "oid.h"
 #include "core/chance.h"
 #include "core/clock.h"
+#include "core/seam.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -43,8 +44,10 @@ static void start(void) {
 }
 
 uint32_t reef_bson_oid_next_increment(void) {
+	struct reef_seam *seam = reef_seam_leave();
 	pthread_once(&once, start);
-	return atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed);
+	reef_seam_return(seam);
+	return (uint32_t)reef_seam_number(REEF_SEAM_STATE, atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed));
 }
 
 void reef_bson_oid_new(uint8_t oid[REEF_BSON_OID_SIZE]) {
@@ -53,7 +56,10 @@ void reef_bson_oid_new(uint8_t oid[REEF_BSON_OID_SIZE]) {
 	for (int i = 0; i < 4; i++) {
 		oid[i] = (uint8_t)(now >> (24 - 8 * i));
 	}
-	memcpy(oid + 4, process, 5);
+	memcpy(oid + 4, process, sizeof process);
+	struct reef_seam *seam = reef_seam_here();
+	if (seam)
+		seam->bytes(seam, REEF_SEAM_STATE, oid + 4, sizeof process);
 	for (int i = 0; i < 3; i++) {
 		oid[9 + i] = (uint8_t)(n >> (16 - 8 * i));
 	}

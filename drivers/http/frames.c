@@ -1,6 +1,7 @@
 /* See frames.h. */
 #include "drivers/http/frames.h"
 #include "core/chance.h"
+#include "core/seam.h"
 #include "core/sim.h"
 
 #include <openssl/rand.h>
@@ -58,7 +59,7 @@ static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *bytes, si
 
 /* Not the system's chance, which costs a call of the system for each frame. */
 static bool fill_mask(uint8_t *to, size_t n) {
-	return reef_sim_on ? reef_chance_fill(to, n, true) : RAND_bytes(to, (int)n) == 1;
+	return reef_sim_on || reef_seam_here() ? reef_chance_fill(to, n, true) : RAND_bytes(to, (int)n) == 1;
 }
 
 static int on_mask(wslay_event_context_ptr context, uint8_t *to, size_t n, void *user) {

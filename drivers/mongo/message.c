@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 
 #include "core/alloc.h"
+#include "core/seam.h"
 #include "drivers/bson/decode.h"
 #include "drivers/bson/encode.h"
 #include "drivers/bson/lua_writer.h"
@@ -27,7 +28,7 @@ int32_t reef_mongo_message_next_id(void) {
 		left--;
 		id = (int32_t)(next++ & INT32_MAX);
 	} while (id == 0);
-	return id;
+	return (int32_t)reef_seam_number(REEF_SEAM_STATE, id);
 }
 
 /* ---- writing ---- */

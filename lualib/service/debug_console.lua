@@ -41,6 +41,7 @@ local help = {
 	call = "call address 'cmd', arg, ...: call a lua service, arguments written in lua",
 	logon = "logon address: log all messages of a service",
 	logoff = "logoff address",
+	record = "record [name|address [file|off]]: record services of that name from their next start on; list the records",
 	loglevel = "loglevel [level [pattern]]: from which level on lines are written; of services whose names fit",
 	signal = "signal address [n]: 0 interrupts a lua loop, 1 logs its memory",
 	clearcache = "Forget the compiled lua files",
@@ -277,6 +278,35 @@ end
 
 function command.logoff(address)
 	core.command("LOGOFF", skynet.address(parse_address(address)))
+end
+
+---The name under which a service was launched.
+local function name_of(word)
+	if not word:find "^[:.]" then
+		return word
+	end
+	local address = parse_address(word)
+	local line = launcher "LIST"[skynet.address(address)]
+	return line and line:match "^snlua (%S+)" or error(("%s is no service in Lua"):format(word), 0)
+end
+
+function command.record(word, file)
+	local record = require "reef.record"
+	if not word then
+		local lines = {}
+		for _, one in ipairs(record.list()) do
+			lines[#lines + 1] = ("%s\t%s\t%s\t%d bytes%s"):format(skynet.address(one.handle), one.name, one.path, one.bytes,
+				one.stopped and "\t" .. one.stopped or "")
+		end
+		return #lines > 0 and table.concat(lines, "\n") or "nothing is recorded"
+	end
+	local name = name_of(word)
+	if file == "off" then
+		return record.stop(name) and ("no %s is recorded from now on"):format(name)
+			or error(("no %s was to be recorded"):format(name), 0)
+	end
+	record.start(name, file)
+	return ("%s is recorded from its next start on; one that runs has to be started again"):format(name)
 end
 
 function command.signal(address, n)

@@ -8,6 +8,7 @@
 #include "core/array.h"
 #include "core/clock.h"
 #include "core/ptrmap.h"
+#include "core/seam.h"
 #include "socket/socket.h"
 
 enum { KIND_WHOLE, KIND_FIRST, KIND_MORE };
@@ -233,7 +234,7 @@ bool reef_blocks_send(int socket, const void *data, size_t n) {
 	}
 	if (n > UINT32_MAX)
 		return false;
-	uint32_t number = (uint32_t)atomic_fetch_add(&last_number, 1);
+	uint32_t number = (uint32_t)reef_seam_number(REEF_SEAM_STATE, atomic_fetch_add(&last_number, 1));
 	for (size_t at = 0; at < n;) {
 		size_t part = n - at < REEF_BLOCKS_PIECE ? n - at : REEF_BLOCKS_PIECE;
 		size_t trailer = at == 0 ? FIRST_TRAILER : MORE_TRAILER;

@@ -3,6 +3,7 @@
 #include "core/send.h"
 
 #include "core/alloc.h"
+#include "core/seam.h"
 #include "core/service.h"
 
 void reef_waiter_delete(struct reef_waiter *w) {
@@ -19,10 +20,14 @@ void reef_waiter_drop(struct reef_waiter *w) {
 static void waiter_deliver(struct reef_service *service, struct reef_event *event) {
 	(void)service;
 	struct reef_waiter *w = (struct reef_waiter *)event;
-	if (w->done)
+	if (w->done) {
 		w->done(w->ud, &w->answer, w->error);
-	else
+	} else {
+		/* How a socket goes on connecting is the engine's affair. */
+		struct reef_seam *seam = reef_seam_leave();
 		w->found(w->id, w->answer.items, w->answer.count, w->last, w->error);
+		reef_seam_return(seam);
+	}
 	reef_waiter_delete(w);
 }
 

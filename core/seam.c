@@ -1,0 +1,11 @@
+/* See seam.h. */
+#include "seam.h"
+
+bool reef_seam_on;
+struct reef_seam *(*reef_seam_find)(void);
+struct reef_seam *reef_seam_now(void) {
+	struct reef_seam *seam = reef_seam_find();
+	return seam && seam->off == 0 ? seam : NULL;
+}
+
+void (*reef_seam_play)(unsigned event, const struct reef_seam_about *about);

@@ -1,0 +1,129 @@
+/* The seam between one service and everything outside it: what comes in through it can be recorded, and a replay puts a
+ * record in the place of the outside (docs/replay.md).
+ *
+ * Nothing is behind a seam unless a service is recorded or replayed in this process: `reef_seam_on` is false then, and each
+ * look at it is all that the seam costs. A seam belongs to one service, and is for that service's slices only. What the
+ * engine itself does in such a slice, behind the seam, does not pass it (reef_seam_leave). */
+#ifndef REEF_SEAM_H
+#define REEF_SEAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct reef_deferred;
+struct reef_message;
+struct reef_seam;
+
+/* What a service asks or is told. The numbers are part of the format of records. */
+enum reef_seam_answer {
+	REEF_SEAM_TIME = 1, /* nanoseconds, of the monotonic clock */
+	REEF_SEAM_WALL,     /* nanoseconds since 1970 */
+	REEF_SEAM_CHANCE,   /* random bytes */
+	REEF_SEAM_RESULT,   /* what came of something that was done */
+	REEF_SEAM_NAME,     /* the handle that a name stands for */
+	REEF_SEAM_STATE,    /* of this process or service, as counters */
+	REEF_SEAM_ANSWERS,
+};
+
+/* What a service does. The numbers are part of the format of records. */
+enum reef_seam_deed {
+	REEF_SEAM_SEND = 1, /* receiver, type and session, source; the message */
+	REEF_SEAM_TIMER,    /* session */
+	REEF_SEAM_LOG,      /* a line */
+	REEF_SEAM_PRINT,
+	REEF_SEAM_COMMAND, /* of the engine, and its parameter */
+	REEF_SEAM_CALL,    /* a function whose answer is recorded: its name and arguments */
+	REEF_SEAM_SOCKET,  /* + enum reef_socket_deed */
+	REEF_SEAM_DEEDS = REEF_SEAM_SOCKET + 24,
+};
+
+/* Three numbers and bytes that say what a deed or an event is about. */
+struct reef_seam_about {
+	int64_t a, b, c;
+	const void *bytes;
+	size_t size;
+};
+
+struct reef_seam {
+	unsigned off;    /* > 0: what happens is the engine's */
+	unsigned within; /* > 0: in an event that is told already; what it brings about is no news */
+	/* Each gets what is so and returns what the service is to see. Texts may be NULL, and are good until the next call. */
+	int64_t (*number)(struct reef_seam *seam, enum reef_seam_answer what, int64_t real);
+	void (*bytes)(struct reef_seam *seam, enum reef_seam_answer what, void *real, size_t size);
+	const char *(*text)(struct reef_seam *seam, enum reef_seam_answer what, const char *real);
+	/* The service does something. False: it is not to be done. */
+	bool (*act)(struct reef_seam *seam, unsigned deed, const struct reef_seam_about *about);
+	/* The service is told something. */
+	void (*told)(struct reef_seam *seam, unsigned event, const struct reef_seam_about *about);
+	/* Something is to be done when the slice ends. */
+	void (*defer)(struct reef_seam *seam, struct reef_deferred *deferred);
+};
+
+/* Set before the first seam is made, and never taken back. */
+extern bool reef_seam_on;
+
+static inline bool reef_seam_is_on(void) {
+	return __builtin_expect(__atomic_load_n(&reef_seam_on, __ATOMIC_RELAXED), 0);
+}
+
+/* The seam of the service that this thread runs; set by whoever knows. NULL: it has none. */
+extern struct reef_seam *(*reef_seam_find)(void);
+
+/* What is to be done or asked now passes this seam; NULL: none. */
+__attribute__((cold)) struct reef_seam *reef_seam_now(void);
+static inline struct reef_seam *reef_seam_here(void) {
+	return reef_seam_is_on() ? reef_seam_now() : NULL;
+}
+
+static inline int64_t reef_seam_number(enum reef_seam_answer what, int64_t real) {
+	struct reef_seam *seam = reef_seam_here();
+	return seam ? seam->number(seam, what, real) : real;
+}
+
+static inline const char *reef_seam_text(enum reef_seam_answer what, const char *real) {
+	struct reef_seam *seam = reef_seam_here();
+	return seam ? seam->text(seam, what, real) : real;
+}
+
+/* A truth value out of bytes that a record may have any others for. */
+static inline void reef_seam_mend(bool *value) {
+	unsigned char byte;
+	memcpy(&byte, value, 1);
+	*value = byte != 0;
+}
+
+/* From here on until reef_seam_return, what happens is the engine's. */
+static inline struct reef_seam *reef_seam_leave(void) {
+	struct reef_seam *seam = reef_seam_here();
+	if (seam)
+		seam->off++;
+	return seam;
+}
+static inline void reef_seam_return(struct reef_seam *left) {
+	if (left)
+		left->off--;
+}
+
+/* Around the call that tells a service of an event, by whoever has left the seam. */
+static inline struct reef_seam *reef_seam_tell(unsigned event, const struct reef_seam_about *about) {
+	struct reef_seam *seam = reef_seam_is_on() ? reef_seam_find() : NULL;
+	if (seam) {
+		seam->told(seam, event, about);
+		seam->within++;
+		seam->off--;
+	}
+	return seam;
+}
+static inline void reef_seam_told(struct reef_seam *seam) {
+	if (seam) {
+		seam->off++;
+		seam->within--;
+	}
+}
+
+/* Tells the service of an event out of a record. Set by the room whose events they are. */
+extern void (*reef_seam_play)(unsigned event, const struct reef_seam_about *about);
+
+#endif

@@ -1,0 +1,83 @@
+-- timeout: 600
+-- Each way in which a service may deal with what is outside is recorded, and replayed without it.
+local certificates = require "test.tls"
+local process = require "test.process"
+local project = require "project"
+local test = require "test"
+
+local SERVICES <const> = test.root .. "/tests/replay/service/?.lua"
+
+---Records the service of that name in a process of its own, and replays that: both outputs.
+---@param between? fun() before the replay
+local function there_and_back(recorded, start, between)
+	local p = project.new {
+		config = ('thread = 2\nharbor = 0\nluaservice = %q\nstart = %q\nrecord = %q\n'):format(SERVICES, start, recorded),
+	}
+	local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
+	test.equal(code, 0, output)
+	test.matches(output, "it did\ttrue")
+	test.equal(output:find("ends here", 1, true), nil, output)
+	local _, names = process.run { "sh", "-c", "ls *.rec", cwd = p.dir }
+	if between then
+		between()
+	end
+	local again
+	code, again = process.run({ test.reef, "replay", names:match "^[^\n]+", cwd = p.dir }, 120)
+	test.equal(code, 0, again)
+	test.matches(again, "answers: as recorded; the service has ended")
+	return output, again
+end
+
+local function case(kind, more, needs, between)
+	test.case(kind .. " is replayed", function()
+		for _, module in ipairs(needs or {}) do
+			if not pcall(require, module) then
+				test.skip("this build has no " .. module)
+			end
+		end
+		local start = table.concat({ "replay_kinds_main", kind, more and more() or nil }, " ")
+		local output, again = there_and_back("replay_kinds", start, between)
+		local lines = 0
+		for line in output:gmatch "[^\n]+" do
+			if not line:find "^%[" and not line:find "^it did" then
+				lines = lines + 1
+				test.truthy(again:find(line .. "\n", 1, true), line .. "\nis not in\n" .. again)
+			end
+		end
+		test.truthy(lines >= 3, output)
+	end)
+end
+
+case("tls", function()
+	certificates.check()
+	local world = certificates.world()
+	process.run { "cp", world.good.cert, test.dir .. "/good.pem" }
+	process.run { "cp", world.good.key, test.dir .. "/good.key" }
+	process.run { "cp", world.ca.file, test.dir .. "/ca.pem" }
+	return test.dir .. "/good " .. test.dir .. "/ca.pem"
+end, nil, function()
+	for _, name in ipairs { "good.pem", "good.key", "ca.pem" } do
+		test.truthy(os.remove(test.dir .. "/" .. name))
+	end
+end)
+
+case("udp", process.free_port)
+
+case("unix", function()
+	return test.dir .. "/socket"
+end)
+
+case("http", nil, { "reef.http.core" })
+
+case("websocket", nil, { "reef.http.core", "reef.http.frames" })
+
+case("sharetable", nil)
+
+case("raw", nil)
+
+test.case("a gate is replayed", function()
+	local _, again = there_and_back("gate", "replay_gate_main")
+	test.truthy(tonumber(again:match "(%d+) events") > 20, again)
+end)
+
+test.run()

@@ -34,7 +34,10 @@ enum { PATH_SIZE = 4096 };
 /* As luaL_loadfilex for every file that a service loads. */
 static int load_file(lua_State *L, const char *name, const char *mode) {
 	int (*hook)(lua_State * L, const char *file, const char *how) = reef_host_hooks()->load_file;
-	return (hook ? hook : luaL_loadfilex)(L, name, mode);
+	int status = (hook ? hook : luaL_loadfilex)(L, name, mode);
+	if (status != LUA_OK) /* whoever tries again reads it anew */
+		reef_watch_refuse("a file that cannot be loaded");
+	return status;
 }
 
 /* Is the loader of services ours? It is unless the key `lualoader` names another one; the name of the API's own loader,

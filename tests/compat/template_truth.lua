@@ -278,4 +278,45 @@ test.case("an attempt for which there is no memory is made again", { timeout = 2
 	test.equal(tonumber(templates), most + 1)
 end)
 
+test.case("launches, kills, and a cache that is cleared at any moment", { timeout = 240 }, function()
+	write("common", "local n = 0 return { add = function(by) n = n + by return n end }")
+	for i = 1, 4 do
+		write("busy_" .. i, ([[
+			local skynet = require "skynet"
+			local common, list, word = require "common", {}, %s
+			for i = 1, 40 do list[i] = { ("some text %%d"):format(i) } end
+			skynet.start(function()
+				collectgarbage(({ "generational", "incremental", "count", "step" })[math.random(4)])
+				for i = 1, 200 do list[i %% 40 + 1] = { list[i %% 40 + 1][1], tostring(i) } end
+				if math.random(8) == 1 then skynet.sleep(math.random(0, 1)) end
+				if math.random(16) == 1 then error "at random" end
+				skynet.dispatch("lua", function(_, _, by)
+					assert(list[40][1] == "some text 40" and #list == 40)
+					skynet.retpack(common.add(by), word)
+				end)
+			end)
+		]]):format(i > 2 and "..." or "'none'"))
+	end
+	local started, failed = 0, 0
+	test.together(16, function(who)
+		for i = 1, test.count(600) do
+			if i % 50 == 0 and who == 1 then
+				codecache.clear()
+			end
+			local ok, address = pcall(skynet.newservice, "busy_" .. math.random(4), "word" .. math.random(3))
+			if ok then
+				local by = math.random(100)
+				test.equal((skynet.call(address, "lua", by)), by)
+				started = started + 1
+				skynet.kill(address)
+			else
+				test.matches(tostring(address), "at random")
+				failed = failed + 1
+			end
+		end
+	end)
+	test.equal(started + failed, 16 * test.count(600))
+	test.truthy(started > failed)
+end)
+
 test.run()

@@ -40,7 +40,7 @@ test.case("random scripts say the same", { timeout = 240 }, function()
 		local name = "random_" .. i
 		local body = random()
 		write_service(name, body)
-		local is_template = ask_often(name)
+		local is_template = ask_often(name, "word", i)
 		test.equal(memory.template(name), nil, body)
 		templates = templates + (is_template and 1 or 0)
 	end

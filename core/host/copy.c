@@ -13,6 +13,7 @@
 #include "core/alloc.h"
 #include "core/env.h"
 #include "core/epoch.h"
+#include "core/service.h"
 #include "host_private.h"
 #include "load.h"
 #include "prepare.h"
@@ -23,8 +24,7 @@ enum { MOST_BYTES = 64 << 20 }; /* of images; beyond that there are no more temp
 
 struct copy_template {
 	struct reef_image *image;
-	size_t variables; /* of the environment, when it was made */
-	char *arguments;  /* that it is for; NULL: all */
+	char *arguments; /* that it is for; NULL: all */
 };
 
 /* An image, and what it was made under. */
@@ -119,6 +119,12 @@ static void read_paths(struct copy_version *version) {
 	version->services = reef_env_get("luaservice");
 }
 
+static bool may_copy(void) {
+	const char *wanted = reef_env_get("copy_vms");
+	return reef_host_hooks()->record != NULL && reef_load_has_own_loader() && reef_env_get("preload") == NULL &&
+		   !(wanted && strcmp(wanted, "false") == 0);
+}
+
 /* Variables are set once and for all, so the addresses of their values tell. */
 static bool has_same_paths(struct copy_version *version) {
 	size_t variables = reef_env_count();
@@ -127,7 +133,7 @@ static bool has_same_paths(struct copy_version *version) {
 	struct copy_version now;
 	read_paths(&now);
 	if (now.paths[0] != version->paths[0] || now.paths[1] != version->paths[1] || now.services != version->services ||
-		reef_env_get("preload") != NULL)
+		!may_copy())
 		return false;
 	atomic_store_explicit(&version->variables, variables, memory_order_relaxed);
 	return true;
@@ -142,13 +148,12 @@ static bool has_same_file(const struct reef_image *image) {
 	return true;
 }
 
-static bool may_copy(void) {
-	const char *wanted = reef_env_get("copy_vms");
-	return reef_host_hooks()->record != NULL && reef_load_has_own_loader() && reef_env_get("preload") == NULL &&
-		   !(wanted && strcmp(wanted, "false") == 0);
-}
-
 /* ---- making images ---- */
+
+/* Has nothing gone wrong but for this time? Who has no memory, or is to end, fails where the next one does not. */
+static bool is_passing(const struct reef_host *host, const char *why) {
+	return why == reef_no_memory || reef_service_ending(host->service);
+}
 
 static struct copy_version *make_version(const struct reef_host *host, const char *arguments, const char **why) {
 	struct copy_version *version = reef_calloc(1, sizeof(*version));
@@ -176,10 +181,11 @@ static void make_image(struct copy_name *entry, const struct reef_host *host, co
 		version = make_version(host, arguments, &why);
 	if (version) {
 		atomic_store(&entry->tries, 0);
+		atomic_store(&entry->refused, NULL);
 		atomic_fetch_add(&made, 1);
 		atomic_fetch_add(&image_bytes, version->image->size);
 		atomic_store(&entry->version, version);
-	} else if (why && atomic_fetch_add(&entry->tries, 1) + 1 == MAX_TRIES) {
+	} else if (why && !is_passing(host, why) && atomic_fetch_add(&entry->tries, 1) + 1 == MAX_TRIES) {
 		atomic_store(&entry->refused, why);
 		atomic_fetch_add(&refused, 1);
 	}
@@ -188,10 +194,8 @@ static void make_image(struct copy_name *entry, const struct reef_host *host, co
 
 /* ---- templates ---- */
 
-static bool is_template_true(const struct copy_template *template) {
-	const struct reef_image *image = template->image;
-	return (!image->asked_missing || template->variables == reef_env_count()) &&
-		   reef_watch_has_same_files(image->files, image->files_size);
+static bool is_true(const struct reef_image *image) {
+	return reef_watch_finds_the_same(image->notes, image->notes_size);
 }
 
 /* The template for these arguments, and where it is. */
@@ -223,11 +227,9 @@ static bool is_worth_a_template(struct copy_version *version, const char *argume
 	return false;
 }
 
-static void keep_template(struct copy_version *version, int place, struct reef_image *image, size_t variables,
-						  const char *arguments) {
+static void keep_template(struct copy_version *version, int place, struct reef_image *image, const char *arguments) {
 	struct copy_template *template = reef_calloc(1, sizeof(*template));
 	template->image = image;
-	template->variables = variables;
 	template->arguments = version->image->varies ? reef_strdup(arguments) : NULL;
 	atomic_fetch_add(&templates_made, 1);
 	atomic_fetch_add(&image_bytes, image->size);
@@ -247,14 +249,18 @@ static void make_template(struct copy_name *entry, struct copy_version *version,
 		return;
 	}
 	const char *why = NULL;
-	size_t variables = reef_env_count();
 	struct reef_image *image = reef_image_make(host, arguments, true, &why);
 	bool is_old = version->code != reef_host_hooks()->record->version();
-	if (image && !is_old) {
-		keep_template(version, place, image, variables, arguments);
-	} else if (image) {
+	if (image && !is_old && !is_true(image))
+		why = "what it finds is another thing by now";
+	if (image && (is_old || why)) {
 		reef_image_delete(image);
-	} else if (!is_old) {
+		image = NULL;
+	}
+	if (image) {
+		keep_template(version, place, image, arguments);
+		atomic_store(&entry->template_refused, NULL);
+	} else if (!is_old && !is_passing(host, why)) {
 		atomic_fetch_add(&version->template_tries, 1);
 		atomic_fetch_add(&templates_refused, 1);
 		atomic_store(&entry->template_refused, why);
@@ -273,7 +279,7 @@ static bool copy_template(struct copy_name *entry, struct copy_version *version,
 	}
 	if (template == NULL)
 		return false;
-	if (is_template_true(template))
+	if (is_true(template->image))
 		return reef_image_copy(template->image, host);
 	if (atomic_compare_exchange_strong(&version->templates[place], &template, NULL))
 		reef_epoch_retire(template, delete_template);

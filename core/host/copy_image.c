@@ -62,7 +62,7 @@ static bool list_places(struct comparison *c) {
 			continue;
 		struct place *place = reef_array_add(&c->places);
 		if (place == NULL)
-			return refuse(c, "no memory");
+			return refuse(c, reef_no_memory);
 		*place = (struct place){
 				.data = (char *)(a + 1), .size = a->size, .offset = offset, .shared = is_own ? NULL : a->is};
 		if (is_own)
@@ -78,7 +78,7 @@ static bool list_places(struct comparison *c) {
 	c->image->blocks = reef_copy_blocks_new(c->image->room);
 	c->image->bytes = reef_try_malloc(offset);
 	if (c->image->bytes == NULL)
-		return refuse(c, "no memory");
+		return refuse(c, reef_no_memory);
 	memset(c->image->bytes, 0, offset);
 	return true;
 }
@@ -127,7 +127,7 @@ static bool take_word(struct comparison *c, uint32_t at, uintptr_t a, uintptr_t 
 		return refuse(c, "two of them differ in a value");
 	}
 	memcpy(c->image->bytes + at, &word, sizeof(word));
-	return ok || refuse(c, "no memory");
+	return ok || refuse(c, reef_no_memory);
 }
 
 static bool take_place(struct comparison *c, const struct place *place) {
@@ -151,7 +151,6 @@ static void take_beginning(struct reef_image *image, struct reef_build *build) {
 	struct reef_host *host = build->host;
 	image->begun = true;
 	image->completed = host->completed;
-	image->asked_missing = build->watch.asked_missing;
 	image->unknown_request = host->unknown_request;
 	image->unknown_response = host->unknown_response;
 	image->starts = build->watch.starts;
@@ -159,9 +158,9 @@ static void take_beginning(struct reef_image *image, struct reef_build *build) {
 	image->protocol_count = host->protocol_count;
 	host->protocols = NULL;
 	host->protocol_count = 0;
-	image->files = build->watch.files.data;
-	image->files_size = build->watch.files.size;
-	build->watch.files = (struct reef_text){0};
+	image->notes = build->watch.notes.data;
+	image->notes_size = build->watch.notes.size;
+	build->watch.notes = (struct reef_text){0};
 }
 
 static bool take_all(struct comparison *c) {
@@ -226,7 +225,7 @@ void reef_image_delete(struct reef_image *image) {
 	reef_array_fini(&image->hosts);
 	reef_array_fini(&image->records);
 	reef_free(image->passed);
-	reef_free(image->files);
+	reef_free(image->notes);
 	reef_protocol_free(image->protocols, image->protocol_count);
 	reef_free(image->bytes);
 	if (image->blocks)

@@ -27,14 +27,13 @@ struct reef_image {
 	bool varies; /* its main function looks at its arguments */
 	/* What follows is of VMs whose main function has run. */
 	bool begun;
-	bool completed;     /* of its host, as the next */
-	bool asked_missing; /* for a variable that was not set */
+	bool completed; /* of its host, as the next */
 	int unknown_request, unknown_response;
 	int starts;
 	struct reef_protocol *protocols;
 	int protocol_count;
-	char *files; /* as reef_watch_has_same_files knows them */
-	size_t files_size;
+	char *notes; /* as reef_watch_finds_the_same knows them */
+	size_t notes_size;
 };
 
 /* Makes the image of the VM that `host` would make with these arguments, and whose main function has run if it shall have

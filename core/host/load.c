@@ -38,7 +38,10 @@ static int load_file(lua_State *L, const char *name, const char *mode) {
 	struct reef_host_seam *seam = reef_host_get(L)->seam;
 	if (seam && name)
 		name = seam->file(seam, name);
-	return (hook ? hook : luaL_loadfilex)(L, name, mode);
+	int status = (hook ? hook : luaL_loadfilex)(L, name, mode);
+	if (status != LUA_OK) /* whoever tries again reads it anew */
+		reef_watch_refuse("a file that cannot be loaded");
+	return status;
 }
 
 /* Is the loader of services ours? It is unless the key `lualoader` names another one; the name of the API's own loader,

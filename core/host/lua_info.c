@@ -105,10 +105,10 @@ int reef_lua_info_harbor(lua_State *L) {
 /* ---- environment and log ---- */
 
 int reef_lua_info_getenv(lua_State *L) {
-	const char *value = reef_env_get(reef_check_name(L, 1));
+	const char *key = reef_check_name(L, 1), *value = reef_env_get(key);
 	struct reef_watch *watch = reef_watch_current();
 	if (value == NULL && watch != NULL)
-		watch->asked_missing = true;
+		reef_watch_asked_missing(watch, key);
 	lua_pushstring(L, reef_seam_text(REEF_SEAM_STATE, value));
 	return 1;
 }

@@ -11,9 +11,16 @@
 #include <lualib.h>
 
 #include "core/alloc.h"
+#include "core/env.h"
 #include "host_private.h"
 
+#include "lstate.h"
+
 enum { COUNT = 1000000, MAX_COUNTS = 5, MAX_REASONS = 128, PATH_SIZE = 4096 };
+
+enum watch_note { FILE_THERE = '+', FILE_MISSING = '-', VARIABLE_MISSING = '?' };
+
+const char reef_no_memory[] = "no memory";
 
 /* ---- reasons ---- */
 
@@ -40,6 +47,11 @@ struct reef_watch *reef_watch_current(void) {
 static void refuse(struct reef_watch *watch, const char *reason) {
 	if (watch->refusal == NULL)
 		watch->refusal = reason;
+}
+
+void reef_watch_refuse(const char *reason) {
+	if (current)
+		refuse(current, reason);
 }
 
 /* ---- harmless functions ---- */
@@ -106,7 +118,9 @@ static void add_require(lua_State *L, struct reef_watch *watch) {
 		lua_rawgeti(L, -1, i);
 		add_function(L, watch);
 	}
-	lua_pop(L, 1);
+	lua_rawgeti(L, -1, 4);
+	watch->search_c = lua_tocfunction(L, -1);
+	lua_pop(L, 2);
 	lua_getfield(L, -1, "searchpath");
 	watch->searchpath = add_function(L, watch);
 	lua_pop(L, 1);
@@ -175,8 +189,12 @@ static bool is_harmless(lua_State *L, const struct reef_watch *watch, lua_CFunct
 		   reef_host_is_harmless(f) || is_end_of_box(L, ar);
 }
 
-static void refuse_call(lua_State *L, struct reef_watch *watch, lua_Debug *ar) {
+static void refuse_call(lua_State *L, struct reef_watch *watch, lua_CFunction f, lua_Debug *ar) {
 	char text[96];
+	if (f == watch->search_c) {
+		refuse(watch, "it asks for a module that package.path does not lead to");
+		return;
+	}
 	bool has_name = lua_getinfo(L, "n", ar) && ar->name;
 	snprintf(text, sizeof(text), "it calls %.48s while it loads", has_name ? ar->name : "a function");
 	refuse(watch, reef_watch_reason(text));
@@ -194,11 +212,12 @@ static void on_event(lua_State *L, lua_Debug *ar) {
 		lua_CFunction f = lua_tocfunction(L, -1);
 		lua_pop(L, 1);
 		if (f != NULL && !is_harmless(L, watch, f, ar))
-			refuse_call(L, watch, ar);
+			refuse_call(L, watch, f, ar);
 	}
 	if (watch->refusal != NULL) {
-		/* Who catches it is told again at the next step. */
+		/* Who catches it is told again at the next step. A handler of errors would run in this hook, and be seen by none. */
 		lua_sethook(L, on_event, LUA_MASKCALL | LUA_MASKCOUNT, 1);
+		L->errfunc = 0;
 		luaL_error(L, "%s", watch->refusal);
 	}
 }
@@ -222,7 +241,7 @@ void reef_watch_end(lua_State *L) {
 
 void reef_watch_fini(struct reef_watch *watch) {
 	reef_array_fini(&watch->harmless);
-	reef_text_free(&watch->files);
+	reef_text_free(&watch->notes);
 }
 
 /* ---- what is repeated for each copy ---- */
@@ -234,12 +253,13 @@ void reef_watch_start(struct reef_watch *watch, lua_State *L, lua_Integer cs, bo
 		reef_session_keep_at(L, reef_host_get(L), watch->starts++, 2);
 }
 
-static void note_file(struct reef_watch *watch, char how, const char *file, size_t size) {
-	reef_text_add(&watch->files, &how, 1);
-	reef_text_add(&watch->files, file, size);
-	reef_text_add(&watch->files, "", 1);
-	if (watch->files.failed)
-		refuse(watch, "no memory");
+static void note(struct reef_watch *watch, enum watch_note kind, const char *name, size_t size) {
+	char letter = (char)kind;
+	reef_text_add(&watch->notes, &letter, 1);
+	reef_text_add(&watch->notes, name, size);
+	reef_text_add(&watch->notes, "", 1);
+	if (watch->notes.failed)
+		refuse(watch, reef_no_memory);
 }
 
 /* The name's file as that pattern says. */
@@ -263,7 +283,7 @@ void reef_watch_searched(struct reef_watch *watch, const char *name, const char 
 	while (*path && !is_found) {
 		size_t size = strcspn(path, ";"), n = expand(file, path, size, name);
 		is_found = found && n == found_size && memcmp(file, found, n) == 0;
-		note_file(watch, is_found ? '+' : '-', file, n);
+		note(watch, is_found ? FILE_THERE : FILE_MISSING, file, n);
 		path += size;
 		path += *path == ';';
 	}
@@ -271,11 +291,20 @@ void reef_watch_searched(struct reef_watch *watch, const char *name, const char 
 		refuse(watch, "a module that is found in a way of its own");
 }
 
-bool reef_watch_has_same_files(const char *files, size_t size) {
-	const char *end = files + size;
-	for (const char *file = files; file < end; file += strlen(file) + 1) {
-		bool is_there = access(file + 1, R_OK) == 0;
-		if (is_there != (*file == '+'))
+void reef_watch_asked_missing(struct reef_watch *watch, const char *variable) {
+	note(watch, VARIABLE_MISSING, variable, strlen(variable));
+}
+
+static bool is_same(enum watch_note kind, const char *name) {
+	if (kind == VARIABLE_MISSING)
+		return reef_env_get(name) == NULL;
+	return (access(name, R_OK) == 0) == (kind == FILE_THERE);
+}
+
+bool reef_watch_finds_the_same(const char *notes, size_t size) {
+	const char *end = notes + size;
+	for (const char *note = notes; note < end; note += strlen(note) + 1) {
+		if (!is_same((enum watch_note) * note, note + 1))
 			return false;
 	}
 	return true;

@@ -18,13 +18,12 @@ struct reef_watch {
 	const char *refusal; /* NULL: nothing so far that cannot be repeated. Lives as long as the process */
 	struct REEF_ARRAY(lua_CFunction) harmless;
 	lua_CFunction tostring, format, searchpath; /* harmless, if they are given no object; if `require` calls it */
+	lua_CFunction search_c;                     /* called when package.path does not lead to a module */
 	bool searching;
-	bool entered;       /* the first call, which is of who runs the main function */
-	bool asked_missing; /* for a variable of the configuration that is not set */
-	int starts;         /* functions that are to run when the first message comes */
-	int counts;         /* of a million instructions each */
-	struct reef_text
-			files; /* that were looked for: '+' if it was there, or '-', and the path; each ends with a zero byte */
+	bool entered;           /* the first call, which is of who runs the main function */
+	int starts;             /* functions that are to run when the first message comes */
+	int counts;             /* of a million instructions each */
+	struct reef_text notes; /* of what was found outside, or not: see reef_watch_finds_the_same */
 };
 
 /* What the VM that this thread runs is watched by; NULL: it is not. */
@@ -39,9 +38,16 @@ void reef_watch_fini(struct reef_watch *watch);
 void reef_watch_start(struct reef_watch *watch, lua_State *L, lua_Integer cs, bool dropped);
 /* A module was looked for in that path, and found in that file; NULL: nowhere. */
 void reef_watch_searched(struct reef_watch *watch, const char *name, const char *path, const char *file);
-/* Are these files, as `reef_watch.files` lists them, still there, and the others still not? Any thread. */
-bool reef_watch_has_same_files(const char *files, size_t size);
+/* A variable of the configuration is not set. */
+void reef_watch_asked_missing(struct reef_watch *watch, const char *variable);
+/* Something was met by what this thread watches, if it does, that may be another one the next time. */
+void reef_watch_refuse(const char *reason);
+/* Are the files and variables that these notes are of (`reef_watch.notes`) still there, and the others still not? Any
+ * thread. */
+bool reef_watch_finds_the_same(const char *notes, size_t size);
 
+/* The reason that is none for the next attempt. */
+extern const char reef_no_memory[];
 /* A reason as text that lives as long as the process: the same for the same text. Any thread. */
 const char *reef_watch_reason(const char *text);
 

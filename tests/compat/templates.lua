@@ -5,68 +5,12 @@
 local skynet = require "skynet"
 local test = require "test"
 local codecache = require "skynet.codecache"
+local launches = require "launches"
 local memory = require "reef.memory"
 local scripts = require "copy_scripts"
 require "skynet.manager"
 
-local HEAD = [[
-local skynet = require "skynet"
-local out, after = {}, {}
-local concat, tostring, select, ipairs = table.concat, tostring, select, ipairs
-local function say(...)
-	local words = {}
-	for i = 1, select("#", ...) do
-		words[i] = tostring((select(i, ...)))
-	end
-	out[#out + 1] = concat(words, " ")
-end
-local function later(f)
-	after[#after + 1] = f
-end
-]]
-
-local TAIL = "\n" .. [[
-skynet.start(function()
-	for _, f in ipairs(after) do
-		f()
-	end
-	skynet.dispatch("lua", function()
-		skynet.retpack(require("reef.memory").template(), concat(out, "\n"))
-	end)
-end)
-]]
-
-local function write(name, body)
-	local file = assert(io.open(test.dir .. "/" .. name .. ".lua", "w"))
-	file:write(body)
-	file:close()
-end
-
-local function write_service(name, body)
-	write(name, HEAD .. body .. TAIL)
-end
-
----Launches it, and returns whether it is a copy of a template, and what it says.
-local function ask(name, ...)
-	local address = skynet.newservice(name, ...)
-	skynet.sleep(0)
-	local is_template, text = skynet.call(address, "lua")
-	skynet.kill(address)
-	return is_template, text
-end
-
----Launches it until there is a template, or would be one.
-local function ask_often(name, ...)
-	local is_template, first = ask(name, ...)
-	test.equal(is_template, false)
-	local last
-	for _ = 1, 4 do
-		local text
-		last, text = ask(name, ...)
-		test.equal(text, first)
-	end
-	return last, first
-end
+local write, write_service, ask, ask_often = launches.write, launches.write_service, launches.ask, launches.ask_often
 
 for i = 1, 4 do
 	write("module_" .. i, ([[
@@ -96,7 +40,7 @@ test.case("random scripts say the same", { timeout = 240 }, function()
 		local name = "random_" .. i
 		local body = random()
 		write_service(name, body)
-		local is_template = ask_often(name)
+		local is_template = ask_often(name, "word", i)
 		test.equal(memory.template(name), nil, body)
 		templates = templates + (is_template and 1 or 0)
 	end
@@ -130,7 +74,7 @@ local REFUSED = {
 	{ "skynet.setenv('templates_' .. #out, 'x')", "it calls setenv", once = true },
 	{ "keep = setmetatable({}, { __gc = function() end })", "a finalizer" },
 	{ "keys = { [{}] = 1, [print] = 2 }", "found by its address" },
-	{ "say(pcall(require, 'not.there') and 1)", "it calls" },
+	{ "say(pcall(require, 'not.there') and 1)", "a module that package.path does not lead to" },
 	{ "say(loadfile './module_1.lua' ~= nil)", "it calls loadfile" },
 	{ "say(dofile './module_1.lua'.name)", "it calls dofile" },
 	{ "say(package.searchpath('module_1', package.path))", "it calls searchpath" },

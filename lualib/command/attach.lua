@@ -177,15 +177,7 @@ skynet.start(function()
 	if not options then
 		return
 	end
-	local console, why = client.open(options.address, math.ceil(options.timeout * 100))
-	local ok, good = console ~= nil, nil
-	if console then
-		ok, good = pcall(talk, console, options)
-		console:close()
-		why = good
-	end
-	if not ok then
-		io.stderr:write(("reef attach: %s: %s\n"):format(printable(options.address), printable(tostring(why))))
-	end
-	command.finish(ok and good and 0 or 1)
+	client.command("attach", options, function(console)
+		return talk(console, options)
+	end)
 end)

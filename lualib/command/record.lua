@@ -50,17 +50,9 @@ skynet.start(function()
 	if not options then
 		return
 	end
-	local console, why = client.open(options.address, math.ceil(options.timeout * 100))
-	local ok, good = console ~= nil, nil
-	if console then
-		ok, good = pcall(console.run, console, options.line, function(answer)
+	client.command("record", options, function(console)
+		return console:run(options.line, function(answer)
 			print(printable(answer))
 		end)
-		console:close()
-		why = good
-	end
-	if not ok then
-		io.stderr:write(("reef record: %s: %s\n"):format(printable(options.address), printable(tostring(why))))
-	end
-	command.finish(ok and good and 0 or 1)
+	end)
 end)

@@ -1,5 +1,7 @@
 -- The other end of a debug console: sends a command, and takes what comes until its end. Used by one coroutine at a
 -- time.
+local command = require "reef.command"
+local printable = require("reef.text").printable
 local skynet = require "skynet"
 local socket = require "reef.socket"
 
@@ -103,6 +105,24 @@ end
 
 function client:close()
 	socket.close(self.id)
+end
+
+---What a command does that talks to a console: opens it, says on stderr why that could not be, and ends the process.
+---@param name string of the command
+---@param options { address: string, timeout: number } of its command line; seconds
+---@param talk fun(console: reef.console_client): boolean? false or nil: exit code 1
+function client.command(name, options, talk)
+	local console, why = client.open(options.address, math.ceil(options.timeout * 100))
+	local ok, good = console ~= nil, nil
+	if console then
+		ok, good = pcall(talk, console)
+		console:close()
+		why = good
+	end
+	if not ok then
+		io.stderr:write(("reef %s: %s: %s\n"):format(name, printable(options.address), printable(tostring(why))))
+	end
+	command.finish(ok and good and 0 or 1)
 end
 
 return client

@@ -92,12 +92,12 @@ static const char *refuse_beginning(const struct reef_build *build) {
 	return is_new ? NULL : "what the service does before its own code begins";
 }
 
-/* Objects of scripts whose ends somebody would see. The libraries' own are files, and the list of C libraries that are to be
- * closed with the VM: nothing is in it, or a function of theirs would have been refused. */
+/* Objects of scripts whose ends somebody would see. The libraries' own are files, and the list of C libraries, whose finalizer
+ * was taken away. */
 const char *reef_build_refuse_finalizers(lua_State *L) {
 	const char *why = NULL;
 	lua_getfield(L, LUA_REGISTRYINDEX, "_CLIBS");
-	const void *libraries = lua_rawlen(L, -1) == 0 ? lua_topointer(L, -1) : NULL;
+	const void *libraries = lua_topointer(L, -1);
 	for (const GCObject *o = G(L)->finobj; o != NULL && why == NULL; o = o->next) {
 		if (o->tt != LUA_VUSERDATA && (const void *)o != libraries)
 			why = "an object with a finalizer";

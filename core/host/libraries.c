@@ -56,8 +56,17 @@ static int libraries_print(lua_State *L) {
 	return 0;
 }
 
+/* A C library stays when the VM that has loaded it ends: its functions may be at work on other threads. */
+static void keep_c_libraries(lua_State *L) {
+	lua_getfield(L, LUA_REGISTRYINDEX, "_CLIBS");
+	lua_pushnil(L);
+	lua_setmetatable(L, -2);
+	lua_pop(L, 1);
+}
+
 void reef_libraries_open(lua_State *L) {
 	luaL_openlibs(L);
+	keep_c_libraries(L);
 	lua_pushcfunction(L, libraries_print);
 	lua_setglobal(L, "print");
 	lua_getglobal(L, "collectgarbage");

@@ -157,10 +157,13 @@ test.case("a run that does not end by itself is ended: in its own time, and in o
 	code, output = process.run { test.reef, "sim", script, "waits", "--until", "10m" }
 	test.equal(code, 1, output)
 	test.matches(output, "FAILED after 600%.000000 s, .*promised for later")
-	code, output = process.run { test.reef, "sim", script, "--limit", "1" }
-	test.equal(code, 1, output)
-	test.matches(output, "did not end within 1 s of real time")
-	test.matches(output, "snlua %S*endless%S* runs\n\t%S*endless%.lua:14: in ")
+	-- ThreadSanitizer keeps signals back from a loop that calls nothing.
+	if test.sanitizer ~= "tsan" then
+		code, output = process.run { test.reef, "sim", script, "--limit", "1" }
+		test.equal(code, 1, output)
+		test.matches(output, "did not end within 1 s of real time")
+		test.matches(output, "snlua %S*endless%S* runs\n\t%S*endless%.lua:14: in ")
+	end
 	code, output = process.run { test.reef, "sim", script, "sleeps", "--limit", "1", "--until", "36500d" }
 	test.equal(code, 1, output)
 	test.matches(output, "in which it has come to [%d.]+ s of its own")

@@ -20,23 +20,20 @@ bool reef_record_reader_init(struct reef_record_reader *reader, const void *file
 }
 
 static bool get_size(struct reef_record_reader *reader, uint64_t *n) {
-	*n = 0;
-	for (unsigned shift = 0; shift < 64; shift += 7) {
-		if (reader->at >= reader->end)
-			return fail(reader, "the record is cut in the middle of a number");
-		uint8_t byte = reader->file[reader->at++];
-		*n |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80)
-			return true;
-	}
-	return fail(reader, "a number that is too long");
+	const uint8_t *begin = reader->file + reader->at, *at = begin, *end = reader->file + reader->end;
+	bool whole = reef_record_get_size(&at, end, n);
+	reader->at = (size_t)(at - reader->file);
+	if (whole)
+		return true;
+	return fail(reader, at - begin == REEF_RECORD_NUMBER_MAX ? "a number that is too long"
+															 : "the record is cut in the middle of a number");
 }
 
 static bool get_number(struct reef_record_reader *reader, int64_t *n) {
 	uint64_t raw;
 	if (!get_size(reader, &raw))
 		return false;
-	*n = (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
+	*n = reef_record_signed(raw);
 	return true;
 }
 

@@ -64,9 +64,27 @@ bool reef_record_reader_init(struct reef_record_reader *reader, const void *file
 /* False: there is nothing more. If something is wrong, `error` says what and where. */
 bool reef_record_read(struct reef_record_reader *reader, struct reef_item *item);
 
-/* ---- writing: bytes go to `to`, which has room; returns what is behind them ---- */
+/* ---- numbers, seven bits to a byte ---- */
 
 #define REEF_RECORD_NUMBER_MAX 10
+
+/* Takes one from *at. False: it is cut, or, when REEF_RECORD_NUMBER_MAX bytes were taken, too long. */
+static inline bool reef_record_get_size(const uint8_t **at, const uint8_t *end, uint64_t *n) {
+	*n = 0;
+	for (unsigned shift = 0; shift < 64 && *at < end; shift += 7) {
+		uint8_t byte = *(*at)++;
+		*n |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80)
+			return true;
+	}
+	return false;
+}
+
+static inline int64_t reef_record_signed(uint64_t raw) {
+	return (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
+}
+
+/* ---- writing: bytes go to `to`, which has room; returns what is behind them ---- */
 
 static inline uint8_t *reef_record_put_size(uint8_t *to, uint64_t n) {
 	for (; n >= 0x80; n >>= 7)

@@ -90,16 +90,12 @@ struct bytes {
 };
 
 static bool get_number(struct bytes *from, int64_t *n) {
-	uint64_t raw = 0;
-	for (unsigned shift = 0; shift < 64 && from->at < from->end; shift += 7) {
-		uint8_t byte = (uint8_t)*from->at++;
-		raw |= (uint64_t)(byte & 0x7f) << shift;
-		if (byte < 0x80) {
-			*n = (int64_t)(raw >> 1) ^ -(int64_t)(raw & 1);
-			return true;
-		}
-	}
-	return false;
+	uint64_t raw;
+	const uint8_t *at = (const uint8_t *)from->at;
+	bool whole = reef_record_get_size(&at, (const uint8_t *)from->end, &raw);
+	from->at = (const char *)at;
+	*n = reef_record_signed(raw);
+	return whole;
 }
 
 static bool push_value(lua_State *L, struct bytes *from, int depth);

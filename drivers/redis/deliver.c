@@ -70,7 +70,7 @@ static int run_of(const struct reef_request *request, const uint8_t *kinds, int 
 static int deliver_replies(struct reef_redis_connection *c, int index, const uint8_t *kinds, int left) {
 	struct reef_requests *r = &c->requests;
 	struct reef_request *request = r->pending.head;
-	enum reef_redis_reply reply = (enum reef_redis_reply) * kinds;
+	enum reef_redis_reply reply = (enum reef_redis_reply)kinds[0];
 	if (reply == REEF_REDIS_PUSH || c->stream) {
 		enqueue(c, index, reply);
 		return 1;

@@ -22,6 +22,7 @@ skynet.start(function()
 	for _, size in ipairs { 99, 50, 1 } do
 		fill(size)
 	end
+	assert(kept[n], "not even a little")
 	reserve = fails and reserve:sub(1, 9)
 	collectgarbage()
 	if fails then

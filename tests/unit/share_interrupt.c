@@ -141,11 +141,40 @@ static void a_budget_counts_everything_and_is_over_when_it_ends(void **state) {
 	set_timer(0, 0);
 }
 
+/* What the loop of a message handler is ended by is told as it is, not as an error in a handler. */
+static void a_message_handler_is_left(void **state) {
+	(void)state;
+	skip_under_tsan();
+	static const int kinds[] = {REEF_INTERRUPT_ONCE, REEF_INTERRUPT_ALWAYS, 0};
+	static const char *const words[] = {"signal 0", "the service is to end", "too much"};
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		lua_State *L = luaL_newstate();
+		luaL_openlibs(L);
+		how = kinds[i];
+		alarms = 0;
+		struct reef_budget budget = {.left = 100000, .message = "too much"};
+		if (how == 0)
+			reef_interrupt_budget_begin(L, &budget);
+		assert_int_equal(luaL_loadstring(L, "while true do end"), LUA_OK);
+		assert_int_equal(luaL_loadstring(L, "error 'over'"), LUA_OK);
+		set_timer(FIRST_MS, 50);
+		int status = lua_pcall(L, 0, 0, 1);
+		set_timer(0, 0);
+		if (how == 0)
+			reef_interrupt_budget_end(&budget);
+		assert_int_equal(status, LUA_ERRRUN);
+		assert_non_null(strstr(lua_tostring(L, -1), words[i]));
+		assert_in_range(alarms, 0, 20);
+		lua_close(L);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(one_alarm_ends_any_loop),
 			cmocka_unit_test(an_alarm_for_good_cannot_be_caught),
 			cmocka_unit_test(a_budget_counts_everything_and_is_over_when_it_ends),
+			cmocka_unit_test(a_message_handler_is_left),
 	};
 	signal(SIGALRM, on_alarm);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@
 #include "core/env.h"
 #include "describe.h"
 #include "format.h"
+#include "head.h"
 #include "replay.h"
 #include "sharetable/overlay/seed.h"
 
@@ -139,60 +140,20 @@ static bool open_record(void) {
 	return false;
 }
 
-static bool is_key(const struct reef_item *item, const char *key) {
-	return item->size == strlen(key) && memcmp(item->bytes, key, item->size) == 0;
-}
+static struct reef_record_head head;
 
-/* What is said of the process that the service ran in. */
-static struct head {
-	char arguments[REEF_RECORD_TEXT_MAX], folder[REEF_RECORD_TEXT_MAX], version[64];
-	struct reef_clock_start start;
-	uint64_t handle, seed;
-} head;
-
-static void take_head(const struct reef_item *item) {
-	char value[REEF_RECORD_TEXT_MAX], key[64];
-	size_t size = item->value_size < sizeof value ? item->value_size : sizeof value - 1;
-	memcpy(value, item->value, size);
-	value[size] = '\0';
-	if (is_key(item, "arguments"))
-		memcpy(head.arguments, value, size + 1);
-	else if (is_key(item, "folder"))
-		memcpy(head.folder, value, size + 1);
-	else if (is_key(item, "version"))
-		snprintf(head.version, sizeof head.version, "%.60s", value);
-	else if (is_key(item, "handle"))
-		head.handle = strtoull(value, NULL, 10);
-	else if (is_key(item, "seed"))
-		head.seed = strtoull(value, NULL, 10);
-	else if (is_key(item, "start_ns"))
-		head.start.ns = strtoull(value, NULL, 10);
-	else if (is_key(item, "start_cs"))
-		head.start.cs = strtoull(value, NULL, 10);
-	else if (is_key(item, "start_second"))
-		head.start.second = (uint32_t)strtoull(value, NULL, 10);
-	else if (item->size > 4 && item->size < sizeof key && memcmp(item->bytes, "env.", 4) == 0 && !show) {
-		memcpy(key, item->bytes + 4, item->size - 4);
-		key[item->size - 4] = '\0';
-		if (!(lua_path && strcmp(key, "lua_path") == 0))
-			reef_env_set(key, value);
-		else {
-			char all[REEF_RECORD_TEXT_MAX + MOST_ADDED];
-			snprintf(all, sizeof all, "%s;%s", lua_path, value);
-			reef_env_set(key, all);
-		}
-	}
+static void take_setting(const char *key, const char *value) {
+	char all[REEF_RECORD_TEXT_MAX + MOST_ADDED];
+	bool added = lua_path && strcmp(key, "lua_path") == 0;
+	snprintf(all, sizeof all, "%s%s%s", added ? lua_path : "", added ? ";" : "", value);
+	reef_env_set(key, all);
 }
 
 static bool read_head(void) {
-	struct reef_item item;
-	while (reef_record_read(&reader, &item) && item.kind == REEF_ITEM_HEAD)
-		take_head(&item);
-	if (*reader.error == '\0' && item.kind == REEF_ITEM_READY && *head.arguments && head.handle > 0)
-		return true;
-	reef_clean_complain("reef replay: %s: %s", options.file,
-						*reader.error ? reader.error : "the head of the record is not whole");
-	return false;
+	const char *wrong = reef_record_read_head(&reader, &head, take_setting);
+	if (wrong)
+		reef_clean_complain("reef replay: %s: %s", options.file, wrong);
+	return wrong == NULL;
 }
 
 static int show_record(void) {

@@ -80,8 +80,10 @@ static int tape_chance(lua_State *L) {
 	return 2;
 }
 
-void reef_tape_open_libraries(lua_State *L) {
-	struct reef_tape *tape = reef_tape_of(L);
+void reef_tape_open_libraries(struct reef_host_seam *seam, lua_State *L) {
+	struct reef_tape *tape = (struct reef_tape *)seam;
+	lua_pushlightuserdata(L, tape);
+	lua_setfield(L, LUA_REGISTRYINDEX, "reef.record");
 	lua_getglobal(L, "package");
 	lua_getfield(L, -1, "searchers");
 	lua_rawgeti(L, -1, 2);

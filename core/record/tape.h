@@ -22,8 +22,8 @@ struct reef_tape {
 
 struct reef_tape *reef_tape_of(lua_State *L);
 
-/* Replaces what looks outside in the libraries of a new VM. May raise. */
-void reef_tape_open_libraries(lua_State *L);
+/* Replaces what looks outside in the libraries of a new VM; as reef_host_seam.opened. */
+void reef_tape_open_libraries(struct reef_host_seam *seam, lua_State *L);
 /* Opens a C module; as reef_host_seam.module. */
 int reef_tape_open_module(struct reef_host_seam *seam, lua_State *L, const char *name, lua_CFunction open);
 

@@ -34,11 +34,9 @@ enum { PATH_SIZE = 4096 };
 
 /* As luaL_loadfilex for every file that a service loads. */
 static int load_file(lua_State *L, const char *name, const char *mode) {
-	int (*hook)(lua_State * L, const char *file, const char *how) = reef_host_hooks()->load_file;
+	reef_host_load *hook = reef_host_hooks()->load_file, *load = hook ? hook : luaL_loadfilex;
 	struct reef_host_seam *seam = reef_host_get(L)->seam;
-	if (seam && name)
-		name = seam->file(seam, name);
-	int status = (hook ? hook : luaL_loadfilex)(L, name, mode);
+	int status = seam && name ? seam->load(seam, L, name, mode, load) : load(L, name, mode);
 	if (status != LUA_OK) /* whoever tries again reads it anew */
 		reef_watch_refuse("a file that cannot be loaded");
 	return status;

@@ -89,3 +89,8 @@ void reef_report_flush(struct reef_host *host, const struct reef_message *m) {
 	if (host->seam && host->seam->failed)
 		host->seam->failed(host->seam);
 }
+
+const char *reef_report_text(const struct reef_host *host, size_t *size) {
+	*size = host->errors_size;
+	return host->errors;
+}

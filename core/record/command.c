@@ -17,6 +17,7 @@
 #include "describe.h"
 #include "format.h"
 #include "head.h"
+#include "recorded_stack.h"
 #include "replay.h"
 #include "sharetable/overlay/seed.h"
 
@@ -35,6 +36,10 @@ static const char help[] =
 		"  --until SECONDS   stop so many seconds after the start of the record\n"
 		"  --speed X         X times as fast as it was; without, as fast as it goes\n"
 		"  --stop N          a prompt for Lua in the service, before its Nth message\n"
+		"  --recorded        run the code that is in the record; without, the files of the service as they are now, "
+		"and what\n"
+		"                    is not there from the record\n"
+		"  --stack OFFSET    print the stack of what was at work where --show has that offset, and nothing else\n"
 		"  --folder DIR      run there; without, in the folder where the process was started, if it is there\n"
 		"  --show            print what is in the record, and run nothing\n"
 		"  --quiet           say nothing when all is as recorded\n"
@@ -74,13 +79,15 @@ static bool take_value(const char *option, const char *value) {
 		options.until = number;
 	else if (strcmp(option, "--speed") == 0)
 		options.speed = number;
+	else if (strcmp(option, "--stack") == 0)
+		options.stack = (size_t)number;
 	else
 		options.stop = (uint64_t)number;
 	return true;
 }
 
 static bool has_value(const char *option) {
-	static const char *const all[] = {"--with", "--lua_path", "--folder", "--until", "--speed", "--stop"};
+	static const char *const all[] = {"--with", "--lua_path", "--folder", "--until", "--speed", "--stop", "--stack"};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		if (strcmp(option, all[i]) == 0)
 			return true;
@@ -92,6 +99,8 @@ static bool read_options(int argc, char **argv) {
 		const char *word = argv[i];
 		if (strcmp(word, "--show") == 0) {
 			show = true;
+		} else if (strcmp(word, "--recorded") == 0) {
+			options.recorded = true;
 		} else if (strcmp(word, "--quiet") == 0) {
 			options.quiet = true;
 		} else if (has_value(word)) {
@@ -201,9 +210,9 @@ int reef_replay_command(int argc, char **argv, int (*start)(void)) {
 	if (strcmp(head.version, REEF_VERSION) != 0)
 		reef_clean_complain("reef replay: %s was made by Reef %s, this is %s: what its libraries do may differ",
 							options.file, head.version, REEF_VERSION);
-	char text[REEF_RECORD_TEXT_MAX + 16], with[REEF_RECORD_TEXT_MAX];
-	if (options.with && realpath(options.with, with))
-		options.with = with;
+	char text[REEF_RECORD_TEXT_MAX + 16];
+	options.with = options.with ? realpath(options.with, NULL) : NULL;
+	options.path = realpath(options.file, NULL);
 	if ((folder || *head.folder) && chdir(folder ? folder : head.folder) != 0 && folder) {
 		reef_clean_complain("reef replay: cannot go to %s: %s", folder, strerror(errno));
 		return 1;
@@ -216,6 +225,11 @@ int reef_replay_command(int argc, char **argv, int (*start)(void)) {
 	reef_env_set("harbor", "0");
 	reef_env_set("logger", "");
 	reef_env_set("reef_log_stream", "stderr");
+	if (options.stack > 0) {
+		options.recorded = true;
+		options.with = NULL;
+		reef_recorded_stack_begin();
+	}
 	reef_seed_set((unsigned)head.seed);
 	reef_clock_replay(&head.start);
 	reef_replay_begin(&options, &reader, (int64_t)head.start.ns);

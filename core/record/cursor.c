@@ -2,15 +2,35 @@
 #include "cursor.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "core/seam.h"
 #include "difference.h"
+#include "recorded_stack.h"
 #include "replaying.h"
 
-struct reef_item *reef_replay_peek(void) {
+static struct reef_item *peek(void) {
 	if (!reef_replaying.has_next)
 		reef_replaying.has_next = reef_record_read(&reef_replaying.reader, &reef_replaying.next);
 	return reef_replaying.has_next ? &reef_replaying.next : NULL;
+}
+
+struct reef_item *reef_replay_peek(void) {
+	struct reef_item *item;
+	while ((item = peek()) != NULL && item->kind == REEF_ITEM_FILE)
+		reef_replay_take();
+	if (item && reef_replaying.options.stack > 0 && item->offset >= reef_replaying.options.stack)
+		reef_recorded_stack_show();
+	return item;
+}
+
+const struct reef_item *reef_replay_take_file(const char *name) {
+	const struct reef_item *item = peek();
+	size_t size = strlen(name);
+	if (item == NULL || item->kind != REEF_ITEM_FILE || item->size != size || memcmp(item->bytes, name, size) != 0)
+		return NULL;
+	reef_replay_take();
+	return item;
 }
 
 void reef_replay_take(void) {

@@ -9,6 +9,8 @@
 /* What comes next, as it is; NULL: nothing. It stays there until it is taken. */
 struct reef_item *reef_replay_peek(void);
 void reef_replay_take(void);
+/* Takes what comes next if it is the file of that name, which everybody else passes over; else NULL. */
+const struct reef_item *reef_replay_take_file(const char *name);
 /* Is that the end of what can be replayed? NULL is. */
 bool reef_replay_is_end(const struct reef_item *item);
 /* There: the service stands still where it is, and the process ends. */

@@ -11,9 +11,12 @@
 
 #include "core/clock.h"
 #include "core/host/host.h"
+#include "core/host/report.h"
 #include "core/log_writer.h"
 #include "describe.h"
+#include "recorded_stack.h"
 #include "replaying.h"
+#include "sources.h"
 #include "unpacked.h"
 
 #define MOST_SHOWN 5 /* differences */
@@ -28,15 +31,26 @@ void reef_replay_say(const char *format, ...) {
 	va_end(args);
 }
 
-void reef_replay_say_stack(void) {
-	lua_State *L = reef_host_running_thread(reef_host_service(reef_replaying.tape.host.host));
-	if (L == NULL)
-		return;
-	reef_replaying.tape.host.seam.off++;
-	luaL_traceback(L, L, NULL, 0);
-	reef_replay_say("%s", lua_tostring(L, -1));
-	lua_pop(L, 1);
-	reef_replaying.tape.host.seam.off--;
+const char *reef_replay_stack(void) {
+	static struct reef_text text;
+	struct reef_host *host = reef_replaying.tape.host.host;
+	lua_State *L = reef_host_running_thread(reef_host_service(host));
+	size_t size = 0;
+	const char *failed = L ? NULL : reef_report_text(host, &size);
+	text.size = 0;
+	if (L) {
+		reef_replaying.tape.host.seam.off++;
+		luaL_traceback(L, L, NULL, 0);
+		reef_replaying.tape.host.seam.off--;
+		failed = lua_tolstring(L, -1, &size);
+	}
+	if (failed == NULL)
+		return "no Lua code is at work";
+	reef_text_add(&text, failed, size);
+	reef_text_add(&text, "", 1);
+	if (L)
+		lua_pop(L, 1);
+	return text.data && !text.failed ? text.data : "no memory to show it";
 }
 
 /* ---- comparing ---- */
@@ -92,7 +106,17 @@ static void show_item(const char *what, const struct reef_item *item) {
 	}
 }
 
+/* Where the record has what was expected, or what it has next. */
+static void show_recorded_stack(const struct reef_item *expected) {
+	if (reef_sources_are_as_recorded())
+		reef_replay_say("  the service's code is as it was recorded: something else has changed");
+	else if (expected || reef_replaying.has_next)
+		reef_recorded_stack_say(expected ? expected->offset : reef_replaying.next.offset);
+}
+
 void reef_replay_show_difference(const struct reef_item *expected, const struct reef_item *got) {
+	if (reef_replaying.options.stack > 0)
+		reef_recorded_stack_fail("the recorded code does something else before");
 	if (++reef_replaying.differences > MOST_SHOWN)
 		return;
 	reef_replaying.tape.host.seam.off++;
@@ -107,13 +131,17 @@ void reef_replay_show_difference(const struct reef_item *expected, const struct 
 		reef_replay_say("  now:      it does not");
 	if (expected)
 		reef_replay_say("  at offset %zu of the record", expected->offset);
-	reef_replay_say_stack();
+	reef_replay_say("  now:      %s", reef_replay_stack());
+	if (reef_replaying.differences == 1)
+		show_recorded_stack(expected);
 	reef_replaying.tape.host.seam.off--;
 }
 
 /* ---- the end ---- */
 
 _Noreturn void reef_replay_finish(const char *how, int code) {
+	if (reef_replaying.options.stack > 0)
+		reef_recorded_stack_fail(how);
 	reef_replaying.tape.host.seam.off++;
 	flush();
 	if (!reef_replaying.options.quiet || code != REEF_REPLAY_ENDED_WELL)

@@ -15,11 +15,8 @@
 /* ---- writing ---- */
 
 static void put(struct reef_record_writer *writer, const char *key, const char *value) {
-	size_t key_size = strlen(key), size = value ? strnlen(value, REEF_RECORD_TEXT_MAX - 1) : 0;
-	uint8_t *start = value ? reef_record_begin(writer, key_size + size) : NULL;
-	if (start)
-		reef_record_end(writer, start, REEF_ITEM_HEAD,
-						reef_record_put_bytes(reef_record_put_bytes(start + 1, key, key_size), value, size));
+	if (value)
+		reef_record_put_pair(writer, REEF_ITEM_HEAD, key, strlen(key), value, strnlen(value, REEF_RECORD_TEXT_MAX - 1));
 }
 
 static void put_number(struct reef_record_writer *writer, const char *key, uint64_t value) {

@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/message.h"
 #include "files.h"
+#include "sources.h"
 
 static struct reef_recording *of(struct reef_seam *seam) {
 	return (struct reef_recording *)seam;
@@ -153,11 +154,6 @@ static void record_ending(struct reef_host_seam *seam) {
 	reef_record_put_empty(&of(&seam->seam)->writer, REEF_ITEM_ENDING, false);
 }
 
-static const char *record_file(struct reef_host_seam *seam, const char *name) {
-	(void)seam;
-	return name;
-}
-
 static void record_note(struct reef_tape *tape, const char *what) {
 	struct reef_recording *r = (struct reef_recording *)tape;
 	if (r->writer.full)
@@ -196,7 +192,7 @@ void reef_recording_begin(struct reef_recording *r, struct reef_host *host) {
 										  .turn = record_turn,
 										  .failed = record_failed,
 										  .module = reef_tape_open_module,
-										  .file = record_file,
+										  .load = reef_sources_record,
 										  .ending = record_ending,
 										  .ended = record_ended},
 								 .put_values = record_values,

@@ -120,7 +120,7 @@ static void booted(struct reef_host_seam *seam) {
 void reef_replay_begin(const struct reef_replay_options *options, const struct reef_record_reader *reader,
 					   int64_t start_ns) {
 	reef_replaying.options = *options;
-	reef_replaying.reader = *reader;
+	reef_replaying.reader = reef_replaying.beginning = *reader;
 	reef_replaying.start_ns = reef_replaying.time_ns = reef_replaying.paced_ns = start_ns;
 	reef_replaying.on = reef_replaying.exact = true;
 }

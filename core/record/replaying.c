@@ -14,6 +14,7 @@
 #include "core/seam.h"
 #include "cursor.h"
 #include "difference.h"
+#include "sources.h"
 
 struct reef_replaying reef_replaying;
 
@@ -80,21 +81,12 @@ static void replay_note(struct reef_tape *tape, const char *what) {
 	if (reef_replay_is_end(item))
 		reef_replay_at_end();
 	reef_replay_say("%s cannot be recorded, and is used here for the first time", what);
-	reef_replay_say_stack();
+	reef_replay_say("%s", reef_replay_stack());
 	reef_replay_finish("from here on the record is of no use", REEF_REPLAY_ENDED_ILL);
 }
 
 static void replay_turn(struct reef_host_seam *seam) {
 	(void)seam;
-}
-
-static const char *replay_file(struct reef_host_seam *seam, const char *name) {
-	(void)seam;
-	const char *with = reef_replaying.options.with;
-	if (with == NULL)
-		return name;
-	const char *last = strrchr(name, '/'), *own = strrchr(with, '/');
-	return strcmp(last ? last + 1 : name, own ? own + 1 : with) == 0 ? with : name;
 }
 
 static void replay_ending(struct reef_host_seam *seam) {
@@ -126,10 +118,11 @@ void reef_replaying_begin(struct reef_host *host) {
 													  .opened = reef_tape_open_libraries,
 													  .turn = replay_turn,
 													  .module = reef_tape_open_module,
-													  .file = replay_file,
+													  .load = reef_sources_replay,
 													  .ending = replay_ending,
 													  .ended = replay_ended},
 											 .get_values = replay_values,
+											 .knows_file = reef_sources_has,
 											 .note = replay_note};
 	reef_replaying.tape.deferred_tail = &reef_replaying.tape.deferred;
 }

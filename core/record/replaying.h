@@ -13,7 +13,7 @@
 struct reef_replaying {
 	struct reef_tape tape;
 	struct reef_replay_options options;
-	struct reef_record_reader reader;
+	struct reef_record_reader reader, beginning;
 	struct reef_item next; /* if `has_next` */
 	bool on, has_next;
 	bool exact;       /* no look at the clock too many or too few */

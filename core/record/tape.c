@@ -80,6 +80,12 @@ static int tape_chance(lua_State *L) {
 	return 2;
 }
 
+/* knows_file(name) -> has the record that file? */
+static int tape_knows_file(lua_State *L) {
+	lua_pushboolean(L, reef_tape_of(L)->knows_file(luaL_checkstring(L, 1)));
+	return 1;
+}
+
 void reef_tape_open_libraries(struct reef_host_seam *seam, lua_State *L) {
 	struct reef_tape *tape = (struct reef_tape *)seam;
 	lua_pushlightuserdata(L, tape);
@@ -92,7 +98,7 @@ void reef_tape_open_libraries(struct reef_host_seam *seam, lua_State *L) {
 	lua_pushcfunction(L, tape_call);
 	lua_pushcfunction(L, tape_wall);
 	lua_pushcfunction(L, tape_chance);
-	lua_pushboolean(L, tape->get_values != NULL);
+	tape->knows_file ? lua_pushcfunction(L, tape_knows_file) : lua_pushnil(L);
 	lua_call(L, 4, 0);
 	lua_pop(L, 2);
 }

@@ -15,6 +15,8 @@ struct reef_tape {
 	/* What a function has returned, as bytes: recorded, or, in a replay, those of the record. */
 	void (*put_values)(struct reef_tape *tape, const char *bytes, size_t size);
 	const char *(*get_values)(struct reef_tape *tape, size_t *size);
+	/* Has the record that file? NULL: it is being made. */
+	bool (*knows_file)(const char *name);
 	/* Something is used that cannot be recorded: its name. */
 	void (*note)(struct reef_tape *tape, const char *what);
 	struct reef_deferred *deferred, **deferred_tail;

@@ -94,6 +94,14 @@ static inline void reef_record_put_plain(struct reef_record_writer *writer, unsi
 		reef_record_end(writer, start, kind, reef_record_put_bytes(start + 1, bytes, size));
 }
 
+static inline void reef_record_put_pair(struct reef_record_writer *writer, enum reef_item_kind kind, const char *key,
+										size_t key_size, const char *value, size_t size) {
+	uint8_t *start = reef_record_begin(writer, key_size + size);
+	if (start)
+		reef_record_end(writer, start, kind,
+						reef_record_put_bytes(reef_record_put_bytes(start + 1, key, key_size), value, size));
+}
+
 /* Before a message or a turn: a ring's newer part may be old enough. */
 static inline void reef_record_writer_step(struct reef_record_writer *writer) {
 	if (writer->ring_ns > 0 && writer->time_ns - writer->part_ns > writer->ring_ns)

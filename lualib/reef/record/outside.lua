@@ -2,9 +2,10 @@
 -- call is compared, and what it returned is recorded. In a replay files are stand-ins, which read what the record says.
 --
 -- Gets `call(name, f, ...)`, which is f(...) where there is an outside, `wall()`, the second, `chance()`, two integers,
--- and whether this is a replay.
+-- and in a replay `knows_file(name)`: has the record that Lua file?
 
-local call, wall, chance, replaying = ...
+local call, wall, chance, knows_file = ...
+local replaying = knows_file ~= nil
 
 local loaded = package.loaded
 local os, io, math = loaded.os, loaded.io, loaded.math
@@ -42,6 +43,25 @@ function loaded._G.collectgarbage(option, ...)
 		return call("collectgarbage", stock_collect, option, ...)
 	end
 	return stock_collect(option, ...)
+end
+
+-- ---- modules ----
+
+-- Those that are not here are in the record.
+local search = package.searchpath
+
+if replaying then
+	function package.searchpath(name, path, separator, replacement)
+		local found, reason = search(name, path, separator, replacement)
+		for template in path:gmatch "[^;]+" do
+			local file, tried = search(name, template, separator, replacement)
+			local missing = not file and tried:match "^no file '(.*)'$"
+			if file or missing and knows_file(missing) then
+				return file or missing
+			end
+		end
+		return found, reason
+	end
 end
 
 -- ---- files ----

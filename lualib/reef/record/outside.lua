@@ -8,7 +8,7 @@ local call, wall, chance, knows_file = ...
 local replaying = knows_file ~= nil
 
 local loaded = package.loaded
-local os, io, math = loaded.os, loaded.io, loaded.math
+local os, io, math, modules = loaded.os, loaded.io, loaded.math, loaded.package
 local stock_open, stock_popen, stock_date, stock_output = io.open, io.popen, os.date, io.output
 local stock_input, stock_time, stock_seed, stock_collect = io.input, os.time, math.randomseed, collectgarbage
 local stdout, stderr, io_type = io.stdout, io.stderr, io.type
@@ -48,10 +48,10 @@ end
 -- ---- modules ----
 
 -- Those that are not here are in the record.
-local search = package.searchpath
+local search = modules.searchpath
 
 if replaying then
-	function package.searchpath(name, path, separator, replacement)
+	function modules.searchpath(name, path, separator, replacement)
 		local found, reason = search(name, path, separator, replacement)
 		for template in path:gmatch "[^;]+" do
 			local file, tried = search(name, template, separator, replacement)

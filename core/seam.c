@@ -2,9 +2,10 @@
 #include "seam.h"
 
 bool reef_seam_on;
-struct reef_seam *(*reef_seam_find)(void);
+_Thread_local struct reef_seam_holder *reef_seam_holder;
+
 struct reef_seam *reef_seam_now(void) {
-	struct reef_seam *seam = reef_seam_find();
+	struct reef_seam *seam = reef_seam_mine();
 	return seam && seam->off == 0 ? seam : NULL;
 }
 

@@ -24,6 +24,7 @@ enum reef_seam_answer {
 	REEF_SEAM_RESULT,   /* what came of something that was done */
 	REEF_SEAM_NAME,     /* the handle that a name stands for */
 	REEF_SEAM_STATE,    /* of this process or service, as counters */
+	REEF_SEAM_DONE, /* 1, as nearly always: the deed before was done; then it is not recorded. Or what else came of it */
 	REEF_SEAM_ANSWERS,
 };
 
@@ -68,8 +69,17 @@ static inline bool reef_seam_is_on(void) {
 	return __builtin_expect(__atomic_load_n(&reef_seam_on, __ATOMIC_RELAXED), 0);
 }
 
-/* The seam of the service that this thread runs; set by whoever knows. NULL: it has none. */
-extern struct reef_seam *(*reef_seam_find)(void);
+/* Where a service keeps its seam; NULL: it has none. */
+struct reef_seam_holder {
+	struct reef_seam *seam;
+};
+/* That of the service that this thread runs; set by whoever runs it. NULL: it runs none. */
+extern _Thread_local struct reef_seam_holder *reef_seam_holder;
+
+/* The seam of the service that this thread runs, left or not; NULL: it has none. */
+static inline struct reef_seam *reef_seam_mine(void) {
+	return reef_seam_holder ? reef_seam_holder->seam : NULL;
+}
 
 /* What is to be done or asked now passes this seam; NULL: none. */
 __attribute__((cold)) struct reef_seam *reef_seam_now(void);
@@ -108,7 +118,7 @@ static inline void reef_seam_return(struct reef_seam *left) {
 
 /* Around the call that tells a service of an event, by whoever has left the seam. */
 static inline struct reef_seam *reef_seam_tell(unsigned event, const struct reef_seam_about *about) {
-	struct reef_seam *seam = reef_seam_is_on() ? reef_seam_find() : NULL;
+	struct reef_seam *seam = reef_seam_is_on() ? reef_seam_mine() : NULL;
 	if (seam) {
 		seam->told(seam, event, about);
 		seam->within++;

@@ -67,6 +67,11 @@ static inline int64_t result(struct deed deed, int64_t real) {
 	return deed.seam ? deed.seam->number(deed.seam, REEF_SEAM_RESULT, real) : real;
 }
 
+static inline bool success(struct deed deed, bool real) {
+	end(deed);
+	return deed.seam ? deed.seam->number(deed.seam, REEF_SEAM_DONE, real) : real;
+}
+
 static inline const char *reason(struct deed deed, const char *real) {
 	end(deed);
 	return deed.seam ? deed.seam->text(deed.seam, REEF_SEAM_RESULT, real) : real;
@@ -145,21 +150,21 @@ void reef_socket_resume(int id) {
 
 bool reef_socket_write(int id, const void *bytes, size_t n, enum reef_priority priority) {
 	struct deed deed = begin(DEED_WRITE, id, priority, bytes, n);
-	return result(deed, deed.real && reef_real_write(id, bytes, n, priority));
+	return success(deed, deed.real && reef_real_write(id, bytes, n, priority));
 }
 
 bool reef_socket_write_take(int id, void *block, size_t n, enum reef_priority priority) {
 	struct deed deed = begin(DEED_WRITE, id, priority, block, n);
 	if (!deed.real)
 		reef_free(block);
-	return result(deed, deed.real && reef_real_write_take(id, block, n, priority));
+	return success(deed, deed.real && reef_real_write_take(id, block, n, priority));
 }
 
 bool reef_socket_write_shared(int id, struct reef_payload *payload) {
 	size_t size = 0;
 	const void *bytes = reef_seam_is_on() ? reef_payload_bytes(payload, &size) : NULL;
 	struct deed deed = begin(DEED_WRITE, id, REEF_NORMAL, bytes, size);
-	return result(deed, deed.real && reef_real_write_shared(id, payload));
+	return success(deed, deed.real && reef_real_write_shared(id, payload));
 }
 
 void reef_socket_close(int id) {
@@ -185,12 +190,12 @@ void reef_socket_set_linger(int id, uint64_t ns) {
 
 bool reef_socket_nodelay(int id, bool on) {
 	struct deed deed = begin(DEED_NODELAY, id, on, NULL, 0);
-	return result(deed, deed.real && reef_real_nodelay(id, on));
+	return success(deed, deed.real && reef_real_nodelay(id, on));
 }
 
 bool reef_socket_use_tls(int id, const struct reef_tls_target *target, const void *received, size_t n) {
 	struct deed deed = begin(DEED_TLS, id, 0, received, n);
-	return result(deed, deed.real && reef_real_use_tls(id, target, received, n));
+	return success(deed, deed.real && reef_real_use_tls(id, target, received, n));
 }
 
 int reef_listen_open(const char *host, int port, int backlog, char *ip, int *real_port, const char **error) {
@@ -231,7 +236,7 @@ const char *reef_udp_connect(int id, const char *host, int port) {
 
 bool reef_udp_send(int id, const uint8_t *address, size_t address_size, const void *bytes, size_t n) {
 	struct deed deed = begin(DEED_UDP_SEND, id, (int64_t)address_size, bytes, n);
-	return result(deed, deed.real && reef_real_udp_send(id, address, address_size, bytes, n));
+	return success(deed, deed.real && reef_real_udp_send(id, address, address_size, bytes, n));
 }
 
 /* ---- questions ---- */

@@ -86,8 +86,8 @@ void reef_report_flush(struct reef_host *host, const struct reef_message *m) {
 	reef_free(host->errors);
 	host->errors = NULL;
 	host->errors_size = 0;
-	if (host->seam && host->seam->failed)
-		host->seam->failed(host->seam);
+	if (reef_host_seam_of(host) && reef_host_seam_of(host)->failed)
+		reef_host_seam_of(host)->failed(reef_host_seam_of(host));
 }
 
 const char *reef_report_text(const struct reef_host *host, size_t *size) {

@@ -43,7 +43,7 @@ static bool send_to_name(const char *name, struct reef_message *m) {
 	} else {
 		reef_message_free(m);
 	}
-	return seam->number(seam, REEF_SEAM_RESULT, sent);
+	return seam->number(seam, REEF_SEAM_DONE, sent);
 }
 
 inline enum reef_offered reef_target_deliver(struct reef_host *host, struct reef_target target,

@@ -94,6 +94,15 @@ struct reef_item *reef_replay_answer(enum reef_item_kind kind, unsigned what) {
 	return item;
 }
 
+int64_t reef_replay_done(void) {
+	const struct reef_item *item = reef_replay_peek();
+	if (item == NULL || item->kind != REEF_ITEM_NUMBER || item->what != REEF_SEAM_DONE)
+		return 1;
+	reef_replaying.answers++;
+	reef_replay_take();
+	return item->a;
+}
+
 int64_t reef_replay_clock(unsigned what) {
 	const struct reef_item *item = reef_replay_seek(true, true);
 	if (item->kind == REEF_ITEM_NUMBER && item->what == what) {

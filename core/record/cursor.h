@@ -20,6 +20,8 @@ _Noreturn void reef_replay_at_end(void);
 struct reef_item *reef_replay_seek(bool clock, bool lines);
 /* Takes the answer to what the service asks; if the record has none there, that is a difference. */
 struct reef_item *reef_replay_answer(enum reef_item_kind kind, unsigned what);
+/* What came of a deed: what the record says, or, if it says nothing, that it was done. */
+int64_t reef_replay_done(void);
 /* A look at the clock, which the record may have or not. */
 int64_t reef_replay_clock(unsigned what);
 

@@ -14,7 +14,8 @@ static const char *const answers[REEF_SEAM_ANSWERS] = {[REEF_SEAM_TIME] = "the t
 													   [REEF_SEAM_CHANCE] = "random bytes",
 													   [REEF_SEAM_RESULT] = "what came of it",
 													   [REEF_SEAM_NAME] = "the address behind a name",
-													   [REEF_SEAM_STATE] = "the state of the process"};
+													   [REEF_SEAM_STATE] = "the state of the process",
+													   [REEF_SEAM_DONE] = "whether it was done"};
 
 static const char *const socket_deeds[] = {"connects",
 										   "opens the descriptor",

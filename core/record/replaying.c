@@ -22,7 +22,7 @@ static int64_t replay_number(struct reef_seam *seam, enum reef_seam_answer what,
 	(void)seam, (void)real;
 	if (what == REEF_SEAM_TIME || what == REEF_SEAM_WALL)
 		return reef_replay_clock(what);
-	return reef_replay_answer(REEF_ITEM_NUMBER, what)->a;
+	return what == REEF_SEAM_DONE ? reef_replay_done() : reef_replay_answer(REEF_ITEM_NUMBER, what)->a;
 }
 
 static void replay_bytes(struct reef_seam *seam, enum reef_seam_answer what, void *real, size_t size) {

@@ -38,7 +38,7 @@ function handlers.work()
 end
 
 -- Several at a time: so no thread falls asleep in between, which would cost now more and now less.
-local AT_ONCE <const> = 16
+local AT_ONCE <const> = 128
 
 local function ask(service, count)
 	local left, main = AT_ONCE, coroutine.running()

@@ -61,7 +61,7 @@ static bool read_number(const char *option, const char *text, double *number) {
 	*number = strtod(text, &end);
 	if (*text && *end == '\0' && *number > 0 && *number < 1e15)
 		return true;
-	reef_clean_complain("reef replay: %s takes a number above 0, not %s", option, text);
+	reef_clean_complain("%s takes a number above 0, not %s", option, text);
 	return false;
 }
 
@@ -105,22 +105,22 @@ static bool read_options(int argc, char **argv) {
 			options.quiet = true;
 		} else if (has_value(word)) {
 			if (++i == argc) {
-				reef_clean_complain("reef replay: %s takes a value", word);
+				reef_clean_complain("%s takes a value", word);
 				return false;
 			}
 			if (!take_value(word, argv[i]))
 				return false;
 		} else if (word[0] == '-' || options.file) {
-			reef_clean_complain("reef replay: unexpected %s (see reef replay --help)", word);
+			reef_clean_complain("unexpected %s (see reef replay --help)", word);
 			return false;
 		} else {
 			options.file = word;
 		}
 	}
 	if (options.file == NULL)
-		fputs("reef replay: which file? (see reef replay --help)\n", stderr);
+		reef_clean_complain("which file? (see reef replay --help)");
 	else if (options.with && access(options.with, R_OK) != 0)
-		reef_clean_complain("reef replay: cannot read %s: %s", options.with, strerror(errno));
+		reef_clean_complain("cannot read %s: %s", options.with, strerror(errno));
 	else
 		return true;
 	return false;
@@ -133,19 +133,19 @@ static bool open_record(void) {
 	int fd = open(options.file, O_RDONLY | O_CLOEXEC);
 	const void *file = "";
 	if (fd < 0 || fstat(fd, &st) != 0) {
-		reef_clean_complain("reef replay: cannot read %s: %s", options.file, strerror(errno));
+		reef_clean_complain("cannot read %s: %s", options.file, strerror(errno));
 		return false;
 	}
 	if (st.st_size > 0)
 		file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	close(fd);
 	if (file == MAP_FAILED) {
-		reef_clean_complain("reef replay: cannot read %s: %s", options.file, strerror(errno));
+		reef_clean_complain("cannot read %s: %s", options.file, strerror(errno));
 		return false;
 	}
 	if (reef_record_reader_init(&reader, file, (size_t)st.st_size))
 		return true;
-	reef_clean_complain("reef replay: %s: %s", options.file, reader.error);
+	reef_clean_complain("%s: %s", options.file, reader.error);
 	return false;
 }
 
@@ -161,7 +161,7 @@ static void take_setting(const char *key, const char *value) {
 static bool read_head(void) {
 	const char *wrong = reef_record_read_head(&reader, &head, take_setting);
 	if (wrong)
-		reef_clean_complain("reef replay: %s: %s", options.file, wrong);
+		reef_clean_complain("%s: %s", options.file, wrong);
 	return wrong == NULL;
 }
 
@@ -183,11 +183,12 @@ static int show_record(void) {
 	if (*reader.error == '\0')
 		return 0;
 	fflush(stdout);
-	reef_clean_complain("reef replay: %s: %s", options.file, reader.error);
+	reef_clean_complain("%s: %s", options.file, reader.error);
 	return 1;
 }
 
 int reef_replay_command(int argc, char **argv, int (*start)(void)) {
+	reef_clean_set_name("reef replay");
 	for (int i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			fputs(help, stdout);
@@ -201,20 +202,19 @@ int reef_replay_command(int argc, char **argv, int (*start)(void)) {
 	if (show)
 		return show_record();
 	if (reader.lost) {
-		reef_clean_complain(
-				"reef replay: %s has a service's last seconds and not its beginning: it can be shown (--show), "
-				"but not replayed",
-				options.file);
+		reef_clean_complain("%s has a service's last seconds and not its beginning: it can be shown (--show), "
+							"but not replayed",
+							options.file);
 		return 1;
 	}
 	if (strcmp(head.version, REEF_VERSION) != 0)
-		reef_clean_complain("reef replay: %s was made by Reef %s, this is %s: what its libraries do may differ",
-							options.file, head.version, REEF_VERSION);
+		reef_clean_complain("%s was made by Reef %s, this is %s: what its libraries do may differ", options.file,
+							head.version, REEF_VERSION);
 	char text[REEF_RECORD_TEXT_MAX + 16];
 	options.with = options.with ? realpath(options.with, NULL) : NULL;
 	options.path = realpath(options.file, NULL);
 	if ((folder || *head.folder) && chdir(folder ? folder : head.folder) != 0 && folder) {
-		reef_clean_complain("reef replay: cannot go to %s: %s", folder, strerror(errno));
+		reef_clean_complain("cannot go to %s: %s", folder, strerror(errno));
 		return 1;
 	}
 	snprintf(text, sizeof text, "snlua %s", head.arguments);
@@ -233,5 +233,6 @@ int reef_replay_command(int argc, char **argv, int (*start)(void)) {
 	reef_seed_set((unsigned)head.seed);
 	reef_clock_replay(&head.start);
 	reef_replay_begin(&options, &reader, (int64_t)head.start.ns);
+	reef_clean_set_name("reef");
 	return start();
 }

@@ -33,7 +33,7 @@ static const char help[] =
 		"\n"
 		"  --with FILE       load FILE in the place of the file of that name: would the fix have helped?\n"
 		"  --lua_path PATH   look for modules there first\n"
-		"  --until SECONDS   stop so many seconds after the start of the record\n"
+		"  --until TIME      stop that long after the start of the record: seconds, or as 5m, 2h\n"
 		"  --speed X         X times as fast as it was; without, as fast as it goes\n"
 		"  --stop N          a prompt for Lua in the service, before its Nth message\n"
 		"  --recorded        run the code that is in the record; without, the files of the service as they are now, "
@@ -65,24 +65,38 @@ static bool read_number(const char *option, const char *text, double *number) {
 	return false;
 }
 
+static bool read_count(const char *option, const char *text, uint64_t *count) {
+	char *end;
+	errno = 0;
+	*count = strtoull(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *count > 0)
+		return true;
+	reef_clean_complain("%s takes a whole number above 0, not %s", option, text);
+	return false;
+}
+
+/* 90, 90s, 1.5m, 2h */
+static bool read_seconds(const char *option, const char *text, double *seconds) {
+	char *end;
+	double number = strtod(text, &end), unit = *end == 'm' ? 60 : *end == 'h' ? 3600 : 1;
+	bool known = *end == '\0' || (strchr("smh", *end) && end[1] == '\0');
+	*seconds = number * unit;
+	if (end != text && known && number > 0 && *seconds < 1e9)
+		return true;
+	reef_clean_complain("%s takes a time above 0, as 90, 1.5m or 2h, not %s", option, text);
+	return false;
+}
+
 static bool take_value(const char *option, const char *value) {
-	double number;
-	if (strcmp(option, "--with") == 0)
-		options.with = value;
-	else if (strcmp(option, "--lua_path") == 0)
-		lua_path = value;
-	else if (strcmp(option, "--folder") == 0)
-		folder = value;
-	else if (!read_number(option, value, &number))
-		return false;
-	else if (strcmp(option, "--until") == 0)
-		options.until = number;
-	else if (strcmp(option, "--speed") == 0)
-		options.speed = number;
-	else if (strcmp(option, "--stack") == 0)
-		options.stack = (size_t)number;
-	else
-		options.stop = (uint64_t)number;
+	if (strcmp(option, "--until") == 0)
+		return read_seconds(option, value, &options.until);
+	if (strcmp(option, "--speed") == 0)
+		return read_number(option, value, &options.speed);
+	if (strcmp(option, "--stop") == 0)
+		return read_count(option, value, &options.stop);
+	if (strcmp(option, "--stack") == 0)
+		return read_count(option, value, &options.stack);
+	*(strcmp(option, "--with") == 0 ? &options.with : strcmp(option, "--folder") == 0 ? &folder : &lua_path) = value;
 	return true;
 }
 
@@ -136,6 +150,11 @@ static bool open_record(void) {
 		reef_clean_complain("cannot read %s: %s", options.file, strerror(errno));
 		return false;
 	}
+	if (!S_ISREG(st.st_mode)) {
+		reef_clean_complain("%s is no file that can be read twice", options.file);
+		close(fd);
+		return false;
+	}
 	if (st.st_size > 0)
 		file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	close(fd);
@@ -173,11 +192,13 @@ static int show_record(void) {
 		puts("what was before is lost: these are its last seconds");
 	while (reef_record_read(&reader, &item)) {
 		struct reef_text text = {0};
+		double seconds = reader.time_ns ? (double)(reader.time_ns - (int64_t)head.start.ns) / 1e9 : 0.0;
+		if (options.until > 0 && seconds > options.until)
+			return 0;
 		messages += item.kind == REEF_ITEM_MESSAGE;
 		reef_describe(&text, &item);
-		printf("%10.3f %6llu %8zu  %.*s\n",
-			   reader.time_ns ? (double)(reader.time_ns - (int64_t)head.start.ns) / 1e9 : 0.0,
-			   (unsigned long long)messages, item.offset, (int)text.size, text.data ? text.data : "");
+		printf("%10.3f %6llu %8zu  %.*s\n", seconds, (unsigned long long)messages, item.offset, (int)text.size,
+			   text.data ? text.data : "");
 		reef_text_free(&text);
 	}
 	if (*reader.error == '\0')

@@ -144,6 +144,12 @@ _Noreturn void reef_replay_finish(const char *how, int code) {
 		reef_recorded_stack_fail(how);
 	reef_replaying.tape.host.seam.off++;
 	flush();
+	if (reef_replaying.options.stop > reef_replaying.messages)
+		reef_replay_say("there is no message %llu to stop before", (unsigned long long)reef_replaying.options.stop);
+	if (reef_replaying.options.with && !reef_sources_with_was_used()) {
+		reef_replay_say("%s was not loaded: no file of the service has that name", reef_replaying.options.with);
+		code = REEF_REPLAY_ENDED_ILL;
+	}
 	if (!reef_replaying.options.quiet || code != REEF_REPLAY_ENDED_WELL)
 		reef_replay_say("%.3f s, %llu messages, %llu events, %llu things done, %llu lines, %llu answers: %s; %s",
 						reef_replaying_seconds(), (unsigned long long)reef_replaying.messages,

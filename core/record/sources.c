@@ -74,7 +74,7 @@ int reef_sources_record(struct reef_host_seam *seam, lua_State *L, const char *n
 /* ---- what the record has ---- */
 
 static struct REEF_ARRAY(struct reef_item) files;
-static bool have_files, changed;
+static bool have_files, changed, replaced_any;
 
 static void find_files(void) {
 	struct reef_record_reader reader = reef_replaying.beginning;
@@ -104,6 +104,10 @@ static const struct reef_item *find(const char *name, size_t *at) {
 bool reef_sources_has(const char *name) {
 	size_t at = 0;
 	return find(name, &at) != NULL;
+}
+
+bool reef_sources_with_was_used(void) {
+	return replaced_any;
 }
 
 bool reef_sources_are_as_recorded(void) {
@@ -155,6 +159,7 @@ int reef_sources_replay(struct reef_host_seam *seam, lua_State *L, const char *n
 	(void)seam;
 	const char *with = replaced(name);
 	const struct reef_item *item = NULL;
+	replaced_any |= with != NULL;
 	changed |= with != NULL;
 	if (with || is_own(name))
 		return load(L, with ? with : name, mode);

@@ -21,7 +21,7 @@
 #include "load.h"
 #include "prepare.h"
 #include "protocol.h"
-#include "seam.h"
+#include "report.h"
 
 /* Ends a service that has not begun. The launcher learns how: "ERROR reason", or "EXIT" where nothing went wrong. */
 static void boot_end(struct reef_host *host, const char *report) {
@@ -41,8 +41,7 @@ static void boot_end(struct reef_host *host, const char *report) {
 /* Without a launcher this is the bootstrap service, and the process has failed. */
 static void boot_refuse(struct reef_host *host, const char *text) {
 	reef_log_at(REEF_LOG_ERROR, host->handle, "%s", text);
-	if (reef_host_seam_of(host) && reef_host_seam_of(host)->failed)
-		reef_host_seam_of(host)->failed(reef_host_seam_of(host));
+	reef_report_logged(host);
 	const char *end = strstr(text, "\nstack traceback:");
 	size_t size = end ? (size_t)(end - text) : strlen(text);
 	char shorter[64], *report = reef_try_malloc(size + 7);

@@ -94,8 +94,9 @@ struct reef_item *reef_replay_answer(enum reef_item_kind kind, unsigned what) {
 	return item;
 }
 
+/* Whatever else is next, the service is not there yet. */
 int64_t reef_replay_done(void) {
-	const struct reef_item *item = reef_replay_peek();
+	const struct reef_item *item = peek();
 	if (item == NULL || item->kind != REEF_ITEM_NUMBER || item->what != REEF_SEAM_DONE)
 		return 1;
 	reef_replaying.answers++;

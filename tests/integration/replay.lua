@@ -3,6 +3,7 @@
 local process = require "test.process"
 local project = require "project"
 local redis = require "test.redis"
+local skynet = require "skynet"
 local test = require "test"
 
 local SERVICES <const> = test.root .. "/tests/replay/service/?.lua"
@@ -117,6 +118,11 @@ test.case("changed code shows the first difference, and where it is", function()
 	test.matches(output, "which is 117\n")
 	test.matches(output, "in function '[%w.]+%.retpack'\n.*one.lua:7: in function")
 	test.matches(output, "NOT as recorded")
+	-- A file that the service does not load changes nothing, and whoever asks for it is told.
+	p:write("fixed/two.lua", "")
+	code, output = replay(p, record_of(p), "--with", "fixed/two.lua")
+	test.equal(code, 1, output)
+	test.matches(output, "fixed/two.lua was not loaded: no file of the service has that name")
 	-- What only looks more closely is no other outcome.
 	p:write("fixed/one.lua", 'local skynet = require "skynet"\n' .. SUM:gsub("sum = sum %+", "skynet.now() sum = sum +"))
 	code, output = replay(p, record_of(p), "--with", "fixed/one.lua")
@@ -266,6 +272,18 @@ test.case("a replay goes as far as it is told to", function()
 	test.matches(output, "as far as was wanted")
 	test.matches(output, "at\t19\n")
 	test.equal(output:find "at\t60\n", nil, output)
+	-- The same time in other units, and shown.
+	local number = tonumber(seconds)
+	for _, word in ipairs { seconds .. "s", ("%.9fm"):format(number / 60), ("%.12fh"):format(number / 3600) } do
+		local _, again = replay(p, record_of(p), "--until", word)
+		test.equal(again, output, word)
+	end
+	_, output = replay(p, record_of(p), "--show", "--until", seconds)
+	test.matches(output, "at\t19\n")
+	test.equal(output:find "at\t60\n", nil, output)
+	code, output = replay(p, record_of(p), "--stop", "100000")
+	test.equal(code, 0, output)
+	test.matches(output, "there is no message 100000 to stop before")
 end)
 
 test.case("what cannot be recorded is named at once, in the log and by the replay", function()
@@ -582,6 +600,83 @@ test.case("a process that crashes leaves its rings", function()
 	local code, again = replay(p, files[1], "--show")
 	test.equal(code, 0, again)
 	test.matches(again, "prints: called\t1500\n")
+end)
+
+test.case("a service whose start fails leaves what led to that, in the place of its ring", function()
+	for _, how in ipairs {
+		"error 'it cannot start'", "local = 1", "require('skynet').start(function() error 'it cannot start' end)",
+	} do
+		local p = project.new {
+			config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\nrecord_ring = 1\n',
+			["service/main.lua"] = [[
+local skynet = require "skynet"
+require "skynet.manager"
+skynet.start(function()
+	print("started", pcall(skynet.newservice, "one"))
+	skynet.sleep(2)
+	skynet.abort()
+end)
+]],
+			["service/one.lua"] = "print 'it begins'\n" .. how,
+		}
+		local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
+		test.equal(code, 0, output)
+		test.matches(output, "started\tfalse")
+		test.matches(output, "what led to the error is in %./one%-.*%.rec")
+		test.equal(process.run({ "sh", "-c", "ls *.ring", cwd = p.dir }) == 0, false)
+		local again
+		code, again = replay(p, record_of(p))
+		test.equal(code, 0, again)
+		test.matches(again, how:find "local" and "one.lua:2: .*expected" or "it begins\n.*it cannot start")
+	end
+end)
+
+test.case("a process that is killed at any moment leaves rings that can be read, without holes", function()
+	local lost = 0
+	for _ = 1, test.count(8) do
+		local p = project.new {
+			config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\nrecord_ring = 1\nrecord_limit = 2\n',
+			["service/main.lua"] = [[
+local skynet = require "skynet"
+skynet.start(function()
+	local one = skynet.newservice "one"
+	for i = 1, math.maxinteger do
+		skynet.call(one, "lua", i, ("x"):rep(math.random(0, 3000)))
+		if i == 2000 then
+			print "many"
+		end
+	end
+end)
+]],
+			["service/one.lua"] = [[
+local skynet = require "skynet"
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, n)
+		skynet.error("called", n)
+		skynet.ret()
+	end)
+end)
+]],
+		}
+		local server = process.start { test.reef, "config", cwd = p.dir }
+		server:expect "many\n"
+		skynet.sleep(math.random(0, 10))
+		server:signal "KILL"
+		server:wait()
+		local code, names = process.run { "sh", "-c", "ls *.ring", cwd = p.dir }
+		test.equal(code, 0, names)
+		local shown
+		code, shown = replay(p, names:match "^[^\n]+", "--show")
+		test.equal(code, 0, shown:sub(-1000))
+		lost = lost + (shown:find("what was before is lost", 1, true) and 1 or 0)
+		local last, count = nil, 0
+		for n in shown:gmatch "logs: called (%d+)\n" do
+			test.equal(tonumber(n), (last or tonumber(n) - 1) + 1)
+			last, count = tonumber(n), count + 1
+		end
+		test.truthy(count > 100, count)
+	end
+	test.truthy(lost > 0, lost)
 end)
 
 test.case("a ring keeps to its limit, whatever is sent, and goes with its service", function()

@@ -169,6 +169,8 @@ static void take_head(const struct reef_item *item) {
 		head.start.ns = strtoull(value, NULL, 10);
 	else if (is_key(item, "start_cs"))
 		head.start.cs = strtoull(value, NULL, 10);
+	else if (is_key(item, "grain_ns"))
+		head.start.grain_ns = strtoull(value, NULL, 10);
 	else if (is_key(item, "start_second"))
 		head.start.second = (uint32_t)strtoull(value, NULL, 10);
 	else if (item->size > 4 && item->size < sizeof key && memcmp(item->bytes, "env.", 4) == 0 && !show) {

@@ -276,6 +276,7 @@ static void put_beginning(struct recording *r, const char *arguments) {
 	put_head_number(r, "start_ns", start.ns);
 	put_head_number(r, "start_cs", start.cs);
 	put_head_number(r, "start_second", start.second);
+	put_head_number(r, "grain_ns", start.grain_ns);
 	put_head_number(r, "began", (uint64_t)now.tv_sec);
 	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
 		snprintf(key, sizeof key, "env.%s", places[i]);

@@ -102,7 +102,6 @@ static const char *const unrecorded[] = {
 		"client.socket",        "reef.await",
 		"reef.datasheet.core",  "reef.fd.core",
 		"reef.mysql.core",      "reef.pool.core",
-		"reef.pool.mongo.core", "reef.pool.redis.core",
 		"reef.postgres.core",   "reef.redis.cache.core",
 		"reef.sharetable",      "reef.spans",
 		"reef.sql.core",        "skynet.debugchannel",

@@ -243,6 +243,13 @@ static const char *replay_text(struct reef_seam *seam, enum reef_seam_answer wha
 	return replay.text;
 }
 
+static const char *replay_block(struct reef_seam *seam, enum reef_seam_answer what, const char *real, size_t *size) {
+	(void)seam, (void)real;
+	const struct reef_item *item = answer(REEF_ITEM_BYTES, what);
+	*size = item->size;
+	return item->bytes;
+}
+
 /* Are they the same, but for addresses of this process's memory, as `tostring` shows them? */
 static bool is_same_text(const char *a, size_t a_size, const char *b, size_t b_size) {
 	size_t i = 0, j = 0;
@@ -312,6 +319,10 @@ static void replay_note(struct reef_tape *tape, const char *what) {
 	say("%s cannot be recorded, and is used here for the first time", what);
 	show_stack();
 	finish("from here on the record is of no use", ENDED_ILL);
+}
+
+static void replay_cannot(struct reef_seam *seam, const char *what) {
+	replay_note((struct reef_tape *)seam, what);
 }
 
 /* ---- playing ---- */
@@ -469,6 +480,8 @@ struct reef_host_seam *reef_replay_make(struct reef_host *host) {
 	replay.tape = (struct reef_tape){.host = {.seam = {.number = replay_number,
 													   .bytes = replay_bytes,
 													   .text = replay_text,
+													   .block = replay_block,
+													   .cannot = replay_cannot,
 													   .act = replay_act,
 													   .told = replay_told,
 													   .defer = reef_tape_defer},

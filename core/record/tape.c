@@ -100,12 +100,12 @@ void reef_tape_open_libraries(lua_State *L) {
 /* What looks outside by ways of its own. */
 static const char *const unrecorded[] = {
 		"client.socket",        "reef.await",
-		"reef.datasheet.core",  "reef.fd.core",
+		"reef.fd.core",
 		"reef.mysql.core",      "reef.pool.core",
 		"reef.postgres.core",   "reef.redis.cache.core",
-		"reef.sharetable",      "reef.spans",
+		"reef.spans",
 		"reef.sql.core",        "skynet.debugchannel",
-		"skynet.stm",           NULL,
+		NULL,
 };
 
 enum { MOST_UPVALUES = 2 };
@@ -147,8 +147,8 @@ static const char *const recorded_modules[] = {
 };
 /* and functions that do. */
 static const char *const recorded[] = {
-		"reef.sharetable.query",
-		"reef.sharetable.publish",
+		"reef.datasheet.core.exists", "reef.datasheet.core.collect", "reef.datasheet.core.stat",
+		"reef.sharetable.publish", "reef.sharetable.load", "reef.sharetable.stat",
 		"reef.tls.core.reload",
 		NULL,
 };

@@ -152,15 +152,6 @@ static const char *const recorded[] = {
 		"reef.tls.core.reload",
 		NULL,
 };
-/* Of modules that are recorded otherwise. */
-static const char *const unrecorded_functions[] = {
-		"reef.socketcore.resolve",
-		"reef.socketcore.lookup",
-		"reef.socketcore.records",
-		"skynet.socketdriver.resolve",
-		NULL,
-};
-
 static bool is_listed(const char *const *list, const char *name) {
 	while (*list && strcmp(*list, name) != 0)
 		list++;
@@ -182,7 +173,7 @@ static void replace(lua_State *L, const char *module, const char *name, bool who
 		lua_pushfstring(L, "%s.%s", module, name);
 		lua_insert(L, -2);
 		lua_pushcclosure(L, recorded_call, 2);
-	} else if (whole || is_among(unrecorded_functions, module, name)) {
+	} else if (whole) {
 		wrap(L, module, name);
 	}
 }
@@ -190,8 +181,7 @@ static void replace(lua_State *L, const char *module, const char *name, bool who
 int reef_tape_open_module(struct reef_host_seam *seam, lua_State *L, const char *name, lua_CFunction open) {
 	(void)seam;
 	bool whole = is_listed(unrecorded, name);
-	if (!whole && !is_listed(recorded_modules, name) && !is_among(unrecorded_functions, name, NULL) &&
-		!is_among(recorded, name, NULL))
+	if (!whole && !is_listed(recorded_modules, name) && !is_among(recorded, name, NULL))
 		return open(L);
 	lua_pushcfunction(L, open);
 	lua_pushstring(L, name);

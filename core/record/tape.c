@@ -102,7 +102,7 @@ static const char *const unrecorded[] = {
 		"client.socket",        "reef.await",
 		"reef.fd.core",
 		"reef.mysql.core",      "reef.pool.core",
-		"reef.postgres.core",   "reef.redis.cache.core",
+		"reef.postgres.core",
 		"reef.spans",
 		"reef.sql.core",        "skynet.debugchannel",
 		NULL,

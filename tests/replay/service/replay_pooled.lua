@@ -10,7 +10,7 @@ end
 local redis_port, mongo_port, mysql_port, postgres_port = ports[1], ports[2], ports[3], ports[4]
 
 local print_hash = 5381
-local db, collection, client, sql, heard
+local db, cached, collection, client, sql, heard
 
 local function note(...)
 	local values = table.pack(...)
@@ -59,6 +59,17 @@ function plays.transaction(n)
 		end
 		return table.unpack(db:exec())
 	end))
+end
+
+-- Values that services share.
+function plays.cache(n)
+	note(pcall(cached.get, cached, "key" .. n), pcall(cached.get, cached, "key" .. math.random(30)))
+	note(pcall(cached.get, cached, "none"), pcall(cached.get, cached, n))
+	note(pcall(cached.set, cached, "key" .. n, math.random(100)))
+	note(pcall(cached.get, cached, "key" .. n))
+	local ok, all = pcall(cached.mget, cached, "key1", "none", "key" .. n)
+	note(ok, ok and all[1] or all, ok and all[3])
+	note(cached:cache_stat().hits, cached:cache_stat().on)
 end
 
 -- A connection of its own, and a time-out of the server's or the caller's.
@@ -194,6 +205,7 @@ skynet.start(function()
 		routing = "key", slow = 0.001, on_slow = function(what)
 			note("slow", what)
 		end })
+	cached = require("reef.redis.cache").open({ host = "127.0.0.1", port = redis_port, errors = "object" }, { db = db })
 	heard = 0
 	local watch = pool.watch(db, { gap = function(info)
 		note("gap", info.why)

@@ -57,7 +57,8 @@ static void put_section(struct reef_text *to, enum reef_journal_section what) {
 	reef_text_add(to, &byte, 1);
 }
 
-static void put_row(struct reef_text *to, enum reef_journal_section what, const struct reef_row *row, const char *text) {
+static void put_row(struct reef_text *to, enum reef_journal_section what, const struct reef_row *row,
+					const char *text) {
 	put_section(to, what);
 	reef_picture_put_number(to, (uint64_t)(uintptr_t)row);
 	reef_picture_put_bytes(to, text, strlen(text));

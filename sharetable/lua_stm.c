@@ -217,7 +217,8 @@ static int l_newcopy(lua_State *L) {
 	reader->replayed = !stm_act("skynet.stm.newcopy", NULL);
 	if (!reader->replayed)
 		reader->cell = take_copy(lua_touserdata(L, 1));
-	luaL_argcheck(L, reef_seam_number(REEF_SEAM_RESULT, reader->cell != NULL), 1, "no copy of a writer, or it was taken: each is for one reader");
+	luaL_argcheck(L, reef_seam_number(REEF_SEAM_RESULT, reader->cell != NULL), 1,
+				  "no copy of a writer, or it was taken: each is for one reader");
 	return 1;
 }
 

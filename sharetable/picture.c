@@ -82,7 +82,8 @@ static void put_value(struct reef_picture *picture, const TValue *value, bool fo
 		break;
 	case LUA_VTABLE:
 		put_type(picture, REEF_PICTURED_TABLE);
-		reef_picture_put_number(to, follow ? picture_id_of(picture, hvalue(value)) : (uint64_t)(uintptr_t)hvalue(value));
+		reef_picture_put_number(to,
+								follow ? picture_id_of(picture, hvalue(value)) : (uint64_t)(uintptr_t)hvalue(value));
 		break;
 	default:
 		picture->cannot = luaT_objtypename(picture->L, value);

@@ -99,13 +99,8 @@ void reef_tape_open_libraries(lua_State *L) {
 
 /* What looks outside by ways of its own. */
 static const char *const unrecorded[] = {
-		"client.socket",        "reef.await",
-		"reef.fd.core",
-		"reef.mysql.core",      "reef.pool.core",
-		"reef.postgres.core",
-		"reef.spans",
-		"reef.sql.core",        "skynet.debugchannel",
-		NULL,
+		"client.socket",      "reef.await", "reef.fd.core",  "reef.mysql.core",     "reef.pool.core",
+		"reef.postgres.core", "reef.spans", "reef.sql.core", "skynet.debugchannel", NULL,
 };
 
 enum { MOST_UPVALUES = 2 };
@@ -147,10 +142,10 @@ static const char *const recorded_modules[] = {
 };
 /* and functions that do. */
 static const char *const recorded[] = {
-		"reef.datasheet.core.exists", "reef.datasheet.core.collect", "reef.datasheet.core.stat",
-		"reef.sharetable.publish", "reef.sharetable.load", "reef.sharetable.stat",
-		"reef.tls.core.reload",
-		NULL,
+		"reef.datasheet.core.exists", "reef.datasheet.core.collect",
+		"reef.datasheet.core.stat",   "reef.sharetable.publish",
+		"reef.sharetable.load",       "reef.sharetable.stat",
+		"reef.tls.core.reload",       NULL,
 };
 static bool is_listed(const char *const *list, const char *name) {
 	while (*list && strcmp(*list, name) != 0)

@@ -8,8 +8,8 @@
 
 #include "core/alloc.h"
 #include "core/host/host.h"
-#include "core/service.h"
 #include "core/seam.h"
+#include "core/service.h"
 #include "lua_common.h"
 #include "recorded_names.h"
 #include "socket/names/resolver.h"

@@ -1,6 +1,6 @@
 -- timeout: 600
--- What services share, datasheets and shared tables, is in a record where the service comes to see it: at the same message, and in
--- the same order.
+-- What services share, datasheets and shared tables, is in a record where the service comes to see it: at the same
+-- message, and in the same order.
 local process = require "test.process"
 local project = require "project"
 local test = require "test"

@@ -223,7 +223,8 @@ skynet.start(function()
 	end
 	sql = {}
 	if mysql_port then
-		sql[#sql + 1] = pool.mysql({ host = "127.0.0.1", port = mysql_port, user = "root", database = "played" }, { size = 2 })
+		local target = { host = "127.0.0.1", port = mysql_port, user = "root", database = "played" }
+		sql[#sql + 1] = pool.mysql(target, { size = 2 })
 	end
 	if postgres_port then
 		sql[#sql + 1] = pool.postgres({ host = "127.0.0.1", port = postgres_port, user = "postgres" }, { size = 2 })

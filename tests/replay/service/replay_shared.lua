@@ -1,5 +1,5 @@
--- The service that is recorded: it reads what services share, in whatever order it lies there, holds on to parts of it, and
--- changes some of it itself. All that it sees goes into its fingerprint.
+-- The service that is recorded: it reads what services share, in whatever order it lies there, holds on to parts of it,
+-- and changes some of it itself. All that it sees goes into its fingerprint.
 local datasheet = require "reef.datasheet"
 local sharetable = require "skynet.sharetable"
 local skynet = require "skynet"

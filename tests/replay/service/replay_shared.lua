@@ -68,6 +68,11 @@ function command.query()
 	end
 end
 
+function command.first()
+	held[1] = datasheet.query "sheet1"
+	walk(held[1], 6)
+end
+
 function command.held()
 	for i = 1, 12 do
 		if held[i] then

@@ -63,7 +63,7 @@ skynet.start(function()
 		else
 			left = left + 1
 			skynet.fork(function()
-				skynet.call(one, "lua", i % 10 == 0 and "stm" or "any", i, i % 10 == 0 and stm.copy(writer) or nil)
+				pcall(skynet.call, one, "lua", i % 10 == 0 and "stm" or "any", i, i % 10 == 0 and stm.copy(writer) or nil)
 				left = left - 1
 			end)
 		end
@@ -74,6 +74,10 @@ skynet.start(function()
 	while left > 0 do
 		skynet.sleep(1)
 	end
+	datasheet.publish { sheet1 = tree() }
+	skynet.call(one, "lua", "first")
+	datasheet.publish { sheet1 = { last = tree() } }
+	skynet.call(one, "lua", "held")
 	skynet.call(one, "lua", "quit")
 	skynet.sleep(2)
 	require("reef.process").stop()

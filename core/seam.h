@@ -47,13 +47,28 @@ struct reef_seam_about {
 	size_t size;
 };
 
+/* What a service reads in place, and others switch between its slices: whoever has recorded that it reads it hangs this into
+ * its seam, and tells of each switch before anything else passes. */
+struct reef_seam_view {
+	struct reef_seam_view *next;
+	const uint64_t *version; /* of what is there */
+	uint64_t seen;
+	void (*look)(struct reef_seam_view *view, struct reef_seam *seam); /* there is another one */
+	void (*ended)(struct reef_seam_view *view);                        /* the seam is no more */
+};
+
 struct reef_seam {
+	struct reef_seam_view *views;
 	unsigned off;    /* > 0: what happens is the engine's */
 	unsigned within; /* > 0: in an event that is told already; what it brings about is no news */
 	/* Each gets what is so and returns what the service is to see. Texts may be NULL, and are good until the next call. */
 	int64_t (*number)(struct reef_seam *seam, enum reef_seam_answer what, int64_t real);
 	void (*bytes)(struct reef_seam *seam, enum reef_seam_answer what, void *real, size_t size);
 	const char *(*text)(struct reef_seam *seam, enum reef_seam_answer what, const char *real);
+	/* The same of bytes of any size. */
+	const char *(*block)(struct reef_seam *seam, enum reef_seam_answer what, const char *real, size_t *size);
+	/* Something is used that cannot be recorded: its name. */
+	void (*cannot)(struct reef_seam *seam, const char *what);
 	/* The service does something. False: it is not to be done. */
 	bool (*act)(struct reef_seam *seam, unsigned deed, const struct reef_seam_about *about);
 	/* The service is told something. */
@@ -133,7 +148,28 @@ static inline void reef_seam_told(struct reef_seam *seam) {
 	}
 }
 
-/* Tells the service of an event out of a record. Set by the room whose events they are. */
-extern void (*reef_seam_play)(unsigned event, const struct reef_seam_about *about);
+/* Before anything passes that others may have had a hand in. */
+static inline void reef_seam_look(struct reef_seam *seam) {
+	for (struct reef_seam_view *view = seam->views; view; view = view->next)
+		if (view->seen != __atomic_load_n(view->version, __ATOMIC_ACQUIRE))
+			view->look(view, seam);
+}
+void reef_seam_add_view(struct reef_seam *seam, struct reef_seam_view *view);
+/* The seam is about to be freed. */
+void reef_seam_end_views(struct reef_seam *seam);
+
+/* Whose an event is. The numbers are part of the format of records. */
+enum reef_seam_event {
+	REEF_SEAM_EVENT_SOCKETS = 0, /* + enum reef_socket_event */
+	REEF_SEAM_EVENT_SHEETS = 16,
+	REEF_SEAM_EVENT_NAMES = 32,
+	REEF_SEAM_EVENTS = 48,
+};
+
+/* Tells the service of an event out of a record, in the way of the room whose event it is. */
+void reef_seam_play(unsigned event, const struct reef_seam_about *about);
+/* Start-up: the room's way, of the events from `first` on. */
+void reef_seam_set_player(enum reef_seam_event first,
+						  void (*play)(unsigned event, const struct reef_seam_about *about));
 
 #endif

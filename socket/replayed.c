@@ -114,5 +114,5 @@ static void play(unsigned event, const struct reef_seam_about *about) {
 }
 
 void reef_replayed_setup(void) {
-	reef_seam_play = play;
+	reef_seam_set_player(REEF_SEAM_EVENT_SOCKETS, play);
 }

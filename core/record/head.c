@@ -40,6 +40,7 @@ void reef_record_put_head(struct reef_record_writer *writer, const char *argumen
 	put_number(writer, "start_ns", start.ns);
 	put_number(writer, "start_cs", start.cs);
 	put_number(writer, "start_second", start.second);
+	put_number(writer, "grain_ns", start.grain_ns);
 	put_number(writer, "began", (uint64_t)now.tv_sec);
 	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
 		snprintf(text, sizeof text, SETTING "%s", settings[i]);
@@ -77,6 +78,8 @@ static void take(struct reef_record_head *head, const char *key, const char *val
 		head->start.ns = number;
 	else if (strcmp(key, "start_cs") == 0)
 		head->start.cs = number;
+	else if (strcmp(key, "grain_ns") == 0)
+		head->start.grain_ns = number;
 	else if (strcmp(key, "start_second") == 0)
 		head->start.second = (uint32_t)number;
 }

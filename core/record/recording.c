@@ -55,6 +55,11 @@ static const char *record_text(struct reef_seam *seam, enum reef_seam_answer wha
 	return real;
 }
 
+static const char *record_block(struct reef_seam *seam, enum reef_seam_answer what, const char *real, size_t *size) {
+	record_bytes(seam, what, (void *)(uintptr_t)real, *size);
+	return real;
+}
+
 static uint8_t *put_about(uint8_t *to, const struct reef_seam_about *about) {
 	to = reef_record_put_number(to, about->a);
 	to = reef_record_put_number(to, about->b);
@@ -70,6 +75,7 @@ static bool record_act(struct reef_seam *seam, unsigned deed, const struct reef_
 }
 
 static void record_told(struct reef_seam *seam, unsigned event, const struct reef_seam_about *about) {
+	reef_seam_look(seam);
 	uint8_t *start = reef_record_begin(&of(seam)->writer, about->size);
 	if (start)
 		reef_record_end(&of(seam)->writer, start, REEF_ITEM_EVENT + event, put_about(start + 1, about));
@@ -85,6 +91,7 @@ static void slice_ended(struct reef_deferred *deferred) {
 		return;
 	}
 	reef_host_seam_enter(r->tape.host.host);
+	reef_seam_look(&r->tape.host.seam);
 	reef_record_put_empty(&r->writer, REEF_ITEM_DEFERRED, false);
 	reef_tape_run_deferred(&r->tape);
 	reef_host_seam_leave(r->tape.host.host);
@@ -114,6 +121,7 @@ static bool record_message(struct reef_host_seam *seam, struct reef_message *m) 
 									.c = m->flags & REEF_MESSAGE_OWN,
 									.bytes = m->data,
 									.size = m->size};
+	reef_seam_look(&seam->seam);
 	reef_record_writer_step(&r->writer);
 	uint8_t *start = reef_record_begin(&r->writer, m->size);
 	if (start)
@@ -123,6 +131,7 @@ static bool record_message(struct reef_host_seam *seam, struct reef_message *m) 
 }
 
 static void record_turn(struct reef_host_seam *seam) {
+	reef_seam_look(&seam->seam);
 	reef_record_writer_step(&of(&seam->seam)->writer);
 	reef_record_put_empty(&of(&seam->seam)->writer, REEF_ITEM_TURN, true);
 }
@@ -153,6 +162,7 @@ static void record_nothing(struct reef_host_seam *seam) {
 }
 
 static void record_ending(struct reef_host_seam *seam) {
+	reef_seam_look(&seam->seam);
 	reef_record_put_empty(&of(&seam->seam)->writer, REEF_ITEM_ENDING, false);
 }
 
@@ -168,12 +178,17 @@ static void record_note(struct reef_tape *tape, const char *what) {
 	reef_recording_stop(r, why);
 }
 
+static void record_cannot(struct reef_seam *seam, const char *what) {
+	record_note((struct reef_tape *)seam, what);
+}
+
 static void record_values(struct reef_tape *tape, const char *bytes, size_t size) {
 	reef_record_put_plain(&((struct reef_recording *)tape)->writer, REEF_ITEM_VALUES, bytes, size);
 }
 
 static void record_ended(struct reef_host_seam *seam) {
 	struct reef_recording *r = of(&seam->seam);
+	reef_seam_end_views(&seam->seam);
 	reef_recording_end(r);
 	r->tape.host.host = NULL;
 	if (!r->queued)
@@ -184,6 +199,8 @@ void reef_recording_begin(struct reef_recording *r, struct reef_host *host) {
 	r->tape = (struct reef_tape){.host = {.seam = {.number = record_number,
 												   .bytes = record_bytes,
 												   .text = record_text,
+												   .block = record_block,
+												   .cannot = record_cannot,
 												   .act = record_act,
 												   .told = record_told,
 												   .defer = record_defer},

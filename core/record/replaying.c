@@ -40,6 +40,13 @@ static const char *replay_text(struct reef_seam *seam, enum reef_seam_answer wha
 	return reef_replaying.text;
 }
 
+static const char *replay_block(struct reef_seam *seam, enum reef_seam_answer what, const char *real, size_t *size) {
+	(void)seam, (void)real;
+	const struct reef_item *item = reef_replay_answer(REEF_ITEM_BYTES, what);
+	*size = item->size;
+	return item->bytes;
+}
+
 static bool replay_act(struct reef_seam *seam, unsigned deed, const struct reef_seam_about *about) {
 	(void)seam;
 	struct reef_item got = {.kind = REEF_ITEM_DEED,
@@ -85,6 +92,10 @@ static void replay_note(struct reef_tape *tape, const char *what) {
 	reef_replay_finish("from here on the record is of no use", REEF_REPLAY_ENDED_ILL);
 }
 
+static void replay_cannot(struct reef_seam *seam, const char *what) {
+	replay_note((struct reef_tape *)seam, what);
+}
+
 static void replay_turn(struct reef_host_seam *seam) {
 	(void)seam;
 }
@@ -111,6 +122,8 @@ void reef_replaying_begin(struct reef_host *host) {
 	reef_replaying.tape = (struct reef_tape){.host = {.seam = {.number = replay_number,
 															   .bytes = replay_bytes,
 															   .text = replay_text,
+															   .block = replay_block,
+															   .cannot = replay_cannot,
 															   .act = replay_act,
 															   .told = replay_told,
 															   .defer = reef_tape_defer},

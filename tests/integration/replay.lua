@@ -287,23 +287,23 @@ end)
 
 test.case("what cannot be recorded is named at once, in the log and by the replay", function()
 	local p, output = record [[
-local stm = require "skynet.stm"
+local client = require "client.socket"
 skynet.start(function()
 	skynet.dispatch("lua", function(_, _, n)
 		print("before", n)
 		if n == 5 then
-			stm.new(skynet.pack(n))
+			pcall(client.connect, "127.0.0.1", 1)
 		end
 		skynet.retpack(n)
 	end)
 end)
 ]]
-	test.matches(output, "the record .*rec ends here: skynet.stm.new cannot be recorded")
+	test.matches(output, "the record .*rec ends here: client.socket.connect cannot be recorded")
 	local code, again = replay(p, record_of(p))
 	test.equal(code, 0, again)
 	test.matches(again, "before\t5\n")
 	test.equal(again:find "before\t6", nil)
-	test.matches(again, "this cannot be recorded: skynet.stm.new")
+	test.matches(again, "this cannot be recorded: client.socket.connect")
 end)
 
 test.case("a record that is cut, or is none, is said to be", function()

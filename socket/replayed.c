@@ -23,7 +23,7 @@ static struct listener *find(int id) {
 	return id > 0 ? reef_ptrmap_get(&listeners, key_of(id)) : NULL;
 }
 
-void reef_replayed_listen(int id, const struct reef_sink *sink, void *ud) {
+void reef_socket_replayed_listen(int id, const struct reef_sink *sink, void *ud) {
 	struct listener *listener = find(id);
 	if (id <= 0)
 		return;
@@ -34,13 +34,13 @@ void reef_replayed_listen(int id, const struct reef_sink *sink, void *ud) {
 	*listener = (struct listener){sink, ud};
 }
 
-void reef_replayed_set_ud(int id, const struct reef_sink *sink, void *ud) {
+void reef_socket_replayed_set_ud(int id, const struct reef_sink *sink, void *ud) {
 	struct listener *listener = find(id);
 	if (listener && listener->sink == sink)
 		listener->ud = ud;
 }
 
-void reef_replayed_forget(int id) {
+void reef_socket_replayed_forget(int id) {
 	if (id > 0)
 		reef_free(reef_ptrmap_remove(&listeners, key_of(id)));
 }
@@ -100,7 +100,7 @@ static void play(unsigned event, const struct reef_seam_about *about) {
 			sink->closed(to.ud, id);
 		break;
 	case REEF_SOCKET_EVENT_FAILED:
-		reef_replayed_forget(id);
+		reef_socket_replayed_forget(id);
 		if (sink->failed)
 			sink->failed(to.ud, id, (int)about->b, text);
 		break;
@@ -113,6 +113,6 @@ static void play(unsigned event, const struct reef_seam_about *about) {
 	}
 }
 
-void reef_replayed_setup(void) {
+void reef_socket_replayed_setup(void) {
 	reef_seam_set_player(REEF_SEAM_EVENT_SOCKETS, play);
 }

@@ -6,13 +6,13 @@
 struct reef_sink;
 
 /* Start-up only. */
-void reef_replayed_setup(void);
+void reef_socket_replayed_setup(void);
 
 /* From now on he hears of it; who did so before does not. */
-void reef_replayed_listen(int id, const struct reef_sink *sink, void *ud);
+void reef_socket_replayed_listen(int id, const struct reef_sink *sink, void *ud);
 /* The same, unless nobody hears of it with that sink. */
-void reef_replayed_set_ud(int id, const struct reef_sink *sink, void *ud);
+void reef_socket_replayed_set_ud(int id, const struct reef_sink *sink, void *ud);
 /* Nobody does. */
-void reef_replayed_forget(int id);
+void reef_socket_replayed_forget(int id);
 
 #endif

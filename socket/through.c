@@ -89,7 +89,7 @@ static int made(struct deed deed, int real, const char **error) {
 static int made_for(const struct reef_sink *sink, void *ud, struct deed deed, int real, const char **error) {
 	int id = made(deed, real, error);
 	if (!deed.real)
-		reef_replayed_listen(id, sink, ud);
+		reef_socket_replayed_listen(id, sink, ud);
 	return id;
 }
 
@@ -112,7 +112,7 @@ const char *reef_socket_start(int id, const struct reef_sink *sink, void *ud, bo
 	struct deed deed = begin(DEED_START, id, tell, NULL, 0);
 	const char *error = reason(deed, deed.real ? reef_real_start(id, sink, ud, tell) : NULL);
 	if (!deed.real && error == NULL)
-		reef_replayed_listen(id, sink, ud);
+		reef_socket_replayed_listen(id, sink, ud);
 	return error;
 }
 
@@ -121,7 +121,7 @@ void reef_socket_abandon(int id) {
 	if (deed.real)
 		reef_real_abandon(id);
 	else
-		reef_replayed_forget(id);
+		reef_socket_replayed_forget(id);
 	end(deed);
 }
 
@@ -129,7 +129,7 @@ void reef_socket_abandon(int id) {
 void reef_socket_set_ud(int id, const struct reef_sink *sink, void *ud) {
 	struct reef_seam *seam = reef_seam_leave();
 	if (seam)
-		reef_replayed_set_ud(id, sink, ud);
+		reef_socket_replayed_set_ud(id, sink, ud);
 	reef_real_set_ud(id, sink, ud);
 	reef_seam_return(seam);
 }
@@ -215,7 +215,7 @@ void reef_listen_announce(int id, const struct reef_sink *sink, void *ud) {
 	if (deed.real)
 		reef_real_listen_announce(id, sink, ud);
 	else
-		reef_replayed_listen(id, sink, ud);
+		reef_socket_replayed_listen(id, sink, ud);
 	end(deed);
 }
 

@@ -23,6 +23,12 @@ void reef_clean_add(struct reef_text *t, const char *text, size_t size) {
 	reef_text_free(&redacted);
 }
 
+static const char *complainer = "reef";
+
+void reef_clean_set_name(const char *name) {
+	complainer = name;
+}
+
 void reef_clean_complain(const char *format, ...) {
 	char text[LONGEST_COMPLAINT];
 	va_list args;
@@ -32,6 +38,6 @@ void reef_clean_complain(const char *format, ...) {
 	struct reef_text t = {0};
 	if (n > 0)
 		reef_clean_add(&t, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
-	fprintf(stderr, "reef: %.*s\n", (int)t.size, t.data ? t.data : "");
+	fprintf(stderr, "%s: %.*s\n", complainer, (int)t.size, t.data ? t.data : "");
 	reef_text_free(&t);
 }

@@ -11,7 +11,10 @@
 
 /* Adds `text`, printable (reef_text_add_printable) and redacted (reef_redact_add). */
 void reef_clean_add(struct reef_text *t, const char *text, size_t size);
-/* Writes `reef: `, the text and a newline to stderr, cleaned: for what goes wrong before there is a log. */
+/* Who complains from now on; a literal. It begins as "reef", and is "reef NAME" while the command of that name reads its
+ * words. Start-up only. */
+void reef_clean_set_name(const char *name);
+/* Writes that, the text and a newline to stderr, cleaned: for what goes wrong before there is a log. */
 void reef_clean_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

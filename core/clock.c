@@ -8,14 +8,22 @@
 
 static struct reef_clock_start start, replayed;
 
+static uint64_t nanoseconds_of(const struct timespec *t) {
+	return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
+}
+
 void reef_clock_init(void) {
-	struct timespec wall;
+	struct timespec wall, grain;
 	reef_clock_wall(&wall);
 	start.second = (uint32_t)wall.tv_sec;
 	start.cs = (uint64_t)wall.tv_nsec / 10000000u;
 	start.ns = reef_now_ns();
+	clock_getres(CLOCK_MONOTONIC_COARSE, &grain);
+	start.grain_ns = nanoseconds_of(&grain);
 	if (replayed.ns == 0)
 		replayed = start;
+	if (replayed.grain_ns == 0)
+		replayed.grain_ns = start.grain_ns;
 }
 
 struct reef_clock_start reef_clock_start(void) {
@@ -29,7 +37,7 @@ void reef_clock_replay(const struct reef_clock_start *of) {
 static uint64_t read_clock(clockid_t clock) {
 	struct timespec t;
 	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	return nanoseconds_of(&t);
 }
 
 /* Where time is not simply the system's. */
@@ -50,6 +58,10 @@ uint64_t reef_coarse_ns(void) {
 /* As the running service sees it. */
 static const struct reef_clock_start *start_seen(void) {
 	return reef_seam_here() ? &replayed : &start;
+}
+
+uint64_t reef_coarse_grain(void) {
+	return start_seen()->grain_ns;
 }
 
 uint64_t reef_now_cs(void) {

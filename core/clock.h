@@ -10,6 +10,7 @@ struct reef_clock_start {
 	uint64_t ns; /* as reef_now_ns, */
 	uint64_t cs; /* as reef_now_cs, */
 	uint32_t second;
+	uint64_t grain_ns; /* of reef_coarse_ns */
 };
 
 /* The process starts now; once, before the others are used. */
@@ -22,6 +23,8 @@ void reef_clock_replay(const struct reef_clock_start *start);
 uint64_t reef_now_ns(void);
 /* The same scale from a clock that costs nothing, a few milliseconds behind at most. */
 uint64_t reef_coarse_ns(void);
+/* How far behind it may be: the same all the time. */
+uint64_t reef_coarse_grain(void);
 /* Hundredths of a second since the start, beginning with the wall clock's fraction, as `skynet.now`. */
 uint64_t reef_now_cs(void);
 /* Wall-clock second of the start, as `skynet.starttime`. */

@@ -128,23 +128,29 @@ static int start_simulated(const struct reef_sim_command *command) {
 	return run_script(command->script);
 }
 
-static int command_run(int argc, char **argv) {
-	if (argc < 1) {
-		fprintf(stderr, "reef run: which script? (see reef run --help)\n");
-		return USAGE_ERROR;
+/* Is there a script that can be run? */
+static bool is_script(int argc, char **argv) {
+	reef_clean_set_name("reef run");
+	if (argc < 1)
+		reef_clean_complain("which script? (see reef run --help)");
+	else if (argv[0][0] == '-')
+		reef_clean_complain("unknown option %s (see reef run --help)", argv[0]);
+	else if (access(argv[0], R_OK) != 0)
+		reef_clean_complain("cannot run %s: %s", argv[0], strerror(errno));
+	else {
+		reef_clean_set_name("reef");
+		return true;
 	}
-	if (is_help(argv[0])) {
+	return false;
+}
+
+static int command_run(int argc, char **argv) {
+	if (argc > 0 && is_help(argv[0])) {
 		fputs(run_help, stdout);
 		return 0;
 	}
-	if (argv[0][0] == '-') {
-		reef_clean_complain("unknown option %s (see reef run --help)", argv[0]);
+	if (!is_script(argc, argv))
 		return USAGE_ERROR;
-	}
-	if (access(argv[0], R_OK) != 0) {
-		reef_clean_complain("cannot run %s: %s", argv[0], strerror(errno));
-		return USAGE_ERROR;
-	}
 	char *args = join_words(argc - 1, argv + 1);
 	if (*args)
 		reef_env_set("reef_run_args", args);

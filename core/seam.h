@@ -24,6 +24,7 @@ enum reef_seam_answer {
 	REEF_SEAM_RESULT,   /* what came of something that was done */
 	REEF_SEAM_NAME,     /* the handle that a name stands for */
 	REEF_SEAM_STATE,    /* of this process or service, as counters */
+	REEF_SEAM_DONE, /* 1, as nearly always: the deed before was done; then it is not recorded. Or what else came of it */
 	REEF_SEAM_ANSWERS,
 };
 
@@ -46,13 +47,28 @@ struct reef_seam_about {
 	size_t size;
 };
 
+/* What a service reads in place, and others switch between its slices: whoever has recorded that it reads it hangs this into
+ * its seam, and tells of each switch before anything else passes. */
+struct reef_seam_view {
+	struct reef_seam_view *next;
+	const uint64_t *version; /* of what is there */
+	uint64_t seen;
+	void (*look)(struct reef_seam_view *view, struct reef_seam *seam); /* there is another one */
+	void (*ended)(struct reef_seam_view *view);                        /* the seam is no more */
+};
+
 struct reef_seam {
+	struct reef_seam_view *views;
 	unsigned off;    /* > 0: what happens is the engine's */
 	unsigned within; /* > 0: in an event that is told already; what it brings about is no news */
 	/* Each gets what is so and returns what the service is to see. Texts may be NULL, and are good until the next call. */
 	int64_t (*number)(struct reef_seam *seam, enum reef_seam_answer what, int64_t real);
 	void (*bytes)(struct reef_seam *seam, enum reef_seam_answer what, void *real, size_t size);
 	const char *(*text)(struct reef_seam *seam, enum reef_seam_answer what, const char *real);
+	/* The same of bytes of any size. */
+	const char *(*block)(struct reef_seam *seam, enum reef_seam_answer what, const char *real, size_t *size);
+	/* Something is used that cannot be recorded: its name. */
+	void (*cannot)(struct reef_seam *seam, const char *what);
 	/* The service does something. False: it is not to be done. */
 	bool (*act)(struct reef_seam *seam, unsigned deed, const struct reef_seam_about *about);
 	/* The service is told something. */
@@ -68,8 +84,17 @@ static inline bool reef_seam_is_on(void) {
 	return __builtin_expect(__atomic_load_n(&reef_seam_on, __ATOMIC_RELAXED), 0);
 }
 
-/* The seam of the service that this thread runs; set by whoever knows. NULL: it has none. */
-extern struct reef_seam *(*reef_seam_find)(void);
+/* Where a service keeps its seam; NULL: it has none. */
+struct reef_seam_holder {
+	struct reef_seam *seam;
+};
+/* That of the service that this thread runs; set by whoever runs it. NULL: it runs none. */
+extern _Thread_local struct reef_seam_holder *reef_seam_holder;
+
+/* The seam of the service that this thread runs, left or not; NULL: it has none. */
+static inline struct reef_seam *reef_seam_mine(void) {
+	return reef_seam_holder ? reef_seam_holder->seam : NULL;
+}
 
 /* What is to be done or asked now passes this seam; NULL: none. */
 __attribute__((cold)) struct reef_seam *reef_seam_now(void);
@@ -108,7 +133,7 @@ static inline void reef_seam_return(struct reef_seam *left) {
 
 /* Around the call that tells a service of an event, by whoever has left the seam. */
 static inline struct reef_seam *reef_seam_tell(unsigned event, const struct reef_seam_about *about) {
-	struct reef_seam *seam = reef_seam_is_on() ? reef_seam_find() : NULL;
+	struct reef_seam *seam = reef_seam_is_on() ? reef_seam_mine() : NULL;
 	if (seam) {
 		seam->told(seam, event, about);
 		seam->within++;
@@ -123,7 +148,28 @@ static inline void reef_seam_told(struct reef_seam *seam) {
 	}
 }
 
-/* Tells the service of an event out of a record. Set by the room whose events they are. */
-extern void (*reef_seam_play)(unsigned event, const struct reef_seam_about *about);
+/* Before anything passes that others may have had a hand in. */
+static inline void reef_seam_look(struct reef_seam *seam) {
+	for (struct reef_seam_view *view = seam->views; view; view = view->next)
+		if (view->seen != __atomic_load_n(view->version, __ATOMIC_ACQUIRE))
+			view->look(view, seam);
+}
+void reef_seam_add_view(struct reef_seam *seam, struct reef_seam_view *view);
+/* The seam is about to be freed. */
+void reef_seam_end_views(struct reef_seam *seam);
+
+/* Whose an event is. The numbers are part of the format of records. */
+enum reef_seam_event {
+	REEF_SEAM_EVENT_SOCKETS = 0, /* + enum reef_socket_event */
+	REEF_SEAM_EVENT_SHEETS = 16,
+	REEF_SEAM_EVENT_NAMES = 32,
+	REEF_SEAM_EVENTS = 48,
+};
+
+/* Tells the service of an event out of a record, in the way of the room whose event it is. */
+void reef_seam_play(unsigned event, const struct reef_seam_about *about);
+/* Start-up: the room's way, of the events from `first` on. */
+void reef_seam_set_player(enum reef_seam_event first,
+						  void (*play)(unsigned event, const struct reef_seam_about *about));
 
 #endif

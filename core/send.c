@@ -45,7 +45,7 @@ static __attribute__((noinline, cold)) enum reef_offered send_through(struct ree
 	} else {
 		reef_message_free(m);
 	}
-	return (enum reef_offered)seam->number(seam, REEF_SEAM_RESULT, (int64_t)offered);
+	return (enum reef_offered)seam->number(seam, REEF_SEAM_DONE, (int64_t)offered);
 }
 
 inline bool reef_send(uint32_t dest, struct reef_message *m) {

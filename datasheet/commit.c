@@ -3,24 +3,8 @@
 
 #include "core/alloc.h"
 #include "core/world.h"
+#include "journal.h"
 #include "removed.h"
-
-/* Exchanges the contents of two headers, that is all but what makes them objects. */
-static void exchange(Table *a, Table *b) {
-	Table old = *a;
-	a->flags = b->flags;
-	a->lsizenode = b->lsizenode;
-	a->alimit = b->alimit;
-	a->array = b->array;
-	a->node = b->node;
-	a->lastfree = b->lastfree;
-	b->flags = old.flags;
-	b->lsizenode = old.lsizenode;
-	b->alimit = old.alimit;
-	b->array = old.array;
-	b->node = old.node;
-	b->lastfree = old.lastfree;
-}
 
 static void commit_sheet(const struct reef_part *part) {
 	if (part->deleted)
@@ -32,11 +16,11 @@ static void commit_sheet(const struct reef_part *part) {
 static void switch_all(struct reef_plan *plan) {
 	for (size_t i = 0; i < plan->switches.count; i++) {
 		struct reef_switch *change = &plan->switches.items[i];
-		exchange(&change->row->table, &change->content);
+		reef_content_exchange(&change->row->table, &change->content);
 	}
 	for (size_t i = 0; i < plan->removals.count; i++) {
 		struct reef_removal *removal = &plan->removals.items[i];
-		exchange(&removal->row->table, &removal->content);
+		reef_content_exchange(&removal->row->table, &removal->content);
 		removal->row->table.metatable = reef_removed_metatable();
 	}
 	for (size_t i = 0; i < plan->parts.count; i++)
@@ -75,16 +59,28 @@ static void retire(struct reef_plan *plan) {
 }
 
 bool reef_commit(struct reef_plan *plan, uint64_t patience_ns, uint32_t *in_the_way) {
-	for (size_t i = 0; i < plan->fresh.count; i++)
-		reef_row_share(plan->fresh.items[i]);
 	for (size_t i = 0; i < plan->removals.count; i++) {
 		struct reef_layout nothing = {0, 0, 0};
 		reef_layout_apply(&nothing, &plan->removals.items[i].content, NULL);
 		reef_layout_set_flags(plan->L, &plan->removals.items[i].content, false);
 	}
-	if (!reef_world_stop(patience_ns, in_the_way))
+	bool wanted = reef_journal_is_wanted();
+	struct reef_journal_entry *entry = wanted ? reef_journal_new(plan) : NULL;
+	for (size_t i = 0; i < plan->fresh.count; i++)
+		reef_row_share(plan->fresh.items[i]);
+	if (!reef_world_stop(patience_ns, in_the_way)) {
+		reef_journal_free(entry);
 		return false;
+	}
+	if (!wanted && reef_journal_is_wanted()) {
+		/* Somebody has begun to read meanwhile, and his record has to have it: the next try notes it. */
+		reef_world_resume();
+		*in_the_way = 0;
+		return false;
+	}
 	switch_all(plan);
+	if (wanted)
+		reef_journal_add(entry);
 	reef_world_resume();
 	plan->committed = true;
 	retire(plan);

@@ -8,6 +8,8 @@
 
 #include "core/host/host.h"
 #include "core/host/name_check.h"
+#include "core/seam.h"
+#include "lua_recorded.h"
 #include "plan.h"
 #include "publish.h"
 #include "retired.h"
@@ -37,15 +39,18 @@ static int lua_datasheet_give_up(lua_State *L, struct reef_plan **plan, const ch
 	return 2;
 }
 
-/* plan(how, tables) -> plan, or nil if somebody else is publishing, or false and the reason. `how` is "publish" or
- * "patch" with name -> table, or "delete" with name -> anything. */
-static int l_plan(lua_State *L) {
+static const char *const ways[] = {"publish", "patch", "delete", NULL};
+
+static void push_no_plan(lua_State *L) {
+	*(struct reef_plan **)lua_newuserdatauv(L, sizeof(struct reef_plan *), 0) = NULL;
+	luaL_setmetatable(L, plan_type);
+}
+
+static int make_plan(lua_State *L) {
 	static bool (*const add[])(struct reef_plan *, lua_State *, const char *, int, char *,
 							   size_t) = {reef_publish_table, reef_publish_patch};
-	static const char *const ways[] = {"publish", "patch", "delete", NULL};
 	char why[REASON_SIZE];
 	int how = luaL_checkoption(L, 1, NULL, ways);
-	luaL_checktype(L, 2, LUA_TTABLE);
 	struct reef_plan **plan = lua_newuserdatauv(L, sizeof(struct reef_plan *), 0);
 	*plan = NULL;
 	luaL_setmetatable(L, plan_type);
@@ -75,8 +80,16 @@ static int l_plan(lua_State *L) {
 	return reef_publish_prepare(*plan) ? 1 : lua_datasheet_give_up(L, plan, "not enough memory");
 }
 
-/* commit(plan) -> true, rows changed, added, removed; or false and the address of a service that was in the way (or nil). */
-static int l_commit(lua_State *L) {
+/* plan(how, tables) -> plan, or nil if somebody else is publishing, or false and the reason. `how` is "publish" or
+ * "patch" with name -> table, or "delete" with name -> anything. */
+static int l_plan(lua_State *L) {
+	struct reef_seam *seam = reef_seam_here();
+	int how = luaL_checkoption(L, 1, NULL, ways);
+	luaL_checktype(L, 2, LUA_TTABLE);
+	return seam ? reef_recorded_plan(L, seam, ways[how], make_plan, push_no_plan) : make_plan(L);
+}
+
+static int commit_plan(lua_State *L) {
 	struct reef_plan **plan = luaL_checkudata(L, 1, plan_type);
 	luaL_argcheck(L, *plan != NULL, 1, "this plan was committed");
 	uint32_t in_the_way;
@@ -97,11 +110,19 @@ static int l_commit(lua_State *L) {
 	return 4;
 }
 
+/* commit(plan) -> true, rows changed, added, removed; or false and the address of a service that was in the way (or nil). */
+static int l_commit(lua_State *L) {
+	struct reef_seam *seam = reef_seam_here();
+	return seam ? reef_recorded_commit(L, seam, commit_plan) : commit_plan(L);
+}
+
 /* ---- reading ---- */
 
 /* query(name) -> table or nil */
 static int lua_datasheet_query(lua_State *L) {
-	return reef_sheets_query(L, reef_check_name(L, 1));
+	const char *name = reef_check_name(L, 1);
+	struct reef_seam *seam = reef_seam_here();
+	return seam ? reef_recorded_sheet(L, seam, name) : reef_sheets_query(L, name);
 }
 
 static int l_exists(lua_State *L) {

@@ -9,7 +9,9 @@
 
 static int removed_row(lua_State *L) {
 	char path[256] = "?";
-	reef_retired_path(lua_topointer(L, 1), path, sizeof(path));
+	unsigned tries = 0;
+	while (!reef_retired_path(lua_topointer(L, 1), path, sizeof(path)) && reef_retired_ask_again(&tries))
+		continue;
 	return luaL_error(L, "datasheet: %s was removed by an update", path);
 }
 

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/alloc.h"
 #include "core/message.h"
@@ -400,6 +401,16 @@ bool reef_retired_path(const Table *t, char *out, size_t size) {
 	}
 	pthread_mutex_unlock(&lock);
 	return note != NULL;
+}
+
+#define TRIES 2000
+#define PAUSE_NS 50000
+
+bool reef_retired_ask_again(unsigned *tries) {
+	if (++*tries > TRIES)
+		return false;
+	nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+	return true;
 }
 
 void reef_retired_stat(size_t *count, size_t *bytes, size_t *reader_total) {

@@ -42,6 +42,10 @@ void reef_retired_end_publishing(void);
 /* Where a retired row was; false for one that is not retired. The text is copied into `out`. */
 bool reef_retired_path(const Table *t, char *out, size_t size);
 
+/* Between the moment of a switch and these notes there is a little time: who finds nothing asks again. False: he has asked often
+ * enough. `tries` begins with 0. */
+bool reef_retired_ask_again(unsigned *tries);
+
 void reef_retired_stat(size_t *count, size_t *bytes, size_t *readers);
 
 #endif

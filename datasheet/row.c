@@ -104,6 +104,22 @@ void reef_content_free(const struct reef_row *row, Table *t) {
 	reef_free(memory_of(t));
 }
 
+void reef_content_exchange(Table *a, Table *b) {
+	Table old = *a;
+	a->flags = b->flags;
+	a->lsizenode = b->lsizenode;
+	a->alimit = b->alimit;
+	a->array = b->array;
+	a->node = b->node;
+	a->lastfree = b->lastfree;
+	b->flags = old.flags;
+	b->lsizenode = old.lsizenode;
+	b->alimit = old.alimit;
+	b->array = old.array;
+	b->node = old.node;
+	b->lastfree = old.lastfree;
+}
+
 /* 1 and 1.0 are equal, and so are the zeros, but they are not the same; nor are they if that cannot be told. */
 bool reef_row_is_same(const TValue *old, const TValue *new) {
 	return ttypetag(old) == ttypetag(new) &&

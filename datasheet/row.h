@@ -55,6 +55,9 @@ bool reef_content_new(struct reef_row *row, const struct reef_layout *layout, Ta
 /* Frees a content that is or was the row's. */
 void reef_content_free(const struct reef_row *row, Table *t);
 
+/* Exchanges the contents of two headers, that is all but what makes them objects. */
+void reef_content_exchange(Table *a, Table *b);
+
 /* Is the value that a content has still right, if neither is a table? */
 bool reef_row_is_same(const TValue *old, const TValue *new);
 

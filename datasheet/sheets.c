@@ -67,18 +67,25 @@ bool reef_sheets_query(lua_State *L, const char *name) {
 }
 
 /* A search over everything: only messages need it. The world stands still for nobody who is in a slice. */
-static void path_of_row(struct reef_owner *owner, const struct Table *t, char *out, size_t size) {
-	(void)owner;
-	snprintf(out, size, "a row of a datasheet");
+static bool find_path(const struct Table *t, char *out, size_t size) {
 	if (reef_retired_path(t, out, size))
-		return;
+		return true;
 	pthread_mutex_lock(&lock);
 	struct reef_sheet *first = sheets;
 	pthread_mutex_unlock(&lock);
 	for (struct reef_sheet *sheet = first; sheet != NULL; sheet = sheet->next) {
 		if (reef_trail_find(&sheet->root->table, t, sheet->name, out, size))
-			return;
+			return true;
 	}
+	return false;
+}
+
+static void path_of_row(struct reef_owner *owner, const struct Table *t, char *out, size_t size) {
+	unsigned tries = 0;
+	(void)owner;
+	snprintf(out, size, "a row of a datasheet");
+	while (!find_path(t, out, size) && reef_retired_ask_again(&tries))
+		continue;
 }
 
 void reef_sheets_setup(void) {

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/alloc.h"
 #include "freeze_code.h"
 #include "layout.h"
 
@@ -146,15 +147,20 @@ static bool fill_table(struct reef_freeze *freeze, uint32_t step) {
 		if (!isempty(&source->array[i]) && !copy_entry(freeze, step, copy, record, &key, &source->array[i]))
 			return false;
 	}
-	for (int i = 0; i < sizenode(source); i++) {
-		const Node *n = gnode(source, i);
+	int *order = freeze->as_is ? reef_try_malloc((size_t)sizenode(source) * 2 * sizeof(*order)) : NULL;
+	int count = order ? (int)reef_layout_order(source, dense, order) : sizenode(source);
+	bool whole = order || !freeze->as_is || reef_freeze_no_memory(freeze);
+	for (int i = 0; whole && i < count; i++) {
+		const Node *n = gnode(source, order ? order[i] : i);
 		if (isempty(gval(n)) || reef_layout_in_array(n, dense))
 			continue;
 		getnodekey(freeze->L, &key, n);
 		metamethods |= is_metamethod_name(&key);
-		if (!copy_entry(freeze, step, copy, record, &key, gval(n)))
-			return false;
+		whole = copy_entry(freeze, step, copy, record, &key, gval(n));
 	}
+	reef_free(order);
+	if (!whole)
+		return false;
 	reef_layout_set_flags(freeze->L, copy, metamethods);
 	reef_freeze_mark(freeze, obj2gco(copy), LUA_VTABLE);
 	return copy_metatable(freeze, step, copy);

@@ -57,6 +57,30 @@ void reef_layout_apply(const struct reef_layout *layout, Table *t, void *memory)
 	}
 }
 
+/* In a hash part that has never lost an entry, one that no other leads to is at the place that its hash says, and all others
+ * are at the last places that were free when they came. So the former are set first, and the latter from the last place
+ * on. */
+size_t reef_layout_order(const Table *t, unsigned int dense, int *order) {
+	int size = sizenode(t), *led_to = order + size;
+	size_t all = 0, count = 0;
+	memset(led_to, 0, (size_t)size * sizeof(*led_to));
+	for (int i = 0; i < size; i++)
+		if (gnext(gnode(t, i)) != 0)
+			led_to[i + gnext(gnode(t, i))] = 1;
+	for (int i = 0; i < size; i++)
+		if (!led_to[i])
+			order[all++] = i;
+	for (int i = size - 1; i >= 0; i--)
+		if (led_to[i])
+			order[all++] = i;
+	for (size_t i = 0; i < all; i++) {
+		const Node *n = gnode(t, order[i]);
+		if (!isempty(gval(n)) && !reef_layout_in_array(n, dense))
+			order[count++] = order[i];
+	}
+	return count;
+}
+
 bool reef_layout_is_record(const Table *t) {
 	return !isdummy(t) && sizenode(t) <= RECORD_MAX;
 }

@@ -66,6 +66,10 @@ static inline const TValue *reef_entries_next(struct reef_entries *e, TValue *ke
 	return NULL;
 }
 
+/* Writes the places of the hash part's entries to `order`, which has room for twice as many as there are places, and returns
+ * how many: set one after the other in a table of that size, they come to these places again. */
+size_t reef_layout_order(const Table *t, unsigned int dense, int *order);
+
 /* Records have field names, dictionaries have data as keys: only the former are worth a place in the pool. */
 bool reef_layout_is_record(const Table *t);
 

@@ -9,6 +9,8 @@
 
 #include "core/alloc.h"
 #include "core/host/name_check.h"
+#include "core/seam.h"
+#include "recorded.h"
 #include "scratch.h"
 #include "snapshot.h"
 #include "stat_list.h"
@@ -53,7 +55,11 @@ static int l_publish(lua_State *L) {
 
 /* query(name) -> table or nil */
 static int lua_sharetable_query(lua_State *L) {
-	if (!reef_versions_query(L, reef_check_name(L, 1)))
+	const char *name = reef_check_name(L, 1);
+	struct reef_seam *seam = reef_seam_here();
+	if (seam)
+		return reef_recorded_query(L, seam, name);
+	if (!reef_versions_query(L, name))
 		lua_pushnil(L);
 	return 1;
 }
@@ -61,11 +67,15 @@ static int lua_sharetable_query(lua_State *L) {
 /* update(name...) */
 static int l_update(lua_State *L) {
 	int n = lua_gettop(L);
+	struct reef_seam *seam = reef_seam_here();
 	for (int i = 1; i <= n; i++) {
-		if (!reef_versions_update(L, reef_check_name(L, i)))
+		if (seam)
+			reef_recorded_update(L, seam, reef_check_name(L, i));
+		else if (!reef_versions_update(L, reef_check_name(L, i)))
 			return luaL_error(L, "sharetable.update '%s': not enough memory", lua_tostring(L, i));
 	}
-	if (reef_versions_pinned(reef_vm_of(L)))
+	/* When the collector comes to it is in no record. */
+	if (!seam && reef_versions_pinned(reef_vm_of(L)))
 		retry_later(L);
 	return 0;
 }
@@ -74,7 +84,8 @@ static int l_update(lua_State *L) {
 
 /* freeze(...) -> handle: the arguments of a load, in a form that another VM can take over. */
 static int l_freeze(lua_State *L) {
-	char why[REASON_SIZE];
+	char why[REASON_SIZE] = "";
+	struct reef_seam *seam = reef_seam_here();
 	int n = lua_gettop(L);
 	lua_createtable(L, n, 1);
 	for (int i = 1; i <= n; i++) {
@@ -83,9 +94,11 @@ static int l_freeze(lua_State *L) {
 	}
 	lua_pushinteger(L, n);
 	lua_setfield(L, -2, "n");
-	struct reef_snapshot *arguments = reef_snapshot_table(L, -1, "argument", why, sizeof(why));
+	bool real = seam == NULL || reef_recorded_freeze(L, seam);
+	struct reef_snapshot *arguments = real ? reef_snapshot_table(L, -1, "argument", why, sizeof(why)) : NULL;
+	arguments = (void *)(uintptr_t)reef_seam_number(REEF_SEAM_RESULT, (int64_t)(uintptr_t)arguments);
 	if (arguments == NULL)
-		return luaL_error(L, "%s", why);
+		return luaL_error(L, "%s", reef_seam_text(REEF_SEAM_RESULT, why));
 	lua_pushlightuserdata(L, arguments);
 	return 1;
 }

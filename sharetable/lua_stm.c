@@ -1,7 +1,10 @@
 /* skynet.stm: one block of bytes that a writer replaces and readers in other services look at.
  *
  * Writer and readers share a cell, counted; the cell holds the newest block, counted, too, so that a reader may work on one
- * while the writer puts the next in its place. A lock guards the exchange, nothing else. */
+ * while the writer puts the next in its place. A lock guards the exchange, nothing else.
+ *
+ * Of a service that is recorded (core/seam.h) the record has what it writes, to be compared, and what it reads. In a replay a
+ * reader has no cell. */
 #include "lua_stm.h"
 
 #include <pthread.h>
@@ -14,6 +17,8 @@
 #include <lauxlib.h>
 
 #include "core/alloc.h"
+#include "core/seam.h"
+#include "core/text.h"
 
 struct block {
 	size_t users; /* the cell, and reads under way */
@@ -45,6 +50,7 @@ struct reader {
 	struct cell *cell;
 	uint64_t version; /* that was read last */
 	struct block *reading;
+	bool replayed;
 };
 
 static const char writer_type[] = "reef.stm.writer";
@@ -87,6 +93,20 @@ static void free_block(struct block *block) {
 		reef_free(block->data);
 		reef_free(block);
 	}
+}
+
+/* Is there anything outside, for what is to be done? */
+static bool stm_act(const char *what, const struct block *block) {
+	struct reef_seam *seam = reef_seam_here();
+	struct reef_text text = {0};
+	if (seam == NULL)
+		return true;
+	reef_text_add(&text, what, strlen(what));
+	if (block)
+		reef_text_add(&text, block->data, block->size);
+	bool real = seam->act(seam, REEF_SEAM_CALL, &(struct reef_seam_about){.bytes = text.data, .size = text.size});
+	reef_text_free(&text);
+	return real;
 }
 
 static void leave_cell(struct cell *cell) {
@@ -138,6 +158,7 @@ static int lua_stm_new(lua_State *L) {
 	writer->cell = NULL;
 	luaL_setmetatable(L, writer_type);
 	struct block *block = lua_stm_block_of(L, 1);
+	(void)stm_act("skynet.stm.new ", block);
 	writer->cell = reef_try_malloc(sizeof(struct cell));
 	if (writer->cell == NULL) {
 		free_block(block);
@@ -152,6 +173,7 @@ static int lua_stm_new(lua_State *L) {
 static int l_write(lua_State *L) {
 	struct cell *cell = check_writer(L);
 	struct block *block = lua_stm_block_of(L, 2);
+	(void)stm_act("skynet.stm writes ", block);
 	pthread_mutex_lock(&cell->lock);
 	struct block *old = leave_block(cell->block);
 	cell->block = block;
@@ -180,7 +202,9 @@ static int l_copy(lua_State *L) {
 	cell->users++;
 	pthread_mutex_unlock(&cell->lock);
 	put_copy(cell);
-	lua_pushlightuserdata(L, cell);
+	/* Others are told of it by its address. */
+	int64_t address = reef_seam_number(REEF_SEAM_RESULT, (int64_t)(uintptr_t)cell);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)address);
 	return 1;
 }
 
@@ -190,26 +214,27 @@ static int l_newcopy(lua_State *L) {
 	struct reader *reader = lua_newuserdatauv(L, sizeof(*reader), 0);
 	*reader = (struct reader){0};
 	luaL_setmetatable(L, reader_type);
-	reader->cell = take_copy(lua_touserdata(L, 1));
-	luaL_argcheck(L, reader->cell != NULL, 1, "no copy of a writer, or it was taken: each is for one reader");
+	reader->replayed = !stm_act("skynet.stm.newcopy", NULL);
+	if (!reader->replayed)
+		reader->cell = take_copy(lua_touserdata(L, 1));
+	luaL_argcheck(L, reef_seam_number(REEF_SEAM_RESULT, reader->cell != NULL), 1,
+				  "no copy of a writer, or it was taken: each is for one reader");
 	return 1;
 }
 
 static void end_read(struct reader *reader) {
-	pthread_mutex_lock(&reader->cell->lock);
-	struct block *old = leave_block(reader->reading);
-	pthread_mutex_unlock(&reader->cell->lock);
+	struct block *old = reader->reading;
+	if (reader->cell) {
+		pthread_mutex_lock(&reader->cell->lock);
+		old = leave_block(old);
+		pthread_mutex_unlock(&reader->cell->lock);
+	}
 	reader->reading = NULL;
 	free_block(old);
 }
 
-/* reader(f [, ud]) -> true, what f(pointer, size, ud) returns; or false if there is nothing new */
-static int l_read(lua_State *L) {
-	struct reader *reader = luaL_checkudata(L, 1, reader_type);
-	luaL_argcheck(L, reader->cell != NULL, 1, "this reader was collected");
-	lua_settop(L, 3);
-	if (reader->reading != NULL)
-		return luaL_error(L, "stm: this reader is reading already");
+/* What is there that was not read yet, to be ended by end_read; NULL: nothing. */
+static struct block *begin_read(struct reader *reader) {
 	pthread_mutex_lock(&reader->cell->lock);
 	bool fresh = reader->cell->version != 0 && reader->cell->version != reader->version;
 	if (fresh) {
@@ -218,15 +243,45 @@ static int l_read(lua_State *L) {
 		reader->reading->users++;
 	}
 	pthread_mutex_unlock(&reader->cell->lock);
-	if (!fresh) {
+	return reader->reading;
+}
+
+/* The same through the seam: in a replay a block of the reader's own, of which it knows. */
+static struct block *read_through(struct reef_seam *seam, struct reader *reader) {
+	struct block *block = stm_act("skynet.stm reads", NULL) && reader->cell ? begin_read(reader) : NULL;
+	bool fresh = seam->number(seam, REEF_SEAM_STATE, block != NULL);
+	if (!fresh)
+		return NULL;
+	size_t size = block ? block->size : 0;
+	const char *bytes = seam->block(seam, REEF_SEAM_STATE, block ? block->data : NULL, &size);
+	if (block)
+		return block;
+	block = reef_malloc(sizeof(*block));
+	*block = (struct block){.users = 1, .size = size, .data = reef_malloc(size + 1)};
+	if (size > 0)
+		memcpy(block->data, bytes, size);
+	reader->reading = block;
+	return block;
+}
+
+/* reader(f [, ud]) -> true, what f(pointer, size, ud) returns; or false if there is nothing new */
+static int l_read(lua_State *L) {
+	struct reader *reader = luaL_checkudata(L, 1, reader_type);
+	luaL_argcheck(L, reader->cell != NULL || reader->replayed, 1, "this reader was collected");
+	lua_settop(L, 3);
+	if (reader->reading != NULL)
+		return luaL_error(L, "stm: this reader is reading already");
+	struct reef_seam *seam = reef_seam_here();
+	const struct block *block = seam ? read_through(seam, reader) : begin_read(reader);
+	if (block == NULL) {
 		lua_pushboolean(L, 0);
 		return 1;
 	}
 	lua_pushboolean(L, 1);
 	lua_insert(L, 2); /* reader, true, f, ud */
-	lua_pushlightuserdata(L, reader->reading->data);
+	lua_pushlightuserdata(L, block->data);
 	lua_insert(L, 4);
-	lua_pushinteger(L, (lua_Integer)reader->reading->size);
+	lua_pushinteger(L, (lua_Integer)block->size);
 	lua_insert(L, 5);
 	int status = lua_pcall(L, 3, LUA_MULTRET, 0);
 	end_read(reader);
@@ -235,12 +290,12 @@ static int l_read(lua_State *L) {
 
 static int l_reader_gc(lua_State *L) {
 	struct reader *reader = luaL_checkudata(L, 1, reader_type);
-	if (reader->cell != NULL) {
-		if (reader->reading != NULL)
-			end_read(reader);
+	if (reader->reading != NULL)
+		end_read(reader);
+	if (reader->cell != NULL)
 		leave_cell(reader->cell);
-		reader->cell = NULL;
-	}
+	reader->cell = NULL;
+	reader->replayed = false;
 	return 0;
 }
 

@@ -247,6 +247,24 @@ bool reef_versions_query(lua_State *L, const char *text) {
 	return version != NULL;
 }
 
+bool reef_versions_held(lua_State *L, const char *text, uint64_t *number) {
+	const struct reef_vm *vm = reef_vm_of(L);
+	const struct reef_version *newest = NULL;
+	pthread_mutex_lock(&lock);
+	const struct table_name *name = versions_find(text);
+	for (size_t i = 0; i < vm->holders.count; i++) {
+		const struct reef_version *version = vm->holders.items[i]->version;
+		if (version->name == name && (newest == NULL || version->number > newest->number))
+			newest = version;
+	}
+	pthread_mutex_unlock(&lock);
+	if (newest == NULL)
+		return false;
+	*number = newest->number;
+	reef_snapshot_push(L, newest->snapshot);
+	return true;
+}
+
 /* ---- updates ---- */
 
 struct update {

@@ -30,6 +30,9 @@ bool reef_versions_query(lua_State *L, const char *name);
  * False when out of memory: nothing was replaced. */
 bool reef_versions_update(lua_State *L, const char *name);
 
+/* Pushes the newest table of that name that the VM holds, whose number it writes. False: it holds none, nothing is pushed. */
+bool reef_versions_held(lua_State *L, const char *name, uint64_t *number);
+
 /* Does the VM hold versions that are not current? */
 bool reef_versions_pinned(struct reef_vm *vm);
 

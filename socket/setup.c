@@ -16,11 +16,11 @@
 #include "info.h"
 #include "listen.h"
 #include "output.h"
+#include "replayed.h"
 #include "slot.h"
 #include "socket/fd/fd.h"
 #include "socket/names/resolver.h"
 #include "socket/tls/context.h"
-#include "through.h"
 
 #define WRITE_LIMIT (512L * 1024 * 1024)
 #define FLUSH_EVERY_US 2000
@@ -61,7 +61,7 @@ void reef_socket_setup(void) {
 	reef_listen_keep_spare();
 	long limit = reef_env_int("socket_write_limit", WRITE_LIMIT);
 	reef_output_set_limit(limit > 0 ? (size_t)limit : SIZE_MAX);
-	reef_through_setup();
+	reef_socket_replayed_setup();
 	reef_fd_setup();
 	reef_resolver_setup();
 	reef_poller_set_handler(REEF_POLL_SOCKET, reef_events_polled);

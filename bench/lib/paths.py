@@ -1,7 +1,8 @@
-"""The hottest paths of bench/paths.lua under valgrind: for bench/instructions and bench/locks."""
+"""The hottest paths of bench/paths.lua under valgrind: for bench/instructions and bench/locks, and bench/record with its own."""
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -22,11 +23,15 @@ def few_and_more(path):
     return min(FEW, MANY.get(path, FEW) // 4), MANY.get(path, MANY_OF_OTHERS)
 
 
-def choose(parser, reef, names):
-    """All paths, or those that were named."""
-    for program in ("valgrind", "redis-server"):
+def need(*programs):
+    for program in programs:
         if not shutil.which(program):
             sys.exit(f"bench: {program} is missing: scripts/install-deps test")
+
+
+def choose(parser, reef, names):
+    """All paths, or those that were named."""
+    need("valgrind", "redis-server")
     listed = subprocess.run([reef, "run", str(SCRIPT), "list"], capture_output=True, text=True).stdout.split()
     for name in names:
         if name not in listed:
@@ -34,14 +39,26 @@ def choose(parser, reef, names):
     return names or listed
 
 
-def run(valgrind, reef, path, n, port):
-    """Goes along a path with one worker; what valgrind said."""
-    command = [*valgrind, reef, "run", str(SCRIPT), path, str(n)]
+def run_script(valgrind, reef, words, port, directory=None):
+    """Runs a script with one worker; what it has printed, and what valgrind said."""
+    command = [*valgrind, reef, "run", *map(str, words)]
     env = dict(os.environ, REEF_THREADS="1", REDIS_PORT=str(port))
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, cwd=directory)
     if done.returncode != 0:
-        sys.exit(f"bench: {path} ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    return done.stderr
+        sys.exit(f"bench: {' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return done.stdout, done.stderr
+
+
+def run(valgrind, reef, path, n, port):
+    """Goes along a path; what valgrind said."""
+    return run_script(valgrind, reef, [SCRIPT, path, n], port)[1]
+
+
+def instructions(reef, words, port, directory=None):
+    """Of a script's whole run; and what it has printed."""
+    valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    printed, said = run_script(valgrind, reef, words, port, directory)
+    return int(re.search(r"I\s+refs:\s+([\d,]+)", said)[1].replace(",", "")), printed
 
 
 def can_connect(port):

@@ -21,7 +21,7 @@
 #include "load.h"
 #include "prepare.h"
 #include "protocol.h"
-#include "seam.h"
+#include "report.h"
 
 /* Ends a service that has not begun. The launcher learns how: "ERROR reason", or "EXIT" where nothing went wrong. */
 static void boot_end(struct reef_host *host, const char *report) {
@@ -41,8 +41,7 @@ static void boot_end(struct reef_host *host, const char *report) {
 /* Without a launcher this is the bootstrap service, and the process has failed. */
 static void boot_refuse(struct reef_host *host, const char *text) {
 	reef_log_at(REEF_LOG_ERROR, host->handle, "%s", text);
-	if (host->seam && host->seam->failed)
-		host->seam->failed(host->seam);
+	reef_report_logged(host);
 	const char *end = strstr(text, "\nstack traceback:");
 	size_t size = end ? (size_t)(end - text) : strlen(text);
 	char shorter[64], *report = reef_try_malloc(size + 7);
@@ -77,14 +76,14 @@ static bool boot_has_begun(const struct reef_host *host) {
 static int boot_prepare(struct reef_host *host) {
 	reef_protocol_begin(host);
 	int status = reef_prepare(host, reef_allocator_run, host, host->args);
-	if (status == LUA_OK && !host->seam)
+	if (status == LUA_OK && !reef_host_seam_of(host))
 		reef_copy_note(host->L, host->args);
 	return status;
 }
 
 /* A copy of a VM that is there already, as far as there is one; the long way from there. One with a seam is never one. */
 static int boot_begin(struct reef_host *host) {
-	enum reef_copied copied = host->seam ? REEF_COPIED_NOT : reef_copy_boot(host, host->args);
+	enum reef_copied copied = reef_host_seam_of(host) ? REEF_COPIED_NOT : reef_copy_boot(host, host->args);
 	if (copied == REEF_COPIED_BEGUN)
 		return LUA_OK;
 	int status = copied == REEF_COPIED_PREPARED ? LUA_OK : boot_prepare(host);

@@ -7,6 +7,7 @@
 #include <lua.h>
 
 #include "core/log.h"
+#include "core/seam.h"
 #include "host_private.h"
 #include "report.h"
 
@@ -36,7 +37,8 @@ static void push_error(struct reef_host *host, const char *text) {
 void reef_hook_unknown(struct reef_host *host, int hook, const char *what, const struct reef_message *m) {
 	lua_State *L = host->L;
 	/* Whoever ended was not waited for any more. */
-	if (m->type == REEF_PTYPE_RESPONSE && m->source != 0 && !reef_service_alive(m->source))
+	if (m->type == REEF_PTYPE_RESPONSE && m->source != 0 &&
+		!reef_seam_number(REEF_SEAM_STATE, reef_service_alive(m->source)))
 		return;
 	if (hook) {
 		lua_rawgeti(L, LUA_REGISTRYINDEX, hook);

@@ -9,6 +9,7 @@
 
 #include "copy_blocks.h"
 #include "core/alloc.h"
+#include "core/seam.h"
 #include "core/timer.h"
 #include "host_private.h"
 #include "session.h"
@@ -68,7 +69,7 @@ int32_t reef_host_new_session(struct reef_host *host) {
 int32_t reef_host_ask(struct reef_host *host, uint32_t dest, struct reef_message *m, struct reef_host_reply *reply) {
 	int32_t session = reef_host_new_session(host);
 	if (m == NULL) {
-		if (!reef_service_alive(dest))
+		if (!reef_seam_number(REEF_SEAM_STATE, reef_service_alive(dest)))
 			return 0;
 	} else {
 		m->source = host->handle;

@@ -9,6 +9,7 @@
 #include "core/list.h"
 #include "core/message.h"
 #include "core/module.h"
+#include "core/seam.h"
 #include "host.h"
 #include "session.h"
 #include "task_private.h"
@@ -40,7 +41,7 @@ struct reef_host {
 	struct reef_task *last_waiter; /* the last one that has begun to wait */
 	lua_State *active;             /* the innermost coroutine that runs */
 	lua_State *from;               /* who resumes tasks: NULL, or the thread of a raw callback */
-	struct reef_host_seam *seam;   /* NULL: it has none */
+	struct reef_seam_holder holder;
 	struct reef_task *pool;
 	uint32_t pooled, pool_low;
 	uint16_t pool_window;
@@ -66,9 +67,9 @@ struct reef_host {
 	uint8_t block_left; /* of REEF_BLOCK_UNIT bytes: how much is free at the end of the block */
 	bool no_limit;      /* allocation must not fail now: no protected call is active */
 	size_t memory, memory_limit, memory_report;
-	char *errors;            /* what went wrong in this turn */
-	struct reef_host *outer; /* on the same thread, while this one is inside the engine's call */
-	pthread_t thread;        /* that runs it now; 0: none. Read by others */
+	char *errors;                   /* what went wrong in this turn */
+	struct reef_seam_holder *outer; /* of the host that is inside the engine's call meanwhile, on the same thread */
+	pthread_t thread;               /* that runs it now; 0: none. Read by others */
 
 	struct reef_task none;    /* header of the main thread and of coroutines that user code makes */
 	struct reef_task blocked; /* header of a user's coroutine while it is suspended by a wait of its task */
@@ -113,6 +114,11 @@ void reef_host_end_vm(struct reef_host *host);
 
 static inline struct reef_host *reef_host_get(lua_State *L) {
 	return reef_task_header(L)->host;
+}
+
+/* NULL: it has none. */
+static inline struct reef_host_seam *reef_host_seam_of(const struct reef_host *host) {
+	return (struct reef_host_seam *)host->holder.seam;
 }
 
 #endif

@@ -4,26 +4,25 @@
 #include "core/service.h"
 
 #include <signal.h>
+#include <stddef.h>
 
 #include <lauxlib.h>
 
 #include "host_private.h"
-#include "seam.h"
 
-static _Thread_local struct reef_host *current;
-
-static struct reef_seam *find_seam(void) {
-	struct reef_host_seam *of = current ? current->seam : NULL;
-	return of ? &of->seam : NULL;
+/* The host that this thread runs is the one whose holder is set. */
+static struct reef_host *current(void) {
+	return reef_seam_holder ? (struct reef_host *)((char *)reef_seam_holder - offsetof(struct reef_host, holder))
+							: NULL;
 }
 
 void reef_interrupt_enter(struct reef_host *host) {
-	if (current == host) {
+	if (reef_seam_holder == &host->holder) {
 		host->entered_again++;
 		return;
 	}
-	host->outer = current;
-	current = host;
+	host->outer = reef_seam_holder;
+	reef_seam_holder = &host->holder;
 	__atomic_store_n(&host->thread, pthread_self(), __ATOMIC_RELAXED);
 }
 
@@ -33,7 +32,7 @@ void reef_interrupt_leave(struct reef_host *host) {
 		return;
 	}
 	__atomic_store_n(&host->thread, 0, __ATOMIC_RELAXED);
-	current = host->outer;
+	reef_seam_holder = host->outer;
 }
 
 static void interrupted(lua_State *L, lua_Debug *ar) {
@@ -44,7 +43,7 @@ static void interrupted(lua_State *L, lua_Debug *ar) {
 
 static void on_interrupt(int signal) {
 	(void)signal;
-	struct reef_host *host = current;
+	struct reef_host *host = current();
 	if (!host || !__atomic_exchange_n(&host->interrupt, 0, __ATOMIC_RELAXED))
 		return;
 	bool (*interrupt)(bool for_good) = reef_host_hooks()->interrupt;
@@ -63,7 +62,6 @@ void reef_interrupt_send(struct reef_host *host) {
 }
 
 void reef_interrupt_setup(void) {
-	reef_seam_find = find_seam;
 	struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
 	sigaction(SIGURG, &action, NULL);
 }

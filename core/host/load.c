@@ -34,11 +34,9 @@ enum { PATH_SIZE = 4096 };
 
 /* As luaL_loadfilex for every file that a service loads. */
 static int load_file(lua_State *L, const char *name, const char *mode) {
-	int (*hook)(lua_State * L, const char *file, const char *how) = reef_host_hooks()->load_file;
-	struct reef_host_seam *seam = reef_host_get(L)->seam;
-	if (seam && name)
-		name = seam->file(seam, name);
-	int status = (hook ? hook : luaL_loadfilex)(L, name, mode);
+	reef_host_load *hook = reef_host_hooks()->load_file, *load = hook ? hook : luaL_loadfilex;
+	struct reef_host_seam *seam = reef_host_seam_of(reef_host_get(L));
+	int status = seam && name ? seam->load(seam, L, name, mode, load) : load(L, name, mode);
 	if (status != LUA_OK) /* whoever tries again reads it anew */
 		reef_watch_refuse("a file that cannot be loaded");
 	return status;
@@ -198,7 +196,7 @@ static const char *own_module(const char *name) {
 
 /* The open function is upvalue 1. */
 static int open_through_seam(lua_State *L) {
-	struct reef_host_seam *seam = reef_host_get(L)->seam;
+	struct reef_host_seam *seam = reef_host_seam_of(reef_host_get(L));
 	return seam->module(seam, L, luaL_checkstring(L, 1), lua_tocfunction(L, lua_upvalueindex(1)));
 }
 
@@ -206,7 +204,7 @@ static int open_through_seam(lua_State *L) {
 static int search_own(lua_State *L) {
 	const char *name = reef_check_name(L, 1);
 	lua_CFunction open = reef_host_preloaded(name);
-	if (open && reef_host_get(L)->seam) {
+	if (open && reef_host_seam_of(reef_host_get(L))) {
 		lua_pushcfunction(L, open);
 		lua_pushcclosure(L, open_through_seam, 1);
 		lua_pushliteral(L, ":reef:");

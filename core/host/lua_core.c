@@ -76,6 +76,7 @@ static const luaL_Reg core[] = {
 		{"forget", reef_lua_call_forget},
 		{"protocol", reef_lua_protocol_get},
 		{"exit", reef_lua_info_exit},
+		{"failed", reef_lua_log_failed},
 		{"memlimit", reef_lua_info_memlimit},
 		{"trace", reef_trace_line},
 		{"tracetag", reef_trace_tag},

@@ -11,6 +11,7 @@
 #include "core/service_log.h"
 #include "host_private.h"
 #include "name_check.h"
+#include "report.h"
 #include "show.h"
 
 /* ---- lines ---- */
@@ -39,6 +40,11 @@ int reef_lua_log_info(lua_State *L) {
 	}
 	if (is_written(L, reef_log_level_of(text, size, &label)))
 		reef_log_bytes(reef_host_get(L)->handle, text, size);
+	return 0;
+}
+
+int reef_lua_log_failed(lua_State *L) {
+	reef_report_logged(reef_host_get(L));
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "core/seam.h"
 #include "core/service.h"
 
 #define SMALL 512 /* bytes that are copied sooner than counted */
@@ -68,7 +69,7 @@ int reef_lua_publish(lua_State *L) {
 	lua_Integer found = 0;
 	for (lua_Integer i = first_gone; i <= n; i++) {
 		lua_rawgeti(L, 1, i);
-		if (reef_service_alive((uint32_t)lua_tointeger(L, -1)))
+		if (reef_seam_number(REEF_SEAM_STATE, reef_service_alive((uint32_t)lua_tointeger(L, -1))))
 			lua_pop(L, 1);
 		else
 			lua_rawseti(L, -2, ++found);

@@ -72,7 +72,7 @@ static int prepare_panic(lua_State *L) {
 
 static int prepare_main(lua_State *L) {
 	const char *arguments = lua_touserdata(L, 1);
-	struct reef_host_seam *seam = reef_host_get(L)->seam;
+	struct reef_host_seam *seam = reef_host_seam_of(reef_host_get(L));
 	if (seam)
 		seam->opened(seam, L);
 	return reef_load_main(L, arguments);

@@ -71,6 +71,12 @@ void reef_report_add(struct reef_host *host, lua_State *failed) {
 	host->no_limit = no_limit;
 }
 
+void reef_report_logged(struct reef_host *host) {
+	struct reef_host_seam *seam = reef_host_seam_of(host);
+	if (seam && seam->failed)
+		seam->failed(seam);
+}
+
 void reef_report_flush(struct reef_host *host, const struct reef_message *m) {
 	if (!host->errors)
 		return;
@@ -86,6 +92,10 @@ void reef_report_flush(struct reef_host *host, const struct reef_message *m) {
 	reef_free(host->errors);
 	host->errors = NULL;
 	host->errors_size = 0;
-	if (host->seam && host->seam->failed)
-		host->seam->failed(host->seam);
+	reef_report_logged(host);
+}
+
+const char *reef_report_text(const struct reef_host *host, size_t *size) {
+	*size = host->errors_size;
+	return host->errors;
 }

@@ -2,6 +2,8 @@
 #ifndef REEF_REPORT_H
 #define REEF_REPORT_H
 
+#include <stddef.h>
+
 #include <lua.h>
 
 struct reef_host;
@@ -11,5 +13,9 @@ struct reef_message;
 void reef_report_add(struct reef_host *host, lua_State *failed);
 /* Writes the report to the log. `m`, which the turn handled, may be NULL. */
 void reef_report_flush(struct reef_host *host, const struct reef_message *m);
+/* An error that nobody caught has been logged: whoever records the service hears of it. */
+void reef_report_logged(struct reef_host *host);
+/* What is in it; NULL: nothing. */
+const char *reef_report_text(const struct reef_host *host, size_t *size);
 
 #endif

@@ -12,6 +12,9 @@ struct reef_host;
 struct reef_message;
 struct reef_service;
 
+/* As luaL_loadfilex. */
+typedef int reef_host_load(lua_State *L, const char *name, const char *mode);
+
 struct reef_host_seam {
 	struct reef_seam seam;
 	struct reef_host *host;
@@ -28,8 +31,8 @@ struct reef_host_seam {
 	void (*failed)(struct reef_host_seam *seam);
 	/* Pushes what a C module's open function gives: called in the place of that, as it is. */
 	int (*module)(struct reef_host_seam *seam, lua_State *L, const char *name, lua_CFunction open);
-	/* The file to be loaded instead of that one. */
-	const char *(*file)(struct reef_host_seam *seam, const char *name);
+	/* Loads a file, in the place of `load`. */
+	int (*load)(struct reef_host_seam *seam, lua_State *L, const char *name, const char *mode, reef_host_load *load);
 	/* The service is being released: what it leaves open is answered. */
 	void (*ending)(struct reef_host_seam *seam);
 	/* The service is over, and frees nothing of the seam. */

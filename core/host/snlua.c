@@ -34,7 +34,7 @@
 /* The second message makes the start function run. */
 static void snlua_second_message(struct reef_service *service, void *ud, struct reef_message *m) {
 	struct reef_host *host = ud;
-	if (!host->seam)
+	if (!reef_host_seam_of(host))
 		reef_service_set_callback(service, reef_dispatch_callback, host);
 	reef_dispatch_callback(service, host, m);
 	if (host->L && !host->exiting && !host->collector_chosen) {
@@ -62,8 +62,8 @@ void reef_host_seam_leave(struct reef_host *host) {
 }
 
 void reef_host_seam_deliver(struct reef_host *host, struct reef_message *m) {
-	bool first = !host->seam->started;
-	host->seam->started = true;
+	bool first = !reef_host_seam_of(host)->started;
+	reef_host_seam_of(host)->started = true;
 	(first ? snlua_second_message : reef_dispatch_callback)(host->service, host, m);
 }
 
@@ -76,7 +76,7 @@ static void snlua_seam_message(struct reef_service *service, void *ud, struct re
 	struct reef_host *host = ud;
 	(void)service;
 	reef_interrupt_enter(host);
-	if (host->seam->message(host->seam, m))
+	if (reef_host_seam_of(host)->message(reef_host_seam_of(host), m))
 		reef_host_seam_deliver(host, m);
 	reef_interrupt_leave(host);
 }
@@ -84,7 +84,7 @@ static void snlua_seam_message(struct reef_service *service, void *ud, struct re
 static void snlua_seam_turn_end(struct reef_service *service, void *ud) {
 	(void)service;
 	struct reef_host *host = ud;
-	host->seam->turn(host->seam);
+	reef_host_seam_of(host)->turn(reef_host_seam_of(host));
 	reef_host_seam_turn(host);
 }
 
@@ -96,7 +96,7 @@ static void snlua_seam_boot(struct reef_service *service, void *ud, struct reef_
 	reef_interrupt_enter(host);
 	reef_boot(host);
 	reef_host_seam_turn(host);
-	host->seam->booted(host->seam);
+	reef_host_seam_of(host)->booted(reef_host_seam_of(host));
 	reef_interrupt_leave(host);
 }
 
@@ -131,8 +131,9 @@ static int snlua_init(struct reef_service *service, const char *args) {
 	struct reef_host *host = reef_host_new(service);
 	host->args = reef_strdup(args);
 	reef_service_set_instance(service, host);
-	host->seam = make_seam ? make_seam(host, args) : NULL;
-	reef_service_set_callback(service, host->seam ? snlua_seam_boot : snlua_first_message, host);
+	struct reef_host_seam *seam = make_seam ? make_seam(host, args) : NULL;
+	host->holder.seam = seam ? &seam->seam : NULL;
+	reef_service_set_callback(service, seam ? snlua_seam_boot : snlua_first_message, host);
 	reef_service_set_turn_end(service, snlua_turn_end);
 	reef_send(host->handle, reef_message_wrap(NULL, 0));
 	return 0;
@@ -179,8 +180,8 @@ static void snlua_release(struct reef_service *service) {
 		return;
 	reef_interrupt_enter(host);
 	host->exiting = true;
-	if (host->seam)
-		host->seam->ending(host->seam);
+	if (reef_host_seam_of(host))
+		reef_host_seam_of(host)->ending(reef_host_seam_of(host));
 	if (host->L) {
 		reef_task_end_all(host);
 		reef_response_fail_all(host);
@@ -191,9 +192,9 @@ static void snlua_release(struct reef_service *service) {
 	}
 	reef_report_flush(host, NULL);
 	reef_interrupt_leave(host);
-	if (host->seam)
-		host->seam->ended(host->seam);
-	host->seam = NULL;
+	if (reef_host_seam_of(host))
+		reef_host_seam_of(host)->ended(reef_host_seam_of(host));
+	host->holder.seam = NULL;
 	reef_task_pool_free(host);
 	reef_session_fini(&host->sessions);
 	reef_protocol_fini(host);

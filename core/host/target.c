@@ -11,19 +11,23 @@
 #include "host_private.h"
 #include "name_check.h"
 
-inline struct reef_target reef_target_check(lua_State *L, int index) {
+/* Apart, so that what is asked for nearly always, a number, is small enough to be looked at in place. */
+static __attribute__((noinline)) struct reef_target check_name(lua_State *L, int index) {
 	struct reef_target target = {0, NULL};
-	if (lua_type(L, index) == LUA_TNUMBER) {
-		target.handle = (uint32_t)luaL_checkinteger(L, index);
-		if (!target.handle)
-			luaL_error(L, "Invalid service address 0");
-		return target;
-	}
 	const char *name = reef_check_name(L, index);
 	if (name[0] == ':' || name[0] == '.')
 		target.handle = (uint32_t)reef_seam_number(REEF_SEAM_NAME, reef_address_parse(name));
 	else if (!(target.handle = (uint32_t)reef_seam_number(REEF_SEAM_NAME, reef_global_find(name))))
 		target.global = name;
+	return target;
+}
+
+inline struct reef_target reef_target_check(lua_State *L, int index) {
+	if (lua_type(L, index) != LUA_TNUMBER)
+		return check_name(L, index);
+	struct reef_target target = {(uint32_t)luaL_checkinteger(L, index), NULL};
+	if (!target.handle)
+		luaL_error(L, "Invalid service address 0");
 	return target;
 }
 
@@ -43,7 +47,7 @@ static bool send_to_name(const char *name, struct reef_message *m) {
 	} else {
 		reef_message_free(m);
 	}
-	return seam->number(seam, REEF_SEAM_RESULT, sent);
+	return seam->number(seam, REEF_SEAM_DONE, sent);
 }
 
 inline enum reef_offered reef_target_deliver(struct reef_host *host, struct reef_target target,

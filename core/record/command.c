@@ -16,6 +16,8 @@
 #include "core/env.h"
 #include "describe.h"
 #include "format.h"
+#include "head.h"
+#include "recorded_stack.h"
 #include "replay.h"
 #include "sharetable/overlay/seed.h"
 
@@ -31,9 +33,13 @@ static const char help[] =
 		"\n"
 		"  --with FILE       load FILE in the place of the file of that name: would the fix have helped?\n"
 		"  --lua_path PATH   look for modules there first\n"
-		"  --until SECONDS   stop so many seconds after the start of the record\n"
+		"  --until TIME      stop that long after the start of the record: seconds, or as 5m, 2h\n"
 		"  --speed X         X times as fast as it was; without, as fast as it goes\n"
 		"  --stop N          a prompt for Lua in the service, before its Nth message\n"
+		"  --recorded        run the code that is in the record; without, the files of the service as they are now, "
+		"and what\n"
+		"                    is not there from the record\n"
+		"  --stack OFFSET    print the stack of what was at work where --show has that offset, and nothing else\n"
 		"  --folder DIR      run there; without, in the folder where the process was started, if it is there\n"
 		"  --show            print what is in the record, and run nothing\n"
 		"  --quiet           say nothing when all is as recorded\n"
@@ -55,31 +61,47 @@ static bool read_number(const char *option, const char *text, double *number) {
 	*number = strtod(text, &end);
 	if (*text && *end == '\0' && *number > 0 && *number < 1e15)
 		return true;
-	reef_clean_complain("reef replay: %s takes a number above 0, not %s", option, text);
+	reef_clean_complain("%s takes a number above 0, not %s", option, text);
+	return false;
+}
+
+static bool read_count(const char *option, const char *text, uint64_t *count) {
+	char *end;
+	errno = 0;
+	*count = strtoull(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *count > 0)
+		return true;
+	reef_clean_complain("%s takes a whole number above 0, not %s", option, text);
+	return false;
+}
+
+/* 90, 90s, 1.5m, 2h */
+static bool read_seconds(const char *option, const char *text, double *seconds) {
+	char *end;
+	double number = strtod(text, &end), unit = *end == 'm' ? 60 : *end == 'h' ? 3600 : 1;
+	bool known = *end == '\0' || (strchr("smh", *end) && end[1] == '\0');
+	*seconds = number * unit;
+	if (end != text && known && number > 0 && *seconds < 1e9)
+		return true;
+	reef_clean_complain("%s takes a time above 0, as 90, 1.5m or 2h, not %s", option, text);
 	return false;
 }
 
 static bool take_value(const char *option, const char *value) {
-	double number;
-	if (strcmp(option, "--with") == 0)
-		options.with = value;
-	else if (strcmp(option, "--lua_path") == 0)
-		lua_path = value;
-	else if (strcmp(option, "--folder") == 0)
-		folder = value;
-	else if (!read_number(option, value, &number))
-		return false;
-	else if (strcmp(option, "--until") == 0)
-		options.until = number;
-	else if (strcmp(option, "--speed") == 0)
-		options.speed = number;
-	else
-		options.stop = (uint64_t)number;
+	if (strcmp(option, "--until") == 0)
+		return read_seconds(option, value, &options.until);
+	if (strcmp(option, "--speed") == 0)
+		return read_number(option, value, &options.speed);
+	if (strcmp(option, "--stop") == 0)
+		return read_count(option, value, &options.stop);
+	if (strcmp(option, "--stack") == 0)
+		return read_count(option, value, &options.stack);
+	*(strcmp(option, "--with") == 0 ? &options.with : strcmp(option, "--folder") == 0 ? &folder : &lua_path) = value;
 	return true;
 }
 
 static bool has_value(const char *option) {
-	static const char *const all[] = {"--with", "--lua_path", "--folder", "--until", "--speed", "--stop"};
+	static const char *const all[] = {"--with", "--lua_path", "--folder", "--until", "--speed", "--stop", "--stack"};
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		if (strcmp(option, all[i]) == 0)
 			return true;
@@ -91,26 +113,28 @@ static bool read_options(int argc, char **argv) {
 		const char *word = argv[i];
 		if (strcmp(word, "--show") == 0) {
 			show = true;
+		} else if (strcmp(word, "--recorded") == 0) {
+			options.recorded = true;
 		} else if (strcmp(word, "--quiet") == 0) {
 			options.quiet = true;
 		} else if (has_value(word)) {
 			if (++i == argc) {
-				reef_clean_complain("reef replay: %s takes a value", word);
+				reef_clean_complain("%s takes a value", word);
 				return false;
 			}
 			if (!take_value(word, argv[i]))
 				return false;
 		} else if (word[0] == '-' || options.file) {
-			reef_clean_complain("reef replay: unexpected %s (see reef replay --help)", word);
+			reef_clean_complain("unexpected %s (see reef replay --help)", word);
 			return false;
 		} else {
 			options.file = word;
 		}
 	}
 	if (options.file == NULL)
-		fputs("reef replay: which file? (see reef replay --help)\n", stderr);
+		reef_clean_complain("which file? (see reef replay --help)");
 	else if (options.with && access(options.with, R_OK) != 0)
-		reef_clean_complain("reef replay: cannot read %s: %s", options.with, strerror(errno));
+		reef_clean_complain("cannot read %s: %s", options.with, strerror(errno));
 	else
 		return true;
 	return false;
@@ -123,76 +147,41 @@ static bool open_record(void) {
 	int fd = open(options.file, O_RDONLY | O_CLOEXEC);
 	const void *file = "";
 	if (fd < 0 || fstat(fd, &st) != 0) {
-		reef_clean_complain("reef replay: cannot read %s: %s", options.file, strerror(errno));
+		reef_clean_complain("cannot read %s: %s", options.file, strerror(errno));
+		return false;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		reef_clean_complain("%s is no file that can be read twice", options.file);
+		close(fd);
 		return false;
 	}
 	if (st.st_size > 0)
 		file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	close(fd);
 	if (file == MAP_FAILED) {
-		reef_clean_complain("reef replay: cannot read %s: %s", options.file, strerror(errno));
+		reef_clean_complain("cannot read %s: %s", options.file, strerror(errno));
 		return false;
 	}
 	if (reef_record_reader_init(&reader, file, (size_t)st.st_size))
 		return true;
-	reef_clean_complain("reef replay: %s: %s", options.file, reader.error);
+	reef_clean_complain("%s: %s", options.file, reader.error);
 	return false;
 }
 
-static bool is_key(const struct reef_item *item, const char *key) {
-	return item->size == strlen(key) && memcmp(item->bytes, key, item->size) == 0;
-}
+static struct reef_record_head head;
 
-/* What is said of the process that the service ran in. */
-static struct head {
-	char arguments[REEF_RECORD_TEXT_MAX], folder[REEF_RECORD_TEXT_MAX], version[64];
-	struct reef_clock_start start;
-	uint64_t handle, seed;
-} head;
-
-static void take_head(const struct reef_item *item) {
-	char value[REEF_RECORD_TEXT_MAX], key[64];
-	size_t size = item->value_size < sizeof value ? item->value_size : sizeof value - 1;
-	memcpy(value, item->value, size);
-	value[size] = '\0';
-	if (is_key(item, "arguments"))
-		memcpy(head.arguments, value, size + 1);
-	else if (is_key(item, "folder"))
-		memcpy(head.folder, value, size + 1);
-	else if (is_key(item, "version"))
-		snprintf(head.version, sizeof head.version, "%.60s", value);
-	else if (is_key(item, "handle"))
-		head.handle = strtoull(value, NULL, 10);
-	else if (is_key(item, "seed"))
-		head.seed = strtoull(value, NULL, 10);
-	else if (is_key(item, "start_ns"))
-		head.start.ns = strtoull(value, NULL, 10);
-	else if (is_key(item, "start_cs"))
-		head.start.cs = strtoull(value, NULL, 10);
-	else if (is_key(item, "start_second"))
-		head.start.second = (uint32_t)strtoull(value, NULL, 10);
-	else if (item->size > 4 && item->size < sizeof key && memcmp(item->bytes, "env.", 4) == 0 && !show) {
-		memcpy(key, item->bytes + 4, item->size - 4);
-		key[item->size - 4] = '\0';
-		if (!(lua_path && strcmp(key, "lua_path") == 0))
-			reef_env_set(key, value);
-		else {
-			char all[REEF_RECORD_TEXT_MAX + MOST_ADDED];
-			snprintf(all, sizeof all, "%s;%s", lua_path, value);
-			reef_env_set(key, all);
-		}
-	}
+static void take_setting(const char *key, const char *value) {
+	char all[REEF_RECORD_TEXT_MAX + MOST_ADDED];
+	bool added = lua_path && strcmp(key, "lua_path") == 0;
+	snprintf(all, sizeof all, "%s%s%s", added ? lua_path : "", added ? ";" : "", value);
+	reef_env_set(key, all);
 }
 
 static bool read_head(void) {
-	struct reef_item item;
-	while (reef_record_read(&reader, &item) && item.kind == REEF_ITEM_HEAD)
-		take_head(&item);
-	if (*reader.error == '\0' && item.kind == REEF_ITEM_READY && *head.arguments && head.handle > 0)
-		return true;
-	reef_clean_complain("reef replay: %s: %s", options.file,
-						*reader.error ? reader.error : "the head of the record is not whole");
-	return false;
+	const char *wrong = reef_record_read_head(&reader, &head, take_setting);
+	if (wrong)
+		reef_clean_complain("%s: %s", options.file, wrong);
+	return wrong == NULL;
 }
 
 static int show_record(void) {
@@ -203,21 +192,24 @@ static int show_record(void) {
 		puts("what was before is lost: these are its last seconds");
 	while (reef_record_read(&reader, &item)) {
 		struct reef_text text = {0};
+		double seconds = reader.time_ns ? (double)(reader.time_ns - (int64_t)head.start.ns) / 1e9 : 0.0;
+		if (options.until > 0 && seconds > options.until)
+			return 0;
 		messages += item.kind == REEF_ITEM_MESSAGE;
 		reef_describe(&text, &item);
-		printf("%10.3f %6llu %8zu  %.*s\n",
-			   reader.time_ns ? (double)(reader.time_ns - (int64_t)head.start.ns) / 1e9 : 0.0,
-			   (unsigned long long)messages, item.offset, (int)text.size, text.data ? text.data : "");
+		printf("%10.3f %6llu %8zu  %.*s\n", seconds, (unsigned long long)messages, item.offset, (int)text.size,
+			   text.data ? text.data : "");
 		reef_text_free(&text);
 	}
 	if (*reader.error == '\0')
 		return 0;
 	fflush(stdout);
-	reef_clean_complain("reef replay: %s: %s", options.file, reader.error);
+	reef_clean_complain("%s: %s", options.file, reader.error);
 	return 1;
 }
 
 int reef_replay_command(int argc, char **argv, int (*start)(void)) {
+	reef_clean_set_name("reef replay");
 	for (int i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
 			fputs(help, stdout);
@@ -231,20 +223,19 @@ int reef_replay_command(int argc, char **argv, int (*start)(void)) {
 	if (show)
 		return show_record();
 	if (reader.lost) {
-		reef_clean_complain(
-				"reef replay: %s has a service's last seconds and not its beginning: it can be shown (--show), "
-				"but not replayed",
-				options.file);
+		reef_clean_complain("%s has a service's last seconds and not its beginning: it can be shown (--show), "
+							"but not replayed",
+							options.file);
 		return 1;
 	}
 	if (strcmp(head.version, REEF_VERSION) != 0)
-		reef_clean_complain("reef replay: %s was made by Reef %s, this is %s: what its libraries do may differ",
-							options.file, head.version, REEF_VERSION);
-	char text[REEF_RECORD_TEXT_MAX + 16], with[REEF_RECORD_TEXT_MAX];
-	if (options.with && realpath(options.with, with))
-		options.with = with;
+		reef_clean_complain("%s was made by Reef %s, this is %s: what its libraries do may differ", options.file,
+							head.version, REEF_VERSION);
+	char text[REEF_RECORD_TEXT_MAX + 16];
+	options.with = options.with ? realpath(options.with, NULL) : NULL;
+	options.path = realpath(options.file, NULL);
 	if ((folder || *head.folder) && chdir(folder ? folder : head.folder) != 0 && folder) {
-		reef_clean_complain("reef replay: cannot go to %s: %s", folder, strerror(errno));
+		reef_clean_complain("cannot go to %s: %s", folder, strerror(errno));
 		return 1;
 	}
 	snprintf(text, sizeof text, "snlua %s", head.arguments);
@@ -255,8 +246,14 @@ int reef_replay_command(int argc, char **argv, int (*start)(void)) {
 	reef_env_set("harbor", "0");
 	reef_env_set("logger", "");
 	reef_env_set("reef_log_stream", "stderr");
+	if (options.stack > 0) {
+		options.recorded = true;
+		options.with = NULL;
+		reef_recorded_stack_begin();
+	}
 	reef_seed_set((unsigned)head.seed);
 	reef_clock_replay(&head.start);
 	reef_replay_begin(&options, &reader, (int64_t)head.start.ns);
+	reef_clean_set_name("reef");
 	return start();
 }

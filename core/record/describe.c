@@ -14,7 +14,8 @@ static const char *const answers[REEF_SEAM_ANSWERS] = {[REEF_SEAM_TIME] = "the t
 													   [REEF_SEAM_CHANCE] = "random bytes",
 													   [REEF_SEAM_RESULT] = "what came of it",
 													   [REEF_SEAM_NAME] = "the address behind a name",
-													   [REEF_SEAM_STATE] = "the state of the process"};
+													   [REEF_SEAM_STATE] = "the state of the process",
+													   [REEF_SEAM_DONE] = "whether it was done"};
 
 static const char *const socket_deeds[] = {"connects",
 										   "opens the descriptor",
@@ -51,7 +52,13 @@ static void add(struct reef_text *to, const char *format, ...) {
 
 static void add_bytes(struct reef_text *to, const char *bytes, size_t size) {
 	size_t shown = size < SHOWN ? size : SHOWN;
-	reef_text_add_printable(to, bytes, shown);
+	for (size_t at = 0, next; at < shown; at = next + 1) {
+		const char *line = memchr(bytes + at, '\n', shown - at);
+		next = line ? (size_t)(line - bytes) : shown;
+		reef_text_add_printable(to, bytes + at, next - at);
+		if (line)
+			reef_text_add(to, "\\n", 2);
+	}
 	if (shown < size)
 		add(to, "... (%zu bytes)", size);
 }
@@ -69,7 +76,8 @@ static void add_deed(struct reef_text *to, const struct reef_item *item) {
 		break;
 	case REEF_SEAM_PRINT:
 		add(to, "prints: ");
-		break;
+		add_bytes(to, item->bytes, item->size - (item->size > 0 && item->bytes[item->size - 1] == '\n'));
+		return;
 	case REEF_SEAM_COMMAND:
 		add(to, "asks the engine: ");
 		break;
@@ -114,6 +122,10 @@ void reef_describe(struct reef_text *to, const struct reef_item *item) {
 		break;
 	case REEF_ITEM_VALUES:
 		add(to, "is returned values");
+		break;
+	case REEF_ITEM_FILE:
+		add(to, "loads a file of %zu bytes: ", item->value_size);
+		add_bytes(to, item->bytes, item->size);
 		break;
 	case REEF_ITEM_NUMBER:
 		add(to, "is told %s: %lld", answer_name(item->what), (long long)item->a);

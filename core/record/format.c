@@ -133,6 +133,8 @@ static bool get_plain(struct reef_record_reader *reader, struct reef_item *item)
 			return false;
 		note_ring(reader, item);
 		return true;
+	case REEF_ITEM_FILE:
+		return get_bytes(reader, &item->bytes, &item->size) && get_bytes(reader, &item->value, &item->value_size);
 	case REEF_ITEM_READY:
 		return begin_parts(reader);
 	case REEF_ITEM_DEFERRED:

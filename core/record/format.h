@@ -30,6 +30,7 @@ enum reef_item_kind {
 	REEF_ITEM_NOTE,          /* bytes: what cannot be recorded */
 	REEF_ITEM_END,           /* bytes: why the record ends here */
 	REEF_ITEM_VALUES,        /* bytes: what a function has returned */
+	REEF_ITEM_FILE,          /* text name, text: of a Lua file that was loaded */
 	REEF_ITEM_NUMBER = 0x20, /* + enum reef_seam_answer; a */
 	REEF_ITEM_BYTES = 0x30,  /* + enum reef_seam_answer; bytes */
 	REEF_ITEM_TEXT = 0x40,   /* + enum reef_seam_answer; a: is it a text? bytes */
@@ -43,7 +44,7 @@ struct reef_item {
 	int64_t a, b, c;
 	const char *bytes;
 	size_t size;
-	const char *value; /* of the head */
+	const char *value; /* of the head, and of files */
 	size_t value_size;
 	size_t offset;
 };

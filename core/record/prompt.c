@@ -13,9 +13,11 @@ static int run_line(lua_State *L) {
 	const char *line = lua_touserdata(L, 1);
 	lua_settop(L, 0);
 	lua_pushfstring(L, "return %s", line);
-	if (luaL_loadbufferx(L, lua_tostring(L, 1), strlen(lua_tostring(L, 1)), "=prompt", "t") != LUA_OK &&
-		luaL_loadbufferx(L, line, strlen(line), "=prompt", "t") != LUA_OK)
-		return lua_error(L);
+	if (luaL_loadbufferx(L, lua_tostring(L, 1), strlen(lua_tostring(L, 1)), "=prompt", "t") != LUA_OK) {
+		lua_settop(L, 1);
+		if (luaL_loadbufferx(L, line, strlen(line), "=prompt", "t") != LUA_OK)
+			return lua_error(L);
+	}
 	lua_call(L, 0, LUA_MULTRET);
 	for (int i = 2; i <= lua_gettop(L); i++)
 		printf("%s%s", i > 2 ? "\t" : "", luaL_tolstring(L, i, NULL)), lua_pop(L, 1);

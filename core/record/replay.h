@@ -13,10 +13,13 @@ struct reef_host_seam;
 
 struct reef_replay_options {
 	const char *file;
+	const char *path; /* of the file, from the root on */
 	const char *with; /* a file that is loaded in the place of the one of that name */
 	double until;     /* seconds of the record; 0: to its end */
 	double speed;     /* times as fast as it was; 0: as fast as it goes */
 	uint64_t stop;    /* a prompt before that message; 0: none */
+	uint64_t stack;   /* what is at work where the record has that offset is shown, and nothing else; 0: not so */
+	bool recorded;    /* the service's files are those of the record */
 	bool quiet;
 };
 

@@ -80,8 +80,16 @@ static int tape_chance(lua_State *L) {
 	return 2;
 }
 
-void reef_tape_open_libraries(lua_State *L) {
-	struct reef_tape *tape = reef_tape_of(L);
+/* knows_file(name) -> has the record that file? */
+static int tape_knows_file(lua_State *L) {
+	lua_pushboolean(L, reef_tape_of(L)->knows_file(luaL_checkstring(L, 1)));
+	return 1;
+}
+
+void reef_tape_open_libraries(struct reef_host_seam *seam, lua_State *L) {
+	struct reef_tape *tape = (struct reef_tape *)seam;
+	lua_pushlightuserdata(L, tape);
+	lua_setfield(L, LUA_REGISTRYINDEX, "reef.record");
 	lua_getglobal(L, "package");
 	lua_getfield(L, -1, "searchers");
 	lua_rawgeti(L, -1, 2);
@@ -90,7 +98,7 @@ void reef_tape_open_libraries(lua_State *L) {
 	lua_pushcfunction(L, tape_call);
 	lua_pushcfunction(L, tape_wall);
 	lua_pushcfunction(L, tape_chance);
-	lua_pushboolean(L, tape->get_values != NULL);
+	tape->knows_file ? lua_pushcfunction(L, tape_knows_file) : lua_pushnil(L);
 	lua_call(L, 4, 0);
 	lua_pop(L, 2);
 }
@@ -99,14 +107,8 @@ void reef_tape_open_libraries(lua_State *L) {
 
 /* What looks outside by ways of its own. */
 static const char *const unrecorded[] = {
-		"client.socket",        "reef.await",
-		"reef.datasheet.core",  "reef.fd.core",
-		"reef.mysql.core",      "reef.pool.core",
-		"reef.pool.mongo.core", "reef.pool.redis.core",
-		"reef.postgres.core",   "reef.redis.cache.core",
-		"reef.sharetable",      "reef.spans",
-		"reef.sql.core",        "skynet.debugchannel",
-		"skynet.stm",           NULL,
+		"client.socket",      "reef.await", "reef.fd.core",  "reef.mysql.core",     "reef.pool.core",
+		"reef.postgres.core", "reef.spans", "reef.sql.core", "skynet.debugchannel", NULL,
 };
 
 enum { MOST_UPVALUES = 2 };
@@ -148,20 +150,11 @@ static const char *const recorded_modules[] = {
 };
 /* and functions that do. */
 static const char *const recorded[] = {
-		"reef.sharetable.query",
-		"reef.sharetable.publish",
-		"reef.tls.core.reload",
-		NULL,
+		"reef.datasheet.core.exists", "reef.datasheet.core.collect",
+		"reef.datasheet.core.stat",   "reef.sharetable.publish",
+		"reef.sharetable.load",       "reef.sharetable.stat",
+		"reef.tls.core.reload",       NULL,
 };
-/* Of modules that are recorded otherwise. */
-static const char *const unrecorded_functions[] = {
-		"reef.socketcore.resolve",
-		"reef.socketcore.lookup",
-		"reef.socketcore.records",
-		"skynet.socketdriver.resolve",
-		NULL,
-};
-
 static bool is_listed(const char *const *list, const char *name) {
 	while (*list && strcmp(*list, name) != 0)
 		list++;
@@ -183,7 +176,7 @@ static void replace(lua_State *L, const char *module, const char *name, bool who
 		lua_pushfstring(L, "%s.%s", module, name);
 		lua_insert(L, -2);
 		lua_pushcclosure(L, recorded_call, 2);
-	} else if (whole || is_among(unrecorded_functions, module, name)) {
+	} else if (whole) {
 		wrap(L, module, name);
 	}
 }
@@ -191,8 +184,7 @@ static void replace(lua_State *L, const char *module, const char *name, bool who
 int reef_tape_open_module(struct reef_host_seam *seam, lua_State *L, const char *name, lua_CFunction open) {
 	(void)seam;
 	bool whole = is_listed(unrecorded, name);
-	if (!whole && !is_listed(recorded_modules, name) && !is_among(unrecorded_functions, name, NULL) &&
-		!is_among(recorded, name, NULL))
+	if (!whole && !is_listed(recorded_modules, name) && !is_among(recorded, name, NULL))
 		return open(L);
 	lua_pushcfunction(L, open);
 	lua_pushstring(L, name);

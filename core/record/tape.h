@@ -15,6 +15,8 @@ struct reef_tape {
 	/* What a function has returned, as bytes: recorded, or, in a replay, those of the record. */
 	void (*put_values)(struct reef_tape *tape, const char *bytes, size_t size);
 	const char *(*get_values)(struct reef_tape *tape, size_t *size);
+	/* Has the record that file? NULL: it is being made. */
+	bool (*knows_file)(const char *name);
 	/* Something is used that cannot be recorded: its name. */
 	void (*note)(struct reef_tape *tape, const char *what);
 	struct reef_deferred *deferred, **deferred_tail;
@@ -22,8 +24,8 @@ struct reef_tape {
 
 struct reef_tape *reef_tape_of(lua_State *L);
 
-/* Replaces what looks outside in the libraries of a new VM. May raise. */
-void reef_tape_open_libraries(lua_State *L);
+/* Replaces what looks outside in the libraries of a new VM; as reef_host_seam.opened. */
+void reef_tape_open_libraries(struct reef_host_seam *seam, lua_State *L);
 /* Opens a C module; as reef_host_seam.module. */
 int reef_tape_open_module(struct reef_host_seam *seam, lua_State *L, const char *name, lua_CFunction open);
 

@@ -1,4 +1,8 @@
-/* Lua values as bytes, for records: nil, booleans, numbers, strings, and plain tables of those. */
+/* Lua values as bytes, for records: nil, booleans, numbers, strings, and plain tables of those.
+ *
+ * Messages are packed by core/host/pack.h, which raises for what it cannot pack, and runs __pairs. Neither may be where a
+ * call is recorded: an argument that is a file or a function only has to be there, and a call that raises because it is
+ * recorded would be no record of it. */
 #ifndef REEF_RECORD_VALUES_H
 #define REEF_RECORD_VALUES_H
 

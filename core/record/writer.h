@@ -80,6 +80,28 @@ static inline uint8_t *reef_record_put_time(struct reef_record_writer *writer, u
 	return to;
 }
 
+/* Items that are nothing but their kind, or that and bytes. */
+static inline void reef_record_put_empty(struct reef_record_writer *writer, enum reef_item_kind kind, bool time) {
+	uint8_t *start = reef_record_begin(writer, 0);
+	if (start)
+		reef_record_end(writer, start, kind, time ? reef_record_put_time(writer, start + 1) : start + 1);
+}
+
+static inline void reef_record_put_plain(struct reef_record_writer *writer, unsigned kind, const void *bytes,
+										 size_t size) {
+	uint8_t *start = reef_record_begin(writer, size);
+	if (start)
+		reef_record_end(writer, start, kind, reef_record_put_bytes(start + 1, bytes, size));
+}
+
+static inline void reef_record_put_pair(struct reef_record_writer *writer, enum reef_item_kind kind, const char *key,
+										size_t key_size, const char *value, size_t size) {
+	uint8_t *start = reef_record_begin(writer, key_size + size);
+	if (start)
+		reef_record_end(writer, start, kind,
+						reef_record_put_bytes(reef_record_put_bytes(start + 1, key, key_size), value, size));
+}
+
 /* Before a message or a turn: a ring's newer part may be old enough. */
 static inline void reef_record_writer_step(struct reef_record_writer *writer) {
 	if (writer->ring_ns > 0 && writer->time_ns - writer->part_ns > writer->ring_ns)

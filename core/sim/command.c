@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/alloc.h"
+#include "core/clean.h"
 #include "core/sim.h"
 #include "limit.h"
 #include "options.h"
@@ -270,8 +271,10 @@ int reef_sim_command(int argc, char **argv, int (*start_it)(const struct reef_si
 	static char buffer[BUFSIZ];
 	fix_addresses(argv);
 	setvbuf(stdout, buffer, _IOLBF, sizeof buffer);
+	reef_clean_set_name("reef sim");
 	if (!reef_sim_options_read(&command, argc - 2, argv + 2))
 		return USAGE_ERROR;
+	reef_clean_set_name("reef");
 	if (command.help) {
 		fputs(reef_sim_help, stdout);
 		return 0;

@@ -10,17 +10,23 @@
  *   c:set_home(slot, address or nil)  c:is_home(slot, address) -> boolean
  *   c:stat() -> table
  *
- * Keys and values are strings. Own slice only.
+ * Keys and values are strings. Of a service that is recorded (core/seam.h), what it reads is in the record; in a replay it has
+ * a cache of its own, in which there is nothing. Own slice only.
  */
 #include "lua_cache.h"
+
+#include <string.h>
 
 #include <lauxlib.h>
 
 #include "core/clock.h"
+#include "core/seam.h"
+#include "core/text.h"
 #include "datasheet/retired.h"
 #include "store.h"
 
 #define CACHE "reef.redis.cache"
+#define REPLAYED_BYTES 4096 /* of a cache that nothing is put into */
 
 static struct reef_cache_reader *check_reader(lua_State *L, int index) {
 	struct reef_cache_reader *reader = luaL_checkudata(L, index, CACHE);
@@ -33,8 +39,44 @@ static const TString *string_at(lua_State *L, int index) {
 	return tsvalue(s2v(REEF_CI_FUNC(L->ci) + index));
 }
 
+/* ---- the seam ---- */
+
+/* Is there anything outside? */
+static bool cache_act(struct reef_seam *seam, const char *what, const char *key, size_t size) {
+	struct reef_text text = {0};
+	if (seam == NULL)
+		return true;
+	reef_text_add(&text, what, strlen(what));
+	reef_text_add(&text, key, size);
+	bool real = seam->act(seam, REEF_SEAM_CALL, &(struct reef_seam_about){.bytes = text.data, .size = text.size});
+	reef_text_free(&text);
+	return real;
+}
+
+/* As reef_cache_get; a hit is pushed. */
+static enum reef_cache_found get_through(lua_State *L, struct reef_seam *seam, struct reef_cache_reader *reader,
+										 const TString *key) {
+	TString *value = NULL;
+	bool real = cache_act(seam, "reef.redis.cache get ", getstr(key), tsslen(key));
+	seam->off++;
+	enum reef_cache_found found = real ? reef_cache_get(reader, key, &value) : REEF_CACHE_MISS;
+	seam->off--;
+	found = (enum reef_cache_found)seam->number(seam, REEF_SEAM_STATE, (int64_t)found);
+	if (found != REEF_CACHE_HIT)
+		return found;
+	size_t size = value ? tsslen(value) : 0;
+	const char *bytes = seam->block(seam, REEF_SEAM_STATE, value ? getstr(value) : NULL, &size);
+	lua_pushlstring(L, bytes, size);
+	return found;
+}
+
+/* ---- caches ---- */
+
 static int lua_cache_create(lua_State *L) {
 	lua_Integer bytes = luaL_checkinteger(L, 1);
+	struct reef_seam *seam = reef_seam_here();
+	if (seam)
+		seam->cannot(seam, "reef.redis.cache.core.create");
 	luaL_argcheck(L, bytes > 0, 1, "a size in bytes");
 	unsigned number = reef_cache_new((size_t)bytes);
 	if (number == 0)
@@ -44,8 +86,14 @@ static int lua_cache_create(lua_State *L) {
 }
 
 static int lua_cache_open_number(lua_State *L) {
-	struct reef_cache *cache = reef_cache_find((unsigned)luaL_checkinteger(L, 1));
-	if (cache == NULL)
+	unsigned number = (unsigned)luaL_checkinteger(L, 1);
+	struct reef_seam *seam = reef_seam_here();
+	bool real = cache_act(seam, "reef.redis.cache.core.open", NULL, 0);
+	struct reef_cache *cache = real ? reef_cache_find(number) : NULL;
+	bool there = reef_seam_number(REEF_SEAM_RESULT, cache != NULL);
+	if (there && !real)
+		cache = reef_cache_find(reef_cache_new(REPLAYED_BYTES));
+	if (!there || cache == NULL)
 		return 0;
 	struct reef_cache_reader *reader = lua_newuserdatauv(L, sizeof(*reader), 0);
 	*reader = (struct reef_cache_reader){0};
@@ -65,6 +113,13 @@ static int missed(lua_State *L, int status, lua_KContext context) {
 	return lua_gettop(L);
 }
 
+static int get_otherwise(lua_State *L) {
+	lua_pushvalue(L, lua_upvalueindex(2));
+	lua_insert(L, 1);
+	lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, missed);
+	return lua_gettop(L);
+}
+
 /* The hot path: upvalues are the cache and what to do when it has nothing. */
 static int get(lua_State *L) {
 	struct reef_cache_reader *reader = lua_touserdata(L, lua_upvalueindex(1));
@@ -72,6 +127,15 @@ static int get(lua_State *L) {
 		(void)lua_tostring(L, 2);
 	if (lua_gettop(L) == 2 && lua_type(L, 2) == LUA_TSTRING && reader->cache != NULL) {
 		TString *value;
+		struct reef_seam *seam = reef_seam_here();
+		if (seam) {
+			enum reef_cache_found found = get_through(L, seam, reader, tsvalue(s2v(REEF_CI_FUNC(L->ci) + 2)));
+			if (found == REEF_CACHE_NOTHING)
+				lua_pushnil(L);
+			if (found != REEF_CACHE_MISS)
+				return 1;
+			return get_otherwise(L);
+		}
 		switch (reef_cache_get(reader, tsvalue(s2v(REEF_CI_FUNC(L->ci) + 2)), &value)) {
 		case REEF_CACHE_HIT:
 			setsvalue2s(L, REEF_TOP(L), value);
@@ -84,10 +148,7 @@ static int get(lua_State *L) {
 			break;
 		}
 	}
-	lua_pushvalue(L, lua_upvalueindex(2));
-	lua_insert(L, 1);
-	lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, missed);
-	return lua_gettop(L);
+	return get_otherwise(L);
 }
 
 static int lua_cache_getter(lua_State *L) {
@@ -133,7 +194,10 @@ static int lua_cache_put(lua_State *L) {
 }
 
 static int lua_cache_drop(lua_State *L) {
-	reef_cache_drop(check_reader(L, 1)->cache, string_at(L, 2));
+	struct reef_cache *cache = check_reader(L, 1)->cache;
+	const TString *key = string_at(L, 2);
+	(void)cache_act(reef_seam_here(), "reef.redis.cache drop ", getstr(key), tsslen(key));
+	reef_cache_drop(cache, key);
 	return 0;
 }
 
@@ -172,7 +236,8 @@ static int lua_cache_set_home(lua_State *L) {
 static int lua_cache_is_home(lua_State *L) {
 	struct reef_cache *cache = check_reader(L, 1)->cache;
 	unsigned slot = check_slot(L, 2);
-	lua_pushboolean(L, reef_cache_is_home(cache, slot, string_at(L, 3)));
+	bool home = reef_seam_number(REEF_SEAM_STATE, reef_cache_is_home(cache, slot, string_at(L, 3)));
+	lua_pushboolean(L, home);
 	return 1;
 }
 
@@ -191,7 +256,7 @@ static int lua_cache_stat(lua_State *L) {
 	};
 	lua_createtable(L, 0, (int)(sizeof(fields) / sizeof(fields[0])));
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-		lua_pushinteger(L, (lua_Integer)fields[i].value);
+		lua_pushinteger(L, reef_seam_number(REEF_SEAM_STATE, (int64_t)fields[i].value));
 		lua_setfield(L, -2, fields[i].name);
 	}
 	return 1;

@@ -1,8 +1,6 @@
 /* See deadline.h. */
 #include "deadline.h"
 
-#include <time.h>
-
 #include "core/clock.h"
 #include "core/host/host.h"
 #include "pending.h"
@@ -11,18 +9,12 @@
 #define STOPPED_NS 50000000u /* nobody polled: the process stood still */
 #define LOOKS 20
 
-static uint64_t deadline_nanoseconds(const struct timespec *t) {
-	return (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
-}
-
 uint64_t reef_deadline_clock(void) {
 	return reef_coarse_ns();
 }
 
 uint64_t reef_deadline_grain(void) {
-	struct timespec t;
-	clock_getres(CLOCK_MONOTONIC_COARSE, &t);
-	return deadline_nanoseconds(&t);
+	return reef_coarse_grain();
 }
 
 /* May what was due at the last look be given up? Not while bytes still come, nor if the process did not get to run

@@ -8,8 +8,10 @@
 
 #include "core/alloc.h"
 #include "core/host/host.h"
+#include "core/seam.h"
 #include "core/service.h"
 #include "lua_common.h"
+#include "recorded_names.h"
 #include "socket/names/resolver.h"
 
 struct resolving {
@@ -17,6 +19,8 @@ struct resolving {
 	struct reef_task *task; /* NULL: it has given up */
 	struct reef_host *host;
 	atomic_int holders;
+	uint32_t number; /* in a record; 0: there is none */
+	bool replayed;
 	int type;    /* of records, or 0 */
 	bool raises; /* of two ways to say that there is nothing */
 	const struct reef_answer *answer;
@@ -32,8 +36,10 @@ static void resolving_cancel(struct reef_wait *wait, struct reef_task *task) {
 	(void)task;
 	struct resolving *r = (struct resolving *)wait;
 	r->task = NULL;
-	if (reef_resolver_cancel(r))
+	struct reef_seam *seam = reef_seam_leave();
+	if (r->replayed ? reef_recorded_names_forget(r->number) : reef_resolver_cancel(r))
 		resolving_release(r);
+	reef_seam_return(seam);
 	resolving_release(r);
 }
 
@@ -113,6 +119,7 @@ static void resolving_done(void *ud, const struct reef_answer *answer, const cha
 	}
 	r->answer = answer;
 	r->error = error;
+	struct reef_seam *seam = reef_recorded_names_tell(r->number, answer, error);
 	lua_State *L = reef_host_main(r->host);
 	lua_pushcfunction(L, push_result);
 	lua_pushlightuserdata(L, r);
@@ -127,14 +134,41 @@ static void resolving_done(void *ud, const struct reef_answer *answer, const cha
 		reef_task_fail(task);
 	else
 		reef_task_resume(task, count);
+	reef_recorded_names_told(seam);
 }
 
 /* ---- functions ---- */
 
+/* Asks for what `r` waits for; without a question, for the addresses of the name as sockets would. */
+static int ask(lua_State *L, struct resolving *r, const char *name, const struct reef_question *question) {
+	struct reef_seam *seam = reef_seam_here();
+	bool real = true;
+	if (seam)
+		r->number = reef_recorded_names_ask(seam, r->wait.what, name, r, &real);
+	r->replayed = !real;
+	struct reef_seam *left = reef_seam_leave();
+	uint32_t owner = reef_service_handle(reef_host_service(r->host));
+	if (real && question)
+		reef_resolver_ask(owner, question, resolving_done, r);
+	else if (real)
+		reef_resolver_resolve(owner, name, resolving_done, r);
+	reef_seam_return(left);
+	return reef_task_suspend(L, &r->wait);
+}
+
 static int resolve_now(lua_State *L, const char *host) {
-	const char *error;
-	struct reef_answer found;
-	bool ok = reef_resolver_now(host, 0, &found, &error);
+	const char *error = NULL;
+	struct reef_answer found = {0};
+	struct reef_seam *seam = reef_seam_here();
+	bool real = true;
+	if (seam)
+		(void)reef_recorded_names_ask(seam, "resolve", host, NULL, &real);
+	struct reef_seam *left = reef_seam_leave();
+	bool ok = real && reef_resolver_now(host, 0, &found, &error);
+	reef_seam_return(left);
+	if (seam)
+		reef_recorded_names_now(seam, real, &found, &error);
+	ok = ok || found.count > 0;
 	if (ok)
 		push_ips(L, &found);
 	reef_answer_fini(&found);
@@ -147,8 +181,7 @@ int reef_lua_names_resolve(lua_State *L) {
 		return resolve_now(L, host);
 	struct resolving *r = resolving_new(L, "resolve");
 	r->raises = true;
-	reef_resolver_resolve(reef_service_handle(reef_host_service(r->host)), host, resolving_done, r);
-	return reef_task_suspend(L, &r->wait);
+	return ask(L, r, host, NULL);
 }
 
 int reef_lua_names_records(lua_State *L) {
@@ -159,8 +192,7 @@ int reef_lua_names_records(lua_State *L) {
 									 .servers = lua_isnoneornil(L, 3) ? NULL : reef_lua_common_host(L, 3)};
 	struct resolving *r = resolving_new(L, "name lookup");
 	r->type = question.type;
-	reef_resolver_ask(reef_service_handle(reef_host_service(r->host)), &question, resolving_done, r);
-	return reef_task_suspend(L, &r->wait);
+	return ask(L, r, question.name, &question);
 }
 
 int reef_lua_names_lookup(lua_State *L) {
@@ -169,6 +201,9 @@ int reef_lua_names_lookup(lua_State *L) {
 									 .servers = lua_isnoneornil(L, 3) ? NULL : reef_lua_common_host(L, 3),
 									 .resolv_conf = lua_isnoneornil(L, 4) ? NULL : reef_lua_common_host(L, 4)};
 	struct resolving *r = resolving_new(L, "name lookup");
-	reef_resolver_ask(reef_service_handle(reef_host_service(r->host)), &question, resolving_done, r);
-	return reef_task_suspend(L, &r->wait);
+	return ask(L, r, question.name, &question);
+}
+
+void reef_lua_names_setup(void) {
+	reef_recorded_names_setup(resolving_done);
 }

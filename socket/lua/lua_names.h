@@ -12,5 +12,7 @@ int reef_lua_names_lookup(lua_State *L);
 /* (name, "SRV" or "TXT", servers or nil) -> array of { target =, port = } or of texts, empty if the name has none, and
  * 0, since nobody says for how long; or nil and why nobody knows. Yields. */
 int reef_lua_names_records(lua_State *L);
+/* Start-up. */
+void reef_lua_names_setup(void);
 
 #endif

@@ -8,6 +8,7 @@
 #include "lua_driver.h"
 #include "lua_fd.h"
 #include "lua_gate.h"
+#include "lua_names.h"
 #include "lua_netpack.h"
 #include "lua_tls.h"
 
@@ -21,4 +22,5 @@ void reef_socket_lua_setup(void) {
 	reef_host_preload("reef.gate.core", reef_lua_gate_open);
 	reef_host_preload("reef.tls.core", reef_lua_tls_open);
 	reef_host_preload("reef.fd.core", reef_lua_fd_open);
+	reef_lua_names_setup();
 }

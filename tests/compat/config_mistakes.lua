@@ -200,8 +200,8 @@ test.case("words behind the configuration are refused, and commands that are mis
 	says({ "rnu2" }, 1, "rnu2:1: thread = 0")
 	says({ "run", "--help" }, 0, "^Usage: reef run SCRIPT")
 	says({ "run" }, 1, "^reef run: which script%? %(see reef run %-%-help%)\n$")
-	says({ "run", "--what" }, 1, "^reef: unknown option %-%-what %(see reef run %-%-help%)\n$")
-	says({ "run", "none.lua" }, 1, "^reef: cannot run none%.lua: No such file or directory\n$")
+	says({ "run", "--what" }, 1, "^reef run: unknown option %-%-what %(see reef run %-%-help%)\n$")
+	says({ "run", "none.lua" }, 1, "^reef run: cannot run none%.lua: No such file or directory\n$")
 	says({ "help" }, 0, "^Usage: reef CONFIG")
 end)
 

@@ -228,7 +228,7 @@ test.case("a wrong command line is told", function()
 		{ "--wrong" } } do
 		local code, output = sim("faults", table.unpack(words))
 		test.equal(code, 2, table.concat(words, " "))
-		test.matches(output, "^reef: .*%-%-%l+")
+		test.matches(output, "^reef sim: .*%-%-%l+")
 	end
 	local code, output = sim("faults", "--seed", "18446744073709551615", "--runs", "2")
 	test.equal(code, 2, output)

@@ -40,20 +40,38 @@ static void check(const struct reef_item *item, const uint8_t *data, size_t size
 	lua_close(L);
 }
 
+/* Returns where its head ends, 0: nowhere. */
+static size_t read_file(const uint8_t *file, size_t size) {
+	struct reef_record_reader reader;
+	struct reef_item item;
+	size_t head = 0;
+	assert(reef_record_reader_init(&reader, file, size));
+	for (size_t at = reader.at; reef_record_read(&reader, &item); at = reader.at) {
+		if (item.kind == REEF_ITEM_READY && head == 0)
+			head = at + 1;
+		check(&item, file, size);
+	}
+	assert(reader.at <= size);
+	assert(*reader.error == '\0' || strstr(reader.error, "offset"));
+	return head;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	/* In a block of its own, so that a byte too far is noticed. */
 	uint8_t *file = malloc(REEF_RECORD_MAGIC_SIZE + size);
-	struct reef_record_reader reader;
-	struct reef_item item;
 	memcpy(file, REEF_RECORD_MAGIC, REEF_RECORD_MAGIC_SIZE);
 	if (size > 0)
 		memcpy(file + REEF_RECORD_MAGIC_SIZE, data, size);
 	size += REEF_RECORD_MAGIC_SIZE;
-	assert(reef_record_reader_init(&reader, file, size));
-	while (reef_record_read(&reader, &item))
-		check(&item, file, size);
-	assert(reader.at <= size);
-	assert(*reader.error == '\0' || strstr(reader.error, "offset"));
+	size_t head = read_file(file, size);
+	/* And as a ring, whose parts lie where no head reaches. */
+	if (head > 0 && head < REEF_RECORD_RING_HEAD) {
+		uint8_t *ring = calloc(1, REEF_RECORD_RING_HEAD + size - head);
+		memcpy(ring, file, head);
+		memcpy(ring + REEF_RECORD_RING_HEAD, file + head, size - head);
+		(void)read_file(ring, REEF_RECORD_RING_HEAD + size - head);
+		free(ring);
+	}
 	free(file);
 	return 0;
 }

@@ -3,6 +3,7 @@
 local process = require "test.process"
 local project = require "project"
 local redis = require "test.redis"
+local skynet = require "skynet"
 local test = require "test"
 
 local SERVICES <const> = test.root .. "/tests/replay/service/?.lua"
@@ -66,7 +67,9 @@ test.case("without MongoDB's server, too", function()
 end)
 
 ---A service of a few lines, recorded.
-local function record(body, more)
+---@param more? string lines of the configuration
+---@param files? table<string, string>
+local function record(body, more, files)
 	local p = project.new {
 		config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\n' .. (more or ""),
 		["service/main.lua"] = [[
@@ -84,6 +87,9 @@ end)
 ]],
 		["service/one.lua"] = 'local skynet = require "skynet"\n' .. body,
 	}
+	for name, text in pairs(files or {}) do
+		p:write(name, text)
+	end
 	local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
 	test.equal(code, 0, output)
 	return p, output
@@ -112,11 +118,136 @@ test.case("changed code shows the first difference, and where it is", function()
 	test.matches(output, "which is 117\n")
 	test.matches(output, "in function '[%w.]+%.retpack'\n.*one.lua:7: in function")
 	test.matches(output, "NOT as recorded")
+	-- A file that the service does not load changes nothing, and whoever asks for it is told.
+	p:write("fixed/two.lua", "")
+	code, output = replay(p, record_of(p), "--with", "fixed/two.lua")
+	test.equal(code, 1, output)
+	test.matches(output, "fixed/two.lua was not loaded: no file of the service has that name")
 	-- What only looks more closely is no other outcome.
 	p:write("fixed/one.lua", 'local skynet = require "skynet"\n' .. SUM:gsub("sum = sum %+", "skynet.now() sum = sum +"))
 	code, output = replay(p, record_of(p), "--with", "fixed/one.lua")
 	test.equal(code, 0, output)
 	test.matches(output, "as recorded but for looks at the clock")
+end)
+
+-- ---- the code that was recorded ----
+
+---The text of a module that has some lines above, and what it says is on line `at`.
+local function rules(at, factor)
+	return ("\n"):rep(at - 3) .. ([[
+return function(n)
+	if n > 12 then n = n * %d end
+	print("rule", n)
+	return n
+end
+]]):format(factor)
+end
+
+local BY_RULES <const> = [[
+local rule = require "rules"
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, n)
+		skynet.retpack((rule(n)))
+	end)
+end)
+]]
+
+---A record of a service with a module, whose print stands on line `at`.
+local function record_rules(at)
+	return record(BY_RULES, nil, { ["lualib/rules.lua"] = rules(at, 2) })
+end
+
+test.case("a difference shows both stacks, although the code that was recorded is there no more", function()
+	for _ = 1, test.count(5) do
+		local old, new = math.random(3, 60), math.random(61, 99)
+		local p = record_rules(old)
+		p:write("lualib/rules.lua", rules(new, 3))
+		local code, output = replay(p, record_of(p))
+		test.equal(code, 1, output)
+		test.matches(output, "replay: %./lualib/rules.lua is not as it was recorded\n")
+		test.matches(output, "difference 1, in message 14.-now:      stack traceback:\n[^\n]+print'\n\t%./lualib/rules.lua:"
+			.. new .. ": .-recorded: stack traceback:\n[^\n]+print'\n\t%./lualib/rules.lua:" .. old .. ": ")
+		test.equal(select(2, output:gsub("recorded: stack", "")), 1, output)
+		-- So does a file of the same name elsewhere, and an error has the stack of what has failed.
+		p:write("lualib/rules.lua", rules(old, 2))
+		p:write("fixed/rules.lua", "return function(n) return n == 13 and error 'no' or n end")
+		code, output = replay(p, record_of(p), "--with", "fixed/rules.lua")
+		test.equal(code, 1, output)
+		test.matches(output, "recorded: stack traceback:\n[^\n]+print'\n\t%./lualib/rules.lua:" .. old .. ": ")
+	end
+end)
+
+test.case("each thing done has the stack of the line that did it", function()
+	local lines = {}
+	for i = 1, 40 do
+		lines[i] = ({ 'print "at"', 'skynet.send(skynet.self(), "lua", "at")', 'skynet.timeout(1, print)',
+			'skynet.error "at"', 'os.time()', 'local _ = 1' })[math.random(6)]
+	end
+	local p = record("skynet.start(function()\nskynet.dispatch('lua', function(s) if s ~= 0 then skynet.ret() end end)\n"
+		.. table.concat(lines, "\n") .. "\nend)")
+	local _, shown = replay(p, record_of(p), "--show")
+	os.remove(p.dir .. "/service/one.lua")
+	local at, seen, deeds = 3, 0, {}
+	for offset, what in shown:gmatch "\n *[%d.]+ +1 +(%d+)  ([^\n]+)" do
+		if what:find "^prints: at" or what:find "^sends to .*at$" or what:find "^sets a timer"
+			or what:find "^logs: at" then
+			deeds[#deeds + 1] = offset
+		end
+	end
+	for i, line in ipairs(lines) do
+		if not line:find "^local" and not line:find "^os" then
+			seen = seen + 1
+			local code, output = replay(p, record_of(p), "--stack", deeds[seen] or test.fail(shown))
+			test.equal(code, 0, output)
+			test.matches(output, "^stack traceback:.-%./service/one.lua:" .. at + i .. ": ")
+		end
+	end
+	test.equal(seen, #deeds, shown)
+	local code, output = replay(p, record_of(p), "--stack", "100000000")
+	test.equal(code, 1, output)
+	test.matches(output, "does not get there: the service has ended")
+end)
+
+test.case("a record is replayed without the files of its service", function()
+	local p = record_rules(7)
+	local bare = project.new {}
+	bare:write("one.rec", p:read(record_of(p)))
+	for _, name in ipairs { "service/one.lua", "lualib/rules.lua" } do
+		test.truthy(os.remove(p.dir .. "/" .. name))
+	end
+	for _, where in ipairs { p, bare } do
+		local code, output = replay(where, where == p and record_of(p) or "one.rec")
+		test.equal(code, 0, output)
+		test.matches(output, "one.lua is not here: it comes from the record")
+		test.matches(output, "rule\t40\n.*answers: as recorded")
+	end
+	-- What stands there now is run, unless that is not wanted.
+	p:write("service/one.lua", "error 'another'")
+	local code, output = replay(p, record_of(p))
+	test.equal(code, 1, output)
+	test.matches(output, "one.lua is not as it was recorded.*one.lua:1: another")
+	code, output = replay(p, record_of(p), "--recorded")
+	test.equal(code, 0, output)
+end)
+
+test.case("a difference that is not the code's is said to be none", function()
+	local p = record(SUM)
+	local bytes, n = p:read(record_of(p)):gsub("sum\t104", "sum\t105")
+	test.equal(n, 1)
+	p:write("wrong.rec", bytes)
+	local code, output = replay(p, "wrong.rec")
+	test.equal(code, 1, output)
+	test.matches(output, "code is as it was recorded: something else has changed")
+	test.equal(output:find "recorded: stack", nil, output)
+end)
+
+test.case("what is recorded is the text that is run, with a mark or a first line for the shell", function()
+	for _, head in ipairs { "\xEF\xBB\xBF", "#!/usr/bin/env reef\n", "\xEF\xBB\xBF#!reef\n", "" } do
+		local p = record(BY_RULES, nil, { ["lualib/rules.lua"] = head .. rules(9, 2) })
+		os.remove(p.dir .. "/lualib/rules.lua")
+		local code, output = replay(p, record_of(p))
+		test.equal(code, 0, output)
+	end
 end)
 
 test.case("a replay stops where it is told to, and can be looked into", function()
@@ -128,8 +259,7 @@ test.case("a replay stops where it is told to, and can be looked into", function
 	code, output = process.run({ "sh", "-c", ("printf 'x = 41\\n1 + x\\ncont\\n' | %s replay %s --stop 9"):format(
 		test.reef, record_of(p)), cwd = p.dir }, 120)
 	test.equal(code, 0, output)
-	test.matches(output, "before message 9")
-	test.matches(output, "42\n")
+	test.matches(output, "before message 9.*\nreplay> \nreplay> 42\nreplay> ")
 end)
 
 test.case("a replay goes as far as it is told to", function()
@@ -141,27 +271,39 @@ test.case("a replay goes as far as it is told to", function()
 	test.matches(output, "as far as was wanted")
 	test.matches(output, "at\t19\n")
 	test.equal(output:find "at\t60\n", nil, output)
+	-- The same time in other units, and shown.
+	local number = tonumber(seconds)
+	for _, word in ipairs { seconds .. "s", ("%.9fm"):format(number / 60), ("%.12fh"):format(number / 3600) } do
+		local _, again = replay(p, record_of(p), "--until", word)
+		test.equal(again, output, word)
+	end
+	_, output = replay(p, record_of(p), "--show", "--until", seconds)
+	test.matches(output, "at\t19\n")
+	test.equal(output:find "at\t60\n", nil, output)
+	code, output = replay(p, record_of(p), "--stop", "100000")
+	test.equal(code, 0, output)
+	test.matches(output, "there is no message 100000 to stop before")
 end)
 
 test.case("what cannot be recorded is named at once, in the log and by the replay", function()
 	local p, output = record [[
-local stm = require "skynet.stm"
+local client = require "client.socket"
 skynet.start(function()
 	skynet.dispatch("lua", function(_, _, n)
 		print("before", n)
 		if n == 5 then
-			stm.new(skynet.pack(n))
+			pcall(client.connect, "127.0.0.1", 1)
 		end
 		skynet.retpack(n)
 	end)
 end)
 ]]
-	test.matches(output, "the record .*rec ends here: skynet.stm.new cannot be recorded")
+	test.matches(output, "the record .*rec ends here: client.socket.connect cannot be recorded")
 	local code, again = replay(p, record_of(p))
 	test.equal(code, 0, again)
 	test.matches(again, "before\t5\n")
 	test.equal(again:find "before\t6", nil)
-	test.matches(again, "this cannot be recorded: skynet.stm.new")
+	test.matches(again, "this cannot be recorded: client.socket.connect")
 end)
 
 test.case("a record that is cut, or is none, is said to be", function()
@@ -457,6 +599,83 @@ test.case("a process that crashes leaves its rings", function()
 	local code, again = replay(p, files[1], "--show")
 	test.equal(code, 0, again)
 	test.matches(again, "prints: called\t1500\n")
+end)
+
+test.case("a service whose start fails leaves what led to that, in the place of its ring", function()
+	for _, how in ipairs {
+		"error 'it cannot start'", "local = 1", "require('skynet').start(function() error 'it cannot start' end)",
+	} do
+		local p = project.new {
+			config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\nrecord_ring = 1\n',
+			["service/main.lua"] = [[
+local skynet = require "skynet"
+require "skynet.manager"
+skynet.start(function()
+	print("started", pcall(skynet.newservice, "one"))
+	skynet.sleep(2)
+	skynet.abort()
+end)
+]],
+			["service/one.lua"] = "print 'it begins'\n" .. how,
+		}
+		local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
+		test.equal(code, 0, output)
+		test.matches(output, "started\tfalse")
+		test.matches(output, "what led to the error is in %./one%-.*%.rec")
+		test.equal(process.run({ "sh", "-c", "ls *.ring", cwd = p.dir }) == 0, false)
+		local again
+		code, again = replay(p, record_of(p))
+		test.equal(code, 0, again)
+		test.matches(again, how:find "local" and "one.lua:2: .*expected" or "it begins\n.*it cannot start")
+	end
+end)
+
+test.case("a process that is killed at any moment leaves rings that can be read, without holes", function()
+	local lost = 0
+	for _ = 1, test.count(8) do
+		local p = project.new {
+			config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\nrecord_ring = 1\nrecord_limit = 2\n',
+			["service/main.lua"] = [[
+local skynet = require "skynet"
+skynet.start(function()
+	local one = skynet.newservice "one"
+	for i = 1, math.maxinteger do
+		skynet.call(one, "lua", i, ("x"):rep(math.random(0, 3000)))
+		if i == 2000 then
+			print "many"
+		end
+	end
+end)
+]],
+			["service/one.lua"] = [[
+local skynet = require "skynet"
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, n)
+		skynet.error("called", n)
+		skynet.ret()
+	end)
+end)
+]],
+		}
+		local server = process.start { test.reef, "config", cwd = p.dir }
+		server:expect "many\n"
+		skynet.sleep(math.random(0, 10))
+		server:signal "KILL"
+		server:wait()
+		local code, names = process.run { "sh", "-c", "ls *.ring", cwd = p.dir }
+		test.equal(code, 0, names)
+		local shown
+		code, shown = replay(p, names:match "^[^\n]+", "--show")
+		test.equal(code, 0, shown:sub(-1000))
+		lost = lost + (shown:find("what was before is lost", 1, true) and 1 or 0)
+		local last, count = nil, 0
+		for n in shown:gmatch "logs: called (%d+)\n" do
+			test.equal(tonumber(n), (last or tonumber(n) - 1) + 1)
+			last, count = tonumber(n), count + 1
+		end
+		test.truthy(count > 100, count)
+	end
+	test.truthy(lost > 0, lost)
 end)
 
 test.case("a ring keeps to its limit, whatever is sent, and goes with its service", function()

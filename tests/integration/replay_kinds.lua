@@ -1,6 +1,7 @@
 -- timeout: 600
 -- Each way in which a service may deal with what is outside is recorded, and replayed without it.
 local certificates = require "test.tls"
+local nameserver = require "test.nameserver"
 local process = require "test.process"
 local project = require "project"
 local test = require "test"
@@ -72,6 +73,25 @@ case("http", nil, { "reef.http.core" })
 case("websocket", nil, { "reef.http.core", "reef.http.frames" })
 
 case("sharetable", nil)
+
+local server
+
+case("names", function()
+	server = nameserver.start(function(name, qtype, query)
+		if name:find "^silent" then
+			return {}
+		elseif name:find "none" then
+			return { nameserver.reply(query, nameserver.NXDOMAIN, {}) }
+		elseif qtype == nameserver.SRV then
+			return { nameserver.reply(query, nameserver.OK, { nameserver.record(nameserver.SRV, 60,
+				string.pack(">I2I2I2", 1, 1, 4711) .. nameserver.name "x.a.test") }) }
+		end
+		return { nameserver.reply(query, nameserver.OK, { nameserver.a "10.0.0.1", nameserver.a "10.0.0.2" }) }
+	end)
+	return tostring(server.port)
+end, nil, function()
+	test.truthy(server.asked["b.test"])
+end)
 
 case("raw", nil)
 

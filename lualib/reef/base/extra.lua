@@ -14,6 +14,7 @@ return function(skynet)
 	-- What became of a start function that raised.
 	function add.start_failed(reason)
 		skynet.error("init service failed: " .. reason)
+		require("skynet.core").failed()
 		skynet.send(".launcher", "lua", "ERROR", first_words(reason))
 		skynet.exit()
 	end

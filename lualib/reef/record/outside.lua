@@ -2,12 +2,13 @@
 -- call is compared, and what it returned is recorded. In a replay files are stand-ins, which read what the record says.
 --
 -- Gets `call(name, f, ...)`, which is f(...) where there is an outside, `wall()`, the second, `chance()`, two integers,
--- and whether this is a replay.
+-- and in a replay `knows_file(name)`: has the record that Lua file?
 
-local call, wall, chance, replaying = ...
+local call, wall, chance, knows_file = ...
+local replaying = knows_file ~= nil
 
 local loaded = package.loaded
-local os, io, math = loaded.os, loaded.io, loaded.math
+local os, io, math, modules = loaded.os, loaded.io, loaded.math, loaded.package
 local stock_open, stock_popen, stock_date, stock_output = io.open, io.popen, os.date, io.output
 local stock_input, stock_time, stock_seed, stock_collect = io.input, os.time, math.randomseed, collectgarbage
 local stdout, stderr, io_type = io.stdout, io.stderr, io.type
@@ -42,6 +43,25 @@ function loaded._G.collectgarbage(option, ...)
 		return call("collectgarbage", stock_collect, option, ...)
 	end
 	return stock_collect(option, ...)
+end
+
+-- ---- modules ----
+
+-- Those that are not here are in the record.
+local search = modules.searchpath
+
+if replaying then
+	function modules.searchpath(name, path, separator, replacement)
+		local found, reason = search(name, path, separator, replacement)
+		for template in path:gmatch "[^;]+" do
+			local file, tried = search(name, template, separator, replacement)
+			local missing = not file and tried:match "^no file '(.*)'$"
+			if file or missing and knows_file(missing) then
+				return file or missing
+			end
+		end
+		return found, reason
+	end
 end
 
 -- ---- files ----

@@ -131,6 +131,29 @@ function kinds.sharetable()
 	print(sharetable.query "nobody's")
 end
 
+-- Names that are looked up by themselves.
+function kinds.names(port)
+	local dns = require "skynet.dns"
+	local more = require "reef.dns"
+	dns.server("127.0.0.1", tonumber(port))
+	local _, all = dns.resolve "a.test"
+	print("a", table.concat(all, " "), dns.resolve "a.test" == all[1])
+	print("none", pcall(dns.resolve, "none.test"))
+	print("localhost", (dns.resolve "localhost"))
+	print("socket", socket.resolve("localhost")[1], pcall(socket.resolve, "nobody.invalid"))
+	for _, found in ipairs(assert(more.srv("_x._tcp.a.test", "127.0.0.1:" .. port))) do
+		print("srv", found.target, found.port)
+	end
+	local found, ttl = more.srv("_x._tcp.none.test", "127.0.0.1:" .. port)
+	print("none", #found, ttl)
+	local given_up = skynet.fork(function()
+		dns.resolve "silent.test"
+	end)
+	skynet.sleep(1)
+	skynet.killthread(given_up)
+	print("b", (dns.resolve "b.test"))
+end
+
 -- Socket messages that the service dispatches by itself.
 function kinds.raw()
 	local driver = require "skynet.socketdriver"

@@ -1,0 +1,119 @@
+-- timeout: 600
+-- What services share, datasheets and shared tables, is in a record where the service comes to see it: at the same
+-- message, and in the same order.
+local process = require "test.process"
+local project = require "project"
+local test = require "test"
+
+local SERVICES <const> = test.root .. "/tests/replay/service/?.lua"
+
+local function play(start)
+	local p = project.new {
+		config = ('thread = 2\nharbor = 0\nluaservice = %q\nstart = %q\nrecord = "replay_shared"\n'):format(SERVICES, start),
+	}
+	local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
+	test.equal(code, 0, output)
+	test.equal(output:find("ends here", 1, true), nil, output)
+	return p, output
+end
+
+local function replay(p, ...)
+	local code, names = process.run { "sh", "-c", "ls *.rec", cwd = p.dir }
+	test.equal(code, 0, names)
+	return process.run({ test.reef, "replay", names:match "^[^\n]+", cwd = p.dir, ... }, 120)
+end
+
+test.case("datasheets and shared tables that others change are replayed as they were seen", function()
+	for i = 1, test.count(10) do
+		local what = "seed " .. test.seed + i
+		local p, output = play("replay_shared_main " .. test.seed + i)
+		local fingerprint = output:match "fingerprint\t%d+\t%d+\n" or test.fail(output)
+		local code, again = replay(p)
+		test.equal(code, 0, what .. "\n" .. again)
+		test.truthy(again:find(fingerprint, 1, true), what .. "\n" .. again)
+		test.matches(again, "answers: as recorded; the service has ended", what)
+		test.truthy(tonumber(again:match "(%d+) events") > 0, again)
+	end
+end)
+
+-- One sheet, one shared table, and who changes them; the service sees both at each call.
+local function record(one, more)
+	local p = project.new {
+		config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\n' .. (more or ""),
+		["service/main.lua"] = [[
+local datasheet = require "reef.datasheet"
+local sharetable = require "skynet.sharetable"
+local skynet = require "skynet"
+require "skynet.manager"
+local function change(i)
+	datasheet.publish { items = { { price = i }, { price = i * 2 }, i % 2 == 0 and { price = 7 } or nil } }
+	sharetable.loadtable("rules", { n = i, print = i == 4 and function() end or nil })
+end
+skynet.start(function()
+	change(1)
+	local one = skynet.newservice "one"
+	for i = 2, 6 do
+		skynet.call(one, "lua", i)
+		change(i)
+	end
+	skynet.kill(one)
+	skynet.sleep(2)
+	require("reef.process").stop()
+end)
+]],
+		["service/one.lua"] = one,
+	}
+	local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
+	test.equal(code, 0, output)
+	return p, output
+end
+
+local ONE <const> = [[
+local datasheet = require "reef.datasheet"
+local sharetable = require "skynet.sharetable"
+local skynet = require "skynet"
+local items, third
+skynet.start(function()
+	items = datasheet.query "items"
+	skynet.dispatch("lua", function(_, _, i)
+		third = items[3] or third
+		print("prices", i, items[1].price, items[2].price, #items, pcall(function() return third.price end))
+		if i == 5 then
+			datasheet.patch { items = { [1] = { price = 100 } } }
+			print("own", items[1].price)
+		end
+		RULES
+		skynet.retpack(true)
+	end)
+end)
+]]
+
+test.case("a row that goes says so in the replay, and a publication of its own is seen at once", function()
+	local p, output = record((ONE:gsub("RULES", "")))
+	test.matches(output, "prices\t3\t2\t4\t3\ttrue\t7\n")
+	test.matches(output, "prices\t4\t3\t6\t2\tfalse\t.*items%[3%] was removed by an update\n")
+	test.matches(output, "own\t100\n")
+	local code, again = replay(p)
+	test.equal(code, 0, again)
+	for line in output:gmatch "[po][rw][in][^\n]+" do
+		test.truthy(again:find(line, 1, true), line .. "\n" .. again)
+	end
+	-- Changed code that publishes something else.
+	p:write("fixed/one.lua", (ONE:gsub("RULES", ""):gsub("price = 100", "price = 101")))
+	code, again = replay(p, "--with", "fixed/one.lua")
+	test.equal(code, 1, again)
+	test.matches(again, "recorded: calls reef%.datasheet%.core%.plan patch.*now: +calls reef%.datasheet%.core%.plan patch")
+end)
+
+test.case("a shared table with a function ends the record, which says so", function()
+	local p, output = record((ONE:gsub("RULES", 'print("rules", sharetable.query("rules").n)')))
+	test.matches(output, "rules\t4\n")
+	test.matches(output, "ends here: a shared table with a function cannot be recorded")
+	local code, again = replay(p)
+	test.equal(code, 0, again)
+	test.matches(again, "rules\t3\n")
+	test.equal(again:find("rules\t4", 1, true), nil, again)
+	test.matches(again, "this cannot be recorded: a shared table with a function")
+end)
+
+test.run()

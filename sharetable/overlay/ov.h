@@ -8,9 +8,10 @@
  *
  *   luai_makeseed          one seed a process: equal strings hash alike in all VMs
  *   eqshrstr               short strings are equal by hash and bytes, not by address alone
- *   luaV_finishfastset     refuse to overwrite a field of a shared table
+ *   luaV_finishfastset     refuse to overwrite a field of a shared table, or make lent parts the table's own before (lent.h)
  *   luaC_barrierback       a table notes that it refers to shared objects that may go
- *   luaH_set, luaH_setint, luaH_finishset (ov_ltable.c), lua_setmetatable (ov_lapi.c)   refuse the rest
+ *   luaH_set, luaH_setint, luaH_finishset (ov_ltable.c), lua_setmetatable (ov_lapi.c)   the same for the rest
+ *   luaH_free              (ov_ltable.c) leaves lent parts where they are
  *   luaH_next              (ov_ltable.c) a traversal goes on from the key's content
  *   pushclosure            (ov_lvm.c) functions without upvalues are as shared as their code
  *   internshrstr           (ov_lstring.c) new strings that are pooled identifiers are taken from the pool
@@ -76,6 +77,14 @@
 #define REEF_PASSING_BITS (REEF_SHARED_BIT | bitmask(FINALIZEDBIT))
 #define REEF_PASSING_MARK cast_byte(REEF_SHARED_MARK | bitmask(FINALIZEDBIT))
 #define reef_is_passing(o) (((o)->marked & REEF_PASSING_BITS) == REEF_PASSING_BITS)
+
+/* A table whose parts are lent (lent.h) has the bit, too, though it is on its VM's list and has the colours and ages of any
+ * other: so whatever would write to it comes to the hooks. Below its nodes lies what `lastfree` leads to; of no other
+ * table it does. */
+#define reef_is_lent(t)                                                                                                \
+	(reef_is_shared(t) && (t)->lastfree != NULL && (const char *)(t)->lastfree < (const char *)(t)->node)
+/* The place of a value that is about to be written to a table with the bit: its own parts' from now on. Raises. */
+LUAI_FUNC const TValue *reef_own_slot(lua_State *L, Table *t, const TValue *slot);
 
 /* A table that has once referred to one, by a key or a value, says so in a bit of its flags that stock Lua leaves alone
  * (metamethods have those below it, `isrealasize` the one above). */
@@ -144,10 +153,11 @@ static CallInfo *const ci __attribute__((unused)) = NULL;
 #undef luaV_finishfastset
 #define luaV_finishfastset(L, t, slot, v)                                                                              \
 	{                                                                                                                  \
+		const TValue *reef_slot = slot;                                                                                \
 		if (l_unlikely(reef_is_shared(hvalue(t)))) {                                                                   \
-			reef_save_position(L) reef_refuse_slot(L, hvalue(t), slot);                                                \
+			reef_save_position(L) reef_slot = reef_own_slot(L, hvalue(t), reef_slot);                                  \
 		}                                                                                                              \
-		setobj2t(L, cast(TValue *, slot), v);                                                                          \
+		setobj2t(L, cast(TValue *, reef_slot), v);                                                                     \
 		luaC_barrierback(L, gcvalue(t), v);                                                                            \
 	}
 

@@ -24,29 +24,15 @@ struct reef_parts reef_parts_of(const Table *t) {
 	return parts;
 }
 
-static int is_shared_for_good(const GCObject *o) {
-	return !reef_is_passing(o);
-}
-
-/* A key without a value is marked as dead by the collector, unless that has been done. */
-static int is_steady(const Node *n) {
-	if (isempty(gval(n)))
-		return !keyiscollectable(n);
-	return !(keyiscollectable(n) && !is_shared_for_good(gckey(n))) &&
-		   !(iscollectable(gval(n)) && !is_shared_for_good(gcvalue(gval(n))));
-}
-
 bool reef_can_lend(const Table *t) {
-	unsigned int size = luaH_realasize(t);
-	for (unsigned int i = 0; i < size; i++) {
-		if (iscollectable(&t->array[i]) && !is_shared_for_good(gcvalue(&t->array[i])))
-			return false;
-	}
+	if (reef_is_shared(t) || reef_has_held(t))
+		return false;
 	for (int i = 0; i < sizenode(t); i++) {
-		if (!is_steady(gnode(t, i)))
+		/* A collector would mark that key as dead. */
+		if (isempty(gval(gnode(t, i))) && keyiscollectable(gnode(t, i)))
 			return false;
 	}
-	return !reef_is_shared(t) && !reef_has_held(t);
+	return true;
 }
 
 size_t reef_lent_size(const struct reef_parts *parts) {

@@ -21,7 +21,8 @@ struct reef_parts {
 };
 struct reef_parts reef_parts_of(const struct Table *t);
 
-/* May they be lent, as far as their kinds tell? Whose the objects are is for the caller to know. */
+/* May they be lent, if all that they refer to is shared by all VMs? Not if it may go while these live, or if a collector
+ * would write there. */
 bool reef_can_lend(const struct Table *t);
 /* The bytes that they take where they are lent, a multiple of 8; 0: there are none. */
 size_t reef_lent_size(const struct reef_parts *parts);

@@ -56,12 +56,13 @@ scripts.everything = [[
 	say(io.write == io.stdout.write, io.type(io.stdin), require "skynet" == skynet, skynet.pcall == pcall)
 ]]
 
--- Pieces of random scripts. `$n` stands for a number, `$s` for a name; what they need beside that they make.
+-- Pieces of random scripts. `$n` stands for a number, `$s` for a name; what they need beside that they make. A name that was
+-- taken out of a table is not put in again: where it goes depends on whether a collector has been there meanwhile.
 local PIECES = {
 	"local t = {} for i = 1, $n do t['$s' .. i] = i end for k, v in pairs(t) do say(k, v) end",
 	"local t = { $s = 1, $s2 = 2, [$n] = 3, '$s' } t.$s = nil t.$s3 = 4 for k, v in pairs(t) do say(k, v) end say(next({}), #t)",
 	"$s = $n say(_G.$s, rawget(_G, '$s')) for k in pairs(_G) do if k:find '^$s' then say(k) end end $s = nil",
-	"string.$s = function(x) return #x end say(('abc'):$s()) for k in pairs(string) do say(k) end string.$s = nil",
+	"string.$s = function(x) return #x end say(('abc'):$s()) for k in pairs(string) do say(k) end",
 	"say(pcall(function() local x = nil return x.$s end))",
 	"say(pcall(function() return $s.$s2 end)) say(pcall(error, { code = $n } and '$s', $n))",
 	"say(select(2, pcall(error, setmetatable({}, { __tostring = function() return '$s' end }))))",
@@ -86,7 +87,7 @@ local PIECES = {
 	"for k, v in pairs(skynet) do say(k, type(v)) end",
 	"say(package.searchpath('$s', './?.lua;./?/$s2.lua')) say(pcall(require, 'no.$s')) package.preload['$s'] = function(...) return { ... } end say(#require '$s', package.loaded['$s'] ~= nil)",
 	"say(utf8.char($n + 200, 8364), utf8.len '$s', string.pack('<i4z', $n, '$s'):byte(1, -1))",
-	"table.insert = table.insert local old = table.concat table.concat = nil say(pcall(function() return table.concat({}) end)) table.concat = old for k in pairs(table) do say(k) end",
+	"table.insert = table.insert local old = table.concat table.concat = false say(pcall(function() return table.concat({}) end)) table.concat = old for k in pairs(table) do say(k) end",
 	"getmetatable('').__index = function(s, k) return string[k] or k .. '$s' end say(('x').foo, ('x'):upper()) getmetatable('').__index = string",
 	"setmetatable(string, { __mode = 'v' }) collectgarbage() say(('$s'):upper()) setmetatable(string, nil)",
 	"setmetatable(_G, { __index = function(_, k) return 'no ' .. k end }) say($s2, $s3) setmetatable(_G, nil)",
@@ -150,19 +151,18 @@ local HARMLESS = {
 	"for _, name in ipairs { 'socket', 'sharetable', 'queue', 'manager', 'crypt', 'db.redis', 'netpack' } do if #name % 5 == $n % 5 then say(type(require('skynet.' .. name))) end end",
 }
 
--- Writes to the libraries' tables, which copies read in common until then. What is taken out of a table is not put in
--- again: where it goes depends on whether a collector has been there meanwhile.
+-- Writes to the libraries' tables, which copies read in common until then.
 local LIBRARIES = {
-	"local lib = ({ string, math, table, os, utf8, coroutine, debug, io })[$n % 8 + 1] lib.$s = $n lib.$s2 = '$s' for k, v in pairs(lib) do say(k, type(v)) end",
+	"local lib = ({ string, math, table, os, utf8, coroutine, debug, io })[$n % 8 + 1] lib.mine_$s = $n lib.mine_$s2 = '$s' for k, v in pairs(lib) do say(k, type(v)) end",
 	"local lib, name = table.unpack(({ { math, 'acos' }, { os, 'difftime' }, { utf8, 'offset' }, { string, 'packsize' }, { debug, 'upvaluejoin' } })[$n % 5 + 1]) lib[name] = nil say(lib[name], rawget(lib, name)) for k in next, lib do say(k) end",
 	"for _, lib in ipairs { string, math, table, os, utf8, coroutine } do for k, v in pairs(lib) do lib[k] = v say(k) end end",
 	"rawset(os, '$s', $n) rawset(math, $n, '$s2') rawset(debug, $n / 2, true) say(rawget(os, '$s'), math[$n], debug[$n / 2], rawequal(os, os)) for k in next, math do say(k) end",
 	"setmetatable(utf8, { __index = function(_, k) return k .. '$s' end, __newindex = function(t, k, v) rawset(t, k, v .. '!') end }) utf8.$s2 = '$s' say(utf8.$s2, utf8.no_$n, utf8.char(65)) setmetatable(utf8, nil)",
 	"local list = ({ os, table, utf8 })[$n % 3 + 1] local move = table.move for i = #list, 1, -1 do list[i] = nil end table.insert(list, 1, '$s') table.insert(list, '$s2') say(table.remove(list, 1), table.concat(list, ','), (table.unpack(list, 1, 1))) move({ 1, 2, 3 }, 1, 3, 2, list) say(list[2], list[4])",
 	"setmetatable(coroutine, { __mode = ({ 'k', 'v', 'kv' })[$n % 3 + 1] }) collectgarbage() collectgarbage() say(type(coroutine.wrap), next(coroutine) ~= nil) setmetatable(coroutine, nil)",
-	"collectgarbage($n % 2 == 0 and 'generational' or 'incremental') debug.$s = { '$s2' } string.$s = { { '$s' } } for i = 1, 400 do local _ = { i } end collectgarbage 'step' for i = 1, 400 do local _ = { i } end say(debug.$s[1], string.$s[1][1]) collectgarbage 'incremental' debug.$s[2] = {} collectgarbage() say(#debug.$s, string.$s[1][1])",
-	"local k = next(math) for _ = 1, $n do k = next(math, k) end math[k] = k == 'pi' and 3 or math[k] say(k, next(math, k)) math.huge = $n say(math.huge)",
-	"local t = setmetatable({}, string) string.__index = string string.__call = function() return '$s' end say(t(), t.rep == string.rep) string.__call = nil",
+	"collectgarbage($n % 2 == 0 and 'generational' or 'incremental') debug.held_$s = { '$s2' } string.held_$s = { { '$s' } } for i = 1, 400 do local _ = { i } end collectgarbage 'step' for i = 1, 400 do local _ = { i } end say(debug.held_$s[1], string.held_$s[1][1]) collectgarbage 'incremental' debug.held_$s[2] = {} collectgarbage() say(#debug.held_$s, string.held_$s[1][1])",
+	"local k = next(math) for _ = 1, $n do k = next(math, k) end math[k] = k == 'pi' and 3 or math[k] say(k, (next(math, k))) math.huge = $n say(math.huge)",
+	"local t = setmetatable({}, string) string.__index = string string.__call = function() return '$s' end say(t(), t.rep == string.rep) string.__call = false",
 	"local old = string.rep string.rep = function() return '$s' end say(('x'):rep(3)) string.rep = old say(('x'):rep(3)) for k in pairs(string) do say(k) end",
 	"say(#skynet.packstring({ pi = math.pi, huge = math.maxinteger }) > 0, pcall(skynet.packstring, math))",
 }

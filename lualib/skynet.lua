@@ -19,6 +19,10 @@ local function traceback(reason)
 	return debug.traceback(tostring(reason), 2)
 end
 
+local function fail(reason)
+	skynet.start_failed(reason)
+end
+
 ---Runs the init functions and then `start`, and tells the launcher how that ended. Internal.
 ---@param start fun()
 function skynet.init_service(start)
@@ -29,12 +33,12 @@ function skynet.init_service(start)
 			loader.init_all()
 		end
 		start()
-	end, traceback)
-	skynet.init_thread = nil
-	if ok then
+		skynet.init_thread = nil
 		skynet.send(".launcher", "lua", "LAUNCHOK")
-	else
-		skynet.start_failed(reason)
+	end, traceback)
+	if not ok and not pcall(fail, reason) then
+		-- There is no memory for words. The launcher hears of the end itself.
+		require("skynet.core").exit()
 	end
 end
 

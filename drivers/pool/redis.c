@@ -144,7 +144,7 @@ static void read_replies(struct reef_pool_call *call, const char *bytes, size_t 
 					continue;
 				left--;
 				if (answer.kind & REEF_REDIS_COLLECT)
-					reef_redis_collect(&answer, ref);
+					reef_redis_collect(&answer, &r->kind[i - 1], 1, ref);
 				if (left > 0)
 					continue;
 				/* The task runs now, and may do anything but wait for a reply of ours. */

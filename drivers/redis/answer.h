@@ -31,8 +31,9 @@ struct reef_redis_answer {
 
 /* Resumes or fails the task with the reply. */
 void reef_redis_answer(const struct reef_redis_answer *answer, struct reef_task *task);
-/* Appends {ok=, out=} to the table of results at the registry reference `ref`. */
-void reef_redis_collect(const struct reef_redis_answer *answer, int ref);
+/* Appends {ok=, out=} to the table of results at the registry reference `ref` for each of `count` replies of these kinds, the
+ * first of which is the answer's. */
+void reef_redis_collect(const struct reef_redis_answer *answer, const uint8_t *kinds, int count, int ref);
 /* Resumes the task with that table and releases the reference. */
 void reef_redis_finish_collection(lua_State *build, struct reef_task *task, int ref);
 

@@ -55,20 +55,34 @@ static bool is_asked(const struct reef_redis_connection *c) {
 	return request && reef_channel_may_answer(&c->requests.channel, request->position);
 }
 
-static void deliver_reply(struct reef_redis_connection *c, int index, enum reef_redis_reply reply) {
+/* How many replies, of `left` of these kinds, belong to the request that the first one answers: one, unless it collects
+ * them. */
+static int run_of(const struct reef_request *request, const uint8_t *kinds, int left) {
+	int n = 1;
+	if (request->task && (request->kind & REEF_REDIS_COLLECT)) {
+		while (n < left && (size_t)n < request->replies && kinds[n] != REEF_REDIS_PUSH)
+			n++;
+	}
+	return n;
+}
+
+/* Delivers the first of `left` replies, which is at `index`, or it and what belongs to it. Returns how many. */
+static int deliver_replies(struct reef_redis_connection *c, int index, const uint8_t *kinds, int left) {
 	struct reef_requests *r = &c->requests;
 	struct reef_request *request = r->pending.head;
+	enum reef_redis_reply reply = (enum reef_redis_reply)kinds[0];
 	if (reply == REEF_REDIS_PUSH || c->stream) {
 		enqueue(c, index, reply);
-		return;
+		return 1;
 	}
 	if (!is_asked(c)) {
 		/* "-ERR max number of clients reached" and the like come unasked. */
 		const char *text = reply == REEF_REDIS_ERROR ? lua_tostring(r->build, index) : "a reply that nobody asked for";
 		reef_channel_close(&r->channel, REEF_CHANNEL_GARBLED, text);
-		return;
+		return 1;
 	}
-	r->answered++;
+	int count = run_of(request, kinds, left);
+	r->answered += (unsigned)count;
 	struct reef_task *task = request->task;
 	const struct reef_redis_answer answer = {
 			.build = r->build,
@@ -79,7 +93,7 @@ static void deliver_reply(struct reef_redis_connection *c, int index, enum reef_
 			.command = request->command,
 	};
 	int ref = request->ref;
-	bool last = --request->replies == 0;
+	bool last = (request->replies -= (size_t)count) == 0;
 	if (last)
 		reef_pending_pop(&r->pending);
 	if (task)
@@ -89,12 +103,13 @@ static void deliver_reply(struct reef_redis_connection *c, int index, enum reef_
 		if (last)
 			luaL_unref(r->build, LUA_REGISTRYINDEX, ref);
 	} else if (answer.kind & REEF_REDIS_COLLECT) {
-		reef_redis_collect(&answer, ref);
+		reef_redis_collect(&answer, kinds, count, ref);
 		if (last)
 			reef_redis_finish_collection(r->build, task, ref);
 	} else if (last) {
 		reef_redis_answer(&answer, task);
 	}
+	return count;
 }
 
 void reef_redis_deliver(struct reef_channel *channel, const char *bytes, size_t n) {
@@ -110,8 +125,8 @@ void reef_redis_deliver(struct reef_channel *channel, const char *bytes, size_t 
 		int done;
 		do {
 			done = reef_redis_reader_parse(&c->reader, build);
-			for (int i = 1; i <= done; i++) {
-				deliver_reply(c, i, (enum reef_redis_reply)c->reader.kind[i - 1]);
+			for (int i = 0; i < done;) {
+				i += deliver_replies(c, i + 1, c->reader.kind + i, done - i);
 				if (channel->incarnation != incarnation)
 					return;
 			}

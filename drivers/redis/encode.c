@@ -8,6 +8,8 @@
 
 #include <lauxlib.h>
 
+#include "sharetable/overlay/each.h"
+
 /* Enough for `$length\r\n` and the end of a bulk string, or for `*count\r\n`. */
 #define HEADER_ROOM 28
 /* Enough for any number as Lua prints it. */
@@ -95,6 +97,13 @@ static void put_float(lua_State *L, struct reef_output *output, lua_Number v) {
 	reef_redis_put_bulk(L, output, text, (size_t)n);
 }
 
+static void put_boolean(lua_State *L, struct reef_output *output, bool v) {
+	if (v)
+		reef_redis_put_bulk(L, output, "true", 4);
+	else
+		reef_redis_put_bulk(L, output, "false", 5);
+}
+
 /* Writes the value at `index`. False: it is no string, number or boolean. */
 static inline bool encode_put_value(lua_State *L, struct reef_output *output, int index) {
 	switch (lua_type(L, index)) {
@@ -111,10 +120,27 @@ static inline bool encode_put_value(lua_State *L, struct reef_output *output, in
 			put_float(L, output, lua_tonumber(L, index));
 		return true;
 	case LUA_TBOOLEAN:
-		if (lua_toboolean(L, index))
-			reef_redis_put_bulk(L, output, "true", 4);
+		put_boolean(L, output, lua_toboolean(L, index));
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The same for a value of a list, in its place. */
+static inline bool put_listed(lua_State *L, struct reef_output *output, const struct reef_each_pair *v) {
+	switch (v->type) {
+	case LUA_TSTRING:
+		reef_redis_put_bulk(L, output, v->value.string.bytes, v->value.string.size);
+		return true;
+	case LUA_TNUMBER:
+		if (v->is_integer)
+			put_integer(L, output, v->value.integer);
 		else
-			reef_redis_put_bulk(L, output, "false", 5);
+			put_float(L, output, v->value.number);
+		return true;
+	case LUA_TBOOLEAN:
+		put_boolean(L, output, v->value.boolean);
 		return true;
 	default:
 		return false;
@@ -168,6 +194,9 @@ static lua_Integer length_of(lua_State *L, int index) {
 }
 
 int reef_redis_list_length(lua_State *L, int index) {
+	struct reef_each list;
+	if (reef_each_begin_list(&list, lua_topointer(L, index)))
+		return list.end;
 	lua_getfield(L, index, "n");
 	lua_Integer n = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : length_of(L, index);
 	lua_pop(L, 1);
@@ -190,12 +219,19 @@ static void push_as_text(lua_State *L, int index, int n, const char *command) {
 }
 
 bool reef_redis_put_list(lua_State *L, struct reef_output *output, int index, int n, const char *command) {
+	struct reef_each list;
+	struct reef_each_pair value;
 	if (lua_getmetatable(L, index)) {
 		lua_pop(L, 1);
 		push_as_text(L, index, n, command);
 		return false;
 	}
-	for (int i = 1; i <= n; i++) {
+	int i = 1;
+	if (reef_each_begin_list(&list, lua_topointer(L, index)) && list.end == n) {
+		while (reef_each_value(&list, &value) && put_listed(L, output, &value))
+			i++;
+	}
+	for (; i <= n; i++) {
 		lua_rawgeti(L, index, i);
 		if (!encode_put_value(L, output, -1)) {
 			lua_pop(L, 1);

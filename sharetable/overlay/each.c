@@ -49,6 +49,23 @@ enum reef_each_found reef_each_next(struct reef_each *e, struct reef_each_pair *
 	return REEF_EACH_END;
 }
 
+bool reef_each_begin_list(struct reef_each *e, const void *table) {
+	Table *t = (Table *)table;
+	*e = (struct reef_each){t, t->node, 0, 0};
+	if (t->metatable || !isdummy(t))
+		return false;
+	e->end = (int)luaH_getn(t);
+	return true;
+}
+
+bool reef_each_value(struct reef_each *e, struct reef_each_pair *pair) {
+	const Table *t = e->table;
+	if (e->at >= e->end)
+		return false;
+	set_value(pair, &t->array[e->at++]);
+	return true;
+}
+
 void reef_each_push(lua_State *L, const struct reef_each *e) {
 	const Node *n = (const Node *)e->nodes + (e->at - 1);
 	getnodekey(L, s2v(REEF_TOP(L)), n);

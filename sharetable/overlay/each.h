@@ -1,5 +1,5 @@
-/* Going through a table whose keys are strings, in the order of lua_next, without a look-up of each key and without the
- * stack: for who writes out many tables.
+/* Going through a table whose keys are strings, in the order of lua_next, or through a list, without a look-up of each key and
+ * without the stack: for who writes out many tables.
  *
  * The table, by what lua_topointer says, is kept from the collector by the caller. Strings that were found are the table's:
  * they are good for as long as it has them. Whoever has let others run in between asks whether the table is still laid out
@@ -39,6 +39,10 @@ struct reef_each_pair {
 /* False: the table has places for a list, whatever is in them. */
 bool reef_each_begin(struct reef_each *e, const void *table);
 enum reef_each_found reef_each_next(struct reef_each *e, struct reef_each_pair *pair);
+/* True: the table is nothing but a list, without a metatable and other keys. Then `end` is its length, and reef_each_value
+ * finds its values, of which nil is the last. */
+bool reef_each_begin_list(struct reef_each *e, const void *table);
+bool reef_each_value(struct reef_each *e, struct reef_each_pair *pair);
 /* Pushes key and value of what was found last. Needs two slots of the stack. */
 void reef_each_push(struct lua_State *L, const struct reef_each *e);
 /* False: whoever goes on does so by the last key and lua_next. */

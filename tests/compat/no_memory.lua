@@ -130,6 +130,36 @@ test.case("values for which the receiver has no memory fail the call that brings
 	test.matches(output, "well")
 end)
 
+test.case("whoever launches a service that has no memory for saying how its start went hears of it", function()
+	local code, output = run(([[
+		local skynet = require "skynet"
+		require "skynet.manager"
+		skynet.start(function()
+			local left, started, failed = 0, 0, 0
+			for i = 1, %d do
+				left = left + 1
+				skynet.fork(function()
+					local fails = i %% 2 == 0 and "fails" or nil
+					local ok, reason = pcall(skynet.newservice, "starving", math.random(1000, 12000) // (i %% 2 + 1), fails)
+					assert(not ok or not fails)
+					started, failed = started + (ok and 1 or 0), failed + (ok and 0 or 1)
+					left = left - 1
+					if not ok then print(reason) end
+				end)
+				skynet.sleep(0)
+			end
+			for _ = 1, 600 do
+				if left == 0 then break end
+				skynet.sleep(5)
+			end
+			io.stderr:write(("%%d wait, %%d started, %%d failed\n"):format(left, started, failed))
+			skynet.abort()
+		end)
+	]]):format(test.count(60)))
+	test.equal(code, 0, output:sub(-2000))
+	test.matches(output, "\n0 wait, %d+ started, %d+ failed\n", output:sub(-2000))
+end)
+
 test.case("the limit of a service's memory holds in __tostring, finalizers and hooks, too", function()
 	local code, output = run [[
 		local skynet = require "skynet"

@@ -112,7 +112,7 @@ skynet.start(function()
 		return done == CALLERS
 	end)
 	calm = true
-	sim.network { delay = { 0.0001, 0.01 }, stall = 0, reset = 0, refuse = 0, slow = 0 }
+	sim.calm()
 	-- What the storm has left behind may cost some more connections.
 	sim.eventually(60, "a request in calm is answered", function()
 		return ask "calm"

@@ -87,7 +87,7 @@ skynet.start(function()
 	sim.eventually(36000, "all have asked", function()
 		return done == CALLERS
 	end)
-	sim.network { delay = { 0.0001, 0.001 }, stall = 0, reset = 0, refuse = 0, slow = 0 }
+	sim.calm()
 	sim.eventually(120, "a call in calm is answered", function()
 		return pcall(cluster.call, "far", "@echo", "echo", "calm" .. sim.elapsed())
 	end)

@@ -152,8 +152,7 @@ skynet.start(function()
 		end
 	end)
 	all_ask("storm", false)
-	sim.network { delay = { 0.0001, 0.001 }, stall = 0, reset = 0, refuse = 0, lose = 0, slow = 0 }
-	sim.heal()
+	sim.calm()
 	slow = 0
 	all_ask("calm", true)
 	sim.finish()

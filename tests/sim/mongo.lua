@@ -108,8 +108,7 @@ skynet.start(function()
 	sim.eventually(3600, "all have asked", function()
 		return done == CALLERS
 	end)
-	sim.network { delay = { 0.0001, 0.001 }, stall = 0, reset = 0, refuse = 0, lose = 0, slow = 0 }
-	sim.heal()
+	sim.calm()
 	set:elect(2)
 	sim.eventually(60, "a write in calm is done", function()
 		return ask("calm", c.insertOne, c, { _id = "calm" })

@@ -134,8 +134,7 @@ skynet.start(function()
 	end)
 	local counts = all_ask(false)
 	calm = true
-	sim.network { delay = { 0.0001, 0.001 }, stall = 0, reset = 0, refuse = 0, lose = 0, slow = 0 }
-	sim.heal()
+	sim.calm()
 	skynet.send(peer, "lua")
 	sim.reset { port = 6379 } -- what is slow stays so
 	db = pool.redis("redis://redis:6379/0")

@@ -75,8 +75,7 @@ skynet.start(function()
 		return done == CALLERS
 	end)
 	sim.check(answered > 0, "nobody had an answer")
-	sim.network { delay = { 0.0001, 0.001 }, stall = 0, reset = 0, refuse = 0, lose = 0, slow = 0 }
-	sim.heal()
+	sim.calm()
 	skynet.send(peer, "lua")
 	local n = tonumber(sim.eventually(60, "a request in calm is answered", function()
 		local ok, value = pcall(db.get, db, "n")

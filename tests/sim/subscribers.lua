@@ -70,8 +70,7 @@ skynet.start(function()
 	end)
 	skynet.call(peer, "lua", "publish", MESSAGES)
 	calm = true
-	sim.network { delay = { 0.0001, 0.001 }, stall = 0, reset = 0, refuse = 0, lose = 0, slow = 0 }
-	sim.heal()
+	sim.calm()
 	skynet.send(peer, "lua", "calm")
 	sim.eventually(60, "he is connected again", function()
 		local n = skynet.call(peer, "lua", "publish", 1)

@@ -73,7 +73,7 @@ skynet.start(function()
 	end
 	all_commit()
 	sim.check(committed > 0, "nothing was committed")
-	sim.network { delay = { 0.0001, 0.001 }, stall = 0, reset = 0, refuse = 0, lose = 0 }
+	sim.calm()
 	skynet.send(peer, "lua")
 	sim.eventually(60, "a transaction in calm is committed", function()
 		return commit(db, "calm")

@@ -3,6 +3,7 @@
 -- A topology description is a table that is never changed: `update` answers a new one for the description of one
 -- server. By the specification "Server Discovery And Monitoring"; names of types and fields are its.
 local bson = require "bson"
+local values = require "reef.values"
 
 local sdam = {}
 
@@ -134,23 +135,6 @@ local compared = {
 	"logicalSessionTimeoutMinutes",
 }
 
-local function same(a, b)
-	if type(a) ~= "table" or type(b) ~= "table" then
-		return a == b
-	end
-	for k, v in pairs(a) do
-		if not same(v, b[k]) then
-			return false
-		end
-	end
-	for k in pairs(b) do
-		if a[k] == nil then
-			return false
-		end
-	end
-	return true
-end
-
 ---Do two descriptions of a server mean the same to an application?
 ---@return boolean
 function sdam.equal(a, b)
@@ -159,8 +143,8 @@ function sdam.equal(a, b)
 			return false
 		end
 	end
-	return same(a.hosts, b.hosts) and same(a.passives, b.passives) and same(a.arbiters, b.arbiters)
-		and same(a.tags, b.tags) and same(a.topologyVersion, b.topologyVersion)
+	return values.same(a.hosts, b.hosts) and values.same(a.passives, b.passives) and values.same(a.arbiters, b.arbiters)
+		and values.same(a.tags, b.tags) and values.same(a.topologyVersion, b.topologyVersion)
 		and tostring(a.error) == tostring(b.error)
 end
 

@@ -1,8 +1,7 @@
--- A random script about tables, by the number that it gets. Returns what it has seen, which does not depend on addresses,
--- and, if the collector does not run by itself, not on when it runs: it marks keys of entries that are gone, and so
--- decides where the next ones go.
+-- A random script about tables, by the number that it gets. Returns what it has seen, which does not depend on addresses
+-- nor, if the collector does not run by itself, on when it runs: a key that it has marked as dead comes back elsewhere.
 -- `lend` has parts of a table lent, or does nothing but collect; nothing else may tell the difference.
-local seed, by_itself = ...
+local seed, by_itself, lend = ...
 local state = seed * 2862933555777941757 + 3037000493
 local out = {}
 
@@ -14,7 +13,7 @@ end
 -- The same in all VMs: objects would be named by their address.
 local function show(v)
 	local kind = type(v)
-	return (kind == "table" or kind == "function" or kind == "userdata") and kind or tostring(v)
+	return (kind == "table" or kind == "function") and kind or tostring(v)
 end
 
 local function say(...)
@@ -29,12 +28,18 @@ local NAMES = { "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "th
 
 local function key()
 	local kind = choose(6)
-	return kind <= 3 and NAMES[choose(#NAMES)] or kind == 4 and choose(12) or kind == 5 and choose(40) / 2 or choose(2) == 1
+	return kind <= 3 and NAMES[choose(#NAMES)]
+		or kind == 4 and choose(12)
+		or kind == 5 and choose(40) / 2
+		or choose(2) == 1
 end
 
 local function constant()
 	local kind = choose(6)
-	return kind == 1 and NAMES[choose(#NAMES)] or kind == 2 and choose(100) / 8 or kind == 3 and false or kind == 4 and math.abs
+	return kind == 1 and NAMES[choose(#NAMES)]
+		or kind == 2 and choose(100) / 8
+		or kind == 3 and true
+		or kind == 4 and math.abs
 		or choose(100)
 end
 

@@ -94,3 +94,9 @@ const TValue *reef_own_slot(lua_State *L, Table *t, const TValue *slot) {
 	reef_own(L, t);
 	return (const void *)(is_item ? (char *)t->array + in_array : (char *)t->node + in_nodes);
 }
+
+void reef_set_lent(lua_State *L, Table *t, const TValue *slot, const TValue *value) {
+	slot = reef_own_slot(L, t, slot);
+	setobj2t(L, cast(TValue *, slot), value);
+	luaC_barrierback(L, obj2gco(t), value);
+}

@@ -85,6 +85,8 @@
 	(reef_is_shared(t) && (t)->lastfree != NULL && (const char *)(t)->lastfree < (const char *)(t)->node)
 /* The place of a value that is about to be written to a table with the bit: its own parts' from now on. Raises. */
 LUAI_FUNC const TValue *reef_own_slot(lua_State *L, Table *t, const TValue *slot);
+/* The same, and writes it. */
+LUAI_FUNC void reef_set_lent(lua_State *L, Table *t, const TValue *slot, const TValue *value) __attribute__((cold));
 
 /* A table that has once referred to one, by a key or a value, says so in a bit of its flags that stock Lua leaves alone
  * (metamethods have those below it, `isrealasize` the one above). */
@@ -153,12 +155,12 @@ static CallInfo *const ci __attribute__((unused)) = NULL;
 #undef luaV_finishfastset
 #define luaV_finishfastset(L, t, slot, v)                                                                              \
 	{                                                                                                                  \
-		const TValue *reef_slot = slot;                                                                                \
 		if (l_unlikely(reef_is_shared(hvalue(t)))) {                                                                   \
-			reef_save_position(L) reef_slot = reef_own_slot(L, hvalue(t), reef_slot);                                  \
+			reef_save_position(L) reef_set_lent(L, hvalue(t), slot, v);                                                \
+		} else {                                                                                                       \
+			setobj2t(L, cast(TValue *, slot), v);                                                                      \
+			luaC_barrierback(L, gcvalue(t), v);                                                                        \
 		}                                                                                                              \
-		setobj2t(L, cast(TValue *, reef_slot), v);                                                                     \
-		luaC_barrierback(L, gcvalue(t), v);                                                                            \
 	}
 
 #endif

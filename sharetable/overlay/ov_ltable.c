@@ -13,7 +13,7 @@ static void stock_luaH_set(lua_State *L, Table *t, const TValue *key, TValue *va
 static void stock_luaH_setint(lua_State *L, Table *t, lua_Integer key, TValue *value);
 static void stock_luaH_finishset(lua_State *L, Table *t, const TValue *key, const TValue *slot, TValue *value);
 static int stock_luaH_next(lua_State *L, Table *t, StkId key);
-static void stock_luaH_free(lua_State *L, Table *t);
+static void stock_luaH_free(lua_State *L, Table *t) __attribute__((unused));
 #include "ltable.c"
 #undef luaH_set
 #undef luaH_setint
@@ -53,11 +53,14 @@ void luaH_finishset(lua_State *L, Table *t, const TValue *key, const TValue *slo
 	stock_luaH_finishset(L, t, key, slot, value);
 }
 
+/* As the stock function does, which asks for the end of an array that is not there, too. */
 void luaH_free(lua_State *L, Table *t) {
-	if (l_unlikely(reef_is_shared(t)))
-		luaM_free(L, t);
-	else
-		stock_luaH_free(L, t);
+	if (l_likely(!reef_is_shared(t))) {
+		freehash(L, t);
+		if (t->alimit > 0)
+			luaM_freearray(L, t->array, luaH_realasize(t));
+	}
+	luaM_free(L, t);
 }
 
 /* Stock Lua finds the place of a string key by address, and the caller may hold another object with the same bytes. A

@@ -1,4 +1,4 @@
--- A random script about tables, by the number that it gets. Returns what it has seen, which does not depend on addresses
+-- A random script about tables, by its number. Returns what it has seen, which does not depend on addresses,
 -- nor, if the collector does not run by itself, on when it runs: a key that it has marked as dead comes back elsewhere.
 -- `lend` has parts of a table lent, or does nothing but collect; nothing else may tell the difference.
 local seed, by_itself, lend = ...

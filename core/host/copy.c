@@ -91,9 +91,13 @@ static void add_name(const char *name, size_t size) {
 		;
 }
 
+static size_t bytes_of(const struct reef_image *image) {
+	return image->size + image->lent_size;
+}
+
 static void delete_template(void *p) {
 	struct copy_template *template = p;
-	atomic_fetch_sub(&image_bytes, template->image->size);
+	atomic_fetch_sub(&image_bytes, bytes_of(template->image));
 	reef_image_delete(template->image);
 	reef_free(template->arguments);
 	reef_free(template);
@@ -106,7 +110,7 @@ static void delete_version(void *p) {
 		if (template)
 			delete_template(template);
 	}
-	atomic_fetch_sub(&image_bytes, version->image->size);
+	atomic_fetch_sub(&image_bytes, bytes_of(version->image));
 	reef_image_delete(version->image);
 	reef_free(version);
 }
@@ -183,7 +187,7 @@ static void make_image(struct copy_name *entry, const struct reef_host *host, co
 		atomic_store(&entry->tries, 0);
 		atomic_store(&entry->refused, NULL);
 		atomic_fetch_add(&made, 1);
-		atomic_fetch_add(&image_bytes, version->image->size);
+		atomic_fetch_add(&image_bytes, bytes_of(version->image));
 		atomic_store(&entry->version, version);
 	} else if (why && !is_passing(host, why) && atomic_fetch_add(&entry->tries, 1) + 1 == MAX_TRIES) {
 		atomic_store(&entry->refused, why);
@@ -232,7 +236,7 @@ static void keep_template(struct copy_version *version, int place, struct reef_i
 	template->image = image;
 	template->arguments = version->image->varies ? reef_strdup(arguments) : NULL;
 	atomic_fetch_add(&templates_made, 1);
-	atomic_fetch_add(&image_bytes, image->size);
+	atomic_fetch_add(&image_bytes, bytes_of(image));
 	atomic_store(&version->templates[place], template);
 }
 

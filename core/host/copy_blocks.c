@@ -47,6 +47,8 @@ struct reef_copy_blocks {
 	size_t size;            /* of a block */
 	size_t used;            /* blocks, in all chunks */
 	bool gone;
+	void *common; /* what they refer to, or NULL */
+	size_t common_size;
 };
 
 static size_t mapped, used;
@@ -128,15 +130,18 @@ static void give_back_to(struct chunk *chunk, struct free_block *block) {
 
 /* ---- blocks ---- */
 
-struct reef_copy_blocks *reef_copy_blocks_new(size_t size) {
+struct reef_copy_blocks *reef_copy_blocks_new(size_t size, void *common, size_t common_size) {
 	struct reef_copy_blocks *blocks = reef_calloc(1, sizeof(*blocks));
 	pthread_mutex_init(&blocks->lock, NULL);
 	reef_list_init(&blocks->roomy);
 	blocks->size = (size + LINE - 1) & ~(LINE - 1);
+	blocks->common = common;
+	blocks->common_size = common_size;
 	return blocks;
 }
 
 static void delete (struct reef_copy_blocks *blocks) {
+	reef_unmap(blocks->common, blocks->common_size);
 	pthread_mutex_destroy(&blocks->lock);
 	reef_free(blocks);
 }

@@ -16,8 +16,9 @@
 
 struct reef_copy_blocks;
 
-/* Blocks of `size` bytes, which is rounded up to a multiple of 64. */
-struct reef_copy_blocks *reef_copy_blocks_new(size_t size);
+/* Blocks of `size` bytes, which is rounded up to a multiple of 64. What lies in them refers to `common`, which is unmapped
+ * with the last of them; NULL: to nothing. */
+struct reef_copy_blocks *reef_copy_blocks_new(size_t size, void *common, size_t common_size);
 /* No more blocks are taken: frees it when the last one has come back. */
 void reef_copy_blocks_let_go(struct reef_copy_blocks *blocks);
 

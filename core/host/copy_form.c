@@ -167,8 +167,10 @@ static void clear_object(const struct reef_build *build, GCObject *o) {
 	}
 }
 
-/* What calls have left above the top of the stack, and in frames that are not in use. */
+/* What calls have left above the top of the stack, and in frames that are not in use. Services run in coroutines, so the
+ * stack itself is as small as C functions may expect. */
 static void clear_stack(lua_State *L) {
+	luaD_reallocstack(L, (int)(REEF_TOP(L) - REEF_STACK(L)) + LUA_MINSTACK, 0);
 	for (StkId at = REEF_STACK(L); at < REEF_TOP(L); at++)
 		clear_value(s2v(at));
 	char *end = (char *)(REEF_STACK_LAST(L) + EXTRA_STACK);

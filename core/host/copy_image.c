@@ -13,6 +13,7 @@
 
 #include "copy_blocks.h"
 #include "copy_build.h"
+#include "copy_lend.h"
 #include "core/alloc.h"
 #include "core/cycles.h"
 #include "host_private.h"
@@ -32,8 +33,8 @@ struct place {
 };
 
 struct comparison {
-	struct reef_build *a;
-	const struct reef_build *b;
+	struct reef_build *a, *b;
+	char *lent; /* until the blocks have it */
 	void *record_a, *record_b;
 	struct REEF_ARRAY(struct place) places; /* of a, in the order of their addresses */
 	struct reef_image *image;
@@ -75,7 +76,8 @@ static bool list_places(struct comparison *c) {
 		return refuse(c, "it is too large");
 	c->image->size = (uint32_t)offset;
 	c->image->room = (uint32_t)((offset + REST + BLOCK_ALIGNMENT - 1) & ~(size_t)(BLOCK_ALIGNMENT - 1));
-	c->image->blocks = reef_copy_blocks_new(c->image->room);
+	c->image->blocks = reef_copy_blocks_new(c->image->room, c->lent, c->image->lent_size);
+	c->lent = NULL;
 	c->image->bytes = reef_try_malloc(offset);
 	if (c->image->bytes == NULL)
 		return refuse(c, reef_no_memory);
@@ -165,6 +167,8 @@ static void take_beginning(struct reef_image *image, struct reef_build *build) {
 
 static bool take_all(struct comparison *c) {
 	struct reef_image *image = c->image;
+	if (!reef_copy_lend(c->a, c->b, &c->lent, &image->lent_size))
+		return refuse(c, reef_no_memory);
 	if (!list_places(c))
 		return false;
 	for (size_t i = 0; i < c->places.count; i++) {
@@ -186,12 +190,13 @@ static bool take_all(struct comparison *c) {
 	return image->record != NULL || refuse(c, "what it has loaded cannot be shared");
 }
 
-static struct reef_image *compare(struct reef_build *a, const struct reef_build *b, const char **why) {
+static struct reef_image *compare(struct reef_build *a, struct reef_build *b, const char **why) {
 	const struct reef_record_hooks *hooks = reef_host_hooks()->record;
 	struct comparison c = {.a = a, .b = b, .record_a = hooks->find(a->host->L), .record_b = hooks->find(b->host->L)};
 	c.image = reef_calloc(1, sizeof(*c.image));
 	bool ok = a->bytes == b->bytes ? take_all(&c) : refuse(&c, "two of them differ in size");
 	reef_array_fini(&c.places);
+	reef_unmap(c.lent, c.image->lent_size);
 	*why = c.why;
 	c.image->passed = a->passed;
 	c.image->passed_size = a->passed_size;

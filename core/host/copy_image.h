@@ -13,6 +13,7 @@ struct reef_host;
 struct reef_image {
 	char *bytes;
 	uint32_t size, room; /* bytes; those of the block that a copy lies in */
+	size_t lent_size;    /* those that its copies read in common */
 	struct reef_copy_blocks *blocks;
 	struct REEF_ARRAY(uint32_t) words; /* where words are addresses in the block; they hold offsets */
 	struct REEF_ARRAY(uint32_t) hosts; /* the same for addresses in the host */

@@ -18,6 +18,8 @@ static size_t size_of_proto(const Proto *p) {
 }
 
 static size_t size_of_table(const Table *t) {
+	if (reef_is_shared(t)) /* the rest is lent */
+		return sizeof(*t);
 	size_t nodes = isdummy(t) ? 0 : (size_t)sizenode(t);
 	return sizeof(*t) + luaH_realasize(t) * sizeof(TValue) + nodes * sizeof(Node);
 }
@@ -57,9 +59,14 @@ static enum reef_heap_type measure(const GCObject *o, size_t *size) {
 	}
 }
 
+/* Does it belong to no VM? */
+static bool is_of_others(const GCObject *o) {
+	return reef_is_shared(o) && !(o->tt == LUA_VTABLE && reef_is_lent(gco2t(o)));
+}
+
 static struct reef_heap_node *note(struct reef_heap *heap, const GCObject *o, enum reef_heap_edge edge) {
 	static _Thread_local struct reef_heap_node nowhere; /* what is written there is read by nobody */
-	if (o == NULL || reef_is_shared(o) || reef_ptrmap_get(&heap->seen, o) != NULL)
+	if (o == NULL || is_of_others(o) || reef_ptrmap_get(&heap->seen, o) != NULL)
 		return &nowhere;
 	size_t size;
 	enum reef_heap_type type = measure(o, &size);

@@ -2,6 +2,7 @@
  * right for another one as they are, with the chains between them. */
 #include "ov.h" /* before what includes lua.h, which shows less to those who are not of Lua's core */
 
+#include "lent.h"
 #include "model.h"
 
 int reef_model_place(lua_State *L, const void *table) {
@@ -23,7 +24,7 @@ const void *reef_model_push(lua_State *L, const void *model) {
 	memcpy(nodes, from->node, n * sizeof(Node));
 	t->node = nodes;
 	t->lsizenode = from->lsizenode;
-	t->lastfree = nodes + (from->lastfree - from->node);
+	t->lastfree = nodes + reef_last_free(from);
 	t->metatable = from->metatable;
 	invalidateTMcache(t);
 	t->flags |= from->flags & REEF_HELD_BIT;
@@ -37,6 +38,8 @@ const void *reef_model_push(lua_State *L, const void *model) {
 void reef_model_put(lua_State *L, const void *table, int place) {
 	Table *t = (Table *)table;
 	const TValue *value = s2v(REEF_TOP(L) - 1);
+	if (l_unlikely(reef_is_shared(t)))
+		reef_own(L, t);
 	setobj2t(L, gval(gnode(t, place)), value);
 	luaC_barrierback(L, obj2gco(t), value);
 	REEF_TOP(L)--;

@@ -8,15 +8,16 @@
  *
  *   luai_makeseed          one seed a process: equal strings hash alike in all VMs
  *   eqshrstr               short strings are equal by hash and bytes, not by address alone
- *   luaV_finishfastset     refuse to overwrite a field of a shared table
+ *   luaV_finishfastset     refuse to overwrite a field of a shared table, or make lent parts the table's own before (lent.h)
  *   luaC_barrierback       a table notes that it refers to shared objects that may go
- *   luaH_set, luaH_setint, luaH_finishset (ov_ltable.c), lua_setmetatable (ov_lapi.c)   refuse the rest
+ *   luaH_set, luaH_setint, luaH_finishset (ov_ltable.c), lua_setmetatable (ov_lapi.c)   the same for the rest
+ *   luaH_free              (ov_ltable.c) leaves lent parts where they are
  *   luaH_next              (ov_ltable.c) a traversal goes on from the key's content
  *   pushclosure            (ov_lvm.c) functions without upvalues are as shared as their code
  *   internshrstr           (ov_lstring.c) new strings that are pooled identifiers are taken from the pool
  *
- * The wrappers call each other in a circle because Lua's own files do. Two files of ours are on it: refuse.c and
- * interrupt.c are called where something is wrong, and raise errors of Lua.
+ * The wrappers call each other in a circle because Lua's own files do. Three files of ours are on it: refuse.c and
+ * interrupt.c are called where something is wrong, and raise errors of Lua; lent.c asks for memory.
  */
 #ifndef REEF_OV_H
 #define REEF_OV_H
@@ -76,6 +77,16 @@
 #define REEF_PASSING_BITS (REEF_SHARED_BIT | bitmask(FINALIZEDBIT))
 #define REEF_PASSING_MARK cast_byte(REEF_SHARED_MARK | bitmask(FINALIZEDBIT))
 #define reef_is_passing(o) (((o)->marked & REEF_PASSING_BITS) == REEF_PASSING_BITS)
+
+/* A table whose parts are lent (lent.h) has the bit, too, though it is on its VM's list and has the colours and ages of any
+ * other: so whatever would write to it comes to the hooks. Below its nodes lies what `lastfree` leads to; of no other
+ * table it does. */
+#define reef_is_lent(t)                                                                                                \
+	(reef_is_shared(t) && (t)->lastfree != NULL && (const char *)(t)->lastfree < (const char *)(t)->node)
+/* The place of a value that is about to be written to a table with the bit: its own parts' from now on. Raises. */
+LUAI_FUNC const TValue *reef_own_slot(lua_State *L, Table *t, const TValue *slot);
+/* The same, and writes it. */
+LUAI_FUNC void reef_set_lent(lua_State *L, Table *t, const TValue *slot, const TValue *value) __attribute__((cold));
 
 /* A table that has once referred to one, by a key or a value, says so in a bit of its flags that stock Lua leaves alone
  * (metamethods have those below it, `isrealasize` the one above). */
@@ -145,10 +156,11 @@ static CallInfo *const ci __attribute__((unused)) = NULL;
 #define luaV_finishfastset(L, t, slot, v)                                                                              \
 	{                                                                                                                  \
 		if (l_unlikely(reef_is_shared(hvalue(t)))) {                                                                   \
-			reef_save_position(L) reef_refuse_slot(L, hvalue(t), slot);                                                \
+			reef_save_position(L) reef_set_lent(L, hvalue(t), slot, v);                                                \
+		} else {                                                                                                       \
+			setobj2t(L, cast(TValue *, slot), v);                                                                      \
+			luaC_barrierback(L, gcvalue(t), v);                                                                        \
 		}                                                                                                              \
-		setobj2t(L, cast(TValue *, slot), v);                                                                          \
-		luaC_barrierback(L, gcvalue(t), v);                                                                            \
 	}
 
 #endif

@@ -60,6 +60,8 @@ static int end_in_c(lua_State *L) {
 /* Of a table in the block what has grown out of it goes. */
 static void free_parts(lua_State *L, Table *t) {
 	unsigned int size = luaH_realasize(t);
+	if (reef_is_shared(t)) /* they are lent */
+		return;
 	if (!isdummy(t) && !lies_in_block(t->node))
 		luaM_freearray(L, t->node, cast_sizet(sizenode(t)));
 	if (size > 0 && !lies_in_block(t->array))

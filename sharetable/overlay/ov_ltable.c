@@ -1,23 +1,36 @@
-/* ltable.c with the hooks of ov.h: its writing entries refuse shared tables, and traversals go on by content. */
+/* ltable.c with the hooks of ov.h: its writing entries refuse shared tables and make lent parts the table's own, and
+ * traversals go on by content. */
 #include "ov.h"
+
+#include "lent.h"
 
 #define luaH_set stock_luaH_set
 #define luaH_setint stock_luaH_setint
 #define luaH_finishset stock_luaH_finishset
 #define luaH_next stock_luaH_next
+#define luaH_free stock_luaH_free
 static void stock_luaH_set(lua_State *L, Table *t, const TValue *key, TValue *value);
 static void stock_luaH_setint(lua_State *L, Table *t, lua_Integer key, TValue *value);
 static void stock_luaH_finishset(lua_State *L, Table *t, const TValue *key, const TValue *slot, TValue *value);
 static int stock_luaH_next(lua_State *L, Table *t, StkId key);
+static void stock_luaH_free(lua_State *L, Table *t) __attribute__((unused));
 #include "ltable.c"
 #undef luaH_set
 #undef luaH_setint
 #undef luaH_finishset
 #undef luaH_next
+#undef luaH_free
+
+/* Behind this the table may be written. */
+static void prepare_set(lua_State *L, Table *t, const TValue *key) {
+	if (!reef_is_lent(t))
+		reef_refuse(L, t, key);
+	reef_own(L, t);
+}
 
 void luaH_set(lua_State *L, Table *t, const TValue *key, TValue *value) {
 	if (l_unlikely(reef_is_shared(t)))
-		reef_refuse(L, t, key);
+		prepare_set(L, t, key);
 	stock_luaH_set(L, t, key, value);
 }
 
@@ -25,15 +38,29 @@ void luaH_setint(lua_State *L, Table *t, lua_Integer key, TValue *value) {
 	if (l_unlikely(reef_is_shared(t))) {
 		TValue k;
 		setivalue(&k, key);
-		reef_refuse(L, t, &k);
+		prepare_set(L, t, &k);
 	}
 	stock_luaH_setint(L, t, key, value);
 }
 
 void luaH_finishset(lua_State *L, Table *t, const TValue *key, const TValue *slot, TValue *value) {
-	if (l_unlikely(reef_is_shared(t)))
-		reef_refuse(L, t, key);
+	if (l_unlikely(reef_is_shared(t))) {
+		if (isabstkey(slot))
+			prepare_set(L, t, key);
+		else
+			slot = reef_own_slot(L, t, slot);
+	}
 	stock_luaH_finishset(L, t, key, slot, value);
+}
+
+/* As the stock function does, which asks for the end of an array that is not there, too. */
+void luaH_free(lua_State *L, Table *t) {
+	if (l_likely(!reef_is_shared(t))) {
+		freehash(L, t);
+		if (t->alimit > 0)
+			luaM_freearray(L, t->array, luaH_realasize(t));
+	}
+	luaM_free(L, t);
 }
 
 /* Stock Lua finds the place of a string key by address, and the caller may hold another object with the same bytes. A

@@ -16,7 +16,9 @@ for i = 1, 4 do
 	write("module_" .. i, ([[
 		local inner = %s
 		local count = 0
-		return { name = "module %d", inner = inner, count = function() count = count + 1 return count end }
+		return { name = "module %d", inner = inner, count = function() count = count + 1 return count end,
+			constant = { alpha = 1, beta = 'two', [30] = true, 5, 6, 7 },
+			functions = { one = function() return 1 end, two = function() return 2 end } }
 	]]):format(i < 4 and ("require 'module_%d'"):format(i + 1) or "nil", i))
 end
 
@@ -80,7 +82,7 @@ local REFUSED = {
 	{ "say(package.searchpath('module_1', package.path))", "it calls searchpath" },
 	{ "for _ = 1, 3e7 do end", "its loading takes long" },
 	{ "local x = ('x'):rep(5 << 20) say(#x)", "it is too large" },
-	{ "local t = {} for i = 1, 20000 do t[i] = i end kept = t", "it is too large" },
+	{ "local t = {} for i = 1, 10000 do t[i] = { i } end kept = t", "it is too large" },
 	{ "while not pcall(skynet.now) do end", "it calls" },
 	{ "local function again() return pcall(skynet.now) and 1 or again() end say(again())", "it calls" },
 	{ "local t = setmetatable({}, { __index = function() return os.clock() end }) say(type(t.now))", "it calls clock" },
@@ -222,6 +224,36 @@ test.case("copies of a template share nothing that can be changed, and have addr
 	for _, address in ipairs(services) do
 		skynet.kill(address)
 	end
+end)
+
+test.case("what is the same in all copies costs none of them anything until it is changed", function()
+	local fields = {}
+	for i = 1, 300 do
+		fields[i] = ("f%d = function(a) return a and %d end, [%d] = %d"):format(i, i, i, i)
+	end
+	write("constants", "return { " .. table.concat(fields, ", ") .. " }")
+	local services = {}
+	local function cost(name)
+		ask_often(name)
+		local before = select(6, memory.images())
+		for i = 1, 50 do
+			services[i] = skynet.newservice(name)
+		end
+		local each = (select(6, memory.images()) - before) / 50
+		local kilobytes = skynet.call(services[50], "debug", "MEM")
+		for i = 1, 50 do
+			skynet.kill(services[i])
+		end
+		return each, kilobytes * 1024
+	end
+	write_service("without", "")
+	write_service("reads", "local m = require 'constants' say(m.f7(1), m.f300(1), m[7], #m)")
+	write_service("writes", "local m = require 'constants' later(function() m.f7 = 1 say(m.f7, m.f8(1), m[300], #m) end)")
+	local without, with, writing = table.pack(cost "without"), table.pack(cost "reads"), table.pack(cost "writes")
+	test.between(with[1], without[1], without[1] + 1024)
+	test.between(with[2], without[2] - 1024, without[2] + 2048)
+	test.between(writing[1], without[1], without[1] + 1024)
+	test.truthy(writing[2] > with[2] + 300 * 40, "its own parts are counted")
 end)
 
 test.case("the memory of copies is counted, and goes back", function()

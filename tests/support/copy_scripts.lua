@@ -56,12 +56,13 @@ scripts.everything = [[
 	say(io.write == io.stdout.write, io.type(io.stdin), require "skynet" == skynet, skynet.pcall == pcall)
 ]]
 
--- Pieces of random scripts. `$n` stands for a number, `$s` for a name; what they need beside that they make.
+-- Pieces of random scripts. `$n` stands for a number, `$s` for a name; what they need beside that they make. A name that was
+-- taken out of a table is not put in again: where it goes depends on whether a collector has been there meanwhile.
 local PIECES = {
 	"local t = {} for i = 1, $n do t['$s' .. i] = i end for k, v in pairs(t) do say(k, v) end",
 	"local t = { $s = 1, $s2 = 2, [$n] = 3, '$s' } t.$s = nil t.$s3 = 4 for k, v in pairs(t) do say(k, v) end say(next({}), #t)",
 	"$s = $n say(_G.$s, rawget(_G, '$s')) for k in pairs(_G) do if k:find '^$s' then say(k) end end $s = nil",
-	"string.$s = function(x) return #x end say(('abc'):$s()) for k in pairs(string) do say(k) end string.$s = nil",
+	"string.$s = function(x) return #x end say(('abc'):$s()) for k in pairs(string) do say(k) end",
 	"say(pcall(function() local x = nil return x.$s end))",
 	"say(pcall(function() return $s.$s2 end)) say(pcall(error, { code = $n } and '$s', $n))",
 	"say(select(2, pcall(error, setmetatable({}, { __tostring = function() return '$s' end }))))",
@@ -86,7 +87,7 @@ local PIECES = {
 	"for k, v in pairs(skynet) do say(k, type(v)) end",
 	"say(package.searchpath('$s', './?.lua;./?/$s2.lua')) say(pcall(require, 'no.$s')) package.preload['$s'] = function(...) return { ... } end say(#require '$s', package.loaded['$s'] ~= nil)",
 	"say(utf8.char($n + 200, 8364), utf8.len '$s', string.pack('<i4z', $n, '$s'):byte(1, -1))",
-	"table.insert = table.insert local old = table.concat table.concat = nil say(pcall(function() return table.concat({}) end)) table.concat = old for k in pairs(table) do say(k) end",
+	"table.insert = table.insert local old = table.concat table.concat = false say(pcall(function() return table.concat({}) end)) table.concat = old for k in pairs(table) do say(k) end",
 	"getmetatable('').__index = function(s, k) return string[k] or k .. '$s' end say(('x').foo, ('x'):upper()) getmetatable('').__index = string",
 	"setmetatable(string, { __mode = 'v' }) collectgarbage() say(('$s'):upper()) setmetatable(string, nil)",
 	"setmetatable(_G, { __index = function(_, k) return 'no ' .. k end }) say($s2, $s3) setmetatable(_G, nil)",
@@ -150,13 +151,50 @@ local HARMLESS = {
 	"for _, name in ipairs { 'socket', 'sharetable', 'queue', 'manager', 'crypt', 'db.redis', 'netpack' } do if #name % 5 == $n % 5 then say(type(require('skynet.' .. name))) end end",
 }
 
+-- Writes to the libraries' tables, which copies read in common until then.
+local LIBRARIES = {
+	"local lib = ({ string, math, table, os, utf8, coroutine, debug, io })[$n % 8 + 1] lib.mine_$s = $n lib.mine_$s2 = '$s' for k, v in pairs(lib) do say(k, type(v)) end",
+	"local lib, name = table.unpack(({ { math, 'acos' }, { os, 'difftime' }, { utf8, 'offset' }, { string, 'packsize' }, { debug, 'upvaluejoin' } })[$n % 5 + 1]) lib[name] = nil say(lib[name], rawget(lib, name)) for k in next, lib do say(k) end",
+	"for _, lib in ipairs { string, math, table, os, utf8, coroutine } do for k, v in pairs(lib) do lib[k] = v say(k) end end",
+	"rawset(os, '$s', $n) rawset(math, $n, '$s2') rawset(debug, $n / 2, true) say(rawget(os, '$s'), math[$n], debug[$n / 2], rawequal(os, os)) for k in next, math do say(k) end",
+	"setmetatable(utf8, { __index = function(_, k) return k .. '$s' end, __newindex = function(t, k, v) rawset(t, k, v .. '!') end }) utf8.$s2 = '$s' say(utf8.$s2, utf8.no_$n, utf8.char(65)) setmetatable(utf8, nil)",
+	"local list = ({ os, table, utf8 })[$n % 3 + 1] local move = table.move for i = #list, 1, -1 do list[i] = nil end table.insert(list, 1, '$s') table.insert(list, '$s2') say(table.remove(list, 1), table.concat(list, ','), (table.unpack(list, 1, 1))) move({ 1, 2, 3 }, 1, 3, 2, list) say(list[2], list[4])",
+	"setmetatable(coroutine, { __mode = ({ 'k', 'v', 'kv' })[$n % 3 + 1] }) collectgarbage() collectgarbage() say(type(coroutine.wrap), next(coroutine) ~= nil) setmetatable(coroutine, nil)",
+	"collectgarbage($n % 2 == 0 and 'generational' or 'incremental') debug.held_$s = { '$s2' } string.held_$s = { { '$s' } } for i = 1, 400 do local _ = { i } end collectgarbage 'step' for i = 1, 400 do local _ = { i } end say(debug.held_$s[1], string.held_$s[1][1]) collectgarbage 'incremental' debug.held_$s[2] = {} collectgarbage() say(#debug.held_$s, string.held_$s[1][1])",
+	"local k = next(math) for _ = 1, $n do k = next(math, k) end math[k] = k == 'pi' and 3 or math[k] say(k, (next(math, k))) math.huge = $n say(math.huge)",
+	"local t = setmetatable({}, string) string.__index = string string.__call = function() return '$s' end say(t(), t.rep == string.rep) string.__call = false",
+	"local old = string.rep string.rep = function() return '$s' end say(('x'):rep(3)) string.rep = old say(('x'):rep(3)) for k in pairs(string) do say(k) end",
+	"say(#skynet.packstring({ pi = math.pi, huge = math.maxinteger }) > 0, pcall(skynet.packstring, math))",
+}
+
+-- The same for tables of the script's own, and of its modules, that are the same in all copies.
+local CONSTANTS = {
+	"local t = { alpha = 1, beta = false, $s = '$s2', 1, 2, 3 } later(function() t.$s3 = $n t.alpha = nil for k, v in pairs(t) do say(k, v) end say(#t, t.$s) end)",
+	"local t = { 5, 6, 7, 8 } later(function() t[$n] = '$s' say(#t, rawlen(t), t[1], t[$n]) for k, v in pairs(t) do say(k, v) end end)",
+	"local t = { 9, 4, 7, 1 } later(function() table.sort(t) say(concat(t, ',')) table.insert(t, $n) say(table.remove(t, 2), #t, (table.unpack(t))) end)",
+	"local f = { one = function() return 1 end, two = function(x) return x end } later(function() say(f.one(), f.two '$s') f.one = nil f.$s = f.two for k in pairs(f) do say(k) end end)",
+	"local t = { alpha = 1, beta = 2, gamma = 3 } later(function() for k, v in pairs(t) do t[k] = v * $n if v == 2 then t[k] = nil end end for k, v in next, t do say(k, v) end end)",
+	"local t = { alpha = { 1, 2 }, beta = { one = 1, two = '$s' } } later(function() t.alpha[3] = $n t.beta.two = nil say(#t.alpha, t.alpha[3], t.beta.one, t.beta.two) end)",
+	"local t = setmetatable({ alpha = 1, $s = 2 }, { __index = function(_, k) return k end, __newindex = function(self, k, v) rawset(self, k, v + 1) end }) later(function() t.$s2 = $n t.alpha = 5 say(t.$s2, t.alpha, t.$s, t.none) end)",
+	"local t = setmetatable({ alpha = 1, $s = 2 }, { __mode = 'kv' }) later(function() collectgarbage() collectgarbage 'step' t.made = {} t.$s3 = $n collectgarbage() collectgarbage() say(t.alpha, t.$s, t.$s3, t.made) end)",
+	"local t = { alpha = 1, 2 } later(function() collectgarbage 'generational' t.alpha = { '$s' } t[1] = { $n } for i = 1, 500 do local _ = { i } end collectgarbage 'step' for i = 1, 500 do local _ = { i } end say(t.alpha[1], t[1][1]) collectgarbage 'incremental' collectgarbage() say(t.alpha[1], t[1][1]) end)",
+	"local t = { alpha = 1, [0.5] = 2, [true] = 3, [-$n] = 4, [1 << 40] = 5 } later(function() t[0.5], t[false] = nil, '$s' for k, v in pairs(t) do say(k, v) end say(#skynet.packstring(t)) end)",
+	"local meta = { __index = { alpha = 1 }, __len = function() return $n end } local plain = { 1 } later(function() say(#setmetatable(plain, meta), plain.alpha) meta.__len = nil meta.__index.alpha = '$s' say(#plain, plain.alpha, getmetatable(plain) == meta) end)",
+	"local t = { alpha = 1 } later(function() local ok, e = pcall(function() t[nil] = 1 end) say(ok, e, pcall(rawset, t, 0 / 0, 1), pcall(next, t, 'none'), next(t)) t = nil collectgarbage() collectgarbage() end)",
+	"local m = require '$m' later(function() m.constant.$s = $n m.constant.alpha = nil for k, v in pairs(m.constant) do say(k, v) end table.insert(m.constant, '$s') say(#m.constant, m.functions.one(), m.functions.two) m.functions.two = m.functions.one end)",
+}
+
 local NAMES = { "alpha", "beta", "x", "name", "self", "index", "gamma_1", "Item", "value", "key", "_y", "long_name_of_a_field" }
 
 ---Returns a function that makes another script each time.
 ---@param seed integer
 ---@param harmless? boolean only what templates may do, before their start function and in it
 function scripts.generator(seed, harmless)
-	local pieces = harmless and HARMLESS or PIECES
+	local pieces = table.move(harmless and HARMLESS or PIECES, 1, harmless and #HARMLESS or #PIECES, 1, {})
+	for _, piece in ipairs(LIBRARIES) do
+		pieces[#pieces + 1] = harmless and ("later(function() %s end)"):format(piece) or piece
+	end
+	table.move(CONSTANTS, 1, harmless and #CONSTANTS or 0, #pieces + 1, pieces)
 	-- Not math.random, which others use, too.
 	local state = seed & 0x7fffffff
 	local function choose(n)

@@ -59,7 +59,7 @@ static void *go(void *p) {
 
 static void walk_with_size(size_t size, uint64_t seed) {
 	size_t mapped = reef_copy_blocks_mapped(), all = reef_mapped();
-	struct reef_copy_blocks *blocks = reef_copy_blocks_new(size);
+	struct reef_copy_blocks *blocks = reef_copy_blocks_new(size, NULL, 0);
 	struct walk walks[THREADS];
 	pthread_t threads[THREADS];
 	for (int i = 0; i < THREADS; i++) {
@@ -86,7 +86,7 @@ static void nothing_is_mixed_up(void **state) {
 
 static void one_after_the_other_gets_the_same(void **state) {
 	(void)state;
-	struct reef_copy_blocks *blocks = reef_copy_blocks_new(18000);
+	struct reef_copy_blocks *blocks = reef_copy_blocks_new(18000, NULL, 0);
 	void *first = reef_copy_blocks_take(blocks);
 	for (int i = 0; i < 1000; i++) {
 		reef_copy_blocks_give_back(first);
@@ -108,7 +108,7 @@ static bool fails(size_t size) {
 
 static void without_memory_there_is_none(void **state) {
 	(void)state;
-	struct reef_copy_blocks *blocks = reef_copy_blocks_new(1000);
+	struct reef_copy_blocks *blocks = reef_copy_blocks_new(1000, NULL, 0);
 	reef_alloc_fails = fails;
 	assert_null(reef_copy_blocks_take(blocks));
 	reef_alloc_fails = NULL;

@@ -7,6 +7,7 @@
 
 #include "core/host/host.h"
 #include "load_csv.h"
+#include "load_csv_fast.h"
 #include "load_directory.h"
 #include "load_json.h"
 #include "load_json_fast.h"
@@ -26,14 +27,30 @@ static int load_json_fast(lua_State *L) {
 	return reef_load_json_fast(L, text, n) ? 1 : 0;
 }
 
+/* csv_fast(text, types, separator) -> what `csv` returns, or nothing where that asks libcsv */
+static int load_csv_fast(lua_State *L) {
+	size_t n;
+	const char *text = luaL_checklstring(L, 1, &n), *separator = luaL_optstring(L, 3, ",");
+	luaL_checktype(L, 2, LUA_TTABLE);
+	return reef_load_csv_fast(L, text, n, 2, *separator) ? 1 : 0;
+}
+
 static int open_load(lua_State *L) {
 	static const luaL_Reg functions[] = {
-			{"csv", reef_load_csv},        {"csv_places", reef_load_csv_places},
-			{"json", reef_load_json},      {"json_places", reef_load_json_places},
-			{"json_fast", load_json_fast}, {"json_careful", reef_load_json_careful},
-			{"toml", reef_load_toml},      {"toml_places", reef_load_toml_places},
-			{"watch", reef_load_watch},    {"list", reef_load_directory},
-			{"terminal", load_terminal},   {NULL, NULL},
+			{"csv", reef_load_csv},
+			{"csv_places", reef_load_csv_places},
+			{"csv_careful", reef_load_csv_careful},
+			{"csv_fast", load_csv_fast},
+			{"json", reef_load_json},
+			{"json_places", reef_load_json_places},
+			{"json_fast", load_json_fast},
+			{"json_careful", reef_load_json_careful},
+			{"toml", reef_load_toml},
+			{"toml_places", reef_load_toml_places},
+			{"watch", reef_load_watch},
+			{"list", reef_load_directory},
+			{"terminal", load_terminal},
+			{NULL, NULL},
 	};
 	luaL_newlib(L, functions);
 	return 1;

@@ -42,6 +42,36 @@ void reef_model_put(lua_State *L, const void *table, int place) {
 	REEF_TOP(L)--;
 }
 
+void reef_model_put_integer(const void *table, int place, long long value) {
+	TValue *slot = gval(gnode((Table *)table, place));
+	setivalue(slot, (lua_Integer)value);
+}
+
+void reef_model_put_number(const void *table, int place, double value) {
+	TValue *slot = gval(gnode((Table *)table, place));
+	setfltvalue(slot, (lua_Number)value);
+}
+
+/* The string with these bytes, which is not empty. */
+static const TString *keep_string(lua_State *L, const char *s, size_t n, struct reef_model_kept *kept) {
+	unsigned int hash =
+			(unsigned char)s[0] + (unsigned char)s[n / 2] * 3u + (unsigned char)s[n - 1] * 5u + (unsigned int)n;
+	const void **place = &kept->strings[hash % (sizeof(kept->strings) / sizeof(*kept->strings))];
+	const TString *string = *place;
+	if (string == NULL || tsslen(string) != n || memcmp(getstr(string), s, n) != 0)
+		*place = string = luaS_newlstr(L, s, n);
+	return string;
+}
+
+void reef_model_put_string(lua_State *L, const void *table, int place, const char *s, size_t n,
+						   struct reef_model_kept *kept) {
+	Table *t = (Table *)table;
+	TValue *slot = gval(gnode(t, place));
+	const TString *string = n == 0 ? luaS_newlstr(L, s, n) : keep_string(L, s, n, kept);
+	setsvalue(L, slot, (TString *)string);
+	luaC_barrierback(L, obj2gco(t), slot);
+}
+
 void reef_model_clear(const void *table, int place) {
 	Table *t = (Table *)table;
 	setempty(gval(gnode(t, place)));

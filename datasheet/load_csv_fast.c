@@ -224,25 +224,16 @@ static bool read_rows(struct csv_text *csv) {
 
 /* ---- the header ---- */
 
-/* Makes the list of names and the model, which are at `names` and above it. */
 static bool read_names(struct csv_text *csv) {
-	lua_State *L = csv->L;
 	const char *p = csv->at;
 	for (;; p++) {
 		struct span field;
+		size_t n;
 		p = find_field(csv, past_blanks(csv, p), &field);
 		if (p == NULL || field.n == 0 || csv->width == REEF_CSV_MAX_COLUMNS)
 			return false;
-		size_t n;
-		push_text(L, &field, &n);
-		lua_pushvalue(L, -1);
-		lua_rawseti(L, csv->names, (lua_Integer)++csv->width);
-		lua_pushvalue(L, -1);
-		if (lua_rawget(L, csv->names + 1) != LUA_TNIL)
-			return false;
-		lua_pop(L, 1);
-		lua_pushboolean(L, 1);
-		lua_rawset(L, csv->names + 1);
+		push_text(csv->L, &field, &n);
+		lua_rawseti(csv->L, csv->names, (lua_Integer)++csv->width);
 		if (*p != csv->separator)
 			break;
 	}
@@ -250,19 +241,37 @@ static bool read_names(struct csv_text *csv) {
 	return true;
 }
 
-static bool make_columns(struct csv_text *csv, int types) {
+/* Pushes what rows are made after. False: a name comes twice. */
+static bool push_model(struct csv_text *csv) {
 	lua_State *L = csv->L;
-	csv->model = lua_topointer(L, csv->names + 1);
+	lua_createtable(L, 0, (int)csv->width);
+	int model = lua_gettop(L);
+	csv->model = lua_topointer(L, model);
+	for (size_t i = 0; i < csv->width; i++) {
+		lua_rawgeti(L, csv->names, (lua_Integer)i + 1);
+		lua_pushvalue(L, -1);
+		if (lua_rawget(L, model) != LUA_TNIL)
+			return false;
+		lua_pop(L, 1);
+		lua_pushboolean(L, 1);
+		lua_rawset(L, model);
+	}
+	return true;
+}
+
+/* Pushes the columns' memory. False: a name is too long for a model. */
+static bool push_columns(struct csv_text *csv, int types) {
+	lua_State *L = csv->L;
 	csv->columns = lua_newuserdatauv(L, csv->width * sizeof(*csv->columns), 0);
 	for (size_t i = 0; i < csv->width; i++) {
 		lua_rawgeti(L, csv->names, (lua_Integer)i + 1);
 		int place = reef_model_place(L, csv->model);
-		if (place < 0)
-			return false;
 		lua_gettable(L, types);
 		enum reef_csv_type type = reef_csv_type_named(lua_tostring(L, -1));
-		csv->columns[i] = (struct column){.type = type, .guessed = type == REEF_CSV_UNKNOWN, .place = place};
 		lua_pop(L, 1);
+		if (place < 0)
+			return false;
+		csv->columns[i] = (struct column){.type = type, .guessed = type == REEF_CSV_UNKNOWN, .place = place};
 	}
 	return true;
 }
@@ -280,8 +289,7 @@ static bool read_sheet(struct csv_text *csv, int types) {
 	csv->names = lua_gettop(L) + 1;
 	luaL_checkstack(L, 10, "CSV");
 	lua_newtable(L);
-	lua_newtable(L);
-	if (!find_row(csv) || !read_names(csv) || !make_columns(csv, types))
+	if (!find_row(csv) || !read_names(csv) || !push_model(csv) || !push_columns(csv, types))
 		return false;
 	csv->rows = csv->at;
 	csv->out = csv->names + 3;
@@ -304,7 +312,7 @@ bool reef_load_csv_fast(lua_State *L, const char *text, size_t n, int types, cha
 		lua_settop(L, top);
 		return false;
 	}
-	lua_createtable(L, 0, 2);
+	lua_newtable(L);
 	lua_pushvalue(L, csv.names);
 	lua_setfield(L, -2, "columns");
 	lua_pushvalue(L, csv.out);

@@ -13,6 +13,7 @@
 #include "load_json_fast.h"
 #include "load_toml.h"
 #include "load_watch.h"
+#include "sharetable/literal.h"
 
 /* terminal() -> does stderr lead to one? */
 static int load_terminal(lua_State *L) {
@@ -35,6 +36,13 @@ static int load_csv_fast(lua_State *L) {
 	return reef_load_csv_fast(L, text, n, 2, *separator) ? 1 : 0;
 }
 
+/* lua_fast(text) -> the table that a file of Lua returns, or nothing where Lua has to run it */
+static int load_lua_fast(lua_State *L) {
+	size_t n;
+	const char *text = luaL_checklstring(L, 1, &n);
+	return reef_literal_push(L, text, n) ? 1 : 0;
+}
+
 static int open_load(lua_State *L) {
 	static const luaL_Reg functions[] = {
 			{"csv", reef_load_csv},
@@ -45,6 +53,7 @@ static int open_load(lua_State *L) {
 			{"json_places", reef_load_json_places},
 			{"json_fast", load_json_fast},
 			{"json_careful", reef_load_json_careful},
+			{"lua_fast", load_lua_fast},
 			{"toml", reef_load_toml},
 			{"toml_places", reef_load_toml_places},
 			{"watch", reef_load_watch},

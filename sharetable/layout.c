@@ -57,6 +57,20 @@ void reef_layout_apply(const struct reef_layout *layout, Table *t, void *memory)
 	}
 }
 
+/* Equal keys hash alike in tables of one size, but for those that hash by their address and have another one in a copy. */
+bool reef_layout_follow(const Table *t, Table *copy) {
+	if (isdummy(t) || isdummy(copy) || t->lsizenode != copy->lsizenode || luaH_realasize(t) != copy->alimit)
+		return false;
+	for (int i = 0; i < sizenode(t); i++) {
+		const Node *n = gnode(t, i);
+		if (!isempty(gval(n)) && keyiscollectable(n) && novariant(keytt(n)) != LUA_TSTRING)
+			return false;
+	}
+	for (int i = 0; i < sizenode(t); i++)
+		gnext(gnode(copy, i)) = gnext(gnode(t, i));
+	return true;
+}
+
 bool reef_layout_is_record(const Table *t) {
 	return !isdummy(t) && sizenode(t) <= RECORD_MAX;
 }

@@ -14,7 +14,8 @@ local integers = {
 	"-9223372036854775808", "9007199254740993",
 }
 local numbers = {
-	"0.0", "-0.0", "0.1", "1.5", "-2.25", "123456789012.345", "1234567890123.456", "0.000000000000001", "99999999999999.9",
+	"0.0", "-0.0", "0.1", "1.5", "-2.25", "123456789012.345", "1234567890123.456", "0.000000000000001",
+	"99999999999999.9",
 	"9007199254740993.0", "3.0000000000000000000000001", "1.", ".5", "-.5", "+1", "+1.5", "1e5", "1E-3", "-1.5e+10",
 	"1.7976931348623157e308", "4.9e-324", "0e-400", "12345678901234567.25",
 }
@@ -30,7 +31,8 @@ local quoted = {
 }
 -- What libcsv has something to say about.
 local doubtful = {
-	'a"b', '"a"b', '"a" b', '"a', '"', 'a"', '"a""', "1e400", "-1e400", "1e-400", "a\0b", "\0", '"a\0b"', "\v", "1\0", "\xff",
+	'a"b', '"a"b', '"a" b', '"a', '"', 'a"', '"a""', "1e400", "-1e400", "1e-400", "a\0b", "\0", '"a\0b"', "\v", "1\0",
+	"\xff",
 }
 local kinds = { integers, numbers, booleans, texts, quoted }
 local blanks = { "", "", "", "", " ", "  ", "\t", " \t" }
@@ -55,7 +57,8 @@ local function sheet(separator)
 	local names = {}
 	for i = 1, width do
 		columns[i] = math.random(#kinds)
-		names[i] = pick(blanks) .. pick { "c" .. i, "c" .. i, '"c ' .. i .. '"', '"c""' .. i .. '"', ("n"):rep(39) .. i } .. pick(blanks)
+		names[i] = pick(blanks) .. pick { "c" .. i, "c" .. i, '"c ' .. i .. '"', '"c""' .. i .. '"',
+			("n"):rep(39) .. i } .. pick(blanks)
 	end
 	lines[1] = table.concat(names, separator)
 	for i = 1, math.random(0, 12) do
@@ -193,7 +196,8 @@ test.case("names that come twice, are missing or too many, and rows of other len
 	for i = 1, 1001 do
 		many[i] = "c" .. i
 	end
-	for _, text in ipairs { "", "\n", " ", "a,a\n1,2", "a,\n1,2", ",\n", "a,b\n1", "a,b\n1,2,3", "a\n\n1\n\n2", "a", "a,b\n",
+	for _, text in ipairs { "", "\n", " ", "a,a\n1,2", "a,\n1,2", ",\n", "a,b\n1", "a,b\n1,2,3", "a\n\n1\n\n2", "a",
+		"a,b\n",
 		table.concat(many, ","), table.concat(many, ",", 1, 1000), ("n"):rep(41) .. ",b\n1,2" } do
 		compare(text)
 	end

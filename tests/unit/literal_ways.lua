@@ -1,5 +1,5 @@
--- A text of Lua that is nothing but a table of constants is read without the compiler. Whatever the text is, the table is
--- the one that Lua makes of it, and what is more than that, or wrong, is left to Lua.
+-- A text of Lua that is nothing but a table of constants is read without the compiler. Whatever the text is, the table
+-- is the one that Lua makes of it, and what is more than that, or wrong, is left to Lua.
 local core = require "reef.config.core"
 local test = require "test"
 
@@ -9,30 +9,42 @@ end
 
 -- ---- texts ----
 
-local blanks = { "", "", "", "", " ", "\n", "\t", "\r\n", "\f\v", "--\n", "-- a comment } ]]\n", "--[[ long\n]]", "--[==[ ]] ]=] ]==]" }
+local blanks = { "", "", "", "", " ", "\n", "\t", "\r\n", "\f\v", "--\n", "-- a comment } ]]\n", "--[[ long\n]]",
+	"--[==[ ]] ]=] ]==]" }
 local numbers = {
-	"0", "-0", "7", "-1", "007", "3.", ".5", "0.125", "-.25", "1e5", "1E-3", "-2.5e+3", "0x10", "0XfF", "-0x7fffffffffffffff",
-	"0xffffffffffffffffff", "0x.8p1", "0xA.8", "0x1P-2", "9223372036854775807", "9223372036854775808", "-9223372036854775808",
-	"-9223372036854775809", "123456789012345678", "1234567890123456789", "9007199254740993.0", "1e400", "-1e400", "1e-400",
+	"0", "-0", "7", "-1", "007", "3.", ".5", "0.125", "-.25", "1e5", "1E-3", "-2.5e+3", "0x10", "0XfF",
+	"-0x7fffffffffffffff",
+	"0xffffffffffffffffff", "0x.8p1", "0xA.8", "0x1P-2", "9223372036854775807", "9223372036854775808",
+	"-9223372036854775808",
+	"-9223372036854775809", "123456789012345678", "1234567890123456789", "9007199254740993.0", "1e400", "-1e400",
+	"1e-400",
 	"0.1", "123456789012345.6", "12345678901234.5", "-0.0", "0.0", "4.9e-324", "- 5", "-\n5", "- --x\n5", "1e308", "0e0",
 	"3.0000000000000000000000000000000001", "0x0p0", "99999999999999999999999999999999999999",
 }
 local strings = {
-	'""', "''", '"a"', "'it\"s'", '"it\'s"', '"\\n\\t\\\\\\"\\\'"', '"\\a\\b\\f\\r\\v"', '"\\65\\066\\0071"', '"\\x41\\xff"', '"\\z  \n  x"',
-	'"line\\\nline"', "[[]]", "[[a]]", "[[\na\nb]]", "[=[ ]] ]=]", "[==[\n\n]==]", '"\\0"', '"' .. ("long "):rep(20) .. '"',
-	"'" .. ("long "):rep(20) .. "'", "[[" .. ("long "):rep(20) .. "]]", '"' .. ("\\110"):rep(41) .. '"', '"\u{e9}\u{1F98A}"',
+	'""', "''", '"a"', "'it\"s'", '"it\'s"', '"\\n\\t\\\\\\"\\\'"', '"\\a\\b\\f\\r\\v"', '"\\65\\066\\0071"',
+	'"\\x41\\xff"', '"\\z  \n  x"',
+	'"line\\\nline"', "[[]]", "[[a]]", "[[\na\nb]]", "[=[ ]] ]=]", "[==[\n\n]==]", '"\\0"',
+	'"' .. ("long "):rep(20) .. '"',
+	"'" .. ("long "):rep(20) .. "'", "[[" .. ("long "):rep(20) .. "]]", '"' .. ("\\110"):rep(41) .. '"',
+	'"\u{e9}\u{1F98A}"',
 	'"' .. ("x"):rep(40) .. '"', '"' .. ("x"):rep(41) .. '"', '"-- no comment"', '"}"', '"return"', '"\xff"',
 }
 local constants = { "true", "false" }
 -- What belongs to Lua, right or wrong.
 local doubtful = {
-	"nil", "1+1", "2^3", "-2^2", "- -1", "not true", "'a'..'b'", "'a' 'b'", "#'a'", "(1)", "math.pi", "x", "function() end", "...", "3x",
-	"1..2", "0x", "1e", "1e+", "0xg", "..", ".", "-", "--", "-'1'", "'open", '"open', "[[open", "[=[open]]", '"a\nb"', '"\\q"', '"\\300"',
-	'"\\x4"', '"\\u{20AC}"', '"\\u{110000000}"', "[[a\r\nb]]", "'a\\\r\nb'", "{nil}", "{...}", "0/0", "1,", "true and 1", "and", "end",
-	"truex", "goto", "a.b", "a:b()", "{1}[1]", "1 --[[", "\0", "\\", "@", "1;;", "1 = 2", "[1]", "[1] = ", "[{}] = 1", "[nil] = 1",
+	"nil", "1+1", "2^3", "-2^2", "- -1", "not true", "'a'..'b'", "'a' 'b'", "#'a'", "(1)", "math.pi", "x",
+	"function() end", "...", "3x",
+	"1..2", "0x", "1e", "1e+", "0xg", "..", ".", "-", "--", "-'1'", "'open", '"open', "[[open", "[=[open]]", '"a\nb"',
+	'"\\q"', '"\\300"',
+	'"\\x4"', '"\\u{20AC}"', '"\\u{110000000}"', "[[a\r\nb]]", "'a\\\r\nb'", "{nil}", "{...}", "0/0", "1,",
+	"true and 1", "and", "end",
+	"truex", "goto", "a.b", "a:b()", "{1}[1]", "1 --[[", "\0", "\\", "@", "1;;", "1 = 2", "[1]", "[1] = ", "[{}] = 1",
+	"[nil] = 1",
 	"true = 1", "end = 1", "a == 1", "[1] == 1",
 }
-local names = { "a", "b", "id", "name", "cost", "_", "_ENV", "x1", "Name", "endx", "rowname", ("n"):rep(40), ("m"):rep(41), "goto_" }
+local names = { "a", "b", "id", "name", "cost", "_", "_ENV", "x1", "Name", "endx", "rowname", ("n"):rep(40),
+	("m"):rep(41), "goto_" }
 
 local function blank()
 	return pick(blanks)
@@ -59,7 +71,8 @@ local function fields(budget, twice)
 				list[#list + 1] = name .. blank() .. "=" .. blank() .. inner
 			end
 		elseif own == 3 then
-			list[#list + 1] = ("[%s%q%s]%s=%s%s"):format(blank(), "k" .. (twice and math.random(9) or i), blank(), blank(), blank(), inner)
+			list[#list + 1] = ("[%s%q%s]%s=%s%s"):format(blank(), "k" .. (twice and math.random(9) or i), blank(), blank(),
+				blank(), inner)
 		else
 			local key = twice and scalar() or kind == 6 and '"' .. i .. '"' or tostring(i * math.random(1, 3))
 			if not used[key] or twice then
@@ -151,8 +164,8 @@ local function count_of(t)
 	return all, others
 end
 
--- Everything that can be told apart: types of numbers, the sign of zero, the border if there is but one, and in which order
--- fields come where that is promised.
+-- Everything that can be told apart: types of numbers, the sign of zero, the border if there is but one, and in which
+-- order fields come where that is promised.
 local function same(a, b)
 	if type(a) == "number" then
 		return math.type(a) == math.type(b) and a == b and 1 / a == 1 / b
@@ -239,9 +252,12 @@ test.case("each text that is near the edge, as a value, a key, in a list and in 
 			compare(text .. " return {}")
 		end
 	end
-	for _, text in ipairs { "", "return", "return {", "return {} {}", "return{}return{}", "returnx {}", "return {1,,2}", "return {,}",
-		"return {;}", "return {1;2,3;}", "local x = {} return x", "x = {1}", "#!/usr/bin/lua\nreturn {}", "\xef\xbb\xbfreturn {}", "\27Lua",
-		"return {} --", "return {} --[[", "return {}\0", "return {a=1,a=2}", "return {1,[1]=2}", "return {[1]=2,1}", "return {[1]=1,[1.0]=2}" } do
+	for _, text in ipairs { "", "return", "return {", "return {} {}", "return{}return{}", "returnx {}",
+		"return {1,,2}", "return {,}",
+		"return {;}", "return {1;2,3;}", "local x = {} return x", "x = {1}", "#!/usr/bin/lua\nreturn {}",
+		"\xef\xbb\xbfreturn {}", "\27Lua",
+		"return {} --", "return {} --[[", "return {}\0", "return {a=1,a=2}", "return {1,[1]=2}", "return {[1]=2,1}",
+		"return {[1]=1,[1.0]=2}" } do
 		compare(text)
 	end
 end)
@@ -272,7 +288,8 @@ end)
 
 test.case("of equal long strings there is one, as in code", function()
 	local long = ("long "):rep(20)
-	local t = core.lua_fast(("return {%q,{a=%q},[[%s]],'%s\\32',{b=1,c=%q}}"):format(long, long, long, long:sub(1, -2), long))
+	local t = core.lua_fast(("return {%q,{a=%q},[[%s]],'%s\\32',{b=1,c=%q}}"):format(long, long, long, long:sub(1,
+		-2), long))
 	local addresses = {}
 	for _, s in ipairs { t[1], t[2].a, t[3], t[4], t[5].c } do
 		test.equal(s, long)
@@ -288,7 +305,8 @@ test.case("garbage may be collected at any time meanwhile", function()
 	for _ = 1, test.count(20) do
 		local parts = {}
 		for i = 1, 3000 do
-			parts[i] = ("{id=%d,name='n%d',kind='kind %d',tags={'a%d','b'},o={x=%d%s}}"):format(i, math.random(3000), i % 30, i % 9, i,
+			parts[i] = ("{id=%d,name='n%d',kind='kind %d',tags={'a%d','b'},o={x=%d%s}}"):format(i, math.random(3000),
+				i % 30, i % 9, i,
 				i % 100 == 0 and ",y=1" or "")
 		end
 		test.truthy((compare("return {" .. table.concat(parts, ",") .. "}")))

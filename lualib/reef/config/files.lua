@@ -190,8 +190,8 @@ local function parse(parser, ...)
 	return value, problems
 end
 
--- Runs the text of a Lua file with the pure functions of Lua's library and returns what it returns. Of what is nothing but
--- a table of constants, nothing has to be run.
+-- Runs the text of a Lua file with the pure functions of Lua's library and returns what it returns. Of what is nothing
+-- but a table of constants, nothing has to be run.
 local function run(path, text, limits)
 	local constants = parse(core.lua_fast, text)
 	if constants then

@@ -287,7 +287,7 @@ static void begin_rows(struct csv_text *csv) {
 static bool read_sheet(struct csv_text *csv, int types) {
 	lua_State *L = csv->L;
 	csv->names = lua_gettop(L) + 1;
-	luaL_checkstack(L, 10, "CSV");
+	luaL_checkstack(L, 20, "CSV");
 	lua_newtable(L);
 	if (!find_row(csv) || !read_names(csv) || !push_model(csv) || !push_columns(csv, types))
 		return false;

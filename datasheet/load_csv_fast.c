@@ -25,6 +25,11 @@ struct column {
 	bool guessed; /* nobody has asked for the type */
 	int place;    /* in the model */
 	struct reef_model_kept kept;
+	struct {
+		const void *row; /* NULL: none */
+		const char *begin;
+		size_t n;
+	} late; /* a string that is put when the next one comes */
 };
 
 struct csv_text {
@@ -117,6 +122,24 @@ static bool put_value(struct csv_text *csv, struct column *column, const struct 
 	return !(out_of_range && column->guessed);
 }
 
+/* Puts the string that was late. */
+static void put_late(struct csv_text *csv, struct column *column) {
+	if (column->late.row != NULL)
+		reef_model_put_string(csv->L, column->late.row, column->place, column->late.begin, column->late.n,
+							  &column->kept);
+	column->late.row = NULL;
+}
+
+/* Looking for a string that did not come lately waits for memory: it is begun now, and done when the next one comes. */
+static void put_string(struct csv_text *csv, struct column *column, const struct span *field) {
+	if (reef_model_put_kept(csv->L, csv->row, column->place, field->begin, field->n, &column->kept))
+		return;
+	put_late(csv, column);
+	column->late.row = csv->row;
+	column->late.begin = field->begin;
+	column->late.n = field->n;
+}
+
 static bool put_field(struct csv_text *csv, struct column *column, const struct span *field) {
 	if (field->n == 0 && !field->quoted) {
 		if (csv->making)
@@ -132,7 +155,7 @@ static bool put_field(struct csv_text *csv, struct column *column, const struct 
 		push_text(csv->L, field, &n);
 		reef_model_put(csv->L, csv->row, column->place);
 	} else {
-		reef_model_put_string(csv->L, csv->row, column->place, field->begin, field->n, &column->kept);
+		put_string(csv, column, field);
 	}
 	return true;
 }
@@ -219,6 +242,8 @@ static bool read_rows(struct csv_text *csv) {
 		else
 			lua_settop(L, csv->out);
 	}
+	for (size_t i = 0; csv->making && i < csv->width; i++)
+		put_late(csv, &csv->columns[i]);
 	return true;
 }
 
@@ -277,8 +302,10 @@ static bool push_columns(struct csv_text *csv, int types) {
 }
 
 static void begin_rows(struct csv_text *csv) {
-	for (size_t i = 0; i < csv->width; i++)
+	for (size_t i = 0; i < csv->width; i++) {
 		csv->columns[i].kept = (struct reef_model_kept){{NULL}};
+		csv->columns[i].late.row = NULL;
+	}
 	lua_settop(csv->L, csv->out - 1);
 	lua_newtable(csv->L);
 	csv->making = true;

@@ -52,24 +52,44 @@ void reef_model_put_number(const void *table, int place, double value) {
 	setfltvalue(slot, (lua_Number)value);
 }
 
-/* The string with these bytes, which is not empty. */
-static const TString *keep_string(lua_State *L, const char *s, size_t n, struct reef_model_kept *kept) {
-	unsigned int hash =
-			(unsigned char)s[0] + (unsigned char)s[n / 2] * 3u + (unsigned char)s[n - 1] * 5u + (unsigned int)n;
-	const void **place = &kept->strings[hash % (sizeof(kept->strings) / sizeof(*kept->strings))];
-	const TString *string = *place;
-	if (string == NULL || tsslen(string) != n || memcmp(getstr(string), s, n) != 0)
-		*place = string = luaS_newlstr(L, s, n);
-	return string;
+/* Where the string with these bytes would be kept. */
+static const void **kept_at(struct reef_model_kept *kept, const char *s, size_t n) {
+	unsigned int hash = (unsigned int)n;
+	if (n > 0)
+		hash += (unsigned char)s[0] + (unsigned char)s[n / 2] * 3u + (unsigned char)s[n - 1] * 5u;
+	return &kept->strings[hash % (sizeof(kept->strings) / sizeof(*kept->strings))];
+}
+
+static bool is_string(const TString *string, const char *s, size_t n) {
+	return string != NULL && tsslen(string) == n && memcmp(getstr(string), s, n) == 0;
+}
+
+static void put_string(lua_State *L, Table *t, int place, const void *string) {
+	TValue *slot = gval(gnode(t, place));
+	setsvalue(L, slot, (TString *)string);
+	luaC_barrierback(L, obj2gco(t), slot);
 }
 
 void reef_model_put_string(lua_State *L, const void *table, int place, const char *s, size_t n,
 						   struct reef_model_kept *kept) {
-	Table *t = (Table *)table;
-	TValue *slot = gval(gnode(t, place));
-	const TString *string = n == 0 ? luaS_newlstr(L, s, n) : keep_string(L, s, n, kept);
-	setsvalue(L, slot, (TString *)string);
-	luaC_barrierback(L, obj2gco(t), slot);
+	const void **string = kept_at(kept, s, n);
+	if (!is_string(*string, s, n))
+		*string = luaS_newlstr(L, s, n);
+	put_string(L, (Table *)table, place, *string);
+}
+
+bool reef_model_put_kept(lua_State *L, const void *table, int place, const char *s, size_t n,
+						 struct reef_model_kept *kept) {
+	const void **string = kept_at(kept, s, n);
+	if (is_string(*string, s, n)) {
+		put_string(L, (Table *)table, place, *string);
+		return true;
+	}
+	if (n <= LUAI_MAXSHORTLEN) {
+		const stringtable *all = &G(L)->strt;
+		__builtin_prefetch(&all->hash[lmod(luaS_hash(s, n, G(L)->seed), all->size)]);
+	}
+	return false;
 }
 
 void reef_model_clear(const void *table, int place) {

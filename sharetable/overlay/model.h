@@ -35,6 +35,10 @@ struct reef_model_kept {
 };
 void reef_model_put_string(struct lua_State *L, const void *table, int place, const char *s, size_t n,
 						   struct reef_model_kept *kept);
+/* The same, if the string is among those kept. Otherwise what it has to be looked for in begins to come into the cache: it is a
+ * good time to do something else before it is put. */
+bool reef_model_put_kept(struct lua_State *L, const void *table, int place, const char *s, size_t n,
+						 struct reef_model_kept *kept);
 
 /* The same for nil. The key may come back as any other does. */
 void reef_model_clear(const void *table, int place);

@@ -154,14 +154,16 @@ end
 
 -- ---- what comes of them ----
 
--- How many fields a table has, and how many of them are no integers.
+-- How many fields a table has, how many of them have integers, and whether these are 1 to that number.
 local function count_of(t)
-	local all, others = 0, 0
+	local all, integers, largest, least = 0, 0, 0, 1
 	for key in pairs(t) do
 		all = all + 1
-		others = others + (math.type(key) == "integer" and 0 or 1)
+		if math.type(key) == "integer" then
+			integers, largest, least = integers + 1, math.max(largest, key), math.min(least, key)
+		end
 	end
-	return all, others
+	return all, integers, largest == integers and least == 1
 end
 
 -- Everything that can be told apart: types of numbers, the sign of zero, the border if there is but one, and in which
@@ -172,8 +174,8 @@ local function same(a, b)
 	elseif type(a) ~= "table" or type(b) ~= "table" then
 		return a == b
 	end
-	local all, others = count_of(a)
-	if all == others and all <= 64 then
+	local all, integers, is_list = count_of(a)
+	if integers == 0 and all <= 64 then
 		local key, other = next(a), next(b)
 		while key ~= nil or other ~= nil do
 			if key ~= other or math.type(key) ~= math.type(other) then
@@ -192,7 +194,7 @@ local function same(a, b)
 			return false
 		end
 	end
-	return #a == #b or all - others ~= #a
+	return #a == #b or not is_list
 end
 
 -- Compares; returns whether the text was taken for a table of constants, and whether it is one for Lua.

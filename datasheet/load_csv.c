@@ -1,4 +1,5 @@
-/* CSV (RFC 4180), parsed by libcsv: a header with the names of the columns, then rows.
+/* CSV (RFC 4180), parsed by libcsv: a header with the names of the columns, then rows. Text that is good does not come here
+ * (load_csv_fast.h).
  *
  * A column that no type was asked for gets the narrowest that all its values fit in, which takes a first pass over the
  * text. What does not have the type that was asked for stays text, and whoever asked will see it.
@@ -7,91 +8,31 @@
 
 #include <stdbool.h>
 #include <string.h>
-#include <strings.h>
 
 #include <lauxlib.h>
 
-#include "csv_number.h"
 #include "csv_reader.h"
+#include "csv_type.h"
 #include "load.h"
+#include "load_csv_fast.h"
 #include "sharetable/overlay/model.h"
 
-#define MAX_COLUMNS 1000
-
-enum type { INTEGER, NUMBER, BOOLEAN, STRING, UNKNOWN };
-static const char *const type_names[] = {"integer", "number", "boolean", "string"};
-
 struct reef_csv_column {
-	enum type type;
-	bool not_integer, not_number, not_boolean, seen; /* of its values, while the type is unknown */
-	int place;                                       /* in the model */
-	bool guessed;                                    /* nobody has asked for the type */
+	enum reef_csv_type type;
+	int place;    /* in the model */
+	bool guessed; /* nobody has asked for the type */
 };
 
 /* ---- values ---- */
-
-static bool is_boolean(const char *s) {
-	return strcasecmp(s, "true") == 0 || strcasecmp(s, "false") == 0;
-}
-
-/* Are all digits of the number's text 0, so that it is not one that is only too small? */
-static bool is_zero(const char *s) {
-	size_t i = strcspn(s, "123456789eE");
-	return s[i] < '1' || s[i] > '9';
-}
-
-/* Pushes the number that the text is, which reef_csv_is_number has seen. False, and nothing is pushed, if the type has none. */
-static bool push_number(lua_State *L, const char *s, enum type type) {
-	if (lua_stringtonumber(L, s + (*s == '+')) == 0)
-		return false;
-	if (lua_isinteger(L, -1))
-		return true;
-	lua_Number n = lua_tonumber(L, -1);
-	if (type == NUMBER && n - n == 0 && (n != 0 || is_zero(s)))
-		return true;
-	int exact = 0;
-	lua_Integer i = lua_tointegerx(L, -1, &exact);
-	lua_pop(L, 1);
-	if (type == INTEGER && exact)
-		lua_pushinteger(L, i);
-	return type == INTEGER && exact;
-}
-
-static enum type load_csv_type_of(const struct reef_csv_column *column) {
-	if (column->type != UNKNOWN)
-		return column->type;
-	if (!column->seen)
-		return STRING;
-	if (!column->not_integer)
-		return INTEGER;
-	if (!column->not_number)
-		return NUMBER;
-	return column->not_boolean ? STRING : BOOLEAN;
-}
 
 /* The first pass: what do all values of a column have in common? */
 static void guess_field(struct reef_csv_reader *reader, const char *bytes, size_t n) {
 	if (reader->rows == 0 || reader->fields >= reader->width || bytes == NULL)
 		return;
 	struct reef_csv_column *column = &reader->columns[reader->fields];
-	if (column->type != UNKNOWN || (column->not_number && column->not_boolean))
-		return;
-	struct reef_csv_number number;
-	bool text = reef_csv_reader_is_quoted(reader);
-	column->seen = true;
-	if (text || !reef_csv_is_number(bytes, n, &number) || number.leading_zero)
-		column->not_integer = column->not_number = true;
-	else if (!number.plain)
-		column->not_integer = true;
-	else if (n > 17) {
-		/* Long numbers are names of something unless all their digits count. */
-		if (push_number(reader->L, bytes, INTEGER))
-			lua_pop(reader->L, 1);
-		else
-			column->not_integer = column->not_number = true;
-	}
-	if (text || strlen(bytes) != n || !is_boolean(bytes))
-		column->not_boolean = true;
+	if (column->guessed && column->type != REEF_CSV_STRING)
+		column->type = reef_csv_type_join(column->type,
+										  reef_csv_type_of(reader->L, bytes, n, reef_csv_reader_is_quoted(reader)));
 }
 
 static void no_row(struct reef_csv_reader *reader) {
@@ -102,25 +43,16 @@ static void no_row(struct reef_csv_reader *reader) {
  * pushed, if there is none. */
 static bool push_field(struct reef_csv_reader *reader, const char *bytes, size_t n) {
 	lua_State *L = reader->L;
-	enum type type = reader->columns[reader->fields].type;
-	struct reef_csv_number number;
-	if (bytes == NULL || (n == 0 && type != STRING))
+	const struct reef_csv_column *column = &reader->columns[reader->fields];
+	bool out_of_range;
+	if (!reef_csv_push(L, bytes, n, column->type, &out_of_range))
 		return false;
-	if (type == BOOLEAN && is_boolean(bytes)) {
-		lua_pushboolean(L, (*bytes | 32) == 't');
-	} else if (type > NUMBER || !reef_csv_is_number(bytes, n, &number)) {
-		lua_pushlstring(L, bytes, n);
-	} else if (number.small) {
-		lua_pushinteger(L, number.value);
-	} else if (!push_number(L, bytes, type)) {
-		if (reader->columns[reader->fields].guessed) {
-			lua_rawgeti(L, reader->names, (lua_Integer)reader->fields + 1);
-			lua_pushfstring(L, "column '%s': %s is out of the range of numbers; in quotes it would be text",
-							lua_tostring(L, -1), bytes);
-			lua_remove(L, -2);
-			reef_csv_reader_problem(reader, reader->start);
-		}
-		lua_pushlstring(L, bytes, n);
+	if (out_of_range && column->guessed) {
+		lua_rawgeti(L, reader->names, (lua_Integer)reader->fields + 1);
+		lua_pushfstring(L, "column '%s': %s is out of the range of numbers; in quotes it would be text",
+						lua_tostring(L, -1), bytes);
+		lua_remove(L, -2);
+		reef_csv_reader_problem(reader, reader->start);
 	}
 	return true;
 }
@@ -168,9 +100,9 @@ static void header_field(struct reef_csv_reader *reader, const char *bytes, size
 	if (reader->rows > 0)
 		return;
 	lua_Integer number = (lua_Integer)reader->fields + 1;
-	if (number > MAX_COLUMNS) {
-		if (number == MAX_COLUMNS + 1 && reader->problems != 0) {
-			lua_pushfstring(L, "more than %d columns", MAX_COLUMNS);
+	if (number > REEF_CSV_MAX_COLUMNS) {
+		if (number == REEF_CSV_MAX_COLUMNS + 1 && reader->problems != 0) {
+			lua_pushfstring(L, "more than %d columns", REEF_CSV_MAX_COLUMNS);
 			reef_csv_reader_problem(reader, reader->start);
 		}
 		return;
@@ -212,12 +144,9 @@ static void find_types(struct reef_csv_reader *reader) {
 	for (size_t i = 0; i < reader->width; i++) {
 		lua_rawgeti(L, 5, (lua_Integer)i + 1);
 		lua_gettable(L, 3);
-		const char *wanted = lua_tostring(L, -1);
-		enum type type = 0;
-		while (type < UNKNOWN && (wanted == NULL || strcmp(type_names[type], wanted) != 0))
-			type++;
-		reader->columns[i] = (struct reef_csv_column){.type = type};
-		unknown = unknown || type == UNKNOWN;
+		enum reef_csv_type type = reef_csv_type_named(lua_tostring(L, -1));
+		reader->columns[i] = (struct reef_csv_column){.type = type, .guessed = type == REEF_CSV_UNKNOWN};
+		unknown = unknown || type == REEF_CSV_UNKNOWN;
 		lua_pop(L, 1);
 	}
 	if (unknown) {
@@ -226,8 +155,8 @@ static void find_types(struct reef_csv_reader *reader) {
 		reader->problems = 2;
 	}
 	for (size_t i = 0; i < reader->width; i++) {
-		reader->columns[i].guessed = reader->columns[i].type == UNKNOWN;
-		reader->columns[i].type = load_csv_type_of(&reader->columns[i]);
+		if (reader->columns[i].type == REEF_CSV_UNKNOWN) /* no value at all */
+			reader->columns[i].type = REEF_CSV_STRING;
 	}
 }
 
@@ -306,6 +235,15 @@ static void with_reader(lua_State *L, lua_CFunction work, const char *separator,
 }
 
 int reef_load_csv(lua_State *L) {
+	size_t n;
+	const char *text = luaL_checklstring(L, 1, &n);
+	luaL_checktype(L, 2, LUA_TTABLE);
+	const char *separator = check_separator(L, 3);
+	lua_settop(L, 3);
+	return reef_load_csv_fast(L, text, n, 2, *separator) ? 1 : reef_load_csv_careful(L);
+}
+
+int reef_load_csv_careful(lua_State *L) {
 	luaL_checkstring(L, 1);
 	luaL_checktype(L, 2, LUA_TTABLE);
 	const char *separator = check_separator(L, 3);

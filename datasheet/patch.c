@@ -72,14 +72,14 @@ static bool fill_merged(struct reef_plan *plan, uint32_t step, Table *content, c
 	TValue key;
 	bool keep;
 	while ((value = reef_entries_next(&entries, &key)) != NULL) {
-		if (isempty(luaH_get(patch, &key)) && !reef_plan_put(plan, content, &key, value, step, true))
+		if (isempty(luaH_get(patch, &key)) && !reef_plan_put(plan, content, -1, &key, value, step, true))
 			return false;
 	}
 	entries = reef_entries_of(patch, 0);
 	while ((value = reef_entries_next(&entries, &key)) != NULL) {
 		old = luaH_get((Table *)row, &key);
 		value = merged(old, value, &keep);
-		if (!isempty(value) && !reef_plan_put(plan, content, &key, value, step, keep))
+		if (!isempty(value) && !reef_plan_put(plan, content, -1, &key, value, step, keep))
 			return false;
 	}
 	reef_layout_set_flags(plan->L, content, true);

@@ -171,8 +171,8 @@ static bool plan_copy_value(struct reef_plan *plan, TValue *to, const TValue *fr
 	}
 }
 
-bool reef_plan_put(struct reef_plan *plan, Table *content, const TValue *key, const TValue *value, uint32_t step,
-				   bool keep) {
+bool reef_plan_put(struct reef_plan *plan, Table *content, int at, const TValue *key, const TValue *value,
+				   uint32_t step, bool keep) {
 	TValue k, v;
 	if (ttisinteger(key) && l_castS2U(ivalue(key)) - 1u < content->alimit)
 		return plan_copy_value(plan, &content->array[ivalue(key) - 1], value, step, key, false, keep);
@@ -185,7 +185,7 @@ bool reef_plan_put(struct reef_plan *plan, Table *content, const TValue *key, co
 			reef_row_string_free(tsvalue(&k));
 		return false;
 	}
-	luaH_set(plan->L, content, &k, &v);
+	reef_layout_put(plan->L, content, at, &k, &v);
 	return true;
 }
 

@@ -88,9 +88,9 @@ struct reef_row *reef_plan_row_for(struct reef_plan *plan, Table *source, const 
 								   const TValue *key);
 /* Has a row `source` as its table from now on, and is worked off later. */
 bool reef_plan_take(struct reef_plan *plan, Table *source, struct reef_row *row, uint32_t step, const TValue *key);
-/* Adds an entry to new content, which has room for it. A table gets its row, unless it is one that is to be kept. */
-bool reef_plan_put(struct reef_plan *plan, Table *content, const TValue *key, const TValue *value, uint32_t step,
-				   bool keep);
+/* Adds an entry to new content, which has room for it: in the hash part at this index, if not -1 (reef_layout_put). A table gets its row, unless it is one that is to be kept. */
+bool reef_plan_put(struct reef_plan *plan, Table *content, int at, const TValue *key, const TValue *value,
+				   uint32_t step, bool keep);
 /* Notes that the step's row gets content of that layout; NULL when out of memory. */
 struct reef_switch *reef_plan_switch(struct reef_plan *plan, uint32_t step, const struct reef_layout *layout);
 

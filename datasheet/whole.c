@@ -39,11 +39,13 @@ static bool compare_all(struct reef_plan *plan, uint32_t step, const struct reef
 
 /* Fills the header of new content. */
 static bool fill_content(struct reef_plan *plan, uint32_t step, Table *content) {
-	struct reef_entries entries = reef_entries_of(plan->part->found.steps.items[step].table, content->alimit);
+	const Table *source = plan->part->found.steps.items[step].table;
+	struct reef_entries entries = reef_entries_of(source, content->alimit);
+	bool follows = reef_layout_follow(source, content);
 	const TValue *value;
 	TValue key;
 	while ((value = reef_entries_next(&entries, &key)) != NULL) {
-		if (!reef_plan_put(plan, content, &key, value, step, false))
+		if (!reef_plan_put(plan, content, follows ? entries.node - 1 : -1, &key, value, step, false))
 			return false;
 	}
 	/* A row without metatable may be one, for a reader. */

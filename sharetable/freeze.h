@@ -33,9 +33,8 @@ struct reef_freeze {
 	struct reef_trail tables;                      /* found; data: the copy, to be filled */
 	struct REEF_ARRAY(struct reef_codelist) codes; /* found, to be filled */
 	bool passing;                                  /* what is made may go while VMs live, and is walked for then */
-	bool as_is;           /* entries keep their places: the source has just the size it needs */
-	bool ready_functions; /* code without upvalues gets a function that all VMs use */
-	char *why;            /* the message for the caller: why this cannot be shared */
+	bool ready_functions;                          /* code without upvalues gets a function that all VMs use */
+	char *why;                                     /* the message for the caller: why this cannot be shared */
 	size_t why_size;
 };
 

@@ -112,11 +112,11 @@ static bool is_metamethod_name(const TValue *key) {
 	return ttisshrstring(key) && strncmp(getstr(tsvalue(key)), "__", 2) == 0;
 }
 
-/* Adds an entry to the hash part, which has room for it. */
-static bool copy_entry(struct reef_freeze *freeze, uint32_t step, Table *copy, bool record, const TValue *key,
+/* Adds an entry to the hash part, which has room for it: at this index, if not -1. */
+static bool copy_entry(struct reef_freeze *freeze, uint32_t step, Table *copy, int at, const TValue *key,
 					   const TValue *value) {
 	TValue k, v;
-	if (record && ttisshrstring(key)) {
+	if (reef_layout_is_record(copy) && ttisshrstring(key)) {
 		TString *s = reef_freeze_string(freeze, tsvalue(key), true);
 		if (s == NULL)
 			return false;
@@ -126,15 +126,14 @@ static bool copy_entry(struct reef_freeze *freeze, uint32_t step, Table *copy, b
 	}
 	if (!freeze_table_copy_value(freeze, &v, value, step, key))
 		return false;
-	luaH_set(freeze->L, copy, &k, &v);
+	reef_layout_put(freeze->L, copy, at, &k, &v);
 	return true;
 }
 
 static bool fill_table(struct reef_freeze *freeze, uint32_t step) {
 	Table *source = freeze->tables.steps.items[step].table, *copy = freeze->tables.steps.items[step].data;
 	unsigned int size = luaH_realasize(source), dense = copy->alimit;
-	bool record = reef_layout_is_record(copy);
-	bool metamethods = false;
+	bool follows = reef_layout_follow(source, copy), metamethods = false;
 	TValue key;
 	for (unsigned int i = 0; i < dense; i++) {
 		const TValue *value = i < size ? &source->array[i] : luaH_getint(source, (lua_Integer)i + 1);
@@ -144,23 +143,18 @@ static bool fill_table(struct reef_freeze *freeze, uint32_t step) {
 	}
 	for (unsigned int i = dense; i < size; i++) {
 		setivalue(&key, (lua_Integer)i + 1);
-		if (!isempty(&source->array[i]) && !copy_entry(freeze, step, copy, record, &key, &source->array[i]))
+		if (!isempty(&source->array[i]) && !copy_entry(freeze, step, copy, -1, &key, &source->array[i]))
 			return false;
 	}
-	int *order = freeze->as_is ? reef_try_malloc((size_t)sizenode(source) * 2 * sizeof(*order)) : NULL;
-	int count = order ? (int)reef_layout_order(source, dense, order) : sizenode(source);
-	bool whole = order || !freeze->as_is || reef_freeze_no_memory(freeze);
-	for (int i = 0; whole && i < count; i++) {
-		const Node *n = gnode(source, order ? order[i] : i);
+	for (int i = 0; i < sizenode(source); i++) {
+		const Node *n = gnode(source, i);
 		if (isempty(gval(n)) || reef_layout_in_array(n, dense))
 			continue;
 		getnodekey(freeze->L, &key, n);
 		metamethods |= is_metamethod_name(&key);
-		whole = copy_entry(freeze, step, copy, record, &key, gval(n));
+		if (!copy_entry(freeze, step, copy, follows ? i : -1, &key, gval(n)))
+			return false;
 	}
-	reef_free(order);
-	if (!whole)
-		return false;
 	reef_layout_set_flags(freeze->L, copy, metamethods);
 	reef_freeze_mark(freeze, obj2gco(copy), LUA_VTABLE);
 	return copy_metatable(freeze, step, copy);

@@ -81,6 +81,20 @@ size_t reef_layout_order(const Table *t, unsigned int dense, int *order) {
 	return count;
 }
 
+/* Equal keys hash alike in tables of one size, but for those that hash by their address and have another one in a copy. */
+bool reef_layout_follow(const Table *t, Table *copy) {
+	if (isdummy(t) || isdummy(copy) || t->lsizenode != copy->lsizenode || luaH_realasize(t) != copy->alimit)
+		return false;
+	for (int i = 0; i < sizenode(t); i++) {
+		const Node *n = gnode(t, i);
+		if (!isempty(gval(n)) && keyiscollectable(n) && novariant(keytt(n)) != LUA_TSTRING)
+			return false;
+	}
+	for (int i = 0; i < sizenode(t); i++)
+		gnext(gnode(copy, i)) = gnext(gnode(t, i));
+	return true;
+}
+
 bool reef_layout_is_record(const Table *t) {
 	return !isdummy(t) && sizenode(t) <= RECORD_MAX;
 }

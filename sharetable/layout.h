@@ -32,6 +32,21 @@ static inline bool reef_layout_in_array(const Node *n, unsigned int array) {
 	return keyisinteger(n) && l_castS2U(keyival(n)) - 1u < array;
 }
 
+/* Lets the hash part of a copy, which is empty, lie as that of `t` does, if it can: each entry is at the same index then, and
+ * is put there (reef_layout_put). Who has a key of the one at hand finds it at once in the other. */
+bool reef_layout_follow(const Table *t, Table *copy);
+
+/* Puts an entry into the hash part of a copy, which has room for it. `at`: its index in what the copy follows, else -1. */
+static inline void reef_layout_put(lua_State *L, Table *copy, int at, const TValue *key, TValue *value) {
+	if (at < 0) {
+		luaH_set(L, copy, key, value);
+	} else {
+		Node *n = gnode(copy, at);
+		setnodekey(L, n, key);
+		setobj(L, gval(n), value);
+	}
+}
+
 /* All entries of a table: those of the dense part first, `at` is their index then. Begin with { .table, .dense }, where dense
  * is the table's own or the one that a copy will have. */
 struct reef_entries {

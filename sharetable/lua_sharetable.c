@@ -1,8 +1,10 @@
 /* reef.sharetable: what lualib/skynet/sharetable.lua is made of. */
 #include "lua_sharetable.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <lauxlib.h>
 #include <lualib.h>
@@ -10,6 +12,7 @@
 #include "core/alloc.h"
 #include "core/host/name_check.h"
 #include "core/seam.h"
+#include "literal.h"
 #include "recorded.h"
 #include "scratch.h"
 #include "snapshot.h"
@@ -123,11 +126,35 @@ static int message_handler(lua_State *L) {
 	return 1;
 }
 
+/* Makes the table on top of the stack what was loaded. */
+static void share_result(lua_State *L, struct load *load) {
+	char why[REASON_SIZE];
+	load->result = reef_snapshot_table(L, -1, load->name, why, sizeof(why));
+	if (load->result == NULL)
+		luaL_error(L, "%s", why);
+}
+
+/* Pushes the table that a file is, if it is a literal. Whatever hinders that, luaL_loadfilex will say. */
+static bool push_literal_file(lua_State *L, const char *path) {
+	struct stat about;
+	if (stat(path, &about) != 0 || !S_ISREG(about.st_mode) || about.st_size > INT_MAX)
+		return false;
+	char *text = lua_newuserdatauv(L, (size_t)about.st_size + 1, 0);
+	FILE *file = fopen(path, "rb");
+	size_t n = file == NULL ? 0 : fread(text, 1, (size_t)about.st_size, file);
+	if (file != NULL)
+		fclose(file);
+	text[n] = '\0';
+	bool marked = strncmp(text, "\xef\xbb\xbf", 3) == 0;
+	if (n != (size_t)about.st_size || !reef_literal_push(L, text + 3 * marked, n - 3 * marked)) {
+		lua_pop(L, 1);
+		return false;
+	}
+	return true;
+}
+
 static int run_load(lua_State *L) {
 	struct load *load = lua_touserdata(L, 1);
-	luaL_openlibs(L);
-	set_path(L, "path", load->path);
-	set_path(L, "cpath", load->cpath);
 	lua_settop(L, 0);
 	reef_snapshot_push(L, load->arguments);
 	lua_rawgeti(L, 1, 1);
@@ -135,6 +162,13 @@ static int run_load(lua_State *L) {
 	const char *text = lua_tolstring(L, 2, &size);
 	if (load->is_file)
 		reef_check_name_at(L, 2, "file");
+	if (load->is_file ? push_literal_file(L, text) : reef_literal_push(L, text, size)) {
+		share_result(L, load);
+		return 0;
+	}
+	luaL_openlibs(L);
+	set_path(L, "path", load->path);
+	set_path(L, "cpath", load->cpath);
 	lua_pushfstring(L, "=%s", load->name);
 	int status =
 			load->is_file ? luaL_loadfilex(L, text, NULL) : luaL_loadbufferx(L, text, size, lua_tostring(L, 3), "bt");
@@ -149,10 +183,7 @@ static int run_load(lua_State *L) {
 	lua_call(L, n - 1, 1);
 	if (!lua_istable(L, -1))
 		return luaL_error(L, "%s returns a %s, not a table", load->is_file ? text : "the source", luaL_typename(L, -1));
-	char why[REASON_SIZE];
-	load->result = reef_snapshot_table(L, -1, load->name, why, sizeof(why));
-	if (load->result == NULL)
-		return luaL_error(L, "%s", why);
+	share_result(L, load);
 	return 0;
 }
 

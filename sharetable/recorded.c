@@ -57,7 +57,7 @@ static void publish_picture(lua_State *L, struct reef_seam *seam, const char *na
 	const char *bytes = seam->block(seam, REEF_SEAM_STATE, NULL, &size);
 	if (!reef_picture_push(L, bytes, size))
 		luaL_error(L, "the record has no table here");
-	struct reef_snapshot *snapshot = reef_snapshot_as_is(L, -1, name, why, sizeof(why));
+	struct reef_snapshot *snapshot = reef_snapshot_table(L, -1, name, why, sizeof(why));
 	if (snapshot == NULL || !reef_versions_publish(snapshot))
 		luaL_error(L, "the table of the record cannot be shared");
 	lua_pop(L, 1);

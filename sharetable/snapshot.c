@@ -27,9 +27,9 @@ static struct reef_snapshot *new_snapshot(const char *name) {
 }
 
 /* One of `table` and `code` is NULL. */
-static struct reef_snapshot *freeze_one(lua_State *L, Table *table, const Proto *code, const char *name, bool as_is,
-										char *why, size_t size) {
-	struct reef_freeze freeze = {.L = L, .as_is = as_is, .why = why, .why_size = size};
+static struct reef_snapshot *freeze_one(lua_State *L, Table *table, const Proto *code, const char *name, char *why,
+										size_t size) {
+	struct reef_freeze freeze = {.L = L, .why = why, .why_size = size};
 	struct reef_snapshot *snapshot = new_snapshot(name);
 	if (snapshot == NULL) {
 		reef_freeze_no_memory(&freeze);
@@ -59,15 +59,11 @@ static struct reef_snapshot *freeze_one(lua_State *L, Table *table, const Proto 
 }
 
 struct reef_snapshot *reef_snapshot_table(lua_State *L, int index, const char *name, char *why, size_t size) {
-	return freeze_one(L, (Table *)lua_topointer(L, index), NULL, name, false, why, size);
-}
-
-struct reef_snapshot *reef_snapshot_as_is(lua_State *L, int index, const char *name, char *why, size_t size) {
-	return freeze_one(L, (Table *)lua_topointer(L, index), NULL, name, true, why, size);
+	return freeze_one(L, (Table *)lua_topointer(L, index), NULL, name, why, size);
 }
 
 struct reef_snapshot *reef_snapshot_code(lua_State *L, int index, const char *name, char *why, size_t size) {
-	return freeze_one(L, NULL, ((const LClosure *)lua_topointer(L, index))->p, name, false, why, size);
+	return freeze_one(L, NULL, ((const LClosure *)lua_topointer(L, index))->p, name, why, size);
 }
 
 void reef_snapshot_push(lua_State *L, const struct reef_snapshot *snapshot) {

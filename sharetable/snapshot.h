@@ -15,12 +15,9 @@
 struct reef_snapshot;
 
 /* Freezes the table at `index`. May be shared: nil, booleans, numbers, strings, light userdata, C functions without and
- * Lua functions without upvalues, tables of these with any keys, references among them, cycles and metatables. `name`
- * is what messages call the root. NULL: `why` (of `size` bytes) says what cannot be shared, and where. Never raises. */
+ * Lua functions without upvalues, tables of these with any keys, references among them, cycles and metatables. Entries of a
+ * table that has just the size it needs keep their places. `name` is what messages call the root. NULL: `why` (of `size` bytes) says what cannot be shared, and where. Never raises. */
 struct reef_snapshot *reef_snapshot_table(lua_State *L, int index, const char *name, char *why, size_t size);
-
-/* The same of tables that have just the size they need, as those of a picture (picture.h): all entries keep their places. */
-struct reef_snapshot *reef_snapshot_as_is(lua_State *L, int index, const char *name, char *why, size_t size);
 
 /* Freezes the code of the Lua function at `index`; its upvalues do not matter. */
 struct reef_snapshot *reef_snapshot_code(lua_State *L, int index, const char *name, char *why, size_t size);

@@ -45,6 +45,56 @@ void reef_model_put(lua_State *L, const void *table, int place) {
 	REEF_TOP(L)--;
 }
 
+void reef_model_put_integer(const void *table, int place, long long value) {
+	TValue *slot = gval(gnode((Table *)table, place));
+	setivalue(slot, (lua_Integer)value);
+}
+
+void reef_model_put_number(const void *table, int place, double value) {
+	TValue *slot = gval(gnode((Table *)table, place));
+	setfltvalue(slot, (lua_Number)value);
+}
+
+/* Where the string with these bytes would be kept. */
+static const void **kept_at(struct reef_model_kept *kept, const char *s, size_t n) {
+	unsigned int hash = (unsigned int)n;
+	if (n > 0)
+		hash += (unsigned char)s[0] + (unsigned char)s[n / 2] * 3u + (unsigned char)s[n - 1] * 5u;
+	return &kept->strings[hash % (sizeof(kept->strings) / sizeof(*kept->strings))];
+}
+
+static bool is_string(const TString *string, const char *s, size_t n) {
+	return string != NULL && tsslen(string) == n && memcmp(getstr(string), s, n) == 0;
+}
+
+static void put_string(lua_State *L, Table *t, int place, const void *string) {
+	TValue *slot = gval(gnode(t, place));
+	setsvalue(L, slot, (TString *)string);
+	luaC_barrierback(L, obj2gco(t), slot);
+}
+
+void reef_model_put_string(lua_State *L, const void *table, int place, const char *s, size_t n,
+						   struct reef_model_kept *kept) {
+	const void **string = kept_at(kept, s, n);
+	if (!is_string(*string, s, n))
+		*string = luaS_newlstr(L, s, n);
+	put_string(L, (Table *)table, place, *string);
+}
+
+bool reef_model_put_kept(lua_State *L, const void *table, int place, const char *s, size_t n,
+						 struct reef_model_kept *kept) {
+	const void **string = kept_at(kept, s, n);
+	if (is_string(*string, s, n)) {
+		put_string(L, (Table *)table, place, *string);
+		return true;
+	}
+	if (n <= LUAI_MAXSHORTLEN) {
+		const stringtable *all = &G(L)->strt;
+		__builtin_prefetch(&all->hash[lmod(luaS_hash(s, n, G(L)->seed), all->size)]);
+	}
+	return false;
+}
+
 void reef_model_clear(const void *table, int place) {
 	Table *t = (Table *)table;
 	setempty(gval(gnode(t, place)));

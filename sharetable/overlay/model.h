@@ -24,6 +24,22 @@ const void *reef_model_push(struct lua_State *L, const void *model);
  * key since. */
 void reef_model_put(struct lua_State *L, const void *table, int place);
 
+/* The same for values that are not on the stack. */
+void reef_model_put_integer(const void *table, int place, long long value);
+void reef_model_put_number(const void *table, int place, double value);
+
+/* The same for a string, which has n bytes. `kept` (all NULL at first) are those that came last of its like, of which many
+ * come again: they are found there without being hashed. Whoever has them keeps the tables that have got them from the collector. */
+struct reef_model_kept {
+	const void *strings[16];
+};
+void reef_model_put_string(struct lua_State *L, const void *table, int place, const char *s, size_t n,
+						   struct reef_model_kept *kept);
+/* The same, if the string is among those kept. Otherwise what it has to be looked for in begins to come into the cache: it is a
+ * good time to do something else before it is put. */
+bool reef_model_put_kept(struct lua_State *L, const void *table, int place, const char *s, size_t n,
+						 struct reef_model_kept *kept);
+
 /* The same for nil. The key may come back as any other does. */
 void reef_model_clear(const void *table, int place);
 

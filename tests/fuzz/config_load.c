@@ -1,5 +1,5 @@
 /* Whatever is in a file of configuration, it becomes values or problems, and any value that came out can be found again:
- * its line and column are within the text. JSON is the same in the fast way and in the careful one. The first byte chooses
+ * its line and column are within the text. JSON and CSV are the same in the fast way and in the careful one. The first byte chooses
  * the format. */
 #include <assert.h>
 #include <math.h>
@@ -98,26 +98,6 @@ static void check_places(lua_State *L, lua_CFunction places, const char *text, s
 	}
 }
 
-static void load_csv(lua_State *L, const char *text, size_t n, uint8_t choice) {
-	static const char *const types[] = {"integer", "number", "boolean", "string"};
-	const char *separator = choice & 4 ? ";" : ",";
-	lua_pushcfunction(L, reef_load_csv);
-	lua_pushlstring(L, text, n);
-	lua_newtable(L);
-	if (choice & 8) {
-		lua_pushstring(L, types[choice >> 4 & 3]);
-		lua_setfield(L, -2, "a");
-	}
-	lua_pushstring(L, separator);
-	lua_call(L, 3, LUA_MULTRET);
-	check_problems(L, lines_of(text, n));
-	if (lua_istable(L, 1)) {
-		lua_getfield(L, 1, "rows");
-		lua_replace(L, 1);
-		check_places(L, reef_load_csv_places, text, n, separator, false);
-	}
-}
-
 /* Are the values at these absolute indices the same in all that can be told apart? */
 static bool same(lua_State *L, int a, int b) {
 	if (lua_type(L, a) != lua_type(L, b) || lua_isinteger(L, a) != lua_isinteger(L, b))
@@ -140,16 +120,41 @@ static bool same(lua_State *L, int a, int b) {
 	return count == 0;
 }
 
-/* What the loader has made is on the stack from index 1 on. */
-static void check_careful(lua_State *L, const char *text, size_t n) {
-	int made = lua_gettop(L);
-	lua_pushcfunction(L, reef_load_json_careful);
-	lua_pushlstring(L, text, n);
-	lua_call(L, 1, LUA_MULTRET);
+/* What the loader has made is on the stack from index 1 on; the careful one has its arguments on top of that. */
+static void check_careful(lua_State *L, lua_CFunction careful, int made, int arguments) {
+	lua_pushcfunction(L, careful);
+	lua_insert(L, made + 1);
+	lua_call(L, arguments, LUA_MULTRET);
 	assert(lua_gettop(L) == 2 * made);
 	for (int i = 1; i <= made; i++)
 		assert(same(L, i, made + i));
 	lua_settop(L, made);
+}
+
+/* The arguments of `csv`. */
+static int push_csv(lua_State *L, const char *text, size_t n, uint8_t choice) {
+	static const char *const types[] = {"integer", "number", "boolean", "string"};
+	lua_pushlstring(L, text, n);
+	lua_newtable(L);
+	if (choice & 8) {
+		lua_pushstring(L, types[choice >> 4 & 3]);
+		lua_setfield(L, -2, "a");
+	}
+	lua_pushstring(L, choice & 4 ? ";" : ",");
+	return 3;
+}
+
+static void load_csv(lua_State *L, const char *text, size_t n, uint8_t choice) {
+	lua_pushcfunction(L, reef_load_csv);
+	lua_call(L, push_csv(L, text, n, choice), LUA_MULTRET);
+	check_problems(L, lines_of(text, n));
+	int made = lua_gettop(L);
+	check_careful(L, reef_load_csv_careful, made, push_csv(L, text, n, choice));
+	if (lua_istable(L, 1)) {
+		lua_getfield(L, 1, "rows");
+		lua_replace(L, 1);
+		check_places(L, reef_load_csv_places, text, n, choice & 4 ? ";" : ",", false);
+	}
 }
 
 static void load(lua_State *L, lua_CFunction loader, lua_CFunction places, const char *text, size_t n) {
@@ -157,8 +162,11 @@ static void load(lua_State *L, lua_CFunction loader, lua_CFunction places, const
 	lua_pushlstring(L, text, n);
 	lua_call(L, 1, LUA_MULTRET);
 	check_problems(L, lines_of(text, n));
-	if (loader == reef_load_json)
-		check_careful(L, text, n);
+	if (loader == reef_load_json) {
+		int made = lua_gettop(L);
+		lua_pushlstring(L, text, n);
+		check_careful(L, reef_load_json_careful, made, 1);
+	}
 	if (lua_istable(L, 1) && lua_gettop(L) == 1)
 		check_places(L, places, text, n, NULL, true);
 }

@@ -179,8 +179,24 @@ function files.lua_problem(path, message)
 	return { file = path, line = math.tointeger(tonumber(line)), message = rest or tostring(message) }
 end
 
--- Runs the text of a Lua file with the pure functions of Lua's library and returns what it returns.
+-- All that a parser makes is going to live: nothing is there to be collected meanwhile.
+local function parse(parser, ...)
+	collectgarbage "stop"
+	local ok, value, problems = pcall(parser, ...)
+	collectgarbage "restart"
+	if not ok then
+		return nil, { { message = tostring(value) } }
+	end
+	return value, problems
+end
+
+-- Runs the text of a Lua file with the pure functions of Lua's library and returns what it returns. Of what is nothing
+-- but a table of constants, nothing has to be run.
 local function run(path, text, limits)
+	local constants = parse(core.lua_fast, text)
+	if constants then
+		return constants
+	end
 	local chunk, reason = load(text, "@" .. path, "t", sandbox())
 	if not chunk then
 		return nil, files.lua_problem(path, reason)
@@ -245,17 +261,6 @@ function parsers.lua(document, limits)
 		end
 	end
 	return value
-end
-
--- All that a parser makes is going to live: nothing is there to be collected meanwhile.
-local function parse(parser, ...)
-	collectgarbage "stop"
-	local ok, value, problems = pcall(parser, ...)
-	collectgarbage "restart"
-	if not ok then
-		return nil, { { message = tostring(value) } }
-	end
-	return value, problems
 end
 
 function parsers.json(document)

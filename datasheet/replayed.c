@@ -20,7 +20,8 @@
 /* A row whose content comes. */
 struct coming {
 	struct reef_row *row;
-	Table content; /* of one that is there already */
+	uint64_t address; /* that a fresh one had */
+	Table content;    /* of one that is there already */
 	bool fresh;
 };
 
@@ -37,18 +38,48 @@ struct reef_row *reef_replayed_row(uint64_t address) {
 
 /* ---- rows ---- */
 
-/* A new row, or room for the new content of one. False: there is no memory. */
+static bool expect_fresh(struct coming *coming, const struct reef_layout *layout, uint64_t address) {
+	struct reef_row *row = reef_row_new(layout);
+	if (row == NULL)
+		return false;
+	if (!reef_content_new(row, layout, &row->table)) {
+		reef_row_free(row);
+		return false;
+	}
+	if (!reef_ptrmap_put(&rows, key_of(address), row)) {
+		reef_content_free(row, &row->table);
+		reef_row_free(row);
+		return false;
+	}
+	*coming = (struct coming){.row = row, .address = address, .fresh = true};
+	return true;
+}
+
+/* A new row, or room for the new content of one. False: there is no memory, or the row comes twice, which has room for one
+ * content more. */
 static bool expect(struct coming *coming, const struct reef_pictured *table) {
 	struct reef_layout layout = {.array = table->array, .hash = table->hash};
+	struct reef_row *row = reef_replayed_row(table->id);
 	if (layout.hash > 0)
 		layout.log_size = cast_byte(luaO_ceillog2(layout.hash));
-	coming->row = reef_replayed_row(table->id);
-	coming->fresh = coming->row == NULL;
-	if (!coming->fresh)
-		return reef_content_new(coming->row, &layout, &coming->content);
-	coming->row = reef_row_new(&layout);
-	return coming->row && reef_content_new(coming->row, &layout, &coming->row->table) &&
-		   reef_ptrmap_put(&rows, key_of(table->id), coming->row);
+	if (row == NULL)
+		return expect_fresh(coming, &layout, table->id);
+	if (row->planned || !reef_content_new(row, &layout, &coming->content))
+		return false;
+	coming->row = row;
+	return true;
+}
+
+/* It does not come: the section is wrong, or there is no memory for it. */
+static void stay_away(struct coming *coming) {
+	Table *content = coming->fresh ? &coming->row->table : &coming->content;
+	reef_retired_unref_strings(content);
+	reef_content_free(coming->row, content);
+	coming->row->planned = 0;
+	if (coming->fresh) {
+		reef_ptrmap_remove(&rows, key_of(coming->address));
+		reef_row_free(coming->row);
+	}
 }
 
 static bool get_value(lua_State *L, struct reef_picture_reader *from, TValue *to, bool name) {
@@ -93,6 +124,7 @@ static bool fill(lua_State *L, struct reef_picture_reader *from, const struct re
 }
 
 static void arrive(struct coming *coming) {
+	coming->row->planned = 0;
 	if (coming->fresh) {
 		reef_row_share(coming->row);
 		return;
@@ -108,9 +140,15 @@ static bool apply_rows(lua_State *L, const char *bytes, size_t size) {
 	struct reef_pictured table;
 	bool whole = true;
 	while (whole && from.at < from.end) {
-		struct coming *coming = reef_array_add(&all);
-		whole = coming && reef_picture_get_table(&from, &table) && reef_picture_skip(&from, &table) &&
-				expect(coming, &table);
+		struct coming coming = {0}, *place = NULL;
+		whole = reef_picture_get_table(&from, &table) && reef_picture_skip(&from, &table) &&
+				(place = reef_array_add(&all)) != NULL && expect(&coming, &table);
+		if (whole) {
+			*place = coming;
+			coming.row->planned = 1;
+		} else if (place) {
+			all.count--;
+		}
 	}
 	from.at = bytes;
 	for (size_t i = 0; whole && i < all.count; i++) {
@@ -118,8 +156,8 @@ static bool apply_rows(lua_State *L, const char *bytes, size_t size) {
 		whole = reef_picture_get_table(&from, &table) &&
 				fill(L, &from, &table, coming->fresh ? &coming->row->table : &coming->content);
 	}
-	for (size_t i = 0; whole && i < all.count; i++)
-		arrive(&all.items[i]);
+	for (size_t i = 0; i < all.count; i++)
+		(whole ? arrive : stay_away)(&all.items[i]);
 	reef_array_fini(&all);
 	return whole;
 }

@@ -192,7 +192,7 @@ static int show_record(void) {
 		puts("what was before is lost: these are its last seconds");
 	while (reef_record_read(&reader, &item)) {
 		struct reef_text text = {0};
-		double seconds = reader.time_ns ? (double)(reader.time_ns - (int64_t)head.start.ns) / 1e9 : 0.0;
+		double seconds = reader.time_ns ? (double)(reader.time_ns - (int64_t)head.began_ns) / 1e9 : 0.0;
 		if (options.until > 0 && seconds > options.until)
 			return 0;
 		messages += item.kind == REEF_ITEM_MESSAGE;
@@ -253,7 +253,7 @@ int reef_replay_command(int argc, char **argv, int (*start)(void)) {
 	}
 	reef_seed_set((unsigned)head.seed);
 	reef_clock_replay(&head.start);
-	reef_replay_begin(&options, &reader, (int64_t)head.start.ns);
+	reef_replay_begin(&options, &reader, (int64_t)head.began_ns);
 	reef_clean_set_name("reef");
 	return start();
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/env.h"
+#include "core/seam.h"
 #include "sharetable/overlay/seed.h"
 
 #define SETTING "env."
@@ -32,6 +33,9 @@ void reef_record_put_head(struct reef_record_writer *writer, const char *argumen
 	struct timespec now;
 	char folder[4096], text[32];
 	clock_gettime(CLOCK_REALTIME, &now);
+	struct reef_seam *left = reef_seam_leave();
+	uint64_t began_ns = reef_coarse_ns(); /* as the messages have it */
+	reef_seam_return(left);
 	put(writer, "version", REEF_VERSION);
 	put(writer, "arguments", arguments);
 	put(writer, "folder", getcwd(folder, sizeof folder));
@@ -42,6 +46,7 @@ void reef_record_put_head(struct reef_record_writer *writer, const char *argumen
 	put_number(writer, "start_second", start.second);
 	put_number(writer, "grain_ns", start.grain_ns);
 	put_number(writer, "began", (uint64_t)now.tv_sec);
+	put_number(writer, "began_ns", began_ns);
 	for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
 		snprintf(text, sizeof text, SETTING "%s", settings[i]);
 		put(writer, text, reef_env_get(settings[i]));
@@ -82,6 +87,8 @@ static void take(struct reef_record_head *head, const char *key, const char *val
 		head->start.grain_ns = number;
 	else if (strcmp(key, "start_second") == 0)
 		head->start.second = (uint32_t)number;
+	else if (strcmp(key, "began_ns") == 0)
+		head->began_ns = number;
 }
 
 const char *reef_record_read_head(struct reef_record_reader *reader, struct reef_record_head *head,
@@ -99,6 +106,8 @@ const char *reef_record_read_head(struct reef_record_reader *reader, struct reef
 	}
 	if (*reader->error)
 		return reader->error;
+	if (head->began_ns == 0)
+		head->began_ns = head->start.ns;
 	bool whole = item.kind == REEF_ITEM_READY && *head->arguments && head->handle > 0;
 	return whole ? NULL : "the head of the record is not whole";
 }

@@ -13,7 +13,8 @@ void reef_record_put_head(struct reef_record_writer *writer, const char *argumen
 
 struct reef_record_head {
 	char arguments[REEF_RECORD_TEXT_MAX], folder[REEF_RECORD_TEXT_MAX], version[64];
-	struct reef_clock_start start;
+	struct reef_clock_start start; /* of the process */
+	uint64_t began_ns;             /* when the record did; that start, if it is not told */
 	uint64_t handle, seed;
 };
 

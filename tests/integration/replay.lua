@@ -285,6 +285,29 @@ test.case("a replay goes as far as it is told to", function()
 	test.matches(output, "there is no message 100000 to stop before")
 end)
 
+test.case("the time of a record is counted from its beginning, not from that of the process", function()
+	local p = project.new {
+		config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\n',
+		["service/main.lua"] = [[
+local skynet = require "skynet"
+skynet.start(function()
+	skynet.sleep(300)
+	skynet.newservice "one"
+	require("reef.process").stop()
+end)
+]],
+		["service/one.lua"] = 'local skynet = require "skynet"\nskynet.start(function() print("now", skynet.now()) end)\n',
+	}
+	local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
+	test.equal(code, 0, output)
+	local _, shown = replay(p, record_of(p), "--show")
+	local from = tonumber(shown:match "\n +([%d.]+) +1 +%d+  message" or test.fail(shown))
+	code, output = replay(p, record_of(p), "--until", tostring(from + 0.001))
+	test.equal(code, 0, output)
+	local now = tonumber(output:match "now\t(%d+)\n" or test.fail(output))
+	test.truthy(from + 2.9 < now / 100, shown)
+end)
+
 test.case("what cannot be recorded is named at once, in the log and by the replay", function()
 	local p, output = record [[
 local client = require "client.socket"

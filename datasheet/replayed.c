@@ -198,15 +198,20 @@ static void apply_deletion(uint64_t address, const char *name) {
 				 reef_trail_add(&trail, &root->table, NULL, REEF_TRAIL_ROOT, NULL);
 	for (uint32_t at = 0; whole && at < trail.steps.count; at++)
 		whole = reef_trail_add_children(&trail, at, &seen);
+	/* Whatever a record says leads to rows that are gone, or to no row at all: these are passed over. */
+	size_t gone = 0;
 	for (size_t i = 0; i < rows.capacity;) {
 		struct reef_row *row = rows.slots[i].value;
-		if (row && reef_ptrmap_get(&seen, &row->table))
+		if (row && reef_ptrmap_get(&seen, &row->table)) {
 			reef_ptrmap_remove(&rows, rows.slots[i].key);
-		else
+			reef_retired_add_row(row, note);
+			gone++;
+		} else {
 			i++;
+		}
 	}
-	for (uint32_t i = 0; i < trail.steps.count; i++)
-		reef_retired_add_row(reef_row_of(trail.steps.items[i].table), note);
+	if (gone == 0)
+		reef_free(note);
 	reef_trail_fini(&trail);
 	reef_ptrmap_fini(&seen);
 }

@@ -17,6 +17,7 @@
 #include "core/end.h"
 #include "core/env.h"
 #include "core/log.h"
+#include "core/seam.h"
 #include "host_private.h"
 #include "load.h"
 #include "prepare.h"
@@ -25,7 +26,7 @@
 
 /* Ends a service that has not begun. The launcher learns how: "ERROR reason", or "EXIT" where nothing went wrong. */
 static void boot_end(struct reef_host *host, const char *report) {
-	uint32_t launcher = reef_name_find("launcher");
+	uint32_t launcher = (uint32_t)reef_seam_number(REEF_SEAM_NAME, reef_name_find("launcher"));
 	if (launcher && !reef_send_copy(host->handle, launcher, REEF_PTYPE_TEXT, 0, report, strlen(report))) {
 		/* It must hear of it: rather without the reason than not at all. */
 		struct reef_message *m = reef_message_new(5);

@@ -308,6 +308,33 @@ end)
 	test.truthy(from + 2.9 < now / 100, shown)
 end)
 
+test.case("a service that cannot start does not start in the replay either, for the same reason", function()
+	for code, reason in pairs {
+		["error 'boom'"] = "one.lua:1: boom",
+		["local x = = 3"] = "one.lua:1: unexpected symbol",
+		["local nothing"] = "",
+		["require('skynet').start(function() error 'later' end)"] = "later",
+	} do
+		local p = project.new {
+			config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\n',
+			["service/main.lua"] = [[
+local skynet = require "skynet"
+skynet.start(function()
+	print(pcall(skynet.newservice, "one"))
+	require("reef.process").stop()
+end)
+]],
+			["service/one.lua"] = code,
+		}
+		local status, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
+		test.equal(status, 0, output)
+		status, output = replay(p, record_of(p))
+		test.equal(status, 0, code .. "\n" .. output)
+		test.matches(output, reason, code)
+		test.matches(output, "as recorded; the service has ended", code)
+	end
+end)
+
 test.case("what cannot be recorded is named at once, in the log and by the replay", function()
 	local p, output = record [[
 local client = require "client.socket"

@@ -220,7 +220,6 @@ static void apply_deletion(uint64_t address, const char *name) {
 
 bool reef_replayed_apply(lua_State *L, const char *bytes, size_t size) {
 	struct reef_picture_reader from = {bytes, bytes + size};
-	char name[512];
 	vm = G(L)->mainthread;
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
 	if (!reef_removed_prepare(L))
@@ -239,14 +238,12 @@ bool reef_replayed_apply(lua_State *L, const char *bytes, size_t size) {
 				return false;
 			continue;
 		}
-		if (n >= sizeof(name))
-			return false;
-		memcpy(name, text, n);
-		name[n] = '\0';
+		const char *name = lua_pushlstring(L, text, n);
 		if (what == REEF_JOURNAL_REMOVED)
 			apply_removal(address, name);
 		else
 			apply_deletion(address, name);
+		lua_pop(L, 1);
 	}
 	return true;
 }

@@ -116,4 +116,46 @@ test.case("a shared table with a function ends the record, which says so", funct
 	test.matches(again, "this cannot be recorded: a shared table with a function")
 end)
 
+test.case("names and keys of any length are replayed", function()
+	local p = project.new {
+		config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\n',
+		["service/main.lua"] = [[
+local datasheet = require "reef.datasheet"
+local skynet = require "skynet"
+require "skynet.manager"
+local NAME, KEY = ("n"):rep(5000), ("k"):rep(5000)
+skynet.start(function()
+	datasheet.publish { items = { [KEY] = { price = 1 } }, [NAME] = { a = 1 } }
+	local one = skynet.newservice "one"
+	skynet.call(one, "lua", NAME, KEY)
+	datasheet.publish { items = {} }
+	skynet.call(one, "lua", NAME, KEY)
+	datasheet.delete(NAME)
+	skynet.call(one, "lua", NAME, KEY)
+	skynet.kill(one)
+	skynet.sleep(2)
+	require("reef.process").stop()
+end)
+]],
+		["service/one.lua"] = [[
+local datasheet = require "reef.datasheet"
+local skynet = require "skynet"
+skynet.start(function()
+	local held
+	skynet.dispatch("lua", function(_, _, name, key)
+		held = held or datasheet.query "items"[key]
+		print((pcall(datasheet.query, name)), (pcall(function() return held.price end)))
+		skynet.retpack(true)
+	end)
+end)
+]],
+	}
+	local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
+	test.equal(code, 0, output)
+	test.matches(output, "true\ttrue\ntrue\tfalse\nfalse\tfalse\n")
+	code, output = replay(p)
+	test.equal(code, 0, output)
+	test.matches(output, "true\ttrue\n.*true\tfalse\n.*false\tfalse\n.*as recorded; the service has ended")
+end)
+
 test.run()

@@ -27,9 +27,14 @@ static void end(uint64_t since) {
 		reef_collector_watch.ended(since);
 }
 
+/* The answer to a call is put on the stack of the coroutine that waits for it. Finalizers that run meanwhile run there, and
+ * are not to find that it has yielded. */
 void luaC_step(lua_State *L) {
 	uint64_t since = begin();
+	lu_byte status = L->status;
+	L->status = LUA_OK;
 	collector_step(L);
+	L->status = status;
 	end(since);
 }
 

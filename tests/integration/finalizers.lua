@@ -1,6 +1,6 @@
 -- timeout: 200
--- Finalizers run wherever the collector does its work: also while an answer is put on the stack of the coroutine that waits
--- for it.
+-- Finalizers run wherever the collector does its work: also while an answer is put on the stack of the coroutine that
+-- waits for it.
 local process = require "test.process"
 local project = require "project"
 local test = require "test"

@@ -182,6 +182,21 @@ test.case("each field that is near the edge, of each type, alone and beside each
 	end
 end)
 
+test.case("what separates fields may be what numbers are made of", function()
+	math.randomseed(test.seed)
+	for _, separator in ipairs { "-", "0", "1", ".", "e", "E", "+", "x", "t", "\xff" } do
+		for _ = 1, test.count(200) do
+			local text = sheet(separator)
+			compare(text, nil, separator)
+			compare(text, some_types(), separator)
+		end
+		for _, row in ipairs { "1--2", "-1", "5", "10", "11", "1-", "1.5", "-1.5-2" } do
+			compare("a\n" .. row, nil, separator)
+			compare("a" .. separator .. "b\n" .. row, nil, separator)
+		end
+	end
+end)
+
 test.case("a column that turns out to be text late is text from its beginning", function()
 	for _, last in ipairs { "x", "007", '"1"', "true", "99999999999999999999" } do
 		local text = "id,a,b\n" .. ("1,2,\n"):rep(500) .. "1," .. last .. ",3\n" .. ("2,5,4\n"):rep(10)

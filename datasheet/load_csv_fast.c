@@ -332,7 +332,9 @@ static bool read_sheet(struct csv_text *csv, int types) {
 bool reef_load_csv_fast(lua_State *L, const char *text, size_t n, int types, char separator) {
 	struct csv_text csv = {.L = L, .at = text, .end = text + n, .separator = separator};
 	int top = lua_gettop(L);
-	if (memchr(text, 0, n) != NULL)
+	/* Numbers are read without a look at whether a byte of theirs is the separator. */
+	bool in_numbers = separator == '-' || (separator >= '0' && separator <= '9');
+	if (in_numbers || memchr(text, 0, n) != NULL)
 		return false;
 	csv.is_end[0] = csv.is_end['\r'] = csv.is_end['\n'] = csv.is_end[(unsigned char)separator] = true;
 	if (!read_sheet(&csv, types)) {

@@ -81,7 +81,27 @@ size_t reef_layout_order(const Table *t, unsigned int dense, int *order) {
 	return count;
 }
 
-/* Equal keys hash alike in tables of one size, but for those that hash by their address and have another one in a copy. */
+/* Could the hash part have come about without ever losing an entry? Then chains lead from entry to entry and have one place
+ * each that their keys hash to, and no place is free above one that a chain leads to. */
+static bool has_lost_nothing(const Table *t) {
+	int last_empty = -1, first_led_to = sizenode(t);
+	for (int i = 0; i < sizenode(t); i++) {
+		const Node *n = gnode(t, i);
+		int next = i + gnext(n);
+		if (isempty(gval(n)))
+			last_empty = i;
+		if (next == i)
+			continue;
+		if (isempty(gval(n)) || isempty(gval(gnode(t, next))) || !reef_same_chain(t, n, gnode(t, next)))
+			return false;
+		if (next < first_led_to)
+			first_led_to = next;
+	}
+	return last_empty < first_led_to;
+}
+
+/* Equal keys hash alike in tables of one size, but for those that hash by their address and have another one in a copy. A
+ * copy has lost nothing, which reef_layout_order counts on. */
 bool reef_layout_follow(const Table *t, Table *copy) {
 	if (isdummy(t) || isdummy(copy) || t->lsizenode != copy->lsizenode || luaH_realasize(t) != copy->alimit)
 		return false;
@@ -90,6 +110,8 @@ bool reef_layout_follow(const Table *t, Table *copy) {
 		if (!isempty(gval(n)) && keyiscollectable(n) && novariant(keytt(n)) != LUA_TSTRING)
 			return false;
 	}
+	if (!has_lost_nothing(t))
+		return false;
 	for (int i = 0; i < sizenode(t); i++)
 		gnext(gnode(copy, i)) = gnext(gnode(t, i));
 	return true;

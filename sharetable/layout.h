@@ -32,8 +32,9 @@ static inline bool reef_layout_in_array(const Node *n, unsigned int array) {
 	return keyisinteger(n) && l_castS2U(keyival(n)) - 1u < array;
 }
 
-/* Lets the hash part of a copy, which is empty, lie as that of `t` does, if it can: each entry is at the same index then, and
- * is put there (reef_layout_put). Who has a key of the one at hand finds it at once in the other. */
+/* Lets the hash part of a copy, which is empty, lie as that of `t` does, if it can and `t` has lost no entry: each entry is
+ * at the same index then, and is put there (reef_layout_put). Who has a key of the one at hand finds it at once in the
+ * other. */
 bool reef_layout_follow(const Table *t, Table *copy);
 
 /* Puts an entry into the hash part of a copy, which has room for it. `at`: its index in what the copy follows, else -1. */
@@ -82,7 +83,8 @@ static inline const TValue *reef_entries_next(struct reef_entries *e, TValue *ke
 }
 
 /* Writes the places of the hash part's entries to `order`, which has room for twice as many as there are places, and returns
- * how many: set one after the other in a table of that size, they come to these places again. */
+ * how many: set one after the other in a table of that size, they come to these places again if `t` has never lost an entry,
+ * as no shared table has. */
 size_t reef_layout_order(const Table *t, unsigned int dense, int *order);
 
 /* Records have field names, dictionaries have data as keys: only the former are worth a place in the pool. */

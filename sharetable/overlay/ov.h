@@ -93,6 +93,9 @@ LUAI_FUNC void reef_set_lent(lua_State *L, Table *t, const TValue *slot, const T
 #define REEF_HELD_BIT 0x40
 #define reef_has_held(t) ((t)->flags & REEF_HELD_BIT)
 
+/* Do the keys of two entries of a hash part hash to the same place? (ov_ltable.c) */
+LUAI_FUNC int reef_same_chain(const Table *t, const Node *a, const Node *b);
+
 /* Whatever puts a value or a key into a table calls this one for the collector's sake. */
 static inline void reef_barrierback(lua_State *L, GCObject *p, const GCObject *v) {
 	if (isblack(p) && iswhite(v))

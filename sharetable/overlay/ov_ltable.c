@@ -53,6 +53,13 @@ void luaH_finishset(lua_State *L, Table *t, const TValue *key, const TValue *slo
 	stock_luaH_finishset(L, t, key, slot, value);
 }
 
+int reef_same_chain(const Table *t, const Node *a, const Node *b) {
+	TValue first, second;
+	getnodekey(NULL, &first, a);
+	getnodekey(NULL, &second, b);
+	return mainpositionTV(t, &first) == mainpositionTV(t, &second);
+}
+
 /* As the stock function does, which asks for the end of an array that is not there, too. */
 void luaH_free(lua_State *L, Table *t) {
 	if (l_likely(!reef_is_shared(t))) {

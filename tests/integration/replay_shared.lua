@@ -116,6 +116,83 @@ test.case("a shared table with a function ends the record, which says so", funct
 	test.matches(again, "this cannot be recorded: a shared table with a function")
 end)
 
+test.case("tables that have lost entries before they were shared are gone through in the same order", function()
+	local p = project.new {
+		config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\n',
+		["service/main.lua"] = ([[
+local datasheet = require "reef.datasheet"
+local sharetable = require "skynet.sharetable"
+local skynet = require "skynet"
+require "skynet.manager"
+math.randomseed(%d)
+local function worn()
+	local t, n = {}, math.random(3, 40)
+	for _ = 1, n do
+		t[math.random(2) == 1 and "k" .. math.random(100) or math.random(100) + 0.5] = math.random(9)
+	end
+	for key in pairs(t) do
+		t[key] = math.random(4) > 1 and t[key] or nil
+	end
+	for _ = 1, math.random(0, 2) do
+		t["k" .. math.random(100)] = 1
+	end
+	return t
+end
+local function all()
+	local list = {}
+	for i = 1, 200 do
+		list[i] = worn()
+	end
+	return list
+end
+skynet.start(function()
+	datasheet.publish { items = all() }
+	sharetable.loadtable("rules", all())
+	local one = skynet.newservice "one"
+	datasheet.publish { items = all() }
+	skynet.call(one, "lua")
+	skynet.kill(one)
+	skynet.sleep(2)
+	require("reef.process").stop()
+end)
+]]):format(test.seed),
+		["service/one.lua"] = [[
+local datasheet = require "reef.datasheet"
+local sharetable = require "skynet.sharetable"
+local skynet = require "skynet"
+local function order(list)
+	local words = {}
+	for i, t in ipairs(list) do
+		words[#words + 1] = "#" .. i
+		for key in pairs(t) do
+			words[#words + 1] = tostring(key)
+		end
+	end
+	return table.concat(words, " ")
+end
+skynet.start(function()
+	print("order", order(datasheet.query "items"))
+	print("order", order(sharetable.query "rules"))
+	skynet.dispatch("lua", function()
+		print("order", order(datasheet.query "items"))
+		skynet.retpack(true)
+	end)
+end)
+]],
+	}
+	local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
+	test.equal(code, 0, output)
+	local again
+	code, again = replay(p)
+	test.equal(code, 0, again)
+	local lines = 0
+	for line in output:gmatch "order\t[^\n]+" do
+		lines = lines + 1
+		test.truthy(again:find(line, 1, true), "in another order: " .. line:sub(1, 40))
+	end
+	test.equal(lines, 3)
+end)
+
 test.case("names and keys of any length are replayed", function()
 	local p = project.new {
 		config = 'thread = 2\nharbor = 0\nstart = "main"\nrecord = "one"\n',

@@ -2,13 +2,12 @@
 -- text is, nobody can tell which it was.
 local core = require "reef.config.core"
 local test = require "test"
+local ways = require "test.ways"
 
 -- Is simdjson there? Without it all is read in the careful way, and what is said here is true of that.
 local FAST <const> = core.json_fast "[]" ~= nil
 
-local function pick(list)
-	return list[math.random(#list)]
-end
+local pick = ways.pick
 
 -- ---- texts ----
 
@@ -123,60 +122,26 @@ function value(budget)
 	return join("[", parts, "]")
 end
 
--- A few bytes are changed, taken out, put in or doubled, or something doubtful is in the place of a value.
+-- Or something lies around it.
 local function damage(text)
-	for _ = 1, math.random(3) do
-		local at = math.random(0, #text)
-		local kind = math.random(6)
-		if kind == 1 then
-			text = text:sub(1, at) .. text:sub(at + 1 + math.random(3))
-		elseif kind == 2 then
-			text = text:sub(1, at) .. string.char(math.random(0, 255)) .. text:sub(at + 2)
-		elseif kind == 3 then
-			text = text:sub(1, at) .. pick(marks) .. text:sub(at + 1)
-		elseif kind == 4 then
-			text = text:sub(1, at) .. text:sub(math.max(1, at - math.random(20)))
-		elseif kind == 5 then
-			text = text:gsub("%f[%w]%d+%f[%W]", (pick(doubtful):gsub("%%", "%%%%")), 1)
-		else
-			text = pick(before) .. text .. pick(behind)
-		end
+	if math.random(6) == 1 then
+		return pick(before) .. text .. pick(behind)
 	end
-	return text
+	return ways.damage(text, marks, doubtful)
 end
 
 -- ---- what comes of them ----
-
--- Everything that can be told apart: types of numbers, the sign of zero.
-local function same(a, b)
-	if type(a) == "number" then
-		return math.type(a) == math.type(b) and a == b and 1 / a == 1 / b
-	elseif type(a) ~= "table" or type(b) ~= "table" then
-		return a == b
-	end
-	for key, inner in pairs(a) do
-		if not same(inner, b[key]) then
-			return false
-		end
-	end
-	for key in pairs(b) do
-		if a[key] == nil then
-			return false
-		end
-	end
-	return #a == #b
-end
 
 -- Compares the ways; returns whether the fast one took the text, and whether it is good.
 local function compare(text)
 	local fast = table.pack(core.json_fast(text))
 	local wanted = table.pack(core.json_careful(text))
 	local found = table.pack(core.json(text))
-	if not same(found, wanted) then
+	if not ways.same(found, wanted) then
 		test.fail(("%q is %s, not %s"):format(text, test.show(found), test.show(wanted)))
 	end
 	local good = wanted[2] == nil
-	if fast.n > 0 and not (good and same(fast[1], wanted[1])) then
+	if fast.n > 0 and not (good and ways.same(fast[1], wanted[1])) then
 		test.fail(("the fast way takes %q"):format(text))
 	end
 	return fast.n > 0, good

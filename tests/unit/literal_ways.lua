@@ -2,10 +2,9 @@
 -- is the one that Lua makes of it, and what is more than that, or wrong, is left to Lua.
 local core = require "reef.config.core"
 local test = require "test"
+local ways = require "test.ways"
 
-local function pick(list)
-	return list[math.random(#list)]
-end
+local pick = ways.pick
 
 -- ---- texts ----
 
@@ -133,25 +132,6 @@ end
 
 local marks = { '"', ",", "=", "{", "}", "[", "]", "\0", "--", "\\", "-", "e", ".", "[[", "]]", "return" }
 
-local function damage(text)
-	for _ = 1, math.random(2) do
-		local at = math.random(0, #text)
-		local kind = math.random(6)
-		if kind == 1 then
-			text = text:sub(1, at) .. text:sub(at + 1 + math.random(3))
-		elseif kind == 2 then
-			text = text:sub(1, at) .. string.char(math.random(0, 255)) .. text:sub(at + 2)
-		elseif kind == 3 then
-			text = text:sub(1, at) .. pick(marks) .. text:sub(at + 1)
-		elseif kind == 4 then
-			text = text:sub(1, at) .. text:sub(math.max(1, at - math.random(20)))
-		else
-			text = text:gsub("%f[%w]%d+%f[%W]", (pick(doubtful):gsub("%%", "%%%%")), 1)
-		end
-	end
-	return text
-end
-
 -- ---- what comes of them ----
 
 -- How many fields a table has, how many of them have integers, and whether these are 1 to that number.
@@ -166,35 +146,19 @@ local function count_of(t)
 	return all, integers, largest == integers and least == 1
 end
 
--- Everything that can be told apart: types of numbers, the sign of zero, the border if there is but one, and in which
--- order fields come where that is promised.
+-- The order of fields is promised for tables that have names only, and not too many.
+local function is_ordered(t)
+	local all, integers = count_of(t)
+	return integers == 0 and all <= 64
+end
+
+-- Has it but one border?
+local function is_list(t)
+	return select(3, count_of(t))
+end
+
 local function same(a, b)
-	if type(a) == "number" then
-		return math.type(a) == math.type(b) and a == b and 1 / a == 1 / b
-	elseif type(a) ~= "table" or type(b) ~= "table" then
-		return a == b
-	end
-	local all, integers, is_list = count_of(a)
-	if integers == 0 and all <= 64 then
-		local key, other = next(a), next(b)
-		while key ~= nil or other ~= nil do
-			if key ~= other or math.type(key) ~= math.type(other) then
-				return false
-			end
-			key, other = next(a, key), next(b, other)
-		end
-	end
-	for key, inner in pairs(a) do
-		if not same(inner, b[key]) then
-			return false
-		end
-	end
-	for key in pairs(b) do
-		if a[key] == nil then
-			return false
-		end
-	end
-	return #a == #b or not is_list
+	return ways.same(a, b, is_ordered, is_list)
 end
 
 -- Compares; returns whether the text was taken for a table of constants, and whether it is one for Lua.
@@ -229,7 +193,7 @@ test.case("whatever more or wrong is in a text, it is what it is for Lua", funct
 	math.randomseed(test.seed)
 	local taken, others = 0, 0
 	for _ = 1, test.count(1500) do
-		local fast = compare(damage(text_of(math.random(3) == 1 and rows(2) or join(fields(2)))))
+		local fast = compare(ways.damage(text_of(math.random(3) == 1 and rows(2) or join(fields(2))), marks, doubtful))
 		taken, others = taken + (fast and 1 or 0), others + (fast and 0 or 1)
 	end
 	test.truthy(taken > 0)

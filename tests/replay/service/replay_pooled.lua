@@ -17,7 +17,7 @@ local function note(...)
 	for i = 1, values.n do
 		local value = values[i]
 		local text = type(value) == "table" and (value.message or value.err or #value) or value
-		for c in tostring(text):gsub("0x%x+", "0x"):gmatch "." do
+		for c in tostring(text):gsub("0x%x+", "0x"):gsub("^%S+%.lua:%d+: ", ""):gmatch "." do
 			print_hash = (print_hash * 33 + c:byte()) & 0xffffffffffff
 		end
 	end

@@ -49,6 +49,18 @@ test.case("random scripts say the same", { timeout = 240 }, function()
 	test.equal(templates, n)
 end)
 
+test.case("tables that were made while a service loads are written alike", { timeout = 240 }, function()
+	local random = scripts.tables(test.seed)
+	local n, templates = math.max(test.count(150), 40), 0
+	for i = 1, n do
+		local name, body = "tables_" .. i, random()
+		write_service(name, body)
+		templates = templates + (ask_often(name) and 1 or 0)
+		test.equal(memory.template(name), nil, body)
+	end
+	test.equal(templates, n)
+end)
+
 local REFUSED = {
 	{ "print 'aloud'", "it calls print" },
 	{ "io.write ''", "it calls write" },

@@ -226,4 +226,77 @@ function scripts.generator(seed, harmless)
 	end
 end
 
+-- What is done with one table `t`, or with another one, `u`. `$k` stands for a key, `$v` for a value.
+local DEEDS = {
+	"t[$k] = $v", "t[$k] = nil", "rawset(t, $k, $v)", "t.alpha, t.beta = $v, $v", "t[$n] = $v t[$n] = t[$n]", "show(t)",
+	"say(word(t[$k]), word(rawget(t, $k)), word(t.alpha), word(t[$n]))",
+	"for k in pairs(t) do say(word(k)) t[k] = $v end", "local k = next(t) if k ~= nil then t[k] = nil for x in next, t, k do say(word(x)) end end",
+	"local n = 0 for k in next, t do n = n + 1 if n % 3 == $n % 3 then t[k] = nil end end",
+	"list(t) table.insert(t, $n) table.insert(t, 1, $n) say(word(table.remove(t, 1)), word(table.remove(t)), #t)",
+	"list(t) table.sort(t) say(concat(t, ',', 1, #t))", "while #t > 0 do t[#t] = nil end t[1] = $v",
+	"table.move(t, 1, $n, $n, u) say(select('#', table.unpack(t, 1, $n)))", "setmetatable(t, { __mode = 'kv' }) collectgarbage()",
+	"setmetatable(t, { __index = u, __newindex = function(self, k, v) rawset(self, k, v) end })", "setmetatable(t, nil)",
+	"setmetatable(t, { __gc = function(o) o.alpha = nil o.gone = $v end })", "rawset(t, '__index', $v) setmetatable({}, t) rawset(t, '__index', nil)",
+	"collectgarbage()", "collectgarbage 'generational'", "collectgarbage 'incremental'", "for i = 1, $n do t['made_' .. i] = { i } end",
+	"for i = 1, 20 do t['made_' .. i] = nil end", "tables[$i] = u", "tables[$i] = {}", "say(#t, rawlen(t), next(t) == nil)",
+	"local sum = 0 for i, v in ipairs(t) do sum = sum + i t[i] = $v end say(sum)", "load('alpha = $n delta = beta', '', 't', t)() say(word(t.delta))",
+	"local co = coroutine.wrap(function() t[$k] = coroutine.yield(word(t[$k])) end) say(co()) co($v)", "pcall(rawset, t, nil, 1) pcall(rawset, t, 0 / 0, 1)",
+}
+
+---Returns a function that makes another script each time: its tables are made while it loads, and written by its start
+---function. Where an entry goes that was taken out before depends on when a collector has run, so none runs by itself.
+---@param seed integer
+function scripts.tables(seed)
+	local state = seed & 0x7fffffff
+	local function choose(n)
+		state = (state * 1103515245 + 12345) & 0x7fffffff
+		return (state >> 8) % n + 1
+	end
+	local names = { "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "x", "y" }
+	local function key()
+		local kind = choose(9)
+		return kind <= 4 and ("'%s'"):format(names[choose(#names)]) or kind <= 6 and tostring(choose(12))
+			or kind == 7 and tostring(choose(40) / 2) or kind == 8 and tostring(choose(2) == 1)
+			or ({ "print", "-" .. choose(9), "1 << 40", "('%s'):rep(9, ' ')", "'with ' .. " .. choose(5) })[choose(5)]:format(names[choose(#names)])
+	end
+	local function value()
+		local kind = choose(9)
+		return kind == 1 and ("'%s'"):format(names[choose(#names)]) or kind == 2 and tostring(choose(100) / 8) or kind == 3 and "false"
+			or kind == 4 and "math.abs" or kind == 5 and ("function() return %d end"):format(choose(9)) or tostring(choose(100))
+	end
+	local function own_value()
+		return choose(4) == 1 and ("{ %s }"):format(value()) or choose(9) == 1 and ("'made ' .. %d"):format(choose(50)) or value()
+	end
+	local function expand(text)
+		return (text:gsub("%$(%a)", function(what)
+			return what == "k" and key() or what == "v" and own_value() or what == "i" and tostring(choose(5)) or tostring(choose(14))
+		end))
+	end
+	return function()
+		local lines = { [[
+			local math, print, table, next, type, rawset = math, print, table, next, type, rawset
+			local tables = {}
+			local function word(v) return (type(v) == "table" or type(v) == "function" or type(v) == "userdata") and type(v) or v end
+			local function show(t) for k, v in next, t do say(word(k), word(v)) end say("#", #t, rawlen(t)) end
+			local function list(t) for i = #t, 1, -1 do if type(t[i]) ~= "number" then t[i] = i end end end
+			later(function() collectgarbage() collectgarbage() collectgarbage "stop" for _, t in ipairs(tables) do show(t) end end)]] }
+		for i = 1, 5 do
+			local entries = {}
+			for k = 1, choose(14) - 1 do
+				entries[k] = choose(3) == 1 and value() or ("[%s] = %s"):format(key(), choose(12) == 1 and own_value() or value())
+			end
+			lines[#lines + 1] = ("tables[%d] = { %s }"):format(i, table.concat(entries, ", "))
+			for _ = 1, choose(4) - 1 do
+				lines[#lines + 1] = ("tables[%d][%s] = nil"):format(i, key())
+			end
+		end
+		lines[#lines + 1] = "later(function()"
+		for _ = 1, choose(40) do
+			lines[#lines + 1] = expand("say(pcall(function() local t, u = tables[$i], tables[$i] ") .. expand(DEEDS[choose(#DEEDS)]) .. " end))"
+		end
+		lines[#lines + 1] = "for _, x in ipairs(tables) do show(x) end collectgarbage 'restart' collectgarbage 'incremental' end)"
+		return table.concat(lines, "\n") .. "\n"
+	end
+end
+
 return scripts

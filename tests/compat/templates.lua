@@ -301,6 +301,54 @@ test.case("what is the same in all copies costs none of them anything until it i
 	test.truthy(writing[2] > with[2] + 300 * 40, "its own parts are counted")
 end)
 
+test.case("what copies read in common lives as long as they, whatever the code cache forgets", function()
+	local live = {}
+	for round = 1, 10 do
+		write("remembered", ([[
+			return { one = function() return function() return 'in_%d' end end, two = function(x) return { x, 'two_%d' } end,
+				name = 'name_%d', 1, 2, 3 }
+		]]):format(round, round, round))
+		write("lives", [[
+			local skynet = require "skynet"
+			local m = require "remembered"
+			local f = { a = m.one, b = m.two }
+			skynet.start(function()
+				skynet.dispatch("lua", function(_, _, writes)
+					if writes then
+						m.name, f.c, f.a = m.name, m.one, nil
+						collectgarbage()
+						f.a = m.one
+					end
+					collectgarbage()
+					skynet.retpack(require("reef.memory").template(), m.name, m.one()(), f.a()(), m.two(1)[2], f.b(2)[2], #m)
+				end)
+			end)
+		]])
+		if round % 2 == 0 then
+			codecache.clear()
+		else
+			codecache.evict "./remembered.lua"
+			codecache.evict "./lives.lua"
+		end
+		for i = 1, 6 do
+			live[#live + 1] = { address = skynet.newservice "lives", round = round, is_template = i > 2 }
+		end
+		for i, s in ipairs(live) do
+			local name, one, two = "name_" .. s.round, "in_" .. s.round, "two_" .. s.round
+			local got = { skynet.call(s.address, "lua", i % 3 == round % 3) }
+			test.equal(got, { s.is_template, name, one, one, two, two, 3 })
+		end
+		for i = #live, 1, -1 do
+			if i % 5 == round % 5 then
+				skynet.kill(table.remove(live, i).address)
+			end
+		end
+	end
+	for _, s in ipairs(live) do
+		skynet.kill(s.address)
+	end
+end)
+
 test.case("the memory of copies is counted, and goes back", function()
 	local function used()
 		return (select(6, memory.images()))

@@ -37,8 +37,8 @@ function skynet.init_service(start)
 		skynet.send(".launcher", "lua", "LAUNCHOK")
 	end, traceback)
 	if not ok and not pcall(fail, reason) then
-		-- There is no memory for words. The launcher hears of the end itself.
-		require("skynet.core").exit()
+		-- There is no memory for words, nor for a module. The launcher hears of the end itself.
+		skynet.end_without_a_word()
 	end
 end
 

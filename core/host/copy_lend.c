@@ -29,11 +29,17 @@ static void *other_of(const struct lending *lending, const void *p) {
 	return lending->b->memory + ((const char *)p - lending->a->memory);
 }
 
-/* Puts the shared object that stands for one into both builds. False: each copy has another value there. */
-static bool make_same(Value *value, Value *other, bool is_object) {
+/* Are both the same object of their builds? Others, such as a pooled string, have no block in front of them. */
+static bool is_same_object(const struct lending *lending, const GCObject *o, const GCObject *other) {
+	return (size_t)((const char *)o - lending->a->memory) < lending->a->used && other_of(lending, o) == other;
+}
+
+/* Puts the shared object that stands for one into both builds. False: each copy has another
+ * value there, or the two differ. */
+static bool make_same(const struct lending *lending, Value *value, Value *other, bool is_object) {
 	if (memcmp(value, other, sizeof(*value)) == 0)
 		return true;
-	if (!is_object || value->gc->tt == LUA_VTHREAD)
+	if (!is_object || !is_same_object(lending, value->gc, other->gc) || value->gc->tt == LUA_VTHREAD)
 		return false;
 	const void *shared = block_of(value->gc)->is;
 	if (shared == NULL || shared == value->gc)
@@ -42,21 +48,21 @@ static bool make_same(Value *value, Value *other, bool is_object) {
 	return true;
 }
 
-static bool make_same_array(TValue *items, TValue *others, size_t count) {
+static bool make_same_array(const struct lending *lending, TValue *items, TValue *others, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		if (rawtt(&items[i]) != rawtt(&others[i]) ||
-			!make_same(&val_(&items[i]), &val_(&others[i]), iscollectable(&items[i])))
+			!make_same(lending, &val_(&items[i]), &val_(&others[i]), iscollectable(&items[i])))
 			return false;
 	}
 	return true;
 }
 
-static bool make_same_nodes(Node *nodes, Node *others, size_t count) {
+static bool make_same_nodes(const struct lending *lending, Node *nodes, Node *others, size_t count) {
 	for (size_t i = 0; i < count; i++) {
 		Node *n = &nodes[i], *other = &others[i];
 		if (rawtt(gval(n)) != rawtt(gval(other)) || keytt(n) != keytt(other) || gnext(n) != gnext(other) ||
-			!make_same(&val_(gval(n)), &val_(gval(other)), iscollectable(gval(n))) ||
-			!make_same(&keyval(n), &keyval(other), keyiscollectable(n)))
+			!make_same(lending, &val_(gval(n)), &val_(gval(other)), iscollectable(gval(n))) ||
+			!make_same(lending, &keyval(n), &keyval(other), keyiscollectable(n)))
 			return false;
 	}
 	return true;
@@ -74,10 +80,10 @@ static bool is_lendable(const struct lending *lending, Table *t) {
 	bool is_same = true;
 	if (parts.array_size > 0)
 		is_same = others.array == other_of(lending, parts.array) &&
-				  make_same_array(t->array, other->array, parts.array_size / sizeof(TValue));
+				  make_same_array(lending, t->array, other->array, parts.array_size / sizeof(TValue));
 	if (is_same && parts.nodes_size > 0)
 		is_same = others.nodes == other_of(lending, parts.nodes) &&
-				  make_same_nodes(t->node, other->node, parts.nodes_size / sizeof(Node));
+				  make_same_nodes(lending, t->node, other->node, parts.nodes_size / sizeof(Node));
 	return is_same;
 }
 

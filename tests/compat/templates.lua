@@ -49,6 +49,18 @@ test.case("random scripts say the same", { timeout = 240 }, function()
 	test.equal(templates, n)
 end)
 
+test.case("tables that were made while a service loads are written alike", { timeout = 240 }, function()
+	local random = scripts.tables(test.seed)
+	local n, templates = math.max(test.count(150), 40), 0
+	for i = 1, n do
+		local name, body = "tables_" .. i, random()
+		write_service(name, body)
+		templates = templates + (ask_often(name) and 1 or 0)
+		test.equal(memory.template(name), nil, body)
+	end
+	test.equal(templates, n)
+end)
+
 local REFUSED = {
 	{ "print 'aloud'", "it calls print" },
 	{ "io.write ''", "it calls write" },
@@ -168,6 +180,39 @@ test.case("a module that would be found elsewhere, or is gone, is what the next 
 	test.matches(reason, "module 'found' not found")
 end)
 
+-- The two builds that are compared lie elsewhere, so what is found by addresses comes in another order.
+test.case("what comes in an order of addresses is no template's", function()
+	local refused, n = 0, 0
+	local function compare(i, value, names)
+		local entries, keys = {}, {}
+		for k = 1, i do
+			entries[k], keys[k] = ("[{}] = " .. value):format(k), names and ("'name_%d'"):format(k) or k
+		end
+		n = n + 1
+		local name = "order_" .. n
+		write_service(name, ([=[
+			local kept, names, count = {}, { %s }, 0
+			for _, v in next, { %s } do count = count + 1 kept[names[count]] = v end
+			later(function()
+				local sum = 0
+				for _, v in pairs(kept) do sum = sum + (type(v) == "function" and v() or tonumber(v:match "^word_(%%d+)$")) end
+				say(count, sum)
+			end)
+		]=]):format(table.concat(keys, ", "), table.concat(entries, ", ")))
+		local is_template, text = ask_often(name)
+		test.equal(text, ("%d %d"):format(i, i * (i + 1) // 2))
+		test.equal(is_template, memory.template(name) == nil)
+		refused = refused + (is_template and 0 or 1)
+	end
+	for i = 2, 16 do
+		compare(i, "'word_%d'", false)
+		compare(i, "'word_%d'", true)
+		compare(i, "function() return %d end", i % 2 == 0)
+	end
+	-- A few may come in the same order in both.
+	test.truthy(refused >= n // 3, refused)
+end)
+
 test.case("a variable that is set later is seen", function()
 	write_service("asks", "say(skynet.getenv 'templates_later')")
 	test.equal({ ask_often "asks" }, { true, "nil" })
@@ -235,11 +280,14 @@ test.case("what is the same in all copies costs none of them anything until it i
 	local services = {}
 	local function cost(name)
 		ask_often(name)
-		local before = select(6, memory.images())
+		-- Who was killed ends a little later.
+		test.eventually("the others are gone", 60, function()
+			return select(6, memory.images()) == 0
+		end)
 		for i = 1, 50 do
 			services[i] = skynet.newservice(name)
 		end
-		local each = (select(6, memory.images()) - before) / 50
+		local each = select(6, memory.images()) / 50
 		local kilobytes = skynet.call(services[50], "debug", "MEM")
 		for i = 1, 50 do
 			skynet.kill(services[i])
@@ -254,6 +302,54 @@ test.case("what is the same in all copies costs none of them anything until it i
 	test.between(with[2], without[2] - 1024, without[2] + 2048)
 	test.between(writing[1], without[1], without[1] + 1024)
 	test.truthy(writing[2] > with[2] + 300 * 40, "its own parts are counted")
+end)
+
+test.case("what copies read in common lives as long as they, whatever the code cache forgets", function()
+	local live = {}
+	for round = 1, 10 do
+		write("remembered", ([[
+			return { one = function() return function() return 'in_%d' end end, two = function(x) return { x, 'two_%d' } end,
+				name = 'name_%d', 1, 2, 3 }
+		]]):format(round, round, round))
+		write("lives", [[
+			local skynet = require "skynet"
+			local m = require "remembered"
+			local f = { a = m.one, b = m.two }
+			skynet.start(function()
+				skynet.dispatch("lua", function(_, _, writes)
+					if writes then
+						m.name, f.c, f.a = m.name, m.one, nil
+						collectgarbage()
+						f.a = m.one
+					end
+					collectgarbage()
+					skynet.retpack(require("reef.memory").template(), m.name, m.one()(), f.a()(), m.two(1)[2], f.b(2)[2], #m)
+				end)
+			end)
+		]])
+		if round % 2 == 0 then
+			codecache.clear()
+		else
+			codecache.evict "./remembered.lua"
+			codecache.evict "./lives.lua"
+		end
+		for i = 1, 6 do
+			live[#live + 1] = { address = skynet.newservice "lives", round = round, is_template = i > 2 }
+		end
+		for i, s in ipairs(live) do
+			local name, one, two = "name_" .. s.round, "in_" .. s.round, "two_" .. s.round
+			local got = { skynet.call(s.address, "lua", i % 3 == round % 3) }
+			test.equal(got, { s.is_template, name, one, one, two, two, 3 })
+		end
+		for i = #live, 1, -1 do
+			if i % 5 == round % 5 then
+				skynet.kill(table.remove(live, i).address)
+			end
+		end
+	end
+	for _, s in ipairs(live) do
+		skynet.kill(s.address)
+	end
 end)
 
 test.case("the memory of copies is counted, and goes back", function()

@@ -181,6 +181,18 @@ local CONSTANTS = {
 	"local t = { alpha = 1, [0.5] = 2, [true] = 3, [-$n] = 4, [1 << 40] = 5 } later(function() t[0.5], t[false] = nil, '$s' for k, v in pairs(t) do say(k, v) end say(#skynet.packstring(t)) end)",
 	"local meta = { __index = { alpha = 1 }, __len = function() return $n end } local plain = { 1 } later(function() say(#setmetatable(plain, meta), plain.alpha) meta.__len = nil meta.__index.alpha = '$s' say(#plain, plain.alpha, getmetatable(plain) == meta) end)",
 	"local t = { alpha = 1 } later(function() local ok, e = pcall(function() t[nil] = 1 end) say(ok, e, pcall(rawset, t, 0 / 0, 1), pcall(next, t, 'none'), next(t)) t = nil collectgarbage() collectgarbage() end)",
+	-- Writes that do not go by a field's name: an environment, numbers that are whole, the end of a list.
+	"local t = { alpha = 1, beta = 2, print = print, 5 } later(function() say(pcall(load('alpha = $n gamma = beta beta = nil return alpha, gamma, beta, x', '=c', 't', t))) for k in pairs(t) do say(k) end local _ENV = t alpha = alpha + 1 delta = alpha end) later(function() say(t.alpha, t.delta) end)",
+	"local t = { 1, 2, 3, 4, 5, 6, 7 } t[7] = nil t[5] = nil later(function() say(#t, rawlen(t), #t) t[$n % 7 + 1.0] = '$s' say(#t) while #t > 0 do t[#t] = nil say(#t) end for i = 1, $n do t[#t + 1] = i end say(concat(t, ',')) end)",
+	"local t = { 1, nil, 3, nil, 5, false } later(function() for k, v in pairs(t) do say(k, v) end say(#t, t[2], t[6]) t[2] = 2 t[4] = '$s' for i, v in ipairs(t) do say(i, v) end say(select('#', table.unpack(t, 1, $n))) end)",
+	"local t, u = { 1, 2, 3, alpha = 1 }, { 7, 8, beta = '$s' } later(function() table.move(t, 1, 3, $n % 3 + 1, u) table.move(t, 1, 3, 2) for k, v in next, u do say(k, v) end say(concat(t, ',')) end)",
+	"local t = { alpha = 1, $s = 2 } later(function() setmetatable(t, { __gc = function(o) say('gc', o.alpha, o.$s) o.alpha = 2 o.held = { o } say(o.alpha) end }) local holder = { t, t = t } say(holder.t == t) holder = nil t = nil collectgarbage() collectgarbage() end)",
+	"local meta = { __index = print, alpha = 1 } later(function() local o = setmetatable({}, meta) meta.__index = function(_, k) return k .. '$s' end say(o.x) meta.__close = function() say 'closed $s' end do local _ <close> = o end meta.__gc = function() say 'not me' end meta.__mode = 'k' o[{}] = 1 collectgarbage() say(next(o), getmetatable(o) == meta) end)",
+	"local t = { alpha = 1, beta = 2, 3 } later(function() local n = 0 debug.sethook(function() n = n + 1 t.alpha = n end, '', 7) for i = 1, 50 do t.beta = i t[i] = i end debug.sethook() say(t.alpha, t.beta, #t, n) end)",
+	"local t = { alpha = 1, beta = 2, gamma = 3, delta = 4 } later(function() local co = coroutine.wrap(function() for k, v in pairs(t) do t[k] = v + $n coroutine.yield(k, v) t[k] = nil end end) for _ = 1, 4 do say(co()) end co() t.$s = 1 say(next(t)) end)",
+	-- Who reads tables in C, and who freezes them.
+	"local t, list = { alpha = 1, beta = '$s', gamma = true, delta = $n / 2 }, { 1, '$s', 3, false } later(function() local bson, json = require 'bson', require 'reef.json' say(skynet.packstring(t, list):byte(1, -1)) local function encode(v) local all = {} for k, x in pairs(bson.encode(v):decode()) do all[#all + 1] = k .. (type(x) == 'table' and #x or tostring(x)) end say(concat(all, ' ')) end encode(t) encode { list = list } say(json.encode(list), json.encode(t)) list[5] = t t.alpha = list[1] say(json.encode(t), #list) encode { list = list } end)",
+	"local t = { alpha = 1, beta = '$s', 5, 6, [40] = true, f = function() return 1 end } later(function() local sharetable = require 'skynet.sharetable' sharetable.loadtable('lent_$s', t) local q = sharetable.query 'lent_$s' for k, v in pairs(q) do say(k, type(v) == 'function' and v() or v) end t.alpha = q say(#q, pcall(rawset, q, 'alpha', 2)) t[1] = '$s3' t.beta = nil t.alpha = $n sharetable.loadtable('lent_$s', t) sharetable.update 'lent_$s' for k, v in pairs(q) do say(k, type(v) == 'function' and v() or v) end end)",
 	"local m = require '$m' later(function() m.constant.$s = $n m.constant.alpha = nil for k, v in pairs(m.constant) do say(k, v) end table.insert(m.constant, '$s') say(#m.constant, m.functions.one(), m.functions.two) m.functions.two = m.functions.one end)",
 }
 
@@ -210,6 +222,79 @@ function scripts.generator(seed, harmless)
 			}
 			lines[i] = "do " .. pieces[choose(#pieces)]:gsub("%$%a%d?", names) .. " end"
 		end
+		return table.concat(lines, "\n") .. "\n"
+	end
+end
+
+-- What is done with one table `t`, or with another one, `u`. `$k` stands for a key, `$v` for a value.
+local DEEDS = {
+	"t[$k] = $v", "t[$k] = nil", "rawset(t, $k, $v)", "t.alpha, t.beta = $v, $v", "t[$n] = $v t[$n] = t[$n]", "show(t)",
+	"say(word(t[$k]), word(rawget(t, $k)), word(t.alpha), word(t[$n]))",
+	"for k in pairs(t) do say(word(k)) t[k] = $v end", "local k = next(t) if k ~= nil then t[k] = nil for x in next, t, k do say(word(x)) end end",
+	"local n = 0 for k in next, t do n = n + 1 if n % 3 == $n % 3 then t[k] = nil end end",
+	"list(t) table.insert(t, $n) table.insert(t, 1, $n) say(word(table.remove(t, 1)), word(table.remove(t)), #t)",
+	"list(t) table.sort(t) say(concat(t, ',', 1, #t))", "while #t > 0 do t[#t] = nil end t[1] = $v",
+	"table.move(t, 1, $n, $n, u) say(select('#', table.unpack(t, 1, $n)))", "setmetatable(t, { __mode = 'kv' }) collectgarbage()",
+	"setmetatable(t, { __index = u, __newindex = function(self, k, v) rawset(self, k, v) end })", "setmetatable(t, nil)",
+	"setmetatable(t, { __gc = function(o) o.alpha = nil o.gone = $v end })", "rawset(t, '__index', $v) setmetatable({}, t) rawset(t, '__index', nil)",
+	"collectgarbage()", "collectgarbage 'generational'", "collectgarbage 'incremental'", "for i = 1, $n do t['made_' .. i] = { i } end",
+	"for i = 1, 20 do t['made_' .. i] = nil end", "tables[$i] = u", "tables[$i] = {}", "say(#t, rawlen(t), next(t) == nil)",
+	"local sum = 0 for i, v in ipairs(t) do sum = sum + i t[i] = $v end say(sum)", "load('alpha = $n delta = beta', '', 't', t)() say(word(t.delta))",
+	"local co = coroutine.wrap(function() t[$k] = coroutine.yield(word(t[$k])) end) say(co()) co($v)", "pcall(rawset, t, nil, 1) pcall(rawset, t, 0 / 0, 1)",
+}
+
+---Returns a function that makes another script each time: its tables are made while it loads, and written by its start
+---function. Where an entry goes that was taken out before depends on when a collector has run, so none runs by itself.
+---@param seed integer
+function scripts.tables(seed)
+	local state = seed & 0x7fffffff
+	local function choose(n)
+		state = (state * 1103515245 + 12345) & 0x7fffffff
+		return (state >> 8) % n + 1
+	end
+	local names = { "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "x", "y" }
+	local function key()
+		local kind = choose(9)
+		return kind <= 4 and ("'%s'"):format(names[choose(#names)]) or kind <= 6 and tostring(choose(12))
+			or kind == 7 and tostring(choose(40) / 2) or kind == 8 and tostring(choose(2) == 1)
+			or ({ "print", "-" .. choose(9), "1 << 40", "('%s'):rep(9, ' ')", "'with ' .. " .. choose(5) })[choose(5)]:format(names[choose(#names)])
+	end
+	local function value()
+		local kind = choose(9)
+		return kind == 1 and ("'%s'"):format(names[choose(#names)]) or kind == 2 and tostring(choose(100) / 8) or kind == 3 and "false"
+			or kind == 4 and "math.abs" or kind == 5 and ("function() return %d end"):format(choose(9)) or tostring(choose(100))
+	end
+	local function own_value()
+		return choose(4) == 1 and ("{ %s }"):format(value()) or choose(9) == 1 and ("'made ' .. %d"):format(choose(50)) or value()
+	end
+	local function expand(text)
+		return (text:gsub("%$(%a)", function(what)
+			return what == "k" and key() or what == "v" and own_value() or what == "i" and tostring(choose(5)) or tostring(choose(14))
+		end))
+	end
+	return function()
+		local lines = { [[
+			local math, print, table, next, type, rawset = math, print, table, next, type, rawset
+			local tables = {}
+			local function word(v) return (type(v) == "table" or type(v) == "function" or type(v) == "userdata") and type(v) or v end
+			local function show(t) for k, v in next, t do say(word(k), word(v)) end say("#", #t, rawlen(t)) end
+			local function list(t) for i = #t, 1, -1 do if type(t[i]) ~= "number" then t[i] = i end end end
+			later(function() collectgarbage() collectgarbage() collectgarbage "stop" for _, t in ipairs(tables) do show(t) end end)]] }
+		for i = 1, 5 do
+			local entries = {}
+			for k = 1, choose(14) - 1 do
+				entries[k] = choose(3) == 1 and value() or ("[%s] = %s"):format(key(), choose(12) == 1 and own_value() or value())
+			end
+			lines[#lines + 1] = ("tables[%d] = { %s }"):format(i, table.concat(entries, ", "))
+			for _ = 1, choose(4) - 1 do
+				lines[#lines + 1] = ("tables[%d][%s] = nil"):format(i, key())
+			end
+		end
+		lines[#lines + 1] = "later(function()"
+		for _ = 1, choose(40) do
+			lines[#lines + 1] = expand("say(pcall(function() local t, u = tables[$i], tables[$i] ") .. expand(DEEDS[choose(#DEEDS)]) .. " end))"
+		end
+		lines[#lines + 1] = "for _, x in ipairs(tables) do show(x) end collectgarbage 'restart' collectgarbage 'incremental' end)"
 		return table.concat(lines, "\n") .. "\n"
 	end
 end

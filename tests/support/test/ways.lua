@@ -1,4 +1,5 @@
--- For formats that are read in two ways, a fast one and a careful one: texts at random, and whether two values are the same.
+-- For formats that are read in two ways, a fast one and a careful one: spoilt texts, and whether two values are the
+-- same.
 local ways = {}
 
 ---One of a list, by chance.
@@ -6,8 +7,8 @@ function ways.pick(list)
 	return list[math.random(#list)]
 end
 
----A text of which a few bytes are changed, taken out, put in or doubled, or which has something doubtful in the place of
----a number.
+---A text of which a few bytes are changed, taken out, put in or doubled, or which has something doubtful in the place
+---of a number.
 ---@param text string
 ---@param marks string[]  what means something in the format
 ---@param doubtful string[]

@@ -2,49 +2,35 @@
 -- A service that was recorded among real services and servers does the same again, without them.
 local process = require "test.process"
 local project = require "project"
+local records = require "test.records"
 local redis = require "test.redis"
 local skynet = require "skynet"
 local test = require "test"
 
-local SERVICES <const> = test.root .. "/tests/replay/service/?.lua"
 local ROUNDS <const> = test.count(10)
 
----A process that records one service to a folder of its own.
+---Records one service among the others.
 ---@param seed integer
----@param servers string ports
+---@param servers string|integer ports
 ---@param more? string lines of its configuration
 ---@return table project, string output
 local function play(seed, servers, more)
-	local p = project.new {
-		config = ('thread = 2\nharbor = 0\nluaservice = %q\nstart = "replay_main %d %s"\nrecord = "replay_played"\n%s\n')
-			:format(SERVICES, seed, servers, more or ""),
-	}
-	local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
-	test.equal(code, 0, output)
-	return p, output
+	return records.play(("replay_main %d %s"):format(seed, servers), "replay_played", more)
 end
 
-local function record_of(p)
-	local code, names = process.run { "sh", "-c", "ls *.rec", cwd = p.dir }
-	test.equal(code, 0, names)
-	return (names:match "^[^\n]+")
-end
-
-local function replay(p, ...)
-	return process.run({ test.reef, "replay", cwd = p.dir, ... }, 120)
-end
+local record_of, replay = records.first, records.replay
 
 test.case("what was recorded among servers is replayed without them, to the same end", function()
 	local server = redis.start()
-	local records = {}
+	local played = {}
 	for i = 1, ROUNDS do
 		local seed = test.seed + i
 		local p, output = play(seed, server.port)
 		local fingerprint = output:match "fingerprint (%x+)\n" or test.fail(output)
-		records[i] = { p = p, seed = seed, fingerprint = fingerprint }
+		played[i] = { p = p, seed = seed, fingerprint = fingerprint }
 	end
 	server:kill()
-	for _, one in ipairs(records) do
+	for _, one in ipairs(played) do
 		local what = "seed " .. one.seed
 		local code, output = replay(one.p, record_of(one.p))
 		test.equal(code, 0, what .. "\n" .. output)

@@ -3,27 +3,19 @@
 local certificates = require "test.tls"
 local nameserver = require "test.nameserver"
 local process = require "test.process"
-local project = require "project"
+local records = require "test.records"
 local test = require "test"
-
-local SERVICES <const> = test.root .. "/tests/replay/service/?.lua"
 
 ---Records the service of that name in a process of its own, and replays that: both outputs.
 ---@param between? fun() before the replay
 local function there_and_back(recorded, start, between)
-	local p = project.new {
-		config = ('thread = 2\nharbor = 0\nluaservice = %q\nstart = %q\nrecord = %q\n'):format(SERVICES, start, recorded),
-	}
-	local code, output = process.run({ test.reef, "config", cwd = p.dir }, 120)
-	test.equal(code, 0, output)
+	local p, output = records.play(start, recorded)
 	test.matches(output, "it did\ttrue")
 	test.equal(output:find("ends here", 1, true), nil, output)
-	local _, names = process.run { "sh", "-c", "ls *.rec", cwd = p.dir }
 	if between then
 		between()
 	end
-	local again
-	code, again = process.run({ test.reef, "replay", names:match "^[^\n]+", cwd = p.dir }, 120)
+	local code, again = records.replay(p)
 	test.equal(code, 0, again)
 	test.matches(again, "answers: as recorded; the service has ended")
 	return output, again

@@ -1,47 +1,26 @@
 -- timeout: 600
 -- A service that uses pools is recorded among real servers, and replayed without servers and without the pools.
-local process = require "test.process"
-local project = require "project"
+local records = require "test.records"
 local redis = require "test.redis"
 local test = require "test"
 
-local SERVICES <const> = test.root .. "/tests/replay/service/?.lua"
 local ROUNDS <const> = test.count(10)
 
----A process that records one service to a folder of its own.
+---Records the service that uses pools.
 ---@param start string
 ---@param meanwhile? fun() when it says that its server is to be killed
 ---@return table project, string output
 local function play(start, meanwhile)
-	local p = project.new {
-		config = ('thread = 2\nharbor = 0\nluaservice = %q\nstart = %q\nrecord = "replay_pooled"\n'):format(SERVICES, start),
-	}
-	local one = process.start { test.reef, "config", cwd = p.dir }
-	if meanwhile then
-		one:expect "kill it now\n"
+	local p, output = records.play(start, "replay_pooled", nil, meanwhile and function(running)
+		running:expect "kill it now\n"
 		meanwhile()
-	end
-	test.equal(one:wait(), 0, one:output())
-	test.equal(one:output():find("ends here", 1, true), nil, one:output())
-	return p, one:output()
-end
-
-local function record_of(p)
-	local code, names = process.run { "sh", "-c", "ls *.rec", cwd = p.dir }
-	test.equal(code, 0, names)
-	return (names:match "^[^\n]+")
-end
-
-local function replay(p, ...)
-	return process.run({ test.reef, "replay", record_of(p), cwd = p.dir, ... }, 120)
+	end)
+	test.equal(output:find("ends here", 1, true), nil, output)
+	return p, output
 end
 
 local function expect_the_same(p, output, what)
-	local fingerprint = output:match "fingerprint\t[^\n]+\n" or test.fail(output)
-	local code, again = replay(p)
-	test.equal(code, 0, what .. "\n" .. again)
-	test.truthy(again:find(fingerprint, 1, true), what .. "\n" .. again)
-	test.matches(again, "answers: as recorded; the service has ended", what)
+	records.expect_the_same(p, output:match "fingerprint\t[^\n]+\n" or test.fail(output), what)
 end
 
 test.case("what was recorded through a Redis pool is replayed without it", function()
@@ -100,7 +79,7 @@ test.case("changed code that asks a pool something else is shown", function()
 	local code = test.root .. "/tests/replay/service/replay_pooled.lua"
 	local file <close> = assert(io.open(code))
 	p:write("fixed/replay_pooled.lua", (file:read "a":gsub('db, "none"', 'db, "nobody"')))
-	local status, output = replay(p, "--with", "fixed/replay_pooled.lua")
+	local status, output = records.replay(p, nil, "--with", "fixed/replay_pooled.lua")
 	test.equal(status, 1, output)
 	test.matches(output, "recorded: sends to :%x+ type 254 .-EXISTS.-none.-now: +sends to :%x+ type 254 .-nobody")
 	test.matches(output, "NOT as recorded")

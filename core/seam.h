@@ -59,6 +59,7 @@ struct reef_seam_view {
 
 struct reef_seam {
 	struct reef_seam_view *views;
+	bool over;       /* nobody wants to know any more: views are not made anew */
 	unsigned off;    /* > 0: what happens is the engine's */
 	unsigned within; /* > 0: in an event that is told already; what it brings about is no news */
 	/* Each gets what is so and returns what the service is to see. Texts may be NULL, and are good until the next call. */

@@ -228,6 +228,8 @@ static void no_memory(struct reef_seam *seam, struct reef_text *text) {
 void reef_journal_meet(struct reef_seam *seam, struct reef_text *to, const struct reef_row *root, lua_State *L) {
 	struct view *view = view_of(seam);
 	struct reef_picture picture;
+	if (seam->over)
+		return;
 	if (view == NULL)
 		view = new_view(seam);
 	if (reef_ptrmap_get(&view->roots, root))

@@ -112,10 +112,19 @@ static void record_defer(struct reef_seam *seam, struct reef_deferred *deferred)
 
 /* ---- what the host says ---- */
 
+/* A record that has ended needs nothing of what others switch. To be called when nobody looks at it. */
+static void end_views(struct reef_recording *r) {
+	if (r->writer.full && !r->tape.host.seam.over) {
+		r->tape.host.seam.over = true;
+		reef_seam_end_views(&r->tape.host.seam);
+	}
+}
+
 static bool record_message(struct reef_host_seam *seam, struct reef_message *m) {
 	struct reef_recording *r = of(&seam->seam);
 	if (seam->seam.within > 0)
 		return true;
+	end_views(r);
 	struct reef_seam_about about = {.a = (int64_t)m->type << 32 | (uint32_t)m->session,
 									.b = m->source,
 									.c = m->flags & REEF_MESSAGE_OWN,

@@ -67,6 +67,19 @@ bool reef_record_want_no_more(const char *name) {
 	return known;
 }
 
+size_t reef_record_wanted(char *to, size_t size) {
+	size_t all_bytes = 0;
+	pthread_mutex_lock(&lock);
+	for (const struct wanted *one = all; one; one = one->next) {
+		size_t bytes = strlen(one->name) + 1;
+		if (all_bytes + bytes <= size)
+			memcpy(to + all_bytes, one->name, bytes);
+		all_bytes += bytes;
+	}
+	pthread_mutex_unlock(&lock);
+	return all_bytes;
+}
+
 void reef_record_files_setup(void) {
 	const char *names = reef_env_get("record");
 	for (names += names ? strspn(names, SEPARATORS) : 0; names && *names; names += strspn(names, SEPARATORS)) {

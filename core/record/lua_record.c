@@ -1,6 +1,8 @@
 /* See lua_record.h. Any service. */
 #include "lua_record.h"
 
+#include <string.h>
+
 #include <lauxlib.h>
 
 #include "core/alloc.h"
@@ -20,6 +22,23 @@ static int record_want(lua_State *L) {
 /* want_no_more(name) -> was it wanted? */
 static int record_want_no_more(lua_State *L) {
 	lua_pushboolean(L, reef_record_want_no_more(reef_check_name(L, 1)));
+	return 1;
+}
+
+/* wanted() -> { name, ... } */
+static int record_wanted(lua_State *L) {
+	size_t size = reef_record_wanted(NULL, 0), found = size + 1;
+	char *names = NULL;
+	while (found > size) { /* others may want more meanwhile */
+		size = found;
+		names = lua_newuserdatauv(L, size, 0);
+		found = reef_record_wanted(names, size);
+	}
+	lua_newtable(L);
+	for (size_t at = 0; at < found; at += strlen(names + at) + 1) {
+		lua_pushstring(L, names + at);
+		lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+	}
 	return 1;
 }
 
@@ -49,8 +68,11 @@ static int record_list(lua_State *L) {
 }
 
 int reef_open_record(lua_State *L) {
-	static const luaL_Reg functions[] = {
-			{"want", record_want}, {"want_no_more", record_want_no_more}, {"list", record_list}, {NULL, NULL}};
+	static const luaL_Reg functions[] = {{"want", record_want},
+										 {"want_no_more", record_want_no_more},
+										 {"wanted", record_wanted},
+										 {"list", record_list},
+										 {NULL, NULL}};
 	reef_host_new_library(L, functions, 0);
 	return 1;
 }

@@ -18,6 +18,10 @@ void reef_record_want(const char *name, const char *file);
 /* Those that start from now on are not. False: they were not. */
 bool reef_record_want_no_more(const char *name);
 
+/* The names of those that will be recorded when they start, each with a NUL behind it; as many as have room in `size` bytes.
+ * Returns the bytes that all take. */
+size_t reef_record_wanted(char *to, size_t size);
+
 /* Of a service that is recorded now. */
 struct reef_record_state {
 	uint32_t handle;

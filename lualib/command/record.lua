@@ -14,7 +14,7 @@ this machine. What is recorded is run again by `reef replay`.
   NAME         services that are launched by that name; ADDRESS: the name of that one
   FILE         the record of the next one, as the process sees it; without, each has one in its folder `record_path`
   off          none that starts from now on is recorded
-               without NAME, it lists what is recorded now
+               without NAME, it lists what is recorded now, and what will be
 
 Exit code: 0, 1 the process cannot be reached, or refused, 2 the command line is wrong.
 ]]

@@ -30,6 +30,14 @@ function record.stop(name)
 	return core.want_no_more(name)
 end
 
+---The names of the services that are recorded when they start next.
+---@return string[]
+function record.wanted()
+	local names = core.wanted()
+	table.sort(names)
+	return names
+end
+
 ---@class reef.record.state
 ---@field handle integer
 ---@field name string

@@ -298,6 +298,9 @@ function command.record(word, file)
 			lines[#lines + 1] = ("%s\t%s\t%s\t%d bytes%s"):format(skynet.address(one.handle), one.name, one.path, one.bytes,
 				one.stopped and "\t" .. one.stopped or "")
 		end
+		for _, name in ipairs(record.wanted()) do
+			lines[#lines + 1] = name .. "\tfrom its next start on"
+		end
 		return #lines > 0 and table.concat(lines, "\n") or "nothing is recorded"
 	end
 	local name = name_of(word)

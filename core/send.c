@@ -6,6 +6,7 @@
 #include "handle.h"
 #include "mailbox.h"
 #include "node.h"
+#include "prefetch.h"
 #include "remote.h"
 #include "scheduler.h"
 #include "seam.h"
@@ -76,7 +77,7 @@ inline enum reef_offered reef_send_offer(uint32_t dest, struct reef_message *m) 
 }
 
 void reef_send_soon(uint32_t dest) {
-	__builtin_prefetch(reef_handle_hint(dest), 1);
+	reef_prefetch(reef_handle_hint(dest));
 }
 
 bool reef_send_copy(uint32_t source, uint32_t dest, int type, int32_t session, const void *data, size_t size) {

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "prefetch.h"
+
 #define REEF_LINE 64        /* bytes; 64 on all that we run on, and a wrong guess only costs time */
 #define REEF_WARM_LINES 56  /* at most; a Redis reply through a pool wants some 45 */
 #define REEF_WARM_BLOCKS 24 /* that they lie in */
@@ -41,14 +43,13 @@ static inline bool reef_warm_is_full(const struct reef_warm *warm) {
 /* Notes the lines of `size` bytes at p, as far as there is room and they are not noted yet. */
 void reef_warm_note(struct reef_warm *warm, const void *p, size_t size);
 
-/* To the second cache: the first one takes too few at a time, and whoever asks for more waits. */
 static inline void reef_warm_fetch(const struct reef_warm *warm) {
 	intptr_t base = (intptr_t)warm & -REEF_WARM_BLOCK;
 	/* The service may be running on another worker by now. */
 	for (unsigned i = 0, n = __atomic_load_n(&warm->count, __ATOMIC_RELAXED); i < n; i++) {
 		intptr_t block = base + __atomic_load_n(&warm->block[i], __ATOMIC_RELAXED) * REEF_WARM_BLOCK;
 		for (unsigned bits = __atomic_load_n(&warm->wanted[i], __ATOMIC_RELAXED); bits != 0; bits &= bits - 1)
-			__builtin_prefetch((const char *)block + (size_t)__builtin_ctz(bits) * REEF_LINE, 0, 2);
+			reef_prefetch((const char *)block + (size_t)__builtin_ctz(bits) * REEF_LINE);
 	}
 }
 

@@ -20,6 +20,7 @@
 #include "mailbox.h"
 #include "module.h"
 #include "poller.h"
+#include "prefetch.h"
 #include "scheduler.h"
 #include "send.h"
 #include "service_life.h"
@@ -92,15 +93,15 @@ static void fetch_for_next(struct reef_worker *worker, const struct reef_service
 	worker->fetched[worker->slices % FETCHED] = near;
 	if (near) {
 		const char *message = (const char *)atomic_load_explicit(&near->inbox, memory_order_relaxed);
-		__builtin_prefetch(message, 0, 2);
-		__builtin_prefetch(message + REEF_LINE, 0, 2);
+		reef_prefetch(message);
+		reef_prefetch(message + REEF_LINE);
 		reef_warm_fetch(&near->warm);
 	}
 	/* Before it is empty: nothing would have been fetched for the first of those that come. */
 	if (far == NULL)
 		reef_global_queue_refill(&worker->queue);
 	for (size_t at = 0; far && at < offsetof(struct reef_service, mailbox); at += REEF_LINE)
-		__builtin_prefetch(far + at, 0, 2);
+		reef_prefetch(far + at);
 }
 
 static __attribute__((noinline)) void note_cold(struct reef_worker *worker, struct reef_service *service) {
@@ -208,7 +209,7 @@ static inline __attribute__((always_inline)) uint64_t run_slice(struct reef_work
 		/* The next message's sender is going to be answered. */
 		const struct reef_message *next = service->queue;
 		if (next && worker->looking > 0) {
-			__builtin_prefetch(next->next);
+			reef_prefetch(next->next);
 			reef_send_soon(next->source);
 		}
 		atomic_store_explicit(&service->message_start, now, memory_order_relaxed);

@@ -2,7 +2,8 @@
  *
  * They lie in chunks, at whose beginning an aligned header leads from a block to its chunk. A chunk that is empty goes back
  * to the system, but for a pool's last one, which keeps some pages: services that come and go one by one need no new
- * ones. */
+ * ones. Where there are thousands of services in turn, each finds the addresses of its pages in no cache; so many lie in huge
+ * pages, if the system has some to give. */
 #include "copy_blocks.h"
 
 #include <pthread.h>
@@ -22,7 +23,8 @@
 #define forget_chunk(p) ((void)(p))
 #endif
 
-#define CHUNK ((size_t)1 << 20)
+#define CHUNK ((size_t)2 << 20)  /* a huge page, where there are such */
+#define MANY ((size_t)16)        /* chunks: of so many, one that is nearly empty is little */
 #define KEPT ((size_t)128 << 10) /* bytes of an empty chunk that are not given back */
 #define LINE ((size_t)64)
 
@@ -59,7 +61,7 @@ static bool has_room(const struct chunk *chunk) {
 	return chunk->free != NULL || chunk->begun + chunk->blocks->size <= CHUNK;
 }
 
-static struct chunk *map_chunk(void) {
+static struct chunk *map_chunk(bool of_huge_pages) {
 	char *p = reef_try_map(2 * CHUNK);
 	if (p == NULL)
 		return NULL;
@@ -67,6 +69,8 @@ static struct chunk *map_chunk(void) {
 	if (before > 0)
 		reef_unmap(p, before);
 	reef_unmap(p + before + CHUNK, CHUNK - before);
+	if (of_huge_pages)
+		madvise(p + before, CHUNK, MADV_HUGEPAGE);
 	note_chunk(p + before);
 	__atomic_fetch_add(&mapped, CHUNK, __ATOMIC_RELAXED);
 	return (void *)(p + before);
@@ -88,7 +92,7 @@ static void empty_chunk(struct chunk *chunk) {
 }
 
 static struct chunk *new_chunk(struct reef_copy_blocks *blocks) {
-	struct chunk *chunk = map_chunk();
+	struct chunk *chunk = map_chunk(blocks->used * blocks->size >= MANY * CHUNK);
 	if (chunk) {
 		chunk->blocks = blocks;
 		empty_chunk(chunk);

@@ -58,14 +58,15 @@ struct reef_host {
 	uint32_t trace_pending; /* tags announced for requests to come */
 	uint32_t profiled;
 	uint32_t errors_size;
-	bool sessions_wrapped; /* numbers begin anew: some may still be in use */
-	bool raw_forward;
-	bool booted;           /* the main chunk has been run */
-	bool collector_chosen; /* collectgarbage has set a mode */
-	bool completed;        /* the table skynet has its rarely used part */
+	bool sessions_wrapped : 1; /* numbers begin anew: some may still be in use */
+	bool raw_forward : 1;
+	bool booted : 1;           /* the main chunk has been run */
+	bool collector_chosen : 1; /* collectgarbage has set a mode */
+	bool completed;            /* the table skynet has its rarely used part */
 	bool exiting;
-	uint8_t block_left; /* of REEF_BLOCK_UNIT bytes: how much is free at the end of the block */
-	bool no_limit;      /* allocation must not fail now: no protected call is active */
+	uint8_t block_left;     /* of REEF_BLOCK_UNIT bytes: how much is free at the end of the block */
+	bool no_limit : 1;      /* allocation must not fail now: no protected call is active */
+	uint16_t entered_again; /* times that it was entered while it was */
 	size_t memory, memory_limit, memory_report;
 	char *errors;                   /* what went wrong in this turn */
 	struct reef_seam_holder *outer; /* of the host that is inside the engine's call meanwhile, on the same thread */
@@ -88,9 +89,8 @@ struct reef_host {
 	int tokens;                       /* registry: token -> task; 0 until needed */
 	int unknown_request;              /* registry; 0: the default */
 	int unknown_response;
-	uint32_t trace_count;   /* tags made */
-	uint16_t entered_again; /* times that it was entered while it was */
-	uint8_t interrupt;      /* set by other threads: make it raise */
+	uint32_t trace_count; /* tags made */
+	uint8_t interrupt;    /* set by other threads: make it raise */
 	bool no_warnings;
 	char *args;    /* until the VM is booted */
 	char *warning; /* the pieces so far */

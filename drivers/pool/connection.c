@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/prefetch.h"
 #include "core/service.h"
 #include "lane.h"
 #include "socket/socket.h"
@@ -178,7 +179,7 @@ static void link_answered(struct reef_pool_connection *c, const char *bytes, siz
 	/* With thousands of callers, each is far from the cache. */
 	if (next) {
 		reef_send_soon(next->source);
-		__builtin_prefetch(next->next);
+		reef_prefetch(next->next);
 	}
 	if (node->kind == REEF_POOL_REQUEST) {
 		pool->counters.replies++;

@@ -58,8 +58,9 @@ struct reef_host {
 	uint32_t trace_pending; /* tags announced for requests to come */
 	uint32_t profiled;
 	uint32_t errors_size;
-	bool sessions_wrapped; /* numbers begin anew: some may still be in use */
-	bool raw_forward;
+	uint8_t pool_dropped;      /* of 256 parts of the VM: threads, since a whole collection was due for them */
+	bool sessions_wrapped : 1; /* numbers begin anew: some may still be in use */
+	bool raw_forward : 1;
 	bool booted;           /* the main chunk has been run */
 	bool collector_chosen; /* collectgarbage has set a mode */
 	bool completed;        /* the table skynet has its rarely used part */

@@ -58,11 +58,11 @@ struct reef_host {
 	uint32_t trace_pending; /* tags announced for requests to come */
 	uint32_t profiled;
 	uint32_t errors_size;
+	uint8_t pool_dropped;      /* of 256 parts of the VM: threads, since a whole collection was due for them */
 	bool sessions_wrapped : 1; /* numbers begin anew: some may still be in use */
 	bool raw_forward : 1;
 	bool booted : 1;           /* the main chunk has been run */
 	bool collector_chosen : 1; /* collectgarbage has set a mode */
-	bool completed;            /* the table skynet has its rarely used part */
 	bool exiting;
 	uint8_t block_left;     /* of REEF_BLOCK_UNIT bytes: how much is free at the end of the block */
 	bool no_limit : 1;      /* allocation must not fail now: no protected call is active */

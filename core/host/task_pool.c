@@ -15,6 +15,9 @@
 #include "host_private.h"
 #include "trace.h"
 
+#include "lgc.h"
+#include "lstate.h"
+
 enum { POOL_WINDOW = 1024, POOL_KEPT = 16 };
 
 inline struct reef_task *reef_task_pool_take(struct reef_host *host) {
@@ -64,14 +67,36 @@ void reef_task_pool_drop(struct reef_task *task) {
 	host->spare = task;
 }
 
+static size_t thread_bytes(const lua_State *L) {
+	return sizeof(*L) + (size_t)stacksize(L) * sizeof(StackValue) + L->nci * sizeof(CallInfo);
+}
+
+/* Collections go through all old threads until a whole one finds which are dead. When a quarter of a VM is threads that were
+ * dropped, that is due now, and not when the VM has grown to its double. */
+static void collect_dropped(struct reef_host *host, size_t bytes) {
+	global_State *g = G(host->L);
+	size_t all = gettotalbytes(g), due = all / (100 + (size_t)getgcparam(g->genmajormul)) * 100;
+	size_t dropped = host->pool_dropped + bytes * 256 / all;
+	host->pool_dropped = (uint8_t)(dropped < 64 ? dropped : 0);
+	if (dropped < 64)
+		return;
+	if (g->gckind == KGC_GEN && g->GCestimate > due)
+		g->GCestimate = due;
+	if (g->GCdebt < 0)
+		luaE_setdebt(g, 0);
+}
+
 static __attribute__((noinline)) void end_window(struct reef_host *host) {
 	if (host->pool_low > POOL_KEPT) {
+		size_t bytes = 0;
 		for (uint32_t n = host->pool_low / 2; n; n--) {
 			struct reef_task *idle = host->pool;
 			host->pool = idle->next;
 			host->pooled--;
+			bytes += thread_bytes(idle->L);
 			reef_task_pool_drop(idle);
 		}
+		collect_dropped(host, bytes);
 	}
 	host->pool_window = 0;
 	host->pool_low = host->pooled;

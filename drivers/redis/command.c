@@ -20,10 +20,10 @@
 /* A method: the upvalue of its closure. */
 struct command {
 	int kind;
-	int most;           /* arguments that are sent at most; 0: all */
-	size_t header_size; /* of the name as a bulk string, which lies at text + name_size + 1 */
+	int most;         /* arguments that are sent at most; 0: all */
+	size_t head_size; /* of what reef_redis_put_head writes, which lies at text + name_size + 1 */
 	size_t name_size;
-	char text[]; /* the name, for messages; NUL; the header */
+	char text[]; /* the name, for messages; NUL; the head */
 };
 
 static const char handle_tag;
@@ -108,6 +108,7 @@ static int connect_first(lua_State *L) {
 /* Decides where the running coroutine's command goes: NULL means connect_first. `bound`: to a connection of its own. */
 static struct reef_redis_handle *route(lua_State *L, struct reef_task *task, bool *bound) {
 	struct reef_redis_handle *handle = command_handle_of(L);
+	*bound = false;
 	if ((handle->remote ? handle->remote->bound : handle->connection->bound) > 0) {
 		struct reef_redis_handle *own = own_handle(L, task);
 		if (own)
@@ -154,40 +155,43 @@ static void check_is_list(lua_State *L, int list, const char *command) {
 	}
 }
 
-/* Writes the header of a command and the arguments from stack index 2 on. */
-static void command_encode(lua_State *L, struct reef_output *output, const struct command *command) {
-	int first = 2, last = lua_gettop(L), list = 0, count;
-	const char *header = command->text + command->name_size + 1;
+/* Writes a command with the arguments from stack index 2 on. False: some had to become text first, by code of the user's,
+ * which may have changed everything; they are now. */
+static bool command_encode(lua_State *L, struct reef_output *output, const struct command *command) {
+	int first = 2, last = lua_gettop(L);
+	const char *head = command->text + command->name_size + 1;
 	if (command->most > 0 && last > first - 1 + command->most)
 		lua_settop(L, last = first - 1 + command->most);
-	if (last == first && lua_istable(L, first)) {
-		list = first;
-		count = reef_redis_list_length(L, list);
-		if (count == 0)
-			check_is_list(L, list, command->text);
-	} else {
-		if (last == first && lua_isnil(L, first))
-			last = first - 1;
-		reef_redis_check_stack(L, first, last, command->text);
-		count = last - first + 1;
-	}
-	do {
+	int only = last == first ? lua_type(L, first) : LUA_TNONE;
+	if (only == LUA_TTABLE) {
+		struct reef_redis_list list;
+		reef_redis_list_begin(L, &list, first);
+		if (list.count == 0)
+			check_is_list(L, first, command->text);
 		reef_output_begin(output);
-		reef_redis_put_count(L, output, (size_t)count + 1);
-		reef_redis_put_bytes(L, output, header, command->header_size);
-		if (list == 0)
-			reef_redis_put_stack(L, output, first, last);
-	} while (list != 0 && !reef_redis_put_list(L, output, list, count, command->text) && (list = lua_gettop(L)));
+		reef_redis_put_head(L, output, head, command->head_size, (size_t)list.count);
+		bool written = reef_redis_put_list(L, output, &list, command->text);
+		if (!written)
+			lua_replace(L, first);
+		return written;
+	}
+	if (only == LUA_TNIL)
+		last = first - 1;
+	reef_output_begin(output);
+	reef_redis_put_head(L, output, head, command->head_size, (size_t)(last - first + 1));
+	return reef_redis_put_stack(L, output, first, last, command->text);
 }
 
 static int method(lua_State *L) {
 	const struct command *command = lua_touserdata(L, lua_upvalueindex(1));
 	struct reef_task *task = reef_task_running(L);
-	bool own = false;
-	struct reef_redis_handle *handle = route(L, task, &own);
-	if (handle == NULL)
-		return connect_first(L);
-	command_encode(L, output_of(handle), command);
+	struct reef_redis_handle *handle;
+	bool own;
+	do {
+		handle = route(L, task, &own);
+		if (handle == NULL)
+			return connect_first(L);
+	} while (!command_encode(L, output_of(handle), command));
 	if (own)
 		note_queued(L, task, command->text);
 	const struct reef_redis_order order = {
@@ -205,13 +209,14 @@ int reef_redis_new_command(lua_State *L) {
 	size_t size;
 	const char *name = luaL_checklstring(L, 1, &size);
 	const char *flags = luaL_optstring(L, 2, "");
-	struct reef_output header = {0};
-	reef_redis_put_bulk(L, &header, name, size);
-	struct command *command = lua_newuserdatauv(L, sizeof(*command) + size + 1 + header.end, 0);
-	*command = (struct command){.name_size = size, .header_size = header.end};
+	struct reef_output head = {0};
+	reef_redis_put_count(L, &head, 0);
+	reef_redis_put_bulk(L, &head, name, size);
+	struct command *command = lua_newuserdatauv(L, sizeof(*command) + size + 1 + head.end, 0);
+	*command = (struct command){.name_size = size, .head_size = head.end};
 	memcpy(command->text, name, size + 1);
-	memcpy(command->text + size + 1, header.bytes, header.end);
-	reef_free(header.bytes);
+	memcpy(command->text + size + 1, head.bytes, head.end);
+	reef_free(head.bytes);
 	for (; *flags; flags++) {
 		if (*flags == 'b')
 			command->kind |= REEF_REDIS_BOOLEAN;
@@ -227,12 +232,14 @@ int reef_redis_new_command(lua_State *L) {
 static bool put_operation(lua_State *L, struct reef_output *output, lua_Integer i) {
 	if (lua_rawgeti(L, 2, i) != LUA_TTABLE)
 		luaL_error(L, "redis pipeline: operation %I is no table (nothing was sent)", (LUAI_UACINT)i);
-	int operation = lua_gettop(L), count = reef_redis_list_length(L, operation);
-	if (count == 0)
+	struct reef_redis_list list;
+	int top = lua_gettop(L);
+	reef_redis_list_begin(L, &list, top);
+	if (list.count == 0)
 		luaL_error(L, "redis pipeline: operation %I is empty (nothing was sent)", (LUAI_UACINT)i);
-	reef_redis_put_count(L, output, (size_t)count);
-	if (reef_redis_put_list(L, output, operation, count, "pipeline")) {
-		lua_settop(L, operation - 1);
+	reef_redis_put_count(L, output, (size_t)list.count);
+	if (reef_redis_put_list(L, output, &list, "pipeline")) {
+		lua_settop(L, top - 1);
 		return true;
 	}
 	return false;
@@ -248,24 +255,27 @@ static void copy_operations(lua_State *L, lua_Integer count) {
 	lua_replace(L, 2);
 }
 
-static void encode_operations(lua_State *L, struct reef_output *output, lua_Integer count) {
-	bool copied = lua_getmetatable(L, 2);
-	if (copied)
+/* False: code of the user's has run, to make text of arguments or to say what is in the list. `copied`: the list at index 2
+ * is ours. */
+static bool encode_operations(lua_State *L, struct reef_output *output, lua_Integer count, bool *copied) {
+	if (!*copied && lua_getmetatable(L, 2)) {
 		copy_operations(L, count);
-	lua_settop(L, 3);
+		lua_settop(L, 3);
+		*copied = true;
+		return false;
+	}
 	reef_output_begin(output);
 	for (lua_Integer i = 1; i <= count; i++) {
 		if (put_operation(L, output, i))
 			continue;
-		/* Its arguments are text now; code of the user's has run meanwhile. */
-		if (!copied)
+		if (!*copied)
 			copy_operations(L, count);
-		copied = true;
+		*copied = true;
 		lua_rawseti(L, 2, i);
 		lua_settop(L, 3);
-		reef_output_begin(output);
-		i = 0;
+		return false;
 	}
+	return true;
 }
 
 int reef_redis_pipeline(lua_State *L) {
@@ -274,12 +284,14 @@ int reef_redis_pipeline(lua_State *L) {
 	lua_settop(L, 3);
 	if (!lua_isnil(L, 3))
 		luaL_checktype(L, 3, LUA_TTABLE);
-	bool own = false;
-	struct reef_redis_handle *handle = route(L, task, &own);
-	if (handle == NULL)
-		return connect_first(L);
+	struct reef_redis_handle *handle;
 	lua_Integer count = luaL_len(L, 2);
-	encode_operations(L, output_of(handle), count);
+	bool own, copied = false;
+	do {
+		handle = route(L, task, &own);
+		if (handle == NULL)
+			return connect_first(L);
+	} while (!encode_operations(L, output_of(handle), count, &copied));
 	int kind = REEF_REDIS_PIPELINE, ref = LUA_NOREF;
 	if (!lua_isnil(L, 3)) {
 		kind = REEF_REDIS_COLLECT;
@@ -322,7 +334,9 @@ static const char *operation_word(lua_State *L) {
 
 /* Is it nothing but a name? One that the server refuses for its arguments would leave things as they are. */
 static bool is_bare(lua_State *L) {
-	return reef_redis_list_length(L, 2) == 1;
+	struct reef_redis_list list;
+	reef_redis_list_begin(L, &list, 2);
+	return list.count == 1;
 }
 
 /* What a pipeline does, one operation after the other. */
@@ -418,13 +432,14 @@ int reef_redis_send(lua_State *L) {
 	struct reef_redis_handle *handle = command_handle_of(L);
 	struct reef_redis_connection *c = handle->connection;
 	int last = lua_gettop(L);
-	reef_redis_check_stack(L, 2, last, luaL_checkstring(L, 2));
+	const char *command = luaL_checkstring(L, 2);
 	bool usable = c ? c->requests.channel.state >= handle->state : handle->remote->ready;
 	if (usable) {
 		struct reef_output *output = output_of(handle);
-		reef_output_begin(output);
-		reef_redis_put_count(L, output, (size_t)last - 1);
-		reef_redis_put_stack(L, output, 2, last);
+		do {
+			reef_output_begin(output);
+			reef_redis_put_count(L, output, (size_t)last - 1);
+		} while (!reef_redis_put_stack(L, output, 2, last, command));
 		if (c)
 			reef_channel_commit(&c->requests.channel);
 		else

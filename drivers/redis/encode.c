@@ -8,8 +8,6 @@
 
 #include <lauxlib.h>
 
-#include "sharetable/overlay/each.h"
-
 /* Enough for `$length\r\n` and the end of a bulk string, or for `*count\r\n`. */
 #define HEADER_ROOM 28
 /* Enough for any number as Lua prints it. */
@@ -27,6 +25,15 @@ static inline void written(struct reef_output *output, const char *end) {
 }
 
 static inline char *number(char *p, unsigned long long v) {
+	if (v < 10) {
+		*p = (char)('0' + v);
+		return p + 1;
+	}
+	if (v < 100) {
+		p[0] = (char)('0' + v / 10);
+		p[1] = (char)('0' + v % 10);
+		return p + 2;
+	}
 	char digits[24];
 	int n = 0;
 	do {
@@ -50,8 +57,15 @@ void reef_redis_put_count(lua_State *L, struct reef_output *output, size_t count
 	written(output, encode_line_end(number(p, count)));
 }
 
-void reef_redis_put_bytes(lua_State *L, struct reef_output *output, const char *bytes, size_t size) {
-	memcpy(encode_room(L, output, size), bytes, size);
+void reef_redis_put_head(lua_State *L, struct reef_output *output, const char *head, size_t size, size_t count) {
+	if (count + 1 < 10) {
+		char *p = memcpy(encode_room(L, output, size), head, size);
+		p[1] = (char)('0' + count + 1);
+	} else {
+		reef_redis_put_count(L, output, count + 1);
+		size -= REEF_REDIS_COUNT;
+		memcpy(encode_room(L, output, size), head + REEF_REDIS_COUNT, size);
+	}
 	output->end += size;
 }
 
@@ -164,7 +178,8 @@ static void check_table(lua_State *L, int index, const char *command, int place)
 			   command, place, luaL_typename(L, index));
 }
 
-void reef_redis_check_stack(lua_State *L, int first, int last, const char *command) {
+/* Turns tables among the values into text, when it is known that all can be sent. */
+static void make_text(lua_State *L, int first, int last, const char *command) {
 	int table = 0;
 	for (int i = first; i <= last; i++) {
 		if (!is_text(lua_type(L, i))) {
@@ -180,9 +195,14 @@ void reef_redis_check_stack(lua_State *L, int first, int last, const char *comma
 	}
 }
 
-void reef_redis_put_stack(lua_State *L, struct reef_output *output, int first, int last) {
-	for (int i = first; i <= last; i++)
-		(void)encode_put_value(L, output, i);
+bool reef_redis_put_stack(lua_State *L, struct reef_output *output, int first, int last, const char *command) {
+	for (int i = first; i <= last; i++) {
+		if (!encode_put_value(L, output, i)) {
+			make_text(L, first, last, command);
+			return false;
+		}
+	}
+	return true;
 }
 
 /* luaL_len, at less cost where there is no metatable. */
@@ -193,16 +213,24 @@ static lua_Integer length_of(lua_State *L, int index) {
 	return luaL_len(L, index);
 }
 
-int reef_redis_list_length(lua_State *L, int index) {
-	struct reef_each list;
-	if (reef_each_begin_list(&list, lua_topointer(L, index)))
-		return list.end;
+void reef_redis_list_begin(lua_State *L, struct reef_redis_list *list, int index) {
+	list->index = index;
+	list->plain = reef_each_begin_list(&list->items, lua_topointer(L, index));
+	list->runs = false;
+	if (list->plain) {
+		list->count = list->items.end;
+		return;
+	}
+	if (lua_getmetatable(L, index)) {
+		list->runs = true;
+		lua_pop(L, 1);
+	}
 	lua_getfield(L, index, "n");
 	lua_Integer n = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : length_of(L, index);
 	lua_pop(L, 1);
 	if (n < 0 || n >= INT_MAX)
 		luaL_error(L, "redis: a command cannot have %I arguments", (LUAI_UACINT)n);
-	return (int)n;
+	list->count = (int)n;
 }
 
 static void push_as_text(lua_State *L, int index, int n, const char *command) {
@@ -218,24 +246,21 @@ static void push_as_text(lua_State *L, int index, int n, const char *command) {
 	}
 }
 
-bool reef_redis_put_list(lua_State *L, struct reef_output *output, int index, int n, const char *command) {
-	struct reef_each list;
+bool reef_redis_put_list(lua_State *L, struct reef_output *output, struct reef_redis_list *list, const char *command) {
 	struct reef_each_pair value;
-	if (lua_getmetatable(L, index)) {
-		lua_pop(L, 1);
-		push_as_text(L, index, n, command);
+	int i = 1;
+	if (list->plain) {
+		while (reef_each_value(&list->items, &value) && put_listed(L, output, &value))
+			i++;
+	} else if (list->runs) {
+		push_as_text(L, list->index, list->count, command);
 		return false;
 	}
-	int i = 1;
-	if (reef_each_begin_list(&list, lua_topointer(L, index)) && list.end == n) {
-		while (reef_each_value(&list, &value) && put_listed(L, output, &value))
-			i++;
-	}
-	for (; i <= n; i++) {
-		lua_rawgeti(L, index, i);
+	for (; i <= list->count; i++) {
+		lua_rawgeti(L, list->index, i);
 		if (!encode_put_value(L, output, -1)) {
 			lua_pop(L, 1);
-			push_as_text(L, index, n, command);
+			push_as_text(L, list->index, list->count, command);
 			return false;
 		}
 		lua_pop(L, 1);

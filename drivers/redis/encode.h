@@ -14,22 +14,30 @@
 #include <lua.h>
 
 #include "drivers/channel/output.h"
+#include "sharetable/overlay/each.h"
 
 /* All of these raise a Lua error when there is no memory. */
 void reef_redis_put_count(lua_State *L, struct reef_output *output, size_t count);
 void reef_redis_put_bulk(lua_State *L, struct reef_output *output, const char *data, size_t size);
-void reef_redis_put_bytes(lua_State *L, struct reef_output *output, const char *bytes, size_t size);
+/* Writes the head of a command with `count` arguments: the last `size` bytes are its name as a bulk string; in front of
+ * them are REEF_REDIS_COUNT bytes `*0\r\n`. */
+#define REEF_REDIS_COUNT 4
+void reef_redis_put_head(lua_State *L, struct reef_output *output, const char *head, size_t size, size_t count);
 
-/* Turns tables among the stack's first..last into text; raises for what cannot be sent, naming `command` and the
- * place. */
-void reef_redis_check_stack(lua_State *L, int first, int last, const char *command);
-/* Writes those values, which were checked. */
-void reef_redis_put_stack(lua_State *L, struct reef_output *output, int first, int last);
+/* Writes the stack's values first..last; raises for what cannot be sent, naming `command` and the place. False: some had
+ * to become text first, which they are now, and the command has to be begun again. */
+bool reef_redis_put_stack(lua_State *L, struct reef_output *output, int first, int last, const char *command);
 
-/* How many items the list at `index` has: its field `n`, or its length. */
-int reef_redis_list_length(lua_State *L, int index);
-/* Writes the items 1..n of the table at `index`; raises as reef_redis_check_stack. False: some have to become text
- * first; a copy of the list with those as text is on top of the stack now, and the command has to be begun again. */
-bool reef_redis_put_list(lua_State *L, struct reef_output *output, int index, int n, const char *command);
+/* Arguments in a table. Good for as long as no other code runs. */
+struct reef_redis_list {
+	struct reef_each items;
+	int index, count; /* of the table on the stack; its field `n`, or its length */
+	bool plain;       /* `items` goes through it */
+	bool runs;        /* code of the user's may run when something is asked of it */
+};
+void reef_redis_list_begin(lua_State *L, struct reef_redis_list *list, int index);
+/* Writes the items 1..count; raises as reef_redis_put_stack. False: some have to become text first; a copy of the list
+ * with those as text is on top of the stack now, and the command has to be begun again with that. */
+bool reef_redis_put_list(lua_State *L, struct reef_output *output, struct reef_redis_list *list, const char *command);
 
 #endif

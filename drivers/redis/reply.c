@@ -24,6 +24,10 @@
 #define HUGE_STRING (16 << 20)
 /* What is believed of an announced length before the elements are there. */
 #define PRESIZE 65536
+/* A string whose size has at most so many digits is read here where nothing is special about it ... */
+#define PLAIN_DIGITS 7
+/* ... if there is a `$`, that many and an end of line. */
+#define PLAIN_HEAD (PLAIN_DIGITS + 3)
 
 static struct reef_redis_reader *reader_of(const redisReadTask *task) {
 	return task->privdata;
@@ -104,6 +108,26 @@ static void translate(struct reef_redis_reader *reader, size_t at) {
 	}
 }
 
+/* The bulk string that lies at `p`, in the one spelling that there is for nearly all: complete, its size without a sign
+ * or a zero too many. NULL: it is none, and hiredis has to say what it is. */
+static inline const char *plain_string(const char *p, const char *end, size_t *size) {
+	if (end - p < PLAIN_HEAD || *p != '$')
+		return NULL;
+	unsigned n = (unsigned)(*++p - '0');
+	if (n > 9)
+		return NULL;
+	for (int digits = 1; *++p != '\r'; digits++) {
+		unsigned digit = (unsigned)(*p - '0');
+		if (digit > 9 || n == 0 || digits == PLAIN_DIGITS)
+			return NULL;
+		n = n * 10 + digit;
+	}
+	if (p[1] != '\n' || (size_t)(end - p) < n + 4 || p[n + 2] != '\r' || p[n + 3] != '\n')
+		return NULL;
+	*size = n;
+	return p + 2;
+}
+
 /* The value on top of the stack is the task's; what follows it inside the same reply begins at `next`. */
 static inline void *stored(const redisReadTask *task, const char *next) {
 	struct reef_redis_reader *reader = reader_of(task);
@@ -118,6 +142,28 @@ static inline void *stored(const redisReadTask *task, const char *next) {
 static void *stored_line(const redisReadTask *task) {
 	const redisReader *r = reader_of(task)->hiredis;
 	return stored(task, r->buf + r->pos);
+}
+
+/* The same for a string, and with it those that follow in the same list: hiredis goes on behind them. */
+static void *stored_strings(struct reef_redis_reader *reader, const redisReadTask *task, const char *next) {
+	const redisReadTask *parent = task->parent;
+	redisReader *r = reader->hiredis;
+	const char *end = r->buf + r->len, *text;
+	size_t size;
+	if (parent == NULL || parent->type == REDIS_REPLY_MAP || is_attribute(parent))
+		return stored(task, next);
+	int list = reader->base + (int)(intptr_t)parent->obj - 1;
+	lua_Integer i = task->idx + 1;
+	lua_rawseti(reader->L, list, i);
+	for (; i < parent->elements && (text = plain_string(next, end, &size)) != NULL; next = text + size + 2) {
+		lua_pushlstring(reader->L, text, size);
+		lua_rawseti(reader->L, list, ++i);
+		r->pos += (size_t)(text + size + 2 - next);
+	}
+	r->task[r->ridx]->idx = (int)i - 1;
+	if (*next != '$')
+		translate(reader, (size_t)(next - r->buf));
+	return (void *)1;
 }
 
 /* Notes in the metatable of the whole reply which of its elements is an error, or has one inside. */
@@ -183,7 +229,7 @@ static void *create_string(const redisReadTask *task, char *text, size_t size) {
 	if ((task->type != REDIS_REPLY_STRING && task->type != REDIS_REPLY_STATUS) || reader->special)
 		return create_special_string(task, text, size);
 	lua_pushlstring(reader->L, text, size);
-	return stored(task, text + size + 2);
+	return stored_strings(reader, task, text + size + 2);
 }
 
 /* The aggregate that begins is an attribute. It is no element of the one that it is in: hiredis goes on with the same
@@ -400,6 +446,22 @@ static enum reef_redis_reply kind_of(const struct reef_redis_reader *reader) {
 	return reader->inner_error ? REEF_REDIS_INNER_ERROR : REEF_REDIS_VALUE;
 }
 
+/* Is the next reply a plain string? Then it is the value at `base`. */
+static bool read_plain_string(struct reef_redis_reader *reader) {
+	redisReader *r = reader->hiredis;
+	size_t size;
+	if (reader->special || r->ridx > 0 || (r->ridx == 0 && r->task[0]->type != -1))
+		return false;
+	const char *text = plain_string(r->buf + r->pos, r->buf + r->len, &size);
+	if (text == NULL)
+		return false;
+	r->pos = (size_t)(text + size + 2 - r->buf);
+	reader->bytes = r->len - r->pos;
+	lua_settop(reader->L, reader->base - 1);
+	lua_pushlstring(reader->L, text, size);
+	return true;
+}
+
 static int parse(lua_State *L) {
 	struct reef_redis_reader *reader = lua_touserdata(L, 1);
 	redisReader *r = reader->hiredis;
@@ -412,6 +474,12 @@ static int parse(lua_State *L) {
 		lua_pushnil(L);
 	while (done < REEF_REDIS_BATCH) {
 		void *reply;
+		if (read_plain_string(reader)) {
+			reader->kind[done++] = REEF_REDIS_VALUE;
+			reader->base++;
+			lua_pushnil(L);
+			continue;
+		}
 		translate_next(reader);
 		if (redisReaderGetReply(r, &reply) != REDIS_OK) {
 			if (reader->error[0] == '\0')
@@ -433,8 +501,7 @@ static int parse(lua_State *L) {
 		reader->base++;
 		lua_pushnil(L);
 	}
-	lua_pushinteger(L, done);
-	lua_insert(L, 1);
+	reader->done = done;
 	return lua_gettop(L);
 }
 
@@ -470,9 +537,7 @@ int reef_redis_reader_parse(struct reef_redis_reader *reader, lua_State *build) 
 		lua_settop(build, 0);
 		return 0;
 	}
-	int done = (int)lua_tointeger(build, 1);
-	lua_remove(build, 1);
-	return done;
+	return reader->done;
 }
 
 bool reef_redis_reader_is_answering(const struct reef_redis_reader *reader) {
@@ -482,6 +547,8 @@ bool reef_redis_reader_is_answering(const struct reef_redis_reader *reader) {
 }
 
 void reef_redis_reader_drop(lua_State *build, int n) {
-	lua_rotate(build, 1, -n);
-	lua_pop(build, n);
+	int left = lua_gettop(build) - n;
+	for (int i = 1; i <= left; i++)
+		lua_copy(build, n + i, i);
+	lua_settop(build, left);
 }

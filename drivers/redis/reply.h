@@ -56,7 +56,8 @@ struct reef_redis_reader {
 	size_t direct_left; /* ... and how much of it is missing */
 	bool substitute;    /* the next string is that one */
 	bool special;       /* something is to be said of the next string */
-	int base;           /* stack index where the current reply is built */
+	int base;           /* stack index where the current reply is built ... */
+	int done;           /* ... after so many complete ones, when parse has ended */
 	bool inner_error;
 	bool error_next;                /* the next string is a RESP3 `!` */
 	bool attribute_next;            /* the next map is a RESP3 `|` */

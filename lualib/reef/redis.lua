@@ -13,6 +13,7 @@ local commands = require "reef.redis.commands"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
+local keeping = require "reef.redis.keeping"
 local lender = require "reef.redis.lender"
 local link = require "reef.redis.link"
 local made = require "reef.redis.made"
@@ -27,6 +28,7 @@ local redis = {}
 ---@class redis.db
 local methods = {}
 local meta = { __index = methods, __name = "redis" }
+local kept = keeping(methods)
 
 -- Whatever changes a connection (SELECT, AUTH, CLIENT SETNAME ...) changes nobody else's. In a transaction or a
 -- pipeline it happens on a connection of one's own, which is closed afterwards. Elsewhere it is the configuration that
@@ -140,7 +142,7 @@ end
 ---@return redis.db
 function redis.lazy(conf)
 	local client = new_client(conf)
-	return view_of(client, conf.timeout)
+	return setmetatable(view_of(client, conf.timeout), kept)
 end
 
 ---Connects and logs in, by one attempt; raises an error object when that fails.

@@ -52,7 +52,8 @@ enum reef_each_found reef_each_next(struct reef_each *e, struct reef_each_pair *
 bool reef_each_begin_list(struct reef_each *e, const void *table) {
 	Table *t = (Table *)table;
 	*e = (struct reef_each){t, t->node, 0, 0};
-	if (t->metatable || !isdummy(t))
+	/* No nodes, of its own or lent, look like a single empty one. */
+	if (t->metatable || sizenode(t) != 1 || !isempty(gval(gnode(t, 0))))
 		return false;
 	e->end = (int)luaH_getn(t);
 	return true;

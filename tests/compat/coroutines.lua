@@ -450,4 +450,35 @@ test.case("what a burst of coroutines leaves idle goes, also when no new ones be
 	test.truthy(left <= 64, left .. " idle coroutines are left")
 end)
 
+test.case("its memory goes, too, without a collection that the service asks for", { timeout = 120 }, function()
+	local service, echo = test.service "actor", test.service "actor"
+	skynet.call(echo, "lua", [[
+		local skynet = require "skynet"
+		skynet.dispatch("lua", function()
+			skynet.retpack()
+		end)
+	]])
+	local before, after = skynet.call(service, "lua", [[
+		local skynet = require "skynet"
+		local echo = ...
+		local count, me, before, text = 8192, coroutine.running(), collectgarbage "count", nil
+		for _ = 1, count do
+			skynet.fork(function()
+				skynet.yield()
+				count = count - 1
+				if count == 0 then
+					skynet.wakeup(me)
+				end
+			end)
+		end
+		skynet.wait(me)
+		for i = 1, 12 * 1024 do
+			skynet.call(echo, "lua")
+			text = ("x"):rep(300 + i % 7)
+		end
+		return before, collectgarbage "count", text
+	]], echo)
+	test.truthy(after < before + 3000, before .. " KB before, " .. after .. " KB after")
+end)
+
 test.run()

@@ -41,6 +41,31 @@ test.case("numbers and booleans are sent as tostring prints them", function()
 	test.equal(db:mget("i", "f", "half", "t", "no", "min"), want)
 end)
 
+test.case("a command goes where it may when its arguments have become text", function()
+	local forms = {
+		function(db, arg) db:set("k", arg) end,
+		function(db, arg) db:set { "k", arg } end,
+		function(db, arg) db:pipeline { { "PING" }, { "SET", "k", arg } } end,
+		function(db, arg)
+			local one = { __index = { { "SET", "k", arg } }, __len = function() return 1 end }
+			db:pipeline(setmetatable({}, one))
+		end,
+	}
+	for _, form in ipairs(forms) do
+		local db = connect()
+		local calls = 0
+		local arg = setmetatable({}, { __tostring = function()
+			calls = calls + 1
+			db:disconnect()
+			return "v"
+		end })
+		local ok, err = pcall(form, db, arg)
+		test.equal(ok, false)
+		test.matches(tostring(err), "disconnected")
+		test.equal(calls, 1)
+	end
+end)
+
 test.case("exists and sismember answer with booleans, other spellings with numbers", function()
 	local db = connect()
 	db:set("k", 1)

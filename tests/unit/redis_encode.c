@@ -20,16 +20,17 @@ static int encode(lua_State *L) {
 	struct reef_output *output = lua_touserdata(L, lua_upvalueindex(1));
 	int last = lua_gettop(L);
 	if (last == 1 && lua_istable(L, 1)) {
-		int n = reef_redis_list_length(L, 1);
+		struct reef_redis_list list;
+		do {
+			reef_redis_list_begin(L, &list, lua_gettop(L));
+			reef_output_begin(output);
+			reef_redis_put_count(L, output, (size_t)list.count);
+		} while (!reef_redis_put_list(L, output, &list, "TEST"));
+	} else {
 		do {
 			reef_output_begin(output);
-			reef_redis_put_count(L, output, (size_t)n);
-		} while (!reef_redis_put_list(L, output, lua_gettop(L), n, "TEST"));
-	} else {
-		reef_redis_check_stack(L, 1, last, "TEST");
-		reef_output_begin(output);
-		reef_redis_put_count(L, output, (size_t)last);
-		reef_redis_put_stack(L, output, 1, last);
+			reef_redis_put_count(L, output, (size_t)last);
+		} while (!reef_redis_put_stack(L, output, 1, last, "TEST"));
 	}
 	size_t size = reef_output_commit(output);
 	lua_pushlstring(L, output->bytes + output->size - size, size);

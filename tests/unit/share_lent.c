@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "sharetable/overlay/closing.h"
+#include "sharetable/overlay/each.h"
 #include "sharetable/overlay/lent.h"
 #include "sharetable/overlay/model.h"
 #include "sharetable/overlay/pool.h"
@@ -322,6 +323,46 @@ static void what_may_go_is_not_lent(void **state) {
 	reef_vm_close(L);
 }
 
+/* Is it nothing but a list? Then `sum` is made of its values. */
+static bool go_through(lua_State *L, int *sum) {
+	struct reef_each list;
+	struct reef_each_pair value;
+	*sum = 0;
+	bool found = reef_each_begin_list(&list, lua_topointer(L, -1));
+	while (found && reef_each_value(&list, &value))
+		*sum = *sum * 10 + (value.type == LUA_TNUMBER ? (int)value.value.integer : (int)value.value.string.size);
+	return found;
+}
+
+static void lists_are_gone_through_when_they_are_lent(void **state) {
+	(void)state;
+	static const struct {
+		const char *code;
+		bool found;
+		int sum;
+	} tables[] = {
+			{"return { 1, 'alpha', 3 }", true, 153}, {"return {}", true, 0},
+			{"return { alpha = 1 }", false, 0},      {"return { 1, 2, alpha = 3 }", false, 0},
+			{"return { 1, 2, n = 2 }", false, 0},
+	};
+	struct vm vm;
+	lua_State *L = new_counted_vm(&vm, true, false);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
+		int sum;
+		lua_pushnil(L);
+		run_with(L, tables[i].code);
+		assert_int_equal(go_through(L, &sum), tables[i].found);
+		assert_int_equal(sum, tables[i].sum);
+		bool lent = lend(L, (Table *)lua_topointer(L, -1));
+		assert_true(lent || i == 1 || i == 4); /* nothing to lend; a name that is not everybody's */
+		assert_int_equal(go_through(L, &sum), tables[i].found);
+		assert_int_equal(sum, tables[i].sum);
+		lua_pop(L, 1);
+	}
+	close_vm(L, &vm);
+	lent_next = lent_begin;
+}
+
 /* Rows that may go come into it by a write, and then it is walked like any other. */
 static void a_table_that_was_lent_is_found_by_updates(void **state) {
 	(void)state;
@@ -368,6 +409,7 @@ int main(void) {
 			cmocka_unit_test(a_model_may_be_lent),
 			cmocka_unit_test(what_a_collector_would_write_to_is_not_lent),
 			cmocka_unit_test(what_may_go_is_not_lent),
+			cmocka_unit_test(lists_are_gone_through_when_they_are_lent),
 			cmocka_unit_test(a_table_that_was_lent_is_found_by_updates),
 	};
 	const char *preset = getenv("REEF_TEST_PRESET");

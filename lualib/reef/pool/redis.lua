@@ -5,6 +5,7 @@ local config = require "reef.redis.config"
 local core = require "reef.pool.redis.core"
 local errors = require "reef.channel.error"
 local lender = require "reef.pool.lender"
+local keeping = require "reef.redis.keeping"
 local listener = require "reef.pool.listener"
 local options = require "reef.pool.options"
 local own = require "reef.redis.own"
@@ -27,14 +28,7 @@ local methods = setmetatable({}, {
 	end,
 })
 local meta = { __index = methods, __name = "redis" }
-
--- What pool.redis returns keeps the methods that were used. With thousands of callers in turn, every table that a call
--- looks into is one that the processor has to fetch from far away.
-local keeping = { __name = "redis", __index = function(db, name)
-	local method = methods[name]
-	rawset(db, name, method)
-	return method
-end }
+local kept = keeping(methods)
 
 local function view_of(client, seconds, explicit)
 	local handle = core.handle(client.remote, seconds, 0, client.objects, client.bound, client.connect)
@@ -168,7 +162,7 @@ local function lazy(conf, given)
 		end
 		binding.spoiled = true
 	end
-	return setmetatable(view_of(client, conf.timeout), keeping)
+	return setmetatable(view_of(client, conf.timeout), kept)
 end
 
 -- A node has left: what was accepted is finished, within the pool's option `drain`.

@@ -6,7 +6,7 @@ local server = require "test.redis"
 local skynet = require "skynet"
 local test = require "test"
 
-local MOST_KB <const> = 10 -- beside what comes with `require "reef.pool"`
+local MOST_KB <const> = { redis = 10, mongo = 100 } -- beside what comes with `require "reef.pool"`
 
 local function target(s)
 	return { host = "127.0.0.1", port = s.port }
@@ -22,8 +22,16 @@ test.case("a caller of a Redis pool is light", function()
 	end
 	local weighed = test.service "weighed"
 	skynet.call(test.service "weighed", "lua", "weigh", "redis", target(s), { size = 2 })
-	local kb = skynet.call(weighed, "lua", "weigh", "redis", target(s), { size = 2 })
-	test.truthy(kb < MOST_KB, kb)
+	local kb, extra = skynet.call(weighed, "lua", "weigh", "redis", target(s), { size = 2 })
+	test.truthy(kb < MOST_KB.redis, kb)
+	test.equal(extra, false, "the rarely used part of skynet was loaded")
+end)
+
+test.case("a caller of a MongoDB pool is not heavy", function()
+	local kb, extra = skynet.call(test.service "weighed", "lua", "weigh", "mongo",
+		{ host = "127.0.0.1", port = 1, lazy = true })
+	test.truthy(kb < MOST_KB.mongo, kb)
+	test.equal(extra, false, "the rarely used part of skynet was loaded")
 end)
 
 local function one_of(random, list)

@@ -21,7 +21,7 @@ function command.weigh(kind, target, options)
 		db:set("weighed", 1)
 		db:get "weighed"
 	end
-	return weigh() - before
+	return weigh() - before, package.loaded["reef.base.extra"] ~= nil
 end
 
 -- What comes of naming a target: the pool's key, or the error; and what the log is told.

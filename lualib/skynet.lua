@@ -74,7 +74,7 @@ end
 ---@param name string
 ---@return string
 function skynet.from_start(name)
-	return coroutine.running() == skynet.init_thread and name .. "_FROM_START" or name
+	return coroutine.running() == rawget(skynet, "init_thread") and name .. "_FROM_START" or name
 end
 
 local from_start = skynet.from_start

@@ -63,6 +63,7 @@ struct reef_host {
 	bool raw_forward : 1;
 	bool booted : 1;           /* the main chunk has been run */
 	bool collector_chosen : 1; /* collectgarbage has set a mode */
+	bool completed : 1;        /* the table skynet has its rarely used part */
 	bool exiting;
 	uint8_t block_left;     /* of REEF_BLOCK_UNIT bytes: how much is free at the end of the block */
 	bool no_limit : 1;      /* allocation must not fail now: no protected call is active */

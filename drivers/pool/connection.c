@@ -179,6 +179,7 @@ static void link_answered(struct reef_pool_connection *c, const char *bytes, siz
 	/* With thousands of callers, each is far from the cache. */
 	if (next) {
 		reef_send_soon(next->source);
+		reef_pool_leave_lane_soon(pool, next);
 		reef_prefetch(next->next);
 	}
 	if (node->kind == REEF_POOL_REQUEST) {

@@ -1,55 +1,49 @@
 /* Lanes: requests that have to keep their order travel on one connection while any of them is on its way. See
- * lane.h, which also says how a connection is chosen. */
+ * lane.h, which also says how a connection is chosen.
+ *
+ * They lie in a table by their orders (open addressing, at most half full), which the pool owns. A lane on which nothing
+ * travels stays where it is, since its caller will most likely come again; it means nothing, and others may take its place.
+ * All such are dropped when the table is full. */
 #include "lane.h"
 
 #include "core/alloc.h"
 
 #define BATCH 128 /* requests of one slice that go to the same connection before another is chosen */
+#define LEAST 64  /* lanes that there is room for */
 
-/* Exists while something travels on it. */
-struct reef_pool_lane {
-	struct reef_pool_lane *next; /* among the spare ones */
-	uint64_t order;
-	struct reef_pool_connection *connection;
-	size_t flying;
-};
-
-static const void *key_of_lane(uint64_t order) {
-	return (const void *)(uintptr_t)order;
+static size_t home_of_lane(uint64_t order) {
+	return (size_t)(order * UINT64_C(0x9E3779B97F4A7C15) >> 24);
 }
 
-static struct reef_pool_lane *add_lane(struct reef_pool *pool, uint64_t order, struct reef_pool_connection *c) {
-	struct reef_pool_lane *lane = pool->spare_lanes;
-	if (lane)
-		pool->spare_lanes = lane->next;
-	else
-		lane = reef_malloc(sizeof(*lane));
-	*lane = (struct reef_pool_lane){.order = order, .connection = c};
-	/* Without it the order would be lost. */
-	if (!reef_ptrmap_put(&pool->lanes, key_of_lane(order), lane))
-		reef_alloc_give_up(sizeof(struct reef_ptrpair) * pool->lanes.capacity * 2);
-	return lane;
+/* The lane of that order, or the place where it can be: one on which nothing travels, or an empty one. */
+static struct reef_pool_lane *find_lane(const struct reef_pool_lanes *lanes, uint64_t order) {
+	struct reef_pool_lane *idle = NULL;
+	for (size_t i = home_of_lane(order);; i++) {
+		struct reef_pool_lane *lane = &lanes->slots[i & (lanes->capacity - 1)];
+		if (lane->order == order)
+			return lane;
+		if (lane->order == 0)
+			return idle ? idle : lane;
+		if (lane->flying == 0 && idle == NULL)
+			idle = lane;
+	}
 }
 
-void reef_pool_enter_lane(struct reef_pool *pool, struct reef_pool_node *node, struct reef_pool_connection *c) {
-	node->lane = NULL;
-	if (node->order == 0)
-		return;
-	struct reef_pool_lane *lane = reef_ptrmap_get(&pool->lanes, key_of_lane(node->order));
-	if (lane == NULL)
-		lane = add_lane(pool, node->order, c);
-	lane->flying++;
-	node->lane = lane;
-}
-
-void reef_pool_leave_lane(struct reef_pool *pool, struct reef_pool_node *node) {
-	struct reef_pool_lane *lane = node->lane;
-	node->lane = NULL;
-	if (lane == NULL || --lane->flying > 0)
-		return;
-	reef_ptrmap_remove(&pool->lanes, key_of_lane(lane->order));
-	lane->next = pool->spare_lanes;
-	pool->spare_lanes = lane;
+/* Makes room, and forgets lanes on which nothing travels. */
+static void renew_lanes(struct reef_pool_lanes *lanes) {
+	const struct reef_pool_lanes old = *lanes;
+	size_t busy = 0;
+	for (size_t i = 0; i < old.capacity; i++)
+		busy += old.slots[i].flying > 0;
+	*lanes = (struct reef_pool_lanes){.capacity = LEAST, .used = busy};
+	while (lanes->capacity < 4 * (busy + 1))
+		lanes->capacity *= 2;
+	lanes->slots = reef_calloc(lanes->capacity, sizeof(*lanes->slots));
+	for (size_t i = 0; i < old.capacity; i++) {
+		if (old.slots[i].flying > 0)
+			*find_lane(lanes, old.slots[i].order) = old.slots[i];
+	}
+	reef_free(old.slots);
 }
 
 /* ---- connections ---- */
@@ -65,21 +59,60 @@ static struct reef_pool_connection *least_busy(const struct reef_pool *pool) {
 	return best;
 }
 
-struct reef_pool_connection *reef_pool_choose(struct reef_pool *pool, uint64_t order) {
-	struct reef_pool_lane *lane = order ? reef_ptrmap_get(&pool->lanes, key_of_lane(order)) : NULL;
-	if (lane)
-		return reef_pool_has_room(pool, lane->connection) ? lane->connection : NULL;
+static struct reef_pool_connection *choose_connection(struct reef_pool *pool) {
 	struct reef_pool_connection *c = pool->batching;
 	if (c == NULL || c->batch >= BATCH || !reef_pool_has_room(pool, c))
 		pool->batching = c = least_busy(pool);
 	return c;
 }
 
-void reef_pool_lanes_fini(struct reef_pool *pool) {
-	while (pool->spare_lanes) {
-		struct reef_pool_lane *lane = pool->spare_lanes;
-		pool->spare_lanes = lane->next;
-		reef_free(lane);
+bool reef_pool_has_any_room(struct reef_pool *pool) {
+	return choose_connection(pool) != NULL;
+}
+
+/* ---- travelling ---- */
+
+struct reef_pool_connection *reef_pool_enter_lane(struct reef_pool *pool, struct reef_pool_node *node) {
+	struct reef_pool_lanes *lanes = &pool->lanes;
+	if (node->order == 0)
+		return choose_connection(pool);
+	if (lanes->capacity == 0)
+		renew_lanes(lanes);
+	struct reef_pool_lane *lane = find_lane(lanes, node->order);
+	if (lane->flying > 0) {
+		if (!reef_pool_has_room(pool, lane->connection))
+			return NULL;
+		lane->flying++;
+		node->in_lane = true;
+		return lane->connection;
 	}
-	reef_ptrmap_fini(&pool->lanes);
+	struct reef_pool_connection *c = choose_connection(pool);
+	if (c == NULL)
+		return NULL;
+	if (lane->order == 0) {
+		if (lanes->used * 2 >= lanes->capacity) {
+			renew_lanes(lanes);
+			lane = find_lane(lanes, node->order);
+		}
+		lanes->used++;
+	}
+	*lane = (struct reef_pool_lane){.order = node->order, .connection = c, .flying = 1};
+	node->in_lane = true;
+	return c;
+}
+
+void reef_pool_leave_lane(struct reef_pool *pool, struct reef_pool_node *node) {
+	if (node->in_lane) {
+		node->in_lane = false;
+		find_lane(&pool->lanes, node->order)->flying--;
+	}
+}
+
+void reef_pool_leave_lane_soon(const struct reef_pool *pool, const struct reef_pool_node *node) {
+	if (node->in_lane)
+		reef_prefetch(&pool->lanes.slots[home_of_lane(node->order) & (pool->lanes.capacity - 1)]);
+}
+
+void reef_pool_lanes_fini(struct reef_pool *pool) {
+	reef_free(pool->lanes.slots);
 }

@@ -64,7 +64,7 @@ static void expire(struct reef_pool *pool, struct reef_pool_connection *c, uint6
 		/* Its place in the order stays; who waited gets a copy. */
 		struct reef_pool_node *copy = reef_pool_node_new(pool);
 		*copy = *node;
-		copy->lane = NULL;
+		copy->in_lane = false;
 		pool->counters.timeouts++;
 		reef_pool_connection_bury(c, node);
 		/* What has not left yet may still leave: it is not taken back. */
@@ -132,9 +132,8 @@ static void on_pinned(struct reef_pool *pool, struct reef_pool_node *node, uint3
 
 static void on_shared(struct reef_pool *pool, struct reef_pool_node *node, const char *bytes, size_t n) {
 	/* Who waits goes first. */
-	struct reef_pool_connection *c = pool->turn ? NULL : reef_pool_choose(pool, node->order);
+	struct reef_pool_connection *c = pool->turn ? NULL : reef_pool_enter_lane(pool, node);
 	if (c) {
-		reef_pool_enter_lane(pool, node, c);
 		if (reef_pool_connection_send(c, node, bytes, n))
 			return;
 		reef_pool_leave_lane(pool, node);

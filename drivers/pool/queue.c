@@ -75,9 +75,9 @@ void reef_pool_advance(struct reef_pool *pool) {
 	while (pool->turn && blocked < pool->callers.count) {
 		struct reef_pool_caller *caller = pool->turn;
 		struct reef_pool_node *node = caller->waiting.head;
-		struct reef_pool_connection *c = reef_pool_choose(pool, node->order);
+		struct reef_pool_connection *c = reef_pool_enter_lane(pool, node);
 		if (c == NULL) {
-			if (reef_pool_choose(pool, 0) == NULL)
+			if (!reef_pool_has_any_room(pool))
 				return;
 			blocked++;
 			push_turn(pool, pop_turn(pool));
@@ -91,7 +91,6 @@ void reef_pool_advance(struct reef_pool *pool) {
 		char *bytes = node->bytes;
 		node->bytes = NULL;
 		reef_histogram_add(&pool->queued, reef_pool_now(pool) - node->since_ns);
-		reef_pool_enter_lane(pool, node, c);
 		if (!reef_pool_connection_send(c, node, bytes, node->size)) {
 			reef_pool_leave_lane(pool, node);
 			reef_pool_fail(pool, node, REEF_POOL_CODE_OVERLOAD, false, "not enough memory");

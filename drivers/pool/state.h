@@ -36,7 +36,6 @@
 
 struct reef_pool;
 struct reef_pool_connection;
-struct reef_pool_lane;
 struct reef_pool_caller;
 
 /* A request, from its arrival to its reply. */
@@ -47,12 +46,24 @@ struct reef_pool_node {
 	uint64_t since_ns, deadline_ns, queue_deadline_ns;
 	uint64_t position; /* of its first byte in the connection's output */
 	uint64_t order;
-	struct reef_pool_lane *lane;
 	struct reef_task *task; /* of our own Lua half, when it asked */
 	char *bytes;            /* while it waits in a queue */
 	size_t size;
 	uint32_t expect; /* see frame.h */
 	uint32_t kind;
+	bool in_lane; /* of its order; see lane.h */
+};
+
+/* Where requests of one order go to as long as there are any. */
+struct reef_pool_lane {
+	uint64_t order; /* 0: an empty place */
+	struct reef_pool_connection *connection;
+	size_t flying; /* on it */
+};
+
+struct reef_pool_lanes {
+	struct reef_pool_lane *slots;
+	size_t capacity, used; /* places, and those that are not empty */
 };
 
 struct reef_pool_list {
@@ -148,8 +159,7 @@ struct reef_pool {
 	struct reef_pool_list wanting;              /* for pinned connections */
 
 	struct reef_ptrmap wills; /* by source and number */
-	struct reef_ptrmap lanes; /* by order, those with something on its way */
-	struct reef_pool_lane *spare_lanes;
+	struct reef_pool_lanes lanes;
 	struct reef_pool_node *spare_nodes;
 	struct reef_pool_caller *spare_callers;
 

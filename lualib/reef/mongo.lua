@@ -10,17 +10,13 @@
 -- it at the same time.
 local bson = require "bson"
 local now = require "reef.base.now"
-local client_bulk = require "reef.mongo.client_bulk"
 local collection_methods = require "reef.mongo.collection"
 local core_client = require "reef.mongo.client"
 local core_of = require "reef.mongo.core"
 local limits = require "reef.mongo.limits"
-local mechanisms_of = require "reef.mongo.mechanisms"
 local crud = require "reef.mongo.crud"
-local indexes = require "reef.mongo.indexes"
 local known = require "reef.mongo.known"
 local database_methods = require "reef.mongo.database"
-local scram = require "reef.mongo.scram"
 local scopes = require "reef.mongo.settings"
 local skynet = require "skynet"
 
@@ -79,7 +75,8 @@ local function credentials_of_uri(parsed, conf)
 		}
 	end
 	local mechanism = credentials and credentials.mechanism
-	if mechanism and not scram.known(mechanism) and not mechanisms_of.known(mechanism) then
+	if mechanism and not require("reef.mongo.scram").known(mechanism)
+		and not require("reef.mongo.mechanisms").known(mechanism) then
 		error(("mongo: the authentication mechanism %s is not supported"):format(mechanism), 0)
 	elseif credentials then
 		credentials.password = credentials.password or ""
@@ -113,10 +110,9 @@ end
 
 -- The reader of connection strings is larger than the rest of a client, and needed once.
 local function read_by(method, ...)
-	local name = "reef.mongo.uri"
-	local kept = package.loaded[name]
-	local result = require(name)[method](...)
-	package.loaded[name] = kept
+	local uri, options = package.loaded["reef.mongo.uri"], package.loaded["reef.mongo.uri_options"]
+	local result = require("reef.mongo.uri")[method](...)
+	package.loaded["reef.mongo.uri"], package.loaded["reef.mongo.uri_options"] = uri, options
 	return result
 end
 
@@ -171,7 +167,7 @@ function database_meta.__tostring(self)
 end
 
 function collection_meta.__index(self, key)
-	local method = crud[key] or collection_methods[key] or indexes[key]
+	local method = crud[key] or collection_methods[key] or require("reef.mongo.indexes")[key]
 	if method ~= nil then
 		rawset(self, key, method)
 		return method
@@ -340,7 +336,7 @@ end
 ---@param ... any of skynet's form
 function client_methods:bulkWrite(models, options, ...)
 	if models[1] and models[1].op then
-		return client_bulk.run_ops(self._core, models, options, ...)
+		return require("reef.mongo.client_bulk").run_ops(self._core, models, options, ...)
 	end
 	options = options or {}
 	known.check_bulk(options)
@@ -353,7 +349,7 @@ function client_methods:bulkWrite(models, options, ...)
 		own[k] = v
 	end
 	own.writeConcern = scopes.concern(concern)
-	return client_bulk.run(self._core, models, own)
+	return require("reef.mongo.client_bulk").run(self._core, models, own)
 end
 
 ---@param name string

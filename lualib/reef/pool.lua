@@ -8,6 +8,9 @@
 -- and replies are read here, in the caller's VM.
 local skynet = require "skynet"
 
+-- What most want, here already: what a service requires in its main function comes with its copy.
+local redis = require "reef.pool.redis"
+
 local pool = {}
 
 local function directory(...)
@@ -18,7 +21,7 @@ end
 ---@param target redis.conf|string     as for skynet.db.redis
 ---@param options reef.pool.options|nil  the first one who names a target decides about size and queue
 function pool.redis(target, options)
-	return require("reef.pool.redis").new(target, options)
+	return redis.new(target, options)
 end
 
 ---The methods of skynet.db.mongo's clients, through pools: one for each server of the deployment.
@@ -50,18 +53,18 @@ end
 ---@param options reef.pool.options|nil   also gap and heartbeat
 ---@return redis.watch
 function pool.watch(target, options)
-	local pooled = require "reef.pool.redis"
 	if type(target) == "table" and type(rawget(target, 2)) == "table" then
 		require("reef.options").check("reef.pool: watch", options, { gap = true, heartbeat = true }, 2)
-		return pooled.watch(target, options)
+		return redis.watch(target, options)
 	end
-	return pooled.watch(pooled.new(target, options), options)
+	return redis.watch(redis.new(target, options), options)
 end
 
 -- Does something with each pool of what pool.redis or pool.mongo returned. Answers what the directory says; of MongoDB
 -- and of Redis Clusters a table of that by address of the server.
 local function each(db, command, ...)
-	local several = rawget(db, "_core") and require "reef.pool.mongo" or rawget(db, 2).nodes and require "reef.pool.redis"
+	local several = rawget(db, "_core") and require "reef.pool.mongo"
+		or rawget(db, 2).nodes and require "reef.pool.redis.cluster"
 	if not several then
 		return directory(command, db[2].key, ...)
 	end

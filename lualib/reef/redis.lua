@@ -9,24 +9,20 @@
 -- up or mix with others (BLPOP, WATCH, MULTI ...) goes to connections of its own.
 local now = require "reef.base.now"
 local checks = require "reef.options"
-local commands = require "reef.redis.commands"
 local config = require "reef.redis.config"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local keeping = require "reef.redis.keeping"
-local lender = require "reef.redis.lender"
 local link = require "reef.redis.link"
-local made = require "reef.redis.made"
-local own = require "reef.redis.own"
+local owned = require "reef.redis.owned"
 local partial = require "reef.redis.partial"
-local renewal = require "reef.redis.renewal"
-local scan = require "reef.redis.scan"
 local skynet = require "skynet"
+local useless = require "reef.redis.useless"
 
 local redis = {}
 
 ---@class redis.db
-local methods = {}
+local methods = require "reef.redis.methods"
 local meta = { __index = methods, __name = "redis" }
 local kept = keeping(methods)
 
@@ -58,7 +54,7 @@ local function connect_and_call(method, db, ...)
 		db[1], db[4] = view_of(client, timeout_of(db))[1], client.link
 		return method(db, ...)
 	end
-	if client.own:current() then
+	if owned.current(client) then
 		-- Lost between two commands: nobody has been told yet.
 		client.own:unbind(false)
 		refuse(client, "closed", "the connection of this transaction was lost; nothing of it is applied")
@@ -99,7 +95,7 @@ local function by_sentinel(client)
 	local conf = client.conf
 	local sentinel = require("reef.redis.sentinel").new(conf, function(host, port)
 		if weak.client then
-			renewal.switch(weak.client, config.where(host, port))
+			require("reef.redis.renewal").switch(weak.client, config.where(host, port))
 		end
 	end)
 	client.sentinel, client.open = sentinel, open_when_there_is_a_master
@@ -109,8 +105,15 @@ local function by_sentinel(client)
 	end
 end
 
+local client_type = owned.type(function(client)
+	local lender = require("reef.redis.lender").new(client)
+	lender.closed = client.link.closed
+	return require("reef.redis.own").new(client, lender)
+end)
+
 local function new_client(conf)
-	local client = { conf = conf, objects = conf.errors == "object", bound = {}, timeout = timeout_of }
+	local client = setmetatable({ conf = conf, objects = conf.errors == "object", bound = {}, timeout = timeout_of },
+		client_type)
 	client.connect = connect_and_call
 	client.lost = function()
 		refuse(client, "closed", "the connection was lost")
@@ -120,9 +123,9 @@ local function new_client(conf)
 	end
 	-- The connection holds this, and must not hold who uses it.
 	local weak = setmetatable({ client = client }, { __mode = "v" })
-	local function useless(code)
-		if weak.client then
-			renewal.begin(weak.client, code)
+	local function told(code)
+		if weak.client and useless[code] then
+			require("reef.redis.renewal").begin(weak.client, code)
 		end
 	end
 	client.open = open_link
@@ -130,10 +133,9 @@ local function new_client(conf)
 		by_sentinel(client)
 	end
 	client.new_link = function()
-		return link.new(conf, { overload = conf.overload, useless = not config.reads_elsewhere(conf) and useless or nil })
+		return link.new(conf, { overload = conf.overload, useless = not config.reads_elsewhere(conf) and told or nil })
 	end
 	client.link = client.new_link()
-	client.own = own.new(client, lender.new(client))
 	return client
 end
 
@@ -227,7 +229,7 @@ end
 ---Closes all connections. The object cannot be used any more.
 function methods:disconnect()
 	local client = self[2]
-	client.own:close()
+	owned.close(client)
 	client.link:close()
 	if client.sentinel then
 		client.sentinel:close()
@@ -242,65 +244,10 @@ function methods:status()
 	local status = client.link.connection:info()
 	status.state = client.link.connection:state()
 	status.resp = client.link.resp
-	status.own, status.bound = client.own.lender.used, client.own.bindings
+	status.own, status.bound = owned.used(client), owned.bindings(client)
 	return status
 end
 
-for name, f in pairs(scan) do
-	methods[name] = f
-end
-
--- ---- pipelines ----
-
--- A pipeline on the connection that the coroutine has for itself.
-local function bound_pipeline(db, binding, ops, results, ends)
-	binding.spoiled = binding.spoiled or core.doubtful(ops)
-	local over <close> = own.ending(db[2].own, not ends)
-	local _ <close> = partial.naming(ops, results, binding)
-	local reply = core.pipeline(db, ops, results)
-	over.done = true
-	return reply
-end
-
----Sends all operations at once: {{"SET", key, value}, {"GET", key}}.
----@param ops table[]
----@param results table|nil  gets {ok=, out=} for each; without it the last reply is returned
-function methods:pipeline(ops, results)
-	if type(ops) ~= "table" or ops[1] == nil then
-		error("pipeline is null", 2)
-	end
-	local blocks, watches, leaves, ends, changes = core.inspect(ops)
-	local client = self[2]
-	local bound = client.own:current()
-	if changes and not bound and client.changing then
-		client.changing "SELECT, AUTH or CLIENT"
-	end
-	if watches or leaves then
-		bound = client.own:bind(self)
-	end
-	if bound then
-		return bound_pipeline(self, bound, ops, results, not leaves and (watches or ends))
-	end
-	if not (blocks or changes or ends) then
-		return core.pipeline(self, ops, results)
-	end
-	local _ <close> = partial.naming(ops, results)
-	if not (blocks or changes) then
-		return (core.pipeline(self, ops, results))
-	end
-	local lease <close> = client.own:lease(self, self[3] or (blocks and 0 or client.conf.timeout))
-	lease.spoiled = core.doubtful(ops)
-	local reply = core.pipeline(lease.db, ops, results)
-	lease.done = true
-	return reply
-end
-
--- ---- commands ----
-
----For views of other kinds (reef.pool): what they have in db[2] is own, conf, timeout and
----changing(command), which is asked before anything that changes the state of a connection.
 redis.methods = methods
-
-made(methods, commands.method)
 
 return redis

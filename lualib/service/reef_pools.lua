@@ -11,7 +11,15 @@ require "reef.manager"
 
 local SERVICES <const> = { mysql = "reef_sql_pool", postgres = "reef_sql_pool" }
 
+---@class pools.known
+---@field target any[]  arguments of OPEN
+---@field told table    for callers
+
+local MOST_KNOWN <const> = 1000
+
 local entries = {} ---@type table<string, pools.entry>
+local known = {} ---@type table<string, pools.known> by what callers say
+local count = 0 -- of what is known
 local starting = {} ---@type table<string, reef.once.work>
 local command = {}
 
@@ -26,7 +34,7 @@ local function start(key, kind, label, target, options)
 	return address
 end
 
-function command.OPEN(kind, key, label, target, options)
+local function open(kind, key, label, target, options)
 	local entry = entries[key]
 	-- One that was killed is gone when nobody answers there.
 	if entry and not pcall(skynet.call, entry.address, "debug", "PING") then
@@ -38,6 +46,34 @@ function command.OPEN(kind, key, label, target, options)
 	return entry and entry.address or once(starting, key, function()
 		return start(key, kind, label, target, options)
 	end)
+end
+
+---@param kind string
+---@param key string          that tells it from other pools
+---@param label string
+---@param target table        for the pool's service
+---@param options table
+---@param said string|nil     by the caller, who has found out all of that from it
+---@param told table|nil      to others who say the same
+function command.OPEN(kind, key, label, target, options, said, told)
+	local address = open(kind, key, label, target, options)
+	if told and not known[said] then
+		if count == MOST_KNOWN then
+			known, count = {}, 0
+		end
+		known[said], count = { target = { kind, key, label, target, options }, told = told }, count + 1
+	end
+	return address
+end
+
+---Opens a pool for who says of it what somebody has said before.
+---@param said string
+---@return integer|nil address, table|nil told
+function command.FIND(said)
+	local one = known[said]
+	if one then
+		return open(table.unpack(one.target)), one.told
+	end
 end
 
 local function pool_of(key)

@@ -8,9 +8,7 @@ local bson = require "bson"
 local choice = require "reef.mongo.choice"
 local command_events = require "reef.mongo.command_events"
 local errors = require "reef.mongo.errors"
-local handshake = require "reef.mongo.handshake"
 local limits = require "reef.mongo.limits"
-local mechanisms = require "reef.mongo.mechanisms"
 local replies = require "reef.mongo.replies"
 local requests = require "reef.mongo.requests"
 local session = require "reef.mongo.session"
@@ -264,8 +262,8 @@ local REAUTHENTICATE = 391
 
 -- Logs in once more on a connection whose token is over. False: that went wrong.
 function client:login_again(server, entry, deadline)
-	mechanisms.forget(self.credentials)
-	local err = handshake.login(entry.connection.raw, server.address, self.credentials, {}, nil,
+	require("reef.mongo.mechanisms").forget(self.credentials)
+	local err = require("reef.mongo.handshake").login(entry.connection.raw, server.address, self.credentials, {}, nil,
 		math.min(deadline, now() + self.connect_timeout), self.api)
 	return err == nil
 end
@@ -316,7 +314,7 @@ function client:will(address, ...)
 	elseif connections.will then
 		return connections:will(...)
 	end
-	if mechanisms.is_live(self.credentials) then
+	if self.credentials and require("reef.mongo.mechanisms").is_live(self.credentials) then
 		-- Who could do it cannot log in.
 		return nil
 	end

@@ -129,7 +129,7 @@ end
 
 -- Raises unless it is what a reply says of one of `count` statements.
 local function check_item(item, count, address)
-	local why = replies.check_document(item, replies.write_item)
+	local why = replies.check_document(item, replies.shapes.write_item)
 		or item.idx >= count and ("it speaks of statement %d, of %d"):format(item.idx, count)
 	if why then
 		error(replies.malformed(address, "bulkWrite", why), 0)

@@ -131,7 +131,7 @@ end
 ---@param api table|nil keys and values that go with each command
 function handshake.login(raw, address, credentials, hello, speculative, deadline, api)
 	local begun = hello.speculativeAuthenticate
-	if begun and speculative and not replies.check_document(begun, replies.begun) then
+	if begun and speculative and not replies.check_document(begun, replies.shapes.login) then
 		return converse(raw, address, speculative, hello.speculativeAuthenticate, credentials.source, deadline, api)
 	end
 	local mechanism = choose(credentials, hello)

@@ -49,90 +49,137 @@ end
 
 local failure = { code = told "integer", errmsg = told "text", codeName = told "text", errorLabels = told { "text" } }
 
-local write_error = { index = needed "count", code = told "integer", errmsg = told "text", codeName = told "text" }
-
-local topology_version = shape_of { processId = needed "objectid", counter = needed "integer" }
-
--- A time goes back to the server with later commands: only one that it can have meant.
-local cluster_time = shape_of {
-	clusterTime = needed "timestamp",
-	signature = maybe(shape_of { hash = needed "binary", keyId = needed "integer" }),
-}
-
--- Of all replies.
-local common_fields = {
-	ok = needed "number",
-	code = failure.code, errmsg = failure.errmsg, codeName = failure.codeName, errorLabels = failure.errorLabels,
-	["$err"] = told "text",
-	writeErrors = maybe { shape_of(write_error) },
-	writeConcernError = maybe(shape_of(failure)),
-	topologyVersion = told(topology_version),
-	operationTime = told "timestamp",
-	atClusterTime = told "timestamp",
-	["$clusterTime"] = told(cluster_time),
-}
-local common = shape_of(common_fields)
-
--- What a reply of that kind has besides, and with what all have.
-local function reply_of(fields)
-	local whole = {}
-	for key, field in next, common_fields do
-		whole[key] = key ~= "ok" and field or nil
+-- Shapes are made when they are first needed: few services meet replies of all kinds.
+---@generic T
+---@param make fun(): T
+---@return fun(): T
+local function once(make)
+	local made
+	return function()
+		made = made or make()
+		return made
 	end
-	for key, field in next, fields do
-		whole[key] = field
-	end
-	return { rest = shape_of(fields), whole = shape_of(whole) }
 end
 
----What replies of some kinds have besides, when they do not report an error.
----@type table<string, mongo.reply_shape>
-replies.shapes = {
-	write = reply_of {
+-- Of all replies.
+local common_fields = once(function()
+	-- A time goes back to the server with later commands: only one that it can have meant.
+	local cluster_time = shape_of {
+		clusterTime = needed "timestamp",
+		signature = maybe(shape_of { hash = needed "binary", keyId = needed "integer" }),
+	}
+	return {
+		ok = needed "number",
+		code = failure.code, errmsg = failure.errmsg, codeName = failure.codeName, errorLabels = failure.errorLabels,
+		["$err"] = told "text",
+		writeErrors = maybe {
+			shape_of { index = needed "count", code = told "integer", errmsg = told "text", codeName = told "text" },
+		},
+		writeConcernError = maybe(shape_of(failure)),
+		topologyVersion = told(shape_of { processId = needed "objectid", counter = needed "integer" }),
+		operationTime = told "timestamp",
+		atClusterTime = told "timestamp",
+		["$clusterTime"] = told(cluster_time),
+	}
+end)
+
+local common = once(function()
+	return shape_of(common_fields())
+end)
+
+-- Fields of replies besides, by kind.
+local kinds = {}
+
+function kinds.write()
+	return {
 		n = needed "count", nModified = maybe "count",
 		upserted = maybe { shape_of { index = needed "count" } },
-	},
-	-- Beside an error of a statement some servers leave out how many went well.
-	failed_write = reply_of {
+	}
+end
+
+-- Beside an error of a statement some servers leave out how many went well.
+function kinds.failed_write()
+	return {
 		n = maybe "count", nModified = maybe "count", upserted = maybe { shape_of { index = needed "count" } },
-	},
-	count = reply_of { n = needed "count" },
-	values = reply_of { values = needed "list" },
-	value = reply_of { value = { kind = "document", needed = true, null = true } },
-	databases = reply_of { databases = needed { shape_of { name = needed "text" } } },
-	first_batch = reply_of {
+	}
+end
+
+function kinds.count()
+	return { n = needed "count" }
+end
+
+function kinds.values()
+	return { values = needed "list" }
+end
+
+function kinds.value()
+	return { value = { kind = "document", needed = true, null = true } }
+end
+
+function kinds.databases()
+	return { databases = needed { shape_of { name = needed "text" } } }
+end
+
+function kinds.first_batch()
+	return {
 		cursor = needed(shape_of {
 			id = needed "integer", ns = told "text", firstBatch = needed "batch", atClusterTime = told "timestamp",
 			postBatchResumeToken = told "document",
 		}),
-	},
-	next_batch = reply_of {
+	}
+end
+
+function kinds.next_batch()
+	return {
 		cursor = needed(shape_of {
 			id = needed "integer", ns = told "text", nextBatch = needed "batch", postBatchResumeToken = told "document",
 		}),
-	},
-	writes = reply_of {
+	}
+end
+
+function kinds.writes()
+	return {
 		nInserted = maybe "count", nUpserted = maybe "count", nMatched = maybe "count", nModified = maybe "count",
 		nDeleted = maybe "count",
 		cursor = needed(shape_of { id = needed "integer", ns = told "text", firstBatch = needed "batch" }),
-	},
-	login = reply_of { conversationId = needed "integer", payload = needed "binary", done = needed "boolean" },
-}
+	}
+end
 
----What hello says of a login that it has begun.
----@type mongo.reply_shape
-replies.begun = {
-	rest = shape_of { conversationId = needed "integer", payload = needed "binary", done = needed "boolean" },
-}
+-- Also what hello says of a login that it has begun.
+function kinds.login()
+	return { conversationId = needed "integer", payload = needed "binary", done = needed "boolean" }
+end
 
----What a reply of a client's bulk write says of one write.
----@type mongo.reply_shape
-replies.write_item = {
-	rest = shape_of {
+-- What a reply of a client's bulk write says of one write.
+function kinds.write_item()
+	return {
 		ok = needed "number", idx = needed "count", n = maybe "count", nModified = maybe "count",
 		upserted = maybe "document", code = told "integer", errmsg = told "text",
-	},
+	}
+end
+
+-- `rest`: what a reply of that kind has besides; `whole`: with what all have.
+local shape_type = {
+	__index = function(shape, part)
+		local fields = shape.fields()
+		for key, field in next, part == "whole" and common_fields() or {} do
+			fields[key] = fields[key] or key ~= "ok" and field or nil
+		end
+		shape[part] = shape_of(fields)
+		return rawget(shape, part)
+	end,
 }
+
+---What replies of some kinds have besides, when they do not report an error.
+---@type table<string, mongo.reply_shape>
+replies.shapes = setmetatable({}, {
+	__index = function(shapes, kind)
+		if kinds[kind] then
+			shapes[kind] = setmetatable({ fields = kinds[kind] }, shape_type)
+			return rawget(shapes, kind)
+		end
+	end,
+})
 
 -- ---- hello ----
 
@@ -161,19 +208,21 @@ local function tags(value)
 	return value
 end
 
-local hello = shape_of {
-	isWritablePrimary = maybe "boolean", ismaster = maybe "boolean", secondary = maybe "boolean", hidden = maybe "boolean",
-	arbiterOnly = maybe "boolean", isreplicaset = maybe "boolean", helloOk = told "boolean",
-	msg = maybe "text", setName = maybe(name), setVersion = maybe "integer", electionId = maybe "objectid",
-	primary = maybe(address), me = maybe(address),
-	hosts = maybe { address }, passives = maybe { address }, arbiters = maybe { address }, tags = maybe(tags),
-	minWireVersion = maybe "count", maxWireVersion = maybe "count", logicalSessionTimeoutMinutes = maybe "count",
-	lastWrite = told(shape_of { lastWriteDate = maybe "date" }),
-	maxBsonObjectSize = told "count", maxMessageSizeBytes = told "count", maxWriteBatchSize = told "count",
-	saslSupportedMechs = told { "text" }, compression = told { "text" },
-	serviceId = told "objectid", connectionId = told "integer",
-	speculativeAuthenticate = told "document",
-}
+local hello = once(function()
+	return shape_of {
+		isWritablePrimary = maybe "boolean", ismaster = maybe "boolean", secondary = maybe "boolean",
+		hidden = maybe "boolean", arbiterOnly = maybe "boolean", isreplicaset = maybe "boolean", helloOk = told "boolean",
+		msg = maybe "text", setName = maybe(name), setVersion = maybe "integer", electionId = maybe "objectid",
+		primary = maybe(address), me = maybe(address),
+		hosts = maybe { address }, passives = maybe { address }, arbiters = maybe { address }, tags = maybe(tags),
+		minWireVersion = maybe "count", maxWireVersion = maybe "count", logicalSessionTimeoutMinutes = maybe "count",
+		lastWrite = told(shape_of { lastWriteDate = maybe "date" }),
+		maxBsonObjectSize = told "count", maxMessageSizeBytes = told "count", maxWriteBatchSize = told "count",
+		saslSupportedMechs = told { "text" }, compression = told { "text" },
+		serviceId = told "objectid", connectionId = told "integer",
+		speculativeAuthenticate = told "document",
+	}
+end)
 
 -- ---- what others call ----
 
@@ -182,13 +231,13 @@ local hello = shape_of {
 ---@param shape mongo.reply_shape|nil what it has to have when it reports no error
 ---@return string|nil why it is no reply
 function replies.check(reply, shape)
-	if shape == replies.shapes.write and reply.writeErrors ~= nil then
+	if reply.writeErrors ~= nil and shape == replies.shapes.write then
 		shape = replies.shapes.failed_write
 	end
 	if shape and reply.ok == 1 and reply.errmsg == nil then
 		return shape.whole(reply)
 	end
-	return common(reply) or shape and reply.ok == 1 and not reply.errmsg and shape.rest(reply) or nil
+	return common()(reply) or shape and reply.ok == 1 and not reply.errmsg and shape.rest(reply) or nil
 end
 
 ---The same for one of the documents in a reply.
@@ -200,7 +249,7 @@ end
 ---The same for a reply to hello.
 ---@return string|nil why
 function replies.check_hello(reply)
-	local why = common(reply) or reply.ok == 1 and hello(reply) or nil
+	local why = common()(reply) or reply.ok == 1 and hello()(reply) or nil
 	if why or reply.ok ~= 1 then
 		return why
 	end

@@ -6,7 +6,6 @@
 local now = require "reef.base.now"
 local core = require "reef.pool.mongo.core"
 local errors = require "reef.mongo.errors"
-local mechanisms = require "reef.mongo.mechanisms"
 local mongo = require "reef.mongo"
 local options = require "reef.pool.options"
 local sdam = require "reef.mongo.sdam"
@@ -198,7 +197,7 @@ function M.new(target, given)
 	end
 	conf.circuit = conf.circuit or CIRCUIT
 	function conf.new_pool(client, address)
-		if mechanisms.is_live(client.credentials) then
+		if client.credentials and require("reef.mongo.mechanisms").is_live(client.credentials) then
 			error(("mongo: %s needs a client with connections of its own: its keys come from a function"):format(
 				client.credentials.mechanism), 0)
 		elseif client.balanced then

@@ -1,19 +1,15 @@
 -- Redis through a pool: the caller's side. Methods are those of skynet.db.redis; commands leave through
 -- reef.pool.redis.core instead of a connection.
-local checks = require "reef.options"
-local config = require "reef.redis.config"
+--
+-- There may be ten thousand callers, so each keeps little: what only transactions, subscriptions or failures need comes
+-- in when it is first used, and what the user says of his target is looked at by the first who says so. The directory
+-- tells the others what came of it.
 local core = require "reef.pool.redis.core"
-local errors = require "reef.channel.error"
-local lender = require "reef.pool.lender"
+local all_methods = require "reef.redis.methods"
 local keeping = require "reef.redis.keeping"
-local listener = require "reef.pool.listener"
-local options = require "reef.pool.options"
-local own = require "reef.redis.own"
-local pubsub = require "reef.redis.pubsub"
-local redis = require "reef.redis"
-local renewal = require "reef.redis.renewal"
+local owned = require "reef.redis.owned"
 local skynet = require "skynet"
-local zones = require "reef.redis.zones"
+require "reef.redis.partial"
 
 local M = {}
 
@@ -22,7 +18,7 @@ local TOLD_EVERY = 5 -- 1/100 s
 ---@class reef.pool.redis: redis.db
 local methods = setmetatable({}, {
 	__index = function(self, name)
-		local method = redis.methods[name]
+		local method = all_methods[name]
 		self[name] = method
 		return method
 	end,
@@ -30,63 +26,17 @@ local methods = setmetatable({}, {
 local meta = { __index = methods, __name = "redis" }
 local kept = keeping(methods)
 
+local function directory(...)
+	return skynet.call(skynet.uniqueservice "reef_pools", "lua", ...)
+end
+
+-- db[1]: the handle that the C methods use; db[2]: what all views of a client share; db[3]: seconds from `with`.
 local function view_of(client, seconds, explicit)
 	local handle = core.handle(client.remote, seconds, 0, client.objects, client.bound, client.connect)
 	return setmetatable({ handle, client, explicit }, meta)
 end
 
----The options of the connection, out of all.
----@param target redis.conf|string
----@param given table|nil
----@return table
-function M.conf(target, given)
-	local more = {}
-	options.check(given, config.known, config.aliases)
-	for name, value in pairs(given or {}) do
-		if not options.is(name) or name == "connect_timeout" then
-			more[name] = value
-		end
-	end
-	return config.new(target, more)
-end
-
--- What the service needs to connect, and what tells one pool from another.
-local function identity(conf, name)
-	local target = {
-		host = conf.host, port = conf.port, where = conf.where, username = conf.username, auth = conf.auth, db = conf.db,
-		resp = conf.resp, name = conf.name, limits = conf.limits, tls = conf.tls, setup = conf.setup,
-		at_once = conf.at_once, credentials = conf.credentials, info = conf.info,
-	}
-	if type(conf.credentials) == "function" then
-		error("redis: credentials is a function, which services cannot share; give the name of a module that returns it", 0)
-	end
-	local key = { conf.tls and require "reef.tls".key(conf.tls) }
-	if conf.kind == "sentinel" then
-		local fields, who = require("reef.redis.cluster.remote").identity(conf)
-		for field, value in pairs(fields) do
-			target[field] = value
-		end
-		target.read = conf.read
-		if not config.reads_elsewhere(conf) then
-			target.role = "master"
-		else
-			name = (name or "") .. " " .. conf.read
-		end
-		key[#key + 1] = who
-		if conf.read == "zone" then
-			target.zone, target.zones = conf.zone, conf.zones
-			key[#key + 1], name = zones.key(conf), name .. " " .. conf.zone
-		end
-	end
-	for _, field in ipairs { "where", "username", "auth", "db", "resp", "name", "credentials", "info" } do
-		key[#key + 1] = ("%s=%q"):format(field, tostring(conf[field]))
-	end
-	if conf.setup and conf.setup.READONLY then
-		key[#key + 1], name = "readonly", (name or "") .. " readonly"
-	end
-	local label = ("redis %s/%d%s"):format(conf.where, conf.db or 0, name and " " .. name or "")
-	return table.concat(key, " ") .. " pool=" .. tostring(name), label, target
-end
+-- ---- failures ----
 
 -- The pool's service cannot see that the server calls its connections useless. Said now and then while it is so.
 local function tell(client, code)
@@ -97,15 +47,16 @@ local function tell(client, code)
 	end
 end
 
-local function failure_of(client, lent)
+local function failure_of(client)
 	return function(code, outcome, command, waited, why, in_flight, unsent, queued, pin)
+		local errors = require "reef.channel.error"
 		local fields = { code = code, outcome = outcome, host = client.where, command = command }
 		if pin ~= 0 then
-			lent:failed(pin)
+			client.own.lender:failed(pin)
 		end
 		if outcome == "rejected" then
 			fields.code, fields.message = why:match "^%S+", why
-			if renewal.wants(fields.code) then
+			if require("reef.redis.useless")[fields.code] then
 				tell(client, fields.code)
 			end
 			return errors.new(fields)
@@ -116,80 +67,106 @@ local function failure_of(client, lent)
 	end
 end
 
-local function open(client)
-	local address = skynet.call(skynet.uniqueservice "reef_pools", "lua", "OPEN", "redis", client.key, client.label,
-		client.target, client.options)
-	client.address = address
-	return client.remote:target(address)
+-- ---- clients ----
+
+-- What all clients have; the rest of what the directory has told of one is found out when it is asked for.
+local common = {}
+
+local client_type = owned.type(function(client)
+	client.view = function(handle)
+		return setmetatable({ handle, client }, meta)
+	end
+	return require("reef.redis.own").new(client, require("reef.pool.lender").new(client))
+end, function(client, name)
+	local said = rawget(client, "said")
+	if said and (name == "conf" or name == "target" or name == "label" or name == "options") then
+		client.said = nil
+		local target, given = skynet.unpack(said)
+		local more = require "reef.pool.redis.target"
+		for field, value in pairs(more.describe(more.conf(target, given), given)) do
+			client[field] = value
+		end
+		return client[name]
+	end
+	return common[name]
+end)
+
+---Opens the pool, if it is not open.
+---@param said string|nil  what was said of it, and what others who say so can be told
+---@param told table|nil
+function common.reopen(client, said, told)
+	client.address = directory("OPEN", "redis", client.key, client.label, client.target, client.options, said, told)
+	return client.remote:target(client.address)
 end
 
 -- Called by the C methods when the pool's service is gone: nothing was sent.
-local function connect_and_call(method, db, ...)
+function common.connect(method, db, ...)
 	local client = db[2]
-	local ok, why = pcall(open, client)
+	local ok, why = pcall(client.reopen, client)
 	if not ok or not client.remote:info().ready then
-		error(errors.new({ code = "closed", outcome = "not sent", host = client.where },
+		error(require("reef.channel.error").new({ code = "closed", outcome = "not sent", host = client.where },
 			"the pool could not be opened again: " .. tostring(why)), 0)
 	end
 	return method(db, ...)
 end
 
+function common.timeout(db)
+	return db[3] or db[2].seconds
+end
+
+function common.changing(client, command)
+	local binding = owned.current(client)
+	if not binding then
+		error(("redis: %s would change a connection that others use (nothing was sent); name another target instead")
+			:format(command), 0)
+	end
+	binding.spoiled = true
+end
+
 -- A pool of one server, which is not opened yet.
-local function lazy(conf, given)
-	local client = { conf = conf, objects = conf.errors == "object", bound = {}, where = "redis " .. conf.where }
-	client.key, client.label, client.target = identity(conf, given.pool)
-	client.options = options.service(given)
-	local lent = lender.new(client)
-	client.remote = core.client(failure_of(client, lent), conf.limits)
-	client.remote:route(given.routing == "key")
+local function lazy(client)
+	client.bound = {}
+	client.remote = core.client(failure_of(client), client.limits)
+	client.remote:route(client.by_key)
+	return setmetatable(view_of(setmetatable(client, client_type), client.seconds), kept)
+end
+
+-- ---- targets ----
+
+local function is_plain(words)
+	if type(words) ~= "table" or getmetatable(words) then
+		return type(words) == "string"
+	end
+	for name, value in next, words do
+		local kind = type(value)
+		if type(name) ~= "string" or kind ~= "string" and kind ~= "number" and kind ~= "boolean" then
+			return false
+		end
+	end
+	return true
+end
+
+-- Nobody has said this of a target before, or it cannot be told to others.
+local function new(target, given, said)
+	local more = require "reef.pool.redis.target"
+	local conf = more.conf(target, given)
+	if conf.kind == "cluster" then
+		return require("reef.pool.redis.cluster").new(conf, given, M.lazy)
+	end
+	local db = M.lazy(conf, given)
+	db[2]:reopen(said, said and more.common(db[2], target))
+	return db
+end
+
+---The same for who knows the configuration; it is opened by its first command.
+---@param conf table
+---@param given table
+---@return reef.pool.redis
+function M.lazy(conf, given)
+	local db = lazy(require("reef.pool.redis.target").describe(conf, given))
 	if given.on_slow then
-		client.remote:slow(client.options.slow or 0, given.on_slow)
+		db[2].remote:slow(db[2].options.slow or 0, given.on_slow)
 	end
-	client.timeout = function(db)
-		return db[3] or conf.timeout
-	end
-	client.connect = connect_and_call
-	client.reopen = open
-	client.view = function(handle)
-		return setmetatable({ handle, client }, meta)
-	end
-	client.own = own.new(client, lent)
-	client.changing = function(command)
-		local binding = client.own:current()
-		if not binding then
-			error(("redis: %s would change a connection that others use (nothing was sent); name another target instead")
-				:format(command), 0)
-		end
-		binding.spoiled = true
-	end
-	return setmetatable(view_of(client, conf.timeout), kept)
-end
-
--- A node has left: what was accepted is finished, within the pool's option `drain`.
-local function close_node(db)
-	if db[2].address then
-		pcall(skynet.call, skynet.uniqueservice "reef_pools", "lua", "CLOSE", db[2].key, true)
-	end
-end
-
--- A pool for each node, and one watcher of the cluster for all services of the process. What a service asks keeps its
--- order by slot.
-local function clustered(conf, given)
-	if given.routing == nil then
-		given = setmetatable({ routing = "key" }, { __index = given })
-	end
-	local db = require("reef.redis.cluster").over(conf, function(node)
-		-- A node that is frozen must not hold up whoever opens its pool.
-		node.at_once = true
-		return lazy(node, given)
-	end, close_node, require("reef.redis.cluster.remote").new)
-	if given.routing == "key" then
-		db[2].lane = function(node, slot)
-			node[2].remote:order(slot + 1)
-		end
-	end
-	db[2].pooled = true
-	pcall(db[2].prepare, db[2], conf.connect_timeout)
 	return db
 end
 
@@ -198,32 +175,25 @@ end
 ---@return reef.pool.redis
 function M.new(target, given)
 	given = given or {}
-	local conf = M.conf(target, given)
-	if conf.kind == "cluster" then
-		return clustered(conf, given)
+	local said, address, client
+	if is_plain(target) and is_plain(given) then
+		said = skynet.packstring(target, given)
+		address, client = directory("FIND", said)
 	end
-	local db = lazy(conf, given)
-	open(db[2])
+	if not address then
+		return new(target, given, said)
+	end
+	client.said, client.address = said, address
+	local db = lazy(client)
+	client.remote:target(address)
 	return db
 end
 
----The keys of the pools of a cluster's nodes by address, as the directory knows them.
----@param db table
----@return table<string, string>
-function M.keys(db)
-	local keys = {}
-	for address, node in pairs(db[2].nodes) do
-		keys[address] = node.db[2].address and node.db[2].key
-		if node.reader and node.reader[2].address then
-			keys[address .. " readonly"] = node.reader[2].key
-		end
-	end
-	return keys
-end
+-- ---- methods of their own ----
 
 ---The same pool with other options: db:with{timeout = 0.5}:get(key)
 function methods:with(given)
-	checks.check("redis: with", given, { timeout = true }, 2)
+	require("reef.options").check("redis: with", given, { timeout = true }, 2)
 	local seconds = given.timeout
 	if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds) then
 		error("redis: timeout has to be a number of seconds, at least 0", 2)
@@ -233,7 +203,7 @@ end
 
 ---Gives up this object; the pool stays for others.
 function methods:disconnect()
-	self[2].own:close()
+	owned.close(self[2])
 	setmetatable(self, nil)
 	for key in pairs(self) do
 		self[key] = nil
@@ -251,13 +221,13 @@ function M.watch(db, more)
 			{ __index = client.conf }), client.topology)
 	end
 	local conf = setmetatable({ gap = more.gap, heartbeat = more.heartbeat }, { __index = client.conf })
-	return pubsub.new(conf, listener.new(client, client.own.lender))
+	return require("reef.redis.pubsub").new(conf, require("reef.pool.listener").new(client, client.own.lender))
 end
 
 ---Of this caller: ready, in_flight, requests, replies, failures, bound. Of the pool: pool.stat(db).
 function methods:status()
 	local status = self[2].remote:info()
-	status.bound = self[2].own.bindings
+	status.bound = owned.bindings(self[2])
 	return status
 end
 

@@ -34,17 +34,14 @@
 ---@field info boolean|nil           CLIENT SETINFO: the server is told which library this is; false
 ---@field limits table|nil           reply, elements, depth, tombstones, unsent, queue, queue_bytes
 local checks = require "reef.options"
+local known = require "reef.redis.known"
 local place = require "reef.redis.place"
-local uri = require "reef.redis.uri"
 
 local config = {}
 
 ---Names of all options, for who has more of his own.
-config.known = {}
-for name in pairs(uri.kinds) do
-	config.known[name] = true
-end
-config.aliases = uri.aliases
+config.known = known.kinds
+config.aliases = known.aliases
 
 -- Sentinels listen elsewhere.
 local default_ports = { sentinels = 26379 }
@@ -109,7 +106,7 @@ local function callback(conf, name)
 end
 
 local function take(into, from)
-	checks.check_contract("redis", from, uri.kinds, 0, uri.aliases)
+	checks.check_contract("redis", from, known.kinds, 0, known.aliases)
 	for k, v in pairs(from or {}) do
 		into[k] = v
 	end
@@ -193,7 +190,7 @@ function config.new(conf, more)
 		error("redis: expected a table or a URI, got a " .. type(conf), 0)
 	end
 	if conf.uri then
-		take(c, uri.read(conf.uri))
+		take(c, require("reef.redis.uri").read(conf.uri))
 	end
 	take(c, conf)
 	take(c, more)
@@ -240,7 +237,7 @@ function config.new(conf, more)
 		error('redis: errors is "string" or "object", not ' .. tostring(c.errors), 0)
 	end
 	c.limits = c.limits or {}
-	checks.check("redis: limits", c.limits, uri.limits, 0)
+	checks.check("redis: limits", c.limits, known.limits, 0)
 	for name in pairs(c.limits) do
 		positive(c.limits, name)
 	end

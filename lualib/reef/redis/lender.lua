@@ -6,8 +6,8 @@ local now = require "reef.base.now"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local link = require "reef.redis.link"
-local renewal = require "reef.redis.renewal"
 local skynet = require "skynet"
+local useless = require "reef.redis.useless"
 
 local KEPT = 16 -- idle connections
 local PROBE_TIMEOUT = 5 -- seconds
@@ -75,9 +75,9 @@ local function new_entry(self)
 			end
 		end,
 		useless = function(code)
-			if weak.entry and weak.lender and renewal.wants(code) then
+			if weak.entry and weak.lender and useless[code] then
 				weak.entry.useless = true
-				renewal.begin(weak.lender.client, code)
+				require("reef.redis.renewal").begin(weak.lender.client, code)
 			end
 		end,
 	}, limits)

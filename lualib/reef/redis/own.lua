@@ -154,11 +154,10 @@ local ending = {
 }
 
 ---A to-be-closed value that ends the running coroutine's binding; its `done` says that the command has ended.
----@param mine redis.own
 ---@param keep boolean            not yet
 ---@param queued string[]|nil  commands of the transaction
-function own.ending(mine, keep, queued)
-	return setmetatable({ own = mine, keep = keep, queued = queued }, ending)
+function own:ending(keep, queued)
+	return setmetatable({ own = self, keep = keep, queued = queued }, ending)
 end
 
 function own:close()

@@ -8,6 +8,7 @@ local backoff = require "reef.backoff"
 local core = require "reef.redis.core"
 local now = require "reef.base.now"
 local skynet = require "skynet"
+local useless = require "reef.redis.useless"
 
 local FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2
 local SWITCH_TRIES = 60
@@ -16,17 +17,7 @@ local FORGIVEN = 10  -- seconds without such an error after which pauses are sho
 
 local renewal = {}
 
--- Errors that are about the connection. true: a server with that error is good if it lets us in; else it has to be a
--- master.
-local useless = { READONLY = "master", MASTERDOWN = "master", LOADING = true, NOAUTH = true }
-
 local role = core.command "ROLE"
-
----@param code string|nil  first word of an error
----@return "master"|true|nil
-function renewal.wants(code)
-	return useless[code]
-end
 
 -- How long until the next attempt.
 ---@param state table  of the caller's; renewal's own

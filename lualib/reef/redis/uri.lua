@@ -6,29 +6,11 @@
 --     redis+cluster://[[user]:password@]host[:port],host[:port]...[?...]        rediss+cluster:// with TLS
 --     redis+sentinel://[[user]:password@]host[:port],.../master[/db][?...]      rediss+sentinel:// with TLS
 local checks = require "reef.options"
+local known = require "reef.redis.known"
 
 local uri = {}
 
--- What each option is, as its value is written in a URI: "number", "text", or false if it is nothing for a URI.
-uri.kinds = {
-	uri = false, host = false, path = false, overload = false, gap = false, limits = false,
-	port = "number", db = "number", resp = "number", timeout = "number", connect_timeout = "number", pool = "number",
-	heartbeat = "number",
-	name = "text", errors = "text", auth = "text", username = "text",
-	tls = "boolean",
-	hosts = "list", cluster = "boolean", read = "text", nat = false, refresh = "number",
-	zone = "text", zones = false,
-	sentinels = "list", master = "text", sentinel_username = "text", sentinel_auth = "text", sentinel_tls = "boolean",
-	credentials = "text", info = "boolean",
-}
-uri.limits = {
-	reply = "number", elements = "number", depth = "number", tombstones = "number", unsent = "number",
-	queue = "number", queue_bytes = "number",
-}
 local tls_kinds = { verify = "boolean", verify_host = "boolean", timeout = "number", alpn = "list" }
-
--- Names that others use.
-uri.aliases = { password = "auth", passwd = "auth", pass = "auth", user = "username", database = "db", url = "uri" }
 
 local function unescape(text)
 	return (text:gsub("%%(%x%x)", function(hex)
@@ -86,13 +68,13 @@ local function options(conf, query)
 	for pair in query:gmatch "[^&]+" do
 		local key, value = pair:match "^([^=]+)=(.*)$"
 		key, value = key or pair, value and unescape(value)
-		local kind = uri.kinds[key]
+		local kind = known.kinds[key]
 		if value and kind then
 			if not (key == "tls" and conf.tls) then
 				conf[key] = convert[kind](key, value)
 			end
 		elseif not (value and inner_option(conf, key, value)) then
-			checks.refuse("redis URI", key, uri.kinds, 0, uri.aliases)
+			checks.refuse("redis URI", key, known.kinds, 0, known.aliases)
 		end
 	end
 end

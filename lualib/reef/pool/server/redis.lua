@@ -1,7 +1,7 @@
 -- How a pool's service talks to a Redis server by itself: the login and the health check.
 local config = require "reef.redis.config"
 local logging_in = require "reef.redis.login"
-local renewal = require "reef.redis.renewal"
+local useless = require "reef.redis.useless"
 
 local server = {}
 
@@ -57,7 +57,7 @@ end
 ---@param code string
 ---@return boolean
 function server.is_better(ask, code)
-	return renewal.wants(code) ~= "master" or is_master(ask)
+	return useless[code] ~= "master" or is_master(ask)
 end
 
 ---Where to connect is what Sentinels say; when they tell of another master, all connections are made anew.

@@ -4,7 +4,6 @@ local config = require "reef.redis.config"
 local errors = require "reef.channel.error"
 local keys = require "reef.redis.cluster.keys"
 local core = require "reef.redis.core"
-local partial = require "reef.redis.partial"
 local together = require "reef.redis.together"
 
 local operations = {}
@@ -115,7 +114,7 @@ local function send_block(client, view, ops, slot, results)
 		rule = {},
 		method = function(db)
 			local got, moved = {}, nil
-			local _ <close> = partial.naming(ops, got)
+			local _ <close> = require "reef.redis.naming"(ops, got)
 			db:pipeline(ops, got)
 			for _, reply in ipairs(got) do
 				local code = code_of(reply)

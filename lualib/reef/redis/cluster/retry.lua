@@ -5,7 +5,6 @@
 -- sent twice.
 local now = require "reef.base.now"
 local backoff = require "reef.backoff"
-local commands = require "reef.redis.commands"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local map = require "reef.redis.cluster.map"
@@ -74,7 +73,7 @@ local function ask(db, spec, ...)
 	if spec.ordinary then
 		core.pipeline(db, ops, results)
 	elseif spec.waits then
-		commands.blocking(spec.command, function(mine)
+		require("reef.redis.special").blocking(spec.command, function(mine)
 			core.pipeline(mine, ops, results)
 		end)(db, ...)
 	else

@@ -19,10 +19,6 @@ local function play(start, meanwhile)
 	return p, output
 end
 
-local function expect_the_same(p, output, what)
-	records.expect_the_same(p, output:match "fingerprint\t[^\n]+\n" or test.fail(output), what)
-end
-
 test.case("what was recorded through a Redis pool is replayed without it", function()
 	local server = redis.start()
 	local all = {}
@@ -33,7 +29,7 @@ test.case("what was recorded through a Redis pool is replayed without it", funct
 	end
 	server:kill()
 	for _, one in ipairs(all) do
-		expect_the_same(table.unpack(one))
+		records.expect_the_same(table.unpack(one))
 	end
 end)
 
@@ -44,7 +40,7 @@ test.case("a server that is killed meanwhile is killed in the replay, too", func
 			server:restart()
 		end)
 		server:kill()
-		expect_the_same(p, output, "seed " .. seed)
+		records.expect_the_same(p, output, "seed " .. seed)
 	end
 end)
 
@@ -53,7 +49,7 @@ local function calm(start, servers)
 	for _, server in ipairs(servers) do
 		server:kill()
 	end
-	expect_the_same(p, output, start)
+	records.expect_the_same(p, output, start)
 	return p
 end
 

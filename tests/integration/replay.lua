@@ -89,6 +89,42 @@ end)
 	end
 end)
 
+test.case("requests that begin a trace by chance, or go on with one, do so in the replay", function()
+	for _, rate in ipairs { "0.5", "1" } do
+		local p, output = records.of([[
+local trace = require "reef.trace"
+skynet.start(function()
+	local other = skynet.newservice "other"
+	skynet.dispatch("lua", function(_, _, n)
+		if n == 1 then
+			skynet.sleep(30) -- until it is told that it begins traces
+		end
+		print("answer", n, skynet.call(other, "lua", n), trace.parent())
+		skynet.fork(function()
+			skynet.trace()
+			skynet.call(other, "lua", n)
+		end)
+		skynet.retpack(n)
+	end)
+end)
+]], ("trace_rate = %s\n"):format(rate), { ["service/other.lua"] = [[
+local skynet = require "skynet"
+skynet.start(function()
+	skynet.dispatch("lua", function(_, _, n)
+		skynet.retpack(n)
+	end)
+end)
+]] })
+		test.matches(output, "answer\t%d+\t%d+\t00%-%x+")
+		local code, again = records.replay(p)
+		test.equal(code, 0, again)
+		test.matches(again, "answers: as recorded; the service has ended")
+		for line in output:gmatch "answer\t[^\n]+\n" do
+			test.truthy(again:find(line, 1, true), line .. again)
+		end
+	end
+end)
+
 test.case("what cannot be recorded is named at once, in the log and by the replay", function()
 	local p, output = records.of [[
 local client = require "client.socket"

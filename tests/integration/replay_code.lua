@@ -106,6 +106,70 @@ test.case("each thing done has the stack of the line that did it", function()
 	test.matches(output, "does not get there: the service has ended")
 end)
 
+test.case("an offset at which nothing begins has no stack", function()
+	local p = records.of(records.SUM)
+	local _, shown = records.replay(p, nil, "--show")
+	local offsets, begins = {}, {}
+	for offset in shown:gmatch "\n *[%d.]+ +%d+ +(%d+)  " do
+		offsets[#offsets + 1] = tonumber(offset)
+		begins[tonumber(offset)] = true
+	end
+	for _ = 1, test.count(20) do
+		local i = math.random(#offsets - 1)
+		local between = math.random(offsets[i] + 1, offsets[i + 1])
+		local code, output = records.replay(p, nil, "--stack", tostring(between))
+		if begins[between] then
+			test.equal(code, 0, output)
+			test.truthy(output:find "^stack traceback" or output:find "^no Lua code is at work", output)
+		else
+			test.equal(code, 1, output)
+			test.matches(output, ("nothing begins at offset %d; what comes next begins at %d\n"):format(between,
+				offsets[i + 1]))
+		end
+	end
+end)
+
+test.case("a replay ends at the first request that is another one: the record has no answer to it", function()
+	local p = records.of([[
+skynet.start(function()
+	local other = skynet.newservice "other"
+	skynet.dispatch("lua", function(_, _, n)
+		skynet.send(other, "lua", n)
+		skynet.retpack(skynet.call(other, "lua", n))
+	end)
+end)
+]], nil, { ["service/other.lua"] = [[
+local skynet = require "skynet"
+skynet.start(function()
+	skynet.dispatch("lua", function(session, _, n)
+		if session ~= 0 then
+			skynet.retpack(n)
+		end
+	end)
+end)
+]] })
+	local function changed(from, to)
+		local code, n = p:read("service/one.lua"):gsub(from, to)
+		test.equal(n, 1, from)
+		p:write("fixed/one.lua", code)
+		local status, output = records.replay(p, nil, "--with", "fixed/one.lua")
+		test.equal(status, 1, output)
+		return output
+	end
+	for _, more in ipairs { "skynet.call(other, 'lua', 7)", "skynet.genid()" } do
+		local n = math.random(1, 20)
+		local output = changed("skynet.retpack", ("if n == %d then %s end skynet.retpack"):format(n, more))
+		test.matches(output, "difference [12], in .-of no use: what it has is no answer to that")
+		test.equal(output:find("difference 3", 1, true), nil, output)
+	end
+	test.matches(changed("call%(other", "call(skynet.self()"), "difference 1, in .-no answer to that")
+	-- What nobody answers may go elsewhere, and what is asked may be asked otherwise.
+	local output = changed("send%(other", "send(n == 3 and skynet.self() or other")
+	test.matches(output, "difference 1, in .-NOT as recorded; the service has ended")
+	output = changed('call%(other, "lua", n', '%0 == 3 and 4 or n')
+	test.matches(output, "difference 1, in .-NOT as recorded; the service has ended")
+end)
+
 test.case("a record is replayed without the files of its service", function()
 	local p = record_rules(7)
 	local bare = project.new {}

@@ -3,6 +3,7 @@
 local checks = require "reef.options"
 local config = require "reef.redis.config"
 local core = require "reef.pool.redis.core"
+local engine = require "skynet.core"
 local errors = require "reef.channel.error"
 local lender = require "reef.pool.lender"
 local listener = require "reef.pool.listener"
@@ -123,6 +124,7 @@ local function failure_of(client, lent)
 end
 
 local function open(client)
+	engine.turnsto("pool " .. client.label)
 	local address = skynet.call(skynet.uniqueservice "reef_pools", "lua", "OPEN", "redis", client.key, client.label,
 		client.target, client.options)
 	client.address = address

@@ -124,8 +124,8 @@ test.case("changed code that turns to another pool is told at once that the reco
 		p:write("fixed/replay_pooled.lua", changed)
 		local status, output = records.replay(p, nil, "--with", "fixed/replay_pooled.lua")
 		test.equal(status, 1, output)
-		test.matches(output, "difference 1, in .-recorded: turns to pool redis [%d.:]+/0\n.-now: +turns to pool redis [%d.:]+/"
-			.. change[3] .. "\n")
+		test.matches(output, "difference 1, in .-recorded: turns to pool redis [%d.:]+/0\n"
+			.. ".-now: +turns to pool redis [%d.:]+/" .. change[3] .. "\n")
 		test.matches(output, "NOT as recorded; .- is of no use: what it has is no answer to that")
 		test.equal(output:find("difference 2", 1, true), nil, output)
 	end

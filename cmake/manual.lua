@@ -23,17 +23,20 @@ end
 ---@field help string
 ---@field options { words: string[], value: string|nil, text: string }[]
 
--- `  --quiet, -q  text`, and lines that go on below the text.
+-- `  --quiet, -q  text`, and lines that go on below the text. All have --help.
 local function options_of(help)
 	local options = {}
 	for line in help:gmatch "[^\n]+" do
 		local flags, text = line:match "^  (%-[^ ]*.-)  +(.*)$"
-		if flags then
+		local last = options[#options]
+		if flags and not flags:find "^%-%-help" then
 			local words = {}
-			for word in flags:gmatch "%-[%w-]+" do
+			for word in flags:gmatch "%-[%w_-]+" do
 				words[#words + 1] = word
 			end
 			options[#options + 1] = { words = words, value = flags:match "^%S+ (%u[%w:|]*)", text = text }
+		elseif last and line:find "^     " then
+			last.text = last.text .. line:gsub("^ +", " ")
 		end
 	end
 	return options
@@ -41,7 +44,7 @@ end
 
 local main = help_of ""
 local commands = {} ---@type manual.command[]
-for line in main:gmatch "[^\n]+" do
+for line in main:match "^(.-)\n\n":gmatch "[^\n]+" do
 	local name, summary = line:match "reef (%l+)[^%l]* (%l.*)$"
 	if name and not (commands[#commands] and commands[#commands].name == name) then
 		local help = help_of(name)
@@ -165,9 +168,12 @@ complete -o filenames -F _reef reef
 	return ("\t%s) options='%s' ;;\n"):format(command.name, words_of(command))
 end)))
 
--- What stands in quotes of zsh and fish.
-local function quoted(text)
-	return (text:gsub("['\\]", ""):gsub("[%[%]:]", " "))
+local function in_zsh(text)
+	return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function in_fish(text)
+	return "'" .. text:gsub("['\\]", "\\%0") .. "'"
 end
 
 write("_reef", ([==[
@@ -190,27 +196,27 @@ else
 	_files
 fi
 ]==]):format(each(function(command)
-	return ("\t'%s:%s'\n"):format(command.name, quoted(command.summary))
+	return ("\t%s\n"):format(in_zsh(command.name .. ":" .. command.summary))
 end), each(function(command)
 	local options = { "'--help:say what there is'" }
 	for _, option in ipairs(command.options) do
 		for _, word in ipairs(option.words) do
-			options[#options + 1] = ("'%s:%s'"):format(word, quoted(option.text))
+			options[#options + 1] = in_zsh(word .. ":" .. option.text)
 		end
 	end
 	return ("%s) options=(%s) ;;\n"):format(command.name, table.concat(options, " "))
 end)))
 
 write("reef.fish", "# Completion of reef for fish.\n" .. each(function(command)
-	local lines = { ("complete -c reef -n __fish_use_subcommand -a %s -d '%s'\n"):format(command.name,
-		quoted(command.summary)) }
+	local lines = { ("complete -c reef -n __fish_use_subcommand -a %s -d %s\n"):format(command.name,
+		in_fish(command.summary)) }
 	for _, option in ipairs(command.options) do
 		local flags = ""
 		for _, word in ipairs(option.words) do
 			flags = flags .. (word:sub(1, 2) == "--" and " -l " .. word:sub(3) or " -s " .. word:sub(2))
 		end
-		lines[#lines + 1] = ("complete -c reef -n '__fish_seen_subcommand_from %s'%s%s -d '%s'\n"):format(command.name, flags,
-			option.value and " -r" or "", quoted(option.text))
+		lines[#lines + 1] = ("complete -c reef -n '__fish_seen_subcommand_from %s'%s%s -d %s\n"):format(command.name, flags,
+			option.value and " -r" or "", in_fish(option.text))
 	end
 	return table.concat(lines)
 end) .. [[

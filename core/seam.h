@@ -37,7 +37,9 @@ enum reef_seam_deed {
 	REEF_SEAM_COMMAND, /* of the engine, and its parameter */
 	REEF_SEAM_CALL,    /* a function whose answer is recorded: its name and arguments */
 	REEF_SEAM_SOCKET,  /* + enum reef_socket_deed */
-	REEF_SEAM_DEEDS = REEF_SEAM_SOCKET + 24,
+	REEF_SEAM_PARTNER =
+			REEF_SEAM_SOCKET + 24, /* to whom it asks next, who then answers many requests: a pool. Its name */
+	REEF_SEAM_DEEDS,
 };
 
 /* Three numbers and bytes that say what a deed or an event is about. */

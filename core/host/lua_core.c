@@ -84,6 +84,7 @@ static const luaL_Reg core[] = {
 		{"traceproto", reef_trace_protocol},
 		{"tracecontext", reef_trace_context},
 		{"tracewire", reef_trace_wire},
+		{"turnsto", reef_lua_info_turnsto},
 		{"profile_start", reef_profile_start},
 		{"profile_stop", reef_profile_stop},
 		{NULL, NULL},

@@ -173,6 +173,16 @@ int reef_lua_info_genid(lua_State *L) {
 	return 1;
 }
 
+/* turnsto(name): what is asked next opens the partner of that name, who will answer more. A record says so. */
+int reef_lua_info_turnsto(lua_State *L) {
+	struct reef_seam_about about = {0};
+	about.bytes = luaL_checklstring(L, 1, &about.size);
+	struct reef_seam *seam = reef_seam_here();
+	if (seam)
+		(void)seam->act(seam, REEF_SEAM_PARTNER, &about);
+	return 0;
+}
+
 /* term(addr): as if that service had died. */
 int reef_lua_info_term(lua_State *L) {
 	reef_reply_down(reef_host_get(L), reef_target_check(L, 1).handle);

@@ -18,6 +18,7 @@ int reef_lua_info_stat(lua_State *L);
 int reef_lua_info_mqlen(lua_State *L);
 int reef_lua_info_endless(lua_State *L);
 int reef_lua_info_genid(lua_State *L);
+int reef_lua_info_turnsto(lua_State *L);
 int reef_lua_info_term(lua_State *L);
 int reef_lua_info_exit(lua_State *L);
 int reef_lua_info_memlimit(lua_State *L);

@@ -1,6 +1,5 @@
 /* Spans: see spans.h. One ring of the process with one lock: only what was picked comes here. */
 #include "spans.h"
-#include "core/chance.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,7 +10,9 @@
 #include <lauxlib.h>
 
 #include "core/alloc.h"
+#include "core/chance.h"
 #include "core/clock.h"
+#include "core/seam.h"
 #include "core/service.h"
 
 enum { ROOM = 4096 };
@@ -23,11 +24,13 @@ static uint64_t dropped;
 static _Atomic uint64_t chance; /* of 2^63; 0: off */
 static _Thread_local uint64_t state;
 
-/* splitmix64: public domain, Sebastiano Vigna. */
-uint64_t reef_spans_new_id(void) {
+/* Chance of this thread, not of the service that it runs: it passes no seam. splitmix64: public domain, Sebastiano Vigna. */
+static uint64_t draw(void) {
+	struct reef_seam *left = reef_seam_leave();
 	while (state == 0)
 		if (!reef_chance_fill(&state, sizeof state, false))
 			state = reef_now_ns() ^ (uintptr_t)&state;
+	reef_seam_return(left);
 	uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
 	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
@@ -35,13 +38,19 @@ uint64_t reef_spans_new_id(void) {
 	return z ? z : 1;
 }
 
+/* ---- what comes of it shows in what a service sends: it passes the seam ---- */
+
+uint64_t reef_spans_new_id(void) {
+	return (uint64_t)reef_seam_number(REEF_SEAM_RESULT, (int64_t)draw());
+}
+
 bool reef_spans_on(void) {
-	return atomic_load_explicit(&chance, memory_order_relaxed) != 0;
+	return reef_seam_number(REEF_SEAM_STATE, atomic_load_explicit(&chance, memory_order_relaxed) != 0) != 0;
 }
 
 bool reef_spans_pick(void) {
 	uint64_t wanted = atomic_load_explicit(&chance, memory_order_relaxed);
-	return wanted != 0 && reef_spans_new_id() >> 1 < wanted;
+	return reef_seam_number(REEF_SEAM_RESULT, wanted != 0 && draw() >> 1 < wanted) != 0;
 }
 
 static void name_service(uint32_t handle, char *name, size_t size) {

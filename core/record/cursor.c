@@ -9,6 +9,18 @@
 #include "recorded_stack.h"
 #include "replaying.h"
 
+/* The service is where the record has that. */
+static void arrive(const struct reef_item *item) {
+	char why[120];
+	if (reef_replaying.options.stack == 0 || item->offset < reef_replaying.options.stack)
+		return;
+	if (item->offset == reef_replaying.options.stack)
+		reef_recorded_stack_show();
+	snprintf(why, sizeof why, "nothing begins at offset %llu; what comes next begins at %zu",
+			 (unsigned long long)reef_replaying.options.stack, item->offset);
+	reef_recorded_stack_fail(why);
+}
+
 static struct reef_item *peek(void) {
 	if (!reef_replaying.has_next)
 		reef_replaying.has_next = reef_record_read(&reef_replaying.reader, &reef_replaying.next);
@@ -17,10 +29,12 @@ static struct reef_item *peek(void) {
 
 struct reef_item *reef_replay_peek(void) {
 	struct reef_item *item;
-	while ((item = peek()) != NULL && item->kind == REEF_ITEM_FILE)
+	while ((item = peek()) != NULL) {
+		arrive(item);
+		if (item->kind != REEF_ITEM_FILE)
+			break;
 		reef_replay_take();
-	if (item && reef_replaying.options.stack > 0 && item->offset >= reef_replaying.options.stack)
-		reef_recorded_stack_show();
+	}
 	return item;
 }
 
@@ -29,6 +43,7 @@ const struct reef_item *reef_replay_take_file(const char *name) {
 	size_t size = strlen(name);
 	if (item == NULL || item->kind != REEF_ITEM_FILE || item->size != size || memcmp(item->bytes, name, size) != 0)
 		return NULL;
+	arrive(item);
 	reef_replay_take();
 	return item;
 }
@@ -99,6 +114,7 @@ int64_t reef_replay_done(void) {
 	const struct reef_item *item = peek();
 	if (item == NULL || item->kind != REEF_ITEM_NUMBER || item->what != REEF_SEAM_DONE)
 		return 1;
+	arrive(item);
 	reef_replaying.answers++;
 	reef_replay_take();
 	return item->a;

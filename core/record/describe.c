@@ -84,6 +84,9 @@ static void add_deed(struct reef_text *to, const struct reef_item *item) {
 	case REEF_SEAM_CALL:
 		add(to, "calls ");
 		break;
+	case REEF_SEAM_PARTNER:
+		add(to, "turns to ");
+		break;
 	default:
 		if (item->what - REEF_SEAM_SOCKET >= sizeof socket_deeds / sizeof *socket_deeds)
 			add(to, "does something unknown (%u)", item->what);

@@ -13,6 +13,7 @@
 #include "core/host/host.h"
 #include "core/host/report.h"
 #include "core/log_writer.h"
+#include "core/message.h"
 #include "describe.h"
 #include "recorded_stack.h"
 #include "replaying.h"
@@ -83,6 +84,18 @@ bool reef_replay_is_same(const struct reef_item *recorded, const struct reef_ite
 	if (reef_replay_is_line(now))
 		return is_same_text(recorded->bytes, recorded->size, now->bytes, now->size);
 	return recorded->size == now->size && (now->size == 0 || memcmp(recorded->bytes, now->bytes, now->size) == 0);
+}
+
+/* The type of a message that is sent, and its session, 0: nobody answers. */
+static unsigned type_of(const struct reef_item *sent) {
+	return (unsigned)(sent->b >> 32);
+}
+
+bool reef_replay_is_another_request(const struct reef_item *recorded, const struct reef_item *now) {
+	if (now->what == REEF_SEAM_PARTNER)
+		return true;
+	bool asks = (int32_t)now->b != 0 && type_of(now) != REEF_PTYPE_RESPONSE && type_of(now) != REEF_PTYPE_ERROR;
+	return now->what == REEF_SEAM_SEND && asks && (recorded->a != now->a || recorded->b != now->b);
 }
 
 /* ---- what was different ---- */
@@ -166,4 +179,9 @@ _Noreturn void reef_replay_lose(const struct reef_item *expected, const struct r
 	reef_replay_show_difference(expected, got);
 	reef_replay_finish("from here on the record is of no use: what is done next is something else",
 					   REEF_REPLAY_ENDED_ILL);
+}
+
+_Noreturn void reef_replay_lose_answers(const struct reef_item *expected, const struct reef_item *got) {
+	reef_replay_show_difference(expected, got);
+	reef_replay_finish("from here on the record is of no use: what it has is no answer to that", REEF_REPLAY_ENDED_ILL);
 }

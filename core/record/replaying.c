@@ -3,7 +3,8 @@
  *
  * With changed code it may look at the clock more or less often, and say other things, without the rest being of no use: so
  * times are given as the record has them last, and lines that are missing or new count as differences. Anything else that is
- * done otherwise in the same place is a difference, too; something else in its place ends the replay. */
+ * done otherwise in the same place is a difference, too; something else in its place, or a request to somebody else, ends
+ * the replay. */
 #include "replaying.h"
 
 #include <stdlib.h>
@@ -64,8 +65,11 @@ static bool replay_act(struct reef_seam *seam, unsigned deed, const struct reef_
 	}
 	if (item->kind != REEF_ITEM_DEED || item->what != deed)
 		reef_replay_lose(item, &got);
-	if (!reef_replay_is_same(item, &got))
+	if (!reef_replay_is_same(item, &got)) {
+		if (reef_replay_is_another_request(item, &got))
+			reef_replay_lose_answers(item, &got);
 		reef_replay_show_difference(item, &got);
+	}
 	*(line ? &reef_replaying.lines : &reef_replaying.deeds) += 1;
 	reef_replay_take();
 	return false;

@@ -33,11 +33,15 @@ static int statement_back(lua_State *L, int status, lua_KContext before) {
 	return lua_gettop(L) - (int)before;
 }
 
+static void statement_push_deadline(lua_State *L, uint64_t deadline_ns) {
+	lua_pushnumber(L, deadline_ns == UINT64_MAX ? (lua_Number)HUGE_VAL : (lua_Number)(lua_Integer)deadline_ns / NS);
+}
+
 static int statement_slowly(lua_State *L, int last, uint64_t deadline_ns) {
 	lua_settop(L, last);
 	lua_pushvalue(L, lua_upvalueindex(OF_SLOW));
 	lua_insert(L, 1);
-	lua_pushnumber(L, deadline_ns == UINT64_MAX ? (lua_Number)HUGE_VAL : (lua_Number)(lua_Integer)deadline_ns / NS);
+	statement_push_deadline(L, deadline_ns);
 	lua_insert(L, 3);
 	lua_callk(L, last + 1, LUA_MULTRET, 0, statement_back);
 	return statement_back(L, LUA_OK, 0);
@@ -45,14 +49,15 @@ static int statement_slowly(lua_State *L, int last, uint64_t deadline_ns) {
 
 static int statement_refused(lua_State *L, struct reef_sql_connection *c) {
 	int result = lua_gettop(L), last = c->last;
-	luaL_checkstack(L, last + 2, NULL);
+	luaL_checkstack(L, last + 3, NULL);
 	lua_closeslot(L, c->turn);
 	lua_pushvalue(L, lua_upvalueindex(OF_REFUSED));
 	lua_pushvalue(L, AT_DB);
 	lua_pushvalue(L, result);
+	statement_push_deadline(L, c->deadline_ns);
 	for (int i = AT_STATEMENT; i <= last; i++)
 		lua_pushvalue(L, i);
-	lua_callk(L, last + 1, LUA_MULTRET, result, statement_back);
+	lua_callk(L, last + 2, LUA_MULTRET, result, statement_back);
 	return statement_back(L, LUA_OK, result);
 }
 

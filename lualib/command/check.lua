@@ -26,6 +26,9 @@ DIR: reads all Lua, JSON, CSV and TOML files of a directory as reef.config does,
 Exit code: 0 it is good, 1 it is not, 2 the command line is wrong.
 ]]
 
+local NO_SHEETS <const> = "there are no sheets: neither here nor in a directory below does a file's name end in .lua, "
+	.. ".json, .csv or .toml"
+
 local function print_table(result)
 	local width = #"sheet"
 	for _, sheet in ipairs(result.sheets) do
@@ -76,6 +79,10 @@ local function check_directory(options)
 		progress = false
 	end
 	local result, err = config.check(options.path, { max_errors = options.max_errors, progress = progress })
+	if result and #result.sheets == 0 then
+		io.write(printable(options.path), ": ", NO_SHEETS, "\n")
+		return command.finish(1)
+	end
 	if result then
 		if not options.quiet then
 			print_table(result)

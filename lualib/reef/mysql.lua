@@ -95,11 +95,7 @@ local function query_slowly(db, deadline, sql, ...)
 	if type(sql) ~= "string" then
 		error("mysql: a query is a string, not a " .. type(sql), 3)
 	elseif select("#", ...) > 0 then
-		local statement, refused = db:prepared(sql)
-		if not statement then
-			return refused
-		end
-		return db:execute(statement, ...)
+		return db:execute_text(sql, ...)
 	end
 	return answer(db, db.session:use_until("query", #sql, deadline, query, db, sql))
 end

@@ -138,6 +138,29 @@ for _, kind in ipairs { "mysql", "postgres" } do
 	end)
 end
 
+test.case("mysql: a statement with values has its time once, for what it is prepared and for what it is run", function()
+	local SECONDS <const> = 1
+	for _, slow in ipairs { 0, 0.6 * SECONDS } do
+		local answers = { peers.PREPARED, peers.DONE }
+		local peer = peers.start("mysql", function(stage, bytes)
+			if stage ~= "answer" then
+				return bytes
+			end
+			skynet.sleep(math.ceil(slow * 100))
+			return table.remove(answers, 1)
+		end)
+		local db = connect("mysql", peer, { timeout = slow == 0 and 60 or SECONDS })
+		local ok, result = pcall(db.query, db, "UPDATE t SET x = ?", 1)
+		if slow == 0 then
+			test.truthy(ok, tostring(result))
+		else
+			test.equal({ ok, result.code, result.outcome }, { false, "timeout", "maybe applied" })
+		end
+		test.equal(peer.asked, 2)
+		db:disconnect()
+	end
+end)
+
 -- libmariadb trusts greetings, and has crashed on some of these: on those without a version, or with another protocol's
 -- number.
 test.case("mysql: greetings that are spoiled, in pieces too", { timeout = 200 }, function()

@@ -48,6 +48,16 @@ test.case("tables that a file shares are walked once, however many ways lead to 
 	test.matches(problems, "nested deeper than %d+ levels, or one contains itself")
 end)
 
+test.case("a directory without sheets is not good: it says what was looked for", function()
+	for _, files in ipairs { {}, { ["read me.txt"] = "x", config = "thread = 1\n" } } do
+		for _, quiet in ipairs { {}, { "--quiet" } } do
+			local code, output, errors = check(directory(files), table.unpack(quiet))
+			test.equal({ code, errors }, { 1, "" }, output)
+			test.matches(output, "data: there are no sheets: .* in %.lua, %.json, %.csv or %.toml\n$")
+		end
+	end
+end)
+
 test.case("good data: exit code 0 and a table of sheets", function()
 	local dir = directory { ["items.csv"] = "id,hp\n1,2\n2,3\n", ["items.schema.lua"] = schema,
 		["rules.json"] = '{"a":1}' }

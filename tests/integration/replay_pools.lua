@@ -19,10 +19,6 @@ local function play(start, meanwhile)
 	return p, output
 end
 
-local function expect_the_same(p, output, what)
-	records.expect_the_same(p, output:match "fingerprint\t[^\n]+\n" or test.fail(output), what)
-end
-
 test.case("what was recorded through a Redis pool is replayed without it", function()
 	local server = redis.start()
 	local all = {}
@@ -33,7 +29,7 @@ test.case("what was recorded through a Redis pool is replayed without it", funct
 	end
 	server:kill()
 	for _, one in ipairs(all) do
-		expect_the_same(table.unpack(one))
+		records.expect_the_same(table.unpack(one))
 	end
 end)
 
@@ -44,7 +40,7 @@ test.case("a server that is killed meanwhile is killed in the replay, too", func
 			server:restart()
 		end)
 		server:kill()
-		expect_the_same(p, output, "seed " .. seed)
+		records.expect_the_same(p, output, "seed " .. seed)
 	end
 end)
 
@@ -53,7 +49,7 @@ local function calm(start, servers)
 	for _, server in ipairs(servers) do
 		server:kill()
 	end
-	expect_the_same(p, output, start)
+	records.expect_the_same(p, output, start)
 	return p
 end
 
@@ -83,6 +79,56 @@ test.case("changed code that asks a pool something else is shown", function()
 	test.equal(status, 1, output)
 	test.matches(output, "recorded: sends to :%x+ type 254 .-EXISTS.-none.-now: +sends to :%x+ type 254 .-nobody")
 	test.matches(output, "NOT as recorded")
+end)
+
+test.case("transactions that coroutines have forgotten are ended in the same order", function()
+	local server = redis.start()
+	local p, output = records.of(([[
+local pool = require "reef.pool"
+skynet.start(function()
+	local db = pool.redis({ host = "127.0.0.1", port = %d }, { pinned = 30 })
+	skynet.dispatch("lua", function(_, _, n)
+		if n == 1 then
+			for _ = 1, 12 do
+				skynet.fork(function()
+					db:watch "x"
+					skynet.sleep(10)
+				end)
+			end
+			skynet.sleep(130)
+			db:watch "y"
+			db:unwatch()
+		end
+		skynet.retpack(n)
+	end)
+end)
+]]):format(server.port))
+	test.matches(output, "a coroutine ended between MULTI or WATCH and EXEC")
+	server:kill()
+	local code, again = records.replay(p)
+	test.equal(code, 0, again)
+	test.matches(again, "answers: as recorded; the service has ended")
+end)
+
+test.case("changed code that turns to another pool is told at once that the record has no answers of that", function()
+	local server = redis.start()
+	local p = play(("replay_pooled_main %d calm %d"):format(test.seed, server.port))
+	local file <close> = assert(io.open(test.root .. "/tests/replay/service/replay_pooled.lua"))
+	local code = file:read "a"
+	for _, change in ipairs {
+		{ "db = pool.redis%({", "db = pool.redis({ db = 3,", "3" },
+		{ "{ size = 3,", "{ pool = 'other', size = 3,", "0 other" },
+	} do
+		local changed, n = code:gsub(change[1], change[2])
+		test.equal(n, 1, change[1])
+		p:write("fixed/replay_pooled.lua", changed)
+		local status, output = records.replay(p, nil, "--with", "fixed/replay_pooled.lua")
+		test.equal(status, 1, output)
+		test.matches(output, "difference 1, in .-recorded: turns to pool redis [%d.:]+/0\n"
+			.. ".-now: +turns to pool redis [%d.:]+/" .. change[3] .. "\n")
+		test.matches(output, "NOT as recorded; .- is of no use: what it has is no answer to that")
+		test.equal(output:find("difference 2", 1, true), nil, output)
+	end
 end)
 
 test.run()

@@ -366,6 +366,50 @@ test.case("who pings and does not read the answers is not read either", function
 	end
 end)
 
+test.case("what a client's handshake says is there once, whatever fields the caller gives", function()
+	local head
+	local port = stream.listen(function(id)
+		head = socket.readline(id, "\r\n\r\n")
+		socket.write(id, ("HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+			.. "Sec-WebSocket-Accept: %s\r\n\r\n"):format(require("reef.http.handshake").accept_of(
+				head:match "Sec%-WebSocket%-Key: (%S+)")))
+		socket.read(id) -- its goodbye
+		socket.close(id)
+	end)
+	local same = { { "Connection", "Upgrade" }, { "Connection", "keep-alive, upgrade" }, { "Upgrade", "WebSocket" },
+		{ "Sec-WebSocket-Version", 13 }, { "Host", "else.where" }, { "X-Own", "1" } }
+	local others = { { "Connection", "close" }, { "Upgrade", "h2c" }, { "Sec-WebSocket-Version", "8" },
+		{ "Sec-WebSocket-Key", "x" }, { "Sec-WebSocket-Extensions", "x" }, { "Content-Length", "0" },
+		{ "Transfer-Encoding", "chunked" } }
+	local function any_case(name)
+		return (name:gsub("%a", function(c)
+			return math.random(2) == 1 and c:upper() or c:lower()
+		end))
+	end
+	for _ = 1, test.count(40) do
+		local header, wrong = {}, math.random(3) == 1 and others[math.random(#others)]
+		for _, field in ipairs(same) do
+			if math.random(2) == 1 and not (wrong and wrong[1] == field[1]) then
+				header[any_case(field[1])] = field[2]
+			end
+		end
+		if wrong then
+			header[any_case(wrong[1])] = wrong[2]
+			test.raises("websocket: the field .* is the handshake's own", websocket.connect, "ws://127.0.0.1:" .. port, header)
+		else
+			websocket.close((websocket.connect("ws://127.0.0.1:" .. port, header)))
+			local seen = {}
+			for name in head:gmatch "\n([^:]+):" do
+				test.equal(seen[name:lower()], nil, head)
+				seen[name:lower()] = true
+			end
+			for _, name in ipairs { "host", "upgrade", "connection", "sec-websocket-key", "sec-websocket-version" } do
+				test.truthy(seen[name], head)
+			end
+		end
+	end
+end)
+
 test.case("a client refuses a server that is none", function()
 	local server = http.listen("127.0.0.1:0", function()
 		return 200, "hello"

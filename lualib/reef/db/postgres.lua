@@ -200,10 +200,10 @@ local function execute_slowly(db, deadline, statement, ...)
 	return answer(db.session:use_until("execute", 0, deadline, execute, db, entry, ...))
 end
 
-local function execute_refused(db, result, statement, ...)
+local function execute_refused(db, result, deadline, statement, ...)
 	local s, entry = db.session, db.statements[statement]
 	if entry and is_stale(s, db, entry, s.generation, result) then
-		return answer(s:use("execute", 0, db[TIMEOUT], execute, db, entry, ...))
+		return answer(s:use_until("execute", 0, deadline, execute, db, entry, ...))
 	end
 	return refused(db, result)
 end

@@ -88,6 +88,28 @@ function handshake.answer(method, header, extensions, version)
 		.. "Sec-WebSocket-Accept: %s\r\n%s\r\n"):format(handshake.accept_of(key), more)
 end
 
+-- What a client's handshake says by itself, and what it says; "": whatever that is, nobody else says it.
+local OWN <const> = {
+	connection = "upgrade", upgrade = "websocket", ["sec-websocket-version"] = "13", ["sec-websocket-key"] = "",
+	["sec-websocket-accept"] = "", ["sec-websocket-extensions"] = "", ["content-length"] = "", ["transfer-encoding"] = "",
+}
+
+---The caller's fields without those that the handshake has. Raises when he wants them to be others.
+---@param header table<string, any>|nil
+---@return table<string, any>
+function handshake.without_own(header)
+	local rest = {}
+	for name, value in pairs(header or {}) do
+		local own = type(name) == "string" and OWN[name:lower()]
+		if not own then
+			rest[name] = value
+		elseif own == "" or not handshake.has(type(value) == "table" and value or tostring(value), own) then
+			error(("websocket: the field %s is the handshake's own"):format(name), 0)
+		end
+	end
+	return rest
+end
+
 ---Why a client cannot go on after this response; nil: it can.
 ---@param status integer
 ---@param header table<string, string|string[]>

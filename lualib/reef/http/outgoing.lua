@@ -39,7 +39,7 @@ function outgoing.head(request, url, proxy)
 	if writer.find(header, "host") == nil then
 		more = ("Host: %s\r\n"):format(url.target.host)
 	end
-	if proxy and not url.target.tls and proxy.authorization then
+	if proxy and not url.target.tls and proxy.authorization and writer.find(header, "proxy-authorization") == nil then
 		more = ("%sProxy-Authorization: %s\r\n"):format(more, proxy.authorization)
 	end
 	if encoding ~= nil then
@@ -53,7 +53,7 @@ function outgoing.head(request, url, proxy)
 		length = body and #body or 0
 	end
 	local later = type(body) == "function" or request.expect ~= nil
-	if request.expect and body then
+	if request.expect and body and writer.find(header, "expect") == nil then
 		more = more .. "Expect: 100-continue\r\n"
 	end
 	local path = url.path

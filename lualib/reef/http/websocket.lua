@@ -186,13 +186,14 @@ end
 -- ---- clients ----
 
 local function shake(ws, target, path, header)
+	header = handshake.without_own(header)
 	local key = handshake.key()
 	local more = ("Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 		.. "Sec-WebSocket-Key: %s\r\n"):format(key)
 	if ws.deflate then
 		more = ("%sSec-WebSocket-Extensions: %s\r\n"):format(more, deflate.offer(ws.deflate))
 	end
-	if not header or writer.find(header, "host") == nil then
+	if writer.find(header, "host") == nil then
 		more = ("Host: %s\r\n%s"):format(target.host, more)
 	end
 	writer.send(("GET %s HTTP/1.1\r\n"):format(path), header, nil, nil, more, ws.id, true, true)
@@ -203,7 +204,7 @@ local function shake(ws, target, path, header)
 	if not status then
 		error(socket_error)
 	end
-	local fault = handshake.fault(status, fields, key, header and writer.find(header, "sec-websocket-protocol"))
+	local fault = handshake.fault(status, fields, key, writer.find(header, "sec-websocket-protocol"))
 	if fault then
 		error("websocket: " .. fault, 0)
 	end

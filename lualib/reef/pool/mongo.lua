@@ -5,6 +5,7 @@
 -- in the caller's VM, as always; the bytes of a message are made and read here, too.
 local now = require "reef.base.now"
 local core = require "reef.pool.mongo.core"
+local engine = require "skynet.core"
 local errors = require "reef.mongo.errors"
 local mongo = require "reef.mongo"
 local options = require "reef.pool.options"
@@ -96,6 +97,7 @@ function link:check_out()
 				"the pool was closed")
 		end
 		self.over = false
+		engine.turnsto("pool " .. self.label)
 		local ok, address = pcall(skynet.call, skynet.uniqueservice "reef_pools", "lua", "OPEN", "mongo", self.key,
 			self.label, self.target, self.options)
 		if not ok or not self.raw:target(address) then

@@ -6,6 +6,7 @@
 -- tells the others what came of it.
 local core = require "reef.pool.redis.core"
 local all_methods = require "reef.redis.methods"
+local engine = require "skynet.core"
 local keeping = require "reef.redis.keeping"
 local owned = require "reef.redis.owned"
 local skynet = require "skynet"
@@ -95,6 +96,7 @@ end)
 ---@param said string|nil  what was said of it, and what others who say so can be told
 ---@param told table|nil
 function common.reopen(client, said, told)
+	engine.turnsto("pool " .. client.label)
 	client.address = directory("OPEN", "redis", client.key, client.label, client.target, client.options, said, told)
 	return client.remote:target(client.address)
 end
@@ -146,6 +148,14 @@ local function is_plain(words)
 	return true
 end
 
+-- The server that such words name, without its password.
+local function place_of(target)
+	if type(target) == "string" then
+		return (target:gsub("^.*//", ""):gsub("^.*@", ""))
+	end
+	return ("%s:%s/%s"):format(target.host or "127.0.0.1", target.port or 6379, target.db or 0)
+end
+
 -- Nobody has said this of a target before, or it cannot be told to others.
 local function new(target, given, said)
 	local more = require "reef.pool.redis.target"
@@ -178,6 +188,7 @@ function M.new(target, given)
 	local said, address, client
 	if is_plain(target) and is_plain(given) then
 		said = skynet.packstring(target, given)
+		engine.turnsto("pool redis " .. place_of(target))
 		address, client = directory("FIND", said)
 	end
 	if not address then

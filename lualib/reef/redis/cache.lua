@@ -13,6 +13,7 @@
 local checks = require "reef.options"
 local config = require "reef.redis.config"
 local core = require "reef.redis.cache.core"
+local engine = require "skynet.core"
 local errors = require "reef.channel.error"
 local keys = require "reef.redis.cluster.keys"
 local made = require "reef.redis.made"
@@ -329,6 +330,7 @@ function cache.open(target, options)
 	key = ("%s db=%s"):format(key, tostring(conf.db))
 	local wants = { bytes = options.bytes or 64 << 20, prefixes = options.prefixes, ttl = options.ttl or 0,
 		heartbeat = options.heartbeat or 1 }
+	engine.turnsto("cache redis " .. conf.where)
 	local number, prefixes = skynet.call(service(), "lua", "OPEN", key, fields, wants)
 	local self = {
 		number = number, where = "redis " .. conf.where, prefixes = prefixes, handle = core.open(number), open = {},

@@ -83,9 +83,22 @@ local function end_binding(self, task, binding, clean)
 	self.lender:give(binding.entry, clean and not binding.spoiled)
 end
 
+-- Tasks with bindings, the oldest first: `pairs` goes by their addresses, and a replay is to do the same again.
+local function bound_tasks(self)
+	local bound, tasks = self.client.bound, {}
+	for task in pairs(bound) do
+		tasks[#tasks + 1] = task
+	end
+	table.sort(tasks, function(a, b)
+		return bound[a][2] < bound[b][2]
+	end)
+	return tasks
+end
+
 ---Ends bindings whose coroutine is over: it forgot EXEC or DISCARD.
 function own:sweep()
-	for task, binding in pairs(self.client.bound) do
+	for _, task in ipairs(bound_tasks(self)) do
+		local binding = self.client.bound[task]
 		if not core.alive(task, binding[2]) then
 			skynet.error "redis: a coroutine ended between MULTI or WATCH and EXEC; what it began is discarded"
 			end_binding(self, task, binding, false)
@@ -162,8 +175,8 @@ end
 
 function own:close()
 	self.lender:close()
-	for task, binding in pairs(self.client.bound) do
-		end_binding(self, task, binding, false)
+	for _, task in ipairs(bound_tasks(self)) do
+		end_binding(self, task, self.client.bound[task], false)
 	end
 end
 

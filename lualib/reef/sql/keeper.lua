@@ -56,8 +56,7 @@ function operations.query(db, sql, ...)
 end
 
 function operations.execute(db, sql, ...)
-	local statement, refused = db:prepared(sql)
-	return refused or db:execute(statement, ...)
+	return db:execute_text(sql, ...)
 end
 
 function operations.ping(db)

@@ -1,5 +1,6 @@
 -- What connections to SQL servers have in common, whatever they speak.
 local checks = require "reef.options"
+local now = require "reef.base.now"
 
 -- Places in a db: whose turn it is, seconds for a statement, are rows lists? C reads them (drivers/sql/statement.h).
 local TURN <const>, TIMEOUT <const>, COMPACT <const> = 1, 2, 3
@@ -46,11 +47,9 @@ end
 
 local MOST_PREPARED <const> = 256
 
----The prepared statement for a text, of which each connection remembers some.
----@param sql string
----@return table|nil statement
----@return table|nil refused
-function methods:prepared(sql)
+-- The prepared statement for a text, of which each connection remembers some; nil, and what the server refuses; nil,
+-- nil and a new one.
+local function prepared(self, sql)
 	local root = self.session.db
 	local cache = root.cache
 	if not cache or cache.count >= MOST_PREPARED then
@@ -71,7 +70,27 @@ function methods:prepared(sql)
 	if root.cache == cache then
 		cache.by_text[sql], cache.count = statement, cache.count + 1
 	end
-	return statement
+	return nil, nil, statement
+end
+
+-- The same connection, until then.
+local function until_then(self, deadline)
+	local left = deadline == math.huge and 0 or math.max(deadline - now(), 0.001)
+	return setmetatable({ [TIMEOUT] = left }, { __index = self })
+end
+
+---Internal.
+---Runs a statement that is prepared first, unless the connection remembers it: both within the time-out.
+---@param sql string
+---@param ... any
+---@return table
+function methods:execute_text(sql, ...)
+	local deadline = self.session:deadline(self[TIMEOUT])
+	local statement, refused, new = prepared(self, sql)
+	if new then
+		return until_then(self, deadline):execute(new, ...)
+	end
+	return refused or self:execute(statement, ...)
 end
 
 ---The server's version, as it says it.

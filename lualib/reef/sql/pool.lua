@@ -1,6 +1,7 @@
 -- MySQL and PostgreSQL through a pool: the callers' side. Statements go to the pool's service (reef.sql.keeper) and
 -- results come back; the service has the connections.
 local checks = require "reef.options"
+local engine = require "skynet.core"
 local errors = require "reef.channel.error"
 local skynet = require "skynet"
 local stream = require "reef.sql.stream"
@@ -91,8 +92,10 @@ end
 
 local function address_of(client)
 	if not client.address then
-		client.address = skynet.call(skynet.uniqueservice "reef_pools", "lua", "OPEN", client.kind, client.key,
-			label_of(client.kind, client.conf), client.conf, client.options)
+		local label = label_of(client.kind, client.conf)
+		engine.turnsto("pool " .. label)
+		client.address = skynet.call(skynet.uniqueservice "reef_pools", "lua", "OPEN", client.kind, client.key, label,
+			client.conf, client.options)
 	end
 	return client.address
 end

@@ -23,7 +23,6 @@ skynet.start(function()
 	while left > 0 do
 		skynet.sleep(1)
 	end
-	print("fingerprint " .. skynet.call(played, "lua", "fingerprint"))
 	pcall(skynet.call, played, "lua", "quit")
 	skynet.abort()
 end)

@@ -1,24 +1,16 @@
 -- The service that is recorded: what it does depends on chance, time, its messages and its servers, and all that goes
 -- into its fingerprint.
-local skynet = require "skynet"
+local fingerprint = require "fingerprint"
 local redis = require "skynet.db.redis"
+local skynet = require "skynet"
 local socket = require "skynet.socket"
 local socketchannel = require "skynet.socketchannel"
 
 local _, echo, redis_port, mongo_port = ...
 echo, redis_port, mongo_port = tonumber(echo), tonumber(redis_port), tonumber(mongo_port)
 
-local print_hash = 5381
+local note = fingerprint.note
 local db, channel, collection, server
-
-local function note(...)
-	local values = table.pack(...)
-	for i = 1, values.n do
-		for c in tostring(values[i]):gsub("0x%x+", "0x"):gmatch "." do
-			print_hash = (print_hash * 33 + c:byte()) & 0xffffffffffff
-		end
-	end
-end
 
 local plays = {}
 
@@ -115,10 +107,10 @@ function command.play(n, x)
 		local answer = skynet.response()
 		skynet.fork(function()
 			skynet.sleep(1)
-			answer(true, n, print_hash)
+			answer(true, n, fingerprint.hash())
 		end)
 	else
-		skynet.retpack(n, print_hash)
+		skynet.retpack(n, fingerprint.hash())
 	end
 end
 
@@ -126,12 +118,8 @@ function command.self(n)
 	note("self", n)
 end
 
-function command.fingerprint()
-	skynet.error(("fingerprint %x"):format(print_hash))
-	skynet.retpack(("%x"):format(print_hash))
-end
-
 function command.quit()
+	fingerprint.print()
 	skynet.retpack(true)
 	skynet.exit()
 end

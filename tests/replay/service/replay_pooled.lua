@@ -1,5 +1,6 @@
 -- The service that is recorded: it uses pools, as chance says, and all that comes of it goes into its fingerprint:
 -- `redis-port mongo-port mysql-port postgres-port`, 0 where there is none.
+local fingerprint = require "fingerprint"
 local pool = require "reef.pool"
 local skynet = require "skynet"
 
@@ -9,19 +10,8 @@ for i, port in ipairs { ... } do
 end
 local redis_port, mongo_port, mysql_port, postgres_port = ports[1], ports[2], ports[3], ports[4]
 
-local print_hash = 5381
+local note = fingerprint.note
 local db, cached, collection, client, sql, heard
-
-local function note(...)
-	local values = table.pack(...)
-	for i = 1, values.n do
-		local value = values[i]
-		local text = type(value) == "table" and (value.message or value.err or #value) or value
-		for c in tostring(text):gsub("0x%x+", "0x"):gsub("^%S+%.lua:%d+: ", ""):gmatch "." do
-			print_hash = (print_hash * 33 + c:byte()) & 0xffffffffffff
-		end
-	end
-end
 
 local plays = {}
 
@@ -180,22 +170,19 @@ function command.play(n)
 		note(name)
 		plays[name](n)
 	end
-	skynet.retpack(print_hash)
+	skynet.retpack(fingerprint.hash())
 end
 
 function command.each(n)
 	for _, name in ipairs(names) do
 		plays[name](n)
 	end
-	skynet.retpack(print_hash)
-end
-
-function command.fingerprint()
-	print("fingerprint", print_hash, "heard", heard)
-	skynet.retpack(("%x"):format(print_hash))
+	skynet.retpack(fingerprint.hash())
 end
 
 function command.quit()
+	note("heard", heard)
+	fingerprint.print()
 	skynet.retpack(true)
 	skynet.exit()
 end

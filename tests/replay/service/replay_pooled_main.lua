@@ -24,7 +24,6 @@ skynet.start(function()
 		skynet.sleep(1)
 	end
 	skynet.call(pooled, "lua", "each", 1000)
-	print("fingerprint " .. skynet.call(pooled, "lua", "fingerprint"))
 	pcall(skynet.call, pooled, "lua", "quit")
 	skynet.sleep(2)
 	require("reef.process").stop()

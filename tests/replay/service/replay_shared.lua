@@ -1,24 +1,15 @@
 -- The service that is recorded: it reads what services share, in whatever order it lies there, holds on to parts of it,
 -- and changes some of it itself. All that it sees goes into its fingerprint.
 local datasheet = require "reef.datasheet"
+local fingerprint = require "fingerprint"
 local sharetable = require "skynet.sharetable"
 local skynet = require "skynet"
 local stm = require "skynet.stm"
 
-local print_hash, seen = 5381, 0
+local note = fingerprint.note
 local held, tables, readers = {}, {}, {}
 local writer
 local command = {}
-
-local function note(...)
-	local values = table.pack(...)
-	for i = 1, values.n do
-		seen = seen + 1
-		for c in tostring(values[i]):gsub("0x%x+", "0x"):gmatch "." do
-			print_hash = (print_hash * 33 + c:byte()) & 0xffffffffffff
-		end
-	end
-end
 
 -- Everything below, in the order of `pairs`; tables that were met before are only counted.
 local function walk(t, depth, met)
@@ -174,7 +165,7 @@ table.sort(order)
 skynet.start(function()
 	skynet.dispatch("lua", function(_, _, what, n, copy)
 		if what == "quit" then
-			print("fingerprint", print_hash, seen)
+			fingerprint.print()
 			skynet.retpack(true)
 			skynet.exit()
 		end
@@ -185,6 +176,6 @@ skynet.start(function()
 		elseif copy then
 			command.copied(n, copy)
 		end
-		skynet.retpack(print_hash)
+		skynet.retpack(fingerprint.hash())
 	end)
 end)

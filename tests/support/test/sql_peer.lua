@@ -24,6 +24,10 @@ end
 
 local EOF <const> = "\xfe\0\0\2\0"
 
+---What MySQL's server answers when it has prepared a statement with one value, which answers no rows.
+sql_peer.PREPARED = packet(1, string.pack("<BI4I2I2BI2", 0, 1, 0, 1, 0, 0)) .. column(2, "?", 253) .. packet(3, EOF)
+sql_peer.DONE = packet(1, "\0\0\0\2\0\0\0")
+
 local mysql = {
 	hello = packet(0, "\10" .. "5.7.0\0" .. string.pack("<I4", 7) .. "12345678\0" .. string.pack("<I2", 0xa20f) .. "\33"
 		.. string.pack("<I2I2", 2, 0x0008) .. "\21" .. ("\0"):rep(10) .. "123456789012\0mysql_native_password\0"),

@@ -1,0 +1,59 @@
+-- timeout: 120
+-- What fish completes: each command once, and each long option that its help has.
+local process = require "test.process"
+local test = require "test"
+
+local directory = test.reef:match "^(.*)/[^/]*$" .. "/manual"
+
+local function run(command)
+	local code, output = process.run(command, 60)
+	test.equal(code, 0, output)
+	return output
+end
+
+local function help_of(...)
+	local words = { ... }
+	table.insert(words, "--help")
+	return run { test.reef, table.unpack(words) }
+end
+
+-- The names of all commands, and the long options of each.
+local function all()
+	local names, options = {}, {}
+	for name in help_of():match "^(.-)\n\n":gmatch "\n +reef (%l+)" do
+		if not options[name] then
+			names[#names + 1], options[name] = name, { "--help" }
+			for flags in help_of(name):gmatch "\n  (%-%-?[^\n]-)  " do
+				for word in flags:gmatch "%-%-[%w_-]+" do
+					table.insert(options[name], word)
+				end
+			end
+		end
+	end
+	test.truthy(#names > 10 and #options.replay > 8)
+	return names, options
+end
+
+test.case("fish", function()
+	if test.sanitizer then
+		test.skip "completion comes with builds without a sanitizer"
+	elseif process.run { "sh", "-c", "command -v fish" } ~= 0 then
+		test.skip "there is no fish"
+	end
+	local function complete(line)
+		return "\n" .. run { "fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", directory .. "/reef.fish",
+			line, env = { HOME = test.dir } }
+	end
+	local names, options = all()
+	local shown = complete "reef "
+	for _, name in ipairs(names) do
+		test.equal(select(2, shown:gsub("\n" .. name .. "%s", "")), 1, name .. " in\n" .. shown)
+		local found = complete(("reef %s --"):format(name))
+		for _, option in ipairs(options[name]) do
+			test.truthy(found:find("\n" .. option:gsub("%p", "%%%0") .. "%s"), name .. " " .. option .. " in\n" .. found)
+		end
+	end
+	test.matches(shown, "a seed's")
+end)
+
+test.run()

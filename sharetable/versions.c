@@ -11,6 +11,7 @@
 #include "core/alloc.h"
 #include "core/service.h"
 #include "core/slice.h"
+#include "sharetable/overlay/referrers.h"
 #include "snapshot.h"
 #include "vm.h"
 #include "walk.h"
@@ -240,7 +241,8 @@ bool reef_versions_query(lua_State *L, const char *text) {
 	struct reef_version *version = name == NULL ? NULL : name->versions;
 	bool ok = version == NULL || hold(vm, version);
 	pthread_mutex_unlock(&lock);
-	if (!ok)
+	/* At the first one, while little is in the VM: not when many things are. */
+	if (!ok || (version != NULL && !reef_referrers_begin(L)))
 		luaM_error(L);
 	if (version != NULL)
 		reef_snapshot_push(L, version->snapshot);

@@ -5,6 +5,7 @@
 
 #include "codecache.h"
 #include "core/alloc.h"
+#include "sharetable/overlay/referrers.h"
 #include "vm.h"
 
 static struct reef_vm *new_record(void) {
@@ -18,7 +19,8 @@ static void *record_find(lua_State *L) {
 
 static void *record_keep(lua_State *L) {
 	struct reef_vm *vm = reef_vm_find(L);
-	if (vm == NULL || vm->cache_mode != REEF_CACHE_ON || vm->holders.count > 0 || vm->closers != NULL)
+	if (vm == NULL || vm->cache_mode != REEF_CACHE_ON || vm->holders.count > 0 || vm->closers != NULL ||
+		reef_referrers_kept(L))
 		return NULL;
 	struct reef_vm *kept = new_record();
 	if (kept)

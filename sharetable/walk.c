@@ -3,7 +3,7 @@
  * can fail, and it writes. Between the first step and the last the collector stands still, emergencies included, and
  * the stack of the calling thread has room enough not to move; so the places stay where they are.
  *
- * Most tables have never held a shared object that may go, and say so in their header (ov.h); what is in them is not looked at.
+ * Of most objects nobody has noted that they refer to shared ones that may go (referrers.h); those are not looked at.
  *
  * Stack slots above a thread's top are dead, but a collector may look at them before they are written again; stock Lua
  * clears them for the same reason.
@@ -15,6 +15,7 @@
 #include "core/array.h"
 #include "core/ptrmap.h"
 #include "sharetable/overlay/owner.h"
+#include "sharetable/overlay/referrers.h"
 #include "walk.h"
 
 enum place_kind { PLACE_VALUE, PLACE_KEY, PLACE_METATABLE };
@@ -108,8 +109,6 @@ static void look_table(struct walker *w, Table *t) {
 	bool registry = t == hvalue(&G(w->L)->l_registry);
 	unsigned int size = luaH_realasize(t);
 	look_metatable(w, &t->metatable, obj2gco(t));
-	if (l_likely(!reef_has_held(t)))
-		return;
 	for (unsigned int i = 0; i < size; i++) {
 		if (registry)
 			look_held_by_c(w, &t->array[i], obj2gco(t), "a string in the registry");
@@ -171,52 +170,46 @@ static void look_thread(struct walker *w, lua_State *th) {
 	}
 }
 
-/* Objects of one kind that were made one after the other mostly lie one after the other, so where the next ones are can be
- * guessed; the list itself tells when it is too late to wait for something else. */
-#define GUESSES_AHEAD 16
-#define STRIDE_MAX 256
-
-static inline void expect(const char **last, const char *o) {
-	ptrdiff_t stride = o - *last;
-	*last = o;
-	if (stride <= STRIDE_MAX && stride >= -STRIDE_MAX)
-		__builtin_prefetch(o + GUESSES_AHEAD * stride);
+static void look_object(struct walker *w, GCObject *o) {
+	switch (o->tt) {
+	case LUA_VTABLE:
+		look_table(w, gco2t(o));
+		break;
+	case LUA_VUPVAL:
+		if (!upisopen(gco2upv(o)))
+			look(w, REEF_UPVALUE(gco2upv(o)), o);
+		break;
+	case LUA_VLCL:
+		if (gco2lcl(o)->p != NULL && near(w, gco2lcl(o)->p)) {
+			int walk = walk_of(w, obj2gco(gco2lcl(o)->p));
+			if (walk >= 0)
+				leave(w, walk, gco2lcl(o)->p, "a closure made by a shared function");
+		}
+		break;
+	case LUA_VCCL:
+		for (int i = 0; i < gco2ccl(o)->nupvalues; i++)
+			look_held_by_c(w, &gco2ccl(o)->upvalue[i], o, "a string kept by a C function");
+		break;
+	case LUA_VUSERDATA:
+		look_metatable(w, &gco2u(o)->metatable, o);
+		for (int i = 0; i < gco2u(o)->nuvalue; i++)
+			look_held_by_c(w, &gco2u(o)->uv[i].uv, o, "a string kept by a userdata");
+		break;
+	case LUA_VTHREAD:
+		look_thread(w, gco2th(o));
+		break;
+	default:
+		break;
+	}
 }
 
-static void look_list(struct walker *w, GCObject *o) {
-	const char *last[2] = {NULL, NULL};
-	for (; o != NULL; o = o->next) {
-		expect(&last[o->tt == LUA_VTABLE], (const char *)o);
-		switch (o->tt) {
-		case LUA_VTABLE:
-			look_table(w, gco2t(o));
-			break;
-		case LUA_VUPVAL:
-			if (!upisopen(gco2upv(o)))
-				look(w, REEF_UPVALUE(gco2upv(o)), o);
-			break;
-		case LUA_VLCL:
-			if (gco2lcl(o)->p != NULL && near(w, gco2lcl(o)->p)) {
-				int walk = walk_of(w, obj2gco(gco2lcl(o)->p));
-				if (walk >= 0)
-					leave(w, walk, gco2lcl(o)->p, "a closure made by a shared function");
-			}
-			break;
-		case LUA_VCCL:
-			for (int i = 0; i < gco2ccl(o)->nupvalues; i++)
-				look_held_by_c(w, &gco2ccl(o)->upvalue[i], o, "a string kept by a C function");
-			break;
-		case LUA_VUSERDATA:
-			look_metatable(w, &gco2u(o)->metatable, o);
-			for (int i = 0; i < gco2u(o)->nuvalue; i++)
-				look_held_by_c(w, &gco2u(o)->uv[i].uv, o, "a string kept by a userdata");
-			break;
-		case LUA_VTHREAD:
-			look_thread(w, gco2th(o));
-			break;
-		default: /* strings; the constants of the VM's own code are its own, too */
-			break;
-		}
+#define AHEAD 8
+
+static void look_list(struct walker *w, const struct reef_referrer_list *list) {
+	for (size_t i = 0; i < list->count; i++) {
+		if (i + AHEAD < list->count)
+			__builtin_prefetch(list->items[i + AHEAD]);
+		look_object(w, list->items[i]);
 	}
 }
 
@@ -227,9 +220,9 @@ static bool look_everywhere(struct walker *w) {
 		w->walks[i].left = w->walks[i].replaced = 0;
 		w->walks[i].pinned_by = NULL;
 	}
-	look_list(w, g->allgc);
-	look_list(w, g->finobj);
-	look_list(w, g->tobefnz);
+	const struct reef_referrers *all = reef_referrers_all(w->L);
+	look_list(w, &all->tables);
+	look_list(w, &all->others);
 	look_thread(w, g->mainthread);
 	for (int i = 0; i < LUA_NUMTAGS; i++)
 		look_metatable(w, &g->mt[i], NULL);
@@ -416,7 +409,7 @@ bool reef_walk(lua_State *L, struct reef_walk *walks, int n) {
 	global_State *g = G(L);
 	if (n == 0)
 		return true;
-	if (!lua_checkstack(L, 4 * LUA_MINSTACK))
+	if (!reef_referrers_begin(L) || !lua_checkstack(L, 4 * LUA_MINSTACK))
 		return false;
 	for (int i = 0; i < n; i++) {
 		w.lo = walks[i].lo < w.lo ? walks[i].lo : w.lo;

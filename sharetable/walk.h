@@ -1,5 +1,5 @@
-/* The walk: one linear pass over the lists of a VM's objects that finds every reference to given shared objects, and
- * puts what they have become in its place. It proves that a VM refers to them no more.
+/* The walk: one pass over all that may refer to shared objects in a VM, which finds every reference to given ones, and puts
+ * what they have become in its place. It proves that a VM refers to them no more.
  *
  * Belongs to the VM's slice, and is called from a C function of the VM.
  */

@@ -27,7 +27,8 @@ const void *reef_model_push(lua_State *L, const void *model) {
 	t->lastfree = nodes + reef_last_free(from);
 	t->metatable = from->metatable;
 	invalidateTMcache(t);
-	t->flags |= from->flags & REEF_HELD_BIT;
+	if (reef_has_held(from))
+		reef_refers(L, obj2gco(t));
 	/* To find memory for the nodes, all may have been collected and have grown old. */
 	if (l_unlikely(isblack(t)))
 		luaC_barrierback_(L, obj2gco(t));

@@ -9,7 +9,9 @@
  *   luai_makeseed          one seed a process: equal strings hash alike in all VMs
  *   eqshrstr               short strings are equal by hash and bytes, not by address alone
  *   luaV_finishfastset     refuse to overwrite a field of a shared table, or make lent parts the table's own before (lent.h)
- *   luaC_barrierback       a table notes that it refers to shared objects that may go
+ *   luaC_barrierback, luaC_barrier, lua_setmetatable and lua_pushcclosure (ov_lapi.c), pushclosure (ov_lvm.c), luaF_unlinkupval
+ *                          (ov_lfunc.c), luai_userstatethread   note who refers to shared objects that may go (referrers.h)
+ *   luaS_clearcache, luaC_freeallobjects (ov_lgc.c)   these go with the VM's other objects
  *   luaH_set, luaH_setint, luaH_finishset (ov_ltable.c), lua_setmetatable (ov_lapi.c)   the same for the rest
  *   luaH_free              (ov_ltable.c) leaves lent parts where they are
  *   luaH_next              (ov_ltable.c) a traversal goes on from the key's content
@@ -88,24 +90,43 @@ LUAI_FUNC const TValue *reef_own_slot(lua_State *L, Table *t, const TValue *slot
 /* The same, and writes it. */
 LUAI_FUNC void reef_set_lent(lua_State *L, Table *t, const TValue *slot, const TValue *value) __attribute__((cold));
 
-/* A table that has once referred to one, by a key or a value, says so in a bit of its flags that stock Lua leaves alone
- * (metamethods have those below it, `isrealasize` the one above). */
+/* A table that has once referred to one, by a key, a value or its metatable, says so in a bit of its flags that stock Lua
+ * leaves alone (metamethods have those below it, `isrealasize` the one above). */
 #define REEF_HELD_BIT 0x40
 #define reef_has_held(t) ((t)->flags & REEF_HELD_BIT)
+
+/* Notes that an object refers to one, or may (referrers.h). */
+LUAI_FUNC void reef_refers(lua_State *L, GCObject *o) __attribute__((cold));
+/* Where a VM has its struct reef_referrers; NULL: it does not keep them. The bits of a nil that is never looked into. */
+#define REEF_REFERRERS(g) ((g)->nilvalue.value_.p)
 
 /* Do the keys of two entries of a hash part hash to the same place? (ov_ltable.c) */
 LUAI_FUNC int reef_same_chain(const Table *t, const Node *a, const Node *b);
 
-/* Whatever puts a value or a key into a table calls this one for the collector's sake. */
+/* Whatever puts a value or a key into a table, or a value into a userdata, calls this one for the collector's sake. */
 static inline void reef_barrierback(lua_State *L, GCObject *p, const GCObject *v) {
 	if (isblack(p) && iswhite(v))
 		luaC_barrierback_(L, p);
-	else if (luai_unlikely(reef_is_passing(v)) && p->tt == LUA_VTABLE)
-		gco2t(p)->flags |= REEF_HELD_BIT;
+	else if (luai_unlikely(reef_is_passing(v)) && !(p->tt == LUA_VTABLE && reef_has_held(gco2t(p))))
+		reef_refers(L, p);
 }
 
 #undef luaC_barrierback
 #define luaC_barrierback(L, p, v) (iscollectable(v) ? reef_barrierback(L, p, gcvalue(v)) : cast_void(0))
+
+/* And this one whatever puts a value into something else that lives. */
+static inline void reef_barrier(lua_State *L, GCObject *p, GCObject *v) {
+	if (isblack(p) && iswhite(v))
+		luaC_barrier_(L, p, v);
+	else if (luai_unlikely(reef_is_passing(v)))
+		reef_refers(L, p);
+}
+
+#undef luaC_barrier
+#define luaC_barrier(L, p, v) (iscollectable(v) ? reef_barrier(L, obj2gco(p), gcvalue(v)) : cast_void(0))
+
+#undef luai_userstatethread
+#define luai_userstatethread(L, L1) reef_refers(L, obj2gco(L1))
 
 /* The function that shared code without upvalues has ready for all VMs, or NULL. It is kept where collectors would link a
  * prototype into their lists, which they never do with a shared one. */

@@ -1,17 +1,21 @@
-/* lgc.c, whose two ways in are seen from outside (collector.h), and which ends VMs that lie in one block faster
- * (closing.h). */
+/* lgc.c, whose two ways in are seen from outside (collector.h), which tells when all that lives is marked (referrers.h), and
+ * which ends VMs that lie in one block faster (closing.h). */
 #include "ov.h"
 
 #include "closing.h"
 #include "collector.h"
+#include "referrers.h"
 
 #define luaC_step collector_step
 #define luaC_fullgc collector_full
 #define luaC_freeallobjects stock_free_all
+/* The last deed of the atomic phase before the colours change their meaning. */
+#define luaS_clearcache(g) (reef_referrers_collected(g), luaS_clearcache(g))
 #include "lgc.c"
 #undef luaC_step
 #undef luaC_fullgc
 #undef luaC_freeallobjects
+#undef luaS_clearcache
 
 struct reef_collector_watch reef_collector_watch;
 
@@ -90,14 +94,8 @@ static void free_object(lua_State *L, GCObject *o) {
 		freeobj(L, o);
 }
 
-LUAI_FUNC void luaC_freeallobjects(lua_State *L);
-
-void luaC_freeallobjects(lua_State *L) {
+static void free_all_in_block(lua_State *L) {
 	global_State *g = G(L);
-	if (reef_closing.size == 0 || !end_in_c(L)) {
-		stock_free_all(L);
-		return;
-	}
 	g->gcstp = GCSTPCLS;
 	g->finobjold1 = NULL; /* the end is for those, too, that a young collection would pass by */
 	separatetobefnz(g, 1);
@@ -109,4 +107,14 @@ void luaC_freeallobjects(lua_State *L) {
 			free_object(L, o);
 		}
 	}
+}
+
+LUAI_FUNC void luaC_freeallobjects(lua_State *L);
+
+void luaC_freeallobjects(lua_State *L) {
+	if (reef_closing.size == 0 || !end_in_c(L))
+		stock_free_all(L);
+	else
+		free_all_in_block(L);
+	reef_referrers_end(G(L));
 }

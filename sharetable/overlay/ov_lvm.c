@@ -1,5 +1,5 @@
-/* lvm.c with the hooks of ov.h: assignments in the VM's loop save their position before they are refused; and functions
- * without upvalues are not made anew where shared code has one ready. */
+/* lvm.c with the hooks of ov.h: assignments in the VM's loop save their position before they are refused; functions without
+ * upvalues are not made anew where shared code has one ready, and those whose code may go are noted. */
 #define REEF_OV_LVM
 #include "ov.h"
 
@@ -18,5 +18,7 @@ static inline void reef_pushclosure(lua_State *L, Proto *p, UpVal **encup, StkId
 		setclLvalue2s(L, ra, reef_closure_of(p));
 	} else {
 		stock_pushclosure(L, p, encup, base, ra);
+		if (l_unlikely(reef_is_passing(p)))
+			reef_refers(L, gcvalue(s2v(ra)));
 	}
 }

@@ -94,7 +94,8 @@ test.case("nobody reads what is older than what he has seen acknowledged", { tim
 	local stale, back, reads = 0, 0, 0
 	test.together(8, function(i)
 		if i <= 4 then
-			stale = stale + skynet.call(readers[i], "lua", "check", "own" .. i .. ":", test.count(1000), 5)
+			local found = skynet.call(readers[i], "lua", "check", "own" .. i .. ":", test.count(1000), 5)
+			stale = stale + found
 		else
 			local b, r = skynet.call(readers[i], "lua", "follow", "own1:1", 50)
 			back, reads = back + b, reads + r

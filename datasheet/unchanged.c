@@ -1,6 +1,8 @@
 /* See unchanged.h. */
 #include "unchanged.h"
 
+#include "core/prefetch.h"
+
 /* What is equal is the same table or the same bytes; tables are never equal here, since what is below them has to be seen. */
 static inline bool is_equal(const TValue *old, const TValue *new) {
 	if (rawtt(old) != rawtt(new))
@@ -63,7 +65,7 @@ bool reef_unchanged(const Table *source, const struct reef_row *row) {
 static void expect_nodes(const Table *t) {
 	const char *end = (const char *)gnode(t, sizenode(t));
 	for (const char *p = (const char *)t->node; p < end && p < (const char *)t->node + 4 * LINE; p += LINE)
-		__builtin_prefetch(p);
+		reef_prefetch(p);
 }
 
 /* Strings that are the same are often two; of names, which mostly are one, nothing has to be seen. */
@@ -72,8 +74,8 @@ static void expect_strings(const Table *source, const Table *row) {
 	for (int i = 0; i < size && i < 16; i++) {
 		const TValue *a = gval(gnode(source, i)), *b = gval(gnode(row, i));
 		if (ttisstring(a) && ttisstring(b) && tsvalue(a) != tsvalue(b)) {
-			__builtin_prefetch(tsvalue(a));
-			__builtin_prefetch(tsvalue(b));
+			reef_prefetch(tsvalue(a));
+			reef_prefetch(tsvalue(b));
 		}
 	}
 }
@@ -86,8 +88,8 @@ static bool both_lead_on(const Table *source, const struct reef_row *row, unsign
 /* Headers first, then what these lead to, then the strings in there. */
 void reef_unchanged_expect(const Table *source, const struct reef_row *row, unsigned int at) {
 	if (both_lead_on(source, row, at + 12)) {
-		__builtin_prefetch(hvalue(&source->array[at + 12]));
-		__builtin_prefetch(hvalue(&row->table.array[at + 12]));
+		reef_prefetch(hvalue(&source->array[at + 12]));
+		reef_prefetch(hvalue(&row->table.array[at + 12]));
 	}
 	if (both_lead_on(source, row, at + 6)) {
 		expect_nodes(hvalue(&source->array[at + 6]));

@@ -7,6 +7,7 @@
 #include "lane.h"
 
 #include "core/alloc.h"
+#include "core/prefetch.h"
 
 #define BATCH 128 /* requests of one slice that go to the same connection before another is chosen */
 #define LEAST 64  /* lanes that there is room for */

@@ -164,7 +164,10 @@ test.case("a process ends though a function does not come back", function()
 			for i = 1, 20 do
 				skynet.fork(slow.run, 3600000, "x")
 			end
-			skynet.timeout(10, skynet.exit)
+			skynet.fork(function()
+				repeat skynet.sleep(1) until require("reef.await").count() == 8
+				skynet.exit()
+			end)
 		end)
 	]]
 	f:close()

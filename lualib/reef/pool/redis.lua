@@ -25,7 +25,7 @@ local methods = setmetatable({}, {
 	end,
 })
 local meta = { __index = methods, __name = "redis" }
-local kept = keeping(methods)
+local kept = keeping.type(methods)
 
 local function directory(...)
 	return skynet.call(skynet.uniqueservice "reef_pools", "lua", ...)
@@ -215,10 +215,7 @@ end
 ---Gives up this object; the pool stays for others.
 function methods:disconnect()
 	owned.close(self[2])
-	setmetatable(self, nil)
-	for key in pairs(self) do
-		self[key] = nil
-	end
+	keeping.give_up(self)
 end
 
 ---A subscriber to the same server, on one of the pool's connections; see reef.redis.pubsub.

@@ -71,11 +71,18 @@ static size_t thread_bytes(const lua_State *L) {
 	return sizeof(*L) + (size_t)stacksize(L) * sizeof(StackValue) + L->nci * sizeof(CallInfo);
 }
 
+/* Has the service left it to us when all is collected? */
+static bool is_usual_collector(const global_State *g) {
+	return gcrunning(g) && isdecGCmodegen(g) && getgcparam(g->genmajormul) == LUAI_GENMAJORMUL;
+}
+
 /* Collections go through all old threads until a whole one finds which are dead. When a quarter of a VM is threads that were
  * dropped, that is due now, and not when the VM has grown to its double. */
 static void collect_dropped(struct reef_host *host, size_t bytes) {
 	global_State *g = G(host->L);
-	size_t all = gettotalbytes(g), due = all / (100 + (size_t)getgcparam(g->genmajormul)) * 100;
+	if (!is_usual_collector(g))
+		return;
+	size_t all = gettotalbytes(g), due = all / (100 + LUAI_GENMAJORMUL) * 100;
 	size_t dropped = host->pool_dropped + bytes * 256 / all;
 	host->pool_dropped = (uint8_t)(dropped < 64 ? dropped : 0);
 	if (dropped < 64)

@@ -433,13 +433,14 @@ int reef_redis_send(lua_State *L) {
 	struct reef_redis_connection *c = handle->connection;
 	int last = lua_gettop(L);
 	const char *command = luaL_checkstring(L, 2);
+	/* Code of the user's may end the connection. */
+	reef_redis_make_text(L, 2, last, command);
 	bool usable = c ? c->requests.channel.state >= handle->state : handle->remote->ready;
 	if (usable) {
 		struct reef_output *output = output_of(handle);
-		do {
-			reef_output_begin(output);
-			reef_redis_put_count(L, output, (size_t)last - 1);
-		} while (!reef_redis_put_stack(L, output, 2, last, command));
+		reef_output_begin(output);
+		reef_redis_put_count(L, output, (size_t)last - 1);
+		reef_redis_put_stack(L, output, 2, last, command);
 		if (c)
 			reef_channel_commit(&c->requests.channel);
 		else

@@ -178,8 +178,7 @@ static void check_table(lua_State *L, int index, const char *command, int place)
 			   command, place, luaL_typename(L, index));
 }
 
-/* Turns tables among the values into text, when it is known that all can be sent. */
-static void make_text(lua_State *L, int first, int last, const char *command) {
+void reef_redis_make_text(lua_State *L, int first, int last, const char *command) {
 	int table = 0;
 	for (int i = first; i <= last; i++) {
 		if (!is_text(lua_type(L, i))) {
@@ -198,7 +197,7 @@ static void make_text(lua_State *L, int first, int last, const char *command) {
 bool reef_redis_put_stack(lua_State *L, struct reef_output *output, int first, int last, const char *command) {
 	for (int i = first; i <= last; i++) {
 		if (!encode_put_value(L, output, i)) {
-			make_text(L, first, last, command);
+			reef_redis_make_text(L, first, last, command);
 			return false;
 		}
 	}

@@ -28,6 +28,9 @@ void reef_redis_put_head(lua_State *L, struct reef_output *output, const char *h
  * to become text first, which they are now, and the command has to be begun again. */
 bool reef_redis_put_stack(lua_State *L, struct reef_output *output, int first, int last, const char *command);
 
+/* Turns tables among those values into text, when it is known that all can be sent; raises as above. */
+void reef_redis_make_text(lua_State *L, int first, int last, const char *command);
+
 /* Arguments in a table. Good for as long as no other code runs. */
 struct reef_redis_list {
 	struct reef_each items;

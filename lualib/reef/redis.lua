@@ -24,7 +24,7 @@ local redis = {}
 ---@class redis.db
 local methods = require "reef.redis.methods"
 local meta = { __index = methods, __name = "redis" }
-local kept = keeping(methods)
+local kept = keeping.type(methods)
 
 -- Whatever changes a connection (SELECT, AUTH, CLIENT SETNAME ...) changes nobody else's. In a transaction or a
 -- pipeline it happens on a connection of one's own, which is closed afterwards. Elsewhere it is the configuration that
@@ -234,8 +234,7 @@ function methods:disconnect()
 	if client.sentinel then
 		client.sentinel:close()
 	end
-	self[1] = nil
-	setmetatable(self, nil)
+	keeping.give_up(self)
 end
 
 ---What is going on: state, in_flight, unsent, requests, replies, late, tombstones, own (connections), bound, resp.

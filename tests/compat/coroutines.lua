@@ -481,4 +481,51 @@ test.case("its memory goes, too, without a collection that the service asks for"
 	test.truthy(after < before + 3000, before .. " KB before, " .. after .. " KB after")
 end)
 
+-- An object that is old, and one that refers to it weakly, tell whether everything was collected.
+for _, choice in ipairs { [["stop"]], [["incremental", 1000, 100]], [["generational", 20, 1000]] } do
+	test.case("who chooses his collector is not disturbed by a burst: " .. choice, { timeout = 120 }, function()
+		local service, echo = test.service "actor", test.service "actor"
+		skynet.call(echo, "lua", [[
+			local skynet = require "skynet"
+			skynet.dispatch("lua", function()
+				skynet.retpack()
+			end)
+		]])
+		local there = skynet.call(service, "lua", [[
+			local skynet = require "skynet"
+			local echo = ...
+			local count, me = 8192, coroutine.running()
+			local seen = setmetatable({}, { __mode = "v" })
+			local function make()
+				local object = {}
+				seen[1] = object
+				return { object }
+			end
+			local old = make()
+			for _ = 1, count do
+				skynet.fork(function()
+					skynet.yield()
+					count = count - 1
+					if count == 0 then
+						skynet.wakeup(me)
+					end
+				end)
+			end
+			skynet.wait(me)
+			collectgarbage(]] .. choice .. [[)
+			for _ = 1, 3 do
+				collectgarbage "collect"
+			end
+			old[1] = nil
+			local text
+			for i = 1, 12 * 1024 do
+				skynet.call(echo, "lua")
+				text = ("x"):rep(100 + i % 7)
+			end
+			return seen[1] ~= nil
+		]], echo)
+		test.equal(there, true)
+	end)
+end
+
 test.run()

@@ -1,6 +1,7 @@
 -- timeout: 300
 -- Callers of pools are many: what each of them weighs, and that he is told the same whether he is the first who names a
 -- target or one of those who are told what came of it.
+local core = require "skynet.core"
 local pool = require "reef.pool"
 local server = require "test.redis"
 local skynet = require "skynet"
@@ -121,6 +122,51 @@ test.case("a caller who was told has all that the first has", function()
 	end)
 	test.equal(second[2].options.size, 1)
 	second:disconnect()
+end)
+
+test.case("records name servers, and never a part of a password", function()
+	local named, turnsto = {}, core.turnsto
+	test.defer(function()
+		core.turnsto = turnsto
+	end)
+	function core.turnsto(name)
+		named[#named + 1] = name
+		return turnsto(name)
+	end
+	local port = server.start().port
+	pcall(pool.redis, ("redis://me:s3cr3t@127.0.0.1:%d/1"):format(port))
+	test.equal(named[1], ("pool redis 127.0.0.1:%d/1"):format(port))
+	-- Where somebody may write it, also by mistake.
+	for _, uri in ipairs { "h?auth=s3cr3t", "h?timeout=1&sentinel_auth=a@s3cr3t", ":s3cr3t", "me:s3cr3t", ":s3cr3t?x@h:1",
+		":s3cr3t/x@h", "s3cr3t@h", "a@s3cr3t@h:1", ":1?s3cr3t=4", ":1?auth=s3cr3t#", "me:s3cr3t#@h", "me:1/s3cr3t?a=/@h",
+		"me://s3cr3t@h", ":a#//s3cr3t@h",
+		":a#//s3cr3t", "me:1#//s3cr3t" } do
+		for _, words in ipairs { "redis://" .. uri, { uri = "redis://" .. uri }, { host = "redis://" .. uri } } do
+			pcall(function()
+				pool.close(pool.redis(words, { connect_timeout = 0.01 }))
+			end)
+		end
+	end
+	for i = 1, #named do
+		if not named[i]:find("[redis://", 1, true) then
+			test.equal(named[i]:find("s3cr3t", 1, true), nil, named[i])
+		end
+	end
+end)
+
+test.case("what could not be found out the first time is found out the next", function()
+	local s = server.start()
+	local first = pool.redis(target(s))
+	test.defer(pcall, pool.close, first)
+	local db, packed = pool.redis(target(s)), skynet.unpack
+	function skynet.unpack()
+		error "not enough memory"
+	end
+	local ok, err = pcall(db.blpop, db, "none", 0.01)
+	skynet.unpack = packed
+	test.equal(ok, false)
+	test.matches(err, "not enough memory")
+	test.equal(db:blpop("none", 0.01), nil)
 end)
 
 test.run()

@@ -1,5 +1,6 @@
 -- timeout: 300
 -- Commands, replies and arguments of skynet.db.redis against a real server.
+local core = require "reef.redis.core"
 local redis = require "skynet.db.redis"
 local server = require "test.redis"
 local skynet = require "skynet"
@@ -64,6 +65,19 @@ test.case("a command goes where it may when its arguments have become text", fun
 		test.matches(tostring(err), "disconnected")
 		test.equal(calls, 1)
 	end
+end)
+
+test.case("what is sent without waiting for an answer is checked before it is known where it goes", function()
+	local db = connect()
+	local ends = setmetatable({}, { __tostring = function()
+		db:disconnect()
+		return "x"
+	end })
+	local handle = { db[1] }
+	test.equal(core.send(handle, "PING"), true)
+	test.equal(core.send(handle, "PING", ends), false)
+	test.equal(core.send(handle, "PING"), false)
+	test.raises("argument 2 is a table", core.send, handle, "PING", {})
 end)
 
 test.case("exists and sismember answer with booleans, other spellings with numbers", function()

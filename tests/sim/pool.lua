@@ -33,7 +33,8 @@ local function commit(db, key, token)
 	if not ok then
 		return nil, replies
 	end
-	sim.check(replies[2] == token, "%s was answered by %s", token, tostring(replies[2]))
+	local said = type(replies) == "table" and replies[2] or replies
+	sim.check(said == token, "%s was answered by %s", token, tostring(said))
 	return replies[1]
 end
 
@@ -58,6 +59,7 @@ local function ask(db, who, calm)
 		end
 		sim.check(n or not calm, "in calm: %s", tostring(why))
 		if n then
+			sim.check(math.type(n) == "integer", "%s was answered by %s", token, tostring(n))
 			sim.check(n > last, "%s: %s came after %s", token, n, last)
 			last, acknowledged = n, acknowledged + 1
 		elseif redis.error(why).outcome ~= "not sent" then

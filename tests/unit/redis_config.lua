@@ -96,6 +96,20 @@ test.case("tables are checked and completed", function()
 	test.raises("errors is", config.new, { host = "h", errors = "none" })
 end)
 
+test.case("what has to be text is refused when it is none, and says so", function()
+	for _, name in ipairs { "host", "path", "uri", "username", "auth", "name" } do
+		for _, value in ipairs { 1.5, {}, print, true } do
+			test.raises(("redis: %s has to be a string, not a %s"):format(name, type(value)), config.new,
+				{ host = name ~= "host" and "h" or nil, [name] = value })
+		end
+	end
+	test.equal(config.new { host = 7 }.host, "7")
+	test.equal(config.new { host = "h", path = false, uri = false }.where, "h:6379")
+	for _, value in ipairs { 1, "true", {} } do
+		test.raises("redis: info is true or false", config.new, { host = "h", info = value })
+	end
+end)
+
 test.case("numbers and booleans may be options of a URI", function()
 	local conf = config.new("redis://h?pool=8&heartbeat=0.5&tls=true&tls_verify=false&tls_timeout=50&tls_alpn=a,b" ..
 		"&limits_reply=9")

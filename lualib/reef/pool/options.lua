@@ -52,6 +52,9 @@ function options.service(given)
 		error('reef.pool: routing is "caller", "key" or "any", not ' .. tostring(given.routing), 0)
 	end
 	result.routing = given.routing
+	if given.pool and type(given.pool) ~= "string" and type(given.pool) ~= "number" then
+		error("reef.pool: pool has to be a string, not a " .. type(given.pool), 0)
+	end
 	return result
 end
 

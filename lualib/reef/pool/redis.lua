@@ -25,7 +25,7 @@ local methods = setmetatable({}, {
 	end,
 })
 local meta = { __index = methods, __name = "redis" }
-local kept = keeping(methods)
+local kept = keeping.type(methods)
 
 local function directory(...)
 	return skynet.call(skynet.uniqueservice "reef_pools", "lua", ...)
@@ -81,12 +81,12 @@ local client_type = owned.type(function(client)
 end, function(client, name)
 	local said = rawget(client, "said")
 	if said and (name == "conf" or name == "target" or name == "label" or name == "options") then
-		client.said = nil
 		local target, given = skynet.unpack(said)
 		local more = require "reef.pool.redis.target"
 		for field, value in pairs(more.describe(more.conf(target, given), given)) do
 			client[field] = value
 		end
+		client.said = nil
 		return client[name]
 	end
 	return common[name]
@@ -148,12 +148,15 @@ local function is_plain(words)
 	return true
 end
 
--- The server that such words name, without its password.
+-- The server that such words name, for records; nothing where that might be a part of a password.
 local function place_of(target)
-	if type(target) == "string" then
-		return (target:gsub("^.*//", ""):gsub("^.*@", ""))
+	local words = target
+	if type(target) == "table" then
+		words = target.uri or ("//%s:%s/%s"):format(target.host or "127.0.0.1", target.port or 6379, target.db or 0)
 	end
-	return ("%s:%s/%s"):format(target.host or "127.0.0.1", target.port or 6379, target.db or 0)
+	local main, query = tostring(words):match "^[%w+.:-]*//([^?#]*)(.*)$"
+	local place = main and not query:find("@", 1, true) and main:gsub("^.*@", "") or ""
+	return place:match "^[%w._-]+:?%d*/?%d*$" or place:match "^%[[%x:.%%]+%]:?%d*/?%d*$" or ""
 end
 
 -- Nobody has said this of a target before, or it cannot be told to others.
@@ -215,10 +218,7 @@ end
 ---Gives up this object; the pool stays for others.
 function methods:disconnect()
 	owned.close(self[2])
-	setmetatable(self, nil)
-	for key in pairs(self) do
-		self[key] = nil
-	end
+	keeping.give_up(self)
 end
 
 ---A subscriber to the same server, on one of the pool's connections; see reef.redis.pubsub.

@@ -189,13 +189,19 @@ function config.new(conf, more)
 	elseif type(conf) ~= "table" then
 		error("redis: expected a table or a URI, got a " .. type(conf), 0)
 	end
-	if conf.uri then
-		take(c, require("reef.redis.uri").read(conf.uri))
+	c.uri = conf.uri or nil
+	text(c, "uri")
+	if c.uri then
+		take(c, require("reef.redis.uri").read(c.uri))
 	end
 	take(c, conf)
 	take(c, more)
-	for _, name in ipairs { "username", "auth", "name" } do
+	c.path = c.path or nil
+	for _, name in ipairs { "host", "path", "username", "auth", "name" } do
 		text(c, name)
+	end
+	if c.info ~= nil and type(c.info) ~= "boolean" then
+		error("redis: info is true or false, not a " .. type(c.info), 0)
 	end
 	callback(c, "overload")
 	callback(c, "gap")

@@ -64,9 +64,10 @@ end
 ---@param given table
 ---@return table
 function M.describe(conf, given)
+	local service = options.service(given)
 	local key, label, target = identity(conf, given.pool)
 	return {
-		key = key, label = label, target = target, options = options.service(given), conf = conf,
+		key = key, label = label, target = target, options = service, conf = conf,
 		where = "redis " .. conf.where, seconds = conf.timeout, objects = conf.errors == "object", limits = conf.limits,
 		by_key = given.routing == "key",
 	}

@@ -34,7 +34,7 @@ local function leave(self, node)
 	skynet.timeout(math.ceil(GRACE * 100), function()
 		local known = self.topology.map
 		local db = node.db
-		if self.closed or known and known:is_master(node.address) or not db[2].link then
+		if self.closed or known and known:is_master(node.address) or not db[1] or not db[2].link then
 			return
 		end
 		local info = db[2].link.connection:info()

@@ -57,16 +57,20 @@ function skynet.init(f)
 	return require("reef.base.require").init(f)
 end
 
----Ends the service. Never returns.
-function skynet.exit()
-	local core = require "skynet.core"
+local function leave()
 	for _, f in ipairs(package.loaded["reef.base.exits"] or {}) do
 		pcall(f)
 	end
 	-- Before the launcher hears of it, which then asks for no shutdown hooks: none of them is missed.
-	core.command("HOOK", "0")
+	require("skynet.core").command("HOOK", "0")
 	skynet.send(".launcher", "lua", "REMOVE", skynet.self(), false)
-	core.exit()
+end
+
+---Ends the service. Never returns.
+function skynet.exit()
+	-- For what of it there is no memory, others hear of the end itself.
+	pcall(leave)
+	skynet.end_without_a_word()
 end
 
 ---The name of a request for a service, which says so when the start function itself waits for it: what it waits for may

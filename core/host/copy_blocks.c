@@ -105,6 +105,17 @@ static bool is_last(const struct reef_copy_blocks *blocks, const struct chunk *c
 	return blocks->roomy.head.next == &chunk->link && chunk->link.next == &blocks->roomy.head;
 }
 
+/* The empty one that was the last with room, if it is there: others may have got room since. */
+static void unmap_kept(struct reef_copy_blocks *blocks) {
+	struct chunk *chunk = reef_list_entry(reef_list_first(&blocks->roomy), struct chunk, link);
+	while (chunk && chunk->used > 0)
+		chunk = reef_list_entry(reef_list_next(&blocks->roomy, &chunk->link), struct chunk, link);
+	if (chunk) {
+		reef_link_remove(&chunk->link);
+		unmap_chunk(chunk);
+	}
+}
+
 static void *take_from(struct chunk *chunk) {
 	void *block = chunk->free;
 	if (block) {
@@ -154,8 +165,7 @@ void reef_copy_blocks_let_go(struct reef_copy_blocks *blocks) {
 	pthread_mutex_lock(&blocks->lock);
 	blocks->gone = true;
 	bool is_over = blocks->used == 0;
-	if (is_over && !reef_list_is_empty(&blocks->roomy))
-		unmap_chunk(reef_list_entry(reef_list_first(&blocks->roomy), struct chunk, link));
+	unmap_kept(blocks);
 	pthread_mutex_unlock(&blocks->lock);
 	if (is_over)
 		delete (blocks);

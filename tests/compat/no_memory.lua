@@ -161,6 +161,25 @@ test.case("whoever launches a service that has no memory for saying how its star
 	test.matches(output, "\n0 wait, %d+ started, %d+ failed\n", output:sub(-2000))
 end)
 
+test.case("skynet.exit ends a service whatever memory it has left", function()
+	local code, output = run(([[
+		local skynet = require "skynet"
+		require "skynet.manager"
+		skynet.start(function()
+			for i = 1, %d do
+				local s = skynet.newservice "starving_leaver"
+				local ok, reason = pcall(skynet.call, s, "lua", "exit", math.random(0, 1200))
+				assert(not ok, reason)
+				assert(not pcall(skynet.call, s, "lua", "alive"), "it is still there")
+			end
+			io.stderr:write "well\n"
+			skynet.abort()
+		end)
+	]]):format(test.count(200)))
+	test.equal(code, 0, output:sub(-2000))
+	test.matches(output, "well\n")
+end)
+
 test.case("the limit of a service's memory holds in __tostring, finalizers and hooks, too", function()
 	local code, output = run [[
 		local skynet = require "skynet"

@@ -138,25 +138,53 @@ for _, kind in ipairs { "mysql", "postgres" } do
 	end)
 end
 
+-- A peer that answers these, one after the other, each as late as `peer.late` says (seconds).
+local function slow_peer(kind, answers)
+	local peer
+	peer = peers.start(kind, function(stage, bytes)
+		if stage ~= "answer" then
+			return bytes
+		end
+		skynet.sleep(math.ceil(peer.late * 100))
+		return table.remove(answers, 1)
+	end)
+	peer.late = 0
+	return peer
+end
+
 test.case("mysql: a statement with values has its time once, for what it is prepared and for what it is run", function()
 	local SECONDS <const> = 1
-	for _, slow in ipairs { 0, 0.6 * SECONDS } do
-		local answers = { peers.PREPARED, peers.DONE }
-		local peer = peers.start("mysql", function(stage, bytes)
-			if stage ~= "answer" then
-				return bytes
-			end
-			skynet.sleep(math.ceil(slow * 100))
-			return table.remove(answers, 1)
-		end)
-		local db = connect("mysql", peer, { timeout = slow == 0 and 60 or SECONDS })
+	for _, late in ipairs { 0, 0.6 * SECONDS } do
+		local peer = slow_peer("mysql", { peers.mysql.PREPARED, peers.mysql.DONE })
+		peer.late = late
+		local db = connect("mysql", peer, { timeout = late == 0 and 60 or SECONDS })
 		local ok, result = pcall(db.query, db, "UPDATE t SET x = ?", 1)
-		if slow == 0 then
+		if late == 0 then
 			test.truthy(ok, tostring(result))
 		else
 			test.equal({ ok, result.code, result.outcome }, { false, "timeout", "maybe applied" })
 		end
 		test.equal(peer.asked, 2)
+		db:disconnect()
+	end
+end)
+
+test.case("postgres: a statement that is stale has its time once, for both tries", function()
+	local SECONDS <const> = 1
+	local all = peers.postgres
+	for _, late in ipairs { 0, 0.4 * SECONDS } do
+		local peer = slow_peer("postgres", { all.PREPARED, all.DONE, all.STALE, all.PREPARED, all.DONE })
+		local db = connect("postgres", peer, { timeout = 60 })
+		local statement = db:prepare "UPDATE t SET x = $1"
+		test.equal(db:execute(statement, 1).affected_rows, 1)
+		peer.late = late
+		if late == 0 then
+			test.equal(db:execute(statement, 2).affected_rows, 1)
+			test.equal(peer.asked, 5)
+		else
+			local ok, result = pcall(db.execute, db:with { timeout = SECONDS }, statement, 2)
+			test.equal({ ok, not ok and result.code }, { false, "timeout" })
+		end
 		db:disconnect()
 	end
 end)

@@ -388,6 +388,20 @@ test.case("a server that does not want a body is not sent it", { timeout = 60 },
 	test.equal({ response.status, response:body() }, { 200, "3000" })
 	response = c:request { url = server.url .. "/", method = "POST", body = ("y"):rep(5000), expect = 500 }
 	test.equal(response:body(), "5000")
+	-- Who says so in a field does not say it twice.
+	local head
+	local listening = script(function(id)
+		head = socket.readline(id, "\r\n\r\n")
+		socket.write(id, "HTTP/1.1 100 Continue\r\n\r\n")
+		test.equal(socket.read(id, 3), "abc")
+		socket.write(id, OK)
+	end)
+	local ways = { {}, { Expect = "100-continue" }, { expect = "100-Continue" }, { EXPECT = { "100-continue" } } }
+	for _, header in ipairs(ways) do
+		local answer = c:request { url = listening, method = "POST", header = header, body = "abc", expect = 6000 }
+		test.equal(answer:body(), "ok")
+		test.equal(select(2, head:lower():gsub("\nexpect: 100%-continue", "")), 1, head)
+	end
 	-- A server that has never heard of it gets the body after a while.
 	local url = script(function(id)
 		socket.readline(id, "\r\n\r\n")

@@ -93,6 +93,10 @@ test.case("a proxy is asked if told so: in absolute form, and for tunnels", { ti
 	local c = new { proxy = "http://user:p%40ss@127.0.0.1:" .. port }
 	test.equal(c:request({ url = server.url .. "/a?b" }):body(), "/a?b Basic dXNlcjpwQHNz")
 	test.matches(asked[1], ("^GET http://127.0.0.1:%d/a%%?b HTTP/1.1\r\n"):format(server.port))
+	-- What the caller says to the proxy is said instead, not beside it.
+	for _, name in ipairs { "Proxy-Authorization", "proxy-authorization" } do
+		test.matches(c:request({ url = server.url .. "/c", header = { [name] = "Basic eDp5" } }):body(), "/c Basic eDp5$")
+	end
 	certificates.check()
 	local world = certificates.world()
 	local function secure(certificate)

@@ -101,6 +101,31 @@ static void one_after_the_other_gets_the_same(void **state) {
 	assert_true(reef_copy_blocks_mapped() < mapped);
 }
 
+/* An empty chunk that was kept may be one that nobody will give a block back to. */
+static void nothing_stays_of_a_pool_that_is_let_go_while_some_have_blocks(void **state) {
+	(void)state;
+	struct walk walk = {.state = 0x9E3779B97F4A7C15};
+	for (int i = 0; i < 200; i++) {
+		size_t mapped = reef_copy_blocks_mapped(), all = reef_mapped();
+		size_t per_chunk = 1 + choose(&walk, 8), count = 0, n = per_chunk * (1 + choose(&walk, 4)) + choose(&walk, 3);
+		struct reef_copy_blocks *blocks = reef_copy_blocks_new(((size_t)2 << 20) / per_chunk - 256, NULL, 0);
+		void *held[64];
+		while (count < n)
+			assert_non_null(held[count++] = reef_copy_blocks_take(blocks));
+		/* The oldest first, the newest first, or any. */
+		for (size_t left = choose(&walk, n + 1), way = choose(&walk, 3); count > left; count--) {
+			size_t at = way == 0 ? 0 : way == 1 ? count - 1 : choose(&walk, count);
+			reef_copy_blocks_give_back(held[at]);
+			memmove(&held[at], &held[at + 1], (count - at - 1) * sizeof(*held));
+		}
+		reef_copy_blocks_let_go(blocks);
+		while (count > 0)
+			reef_copy_blocks_give_back(held[--count]);
+		assert_int_equal(reef_copy_blocks_mapped(), mapped);
+		assert_int_equal(reef_mapped(), all);
+	}
+}
+
 static bool fails(size_t size) {
 	(void)size;
 	return true;
@@ -122,6 +147,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(nothing_is_mixed_up),
 			cmocka_unit_test(one_after_the_other_gets_the_same),
+			cmocka_unit_test(nothing_stays_of_a_pool_that_is_let_go_while_some_have_blocks),
 			cmocka_unit_test(without_memory_there_is_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

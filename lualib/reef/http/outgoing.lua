@@ -32,14 +32,13 @@ end
 ---@return boolean later    there is a rest
 ---@return boolean certain  it is certain where the body ends
 function outgoing.head(request, url, proxy)
-	local body, header, more = request.body, request.header or {}, ""
+	local body, header = request.body, request.header or {}
 	local chunked = false
 	local length
 	local said, encoding = writer.find(header, "content-length"), writer.find(header, "transfer-encoding")
-	if writer.find(header, "host") == nil then
-		more = ("Host: %s\r\n"):format(url.target.host)
-	end
-	if proxy and not url.target.tls and proxy.authorization and writer.find(header, "proxy-authorization") == nil then
+	-- A line is left out when the caller has that field (drivers/http/message_fields.c).
+	local more = ("Host: %s\r\n"):format(url.target.host)
+	if proxy and not url.target.tls and proxy.authorization then
 		more = ("%sProxy-Authorization: %s\r\n"):format(more, proxy.authorization)
 	end
 	if encoding ~= nil then
@@ -53,7 +52,7 @@ function outgoing.head(request, url, proxy)
 		length = body and #body or 0
 	end
 	local later = type(body) == "function" or request.expect ~= nil
-	if request.expect and body and writer.find(header, "expect") == nil then
+	if request.expect and body then
 		more = more .. "Expect: 100-continue\r\n"
 	end
 	local path = url.path

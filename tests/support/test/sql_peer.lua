@@ -24,9 +24,11 @@ end
 
 local EOF <const> = "\xfe\0\0\2\0"
 
----What MySQL's server answers when it has prepared a statement with one value, which answers no rows.
-sql_peer.PREPARED = packet(1, string.pack("<BI4I2I2BI2", 0, 1, 0, 1, 0, 0)) .. column(2, "?", 253) .. packet(3, EOF)
-sql_peer.DONE = packet(1, "\0\0\0\2\0\0\0")
+---What MySQL's server answers when it has prepared a statement with one value, and when it has run it, without rows.
+sql_peer.mysql = {
+	PREPARED = packet(1, string.pack("<BI4I2I2BI2", 0, 1, 0, 1, 0, 0)) .. column(2, "?", 253) .. packet(3, EOF),
+	DONE = packet(1, "\0\0\0\2\0\0\0"),
+}
 
 local mysql = {
 	hello = packet(0, "\10" .. "5.7.0\0" .. string.pack("<I4", 7) .. "12345678\0" .. string.pack("<I2", 0xa20f) .. "\33"
@@ -76,6 +78,15 @@ local postgres = {
 		.. message("C", "SELECT 2\0") .. message("Z", "I"),
 }
 
+local READY <const> = message("Z", "I")
+
+---The same of PostgreSQL, and that it knows no such statement (any more).
+sql_peer.postgres = {
+	PREPARED = message("1", "") .. READY,
+	DONE = message("2", "") .. message("n", "") .. message("C", "UPDATE 1\0") .. READY,
+	STALE = message("E", "SERROR\0VERROR\0C26000\0Mno such statement\0\0") .. READY,
+}
+
 function postgres.serve(id, say, peer)
 	local function read_body()
 		local size = socket.read(id, 4)
@@ -97,7 +108,7 @@ function postgres.serve(id, say, peer)
 		local kind = socket.read(id, 1)
 		if not kind or kind == "X" or not read_body() then
 			return
-		elseif kind == "Q" then
+		elseif kind == "Q" or kind == "S" then
 			peer.asked = peer.asked + 1
 			if not say("answer", postgres.answer) then
 				return

@@ -20,13 +20,27 @@ LUA_API int lua_setmetatable(lua_State *L, int index) {
 	return stock_lua_setmetatable(L, index);
 }
 
+/* As the stock function does, but the closure is noted before the collector may call a finalizer. */
+static void push_referrer(lua_State *L, lua_CFunction f, int n) {
+	CClosure *closure = luaF_newCclosure(L, n);
+	closure->f = f;
+	REEF_TOP(L) -= n;
+	for (int i = 0; i < n; i++)
+		setobj2n(L, &closure->upvalue[i], s2v(REEF_TOP(L) + i));
+	setclCvalue(L, s2v(REEF_TOP(L)), closure);
+	REEF_TOP(L)++;
+	reef_refers(L, obj2gco(closure));
+	luaC_checkGC(L);
+}
+
 LUA_API void lua_pushcclosure(lua_State *L, lua_CFunction f, int n) {
 	int refers = 0;
 	for (int i = 1; i <= n; i++) {
 		const TValue *v = s2v(REEF_TOP(L) - i);
 		refers |= iscollectable(v) && reef_is_passing(gcvalue(v));
 	}
-	stock_lua_pushcclosure(L, f, n);
 	if (l_unlikely(refers))
-		reef_refers(L, gcvalue(s2v(REEF_TOP(L) - 1)));
+		push_referrer(L, f, n);
+	else
+		stock_lua_pushcclosure(L, f, n);
 }

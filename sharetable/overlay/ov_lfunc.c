@@ -11,11 +11,10 @@ static inline void reef_unlinkupval(lua_State *L, UpVal *uv);
 #include "lfunc.c"
 #undef luaF_unlinkupval
 
-/* A dead coroutine closes its upvalues, too, when it is freed. Those that are dead themselves were made after it and are freed
- * before. */
+/* A dead coroutine closes its upvalues, too: some may be dead as well. */
 static inline void reef_unlinkupval(lua_State *L, UpVal *uv) {
 	const TValue *v = REEF_UPVALUE(uv);
-	if (iscollectable(v) && l_unlikely(reef_is_passing(gcvalue(v))))
+	if (iscollectable(v) && l_unlikely(reef_is_passing(gcvalue(v))) && !isdead(G(L), obj2gco(uv)))
 		reef_refers(L, obj2gco(uv));
 	luaF_unlinkupval(uv);
 }

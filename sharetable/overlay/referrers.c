@@ -104,18 +104,23 @@ bool reef_is_referrer(const GCObject *object) {
 	}
 }
 
-/* What a collection has found to be dead may be freed while its place is still in a list. */
+/* What a collection has found to be dead may be freed while its place is still in a list. Of dead coroutines the upvalues
+ * that are open are closed, as they would be then: those that live are noted at that. */
 static void add_from(global_State *g, struct reef_referrers *all, GCObject *o) {
 	for (; o != NULL; o = o->next) {
-		if (reef_is_referrer(o) && !isdead(g, o))
+		if (isdead(g, o)) {
+			if (o->tt == LUA_VTHREAD)
+				luaF_closeupval(gco2th(o), REEF_STACK(gco2th(o)));
+		} else if (reef_is_referrer(o)) {
 			add(g, all, o);
+		}
 	}
 }
 
 bool reef_referrers_begin(lua_State *L) {
 	global_State *g = G(L);
 	struct reef_referrers *all = referrers_of(g);
-	if (all != NULL && !all->lost)
+	if (all != NULL && !all->lost && !(all->dying && issweepphase(g)))
 		return true;
 	if (all == NULL) {
 		all = g->frealloc(g->ud, NULL, 0, sizeof(*all));
@@ -124,7 +129,7 @@ bool reef_referrers_begin(lua_State *L) {
 		memset(all, 0, sizeof(*all));
 		REEF_REFERRERS(g) = all;
 	}
-	all->lost = false;
+	all->lost = all->dying = false;
 	all->tables.count = all->others.count = 0;
 	add_from(g, all, g->allgc);
 	add_from(g, all, g->finobj);
@@ -144,11 +149,14 @@ bool reef_referrers_kept(lua_State *L) {
 
 /* ---- those who go ---- */
 
-static void leave_marked(struct reef_referrer_list *list) {
+static void leave_marked(struct reef_referrers *all, struct reef_referrer_list *list) {
 	size_t kept = 0;
 	for (size_t i = 0; i < list->count; i++) {
-		if (!iswhite(list->items[i]))
-			list->items[kept++] = list->items[i];
+		GCObject *o = list->items[i];
+		if (!iswhite(o))
+			list->items[kept++] = o;
+		else if (o->tt == LUA_VTHREAD && gco2th(o)->openupval != NULL)
+			all->dying = true;
 	}
 	list->count = kept;
 }
@@ -157,8 +165,9 @@ void reef_referrers_collected(global_State *g) {
 	struct reef_referrers *all = referrers_of(g);
 	if (l_likely(all == NULL))
 		return;
-	leave_marked(&all->tables);
-	leave_marked(&all->others);
+	all->dying = false;
+	leave_marked(all, &all->tables);
+	leave_marked(all, &all->others);
 }
 
 void reef_referrers_end(global_State *g) {

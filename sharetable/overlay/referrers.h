@@ -23,10 +23,12 @@ struct reef_referrer_list {
 
 struct reef_referrers {
 	struct reef_referrer_list tables, others;
-	bool lost; /* there was no memory to note one */
+	bool lost;  /* there was no memory to note one */
+	bool dying; /* a dead coroutine had upvalues open, which may live, when it left */
 };
 
-/* Begins to keep them, with a look at every object, unless they are kept already. False when out of memory. */
+/* Begins to keep them, with a look at every object, unless they are kept already and all are there. False when out of
+ * memory. */
 bool reef_referrers_begin(struct lua_State *L);
 /* All of a VM that has begun: but for the main coroutine each once, those that were noted last included. Valid until
  * something in the VM is written or collected. */

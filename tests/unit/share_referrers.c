@@ -55,6 +55,13 @@ static int l_copy(lua_State *L) {
 	return 1;
 }
 
+/* sweep(): goes on to where dead objects are known and not freed yet, if there is such a place */
+static int l_sweep(lua_State *L) {
+	if (G(L)->gckind == KGC_INC)
+		luaC_runtilstate(L, bitmask(GCSswpallgc));
+	return 0;
+}
+
 static void add_live(lua_State *L, struct reef_ptrmap *live, GCObject *o) {
 	for (; o != NULL; o = o->next) {
 		if (!isdead(G(L), o))
@@ -107,6 +114,7 @@ static lua_State *new_reader(void) {
 										 {"set_user_value", l_set_user_value},
 										 {"closure", l_closure},
 										 {"copy", l_copy},
+										 {"sweep", l_sweep},
 										 {"check", l_check},
 										 {NULL, NULL}};
 	lua_State *L = new_vm();
@@ -154,6 +162,35 @@ static void the_dead_are_not_noted(void **state) {
 	lua_call(L, 0, 1);
 	assert_true(lua_isnil(L, -1));
 	reef_vm_close(L);
+}
+
+/* It is known to be dead and not freed yet, and has a variable open that a living function uses. */
+static void what_a_dead_coroutine_has_open_is_found(void **state) {
+	(void)state;
+	for (int begun = 0; begun < 2; begun++) {
+		lua_State *L = new_reader();
+		lua_gc(L, LUA_GCINC, 0, 0, 0);
+		run(L, "publish('data', 'return { row = { v = 1 } }')");
+		if (begun == 1)
+			run(L, "query 'data' update()");
+		lua_gc(L, LUA_GCSTOP);
+		run(L, "local co = coroutine.wrap(function()\n"
+			   "  local row = query('data').row\n"
+			   "  get = function() return row end\n"
+			   "  coroutine.yield()\n"
+			   "end)\n"
+			   "co()");
+		if (begun == 0) { /* as if what it has had come another way */
+			reef_referrers_end(G(L));
+		}
+		run(L, "for i = 1, 1000 do local t = {} end sweep()\n"
+			   "publish('data', 'return { row = { v = 2 } }')\n"
+			   "update()\n"
+			   "assert(get().v == 2)\n"
+			   "collectgarbage()\n"
+			   "assert(get().v == 2)");
+		reef_vm_close(L);
+	}
 }
 
 /* The VM's allocator refuses when it is told to. */
@@ -209,6 +246,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(all_who_refer_to_shared_objects_are_noted),
 			cmocka_unit_test(the_dead_are_not_noted),
+			cmocka_unit_test(what_a_dead_coroutine_has_open_is_found),
 			cmocka_unit_test(what_could_not_be_noted_is_found),
 	};
 	const char *preset = getenv("REEF_TEST_PRESET");

@@ -1,6 +1,6 @@
 -- A random program: values of a shared table go to places of all kinds and away again, between steps of the collector
 -- and updates.
--- luacheck: globals publish query update userdata set_user_value closure copy check
+-- luacheck: globals publish query update userdata set_user_value closure copy sweep check
 math.randomseed(...)
 local random = math.random
 
@@ -40,6 +40,22 @@ local function closed_upvalue()
 		x = new
 		return old
 	end
+end
+
+-- Whoever refers to something is noted before a finalizer can run.
+local missed
+
+local function look()
+	missed = missed or check()
+end
+
+local function leave_to_the_collector()
+	setmetatable({}, { __gc = function()
+		look()
+		if random(2) == 1 then
+			leave_to_the_collector()
+		end
+	end })
 end
 
 local made = {}
@@ -95,6 +111,18 @@ local steps = {
 	function() kept[random(30)] = nil end,
 	function() kept = {} end,
 	function() made[random(20)] = nil end,
+	function() -- and while it is dead and not freed yet
+		local co = coroutine.wrap(function()
+			local x = value()
+			keep(function() return x end)
+			coroutine.yield()
+		end)
+		co()
+		co = nil
+		sweep()
+	end,
+	leave_to_the_collector,
+	function() collectgarbage("incremental", random(2) * 50, 1000, 1) end,
 	function() collectgarbage "step" end,
 	function() collectgarbage("step", 1) end,
 	function() collectgarbage() end,
@@ -108,7 +136,7 @@ local steps = {
 
 for _ = 1, 200 do
 	steps[random(#steps)]()
-	local missed = check()
+	look()
 	if missed then
 		error(missed .. " refers to a shared object and is not noted")
 	end

@@ -1,7 +1,6 @@
 -- timeout: 300
--- Random stores of shared rows and strings into every kind of place that Lua has, between steps of the
--- collector and new
--- versions: each place shows the new data, and what was removed is nowhere read.
+-- Random stores of shared rows and strings into every kind of place that Lua has, between steps of the collector
+-- and new versions: each place shows the new data, and what was removed is nowhere read.
 local skynet = require "skynet"
 local sharetable = require "skynet.sharetable"
 local sheets = require "reef.datasheet"

@@ -6,7 +6,7 @@ local sharetable = require "skynet.sharetable"
 local sheets = require "reef.datasheet"
 local test = require "test"
 
-local ROWS, VERSIONS = 20, test.count(300)
+local ROWS, VERSIONS = 20, test.count(80)
 
 local function data(v)
 	local t = { v = v, rows = {} }

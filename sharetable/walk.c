@@ -13,6 +13,7 @@
 #include "change.h"
 #include "core/alloc.h"
 #include "core/array.h"
+#include "core/prefetch.h"
 #include "core/ptrmap.h"
 #include "sharetable/overlay/owner.h"
 #include "sharetable/overlay/referrers.h"
@@ -208,7 +209,7 @@ static void look_object(struct walker *w, GCObject *o) {
 static void look_list(struct walker *w, const struct reef_referrer_list *list) {
 	for (size_t i = 0; i < list->count; i++) {
 		if (i + AHEAD < list->count)
-			__builtin_prefetch(list->items[i + AHEAD]);
+			reef_prefetch(list->items[i + AHEAD]);
 		look_object(w, list->items[i]);
 	}
 }

@@ -292,7 +292,6 @@ static int count_processors(void) {
 }
 
 void reef_scheduler_init(int n) {
-	long slow = reef_env_int("slow_message", SLOW_CS);
 	reef_scheduler_limits = (struct reef_scheduler_limits){
 			.slice = reef_cycles_from_us(REEF_SCHEDULER_SLICE_US),
 			.spin = reef_cycles_from_us(SPIN_US),
@@ -302,9 +301,9 @@ void reef_scheduler_init(int n) {
 			.blind = reef_cycles_from_us(BLIND_US),
 			.heavy = reef_cycles_from_us(HEAVY_US),
 			.share = reef_cycles_from_us(SHARE_US),
-			.slow = slow > 0 ? reef_cycles_from_us((uint64_t)slow * 10000) : UINT64_MAX,
 	};
-	reef_slow_init(reef_scheduler_limits.slow);
+	long slow = reef_env_int("slow_message", SLOW_CS);
+	reef_slow_init(slow > 0 ? reef_cycles_from_us((uint64_t)slow * 10000) : UINT64_MAX);
 	reef_list_init(&parked);
 	atomic_store(&stopping, false);
 	atomic_store(&heavy_allowed, 0);

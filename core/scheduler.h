@@ -28,7 +28,6 @@ struct reef_scheduler_limits {
 	uint64_t blind;   /* and this one its worker from polling, which it does between slices */
 	uint64_t heavy;   /* and one whose slices are longer than this stands back */
 	uint64_t share;   /* for at most so long after each slice, if others have work all the time */
-	uint64_t slow;    /* a message that takes longer is counted as slow */
 };
 extern struct reef_scheduler_limits reef_scheduler_limits;
 

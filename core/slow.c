@@ -8,7 +8,6 @@
 
 #include "clock.h"
 #include "cycles.h"
-#include "scheduler.h"
 #include "service.h"
 #include "service_private.h"
 
@@ -18,6 +17,7 @@
 _Atomic uint64_t reef_slow_above = UINT64_MAX;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t counted_above = UINT64_MAX;
 static atomic_bool keeps;
 static struct list {
 	struct reef_slow slow[REEF_SLOW_MOST];
@@ -28,6 +28,7 @@ static unsigned current;
 static _Atomic uint64_t window_began_ns;
 
 void reef_slow_init(uint64_t counted) {
+	counted_above = counted;
 	atomic_store(&reef_slow_above, counted);
 	atomic_store(&keeps, false);
 	memset(lists, 0, sizeof lists);
@@ -45,8 +46,7 @@ static size_t fastest(const struct list *list) {
 static void set_threshold(void) {
 	const struct list *list = &lists[current];
 	uint64_t enters = list->n < REEF_SLOW_MOST ? reef_cycles_from_us(LEAST_US) : list->cycles[fastest(list)];
-	uint64_t counted = reef_scheduler_limits.slow;
-	atomic_store_explicit(&reef_slow_above, enters < counted ? enters : counted, memory_order_relaxed);
+	atomic_store_explicit(&reef_slow_above, enters < counted_above ? enters : counted_above, memory_order_relaxed);
 }
 
 void reef_slow_keep(void) {
@@ -95,7 +95,7 @@ static void keep(struct reef_service *service, unsigned kind, uint32_t source, u
 }
 
 void reef_slow_note(struct reef_service *service, unsigned kind, uint32_t source, uint64_t cycles) {
-	if (cycles > reef_scheduler_limits.slow)
+	if (cycles > counted_above)
 		reef_service_note_slow(service, kind);
 	if (atomic_load_explicit(&keeps, memory_order_relaxed) && cycles > reef_cycles_from_us(LEAST_US))
 		keep(service, kind, source, cycles);

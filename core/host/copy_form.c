@@ -7,9 +7,9 @@
 
 #include <lauxlib.h>
 
+#include "collector.h"
 #include "copy_build.h"
 #include "host_private.h"
-#include "prepare.h"
 #include "sharetable/overlay/interrupt.h"
 #include "sharetable/overlay/pool.h"
 
@@ -227,5 +227,5 @@ void reef_build_clear(struct reef_build *build, lua_State *L) {
 	}
 	clear_stack(L);
 	L->hookmask = 0; /* an alarm may have come by, which is for who runs now */
-	reef_prepare_allowance(L);
+	reef_collector_allowance(L);
 }

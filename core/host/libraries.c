@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "collector.h"
 #include "core/seam.h"
 #include "core/sim.h"
 #include "coroutine.h"
@@ -15,7 +16,6 @@
 #include "load.h"
 #include "lua_execute.h"
 #include "lua_paths.h"
-#include "prepare.h"
 #include "sim_libraries.h"
 
 #include "host_private.h"
@@ -28,7 +28,7 @@ static int libraries_collectgarbage(lua_State *L) {
 	if (strcmp(option, "incremental") == 0 || strcmp(option, "generational") == 0)
 		reef_host_get(L)->collector_chosen = true;
 	if (strcmp(option, "count") != 0)
-		reef_prepare_no_generations(L);
+		reef_collector_as_usual(L);
 	return __atomic_load_n(&stock_collectgarbage, __ATOMIC_RELAXED)(L);
 }
 

@@ -7,6 +7,7 @@
 
 #include <lauxlib.h>
 
+#include "collector.h"
 #include "core/alloc.h"
 #include "core/log.h"
 #include "host_private.h"
@@ -14,12 +15,6 @@
 #include "load.h"
 #include "seam.h"
 #include "show.h"
-
-#include "lgc.h"
-#include "lstate.h"
-
-#define BOOT_ALLOWANCE (48 * 1024) /* bytes that loading may allocate before the first collection */
-#define STARTS_GARBAGE (4 * 1024)  /* bytes that are not worth a collection */
 
 /* Warnings come in pieces; errors of finalizers are among them. `@off` and `@on` are for this function. */
 static void prepare_warning(void *ud, const char *text, int to_be_continued) {
@@ -78,41 +73,6 @@ static int prepare_main(lua_State *L) {
 	return reef_load_main(L, arguments);
 }
 
-void reef_prepare_allowance(lua_State *L) {
-	luaE_setdebt(G(L), -BOOT_ALLOWANCE);
-	if (reef_host_hooks()->opened)
-		reef_host_hooks()->opened(L);
-}
-
-void reef_prepare_no_generations(lua_State *L) {
-	struct reef_host *host = reef_host_get(L);
-	if (!host->fresh)
-		return;
-	host->fresh = false;
-	lua_gc(L, LUA_GCINC, 0, 0, 0);
-	reef_prepare_allowance(L);
-}
-
-/* What its start function has left is so little that it waits for the first collection. */
-static void settle_copy(lua_State *L) {
-	global_State *g = G(L);
-	size_t bytes = gettotalbytes(g);
-	if (bytes > g->GCestimate + STARTS_GARBAGE)
-		lua_gc(L, LUA_GCSTEP, 0);
-	else
-		luaE_setdebt(g, -(l_mem)(bytes / 100 * g->genminormul));
-}
-
-void reef_prepare_settle(lua_State *L) {
-	struct reef_host *host = reef_host_get(L);
-	if (!host->fresh) {
-		lua_gc(L, LUA_GCGEN, 0, 0);
-		return;
-	}
-	host->fresh = false;
-	settle_copy(L);
-}
-
 int reef_prepare(struct reef_host *host, lua_Alloc allocator, void *ud, const char *arguments) {
 	lua_State *L = lua_newstate(allocator, ud);
 	if (!L)
@@ -129,7 +89,7 @@ int reef_prepare(struct reef_host *host, lua_Alloc allocator, void *ud, const ch
 	if (status != LUA_OK)
 		return status;
 	lua_gc(L, LUA_GCRESTART);
-	reef_prepare_allowance(L);
+	reef_collector_allowance(L);
 	lua_pushcfunction(L, prepare_main);
 	lua_pushlightuserdata(L, (void *)(uintptr_t)arguments);
 	return lua_pcall(L, 1, 2, REEF_PREPARED_TRACEBACK);

@@ -15,13 +15,13 @@
 #include <lua.h>
 
 #include "boot.h"
+#include "collector.h"
 #include "core/alloc.h"
 #include "core/log.h"
 #include "dispatch.h"
 #include "host_private.h"
 #include "interrupt.h"
 #include "lookahead.h"
-#include "prepare.h"
 #include "protocol.h"
 #include "reply.h"
 #include "report.h"
@@ -39,7 +39,7 @@ static void snlua_second_message(struct reef_service *service, void *ud, struct 
 	reef_dispatch_callback(service, host, m);
 	if (host->L && !host->exiting && !host->collector_chosen) {
 		reef_interrupt_enter(host);
-		reef_prepare_settle(host->L);
+		reef_collector_settle(host->L);
 		reef_report_flush(host, NULL);
 		reef_interrupt_leave(host);
 	}

@@ -2,7 +2,6 @@
 #include "difference.h"
 
 #include <ctype.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,48 +10,15 @@
 
 #include "core/clock.h"
 #include "core/host/host.h"
-#include "core/host/report.h"
 #include "core/log_writer.h"
 #include "core/message.h"
 #include "describe.h"
 #include "recorded_stack.h"
 #include "replaying.h"
-#include "sources.h"
 #include "unpacked.h"
 
 #define MOST_SHOWN 5 /* differences */
 #define LOG_GRACE_NS 1000000000u
-
-void reef_replay_say(const char *format, ...) {
-	va_list args;
-	va_start(args, format);
-	fputs("replay: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-}
-
-const char *reef_replay_stack(void) {
-	static struct reef_text text;
-	struct reef_host *host = reef_replaying.tape.host.host;
-	lua_State *L = reef_host_running_thread(reef_host_service(host));
-	size_t size = 0;
-	const char *failed = L ? NULL : reef_report_text(host, &size);
-	text.size = 0;
-	if (L) {
-		reef_replaying.tape.host.seam.off++;
-		luaL_traceback(L, L, NULL, 0);
-		reef_replaying.tape.host.seam.off--;
-		failed = lua_tolstring(L, -1, &size);
-	}
-	if (failed == NULL)
-		return "no Lua code is at work";
-	reef_text_add(&text, failed, size);
-	reef_text_add(&text, "", 1);
-	if (L)
-		lua_pop(L, 1);
-	return text.data && !text.failed ? text.data : "no memory to show it";
-}
 
 /* ---- comparing ---- */
 
@@ -121,7 +87,7 @@ static void show_item(const char *what, const struct reef_item *item) {
 
 /* Where the record has what was expected, or what it has next. */
 static void show_recorded_stack(const struct reef_item *expected) {
-	if (reef_sources_are_as_recorded())
+	if (reef_replaying.has_files && !reef_replaying.code_changed)
 		reef_replay_say("  the service's code is as it was recorded: something else has changed");
 	else if (expected || reef_replaying.has_next)
 		reef_recorded_stack_say(expected ? expected->offset : reef_replaying.next.offset);
@@ -159,7 +125,7 @@ _Noreturn void reef_replay_finish(const char *how, int code) {
 	flush();
 	if (reef_replaying.options.stop > reef_replaying.messages)
 		reef_replay_say("there is no message %llu to stop before", (unsigned long long)reef_replaying.options.stop);
-	if (reef_replaying.options.with && !reef_sources_with_was_used()) {
+	if (reef_replaying.options.with && !reef_replaying.with_used) {
 		reef_replay_say("%s was not loaded: no file of the service has that name", reef_replaying.options.with);
 		code = REEF_REPLAY_ENDED_ILL;
 	}

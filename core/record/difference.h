@@ -6,13 +6,6 @@
 
 #include "format.h"
 
-enum { REEF_REPLAY_ENDED_WELL, REEF_REPLAY_ENDED_ILL };
-
-/* A line of the replay's own. */
-void reef_replay_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The stack of the Lua code that is at work, or of what has failed, or that there is none. Good until the next call. */
-const char *reef_replay_stack(void);
-
 bool reef_replay_is_line(const struct reef_item *item);
 /* Is what was done the same, but for addresses of this process's memory in lines? Both are deeds of one kind. */
 bool reef_replay_is_same(const struct reef_item *recorded, const struct reef_item *now);

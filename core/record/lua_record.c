@@ -8,7 +8,8 @@
 #include "core/alloc.h"
 #include "core/host/host.h"
 #include "core/host/name_check.h"
-#include "record.h"
+#include "files.h"
+#include "recording.h"
 
 #define ROOM 16 /* records beyond those that there were a moment ago */
 
@@ -44,9 +45,9 @@ static int record_wanted(lua_State *L) {
 
 /* list() -> { { handle, name, path, bytes, stopped }, ... } */
 static int record_list(lua_State *L) {
-	size_t room = reef_record_states(NULL, 0) + ROOM;
+	size_t room = reef_recording_states(NULL, 0) + ROOM;
 	struct reef_record_state *states = lua_newuserdatauv(L, room * sizeof *states, 0);
-	size_t n = reef_record_states(states, room);
+	size_t n = reef_recording_states(states, room);
 	lua_newtable(L);
 	for (size_t i = 0; i < n && i < room; i++) {
 		lua_createtable(L, 0, 5);

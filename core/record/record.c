@@ -3,8 +3,6 @@
 
 #include <pthread.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "core/alloc.h"
 #include "core/env.h"
@@ -14,21 +12,9 @@
 #include "files.h"
 #include "head.h"
 #include "recording.h"
+#include "recording_seam.h"
 
 #define DEFAULT_LIMIT 64 /* MiB of a record */
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct reef_recording *at_work;
-
-void reef_recording_stop(struct reef_recording *r, const char *why) {
-	r->writer.full = true;
-	pthread_mutex_lock(&lock);
-	snprintf(r->state.stopped, sizeof r->state.stopped, "%s", why);
-	pthread_mutex_unlock(&lock);
-	r->tape.host.seam.off++;
-	reef_log_at(REEF_LOG_WARN, r->state.handle, "the record %s ends here: %s", r->state.path, why);
-	r->tape.host.seam.off--;
-}
 
 static void stopped(struct reef_record_writer *writer, const char *why) {
 	reef_recording_stop((struct reef_recording *)((char *)writer - offsetof(struct reef_recording, writer)), why);
@@ -63,39 +49,8 @@ struct reef_host_seam *reef_record_make(struct reef_host *host, const char *argu
 	}
 	r->writer.stopped = stopped;
 	reef_record_put_head(&r->writer, arguments, r->state.handle);
-	reef_recording_begin(r, host);
-	pthread_mutex_lock(&lock);
-	r->next = at_work;
-	at_work = r;
-	pthread_mutex_unlock(&lock);
+	reef_recording_seam_begin(r, host);
+	reef_recording_add(r);
 	reef_log_at(REEF_LOG_INFO, r->state.handle, "is recorded to %s", r->state.path);
 	return &r->tape.host;
-}
-
-void reef_recording_end(struct reef_recording *r) {
-	pthread_mutex_lock(&lock);
-	struct reef_recording **link = &at_work;
-	while (*link != r)
-		link = &(*link)->next;
-	*link = r->next;
-	pthread_mutex_unlock(&lock);
-	if (!r->writer.full)
-		reef_record_writer_stop(&r->writer, "the service has ended");
-	reef_record_writer_close(&r->writer);
-	/* A ring is for services that do not end. */
-	if (r->writer.ring_ns > 0)
-		unlink(r->state.path);
-}
-
-size_t reef_record_states(struct reef_record_state *states, size_t n) {
-	size_t count = 0;
-	pthread_mutex_lock(&lock);
-	for (struct reef_recording *r = at_work; r; r = r->next, count++) {
-		if (count >= n)
-			continue;
-		states[count] = r->state;
-		states[count].bytes = __atomic_load_n(&r->writer.at, __ATOMIC_RELAXED);
-	}
-	pthread_mutex_unlock(&lock);
-	return count;
 }

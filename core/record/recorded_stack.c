@@ -12,7 +12,6 @@
 #include <lauxlib.h>
 
 #include "core/text.h"
-#include "difference.h"
 #include "replaying.h"
 
 /* ---- in the process that looks ---- */

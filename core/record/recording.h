@@ -1,5 +1,5 @@
-/* A service that is recorded: the state that record.c (which ones there are, from their beginning to their end) and
- * recording.c (what passes the seam) share. Its own slice, but for `state`, which is under the lock of record.c. */
+/* Services that are recorded now: their list, from their beginning to their end. Of one, its own slice, but for `state`, which
+ * is under the lock of the list. */
 #ifndef REEF_RECORDING_H
 #define REEF_RECORDING_H
 
@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "core/slice.h"
-#include "record.h"
+#include "files.h"
 #include "tape.h"
 #include "writer.h"
 
@@ -21,11 +21,14 @@ struct reef_recording {
 	struct reef_record_state state;
 };
 
-/* Makes it one whose `host` is recorded from here on; its writer and state are there. */
-void reef_recording_begin(struct reef_recording *recording, struct reef_host *host);
+/* It is one of them; its writer and state are there. */
+void reef_recording_add(struct reef_recording *recording);
 /* Nothing more is written. The log says why. */
 void reef_recording_stop(struct reef_recording *recording, const char *why);
 /* The service is over: the recording is no longer among those that are at work. Its file is complete. */
 void reef_recording_end(struct reef_recording *recording);
+
+/* Fills in the states of at most n of them; how many there are. Any thread. */
+size_t reef_recording_states(struct reef_record_state *states, size_t n);
 
 #endif

@@ -14,12 +14,9 @@
 #include "difference.h"
 #include "prompt.h"
 #include "replaying.h"
+#include "replaying_seam.h"
 
 #define AT_ONCE 256 /* items that are played before the engine gets its turn */
-
-double reef_replaying_seconds(void) {
-	return (double)(reef_replaying.time_ns - reef_replaying.start_ns) / 1e9;
-}
 
 static void keep_pace(void) {
 	if (reef_replaying.options.speed <= 0)
@@ -132,7 +129,7 @@ bool reef_replay_is_on(void) {
 struct reef_host_seam *reef_replay_make(struct reef_host *host) {
 	if (reef_replaying.tape.host.host)
 		return NULL;
-	reef_replaying_begin(host);
+	reef_replaying_seam_begin(host);
 	reef_replaying.tape.host.message = pump;
 	reef_replaying.tape.host.booted = booted;
 	return &reef_replaying.tape.host;

@@ -11,7 +11,6 @@
 #include "core/host/own_files.h"
 #include "core/text.h"
 #include "cursor.h"
-#include "difference.h"
 #include "recording.h"
 #include "replaying.h"
 
@@ -74,19 +73,20 @@ int reef_sources_record(struct reef_host_seam *seam, lua_State *L, const char *n
 /* ---- what the record has ---- */
 
 static struct REEF_ARRAY(struct reef_item) files;
-static bool have_files, changed, replaced_any;
+static bool looked;
 
 static void find_files(void) {
 	struct reef_record_reader reader = reef_replaying.beginning;
 	struct reef_item item;
-	if (have_files)
+	if (looked)
 		return;
-	have_files = true;
+	looked = true;
 	while (reef_record_read(&reader, &item)) {
 		struct reef_item *place = item.kind == REEF_ITEM_FILE ? reef_array_add(&files) : NULL;
 		if (place)
 			*place = item;
 	}
+	reef_replaying.has_files = files.count > 0;
 }
 
 /* The first one from `at` on; NULL: there is none. */
@@ -106,15 +106,6 @@ bool reef_sources_has(const char *name) {
 	return find(name, &at) != NULL;
 }
 
-bool reef_sources_with_was_used(void) {
-	return replaced_any;
-}
-
-bool reef_sources_are_as_recorded(void) {
-	find_files();
-	return files.count > 0 && !changed;
-}
-
 /* Has it the same text now? */
 static void compare(const char *name) {
 	struct reef_text text = {0};
@@ -128,7 +119,7 @@ static void compare(const char *name) {
 	reef_text_free(&text);
 	if (same || !readable)
 		return;
-	changed = true;
+	reef_replaying.code_changed = true;
 	if (known)
 		reef_replay_say("%s is not as it was recorded", name);
 }
@@ -159,8 +150,8 @@ int reef_sources_replay(struct reef_host_seam *seam, lua_State *L, const char *n
 	(void)seam;
 	const char *with = replaced(name);
 	const struct reef_item *item = NULL;
-	replaced_any |= with != NULL;
-	changed |= with != NULL;
+	reef_replaying.with_used |= with != NULL;
+	reef_replaying.code_changed |= with != NULL;
 	if (with || is_own(name))
 		return load(L, with ? with : name, mode);
 	if (reef_replaying.options.recorded)
@@ -171,6 +162,7 @@ int reef_sources_replay(struct reef_host_seam *seam, lua_State *L, const char *n
 		compare(name);
 	if (item == NULL)
 		return load(L, name, mode);
+	reef_replaying.has_files = true;
 	lua_pushfstring(L, "@%s", name);
 	return load_source(L, item->value, item->value_size, mode);
 }

@@ -18,9 +18,5 @@ int reef_sources_replay(struct reef_host_seam *seam, lua_State *L, const char *n
 
 /* Of a replay: has the record that file? */
 bool reef_sources_has(const char *name);
-/* Was the file that `--with` names loaded? */
-bool reef_sources_with_was_used(void);
-/* Is all that was loaded as it was recorded? */
-bool reef_sources_are_as_recorded(void);
 
 #endif

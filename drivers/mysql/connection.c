@@ -87,7 +87,6 @@ static int machine_open(lua_State *L, struct reef_mysql_connection *c, bool late
 	}
 	lua_pushstring(L, c->calls.mysql ? mysql_error(c->calls.mysql) : "no answer in time");
 	lua_pushinteger(L, c->calls.mysql ? mysql_errno(c->calls.mysql) : 0);
-	reef_mysql_close(c);
 	return REEF_SQL_LOST;
 }
 

@@ -80,7 +80,6 @@ static enum reef_mysql_call reading_failed(lua_State *L, struct reef_mysql_conne
 	if (CLIENT_ERRORS(number) || number == 0) {
 		lua_pushstring(L, number ? text : "libmariadb has failed and does not say why");
 		lua_pushinteger(L, number);
-		reef_mysql_close(c);
 		c->state = REEF_SQL_LOST;
 		return REEF_MYSQL_NO_CALL;
 	}

@@ -15,7 +15,7 @@ static int postgres_run(lua_State *L, struct reef_postgres_connection *c) {
 		if (c->phase == REEF_POSTGRES_SENDING) {
 			int left = PQflush(c->pg);
 			if (left < 0)
-				return reef_postgres_lost(L, c, PQerrorMessage(c->pg));
+				return reef_postgres_lost(L, PQerrorMessage(c->pg));
 			if (left > 0)
 				return REEF_FD_READ | REEF_FD_WRITE;
 			c->phase = REEF_POSTGRES_READING;
@@ -69,7 +69,7 @@ static int postgres_connect(lua_State *L, struct reef_postgres_connection *c) {
 	case PGRES_POLLING_OK:
 		break;
 	case PGRES_POLLING_FAILED:
-		return reef_postgres_lost(L, c, PQerrorMessage(c->pg));
+		return reef_postgres_lost(L, PQerrorMessage(c->pg));
 	}
 	PQsetnonblocking(c->pg, 1);
 	PQsetNoticeReceiver(c->pg, postgres_ignore, NULL);
@@ -93,7 +93,7 @@ static void postgres_begin(lua_State *L, struct reef_postgres_connection *c, enu
 
 int reef_postgres_begin(lua_State *L, struct reef_postgres_connection *c, bool sent) {
 	if (!sent)
-		return reef_postgres_lost(L, c, PQerrorMessage(c->pg));
+		return reef_postgres_lost(L, PQerrorMessage(c->pg));
 	if (c->sql.stream)
 		PQsetSingleRowMode(c->pg);
 	postgres_begin(L, c, REEF_POSTGRES_SENDING);
@@ -129,15 +129,15 @@ static int postgres_go(lua_State *L, struct reef_sql_connection *sql, int ready)
 		return reef_postgres_done(c, 1);
 	}
 	if (ready == 0)
-		return reef_postgres_lost(L, c, "no answer in time");
+		return reef_postgres_lost(L, "no answer in time");
 	if (c->phase == REEF_POSTGRES_CONNECTING)
 		return postgres_connect(L, c);
 	/* What is there already is read first: an error message may be behind the end. */
 	if ((ready & REEF_FD_READ) && !PQconsumeInput(c->pg) && c->result == NULL && PQisBusy(c->pg))
-		return reef_postgres_lost(L, c, PQerrorMessage(c->pg));
+		return reef_postgres_lost(L, PQerrorMessage(c->pg));
 	if (c->phase != REEF_POSTGRES_LISTENING)
 		return postgres_run(L, c);
-	return PQstatus(c->pg) == CONNECTION_BAD ? reef_postgres_lost(L, c, PQerrorMessage(c->pg)) : postgres_hear(L, c);
+	return PQstatus(c->pg) == CONNECTION_BAD ? reef_postgres_lost(L, PQerrorMessage(c->pg)) : postgres_hear(L, c);
 }
 
 static int postgres_fd(struct reef_sql_connection *sql) {

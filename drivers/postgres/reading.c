@@ -11,14 +11,13 @@
 
 #define AT(c, value) ((c)->sql.base + REEF_POSTGRES_##value)
 
-int reef_postgres_lost(lua_State *L, struct reef_postgres_connection *c, const char *why) {
+int reef_postgres_lost(lua_State *L, const char *why) {
 	/* libpq's texts are lines. */
 	size_t n = strlen(why);
 	while (n > 0 && why[n - 1] == '\n')
 		n--;
 	lua_pushlstring(L, why, n);
 	lua_pushnil(L);
-	reef_postgres_close(c);
 	return REEF_SQL_LOST;
 }
 
@@ -157,7 +156,7 @@ int reef_postgres_part(lua_State *L, struct reef_postgres_connection *c, bool mo
 /* All of the operation has come. */
 int reef_postgres_finish(lua_State *L, struct reef_postgres_connection *c) {
 	if (PQstatus(c->pg) == CONNECTION_BAD && !c->failed)
-		return reef_postgres_lost(L, c, PQerrorMessage(c->pg));
+		return reef_postgres_lost(L, PQerrorMessage(c->pg));
 	if (c->sql.stream && c->described)
 		return reef_postgres_part(L, c, false);
 	c->phase = REEF_POSTGRES_IDLE;
@@ -250,7 +249,7 @@ bool reef_postgres_take(lua_State *L, struct reef_postgres_connection *c, int *s
 	default:
 		/* Without a code it is libpq's own word about the connection. */
 		if (PQresultErrorField(c->result, PG_DIAG_SQLSTATE) == NULL) {
-			*state = reef_postgres_lost(L, c, PQresultErrorMessage(c->result));
+			*state = reef_postgres_lost(L, PQresultErrorMessage(c->result));
 			return false;
 		}
 		reading_failed(L, c, c->result);

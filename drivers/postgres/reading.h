@@ -5,8 +5,8 @@
 
 #include "connection.h"
 
-/* The connection is of no use any more, and why: closes it. */
-int reef_postgres_lost(lua_State *L, struct reef_postgres_connection *c, const char *why);
+/* The connection is of no use any more, and why. */
+int reef_postgres_lost(lua_State *L, const char *why);
 /* The operation is over, with the `n` values on the top. */
 int reef_postgres_done(struct reef_postgres_connection *c, int n);
 /* All of it has come. */

@@ -81,6 +81,8 @@ static int operation_lost(lua_State *L, struct reef_sql_connection *c) {
 }
 
 static int operation_over(lua_State *L, struct reef_sql_connection *c, int state) {
+	if (state == REEF_SQL_LOST)
+		c->driver->close(c);
 	c->busy = false;
 	if (state == REEF_SQL_LOST && c->connecting) {
 		lua_pushnil(L);

@@ -23,7 +23,7 @@ enum { REEF_SQL_AT_TURN = 1, REEF_SQL_AT_COMMAND, REEF_SQL_AT_DEADLINE, REEF_SQL
 enum {
 	REEF_SQL_MORE = 4,  /* waits for more than there was to be read: see reef_fd_wait_more */
 	REEF_SQL_OVER = 0,  /* its results lie on the top of the stack, `pushed` of them; also what the server refuses */
-	REEF_SQL_LOST = -1, /* the connection is closed; a text that says why and a number, or nil, lie there */
+	REEF_SQL_LOST = -1, /* the connection is to be closed; a text that says why and a number, or nil, lie there */
 };
 
 struct reef_sql_connection;

@@ -156,10 +156,6 @@ static const struct key *find_key(const char *name) {
 	return bsearch(name, keys, KEYS, sizeof keys[0], compare_key);
 }
 
-bool reef_config_key_known(const char *key) {
-	return find_key(key) != NULL;
-}
-
 bool reef_config_key_names_file(const char *name) {
 	const struct key *key = find_key(name);
 	return key != NULL && key->kind == FILE_NAME;

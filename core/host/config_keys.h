@@ -19,8 +19,6 @@ size_t reef_config_key_count(void);
 const char *reef_config_key_name(size_t i);
 /* Is the value of the key the path of a file that is read? */
 bool reef_config_key_names_file(const char *key);
-/* Does Reef read a key of that name? */
-bool reef_config_key_known(const char *key);
 /* The known key that is one letter away from this one, which is none: one too many, missing, changed, or swapped with its
  * neighbour. NULL: there is none. */
 const char *reef_config_key_meant(const char *key);

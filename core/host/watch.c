@@ -24,7 +24,8 @@ const char reef_no_memory[] = "no memory";
 
 /* ---- reasons ---- */
 
-const char *reef_watch_reason(const char *text) {
+/* A reason as text that lives as long as the process: the same for the same text. */
+static const char *lasting(const char *text) {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static const char *reasons[MAX_REASONS];
 	static int count;
@@ -197,7 +198,7 @@ static void refuse_call(lua_State *L, struct reef_watch *watch, lua_CFunction f,
 	}
 	bool has_name = lua_getinfo(L, "n", ar) && ar->name;
 	snprintf(text, sizeof(text), "it calls %.48s while it loads", has_name ? ar->name : "a function");
-	refuse(watch, reef_watch_reason(text));
+	refuse(watch, lasting(text));
 }
 
 static void on_event(lua_State *L, lua_Debug *ar) {

@@ -48,7 +48,5 @@ bool reef_watch_finds_the_same(const char *notes, size_t size);
 
 /* The reason that is none for the next attempt. */
 extern const char reef_no_memory[];
-/* A reason as text that lives as long as the process: the same for the same text. Any thread. */
-const char *reef_watch_reason(const char *text);
 
 #endif

@@ -304,10 +304,6 @@ void reef_bson_decode(lua_State *L, const uint8_t *data, size_t size, unsigned f
 	reef_bson_decode_alike(L, data, size, flags, 0, 0);
 }
 
-void reef_bson_decode_for(lua_State *L, const uint8_t *data, size_t size, unsigned flags, int owner) {
-	reef_bson_decode_alike(L, data, size, flags, owner, 0);
-}
-
 void reef_bson_decode_alike(lua_State *L, const uint8_t *data, size_t size, unsigned flags, int owner, int models) {
 	struct decoder d;
 	d.L = L;

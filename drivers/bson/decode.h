@@ -18,9 +18,7 @@ enum reef_bson_flags {
 /* Pushes the table for the document. Raises with the path of what cannot be read. */
 void reef_bson_decode(lua_State *L, const uint8_t *data, size_t size, unsigned flags);
 /* The same, but what cannot be read is told to owner:fail(text), which raises; the owner is the object at `owner`, 0: none.
- */
-void reef_bson_decode_for(lua_State *L, const uint8_t *data, size_t size, unsigned flags, int owner);
-/* The same for one of many that may be alike, with the set of models (models.h) at `models`; 0: none. */
+ * For one of many that may be alike, with the set of models (models.h) at `models`; 0: none. */
 void reef_bson_decode_alike(lua_State *L, const uint8_t *data, size_t size, unsigned flags, int owner, int models);
 
 /* Who takes the batches of cursors, with REEF_BSON_BATCHES: called for an array in a document in the outermost one, with

@@ -69,7 +69,7 @@ static bool push_models(lua_State *L, const struct reef_bson_reader *reader) {
 	return true;
 }
 
-/* Pushes the next document, or nil. `owner` as for reef_bson_decode_for, or 0. */
+/* Pushes the next document, or nil. `owner` as for reef_bson_decode_alike, or 0. */
 static void push_next(lua_State *L, struct reef_bson_reader *reader, unsigned flags, int owner) {
 	struct reef_bson_element e;
 	int found = reef_bson_reader_next(reader, &e);

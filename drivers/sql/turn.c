@@ -62,7 +62,7 @@ bool reef_sql_turn_take(struct reef_sql_turn *turn, const lua_State *L) {
 	return true;
 }
 
-void reef_sql_turn_leave(struct reef_sql_turn *turn, const lua_State *L) {
+static void turn_leave(struct reef_sql_turn *turn, const lua_State *L) {
 	if (turn->holder != L || --turn->depth > 0)
 		return;
 	struct reef_sql_waiter *w = turn->first;
@@ -179,7 +179,7 @@ struct reef_sql_turn *reef_sql_turn_check(lua_State *L, int index) {
 }
 
 int reef_sql_turn_close(lua_State *L) {
-	reef_sql_turn_leave(reef_sql_turn_check(L, 1), L);
+	turn_leave(reef_sql_turn_check(L, 1), L);
 	return 0;
 }
 

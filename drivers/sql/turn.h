@@ -54,7 +54,6 @@ bool reef_sql_turn_take(struct reef_sql_turn *turn, const lua_State *L);
 int reef_sql_turn_wait(lua_State *L, int index, size_t size, uint64_t deadline_ns, lua_KFunction k);
 /* In that continuation: is it L's turn? Or it is too late, and when the wait began, in seconds, lies on the top. */
 bool reef_sql_turn_came(const struct reef_sql_turn *turn, const lua_State *L);
-void reef_sql_turn_leave(struct reef_sql_turn *turn, const lua_State *L);
 /* Of the metatable: __close and __gc. */
 int reef_sql_turn_close(lua_State *L);
 int reef_sql_turn_gc(lua_State *L);

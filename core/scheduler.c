@@ -206,12 +206,16 @@ static bool wake_one(void) {
 
 void reef_scheduler_wake_one(void) {
 	/* If there are enough, they find the work when theirs is done; if they are held, the watchdog sees it. */
-	if (reef_scheduler_busy_workers() < atomic_load_explicit(&useful_workers, memory_order_relaxed))
+	if (reef_scheduler_has_processor_left())
 		(void)wake_one();
 }
 
 void reef_scheduler_set_held(int n) {
 	atomic_store_explicit(&useful_workers, processors + n, memory_order_relaxed);
+}
+
+bool reef_scheduler_has_processor_left(void) {
+	return reef_scheduler_busy_workers() < atomic_load_explicit(&useful_workers, memory_order_relaxed);
 }
 
 bool reef_scheduler_is_crowded(void) {

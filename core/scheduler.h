@@ -94,6 +94,8 @@ void reef_scheduler_wake_one(void);
 void reef_scheduler_wake_beside(void);
 /* Watchdog only: how many workers are held in long messages. They need no processor of their own, or keep one. */
 void reef_scheduler_set_held(int n);
+/* Do fewer workers run services than there are processors for? Any thread. */
+bool reef_scheduler_has_processor_left(void);
 /* Do more workers run services than there are processors for? */
 bool reef_scheduler_is_crowded(void);
 /* Wakes a worker in bed whatever others do; false: none is. */

@@ -43,7 +43,7 @@ static void retire(struct reef_plan *plan) {
 	for (size_t i = 0; i < plan->references.capacity; i++) {
 		struct reef_row *row = (struct reef_row *)(void *)plan->references.slots[i].key;
 		if (row != NULL)
-			row->refs = (uint32_t)((intptr_t)row->refs + reef_plan_count(plan, row)) & 0x7fffffffu;
+			row->refs = (uint32_t)((intptr_t)row->refs + reef_plan_count(plan, row));
 	}
 	for (size_t i = 0; i < plan->switches.count; i++) {
 		struct reef_switch *change = &plan->switches.items[i];

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "beside.h"
 #include "core/alloc.h"
 #include "sharetable/overlay/path.h"
 #include "unchanged.h"
@@ -71,9 +72,10 @@ static struct reef_row *give_row(struct reef_plan *plan, Table *source, const TV
 
 /* The row that stays as it is for a table that was not seen before; NULL if none does. To it leads one cell, so it was not
  * met before and will not be met again: nothing is noted about it, neither that it is planned nor a step. */
-static struct reef_row *leave_row(struct reef_plan *plan, const Table *source, const TValue *old) {
+static struct reef_row *leave_row(struct reef_plan *plan, const Table *source, const TValue *old, const TValue *key) {
 	struct reef_row *row = old != NULL && ttistable(old) ? reef_row_of(hvalue(old)) : NULL;
-	if (row == NULL || row->refs != 1 || row->planned || !reef_unchanged(source, row))
+	if (row == NULL || !(reef_beside_knows(plan->beside, key) ? reef_beside_is_unchanged(plan->beside, key)
+															  : reef_unchanged_stays(source, row)))
 		return NULL;
 	return !plan->recalled || reef_ptrmap_put(&plan->rows, source, row) ? row : NULL;
 }
@@ -108,7 +110,7 @@ struct reef_row *reef_plan_row_for(struct reef_plan *plan, Table *source, const 
 		reef_plan_no_memory(plan);
 		return NULL;
 	}
-	struct reef_row *row = before ? reef_ptrmap_get(&plan->rows, source) : leave_row(plan, source, old);
+	struct reef_row *row = before ? reef_ptrmap_get(&plan->rows, source) : leave_row(plan, source, old, key);
 	if (before && row == NULL) {
 		if (!recall(plan, step, key))
 			return NULL;

@@ -54,6 +54,7 @@ struct reef_plan {
 	struct reef_ptrmap rows;    /* source table -> its row, unless that was left as it is */
 	struct reef_seen seen;      /* source tables */
 	bool recalled;              /* all source tables have their rows in the map */
+	struct reef_beside *beside; /* who compares, too, while a step is compared; or NULL */
 	struct reef_ptrmap patches; /* row -> the table that changes it */
 	bool patch;
 	char *why;

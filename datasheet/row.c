@@ -42,13 +42,13 @@ static void mark(GCObject *o, int tag) {
 struct reef_row *reef_row_new(const struct reef_layout *layout) {
 	struct reef_layout nothing = {0, 0, 0};
 	size_t room = reef_layout_size(layout);
-	if (room > UINT16_MAX * UNIT)
+	if (room > REEF_ROOM_MAX * UNIT)
 		room = 0;
 	struct reef_row *row = reef_try_malloc(sizeof(*row) + room);
 	if (row == NULL)
 		return NULL;
 	memset(row, 0, sizeof(*row));
-	row->room = (uint16_t)(room / UNIT);
+	row->room = room / UNIT & REEF_ROOM_MAX;
 	reef_layout_apply(&nothing, &row->table, NULL);
 	account(&row_total, 1, sizeof(*row) + room);
 	return row;

@@ -19,15 +19,16 @@
 struct reef_note;
 
 #define REEF_MANY UINT16_MAX
+#define REEF_ROOM_MAX ((size_t)INT16_MAX)
 
 struct reef_row {
 	Table table;
 	union {
 		struct {
-			uint32_t refs : 31;   /* cells of contents, and sheets, that lead to it */
-			uint32_t planned : 1; /* the plan has a table for it */
+			uint32_t refs;        /* cells of contents, and sheets, that lead to it */
 			uint16_t entries;     /* of the hash part; REEF_MANY: so many or more */
-			uint16_t room;        /* for a content behind the row, in units of 8 bytes */
+			uint16_t room : 15;   /* for a content behind the row, in units of 8 bytes */
+			uint16_t planned : 1; /* the plan has a table for it; written while others read what is above (beside.h) */
 		};
 		struct reef_note *note; /* of a retired row */
 	};

@@ -8,6 +8,13 @@
 /* True: the table has the entries that the row has, and no tables among them. False may also be said of equal ones. */
 bool reef_unchanged(const Table *source, const struct reef_row *row);
 
+/* Will it stay as it is? One cell leads to such a row, so the plan has no other table for it. Who compares beside the
+ * publisher looks at `refs` of any row, with a load of its own since the plan may be writing what is next to it, and at the
+ * rest only of rows that are his. */
+static inline bool reef_unchanged_stays(const Table *source, const struct reef_row *row) {
+	return __atomic_load_n(&row->refs, __ATOMIC_RELAXED) == 1 && !row->planned && reef_unchanged(source, row);
+}
+
 /* While the lists are compared, where entry `at` is next: gets lines of memory on their way that later entries will want. */
 void reef_unchanged_expect(const Table *source, const struct reef_row *row, unsigned int at);
 

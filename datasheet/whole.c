@@ -2,6 +2,7 @@
  * differ. */
 #include "whole.h"
 
+#include "beside.h"
 #include "unchanged.h"
 
 /* Of the hash part. */
@@ -15,8 +16,8 @@ static unsigned int count_entries(const struct reef_row *row) {
 	return count;
 }
 
-/* Compares all of a table with its row's content; looks at every entry, so that all tables are found. */
-static bool compare_all(struct reef_plan *plan, uint32_t step, const struct reef_layout *layout, bool *same) {
+/* Looks at every entry, so that all tables are found. */
+static bool compare_entries(struct reef_plan *plan, uint32_t step, const struct reef_layout *layout, bool *same) {
 	struct reef_row *row = plan->part->found.steps.items[step].data;
 	struct reef_entries entries = reef_entries_of(plan->part->found.steps.items[step].table, layout->array);
 	const TValue *value;
@@ -24,7 +25,8 @@ static bool compare_all(struct reef_plan *plan, uint32_t step, const struct reef
 	*same = layout->array == row->table.alimit && layout->hash == count_entries(row);
 	while ((value = reef_entries_next(&entries, &key)) != NULL) {
 		const TValue *old = luaH_get(&row->table, &key);
-		reef_unchanged_expect(entries.table, row, entries.at);
+		if (!reef_beside_knows(plan->beside, &key))
+			reef_unchanged_expect(entries.table, row, entries.at);
 		if (ttistable(value)) {
 			struct reef_row *child = reef_plan_row_for(plan, hvalue(value), old, step, &key);
 			if (child == NULL)
@@ -35,6 +37,16 @@ static bool compare_all(struct reef_plan *plan, uint32_t step, const struct reef
 		}
 	}
 	return true;
+}
+
+/* Compares all of a table with its row's content. */
+static bool compare_all(struct reef_plan *plan, uint32_t step, const struct reef_layout *layout, bool *same) {
+	const struct reef_step *at = &plan->part->found.steps.items[step];
+	plan->beside = reef_beside_begin(at->table, at->data);
+	bool ok = compare_entries(plan, step, layout, same);
+	reef_beside_end(plan->beside);
+	plan->beside = NULL;
+	return ok;
 }
 
 /* Fills the header of new content. */

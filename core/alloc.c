@@ -48,7 +48,9 @@ char *reef_strdup(const char *s) {
 }
 
 void reef_free(void *p) {
-	free(p);
+	/* jemalloc finds out last that there is nothing. */
+	if (p)
+		free(p);
 }
 
 bool (*reef_alloc_fails)(size_t size);

@@ -218,9 +218,7 @@ static enum reef_frame skip_value(struct reef_frames *frames, const char *bytes,
 	}
 }
 
-static enum reef_frame resp_scan(struct reef_frames *frames, const char *bytes, size_t n) {
-	const char *end = bytes + n;
-	frames->need = 0;
+static enum reef_frame scan_values(struct reef_frames *frames, const char *bytes, const char *end) {
 	/* With nothing expected, a push may have begun; it ends when nothing is left of it. */
 	bool unasked = frames->left == 0 && frames->inner == 0;
 	while (frames->left > 0 || frames->inner > 0 || unasked) {
@@ -245,6 +243,33 @@ static enum reef_frame resp_scan(struct reef_frames *frames, const char *bytes, 
 		unasked = false;
 	}
 	return REEF_FRAME_COMPLETE;
+}
+
+/* Most replies are one string that has come as a whole, written in the one way that nearly all are: skips it. False: it is
+ * something else, or looked at more closely. */
+static inline bool skip_whole_string(struct reef_frames *frames, const char *bytes, const char *end) {
+	const char *p = bytes + frames->at;
+	int64_t size;
+	if (p == end || *p != '$' || frames->at > frames->limit)
+		return false;
+	const char *cr = short_number(p + 1, end, &size);
+	if (cr == NULL || (uint64_t)size > frames->limit || end - cr < size + 4)
+		return false;
+	p = cr + 2 + size;
+	if (p[0] != '\r' || p[1] != '\n')
+		return false;
+	frames->at = (size_t)(p + 2 - bytes);
+	return true;
+}
+
+static enum reef_frame resp_scan(struct reef_frames *frames, const char *bytes, size_t n) {
+	const char *end = bytes + n;
+	frames->need = 0;
+	while (frames->inner == 0 && frames->left > 0 && skip_whole_string(frames, bytes, end)) {
+		if (--frames->left == 0)
+			return REEF_FRAME_COMPLETE;
+	}
+	return scan_values(frames, bytes, end);
 }
 
 static void resp_begin(struct reef_frames *frames, uint32_t replies) {

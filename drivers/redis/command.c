@@ -15,6 +15,7 @@
 #include "core/alloc.h"
 #include "encode.h"
 #include "harmless.h"
+#include "sharetable/overlay/frames.h"
 #include "special.h"
 
 /* A method: the upvalue of its closure. */
@@ -49,13 +50,8 @@ struct reef_redis_handle *reef_redis_handle_new(lua_State *L) {
 }
 
 static struct reef_redis_handle *command_handle_of(lua_State *L) {
-	struct reef_redis_handle *handle = NULL;
-	if (lua_istable(L, 1)) {
-		lua_rawgeti(L, 1, 1);
-		handle = reef_redis_handle_at(L, -1);
-		lua_pop(L, 1);
-	}
-	if (handle == NULL)
+	struct reef_redis_handle *handle = reef_frame_self(L, sizeof(*handle));
+	if (handle == NULL || handle->tag != &handle_tag)
 		luaL_error(L, "redis: this is not a connection, or it was disconnected (db:command(...) takes a colon)");
 	return handle;
 }
@@ -183,7 +179,7 @@ static bool command_encode(lua_State *L, struct reef_output *output, const struc
 }
 
 static int method(lua_State *L) {
-	const struct command *command = lua_touserdata(L, lua_upvalueindex(1));
+	const struct command *command = reef_frame_own(L);
 	struct reef_task *task = reef_task_running(L);
 	struct reef_redis_handle *handle;
 	bool own;

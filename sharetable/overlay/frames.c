@@ -43,6 +43,20 @@ const char *reef_frame_last_call(lua_State *L, CallInfo *frame) {
 	return found ? ar.name : NULL;
 }
 
+void *reef_frame_self(const lua_State *L, size_t size) {
+	StkId self = REEF_CI_FUNC(L->ci) + 1;
+	if (self >= REEF_TOP(L) || !ttistable(s2v(self)))
+		return NULL;
+	const TValue *first = luaH_getint(hvalue(s2v(self)), 1);
+	return ttisfulluserdata(first) && uvalue(first)->len == size ? getudatamem(uvalue(first)) : NULL;
+}
+
+void *reef_frame_own(const lua_State *L) {
+	const CClosure *running = clCvalue(s2v(REEF_CI_FUNC(L->ci)));
+	lua_assert(running->nupvalues > 0 && ttisfulluserdata(&running->upvalue[0]));
+	return getudatamem(uvalue(&running->upvalue[0]));
+}
+
 bool reef_frames_same_vm(const lua_State *a, const lua_State *b) {
 	return G(a) == G(b);
 }

@@ -18,6 +18,11 @@ lua_CFunction reef_frame_function(const struct CallInfo *frame);
 /* What the frame has called last, by the words of its code; NULL if that says nothing. For a frame of Lua whose call has just
  * returned. */
 const char *reef_frame_last_call(lua_State *L, struct CallInfo *frame);
+/* What lies at [1] of the table that the running function was called with first: the memory of a full userdata of that size;
+ * NULL: something else, or there is no such table. */
+void *reef_frame_self(const lua_State *L, size_t size);
+/* The memory of the full userdata that the running function of C has as its first upvalue. */
+void *reef_frame_own(const lua_State *L);
 /* Do both belong to one VM? */
 bool reef_frames_same_vm(const lua_State *a, const lua_State *b);
 

@@ -79,6 +79,19 @@ static void several_replies_are_one_answer(void **state) {
 	assert_int_equal(frames.error, 1);
 }
 
+static void what_is_larger_than_the_limit_is_bad(void **state) {
+	(void)state;
+	static const char three[] = "$4\r\nabcd\r\n$4\r\nabcd\r\n$4\r\nabcd\r\n", large[] = "$16\r\n0123456789abcdef\r\n";
+	for (uint32_t expect = 2; expect <= 3; expect++) {
+		struct reef_frames frames = {.limit = 15};
+		reef_pool_resp.begin(&frames, expect);
+		assert_int_equal(scan(&frames, three, sizeof(three) - 1), expect == 2 ? REEF_FRAME_COMPLETE : REEF_FRAME_BAD);
+	}
+	struct reef_frames frames = {.limit = 15};
+	reef_pool_resp.begin(&frames, 1);
+	assert_int_equal(scan(&frames, large, sizeof(large) - 1), REEF_FRAME_BAD);
+}
+
 static void what_nobody_asked_for_is_bad_unless_it_is_a_push(void **state) {
 	(void)state;
 	struct reef_frames frames = {.limit = 1 << 20};
@@ -172,6 +185,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(every_type_ends_where_it_ends_however_it_is_cut),
 			cmocka_unit_test(several_replies_are_one_answer),
+			cmocka_unit_test(what_is_larger_than_the_limit_is_bad),
 			cmocka_unit_test(what_nobody_asked_for_is_bad_unless_it_is_a_push),
 			cmocka_unit_test(on_a_stream_a_push_is_what_one_waits_for),
 			cmocka_unit_test(bytes_that_are_no_reply_are_bad),

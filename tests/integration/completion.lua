@@ -1,3 +1,4 @@
+-- tsan: no, the command line and what it reads
 -- timeout: 120
 -- What fish completes: each command once, and each long option that its help has.
 local process = require "test.process"

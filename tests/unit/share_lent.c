@@ -1,3 +1,4 @@
+/* tsan: no, one thread does all of it */
 /* Tables whose parts are lent behave like any others: random scripts say the same in a VM that lends what it can and in one
  * that does not. What is lent is mapped read-only, so a write that the hooks do not see ends the test.
  * REEF_TEST_SEED replays a run, REEF_TEST_ROUNDS says how many scripts. */

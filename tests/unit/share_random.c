@@ -1,3 +1,4 @@
+/* tsan: no, one thread does all of it */
 /* Random trees: shared ones read like private ones through every operation, and an update leaves exactly the new data
  * everywhere in a VM and nothing of the old. REEF_TEST_SEED replays a run, REEF_TEST_ROUNDS says how many trees. */
 #include "share_lua.h"

@@ -1,3 +1,4 @@
+/* tsan: no, one thread does all of it */
 /* Whatever gets a reference to shared objects is noted, and nothing that the collector has freed: random programs put values
  * of a shared table into every kind of place, and after each step what is noted is compared with what lies in the VM.
  * REEF_TEST_SEED replays a run, REEF_TEST_ROUNDS says how many programs. */

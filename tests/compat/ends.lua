@@ -132,8 +132,10 @@ test.case("a pid file is removed when the process is cut off", function()
 	local p = project.new { ["main.lua"] = [[
 		local skynet = require "skynet"
 		skynet.start(function()
-			io.open("up", "w"):close()
-			os.execute "sleep 15"
+			skynet.timeout(1, function() -- it has started then
+				io.open("up", "w"):close()
+				os.execute "sleep 15"
+			end)
 		end)
 	]] }
 	p:run(p:config(TIMEOUT .. "daemon = './pid'\nlogger = './log'\n"))

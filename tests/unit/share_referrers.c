@@ -6,8 +6,6 @@
 
 #include "share_failing.h"
 
-#include <time.h>
-
 #include "core/ptrmap.h"
 #include "sharetable/overlay/model.h"
 #include "sharetable/overlay/referrers.h"
@@ -250,11 +248,6 @@ int main(void) {
 			cmocka_unit_test(what_a_dead_coroutine_has_open_is_found),
 			cmocka_unit_test(what_could_not_be_noted_is_found),
 	};
-	const char *preset = getenv("REEF_TEST_PRESET");
-	bool sanitizer = preset != NULL && (strcmp(preset, "asan") == 0 || strcmp(preset, "tsan") == 0);
-	const char *text = getenv("REEF_TEST_SEED");
-	seed = text != NULL ? atol(text) : (long)time(NULL);
-	text = getenv("REEF_TEST_ROUNDS");
-	rounds = text != NULL ? atol(text) : sanitizer ? 20 : 100;
+	read_chance(&seed, &rounds, 100, 20);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,11 @@ set(CMAKE_CXX_STANDARD 17)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g")
+# A sanitizer's report needs lines, and no variables.
+if(REEF_SANITIZE)
+	set(CMAKE_C_FLAGS_DEBUG "-O1 -g1")
+	set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
+endif()
 
 if(NOT CMAKE_BUILD_TYPE)
 	set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Debug" FORCE)

@@ -60,12 +60,14 @@ function(reef_room name)
 	endif()
 
 	# The list of rooms is for whoever starts up; the wall has none.
-	file(CONFIGURE OUTPUT wall.c CONTENT "int main(void) {\n\treturn 0;\n}\n" @ONLY)
-	add_executable(wall_${name} ${PROJECT_BINARY_DIR}/wall.c)
-	target_link_libraries(wall_${name} PRIVATE
-		reef_base -Wl,--whole-archive reef_${name} -Wl,--no-whole-archive ${may} ${room_LIBRARIES})
-	target_link_options(wall_${name} PRIVATE ${reef_test_link_options})
-	set_target_properties(wall_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/walls)
+	if(NOT REEF_SANITIZE)
+		file(CONFIGURE OUTPUT wall.c CONTENT "int main(void) {\n\treturn 0;\n}\n" @ONLY)
+		add_executable(wall_${name} ${PROJECT_BINARY_DIR}/wall.c)
+		target_link_libraries(wall_${name} PRIVATE
+			reef_base -Wl,--whole-archive reef_${name} -Wl,--no-whole-archive ${may} ${room_LIBRARIES})
+		target_link_options(wall_${name} PRIVATE ${reef_test_link_options})
+		set_target_properties(wall_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/walls)
+	endif()
 
 	set(reef_folders_${name} ${room_FOLDERS} PARENT_SCOPE)
 	set(room_libraries ${room_libraries} reef_${name} PARENT_SCOPE)

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -186,19 +187,40 @@ static int programs_poll(lua_State *L) {
 	return 2;
 }
 
-/* free_port() -> a TCP port of 127.0.0.1 that nobody listened on a moment ago */
+/* Where the ports begin that the system gives to connections. */
+static unsigned first_given(void) {
+	unsigned first = 32768;
+	FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	if (f != NULL) {
+		if (fscanf(f, "%u", &first) != 1)
+			first = 32768;
+		fclose(f);
+	}
+	return first;
+}
+
+/* free_port() -> a TCP port of 127.0.0.1 that nobody listened on a moment ago; below those that connections are given where
+ * there is room, so that a server that is started again finds it free */
 static int programs_free_port(lua_State *L) {
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t size = sizeof a;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool ok =
-			fd >= 0 && bind(fd, (struct sockaddr *)&a, size) == 0 && getsockname(fd, (struct sockaddr *)&a, &size) == 0;
-	if (fd >= 0)
-		close(fd);
-	if (!ok)
-		return luaL_error(L, "no free port: %s", strerror(errno));
-	lua_pushinteger(L, ntohs(a.sin_port));
-	return 1;
+	enum { LOWEST = 20000, ROOM = 1000, TRIES = 100 };
+	unsigned end = first_given();
+	for (int i = 0; i < TRIES; i++) {
+		uint16_t chance = 0;
+		struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		socklen_t size = sizeof a;
+		if (i < TRIES / 2 && end >= LOWEST + ROOM && getrandom(&chance, sizeof chance, 0) == sizeof chance)
+			a.sin_port = htons((uint16_t)(LOWEST + chance % (end - LOWEST)));
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&a, size) == 0 &&
+				  getsockname(fd, (struct sockaddr *)&a, &size) == 0;
+		if (fd >= 0)
+			close(fd);
+		if (ok) {
+			lua_pushinteger(L, ntohs(a.sin_port));
+			return 1;
+		}
+	}
+	return luaL_error(L, "no free port: %s", strerror(errno));
 }
 
 /* can_connect(port or Unix socket's path) -> boolean */

@@ -1,3 +1,4 @@
+-- tsan: no, the command line and what it reads
 -- The reference (docs/api) has a word about every function that a module has, and about every name of skynet's API.
 local contract = require "reef.moving.contract"
 local process = require "test.process"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- The module `bson` as its users know it.
 local bson = require "bson"
 local test = require "test"

@@ -1,3 +1,4 @@
+-- tsan: no, the command line and what it reads
 -- Configuration files.
 local process = require "test.process"
 local project = require "project"

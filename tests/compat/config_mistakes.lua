@@ -1,3 +1,4 @@
+-- tsan: no, the command line and what it reads
 -- What a configuration that is wrong is told: each mistake, and the message that it gets. A mistake that ends the start
 -- is said on stderr with its file and line; one that a project may mean is a warning there, and the start goes on.
 local process = require "test.process"

@@ -413,7 +413,9 @@ test.case("who lists the functions sees them all", function()
 	test.equal(skynet.no_such_function, nil)
 end)
 
-test.case("what a burst of coroutines leaves idle goes, also when no new ones begin", { timeout = 120 }, function()
+-- A service that had a burst of coroutines, then works on alone: it runs `before`, the burst, `between`, and calls with
+-- `each` behind them, and returns what `gives` is. `note` is for each coroutine of the burst.
+local function after_burst(parts)
 	local service, echo = test.service "actor", test.service "actor"
 	skynet.call(echo, "lua", [[
 		local skynet = require "skynet"
@@ -421,14 +423,14 @@ test.case("what a burst of coroutines leaves idle goes, also when no new ones be
 			skynet.retpack()
 		end)
 	]])
-	local left = skynet.call(service, "lua", [[
+	return skynet.call(service, "lua", ([[
 		local skynet = require "skynet"
 		local echo = ...
-		local threads, count = setmetatable({}, { __mode = "k" }), 4096
-		local me = coroutine.running()
+		local count, me, text = %d, coroutine.running(), nil
+		$before
 		for _ = 1, count do
 			skynet.fork(function()
-				threads[coroutine.running()] = true
+				$note
 				skynet.yield()
 				count = count - 1
 				if count == 0 then
@@ -437,93 +439,62 @@ test.case("what a burst of coroutines leaves idle goes, also when no new ones be
 			end)
 		end
 		skynet.wait(me)
-		for _ = 1, 12 * 1024 do
+		$between
+		for i = 1, 12 * 1024 do
 			skynet.call(echo, "lua")
+			$each
 		end
-		collectgarbage()
-		collectgarbage()
-		for _ in pairs(threads) do
-			count = count + 1
-		end
-		return count
-	]], echo)
+		return $gives
+	]]):format(parts.count):gsub("%$(%a+)", function(name)
+		return parts[name] or ""
+	end), echo)
+end
+
+test.case("what a burst of coroutines leaves idle goes, also when no new ones begin", { timeout = 120 }, function()
+	local left = after_burst {
+		count = 4096,
+		before = "local threads = setmetatable({}, { __mode = 'k' })",
+		note = "threads[coroutine.running()] = true",
+		gives = [[(function()
+			collectgarbage()
+			collectgarbage()
+			for _ in pairs(threads) do
+				count = count + 1
+			end
+			return count
+		end)()]],
+	}
 	test.truthy(left <= 64, left .. " idle coroutines are left")
 end)
 
 test.case("its memory goes, too, without a collection that the service asks for", { timeout = 120 }, function()
-	local service, echo = test.service "actor", test.service "actor"
-	skynet.call(echo, "lua", [[
-		local skynet = require "skynet"
-		skynet.dispatch("lua", function()
-			skynet.retpack()
-		end)
-	]])
-	local before, after = skynet.call(service, "lua", [[
-		local skynet = require "skynet"
-		local echo = ...
-		local count, me, before, text = 8192, coroutine.running(), collectgarbage "count", nil
-		for _ = 1, count do
-			skynet.fork(function()
-				skynet.yield()
-				count = count - 1
-				if count == 0 then
-					skynet.wakeup(me)
-				end
-			end)
-		end
-		skynet.wait(me)
-		for i = 1, 12 * 1024 do
-			skynet.call(echo, "lua")
-			text = ("x"):rep(300 + i % 7)
-		end
-		return before, collectgarbage "count", text
-	]], echo)
+	local before, after = after_burst {
+		count = 8192,
+		before = "local before = collectgarbage 'count'",
+		each = "text = ('x'):rep(300 + i % 7)",
+		gives = "before, collectgarbage 'count', text",
+	}
 	test.truthy(after < before + 3000, before .. " KB before, " .. after .. " KB after")
 end)
 
 -- An object that is old, and one that refers to it weakly, tell whether everything was collected.
 for _, choice in ipairs { [["stop"]], [["incremental", 1000, 100]], [["generational", 20, 1000]] } do
 	test.case("who chooses his collector is not disturbed by a burst: " .. choice, { timeout = 120 }, function()
-		local service, echo = test.service "actor", test.service "actor"
-		skynet.call(echo, "lua", [[
-			local skynet = require "skynet"
-			skynet.dispatch("lua", function()
-				skynet.retpack()
-			end)
-		]])
-		local there = skynet.call(service, "lua", [[
-			local skynet = require "skynet"
-			local echo = ...
-			local count, me = 8192, coroutine.running()
-			local seen = setmetatable({}, { __mode = "v" })
-			local function make()
-				local object = {}
-				seen[1] = object
-				return { object }
-			end
-			local old = make()
-			for _ = 1, count do
-				skynet.fork(function()
-					skynet.yield()
-					count = count - 1
-					if count == 0 then
-						skynet.wakeup(me)
-					end
-				end)
-			end
-			skynet.wait(me)
-			collectgarbage(]] .. choice .. [[)
-			for _ = 1, 3 do
-				collectgarbage "collect"
-			end
-			old[1] = nil
-			local text
-			for i = 1, 12 * 1024 do
-				skynet.call(echo, "lua")
-				text = ("x"):rep(100 + i % 7)
-			end
-			return seen[1] ~= nil
-		]], echo)
+		local there = after_burst {
+			count = 8192,
+			before = [[
+				local seen = setmetatable({}, { __mode = "v" })
+				local function make()
+					local object = {}
+					seen[1] = object
+					return { object }
+				end
+				local old = make()
+			]],
+			between = ("collectgarbage(%s)\nfor _ = 1, 3 do collectgarbage 'collect' end\nold[1] = nil"):format(choice),
+			each = "text = ('x'):rep(100 + i % 7)",
+			gives = "seen[1] ~= nil, text",
+		}
 		test.equal(there, true)
 	end)
 end

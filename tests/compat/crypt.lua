@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- `skynet.crypt`, `client.crypt` and `md5` as their users know them.
 local crypt = require "skynet.crypt"
 local md5 = require "md5"

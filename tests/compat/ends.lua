@@ -132,8 +132,10 @@ test.case("a pid file is removed when the process is cut off", function()
 	local p = project.new { ["main.lua"] = [[
 		local skynet = require "skynet"
 		skynet.start(function()
-			io.open("up", "w"):close()
-			os.execute "sleep 15"
+			skynet.timeout(1, function() -- it has started then
+				io.open("up", "w"):close()
+				os.execute "sleep 15"
+			end)
 		end)
 	]] }
 	p:run(p:config(TIMEOUT .. "daemon = './pid'\nlogger = './log'\n"))
@@ -430,8 +432,16 @@ test.case("a log that nobody drains does not hold the end", function()
 	shell:signal "KILL"
 end)
 
-test.case("programs that were left behind are gone", { timeout = 60 }, function()
-	skynet.sleep(1600)
+-- Programs outlive whoever was cut off while it waited for them.
+test.case("programs that were left behind are of this test, and can be ended", function()
+	local each = ([[
+		for p in $(pgrep -x sleep); do
+			! tr '\0' '\n' </proc/$p/environ | grep -qxF 'REEF_TEST_DIR=%s' || %%s
+		done 2>/dev/null]]):format(test.dir)
+	os.execute(each:format "kill $p")
+	test.eventually("they are gone", 20, function()
+		return os.execute(each:format "exit 1")
+	end)
 end)
 
 test.run()

@@ -12,7 +12,7 @@ local test = require "test"
 
 local random = math.random
 -- How many of the wrong replies are tried: all when there is time for it. Each missing field always is.
-local SHARE = os.getenv "REEF_SOAK" and 1 or test.sanitizer and 0.04 or 0.4
+local SHARE = os.getenv "REEF_SOAK" and 1 or test.sanitizer and 0.02 or 0.4
 -- Milliseconds. Who gets wrong replies only tries again until then, so this is what the test takes.
 local PATIENCE = test.sanitizer and 1500 or 500
 math.randomseed(test.seed or 1)

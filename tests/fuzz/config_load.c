@@ -2,7 +2,6 @@
  * its line and column are within the text. JSON and CSV are the same in the fast way and in the careful one. The first byte chooses
  * the format. */
 #include <assert.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "datasheet/load_csv.h"
 #include "datasheet/load_json.h"
 #include "datasheet/load_toml.h"
+#include "same.h"
 
 #define ASKED 64
 
@@ -98,28 +98,6 @@ static void check_places(lua_State *L, lua_CFunction places, const char *text, s
 	}
 }
 
-/* Are the values at these absolute indices the same in all that can be told apart? */
-static bool same(lua_State *L, int a, int b) {
-	if (lua_type(L, a) != lua_type(L, b) || lua_isinteger(L, a) != lua_isinteger(L, b))
-		return false;
-	if (lua_type(L, a) == LUA_TNUMBER && signbit(lua_tonumber(L, a)) != signbit(lua_tonumber(L, b)))
-		return false;
-	if (!lua_istable(L, a))
-		return lua_rawequal(L, a, b);
-	luaL_checkstack(L, 10, NULL);
-	int top = lua_gettop(L), count = 0;
-	for (lua_pushnil(L); lua_next(L, a); count++) {
-		lua_pushvalue(L, -2);
-		lua_rawget(L, b);
-		if (!same(L, top + 2, top + 3))
-			return false;
-		lua_settop(L, top + 1);
-	}
-	for (lua_pushnil(L); lua_next(L, b); count--)
-		lua_pop(L, 1);
-	return count == 0;
-}
-
 /* What the loader has made is on the stack from index 1 on; the careful one has its arguments on top of that. */
 static void check_careful(lua_State *L, lua_CFunction careful, int made, int arguments) {
 	lua_pushcfunction(L, careful);
@@ -127,7 +105,7 @@ static void check_careful(lua_State *L, lua_CFunction careful, int made, int arg
 	lua_call(L, arguments, LUA_MULTRET);
 	assert(lua_gettop(L) == 2 * made);
 	for (int i = 1; i <= made; i++)
-		assert(same(L, i, made + i));
+		assert(same(L, i, made + i, 0));
 	lua_settop(L, made);
 }
 

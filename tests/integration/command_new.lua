@@ -1,3 +1,4 @@
+-- tsan: no, the command line and what it reads
 -- `reef new NAME`: what it makes runs, passes its own test, and has nothing to be complained about.
 local process = require "test.process"
 local project = require "project"

@@ -1,3 +1,4 @@
+-- tsan: no, the command line and what it reads
 -- `reef attach` and `reef repl`: with a terminal, and as scripts.
 local peer = require "reef.test.peer"
 local process = require "test.process"

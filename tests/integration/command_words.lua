@@ -1,3 +1,4 @@
+-- tsan: no, the command line and what it reads
 -- timeout: 300
 -- What each command says of words that are wrong: one line, that begins with the command's name and has it once.
 local process = require "test.process"

@@ -1,5 +1,6 @@
+-- tsan: no, the command line and what it reads
 -- timeout: 120
--- What fish completes: each command once, and each long option that its help has.
+-- What fish and zsh complete: each command once, and each long option that its help has.
 local process = require "test.process"
 local test = require "test"
 
@@ -34,15 +35,12 @@ local function all()
 	return names, options
 end
 
-test.case("fish", function()
+-- `complete(line)` is what the shell offers, a line each.
+local function check(shell, complete)
 	if test.sanitizer then
 		test.skip "completion comes with builds without a sanitizer"
-	elseif process.run { "sh", "-c", "command -v fish" } ~= 0 then
-		test.skip "there is no fish"
-	end
-	local function complete(line)
-		return "\n" .. run { "fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", directory .. "/reef.fish",
-			line, env = { HOME = test.dir } }
+	elseif process.run { "sh", "-c", "command -v " .. shell } ~= 0 then
+		test.skip("there is no " .. shell)
 	end
 	local names, options = all()
 	local shown = complete "reef "
@@ -54,6 +52,34 @@ test.case("fish", function()
 		end
 	end
 	test.matches(shown, "a seed's")
+end
+
+test.case("fish", function()
+	check("fish", function(line)
+		return "\n" .. run { "fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", directory .. "/reef.fish",
+			line, env = { HOME = test.dir } }
+	end)
+end)
+
+-- The functions of zsh that it calls say what they are given: candidates, a description behind each.
+local ZSH <const> = [=[
+_describe() { print -l -- "${(@)${(P)2}/:/ }" }
+_arguments() { print -l -- $@ | sed 's/\[/ /' }
+_files() { print -- "(files)" }
+complete() { source $1 }
+words=(${=2}) PREFIX=${2##* }
+[[ -n $PREFIX ]] || words+=("")
+CURRENT=$#words
+complete $1
+]=]
+
+test.case("zsh", function()
+	local function complete(line)
+		return "\n" .. run { "zsh", "-f", "-c", ZSH, "zsh", directory .. "/_reef", line }
+	end
+	check("zsh", complete)
+	test.matches(complete "reef test x", "^\n%(files%)\n$")
+	test.matches(complete "reef -", "\n%-%-version ")
 end)
 
 test.run()

@@ -1,3 +1,4 @@
+-- tsan: no, the command line and what it reads
 -- timeout: 240
 -- `reef check`, and the example that shows what it checks.
 local process = require "test.process"

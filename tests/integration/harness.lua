@@ -26,6 +26,17 @@ test.case("a program inherits no file descriptor", function()
 	test.equal(output, "0\n1\n2\n3\n") -- 3 is the directory that ls reads
 end)
 
+test.case("a port for a server is none that the system gives to a connection meanwhile", function()
+	local range <close> = assert(io.open "/proc/sys/net/ipv4/ip_local_port_range")
+	local first = range:read "n"
+	if first < 21000 then
+		test.skip "there is no room below those"
+	end
+	for _ = 1, 200 do
+		test.between(process.free_port(), 1024, first - 1)
+	end
+end)
+
 test.case("a redis-server can be frozen, killed and restarted on its port", function()
 	local server = redis.start()
 	test.equal(server:cli("SET", "k", "v"), "OK")

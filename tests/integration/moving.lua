@@ -1,3 +1,4 @@
+-- tsan: no, the command line and what it reads
 -- The page about moving from skynet is what the script would write today.
 local process = require "test.process"
 local test = require "test"

@@ -1,3 +1,4 @@
+-- tsan: no, the command line and what it reads
 -- bench/picture: the picture of Reef beside others is what it draws of the figures that were kept.
 local process = require "test.process"
 local test = require "test"

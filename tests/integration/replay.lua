@@ -97,7 +97,7 @@ skynet.start(function()
 	local other = skynet.newservice "other"
 	skynet.dispatch("lua", function(_, _, n)
 		if n == 1 then
-			skynet.sleep(30) -- until it is told that it begins traces
+			skynet.sleep(200) -- until it is told that it begins traces
 		end
 		print("answer", n, skynet.call(other, "lua", n), trace.parent())
 		skynet.fork(function()

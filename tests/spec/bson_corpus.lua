@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- The BSON corpus: every text and every document of it, both ways, and every error.
 -- timeout: 300
 local bson = require "bson"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Vectors, the suite `bson-binary-vector`.
 local bson = require "bson"
 local json = require "test.json"

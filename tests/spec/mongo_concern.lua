@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Read and write concerns as they are given to a client, and as its commands carry them.
 local settings = require "reef.mongo.settings"
 local spec = require "test.spec"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Server discovery and monitoring: the suites that are pure data.
 local bson = require "bson"
 local replies = require "reef.mongo.replies"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Server selection and max staleness: the suites that are pure data.
 local bson = require "bson"
 local selection = require "reef.mongo.selection"

@@ -1,6 +1,6 @@
 -- The suites in the unified format: each case against the real server as far as that can do it, and against the peer
--- in every topology that the case is for. All of it runs within the first case, which owns the servers; the others
--- report what came of theirs.
+-- in every topology that the case is for; under a sanitizer against one of these. All of it runs within the first case,
+-- which owns the servers; the others report what came of theirs.
 -- timeout: 1800
 local entities = require "test.unified.entities"
 local match = require "test.unified.match"
@@ -140,30 +140,47 @@ local function run_case(entry, server)
 			return
 		end
 	end
+	local places = {}
 	local other = server and server.ferretdb and (FERRETDB[entry.name] or FERRETDB[entry.title]
 		or ferretdb_lacks(entry.case))
 	if other then
 		entry.skipped = "FerretDB " .. other
-	elseif server then
+	else
+		places[1] = server
+	end
+	for _, topology in ipairs(entities.through_pools and { "replicaset", "sharded", "single" } or TOPOLOGIES) do
+		local peer, why = suitable_peer(topology, entry.file, entry.case)
+		places[#places + 1] = peer
+		entry.skipped = not peer and (entry.skipped or "needs " .. why) or entry.skipped
+	end
+	-- A sanitizer looks at one of them in each run, and at another in the next.
+	if test.sanitizer then
+		for i = 1, #places do
+			local place = places[(test.seed + entry.number + i) % #places + 1]
+			attempt(entry, place)
+			if entry.passed or entry.failed then
+				entry.on_server = place == server
+				return
+			end
+		end
+		return
+	end
+	if server and places[1] == server then
+		table.remove(places, 1)
 		attempt(entry, server)
 		entry.on_server = entry.passed ~= nil
 	end
 	local running, token = 0, {}
-	for _, topology in ipairs(entities.through_pools and { "replicaset", "sharded", "single" } or TOPOLOGIES) do
-		local peer, why = suitable_peer(topology, entry.file, entry.case)
-		if not peer then
-			entry.skipped = entry.skipped or "needs " .. why
-		elseif not entry.failed then
-			running = running + 1
-			if running > 1 and tries_of(entry) > 1 then
-				skynet.wait(token)
-			end
-			skynet.fork(function()
-				attempt(entry, peer)
-				running = running - 1
-				skynet.wakeup(token)
-			end)
+	for _, peer in ipairs(entry.failed and {} or places) do
+		running = running + 1
+		if running > 1 and tries_of(entry) > 1 then
+			skynet.wait(token)
 		end
+		skynet.fork(function()
+			attempt(entry, peer)
+			running = running - 1
+			skynet.wakeup(token)
+		end)
 	end
 	while running > 0 do
 		skynet.wait(token)
@@ -211,7 +228,7 @@ for _, suite in ipairs(spec.suites()) do
 		local files = unified.decode(text)
 		for _, file in ipairs(files) do
 			for _, case in ipairs(file.tests) do
-				local entry = { file = file, case = case, name = name }
+				local entry = { file = file, case = case, name = name, number = #cases }
 				entry.title = ("%s: %s"):format(entry.name, case.description or "")
 				cases[#cases + 1] = entry
 				test.case(entry.title, function()

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Connection strings and their options.
 local json = require "test.json"
 local spec = require "test.spec"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- What `bson` keeps of a document beyond what Lua tables keep by themselves, and how it speaks of bad ones.
 local bson = require "bson"
 local test = require "test"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Order and holes: what has an order keeps it, what has none is refused where order is meaning; no element is lost.
 local bson = require "bson"
 local process = require "test.process"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Tables of every shape that Lua gives them come out as `pairs` goes through them, whatever way the encoder takes.
 local bson = require "bson"
 local test = require "test"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Files of configuration: what they become, and what is said about bad ones.
 local config = require "reef.config"
 local core = require "reef.config.core"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- CSV is read in two ways, a fast one that only knows good text and a careful one, libcsv, that knows what to say.
 -- Whatever the text is, nobody can tell which it was.
 local core = require "reef.config.core"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- reef.diff: differences of random tables over a channel that loses, doubles and reorders, against plain copies.
 local diff = require "reef.diff"
 local skynet = require "skynet"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- JSON that is made of any bytes is JSON: text in UTF-8, which comes back as it was where it was text.
 local json = require "reef.json"
 local test = require "test"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- A text of Lua that is nothing but a table of constants is read without the compiler. Whatever the text is, the table
 -- is the one that Lua makes of it, and what is more than that, or wrong, is left to Lua.
 local core = require "reef.config.core"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Batches of writes: as many documents as a message takes, and where the next one begins.
 local bson = require "bson"
 local core = require "reef.mongo.core"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- What a reply has to be like: nulls, numbers in other forms, what is only good to know, and fields in any mixture.
 local bson = require "bson"
 local replies = require "reef.mongo.replies"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- SCRAM: the conversations of RFC 5802 and RFC 7677, and servers that lie.
 local digest = require "reef.digest"
 local scram = require "reef.mongo.scram"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- What connection strings of MongoDB say about TLS.
 local options = require "reef.mongo.tls"
 local test = require "test"

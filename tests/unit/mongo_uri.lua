@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Connection strings: what the public suites do not say, or say in files that one may not have.
 local mongo = require "skynet.db.mongo"
 local test = require "test"

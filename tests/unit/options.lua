@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Options that nobody knows: every public function that takes a table of them names the one that was probably meant.
 local test = require "test"
 

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- Where a Redis server is: URIs and tables.
 local config = require "reef.redis.config"
 local uris = require "reef.redis.uri"

@@ -1,3 +1,4 @@
+/* tsan: no, one thread does all of it */
 /* Commands as bytes: what Lua values become, and what is refused before anything is written. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* tsan: no, one thread does all of it */
 /* Replies as Lua values: every type, however the bytes are cut; and what a hostile server meets. */
 #include <setjmp.h>
 #include <stdarg.h>

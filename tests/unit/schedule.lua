@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- timeout: 180
 -- reef.schedule: expressions against an oracle that looks at each minute of a year, in zones with daylight saving,
 -- and what happens when clocks jump. REEF_SOAK=N: N times as many expressions, and more entries. Offsets come from

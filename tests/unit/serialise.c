@@ -1,3 +1,4 @@
+/* tsan: no, one thread does all of it */
 /* Promises of core/host/pack.h and unpack.h: what is packed is unpacked the same, in the documented bytes, and bytes that are no values
  * are refused without harm. */
 #include <setjmp.h>

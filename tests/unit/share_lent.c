@@ -1,3 +1,4 @@
+/* tsan: no, one thread does all of it */
 /* Tables whose parts are lent behave like any others: random scripts say the same in a VM that lends what it can and in one
  * that does not. What is lent is mapped read-only, so a write that the hooks do not see ends the test.
  * REEF_TEST_SEED replays a run, REEF_TEST_ROUNDS says how many scripts. */
@@ -6,7 +7,6 @@
 #include "share_failing.h"
 
 #include <sys/mman.h>
-#include <time.h>
 
 #include "sharetable/overlay/closing.h"
 #include "sharetable/overlay/each.h"
@@ -412,12 +412,7 @@ int main(void) {
 			cmocka_unit_test(lists_are_gone_through_when_they_are_lent),
 			cmocka_unit_test(a_table_that_was_lent_is_found_by_updates),
 	};
-	const char *preset = getenv("REEF_TEST_PRESET");
-	bool sanitizer = preset != NULL && (strcmp(preset, "asan") == 0 || strcmp(preset, "tsan") == 0);
-	const char *text = getenv("REEF_TEST_SEED");
-	seed = text != NULL ? atol(text) : (long)time(NULL);
-	text = getenv("REEF_TEST_ROUNDS");
-	rounds = text != NULL ? atol(text) : sanitizer ? 60 : 600;
+	read_chance(&seed, &rounds, 600, 60);
 	pool_names();
 	lent_begin = lent_next = mmap(NULL, LENT, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,11 +4,13 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -22,6 +24,16 @@ static inline lua_State *new_vm(void) {
 	lua_State *L = luaL_newstate();
 	luaL_openlibs(L);
 	return L;
+}
+
+/* The seed of the run, and how many rounds of chance: as many as asked for, or a share of the usual ones under a sanitizer. */
+static inline void read_chance(long *seed, long *rounds, long usual, long sanitized) {
+	const char *preset = getenv("REEF_TEST_PRESET");
+	bool sanitizer = preset != NULL && (strcmp(preset, "asan") == 0 || strcmp(preset, "tsan") == 0);
+	const char *text = getenv("REEF_TEST_SEED");
+	*seed = text != NULL ? atol(text) : (long)time(NULL);
+	text = getenv("REEF_TEST_ROUNDS");
+	*rounds = text != NULL ? atol(text) : sanitizer ? sanitized : usual;
 }
 
 /* The path of tests/unit/share/NAME. */

@@ -1,3 +1,4 @@
+/* tsan: no, one thread does all of it */
 /* Memory runs out at every step, once and for good: what was begun is taken back, what was there stays, nothing is lost.
  * The sanitizer's leak check and the bytes that are mapped tell. */
 #include "share_failing.h"

@@ -1,10 +1,10 @@
+/* tsan: no, one thread does all of it */
 /* Random trees: shared ones read like private ones through every operation, and an update leaves exactly the new data
  * everywhere in a VM and nothing of the old. REEF_TEST_SEED replays a run, REEF_TEST_ROUNDS says how many trees. */
 #include "share_lua.h"
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "sharetable/versions.h"
@@ -169,11 +169,6 @@ int main(void) {
 			cmocka_unit_test(a_shared_tree_reads_like_a_private_one_in_every_way),
 			cmocka_unit_test(an_update_leaves_exactly_the_new_data_and_nothing_of_the_old),
 	};
-	const char *preset = getenv("REEF_TEST_PRESET");
-	bool sanitizer = preset != NULL && (strcmp(preset, "asan") == 0 || strcmp(preset, "tsan") == 0);
-	const char *text = getenv("REEF_TEST_SEED");
-	seed = text != NULL ? atol(text) : (long)time(NULL);
-	text = getenv("REEF_TEST_ROUNDS");
-	rounds = text != NULL ? atol(text) : sanitizer ? 15 : 150;
+	read_chance(&seed, &rounds, 150, 15);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

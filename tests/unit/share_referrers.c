@@ -1,11 +1,10 @@
+/* tsan: no, one thread does all of it */
 /* Whatever gets a reference to shared objects is noted, and nothing that the collector has freed: random programs put values
  * of a shared table into every kind of place, and after each step what is noted is compared with what lies in the VM.
  * REEF_TEST_SEED replays a run, REEF_TEST_ROUNDS says how many programs. */
 #include "sharetable/overlay/ov.h" /* before lauxlib.h, which would turn on Lua's assertions */
 
 #include "share_failing.h"
-
-#include <time.h>
 
 #include "core/ptrmap.h"
 #include "sharetable/overlay/model.h"
@@ -249,11 +248,6 @@ int main(void) {
 			cmocka_unit_test(what_a_dead_coroutine_has_open_is_found),
 			cmocka_unit_test(what_could_not_be_noted_is_found),
 	};
-	const char *preset = getenv("REEF_TEST_PRESET");
-	bool sanitizer = preset != NULL && (strcmp(preset, "asan") == 0 || strcmp(preset, "tsan") == 0);
-	const char *text = getenv("REEF_TEST_SEED");
-	seed = text != NULL ? atol(text) : (long)time(NULL);
-	text = getenv("REEF_TEST_ROUNDS");
-	rounds = text != NULL ? atol(text) : sanitizer ? 20 : 100;
+	read_chance(&seed, &rounds, 100, 20);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+/* tsan: no, one thread does all of it */
 /* Memory runs out at every step of a publication, a patch and a deletion: it happens whole or not at all, the next one can
  * be made, and nothing is lost. */
 #include "share_failing.h"

@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- sproto: the bytes of messages, schemas and requests, both ways; and what is not sproto.
 local core = require "sproto.core"
 local parser = require "sprotoparser"

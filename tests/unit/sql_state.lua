@@ -1,3 +1,4 @@
+-- tsan: no, one thread does all of it
 -- reef.sql.state: what a pool takes for harmless leaves nothing behind in a connection.
 local state = require "reef.sql.state"
 local test = require "test"

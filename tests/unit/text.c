@@ -1,3 +1,4 @@
+/* tsan: no, one thread does all of it */
 /* What may be shown of text: control characters and passwords never pass, the rest does. */
 #include "engine.h"
 

@@ -115,10 +115,17 @@ local function host_of(conf)
 end
 
 -- The reader of connection strings is larger than the rest of a client, and needed once.
+local READER <const> = { "reef.mongo.uri", "reef.mongo.uri_options", "reef.mongo.credential" }
+
 local function read_by(method, ...)
-	local uri, options = package.loaded["reef.mongo.uri"], package.loaded["reef.mongo.uri_options"]
+	local loaded, before = package.loaded, {}
+	for i, name in ipairs(READER) do
+		before[i] = loaded[name]
+	end
 	local result = require("reef.mongo.uri")[method](...)
-	package.loaded["reef.mongo.uri"], package.loaded["reef.mongo.uri_options"] = uri, options
+	for i, name in ipairs(READER) do
+		loaded[name] = before[i]
+	end
 	return result
 end
 

@@ -2,7 +2,6 @@
 local core = require "skynet.core"
 local metrics = require "reef.metrics"
 local pool = require "reef.pool"
-local skynet = require "skynet"
 local test = require "test"
 
 local WORD <const> = "s3cr3t"
@@ -170,8 +169,8 @@ function users.postgres_pool()
 end
 
 function users.channel()
-	return require "skynet.socketchannel".channel({ host = uri(), port = random(2) == 1 and 1 or nil, connect_timeout = 0.1 })
-		:request("x", function() end)
+	local conf = { host = uri(), port = random(2) == 1 and 1 or nil, connect_timeout = 0.1 }
+	return require "skynet.socketchannel".channel(conf):request("x", function() end)
 end
 
 function users.socket()

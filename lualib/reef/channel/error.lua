@@ -79,13 +79,12 @@ local function explain(e, why)
 	return table.concat(parts)
 end
 
----Makes an error object of `fields`; without a `message` one is made that begins with `why`. What it says of the server
----and of the reason shows no password.
+---Makes an error object of `fields`; without a `message` one is made that begins with `why` and shows no password; nor
+---may `host`.
 ---@param fields table
 ---@param why string|nil
 ---@return reef.channel.error
 function M.new(fields, why)
-	fields.host = fields.host and redacted(fields.host)
 	if not fields.message then
 		fields.message = redacted(explain(fields, why or fields.code))
 	end

@@ -50,7 +50,8 @@ static bool ends_with_any(const char *word, size_t size, const char *const *endi
 }
 
 /* In prose, only names that can mean nothing else. */
-static const char *const sure[] = {"password", "passwd", "passphrase", "requirepass", "masterauth", NULL};
+static const char *const sure[] = {
+		"password", "passwd", "passphrase", "requirepass", "masterauth", "mechanismproperties", NULL};
 static const char *const likely[] = {"pass", "pwd", "pw", "auth", "secret", "token", "credentials", NULL};
 
 bool reef_redact_names_secret(const char *word, size_t size) {

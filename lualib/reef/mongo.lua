@@ -11,6 +11,7 @@
 local bson = require "bson"
 local now = require "reef.base.now"
 local collection_methods = require "reef.mongo.collection"
+local checks = require "reef.options"
 local core_client = require "reef.mongo.client"
 local core_of = require "reef.mongo.core"
 local limits = require "reef.mongo.limits"
@@ -104,15 +105,27 @@ local function host_of(conf)
 	if host:find("\0", 1, true) then
 		error("mongo: a host contains a zero byte", 0)
 	end
+	checks.check_host("mongo", host, 0)
 	local path = host:match "^unix:(.*)$" or host:match "^/.*$"
-	return { host = path or host, port = not path and (conf.port or 27017) or nil, type = path and "unix" or "hostname" }
+	local port = math.tointeger(tonumber(conf.port or 27017))
+	if not path and not (port and port > 0 and port < 65536) then
+		error("mongo: port is a whole number from 1 to 65535", 0)
+	end
+	return { host = path or host, port = not path and port or nil, type = path and "unix" or "hostname" }
 end
 
 -- The reader of connection strings is larger than the rest of a client, and needed once.
+local READER <const> = { "reef.mongo.uri", "reef.mongo.uri_options", "reef.mongo.credential" }
+
 local function read_by(method, ...)
-	local uri, options = package.loaded["reef.mongo.uri"], package.loaded["reef.mongo.uri_options"]
+	local loaded, before = package.loaded, {}
+	for i, name in ipairs(READER) do
+		before[i] = loaded[name]
+	end
 	local result = require("reef.mongo.uri")[method](...)
-	package.loaded["reef.mongo.uri"], package.loaded["reef.mongo.uri_options"] = uri, options
+	for i, name in ipairs(READER) do
+		loaded[name] = before[i]
+	end
 	return result
 end
 

@@ -1,4 +1,6 @@
 -- Tables of options: what nobody knows is refused, with the name that was probably meant.
+local redacted = require("reef.text").redacted
+
 local options = {}
 
 local LONGEST = 64 -- of a name that is looked at
@@ -45,7 +47,8 @@ end
 
 local function unknown(what, name, known, aliases)
 	local nearest = meant(name, known, aliases)
-	return ("%s: unknown option %s%s"):format(what, tostring(name), nearest and " (did you mean " .. nearest .. "?)" or "")
+	return ("%s: unknown option %s%s"):format(what, redacted(tostring(name)),
+		nearest and " (did you mean " .. nearest .. "?)" or "")
 end
 
 ---Raises since that option is not known.
@@ -126,6 +129,18 @@ function options.check_contract(what, given, known, level, aliases)
 	options.check(what, given, known, level, aliases)
 end
 
+---Raises for a host that is a URI, or part of one: there is no such host, and who names it would show its password.
+---@param what string
+---@param host string
+---@param level integer|nil
+function options.check_host(what, host, level)
+	level = level == 0 and 0 or (level or 1) + 1
+	local is_path = host:find "^[/@]" or host:find "^unix:"
+	if host:find("://", 1, true) or not is_path and host:find "[@?#]" then
+		error(what .. ": a host is a name, an address or the path of a socket, not a URI", level)
+	end
+end
+
 ---Raises for the first option that is no number, or too small; nil is none.
 ---@param what string
 ---@param given table|nil
@@ -138,7 +153,7 @@ function options.numbers(what, given, least, level)
 		local number = type(value) == "number" and value >= lowest and (not whole or math.tointeger(value))
 		if value ~= nil and not number then
 			error(("%s: %s has to be %s of at least %s, not %s"):format(what, name, whole and "an integer" or "a number", lowest,
-				tostring(value)), level == 0 and 0 or (level or 1) + 1)
+				redacted(tostring(value))), level == 0 and 0 or (level or 1) + 1)
 		end
 	end
 end

@@ -6,6 +6,7 @@
 --
 -- Options are tables. All services of the process that give the same options share one set of certificates.
 local core = require "reef.tls.core"
+local redacted = require("reef.text").redacted
 local socketcore = require "reef.socketcore"
 local socket = require "reef.socket"
 
@@ -45,8 +46,8 @@ end
 ---@return reef.tls.options
 function tls.options(options)
 	options = options == true and {} or options
-	core.check(options, false)
-	return options
+	local ok, why = pcall(core.check, options, false)
+	return ok and options or error(redacted(why), 0)
 end
 
 ---A text that is the same for the same options.
@@ -71,7 +72,8 @@ end
 ---@return userdata|nil target
 ---@return string|nil err
 function tls.target(options, addr, port)
-	return core.target(options == true and {} or options, false, split(addr, port))
+	local target, err = core.target(options == true and {} or options, false, split(addr, port))
+	return target, err and redacted(err)
 end
 
 ---Connects. Errors of the handshake come like those of the connect.

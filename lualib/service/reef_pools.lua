@@ -18,16 +18,42 @@ local SERVICES <const> = { mysql = "reef_sql_pool", postgres = "reef_sql_pool" }
 local MOST_KNOWN <const> = 1000
 
 local entries = {} ---@type table<string, pools.entry>
+local labels = {} ---@type table<string, true> of pools
 local known = {} ---@type table<string, pools.known> by what callers say
 local count = 0 -- of what is known
 local starting = {} ---@type table<string, reef.once.work>
 local command = {}
 
+-- Pools that differ in what a label does not say are numbered, as long as they live.
+local function take_label(wanted)
+	local label, n = wanted, 1
+	while labels[label] do
+		n = n + 1
+		label = ("%s #%d"):format(wanted, n)
+	end
+	labels[label] = true
+	return label
+end
+
+local function forget(key)
+	local entry = entries[key]
+	if entry then
+		entries[key], labels[entry.label] = nil, nil
+	end
+end
+
 local function start(key, kind, label, target, options)
-	local address = skynet.newservice(SERVICES[kind] or "reef_pool")
-	local ok, err = pcall(skynet.call, address, "lua", "START", kind, label, target, options)
+	label = take_label(label)
+	local ok, address = pcall(skynet.newservice, SERVICES[kind] or "reef_pool")
+	local err = address
+	if ok then
+		ok, err = pcall(skynet.call, address, "lua", "START", kind, label, target, options)
+		if not ok then
+			skynet.kill(address)
+		end
+	end
 	if not ok then
-		skynet.kill(address)
+		labels[label] = nil
 		error(err, 0)
 	end
 	entries[key] = { label = label, address = address }
@@ -39,7 +65,7 @@ local function open(kind, key, label, target, options)
 	-- One that was killed is gone when nobody answers there.
 	if entry and not pcall(skynet.call, entry.address, "debug", "PING") then
 		if entries[key] == entry then
-			entries[key] = nil
+			forget(key)
 		end
 		entry = entries[key]
 	end
@@ -97,7 +123,7 @@ end
 function command.GONE(address)
 	for key, entry in pairs(entries) do
 		if entry.address == address then
-			entries[key] = nil
+			forget(key)
 		end
 	end
 end
@@ -112,7 +138,7 @@ function command.CLOSE(key, perhaps)
 		return
 	end
 	local address = pool_of(key)
-	entries[key] = nil
+	forget(key)
 	skynet.call(address, "lua", "CLOSE")
 end
 

@@ -12,6 +12,7 @@ local now = require "reef.base.now"
 local checks = require "reef.options"
 local driver = require "skynet.socketdriver"
 local errors = require "reef.channel.error"
+local redacted = require("reef.text").redacted
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
@@ -117,7 +118,7 @@ end
 
 local function failure(self, code, outcome, why, since)
 	return errors.new({
-		code = code, outcome = outcome, host = address(self), command = "request", waited = since and now() - since,
+		code = code, outcome = outcome, host = redacted(address(self)), command = "request", waited = since and now() - since,
 	}, why)
 end
 

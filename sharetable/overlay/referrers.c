@@ -161,6 +161,20 @@ static void leave_marked(struct reef_referrers *all, struct reef_referrer_list *
 	list->count = kept;
 }
 
+/* Half of what is left stays free. Without memory for that the list stays as it is. */
+static void give_back_room(global_State *g, struct reef_referrer_list *list) {
+	size_t room = list->capacity;
+	while (room > FIRST_ROOM && list->count < room / 4)
+		room /= 2;
+	if (room == list->capacity)
+		return;
+	GCObject **items = g->frealloc(g->ud, list->items, list->capacity * sizeof(*items), room * sizeof(*items));
+	if (items == NULL)
+		return;
+	list->items = items;
+	list->capacity = room;
+}
+
 void reef_referrers_collected(global_State *g) {
 	struct reef_referrers *all = referrers_of(g);
 	if (l_likely(all == NULL))
@@ -168,6 +182,8 @@ void reef_referrers_collected(global_State *g) {
 	all->dying = false;
 	leave_marked(all, &all->tables);
 	leave_marked(all, &all->others);
+	give_back_room(g, &all->tables);
+	give_back_room(g, &all->others);
 }
 
 void reef_referrers_end(global_State *g) {

@@ -8,10 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/redact.h"
+
 static _Thread_local char error_text[400];
 
+/* It may be the URI of something, with a password. */
 static const char *invalid(const char *what, const char *text) {
-	snprintf(error_text, sizeof error_text, "%s %.256s.", what, text);
+	struct reef_text shown = {0};
+	reef_redact_add(&shown, text, strlen(text));
+	snprintf(error_text, sizeof error_text, "%s %.*s.", what, shown.size > 256 ? 256 : (int)shown.size,
+			 shown.data ? shown.data : "");
+	reef_text_free(&shown);
 	return error_text;
 }
 

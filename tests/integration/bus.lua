@@ -292,6 +292,16 @@ local function hostile(times)
 	end
 end
 
+test.case("no password of a broker is shown", { timeout = 60 }, function()
+	for _, url in ipairs { "redis://:s3/cr3t@127.0.0.1:1/0", "redis://127.0.0.1:1?auth=s3cr3t",
+		"nats://s3/cr3t@127.0.0.1:1", "nats://me:s3@cr3t@127.0.0.1:1",
+		"rediss://me:s3cr3t@127.0.0.1:1/0?tls_password=s3cr3t" } do
+		local status = start(url):call "status"
+		test.equal(status.broker:find "s3" or status.broker:find "cr3t", nil, status.broker)
+		test.equal(status.connected, false)
+	end
+end)
+
 test.case("whatever a broker sends, its connection ends at worst", { timeout = 60 }, function()
 	local port, count = hostile(25)
 	local a = start("nats://127.0.0.1:" .. port)

@@ -241,12 +241,41 @@ static void what_could_not_be_noted_is_found(void **state) {
 	reef_vm_close(L);
 }
 
+static const struct reef_referrers *referrers(lua_State *L) {
+	return (struct reef_referrers *)REEF_REFERRERS(G(L));
+}
+
+/* Lists grow with those who refer, and their memory goes with them: a quarter of the room is in use, or it is little. */
+static void the_room_of_those_who_went_is_given_back(void **state) {
+	(void)state;
+	lua_State *L = luaL_newstate();
+	luaL_openlibs(L);
+	assert_true(reef_versions_publish(frozen("data", "return { a = { v = 1 } }")));
+	assert_true(reef_versions_query(L, "data"));
+	lua_setglobal(L, "data");
+	srand((unsigned)seed);
+	for (long round = 0; round < 20; round++) {
+		lua_pushinteger(L, rand() % 20000);
+		lua_setglobal(L, "n");
+		run(L,
+			"list = {} for i = 1, n do local a = data.a list[i] = i % 3 == 0 and { a } or function() return a end end");
+		size_t most = referrers(L)->tables.capacity;
+		run(L, "for i = 1, n do if i % 16 ~= 0 then list[i] = false end end collectgarbage() collectgarbage()");
+		const struct reef_referrers *all = referrers(L);
+		assert_true(all->tables.capacity <= 16 || all->tables.count >= all->tables.capacity / 4);
+		assert_true(all->others.capacity <= 16 || all->others.count >= all->others.capacity / 4);
+		assert_true(all->tables.capacity <= most);
+	}
+	reef_vm_close(L);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(all_who_refer_to_shared_objects_are_noted),
 			cmocka_unit_test(the_dead_are_not_noted),
 			cmocka_unit_test(what_a_dead_coroutine_has_open_is_found),
 			cmocka_unit_test(what_could_not_be_noted_is_found),
+			cmocka_unit_test(the_room_of_those_who_went_is_given_back),
 	};
 	read_chance(&seed, &rounds, 100, 20);
 	return cmocka_run_group_tests(tests, NULL, NULL);

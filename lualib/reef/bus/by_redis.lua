@@ -129,7 +129,7 @@ end
 
 function M.start(where, what)
 	hooks, url = what, where
-	hooks.where = where:gsub("[^/@,]*@", "")
+	hooks.where = require("reef.text").redacted(where)
 	more = next(what.tls) and { tls = what.tls } or nil
 	local started = {}
 	skynet.fork(listen, started)

@@ -186,7 +186,7 @@ local function connect(url)
 	if not KINDS[kind] then
 		error("bus: the key has to begin with nats://, tls://, redis:// or rediss://", 0)
 	end
-	where = url:gsub("[^/@,]*@", "")
+	where = require("reef.text").redacted(url)
 	broker = require(KINDS[kind])
 	broker.start(url, {
 		received = received,

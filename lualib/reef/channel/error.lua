@@ -21,6 +21,8 @@
 ---@field unsent integer|nil     bytes that had not been given to the kernel
 ---@field message string         all of it in one sentence
 
+local redacted = require("reef.text").redacted
+
 local M = {}
 local meta = { __name = "channel error" }
 
@@ -77,13 +79,14 @@ local function explain(e, why)
 	return table.concat(parts)
 end
 
----Makes an error object of `fields`; without a `message` one is made that begins with `why`.
+---Makes an error object of `fields`; without a `message` one is made that begins with `why` and shows no password; nor
+---may `host`.
 ---@param fields table
 ---@param why string|nil
 ---@return reef.channel.error
 function M.new(fields, why)
 	if not fields.message then
-		fields.message = explain(fields, why or fields.code)
+		fields.message = redacted(explain(fields, why or fields.code))
 	end
 	return setmetatable(fields, meta)
 end

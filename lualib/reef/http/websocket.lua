@@ -226,7 +226,7 @@ end
 function websocket.connect(url, header, timeout, options)
 	local scheme, authority, path = url:match "^(%a+)://([^/?#]*)([^#]*)"
 	if scheme ~= "ws" and scheme ~= "wss" then
-		error(("websocket: %q is no address; they begin with ws:// or wss://"):format(url), 2)
+		error(("websocket: %q is no address; they begin with ws:// or wss://"):format(require("reef.text").redacted(url)), 2)
 	elseif path:find "[%s%c]" then
 		error(("websocket: the path of %q has spaces or control characters"):format(url), 2)
 	end

@@ -3,10 +3,8 @@
 -- One deadline holds for all that a command needs: finding a server, a connection, every attempt (attempts.lua).
 local now = require "reef.base.now"
 local attempts = require "reef.mongo.attempts"
-local balanced = require "reef.mongo.balanced"
 local bson = require "bson"
 local choice = require "reef.mongo.choice"
-local command_events = require "reef.mongo.command_events"
 local errors = require "reef.mongo.errors"
 local limits = require "reef.mongo.limits"
 local replies = require "reef.mongo.replies"
@@ -17,6 +15,15 @@ local tls = require "reef.mongo.tls"
 local topology = require "reef.mongo.topology"
 local transactions = require "reef.mongo.transactions"
 local view = require "reef.mongo.view"
+
+-- What few clients need comes in with the first who does.
+local function balanced()
+	return require "reef.mongo.balanced"
+end
+
+local function command_events()
+	return require "reef.mongo.command_events"
+end
 
 ---@class mongo.command
 ---@field db string
@@ -282,7 +289,7 @@ function client:report(address, entry, err, reply)
 		generation = entry.generation, handshake_done = true,
 	}
 	if self.balanced then
-		balanced.report(self, address, entry, problem)
+		balanced().report(self, address, entry, problem)
 	else
 		self:suspect(address, problem)
 	end
@@ -346,7 +353,7 @@ end
 ---@return mongo.error|nil
 function client:attempt(server, op, loan)
 	local connections = self.pools[server.address]
-	local held = self.balanced and balanced.of(op)
+	local held = self.balanced and balanced().of(op)
 	local entry, err
 	if held then
 		entry = held.entry
@@ -358,7 +365,7 @@ function client:attempt(server, op, loan)
 		loan.connections, loan.connection = connections, entry
 	end
 	if self.balanced then
-		server = balanced.server(entry, server)
+		server = balanced().server(entry, server)
 	end
 	local body = requests.complete(self, op, server, attempts.prepare(self, server, op, loan))
 	if op.session and connections.will and not op.session.server.will then
@@ -371,7 +378,7 @@ function client:attempt(server, op, loan)
 	if op.timed and (op.deadline - started) * 1000 <= (server.minRoundTripTime or 0) then
 		return nil, limits.expired(op)
 	end
-	local request_id = self.on_event and command_events.started(self, op, server, entry, body)
+	local request_id = self.on_event and command_events().started(self, op, server, entry, body)
 	local raw = entry.connection.raw
 	local reply, short_of
 	if op.unacknowledged then
@@ -412,11 +419,11 @@ function client:attempt(server, op, loan)
 		end
 	end
 	if self.on_event then
-		command_events.ended(self, op, server, entry, request_id, started, reply,
+		command_events().ended(self, op, server, entry, request_id, started, reply,
 			not (reply and reply.ok == 1) and err or nil)
 	end
 	loan.connection = nil
-	if not self.balanced or not balanced.keep(op, reply, held, connections, entry) then
+	if not self.balanced or not balanced().keep(op, reply, held, connections, entry) then
 		connections:check_in(entry)
 	end
 	return reply, err

@@ -3,12 +3,19 @@ local bson = require "bson"
 local now = require "reef.base.now"
 local core = require "reef.mongo.core"
 local errors = require "reef.mongo.errors"
-local mechanisms = require "reef.mongo.mechanisms"
 local replies = require "reef.mongo.replies"
-local scram = require "reef.mongo.scram"
 local sdam = require "reef.mongo.sdam"
 
 local handshake = {}
+
+-- Many do not log in here, and few by something else than SCRAM.
+local function scram()
+	return require "reef.mongo.scram"
+end
+
+local function mechanisms()
+	return require "reef.mongo.mechanisms"
+end
 
 ---@class mongo.credentials
 ---@field username string
@@ -108,14 +115,14 @@ end
 
 -- The conversation of a mechanism. Raises.
 local function converse_by(mechanism, credentials, seconds)
-	if scram.known(mechanism) then
-		return scram.new(mechanism, credentials.username, credentials.password)
+	if scram().known(mechanism) then
+		return scram().new(mechanism, credentials.username, credentials.password)
 	end
-	return mechanisms.new(mechanism, credentials, seconds)
+	return mechanisms().new(mechanism, credentials, seconds)
 end
 
 local function login_by_certificate(raw, address, credentials, deadline, api)
-	local message = mechanisms.x509(credentials)
+	local message = mechanisms().x509(credentials)
 	message["$db"] = credentials.source
 	add_api(message, api)
 	local reply, err = raw:request(deadline - now(), "", "authenticate", nil, nil, message)
@@ -137,7 +144,7 @@ function handshake.login(raw, address, credentials, hello, speculative, deadline
 	local mechanism = choose(credentials, hello)
 	if mechanism == X509 then
 		return hello.speculativeAuthenticate == nil and login_by_certificate(raw, address, credentials, deadline, api) or nil
-	elseif not scram.known(mechanism) and not mechanisms.known(mechanism) then
+	elseif not scram().known(mechanism) and not mechanisms().known(mechanism) then
 		return auth_error(address, "the mechanism " .. tostring(mechanism) .. " is not supported")
 	end
 	local ok, conversation = pcall(converse_by, mechanism, credentials, deadline - now())
@@ -172,10 +179,10 @@ local function hello_message(name, credentials, options)
 		end
 		local mechanism = credentials.mechanism or "SCRAM-SHA-256"
 		local ok = false
-		if scram.known(mechanism) or credentials.token then
+		if scram().known(mechanism) or credentials.token then
 			ok, conversation = pcall(converse_by, mechanism, credentials, 0)
 		elseif mechanism == X509 then
-			local start = mechanisms.x509(credentials)
+			local start = mechanisms().x509(credentials)
 			start.db = credentials.source
 			message.speculativeAuthenticate = start
 		end
@@ -227,7 +234,7 @@ function handshake.greet(raw, address, options, deadline)
 		err = handshake.login(raw, address, options.credentials, reply, conversation, deadline, options.api)
 		if err and had_token and err.reply and err.reply.code == AUTHENTICATION_FAILED then
 			-- It may have expired: once more with a new one.
-			mechanisms.forget(options.credentials)
+			mechanisms().forget(options.credentials)
 			reply.speculativeAuthenticate = nil
 			err = handshake.login(raw, address, options.credentials, reply, nil, deadline, options.api)
 		end

@@ -2,6 +2,7 @@
 -- them from a string or from a table of settings (uri.lua says what is done about those that make no sense).
 local checks = require "reef.options"
 local credential = require "reef.mongo.credential"
+local redacted = require("reef.text").redacted
 
 local uri_options = {}
 
@@ -314,7 +315,7 @@ function uri_options.add(result, conf)
 		if given ~= nil then
 			local value, problem = value_of({ name = name, read = d[2] }, given)
 			if value == nil then
-				error(("mongo: %s = %s: %s"):format(name, name:find "Password" and "***" or tostring(given), problem), 0)
+				error(redacted(("mongo: %s = %s: %s"):format(name, name:find "Password" and "***" or tostring(given), problem)), 0)
 			end
 			own[name], result.options[name] = value, value
 		end

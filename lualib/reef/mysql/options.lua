@@ -1,4 +1,5 @@
 -- Options of connections to MySQL, and where they lead to.
+local redacted = require("reef.text").redacted
 local sql = require "reef.sql.options"
 
 ---@class mysql.options
@@ -44,7 +45,7 @@ local GUARDED <const> = "mysql_native_password,client_ed25519,caching_sha2_passw
 function options.check(given)
 	local conf = sql.check("mysql", given, KINDS, { port = 3306, max_packet_size = 1 << 20 }, UNKNOWN_TLS)
 	if conf.errors ~= nil and conf.errors ~= "string" and conf.errors ~= "object" then
-		error('mysql: errors is "string" or "object", not ' .. conf.errors, 3)
+		error('mysql: errors is "string" or "object", not ' .. redacted(conf.errors), 3)
 	end
 	if not math.tointeger(conf.max_packet_size) or conf.max_packet_size > MOST_PACKET then
 		error(("mysql: max_packet_size is a whole number of bytes, at most %d, not %s"):format(MOST_PACKET,
@@ -53,7 +54,7 @@ function options.check(given)
 	if conf.host:find "^/" then
 		conf.path = conf.host
 	end
-	conf.where = conf.path or conf.where
+	conf.where = conf.path and redacted(conf.path) or conf.where
 	if not conf.auth_plugins and not conf.tls and not conf.path then
 		conf.auth_plugins = GUARDED
 	end

@@ -7,6 +7,7 @@ local now = require "reef.base.now"
 local core = require "reef.pool.mongo.core"
 local engine = require "skynet.core"
 local errors = require "reef.mongo.errors"
+local label_of = require "reef.pool.label"
 local mongo = require "reef.mongo"
 local options = require "reef.pool.options"
 local sdam = require "reef.mongo.sdam"
@@ -62,7 +63,7 @@ local function identity(client, address, name)
 	for _, field in ipairs { "username", "password", "source", "mechanism" } do
 		key[#key + 1] = ("%s=%q"):format(field, tostring(credentials and credentials[field]))
 	end
-	return table.concat(key, " "), ("mongo %s%s"):format(address, name and " " .. name or ""), target
+	return table.concat(key, " "), label_of("mongo", address, name), target
 end
 
 ---@param client mongo.core_client

@@ -25,6 +25,7 @@
 ---@field errors "string"|"object"|nil  of the caller; as for skynet.db.redis
 
 local checks = require "reef.options"
+local redacted = require("reef.text").redacted
 
 local options = {}
 
@@ -44,12 +45,12 @@ function options.service(given)
 	for name, rule in pairs(numbers) do
 		local v = given[name]
 		if v ~= nil and (type(v) ~= "number" or v < rule[2] or v ~= v) then
-			error(("reef.pool: %s has to be a number of at least %s, not %s"):format(name, rule[2], tostring(v)), 0)
+			error(("reef.pool: %s has to be a number of at least %s, not %s"):format(name, rule[2], redacted(tostring(v))), 0)
 		end
 		result[name] = v
 	end
 	if given.routing ~= nil and not routings[given.routing] then
-		error('reef.pool: routing is "caller", "key" or "any", not ' .. tostring(given.routing), 0)
+		error('reef.pool: routing is "caller", "key" or "any", not ' .. redacted(tostring(given.routing)), 0)
 	end
 	result.routing = given.routing
 	if given.pool and type(given.pool) ~= "string" and type(given.pool) ~= "number" then

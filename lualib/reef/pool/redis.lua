@@ -148,15 +148,29 @@ local function is_plain(words)
 	return true
 end
 
--- The server that such words name, for records; nothing where that might be a part of a password.
-local function place_of(target)
-	local words = target
-	if type(target) == "table" then
-		words = target.uri or ("//%s:%s/%s"):format(target.host or "127.0.0.1", target.port or 6379, target.db or 0)
+local function says_more(words)
+	return words.host or words.port or words.db or words.path or words.hosts or words.sentinels
+end
+
+-- The server that such words name, for records, if that can be told without reading them as reef.redis.config does;
+-- nothing where it might be a part of a password, or where more is said of the place.
+local function place_of(target, given)
+	local uri = target
+	if given.uri or says_more(given) then
+		return ""
+	elseif type(target) == "table" then
+		uri = target.uri
+		if uri and says_more(target) or target.path or target.sentinels then
+			return ""
+		end
+		uri = uri or ("redis://%s:%s/%s"):format(target.host or "127.0.0.1", target.port or 6379, target.db or 0)
 	end
-	local main, query = tostring(words):match "^[%w+.:-]*//([^?#]*)(.*)$"
-	local place = main and not query:find("@", 1, true) and main:gsub("^.*@", "") or ""
-	return place:match "^[%w._-]+:?%d*/?%d*$" or place:match "^%[[%x:.%%]+%]:?%d*/?%d*$" or ""
+	local main, query = tostring(uri):match "^rediss?://([^?#]*)(.*)$"
+	if not main or query:find("@", 1, true) or query:find("hosts=", 1, true) or query:find("sentinels=", 1, true) then
+		return ""
+	end
+	local place = main:gsub("^.*@", "")
+	return place:match "^[%w._-]+:?%d*/?%d*$" or place:match "^%[[%x:.]+%]:?%d*/?%d*$" or ""
 end
 
 -- Nobody has said this of a target before, or it cannot be told to others.
@@ -191,7 +205,7 @@ function M.new(target, given)
 	local said, address, client
 	if is_plain(target) and is_plain(given) then
 		said = skynet.packstring(target, given)
-		engine.turnsto("pool redis " .. place_of(target))
+		engine.turnsto("pool redis " .. place_of(target, given))
 		address, client = directory("FIND", said)
 	end
 	if not address then

@@ -1,4 +1,5 @@
 -- Options of connections to PostgreSQL, as libpq names them.
+local redacted = require("reef.text").redacted
 local resolve = require "reef.socketcore".resolve
 local sql = require "reef.sql.options"
 
@@ -35,7 +36,7 @@ function options.check(given)
 	}, UNKNOWN_TLS)
 	for name, value in pairs(conf.settings or {}) do
 		if type(name) ~= "string" or not name:find "^[%a_][%w_.]*$" then
-			error(("postgres: %q is not the name of a setting"):format(tostring(name)), 3)
+			error(("postgres: %q is not the name of a setting"):format(redacted(tostring(name))), 3)
 		elseif tostring(value):find("\0", 1, true) then
 			error(("postgres: the setting %s has a zero byte"):format(name), 3)
 		end

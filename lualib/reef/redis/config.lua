@@ -37,6 +37,8 @@ local checks = require "reef.options"
 local known = require "reef.redis.known"
 local place = require "reef.redis.place"
 
+local redacted = require("reef.text").redacted
+
 local config = {}
 
 ---Names of all options, for who has more of his own.
@@ -63,6 +65,7 @@ local function place_in(what, item)
 		error(("redis: %s are a list of 'host:port', not %s"):format(what,
 			type(item) == "table" and ("{%s, %s}"):format(host, port) or tostring(item)), 0)
 	end
+	checks.check_host("redis", host, 0)
 	return { host = host, port = number_of_port }
 end
 
@@ -178,11 +181,7 @@ function config.node(conf, host, port, more)
 	return setmetatable(node, { __index = conf })
 end
 
----Checks a conf or URI and fills in what is missing. The result is a table of its own.
----@param conf redis.conf|string
----@param more redis.conf|nil   takes precedence
----@return table
-function config.new(conf, more)
+local function new(conf, more)
 	local c = {}
 	if type(conf) == "string" then
 		conf = { uri = conf }
@@ -215,18 +214,19 @@ function config.new(conf, more)
 	deployment(c)
 	local path = c.path or (c.host and c.host:match "^unix:(.+)$") or (c.host and c.host:match "^/.*")
 	if path then
-		c.host, c.port, c.where = path, -1, path
+		c.host, c.port, c.where = path, -1, redacted(path)
 	else
 		c.port = tonumber(c.port or 6379)
 		if type(c.host) ~= "string" then
 			error("redis: a host is required", 0)
 		end
+		checks.check_host("redis", c.host, 0)
 		if math.type(c.port) ~= "integer" or c.port < 1 or c.port > 65535 then
 			error("redis: bad port " .. tostring(c.port), 0)
 		end
 		c.where = config.where(c.host, c.port)
 		if c.kind == "sentinel" then
-			c.where = c.master .. " of " .. c.where
+			c.where = redacted(c.master) .. " of " .. c.where
 		end
 	end
 	c.tls = c.tls and require "reef.tls".options(c.tls) or nil
@@ -248,6 +248,15 @@ function config.new(conf, more)
 		positive(c.limits, name)
 	end
 	return c
+end
+
+---Checks a conf or URI and fills in what is missing. The result is a table of its own. Errors show no password.
+---@param conf redis.conf|string
+---@param more redis.conf|nil   takes precedence
+---@return table
+function config.new(conf, more)
+	local ok, made = pcall(new, conf, more)
+	return ok and made or error(redacted(tostring(made)), 0)
 end
 
 return config

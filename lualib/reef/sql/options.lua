@@ -36,14 +36,14 @@ function options.check(name, given, kinds, defaults, unknown_tls)
 	for option, value in pairs(given or {}) do
 		if option == "tls" then
 			conf.tls = value and require "reef.tls".options(value) or nil
-		elseif type(value) ~= known[option] then
+		elseif known[option] and type(value) ~= known[option] then
 			error(("%s: %s is a %s, not a %s"):format(name, option, known[option], type(value)), 4)
 		elseif type(value) == "number" and (value < 0 or value ~= value) then
 			error(("%s: %s has to be at least 0, not %s"):format(name, option, value), 4)
 		elseif type(value) == "string" and value:find("\0", 1, true) then
 			-- The libraries would see the part before it.
 			error(("%s: %s has a zero byte"):format(name, option), 4)
-		else
+		elseif known[option] then
 			conf[option] = value
 		end
 	end
@@ -55,6 +55,7 @@ function options.check(name, given, kinds, defaults, unknown_tls)
 			error(("%s: its library has nothing like the option %s of TLS"):format(name, option), 4)
 		end
 	end
+	checks.check_host(name, conf.host, 4)
 	conf.where = (conf.host:find ":" and "[%s]:%d" or "%s:%d"):format(conf.host, conf.port)
 	return conf
 end

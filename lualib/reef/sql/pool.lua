@@ -3,6 +3,8 @@
 local checks = require "reef.options"
 local engine = require "skynet.core"
 local errors = require "reef.channel.error"
+local label_of = require "reef.pool.label"
+local redacted = require("reef.text").redacted
 local skynet = require "skynet"
 local stream = require "reef.sql.stream"
 
@@ -33,10 +35,6 @@ local methods = {}
 local meta = { __index = methods, __name = "sql pool" }
 
 local last_pin = 0
-
-local function label_of(kind, conf)
-	return ("%s %s/%s"):format(kind, conf.where, conf.database or "")
-end
 
 -- A text that is the same for the same target.
 local function key_of(kind, conf, name)
@@ -76,13 +74,15 @@ function pool.new(kind, target, given)
 	for name, value in pairs(DEFAULTS) do
 		local wanted = given and given[name] or value
 		if type(wanted) ~= "number" or wanted < (name == "size" and 1 or 0) or wanted ~= wanted then
-			error(("reef.pool: %s has to be a number, not %s"):format(name, tostring(wanted)), 3)
+			error(("reef.pool: %s has to be a number, not %s"):format(name, redacted(tostring(wanted))), 3)
 		end
 		options[name] = wanted
 	end
 	local raises = conf.errors == "object" or kind == "postgres"
 	conf.errors = nil
-	local client = { kind = kind, conf = conf, options = options, key = key_of(kind, conf, given and given.pool) }
+	local name = given and given.pool
+	local client = { kind = kind, conf = conf, options = options, key = key_of(kind, conf, name),
+		label = label_of(kind, ("%s/%s"):format(conf.where, conf.database or ""), name) }
 	return setmetatable({
 		false, client, timeout = conf.timeout, compact = conf.compact_arrays or false, raises = raises,
 	}, meta)
@@ -92,10 +92,9 @@ end
 
 local function address_of(client)
 	if not client.address then
-		local label = label_of(client.kind, client.conf)
-		engine.turnsto("pool " .. label)
-		client.address = skynet.call(skynet.uniqueservice "reef_pools", "lua", "OPEN", client.kind, client.key, label,
-			client.conf, client.options)
+		engine.turnsto("pool " .. client.label)
+		client.address = skynet.call(skynet.uniqueservice "reef_pools", "lua", "OPEN", client.kind, client.key,
+			client.label, client.conf, client.options)
 	end
 	return client.address
 end
@@ -126,7 +125,7 @@ local function ask(db, what, ...)
 		client.address = nil
 		error(errors.new({
 			code = "ended", outcome = (unseen and what ~= "END") and "not sent" or "maybe applied", command = what,
-			host = label_of(client.kind, client.conf),
+			host = client.label,
 		}, tostring(answer[2])), 0)
 	end
 	return take(table.unpack(answer, 2, answer.n))

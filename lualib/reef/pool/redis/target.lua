@@ -2,6 +2,7 @@
 -- another. For the first caller of a service's target; others are told by the directory (reef.pool.redis).
 local config = require "reef.redis.config"
 local known = require "reef.redis.known"
+local label_of = require "reef.pool.label"
 local options = require "reef.pool.options"
 
 local M = {}
@@ -49,13 +50,13 @@ local function identity(conf, name)
 			key[#key + 1], name = require("reef.redis.zones").key(conf), name .. " " .. conf.zone
 		end
 	end
-	for _, field in ipairs { "where", "username", "auth", "db", "resp", "name", "credentials", "info" } do
+	for _, field in ipairs { "host", "port", "username", "auth", "db", "resp", "name", "credentials", "info" } do
 		key[#key + 1] = ("%s=%q"):format(field, tostring(conf[field]))
 	end
 	if conf.setup and conf.setup.READONLY then
 		key[#key + 1], name = "readonly", (name or "") .. " readonly"
 	end
-	local label = ("redis %s/%d%s"):format(conf.where, conf.db or 0, name and " " .. name or "")
+	local label = label_of("redis", ("%s/%d"):format(conf.where, conf.db or 0), name)
 	return table.concat(key, " ") .. " pool=" .. tostring(name), label, target
 end
 

@@ -12,6 +12,7 @@
 #include "core/alloc.h"
 #include "core/host/name_check.h"
 #include "core/seam.h"
+#include "handover.h"
 #include "literal.h"
 #include "recorded.h"
 #include "scratch.h"
@@ -85,7 +86,44 @@ static int l_update(lua_State *L) {
 
 /* ---- loading in a VM of its own ---- */
 
-/* freeze(...) -> handle: the arguments of a load, in a form that another VM can take over. */
+#define REQUEST "reef.sharetable.request"
+
+/* Who asked does not wait any more: what the loader has not come to, nobody will. */
+static int request_close(lua_State *L) {
+	int64_t *number = luaL_checkudata(L, 1, REQUEST);
+	struct reef_snapshot *snapshot = reef_handover_take(*number);
+	if (snapshot != NULL)
+		reef_snapshot_delete(snapshot);
+	return 0;
+}
+
+/* Pushes what frees the arguments unless the loader has taken them, when it is closed or collected. */
+static int64_t *push_request(lua_State *L) {
+	int64_t *number = lua_newuserdatauv(L, sizeof(*number), 0);
+	*number = 0;
+	if (luaL_newmetatable(L, REQUEST)) {
+		lua_pushcfunction(L, request_close);
+		lua_pushvalue(L, -1);
+		lua_setfield(L, -3, "__gc");
+		lua_setfield(L, -2, "__close");
+	}
+	lua_setmetatable(L, -2);
+	return number;
+}
+
+static void freeze_arguments(lua_State *L, int index, int64_t *number, char why[REASON_SIZE]) {
+	struct reef_snapshot *arguments = reef_snapshot_table(L, index, "argument", why, REASON_SIZE);
+	if (arguments == NULL)
+		return;
+	*number = reef_handover_leave(arguments);
+	if (*number != 0)
+		return;
+	reef_snapshot_delete(arguments);
+	snprintf(why, REASON_SIZE, "not enough memory");
+}
+
+/* freeze(...) -> number, request: by the number another VM can take over the arguments of a load; the request is to be closed
+ * when it is over. */
 static int l_freeze(lua_State *L) {
 	char why[REASON_SIZE] = "";
 	struct reef_seam *seam = reef_seam_here();
@@ -98,12 +136,15 @@ static int l_freeze(lua_State *L) {
 	lua_pushinteger(L, n);
 	lua_setfield(L, -2, "n");
 	bool real = seam == NULL || reef_recorded_freeze(L, seam);
-	struct reef_snapshot *arguments = real ? reef_snapshot_table(L, -1, "argument", why, sizeof(why)) : NULL;
-	arguments = (void *)(uintptr_t)reef_seam_number(REEF_SEAM_RESULT, (int64_t)(uintptr_t)arguments);
-	if (arguments == NULL)
+	int64_t *number = push_request(L);
+	if (real)
+		freeze_arguments(L, -2, number, why);
+	int64_t told = reef_seam_number(REEF_SEAM_RESULT, *number);
+	if (told == 0)
 		return luaL_error(L, "%s", reef_seam_text(REEF_SEAM_RESULT, why));
-	lua_pushlightuserdata(L, arguments);
-	return 1;
+	lua_pushinteger(L, told);
+	lua_insert(L, -2);
+	return 2;
 }
 
 struct load {
@@ -206,12 +247,15 @@ static void run_in_new_vm(struct load *load) {
 	reef_scratch_fini(&heap);
 }
 
-/* load(name, is_file, arguments) -> nothing, or why it failed. The first argument is the file's name or the source. */
+/* load(name, is_file, number) -> nothing, or why it failed. The first argument is the file's name or the source. */
 static int l_load(lua_State *L) {
 	size_t size;
 	struct load load = {.name = luaL_checklstring(L, 1, &size), .is_file = lua_toboolean(L, 2)};
-	struct reef_snapshot *arguments = lua_touserdata(L, 3);
-	luaL_argcheck(L, lua_islightuserdata(L, 3) && arguments != NULL, 3, "frozen arguments expected");
+	struct reef_snapshot *arguments = reef_handover_take(luaL_checkinteger(L, 3));
+	if (arguments == NULL) {
+		lua_pushliteral(L, "who asked for it does not wait any more");
+		return 1;
+	}
 	if (strlen(load.name) != size) {
 		reef_snapshot_delete(arguments);
 		lua_pushliteral(L, "the name contains a zero byte");

@@ -12,7 +12,9 @@ local sharetable = {}
 -- Loads run in a service of their own: they may take a while, and whoever ends a load that takes for ever may kill it.
 local function load(what, name, is_file, ...)
 	local loader = skynet.uniqueservice "sharetable_loader"
-	local reason = skynet.call(loader, "lua", name, is_file, core.freeze(...))
+	local number, request = core.freeze(...)
+	local _ <close> = request
+	local reason = skynet.call(loader, "lua", name, is_file, number)
 	if reason then
 		error(("sharetable.%s '%s': %s"):format(what, name, reason), 3)
 	end

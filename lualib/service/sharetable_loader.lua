@@ -6,7 +6,7 @@ local process = require "reef.process"
 
 skynet.start(function()
 	process.daemon()
-	skynet.dispatch("lua", function(_, _, name, is_file, arguments)
-		skynet.ret(skynet.pack(core.load(name, is_file, arguments)))
+	skynet.dispatch("lua", function(_, _, name, is_file, number)
+		skynet.ret(skynet.pack(core.load(name, is_file, number)))
 	end)
 end)

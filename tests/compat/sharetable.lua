@@ -140,6 +140,39 @@ test.case("a service that ends lets go", function()
 	end)
 end)
 
+test.case("what a loader has not come to when it is killed is freed, whether or not who asked lives on", function()
+	local loader = skynet.uniqueservice "sharetable_loader"
+	local before = sharetable.stat().mapped
+	local caller = skynet.newservice "share_reader"
+	local ended = 0
+	local function ends(f, ...)
+		skynet.fork(function(...)
+			pcall(f, ...)
+			ended = ended + 1
+		end, ...)
+	end
+	ends(sharetable.loadstring, "killed", "while true do end")
+	skynet.sleep(5)
+	ends(sharetable.loadstring, "killed", "return ...", { 1 })
+	ends(sharetable.loadfile, "killed", { 2 })
+	ends(skynet.call, caller, "lua", 'require "skynet.sharetable".loadstring("killed", "return ...", { 3 })')
+	skynet.sleep(5)
+	test.equal(ended, 0)
+	require("skynet.manager").kill(caller)
+	test.eventually("a caller is gone", 20, function()
+		return ended == 1
+	end)
+	require("skynet.manager").kill(loader)
+	test.eventually("the calls have ended", 20, function()
+		return ended == 4
+	end)
+	test.eventually("their arguments are freed", 20, function()
+		return sharetable.stat().mapped == before
+	end)
+	sharetable.loadstring("killed", "return ...", { 4 })
+	test.equal(sharetable.query "killed", { 4 })
+end)
+
 test.case("queryall knows all names, or those that are asked for", function()
 	sharetable.loadtable("q1", { 1 })
 	sharetable.loadtable("q2", { 2 })

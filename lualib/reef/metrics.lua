@@ -261,7 +261,7 @@ function metric:touch(...)
 	sample(self, ...)
 end
 
----Forgets all samples: those that are set next are all there is. For a gauge whose labels come and go.
+---Forgets all samples: those that are set next are all there is. For what has labels that come and go.
 function metric:clear()
 	self.samples = {}
 end

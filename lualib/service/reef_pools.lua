@@ -2,6 +2,7 @@
 local metrics = require "reef.metrics"
 local once = require "reef.once"
 local process = require "reef.process"
+local scheduler = require "reef.scheduler"
 local skynet = require "skynet"
 require "reef.manager"
 
@@ -142,27 +143,30 @@ function command.CLOSE(key, perhaps)
 	skynet.call(address, "lua", "CLOSE")
 end
 
+-- All anew each time: pools end, and another one may get the label and begin at 0.
 local function measure()
-	local function gauge(name, help, ...)
-		local metric = metrics.gauge("reef_pool_" .. name, help, "pool", ...)
+	local stats = command.STAT()
+	local function family(kind, name, help, ...)
+		local metric = metrics[kind]("reef_pool_" .. name, help, ...)
 		metric:clear()
 		return metric
 	end
-	local connections = gauge("connections", "Open connections of a pool.")
-	local in_flight = gauge("in_flight", "Requests that are on their way.")
-	local queued = gauge("queued", "Requests that wait for a connection.")
-	local down = gauge("down", "1 if no server can be reached.")
-	local requests = metrics.counter("reef_pool_requests_total", "Requests to a pool.", "pool")
-	local failed = metrics.counter("reef_pool_failed_total", "Requests that got no reply, by reason.", "pool", "reason")
-	for label, stat in pairs(command.STAT()) do
+	local connections = family("gauge", "connections", "Open connections of a pool.", "pool")
+	local in_flight = family("gauge", "in_flight", "Requests that are on their way.", "pool")
+	local queued = family("gauge", "queued", "Requests that wait for a connection.", "pool")
+	local down = family("gauge", "down", "1 if no server can be reached.", "pool")
+	local requests = family("counter", "requests_total", "Requests to a pool.", "pool")
+	local failed = family("counter", "failed_total", "Requests that got no reply, by reason.", "pool", "reason")
+	local took = family("histogram", "request_seconds", "Time from a request's arrival to its reply.",
+		scheduler.delays().bounds, "pool")
+	for label, stat in pairs(stats) do
 		connections:set(#stat.connections, label)
 		in_flight:set(stat.in_flight, label)
 		queued:set(stat.queued, label)
 		down:set(stat.down and 1 or 0, label)
 		-- Pools for SQL count their times themselves.
 		if stat.time.counts then
-			metrics.histogram("reef_pool_request_seconds", "Time from a request's arrival to its reply.", stat.time.bounds,
-				"pool"):assign(stat.time.counts, stat.time.sum, label)
+			took:assign(stat.time.counts, stat.time.sum, label)
 		end
 		requests:set(stat.requests, label)
 		for _, reason in ipairs { "overload", "timeouts", "lost", "refused" } do

@@ -118,4 +118,31 @@ test.case("the number of a pool that has ended is the next one's", function()
 	skynet.sleep(1)
 end)
 
+-- A counter that falls has begun anew, for whoever reads it.
+test.case("who gets the label of a pool that has ended is counted from nothing, and nothing is left of that one", function()
+	local function shown(family, label)
+		return tonumber(metrics.text():match("\n" .. family .. "{pool=\"" .. label .. "\"[^}]*} (%d+)"))
+	end
+	for kind, label in pairs { redis = "redis 127.0.0.1:1/0", mysql = "mysql 127.0.0.1:1/" } do
+		local function open_and_ask(password, times)
+			local db = pool[kind] { host = "127.0.0.1", port = 1, [kind == "redis" and "auth" or "password"] = password }
+			for _ = 1, times do
+				pcall(db[kind == "redis" and "get" or "query"], db, "x")
+			end
+			return db
+		end
+		local db = open_and_ask("a", 5)
+		local before = shown("reef_pool_requests_total", label)
+		test.equal(before, 5, kind)
+		pool.close(db)
+		db = open_and_ask("b", 2)
+		test.equal(shown("reef_pool_requests_total", label), 2, kind)
+		test.truthy(shown("reef_pool_connections", label), kind)
+		pool.close(db)
+		for _, family in ipairs { "reef_pool_requests_total", "reef_pool_failed_total", "reef_pool_connections" } do
+			test.equal(shown(family, label), nil, family)
+		end
+	end
+end)
+
 test.run()

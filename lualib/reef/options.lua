@@ -135,8 +135,8 @@ end
 ---@param level integer|nil
 function options.check_host(what, host, level)
 	level = level == 0 and 0 or (level or 1) + 1
-	local is_path = host:find "^[/@]" or host:find "^unix:"
-	if host:find("://", 1, true) or not is_path and host:find "[@?#]" then
+	local path = host:match "^[/@].*" or host:match "^unix://(/.*)" or host:match "^unix:(.*)"
+	if (path or host):find("://", 1, true) or not path and host:find "[@?#]" or path and path:find "^//.*@" then
 		error(what .. ": a host is a name, an address or the path of a socket, not a URI", level)
 	end
 end

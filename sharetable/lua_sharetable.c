@@ -247,29 +247,34 @@ static void run_in_new_vm(struct load *load) {
 	reef_scratch_fini(&heap);
 }
 
+/* The arguments are taken when nothing is left that may raise. */
+static bool take_and_run(struct load *load, lua_Integer number) {
+	struct reef_snapshot *arguments = reef_handover_take(number);
+	if (arguments == NULL) {
+		snprintf(load->why, sizeof(load->why), "who asked for it does not wait any more");
+		return false;
+	}
+	load->arguments = arguments;
+	run_in_new_vm(load);
+	reef_snapshot_delete(arguments);
+	return load->result != NULL && reef_versions_publish(load->result);
+}
+
 /* load(name, is_file, number) -> nothing, or why it failed. The first argument is the file's name or the source. */
 static int l_load(lua_State *L) {
 	size_t size;
 	struct load load = {.name = luaL_checklstring(L, 1, &size), .is_file = lua_toboolean(L, 2)};
-	struct reef_snapshot *arguments = reef_handover_take(luaL_checkinteger(L, 3));
-	if (arguments == NULL) {
-		lua_pushliteral(L, "who asked for it does not wait any more");
-		return 1;
-	}
+	lua_Integer number = luaL_checkinteger(L, 3);
 	if (strlen(load.name) != size) {
-		reef_snapshot_delete(arguments);
 		lua_pushliteral(L, "the name contains a zero byte");
 		return 1;
 	}
-	load.arguments = arguments;
 	lua_getglobal(L, LUA_LOADLIBNAME);
 	lua_getfield(L, -1, "path");
 	lua_getfield(L, -2, "cpath");
 	load.path = lua_tostring(L, -2);
 	load.cpath = lua_tostring(L, -1);
-	run_in_new_vm(&load);
-	reef_snapshot_delete(arguments);
-	if (load.result != NULL && reef_versions_publish(load.result))
+	if (take_and_run(&load, number))
 		return 0;
 	lua_pushstring(L, load.why[0] == '\0' ? "not enough memory" : load.why);
 	return 1;

@@ -190,7 +190,14 @@ function users.http()
 end
 
 function users.websocket()
-	return require "http.websocket".connect(uri(one_of { "ws", "wss", "http" }), {}, 20)
+	return require "http.websocket".connect(uri(one_of { "ws", "wss", "http" }) .. one_of { "", "", " ", "\n" }, {}, 20)
+end
+
+-- A server says where to; its word is in the error if that is not gone to.
+function users.redirect()
+	local url = require "reef.http.target".parse "https://127.0.0.1:1/"
+	return require "reef.http.redirect".next({ method = "GET", header = {} }, url, 302, uri(one_of { "http", "http", "ws" }))
+		and nil
 end
 
 function users.etcd()

@@ -14,7 +14,7 @@ local json = require "reef.etcd.json"
 local lease = require "reef.etcd.lease"
 local members = require "reef.etcd.members"
 local options = require "reef.options"
-local redacted = require("reef.text").redacted
+local shown = require "reef.base.shown"
 local watch = require "reef.etcd.watch"
 
 ---@class reef.etcd.options
@@ -44,7 +44,7 @@ function etcd.new(given)
 	end
 	for _, endpoint in ipairs(given.endpoints) do
 		if not tostring(endpoint):find "^https?://" then
-			error(("etcd.new: the endpoint %s begins with neither http:// nor https://"):format(redacted(tostring(endpoint))), 2)
+			error(("etcd.new: the endpoint %s begins with neither http:// nor https://"):format(shown(tostring(endpoint))), 2)
 		end
 		require("reef.http.host").parse(endpoint)
 	end

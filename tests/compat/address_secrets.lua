@@ -48,6 +48,12 @@ local function uri(scheme)
 		one_of { "", "/", "/0", "/name/0" }, query)
 end
 
+-- The same; what it is for may have been forgotten.
+local function address(scheme)
+	local text = uri(scheme)
+	return random(4) == 1 and text:gsub("^[^/]*//", "") or text
+end
+
 -- Whatever is in there.
 local function find(value, seen, key)
 	if type(value) == "string" then
@@ -92,7 +98,7 @@ local function conf_of(kind, scheme)
 	for _ = 1, random(2) do
 		local field, value = one_of(FIELDS[kind]), uri(random(2) == 1 and scheme or nil)
 		if field == "hosts" or field == "sentinels" then
-			value = random(2) == 1 and { value } or { { host = value, port = 1 } }
+			value = random(2) == 1 and { address(scheme) } or { { host = value, port = 1 } }
 			conf.master = conf.master or "m"
 		elseif field == "settings" or field == "limits" or field == "nat" or field == "tls" then
 			value = random(2) == 1 and { [value] = 1 } or { [one_of { "reply", "ca_file", "a:1" }] = value }
@@ -180,28 +186,27 @@ end
 function users.httpc()
 	local httpc = require "http.httpc"
 	httpc.timeout = 20
-	return { httpc.get(uri(one_of { "http", "https" }), "/", {}) }
+	return { httpc.get(address(one_of { "http", "https" }), "/", {}) }
 end
 
 function users.http()
-	local client = require "reef.http.client"
-	return client.request("GET", uri(one_of { "http", "https", "ftp" }),
-		{ timeout = 20, proxy = random(2) == 1 and uri(one_of { "http", "https", "redis" }) or nil })
+	local client = require "reef.http.client".new { timeout = 20, proxy = random(2) == 1 and address "http" or nil }
+	return client:request { method = "GET", url = random(8) == 1 and address "ftp" or address(one_of { "http", "https" }) }.status
 end
 
 function users.websocket()
-	return require "http.websocket".connect(uri(one_of { "ws", "wss", "http" }) .. one_of { "", "", " ", "\n" }, {}, 20)
+	return require "http.websocket".connect(address(one_of { "ws", "wss", "http" }) .. one_of { "", "", " ", "\n" }, {}, 20)
 end
 
 -- A server says where to; its word is in the error if that is not gone to.
 function users.redirect()
 	local url = require "reef.http.target".parse "https://127.0.0.1:1/"
-	return require "reef.http.redirect".next({ method = "GET", header = {} }, url, 302, uri(one_of { "http", "http", "ws" }))
-		and nil
+	local request = { method = "GET", header = {} }
+	require "reef.http.redirect".next(request, url, 302, uri(one_of { "http", "http", "ws" }))
 end
 
 function users.etcd()
-	return require "reef.etcd".new({ endpoints = { uri(one_of { "http", "https", "etcd" }) }, timeout = 0.1 }):get "x"
+	return require "reef.etcd".new({ endpoints = { address(one_of { "http", "https", "etcd" }) }, timeout = 0.1 }):get "x"
 end
 
 for _, name in ipairs(require "reef.base.sorted".keys(users)) do

@@ -4,7 +4,7 @@ local deadline = require "reef.http.deadline"
 local host = require "reef.http.host"
 local no_proxy = require "reef.http.no_proxy"
 local reader = require "reef.http.reader"
-local redacted = require("reef.text").redacted
+local shown = require "reef.base.shown"
 local skynet = require "skynet"
 local socket = require "reef.socket"
 local tls = require "reef.tls"
@@ -38,7 +38,7 @@ function connect.proxy(text)
 	scheme = scheme and scheme:lower()
 	if scheme ~= "http" and scheme ~= "https" then
 		error(("http: %q is no proxy; they are written http://name:port, or https://name:port"):format(
-			redacted(text)), 0)
+			shown(text)), 0)
 	end
 	local user, name = authority:match "^(.*)@([^@]*)$"
 	if user then

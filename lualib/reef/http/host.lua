@@ -1,5 +1,5 @@
 -- Whom a request goes to: `[scheme://]name[:port]`, where IPv6 addresses have brackets.
-local redacted = require("reef.text").redacted
+local shown = require "reef.base.shown"
 
 local host = {}
 
@@ -34,7 +34,7 @@ function host.parse(text)
 	end
 	local number = port == "" and kind[2] or math.tointeger(tonumber(port))
 	if not name or not number or number < 1 or number > 65535 then
-		error(("http: %q is no host; IPv6 addresses are written [::1]:80"):format(redacted(text)), 0)
+		error(("http: %q is no host; IPv6 addresses are written [::1]:80"):format(shown(text)), 0)
 	end
 	return {
 		tls = kind[1], name = name, port = number, host = authority,

@@ -1,5 +1,5 @@
 -- Where a response sends its request to, and what becomes of the request on the way (RFC 9110, section 15.4).
-local redacted = require("reef.text").redacted
+local shown = require "reef.base.shown"
 local target = require "reef.http.target"
 
 local redirect = {}
@@ -53,9 +53,9 @@ function redirect.next(request, url, status, location)
 	local address = target.join(url, location)
 	local to = target.parse(address)
 	if to.scheme ~= "http" and to.scheme ~= "https" then
-		error(("http: a redirect to %s"):format(redacted(address)), 0)
+		error(("http: a redirect to %s"):format(shown(address)), 0)
 	elseif url.target.tls and not to.target.tls then
-		error(("http: a redirect from https to %s"):format(redacted(address)), 0)
+		error(("http: a redirect from https to %s"):format(shown(address)), 0)
 	end
 	local same = to.scheme == url.scheme and to.target.name:lower() == url.target.name:lower()
 		and to.target.port == url.target.port

@@ -1,6 +1,6 @@
 -- Addresses of requests: where a URL leads to, and where a redirect leads to from there (RFC 3986, section 5.2).
 local host = require "reef.http.host"
-local redacted = require("reef.text").redacted
+local shown = require "reef.base.shown"
 
 local target = {}
 
@@ -15,10 +15,10 @@ local target = {}
 function target.parse(text)
 	local scheme, authority, path = text:match "^(%a[%w+.-]*)://([^/?#]*)([^#]*)"
 	if not scheme then
-		error(("http: %q is no address; they begin with http:// or https://"):format(redacted(text)), 0)
+		error(("http: %q is no address; they begin with http:// or https://"):format(shown(text)), 0)
 	elseif path:find "[%s%c\x80-\xff]" then
 		error(("http: the path of %q has spaces, control characters or others that have to be escaped"):format(
-			redacted(text)), 0)
+			shown(text)), 0)
 	end
 	if path:sub(1, 1) ~= "/" then
 		path = "/" .. path

@@ -16,7 +16,7 @@ local frames = require "reef.http.frames"
 local handshake = require "reef.http.handshake"
 local host = require "reef.http.host"
 local reader = require "reef.http.reader"
-local redacted = require("reef.text").redacted
+local shown = require "reef.base.shown"
 local skynet = require "skynet"
 local socket = require "reef.socket"
 local socket_error = require "reef.http.stream".socket_error
@@ -227,9 +227,9 @@ end
 function websocket.connect(url, header, timeout, options)
 	local scheme, authority, path = url:match "^(%a+)://([^/?#]*)([^#]*)"
 	if scheme ~= "ws" and scheme ~= "wss" then
-		error(("websocket: %q is no address; they begin with ws:// or wss://"):format(redacted(url)), 2)
+		error(("websocket: %q is no address; they begin with ws:// or wss://"):format(shown(url)), 2)
 	elseif path:find "[%s%c]" then
-		error(("websocket: the path of %q has spaces or control characters"):format(redacted(url)), 2)
+		error(("websocket: the path of %q has spaces or control characters"):format(shown(url)), 2)
 	end
 	local target = host.parse(scheme .. "://" .. authority)
 	local id = connect.open(target, { timeout = timeout, proxy_tls = connect.client.proxy_tls,

@@ -38,6 +38,7 @@ local known = require "reef.redis.known"
 local place = require "reef.redis.place"
 
 local redacted = require("reef.text").redacted
+local shown = require "reef.base.shown"
 
 local config = {}
 
@@ -63,7 +64,7 @@ local function place_in(what, item)
 	local number_of_port = math.tointeger(tonumber(port or default_ports[what] or 6379))
 	if type(host) ~= "string" or host == "" or not number_of_port or number_of_port < 1 or number_of_port > 65535 then
 		error(("redis: %s are a list of 'host:port', not %s"):format(what,
-			type(item) == "table" and ("{%s, %s}"):format(host, port) or tostring(item)), 0)
+			type(item) == "table" and ("{%s, %s}"):format(shown(tostring(host)), port) or shown(tostring(item))), 0)
 	end
 	checks.check_host("redis", host, 0)
 	return { host = host, port = number_of_port }

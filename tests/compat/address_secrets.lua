@@ -191,11 +191,12 @@ end
 
 function users.http()
 	local client = require "reef.http.client".new { timeout = 20, proxy = random(2) == 1 and address "http" or nil }
-	return client:request { method = "GET", url = random(8) == 1 and address "ftp" or address(one_of { "http", "https" }) }.status
+	return client:request({ url = address(one_of { "http", "http", "http", "https", "https", "ftp" }) }).status
 end
 
 function users.websocket()
-	return require "http.websocket".connect(address(one_of { "ws", "wss", "http" }) .. one_of { "", "", " ", "\n" }, {}, 20)
+	local url = address(one_of { "ws", "wss", "http" }) .. one_of { "", "", " ", "\n" }
+	return require "http.websocket".connect(url, {}, 20)
 end
 
 -- A server says where to; its word is in the error if that is not gone to.

@@ -153,10 +153,12 @@ end)
 test.case("a host may be whatever leads to a server, and no URI", function()
 	local check = require "reef.options".check_host
 	for _, host in ipairs { "h", "a_b.c.", "::1", "[::1]", "fe80::1%eth0", "10.0.0.1", "/run/a@b?c#d", "@abstract",
-		"unix:/run/x@y", "unix:run/x", "unix:@abstract", "unix:///run/x@y", "//run/x" } do
+		"unix:/run/x@y", "unix:run/x", "unix:@abstract",
+		"unix:///run/x@y", "//run/x" } do
 		check("redis", host)
 	end
-	for _, host in ipairs { "redis://h", "redis://u:p@h", "unix://u:p@/run/x", "//u:p@h", "u:p@h", "u:p@h:1", "h?password=p", "h#p",
+	for _, host in ipairs { "redis://h", "redis://u:p@h", "unix://u:p@/run/x", "//u:p@h",
+		"u:p@h", "u:p@h:1", "h?password=p", "h#p",
 		"/redis://u:p@h", "unix:/redis://u:p@h", "p@h" } do
 		test.raises("redis: a host is a name, an address or the path of a socket, not a URI", check, "redis", host)
 	end

@@ -69,7 +69,7 @@ static void request_refuse(struct reef_host *host, const struct reef_message *m)
 		reef_send_error(host->handle, m->source, m->session, reason);
 		return;
 	}
-	reef_hook_unknown(host, host->unknown_request, "Unknown request", m);
+	reef_hook_unknown(host, host->unknown_request, reef_hook_unknown_request, m);
 }
 
 static void request_dispatch(struct reef_host *host, const struct reef_message *m) {

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include <lauxlib.h>
 #include <lua.h>
 
 #include "core/log.h"
@@ -28,31 +29,40 @@ bool reef_hook_call(struct reef_host *host, int arguments) {
 	return status == LUA_OK;
 }
 
-static void push_error(struct reef_host *host, const char *text) {
-	lua_pushstring(host->L, text);
-	reef_report_add(host, host->L);
-	lua_pop(host->L, 2);
+/* The arguments are a hook's: (session, source, msg, sz, type). Logs the message, and raises. */
+static int unknown(lua_State *L, const char *what, int type) {
+	const char *data = lua_touserdata(L, 3);
+	lua_Integer size = data ? lua_tointeger(L, 4) : 0;
+	int shown = size < 0 ? 0 : (int)(size > 200 ? 200 : size);
+	reef_log(reef_host_get(L)->handle, "%s (type %d): %.*s", what, type, shown, data ? data : "");
+	char text[80];
+	snprintf(text, sizeof(text), "Unknown session : %d from %x", (int)lua_tointeger(L, 1),
+			 (unsigned)lua_tointeger(L, 2));
+	return luaL_error(L, "%s", text);
 }
 
-void reef_hook_unknown(struct reef_host *host, int hook, const char *what, const struct reef_message *m) {
+int reef_hook_unknown_request(lua_State *L) {
+	return unknown(L, "Unknown request", (int)lua_tointeger(L, 5));
+}
+
+int reef_hook_unknown_response(lua_State *L) {
+	return unknown(L, "Unknown response", REEF_PTYPE_RESPONSE);
+}
+
+void reef_hook_unknown(struct reef_host *host, int hook, lua_CFunction otherwise, const struct reef_message *m) {
 	lua_State *L = host->L;
 	/* Whoever ended was not waited for any more. */
 	if (m->type == REEF_PTYPE_RESPONSE && m->source != 0 &&
 		!reef_seam_number(REEF_SEAM_STATE, reef_service_alive(m->source)))
 		return;
-	if (hook) {
+	if (hook)
 		lua_rawgeti(L, LUA_REGISTRYINDEX, hook);
-		lua_pushinteger(L, m->session);
-		lua_pushinteger(L, m->source);
-		lua_pushlightuserdata(L, m->data);
-		lua_pushinteger(L, (lua_Integer)m->size);
-		lua_pushinteger(L, m->type);
-		reef_hook_call(host, 5);
-		return;
-	}
-	char text[80];
-	reef_log(host->handle, "%s (type %d): %.*s", what, m->type, (int)(m->size > 200 ? 200 : m->size),
-			 m->data ? (const char *)m->data : "");
-	snprintf(text, sizeof(text), "Unknown session : %d from %x", m->session, m->source);
-	push_error(host, text);
+	else
+		lua_pushcfunction(L, otherwise);
+	lua_pushinteger(L, m->session);
+	lua_pushinteger(L, m->source);
+	lua_pushlightuserdata(L, m->data);
+	lua_pushinteger(L, (lua_Integer)m->size);
+	lua_pushinteger(L, m->type);
+	reef_hook_call(host, 5);
 }

@@ -19,7 +19,7 @@
 #include "seam.h"
 #include "watch.h"
 
-enum { PATH_SIZE = 4096 };
+enum { PATH_SIZE = 4096, REQUIRE_DEPTH = 100 };
 
 #ifdef REEF_MULTIARCH
 #define MULTIARCH_PATH "/usr/lib/" REEF_MULTIARCH "/lua/5.4/?.so;"
@@ -149,11 +149,34 @@ static int load_dofile(lua_State *L) {
 	return load_results(L, LUA_OK, 1);
 }
 
+/* Is a module of that name being loaded further down the stack? Asked only where the stack is as deep as no modules nest
+ * that end: the stock require lets a module be loaded while it is being loaded. */
+static bool requires_itself(lua_State *L, const char *name) {
+	lua_Debug frame;
+	if (!lua_getstack(L, REQUIRE_DEPTH, &frame))
+		return false;
+	lua_CFunction require = lua_tocfunction(L, lua_upvalueindex(1));
+	for (int level = 1; lua_getstack(L, level, &frame); level++) {
+		lua_getinfo(L, "f", &frame);
+		bool loads = lua_tocfunction(L, -1) == require;
+		lua_pop(L, 1);
+		if (!loads || !lua_getlocal(L, &frame, 1))
+			continue;
+		bool same = lua_type(L, -1) == LUA_TSTRING && strcmp(lua_tostring(L, -1), name) == 0;
+		lua_pop(L, 1);
+		if (same)
+			return true;
+	}
+	return false;
+}
+
 /* In the main chunk the stock require; in a coroutine that of skynet.require, in which module bodies may wait. */
 static int load_require(lua_State *L) {
-	reef_check_name(L, 1);
+	const char *name = reef_check_name(L, 1);
 	lua_settop(L, 1);
 	if (!reef_host_get(L)->running) {
+		if (requires_itself(L, name))
+			return luaL_error(L, "circular dependency: module %s is being loaded by who requires it", name);
 		lua_pushvalue(L, lua_upvalueindex(1));
 		lua_insert(L, 1);
 		lua_call(L, 1, LUA_MULTRET);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "dispatch.h"
+#include "hook.h"
 #include "host_private.h"
 #include "lua_message.h"
 #include "name_check.h"
@@ -105,20 +106,28 @@ int reef_lua_protocol_dispatch(lua_State *L) {
 	return 1;
 }
 
-static int set_hook(lua_State *L, int *hook) {
+/* hook(f) -> the function before, which is `otherwise` while there is none */
+static int set_hook(lua_State *L, int *hook, lua_CFunction otherwise) {
 	lua_settop(L, 1);
-	push_reference(L, *hook);
+	if (*hook)
+		push_reference(L, *hook);
+	else
+		lua_pushcfunction(L, otherwise);
 	lua_insert(L, 1);
+	if (lua_tocfunction(L, 2) == otherwise) {
+		lua_pop(L, 1);
+		lua_pushnil(L);
+	}
 	set_reference(L, hook);
 	return 1;
 }
 
 int reef_lua_protocol_unknown_request(lua_State *L) {
-	return set_hook(L, &reef_host_get(L)->unknown_request);
+	return set_hook(L, &reef_host_get(L)->unknown_request, reef_hook_unknown_request);
 }
 
 int reef_lua_protocol_unknown_response(lua_State *L) {
-	return set_hook(L, &reef_host_get(L)->unknown_response);
+	return set_hook(L, &reef_host_get(L)->unknown_response, reef_hook_unknown_response);
 }
 
 /* dispatch_message(type, msg, sz, session, source): the bytes stay the caller's. */

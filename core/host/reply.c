@@ -101,7 +101,7 @@ static void reply_to_module(struct reef_host *host, struct reef_session *found, 
 inline void reef_reply_arrived(struct reef_host *host, const struct reef_message *m) {
 	struct reef_session *found = reef_session_find(&host->sessions, m->session);
 	if (!found) {
-		reef_hook_unknown(host, host->unknown_response, "Unknown response", m);
+		reef_hook_unknown(host, host->unknown_response, reef_hook_unknown_response, m);
 		return;
 	}
 	struct reef_session entry = *found;

@@ -121,11 +121,11 @@ function skynet.register_protocol(protocol) end
 function skynet.dispatch(kind, handler) end
 
 ---@param hook? fun(session: integer, source: integer, message: lightuserdata, size: integer, kind: integer)
----@return function? before
+---@return function before it may be called by the new one; the first logs the message and raises
 function skynet.dispatch_unknown_request(hook) end
 
 ---@param hook? fun(session: integer, source: integer, message: lightuserdata, size: integer)
----@return function? before
+---@return function before it may be called by the new one; the first logs the message and raises
 function skynet.dispatch_unknown_response(hook) end
 
 ---The dispatcher itself, for services that take their messages raw. The bytes stay the caller's.

@@ -14,7 +14,7 @@ local driver = {}
 ---@return integer id
 function driver.connect(host, port) end
 
----Listens, from `start` on. Raises `<host>: <reason>: Listen error`.
+---Listens, from `start` on. Raises `<host>:<port>: <reason>: Listen error`.
 ---@param host string or "host:port"; "" is every address
 ---@param port? integer 0: any that is free
 ---@param backlog? integer connections that may wait; 32

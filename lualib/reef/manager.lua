@@ -43,6 +43,7 @@ function skynet.check_global_name(name)
 end
 
 local function bind(name, handle)
+	assert(type(name) == "string", "a name is a string")
 	if name:byte() == 46 then
 		core.command("NAME", name .. " " .. skynet.address(handle))
 	else

@@ -152,8 +152,9 @@ function options.numbers(what, given, least, level)
 		local whole = math.type(lowest) == "integer" and lowest == 1
 		local number = type(value) == "number" and value >= lowest and (not whole or math.tointeger(value))
 		if value ~= nil and not number then
+			value = type(value) == "string" and ("%q"):format(value) or tostring(value)
 			error(("%s: %s has to be %s of at least %s, not %s"):format(what, name, whole and "an integer" or "a number", lowest,
-				redacted(tostring(value))), level == 0 and 0 or (level or 1) + 1)
+				redacted(value)), level == 0 and 0 or (level or 1) + 1)
 		end
 	end
 end

@@ -138,7 +138,7 @@ function socket.open(addr, port, options)
 		timeout, tls = options.timeout, options.tls
 	end
 	port = check_port(port)
-	if port == nil and addr:match ":0+$" then
+	if port == nil and type(addr) == "string" and addr:match ":0+$" then
 		error("Invalid port", 2)
 	end
 	if not tls then

@@ -83,4 +83,6 @@ local function queue()
 	end
 end
 
+skynet.queue = queue
+
 return queue

@@ -210,6 +210,9 @@ function gateserver.start(handler)
 			error(("gate: maxclient is a positive integer, not %s"):format(tostring(conf.maxclient)), 0)
 		end
 		nodelay = conf.nodelay
+		if conf.port == nil and not (conf.address and conf.address:find "[:/]") then
+			error("gate: a port is required", 0)
+		end
 		listener = driver.listen(conf.address or "0.0.0.0", conf.port, conf.backlog or DEFAULT_BACKLOG)
 		opening = { id = listener }
 		while not opening.port do

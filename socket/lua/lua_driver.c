@@ -40,8 +40,10 @@ static int driver_listen(lua_State *L) {
 	const char *host = reef_lua_common_host(L, 1), *error;
 	int port = reef_lua_common_port(L, 2);
 	int id = reef_listen_open(host, port, (int)luaL_optinteger(L, 3, 32), NULL, NULL, &error);
-	if (id == 0)
+	if (id == 0 && port < 0)
 		return luaL_error(L, "%s: %s: Listen error", host, error);
+	if (id == 0)
+		return luaL_error(L, "%s:%d: %s: Listen error", host, port, error);
 	reef_listen_announce(id, &reef_raw_sink, NULL);
 	lua_pushinteger(L, id);
 	return 1;

@@ -148,6 +148,12 @@ test.case("the address may be one string, and the real one is known when the han
 	test.equal(ip, "127.0.0.1")
 	test.truthy(port > 0)
 	test.raises("listens already", skynet.call, gate, "lua", "open", { port = 0 })
+
+	local other = skynet.newservice "gate"
+	test.defer(require("skynet.manager").kill, other)
+	test.raises("gate: a port is required", skynet.call, other, "lua", "open", { address = "127.0.0.1" })
+	test.raises("127%.0%.0%.1:" .. port .. ": .*Listen error", skynet.call, other, "lua", "open",
+		{ address = "127.0.0.1", port = port })
 end)
 
 test.case("the example of the manual works", function()

@@ -310,6 +310,31 @@ test.case("a response that nobody asked for goes to the hook", function()
 	skynet.dispatch_unknown_response(old)
 end)
 
+test.case("a hook may hand on to the one before, also to the first", function()
+	local seen = 0
+	for _, set in ipairs { skynet.dispatch_unknown_request, skynet.dispatch_unknown_response } do
+		local first = set(nil)
+		test.equal(type(first), "function")
+		local function mine(...)
+			seen = seen + 1
+			return first(...)
+		end
+		test.equal(set(mine), first)
+		test.equal(set(first), mine)
+		test.equal(set(mine), first)
+	end
+	local prior = seen
+	core.send(skynet.self(), 99, 0, "stray")
+	core.send(skynet.self(), skynet.PTYPE_RESPONSE, 0x7ffffff1, "stray")
+	test.eventually("both come", 10, function()
+		return seen == prior + 2
+	end)
+	skynet.dispatch_unknown_request(nil)
+	skynet.dispatch_unknown_response(nil)
+	test.raises("Unknown session : 0 from 7b", skynet.dispatch_unknown_request(nil), 0, 0x7b, nil, 0, 99)
+	test.raises("Unknown session : 5 from 7b", skynet.dispatch_unknown_response(nil), 5, 0x7b)
+end)
+
 test.case("term makes calls to a service fail as if it were gone", function()
 	local actor = test.service "actor"
 	local ok, reason

@@ -56,6 +56,12 @@ test.case("kill takes a local name or hex text", function()
 	end
 end)
 
+test.case("what is no name is refused", function()
+	local manager = require "skynet.manager"
+	test.raises("a name is a string", manager.register, 5)
+	test.raises("a name is a string", manager.name, nil, skynet.self())
+end)
+
 test.case("a global name works inside the process", function()
 	local address = test.service "actor"
 	local name = fresh "GLOBAL"

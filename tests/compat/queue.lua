@@ -3,6 +3,10 @@ local skynet = require "skynet"
 local queue = require "skynet.queue"
 local test = require "test"
 
+test.case("the module is a function of skynet's, too", function()
+	test.truthy(rawequal(skynet.queue, queue))
+end)
+
 test.case("one at a time, first come first served", function()
 	local lock, inside, order = queue(), 0, {}
 	for i = 1, 50 do

@@ -1,4 +1,5 @@
 -- `require` in a coroutine: modules that may yield while they load.
+local project = require "project"
 local skynet = require "skynet"
 local test = require "test"
 
@@ -75,6 +76,21 @@ test.case("a module that requires itself, directly or not, raises", function()
 	module("ping", 'require("skynet").sleep(1) return require "pong"')
 	module("pong", 'require("skynet").sleep(1) return require "ping"')
 	test.raises("circular dependency", test.within, 10, require, "ping")
+end)
+
+test.case("so it does in the main chunk of a service, where a module may be taken early", function()
+	local p = project.new {}
+	p:write("egg.lua", 'return require "hen"')
+	p:write("hen.lua", 'return require "egg"')
+	p:write("early.lua", 'package.loaded.early = "taken" return require "early"')
+	p:write("main.lua", [[
+		local skynet = require "skynet"
+		print(require "early", select(2, pcall(require, "egg")))
+		skynet.start(function() require("skynet.manager").abort() end)
+	]])
+	local code, output = p:run { "run", "main.lua" }
+	test.equal(code, 0, output)
+	test.matches(output, "taken\t%S*%a+%.lua:1: circular dependency: module %a+ is being loaded by who requires it\n")
 end)
 
 test.case("two coroutines that load each other's modules do not wait for ever", function()

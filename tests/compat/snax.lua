@@ -41,7 +41,7 @@ test.case("what is not there, and what fails, is said", function()
 	test.equal(counter.req.slow(), "slow")
 	test.raises("cannot load the snax service no_such", snax.newservice, "no_such")
 	test.raises("accept%.one is defined twice", snax.interface, "twice")
-	test.raises("response%.value must be a function, not a number", snax.interface, "wrong")
+	test.raises("wrong%.lua:%d+: response%.value must be a function, not a number", snax.interface, "wrong")
 	snax.kill(counter)
 end)
 

@@ -52,6 +52,7 @@ test.case("a name that does not resolve is nil and the resolver's text", { timeo
 end)
 
 test.case("bad ports and addresses are argument errors", function()
+	test.raises("bad argument #1 to 'open'", socket.open)
 	test.raises("Invalid port$", socket.open, "127.0.0.1", 0)
 	test.raises("Invalid port$", socket.open, "127.0.0.1", 65536)
 	test.raises("Invalid port$", socket.open, "127.0.0.1:0")

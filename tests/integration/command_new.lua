@@ -18,7 +18,9 @@ test.case("a project is made, and says what is next", function()
 	local left, text = process.run { "grep", "-rnw", "NAME", made }
 	test.equal({ left, text }, { 1, "" })
 	test.matches(home:read "tower_1-b/.luacheckrc", "SERVICE_NAME")
-	test.matches(home:read "tower_1-b/tower_1-b.service", "WorkingDirectory=/opt/tower_1%-b\n")
+	local unit = home:read "tower_1-b/tower_1-b.service"
+	test.matches(unit, "WorkingDirectory=/opt/tower_1%-b\n")
+	test.equal(unit:find("$tower", 1, true), nil)
 end)
 
 test.case("it passes its own test, check, doctor and luacheck", function()

@@ -141,6 +141,13 @@ function options.check_host(what, host, level)
 	end
 end
 
+---A value as an error shows it: numbers in quotes are told from numbers.
+---@param value any
+---@return string
+function options.quoted(value)
+	return type(value) == "string" and ("%q"):format(value) or tostring(value)
+end
+
 ---Raises for the first option that is no number, or too small; nil is none.
 ---@param what string
 ---@param given table|nil
@@ -152,9 +159,8 @@ function options.numbers(what, given, least, level)
 		local whole = math.type(lowest) == "integer" and lowest == 1
 		local number = type(value) == "number" and value >= lowest and (not whole or math.tointeger(value))
 		if value ~= nil and not number then
-			value = type(value) == "string" and ("%q"):format(value) or tostring(value)
 			error(("%s: %s has to be %s of at least %s, not %s"):format(what, name, whole and "an integer" or "a number", lowest,
-				redacted(value)), level == 0 and 0 or (level or 1) + 1)
+				redacted(options.quoted(value))), level == 0 and 0 or (level or 1) + 1)
 		end
 	end
 end

@@ -81,18 +81,13 @@ local function places(conf, what)
 	conf[what] = list
 end
 
----A value as it was given: numbers in quotes are told from numbers.
-local function shown(v)
-	return type(v) == "string" and ("%q"):format(v) or tostring(v)
-end
-
 local function positive(conf, name, default)
 	local v = conf[name]
 	if v == nil then
 		return default
 	end
 	if type(v) ~= "number" or v < 0 or v ~= v then
-		error(string.format("redis: %s has to be a number of at least 0, not %s", name, shown(v)), 0)
+		error(string.format("redis: %s has to be a number of at least 0, not %s", name, checks.quoted(v)), 0)
 	end
 	return v
 end
@@ -213,7 +208,7 @@ local function new(conf, more)
 	if c.db ~= nil then
 		local db = math.tointeger(tonumber(c.db))
 		if not db or db < 0 then
-			error("redis: db has to be an integer of at least 0, not " .. shown(c.db), 0)
+			error("redis: db has to be an integer of at least 0, not " .. checks.quoted(c.db), 0)
 		end
 		c.db = db
 	end
@@ -229,7 +224,7 @@ local function new(conf, more)
 		end
 		checks.check_host("redis", c.host, 0)
 		if math.type(c.port) ~= "integer" or c.port < 1 or c.port > 65535 then
-			error("redis: bad port " .. shown(port), 0)
+			error("redis: bad port " .. checks.quoted(port), 0)
 		end
 		c.where = config.where(c.host, c.port)
 		if c.kind == "sentinel" then

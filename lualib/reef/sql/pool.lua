@@ -74,8 +74,7 @@ function pool.new(kind, target, given)
 	for name, value in pairs(DEFAULTS) do
 		local wanted = given and given[name] or value
 		if type(wanted) ~= "number" or wanted < (name == "size" and 1 or 0) or wanted ~= wanted then
-			wanted = type(wanted) == "string" and ("%q"):format(wanted) or tostring(wanted)
-			error(("reef.pool: %s has to be a number, not %s"):format(name, redacted(wanted)), 3)
+			error(("reef.pool: %s has to be a number, not %s"):format(name, redacted(checks.quoted(wanted))), 3)
 		end
 		options[name] = wanted
 	end

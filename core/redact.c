@@ -210,6 +210,17 @@ static struct span uri_secret(struct ahead *ahead, const char *p, const char *en
 
 /* ---- all of it ---- */
 
+/* MySQL's `using password: YES` says only whether there was one. */
+static bool says_whether(const char *start, const char *p, struct span value) {
+	static const char phrase[] = "using password";
+	size_t size = (size_t)(value.to - value.from), before = sizeof phrase - 1;
+	if ((size_t)(p - start) < before || memcmp(p - before, phrase, before) != 0)
+		return false;
+	if (size > 0 && value.from[size - 1] == ')')
+		size--;
+	return (size == 3 && memcmp(value.from, "YES", 3) == 0) || (size == 2 && memcmp(value.from, "NO", 2) == 0);
+}
+
 void reef_redact_add(struct reef_text *t, const char *text, size_t size) {
 	const char *end = text + size, *done = text;
 	struct ahead ahead = {0};
@@ -224,7 +235,7 @@ void reef_redact_add(struct reef_text *t, const char *text, size_t size) {
 			secret = (struct span){p + n, find_line_end(p, end)};
 		else if (follows_name(done, p, p + n))
 			secret = value_behind(p + n, end);
-		if (secret.to <= secret.from)
+		if (secret.to <= secret.from || says_whether(done, p, secret))
 			continue;
 		reef_text_add(t, done, (size_t)(secret.from - done));
 		reef_text_add(t, "***", 3);

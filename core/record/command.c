@@ -125,7 +125,8 @@ static bool read_options(int argc, char **argv) {
 			if (!take_value(word, argv[i]))
 				return false;
 		} else if (word[0] == '-' || options.file) {
-			reef_clean_complain("unexpected %s (see reef replay --help)", word);
+			reef_clean_complain("%s %s (see reef replay --help)", word[0] == '-' ? "unknown option" : "unexpected",
+								word);
 			return false;
 		} else {
 			options.file = word;

@@ -213,6 +213,14 @@ test.case("an error after the answer leaves the caller alone and the service ali
 	test.equal(skynet.call(actor, "lua", "return 1"), 1)
 end)
 
+test.case("a handler that cannot be called is refused where it is given", function()
+	local before = skynet.dispatch "lua"
+	for _, wrong in ipairs { 5, "five", true } do
+		test.raises("bad argument #2 to 'skynet.dispatch' %(function expected, got " .. type(wrong), skynet.dispatch, "lua", wrong)
+	end
+	test.equal(skynet.dispatch "lua", before)
+end)
+
 test.case("a protocol of one's own packs, unpacks and dispatches", function()
 	local actor = test.service "actor"
 	local register = [[

@@ -52,6 +52,8 @@ static void ordinary_text_stays_as_it_is(void **state) {
 			"::::",
 			"auth: ok",
 			"12:34:56 user:name",
+			"Access denied for user 'u'@'h' (using password: YES)",
+			"Access denied (using password: NO)",
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		expect(texts[i], texts[i]);

@@ -1,4 +1,5 @@
 -- timeout: 1800
+-- tsan: no, a simulation runs in one thread
 -- Our own drivers in the simulation, with seeds that nobody has chosen, ten thousand in all; and faults that are put
 -- back into a copy of a module, to see that the simulation finds each. Those of C, which need a build each, are for
 -- scripts/mutations; here is only held that they can still be put back.

@@ -11,7 +11,7 @@ local OUTCOMES <const> = { ["not sent"] = true, ["maybe applied"] = true, reject
 
 local function connect(kind, peer, options)
 	local conf = { host = "127.0.0.1", port = peer.port, user = "u", password = "p", database = "d", timeout = 1,
-		connect_timeout = 2, cancel = false }
+		connect_timeout = 30, cancel = false }
 	for name, value in pairs(options or {}) do
 		conf[name] = value
 	end

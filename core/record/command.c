@@ -124,9 +124,11 @@ static bool read_options(int argc, char **argv) {
 			}
 			if (!take_value(word, argv[i]))
 				return false;
-		} else if (word[0] == '-' || options.file) {
-			reef_clean_complain("%s %s (see reef replay --help)", word[0] == '-' ? "unknown option" : "unexpected",
-								word);
+		} else if (word[0] == '-') {
+			reef_clean_complain("unknown option %s (see reef replay --help)", word);
+			return false;
+		} else if (options.file) {
+			reef_clean_complain("unexpected %s (see reef replay --help)", word);
 			return false;
 		} else {
 			options.file = word;

@@ -45,7 +45,8 @@ function options.service(given)
 	for name, rule in pairs(numbers) do
 		local v = given[name]
 		if v ~= nil and (type(v) ~= "number" or v < rule[2] or v ~= v) then
-			error(("reef.pool: %s has to be a number of at least %s, not %s"):format(name, rule[2], redacted(checks.quoted(v))), 0)
+			error(("reef.pool: %s has to be a number of at least %s, not %s"):format(name, rule[2],
+				redacted(checks.quoted(v))), 0)
 		end
 		result[name] = v
 	end

@@ -216,8 +216,9 @@ end)
 test.case("a handler that cannot be called is refused where it is given", function()
 	local before = skynet.dispatch "lua"
 	for _, wrong in ipairs { 5, "five", true } do
-		test.raises("bad argument #2 to 'skynet.dispatch' %(function expected, got " .. type(wrong),
-			skynet.dispatch, "lua", wrong)
+		test.raises("bad argument #2 to 'dispatch' %(function expected, got " .. type(wrong), function()
+			local _ = skynet.dispatch("lua", wrong)
+		end)
 	end
 	test.equal(skynet.dispatch "lua", before)
 end)

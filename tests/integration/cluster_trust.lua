@@ -145,7 +145,7 @@ end)
 
 test.case("what is open to anybody is a line in the log, or refused", { timeout = 60 }, function()
 	local open = start ""
-	test.matches(open.process:output(), "whoever reaches that can call every service")
+	open.process:expect("whoever reaches that can call every service", 20)
 	local closed = start(SECRET)
 	test.equal(closed.process:output():find "whoever reaches", nil)
 	local path = config 'cluster_listen = "secure"\n'

@@ -73,6 +73,13 @@ void reef_sql_tell(lua_State *L, int turn, int command, const struct reef_sql_op
 }
 
 static int operation_lost(lua_State *L, struct reef_sql_connection *c) {
+	c->driver->close(c);
+	if (c->connecting) {
+		lua_pushnil(L);
+		lua_pushstring(L, c->failed);
+		lua_rotate(L, -4, 2);
+		return 4;
+	}
 	lua_pushnumber(L, (lua_Number)(lua_Integer)c->since_ns / NS);
 	lua_pushstring(L, c->failed);
 	lua_rotate(L, -4, 2);
@@ -82,17 +89,8 @@ static int operation_lost(lua_State *L, struct reef_sql_connection *c) {
 
 static int operation_over(lua_State *L, struct reef_sql_connection *c, int state) {
 	if (state == REEF_SQL_LOST)
-		c->driver->close(c);
-	c->busy = false;
-	if (state == REEF_SQL_LOST && c->connecting) {
-		lua_pushnil(L);
-		lua_pushstring(L, c->failed);
-		lua_rotate(L, -4, 2);
-		return 4;
-	}
-	c->connecting = false;
-	if (state == REEF_SQL_LOST)
 		return operation_lost(L, c);
+	c->busy = c->connecting = false;
 	c->owner->used_ns = reef_now_ns();
 	if (!c->refused)
 		return c->pushed;

@@ -71,11 +71,12 @@ local function play(players, db)
 	for _, player in ipairs(players) do
 		skynet.send(player, "lua", "play")
 	end
-	local since, before, last = now(), tally.new(), now()
-	while now() - since < SECONDS and not interrupted do
+	local since, before, last, part = now(), tally.new(), now(), 0
+	-- The last turn begins at the end, so what has become due in a long one is done, too.
+	while part < 1 and not interrupted do
 		skynet.sleep(math.max(1, math.min(25, math.ceil((SECONDS - (now() - since)) * 100))))
-		local part = (now() - since) / SECONDS
-		if is_due(events.versions - 1, VERSIONS - 1, part) then
+		part = (now() - since) / SECONDS
+		while is_due(events.versions - 1, VERSIONS - 1, part) do
 			events.versions = events.versions + 1
 			items.edit(DIR, events.versions)
 		end

@@ -211,9 +211,10 @@ static int load_csv_sheet(lua_State *L) {
 	return good;
 }
 
-static const char *check_separator(lua_State *L, int index) {
-	const char *separator = luaL_optstring(L, index, ",");
-	luaL_argcheck(L, strlen(separator) == 1 && !strchr("\"\r\n ", *separator), index, "a separator is one character");
+const char *reef_csv_check_separator(lua_State *L, int index) {
+	size_t n;
+	const char *separator = luaL_optlstring(L, index, ",", &n);
+	luaL_argcheck(L, n == 1 && memchr("\"\r\n ", *separator, 5) == NULL, index, "a separator is one character");
 	return separator;
 }
 
@@ -238,7 +239,7 @@ int reef_load_csv(lua_State *L) {
 	size_t n;
 	const char *text = luaL_checklstring(L, 1, &n);
 	luaL_checktype(L, 2, LUA_TTABLE);
-	const char *separator = check_separator(L, 3);
+	const char *separator = reef_csv_check_separator(L, 3);
 	lua_settop(L, 3);
 	return reef_load_csv_fast(L, text, n, 2, *separator) ? 1 : reef_load_csv_careful(L);
 }
@@ -246,7 +247,7 @@ int reef_load_csv(lua_State *L) {
 int reef_load_csv_careful(lua_State *L) {
 	luaL_checkstring(L, 1);
 	luaL_checktype(L, 2, LUA_TTABLE);
-	const char *separator = check_separator(L, 3);
+	const char *separator = reef_csv_check_separator(L, 3);
 	lua_settop(L, 3);
 	lua_newtable(L);
 	with_reader(L, load_csv_sheet, separator, 4, 2);
@@ -301,7 +302,7 @@ static int find_csv_places(lua_State *L) {
 
 int reef_load_csv_places(lua_State *L) {
 	luaL_checkstring(L, 1);
-	const char *separator = check_separator(L, 2);
+	const char *separator = reef_csv_check_separator(L, 2);
 	luaL_checktype(L, 3, LUA_TTABLE);
 	lua_settop(L, 3);
 	lua_newtable(L);

@@ -16,4 +16,7 @@ int reef_load_csv_careful(lua_State *L);
  * names of columns */
 int reef_load_csv_places(lua_State *L);
 
+/* The separator at that index, a comma by default: one byte, none that CSV gives another meaning, no NUL. Raises. */
+const char *reef_csv_check_separator(lua_State *L, int index);
+
 #endif

@@ -31,9 +31,9 @@ static int load_json_fast(lua_State *L) {
 /* csv_fast(text, types, separator) -> what `csv` returns, or nothing where that asks libcsv */
 static int load_csv_fast(lua_State *L) {
 	size_t n;
-	const char *text = luaL_checklstring(L, 1, &n), *separator = luaL_optstring(L, 3, ",");
+	const char *text = luaL_checklstring(L, 1, &n);
 	luaL_checktype(L, 2, LUA_TTABLE);
-	return reef_load_csv_fast(L, text, n, 2, *separator) ? 1 : 0;
+	return reef_load_csv_fast(L, text, n, 2, *reef_csv_check_separator(L, 3)) ? 1 : 0;
 }
 
 /* lua_fast(text) -> the table that a file of Lua returns, or nothing where Lua has to run it */

@@ -122,6 +122,28 @@ test.case("sheets that are good are the same rows, and the fast way takes them a
 	test.truthy(good > test.count(2000) / 3)
 end)
 
+test.case("any byte as a separator: all ways read the sheet alike, or all refuse it", function()
+	local refused = 0
+	local function try(separator)
+		local text = ("id%sname\n1%sx\n"):format(separator, separator)
+		if pcall(core.csv_careful, text, {}, separator) then
+			compare(text, nil, separator)
+			return
+		end
+		refused = refused + 1
+		for _, way in ipairs { "csv_fast", "csv", "csv_careful" } do
+			test.raises("a separator is one character", core[way], text, {}, separator)
+		end
+	end
+	for byte = 0, 255 do
+		try(string.char(byte))
+	end
+	for _, separator in ipairs { "", ",,", "\0,", ",\0" } do
+		try(separator)
+	end
+	test.equal(refused, 9)
+end)
+
 test.case("whatever is wrong with a text, the same is said of it, at the same place", function()
 	math.randomseed(test.seed)
 	local bad = 0

@@ -201,6 +201,9 @@ static int run_load(lua_State *L) {
 	lua_rawgeti(L, 1, 1);
 	size_t size;
 	const char *text = lua_tolstring(L, 2, &size);
+	if (text == NULL)
+		return luaL_error(L, "%s is a %s, not a string", load->is_file ? "the file's name" : "the source",
+						  luaL_typename(L, 2));
 	if (load->is_file)
 		reef_check_name_at(L, 2, "file");
 	if (load->is_file ? push_literal_file(L, text) : reef_literal_push(L, text, size)) {

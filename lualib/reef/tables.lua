@@ -11,6 +11,9 @@ local sharetable = {}
 
 -- Loads run in a service of their own: they may take a while, and whoever ends a load that takes for ever may kill it.
 local function load(what, name, is_file, ...)
+	if type(name) ~= "string" then
+		error(("sharetable.%s: the name is a %s, not a string"):format(what, type(name)), 3)
+	end
 	local loader = skynet.uniqueservice "sharetable_loader"
 	local number, request = core.freeze(...)
 	local _ <close> = request
@@ -33,6 +36,9 @@ end
 ---@param source string
 ---@param ... any arguments of the chunk
 function sharetable.loadstring(name, source, ...)
+	if type(source) ~= "string" then
+		error(("sharetable.loadstring '%s': the source is a %s, not a string"):format(name, type(source)), 2)
+	end
 	if source:sub(1, 1) == "@" then
 		load("loadstring", name, true, source:sub(2), ...)
 	else

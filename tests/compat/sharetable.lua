@@ -1,5 +1,6 @@
 local skynet = require "skynet"
 local test = require "test"
+local core = require "reef.sharetable"
 local sharetable = require "skynet.sharetable"
 
 local function reader()
@@ -48,6 +49,17 @@ test.case("a load that fails says why and leaves what was there", function()
 	test.raises("cannot share a Lua function with upvalues at 'kept.f'", sharetable.loadtable, "kept", { f = reader })
 	test.raises("cannot open", sharetable.loadfile, test.dir .. "/none.lua")
 	test.raises("a table is needed", sharetable.loadtable, "kept", 5)
+	test.raises("sharetable.loadfile: the name is a nil, not a string", sharetable.loadfile)
+	test.raises("sharetable.loadstring: the name is a table, not a string", sharetable.loadstring, {}, "return {}")
+	test.raises("sharetable.loadstring 'kept': the source is a nil, not a string", sharetable.loadstring, "kept")
+	for _, is_file in ipairs { false, true } do
+		for _, value in ipairs { false, true, {} } do
+			local number, request = core.freeze(value)
+			local _ <close> = request
+			test.equal(core.load("kept", is_file, number),
+				("%s is a %s, not a string"):format(is_file and "the file's name" or "the source", type(value)))
+		end
+	end
 	test.equal(sharetable.query "kept", { v = 1 })
 	local deep = {}
 	local t = deep

@@ -134,9 +134,8 @@ static void clear_value(TValue *v) {
 static void clear_node(const struct reef_build *build, Node *n) {
 	if (ttisnil(gval(n)) || ttisfalse(gval(n)) || ttistrue(gval(n)))
 		memset(&val_(gval(n)), 0, sizeof(Value));
-	if (is_gone(build, n))
-		setnilkey(n);
-	if (keyisnil(n) || keytt(n) == LUA_VFALSE || keytt(n) == LUA_VTRUE)
+	/* It stays dead: a node without a key would be free for others sooner than in a VM that is no copy. */
+	if (is_gone(build, n) || keyisnil(n) || keytt(n) == LUA_VFALSE || keytt(n) == LUA_VTRUE)
 		memset(&keyval(n), 0, sizeof(Value));
 }
 

@@ -61,6 +61,26 @@ test.case("tables that were made while a service loads are written alike", { tim
 	test.equal(templates, n)
 end)
 
+-- The string of a key that is gone may be gone as well; its place in the table is not free before the table grows.
+test.case("places of entries that were taken out are used alike", { timeout = 240 }, function()
+	for i = 1, test.count(60) do
+		local name, made = "places_" .. i, i % 14 + 2
+		write_service(name, ([[
+			local pairs, collectgarbage = pairs, collectgarbage
+			local t = {}
+			for i = 1, %d do t['made ' .. i] = i end
+			for i = 1, %d, %d do t['made ' .. i] = nil end
+			later(function()
+				collectgarbage() collectgarbage() collectgarbage 'stop'
+				for i = 1, %d do t['new ' .. i] = i end
+				for k, v in pairs(t) do say(k, v) end
+				collectgarbage 'restart'
+			end)
+		]]):format(made, made, i % 3 + 1, i % 7 + 1))
+		test.truthy(ask_often(name))
+	end
+end)
+
 local REFUSED = {
 	{ "print 'aloud'", "it calls print" },
 	{ "io.write ''", "it calls write" },

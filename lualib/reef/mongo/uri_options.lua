@@ -110,16 +110,13 @@ local compressors = { snappy = true, zlib = true, zstd = true }
 
 -- Those that are none are left out, and only a list without any is wrong.
 local function compressors_value(text)
-	local list, unknown = {}, nil
+	local list = {}
 	for word in text:gmatch "[^,]+" do
-		if compressors[word] then
-			list[#list + 1] = word
-		else
-			unknown = word
-		end
+		list[#list + 1] = compressors[word] and word
 	end
 	if not list[1] then
-		return nil, ("no such compressor: '%s'"):format(unknown)
+		-- What is not made of names may be an address in the wrong place, whose parts nobody could see a password in.
+		return nil, text:find "^[%w_.,-]+$" and ("no such compressor: '%s'"):format(text) or "no such compressor"
 	end
 	return list
 end

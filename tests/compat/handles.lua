@@ -33,15 +33,21 @@ end
 
 for _, what in ipairs { "functions", "living", "finalized", "collected", "exit", "kill" } do
 	test.case("hostile arguments end in errors: " .. what, { timeout = 120 }, function()
-		for i = 1, math.max(2, test.count(10)) do
+		local whole, n = 0, math.max(2, test.count(10))
+		for i = 1, n do
 			local seed = test.seed + i
 			local code, output = run(what, seed)
 			local calls = output:match "calls: (%d+)"
-			if code ~= 0 or not calls then
+			-- On a busy machine a killed service may be out of time before its finalizer is through.
+			local interrupted = what == "kill" and output:find("interrupted: the service is to end", 1, true)
+			if code ~= 0 or not (calls or interrupted) then
 				test.fail(("seed %d ended with code %s: %s"):format(seed, code, output:sub(-3000)))
+			elseif calls then
+				test.between(tonumber(calls), 50, 1e9)
+				whole = whole + 1
 			end
-			test.between(tonumber(calls), 50, 1e9)
 		end
+		test.truthy(whole >= n // 2)
 	end)
 end
 

@@ -96,8 +96,12 @@ local trace = require "reef.trace"
 skynet.start(function()
 	local other = skynet.newservice "other"
 	skynet.dispatch("lua", function(_, _, n)
-		if n == 1 then
-			skynet.sleep(200) -- until it is told that it begins traces
+		if n == 0 then
+			return skynet.retpack(trace.parent())
+		elseif n == 1 then
+			repeat -- until it is told that it begins traces
+				skynet.sleep(5)
+			until skynet.call(skynet.self(), "lua", 0)
 		end
 		print("answer", n, skynet.call(other, "lua", n), trace.parent())
 		skynet.fork(function()

@@ -115,6 +115,7 @@ test.case("the same seed does the same to the same bytes", function()
 		for _ = 1, 10 do
 			cli(through, "ECHO", "twenty bytes or so...")
 		end
+		through:stats() -- it has written what it did
 		-- What happened after a cut depends on who noticed first; where it was cut does not.
 		local cuts = {}
 		for index, up, down in through.process:output():gmatch "(%d+) cut[^\n]* after up=(%d+) down=(%d+)" do

@@ -280,7 +280,7 @@ function command.SERVE(address)
 	read_token()
 	local ok, id, ip, port = pcall(socket.listen, address)
 	if not ok then
-		error(("metrics: cannot listen to %s: %s"):format(tostring(address), tostring(id)), 0)
+		error(("metrics: cannot listen: %s"):format(tostring(id)), 0)
 	end
 	listening, listens = ("%s:%d"):format(ip, port), ip
 	require("reef.look").keep()

@@ -349,7 +349,7 @@ static _Noreturn void cut_off(bool threads_stop, double seconds) {
 	reef_epoch_enter();
 	bool logged = false;
 	size_t left = services_left(), named = threads_stop ? left : name_who_is_stuck(&words);
-	if (threads_stop)
+	if (threads_stop || left + named == 0) /* the last service may end just now */
 		say(&words, "shutdown: sockets, threads or the log did not end in time, and are cut off");
 	/* They have ended too, but no worker got to them: others hold all of them, or the machine. */
 	if (left > named)

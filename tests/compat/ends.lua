@@ -240,7 +240,7 @@ test.case("hooks of a later stage have time although an earlier one hangs", func
 			end
 		end)
 	]] }
-	local code, output = ended_by(p, { { "TERM" } })
+	local code, output = ended_by(p, { { "TERM" } }, p:config "shutdown_timeout = 300\n")
 	test.equal(code, 3)
 	test.matches(output, "closed")
 end)

@@ -320,9 +320,9 @@ test.case("nothing that a transaction did to its connection reaches the next one
 		test.together(2, function()
 			db:watch "mine"
 			seen = seen + 1
-			while seen < 2 do
-				skynet.yield()
-			end
+			test.eventually("the other connection", 40, function()
+				return seen == 2
+			end)
 			local info = db:client "info"
 			for _, field in ipairs { "db=0 ", "name= ", "user=default ", "multi=%-1 ", " sub=0 ", "psub=0 ", "flags=N " } do
 				test.matches(info, field)

@@ -338,6 +338,22 @@ test.case("nothing that a transaction did to its connection reaches the next one
 	test.equal(db:status().bound, 0)
 end)
 
+test.case("a connection that an ended coroutine has left comes to whoever waits, in any service", { timeout = 120 }, function()
+	local s = server.start()
+	local db = open(s, { pinned = 1, queue_timeout = 30 })
+	for _, how in ipairs { "returns", "raises", "is ended" } do
+		for _ = 1, 2 do
+			local other = caller(s, { pinned = 1, queue_timeout = 30 })
+			skynet.call(other, "lua", "forget", how)
+			db:watch "k"
+			db:multi()
+			db:set("k", "here")
+			test.equal(db:exec(), { "OK" })
+			test.equal(db:get "k", "here")
+		end
+	end
+end)
+
 test.case("a pool is warm when it can be used, and what died in silence is replaced", { timeout = 60 }, function()
 	local s = server.start()
 	local through = require("test.proxy").start(s.port)

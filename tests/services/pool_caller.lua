@@ -69,6 +69,26 @@ function command.hold(name, ...)
 	end)
 end
 
+---Begins a transaction in a coroutine that ends without having ended it.
+function command.forget(how)
+	local ready = {}
+	local co = skynet.fork(function()
+		db:watch "k"
+		db:multi()
+		db:set("k", how)
+		skynet.wakeup(ready)
+		if how == "raises" then
+			error "in the middle"
+		elseif how == "is ended" then
+			skynet.wait()
+		end
+	end)
+	skynet.wait(ready)
+	if how == "is ended" then
+		skynet.killthread(co)
+	end
+end
+
 ---Subscribes, and reads for ever.
 function command.subscribe(...)
 	local w = pool.watch(db)

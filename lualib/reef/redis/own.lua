@@ -5,14 +5,16 @@
 -- several coroutines cannot mix. A connection whose state is in doubt is never used again: after a command that did
 -- not end, or one that is not known to leave its connection as it was (drivers/redis/special.h), it is given back as
 -- not clean, and with it the server forgets what was blocked, watched, queued or chosen. After a transaction the
--- lender asks the server whether anything is left of it.
+-- lender asks the server whether anything is left of it. A coroutine may end in the middle of its transaction, by an error
+-- above all: while there are bindings, somebody looks after that, since others may wait for the connection.
 --
 -- Where the connections come from is a lender's business: reef.redis.lender, or reef.pool.lender.
-local now = require "reef.base.now"
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local partial = require "reef.redis.partial"
 local skynet = require "skynet"
+
+local LOOK <const> = 20 -- cs between looks after coroutines with bindings
 
 ---@class redis.lender
 ---@field take fun(self, seconds: number): table           an entry; waits at most so long (0: for ever); raises. It is
@@ -30,7 +32,7 @@ own.__index = own
 ---@param client table  {bound=, view=function(handle) -> db, timeout=function(db) -> seconds}
 ---@param lender redis.lender
 function own.new(client, lender)
-	local self = setmetatable({ client = client, lender = lender, bindings = 0, swept = 0 }, own)
+	local self = setmetatable({ client = client, lender = lender, bindings = 0, looking = false }, own)
 	lender.own = self
 	return self
 end
@@ -72,9 +74,21 @@ function own:current()
 	end
 end
 
+local function look(self)
+	if self.bindings > 0 and not self.looking then
+		self.looking = true
+		skynet.timeout(LOOK, function()
+			self.looking = false
+			self:sweep()
+			look(self)
+		end)
+	end
+end
+
 local function count(self, n)
 	self.bindings = self.bindings + n
 	self.lender:bound(self.bindings)
+	look(self)
 end
 
 local function end_binding(self, task, binding, clean)
@@ -104,7 +118,6 @@ function own:sweep()
 			end_binding(self, task, binding, false)
 		end
 	end
-	self.swept = now()
 end
 
 ---A transaction is over with the first error of its connection: whoever is in it is told by that.
@@ -127,9 +140,6 @@ function own:bind(view)
 			return binding
 		end
 		end_binding(self, task, binding, false)
-	end
-	if self.bindings > 0 and now() - self.swept > 1 then
-		self:sweep()
 	end
 	local seconds = self.client.timeout(view)
 	local entry = self.lender:take(seconds)

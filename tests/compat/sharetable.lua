@@ -140,6 +140,58 @@ test.case("versions go when nobody holds them; the statistics say who does, and 
 	test.equal(run "return T[1]", 100)
 end)
 
+test.case("what an update had to leave is let go of later, and nothing else becomes newer by that", function()
+	math.randomseed(test.seed)
+	local random = math.random
+	local NAMES, run, left = { "later 1", "later 2", "later 3" }, reader(), 0
+	local newest, updated = {}, {}
+	local function load(name)
+		newest[name] = (newest[name] or 0) + 1
+		sharetable.loadtable(name, { v = newest[name], words = "one two of " .. newest[name] })
+	end
+	for _, name in ipairs(NAMES) do
+		load(name)
+		updated[name] = 1
+		run([[
+			sharetable = require "skynet.sharetable"
+			T, words = T or {}, {}
+			T[...] = sharetable.query(...)
+		]], name)
+	end
+	for _ = 1, test.count(300) do
+		local name = NAMES[random(#NAMES)]
+		local step = random(5)
+		if step == 1 then
+			load(name)
+		elseif step == 2 then
+			run("sharetable.update(...)", name)
+			updated[name] = newest[name]
+		elseif step == 3 then
+			run("local i, name = ... words[i] = T[name].words:gmatch '%a+' words[i]()", random(4), name)
+		elseif step == 4 then
+			run("words[...] = nil", random(4))
+		else
+			run "collectgarbage()"
+		end
+		for _, held in ipairs(NAMES) do
+			test.equal(run("return T[...].v", held), updated[held])
+			for _, version in ipairs(sharetable.stat().names[held]) do
+				left = left + (version.current and 0 or 1)
+			end
+		end
+	end
+	test.truthy(left > 0)
+	run "words = nil"
+	test.eventually("the old versions are let go of, but for those that are in use", 10, function()
+		run "collectgarbage()"
+		local all = 0
+		for _, name in ipairs(NAMES) do
+			all = all + #sharetable.stat().names[name] - (newest[name] ~= updated[name] and 1 or 0)
+		end
+		return all == #NAMES
+	end)
+end)
+
 test.case("a service that ends lets go", function()
 	sharetable.loadtable("end", { 1 })
 	local address = skynet.newservice "share_reader"

@@ -25,37 +25,30 @@ static bool change_put(struct reef_change *change, const GCObject *o, const TVal
 	return reef_ptrmap_put(&change->map, o, (void *)change->values.count);
 }
 
-/* `key` led to `old` in the trail's step `at`; `new` is what it leads to now (NULL: nothing). */
+/* One key has led to `old` and leads to `new`. What no path leads from to anything is not noted. */
 static bool match(struct reef_change *change, struct reef_trail *trail, uint32_t at, const TValue *old,
 				  const TValue *new) {
-	if (!ttistable(old) && !ttisLclosure(old))
+	if ((!ttistable(old) && !ttisLclosure(old)) || isempty(new))
 		return true;
 	if (reef_ptrmap_get(&change->map, gcvalue(old)) != NULL)
 		return true;
-	TValue nothing;
-	setnilvalue(&nothing);
-	if (new == NULL || isempty(new))
-		new = &nothing;
 	if (!change_put(change, gcvalue(old), new))
 		return false;
-	return !ttistable(old) || reef_trail_add(trail, hvalue(old), ttistable(new) ? hvalue(new) : NULL, at, NULL);
+	return !ttistable(old) || !ttistable(new) || reef_trail_add(trail, hvalue(old), hvalue(new), at, NULL);
 }
 
 static bool match_children(struct reef_change *change, struct reef_trail *trail, uint32_t at) {
 	Table *old = trail->steps.items[at].table, *new = trail->steps.items[at].data;
-	if (old->metatable != NULL) {
+	if (old->metatable != NULL && new->metatable != NULL) {
 		TValue a, b;
 		sethvalue(NULL, &a, old->metatable);
-		setnilvalue(&b);
-		if (new != NULL &&new->metatable != NULL)
-			sethvalue(NULL, &b, new->metatable);
+		sethvalue(NULL, &b, new->metatable);
 		if (!match(change, trail, at, &a, &b))
 			return false;
 	}
 	for (unsigned int i = 0; i < old->alimit; i++) {
 		const TValue *value = &old->array[i];
-		if (iscollectable(value) &&
-			!match(change, trail, at, value, new == NULL ? NULL : luaH_getint(new, (lua_Integer)i + 1)))
+		if (iscollectable(value) && !match(change, trail, at, value, luaH_getint(new, (lua_Integer)i + 1)))
 			return false;
 	}
 	for (int i = 0; i < sizenode(old); i++) {
@@ -64,7 +57,7 @@ static bool match_children(struct reef_change *change, struct reef_trail *trail,
 		if (isempty(gval(n)) || !iscollectable(gval(n)))
 			continue;
 		getnodekey(NULL, &key, n);
-		if (!match(change, trail, at, gval(n), new == NULL ? NULL : luaH_get(new, &key)))
+		if (!match(change, trail, at, gval(n), luaH_get(new, &key)))
 			return false;
 	}
 	return true;
@@ -93,5 +86,5 @@ struct reef_change *reef_change_new(const struct reef_snapshot *from, const stru
 
 const TValue *reef_change_get(const struct reef_change *change, const GCObject *o) {
 	size_t index = (size_t)reef_ptrmap_get(&change->map, o);
-	return index == 0 || ttisnil(&change->values.items[index - 1]) ? NULL : &change->values.items[index - 1];
+	return index == 0 ? NULL : &change->values.items[index - 1];
 }

@@ -1,6 +1,7 @@
 /* A change: what the objects of one snapshot have become in another one.
  *
- * Tables and functions are matched by the path that leads to them; where several lead to the same one, by the shortest.
+ * Tables and functions are matched by the path that leads to them; where several lead to the same one, by the
+ * shortest that still leads to something.
  * Made once, then read by all VMs that go over from the one to the other; both snapshots must outlive it.
  */
 #ifndef REEF_SHARETABLE_CHANGE_H

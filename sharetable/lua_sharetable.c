@@ -27,8 +27,7 @@ static void retry_later(lua_State *L);
 
 /* Runs while a VM has versions that it could not let go: created anew as long as that is so, collected each cycle. */
 static int retry(lua_State *L) {
-	if (!reef_versions_update(L, NULL))
-		return 0;
+	(void)reef_versions_update_rest(L);
 	if (reef_versions_pinned(reef_vm_of(L)))
 		retry_later(L);
 	return 0;

@@ -37,6 +37,7 @@ struct reef_holder {
 	struct reef_holder *next, **link; /* among the version's holders */
 	struct reef_version *version;
 	uint32_t address;
+	uint64_t to; /* number of the version that the last update has put in the place of this one */
 	size_t left;
 	const char *pinned_by;
 };
@@ -276,14 +277,13 @@ struct update {
 	int count;
 };
 
-/* A way from the holder's version to the current one, which the VM holds, too. NULL when out of memory. Takes the lock
+/* A way from the holder's version to another one, which the VM holds, too. NULL when out of memory. Takes the lock
  * for good, and may let go of it in between. */
-static struct passage *find_passage(struct reef_holder *holder) {
+static struct passage *find_passage(struct reef_holder *holder, const struct reef_version *to) {
 	struct reef_version *version = holder->version;
-	struct reef_version *current = version->name->versions;
-	if (version->passage == NULL || version->passage->to != current->number) {
+	if (version->passage == NULL || version->passage->to != to->number) {
 		pthread_mutex_unlock(&lock);
-		struct passage *passage = new_passage(version, current->snapshot, current->number);
+		struct passage *passage = new_passage(version, to->snapshot, to->number);
 		pthread_mutex_lock(&lock);
 		if (passage == NULL)
 			return NULL;
@@ -294,8 +294,24 @@ static struct passage *find_passage(struct reef_holder *holder) {
 	return version->passage;
 }
 
+/* What a holder's version is to become; NULL: it stays. Without `rest` that is the current version, of that name or of any;
+ * with it only what an update has left is gone through again, towards the version that this update has brought. */
+static struct reef_version *target_of(const struct reef_vm *vm, const struct reef_holder *holder, const char *text,
+									  bool rest) {
+	const struct table_name *name = holder->version->name;
+	if (is_current(holder->version) || (text != NULL && strcmp(name->text, text) != 0) || (rest && holder->left == 0))
+		return NULL;
+	if (!rest)
+		return name->versions;
+	for (size_t i = 0; i < vm->holders.count; i++) {
+		if (vm->holders.items[i]->version->number == holder->to)
+			return vm->holders.items[i]->version;
+	}
+	return NULL;
+}
+
 /* With the lock held. */
-static bool versions_prepare(struct update *update, struct reef_vm *vm, const char *text) {
+static bool versions_prepare(struct update *update, struct reef_vm *vm, const char *text, bool rest) {
 	size_t count = vm->holders.count;
 	update->walks = reef_try_malloc(count * sizeof(*update->walks));
 	update->holders = reef_try_malloc(count * sizeof(struct reef_holder *));
@@ -303,10 +319,10 @@ static bool versions_prepare(struct update *update, struct reef_vm *vm, const ch
 	bool ok = update->walks != NULL && update->holders != NULL && update->passages != NULL;
 	for (unsigned int i = 0; ok && i < count; i++) {
 		struct reef_holder *holder = vm->holders.items[i];
-		const struct table_name *name = holder->version->name;
-		if (is_current(holder->version) || (text != NULL && strcmp(name->text, text) != 0))
+		struct reef_version *to = target_of(vm, holder, text, rest);
+		if (to == NULL)
 			continue;
-		struct passage *passage = hold(vm, name->versions) ? find_passage(holder) : NULL;
+		struct passage *passage = hold(vm, to) ? find_passage(holder, to) : NULL;
 		if (passage == NULL)
 			return false;
 		reef_snapshot_walk(holder->version->snapshot, &update->walks[update->count]);
@@ -322,9 +338,11 @@ static bool versions_prepare(struct update *update, struct reef_vm *vm, const ch
 static void versions_settle(struct update *update, struct reef_vm *vm, bool walked, struct reef_version **unused) {
 	for (int i = 0; i < update->count; i++) {
 		struct reef_holder *holder = update->holders[i];
+		uint64_t to = update->passages[i]->to;
 		reef_change_delete(leave_passage(update->passages[i]));
 		if (!walked)
 			continue;
+		holder->to = to;
 		holder->left = update->walks[i].left;
 		holder->pinned_by = update->walks[i].pinned_by;
 		if (holder->left > 0)
@@ -339,14 +357,14 @@ static void versions_settle(struct update *update, struct reef_vm *vm, bool walk
 	}
 }
 
-bool reef_versions_update(lua_State *L, const char *text) {
+static bool go_over(lua_State *L, const char *text, bool rest) {
 	struct reef_vm *vm = reef_vm_of(L);
 	struct reef_version *unused = NULL;
 	struct update update = {0};
 	if (vm->holders.count == 0)
 		return true;
 	pthread_mutex_lock(&lock);
-	bool ok = versions_prepare(&update, vm, text);
+	bool ok = versions_prepare(&update, vm, text, rest);
 	pthread_mutex_unlock(&lock);
 	ok = ok && reef_walk(L, update.walks, update.count);
 	pthread_mutex_lock(&lock);
@@ -357,6 +375,14 @@ bool reef_versions_update(lua_State *L, const char *text) {
 	reef_free(update.holders);
 	reef_free(update.passages);
 	return ok;
+}
+
+bool reef_versions_update(lua_State *L, const char *text) {
+	return go_over(L, text, false);
+}
+
+bool reef_versions_update_rest(lua_State *L) {
+	return go_over(L, NULL, true);
 }
 
 bool reef_versions_pinned(struct reef_vm *vm) {

@@ -30,10 +30,13 @@ bool reef_versions_query(lua_State *L, const char *name);
  * False when out of memory: nothing was replaced. */
 bool reef_versions_update(lua_State *L, const char *name);
 
+/* The same for what the last updates had to leave, with the versions that these have brought: nothing else becomes newer. */
+bool reef_versions_update_rest(lua_State *L);
+
 /* Pushes the newest table of that name that the VM holds, whose number it writes. False: it holds none, nothing is pushed. */
 bool reef_versions_held(lua_State *L, const char *name, uint64_t *number);
 
-/* Does the VM hold versions that are not current? */
+/* Has an update had to leave something in the VM? */
 bool reef_versions_pinned(struct reef_vm *vm);
 
 /* The VM is gone: lets go of all it held. */

@@ -130,11 +130,20 @@ static void look_table(struct walker *w, Table *t) {
 	}
 }
 
+/* Of a function with variable arguments that is running: where it lies below these. It is there once more when it returns, for
+ * hooks. NULL: the frame is of no such function. */
+static StkId first_place_of(const CallInfo *frame) {
+	if (!isLua(frame) || !ci_func(frame)->p->is_vararg)
+		return NULL;
+	return REEF_CI_FUNC(frame) - (frame->u.l.nextraargs + ci_func(frame)->p->numparams + 1);
+}
+
 /* One frame of a stack, from its function up to `limit`. */
 static void look_frame(struct walker *w, lua_State *th, CallInfo *frame, StkId limit) {
 	StkId slot = REEF_CI_FUNC(frame);
 	bool base = frame == &th->base_ci;
 	bool own = th == w->L && frame == th->ci;
+	StkId running = frame == th->ci ? NULL : first_place_of(frame->next);
 	bool pinned = !isLua(frame) && !own && (!base || th == G(w->L)->mainthread);
 	if (!base) {
 		TValue *f = s2v(slot);
@@ -146,6 +155,8 @@ static void look_frame(struct walker *w, lua_State *th, CallInfo *frame, StkId l
 		slot++;
 	}
 	for (; slot < limit; slot++) {
+		if (slot == running)
+			continue;
 		if (pinned)
 			look_held_by_c(w, s2v(slot), obj2gco(th), "an argument of a C function that is running");
 		else

@@ -109,6 +109,74 @@ test.case("a reader keeps its version until it updates, and then has the new one
 	test.equal(t.v, 2)
 end)
 
+-- Tables that lead to each other in any way: `tables` is a list whose first one leads to those that there are.
+local function random_graph(n)
+	local KEYS, tables = { 1, 2, "a", "b", 1.5, "meta" }, {}
+	for i = 1, n do
+		tables[i] = {}
+	end
+	for i = 1, n do
+		for _, key in ipairs(KEYS) do
+			local to = math.random() < 0.45 and tables[math.random(n)] or nil
+			if to and key == "meta" then
+				setmetatable(tables[i], to)
+			elseif to then
+				tables[i][key] = to
+			end
+		end
+	end
+	return tables
+end
+
+-- key -> table, the metatable as well
+local function ways(t)
+	local all = {}
+	for key, to in next, t do
+		all[key] = to
+	end
+	all.meta = getmetatable(t)
+	return all
+end
+
+-- private table -> shared one that is like it
+local function matched(private, shared, found)
+	if private and not found[private] then
+		found[private] = shared
+		local there = ways(shared)
+		for key, to in pairs(ways(private)) do
+			matched(to, there[key], found)
+		end
+	end
+	return found
+end
+
+test.case("a table that several paths lead to becomes what is at one of them that still leads to something", function()
+	math.randomseed(test.seed)
+	local gone, several = 0, 0
+	for _ = 1, test.count(300) do
+		local n = math.random(2, 8)
+		local old, new = random_graph(n), random_graph(n)
+		sharetable.loadtable("graph", old[1])
+		local held = matched(old[1], sharetable.query "graph", {})
+		sharetable.loadtable("graph", new[1])
+		sharetable.update "graph"
+		local found = matched(new[1], sharetable.query "graph", {})
+		for _, to in ipairs(old) do
+			local paths, right = 0, to == old[1] and held[to] == found[new[1]]
+			for _, from in ipairs(old) do
+				for key, led_to in pairs(held[from] and ways(from) or {}) do
+					local now = led_to == to and ways(held[from])[key]
+					paths = paths + (now and 1 or 0)
+					right = right or now and rawequal(now, held[to])
+				end
+			end
+			test.truthy(right or (paths == 0 and held[to] == nil))
+			gone, several = gone + (paths == 0 and 1 or 0), several + (paths > 1 and 1 or 0)
+		end
+	end
+	test.truthy(gone > 0 and several > 0)
+end)
+
 test.case("versions go when nobody holds them; the statistics say who does, and why", function()
 	local run = reader()
 	sharetable.loadstring("gone", "return { words = 'one two' }")
@@ -138,6 +206,58 @@ test.case("versions go when nobody holds them; the statistics say who does, and 
 	run 'sharetable.update "gone"'
 	test.equal(#sharetable.stat().names.gone, 1)
 	test.equal(run "return T[1]", 100)
+end)
+
+test.case("what an update had to leave is let go of later, and nothing else becomes newer by that", function()
+	math.randomseed(test.seed)
+	local random = math.random
+	local NAMES, run, left = { "later 1", "later 2", "later 3" }, reader(), 0
+	local newest, updated = {}, {}
+	local function load(name)
+		newest[name] = (newest[name] or 0) + 1
+		sharetable.loadtable(name, { v = newest[name], words = "one two of " .. newest[name] })
+	end
+	for _, name in ipairs(NAMES) do
+		load(name)
+		updated[name] = 1
+		run([[
+			sharetable = require "skynet.sharetable"
+			T, words = T or {}, {}
+			T[...] = sharetable.query(...)
+		]], name)
+	end
+	for _ = 1, test.count(300) do
+		local name = NAMES[random(#NAMES)]
+		local step = random(5)
+		if step == 1 then
+			load(name)
+		elseif step == 2 then
+			run("sharetable.update(...)", name)
+			updated[name] = newest[name]
+		elseif step == 3 then
+			run("local i, name = ... words[i] = T[name].words:gmatch '%a+' words[i]()", random(4), name)
+		elseif step == 4 then
+			run("words[...] = nil", random(4))
+		else
+			run "collectgarbage()"
+		end
+		for _, held in ipairs(NAMES) do
+			test.equal(run("return T[...].v", held), updated[held])
+			for _, version in ipairs(sharetable.stat().names[held]) do
+				left = left + (version.current and 0 or 1)
+			end
+		end
+	end
+	test.truthy(left > 0)
+	run "words = nil"
+	test.eventually("the old versions are let go of, but for those that are in use", 10, function()
+		run "collectgarbage()"
+		local all = 0
+		for _, name in ipairs(NAMES) do
+			all = all + #sharetable.stat().names[name] - (newest[name] ~= updated[name] and 1 or 0)
+		end
+		return all == #NAMES
+	end)
 end)
 
 test.case("a service that ends lets go", function()

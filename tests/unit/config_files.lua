@@ -382,12 +382,150 @@ local bad = {
 	{ { ["s.lua"] = "return {}",
 		["s.schema.lua"] = "return { record = { a = { record = { b = { 'integer', default = 'x' } } } } }" },
 		{ 's.schema.lua: a.b: default: "x" is not an integer' } },
+	{ { ["s.csv"] = "a\n1\n", ["s.schema.lua"] = "return { rows = { a = 'integer' }, separator = ';;' }" },
+		{ "s.schema.lua: 'separator' is one character that CSV gives no other meaning" } },
+	{ { ["s.csv"] = "a\n1\n", ["s.schema.lua"] = "return { rows = { a = { list = 'string', split = '' } } }" },
+		{ "s.schema.lua: a: 'split' is empty" } },
+	{ { ["s.lua"] = "return {}", ["s.schema.lua"] = "return { map = { 'number', enum = { 1, 0 / 0 } } }" },
+		{ "s.schema.lua: []: nan cannot be in an 'enum'" } },
+	{ { ["s.lua"] = "return {}", ["s.schema.lua"] = "local t = {} t.list = t return t" },
+		{ "s.schema.lua: types are nested deeper than 100 levels, or one contains itself" } },
+	{ { ["s.lua"] = "return {}", ["s.schema.lua"] =
+		"local t = { map = 'any' } for i = 1, 60 do t = { record = { a = t, b = t } } end return t" },
+		{ "s.schema.lua: there are more than 100000 types" } },
+	-- A first column that the schema does not know.
+	{ { ["c.csv"] = "x,a\n1,2\n,3\n", ["c.schema.lua"] = "return { open = true, rows = { a = 'integer' } }" },
+		{ "c.csv:3: column 'x' is missing" } },
+	{ { ["c.csv"] = "x,a\n,3\n", ["c.schema.lua"] = "return { rows = { a = 'integer' } }" }, {
+		"c.csv:1:1: column 'x': there is no such column in the schema",
+		"c.csv:2: column 'x' is missing",
+	} },
+	-- Names that are too long for Lua.
+	{ { [("a/long/"):rep(9) .. "t.lua"] = "\nerror 'oh'", [("b"):rep(90) .. ".lua"] = "return {\n a b }" }, {
+		("a/long/"):rep(9) .. "t.lua:2: oh",
+		("b"):rep(90) .. ".lua:2: '}' expected (to close '{' at line 1) near 'b'",
+	} },
 }
 
 test.case("what is wrong is said with file, line and column, all of it, in order", function()
 	for _, case in ipairs(bad) do
 		test.equal(lines_of(case[1]), table.concat(case[2], "\n"))
 	end
+end)
+
+test.case("a default is what the same value would be in a file", function()
+	local function both(type, value)
+		local text = "return { key = 'id', rows = { id = 'integer', v = { %s %s } } }"
+		return load({ ["d.json"] = '[{ "id": 1 }]', ["d.schema.lua"] = text:format(type, ", default = " .. value),
+			["e.lua"] = ("return { { id = 1, v = %s } }"):format(value), ["e.schema.lua"] = text:format(type, "") })
+	end
+	for _, case in ipairs {
+		{ "'integer'", "2.0" }, { "'number'", "2.0" }, { "'any'", "2.0" }, { "list = 'integer'", "{ 1, 2.0 }" },
+		{ "map = 'integer', keys = 'integer'", "{ ['7'] = 1.0, [8] = 2 }" },
+		{ "rows = { a = 'integer' }, key = 'a'", "{ { a = 5.0 }, { a = 6 } }" },
+		{ "record = { l = { map = 'number', keys = 'integer' }, m = { 'integer', default = 3.0 } }",
+			"{ l = { ['01'] = 1 } }" },
+	} do
+		local sheets = both(case[1], case[2])
+		test.equal(copy(sheets.d), copy(sheets.e), case[1])
+	end
+end)
+
+-- Text of random schemas and data, right ones and wrong ones.
+local function random_files()
+	local random = math.random
+	local function any(...)
+		return (select(random(select("#", ...)), ...))
+	end
+	local function literal()
+		return any("1", "2.0", "-3", "'1'", "'a'", "''", "true", "{}", "{ 1, 2 }", "{ id = 1 }", "0/0", "1/0", "print", "nil")
+	end
+	local function choice(...)
+		local texts = table.pack(...)
+		return function()
+			return any(table.unpack(texts))
+		end
+	end
+	local function name()
+		return any("id", "a", "b", "x y")
+	end
+	local ways = {
+		default = literal, min = choice("0", "1", "2.5"), max = choice("1", "7"), required = choice("true", "false"),
+		unique = choice "true", open = choice "true", ref = choice("'s'", "'t'"), key = choice("'id'", "'a'", "false"),
+		enum = choice("{ 1, 'a' }", "{ 0/0 }", "{}"), pattern = choice("'%a'", "'['", "'a['", "''"),
+		split = choice("';'", "'%'", "''"), separator = choice("','", "';'", "'::'"),
+		check = choice("function(row, sheets) return sheets.t and row.a end", "error", "function(row) row.a = nil end"),
+	}
+	local options = {}
+	for option in pairs(ways) do
+		options[#options + 1] = option
+	end
+	table.sort(options)
+	local function definition(depth)
+		local words = {}
+		for i = 1, random(5) == 1 and random(2) or 0 do
+			local option = any(table.unpack(options))
+			words[i] = option .. " = " .. (random(9) == 1 and literal() or ways[option]())
+		end
+		local kind = any("rows", "record", "map", "list")
+		kind = depth == 0 and random(2) == 1 and "rows" or kind
+		if depth > 0 and (depth > 3 or random(2) == 1) then
+			table.insert(words, 1, ("%q"):format(any("integer", "number", "string", "boolean", "any")))
+		elseif kind == "map" or kind == "list" then
+			words[#words + 1] = kind .. " = " .. definition(depth + 1)
+		else
+			local fields = {}
+			for i = 1, random(0, 3) do
+				fields[i] = ("[%q] = %s"):format(name(), definition(depth + 1))
+			end
+			words[#words + 1] = ("%s = { %s }"):format(kind, table.concat(fields, ", "))
+		end
+		return "{ " .. table.concat(words, ", ") .. " }"
+	end
+	local function value(depth)
+		local words, is_list = {}, random(2) == 1
+		if depth > 3 or random(2) == 1 then
+			return any("1", "2.5", '"a"', '""', "true", "-7", '"1"')
+		end
+		for i = 1, random(0, 3) do
+			words[i] = (is_list and "" or ("%q:"):format(name() .. i)) .. value(depth + 1)
+		end
+		return (is_list and "[ %s ]" or "{ %s }"):format(table.concat(words, ", "))
+	end
+	local function sheet()
+		local lines, width = {}, random(3)
+		for i = 1, random(5) do
+			local words = {}
+			for k = 1, width do
+				words[k] = i == 1 and name() or any("", "1", "2", "x", "1.5", "true", '""', "1;2", "1e400")
+			end
+			lines[i] = table.concat(words, ",") .. "\n"
+		end
+		return table.concat(lines)
+	end
+	local files = {}
+	for _, stem in ipairs { "s", "t" } do
+		local format = any("csv", "csv", "json", "lua")
+		files[stem .. "." .. format] = format == "csv" and sheet() or format == "json" and value(0)
+			or "return " .. definition(1):gsub("function.-end", literal)
+		files[stem .. ".schema.lua"] = random(9) > 1 and "return " .. definition(0) or nil
+	end
+	return files
+end
+
+test.case("whatever stands in schemas and data, they are good, or each error has a file of theirs", function()
+	math.randomseed(test.seed)
+	local right, wrong = 0, 0
+	for _ = 1, test.count(150) do
+		local files = random_files()
+		local result, err = config.check(directory(files))
+		for _, problem in ipairs(err and err.errors or {}) do
+			test.truthy(files[problem.file] ~= nil, tostring(err))
+			test.truthy(not problem.message:find "lualib" and not problem.message:find "bad argument", tostring(err))
+		end
+		right, wrong = right + (result and 1 or 0), wrong + (err and 1 or 0)
+	end
+	test.truthy(right > 0 and wrong > 0)
 end)
 
 test.case("a loop without end in a file ends with an error", function()

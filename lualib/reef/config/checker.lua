@@ -283,7 +283,8 @@ function checker:rows(spec, value, path, key)
 				self:record(spec, row, path)
 			end
 			if name == nil then
-				if not (spec and spec.fields[key].required) and not self.silent[key] then
+				local field = spec and spec.fields[key]
+				if not (field and field.required) and not self.silent[key] then
 					self:problem(path, ("%s '%s' is missing"):format(self.csv and "column" or "field", key))
 				end
 			elseif name ~= name then

@@ -170,12 +170,15 @@ function files.call(limits, f, ...)
 	return budget.call(limits.max_instructions, message, f, ...)
 end
 
+-- The files' names in what Lua says: it cuts those that are long.
+local CHUNK = "file"
+
 ---The problem that an error in a Lua file is.
 ---@param path string
 ---@param message any
 ---@return reef.config.problem
 function files.lua_problem(path, message)
-	local line, rest = tostring(message):match("^" .. path:gsub("%p", "%%%0") .. ":(%d+): (.*)$")
+	local line, rest = tostring(message):match("^" .. CHUNK .. ":(%d+): (.*)$")
 	return { file = path, line = math.tointeger(tonumber(line)), message = rest or tostring(message) }
 end
 
@@ -197,7 +200,7 @@ local function run(path, text, limits)
 	if constants then
 		return constants
 	end
-	local chunk, reason = load(text, "@" .. path, "t", sandbox())
+	local chunk, reason = load(text, "=" .. CHUNK, "t", sandbox())
 	if not chunk then
 		return nil, files.lua_problem(path, reason)
 	end

@@ -47,19 +47,21 @@ local options = {
 
 -- ---- compiling ----
 
+local MAX_DEPTH, MAX_TYPES = 100, 100000
+
 local compile_type
 
 local function fail(path, message)
 	error({ message = (path == "" and "" or path .. ": ") .. message }, 0)
 end
 
-local function compile_fields(definition, path)
+local function compile_fields(definition, path, depth, all)
 	local fields, refs = {}, false
 	for name, field in pairs(definition) do
 		if type(name) ~= "string" then
 			fail(path, "a field's name is a string, not " .. tostring(name))
 		end
-		fields[name] = compile_type(field, path == "" and name or path .. "." .. name)
+		fields[name] = compile_type(field, path == "" and name or path .. "." .. name, depth, all)
 		refs = refs or fields[name].refs
 	end
 	return fields, refs
@@ -119,15 +121,37 @@ local function check_options(definition, path)
 	end
 	if definition.pattern and not pcall(string.find, "", definition.pattern) then
 		fail(path, ("'%s' is not a pattern of Lua"):format(definition.pattern))
+	elseif definition.split == "" then
+		fail(path, "'split' is empty")
+	elseif definition.separator and not definition.separator:find "^[^\"\r\n \0]$" then
+		fail(path, "'separator' is one character that CSV gives no other meaning")
 	end
 end
 
+local function compile_enum(definition, path)
+	local enum = {}
+	for _, value in ipairs(definition.enum) do
+		if value ~= value then
+			fail(path, "nan cannot be in an 'enum'")
+		end
+		enum[value] = true
+	end
+	return enum
+end
+
+---@param all { count: integer } types that were compiled; many places may share one
 ---@return reef.config.type
-function compile_type(definition, path)
+function compile_type(definition, path, depth, all)
 	if type(definition) == "string" then
 		definition = { definition }
 	elseif type(definition) ~= "table" then
 		fail(path, "a type is a name or a table, not a " .. type(definition))
+	end
+	all.count = all.count + 1
+	if all.count > MAX_TYPES then
+		fail("", ("there are more than %d types"):format(MAX_TYPES))
+	elseif depth > MAX_DEPTH then
+		fail("", ("types are nested deeper than %d levels, or one contains itself"):format(MAX_DEPTH))
 	end
 	check_options(definition, path)
 	local result = { kind = kind_of(definition, path), refs = definition.ref ~= nil }
@@ -135,21 +159,17 @@ function compile_type(definition, path)
 		result[name] = definition[name]
 	end
 	if definition.enum then
-		result.enum = {}
-		for _, value in ipairs(definition.enum) do
-			result.enum[value] = true
-		end
-		result.choices = definition.enum
+		result.enum, result.choices = compile_enum(definition, path), definition.enum
 	end
 	if result.kind == "list" then
-		result.of = compile_type(definition.list, path .. "[]")
+		result.of = compile_type(definition.list, path .. "[]", depth + 1, all)
 	elseif result.kind == "map" then
-		result.of = compile_type(definition.map, path .. "[]")
-		result.keys = compile_type(definition.keys or "any", path .. "[key]")
+		result.of = compile_type(definition.map, path .. "[]", depth + 1, all)
+		result.keys = compile_type(definition.keys or "any", path .. "[key]", depth + 1, all)
 		result.refs = result.refs or result.keys.refs
 	elseif result.kind == "record" or result.kind == "rows" then
 		local refs
-		result.fields, refs = compile_fields(definition[result.kind], path)
+		result.fields, refs = compile_fields(definition[result.kind], path, depth + 1, all)
 		result.refs = result.refs or refs
 		result.expected = {}
 		for name, field in pairs(result.fields) do
@@ -163,7 +183,7 @@ function compile_type(definition, path)
 	result.passes = compile_fast(result)
 	if result.default ~= nil then
 		local check = checker.new()
-		check:value(result, result.default, {})
+		result.default = check:value(result, result.default, {})
 		if check.problems[1] then
 			fail(path, "default: " .. check.problems[1].message)
 		end
@@ -178,7 +198,7 @@ function schema.compile(definition)
 	if type(definition) ~= "table" then
 		return nil, "a schema is a table, not a " .. type(definition)
 	end
-	local ok, result = pcall(compile_type, definition, "")
+	local ok, result = pcall(compile_type, definition, "", 1, { count = 0 })
 	if not ok then
 		return nil, type(result) == "table" and result.message or tostring(result)
 	end

@@ -74,3 +74,33 @@ end)
 assert(result == version - 1 and T.f() == version)
 update()
 assert(old "pin" == 0)
+
+-- and so does one of variable arguments, which lies on its stack twice, whatever becomes of it and whoever watches
+local function run_and_update(parameters, arguments, new, mask, apart)
+	publish("pin", ("return { f = function(act%s, ...) act() return ... end }"):format(
+		(", p"):rep(parameters)))
+	update()
+	local f, seen = query("pin").f, 0
+	local function act()
+		publish("pin", ("return { f = %s }"):format(new))
+		update()
+	end
+	local function run()
+		debug.sethook(function()
+			seen = seen + (debug.getinfo(2, "f").func and 1 or 0)
+		end, mask)
+		return f(act, table.unpack({ 1, 2, 3, 4, 5 }, 1, arguments))
+	end
+	local results = table.pack((apart and coroutine.wrap(run) or run)())
+	debug.sethook()
+	assert(results.n == math.max(arguments - parameters, 0))
+	for i = 1, results.n do
+		assert(results[i] == i + parameters)
+	end
+	assert(mask == "" or seen > 0)
+	assert(type(f) == type(load("return " .. new)()))
+end
+for i = 0, 4 * 4 * 5 * 4 * 2 - 1 do
+	run_and_update(i % 4, i // 4 % 4, ({ "nil", "5", "{}", "function() end" })[i // 16 % 4 + 1],
+		({ "", "c", "r", "l", "crl" })[i // 64 % 5 + 1], i // 320 % 2 == 1)
+end

@@ -330,6 +330,13 @@ static int socket_disconnected(lua_State *L) {
 	return 1;
 }
 
+/* (id): bytes that have come and nobody has read. */
+static int socket_buffered(lua_State *L) {
+	struct reef_reader *r = reader_at(L);
+	lua_pushinteger(L, r ? (lua_Integer)reef_buffer_size(&r->buffer) : 0);
+	return 1;
+}
+
 /* (id): has the connection ended by an error, so that there may have been more? */
 static int socket_broken(lua_State *L) {
 	struct reef_reader *r = reader_at(L);
@@ -405,6 +412,7 @@ int reef_lua_core_open(lua_State *L) {
 			{"invalid", socket_invalid},
 			{"disconnected", socket_disconnected},
 			{"broken", socket_broken},
+			{"buffered", socket_buffered},
 			{"udp_open", socket_udp_open},
 			{"udp_dial", socket_udp_dial},
 			{"udp_connect", socket_udp_connect},

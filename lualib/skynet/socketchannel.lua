@@ -5,10 +5,10 @@
 --
 -- One coroutine reads for everybody. A request whose time is over leaves a tombstone: its reply is read when it comes,
 -- and dropped, so that nobody gets another's. After too many of those, after a few times in a row that nobody got a
--- reply, and whenever a reader raises, the connection is closed. Nobody owes a reply to `response`: when that ends without
--- one, it leaves nothing behind, and what comes later is for who waits then. Connecting and login have a coroutine of their own, so
--- that whoever needs the connection waits no longer than he wants to. What failed is said by an error object
--- (reef.channel.error) that equals `error` and prints as `[Error: socket] ...`.
+-- reply, and whenever a reader raises, the connection is closed. Nobody owes a reply to `response`: when that ends
+-- without one, it leaves nothing behind, and what comes later is for who waits then. Connecting and login have a
+-- coroutine of their own, so that whoever needs the connection waits no longer than he wants to. What failed is said by
+-- an error object (reef.channel.error) that equals `error` and prints as `[Error: socket] ...`.
 local now = require "reef.base.now"
 local checks = require "reef.options"
 local buffered = require "reef.socketcore".buffered

@@ -423,7 +423,8 @@ test.case("changehost counts for an attempt that is under way, and for one to a 
 	local second = line_server(function(line) return "second " .. line end)
 	for case = 0, 19 do
 		local by_backup = case % 2 == 1
-		local ch = channel(by_backup and 1 or first, { backup = by_backup and { { host = "127.0.0.1", port = first } } or nil })
+		local backup = by_backup and { { host = "127.0.0.1", port = first } } or nil
+		local ch = channel(by_backup and 1 or first, { backup = backup })
 		local ended
 		skynet.fork(function()
 			pcall(ch.request, ch, "x\n", read_line)
@@ -448,7 +449,7 @@ test.case("changehost counts for an attempt that is under way, and for one to a 
 	test.equal({ ch:request("z\n", read_line), ch.__port }, { "second z", second })
 end)
 
-test.case("what comes after the time of a response is for the next one, however that was ended", { timeout = 60 }, function()
+test.case("what comes when a response has ended is for the next one, however it was ended", { timeout = 60 }, function()
 	local MOST <const> = test.count(300)
 	local port = line_server(function(_, id)
 		for i = 1, MOST do

@@ -231,7 +231,6 @@ test.case("no endpoint answers: not sent, in time", function()
 end)
 
 test.case("what is no etcd is said, and left for another", function()
-	local socket = require "skynet.socket"
 	local status = 404
 	local listener, _, port = socket.listen("127.0.0.1", 0)
 	test.defer(socket.close, listener)

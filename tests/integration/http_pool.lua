@@ -483,13 +483,13 @@ test.case("who is ended in the middle of a request leaves no connection behind",
 	for _, case in ipairs { { "" }, { "HTTP/1.1 200 OK\r\n\r\nabc" }, { OK, true }, { "HTTP/1.1 200", false, true } } do
 		local text, twice, by_proxy = table.unpack(case)
 		local url, seen = silent(text)
-		local http = by_proxy and new { proxy = url } or c
+		local asks = by_proxy and new { proxy = url } or c
 		local asking, failed
 		skynet.fork(function()
 			asking = coroutine.running()
 			for _ = 1, twice and 2 or 1 do
 				failed = { pcall(function()
-					return http:request({ url = by_proxy and "https://localhost:1/" or url }):body()
+					return asks:request({ url = by_proxy and "https://localhost:1/" or url }):body()
 				end) }
 			end
 		end)

@@ -450,7 +450,8 @@ test.case("a handshake that gets no answer names the server, and leaves no conne
 		ended = ended + 1
 	end)
 	local url = ("ws://127.0.0.1:%d/"):format(port)
-	test.raises(("^websocket: 127.0.0.1:%d: the server did not answer in time$"):format(port), websocket.connect, url, nil, 20)
+	test.raises(("^websocket: 127.0.0.1:%d: the server did not answer in time$"):format(port), websocket.connect, url, nil,
+		20)
 	local connecting
 	skynet.fork(function()
 		connecting = coroutine.running()

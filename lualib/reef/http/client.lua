@@ -196,7 +196,8 @@ local function why(connection, err)
 		return connection.upload.failure
 	elseif connection.late then
 		local over = connection.ends and skynet.now() >= connection.ends
-		return ("http: %s: %s"):format(connection.where, over and "the time for the request is over" or "the server is silent")
+		return ("http: %s: %s"):format(connection.where,
+			over and "the time for the request is over" or "the server is silent")
 	elseif failure then
 		return ("http: %s: %s"):format(connection.where, failure.reason)
 	end

@@ -136,7 +136,8 @@ local function tunnel(target, proxy, options)
 	local ok, why = pcall(ask_for_tunnel, id, target, proxy)
 	deadline.clear(owner)
 	if owner.late or why then
-		error(("http: %s: %s"):format(proxy.target.host, owner.late and "the proxy did not answer in time" or tostring(why)), 0)
+		why = owner.late and "the proxy did not answer in time" or tostring(why)
+		error(("http: %s: %s"):format(proxy.target.host, why), 0)
 	elseif ok and target.tls then
 		local secure = tls_options(target, options.tls or connect.client.tls)
 		local name = secure.server_name

@@ -5,11 +5,13 @@
 --
 -- One coroutine reads for everybody. A request whose time is over leaves a tombstone: its reply is read when it comes,
 -- and dropped, so that nobody gets another's. After too many of those, after a few times in a row that nobody got a
--- reply, and whenever a reader raises, the connection is closed. Connecting and login have a coroutine of their own, so
--- that whoever needs the connection waits no longer than he wants to. What failed is said by an error object
--- (reef.channel.error) that equals `error` and prints as `[Error: socket] ...`.
+-- reply, and whenever a reader raises, the connection is closed. Nobody owes a reply to `response`: when that ends
+-- without one, it leaves nothing behind, and what comes later is for who waits then. Connecting and login have a
+-- coroutine of their own, so that whoever needs the connection waits no longer than he wants to. What failed is said by
+-- an error object (reef.channel.error) that equals `error` and prints as `[Error: socket] ...`.
 local now = require "reef.base.now"
 local checks = require "reef.options"
+local buffered = require "reef.socketcore".buffered
 local driver = require "skynet.socketdriver"
 local errors = require "reef.channel.error"
 local redacted = require("reef.text").redacted
@@ -98,7 +100,8 @@ function socketchannel.channel(desc)
 		sock = false,       -- {id}: the connection in use, or being made ready by `auth`
 		ready = false,
 		connecting = false, -- coroutines that wait for the connect of another
-		pending = {},       -- order mode: first..last; session mode: by session
+		pending = {},       -- order mode: first..last; session mode: by session, of which each has the `next`
+		kept = {},          -- order mode: what came for a `response` that had ended by then
 		first = 1,
 		last = 0,
 		tombstones = 0,
@@ -130,6 +133,56 @@ local function finish(item, ok, value)
 	skynet.wakeup(item)
 end
 
+-- Session mode: the first that waits for a session goes.
+local function take_first(self, session)
+	local item = self.pending[session]
+	local after = item.next
+	if after and item.tail ~= after then
+		after.tail = item.tail
+	end
+	self.pending[session] = after
+end
+
+-- Order mode: one that is not the first goes, or one whose reply has not begun.
+local function take_out(self, item)
+	local pending = self.pending
+	for i = self.first, self.last do
+		if pending[i] == item then
+			table.move(pending, i + 1, self.last + 1, i)
+			self.last = self.last - 1
+			return
+		end
+	end
+end
+
+local function take_out_of_session(self, item)
+	local before = self.pending[item.key]
+	if before == item then
+		return take_first(self, item.key)
+	end
+	local first = before
+	while before and before.next ~= item do
+		before = before.next
+	end
+	if before then
+		before.next = item.next
+		if first.tail == item then
+			first.tail = before ~= first and before or nil
+		end
+	end
+end
+
+-- Nobody waits any more for what nobody was asked for. What has begun to come is read to its end.
+local function withdraw(self, item)
+	if item.begun or item.partial then
+		self.tombstones = self.tombstones + 1
+	elseif self.parse then
+		take_out_of_session(self, item)
+	else
+		take_out(self, item)
+	end
+end
+
 -- What has arrived when the clock runs out counts as arrived, also after the process was stopped: what is due is given
 -- up at the second look only, when the sockets have been read once more.
 local function due(self)
@@ -137,16 +190,26 @@ local function due(self)
 	local looked = self.looked
 	local limit = looked and time - looked < 0.1 and looked or -math.huge
 	self.armed, self.looked = nil, nil
+	local withdrawn = {}
 	for _, item in pairs(self.pending) do
-		if item.deadline and not item.done then
-			if item.deadline <= limit then
-				self.tombstones = self.tombstones + 1
-				newest = math.max(newest or 0, item.since)
-				finish(item, false, failure(self, "timeout", "maybe applied", "no reply in time", item.since))
-			else
-				nearest = math.min(nearest, item.deadline)
+		repeat
+			if item.deadline and not item.done then
+				if item.deadline > limit then
+					nearest = math.min(nearest, item.deadline)
+				elseif item.unasked then
+					withdrawn[#withdrawn + 1] = item
+				else
+					self.tombstones = self.tombstones + 1
+					newest = math.max(newest or 0, item.since)
+					finish(item, false, failure(self, "timeout", "maybe applied", "no reply in time", item.since))
+				end
 			end
-		end
+			item = item.next
+		until not item
+	end
+	for _, item in ipairs(withdrawn) do
+		withdraw(self, item)
+		finish(item, false, failure(self, "timeout", "not sent", "nothing came in time", item.since))
 	end
 	if newest and newest >= self.missed_at then
 		self.missed, self.missed_at = self.missed + 1, time
@@ -193,7 +256,13 @@ end
 
 local function add_pending(self, item)
 	if self.parse then
-		self.pending[item.key] = item
+		local first = self.pending[item.key]
+		if first then
+			(first.tail or first).next = item
+			first.tail = item
+		else
+			self.pending[item.key] = item
+		end
 	else
 		self.last = self.last + 1
 		self.pending[self.last] = item
@@ -235,13 +304,16 @@ function channel:drop(err)
 		skynet.wakeup(self.idle)
 	end
 	for _, item in pairs(pending) do
-		if not item.done then
-			local value = err
-			if rawequal(err, errors.socket) then
-				value = failure(self, "closed", "maybe applied", "the connection was lost", item.since)
+		repeat
+			if not item.done then
+				local value = err
+				if rawequal(err, errors.socket) then
+					value = failure(self, "closed", "maybe applied", "the connection was lost", item.since)
+				end
+				finish(item, false, value)
 			end
-			finish(item, false, value)
-		end
+			item = item.next
+		until not item
 	end
 	if sock then
 		socket.onclose(sock[1], nil)
@@ -262,7 +334,22 @@ local function read_failed(self, sock, err)
 	self:drop(err)
 end
 
+-- What has come for a `response` that ended meanwhile is for the next one.
+local function inherit(self, item, good, data)
+	local heir = self.pending[self.first]
+	if item.partial then
+		return item
+	elseif heir and heir.unasked and not heir.done then
+		self.pending[self.first] = nil
+		self.first = self.first + 1
+		return heir
+	end
+	table.insert(self.kept, { good, data })
+	return item
+end
+
 local function read_in_order(self, sock)
+	local id, can_wait = sock[1], self.reader == reader
 	while self.sock == sock do
 		local item = self.pending[self.first]
 		if not item then
@@ -272,17 +359,26 @@ local function read_in_order(self, sock)
 			if self.idle == sock then
 				self.idle = nil
 			end
+		elseif can_wait and item.unasked and not item.begun and buffered(id) == 0 and socket.disconnected(id) == false then
+			-- Not by its reader: until something comes, another may take its place.
+			socket.block(id)
 		else
+			item.begun = true
 			local ok, good, data, more = pcall(item.key, sock)
 			if not ok then
 				return read_failed(self, sock, good)
 			end
 			if self.sock == sock then
-				if not (good and more) then
+				if good and more then
+					item.partial = true
+				else
 					self.pending[self.first] = nil
 					self.first = self.first + 1
 					if item.done then
 						self.tombstones = self.tombstones - 1
+						if item.unasked then
+							item = inherit(self, item, good, data)
+						end
 					end
 				end
 				answer(self, item, good, data, more)
@@ -299,8 +395,10 @@ local function read_by_session(self, sock)
 		end
 		local item = self.sock == sock and self.pending[session]
 		if item then
-			if not (good and more) then
-				self.pending[session] = nil
+			if good and more then
+				item.partial = true
+			else
+				take_first(self, session)
 				if item.done then
 					self.tombstones = self.tombstones - 1
 				end
@@ -395,15 +493,25 @@ end
 
 -- nil, or why it failed, and whether it was the login.
 function try_address(self, host, port)
+	local before_host, before_port = self.host, self.port
 	local timeout = self.connect_timeout and self.connect_timeout * 100
 	local id, err = socket.open(host, port, self.tls and { timeout = timeout, tls = self.tls } or timeout)
 	if not id then
 		skynet.error(string.format("Connect to %s failed (%s)", address(self, host, port), err))
-		return err
 	end
 	if self.closed then
-		socket.close(id)
+		if id then
+			socket.close(id)
+		end
 		return "the channel was closed"
+	elseif self.host ~= before_host or self.port ~= before_port then
+		-- Somebody has said meanwhile where to go.
+		if id then
+			socket.close(id)
+		end
+		return try_address(self, self.host, self.port)
+	elseif not id then
+		return err
 	end
 	return authenticate(self, adopt(self, id))
 end
@@ -420,9 +528,12 @@ local function try_all(self)
 		if type(backup) == "table" then
 			host, port = backup.host, backup.port or self.port
 		end
+		local before_host, before_port = self.host, self.port
 		local failed, by_auth = try_address(self, host, port)
 		if not failed then
-			set_address(self, host, port)
+			if self.host == before_host and self.port == before_port then
+				set_address(self, host, port)
+			end
 			return
 		end
 		why, auth = failed, by_auth
@@ -540,7 +651,13 @@ local function send(self, data, parts)
 	end
 	local ok = socket.lwrite(id, data)
 	for _, part in ipairs(parts) do
-		ok = ok and socket.lwrite(id, part)
+		local taken, why = pcall(socket.lwrite, id, part)
+		if not taken then
+			-- Half of it is on its way: what followed would be taken for the rest.
+			self:drop(errors.socket)
+			error(why, 0)
+		end
+		ok = ok and why
 	end
 	return ok
 end
@@ -569,19 +686,42 @@ function channel:request(data, response, parts, timeout)
 	end
 end
 
----Waits for one more reply, without sending anything.
+-- Who waits in `response` may be ended meanwhile.
+local waiting = {
+	__close = function(item)
+		local self = item.channel
+		if not item.done then
+			item.done = true
+			withdraw(self, item)
+		elseif item.ok and not item.taken and not self.parse then
+			table.insert(self.kept, { true, item.value })
+		end
+	end,
+}
+
+---Waits for one more reply, without sending anything. What comes after the time is over is for who waits then.
 ---@param response any
 ---@param timeout number|nil  seconds; default: for ever
 function channel:response(response, timeout)
 	assert(not self.closed)
+	local kept = table.remove(self.kept, 1)
+	if kept then
+		if not kept[1] then
+			error(kept[2])
+		end
+		return kept[2]
+	end
 	make_usable(self, false, timeout)
-	return wait_for(self, add_pending(self, { key = response }), timeout or 0)
+	local item <close> = setmetatable({ key = response, unasked = true, channel = self }, waiting)
+	local value = wait_for(self, add_pending(self, item), timeout or 0)
+	item.taken = true
+	return value
 end
 
 ---Closes the connection; requests that wait fail, later ones too until `connect` is called.
 function channel:close()
 	if not self.closed then
-		self.closed = true
+		self.closed, self.kept = true, {}
 		self:drop(errors.socket)
 	end
 end
@@ -591,6 +731,7 @@ end
 ---@param port? integer
 function channel:changehost(host, port)
 	set_address(self, host, port or self.port)
+	self.kept = {}
 	if not self.closed then
 		self:drop(errors.socket)
 	end

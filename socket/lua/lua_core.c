@@ -330,6 +330,20 @@ static int socket_disconnected(lua_State *L) {
 	return 1;
 }
 
+/* (id): bytes that have come and nobody has read. */
+static int socket_buffered(lua_State *L) {
+	struct reef_reader *r = reader_at(L);
+	lua_pushinteger(L, r ? (lua_Integer)reef_buffer_size(&r->buffer) : 0);
+	return 1;
+}
+
+/* (id): has the connection ended by an error, so that there may have been more? */
+static int socket_broken(lua_State *L) {
+	struct reef_reader *r = reader_at(L);
+	lua_pushboolean(L, r && r->broken);
+	return 1;
+}
+
 /* ---- UDP: (host, port) -> id; or nil and why not ---- */
 
 static int new_udp(lua_State *L, bool dial) {
@@ -397,6 +411,8 @@ int reef_lua_core_open(lua_State *L) {
 			{"shutdown", socket_shutdown},
 			{"invalid", socket_invalid},
 			{"disconnected", socket_disconnected},
+			{"broken", socket_broken},
+			{"buffered", socket_buffered},
 			{"udp_open", socket_udp_open},
 			{"udp_dial", socket_udp_dial},
 			{"udp_connect", socket_udp_connect},

@@ -383,6 +383,7 @@ static void reader_failed(void *ud, int id, int error, const char *text) {
 		return;
 	}
 	reef_log(handle_of(r), "socket: error on %d %s", id, text);
+	r->broken = true;
 	ended(r, true);
 }
 

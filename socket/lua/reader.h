@@ -54,6 +54,7 @@ struct reef_reader {
 
 	size_t limit; /* buffered bytes; 0: none */
 	bool connected;
+	bool broken; /* the connection has ended by an error, not in order */
 	bool listener;
 	bool started;
 	bool paused;

@@ -418,6 +418,105 @@ test.case("response waits for what comes unasked", function()
 	test.equal(ch:response(read_line), "three")
 end)
 
+test.case("changehost counts for an attempt that is under way, and for one to a backup", function()
+	local first = line_server(function(line) return "first " .. line end)
+	local second = line_server(function(line) return "second " .. line end)
+	for case = 0, 19 do
+		local by_backup = case % 2 == 1
+		local backup = by_backup and { { host = "127.0.0.1", port = first } } or nil
+		local ch = channel(by_backup and 1 or first, { backup = backup })
+		local ended
+		skynet.fork(function()
+			pcall(ch.request, ch, "x\n", read_line)
+			ended = true
+		end)
+		for _ = 1, case // 2 do
+			skynet.yield()
+		end
+		ch:changehost("127.0.0.1", second)
+		test.eventually("its end", 10, function()
+			return ended
+		end)
+		test.equal({ ch:request("y\n", read_line), ch.__port }, { "second y", second }, case)
+	end
+	-- From the login at a backup.
+	local ch
+	ch = channel(1, { backup = { { host = "127.0.0.1", port = first } }, auth = function()
+		if ch:request("login\n", read_line) == "first login" then
+			ch:changehost("127.0.0.1", second)
+		end
+	end })
+	test.equal({ ch:request("z\n", read_line), ch.__port }, { "second z", second })
+end)
+
+test.case("what comes when a response has ended is for the next one, however it was ended", { timeout = 60 }, function()
+	local MOST <const> = test.count(300)
+	local port = line_server(function(_, id)
+		for i = 1, MOST do
+			if math.random(4) == 1 then
+				skynet.sleep(math.random(5))
+			end
+			local line = i .. "\n"
+			if math.random(5) == 1 then
+				-- The time may be over when half of it is there.
+				local cut = math.random(#line) - 1
+				socket.write(id, line:sub(1, cut))
+				skynet.sleep(math.random(3))
+				line = line:sub(cut + 1)
+			end
+			socket.write(id, line)
+		end
+	end)
+	local ch = channel(port)
+	ch:request "go\n"
+	local got, connection = {}, ch.sock
+	while #got < MOST do
+		local co, over
+		skynet.fork(function()
+			co = coroutine.running()
+			local ok, line = pcall(ch.response, ch, read_line, math.random(3) / 100)
+			if ok then
+				got[#got + 1] = tonumber(line)
+			end
+			over = true
+		end)
+		if math.random(3) == 1 then
+			for _ = 1, math.random(0, 4) do
+				skynet.yield()
+			end
+			if co and not over then
+				skynet.killthread(co)
+				over = true
+			end
+		end
+		test.eventually("the end of the wait", 10, function()
+			return over
+		end)
+	end
+	for i = 1, MOST do
+		test.equal(got[i], i)
+	end
+	test.equal(#got, MOST)
+	test.truthy(rawequal(ch.sock, connection))
+	-- A request after that has its own reply.
+	test.equal(pcall(ch.response, ch, read_line, 0.01), false)
+	local echoes = channel((line_server(echo)))
+	for i = 1, 10 do
+		test.equal(pcall(echoes.response, echoes, read_line, 0.01), false)
+		test.equal(echoes:request(i .. "\n", read_line), tostring(i))
+	end
+	test.equal({ echoes.tombstones, echoes.missed }, { 0, 0 })
+end)
+
+test.case("a request whose parts cannot be sent spoils no other", function()
+	local ch = channel((line_server(echo)), { timeout = 2 })
+	test.equal(ch:request("a\n", read_line), "a")
+	test.raises("string expected", ch.request, ch, "half ", read_line, { "of it", true })
+	for i = 1, 5 do
+		test.equal(ch:request(i .. "\n", read_line), tostring(i))
+	end
+end)
+
 -- Session mode: "session text".
 local function read_session(sock)
 	local session, text = sock:readline():match "^(%d+) (.*)$"
@@ -508,6 +607,43 @@ test.case("in session mode too", function()
 	test.eventually("the late one", 10, function()
 		return ch.tombstones == 0
 	end)
+end)
+
+test.case("requests with the same session get their replies in their order, and each has its deadline", function()
+	local late = {}
+	local port = line_server(function(line, id)
+		if line:find "never" then
+			return nil
+		elseif line:find "late" then
+			late[#late + 1] = { id, line }
+			return nil
+		end
+		for _, one in ipairs(late) do
+			socket.write(one[1], one[2] .. "\n")
+		end
+		late = {}
+		return line
+	end)
+	local ch = channel(port, { response = read_session, timeout = 1 })
+	local results = {}
+	for i, text in ipairs { "late a", "late b", "c", "never d" } do
+		skynet.fork(function()
+			local ok, value = pcall(ch.request, ch, "7 " .. text .. "\n", 7)
+			results[i] = ok and value or value.code
+		end)
+	end
+	test.eventually("all of them", 10, function()
+		return results[1] and results[2] and results[3] and results[4]
+	end)
+	test.equal(results, { "late a", "late b", "c", "timeout" })
+	-- Whose time was over: its late reply is not taken for the next one's.
+	test.equal(select(2, pcall(ch.request, ch, "8 late e\n", 8, nil, 0.05)).code, "timeout")
+	test.equal(ch:request("8 f\n", 8), "f")
+	-- Nobody owes a reply to a response.
+	for _ = 1, 5 do
+		test.equal(select(2, pcall(ch.response, ch, 9, 0.01)).code, "timeout")
+	end
+	test.equal(ch:request("9 g\n", 9), "g")
 end)
 
 test.case("too many late replies end the connection", function()

@@ -1,7 +1,9 @@
 -- timeout: 300
 -- The client of etcd, with real servers: keys, transactions, leases, watches, and members that die, hang and come back.
+local peers = require "reef.test.peer"
 local servers = require "test.etcd"
 local skynet = require "skynet"
+local socket = require "reef.socket"
 local test = require "test"
 local world = require "test.tls"
 
@@ -114,6 +116,113 @@ test.case("a watch tells what is there and every change, in order", function()
 	test.equal(#seen, #expected)
 end)
 
+-- Connections of this process to one of these endpoints.
+local function connections(endpoint)
+	local count = 0
+	for _, info in ipairs(socket.netstat()) do
+		if info.peer and info.peer:find(endpoint:match ":%d+$" .. "$") then
+			count = count + 1
+		end
+	end
+	return count
+end
+
+test.case("a watch that is cut within a long history goes on where it was", { timeout = 120 }, function()
+	local MOST_AT_ONCE <const> = 1000 -- revisions in one answer of etcd
+	local db = connect(servers.start())
+	local first, last = math.huge, 0
+	test.together(8, function()
+		for _ = 1, 2 * MOST_AT_ONCE // 8 + 10 do
+			local revision = db:put("h", "")
+			first, last = math.min(first, revision), math.max(last, revision)
+		end
+	end)
+	local heard, cut = {}, false
+	local w
+	w = db:watch("h", { revision = first }, function(events)
+		for _, e in ipairs(events) do
+			heard[#heard + 1] = e.revision
+		end
+		if not cut then
+			cut = true
+			w.connection:close()
+		end
+	end)
+	test.eventually("all of it", 60, function()
+		return heard[#heard] == last
+	end)
+	w:close()
+	for i, revision in ipairs(heard) do
+		test.equal(revision, first + i - 1)
+	end
+	test.equal(#heard, last - first + 1)
+end)
+
+test.case("what a watch's function raises is said, and leaves no connection behind", { timeout = 60 }, function()
+	local cluster = servers.start()
+	local db = connect(cluster)
+	local calls, heard = 0, nil
+	local w = db:watch("h", { revision = 1 }, function(events)
+		calls, heard = calls + 1, events[#events].value
+		error("handler " .. calls)
+	end)
+	for i = 1, 5 do
+		db:put("h", tostring(i))
+		test.eventually("the change", 10, function()
+			return heard == tostring(i)
+		end)
+	end
+	test.eventually("one connection to watch, one to ask", 10, function()
+		return connections(cluster.endpoints[1]) <= 2
+	end)
+	w:close()
+end)
+
+test.case("an answer that nobody has asked for is nobody's", function()
+	local function answer(value)
+		local body = ('{"header":{"revision":"1"},"kvs":[{"key":"YQ==","value":"%s"}]}'):format(value)
+		return ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body)
+	end
+	local peer = peers.start(function(c)
+		while c:line "\r\n" do
+			repeat
+				local line = c:line "\r\n"
+				local size = line:match "^Content%-Length: (%d+)"
+				if size then
+					c:line "\r\n"
+					c:read(math.tointeger(tonumber(size)))
+				end
+			until size
+			c:write("HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" .. answer "cmlnaHQ=" .. answer "d3Jvbmc=")
+		end
+	end)
+	local db = etcd.new { endpoints = { "http://127.0.0.1:" .. peer.port }, timeout = 2 }
+	for _ = 1, 3 do
+		test.equal(db:get "a", "right")
+	end
+end)
+
+test.case("who is ended in the middle of a request leaves no connection behind", function()
+	local peer = peers.start(function(c)
+		c:stall()
+	end)
+	local endpoint = "http://127.0.0.1:" .. peer.port
+	local db = etcd.new { endpoints = { endpoint }, timeout = 60 }
+	local asking
+	skynet.fork(function()
+		asking = coroutine.running()
+		db:get "a"
+	end)
+	test.eventually("a request", 10, function()
+		return peer.connections == 1
+	end)
+	skynet.sleep(5)
+	test.truthy(skynet.killthread(asking))
+	test.eventually("its end", 10, function()
+		return connections(endpoint) == 0
+	end)
+end)
+
 test.case("no endpoint answers: not sent, in time", function()
 	local db = etcd.new { endpoints = { "http://127.0.0.1:1", "http://127.0.0.1:2" }, timeout = 1 }
 	local err = select(2, pcall(db.put, db, "a", "b"))
@@ -122,7 +231,6 @@ test.case("no endpoint answers: not sent, in time", function()
 end)
 
 test.case("what is no etcd is said, and left for another", function()
-	local socket = require "skynet.socket"
 	local status = 404
 	local listener, _, port = socket.listen("127.0.0.1", 0)
 	test.defer(socket.close, listener)
@@ -243,13 +351,24 @@ test.case("user and password, and TLS", { timeout = 60 }, function()
 	right.members.token = "stale.1"
 	test.equal(right:get "ready", "1")
 	local heard
-	right:watch("ready", {}, function(events)
+	local w = right:watch("ready", {}, function(events)
 		heard = events[#events].value
 	end)
 	right:put("ready", "2")
 	test.eventually("a watch", 10, function()
 		return heard == "2"
 	end)
+	-- Tokens that are not used are forgotten by etcd, and all are when it is started anew.
+	test.eventually("its connection", 10, function()
+		return w.connection
+	end)
+	right.members.token = "stale.1"
+	w.connection:close()
+	connect(cluster, { tls = tls, user = "root", password = "secret" }):put("ready", "3")
+	test.eventually("a watch that logs in again", 20, function()
+		return heard == "3"
+	end)
+	w:close()
 end)
 
 test.run()

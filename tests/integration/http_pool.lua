@@ -194,6 +194,12 @@ test.case("redirects are followed as often as told, by the rules of their status
 	test.equal({ ask("GET", "/304") }, { 304 })
 	test.equal({ ask("GET", "/300") }, { 300 })
 	test.raises("more than 3 redirects", ask, "GET", "/302/302/302/302/302")
+	-- As many as the request says, whatever the client would follow.
+	for _, most in ipairs { 0, 1, 5 } do
+		local other = new { redirects = most }
+		test.raises("127.0.0.1:" .. server.port .. ": more than 2 redirects", other.request, other,
+			{ url = server.url .. "/302/302/302/302/302", redirects = 2 })
+	end
 	local response = c:request { url = server.url .. "/302", redirects = 0 }
 	test.equal({ response.status, response.header.location, response:body() }, { 302, "/end?x=1", "gone" })
 	-- A body that was a function cannot be sent twice.
@@ -421,8 +427,9 @@ test.case("every wait of a request has an end", { timeout = 60 }, function()
 		end))
 	end
 	for _, text in ipairs { "", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc" } do
-		test.within(5, test.raises, "the server is silent", function()
-			return c:request({ url = silent(text) }):body()
+		local url = silent(text)
+		test.within(5, test.raises, "^http: " .. url:match "//(.*)" .. ": the server is silent$", function()
+			return c:request({ url = url }):body()
 		end)
 	end
 	local url = script(function(id, read)
@@ -433,9 +440,70 @@ test.case("every wait of a request has an end", { timeout = 60 }, function()
 			skynet.sleep(10)
 		end
 	end)
-	test.within(5, test.raises, "the time for the request is over", function()
+	test.within(5, test.raises, "^http: " .. url:match "//(.*)" .. ": the time for the request is over$", function()
 		return c:request({ url = url, timeout = 60 }):body()
 	end)
+end)
+
+test.case("a body that ends with its connection is whole only if that ends in order", function()
+	for _, case in ipairs { { "fin", true }, { "rst", false } } do
+		local url = script(function(id, read)
+			read()
+			socket.write(id, "HTTP/1.1 200 OK\r\n\r\nall of it")
+		end)
+		local proxy = require("test.proxy").start(math.tointeger(tonumber(url:match ":(%d+)$")))
+		proxy:next("down", 23, case[1])
+		local ok, body = pcall(function()
+			return new {}:request({ url = "http://127.0.0.1:" .. proxy.port }):body()
+		end)
+		test.equal({ ok, ok and body }, { case[2], case[2] and "all " }, case[1])
+	end
+end)
+
+-- Connections of this process to a server.
+local function connections(url)
+	local count, port = 0, url:match ":%d+$" .. "$"
+	for _, info in ipairs(socket.netstat()) do
+		if info.peer and info.peer:find(port) then
+			count = count + 1
+		end
+	end
+	return count
+end
+
+test.case("who is ended in the middle of a request leaves no connection behind", { timeout = 60 }, function()
+	local function silent(after)
+		return script(function(id, read)
+			read()
+			socket.write(id, after)
+			socket.readall(id)
+		end)
+	end
+	local c = new { keep = 1000 }
+	for _, case in ipairs { { "" }, { "HTTP/1.1 200 OK\r\n\r\nabc" }, { OK, true }, { "HTTP/1.1 200", false, true } } do
+		local text, twice, by_proxy = table.unpack(case)
+		local url, seen = silent(text)
+		local asks = by_proxy and new { proxy = url } or c
+		local asking, failed
+		skynet.fork(function()
+			asking = coroutine.running()
+			for _ = 1, twice and 2 or 1 do
+				failed = { pcall(function()
+					return asks:request({ url = by_proxy and "https://localhost:1/" or url }):body()
+				end) }
+			end
+		end)
+		test.eventually("a request", 10, function()
+			return #seen == 1
+		end)
+		skynet.sleep(10)
+		test.equal(connections(url), 1, text)
+		test.truthy(skynet.killthread(asking))
+		test.eventually("the end of its connection", 10, function()
+			return connections(url) == 0
+		end)
+		test.equal(failed, twice and { true, "ok" } or nil)
+	end
 end)
 
 test.run()

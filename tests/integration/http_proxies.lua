@@ -251,7 +251,8 @@ test.case("a proxy that refuses, lies or is silent is an error", { timeout = 60 
 		socket.close(id)
 	end)
 	local c = new { proxy = "http://127.0.0.1:" .. silent }
-	test.within(5, test.raises, "in time", c.request, c, { url = "https://localhost:1/", timeout = 30 })
+	test.within(5, test.raises, "127.0.0.1:" .. silent .. ": the proxy did not answer in time", c.request, c,
+		{ url = "https://localhost:1/", timeout = 30 })
 	test.raises("is no proxy", client.new, { proxy = "ftp://a:1" })
 	test.raises("is no proxy", client.new, { proxy = "socks5://a:1" })
 	test.raises("did you mean proxy", client.new, { prxy = "" })

@@ -442,6 +442,28 @@ test.case("a client refuses a server that is none", function()
 	test.raises("a subprotocol", websocket.connect, url, { ["sec-websocket-protocol"] = "chat" })
 end)
 
+test.case("a handshake that gets no answer names the server, and leaves no connection behind", function()
+	local ended = 0
+	local port = stream.listen(function(id)
+		socket.readall(id)
+		socket.close(id)
+		ended = ended + 1
+	end)
+	local url = ("ws://127.0.0.1:%d/"):format(port)
+	test.raises(("^websocket: 127.0.0.1:%d: the server did not answer in time$"):format(port), websocket.connect, url, nil,
+		20)
+	local connecting
+	skynet.fork(function()
+		connecting = coroutine.running()
+		websocket.connect(url, nil, 6000)
+	end)
+	skynet.sleep(20)
+	test.truthy(skynet.killthread(connecting))
+	test.eventually("the end of both connections", 10, function()
+		return ended == 2
+	end)
+end)
+
 test.case("an HTTP server becomes one, over TLS as well", function()
 	certificates.check()
 	local world = certificates.world()

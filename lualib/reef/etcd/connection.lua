@@ -13,6 +13,7 @@ local LIMITS <const> = { head = 64 * 1024, fields = 100, body = 256 << 20 }
 
 ---@class reef.etcd.connection
 ---@field id integer|nil
+---@field kept boolean|nil it waits for the next request
 local connection = {}
 connection.__index = connection
 
@@ -55,6 +56,13 @@ function connection:close()
 	end
 end
 
+-- Nobody else knows it: whoever asks on it may be ended in the middle.
+function connection:__close()
+	if not self.kept then
+		self:close()
+	end
+end
+
 -- Ends the connection when the deadline comes, unless it was moved on by then.
 local function guard(self, deadline)
 	local mark = {}
@@ -80,7 +88,15 @@ function connection:ask(path, body, header, deadline)
 	if not sent then
 		return nil, "the connection is closed"
 	end
-	local ok, status, _, _, _, keep = pcall(self.reader.head, self.reader)
+	local ok, status, _, keep
+	repeat
+		ok, status, _, _, _, keep = pcall(self.reader.head, self.reader)
+		local interim = ok and status and status < 200
+		if interim then
+			self.reader:body()
+			self.reader:next()
+		end
+	until not interim
 	self.keep = ok and keep
 	if not ok or not status then
 		return nil, self.late and "no answer in time" or ok and "the connection was lost" or tostring(status)
@@ -97,7 +113,8 @@ function connection:body()
 	if not ok then
 		return nil, self.late and "no answer in time" or tostring(body)
 	end
-	if self.keep then
+	-- What comes behind an answer would be taken for the next one.
+	if self.keep and self.reader:rest() == "" then
 		self.reader:next()
 	else
 		self:close()

@@ -43,6 +43,7 @@ end
 local function take(self, deadline)
 	while self.idle[1] do
 		local c = table.remove(self.idle)
+		c.kept = false
 		if c:usable() then
 			return c
 		end
@@ -53,6 +54,7 @@ end
 
 local function give(self, c, endpoint)
 	if c:usable() and #self.idle < IDLE and endpoint == self.endpoints[self.at] then
+		c.kept = true
 		self.idle[#self.idle + 1] = c
 	else
 		c:close()
@@ -62,7 +64,7 @@ end
 -- One request to the present member. The answer, or nil, why, and whether it may have been done.
 local function attempt(self, path, body, deadline)
 	local endpoint = self.endpoints[self.at]
-	local c, why = take(self, deadline)
+	local c <close>, why = take(self, deadline)
 	if not c then
 		return nil, "cannot connect: " .. tostring(why), false
 	end
@@ -72,7 +74,6 @@ local function attempt(self, path, body, deadline)
 		text, why = c:body()
 	end
 	if not text then
-		c:close()
 		return nil, why, true
 	end
 	give(self, c, endpoint)

@@ -32,12 +32,13 @@ local function event_of(e)
 	}
 end
 
--- One answer of the stream. False: the watch has to begin anew.
+-- One answer of the stream. Why the watch has to begin anew, or nil.
 local function take(self, text)
 	local answer = json.decode(text)
 	local result = answer and answer.result
 	if not result then
-		return false
+		local problem = answer and answer.error
+		return type(problem) == "table" and tostring(problem.message) or "it does not answer as etcd does"
 	end
 	local revision = math.tointeger(tonumber(result.header and result.header.revision or "0")) or 0
 	if result.canceled then
@@ -46,40 +47,50 @@ local function take(self, text)
 			-- What has happened before that cannot be told any more.
 			self.revision = nil
 		end
-		return false
+		local why = tostring(result.cancel_reason or "it gives no reason")
+		if why:find "invalid auth token" then
+			-- It is not known any more: the member was restarted, or the token was not used for a while.
+			self.client.members.token = nil
+		end
+		return why
 	end
-	if result.events then
+	self.failures = 0
+	self.away:ends()
+	if result.events and result.events[1] then
 		local events = {}
 		for i, e in ipairs(result.events) do
 			events[i] = event_of(e)
 		end
-		self.revision = revision + 1
+		-- What the header has is where the store is by now: events of a long history come in several answers.
+		self.revision = events[#events].revision + 1
 		self.handle(events, false)
 	elseif result.created and not self.revision then
 		self.revision = revision + 1
 	elseif not result.created and self.revision and revision >= self.revision then
 		self.revision = revision + 1
 	end
-	return true
 end
 
 local function listen(self, c)
-	local rest = ""
+	local line = {} -- what has come of one whose end has not
 	while not self.closed do
 		local piece = c:piece()
 		if not piece then
 			return "the connection was lost"
 		end
 		self.heard = true
-		rest = rest .. piece
-		local after = 1
-		for line, stop in rest:gmatch "([^\n]*)\n()" do
-			after = stop
-			if line ~= "" and not self.closed and not take(self, line) then
-				return "it has ended the watch"
+		local at, stop = 1, piece:find("\n", 1, true)
+		while stop do
+			line[#line + 1] = piece:sub(at, stop - 1)
+			local text = table.concat(line)
+			line = {}
+			local why = text ~= "" and not self.closed and take(self, text)
+			if why then
+				return "the watch was ended: " .. why
 			end
+			at, stop = stop + 1, piece:find("\n", stop + 1, true)
 		end
-		rest = rest:sub(after)
+		line[#line + 1] = piece:sub(at)
 	end
 end
 
@@ -116,14 +127,17 @@ local function once(self)
 		members:turn()
 		return why
 	end
-	self.connection, self.heard, self.failures = c, true, 0
-	self.away:ends()
+	self.connection, self.heard = c, true
 	skynet.timeout(ALIVE, function()
 		look(self, c)
 	end)
-	why = listen(self, c)
+	local ok
+	ok, why = pcall(listen, self, c)
 	self.connection = nil
 	c:close()
+	if not ok then
+		error(why, 0)
+	end
 	return why
 end
 

@@ -20,6 +20,7 @@ local reader = require "reef.http.reader"
 local redirect = require "reef.http.redirect"
 local skynet = require "skynet"
 local socket = require "reef.socket"
+local broken = require "reef.socketcore".broken
 local socket_error = require "reef.http.stream".socket_error
 local target = require "reef.http.target"
 local tls = require "reef.tls"
@@ -57,6 +58,8 @@ local idempotent = { GET = true, HEAD = true, OPTIONS = true, TRACE = true, PUT 
 ---@class reef.http.client.connection
 ---@field id integer
 ---@field key string
+---@field where string     whom it leads to, for errors
+---@field busy boolean|nil  a coroutine is in the middle of a request
 ---@field ends number|nil
 ---@field due number|nil
 ---@field late boolean|nil
@@ -82,6 +85,16 @@ local function finish(connection)
 	socket.close(connection.id)
 end
 
+-- A coroutine that is ended while it waits for the server leaves nothing behind.
+local ends_with_its_coroutine = {
+	__close = function(connection)
+		if connection.busy then
+			connection.busy = false
+			finish(connection)
+		end
+	end,
+}
+
 ---@class reef.http.client.object: reef.http.client.options
 ---@field idle reef.http.idle
 local methods = {}
@@ -102,18 +115,20 @@ end
 local function open(self, to, proxy_text, ends)
 	local left = ends and ends - skynet.now() or nil
 	if left and left <= 0 then
-		error("http: the time for the request is over", 0)
+		error(("http: %s:%d: the time for the request is over"):format(to.name, to.port), 0)
 	end
 	local id = connect.open(to, {
 		timeout = left, resolve = self.resolve, tls = self.tls, proxy = connect.proxy(proxy_text), plain = true,
 		proxy_tls = proxy_tls(self),
 	})
-	local connection = { id = id, key = key_of(self, to, proxy_text) }
+	local connection = setmetatable({
+		id = id, key = key_of(self, to, proxy_text), where = ("%s:%d"):format(to.name, to.port),
+	}, ends_with_its_coroutine)
 	connection.reader = reader.new(function()
 		touch(connection)
 		local bytes = idle.read(connection)
-		if not bytes and connection.late then
-			error "late" -- or else a body that ends with the connection would seem to be whole
+		if not bytes and (connection.late or broken(connection.id)) then
+			error(socket_error) -- or else a body that ends with the connection would seem to be whole
 		end
 		return bytes
 	end, true, self.limits)
@@ -144,7 +159,7 @@ local function read_head(connection, method)
 		r:body()
 		r:next()
 	end
-	error(("http: the server sends more than %d responses that are not the last"):format(INTERIM), 0)
+	error(("http: %s: the server sends more than %d responses that are not the last"):format(connection.where, INTERIM), 0)
 end
 
 ---@class reef.http.response
@@ -176,11 +191,15 @@ local function exchange(connection, request, url, proxy)
 end
 
 local function why(connection, err)
+	local failure = reader.failure(err)
 	if connection.upload and connection.upload.failure then
 		return connection.upload.failure
 	elseif connection.late then
-		return connection.ends and skynet.now() >= connection.ends and "http: the time for the request is over"
-			or "http: the server is silent"
+		local over = connection.ends and skynet.now() >= connection.ends
+		return ("http: %s: %s"):format(connection.where,
+			over and "the time for the request is over" or "the server is silent")
+	elseif failure then
+		return ("http: %s: %s"):format(connection.where, failure.reason)
 	end
 	return err
 end
@@ -195,7 +214,10 @@ local function once(self, request, url, ends)
 		local kept = connection ~= nil
 		connection = connection or open(self, url.target, proxy_text, ends)
 		connection.ends, connection.idle_timeout, connection.client = ends, self.idle_timeout, self
-		local ok, result = pcall(exchange, connection, request, url, proxy)
+		connection.busy = true
+		local using <close> = connection
+		local ok, result = pcall(exchange, using, request, url, proxy)
+		connection.busy = false
 		if ok then
 			return result
 		end
@@ -223,7 +245,8 @@ function methods:request(request)
 	outgoing.check(own)
 	local timeout = own.timeout or self.timeout
 	local ends = timeout and skynet.now() + timeout or nil
-	local left = own.redirects or self.redirects
+	local most = own.redirects or self.redirects
+	local left = most
 	while true do
 		local url = target.parse(own.url)
 		if url.scheme ~= "http" and url.scheme ~= "https" then
@@ -231,7 +254,7 @@ function methods:request(request)
 		end
 		local answer = once(self, own, url, ends)
 		answer.url = own.url
-		if left == 0 and (own.redirects or self.redirects) == 0 then
+		if most == 0 then
 			return answer
 		end
 		local ok, following = pcall(redirect.next, own, url, answer.status, answer.header.location)
@@ -242,7 +265,7 @@ function methods:request(request)
 		if not ok then
 			error(following, 0)
 		elseif left == 0 then
-			error(("http: more than %d redirects"):format(own.redirects or self.redirects), 0)
+			error(("http: %s: more than %d redirects"):format(url.target.host, most), 0)
 		end
 		left = left - 1
 		following.expect, following.counted = own.expect, own.counted
@@ -280,8 +303,10 @@ local function settle(self)
 end
 
 local function guarded(self, f)
-	local connection = self.connection
+	local connection <close> = self.connection
+	connection.busy = true
 	local ok, result = pcall(f, connection.reader)
+	connection.busy = false
 	if not ok then
 		self.connection = nil
 		result = why(connection, result)

@@ -97,7 +97,7 @@ local function shut(owner)
 	socket.shutdown(owner.id)
 end
 
--- Asks the proxy for a tunnel (RFC 9110, section 9.3.6).
+-- Asks the proxy for a tunnel (RFC 9110, section 9.3.6). Why there is none, or nil.
 local function ask_for_tunnel(id, target, proxy)
 	local name = target.name:find(":", 1, true) and "[" .. target.name .. "]" or target.name
 	local authority = ("%s:%d"):format(name, target.port)
@@ -109,32 +109,45 @@ local function ask_for_tunnel(id, target, proxy)
 	r.parser:no_body()
 	local status = r:head()
 	if not status then
-		error("http: the proxy has closed the connection", 0)
+		return "the proxy has closed the connection"
 	elseif status < 200 or status > 299 then
-		error(("http: the proxy answers %d"):format(status), 0)
+		return ("the proxy answers %d"):format(status)
 	elseif r:rest() ~= "" then
-		error("http: the proxy says more than it was asked", 0)
+		return "the proxy says more than it was asked"
 	end
 end
+
+-- A coroutine that is ended while it waits for the proxy leaves no connection behind.
+local until_done = {
+	__close = function(owner)
+		deadline.clear(owner)
+		if not owner.done then
+			socket.close(owner.id)
+		end
+	end,
+}
 
 local function tunnel(target, proxy, options)
 	local timeout = options.timeout or TIMEOUT
 	local ends = skynet.now() + timeout
 	local id = dial(proxy.target, { timeout = timeout, resolve = options.resolve, tls = options.proxy_tls })
-	local owner = { id = id }
+	local owner <close> = setmetatable({ id = id }, until_done)
 	deadline.set(owner, math.max(1, ends - skynet.now()), shut)
-	local ok, err = pcall(ask_for_tunnel, id, target, proxy)
+	local ok, why = pcall(ask_for_tunnel, id, target, proxy)
 	deadline.clear(owner)
-	if ok and target.tls then
+	if owner.late or why then
+		why = owner.late and "the proxy did not answer in time" or tostring(why)
+		error(("http: %s: %s"):format(proxy.target.host, why), 0)
+	elseif ok and target.tls then
 		local secure = tls_options(target, options.tls or connect.client.tls)
 		local name = secure.server_name
 		secure.server_name, secure.timeout = nil, math.max(1, ends - skynet.now())
-		ok, err = tls.upgrade(id, name, secure)
+		ok, why = tls.upgrade(id, name, secure)
+		if not ok then
+			error(why, 0)
+		end
 	end
-	if not ok then
-		socket.close(id)
-		error(owner.late and "http: the proxy did not answer in time" or err, 0)
-	end
+	owner.done = true
 	return id
 end
 

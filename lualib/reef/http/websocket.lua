@@ -218,6 +218,15 @@ local function shake(ws, target, path, header)
 	link.begin_frames(ws, agreed, r:rest())
 end
 
+-- A coroutine that is ended while it waits for the server leaves nothing behind.
+local until_open = {
+	__close = function(opening)
+		if not opening.done then
+			finish(opening.ws)
+		end
+	end,
+}
+
 ---Connects, or raises. wss verifies the server (httpc.tls says how).
 ---@param url string  ws://... or wss://...
 ---@param header table|nil  more fields
@@ -238,11 +247,12 @@ function websocket.connect(url, header, timeout, options)
 	ws.addr = authority
 	deadline.set(ws, timeout or websocket.handshake_timeout, shut)
 	path = path:sub(1, 1) == "/" and path or "/" .. path
+	local opening <close> = setmetatable({ ws = ws }, until_open)
 	local ok, err = pcall(shake, ws, target, path, header)
 	if not ok then
-		finish(ws)
-		error(ws.late and "websocket: the server did not answer in time" or err, 0)
+		error(ws.late and ("websocket: %s: the server did not answer in time"):format(authority) or err, 0)
 	end
+	opening.done = true
 	deadline.clear(ws)
 	link.watch(ws)
 	return id

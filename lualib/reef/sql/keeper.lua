@@ -22,6 +22,8 @@ local NO_HOLD <const> = 2  -- seconds until a pin has to be held
 ---@field hold function|nil   answers the holder's request
 ---@field since number
 ---@field busy boolean|nil
+---@field ended boolean|nil     its end was asked for while it was busy
+---@field unwanted boolean|nil  so was that of its rows
 ---@field began boolean|nil   a transaction
 ---@field reader reef.sql.reader|nil
 ---@field dead boolean|nil
@@ -163,6 +165,14 @@ function command.HOLD(id)
 	pin_of(id).hold = skynet.response()
 end
 
+-- The rest is not wanted.
+local function close_rows(pin)
+	if pin.reader then
+		stream.finish(pin.reader)
+		pin.reader = nil
+	end
+end
+
 -- Runs something with a pin's connection. Nobody else does meanwhile.
 local function with(id, f, ...)
 	local pin = pin_of(id)
@@ -171,6 +181,10 @@ local function with(id, f, ...)
 	end
 	pin.busy = true
 	local answer = table.pack(pcall(f, pin, ...))
+	if pin.unwanted then
+		pin.unwanted = nil
+		close_rows(pin)
+	end
 	pin.busy = false
 	if pin.dead or pin.ended then
 		finish(id, false, 5)
@@ -220,6 +234,10 @@ function command.END(id, commit, seconds)
 		end
 	elseif pin.busy then
 		pin.ended = true
+		if commit then
+			error(errors.new({ code = "transaction", outcome = "not sent", host = pin.db and pin.db.session.where,
+				command = "COMMIT" }, "another coroutine uses this transaction; nothing of it is applied"), 0)
+		end
 	else
 		finish(id, commit, seconds)
 	end
@@ -241,26 +259,23 @@ function command.ROWS(id, ...)
 end
 
 local function fetch(pin)
-	if not pin.reader then
-		return {}, false
-	end
 	return stream.part(pin.reader)
 end
 
 function command.FETCH(id)
+	local pin = pins[id]
+	if not pin or not pin.reader then
+		error("reef.pool: these rows are over, and not all of them were read", 0)
+	end
 	return with(id, fetch)
 end
 
--- The rest is not wanted. Without a transaction the pin is over.
-local function close_rows(pin)
-	if pin.reader then
-		stream.finish(pin.reader)
-		pin.reader = nil
-	end
-end
-
+-- Without a transaction the pin is over, too.
 function command.CLOSE_ROWS(id)
-	if pins[id] then
+	local pin = pins[id]
+	if pin and pin.busy then
+		pin.unwanted, pin.ended = true, pin.ended or not pin.began
+	elseif pin then
 		with(id, close_rows)
 		if pins[id] and not pins[id].began then
 			finish(id, false, 5)

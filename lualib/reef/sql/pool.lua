@@ -241,8 +241,7 @@ function methods:transaction(f, ...)
 			err = errors.new { code = err.code, outcome = "not sent", host = err.host, command = err.command,
 				message = err.message .. "; nothing of the transaction is applied" }
 		end
-		ask(self, "END", id, false, self.timeout)
-		open[1] = false
+		open[1] = not pcall(ask, self, "END", id, false, self.timeout)
 		error(err, 0)
 	end
 	open[1] = false
@@ -263,13 +262,13 @@ function methods:rows(sql, ...)
 	local function finish()
 		skynet.send(address or address_of(self[2]), "lua", "CLOSE_ROWS", id)
 	end
-	local ok, more = pcall(ask, self, "ROWS", id, self.timeout, self.compact, sql, ...)
-	if not ok or not more then
-		finish()
-		if not ok then
-			error(more, 0)
+	local unused <close> = setmetatable({ true }, { __close = function(unused)
+		if unused[1] then
+			finish()
 		end
-	end
+	end })
+	local more = ask(self, "ROWS", id, self.timeout, self.compact, sql, ...)
+	unused[1] = not more
 	return stream.loop(function()
 		local rows
 		rows, more = ask(self, "FETCH", id)

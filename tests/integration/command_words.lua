@@ -70,7 +70,8 @@ end)
 
 test.case("a file that is not there, or is none that it can be, is said with its name", function()
 	for _, words in ipairs {
-		{ "run", "nowhere.lua" }, { "run", test.root }, { "sim", test.root }, { "sim", "--config", test.root }, { "sim", "nowhere.lua" }, { "replay", "nowhere.rec" }, { "replay", "." },
+		{ "run", "nowhere.lua" }, { "run", test.root }, { "sim", test.root }, { "sim", "--config", test.root },
+		{ "sim", "nowhere.lua" }, { "replay", "nowhere.rec" }, { "replay", "." },
 		{ "replay", "/dev/null" }, { "replay", test.root .. "/README.md" },
 		{ "replay", "x.rec", "--with", "nowhere.lua" }, { "replay", "--until" }, { "replay", "--until", "soon" },
 		{ "replay", "x.rec", "y.rec" }, { "replay", "--stop", "-1" }, { "sim", "--runs", "none" }, { "sim", "--seed" },

@@ -1,9 +1,12 @@
 /* Text that may be shown: see clean.h. */
 #include "clean.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "redact.h"
 
@@ -40,4 +43,12 @@ void reef_clean_complain(const char *format, ...) {
 		reef_clean_add(&t, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 	fprintf(stderr, "%s: %.*s\n", complainer, (int)t.size, t.data ? t.data : "");
 	reef_text_free(&t);
+}
+
+bool reef_clean_can_run(const char *path) {
+	struct stat st;
+	int error = access(path, R_OK) != 0 || stat(path, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
+	if (error != 0)
+		reef_clean_complain("cannot run %s: %s", path, strerror(error));
+	return error == 0;
 }

@@ -7,6 +7,8 @@
 #ifndef REEF_CLEAN_H
 #define REEF_CLEAN_H
 
+#include <stdbool.h>
+
 #include "text.h"
 
 /* Adds `text`, printable (reef_text_add_printable) and redacted (reef_redact_add). */
@@ -16,5 +18,7 @@ void reef_clean_add(struct reef_text *t, const char *text, size_t size);
 void reef_clean_set_name(const char *name);
 /* Writes that, the text and a newline to stderr, cleaned: for what goes wrong before there is a log. */
 void reef_clean_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Can that file be read? Complains of it otherwise; so it does of a directory. */
+bool reef_clean_can_run(const char *path);
 
 #endif

@@ -1,5 +1,4 @@
 /* The command line of `reef`. What it does beyond starting services is done by scripts, lualib/command/NAME.lua. */
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -135,9 +134,7 @@ static bool is_script(int argc, char **argv) {
 		reef_clean_complain("which script? (see reef run --help)");
 	else if (argv[0][0] == '-')
 		reef_clean_complain("unknown option %s (see reef run --help)", argv[0]);
-	else if (access(argv[0], R_OK) != 0)
-		reef_clean_complain("cannot run %s: %s", argv[0], strerror(errno));
-	else {
+	else if (reef_clean_can_run(argv[0])) {
 		reef_clean_set_name("reef");
 		return true;
 	}

@@ -148,11 +148,7 @@ static bool has_what_to_run(const struct reef_sim_command *command) {
 		reef_clean_complain("either the script %s or the configuration %s", command->script, command->config);
 		return false;
 	}
-	if (access(path, R_OK) != 0) {
-		reef_clean_complain("cannot run %s: %s", path, strerror(errno));
-		return false;
-	}
-	return true;
+	return reef_clean_can_run(path);
 }
 
 bool reef_sim_options_read(struct reef_sim_command *command, int argc, char **argv) {

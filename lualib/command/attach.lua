@@ -30,6 +30,7 @@ Exit code: 0, 1 the process cannot be reached or is lost, or the last command wa
 
 local FOLLOW_PAUSE = 30 -- hundredths of a second between two looks at the log
 local LASTING <const> = { profile = 10, heap = 0 } -- seconds that these take, if the command says nothing else
+local STARTS <const> = { start = true, log = true, snax = true } -- they say of a failure that it is one
 local STALE = 500 -- hundredths of a second that addresses are believed
 
 local function parse_arguments()
@@ -138,9 +139,12 @@ local function run(console, p, line)
 		return debugger(console, p, line)
 	end
 	local lasts = LASTING[name] and (tonumber(second) or LASTING[name])
-	return console:run(line, function(answer)
+	local failed = false
+	local good = console:run(line, function(answer)
+		failed = failed or STARTS[name] and answer:find "^Failed" ~= nil
 		p:say(printable(answer))
 	end, false, lasts)
+	return good and not failed
 end
 
 local function talk(console, options)

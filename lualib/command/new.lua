@@ -51,11 +51,15 @@ local function fail(reason)
 	command.finish(1)
 end
 
+-- As assert, but what is raised says nothing of this file.
+local function must(value, why)
+	return value or error(why, 0)
+end
+
 local function copy(from, to, name)
-	local kind, why = files.stat(from)
-	if kind == "directory" then
-		assert(programs.mkdir(to))
-		local names = assert(files.names(from, MOST))
+	if must(files.stat(from)) == "directory" then
+		must(programs.mkdir(to))
+		local names = must(files.names(from, MOST))
 		table.sort(names)
 		for _, entry in ipairs(names) do
 			local made = DOTTED[entry] and "." .. entry or entry:gsub("NAME", name)
@@ -63,9 +67,10 @@ local function copy(from, to, name)
 		end
 		return
 	end
-	local input <close> = assert(io.open(from, "rb"), why)
-	local output <close> = assert(io.open(to, "wb"))
-	assert(output:write((input:read "a":gsub("%f[%w_]NAME%f[^%w_]", name))))
+	local input <close> = must(io.open(from, "rb"))
+	local output <close> = must(io.open(to, "wb"))
+	must(output:write((input:read "a":gsub("%f[%w_]NAME%f[^%w_]", name))))
+	must(output:close())
 end
 
 skynet.start(function()

@@ -1,6 +1,8 @@
 -- reef profile HOST:PORT: takes a profile of a running process, by the endpoint of its metrics server.
 
 local command = require "reef.command"
+local files = require "reef.files"
+local json = require "reef.json"
 local plural = require "reef.plural"
 local printable = require("reef.text").printable
 local skynet = require "skynet"
@@ -30,6 +32,7 @@ local valued = {
 	["--seconds"] = "seconds", ["--service"] = "service", ["--name"] = "name", ["--kind"] = "kind", ["--hz"] = "hz",
 	["--every"] = "every", ["--format"] = "format", ["-o"] = "file", ["--output"] = "file",
 }
+local choices = { kind = " cpu bytes ", format = " folded svg pprof speedscope " }
 local endings = { { "%.svg$", "svg" }, { "%.pb%.gz$", "pprof" }, { "%.json$", "speedscope" } }
 
 local function parse_arguments()
@@ -59,6 +62,11 @@ local function parse_arguments()
 		return nil, "--seconds needs a number up to 300"
 	end
 	options.seconds = tostring(seconds)
+	for name, known in pairs(choices) do
+		if options[name] and not known:find(" " .. options[name] .. " ", 1, true) then
+			return nil, ("--%s needs one of%s, not %s"):format(name, known:gsub("(%l) (%l)", "%1, %2"):sub(1, -2), options[name])
+		end
+	end
 	for _, ending in ipairs(endings) do
 		if not options.format and options.file and options.file:find(ending[1]) then
 			options.format = ending[2]
@@ -83,22 +91,27 @@ local function fetch(options)
 	}
 	local status, body = response.status, response:body()
 	if status ~= 200 then
-		error(body:match '^{"error":"(.*)"}' or ("%d: %s"):format(status, body), 0)
+		local answer = json.decode(body)
+		error(type(answer) == "table" and answer.error or ("%d: %s"):format(status, body), 0)
 	end
 	return body
 end
 
 local function write(options, body)
-	local out = io.stdout
+	local out, err = io.stdout, nil
 	if options.file then
-		local err
 		out, err = io.open(options.file, "wb")
-		if not out then
-			error(err, 0)
-		end
 	end
-	assert(out:write(body))
-	assert(out:flush())
+	local written = out
+	if written then
+		written, err = out:write(body)
+	end
+	if written then
+		written, err = out:flush()
+	end
+	if not written then
+		error(err, 0)
+	end
 	if body == "" then
 		io.stderr:write(("reef profile: nothing was sampled in %s s: what is looked at was idle, or is not there\n"):format(
 			options.seconds))
@@ -109,13 +122,32 @@ local function write(options, body)
 	end
 end
 
+-- What it takes long to make is to have a place.
+local function check_place(path)
+	local there = files.stat(path)
+	local out, err = io.open(path, "ab")
+	if not out then
+		error(err, 0)
+	end
+	out:close()
+	if not there then
+		os.remove(path)
+	end
+end
+
 skynet.start(function()
 	local options = command.options("profile", HELP, parse_arguments, "address",
 		"of which process? HOST:PORT, as its configuration key metrics says")
 	if not options then
 		return
 	end
-	local ok, err = pcall(fetch, options)
+	local ok, err = true, nil
+	if options.file then
+		ok, err = pcall(check_place, options.file)
+	end
+	if ok then
+		ok, err = pcall(fetch, options)
+	end
 	if ok then
 		ok, err = pcall(write, options, err)
 	end

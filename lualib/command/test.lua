@@ -3,6 +3,7 @@
 local command = require "reef.command"
 local files = require "reef.files"
 local find = require "reef.test.find"
+local printable = require("reef.text").printable
 local report = require "reef.test.report"
 local runner = require "reef.test.runner"
 local skynet = require "skynet"
@@ -66,6 +67,12 @@ local function parse_arguments()
 		end
 		options.what[1] = "test"
 	end
+	if options.config and not options.help then
+		local kind, why = files.stat(options.config)
+		if not kind or kind == "directory" then
+			return nil, kind and options.config .. ": is a directory" or why
+		end
+	end
 	options.config = options.config or files.stat "config" == "file" and "config" or nil
 	return options
 end
@@ -127,6 +134,9 @@ skynet.start(function()
 		if not written then
 			return command.usage("test", why)
 		end
+	end
+	if options.only and totals.passed + totals.failed + totals.skipped == 0 then
+		io.stderr:write(("reef test: no case has %s in its name\n"):format(printable(options.only)))
 	end
 	command.finish(totals.failed == 0 and totals.passed + totals.skipped > 0 and 0 or 1)
 end)

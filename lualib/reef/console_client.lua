@@ -28,7 +28,9 @@ end
 function client.open(address, timeout)
 	local host, port = address:match "^%[?([^%[%]]-)%]?:(%d+)$"
 	if not host and not address:find("/", 1, true) then
-		return nil, ("%s is neither HOST:PORT nor the path of a socket"):format(address)
+		return nil, "this is neither HOST:PORT nor the path of a socket"
+	elseif host and tonumber(port) > 65535 then
+		return nil, port .. " is no port: 65535 is the last"
 	end
 	local id, why = socket.open(host or address, tonumber(port))
 	if not id then

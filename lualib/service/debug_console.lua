@@ -8,6 +8,7 @@
 local skynet = require "skynet"
 local core = require "skynet.core"
 local guard = require "reef.http_guard"
+local services = require "reef.services"
 local socket = require "reef.socket"
 local sorted = require "reef.base.sorted"
 local text = require "reef.text"
@@ -64,6 +65,9 @@ local help = {
 ---@field from string   peer
 ---@field print fun(...)
 ---@field greeted boolean|nil
+---@field reading boolean|nil      the debugger's reader waits for a line,
+---@field waiting thread|nil       the console for what it reads when the debugger has ended,
+---@field line string|false|nil    which is this
 
 local command = {} ---@type table<string, fun(...: string): any>
 local special = {} ---@type table<string, fun(connection: debug_console.connection, line: string, ...: string): any>
@@ -130,6 +134,14 @@ local function parse_address(word)
 		error(("no service %s"):format(word), 0)
 	end
 	return handle
+end
+
+-- The same, of a service that is there.
+---@param word string?
+---@return string
+local function living(word)
+	local handle = parse_address(word)
+	return services.alive(handle) and skynet.address(handle) or error(("no service %s"):format(word), 0)
 end
 
 local function launcher(...)
@@ -228,9 +240,11 @@ end
 
 function command.inject(address, filename, ...)
 	local handle = parse_address(address)
-	local file = assert(io.open(filename or error("inject needs a file", 0), "rb"))
-	local source = file:read "a"
-	file:close()
+	local file <close>, why = io.open(filename or error("inject needs a file", 0), "rb")
+	local source = file and file:read "a"
+	if not source then
+		error(why or filename .. ": cannot be read", 0)
+	end
 	local ok, output = skynet.call(handle, "debug", "RUN", source, filename, ...)
 	if not ok then
 		error(output, 0)
@@ -241,7 +255,8 @@ end
 function special.call(_, line)
 	local address, expression = line:match "^%s*%S+%s+(%S+)%s*(.*)$"
 	local handle = parse_address(address)
-	local arguments = table.pack(assert(load("return " .. expression, "=call", "t", {}))())
+	local f, wrong = load("return " .. expression, "=call", "t", {})
+	local arguments = table.pack((f or error(wrong, 0))())
 	if arguments.n == 0 then
 		error("call what? write the arguments in lua: call " .. address .. " 'command', 1", 0)
 	end
@@ -262,6 +277,9 @@ end
 
 function command.tail(n, address, id)
 	local words = {}
+	if n and not tonumber(n) then
+		error("tail [n [address|all [id]]]", 0)
+	end
 	for i, line in ipairs(require("reef.look.lines").last {
 		limit = math.max(1, math.min(tonumber(n) or 20, 1000)) // 1, since = math.tointeger(tonumber(id)),
 		address = address and address ~= "all" and parse_address(address) or nil,
@@ -269,15 +287,15 @@ function command.tail(n, address, id)
 		words[i] = ("%d %s %s %s %s"):format(line.id, os.date("%H:%M:%S", line.time // 1), line.level, line.service,
 			line.text:gsub("\n", " "))
 	end
-	return table.concat(words, "\n")
+	return words[1] and table.concat(words, "\n")
 end
 
 function command.logon(address)
-	core.command("LOGON", skynet.address(parse_address(address)))
+	core.command("LOGON", living(address))
 end
 
 function command.logoff(address)
-	core.command("LOGOFF", skynet.address(parse_address(address)))
+	core.command("LOGOFF", living(address))
 end
 
 ---The name under which a service was launched.
@@ -313,7 +331,8 @@ function command.record(word, file)
 end
 
 function command.signal(address, n)
-	core.command("SIGNAL", ("%s %d"):format(skynet.address(parse_address(address)), tonumber(n) or 0))
+	local number = math.tointeger(tonumber(n or 0)) or error("signal address [n]", 0)
+	core.command("SIGNAL", ("%s %d"):format(living(address), number))
 end
 
 function command.clearcache()
@@ -336,9 +355,10 @@ function command.profile(service, seconds, kind)
 		error("profile address|pattern [seconds] [bytes]", 0)
 	end
 	local address = service:find "^[:.]" and parse_address(service) or service
-	return require("reef.profile").take({
-		service = address, seconds = tonumber(seconds) or 10, kind = kind or "cpu",
+	local folded = require("reef.profile").take({
+		service = address, seconds = tonumber(seconds or 10) or seconds, kind = kind or "cpu",
 	}):folded()
+	return folded ~= "" and folded or "nothing was sampled: what is looked at was idle, or is not there"
 end
 
 function command.heap(service, seconds)
@@ -358,11 +378,23 @@ function special.debug(connection, _, address)
 	end
 	local channel, id = require("skynet.debugchannel").create()
 	local finished = false
+	connection.reading = true
 	skynet.fork(function()
-		repeat
+		while not finished do
 			local line = socket.readline(connection.id, "\n")
+			if finished then -- by another end than `cont`: the line is the console's
+				connection.line = line
+				break
+			end
 			channel:write(line and line:gsub("\r$", "") or "cont")
-		until not line or finished or line:match "^%s*cont%s*$"
+			if not line or line:match "^%s*cont%s*$" then
+				break
+			end
+		end
+		connection.reading = nil
+		if connection.waiting then
+			skynet.wakeup(connection.waiting)
+		end
 	end)
 	local ok, reason = pcall(skynet.call, handle, "debug", "REMOTEDEBUG", connection.id, id)
 	finished = true
@@ -485,6 +517,9 @@ end
 ---------------------------------------------------------------------------------------------------------------------
 -- connections
 
+-- Before errors of the arguments with which a command calls others.
+local HERE <const> = "^" .. debug.getinfo(1, "S").short_src:gsub("%p", "%%%0") .. ":%d+: "
+
 ---@param connection debug_console.connection
 local function run(connection, line)
 	local words = split(line)
@@ -500,7 +535,7 @@ local function run(connection, line)
 	else
 		ok, result = false, ("Invalid command %s, type help for command list"):format(name)
 	end
-	show(ok and result or not ok and tostring(result) or nil, connection.print)
+	show(ok and result or not ok and tostring(result):gsub(HERE, "") or nil, connection.print)
 	connection.print(ok and "<CMD OK>" or "<CMD Error>")
 end
 
@@ -540,6 +575,22 @@ local function greet(connection)
 	end
 end
 
+-- The next line, which may be with the reader of a debugger that has ended.
+---@param connection debug_console.connection
+local function next_line(connection)
+	if connection.reading then
+		connection.waiting = coroutine.running()
+		skynet.wait(connection.waiting)
+		connection.waiting = nil
+	end
+	local line = connection.line
+	connection.line = nil
+	if line == nil then
+		line = socket.readline(connection.id, "\n")
+	end
+	return line
+end
+
 ---@param connection debug_console.connection
 local function serve(connection)
 	if token then
@@ -552,7 +603,7 @@ local function serve(connection)
 	end
 	local first = true
 	while true do
-		local line = socket.readline(connection.id, "\n")
+		local line = next_line(connection)
 		if not line then
 			return
 		end

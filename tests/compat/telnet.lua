@@ -389,4 +389,45 @@ test.case("the debugger stops at a watched message and reads and writes its loca
 	test.equal(skynet.call(address, "lua", 2), 12)
 end)
 
+test.case("a debugger that ends by itself, or never begins, takes no line from the console", function()
+	local id = console()
+	for _ = 1, 3 do
+		local text, mark = test.within(20, ask, id, "debug :99")
+		test.equal({ text, mark }, { "call to invalid address :00000099", "<CMD Error>" })
+		test.matches(test.within(20, ask, id, "list"), "debug_console")
+	end
+	for _ = 1, 2 do
+		local address = test.service "debugged"
+		socket.write(id, "debug " .. skynet.address(address) .. "\n")
+		local seen = ""
+		test.eventually("the debugger's prompt", 20, function()
+			seen = seen .. socket.read(id)
+			return seen:find "> $"
+		end)
+		skynet.kill(address)
+		test.eventually("it ends", 20, function()
+			seen = seen .. socket.read(id)
+			return seen:find "<CMD Error>\n$"
+		end)
+		test.matches(test.within(20, ask, id, "list"), "debug_console")
+		test.equal(test.within(20, ask, id, "tail 1 :99"), "")
+	end
+end)
+
+test.case("what cannot be done is an error that says what, and not where in Reef", function()
+	for line, wanted in pairs {
+		["inject .launcher nowhere.lua"] = "nowhere.lua: No such file or directory",
+		["inject .launcher ."] = ".: cannot be read",
+		["call .launcher nosuch("] = "call:1: unexpected symbol near <eof>",
+		["loglevel loud"] = "reef.log: there is no level loud: debug, verbose, info, warn and error are",
+		["tail many"] = "tail [n [address|all [id]]]",
+		["signal :99"] = "no service :99", ["signal .launcher x"] = "signal address [n]",
+		["logon :99"] = "no service :99", ["logoff :99"] = "no service :99",
+		["profile none* soon"] = "profile: seconds has to be a number up to 3600, not soon",
+	} do
+		test.equal(fails(line), wanted, line)
+	end
+	test.equal(run "profile none* 0.1", "nothing was sampled: what is looked at was idle, or is not there")
+end)
+
 test.run()

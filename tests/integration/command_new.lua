@@ -67,7 +67,7 @@ test.case("what exists is left alone, and bad names are refused", function()
 	end
 	code, output = reef { "new", "absent/tower" }
 	test.equal(code, 1)
-	test.matches(output, "absent/tower: No such file")
+	test.equal(output, "reef new: absent/tower: No such file or directory\n")
 	code, output = reef { "new" }
 	test.equal({ code, output }, { 2, "reef new: which name? (see reef new --help)\n" })
 	code, output = reef { "new", "a", "b" }

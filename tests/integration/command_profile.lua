@@ -52,6 +52,20 @@ test.case("what cannot be done is said, with exit code 1 or 2", function()
 	test.matches(output, "^reef profile: 127.0.0.1:%d+: .*hz has to be an integer from 1 to 1000, not 0")
 	code, output = profile("--secnds", "1")
 	test.equal({ code, output }, { 2, "reef profile: unknown option --secnds (see reef profile --help)\n" })
+	for option, wanted in pairs {
+		kind = "needs one of cpu, bytes, not foo", format = "needs one of folded, svg, pprof, speedscope, not foo",
+	} do
+		code, output = profile("--" .. option, "foo")
+		test.equal({ code, output }, { 2, ("reef profile: --%s %s (see reef profile --help)\n"):format(option, wanted) })
+	end
+	-- It is not found out when the time is over.
+	code, output = test.within(60, profile, "--seconds", "300", "-o", test.dir .. "/absent/x.svg")
+	test.equal(code, 1)
+	test.matches(output, "absent/x.svg: No such file or directory")
+	local path = test.dir .. "/left.svg"
+	code, output = profile("--seconds", "0.1", "--name", '"*', "--hz", "1001", "-o", path)
+	test.equal(code, 1, output)
+	test.equal((io.open(path)), nil, "a profile that fails leaves no file")
 	code, output = process.run { test.reef, "profile", process.free_port() }
 	test.equal(code, 1)
 	test.matches(output, "Connection refused")

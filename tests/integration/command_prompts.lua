@@ -48,8 +48,8 @@ test.case("attach runs commands of a console, one or a script of them", function
 	test.equal(select(2, output:gsub("\n", "")), 1)
 	-- A profile takes its seconds beside those that a command may take.
 	code, output = reef { "attach", "--timeout", "5", console, "profile", "nobody*", "6" }
-	test.equal({ code, output }, { 0, "\n" })
-	code, output = reef { "attach", console, "profile", "nonsense", "x", "heat" }
+	test.equal({ code, output }, { 0, "nothing was sampled: what is looked at was idle, or is not there\n" })
+	code, output = reef { "attach", console, "profile", "nonsense", "1", "heat" }
 	test.equal(code, 1)
 	test.matches(output, 'kind is "cpu" or "bytes", not heat')
 	skynet.error "a line to be followed"
@@ -76,6 +76,24 @@ test.case("attach on a terminal completes, remembers and follows", function()
 	output, code = on_terminal({ "expect:> ", "send:\\x1b[A\\n", "expect:harbor\t0", "expect:> ", "send:\\x04", "gone:" },
 		"attach", console)
 	test.equal(code, 0, output)
+end)
+
+test.case("attach says which address is none, and fails when a service does not start", function()
+	for address, wanted in pairs {
+		["127.0.0.1:99999"] = "127.0.0.1:99999: 99999 is no port: 65535 is the last",
+		["99999999999999999999"] = "127.0.0.1:99999999999999999999: 99999999999999999999 is no port: 65535 is the last",
+		["name"] = "name: this is neither HOST:PORT nor the path of a socket",
+	} do
+		for _, command in ipairs { "attach", "record" } do
+			test.equal({ reef { command, address } }, { 1, ("reef %s: %s\n"):format(command, wanted) })
+		end
+	end
+	for _, line in ipairs { "start nosuch", "log nosuch", "snax nosuch" } do
+		local code, output = reef { "attach", console, line }
+		test.equal(code, 1, output)
+		test.matches(output, "^Failed: ")
+	end
+	test.equal((reef { "attach", console, "start actor" }), 0)
 end)
 
 test.case("attach says who is not there, or no console", function()

@@ -119,11 +119,21 @@ test.case("what the command line has wrong is named", function()
 		{ { "--jobs", "none" }, "--jobs needs a number" }, { { "--seed" }, "--seed needs a number" },
 		{ { "--junit" }, "--junit needs a value" }, { { "--tpa" }, "unknown option --tpa" },
 		{ { "." }, ".: there is no file *_test.lua in it" },
+		{ { "x_test.lua", "--config", "absent" }, "reef test: absent: No such file" },
+		{ { "x_test.lua", "--config", "." }, "reef test: .: is a directory" },
 	} do
 		local code, output = reef(p, table.unpack(c[1]))
 		test.equal(code, 2, c[2])
 		test.truthy(output:find(c[2], 1, true), output)
 	end
+end)
+
+test.case("a text that no case has in its name is said", function()
+	local p = project.new { ["good_test.lua"] = HEAD .. "test.case('good', function() end)\ntest.run()" }
+	local code, output = reef(p, "good_test.lua", "--only", "bad")
+	test.equal(code, 1)
+	test.matches(output, "reef test: no case has bad in its name\n")
+	test.equal((reef(p, "good_test.lua", "--only", "oo")), 0)
 end)
 
 test.case("a file that asks for it runs in the simulation, with its seeds", function()

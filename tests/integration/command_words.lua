@@ -70,7 +70,8 @@ end)
 
 test.case("a file that is not there, or is none that it can be, is said with its name", function()
 	for _, words in ipairs {
-		{ "run", "nowhere.lua" }, { "sim", "nowhere.lua" }, { "replay", "nowhere.rec" }, { "replay", "." },
+		{ "run", "nowhere.lua" }, { "run", test.root }, { "sim", test.root }, { "sim", "--config", test.root },
+		{ "sim", "nowhere.lua" }, { "replay", "nowhere.rec" }, { "replay", "." },
 		{ "replay", "/dev/null" }, { "replay", test.root .. "/README.md" },
 		{ "replay", "x.rec", "--with", "nowhere.lua" }, { "replay", "--until" }, { "replay", "--until", "soon" },
 		{ "replay", "x.rec", "y.rec" }, { "replay", "--stop", "-1" }, { "sim", "--runs", "none" }, { "sim", "--seed" },
@@ -80,7 +81,7 @@ test.case("a file that is not there, or is none that it can be, is said with its
 		local code, output = reef(words)
 		local what = table.concat(words, " ") .. ": " .. output
 		test.truthy(code == 1 or code == 2, what)
-		test.matches(output, "^reef " .. words[1] .. ": ", what)
+		test.matches(output, "^reef " .. words[1] .. ": [^\n]*\n$", what)
 		test.equal(output:find(": reef", 1, true), nil, what)
 		test.truthy(output:find(words[2], 1, true) or output:find(words[#words], 1, true), what)
 	end

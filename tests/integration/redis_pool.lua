@@ -338,7 +338,7 @@ test.case("nothing that a transaction did to its connection reaches the next one
 	test.equal(db:status().bound, 0)
 end)
 
-test.case("a connection that an ended coroutine has left comes to whoever waits, in any service", { timeout = 120 }, function()
+test.case("what an ended coroutine has left comes to whoever waits, in any service", { timeout = 120 }, function()
 	local s = server.start()
 	local db = open(s, { pinned = 1, queue_timeout = 30 })
 	for _, how in ipairs { "returns", "raises", "is ended" } do

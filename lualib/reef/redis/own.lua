@@ -5,8 +5,8 @@
 -- several coroutines cannot mix. A connection whose state is in doubt is never used again: after a command that did
 -- not end, or one that is not known to leave its connection as it was (drivers/redis/special.h), it is given back as
 -- not clean, and with it the server forgets what was blocked, watched, queued or chosen. After a transaction the
--- lender asks the server whether anything is left of it. A coroutine may end in the middle of its transaction, by an error
--- above all: while there are bindings, somebody looks after that, since others may wait for the connection.
+-- lender asks the server whether anything is left of it. A coroutine may end in the middle of its transaction, by an
+-- error above all: while there are bindings, somebody looks after that, since others may wait for the connection.
 --
 -- Where the connections come from is a lender's business: reef.redis.lender, or reef.pool.lender.
 local core = require "reef.redis.core"

@@ -177,6 +177,46 @@ test.case("a table that several paths lead to becomes what is at one of them tha
 	test.truthy(gone > 0 and several > 0)
 end)
 
+test.case("who goes through a table and takes entries out goes on, whatever becomes of his keys meanwhile", function()
+	math.randomseed(test.seed)
+	local random, sheets = math.random, require "reef.datasheet"
+	for round = 1, test.count(60) do
+		local words = {}
+		for i = 1, random(40) do
+			words[i] = ("the word %d of %d"):format(i, round):rep(random(3), " and ")
+		end
+		sharetable.loadtable("words", { table.unpack(words, 1, #words // 2) })
+		sheets.publish { words = { table.unpack(words, #words // 2 + 1) } }
+		local left, own = {}, {}
+		for _, list in ipairs { sharetable.query "words", sheets.query "words", { "own", "1.5" } } do
+			for _, word in ipairs(list) do
+				left[word], own[#own + 1] = true, ("%s"):format(word)
+			end
+		end
+		local seen = {}
+		for word in next, left do
+			test.equal(seen[word], nil)
+			seen[word] = true
+			left[word] = random(4) == 1 or nil
+			if random(8) == 1 then
+				collectgarbage()
+				collectgarbage(random(2) == 1 and "generational" or "incremental")
+			end
+			if random(8) == 1 then
+				sharetable.loadtable("words", {})
+				sharetable.update "words"
+				sheets.publish { words = {} }
+				sheets.collect()
+				skynet.sleep(0)
+			end
+		end
+		for _, word in ipairs(own) do
+			test.truthy(seen[word])
+		end
+	end
+	collectgarbage "incremental"
+end)
+
 test.case("versions go when nobody holds them; the statistics say who does, and why", function()
 	local run = reader()
 	sharetable.loadstring("gone", "return { words = 'one two' }")

@@ -28,7 +28,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reef_code **chains; /* current versions */
 static size_t chain_count, code_count;
 static struct reef_code *evicted; /* still used */
-static atomic_uint_least64_t version;
+static atomic_uint_least64_t version; /* how often files were to be read again */
 
 static uint32_t codecache_hash_of(const char *name) {
 	uint32_t h = 2166136261u;
@@ -98,9 +98,13 @@ static bool is_binary(const char *name) {
 }
 
 /* Makes a version of the function on top of the stack, or finds that somebody else has meanwhile. NULL when there is no
- * memory for it: the function itself will do then. */
-static struct reef_code *codecache_add(lua_State *L, struct reef_vm *vm, const char *name, uint32_t hash) {
+ * memory for it, or when it is old since a file was to be read again after this one was begun, which is what `before` says: the
+ * function itself will do then. */
+static struct reef_code *codecache_add(lua_State *L, struct reef_vm *vm, const char *name, uint32_t hash,
+									   uint64_t before) {
 	char why[128];
+	if (atomic_load(&version) != before)
+		return NULL;
 	struct reef_snapshot *snapshot = reef_snapshot_code(L, -1, name, why, sizeof(why));
 	if (snapshot == NULL)
 		return NULL;
@@ -114,7 +118,7 @@ static struct reef_code *codecache_add(lua_State *L, struct reef_vm *vm, const c
 	strcpy(fresh->name, name);
 	pthread_mutex_lock(&lock);
 	struct reef_code *code = codecache_find(name, hash);
-	if (code == NULL && insert(fresh))
+	if (code == NULL && atomic_load(&version) == before && insert(fresh))
 		code = fresh;
 	if (code != NULL)
 		use(vm, code);
@@ -138,10 +142,11 @@ int reef_codecache_load(lua_State *L, const char *name, const char *mode) {
 		use(vm, code);
 	pthread_mutex_unlock(&lock);
 	if (!allowed) {
+		uint64_t before = atomic_load(&version);
 		int status = luaL_loadfilex(L, name, mode);
 		if (status != LUA_OK || code != NULL || vm->cache_mode != REEF_CACHE_ON)
 			return status;
-		code = codecache_add(L, vm, name, hash);
+		code = codecache_add(L, vm, name, hash, before);
 		if (code == NULL)
 			return LUA_OK;
 		lua_pop(L, 1);
@@ -161,7 +166,6 @@ static struct reef_code *unlink_code(struct reef_code **link) {
 	code->next = NULL;
 	code->current = false;
 	code_count--;
-	atomic_fetch_add(&version, 1);
 	if (is_unused(code))
 		return code;
 	code->next = evicted;
@@ -174,6 +178,7 @@ size_t reef_codecache_evict(const char *name) {
 	size_t count = 0;
 	uint32_t hash = codecache_hash_of(name);
 	pthread_mutex_lock(&lock);
+	atomic_fetch_add(&version, 1);
 	struct reef_code *code = codecache_find(name, hash);
 	if (code != NULL) {
 		struct reef_code **link = &chains[hash & (chain_count - 1)];
@@ -198,6 +203,7 @@ static void delete_list(struct reef_code *list) {
 size_t reef_codecache_clear(void) {
 	struct reef_code *unused = NULL;
 	pthread_mutex_lock(&lock);
+	atomic_fetch_add(&version, 1);
 	size_t count = code_count;
 	for (size_t i = 0; i < chain_count; i++) {
 		while (chains[i] != NULL) {

@@ -39,6 +39,9 @@ size_t reef_layout_size(const struct reef_layout *layout) {
 
 void reef_layout_apply(const struct reef_layout *layout, Table *t, void *memory) {
 	size_t nodes = node_count(layout);
+	/* It is on nobody's list, nor is it to come to that of a VM when Lua's code puts keys in (referrers.h). */
+	t->tt = LUA_VTABLE;
+	t->flags = REEF_HELD_BIT;
 	t->alimit = layout->array;
 	t->array = layout->array == 0 ? NULL : memory;
 	t->lsizenode = layout->log_size;

@@ -154,6 +154,7 @@ static struct block *lua_stm_block_of(lua_State *L, int index) {
 
 /* new(string | pointer, size) -> writer */
 static int lua_stm_new(lua_State *L) {
+	lua_settop(L, 2);
 	struct writer *writer = lua_newuserdatauv(L, sizeof(*writer), 0);
 	writer->cell = NULL;
 	luaL_setmetatable(L, writer_type);

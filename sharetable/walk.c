@@ -35,6 +35,7 @@ struct walker {
 	int count;
 	uintptr_t lo, size; /* all the sets lie within */
 	struct REEF_ARRAY(struct place) places;
+	struct REEF_ARRAY(Node *) dead; /* whose keys may be such objects, or what lay there before */
 	struct reef_ptrmap strings; /* old string -> 1 + index in the table of copies */
 	size_t string_count;
 	Table *copies;
@@ -85,6 +86,16 @@ static void note(struct walker *w, enum place_kind kind, void *where, GCObject *
 		*place = (struct place){kind, where, holder, old, walk};
 }
 
+/* Who goes through a table and takes entries out goes on by the address of a key that is dead: it has to be the one that he
+ * gets. The object may be gone, so nobody looks at it. */
+static void note_dead(struct walker *w, Node *n) {
+	Node **place = reef_array_add(&w->dead);
+	if (place == NULL)
+		w->out_of_memory = true;
+	else
+		*place = n;
+}
+
 static inline void look(struct walker *w, TValue *v, GCObject *holder) {
 	if (iscollectable(v) && near(w, gcvalue(v)))
 		note(w, PLACE_VALUE, v, holder, gcvalue(v));
@@ -123,6 +134,8 @@ static void look_table(struct walker *w, Table *t) {
 		/* A key without value still counts: it is compared with until the collector marks it dead. */
 		if (keyiscollectable(n) && near(w, gckey(n)))
 			note(w, PLACE_KEY, n, obj2gco(t), gckey(n));
+		else if (keyisdead(n) && near(w, gckey(n)))
+			note_dead(w, n);
 		if (registry)
 			look_held_by_c(w, gval(n), obj2gco(t), "a string in the registry");
 		else
@@ -227,7 +240,7 @@ static void look_list(struct walker *w, const struct reef_referrer_list *list) {
 
 static bool look_everywhere(struct walker *w) {
 	global_State *g = G(w->L);
-	w->places.count = 0;
+	w->places.count = w->dead.count = 0;
 	for (int i = 0; i < w->count; i++) {
 		w->walks[i].left = w->walks[i].replaced = 0;
 		w->walks[i].pinned_by = NULL;
@@ -356,6 +369,12 @@ static void write_string_key(const struct walker *w, const struct place *place) 
 	keep_alive(w, place, &v);
 }
 
+static void write_dead_key(const struct walker *w, Node *n) {
+	size_t index = (size_t)reef_ptrmap_get(&w->strings, gckey(n));
+	if (index > 0)
+		gckey(n) = gcvalue(&w->copies->array[index - 1]);
+}
+
 /* Any other key hashes by address, so its entry moves: this takes it out. */
 static void take_out(struct walker *w, const struct place *place) {
 	Node *n = place->where;
@@ -389,6 +408,8 @@ static void write_all(struct walker *w) {
 		else if (is_string(place->old))
 			write_string_key(w, place);
 	}
+	for (size_t i = 0; i < w->dead.count; i++)
+		write_dead_key(w, w->dead.items[i]);
 	/* Inserting moves other nodes about: first all are taken out. The values of all places are written by now. */
 	for (size_t i = 0; i < w->places.count; i++) {
 		if (w->places.items[i].kind == PLACE_KEY && !is_string(w->places.items[i].old))
@@ -436,6 +457,7 @@ bool reef_walk(lua_State *L, struct reef_walk *walks, int n) {
 	g->gcstopem = no_emergency;
 	reef_ptrmap_fini(&w.strings);
 	reef_array_fini(&w.places);
+	reef_array_fini(&w.dead);
 	reef_free(w.moving);
 	return ok;
 }

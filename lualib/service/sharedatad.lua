@@ -4,8 +4,10 @@ local skynet = require "skynet"
 local datasheet = require "reef.datasheet"
 local codecache = require "skynet.codecache"
 local process = require "reef.process"
+local queue = require "skynet.queue"
 
 local sheets = {} -- name -> name of its sheet
+local in_turn = queue() -- publishing waits, and what a name is must not change meanwhile
 
 local function load_text(name, text, ...)
 	local env = setmetatable({}, { __index = _G })
@@ -31,29 +33,39 @@ end
 
 local command = {}
 
-function command.new(name, ...)
+local function refuse_known(name)
 	if sheets[name] then
 		error(("sharedata.new: there is '%s' already"):format(name), 0)
 	end
+end
+
+local function publish(name, data)
 	local sheet = "sharedata: " .. name
-	datasheet.publish { [sheet] = data_of(name, ...) }
+	datasheet.publish { [sheet] = data }
 	sheets[name] = sheet
 end
 
+function command.new(name, ...)
+	refuse_known(name)
+	local data = data_of(name, ...)
+	in_turn(function()
+		refuse_known(name)
+		publish(name, data)
+	end)
+end
+
 function command.update(name, ...)
-	if sheets[name] then
-		datasheet.publish { [sheets[name]] = data_of(name, ...) }
-	else
-		command.new(name, ...)
-	end
+	in_turn(publish, name, data_of(name, ...))
 end
 
 function command.delete(name)
-	if not sheets[name] then
-		error(("sharedata.delete: there is no '%s'"):format(name), 0)
-	end
-	datasheet.delete(sheets[name])
-	sheets[name] = nil
+	in_turn(function()
+		if not sheets[name] then
+			error(("sharedata.delete: there is no '%s'"):format(name), 0)
+		end
+		datasheet.delete(sheets[name])
+		sheets[name] = nil
+	end)
 end
 
 function command.query(name)

@@ -29,6 +29,42 @@ test.case("data come from tables, sources and files, with arguments", function()
 	end)
 end)
 
+test.case("of services that make, change and delete the same name at once each is told what came of it", function()
+	local core = require "reef.datasheet.core"
+	for _ = 1, test.count(20) do
+		-- Somebody else is publishing meanwhile: the others wait.
+		local plan <close> = assert(core.plan("publish", { ["not yet"] = {} }))
+		local made, deleted, changed, waiting = 0, 0, 0, 9
+		local function ask(f, ...)
+			skynet.fork(function(...)
+				local ok, reason = pcall(f, ...)
+				made = made + (ok and f == sharedata.new and 1 or 0)
+				deleted = deleted + (ok and f == sharedata.delete and 1 or 0)
+				changed = changed + (ok and f == sharedata.update and 1 or 0)
+				test.truthy(ok or reason:find "there is")
+				waiting = waiting - 1
+			end, ...)
+		end
+		for i = 1, 3 do
+			ask(sharedata.new, "at once", { i })
+		end
+		skynet.sleep(0)
+		for i = 1, 3 do
+			ask(sharedata.delete, "at once")
+			ask(sharedata.update, "at once", { -i })
+		end
+		skynet.sleep(1)
+		getmetatable(plan).__close(plan)
+		test.eventually("all are told", 10, function()
+			return waiting == 0
+		end)
+		-- Whoever makes it finds none, whoever deletes it finds one; the last change is there.
+		test.equal({ made, deleted, changed }, { 1, 3, 3 })
+		test.equal(sharedata.query "at once"[1], -3)
+		sharedata.delete "at once"
+	end
+end)
+
 test.case("held objects follow updates; the deleted stay as they were", function()
 	sharedata.update("live", { v = 1, sub = { v = 1 } })
 	local live = sharedata.query "live"
@@ -90,6 +126,8 @@ test.case("a block has one writer, and readers see the newest once", function()
 	test.raises("on purpose", reader, function()
 		error "on purpose"
 	end)
+	test.raises("userdata expected, got nil", stm.new)
+	test.raises("number expected, got nil", stm.new, (stm.copy(writer)))
 	writer = nil -- luacheck: ignore
 	collectgarbage()
 	test.equal({ skynet.call(run, "lua", READ) }, { false }, "the writer is gone")

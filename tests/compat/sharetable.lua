@@ -177,6 +177,99 @@ test.case("a table that several paths lead to becomes what is at one of them tha
 	test.truthy(gone > 0 and several > 0)
 end)
 
+test.case("who goes through a table and takes entries out goes on, whatever becomes of his keys meanwhile", function()
+	math.randomseed(test.seed)
+	local random, sheets = math.random, require "reef.datasheet"
+	for round = 1, test.count(60) do
+		local words = {}
+		for i = 1, random(40) do
+			words[i] = ("the word %d of %d"):format(i, round):rep(random(3), " and ")
+		end
+		sharetable.loadtable("words", { table.unpack(words, 1, #words // 2) })
+		sheets.publish { words = { table.unpack(words, #words // 2 + 1) } }
+		local left, own = {}, {}
+		for _, list in ipairs { sharetable.query "words", sheets.query "words", { "own", "1.5" } } do
+			for _, word in ipairs(list) do
+				left[word], own[#own + 1] = true, ("%s"):format(word)
+			end
+		end
+		local seen = {}
+		for word in next, left do
+			test.equal(seen[word], nil)
+			seen[word] = true
+			left[word] = random(4) == 1 or nil
+			if random(8) == 1 then
+				collectgarbage()
+				collectgarbage(random(2) == 1 and "generational" or "incremental")
+			end
+			if random(8) == 1 then
+				sharetable.loadtable("words", {})
+				sharetable.update "words"
+				sheets.publish { words = {} }
+				sheets.collect()
+				skynet.sleep(0)
+			end
+		end
+		for _, word in ipairs(own) do
+			test.truthy(seen[word])
+		end
+	end
+	collectgarbage "incremental"
+end)
+
+test.case("a service that loads and publishes what it reads, and reads what it has loaded", function()
+	math.randomseed(test.seed)
+	local random, sheets, values = math.random, require "reef.datasheet", require "reef.values"
+	local NAMES, want, made = { "mine 1", "mine 2", "mine 3" }, {}, 0
+	local function copy(t)
+		local c = {}
+		for key, value in pairs(t) do
+			c[key] = type(value) == "table" and copy(value) or value
+		end
+		return c
+	end
+	-- Keys that are no identifiers, in tables that lie otherwise than their copies will.
+	local function tree(depth)
+		local t = {}
+		for i = 1, random(0, 9) do
+			made = made + 1
+			local value = depth < 3 and random(3) == 1 and tree(depth + 1) or ("the value " .. made):rep(random(5))
+			t[random(2) == 1 and #t + 1 or ("the key %d"):format(random(30)):rep(random(4))] = value
+		end
+		for key in pairs(t) do
+			t[key] = random(5) > 1 and t[key] or nil
+		end
+		local known = want[NAMES[random(#NAMES)]]
+		t.known = known and depth == 0 and random(3) == 1 and known.get() or nil
+		return t
+	end
+	for _ = 1, test.count(300) do
+		local name, data = NAMES[random(#NAMES)], tree(0)
+		local step = random(6)
+		if step <= 2 and (want[name] == nil or want[name].bytes < 2000) then
+			want[name] = { is = copy(data), bytes = #values.show(data) }
+			if step == 1 then
+				sharetable.loadtable(name, data)
+				sharetable.update(name)
+				want[name].get = function() return sharetable.query(name) end
+			else
+				sheets.publish { [name] = data }
+				want[name].get = function() return sheets.query(name) end
+			end
+		elseif step == 3 then
+			want[name] = nil
+		elseif step == 4 then
+			collectgarbage()
+		else
+			sheets.collect()
+			skynet.sleep(0)
+		end
+		for _, known in pairs(want) do
+			test.truthy(values.same(known.get(), known.is))
+		end
+	end
+end)
+
 test.case("versions go when nobody holds them; the statistics say who does, and why", function()
 	local run = reader()
 	sharetable.loadstring("gone", "return { words = 'one two' }")

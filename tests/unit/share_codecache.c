@@ -1,7 +1,10 @@
 /* A file is compiled once a process; versions live as long as VMs use them. */
 #include "share_lua.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sharetable/codecache.h"
@@ -79,6 +82,52 @@ static void a_file_is_read_once_until_it_is_evicted(void **state) {
 	assert_int_equal(seen.vms, 0);
 	reef_codecache_clear();
 	assert_int_equal(stat_now().versions, 0);
+}
+
+enum forgetting { NOTHING, EVICTED, CLEARED, WAYS };
+
+struct slow_file {
+	enum forgetting forgetting;
+	atomic_bool over;
+};
+
+/* A file that is being read when it is to be forgotten. It may be opened again. */
+static void *write_slowly(void *arg) {
+	struct slow_file *slow = arg;
+	int file = open(path_of("slow.lua"), O_WRONLY);
+	if (slow->forgetting == EVICTED)
+		reef_codecache_evict(path_of("slow.lua"));
+	else if (slow->forgetting == CLEARED)
+		reef_codecache_clear();
+	dprintf(file, "return 1");
+	close(file);
+	while (!atomic_load(&slow->over)) {
+		file = open(path_of("slow.lua"), O_WRONLY | O_NONBLOCK);
+		if (file >= 0)
+			close(file);
+		usleep(1000);
+	}
+	return NULL;
+}
+
+static void what_is_forgotten_while_it_is_read_is_read_again(void **state) {
+	(void)state;
+	for (enum forgetting forgetting = NOTHING; forgetting < WAYS; forgetting++) {
+		struct slow_file slow = {.forgetting = forgetting};
+		pthread_t writer;
+		lua_State *L = new_vm();
+		assert_int_equal(mkfifo(path_of("slow.lua"), 0600), 0);
+		pthread_create(&writer, NULL, write_slowly, &slow);
+		assert_int_equal(run_cached(L, "slow.lua"), 1);
+		atomic_store(&slow.over, true);
+		pthread_join(writer, NULL);
+		unlink(path_of("slow.lua"));
+		write_file("slow.lua", "return 2");
+		assert_int_equal(run_cached(L, "slow.lua"), forgetting == NOTHING ? 1 : 2);
+		reef_vm_close(L);
+		reef_codecache_clear();
+		unlink(path_of("slow.lua"));
+	}
 }
 
 static void modes_decide_whether_the_cache_is_used_and_filled(void **state) {
@@ -255,6 +304,7 @@ static int remove_dir(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 			cmocka_unit_test(a_file_is_read_once_until_it_is_evicted),
+			cmocka_unit_test(what_is_forgotten_while_it_is_read_is_read_again),
 			cmocka_unit_test(modes_decide_whether_the_cache_is_used_and_filled),
 			cmocka_unit_test(functions_without_upvalues_are_as_shared_as_their_code),
 			cmocka_unit_test(errors_are_those_of_stock_lua_and_are_not_cached),

@@ -54,6 +54,11 @@ static int compare_places(const void *one, const void *other) {
 
 static int load(lua_State *L) {
 	reef_config_read(L, lua_touserdata(L, 1));
+	for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TSTRING; i++) {
+		reef_clean_complain("%s", lua_tostring(L, -1));
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 2);
 	lua_pushnil(L);
 	while (lua_next(L, -2)) {
 		const char *key = lua_tostring(L, -2);

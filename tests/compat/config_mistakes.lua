@@ -86,6 +86,12 @@ end)
 test.case("values that only some processes look at are warnings", function()
 	warned("profile = 'x'", "config:4: warning: profile = x: must be true or false")
 	warned("etcd = 'me'", "config:4: warning: etcd = me: must begin with one of: http:// https://")
+	warned("mine = eight", "config:4: warning: mine is given no value, for eight has none (a text needs quotes)")
+	warned("thread = eight", "config:4: warning: thread is given no value, for eight has none (a text needs quotes)")
+	warned("thread = eight or 4\nlogger = nil\nsnax = snax\nmine = false",
+		"config:6: warning: snax is given no value, for snax has none (a text needs quotes)")
+	warned("include 'other'\nmine = there", "other:2: warning: a is given no value, for b has none (a text needs quotes)",
+		{ other = "there = 1\na = b" })
 	warned("multicast = 'x'", "config:4: warning: multicast = x: must be one of: harbor bus")
 	warned("snax = './x.lua'",
 		"config:4: warning: snax = ./x.lua: must be patterns, separated by ;, each with a ? for the name")
@@ -144,6 +150,9 @@ test.case("files that include themselves, or a directory", function()
 		{ ["sub/a"] = "include 'b'", ["sub/b"] = "include '../sub/a'" })
 	refused("include 'sub'", "config:4: sub: Is a directory", { ["sub/a"] = "" })
 	refused("include 'none'", "config:4: none: No such file or directory")
+	warned("include 'marked'", nil, { marked = "\xef\xbb\xbfmine = 5 -- an editor's mark\n" })
+	refused("include 'marked'", "marked:2: thread = x: must be an integer from 1 to 1024",
+		{ marked = "\xef\xbb\xbf\nthread = 'x'" })
 	refused("include = 'x'", "config:4: include is a function, and no key")
 	local files = {}
 	for i = 1, 40 do
@@ -258,7 +267,8 @@ end)
 test.case("reef check says everything that is wrong, each with file and line, and starts nothing", function()
 	local code, output = check(table.concat({
 		"thread = 0", "preload = './bad.lua'", "shutdown_timout = 5", "start = 'none'", "logger = './none/x.log'",
-		"bootstrap = 'snlua wrong'", "harbor = 0", "standalone = 'x'", "etcd = 'x'", "daemon = '.'", "error_file = 1",
+		"bootstrap = 'snlua wrong'", "harbor = 0", "standalone = 'x'", "etcd = 'x'", "daemon = '.'",
+		"error_file = 1", "mine = x",
 	}, "\n"), { ["bad.lua"] = "x = = 1", ["wrong.lua"] = "y = = 2" })
 	test.equal(code, 1)
 	test.equal(output, [[
@@ -271,6 +281,7 @@ config:9: bootstrap = snlua wrong: ./wrong.lua:1: unexpected symbol near '='
 config:11: standalone = x: needs harbor > 0; leave it out
 config:12: warning: etcd = x: must begin with one of: http:// https://
 config:13: daemon = .: is a directory
+config:15: warning: mine is given no value, for x has none (a text needs quotes)
 config:14: note: error_file is none of Reef's keys; services find it with skynet.getenv
 config: 7 errors
 ]])

@@ -40,6 +40,13 @@ local function warned(lines, message, files, options)
 	test.matches(output, "main is up")
 end
 
+local function check(lines, files)
+	local p = project.new(files or { ["main.lua"] = MAIN })
+	p:config(lines)
+	local code, output = p:run { "check", "config" }
+	return code, output
+end
+
 local INTEGER <const> = "%s = %s: must be an integer %s"
 
 test.case("numbers: each value that is none, or too small or large", function()
@@ -56,6 +63,19 @@ test.case("numbers: each value that is none, or too small or large", function()
 		local text = ({ ["1e300"] = "1e+300" })[value] or value:gsub("'", "")
 		-- The last assignment counts, and its line is told.
 		refused(("\n%s = 1\n%s = %s"):format(key, key, value), "config:6: " .. INTEGER:format(key, text, range))
+	end
+end)
+
+test.case("a token that can be guessed ends the start, and is not shown", function()
+	for _, key in ipairs { "metrics_token", "console_http_token" } do
+		for _, value in ipairs { "", "short", "fifteen letters", "sixteen letters and spaces" } do
+			local lines = ("%s = '%s'"):format(key, value)
+			refused(lines, ("config:4: %s = ***: must have at least 16 visible characters, without spaces"):format(key))
+			local code, output = check(lines)
+			test.equal(code, 1)
+			test.matches(output, "config:4: " .. key .. " = %*%*%*: must have at least 16 visible characters")
+		end
+		warned(key .. " = 'sixteen.letters!'")
 	end
 end)
 
@@ -249,13 +269,6 @@ test.case("a daemon that takes long to start is not waited for longer than daemo
 end)
 
 -- ---- reef check ----
-
-local function check(lines, files)
-	local p = project.new(files or { ["main.lua"] = MAIN })
-	p:config(lines)
-	local code, output = p:run { "check", "config" }
-	return code, output
-end
 
 test.case("reef check says of a good configuration that it is, and which keys are the project's own", function()
 	local code, output = check "\nmine = 1\nlogger = './x.log'"

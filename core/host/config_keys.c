@@ -13,7 +13,7 @@
 #include "core/text.h"
 
 #define MAX_THREADS 1024
-#define SHORTEST_TOKEN 16 /* characters */
+#define SHORTEST_TOKEN 16           /* characters */
 #define MAX_CS (100L * 86400 * 365) /* hundredths of a second that can be added to any time */
 
 enum kind {

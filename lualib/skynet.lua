@@ -94,11 +94,15 @@ function skynet.newservice(name, ...)
 	return skynet.call(".launcher", "lua", from_start "LAUNCH", "snlua", name, ...)
 end
 
+-- To be called in tail position: errors are the user's.
 local function unique(for_all, for_node, global, ...)
+	local handle, why
 	if global == true then
-		return assert(skynet.call(".service", "lua", from_start(for_all), ...))
+		handle, why = skynet.call(".service", "lua", from_start(for_all), ...)
+	else
+		handle, why = skynet.call(".service", "lua", from_start(for_node), global, ...)
 	end
-	return assert(skynet.call(".service", "lua", from_start(for_node), global, ...))
+	return handle or error(why, 2)
 end
 
 ---Launches a service of which there is one in the process (or, with `true`, in the network), or finds it.

@@ -10,7 +10,10 @@ local sprotoloader = {}
 ---@param filename string
 ---@param slot? integer 0
 function sprotoloader.register(filename, slot)
-	local f <close> = assert(io.open(filename, "rb"))
+	local f <close>, why = io.open(filename, "rb")
+	if not f then
+		error(why, 2)
+	end
 	sprotoloader.save(parser.parse(f:read "a", filename), slot)
 end
 

@@ -19,6 +19,7 @@
 #include "core/clean.h"
 #include "core/env.h"
 #include "core/node.h"
+#include "core/redact.h"
 #include "name_check.h"
 
 /* Where a key got its value. */
@@ -54,6 +55,11 @@ static int compare_places(const void *one, const void *other) {
 
 static int load(lua_State *L) {
 	reef_config_read(L, lua_touserdata(L, 1));
+	for (lua_Integer i = 1; lua_rawgeti(L, -1, i) == LUA_TSTRING; i++) {
+		reef_clean_complain("%s", lua_tostring(L, -1));
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 2);
 	lua_pushnil(L);
 	while (lua_next(L, -2)) {
 		const char *key = lua_tostring(L, -2);
@@ -139,7 +145,7 @@ static bool check_value(const char *key) {
 	enum reef_config_judgement judgement = reef_config_key_check(key, value, why, sizeof why);
 	if (judgement != REEF_CONFIG_GOOD)
 		reef_clean_complain("%s%s%s = %s: %s", place_of(key), judgement == REEF_CONFIG_DOUBTFUL ? "warning: " : "", key,
-							value, why);
+							reef_redact_names_secret(key, strlen(key)) ? "***" : value, why);
 	return judgement != REEF_CONFIG_WRONG;
 }
 

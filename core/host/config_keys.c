@@ -13,11 +13,13 @@
 #include "core/text.h"
 
 #define MAX_THREADS 1024
+#define SHORTEST_TOKEN 16           /* characters */
 #define MAX_CS (100L * 86400 * 365) /* hundredths of a second that can be added to any time */
 
 enum kind {
 	ANY,
 	TEXT,    /* not empty */
+	TOKEN,   /* that nobody guesses */
 	INTEGER, /* from `least` to `most` */
 	BOOLEAN,
 	WORD,     /* one of `words` */
@@ -74,7 +76,7 @@ static const struct key keys[] = {
 		OF("cluster_secret", ANY, REEF_CONFIG_GOOD),
 		NUMBER("cluster_timeout", 0, MAX_CS),
 		NUMBER("cluster_unfinished", 1, MAX_CS),
-		OF("console_http_token", TEXT, REEF_CONFIG_WRONG),
+		OF("console_http_token", TOKEN, REEF_CONFIG_WRONG),
 		OF("copy_vms", BOOLEAN, REEF_CONFIG_WRONG),
 		OF("cpath", PATTERNS, REEF_CONFIG_WRONG),
 		OF("daemon", TEXT, REEF_CONFIG_WRONG),
@@ -107,7 +109,7 @@ static const struct key keys[] = {
 		NUMBER("mailbox_messages", 0, LONG_MAX),
 		OF("master", TEXT, REEF_CONFIG_DOUBTFUL),
 		OF("metrics", ADDRESS, REEF_CONFIG_WRONG),
-		OF("metrics_token", TEXT, REEF_CONFIG_WRONG),
+		OF("metrics_token", TOKEN, REEF_CONFIG_WRONG),
 		NUMBER("mongo_srv_poll", 1, MAX_CS),
 		ONE_OF("multicast", WORD, "harbor bus", REEF_CONFIG_DOUBTFUL),
 		OF("name_servers", TEXT, REEF_CONFIG_DOUBTFUL),
@@ -197,6 +199,13 @@ static bool is_boolean(const char *text) {
 	return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
 }
 
+static bool is_token(const char *text) {
+	size_t n = 0;
+	while (text[n] > ' ' && text[n] < 127)
+		n++;
+	return n >= SHORTEST_TOKEN && text[n] == '\0';
+}
+
 /* Is the text one of the words, or does it begin like one? */
 static bool has_word(const char *text, const char *words, bool begins) {
 	size_t size = strlen(text);
@@ -247,6 +256,9 @@ static bool is_good(const struct key *key, const char *value, char *why, size_t 
 	case TEXT:
 		snprintf(why, size, "must not be empty");
 		return *value != '\0';
+	case TOKEN:
+		snprintf(why, size, "must have at least %d visible characters, without spaces", SHORTEST_TOKEN);
+		return is_token(value);
 	case INTEGER:
 		if (key->most < INT_MAX)
 			snprintf(why, size, "must be an integer from %ld to %ld", key->least, key->most);

@@ -25,7 +25,12 @@ struct reader {
 		const char *path;
 	} files[DEEPEST];
 	int depth;
+	/* Where a name was asked for last that has no value; which one, is in the registry. */
+	const char *unset_in;
+	int unset_line;
 };
+
+static const char unset_key, doubts_key; /* of the registry: that name, and the list of what may be meant otherwise */
 
 enum { VALUES = 1, PLACES, READER, DIRECTORY }; /* upvalues of an environment's functions */
 
@@ -107,6 +112,30 @@ static void push_upvalues(lua_State *L) {
 		lua_pushvalue(L, lua_upvalueindex(i));
 }
 
+static void note_unset(lua_State *L) {
+	struct reader *reader = lua_touserdata(L, lua_upvalueindex(READER));
+	lua_Debug caller;
+	lua_getstack(L, 1, &caller);
+	lua_getinfo(L, "l", &caller);
+	reader->unset_in = reader->files[reader->depth - 1].path;
+	reader->unset_line = caller.currentline;
+	lua_pushvalue(L, 2);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &unset_key);
+}
+
+/* A key at index 2 gets no value. Has it been given that of a name that has none, such as a text without quotes? */
+static void doubt_unset(lua_State *L, const struct reader *reader, const lua_Debug *caller) {
+	const char *path = reader->files[reader->depth - 1].path;
+	if (reader->unset_in != path || reader->unset_line != caller->currentline || lua_type(L, 2) != LUA_TSTRING)
+		return;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &doubts_key);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &unset_key);
+	lua_pushfstring(L, "%s:%d: warning: %s is given no value, for %s has none (a text needs quotes)", path,
+					caller->currentline, lua_tostring(L, 2), lua_tostring(L, -1));
+	lua_rawseti(L, -3, (lua_Integer)lua_rawlen(L, -3) + 1);
+	lua_pop(L, 2);
+}
+
 /* __index(environment, key) */
 static int get(lua_State *L) {
 	if (lua_type(L, 2) == LUA_TSTRING && strcmp(lua_tostring(L, 2), "include") == 0) {
@@ -115,7 +144,11 @@ static int get(lua_State *L) {
 		return 1;
 	}
 	lua_settop(L, 2);
-	lua_rawget(L, lua_upvalueindex(VALUES));
+	lua_pushvalue(L, 2);
+	if (lua_rawget(L, lua_upvalueindex(VALUES)) == LUA_TNIL && lua_type(L, 2) == LUA_TSTRING) {
+		note_unset(L);
+		lua_pushnil(L);
+	}
 	return 1;
 }
 
@@ -127,6 +160,10 @@ static int set(lua_State *L) {
 	lua_Debug caller;
 	lua_getstack(L, 1, &caller);
 	lua_getinfo(L, "Sl", &caller);
+	struct reader *reader = lua_touserdata(L, lua_upvalueindex(READER));
+	if (lua_isnil(L, 3))
+		doubt_unset(L, reader, &caller);
+	reader->unset_in = NULL;
 	lua_pushvalue(L, 2);
 	lua_pushfstring(L, "%s:%d: ", caller.source + 1, caller.currentline); /* behind the `@` */
 	lua_rawset(L, lua_upvalueindex(PLACES));
@@ -227,6 +264,8 @@ static void finish_value(lua_State *L, int places) {
 void reef_config_read(lua_State *L, const char *path) {
 	struct reader reader = {.depth = 0};
 	lua_newtable(L);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, &doubts_key);
+	lua_newtable(L);
 	lua_newtable(L);
 	int values = lua_gettop(L) - 1, places = values + 1;
 	run_file(L, path, values, places, &reader);
@@ -240,4 +279,5 @@ void reef_config_read(lua_State *L, const char *path) {
 	}
 	lua_replace(L, values);
 	lua_settop(L, values);
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &doubts_key);
 }

@@ -6,7 +6,8 @@
 #include <lua.h>
 
 /* Pushes a table with what the file at `path`, and the files that it includes, assign: by key, a table of `value` (the
- * text), `file` and `line` of the assignment. Raises a text with file and line. */
+ * text), `file` and `line` of the assignment. Then a list of what may be meant otherwise, texts with file and line. Raises
+ * a text with file and line. */
 void reef_config_read(lua_State *L, const char *path);
 
 #endif

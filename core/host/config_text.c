@@ -151,6 +151,8 @@ static void copy_long_string(struct expansion *e, size_t size) {
 void reef_config_expand(struct reef_text *out, const char *text, size_t size,
 						void (*problem)(void *ud, int line, const char *message), void *ud) {
 	struct expansion e = {.out = out, .at = text, .end = text + size, .line = 1, .problem = problem, .ud = ud};
+	if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		e.at += 3;
 	while (e.at < e.end) {
 		size_t bracket = long_bracket(e.at, e.end);
 		if (*e.at == '$')

@@ -1,7 +1,7 @@
 /* Variables of the process' environment in the text of a configuration.
  *
  * Outside comments, `$NAME` and `${NAME}` become the variable, `${NAME:-text}` the text when it is not set or empty, and
- * `$$` a dollar sign. Comments stay as they are. Any thread. */
+ * `$$` a dollar sign. Comments stay as they are; a byte order mark at the beginning goes. Any thread. */
 #ifndef REEF_CONFIG_TEXT_H
 #define REEF_CONFIG_TEXT_H
 

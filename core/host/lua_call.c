@@ -19,22 +19,11 @@
 #include "task.h"
 #include "trace.h"
 
-/* Raises the text on top of the stack, with the line of the user's code that called: the lines of our own library, such
- * as newservice's, would tell nobody anything. */
+/* Raises the text on top of the stack. */
 static int raise_at_user(lua_State *L) {
-	const char *own = reef_own_directory();
-	size_t size = own ? strlen(own) : 0;
-	lua_Debug ar;
-	for (int level = 1; lua_getstack(L, level, &ar); level++) {
-		lua_getinfo(L, "Sl", &ar);
-		bool ours = size > 0 && ar.source[0] == '@' && strncmp(ar.source + 1, own, size) == 0;
-		if (ar.currentline > 0 && !ours) {
-			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
-			lua_insert(L, -2);
-			lua_concat(L, 2);
-			break;
-		}
-	}
+	reef_own_where_user(L);
+	lua_insert(L, -2);
+	lua_concat(L, 2);
 	return lua_error(L);
 }
 

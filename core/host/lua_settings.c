@@ -9,10 +9,11 @@
 #include "config_text.h"
 #include "name_check.h"
 
-/* read(path) -> key -> { value = text, file = path, line = number }. Raises what is wrong, with file and line. */
+/* read(path) -> key -> { value = text, file = path, line = number }; list of what may be meant otherwise. Raises what is
+ * wrong. All these texts have file and line. */
 static int settings_read(lua_State *L) {
 	reef_config_read(L, reef_check_name(L, 1));
-	return 1;
+	return 2;
 }
 
 /* check(key, value) -> "good"; or "doubtful" or "wrong", and what it has to be. */

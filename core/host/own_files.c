@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,4 +73,29 @@ const char *reef_own_file(const char *relative) {
 		return NULL;
 	char **found = bsearch(relative, files.items, files.count, sizeof files.items[0], own_file_find);
 	return found ? *found : NULL;
+}
+
+void reef_own_where_user(lua_State *L) {
+	const char *own = reef_own_directory();
+	size_t size = own ? strlen(own) : 0;
+	lua_Debug ar;
+	for (int level = 1; lua_getstack(L, level, &ar); level++) {
+		lua_getinfo(L, "Sl", &ar);
+		bool ours = size > 0 && ar.source[0] == '@' && strncmp(ar.source + 1, own, size) == 0;
+		if (ar.currentline > 0 && !ours) {
+			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+			return;
+		}
+	}
+	lua_pushliteral(L, "");
+}
+
+int reef_own_error(lua_State *L, const char *format, ...) {
+	reef_own_where_user(L);
+	va_list args;
+	va_start(args, format);
+	lua_pushvfstring(L, format, args);
+	va_end(args);
+	lua_concat(L, 2);
+	return lua_error(L);
 }

@@ -3,6 +3,7 @@
 
 #include <lauxlib.h>
 
+#include "core/host/own_files.h"
 #include "sharetable/overlay/model.h"
 #include "special.h"
 
@@ -24,7 +25,7 @@ static void reject(const struct reef_redis_answer *answer, struct reef_task *tas
 			push_rejection(answer, to, text);
 			lua_pop(to, 1);
 		}
-		luaL_where(to, 1);
+		reef_own_where_user(to);
 		lua_pushstring(to, text);
 		lua_concat(to, 2);
 	}

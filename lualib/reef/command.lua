@@ -4,6 +4,8 @@ local printable = require("reef.text").printable
 local process = require "reef.process"
 local skynet = require "skynet"
 
+local EPIPE <const> = 32
+
 local command = {}
 
 ---The words of the command line, one after the other.
@@ -31,10 +33,14 @@ function command.colors()
 	return (no_color == nil or no_color == "") and require("reef.terminal").is_terminal(1)
 end
 
----Ends the process. What was written has left before.
+---Ends the process. What was written has left before; it is a failure if it could not, unless nobody reads any more.
 ---@param code integer
 function command.finish(code)
-	io.stdout:flush()
+	local written, why, number = io.stdout:flush()
+	if not written and number ~= EPIPE then
+		io.stderr:write(("reef: cannot write what was to be printed: %s\n"):format(why))
+		code = code == 0 and 1 or code
+	end
 	io.stderr:flush()
 	process.stop(code)
 	skynet.exit()

@@ -77,6 +77,9 @@ end
 ---@param name string
 ---@return table sheet it follows the publications by itself
 function datasheet.query(name)
+	if type(name) ~= "string" then
+		error(("datasheet.query: the name is a %s, not a string"):format(type(name)), 2)
+	end
 	return core.query(name) or error(("datasheet.query: there is no sheet '%s'"):format(name), 2)
 end
 

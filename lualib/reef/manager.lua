@@ -35,15 +35,18 @@ end
 ---@param name string
 ---@return string name
 function skynet.check_global_name(name)
-	assert(type(name) == "string" and name:byte() ~= 58, "a global name cannot start with ':'")
-	assert(not name:find("\0", 1, true), "a global name cannot contain a zero byte")
-	assert(#name > 0 and #name <= 15, "a global name has 1 to 15 bytes: " .. name)
-	assert(not tonumber(name), "a global name cannot be a number: " .. name)
-	return name
+	local wrong = type(name) ~= "string" and "a global name is a string, not a " .. type(name)
+		or name:byte() == 58 and "a global name cannot start with ':'"
+		or name:find("\0", 1, true) and "a global name cannot contain a zero byte"
+		or not (#name > 0 and #name <= 15) and "a global name has 1 to 15 bytes: " .. name
+		or tonumber(name) and "a global name cannot be a number: " .. name
+	return wrong and error(wrong, 0) or name
 end
 
 local function bind(name, handle)
-	assert(type(name) == "string", "a name is a string")
+	if type(name) ~= "string" then
+		error("a name is a string, not a " .. type(name), 3)
+	end
 	if name:byte() == 46 then
 		core.command("NAME", name .. " " .. skynet.address(handle))
 	else

@@ -5,6 +5,7 @@
 --     for _, row in ipairs(db:query "SELECT id, name FROM player") do print(row.id, row.name) end
 --
 -- What the server refuses is returned, as a table with `badresult`; what happens to the connection is raised.
+local checks = require "reef.options"
 local config = require "reef.mysql.options"
 local core = require "reef.mysql.core"
 local errors = require "reef.channel.error"
@@ -247,10 +248,13 @@ local escapes = {
 }
 
 ---A text as a literal of SQL, with its quotes.
----@param text string
+---@param text string|number
 ---@return string
 function mysql.quote_sql_str(text)
-	return "'" .. text:gsub("[%z\b\n\r\t\26\\'\"]", escapes) .. "'"
+	if type(text) ~= "number" then
+		checks.needs("mysql.quote_sql_str: what it is to quote", text, "string")
+	end
+	return "'" .. string.gsub(text, "[%z\b\n\r\t\26\\'\"]", escapes) .. "'"
 end
 
 return mysql

@@ -89,6 +89,9 @@ local told = {}
 ---@param given table|nil
 ---@param known table<string, any>
 function options.warn(what, given, known)
+	if given ~= nil and type(given) ~= "table" then
+		error(("%s: options are a table, not a %s"):format(what, type(given)), 3)
+	end
 	for name in pairs(given or {}) do
 		local key = what .. "\0" .. tostring(name)
 		if known[name] == nil and not told[key] then
@@ -127,6 +130,16 @@ function options.check_contract(what, given, known, level, aliases)
 		return options.warn(what, given, known)
 	end
 	options.check(what, given, known, level, aliases)
+end
+
+---Raises, in the name of the caller's caller, for a value of another type.
+---@param what string   what it is of what: "sharetable.query: the name"
+---@param value any
+---@param kind string   its type
+function options.needs(what, value, kind)
+	if type(value) ~= kind then
+		error(("%s is a %s, not a %s"):format(what, type(value), kind), 3)
+	end
 end
 
 ---Raises for a host that is a URI, or part of one: there is no such host, and who names it would show its password.

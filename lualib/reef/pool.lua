@@ -91,6 +91,7 @@ end
 ---@param options reef.pool.options
 function pool.set(db, options)
 	local known = require "reef.pool.options"
+	require("reef.options").needs("pool.set: its second argument", options, "table")
 	known.check_service(options)
 	each(db, "SET", known.service(options))
 end

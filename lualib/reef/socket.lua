@@ -114,6 +114,19 @@ end
 
 -- ---- connections ----
 
+-- The three raise in the name of the caller's caller.
+local function check_id(what, id)
+	if not math.tointeger(id) then
+		error(("bad argument #1 to '%s' (number expected, got %s)"):format(what, type(id)), 3)
+	end
+end
+
+local function check_address(what, addr, argument)
+	if type(addr) ~= "string" then
+		error(("bad argument #%d to '%s' (string expected, got %s)"):format(argument or 1, what, type(addr)), 3)
+	end
+end
+
 local function check_port(port)
 	if port ~= nil then
 		port = math.tointeger(tonumber(port))
@@ -133,6 +146,7 @@ end
 ---@return string|nil err
 function socket.open(addr, port, options)
 	local timeout, tls = options, nil
+	check_address("open", addr)
 	if type(options) == "table" then
 		checks.check("socket.open", options, OPEN, 2)
 		timeout, tls = options.timeout, options.tls
@@ -160,9 +174,17 @@ end
 ---@return string ip the real one; a Unix socket's path
 ---@return integer port the real one; 0 of a Unix socket
 function socket.listen(addr, port, backlog, target)
+	check_address("listen", addr)
+	if port ~= nil then
+		local number = math.tointeger(tonumber(port))
+		if not number or number < 0 or number > 65535 then
+			error(("Invalid port %s"):format(tostring(port)), 2)
+		end
+		port = number
+	end
 	local id, ip, real_port = each_address(function(host, number)
 		return core.listen(host, number, backlog, target)
-	end, addr, port and math.tointeger(tonumber(port)))
+	end, addr, port)
 	if id == nil then
 		if ip:match "^Invalid" then
 			error(ip, 2)
@@ -178,7 +200,10 @@ end
 ---@return integer|nil id
 ---@return string|nil err
 function socket.start(id, callback)
-	assert(closed[id] == nil, "onclose is still set")
+	check_id("start", id)
+	if closed[id] ~= nil then
+		error("onclose is still set", 2)
+	end
 	accepted[id] = callback
 	local ok, err = core.start(id)
 	if not ok then
@@ -203,6 +228,7 @@ end
 ---Lets go of a socket without closing it, for another service to start.
 ---@param id integer
 function socket.abandon(id)
+	check_id("abandon", id)
 	forget(id)
 	core.abandon(id)
 end
@@ -210,6 +236,7 @@ end
 ---Closes: unsent output is flushed in the background; comes back when whoever reads has got what was left.
 ---@param id integer
 function socket.close(id)
+	check_id("close", id)
 	core.close(id)
 	core.forget(id)
 	forget(id)
@@ -219,12 +246,14 @@ end
 ---@param id integer
 ---@param cs number 1/100 s; default 6000 (config socket_linger)
 function socket.linger(id, cs)
+	check_id("linger", id)
 	core.linger(id, cs)
 end
 
 ---@param id integer
 ---@param callback function|nil called once with the id when the connection ends, before readers go on
 function socket.onclose(id, callback)
+	check_id("onclose", id)
 	closed[id] = not core.invalid(id) and callback or nil
 	core.notify_close(id, callback ~= nil)
 end
@@ -232,6 +261,7 @@ end
 ---@param id integer
 ---@param callback function|nil callback(id, kb) when 1 MiB, 2 MiB ... are unsent, and with 0 when all is sent
 function socket.warning(id, callback)
+	check_id("warning", id)
 	warned[id] = not core.invalid(id) and callback or nil
 end
 
@@ -252,6 +282,7 @@ end
 function socket.udp(callback, host, port)
 	local id, err
 	if host then
+		check_address("udp", host, 2)
 		id, err = each_address(core.udp_open, host, port)
 	else
 		id, err = core.udp_open()
@@ -266,6 +297,7 @@ end
 ---@param callback function callback(data, from)
 ---@return integer id
 function socket.udp_listen(host, port, callback)
+	check_address("udp_listen", host)
 	if port == 0 then
 		error("udp listen host failed", 2)
 	end
@@ -280,6 +312,7 @@ end
 ---@param callback function callback(data, from)
 ---@return integer id unbound, with that default destination
 function socket.udp_dial(host, port, callback)
+	check_address("udp_dial", host)
 	local id, err = each_address(core.udp_dial, host, port)
 	check_udp(id, err, "udp dial host failed")
 	received[id] = callback
@@ -292,6 +325,8 @@ end
 ---@param port integer
 ---@param callback function|nil
 function socket.udp_connect(id, host, port, callback)
+	check_id("udp_connect", id)
+	check_address("udp_connect", host, 2)
 	local ok, err = each_address(function(ip, number)
 		return core.udp_connect(id, ip, number)
 	end, host, port)

@@ -9,11 +9,15 @@ local core = require "reef.sharetable"
 
 local sharetable = {}
 
+local function check_name(what, name, level)
+	if type(name) ~= "string" then
+		error(("sharetable.%s: the name is a %s, not a string"):format(what, type(name)), level or 3)
+	end
+end
+
 -- Loads run in a service of their own: they may take a while, and whoever ends a load that takes for ever may kill it.
 local function load(what, name, is_file, ...)
-	if type(name) ~= "string" then
-		error(("sharetable.%s: the name is a %s, not a string"):format(what, type(name)), 3)
-	end
+	check_name(what, name, 4)
 	local loader = skynet.uniqueservice "sharetable_loader"
 	local number, request = core.freeze(...)
 	local _ <close> = request
@@ -50,6 +54,7 @@ end
 ---@param name string
 ---@param tbl table
 function sharetable.loadtable(name, tbl)
+	check_name("loadtable", name)
 	if type(tbl) ~= "table" then
 		error(("sharetable.loadtable '%s': a table is needed, not a %s"):format(name, type(tbl)), 2)
 	end
@@ -63,6 +68,7 @@ end
 ---@param name string
 ---@return table? shared
 function sharetable.query(name)
+	check_name("query", name)
 	return core.query(name)
 end
 

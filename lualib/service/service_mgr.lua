@@ -201,7 +201,7 @@ skynet.dispatch("lua", function(_, source, cmd, name, ...)
 		return skynet.retpack(nil, "Invalid command " .. tostring(cmd))
 	end
 	if cmd ~= "LIST" and cmd ~= "REPORT" and type(name) ~= "string" then
-		return skynet.retpack(nil, ("%s needs the name of a service, not a %s"):format(cmd, type(name)))
+		return skynet.retpack(nil, ("%s needs the name of a service, not a %s"):format(plain or cmd, type(name)))
 	end
 	-- `@name` is how entries of the network are called in lists.
 	if type(name) == "string" and name:byte() == 64 and (plain or cmd) == "LAUNCH" then

@@ -72,8 +72,9 @@ end
 function snax.bind(handle, name)
 	local object = objects[handle]
 	if object then
-		assert(object.type == name, ("%s is the snax service %s, not %s"):format(
-			skynet.address(handle), object.type, tostring(name)))
+		if object.type ~= name then
+			error(("%s is the snax service %s, not %s"):format(skynet.address(handle), object.type, tostring(name)), 2)
+		end
 		return object
 	end
 	local ids = snax.interface(name)
@@ -93,7 +94,7 @@ end
 ---@return integer address
 function snax.rawnewservice(name, ...)
 	local ids = snax.interface(name)
-	local handle = assert(skynet.newservice("snaxd", name), "the snax service ended while it started")
+	local handle = skynet.newservice("snaxd", name) or error("the snax service ended while it started", 0)
 	local ok, reason = pcall(skynet.call, handle, "snax", ids.system.init, ...)
 	if not ok then
 		skynet.send(handle, "debug", "EXIT")
@@ -110,8 +111,13 @@ function snax.newservice(name, ...)
 	return snax.bind(snax.rawnewservice(name, ...), name)
 end
 
+-- To be called in tail position: errors are the user's.
 local function unique(command, name, ...)
-	return snax.bind(assert(skynet.call(".service", "lua", command, "snaxd", name, ...)), name)
+	if type(name) ~= "string" then
+		error(("snax: the name of a service is a text, not a %s"):format(type(name)), 2)
+	end
+	local handle, why = skynet.call(".service", "lua", command, "snaxd", name, ...)
+	return snax.bind(handle or error(why, 2), name)
 end
 
 ---One for each name in the process: launches or finds it.

@@ -84,6 +84,8 @@ end
 ---@param desc socketchannel.desc
 ---@return socketchannel
 function socketchannel.channel(desc)
+	checks.needs("socketchannel.channel: its argument", desc, "table")
+	checks.needs("socketchannel.channel: host", desc.host, "string")
 	checks.warn("socketchannel.channel", desc, KNOWN)
 	local self = {
 		backup = desc.backup or {},
@@ -108,7 +110,7 @@ function socketchannel.channel(desc)
 		missed = 0,         -- times in a row
 		missed_at = 0,      -- the last of them
 	}
-	set_address(self, assert(desc.host), desc.port)
+	set_address(self, desc.host, desc.port)
 	return setmetatable(self, channel)
 end
 

@@ -40,6 +40,13 @@ local function warned(lines, message, files, options)
 	test.matches(output, "main is up")
 end
 
+local function check(lines, files)
+	local p = project.new(files or { ["main.lua"] = MAIN })
+	p:config(lines)
+	local code, output = p:run { "check", "config" }
+	return code, output
+end
+
 local INTEGER <const> = "%s = %s: must be an integer %s"
 
 test.case("numbers: each value that is none, or too small or large", function()
@@ -56,6 +63,19 @@ test.case("numbers: each value that is none, or too small or large", function()
 		local text = ({ ["1e300"] = "1e+300" })[value] or value:gsub("'", "")
 		-- The last assignment counts, and its line is told.
 		refused(("\n%s = 1\n%s = %s"):format(key, key, value), "config:6: " .. INTEGER:format(key, text, range))
+	end
+end)
+
+test.case("a token that can be guessed ends the start, and is not shown", function()
+	for _, key in ipairs { "metrics_token", "console_http_token" } do
+		for _, value in ipairs { "", "short", "fifteen letters", "sixteen letters and spaces" } do
+			local lines = ("%s = '%s'"):format(key, value)
+			refused(lines, ("config:4: %s = ***: must have at least 16 visible characters, without spaces"):format(key))
+			local code, output = check(lines)
+			test.equal(code, 1)
+			test.matches(output, "config:4: " .. key .. " = %*%*%*: must have at least 16 visible characters")
+		end
+		warned(key .. " = 'sixteen.letters!'")
 	end
 end)
 
@@ -86,6 +106,12 @@ end)
 test.case("values that only some processes look at are warnings", function()
 	warned("profile = 'x'", "config:4: warning: profile = x: must be true or false")
 	warned("etcd = 'me'", "config:4: warning: etcd = me: must begin with one of: http:// https://")
+	warned("mine = eight", "config:4: warning: mine is given no value, for eight has none (a text needs quotes)")
+	warned("thread = eight", "config:4: warning: thread is given no value, for eight has none (a text needs quotes)")
+	warned("thread = eight or 4\nlogger = nil\nsnax = snax\nmine = false",
+		"config:6: warning: snax is given no value, for snax has none (a text needs quotes)")
+	warned("include 'other'\nmine = there", "other:2: warning: a is given no value, for b has none (a text needs quotes)",
+		{ other = "there = 1\na = b" })
 	warned("multicast = 'x'", "config:4: warning: multicast = x: must be one of: harbor bus")
 	warned("snax = './x.lua'",
 		"config:4: warning: snax = ./x.lua: must be patterns, separated by ;, each with a ? for the name")
@@ -144,6 +170,9 @@ test.case("files that include themselves, or a directory", function()
 		{ ["sub/a"] = "include 'b'", ["sub/b"] = "include '../sub/a'" })
 	refused("include 'sub'", "config:4: sub: Is a directory", { ["sub/a"] = "" })
 	refused("include 'none'", "config:4: none: No such file or directory")
+	warned("include 'marked'", nil, { marked = "\xef\xbb\xbfmine = 5 -- an editor's mark\n" })
+	refused("include 'marked'", "marked:2: thread = x: must be an integer from 1 to 1024",
+		{ marked = "\xef\xbb\xbf\nthread = 'x'" })
 	refused("include = 'x'", "config:4: include is a function, and no key")
 	local files = {}
 	for i = 1, 40 do
@@ -241,13 +270,6 @@ end)
 
 -- ---- reef check ----
 
-local function check(lines, files)
-	local p = project.new(files or { ["main.lua"] = MAIN })
-	p:config(lines)
-	local code, output = p:run { "check", "config" }
-	return code, output
-end
-
 test.case("reef check says of a good configuration that it is, and which keys are the project's own", function()
 	local code, output = check "\nmine = 1\nlogger = './x.log'"
 	test.equal(code, 0)
@@ -258,7 +280,8 @@ end)
 test.case("reef check says everything that is wrong, each with file and line, and starts nothing", function()
 	local code, output = check(table.concat({
 		"thread = 0", "preload = './bad.lua'", "shutdown_timout = 5", "start = 'none'", "logger = './none/x.log'",
-		"bootstrap = 'snlua wrong'", "harbor = 0", "standalone = 'x'", "etcd = 'x'", "daemon = '.'", "error_file = 1",
+		"bootstrap = 'snlua wrong'", "harbor = 0", "standalone = 'x'", "etcd = 'x'", "daemon = '.'",
+		"error_file = 1", "mine = x",
 	}, "\n"), { ["bad.lua"] = "x = = 1", ["wrong.lua"] = "y = = 2" })
 	test.equal(code, 1)
 	test.equal(output, [[
@@ -271,6 +294,7 @@ config:9: bootstrap = snlua wrong: ./wrong.lua:1: unexpected symbol near '='
 config:11: standalone = x: needs harbor > 0; leave it out
 config:12: warning: etcd = x: must begin with one of: http:// https://
 config:13: daemon = .: is a directory
+config:15: warning: mine is given no value, for x has none (a text needs quotes)
 config:14: note: error_file is none of Reef's keys; services find it with skynet.getenv
 config: 7 errors
 ]])

@@ -97,6 +97,26 @@ test.case("pools that differ in anything have labels that differ", { timeout = 3
 	end
 end)
 
+test.case("the word nil is a name and a password as others are", function()
+	local target = { host = "127.0.0.1", port = 1 }
+	local dbs = {
+		pool.redis(target), pool.redis(target, { pool = "nil" }),
+		pool.redis { host = "127.0.0.1", port = 1, auth = "nil" },
+		pool.redis { host = "127.0.0.1", port = 1, auth = "nil", username = "nil" },
+	}
+	local n = 0
+	for _ in pairs(pool.stat()) do
+		n = n + 1
+	end
+	test.equal(n, #dbs)
+	for _, db in ipairs(dbs) do
+		pool.close(db)
+	end
+	test.eventually("all pools are gone", 10, function()
+		return next(pool.stat()) == nil
+	end)
+end)
+
 test.case("the number of a pool that has ended is the next one's", function()
 	local function labels()
 		return require "reef.base.sorted".keys(pool.stat())

@@ -87,4 +87,19 @@ test.case("a file that is not there, or is none that it can be, is said with its
 	end
 end)
 
+test.case("what cannot be printed is a failure, unless nobody reads", function()
+	local config = process.path "config"
+	local f <close> = assert(io.open(config, "w"))
+	f:write "start = 'console'\n"
+	f:close()
+	local function shell(line)
+		return process.run { "sh", "-c", line, "sh", test.reef, config, stdin = "/dev/null" }
+	end
+	for _, words in ipairs { "doctor $2 --json", "check $2", "test --help", "top --help" } do
+		test.equal({ shell("$1 " .. words .. " >/dev/full") },
+			{ 1, "reef: cannot write what was to be printed: No space left on device\n" }, words)
+		test.equal({ shell("{ $1 " .. words .. "; echo $? >&2; } | true") }, { 0, "0\n" }, words)
+	end
+end)
+
 test.run()

@@ -45,7 +45,9 @@ end
 local function has_errors(watcher, text)
 	test.eventually("the error is told", 20, function()
 		local errors = watcher:stat().errors
-		return errors and tostring(errors) == text
+		-- Each line begins with the directory.
+		local said = errors and tostring(errors):gsub(watcher.dir:gsub("%p", "%%%0") .. "/", "")
+		return said == text
 	end)
 end
 
@@ -279,7 +281,7 @@ test.case("a directory whose first load fails is not watched", function()
 	write(dir .. "/a15.json", "{")
 	local watcher, err = config.watch(dir)
 	test.equal(watcher, nil)
-	test.equal(tostring(err), "a15.json:1:2: the file ends too early")
+	test.matches(tostring(err), "^/.*/a15%.json:1:2: the file ends too early$")
 	test.equal(datasheet.exists "a15", false)
 end)
 

@@ -606,6 +606,24 @@ test.case("a disconnected db is of no use", function()
 	end), false)
 end)
 
+test.case("errors have the line of the caller, whatever the command is", function()
+	local db = connect()
+	db:set("text", "x")
+	for command, arguments in pairs {
+		incr = { "text" }, nosuch = { 1 }, select = { 9999 }, client = { "nosuch" }, script = { "nosuch" }, watch = {},
+		blpop = { "text", 1 }, exec = {}, subscribe = { "x" }, get = { print }, lpush = { "text", 1 }, eval = { "x", 0 },
+		config = { "nosuch" }, pipeline = { { "x" } }, set = { "k", print }, auth = { print }, xread = { "x" }, asking = {},
+	} do
+		local ok, err = pcall(function()
+			local reply = db[command](db, table.unpack(arguments)) -- no tail call
+			return reply
+		end)
+		test.equal(ok, false, command)
+		test.matches(err, "redis_commands%.lua:%d+: %S", command)
+	end
+	db:disconnect()
+end)
+
 test.case("a user who may not say HELLO is served in RESP2", function()
 	local said = {}
 	local port = stream.listen(function(id)

@@ -1,5 +1,6 @@
 -- timeout: 300
 -- Connections of skynet.db.redis: whose commands go where, and what comes back after a loss.
+local peer = require "reef.test.peer"
 local redis = require "skynet.db.redis"
 local server = require "test.redis"
 local skynet = require "skynet"
@@ -318,6 +319,22 @@ test.case("a connection refused is an error at once, with everything in it", fun
 	test.equal({ err.code, err.outcome, err.host }, { "connect", "not sent", "redis 127.0.0.1:" .. port })
 	test.matches(err.message, "Connection refused")
 	test.truthy(err == socketchannel.error)
+end)
+
+test.case("a server that does not answer the login says so once, with one outcome", { timeout = 60 }, function()
+	for what, script in pairs {
+		["no reply in time"] = function(c) c:stall() end,
+		["the server closed the connection"] = function(c)
+			c:read(1)
+			c:close()
+		end,
+	} do
+		local silent = peer.start(script)
+		local ok, err = pcall(redis.connect, { host = "127.0.0.1", port = silent.port, connect_timeout = 0.3, db = 1 })
+		test.equal(ok, false)
+		test.equal(err.outcome, "not sent")
+		test.matches(err.message, "^redis 127%.0%.0%.1:%d+: connect failed after [^:()]*: login: " .. what .. " %(not sent%)$")
+	end
 end)
 
 test.case("published messages arrive, also by pattern", function()

@@ -43,6 +43,9 @@ local function read_file(path)
 end
 
 local function check(config)
+	if type(config) ~= "table" then
+		error(("cluster.reload: nodes are a table, not a %s"):format(type(config)), 0)
+	end
 	for name, address in pairs(config) do
 		if type(name) ~= "string" then
 			error(("cluster: the name of a node is a string, not a %s"):format(type(name)), 0)

@@ -1,5 +1,5 @@
 -- What a load that failed tells its caller: an object with all problems that were found, which prints as
--- `file:line:column: message` lines.
+-- `file:line:column: message` lines, with the directory in front.
 
 local report = {}
 
@@ -40,7 +40,7 @@ function report.lines(self, dir)
 end
 
 function meta.__tostring(self)
-	return table.concat(report.lines(self), "\n")
+	return table.concat(report.lines(self, self.dir), "\n")
 end
 
 ---@param fields table

@@ -82,7 +82,9 @@ end
 
 local function set(...)
 	local arguments = table.pack(...)
-	assert(arguments.n >= 2, "datacenter.set needs a key and a value")
+	if arguments.n < 2 then
+		error("datacenter.set needs a key and a value", 0)
+	end
 	local value = arguments[arguments.n]
 	local path = table.pack(table.unpack(arguments, 1, arguments.n - 1))
 	local key, above = tree.key(root, path)
@@ -140,7 +142,9 @@ end
 
 local function wait(...)
 	local path = table.pack(...)
-	assert(path.n > 0, "datacenter.wait needs a key")
+	if path.n == 0 then
+		error("datacenter.wait needs a key", 0)
+	end
 	local key = tree.key(root, path)
 	local value = read(path)
 	if value ~= nil then

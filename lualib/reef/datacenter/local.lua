@@ -92,7 +92,9 @@ end
 
 function command.SET(...)
 	local arguments = table.pack(...)
-	assert(arguments.n >= 2, "datacenter.set needs a key and a value")
+	if arguments.n < 2 then
+		error("datacenter.set needs a key and a value", 0)
+	end
 	local value = arguments[arguments.n]
 	local path = check(table.pack(table.unpack(arguments, 1, arguments.n - 1)), "set")
 	local branch = root
@@ -125,7 +127,9 @@ end
 
 local function wait(...)
 	local path = check(table.pack(...), "wait")
-	assert(path.n > 0, "datacenter.wait needs a key")
+	if path.n == 0 then
+		error("datacenter.wait needs a key", 0)
+	end
 	local value = find(path)
 	if value ~= nil then
 		return skynet.retpack(value)

@@ -4,6 +4,7 @@ local config = require "reef.doctor.config"
 local differences = require "reef.moving.differences"
 local places = require "reef.doctor.places"
 local settings = require "reef.settings"
+local text = require "reef.text"
 
 local judge = {}
 
@@ -34,7 +35,8 @@ end
 ---@param keys table<string, reef.doctor.value>
 local function check_values(found, tree, keys)
 	local function wrong(key, message)
-		found:add("broken", keys[key].file, keys[key].line, ("%s = %s: %s"):format(key, keys[key].value, message))
+		found:add("broken", keys[key].file, keys[key].line, ("%s = %s: %s"):format(key,
+			text.names_secret(key) and "***" or keys[key].value, message))
 	end
 	local function value(key)
 		return keys[key] and keys[key].value

@@ -123,13 +123,17 @@ function start.check(path)
 		result.errors = result.errors + (warning and 0 or 1)
 		table.insert(result.problems, { file = file, line = line, message = message, warning = warning })
 	end
-	local ok, keys = pcall(settings.read, path)
+	local ok, keys, doubts = pcall(settings.read, path)
 	if not ok then
 		local file, line, message = tostring(keys):match "^(.-):(%d+): (.*)$"
 		look:add("broken", file or path, math.tointeger(tonumber(line)), message or tostring(keys))
 		return result
 	end
 	look.keys = keys
+	for _, doubt in ipairs(doubts) do
+		local file, line, message = doubt:match "^(.-):(%d+): warning: (.*)$"
+		look:add("unknown", file, math.tointeger(tonumber(line)), message)
+	end
 	local tree = tree_of.new(SECONDS)
 	judge.keys(look, tree, keys)
 	look_at_start(look, tree)

@@ -21,6 +21,9 @@ local schemes = {
 ---@param text string
 ---@return reef.http.target
 function host.parse(text)
+	if type(text) ~= "string" then
+		error(("http: a host is a text, not a %s"):format(type(text)), 0)
+	end
 	local scheme, authority = text:match "^(%a[%w+.-]*)://(.*)$"
 	scheme, authority = (scheme or "http"):lower(), authority or text
 	local kind = schemes[scheme]

@@ -234,6 +234,9 @@ local until_open = {
 ---@param options table|nil  max_message, idle_timeout, deflate
 ---@return integer id
 function websocket.connect(url, header, timeout, options)
+	if type(url) ~= "string" then
+		error(("websocket.connect: the address is a %s, not a string"):format(type(url)), 2)
+	end
 	local scheme, authority, path = url:match "^(%a+)://([^/?#]*)([^#]*)"
 	if scheme ~= "ws" and scheme ~= "wss" then
 		error(("websocket: %q is no address; they begin with ws:// or wss://"):format(shown(url)), 2)

@@ -53,7 +53,9 @@ local function identity(client, address, name)
 		address = address, host = host, port = port, credentials = credentials, appName = client.options.appName,
 		tls = client.tls, watched = client.watched, api = client.api,
 	}
-	local key = { "mongo=" .. address, "pool=" .. tostring(name), "app=" .. tostring(target.appName) }
+	local key = { "mongo=" .. address }
+	key[#key + 1] = name and ("pool=%q"):format(tostring(name))
+	key[#key + 1] = target.appName and ("app=%q"):format(tostring(target.appName))
 	if client.tls then
 		key[#key + 1] = require "reef.tls".key(client.tls)
 	end
@@ -61,7 +63,8 @@ local function identity(client, address, name)
 		key[#key + 1] = ("%s=%s"):format(client.api[i], client.api[i + 1])
 	end
 	for _, field in ipairs { "username", "password", "source", "mechanism" } do
-		key[#key + 1] = ("%s=%q"):format(field, tostring(credentials and credentials[field]))
+		local value = credentials and credentials[field]
+		key[#key + 1] = value ~= nil and ("%s=%q"):format(field, tostring(value)) or nil
 	end
 	return table.concat(key, " "), label_of("mongo", address, name), target
 end

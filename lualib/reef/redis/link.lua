@@ -47,7 +47,7 @@ function link.new(conf, hooks, limits, pooled)
 		end
 		local err = errors.new({
 			code = code, outcome = outcome, host = where, command = command,
-			waited = waited, in_flight = in_flight, unsent = unsent,
+			waited = waited, in_flight = in_flight, unsent = unsent, why = why,
 		}, why)
 		if failed then
 			failed(err)
@@ -82,7 +82,7 @@ local function is_no_master(db)
 	local ok, err = pcall(core.pipeline, db, { { "ROLE" } }, replies)
 	local reply = replies[1]
 	if not ok then
-		return "connect", tostring(err)
+		return "connect", "its role: " .. tostring(errors.is(err) and err.why or err)
 	elseif reply.ok and (type(reply.out) ~= "table" or reply.out[1] ~= "master") then
 		return "connect", "it is a master no more, or not yet"
 	end
@@ -99,7 +99,7 @@ local function login(self, seconds)
 		for i, reply in ipairs(replies) do
 			answers[i] = not reply.ok and tostring(reply.out)
 		end
-		return answers, not done and (errors.is(err) and err.message or tostring(err)) or nil
+		return answers, not done and "login: " .. tostring(errors.is(err) and err.why or err) or nil
 	end
 	local resp, code, why = logging_in.run(ask, self.conf)
 	self.resp = resp

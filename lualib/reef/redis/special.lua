@@ -141,10 +141,11 @@ local function changes(db, raw, command, ...)
 	return reply
 end
 
+-- To be called in tail position.
 local function refuse_once(db, raw, command, ...)
 	if not owned.spoil(db[2]) then
 		error(("redis: %s is about the next command, whoever sends that (nothing was sent); put both into a pipeline")
-			:format(command), 3)
+			:format(command), 2)
 	end
 	return raw(db, ...)
 end

@@ -108,7 +108,10 @@ end
 ---@return snax.method[]
 ---@return string pattern where the file was found
 function interface.methods(name, env, loader)
-	local path = assert(skynet.getenv "snax", "snax needs the key `snax` in the configuration: patterns for its files")
+	local path = skynet.getenv "snax" or error("snax needs the key `snax` in the configuration: patterns for its files", 0)
+	if type(name) ~= "string" then
+		error(("snax: the name of a service is a text, not a %s"):format(type(name)), 0)
+	end
 	local chunk, pattern = (loader or load_from)(path, name, env)
 	if not chunk then
 		error(("cannot load the snax service %s: %s"):format(name, pattern), 0)

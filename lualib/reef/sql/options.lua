@@ -34,6 +34,9 @@ function options.check(name, given, kinds, defaults, unknown_tls)
 		conf[option] = value
 	end
 	for option, value in pairs(given or {}) do
+		if option == "port" and type(value) == "string" then
+			value = tonumber(value) or value -- keys of the configuration are texts
+		end
 		if option == "tls" then
 			conf.tls = value and require "reef.tls".options(value) or nil
 		elseif known[option] and type(value) ~= known[option] then

@@ -1,6 +1,7 @@
 -- skynet.datasheet.builder: publishing sheets. See reef.datasheet, whose `publish` does several at one moment.
 
 local skynet = require "skynet"
+local checks = require "reef.options"
 local datasheet = require "reef.datasheet"
 
 local builder = {}
@@ -15,24 +16,36 @@ local function value_of(name, v)
 	return v
 end
 
+-- To be called in tail position: errors are the user's, in the name of what he called.
+local function publish(what, name, v)
+	v = value_of(name, v)
+	local ok, reason = pcall(datasheet.publish, { [name] = v })
+	if not ok then
+		error((reason:gsub("^datasheet%.publish", "datasheet." .. what)), 2)
+	end
+	return reason
+end
+
 ---Publishes a sheet that does not exist yet.
 ---@param name string
 ---@param v table|string a table, or what `compile` made of one
 function builder.new(name, v)
+	checks.needs("datasheet.new: the name", name, "string")
 	if datasheet.exists(name) then
 		error(("datasheet.new: there is a sheet '%s' already"):format(name), 2)
 	end
-	return datasheet.publish { [name] = value_of(name, v) }
+	return publish("new", name, v)
 end
 
 ---Publishes new data of a sheet.
 ---@param name string
 ---@param v table|string
 function builder.update(name, v)
+	checks.needs("datasheet.update: the name", name, "string")
 	if not datasheet.exists(name) then
 		error(("datasheet.update: there is no sheet '%s'"):format(name), 2)
 	end
-	return datasheet.publish { [name] = value_of(name, v) }
+	return publish("update", name, v)
 end
 
 ---@param v table

@@ -51,13 +51,16 @@ local function identity(conf, name)
 		end
 	end
 	for _, field in ipairs { "host", "port", "username", "auth", "db", "resp", "name", "credentials", "info" } do
-		key[#key + 1] = ("%s=%q"):format(field, tostring(conf[field]))
+		key[#key + 1] = conf[field] ~= nil and ("%s=%q"):format(field, tostring(conf[field])) or nil
 	end
 	if conf.setup and conf.setup.READONLY then
 		key[#key + 1], name = "readonly", (name or "") .. " readonly"
 	end
 	local label = label_of("redis", ("%s/%d"):format(conf.where, conf.db or 0), name)
-	return table.concat(key, " ") .. " pool=" .. tostring(name), label, target
+	if name then
+		key[#key + 1] = ("pool=%q"):format(tostring(name))
+	end
+	return table.concat(key, " "), label, target
 end
 
 ---A client of reef.pool.redis, as far as it is made of words.

@@ -517,8 +517,9 @@ end
 
 test.case("whatever stands in schemas and data, they are good, or each error has a file of theirs", function()
 	math.randomseed(test.seed)
-	local right, wrong = 0, 0
-	for _ = 1, test.count(150) do
+	local right, wrong, n = 0, 0, 0
+	repeat
+		n = n + 1
 		local files = random_files()
 		local result, err = config.check(directory(files))
 		for _, problem in ipairs(err and err.errors or {}) do
@@ -526,7 +527,7 @@ test.case("whatever stands in schemas and data, they are good, or each error has
 			test.truthy(not problem.message:find "lualib" and not problem.message:find "bad argument", tostring(err))
 		end
 		right, wrong = right + (result and 1 or 0), wrong + (err and 1 or 0)
-	end
+	until n >= test.count(150) and right > 0 and wrong > 0 or n == 2000 -- good ones are rare
 	test.truthy(right > 0 and wrong > 0)
 end)
 

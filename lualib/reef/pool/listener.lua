@@ -20,7 +20,9 @@ end
 ---@param client table             {remote=}
 ---@param lender reef.pool.lender
 function listener.new(client, lender)
-	return setmetatable({ remote = client.remote, lender = lender, queue = {}, first = 1, last = 0, waiting = {} }, listener)
+	return setmetatable({
+		remote = client.remote, lender = lender, queue = {}, first = 1, last = 0, waiting = {},
+	}, listener)
 end
 
 ---@param link redis.link

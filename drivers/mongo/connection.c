@@ -26,16 +26,17 @@ static void expanded_release(void) {
 
 /* ---- replies ---- */
 
-/* Pushes the reply on the build stack. False: it is malformed, the connection is closed. */
+/* Pushes the reply on the build stack. False: it is malformed, or a finalizer has run that ended it; the connection is closed. */
 static bool build_reply(struct reef_mongo_connection *c, struct reef_wire_message *m, unsigned flags) {
 	lua_State *L = c->requests.build;
+	unsigned incarnation = c->requests.channel.incarnation;
 	lua_settop(L, 0);
 	if (!reef_mongo_message_push_reply(L, m, flags)) {
 		const char *text = lua_tostring(L, -1);
 		reef_channel_close(&c->requests.channel, REEF_CHANNEL_GARBLED, text != NULL ? text : "malformed reply");
 		return false;
 	}
-	return true;
+	return c->requests.channel.incarnation == incarnation;
 }
 
 static void resume(struct reef_mongo_connection *c, struct reef_task *task) {
@@ -157,8 +158,8 @@ static char *mongo_room(struct reef_channel *channel, size_t *n) {
 	return (char *)c->in.data + c->in.size;
 }
 
-static void mongo_data(struct reef_channel *channel, const char *bytes, size_t n) {
-	struct reef_mongo_connection *c = (struct reef_mongo_connection *)channel;
+static void take_in(struct reef_mongo_connection *c, const char *bytes, size_t n) {
+	struct reef_channel *channel = &c->requests.channel;
 	if (c->in.size > 0) {
 		if (bytes == (const char *)c->in.data + c->in.size) {
 			c->in.size += n;
@@ -184,6 +185,13 @@ static void mongo_data(struct reef_channel *channel, const char *bytes, size_t n
 			reef_channel_close(channel, REEF_CHANNEL_GARBLED, "no memory for a message");
 		}
 	}
+}
+
+static void mongo_data(struct reef_channel *channel, const char *bytes, size_t n) {
+	struct reef_mongo_connection *c = (struct reef_mongo_connection *)channel;
+	c->delivering = true;
+	take_in(c, bytes, n);
+	c->delivering = false;
 }
 
 static void mongo_fail(struct reef_requests *r, struct reef_task *task, const struct reef_failure *failure) {

@@ -318,7 +318,9 @@ static int lua_mysql_info(lua_State *L) {
 }
 
 static int lua_mysql_close(lua_State *L) {
-	reef_mysql_close(luaL_checkudata(L, 1, CONNECTION));
+	struct reef_mysql_connection *c = luaL_checkudata(L, 1, CONNECTION);
+	if (!reef_sql_close_later(&c->sql))
+		reef_mysql_close(c);
 	return 0;
 }
 

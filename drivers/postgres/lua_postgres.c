@@ -136,7 +136,9 @@ static int lua_postgres_transaction(lua_State *L) {
 }
 
 static int lua_postgres_close(lua_State *L) {
-	reef_postgres_close(luaL_checkudata(L, 1, CLASS));
+	struct reef_postgres_connection *c = luaL_checkudata(L, 1, CLASS);
+	if (!reef_sql_close_later(&c->sql))
+		reef_postgres_close(c);
 	return 0;
 }
 

@@ -49,8 +49,8 @@ static void redis_refused(struct reef_channel *channel, struct reef_task *task, 
 static void redis_ended(struct reef_channel *channel, enum reef_channel_end end, uint64_t sent) {
 	struct reef_redis_connection *c = (struct reef_redis_connection *)channel;
 	reef_requests_end(&c->requests, end, sent);
-	reef_redis_reader_fini(&c->reader);
-	lua_settop(c->requests.build, 0);
+	if (!c->delivering)
+		reef_redis_connection_forget_input(c);
 }
 
 static void redis_release(struct reef_channel *channel) {
@@ -84,6 +84,11 @@ struct reef_redis_connection *reef_redis_connection_new(lua_State *L) {
 	reef_requests_init(&c->requests, L, &channel_protocol, &requests_protocol);
 	c->overload = c->queue = LUA_NOREF;
 	return c;
+}
+
+void reef_redis_connection_forget_input(struct reef_redis_connection *c) {
+	reef_redis_reader_fini(&c->reader);
+	lua_settop(c->requests.build, 0);
 }
 
 const char *reef_redis_connection_refusal(struct reef_redis_connection *c) {

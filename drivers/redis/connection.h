@@ -23,6 +23,7 @@ struct reef_redis_connection {
 	struct reef_redis_reader reader;
 	struct reef_redis_limits limits;
 	size_t max_queue, max_queue_bytes;
+	bool delivering; /* replies are being made of what has come: then the collector may run, and what ends us with it */
 
 	int overload; /* registry: function(boolean), or LUA_NOREF */
 	bool overloaded;
@@ -36,6 +37,8 @@ struct reef_redis_connection {
 
 /* A new, closed connection for the VM that L belongs to. The caller fills in limits, overload, build and failure. */
 struct reef_redis_connection *reef_redis_connection_new(lua_State *L);
+/* Nothing of what has come is needed any more. */
+void reef_redis_connection_forget_input(struct reef_redis_connection *c);
 /* Is there room for another request? "" if so, else a text that says why not. */
 const char *reef_redis_connection_refusal(struct reef_redis_connection *c);
 

@@ -112,12 +112,11 @@ static int deliver_replies(struct reef_redis_connection *c, int index, const uin
 	return count;
 }
 
-void reef_redis_deliver(struct reef_channel *channel, const char *bytes, size_t n) {
-	struct reef_redis_connection *c = (struct reef_redis_connection *)channel;
+/* As long as it is this connection. */
+static void deliver_all(struct reef_redis_connection *c, const char *bytes, size_t n) {
+	struct reef_channel *channel = &c->requests.channel;
 	lua_State *build = c->requests.build;
 	unsigned incarnation = channel->incarnation;
-	if (c->stream)
-		channel->heard_ns = reef_now_ns();
 	while (n > 0) {
 		size_t used = reef_redis_reader_feed(&c->reader, bytes, n);
 		bytes += used;
@@ -125,6 +124,8 @@ void reef_redis_deliver(struct reef_channel *channel, const char *bytes, size_t 
 		int done;
 		do {
 			done = reef_redis_reader_parse(&c->reader, build);
+			if (channel->incarnation != incarnation)
+				return;
 			for (int i = 0; i < done;) {
 				i += deliver_replies(c, i + 1, c->reader.kind + i, done - i);
 				if (channel->incarnation != incarnation)
@@ -139,4 +140,16 @@ void reef_redis_deliver(struct reef_channel *channel, const char *bytes, size_t 
 	}
 	if (c->reader.bytes > 0 && !c->stream && reef_redis_reader_is_answering(&c->reader) && !is_asked(c))
 		reef_channel_close(channel, REEF_CHANNEL_GARBLED, "a reply that nobody asked for");
+}
+
+void reef_redis_deliver(struct reef_channel *channel, const char *bytes, size_t n) {
+	struct reef_redis_connection *c = (struct reef_redis_connection *)channel;
+	unsigned incarnation = channel->incarnation;
+	if (c->stream)
+		channel->heard_ns = reef_now_ns();
+	c->delivering = true;
+	deliver_all(c, bytes, n);
+	c->delivering = false;
+	if (channel->incarnation != incarnation)
+		reef_redis_connection_forget_input(c);
 }

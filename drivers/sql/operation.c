@@ -45,8 +45,13 @@ void reef_sql_connection_init(lua_State *L, struct reef_sql_connection *c, const
 	c->open = true;
 }
 
+bool reef_sql_close_later(struct reef_sql_connection *c) {
+	c->doomed = c->open && c->busy && c->task == NULL;
+	return c->doomed;
+}
+
 void reef_sql_closed(struct reef_sql_connection *c) {
-	c->open = c->busy = false;
+	c->open = c->busy = c->doomed = false;
 	reef_fd_wait_end(&c->waiter);
 	if (c->task) {
 		struct reef_task *task = c->task;
@@ -100,6 +105,16 @@ static int operation_over(lua_State *L, struct reef_sql_connection *c, int state
 	return c->refusal ? c->refusal(L, c) : c->pushed;
 }
 
+/* What a part has come to, unless the connection was closed within it. */
+static int operation_part(lua_State *L, struct reef_sql_connection *c, int state) {
+	if (!c->doomed)
+		return state;
+	c->failed = NULL;
+	lua_pushliteral(L, "it was disconnected");
+	lua_pushnil(L);
+	return REEF_SQL_LOST;
+}
+
 static int operation_goes_on(lua_State *L, struct reef_sql_connection *c, int state);
 
 static int operation_resumed(lua_State *L, int status, lua_KContext context) {
@@ -118,7 +133,7 @@ static int operation_resumed(lua_State *L, int status, lua_KContext context) {
 	} else if (ready == 0) {
 		c->failed = "timeout";
 	}
-	return operation_goes_on(L, c, c->driver->go(L, c, ready > 0 ? ready : 0));
+	return operation_goes_on(L, c, operation_part(L, c, c->driver->go(L, c, ready > 0 ? ready : 0)));
 }
 
 static int operation_goes_on(lua_State *L, struct reef_sql_connection *c, int state) {
@@ -133,7 +148,7 @@ static int operation_goes_on(lua_State *L, struct reef_sql_connection *c, int st
 		}
 		snprintf(c->words, sizeof c->words, "%s", strerrordesc_np(error));
 		c->failed = c->words;
-		state = c->driver->go(L, c, 0);
+		state = operation_part(L, c, c->driver->go(L, c, 0));
 	}
 	return operation_over(L, c, state);
 }
@@ -147,7 +162,7 @@ int reef_sql_begin(lua_State *L, struct reef_sql_connection *c, const struct ree
 	c->since_ns = now_ns;
 	c->deadline_ns = deadline_ns;
 	luaL_checkstack(L, 24, NULL);
-	return operation_goes_on(L, c, operation->begin(L, c));
+	return operation_goes_on(L, c, operation_part(L, c, operation->begin(L, c)));
 }
 
 bool reef_sql_is_fresh(const struct reef_sql_turn *turn, uint64_t now_ns) {

@@ -77,6 +77,7 @@ struct reef_sql_connection {
 	bool compact, stream; /* how rows are wanted, by the last that was begun */
 	bool open;            /* until reef_sql_closed */
 	bool busy;            /* an operation goes on; one that has been left so has made the connection useless */
+	bool doomed;          /* it is to be closed when the part of the operation that runs is over */
 	bool refused;         /* the result is the server's no */
 	bool connecting;      /* what is lost is told and not raised */
 };
@@ -87,6 +88,9 @@ void reef_sql_connection_init(lua_State *L, struct reef_sql_connection *c, const
 void reef_sql_mark_class(lua_State *L);
 /* The connection at that index; raises for anything else. */
 struct reef_sql_connection *reef_sql_connection_check(lua_State *L, int index);
+/* For `close` in Lua. True: a part of an operation runs, whose values the collector made room for, and a finalizer has called; the
+ * connection is closed when that part is over. */
+bool reef_sql_close_later(struct reef_sql_connection *c);
 /* Nobody waits for its descriptor any more, which the driver is about to close. Whoever did goes on. */
 void reef_sql_closed(struct reef_sql_connection *c);
 

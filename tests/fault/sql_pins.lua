@@ -1,6 +1,6 @@
 -- timeout: 200
--- Pools of MySQL and PostgreSQL: what becomes of a connection that somebody has for himself, a transaction or the rows of a
--- result, when two coroutines use it, or one is ended in the middle.
+-- Pools of MySQL and PostgreSQL: what becomes of a connection that somebody has for himself, a transaction or the rows
+-- of a result, when two coroutines use it, or one is ended in the middle.
 local pool = require "reef.pool"
 local skynet = require "skynet"
 local test = require "test"

@@ -53,6 +53,27 @@ test.case("call, query, names, and errors with their reason", function()
 	test.raises("call failed: .*", cluster.call, "one", "@main", "nothing")
 end)
 
+test.case("an address that cannot be sent is an error, also for the first call to a node, and nobody else's", function()
+	start "addressed"
+	local results = {}
+	for i, to in ipairs { print, "@main", print, "@main" } do
+		skynet.fork(function()
+			results[i] = table.pack(pcall(cluster.call, "addressed", to, "echo", i))
+		end)
+	end
+	cluster.send("addressed", print, "add", 1)
+	cluster.send("addressed", "@main", "add", 1)
+	test.eventually("the end of all calls", 20, function()
+		return #results == 4
+	end)
+	for i = 1, 3, 2 do
+		test.equal(results[i][1], false)
+		test.matches(results[i][2], "call failed: cluster node addressed: .*type function.*not sent")
+		test.equal({ results[i + 1][1], results[i + 1][2] }, { true, i + 1 })
+	end
+	test.raises("type function", cluster.call, "addressed", print, "echo", 1)
+end)
+
 test.case("3 MB both ways, while small calls go on", function()
 	start "large"
 	local text = ("0123456789abcdef"):rep(3 << 16)

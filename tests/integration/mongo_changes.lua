@@ -71,6 +71,44 @@ test.case("a server without an oplog says so", function()
 	test.raises("only supported on replica sets", c.watch, c)
 end)
 
+-- Runs f in a coroutine that is ended while it waits for a batch that is on its way.
+local function end_within(set, f)
+	for _, member in ipairs(set.members) do
+		member.failpoint:configure { configureFailPoint = "failCommand", mode = { times = 1 },
+			data = { failCommands = bson.array { "getMore" }, blockConnection = true, blockTimeMS = 200 } }
+	end
+	local waiting
+	skynet.fork(function()
+		waiting = coroutine.running()
+		f()
+	end)
+	skynet.sleep(10)
+	test.truthy(skynet.killthread(waiting))
+	skynet.sleep(40)
+	for _, member in ipairs(set.members) do
+		member.failpoint.points = {}
+	end
+end
+
+test.case("no change is lost with a coroutine that waited for it, and no document without a word", function()
+	local _, c, set = start()
+	local stream <close> = c:watch()
+	for i = 1, 4 do
+		c:insertOne { _id = i }
+		end_within(set, function()
+			test.fail(stream:next())
+		end)
+		test.equal(stream:next().documentKey._id, i)
+	end
+
+	local cursor <close> = c:find():sort({ _id = 1 }):batchSize(2)
+	test.equal({ cursor:hasNext(), cursor:next()._id, cursor:hasNext(), cursor:next()._id }, { true, 1, true, 2 })
+	end_within(set, function()
+		cursor:hasNext()
+	end)
+	test.raises("documents may be missing", cursor.hasNext, cursor)
+end)
+
 test.case("a call whose time is over does not end the stream", function()
 	local _, c, set = start()
 	local stream <close> = c:watch({}, { timeoutMS = 300 })

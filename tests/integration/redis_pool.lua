@@ -526,6 +526,43 @@ test.case("a subscriber whose service or coroutine ends gives its connection bac
 	end)
 end)
 
+test.case("what comes to a subscriber is not lost with a coroutine that waited for it", { timeout = 60 }, function()
+	local MOST <const> = 200
+	local s = server.start()
+	local w = pool.watch(open(s))
+	w:subscribe "news"
+	local db, got = open(s), {}
+	skynet.fork(function()
+		for i = 1, MOST do
+			db:publish("news", i)
+			if math.random(4) == 1 then
+				skynet.sleep(math.random(0, 2))
+			end
+		end
+	end)
+	while #got < MOST do
+		local reading, over
+		skynet.fork(function()
+			reading = coroutine.running()
+			got[#got + 1] = tonumber((w:message()))
+			over = true
+		end)
+		for _ = 1, math.random(1, 30) do
+			skynet.yield()
+		end
+		if not over and math.random(2) == 1 then
+			skynet.killthread(reading)
+		else
+			test.eventually("a message", 10, function()
+				return over
+			end)
+		end
+	end
+	for i = 1, MOST do
+		test.equal(got[i], i)
+	end
+end)
+
 test.case("a coroutine or service that ends does not confuse the others", function()
 	local s = server.start()
 	local db = open(s, { size = 1 })

@@ -104,9 +104,12 @@ function link.call(node, to, message, size, seconds)
 			return arrived(false, address)
 		end
 		tell_tag(address, tag)
-		if not core.post(arrived, address, "lua", "req", to, message, size, seconds) then
+		-- An address that cannot be packed raises, and here nobody would hear it.
+		local packed, posted = pcall(core.post, arrived, address, "lua", "req", to, message, size, seconds)
+		if not packed or not posted then
 			forget(message, size)
-			arrived(false, ("cluster node %s: its connection's service is gone (not sent)"):format(node))
+			local why = packed and "its connection's service is gone" or posted
+			arrived(false, ("cluster node %s: %s (not sent)"):format(node, why))
 		end
 	end)
 	skynet.wait(token)
@@ -127,12 +130,14 @@ function link.send(node, to, message, size)
 	end
 	local tag = core.tracetag()
 	when_known(node, function(ok, address)
+		local why = address
 		if ok then
 			tell_tag(address, tag)
-			skynet.send(address, "lua", "push", to, message, size)
-		else
+			ok, why = pcall(skynet.send, address, "lua", "push", to, message, size)
+		end
+		if not ok then
 			forget(message, size)
-			skynet.error(("cluster: a send is lost: %s"):format(tostring(address)))
+			skynet.error(("cluster: a send is lost: %s"):format(tostring(why)))
 		end
 	end)
 end

@@ -130,6 +130,7 @@ local function resume(self, deadline)
 	close_cursor(self)
 	self.resuming = true
 	open(self, deadline)
+	self.lost = nil
 end
 
 -- Gets the next batch, which may be empty. An error that the stream can survive makes it begin again, once.
@@ -138,17 +139,20 @@ local function get_more(self, deadline)
 	made.until_ = deadline
 	local server = made:server()
 	self.wire = server and server.maxWireVersion or self.wire
+	-- Also if we are ended meanwhile: then whoever calls next begins where this was.
+	self.lost = true
 	local ok, err = pcall(made.get_more, made)
 	if ok then
+		self.lost = nil
 		if made.token and not made.batch:more() then
 			self.token = made.token
 		end
 	elseif ran_out(self, err) then
-		self.lost = true
 		error(err, 0)
 	elseif is_resumable(self, err) then
 		resume(self, deadline)
 	else
+		self.lost = nil
 		self:close()
 		error(err, 0)
 	end
@@ -176,7 +180,6 @@ end
 local function next_change(self, once)
 	local deadline = deadline_of(self)
 	if self.lost then
-		self.lost = nil
 		resume(self, deadline)
 	end
 	while not self.closed do

@@ -131,6 +131,12 @@ end
 
 -- Asks for the next batch.
 function cursor:get_more()
+	if self.asking then
+		-- The server has gone on behind what it has sent to nobody.
+		self.broken = true
+		error(errors.new({ code = "closed", outcome = "maybe applied", host = "mongo " .. self.address,
+			command = "getMore" }, "the coroutine that asked for the next batch was ended: documents may be missing"), 0)
+	end
 	local body = { "getMore", bson.int64(self.id), "collection", self.ns }
 	local size = self.settings.batchSize
 	if size and size > 0 then
@@ -146,11 +152,13 @@ function cursor:get_more()
 	if o.await then
 		body[#body + 1], body[#body + 2] = "maxTimeMS", o.await
 	end
+	self.asking = true
 	local ok, reply, err = pcall(self.client.execute, self.client, {
 		db = self.db, name = "getMore", body = body, address = self.address, held = self.held, exact = o.exact,
 		batches = true, session = o.session or self.borrowed, deadline = self:deadline(), timed = o.timed, own_time = true,
 		shape = "next_batch",
 	})
+	self.asking = false
 	if not ok or reply.ok ~= 1 then
 		self.broken = true
 		-- What the server may still have, closing ends; and a connection that is held goes back then.

@@ -6,7 +6,11 @@ local skynet = require "skynet"
 
 local AT_ONCE = 5e6 -- ns; a wait that fails sooner has not been there when the connection was lost
 
+local WEAK <const> = { __mode = "v" }
+
 ---@class reef.pool.listener
+---@field hearing table|nil  the entry on which the pool is asked for what has come
+---@field waiting table[]    tokens of those who wait for that
 local listener = {}
 listener.__index = listener
 listener.__gc = function(self)
@@ -16,7 +20,9 @@ end
 ---@param client table             {remote=}
 ---@param lender reef.pool.lender
 function listener.new(client, lender)
-	return setmetatable({ remote = client.remote, lender = lender, queue = {}, first = 1, last = 0 }, listener)
+	return setmetatable({
+		remote = client.remote, lender = lender, queue = {}, first = 1, last = 0, waiting = {},
+	}, listener)
 end
 
 ---@param link redis.link
@@ -55,6 +61,41 @@ function listener:close(why, since)
 	end
 end
 
+-- In a coroutine of its own, so that nothing is lost when one that waits is ended. It does not keep the listener from
+-- being collected.
+local function hear(weak, remote, entry, seconds)
+	local began = skynet.hpc()
+	local ok, replies, n = pcall(remote.listen, remote, entry.pin, seconds)
+	local self = weak[1]
+	if not self then
+		return
+	elseif self.hearing == entry then
+		self.hearing = nil
+	end
+	local failure
+	if ok and replies then
+		if self.entry == entry then
+			self.queue, self.first, self.last = replies, 1, n
+			self.heard_at = skynet.hpc()
+		end
+	elseif ok then
+		if self.entry == entry then
+			self:close "the pool is gone"
+		end
+	elseif not errors.is(replies) or replies.code == "timeout" then
+		failure = replies
+	elseif self.entry == entry then
+		local ended = skynet.hpc()
+		self:close(replies.why or replies.message, ended - began > AT_ONCE and ended or nil)
+	end
+	local waiting = self.waiting
+	self.waiting = {}
+	for _, token in ipairs(waiting) do
+		token.failure = failure
+		skynet.wakeup(token)
+	end
+end
+
 ---The next thing that the server says; nil: the connection is gone. Raises when there is nothing in time.
 ---@param seconds number  0: for ever
 function listener:message(seconds)
@@ -66,19 +107,15 @@ function listener:message(seconds)
 			return reply
 		elseif not self.entry then
 			return nil
+		elseif self.hearing ~= self.entry then
+			self.hearing = self.entry
+			skynet.fork(hear, setmetatable({ self }, WEAK), self.remote, self.entry, seconds)
 		end
-		local entry, began = self.entry, skynet.hpc()
-		local ok, replies, n = pcall(self.remote.listen, self.remote, entry.pin, seconds)
-		if ok and replies then
-			self.queue, self.first, self.last = replies, 1, n
-			self.heard_at = skynet.hpc()
-		elseif ok then
-			self:close "the pool is gone"
-		elseif not errors.is(replies) or replies.code == "timeout" then
-			error(replies, 0)
-		elseif self.entry == entry then
-			local ended = skynet.hpc()
-			self:close(replies.why or replies.message, ended - began > AT_ONCE and ended or nil)
+		local token = {}
+		self.waiting[#self.waiting + 1] = token
+		skynet.wait(token)
+		if token.failure then
+			error(token.failure, 0)
 		end
 	end
 end

@@ -27,7 +27,8 @@ static void retry_later(lua_State *L);
 
 /* Runs while a VM has versions that it could not let go: created anew as long as that is so, collected each cycle. */
 static int retry(lua_State *L) {
-	(void)reef_versions_update_rest(L);
+	if (!reef_versions_update_rest(L))
+		return 0;
 	if (reef_versions_pinned(reef_vm_of(L)))
 		retry_later(L);
 	return 0;

@@ -353,6 +353,14 @@ test.case("what an update had to leave is let go of later, and nothing else beco
 	end)
 end)
 
+test.case("a service without memory for an update goes on, and lets go when it has some", function()
+	local scarce = test.service "share_scarce"
+	test.truthy(skynet.call(scarce, "lua", test.seed, test.count(4000)) > 0)
+	test.eventually("its old versions are freed", 10, function()
+		return #sharetable.stat().names.scarce <= 2
+	end)
+end)
+
 test.case("a service that ends lets go", function()
 	sharetable.loadtable("end", { 1 })
 	local address = skynet.newservice "share_reader"

@@ -231,7 +231,7 @@ test.case("a service that loads and publishes what it reads, and reads what it h
 	-- Keys that are no identifiers, in tables that lie otherwise than their copies will.
 	local function tree(depth)
 		local t = {}
-		for i = 1, random(0, 9) do
+		for _ = 1, random(0, 9) do
 			made = made + 1
 			local value = depth < 3 and random(3) == 1 and tree(depth + 1) or ("the value " .. made):rep(random(5))
 			t[random(2) == 1 and #t + 1 or ("the key %d"):format(random(30)):rep(random(4))] = value

@@ -4,12 +4,13 @@ local sharetable = require "skynet.sharetable"
 
 skynet.memlimit(450000)
 
-local places, junk = {}, {}
+local places, junk = {}, {} -- luacheck: ignore (they hold)
 
 local function step(random, round)
 	local what = random(5)
 	if what == 1 then
-		sharetable.loadtable("scarce", { words = ("some words of %d"):format(round), rows = { { round }, { "row " .. round } } })
+		local words = ("some words of %d"):format(round)
+		sharetable.loadtable("scarce", { words = words, rows = { { round }, { "row " .. round } } })
 	elseif what == 2 then
 		sharetable.update "scarce"
 	elseif what == 3 then

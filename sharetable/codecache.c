@@ -27,7 +27,7 @@ struct reef_code {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reef_code **chains; /* current versions */
 static size_t chain_count, code_count;
-static struct reef_code *evicted; /* still used */
+static struct reef_code *evicted;     /* still used */
 static atomic_uint_least64_t version; /* how often files were to be read again */
 
 static uint32_t codecache_hash_of(const char *name) {

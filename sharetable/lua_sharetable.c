@@ -27,14 +27,19 @@ static void retry_later(lua_State *L);
 
 /* Runs while a VM has versions that it could not let go: created anew as long as that is so, collected each cycle. */
 static int retry(lua_State *L) {
+	reef_vm_of(L)->looks_again = false;
 	(void)reef_versions_update_rest(L);
 	if (reef_versions_pinned(reef_vm_of(L)))
 		retry_later(L);
 	return 0;
 }
 
-/* After an update that could not let go of an old version: tries again after each of the VM's collections. */
+/* After an update that could not let go of an old version: tries again after each of the VM's collections. One for all updates:
+ * where each step needs the collector for its memory, two would have each other finalized without end. */
 static void retry_later(lua_State *L) {
+	struct reef_vm *vm = reef_vm_of(L);
+	if (vm->looks_again)
+		return;
 	lua_newuserdatauv(L, 0, 0);
 	if (luaL_newmetatable(L, "reef.sharetable.retry")) {
 		lua_pushcfunction(L, retry);
@@ -42,6 +47,7 @@ static void retry_later(lua_State *L) {
 	}
 	lua_setmetatable(L, -2);
 	lua_pop(L, 1);
+	vm->looks_again = true;
 }
 
 /* publish(name, table) -> nothing, or why it cannot be shared */

@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#include <stdbool.h>
+
 #include <lua.h>
 
 #include "core/array.h"
@@ -25,6 +27,7 @@ struct reef_vm {
 	struct REEF_ARRAY(struct reef_holder *) holders;
 	/* What others want to do when the VM is gone. */
 	struct reef_vm_closer *closers;
+	bool looks_again; /* after each collection, for versions that it could not let go */
 };
 
 /* NULL if there is none yet. */

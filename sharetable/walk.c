@@ -36,7 +36,7 @@ struct walker {
 	uintptr_t lo, size; /* all the sets lie within */
 	struct REEF_ARRAY(struct place) places;
 	struct REEF_ARRAY(Node *) dead; /* whose keys may be such objects, or what lay there before */
-	struct reef_ptrmap strings; /* old string -> 1 + index in the table of copies */
+	struct reef_ptrmap strings;     /* old string -> 1 + index in the table of copies */
 	size_t string_count;
 	Table *copies;
 	struct entry {

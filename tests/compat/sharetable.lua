@@ -231,7 +231,7 @@ test.case("a service that loads and publishes what it reads, and reads what it h
 	-- Keys that are no identifiers, in tables that lie otherwise than their copies will.
 	local function tree(depth)
 		local t = {}
-		for i = 1, random(0, 9) do
+		for _ = 1, random(0, 9) do
 			made = made + 1
 			local value = depth < 3 and random(3) == 1 and tree(depth + 1) or ("the value " .. made):rep(random(5))
 			t[random(2) == 1 and #t + 1 or ("the key %d"):format(random(30)):rep(random(4))] = value
@@ -350,6 +350,14 @@ test.case("what an update had to leave is let go of later, and nothing else beco
 			all = all + #sharetable.stat().names[name] - (newest[name] ~= updated[name] and 1 or 0)
 		end
 		return all == #NAMES
+	end)
+end)
+
+test.case("a service without memory for an update goes on, and lets go when it has some", function()
+	local scarce = test.service "share_scarce"
+	test.truthy(skynet.call(scarce, "lua", test.seed, test.count(4000)) > 0)
+	test.eventually("its old versions are freed", 10, function()
+		return #sharetable.stat().names.scarce <= 2
 	end)
 end)
 

@@ -18,12 +18,12 @@ function command.words()
 	end
 end
 
----The address of a process, as people type it: a port alone is one of this machine.
+---The address of a process, as people type it: a port alone is one of this machine, and what has a slash is a path.
 ---@param word string
 ---@return string
 function command.address(word)
 	local port = word:match "^:?(%d+)$"
-	return port and "127.0.0.1:" .. port or word
+	return port and "127.0.0.1:" .. port or word:find "^[^:/]*/" and "unix:" .. word or word
 end
 
 ---Are colours to be used on stdout? On a terminal, unless NO_COLOR is set.

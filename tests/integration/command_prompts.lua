@@ -83,7 +83,9 @@ test.case("attach takes the path of a console's socket, also one that begins her
 	local path = test.dir .. "/console.sock"
 	local service = skynet.newservice("debug_console", path)
 	for _, word in ipairs { path, "./console.sock", "unix:" .. path } do
-		local code, output = process.run { test.reef, "attach", word, "getenv", "thread", cwd = test.dir, stdin = "/dev/null" }
+		local code, output = process.run {
+			test.reef, "attach", word, "getenv", "thread", cwd = test.dir, stdin = "/dev/null",
+		}
 		test.equal({ code, output }, { 0, "thread\t4\n" }, word)
 	end
 	skynet.kill(service)

@@ -57,6 +57,13 @@ local function parse_arguments()
 			options.address = command.address(word)
 		end
 	end
+	if options.address then
+		local host, wrong = command.host(options.address)
+		if not host then
+			return nil, wrong
+		end
+		options.address = host
+	end
 	local seconds = tonumber(options.seconds or 10)
 	if not seconds or not (seconds > 0 and seconds <= 300) then
 		return nil, "--seconds needs a number up to 300"

@@ -18,12 +18,28 @@ function command.words()
 	end
 end
 
----The address of a process, as people type it: a port alone is one of this machine.
+---The address of a process, as people type it: a port alone is one of this machine, and what has a slash is a path.
 ---@param word string
 ---@return string
 function command.address(word)
 	local port = word:match "^:?(%d+)$"
-	return port and "127.0.0.1:" .. port or word
+	return port and "127.0.0.1:" .. port or word:find "^[^:/]*/" and "unix:" .. word or word
+end
+
+---The host and port of an HTTP server, as people type them, also with http:// in front.
+---@param address string
+---@return string|nil host  "host:port"
+---@return string|nil problem
+function command.host(address)
+	local whole = address:match "^http://([^/]+)/?$" or address:match "^[^/]+$"
+	local name, port = (whole or ""):match "^(.+):(%d+)$"
+	port = tonumber(port)
+	if not name or name:find ":" and not name:find "^%[.*%]$" then
+		return nil, ("%s is no HOST:PORT; IPv6 addresses are written [::1]:80"):format(address)
+	elseif not (port > 0 and port <= 65535) then
+		return nil, ("%s: ports are from 1 to 65535"):format(address)
+	end
+	return whole
 end
 
 ---Are colours to be used on stdout? On a terminal, unless NO_COLOR is set.

@@ -107,7 +107,7 @@ skynet.start(function()
 	if metrics then
 		metrics.ready(START)
 	end
-	if skynet.getenv "reef_run" then
+	if skynet.getenv "reef_run" or skynet.getenv "reef_test" then
 		skynet.send(".launcher", "lua", "END_WITH_LAST")
 	end
 	skynet.exit()

@@ -1,4 +1,4 @@
--- A console over TCP: one command a line. `debug_console [ip] port`.
+-- A console over TCP, or a Unix socket: one command a line. `debug_console [ip] port`, `debug_console path`.
 --
 -- Whoever can connect can do everything to the process: keep it on the loopback address. That keeps out other machines,
 -- but not the web pages that a browser on this one shows: what looks like HTTP, or like no line of text, ends the
@@ -662,10 +662,14 @@ skynet.start(function()
 	if token and (#token < SHORTEST_TOKEN or token:find "[^\33-\126]") then
 		error(("console_http_token: at least %d visible characters, without spaces"):format(SHORTEST_TOKEN), 0)
 	end
-	local id, address, real_port = socket.listen(ip, tonumber(port) or error("debug_console [ip] port", 0))
+	local path = (second == nil or second == "0") and first and first:find "^/" and first
+	if not path and not tonumber(port) then
+		error("debug_console [ip] port, or debug_console /path", 0)
+	end
+	local id, address, real_port = socket.listen(path or ip, not path and tonumber(port) or nil)
 	listens = address
 	require("reef.look").keep() -- lines of the log, for `tail`
-	skynet.error(("Start debug console at %s:%d"):format(address, real_port))
+	skynet.error("Start debug console at " .. (path and address or ("%s:%d"):format(address, real_port)))
 	if not address:find "^127%." and address ~= "::1" and not address:find("/", 1, true) then
 		skynet.error "console: whoever reaches this address can do everything to the process"
 	end

@@ -58,6 +58,12 @@ test.case("what cannot be done is said, with exit code 1 or 2", function()
 		code, output = profile("--" .. option, "foo")
 		test.equal({ code, output }, { 2, ("reef profile: --%s %s (see reef profile --help)\n"):format(option, wanted) })
 	end
+	for _, address in ipairs { "nowhere", "a:0", "a:99999", "::1:80", "unix:/x" } do
+		code, output = process.run { test.reef, "profile", address }
+		test.equal(code, 2, output)
+		test.truthy(output:lower():find("reef profile: " .. address, 1, true) == 1 and output:lower():find "port", output)
+		test.matches(output, "%(see reef profile %-%-help%)\n$")
+	end
 	-- It is not found out when the time is over.
 	code, output = test.within(60, profile, "--seconds", "300", "-o", test.dir .. "/absent/x.svg")
 	test.equal(code, 1)

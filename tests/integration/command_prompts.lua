@@ -5,6 +5,7 @@ local process = require "test.process"
 local project = require "project"
 local skynet = require "skynet"
 local test = require "test"
+require "skynet.manager"
 
 local console, state
 
@@ -76,6 +77,19 @@ test.case("attach on a terminal completes, remembers and follows", function()
 	output, code = on_terminal({ "expect:> ", "send:\\x1b[A\\n", "expect:harbor\t0", "expect:> ", "send:\\x04", "gone:" },
 		"attach", console)
 	test.equal(code, 0, output)
+end)
+
+test.case("attach takes the path of a console's socket, also one that begins here", function()
+	local path = test.dir .. "/console.sock"
+	local service = skynet.newservice("debug_console", path)
+	for _, word in ipairs { path, "./console.sock", "unix:" .. path } do
+		local code, output = process.run {
+			test.reef, "attach", word, "getenv", "thread", cwd = test.dir, stdin = "/dev/null",
+		}
+		test.equal({ code, output }, { 0, "thread\t4\n" }, word)
+	end
+	skynet.kill(service)
+	test.raises("debug_console %[ip%] port, or debug_console /path", skynet.newservice, "debug_console", "console.sock")
 end)
 
 test.case("attach says which address is none, and fails when a service does not start", function()

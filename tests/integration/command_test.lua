@@ -128,6 +128,18 @@ test.case("what the command line has wrong is named", function()
 	end
 end)
 
+test.case("a file that forgets to run its cases says so at once", function()
+	local p = project.new {
+		["empty_test.lua"] = "", ["forgets_test.lua"] = HEAD .. "test.case('good', function() end)",
+		["simulated_test.lua"] = "-- sim: runs 2\n" .. HEAD .. "test.case('good', function() end)",
+	}
+	for _, name in ipairs { "empty", "forgets", "simulated" } do
+		local code, output = test.within(60, reef, p, name .. "_test.lua")
+		test.equal(code, 1, output)
+		test.matches(output, "no case was run: a test file ends with test%.run%(%)\n", name)
+	end
+end)
+
 test.case("a text that no case has in its name is said", function()
 	local p = project.new { ["good_test.lua"] = HEAD .. "test.case('good', function() end)\ntest.run()" }
 	local code, output = reef(p, "good_test.lua", "--only", "bad")

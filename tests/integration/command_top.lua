@@ -102,7 +102,8 @@ test.case("who is not there, or no Reef, is told with exit code 1", function()
 		test.equal(output:find "\27", nil)
 	end
 	for _, words in ipairs {
-		{ "nowhere" }, {}, { "a:1", "b:2" }, { "a:1", "--sort", "colour" }, { "a:1", "--interval", "nan" },
+		{ "nowhere" }, { "a:65536" }, { "::1:80" }, { "0" }, { "" },
+		{}, { "a:1", "b:2" }, { "a:1", "--sort", "colour" }, { "a:1", "--interval", "nan" },
 		{ "a:1", "--limit", "0" }, { "--all", "a:1" }, { "a:1", "--filter" },
 	} do
 		local code, output = top(table.unpack(words))

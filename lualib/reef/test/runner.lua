@@ -120,6 +120,7 @@ local function configuration(path, options, more)
 		lines[#lines + 1] = key .. " = nil"
 	end
 	lines[#lines + 1] = ("start = %s"):format(quoted(name))
+	lines[#lines + 1] = "reef_test = true" -- the process ends with a file that runs no cases
 	local beside = quoted(directory .. "/?.lua")
 	lines[#lines + 1] = ('luaservice = %s .. ";" .. (luaservice or "./service/?.lua")'):format(beside)
 	lines[#lines + 1] = ('lua_path = (lua_path or "./lualib/?.lua;./lualib/?/init.lua") .. ";" .. %s'):format(beside)
@@ -219,7 +220,8 @@ local function execute(path, options, directory, head, deadline, simulation)
 	if problem or not done then
 		cases[#cases + 1] = {
 			name = running or (done and "(orderly end)" or "(start)"), state = "fail", seconds = 0,
-			text = why or (problem or "exit code 0") .. (done and "" or ", before all cases had run"),
+			text = why or not problem and not running and #cases == 0 and "no case was run: a test file ends with test.run()"
+				or (problem or "exit code 0") .. (done and "" or ", before all cases had run"),
 		}
 	end
 	return cases, shortened(output)

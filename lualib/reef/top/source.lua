@@ -1,6 +1,7 @@
 -- Where `reef top` gets its numbers: the JSON API of a process (docs/page.md), asked over HTTP. What comes from there
 -- is believed in nothing: fields that are no numbers or texts are absent.
 local client = require "reef.http.client"
+local command = require "reef.command"
 local json = require "reef.json"
 
 local PATIENCE = 500 -- hundredths of a second that an answer may take
@@ -14,9 +15,9 @@ source.__index = source
 ---@return reef.top.source|nil
 ---@return string|nil problem
 function source.new(address)
-	local host = address:match "^http://([^/]+)/?$" or address:match "^([^/]+)$"
-	if not host or not host:find ":%d+$" then
-		return nil, ("%s is no HOST:PORT"):format(address)
+	local host, wrong = command.host(address)
+	if not host then
+		return nil, wrong
 	end
 	local http = client.new { timeout = PATIENCE, idle_timeout = PATIENCE }
 	return setmetatable({ host = host, http = http }, source)

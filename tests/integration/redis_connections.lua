@@ -333,7 +333,8 @@ test.case("a server that does not answer the login says so once, with one outcom
 		local ok, err = pcall(redis.connect, { host = "127.0.0.1", port = silent.port, connect_timeout = 0.3, db = 1 })
 		test.equal(ok, false)
 		test.equal(err.outcome, "not sent")
-		test.matches(err.message, "^redis 127%.0%.0%.1:%d+: connect failed after [^:()]*: login: " .. what .. " %(not sent%)$")
+		test.matches(err.message, "^redis 127%.0%.0%.1:%d+: connect failed after [^:()]*: login: " .. what
+			.. " %(not sent%)$")
 	end
 end)
 

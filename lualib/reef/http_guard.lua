@@ -18,6 +18,7 @@ local writer = require "reef.http.writer"
 local HEAD_LIMIT = 8 * 1024 -- bytes
 local TIME = 500 -- 1/100 s that a request may take to arrive
 local MOST = 200 -- connections
+local SHORTEST_TOKEN <const> = 16 -- characters, as core/host/config_keys.c has it
 local LINE = "^%u+ /[\33-\126]* HTTP/1%.[01]$"
 
 -- Headers on which it depends what a request is and who has sent it.
@@ -40,6 +41,17 @@ function guard.is_request_line(line)
 end
 
 -- ---- who may ask ----
+
+---The token that a key of the configuration has; nil: none. Raises for one that could be guessed.
+---@param key string
+---@return string|nil
+function guard.token(key)
+	local token = skynet.getenv(key)
+	if token and (#token < SHORTEST_TOKEN or token:find "[^\33-\126]") then
+		error(("%s: at least %d visible characters, without spaces"):format(key, SHORTEST_TOKEN), 0)
+	end
+	return token
+end
 
 local function is_address(host)
 	return host:sub(1, 1) == "[" or is_ipv4(host)

@@ -15,7 +15,6 @@ local text = require "reef.text"
 require "reef.manager"
 
 local LINE_LIMIT = 64 * 1024 -- bytes of one command
-local SHORTEST_TOKEN = 16 -- characters
 local WRONG_TOKEN_PAUSE = 50 -- hundredths of a second
 
 local help = {
@@ -541,7 +540,7 @@ end
 
 -- ---- HTTP, if the configuration has a token ----
 
-local token = skynet.getenv "console_http_token"
+local token ---@type string|nil
 local listens ---@type string address
 
 -- Answers a request with the output of the command that is its body, as text.
@@ -659,9 +658,7 @@ skynet.start(function()
 			socket.write(socket_id, text.clean(output))
 		end
 	end)
-	if token and (#token < SHORTEST_TOKEN or token:find "[^\33-\126]") then
-		error(("console_http_token: at least %d visible characters, without spaces"):format(SHORTEST_TOKEN), 0)
-	end
+	token = guard.token "console_http_token"
 	local path = (second == nil or second == "0") and first and first:find "^/" and first
 	if not path and not tonumber(port) then
 		error("debug_console [ip] port, or debug_console /path", 0)

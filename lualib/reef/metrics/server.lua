@@ -168,7 +168,6 @@ end
 local PLAIN <const> = "text/plain; charset=utf-8"
 local JSON <const> = "application/json"
 local WRONG_TOKEN_PAUSE <const> = 50 -- hundredths of a second
-local SHORTEST_TOKEN <const> = 16 -- characters
 
 local routes = {
 	["/healthz"] = { PLAIN, words "alive\n" },
@@ -246,11 +245,8 @@ end, methods_of, REQUEST_SIZE, function(request)
 end)
 
 local function read_token()
-	local given = skynet.getenv "metrics_token"
-	if given and (#given < SHORTEST_TOKEN or given:find "[^\33-\126]") then
-		error(("metrics_token: at least %d visible characters, without spaces"):format(SHORTEST_TOKEN), 0)
-	end
-	token, api_server.changes = given, given ~= nil
+	token = guard.token "metrics_token"
+	api_server.changes = token ~= nil
 end
 
 local function accept(id, peer)

@@ -127,14 +127,12 @@ local function check_address(what, addr, argument)
 	end
 end
 
-local function check_port(port)
-	if port ~= nil then
-		port = math.tointeger(tonumber(port))
-		if port == nil or port <= 0 or port > 65535 then
-			error("Invalid port", 3)
-		end
+local function check_port(port, least, wrong)
+	local number = math.tointeger(tonumber(port))
+	if port ~= nil and not (number and number >= least and number <= 65535) then
+		error(wrong, 3)
 	end
-	return port
+	return number
 end
 
 ---Connects. `addr` is a host, or "host:port", "[v6]:port", "unix:PATH" or "/PATH" without a port.
@@ -151,7 +149,7 @@ function socket.open(addr, port, options)
 		checks.check("socket.open", options, OPEN, 2)
 		timeout, tls = options.timeout, options.tls
 	end
-	port = check_port(port)
+	port = check_port(port, 1, "Invalid port")
 	if port == nil and type(addr) == "string" and addr:match ":0+$" then
 		error("Invalid port", 2)
 	end
@@ -175,13 +173,7 @@ end
 ---@return integer port the real one; 0 of a Unix socket
 function socket.listen(addr, port, backlog, target)
 	check_address("listen", addr)
-	if port ~= nil then
-		local number = math.tointeger(tonumber(port))
-		if not number or number < 0 or number > 65535 then
-			error(("Invalid port %s"):format(tostring(port)), 2)
-		end
-		port = number
-	end
+	port = check_port(port, 0, "Invalid port " .. tostring(port))
 	local id, ip, real_port = each_address(function(host, number)
 		return core.listen(host, number, backlog, target)
 	end, addr, port)

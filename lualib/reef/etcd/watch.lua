@@ -119,7 +119,7 @@ local function once(self)
 	end
 	local members = self.client.members
 	self.member = members.at
-	local c, why = members:stream("/v3/watch", { create_request = {
+	local c <close>, why = members:stream("/v3/watch", { create_request = {
 		key = json.bytes(self.key), range_end = self.range_end and json.bytes(self.range_end) or nil,
 		start_revision = tostring(self.revision), progress_notify = true,
 	} })
@@ -131,19 +131,13 @@ local function once(self)
 	skynet.timeout(ALIVE, function()
 		look(self, c)
 	end)
-	local ok
-	ok, why = pcall(listen, self, c)
-	self.connection = nil
-	c:close()
-	if not ok then
-		error(why, 0)
-	end
-	return why
+	return listen(self, c)
 end
 
 local function run(self)
 	while not self.closed do
 		local ok, why = pcall(once, self)
+		self.connection = nil
 		if self.closed then
 			return
 		end

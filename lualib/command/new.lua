@@ -4,6 +4,7 @@ local command = require "reef.command"
 local files = require "reef.files"
 local programs = require "reef.programs"
 local skynet = require "skynet"
+local must = command.must
 
 local HELP = [[
 Usage: reef new NAME [--quiet]
@@ -49,11 +50,6 @@ end
 local function fail(reason)
 	io.stderr:write("reef new: ", require("reef.text").printable(reason), "\n")
 	command.finish(1)
-end
-
--- As assert, but what is raised says nothing of this file.
-local function must(value, why)
-	return value or error(why, 0)
 end
 
 local function copy(from, to, name)

@@ -6,6 +6,7 @@ local json = require "reef.json"
 local plural = require "reef.plural"
 local printable = require("reef.text").printable
 local skynet = require "skynet"
+local must = command.must
 
 local HELP = [[
 Usage: reef profile HOST:PORT [--seconds 10] [--service ADDRESS | --name PATTERN]
@@ -105,20 +106,9 @@ local function fetch(options)
 end
 
 local function write(options, body)
-	local out, err = io.stdout, nil
-	if options.file then
-		out, err = io.open(options.file, "wb")
-	end
-	local written = out
-	if written then
-		written, err = out:write(body)
-	end
-	if written then
-		written, err = out:flush()
-	end
-	if not written then
-		error(err, 0)
-	end
+	local out = options.file and must(io.open(options.file, "wb")) or io.stdout
+	must(out:write(body))
+	must(out:flush())
 	if body == "" then
 		io.stderr:write(("reef profile: nothing was sampled in %s s: what is looked at was idle, or is not there\n"):format(
 			options.seconds))
@@ -132,11 +122,7 @@ end
 -- What it takes long to make is to have a place.
 local function check_place(path)
 	local there = files.stat(path)
-	local out, err = io.open(path, "ab")
-	if not out then
-		error(err, 0)
-	end
-	out:close()
+	must(io.open(path, "ab")):close()
 	if not there then
 		os.remove(path)
 	end

@@ -18,6 +18,15 @@ function command.words()
 	end
 end
 
+---As assert, but what is raised names no line: it is for who typed the command.
+---@generic T
+---@param value T?
+---@param why any
+---@return T value
+function command.must(value, why)
+	return value or error(why, 0)
+end
+
 ---The address of a process, as people type it: a port alone is one of this machine, and what has a slash is a path.
 ---@param word string
 ---@return string

@@ -93,7 +93,9 @@ static void sink_data(void *ud, int id, const char *bytes, size_t n) {
 	c->bytes_in += n;
 	c->handed = c->gathered - c->out.size;
 	reef_channel_ref(c);
+	c->delivering = true;
 	c->protocol->data(c, bytes, n);
+	c->delivering = false;
 	reef_channel_unref(c);
 }
 

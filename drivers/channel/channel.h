@@ -70,6 +70,7 @@ struct reef_channel {
 	struct reef_output out; /* gathered in this slice */
 	struct reef_deferred flush;
 	bool flush_queued;
+	bool delivering;   /* `data` runs; what it makes may run the collector, and with it what ends us */
 	uint64_t gathered; /* bytes of this connection that were ever committed */
 	uint64_t handed;   /* of these, how many the socket had been given when what is being read came */
 	uint64_t left;     /* of these, how many had left when that was last looked at */

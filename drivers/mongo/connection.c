@@ -158,8 +158,8 @@ static char *mongo_room(struct reef_channel *channel, size_t *n) {
 	return (char *)c->in.data + c->in.size;
 }
 
-static void take_in(struct reef_mongo_connection *c, const char *bytes, size_t n) {
-	struct reef_channel *channel = &c->requests.channel;
+static void mongo_data(struct reef_channel *channel, const char *bytes, size_t n) {
+	struct reef_mongo_connection *c = (struct reef_mongo_connection *)channel;
 	if (c->in.size > 0) {
 		if (bytes == (const char *)c->in.data + c->in.size) {
 			c->in.size += n;
@@ -185,13 +185,6 @@ static void take_in(struct reef_mongo_connection *c, const char *bytes, size_t n
 			reef_channel_close(channel, REEF_CHANNEL_GARBLED, "no memory for a message");
 		}
 	}
-}
-
-static void mongo_data(struct reef_channel *channel, const char *bytes, size_t n) {
-	struct reef_mongo_connection *c = (struct reef_mongo_connection *)channel;
-	c->delivering = true;
-	take_in(c, bytes, n);
-	c->delivering = false;
 }
 
 static void mongo_fail(struct reef_requests *r, struct reef_task *task, const struct reef_failure *failure) {

@@ -24,7 +24,6 @@ struct reef_mongo_connection {
 	unsigned stream_decode;
 	enum reef_compressor compressor; /* of requests; replies say themselves */
 	int level;
-	bool delivering; /* replies are being made of what has come: then the collector may run, and what ends us with it */
 	int stream_early; /* registry: table of replies that came before anybody waited, or LUA_NOREF */
 };
 

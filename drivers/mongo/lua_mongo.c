@@ -77,7 +77,7 @@ static int mongo_new_connection(lua_State *L) {
 static int mongo_connection_gc(lua_State *L) {
 	struct reef_mongo_connection **box = luaL_checkudata(L, 1, CONNECTION);
 	struct reef_mongo_connection *c = *box;
-	if (c != NULL && c->delivering) {
+	if (c != NULL && c->requests.channel.delivering) {
 		/* The values are being made on a stack that lives as long as this: next time. */
 		luaL_setmetatable(L, CONNECTION);
 		return 0;

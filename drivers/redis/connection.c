@@ -49,7 +49,7 @@ static void redis_refused(struct reef_channel *channel, struct reef_task *task, 
 static void redis_ended(struct reef_channel *channel, enum reef_channel_end end, uint64_t sent) {
 	struct reef_redis_connection *c = (struct reef_redis_connection *)channel;
 	reef_requests_end(&c->requests, end, sent);
-	if (!c->delivering)
+	if (!channel->delivering)
 		reef_redis_connection_forget_input(c);
 }
 

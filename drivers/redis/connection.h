@@ -23,7 +23,6 @@ struct reef_redis_connection {
 	struct reef_redis_reader reader;
 	struct reef_redis_limits limits;
 	size_t max_queue, max_queue_bytes;
-	bool delivering; /* replies are being made of what has come: then the collector may run, and what ends us with it */
 
 	int overload; /* registry: function(boolean), or LUA_NOREF */
 	bool overloaded;

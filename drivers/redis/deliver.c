@@ -147,9 +147,7 @@ void reef_redis_deliver(struct reef_channel *channel, const char *bytes, size_t 
 	unsigned incarnation = channel->incarnation;
 	if (c->stream)
 		channel->heard_ns = reef_now_ns();
-	c->delivering = true;
 	deliver_all(c, bytes, n);
-	c->delivering = false;
 	if (channel->incarnation != incarnation)
 		reef_redis_connection_forget_input(c);
 }

@@ -88,7 +88,7 @@ static int new_connection(lua_State *L) {
 static int lua_redis_finalize(lua_State *L) {
 	struct reef_redis_connection **box = luaL_checkudata(L, 1, CONNECTION);
 	struct reef_redis_connection *c = *box;
-	if (c && c->delivering) {
+	if (c && c->requests.channel.delivering) {
 		/* The values are being made on a stack that lives as long as this: next time. */
 		luaL_setmetatable(L, CONNECTION);
 		return 0;

@@ -50,8 +50,12 @@ struct reader {
 	struct cell *cell;
 	uint64_t version; /* that was read last */
 	struct block *reading;
+	const struct reader *outer; /* that was reading when this one began */
 	bool replayed;
 };
+
+/* Those reading on this thread, the innermost first. A reader's function cannot yield, so they nest. */
+static _Thread_local const struct reader *readers;
 
 static const char writer_type[] = "reef.stm.writer";
 static const char reader_type[] = "reef.stm.reader";
@@ -126,6 +130,15 @@ static struct cell *check_writer(lua_State *L) {
 	return writer->cell;
 }
 
+/* Are these the bytes that a reader's function was given? They are lent to it, so nobody may own them. */
+static bool is_being_read(const void *data) {
+	for (const struct reader *reader = readers; reader != NULL; reader = reader->outer) {
+		if (reader->reading != NULL && reader->reading->data == data)
+			return true;
+	}
+	return false;
+}
+
 /* A block of the arguments from `index`: a string, or a pointer (which it owns from now on) and a size. */
 static struct block *lua_stm_block_of(lua_State *L, int index) {
 	size_t size;
@@ -139,6 +152,8 @@ static struct block *lua_stm_block_of(lua_State *L, int index) {
 	} else {
 		luaL_checktype(L, index, LUA_TLIGHTUSERDATA);
 		data = lua_touserdata(L, index);
+		luaL_argcheck(L, !is_being_read(data), index,
+					  "these bytes are lent by a reader: give a copy (skynet.tostring)");
 		lua_Integer n = luaL_checkinteger(L, index + 1);
 		luaL_argcheck(L, n >= 0, index + 1, "negative size");
 		size = (size_t)n;
@@ -284,7 +299,10 @@ static int l_read(lua_State *L) {
 	lua_insert(L, 4);
 	lua_pushinteger(L, (lua_Integer)block->size);
 	lua_insert(L, 5);
+	reader->outer = readers;
+	readers = reader;
 	int status = lua_pcall(L, 3, LUA_MULTRET, 0);
+	readers = reader->outer;
 	end_read(reader);
 	return status == LUA_OK ? lua_gettop(L) - 1 : lua_error(L);
 }

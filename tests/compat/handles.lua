@@ -79,3 +79,21 @@ test.case("a copy of stm is for one reader, and any other pointer is for none", 
 end)
 
 test.run()
+
+test.case("bytes that a reader lends are nobody's: a writer, or a new one, refuses them", function()
+	local stm = require "skynet.stm"
+	local writer, other = stm.new "x", stm.new "y"
+	local reader, again = stm.newcopy(stm.copy(writer)), stm.newcopy(stm.copy(writer))
+	for _, take in ipairs { writer, other, function(...) return stm.new(...) end } do
+		test.raises("lent by a reader", again, function(pointer, size)
+			local inner = stm.newcopy(stm.copy(other))
+			inner(function() take(pointer, size) end)
+		end)
+		again = stm.newcopy(stm.copy(writer))
+	end
+	test.raises("lent by a reader", reader, writer)
+	writer "z"
+	test.truthy(reader(function(pointer, size)
+		test.equal(skynet.tostring(pointer, size), "z")
+	end))
+end)

@@ -54,15 +54,10 @@ local makers = {
 	["reef.debugchannel"] = function()
 		return (loaded["skynet.debugchannel"].create())
 	end,
-	["reef.netpack.queue"] = function()
-		local driver, netpack = loaded["skynet.socketdriver"], loaded["skynet.netpack"]
-		local _ = driver
-		return netpack.queue and netpack.queue()
-	end,
 	["reef.blocks.inbox"] = function()
 		return loaded["reef.blocks.core"].inbox(100, 200, 3)
 	end,
-	["reef.socketdriver.buffer"] = function()
+	["reef.socket.buffer"] = function()
 		return loaded["skynet.socketdriver"].buffer()
 	end,
 	["reef.tls.target"] = function()
@@ -92,7 +87,8 @@ local makers = {
 	end,
 	["reef.pool"] = function()
 		return loaded["reef.pool.core"].new("redis", {
-			window = 1, queue = 1, tombstones = 1, limit = 1000, queue_timeout = 1, stall = 1, slow = 1, routing = "any",
+			window = 1, queue = 1, queue_bytes = 1000, unsent = 1000, tombstones = 1, limit = 1000, queue_timeout = 1, stall = 1,
+			slow = 1, routing = "any",
 		})
 	end,
 	["reef.http.parser"] = function()
@@ -109,15 +105,19 @@ local makers = {
 	end,
 }
 
+-- In one order, so that a seed says which calls there are.
+local names_of_makers = {}
+for name in pairs(makers) do
+	names_of_makers[#names_of_makers + 1] = name
+end
+table.sort(names_of_makers)
+
 local function make_all()
 	local handles = {}
-	for name, make in pairs(makers) do
-		local ok, handle = pcall(make)
-		if ok and type(handle) == "userdata" then
-			handles[#handles + 1] = handle
-		elseif not ok then
-			print("cannot make", name, handle)
-		end
+	for _, name in ipairs(names_of_makers) do
+		local handle = makers[name]()
+		assert(type(handle) == "userdata", name)
+		handles[#handles + 1] = handle
 	end
 	return handles
 end

@@ -94,8 +94,14 @@ local function check_operations(ops)
 	end
 end
 
--- What a pipeline returns, given the results of all its operations.
-local function finish(client, got, results)
+-- What a pipeline returns, given the results of all its operations. `whole`: raises if one of them had no answer.
+local function finish(client, got, results, whole)
+	if results then
+		table.move(got, 1, #got, #results + 1, results)
+	end
+	if whole or not results then
+		operations.check(client, got)
+	end
 	if not results then
 		local last = got[#got]
 		if not last.ok then
@@ -103,7 +109,6 @@ local function finish(client, got, results)
 		end
 		return last.out
 	end
-	table.move(got, 1, #got, #results + 1, results)
 	return results
 end
 
@@ -138,7 +143,7 @@ function methods:pipeline(ops, results)
 		client:refuse("cluster", "redis pipeline: a transaction that the pipeline does not end begins with db:watch or "
 			.. "db:multi (nothing was sent)")
 	end
-	return finish(client, (operations.in_one_slot(client, self, ops)), results)
+	return finish(client, operations.in_one_slot(client, self, ops), results, true)
 end
 
 ---The same for keys in any slots: each node gets its part at once, and the parts are done at the same time.

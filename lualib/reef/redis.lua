@@ -157,7 +157,7 @@ function redis.connect(conf, more)
 		return require("reef.redis.cluster").connect(conf)
 	end
 	local db = redis.lazy(conf)
-	db[2].open(db[2], conf.connect_timeout)
+	db[2].open(db[2], 0)
 	return db
 end
 

@@ -1,6 +1,7 @@
 -- timeout: 120
 -- Pipelines and batches of which a node redirects some operations: the others keep their replies, whatever becomes of
 -- those that were redirected, and nothing is done twice.
+local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local redis = require "skynet.db.redis"
 local scripted = require "test.scripted"
@@ -10,13 +11,14 @@ local test = require "test"
 
 local resp = scripted.resp
 
--- A node that says that it has all slots.
+-- A node that says that it has all slots, or that who is at the port `elsewhere` has them.
 local function node(answer)
 	local self
 	self = scripted.start(function(words)
 		local word = words[1]:upper()
 		if word == "CLUSTER" then
-			return words[2] == "SLOTS" and resp({ { 0, 16383, { "127.0.0.1", self.port, "id" } } }):sub(1, -3) or "-ERR unknown"
+			local map = { { 0, 16383, { "127.0.0.1", self.elsewhere or self.port, "id" } } }
+			return words[2] == "SLOTS" and resp(map):sub(1, -3) or "-ERR unknown"
 		end
 		return answer(words, self)
 	end)
@@ -46,11 +48,12 @@ end
 -- INCR is counted by key; keys with "away" in their name are at `port`.
 local function counting(port)
 	local counts = {}
-	return node(function(words)
+	return node(function(words, self)
 		if words[1] ~= "INCR" then
 			return nil
 		elseif words[2]:find "away" then
-			return ("-MOVED %d 127.0.0.1:%d"):format(redis.error and require "reef.redis.core".slot(words[2]), port)
+			self.elsewhere = port
+			return ("-MOVED %d 127.0.0.1:%d"):format(core.slot(words[2]), port)
 		end
 		counts[words[2]] = (counts[words[2]] or 0) + 1
 		return ":" .. counts[words[2]]
@@ -116,7 +119,7 @@ test.case("commands around a transaction in a pipeline are not done again with i
 				return ":" .. incr
 			elseif multi then
 				return executed < 2 and (code == "TRYAGAIN" and "-TRYAGAIN not now"
-					or ("-%s %d 127.0.0.1:%d"):format(code, require "reef.redis.core".slot(words[2]), one.port)) or "+QUEUED"
+					or ("-%s %d 127.0.0.1:%d"):format(code, core.slot(words[2]), one.port)) or "+QUEUED"
 			end
 		end)
 		local db = connect(one)

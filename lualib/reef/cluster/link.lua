@@ -33,10 +33,13 @@ local function ask(node)
 	end
 end
 
-local function when_known(node, go)
+local function check_node(node)
 	if type(node) ~= "string" then
-		error(("the name of a node is a string, not a %s"):format(type(node)), 3)
+		error(("the name of a node is a string, not a %s"):format(type(node)), 4)
 	end
+end
+
+local function when_known(node, go)
 	local list = waiting[node]
 	if list then
 		list[#list + 1] = go
@@ -57,6 +60,7 @@ function link.sender(node)
 	if senders[node] then
 		return senders[node]
 	end
+	check_node(node)
 	local token, known, sender = {}, nil, nil
 	when_known(node, function(...)
 		known, sender = ...
@@ -75,6 +79,22 @@ local function forget(message, size)
 	end
 end
 
+-- What cannot be sent at all is raised at once, and its message is nobody's.
+local function check(node, to, message, size)
+	local kind = type(to)
+	if type(node) == "string" and (kind == "string" or kind == "number") then
+		return
+	end
+	local ok, err = pcall(skynet.packstring, to)
+	if type(node) ~= "string" or not ok then
+		forget(message, size)
+	end
+	check_node(node)
+	if not ok then
+		error(err, 0)
+	end
+end
+
 -- What is sent later than it was said carries the trace tag of who said it.
 local function tell_tag(address, tag)
 	if tag then
@@ -89,6 +109,7 @@ end
 ---@param seconds number|nil
 ---@return any ... the reply's values
 function link.call(node, to, message, size, seconds)
+	check(node, to, message, size)
 	local sender = senders[node]
 	if sender then
 		return skynet.call(sender, "lua", "req", to, message, size, seconds)
@@ -124,6 +145,7 @@ end
 ---@param message string|lightuserdata packed
 ---@param size integer|nil of a light userdata, which is passed on
 function link.send(node, to, message, size)
+	check(node, to, message, size)
 	local sender = senders[node]
 	if sender then
 		return skynet.send(sender, "lua", "push", to, message, size)

@@ -38,7 +38,7 @@ local function documents(n, last)
 	return list
 end
 
-test.case("many documents: those before the message that failed are told as inserted, others are not", { timeout = 120 },
+test.case("many documents: those before the message that failed are told as inserted, no others", { timeout = 120 },
 	function()
 		for _, how in ipairs { "refused", "lost", "unfit" } do
 			local set, _, c = start()

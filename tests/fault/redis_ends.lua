@@ -79,7 +79,7 @@ test.case("who waits while another connects goes on when that one is ended", { t
 	test.equal(one.attempts, 1)
 end)
 
-test.case("who connects waits no longer than his call may take, and others are not concerned", { timeout = 60 }, function()
+test.case("who connects waits no longer than his call may take, others as long as theirs", { timeout = 60 }, function()
 	local db = lazy(slow(2), { connect_timeout = 20, timeout = 20 })
 	local other
 	skynet.fork(function()

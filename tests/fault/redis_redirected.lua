@@ -5,7 +5,6 @@ local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local redis = require "skynet.db.redis"
 local scripted = require "test.scripted"
-local skynet = require "skynet"
 local socket = require "skynet.socket"
 local test = require "test"
 

@@ -1,5 +1,6 @@
 -- timeout: 120
--- A subscriber of a cluster that listens to several shards at once: none of them waits for ever, whoever is slow or ended.
+-- A subscriber of a cluster that listens to several shards at once: none of them waits for ever, whoever is slow or
+-- ended.
 local core = require "reef.redis.core"
 local redis = require "skynet.db.redis"
 local scripted = require "test.scripted"

@@ -1,5 +1,6 @@
 -- A login service whose users are those with the password "right"; who is called "outlaw" may not come in, and who is
--- called "slow" takes his time. Who is called "stuck" waits until the command "free" ends the coroutine that logs him in.
+-- called "slow" takes his time. Who is called "stuck" waits until the command "free" ends the coroutine that logs him
+-- in.
 local skynet = require "skynet"
 local login = require "snax.loginserver"
 

@@ -126,4 +126,37 @@ test.case("a connection of one's own is waited for no longer than the call may t
 	end)
 end)
 
+test.case("a connection that is given up for a better one fails nobody who waits for it", { timeout = 60 }, function()
+	local connections, shut = 0, nil
+	local one
+	one = scripted.start(function(words, _, close)
+		if words[1] == "PING" then
+			connections = connections + 1
+			-- The second is the better one, the third is to take the place of the first when that is lost.
+			local seconds = ({ 0, 1, 8 })[connections] or 0
+			skynet.sleep(seconds * 100)
+			return "+PONG"
+		elseif words[1] == "SET" then
+			shut = close
+			return "-READONLY You can't write against a read only replica."
+		elseif words[1] == "ROLE" then
+			return "*3\r\n$6\r\nmaster\r\n:0\r\n*0"
+		end
+		return words[1] == "GET" and "$1\r\nx" or nil
+	end)
+	local db = lazy(one, { connect_timeout = 20, timeout = 20 })
+	test.raises("READONLY", db.set, db, "k", 1)
+	test.eventually("the better one's login", 10, function()
+		return connections == 2
+	end)
+	shut()
+	skynet.sleep(10)
+	local got
+	test.within(6, function()
+		got = { pcall(db.get, db, "k") }
+	end)
+	test.equal(got, { true, "x" })
+	test.equal(connections, 3)
+end)
+
 test.run()

@@ -33,9 +33,16 @@ local function ask(node)
 	end
 end
 
-local function check_node(node)
+local function forget(message, size)
+	if size then
+		skynet.trash(message, size)
+	end
+end
+
+local function check_node(node, message, size)
 	if type(node) ~= "string" then
-		error(("the name of a node is a string, not a %s"):format(type(node)), 4)
+		forget(message, size)
+		error(("the name of a node is a string, not a %s"):format(type(node)), 3)
 	end
 end
 
@@ -73,25 +80,15 @@ function link.sender(node)
 	return sender
 end
 
-local function forget(message, size)
-	if size then
-		skynet.trash(message, size)
-	end
-end
-
--- What cannot be sent at all is raised at once, and its message is nobody's.
-local function check(node, to, message, size)
+-- An address that cannot be packed raises; then the message is nobody's.
+local function check_address(to, message, size)
 	local kind = type(to)
-	if type(node) == "string" and (kind == "string" or kind == "number") then
-		return
-	end
-	local ok, err = pcall(skynet.packstring, to)
-	if type(node) ~= "string" or not ok then
-		forget(message, size)
-	end
-	check_node(node)
-	if not ok then
-		error(err, 0)
+	if kind ~= "string" and kind ~= "number" then
+		local ok, err = pcall(skynet.packstring, to)
+		if not ok then
+			forget(message, size)
+			error(err, 0)
+		end
 	end
 end
 
@@ -109,9 +106,10 @@ end
 ---@param seconds number|nil
 ---@return any ... the reply's values
 function link.call(node, to, message, size, seconds)
-	check(node, to, message, size)
+	check_node(node, message, size)
 	local sender = senders[node]
 	if sender then
+		check_address(to, message, size)
 		return skynet.call(sender, "lua", "req", to, message, size, seconds)
 	end
 	local token, result, tag = {}, nil, core.tracetag()
@@ -145,9 +143,10 @@ end
 ---@param message string|lightuserdata packed
 ---@param size integer|nil of a light userdata, which is passed on
 function link.send(node, to, message, size)
-	check(node, to, message, size)
+	check_node(node, message, size)
 	local sender = senders[node]
 	if sender then
+		check_address(to, message, size)
 		return skynet.send(sender, "lua", "push", to, message, size)
 	end
 	local tag = core.tracetag()

@@ -133,7 +133,19 @@ function methods:pipeline(ops, results)
 		local spec = { command = "pipeline", method = function(db)
 			return db:pipeline(ops, results)
 		end }
-		return transaction.perform(client, self, one, spec, slot, key)
+		local _, odd, leaves, ends, _, multi = core.inspect(ops)
+		local ok, out = pcall(transaction.perform, client, self, one, spec, slot, key)
+		if one.broken then
+			error(out, 0)
+		elseif (odd or ends) and not leaves then
+			transaction.over(client)
+		elseif multi then
+			one.multi, one.begun = true, true
+		end
+		if not ok then
+			error(out, 0)
+		end
+		return out
 	end
 	local _, watches, leaves, _, changes = core.inspect(ops)
 	if changes then
@@ -151,7 +163,12 @@ end
 ---@param results table|nil  as of pipeline; where there was no answer, `out` is the error object
 function methods:batch(ops, results)
 	check_operations(ops)
-	return finish(self[2], operations.batch(self[2], self, ops), results)
+	local client = self[2]
+	local one = transaction.current(client)
+	if one and one.multi then
+		client:refuse("cluster", "redis batch: a transaction is of one slot, and takes a pipeline (nothing was sent)")
+	end
+	return finish(client, operations.batch(client, self, ops), results)
 end
 
 ---All nodes that are known: {address=, master=boolean}.

@@ -103,4 +103,76 @@ test.case("nothing is said to be done when nothing was", function()
 	test.equal(errors.is(err), false)
 end)
 
+-- What may become of one command, instead of the usual.
+local fates = {
+	function() return "close" end,
+	function(m, name, command)
+		m:usual(name, command)
+		return "close"
+	end,
+	function() return { ok = 0, code = 13, errmsg = "not allowed" } end,
+	function() return { ok = 0, code = 10107, errmsg = "not primary", errorLabels = { "RetryableWriteError" } } end,
+	function(m, name, command)
+		local reply = m:usual(name, command)
+		reply.writeConcernError = { code = 64, errmsg = "waited in vain" }
+		return reply
+	end,
+}
+
+local function is_there(c, id)
+	return c:findOne { _id = id } ~= nil
+end
+
+test.case("what is told of a bulk write is true, whatever becomes of its commands", { timeout = 120 }, function()
+	local outcomes = {}
+	for _, retries in ipairs { true, false } do
+		local set = peers.deployment { topology = "replicaset", version = "8.0.0", members = 1 }
+		test.defer(set.close, set)
+		local client = mongo.client { uri = set:uri() .. "&retryWrites=" .. tostring(retries) }
+		test.defer(client.disconnect, client)
+		local c, m = client:database "db".c, set.members[1]
+		local last = 0
+		c:insertOne { _id = 0 }
+		for _ = 1, test.count(60) do
+			local list, ids, updated = {}, {}, {}
+			for i = 1, math.random(1, 8) do
+				last = last + 1
+				ids[i] = last
+				local kind = math.random(4)
+				if kind == 1 then
+					-- One that is there already.
+					list[i], ids[i] = { insertOne = { document = { _id = 0 } } }, nil
+				elseif kind == 2 then
+					list[i], updated[i] = { updateOne = { filter = { _id = last }, update = { ["$set"] = { a = 1 } }, upsert = true } },
+						true
+				else
+					list[i] = { insertOne = { document = { _id = last } } }
+				end
+			end
+			for _, name in ipairs { "insert", "update" } do
+				m.on[name] = function(command)
+					if math.random(4) == 1 then
+						return fates[math.random(#fates)](m, name, command)
+					end
+				end
+			end
+			local ordered = math.random(2) == 1
+			local ok, result = pcall(c.bulkWrite, c, list, { ordered = ordered })
+			m.on = {}
+			local err = not ok and result
+			outcomes[ok and "done" or err.outcome] = true
+			local told = ok and result or err.result or {}
+			for i, id in pairs(ids) do
+				local there = is_there(c, id)
+				local said = updated[i] and (told.upsertedIds or {})[i] ~= nil or (told.insertedIds or {})[i] ~= nil
+				local what = ("write %d, ordered: %s, %s"):format(i, tostring(ordered), err and tostring(err) or "no error")
+				test.truthy(there or not said, what .. ": it is not there")
+				test.truthy(said or not there or err and err.outcome == "maybe applied", what .. ": it is there")
+				test.truthy(not there or not err or err.outcome ~= "not sent", what)
+			end
+		end
+	end
+	test.truthy(outcomes.done and outcomes["maybe applied"])
+end)
+
 test.run()

@@ -32,7 +32,7 @@ static void no_memory(lua_State *L, size_t size) {
 }
 
 static int box_collect(lua_State *L) {
-	char **block = lua_touserdata(L, 1);
+	char **block = luaL_checkudata(L, 1, BOX);
 	reef_free(*block);
 	*block = NULL;
 	return 0;

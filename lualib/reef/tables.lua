@@ -79,6 +79,7 @@ function sharetable.queryall(names)
 	local tables = {}
 	if names then
 		for _, name in ipairs(names) do
+			check_name("queryall", name)
 			tables[name] = core.query(name)
 		end
 	else
@@ -93,6 +94,9 @@ end
 ---functions become what is found at their path now, or nil. Strings that were copied out stay as they are.
 ---@param ... string
 function sharetable.update(...)
+	for i = 1, select("#", ...) do
+		check_name("update", (select(i, ...)))
+	end
 	core.update(...)
 end
 

@@ -62,8 +62,12 @@ local function connect_and_call(method, db, ...)
 	if client.link.connection:state() == "open" then
 		refuse(client, "overload", "the server does not read what is sent: too many bytes are waiting")
 	end
-	local since, seconds = now(), timeout_of(db)
-	client.open(client, seconds)
+	local since, seconds, link_then = now(), timeout_of(db), client.link
+	local ok, err = pcall(client.open, client, seconds)
+	-- What becomes of one that a better one has taken the place of concerns nobody.
+	if not ok and client.link == link_then then
+		error(err, 0)
+	end
 	-- One budget for connecting and for the command.
 	if seconds > 0 then
 		seconds = math.max(seconds - (now() - since), 0.001)
@@ -157,7 +161,7 @@ function redis.connect(conf, more)
 		return require("reef.redis.cluster").connect(conf)
 	end
 	local db = redis.lazy(conf)
-	db[2].open(db[2], conf.connect_timeout)
+	db[2].open(db[2], 0)
 	return db
 end
 

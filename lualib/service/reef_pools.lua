@@ -82,6 +82,8 @@ end
 ---@param options table
 ---@param said string|nil     by the caller, who has found out all of that from it
 ---@param told table|nil      to others who say the same
+---@return integer address
+---@return string|nil label   as it is numbered
 function command.OPEN(kind, key, label, target, options, said, told)
 	local address = open(kind, key, label, target, options)
 	if told and not known[said] then
@@ -90,7 +92,8 @@ function command.OPEN(kind, key, label, target, options, said, told)
 		end
 		known[said], count = { target = { kind, key, label, target, options }, told = told }, count + 1
 	end
-	return address
+	local entry = entries[key]
+	return address, entry and entry.label
 end
 
 ---Opens a pool for who says of it what somebody has said before.

@@ -39,7 +39,8 @@ end
 ---@return any ...
 function cluster.call(node, address, ...)
 	local sender = senders[node]
-	if sender then
+	local kind = type(address)
+	if sender and (kind == "string" or kind == "number") then
 		return skynet.call(sender, "lua", "req", address, pack(...))
 	end
 	return link.call(node, address, pack(...))

@@ -14,7 +14,8 @@ skynet.register_protocol {
 local snax = {}
 
 local interfaces = {} ---@type table<string, snax.interface>
-local objects = {} ---@type table<integer, snax.object>
+-- Those that somebody has: services come and go, and an address may be another's one day.
+local objects = setmetatable({}, { __mode = "v" }) ---@type table<integer, snax.object>
 
 ---What a caller's run of the file finds as its globals.
 local function caller_env()
@@ -154,8 +155,8 @@ end
 ---@param ... any arguments of `exit`
 function snax.kill(object, ...)
 	local ids = snax.interface(object.type)
-	skynet.call(object.handle, "snax", ids.system.exit, ...)
 	objects[object.handle] = nil
+	skynet.call(object.handle, "snax", ids.system.exit, ...)
 end
 
 ---The object of this service, which is a snax service.

@@ -151,8 +151,10 @@ local function start_master(conf)
 			return "406 Not Acceptable"
 		end
 		busy[uid] = true
+		local _ <close> = setmetatable({}, { __close = function()
+			busy[uid] = nil
+		end })
 		local allowed, subid = pcall(conf.login_handler, server, uid, secret)
-		busy[uid] = nil
 		if not allowed then
 			skynet.error(("login: %s may not come in: %s"):format(tostring(uid), tostring(subid)))
 			return "403 Forbidden"
@@ -207,12 +209,18 @@ local function start_master(conf)
 			return refuse(fd, address, of_one, "peraddress")
 		end
 		clients, from[client] = clients + 1, of_one + 1
-		local ok, reason = pcall(accept, fd, address)
-		clients, of_one = clients - 1, from[client] - 1
-		from[client] = of_one > 0 and of_one or nil
+		local ok, reason
+		local _ <close> = setmetatable({}, { __close = function()
+			clients, of_one = clients - 1, from[client] - 1
+			from[client] = of_one > 0 and of_one or nil
+			if not ok then
+				local close = socket.invalid(fd) and socket.close_fd or socket.close
+				close(fd)
+			end
+		end })
+		ok, reason = pcall(accept, fd, address)
 		if not ok then
 			skynet.error(("login: %s: %s"):format(address, tostring(reason)))
-			socket.close_fd(fd)
 		end
 	end)
 end

@@ -36,6 +36,9 @@ local MOST_OF_BLOCKS = (1 << 32) - 1 - string.packsize(TRAILER)
 ---@field fd? integer where the reply goes
 ---@field index integer of the connection that asked last
 ---@field reply? string once it is done
+---@field user msgserver.user
+---@field number integer
+---@field size integer of what was asked, in bytes
 
 ---@class msgserver.user
 ---@field username string
@@ -216,6 +219,17 @@ function msgserver.start(conf)
 		end
 	end
 
+	-- It has its reply; without one its coroutine was ended.
+	local answered = { __close = function(request)
+		local user, number = request.user, request.number
+		request.reply = request.reply or string.pack(TRAILER, 0, number)
+		user.waiting, user.bytes = user.waiting - 1, user.bytes - request.size
+		user.newest, user.kept = user.newest + 1, user.kept + #request.reply
+		user.done[user.newest] = { number = number, request = request }
+		retire(user)
+		deliver(user, request)
+	end }
+
 	-- May it ask for something that is so large? One that is alone may be of any size.
 	local function has_room(user, size)
 		local waiting, bytes = user.waiting, user.bytes + size
@@ -249,15 +263,11 @@ function msgserver.start(conf)
 		if not has_room(user, size) then
 			return disconnect(user)
 		end
-		request = { fd = fd, index = user.index }
+		request = setmetatable({ fd = fd, index = user.index, user = user, number = number, size = size }, answered)
 		user.requests[number] = request
 		user.waiting, user.bytes = user.waiting + 1, user.bytes + size
+		local _ <close> = request
 		request.reply = reply_of(user, number, message:sub(1, -5))
-		user.waiting, user.bytes = user.waiting - 1, user.bytes - size
-		user.newest, user.kept = user.newest + 1, user.kept + #request.reply
-		user.done[user.newest] = { number = number, request = request }
-		retire(user)
-		deliver(user, request)
 	end
 
 	-- Request handlers pass what they get on to agents, as gates do.

@@ -94,6 +94,20 @@ test.case("others are told why not", function()
 	test.equal(lines, { "200 " .. crypt.base64encode "42", "406 Not Acceptable" })
 end)
 
+test.case("who is logged in by a coroutine that is ended may try again", function()
+	local login = start_login()
+	local line
+	skynet.fork(function()
+		line = { pcall(log_in, "stuck:right") }
+	end)
+	test.eventually("it waits, and is ended", 10, skynet.call, login, "lua", "free")
+	test.eventually("the client hears of it", 10, function()
+		return line
+	end)
+	test.equal(line[2] or false, false)
+	test.equal(log_in "stuck:right", "200 " .. crypt.base64encode "42")
+end)
+
 test.case("a slave that was killed is replaced", function()
 	local login = start_login()
 	local killed = 0
@@ -272,6 +286,25 @@ test.case("requests are answered by number, out of order if need be, and failure
 	test.equal({ c:reply() }, { 1, "slow one was asked 1 times", 1 })
 	c:ask(2, "quick")
 	test.equal({ c:reply() }, { 2, "quick was asked 2 times", 1 })
+	c:close()
+end)
+
+test.case("a request whose coroutine is ended has failed, and makes room for others", function()
+	local _, port, username = start_messages("ada", nil, 4)
+	local c = connect(port, username, SECRET, 1)
+	for round = 1, 3 do
+		local first = round * 10
+		for i = 1, 3 do
+			c:ask(first + i, "never " .. i)
+		end
+		c:ask(first + 4, "end those")
+		local got = {}
+		for _ = 1, 4 do
+			local number, _, ok = test.within(10, c.reply, c)
+			got[number] = ok
+		end
+		test.equal(got, { [first + 1] = 0, [first + 2] = 0, [first + 3] = 0, [first + 4] = 1 })
+	end
 	c:close()
 end)
 

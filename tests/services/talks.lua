@@ -6,6 +6,7 @@ local msgserver = require "snax.msgserver"
 local requests, requests_kb, expired_kb, greeting_time = ...
 local calls = {}
 local events = {}
+local never = {} -- coroutines that wait
 
 local server = {}
 
@@ -38,7 +39,12 @@ function server.request_handler(_, text)
 	elseif text:find "^slow" then
 		skynet.sleep(30)
 	elseif text:find "^never" then
+		never[#never + 1] = coroutine.running()
 		skynet.wait {}
+	elseif text == "end those" then
+		for _, thread in ipairs(never) do
+			skynet.killthread(thread)
+		end
 	elseif text:find "^large" then
 		return ("%d "):format(calls[text]) .. ("x"):rep(60000)
 	elseif text:find "^agent" then

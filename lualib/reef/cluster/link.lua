@@ -33,10 +33,20 @@ local function ask(node)
 	end
 end
 
-local function when_known(node, go)
+local function forget(message, size)
+	if size then
+		skynet.trash(message, size)
+	end
+end
+
+local function check_node(node, message, size)
 	if type(node) ~= "string" then
+		forget(message, size)
 		error(("the name of a node is a string, not a %s"):format(type(node)), 3)
 	end
+end
+
+local function when_known(node, go)
 	local list = waiting[node]
 	if list then
 		list[#list + 1] = go
@@ -57,6 +67,7 @@ function link.sender(node)
 	if senders[node] then
 		return senders[node]
 	end
+	check_node(node)
 	local token, known, sender = {}, nil, nil
 	when_known(node, function(...)
 		known, sender = ...
@@ -69,9 +80,15 @@ function link.sender(node)
 	return sender
 end
 
-local function forget(message, size)
-	if size then
-		skynet.trash(message, size)
+-- An address that cannot be packed raises; then the message is nobody's.
+local function check_address(to, message, size)
+	local kind = type(to)
+	if kind ~= "string" and kind ~= "number" then
+		local ok, err = pcall(skynet.packstring, to)
+		if not ok then
+			forget(message, size)
+			error(err, 0)
+		end
 	end
 end
 
@@ -89,8 +106,10 @@ end
 ---@param seconds number|nil
 ---@return any ... the reply's values
 function link.call(node, to, message, size, seconds)
+	check_node(node, message, size)
 	local sender = senders[node]
 	if sender then
+		check_address(to, message, size)
 		return skynet.call(sender, "lua", "req", to, message, size, seconds)
 	end
 	local token, result, tag = {}, nil, core.tracetag()
@@ -124,8 +143,10 @@ end
 ---@param message string|lightuserdata packed
 ---@param size integer|nil of a light userdata, which is passed on
 function link.send(node, to, message, size)
+	check_node(node, message, size)
 	local sender = senders[node]
 	if sender then
+		check_address(to, message, size)
 		return skynet.send(sender, "lua", "push", to, message, size)
 	end
 	local tag = core.tracetag()

@@ -326,6 +326,10 @@ function connection:run()
 			again = ok and again
 		end
 	until not again
+end
+
+---Nobody serves it any more.
+function connection:leave()
 	unset(self)
 end
 

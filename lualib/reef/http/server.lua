@@ -49,13 +49,28 @@ end
 local methods = {}
 methods.__index = methods
 
--- A connection that has been started, until it ends.
-local function attend(self, id, peer, first)
-	local conn = connection.new(self, id, peer, first)
-	self.connections[conn] = true
-	conn:run()
-	self.connections[conn] = nil
-	socket.close(id)
+-- However its coroutine ends.
+local attended = {
+	__close = function(self)
+		local server_of, conn = self.server, self.connection
+		server_of.count = server_of.count - 1
+		if conn then
+			server_of.connections[conn] = nil
+			conn:leave()
+		end
+		socket.close(self.id)
+	end,
+}
+
+-- A connection until it ends, after `start` if that is given and has not failed.
+local function attend(self, id, peer, first, start)
+	self.count = self.count + 1
+	local attending <close> = setmetatable({ server = self, id = id }, attended)
+	if not start or start(id) then
+		local conn = connection.new(self, id, peer, first)
+		attending.connection, self.connections[conn] = conn, true
+		conn:run()
+	end
 end
 
 local function accept(self, id, peer)
@@ -64,11 +79,7 @@ local function accept(self, id, peer)
 		socket.close_fd(id)
 		return
 	end
-	self.count = self.count + 1
-	if self.tls and tls.start(id) or not self.tls and socket.start(id) then
-		attend(self, id, peer)
-	end
-	self.count = self.count - 1
+	attend(self, id, peer, nil, self.tls and tls.start or socket.start)
 end
 
 ---A server that does not listen; see serve.
@@ -101,9 +112,7 @@ end
 ---@param peer string
 ---@param first string|nil  what has been read of it
 function methods:serve(id, peer, first)
-	self.count = self.count + 1
 	attend(self, id, peer, first)
-	self.count = self.count - 1
 end
 
 ---Listens and serves, in the service that calls it.

@@ -124,6 +124,15 @@ local function serve(ws)
 	end
 end
 
+-- A coroutine that is ended while it has the connection leaves nothing behind.
+local with_its_coroutine = {
+	__close = function(owner)
+		if not owner.done then
+			finish(owner.ws)
+		end
+	end,
+}
+
 local function accepted(id, handle, protocol, addr, options)
 	local upgrade, err = options and options.upgrade, nil
 	if not upgrade then
@@ -135,6 +144,7 @@ local function accepted(id, handle, protocol, addr, options)
 	end
 	local ws = open(id, true, options)
 	ws.handle, ws.addr, ws.header = handle, addr or "", {}
+	local _ <close> = setmetatable({ ws = ws }, with_its_coroutine)
 	local ok, result, why = xpcall(function()
 		call(ws, "connect", id)
 		if not upgrade then
@@ -158,7 +168,6 @@ local function accepted(id, handle, protocol, addr, options)
 		call(ws, "handshake", id, upgrade.header, upgrade.url)
 		return serve(ws)
 	end, debug.traceback)
-	finish(ws)
 	if not ok then
 		skynet.error("websocket: " .. tostring(result))
 		return false, result
@@ -218,15 +227,6 @@ local function shake(ws, target, path, header)
 	link.begin_frames(ws, agreed, r:rest())
 end
 
--- A coroutine that is ended while it waits for the server leaves nothing behind.
-local until_open = {
-	__close = function(opening)
-		if not opening.done then
-			finish(opening.ws)
-		end
-	end,
-}
-
 ---Connects, or raises. wss verifies the server (httpc.tls says how).
 ---@param url string  ws://... or wss://...
 ---@param header table|nil  more fields
@@ -250,7 +250,7 @@ function websocket.connect(url, header, timeout, options)
 	ws.addr = authority
 	deadline.set(ws, timeout or websocket.handshake_timeout, shut)
 	path = path:sub(1, 1) == "/" and path or "/" .. path
-	local opening <close> = setmetatable({ ws = ws }, until_open)
+	local opening <close> = setmetatable({ ws = ws }, with_its_coroutine)
 	local ok, err = pcall(shake, ws, target, path, header)
 	if not ok then
 		error(ws.late and ("websocket: %s: the server did not answer in time"):format(authority) or err, 0)
@@ -267,10 +267,10 @@ end
 ---@return string|nil payload  of the peer's close: its code in two bytes, and its reason
 function websocket.read(id)
 	local ws = find(id)
+	local _ <close> = ws.no_reader
 	while true do
 		ws.reading = true
 		local opcode, bytes = receive(ws)
-		ws.reading = false
 		if not opcode then
 			finish(ws)
 			return false
@@ -328,10 +328,10 @@ function websocket.close(id, code, reason)
 	if ws.handle or ws.reading then
 		return
 	end
+	local _ <close> = setmetatable({ ws = ws }, with_its_coroutine)
 	repeat
 		local opcode = receive(ws)
 	until not opcode or opcode == CLOSE
-	finish(ws)
 end
 
 ---@param id integer

@@ -86,6 +86,13 @@ end
 
 -- ---- life ----
 
+-- Nobody reads any more, however the read has ended.
+local no_reader = {
+	__close = function(self)
+		self.ws.reading = false
+	end,
+}
+
 local known_options = { upgrade = true, max_message = true, idle_timeout = true, deflate = true }
 
 ---@param id integer
@@ -108,6 +115,7 @@ function link.open(id, server, options)
 		closing = false,
 		over = false,
 	}
+	ws.no_reader = not server and setmetatable({ ws = ws }, no_reader) or nil
 	all[id] = ws
 	socket.warning(id, function(_, kb)
 		ws.congested = kb > 0

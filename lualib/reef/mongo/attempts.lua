@@ -41,6 +41,7 @@ end
 ---@field connections mongo.pool|nil
 ---@field connection mongo.pooled|nil taken from there
 ---@field renewed boolean|nil it has logged in once more
+---@field used mongo.session|nil of the command that the connection has
 
 ---Lends a session to an operation that has none, and numbers a write that may come again: called when there is a
 ---connection to send it on.
@@ -68,13 +69,17 @@ local loan_meta = { __close = function(loan)
 	local connection, session = loan.connection, loan.session
 	if connection then
 		loan.connection = nil
+		if loan.used then
+			-- Its coroutine was ended: the server may be at it for long, and do nothing else for that session.
+			loan.used:mark_dirty()
+		end
 		loan.connections:check_in(connection)
 	end
 	if session then
 		loan.session = nil
 		session:endSession()
 	end
-	loan.number, loan.connections, loan.renewed = nil, nil, nil
+	loan.number, loan.connections, loan.renewed, loan.used = nil, nil, nil, nil
 	loan.client.spare_loan = loan
 end }
 

@@ -109,7 +109,9 @@ local function write(client, b, batch, first, last)
 	return bulk.execute(client, op, last - first + 1)
 end
 
----Writes; answers one reply as if the server had taken all in one message, and the error it reports.
+---Writes; answers one reply as if the server had taken all in one message, and the error it reports. When one message
+---of several ends it, the reply has in `answered` how many statements were in those before it; of what is raised it is
+---in `partial`.
 ---@param client mongo.core_client
 ---@param b mongo.bulk
 ---@return table reply
@@ -125,12 +127,20 @@ function bulk.run(client, b)
 	local total, first = { ok = 1, n = 0 }, 1
 	local host, labels
 	repeat
-		local batch, next_first = core.batch(b.statements, first, MOST_BYTES, MOST_WRITES, b.kind == "insert")
-		local ok, reply, err, address = pcall(write, client, b, batch, first, next_first - 1)
-		core.release(batch)
+		local encoded, batch, next_first = pcall(core.batch, b.statements, first, MOST_BYTES, MOST_WRITES,
+			b.kind == "insert")
+		local ok, reply, err, address = encoded, batch, nil, nil
+		if encoded then
+			ok, reply, err, address = pcall(write, client, b, batch, first, next_first - 1)
+			core.release(batch)
+		end
+		if first > 1 and (not ok or reply.ok ~= 1) then
+			total.answered = first - 1
+		end
 		if not ok then
-			if errors.is(reply) and first > 1 then
-				reply.partial = total
+			if total.answered then
+				reply = errors.in_part(reply, b.kind, b.unacknowledged)
+				reply.partial, reply.writeErrors = total, total.writeErrors
 			end
 			error(reply, 0)
 		end
@@ -141,6 +151,7 @@ function bulk.run(client, b)
 	until first > #b.statements or (ordered and total.writeErrors) or total.ok ~= 1
 	local err = errors.from_reply(total, host, b.kind)
 	if err then
+		err = total.answered and errors.in_part(err, b.kind, b.unacknowledged) or err
 		err.labels = labels or err.labels
 		errors.name(err, b.db, b.collection)
 	end

@@ -381,6 +381,7 @@ function client:attempt(server, op, loan)
 	local request_id = self.on_event and command_events().started(self, op, server, entry, body)
 	local raw = entry.connection.raw
 	local reply, short_of
+	loan.used = op.session
 	if op.unacknowledged then
 		reply, err = raw:send(op.name, op.identifier, op.batch or op.documents, body)
 		reply = reply and { ok = 1 }

@@ -213,6 +213,10 @@ local function has_multi(all, first, last)
 	return false
 end
 
+local function is_something(result)
+	return result.insertedCount + result.upsertedCount + result.matchedCount + result.deletedCount > 0
+end
+
 ---@param client mongo.core_client
 ---@param list table[] { insertOne | updateOne | updateMany | replaceOne | deleteOne | deleteMany = model }
 ---@param options { ordered: boolean|nil, verboseResults: boolean|nil, bypassDocumentValidation: boolean|nil,
@@ -231,7 +235,11 @@ function client_bulk.run(client, list, options)
 	local state = { result = new_result(options.verboseResults), write_errors = {}, concern_errors = {} }
 	local first, cause, address = 1, nil, "no server"
 	repeat
-		local batch, next_first = core.batch(all.statements, first, MOST_BYTES, MOST_WRITES)
+		local encoded, batch, next_first = pcall(core.batch, all.statements, first, MOST_BYTES, MOST_WRITES)
+		if not encoded then
+			cause = batch
+			break
+		end
 		local op = {
 			opens = true,
 			db = "admin", name = "bulkWrite", body = body_of(all, options), identifier = "ops",
@@ -244,20 +252,26 @@ function client_bulk.run(client, list, options)
 		local ok, reply, err, host = pcall(client.execute, client, op)
 		core.release(batch)
 		address = host or address
-		if not ok and not errors.is(reply) then
-			-- The caller's fault: nothing of this batch was sent.
-			error(reply, 0)
-		elseif not ok then
+		if not ok then
 			cause = reply
 		elseif reply.ok ~= 1 then
 			cause = err
 		elseif not unacknowledged then
 			state.reply = reply
 			local read, problem = pcall(collect, client, state, all, reply, first, next_first - first, options, address, op.held)
-			cause = not read and problem or nil
+			cause = not read and errors.in_part(problem, "bulkWrite", true) or nil
+		end
+		if cause then
+			break
 		end
 		first = next_first
-	until first > #all.statements or cause or (options.ordered ~= false and state.write_errors[1])
+	until first > #all.statements or (options.ordered ~= false and state.write_errors[1])
+	if cause and first > 1 and (unacknowledged or is_something(state.result)) then
+		cause = errors.in_part(cause, "bulkWrite", unacknowledged)
+	elseif cause and not errors.is(cause) then
+		-- The caller's fault: nothing was sent, or done.
+		error(cause, 0)
+	end
 	if cause or state.write_errors[1] or state.concern_errors[1] then
 		error(failure(state, cause, address), 0)
 	end

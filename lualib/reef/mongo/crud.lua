@@ -109,7 +109,7 @@ end
 
 -- Notes the ids of those that were inserted: not of those with an error, nor, in order, of those behind it.
 local function note_ids(ids, reply, places, docs)
-	local failed, n = {}, #docs
+	local failed, n = {}, reply.answered or #docs
 	for _, item in ipairs(reply.writeErrors or {}) do
 		failed[item.index + 1] = true
 	end
@@ -133,7 +133,7 @@ function crud:insertMany(docs, options)
 	local ok, reply, acknowledged = pcall(write, self, "insert", docs, options)
 	if not ok then
 		local partial = errors.is(reply) and reply.partial
-		if partial and partial.ok == 1 then
+		if partial and (partial.ok == 1 or partial.answered) then
 			local done = {}
 			partial.ordered = options.ordered ~= false
 			note_ids(done, partial, nil, docs)
@@ -504,6 +504,25 @@ local function count(result, kind, reply, places, statements)
 	end
 end
 
+-- Does a result say that anything was done?
+local function is_something(result)
+	return result.insertedCount + result.matchedCount + result.deletedCount + result.upsertedCount > 0
+end
+
+-- What is told of a bulk write: what ended it, else what went wrong first; and all errors of statements.
+local function join(failure, err, places, ends)
+	for _, item in ipairs(err.writeErrors or {}) do
+		item.index = places[item.index + 1] - 1
+	end
+	if not failure then
+		return err
+	end
+	local all, told = failure.writeErrors or {}, ends and err or failure
+	table.move(err.writeErrors or {}, 1, #(err.writeErrors or {}), #all + 1, all)
+	told.writeErrors = all[1] and all
+	return told
+end
+
 ---Writes of any kind: { { insertOne = { document = d } }, { updateOne = { filter = f, update = u } }, ... }
 ---@param requests table[]
 ---@param options table|nil by their names in the driver specification; session, timeoutMS
@@ -520,33 +539,29 @@ function crud:bulkWrite(requests, options)
 		insertedCount = 0, matchedCount = 0, modifiedCount = 0, deletedCount = 0, upsertedCount = 0, insertedIds = {},
 		upsertedIds = {},
 	}
-	local failure
+	local failure, sent
 	local limit = limits.set({}, self:settings(), options)
 	for _, g in ipairs(group(requests, ordered)) do
 		local ok, reply = pcall(write, self, g.kind, g.statements, options, limit)
-		local err = not ok and reply
-		if err and not (errors.is(err) and err.partial and err.partial.ok == 1) then
-			if errors.is(err) then
-				err.result = result
-			end
-			error(err, 0)
+		local told = ok and reply or errors.is(reply) and reply.partial or {}
+		-- What the server says of single statements does not end it.
+		local ends = not ok and (told.ok ~= 1 or told.answered ~= nil)
+		if told.ok == 1 or told.answered then
+			told.ordered = ordered
+			count(result, g.kind, told, g.places, g.statements)
 		end
-		local told = err and err.partial or reply
-		told.ordered = ordered
-		count(result, g.kind, told, g.places, g.statements)
-		if err then
-			for _, item in ipairs(err.writeErrors or {}) do
-				item.index = g.places[item.index + 1] - 1
-			end
-			if failure then
-				table.move(err.writeErrors or {}, 1, #(err.writeErrors or {}), #failure.writeErrors + 1, failure.writeErrors)
-			else
-				failure = err
-			end
-			if ordered and err.writeErrors then
-				break
-			end
+		if ends and (is_something(result) or unacknowledged and sent) then
+			reply = errors.in_part(reply, "bulkWrite", unacknowledged)
+		elseif ends and not errors.is(reply) then
+			error(reply, 0)
 		end
+		if not ok then
+			failure = join(failure, reply, g.places, ends)
+		end
+		if ends or not ok and ordered and reply.writeErrors then
+			break
+		end
+		sent = true
 	end
 	if failure then
 		failure.result = result

@@ -34,7 +34,7 @@ function cursor:take_batch(result, batch)
 	else
 		self.ns = result.ns and result.ns:match "^[^.]*%.(.*)$" or self.collection
 		-- One that holds a connection ends with it.
-		self.guard = self.guard or not self.held and left.guard(self.client, self.address, self.db, self.ns, self.id)
+		self.guard = self.guard or not self.held and left.cursor(self.client, self.address, self.db, self.ns, self.id)
 	end
 end
 

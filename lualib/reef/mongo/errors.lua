@@ -127,6 +127,23 @@ function errors.name(err, database, collection)
 	return err
 end
 
+---The error of a message that ended what was done in several, those before it with success: the whole was neither not
+---sent nor rejected. What is no error object, since the caller's documents were to blame, becomes one.
+---@param err any
+---@param command string
+---@param unheard boolean|nil  nobody knows what became of those before
+---@return mongo.error
+function errors.in_part(err, command, unheard)
+	if not errors.is(err) then
+		err = errors.new { code = "argument", outcome = "not sent", command = command, message = tostring(err) }
+	end
+	if err.outcome == "not sent" or err.outcome == "rejected" then
+		err.outcome = unheard and "maybe applied" or "applied in part"
+		err.message = err.message .. (unheard and "; what came before it was sent" or "; what came before it was applied")
+	end
+	return err
+end
+
 ---What a safe_* method answers for its second value.
 ---@return string|nil
 function errors.text_of_reply(reply)

@@ -9,6 +9,7 @@ local bson = require "bson"
 local errors = require "reef.mongo.errors"
 local now = require "reef.base.now"
 local known = require "reef.mongo.known"
+local skynet = require "skynet"
 local transactions = require "reef.mongo.transactions"
 
 ---@class mongo.session_options
@@ -299,7 +300,12 @@ function session:endSession()
 	if not server then
 		return
 	elseif self.transaction then
-		if self.transaction.state == "in progress" then
+		if self:inTransaction() then
+			if not coroutine.isyieldable() then
+				-- Its coroutine was ended.
+				skynet.fork(self.endSession, self)
+				return
+			end
 			self:abortTransaction()
 		end
 		self:unpin()
@@ -313,5 +319,7 @@ function session:endSession()
 		ids[#ids + 1] = server
 	end
 end
+
+session.__close = session.endSession
 
 return session

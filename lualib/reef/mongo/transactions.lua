@@ -6,6 +6,7 @@
 -- balancer, over the same connection): the session is pinned.
 local bson = require "bson"
 local errors = require "reef.mongo.errors"
+local left = require "reef.mongo.left"
 local limits = require "reef.mongo.limits"
 local now = require "reef.base.now"
 local skynet = require "skynet"
@@ -23,8 +24,8 @@ local skynet = require "skynet"
 ---@field empty boolean|nil it was committed without any command
 ---@field token table|nil the server's word by which another mongos finds out what became of it
 ---@field span mongo.span|nil (spans.lua)
----@field will integer|nil what the server is told if this service ends meanwhile
----@field will_at string|nil its address
+---@field guard mongo.left_guard|nil has it aborted if nobody ends it
+---@field sent boolean|nil the server may have seen a command of it
 
 local transactions = {}
 
@@ -99,37 +100,37 @@ function methods:startTransaction(options)
 end
 
 -- Nothing has to be aborted for whoever ends.
-local function settle(client, t)
-	if t.will then
-		client:revoke(t.will_at, t.will)
-		t.will, t.will_at = nil, nil
+local function settle(t)
+	if t.guard then
+		t.guard:release()
+		t.guard = nil
 	end
 end
 
 -- The transaction is over, as far as this service can tell.
 local function leave(self, t)
 	local client = self.pool.client
-	settle(client, t)
+	settle(t)
 	if client.tracer then
 		client.tracer:leave(t)
 	end
 end
 
----A command of a transaction is about to be sent. If this service ends before it has ended the transaction, somebody
----else has it aborted: the server would hold what it has written for a minute.
+---A command of a transaction is about to be sent. If this service ends before it has ended the transaction, or forgets
+---it, somebody else has it aborted: the server would hold what it has written for a minute.
 ---@param client mongo.core_client
 ---@param op mongo.command
 ---@param address string
 function transactions.bequeath(client, op, address)
 	local t = op.transaction
+	t.sent = true
 	-- Behind a load balancer nobody else reaches that service; it ends a transaction with its connection.
-	if t.will_at == address or client.balanced then
+	if t.guard and t.guard.address == address or client.balanced then
 		return
 	end
-	settle(client, t)
-	t.will_at = address
-	t.will = client:will(address, "abortTransaction", 1, "lsid", op.session.lsid, "txnNumber", bson.int64(t.number),
-		"autocommit", false, "$db", "admin")
+	settle(t)
+	t.guard = left.guard(client, address, "abortTransaction", 1, "lsid", op.session.lsid, "txnNumber",
+		bson.int64(t.number), "autocommit", false, "$db", "admin")
 end
 
 -- ---- ending ----
@@ -193,6 +194,20 @@ local function time_of(session, given)
 	return limits.set({}, { timeout = own }, { timeoutMS = ms })
 end
 
+-- The coroutine that would have ended it was ended itself, and nobody may wait in its place.
+local function abandon(self, t)
+	t.state = "aborted"
+	if not t.sent then
+		leave(self, t)
+		return
+	end
+	skynet.fork(function()
+		pcall(finish, self, "abortTransaction", t, false, time_of(self))
+		leave(self, t)
+		self:unpin()
+	end)
+end
+
 ---Makes what the transaction has done last. May be called again when it is not known whether that has happened (an
 ---error with the label UnknownTransactionCommitResult).
 ---@param options { timeoutMS: integer|nil }|nil
@@ -209,10 +224,18 @@ function methods:commitTransaction(options)
 	end
 	local again = t.state == "committed"
 	t.state = "committed"
+	local told, err
 	local _ <close> = setmetatable({}, { __close = function()
-		leave(self, t)
+		if told == nil then
+			abandon(self, t)
+		else
+			leave(self, t)
+		end
 	end })
-	finish(self, "commitTransaction", t, again, time_of(self, options))
+	told, err = pcall(finish, self, "commitTransaction", t, again, time_of(self, options))
+	if not told then
+		error(err, 0)
+	end
 end
 
 ---Undoes what the transaction has done. What goes wrong on the way is not told: the server undoes it by itself, then.
@@ -226,9 +249,12 @@ function methods:abortTransaction(options)
 	elseif t.state == "aborted" then
 		refuse("abortTransaction", "Cannot call abortTransaction twice")
 	end
-	local started = t.state == "in progress"
+	if not coroutine.isyieldable() then
+		abandon(self, t)
+		return
+	end
 	t.state = "aborted"
-	if started then
+	if t.sent then
 		pcall(finish, self, "abortTransaction", t, false, time_of(self, options))
 	end
 	leave(self, t)
@@ -321,6 +347,9 @@ function methods:withTransaction(callback, options)
 	self.deadline, self.with_timeout = given and limit or nil, given
 	local _ <close> = setmetatable({}, { __close = function()
 		self.deadline, self.with_timeout = nil, nil
+		if self:inTransaction() then
+			abandon(self, self.transaction)
+		end
 	end })
 	local n, last = 0, nil
 	while true do
@@ -419,8 +448,12 @@ end
 ---@param err mongo.error|nil
 function transactions.seen(op, err)
 	local t = op.transaction
-	if t.state == "starting" and not (err and err.outcome == "not sent") then
-		t.state = "in progress"
+	if t.state == "starting" then
+		if err and err.outcome == "not sent" then
+			t.sent = nil
+		else
+			t.state = "in progress"
+		end
 	end
 end
 

@@ -134,40 +134,52 @@ local function take_place(self, seconds)
 	token.taken = true
 end
 
--- The idle one that was given back first: most likely it has been asked already.
-local function take_idle(self)
+-- The idle one that was given back first: most likely it has been asked already. For an answer that takes long nobody
+-- waits.
+local function take_idle(self, taking)
 	while self.idle[1] do
 		local entry = table.remove(self.idle, 1)
+		taking.entry = entry
 		if entry.probing then
-			skynet.wait(entry.probing)
+			skynet.sleep(math.max(1, math.ceil(math.min(taking:left() / 2, PROBE_TIMEOUT) * 100)), entry.probing)
 		end
-		if self:alive(entry) and entry.generation == self.generation then
+		if not entry.probing and self:alive(entry) and entry.generation == self.generation then
 			return entry
 		end
-		entry.link:close()
+		entry.link:close "it was made for what has changed meanwhile, or does not say what a transaction left behind"
 	end
 end
 
-function lender:take(seconds)
-	take_place(self, seconds)
-	local entry
-	local opening <close> = setmetatable({}, { __close = function(o)
-		if not o.done then
-			if entry then
-				entry.link:close "the coroutine that wanted it was ended, or it cannot be made"
+local taking_type = {
+	__close = function(self)
+		if not self.done then
+			if self.entry then
+				self.entry.link:close "the coroutine that wanted it was ended, or it cannot be made"
 			end
-			free_place(self)
+			free_place(self.lender)
 		end
-	end })
-	repeat
-		if entry then
-			entry.link:close "it was made for what has changed meanwhile"
+	end,
+	__index = {
+		left = function(self)
+			return math.max(self.until_then - now(), 0.01)
+		end,
+	},
+}
+
+function lender:take(seconds)
+	local until_then = seconds > 0 and now() + seconds or math.huge
+	take_place(self, seconds)
+	local taking <close> = setmetatable({ lender = self, until_then = until_then }, taking_type)
+	while true do
+		local entry = take_idle(self, taking) or new_entry(self)
+		taking.entry = entry
+		entry.link:open(seconds > 0 and taking:left() or 0)
+		if entry.generation == self.generation then
+			taking.done = true
+			return entry
 		end
-		entry = take_idle(self) or new_entry(self)
-		entry.link:open(seconds)
-	until entry.generation == self.generation
-	opening.done = true
-	return entry
+		entry.link:close "it was made for what has changed meanwhile"
+	end
 end
 
 function lender:handle(entry, seconds)

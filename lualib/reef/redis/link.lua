@@ -1,8 +1,9 @@
 -- A connection that comes back: connect, log in, and after a loss do so again when somebody needs it.
 --
--- However many coroutines need the connection, one of them connects and the others wait for his result. The first
--- attempt after a loss is made at once; after failures the next one waits, twice as long each time up to two seconds,
--- give or take a half, so that many clients do not come back in step.
+-- However many coroutines need the connection, one more connects, and they wait for its result as long as each of them
+-- can: whichever of them is ended or gives up, the others are not concerned. The first attempt after a loss is made at
+-- once; after failures the next one waits, twice as long each time up to two seconds, give or take a half, so that many
+-- clients do not come back in step.
 local backoff = require "reef.backoff"
 local now = require "reef.base.now"
 local config = require "reef.redis.config"
@@ -177,11 +178,12 @@ local function finish(self, err)
 		self.failures, self.not_before = 0, 0
 	end
 	for _, token in ipairs(waiting) do
+		token.over, token.err = true, err
 		skynet.wakeup(token)
 	end
 end
 
--- The coroutine that connects may be ended: then somebody else has to.
+-- Whatever becomes of the coroutine that connects, nobody waits in vain.
 local guard = {
 	__close = function(self)
 		if self.link.waiting == self.waiting then
@@ -191,27 +193,23 @@ local guard = {
 	end,
 }
 
-local function pause(seconds)
-	skynet.sleep(math.max(1, math.ceil(seconds * 100)))
-end
-
 local function try(self)
-	self.waiting = self.waiting or {}
 	local busy <close> = setmetatable({ link = self, waiting = self.waiting }, guard)
 	local wait = self.not_before - now()
 	if wait > 0 then
-		pause(wait)
+		skynet.sleep(math.max(1, math.ceil(wait * 100)))
 	end
-	local err = self:attempt()
-	if not err and self.hooks.ready then
+	local ok, err = pcall(self.attempt, self)
+	if not ok then
+		err = self:error("connect", tostring(err))
+	elseif not err and self.hooks.ready then
 		self.hooks.ready()
 	end
 	finish(busy.link, err)
-	return err
 end
 
 ---Makes the connection ready, by at most one attempt. Raises an error object when it cannot.
----@param seconds number  how long the caller can wait for the attempt of another coroutine; 0: as long as it takes
+---@param seconds number  how long the caller can wait for that, pauses included; 0: as long as it takes
 function link:open(seconds)
 	if self.connection:state() == "open" then
 		return
@@ -219,29 +217,23 @@ function link:open(seconds)
 	if self.closed then
 		error(self:error("closed", "it was disconnected"), 0)
 	end
-	local err
-	if not self.waiting and seconds > 0 and now() < self.not_before then
-		-- The pause may be longer than the caller can wait: others may come who can.
+	if not self.waiting then
 		self.waiting = {}
 		skynet.fork(try, self)
 	end
-	if self.waiting then
-		local token, since = {}, now()
-		table.insert(self.waiting, token)
-		if seconds > 0 then
-			skynet.sleep(math.ceil(seconds * 100), token)
-		else
-			skynet.wait(token)
-		end
-		if self.connection:state() == "open" then
-			return
-		end
-		err = self.last_error or self:error("timeout", "not connected in time", since)
+	local token, since = {}, now()
+	table.insert(self.waiting, token)
+	if seconds > 0 then
+		skynet.sleep(math.ceil(seconds * 100), token)
 	else
-		err = try(self)
+		skynet.wait(token)
 	end
-	if err then
-		error(err, 0)
+	if not token.over then
+		error(self.last_error or self:error("timeout", "not connected in time", since), 0)
+	elseif token.err then
+		error(token.err, 0)
+	elseif self.connection:state() ~= "open" then
+		error(self:error("connect", self:lost(), since), 0)
 	end
 end
 

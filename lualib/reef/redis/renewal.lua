@@ -61,6 +61,11 @@ local function look(client, code, grace)
 	client.link = fresh
 	fresh.connection:bound(client.own.bindings)
 	lender:forget()
+	if old.connection:state() ~= "open" then
+		-- It was lost meanwhile, and whoever waits for it to come back need not.
+		old:close "a better connection has taken its place"
+		return
+	end
 	old.connection:retire()
 	skynet.fork(finish, old, grace or conf.timeout)
 end

@@ -14,6 +14,7 @@ local conf, label, target, module ---@type table, string, table, table
 local idle, all = {}, {} ---@type table[], table<table, boolean>
 local size, taken = 0, 0
 local queue, first, last = {}, 1, 0
+local waiting = 0 -- of those in the queue; the others have gone
 local counters = {
 	requests = 0, replies = 0, overload = 0, timeouts = 0, lost = 0, refused = 0, rejected = 0,
 }
@@ -43,8 +44,23 @@ end
 
 local function overload(command, why, since)
 	counters.overload = counters.overload + 1
-	error(errors.new({ code = "overload", outcome = "not sent", host = label, command = command, queued = last - first + 1,
+	error(errors.new({ code = "overload", outcome = "not sent", host = label, command = command, queued = waiting,
 		waited = since and now() - since }, why), 0)
+end
+
+-- Those that have gone are taken out of the queue when they are most of it.
+local function close_ranks()
+	if last - first + 1 <= 2 * waiting + 64 then
+		return
+	end
+	local kept, n = {}, 0
+	for i = first, last do
+		if not queue[i].gone then
+			n = n + 1
+			kept[n] = queue[i]
+		end
+	end
+	queue, first, last = kept, 1, n
 end
 
 ---A connection for the caller alone.
@@ -63,17 +79,18 @@ function lent.acquire(seconds, command)
 		db = module.new(target)
 		all[db] = true
 	elseif not db then
-		if last - first + 1 >= conf.queue then
+		if waiting >= conf.queue then
 			overload(command, "too many requests wait for a connection")
 		end
 		local entry, since = {}, now()
-		last = last + 1
+		last, waiting = last + 1, waiting + 1
 		queue[last] = entry
 		local wait = math.min(conf.queue_timeout, seconds > 0 and seconds or math.huge)
 		skynet.sleep(math.ceil(wait * 100), entry)
 		db = entry.db
 		if not db then
-			entry.gone = true
+			entry.gone, waiting = true, waiting - 1
+			close_ranks()
 			overload(command, "no connection was free in time", since)
 		end
 	end
@@ -125,7 +142,7 @@ function lent.release(db, since, err)
 			queue[first] = nil
 			first = first + 1
 			if not entry.gone then
-				entry.db = db
+				entry.db, waiting = db, waiting - 1
 				skynet.wakeup(entry)
 				return
 			end
@@ -157,10 +174,6 @@ function lent.stat()
 		local s = db.session
 		connected = connected + (s.core and 1 or 0)
 		list[#list + 1] = { state = s.core and "open" or "closed", id = s.info and s.info.id, generation = s.generation }
-	end
-	local waiting = 0
-	for i = first, last do
-		waiting = waiting + (queue[i].gone and 0 or 1)
 	end
 	local stat = { in_flight = taken, queued = waiting, connections = list, address = skynet.self(), options = conf,
 		time = percentiles(), down = size > 0 and connected == 0, accepting = not ending, label = label }

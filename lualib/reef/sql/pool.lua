@@ -93,8 +93,8 @@ end
 local function address_of(client)
 	if not client.address then
 		engine.turnsto("pool " .. client.label)
-		client.address = skynet.call(skynet.uniqueservice "reef_pools", "lua", "OPEN", client.kind, client.key,
-			client.label, client.conf, client.options)
+		client.address, client.named = skynet.call(skynet.uniqueservice "reef_pools", "lua", "OPEN", client.kind,
+			client.key, client.label, client.conf, client.options)
 	end
 	return client.address
 end
@@ -125,7 +125,7 @@ local function ask(db, what, ...)
 		client.address = nil
 		error(errors.new({
 			code = "ended", outcome = (unseen and what ~= "END") and "not sent" or "maybe applied", command = what,
-			host = client.label,
+			host = client.named or client.label,
 		}, tostring(answer[2])), 0)
 	end
 	return take(table.unpack(answer, 2, answer.n))

@@ -96,7 +96,12 @@ local refusals = {
 ---@return any
 function keyless.perform(client, view, spec, ...)
 	local rule = spec.rule
-	if rule.nowhere == "any" then
+	local one = transaction.current(client)
+	if one and one.multi and rule.nowhere == "masters" then
+		client:refuse("cluster", spec.command .. ": goes to all masters, and a transaction to one (nothing was sent)")
+	elseif one and rule.nowhere == "any" then
+		return transaction.perform(client, view, one, spec, nil, nil, ...)
+	elseif rule.nowhere == "any" then
 		return (client:perform(view, spec, nil, ...))
 	elseif rule.nowhere == "masters" then
 		return on_masters(client, view, spec, ...)

@@ -94,8 +94,14 @@ local function check_operations(ops)
 	end
 end
 
--- What a pipeline returns, given the results of all its operations.
-local function finish(client, got, results)
+-- What a pipeline returns, given the results of all its operations. `whole`: raises if one of them had no answer.
+local function finish(client, got, results, whole)
+	if results then
+		table.move(got, 1, #got, #results + 1, results)
+	end
+	if whole or not results then
+		operations.check(client, got)
+	end
 	if not results then
 		local last = got[#got]
 		if not last.ok then
@@ -103,7 +109,6 @@ local function finish(client, got, results)
 		end
 		return last.out
 	end
-	table.move(got, 1, #got, #results + 1, results)
 	return results
 end
 
@@ -128,7 +133,19 @@ function methods:pipeline(ops, results)
 		local spec = { command = "pipeline", method = function(db)
 			return db:pipeline(ops, results)
 		end }
-		return transaction.perform(client, self, one, spec, slot, key)
+		local _, odd, leaves, ends, _, multi = core.inspect(ops)
+		local ok, out = pcall(transaction.perform, client, self, one, spec, slot, key)
+		if one.broken then
+			error(out, 0)
+		elseif (odd or ends) and not leaves then
+			transaction.over(client)
+		elseif multi then
+			one.multi, one.begun = true, true
+		end
+		if not ok then
+			error(out, 0)
+		end
+		return out
 	end
 	local _, watches, leaves, _, changes = core.inspect(ops)
 	if changes then
@@ -138,7 +155,7 @@ function methods:pipeline(ops, results)
 		client:refuse("cluster", "redis pipeline: a transaction that the pipeline does not end begins with db:watch or "
 			.. "db:multi (nothing was sent)")
 	end
-	return finish(client, (operations.in_one_slot(client, self, ops)), results)
+	return finish(client, operations.in_one_slot(client, self, ops), results, true)
 end
 
 ---The same for keys in any slots: each node gets its part at once, and the parts are done at the same time.
@@ -146,7 +163,12 @@ end
 ---@param results table|nil  as of pipeline; where there was no answer, `out` is the error object
 function methods:batch(ops, results)
 	check_operations(ops)
-	return finish(self[2], operations.batch(self[2], self, ops), results)
+	local client = self[2]
+	local one = transaction.current(client)
+	if one and one.multi then
+		client:refuse("cluster", "redis batch: a transaction is of one slot, and takes a pipeline (nothing was sent)")
+	end
+	return finish(client, operations.batch(client, self, ops), results)
 end
 
 ---All nodes that are known: {address=, master=boolean}.

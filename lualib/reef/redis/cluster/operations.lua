@@ -1,9 +1,10 @@
 -- Several commands at once on a Redis Cluster: each node gets its part in one write, and what a node redirects is done
 -- again where it belongs, in the order in which it was given.
 local config = require "reef.redis.config"
+local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local keys = require "reef.redis.cluster.keys"
-local core = require "reef.redis.core"
+local now = require "reef.base.now"
 local together = require "reef.redis.together"
 
 local operations = {}
@@ -69,20 +70,18 @@ local function code_of(reply)
 	return not reply.ok and type(reply.out) == "string" and reply.out:match "^%u+"
 end
 
--- One operation by itself, as a result of a pipeline.
+-- One operation by itself, as a result of a pipeline; `out` is an error object where there was no answer.
 local function alone(client, view, op, slot)
 	local word = word_of(op)
 	local spec = client.spec(word, word)
 	local ok, reply = pcall(client.perform, client, view, spec, slot or nil, arguments(op))
-	if ok then
-		return { ok = true, out = reply }
-	elseif errors.is(reply) and reply.outcome ~= "rejected" then
-		error(reply, 0)
+	if not ok and errors.is(reply) and reply.outcome == "rejected" then
+		reply = reply.message
 	end
-	return { ok = false, out = errors.is(reply) and reply.message or reply }
+	return { ok = ok, out = reply }
 end
 
--- Sends the operations to a node; what it redirects is done one by one.
+-- Sends the operations to a node; what it redirects is done one by one, in what is left of the time of the call.
 local function send(client, view, ops, slots, results)
 	local as_one = {
 		rule = {}, parts = true,
@@ -96,10 +95,14 @@ local function send(client, view, ops, slots, results)
 	for i = 1, #ops do
 		slot = slot or slots[i] or nil
 	end
+	local until_then = core.inspect(ops) and math.huge or now() + client:seconds_of(view)
 	local got, node = client:perform(view, as_one, slot)
 	for i, reply in ipairs(got) do
 		if elsewhere[code_of(reply)] then
-			reply = alone(client, view, ops[i], slots[i])
+			local left = until_then - now()
+			if left > 0 then
+				reply = alone(client, left < math.huge and { false, client, left } or view, ops[i], slots[i])
+			end
 		elseif reply.ok then
 			client:acknowledge(node, slots[i])
 		end
@@ -107,8 +110,27 @@ local function send(client, view, ops, slots, results)
 	end
 end
 
+-- Was something done that is not to be done again: a block, or a command that is in none?
+local function has_effect(ops, got)
+	local inside = false
+	for i, reply in ipairs(got) do
+		local word = word_of(ops[i])
+		if word == "MULTI" then
+			inside = true
+		elseif word == "EXEC" or word == "DISCARD" then
+			inside = false
+			if reply.ok and type(reply.out) == "table" then
+				return true
+			end
+		elseif not inside and reply.ok then
+			return true
+		end
+	end
+	return false
+end
+
 -- A block from MULTI to EXEC is applied as a whole or not at all. If it was not since the slot is elsewhere, it is sent
--- again as a whole.
+-- again as a whole, unless something beside it was done.
 local function send_block(client, view, ops, slot, results)
 	local spec = {
 		rule = {},
@@ -117,14 +139,9 @@ local function send_block(client, view, ops, slot, results)
 			local _ <close> = require "reef.redis.naming"(ops, got)
 			db:pipeline(ops, got)
 			for _, reply in ipairs(got) do
-				local code = code_of(reply)
-				moved = moved or elsewhere[code] and reply.out or nil
-				if reply.ok and type(reply.out) == "table" then
-					moved = nil
-					break
-				end
+				moved = moved or elsewhere[code_of(reply)] and reply.out or nil
 			end
-			if moved then
+			if moved and not has_effect(ops, got) then
 				-- While a slot is under way, not even ASKING would help: it has to be there first.
 				error(errors.new { code = moved:match "^ASK " and "TRYAGAIN" or moved:match "^%u+", outcome = "rejected",
 					message = moved }, 0)
@@ -139,7 +156,7 @@ end
 ---Sends all operations, which are in one slot, at once.
 ---@param client redis.cluster.client
 ---@param ops table[]
----@return table[] results  {ok=, out=} of each
+---@return table[] results  {ok=, out=} of each, in order; `out` is an error object where there was no answer
 function operations.in_one_slot(client, view, ops)
 	local slots, first = operations.slots(client, ops)
 	local slot, key
@@ -159,7 +176,29 @@ function operations.in_one_slot(client, view, ops)
 	else
 		send(client, view, ops, slots, results)
 	end
-	return results, slot, key
+	return results
+end
+
+---Some operations were answered, and others that had to go elsewhere were not: whoever asked has to know. Raises then.
+---@param client redis.cluster.client
+---@param results table[]
+function operations.check(client, results)
+	local done, failed, maybe = false, nil, false
+	for _, result in ipairs(results) do
+		done = done or result.ok
+		if errors.is(result.out) and not result.ok then
+			failed, maybe = failed or result.out, maybe or result.out.outcome == "maybe applied"
+		end
+	end
+	if not failed then
+		return
+	elseif not done and not maybe then
+		error(failed, 0)
+	end
+	client:raise(errors.new { code = failed.code, outcome = maybe and "maybe applied" or "applied in part",
+		command = "pipeline", host = failed.host, replies = results,
+		message = "pipeline: some operations were answered; another, which had to go elsewhere, was not: "
+			.. failed.message })
 end
 
 ---Sends each operation to the node that it belongs to, each node's part at once.

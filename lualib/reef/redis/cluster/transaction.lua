@@ -55,7 +55,9 @@ local function begin(client)
 	return one
 end
 
-local function finish(client)
+---The running coroutine's is over.
+---@param client redis.cluster.client
+function transaction.over(client)
 	local _, task = transaction.current(client)
 	if task then
 		forget(client, task)
@@ -67,7 +69,7 @@ local function note(client, one, err)
 	if not errors.is(err) then
 		return
 	elseif err.outcome ~= "rejected" then
-		finish(client)
+		transaction.over(client)
 	elseif one.node then
 		local what = client:judge(one.node, err)
 		one.gone = one.gone or not one.multi and (what == "moved" or what == "ask")
@@ -117,7 +119,7 @@ function words.WATCH(client, view, spec, slot, key, ...)
 	local one = transaction.current(client)
 	if one and one.gone then
 		pcall(one.node.db.unwatch, one.node.db)
-		finish(client)
+		transaction.over(client)
 	elseif one then
 		return transaction.perform(client, view, one, spec, slot, key, ...)
 	end
@@ -148,17 +150,17 @@ function words.EXEC(client, _, spec)
 		if one.begun then
 			pcall(one.node.db.discard, one.node.db)
 		end
-		finish(client)
+		transaction.over(client)
 		client:refuse("EXECABORT", "EXECABORT Transaction discarded because of: " .. one.broken)
 	elseif not one.begun then
 		-- Nothing was asked for; what was watched is let go.
 		if one.node then
 			pcall(one.node.db.unwatch, one.node.db)
 		end
-		finish(client)
+		transaction.over(client)
 		return {}
 	end
-	finish(client)
+	transaction.over(client)
 	local ok, reply = pcall(one.node.db.exec, one.node.db)
 	if not ok then
 		client:judge(one.node, reply)
@@ -173,7 +175,7 @@ function words.DISCARD(client, _, spec)
 	if not one or not one.multi then
 		without(client, spec)
 	end
-	finish(client)
+	transaction.over(client)
 	if one.begun then
 		return one.node.db:discard()
 	elseif one.node then
@@ -188,7 +190,7 @@ function words.UNWATCH(client)
 		return one.node.db:unwatch()
 	elseif one and one.node then
 		if not one.multi then
-			finish(client)
+			transaction.over(client)
 		end
 		return one.node.db:unwatch()
 	end

@@ -22,11 +22,22 @@ local function sleep(seconds)
 	skynet.sleep(math.ceil(seconds * 100))
 end
 
+-- Those who wait for room.
+local function wake_readers(self)
+	local full = self.full
+	if full[1] then
+		self.full = {}
+		for _, token in ipairs(full) do
+			skynet.wakeup(token)
+		end
+	end
+end
+
 -- Whoever waits in message() gets it; the queue is bounded, since readers wait while it is full.
 local function deliver(self, message)
 	while self.last - self.first + 1 >= self.most and not self.closed do
 		local token = {}
-		self.full = token
+		table.insert(self.full, token)
 		skynet.wait(token)
 	end
 	self.last = self.last + 1
@@ -129,12 +140,10 @@ local function part_for(self, address)
 			return part_for(self, address)
 		end
 		self.opening[address] = true
-		local ok
-		ok, one = pcall(open, self, address, shard(self, address))
-		self.opening[address] = nil
-		if not ok then
-			error(one, 0)
-		end
+		local _ <close> = setmetatable({}, { __close = function()
+			self.opening[address] = nil
+		end })
+		one = open(self, address, shard(self, address))
 		self.shards[address] = one
 	end
 	return one
@@ -217,7 +226,7 @@ end
 function watch.new(conf, topology, everywhere)
 	local self = setmetatable({
 		conf = conf, queue = {}, first = 1, last = 0, most = conf.limits.queue or MOST_QUEUED, parts = {}, shards = {},
-		opening = {}, wanted = {}, gaps_here = 0, masters = {}, patterns = {},
+		opening = {}, full = {}, wanted = {}, gaps_here = 0, masters = {}, patterns = {},
 	}, {
 		__index = function(self, name)
 			if name == "gaps" then
@@ -310,10 +319,7 @@ function watch:message()
 	local message = self.queue[self.first]
 	self.queue[self.first] = nil
 	self.first = self.first + 1
-	if self.full then
-		skynet.wakeup(self.full)
-		self.full = nil
-	end
+	wake_readers(self)
 	if message.error then
 		error(message.error, 0)
 	end
@@ -330,6 +336,7 @@ function watch:disconnect()
 	if self.owns_topology then
 		self.topology:close()
 	end
+	wake_readers(self)
 	if self.waiting then
 		skynet.wakeup(self.waiting)
 	end

@@ -9,6 +9,7 @@
 --     local id = websocket.connect "ws://127.0.0.1:8080/chat"
 --     websocket.write(id, "hello")
 --     print(websocket.read(id))
+local busy = require "reef.http.busy"
 local connect = require "reef.http.connect"
 local deadline = require "reef.http.deadline"
 local deflate = require "reef.http.deflate"
@@ -218,15 +219,6 @@ local function shake(ws, target, path, header)
 	link.begin_frames(ws, agreed, r:rest())
 end
 
--- A coroutine that is ended while it waits for the server leaves nothing behind.
-local until_open = {
-	__close = function(opening)
-		if not opening.done then
-			finish(opening.ws)
-		end
-	end,
-}
-
 ---Connects, or raises. wss verifies the server (httpc.tls says how).
 ---@param url string  ws://... or wss://...
 ---@param header table|nil  more fields
@@ -250,12 +242,13 @@ function websocket.connect(url, header, timeout, options)
 	ws.addr = authority
 	deadline.set(ws, timeout or websocket.handshake_timeout, shut)
 	path = path:sub(1, 1) == "/" and path or "/" .. path
-	local opening <close> = setmetatable({ ws = ws }, until_open)
+	ws.busy, ws.finish = true, finish
+	local opening <close> = setmetatable(ws, busy)
 	local ok, err = pcall(shake, ws, target, path, header)
 	if not ok then
 		error(ws.late and ("websocket: %s: the server did not answer in time"):format(authority) or err, 0)
 	end
-	opening.done = true
+	opening.busy = false
 	deadline.clear(ws)
 	link.watch(ws)
 	return id

@@ -34,7 +34,7 @@ local KNOWN <const> = { endpoints = true, user = true, password = true, tls = tr
 ---@param given reef.etcd.options
 ---@return reef.etcd
 function etcd.new(given)
-	options.check("etcd", given, KNOWN, 2)
+	options.check("etcd", given, KNOWN)
 	if type(given.endpoints) ~= "table" or #given.endpoints == 0 then
 		error("etcd.new: endpoints is a list, such as { \"http://127.0.0.1:2379\" }", 2)
 	elseif (given.user == nil) ~= (given.password == nil) then

@@ -48,7 +48,7 @@ end
 ---@param given reef.mail.options
 ---@return reef.mail.box
 function mail.open(given)
-	options.check("mail.open", given, KNOWN, 2)
+	options.check("mail.open", given, KNOWN)
 	if type(given.store) ~= "string" then
 		error("mail.open: store is the name of one, not a " .. type(given.store), 2)
 	end

@@ -5,6 +5,7 @@
 --     games:add(1, "ranked")
 --
 -- Values live in the service that counts them. They are fetched when somebody asks for the whole.
+local checks = require "reef.options"
 local debug = require "reef.debug.commands"
 local exits = require "reef.base.exits"
 local skynet = require "skynet"
@@ -270,6 +271,7 @@ end
 ---for longer than a second or two: who asks does not wait.
 ---@param f fun()
 function metrics.collect(f)
+	checks.needs("metrics.collect: its argument", f, "function")
 	join()
 	collectors[#collectors + 1] = f
 end
@@ -286,6 +288,7 @@ end
 
 ---@param what string  as given to `metrics.not_ready`
 function metrics.ready(what)
+	checks.needs("metrics.ready: what is ready", what, "string")
 	skynet.call(skynet.uniqueservice "reef_metrics", "lua", "READY", what)
 end
 

@@ -213,7 +213,7 @@ local KNOWN <const> = {
 ---@param entry reef.schedule.entry
 ---@return integer|nil due  when it is run next; nil: never, and it is not kept
 function methods:add(id, entry)
-	checks.check("schedule: entry", entry, KNOWN, 2)
+	checks.check("schedule: entry", entry, KNOWN)
 	if type(entry.run) ~= "function" then
 		error("schedule: run has to be a function", 2)
 	elseif (entry.cron == nil) == (entry.at == nil) then
@@ -295,7 +295,7 @@ end
 ---@return reef.schedule
 function schedule.new(options)
 	options = options or {}
-	checks.check("schedule", options, { clock = true, save = true, grace = true, back = true }, 2)
+	checks.check("schedule", options, { clock = true, save = true, grace = true, back = true })
 	local clock = options.clock or clocks.system()
 	return setmetatable({ clock = clock, save = options.save, grace = options.grace or 60, back = options.back or 7200,
 		heap = {}, entries = {}, count = 0, seen = clock:now() }, meta)

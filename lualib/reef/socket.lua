@@ -146,7 +146,7 @@ function socket.open(addr, port, options)
 	local timeout, tls = options, nil
 	check_address("open", addr)
 	if type(options) == "table" then
-		checks.check("socket.open", options, OPEN, 2)
+		checks.check("socket.open", options, OPEN)
 		timeout, tls = options.timeout, options.tls
 	end
 	port = check_port(port, 1, "Invalid port")

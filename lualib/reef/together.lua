@@ -226,7 +226,7 @@ function together.run(addresses, options, f, ...)
 	if type(options) == "function" then
 		return together.run(addresses, nil, options, f, ...)
 	end
-	checks.check("together.run", options, known, 2)
+	checks.check("together.run", options, known)
 	local seconds = options and options.seconds or SECONDS
 	if type(seconds) ~= "number" or not (seconds > 0 and seconds < 1e6) then
 		error("together.run: 'seconds' has to be a number above 0", 2)

@@ -24,7 +24,7 @@ end
 ---From now on some requests become traces, until `stop`. Again it replaces what was said before.
 ---@param given reef.trace.options|nil
 function trace.start(given)
-	options.check("trace", given, known, 2)
+	options.check("trace", given, known)
 	given = given or {}
 	local rate = given.rate or 0.01
 	if type(rate) ~= "number" or not (rate >= 0 and rate <= 1) then

@@ -21,7 +21,7 @@ function deflate.options(given)
 	end
 	local result = {}
 	given = given == true and {} or given
-	options.check("websocket: deflate", given, defaults, 3)
+	options.check("websocket: deflate", given, defaults)
 	for name, default in pairs(defaults) do
 		local value = given[name]
 		if value == nil then

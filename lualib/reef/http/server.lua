@@ -85,7 +85,7 @@ function server.new(handler, options)
 		self[name] = default
 	end
 	self.refuse = plain_refusal
-	options_check("http: server", options, known_options, 3)
+	options_check("http: server", options, known_options)
 	for name, value in pairs(options or {}) do
 		if server.defaults[name] and (type(value) ~= "number" or value < 0) then
 			error(("http: the option %s has to be a number"):format(name), 3)

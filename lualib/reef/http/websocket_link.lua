@@ -94,7 +94,7 @@ local known_options = { upgrade = true, max_message = true, idle_timeout = true,
 ---@return http.websocket.connection
 function link.open(id, server, options)
 	options = options or {}
-	options_check("websocket", options, known_options, 4)
+	options_check("websocket", options, known_options)
 	local compressed = options.deflate
 	if compressed == nil then
 		compressed = settings.deflate

@@ -316,8 +316,8 @@ end
 ---@return redis.db
 function cache.open(target, options)
 	options = options or {}
-	checks.check("redis cache", options, known, 2)
-	checks.numbers("redis cache", options, { bytes = 1, ttl = 0.0, heartbeat = 0.01 }, 2)
+	checks.check("redis cache", options, known)
+	checks.numbers("redis cache", options, { bytes = 1, ttl = 0.0, heartbeat = 0.01 })
 	check_prefixes(options.prefixes)
 	local conf = config.new(target)
 	local over = options.db

@@ -36,7 +36,7 @@ local M = {}
 ---                                                                                prefix of keys: "limit:"
 ---@return redis.limiter
 function M.new(db, options)
-	checks.check("redis limiter", options, { rate = true, per = true, burst = true, prefix = true }, 2)
+	checks.check("redis limiter", options, { rate = true, per = true, burst = true, prefix = true })
 	options = options or {}
 	local rate, per = options.rate, options.per or 1
 	local burst = options.burst or rate

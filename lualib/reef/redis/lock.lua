@@ -149,8 +149,8 @@ function lock.acquire(db, name, options)
 		error("redis lock: a name is a string, not a " .. type(name), 2)
 	end
 	options = options or {}
-	checks.check("redis lock", options, known, 2)
-	checks.numbers("redis lock", options, { ttl = 0.001, wait = 0.0 }, 2)
+	checks.check("redis lock", options, known)
+	checks.numbers("redis lock", options, { ttl = 0.001, wait = 0.0 })
 	if options.on_lost ~= nil and type(options.on_lost) ~= "function" then
 		error("redis lock: on_lost has to be a function, not a " .. type(options.on_lost), 2)
 	end

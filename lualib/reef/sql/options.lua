@@ -58,7 +58,7 @@ function options.check(name, given, kinds, defaults, unknown_tls)
 			error(("%s: its library has nothing like the option %s of TLS"):format(name, option), 4)
 		end
 	end
-	checks.check_host(name, conf.host, 4)
+	checks.check_host(name, conf.host)
 	conf.where = (conf.host:find ":" and "[%s]:%d" or "%s:%d"):format(conf.host, conf.port)
 	return conf
 end

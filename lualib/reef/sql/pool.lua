@@ -63,7 +63,7 @@ function pool.new(kind, target, given)
 	for name in pairs(DEFAULTS) do
 		known[name] = true
 	end
-	checks.check("reef.pool", given, known, 3)
+	checks.check("reef.pool", given, known)
 	for name in pairs(type(target) == "table" and target or {}) do
 		if OWN[name] then
 			error(("reef.pool: a pool has no %s: its connections are of another service; there is init"):format(name), 3)
@@ -199,7 +199,7 @@ end
 ---@param options { timeout: number }
 ---@return reef.sql.pool
 function methods:with(options)
-	checks.check("reef.pool: with", options, { timeout = true }, 2)
+	checks.check("reef.pool: with", options, { timeout = true })
 	return setmetatable({ false, self[2], timeout = options.timeout }, { __index = self })
 end
 

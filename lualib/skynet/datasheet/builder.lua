@@ -16,12 +16,12 @@ local function value_of(name, v)
 	return v
 end
 
--- To be called in tail position: errors are the user's, in the name of what he called.
+-- Errors are in the name of what the user has called.
 local function publish(what, name, v)
 	v = value_of(name, v)
 	local ok, reason = pcall(datasheet.publish, { [name] = v })
 	if not ok then
-		error((reason:gsub("^datasheet%.publish", "datasheet." .. what)), 2)
+		error((reason:gsub("datasheet%.publish", "datasheet." .. what, 1)), 0)
 	end
 	return reason
 end

@@ -80,7 +80,7 @@ end
 ---The same client with other options: db:with{timeout = 0.5}:get(key)
 ---@param options redis.options
 function methods:with(options)
-	checks.check("redis: with", options, { timeout = true }, 2)
+	checks.check("redis: with", options, { timeout = true })
 	local seconds = options.timeout
 	if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds) then
 		error("redis: timeout has to be a number of seconds, at least 0", 2)

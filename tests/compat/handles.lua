@@ -78,8 +78,6 @@ test.case("a copy of stm is for one reader, and any other pointer is for none", 
 	skynet.trash(pointer, size)
 end)
 
-test.run()
-
 test.case("bytes that a reader lends are nobody's: a writer, or a new one, refuses them", function()
 	local stm = require "skynet.stm"
 	local writer, other = stm.new "x", stm.new "y"
@@ -97,3 +95,5 @@ test.case("bytes that a reader lends are nobody's: a writer, or a new one, refus
 		test.equal(skynet.tostring(pointer, size), "z")
 	end))
 end)
+
+test.run()

@@ -45,6 +45,9 @@ end
 ---Starts the service: `f` runs when its first message comes; the launcher's `newservice` returns when `f` does.
 ---@param f fun()
 function skynet.start(f)
+	if type(f) ~= "function" then
+		error(("skynet.start takes a function, not a %s"):format(type(f)))
+	end
 	skynet.timeout(0, function()
 		skynet.init_service(f)
 	end)

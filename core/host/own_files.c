@@ -10,6 +10,7 @@
 #include "core/alloc.h"
 #include "core/array.h"
 #include "core/env.h"
+#include "core/text.h"
 
 #define MAX_PATH 4096
 
@@ -71,6 +72,14 @@ const char *reef_own_file(const char *relative) {
 		return NULL;
 	char **found = bsearch(relative, files.items, files.count, sizeof files.items[0], own_file_find);
 	return found ? *found : NULL;
+}
+
+const char *reef_own_meant(const char *relative) {
+	pthread_once(&once, list_all);
+	for (size_t i = 0; i < files.count; i++)
+		if (reef_text_is_one_away(relative, files.items[i] + prefix))
+			return files.items[i] + prefix;
+	return NULL;
 }
 
 bool reef_own_source(const char *source) {

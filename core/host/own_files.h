@@ -11,6 +11,8 @@
 const char *reef_own_directory(void);
 /* The path of our file `relative` ("skynet/queue.lua"), which stays; NULL if we have none of that name. */
 const char *reef_own_file(const char *relative);
+/* The path, below the directory, of our file that was probably meant; NULL: none is like that. */
+const char *reef_own_meant(const char *relative);
 /* Does a chunk of that name, with or without its @, come from there? */
 bool reef_own_source(const char *source);
 /* As luaL_where(L, 1), but pushes the line of the user's code that is behind it also through functions of C, and nothing if

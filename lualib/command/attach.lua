@@ -1,6 +1,6 @@
 -- reef attach ADDRESS: a debug console with editing, history and completion.
 
-local client = require "reef.console.client"
+local client = require "reef.console_client"
 local command = require "reef.command"
 local printable = require("reef.text").printable
 local prompt = require "reef.prompt"

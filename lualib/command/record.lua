@@ -1,6 +1,6 @@
 -- reef record ADDRESS NAME: has services of a running process recorded, through its debug console.
 
-local client = require "reef.console.client"
+local client = require "reef.console_client"
 local command = require "reef.command"
 local printable = require("reef.text").printable
 local skynet = require "skynet"

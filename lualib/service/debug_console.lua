@@ -6,7 +6,7 @@
 -- carries that token.
 
 local guard = require "reef.http_guard"
-local run = require("reef.console.commands").run
+local run = require("service.debug_console.commands").run
 local skynet = require "skynet"
 local socket = require "reef.socket"
 local text = require "reef.text"

@@ -1,12 +1,13 @@
 -- Requests and responses over one connection that coroutines share; it comes back after a loss. Times are in seconds.
 --
--- Order mode (reef.socketchannel.ordered): replies come in the order of the requests, and each request brings the
--- function that reads its reply. Session mode (reef.socketchannel.by_session): one function reads any reply and says
--- which request it belongs to.
+-- Order mode: replies come in the order of the requests, and each request brings the function that reads its reply.
+-- Session mode: one function reads any reply and says which request it belongs to.
 --
--- A request whose time is over leaves a tombstone, so that nobody gets another's reply. After too many of those, after
--- a few times in a row that nobody got a reply, and whenever a reader raises, the connection is closed. What failed is
--- said by an error object (reef.channel.error) that equals `error` and prints as `[Error: socket] ...`.
+-- A request whose time is over leaves a tombstone: its reply is read when it comes, and dropped, so that nobody gets
+-- another's. After too many of those, after a few times in a row that nobody got a reply, and whenever a reader
+-- raises, the connection is closed. Nobody owes a reply to `response`: when that ends without one, it leaves nothing
+-- behind, and what comes later is for who waits then. What failed is said by an error object (reef.channel.error) that
+-- equals `error` and prints as `[Error: socket] ...`.
 local by_session = require "reef.socketchannel.by_session"
 local checks = require "reef.options"
 local connecting = require "reef.socketchannel.connecting"

@@ -110,11 +110,11 @@ end
 function interface.methods(name, env, loader)
 	local path = skynet.getenv "snax" or error("snax needs the key `snax` in the configuration: patterns for its files", 0)
 	if type(name) ~= "string" then
-		error(("snax: the name of a service is a text, not a %s"):format(type(name)), 0)
+		error(("snax: the name of a service is a text, not a %s"):format(type(name)))
 	end
 	local chunk, pattern = (loader or load_from)(path, name, env)
 	if not chunk then
-		error(("cannot load the snax service %s: %s"):format(name, pattern), 0)
+		error(("cannot load the snax service %s: %s"):format(name, pattern))
 	end
 	local methods = {} ---@type snax.method[]
 	local system = {} ---@type table<string, integer>

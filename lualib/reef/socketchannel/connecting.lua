@@ -5,7 +5,7 @@ local errors = require "reef.channel.error"
 local failures = require "reef.socketchannel.failure"
 local now = require "reef.base.now"
 local skynet = require "skynet"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 
 local address, failure = failures.address, failures.new
 

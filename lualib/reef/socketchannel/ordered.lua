@@ -4,7 +4,7 @@ local buffered = require("reef.socketcore").buffered
 local errors = require "reef.channel.error"
 local plain = require("reef.socketchannel.reader").plain
 local skynet = require "skynet"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 local waits = require "reef.socketchannel.waits"
 
 local answer = waits.answer

@@ -1,6 +1,6 @@
 -- The object that functions which parse replies read from: {id}, with `read` and `readline`, which raise at the end.
 local errors = require "reef.channel.error"
-local socket = require "skynet.socket"
+local socket = require "reef.socket"
 
 local reader = {}
 reader.__index = reader

@@ -1,5 +1,6 @@
--- The commands of the debug console (lualib/service/debug_console.lua), a line each. What a command returns is shown.
+-- The commands of the debug console (debug_console.lua), a line each. What a command returns is shown.
 local core = require "skynet.core"
+local nearest = require("reef.options").nearest
 local services = require "reef.services"
 local skynet = require "skynet"
 local socket = require "reef.socket"
@@ -113,7 +114,7 @@ end
 ---@return integer
 local function parse_address(word)
 	if not word then
-		error("this command needs the address of a service", 0)
+		error("this command needs the address of a service; list has them", 0)
 	end
 	local handle
 	if word:byte() == 46 then
@@ -200,7 +201,7 @@ function command.exit(address)
 end
 
 function command.kill(address)
-	return launcher("KILL", parse_address(address))
+	return launcher("KILL", parse_address(living(address)))
 end
 
 function command.info(address, ...)
@@ -523,7 +524,9 @@ function console.run(connection, line)
 	elseif command[name] then
 		ok, result = pcall(command[name], table.unpack(words, 2))
 	else
-		ok, result = false, ("Invalid command %s, type help for command list"):format(name)
+		local meant = nearest(name, help)
+		ok, result = false, ("Invalid command %s, type help for command list%s"):format(name,
+			meant and "; did you mean " .. meant .. "?" or "")
 	end
 	show(ok and result or not ok and tostring(result):gsub(HERE, "") or nil, connection.print)
 	connection.print(ok and "<CMD OK>" or "<CMD Error>")

@@ -9,7 +9,7 @@ local LONGEST = 1 << 20 -- bytes of a line
 local MOST = 16 << 20 -- bytes of an answer
 local GREETING = 500 -- hundredths of a second that the greeting may take
 
----@class reef.console.client
+---@class reef.console_client
 local client = {}
 client.__index = client
 
@@ -23,7 +23,7 @@ end
 
 ---@param address string HOST:PORT, or the path of a Unix socket
 ---@param timeout integer 1/100 s that a command may take
----@return reef.console.client|nil
+---@return reef.console_client|nil
 ---@return string|nil problem
 function client.open(address, timeout)
 	local host, port = address:match "^%[?([^%[%]]-)%]?:(%d+)$"
@@ -112,7 +112,7 @@ end
 ---What a command does that talks to a console: opens it, says on stderr why that could not be, and ends the process.
 ---@param name string of the command
 ---@param options { address: string, timeout: number } of its command line; seconds
----@param talk fun(console: reef.console.client): boolean? false or nil: exit code 1
+---@param talk fun(console: reef.console_client): boolean? false or nil: exit code 1
 function client.command(name, options, talk)
 	local console, why = client.open(options.address, math.ceil(options.timeout * 100))
 	local ok, good = console ~= nil, nil

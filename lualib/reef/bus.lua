@@ -69,7 +69,7 @@ function bus.subscribe(pattern, f, more)
 	subject.check(pattern, true)
 	options.check("bus", more, { lost = true })
 	if type(f) ~= "function" then
-		error("bus.subscribe: a function is needed", 2)
+		error("bus.subscribe: a function is needed")
 	end
 	listen()
 	local self = setmetatable({ pattern = pattern, f = f, lost = more and more.lost }, subscription)

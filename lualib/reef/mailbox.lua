@@ -18,7 +18,7 @@ local function number(options, key, before)
 	if n == nil then
 		return before
 	elseif math.type(n) ~= "integer" or n < 0 then
-		error(("mailbox.limit: '%s' has to be an integer of at least 0"):format(key), 3)
+		error(("mailbox.limit: '%s' has to be an integer of at least 0"):format(key))
 	end
 	return n
 end

@@ -179,7 +179,7 @@ function profile.take(given)
 	given = given or {}
 	local seconds = given.seconds or 10
 	if type(seconds) ~= "number" or not (seconds > 0 and seconds <= LONGEST) then
-		error(("profile: seconds has to be a number up to %d, not %s"):format(LONGEST, tostring(seconds)), 2)
+		error(("profile: seconds has to be a number up to %d, not %s"):format(LONGEST, tostring(seconds)))
 	end
 	local own = {}
 	for name in pairs(known) do

@@ -47,7 +47,7 @@ end
 
 local function key_of(name)
 	if type(name) ~= "string" or name == "" then
-		error("singleton: a name is a text", 3)
+		error("singleton: a name is a text")
 	end
 	return configured.prefix() .. "singleton/" .. name
 end

@@ -44,7 +44,7 @@ end
 
 local function wait_for(name, thread)
 	if circular(name, thread) then
-		error(("circular dependency: module %s is being loaded by who requires it"):format(name), 3)
+		error(("circular dependency: module %s is being loaded by who requires it"):format(name))
 	end
 	local skynet = package.loaded.skynet
 	local entry = loading[name]
@@ -57,7 +57,7 @@ local function wait_for(name, thread)
 	waits_for[thread] = nil
 	local module = package.loaded[name]
 	if module == nil then
-		error(("require %s failed"):format(name), 3)
+		error(("require %s failed"):format(name))
 	end
 	return module
 end
@@ -146,7 +146,7 @@ function M.init(f)
 	assert(type(f) == "function", "skynet.init needs a function")
 	local functions = contexts[current()]
 	if not functions then
-		error("skynet.init belongs into the main chunk of a service or module", 2)
+		error("skynet.init belongs into the main chunk of a service or module")
 	end
 	table.insert(functions, f)
 end

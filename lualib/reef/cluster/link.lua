@@ -35,7 +35,7 @@ end
 
 local function when_known(node, go)
 	if type(node) ~= "string" then
-		error(("the name of a node is a string, not a %s"):format(type(node)), 3)
+		error(("the name of a node is a string, not a %s"):format(type(node)))
 	end
 	local list = waiting[node]
 	if list then

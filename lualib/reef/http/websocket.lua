@@ -180,7 +180,7 @@ end
 function websocket.accept(id, handle, protocol, addr, options)
 	protocol = protocol or "ws"
 	if protocol ~= "ws" and protocol ~= "wss" then
-		error(("websocket: not support protocol %s"):format(tostring(protocol)), 2)
+		error(("websocket: not support protocol %s"):format(tostring(protocol)))
 	end
 	return accepted(id, handle, protocol, addr, options)
 end
@@ -227,13 +227,13 @@ end
 ---@return integer id
 function websocket.connect(url, header, timeout, options)
 	if type(url) ~= "string" then
-		error(("websocket.connect: the address is a %s, not a string"):format(type(url)), 2)
+		error(("websocket.connect: the address is a %s, not a string"):format(type(url)))
 	end
 	local scheme, authority, path = url:match "^(%a+)://([^/?#]*)([^#]*)"
 	if scheme ~= "ws" and scheme ~= "wss" then
-		error(("websocket: %q is no address; they begin with ws:// or wss://"):format(shown(url)), 2)
+		error(("websocket: %q is no address; they begin with ws:// or wss://"):format(shown(url)))
 	elseif path:find "[%s%c]" then
-		error(("websocket: the path of %q has spaces or control characters"):format(shown(url)), 2)
+		error(("websocket: the path of %q has spaces or control characters"):format(shown(url)))
 	end
 	local target = host.parse(scheme .. "://" .. authority)
 	local id = connect.open(target, { timeout = timeout, proxy_tls = connect.client.proxy_tls,
@@ -288,7 +288,7 @@ function websocket.write(id, data, kind, mask)
 	if f and opcode then
 		return send(f, opcode, data, mask)
 	elseif not opcode then
-		error(("websocket: %q is no kind of message"):format(tostring(kind)), 2)
+		error(("websocket: %q is no kind of message"):format(tostring(kind)))
 	end
 	find(id)
 	return false

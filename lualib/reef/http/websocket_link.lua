@@ -48,7 +48,7 @@ link.frames_of = frames_of
 ---@param id integer
 ---@return http.websocket.connection
 function link.find(id)
-	return all[id] or error(("websocket: %s is not open"):format(tostring(id)), 3)
+	return all[id] or error(("websocket: %s is not open"):format(tostring(id)))
 end
 
 -- ---- time ----

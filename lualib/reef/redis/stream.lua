@@ -180,7 +180,7 @@ local known = { consumer = true, idle = true, count = true, block = true, from =
 function M.group(db, key, name, options)
 	checks.check("redis stream", options, known)
 	if type(options) ~= "table" or type(options.consumer) ~= "string" then
-		error("redis stream: a group's reader has a name (option consumer)", 2)
+		error("redis stream: a group's reader has a name (option consumer)")
 	end
 	checks.numbers("redis stream", options, { idle = 0.0, count = 1, block = 0.0, most = 0.0 })
 	local self = setmetatable({

@@ -17,11 +17,11 @@ interface.system_names = { "init", "exit", "hotfix", "profile" }
 
 local function check_method(group, name, f, known)
 	if type(name) ~= "string" then
-		error(("%s: a method's name is a string, not a %s"):format(group, type(name)), 3)
+		error(("%s: a method's name is a string, not a %s"):format(group, type(name)))
 	elseif type(f) ~= "function" then
-		error(("%s.%s must be a function, not a %s"):format(group, name, type(f)), 3)
+		error(("%s.%s must be a function, not a %s"):format(group, name, type(f)))
 	elseif known then
-		error(("%s.%s is defined twice"):format(group, name), 3)
+		error(("%s.%s is defined twice"):format(group, name))
 	end
 end
 

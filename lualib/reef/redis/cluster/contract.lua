@@ -207,7 +207,7 @@ end
 ---@return redis.cluster.contract
 function contract.new(nodes, opt, onmessage)
 	if type(nodes) ~= "table" then
-		error("redis cluster: nodes are {host=, port=}, or a list of these, not a " .. type(nodes), 2)
+		error("redis cluster: nodes are {host=, port=}, or a list of these, not a " .. type(nodes))
 	end
 	opt = opt or {}
 	checks.check("redis cluster", opt, known, nil, config.aliases)

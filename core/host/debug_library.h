@@ -1,4 +1,4 @@
-/* What `debug` shows of functions and userdata of C: nothing that they keep. */
+/* What `debug` shows of functions and userdata of C: no upvalue and no user value; and it changes nothing that they keep. */
 #ifndef REEF_HOST_DEBUG_LIBRARY_H
 #define REEF_HOST_DEBUG_LIBRARY_H
 

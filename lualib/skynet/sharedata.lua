@@ -9,7 +9,7 @@ local sharedata = {}
 local function ask(...)
 	local ok, result = skynet.call(skynet.uniqueservice "sharedatad", "lua", ...)
 	if not ok then
-		error(result, 3)
+		error(result)
 	end
 	return result
 end

@@ -8,7 +8,7 @@ return {
 	["process"] = "a start service that fails ends the process with exit code 1",
 	["log"] = "a line that says the same as many others comes at most once a second; control characters are shown, passwords hidden",
 
-	["debug"] = "shows nothing of what functions and userdata of C keep: neither upvalues nor their locals nor user values",
+	["debug"] = "shows no upvalues of functions of C and no user values, and changes nothing that these keep",
 
 	-- skynet
 	["skynet"] = "functions come into the table when they are first used: `rawget(skynet, \"send\")` may be nil; `pairs` shows all",

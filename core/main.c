@@ -219,13 +219,23 @@ static int start_from(const char *path, int argc, char **argv) {
 							meant);
 		return USAGE_ERROR;
 	}
+	char config[PATH_MAX];
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
+		snprintf(config, sizeof config, "%s/config", path) < (int)sizeof config && access(config, R_OK) == 0) {
+		reef_clean_complain("%s is a directory (did you mean cd %s && reef config?)", path, path);
+		return USAGE_ERROR;
+	}
 	if (argc > 0) {
 		reef_clean_complain("unexpected %s: a start takes a configuration file and nothing else (see reef --help)",
 							argv[0]);
 		return USAGE_ERROR;
 	}
-	if (!reef_config_load(path))
+	if (!reef_config_load(path)) {
+		const char *dot = strrchr(path, '.');
+		if (dot && strcmp(dot, ".lua") == 0)
+			reef_clean_complain("%s was read as a configuration; a script is started with reef run %s", path, path);
 		return 1;
+	}
 	take_metrics_address();
 	return start_process();
 }

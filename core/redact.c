@@ -2,8 +2,8 @@
  *
  * What is looked for has a `:` or a `=` in it: `scheme://secret@host`, `?password=secret`, `password = "secret"`. Shapes
  * that no parser would accept are the likely ones in an error, so in doubt more is hidden than needed: everything before
- * the last `@` of a URI, unless that is in the path behind a host of the web; whatever follows a colon where no port is.
- * Only what has none of these shapes can be missed; so who makes an error never puts a password into it to begin with.
+ * the last `@` of a URI, whatever follows a colon where no port is. Only what has none of these shapes can be missed; so
+ * who makes an error never puts a password into it to begin with.
  */
 #include "redact.h"
 
@@ -192,26 +192,10 @@ static const char *last_at_of_line(struct ahead *ahead, const char *end) {
 	return ahead->line_at && ahead->line_at > ahead->token_end ? ahead->line_at : NULL;
 }
 
-/* On the web, what is behind a bare host is a path, which may have an @ in it: is the `://` that ends at p such a one? */
-static bool is_web_path(const char *start, const char *p, const char *end) {
-	static const char *const schemes[] = {"https", "http", "wss", "ws", NULL};
-	const char *scheme = p - 3;
-	while (scheme > start && is_word(scheme[-1]))
-		scheme--;
-	size_t size = (size_t)(p - 3 - scheme);
-	bool web = false;
-	for (size_t i = 0; schemes[i] && !web; i++)
-		web = size == strlen(schemes[i]) && strncasecmp(scheme, schemes[i], size) == 0;
-	const char *host = p;
-	while (web && p < end && (is_word(*p) || *p == '.'))
-		p++;
-	return p > host && p < end && *p == '/';
-}
-
 /* What is to be hidden behind the `://` that ends at p. Empty: nothing. */
-static struct span uri_secret(struct ahead *ahead, const char *start, const char *p, const char *end) {
+static struct span uri_secret(struct ahead *ahead, const char *p, const char *end) {
 	look_for_secret(ahead, p, end);
-	if (ahead->at && ahead->at > p && !is_web_path(start, p, end)) {
+	if (ahead->at && ahead->at > p) {
 		/* Either the password is before the @, or it is a value that has an @ in it: the whole of both. */
 		bool in_value = ahead->query < ahead->at;
 		return (struct span){p, in_value ? value_behind(ahead->at, ahead->token_end).to : ahead->at};
@@ -246,7 +230,7 @@ void reef_redact_add(struct reef_text *t, const char *text, size_t size) {
 			continue;
 		struct span secret = {p, p};
 		if (*p == ':' && end - p > 3 && p[1] == '/' && p[2] == '/')
-			secret = uri_secret(&ahead, done, p + 3, end);
+			secret = uri_secret(&ahead, p + 3, end);
 		else if (follows_arguments(done, p))
 			secret = (struct span){p + n, find_line_end(p, end)};
 		else if (follows_name(done, p, p + n))

@@ -6,6 +6,7 @@
 #include "alloc.h"
 #include "epoch.h"
 #include "handle.h"
+#include "huge_pages.h"
 #include "log.h"
 #include "mailbox.h"
 #include "message_log.h"
@@ -85,7 +86,7 @@ uint32_t reef_service_launch(const char *module_name, const char *args) {
 	service->description[module_size] = size > 0 ? ' ' : 0;
 	memcpy(service->description + module_size + (size > 0), args, size + 1);
 
-	atomic_fetch_add(&alive, 1);
+	reef_huge_pages_grew(atomic_fetch_add(&alive, 1) + 1);
 	uint32_t handle = reef_handle_add(service);
 	reef_service_log_begin(service);
 	struct reef_service *before = reef_slice_set_service(service);
@@ -189,7 +190,9 @@ void reef_service_retire(struct reef_service *service) {
 	reef_epoch_retire(service, destroy);
 	/* The log service does not keep the process alive. */
 	size_t kept = reef_log_service() != 0;
-	if (atomic_fetch_sub(&alive, 1) == 1 + kept && on_last_end)
+	size_t left = atomic_fetch_sub(&alive, 1) - 1;
+	reef_huge_pages_shrank(left);
+	if (left == kept && on_last_end)
 		on_last_end();
 }
 

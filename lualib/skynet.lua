@@ -45,6 +45,9 @@ end
 ---Starts the service: `f` runs when its first message comes; the launcher's `newservice` returns when `f` does.
 ---@param f fun()
 function skynet.start(f)
+	if type(f) ~= "function" then
+		error(("skynet.start takes a function, not a %s"):format(type(f)))
+	end
 	skynet.timeout(0, function()
 		skynet.init_service(f)
 	end)
@@ -89,12 +92,11 @@ local from_start = skynet.from_start
 ---@return integer address nothing if it ended during its start
 function skynet.newservice(name, ...)
 	if type(name) == "string" and name:find("\0", 1, true) then
-		error(("newservice: the name '%s' contains a zero byte"):format((name:gsub("\0", "\\0"))), 2)
+		error(("newservice: the name '%s' contains a zero byte"):format((name:gsub("\0", "\\0"))))
 	end
 	return skynet.call(".launcher", "lua", from_start "LAUNCH", "snlua", name, ...)
 end
 
--- To be called in tail position: errors are the user's.
 local function unique(for_all, for_node, global, ...)
 	local handle, why
 	if global == true then
@@ -102,7 +104,7 @@ local function unique(for_all, for_node, global, ...)
 	else
 		handle, why = skynet.call(".service", "lua", from_start(for_node), global, ...)
 	end
-	return handle or error(why, 2)
+	return handle or error(why)
 end
 
 ---Launches a service of which there is one in the process (or, with `true`, in the network), or finds it.

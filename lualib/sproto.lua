@@ -50,7 +50,7 @@ local encode, decode = core.encode, core.decode
 local function type_of(self, name)
 	local id = self.types[name] or core.type(self.cobj, name)
 	if not id then
-		error(("sproto: there is no type %s"):format(tostring(name)), 3)
+		error(("sproto: there is no type %s"):format(tostring(name)))
 	end
 	self.types[name] = id
 	return id
@@ -81,7 +81,7 @@ end
 ---@param name string|integer
 ---@return sproto.protocol
 function sproto:queryproto(name)
-	return protocol_of(self, name) or error(("sproto: there is no protocol %s"):format(tostring(name)), 2)
+	return protocol_of(self, name) or error(("sproto: there is no protocol %s"):format(tostring(name)))
 end
 
 ---@param name string
@@ -173,7 +173,7 @@ function sproto:default(name, kind)
 	elseif kind == "REQUEST" or kind == "RESPONSE" then
 		id = self:queryproto(name)[kind:lower()]
 	else
-		error("sproto: default of REQUEST or RESPONSE, not of " .. tostring(kind), 2)
+		error("sproto: default of REQUEST or RESPONSE, not of " .. tostring(kind))
 	end
 	return id and core.default(self.cobj, id)
 end
@@ -214,7 +214,7 @@ function host:dispatch(...)
 	end
 	local response = self.session[session or -1]
 	if not response then
-		error(("sproto: a response to session %s, which nobody has asked"):format(tostring(session)), 2)
+		error(("sproto: a response to session %s, which nobody has asked"):format(tostring(session)))
 	end
 	self.session[session] = nil
 	if response == true then

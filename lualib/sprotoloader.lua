@@ -12,7 +12,7 @@ local sprotoloader = {}
 function sprotoloader.register(filename, slot)
 	local f <close>, why = io.open(filename, "rb")
 	if not f then
-		error(why, 2)
+		error(why)
 	end
 	sprotoloader.save(parser.parse(f:read "a", filename), slot)
 end

@@ -203,7 +203,7 @@ is so: %d are here, %d are here and differ, %d are not there yet.
 - **here, differs**: what the sentence says is different; all else is as it was.
 - **not yet**: `require` or the call fails, and the doctor says where your project does it.
 
-What holds for all: %s. In the log, %s.
+What holds for all: %s. In the log, %s. `debug` %s.
 
 The directory of the implementation that you come from may stay on the paths of your configuration. Reef's own modules
 and services are found first, so what lies there under their names is passed over; the doctor says what. A module that
@@ -227,7 +227,8 @@ local function write_page()
 		end
 	end
 	surroundings()
-	local head = HEAD:format(counts.here, counts.differs, counts.missing, difference_of "process", difference_of "log")
+	local head = HEAD:format(counts.here, counts.differs, counts.missing, difference_of "process", difference_of "log",
+		difference_of "debug")
 	for key in pairs(differences) do
 		assert(used[key], ("reef.moving.differences: %s: no such name in reef.moving.contract"):format(key))
 	end

@@ -64,8 +64,13 @@ static int debug_request(lua_State *L) {
 
 static void request_refuse(struct reef_host *host, const struct reef_message *m) {
 	if (m->session) {
-		char reason[80];
-		snprintf(reason, sizeof(reason), "no dispatch for messages of type %d", m->type);
+		char reason[160];
+		const struct reef_protocol *protocol = reef_protocol_by_id(host, m->type);
+		int n = snprintf(reason, sizeof reason, "no dispatch for messages of type %d", m->type);
+		if (protocol)
+			snprintf(reason + n, sizeof reason - (size_t)n,
+					 ": the service has not called skynet.dispatch(\"%.*s\", ...)",
+					 protocol->name_size < 32 ? (int)protocol->name_size : 32, protocol->name);
 		reef_send_error(host->handle, m->source, m->session, reason);
 		return;
 	}

@@ -12,6 +12,7 @@
 #include "core/seam.h"
 #include "core/sim.h"
 #include "coroutine.h"
+#include "debug_library.h"
 #include "host.h"
 #include "load.h"
 #include "lua_execute.h"
@@ -81,6 +82,7 @@ void reef_libraries_open(lua_State *L) {
 	lua_getglobal(L, "coroutine");
 	reef_coroutine_open(L);
 	lua_pop(L, 3);
+	reef_debug_library_open(L);
 	if (reef_sim_on)
 		reef_sim_libraries_open(L);
 	reef_lua_paths_open(L);

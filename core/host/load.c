@@ -149,16 +149,17 @@ static int load_dofile(lua_State *L) {
 	return load_results(L, LUA_OK, 1);
 }
 
+static int load_require(lua_State *L);
+
 /* Is a module of that name being loaded further down the stack? Asked only where the stack is as deep as no modules nest
  * that end: the stock require lets a module be loaded while it is being loaded. */
 static bool requires_itself(lua_State *L, const char *name) {
 	lua_Debug frame;
 	if (!lua_getstack(L, REQUIRE_DEPTH, &frame))
 		return false;
-	lua_CFunction require = lua_tocfunction(L, lua_upvalueindex(1));
 	for (int level = 1; lua_getstack(L, level, &frame); level++) {
 		lua_getinfo(L, "f", &frame);
-		bool loads = lua_tocfunction(L, -1) == require;
+		bool loads = lua_tocfunction(L, -1) == load_require;
 		lua_pop(L, 1);
 		if (!loads || !lua_getlocal(L, &frame, 1))
 			continue;
@@ -170,25 +171,28 @@ static bool requires_itself(lua_State *L, const char *name) {
 	return false;
 }
 
-/* In the main chunk the stock require; in a coroutine that of skynet.require, in which module bodies may wait. */
+static int load_required(lua_State *L, int status, lua_KContext context) {
+	int count = load_results(L, status, context);
+	return count < 3 ? count : luaL_error(L, "%s", lua_tostring(L, -1));
+}
+
+/* In the main chunk the stock require, as if this were it: upvalue 1 is the table that it has there, so that its errors
+ * have the line of the caller. In a coroutine that of skynet.require, in which module bodies may wait. */
 static int load_require(lua_State *L) {
 	const char *name = reef_check_name(L, 1);
 	lua_settop(L, 1);
 	if (!reef_host_get(L)->running) {
 		if (requires_itself(L, name))
 			return luaL_error(L, "circular dependency: module %s is being loaded by who requires it", name);
-		lua_pushvalue(L, lua_upvalueindex(1));
-		lua_insert(L, 1);
-		lua_call(L, 1, LUA_MULTRET);
-		return lua_gettop(L);
+		return lua_tocfunction(L, lua_upvalueindex(2))(L);
 	}
-	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_pushvalue(L, lua_upvalueindex(2));
 	lua_pushliteral(L, "reef.base.require");
 	lua_call(L, 1, 1);
-	lua_getfield(L, -1, "require");
+	lua_getfield(L, -1, "load");
 	lua_pushvalue(L, 1);
-	lua_callk(L, 1, LUA_MULTRET, 2, load_results);
-	return load_results(L, LUA_OK, 2);
+	lua_callk(L, 1, LUA_MULTRET, 2, load_required);
+	return load_required(L, LUA_OK, 2);
 }
 
 /* ---- searchers ---- */
@@ -200,21 +204,42 @@ static int searcher_found(lua_State *L, int status, const char *name, const char
 	return 2;
 }
 
-/* The file of our module of that name, NULL if there is none. */
-static const char *own_module(const char *name) {
-	static const char init[] = "/init.lua";
-	char relative[256];
+static const char init_file[] = "/init.lua";
+typedef char relative_path[256];
+
+/* Writes where a module of ours would lie, and returns how long its name is; 0: it is too long. */
+static size_t write_relative(relative_path relative, const char *name) {
 	size_t n = strlen(name);
-	if (n > sizeof(relative) - sizeof(init))
-		return NULL;
+	if (n > sizeof(relative_path) - sizeof(init_file))
+		return 0;
 	for (size_t i = 0; i < n; i++)
 		relative[i] = name[i] == '.' ? '/' : name[i];
 	memcpy(relative + n, ".lua", sizeof(".lua"));
+	return n;
+}
+
+/* The file of our module of that name, NULL if there is none. */
+static const char *own_module(const char *name) {
+	relative_path relative;
+	size_t n = write_relative(relative, name);
+	if (n == 0)
+		return NULL;
 	const char *path = reef_own_file(relative);
 	if (path)
 		return path;
-	memcpy(relative + n, init, sizeof(init));
+	memcpy(relative + n, init_file, sizeof(init_file));
 	return reef_own_file(relative);
+}
+
+/* What is said of a module that is none of ours. */
+static void push_not_ours(lua_State *L, const char *name) {
+	relative_path relative;
+	const char *meant = write_relative(relative, name) > 0 ? reef_own_meant(relative) : NULL;
+	lua_pushfstring(L, "no module '%s' in %s", name, reef_own_directory());
+	if (meant) {
+		meant = luaL_gsub(L, luaL_gsub(L, meant, ".lua", ""), "/", ".");
+		lua_pushfstring(L, "%s (did you mean %s?)", lua_tostring(L, -3), meant);
+	}
 }
 
 /* The open function is upvalue 1. */
@@ -241,7 +266,7 @@ static int search_own(lua_State *L) {
 	const char *path = own_module(name);
 	if (path)
 		return searcher_found(L, load_file(L, path, NULL), name, path);
-	lua_pushfstring(L, "no module '%s' in %s", name, reef_own_directory());
+	push_not_ours(L, name);
 	return 1;
 }
 
@@ -333,6 +358,8 @@ void reef_load_open(lua_State *L) {
 	lua_getglobal(L, "require");
 	lua_pushvalue(L, -1);
 	lua_setfield(L, LUA_REGISTRYINDEX, "reef.require");
-	lua_pushcclosure(L, load_require, 1);
+	lua_getupvalue(L, -1, 1);
+	lua_insert(L, -2);
+	lua_pushcclosure(L, load_require, 2);
 	lua_setglobal(L, "require");
 }

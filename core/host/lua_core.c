@@ -128,6 +128,7 @@ static int keep_field(lua_State *L) {
 }
 
 static int core_missing(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 2);
 	const char *name = name_asked_for(L);
 	return name && push_function(L, core, name) ? keep_field(L) : 0;
@@ -140,6 +141,7 @@ static int push_next(lua_State *L) {
 }
 
 static int pairs_of_core(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
 	for (const luaL_Reg *f = core; f->name; f++) {
 		lua_getfield(L, 1, f->name);
@@ -239,6 +241,7 @@ static void skynet_complete(lua_State *L) {
 /* A service's table holds what the service has used, since a table with everything would be a tenth of a small
  * service's memory. This is called for what is not there yet. */
 static int skynet_missing(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 2);
 	const char *name = name_asked_for(L);
 	if (name == NULL)
@@ -261,6 +264,7 @@ static int skynet_missing(lua_State *L) {
 
 /* Who lists the table sees everything. */
 static int pairs_of_all(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
 	skynet_complete(L);
 	for (const luaL_Reg *f = functions; f->name; f++) {

@@ -93,6 +93,8 @@ static struct reef_protocol *protocol_at(lua_State *L, int index) {
 /* dispatch(type [, f]) -> the function before */
 int reef_lua_protocol_dispatch(lua_State *L) {
 	lua_settop(L, 2);
+	if (lua_type(L, 1) == LUA_TFUNCTION)
+		luaL_typeerror(L, 1, "string");
 	if (lua_type(L, 2) == LUA_TNUMBER || lua_type(L, 2) == LUA_TSTRING || lua_type(L, 2) == LUA_TBOOLEAN)
 		luaL_typeerror(L, 2, "function");
 	if (lua_isnil(L, 2)) {

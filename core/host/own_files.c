@@ -3,8 +3,6 @@
 
 #include <dirent.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +10,7 @@
 #include "core/alloc.h"
 #include "core/array.h"
 #include "core/env.h"
+#include "core/text.h"
 
 #define MAX_PATH 4096
 
@@ -75,27 +74,29 @@ const char *reef_own_file(const char *relative) {
 	return found ? *found : NULL;
 }
 
-void reef_own_where_user(lua_State *L) {
+const char *reef_own_meant(const char *relative) {
+	pthread_once(&once, list_all);
+	for (size_t i = 0; i < files.count; i++)
+		if (reef_text_is_one_away(relative, files.items[i] + prefix))
+			return files.items[i] + prefix;
+	return NULL;
+}
+
+bool reef_own_source(const char *source) {
 	const char *own = reef_own_directory();
-	size_t size = own ? strlen(own) : 0;
+	size_t size = strlen(own);
+	source += *source == '@';
+	return strncmp(source, own, size) == 0 && source[size] == '/';
+}
+
+void reef_own_where_user(lua_State *L) {
 	lua_Debug ar;
 	for (int level = 1; lua_getstack(L, level, &ar); level++) {
 		lua_getinfo(L, "Sl", &ar);
-		bool ours = size > 0 && ar.source[0] == '@' && strncmp(ar.source + 1, own, size) == 0;
-		if (ar.currentline > 0 && !ours) {
+		if (ar.currentline > 0 && !reef_own_source(ar.source)) {
 			lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
 			return;
 		}
 	}
 	lua_pushliteral(L, "");
-}
-
-int reef_own_error(lua_State *L, const char *format, ...) {
-	reef_own_where_user(L);
-	va_list args;
-	va_start(args, format);
-	lua_pushvfstring(L, format, args);
-	va_end(args);
-	lua_concat(L, 2);
-	return lua_error(L);
 }

@@ -13,7 +13,6 @@
 
 #include "core/alloc.h"
 #include "core/message.h"
-#include "own_files.h"
 #include "pack_private.h"
 
 #define BOX "reef.pack.box"
@@ -28,11 +27,11 @@ struct writer {
 };
 
 static void no_memory(lua_State *L, size_t size) {
-	reef_own_error(L, "not enough memory for a message of %I bytes", (LUAI_UACINT)size);
+	luaL_error(L, "not enough memory for a message of %I bytes", (LUAI_UACINT)size);
 }
 
 static int box_collect(lua_State *L) {
-	char **block = lua_touserdata(L, 1);
+	char **block = luaL_checkudata(L, 1, BOX);
 	reef_free(*block);
 	*block = NULL;
 	return 0;
@@ -102,7 +101,7 @@ static void write_integer(struct writer *w, lua_Integer v) {
 
 static void write_string(struct writer *w, const char *s, size_t size) {
 	if (size > UINT32_MAX)
-		reef_own_error(w->L, "serialize can't pack a string of 4 GiB or more");
+		luaL_error(w->L, "serialize can't pack a string of 4 GiB or more");
 	reserve(w, size + 5);
 	if (size < COOKIE_LIMIT) {
 		put_tag(w, TYPE_SHORT_STRING, (int)size);
@@ -173,7 +172,7 @@ static bool has_iterator(struct writer *w, int index, bool *is_array) {
 static void write_table(struct writer *w, int index, int depth) {
 	lua_State *L = w->L;
 	if (!lua_checkstack(L, LUA_MINSTACK))
-		reef_own_error(L, "serialize: no stack left at depth %d", depth);
+		luaL_error(L, "serialize: no stack left at depth %d", depth);
 	bool is_array = false;
 	if (has_iterator(w, index, &is_array)) {
 		reserve(w, 1);
@@ -247,12 +246,12 @@ static void writer_write_value(struct writer *w, int index, int depth) {
 		if (depth >= MAX_DEPTH) {
 			lua_pushnil(L);
 			if (depth > MAX_DEPTH || lua_next(L, index))
-				reef_own_error(L, "serialize can't pack too depth table");
+				luaL_error(L, "serialize can't pack too depth table");
 		}
 		write_table(w, index, depth + 1);
 		break;
 	default:
-		reef_own_error(L, "Unsupport type %s to serialize", luaL_typename(L, index));
+		luaL_error(L, "Unsupport type %s to serialize", luaL_typename(L, index));
 	}
 }
 

@@ -10,7 +10,6 @@
 
 #include "core/alloc.h"
 #include "host_private.h"
-#include "own_files.h"
 
 struct reef_protocol *reef_protocol_by_id(struct reef_host *host, int id) {
 	for (int i = 0; i < host->protocol_count; i++)
@@ -37,7 +36,7 @@ struct reef_protocol *reef_protocol_check(lua_State *L, int index) {
 		protocol = reef_protocol_by_name(host, name, size);
 	}
 	if (!protocol)
-		reef_own_error(L, "unknown message type '%s'", luaL_tolstring(L, index, NULL));
+		luaL_error(L, "unknown message type '%s'", luaL_tolstring(L, index, NULL));
 	return protocol;
 }
 

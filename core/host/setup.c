@@ -17,6 +17,8 @@
 #include "lua_services.h"
 #include "lua_settings.h"
 #include "lua_text.h"
+#include "own_files.h"
+#include "sharetable/overlay/blame.h"
 #include "sharetable/overlay/collector.h"
 #include "sharetable/overlay/seed.h"
 #include "snlua.h"
@@ -29,6 +31,7 @@ void reef_host_setup(void) {
 	if (reef_sim_on)
 		reef_seed_set((unsigned)reef_sim_draw(REEF_SIM_PROGRAM));
 	reef_interrupt_setup();
+	reef_blame_is_own = reef_own_source;
 	reef_collector_watch = (struct reef_collector_watch){.begins = reef_cycles, .ended = reef_scheduler_note_pause};
 	reef_module_register(&reef_snlua_module);
 	reef_core_setup();

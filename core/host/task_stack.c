@@ -18,6 +18,7 @@
 #include "task.h"
 
 #define CLASS "reef.host.stack"
+#define STACKS "reef.host.stacks"
 #define STACK_SIZE ((size_t)1 << 20) /* Lua lets C functions call each other 200 deep, some with buffers of a KiB */
 #define CS_NS 10000000u
 
@@ -112,7 +113,7 @@ static void stack_cancel(struct reef_wait *wait, struct reef_task *task) {
 
 /* Its coroutine ends. */
 static int stack_close(lua_State *L) {
-	struct task_stack *stack = lua_touserdata(L, 1);
+	struct task_stack *stack = luaL_checkudata(L, 1, CLASS);
 	stack->ending = true;
 	stack_forget_call(stack, REEF_CALL_ENDING);
 	while (stack->fiber)
@@ -121,7 +122,7 @@ static int stack_close(lua_State *L) {
 }
 
 static int stacks_gc(lua_State *L) {
-	struct stacks *stacks = lua_touserdata(L, 1);
+	struct stacks *stacks = luaL_checkudata(L, 1, STACKS);
 	reef_fiber_pool_fini(&stacks->pool);
 	return 0;
 }
@@ -139,9 +140,10 @@ static struct stacks *stacks_of(lua_State *L) {
 static struct stacks *stacks_new(lua_State *L) {
 	struct stacks *stacks = lua_newuserdatauv(L, sizeof *stacks, 0);
 	*stacks = (struct stacks){.pool = {.size = STACK_SIZE}};
-	lua_createtable(L, 0, 1);
-	lua_pushcfunction(L, stacks_gc);
-	lua_setfield(L, -2, "__gc");
+	if (luaL_newmetatable(L, STACKS)) {
+		lua_pushcfunction(L, stacks_gc);
+		lua_setfield(L, -2, "__gc");
+	}
 	lua_setmetatable(L, -2);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
 	return stacks;

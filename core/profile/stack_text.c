@@ -46,10 +46,8 @@ void reef_stack_text_begin(struct reef_stack_text *text, const char *label) {
 static const char *short_source(const char *source) {
 	if (*source == '@')
 		source++;
-	const char *own = reef_own_directory();
-	size_t n = strlen(own);
-	if (strncmp(source, own, n) == 0 && source[n] == '/')
-		return source + n + 1;
+	if (reef_own_source(source))
+		return source + strlen(reef_own_directory()) + 1;
 	return strncmp(source, "./", 2) == 0 ? source + 2 : source;
 }
 

@@ -14,12 +14,6 @@
 #include "recording.h"
 #include "replaying.h"
 
-static bool is_own(const char *name) {
-	const char *directory = reef_own_directory();
-	size_t size = strlen(directory);
-	return strncmp(name, directory, size) == 0 && name[size] == '/';
-}
-
 /* False: it cannot be read, or is none in Lua. */
 static bool read_source(const char *name, struct reef_text *text) {
 	char part[16384];
@@ -59,7 +53,7 @@ int reef_sources_record(struct reef_host_seam *seam, lua_State *L, const char *n
 	struct reef_text text = {0};
 	int status;
 	lua_pushfstring(L, "@%s", name);
-	if (!is_own(name) && read_source(name, &text)) {
+	if (!reef_own_source(name) && read_source(name, &text)) {
 		reef_record_put_pair(&r->writer, REEF_ITEM_FILE, name, strlen(name), text.data, text.size);
 		status = load_source(L, text.data, text.size, mode);
 	} else {
@@ -152,7 +146,7 @@ int reef_sources_replay(struct reef_host_seam *seam, lua_State *L, const char *n
 	const struct reef_item *item = NULL;
 	reef_replaying.with_used |= with != NULL;
 	reef_replaying.code_changed |= with != NULL;
-	if (with || is_own(name))
+	if (with || reef_own_source(name))
 		return load(L, with ? with : name, mode);
 	if (reef_replaying.options.recorded)
 		item = reef_replay_take_file(name);

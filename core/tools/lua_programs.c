@@ -78,25 +78,27 @@ extern char **environ;
 
 /* The process' environment with the fields of the table on top of the stack added; a userdata owns the array. */
 static char **environment(lua_State *L) {
-	size_t have = 0, more = 0;
+	size_t have = 0, n = 0;
 	while (environ[have])
 		have++;
-	int t = lua_gettop(L);
-	for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1))
-		more++;
-	char **env = lua_newuserdatauv(L, (have + more + 1) * sizeof *env, 1);
-	int holder = lua_gettop(L);
+	int t = lua_gettop(L), strings = t + 1;
+	luaL_checktype(L, t, LUA_TTABLE);
 	lua_newtable(L);
-	size_t n = 0;
-	for (lua_pushnil(L); lua_next(L, t);) {
-		const char *value = luaL_tolstring(L, -1, NULL);
-		lua_pushvalue(L, -3);
-		const char *name = lua_tostring(L, -1);
-		env[n++] = (char *)(uintptr_t)lua_pushfstring(L, "%s=%s", name, value);
-		lua_rawseti(L, holder + 1, (lua_Integer)n);
-		lua_pop(L, 3);
+	for (lua_pushnil(L); lua_next(L, t); lua_settop(L, strings + 1)) {
+		if (lua_type(L, -2) != LUA_TSTRING)
+			luaL_error(L, "the name of a variable is a %s, not a string", luaL_typename(L, -2));
+		const char *name = lua_tostring(L, -2), *value = luaL_tolstring(L, -1, NULL);
+		lua_pushfstring(L, "%s=%s", name, value);
+		lua_rawseti(L, strings, (lua_Integer)++n);
 	}
-	lua_setiuservalue(L, holder, 1);
+	char **env = lua_newuserdatauv(L, (have + n + 1) * sizeof *env, 1);
+	for (size_t i = 0; i < n; i++) {
+		lua_rawgeti(L, strings, (lua_Integer)i + 1);
+		env[i] = (char *)(uintptr_t)lua_tostring(L, -1);
+		lua_pop(L, 1);
+	}
+	lua_pushvalue(L, strings);
+	lua_setiuservalue(L, -2, 1);
 	size_t added = n;
 	for (size_t i = 0; i < have; i++) {
 		bool replaced = false;

@@ -172,8 +172,8 @@ static void encode_array(struct reef_bson_encoder *e, int index, lua_Integer n) 
 static void ordered_document(struct reef_bson_encoder *e, int index) {
 	lua_State *L = e->L;
 	size_t start = reef_bson_element_begin(e);
-	lua_rawgetp(L, index, &reef_bson_tables_order);
-	lua_Integer n = (lua_Integer)lua_rawlen(L, -1);
+	bool is_known = lua_rawgetp(L, index, &reef_bson_tables_order) == LUA_TTABLE;
+	lua_Integer n = is_known ? (lua_Integer)lua_rawlen(L, -1) : 0;
 	for (lua_Integer i = 1; i <= n; i++) {
 		lua_rawgeti(L, -1, i);
 		lua_pushvalue(L, -1);

@@ -14,6 +14,17 @@ static int writer_gc(lua_State *L) {
 	return 0;
 }
 
+static struct reef_writer *push_new(lua_State *L, size_t limit) {
+	struct reef_writer *w = lua_newuserdatauv(L, sizeof(*w), 0);
+	reef_writer_init(w, limit);
+	if (luaL_newmetatable(L, WRITER)) {
+		lua_pushcfunction(L, writer_gc);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+	return w;
+}
+
 struct reef_writer *reef_lua_writer_borrow(lua_State *L, size_t limit) {
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &writer_key) != LUA_TNIL) {
 		lua_pushnil(L);
@@ -24,14 +35,7 @@ struct reef_writer *reef_lua_writer_borrow(lua_State *L, size_t limit) {
 		return w;
 	}
 	lua_pop(L, 1);
-	struct reef_writer *w = lua_newuserdatauv(L, sizeof(*w), 0);
-	reef_writer_init(w, limit);
-	if (luaL_newmetatable(L, WRITER)) {
-		lua_pushcfunction(L, writer_gc);
-		lua_setfield(L, -2, "__gc");
-	}
-	lua_setmetatable(L, -2);
-	return w;
+	return push_new(L, limit);
 }
 
 struct reef_writer *reef_lua_writer_to(lua_State *L, int index) {
@@ -46,4 +50,23 @@ void reef_lua_writer_return(lua_State *L, int index) {
 	} else {
 		reef_writer_fini(w);
 	}
+}
+
+void reef_lua_writer_hand_out(lua_State *L, int index) {
+	struct reef_writer *w = lua_touserdata(L, index), *out = push_new(L, w->limit);
+	*out = *w;
+	reef_writer_init(w, w->limit);
+	reef_lua_writer_return(L, index);
+}
+
+void reef_lua_writer_take_back(lua_State *L, int index) {
+	struct reef_writer *out = lua_touserdata(L, index), *w = reef_lua_writer_borrow(L, out->limit);
+	if (out->capacity <= KEEP && out->capacity > w->capacity) {
+		struct reef_writer other = *w;
+		*w = *out;
+		*out = other;
+	}
+	reef_lua_writer_return(L, lua_gettop(L));
+	lua_pop(L, 1);
+	reef_writer_fini(out);
 }

@@ -19,4 +19,10 @@ void reef_lua_writer_return(lua_State *L, int index);
 /* The writer at `index`; NULL if it is none. */
 struct reef_writer *reef_lua_writer_to(lua_State *L, int index);
 
+/* For who shows one to Lua: the borrowed one at `index` is given back, without its bytes; a writer that has them, and that no call
+ * will use for its own, is pushed. */
+void reef_lua_writer_hand_out(lua_State *L, int index);
+/* What the writer at `index` has is for the next call that needs one. */
+void reef_lua_writer_take_back(lua_State *L, int index);
+
 #endif

@@ -98,6 +98,14 @@ static void append_key(lua_State *L, int document, int order, int key) {
 	lua_rawset(L, order);
 }
 
+/* Pushes the list of the document at index 1. */
+static void push_order(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TTABLE);
+	if (lua_rawgetp(L, 1, &reef_bson_tables_order) != LUA_TTABLE) {
+		luaL_argerror(L, 1, "a bson.document expected");
+	}
+}
+
 static int document_newindex(lua_State *L) {
 	lua_settop(L, 3);
 	if (lua_isnil(L, 3)) {
@@ -106,7 +114,7 @@ static int document_newindex(lua_State *L) {
 	if (lua_type(L, 2) != LUA_TSTRING) {
 		return luaL_error(L, "Bson dictionary's key can't be %s", luaL_typename(L, 2));
 	}
-	lua_rawgetp(L, 1, &reef_bson_tables_order);
+	push_order(L);
 	append_key(L, 1, 4, 2);
 	lua_settop(L, 3);
 	lua_rawset(L, 1);
@@ -115,6 +123,7 @@ static int document_newindex(lua_State *L) {
 
 /* Upvalues: list of keys, position. */
 static int document_next(lua_State *L) {
+	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_Integer i = lua_tointeger(L, lua_upvalueindex(2));
 	for (;;) {
 		i++;
@@ -132,7 +141,7 @@ static int document_next(lua_State *L) {
 }
 
 static int document_pairs(lua_State *L) {
-	lua_rawgetp(L, 1, &reef_bson_tables_order);
+	push_order(L);
 	lua_pushinteger(L, 0);
 	lua_pushcclosure(L, document_next, 2);
 	lua_pushvalue(L, 1);

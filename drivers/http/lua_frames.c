@@ -47,7 +47,7 @@ static bool frames_write(struct end *e) {
 
 static void frames_feed(struct end *e, const char *bytes, size_t n) {
 	e->heard = true;
-	e->broken = !reef_frames_feed(&e->frames, bytes, n);
+	e->broken = e->frames.context == NULL || !reef_frames_feed(&e->frames, bytes, n);
 	(void)frames_write(e);
 }
 

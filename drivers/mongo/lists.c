@@ -31,6 +31,7 @@ static int new_batch(lua_State *L) {
 		size = w->size;
 	}
 	w->size = size;
+	reef_lua_writer_hand_out(L, 2);
 	lua_pushinteger(L, i);
 	return 2;
 }
@@ -81,7 +82,7 @@ static int extend(lua_State *L) {
 
 static int release_batch(lua_State *L) {
 	if (reef_lua_writer_to(L, 1) != NULL) {
-		reef_lua_writer_return(L, 1);
+		reef_lua_writer_take_back(L, 1);
 	}
 	return 0;
 }

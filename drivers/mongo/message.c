@@ -52,6 +52,9 @@ static void write_sequence(lua_State *L, struct reef_writer *w, int index) {
 	add_bytes(L, w, 1)[0] = 1;
 	size_t start = w->size;
 	memcpy(add_bytes(L, w, 4 + size + 1) + 4, identifier, size + 1);
+	if (batch != NULL && batch->size == 0) {
+		luaL_argerror(L, index + 1, "this batch was released");
+	}
 	if (batch != NULL) {
 		memcpy(add_bytes(L, w, batch->size), batch->data, batch->size);
 	} else {
@@ -62,6 +65,10 @@ static void write_sequence(lua_State *L, struct reef_writer *w, int index) {
 			reef_bson_encode(L, -1, w, purpose);
 			lua_pop(L, 1);
 		}
+	}
+	/* See reef_bson_element_end. */
+	if (w->size < start + 4) {
+		luaL_error(L, "mongo: a document's metamethod used MongoDB while the document was written");
 	}
 	reef_put32(w->data + start, (uint32_t)(w->size - start));
 }

@@ -37,7 +37,7 @@ static struct reef_mysql_connection *lua_mysql_begin(lua_State *L, struct reef_s
 
 static const char *lua_mysql_option(lua_State *L, int table, const char *name) {
 	lua_getfield(L, table, name);
-	const char *value = lua_tostring(L, -1);
+	const char *value = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
 	lua_pop(L, 1);
 	return value;
 }
@@ -115,12 +115,27 @@ static void lua_mysql_set_options(lua_State *L, struct reef_mysql_connection *c)
 	lua_settop(L, 2);
 }
 
+/* Pushes a copy of the table at that index, and of those in it: what the caller does with his, does not matter any more. */
+static void lua_mysql_push_copy(lua_State *L, int index, bool nested) {
+	lua_newtable(L);
+	lua_pushnil(L);
+	while (lua_next(L, index)) {
+		lua_pushvalue(L, -2);
+		lua_insert(L, -2);
+		if (nested && lua_istable(L, -1)) {
+			lua_mysql_push_copy(L, lua_gettop(L), false);
+			lua_remove(L, -2);
+		}
+		lua_rawset(L, -4);
+	}
+}
+
 static void lua_mysql_library_begin(void) {
 	mysql_server_init(0, NULL, NULL);
 	reef_mysql_greeting_setup();
 }
 
-/* (options) -> connection, which is not connected; its options stay with it */
+/* (options) -> connection, which is not connected; a copy of its options stays with it */
 static int lua_mysql_new(lua_State *L) {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, lua_mysql_library_begin);
@@ -130,6 +145,9 @@ static int lua_mysql_new(lua_State *L) {
 	reef_sql_connection_init(L, &c->sql, &reef_mysql_driver);
 	luaL_setmetatable(L, CONNECTION);
 	lua_insert(L, 1);
+	lua_settop(L, 2);
+	lua_mysql_push_copy(L, 2, true);
+	lua_replace(L, 2);
 	lua_pushvalue(L, 2);
 	lua_setiuservalue(L, 1, REEF_MYSQL_OPTIONS);
 	c->calls.mysql = mysql_init(NULL);
@@ -368,10 +386,14 @@ int reef_open_mysql(lua_State *L) {
 			{"close", lua_mysql_close},         {NULL, NULL},
 	};
 	static const struct reef_sql_operation operations[] = {
-			{"connect", lua_mysql_connect, REEF_SQL_OTHER}, {"query", lua_mysql_query, REEF_SQL_TEXT_ALONE},
-			{"prepare", lua_mysql_prepare, REEF_SQL_OTHER}, {"execute", lua_mysql_execute, REEF_SQL_PREPARED},
-			{"fetch", lua_mysql_fetch, REEF_SQL_OTHER},     {"ping", lua_mysql_ping, REEF_SQL_OTHER},
-			{"reset", lua_mysql_reset, REEF_SQL_OTHER},     {NULL, NULL, REEF_SQL_OTHER},
+			{"connect", lua_mysql_connect, REEF_SQL_OTHER, &reef_mysql_driver},
+			{"query", lua_mysql_query, REEF_SQL_TEXT_ALONE, &reef_mysql_driver},
+			{"prepare", lua_mysql_prepare, REEF_SQL_OTHER, &reef_mysql_driver},
+			{"execute", lua_mysql_execute, REEF_SQL_PREPARED, &reef_mysql_driver},
+			{"fetch", lua_mysql_fetch, REEF_SQL_OTHER, &reef_mysql_driver},
+			{"ping", lua_mysql_ping, REEF_SQL_OTHER, &reef_mysql_driver},
+			{"reset", lua_mysql_reset, REEF_SQL_OTHER, &reef_mysql_driver},
+			{NULL, NULL, REEF_SQL_OTHER, NULL},
 	};
 	static const luaL_Reg statement[] = {{"close", lua_mysql_statement_close}, {NULL, NULL}};
 	static const luaL_Reg functions[] = {{"new", lua_mysql_new}, {NULL, NULL}};

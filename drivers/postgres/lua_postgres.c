@@ -40,6 +40,8 @@ static int lua_postgres_new(lua_State *L) {
 	lua_settop(L, 2);
 	lua_pushnil(L);
 	while (lua_next(L, 2) && n < MOST_OPTIONS) {
+		luaL_argcheck(L, lua_type(L, -2) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING, 2,
+					  "names and values have to be strings");
 		names[n] = lua_tostring(L, -2);
 		values[n++] = lua_tostring(L, -1);
 		lua_pop(L, 1);
@@ -175,13 +177,13 @@ int reef_open_postgres(lua_State *L) {
 			{NULL, NULL},
 	};
 	static const struct reef_sql_operation operations[] = {
-			{"connect", lua_postgres_connect, REEF_SQL_OTHER},
-			{"query", lua_postgres_query, REEF_SQL_TEXT},
-			{"prepare", lua_postgres_prepare, REEF_SQL_OTHER},
-			{"execute", lua_postgres_execute, REEF_SQL_PREPARED},
-			{"fetch", lua_postgres_fetch, REEF_SQL_OTHER},
-			{"listen", lua_postgres_listen, REEF_SQL_OTHER},
-			{NULL, NULL, REEF_SQL_OTHER},
+			{"connect", lua_postgres_connect, REEF_SQL_OTHER, &reef_postgres_driver},
+			{"query", lua_postgres_query, REEF_SQL_TEXT, &reef_postgres_driver},
+			{"prepare", lua_postgres_prepare, REEF_SQL_OTHER, &reef_postgres_driver},
+			{"execute", lua_postgres_execute, REEF_SQL_PREPARED, &reef_postgres_driver},
+			{"fetch", lua_postgres_fetch, REEF_SQL_OTHER, &reef_postgres_driver},
+			{"listen", lua_postgres_listen, REEF_SQL_OTHER, &reef_postgres_driver},
+			{NULL, NULL, REEF_SQL_OTHER, NULL},
 	};
 	static const luaL_Reg functions[] = {{"new", lua_postgres_new}, {NULL, NULL}};
 	luaL_newmetatable(L, CLASS);

@@ -13,7 +13,6 @@
 #include <lauxlib.h>
 
 #include "core/alloc.h"
-#include "core/host/own_files.h"
 #include "encode.h"
 #include "harmless.h"
 #include "sharetable/overlay/frames.h"
@@ -53,7 +52,7 @@ struct reef_redis_handle *reef_redis_handle_new(lua_State *L) {
 static struct reef_redis_handle *command_handle_of(lua_State *L) {
 	struct reef_redis_handle *handle = reef_frame_self(L, sizeof(*handle));
 	if (handle == NULL || handle->tag != &handle_tag)
-		reef_own_error(L, "redis: this is not a connection, or it was disconnected (db:command(...) takes a colon)");
+		luaL_error(L, "redis: this is not a connection, or it was disconnected (db:command(...) takes a colon)");
 	return handle;
 }
 
@@ -148,7 +147,7 @@ static int send_and_wait(lua_State *L, const struct reef_redis_order *order) {
 static void check_is_list(lua_State *L, int list, const char *command) {
 	for (lua_pushnil(L); lua_next(L, list); lua_pop(L, 1)) {
 		if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "n") != 0)
-			reef_own_error(L, "redis %s: argument 1 is a table, and no list of arguments (nothing was sent)", command);
+			luaL_error(L, "redis %s: argument 1 is a table, and no list of arguments (nothing was sent)", command);
 	}
 }
 
@@ -228,12 +227,12 @@ int reef_redis_new_command(lua_State *L) {
  * them as text takes the user's place at index 2. */
 static bool put_operation(lua_State *L, struct reef_output *output, lua_Integer i) {
 	if (lua_rawgeti(L, 2, i) != LUA_TTABLE)
-		reef_own_error(L, "redis pipeline: operation %I is no table (nothing was sent)", (LUAI_UACINT)i);
+		luaL_error(L, "redis pipeline: operation %I is no table (nothing was sent)", (LUAI_UACINT)i);
 	struct reef_redis_list list;
 	int top = lua_gettop(L);
 	reef_redis_list_begin(L, &list, top);
 	if (list.count == 0)
-		reef_own_error(L, "redis pipeline: operation %I is empty (nothing was sent)", (LUAI_UACINT)i);
+		luaL_error(L, "redis pipeline: operation %I is empty (nothing was sent)", (LUAI_UACINT)i);
 	reef_redis_put_count(L, output, (size_t)list.count);
 	if (reef_redis_put_list(L, output, &list, "pipeline")) {
 		lua_settop(L, top - 1);
@@ -372,7 +371,7 @@ static void inspect_operation(lua_State *L, struct inspection *now, const char *
 		now->watching = now->watching && now->multi;
 		break;
 	case REEF_REDIS_STREAM:
-		reef_own_error(L, "redis pipeline: %s would change a connection that is shared (nothing was sent)", name);
+		luaL_error(L, "redis pipeline: %s would change a connection that is shared (nothing was sent)", name);
 		break;
 	case REEF_REDIS_SELECT:
 	case REEF_REDIS_AUTH:

@@ -8,8 +8,6 @@
 
 #include <lauxlib.h>
 
-#include "core/host/own_files.h"
-
 /* Enough for `$length\r\n` and the end of a bulk string, or for `*count\r\n`. */
 #define HEADER_ROOM 28
 /* Enough for any number as Lua prints it. */
@@ -18,7 +16,7 @@
 /* A place for n more bytes. */
 static inline char *encode_room(lua_State *L, struct reef_output *output, size_t n) {
 	if (output->capacity - output->end < n && !reef_output_grow(output, n))
-		reef_own_error(L, "redis: not enough memory for a command of %I bytes (nothing was sent)", (LUAI_UACINT)n);
+		luaL_error(L, "redis: not enough memory for a command of %I bytes (nothing was sent)", (LUAI_UACINT)n);
 	return output->bytes + output->end;
 }
 
@@ -174,10 +172,10 @@ static void check_table(lua_State *L, int index, const char *command, int place)
 		lua_pop(L, 1);
 		return;
 	}
-	reef_own_error(L,
-				   type == LUA_TNIL ? "redis %s: argument %d is %s (nothing was sent)"
-									: "redis %s: argument %d is a %s (nothing was sent)",
-				   command, place, luaL_typename(L, index));
+	luaL_error(L,
+			   type == LUA_TNIL ? "redis %s: argument %d is %s (nothing was sent)"
+								: "redis %s: argument %d is a %s (nothing was sent)",
+			   command, place, luaL_typename(L, index));
 }
 
 void reef_redis_make_text(lua_State *L, int first, int last, const char *command) {
@@ -230,7 +228,7 @@ void reef_redis_list_begin(lua_State *L, struct reef_redis_list *list, int index
 	lua_Integer n = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : length_of(L, index);
 	lua_pop(L, 1);
 	if (n < 0 || n >= INT_MAX)
-		reef_own_error(L, "redis: a command cannot have %I arguments", (LUAI_UACINT)n);
+		luaL_error(L, "redis: a command cannot have %I arguments", (LUAI_UACINT)n);
 	list->count = (int)n;
 }
 

@@ -36,7 +36,9 @@ static void decode_push_double(struct decoder *d, const char *bytes) {
 
 static void push_struct(struct decoder *d, const struct reef_sproto_field *field, const char *bytes, size_t n) {
 	const struct reef_sproto_type *type = &d->schema->types[field->type];
-	lua_createtable(d->L, 0, (int)type->count);
+	/* No more room than the header has words for: an empty struct takes six bytes of a message. */
+	uint32_t words = n < 2 ? 0 : reef_sproto_read16(bytes);
+	lua_createtable(d->L, 0, (int)(words < type->count ? words : type->count));
 	decode_struct(d, type, bytes, n);
 }
 

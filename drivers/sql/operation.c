@@ -172,9 +172,26 @@ bool reef_sql_is_fresh(const struct reef_sql_turn *turn, uint64_t now_ns) {
 
 /* ---- for Lua ---- */
 
+static const char operation_mark;
+
+/* An operation as a value of Lua. */
+struct operation_value {
+	const void *mark; /* first: says that it is one */
+	const struct reef_sql_operation *operation;
+};
+
 const struct reef_sql_operation *reef_sql_operation_check(lua_State *L, int index) {
-	luaL_checktype(L, index, LUA_TLIGHTUSERDATA);
-	return lua_touserdata(L, index);
+	const struct operation_value *value = lua_touserdata(L, index);
+	if (value == NULL || lua_rawlen(L, index) != sizeof *value || value->mark != &operation_mark)
+		luaL_typeerror(L, index, "operation");
+	return value->operation;
+}
+
+void reef_sql_operation_suits(lua_State *L, const struct reef_sql_operation *operation,
+							  const struct reef_sql_connection *c) {
+	if (operation->driver != c->driver)
+		luaL_error(L, "sql: the operation %s of %s on a connection of %s", operation->name, operation->driver->name,
+				   c->driver->name);
 }
 
 /* Of seconds on the scale of reef_now_ns. */
@@ -200,7 +217,8 @@ void reef_sql_add_result(lua_State *L, int value, int index, lua_Integer *count)
 void reef_sql_push_operations(lua_State *L, const struct reef_sql_operation *operations) {
 	lua_newtable(L);
 	for (; operations->name; operations++) {
-		lua_pushlightuserdata(L, (void *)(uintptr_t)operations);
+		struct operation_value *value = lua_newuserdatauv(L, sizeof *value, 0);
+		*value = (struct operation_value){.mark = &operation_mark, .operation = operations};
 		lua_setfield(L, -2, operations->name);
 	}
 }
@@ -252,6 +270,9 @@ int reef_sql_connect(lua_State *L) {
 	lua_Number deadline = luaL_checknumber(L, REEF_SQL_AT_DEADLINE);
 	struct reef_sql_connection *c = reef_sql_connection_check(L, REEF_SQL_AT_CONNECTION);
 	const struct reef_sql_operation *operation = reef_sql_operation_check(L, REEF_SQL_AT_ARGUMENTS);
+	reef_sql_operation_suits(L, operation, c);
+	if (c->task)
+		return luaL_error(L, "sql: this connection is in use");
 	c->connecting = true;
 	operation_place(L, c);
 	return reef_sql_begin(L, c, operation, reef_now_ns(), operation_deadline(deadline));
@@ -269,6 +290,7 @@ int reef_sql_run(lua_State *L) {
 		reef_sql_tell(L, REEF_SQL_AT_TURN, REEF_SQL_AT_COMMAND, operation, "gone", 0);
 		return luaL_error(L, "sql: session:gone has come back");
 	}
+	reef_sql_operation_suits(L, operation, c);
 	lua_getiuservalue(L, REEF_SQL_AT_TURN, REEF_SQL_CORE);
 	lua_replace(L, REEF_SQL_AT_CONNECTION);
 	operation_place(L, c);

@@ -55,6 +55,7 @@ struct reef_sql_operation {
 	/* Raises for arguments that cannot be, before `busy` is set; pushes and returns as `go`. */
 	int (*begin)(lua_State *L, struct reef_sql_connection *c);
 	enum reef_sql_takes takes;
+	const struct reef_sql_driver *driver; /* of whose connections it is */
 };
 
 struct reef_sql_connection {
@@ -108,6 +109,9 @@ void reef_sql_tell(lua_State *L, int turn, int command, const struct reef_sql_op
 				   int n);
 /* The operation at that index; raises for anything else. */
 const struct reef_sql_operation *reef_sql_operation_check(lua_State *L, int index);
+/* Raises for an operation of another driver's connections. */
+void reef_sql_operation_suits(lua_State *L, const struct reef_sql_operation *operation,
+							  const struct reef_sql_connection *c);
 
 /* The result at stack index `value` is one more of an operation that has had `*count`: the first stands for itself at `index`, a
  * second one makes a list of it. */

@@ -23,7 +23,7 @@ enum { DB_TURN = 1, DB_TIMEOUT, DB_COMPACT };
 enum { PREPARED_HANDLE = 1, PREPARED_GENERATION };
 
 static const struct reef_sql_operation *statement_operation(lua_State *L) {
-	return lua_touserdata(L, lua_upvalueindex(OF_OPERATION));
+	return reef_sql_operation_check(L, lua_upvalueindex(OF_OPERATION));
 }
 
 /* ---- its end in Lua ---- */
@@ -82,6 +82,7 @@ static int statement_in_turn(lua_State *L, struct reef_sql_turn *turn, int at, u
 	bool prepared = operation->takes == REEF_SQL_PREPARED;
 	if (!reef_sql_is_fresh(turn, now_ns) || (prepared && !statement_push_handle(L, turn)))
 		return statement_slowly(L, last, deadline_ns);
+	reef_sql_operation_suits(L, operation, c);
 	c->statement = prepared ? lua_gettop(L) : AT_STATEMENT;
 	lua_geti(L, AT_DB, DB_COMPACT);
 	c->lists = lua_toboolean(L, -1);

@@ -4,6 +4,7 @@
 --
 -- https verifies the server's certificate and name, other than the API's first implementation; httpc.tls changes that.
 -- reef.http.client has more.
+local checks = require "reef.options"
 local client = require "reef.http.client"
 local connect = require "reef.http.connect"
 local host = require "reef.http.host"
@@ -45,8 +46,9 @@ end
 -- Sends a request, and fills what the caller wants to know of the response's head.
 local function ask(method, where, url, recvheader, header, content)
 	local target = host.parse(where)
-	if type(url) ~= "string" or url:find "[%s%c]" then
-		error(("http: the url %q has spaces or control characters"):format(tostring(url)), 0)
+	checks.needs("http: the path, which follows the host,", url, "string")
+	if url:find "[%s%c]" then
+		error(("http: the url %q has spaces or control characters"):format(url), 0)
 	end
 	header = header or {}
 	if writer.find(header, "host") == nil then

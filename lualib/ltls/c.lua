@@ -41,7 +41,7 @@ end
 ---@return ltls.tls
 function ltls.newtls(role, context, hostname)
 	if role ~= "client" and role ~= "server" then
-		error(("tls: %q is neither client nor server"):format(tostring(role)), 2)
+		error(("tls: %q is neither client nor server"):format(tostring(role)))
 	end
 	local options = {}
 	for name, value in pairs(context.options) do

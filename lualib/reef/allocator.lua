@@ -61,7 +61,7 @@ end
 ---@param name string
 ---@return integer
 function memory.mallctl(name)
-	return core.number(name) or error("no figure " .. name, 2)
+	return core.number(name) or error("no figure " .. name)
 end
 
 ---Writes a heap profile.

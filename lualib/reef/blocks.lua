@@ -43,11 +43,11 @@ function blocks.inbox(limits)
 	if type(limits) ~= "table" then
 		limits = {}
 	end
-	require("reef.options").check("blocks", limits, KNOWN, 2)
+	require("reef.options").check("blocks", limits, KNOWN)
 	for name in pairs(KNOWN) do
 		local value = limits[name]
 		if value ~= nil and (math.type(value) ~= "integer" or value < 1) then
-			error(("blocks: %s is a positive integer, not %s"):format(name, tostring(value)), 2)
+			error(("blocks: %s is a positive integer, not %s"):format(name, tostring(value)))
 		end
 	end
 	local most = limits.most or 16 * MIB

@@ -67,9 +67,9 @@ end
 ---@return string|nil warning the broker is away
 function bus.subscribe(pattern, f, more)
 	subject.check(pattern, true)
-	options.check("bus", more, { lost = true }, 2)
+	options.check("bus", more, { lost = true })
 	if type(f) ~= "function" then
-		error("bus.subscribe: a function is needed", 2)
+		error("bus.subscribe: a function is needed")
 	end
 	listen()
 	local self = setmetatable({ pattern = pattern, f = f, lost = more and more.lost }, subscription)

@@ -15,10 +15,10 @@ local cluster = {}
 ---included
 ---@return {call: function, query: function}
 function cluster.with(options)
-	checks.check("cluster.with", options, { timeout = true }, 2)
+	checks.check("cluster.with", options, { timeout = true })
 	local seconds = options and options.timeout
 	if type(seconds) ~= "number" or seconds <= 0 then
-		error("cluster.with: timeout is a number of seconds above zero", 2)
+		error("cluster.with: timeout is a number of seconds above zero")
 	end
 	local with = {}
 

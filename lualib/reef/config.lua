@@ -62,9 +62,9 @@ end
 
 local function start(dir, options, known)
 	if type(dir) ~= "string" then
-		error("reef.config: the directory's name is a string", 3)
+		error("reef.config: the directory's name is a string")
 	end
-	checks.check("reef.config", options, known, 3)
+	checks.check("reef.config", options, known)
 	return skynet.newservice("reef_config", options and options.max_memory or DEFAULT_MEMORY)
 end
 

@@ -23,11 +23,10 @@ local function make_plan(how, tables)
 	return plan, reason
 end
 
--- To be called in tail position: errors are the user's, at the place where he published.
 local function carry_out(how, tables)
 	local plan <close>, reason = make_plan(how, tables)
 	if not plan then
-		error(("datasheet.%s: %s"):format(how, reason), 2)
+		error(("datasheet.%s: %s"):format(how, reason))
 	end
 	local tries = 0
 	while true do
@@ -78,9 +77,9 @@ end
 ---@return table sheet it follows the publications by itself
 function datasheet.query(name)
 	if type(name) ~= "string" then
-		error(("datasheet.query: the name is a %s, not a string"):format(type(name)), 2)
+		error(("datasheet.query: the name is a %s, not a string"):format(type(name)))
 	end
-	return core.query(name) or error(("datasheet.query: there is no sheet '%s'"):format(name), 2)
+	return core.query(name) or error(("datasheet.query: there is no sheet '%s'"):format(name))
 end
 
 ---@param name string

@@ -178,11 +178,11 @@ end
 ---@return boolean changed  false: whoever has the last packet does not need this one
 function sender:pack(t)
 	if type(t) ~= "table" then
-		error("sender:pack: a table is needed, not a " .. type(t), 2)
+		error("sender:pack: a table is needed, not a " .. type(t))
 	end
 	local ok, steps = pcall(steps_between, self.copy, t)
 	if not ok then
-		error(steps, 2)
+		error(steps)
 	end
 	local before, base = self.number, self.number
 	if before > 0 and #steps == 0 then
@@ -203,7 +203,7 @@ end
 ---@return string packet
 function sender:full()
 	if self.number == 0 then
-		error("sender:full: nothing has been packed yet", 2)
+		error("sender:full: nothing has been packed yet")
 	end
 	return skynet.packstring(self.id, self.number, 0, steps_between(nothing, self.copy))
 end

@@ -34,17 +34,17 @@ local KNOWN <const> = { endpoints = true, user = true, password = true, tls = tr
 ---@param given reef.etcd.options
 ---@return reef.etcd
 function etcd.new(given)
-	options.check("etcd", given, KNOWN, 2)
+	options.check("etcd", given, KNOWN)
 	if type(given.endpoints) ~= "table" or #given.endpoints == 0 then
-		error("etcd.new: endpoints is a list, such as { \"http://127.0.0.1:2379\" }", 2)
+		error("etcd.new: endpoints is a list, such as { \"http://127.0.0.1:2379\" }")
 	elseif (given.user == nil) ~= (given.password == nil) then
-		error("etcd.new: user and password belong together", 2)
+		error("etcd.new: user and password belong together")
 	elseif given.timeout and (type(given.timeout) ~= "number" or given.timeout <= 0) then
-		error("etcd.new: timeout is a number of seconds above zero", 2)
+		error("etcd.new: timeout is a number of seconds above zero")
 	end
 	for _, endpoint in ipairs(given.endpoints) do
 		if not tostring(endpoint):find "^https?://" then
-			error(("etcd.new: the endpoint %s begins with neither http:// nor https://"):format(shown(tostring(endpoint))), 2)
+			error(("etcd.new: the endpoint %s begins with neither http:// nor https://"):format(shown(tostring(endpoint))))
 		end
 		require("reef.http.host").parse(endpoint)
 	end
@@ -162,7 +162,7 @@ local function step_of(step)
 	elseif what == "delete" then
 		return { request_delete_range = range_of(key, step.prefix) }
 	end
-	error(("etcd.txn: a step is put, get or delete, not %s"):format(tostring(what)), 3)
+	error(("etcd.txn: a step is put, get or delete, not %s"):format(tostring(what)))
 end
 
 local function each(list, f)
@@ -206,7 +206,7 @@ end
 ---@return reef.etcd.lease see there: keep, renew, valid, revoke
 function etcd:lease(ttl)
 	if math.type(ttl) ~= "integer" or ttl < 1 then
-		error("etcd.lease: a lease lasts a whole number of seconds, at least 1", 2)
+		error("etcd.lease: a lease lasts a whole number of seconds, at least 1")
 	end
 	return lease.grant(self, ttl)
 end

@@ -28,7 +28,7 @@ local idle, count = {}, 0 -- waiters that can be used again
 ---@return "r"|"w"|"rw"|nil ready  also when the peer has ended or broken the connection: using it tells
 ---@return string|nil err "timeout"; "closed" when another wait for the same number has begun; or the system's words
 function fd.wait(number, events, timeout)
-	local bits = BITS[events] or error(("fd.wait: events are r, w or rw, not %s"):format(tostring(events)), 2)
+	local bits = BITS[events] or error(("fd.wait: events are r, w or rw, not %s"):format(tostring(events)))
 	local waiter
 	if count > 0 then
 		waiter = idle[count]

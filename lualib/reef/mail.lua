@@ -48,9 +48,9 @@ end
 ---@param given reef.mail.options
 ---@return reef.mail.box
 function mail.open(given)
-	options.check("mail.open", given, KNOWN, 2)
+	options.check("mail.open", given, KNOWN)
 	if type(given.store) ~= "string" then
-		error("mail.open: store is the name of one, not a " .. type(given.store), 2)
+		error("mail.open: store is the name of one, not a " .. type(given.store))
 	end
 	local self = setmetatable({ name = given.name or "mail", timeout = given.timeout or 10,
 		centre = skynet.uniqueservice "reef_mail" }, box)
@@ -61,7 +61,7 @@ end
 local function check_reader(what, reader)
 	if type(reader) ~= "string" or reader == "" then
 		local given = reader == "" and "an empty one" or "a " .. type(reader)
-		error(("mail: %s: a reader is a text, not %s"):format(what, given), 3)
+		error(("mail: %s: a reader is a text, not %s"):format(what, given))
 	end
 end
 

@@ -18,7 +18,7 @@ local function number(options, key, before)
 	if n == nil then
 		return before
 	elseif math.type(n) ~= "integer" or n < 0 then
-		error(("mailbox.limit: '%s' has to be an integer of at least 0"):format(key), 3)
+		error(("mailbox.limit: '%s' has to be an integer of at least 0"):format(key))
 	end
 	return n
 end
@@ -26,7 +26,7 @@ end
 ---Sets the limits of this service's mailbox.
 ---@param options { messages: integer?, bytes: integer? } what is absent stays as it is; 0: no limit
 function mailbox.limit(options)
-	checks.check("mailbox.limit", options, KNOWN, 2)
+	checks.check("mailbox.limit", options, KNOWN)
 	local _, _, _, messages, bytes = core.mailbox()
 	core.limit(number(options, "messages", messages), number(options, "bytes", bytes))
 end

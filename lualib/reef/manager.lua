@@ -45,7 +45,7 @@ end
 
 local function bind(name, handle)
 	if type(name) ~= "string" then
-		error("a name is a string, not a " .. type(name), 3)
+		error("a name is a string, not a " .. type(name))
 	end
 	if name:byte() == 46 then
 		core.command("NAME", name .. " " .. skynet.address(handle))

@@ -5,6 +5,7 @@
 --     games:add(1, "ranked")
 --
 -- Values live in the service that counts them. They are fetched when somebody asks for the whole.
+local checks = require "reef.options"
 local debug = require "reef.debug.commands"
 local exits = require "reef.base.exits"
 local skynet = require "skynet"
@@ -61,7 +62,7 @@ end
 
 local function check_bounds(name, bounds)
 	if type(bounds) ~= "table" or #bounds == 0 then
-		error(("metric %s: the bounds of its buckets are a list of numbers"):format(name), 4)
+		error(("metric %s: the bounds of its buckets are a list of numbers"):format(name))
 	end
 	for i, bound in ipairs(bounds) do
 		if type(bound) ~= "number" or bound ~= bound or bound == math.huge or i > 1 and bound <= bounds[i - 1] then
@@ -74,15 +75,15 @@ end
 
 local function new(kind, bounds, name, help, ...)
 	if type(name) ~= "string" or not name:find "^[%a_:][%w_:]*$" then
-		error(("metric %q: a name has letters, digits and underscores only"):format(tostring(name)), 3)
+		error(("metric %q: a name has letters, digits and underscores only"):format(tostring(name)))
 	end
 	if type(help) ~= "string" then
-		error(("metric %s: say in a sentence what it counts"):format(name), 3)
+		error(("metric %s: say in a sentence what it counts"):format(name))
 	end
 	local labels = { ... }
 	for _, label in ipairs(labels) do
 		if type(label) ~= "string" or not label:find "^[%a_][%w_]*$" or bounds and label == "le" then
-			error(("metric %s: %q is no name of a label"):format(name, tostring(label)), 3)
+			error(("metric %s: %q is no name of a label"):format(name, tostring(label)))
 		end
 	end
 	bounds = bounds and check_bounds(name, bounds)
@@ -173,13 +174,13 @@ end
 local function check_kind(self, is_histogram)
 	if (self.bounds ~= nil) ~= is_histogram then
 		error(("metric %s is a %s: %s"):format(self.name, self.kind,
-			is_histogram and "it has add and set, not observe" or "it has observe, not add and set"), 3)
+			is_histogram and "it has add and set, not observe" or "it has observe, not add and set"))
 	end
 end
 
 local function store(self, s, n)
 	if self.kind == "counter" and n < s[1] then
-		error(("metric %s: a counter never goes down"):format(self.name), 3)
+		error(("metric %s: a counter never goes down"):format(self.name))
 	end
 	s[1] = n
 end
@@ -205,7 +206,7 @@ end
 function metric:observe(value, ...)
 	check_kind(self, true)
 	if type(value) ~= "number" or value ~= value then
-		error(("metric %s: %s is no number"):format(self.name, tostring(value)), 2)
+		error(("metric %s: %s is no number"):format(self.name, tostring(value)))
 	end
 	local s, bounds = sample(self, ...), self.bounds
 	local low, high = 1, #bounds + 1
@@ -248,7 +249,7 @@ end
 function metric:assign(counts, sum, ...)
 	check_kind(self, true)
 	if #counts ~= #self.bounds + 1 then
-		error(("metric %s: %d counts for %d buckets"):format(self.name, #counts, #self.bounds + 1), 2)
+		error(("metric %s: %d counts for %d buckets"):format(self.name, #counts, #self.bounds + 1))
 	end
 	local s = sample(self, ...)
 	table.move(counts, 1, #counts, 1, s)
@@ -270,6 +271,7 @@ end
 ---for longer than a second or two: who asks does not wait.
 ---@param f fun()
 function metrics.collect(f)
+	checks.needs("metrics.collect: its argument", f, "function")
 	join()
 	collectors[#collectors + 1] = f
 end
@@ -279,13 +281,14 @@ end
 ---@param what string
 function metrics.not_ready(what)
 	if type(what) ~= "string" or what == "" then
-		error("metrics.not_ready: say in words what is not ready", 2)
+		error("metrics.not_ready: say in words what is not ready")
 	end
 	skynet.call(skynet.uniqueservice "reef_metrics", "lua", "NOT_READY", what)
 end
 
 ---@param what string  as given to `metrics.not_ready`
 function metrics.ready(what)
+	checks.needs("metrics.ready: what is ready", what, "string")
 	skynet.call(skynet.uniqueservice "reef_metrics", "lua", "READY", what)
 end
 

@@ -203,7 +203,7 @@ end
 function mongo.client(conf)
 	conf = type(conf) == "string" and { uri = conf } or conf
 	if type(conf) ~= "table" then
-		error("mongo.client: neither a connection string nor a table of settings: " .. tostring(conf), 2)
+		error("mongo.client: neither a connection string nor a table of settings: " .. tostring(conf))
 	end
 	local parsed = parsed_of_conf(conf)
 	if parsed.srv then

@@ -94,7 +94,7 @@ end
 
 local function query_slowly(db, deadline, sql, ...)
 	if type(sql) ~= "string" then
-		error("mysql: a query is a string, not a " .. type(sql), 3)
+		error("mysql: a query is a string, not a " .. type(sql))
 	elseif select("#", ...) > 0 then
 		return db:execute_text(sql, ...)
 	end
@@ -126,7 +126,7 @@ end
 ---@return table statement  prepare_id, field_count, param_count, warning_count, params, fields; or badresult
 function methods:prepare(sql)
 	if type(sql) ~= "string" then
-		error("mysql: a statement is a string, not a " .. type(sql), 2)
+		error("mysql: a statement is a string, not a " .. type(sql))
 	end
 	local entry = { sql = sql }
 	local statement, refused = self.session:use("prepare", #sql, self[TIMEOUT], prepare_here, entry)
@@ -158,7 +158,7 @@ local function check_statement(db, statement, given)
 	if not db.statements[statement] then
 		error("mysql: this is no statement that db:prepare has made, or it is closed", given and 4 or 3)
 	elseif given and given ~= statement.param_count then
-		error(("mysql: the statement has %d parameters, not %d"):format(statement.param_count, given), 4)
+		error(("mysql: the statement has %d parameters, not %d"):format(statement.param_count, given))
 	end
 end
 

@@ -55,10 +55,10 @@ end
 ---@param what string    what the options are of, for the message: "redis"
 ---@param name any
 ---@param known table<string, any>  by name
----@param level integer|nil  as of error; 0: no place in front of the message
+---@param level integer|nil  0: no place in front of the message
 ---@param aliases table<string, string>|nil  known names by what others call them
 function options.refuse(what, name, known, level, aliases)
-	error(unknown(what, name, known, aliases), level == 0 and 0 or (level or 1) + 1)
+	error(unknown(what, name, known, aliases), level)
 end
 
 ---Raises for the first option that is not known; see refuse.
@@ -68,7 +68,6 @@ end
 ---@param level integer|nil
 ---@param aliases table<string, string>|nil
 function options.check(what, given, known, level, aliases)
-	level = level == 0 and 0 or (level or 1) + 1
 	if given == nil then
 		return
 	elseif type(given) ~= "table" then
@@ -90,7 +89,7 @@ local told = {}
 ---@param known table<string, any>
 function options.warn(what, given, known)
 	if given ~= nil and type(given) ~= "table" then
-		error(("%s: options are a table, not a %s"):format(what, type(given)), 3)
+		error(("%s: options are a table, not a %s"):format(what, type(given)))
 	end
 	for name in pairs(given or {}) do
 		local key = what .. "\0" .. tostring(name)
@@ -120,7 +119,6 @@ end
 ---@param level integer|nil
 ---@param aliases table<string, string>|nil
 function options.check_contract(what, given, known, level, aliases)
-	level = level == 0 and 0 or (level or 1) + 1
 	if type(given) == "table" then
 		for name in pairs(given) do
 			if known[name] == nil and meant(name, known, aliases) then
@@ -132,13 +130,13 @@ function options.check_contract(what, given, known, level, aliases)
 	options.check(what, given, known, level, aliases)
 end
 
----Raises, in the name of the caller's caller, for a value of another type.
+---Raises for a value of another type.
 ---@param what string   what it is of what: "sharetable.query: the name"
 ---@param value any
 ---@param kind string   its type
 function options.needs(what, value, kind)
 	if type(value) ~= kind then
-		error(("%s is a %s, not a %s"):format(what, type(value), kind), 3)
+		error(("%s is a %s, not a %s"):format(what, type(value), kind))
 	end
 end
 
@@ -147,7 +145,6 @@ end
 ---@param host string
 ---@param level integer|nil
 function options.check_host(what, host, level)
-	level = level == 0 and 0 or (level or 1) + 1
 	local path = host:match "^[/@].*" or host:match "^unix://(/.*)" or host:match "^unix:(.*)"
 	if (path or host):find("://", 1, true) or not path and host:find "[@?#]" or path and path:find "^//.*@" then
 		error(what .. ": a host is a name, an address or the path of a socket, not a URI", level)
@@ -165,15 +162,14 @@ end
 ---@param what string
 ---@param given table|nil
 ---@param least table<string, number>  by name; an integer of 1: it has to be an integer
----@param level integer|nil
-function options.numbers(what, given, least, level)
+function options.numbers(what, given, least)
 	for name, lowest in pairs(least) do
 		local value = given and given[name]
 		local whole = math.type(lowest) == "integer" and lowest == 1
 		local number = type(value) == "number" and value >= lowest and (not whole or math.tointeger(value))
 		if value ~= nil and not number then
 			error(("%s: %s has to be %s of at least %s, not %s"):format(what, name, whole and "an integer" or "a number", lowest,
-				redacted(options.quoted(value))), level == 0 and 0 or (level or 1) + 1)
+				redacted(options.quoted(value))))
 		end
 	end
 end

@@ -54,7 +54,7 @@ end
 ---@return redis.watch
 function pool.watch(target, options)
 	if type(target) == "table" and type(rawget(target, 2)) == "table" then
-		require("reef.options").check("reef.pool: watch", options, { gap = true, heartbeat = true }, 2)
+		require("reef.options").check("reef.pool: watch", options, { gap = true, heartbeat = true })
 		return redis.watch(target, options)
 	end
 	return redis.watch(redis.new(target, options), options)

@@ -11,7 +11,7 @@ local process = {}
 function process.stop(code)
 	code = code or 0
 	if math.type(code) ~= "integer" or code < 0 or code > 255 then
-		error(("process.stop: an exit code is an integer from 0 to 255, not %s"):format(tostring(code)), 2)
+		error(("process.stop: an exit code is an integer from 0 to 255, not %s"):format(tostring(code)))
 	end
 	core.command("STOP", tostring(code))
 end

@@ -131,7 +131,7 @@ end
 ---@param given reef.profile.options|nil
 ---@return reef.profile.running
 function profile.start(given)
-	options.check("profile", given, known, 2)
+	options.check("profile", given, known)
 	local wanted = translate(given or {})
 	name_functions()
 	local object, why = sampler.start(wanted)
@@ -175,11 +175,11 @@ end
 ---@param given table|nil  as for start, and `seconds` (default 10, at most 3600)
 ---@return reef.profile.result
 function profile.take(given)
-	options.check("profile", given, known_taken, 2)
+	options.check("profile", given, known_taken)
 	given = given or {}
 	local seconds = given.seconds or 10
 	if type(seconds) ~= "number" or not (seconds > 0 and seconds <= LONGEST) then
-		error(("profile: seconds has to be a number up to %d, not %s"):format(LONGEST, tostring(seconds)), 2)
+		error(("profile: seconds has to be a number up to %d, not %s"):format(LONGEST, tostring(seconds)))
 	end
 	local own = {}
 	for name in pairs(known) do
@@ -208,8 +208,8 @@ local known_of_heap = { seconds = true, objects = true, paths = true, least = tr
 ---(1024)
 ---@return reef.profile.heap
 function profile.heap(address, given)
-	options.check("profile.heap", given, known_of_heap, 2)
-	options.numbers("profile.heap", given, { seconds = 0.0, objects = 1, paths = 1, least = 1 }, 2)
+	options.check("profile.heap", given, known_of_heap)
+	options.numbers("profile.heap", given, { seconds = 0.0, objects = 1, paths = 1, least = 1 })
 	given = given or {}
 	return skynet.call(address, "debug", "HEAP", {
 		seconds = given.seconds or 10,

@@ -10,7 +10,7 @@ local record = {}
 
 local function check_name(name, what)
 	if type(name) ~= "string" or not name:find "^[^%s,]+$" then
-		error(("record.%s: a service's name is needed, not %s"):format(what, tostring(name)), 3)
+		error(("record.%s: a service's name is needed, not %s"):format(what, tostring(name)))
 	end
 end
 

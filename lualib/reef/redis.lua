@@ -222,10 +222,10 @@ end
 ---@param options redis.options
 ---@return redis.db
 function methods:with(options)
-	checks.check("redis: with", options, { timeout = true }, 2)
+	checks.check("redis: with", options, { timeout = true })
 	local seconds = options.timeout
 	if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds) then
-		error("redis: timeout has to be a number of seconds, at least 0", 2)
+		error("redis: timeout has to be a number of seconds, at least 0")
 	end
 	return view_of(self[2], seconds or timeout_of(self), seconds or self[3])
 end

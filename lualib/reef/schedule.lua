@@ -213,17 +213,17 @@ local KNOWN <const> = {
 ---@param entry reef.schedule.entry
 ---@return integer|nil due  when it is run next; nil: never, and it is not kept
 function methods:add(id, entry)
-	checks.check("schedule: entry", entry, KNOWN, 2)
+	checks.check("schedule: entry", entry, KNOWN)
 	if type(entry.run) ~= "function" then
-		error("schedule: run has to be a function", 2)
+		error("schedule: run has to be a function")
 	elseif (entry.cron == nil) == (entry.at == nil) then
-		error("schedule: an entry has either cron or at", 2)
+		error("schedule: an entry has either cron or at")
 	end
 	local item = { id = id, run = entry.run, gap = entry.gap or "run", overlap = entry.overlap or "first",
 		missed = entry.missed or "once", last = entry.last, once = entry.at }
 	for name, allowed in pairs(POLICIES) do
 		if not allowed[item[name]] then
-			error(("schedule: %s cannot be %s"):format(name, tostring(item[name])), 2)
+			error(("schedule: %s cannot be %s"):format(name, tostring(item[name])))
 		end
 	end
 	local ok, err = pcall(function()
@@ -231,7 +231,7 @@ function methods:add(id, entry)
 		item.cron = entry.cron and cron.parse(entry.cron)
 	end)
 	if not ok then
-		error(err, 2)
+		error(err)
 	end
 	self:remove(id)
 	local now = self.clock:now()
@@ -295,7 +295,7 @@ end
 ---@return reef.schedule
 function schedule.new(options)
 	options = options or {}
-	checks.check("schedule", options, { clock = true, save = true, grace = true, back = true }, 2)
+	checks.check("schedule", options, { clock = true, save = true, grace = true, back = true })
 	local clock = options.clock or clocks.system()
 	return setmetatable({ clock = clock, save = options.save, grace = options.grace or 60, back = options.back or 7200,
 		heap = {}, entries = {}, count = 0, seen = clock:now() }, meta)

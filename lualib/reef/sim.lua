@@ -169,7 +169,7 @@ function sim.network(network)
 			core.set_network("delay_least", value[1])
 			core.set_network("delay_most", value[2])
 		elseif not core.set_network(name, value) then
-			error(("a network has no %s"):format(name), 2)
+			error(("a network has no %s"):format(name))
 		end
 	end
 end

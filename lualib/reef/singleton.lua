@@ -47,7 +47,7 @@ end
 
 local function key_of(name)
 	if type(name) ~= "string" or name == "" then
-		error("singleton: a name is a text", 3)
+		error("singleton: a name is a text")
 	end
 	return configured.prefix() .. "singleton/" .. name
 end
@@ -188,7 +188,7 @@ local KNOWN <const> = { ttl = true, value = true }
 ---(`singleton_lease`); what `where` answers (the process' `cluster_name`)
 ---@return {close: function} candidate `close()`: does not stand any more
 function singleton.elect(name, f, more)
-	options.check("singleton", more, KNOWN, 2)
+	options.check("singleton", more, KNOWN)
 	local candidate = {
 		name = name, key = key_of(name), ttl = more and more.ttl or limits.election,
 		value = more and more.value or skynet.getenv "cluster_name" or "",

@@ -114,23 +114,22 @@ end
 
 -- ---- connections ----
 
--- The three raise in the name of the caller's caller.
 local function check_id(what, id)
 	if not math.tointeger(id) then
-		error(("bad argument #1 to '%s' (number expected, got %s)"):format(what, type(id)), 3)
+		error(("bad argument #1 to '%s' (number expected, got %s)"):format(what, type(id)))
 	end
 end
 
 local function check_address(what, addr, argument)
 	if type(addr) ~= "string" then
-		error(("bad argument #%d to '%s' (string expected, got %s)"):format(argument or 1, what, type(addr)), 3)
+		error(("bad argument #%d to '%s' (string expected, got %s)"):format(argument or 1, what, type(addr)))
 	end
 end
 
 local function check_port(port, least, wrong)
 	local number = math.tointeger(tonumber(port))
 	if port ~= nil and not (number and number >= least and number <= 65535) then
-		error(wrong, 3)
+		error(wrong)
 	end
 	return number
 end
@@ -146,12 +145,12 @@ function socket.open(addr, port, options)
 	local timeout, tls = options, nil
 	check_address("open", addr)
 	if type(options) == "table" then
-		checks.check("socket.open", options, OPEN, 2)
+		checks.check("socket.open", options, OPEN)
 		timeout, tls = options.timeout, options.tls
 	end
 	port = check_port(port, 1, "Invalid port")
 	if port == nil and type(addr) == "string" and addr:match ":0+$" then
-		error("Invalid port", 2)
+		error("Invalid port")
 	end
 	if not tls then
 		return core.open(addr, port, timeout)
@@ -179,9 +178,9 @@ function socket.listen(addr, port, backlog, target)
 	end, addr, port)
 	if id == nil then
 		if ip:match "^Invalid" then
-			error(ip, 2)
+			error(ip)
 		end
-		error(("%s%s: %s: Listen error"):format(addr, port and ":" .. port or "", ip), 2)
+		error(("%s%s: %s: Listen error"):format(addr, port and ":" .. port or "", ip))
 	end
 	return id, ip, real_port
 end
@@ -194,7 +193,7 @@ end
 function socket.start(id, callback)
 	check_id("start", id)
 	if closed[id] ~= nil then
-		error("onclose is still set", 2)
+		error("onclose is still set")
 	end
 	accepted[id] = callback
 	local ok, err = core.start(id)
@@ -261,7 +260,7 @@ end
 
 local function check_udp(id, err, what)
 	if id == nil then
-		error(("%s: %s"):format(err, what), 3)
+		error(("%s: %s"):format(err, what))
 	end
 	return id
 end
@@ -291,7 +290,7 @@ end
 function socket.udp_listen(host, port, callback)
 	check_address("udp_listen", host)
 	if port == 0 then
-		error("udp listen host failed", 2)
+		error("udp listen host failed")
 	end
 	local id, err = each_address(core.udp_open, host, port)
 	check_udp(id, err, "udp listen host failed")
@@ -323,7 +322,7 @@ function socket.udp_connect(id, host, port, callback)
 		return core.udp_connect(id, ip, number)
 	end, host, port)
 	if not ok then
-		error(("%s: udp connect failed"):format(err), 2)
+		error(("%s: udp connect failed"):format(err))
 	end
 	if callback then
 		received[id] = callback

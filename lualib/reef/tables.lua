@@ -9,21 +9,21 @@ local core = require "reef.sharetable"
 
 local sharetable = {}
 
-local function check_name(what, name, level)
+local function check_name(what, name)
 	if type(name) ~= "string" then
-		error(("sharetable.%s: the name is a %s, not a string"):format(what, type(name)), level or 3)
+		error(("sharetable.%s: the name is a %s, not a string"):format(what, type(name)))
 	end
 end
 
 -- Loads run in a service of their own: they may take a while, and whoever ends a load that takes for ever may kill it.
 local function load(what, name, is_file, ...)
-	check_name(what, name, 4)
+	check_name(what, name)
 	local loader = skynet.uniqueservice "sharetable_loader"
 	local number, request = core.freeze(...)
 	local _ <close> = request
 	local reason = skynet.call(loader, "lua", name, is_file, number)
 	if reason then
-		error(("sharetable.%s '%s': %s"):format(what, name, reason), 3)
+		error(("sharetable.%s '%s': %s"):format(what, name, reason))
 	end
 end
 
@@ -41,7 +41,7 @@ end
 ---@param ... any arguments of the chunk
 function sharetable.loadstring(name, source, ...)
 	if type(source) ~= "string" then
-		error(("sharetable.loadstring '%s': the source is a %s, not a string"):format(name, type(source)), 2)
+		error(("sharetable.loadstring '%s': the source is a %s, not a string"):format(name, type(source)))
 	end
 	if source:sub(1, 1) == "@" then
 		load("loadstring", name, true, source:sub(2), ...)
@@ -56,11 +56,11 @@ end
 function sharetable.loadtable(name, tbl)
 	check_name("loadtable", name)
 	if type(tbl) ~= "table" then
-		error(("sharetable.loadtable '%s': a table is needed, not a %s"):format(name, type(tbl)), 2)
+		error(("sharetable.loadtable '%s': a table is needed, not a %s"):format(name, type(tbl)))
 	end
 	local reason = core.publish(name, tbl)
 	if reason then
-		error(("sharetable.loadtable '%s': %s"):format(name, reason), 2)
+		error(("sharetable.loadtable '%s': %s"):format(name, reason))
 	end
 end
 
@@ -79,6 +79,7 @@ function sharetable.queryall(names)
 	local tables = {}
 	if names then
 		for _, name in ipairs(names) do
+			check_name("queryall", name)
 			tables[name] = core.query(name)
 		end
 	else
@@ -93,6 +94,9 @@ end
 ---functions become what is found at their path now, or nil. Strings that were copied out stay as they are.
 ---@param ... string
 function sharetable.update(...)
+	for i = 1, select("#", ...) do
+		check_name("update", (select(i, ...)))
+	end
 	core.update(...)
 end
 

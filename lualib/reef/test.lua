@@ -40,9 +40,9 @@ function test.case(name, options, f)
 		options, f = {}, options
 	end
 	if type(name) ~= "string" or type(options) ~= "table" or type(f) ~= "function" then
-		error("test.case(name, [options,] function)", 2)
+		error("test.case(name, [options,] function)")
 	end
-	require("reef.options").check("test.case", options, { timeout = true }, 2)
+	require("reef.options").check("test.case", options, { timeout = true })
 	cases[#cases + 1] = { name = name, timeout = (options.timeout or 60) * test.slowness, run = f }
 end
 
@@ -88,13 +88,13 @@ end
 -- ---- checks: each raises with both values in its text ----
 
 local function fail(text, what)
-	error((what and what .. ": " or "") .. text, 3)
+	error((what and what .. ": " or "") .. text)
 end
 
 ---Ends the current case as failed.
 ---@param text string
 function test.fail(text)
-	error(text, 2)
+	error(text)
 end
 
 ---Checks that two values are the same: tables by content, 1 and 1.0 are different, nan equals itself.

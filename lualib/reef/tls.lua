@@ -97,7 +97,7 @@ end
 function tls.listen(addr, port, options, backlog)
 	local target, err = core.target(options, true)
 	if not target then
-		error(err, 2)
+		error(err)
 	end
 	return socket.listen(addr, port, backlog, target)
 end

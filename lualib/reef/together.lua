@@ -129,7 +129,7 @@ end
 ---@param handler fun(session: integer, source: integer, ...: any)
 function together.dispatch(kind, handler)
 	if type(handler) ~= "function" then
-		error("together.dispatch: the handler has to be a function", 2)
+		error("together.dispatch: the handler has to be a function")
 	end
 	local ours = kind == "lua"
 	return skynet.dispatch(kind, function(session, source, mark, operation, ...)
@@ -155,7 +155,7 @@ local function address_of(address)
 		found = skynet.localname(address)
 	end
 	if math.type(found) ~= "integer" then
-		error(("together.run: there is no service %s"):format(tostring(address)), 3)
+		error(("together.run: there is no service %s"):format(tostring(address)))
 	end
 	return found
 end
@@ -226,16 +226,16 @@ function together.run(addresses, options, f, ...)
 	if type(options) == "function" then
 		return together.run(addresses, nil, options, f, ...)
 	end
-	checks.check("together.run", options, known, 2)
+	checks.check("together.run", options, known)
 	local seconds = options and options.seconds or SECONDS
 	if type(seconds) ~= "number" or not (seconds > 0 and seconds < 1e6) then
-		error("together.run: 'seconds' has to be a number above 0", 2)
+		error("together.run: 'seconds' has to be a number above 0")
 	elseif type(f) ~= "function" then
-		error("together.run: what is to be run has to be a function", 2)
+		error("together.run: what is to be run has to be a function")
 	elseif type(addresses) ~= "table" then
-		error("together.run: the addresses have to be a list", 2)
+		error("together.run: the addresses have to be a list")
 	elseif carried[coroutine.running()] then
-		error("together.run: this runs over held services already; hold all of them at once", 2)
+		error("together.run: this runs over held services already; hold all of them at once")
 	end
 	local list, set = sorted(addresses)
 	local ticket, by = new_ticket(set), skynet.now() + math.ceil(seconds * 100)
@@ -249,7 +249,7 @@ function together.run(addresses, options, f, ...)
 	end
 	local result = work.result
 	if not result then
-		error(("together: not done within %g s"):format(seconds), 2)
+		error(("together: not done within %g s"):format(seconds))
 	elseif not result[1] then
 		error(result[2], 0)
 	end

@@ -24,13 +24,13 @@ end
 ---From now on some requests become traces, until `stop`. Again it replaces what was said before.
 ---@param given reef.trace.options|nil
 function trace.start(given)
-	options.check("trace", given, known, 2)
+	options.check("trace", given, known)
 	given = given or {}
 	local rate = given.rate or 0.01
 	if type(rate) ~= "number" or not (rate >= 0 and rate <= 1) then
-		error(("trace: rate is a number from 0 to 1, not %s"):format(tostring(rate)), 2)
+		error(("trace: rate is a number from 0 to 1, not %s"):format(tostring(rate)))
 	elseif given.otlp and not tostring(given.otlp):find "^https?://[^/]" then
-		error(("trace: otlp is an address such as http://127.0.0.1:4318, not %s"):format(tostring(given.otlp)), 2)
+		error(("trace: otlp is an address such as http://127.0.0.1:4318, not %s"):format(tostring(given.otlp)))
 	end
 	skynet.call(service(), "lua", "START", {
 		rate = rate, services = given.services or "*", otlp = given.otlp, service_name = given.service_name or "reef",

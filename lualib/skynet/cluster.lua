@@ -85,7 +85,7 @@ function cluster.proxy(node, address)
 			before, name = node:match "^([^.]+)(%..+)$"
 		end
 		if not before then
-			error(("cluster.proxy: %q is neither node@name nor node.name"):format(node), 2)
+			error(("cluster.proxy: %q is neither node@name nor node.name"):format(node))
 		end
 		node, address = before, name
 	end

@@ -55,7 +55,7 @@ end
 ---@return any ... what the next resume is given
 function M.yield(...)
 	if owners[running()] == nil then
-		error("skynet.coroutine.yield: this coroutine was not resumed by skynet.coroutine.resume", 2)
+		error("skynet.coroutine.yield: this coroutine was not resumed by skynet.coroutine.resume")
 	end
 	return stock_yield(...)
 end

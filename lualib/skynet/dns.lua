@@ -92,7 +92,7 @@ local function server_text(ip, port)
 	end
 	local text = port and ("%s:%d"):format(ip, port) or ip
 	if not text:find "^%d+%.%d+%.%d+%.%d+:?%d*$" and not text:find "^%[%x*:[%x:]*[%d.]*%]:?%d*$" then
-		error(("dns.server: '%s' is no address"):format(ip), 3)
+		error(("dns.server: '%s' is no address"):format(ip))
 	end
 	return text
 end
@@ -104,7 +104,7 @@ end
 function dns.server(ip, port)
 	if ip == nil then
 		if not has_nameserver() then
-			error("Call dns.server first", 2)
+			error("Call dns.server first")
 		end
 		servers = false
 		return
@@ -184,7 +184,7 @@ function dns.resolve(name, ipv6)
 	elseif entry then
 		return entry.ips[1], entry.ips
 	end
-	error(("%s: %s: timeout or no answer"):format(name, more), 2)
+	error(("%s: %s: timeout or no answer"):format(name, more))
 end
 
 return dns

@@ -52,7 +52,7 @@ end
 ---Returns when the master is gone.
 function harbor.linkmaster()
 	if not network() then
-		error("harbor.linkmaster: this process is a single node (harbor = 0), and has no master", 2)
+		error("harbor.linkmaster: this process is a single node (harbor = 0), and has no master")
 	end
 	skynet.call(".cslave", "lua", "LINKMASTER")
 end

@@ -76,7 +76,7 @@ function multicast.new(options)
 	if number == nil then
 		number = skynet.call(manage(), "lua", "NEW")
 	elseif math.type(number) ~= "integer" or number <= 0 then
-		error(("multicast.new: channel is a number that multicast.new has made, not %s"):format(tostring(number)), 2)
+		error(("multicast.new: channel is a number that multicast.new has made, not %s"):format(tostring(number)))
 	else
 		manage()
 	end

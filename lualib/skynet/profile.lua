@@ -11,14 +11,14 @@ local profile = {
 ---@param thread? thread the running one by default
 function profile.start(thread)
 	if not core.profile_start(thread) then
-		error("profile.start: this coroutine is measured already", 2)
+		error("profile.start: this coroutine is measured already")
 	end
 end
 
 ---@param thread? thread the running one by default
 ---@return number seconds
 function profile.stop(thread)
-	return core.profile_stop(thread) or error("profile.stop: this coroutine is not measured", 2)
+	return core.profile_stop(thread) or error("profile.stop: this coroutine is not measured")
 end
 
 return profile

@@ -9,7 +9,7 @@ local sharedata = {}
 local function ask(...)
 	local ok, result = skynet.call(skynet.uniqueservice "sharedatad", "lua", ...)
 	if not ok then
-		error(result, 3)
+		error(result)
 	end
 	return result
 end
@@ -41,18 +41,21 @@ function sharedata.query(name)
 	return datasheet.query(ask("query", name))
 end
 
-local function copy(t)
-	if type(t) ~= "table" then
-		return t
+-- `above`: the copies of the tables that this one lies in, which it may lead back to.
+local function copy(t, above)
+	if type(t) ~= "table" or above[t] then
+		return above[t] or t
 	end
 	local c = {}
+	above[t] = c
 	for k, v in pairs(t) do
-		c[k] = copy(v)
+		c[k] = copy(v, above)
 	end
+	above[t] = nil
 	return c
 end
 
----A private copy of what the keys lead to.
+---A private copy of what the keys lead to. A table that leads back to itself does so in the copy, too.
 ---@param name string
 ---@param ... string|integer
 function sharedata.deepcopy(name, ...)
@@ -63,7 +66,7 @@ function sharedata.deepcopy(name, ...)
 		end
 		v = v[key]
 	end
-	return copy(v)
+	return copy(v, {})
 end
 
 ---Updates need no help; this frees what they removed.

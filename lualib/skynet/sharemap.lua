@@ -13,7 +13,7 @@ local SLOT <const> = 0
 function sharemap.register(schemafile)
 	local ok, reason = pcall(loader.register, schemafile, SLOT)
 	if not ok then
-		error("sharemap.register: " .. tostring(reason), 2)
+		error("sharemap.register: " .. tostring(reason))
 	end
 end
 
@@ -21,9 +21,9 @@ end
 local function schema_of(typename)
 	local ok, schema = pcall(loader.load, SLOT)
 	if not ok then
-		error("sharemap: no schema was registered", 3)
+		error("sharemap: no schema was registered")
 	elseif not schema:exist_type(typename) then
-		error(("sharemap: there is no type '%s'"):format(tostring(typename)), 3)
+		error(("sharemap: there is no type '%s'"):format(tostring(typename)))
 	end
 	return schema
 end
@@ -43,7 +43,7 @@ local function encode(schema, typename, record)
 	local ok, bytes = pcall(schema.encode, schema, typename, fields)
 	if not ok then
 		bytes = tostring(bytes)
-		error("sharemap: " .. (bytes:match "sproto: (.*)" or bytes), 3)
+		error("sharemap: " .. (bytes:match "sproto: (.*)" or bytes))
 	end
 	return bytes
 end
@@ -96,7 +96,7 @@ function reader:__index(key)
 end
 
 function reader:__newindex(key)
-	error(("sharemap: '%s' of a reader cannot be assigned"):format(tostring(key)), 2)
+	error(("sharemap: '%s' of a reader cannot be assigned"):format(tostring(key)))
 end
 
 function reader:__pairs()

@@ -47,7 +47,7 @@ local function functions(ids, group, word, send, handle)
 		__index = function(t, name)
 			local id = ids[group][name]
 			if not id then
-				error(("%s %s:%s no exist"):format(word, ids.name, tostring(name)), 2)
+				error(("%s %s:%s no exist"):format(word, ids.name, tostring(name)))
 			end
 			local function f(...)
 				return send(handle, id, ...)
@@ -74,7 +74,7 @@ function snax.bind(handle, name)
 	local object = objects[handle]
 	if object then
 		if object.type ~= name then
-			error(("%s is the snax service %s, not %s"):format(skynet.address(handle), object.type, tostring(name)), 2)
+			error(("%s is the snax service %s, not %s"):format(skynet.address(handle), object.type, tostring(name)))
 		end
 		return object
 	end
@@ -112,13 +112,12 @@ function snax.newservice(name, ...)
 	return snax.bind(snax.rawnewservice(name, ...), name)
 end
 
--- To be called in tail position: errors are the user's.
 local function unique(command, name, ...)
 	if type(name) ~= "string" then
-		error(("snax: the name of a service is a text, not a %s"):format(type(name)), 2)
+		error(("snax: the name of a service is a text, not a %s"):format(type(name)))
 	end
 	local handle, why = skynet.call(".service", "lua", command, "snaxd", name, ...)
-	return snax.bind(handle or error(why, 2), name)
+	return snax.bind(handle or error(why), name)
 end
 
 ---One for each name in the process: launches or finds it.
@@ -202,7 +201,7 @@ end
 
 ---In a snax service: its methods can be called by other nodes, too.
 function snax.enablecluster()
-	error("snax.enablecluster is for snax services", 2)
+	error("snax.enablecluster is for snax services")
 end
 
 return snax

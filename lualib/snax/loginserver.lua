@@ -229,7 +229,7 @@ end
 ---@param conf loginserver.conf
 local function login(conf)
 	options.hint("login", conf, KNOWN)
-	options.numbers("login", conf, { maxclient = 1, peraddress = 1, timeout = 1 }, 2)
+	options.numbers("login", conf, { maxclient = 1, peraddress = 1, timeout = 1 })
 	local name = "." .. (conf.name or "login")
 	skynet.start(function()
 		local master = skynet.localname(name)

@@ -182,9 +182,9 @@ function msgserver.start(conf)
 	options.hint("msgserver", conf, KNOWN)
 	local greeting_time = conf.greeting_time or DEFAULT_GREETING
 	if type(greeting_time) ~= "number" or not (greeting_time >= 0 and greeting_time < math.huge) then
-		error("msgserver: greeting_time has to be a number of hundredths of a second", 2)
+		error("msgserver: greeting_time has to be a number of hundredths of a second")
 	end
-	options.numbers("msgserver", conf, { expired_number = 1, expired_kb = 0.0, requests = 1, requests_kb = 1 }, 2)
+	options.numbers("msgserver", conf, { expired_number = 1, expired_kb = 0.0, requests = 1, requests_kb = 1 })
 	local expired, most_kept = conf.expired_number or DEFAULT_EXPIRED, (conf.expired_kb or DEFAULT_KB) * 1024
 	local most_requests, most_bytes = conf.requests or DEFAULT_REQUESTS, (conf.requests_kb or DEFAULT_KB) * 1024
 

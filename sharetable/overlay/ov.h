@@ -18,8 +18,9 @@
  *   pushclosure            (ov_lvm.c) functions without upvalues are as shared as their code
  *   internshrstr           (ov_lstring.c) new strings that are pooled identifiers are taken from the pool
  *
- * The wrappers call each other in a circle because Lua's own files do. Three files of ours are on it: refuse.c and
- * interrupt.c are called where something is wrong, and raise errors of Lua; lent.c asks for memory.
+ * The wrappers call each other in a circle because Lua's own files do. Four files of ours are on it: refuse.c and
+ * interrupt.c are called where something is wrong, and raise errors of Lua, for which blame.c finds the place; lent.c asks
+ * for memory.
  */
 #ifndef REEF_OV_H
 #define REEF_OV_H

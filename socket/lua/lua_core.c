@@ -19,6 +19,8 @@
 
 #define CS_NS 10000000u
 
+#define IN_USE "socket %d: another coroutine %s it: assertion failed!"
+
 /* The reader of the id at index 1; NULL: this service does not know it. */
 static struct reef_reader *reader_at(lua_State *L) {
 	lua_rawgeti(L, lua_upvalueindex(1), luaL_checkinteger(L, 1));
@@ -30,8 +32,10 @@ static struct reef_reader *reader_at(lua_State *L) {
 /* The same for somebody who is going to read. */
 static struct reef_reader *free_reader_at(lua_State *L) {
 	struct reef_reader *r = reader_at(L);
-	if (r == NULL || r->task)
-		luaL_error(L, "assertion failed!");
+	if (r == NULL)
+		luaL_error(L, "this service has no socket %s: assertion failed!", luaL_tolstring(L, 1, NULL));
+	if (r->task)
+		luaL_error(L, IN_USE, r->id, "reads from");
 	return r;
 }
 
@@ -80,7 +84,7 @@ static int socket_block(lua_State *L) {
 		return 1;
 	}
 	if (r->task)
-		return luaL_error(L, "assertion failed!");
+		return luaL_error(L, IN_USE, r->id, "reads from");
 	r->want = REEF_WANT_NEWS;
 	return reef_reader_read(L, r);
 }
@@ -290,7 +294,7 @@ static int socket_close(lua_State *L) {
 		return 0;
 	}
 	if (r->closer)
-		return luaL_error(L, "assertion failed!");
+		return luaL_error(L, IN_USE, r->id, "closes");
 	reef_task_running(L);
 	reef_socket_close(r->id);
 	return reef_reader_suspend_closer(L, r);
@@ -306,7 +310,8 @@ static int socket_forget(lua_State *L) {
 
 static int socket_close_fd(lua_State *L) {
 	if (reader_at(L))
-		return luaL_error(L, "assertion failed!");
+		return luaL_error(L, "socket %d is this service's own, for socket.close: assertion failed!",
+						  (int)lua_tointeger(L, 1));
 	reef_socket_close((int)luaL_checkinteger(L, 1));
 	return 0;
 }

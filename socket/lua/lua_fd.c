@@ -66,6 +66,7 @@ static int fd_wait(lua_State *L) {
 	lua_Number cs = luaL_checknumber(L, 4);
 	luaL_argcheck(L, cs >= 0 && cs < 1e12, 4, "timeout out of range");
 	luaL_argcheck(L, events >= 1 && events <= (REEF_FD_READ | REEF_FD_WRITE), 3, "nothing to wait for");
+	luaL_argcheck(L, w->task == NULL, 1, "another coroutine waits with it");
 	struct reef_task *task = reef_task_running(L);
 	uint64_t deadline = reef_now_ns() + (uint64_t)(cs * CS_NS);
 	int error = fd < 0 || fd > INT_MAX ? EBADF : reef_fd_wait(&w->waiter, (int)fd, (int)events, deadline);

@@ -31,7 +31,7 @@ local function run(what, seed)
 		env = { ASAN_OPTIONS = (os.getenv "ASAN_OPTIONS" or "") .. ":detect_leaks=0" } }
 end
 
-for _, what in ipairs { "functions", "living", "finalized", "collected", "exit", "kill" } do
+for _, what in ipairs { "functions", "living", "waiting", "finalized", "collected", "exit", "kill" } do
 	test.case("hostile arguments end in errors: " .. what, { timeout = 120 }, function()
 		local whole, n = 0, math.max(2, test.count(10))
 		for i = 1, n do
@@ -78,8 +78,6 @@ test.case("a copy of stm is for one reader, and any other pointer is for none", 
 	skynet.trash(pointer, size)
 end)
 
-test.run()
-
 test.case("bytes that a reader lends are nobody's: a writer, or a new one, refuses them", function()
 	local stm = require "skynet.stm"
 	local writer, other = stm.new "x", stm.new "y"
@@ -97,3 +95,160 @@ test.case("bytes that a reader lends are nobody's: a writer, or a new one, refus
 		test.equal(skynet.tostring(pointer, size), "z")
 	end))
 end)
+
+-- Metatables that the sources name: each is a kind that hostile.lua has a handle of, or says why it has none.
+test.case("every kind in the sources is called, or said to be out of reach", function()
+	local file = io.open(source, "rb")
+	local known = file:read "a"
+	file:close()
+	local files = io.popen(("grep -rlE 'luaL_newmetatable|reef_lua_handle_methods' --include=*.c %s"):format(
+		("R/core R/socket R/sharetable R/datasheet R/drivers"):gsub("R", "'" .. test.root .. "'")))
+	local count = 0
+	for path in files:lines() do
+		file = io.open(path, "rb")
+		local text = file:read "a"
+		file:close()
+		for constant in text:gmatch "luaL_newmetatable%(L, ([%w_]+)%)" do
+			local name = text:match("define " .. constant .. ' "([^"]+)"') or text:match(constant .. '%[%] = "([^"]+)"')
+			-- What is only a parameter, or lies in a header, is found in the registry.
+			if name then
+				count = count + 1
+				test.truthy(known:find('["' .. name .. '"]', 1, true), name)
+			end
+		end
+	end
+	files:close()
+	test.between(count, 20, 1000)
+end)
+
+test.case("the same seed makes the same calls", { timeout = 120 }, function()
+	for _, what in ipairs { "functions", "living", "finalized" } do
+		local digests = {}
+		for i = 1, 2 do
+			local _, output = run(what, test.seed)
+			digests[i] = output:match "calls: [^\n]*\n.*(calls: [^\n]+)"
+			test.truthy(digests[i])
+		end
+		test.equal(digests[1], digests[2])
+	end
+end)
+
+local function nothing() end
+
+test.case("debug changes nothing of what C keeps, and shows no values of it", function()
+	local counted = 0
+	local function lua()
+		counted = counted + 1
+	end
+	test.equal(debug.getupvalue(lua, 1), "counted")
+	test.equal(debug.setupvalue(lua, 1, 5), "counted")
+	test.equal(counted, 5)
+	test.truthy(debug.upvalueid(lua, 1))
+	local name, value = debug.getlocal(1, 1)
+	test.equal(name, "counted")
+	test.equal(value, 5)
+	test.equal(debug.setlocal(1, 1, 6), "counted")
+	test.equal(debug.getlocal(function(a) return a end, 1), "a")
+	local core = require "reef.redis.core"
+	for _, f in ipairs { core.command "get", require "reef.socketcore".read, string.gmatch("x", "x"), print } do
+		local named, kept = debug.getupvalue(f, 1)
+		test.equal(named, f ~= print and "" or nil)
+		test.equal(kept, nil)
+		test.equal(select("#", debug.setupvalue(f, 1, {})), 0)
+		test.equal(debug.upvalueid(f, 1) ~= nil, f ~= print)
+	end
+	local connection = core.connection(nothing, nil, {})
+	test.equal(debug.getuservalue(connection, 1), nil)
+	test.equal(debug.setuservalue(connection, 1, 1), nil)
+	local seen, set = 0, nil
+	skynet.packstring(setmetatable({}, { __pairs = function()
+		for i = 1, 10 do
+			set = set or debug.setlocal(2, i, 1) or debug.setlocal(coroutine.running(), 2, i, 1)
+			seen = seen + 1
+		end
+		return next, {}
+	end }))
+	test.equal(seen, 10)
+	test.equal(set, nil)
+end)
+
+test.case("an operation of one driver is refused on a connection of another", function()
+	local sql, mysql, postgres = require "reef.sql.core", require "reef.mysql.core", require "reef.postgres.core"
+	local connection = mysql.new { host = "127.0.0.1", port = 1, user = "u", seconds = 1 }
+	local turn = sql.new({ gone = error, lost = error }, nothing)
+	turn:use(connection, 1)
+	test.raises("on a connection of mysql", turn.run, turn, "query", 1, postgres.operations.query, "select 1")
+	test.raises("on a connection of mysql", turn.connect, turn, "connect", 1, connection, postgres.operations.connect)
+	test.raises("operation expected", turn.run, turn, "query", 1, connection, "select 1")
+	test.raises("operation expected", sql.statement, connection, nothing, nothing)
+end)
+
+test.case("what a caller does with his options does not matter to a connection", function()
+	local sql, mysql = require "reef.sql.core", require "reef.mysql.core"
+	local options = { host = ("127.0.0.%d"):format(1 + test.seed % 200), port = 1, user = ("u"):rep(100), seconds = 5 }
+	local host = options.host
+	local connection = mysql.new(options)
+	options.host, options.user = nil, nil
+	collectgarbage()
+	local _, _, why = sql.new({}):connect("connect", 1e9, connection, mysql.operations.connect)
+	test.truthy(tostring(why):find(host, 1, true), tostring(why))
+	test.raises("strings", require "reef.postgres.core".new, { host = "127.0.0.1", port = 1 })
+end)
+
+test.case("a WebSocket's end that was finalized while somebody waits for it says nothing more", function()
+	local socket = require "skynet.socket"
+	local connection
+	local id, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(id, function(newid)
+		connection = newid
+		socket.start(newid)
+	end)
+	local frames = require "reef.http.frames".new(socket.open("127.0.0.1", port), false, 1000)
+	local came
+	skynet.fork(function()
+		came = { frames:receive() }
+	end)
+	test.eventually("a connection", 10, function() return connection end)
+	skynet.yield()
+	getmetatable(frames).__gc(frames)
+	socket.write(connection, "\x81\x01x")
+	test.eventually("its end", 10, function() return came end)
+	test.equal(came[1], false)
+	socket.close(id)
+	socket.close(connection)
+end)
+
+test.case("a document's metamethod that sends or encodes another one does no harm", function()
+	local socket, core, bson = require "skynet.socket", require "reef.mongo.core", require "bson"
+	local id, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(id, nothing)
+	local connection = core.connection(nothing)
+	test.truthy(connection:connect("127.0.0.1", port, 10))
+	local function within(does)
+		return { a = ("x"):rep(3000), b = setmetatable({}, { __pairs = function()
+			does()
+			return next, {}
+		end }) }
+	end
+	test.raises("metamethod used MongoDB", function()
+		connection:send("insert", nil, nil, within(function()
+			connection:send("insert", nil, nil, { a = ("x"):rep(200000) })
+		end))
+	end)
+	for _, n in ipairs { 1, 10, 100, 1000, 60000 } do
+		local batch = core.batch({ { a = ("x"):rep(n) } }, 1, 100000, 10)
+		core.release(batch)
+		test.raises("this batch was released", connection.send, connection, "insert", "documents", batch, "insert", "c")
+		local object = bson.encode(within(function()
+			core.release(batch)
+			bson.encode { c = ("y"):rep(n) }
+			getmetatable(batch).__gc(batch)
+		end))
+		test.equal(#object:decode().a, 3000)
+		test.equal(#bson.encode { c = ("y"):rep(n) }:decode().c, n)
+	end
+	connection:close()
+	socket.close(id)
+end)
+
+test.run()

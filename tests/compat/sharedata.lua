@@ -85,6 +85,22 @@ test.case("held objects follow updates; the deleted stay as they were", function
 	sharedata.flush()
 end)
 
+test.case("deepcopy follows what leads back to itself, and gives what is there twice twice", function()
+	sharedata.new("cyclic", [[
+		local t, leaf = { list = { 1, 2 } }, { 5 }
+		t.self, t.list.up, t.list.list, t.a, t.b = t, t, t.list, leaf, leaf
+		return t]])
+	local t = sharedata.deepcopy "cyclic"
+	test.truthy(t.self == t and t.list.up == t and t.list.list == t.list)
+	test.truthy(t.a ~= t.b and t.a[1] == 5 and t.b[1] == 5)
+	t.a[1] = 6
+	t.list[1] = 7
+	test.equal(sharedata.query("cyclic").a[1], 5)
+	local list = sharedata.deepcopy("cyclic", "list")
+	test.truthy(list.list == list and list.up.list == list and list[1] == 1)
+	sharedata.delete "cyclic"
+end)
+
 test.case("what was deleted is freed when nobody holds it", function()
 	local function settle()
 		collectgarbage()

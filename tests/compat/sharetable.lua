@@ -1,4 +1,5 @@
 local skynet = require "skynet"
+local process = require "test.process"
 local test = require "test"
 local core = require "reef.sharetable"
 local sharetable = require "skynet.sharetable"
@@ -436,6 +437,33 @@ test.case("memory stays flat over thousands of versions", function()
 	end
 	run 'sharetable.update "flat"'
 	test.equal(bytes(), before)
+end)
+
+-- Somebody writes while a load looks how large the file is, and then reads it.
+local function load_beside(path, script, check)
+	sharetable.loadfile(path)
+	local writer = process.start { "sh", "-c", ("while :; do %s; done"):format(script), path }
+	for _ = 1, 100 do
+		check(pcall(sharetable.loadfile, path))
+	end
+	test.truthy(writer:running())
+	writer:kill()
+end
+
+test.case("a file that grows while it is read is what it was at some moment", function()
+	local path = write_file("grows.lua", "return { 1, { a = 'x' } }\n")
+	load_beside(path, [[echo "-- what comes behind the data" >>"$0"]], function(ok, why)
+		test.equal(ok, true, why)
+		test.equal(sharetable.query(path), { 1, { a = "x" } })
+	end)
+end)
+
+test.case("a file that is written anew while it is read is one of both, or an error", function()
+	local path = write_file("anew.lua", "return { 1 }")
+	load_beside(path, [[echo "return { 1, $(seq -s , 200) }" >"$0"; echo "return { 1 }" >"$0"]], function(ok, why)
+		local n = #sharetable.query(path)
+		test.truthy(ok and (n == 1 or n == 201) or not ok and why:find(path, 1, true), why)
+	end)
 end)
 
 test.run()

@@ -141,7 +141,8 @@ test.case("waits for what nobody has are said in the log after a second", functi
 		skynet.sleep(250)
 	]])
 	local _, output = run(p)
-	test.matches(output, "nobody has the global name NOBODY: 2 messages wait for it, the first is from :%x+\n")
+	test.matches(output, "nobody has the global name NOBODY: 2 messages wait for it, the first is from :%x+; "
+		.. "names of one process begin with a dot\n")
 	test.matches(output, "nobody has that global name[^\n]*")
 	test.matches(output, "1 wait for the unique service never, which nobody has launched; the first is :%x+\n")
 	test.matches(output, "1 wait for the unique service long, which is still starting; the first is :%x+\n")

@@ -76,6 +76,33 @@ test.case("an error has the line of the caller", function()
 	test.raises("datasheet.update: cannot share a function at 'wrong%[1%]'", builder.update, "wrong", { print })
 end)
 
+-- What the user wrote, and what Lua or one of its functions says deep inside ours.
+local FELT_INSIDE <const> = {
+	{ 'require("http.url").parse(nil)', "attempt to index a nil value %(local '%w+'%), in 'parse'$" },
+	{ 'local parse = require("http.url").parse  parse()', "attempt to index a nil value %(local '%w+'%), in 'parse'$" },
+	{ 'require("reef.datasheet").exists(nil)', "bad argument #1 to 'exists' %(string expected, got nil%)$" },
+	{ "channel.request(nil)", "the object is missing, a method is called as object:request%(%.%.%.%): attempt to" },
+	{ 'channel.request "x"', "the object is missing, a method is called as object:request%(%.%.%.%): attempt to" },
+	{ "local request = channel.request  request()", "the object is missing, a method is called as object:request" },
+	{ "error(select(2, pcall(channel.request)), 0)", "the object is missing, a method is called as object:method" },
+	{ "channel:request {}", "^%[Error: socket%]" },
+	{ "string.rep()", "^user:1: bad argument #1 to 'rep' %(string expected, got no value%)$" },
+	{ "local t = nil  t.x = 1", "^user:1: attempt to index a nil value %(local 't'%)$" },
+}
+
+test.case("so has one that Lua raises inside ours, with what was called", function()
+	for _, case in ipairs(FELT_INSIDE) do
+		local channel = socketchannel.channel { host = "nowhere.invalid", connect_timeout = 0.1 }
+		local f = load(case[1], "=user", "t", setmetatable({ channel = channel }, { __index = _G }))
+		local ok, err = pcall(f)
+		test.equal(ok, false, case[1])
+		test.matches(err, case[2], case[1])
+		if type(err) == "string" then
+			test.matches(err, "^user:1: ", case[1])
+		end
+	end
+end)
+
 test.case("numbers are quoted for SQL as in Lua they are text", function()
 	test.equal(mysql.quote_sql_str(5), "'5'")
 	test.equal(mysql.quote_sql_str(1.5), "'1.5'")

@@ -1,6 +1,6 @@
 -- timeout: 300
--- TLS on plain sockets: reef.tls with itself and with the `openssl` command on the other side.
-local certificates = require "test.tls"
+-- TLS on plain sockets: reef.tls with itself.
+local ends = require "test.tls_ends"
 local process = require "test.process"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
@@ -8,65 +8,8 @@ local socketchannel = require "skynet.socketchannel"
 local test = require "test"
 local tls = require "reef.tls"
 
-local world
-
-local function case(name, f)
-	test.case(name, function()
-		certificates.check()
-		world = certificates.world()
-		f()
-	end)
-end
-
-local function copy(t, more)
-	local result = {}
-	for k, v in pairs(t) do
-		result[k] = v
-	end
-	for k, v in pairs(more or {}) do
-		result[k] = v
-	end
-	return result
-end
-
--- A listener whose connections are served by f(id).
-local function serve(options, f)
-	local listener, _, port = tls.listen("127.0.0.1", 0, options)
-	test.defer(socket.close, listener)
-	socket.start(listener, function(id)
-		if tls.start(id) then
-			f(id)
-			socket.close(id)
-		end
-	end)
-	return port
-end
-
-local function echo(id)
-	while true do
-		local bytes = socket.read(id)
-		if not bytes then
-			break
-		end
-		socket.write(id, bytes)
-	end
-end
-
-local function good(more)
-	return copy({ cert_file = world.good.cert, key_file = world.good.key }, more)
-end
-
-local function connect(port, more)
-	local id = assert(tls.connect("localhost", port, copy({ ca_file = world.ca.file }, more)))
-	test.defer(socket.close, id)
-	return id
-end
-
-local function refused(pattern, port, more)
-	local id, err = tls.connect("localhost", port, copy({ ca_file = world.ca.file }, more))
-	test.equal(id, nil)
-	test.matches(err, pattern)
-end
+local serve, echo, good, connect, refused = ends.serve, ends.echo, ends.good, ends.connect, ends.refused
+local case, world = ends.case, ends.world
 
 -- Numbered lines in pieces of any size, so that nothing lost, doubled or mixed up goes unnoticed.
 local function numbered(bytes)
@@ -401,95 +344,6 @@ case("who does not speak TLS is told from who does not answer", function()
 	socket.write(id, "GET / HTTP/1.1\r\n\r\n")
 	test.truthy(socket.readall(id), "a client without TLS is shown the door")
 	socket.close(id)
-end)
-
--- ---- between versions and programs ----
-
-local function s_server(...)
-	local port = process.free_port()
-	process.start {
-		"openssl", "s_server", "-accept", port, "-cert", world.good.cert, "-key", world.good.key, "-rev", ...,
-	}
-	test.eventually("the server", 20, process.can_connect, port)
-	return port
-end
-
-case("we talk to openssl's server in TLS 1.2 and 1.3, and to nothing older", function()
-	for _, version in ipairs { "1_2", "1_3" } do
-		local port = s_server("-tls" .. version)
-		for round = 1, 2 do
-			local id = connect(port, { alpn = { "x" } })
-			socket.write(id, "stressed\n")
-			test.equal(socket.readline(id), "desserts")
-			local info = tls.info(id)
-			test.equal(info.version, "TLSv" .. version:gsub("_", "."))
-			test.equal(info.resumed, round == 2)
-			socket.close(id)
-		end
-	end
-	refused("speaks no version of TLS that is allowed here", s_server("-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"))
-	refused("speaks no version of TLS that is allowed here", s_server "-tls1_2", { min_version = "1.3" })
-end)
-
--- A client that sends what `say` is given.
-local function s_client(port, ...)
-	local input = process.path "input"
-	test.equal(process.run { "mkfifo", input }, 0)
-	local pipe = assert(io.open(input, "r+"))
-	test.defer(pipe.close, pipe)
-	local client = process.start {
-		"openssl", "s_client", "-connect", "127.0.0.1:" .. port, "-CAfile", world.ca.file, "-servername", "localhost",
-		"-verify_return_error", stdin = input, ...,
-	}
-	return client, function(words)
-		pipe:write(words)
-		pipe:flush()
-	end
-end
-
-case("openssl's client talks to us, resumes its session, and cannot renegotiate", function()
-	local port = serve(good { alpn = { "b", "a" } }, echo)
-	local session = process.path "session"
-	local first, say = s_client(port, "-sess_out", session, "-alpn", "a,b")
-	say "hello\n"
-	first:expect "\nhello\n"
-	first:expect "ALPN protocol: b"
-	first:expect "New, TLSv1.3"
-	first:kill()
-	first, say = s_client(port, "-sess_in", session)
-	say "hello\n"
-	first:expect "\nhello\n"
-	first:expect "Reused, TLSv1.3"
-	first:kill()
-	first, say = s_client(port, "-tls1_2")
-	say "hello\n"
-	first:expect "\nhello\n"
-	say "R\n"
-	first:expect "no renegotiation"
-	first:kill()
-	first = s_client(port, "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0")
-	test.different(first:wait(), 0)
-	first:expect "protocol version"
-end)
-
-case("keys can be updated on the way", function()
-	local port = serve(good(), echo)
-	local client, say = s_client(port, "-tls1_3")
-	for i, kind in ipairs { "K", "k" } do
-		say(kind .. "\n")
-		client:expect(("KEYUPDATE.*"):rep(i))
-		say(("after %d\n"):format(i))
-		client:expect(("\nafter %d\n"):format(i))
-	end
-end)
-
-case("all services of the process share certificates and sessions", function()
-	local port = serve(good(), echo)
-	for i = 1, 3 do
-		local line, info = skynet.call(test.service "tls_caller", "lua", port, { ca_file = world.ca.file, alpn = { "own" } })
-		test.equal(line, "hello")
-		test.equal(info.resumed, i > 1)
-	end
 end)
 
 -- ---- upgrade ----

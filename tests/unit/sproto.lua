@@ -279,4 +279,26 @@ test.case("a metamethod that encodes again does not spoil the message", function
 	test.equal(sp:decode("Person", sp:encode("Person", { age = 8 })), { age = 8 })
 end)
 
+test.case("an empty struct takes no more memory than it has fields", function()
+	local fields = {}
+	for i = 0, 499 do
+		fields[#fields + 1] = ("f%d %d : integer"):format(i, i)
+	end
+	local big = sproto.parse((".big { %s }\n.list { all 0 : *big }"):format(table.concat(fields, " ")))
+	local empty = {}
+	for i = 1, 1000 do
+		empty[i] = {}
+	end
+	local message = big:encode("list", { all = empty })
+	test.between(#message, 6000, 6100)
+	collectgarbage()
+	collectgarbage "stop"
+	local before = collectgarbage "count"
+	local list = big:decode("list", message)
+	local kilobytes = collectgarbage "count" - before
+	collectgarbage "restart"
+	test.equal(#list.all, 1000)
+	test.between(kilobytes, 1, 200)
+end)
+
 test.run()

@@ -141,7 +141,7 @@ return function(skynet)
 		elseif kind == "thread" then
 			return session_of(what)
 		end
-		error("skynet.task: nil, a table, a session, a thread or \"init\" expected, got a " .. kind, 2)
+		error("skynet.task: nil, a table, a session, a thread or \"init\" expected, got a " .. kind)
 	end
 
 	function add.uniqtask()

@@ -44,7 +44,7 @@ end
 
 local function wait_for(name, thread)
 	if circular(name, thread) then
-		error(("circular dependency: module %s is being loaded by who requires it"):format(name), 3)
+		error(("circular dependency: module %s is being loaded by who requires it"):format(name))
 	end
 	local skynet = package.loaded.skynet
 	local entry = loading[name]
@@ -57,12 +57,12 @@ local function wait_for(name, thread)
 	waits_for[thread] = nil
 	local module = package.loaded[name]
 	if module == nil then
-		error(("require %s failed"):format(name), 3)
+		error(("require %s failed"):format(name))
 	end
 	return module
 end
 
----The loader of a module, as the stock `require` finds it.
+---The loader of a module, as the stock `require` finds it; nil, and why there is none.
 local function find(name)
 	local tried = {}
 	for _, searcher in ipairs(package.searchers) do
@@ -73,7 +73,7 @@ local function find(name)
 			tried[#tried + 1] = "\n\t" .. loader
 		end
 	end
-	error(("module '%s' not found:%s"):format(name, table.concat(tried)), 3)
+	return nil, ("module '%s' not found:%s"):format(name, table.concat(tried))
 end
 
 local loading_type = {
@@ -108,10 +108,12 @@ local function load_here(name, loader, extra, thread)
 	return module
 end
 
+---As `require`, but a module that is not found raises nothing. Internal.
 ---@param name string
 ---@return any module
----@return any extra what the searcher said, usually the file, when this call loaded it
-function M.require(name)
+---@return any extra
+---@return string|nil why  it was not found
+function M.load(name)
 	local module = package.loaded[name]
 	if module ~= nil and not loading[name] then
 		return module
@@ -121,7 +123,21 @@ function M.require(name)
 		return wait_for(name, thread)
 	end
 	local loader, extra = find(name)
+	if not loader then
+		return nil, nil, extra
+	end
 	return load_here(name, loader, extra, thread), extra
+end
+
+---@param name string
+---@return any module
+---@return any extra what the searcher said, usually the file, when this call loaded it
+function M.require(name)
+	local module, extra, why = M.load(name)
+	if why then
+		error(why)
+	end
+	return module, extra
 end
 
 ---Queues f to run before the start function of the service, or at the end of the module that is being loaded.
@@ -130,7 +146,7 @@ function M.init(f)
 	assert(type(f) == "function", "skynet.init needs a function")
 	local functions = contexts[current()]
 	if not functions then
-		error("skynet.init belongs into the main chunk of a service or module", 2)
+		error("skynet.init belongs into the main chunk of a service or module")
 	end
 	table.insert(functions, f)
 end

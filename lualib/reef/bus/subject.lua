@@ -12,16 +12,16 @@ local LONGEST <const> = 255
 function subject.check(text, pattern)
 	if type(text) ~= "string" or #text == 0 or #text > LONGEST or text:find "[%s%c\127]" or text:find "^%." or
 		text:find "%.$" or text:find("..", 1, true) then
-		error(("bus: %q is no subject: words with dots between them are"):format(tostring(text)), 3)
+		error(("bus: %q is no subject: words with dots between them are"):format(tostring(text)))
 	end
 	for word in text:gmatch "[^.]+" do
 		local wild = word == "*" or word == ">"
 		if wild and not pattern or not wild and word:find "[*>]" then
-			error(("bus: %q: * and > stand for whole words, of what is subscribed to"):format(text), 3)
+			error(("bus: %q: * and > stand for whole words, of what is subscribed to"):format(text))
 		end
 	end
 	if text:find(">.", 1, true) then
-		error(("bus: %q: > is the last word"):format(text), 3)
+		error(("bus: %q: > is the last word"):format(text))
 	end
 	return text
 end

@@ -42,7 +42,7 @@ end
 local function check_node(node, message, size)
 	if type(node) ~= "string" then
 		forget(message, size)
-		error(("the name of a node is a string, not a %s"):format(type(node)), 3)
+		error(("the name of a node is a string, not a %s"):format(type(node)))
 	end
 end
 

@@ -96,11 +96,11 @@ local function answer(result, ...)
 	return result, ...
 end
 
-local function check_text(what, text, level)
+local function check_text(what, text)
 	if type(text) ~= "string" then
-		error(("postgres: %s is a string, not a %s"):format(what, type(text)), level or 3)
+		error(("postgres: %s is a string, not a %s"):format(what, type(text)))
 	elseif text:find("\0", 1, true) then
-		error(("postgres: %s has a zero byte"):format(what), level or 3)
+		error(("postgres: %s has a zero byte"):format(what))
 	end
 end
 
@@ -109,7 +109,7 @@ local function query(s, deadline, db, sql, ...)
 end
 
 local function query_slowly(db, deadline, sql, ...)
-	check_text("a query", sql, 4)
+	check_text("a query", sql)
 	return answer(db.session:use_until("query", #sql, deadline, query, db, sql, ...))
 end
 
@@ -190,13 +190,13 @@ local function execute(s, deadline, db, entry, ...)
 	return result
 end
 
-local function entry_of(db, statement, level)
+local function entry_of(db, statement)
 	return db.statements[statement]
-		or error("postgres: this is no statement that db:prepare has made, or it is closed", level)
+		or error("postgres: this is no statement that db:prepare has made, or it is closed")
 end
 
 local function execute_slowly(db, deadline, statement, ...)
-	local entry = entry_of(db, statement, 4)
+	local entry = entry_of(db, statement)
 	return answer(db.session:use_until("execute", 0, deadline, execute, db, entry, ...))
 end
 
@@ -225,7 +225,7 @@ end
 ---Lets go of a prepared statement.
 ---@param statement table
 function methods:stmt_close(statement)
-	local entry = entry_of(self, statement, 3)
+	local entry = entry_of(self, statement)
 	self.statements[statement] = nil
 	setmetatable(statement, nil)
 	answer(self.session:use("close", 0, self[TIMEOUT], close_here, self, entry))

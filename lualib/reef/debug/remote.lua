@@ -111,7 +111,7 @@ local function watch(protocol, condition)
 	protocol = protocol or "lua"
 	local old = skynet.dispatch(protocol)
 	if not old then
-		error("no handler of protocol " .. protocol, 2)
+		error("no handler of protocol " .. protocol)
 	end
 	local function restore()
 		skynet.dispatch(protocol, old)

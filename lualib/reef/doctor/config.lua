@@ -73,7 +73,7 @@ local function run(tree, path, expands)
 				if key == "include" and expands then
 					return function(name)
 						if type(name) ~= "string" or name:find("\0", 1, true) then
-							error("include takes the name of a file", 2)
+							error("include takes the name of a file")
 						end
 						run_file(name:sub(1, 1) == "/" and name or directory .. name)
 					end

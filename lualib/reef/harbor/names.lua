@@ -58,8 +58,8 @@ function names.listen(ask)
 		dispatch = function(_, _, name)
 			waits.tell(function()
 				local count, source = (core.command("WAITING", name) or ""):match "^(%d+) (.*)$"
-				return count and ("nobody has the global name %s: %d messages wait for it, the first is from %s"):format(
-					name, count, source)
+				return count and ("nobody has the global name %s: %d messages wait for it, the first is from %s%s"):format(
+					name, count, source, ask and "" or "; names of one process begin with a dot")
 			end)
 			if ask then
 				ask(name)

@@ -10,6 +10,7 @@
 -- What is sent again: a request that failed on a kept connection before anything of an answer came, if doing it twice
 -- is the same as doing it once (RFC 9110, section 9.2.2). All others begin on a connection of their own, so that none
 -- fails because the server has just given up a kept one.
+local busy = require "reef.http.busy"
 local connect = require "reef.http.connect"
 local deadline = require "reef.http.deadline"
 local idle = require "reef.http.idle"
@@ -85,16 +86,6 @@ local function finish(connection)
 	socket.close(connection.id)
 end
 
--- A coroutine that is ended while it waits for the server leaves nothing behind.
-local ends_with_its_coroutine = {
-	__close = function(connection)
-		if connection.busy then
-			connection.busy = false
-			finish(connection)
-		end
-	end,
-}
-
 ---@class reef.http.client.object: reef.http.client.options
 ---@field idle reef.http.idle
 local methods = {}
@@ -122,8 +113,8 @@ local function open(self, to, proxy_text, ends)
 		proxy_tls = proxy_tls(self),
 	})
 	local connection = setmetatable({
-		id = id, key = key_of(self, to, proxy_text), where = ("%s:%d"):format(to.name, to.port),
-	}, ends_with_its_coroutine)
+		id = id, key = key_of(self, to, proxy_text), where = ("%s:%d"):format(to.name, to.port), finish = finish,
+	}, busy)
 	connection.reader = reader.new(function()
 		touch(connection)
 		local bytes = idle.read(connection)
@@ -366,7 +357,7 @@ end
 ---@param options table|nil  see reef.http.client.options
 ---@return reef.http.client.object
 function client.new(options)
-	options_check("http: client", options, known_options, 2)
+	options_check("http: client", options, known_options)
 	local self = {}
 	for name, default in pairs(client.defaults) do
 		self[name] = default

@@ -1,4 +1,5 @@
 -- Connecting to whom a request goes to, with TLS if its scheme says so, through a proxy if there is one.
+local busy = require "reef.http.busy"
 local crypt = require "skynet.crypt"
 local deadline = require "reef.http.deadline"
 local host = require "reef.http.host"
@@ -117,21 +118,16 @@ local function ask_for_tunnel(id, target, proxy)
 	end
 end
 
--- A coroutine that is ended while it waits for the proxy leaves no connection behind.
-local until_done = {
-	__close = function(owner)
-		deadline.clear(owner)
-		if not owner.done then
-			socket.close(owner.id)
-		end
-	end,
-}
+local function give_up(owner)
+	deadline.clear(owner)
+	socket.close(owner.id)
+end
 
 local function tunnel(target, proxy, options)
 	local timeout = options.timeout or TIMEOUT
 	local ends = skynet.now() + timeout
 	local id = dial(proxy.target, { timeout = timeout, resolve = options.resolve, tls = options.proxy_tls })
-	local owner <close> = setmetatable({ id = id }, until_done)
+	local owner <close> = setmetatable({ id = id, busy = true, finish = give_up }, busy)
 	deadline.set(owner, math.max(1, ends - skynet.now()), shut)
 	local ok, why = pcall(ask_for_tunnel, id, target, proxy)
 	deadline.clear(owner)
@@ -147,7 +143,7 @@ local function tunnel(target, proxy, options)
 			error(why, 0)
 		end
 	end
-	owner.done = true
+	owner.busy = false
 	return id
 end
 

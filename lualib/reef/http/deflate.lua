@@ -21,19 +21,19 @@ function deflate.options(given)
 	end
 	local result = {}
 	given = given == true and {} or given
-	options.check("websocket: deflate", given, defaults, 3)
+	options.check("websocket: deflate", given, defaults)
 	for name, default in pairs(defaults) do
 		local value = given[name]
 		if value == nil then
 			value = default
 		elseif type(value) ~= type(default) then
-			error(("websocket: deflate: %s has to be a %s"):format(name, type(default)), 3)
+			error(("websocket: deflate: %s has to be a %s"):format(name, type(default)))
 		end
 		result[name] = value
 	end
 	local bits = result.window_bits
 	if bits < 9 or bits > 15 then
-		error("websocket: deflate: window_bits has to be 9 to 15", 3)
+		error("websocket: deflate: window_bits has to be 9 to 15")
 	end
 	return result
 end

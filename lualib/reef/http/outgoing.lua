@@ -12,7 +12,7 @@ local known_fields = {
 ---Raises if it is no request.
 ---@param request table
 function outgoing.check(request)
-	options_check("http: request", request, known_fields, 4)
+	options_check("http: request", request, known_fields)
 	local method, url, body = request.method, request.url, request.body
 	if type(method) ~= "string" or method:find "[^%w%-]" or method == "" then
 		error(("http: %q is no method"):format(tostring(method)), 0)

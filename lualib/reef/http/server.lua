@@ -89,17 +89,17 @@ end
 ---@return reef.http.server
 function server.new(handler, options)
 	if handler == nil then
-		error("http: a server needs a handler", 3)
+		error("http: a server needs a handler")
 	end
 	local self = setmetatable({ handler = handler, connections = {}, count = 0, refused = 0 }, methods)
 	for name, default in pairs(server.defaults) do
 		self[name] = default
 	end
 	self.refuse = plain_refusal
-	options_check("http: server", options, known_options, 3)
+	options_check("http: server", options, known_options)
 	for name, value in pairs(options or {}) do
 		if server.defaults[name] and (type(value) ~= "number" or value < 0) then
-			error(("http: the option %s has to be a number"):format(name), 3)
+			error(("http: the option %s has to be a number"):format(name))
 		end
 		self[name] = value
 	end

@@ -9,6 +9,7 @@
 --     local id = websocket.connect "ws://127.0.0.1:8080/chat"
 --     websocket.write(id, "hello")
 --     print(websocket.read(id))
+local busy = require "reef.http.busy"
 local connect = require "reef.http.connect"
 local deadline = require "reef.http.deadline"
 local deflate = require "reef.http.deflate"
@@ -124,14 +125,11 @@ local function serve(ws)
 	end
 end
 
--- A coroutine that is ended while it has the connection leaves nothing behind.
-local with_its_coroutine = {
-	__close = function(owner)
-		if not owner.done then
-			finish(owner.ws)
-		end
-	end,
-}
+-- To be closed with the coroutine that has the connection, however that ends.
+local function with_its_coroutine(ws)
+	ws.busy, ws.finish = true, finish
+	return setmetatable(ws, busy)
+end
 
 local function accepted(id, handle, protocol, addr, options)
 	local upgrade, err = options and options.upgrade, nil
@@ -144,7 +142,7 @@ local function accepted(id, handle, protocol, addr, options)
 	end
 	local ws = open(id, true, options)
 	ws.handle, ws.addr, ws.header = handle, addr or "", {}
-	local _ <close> = setmetatable({ ws = ws }, with_its_coroutine)
+	local _ <close> = with_its_coroutine(ws)
 	local ok, result, why = xpcall(function()
 		call(ws, "connect", id)
 		if not upgrade then
@@ -188,7 +186,7 @@ end
 function websocket.accept(id, handle, protocol, addr, options)
 	protocol = protocol or "ws"
 	if protocol ~= "ws" and protocol ~= "wss" then
-		error(("websocket: not support protocol %s"):format(tostring(protocol)), 2)
+		error(("websocket: not support protocol %s"):format(tostring(protocol)))
 	end
 	return accepted(id, handle, protocol, addr, options)
 end
@@ -235,13 +233,13 @@ end
 ---@return integer id
 function websocket.connect(url, header, timeout, options)
 	if type(url) ~= "string" then
-		error(("websocket.connect: the address is a %s, not a string"):format(type(url)), 2)
+		error(("websocket.connect: the address is a %s, not a string"):format(type(url)))
 	end
 	local scheme, authority, path = url:match "^(%a+)://([^/?#]*)([^#]*)"
 	if scheme ~= "ws" and scheme ~= "wss" then
-		error(("websocket: %q is no address; they begin with ws:// or wss://"):format(shown(url)), 2)
+		error(("websocket: %q is no address; they begin with ws:// or wss://"):format(shown(url)))
 	elseif path:find "[%s%c]" then
-		error(("websocket: the path of %q has spaces or control characters"):format(shown(url)), 2)
+		error(("websocket: the path of %q has spaces or control characters"):format(shown(url)))
 	end
 	local target = host.parse(scheme .. "://" .. authority)
 	local id = connect.open(target, { timeout = timeout, proxy_tls = connect.client.proxy_tls,
@@ -250,12 +248,12 @@ function websocket.connect(url, header, timeout, options)
 	ws.addr = authority
 	deadline.set(ws, timeout or websocket.handshake_timeout, shut)
 	path = path:sub(1, 1) == "/" and path or "/" .. path
-	local opening <close> = setmetatable({ ws = ws }, with_its_coroutine)
+	local opening <close> = with_its_coroutine(ws)
 	local ok, err = pcall(shake, ws, target, path, header)
 	if not ok then
 		error(ws.late and ("websocket: %s: the server did not answer in time"):format(authority) or err, 0)
 	end
-	opening.done = true
+	opening.busy = false
 	deadline.clear(ws)
 	link.watch(ws)
 	return id
@@ -295,7 +293,7 @@ function websocket.write(id, data, kind, mask)
 	if f and opcode then
 		return send(f, opcode, data, mask)
 	elseif not opcode then
-		error(("websocket: %q is no kind of message"):format(tostring(kind)), 2)
+		error(("websocket: %q is no kind of message"):format(tostring(kind)))
 	end
 	find(id)
 	return false
@@ -328,7 +326,7 @@ function websocket.close(id, code, reason)
 	if ws.handle or ws.reading then
 		return
 	end
-	local _ <close> = setmetatable({ ws = ws }, with_its_coroutine)
+	local _ <close> = with_its_coroutine(ws)
 	repeat
 		local opcode = receive(ws)
 	until not opcode or opcode == CLOSE

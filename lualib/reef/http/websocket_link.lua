@@ -48,7 +48,7 @@ link.frames_of = frames_of
 ---@param id integer
 ---@return http.websocket.connection
 function link.find(id)
-	return all[id] or error(("websocket: %s is not open"):format(tostring(id)), 3)
+	return all[id] or error(("websocket: %s is not open"):format(tostring(id)))
 end
 
 -- ---- time ----
@@ -101,7 +101,7 @@ local known_options = { upgrade = true, max_message = true, idle_timeout = true,
 ---@return http.websocket.connection
 function link.open(id, server, options)
 	options = options or {}
-	options_check("websocket", options, known_options, 4)
+	options_check("websocket", options, known_options)
 	local compressed = options.deflate
 	if compressed == nil then
 		compressed = settings.deflate

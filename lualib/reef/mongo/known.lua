@@ -105,7 +105,7 @@ end
 
 -- For the functions below: the error's place is where they were called.
 local function check(options, name, words)
-	checks.check("mongo: " .. name, options, set_of(words), 3)
+	checks.check("mongo: " .. name, options, set_of(words))
 end
 
 local checked = {
@@ -162,7 +162,7 @@ local BULK <const> = "WRITE ordered verboseResults"
 ---Raises for what a bulk write of a client does not take.
 ---@param options table
 function known.check_bulk(options)
-	checks.check("mongo: bulkWrite", options, set_of(BULK), 2)
+	checks.check("mongo: bulkWrite", options, set_of(BULK))
 end
 
 ---Raises for what a model of a bulk write cannot have.

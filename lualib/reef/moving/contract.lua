@@ -61,7 +61,7 @@ chapters[#chapters + 1] = { title = "Services", parts = {
 		of = "debug protocol", file = "lualib/reef/debug/commands.lua" },
 	{ commands = [[ help list stat mem gc service start log snax exit kill info task uniqtask killtask dbgcmd ping inject
 		call logon logoff signal clearcache trace debug cmem jmem profactive dumpheap netstat getenv setenv ]],
-		of = "debug_console", file = "lualib/service/debug_console.lua" },
+		of = "debug_console", file = "lualib/service/debug_console/commands.lua" },
 } }
 
 chapters[#chapters + 1] = { title = "Sockets", parts = {

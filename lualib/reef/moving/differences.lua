@@ -8,6 +8,8 @@ return {
 	["process"] = "a start service that fails ends the process with exit code 1",
 	["log"] = "a line that says the same as many others comes at most once a second; control characters are shown, passwords hidden",
 
+	["debug"] = "shows no upvalues of functions of C and no user values, and changes nothing that these keep",
+
 	-- skynet
 	["skynet"] = "functions come into the table when they are first used: `rawget(skynet, \"send\")` may be nil; `pairs` shows all",
 	["skynet.call"] = "`call failed` is followed by the reason; callers of a killed service get an error instead of waiting for ever",

@@ -45,11 +45,11 @@ local GUARDED <const> = "mysql_native_password,client_ed25519,caching_sha2_passw
 function options.check(given)
 	local conf = sql.check("mysql", given, KINDS, { port = 3306, max_packet_size = 1 << 20 }, UNKNOWN_TLS)
 	if conf.errors ~= nil and conf.errors ~= "string" and conf.errors ~= "object" then
-		error('mysql: errors is "string" or "object", not ' .. redacted(conf.errors), 3)
+		error('mysql: errors is "string" or "object", not ' .. redacted(conf.errors))
 	end
 	if not math.tointeger(conf.max_packet_size) or conf.max_packet_size > MOST_PACKET then
 		error(("mysql: max_packet_size is a whole number of bytes, at most %d, not %s"):format(MOST_PACKET,
-			conf.max_packet_size), 3)
+			conf.max_packet_size))
 	end
 	if conf.host:find "^/" then
 		conf.path = conf.host

@@ -221,10 +221,10 @@ end
 
 ---The same pool with other options: db:with{timeout = 0.5}:get(key)
 function methods:with(given)
-	require("reef.options").check("redis: with", given, { timeout = true }, 2)
+	require("reef.options").check("redis: with", given, { timeout = true })
 	local seconds = given.timeout
 	if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds) then
-		error("redis: timeout has to be a number of seconds, at least 0", 2)
+		error("redis: timeout has to be a number of seconds, at least 0")
 	end
 	return view_of(self[2], seconds or self[2].timeout(self), seconds or self[3])
 end

@@ -36,9 +36,9 @@ function options.check(given)
 	}, UNKNOWN_TLS)
 	for name, value in pairs(conf.settings or {}) do
 		if type(name) ~= "string" or not name:find "^[%a_][%w_.]*$" then
-			error(("postgres: %q is not the name of a setting"):format(redacted(tostring(name))), 3)
+			error(("postgres: %q is not the name of a setting"):format(redacted(tostring(name))))
 		elseif tostring(value):find("\0", 1, true) then
-			error(("postgres: the setting %s has a zero byte"):format(name), 3)
+			error(("postgres: the setting %s has a zero byte"):format(name))
 		end
 	end
 	return conf

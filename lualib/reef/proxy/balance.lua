@@ -39,7 +39,7 @@ end
 ---@param options reef.proxy.balance.options|nil
 ---@return integer address
 function balance.new(name, options)
-	checks.check("reef.proxy.balance", options, KNOWN, 2)
+	checks.check("reef.proxy.balance", options, KNOWN)
 	local conf = check(options or {})
 	conf.name, conf.args = name, options and options.args or {}
 	return relay.start("balance", conf)
@@ -49,7 +49,7 @@ end
 ---@param address integer
 ---@param options reef.proxy.balance.options
 function balance.set(address, options)
-	checks.check("reef.proxy.balance", options, KNOWN, 2)
+	checks.check("reef.proxy.balance", options, KNOWN)
 	check(options)
 	relay.set(address, options)
 end

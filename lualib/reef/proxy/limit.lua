@@ -42,7 +42,7 @@ end
 ---@param options reef.proxy.limit.options|nil
 ---@return integer address
 function limit.new(target, options)
-	checks.check("reef.proxy.limit", options, KNOWN, 2)
+	checks.check("reef.proxy.limit", options, KNOWN)
 	local conf = check(options or {})
 	conf.target = target
 	return relay.start("limit", conf)
@@ -52,7 +52,7 @@ end
 ---@param address integer
 ---@param options reef.proxy.limit.options
 function limit.set(address, options)
-	checks.check("reef.proxy.limit", options, KNOWN, 2)
+	checks.check("reef.proxy.limit", options, KNOWN)
 	check(options)
 	relay.set(address, options)
 end

@@ -281,7 +281,7 @@ local function check_prefixes(prefixes)
 		good = good and type(prefix) == "string"
 	end
 	if not good then
-		error("redis cache: prefixes are a list of strings", 3)
+		error("redis cache: prefixes are a list of strings")
 	end
 end
 
@@ -316,13 +316,13 @@ end
 ---@return redis.db
 function cache.open(target, options)
 	options = options or {}
-	checks.check("redis cache", options, known, 2)
-	checks.numbers("redis cache", options, { bytes = 1, ttl = 0.0, heartbeat = 0.01 }, 2)
+	checks.check("redis cache", options, known)
+	checks.numbers("redis cache", options, { bytes = 1, ttl = 0.0, heartbeat = 0.01 })
 	check_prefixes(options.prefixes)
 	local conf = config.new(target)
 	local over = options.db
 	if over and ((conf.kind == "cluster") ~= (over[2].topology ~= nil) or over[2].conf.kind ~= conf.kind) then
-		error("redis cache: db and the target have to be the same deployment", 2)
+		error("redis cache: db and the target have to be the same deployment")
 	end
 	local fields, key = remote.identity(conf.kind and conf or setmetatable({ hosts = { { host = conf.host,
 		port = conf.port } } }, { __index = conf }))

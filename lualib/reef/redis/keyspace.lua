@@ -56,10 +56,10 @@ end
 ---@return redis.keyspace
 function keyspace.watch(target, options)
 	options = options or {}
-	checks.check("redis keyspace", options, { keys = true, configure = true, gap = true }, 2)
+	checks.check("redis keyspace", options, { keys = true, configure = true, gap = true })
 	for _, name in ipairs { "keys", "configure" } do
 		if options[name] ~= nil and type(options[name]) ~= "string" then
-			error(("redis keyspace: %s is a string, not a %s"):format(name, type(options[name])), 2)
+			error(("redis keyspace: %s is a string, not a %s"):format(name, type(options[name])))
 		end
 	end
 	local conf = config.new(target, { gap = options.gap })

@@ -36,13 +36,13 @@ local M = {}
 ---                                                                                prefix of keys: "limit:"
 ---@return redis.limiter
 function M.new(db, options)
-	checks.check("redis limiter", options, { rate = true, per = true, burst = true, prefix = true }, 2)
+	checks.check("redis limiter", options, { rate = true, per = true, burst = true, prefix = true })
 	options = options or {}
 	local rate, per = options.rate, options.per or 1
 	local burst = options.burst or rate
 	local numbers = type(rate) == "number" and type(per) == "number" and type(burst) == "number"
 	if not numbers or rate <= 0 or per <= 0 or burst < 1 then
-		error("redis limiter: rate and per have to be above 0, and burst at least 1", 2)
+		error("redis limiter: rate and per have to be above 0, and burst at least 1")
 	end
 	return setmetatable({ db = db, each = per / rate * 1e6, burst = burst, prefix = options.prefix or "limit:" }, limiter)
 end
@@ -55,11 +55,11 @@ end
 ---@return integer left     that are allowed at once from now on
 function limiter:take(name, n)
 	if type(name) ~= "string" and type(name) ~= "number" then
-		error("redis limiter: a name is a string, not a " .. type(name), 2)
+		error("redis limiter: a name is a string, not a " .. type(name))
 	end
 	n = n or 1
 	if type(n) ~= "number" or n < 0 or n ~= n then
-		error("redis limiter: what is taken is a number of at least 0, not " .. tostring(n), 2)
+		error("redis limiter: what is taken is a number of at least 0, not " .. tostring(n))
 	end
 	local reply = expect.list(take(self.db, { self.prefix .. name }, self.each, self.burst, n), "EVALSHA", 3)
 	return reply[1] == 1, n > self.burst and math.huge or reply[2] / 1e6, math.max(reply[3], 0)

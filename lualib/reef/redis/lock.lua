@@ -146,17 +146,17 @@ end
 ---@return redis.lock
 function lock.acquire(db, name, options)
 	if type(name) ~= "string" and type(name) ~= "number" then
-		error("redis lock: a name is a string, not a " .. type(name), 2)
+		error("redis lock: a name is a string, not a " .. type(name))
 	end
 	options = options or {}
-	checks.check("redis lock", options, known, 2)
-	checks.numbers("redis lock", options, { ttl = 0.001, wait = 0.0 }, 2)
+	checks.check("redis lock", options, known)
+	checks.numbers("redis lock", options, { ttl = 0.001, wait = 0.0 })
 	if options.on_lost ~= nil and type(options.on_lost) ~= "function" then
-		error("redis lock: on_lost has to be a function, not a " .. type(options.on_lost), 2)
+		error("redis lock: on_lost has to be a function, not a " .. type(options.on_lost))
 	end
 	local above = options.above or 0
 	if math.type(above) ~= "integer" or above < 0 or above >= HIGHEST then
-		error("redis lock: above has to be an integer from 0 to 2^53, not " .. tostring(above), 2)
+		error("redis lock: above has to be an integer from 0 to 2^53, not " .. tostring(above))
 	end
 	local ttl, wait = options.ttl or 10, options.wait or 10
 	local self = setmetatable({

@@ -21,7 +21,7 @@ end
 ---@param results table|nil  gets {ok=, out=} for each; without it the last reply is returned
 function pipelines:pipeline(ops, results)
 	if type(ops) ~= "table" or ops[1] == nil then
-		error("pipeline is null", 2)
+		error("pipeline is null")
 	end
 	local blocks, watches, leaves, ends, changes = core.inspect(ops)
 	local client = self[2]

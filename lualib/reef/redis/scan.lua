@@ -25,7 +25,7 @@ end
 
 -- `width` values belong together.
 local function iterate(db, command, key, options, width)
-	checks.check("redis: " .. command .. "_iter", options, known, 3)
+	checks.check("redis: " .. command .. "_iter", options, known)
 	local cursor, items, at = "0", {}, 1
 	local started = false
 	return function()

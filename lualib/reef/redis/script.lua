@@ -43,7 +43,7 @@ end
 ---@return fun(db: table, keys: string[]|nil, ...: any): any
 local function script(source)
 	if type(source) ~= "string" then
-		error("redis.script: the source of a script is a string, not a " .. type(source), 3)
+		error("redis.script: the source of a script is a string, not a " .. type(source))
 	end
 	local sha = core.sha1(source)
 	local doubtful = can_say_noscript(source)

@@ -141,11 +141,10 @@ local function changes(db, raw, command, ...)
 	return reply
 end
 
--- To be called in tail position.
 local function refuse_once(db, raw, command, ...)
 	if not owned.spoil(db[2]) then
 		error(("redis: %s is about the next command, whoever sends that (nothing was sent); put both into a pipeline")
-			:format(command), 2)
+			:format(command))
 	end
 	return raw(db, ...)
 end
@@ -153,7 +152,7 @@ end
 local function refuse_stream(command)
 	error(string.format("redis: %s would change a connection that is shared (nothing was sent); use %s", command,
 		command:find "SUBSCRIBE" and "redis.watch" or command == "QUIT" and "db:disconnect()"
-		or command == "HELLO" and "the option resp" or "a connection of your own"), 3)
+		or command == "HELLO" and "the option resp" or "a connection of your own"))
 end
 
 -- What is in no list may change the connection: one of one's own is not used again then.

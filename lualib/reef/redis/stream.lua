@@ -178,11 +178,11 @@ local known = { consumer = true, idle = true, count = true, block = true, from =
 ---                      dead(message): told of those that were delivered more often, which are acknowledged then
 ---@return redis.stream.group
 function M.group(db, key, name, options)
-	checks.check("redis stream", options, known, 2)
+	checks.check("redis stream", options, known)
 	if type(options) ~= "table" or type(options.consumer) ~= "string" then
-		error("redis stream: a group's reader has a name (option consumer)", 2)
+		error("redis stream: a group's reader has a name (option consumer)")
 	end
-	checks.numbers("redis stream", options, { idle = 0.0, count = 1, block = 0.0, most = 0.0 }, 2)
+	checks.numbers("redis stream", options, { idle = 0.0, count = 1, block = 0.0, most = 0.0 })
 	local self = setmetatable({
 		db = db, key = key, name = name, consumer = options.consumer, idle = options.idle or 60, count = options.count or 16,
 		block = options.block or 5, from = options.from or "$", most = options.most or math.huge, dead = options.dead,

@@ -17,11 +17,11 @@ interface.system_names = { "init", "exit", "hotfix", "profile" }
 
 local function check_method(group, name, f, known)
 	if type(name) ~= "string" then
-		error(("%s: a method's name is a string, not a %s"):format(group, type(name)), 3)
+		error(("%s: a method's name is a string, not a %s"):format(group, type(name)))
 	elseif type(f) ~= "function" then
-		error(("%s.%s must be a function, not a %s"):format(group, name, type(f)), 3)
+		error(("%s.%s must be a function, not a %s"):format(group, name, type(f)))
 	elseif known then
-		error(("%s.%s is defined twice"):format(group, name), 3)
+		error(("%s.%s is defined twice"):format(group, name))
 	end
 end
 
@@ -110,11 +110,11 @@ end
 function interface.methods(name, env, loader)
 	local path = skynet.getenv "snax" or error("snax needs the key `snax` in the configuration: patterns for its files", 0)
 	if type(name) ~= "string" then
-		error(("snax: the name of a service is a text, not a %s"):format(type(name)), 0)
+		error(("snax: the name of a service is a text, not a %s"):format(type(name)))
 	end
 	local chunk, pattern = (loader or load_from)(path, name, env)
 	if not chunk then
-		error(("cannot load the snax service %s: %s"):format(name, pattern), 0)
+		error(("cannot load the snax service %s: %s"):format(name, pattern))
 	end
 	local methods = {} ---@type snax.method[]
 	local system = {} ---@type table<string, integer>

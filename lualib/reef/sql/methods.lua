@@ -110,9 +110,9 @@ end
 ---@return reef.sql.db
 function methods:with(options)
 	local name = self.session.protocol.name
-	checks.check(name .. ": with", options, { timeout = true }, 2)
+	checks.check(name .. ": with", options, { timeout = true })
 	if type(options.timeout) ~= "number" or options.timeout < 0 or options.timeout ~= options.timeout then
-		error(name .. ": timeout has to be a number of seconds, at least 0", 2)
+		error(name .. ": timeout has to be a number of seconds, at least 0")
 	end
 	return setmetatable({ [TIMEOUT] = options.timeout }, { __index = self })
 end

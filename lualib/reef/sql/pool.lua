@@ -63,10 +63,10 @@ function pool.new(kind, target, given)
 	for name in pairs(DEFAULTS) do
 		known[name] = true
 	end
-	checks.check("reef.pool", given, known, 3)
+	checks.check("reef.pool", given, known)
 	for name in pairs(type(target) == "table" and target or {}) do
 		if OWN[name] then
-			error(("reef.pool: a pool has no %s: its connections are of another service; there is init"):format(name), 3)
+			error(("reef.pool: a pool has no %s: its connections are of another service; there is init"):format(name))
 		end
 	end
 	local conf = require(KINDS[kind].options).check(target)
@@ -74,7 +74,7 @@ function pool.new(kind, target, given)
 	for name, value in pairs(DEFAULTS) do
 		local wanted = given and given[name] or value
 		if type(wanted) ~= "number" or wanted < (name == "size" and 1 or 0) or wanted ~= wanted then
-			error(("reef.pool: %s has to be a number, not %s"):format(name, redacted(checks.quoted(wanted))), 3)
+			error(("reef.pool: %s has to be a number, not %s"):format(name, redacted(checks.quoted(wanted))))
 		end
 		options[name] = wanted
 	end
@@ -148,7 +148,7 @@ end
 -- postgres.bytes loses its metatable on the way, and needs none.
 local function check(sql)
 	if type(sql) ~= "string" then
-		error("reef.pool: a query is a string, not a " .. type(sql), 3)
+		error("reef.pool: a query is a string, not a " .. type(sql))
 	end
 end
 
@@ -199,7 +199,7 @@ end
 ---@param options { timeout: number }
 ---@return reef.sql.pool
 function methods:with(options)
-	checks.check("reef.pool: with", options, { timeout = true }, 2)
+	checks.check("reef.pool: with", options, { timeout = true })
 	return setmetatable({ false, self[2], timeout = options.timeout }, { __index = self })
 end
 
@@ -224,7 +224,7 @@ end
 ---@return any results of f
 function methods:transaction(f, ...)
 	if self.pin then
-		error("reef.pool: a transaction within a transaction", 2)
+		error("reef.pool: a transaction within a transaction")
 	end
 	local id, address = new_pin(self)
 	local open <close> = setmetatable({ true }, { __close = function(open)

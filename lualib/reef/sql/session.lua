@@ -17,7 +17,7 @@ local FOREVER <const> = 1e7 -- seconds from which on a time-out is none
 ---@field name string                 "mysql"
 ---@field target fun(conf: table): table   what `new` takes
 ---@field new fun(target: table): userdata     a connection in C that is not connected
----@field operations table<string, lightuserdata>  what it can do, by name
+---@field operations table<string, userdata>  what it can do, by name
 ---@field refused fun(number: any, why: string): boolean  has the server answered the login, and said no?
 ---@field begin string                the statement that begins a transaction
 ---@field kill fun(id: integer): string  the statement that ends another connection, and what runs there
@@ -30,7 +30,7 @@ local FOREVER <const> = 1e7 -- seconds from which on a time-out is none
 ---@field protocol reef.sql.protocol
 ---@field core userdata|nil
 ---@field turn userdata       whose turn it is
----@field operations table<string, lightuserdata>
+---@field operations table<string, userdata>
 ---@field generation integer     of the connection: no other one in this VM has the same
 ---@field ended boolean|nil
 local session = {}

@@ -60,7 +60,7 @@ function mongo.start(options)
 			return self
 		end
 	end
-	error("the MongoDB server does not start:\n" .. self.process:output(), 2)
+	error("the MongoDB server does not start:\n" .. self.process:output())
 end
 
 ---A connection string for it, with options behind the question mark.

@@ -50,7 +50,7 @@ function process.start(command)
 	command.stderr = command.stderr or log
 	local pid, err = core.spawn(command)
 	if not pid then
-		error(err, 2)
+		error(err)
 	end
 	local self = setmetatable({ pid = pid, log = log, command = command }, process)
 	test.defer(self.kill, self)
@@ -136,7 +136,7 @@ function process:expect(pattern, seconds)
 	end)
 	local text = self:output()
 	if not ok or not text:find(pattern) then
-		error(("%s: no match of %q in its output:\n%s"):format(self.command[1], pattern, text), 2)
+		error(("%s: no match of %q in its output:\n%s"):format(self.command[1], pattern, text))
 	end
 	return text:match(pattern)
 end

@@ -96,7 +96,7 @@ function redis.launch(self)
 			return self
 		end
 	end
-	error("redis-server does not start:\n" .. self.process:output(), 2)
+	error("redis-server does not start:\n" .. self.process:output())
 end
 
 ---Stops it (SIGSTOP): it answers nothing more, and its connections stay.
@@ -126,7 +126,7 @@ end
 function redis:cli(...)
 	local code, output = process.run { "redis-cli", "-s", self.path, ... }
 	if code ~= 0 then
-		error("redis-cli: " .. output, 2)
+		error("redis-cli: " .. output)
 	end
 	return (output:gsub("\n$", ""))
 end

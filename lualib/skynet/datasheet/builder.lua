@@ -11,17 +11,17 @@ local function value_of(name, v)
 		v = skynet.unpack(v)
 	end
 	if type(v) ~= "table" then
-		error(("datasheet '%s': a table is needed, not a %s"):format(name, type(v)), 3)
+		error(("datasheet '%s': a table is needed, not a %s"):format(name, type(v)))
 	end
 	return v
 end
 
--- To be called in tail position: errors are the user's, in the name of what he called.
+-- Errors are in the name of what the user has called.
 local function publish(what, name, v)
 	v = value_of(name, v)
 	local ok, reason = pcall(datasheet.publish, { [name] = v })
 	if not ok then
-		error((reason:gsub("^datasheet%.publish", "datasheet." .. what)), 2)
+		error((reason:gsub("datasheet%.publish", "datasheet." .. what, 1)), 0)
 	end
 	return reason
 end
@@ -32,7 +32,7 @@ end
 function builder.new(name, v)
 	checks.needs("datasheet.new: the name", name, "string")
 	if datasheet.exists(name) then
-		error(("datasheet.new: there is a sheet '%s' already"):format(name), 2)
+		error(("datasheet.new: there is a sheet '%s' already"):format(name))
 	end
 	return publish("new", name, v)
 end
@@ -43,7 +43,7 @@ end
 function builder.update(name, v)
 	checks.needs("datasheet.update: the name", name, "string")
 	if not datasheet.exists(name) then
-		error(("datasheet.update: there is no sheet '%s'"):format(name), 2)
+		error(("datasheet.update: there is no sheet '%s'"):format(name))
 	end
 	return publish("update", name, v)
 end

@@ -46,7 +46,7 @@ local function node_of(state)
 		if state.parent then
 			local node, is_node = core.get(node_of(state.parent), state.key)
 			if not is_node then
-				error(("The key [%s] doesn't exist after update"):format(path_of(state)), 3)
+				error(("The key [%s] doesn't exist after update"):format(path_of(state)))
 			end
 			state.node = node
 		else
@@ -74,14 +74,14 @@ function object:__index(key)
 		if key == nil then
 			return nil
 		end
-		error(("Invalid key of type %s"):format(math.type(key) or type(key)), 2)
+		error(("Invalid key of type %s"):format(math.type(key) or type(key)))
 	end
 	local state = states[self]
 	return child(state, key, core.get(node_of(state), key))
 end
 
 function object:__newindex(key)
-	error(("Error newindex, the key [%s.%s]"):format(path_of(states[self]), tostring(key)), 2)
+	error(("Error newindex, the key [%s.%s]"):format(path_of(states[self]), tostring(key)))
 end
 
 function object:__len()

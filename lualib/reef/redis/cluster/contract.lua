@@ -207,10 +207,10 @@ end
 ---@return redis.cluster.contract
 function contract.new(nodes, opt, onmessage)
 	if type(nodes) ~= "table" then
-		error("redis cluster: nodes are {host=, port=}, or a list of these, not a " .. type(nodes), 2)
+		error("redis cluster: nodes are {host=, port=}, or a list of these, not a " .. type(nodes))
 	end
 	opt = opt or {}
-	checks.check("redis cluster", opt, known, 2, config.aliases)
+	checks.check("redis cluster", opt, known, nil, config.aliases)
 	local conf = { hosts = nodes.host and { nodes } or nodes, cluster = true }
 	for name, value in pairs(opt) do
 		if name ~= "max_connections" and name ~= "read_slave" and not (name == "db" and value == 0) then

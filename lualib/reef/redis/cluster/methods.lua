@@ -80,17 +80,17 @@ end
 ---The same client with other options: db:with{timeout = 0.5}:get(key)
 ---@param options redis.options
 function methods:with(options)
-	checks.check("redis: with", options, { timeout = true }, 2)
+	checks.check("redis: with", options, { timeout = true })
 	local seconds = options.timeout
 	if seconds ~= nil and (type(seconds) ~= "number" or seconds < 0 or seconds ~= seconds) then
-		error("redis: timeout has to be a number of seconds, at least 0", 2)
+		error("redis: timeout has to be a number of seconds, at least 0")
 	end
 	return setmetatable({ false, self[2], seconds or self[3] }, getmetatable(self))
 end
 
 local function check_operations(ops)
 	if type(ops) ~= "table" or ops[1] == nil then
-		error("pipeline is null", 3)
+		error("pipeline is null")
 	end
 end
 
@@ -195,7 +195,7 @@ end
 function methods:node(address)
 	local host, port = map.split(tostring(address))
 	if type(address) ~= "string" or host == "" or not map.is_port(port) then
-		error(("redis: a node is named by 'host:port', not %s"):format(tostring(address)), 2)
+		error(("redis: a node is named by 'host:port', not %s"):format(tostring(address)))
 	end
 	return self[2]:node(address).db
 end

@@ -308,7 +308,7 @@ function watch:message()
 			error(errors.new({ code = "closed", outcome = "not sent", host = "redis cluster " .. self.conf.where,
 				command = "message" }, "it was disconnected"), 0)
 		elseif self.waiting then
-			error("redis: another coroutine waits for a message already", 2)
+			error("redis: another coroutine waits for a message already")
 		end
 		local token <close> = setmetatable({}, { __close = function()
 			self.waiting = nil

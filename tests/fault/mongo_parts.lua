@@ -103,4 +103,104 @@ test.case("nothing is said to be done when nothing was", function()
 	test.equal(errors.is(err), false)
 end)
 
+-- What may become of one command, instead of the usual.
+local fates = {
+	function() return "close" end,
+	function(m, name, command)
+		m:usual(name, command)
+		return "close"
+	end,
+	function() return { ok = 0, code = 13, errmsg = "not allowed" } end,
+	function() return { ok = 0, code = 10107, errmsg = "not primary", errorLabels = { "RetryableWriteError" } } end,
+	function(m, name, command)
+		local reply = m:usual(name, command)
+		reply.writeConcernError = { code = 64, errmsg = "waited in vain" }
+		return reply
+	end,
+}
+
+local function is_there(c, id)
+	return c:findOne { _id = id } ~= nil
+end
+
+-- By each way of writing many: a call, and whether what it told has the write of that place as done.
+local writers = {
+	["bulkWrite of a collection"] = { function(_, c, list, ordered)
+		return c:bulkWrite(list, { ordered = ordered })
+	end, function(told, i)
+		return (told.upsertedIds or {})[i] ~= nil or (told.insertedIds or {})[i] ~= nil
+	end },
+	["bulkWrite of a client"] = { function(client, _, list, ordered)
+		for _, item in ipairs(list) do
+			item[next(item)].namespace = "db.c"
+		end
+		return client:bulkWrite(list, { ordered = ordered, verboseResults = true })
+	end, function(told, i)
+		local updated = (told.updateResults or {})[i]
+		return updated and updated.upsertedId ~= nil or (told.insertResults or {})[i] ~= nil
+	end },
+	insertMany = { function(_, c, list, ordered)
+		local docs = {}
+		for i, item in ipairs(list) do
+			docs[i] = item.insertOne.document
+		end
+		return c:insertMany(docs, { ordered = ordered })
+	end, function(told, i)
+		return (told.insertedIds or {})[i] ~= nil
+	end, inserts = true },
+}
+
+for way, writer in pairs(writers) do
+	test.case(("what is told is true, whatever becomes of its commands: %s"):format(way), { timeout = 120 }, function()
+		local outcomes, last = {}, 0
+		for _, retries in ipairs { true, false } do
+			local set = peers.deployment { topology = "replicaset", version = "8.0.0", members = 1 }
+			test.defer(set.close, set)
+			local client = mongo.client { uri = set:uri() .. "&retryWrites=" .. tostring(retries) }
+			test.defer(client.disconnect, client)
+			local c, m = client:database "db".c, set.members[1]
+			c:insertOne { _id = 0 }
+			for _ = 1, test.count(50) do
+				local list, ids = {}, {}
+				for i = 1, math.random(1, 8) do
+					last = last + 1
+					ids[i] = last
+					local kind = math.random(writer.inserts and 3 or 4)
+					if kind == 1 then
+						-- One that is there already.
+						list[i], ids[i] = { insertOne = { document = { _id = 0 } } }, nil
+					elseif kind == 4 then
+						list[i] = { updateOne = { filter = { _id = last }, update = { ["$set"] = { a = 1 } }, upsert = true } }
+					else
+						list[i] = { insertOne = { document = { _id = last } } }
+					end
+				end
+				for _, name in ipairs { "insert", "update", "bulkWrite" } do
+					m.on[name] = function(command)
+						if math.random(4) == 1 then
+							return fates[math.random(#fates)](m, name, command)
+						end
+					end
+				end
+				local ordered = math.random(2) == 1
+				local ok, result = pcall(writer[1], client, c, list, ordered)
+				m.on = {}
+				local err = not ok and result
+				outcomes[ok and "done" or err.outcome] = true
+				local told = ok and result or err.result or {}
+				for i, id in pairs(ids) do
+					local there, said = is_there(c, id), writer[2](told, i)
+					local what = ("write %d, ordered: %s, %s, %s"):format(i, tostring(ordered), err and err.outcome or "done",
+						err and tostring(err) or "no error")
+					test.truthy(there or not said, what .. ": it is not there")
+					test.truthy(said or not there or err and err.outcome == "maybe applied", what .. ": it is there")
+					test.truthy(not there or not err or err.outcome ~= "not sent", what)
+				end
+			end
+		end
+		-- A few rounds may be without one of them.
+		test.truthy(test.sanitizer or outcomes.done and outcomes["maybe applied"])
+	end)
+end
+
 test.run()

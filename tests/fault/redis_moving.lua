@@ -1,8 +1,8 @@
 -- timeout: 240
 -- Slots of a cluster move all the time while commands, pipelines with and without transactions, batches, scripts and
 -- transactions count, while connections are cut and coroutines are ended: each key has been counted as often as was
--- said, and as nobody knows at most, and no two were given the same number. The nodes are our own, so thousands of moves
--- take seconds.
+-- said, and as nobody knows at most, and no two were given the same number. The nodes are our own, so thousands of
+-- moves take seconds.
 local core = require "reef.redis.core"
 local errors = require "reef.channel.error"
 local pool = require "reef.pool"

@@ -8,6 +8,7 @@ local certificates = require "test.tls"
 local ends = require "test.http_ends"
 local http = require "reef.http.server"
 local httpc = require "http.httpc"
+local process = require "test.process"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 local stream = require "test.stream"
@@ -159,6 +160,34 @@ test.case("an answer that nobody asked for is not taken for the next one", funct
 	test.equal(c.idle.count, 0)
 	test.equal(c:request({ url = url }):body(), "ok")
 	test.equal(seen.count, 2)
+end)
+
+test.case("nor is one that came while the service was busy", function()
+	local port = process.free_port()
+	local server = process.start { "python3", "-c", [[
+import socket, sys, time
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("ready", flush=True)
+for n in range(2):
+    c, _ = s.accept()
+    c.recv(65536)
+    c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    if n == 0:
+        time.sleep(0.1)
+        c.sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        time.sleep(0.5)
+    c.close()
+]], tostring(port) }
+	local c = new()
+	local url = ("http://127.0.0.1:%d/"):format(port)
+	test.eventually("the server", 10, function()
+		return server:output():find "ready"
+	end)
+	test.equal(c:request({ url = url }):body(), "ok")
+	local since = skynet.hpc()
+	while skynet.hpc() - since < 3e8 do end
+	local response = c:request { url = url }
+	test.equal({ response.status, response:body() }, { 200, "ok" })
 end)
 
 ---------------------------------------------------------------------------------------------------------------------

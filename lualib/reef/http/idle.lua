@@ -79,17 +79,21 @@ end
 ---@param key string
 ---@return reef.http.client.connection|nil
 function methods:take(key)
-	local list = self.lists[key]
-	while list and #list > 0 do
-		local connection = list[#list]
+	while true do
+		local list = self.lists[key]
+		local connection = list and list[#list]
+		if not connection then
+			return nil
+		end
 		remove(self, connection)
-		deadline.clear(connection)
+		-- What came while this service was busy, and nobody has asked for, is read before anything is asked.
+		skynet.yield()
 		if not connection.dead and socket.disconnected(connection.id) == false then
+			deadline.clear(connection)
 			connection.waits = false
 			return connection
 		end
 	end
-	return nil
 end
 
 ---What comes on a connection; nil at its end.

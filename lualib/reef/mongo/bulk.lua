@@ -125,7 +125,7 @@ function bulk.run(client, b)
 	end
 	local ordered = b.ordered ~= false
 	local total, first = { ok = 1, n = 0 }, 1
-	local host, labels
+	local host, labels, refused
 	repeat
 		local encoded, batch, next_first = pcall(core.batch, b.statements, first, MOST_BYTES, MOST_WRITES,
 			b.kind == "insert")
@@ -147,10 +147,13 @@ function bulk.run(client, b)
 		host = address
 		labels = err and err.labels or labels
 		merge(total, reply, first - 1)
+		-- It may say more than the reply, of an attempt before.
+		refused = reply.ok ~= 1 and err or nil
 		first = next_first
 	until first > #b.statements or (ordered and total.writeErrors) or total.ok ~= 1
-	local err = errors.from_reply(total, host, b.kind)
+	local err = refused or errors.from_reply(total, host, b.kind)
 	if err then
+		err.reply, err.writeErrors, err.writeConcernError = total, total.writeErrors, total.writeConcernError
 		err = total.answered and errors.in_part(err, b.kind, b.unacknowledged) or err
 		err.labels = labels or err.labels
 		errors.name(err, b.db, b.collection)

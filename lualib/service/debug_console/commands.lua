@@ -506,8 +506,8 @@ function command.netstat()
 	return list
 end
 
--- Before errors of the arguments with which a command calls others.
-local HERE <const> = "^" .. debug.getinfo(1, "S").short_src:gsub("%p", "%%%0") .. ":%d+: "
+-- Before errors of the arguments with which a command calls others: here all that is called is ours.
+local HERE <const> = "^[^%s:]*lualib/[%w_/]+%.lua:%d+: "
 
 ---Runs a command; what it says is printed.
 ---@param connection debug_console.connection

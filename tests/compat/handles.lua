@@ -6,6 +6,8 @@ local process = require "test.process"
 local skynet = require "skynet"
 local test = require "test"
 
+local function nothing() end
+
 local source = test.root .. "/tests/services/hostile.lua"
 
 -- The names of all modules in C, from the sources: so a new one is tried, too.
@@ -78,6 +80,20 @@ test.case("a copy of stm is for one reader, and any other pointer is for none", 
 	skynet.trash(pointer, size)
 end)
 
+test.case("bytes that a reader lends are there until its function is through, whoever finalizes it", function()
+	local stm = require "skynet.stm"
+	local writer = stm.new(("x"):rep(10000))
+	local reader = stm.newcopy(stm.copy(writer))
+	test.truthy(reader(function(pointer, size)
+		getmetatable(reader).__gc(reader)
+		writer "y"
+		getmetatable(writer).__gc(writer)
+		test.equal(skynet.tostring(pointer, size), ("x"):rep(10000))
+	end))
+	getmetatable(reader).__gc(reader)
+	test.raises("was collected", reader, nothing)
+end)
+
 test.case("bytes that a reader lends are nobody's: a writer, or a new one, refuses them", function()
 	local stm = require "skynet.stm"
 	local writer, other = stm.new "x", stm.new "y"
@@ -132,8 +148,6 @@ test.case("the same seed makes the same calls", { timeout = 120 }, function()
 		test.equal(digests[1], digests[2])
 	end
 end)
-
-local function nothing() end
 
 test.case("debug shows nothing of what C keeps", function()
 	local counted = 0

@@ -236,17 +236,27 @@ test.case("a document's metamethod that sends or encodes another one does no har
 	socket.start(id, nothing)
 	local connection = core.connection(nothing)
 	test.truthy(connection:connect("127.0.0.1", port, 10))
-	local function within(does)
-		return { a = ("x"):rep(3000), b = setmetatable({}, { __pairs = function()
-			does()
-			return next, {}
-		end }) }
+	local function within(does, late)
+		return bson.document("a", ("x"):rep(3000), "b", setmetatable({}, { __pairs = function()
+			if not late then
+				does()
+			end
+			return function(_, key)
+				if key == "first" and late then
+					does()
+				end
+				return not key and "first" or key == "first" and "second" or nil, 1
+			end
+		end }), "c", 1)
 	end
-	test.raises("metamethod used MongoDB", function()
-		connection:send("insert", nil, nil, within(function()
-			connection:send("insert", nil, nil, { a = ("x"):rep(200000) })
-		end))
-	end)
+	local function send_another()
+		connection:send("insert", nil, nil, { a = ("x"):rep(200000) })
+	end
+	for _, late in ipairs { false, true } do
+		test.raises("metamethod used MongoDB", connection.send, connection, "insert", nil, nil, within(send_another, late))
+		test.raises("metamethod used MongoDB", connection.send, connection, "insert", "documents",
+			{ within(send_another, late) }, "insert", "x")
+	end
 	for _, n in ipairs { 1, 10, 100, 1000, 60000 } do
 		local batch = core.batch({ { a = ("x"):rep(n) } }, 1, 100000, 10)
 		core.release(batch)

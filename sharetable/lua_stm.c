@@ -309,8 +309,9 @@ static int l_read(lua_State *L) {
 
 static int l_reader_gc(lua_State *L) {
 	struct reader *reader = luaL_checkudata(L, 1, reader_type);
+	/* Its function runs, which looks at the bytes: this is not the collector. */
 	if (reader->reading != NULL)
-		end_read(reader);
+		return 0;
 	if (reader->cell != NULL)
 		leave_cell(reader->cell);
 	reader->cell = NULL;

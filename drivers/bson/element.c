@@ -22,12 +22,15 @@ int reef_bson_element_fail(struct reef_bson_encoder *e, const char *text) {
 	return lua_error(e->L);
 }
 
-void reef_bson_element_end(struct reef_bson_encoder *e, size_t start) {
-	reef_bson_element_room(e, 1)[0] = 0;
-	/* A metamethod may have written another document with the same writer, which it has given away. */
-	if (e->w->size < start + 5) {
+void reef_bson_element_has(struct reef_bson_encoder *e, size_t size) {
+	if (e->w->size < size) {
 		reef_bson_element_fail(e, "A metamethod used MongoDB while its document was written");
 	}
+}
+
+void reef_bson_element_end(struct reef_bson_encoder *e, size_t start) {
+	reef_bson_element_room(e, 1)[0] = 0;
+	reef_bson_element_has(e, start + 5);
 	if (e->w->size - start > REEF_BSON_SIZE) {
 		reef_bson_element_fail(e, "Bson document too large");
 	}

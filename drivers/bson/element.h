@@ -22,6 +22,9 @@ struct reef_bson_encoder {
 
 /* Raises with the path. */
 int reef_bson_element_fail(struct reef_bson_encoder *e, const char *text);
+/* Raises if less than `size` bytes are there, which were written before: code of the user's has written another document with the
+ * same writer, and given that away. */
+void reef_bson_element_has(struct reef_bson_encoder *e, size_t size);
 /* Ends the document that begins at `start`. */
 void reef_bson_element_end(struct reef_bson_encoder *e, size_t start);
 /* One level down, and up again. */

@@ -327,5 +327,6 @@ void reef_bson_encode_table(struct reef_bson_encoder *e, int index) {
 		is = (uint8_t)reef_bson_encode_body(e, index, false);
 	}
 	reef_bson_element_leave(e);
+	reef_bson_element_has(e, type + 1);
 	e->w->data[type] = is;
 }

@@ -66,7 +66,7 @@ static void write_sequence(lua_State *L, struct reef_writer *w, int index) {
 			lua_pop(L, 1);
 		}
 	}
-	/* See reef_bson_element_end. */
+	/* See reef_bson_element_has. */
 	if (w->size < start + 4) {
 		luaL_error(L, "mongo: a document's metamethod used MongoDB while the document was written");
 	}

@@ -27,11 +27,9 @@ scripts.everything = [[
 		elseif kind == "function" then
 			local info = debug.getinfo(value, "Su")
 			say(path, info.short_src, info.linedefined, info.what, info.nups, info.nparams, info.isvararg)
-			for i = 1, info.nups do
+			for i = 1, info.what == "C" and 0 or info.nups do
 				local name, up = debug.getupvalue(value, i)
-				if name ~= "" or type(up) ~= "userdata" then
-					walk(up, path .. "^" .. i .. name, depth + 1)
-				end
+				walk(up, path .. "^" .. i .. name, depth + 1)
 			end
 		elseif kind == "userdata" then
 			say(path, io.type(value), tostring(value):match "^%a+")

@@ -60,7 +60,7 @@ local function is_found(what, script, word, module, from, to, says)
 	end)
 end
 
-is_found("a late reply is taken for the next one", "channel", "order", "skynet/socketchannel", [[
+is_found("a late reply is taken for the next one", "channel", "order", "reef/socketchannel/ordered", [[
 		local item = self.pending[self.first]
 		if not item then]], [[
 		while self.pending[self.first] and self.pending[self.first].done do
@@ -70,7 +70,7 @@ is_found("a late reply is taken for the next one", "channel", "order", "skynet/s
 		local item = self.pending[self.first]
 		if not item then]], "was answered by")
 
-is_found("a lost wake-up", "channel", "session", "skynet/socketchannel", [[
+is_found("a lost wake-up", "channel", "session", "reef/socketchannel/connecting", [[
 				skynet.wakeup(token)
 			end
 ]], [[

@@ -2,13 +2,16 @@
 -- and is parted from us. Promised: who gets a reply gets his own, nobody waits for ever, and what was asked in calm
 -- is answered.
 --
---     reef sim channel.lua order|session [FILE]   FILE takes the place of the module skynet.socketchannel
+--     reef sim channel.lua order|session [FILE]   FILE takes the place of a module of skynet.socketchannel's
 local sim = require "reef.sim"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
 
 local mode, file = ...
-local socketchannel = file and dofile(file) or require "skynet.socketchannel"
+if file then
+	package.loaded["reef.socketchannel." .. (mode == "order" and "ordered" or "connecting")] = dofile(file)
+end
+local socketchannel = require "skynet.socketchannel"
 
 local CALLERS <const> = 6
 local REQUESTS <const> = 30

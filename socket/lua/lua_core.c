@@ -197,8 +197,8 @@ static int socket_start(lua_State *L) {
 /* (id, TLS target) -> id when the handshake is done; or nil and why not */
 static int socket_use_tls(lua_State *L) {
 	struct reef_reader *r = free_reader_at(L);
-	luaL_checkany(L, 2);
 	const struct reef_tls_target *tls = reef_lua_tls_target(L, 2);
+	luaL_argexpected(L, tls != NULL, 2, "TLS target");
 	reef_task_running(L);
 	if (r->connected && !reef_socket_use_tls(r->id, tls, reef_buffer_bytes(&r->buffer), reef_buffer_size(&r->buffer)))
 		return push_failure(L, "tls: a connection that cannot go over to TLS");

@@ -232,6 +232,17 @@ test.case("a WebSocket's end that was finalized while somebody waits for it says
 	socket.close(connection)
 end)
 
+test.case("a connection goes over to TLS by a target, and by nothing else", function()
+	local socket, core = require "skynet.socket", require "reef.socketcore"
+	local id, _, port = socket.listen("127.0.0.1", 0)
+	socket.start(id, nothing)
+	local connection = socket.open("127.0.0.1", port)
+	test.raises("TLS target expected", core.use_tls, connection, nil)
+	test.raises("TLS target expected", core.use_tls, connection)
+	socket.close(connection)
+	socket.close(id)
+end)
+
 test.case("a document's metamethod that sends or encodes another one does no harm", function()
 	local socket, core, bson = require "skynet.socket", require "reef.mongo.core", require "bson"
 	local id, _, port = socket.listen("127.0.0.1", 0)

@@ -452,7 +452,7 @@ end
 
 test.case("a file that grows while it is read is what it was at some moment", function()
 	local path = write_file("grows.lua", "return { 1, { a = 'x' } }\n")
-	load_beside(path, [[echo "-- what comes behind the data" >>"$0"]], function(ok, why)
+	load_beside(path, [[echo "-- what comes behind the data" >>"$0"; sleep 0.001]], function(ok, why)
 		test.equal(ok, true, why)
 		test.equal(sharetable.query(path), { 1, { a = "x" } })
 	end)

@@ -40,7 +40,7 @@ local function said(lines)
 	local p = project.new { ["main.lua"] = 'local skynet = require "skynet"\n' .. lines .. "\n" }
 	local code, output = p:run { "run", "main.lua" }
 	test.equal(code, 1, output)
-	return output:match "\nreef: cannot start main: call failed: (.*)" or test.fail(output)
+	return ("\n" .. output):match "\nreef: cannot start main: call failed: (.*)" or test.fail(output)
 end
 
 test.case("a script that is wrong is told where, and what", function()

@@ -77,7 +77,9 @@ local function round(cluster, db, seed)
 	for _, one in ipairs(list) do
 		skynet.kill(one)
 	end
-	test.truthy(stat.hits > before.hits and stat.flushes > before.flushes, "the cache was of use")
+	test.truthy(stat.hits > before.hits, "the cache was of use")
+	-- A few may all be pauses.
+	test.truthy(stat.flushes > before.flushes or ACTIONS < 5, "what was lost was forgotten")
 	return total
 end
 

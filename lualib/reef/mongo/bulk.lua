@@ -161,4 +161,11 @@ function bulk.run(client, b)
 	return total, err
 end
 
+---Does the result of a bulk write say that anything was done?
+---@param result { insertedCount: integer, matchedCount: integer, deletedCount: integer, upsertedCount: integer }
+---@return boolean
+function bulk.is_something(result)
+	return result.insertedCount + result.matchedCount + result.deletedCount + result.upsertedCount > 0
+end
+
 return bulk

@@ -5,6 +5,7 @@
 --         { updateOne = { namespace = "shop.stock", filter = { _id = "pen" }, update = { ["$inc"] = { n = -1 } } } },
 --     }, { verboseResults = true })
 local bson = require "bson"
+local bulk = require "reef.mongo.bulk"
 local core = require "reef.mongo.core"
 local cursor = require "reef.mongo.cursor"
 local documents = require "reef.mongo.documents"
@@ -213,10 +214,6 @@ local function has_multi(all, first, last)
 	return false
 end
 
-local function is_something(result)
-	return result.insertedCount + result.upsertedCount + result.matchedCount + result.deletedCount > 0
-end
-
 ---@param client mongo.core_client
 ---@param list table[] { insertOne | updateOne | updateMany | replaceOne | deleteOne | deleteMany = model }
 ---@param options { ordered: boolean|nil, verboseResults: boolean|nil, bypassDocumentValidation: boolean|nil,
@@ -266,7 +263,7 @@ function client_bulk.run(client, list, options)
 		end
 		first = next_first
 	until first > #all.statements or (options.ordered ~= false and state.write_errors[1])
-	if cause and first > 1 and (unacknowledged or is_something(state.result)) then
+	if cause and first > 1 and (unacknowledged or bulk.is_something(state.result)) then
 		cause = errors.in_part(cause, "bulkWrite", unacknowledged)
 	elseif cause and not errors.is(cause) then
 		-- The caller's fault: nothing was sent, or done.

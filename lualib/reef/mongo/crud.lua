@@ -504,11 +504,6 @@ local function count(result, kind, reply, places, statements)
 	end
 end
 
--- Does a result say that anything was done?
-local function is_something(result)
-	return result.insertedCount + result.matchedCount + result.deletedCount + result.upsertedCount > 0
-end
-
 -- What is told of a bulk write: what ended it, else what went wrong first; and all errors of statements.
 local function join(failure, err, places, ends)
 	for _, item in ipairs(err.writeErrors or {}) do
@@ -550,7 +545,7 @@ function crud:bulkWrite(requests, options)
 			told.ordered = ordered
 			count(result, g.kind, told, g.places, g.statements)
 		end
-		if ends and (is_something(result) or unacknowledged and sent) then
+		if ends and (bulk.is_something(result) or unacknowledged and sent) then
 			reply = errors.in_part(reply, "bulkWrite", unacknowledged)
 		elseif ends and not errors.is(reply) then
 			error(reply, 0)

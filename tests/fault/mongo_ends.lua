@@ -17,14 +17,6 @@ local function start(how)
 	return set, client, client:database "db".c
 end
 
-local function open_transactions(set)
-	local n = 0
-	for _, t in pairs(set.transactions) do
-		n = n + (t.state == "open" and 1 or 0)
-	end
-	return n
-end
-
 -- The command of that number, of those that make a transaction, is done, and its answer is kept for long.
 local function hold_at(set, position)
 	local seen, held = 0, false
@@ -87,7 +79,7 @@ for _, how in ipairs { "connections of its own", "a pool" } do
 					skynet.killthread(victim)
 					test.eventually("nothing is open", 10, function()
 						collectgarbage()
-						return open_transactions(set) == 0
+						return set:open_transactions() == 0
 					end)
 					local n = c:countDocuments {}
 					test.equal(n, position > WRITES and WRITES or 0)
@@ -99,7 +91,7 @@ for _, how in ipairs { "connections of its own", "a pool" } do
 				end
 				way(client, c)
 				test.equal(c:countDocuments {}, WRITES)
-				test.equal(open_transactions(set), 0)
+				test.equal(set:open_transactions(), 0)
 			end)
 		end
 	end

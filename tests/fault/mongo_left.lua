@@ -17,14 +17,6 @@ local function start(topology)
 	return set, client.db.c
 end
 
-local function open_transactions(set)
-	local n = 0
-	for _, t in pairs(set.transactions) do
-		n = n + (t.state == "open" and 1 or 0)
-	end
-	return n
-end
-
 -- The service is killed when the command of that number, of those that make a transaction, arrives or was done.
 local function kill_at(set, position, behind, caller)
 	local seen, killed = 0, false
@@ -62,7 +54,7 @@ for _, how in ipairs { { "connections of its own", nil }, { "a pool", {} } } do
 					local ok = pcall(skynet.call, caller, "lua", "transaction", WRITES, first)
 					test.equal({ ok, killed() }, { false, true })
 					test.eventually("nothing is open", 20, function()
-						return open_transactions(set) == 0
+						return set:open_transactions() == 0
 					end)
 					wanted[#wanted + 1] = first
 				end
@@ -82,7 +74,7 @@ for _, how in ipairs { { "connections of its own", nil }, { "a pool", {} } } do
 			skynet.call(caller, "lua", "open", set:uri(), how[2])
 			test.equal(skynet.call(caller, "lua", "transaction", WRITES, 100), true)
 			test.equal(c:countDocuments { _id = { ["$gte"] = 100, ["$lt"] = 150 } }, WRITES)
-			test.equal(open_transactions(set), 0)
+			test.equal(set:open_transactions(), 0)
 		end)
 	end
 end

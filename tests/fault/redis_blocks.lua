@@ -1,6 +1,5 @@
 -- Transactions on a cluster: whatever is said in them, and in whatever way, is a part of them or refused, and they are
 -- over for the client when they are over for the server.
-local core = require "reef.redis.core"
 local redis = require "skynet.db.redis"
 local scripted = require "test.scripted"
 local test = require "test"
@@ -42,16 +41,7 @@ local function cluster()
 	return db, nodes
 end
 
-local function key_in(first, last)
-	for i = 1, math.huge do
-		local slot = core.slot("k" .. i)
-		if slot >= first and slot <= last then
-			return "k" .. i
-		end
-	end
-end
-
-local LOW, HIGH = key_in(0, 8191), key_in(8192, 16383)
+local LOW, HIGH = scripted.name_in("k", 0, 8191), scripted.name_in("k", 8192, 16383)
 
 test.case("a command without a key is a part of the transaction, or refused", { timeout = 30 }, function()
 	local db, nodes = cluster()

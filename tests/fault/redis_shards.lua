@@ -1,7 +1,6 @@
 -- timeout: 120
 -- A subscriber of a cluster that listens to several shards at once: none of them waits for ever, whoever is slow or
 -- ended.
-local core = require "reef.redis.core"
 local redis = require "skynet.db.redis"
 local scripted = require "test.scripted"
 local skynet = require "skynet"
@@ -33,16 +32,7 @@ local function cluster(n)
 	return nodes
 end
 
-local function name_in(first, last)
-	for i = 1, math.huge do
-		local slot = core.slot("c" .. i)
-		if slot >= first and slot <= last then
-			return "c" .. i
-		end
-	end
-end
-
-local LOW, HIGH = name_in(0, 8191), name_in(8192, 16383)
+local LOW, HIGH = scripted.name_in("c", 0, 8191), scripted.name_in("c", 8192, 16383)
 
 local function watch(nodes, limits)
 	local w = redis.watch { hosts = { "127.0.0.1:" .. nodes[1].port }, connect_timeout = 5, limits = limits }

@@ -2,6 +2,7 @@
 -- Commands, replies and arguments of skynet.db.redis against a real server.
 local core = require "reef.redis.core"
 local redis = require "skynet.db.redis"
+local client_of = require "test.redis_client"
 local server = require "test.redis"
 local skynet = require "skynet"
 local socket = require "skynet.socket"
@@ -11,11 +12,7 @@ local test = require "test"
 
 local function connect(options)
 	local s = server.start()
-	options = options or {}
-	options.host, options.port = "127.0.0.1", s.port
-	local db = redis.connect(options)
-	test.defer(pcall, db.disconnect, db)
-	return db, s
+	return client_of(s, options), s
 end
 
 test.case("the old forms of a call mean what they meant", function()

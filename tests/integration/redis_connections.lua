@@ -2,18 +2,11 @@
 -- Connections of skynet.db.redis: whose commands go where, and what comes back after a loss.
 local peer = require "reef.test.peer"
 local redis = require "skynet.db.redis"
+local connect = require "test.redis_client"
 local server = require "test.redis"
 local skynet = require "skynet"
 local socketchannel = require "skynet.socketchannel"
 local test = require "test"
-
-local function connect(s, options)
-	options = options or {}
-	options.host, options.port = "127.0.0.1", s.port
-	local db = redis.connect(options)
-	test.defer(pcall, db.disconnect, db)
-	return db
-end
 
 test.case("MULTI blocks of many coroutines do not mix", function()
 	local db = connect(server.start())

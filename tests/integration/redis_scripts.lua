@@ -1,17 +1,14 @@
 -- timeout: 300
 -- Scripts of skynet.db.redis against a real server: each is sent once, and runs once.
 local redis = require "skynet.db.redis"
+local client_of = require "test.redis_client"
 local server = require "test.redis"
 local skynet = require "skynet"
 local test = require "test"
 
 local function connect(options)
 	local s = server.start()
-	options = options or {}
-	options.host, options.port = "127.0.0.1", s.port
-	local db = redis.connect(options)
-	test.defer(pcall, db.disconnect, db)
-	return db, s
+	return client_of(s, options), s
 end
 
 test.case("scripts are sent once and run by their hash", function()

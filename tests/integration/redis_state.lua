@@ -3,17 +3,10 @@
 local pool = require "reef.pool"
 local redis = require "skynet.db.redis"
 local core = require "reef.redis.core"
+local connect = require "test.redis_client"
 local server = require "test.redis"
 local skynet = require "skynet"
 local test = require "test"
-
-local function connect(s, options)
-	options = options or {}
-	options.host, options.port = "127.0.0.1", s.port
-	local db = redis.connect(options)
-	test.defer(pcall, db.disconnect, db)
-	return db
-end
 
 -- Commands of a server with their categories, subcommands as "client|setname".
 local function commands(db)

@@ -412,6 +412,15 @@ function set_methods:forget()
 	self.done, self.cursors, self.transactions = {}, {}, {}
 end
 
+---@return integer how many transactions have neither been committed nor aborted
+function set_methods:open_transactions()
+	local n = 0
+	for _, t in pairs(self.transactions) do
+		n = n + (t.state == "open" and 1 or 0)
+	end
+	return n
+end
+
 function set_methods:close()
 	for _, member in ipairs(self.members) do
 		member:drop()

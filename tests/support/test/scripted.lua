@@ -7,6 +7,7 @@
 --     scripted.resp { "a", 1, {} }                          -- a value as a reply
 --
 -- It ends with the case that started it.
+local core = require "reef.redis.core"
 local peer = require "reef.test.peer"
 
 local scripted = {}
@@ -54,6 +55,20 @@ function scripted.resp(value)
 		return table.concat(parts)
 	end
 	return ("$%d\r\n%s\r\n"):format(#value, value)
+end
+
+---A key, or a channel, whose slot in a cluster is one of these.
+---@param prefix string
+---@param first integer
+---@param last integer
+---@return string
+function scripted.name_in(prefix, first, last)
+	for i = 1, math.huge do
+		local slot = core.slot(prefix .. i)
+		if slot >= first and slot <= last then
+			return prefix .. i
+		end
+	end
 end
 
 return scripted
